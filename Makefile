@@ -1,0 +1,59 @@
+# Nothing is needed before these but make and a Python >= 3.12 somewhere; .venv is made on first use.
+# Hand options on with ARGS: make demo ARGS=--exit, make test ARGS="-k redaction -x".
+
+PYTHON := .venv/bin/python
+ARGS ?=
+# Most tests wait for processes and sockets: half as many workers again as there are cores.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 3 / 2)
+
+.PHONY: help demo test proof lint bench soak conformance docs chromium
+.DEFAULT_GOAL := help
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
+
+demo: .venv/ready ## a CSMS, the proxy, a charge point page and Datasette, with three recorded sessions to look at
+	@$(PYTHON) -m inspector demo $(ARGS)
+
+test: .venv/ready-dev chromium ## the fast suite, in parallel
+	@$(PYTHON) -m pytest -m "not long" -n $(WORKERS) --dist worksteal $(ARGS)
+
+proof: .venv/ready-dev chromium ## the long proofs, one after the other
+	@$(PYTHON) -m pytest -m long $(ARGS)
+
+lint: .venv/ready-dev ## ruff, mypy --strict, the layers, and the page's types where TypeScript is installed
+	@$(PYTHON) -m ruff check
+	@$(PYTHON) -m ruff format --check
+	@$(PYTHON) -m mypy
+	@.venv/bin/lint-imports --no-logo
+	@sh tools/check-pages.sh
+
+bench: .venv/ready-dev ## what relaying and recording cost, measured beside others in one run
+	@$(PYTHON) -m bench.judging
+	@$(PYTHON) -m bench $(ARGS)
+
+soak: .venv/ready-dev ## half an hour of mixed load; nothing may be lost, grown or left open
+	@SOAK_SECONDS=1800 $(PYTHON) -m pytest -m long --timeout 2400 tests/proxy/test_scale.py -k mixed_load $(ARGS)
+
+conformance: .venv/ready-dev ## Autobahn's fuzzing client through the proxy, where wstest is installed
+	@$(PYTHON) -m tests.proxy.conformance
+
+docs: .venv/ready-dev ## write docs/commands.md and docs/rules/ again from what commands and rules say
+	@$(PYTHON) -m tools.command_page
+	@$(PYTHON) -m tools.rule_pages
+
+chromium: .venv/ready-dev
+	@$(PYTHON) -m tests.chromium
+
+# An interpreter that is gone (an upgraded system, a moved folder) takes its .venv with it.
+ifeq ($(shell .venv/bin/python -c 'print("runs")' 2>/dev/null),)
+$(shell rm -f .venv/ready .venv/ready-dev)
+endif
+
+.venv/ready: pyproject.toml constraints.txt
+	@sh tools/make-venv.sh .
+	@touch $@
+
+.venv/ready-dev: .venv/ready
+	@sh tools/make-venv.sh '.[dev]'
+	@touch $@

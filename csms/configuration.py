@@ -1,0 +1,165 @@
+"""What a CSMS is told before it starts: settings and the TOML file of charge points, tokens and misbehaviours."""
+
+from __future__ import annotations
+
+import ipaddress
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from csms import misbehaviour, timestamps
+from csms.errors import CsmsMistake
+from csms.misbehaviour import Misbehaviour
+from csms.security import Security, hash_password
+from csms.store import Store
+
+BOOT_POLICIES = ("Accepted", "Pending", "Rejected")
+# The words both 1.6 and 2.x have for a token.
+TOKEN_STATUSES = ("Accepted", "Blocked", "Expired", "Invalid")
+TABLES = {"charge_points": dict, "tokens": dict, "misbehaviours": list}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the CSMS behaves.
+
+    Args:
+        db: the SQLite file that keeps its state; None is memory.
+        heartbeat_s: seconds between heartbeats, told with an accepted boot.
+        retry_s: seconds until the next boot, told with one that is Pending or Rejected.
+        boot: the answer to boots of charge points without a policy of their own.
+        unknown_tokens: the status of tokens that are not on the list.
+        unknown_charge_points: whether identities that were never added may connect.
+        security: the security profile and its files.
+        sign_with: PEM file of the CA that signs charge points' certificates; None rejects SignCertificate.
+    """
+
+    db: Path | None = None
+    heartbeat_s: int = 300
+    retry_s: int = 30
+    boot: str = "Accepted"
+    unknown_tokens: str = "Accepted"
+    unknown_charge_points: bool = True
+    security: Security = field(default_factory=Security)
+    sign_with: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PageAddress:
+    """Where the operator's page listens. `explicit`: the user named it, so it must be exactly there."""
+
+    host: str = "127.0.0.1"
+    port: int = 9001
+    explicit: bool = False
+
+    @property
+    def loopback(self) -> bool:
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """A TOML file's content, checked; `apply` puts it into a store."""
+
+    charge_points: Mapping[str, Mapping[str, str]]
+    tokens: Mapping[str, Mapping[str, Any]]
+    misbehaviours: tuple[Misbehaviour, ...]
+
+    def apply(self, store: Store) -> None:
+        for name, policy in self.charge_points.items():
+            store.set_charge_point(name, **policy)
+        for name, token in self.tokens.items():
+            store.set_token(name, **token)
+
+
+def load(path: Path) -> Configuration:
+    """Read a configuration file.
+
+    Raises:
+        CsmsMistake: it cannot be read, or something in it means nothing; the sentence says where.
+    """
+    try:
+        content = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise CsmsMistake(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+    for name, value in content.items():
+        if not isinstance(value, TABLES.get(name, ())):
+            raise CsmsMistake(f"{path}: {name} is none of {', '.join(TABLES)}, or not a table of that kind")
+    where = ""
+    try:
+        charge_points = {}
+        for name, table in content.get("charge_points", {}).items():
+            where = f"charge_points.{name}"
+            charge_points[name] = charge_point(table)
+        tokens = {}
+        for name, table in content.get("tokens", {}).items():
+            where = f"tokens.{name}"
+            tokens[name] = token(table)
+        orders = []
+        for number, table in enumerate(content.get("misbehaviours", []), 1):
+            where = f"misbehaviours, number {number}"
+            orders.append(misbehaviour.read(table))
+    except ValueError as error:
+        raise CsmsMistake(f"{path}: {where}: {error}") from None
+    return Configuration(charge_points, tokens, tuple(orders))
+
+
+def charge_point(table: object) -> dict[str, str]:
+    """Read an operator's decisions on a charge point, of file or API; returns the store's columns.
+
+    Raises:
+        ValueError: a sentence that says what is wrong.
+    """
+    members = _members(table, ("boot", "password"))
+    columns = {}
+    if "boot" in members:
+        columns["boot_policy"] = _one_of("boot", members["boot"], BOOT_POLICIES)
+    if "password" in members:
+        password = members["password"]
+        if not isinstance(password, str) or not 1 <= len(password) <= 64:
+            raise ValueError("password must be a text of at most 64 characters (16 to 40 in 2.0.1)")
+        columns["password_hash"] = hash_password(password.encode())
+    return columns
+
+
+def token(table: object) -> dict[str, Any]:
+    """Read a token's policy, of file or API; returns the arguments of `Store.set_token`.
+
+    Raises:
+        ValueError: a sentence that says what is wrong.
+    """
+    members = _members(table, ("status", "expires", "parent", "concurrent"))
+    found: dict[str, Any] = {"status": _one_of("status", members.get("status", "Accepted"), TOKEN_STATUSES)}
+    if (expires := members.get("expires")) is not None:
+        moment = expires if isinstance(expires, datetime) else timestamps.parse(expires)
+        if moment is None:
+            raise ValueError("expires must be a date and time such as 2027-01-31T00:00:00Z")
+        found["expires"] = timestamps.stamp(moment)
+    if (parent := members.get("parent")) is not None:
+        if not isinstance(parent, str) or not 1 <= len(parent) <= 20:
+            raise ValueError("parent must be a text of 1 to 20 characters")
+        found["parent"] = parent
+    concurrent = members.get("concurrent", True)
+    if not isinstance(concurrent, bool):
+        raise ValueError("concurrent must be true or false")
+    return {**found, "concurrent": concurrent}
+
+
+def _members(table: object, known: tuple[str, ...]) -> dict[str, Any]:
+    if not isinstance(table, dict):
+        raise ValueError(f"expected {', '.join(known)}")
+    if strange := sorted(set(table) - set(known)):
+        raise ValueError(f"{strange[0]!r} is none of {', '.join(known)}")
+    return table
+
+
+def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> str:
+    if value not in allowed:
+        raise ValueError(f"{name} is {value!r}; it must be one of {', '.join(allowed)}")
+    return str(value)

@@ -1,0 +1,89 @@
+"""What the CSMS learns from answers to its own CALLs: profiles, reservations, variables; sends nothing."""
+
+from __future__ import annotations
+
+from csms.schemas import Payload
+from csms.security import hash_password
+from csms.store import Store
+
+# Passwords are kept as hashes only, never as a variable's value.
+SECRETS = frozenset({"AuthorizationKey", "BasicAuthPassword"})
+
+
+def learn(store: Store, charge_point_id: str, action: str, request: Payload, response: Payload) -> None:
+    """Draw the conclusions from an answered CALL; request and response fit their schemas."""
+    match action, response.get("status"):
+        case "ReserveNow", "Accepted":
+            token = request.get("idTag") or request["idToken"]["idToken"]
+            store.reserve(
+                charge_point_id,
+                request["reservationId"] if "reservationId" in request else request["id"],
+                request.get("connectorId", request.get("evseId")),
+                token,
+                request.get("expiryDate") or request["expiryDateTime"],
+            )
+        case "CancelReservation", "Accepted":
+            store.reservation_ended(charge_point_id, request["reservationId"], "Cancelled")
+        case "SetChargingProfile", "Accepted":
+            profile = request.get("csChargingProfiles") or request["chargingProfile"]
+            store.charging_profile(
+                charge_point_id,
+                request["connectorId"] if "connectorId" in request else request["evseId"],
+                profile["chargingProfileId"] if "chargingProfileId" in profile else profile["id"],
+                profile,
+            )
+        case "ClearChargingProfile", "Accepted":
+            criteria = request.get("chargingProfileCriteria", request)
+            store.clear_charging_profiles(
+                charge_point_id,
+                request.get("id", request.get("chargingProfileId")),
+                criteria.get("connectorId", criteria.get("evseId")),
+                criteria.get("chargingProfilePurpose"),
+                criteria.get("stackLevel"),
+            )
+        case "ChangeConfiguration", "Accepted" | "RebootRequired":
+            _changed(store, charge_point_id, "", request["key"], "Actual", request["value"])
+        case "GetConfiguration", _:
+            for entry in response.get("configurationKey", []):
+                mutability = "ReadOnly" if entry["readonly"] else "ReadWrite"
+                if entry["key"] not in SECRETS:
+                    store.variable(charge_point_id, "", entry["key"], "Actual", entry.get("value"), mutability)
+        case "GetVariables", _:
+            for result in response["getVariableResult"]:
+                if result["attributeStatus"] == "Accepted" and result["variable"]["name"] not in SECRETS:
+                    place = component_name(result["component"]), variable_name(result["variable"])
+                    kind = result.get("attributeType", "Actual")
+                    store.variable(charge_point_id, *place, kind, result.get("attributeValue"), None)
+        case "SetVariables", _:
+            for asked, result in zip(request["setVariableData"], response["setVariableResult"], strict=False):
+                if result["attributeStatus"] in ("Accepted", "RebootRequired"):
+                    place = component_name(asked["component"]), variable_name(asked["variable"])
+                    kind = asked.get("attributeType", "Actual")
+                    _changed(store, charge_point_id, *place, kind, asked["attributeValue"])
+
+
+def _changed(store: Store, charge_point_id: str, component: str, name: str, kind: str, value: str) -> None:
+    if name not in SECRETS:
+        store.variable(charge_point_id, component, name, kind, value, None)
+        return
+    password = value.encode()
+    if name == "AuthorizationKey":
+        # 1.6 whitepaper 2.4: the key is written in hexadecimal, the password is its bytes.
+        try:
+            password = bytes.fromhex(value)
+        except ValueError:
+            return
+    store.set_charge_point(charge_point_id, password_hash=hash_password(password))
+
+
+def component_name(component: Payload) -> str:
+    """Write a component as one line, such as `Connector@1.2`, or `Model#a` for an instance."""
+    evse = component.get("evse")
+    place = "" if evse is None else "@" + ".".join(str(evse[k]) for k in ("id", "connectorId") if k in evse)
+    instance = f"#{component['instance']}" if "instance" in component else ""
+    return f"{component['name']}{instance}{place}"
+
+
+def variable_name(variable: Payload) -> str:
+    """Write a variable as one line, such as `MessageTimeout#Default`."""
+    return f"{variable['name']}#{variable['instance']}" if "instance" in variable else str(variable["name"])

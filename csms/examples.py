@@ -1,0 +1,58 @@
+"""Payloads that fit a JSON schema, to fill in a form or to try a peer with; knows no action."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from csms import timestamps
+
+TEXT = "Example text"
+AN_HOUR = timedelta(hours=1)
+# Times at which something ends lie ahead.
+ENDS = frozenset({"expiryDate", "expiryDateTime", "cacheExpiryDateTime", "validTo"})
+NUMBER = 1
+# Members whose first enum value or smallest number would fit the schema and yet make no sense.
+SENSIBLE: dict[str, Any] = {
+    "chargingProfilePurpose": "TxDefaultProfile",
+    "limit": 16,
+    "stackLevel": 0,
+    "startPeriod": 0,
+    "requestedMessage": "StatusNotification",
+}
+
+
+def example(schema: dict[str, Any], optional: bool = False) -> Any:
+    """Build a payload that fits a schema.
+
+    Args:
+        schema: a whole schema as `ocpp` ships it, with its definitions.
+        optional: also fill in what may be left out.
+    """
+    return _value(schema, schema.get("definitions", {}), optional)
+
+
+def _value(schema: dict[str, Any], definitions: dict[str, Any], optional: bool) -> Any:
+    if "$ref" in schema:
+        return _value(definitions[schema["$ref"].rpartition("/")[2]], definitions, optional)
+    if "enum" in schema:
+        return schema["enum"][0]
+    match schema.get("type"):
+        case "object":
+            wanted = schema.get("properties", {}) if optional else schema.get("required", [])
+            members = {name: _value(schema["properties"][name], definitions, optional) for name in wanted}
+            later = timestamps.stamp(datetime.now(UTC) + AN_HOUR)
+            members |= {name: later for name in ENDS if name in members}
+            fitting = {name: v for name, v in SENSIBLE.items() if type(members.get(name)) is type(v)}
+            return members | fitting
+        case "array":
+            return [_value(schema["items"], definitions, optional)] * schema.get("minItems", 1)
+        case "integer" | "number":
+            return max(int(schema.get("minimum", 0)), min(NUMBER, int(schema.get("maximum", NUMBER))))
+        case "boolean":
+            return False
+    if schema.get("format") == "date-time":
+        return timestamps.now()
+    if schema.get("format") == "uri":
+        return "https://example.com/"
+    return TEXT[: schema.get("maxLength", len(TEXT))].strip()

@@ -1,0 +1,72 @@
+"""Which WebSocket upgrades are OCPP: reads a request, says who calls in which version or why not; opens nothing."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from http import HTTPStatus
+from urllib.parse import unquote_to_bytes
+
+from websockets.datastructures import Headers
+
+from csms.schemas import SUBPROTOCOLS
+
+LONGEST_IDENTITY = 255
+# 2.0.1 part 4, 3.1.1: at most 48 characters, and no colon, which would split Basic credentials.
+LONGEST_IDENTITY_2X = 48
+BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+
+@dataclass(frozen=True, slots=True)
+class NotOcpp:
+    """An HTTP answer instead of a WebSocket; `reason` is one line for whoever reads it."""
+
+    status: HTTPStatus
+    reason: str
+
+
+def identity(path: str) -> str | NotOcpp:
+    """Find the charge point's identity: the last part of the path, percent-decoded."""
+    segments = [segment for segment in path.partition("?")[0].split("/") if segment]
+    if not segments:
+        return NotOcpp(
+            HTTPStatus.NOT_FOUND,
+            "the path must end with the charge point's identity, as in ws://HOST:PORT/CHARGER-001",
+        )
+    try:
+        if BAD_ESCAPE.search(segments[-1]):
+            raise ValueError
+        name = unquote_to_bytes(segments[-1]).decode()
+    except ValueError:
+        return NotOcpp(HTTPStatus.NOT_FOUND, "the identity in the path is not percent-encoded UTF-8")
+    if not name.isprintable() or not name.strip() or len(name) > LONGEST_IDENTITY:
+        return NotOcpp(
+            HTTPStatus.NOT_FOUND,
+            f"the identity in the path must be 1 to {LONGEST_IDENTITY} printable characters",
+        )
+    return name
+
+
+def examine(path: str, headers: Headers) -> tuple[str, str | None] | NotOcpp:
+    """Judge an upgrade request.
+
+    Returns:
+        The identity and the subprotocol to select, None when none of those offered is ours; or why it is refused.
+    """
+    if "websocket" not in headers.get("Upgrade", "").lower():
+        return NotOcpp(
+            HTTPStatus.UPGRADE_REQUIRED,
+            "this is an OCPP CSMS; connect with WebSocket, as in ws://HOST:PORT/CHARGER-001",
+        )
+    name = identity(path)
+    if isinstance(name, NotOcpp):
+        return name
+    offered = [p.strip() for line in headers.get_all("Sec-WebSocket-Protocol") for p in line.split(",")]
+    # 2.0.1 part 4, 3.1.2: the offer is in the charge point's order of preference.
+    selected = next((protocol for protocol in offered if protocol in SUBPROTOCOLS), None)
+    if selected not in (None, "ocpp1.6") and (len(name) > LONGEST_IDENTITY_2X or ":" in name):
+        return NotOcpp(
+            HTTPStatus.NOT_FOUND,
+            f"an OCPP 2.x identity has at most {LONGEST_IDENTITY_2X} characters and no colon",
+        )
+    return name, selected

@@ -1,0 +1,132 @@
+"""The CSMS's state as an operator wants to see it: plain values made for JSON; changes nothing."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+if TYPE_CHECKING:
+    from csms.central_system import CentralSystem
+
+type Json = dict[str, Any]
+SHOWN_CHARGE_POINTS = 500
+SHOWN_FRAMES = 50
+SHOWN_ROWS = 20
+
+
+def status(csms: CentralSystem) -> Json:
+    """Sum up: where the CSMS listens, how many are connected in which version, what is open."""
+    versions: dict[str, int] = defaultdict(int)
+    for connection in csms.connections.values():
+        versions[connection.version] += 1
+    return {
+        "address": csms.address,
+        "security_profile": csms.settings.security.profile,
+        "db": str(csms.settings.db) if csms.settings.db else None,
+        "connected": len(csms.connections),
+        "connected_by_version": dict(versions),
+        "known": csms.store.rows("SELECT count(*) AS n FROM charge_points")[0]["n"],
+        "open_transactions": csms.store.rows("SELECT count(*) AS n FROM transactions WHERE stopped IS NULL")[0]["n"],
+    }
+
+
+def charge_points(csms: CentralSystem, search: str = "", limit: int = SHOWN_CHARGE_POINTS) -> list[Json]:
+    """List charge points by identity, each with its connectors and open transactions.
+
+    Args:
+        csms: whose.
+        search: part of an identity, vendor or model; case does not matter.
+        limit: at most so many; connected ones come first.
+    """
+    rows = csms.store.rows(
+        "SELECT * FROM charge_points WHERE instr(lower(charge_point_id || ' ' || coalesce(vendor, '') || ' ' ||"
+        " coalesce(model, '')), lower(?)) ORDER BY charge_point_id",
+        search,
+    )
+    rows.sort(key=lambda row: row["charge_point_id"] not in csms.connections)
+    connectors = _by_charge_point(
+        csms.store.rows("SELECT * FROM connectors ORDER BY charge_point_id, evse_id, connector_id")
+    )
+    transactions = _by_charge_point(csms.store.open_transactions())
+    return [
+        _summary(csms, row)
+        | {
+            "connectors": connectors[row["charge_point_id"]],
+            "open_transactions": transactions[row["charge_point_id"]],
+        }
+        for row in rows[: max(0, limit)]
+    ]
+
+
+def _by_charge_point(rows: Iterable[Json]) -> defaultdict[str, list[Json]]:
+    grouped: defaultdict[str, list[Json]] = defaultdict(list)
+    for row in rows:
+        grouped[row["charge_point_id"]].append(row)
+    return grouped
+
+
+def _summary(csms: CentralSystem, row: Json) -> Json:
+    shown = {name: value for name, value in row.items() if name != "password_hash"}
+    connected = row["charge_point_id"] in csms.connections
+    return shown | {"connected": connected, "has_password": row["password_hash"] is not None}
+
+
+def charge_point(csms: CentralSystem, charge_point_id: str) -> Json | None:
+    """Tell all of one charge point: transactions with energy, profiles, variables, notices, last frames."""
+    row = csms.store.charge_point(charge_point_id)
+    if row is None:
+        return None
+    connection = csms.connections.get(charge_point_id)
+
+    def of(sql: str) -> list[Json]:
+        return csms.store.rows(sql, charge_point_id)
+
+    return _summary(csms, row) | {
+        "connectors": of("SELECT * FROM connectors WHERE charge_point_id = ? ORDER BY evse_id, connector_id"),
+        "transactions": [
+            transaction | {"energy_wh": energy_wh(csms, transaction)}
+            for transaction in of(
+                "SELECT * FROM transactions WHERE charge_point_id = ?"
+                f" ORDER BY stopped IS NOT NULL, id DESC LIMIT {SHOWN_ROWS}"
+            )
+        ],
+        "reservations": of("SELECT * FROM reservations WHERE charge_point_id = ? ORDER BY reservation_id"),
+        "charging_profiles": [
+            profile | {"profile": orjson.loads(profile["profile"])}
+            for profile in of("SELECT * FROM charging_profiles WHERE charge_point_id = ? ORDER BY profile_id")
+        ],
+        "variables": of("SELECT * FROM variables WHERE charge_point_id = ? ORDER BY component, variable, attribute"),
+        "notices": [
+            notice | {"payload": orjson.loads(notice["payload"])}
+            for notice in of(
+                f"SELECT ts, action, payload FROM notices WHERE charge_point_id = ? ORDER BY id DESC LIMIT {SHOWN_ROWS}"
+            )
+        ],
+        "frames": [asdict(seen) for seen in connection.seen][-SHOWN_FRAMES:] if connection else [],
+    }  # fmt: skip
+
+
+def energy_wh(csms: CentralSystem, transaction: Json) -> float | None:
+    """Work out what a transaction has charged so far, in Wh; None without two readings."""
+    samples = csms.store.rows(
+        "SELECT value, unit FROM meter_values WHERE charge_point_id = ? AND transaction_id = ?"
+        " AND measurand = 'Energy.Active.Import.Register' AND phase IS NULL ORDER BY id",
+        transaction["charge_point_id"],
+        transaction["transaction_id"],
+    )
+    readings = [reading for sample in samples if (reading := _watt_hours(sample)) is not None]
+    begin = transaction["meter_start_wh"] if transaction["meter_start_wh"] is not None else next(iter(readings), None)
+    end = transaction["meter_stop_wh"] if transaction["meter_stop_wh"] is not None else next(reversed(readings), None)
+    return None if begin is None or end is None else round(end - begin, 3)
+
+
+def _watt_hours(sample: Json) -> float | None:
+    factor = {"Wh": 1, "kWh": 1000, "Whe3": 1000}.get(sample["unit"] or "Wh")
+    try:
+        return float(sample["value"]) * factor if factor else None
+    except ValueError:
+        return None

@@ -1,0 +1,63 @@
+"""The tables the CSMS keeps its state in, and how a file grows to the newest ones; knows no protocol."""
+
+from __future__ import annotations
+
+import time
+
+from sqlite_utils import Database, Migrations
+
+APPLICATION_ID = 0x4353_4D53  # "CSMS": tells our files from other SQLite files.
+migrations = Migrations("csms")
+
+TABLES: dict[str, str] = {
+    "charge_points": """
+        charge_point_id TEXT PRIMARY KEY, ocpp_version TEXT, vendor TEXT, model TEXT, firmware TEXT, serial TEXT,
+        boot_policy TEXT, boot_status TEXT, booted TEXT, last_seen TEXT, password_hash TEXT""",
+    "connectors": """
+        charge_point_id TEXT NOT NULL, evse_id INTEGER NOT NULL, connector_id INTEGER NOT NULL, status TEXT,
+        error_code TEXT, changed TEXT, PRIMARY KEY (charge_point_id, evse_id, connector_id)""",
+    "transactions": """
+        id INTEGER PRIMARY KEY AUTOINCREMENT, charge_point_id TEXT NOT NULL, transaction_id TEXT, evse_id INTEGER,
+        connector_id INTEGER, id_token TEXT, started TEXT, stopped TEXT, meter_start_wh REAL, meter_stop_wh REAL,
+        stop_reason TEXT, charging_state TEXT, seq_no INTEGER, authorization TEXT,
+        UNIQUE (charge_point_id, transaction_id)""",
+    "meter_values": """
+        id INTEGER PRIMARY KEY, charge_point_id TEXT NOT NULL, transaction_id TEXT, evse_id INTEGER, ts TEXT,
+        measurand TEXT, phase TEXT, location TEXT, context TEXT, value TEXT, unit TEXT""",
+    "tokens": """
+        id_token TEXT PRIMARY KEY, status TEXT NOT NULL, expires TEXT, parent TEXT,
+        concurrent INTEGER NOT NULL DEFAULT 1""",
+    "reservations": """
+        charge_point_id TEXT NOT NULL, reservation_id INTEGER NOT NULL, evse_id INTEGER, id_token TEXT, expires TEXT,
+        status TEXT, PRIMARY KEY (charge_point_id, reservation_id)""",
+    "charging_profiles": """
+        charge_point_id TEXT NOT NULL, profile_id INTEGER NOT NULL, evse_id INTEGER, profile TEXT,
+        PRIMARY KEY (charge_point_id, profile_id)""",
+    "variables": """
+        charge_point_id TEXT NOT NULL, component TEXT NOT NULL, variable TEXT NOT NULL, attribute TEXT NOT NULL,
+        value TEXT, mutability TEXT, PRIMARY KEY (charge_point_id, component, variable, attribute)""",
+    "notices": """
+        id INTEGER PRIMARY KEY, charge_point_id TEXT NOT NULL, ts TEXT NOT NULL, action TEXT NOT NULL,
+        payload TEXT NOT NULL""",
+}
+
+
+@migrations()
+def first_tables(db: Database) -> None:
+    for name, columns in TABLES.items():
+        db.conn.execute(f"CREATE TABLE {name} ({columns}) STRICT")
+    db.conn.execute("CREATE INDEX open_transactions ON transactions (charge_point_id) WHERE stopped IS NULL")
+    db.conn.execute("CREATE INDEX open_tokens ON transactions (id_token) WHERE stopped IS NULL")
+    db.conn.execute("CREATE INDEX meter_values_of ON meter_values (charge_point_id, transaction_id)")
+    db.conn.execute("CREATE INDEX notices_of ON notices (charge_point_id, action)")
+    # Ids go on from the seconds since 2020, so that a CSMS without a file does not repeat, after a restart, the
+    # transaction ids that charge points and recordings still know.
+    db.conn.execute(
+        "INSERT INTO sqlite_sequence (name, seq) VALUES ('transactions', ?)", (int(time.time()) - 1_577_836_800,)
+    )
+
+
+def newer(db: Database) -> bool:
+    """Tell whether a file has had changes that this program does not know."""
+    known = {migration.name for migration in migrations.pending(Database(memory=True))}
+    return any(migration.name not in known for migration in migrations.applied(db))

@@ -1,0 +1,325 @@
+"""What the CSMS remembers: SQLite rows in, plain values out; knows no frame and no socket."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+from sqlite_utils import Database
+
+from csms import schema, timestamps
+from csms.errors import CsmsMistake
+
+type Row = dict[str, Any]
+
+KEPT_IN_MEMORY = 100_000
+TRIM_EVERY = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One measured value. `value` is the peer's text or number as text; `unit` may be None where left out."""
+
+    ts: str
+    measurand: str
+    value: str
+    unit: str | None = None
+    phase: str | None = None
+    location: str | None = None
+    context: str | None = None
+
+
+class Store:
+    """The state of one CSMS. Every write is committed before the answer that rests on it is sent.
+
+    Args:
+        path: the SQLite file, made when missing; None keeps everything in memory.
+
+    Raises:
+        CsmsMistake: the file is not a CSMS's, is newer than this program, or cannot be opened.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path
+        try:
+            connection = sqlite3.connect(path or ":memory:", isolation_level=None, timeout=5)
+            self.db = Database(connection)
+            self._prepare(connection)
+        except sqlite3.Error as error:
+            raise CsmsMistake(f"{path}: cannot be used as the CSMS's file ({error}); name another --db") from None
+        self._depth = 0
+        self._since_trim = 0
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        ours = connection.execute("PRAGMA application_id").fetchone()[0] == schema.APPLICATION_ID
+        if not ours and self.db.table_names():
+            raise CsmsMistake(f"{self.path}: holds other tables than a CSMS's; name another --db")
+        if schema.newer(self.db):
+            raise CsmsMistake(f"{self.path}: was written by a newer version; update this one, or name another --db")
+        # NORMAL loses nothing when the process is killed; only a power cut can take the last commits.
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+        schema.migrations.apply(self.db)
+
+    def close(self) -> None:
+        self.db.close()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Group the writes of one message into one commit; rolled back when it fails."""
+        if self._depth:
+            yield
+            return
+        self._run("BEGIN IMMEDIATE")
+        self._depth += 1
+        try:
+            yield
+        except BaseException:
+            self._run("ROLLBACK")
+            raise
+        else:
+            self._run("COMMIT")
+        finally:
+            self._depth -= 1
+
+    def _run(self, sql: str, *values: Any) -> sqlite3.Cursor:
+        cursor: sqlite3.Cursor = self.db.conn.execute(sql, values)
+        return cursor
+
+    def rows(self, sql: str, *values: Any) -> list[Row]:
+        """Run a query; returns its rows as dicts."""
+        cursor = self._run(sql, *values)
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor]
+
+    # Charge points
+
+    def charge_point(self, charge_point_id: str) -> Row | None:
+        found = self.rows("SELECT * FROM charge_points WHERE charge_point_id = ?", charge_point_id)
+        return found[0] if found else None
+
+    def seen(self, charge_point_id: str, version: str) -> None:
+        """Note that a charge point has connected."""
+        self._run(
+            "INSERT INTO charge_points (charge_point_id, ocpp_version, last_seen) VALUES (?, ?, ?) ON CONFLICT DO"
+            " UPDATE SET ocpp_version = excluded.ocpp_version, last_seen = excluded.last_seen",
+            charge_point_id, version, timestamps.now(),
+        )  # fmt: skip
+
+    def booted(self, charge_point_id: str, status: str, facts: Row) -> None:
+        """Note a boot and its answer. `facts` has vendor, model, firmware and serial, each text or None."""
+        self._run(
+            "UPDATE charge_points SET boot_status = ?, booted = ?, vendor = ?, model = ?, firmware = ?, serial = ?"
+            " WHERE charge_point_id = ?",
+            status, timestamps.now(), facts["vendor"], facts["model"], facts["firmware"], facts["serial"],
+            charge_point_id,
+        )  # fmt: skip
+
+    def set_charge_point(self, charge_point_id: str, **columns: str | None) -> None:
+        """Add a charge point or change what an operator decides of it: boot_policy, password_hash."""
+        assert set(columns) <= {"boot_policy", "password_hash"}
+        self._run("INSERT OR IGNORE INTO charge_points (charge_point_id) VALUES (?)", charge_point_id)
+        for name, value in columns.items():
+            self._run(f"UPDATE charge_points SET {name} = ? WHERE charge_point_id = ?", value, charge_point_id)
+
+    def status(
+        self, charge_point_id: str, evse_id: int, connector_id: int, status: str, error_code: str | None, changed: str
+    ) -> None:
+        """Keep a connector's newest status; connector 0 (1.6) is the charge point itself."""
+        self._run(
+            "INSERT OR REPLACE INTO connectors (charge_point_id, evse_id, connector_id, status, error_code, changed)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            charge_point_id, evse_id, connector_id, status, error_code, changed,
+        )  # fmt: skip
+
+    # Transactions
+
+    def same_start(self, charge_point_id: str, connector_id: int, id_token: str, started: str) -> Row | None:
+        """Find the 1.6 transaction that this very start opened when it was sent before."""
+        found = self.rows(
+            "SELECT * FROM transactions WHERE charge_point_id = ? AND connector_id = ? AND id_token = ?"
+            " AND started = ?",
+            charge_point_id, connector_id, id_token, started,
+        )  # fmt: skip
+        return found[0] if found else None
+
+    def start(
+        self, charge_point_id: str, connector_id: int, id_token: str, started: str, meter_wh: float, status: str
+    ) -> int:
+        """Open a 1.6 transaction; `status` is what its token was found to be.
+
+        Returns:
+            The transaction id, never issued before by this file.
+        """
+        # A connector has one transaction (1.6, 4.8): one still open here is one whose stop never reached us.
+        self._run(
+            "UPDATE transactions SET stopped = ?, stop_reason = 'Superseded' WHERE charge_point_id = ?"
+            " AND connector_id = ? AND stopped IS NULL",
+            started, charge_point_id, connector_id,
+        )  # fmt: skip
+        row_id = self._run(
+            "INSERT INTO transactions (charge_point_id, connector_id, evse_id, id_token, started, meter_start_wh,"
+            " authorization) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            charge_point_id, connector_id, connector_id, id_token, started, meter_wh, status,
+        ).lastrowid  # fmt: skip
+        assert row_id is not None
+        self._run("UPDATE transactions SET transaction_id = ? WHERE id = ?", str(row_id), row_id)
+        return row_id
+
+    def stop(
+        self, charge_point_id: str, transaction_id: str, stopped: str, meter_wh: float | None, reason: str | None
+    ) -> bool:
+        """Close a transaction; false when there is no such one, true too when it was closed before."""
+        self._run(
+            "UPDATE transactions SET stopped = ?, meter_stop_wh = coalesce(?, meter_stop_wh), stop_reason = ?"
+            " WHERE charge_point_id = ? AND transaction_id = ? AND (stopped IS NULL OR stop_reason = 'Superseded')",
+            stopped, meter_wh, reason, charge_point_id, transaction_id,
+        )  # fmt: skip
+        return self.transaction(charge_point_id, transaction_id) is not None
+
+    def event(self, charge_point_id: str, transaction_id: str, facts: Row) -> None:
+        """Take in one 2.x TransactionEvent; what it leaves out keeps its value, whatever the order of arrival.
+
+        Args:
+            facts: evse_id, connector_id, id_token, charging_state, stop_reason, seq_no, and started or stopped.
+        """
+        known = {name: value for name, value in facts.items() if value is not None}
+        self._run(
+            "INSERT OR IGNORE INTO transactions (charge_point_id, transaction_id) VALUES (?, ?)",
+            charge_point_id, transaction_id,
+        )  # fmt: skip
+        newest = self.transaction(charge_point_id, transaction_id)
+        assert newest is not None
+        if newest["seq_no"] is not None and newest["seq_no"] > known["seq_no"]:
+            known = {name: value for name, value in known.items() if newest[name] is None}
+        if known:
+            assert set(known) <= set(newest)
+            columns = ", ".join(f"{name} = ?" for name in known)
+            self._run(f"UPDATE transactions SET {columns} WHERE id = ?", *known.values(), newest["id"])
+
+    def transaction(self, charge_point_id: str, transaction_id: str) -> Row | None:
+        found = self.rows(
+            "SELECT * FROM transactions WHERE charge_point_id = ? AND transaction_id = ?",
+            charge_point_id, transaction_id,
+        )  # fmt: skip
+        return found[0] if found else None
+
+    def open_transactions(self, charge_point_id: str | None = None) -> list[Row]:
+        """List transactions without a stop, oldest first, of one charge point or of all."""
+        return self.rows(
+            "SELECT * FROM transactions WHERE stopped IS NULL AND (?1 IS NULL OR charge_point_id = ?1) ORDER BY id",
+            charge_point_id,
+        )
+
+    def measured(
+        self, charge_point_id: str, evse_id: int | None, transaction_id: str | None, samples: list[Sample]
+    ) -> None:
+        """Keep measured values, of a transaction or of none."""
+        self.db.conn.executemany(
+            "INSERT INTO meter_values (charge_point_id, evse_id, transaction_id, ts, measurand, phase, location,"
+            " context, value, unit) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (charge_point_id, evse_id, transaction_id, s.ts, s.measurand, s.phase, s.location, s.context,
+                 s.value, s.unit)
+                for s in samples
+            ],
+        )  # fmt: skip
+        self._trim(len(samples))
+
+    def _trim(self, added: int) -> None:
+        """Keep memory bounded: without a file, only the newest samples and notices are kept."""
+        self._since_trim += added
+        if self.path is None and self._since_trim >= TRIM_EVERY:
+            self._since_trim = 0
+            for table in ("meter_values", "notices"):
+                self._run(f"DELETE FROM {table} WHERE id <= (SELECT max(id) FROM {table}) - ?", KEPT_IN_MEMORY)
+
+    # Tokens
+
+    def token(self, id_token: str) -> Row | None:
+        """Look a token up, ignoring case as OCPP's CiString does."""
+        found = self.rows("SELECT * FROM tokens WHERE id_token = ?", id_token.lower())
+        return found[0] if found else None
+
+    def set_token(
+        self,
+        id_token: str,
+        status: str,
+        expires: str | None = None,
+        parent: str | None = None,
+        concurrent: bool = True,
+    ) -> None:
+        """Add or replace a token. `concurrent` allows more than one transaction with it at a time."""
+        self._run(
+            "INSERT OR REPLACE INTO tokens VALUES (?, ?, ?, ?, ?)",
+            id_token.lower(), status, expires, parent, int(concurrent),
+        )  # fmt: skip
+
+    def delete_token(self, id_token: str) -> bool:
+        return self._run("DELETE FROM tokens WHERE id_token = ?", id_token.lower()).rowcount > 0
+
+    def open_with_token(self, id_token: str) -> list[Row]:
+        return self.rows("SELECT * FROM transactions WHERE id_token = ? COLLATE NOCASE AND stopped IS NULL", id_token)
+
+    # Everything else a charge point tells
+
+    def reserve(
+        self, charge_point_id: str, reservation_id: int, evse_id: int | None, id_token: str, expires: str
+    ) -> None:
+        self._run(
+            "INSERT OR REPLACE INTO reservations VALUES (?, ?, ?, ?, ?, 'Accepted')",
+            charge_point_id, reservation_id, evse_id, id_token, expires,
+        )  # fmt: skip
+
+    def reservation_ended(self, charge_point_id: str, reservation_id: int, status: str) -> None:
+        self._run(
+            "UPDATE reservations SET status = ? WHERE charge_point_id = ? AND reservation_id = ?",
+            status, charge_point_id, reservation_id,
+        )  # fmt: skip
+
+    def charging_profile(self, charge_point_id: str, evse_id: int, profile_id: int, profile: Row) -> None:
+        self._run(
+            "INSERT OR REPLACE INTO charging_profiles VALUES (?, ?, ?, ?)",
+            charge_point_id, profile_id, evse_id, orjson.dumps(profile).decode(),
+        )  # fmt: skip
+
+    def clear_charging_profiles(
+        self,
+        charge_point_id: str,
+        profile_id: int | None,
+        evse_id: int | None,
+        purpose: str | None,
+        stack_level: int | None,
+    ) -> None:
+        """Forget the profiles that fit every criterion; None is no criterion."""
+        self._run(
+            "DELETE FROM charging_profiles WHERE charge_point_id = ?1 AND (?2 IS NULL OR profile_id = ?2)"
+            " AND (?3 IS NULL OR evse_id = ?3)"
+            " AND (?4 IS NULL OR json_extract(profile, '$.chargingProfilePurpose') = ?4)"
+            " AND (?5 IS NULL OR json_extract(profile, '$.stackLevel') = ?5)",
+            charge_point_id, profile_id, evse_id, purpose, stack_level,
+        )  # fmt: skip
+
+    def variable(
+        self, charge_point_id: str, component: str, name: str, attribute: str, value: str | None, mutability: str | None
+    ) -> None:
+        """Keep the newest value of a 2.x variable, or of a 1.6 configuration key (component is then empty)."""
+        self._run(
+            "INSERT INTO variables VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value,"
+            " mutability = coalesce(excluded.mutability, mutability)",
+            charge_point_id, component, name, attribute, value, mutability,
+        )  # fmt: skip
+
+    def notice(self, charge_point_id: str, action: str, payload: Row) -> None:
+        """Keep a notification as it came, for the operator to read."""
+        self._run(
+            "INSERT INTO notices (charge_point_id, ts, action, payload) VALUES (?, ?, ?, ?)",
+            charge_point_id, timestamps.now(), action, orjson.dumps(payload).decode(),
+        )  # fmt: skip
+        self._trim(1)

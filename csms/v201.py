@@ -1,0 +1,240 @@
+"""What the CSMS answers a charging station of OCPP 2.0.1; knows nothing of 1.6, and 2.1 builds on it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from ocpp.v201 import call_result
+from ocpp.v201.datatypes import IdTokenInfoType, IdTokenType, StatusInfoType
+from ocpp.v201.enums import Action
+
+from csms import timestamps, tokens
+from csms.connection import Connection, answers
+from csms.effects import component_name, variable_name
+from csms.schemas import Payload, Version
+from csms.store import Sample
+
+# C03: these tokens carry no identity to look up; the station has decided by itself.
+TOKENS_WITHOUT_IDENTITY = frozenset({"NoAuthorization"})
+
+
+class ChargePoint201(Connection):
+    """A charging station that speaks OCPP 2.0.1."""
+
+    version: ClassVar[Version] = "2.0.1"
+    _ocpp_version = "2.0.1"
+
+    # Provisioning (B) and availability (G)
+
+    @answers(Action.boot_notification)
+    def on_boot(self, request: Payload) -> call_result.BootNotification:
+        station = request["chargingStation"]
+        status, interval = self.boot(
+            station["vendorName"], station["model"], station.get("firmwareVersion"), station.get("serialNumber")
+        )
+        return call_result.BootNotification(timestamps.now(), interval, status)
+
+    @answers(Action.heartbeat)
+    def on_heartbeat(self, request: Payload) -> call_result.Heartbeat:
+        return call_result.Heartbeat(timestamps.now())
+
+    @answers(Action.status_notification)
+    def on_status(self, request: Payload) -> call_result.StatusNotification:
+        self.store.status(
+            self.id,
+            request["evseId"],
+            request["connectorId"],
+            request["connectorStatus"],
+            None,
+            request["timestamp"],
+        )
+        return call_result.StatusNotification()
+
+    @answers(Action.notify_report)
+    def on_report(self, request: Payload) -> call_result.NotifyReport:
+        for report in request.get("reportData", []):
+            for attribute in report["variableAttribute"]:
+                self.store.variable(
+                    self.id,
+                    component_name(report["component"]),
+                    variable_name(report["variable"]),
+                    attribute.get("type", "Actual"),
+                    attribute.get("value"),
+                    attribute.get("mutability", "ReadWrite"),
+                )
+        self.store.notice(self.id, "NotifyReport", request)
+        return call_result.NotifyReport()
+
+    # Authorization (C) and transactions (E)
+
+    @answers(Action.authorize)
+    def on_authorize(self, request: Payload) -> call_result.Authorize:
+        return call_result.Authorize(self._id_token_info(request["idToken"]))
+
+    @answers(Action.transaction_event)
+    def on_transaction_event(self, request: Payload) -> call_result.TransactionEvent:
+        transaction, token = request["transactionInfo"], request.get("idToken")
+        transaction_id = transaction["transactionId"]
+        info = None
+        if token is not None:
+            # E01.FR.12 and others: whoever names a token is told what it is worth.
+            known = self.store.transaction(self.id, transaction_id)
+            info = self._id_token_info(token, starting=known is None or known["id_token"] is None)
+        evse = request.get("evse", {})
+        event, ts = request["eventType"], request["timestamp"]
+        self.store.event(
+            self.id,
+            transaction_id,
+            {
+                "evse_id": evse.get("id"),
+                "connector_id": evse.get("connectorId"),
+                "id_token": token["idToken"] if token else None,
+                "authorization": str(info.status) if info else None,
+                "charging_state": transaction.get("chargingState"),
+                "seq_no": request["seqNo"],
+                "started": ts if event == "Started" else None,
+                "stopped": ts if event == "Ended" else None,
+                # E06.FR.08: leaving the reason out means Local.
+                "stop_reason": transaction.get("stoppedReason", "Local") if event == "Ended" else None,
+            },
+        )
+        self._keep_samples(request.get("meterValue", []), evse.get("id"), transaction_id)
+        return call_result.TransactionEvent(id_token_info=info)
+
+    @answers(Action.meter_values)
+    def on_meter_values(self, request: Payload) -> call_result.MeterValues:
+        self._keep_samples(request["meterValue"], request["evseId"], None)
+        return call_result.MeterValues()
+
+    # Reservation (H) and smart charging (K)
+
+    @answers(Action.reservation_status_update)
+    def on_reservation_status(self, request: Payload) -> call_result.ReservationStatusUpdate:
+        self.store.reservation_ended(self.id, request["reservationId"], request["reservationUpdateStatus"])
+        return call_result.ReservationStatusUpdate()
+
+    @answers(Action.report_charging_profiles)
+    def on_charging_profiles(self, request: Payload) -> call_result.ReportChargingProfiles:
+        for profile in request["chargingProfile"]:
+            self.store.charging_profile(self.id, request["evseId"], profile["id"], profile)
+        return call_result.ReportChargingProfiles()
+
+    @answers(Action.notify_charging_limit)
+    def on_charging_limit(self, request: Payload) -> call_result.NotifyChargingLimit:
+        return self._noted("NotifyChargingLimit", request, call_result.NotifyChargingLimit())
+
+    @answers(Action.cleared_charging_limit)
+    def on_cleared_charging_limit(self, request: Payload) -> call_result.ClearedChargingLimit:
+        return self._noted("ClearedChargingLimit", request, call_result.ClearedChargingLimit())
+
+    @answers(Action.notify_ev_charging_needs)
+    def on_charging_needs(self, request: Payload) -> call_result.NotifyEVChargingNeeds:
+        # K15: Accepted would promise a SetChargingProfile within a minute.
+        answer = call_result.NotifyEVChargingNeeds("Rejected", _reason("NotEnabled"))
+        return self._noted("NotifyEVChargingNeeds", request, answer)
+
+    @answers(Action.notify_ev_charging_schedule)
+    def on_charging_schedule(self, request: Payload) -> call_result.NotifyEVChargingSchedule:
+        answer = call_result.NotifyEVChargingSchedule("Accepted")
+        return self._noted("NotifyEVChargingSchedule", request, answer)
+
+    # Firmware (L), certificates (M) and security (A)
+
+    @answers(Action.firmware_status_notification)
+    def on_firmware_status(self, request: Payload) -> call_result.FirmwareStatusNotification:
+        return self._noted("FirmwareStatusNotification", request, call_result.FirmwareStatusNotification())
+
+    @answers(Action.publish_firmware_status_notification)
+    def on_publish_firmware_status(self, request: Payload) -> call_result.PublishFirmwareStatusNotification:
+        answer = call_result.PublishFirmwareStatusNotification()
+        return self._noted("PublishFirmwareStatusNotification", request, answer)
+
+    @answers(Action.security_event_notification)
+    def on_security_event(self, request: Payload) -> call_result.SecurityEventNotification:
+        return self._noted("SecurityEventNotification", request, call_result.SecurityEventNotification())
+
+    @answers(Action.sign_certificate)
+    def on_sign_certificate(self, request: Payload) -> call_result.SignCertificate:
+        kind: Payload = {name: request[name] for name in ("certificateType", "requestId") if name in request}
+        reason = self.sign(request["csr"], kind)
+        status = "Rejected" if reason else "Accepted"
+        return call_result.SignCertificate(status, _reason(reason) if reason else None)
+
+    @answers(Action.get_15118_ev_certificate)
+    def on_ev_certificate(self, request: Payload) -> call_result.Get15118EVCertificate:
+        # No contract certificate provider stands behind this CSMS (M01, M02).
+        answer = call_result.Get15118EVCertificate("Failed", "", _reason("NotEnabled"))
+        return self._noted("Get15118EVCertificate", request, answer)
+
+    @answers(Action.get_certificate_status)
+    def on_certificate_status(self, request: Payload) -> call_result.GetCertificateStatus:
+        answer = call_result.GetCertificateStatus("Failed", status_info=_reason("NotEnabled"))
+        return self._noted("GetCertificateStatus", request, answer)
+
+    # Diagnostics (N), display messages (O) and data transfer (P)
+
+    @answers(Action.log_status_notification)
+    def on_log_status(self, request: Payload) -> call_result.LogStatusNotification:
+        return self._noted("LogStatusNotification", request, call_result.LogStatusNotification())
+
+    @answers(Action.notify_event)
+    def on_event(self, request: Payload) -> call_result.NotifyEvent:
+        return self._noted("NotifyEvent", request, call_result.NotifyEvent())
+
+    @answers(Action.notify_monitoring_report)
+    def on_monitoring_report(self, request: Payload) -> call_result.NotifyMonitoringReport:
+        return self._noted("NotifyMonitoringReport", request, call_result.NotifyMonitoringReport())
+
+    @answers(Action.notify_customer_information)
+    def on_customer_information(self, request: Payload) -> call_result.NotifyCustomerInformation:
+        return self._noted("NotifyCustomerInformation", request, call_result.NotifyCustomerInformation())
+
+    @answers(Action.notify_display_messages)
+    def on_display_messages(self, request: Payload) -> call_result.NotifyDisplayMessages:
+        return self._noted("NotifyDisplayMessages", request, call_result.NotifyDisplayMessages())
+
+    @answers(Action.data_transfer)
+    def on_data_transfer(self, request: Payload) -> call_result.DataTransfer:
+        return self._noted("DataTransfer", request, call_result.DataTransfer("UnknownVendorId"))
+
+    # What several of them share
+
+    def _noted[Answer](self, action: str, request: Payload, answer: Answer) -> Answer:
+        self.store.notice(self.id, action, request)
+        return answer
+
+    def _id_token_info(self, token: Payload, starting: bool = False) -> IdTokenInfoType:
+        if token["type"] in TOKENS_WITHOUT_IDENTITY:
+            return IdTokenInfoType("Accepted")
+        unknown = self.csms.settings.unknown_tokens
+        verdict = tokens.judge(self.store, token["idToken"], unknown, self.id, starting)
+        group = IdTokenType(verdict.parent, "Central") if verdict.parent else None
+        return IdTokenInfoType(verdict.status, cache_expiry_date_time=verdict.expires, group_id_token=group)
+
+    def _keep_samples(self, meter_values: list[Payload], evse_id: int | None, transaction_id: str | None) -> None:
+        samples = [
+            Sample(
+                meter_value["timestamp"],
+                # MeterValueType: what is left out means the energy register, in Wh.
+                value.get("measurand", "Energy.Active.Import.Register"),
+                str(value["value"]),
+                _unit(value),
+                value.get("phase"),
+                value.get("location"),
+                value.get("context"),
+            )
+            for meter_value in meter_values
+            for value in meter_value["sampledValue"]
+        ]
+        self.store.measured(self.id, evse_id, transaction_id, samples)
+
+
+def _unit(value: Payload) -> str | None:
+    unit = value.get("unitOfMeasure", {})
+    name: str | None = unit.get("unit", "Wh" if "measurand" not in value else None)
+    multiplier = unit.get("multiplier", 0)
+    return f"{name or ''}e{multiplier}" if multiplier else name
+
+
+def _reason(code: str) -> StatusInfoType:
+    return StatusInfoType(code)

@@ -1,0 +1,140 @@
+"""Serves the operator's API and page, and keeps strangers out; knows nothing of what they show."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hmac
+import secrets
+import socket
+from collections.abc import AsyncIterator, Iterator
+from http.cookies import SimpleCookie
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
+
+import uvicorn
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from csms.api import Api
+from csms.configuration import PageAddress
+from csms.errors import CsmsMistake
+
+if TYPE_CHECKING:
+    from csms.central_system import CentralSystem
+
+COOKIE = "chargesentinel_csms"
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
+        " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+
+class Guard:
+    """Lets requests through that come from the operator.
+
+    On loopback these are the ones that name this machine as their host, so that no web page elsewhere can get in
+    by way of the operator's browser (DNS rebinding); anywhere else they carry the token.
+    """
+
+    def __init__(self, application: ASGIApp, token: str | None) -> None:
+        self.application, self.token = application, token
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(HEADERS)
+            await send(message)
+
+        refusal = self._examine(scope)
+        await (refusal or self.application)(scope, receive, send_guarded)
+
+    def _examine(self, scope: Scope) -> Response | None:
+        headers = Headers(scope=scope)
+        host, origin = headers.get("host", ""), headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc != host:
+            return JSONResponse({"error": f"requests from {origin} are not taken"}, 403)
+        if self.token is None:
+            if urlsplit(f"//{host}").hostname not in ("127.0.0.1", "localhost", "::1"):
+                return JSONResponse({"error": "this page answers to 127.0.0.1 and localhost only"}, 421)
+            return None
+        asked = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
+        if scope["path"] == "/" and self._right(asked):
+            # The token moves from the address bar into a cookie that scripts cannot read.
+            response = RedirectResponse("/", 303)
+            response.set_cookie(COOKIE, asked, httponly=True, samesite="strict")
+            return response
+        cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+        bearer = headers.get("authorization", "").removeprefix("Bearer ")
+        if self._right(bearer) or (cookie is not None and self._right(cookie.value)):
+            return None
+        return JSONResponse({"error": "send the token as `Authorization: Bearer TOKEN`, or open /?token=TOKEN"}, 401)
+
+    def _right(self, given: str) -> bool:
+        return self.token is not None and hmac.compare_digest(given.encode(), self.token.encode())
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handlers: the CSMS ends the page when it ends itself."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _bind(address: PageAddress) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    try:
+        return socket.create_server((address.host, address.port), family=family)
+    except OSError as error:
+        if not address.explicit:
+            return socket.create_server((address.host, 0), family=family)
+        why = error.strerror or str(error)
+        raise CsmsMistake(
+            f"{address.host}:{address.port} cannot be listened on ({why}); choose another --page"
+        ) from None
+
+
+@contextlib.asynccontextmanager
+async def serving(csms: CentralSystem, address: PageAddress, token: str | None = None) -> AsyncIterator[str]:
+    """Serve API and page until the block ends; yields the URL to open.
+
+    Args:
+        csms: whose state is shown.
+        address: where to listen; a default port that is taken gives way to any free one.
+        token: what strangers lack; made up when the address is not loopback and none is given.
+
+    Raises:
+        CsmsMistake: the address was named by the user and cannot be bound.
+    """
+    if token is None and not address.loopback:
+        token = secrets.token_urlsafe(24)
+    listener = _bind(address)
+    config = uvicorn.Config(
+        Guard(Api(csms).application(), token),
+        log_level="critical",
+        access_log=False,
+        lifespan="off",
+        ws="none",
+        timeout_graceful_shutdown=1,
+    )
+    server = _Server(config)
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    host, port = listener.getsockname()[:2]
+    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    try:
+        yield f"http://{place}" + (f"/?token={token}" if token else "")
+    finally:
+        server.should_exit = True
+        await task
+        listener.close()

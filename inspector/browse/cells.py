@@ -1,0 +1,188 @@
+"""How one value of our tables looks in Datasette's tables: a value in, safe markup out; knows neither request nor SQL.
+
+Everything that came over the wire is hostile: it reaches markup only through `Markup.format`, which escapes it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+from markupsafe import Markup
+
+from inspector.browse import wording
+
+PRETTY_LIMIT = 4_000
+"""Characters of JSON a table cell shows; the frame's own page has the rest."""
+
+RAW_LIMIT = 160
+"""Characters of a raw frame in a table."""
+
+type Cell = Callable[[Any, str], Markup]
+"""Takes a value and the address of its database ("/ocpp")."""
+
+
+def render(table: str | None, column: str, value: Any, base: str) -> Markup | None:
+    """Return markup for a value of one of our tables or queries, None where Datasette's own is good enough."""
+    cell = CELLS.get((table or "", column)) or ANYWHERE.get(column)
+    if cell is None or value is None or isinstance(value, dict):
+        return None
+    return cell(value, base)
+
+
+def badge(severity: Any) -> Markup:
+    """A severity as a badge."""
+    known = severity if severity in ("error", "warning", "info") else "other"
+    return Markup('<span class="cs-badge cs-{}">{}</span>').format(known, severity)
+
+
+def time(ns: Any) -> Markup:
+    """A time in UTC; the page's script adds the reader's own time for the pointer to find."""
+    if not isinstance(ns, int) or (text := wording.iso(ns)) is None:
+        return Markup("{}").format(ns)
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(text, ns, wording.moment(ns))
+
+
+def pretty(text: Any) -> Markup:
+    """JSON indented and cut at a readable length; anything else as it is."""
+    if isinstance(text, bytes):
+        shown = text[:64].hex(" ")
+        more = f" … {wording.size(len(text))}" if len(text) > 64 else ""
+        return Markup('<pre class="cs-json cs-binary">{}{}</pre>').format(shown, more)
+    text = str(text)
+    try:
+        shown = json.dumps(json.loads(text), indent=2, ensure_ascii=False) if len(text) <= PRETTY_LIMIT else text
+    except (ValueError, RecursionError):
+        shown = text
+    cut = shown[:PRETTY_LIMIT]
+    more = f"\n… {len(text)} characters" if len(shown) > len(cut) else ""
+    return Markup('<pre class="cs-json">{}{}</pre>').format(cut, more)
+
+
+def direction(value: Any) -> Markup:
+    """An arrow the way the frame went, with words for those who do not see it."""
+    arrow, words = wording.ARROWS.get(value), wording.DIRECTIONS.get(value)
+    if arrow is None:
+        return Markup("{}").format(value)
+    return Markup('<span class="cs-arrow cs-{}" aria-hidden="true" title="{}">CP {} CSMS</span>').format(
+        value, words, arrow
+    ) + Markup('<span class="cs-hidden">{}</span>').format(words)
+
+
+def _message_type(value: Any, base: str) -> Markup:
+    return Markup('<span class="cs-type cs-type-{}">{}</span>').format(
+        value, wording.message_type(value if isinstance(value, int) else None)
+    )
+
+
+def _flag(usual: Any, usually: str, otherwise: str) -> Cell:
+    """Words for the value that is not the usual one; the usual one is told only to those who hear the page."""
+    hidden = Markup('<span class="cs-hidden">{}</span>').format(usually)
+    return lambda value, base: hidden if bool(value) is usual else Markup("{}").format(otherwise)
+
+
+def _span(nanoseconds: int) -> Cell:
+    def cell(value: Any, base: str) -> Markup:
+        if not isinstance(value, int | float):
+            return Markup("{}").format(value)
+        return Markup('<span class="cs-number" title="{}">{}</span>').format(value, wording.span(value * nanoseconds))
+
+    return cell
+
+
+def _link(kind: str) -> Cell:
+    return lambda value, base: Markup('<a href="{}/{}/{}">{}</a>').format(base, kind, path_part(value), value)
+
+
+def path_part(value: Any) -> str:
+    """A value as one part of a Datasette path: tilde-encoded, as Datasette writes primary keys."""
+    return quote(str(value), safe="").replace("~", "~7E").replace(".", "~2E").replace("%", "~")
+
+
+def _valid(value: Any, base: str) -> Markup:
+    return Markup('<span class="cs-hidden">valid</span>' if value else '<span class="cs-badge cs-error">invalid</span>')
+
+
+def _close_code(value: Any, base: str) -> Markup:
+    return Markup("{}").format(wording.close_code(value if isinstance(value, int) else None))
+
+
+def _side(value: Any, base: str) -> Markup:
+    return Markup("{}").format(wording.SIDES.get(str(value), value))
+
+
+def _time(value: Any, base: str) -> Markup:
+    return time(value)
+
+
+def _text(value: Any, base: str) -> Markup:
+    return pretty(value)
+
+
+def _raw(value: Any, base: str) -> Markup:
+    """The beginning of what was sent, in one line; the frame's own page has the whole."""
+    shown = value[:24].hex(" ") if isinstance(value, bytes) else str(value)[:RAW_LIMIT]
+    return Markup('<code class="cs-raw">{}{}</code>').format(shown, "…" if len(value) > len(shown) else "")
+
+
+def _badge(value: Any, base: str) -> Markup:
+    return badge(value)
+
+
+def _direction(value: Any, base: str) -> Markup:
+    return direction(value)
+
+
+def _size(value: Any, base: str) -> Markup:
+    return Markup('<span class="cs-number" title="{} bytes">{}</span>').format(value, wording.size(value))
+
+
+def _energy(value: Any, base: str) -> Markup:
+    return Markup('<span class="cs-number" title="{} Wh">{}</span>').format(value, wording.energy(value))
+
+
+def _pointer(value: Any, base: str) -> Markup:
+    return Markup("<code>{}</code>").format(value)
+
+
+CELLS: dict[tuple[str, str], Cell] = {
+    ("frames", "id"): _link("frames"),
+    ("sessions", "id"): _link("sessions"),
+    ("transactions", "id"): _link("transactions"),
+    ("frames", "payload"): _text,
+    ("frames", "raw"): _raw,
+    ("frames", "valid"): _valid,
+    ("frames", "forwarded"): _flag(True, "forwarded", "not forwarded"),
+    ("frames", "redacted"): _flag(False, "not redacted", "redacted"),
+    ("events", "detail"): _text,
+    ("recordings", "config"): _text,
+    ("recordings", "clean_close"): lambda value, base: Markup("ended cleanly" if value else "did not end cleanly"),
+    ("findings", "pointer"): _pointer,
+}
+
+ANYWHERE: dict[str, Cell] = {
+    "direction": _direction,
+    "msg_type": _message_type,
+    "severity": _badge,
+    "max_severity": _badge,
+    "side": _side,
+    "rule_id": _link("rules"),
+    "charge_point_id": _link("charge_points"),
+    "latency_us": _span(1000),
+    "p50_us": _span(1000),
+    "p95_us": _span(1000),
+    "p99_us": _span(1000),
+    "max_us": _span(1000),
+    "size": _size,
+    "meter_start_wh": _energy,
+    "meter_stop_wh": _energy,
+    "energy_wh": _energy,
+    "cp_close_code": _close_code,
+    "csms_close_code": _close_code,
+    **dict.fromkeys(
+        ("ts_ns", "opened_ns", "closed_ns", "last_seen_ns", "first_seen_ns", "started_ns", "stopped_ns"), _time
+    ),
+}
+"""By column name, so that the results of queries look like the tables."""

@@ -1,0 +1,179 @@
+"""The Datasette plugin: thin hooks over pure functions; with `embed.py` the only module that calls Datasette.
+
+Only databases that hold our tables are decorated. `chargesentinel browse` embeds Datasette; a plain
+`datasette FILE` gets the same views through the entry point.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import datasette as datasette_package
+from datasette import Response, hookimpl
+from datasette.utils import sqlite_timelimit, tilde_decode, tilde_encode
+
+from inspector.browse import cells, metadata, queries, wording
+from inspector.browse.frugal import uncounted
+from inspector.browse.security import App, Policy, guard, hosts, inline_scripts
+from inspector.browse.views import pages
+from inspector.browse.views.ask import Ask, NotThere
+from inspector.store.reader import is_recording
+
+if TYPE_CHECKING:
+    # Datasette loads this module while it is itself being imported.
+    from datasette.app import Datasette
+    from datasette.database import Database
+
+STATIC = "/-/static-plugins/chargesentinel"
+
+_TEMPLATES = Path(datasette_package.__file__).parent / "templates"
+
+
+def recordings(datasette: Datasette) -> dict[str, Database]:
+    """The databases that hold our tables, by name; each file is looked at once."""
+    known: dict[str, bool] = datasette.__dict__.setdefault("chargesentinel_recordings", {})
+    for name, database in datasette.databases.items():
+        if name not in known:
+            known[name] = not database.is_memory and is_recording(database.path)
+    return {name: database for name, database in datasette.databases.items() if known[name]}
+
+
+def _ours(datasette: Datasette, database: str | None) -> bool:
+    return database is not None and database in recordings(datasette)
+
+
+@hookimpl
+def get_metadata(datasette: Datasette, key: str | None, database: str | None, table: str | None) -> dict[str, Any]:
+    """Titles, descriptions, order and facets; Datasette's own metadata file goes before."""
+    return metadata.describe(list(recordings(datasette)))
+
+
+@hookimpl
+def canned_queries(datasette: Datasette, database: str, actor: Any) -> dict[str, dict[str, Any]]:
+    """The questions that are worth a name."""
+    return queries.canned() if _ours(datasette, database) else {}
+
+
+@hookimpl
+def render_cell(row: Any, value: Any, column: str, table: str | None, database: str, datasette: Datasette) -> Any:
+    """Arrows, badges, times, readable JSON."""
+    if not _ours(datasette, database):
+        return None
+    return cells.render(table, column, value, str(datasette.urls.database(database)))
+
+
+@hookimpl
+def extra_css_urls(
+    template: str, database: str | None, table: str | None, columns: Any, view_name: str, request: Any, datasette: Any
+) -> list[str]:
+    """Our look for Datasette's own pages about a recording."""
+    return [f"{STATIC}/tables.css"] if _ours(datasette, database) else []
+
+
+@hookimpl
+def extra_js_urls(
+    template: str, database: str | None, table: str | None, columns: Any, view_name: str, request: Any, datasette: Any
+) -> list[dict[str, Any]]:
+    """The reader's own time on hover."""
+    return [{"url": f"{STATIC}/times.js", "module": True}] if _ours(datasette, database) else []
+
+
+@hookimpl
+def asgi_wrapper(datasette: Datasette) -> Callable[[App], App]:
+    """Guard Datasette when it shows a recording; leave every other Datasette alone."""
+    policy = datasette.__dict__.get("chargesentinel_policy")
+    if policy is None and recordings(datasette):
+        policy = Policy(hosts=hosts(_allowed(datasette)))
+    if policy is None:
+        return lambda app: app
+    scripts = inline_scripts(_TEMPLATES)
+    guarded = Policy(policy.hosts, policy.any_address, policy.token, scripts)
+    tables = {
+        str(datasette.urls.table(name, table)): Path(database.path)
+        for name, database in recordings(datasette).items()
+        for table in ("frames", "meter_samples")
+    }
+    return lambda app: guard(uncounted(app, tables), guarded)
+
+
+def _allowed(datasette: Datasette) -> Iterable[str]:
+    config = datasette.plugin_config("chargesentinel") or {}
+    names = config.get("hosts", [])
+    return [str(name) for name in names] if isinstance(names, list) else [str(names)]
+
+
+@hookimpl
+def register_routes(datasette: Datasette) -> list[tuple[str, Callable[..., Awaitable[Any]]]]:
+    """Pages of our own, for the databases that are recordings; the home page too when there is only one database."""
+    found = recordings(datasette)
+    routes: list[tuple[str, Callable[..., Awaitable[Any]]]] = []
+    if not found:
+        return routes
+    names = "|".join(re.escape(tilde_encode(database.route)) for database in found.values())
+    for page in pages.PAGES:
+        routes.append((rf"/(?P<database>{names}){page.path}$", _view(page)))
+    if len(found) == len([name for name in datasette.databases if name != "_internal"]) == 1:
+        routes.append((r"/$", _view(pages.HOME)))
+    return routes
+
+
+def _view(page: pages.Page) -> Callable[..., Awaitable[Any]]:
+    async def view(request: Any, datasette: Datasette) -> Any:
+        values = dict(request.url_vars)
+        route = values.pop("database", None)
+        database = (
+            datasette.get_database(route=tilde_decode(route)) if route else next(iter(recordings(datasette).values()))
+        )
+        await datasette.ensure_permissions(request.actor, [("view-database", database.name), "view-instance"])
+        as_json = values.pop("format", None) == "json" or page.template is None
+        ask = Ask(
+            base=str(datasette.urls.database(database.name)),
+            file=str(database.path),
+            values={name: value for name, value in values.items() if value is not None},
+            args={name: request.args.getlist(name) for name in request.args},
+        )
+        limit_ms = datasette.setting("sql_time_limit_ms")
+
+        def read(connection: sqlite3.Connection) -> Any:
+            with sqlite_timelimit(connection, limit_ms):
+                return page.view(connection, ask)
+
+        status = 200
+        try:
+            content = await database.execute_fn(read)
+        except NotThere as missing:
+            status, content = 404, {"error": str(missing)}
+        except sqlite3.OperationalError as error:
+            if "interrupted" not in str(error):
+                raise
+            status, content = 503, {"error": f"This took longer than {limit_ms} ms; narrow it with a filter."}
+        if as_json:
+            return Response.json(content, status=status)
+        template = page.template if status == 200 else "error.html"
+        if template == page.template and "panel" in ask.args and page.panel:
+            template = page.panel
+        extra = page.markup(content) if status == 200 and page.markup else {}
+        shown = {**content, **extra, "ask": ask, "base": ask.base, "static": STATIC, "wording": wording, "cells": cells}
+        html = await datasette.render_template(f"chargesentinel/{template}", shown, request=request)
+        return Response.html(html, status=status)
+
+    return view
+
+
+@hookimpl
+def menu_links(datasette: Datasette, actor: Any, request: Any) -> list[dict[str, str]]:
+    """Ways back from Datasette's own pages."""
+    links = []
+    for name in recordings(datasette):
+        base = datasette.urls.database(name)
+        links += [
+            {"href": f"{base}/-/home", "label": f"{name}: charge points and sessions"},
+            {"href": f"{base}/-/live", "label": f"{name}: live"},
+            {"href": f"{base}/-/dashboards", "label": f"{name}: dashboards"},
+            {"href": f"{base}/rules", "label": f"{name}: rules"},
+        ]
+    return links

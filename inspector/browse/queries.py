@@ -1,0 +1,161 @@
+"""The canned queries: questions of SQL with their titles; knows no page.
+
+Questions about all frames look at the latest ones only (`:frames`, newest first), so that they answer at once
+in a recording of any length. NOT INDEXED keeps SQLite from walking an index over all of them instead.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+LATEST = 20_000
+"""How many of the newest frames a question looks at when it is not told."""
+
+_LATEST = f"""(SELECT max(id) FROM frames) - CAST(coalesce(nullif(:frames, ''), '{LATEST}') AS INTEGER)"""
+
+LATENCY_BY_ACTION = f"""WITH answered AS (
+  SELECT action, latency_us,
+    row_number() OVER (PARTITION BY action ORDER BY latency_us) AS place,
+    count(*) OVER (PARTITION BY action) AS answers
+  FROM frames NOT INDEXED
+  WHERE id > {_LATEST}
+    AND latency_us IS NOT NULL
+)
+SELECT action, answers,
+  min(CASE WHEN place >= answers * 0.50 THEN latency_us END) AS p50_us,
+  min(CASE WHEN place >= answers * 0.95 THEN latency_us END) AS p95_us,
+  min(CASE WHEN place >= answers * 0.99 THEN latency_us END) AS p99_us,
+  max(latency_us) AS max_us
+FROM answered
+GROUP BY action
+ORDER BY p95_us DESC"""
+
+LATENCIES = f"""SELECT action, latency_us
+FROM frames NOT INDEXED
+WHERE id > {_LATEST}
+  AND latency_us IS NOT NULL
+ORDER BY action, latency_us"""
+
+UNANSWERED_CALLS = f"""SELECT f.id AS frame_id, s.charge_point_id, f.session_id, f.ts_ns, f.direction, f.action,
+  f.message_id
+FROM frames f JOIN sessions s ON s.id = f.session_id
+WHERE f.id > {_LATEST}
+  AND f.msg_type = 2
+  AND NOT EXISTS (SELECT 1 FROM frames a WHERE a.call_id = f.id)
+ORDER BY f.id DESC"""
+
+FINDINGS_BY_RULE = """SELECT f.severity, f.rule_id, sum(f.count) AS times, count(DISTINCT f.session_id) AS sessions,
+  count(DISTINCT s.charge_point_id) AS charge_points, f.side, min(f.frame_id) AS frame_id, max(f.ts_ns) AS last_seen_ns
+FROM findings f JOIN sessions s ON s.id = f.session_id
+GROUP BY f.rule_id, f.severity, f.side
+ORDER BY CASE f.severity WHEN 'error' THEN 0 WHEN 'warning' THEN 1 ELSE 2 END, times DESC"""
+
+FINDINGS_BY_MODEL = """SELECT coalesce(c.vendor, '?') AS vendor, coalesce(c.model, '?') AS model,
+  coalesce(c.firmware, '?') AS firmware, count(DISTINCT s.charge_point_id) AS charge_points,
+  sum(CASE WHEN f.severity = 'error' THEN f.count ELSE 0 END) AS errors,
+  sum(CASE WHEN f.severity = 'warning' THEN f.count ELSE 0 END) AS warnings,
+  count(DISTINCT f.rule_id) AS rules
+FROM findings f JOIN sessions s ON s.id = f.session_id
+  LEFT JOIN charge_points c ON c.charge_point_id = s.charge_point_id
+GROUP BY 1, 2, 3
+ORDER BY errors DESC, warnings DESC
+LIMIT 100"""
+
+FINDINGS_BY_CHARGE_POINT = """SELECT s.charge_point_id, c.vendor, c.model,
+  sum(CASE WHEN f.severity = 'error' THEN f.count ELSE 0 END) AS errors,
+  sum(CASE WHEN f.severity = 'warning' THEN f.count ELSE 0 END) AS warnings,
+  count(DISTINCT f.rule_id) AS rules, max(f.ts_ns) AS last_seen_ns
+FROM findings f JOIN sessions s ON s.id = f.session_id
+  LEFT JOIN charge_points c ON c.charge_point_id = s.charge_point_id
+GROUP BY s.charge_point_id
+ORDER BY errors DESC, warnings DESC
+LIMIT 100"""
+
+CONNECTIONS = """WITH booted AS (
+  SELECT session_id, count(*) AS boots FROM frames WHERE action = 'BootNotification' AND msg_type = 2 GROUP BY 1
+)
+SELECT s.charge_point_id, count(*) AS sessions,
+  round(count(*) * 3600e9 / nullif(max(coalesce(s.closed_ns, s.last_seen_ns, s.opened_ns)) - min(s.opened_ns), 0), 2)
+    AS sessions_per_hour,
+  sum(s.csms_close_code IS NULL AND s.cp_close_code IS NULL AND s.closed_ns IS NOT NULL) AS lost,
+  avg(coalesce(s.closed_ns, s.last_seen_ns) - s.opened_ns) / 1e9 AS seconds_each,
+  sum(coalesce(b.boots, 0)) AS boots,
+  max(s.opened_ns) AS last_seen_ns
+FROM sessions s LEFT JOIN booted b ON b.session_id = s.id
+GROUP BY s.charge_point_id
+ORDER BY sessions DESC
+LIMIT 100"""
+
+ENERGY = """SELECT id, charge_point_id, transaction_id, started_ns, stopped_ns, stop_reason,
+  meter_stop_wh - meter_start_wh AS energy_wh
+FROM transactions
+WHERE meter_stop_wh IS NOT NULL AND meter_start_wh IS NOT NULL
+ORDER BY id DESC
+LIMIT 100"""
+
+VENDORS = """SELECT coalesce(c.vendor, '?') AS vendor, coalesce(c.model, '?') AS model,
+  count(DISTINCT s.charge_point_id) AS charge_points, count(*) AS sessions, sum(s.frame_count) AS frames,
+  sum(s.error_count) AS errors,
+  sum(s.ocpp_version = '1.6') AS v16, sum(s.ocpp_version = '2.0.1') AS v201, sum(s.ocpp_version = '2.1') AS v21
+FROM sessions s LEFT JOIN charge_points c ON c.charge_point_id = s.charge_point_id
+GROUP BY 1, 2
+ORDER BY sessions DESC
+LIMIT 100"""
+
+_FRAMES = f"Looks at the newest {LATEST:,} frames; set <code>frames</code> to look at more or fewer."
+
+
+def canned() -> dict[str, dict[str, Any]]:
+    """The canned queries as Datasette wants them: name to definition."""
+    return {
+        "latency-by-action": {
+            "sql": LATENCY_BY_ACTION,
+            "title": "Latency by action",
+            "description_html": "How long each action's answer took: median, 95th and 99th percentile. " + _FRAMES,
+            "params": ["frames"],
+            "hide_sql": True,
+        },
+        "unanswered-calls": {
+            "sql": UNANSWERED_CALLS,
+            "title": "Unanswered CALLs",
+            "description_html": "CALLs that got neither CALLRESULT nor CALLERROR, newest first. " + _FRAMES,
+            "params": ["frames"],
+            "hide_sql": True,
+        },
+        "findings-by-rule": {
+            "sql": FINDINGS_BY_RULE,
+            "title": "Findings by rule",
+            "description": "Which rules were broken, how often, in how many sessions, and by which side.",
+            "hide_sql": True,
+        },
+        "findings-by-model": {
+            "sql": FINDINGS_BY_MODEL,
+            "title": "Findings by model and firmware",
+            "description": "Which makes and firmwares break rules.",
+            "hide_sql": True,
+        },
+        "findings-by-charge-point": {
+            "sql": FINDINGS_BY_CHARGE_POINT,
+            "title": "Findings by charge point",
+            "description": "Which charge points break rules, or meet a CSMS that does.",
+            "hide_sql": True,
+        },
+        "connections": {
+            "sql": CONNECTIONS,
+            "title": "Connections by charge point",
+            "description": "How often each charge point connected, how long it stayed, how often it was lost.",
+            "hide_sql": True,
+        },
+        "energy-by-transaction": {
+            "sql": ENERGY,
+            "title": "Energy by transaction",
+            "description": "The newest transactions with a register at both ends.",
+            "hide_sql": True,
+        },
+        "vendor-matrix": {
+            "sql": VENDORS,
+            "title": "Vendors and versions",
+            "description": "Which makes speak which version, and how well.",
+            "hide_sql": True,
+        },
+    }

@@ -1,0 +1,172 @@
+"""Who may ask and what a page may load: an ASGI wrapper with a Host allowlist, a token and headers; knows no page.
+
+The Host allowlist stops DNS rebinding: a page elsewhere that makes its own name point here still sends that name.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import ipaddress
+import re
+import secrets
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from html import escape
+from http.cookies import CookieError, SimpleCookie
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+type Scope = dict[str, Any]
+type Message = dict[str, Any]
+type Send = Callable[[Message], Awaitable[None]]
+type Receive = Callable[[], Awaitable[Message]]
+type App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+COOKIE = "chargesentinel_token"
+
+_INLINE_SCRIPT = re.compile(r"<script>(.+?)</script>", re.DOTALL)
+_ALLOW_FACET = "{{ datasette_allow_facet }}"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What is let in.
+
+    Attributes:
+        hosts: names a request's Host may have besides loopback ones; "*" admits every name.
+        any_address: admit every IP address as Host (an address cannot be rebound, only a name can).
+        token: what a reader must show; None admits everybody.
+        scripts: CSP sources for the inline scripts of Datasette's own templates.
+    """
+
+    hosts: frozenset[str] = frozenset()
+    any_address: bool = True
+    token: str | None = None
+    scripts: tuple[str, ...] = ()
+
+    def admits_host(self, host: str) -> bool:
+        """Tell whether a Host header (with or without a port) names this machine."""
+        name = re.sub(r":\d*$", "", host.strip()).lower().removesuffix(".")
+        bare = name.removeprefix("[").removesuffix("]")
+        if bare == "localhost" or bare in self.hosts or "*" in self.hosts:
+            return True
+        try:
+            address = ipaddress.ip_address(bare)
+        except ValueError:
+            return False
+        return self.any_address or address.is_loopback
+
+    def admits_token(self, shown: str | None) -> bool:
+        """Compare in constant time."""
+        return self.token is None or secrets.compare_digest((shown or "").encode(), self.token.encode())
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """The headers of every answer."""
+        sources = " ".join(("'self'", *self.scripts))
+        csp = (
+            f"default-src 'none'; script-src {sources}; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+            "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        )
+        return [
+            (b"content-security-policy", csp.encode()),
+            (b"x-frame-options", b"DENY"),
+            (b"x-content-type-options", b"nosniff"),
+            (b"referrer-policy", b"no-referrer"),
+            (b"cross-origin-resource-policy", b"same-origin"),
+        ]
+
+
+def inline_scripts(templates: Path) -> tuple[str, ...]:
+    """CSP hashes of the inline scripts in Datasette's own templates, read from where it is installed."""
+    found = []
+    for path in sorted(templates.glob("*.html")):
+        for script in _INLINE_SCRIPT.findall(path.read_text("utf-8")):
+            variants = (
+                [script.replace(_ALLOW_FACET, value) for value in ("true", "false")]
+                if _ALLOW_FACET in script
+                else [script]
+            )
+            # A template expression we do not know cannot be hashed; its script stays forbidden.
+            found += [_hash(text) for text in variants if "{{" not in text and "{%" not in text]
+    return tuple(dict.fromkeys(found))
+
+
+def _hash(script: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+
+
+def guard(app: App, policy: Policy) -> App:
+    """Wrap an ASGI application: refuse foreign Hosts (421), methods that write (405) and strangers (401)."""
+
+    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await app(scope, receive, send)
+            return
+        headers = {key.lower(): value.decode("latin-1") for key, value in scope["headers"]}
+        host = headers.get(b"host", "")
+        extra = policy.headers()
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                names = {name for name, _ in extra}
+                kept = [(key, value) for key, value in message.get("headers", []) if key.lower() not in names]
+                message = {**message, "headers": [*kept, *extra]}
+            await send(message)
+
+        if not policy.admits_host(host):
+            what = f"This Datasette does not answer to the name {host!r}. Use its address, or allow the name."
+            await _refuse(answer, 421, "Foreign Host", what)
+        elif scope["method"] not in ("GET", "HEAD", "OPTIONS"):
+            await _refuse(answer, 405, "Reading only", "Recordings are browsed, never changed.")
+        elif not policy.token:
+            await app(scope, receive, answer)
+        elif policy.admits_token(_in_query(scope)):
+            await _let_in(scope, answer, str(policy.token))
+        elif policy.admits_token(_in_headers(headers)):
+            await app(scope, receive, answer)
+        else:
+            what = "Open the address with ?token=… that `chargesentinel browse` printed, or send it as a Bearer token."
+            await _refuse(answer, 401, "Token needed", what)
+
+    return guarded
+
+
+def _in_query(scope: Scope) -> str | None:
+    return dict(parse_qsl(scope["query_string"].decode("latin-1"))).get("token")
+
+
+def _in_headers(headers: dict[bytes, str]) -> str | None:
+    scheme, _, shown = headers.get(b"authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return shown.strip()
+    try:
+        morsel = SimpleCookie(headers.get(b"cookie", "")).get(COOKIE)
+    except CookieError:
+        return None
+    return morsel.value if morsel else None
+
+
+async def _let_in(scope: Scope, send: Send, token: str) -> None:
+    """Keep the token in a cookie and drop it from the address, so that no link or history hands it on."""
+    kept = [(k, v) for k, v in parse_qsl(scope["query_string"].decode("latin-1"), True) if k != "token"]
+    path = scope.get("raw_path", scope["path"].encode()).partition(b"?")[0].decode("latin-1")
+    # Two slashes, or what browsers take for them, would lead to another machine.
+    target = "/" + path.lstrip("/\\") + (f"?{urlencode(kept)}" if kept else "")
+    cookie = f"{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict"
+    headers = [(b"location", target.encode("latin-1")), (b"set-cookie", cookie.encode()), (b"content-length", b"0")]
+    await send({"type": "http.response.start", "status": 303, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _refuse(send: Send, status: int, title: str, what: str) -> None:
+    body = f'<!doctype html><html lang="en"><title>{escape(title)}</title><h1>{escape(title)}</h1><p>{escape(what)}</p>'
+    headers = [(b"content-type", b"text/html; charset=utf-8"), (b"content-length", str(len(body.encode())).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body.encode()})
+
+
+def hosts(names: Iterable[str]) -> frozenset[str]:
+    """Host names as they are compared: lower case, no brackets."""
+    return frozenset(name.lower().removeprefix("[").removesuffix("]") for name in names)

@@ -1,0 +1,9 @@
+// A frame's own page: copying, and j/k to its neighbours.
+import { copying } from "./panel.js";
+
+copying(document.querySelector("article.frame"));
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const rel = { j: "next", k: "prev" }[event.key];
+  if (rel) document.querySelector(`a[rel=${rel}]`)?.click();
+});

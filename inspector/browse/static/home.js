@@ -1,0 +1,33 @@
+// The home page stays current: what changed is fetched every second while the page is in sight.
+const pause = document.getElementById("pause");
+const parts = ["totals", "points", "unconnected", "sessions"];
+const seen = new Map();
+let paused = false;
+pause.hidden = false;
+pause.addEventListener("click", () => {
+  paused = !paused;
+  pause.setAttribute("aria-pressed", String(paused));
+  pause.textContent = paused ? "Resume" : "Pause";
+});
+
+const refresh = async () => {
+  const answer = await fetch(location.href);
+  if (!answer.ok) return;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  for (const id of parts) {
+    const markup = fresh.getElementById(id).innerHTML;
+    if (markup === seen.get(id)) continue;
+    const part = document.getElementById(id);
+    const open = part.querySelector("details")?.open;
+    part.innerHTML = markup;
+    if (open) part.querySelector("details")?.setAttribute("open", "");
+    seen.set(id, markup);
+  }
+};
+
+const beat = async () => {
+  const busy = document.activeElement?.closest(parts.map((id) => `#${id}`).join(","));
+  if (!paused && !document.hidden && !busy) await refresh().catch(() => {});
+  setTimeout(beat, 900);
+};
+setTimeout(beat, 900);

@@ -1,0 +1,291 @@
+// The ladder: frames and events as rows of one height, of which only those in sight exist in the document.
+// It is given rows and draws them; it fetches nothing.
+
+export const ROW = 28;
+const OVERSCAN = 12;
+const LONG_GAP_US = 10_000_000;
+const SVG = "http://www.w3.org/2000/svg";
+
+export const duration = (us) => {
+  if (us === null || us === undefined) return "";
+  if (us < 0) return `-${duration(-us)}`;
+  if (us < 1000) return `${Math.round(us)} µs`;
+  if (us < 999_500) return `${+(us / 1000).toPrecision(3)} ms`;
+  if (us < 59_950_000) return `${+(us / 1e6).toPrecision(3)} s`;
+  const minutes = Math.floor(us / 6e7);
+  if (minutes < 60) return `${minutes} min ${String(Math.floor(us / 1e6) % 60).padStart(2, "0")} s`;
+  return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, "0")} min`;
+};
+
+const element = (name, attributes = {}, ...children) => {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) if (value !== "") made.setAttribute(key, value);
+  made.append(...children);
+  return made;
+};
+
+const shape = (name, attributes) => {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  return made;
+};
+
+export class Ladder {
+  // `box` is the scrolling element; `onChoose(frame)` is told of every choice, `onEdge("before" | "after")` when
+  // the reader nears an end that goes on.
+  constructor(box, { onChoose, onEdge }) {
+    Object.assign(this, { box, onChoose, onEdge, items: [], chosen: null, moreBefore: false, moreAfter: false });
+    this.space = element("div", { class: "space", role: "presentation" });
+    this.lanes = shape("svg", { class: "lanes", "aria-hidden": "true" });
+    this.rows = element("div", { role: "presentation" });
+    this.space.append(this.rows, this.lanes);
+    box.replaceChildren(this.space);
+    this.fresh = new Set();
+    box.addEventListener("scroll", () => this.#later(), { passive: true });
+    box.addEventListener("click", (event) => this.#clicked(event));
+    new ResizeObserver(() => this.#later()).observe(box);
+  }
+
+  // Replace everything, or add before or after. `events` are put behind the frame they came after.
+  set(page) {
+    this.items = [];
+    this.known = new Set();
+    this.frames = new Map();
+    this.moreBefore = page.more_before;
+    this.moreAfter = page.more_after;
+    this.#insert(page, "after");
+  }
+
+  append(page, fresh = false) {
+    this.moreAfter = page.more_after;
+    this.#insert(page, "after", fresh);
+  }
+
+  prepend(page) {
+    const height = this.box.scrollHeight;
+    this.moreBefore = page.more_before;
+    this.#insert(page, "before");
+    this.box.scrollTop += this.box.scrollHeight - height;
+  }
+
+  #insert(page, where, fresh = false) {
+    const added = [];
+    const events = page.events.filter((event) => !this.known.has(event.id));
+    for (const event of events) this.known.add(event.id);
+    let next = 0;
+    const put = (until) => {
+      while (next < events.length && (events[next].after_frame_id ?? 0) < until) added.push({ event: events[next++] });
+    };
+    for (const frame of page.frames) {
+      if (this.frames.has(frame.id)) continue;
+      put(frame.id);
+      added.push({ frame });
+      if (fresh) this.fresh.add(frame.id);
+    }
+    put(Infinity);
+    this.items = where === "after" ? [...this.items, ...added] : [...added, ...this.items];
+    this.#index();
+    this.draw();
+  }
+
+  // Where each frame is, what comes before it, and which exchanges span which rows.
+  #index() {
+    let previous = null;
+    this.frames.clear();
+    this.items.forEach((item, place) => {
+      if (!item.frame) return;
+      this.frames.set(item.frame.id, place);
+      item.gap = previous === null ? null : item.frame.mono_us - previous.mono_us;
+      if (item.gap !== null && item.gap < 0) item.gap = null;
+      previous = item.frame;
+    });
+    this.spans = [];
+    for (const [id, place] of this.frames) {
+      const { frame } = this.items[place];
+      if (frame.msg_type !== 2) continue;
+      const end = this.frames.get(frame.answer_id);
+      this.spans.push({ id, start: place, end: end ?? place, answered: frame.answer_id !== null, side: frame.direction });
+    }
+    this.space.style.height = `${(this.items.length + (this.moreBefore ? 1 : 0) + (this.moreAfter ? 1 : 0)) * ROW}px`;
+  }
+
+  get first() { return this.items.find((item) => item.frame)?.frame.id ?? null; }
+  get last() { return this.items.findLast((item) => item.frame)?.frame.id ?? null; }
+  get shift() { return this.moreBefore ? 1 : 0; }
+  get atEnd() { return !this.moreAfter && this.box.scrollTop + this.box.clientHeight > this.box.scrollHeight - 2 * ROW; }
+
+  #later() {
+    if (this.waiting) return;
+    this.waiting = requestAnimationFrame(() => { this.waiting = 0; this.draw(); });
+  }
+
+  draw() {
+    const top = Math.max(0, Math.floor(this.box.scrollTop / ROW) - this.shift - OVERSCAN);
+    const bottom = Math.min(this.items.length, Math.ceil((this.box.scrollTop + this.box.clientHeight) / ROW) + OVERSCAN);
+    const mate = this.#mate();
+    const made = [];
+    for (let place = top; place < bottom; place++) made.push(this.#row(this.items[place], place, mate));
+    if (this.moreBefore && top === 0) made.push(this.#edge("before", 0));
+    if (this.moreAfter && bottom === this.items.length) made.push(this.#edge("after", this.items.length + this.shift));
+    this.rows.replaceChildren(...made);
+    this.#drawLanes(top, bottom, mate);
+    if (this.moreBefore && this.box.scrollTop < 20 * ROW) this.onEdge("before");
+    if (this.moreAfter && this.box.scrollTop + this.box.clientHeight > this.box.scrollHeight - 30 * ROW) this.onEdge("after");
+  }
+
+  #mate() {
+    const place = this.frames?.get(this.chosen);
+    if (place === undefined) return null;
+    const { frame } = this.items[place];
+    return frame.answer_id ?? frame.call_id;
+  }
+
+  #edge(where, place) {
+    const row = element("div", { class: "edge", style: `top:${place * ROW}px` });
+    const button = element("button", { type: "button" }, where === "before" ? "Load earlier frames" : "Load more frames");
+    button.addEventListener("click", () => this.onEdge(where));
+    row.append(button);
+    return row;
+  }
+
+  #row(item, place, mate) {
+    const style = `top:${(place + this.shift) * ROW}px`;
+    if (item.event) return this.#eventRow(item.event, style);
+    const { frame, gap } = item;
+    const chosen = frame.id === this.chosen;
+    const kinds = ["row", frame.msg_type === 2 || frame.msg_type === 6 ? "call" : "answer"];
+    if (chosen) kinds.push("chosen");
+    if (frame.id === mate) kinds.push("mate");
+    if (frame.severity) kinds.push(`s-${frame.severity}`);
+    if (this.fresh.delete(frame.id)) kinds.push("new");
+    const way = frame.direction === "cp-to-csms" ? "from the charge point" : "from the CSMS";
+    const row = element("div", {
+      class: kinds.join(" "), id: `f${frame.id}`, role: "option", style, "data-id": frame.id,
+      "aria-selected": String(chosen), "aria-label": `${frame.type} ${frame.action ?? ""} ${way}${frame.summary ? `: ${frame.summary}` : ""}`,
+    });
+    const what = element("span", { class: "what" }, element("b", {}, frame.action ?? "no action"), " ");
+    if (![2, 3].includes(frame.msg_type)) what.append(element("span", { class: "cs-badge cs-other" }, frame.type), " ");
+    if (!frame.forwarded) what.append(element("span", { class: "cs-badge cs-error" }, "not forwarded"), " ");
+    if (frame.severity) what.append(element("span", { class: `cs-badge cs-${frame.severity}` }, frame.severity), " ");
+    what.append(element("i", {}, frame.summary));
+    const waiting = frame.msg_type === 2 && frame.answer_id === null;
+    row.append(
+      element("span", { class: "time", title: new Date(frame.ts).toLocaleString() }, frame.ts.slice(11, 23)),
+      element("span", { class: gap > LONG_GAP_US ? "gap long" : "gap" }, gap === null ? "" : `+${duration(gap)}`),
+      element("span", { class: "lane" }),
+      what,
+      element("span", { class: waiting ? "latency none" : "latency" }, waiting ? "no answer" : duration(frame.latency_us)),
+    );
+    return row;
+  }
+
+  #eventRow(event, style) {
+    const kind = event.kind === "gap" ? "gap-event" : event.kind;
+    return element("div", { class: `row event ${kind}`, style, role: "presentation" },
+      element("span", { class: "time" }, event.ts.slice(11, 23)),
+      element("span", { class: "gap" }),
+      element("span", { class: "lane" }),
+      element("span", { class: "what" }, `${event.kind} `, element("i", {}, event.summary)),
+      element("span"));
+  }
+
+  #drawLanes(top, bottom, mate) {
+    const width = this.lanes.getBoundingClientRect().width || 150;
+    const [left, right] = width > 100 ? [14, width - 14] : [5, width - 5];
+    const height = Math.max(0, bottom - top) * ROW;
+    this.lanes.setAttribute("height", height);
+    this.lanes.style.top = `${(top + this.shift) * ROW}px`;
+    const middle = (place) => (place - top) * ROW + ROW / 2;
+    const out = [left, right].map((x) => shape("line", { class: "l-life", x1: x, x2: x, y1: 0, y2: height }));
+    for (const span of this.spans ?? []) {
+      if (span.start >= bottom || span.end < top) continue;
+      const x = span.side === "cp-to-csms" ? right : left;
+      const long = span.answered ? (span.end - span.start) * ROW : ROW / 2 - 2;
+      const lit = span.id === this.chosen || span.id === mate ? " l-lit" : "";
+      const owner = span.side === "cp-to-csms" ? "l-cp" : "l-csms";
+      if (long > 0) out.push(shape("rect", { class: `l-bar ${owner}${lit}`, x: x - 3, y: middle(span.start), width: 6, height: long, rx: 2 }));
+    }
+    for (let place = top; place < bottom; place++) {
+      const item = this.items[place];
+      const y = middle(place);
+      if (item.event) out.push(shape("circle", { class: "l-event", cx: this.#side(item.event, left, right), cy: y, r: 2.5 }));
+      else {
+        if (item.gap > LONG_GAP_US) out.push(...this.#cut(left, right, y - ROW / 2));
+        out.push(...this.#arrow(item.frame, left, right, y));
+      }
+    }
+    this.lanes.replaceChildren(...out);
+  }
+
+  // Which lifeline an event belongs to: the side that sent it, where one did.
+  #side({ detail }, left, right) {
+    const from = detail?.direction ?? detail?.from;
+    if (!from) return (left + right) / 2;
+    return from === "cp-to-csms" || from === "charge-point" ? left : right;
+  }
+
+  #cut(left, right, y) {
+    return [left, right].flatMap((x) => [
+      shape("line", { class: "l-cut", x1: x, x2: x, y1: y - 3, y2: y + 3 }),
+      shape("path", { class: "l-slash", d: `M${x - 5} ${y - 1}l10 -4M${x - 5} ${y + 5}l10 -4` }),
+    ]);
+  }
+
+  #arrow(frame, left, right, y) {
+    const rightwards = frame.direction === "cp-to-csms";
+    const [from, to] = rightwards ? [left + 4, right - 4] : [right - 4, left + 4];
+    const tone = frame.severity === "error" || frame.severity === "warning" ? `l-${frame.severity}` : rightwards ? "l-cp" : "l-csms";
+    const isAnswer = [3, 4, 5].includes(frame.msg_type);
+    const style = frame.msg_type === null ? " l-broken" : isAnswer ? " l-back" : "";
+    const back = rightwards ? -7 : 7;
+    const head = `M${to} ${y}l${back} -3.5v7z`;
+    const parts = [
+      shape("line", { class: `l-arrow ${tone}${style}`, x1: from, x2: to + back, y1: y, y2: y }),
+      shape("path", { class: `${tone}${isAnswer ? " l-open" : ""}`, d: head, "stroke-width": 1.3 }),
+    ];
+    if (frame.msg_type === 4 || frame.msg_type === 5) {
+      const x = (from + to) / 2;
+      parts.push(shape("path", { class: "l-arrow l-error", d: `M${x - 4} ${y - 4}l8 8m0 -8l-8 8` }));
+    }
+    return parts;
+  }
+
+  #clicked(event) {
+    const row = event.target.closest(".row[data-id]");
+    if (row) this.choose(Number(row.dataset.id), { scroll: false });
+  }
+
+  has(id) { return this.frames?.has(id) ?? false; }
+
+  choose(id, { scroll = true } = {}) {
+    const place = this.frames.get(id);
+    if (place === undefined) return false;
+    this.chosen = id;
+    if (scroll) this.reveal(place);
+    this.draw();
+    this.box.setAttribute("aria-activedescendant", `f${id}`);
+    this.onChoose(this.items[place].frame);
+    return true;
+  }
+
+  reveal(place) {
+    const y = (place + this.shift) * ROW;
+    const { scrollTop, clientHeight } = this.box;
+    if (y < scrollTop + 2 * ROW || y > scrollTop + clientHeight - 3 * ROW) this.box.scrollTop = y - clientHeight / 3;
+  }
+
+  // Move by `step` frames; `wanted` skips those it does not want.
+  move(step, wanted = () => true) {
+    const start = this.frames.get(this.chosen) ?? (step > 0 ? -1 : this.items.length);
+    for (let place = start + step; place >= 0 && place < this.items.length; place += step) {
+      const { frame } = this.items[place];
+      if (frame && wanted(frame)) return this.choose(frame.id);
+    }
+    return false;
+  }
+
+  toEnd() {
+    this.box.scrollTop = this.box.scrollHeight;
+    this.draw();
+  }
+}

@@ -1,0 +1,61 @@
+// The side panel: a tab with the session's findings, one with the chosen frame as its own page lays it out.
+import { local } from "./times.js";
+
+export const copying = (root) => root.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  const source = root.querySelector(`[data-raw="${button.dataset.copy}"]`);
+  const text = source?.textContent ?? root.querySelector(".readable")?.textContent ?? "";
+  await navigator.clipboard.writeText(text).then(
+    () => { button.textContent = "Copied"; },
+    () => { button.textContent = "Cannot copy"; },
+  );
+  setTimeout(() => { button.textContent = "Copy"; }, 1500);
+});
+
+export const panel = ({ goto }) => {
+  const tabs = [...document.querySelectorAll('[role="tab"]')];
+  const frame = document.getElementById("frame");
+  const open = (tab) => {
+    for (const each of tabs) {
+      const chosen = each === tab;
+      each.setAttribute("aria-selected", String(chosen));
+      each.tabIndex = chosen ? 0 : -1;
+      document.getElementById(each.getAttribute("aria-controls")).hidden = !chosen;
+    }
+  };
+  for (const tab of tabs) {
+    tab.addEventListener("click", () => open(tab));
+    tab.addEventListener("keydown", (event) => {
+      if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
+      const other = tabs[1 - tabs.indexOf(tab)];
+      open(other);
+      other.focus();
+      event.stopPropagation();
+    });
+  }
+  copying(frame);
+  frame.addEventListener("click", (event) => {
+    const link = event.target.closest("[data-goto]");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    goto(Number(link.dataset.goto));
+  });
+  let wanted = 0;
+  return {
+    findings: () => open(tabs[0]),
+    show: async (address, row) => {
+      const mine = ++wanted;
+      tabs[1].textContent = `Frame #${row.id}`;
+      open(tabs[1]);
+      const answer = await fetch(address);
+      const markup = await answer.text();
+      if (mine !== wanted) return;
+      frame.innerHTML = markup;
+      // Where the panel stands below the ladder, the reader is taken to it.
+      if (matchMedia("(max-width: 1100px)").matches) frame.closest("aside").scrollIntoView({ block: "nearest" });
+      frame.scrollTop = 0;
+      for (const time of frame.querySelectorAll("time[datetime]")) time.title = `${local(time.dateTime)} (your time)`;
+    },
+  };
+};

@@ -1,0 +1,8 @@
+// A transaction's page: its plot, whose points lead to their frames.
+import { plot } from "./plot.js";
+
+const card = document.getElementById("plot-card");
+const answer = await fetch(`${location.pathname}.json`);
+const found = await answer.json();
+const goto = (id) => location.assign(`${document.body.dataset.base}/sessions/${card.dataset.session}#f${id}`);
+if (found.plot.series.length) plot(document.getElementById("plot"), document.getElementById("legend"), found.plot, { goto });

@@ -1,0 +1,134 @@
+"""Two sessions side by side, aligned by meaning with the matchers of replay, differences marked."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from typing import Any
+
+from inspector.browse import wording
+from inspector.browse.summary import summarise
+from inspector.browse.views.ask import Ask, NotThere, View
+from inspector.browse.views.rows import session_row
+from inspector.protocol.session import Frame
+from inspector.recorder import records
+from inspector.recorder.records import LinkFacts, Record
+from inspector.replay.comparing import compare_scripts
+from inspector.replay.matching import MODES, SEMANTIC, Policy
+from inspector.replay.outcome import Outcome, Row
+from inspector.replay.script import Script, scripts
+from inspector.store import reader
+
+FRAMES_LIMIT = 1_000
+"""Frames of a session that are compared on a page, so that it answers at once; `chargesentinel diff` takes more."""
+
+
+def view(db: sqlite3.Connection, ask: Ask) -> View:
+    """Sessions `a` and `b` by id; `match` is strict, semantic or shape; without both, sessions to choose from."""
+    mode = ask.choice("match", MODES) or SEMANTIC
+    first, second = _wanted(db, ask, "a"), _wanted(db, ask, "b")
+    shown: View = {
+        "a": session_row(first) if first else None,
+        "b": session_row(second) if second else None,
+        "match": mode,
+        "modes": MODES,
+        "choices": [session_row(one) for one in reader.sessions(db, limit=100)],
+        "rows": None,
+    }
+    if first is None or second is None:
+        return shown
+    for one in (first, second):
+        if one.frame_count > FRAMES_LIMIT:
+            long = f"Session {one.id} has {one.frame_count:,} frames, too many for a page; use chargesentinel diff."
+            return {**shown, "refused": long}
+    left, right = _script(db, first), _script(db, second)
+    outcome = compare_scripts(left, right, Policy(mode))
+    ids, other_ids = _ids(db, first), _ids(db, second)
+    rows = [_row(row, ids, other_ids) for row in in_order(outcome)]
+    return {
+        **shown,
+        "rows": rows,
+        "equal": outcome.equal,
+        "differences": sum(1 for row in rows if row["differences"]),
+        "new_findings": _keys(outcome.regressions),
+        "gone_findings": _keys(outcome.improvements),
+    }
+
+
+def _wanted(db: sqlite3.Connection, ask: Ask, name: str) -> reader.Session | None:
+    number = ask.number(name)
+    if number is None:
+        return None
+    found = reader.session(db, number)
+    if found is None:
+        raise NotThere(f"There is no session {number} in this recording.")
+    return found
+
+
+def _ids(db: sqlite3.Connection, one: reader.Session) -> list[int]:
+    rows = db.execute("SELECT id FROM frames WHERE session_id = ? ORDER BY id", [one.id])
+    return [number for (number,) in rows]
+
+
+def _script(db: sqlite3.Connection, one: reader.Session) -> Script:
+    """The session as replay reads it; what the store does not keep of the handshake is not compared either."""
+    rows = db.execute(
+        "SELECT ts_ns, mono_ns, direction, raw FROM frames WHERE session_id = ? ORDER BY id", [one.id]
+    ).fetchall()
+    # The store keeps no monotonic time of the opening; the first frame's tells it.
+    opened_mono_ns = rows[0][1] - max(0, rows[0][0] - one.opened_ns) if rows else 0
+    facts: LinkFacts = {
+        "charge_point_id": one.charge_point_id or "",
+        "subprotocol": one.subprotocol,
+        "ocpp_version": one.ocpp_version,
+        "request_path": one.request_path or "",
+    }
+    made: list[Record] = [records.opened(1, one.opened_ns, opened_mono_ns, facts)]
+    for ts_ns, mono_ns, direction, raw in rows:
+        opcode = records.BINARY if isinstance(raw, bytes) else records.TEXT
+        payload = raw if isinstance(raw, bytes) else raw.encode()
+        made.append(records.frame(1, ts_ns, mono_ns, direction == "cp-to-csms", opcode, payload))
+    (script,) = scripts(one.charge_point_id or "", made)
+    return script
+
+
+def in_order(outcome: Outcome) -> list[Row]:
+    """The rows with those of the second session alone put where they happened in it."""
+    rows = [row for row in outcome.rows if row.recorded is not None]
+    for extra in (row for row in outcome.rows if row.recorded is None and row.live is not None):
+        assert extra.live is not None
+        earlier = [place for place, row in enumerate(rows) if row.live and row.live.frame_id < extra.live.frame_id]
+        rows.insert(max(earlier, default=-1) + 1, extra)
+    return rows
+
+
+def _row(row: Row, ids: list[int], other_ids: list[int]) -> dict[str, Any]:
+    return {
+        "a": _side(row.recorded, ids),
+        "b": _side(row.live, other_ids),
+        "differences": [
+            {"matcher": each.matcher, "pointer": each.pointer, "sentence": each.sentence} for each in row.differences
+        ],
+    }
+
+
+def _side(frame: Frame | None, ids: list[int]) -> dict[str, Any] | None:
+    if frame is None:
+        return None
+    number = {"Call": 2, "CallResult": 3, "CallError": 4, "CallResultError": 5, "Send": 6}.get(
+        type(frame.message).__name__
+    )
+    raw = frame.raw if frame.binary else frame.raw.decode("utf-8", "replace")
+    return {
+        "id": ids[frame.frame_id - 1],
+        "direction": frame.direction.value,
+        "type": wording.message_type(number),
+        "msg_type": number,
+        "action": frame.action,
+        "summary": summarise(raw, number, frame.action),
+        "latency_us": None if frame.latency_ns is None else frame.latency_ns // 1000,
+    }
+
+
+def _keys(found: Counter[Any]) -> list[dict[str, Any]]:
+    return [{"rule_id": rule, "side": side.value, "count": count} for (rule, side), count in found.items()]

@@ -1,0 +1,79 @@
+"""A frame on its own: readable, with its pair, its findings and what to do about them."""
+
+from __future__ import annotations
+
+import base64
+import shlex
+import sqlite3
+from collections import defaultdict
+from typing import Any
+
+from inspector.browse import wording
+from inspector.browse.readable import Mark, readable
+from inspector.browse.views.ask import Ask, NotThere, View
+from inspector.browse.views.rows import finding_row, frame_row
+from inspector.browse.views.session import lines
+from inspector.store import reader
+
+PASTE_LIMIT = 4_000
+"""Characters of a frame that still make a line to paste."""
+
+
+def view(db: sqlite3.Connection, ask: Ask) -> View:
+    """One frame: text, pair, neighbours, findings with remedy and specification."""
+    one = reader.frame(db, ask.id)
+    session = reader.session(db, one.session_id) if one is not None else None
+    if one is None or session is None:
+        raise NotThere(f"There is no frame {ask.id} in this recording.")
+    found = reader.findings(db, frame_ids=[one.id])
+    pair_id = one.answer_id if one.msg_type == 2 else one.call_id
+    pair = reader.frame(db, pair_id) if pair_id is not None else None
+    before, after = reader.neighbours(db, one)
+    commands = {**lines(db, ask.file, session), **_check_line(one, session)}
+    commands["replay"] += f" --from-frame {reader.place_of_frame(db, one)}"
+    return {
+        "frame": {**frame_row(one, session.opened_ns), **_text(one)},
+        "session": {
+            "id": session.id,
+            "charge_point_id": session.charge_point_id,
+            "ocpp_version": session.ocpp_version,
+            "opened": wording.iso(session.opened_ns),
+        },
+        "pair": None if pair is None else {**frame_row(pair, session.opened_ns), **_text(pair)},
+        "findings": [finding_row(finding) for finding in found],
+        "before": before,
+        "after": after,
+        "lines": commands,
+    }
+
+
+def markup(view: View) -> dict[str, Any]:
+    """What the template shows besides the JSON: the frame and its pair laid out, faulty places marked."""
+    marks: dict[str, list[Mark]] = defaultdict(list)
+    for finding in view["findings"]:
+        if finding["pointer"] is not None:
+            marks[finding["pointer"]].append(Mark(finding["severity"], finding["message"]))
+    pair = view["pair"]
+    return {
+        "readable": readable(_raw(view["frame"]), marks),
+        "readable_pair": None if pair is None else readable(_raw(pair)),
+        "wording": wording,
+    }
+
+
+def _text(one: reader.Frame) -> dict[str, Any]:
+    if isinstance(one.raw, bytes):
+        return {"raw": None, "raw_base64": base64.b64encode(one.raw).decode()}
+    return {"raw": one.raw, "raw_base64": None}
+
+
+def _raw(row: dict[str, Any]) -> str | bytes:
+    return base64.b64decode(row["raw_base64"]) if row["raw_base64"] is not None else row["raw"]
+
+
+def _check_line(one: reader.Frame, session: reader.Session) -> dict[str, str]:
+    """A line that judges this frame alone; none for a frame no shell can hold."""
+    if not isinstance(one.raw, str) or len(one.raw) > PASTE_LIMIT or not one.raw.isprintable():
+        return {}
+    version = f" --ocpp {session.ocpp_version}" if session.ocpp_version else ""
+    return {"check": f"printf '%s\\n' {shlex.quote(one.raw)} | chargesentinel check{version} -"}

@@ -1,0 +1,43 @@
+"""What just happened: the newest frames of all sessions, from where the reader last looked."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from inspector.browse.views.ask import Ask, View
+from inspector.browse.views.rows import SEVERITIES, frame_row
+from inspector.store import reader
+
+MOST = 200
+
+
+def view(db: sqlite3.Connection, ask: Ask) -> View:
+    """Frames after `after` (else the newest), oldest first; filters: action, direction, severity, limit."""
+    newest = reader.last_frame_id(db)
+    found = reader.latest_frames(
+        db,
+        ask.number("after"),
+        limit=ask.number("limit", 100, MOST) or 100,
+        action=ask.text("action"),
+        direction=ask.choice("direction", ("cp-to-csms", "csms-to-cp")),
+        severity=ask.choice("severity", (*SEVERITIES, "any")),
+    )
+    names: dict[int, reader.Session | None] = {}
+    rows: list[dict[str, Any]] = []
+    for one in found:
+        if one.session_id not in names:
+            names[one.session_id] = reader.session(db, one.session_id)
+        session = names[one.session_id]
+        rows.append(
+            {
+                **frame_row(one, session.opened_ns if session else one.ts_ns),
+                "session_id": one.session_id,
+                "charge_point_id": session.charge_point_id if session else None,
+            }
+        )
+    return {
+        "frames": rows,
+        "newest": newest,
+        "filters": {name: ask.text(name) for name in ("action", "direction", "severity")},
+    }

@@ -1,0 +1,51 @@
+"""The list of our pages: where each is, what makes its content, which template shows it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from inspector.browse.views import charge_point, compare, dashboards, frame, home, live, rule, session, transaction
+from inspector.browse.views.ask import Ask, View
+
+_ID = r"(?P<id>\d{1,19})"
+_JSON = r"(\.(?P<format>json))?"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page.
+
+    Attributes:
+        path: regular expression of what follows the database's address.
+        view: makes the content, which is also the JSON.
+        template: shows it; None where there is JSON only.
+        markup: what the template needs besides the JSON.
+        panel: template of the same content without a page around it, for `?panel`.
+    """
+
+    path: str
+    view: Callable[[sqlite3.Connection, Ask], View]
+    template: str | None
+    markup: Callable[[View], dict[str, Any]] | None = None
+    panel: str | None = None
+
+
+HOME = Page(rf"/-/home{_JSON}", home.view, "home.html")
+
+PAGES = (
+    HOME,
+    Page(rf"/-/live{_JSON}", live.view, "live.html"),
+    Page(rf"/-/dashboards{_JSON}", dashboards.view, "dashboards.html"),
+    Page(rf"/-/compare{_JSON}", compare.view, "compare.html"),
+    Page(rf"/sessions/{_ID}{_JSON}", session.view, "session.html"),
+    Page(rf"/sessions/{_ID}/frames\.json", session.frames, None),
+    Page(rf"/sessions/{_ID}/plot\.json", session.plot, None),
+    Page(rf"/frames/{_ID}{_JSON}", frame.view, "frame.html", frame.markup, "_frame.html"),
+    Page(rf"/charge_points/(?P<id>[^/]+?){_JSON}", charge_point.view, "charge_point.html"),
+    Page(rf"/transactions/{_ID}{_JSON}", transaction.view, "transaction.html"),
+    Page(rf"/rules{_JSON}", rule.catalogue, "rules.html"),
+    Page(rf"/rules/(?P<id>[^/]+?){_JSON}", rule.view, "rule.html"),
+)

@@ -1,0 +1,141 @@
+"""Rows of the store as the pages and their JSON show them; knows the dataclasses of the reader, no SQL."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from inspector.browse import wording
+from inspector.browse.summary import summarise
+from inspector.rules.judge import rules
+from inspector.rules.rule import Rule
+from inspector.store.reader import ChargePoint, Event, Finding, Frame, Session, Transaction
+
+SEVERITIES = ("error", "warning", "info")
+
+RULES: dict[str, Rule] = {rule.slug: rule for rule in rules()}
+
+
+def times(row: dict[str, Any]) -> dict[str, Any]:
+    """Beside each `…_ns` its ISO time; the nanoseconds as a string."""
+    shown: dict[str, Any] = {}
+    for name, value in row.items():
+        if name.endswith("_ns"):
+            shown[name.removesuffix("_ns")] = wording.iso(value)
+            shown[name] = None if value is None else str(value)
+        else:
+            shown[name] = value
+    return shown
+
+
+def charge_point_row(one: ChargePoint) -> dict[str, Any]:
+    """A charge point."""
+    row = times(asdict(one))
+    row["versions"] = [version for version in one.versions.split(",") if version]
+    return row
+
+
+def session_row(one: Session, severities: Mapping[str, tuple[int, int | None]] | None = None) -> dict[str, Any]:
+    """A session with how long it lasted, how it ended, and where the first finding of each severity is."""
+    row = times(asdict(one))
+    end = one.closed_ns or one.last_seen_ns or one.opened_ns
+    row["duration_ms"] = (end - one.opened_ns) // 1_000_000
+    row["duration"] = wording.span(end - one.opened_ns)
+    row["ending"] = ending(one)
+    counted = severities or {}
+    row["findings"] = {name: counted[name][0] if name in counted else 0 for name in SEVERITIES}
+    row["first_frames"] = {name: first for name, (_, first) in counted.items()}
+    with contextlib.suppress(ValueError):
+        row["subprotocols_offered"] = json.loads(one.subprotocols_offered or "null")
+    return row
+
+
+def ending(one: Session) -> str:
+    """How a session ended, in words."""
+    if one.state == "live":
+        return "still open"
+    if one.state == "interrupted":
+        return "the recorder ended first"
+    ended = f"closed {wording.CLOSED_BY.get(one.closed_by or '', '')}".strip()
+    from_charge_point = wording.close_code(one.cp_close_code, one.cp_close_reason)
+    from_csms = wording.close_code(one.csms_close_code, one.csms_close_reason)
+    if from_charge_point and from_charge_point == from_csms:
+        return f"{ended}: {from_csms}"
+    codes = [f"{who} sent {code}" for who, code in (("charge point", from_charge_point), ("CSMS", from_csms)) if code]
+    return f"{ended}: {'; '.join(codes)}" if codes else f"{ended}, without a close frame"
+
+
+def frame_row(one: Frame, opened_ns: int) -> dict[str, Any]:
+    """A frame in the ladder. `at_us` counts from the session's opening, `mono_us` on the monotonic clock."""
+    return {
+        "id": one.id,
+        "ts": wording.iso(one.ts_ns),
+        "ts_ns": str(one.ts_ns),
+        "at_us": (one.ts_ns - opened_ns) // 1000,
+        "mono_us": one.mono_ns // 1000,
+        "direction": one.direction,
+        "msg_type": one.msg_type,
+        "type": wording.message_type(one.msg_type),
+        "action": one.action,
+        "summary": summarise(one.raw, one.msg_type, one.action),
+        "severity": one.max_severity,
+        "latency_us": one.latency_us,
+        "message_id": one.message_id,
+        "call_id": one.call_id,
+        "answer_id": one.answer_id,
+        "size": one.size,
+        "forwarded": bool(one.forwarded),
+        "redacted": bool(one.redacted),
+    }
+
+
+def event_row(one: Event) -> dict[str, Any]:
+    """An event, its detail as JSON and in a line."""
+    try:
+        detail = json.loads(one.detail)
+    except ValueError:
+        detail = one.detail
+    return {**times(asdict(one)), "detail": detail, "summary": _event_line(one.kind, detail)[:300]}
+
+
+def _event_line(kind: str, detail: Any) -> str:
+    if not isinstance(detail, dict):
+        return str(detail)
+    if kind in ("handshake", "rejected-upgrade") and "status" in detail:
+        agreed = [value for name, value in detail.get("response_headers") or [] if name.lower() == _PROTOCOL]
+        return " · ".join(str(part) for part in (detail.get("path"), detail["status"], *agreed) if part)
+    if kind == "unreachable":
+        return " · ".join(str(detail[name]) for name in ("path", "reason", "error") if detail.get(name))
+    if kind == "close":
+        way = f"CP {wording.ARROWS.get(str(detail.get('direction')), '·')} CSMS"
+        return f"{way} · {wording.close_code(detail.get('code'), detail.get('reason')) or 'no code'}"
+    return " · ".join(f"{name} {value}" for name, value in detail.items() if value not in (None, "", [], {}))
+
+
+_PROTOCOL = "sec-websocket-protocol"
+
+
+def finding_row(one: Finding) -> dict[str, Any]:
+    """A finding with what its rule says: title and remedy."""
+    rule = RULES.get(one.rule_id)
+    return {
+        **times(asdict(one)),
+        "side_words": wording.SIDES.get(one.side, one.side),
+        "title": rule.title if rule else None,
+        "remedy": rule.remedy if rule else None,
+        "heuristic": rule.heuristic if rule else False,
+    }
+
+
+def transaction_row(one: Transaction) -> dict[str, Any]:
+    """A transaction with its energy and how long it took."""
+    row = times(asdict(one))
+    both = one.meter_start_wh is not None and one.meter_stop_wh is not None
+    row["energy_wh"] = (one.meter_stop_wh or 0) - (one.meter_start_wh or 0) if both else None
+    row["energy"] = wording.energy(row["energy_wh"])
+    took = one.stopped_ns - one.started_ns if one.started_ns is not None and one.stopped_ns is not None else None
+    row["duration"] = wording.span(took)
+    return row

@@ -1,0 +1,110 @@
+"""A session: its facts, its findings, its measurements over time, and its frames a page at a time."""
+
+from __future__ import annotations
+
+import shlex
+import sqlite3
+from typing import Any
+
+from inspector.browse.views.ask import FRAMES_MOST, FRAMES_PAGE, Ask, NotThere, View
+from inspector.browse.views.charging import charging
+from inspector.browse.views.rows import SEVERITIES, event_row, finding_row, frame_row, session_row, transaction_row
+from inspector.store import reader
+
+FINDINGS = 500
+"""Findings listed on a session's page, the worst first."""
+
+
+def _session(db: sqlite3.Connection, ask: Ask) -> reader.Session:
+    found = reader.session(db, ask.id)
+    if found is None:
+        raise NotThere(f"There is no session {ask.id} in this recording.")
+    return found
+
+
+def view(db: sqlite3.Connection, ask: Ask) -> View:
+    """Who, where to, how it ended, what was found, which actions it holds."""
+    one = _session(db, ask)
+    found = reader.findings(db, session_id=one.id, limit=FINDINGS + 1)
+    return {
+        "session": session_row(one, reader.severities(db, [one.id])[one.id]),
+        "charge_point": _charge_point(db, one),
+        "findings": [finding_row(finding) for finding in found[:FINDINGS]],
+        "more_findings": len(found) > FINDINGS,
+        "transactions": [transaction_row(each) for each in reader.transactions(db, session_id=one.id)],
+        "actions": [{"action": action, "count": count} for action, count in reader.actions(db, one.id)],
+        "lines": lines(db, ask.file, one),
+    }
+
+
+def _charge_point(db: sqlite3.Connection, one: reader.Session) -> dict[str, Any]:
+    found = reader.charge_points(db, one.charge_point_id) if one.charge_point_id else []
+    if not found:
+        return {}
+    return {name: getattr(found[0], name) for name in ("vendor", "model", "firmware", "serial")}
+
+
+def frames(db: sqlite3.Connection, ask: Ask) -> View:
+    """A keyset page of the ladder: frames with the events between them.
+
+    Where: after or before (frame ids), around (a frame id), end (the last ones), limit.
+    Filters: action (several), direction, severity, q.
+    """
+    one = _session(db, ask)
+    limit = ask.number("limit", FRAMES_PAGE, FRAMES_MOST) or FRAMES_PAGE
+    filters: dict[str, Any] = {
+        "actions": ask.many("action"),
+        "direction": ask.choice("direction", ("cp-to-csms", "csms-to-cp")),
+        "severity": ask.choice("severity", (*SEVERITIES, "any")),
+        "text": ask.text("q"),
+    }
+    after, before, around = ask.number("after"), ask.number("before"), ask.number("around")
+    if around is not None:
+        earlier = reader.frames(db, one.id, before=around, limit=limit // 4 + 1, **filters)
+        later = reader.frames(db, one.id, after=around - 1, limit=limit + 1, **filters)
+        more_before, more_after = len(earlier) > limit // 4, len(later) > limit
+        page = earlier[1 if more_before else 0 :] + later[:limit]
+    elif ask.text("end"):
+        found = reader.frames(db, one.id, before=2**62, limit=limit + 1, **filters)
+        more_before, more_after = len(found) > limit, False
+        page = found[1 if more_before else 0 :]
+    elif before is not None:
+        found = reader.frames(db, one.id, before=before, limit=limit + 1, **filters)
+        more_before, more_after = len(found) > limit, True
+        page = found[1 if more_before else 0 :]
+    else:
+        found = reader.frames(db, one.id, after=after, limit=limit + 1, **filters)
+        more_before, more_after = after is not None and after > 0, len(found) > limit
+        page = found[:limit]
+    if any(filters.values()):
+        events = []
+    else:
+        # Each event is told once over the pages of a session: a page has what came after its first frame and
+        # before its last; one that goes on from a frame, or back to one, has what is between them too.
+        first = after if after else page[0].id if page and more_before else None
+        last = page[-1].id - (before is None) if page and more_after else None
+        events = reader.events(db, one.id, first, last)
+    return {
+        "frames": [frame_row(each, one.opened_ns) for each in page],
+        "events": [event_row(each) for each in events],
+        "more_before": more_before,
+        "more_after": more_after,
+        "frame_count": one.frame_count,
+        "state": one.state,
+    }
+
+
+def plot(db: sqlite3.Connection, ask: Ask) -> View:
+    """Power, energy, current, state of charge and limit over time, with transactions and status changes."""
+    return charging(db, _session(db, ask))
+
+
+def lines(db: sqlite3.Connection, file: str, one: reader.Session) -> dict[str, str]:
+    """Commands to paste, about a session."""
+    name = shlex.quote(file)
+    place = reader.place_of_session(db, one.id)
+    return {
+        "replay": f"chargesentinel replay {name} --session {place} --as charge-point --to ws://127.0.0.1:9000",
+        "check": f"chargesentinel check {name}",
+        "export": f"chargesentinel export {name} --session {one.id} -o session-{one.id}.jsonl",
+    }

@@ -1,0 +1,35 @@
+"""A transaction: who charged, how much, how long, and its measurements over time."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from inspector.browse.views.ask import Ask, NotThere, View
+from inspector.browse.views.charging import series
+from inspector.browse.views.rows import session_row, transaction_row
+from inspector.store import reader
+
+
+def view(db: sqlite3.Connection, ask: Ask) -> View:
+    """One transaction with its session and what was measured in it."""
+    found = reader.transactions(db, id=ask.id)
+    if not found:
+        raise NotThere(f"There is no transaction {ask.id} in this recording.")
+    one = found[0]
+    session = reader.session(db, one.session_id)
+    samples = reader.samples(db, transaction_id=one.id)
+    first = one.started_ns or min((sample.ts_ns for sample in samples), default=0)
+    last = one.stopped_ns or max((sample.seen_ns for sample in samples), default=first)
+    return {
+        "transaction": transaction_row(one),
+        "session": session_row(session) if session else None,
+        "plot": {
+            "start_ms": first / 1e6,
+            "end_ms": last / 1e6,
+            "series": list(series(samples, first - 3_600_000_000_000, last + 3_600_000_000_000)),
+            "limits": [],
+            "transactions": [],
+            "statuses": [],
+            "findings": [],
+        },
+    }

@@ -1,0 +1,81 @@
+"""The command `browse`: knows its options and what to print; the pages are in `inspector.browse`."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import socket
+import sys
+import webbrowser
+from pathlib import Path
+
+import click
+
+from inspector.errors import UnusableAddress
+from inspector.proxy.addresses import bracketed, lan_addresses, listening_socket, parse_listen
+from inspector.store.reader import open_recording
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  chargesentinel browse traffic.db --open
+  chargesentinel browse traffic.db --listen 0.0.0.0:8001 --token
+
+The recording may still be growing; it is only ever read."""
+)
+@click.argument("file", type=click.Path(path_type=Path), default=Path("traffic.db"))
+@click.option(
+    "--listen",
+    metavar="[HOST:]PORT",
+    default="127.0.0.1:8001",
+    show_default=True,
+    help="Where to answer; 0 is any free port. Beyond this machine a token is needed.",
+)
+@click.option("--open", "open_browser", is_flag=True, help="Open it in the web browser.")
+@click.option(
+    "--token",
+    is_flag=False,
+    flag_value="",
+    metavar="[TOKEN]",
+    envvar="CHARGESENTINEL_TOKEN",
+    help="Let in only who shows this token; without a value one is made up and printed.",
+)
+@click.option("--allow-host", multiple=True, metavar="NAME", help="Another name this machine is reached by.")
+def browse(file: Path, listen: str, open_browser: bool, token: str | None, allow_host: tuple[str, ...]) -> None:
+    """Show a recording in Datasette: charge points, sessions, frames and findings, also while it grows."""
+    host, port = parse_listen(listen)
+    if host not in LOOPBACK and token is None:
+        raise UnusableAddress(
+            listen,
+            "a recording is shown beyond this machine only with a token",
+            "add --token, or listen on 127.0.0.1",
+        )
+    open_recording(file).close()
+    listener = listening_socket(host, port)
+    shown = secrets.token_urlsafe(16) if token == "" else token
+
+    from inspector.browse.embed import serve
+    from inspector.browse.security import Policy, hosts
+
+    policy = Policy(hosts([*allow_host, *_own_names(host)]), any_address=host not in LOOPBACK, token=shown)
+    port = listener.getsockname()[1]
+    address = f"http://{bracketed('127.0.0.1' if host in ('0.0.0.0', '::') else host)}:{port}"
+    query = f"/?token={shown}" if shown else ""
+
+    def ready() -> None:
+        click.echo(f"browse at {address}{query}")
+        if host in ("0.0.0.0", "::"):
+            for other in lan_addresses():
+                click.echo(f"  from other machines: http://{other}:{port}{query}")
+        sys.stdout.flush()
+        if open_browser:
+            webbrowser.open(f"{address}{query or '/'}")
+
+    asyncio.run(serve(file, policy, listener, ready))
+
+
+def _own_names(host: str) -> list[str]:
+    return [host] if host not in ("0.0.0.0", "::") else [socket.gethostname()]

@@ -1,0 +1,267 @@
+"""`chargesentinel charge-point`: knows the options; the charge points themselves live in simulator/."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import ssl
+import sys
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+import click
+from rich.console import Console
+
+from inspector.errors import UnusableAddress, UserMistake
+from simulator import charge_point as simulated
+from simulator.fleet import Fleet, Plan, Report, percentile
+from simulator.fleet_table import latency_table, watch
+
+HINT = "is the CSMS running? try `chargesentinel csms`"
+
+
+def show_scenarios(context: click.Context, _: click.Parameter, value: str) -> str:
+    """Print the shipped scenarios for `--scenario list` and end."""
+    if value == "list":
+        for name, title in simulated.shipped().items():
+            click.echo(f"{name:20} {title}")
+        context.exit(0)
+    return value
+
+
+@click.command(
+    "charge-point",
+    epilog="""\b
+Examples:
+  chargesentinel charge-point --url ws://127.0.0.1:9000 --id CP-1 --ocpp 2.0.1
+  chargesentinel charge-point --url ws://127.0.0.1:9000 --scenario offline-queue
+  chargesentinel charge-point --url ws://127.0.0.1:9000 --count 50 --rate 10 --duration 60 --ocpp mixed""",
+)
+@click.option("--url", required=True, metavar="WS-URL", help="Address of the CSMS or of the proxy; the id is appended.")
+@click.option("--id", "charge_point_id", default="CP-1", show_default=True, help="Identity; a prefix with --count.")
+@click.option(
+    "--ocpp",
+    type=click.Choice([*simulated.VERSIONS, "mixed"]),
+    default="1.6",
+    show_default=True,
+    help="OCPP version; mixed is for --count.",
+)
+@click.option(
+    "--scenario",
+    default="charging",
+    show_default=True,
+    metavar="NAME|FILE",
+    is_eager=True,
+    callback=show_scenarios,
+    help="What to do; `list` shows the shipped ones.",
+)
+@click.option("--token", metavar="ID", help="Id token that charges, in place of the scenario's.")
+@click.option("--minutes", type=click.FloatRange(0.1), help="Simulated charging time of each session.")
+@click.option("--operator", metavar="HTTP-URL", help="Operator API of `chargesentinel csms`, to have the CSMS act.")
+@click.option("--stay", is_flag=True, help="Stay connected after the scenario, until Ctrl-C.")
+@click.option(
+    "--speed", type=click.FloatRange(0.1, 3600), default=60.0, show_default=True, help="Simulated seconds a second."
+)
+@click.option("--timeout", type=click.FloatRange(0.1), default=30.0, show_default=True, help="Wait for an answer, s.")
+@click.option("--connectors", type=click.IntRange(1, 64), default=1, show_default=True, help="Outlets.")
+@click.option("--dc", is_flag=True, help="Charge direct current: 50 kW with a taper instead of 7.4 kW.")
+@click.option("--signed", is_flag=True, help="Add signed meter values.")
+@click.option("--password", envvar="CHARGESENTINEL_PASSWORD", help="For HTTP Basic authentication.")
+@click.option("--ca", type=click.Path(exists=True, dir_okay=False), help="CA of a wss:// CSMS, PEM.")
+@click.option("--cert", type=click.Path(exists=True, dir_okay=False), help="Client certificate, PEM.")
+@click.option("--key", type=click.Path(exists=True, dir_okay=False), help="Its key, when not in --cert.")
+@click.option("--seed", type=int, help="Make chance and jitter repeatable.")
+@click.option("--count", type=click.IntRange(1, 10_000), help="Run a fleet of so many charge points.")
+@click.option("--rate", type=click.FloatRange(0.1), default=10.0, show_default=True, help="Fleet: power-ons a second.")
+@click.option("--duration", type=click.FloatRange(1), help="Fleet: seconds to run; else until Ctrl-C.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+def charge_point(
+    url: str,
+    charge_point_id: str,
+    ocpp: str,
+    scenario: str,
+    token: str | None,
+    minutes: float | None,
+    operator: str | None,
+    stay: bool,
+    speed: float,
+    timeout: float,
+    connectors: int,
+    dc: bool,
+    signed: bool,
+    password: str | None,
+    ca: str | None,
+    cert: str | None,
+    key: str | None,
+    seed: int | None,
+    count: int | None,
+    rate: float,
+    duration: float | None,
+    as_json: bool,
+) -> int:
+    """Run headless charge points: one through a scenario, or a fleet.
+
+    Without --scenario one charging session runs: boot, plug in, authorize, charge, stop, unplug. Charging is
+    compressed: a simulated minute passes in a second. Exit code 0 when all went well, 1 when a call was refused or
+    unanswered or an expectation failed, 2 when it could not start.
+    """
+    try:
+        simulated.checked_url(url)
+        found = simulated.load(scenario)
+    except (ValueError, simulated.BadScenario) as error:
+        raise UserMistake(str(error)) from None
+    if ocpp == "mixed" and count is None:
+        raise UserMistake("--ocpp mixed is for a fleet; add --count N")
+    identity = simulated.Identity(
+        url=url,
+        id=charge_point_id,
+        connectors=connectors,
+        speed=speed,
+        timeout=timeout,
+        password=password,
+        tls=_tls(ca, cert, key),
+        seed=seed,
+        direct_current=dc,
+        signed=signed,
+    )
+    if count is not None:
+        versions = list(simulated.VERSIONS) if ocpp == "mixed" else [ocpp]
+        return _fleet(Plan(identity, versions, count, rate, duration, token or "CAFE0001", minutes), as_json)
+    values = {name: value for name, value in (("token", token), ("minutes", minutes)) if value is not None}
+    return _one(identity, ocpp, found, values, operator, stay, as_json)
+
+
+def _tls(ca: str | None, cert: str | None, key: str | None) -> ssl.SSLContext | None:
+    if ca is None and cert is None:
+        return None
+    try:
+        context = ssl.create_default_context(cafile=ca)
+    except ssl.SSLError as error:
+        raise UserMistake(f"{ca}: no certificate in PEM ({error.reason})") from None
+    if cert is not None:
+        try:
+            context.load_cert_chain(cert, key)
+        except ssl.SSLError as error:
+            raise UserMistake(f"{cert}: no certificate with its key in PEM ({error.reason})") from None
+    return context
+
+
+def _one(
+    identity: simulated.Identity,
+    version: str,
+    scenario: simulated.Scenario,
+    values: dict[str, Any],
+    operator: str | None,
+    stay: bool,
+    as_json: bool,
+) -> int:
+    def say(line: str) -> None:
+        click.echo(f"{datetime.now():%H:%M:%S.%f}"[:-3] + f"  {identity.id}  {line}", err=as_json)
+        sys.stdout.flush()
+
+    async def run() -> simulated.Outcome | None:
+        station = simulated.make(version, identity, say, scenario)
+        playing = asyncio.current_task()
+        asked = asyncio.Event()
+
+        def end() -> None:
+            asked.set()
+            if playing is not None and not staying.is_set():
+                playing.cancel()
+
+        staying = asyncio.Event()
+
+        async def after() -> None:
+            staying.set()
+            station.driver = True
+            say("stays connected until Ctrl-C")
+            await asked.wait()
+
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, end)
+        try:
+            return await simulated.play(station, scenario, values, operator, after if stay else None)
+        except asyncio.CancelledError:
+            return None
+
+    try:
+        outcome = asyncio.run(run())
+    except simulated.Unreachable as error:
+        remedy = HINT if error.why.startswith("cannot connect") else None
+        raise UnusableAddress(error.url, error.why, remedy) from None
+    if outcome is None:
+        return 130
+    if as_json:
+        facts = {
+            "charge_point_id": outcome.charge_point_id,
+            "ocpp_version": outcome.version,
+            "sent": outcome.sent,
+            "answered": outcome.answered,
+            "served": outcome.served,
+            "energy_wh": outcome.energy_wh,
+            "failures": list(outcome.failures),
+        }
+        click.echo(json.dumps(facts))
+    else:
+        click.echo(str(outcome))
+    return 0 if outcome.good else 1
+
+
+def _fleet(plan: Plan, as_json: bool) -> int:
+    console = Console(stderr=as_json)
+
+    async def run() -> Report:
+        fleet = Fleet(plan, lambda line: console.print(line, highlight=False, markup=False))
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, fleet.stop)
+        showing = asyncio.create_task(watch(fleet, console))
+        try:
+            return await fleet.run()
+        finally:
+            showing.cancel()
+            with suppress(asyncio.CancelledError):
+                await showing
+
+    report = asyncio.run(run())
+    if as_json:
+        click.echo(json.dumps(_facts(report)))
+    else:
+        console.print(latency_table(report))
+        for failure, times in report.failures.most_common(5):
+            console.print(f"{times} times: {failure}", highlight=False, markup=False)
+        click.echo(str(report))
+    return 0 if report.good else 1
+
+
+def _facts(report: Report) -> dict[str, Any]:
+    """Return a fleet's report as JSON; latencies are milliseconds."""
+    names = (
+        "count",
+        "most",
+        "transactions",
+        "energy_wh",
+        "sent",
+        "answered",
+        "refused",
+        "unanswered",
+        "served",
+        "reconnects",
+    )
+    facts: dict[str, Any] = {name: getattr(report, name) for name in names}
+    facts["lost"] = list(report.lost)
+    facts["failures"] = dict(report.failures)
+    facts["latency_ms"] = {}
+    for action, values in report.latencies.items():
+        ordered = sorted(values)
+        facts["latency_ms"][action] = {
+            "calls": len(ordered),
+            "p50": round(percentile(ordered, 0.5), 2),
+            "p95": round(percentile(ordered, 0.95), 2),
+            "p99": round(percentile(ordered, 0.99), 2),
+            "max": round(ordered[-1], 2),
+        }
+    return facts

@@ -1,0 +1,133 @@
+"""The `csms` command: reads its options and hands over to the package csms; knows nothing of what it answers."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import click
+
+from inspector.errors import UserMistake
+
+EPILOG = """\b
+Examples:
+  chargesentinel csms
+  chargesentinel csms --listen 0.0.0.0:9000 --db csms.db
+  chargesentinel csms --security-profile 2 --tls-cert csms.pem --config bench.toml
+
+A charge point connects to ws://HOST:PORT/ITS-IDENTITY.
+"""
+EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+class Address(click.ParamType[tuple[str, int]]):
+    """A place to listen on, as `[HOST:]PORT`; the host is 127.0.0.1 when left out."""
+
+    name = "[HOST:]PORT"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
+        if isinstance(value, tuple):
+            return value
+        host, _, port = str(value).rpartition(":")
+        if not (port.isascii() and port.isdecimal()) or int(port) > 65535:
+            self.fail(f"{value!r} is not [HOST:]PORT, such as 9000 or 0.0.0.0:9000", param, ctx)
+        return host.removeprefix("[").removesuffix("]") or "127.0.0.1", int(port)
+
+
+@click.command(epilog=EPILOG)
+@click.option("--listen", type=Address(), default="127.0.0.1:9000", show_default=True, help="Port 0: any free one.")
+@click.option(
+    "--db",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Keep state in this SQLite file over restarts; without it, in memory.",
+)
+@click.option(
+    "--config",
+    type=EXISTING,
+    help="TOML file of charge points, id tokens and misbehaviours to start with.",
+)
+@click.option("--page", type=Address(), help="The operator's page and API. [default: 127.0.0.1:9001]")
+@click.option("--no-page", is_flag=True, help="Serve no operator's page.")
+@click.option(
+    "--page-token",
+    envvar="CHARGESENTINEL_CSMS_TOKEN",
+    help="Token of page and API; one is made up when the page is not on loopback.",
+)
+@click.option(
+    "--heartbeat",
+    type=click.IntRange(1, 86400),
+    default=300,
+    show_default=True,
+    help="Heartbeat interval in seconds.",
+)
+@click.option(
+    "--boot",
+    type=click.Choice(["Accepted", "Pending", "Rejected"]),
+    default="Accepted",
+    show_default=True,
+    help="The answer to boots.",
+)
+@click.option(
+    "--unknown-tokens",
+    type=click.Choice(["Accepted", "Blocked", "Expired", "Invalid"]),
+    default="Accepted",
+    show_default=True,
+    help="What an id token that is not on the list is worth.",
+)
+@click.option(
+    "--unknown-charge-points",
+    type=click.Choice(["accept", "refuse"]),
+    default="accept",
+    show_default=True,
+    help="Identities that were never added or seen.",
+)
+@click.option(
+    "--security-profile",
+    type=click.IntRange(0, 3),
+    default=0,
+    show_default=True,
+    help="1: password, 2: TLS and password, 3: TLS and client certificate.",
+)
+@click.option("--tls-cert", type=EXISTING, help="PEM certificate chain, for profiles 2 and 3.")
+@click.option("--tls-key", type=EXISTING, help="PEM key, when it is not in --tls-cert.")
+@click.option("--client-ca", type=EXISTING, help="PEM CA of the client certificates, for profile 3.")
+@click.option("--sign-with", type=EXISTING, help="PEM certificate and key of the CA for SignCertificate.")
+@click.option("--quiet", "-q", is_flag=True, help="Log warnings only.")
+def csms(listen: tuple[str, int], page: tuple[str, int] | None, no_page: bool, quiet: bool, **options: Any) -> None:
+    """Run the reference CSMS: OCPP 1.6, 2.0.1 and 2.1 on one port.
+
+    The version follows from the WebSocket subprotocol: ocpp1.6, ocpp2.0.1 or ocpp2.1.
+    """
+    from csms import log
+    from csms.central_system import run
+    from csms.configuration import PageAddress, Settings, load
+    from csms.errors import CsmsMistake
+    from csms.security import Security
+
+    if page is not None and no_page:
+        raise click.UsageError("--page and --no-page exclude each other")
+    page_address = PageAddress(*page, explicit=True) if page is not None else PageAddress()
+    settings = Settings(
+        db=options["db"],
+        heartbeat_s=options["heartbeat"],
+        boot=options["boot"],
+        unknown_tokens=options["unknown_tokens"],
+        unknown_charge_points=options["unknown_charge_points"] == "accept",
+        sign_with=options["sign_with"],
+        security=Security(options["security_profile"], options["tls_cert"], options["tls_key"], options["client_ca"]),
+    )
+    log.start(quiet)
+    try:
+        asyncio.run(
+            run(
+                *listen,
+                settings,
+                click.echo,
+                configuration=load(options["config"]) if options["config"] else None,
+                page=None if no_page else page_address,
+                page_token=options["page_token"],
+            )
+        )
+    except CsmsMistake as mistake:
+        raise UserMistake(str(mistake)) from None

@@ -1,0 +1,177 @@
+"""Runs other commands of ours as child processes and leaves none behind; knows nothing of what they do."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import re
+import signal
+import sys
+from collections import deque
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from inspector.errors import UserMistake
+
+PATIENCE_S = 5.0
+"""How long a part may take to end once asked, before it is killed; every command promises 3 s."""
+
+Listener = Callable[[str, str], None]
+"""Is told each line a part writes: (name of the part, line)."""
+
+
+class PartFailed(UserMistake):
+    """A part did not start, or ended on its own; `str()` names it and gives its last words."""
+
+    def __init__(self, name: str, what: str, last_words: str) -> None:
+        self.name, self.what, self.last_words = name, what, last_words
+        super().__init__(name, what, last_words)
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.what}: {self.last_words or 'it said nothing'}"
+
+
+class Part:
+    """One command that runs as a child process of the same interpreter."""
+
+    def __init__(self, name: str, process: asyncio.subprocess.Process, listener: Listener) -> None:
+        self.name = name
+        self.process = process
+        self._listener = listener
+        self._lines: deque[str] = deque(maxlen=100)
+        self._errors: deque[str] = deque(maxlen=20)
+        self._changed = asyncio.Condition()
+        assert process.stdout and process.stderr
+        self._readers = asyncio.gather(
+            self._read(process.stdout, self._lines.append), self._read(process.stderr, self._errors.append)
+        )
+
+    async def _read(self, stream: asyncio.StreamReader, keep: Callable[[str], None]) -> None:
+        async for raw in stream:
+            line = raw.decode(errors="replace").rstrip()
+            keep(line)
+            if line:
+                self._listener(self.name, line)
+            async with self._changed:
+                self._changed.notify_all()
+
+    async def ready(self, pattern: str, timeout: float = 30.0) -> str:
+        """Return what `pattern` captures in the first line of stdout that has it.
+
+        Raises:
+            PartFailed: the part ended before, or said no such thing within `timeout` seconds.
+        """
+
+        said = asyncio.create_task(self._first(pattern))
+        gone = asyncio.create_task(self.ended())
+        try:
+            await asyncio.wait({said, gone}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            if said.done():
+                return said.result()
+            what = "did not start" if gone.done() else f"was not ready within {timeout:.0f} s"
+            raise PartFailed(self.name, what, self.last_words)
+        finally:
+            said.cancel()
+            gone.cancel()
+
+    async def _first(self, pattern: str) -> str:
+        async with self._changed:
+            while True:
+                for line in self._lines:
+                    if match := re.search(pattern, line):
+                        return match[1]
+                await self._changed.wait()
+
+    @property
+    def last_words(self) -> str:
+        """The last line it wrote to stderr, else to stdout, without the name our command line puts before it."""
+        lines = [line for line in self._errors if line] or [line for line in self._lines if line]
+        return lines[-1].removeprefix("chargesentinel: ").removeprefix("Error: ") if lines else ""
+
+    async def ended(self) -> int:
+        """Wait until it ends by itself; returns its exit code (negative: the signal that ended it)."""
+        code = await self.process.wait()
+        # A child of its own may hold the pipes open for longer; its words are not awaited.
+        await asyncio.wait({self._readers}, timeout=1)
+        return code
+
+    async def end(self) -> None:
+        """Ask it to end, and kill it when it does not."""
+        if self.process.returncode is None:
+            self.process.terminate()
+        try:
+            await asyncio.wait_for(asyncio.shield(self.process.wait()), PATIENCE_S)
+        except TimeoutError:
+            self.process.kill()
+            await self.process.wait()
+        self._readers.cancel()
+
+
+class Parts:
+    """The parts that run together: started in order, ended in reverse order, whatever happens."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._running: list[Part] = []
+
+    async def start(self, name: str, *arguments: object, listener: Listener | None = None) -> Part:
+        """Run `chargesentinel ARGUMENTS` as a child; `name` is what messages call it."""
+        process = await asyncio.create_subprocess_exec(
+            # -P: a file of the user's that happens to be called click.py is none of ours.
+            *(sys.executable, "-P", "-m", "inspector", *map(str, arguments)),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            # Ctrl-C in a terminal reaches its whole group: here the parts are ended in order, by us alone.
+            start_new_session=True,
+            preexec_fn=_die_with(os.getpid()),
+        )
+        part = Part(name, process, listener or self._listener)
+        self._running.append(part)
+        return part
+
+    async def first_to_end(self) -> PartFailed:
+        """Wait until one of the parts that should stay ends on its own."""
+        waiting = {asyncio.create_task(part.ended()): part for part in self._running if part.process.returncode is None}
+        try:
+            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in waiting:
+                task.cancel()
+        part = waiting[done.pop()]
+        return PartFailed(part.name, f"ended with {part.process.returncode}", part.last_words)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        ending = asyncio.ensure_future(self._end_all())
+        try:
+            await asyncio.shield(ending)
+        except asyncio.CancelledError:
+            await ending
+            raise
+
+    async def _end_all(self) -> None:
+        while self._running:
+            await self._running.pop().end()
+
+
+def _die_with(parent: int) -> Callable[[], None] | None:
+    """Return what a child runs first so that it is told to end when we are killed outright; Linux alone can."""
+    if sys.platform != "linux":
+        return None
+    set_parent_death_signal = 1  # PR_SET_PDEATHSIG of <linux/prctl.h>
+    prctl = ctypes.CDLL(None).prctl
+
+    def die_with_parent() -> None:
+        prctl(set_parent_death_signal, signal.SIGTERM)
+        if os.getppid() != parent:  # killed between the fork and here
+            os._exit(1)
+
+    return die_with_parent

@@ -1,0 +1,252 @@
+"""The command `proxy`: knows its options and what to print; the work is in `inspector.proxy`."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import resource
+import signal
+import socket
+import ssl
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import click
+
+from inspector.errors import UnusableAddress, UserMistake
+from inspector.proxy.addresses import Upstream, bracketed, lan_addresses, listening_socket, parse_listen
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command(
+    epilog="""\b
+Example:
+  chargesentinel proxy --upstream ws://127.0.0.1:9000/ocpp --listen 0.0.0.0:9100 --db traffic.db
+
+\b
+Then let the charge point connect to ws://THIS-MACHINE:9100/<its id>
+in place of its CSMS."""
+)
+@click.option("--upstream", required=True, metavar="URL", help="The CSMS: ws[s]://HOST[:PORT][/PATH].")
+@click.option(
+    "--listen",
+    multiple=True,
+    metavar="[HOST:]PORT",
+    default=["127.0.0.1:9100"],
+    show_default=True,
+    help="Where charge points connect; may be given several times. 0 is any free port, 0.0.0.0 every network.",
+)
+@click.option(
+    "--db", "path", type=FILE, default=Path("traffic.db"), show_default=True, help="The SQLite file to record in."
+)
+@click.option(
+    "--ocpp",
+    "ocpp_version",
+    type=click.Choice(["1.6", "2.0.1", "2.1"]),
+    help="The version of charge points that agree on no subprotocol (else inferred from the boot).",
+)
+@click.option(
+    "--route",
+    "routes",
+    multiple=True,
+    metavar="PATTERN=URL",
+    help="Another CSMS for some: /PATH=URL by path prefix, CP-*=URL by charge point id. The first match wins.",
+)
+@click.option("--rewrite-host", is_flag=True, help="Send the CSMS's own name as Host, as virtual hosts need it.")
+@click.option("--tls-cert", type=FILE, help="Listen with TLS only (wss://): the proxy's certificate chain, PEM.")
+@click.option("--tls-key", type=FILE, help="Its private key, if not in the same file.")
+@click.option("--client-ca", type=FILE, help="Demand client certificates of this authority (security profile 3).")
+@click.option("--upstream-ca", type=FILE, help="Trust this authority for wss:// CSMSs, in place of the system's.")
+@click.option("--upstream-cert", type=FILE, help="Client certificate to show to the CSMS.")
+@click.option("--upstream-key", type=FILE, help="Its private key, if not in the same file.")
+@click.option("--upstream-insecure", is_flag=True, help="Do not verify the CSMS's certificate. For tests only.")
+@click.option(
+    "--upstream-identities", type=FILE, help="TOML file: a password or client certificate for each charge point."
+)
+@click.option("--max-connections", default=10_000, show_default=True, type=click.IntRange(1), help="Then: 503.")
+@click.option(
+    "--max-frame-size",
+    default=16 * 1024 * 1024,
+    show_default=True,
+    type=click.IntRange(1024),
+    help="Bytes; longer messages are relayed but not stored.",
+)
+@click.option(
+    "--handshake-timeout",
+    default=30.0,
+    show_default=True,
+    type=click.FloatRange(0.1),
+    help="Seconds a charge point has for TLS and its request.",
+)
+@click.option(
+    "--connect-timeout",
+    default=10.0,
+    show_default=True,
+    type=click.FloatRange(0.1),
+    help="Seconds until an unanswered connect to the CSMS becomes a 502.",
+)
+@click.option("--rules", type=FILE, help="Severities, thresholds and allowances of the judge (TOML).")
+@click.option(
+    "--redact",
+    type=click.Choice(["secrets", "none"]),
+    default="secrets",
+    show_default=True,
+    help="What is starred out before a frame is stored: credentials, or nothing.",
+)
+@click.option(
+    "--queue-limit",
+    default=256,
+    show_default=True,
+    type=click.IntRange(1),
+    help="MiB kept for a disk that does not write; then frames are counted as lost and charging goes on.",
+)
+@click.option(
+    "--require-recording",
+    is_flag=True,
+    help="Rather wait for the disk, and end sessions (1011) on a dead one, than relay unrecorded.",
+)
+@click.option("--metrics", metavar="[HOST:]PORT", help="Serve /metrics for Prometheus and /healthz there.")
+@click.option("--no-fast-path", is_flag=True, help="Use mitmproxy's public hooks alone: slower, for comparison.")
+def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str, ...], **options: Any) -> None:
+    """Relay between charge points and a CSMS, byte for byte, and record every frame.
+
+    Ends with Ctrl-C: both peers are told with a close frame, and what crossed is stored.
+    """
+    from inspector.proxy.engine import Engine
+    from inspector.proxy.routing import Route, Routing, read_identities
+    from inspector.proxy.settings import Settings
+    from inspector.recorder.start import start_recorder
+    from inspector.rules.settings import DEFAULTS, load
+
+    identities_file = options["upstream_identities"]
+    routing = Routing(
+        Upstream.parse(upstream),
+        tuple(Route.parse(text) for text in routes),
+        read_identities(identities_file) if identities_file else {},
+    )
+    settings = Settings(
+        routing,
+        ocpp_version=options["ocpp_version"],
+        rewrite_host=options["rewrite_host"],
+        fast_path=not options["no_fast_path"],
+        listener_tls=listener_tls(options),
+        upstream_tls=upstream_tls(options, routing) if any(one.tls for one in routing.upstreams) else None,
+        upstream_ca=options["upstream_ca"],
+        upstream_cert=options["upstream_cert"],
+        upstream_insecure=options["upstream_insecure"],
+        require_recording=options["require_recording"],
+        queue_limit=options["queue_limit"] * 1024 * 1024,
+        max_connections=options["max_connections"],
+        max_frame_size=options["max_frame_size"],
+        handshake_timeout=options["handshake_timeout"],
+        connect_timeout=options["connect_timeout"],
+    )
+    log_to_stderr()
+    allow_many_files()
+    sockets = [listening_socket(*parse_listen(text)) for text in dict.fromkeys(listen)]
+    addresses = [listener.getsockname()[:2] for listener in sockets]
+    metrics = listening_socket(*parse_listen(options["metrics"])) if options["metrics"] else None
+    for target in routing.upstreams:
+        refuse_loop(target, addresses)
+    recorder = start_recorder(
+        path,
+        holder="chargesentinel proxy",
+        listen=" ".join(f"{bracketed(host)}:{port}" for host, port in addresses),
+        upstream=" ".join(map(str, routing.upstreams)),
+        settings=load(options["rules"]) if options["rules"] else DEFAULTS,
+        redact=options["redact"] != "none",
+        queue_limit=options["queue_limit"] * 1024 * 1024,
+        own_process=True,
+    )
+
+    async def run() -> None:
+        engine = Engine(settings, recorder, sockets, metrics)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, engine.stop)
+        scheme = "wss" if settings.listener_tls else "ws"
+        await engine.run(lambda: announce(scheme, addresses, routing.upstreams, path, metrics))
+
+    # What is there by now stays: no later collection need look through it.
+    gc.collect()
+    gc.freeze()
+    try:
+        asyncio.run(run())
+    finally:
+        for listener in [*sockets, *([metrics] if metrics else [])]:
+            listener.close()
+        summary = recorder.close()
+    click.echo(f"recorded in {path}: {summary}")
+    gc.freeze()  # takes most of the time from the interpreter's end
+
+
+def listener_tls(options: dict[str, Any]) -> ssl.SSLContext | None:
+    """Return what the listeners speak; raises UserMistake for options that mean nothing without --tls-cert."""
+    from inspector.proxy import tls
+
+    if options["tls_cert"] is None:
+        for name in ("tls_key", "client_ca"):
+            if options[name] is not None:
+                raise UserMistake(f"--{name.replace('_', '-')} needs --tls-cert")
+        return None
+    return tls.listener_context(options["tls_cert"], options["tls_key"], options["client_ca"])
+
+
+def upstream_tls(options: dict[str, Any], routing: Any) -> Any:
+    """Return the TLS contexts towards wss:// CSMSs, one for each charge point with its own certificate."""
+    from inspector.proxy import tls
+    from inspector.proxy.routing import UpstreamTls
+
+    ca, insecure = options["upstream_ca"], options["upstream_insecure"]
+    if insecure:
+        click.echo("WARNING: --upstream-insecure: anybody may pose as the CSMS", err=True)
+    common = tls.upstream_context(ca, options["upstream_cert"], options["upstream_key"], insecure=insecure)
+    own = {
+        charge_point_id: tls.upstream_context(ca, identity.cert, identity.key, insecure=insecure)
+        for charge_point_id, identity in routing.identities.items()
+        if identity.cert
+    }
+    return UpstreamTls(common, own)
+
+
+def log_to_stderr() -> None:
+    """Let our own log through, and of mitmproxy's only what is wrong."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    logging.getLogger("inspector").setLevel(logging.INFO)
+
+
+def allow_many_files() -> None:
+    """Raise the limit of open files as far as the system lets us: a session takes two."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # macOS calls its limit unlimited and refuses it
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def refuse_loop(upstream: Upstream, addresses: list[tuple[str, int]]) -> None:
+    """Raise UnusableAddress when the CSMS's address is one of our own listeners: it would call itself for ever."""
+    loopback = {"localhost", "127.0.0.1", "::1"}
+    for host, port in addresses:
+        same = {host} | (loopback if host in loopback else set())
+        if host in ("0.0.0.0", "::"):
+            same |= loopback | set(lan_addresses())
+        if upstream.port == port and upstream.host in same:
+            raise UnusableAddress(str(upstream), "that is this proxy's own listener", "choose another --listen")
+
+
+def announce(
+    scheme: str, addresses: list[tuple[str, int]], upstreams: list[Upstream], path: Path, metrics: socket.socket | None
+) -> None:
+    """Print a ready line per listener, and for a wildcard address what to type into a charger."""
+    for host, port in addresses:
+        click.echo(f"listening on {scheme}://{bracketed(host)}:{port}")
+        if host in ("0.0.0.0", "::"):
+            for address in lan_addresses() or [socket.gethostname()]:
+                click.echo(f"  in the charge point, set the CSMS to {scheme}://{address}:{port}/<charge point id>")
+    if metrics is not None:
+        host, port = metrics.getsockname()[:2]
+        click.echo(f"metrics at http://{bracketed(host)}:{port}/metrics, health at /healthz")
+    click.echo(f"relaying to {', '.join(map(str, upstreams))}, recording in {path}")
+    sys.stdout.flush()

@@ -1,0 +1,216 @@
+"""`chargesentinel replay`: options, progress and exit codes of a replay; knows neither matching nor playing."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from inspector.errors import UserMistake
+from inspector.protocol.vocabulary import OcppVersion
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  chargesentinel replay recordings/charging-1.6.jsonl --as charge-point --to ws://localhost:9000
+  chargesentinel replay recordings/charging-1.6.jsonl --as csms --listen 9000
+  chargesentinel replay traffic.db --session 3 --as charge-point --to ws://localhost:9000 --speed 10
+  chargesentinel replay recordings/charging-1.6.jsonl --as charge-point --to ws://localhost:9000 --count 100
+"""
+)
+@click.argument("recordings", nargs=-1, required=True, metavar="RECORDING...")
+@click.option("--as", "side", type=click.Choice(["charge-point", "csms"]), required=True, help="The side to play.")
+@click.option("--to", "url", help="ws:// or wss:// address of the CSMS, without the charge point's id.")
+@click.option("--listen", help="[HOST:]PORT to wait for charge points on (0: any free port).")
+@click.option("--session", type=int, help="Only the session with this number in the recording, from 1.")
+@click.option("--from-frame", default=1, type=click.IntRange(1), help="Begin with this frame of the session, from 1.")
+@click.option(
+    "--match",
+    "mode",
+    type=click.Choice(["strict", "semantic", "shape"]),
+    default="semantic",
+    show_default=True,
+    help="What counts as a difference.",
+)
+@click.option("--policy", type=click.Path(path_type=Path, dir_okay=False), help="What may differ (TOML).")
+@click.option("--speed", default="max", show_default=True, help="1 as recorded, 10 ten times as fast, or max.")
+@click.option(
+    "--timeout",
+    "timeout_s",
+    default=10.0,
+    show_default=True,
+    type=click.FloatRange(0.05),
+    help="Seconds to wait for each frame of the peer.",
+)
+@click.option(
+    "--wait",
+    "wait_s",
+    default=120.0,
+    show_default=True,
+    type=click.FloatRange(0),
+    help="Seconds to wait for a charge point to connect (0: for ever).",
+)
+@click.option("--id", "identity", help="Another charge point id than the recorded one.")
+@click.option("--password", envvar="CHARGESENTINEL_PASSWORD", help="Basic password; better given there.")
+@click.option("--token", "tokens", multiple=True, metavar="RECORDED=NEW", help="Send another token; repeatable.")
+@click.option(
+    "--count",
+    "many",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Play as so many charge points at once, with numbered ids.",
+)
+@click.option(
+    "--operator",
+    metavar="URL",
+    help="Operator API of `chargesentinel csms`: has it send the CALLs it sent in the recording.",
+)
+@click.option("--db", "path", type=click.Path(path_type=Path, dir_okay=False), help="Record the replayed run.")
+@click.option("--ca", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="Trust this CA for wss://.")
+@click.option("--ocpp", type=click.Choice([v.value for v in OcppVersion]), help="The version of inputs that tell none.")
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["text", "json", "junit", "html"]),
+    default="text",
+    show_default=True,
+    help="How to print.",
+)
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+def replay(recordings: tuple[str, ...], side: str, url: str | None, listen: str | None, **options: Any) -> int:
+    """Play one side of recorded sessions against a live peer and compare what it does with what was recorded.
+
+    Exit code 0: the peer did as recorded; 1: something differs; 2: it could not be played.
+    """
+    from inspector.replay.script import choose, read
+
+    if side == "charge-point" and url is None:
+        raise click.UsageError("--as charge-point needs --to URL")
+    if side == "csms" and listen is None:
+        raise click.UsageError("--as csms needs --listen [HOST:]PORT")
+    version = OcppVersion(options["ocpp"]) if options["ocpp"] else None
+    every = [script for name in recordings for script in read(name, version)]
+    scripts = choose(every, options["session"], options["from_frame"])
+    run = Run(scripts, options)
+    try:
+        if side == "charge-point":
+            assert url is not None
+            outcomes = asyncio.run(run.as_charge_point(url))
+        else:
+            assert listen is not None
+            outcomes = asyncio.run(run.as_csms(listen))
+    finally:
+        run.close()
+    from inspector.cli import replay_reports
+
+    replay_reports.write("json" if options["as_json"] else options["style"], outcomes)
+    return int(not all(outcome.equal for outcome in outcomes))
+
+
+class Run:
+    """One call of the command: its choices, its recorder and its progress on stderr."""
+
+    def __init__(self, scripts: list[Any], options: dict[str, Any]) -> None:
+        from inspector.replay.matching import Policy, read_policy
+        from inspector.replay.operator import Operator
+        from inspector.replay.pacing import Pace
+        from inspector.replay.runs import Choices
+
+        Pace.parse(options["speed"])  # a mistake in it is the user's, before anything is started
+        self.scripts, self.options = scripts, options
+        mode = options["mode"]
+        self.choices = Choices(
+            policy=read_policy(options["policy"], mode) if options["policy"] else Policy(mode),
+            speed=options["speed"],
+            timeout_s=options["timeout_s"],
+            tokens=dict(_pair(text) for text in options["tokens"]),
+            identity=options["identity"],
+            password=options["password"],
+            tls=_tls(options["ca"]),
+            prompt=Operator(options["operator"]) if options["operator"] else None,
+        )
+        self._recorder: Any = None
+        if options["path"]:
+            from inspector.recorder.start import start_recorder
+
+            self._recorder = start_recorder(options["path"], holder="chargesentinel replay")
+            self.choices.tap = self._recorder.put
+
+    def close(self) -> None:
+        """Let go of the recording."""
+        if self._recorder is not None:
+            summary = self._recorder.close()
+            click.echo(f"recorded in {self.options['path']}: {summary}", err=True)
+
+    async def as_charge_point(self, url: str) -> list[Any]:
+        """Play every script against the CSMS."""
+        from inspector.replay.runs import as_charge_point, as_many_charge_points
+
+        outcomes: list[Any] = []
+        for script in self.scripts:
+            if self.options["many"] == 1:
+                self._say(f"playing {script} to {url}")
+                outcomes.append(await as_charge_point(script, url, self.choices))
+                continue
+            with _progress() as progress:
+                task = progress.add_task(str(script), total=self.options["many"])
+                ended = lambda outcome, task=task, progress=progress: progress.advance(task)  # noqa: E731
+                outcomes += await as_many_charge_points(script, url, self.choices, self.options["many"], ended)
+        return outcomes
+
+    async def as_csms(self, listen: str) -> list[Any]:
+        """Wait for a charge point for every script."""
+        from inspector.proxy.addresses import parse_listen
+        from inspector.replay.endpoints import lobby
+        from inspector.replay.runs import as_csms
+
+        host, port = parse_listen(listen)
+        outcomes: list[Any] = []
+        first = self.scripts[0]
+        if any(script.version is not first.version for script in self.scripts):
+            raise UserMistake("the recordings speak several OCPP versions; play one version at a time as a CSMS")
+
+        def ready(address: str) -> None:
+            click.echo(f"waiting for charge points at {address}")
+            sys.stdout.flush()
+
+        async with lobby(host, port, first.version, self.choices.password, ready) as waiting:
+            for script in self.scripts:
+                self._say(f"playing {script}: connect the charge point")
+                try:
+                    outcomes.append(await as_csms(script, waiting, self.choices, self.options["wait_s"] or None))
+                except TimeoutError:
+                    raise UserMistake(f"no charge point came within {self.options['wait_s']:g} s; see --wait") from None
+        return outcomes
+
+    def _say(self, text: str) -> None:
+        if sys.stderr.isatty():
+            click.echo(text, err=True)
+
+
+def _progress() -> Any:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=Console(stderr=True), transient=True)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    recorded, equals, new = text.partition("=")
+    if not equals:
+        raise UserMistake(f"--token {text}: write RECORDED=NEW")
+    return recorded, new
+
+
+def _tls(ca: Path | None) -> Any:
+    import ssl
+
+    context = ssl.create_default_context(cafile=str(ca) if ca else None)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context

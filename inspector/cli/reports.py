@@ -1,0 +1,219 @@
+"""How findings are shown: text, JSON, JUnit, SARIF, GitHub annotations; knows nothing of how they were made."""
+
+from __future__ import annotations
+
+import json
+import sys
+import xml.etree.ElementTree as ET
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from inspector.formats.captured import Captured
+from inspector.recorder.checking import Checked, Found
+from inspector.recorder.records import FRAME, Record
+from inspector.rules.finding import Severity
+from inspector.rules.judge import rules
+
+_COLOURS = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
+_SIDES = {"charge_point": "charge point", "csms": "CSMS", "link": "link"}
+
+
+class Places:
+    """Where each frame stood in its input."""
+
+    def __init__(self) -> None:
+        self.lines = array("Q")
+
+    def follow(self, steps: Iterable[tuple[Record, Captured | None]]) -> Iterator[Record]:
+        """Pass the records on, noting the line of each frame."""
+        for record, captured in steps:
+            if record[0] == FRAME:
+                self.lines.append(captured.line if captured else 0)
+            yield record
+
+    def line(self, frame: int | None) -> int | None:
+        """The line (or frame id in a database) of the frame with this number; None for a missing frame."""
+        return self.lines[frame - 1] if frame and frame <= len(self.lines) else None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedInput:
+    """One input with what judging it gave."""
+
+    name: str
+    result: Checked
+    places: Places
+
+
+def write(style: str, inputs: list[CheckedInput]) -> None:
+    """Print the findings of all inputs in one of the formats."""
+    writers: dict[str, Callable[[list[CheckedInput]], None]] = {
+        "text": _text,
+        "json": _json,
+        "junit": _junit,
+        "sarif": _sarif,
+        "github": _github,
+    }
+    writers[style](inputs)
+
+
+def _text(inputs: list[CheckedInput]) -> None:
+    console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
+    for entry in inputs:
+        result = entry.result
+        if len(inputs) > 1 or result.findings:
+            console.print(Text(entry.name, style="bold"))
+        for found in result.findings:
+            _print_finding(console, entry, found)
+        if result.unjudged:
+            line = f"{result.unjudged} frames were judged by their envelope only: nothing tells their OCPP version"
+            console.print(Text(f"  {line}; give it with --ocpp", style="yellow"))
+    total = Counter(str(found.finding.severity) for entry in inputs for found in entry.result.findings)
+    frames = sum(entry.result.frames for entry in inputs)
+    sessions = sum(entry.result.sessions for entry in inputs)
+    said = ", ".join(_count(total[severity], severity.value) for severity in Severity if total[severity])
+    console.print(f"{_count(frames, 'frame')} in {_count(sessions, 'session')}: {said or 'nothing found'}")
+
+
+def _print_finding(console: Console, entry: CheckedInput, found: Found) -> None:
+    finding = found.finding
+    line = Text("  ")
+    line.append(f"{finding.severity.value:<8}", style=_COLOURS[finding.severity])
+    place = entry.places.line(finding.frame_id)
+    line.append(f"{f'frame {finding.frame_id}' if finding.frame_id else 'missing':<11}")
+    line.append(f"{_SIDES[finding.side]:<13}")
+    line.append(finding.rule_id, style="bold")
+    if finding.count > 1:
+        last = f", last in frame {finding.last_frame_id}" if finding.last_frame_id is not None else ""
+        line.append(f"  ×{finding.count}{last}", style="dim")
+    console.print(line)
+    what = Text("          ")
+    what.append(finding.message)
+    console.print(what)
+    hints = [f"line {place}" if place and place != finding.frame_id else "", finding.pointer or ""]
+    hints += [finding.spec_ref or "", found.charge_point_id]
+    console.print(Text("          " + " · ".join(hint for hint in hints if hint), style="dim"))
+
+
+def _json(inputs: list[CheckedInput]) -> None:
+    findings = [_as_json(entry, found, several=len(inputs) > 1) for entry in inputs for found in entry.result.findings]
+    document = {
+        "frames": sum(entry.result.frames for entry in inputs),
+        "sessions": sum(entry.result.sessions for entry in inputs),
+        "findings": findings,
+    }
+    click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+
+
+def _as_json(entry: CheckedInput, found: Found, *, several: bool) -> dict[str, Any]:
+    finding = found.finding
+    row: dict[str, Any] = {
+        "rule": finding.rule_id,
+        "severity": finding.severity.value,
+        "side": finding.side.value,
+        "session": found.session,
+        "charge_point_id": found.charge_point_id or None,
+        "frame": finding.frame_id,
+        "pointer": finding.pointer,
+        "message": finding.message,
+        "spec": finding.spec_ref,
+        "count": finding.count,
+        "last_frame": finding.last_frame_id,
+    }
+    return {"input": entry.name, **row} if several else row
+
+
+def _junit(inputs: list[CheckedInput]) -> None:
+    suites = ET.Element("testsuites", name="chargesentinel check")
+    for entry in inputs:
+        broken: dict[str, list[Found]] = {}
+        for found in entry.result.findings:
+            broken.setdefault(found.finding.rule_id, []).append(found)
+        suite = ET.SubElement(suites, "testsuite", name=entry.name)
+        failures = 0
+        for rule in rules():
+            case = ET.SubElement(suite, "testcase", classname=entry.name, name=rule.slug)
+            hits = [f for f in broken.get(rule.slug, []) if f.finding.severity is not Severity.INFO]
+            if hits:
+                failures += 1
+                worst = max(hits, key=lambda found: found.finding.severity.rank).finding
+                failure = ET.SubElement(case, "failure", type=worst.severity.value, message=xml_text(worst.message))
+                failure.text = xml_text("\n".join(str(found.finding) for found in hits))
+        suite.set("tests", str(len(suite)))
+        suite.set("failures", str(failures))
+    click.echo(ET.tostring(suites, encoding="unicode", xml_declaration=True))
+
+
+def xml_text(text: str) -> str:
+    """The text without what XML 1.0 has no place for, not even escaped: most control characters."""
+    return "".join(c if c in "\t\n\r" or (ord(c) >= 32 and ord(c) not in (0xFFFE, 0xFFFF)) else "�" for c in text)
+
+
+def _sarif(inputs: list[CheckedInput]) -> None:
+    levels = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
+    descriptors = [
+        {
+            "id": rule.slug,
+            "shortDescription": {"text": rule.title},
+            "help": {"text": f"{rule.remedy} ({rule.spec})"},
+        }
+        for rule in rules()
+    ]
+    results = []
+    for entry in inputs:
+        for found in entry.result.findings:
+            finding = found.finding
+            location: dict[str, Any] = {"artifactLocation": {"uri": _uri(entry.name)}}
+            if line := entry.places.line(finding.frame_id):
+                location["region"] = {"startLine": line}
+            results.append(
+                {
+                    "ruleId": finding.rule_id,
+                    "level": levels[finding.severity],
+                    "message": {"text": finding.message},
+                    "locations": [{"physicalLocation": location}],
+                    "occurrenceCount": finding.count,
+                    "properties": {"side": finding.side.value, "pointer": finding.pointer, "frame": finding.frame_id},
+                }
+            )
+    tool = {"name": "ChargeSentinel", "version": version("chargesentinel"), "rules": descriptors}
+    document = {
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{"tool": {"driver": tool}, "results": results}],
+    }
+    click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+
+
+def _uri(name: str) -> str:
+    return "stdin" if name == "-" else name.replace(" ", "%20")
+
+
+def _github(inputs: list[CheckedInput]) -> None:
+    words = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
+    for entry in inputs:
+        for found in entry.result.findings:
+            finding = found.finding
+            place = f"file={_property(entry.name)}"
+            if line := entry.places.line(finding.frame_id):
+                place += f",line={line}"
+            message = finding.message.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+            click.echo(f"::{words[finding.severity]} {place},title={finding.rule_id}::{message}")
+
+
+def _property(text: str) -> str:
+    for plain, escaped in (("%", "%25"), ("\r", "%0D"), ("\n", "%0A"), (":", "%3A"), (",", "%2C")):
+        text = text.replace(plain, escaped)
+    return text
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 or noun == "info" else f"{number:,} {noun}s"

@@ -1,0 +1,55 @@
+"""The command `simulator`: knows its options and what to print; the page is made and served by `simulator`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from inspector.errors import UnusableFile
+
+
+@click.command(
+    epilog="""\b
+Examples:
+    chargesentinel simulator --listen 8080
+    chargesentinel simulator --save charge-point.html
+
+Then open http://127.0.0.1:8080, or the saved file by double click, and press Connect. A link carries the
+settings: ?url=ws://localhost:9000/CP-1&id=CP-1&version=2.0.1&autostart=full"""
+)
+@click.option(
+    "--listen",
+    metavar="[HOST:]PORT",
+    default="127.0.0.1:8080",
+    show_default=True,
+    help="Where the page is served; 0 is any free port.",
+)
+@click.option(
+    "--save",
+    "target",
+    metavar="FILE.html",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the page as one file that works without a server, and end.",
+)
+def simulator(listen: str, target: Path | None) -> None:
+    """Serve a page that turns a browser into a charge point, for OCPP 1.6, 2.0.1 and 2.1.
+
+    Nothing is installed and nothing is fetched from elsewhere. Ends with Ctrl-C.
+    """
+    from simulator.page import assemble
+
+    if target is not None:
+        try:
+            target.write_text(assemble(), encoding="utf-8")
+        except OSError as error:
+            raise UnusableFile(target, f"cannot be written ({error.strerror})", "choose another with --save") from None
+        click.echo(f"saved {target}: open it in a browser")
+        return
+
+    from inspector.proxy.addresses import bracketed, listening_socket, parse_listen
+    from simulator.serving import serve
+
+    listener = listening_socket(*parse_listen(listen))
+    host, port = listener.getsockname()[:2]
+    serve(listener, lambda: click.echo(f"simulator at http://{bracketed(host)}:{port}"))

@@ -1,0 +1,46 @@
+"""Our own failures, one shallow tree; what a peer does wrong on the wire is a finding, never one of these.
+
+ChargeSentinelError
+├── UserMistake            a wrong option, address, name or file: one line, exit code 2
+│   ├── UnusableFile       a file that is not ours, too new, locked or not writable
+│   └── UnusableAddress    a malformed URL, a port in use, a host that cannot be bound
+└── RecorderFailure        the recorder cannot go on (a dead disk with --require-recording)
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class ChargeSentinelError(Exception):
+    """Base of everything this package raises on purpose; `str()` of it is a sentence for the user."""
+
+
+class UserMistake(ChargeSentinelError):
+    """The user asked for what cannot be done; the command line prints the sentence and exits with 2."""
+
+
+class UnusableFile(UserMistake):
+    """A file cannot be used for what was asked."""
+
+    def __init__(self, path: Path | str, why: str, remedy: str | None = None) -> None:
+        self.path, self.why, self.remedy = Path(path), why, remedy
+        super().__init__(path, why, remedy)
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.why}" + (f"; {self.remedy}" if self.remedy else "")
+
+
+class UnusableAddress(UserMistake):
+    """An address cannot be listened on or connected to."""
+
+    def __init__(self, address: str, why: str, remedy: str | None = None) -> None:
+        self.address, self.why, self.remedy = address, why, remedy
+        super().__init__(address, why, remedy)
+
+    def __str__(self) -> str:
+        return f"{self.address}: {self.why}" + (f"; {self.remedy}" if self.remedy else "")
+
+
+class RecorderFailure(ChargeSentinelError):
+    """The recorder cannot store frames any more."""

@@ -1,0 +1,178 @@
+"""One frame as a file tells of it, and turning a file's frames into records for the recorder's door."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from inspector.errors import UserMistake
+from inspector.protocol.frames import Call, CallResultError, Malformed, Send, parse
+from inspector.protocol.vocabulary import ACTIONS_FROM, SUBPROTOCOLS, Direction, OcppVersion
+from inspector.recorder import records
+from inspector.recorder.records import LinkFacts, Record
+
+
+class Unreadable(UserMistake):
+    """An input cannot be understood; says where (file and line) and why."""
+
+    def __init__(self, source: str, line: int | None, why: str) -> None:
+        self.source, self.line, self.why = source, line, why
+        super().__init__(source, line, why)
+
+    def __str__(self) -> str:
+        return f"{self.source}{f', line {self.line}' if self.line else ''}: {self.why}"
+
+
+class Captured(NamedTuple):
+    """One frame of an input.
+
+    Attributes:
+        raw: the frame, as sent.
+        direction: None where the input does not say; it is told from the content then.
+        ts_ns, mono_ns: nanoseconds since 1970 and on a monotonic clock; None where the input has no times.
+        charge_point_id, ocpp_version: as far as the input says.
+        session: what tells the sessions of one charge point apart in this input.
+        binary: whether it was a binary message.
+        line: where it stands in the input, from 1.
+    """
+
+    raw: bytes
+    direction: Direction | None = None
+    ts_ns: int | None = None
+    mono_ns: int | None = None
+    charge_point_id: str | None = None
+    ocpp_version: OcppVersion | None = None
+    session: str = ""
+    binary: bool = False
+    line: int = 0
+    meta: Meta | None = None
+
+
+class Meta(NamedTuple):
+    """What a file of ours tells beside its frames, so that a session comes back whole.
+
+    `before` and `after` are records with link 0: events, and frames that the format has no place for.
+    """
+
+    opened: Record | None = None
+    before: tuple[Record, ...] = ()
+    after: tuple[Record, ...] = ()
+    closed: Record | None = None
+    placeholder: bool = False  # the record stands for a session without frames
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_UNTIMED_STEP_NS = 1_000_000
+
+
+def nanoseconds(text: str) -> int:
+    """Nanoseconds since 1970 of an RFC 3339 time; one without an offset is taken as UTC.
+
+    Raises:
+        ValueError: it is no such time.
+    """
+    at = datetime.fromisoformat(text)
+    since = (at if at.tzinfo else at.replace(tzinfo=UTC)) - _EPOCH
+    return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1000
+
+
+def version_named(text: str | None) -> OcppVersion | None:
+    """The version a file means: "1.6", "1.6J", "ocpp1.6", "OCPP 2.0.1", ...; None for none of ours."""
+    plain = (text or "").lower().replace("ocpp", "").strip(" -_j")
+    return SUBPROTOCOLS.get(f"ocpp{'2.0.1' if plain == '2.0' else plain}")
+
+
+def to_records(frames: Iterable[Captured], ocpp: OcppVersion | None = None) -> Iterator[tuple[Record, Captured | None]]:
+    """Records for the recorder, with the captured frame each frame record came from (None for open and close).
+
+    A session begins with the first frame of its charge point and ends with its last. Its capture counts as
+    complete from the start when the first frame is a BootNotification, which opens a charge point's life.
+
+    Args:
+        frames: in the order of the input.
+        ocpp: the version of frames that do not tell theirs.
+    """
+    links: dict[tuple[str | None, str], _Link] = {}
+    count = 0
+    last = (0, 0)
+    for captured in frames:
+        key = (captured.charge_point_id, captured.session)
+        link, meta = links.get(key), captured.meta or Meta()
+        if link is None:
+            count += 1
+            link = links[key] = _Link(count)
+            opened = meta.opened or records.opened(0, *link.stamp(captured, last), _facts(captured, ocpp))
+            yield _numbered(opened, link), None
+        for record in meta.before:
+            yield _numbered(record, link), captured if record[0] == records.FRAME else None
+        last = stamps = link.stamp(captured, last)
+        from_charge_point = link.direction(captured, ocpp) is Direction.FROM_CHARGE_POINT
+        opcode = records.BINARY if captured.binary else records.TEXT
+        if not meta.placeholder:
+            yield records.frame(link.number, *stamps, from_charge_point, opcode, captured.raw), captured
+        for record in meta.after:
+            yield _numbered(record, link), captured if record[0] == records.FRAME else None
+        if meta.closed:
+            del links[key]
+            yield _numbered(meta.closed, link), None
+    for link in links.values():
+        yield records.closed(link.number, *link.last, {"closed_by": "unknown"}), None
+
+
+def _numbered(record: Record, link: _Link) -> Record:
+    return (record[0], link.number, *record[2:])
+
+
+def _facts(captured: Captured, ocpp: OcppVersion | None) -> LinkFacts:
+    version = captured.ocpp_version or ocpp
+    message = parse(captured.raw, version)
+    facts: LinkFacts = {
+        "charge_point_id": captured.charge_point_id or "",
+        "from_start": isinstance(message, Call) and message.action == "BootNotification",
+        "timed": captured.ts_ns is not None,
+    }
+    if version:
+        facts["ocpp_version"] = version.value
+    return facts
+
+
+class _Link:
+    """What a session of an input needs for its records: its number, its last time, who sent what."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.last = (0, 0)
+        self._callers: dict[str, Direction] = {}
+
+    def stamp(self, captured: Captured, last: tuple[int, int]) -> tuple[int, int]:
+        if captured.ts_ns is None:
+            self.last = (last[0] + _UNTIMED_STEP_NS, last[1] + _UNTIMED_STEP_NS)
+        else:
+            self.last = (captured.ts_ns, captured.mono_ns if captured.mono_ns is not None else captured.ts_ns)
+        return self.last
+
+    def direction(self, captured: Captured, ocpp: OcppVersion | None) -> Direction:
+        if captured.direction is not None:
+            return captured.direction
+        message: Any = parse(captured.raw, captured.ocpp_version or ocpp)
+        if isinstance(message, Call | Send):
+            direction = _sender(message.action, captured.ocpp_version or ocpp)
+            self._callers[message.message_id] = direction
+            return direction
+        if isinstance(message, Malformed) and message.action:
+            return _sender(message.action, captured.ocpp_version or ocpp)
+        caller = self._callers.get(message.message_id or "", Direction.FROM_CHARGE_POINT)
+        return caller if isinstance(message, CallResultError) else caller.opposite
+
+
+def _sender(action: str, version: OcppVersion | None) -> Direction:
+    """Who sends an action; the charge point where both may or the action is unknown."""
+    versions = [version] if version else list(OcppVersion)
+    for known in versions:
+        if action in ACTIONS_FROM[known][Direction.FROM_CHARGE_POINT]:
+            return Direction.FROM_CHARGE_POINT
+    for known in versions:
+        if action in ACTIONS_FROM[known][Direction.FROM_CSMS]:
+            return Direction.FROM_CSMS
+    return Direction.FROM_CHARGE_POINT

@@ -1,0 +1,94 @@
+"""Pairs answers with open CALLs, keyed by sender and message id; knows time only as numbers it is given.
+
+Bounded: at most OPEN_LIMIT open CALLs and ANSWERED_LIMIT remembered answered ones per direction; beyond that
+the oldest is forgotten, so that a peer that never answers cannot fill the memory.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+from inspector.protocol.vocabulary import Direction
+
+if TYPE_CHECKING:
+    from inspector.protocol.session import Frame
+
+OPEN_LIMIT = 1000
+ANSWERED_LIMIT = 200
+COVERED_LIMIT = 10
+"""Open CALLs kept that share one message id."""
+
+
+class Standing(Enum):
+    """What an answer is to the CALLs before it."""
+
+    PAIRED = auto()
+    DUPLICATE = auto()  # its CALL has been answered already
+    ORPHAN = auto()  # no CALL of the other side has this id
+
+
+class Correlation:
+    """The open CALLs of one session, in the order they were sent."""
+
+    __slots__ = ("_answered", "_asked", "_covered", "_open", "overrun")
+
+    def __init__(self) -> None:
+        self.overrun = False
+        """Whether an open CALL was ever forgotten: from then on an orphan may be the answer to such a one."""
+        self._open: dict[Direction, dict[str, Frame]] = {direction: {} for direction in Direction}
+        self._answered: dict[Direction, dict[str, Frame]] = {direction: {} for direction in Direction}
+        self._covered: dict[tuple[Direction, str], list[Frame]] = {}
+        self._asked: dict[tuple[Direction, str], Frame] = {}
+
+    def called(self, frame: Frame, message_id: str) -> None:
+        """Note a CALL; one with the id of an open CALL is answered first, as the most recent of the two."""
+        calls = self._open[frame.direction]
+        if (covered := calls.pop(message_id, None)) is not None:
+            below = self._covered.setdefault((frame.direction, message_id), [])
+            below.append(covered)
+            del below[:-COVERED_LIMIT]
+            if len(self._covered) > OPEN_LIMIT:
+                del self._covered[next(iter(self._covered))]
+        calls[message_id] = frame
+        if len(calls) > OPEN_LIMIT:
+            del calls[next(iter(calls))]
+            self.overrun = True
+
+    def asked(self, frame: Frame, message_id: str) -> None:
+        """Note a malformed frame whose id could be read: it may be refused under that id, and need not be."""
+        self._asked[frame.direction, message_id] = frame
+        if len(self._asked) > ANSWERED_LIMIT:
+            del self._asked[next(iter(self._asked))]
+
+    def answered(self, direction: Direction, message_id: str) -> tuple[Standing, Frame | None]:
+        """Settle the CALL that a message in `direction` answers.
+
+        Returns:
+            How the answer stands, and the CALL (None for an orphan).
+        """
+        caller = direction.opposite
+        call = self._open[caller].pop(message_id, None)
+        done = self._answered[caller]
+        if call is None and self._asked:
+            call = self._asked.pop((caller, message_id), None)
+        if call is None:
+            earlier = done.get(message_id)
+            return (Standing.ORPHAN, None) if earlier is None else (Standing.DUPLICATE, earlier)
+        if self._covered and (below := self._covered.get((caller, message_id))):
+            self._open[caller][message_id] = below.pop()
+            if not below:
+                del self._covered[caller, message_id]
+        done.pop(message_id, None)
+        done[message_id] = call
+        if len(done) > ANSWERED_LIMIT:
+            del done[next(iter(done))]
+        return Standing.PAIRED, call
+
+    def answered_call(self, caller: Direction, message_id: str) -> Frame | None:
+        """The CALL of `caller` with this id that has been answered lately."""
+        return self._answered[caller].get(message_id)
+
+    def open_calls(self, caller: Direction) -> dict[str, Frame]:
+        """The CALLs of `caller` that wait for an answer, oldest first, by message id."""
+        return self._open[caller]

@@ -1,0 +1,294 @@
+"""From the raw bytes of one WebSocket message to a parsed message; never raises on what a peer sent.
+
+What can be understood is returned as a message even when its envelope is faulty; the faults are listed in
+its `problems`. What cannot be is Malformed, with the reason and the best message id that could be found.
+Envelope: OCPP-J 1.6 section 4.2, OCPP 2.x part 4 section 4.2.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, NamedTuple
+
+import orjson
+
+from inspector.protocol.vocabulary import MESSAGE_TYPES, OcppVersion
+
+
+class Problem(NamedTuple):
+    """One fault of an envelope: `kind` is one of PROBLEM_KINDS, `pointer` a JSON pointer into the frame."""
+
+    kind: str
+    pointer: str | None
+    text: str
+
+
+PROBLEM_KINDS = (
+    "binary",
+    "encoding",
+    "json",
+    "duplicate-key",
+    "shape",
+    "payload-null",
+    "message-type",
+    "message-id",
+    "error-form",
+)
+
+
+class Call(NamedTuple):
+    """A request (type 2)."""
+
+    message_id: str
+    action: str
+    payload: Any
+    problems: tuple[Problem, ...] = ()
+
+    def __str__(self) -> str:
+        return f"CALL {self.action} {self.message_id}"
+
+
+class CallResult(NamedTuple):
+    """An answer (type 3)."""
+
+    message_id: str
+    payload: Any
+    problems: tuple[Problem, ...] = ()
+
+    def __str__(self) -> str:
+        return f"CALLRESULT {self.message_id}"
+
+
+class CallError(NamedTuple):
+    """A refusal (type 4)."""
+
+    message_id: str
+    error_code: str
+    error_description: str
+    error_details: Any
+    problems: tuple[Problem, ...] = ()
+
+    def __str__(self) -> str:
+        return f"CALLERROR {self.message_id} {self.error_code}"
+
+
+class CallResultError(NamedTuple):
+    """The caller's refusal of an answer (type 5, since 2.1)."""
+
+    message_id: str
+    error_code: str
+    error_description: str
+    error_details: Any
+    problems: tuple[Problem, ...] = ()
+
+    def __str__(self) -> str:
+        return f"CALLRESULTERROR {self.message_id} {self.error_code}"
+
+
+class Send(NamedTuple):
+    """A message that wants no answer (type 6, since 2.1)."""
+
+    message_id: str
+    action: str
+    payload: Any
+    problems: tuple[Problem, ...] = ()
+
+    def __str__(self) -> str:
+        return f"SEND {self.action} {self.message_id}"
+
+
+class Malformed(NamedTuple):
+    """What is no OCPP-J message; the members are what could still be made out."""
+
+    problems: tuple[Problem, ...]
+    message_type: int | None = None
+    message_id: str | None = None
+    action: str | None = None
+
+    def __str__(self) -> str:
+        return f"malformed: {self.problems[0].text}"
+
+
+type Message = Call | CallResult | CallError | CallResultError | Send | Malformed
+
+ID_LENGTH = 36
+"""The most characters of a message id (OCPP-J 4.1.4)."""
+
+_LENGTHS = {2: 4, 3: 3, 4: 5, 5: 5, 6: 4}
+_HEAD = re.compile(r'\s*\[\s*(\d{1,3})\s*,\s*(?:"((?:[^"\\]|\\.)*)"|(-?\d+))(?:\s*,\s*"((?:[^"\\]|\\.)*)")?', re.S)
+
+
+def parse(raw: bytes, version: OcppVersion | None = None, binary: bool = False) -> Message:
+    """Parse one WebSocket message.
+
+    Args:
+        raw: the message as received, unmasked.
+        version: decides which message types exist; None accepts those of all versions.
+        binary: whether it came as a binary message, which OCPP-J does not allow (1.6 section 4.1).
+    """
+    try:
+        array = orjson.loads(raw)
+    except ValueError as error:
+        return _unreadable(raw, error, binary)
+    if binary:
+        head = _best_head(raw)
+        return Malformed((Problem("binary", None, "a binary WebSocket message; OCPP-J uses text only"),), *head)
+    if type(array) is not list:
+        return Malformed((Problem("shape", "", f"{_kind(array)} where the message array belongs"),))
+    problems: tuple[Problem, ...] = ()
+    # orjson keeps the last of duplicate keys without a word; a key lost shows in the count of quotes.
+    if raw.count(b'"') != _quotes(array):
+        problems = _duplicate_keys(raw)
+    return _message(array, version, problems)
+
+
+def _message(array: list[Any], version: OcppVersion | None, problems: tuple[Problem, ...]) -> Message:
+    count = len(array)
+    kind = array[0] if count else None
+    if type(kind) is not int:
+        found = "an empty array" if not count else f"{_kind(kind)} as message type"
+        pointer = "/0" if count else ""
+        best = str(array[1]) if count > 1 and type(array[1]) in (str, int) else None
+        return Malformed((*problems, Problem("shape", pointer, f"{found}; a number from 2 belongs there")), None, best)
+    message_id = array[1] if count > 1 else None
+    if type(message_id) is not str:
+        if type(message_id) is int or type(message_id) is float:
+            problems += (Problem("message-id", "/1", f"the message id {message_id} is a number, not a string"),)
+            message_id = str(message_id)
+        else:
+            what = "no message id" if count < 2 else f"{_kind(message_id)} as message id"
+            found_at = Problem("message-id" if count > 1 else "shape", "/1" if count > 1 else "", what)
+            return Malformed((*problems, found_at), kind)
+    elif not 0 < len(message_id) <= ID_LENGTH:
+        text = f"the message id has {len(message_id)} characters; 1 to {ID_LENGTH} belong there"
+        problems += (Problem("message-id", "/1", text),)
+    if kind not in MESSAGE_TYPES[version]:
+        known = "2 to 6" if version in (OcppVersion.V21, None) else "2, 3 and 4"
+        text = f"message type {kind}; {'OCPP ' + version.value if version else 'OCPP'} knows {known}"
+        action = array[2] if count > 2 and type(array[2]) is str else None
+        return Malformed((*problems, Problem("message-type", "/0", text)), kind, message_id, action)
+    if count != _LENGTHS[kind]:
+        text = f"{count} elements where a message of type {kind} has {_LENGTHS[kind]}"
+        problems += (Problem("shape", "", text),)
+    if kind == 3:
+        if count < 3:
+            return Malformed(problems, kind, message_id)
+        return CallResult(message_id, array[2], _payload(array[2], 2, problems))
+    if kind in (2, 6):
+        action = array[2] if count > 2 else None
+        if type(action) is not str:
+            if count > 2:
+                problems += (Problem("shape", "/2", f"{_kind(action)} as action"),)
+            return Malformed(problems, kind, message_id)
+        if count < 4:
+            return Malformed(problems, kind, message_id, action)
+        problems = _payload(array[3], 3, problems)
+        return (Call if kind == 2 else Send)(message_id, action, array[3], problems)
+    return _error(array, kind, message_id, problems)
+
+
+def _error(array: list[Any], kind: int, message_id: str, problems: tuple[Problem, ...]) -> Message:
+    code = array[2] if len(array) > 2 else None
+    if type(code) is not str:
+        if len(array) > 2:
+            problems += (Problem("shape", "/2", f"{_kind(code)} as error code"),)
+        return Malformed(problems, kind, message_id)
+    description = array[3] if len(array) > 3 else ""
+    details = array[4] if len(array) > 4 else {}
+    if type(description) is not str:
+        problems += (Problem("shape", "/3", f"{_kind(description)} as error description"),)
+        description = "" if description is None else str(description)[:255]
+    if type(details) is not dict:
+        problems += (Problem("error-form", "/4", f"{_kind(details)} as error details; an object belongs there"),)
+    return (CallError if kind == 4 else CallResultError)(message_id, code, description, details, problems)
+
+
+def _payload(payload: Any, place: int, problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
+    if type(payload) is dict:
+        return problems
+    if payload is None:
+        return (
+            *problems,
+            Problem("payload-null", f"/{place}", "null where the payload object belongs; write {}"),
+        )
+    return (*problems, Problem("shape", f"/{place}", f"{_kind(payload)} where the payload object belongs"))
+
+
+def _unreadable(raw: bytes, error: ValueError, binary: bool) -> Malformed:
+    head = _best_head(raw)
+    if binary:
+        return Malformed((Problem("binary", None, "a binary WebSocket message; OCPP-J uses text only"),), *head)
+    if not raw:
+        return Malformed((Problem("json", None, "an empty message"),))
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as undecodable:
+        why = f"not UTF-8: byte 0x{raw[undecodable.start]:02x} at offset {undecodable.start}"
+        return Malformed((Problem("encoding", None, why),), *head)
+    return Malformed((Problem("json", None, f"not JSON: {_json_fault(text, error)}"),), *head)
+
+
+def _json_fault(text: str, error: ValueError) -> str:
+    # json.loads accepts what orjson rightly refuses (NaN, lone surrogates, deep nesting), so orjson's
+    # own word is the fallback; where json.loads fails too its sentence is the better one.
+    try:
+        json.loads(text)
+    except RecursionError:
+        return "nested too deeply"
+    except ValueError as better:
+        return str(better)
+    for word in ("NaN", "-Infinity", "Infinity"):
+        if word in text:
+            return f"{word} is no JSON number"
+    return str(error)
+
+
+def _best_head(raw: bytes) -> tuple[int | None, str | None, str | None]:
+    """What looks like message type, id and action at the start of an unreadable frame."""
+    found = _HEAD.match(raw[:1000].decode("utf-8", "replace"))
+    if not found:
+        return None, None, None
+    kind, text_id, number_id, action = found.groups()
+    return int(kind), text_id if text_id is not None else number_id, action if kind in ("2", "6") else None
+
+
+def _quotes(array: list[Any]) -> int:
+    try:
+        return orjson.dumps(array).count(b'"')
+    except TypeError:  # orjson reads 1,024 levels of nesting but writes only 254
+        return -1
+
+
+def _duplicate_keys(raw: bytes) -> tuple[Problem, ...]:
+    twice: list[str] = []
+
+    def pairs(members: list[tuple[str, Any]]) -> None:
+        seen: set[str] = set()
+        for key, _ in members:
+            if key in seen:
+                twice.append(key)
+            seen.add(key)
+
+    try:
+        json.loads(raw, object_pairs_hook=pairs)
+    except (ValueError, RecursionError):
+        return ()
+    if not twice:
+        return ()
+    names = ", ".join(repr(key[:40]) for key in dict.fromkeys(twice[:5]))
+    return (Problem("duplicate-key", None, f"the member {names} is there more than once; the last one counts"),)
+
+
+_KINDS = {
+    type(None): "null",
+    bool: "a boolean",
+    int: "a number",
+    float: "a number",
+    str: "a string",
+    list: "an array",
+}
+
+
+def _kind(value: object) -> str:
+    return _KINDS.get(type(value), "an object")

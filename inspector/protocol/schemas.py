@@ -1,0 +1,245 @@
+"""Which JSON schema a payload must satisfy and where it does not; knows the schemas, nothing of sessions.
+
+The schema files are read unmodified from the installed `ocpp` package and compiled with jsonschema-rs when an
+action is first seen, each in the draft it declares. The only change, made in memory, is the range of OCPP's
+integers (32 bits, 1.6 section 3, 2.x part 2), which the files leave out.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import jsonschema_rs
+
+from inspector.protocol.vocabulary import ACTIONS, SEND_ACTIONS, OcppVersion
+
+type Kind = Literal["request", "response"]
+
+INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
+_FOLDERS = {OcppVersion.V16: "v16", OcppVersion.V201: "v201", OcppVersion.V21: "v21"}
+
+
+class SchemaFault(NamedTuple):
+    """One place where a payload does not satisfy its schema.
+
+    `keyword` is the JSON schema keyword ("required", "enum", ...), `pointer` a JSON pointer into the payload,
+    `member` the missing or unknown member's name where there is one.
+    """
+
+    keyword: str
+    pointer: str
+    text: str
+    member: str | None = None
+
+
+def schema_folder(version: OcppVersion) -> Path:
+    """Where the installed `ocpp` package keeps its schemas; found without importing it.
+
+    Raises:
+        ModuleNotFoundError: the `ocpp` package is not installed.
+    """
+    spec = importlib.util.find_spec("ocpp")
+    if spec is None or not spec.submodule_search_locations:
+        raise ModuleNotFoundError("the package `ocpp`, which holds the JSON schemas, is not installed", name="ocpp")
+    return Path(spec.submodule_search_locations[0]) / _FOLDERS[version] / "schemas"
+
+
+def schema(version: OcppVersion, action: str, kind: Kind) -> dict[str, Any] | None:
+    """The schema as the file has it; None where an action has none (an answer to a SEND, an unknown action)."""
+    if action not in ACTIONS[version] or (kind == "response" and action in SEND_ACTIONS):
+        return None
+    stem = action if version is OcppVersion.V16 and kind == "request" else f"{action}{kind.capitalize()}"
+    path = schema_folder(version) / f"{stem}.json"
+    if not path.exists():
+        path = path.with_name(f"{action}.json")
+    read: dict[str, Any] = json.loads(path.read_text(encoding="utf-8-sig"))
+    return read
+
+
+@cache
+def validator(version: OcppVersion, action: str, kind: Kind) -> jsonschema_rs.Validator | None:
+    """The compiled schema; None where there is none."""
+    read = schema(version, action, kind)
+    if read is None:
+        return None
+    _prepare(read)
+    # Formats (date-time, uri) have rules of their own, which know what each version asks of them.
+    compiled: jsonschema_rs.Validator = jsonschema_rs.validator_for(read, validate_formats=False)
+    return compiled
+
+
+def faults(version: OcppVersion, action: str, kind: Kind, payload: Any) -> Iterator[SchemaFault]:
+    """Every place where `payload` does not satisfy its schema; nothing where it does or there is no schema."""
+    compiled = validator(version, action, kind)
+    if compiled is None or compiled.is_valid(payload):
+        return
+    found = [fault for error in compiled.iter_errors(payload) for fault in _faults(error)]
+    mistyped = {fault.pointer for fault in found if fault.keyword == "type"}
+    # A value of another type is in no list either: once is enough.
+    yield from (fault for fault in found if fault.keyword != "enum" or fault.pointer not in mistyped)
+
+
+@cache
+def _loaded(version: OcppVersion, action: str, kind: Kind) -> dict[str, Any] | None:
+    return schema(version, action, kind)
+
+
+def empty_members(version: OcppVersion, action: str, kind: Kind, payload: Any) -> Iterator[tuple[str, str]]:
+    """Optional members that are there as null, {} or []: a JSON pointer into the payload, and what is there.
+
+    What the schema does not name (custom data, the data of a DataTransfer) is not looked into.
+    """
+    root = _loaded(version, action, kind)
+    if root is not None:
+        yield from _empty_members(root, root, payload, "")
+
+
+@cache
+def may_hold_empty_object(version: OcppVersion, action: str, kind: Kind) -> bool:
+    """Whether a valid payload may hold {} as an optional member."""
+    root = _loaded(version, action, kind) or {}
+    return any(
+        name not in node.get("required", ()) and not _resolved(root, member).get("required")
+        for node in (root, *root.get("definitions", {}).values())
+        for name, member in node.get("properties", {}).items()
+        if _resolved(root, member).get("type", "object") == "object"
+    )
+
+
+def _empty_members(root: dict[str, Any], node: dict[str, Any], value: Any, pointer: str) -> Iterator[tuple[str, str]]:
+    node = _resolved(root, node)
+    if type(value) is list:
+        items = node.get("items")
+        if isinstance(items, dict):
+            for index, element in enumerate(value):
+                yield from _empty_members(root, items, element, f"{pointer}/{index}")
+    elif type(value) is dict:
+        members, required = node.get("properties", {}), node.get("required", ())
+        for name, held in value.items():
+            if name not in members:
+                continue
+            if held is None or held in ({}, []):
+                if name not in required:
+                    yield f"{pointer}/{name}", json.dumps(held)
+            else:
+                yield from _empty_members(root, members[name], held, f"{pointer}/{name}")
+
+
+type DateTimes = tuple[tuple[str, DateTimes | None], ...]
+"""Members that hold date-times: their names, each with None or, where it is an object or a list of such, its own."""
+
+
+@cache
+def date_times(version: OcppVersion, action: str, kind: Kind) -> DateTimes:
+    """Where the payload of an action has date-times."""
+    root = _loaded(version, action, kind)
+    return _date_times(root, root) if root is not None else ()
+
+
+def _date_times(root: dict[str, Any], node: dict[str, Any]) -> DateTimes:
+    found: list[tuple[str, DateTimes | None]] = []
+    for name, member in node.get("properties", {}).items():
+        inner = _resolved(root, member)
+        if inner.get("type") == "array" and isinstance(inner.get("items"), dict):
+            inner = _resolved(root, inner["items"])
+        if inner.get("format") == "date-time":
+            found.append((name, None))
+        elif below := _date_times(root, inner):
+            found.append((name, below))
+    return tuple(found)
+
+
+def _resolved(root: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
+    reference = node.get("$ref")
+    resolved: dict[str, Any] = root["definitions"][reference.removeprefix("#/definitions/")] if reference else node
+    return resolved
+
+
+def error_code(version: OcppVersion, keyword: str) -> str:
+    """The error code a receiver should answer a fault with (OCPP-J 1.6 table 7, 2.x part 4 section 4.3)."""
+    old = version is OcppVersion.V16
+    if keyword == "type":
+        return "TypeConstraintViolation"
+    if keyword in ("required", "minItems", "maxItems"):
+        return "OccurenceConstraintViolation" if old else "OccurrenceConstraintViolation"
+    if keyword == "additionalProperties":
+        return "FormationViolation" if old else "FormatViolation"
+    return "PropertyConstraintViolation"
+
+
+def _prepare(node: Any) -> None:
+    if isinstance(node, dict):
+        if node.get("type") == "object":
+            # Without it jsonschema-rs reports a member that should not be there without its name.
+            node.setdefault("properties", {})
+        if node.get("type") == "integer":
+            node.setdefault("minimum", INT32_MIN)
+            node.setdefault("maximum", INT32_MAX)
+        for child in node.values():
+            _prepare(child)
+    elif isinstance(node, list):
+        for child in node:
+            _prepare(child)
+
+
+def _faults(error: jsonschema_rs.ValidationError) -> Iterator[SchemaFault]:
+    keyword = str(error.schema_path[-1]) if error.schema_path else ""
+    pointer = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in error.instance_path)
+    kind: Any = error.kind
+    place = str(error.instance_path[-1]) if error.instance_path else "the payload"
+    found = shorten(error.instance)
+    match keyword:
+        case "required":
+            yield SchemaFault(keyword, pointer, f"{kind.property} is missing", kind.property)
+        case "additionalProperties":
+            # An object where the schema wants a string that also bars members: its type is told, which is enough.
+            for member in getattr(kind, "unexpected", ()):
+                text = f"{shorten(member)} is no member here"
+                yield SchemaFault(keyword, f"{pointer}/{_escaped(member)}", text, member)
+        case "enum":
+            options = ", ".join(str(option) for option in kind.options)
+            yield SchemaFault(
+                keyword, pointer, f"{place} is {found}; one of {shorten_text(options, 400)} belongs there"
+            )
+        case "type":
+            yield SchemaFault(keyword, pointer, f"{place} is {found}; {_article(kind.types)} belongs there")
+        case "maxLength" | "minLength":
+            most = "at most" if keyword == "maxLength" else "at least"
+            length = len(error.instance) if isinstance(error.instance, str) else 0
+            text = f"{place} has {length} characters ({found}); {most} {kind.limit} belong there"
+            yield SchemaFault(keyword, pointer, text)
+        case "maxItems" | "minItems":
+            most = "at most" if keyword == "maxItems" else "at least"
+            count = len(error.instance) if isinstance(error.instance, list) else 0
+            yield SchemaFault(keyword, pointer, f"{place} has {count} elements; {most} {kind.limit} belong there")
+        case "maximum" | "minimum":
+            most = "at most" if keyword == "maximum" else "at least"
+            yield SchemaFault(keyword, pointer, f"{place} is {found}; {most} {kind.limit} belongs there")
+        case "multipleOf":
+            yield SchemaFault(keyword, pointer, f"{place} is {found}; a multiple of {kind.multiple_of} belongs there")
+        case _:
+            yield SchemaFault(keyword, pointer, f"{place}: {shorten_text(error.message, 200)}")
+
+
+def _article(types: Any) -> str:
+    names = [str(name) for name in (types if isinstance(types, list | tuple) else [types])]
+    return " or ".join(f"{'an' if name[0] in 'aeio' else 'a'} {name}" for name in names)
+
+
+def _escaped(member: str) -> str:
+    return member.replace("~", "~0").replace("/", "~1")
+
+
+def shorten_text(text: str, most: int = 60) -> str:
+    """Cut a text for a sentence."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def shorten(value: Any, most: int = 60) -> str:
+    """A value as JSON, cut for a sentence."""
+    return shorten_text(json.dumps(value, ensure_ascii=False, default=str), most)

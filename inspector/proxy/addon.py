@@ -1,0 +1,280 @@
+"""The recording addon: knows mitmproxy's public hooks and what they tell of OCPP sessions; forwards and alters nothing.
+
+It is loaded by `chargesentinel proxy`, and by people who run mitmproxy themselves:
+
+    mitmdump -s "$(python -m inspector.proxy.addon)" --mode reverse:http://csms:8080@9000 --set ocpp_db=traffic.db
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from itertools import count
+from time import monotonic_ns, time_ns
+from typing import Any
+
+from mitmproxy import connection, ctx, exceptions, http, tcp
+from mitmproxy.addonmanager import Loader
+
+from inspector.errors import UserMistake
+from inspector.proxy import handshake
+from inspector.proxy.addresses import Upstream, bracketed
+from inspector.proxy.counts import Counts
+from inspector.proxy.link import Link
+from inspector.proxy.routing import Routing
+from inspector.recorder import records
+from inspector.recorder.door import Recorder
+from inspector.recorder.records import LinkFacts
+
+logger = logging.getLogger(__name__)
+
+MAX_FRAME_SIZE = 16 * 1024 * 1024
+"""Bytes; longer messages are relayed and counted as a gap, so that what is held back for the record is bounded."""
+
+_BODY_SHOWN = 4096
+_ROUTE = "chargesentinel.upstream"
+_PATH = "chargesentinel.path"
+_HEADERS = "chargesentinel.headers"
+
+
+class Recording:
+    """Turns handshakes, frames and ends into records.
+
+    Without a recorder it makes one from the option `ocpp_db`, which is how mitmdump uses it.
+    """
+
+    name = "chargesentinel"
+
+    def __init__(
+        self,
+        recorder: Recorder | None = None,
+        *,
+        routing: Routing | None = None,
+        tls_by_mitmproxy: bool = False,
+        ocpp_version: str | None = None,
+        max_frame_size: int = MAX_FRAME_SIZE,
+        rewrite_host: bool = False,
+    ) -> None:
+        self.recorder = recorder
+        self.links: dict[str, Link] = {}
+        self.max_frame_size = max_frame_size
+        self._embedded = recorder is not None
+        self.bound: dict[str, tuple[str, Upstream]] = {}
+        """(charge point id, its CSMS) by mitmproxy's client id, from the request to the end of the connection."""
+        self._routing = routing
+        self._tls_by_mitmproxy = tls_by_mitmproxy
+        self._ocpp_version = ocpp_version
+        self._rewrite_host = rewrite_host
+        self.counts = Counts()
+        self.refusing: str | None = None
+        """Why no charge point may have a session now; None while all may."""
+        self._numbers = count(1)
+        self._injected: list[bytes] = []
+
+    # --- set-up -----------------------------------------------------------------------------------------------
+
+    def load(self, loader: Loader) -> None:
+        if self._embedded:
+            return
+        loader.add_option("ocpp_db", str, "traffic.db", "SQLite file that OCPP traffic is recorded in.")
+        loader.add_option("ocpp_version", str, "", "OCPP version of charge points that agree on no subprotocol.")
+
+    def configure(self, updated: set[str]) -> None:
+        if self._embedded:
+            return
+        if "ocpp_version" in updated:
+            if ctx.options.ocpp_version not in ("", "1.6", "2.0.1", "2.1"):
+                raise exceptions.OptionsError("ocpp_version is 1.6, 2.0.1 or 2.1")
+            self._ocpp_version = ctx.options.ocpp_version or None
+        if ctx.options.websocket:
+            # mitmproxy's own WebSocket layer re-encodes frames and keeps every message; its TCP layer passes bytes.
+            wanted: dict[str, Any] = {"websocket": False, "rawtcp": True, "validate_inbound_headers": False}
+            for name, value in (("connection_strategy", "lazy"), ("keep_host_header", True), ("tcp_timeout", 10**9)):
+                if not ctx.options.has_changed(name):
+                    wanted[name] = value
+            ctx.options.update(**wanted)
+
+    def running(self) -> None:
+        if self._embedded:
+            return
+        from inspector.recorder.start import start_recorder
+
+        try:
+            self.recorder = start_recorder(
+                ctx.options.ocpp_db, holder="mitmdump", listen=" ".join(ctx.options.mode), upstream="mitmproxy"
+            )
+        except UserMistake as mistake:
+            # Rather no proxy than one that its user believes to record.
+            logger.error("not recording, stopping: %s", mistake)
+            ctx.master.shutdown()
+
+    def done(self) -> None:
+        for client_id in list(self.links):
+            self.finish(client_id)
+        if not self._embedded and self.recorder is not None:
+            logger.info("%s: %s", ctx.options.ocpp_db, self.recorder.close())
+
+    # --- handshake --------------------------------------------------------------------------------------------
+
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        path = flow.request.path
+        headers = flow.request.headers.fields
+        flow.metadata[_PATH], flow.metadata[_HEADERS] = path, headers
+        if self._routing is None:
+            return
+        charge_point_id = handshake.charge_point_id(path)
+        if self.refusing is not None:
+            flow.response = http.Response.make(503, self.refusing)
+            return
+        upstream = self._routing.upstream(charge_point_id, path)
+        flow.metadata[_ROUTE] = upstream
+        self.bound[flow.client_conn.id] = charge_point_id, upstream
+        flow.request.host, flow.request.port = upstream.host, upstream.port
+        if upstream.tls and self._tls_by_mitmproxy:
+            flow.request.scheme = "https"
+        flow.request.path = upstream.path_for(path)
+        flow.request.headers.fields = headers  # setting the host has rewritten them
+        identity = self._routing.identities.get(charge_point_id)
+        if identity and identity.authorization:
+            flow.request.headers["Authorization"] = identity.authorization
+        if self._rewrite_host:
+            default = 443 if upstream.tls else 80
+            host = bracketed(upstream.host) + ("" if upstream.port == default else f":{upstream.port}")
+            flow.request.headers["Host"] = host
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        assert flow.response is not None
+        if self.recorder is None:
+            return
+        path = flow.metadata.get(_PATH, flow.request.path)
+        request = flow.metadata.get(_HEADERS, flow.request.headers.fields)
+        response = flow.response.headers.fields
+        detail = handshake.described(flow.request.method, path, request, flow.response.status_code, response)
+        if flow.response.status_code == 101 and handshake.is_upgrade(response):
+            link = self._open(flow, path, request)
+            link.opened()
+            link.event("handshake", detail)
+            return
+        body = flow.response.raw_content or b""
+        detail["body"] = handshake.text(body[:_BODY_SHOWN])
+        detail["body_size"] = len(body)
+        self.event_without_link("rejected-upgrade", detail | {"remote_addr": address(flow.client_conn.peername)})
+        logger.info(
+            "%s: the CSMS answered %d %s to the upgrade",
+            handshake.printable(detail["charge_point_id"]),
+            flow.response.status_code,
+            handshake.printable(flow.response.reason or ""),
+        )
+
+    def error(self, flow: http.HTTPFlow) -> None:
+        if self.recorder is None or flow.response is not None:
+            return
+        path = flow.metadata.get(_PATH, flow.request.path)
+        detail = handshake.described(flow.request.method, path, flow.metadata.get(_HEADERS, ()))
+        detail["remote_addr"] = address(flow.client_conn.peername)
+        detail["reason"] = str(flow.server_conn.error or (flow.error.msg if flow.error else "unknown"))
+        if flow.client_conn.timestamp_end or detail["reason"].startswith("Client disconnected"):
+            self.event_without_link("fault", detail | {"reason": "the charge point left during the handshake"})
+            return
+        if detail["reason"] == "server closed connection":
+            detail["reason"] = "the CSMS ended the connection without an answer"
+        if upstream := flow.metadata.get(_ROUTE):
+            detail["upstream"] = str(upstream)
+            if upstream.tls and "without an answer" in detail["reason"]:
+                # With TLS 1.3 a refused client looks accepted until it is dropped.
+                detail["reason"] += "; it may demand another client certificate (--upstream-cert)"
+        self.event_without_link("unreachable", detail)
+        logger.warning("%s: no CSMS for it: %s", handshake.printable(detail["charge_point_id"]), detail["reason"])
+
+    def _open(self, flow: http.HTTPFlow, path: str, request: handshake.Headers) -> Link:
+        assert self.recorder is not None and flow.response is not None
+        facts = handshake.link_facts(
+            path,
+            request,
+            flow.response.headers.fields,
+            forced_version=self._ocpp_version,
+        )
+        facts["remote_addr"] = address(flow.client_conn.peername)
+        upstream = flow.metadata.get(_ROUTE)
+        facts["upstream_url"] = handshake.safe_path(f"{upstream}{path}" if upstream else flow.request.url)
+        facts.update(tls_facts(flow.client_conn, flow.server_conn))
+        link = Link(next(self._numbers), facts, self.recorder, self.max_frame_size, self.counts)
+        self.links[flow.client_conn.id] = link
+        self.counts.sessions += 1
+        return link
+
+    # --- frames, as mitmproxy's TCP layer passes them after the 101 -------------------------------------------
+
+    def tcp_start(self, flow: tcp.TCPFlow) -> None:
+        if link := self.links.get(flow.client_conn.id):
+            link.write = partial(self._inject, flow)
+
+    def _inject(self, flow: tcp.TCPFlow, to_charge_point: bool, data: bytes) -> None:
+        self._injected.append(data)
+        ctx.master.commands.call("inject.tcp", flow, to_charge_point, data)
+
+    def tcp_message(self, flow: tcp.TCPFlow) -> None:
+        message = flow.messages[-1]
+        if link := self.links.get(flow.client_conn.id):
+            if any(own is message.content for own in self._injected):
+                self._injected = [own for own in self._injected if own is not message.content]
+                return
+            shut = message.from_client in link.shut
+            link.feed(message.from_client, message.content, not shut)
+            if shut:
+                message.content = b""
+            # The last one stays for addons behind us, such as mitmdump's dumper.
+            del flow.messages[:-1]
+
+    def tcp_end(self, flow: tcp.TCPFlow) -> None:
+        if flow.client_conn.id in self.links:
+            flow.messages.clear()
+
+    def client_disconnected(self, client: connection.Client) -> None:
+        self.bound.pop(client.id, None)
+        link = self.links.get(client.id)
+        if link and not link.taken_over:
+            link.vanished()
+            self.finish(client.id)
+
+    # --- for the fast path too --------------------------------------------------------------------------------
+
+    def pace(self, behind: bool) -> None:
+        """Let sessions go at the recorder's pace while it is behind: what piles up would be lost in the end."""
+        for link in self.links.values():
+            link.hold("pace", behind)
+
+    def finish(self, client_id: str) -> None:
+        """End the record of a client's WebSocket; does nothing when there is none."""
+        if link := self.links.pop(client_id, None):
+            link.finish()
+
+    def event_without_link(self, kind: str, detail: dict[str, Any]) -> None:
+        """Record what happened outside any WebSocket: a refused handshake, an unreachable CSMS."""
+        self.counts.refused[kind] += 1
+        if self.recorder is not None:
+            self.recorder.put(records.event(0, time_ns(), monotonic_ns(), kind, detail))
+
+
+def address(peername: tuple[Any, ...] | None) -> str:
+    """Return HOST:PORT of a socket address."""
+    return f"{bracketed(str(peername[0]))}:{peername[1]}" if peername else "unknown"
+
+
+def tls_facts(client: connection.Client, server: connection.Server) -> LinkFacts:
+    """Return what the two TLS handshakes said, empty without TLS."""
+    facts: LinkFacts = {}
+    if client.tls_version:
+        facts["tls_version"], facts["tls_cipher"], facts["tls_sni"] = client.tls_version, client.cipher, client.sni
+        if client.certificate_list:
+            subject = client.certificate_list[0].to_cryptography().subject
+            facts["client_cert_subject"] = subject.rfc4514_string()
+    if server.tls_version:
+        facts["upstream_tls_version"] = server.tls_version
+    return facts
+
+
+addons = [Recording()]
+
+if __name__ == "__main__":
+    print(__file__)

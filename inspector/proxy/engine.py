@@ -1,0 +1,216 @@
+"""Runs mitmproxy embedded in reverse mode: knows listeners, start and orderly end; knows nothing of frames."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+from typing import Protocol
+
+from mitmproxy import version
+from mitmproxy.addons.next_layer import NextLayer
+from mitmproxy.addons.proxyserver import Proxyserver
+from mitmproxy.addons.tlsconfig import TlsConfig
+from mitmproxy.master import Master
+from mitmproxy.options import Options
+
+from inspector.errors import ChargeSentinelError, UnusableAddress, UserMistake
+from inspector.proxy.addon import Recording
+from inspector.proxy.addresses import bracketed
+from inspector.proxy.metrics import MetricsServer
+from inspector.proxy.settings import Settings
+from inspector.proxy.strictness import Strictness
+from inspector.recorder.door import Recorder
+
+logger = logging.getLogger(__name__)
+
+NEVER = 10**9
+"""Seconds; mitmproxy's tcp_timeout has no value for `off`, and charge points may be silent for days."""
+
+DRAIN_SECONDS = 1.0
+"""How long peers have to answer our close frame; all is to end within 3 s."""
+
+
+class Engine:
+    """One run: listen, relay and record until told to stop, then say goodbye to every peer."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        recorder: Recorder,
+        sockets: list[socket.socket],
+        metrics: socket.socket | None = None,
+    ) -> None:
+        """`metrics` is a listening socket for /metrics and /healthz, None for neither."""
+        self.metrics = metrics
+        self.settings = settings
+        self._recorder = recorder
+        self.sockets = sockets
+        self._stop = asyncio.Event()
+
+    def stop(self) -> None:
+        """Ask for the orderly end; `run` returns when it is done."""
+        self._stop.set()
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        """Relay until `stop`; calls `ready` once every listener accepts connections."""
+        started = asyncio.Event()
+        master = Master(Options(mode=[]))
+        proxyserver = Proxyserver()
+        relay = self._relay(master, proxyserver)
+        self.recording = relay.recording
+        master.addons.add(proxyserver, *relay.addons, self.recording, Started(started))
+        master.options.update(
+            websocket=False,
+            rawtcp=True,
+            connection_strategy="lazy",
+            keep_host_header=True,
+            tcp_timeout=NEVER,
+            validate_inbound_headers=False,
+            body_size_limit="1m",
+        )
+        running = asyncio.create_task(master.run())
+        try:
+            up = asyncio.create_task(started.wait())
+            await asyncio.wait({up, running}, return_when=asyncio.FIRST_COMPLETED)
+            if running.done():
+                up.cancel()
+                running.result()
+                raise ChargeSentinelError("mitmproxy ended before it was up")
+            await relay.listen(self.sockets)
+            if self.metrics is not None:
+                watching = MetricsServer(
+                    self.metrics, relay.recording.counts, lambda: len(relay.recording.links), self._recorder.status
+                )
+                await watching.start()
+            self._recorder.when_behind(relay.recording.pace)
+            if self.settings.require_recording:
+                strictness = Strictness(
+                    relay.recording,
+                    self._recorder.status,
+                    self.settings.queue_limit,
+                    self.settings.recorder_dead_after,
+                )
+                self._watching = asyncio.create_task(strictness.run())
+            ready()
+            await self._stop.wait()
+            relay.stop_listening()
+            await self._say_goodbye()
+            relay.close_all()
+            await self._until(lambda: not self.recording.links, 0.3)
+        finally:
+            master.shutdown()
+            await running
+
+    def _relay(self, master: Master, proxyserver: Proxyserver) -> Relay:
+        if self.settings.fast_path:
+            try:
+                from inspector.proxy import fastpath
+
+                missing = fastpath.missing_names()
+            except ImportError as error:
+                missing = [str(error)]
+            if not missing:
+                return fastpath.FastRelay(master, proxyserver, self._recording(), self.settings)
+            logger.warning(
+                "mitmproxy %s lacks %s: running on its public hooks alone, several times slower",
+                version.VERSION,
+                ", ".join(missing),
+            )
+        return PublicRelay(master, proxyserver, self._recording(tls_by_mitmproxy=True), self.settings)
+
+    def _recording(self, *, tls_by_mitmproxy: bool = False) -> Recording:
+        settings = self.settings
+        return Recording(
+            self._recorder,
+            routing=settings.routing,
+            tls_by_mitmproxy=tls_by_mitmproxy,
+            ocpp_version=settings.ocpp_version,
+            max_frame_size=settings.max_frame_size,
+            rewrite_host=settings.rewrite_host,
+        )
+
+    async def _say_goodbye(self) -> None:
+        """Tell both peers of every session that the proxy goes away (RFC 6455 section 7.4.1); wait for their answer."""
+        links = list(self.recording.links.values())
+        for link in links:
+            link.go_away(1001, "the recording proxy is stopping")
+        await self._until(lambda: all(link.said_goodbye for link in links), DRAIN_SECONDS)
+
+    @staticmethod
+    async def _until(done: Callable[[], bool], seconds: float) -> None:
+        deadline = asyncio.get_running_loop().time() + seconds
+        while not done() and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(0.01)
+
+
+class Relay(Protocol):
+    """What carries the bytes: the fast path, or mitmproxy's own layers."""
+
+    addons: list[object]
+    recording: Recording
+
+    async def listen(self, sockets: list[socket.socket]) -> None:
+        """Accept charge points on `sockets`; raises UnusableAddress."""
+
+    def stop_listening(self) -> None:
+        """Accept no more; who is connected stays."""
+
+    def close_all(self) -> None:
+        """End every connection that is still there."""
+
+
+class PublicRelay:
+    """mitmproxy's own listeners and layers, on public names only."""
+
+    def __init__(self, master: Master, proxyserver: Proxyserver, recording: Recording, settings: Settings) -> None:
+        needs = []
+        if settings.listener_tls:
+            needs.append("--tls-cert")
+        if settings.upstream_tls and settings.upstream_tls.own:
+            needs.append("client certificates of --upstream-identities")
+        if needs:
+            raise UserMistake(
+                f"mitmproxy {version.VERSION} cannot do this without the fast path: {', '.join(needs)}; "
+                "install mitmproxy>=12,<13"
+            )
+        self._master, self._proxyserver, self._settings = master, proxyserver, settings
+        self.recording = recording
+        self.addons: list[object] = [NextLayer(), TlsConfig()]
+
+    async def listen(self, sockets: list[socket.socket]) -> None:
+        settings = self._settings
+        default = settings.routing.default
+        modes = []
+        for listener in sockets:
+            host, port = listener.getsockname()[:2]
+            modes.append(f"reverse:http://{bracketed(default.host)}:{default.port}@{host}:{port}")
+            listener.close()
+        self._master.options.update(
+            mode=modes,
+            ssl_insecure=settings.upstream_insecure,
+            ssl_verify_upstream_trusted_ca=str(settings.upstream_ca) if settings.upstream_ca else None,
+            client_certs=str(settings.upstream_cert) if settings.upstream_cert else None,
+        )
+        await self._proxyserver.setup_servers()
+        for instance in self._proxyserver.servers:
+            if not instance.is_running:
+                raise UnusableAddress(instance.mode.full_spec, f"cannot listen: {instance.last_exception}")
+
+    def stop_listening(self) -> None:
+        self._master.options.update(server=False)
+
+    def close_all(self) -> None:
+        # Connections end with the loop: public names offer no way to close one.
+        pass
+
+
+class Started:
+    """Tells when mitmproxy is up, by its public `running` hook."""
+
+    def __init__(self, event: asyncio.Event) -> None:
+        self._event = event
+
+    def running(self) -> None:
+        self._event.set()

@@ -1,0 +1,404 @@
+"""The fast path, the only module that touches mitmproxy's non-public names: takes sockets over after the 101.
+
+mitmproxy reads the handshake, routes it and relays the answer. Then a tunnel layer relays chunks, and as soon as
+nothing is left in mitmproxy's own buffers both transports are joined by pipes and mitmproxy lets go of both.
+Names that mitmproxy does not promise to keep are checked by `missing_names` at start; if one is gone the engine
+runs on the public hooks alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import socket
+import ssl
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from mitmproxy import certs
+from mitmproxy.addons.proxyserver import Proxyserver
+from mitmproxy.connection import Client, Connection, ConnectionState, Server
+from mitmproxy.master import Master
+from mitmproxy.proxy import commands, events, layer, mode_specs
+from mitmproxy.proxy.layers import modes
+from mitmproxy.proxy.layers.http import (
+    HttpLayer,
+    HTTPMode,
+    HttpStream,
+    SendHttp,
+)
+from mitmproxy.proxy.layers.http._events import ResponseEndOfMessage
+from mitmproxy.proxy.mode_servers import ProxyConnectionHandler
+from mitmproxy.proxy.server import ConnectionHandler, ConnectionIO, TimeoutWatchdog
+
+from inspector.proxy import tls
+from inspector.proxy.addon import Recording, address
+from inspector.proxy.addresses import BACKLOG
+from inspector.proxy.handshake import is_upgrade
+from inspector.proxy.link import Link
+from inspector.proxy.pipe import join
+from inspector.proxy.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+HEAD_LIMIT = 64 * 1024
+"""Bytes of a request head; mitmproxy itself sets no bound."""
+
+EARLY_LIMIT = 1024 * 1024
+"""Bytes a charge point may send before its upgrade is answered."""
+
+TLS_HANDSHAKE = 0x16
+"""First byte of a TLS record with a ClientHello (RFC 8446 section 5.1); no HTTP method starts with it."""
+
+BUSY = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
+type Commands = Generator[commands.Command, Any, None]
+
+
+NEEDED: list[tuple[type, str, list[str]]] = [
+    (HttpLayer, "__init__", ["self", "context", "mode"]),
+    (HttpLayer, "make_stream", ["self", "stream_id"]),
+    (HttpLayer, "event_to_child", ["self", "child", "event"]),
+    (HttpStream, "flow_done", ["self"]),
+    (HttpStream, "passthrough", ["self", "event"]),
+    (ProxyConnectionHandler, "__init__", ["self", "master", "r", "w", "options", "mode"]),
+    (ConnectionHandler, "handle_client", ["self"]),
+    (ConnectionHandler, "handle_connection", ["self", "connection"]),
+    (ConnectionHandler, "open_connection", ["self", "command"]),
+    (ConnectionHandler, "server_event", ["self", "event"]),
+    (TimeoutWatchdog, "watch", ["self"]),
+    (TimeoutWatchdog, "disarm", ["self"]),
+    (Proxyserver, "register_connection", ["self", "connection_id", "handler"]),
+    (modes.ReverseProxy, "__init__", ["self", "context"]),
+]
+"""Non-public methods that are called or replaced here, with their parameters."""
+
+
+def missing_names() -> list[str]:
+    """Return the non-public names this module needs and the installed mitmproxy lacks, [] when all is well."""
+    missing = []
+    for owner, name, parameters in NEEDED:
+        function = getattr(owner, name, None)
+        if function is None or list(inspect.signature(function).parameters) != parameters:
+            missing.append(f"{owner.__name__}.{name}({', '.join(parameters[1:])})")
+    for owner, names in ((HttpStream, ["child_layer", "flow"]), (ConnectionHandler, ["transports", "layer"])):
+        missing += [f"{owner.__name__}.{name}" for name in names if name not in owner.__annotations__]
+    if "_server_event_lock" not in ConnectionHandler.__init__.__code__.co_names:
+        missing.append("ConnectionHandler._server_event_lock")
+    if not hasattr(asyncio.StreamReader(loop=asyncio.get_running_loop()), "_buffer"):
+        missing.append("asyncio.StreamReader._buffer")
+    if "_transport" not in asyncio.StreamWriter.__init__.__code__.co_names:
+        missing.append("asyncio.StreamWriter._transport")
+    return missing
+
+
+class _Gone(asyncio.Transport):
+    """Stands in a StreamWriter for the transport that pipes have taken: closing it, or forgetting it, does nothing."""
+
+    def is_closing(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        pass
+
+
+GONE = _Gone()
+
+
+class TunnelLayer(layer.Layer):
+    """Relays chunks unchanged between the 101 and the take-over."""
+
+    def __init__(self, context: Any, link: Link, take_over: Callable[[TunnelLayer], None]) -> None:
+        super().__init__(context)
+        self.link = link
+        self.take_over = take_over
+
+    def _handle_event(self, event: events.Event) -> Commands:
+        if not isinstance(event, events.ConnectionEvent) or self.link.taken_over:
+            return
+        from_cp = event.connection == self.context.client
+        peer = self.context.server if from_cp else self.context.client
+        if isinstance(event, events.DataReceived):
+            forward = from_cp not in self.link.shut
+            if forward:
+                yield commands.SendData(peer, event.data)
+            self.link.feed(from_cp, event.data, forward)
+            asyncio.get_running_loop().call_soon(self.take_over, self)
+        elif isinstance(event, events.ConnectionClosed):
+            self.link.ended(from_cp, "fin")
+            yield commands.CloseConnection(peer)
+
+
+class RelayHttpStream(HttpStream):
+    """mitmproxy's HTTP stream, but a WebSocket upgrade continues in a tunnel."""
+
+    def flow_done(self) -> Commands:
+        response = self.flow.response
+        handler = handler_of(self.context.client)
+        link = handler.recording.links.get(self.context.client.id)
+        if response is None or response.status_code != 101 or link is None or not is_upgrade(response.headers.fields):
+            yield from super().flow_done()
+            return
+        tunnel = TunnelLayer(self.context, link, handler.take_over)
+        link.write = handler.write_by_layer
+        self.child_layer = tunnel
+        self._handle_event = self.passthrough
+        yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
+        asyncio.get_running_loop().call_soon(handler.take_over, tunnel)
+
+
+class RelayHttpLayer(HttpLayer):
+    """mitmproxy's HTTP layer with streams of ours."""
+
+    def make_stream(self, stream_id: int) -> Commands:
+        handler_of(self.context.client).request_seen = True
+        self.streams[stream_id] = RelayHttpStream(self.context.fork(), stream_id)
+        yield from self.event_to_child(self.streams[stream_id], events.Start())
+
+
+class RelayNextLayer:
+    """Answers mitmproxy's public `next_layer` hook: HTTP is all that is spoken here."""
+
+    name = "nextlayer"
+
+    def next_layer(self, next_layer: layer.NextLayer) -> None:
+        next_layer.layer = RelayHttpLayer(next_layer.context, HTTPMode.transparent)
+
+
+class NoWatchdog(TimeoutWatchdog):
+    """Sessions may be silent for days: no task, no timer, no clock."""
+
+    def __init__(self) -> None:
+        pass
+
+    def register_activity(self) -> None:
+        pass
+
+    async def watch(self) -> None:
+        pass
+
+    @contextmanager
+    def disarm(self) -> Iterator[None]:
+        yield
+
+
+class RelayHandler(ProxyConnectionHandler):
+    """One charge point's connection until the pipes have it."""
+
+    def __init__(
+        self,
+        master: Master,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        mode: mode_specs.ProxyMode,
+        recording: Recording,
+        settings: Settings,
+    ) -> None:
+        super().__init__(master, reader, writer, master.options, mode)  # type: ignore[no-untyped-call]
+        self.timeout_watchdog = NoWatchdog()
+        self.layer = modes.ReverseProxy(self.layer.context)
+        self.recording = recording
+        self.settings = settings
+        self.request_seen = False
+        self._early = 0
+
+    async def server_event(self, event: events.Event) -> None:
+        if isinstance(event, events.DataReceived) and event.connection is self.client:
+            if not self._early and event.data[0] == TLS_HANDSHAKE:
+                self.refuse("speaks TLS to a ws:// port; --tls-cert makes it a wss:// one")
+                return
+            if self.client.id not in self.recording.links:
+                self._early += len(event.data)
+                if self._early > (EARLY_LIMIT if self.request_seen else HEAD_LIMIT):
+                    self.refuse("sent too much before its upgrade was answered")
+                    return
+        elif isinstance(event, events.ConnectionClosed) and isinstance(event.connection, Server):
+            io = self.transports.get(event.connection)
+            failure = io.reader.exception() if io and isinstance(io.reader, asyncio.StreamReader) else None
+            if failure:
+                event.connection.error = connect_failure(failure, 0)
+        await super().server_event(event)
+
+    def expect_request(self) -> None:
+        """Give up on a charge point that has not asked for anything yet."""
+        if not self.request_seen:
+            self.refuse(f"sent no complete upgrade request within {self.settings.handshake_timeout:g} s")
+
+    def refuse(self, reason: str) -> None:
+        """End a connection that never became a WebSocket, and record why."""
+        peer = address(self.client.peername)
+        detail = {"remote_addr": peer, "refused": True, "reason": f"the charge point {reason}"}
+        self.recording.event_without_link("fault", detail)
+        logger.warning("%s refused: it %s", peer, reason)
+        self.close()
+
+    def close(self) -> None:
+        """End both sides now, after what is still in their buffers."""
+        for io in list(self.transports.values()):
+            if io.writer is not None:
+                io.writer.close()
+
+    async def open_connection(self, command: commands.OpenConnection) -> None:
+        """Connect to the CSMS, with TLS by asyncio where wanted, so that the pipes can take over there too."""
+        server = command.connection
+        assert isinstance(server, Server) and server.address
+        server.timestamp_start = time.time()
+        secure: dict[str, Any] = {}
+        charge_point_id, upstream = self.recording.bound[self.client.id]
+        if upstream.tls and self.settings.upstream_tls:
+            context = self.settings.upstream_tls.context(charge_point_id)
+            secure = {"ssl": context, "server_hostname": upstream.host}
+        try:
+            async with asyncio.timeout(self.settings.connect_timeout):
+                reader, writer = await asyncio.open_connection(*server.address, **secure)
+        except (OSError, asyncio.CancelledError) as failure:
+            server.error = connect_failure(failure, self.settings.connect_timeout)
+            await self.server_event(events.OpenConnectionCompleted(command, server.error))
+            if isinstance(failure, asyncio.CancelledError):
+                raise
+            return
+        server.timestamp_tcp_setup = time.time()
+        server.state = ConnectionState.OPEN
+        server.peername = writer.get_extra_info("peername")
+        server.sockname = writer.get_extra_info("sockname")
+        note_tls(server, writer)
+        self.transports[server] = ConnectionIO(handler=asyncio.current_task(), reader=reader, writer=writer)
+        await self.server_event(events.OpenConnectionCompleted(command, None))
+        del command  # it holds the layers of the handshake, and this frame lives as long as the session
+        try:
+            await self.handle_connection(server)
+        finally:
+            server.timestamp_end = time.time()
+
+    def write_by_layer(self, to_charge_point: bool, data: bytes) -> None:
+        """Put bytes of our own on a stream that is not taken over yet."""
+        for peer, io in self.transports.items():
+            if isinstance(peer, Client) is to_charge_point and isinstance(io.writer, asyncio.StreamWriter):
+                io.writer.write(data)
+
+    def take_over(self, tunnel: TunnelLayer) -> None:
+        """Join both transports, or leave it to the next chunk when mitmproxy still holds some bytes."""
+        if self.layer is tunnel or self._server_event_lock.locked():
+            return
+        transports = []
+        for peer in (tunnel.context.client, tunnel.context.server):
+            io = self.transports.get(peer)
+            if io is None or not isinstance(io.reader, asyncio.StreamReader):
+                return
+            assert isinstance(io.writer, asyncio.StreamWriter)
+            # A byte or an EOF that the reader already has would be lost: its task is still to run.
+            buffered = io.reader._buffer  # type: ignore[attr-defined]
+            if buffered or io.reader.at_eof() or io.writer.transport.is_closing():
+                return
+            assert isinstance(io.writer.transport, asyncio.Transport)
+            transports.append(io.writer.transport)
+        self.layer = tunnel
+        tunnel.link.taken_over = True
+        join(transports[0], transports[1], tunnel.link, partial(self.recording.finish, self.client.id))
+        # From here on mitmproxy has no part in it. Its tasks end, and what they close is no longer the socket.
+        for io in list(self.transports.values()):
+            assert isinstance(io.writer, asyncio.StreamWriter)
+            io.writer._transport = GONE  # type: ignore[attr-defined]
+            if io.handler is not None:
+                io.handler.cancel("taken over")
+
+
+class FastRelay:
+    """Accepts charge points on listening sockets and runs a handler for each."""
+
+    def __init__(self, master: Master, proxyserver: Proxyserver, recording: Recording, settings: Settings) -> None:
+        self._master, self._proxyserver, self._settings = master, proxyserver, settings
+        self.recording = recording
+        # Where a request really goes is decided when its path is known; mitmproxy wants some target before.
+        self._mode = mode_specs.ProxyMode.parse("reverse:http://127.0.0.1:9")
+        self._servers: list[asyncio.Server] = []
+        self.addons: list[object] = [RelayNextLayer()]
+
+    def _full(self) -> bool:
+        """Tell whether one more is too many: those shaking hands and those joined; for a moment one is both."""
+        limit, links = self._settings.max_connections, self.recording.links
+        return len(_handlers) + len(links) >= limit and len(_handlers.keys() | links.keys()) >= limit
+
+    async def listen(self, sockets: list[socket.socket]) -> None:
+        for listener in sockets:
+            self._servers.append(await asyncio.start_server(self.accept, sock=listener, backlog=BACKLOG))
+
+    def stop_listening(self) -> None:
+        for server in self._servers:
+            server.close()
+
+    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one charge point until both its sockets are gone."""
+        settings = self._settings
+        if self._full():
+            self._turn_away(writer, "fault", f"more than --max-connections {settings.max_connections}", BUSY)
+            return
+        if settings.listener_tls is not None:
+            try:
+                await writer.start_tls(settings.listener_tls, ssl_handshake_timeout=settings.handshake_timeout)
+            except (OSError, TimeoutError) as failure:
+                self._turn_away(writer, "tls", tls.refusal(failure))
+                return
+        handler = RelayHandler(self._master, reader, writer, self._mode, self.recording, settings)
+        note_tls(handler.client, writer)
+        _handlers[handler.client.id] = handler
+        timer = asyncio.get_running_loop().call_later(settings.handshake_timeout, handler.expect_request)
+        try:
+            with self._proxyserver.register_connection(handler.client.id, handler):
+                await handler.handle_client()
+        finally:
+            timer.cancel()
+            del _handlers[handler.client.id]
+
+    def _turn_away(self, writer: asyncio.StreamWriter, kind: str, reason: str, answer: bytes = b"") -> None:
+        """End a connection that gets no handler, and record why."""
+        peer = address(writer.get_extra_info("peername"))
+        self.recording.event_without_link(kind, {"remote_addr": peer, "refused": True, "reason": reason})
+        logger.warning("%s refused: %s", peer, reason)
+        if answer:
+            writer.write(answer)
+        writer.close()
+
+    def close_all(self) -> None:
+        """End every connection that is still there."""
+        for link in list(self.recording.links.values()):
+            link.drop()
+        for handler in list(_handlers.values()):
+            handler.close()
+
+
+_handlers: dict[str, RelayHandler] = {}
+"""By client id; mitmproxy's layers know the client only. There is one Master a process, so one dict will do."""
+
+
+def handler_of(client: Client) -> RelayHandler:
+    return _handlers[client.id]
+
+
+def connect_failure(failure: BaseException, timeout: float) -> str:
+    """Say why there is no connection to the CSMS, in words for a log."""
+    if isinstance(failure, asyncio.CancelledError):
+        return "the charge point left while the CSMS was being connected"
+    if isinstance(failure, ssl.SSLError):
+        return tls.upstream_failure(failure)
+    if isinstance(failure, TimeoutError) and not failure.errno:
+        return f"no connection within {timeout:g} s"
+    return getattr(failure, "strerror", None) or str(failure) or type(failure).__name__
+
+
+def note_tls(peer: Connection, writer: asyncio.StreamWriter) -> None:
+    """Put what asyncio's TLS handshake agreed on where mitmproxy's own would."""
+    spoken: ssl.SSLObject | None = writer.get_extra_info("ssl_object")
+    if spoken is None:
+        return
+    peer.tls_version = spoken.version()  # type: ignore[assignment]
+    cipher = spoken.cipher()
+    peer.cipher = cipher[0] if cipher else None
+    if isinstance(peer, Client):
+        peer.sni = tls.server_name(spoken)
+    if certificate := spoken.getpeercert(binary_form=True):
+        peer.certificate_list = [certs.Cert.from_pem(ssl.DER_cert_to_PEM_cert(certificate).encode())]

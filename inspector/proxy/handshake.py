@@ -1,0 +1,141 @@
+"""Reads facts out of a WebSocket handshake: knows HTTP headers, refuses to let a secret through; knows no socket."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from typing import Any
+from urllib.parse import unquote
+
+from inspector.recorder.records import LinkFacts
+
+type Headers = tuple[tuple[bytes, bytes], ...]
+"""(name, value) as on the wire: case and order kept."""
+
+REDACTED = "«redacted»"
+
+_SECRET_HEADERS = {"authorization", "proxy-authorization", "cookie", "set-cookie"}
+_SECRET_NAME = re.compile(r"passw|secret|token|api-?_?key|credential|signature|^auth$|^key$|^pwd$|^sig$", re.I)
+
+
+def get(headers: Headers, name: str) -> str | None:
+    """Return a header's value, several joined with a comma as RFC 9110 section 5.2 has it; None if absent."""
+    found = [text(v) for n, v in headers if text(n).lower() == name]
+    return ", ".join(found) if found else None
+
+
+def text(data: bytes) -> str:
+    """Decode what a peer wrote into a header or request line; never fails."""
+    return data.decode("utf-8", "backslashreplace")
+
+
+def printable(text: str) -> str:
+    """Return text a peer chose with its control characters escaped: a log line stays one line of text."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def tokens(value: str | None) -> list[str]:
+    """Split a comma-separated header."""
+    return [part for raw in (value or "").split(",") if (part := raw.strip())]
+
+
+def charge_point_id(path: str) -> str:
+    """Return the last segment of the request path, %-decoded (OCPP-J 3.1.1)."""
+    return unquote(path.split("?", 1)[0].rstrip("/").rpartition("/")[2])
+
+
+def safe_path(path: str) -> str:
+    """Return the request path with the values of secret-looking query parameters replaced."""
+    base, mark, query = path.partition("?")
+    if not mark:
+        return path
+    pairs = []
+    for pair in query.split("&"):
+        name, equals, _ = pair.partition("=")
+        pairs.append(f"{name}={REDACTED}" if equals and _SECRET_NAME.search(unquote(name)) else pair)
+    return base + mark + "&".join(pairs)
+
+
+def safe_headers(headers: Headers) -> tuple[list[list[str]], list[str]]:
+    """Return the headers without secrets, and the names of those that were replaced.
+
+    Of Authorization the scheme stays, which is what a reader needs (OCPP security profiles 1 and 2).
+    """
+    shown: list[list[str]] = []
+    redacted: list[str] = []
+    for raw_name, raw_value in headers:
+        name, value = text(raw_name), text(raw_value)
+        lower = name.lower()
+        if lower in _SECRET_HEADERS or (_SECRET_NAME.search(lower) and not lower.startswith("sec-websocket-")):
+            redacted.append(name)
+            scheme = value.split(" ", 1)[0] if lower.endswith("authorization") and " " in value else ""
+            value = f"{scheme} {REDACTED}".strip()
+        shown.append([name, value])
+    return shown, redacted
+
+
+def authorization(headers: Headers) -> LinkFacts:
+    """Return scheme, user and password length of Basic authorization, never the password."""
+    value = get(headers, "authorization")
+    if value is None:
+        return {}
+    scheme, _, credentials = value.partition(" ")
+    facts: LinkFacts = {"auth_scheme": scheme if credentials else None}
+    if scheme.lower() == "basic":
+        try:
+            user, colon, password = base64.b64decode(credentials.strip(), validate=True).partition(b":")
+        except (binascii.Error, ValueError):
+            return facts
+        if colon:
+            facts["auth_user"] = text(user)
+            facts["auth_password_length"] = len(password)
+    return facts
+
+
+def is_upgrade(headers: Headers) -> bool:
+    """Tell whether a request or a 101 speaks of WebSocket."""
+    return "websocket" in [token.lower() for token in tokens(get(headers, "upgrade"))]
+
+
+def link_facts(path: str, request: Headers, response: Headers, *, forced_version: str | None = None) -> LinkFacts:
+    """Return what a completed handshake tells about the session to come.
+
+    `forced_version` (--ocpp) holds where no subprotocol was agreed; an agreed one is the peers' own word.
+    """
+    subprotocol = get(response, "sec-websocket-protocol")
+    facts: LinkFacts = {
+        "charge_point_id": charge_point_id(path),
+        "request_path": safe_path(path),
+        "subprotocol": subprotocol,
+        "subprotocols_offered": tokens(get(request, "sec-websocket-protocol")),
+        "extensions": get(response, "sec-websocket-extensions"),
+        "ocpp_version": forced_version if not subprotocol else None,
+        "from_start": True,
+    }
+    facts.update(authorization(request))
+    return facts
+
+
+def described(
+    method: str,
+    path: str,
+    request: Headers,
+    status: int | None = None,
+    response: Headers = (),
+) -> dict[str, Any]:
+    """Return a handshake for the `events` table: both heads with secrets replaced and named."""
+    shown, redacted = safe_headers(request)
+    detail: dict[str, Any] = {
+        "charge_point_id": charge_point_id(path),
+        "method": method,
+        "path": safe_path(path),
+        "request_headers": shown,
+    }
+    if status is not None:
+        detail["status"] = status
+        detail["response_headers"], more = safe_headers(response)
+        redacted += more
+    if redacted:
+        detail["redacted"] = redacted
+    return detail

@@ -1,0 +1,105 @@
+"""What one watches a running proxy by: /metrics for Prometheus and /healthz; reads counts, touches no frame."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Iterator
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from inspector.proxy.counts import BUCKETS_US, Counts
+from inspector.recorder.door import Status
+
+_REQUEST_SECONDS = 5.0
+
+
+class _Collector(Collector):
+    def __init__(self, counts: Counts, open_sessions: Callable[[], int], status: Callable[[], Status]) -> None:
+        self._counts, self._open_sessions, self._status = counts, open_sessions, status
+
+    def collect(self) -> Iterator[Metric]:
+        counts, status = self._counts, self._status()
+        name = "chargesentinel_"
+        yield GaugeMetricFamily(name + "sessions_open", "WebSockets being relayed", self._open_sessions())
+        yield CounterMetricFamily(name + "sessions", "WebSockets accepted since the start", counts.sessions)
+        for what, by_direction in (("frames", counts.frames), ("bytes", counts.bytes)):
+            family = CounterMetricFamily(name + what, f"WebSocket {what} relayed", labels=["direction"])
+            family.add_metric(["cp-to-csms"], by_direction[True])
+            family.add_metric(["csms-to-cp"], by_direction[False])
+            yield family
+        refused = CounterMetricFamily(name + "refused", "Connections that became no session", labels=["kind"])
+        for kind, count in counts.refused.items():
+            refused.add_metric([kind], count)
+        yield refused
+        findings = CounterMetricFamily(name + "findings", "Findings of the judge", labels=["severity"])
+        for severity, count in status.findings.items():
+            findings.add_metric([severity], count)
+        yield findings
+        yield GaugeMetricFamily(name + "recorder_working", "1 while what crosses is being stored", int(status.working))
+        yield GaugeMetricFamily(name + "recorder_waiting_records", "Handed over, not committed", status.waiting)
+        yield GaugeMetricFamily(name + "recorder_waiting_bytes", "The same in bytes", status.waiting_bytes)
+        yield CounterMetricFamily(name + "recorder_lost_frames", "Frames that are gaps in the recording", status.lost)
+        yield CounterMetricFamily(name + "recorder_commits", "Group commits", status.commits)
+        yield CounterMetricFamily(
+            name + "recorder_commit_seconds", "Time spent in them; divide by commits", status.commit_seconds
+        )
+        total, buckets = 0, []
+        for bound, count in zip([*(bound / 1e6 for bound in BUCKETS_US), "+Inf"], counts.latency_buckets, strict=True):
+            total += count
+            buckets.append((str(bound), total))
+        yield HistogramMetricFamily(
+            name + "added_latency_seconds",
+            "From a chunk's arrival to its handing over, every 16th chunk",
+            buckets=buckets,
+            sum_value=counts.latency_seconds,
+        )
+
+
+class MetricsServer:
+    """Answers GET /metrics and GET /healthz, nothing else."""
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        counts: Counts,
+        open_sessions: Callable[[], int],
+        status: Callable[[], Status],
+    ) -> None:
+        self._listener, self._status = listener, status
+        self._registry = CollectorRegistry()
+        self._registry.register(_Collector(counts, open_sessions, status))
+
+    async def start(self) -> None:
+        self._server = await asyncio.start_server(self._serve, sock=self._listener)
+
+    def stop(self) -> None:
+        self._server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(_REQUEST_SECONDS):
+                head = await reader.readuntil(b"\r\n\r\n")
+                writer.write(self._answer(head.split(b" ", 2)[:2]))
+                await writer.drain()
+        except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            pass
+        finally:
+            writer.close()
+
+    def _answer(self, request: list[bytes]) -> bytes:
+        kind = "text/plain; charset=utf-8"
+        if request == [b"GET", b"/metrics"]:
+            status, kind, body = "200 OK", "text/plain; version=0.0.4; charset=utf-8", generate_latest(self._registry)
+        elif request == [b"GET", b"/healthz"]:
+            now = self._status()
+            well = now.working and not now.lost
+            status = "200 OK" if well else "503 Service Unavailable"
+            trouble = f"{now.lost} frames not stored" if now.lost else "the recorder cannot store frames now"
+            body = b"ok\n" if well else f"{trouble}; {now.waiting} records wait\n".encode()
+        else:
+            status, body = "404 Not Found", b"there is /metrics and /healthz\n"
+        head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        return head.encode() + body

@@ -1,0 +1,32 @@
+"""What one run of the proxy was asked to do: knows values and their defaults, does nothing with them."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+from inspector.proxy.addon import MAX_FRAME_SIZE
+from inspector.proxy.routing import Routing, UpstreamTls
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Times are in seconds, sizes in bytes."""
+
+    routing: Routing
+    ocpp_version: str | None = None
+    rewrite_host: bool = False
+    fast_path: bool = True
+    listener_tls: ssl.SSLContext | None = None
+    upstream_tls: UpstreamTls | None = None
+    upstream_ca: Path | None = None
+    upstream_cert: Path | None = None
+    upstream_insecure: bool = False
+    require_recording: bool = False
+    recorder_dead_after: float = 5.0
+    queue_limit: int = 256 * 1024 * 1024
+    max_connections: int = 10_000
+    max_frame_size: int = MAX_FRAME_SIZE
+    handshake_timeout: float = 30.0
+    connect_timeout: float = 10.0

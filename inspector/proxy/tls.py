@@ -1,0 +1,126 @@
+"""TLS on both sides as OCPP's security profiles 2 and 3 want it: knows contexts and reasons, nothing of sessions."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from weakref import WeakKeyDictionary
+
+from inspector.errors import UnusableFile
+
+_server_names: WeakKeyDictionary[ssl.SSLObject | ssl.SSLSocket, str] = WeakKeyDictionary()
+
+
+def listener_context(cert: Path, key: Path | None = None, client_ca: Path | None = None) -> ssl.SSLContext:
+    """Return what a wss:// listener speaks: TLS 1.2 or newer; with `client_ca` to those with a certificate only.
+
+    `key` may be left out when `cert` holds the private key too. Raises UnusableFile.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    _load_identity(context, cert, key)
+    if client_ca is not None:
+        _load_ca(context, client_ca)
+        context.verify_mode = ssl.CERT_REQUIRED
+    context.sni_callback = _remember_server_name
+    return context
+
+
+def upstream_context(
+    ca: Path | None = None, cert: Path | None = None, key: Path | None = None, *, insecure: bool = False
+) -> ssl.SSLContext:
+    """Return what a wss:// CSMS is spoken to with; without `ca` the system's authorities are trusted.
+
+    Not `ssl.create_default_context`: its strict X.509 checks refuse many a private authority that has no
+    key usage extension. Raises UnusableFile.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    elif ca is not None:
+        _load_ca(context, ca)
+    else:
+        context.load_default_certs()
+    if cert is not None:
+        _load_identity(context, cert, key)
+    return context
+
+
+def server_name(tls: ssl.SSLObject) -> str | None:
+    """Return the name (SNI) a charge point asked for, None if it named none."""
+    return _server_names.get(tls)
+
+
+def refusal(failure: BaseException) -> str:
+    """Say why a charge point's TLS handshake failed, in words for the log."""
+    if isinstance(failure, TimeoutError | ConnectionAbortedError):
+        return "the TLS handshake was not finished in time"
+    if isinstance(failure, ConnectionError):
+        return "the charge point ended the TLS handshake; it may not trust the proxy's certificate"
+    if not isinstance(failure, ssl.SSLError):
+        return str(failure) or type(failure).__name__
+    known = {
+        "HTTP_REQUEST": "it spoke plain ws:// to a wss:// port",
+        "PEER_DID_NOT_RETURN_A_CERTIFICATE": "it showed no client certificate and --client-ca demands one",
+        "UNSUPPORTED_PROTOCOL": "it offers no TLS version of 1.2 or newer",
+        "NO_SHARED_CIPHER": "no cipher in common",
+        "WRONG_VERSION_NUMBER": "it does not speak TLS",
+        "TLSV1_ALERT_UNKNOWN_CA": "it does not trust the proxy's certificate",
+        "SSLV3_ALERT_BAD_CERTIFICATE": "it does not accept the proxy's certificate",
+        "SSLV3_ALERT_CERTIFICATE_EXPIRED": "it finds the proxy's certificate expired",
+    }
+    if isinstance(failure, ssl.SSLCertVerificationError):
+        return f"its client certificate was not accepted: {failure.verify_message}"
+    reason = failure.reason or str(failure)
+    return known.get(reason, reason)
+
+
+def upstream_failure(failure: BaseException) -> str:
+    """Say why TLS with the CSMS failed."""
+    if isinstance(failure, ssl.SSLCertVerificationError):
+        return f"TLS: the CSMS's certificate was not accepted: {failure.verify_message}"
+    if isinstance(failure, ssl.SSLError):
+        reason = failure.reason or str(failure)
+        known = {
+            "WRONG_VERSION_NUMBER": "the CSMS does not speak TLS there",
+            "TLSV13_ALERT_CERTIFICATE_REQUIRED": "the CSMS demands a client certificate (--upstream-cert)",
+            "TLSV1_ALERT_UNKNOWN_CA": "the CSMS does not trust our client certificate",
+            "SSLV3_ALERT_HANDSHAKE_FAILURE": "the CSMS refused; it may demand a client certificate (--upstream-cert)",
+        }
+        return f"TLS: {known.get(reason, reason)}"
+    return f"TLS: {failure}"
+
+
+def _remember_server_name(tls: ssl.SSLObject | ssl.SSLSocket, name: str | None, _: ssl.SSLContext) -> None:
+    if name:
+        _server_names[tls] = name
+
+
+def _load_identity(context: ssl.SSLContext, cert: Path, key: Path | None) -> None:
+    for path in (cert, key):
+        if path is not None and not path.is_file():
+            raise UnusableFile(path, "there is no such file", "`chargesentinel certificates DIR` makes some")
+
+    def no_password() -> str:
+        raise UnusableFile(key or cert, "the private key is encrypted", "decrypt it, the proxy cannot ask")
+
+    try:
+        context.load_cert_chain(cert, key, password=no_password)
+    except ssl.SSLError as error:
+        why = {
+            "KEY_VALUES_MISMATCH": f"the private key in {key or cert} does not belong to this certificate",
+            "NO_START_LINE": "it holds no PEM certificate",
+            "EE_KEY_TOO_SMALL": "its key is too short",
+        }.get(error.reason or "", f"no certificate with its private key, in PEM ({error.reason or error})")
+        raise UnusableFile(cert, why, None if key else "is --tls-key or --upstream-key missing?") from None
+
+
+def _load_ca(context: ssl.SSLContext, ca: Path) -> None:
+    try:
+        context.load_verify_locations(ca)
+    except FileNotFoundError:
+        raise UnusableFile(ca, "there is no such file", "`chargesentinel certificates DIR` makes one") from None
+    except (ssl.SSLError, OSError) as error:
+        raise UnusableFile(ca, f"it holds no PEM certificates of an authority ({error})") from None

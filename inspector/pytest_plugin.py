@@ -1,0 +1,353 @@
+"""Recorded sessions as tests, and fixtures for tests of one's own; knows pytest, leaves playing to `replay`.
+
+`pytest --ocpp-recordings recordings/ --ocpp-csms ws://localhost:9000` plays every recorded session against a
+CSMS. The fixtures `ocpp_proxy`, `ocpp_replay` and `ocpp_cassette` are described where they are defined.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from inspector.replay.outcome import Outcome
+    from inspector.replay.script import Script
+
+START_TIMEOUT_S = 60.0
+PROXY = (sys.executable, "-m", "inspector", "proxy")
+RECORD_MODES = ("none", "once", "all")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add our options, in a group of their own."""
+    group = parser.getgroup("ocpp", "OCPP recordings as tests (ChargeSentinel)")
+    group.addoption("--ocpp-recordings", metavar="DIR", help="Play the recordings (*.jsonl) below this folder.")
+    group.addoption("--ocpp-csms", metavar="URL", help="The CSMS to play them against, as charge points.")
+    group.addoption("--ocpp-operator", metavar="URL", help="Operator API of `chargesentinel csms`, for its CALLs.")
+    group.addoption("--ocpp-timeout", type=float, default=10.0, metavar="S", help="Seconds to wait for each frame.")
+    group.addoption("--ocpp-match", choices=["strict", "semantic", "shape"], default="semantic", help="What counts.")
+    group.addoption("--ocpp-policy", metavar="FILE", help="What may differ (TOML).")
+    group.addoption("--ocpp-record", choices=RECORD_MODES, default="once", help="Record mode of ocpp_cassette.")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Collect the folder of recordings besides what the user names."""
+    folder = config.getoption("--ocpp-recordings")
+    if folder is None:
+        return
+    if not Path(folder).is_dir():
+        raise pytest.UsageError(f"--ocpp-recordings {folder}: no such folder")
+    if config.getoption("--ocpp-csms") is None:
+        raise pytest.UsageError("--ocpp-recordings needs --ocpp-csms URL, the CSMS to play against")
+    if config.args_source is pytest.Config.ArgsSource.ARGS:
+        config.args.append(str(folder))
+    else:
+        config.args[:] = [str(folder)]
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Take *.jsonl below the folder of recordings for files of tests."""
+    folder = parent.config.getoption("--ocpp-recordings")
+    if folder is None or file_path.suffix != ".jsonl" or not file_path.is_relative_to(Path(folder).resolve()):
+        return None
+    collected: pytest.Collector = RecordingFile.from_parent(parent, path=file_path)
+    return collected
+
+
+class RecordingFile(pytest.File):
+    """A file of recorded sessions."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """One test for each session in it."""
+        from inspector.errors import UserMistake
+        from inspector.replay.script import read
+
+        try:
+            scripts = read(str(self.path))
+        except UserMistake as mistake:
+            raise self.CollectError(str(mistake)) from mistake
+        # Sessions of one charge point go on from each other, so they are one test.
+        by_name: dict[str, list[Script]] = {}
+        for script in scripts:
+            by_name.setdefault(script.charge_point_id or "session", []).append(script)
+        for name, own in by_name.items():
+            yield Recorded.from_parent(self, name=f"{name} as charge point", scripts=own)
+
+
+class Recorded(pytest.Item):
+    """The recorded sessions of one charge point, played as that charge point."""
+
+    def __init__(self, *, scripts: list[Script], **more: Any) -> None:
+        super().__init__(**more)
+        self.scripts = scripts
+
+    def runtest(self) -> None:
+        """Play them; fails with what differs."""
+        option = self.config.getoption
+        choices: dict[str, Any] = {
+            "timeout_s": option("--ocpp-timeout"),
+            "policy": _policy(option("--ocpp-policy"), option("--ocpp-match")),
+        }
+        if option("--ocpp-operator"):
+            from inspector.replay.operator import Operator
+
+            choices["prompt"] = Operator(option("--ocpp-operator"))
+        for outcome in play_as_charge_point(self.scripts, option("--ocpp-csms"), **choices):
+            if not outcome.equal:
+                raise Differs(outcome)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """The excerpt that the command line shows, and one line for what could not be played."""
+        from inspector.errors import ChargeSentinelError
+
+        if isinstance(excinfo.value, Differs | ChargeSentinelError):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        return self.path, 0, self.name
+
+
+class Differs(AssertionError):
+    """A peer did not do as recorded; `outcome` has all of it."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        super().__init__(outcome)
+
+    def __str__(self) -> str:
+        from inspector.replay.excerpt import excerpt
+
+        return excerpt(self.outcome)
+
+
+def play_as_charge_point(scripts: list[Script], url: str, **choices: Any) -> list[Outcome]:
+    """Play scripts one after the other against a CSMS, in a loop of its own: it can be called from any test."""
+    from inspector.replay.runs import Choices, as_charge_point
+
+    chosen = Choices(**choices)
+
+    async def play() -> list[Outcome]:
+        return [await as_charge_point(script, url, chosen) for script in scripts]
+
+    return _in_thread(lambda: asyncio.run(play()))
+
+
+def _in_thread[T](work: Callable[[], T]) -> T:
+    results: list[T] = []
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            results.append(work())
+        except BaseException as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    if failures:
+        raise failures[0]
+    return results[0]
+
+
+def _policy(path: str | None, mode: str) -> Any:
+    from inspector.replay.matching import Policy, read_policy
+
+    return read_policy(Path(path), mode) if path else Policy(mode)
+
+
+class RecordingProxy:
+    """A recording proxy in front of a CSMS under test.
+
+    Attributes:
+        url: where charge points connect.
+        db: the recording.
+    """
+
+    def __init__(self, csms: str, db: Path) -> None:
+        self.db = db
+        self._process = subprocess.Popen(
+            [*PROXY, "--upstream", csms, "--listen", "127.0.0.1:0", "--db", str(db)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+        assert self._process.stdout is not None
+        timer = threading.Timer(START_TIMEOUT_S, self._process.kill)
+        timer.start()
+        for line in self._process.stdout:
+            if found := re.search(r"listening on (ws://\S+)", line):
+                self.url = found[1]
+                break
+        timer.cancel()
+        if not hasattr(self, "url"):
+            _, said = self._process.communicate()
+            raise RuntimeError(f"the proxy did not start: {said.strip()}")
+
+    def stop(self) -> None:
+        """End it; everything that crossed is in `db` afterwards."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+            try:
+                self._process.communicate(timeout=15)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.communicate()
+
+    def findings(self, at_least: str = "info") -> list[dict[str, Any]]:
+        """What the judge has found so far, each as a row of the table `findings`; stop first to have all."""
+        import sqlite3
+        from contextlib import closing
+
+        from inspector.rules.finding import Severity
+        from inspector.store.reader import open_recording
+
+        with closing(open_recording(self.db)) as connection:
+            connection.row_factory = sqlite3.Row
+            rows = [dict(row) for row in connection.execute("SELECT * FROM findings ORDER BY id")]
+        return [row for row in rows if Severity(row["severity"]).rank >= Severity(at_least).rank]
+
+
+@pytest.fixture
+def ocpp_proxy(tmp_path: Path) -> Iterator[Callable[[str], RecordingProxy]]:
+    """Put a recording proxy in front of a CSMS: `proxy = ocpp_proxy("ws://localhost:9000")`."""
+    started: list[RecordingProxy] = []
+
+    def start(csms: str) -> RecordingProxy:
+        started.append(RecordingProxy(csms, tmp_path / f"proxy-{len(started) + 1}.db"))
+        return started[-1]
+
+    yield start
+    for proxy in started:
+        proxy.stop()
+
+
+@pytest.fixture
+def ocpp_replay() -> Callable[..., Outcome]:
+    """Play a recording against a CSMS: `outcome = ocpp_replay("charging.jsonl", to="ws://localhost:9000")`.
+
+    Further arguments are those of `inspector.replay.runs.Choices`; `session` chooses one of several, from 1.
+    Assert on `outcome.equal`, `outcome.sentences()` or `outcome.regressions`.
+    """
+    from inspector.replay.script import choose, read
+
+    def play(recording: str | Path, *, to: str, session: int = 1, **choices: Any) -> Outcome:
+        return play_as_charge_point(choose(read(str(recording)), session), to, **choices)[0]
+
+    return play
+
+
+class Cassette:
+    """A CSMS to connect a charge point under test to: the real one, recorded, or the recording of it.
+
+    Leaving the block fails with `Differs` where the charge point did not do as recorded.
+
+    Attributes:
+        url: where the charge point connects.
+        recording: whether the real CSMS is behind it.
+        outcome: after the block, how the last session went; None when it was recorded.
+    """
+
+    def __init__(self, path: Path, csms: str | None, mode: str, choices: dict[str, Any]) -> None:
+        self.path = path
+        self.outcome: Outcome | None = None
+        self.recording = mode == "all" or (mode == "once" and not path.exists())
+        self._csms, self._choices = csms, choices
+
+    def __enter__(self) -> Cassette:
+        if self.recording:
+            if self._csms is None:
+                raise pytest.UsageError(f"{self.path} is to be recorded, but no csms= was given")
+            self._proxy = RecordingProxy(self._csms, self.path.with_suffix(".recording.db"))
+            self.url = self._proxy.url
+            return self
+        if not self.path.exists():
+            raise pytest.UsageError(f"{self.path} does not exist, and record mode `none` records nothing")
+        from inspector.replay.script import read
+
+        self._scripts = read(str(self.path))
+        ready = threading.Event()
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._serve, args=(ready,), daemon=True)
+        self._thread.start()
+        ready.wait(START_TIMEOUT_S)
+        if self._failure is not None:
+            raise self._failure
+        return self
+
+    def _serve(self, ready: threading.Event) -> None:
+        from inspector.replay.endpoints import lobby
+        from inspector.replay.runs import Choices, as_csms
+
+        async def serve() -> None:
+            def listening(url: str) -> None:
+                self.url = url
+                ready.set()
+
+            version = self._scripts[0].version
+            assert version is not None
+            choices = Choices(**self._choices)
+            async with lobby("127.0.0.1", 0, version, None, listening) as waiting:
+                for script in self._scripts:
+                    self.outcome = await as_csms(script, waiting, choices, START_TIMEOUT_S)
+                    if not self.outcome.equal:
+                        return
+
+        try:
+            asyncio.run(serve())
+        except BaseException as error:
+            self._failure = error
+            ready.set()
+
+    def __exit__(self, *raised: object) -> None:
+        if self.recording:
+            self._proxy.stop()
+            _export(self._proxy.db, self.path)
+            return
+        self._thread.join(START_TIMEOUT_S)
+        if raised[0] is not None:
+            return
+        if self._failure is not None:
+            raise self._failure
+        if self.outcome is not None and not self.outcome.equal:
+            raise Differs(self.outcome)
+
+
+def _export(db: Path, path: Path) -> None:
+    from contextlib import closing
+
+    from inspector.formats import exports
+    from inspector.store.reader import open_recording
+
+    with closing(open_recording(db)) as connection:
+        path.write_bytes(b"".join(exports.lines(connection, exports.session_ids(connection), "trace")))
+    for file in path.parent.glob(f"{db.name}*"):
+        file.unlink()
+
+
+@pytest.fixture
+def ocpp_cassette(request: pytest.FixtureRequest) -> Callable[..., Cassette]:
+    """Record once, then replay: `with ocpp_cassette("boot.jsonl", csms="ws://…") as cassette: run(cassette.url)`.
+
+    The path is relative to the test's folder. With `--ocpp-record once` (the default) the real CSMS is recorded
+    when the file is not there, else its recording is played and the charge point compared with it; `none` never
+    records, `all` always does. Further arguments are those of `inspector.replay.runs.Choices`.
+    """
+    mode = request.config.getoption("--ocpp-record")
+
+    def make(path: str | Path, csms: str | None = None, **choices: Any) -> Cassette:
+        return Cassette(request.path.parent / path, csms, mode, choices)
+
+    return make

@@ -1,0 +1,61 @@
+"""Stores records that come from a file, through the same pipeline as live traffic; knows no file format."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from typing import Any
+
+from inspector.errors import RecorderFailure
+from inspector.recorder.door import Summary
+from inspector.recorder.pipeline import Pipeline
+from inspector.recorder.records import Record
+from inspector.recorder.redaction import Redaction
+from inspector.rules.settings import DEFAULTS, Settings
+from inspector.store.writer import Writer
+
+COMMIT_AT = 2000
+
+
+def store(
+    records: Iterable[Record], writer: Writer, settings: Settings = DEFAULTS, redaction: Redaction | None = None
+) -> Summary:
+    """Store all of `records` and let go of the file.
+
+    Raises:
+        RecorderFailure: the disk does not take them; what was committed before stays.
+        ChargeSentinelError: what reading the input raises; what was read before stays.
+    """
+    pipeline = Pipeline(writer, settings, redaction)
+    clean = False
+    try:
+        for number, record in enumerate(records, 1):
+            pipeline.take(record)
+            if number % COMMIT_AT == 0:
+                pipeline.commit()
+        pipeline.commit()
+        clean = True
+    except sqlite3.Error as error:
+        raise RecorderFailure(f"{writer.path}: cannot be written ({error})") from error
+    finally:
+        _close(writer, clean)
+    return pipeline.summary()
+
+
+def _close(writer: Writer, clean: bool) -> None:
+    try:
+        writer.close(clean=clean)
+    except sqlite3.Error as error:
+        raise RecorderFailure(f"{writer.path}: cannot be written ({error})") from error
+
+
+def writer_arguments(path: Any, holder: str, sources: list[str]) -> dict[str, Any]:
+    """The arguments of `Writer` for an import from `sources`."""
+    from importlib.metadata import version
+
+    return {
+        "path": path,
+        "tool_version": version("chargesentinel"),
+        "holder": holder,
+        "config": {"imported": sources},
+    }

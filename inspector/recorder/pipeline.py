@@ -1,0 +1,346 @@
+"""What happens to a record behind the door: paired, judged, turned into rows; knows no thread and no clock."""
+
+from __future__ import annotations
+
+import json
+import logging
+import traceback
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from inspector.protocol.correlation import Standing
+from inspector.protocol.frames import Malformed
+from inspector.protocol.session import Frame
+from inspector.protocol.vocabulary import Direction, MessageType
+from inspector.recorder.derivation import Derivation
+from inspector.recorder.door import Summary
+from inspector.recorder.records import (
+    AUTHENTICATION,
+    AUTHENTICATION_FACTS,
+    BINARY,
+    CLOSE,
+    EVENT,
+    FRAME,
+    FRAMING,
+    GAP,
+    OPEN,
+    REOPEN,
+    Record,
+)
+from inspector.recorder.redaction import Redaction, scrub, star_out
+from inspector.rules.finding import Finding, Severity
+from inspector.rules.judge import Judge, Moment, SessionJudge
+from inspector.rules.rule import KIND_OF_MESSAGE
+from inspector.rules.settings import DEFAULTS, Settings
+from inspector.store.writer import SESSION_COLUMNS, Writer
+
+log = logging.getLogger("chargesentinel.recorder")
+
+_TYPE_NUMBERS = {
+    "call": MessageType.CALL.value,
+    "result": MessageType.CALLRESULT.value,
+    "error": MessageType.CALLERROR.value,
+    "result-error": MessageType.CALLRESULTERROR.value,
+    "send": MessageType.SEND.value,
+}
+NAME_LIMIT = 255
+"""Characters of an action or a message id kept in its column; the whole of it is in `raw`."""
+
+_MAKES_INVALID = ("rpc.", "payload.")
+
+
+class Link:
+    """One WebSocket being recorded."""
+
+    __slots__ = (
+        "error_count",
+        "frame_count",
+        "judge",
+        "last_frame_id",
+        "last_seen_ns",
+        "opened_ns",
+        "session_id",
+        "version",
+    )
+
+    def __init__(self, session_id: int, judge: SessionJudge, opened_ns: int) -> None:
+        self.session_id = session_id
+        self.judge = judge
+        judge.label = self
+        self.frame_count = 0
+        self.error_count = 0
+        self.last_frame_id: int | None = None
+        self.opened_ns = self.last_seen_ns = opened_ns
+        self.version = judge.version
+
+
+class Pipeline:
+    """Takes records in the order they happened and fills the writer; `commit` puts them on disk."""
+
+    def __init__(self, writer: Writer, settings: Settings = DEFAULTS, redaction: Redaction | None = None) -> None:
+        self.writer = writer
+        self._redaction = redaction or Redaction()
+        self.judge = Judge(settings)
+        self._links: dict[int, Link] = {}
+        self._restored: dict[int, Link] = {}  # by session id: open when the recorder before this one ended
+        self._changed: set[Link] = set()
+        self._derivation = Derivation(writer)
+        self._failed_rules: set[str] = set()
+        self.sessions = self.frames = self.findings = self.errors = 0
+        self.by_severity: dict[str, int] = {severity.value: 0 for severity in Severity}
+
+    def take(self, record: Record) -> None:
+        """Take one record; one of a link that was never opened is an event of no session."""
+        kind, number = record[0], record[1]
+        if kind == FRAME:
+            link = self._links.get(number)
+            if link is None:
+                # The tap sends no frame before its OPEN; should it be lost, the frames are still kept.
+                self._open((OPEN, number, record[2], record[3], {"from_start": False}))
+                link = self._links[number]
+            self._frame(link, record)
+        elif kind == OPEN:
+            self._open(record)
+        elif kind == EVENT:
+            self._event(record)
+        elif kind == CLOSE:
+            self._close(record)
+        elif kind == REOPEN:
+            self._reopen(record)
+        elif kind == GAP:
+            self.lost(record[4], record[5], record[2], record[3])
+
+    def restore(self, steps: Iterable[tuple[Record, int]]) -> None:
+        """Rebuild the judge's state from what a recorder before this one has stored.
+
+        `steps` are those of `rereading.reread`. Nothing is written; findings that are stored already go on being
+        counted where they are.
+        """
+        for record, frame_id in steps:
+            kind, session_id, ts_ns, mono_ns = record[:4]
+            moment = Moment(mono_ns, ts_ns)
+            link = self._restored.get(session_id)
+            if kind == OPEN:
+                judge = self.judge.open(record[4], moment)
+                link = self._restored[session_id] = Link(session_id, judge, ts_ns)
+                self._judged(link, judge.opened)
+            elif link is None:
+                continue
+            elif kind == FRAME:
+                direction = Direction.FROM_CHARGE_POINT if record[4] else Direction.FROM_CSMS
+                binary = record[5] == BINARY
+                frame = link.judge.protocol.frame(frame_id, ts_ns, mono_ns, direction, record[6], binary)
+                self._judged(link, link.judge.frame, frame)
+                link.last_frame_id, link.last_seen_ns = frame_id, ts_ns
+            elif kind == EVENT:
+                self._judged(link, link.judge.event, record[4], moment, record[5])
+            elif kind == CLOSE:
+                self._judged(link, link.judge.closed, moment, record[4])
+                del self._restored[session_id]
+        self.sessions, self.frames, self.findings, self.errors = self.writer.recording_counts()
+        for link in self._restored.values():
+            link.version = link.judge.version
+            link.frame_count, link.error_count = self.writer.session_counts(link.session_id)
+            stored = self.writer.session_findings(link.session_id)
+            for finding in link.judge.findings():
+                finding.finding_id = stored.get((finding.rule_id, finding.frame_id, finding.pointer))
+
+    def tick(self, mono_ns: int, ts_ns: int) -> None:
+        """Let time pass for every open session, so that silence is judged while it lasts."""
+        for link in self._links.values():
+            self._found(link, self._judged(link, link.judge.advance, Moment(mono_ns, ts_ns)), None)
+
+    def commit(self, committed: int | None = None) -> None:
+        """Put everything taken so far on disk.
+
+        Raises:
+            sqlite3.Error: nothing was written, all of it still waits.
+        """
+        for link in self._changed:
+            self._update(link, {})
+        self._changed.clear()
+        self.writer.commit(committed)
+
+    def lost(self, count: int, since_ns: int, until_ns: int, mono_ns: int) -> None:
+        """Mark a gap: `count` frames crossed the wire and could not be stored."""
+        detail = {"frames": count, "since_ns": since_ns, "until_ns": until_ns}
+        self.writer.event(None, until_ns, None, "gap", detail)
+        for link in self._links.values():
+            self.writer.event(link.session_id, until_ns, link.last_frame_id, "gap", detail)
+            self._judged(link, link.judge.gap, Moment(mono_ns, until_ns))
+
+    def summary(self, lost: int = 0) -> Summary:
+        """What went through so far."""
+        return Summary(self.sessions, self.frames, self.findings, self.errors, lost)
+
+    def _open(self, record: Record) -> None:
+        _, number, ts_ns, mono_ns, facts = record
+        session_id = self.writer.next_id("sessions")
+        judge = self.judge.open(facts, Moment(mono_ns, ts_ns))
+        link = self._links[number] = Link(session_id, judge, ts_ns)
+        self.sessions += 1
+        values = {column: facts.get(column) for column in SESSION_COLUMNS}
+        offered = facts.get("subprotocols_offered")
+        values |= {
+            "id": session_id,
+            "opened_ns": ts_ns,
+            "ocpp_version": judge.version,
+            "subprotocols_offered": json.dumps(offered) if offered is not None else None,
+        }
+        self.writer.session(values)
+        if kept := {name: facts[name] for name in AUTHENTICATION_FACTS if facts.get(name) is not None}:
+            self.writer.event(session_id, ts_ns, None, AUTHENTICATION, kept)
+        self._derivation.seen(facts.get("charge_point_id"), ts_ns)
+        self._found(link, self._judged(link, judge.opened), None)
+
+    def _reopen(self, record: Record) -> None:
+        _, number, ts_ns, _, facts = record
+        for link in self._restored.values():
+            if link.opened_ns == ts_ns and link.judge.station.charge_point_id == (facts.get("charge_point_id") or ""):
+                self._links[number] = link
+                return
+        self._open((OPEN, *record[1:4], {**facts, "from_start": False}))
+
+    def _frame(self, link: Link, record: Record) -> None:
+        _, _, ts_ns, mono_ns, from_charge_point, opcode, payload, notes = record
+        direction = Direction.FROM_CHARGE_POINT if from_charge_point else Direction.FROM_CSMS
+        frame_id = self.writer.next_id("frames")
+        frame = link.judge.protocol.frame(frame_id, ts_ns, mono_ns, direction, payload, opcode == BINARY, notes)
+        found = self._judged(link, link.judge.frame, frame)
+        secrets = self._redaction.secrets(frame)
+        if secrets:
+            payload = star_out(payload, secrets)
+            for finding in found:
+                finding.message = scrub(finding.message, secrets)
+        worst = self._found(link, found, frame_id) if found else None
+        latency = frame.latency_ns
+        call = frame.call
+        message_id = frame.message.message_id
+        self.writer.frame(
+            (
+                frame_id,
+                link.session_id,
+                direction.value,
+                _TYPE_NUMBERS.get(KIND_OF_MESSAGE[type(frame.message)]) or _number(frame),
+                frame.action and frame.action[:NAME_LIMIT],
+                _valid(link, frame, found),
+                worst.value if worst else None,
+                latency // 1000 if latency is not None else None,
+                message_id and message_id[:NAME_LIMIT],
+                call.frame_id if call is not None and frame.standing is Standing.PAIRED else None,
+                len(record[6]),
+                0 if notes and notes.get("forwarded") is False else 1,
+                1 if secrets else 0,
+                ts_ns,
+                mono_ns,
+                _raw(payload, opcode),
+            )
+        )
+        self.frames += 1
+        link.frame_count += 1
+        link.last_frame_id = frame_id
+        link.last_seen_ns = ts_ns
+        self._changed.add(link)
+        if opcode == BINARY or (notes and "fragments" in notes):
+            # What the stored bytes do not show: a BLOB may also be a text message that is not UTF-8.
+            detail = {**(notes or {}), **({"binary": True} if opcode == BINARY else {})}
+            self.writer.event(link.session_id, ts_ns, frame_id, FRAMING, detail)
+        if frame.action is not None:
+            self._derivation.frame(link.session_id, link.judge.station.charge_point_id, link.judge.version, frame)
+
+    def _event(self, record: Record) -> None:
+        _, number, ts_ns, mono_ns, kind, detail = record
+        link = self._links.get(number)
+        self.writer.event(link.session_id if link else None, ts_ns, link.last_frame_id if link else None, kind, detail)
+        if link is not None:
+            self._found(link, self._judged(link, link.judge.event, kind, Moment(mono_ns, ts_ns), detail), None)
+        elif kind in ("rejected-upgrade", "unreachable"):
+            self.judge.refused(detail, Moment(mono_ns, ts_ns))
+
+    def _close(self, record: Record) -> None:
+        _, number, ts_ns, mono_ns, facts = record
+        link = self._links.pop(number, None)
+        if link is None:
+            return
+        self._found(link, self._judged(link, link.judge.closed, Moment(mono_ns, ts_ns), facts), None)
+        known = ("cp_close_code", "cp_close_reason", "csms_close_code", "csms_close_reason", "closed_by")
+        self._changed.discard(link)
+        self._update(link, {"closed_ns": ts_ns, **{column: facts.get(column) for column in known}})
+
+    def _update(self, link: Link, values: dict[str, Any]) -> None:
+        if link.judge.version is not link.version:
+            link.version = link.judge.version
+            values["ocpp_version"] = link.version
+        counts = {
+            "frame_count": link.frame_count,
+            "error_count": link.error_count,
+            "last_seen_ns": link.last_seen_ns,
+        }
+        self.writer.update_session(link.session_id, counts | values)
+
+    def _judged(self, link: Link, ask: Callable[..., list[Finding] | None], *given: Any) -> list[Finding]:
+        """Ask the judge; a rule that fails on us costs its findings, never the frame it failed on."""
+        try:
+            return ask(*given) or []
+        except Exception as error:
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{Path(place.filename).name}:{place.lineno}"
+            if where not in self._failed_rules:
+                self._failed_rules.add(where)
+                log.exception("a rule failed (%s); frames are stored, this one without all its findings", where)
+                detail = {"what": "a rule failed", "where": where, "why": repr(error)[:200]}
+                self.writer.event(link.session_id, link.last_seen_ns, link.last_frame_id, "fault", detail)
+            return []
+
+    def _found(self, link: Link, found: list[Finding], frame_id: int | None) -> Severity | None:
+        """Store findings; returns the worst one about the frame `frame_id`."""
+        worst: Severity | None = None
+        for finding in found:
+            new = finding.finding_id is None
+            owner: Link = (finding.session and finding.session.label) or link
+            self.writer.finding(owner.session_id, finding)
+            if new:
+                self.findings += 1
+                self.by_severity[finding.severity.value] += 1
+                if finding.severity is Severity.ERROR:
+                    self.errors += 1
+                    owner.error_count += 1
+                    self._changed.add(owner)
+            about = finding.last_frame_id
+            if about is None:
+                continue
+            if about == frame_id:
+                if worst is None or finding.severity.rank > worst.rank:
+                    worst = finding.severity
+            else:
+                self.writer.raise_severity(about, finding.severity)
+        return worst
+
+
+def _number(frame: Frame) -> int | None:
+    number = frame.message.message_type if isinstance(frame.message, Malformed) else None
+    return number if number is not None and abs(number) < 2**31 else None
+
+
+def _raw(payload: bytes, opcode: int) -> str | bytes:
+    if opcode == BINARY:
+        return payload
+    try:
+        return payload.decode()
+    except UnicodeDecodeError:
+        return payload
+
+
+def _valid(link: Link, frame: Frame, found: list[Finding]) -> int | None:
+    """1 where envelope and schema are satisfied, 0 where not, None where there was nothing to judge by."""
+    if isinstance(frame.message, Malformed):
+        return 0
+    for finding in found:
+        if (
+            finding.last_frame_id == frame.frame_id
+            and finding.severity is Severity.ERROR
+            and finding.rule_id.startswith(_MAKES_INVALID)
+        ):
+            return 0
+    return 1 if link.judge.version is not None and frame.action is not None else None

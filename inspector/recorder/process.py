@@ -1,0 +1,237 @@
+"""The recorder as a process of its own: reads batches of records from a socket, commits, acknowledges.
+
+`python -m inspector.recorder.process FD` is started by `inspector.recorder.supervised`, never by people. It ends
+when its relay closes the socket: what has come is committed first, so a relay that is killed loses nothing that it
+has handed over.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import marshal
+import select
+import signal
+import socket
+import sqlite3
+import sys
+import time
+from dataclasses import fields
+from typing import Any
+
+from inspector.errors import UnusableFile
+from inspector.recorder.pipeline import Pipeline
+from inspector.recorder.records import FRAME, Record
+from inspector.recorder.redaction import Redaction
+from inspector.recorder.rereading import reread
+from inspector.rules.finding import Severity
+from inspector.rules.settings import Settings
+from inspector.store.writer import Writer
+
+log = logging.getLogger("chargesentinel.recorder")
+
+COMMIT_EVERY_S = 0.01
+COMMIT_AT_MOST = 2000
+TICK_EVERY_S = 0.5
+RETRY_EVERY_S = 0.5
+PENDING_LIMIT = 32 * 1024 * 1024
+"""Bytes taken and not yet on disk at which reading pauses: from there on the relay keeps them, within its bound."""
+RESTORED_FRAMES = 20_000
+"""Frames read back to rebuild the judge's state after a restart; at some 15 µs each they cost 0.3 s."""
+
+_READ = 1 << 18
+
+
+def encode(message: Any) -> bytes:
+    """One message as it crosses the socket: four bytes of length, then `marshal`."""
+    body = marshal.dumps(message)
+    return len(body).to_bytes(4, "big") + body
+
+
+class Decoder:
+    """Messages from chunks of bytes."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, chunk: bytes) -> list[Any]:
+        """Take a chunk; returns the messages it completes."""
+        buffer = self._buffer
+        buffer += chunk
+        messages, at = [], 0
+        while len(buffer) - at >= 4:
+            end = at + 4 + int.from_bytes(buffer[at : at + 4], "big")
+            if end > len(buffer):
+                break
+            messages.append(marshal.loads(bytes(buffer[at + 4 : end])))
+            at = end
+        del buffer[:at]
+        return messages
+
+
+class Process:
+    """The far end of the socket."""
+
+    def __init__(self, link: socket.socket, setup: dict[str, Any]) -> None:
+        """Open the recording that `setup` names.
+
+        Raises:
+            UnusableFile: it cannot be written.
+        """
+        self._link = link
+        self._decoder = Decoder()
+        self._writer = Writer(**setup["writer"], resume=setup["resume"])
+        self._pipeline = Pipeline(self._writer, settings_from(setup["settings"]), Redaction(**setup["redaction"]))
+        self._taken = self._committed = self._writer.committed()
+        if setup["resume"] is not None:
+            connection = self._writer.db.conn
+            connection.row_factory = sqlite3.Row
+            self._pipeline.restore(list(reread(connection, setup["resume"], RESTORED_FRAMES)))
+            connection.row_factory = None
+        self._commit_at = float("inf")
+        self._tick_at = time.monotonic() + TICK_EVERY_S
+        self._failing = False
+        self._ending = False
+        self._commits = 0
+        self._commit_seconds = 0.0
+
+    def run(self) -> None:
+        """Record until the relay says it is over or is gone."""
+        self._say(("ready", self._committed, self._writer.recording_id))
+        while not self._ending:
+            now = time.monotonic()
+            reading = [self._link] if self._writer.pending_bytes < PENDING_LIMIT else []
+            wait = max(0.0, min(self._commit_at, self._tick_at) - now)
+            readable, _, _ = select.select(reading, [], [], wait)
+            if readable and not self._read():
+                break
+            now = time.monotonic()
+            if now >= self._tick_at:
+                self._tick_at = now + TICK_EVERY_S
+                self._pipeline.tick(time.monotonic_ns(), time.time_ns())
+                self._commit_at = min(self._commit_at, now)
+            if now >= self._commit_at:
+                self._commit()
+        self._end()
+
+    def _read(self) -> bool:
+        """Take what has come; returns False once the relay is gone."""
+        try:
+            chunk = self._link.recv(_READ)
+        except ConnectionError:
+            chunk = b""
+        if not chunk:
+            return False
+        for kind, *content in self._decoder.feed(chunk):
+            if kind == "records":
+                first, batch = content
+                for number, record in enumerate(batch, first):
+                    if number > self._taken:
+                        self._take(record)
+                        self._taken = number
+                if self._commit_at == float("inf"):
+                    self._commit_at = time.monotonic() + COMMIT_EVERY_S
+                if self._taken - self._committed >= COMMIT_AT_MOST and not self._failing:
+                    self._commit()
+            elif kind == "again":  # the links that are open, before what was not acknowledged
+                for record in content[0]:
+                    self._pipeline.take(record)
+            elif kind == "close":
+                self._ending = True
+        return True
+
+    def _take(self, record: Record) -> None:
+        try:
+            self._pipeline.take(record)
+        except Exception:
+            # A record that breaks us would break every restart too; it is let go of, and that is written down.
+            log.exception("%s: a record could not be taken; it is marked as a gap", self._writer.path)
+            self._pipeline.lost(int(record[0] == FRAME), record[2], record[2], record[3])
+
+    def _commit(self) -> None:
+        started = time.monotonic()
+        try:
+            self._pipeline.commit(self._taken if self._taken > self._committed else None)
+        except sqlite3.Error as error:
+            if not self._failing:
+                log.error("%s: cannot write (%s); charging goes on, frames wait in memory", self._writer.path, error)
+                self._say(("failing",))
+            self._failing = True
+            self._commit_at = time.monotonic() + RETRY_EVERY_S
+            return
+        if self._failing:
+            log.warning("%s: writing works again", self._writer.path)
+        self._failing = False
+        self._commit_at = float("inf")
+        self._committed = self._taken
+        self._commits += 1
+        self._commit_seconds += time.monotonic() - started
+        figures = (self._commits, self._commit_seconds, self._pipeline.by_severity)
+        self._say(("committed", self._committed, self._counts(), figures))
+
+    def _counts(self) -> tuple[int, int, int, int]:
+        pipeline = self._pipeline
+        return pipeline.sessions, pipeline.frames, pipeline.findings, pipeline.errors
+
+    def _end(self) -> None:
+        self._commit()
+        deadline = time.monotonic() + 5.0
+        while self._failing and time.monotonic() < deadline:
+            time.sleep(0.1)
+            self._commit()
+        try:
+            self._writer.close(clean=self._ending and not self._failing)
+        except sqlite3.Error as error:
+            log.error("%s: could not be closed (%s)", self._writer.path, error)
+        self._say(("closed", self._committed, self._counts()))
+
+    def _say(self, message: Any) -> None:
+        try:
+            self._link.sendall(encode(message))
+        except OSError:
+            return  # the relay is gone; what it handed over is stored all the same
+
+
+def settings_to(settings: Settings) -> dict[str, Any]:
+    """Settings as `marshal` can carry them."""
+    values = {f.name: getattr(settings, f.name) for f in fields(settings)}
+    values["severity"] = {slug: level.value for slug, level in settings.severity.items()}
+    return values
+
+
+def settings_from(values: dict[str, Any]) -> Settings:
+    """The settings that `settings_to` made values of."""
+    severity = {slug: Severity(level) for slug, level in values["severity"].items()}
+    return Settings(**{**values, "severity": severity})
+
+
+def main() -> None:
+    """Serve the socket whose descriptor is the first argument."""
+    # Ctrl-C reaches the whole group; the relay decides when recording ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    link = socket.socket(fileno=int(sys.argv[1]))
+    decoder = Decoder()
+    setups: list[dict[str, Any]] = []
+    while not setups:
+        chunk = link.recv(_READ)
+        if not chunk:
+            return
+        setups = decoder.feed(chunk)
+    try:
+        process = Process(link, setups[0])
+    except UnusableFile as refused:
+        link.sendall(encode(("refused", str(refused.path), refused.why, refused.remedy)))
+        return
+    # What is there by now stays: no later collection, at the end above all, need look through it.
+    gc.collect()
+    gc.freeze()
+    # Frames come and go by the thousand and hold no cycles: looking for some at every 2,000 of them cost a tenth.
+    gc.set_threshold(50_000, 20, 50)
+    process.run()
+    gc.freeze()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""Starts a recorder; the only place that knows where recorders run."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from inspector.recorder.door import Recorder
+from inspector.recorder.redaction import Redaction
+from inspector.recorder.supervised import DEFAULT_QUEUE_LIMIT, SupervisedRecorder
+from inspector.recorder.thread import ThreadRecorder
+from inspector.rules.settings import DEFAULTS, Settings
+from inspector.store.writer import Writer
+
+
+def start_recorder(
+    path: Path | str,
+    *,
+    holder: str,
+    listen: str | None = None,
+    upstream: str | None = None,
+    config: dict[str, Any] | None = None,
+    settings: Settings = DEFAULTS,
+    queue_limit: int = DEFAULT_QUEUE_LIMIT,
+    redact: bool = True,
+    own_process: bool = False,
+) -> Recorder:
+    """Open a recording for writing and return the door to it.
+
+    Args:
+        path: the SQLite file; made if it is not there.
+        holder: the command that records, for whoever finds the file locked ("chargesentinel proxy").
+        listen, upstream, config: what the row in `recordings` says; never with a credential.
+        settings: of the judge.
+        queue_limit: bytes that may wait for a disk that does not write.
+        redact: star out credentials; see `inspector.recorder.redaction`.
+        own_process: run it as a supervised process, to be fed from an asyncio loop; else in a thread.
+
+    Raises:
+        UnusableFile: the file is not ours, too new, being written by another process, or cannot be written.
+    """
+    writer: dict[str, Any] = {
+        "path": str(path),
+        "tool_version": version("chargesentinel"),
+        "holder": holder,
+        "listen": listen,
+        "upstream": upstream,
+        "config": {**(config or {}), "redact": redact},
+    }
+    if own_process:
+        return SupervisedRecorder(writer, settings, redaction={"enabled": redact}, queue_limit=queue_limit)
+    return ThreadRecorder(Writer(**writer), settings, redaction=Redaction(enabled=redact), queue_limit=queue_limit)

@@ -1,0 +1,384 @@
+"""The door to a recorder process: hands over, keeps until acknowledged, restarts it; knows nothing of frames."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import select
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from inspector.errors import UnusableFile
+from inspector.recorder.door import Status, Summary
+from inspector.recorder.process import Decoder, encode, settings_to
+from inspector.recorder.records import CLOSE, FRAME, OPEN, Record, gap, reopened
+from inspector.rules.settings import DEFAULTS, Settings
+
+log = logging.getLogger("chargesentinel.recorder")
+
+DEFAULT_QUEUE_LIMIT = 256 * 1024 * 1024
+"""Bytes kept for a recorder that does not acknowledge; beyond that, frames are counted as lost."""
+BEHIND_AT, CAUGHT_UP_AT = 6_000, 5_000
+"""Records: some commits' worth, a fifth of a second's work; close together, so that nobody waits long."""
+BATCH = 2000
+BATCH_BYTES = 1 << 20
+RESTART_AFTER_S = (0.05, 0.2, 1.0, 5.0)
+"""How long to wait before each restart in a row; the last one repeats."""
+
+STALLED_AFTER_S = 2.0
+"""Seconds without an acknowledgement after which nobody waits for the recorder any longer."""
+
+_READ = 1 << 16
+_START_TIMEOUT_S = 20.0
+_RECORD_BYTES = 200
+
+
+class SupervisedRecorder:
+    """Puts records to a recorder process from the relay's event loop.
+
+    Each record is kept until the process has acknowledged its commit. If the process dies it is started again and
+    sent what it had not acknowledged; meanwhile relaying goes on.
+    """
+
+    def __init__(
+        self,
+        writer: dict[str, Any],
+        settings: Settings = DEFAULTS,
+        *,
+        redaction: dict[str, Any] | None = None,
+        queue_limit: int = DEFAULT_QUEUE_LIMIT,
+    ) -> None:
+        """Start the process and wait until its file is open; `writer` are the arguments of `store.writer.Writer`.
+
+        Raises:
+            UnusableFile: the recording cannot be written.
+        """
+        self._setup = {"writer": writer, "settings": settings_to(settings), "redaction": redaction or {}}
+        self._limit = queue_limit
+        # Not acknowledged yet, oldest first: those sent (the first has the number _acknowledged + 1), then the others.
+        self._sent: deque[Record] = deque()
+        self._unsent: deque[Record] = deque()
+        self._kept_bytes = 0
+        self._acknowledged = self._last = 0
+        self._live: dict[int, Record] = {}  # the OPEN of every link whose CLOSE is not acknowledged
+        self._opened_after: dict[int, int] = {}  # link -> number of its OPEN
+        self._counts = (0, 0, 0, 0)
+        self._lost = self._lost_all = self._lost_since_ns = 0
+        self._failing = False
+        self._behind = self._looking = False
+        self._acknowledged_at = 0.0
+        self._tell_behind: Callable[[bool], None] | None = None
+        self._figures: tuple[int, float, dict[str, int]] = (0, 0.0, {})
+        self._out = b""
+        self._scheduled = False
+        self._ready = False
+        self._closed = False
+        self._restarts = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._recording_id: int | None = None
+        self._start()
+        message = self._wait_for("ready", "refused")
+        if message is None:
+            raise UnusableFile(str(writer["path"]), "the recorder process did not start", "see the lines above")
+        if message[0] == "refused":
+            self._process.wait(5)
+            raise UnusableFile(*message[1:])
+        self._is_ready(message)
+
+    @property
+    def pid(self) -> int:
+        """The process id of the recorder that runs now."""
+        return self._process.pid
+
+    @property
+    def waiting(self) -> int:
+        """Records handed over and not acknowledged."""
+        return len(self._sent) + len(self._unsent)
+
+    def status(self) -> Status:
+        """Tell how it is doing; see `door.Recorder`."""
+        working = self._ready and not self._failing
+        return Status(working, self.waiting, self._kept_bytes, self._lost_all, *self._figures)
+
+    def put(self, record: Record) -> None:
+        """Hand over one record; never blocks, never raises."""
+        kind = record[0]
+        if kind == FRAME and (self._lost or self._kept_bytes > self._limit) and not self._resumes(record):
+            return
+        self._keep(record)
+        if kind == OPEN:
+            self._live[record[1]] = record
+            self._opened_after[record[1]] = self._last
+        if not self._scheduled:
+            self._schedule()
+
+    def _keep(self, record: Record) -> None:
+        self._unsent.append(record)
+        self._kept_bytes += _size(record)
+        self._last += 1
+
+    def _resumes(self, record: Record) -> bool:
+        """Whether a frame can be kept again after some could not; counts it as lost where not."""
+        if self._lost and self._kept_bytes < self._limit // 2:
+            log.warning("recording resumes after a gap of %d frames", self._lost)
+            self._keep(gap(record[2], record[3], self._lost, self._lost_since_ns))
+            self._lost = 0
+            return True
+        if not self._lost:
+            self._lost_since_ns = record[2]
+            log.error("RECORDING STOPPED: %d bytes wait for the recorder; frames are being lost", self._kept_bytes)
+        self._lost += 1
+        self._lost_all += 1
+        return False
+
+    def _schedule(self) -> None:
+        loop = self._loop
+        if loop is None:
+            try:
+                loop = self._loop = asyncio.get_running_loop()
+            except RuntimeError:
+                return  # no loop yet: the next record, or `close`, sends this one too
+            loop.add_reader(self._link, self._readable)
+        self._scheduled = True
+        loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        """Send what has not been sent, as far as the socket takes it."""
+        self._scheduled = False
+        self._pace()
+        while self._ready:
+            if not self._out:
+                if not self._unsent:
+                    return
+                self._out = self._batch()
+            try:
+                taken = self._link.send(self._out)
+            except BlockingIOError:
+                taken = 0
+            except OSError:
+                return  # the reader sees the end of the process and restarts it
+            self._out = self._out[taken:]
+            if self._out:
+                if self._loop is not None and not self._closed:
+                    self._scheduled = True
+                    self._loop.add_writer(self._link, self._writable)
+                return
+
+    def _batch(self) -> bytes:
+        """Take some unsent records as one message for the process."""
+        first = self._acknowledged + len(self._sent) + 1
+        batch: list[Record] = []
+        size = 0
+        while self._unsent and len(batch) < BATCH and size < BATCH_BYTES:
+            record = self._unsent.popleft()
+            batch.append(record)
+            size += _size(record)
+        self._sent.extend(batch)
+        return encode(("records", first, batch))
+
+    def _writable(self) -> None:
+        assert self._loop is not None
+        self._loop.remove_writer(self._link)
+        self._flush()
+
+    def _readable(self) -> None:
+        try:
+            chunk = self._link.recv(_READ)
+        except BlockingIOError:
+            return
+        except OSError:
+            chunk = b""
+        if not chunk:
+            self._died()
+            return
+        for message in self._decoder.feed(chunk):
+            self._heard(message)
+
+    def _heard(self, message: tuple[Any, ...]) -> None:
+        if message[0] == "ready":
+            self._is_ready(message)
+            self._schedule_soon()
+        elif message[0] in ("committed", "closed"):
+            self._acknowledge(message[1])
+            self._counts = message[2]
+            self._restarts = 0
+            if message[0] == "committed":
+                self._failing, self._figures = False, message[3]
+            self._pace()
+        elif message[0] == "failing":
+            self._failing = True
+        elif message[0] == "refused":
+            log.error("%s: %s; trying again", message[1], message[2])
+
+    def _acknowledge(self, number: int) -> None:
+        if number > self._acknowledged:
+            self._acknowledged_at = time.monotonic()
+        while self._acknowledged < number and (self._sent or self._unsent):
+            record = (self._sent or self._unsent).popleft()
+            self._acknowledged += 1
+            self._kept_bytes -= _size(record)
+            if record[0] == CLOSE:
+                self._live.pop(record[1], None)
+                self._opened_after.pop(record[1], None)
+
+    def _start(self) -> None:
+        ours, theirs = socket.socketpair()
+        for end in (ours, theirs):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        command = [sys.executable, "-P", "-m", "inspector.recorder.process", str(theirs.fileno())]
+        # A session of its own: Ctrl-C in the terminal is for the relay, which then ends the recorder.
+        self._process = subprocess.Popen(
+            command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, start_new_session=True
+        )
+        theirs.close()
+        self._link = ours
+        self._decoder = Decoder()
+        self._out = b""
+        self._ready = False
+        ours.sendall(encode({**self._setup, "resume": self._recording_id}))
+        ours.setblocking(False)
+
+    def _is_ready(self, message: tuple[Any, ...]) -> None:
+        _, committed, self._recording_id = message
+        self._acknowledge(committed)
+        self._unsent.extendleft(reversed(self._sent))
+        self._sent.clear()
+        open_links = [reopened(record) for link, record in self._live.items() if self._opened_after[link] <= committed]
+        self._out = encode(("again", open_links)) if open_links else b""
+        self._ready = True
+
+    def _schedule_soon(self) -> None:
+        if self._loop is not None and not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._flush)
+
+    def _died(self) -> None:
+        """Start another process for one that has ended by itself."""
+        assert self._loop is not None
+        self._loop.remove_reader(self._link)
+        self._loop.remove_writer(self._link)
+        self._link.close()
+        self._ready = self._scheduled = False
+        self._pace()
+        code = self._process.poll()
+        wait = RESTART_AFTER_S[min(self._restarts, len(RESTART_AFTER_S) - 1)]
+        self._restarts += 1
+        log.error("the recorder process ended (%s); starting it again, %d records wait", code, self.waiting)
+        if not self._closed:
+            self._loop.call_later(wait, self._restart)
+
+    def _restart(self) -> None:
+        if self._closed or self._loop is None:
+            return
+        self._process.poll()
+        self._start()
+        self._loop.add_reader(self._link, self._readable)
+
+    def _wait_for(self, *kinds: str, timeout: float = _START_TIMEOUT_S) -> tuple[Any, ...] | None:
+        """Block until the process says one of these; None when it does not, or has ended."""
+        deadline = time.monotonic() + timeout
+        # poll, not select: with hundreds of sessions open the descriptor may be above 1023.
+        poll = select.poll()
+        while (left := deadline - time.monotonic()) > 0:
+            poll.register(self._link, select.POLLIN | (select.POLLOUT if self._out else 0))
+            ready = sum(event for _, event in poll.poll(left * 1000))
+            if ready & select.POLLOUT:
+                self._flush()
+            if not ready & ~select.POLLOUT:
+                continue
+            try:
+                chunk = self._link.recv(_READ)
+            except OSError:
+                return None
+            if not chunk:
+                return None
+            for message in self._decoder.feed(chunk):
+                if message[0] in kinds:
+                    if message[0] == "closed":
+                        self._heard(message)
+                    return tuple(message)
+                self._heard(message)
+            self._flush()
+        return None
+
+    def when_behind(self, tell: Callable[[bool], None]) -> None:
+        """Have `tell` called when the process falls behind or has caught up; see `door.Recorder`."""
+        self._tell_behind = tell
+
+    def _pace(self) -> None:
+        """Find out whether the process is behind; cheap, called once a tick and on each acknowledgement."""
+        waiting = self.waiting
+        behind = (
+            waiting > (CAUGHT_UP_AT if self._behind else BEHIND_AT)
+            and self._ready
+            and not (self._failing or self._closed)
+            # A disk that hangs acknowledges nothing: waiting for it would stop charging for nothing.
+            and time.monotonic() - self._acknowledged_at < STALLED_AFTER_S
+        )
+        if behind is not self._behind:
+            self._behind = behind
+            if self._tell_behind is not None:
+                self._tell_behind(behind)
+        if behind and self._loop is not None and not self._looking:
+            # Held peers send nothing that would bring us back here.
+            self._looking = True
+            self._loop.call_later(STALLED_AFTER_S, self._look_again)
+
+    def _look_again(self) -> None:
+        self._looking = False
+        self._pace()
+
+    def close(self, timeout: float = 10.0) -> Summary:
+        """Store what is still waiting, mark a clean end and tell what was stored; see `door.Recorder`."""
+        if self._closed:
+            return self._summary()
+        self._closed = True
+        deadline = time.monotonic() + timeout
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.remove_reader(self._link)
+            self._loop.remove_writer(self._link)
+        if self._link.fileno() < 0:  # it died, and was to be started again
+            self._start()
+        if not self._ready:
+            message = self._wait_for("ready", "refused", timeout=deadline - time.monotonic())
+            if message and message[0] == "ready":
+                self._is_ready(message)
+        if self._lost:
+            self._keep(gap(time.time_ns(), time.monotonic_ns(), self._lost, self._lost_since_ns))
+            self._lost = 0
+        self._flush()
+        while self._ready and (self._out or self._unsent) and time.monotonic() < deadline:
+            if self._wait_for("committed", timeout=min(0.5, deadline - time.monotonic())) is None:
+                self._flush()
+                if self._process.poll() is not None:
+                    break
+        with contextlib.suppress(OSError):
+            self._link.setblocking(True)
+            self._link.settimeout(max(0.1, deadline - time.monotonic()))
+            self._link.sendall(self._out + encode(("close",)))
+            self._out = b""
+            self._wait_for("closed", timeout=max(0.1, deadline - time.monotonic()))
+        self._end_process(max(0.5, deadline - time.monotonic()))
+        self._lost_all += sum(record[0] == FRAME for record in [*self._sent, *self._unsent])
+        return self._summary()
+
+    def _end_process(self, seconds: float) -> None:
+        self._link.close()
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _summary(self) -> Summary:
+        return Summary(*self._counts, lost=self._lost_all)
+
+
+def _size(record: Record) -> int:
+    return _RECORD_BYTES + (len(record[6]) if record[0] == FRAME else 0)

@@ -1,0 +1,188 @@
+"""Finds which recorded frame of the peer a live one stands for, and notes what differs; sends nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from inspector.protocol.correlation import Standing
+from inspector.protocol.frames import Call, Malformed, Send
+from inspector.protocol.session import Frame
+from inspector.protocol.vocabulary import Direction
+from inspector.replay.matching import Difference, Policy, compare
+from inspector.replay.outcome import Row
+from inspector.replay.rebinding import Rebinding
+from inspector.replay.script import Script
+
+CANDIDATES = 10
+"""Recorded CALLs of one action that a live one is compared with to find the nearest."""
+
+FREE_ORDER = frozenset({"Heartbeat", "StatusNotification", "SecurityEventNotification", "LogStatusNotification"})
+"""Actions whose place among the peer's other CALLs means nothing."""
+
+
+class Conversation:
+    """The peer's side of a script and what of it has come."""
+
+    def __init__(self, script: Script, ours: Direction, policy: Policy, rebinding: Rebinding) -> None:
+        self.policy = policy
+        self.rebinding = rebinding
+        self.rows: dict[int, Row] = {}  # by the number of the recorded frame
+        self.extra: list[Row] = []
+        self.last_in_order = 0
+        self._answers = script.answers()
+        self._sent: dict[int, Frame] = {}  # our live CALL -> the recorded one
+        self._calls: dict[str | None, list[Frame]] = {}  # recorded CALLs that have not come, by action
+        self._odd: list[Frame] = []  # recorded frames that are neither CALLs nor first answers, not come yet
+        for frame in script.frames:
+            if frame.direction is ours:
+                continue
+            if isinstance(frame.message, Call | Send):
+                self._calls.setdefault(frame.action, []).append(frame)
+            elif frame.standing is not Standing.PAIRED:
+                self._odd.append(frame)
+
+    def sent(self, live: int, recorded: Frame) -> None:
+        """Note that our recorded CALL has gone out as the live frame with this number."""
+        self._sent[live] = recorded
+
+    def heard(self, live: Frame) -> Frame | None:
+        """Take a live frame of the peer; returns the recorded frame it stands for, None for one too many."""
+        if isinstance(live.message, Call | Send):
+            return self._called(live)
+        if live.standing is Standing.PAIRED and live.call is not None:
+            return self._answered(live, self._sent.get(live.call.frame_id))
+        return self._is_odd(live)
+
+    def _answered(self, live: Frame, ours: Frame | None) -> Frame | None:
+        recorded = self._answers.get(ours.frame_id) if ours is not None else None
+        if recorded is None:
+            self._too_many(live, "unanswered", f"an answer to {live.action}, which got none in the recording")
+            return None
+        return self._stands_for(recorded, live)
+
+    def _is_odd(self, live: Frame) -> Frame | None:
+        for index, recorded in enumerate(self._odd):
+            if _oddity(recorded) == _oddity(live):
+                return self._stands_for(self._odd.pop(index), live)
+        if isinstance(live.message, Malformed):
+            self._too_many(live, "well-formed", f"a malformed frame: {live.message.problems[0].text}")
+        elif live.standing is Standing.DUPLICATE:
+            self._too_many(live, "answered-once", f"a second answer to {live.action}")
+        else:
+            self._too_many(live, "answers-a-call", f"an answer to {live.message.message_id!r}, which was not sent")
+        return None
+
+    def _called(self, live: Frame) -> Frame | None:
+        waiting = self._calls.get(live.action)
+        if not waiting:
+            if self.policy.may_be_extra(live):
+                self.extra.append(Row(None, live))
+            else:
+                self._too_many(live, "recorded", f"{live.action} came once more than recorded")
+            return None
+        recurring = self.policy.may_stay_away(live)
+        alike = [frame for frame in waiting[:CANDIDATES] if self.policy.may_stay_away(frame) is recurring]
+        if recurring and not alike:
+            self.extra.append(Row(None, live))
+            return None
+        nearest, distance = self._nearest(alike or waiting[:CANDIDATES], live)
+        if distance and self.policy.may_be_extra(live) and self._repeats(live):
+            self.extra.append(Row(None, live))
+            return None
+        waiting.remove(nearest)
+        return self._stands_for(nearest, live)
+
+    def _nearest(self, candidates: list[Frame], live: Frame) -> tuple[Frame, int]:
+        best, least = candidates[0], -1
+        for frame in candidates:
+            distance = self._distance(frame, live)
+            if least < 0 or distance < least:
+                best, least = frame, distance
+            if distance == 0:
+                break
+        return best, least
+
+    def _repeats(self, live: Frame) -> bool:
+        """Whether the peer has said the same before, as it did in the recording."""
+        said = [row.recorded for row in self.rows.values() if row.recorded is not None and row.live is not None]
+        alike = [frame for frame in said if frame.action == live.action and isinstance(frame.message, Call | Send)]
+        return any(self._distance(frame, live) == 0 for frame in alike[-CANDIDATES:])
+
+    def _distance(self, recorded: Frame, live: Frame) -> int:
+        expected = self.rebinding.expected(recorded.action, recorded.payload)
+        found = compare(recorded, expected, live, self.policy)
+        if found and any(self.rebinding.unbound(recorded.action, recorded.payload)):
+            # An id that nothing has bound yet is no difference: this may be the frame that binds it.
+            found = [difference for difference in found if difference.matcher != "bound-id"]
+        return len(found)
+
+    def _stands_for(self, recorded: Frame, live: Frame) -> Frame:
+        if type(recorded.message) is type(live.message):
+            self.rebinding.learn(recorded.action, recorded.payload, live.payload)
+        expected = self.rebinding.expected(recorded.action, recorded.payload)
+        found = compare(recorded, expected, live, self.policy)
+        if self._has_a_place(recorded):
+            if recorded.frame_id < self.last_in_order:
+                sentence = f"{recorded.action} came after frame {self.last_in_order}, recorded before it"
+                found.append(Difference("order", None, sentence))
+            self.last_in_order = max(self.last_in_order, recorded.frame_id)
+        if recorded.frame_id in self.rows:
+            found.append(Difference("in-time", None, f"{recorded.action} came too late: it had been given up"))
+        self.rows[recorded.frame_id] = Row(recorded, live, tuple(found))
+        return recorded
+
+    def _has_a_place(self, recorded: Frame) -> bool:
+        """Whether the order of a frame among the peer's CALLs means something."""
+        if not isinstance(recorded.message, Call | Send) or recorded.action in FREE_ORDER:
+            return False
+        return not self.policy.may_stay_away(recorded)
+
+    def _too_many(self, live: Frame, matcher: str, sentence: str) -> None:
+        self.extra.append(Row(None, live, (Difference(matcher, None, sentence),)))
+
+    def lost(self, recorded: Frame, why: str) -> None:
+        """Note that a recorded frame of the peer has not come."""
+        self.rows[recorded.frame_id] = Row(recorded, None, (Difference("comes", None, why),))
+
+    def is_here(self, recorded: Frame) -> bool:
+        """Whether a recorded frame of the peer has come, or has been given up."""
+        return recorded.frame_id in self.rows
+
+    def has_come(self, number: int) -> bool:
+        """Whether the recorded frame with this number has really come."""
+        row = self.rows.get(number)
+        return row is not None and row.live is not None
+
+    def is_past(self, recorded: Frame) -> bool:
+        """Whether the peer has gone on beyond a recorded frame that it may leave out."""
+        return self.last_in_order > recorded.frame_id
+
+    def recorded_answer(self, recorded: Frame) -> Frame | None:
+        """What answered a recorded CALL of the peer."""
+        return self._answers.get(recorded.frame_id)
+
+    def any_answer(self, action: str | None) -> Frame | None:
+        """A recorded answer of ours to a CALL with this action, for one that was not recorded."""
+        for row in self.rows.values():
+            if row.recorded is None or row.recorded.action != action:
+                continue
+            answer = self._answers.get(row.recorded.frame_id)
+            if answer is not None and not isinstance(answer.message, Malformed):
+                return answer
+        return None
+
+
+def _oddity(frame: Frame) -> tuple[str, str | None]:
+    if isinstance(frame.message, Malformed):
+        return "malformed", frame.message.problems[0].kind
+    standing = frame.standing.name if frame.standing is not None else "refusal"
+    return f"{type(frame.message).__name__} {standing}", frame.action
+
+
+def default_answer(action: str | None, now: str) -> Any:
+    """What to answer a CALL that no recording knows, as a payload; None to refuse it."""
+    if action == "Heartbeat":
+        return {"currentTime": now}
+    if action in ("StatusNotification", "MeterValues", "SecurityEventNotification", "LogStatusNotification"):
+        return {}
+    return None

@@ -1,0 +1,47 @@
+"""Has the reference CSMS send CALLs through its operator API; knows that one API and nothing of a replay."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import urllib.error
+import urllib.request
+from typing import Any
+from urllib.parse import quote
+
+from inspector.errors import UnusableAddress
+
+TIMEOUT_S = 30.0
+
+
+class Operator:
+    """The operator of a CSMS, who sends again what was sent in the recording."""
+
+    def __init__(self, url: str) -> None:
+        """`url` is the address of the API, `http://HOST:PORT`.
+
+        Raises:
+            UnusableAddress: it is none.
+        """
+        if not url.startswith(("http://", "https://")):
+            raise UnusableAddress(url, "not an address of an operator API", "write http://HOST:PORT")
+        self._url = url.rstrip("/")
+
+    async def __call__(self, charge_point_id: str, action: str, payload: Any) -> None:
+        """Order a CALL; returns when it has been answered. One that is refused shows as a CALL that does not come."""
+        request = urllib.request.Request(
+            f"{self._url}/api/charge-points/{quote(charge_point_id, safe='')}/calls",
+            data=json.dumps({"action": action, "payload": payload, "checked": False}).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        await asyncio.to_thread(_ask, request)
+
+
+def _ask(request: urllib.request.Request) -> None:
+    # A CSMS on this machine is not behind the environment's HTTP proxy.
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with direct.open(request, timeout=TIMEOUT_S) as answer:
+            answer.read()
+    except (OSError, urllib.error.URLError):
+        return

@@ -1,0 +1,57 @@
+"""When the next frame is due: the recorded gaps, made shorter; the only clock a player reads."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+
+from inspector.errors import UserMistake
+
+
+class Pace:
+    """Recorded time divided by a speed; None plays as fast as the peer answers."""
+
+    def __init__(self, speed: float | None) -> None:
+        self.speed = speed
+        self._recorded_ns: int | None = None
+        self._due = 0.0
+
+    @staticmethod
+    def parse(text: str) -> Pace:
+        """A pace from "1", "10", "0.5" or "max".
+
+        Raises:
+            UserMistake: it is none of these.
+        """
+        if text == "max":
+            return Pace(None)
+        try:
+            speed = float(text)
+        except ValueError:
+            speed = 0.0
+        if not 0 < speed < float("inf"):
+            raise UserMistake(f"speed {text!r} is neither a number above 0 nor max")
+        return Pace(speed)
+
+    def wait_s(self, mono_ns: int) -> float:
+        """How long to wait with a frame recorded at `mono_ns`, counted from the one before it."""
+        if self.speed is None:
+            return 0.0
+        now = time.monotonic()
+        if self._recorded_ns is None:
+            self._due = now
+        else:
+            # Lateness of the peer is not made up for: no recorded gap becomes shorter than it should be.
+            self._due = max(self._due + (mono_ns - self._recorded_ns) / 1e9 / self.speed, now)
+        self._recorded_ns = mono_ns
+        return self._due - now
+
+    def scaled_s(self, recorded_ns: int) -> float:
+        """How long to take for what took so long in the recording."""
+        return recorded_ns / 1e9 / self.speed if self.speed is not None and recorded_ns > 0 else 0.0
+
+    def shift(self, began_ns: int, ended_ns: int) -> timedelta:
+        """What to add to recorded times so that the last of them is the time at which it will be played."""
+        lasted_s = (ended_ns - began_ns) / 1e9
+        ends = datetime.now(UTC) + timedelta(seconds=lasted_s / self.speed if self.speed else 0.0)
+        return ends - datetime.fromtimestamp(ended_ns / 1e9, UTC)

@@ -1,0 +1,340 @@
+"""Plays one side of a script over a WebSocket that is up; knows no address and prints nothing.
+
+One loop does it all: it goes through the script, and listens whenever it has to wait. Our CALLs go out in the
+recorded order, each when the recorded frames of the peer before it have come; our answers go out when the peer asks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+import uuid
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from websockets.exceptions import ConnectionClosed
+
+from inspector.protocol.correlation import Standing
+from inspector.protocol.frames import Call, Send
+from inspector.protocol.session import Frame
+from inspector.protocol.vocabulary import Direction
+from inspector.recorder import records
+from inspector.recorder.records import Record
+from inspector.replay.conversation import Conversation, default_answer
+from inspector.replay.matching import Difference, Policy
+from inspector.replay.outcome import Outcome, Row
+from inspector.replay.pacing import Pace
+from inspector.replay.rebinding import Rebinding
+from inspector.replay.script import FindingKey, Script, count
+from inspector.rules.finding import Finding, Severity, Side
+from inspector.rules.judge import Judge, Moment
+
+LINGER_S = 0.25
+"""How long the end of the script waits for what the peer sends too much."""
+
+HOLD_S = 10.0
+"""The most that a CALL of the CSMS is held back at speed max, to come no earlier than recorded."""
+
+MARGIN_S = 0.2
+"""What such a CALL is held back longer: a charge point acts some time after it has told of it."""
+
+PATIENCE = 3
+"""Frames of the peer in a row that are waited for in vain before the replay is given up."""
+
+ID_LENGTH = 36
+
+type Prompt = Callable[[str, str, Any], Awaitable[None]]
+"""Has someone make the CSMS send a CALL: the charge point's id, the action, the payload."""
+
+
+class Connection(Protocol):
+    """What a player needs of a WebSocket; `websockets` connections have it."""
+
+    async def send(self, message: str | bytes) -> None: ...
+    async def recv(self) -> str | bytes: ...
+    async def close(self, code: int = 1000, reason: str = "") -> None: ...
+
+
+class Player:
+    """One script against one peer."""
+
+    def __init__(
+        self,
+        script: Script,
+        ours: Direction,
+        connection: Connection,
+        *,
+        policy: Policy,
+        pace: Pace,
+        rebinding: Rebinding,
+        judge: Judge,
+        charge_point_id: str,
+        timeout_s: float = 10.0,
+        tap: Callable[[Record], None] | None = None,
+        link: int = 1,
+        prompt: Prompt | None = None,
+    ) -> None:
+        """`ours` is the direction of the frames to send; `tap` takes the records of what crosses the wire.
+
+        `rebinding` and `judge` go on from one session of a charge point to its next.
+        """
+        self._script, self._ours, self._connection = script, ours, connection
+        self._pace, self._timeout_s, self._prompt = pace, timeout_s, prompt
+        self._rebinding = rebinding
+        self._conversation = Conversation(script, ours, policy, rebinding)
+        self._policy = policy
+        self._tap, self._link, self._id = tap or (lambda record: None), link, charge_point_id
+        subprotocol = script.version.subprotocol if script.version else None
+        facts: records.LinkFacts = {"charge_point_id": charge_point_id, "subprotocol": subprotocol}
+        facts["subprotocols_offered"] = [subprotocol] if subprotocol else []
+        stamps = time.time_ns(), time.monotonic_ns()
+        self._tap(records.opened(link, *stamps, facts))
+        self._judge = judge.open(dict(facts), Moment(stamps[1], stamps[0]))
+        self._number = 0
+        self._ids: dict[tuple[Direction, str], str] = {}  # caller, recorded message id -> the one in this run
+        self._answered: set[int] = set()  # recorded CALLs of the peer that we have answered, or never will
+        self._closed: str | None = None
+        self._given_up: str | None = None
+        self._in_vain = 0
+        self._reached = 0  # the last recorded frame whose turn came
+        self._previous_ns: int | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._findings: Counter[FindingKey] = Counter()
+        self._severity: dict[FindingKey, Severity] = {}
+        self.outcome = Outcome(script, "charge-point" if ours is Direction.FROM_CHARGE_POINT else "csms")
+        self._note(self._judge.opened())
+
+    async def play(self) -> Outcome:
+        """Play the script to its end, or to the loss of the connection; tells what came of it."""
+        began = time.monotonic()
+        try:
+            for frame in self._script.frames:
+                if self._closed is not None or self._given_up is not None:
+                    break
+                gap_s = max(0.0, (frame.mono_ns - (self._previous_ns or frame.mono_ns)) / 1e9)
+                self._previous_ns = frame.mono_ns
+                if frame.direction is self._ours:
+                    await self._our_turn(frame, gap_s)
+                else:
+                    await self._peers_turn(frame, gap_s)
+                self._reached = frame.frame_id
+            else:
+                await self._listen(self._until_the_end_s())
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self._connection.close()
+        stamps = time.time_ns(), time.monotonic_ns()
+        self._tap(records.closed(self._link, *stamps, {"closed_by": "unknown"}))
+        self._note(self._judge.closed(Moment(stamps[1], stamps[0])))
+        self._conclude(time.monotonic() - began)
+        return self.outcome
+
+    def _until_the_end_s(self) -> float:
+        # A charge point that hung up in the recording is given the time to do so again.
+        theirs = self._ours is Direction.FROM_CSMS and self._script.closed_by == "charge-point"
+        return self._timeout_s if theirs else LINGER_S
+
+    async def _our_turn(self, frame: Frame, gap_s: float) -> None:
+        if frame.standing is Standing.PAIRED and frame.call is not None and isinstance(frame.call.message, Call):
+            # An answer of ours goes out when the peer's CALL has come; here it is only waited for.
+            call = frame.call.frame_id
+            if self._conversation.has_come(call):
+                await self._listen(self._timeout_s + gap_s, lambda: call in self._answered)
+            return
+        wait_s = self._pace.wait_s(frame.mono_ns)
+        if self._ours is Direction.FROM_CSMS and self._pace.speed is None:
+            # A live charge point charges in its own time, however fast we are: what it does until we ask matters.
+            wait_s = min(gap_s, HOLD_S) + MARGIN_S
+        await self._listen(wait_s)
+        if frame.binary:
+            await self._send(frame.raw)
+            return
+        calls = isinstance(frame.message, Call | Send)
+        # New transaction ids of 2.x are a charge point's to make; all other ids of ours stay as recorded.
+        fresh = frozenset({"transaction"} if self._ours is Direction.FROM_CHARGE_POINT and calls else ())
+        self._rebinding.own(frame.action, frame.payload, fresh)
+        recorded_id = frame.message.message_id or ""
+        message_id = self._fresh_id(recorded_id) if calls else self._ids.get((self._ours.opposite, recorded_id))
+        text = self._rebinding.outgoing(frame.raw, frame.action, recorded_id, message_id or recorded_id)
+        if calls:
+            self._conversation.sent(self._number + 1, frame)
+        await self._send(text)
+
+    def _fresh_id(self, recorded: str) -> str:
+        # Ids used twice are used twice again, and over-long ones are as long as recorded: that may be the point.
+        made = str(uuid.uuid4())
+        made = made.ljust(len(recorded), "0") if len(recorded) > ID_LENGTH else made
+        return self._ids.setdefault((self._ours, recorded), made)
+
+    async def _peers_turn(self, frame: Frame, gap_s: float) -> None:
+        here, past = self._conversation.is_here, self._conversation.is_past
+        if self._policy.may_stay_away(frame):
+            if frame.action != "Heartbeat":
+                # Waited for only as long as it took: the peer may wait for us already.
+                await self._listen(gap_s + LINGER_S, lambda: here(frame) or past(frame))
+            return
+        if self._prompt is not None and isinstance(frame.message, Call) and not here(frame):
+            payload = self._rebinding.expected(frame.action, frame.payload)
+            task = asyncio.ensure_future(self._prompt(self._id, frame.message.action, payload))
+            self._keep(task)
+        if await self._listen(self._timeout_s + gap_s, lambda: here(frame)) or self._closed is not None:
+            return
+        what = "answer to " if frame.standing is not None else ""
+        why = f"no {what}{frame.action or 'frame'} came within {self._timeout_s + gap_s:.3g} s"
+        self._conversation.lost(frame, why)
+        self._in_vain += 1
+        if self._in_vain >= PATIENCE:
+            self._given_up = f"nothing has come for {PATIENCE} frames; given up"
+
+    async def _listen(self, seconds: float, until: Callable[[], bool] | None = None) -> bool:
+        """Take what the peer sends for so long, or until a condition holds; returns whether it held."""
+        deadline = time.monotonic() + seconds
+        while until is None or not until():
+            left = deadline - time.monotonic()
+            if left <= 0 or self._closed is not None:
+                return False
+            try:
+                async with asyncio.timeout(left):
+                    message = await self._connection.recv()
+            except TimeoutError:
+                return until is not None and until()
+            except ConnectionClosed as closed:
+                self._lost(closed)
+                return until is not None and until()
+            raw = message.encode() if isinstance(message, str) else message
+            await self._heard(self._seen(raw, self._ours.opposite, isinstance(message, bytes)))
+        return True
+
+    def _lost(self, closed: ConnectionClosed) -> None:
+        frame = closed.rcvd
+        self._closed = f"with code {frame.code} {frame.reason}".rstrip() if frame else "without a close frame"
+
+    async def _heard(self, live: Frame) -> None:
+        self._in_vain = 0
+        recorded = self._conversation.heard(live)
+        if live.latency_ns is not None:
+            self.outcome.latencies_ms.setdefault(live.action or "?", []).append(live.latency_ns / 1e6)
+        if recorded is not None and recorded.message.message_id is not None and live.standing is None:
+            self._ids[self._ours.opposite, recorded.message.message_id] = live.message.message_id or ""
+        if isinstance(live.message, Call):
+            await self._answer(live.message, recorded)
+
+    async def _answer(self, call: Call, recorded: Frame | None) -> None:
+        """Answer a CALL of the peer as recorded; with a default, which is reported, where nothing was."""
+        if recorded is None:
+            await self._improvise(call)
+            return
+        answer = self._conversation.recorded_answer(recorded)
+        if answer is None:
+            self._answered.add(recorded.frame_id)
+            return
+        self._rebinding.own(answer.action, answer.payload)
+        recorded_id = answer.message.message_id or ""
+        text = self._rebinding.outgoing(answer.raw, answer.action, recorded_id, call.message_id)
+        delay_s = self._pace.scaled_s(answer.latency_ns or 0)
+        if delay_s > 0:
+            self._keep(asyncio.ensure_future(self._send_later(text, delay_s, recorded.frame_id)))
+            return
+        self._answered.add(recorded.frame_id)
+        await self._send(text)
+
+    async def _send_later(self, text: str, delay_s: float, call: int) -> None:
+        await asyncio.sleep(delay_s)
+        await self._send(text)
+        self._answered.add(call)
+
+    def _keep(self, task: asyncio.Future[None]) -> None:
+        assert isinstance(task, asyncio.Task)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _improvise(self, call: Call) -> None:
+        like = self._conversation.any_answer(call.action)
+        if like is not None:
+            sentence = f"{call.action} came unrecorded and was answered as another one was"
+            text = self._rebinding.outgoing(like.raw, like.action, like.message.message_id or "", call.message_id)
+        else:
+            payload: Any = default_answer(call.action, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+            sentence = f"{call.action} was answered by default: nothing was recorded for it"
+            refusal = [4, call.message_id, "NotSupported", "nothing was recorded for this action", {}]
+            text = json.dumps(refusal if payload is None else [3, call.message_id, payload])
+        self.outcome.defaults.append(sentence)
+        await self._send(text)
+
+    async def _send(self, message: str | bytes) -> None:
+        self._seen(message.encode() if isinstance(message, str) else message, self._ours, isinstance(message, bytes))
+        self.outcome.sent += 1
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self._connection.send(message)
+        except TimeoutError:
+            self._given_up = f"the peer has read nothing for {self._timeout_s:g} s"
+        except ConnectionClosed as closed:
+            self._lost(closed)
+
+    def _seen(self, raw: bytes, direction: Direction, binary: bool) -> Frame:
+        self._number += 1
+        stamps = time.time_ns(), time.monotonic_ns()
+        opcode = records.BINARY if binary else records.TEXT
+        self._tap(records.frame(self._link, *stamps, direction is Direction.FROM_CHARGE_POINT, opcode, raw))
+        frame = self._judge.protocol.frame(self._number, *stamps, direction, raw, binary)
+        self._note(self._judge.frame(frame))
+        return frame
+
+    def _note(self, found: list[Finding]) -> None:
+        count(self._findings, found)
+        for finding in found:
+            key = finding.rule_id, finding.side
+            self.outcome.messages.setdefault(key, finding.message)
+            if finding.severity.rank > self._severity.get(key, Severity.INFO).rank:
+                self._severity[key] = finding.severity
+
+    def _conclude(self, seconds: float) -> None:
+        outcome, conversation = self.outcome, self._conversation
+        outcome.seconds = seconds
+        for frame in self._script.frames:
+            outcome.rows.append(conversation.rows.get(frame.frame_id, Row(frame, None)))
+        outcome.rows.extend(conversation.extra)
+        left = [row for row in outcome.rows if self._is_left(row)]
+        if left:
+            self._stopped(left[0], len(left))
+        peer = Side.CSMS if outcome.played == "charge-point" else Side.CHARGE_POINT
+        for key in self._findings.keys() | self._script.findings.keys():
+            change = self._findings[key] - self._script.findings[key]
+            if key[1] is peer and change > 0 and self._matters(key):
+                outcome.regressions[key] = change
+            elif key[1] is peer and change < 0 and not left:
+                outcome.improvements[key] = -change
+
+    def _is_left(self, row: Row) -> bool:
+        frame = row.recorded
+        if frame is None or row.live is not None or row.differences or self._policy.may_stay_away(frame):
+            return False
+        if frame.call is not None and self._policy.may_stay_away(frame.call) and not self._answers_ours(frame):
+            return False
+        if frame.direction is self._ours:
+            return frame.frame_id > self._reached
+        return True
+
+    def _answers_ours(self, frame: Frame) -> bool:
+        return frame.call is not None and frame.call.direction is self._ours
+
+    def _matters(self, key: FindingKey) -> bool:
+        """Whether a new finding of a kind is a regression: hints are none, nor is what depends on the clock."""
+        return self._severity.get(key, Severity.INFO).rank > Severity.INFO.rank and not key[0].startswith("clock.")
+
+    def _stopped(self, first: Row, left: int) -> None:
+        """Note that the script could not be played to its end, at the first frame that is missing for it."""
+        assert first.recorded is not None
+        why = self._given_up or f"the peer closed the connection {self._closed}"
+        why += f"; {left} frames were left"
+        self.outcome.failure = f"frame {first.recorded.frame_id} {first.recorded.action or ''}: {why}".replace(
+            " :", ":"
+        )
+        at = self.outcome.rows.index(first)
+        self.outcome.rows[at] = first._replace(differences=(Difference("goes-on", None, why),))

@@ -1,0 +1,133 @@
+"""Whole replays: a script as one side, once or as many charge points at once; prints nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from inspector.errors import UnusableAddress
+from inspector.protocol.vocabulary import Direction
+from inspector.recorder.records import Record
+from inspector.replay.endpoints import Lobby, dial
+from inspector.replay.matching import Policy
+from inspector.replay.outcome import Outcome
+from inspector.replay.pacing import Pace
+from inspector.replay.player import Player, Prompt
+from inspector.replay.rebinding import Rebinding
+from inspector.replay.script import Script
+from inspector.rules.judge import Judge
+
+OPENING_AT_ONCE = 50
+"""Connections that are opened at the same time; all stay open together once they are."""
+
+
+@dataclass
+class Choices:
+    """How to replay.
+
+    Attributes:
+        policy: what counts as a difference.
+        speed: "1", "10", "max".
+        timeout_s: how long to wait for a frame of the peer.
+        tokens: recorded idTag or idToken -> the one to send.
+        identity: instead of the recorded charge point id.
+        password: Basic auth; sent as a charge point, demanded as a CSMS.
+        tap: takes the records of what crosses the wire.
+        tls: for wss://.
+        prompt: has someone make the CSMS send a CALL that it sent in the recording.
+    """
+
+    policy: Policy = field(default_factory=Policy)
+    speed: str = "max"
+    timeout_s: float = 10.0
+    tokens: dict[str, str] = field(default_factory=dict)
+    identity: str | None = None
+    password: str | None = None
+    tap: Callable[[Record], None] | None = None
+    tls: ssl.SSLContext | None = None
+    prompt: Prompt | None = None
+    _links: Any = field(default_factory=lambda: count(1))
+    # A transaction may outlive a connection: what is known of a charge point goes on to its next session.
+    _known: dict[tuple[str, str], tuple[Rebinding, Judge]] = field(default_factory=dict)
+
+    def known(self, script: Script, identity: str) -> tuple[Rebinding, Judge]:
+        """What is bound and judged so far of a charge point of one recording."""
+        key = script.source, identity
+        if key not in self._known:
+            shift = Pace.parse(self.speed).shift(script.began_ns, script.recording_ends_ns)
+            self._known[key] = Rebinding(shift=shift, tokens=self.tokens), Judge()
+        return self._known[key]
+
+
+async def as_charge_point(
+    script: Script, url: str, choices: Choices, number: int | None = None, opening: asyncio.Semaphore | None = None
+) -> Outcome:
+    """Play the charge point's side against the CSMS at `url`; `number` is appended to the identity.
+
+    `opening` bounds how many connections are being opened at once.
+
+    Raises:
+        UnusableAddress: the CSMS cannot be reached, or refuses the connection.
+    """
+    assert script.version is not None
+    identity = choices.identity or script.charge_point_id or "REPLAY"
+    if number is not None:
+        identity = f"{identity}-{number}"
+    async with opening or nullcontext():
+        connection = await dial(url, identity, script.version, choices.password, choices.tls)
+    return await _play(script, Direction.FROM_CHARGE_POINT, connection, identity, choices)
+
+
+async def as_many_charge_points(
+    script: Script, url: str, choices: Choices, many: int, tell: Callable[[Outcome], None]
+) -> list[Outcome]:
+    """Play the charge point's side `many` times at once, with numbered identities; `tell` hears of each that ends."""
+
+    opening = asyncio.Semaphore(OPENING_AT_ONCE)
+
+    async def one(number: int) -> Outcome:
+        try:
+            outcome = await as_charge_point(script, url, choices, number, opening)
+        except UnusableAddress as error:
+            outcome = Outcome(script, "charge-point", failure=str(error))
+        tell(outcome)
+        return outcome
+
+    return list(await asyncio.gather(*(one(number) for number in range(1, many + 1))))
+
+
+async def as_csms(script: Script, waiting: Lobby, choices: Choices, wait_s: float | None) -> Outcome:
+    """Play the CSMS's side against the next charge point that comes.
+
+    Raises:
+        TimeoutError: none has come within `wait_s` seconds.
+    """
+    identity, connection = await waiting.next(wait_s)
+    try:
+        return await _play(script, Direction.FROM_CSMS, connection, identity, choices)
+    finally:
+        waiting.release(connection)
+
+
+async def _play(script: Script, ours: Direction, connection: Any, identity: str, choices: Choices) -> Outcome:
+    rebinding, judge = choices.known(script, identity)
+    player = Player(
+        script,
+        ours,
+        connection,
+        policy=choices.policy,
+        pace=Pace.parse(choices.speed),
+        rebinding=rebinding,
+        judge=judge,
+        charge_point_id=identity,
+        timeout_s=choices.timeout_s,
+        tap=choices.tap,
+        link=next(choices._links),
+        prompt=choices.prompt if ours is Direction.FROM_CHARGE_POINT else None,
+    )
+    return await player.play()

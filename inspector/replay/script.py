@@ -1,0 +1,169 @@
+"""A recorded session as what there is to play: its frames in order, paired; knows no live peer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from inspector.errors import UserMistake
+from inspector.formats.inputs import open_input
+from inspector.protocol.session import Frame
+from inspector.protocol.vocabulary import Direction, OcppVersion
+from inspector.recorder.records import BINARY, CLOSE, FRAME, OPEN, Record
+from inspector.rules.finding import Finding, Side
+from inspector.rules.judge import Judge, Moment, SessionJudge
+
+FRAMES_LIMIT = 1_000_000
+"""Frames of one session that are held in memory to be played; a longer one is refused."""
+
+type FindingKey = tuple[str, Side]
+"""What findings of two runs are compared by: the rule, and who was at fault."""
+
+
+@dataclass
+class Script:
+    """One recorded session; frames are numbered from 1 within it."""
+
+    source: str
+    charge_point_id: str
+    version: OcppVersion | None = None
+    frames: list[Frame] = field(default_factory=list)
+    findings: Counter[FindingKey] = field(default_factory=Counter)
+    request_path: str | None = None
+    closed_by: str = "unknown"  # "charge-point", "csms", "proxy" or "unknown"
+    recording_ends_ns: int = 0  # wall-clock time of the last frame of this charge point in this source
+
+    def __str__(self) -> str:
+        return (
+            f"{self.source}: {self.charge_point_id or 'a charge point'}, OCPP {self.version}, {len(self.frames)} frames"
+        )
+
+    @property
+    def began_ns(self) -> int:
+        """Wall-clock time of the first frame."""
+        return self.frames[0].ts_ns if self.frames else 0
+
+    @property
+    def lasted_s(self) -> float:
+        """Seconds from the first frame to the last."""
+        return (self.frames[-1].mono_ns - self.frames[0].mono_ns) / 1e9 if self.frames else 0.0
+
+    def answers(self) -> dict[int, Frame]:
+        """The recorded answers by the number of the CALL they answer."""
+        return {
+            frame.call.frame_id: frame
+            for frame in self.frames
+            if frame.latency_ns is not None and frame.call is not None
+        }
+
+
+def read(source: str, ocpp: OcppVersion | None = None) -> list[Script]:
+    """The sessions of a recording, trace or file of raw frames that have frames to play, in order.
+
+    Sessions of one charge point belong together: a transaction may outlive a connection.
+
+    Raises:
+        UserMistake: the file cannot be used, or nothing tells a session's OCPP version.
+    """
+    made = scripts(source, (record for record, _ in open_input(source, ocpp)))
+    playable = [script for script in made if script.frames]
+    for script in playable:
+        if script.version is None:
+            raise UserMistake(
+                f"{source}: nothing tells which OCPP version {script.charge_point_id!r} speaks; use --ocpp"
+            )
+    if not playable:
+        raise UserMistake(f"{source}: there is no frame to play in it")
+    return playable
+
+
+def scripts(source: str, records: Iterable[Record]) -> list[Script]:
+    """Sessions from records, judged as they were recorded."""
+    judge = Judge()
+    sessions: dict[int, tuple[SessionJudge, Script]] = {}
+    made: list[Script] = []
+    for record in records:
+        kind, link, ts_ns, mono_ns = record[:4]
+        moment = Moment(mono_ns, ts_ns)
+        if kind == OPEN:
+            session = judge.open(record[4], moment)
+            path = record[4].get("request_path")
+            script = Script(source, session.station.charge_point_id, session.version, request_path=path)
+            sessions[link] = session, script
+            made.append(script)
+            count(script.findings, session.opened())
+        elif link not in sessions:
+            continue
+        elif kind == FRAME:
+            session, script = sessions[link]
+            number = len(script.frames) + 1
+            if number > FRAMES_LIMIT:
+                raise UserMistake(f"{source}: a session has more than {FRAMES_LIMIT:,} frames; export a part of it")
+            direction = Direction.FROM_CHARGE_POINT if record[4] else Direction.FROM_CSMS
+            frame = session.protocol.frame(number, ts_ns, mono_ns, direction, record[6], record[5] == BINARY)
+            script.frames.append(frame)
+            count(script.findings, session.frame(frame))
+            script.version = session.version
+        elif kind == CLOSE:
+            session, script = sessions.pop(link)
+            script.closed_by = record[4].get("closed_by", "unknown")
+            count(script.findings, session.closed(moment, record[4]))
+    ends = {script.charge_point_id: script.frames[-1].ts_ns for script in made if script.frames}
+    for script in made:
+        script.recording_ends_ns = ends.get(script.charge_point_id, 0)
+    return made
+
+
+def choose(scripts: list[Script], number: int | None, from_frame: int = 1) -> list[Script]:
+    """All sessions, or only the one with this number from 1, whose findings are then those it has by itself.
+
+    Args:
+        scripts: those of a recording.
+        number: of the session; None for all.
+        from_frame: the first frame to play, counted from 1 within the session.
+
+    Raises:
+        UserMistake: there is no such session, or no such frame.
+    """
+    if number is None:
+        if from_frame != 1 and len(scripts) > 1:
+            raise UserMistake(f"{scripts[0].source}: has {len(scripts)} sessions; say which with --session")
+        if from_frame == 1:
+            return scripts
+        number = 1
+    if not 1 <= number <= len(scripts):
+        raise UserMistake(f"{scripts[0].source}: there is no session {number}; there are {len(scripts)}")
+    script = scripts[number - 1]
+    assert script.version is not None
+    if not 1 <= from_frame <= len(script.frames):
+        raise UserMistake(f"{script.source}: there is no frame {from_frame}; the session has {len(script.frames)}")
+    # The answer to a CALL that is not played is not played either.
+    script.frames = [
+        frame
+        for frame in script.frames
+        if frame.frame_id >= from_frame and (frame.call is None or frame.call.frame_id >= from_frame)
+    ]
+    facts = {"charge_point_id": script.charge_point_id, "subprotocol": script.version.subprotocol}
+    session = Judge().open(facts, _moment(script.frames[0]))
+    script.findings.clear()
+    count(script.findings, session.opened())
+    for frame in script.frames:
+        again = session.protocol.frame(
+            frame.frame_id, frame.ts_ns, frame.mono_ns, frame.direction, frame.raw, frame.binary
+        )
+        count(script.findings, session.frame(again))
+    count(script.findings, session.closed(_moment(script.frames[-1])))
+    script.recording_ends_ns = script.frames[-1].ts_ns
+    return [script]
+
+
+def _moment(frame: Frame) -> Moment:
+    return Moment(frame.mono_ns, frame.ts_ns)
+
+
+def count(findings: Counter[FindingKey], found: Iterable[Finding]) -> None:
+    """Count findings, each once however often it repeats."""
+    for finding in found:
+        if finding.count == 1:
+            findings[finding.rule_id, finding.side] += 1

@@ -1,0 +1,400 @@
+"""Brings frames, events and silence before every rule that listens; knows no single rule, no clock, no storage.
+
+Time is an argument everywhere. A deadline fires when time is seen to have passed it (a later frame, an event,
+a tick of the recorder, the close) and is judged as of the moment it was due, so the same recording gives the
+same findings live and offline.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import re
+from collections.abc import Callable, Iterable
+from functools import cache, lru_cache
+from typing import Any, NamedTuple
+
+from inspector.protocol.correlation import Correlation, Standing
+from inspector.protocol.session import Frame, Session
+from inspector.protocol.vocabulary import Direction, OcppVersion
+from inspector.rules.catalogue import TOPICS
+from inspector.rules.finding import Absent, Fault, Finding, Severity, Side
+from inspector.rules.rule import KIND_OF_MESSAGE, Listen, Rule, Topic
+from inspector.rules.settings import DEFAULTS, Settings
+
+FINDINGS_PER_RULE = 200
+"""Distinct findings of one rule kept apart in one session; what comes after is counted on the last of them."""
+
+STATIONS_LIMIT = 20_000
+"""Charge points remembered over their connections; beyond it the oldest that is not connected is forgotten."""
+REFUSED_LIMIT = 32
+"""Attempts to connect that came to nothing remembered per charge point."""
+
+
+class Moment(NamedTuple):
+    """A point in time: nanoseconds on the monotonic clock and since 1970."""
+
+    mono_ns: int
+    ts_ns: int
+
+
+type _Check = Callable[..., Any]
+"""A bound method of a topic; a rule's has its facts as the attribute `rule`."""
+
+_KINDS = frozenset(KIND_OF_MESSAGE.values())
+_INDEX = re.compile(r"/\d+(?=/|$)")
+
+
+class Judge:
+    """All charge points of one recording."""
+
+    def __init__(self, settings: Settings = DEFAULTS) -> None:
+        self.settings = settings
+        self._stations: dict[str, Station] = {}
+
+    def open(self, facts: dict[str, Any], moment: Moment) -> SessionJudge:
+        """Begin a session.
+
+        Args:
+            facts: what the handshake said, with the keys of `inspector.recorder.records.LinkFacts`; all optional.
+            moment: when it opened.
+        """
+        name = str(facts.get("charge_point_id") or "")
+        return SessionJudge(self._station(name), facts, moment)
+
+    def refused(self, facts: dict[str, Any], moment: Moment) -> None:
+        """Note an attempt to connect that came to nothing: a rejected upgrade, an unreachable CSMS.
+
+        Args:
+            facts: what the handshake said, as for `open`.
+            moment: when the charge point tried.
+        """
+        attempts = self._station(str(facts.get("charge_point_id") or "")).refused
+        attempts.append(moment)
+        del attempts[:-REFUSED_LIMIT]
+
+    def _station(self, name: str) -> Station:
+        if not name:
+            return Station(name, self.settings)  # nothing tells whether two such sessions are of one charge point
+        station = self._stations.get(name)
+        if station is None:
+            if len(self._stations) >= STATIONS_LIMIT:
+                gone = next((name for name, known in self._stations.items() if not known.sessions), None)
+                if gone is not None:
+                    del self._stations[gone]
+            station = self._stations[name] = Station(name, self.settings)
+        return station
+
+
+class Station:
+    """One charge point over its connections: the state that outlives a WebSocket, and the deadlines."""
+
+    def __init__(self, charge_point_id: str, settings: Settings) -> None:
+        self.charge_point_id = charge_point_id
+        self.settings = settings
+        self.sessions: list[SessionJudge] = []  # those open now, oldest first
+        self.refused: list[Moment] = []  # the last attempts to connect that came to nothing
+        self.topics: dict[type[Topic], Topic] = {}
+        self._deadlines: list[tuple[int, int, Moment, SessionJudge, Callable[..., Any], tuple[Any, ...], bool]] = []
+        self._serial = itertools.count()
+        self._current: SessionJudge | None = None
+
+    @property
+    def current(self) -> SessionJudge:
+        """The session whose frame, event or deadline is being judged."""
+        assert self._current is not None, "asked for the current session outside of judging"
+        return self._current
+
+    def deadline(
+        self, after: Moment | Frame, seconds: float, check: Callable[..., Any], *given: Any, at_close: bool = False
+    ) -> None:
+        """Call `check(moment, *given)` once `seconds` have passed since `after`; it tells itself if it still matters.
+
+        `check` is a bound method of a topic, marked `@rule(..., DEADLINE)` or `@track(DEADLINE)`. With `at_close`
+        it is called earlier where the session that set it closes before: nothing more can come on it.
+        """
+        span = int(seconds * 1e9)
+        due = Moment(after.mono_ns + span, after.ts_ns + span)
+        heapq.heappush(self._deadlines, (due.mono_ns, next(self._serial), due, self.current, check, given, at_close))
+
+    def settle(self, session: SessionJudge, moment: Moment, found: list[Finding]) -> None:
+        """Fire what `session`, now closed, has left to be judged at its close."""
+        left = sorted(entry for entry in self._deadlines if entry[6] and entry[3] is session)
+        if not left:
+            return
+        self._deadlines = [entry for entry in self._deadlines if not (entry[6] and entry[3] is session)]
+        heapq.heapify(self._deadlines)
+        for entry in left:
+            self._fire(session, entry[4], moment, entry[5], found)
+
+    def _fire(
+        self,
+        session: SessionJudge,
+        check: Callable[..., Any],
+        moment: Moment,
+        given: tuple[Any, ...],
+        found: list[Finding],
+    ) -> None:
+        self._current = session
+        faults = check(moment, *given)
+        if faults:
+            session.report(check.rule, faults, None, moment, found)  # type: ignore[attr-defined]
+
+    def advance(self, mono_ns: int) -> list[Finding]:
+        """Fire the deadlines due by now, in the order they were due."""
+        found: list[Finding] = []
+        while self._deadlines and self._deadlines[0][0] <= mono_ns:
+            _, _, due, session, check, given, _ = heapq.heappop(self._deadlines)
+            self._fire(session, check, due, given, found)
+        return found
+
+    def topic[T: Topic](self, kind: type[T]) -> T:
+        """The charge point's state of a topic of scope "station"."""
+        found = self.topics.get(kind)
+        if found is None:
+            found = self.topics[kind] = kind(self, self.settings)
+        assert isinstance(found, kind)
+        return found
+
+
+class SessionJudge:
+    """One WebSocket before the rules.
+
+    Every method returns the findings that are new or whose count rose, in the order they were made.
+    """
+
+    def __init__(self, station: Station, facts: dict[str, Any], moment: Moment) -> None:
+        self.station = station
+        self.facts = facts
+        self.opened_at = moment
+        self.from_start: bool = facts.get("from_start", True)
+        forced = facts.get("ocpp_version")
+        self.protocol = Session(facts.get("subprotocol"), OcppVersion(forced) if forced else None)
+        self.protocol.before_frame = self._due_before
+        self._due: list[Finding] = []  # found by deadlines that the coming frame's time has passed
+        self.settings = station.settings
+        self.frames = 0
+        self.label: Any = None  # set and read by whoever feeds this session, to know it again by a finding
+        self.heard_ns: int | None = None  # monotonic time of the charge point's last frame
+        self._topics: dict[type[Topic], Topic] = {}
+        self._table: dict[tuple[str, str | None], tuple[_Check, ...]] = {}
+        self._table_version: OcppVersion | None = None
+        self._found: dict[tuple[str, Side, str | None, str, str], Finding] = {}
+        self._kept: dict[str, int] = {}
+
+    @property
+    def version(self) -> OcppVersion | None:
+        """The OCPP version, None while nothing has told it."""
+        return self.protocol.version
+
+    def topic[T: Topic](self, kind: type[T]) -> T:
+        """This session's state of a topic, whatever its scope."""
+        if kind.scope == "station":
+            return self.station.topic(kind)
+        found = self._topics.get(kind)
+        if found is None:
+            found = self._topics[kind] = kind(self.station, self.settings, self)
+        assert isinstance(found, kind)
+        return found
+
+    def opened(self) -> list[Finding]:
+        """Judge the handshake; to be called once, first."""
+        found = self.station.advance(self.opened_at.mono_ns)
+        self.station.sessions.append(self)
+        return self._tell(("opened", None), self.opened_at, (self, self.opened_at), found)
+
+    def frame(self, frame: Frame) -> list[Finding]:
+        """Judge one frame, which `self.protocol.frame` has made."""
+        found, self._due = self._due, []
+        self.station._current = self
+        self.frames += 1
+        if frame.direction is Direction.FROM_CHARGE_POINT:
+            self.heard_ns = frame.mono_ns
+        message = frame.message
+        kind = KIND_OF_MESSAGE[type(message)]
+        if message.problems:
+            self._run(("problem", None), frame, found)
+        standing = frame.standing
+        if standing is Standing.ORPHAN or standing is Standing.DUPLICATE:
+            if kind != "malformed":
+                self._run(("unpaired", None), frame, found)
+            self._run((kind, None), frame, found)
+        else:
+            self._run((kind, frame.action), frame, found)
+        return found
+
+    def _due_before(self, mono_ns: int) -> None:
+        station = self.station
+        if station._deadlines and station._deadlines[0][0] <= mono_ns:
+            self._due += station.advance(mono_ns)
+
+    def _run(self, key: tuple[str, str | None], frame: Frame, found: list[Finding]) -> None:
+        checks = self._table.get(key) if self._table_version is self.protocol.version else None
+        for check in self._checks(key) if checks is None else checks:
+            faults = check(frame)
+            if faults:
+                self.report(check.rule, faults, frame, None, found)  # type: ignore[attr-defined]
+
+    def event(self, kind: str, moment: Moment, detail: dict[str, Any]) -> list[Finding]:
+        """Judge an event of the link."""
+        found = self.station.advance(moment.mono_ns)
+        return self._tell(("event", kind), moment, (self, moment, detail), found)
+
+    def advance(self, moment: Moment) -> list[Finding]:
+        """Let time pass."""
+        return self.station.advance(moment.mono_ns)
+
+    def findings(self) -> list[Finding]:
+        """Everything found so far, each once."""
+        return list(self._found.values())
+
+    def gap(self, moment: Moment) -> None:
+        """Frames were not seen: from here on evidence may be missing, as if the capture began now."""
+        self.from_start = False
+        self.opened_at = moment
+        self.protocol.correlation = Correlation()
+        self._tell(("event", "gap"), moment, (self, moment, {}), [])
+
+    def closed(self, moment: Moment, facts: dict[str, Any] | None = None) -> list[Finding]:
+        """Judge the end of the session; `facts` are those of `inspector.recorder.records.CloseFacts`."""
+        self.facts = {**self.facts, **(facts or {})}
+        found = self.station.advance(moment.mono_ns)
+        found = self._tell(("closed", None), moment, (self, moment), found)
+        self.station.settle(self, moment, found)
+        if self in self.station.sessions:
+            self.station.sessions.remove(self)
+        return found
+
+    def _tell(
+        self, key: tuple[str, str | None], moment: Moment, given: tuple[Any, ...], found: list[Finding]
+    ) -> list[Finding]:
+        self.station._current = self
+        # What happens once in a session, or now and then, is not worth a table in each of thousands.
+        for check in self._listening(key):
+            faults = check(*given)
+            if faults:
+                self.report(check.rule, faults, None, moment, found)  # type: ignore[attr-defined]
+        return found
+
+    def _checks(self, key: tuple[str, str | None]) -> tuple[_Check, ...]:
+        if self._table_version is not self.protocol.version:
+            self._table_version = self.protocol.version
+            self._table.clear()
+        checks = self._table.get(key)
+        if checks is None:
+            checks = self._table[key] = tuple(self._listening(key))
+            if len(self._table) > 1000:  # unknown actions of a hostile peer
+                self._table.clear()
+        return checks
+
+    def _listening(self, key: tuple[str, str | None]) -> Iterable[_Check]:
+        for topic, attribute, rule in _listeners(key, self.protocol.version):
+            if rule and rule.setting and not getattr(self.settings, rule.setting):
+                continue
+            yield getattr(self.topic(topic), attribute)
+
+    def report(
+        self,
+        rule: Rule | None,
+        faults: Fault | list[Fault],
+        frame: Frame | None,
+        moment: Moment | None,
+        found: list[Finding],
+    ) -> None:
+        """Turn faults into findings, counting those made before; adds new and recounted ones to `found`."""
+        assert rule is not None, "a tracker returned a fault"
+        if rule.slug in self.settings.disabled:
+            return  # the check itself still runs: others may use what it keeps
+        for fault in [faults] if isinstance(faults, Fault) else faults:
+            at = frame if fault.frame is None else fault.frame
+            seen = None if isinstance(at, Absent) else at
+            side = fault.side or rule.side or (Side.sender(seen.direction) if seen is not None else Side.LINK)
+            action = seen.action if seen is not None else None
+            place = _INDEX.sub("/*", fault.pointer) if fault.pointer else ""
+            key = (rule.slug, side, action, place, fault.key)
+            known = self._found.get(key)
+            if known is None and self._kept.get(rule.slug, 0) >= FINDINGS_PER_RULE:
+                key = (rule.slug, side, "", "", "and more")
+                known = self._found.get(key)
+            if known is not None:
+                known.count += 1
+                if seen is not None:
+                    known.last_frame_id = seen.frame_id
+                found.append(known)
+                continue
+            ts_ns = moment.ts_ns if moment is not None else frame.ts_ns if frame is not None else 0
+            finding = Finding(
+                rule_id=rule.slug,
+                severity=self._severity(rule, fault),
+                side=side,
+                message=fault.message,
+                pointer=fault.pointer,
+                spec_ref=rule.spec or None,
+                ts_ns=ts_ns,
+                frame_id=seen.frame_id if seen is not None else None,
+                last_frame_id=seen.frame_id if seen is not None else None,
+                session=self,
+            )
+            self._found[key] = finding
+            self._kept[rule.slug] = self._kept.get(rule.slug, 0) + 1
+            found.append(finding)
+
+    def _severity(self, rule: Rule, fault: Fault) -> Severity:
+        chosen = self.settings.severity.get(rule.slug) or fault.severity
+        if chosen is None:
+            version = self.protocol.version
+            chosen = (
+                rule.severity[version]
+                if version in rule.severity
+                else max(rule.severity.values(), key=lambda severity: severity.rank)
+            )
+        return chosen
+
+
+@lru_cache(4096)
+def _listeners(
+    key: tuple[str, str | None], version: OcppVersion | None
+) -> tuple[tuple[type[Topic], str, Rule | None], ...]:
+    """The methods that hear of something in a version, with their rules, in the order they are judged.
+
+    Cached for all sessions: a thousand charge points that come back at once must not each look through every rule.
+    The bound is for names that a hostile peer makes up.
+    """
+    kind, name = key
+    listening = []
+    for topic in TOPICS:
+        if version is not None and version not in topic.versions:
+            continue
+        for attribute, listens, rule, versions in methods(topic):  # type: ignore[arg-type]  # mypy takes a class for unhashable
+            if version is None and len(versions) < len(OcppVersion):
+                continue
+            if version is not None and version not in versions:
+                continue
+            for listen in listens:
+                heard = listen.kind == kind or (listen.kind == "frame" and kind in _KINDS)
+                if heard and listen.name in (None, name):
+                    listening.append((topic, attribute, rule))
+                    break
+    return tuple(listening)
+
+
+@cache
+def methods(topic: type[Topic]) -> tuple[tuple[str, tuple[Listen, ...], Rule | None, frozenset[OcppVersion]], ...]:
+    """A topic's marked methods in the order they are written: name, what it listens to, its rule, its versions."""
+    found = []
+    for cls in reversed(topic.__mro__):
+        for name, member in vars(cls).items():
+            if hasattr(member, "listens"):
+                rule: Rule | None = getattr(member, "rule", None)
+                found.append((name, member.listens, rule, rule.versions if rule else member.versions))
+    return tuple(found)
+
+
+def rules() -> list[Rule]:
+    """Every rule, by topic."""
+    return [
+        member.rule
+        for topic in TOPICS
+        for member in vars(topic).values()
+        if isinstance(getattr(member, "rule", None), Rule)
+    ]

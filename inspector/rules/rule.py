@@ -1,0 +1,234 @@
+"""How a rule is written down: its facts beside its code, and what it listens to; knows no particular rule.
+
+A topic is a class that keeps the state some rules share; its methods are the rules (`@rule`) and the
+bookkeeping between them (`@track`). Methods that listen to the same thing run in the order they are written,
+so a rule that needs the state before a frame stands above the tracker that takes the frame in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from inspector.protocol.frames import Call, CallError, CallResult, CallResultError, Malformed, Send
+from inspector.protocol.vocabulary import OcppVersion
+from inspector.rules.finding import Fault, Severity, Side
+
+if TYPE_CHECKING:
+    from inspector.rules.judge import SessionJudge, Station
+    from inspector.rules.settings import Settings
+
+type Faults = Fault | list[Fault] | None
+"""What a check returns: nothing, one fault or several."""
+
+
+class Listen(NamedTuple):
+    """What a method wants to hear of: a kind, and an action or event kind (None for any)."""
+
+    kind: str
+    name: str | None = None
+
+
+OPENED = Listen("opened")
+CLOSED = Listen("closed")
+ANY_FRAME = Listen("frame")
+ANY_CALL = Listen("call")
+ANY_RESULT = Listen("result")
+ANY_ERROR = Listen("error")
+ANY_SEND = Listen("send")
+RESULT_ERROR = Listen("result-error")
+MALFORMED = Listen("malformed")
+PROBLEM = Listen("problem")
+"""Frames whose envelope the parser found faulty (`frame.message.problems` is not empty)."""
+UNPAIRED = Listen("unpaired")
+"""CALLRESULTs and CALLERRORs that answer no open CALL (`frame.standing` is ORPHAN or DUPLICATE)."""
+DEADLINE = Listen("deadline")
+"""The method is only called by `Station.deadline`, with the moment it was due."""
+
+
+def call(*actions: str) -> tuple[Listen, ...]:
+    """CALLs with one of these actions."""
+    return tuple(Listen("call", action) for action in actions)
+
+
+def result(*actions: str) -> tuple[Listen, ...]:
+    """First CALLRESULTs to CALLs with one of these actions (orphans and duplicates are not heard)."""
+    return tuple(Listen("result", action) for action in actions)
+
+
+def refusal(*actions: str) -> tuple[Listen, ...]:
+    """First CALLERRORs to CALLs with one of these actions."""
+    return tuple(Listen("error", action) for action in actions)
+
+
+def event(*kinds: str) -> tuple[Listen, ...]:
+    """Events of the link: ping, pong, close, fault, ... (see docs of the table `events`)."""
+    return tuple(Listen("event", kind) for kind in kinds)
+
+
+KIND_OF_MESSAGE = {
+    Call: "call",
+    CallResult: "result",
+    CallError: "error",
+    Send: "send",
+    CallResultError: "result-error",
+    Malformed: "malformed",
+}
+
+ALL = frozenset(OcppVersion)
+V16 = frozenset({OcppVersion.V16})
+V2X = frozenset({OcppVersion.V201, OcppVersion.V21})
+V21 = frozenset({OcppVersion.V21})
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """The facts of one rule; what `chargesentinel rules` and the documentation show.
+
+    `side` None means the sender of the frame at fault. `bad` and `good` are examples in the notation of
+    `inspector.rules.example`, by version ("" for every version that has none of its own).
+    """
+
+    slug: str
+    title: str
+    versions: frozenset[OcppVersion]
+    severity: dict[OcppVersion, Severity]
+    side: Side | None
+    spec: str
+    remedy: str
+    bad: dict[str, str]
+    good: dict[str, str]
+    heuristic: bool
+    catalogue: str
+    setting: str | None = None
+
+    def bad_in(self, version: OcppVersion) -> str | None:
+        """The example that breaks the rule in this version."""
+        return self.bad.get(version.value, self.bad.get(""))
+
+    def good_in(self, version: OcppVersion) -> str | None:
+        """The near miss that does not break the rule in this version."""
+        return self.good.get(version.value, self.good.get(""))
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+def rule(
+    slug: str,
+    *listens: Listen | tuple[Listen, ...],
+    title: str,
+    severity: Severity | dict[OcppVersion, Severity],
+    spec: str,
+    remedy: str,
+    bad: str | dict[str, str],
+    good: str | dict[str, str],
+    versions: Iterable[OcppVersion] = ALL,
+    side: Side | None = None,
+    heuristic: bool = False,
+    catalogue: str = "",
+    setting: str | None = None,
+) -> Callable[[Any], Any]:
+    """Make a topic's method the check of a rule.
+
+    Args:
+        slug: `topic.short-name`.
+        listens: what it is called for; a check called for frames has the signature `(self, frame) -> Faults`,
+            for events `(self, session, moment, detail) -> Faults`, for OPENED and CLOSED
+            `(self, session, moment) -> Faults`, for DEADLINE `(self, moment, *what was given)`.
+        title: what is broken, as one short sentence.
+        severity: one, or one per version.
+        spec: section or requirement, with the document.
+        remedy: what to do about it, addressed to who is at fault.
+        bad, good: an example that breaks the rule and a near miss that does not; one for all versions, or by
+            version ("1.6", "2.0.1", "2.1", "2x" for the latter two, "" for the rest).
+        versions: those it applies to.
+        side: who is at fault; None for the sender of the frame.
+        heuristic: nothing normative says so.
+        catalogue: the row of the rule catalogue it comes from.
+        setting: a threshold that has to be set (not 0) for the rule to be judged at all.
+    """
+    covered = frozenset(versions)
+    severities = severity if isinstance(severity, dict) else dict.fromkeys(covered, severity)
+    facts = Rule(
+        slug=slug,
+        title=title,
+        versions=covered,
+        severity={version: severities[version] for version in covered},
+        side=side,
+        spec=spec,
+        remedy=remedy,
+        bad=_by_version(bad),
+        good=_by_version(good),
+        heuristic=heuristic,
+        catalogue=catalogue,
+        setting=setting,
+    )
+
+    def mark(check: Any) -> Any:
+        check.rule = facts
+        check.listens = tuple(_flat(listens))
+        return check
+
+    return mark
+
+
+def _by_version(example: str | dict[str, str]) -> dict[str, str]:
+    if isinstance(example, str):
+        return {"": example}
+    expanded = dict(example)
+    if (both := expanded.pop("2x", None)) is not None:
+        for version in sorted(V2X):
+            expanded.setdefault(version.value, both)
+    return expanded
+
+
+def track(*listens: Listen | tuple[Listen, ...], versions: Iterable[OcppVersion] = ALL) -> Callable[[Any], Any]:
+    """Make a topic's method keep its state; same signatures as for a rule, and it returns nothing."""
+
+    def mark(method: Any) -> Any:
+        method.listens = tuple(_flat(listens))
+        method.versions = frozenset(versions)
+        return method
+
+    return mark
+
+
+def _flat(listens: Iterable[Listen | tuple[Listen, ...]]) -> Iterable[Listen]:
+    for listen in listens:
+        if isinstance(listen, Listen):
+            yield listen
+        else:
+            yield from listen
+
+
+class _CurrentSession:
+    """Looks up the session being judged; a topic of scope "session" has its own as a plain attribute instead."""
+
+    def __get__(self, topic: Topic, owner: type[Topic]) -> SessionJudge:
+        return topic.station.current
+
+
+class Topic:
+    """State that some rules share, and those rules.
+
+    A topic with scope "session" lives as long as one WebSocket; with scope "station" it lives as long as the
+    charge point is known, over reconnects, so that a transaction can outlive a connection.
+    """
+
+    scope: ClassVar[str] = "session"
+    versions: ClassVar[frozenset[OcppVersion]] = ALL
+    session = _CurrentSession()
+    """The session being judged right now."""
+
+    def __init__(self, station: Station, settings: Settings, session: SessionJudge | None = None) -> None:
+        """`session` is None for a topic of scope "station"; its frames tell theirs by `station.current`."""
+        self.station = station
+        self.settings = settings
+        if session is not None:
+            vars(self)["session"] = session
+        self.setup()
+
+    def setup(self) -> None:
+        """Make the empty state."""

@@ -1,0 +1,133 @@
+"""What a user may set about judging: thresholds, severities, allowances; knows their names and defaults only."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from inspector.errors import UserMistake
+from inspector.rules.finding import Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Thresholds in seconds unless the name says otherwise; `severity` and `disabled` are by rule slug."""
+
+    answer_timeout_s: float = 30.0
+    clock_skew_s: float = 300.0
+    status_after_boot_s: float = 60.0
+    reboot_after_reset_s: float = 300.0
+    effect_timeout_s: float = 120.0
+    max_frame_bytes: int = 0  # 0: no cap of the user's own
+    severity: dict[str, Severity] = field(default_factory=dict)
+    disabled: frozenset[str] = frozenset()
+    extra_enum_values: dict[str, frozenset[str]] = field(default_factory=dict)
+    longer_strings: dict[str, int] = field(default_factory=dict)
+
+
+DEFAULTS = Settings()
+
+
+class SettingsMistake(UserMistake):
+    """A rules file says what cannot be; names the file and the place."""
+
+    def __init__(self, path: Path, place: str, why: str) -> None:
+        self.path, self.place, self.why = path, place, why
+        super().__init__(path, place, why)
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.place + ': ' if self.place else ''}{self.why}"
+
+
+def load(path: Path) -> Settings:
+    """Read settings from a TOML file: its top level, or `[tool.chargesentinel]` where it has that table.
+
+        [severity]
+        "rpc.duplicate-key" = "off"                    # error, warning, info or off
+
+        [thresholds]
+        answer_timeout_s = 60
+
+        [allow.values]
+        "StatusNotification/errorCode" = ["Error"]     # extra enum values, by action and member
+
+        [allow.lengths]
+        "BootNotification/chargePointSerialNumber" = 50
+
+    Raises:
+        SettingsMistake: it cannot be read, or says what is not known; with the nearest thing that is.
+    """
+    try:
+        document: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsMistake(path, "", (error.strerror or str(error)).lower()) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsMistake(path, "", f"not TOML: {error}") from error
+    return settings_from(document.get("tool", {}).get("chargesentinel", document), path)
+
+
+def settings_from(tables: dict[str, Any], path: Path) -> Settings:
+    """Settings from parsed tables; see `load`."""
+    _known(path, "", tables, {"severity", "thresholds", "allow", "redact"})
+    allow = _table(path, "allow", tables.get("allow", {}))
+    _known(path, "allow", allow, {"values", "lengths"})
+    severity, disabled = _severities(path, _table(path, "severity", tables.get("severity", {})))
+    return Settings(
+        **_thresholds(path, _table(path, "thresholds", tables.get("thresholds", {}))),
+        severity=severity,
+        disabled=disabled,
+        extra_enum_values=_values(path, _table(path, "allow.values", allow.get("values", {}))),
+        longer_strings=_lengths(path, _table(path, "allow.lengths", allow.get("lengths", {}))),
+    )
+
+
+def _table(path: Path, place: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise SettingsMistake(path, place, "a table belongs there")
+    return value
+
+
+def _known(path: Path, place: str, table: dict[str, Any], names: set[str]) -> None:
+    for name in table:
+        if name not in names:
+            close = get_close_matches(name, names, 1)
+            hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(sorted(names))}"
+            raise SettingsMistake(path, f"{place}.{name}" if place else name, f"not known; {hint}")
+
+
+def _severities(path: Path, table: dict[str, Any]) -> tuple[dict[str, Severity], frozenset[str]]:
+    from inspector.rules.judge import rules
+
+    _known(path, "severity", table, {rule.slug for rule in rules()})
+    words = {*Severity, "off"}
+    for slug, word in table.items():
+        if word not in words:
+            raise SettingsMistake(path, f"severity.{slug}", f"{word!r} is none of error, warning, info, off")
+    off = frozenset(slug for slug, word in table.items() if word == "off")
+    return {slug: Severity(word) for slug, word in table.items() if slug not in off}, off
+
+
+def _thresholds(path: Path, table: dict[str, Any]) -> dict[str, Any]:
+    numbers = {f.name: f.type for f in fields(Settings) if f.type in ("float", "int")}
+    _known(path, "thresholds", table, set(numbers))
+    for name, value in table.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+            raise SettingsMistake(path, f"thresholds.{name}", f"{value!r} is no number from 0")
+    return {name: int(value) if numbers[name] == "int" else float(value) for name, value in table.items()}
+
+
+def _values(path: Path, table: dict[str, Any]) -> dict[str, frozenset[str]]:
+    for place, values in table.items():
+        if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+            raise SettingsMistake(path, f"allow.values.{place}", "a list of texts belongs there")
+    return {place: frozenset(values) for place, values in table.items()}
+
+
+def _lengths(path: Path, table: dict[str, Any]) -> dict[str, int]:
+    for place, length in table.items():
+        if isinstance(length, bool) or not isinstance(length, int) or length < 0:
+            raise SettingsMistake(path, f"allow.lengths.{place}", f"{length!r} is no number of characters")
+    return dict(table)

@@ -1,0 +1,55 @@
+"""One writer per recording, held by an operating-system lock that names its holder; knows no SQLite.
+
+The lock is on a file of its own beside the recording: closing any other descriptor of the recording itself
+would drop SQLite's own POSIX locks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from pathlib import Path
+from typing import Self
+
+from inspector.errors import UnusableFile
+
+
+class WriterLock:
+    """Held from construction until `release`; the system drops it when the process dies."""
+
+    def __init__(self, path: Path, holder: str) -> None:
+        """Take the lock on the recording `path`; `holder` is the command that takes it.
+
+        Raises:
+            UnusableFile: another process is writing to it, or its folder cannot be written.
+        """
+        self._path = path.with_name(f"{path.name}.lock")
+        try:
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            why = f"cannot be written ({(error.strerror or str(error)).lower()})"
+            raise UnusableFile(path, why, "name a file in a folder that can be written") from error
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            other = os.pread(self._file, 200, 0).decode("utf-8", "replace").strip() or "another process"
+            os.close(self._file)
+            raise UnusableFile(path, f"is being written by {other}", "stop it or name another file") from error
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, f"{holder} (process {os.getpid()})\n".encode(), 0)
+
+    def release(self) -> None:
+        """Let another writer in."""
+        if self._file >= 0:
+            # The lock file goes while it is still held, so that no later holder's file is removed.
+            with contextlib.suppress(OSError):
+                self._path.unlink()
+            os.close(self._file)
+            self._file = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()

@@ -1,0 +1,533 @@
+"""Asks a recording what is in it: SQL in, dataclasses out; never writes, knows neither pages nor commands.
+
+Every function takes an open `sqlite3.Connection` (rows as tuples or `sqlite3.Row`). Times are nanoseconds since
+1970. Pages of frames are keyset pages by id; no query counts all frames.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from inspector.errors import UnusableFile
+from inspector.store.migrations import APPLICATION_ID, refuse_foreign
+
+TEXT_LIMIT = 20_000
+"""Frames above this many bytes come without their text in lists; the frame's own page has it."""
+
+
+def open_recording(path: Path, *, timeout_s: float = 2.0) -> sqlite3.Connection:
+    """Open a recording read-only, also while it is being written.
+
+    Raises:
+        UnusableFile: it is missing, not a database, not ours, newer than this program, or cannot be opened.
+    """
+    from sqlite_utils import Database
+
+    if not path.exists():
+        raise UnusableFile(path, "no such file", "name a recording, as made by `chargesentinel proxy`")
+    if not path.is_file():
+        raise UnusableFile(path, "not a file", "name a recording, as made by `chargesentinel proxy`")
+    try:
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=timeout_s, check_same_thread=False
+        )
+        refuse_foreign(path, Database(connection))
+    except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorname", "") == "SQLITE_NOTADB":
+            raise UnusableFile(path, "not a SQLite database", "name a recording") from None
+        raise UnusableFile(path, f"cannot be read: {error}", "copy it to a folder that can be written") from None
+    return connection
+
+
+def is_recording(path: Path | str | None) -> bool:
+    """Tell whether a file holds our tables; False for anything that cannot be opened."""
+    if not path or not Path(path).is_file():
+        return False
+    try:
+        uri = f"{Path(path).absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True, timeout=2)) as connection:
+            (marked,) = connection.execute("PRAGMA application_id").fetchone()
+            found = connection.execute(
+                "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN ('sessions', 'frames')"
+            ).fetchone()
+    except sqlite3.DatabaseError:
+        return False
+    return bool(marked == APPLICATION_ID and found[0] == 2)
+
+
+@dataclass(frozen=True, slots=True)
+class ChargePoint:
+    """A charge point with what its sessions add up to."""
+
+    charge_point_id: str
+    vendor: str | None
+    model: str | None
+    firmware: str | None
+    serial: str | None
+    first_seen_ns: int | None
+    last_seen_ns: int | None
+    sessions: int
+    live: int
+    frames: int
+    errors: int
+    versions: str
+
+    def __str__(self) -> str:
+        return f"{self.charge_point_id} ({self.sessions} sessions, {self.frames} frames)"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One WebSocket life. `state` is "live", "closed" or "interrupted" (its recorder ended before it did)."""
+
+    id: int
+    charge_point_id: str | None
+    ocpp_version: str | None
+    subprotocol: str | None
+    subprotocols_offered: str | None
+    opened_ns: int
+    closed_ns: int | None
+    frame_count: int
+    error_count: int
+    last_seen_ns: int | None
+    cp_close_code: int | None
+    cp_close_reason: str | None
+    csms_close_code: int | None
+    csms_close_reason: str | None
+    closed_by: str | None
+    remote_addr: str | None
+    request_path: str | None
+    upstream_url: str | None
+    auth_scheme: str | None
+    tls_version: str | None
+    tls_cipher: str | None
+    tls_sni: str | None
+    client_cert_subject: str | None
+    upstream_tls_version: str | None
+    recording_id: int
+    state: str
+
+    def __str__(self) -> str:
+        return f"session {self.id}: {self.charge_point_id} {self.ocpp_version} {self.state}, {self.frame_count} frames"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One WebSocket message. `raw` is None in lists when it is larger than TEXT_LIMIT; `answer_id` is a CALL's."""
+
+    id: int
+    session_id: int
+    ts_ns: int
+    mono_ns: int
+    direction: str
+    msg_type: int | None
+    action: str | None
+    valid: int | None
+    max_severity: str | None
+    latency_us: int | None
+    message_id: str | None
+    call_id: int | None
+    answer_id: int | None
+    size: int
+    forwarded: int
+    redacted: int
+    raw: str | bytes | None
+
+    def __str__(self) -> str:
+        return f"#{self.id} {'>' if self.direction == 'cp-to-csms' else '<'} {self.msg_type} {self.action}"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A rule's verdict, as stored."""
+
+    id: int
+    severity: str
+    rule_id: str
+    message: str
+    pointer: str | None
+    spec_ref: str | None
+    side: str
+    count: int
+    ts_ns: int
+    frame_id: int | None
+    last_frame_id: int | None
+    session_id: int
+
+    def __str__(self) -> str:
+        return f"{self.severity} {self.rule_id} [{self.side}] {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What happened on the link besides frames; `detail` is JSON."""
+
+    id: int
+    session_id: int | None
+    ts_ns: int
+    after_frame_id: int | None
+    kind: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.detail}"
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """A charging transaction; energies in Wh."""
+
+    id: int
+    session_id: int
+    charge_point_id: str | None
+    transaction_id: str
+    evse_id: int | None
+    connector_id: int | None
+    id_token: str | None
+    started_ns: int | None
+    stopped_ns: int | None
+    meter_start_wh: float | None
+    meter_stop_wh: float | None
+    stop_reason: str | None
+    start_frame_id: int | None
+    stop_frame_id: int | None
+
+    def __str__(self) -> str:
+        return f"transaction {self.transaction_id} of {self.charge_point_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One measured value; `ts_ns` is the charge point's time, `seen_ns` when its frame crossed the wire."""
+
+    frame_id: int
+    ts_ns: int
+    seen_ns: int
+    measurand: str
+    phase: str | None
+    location: str | None
+    value: float | None
+    unit: str | None
+    transaction_id: int | None
+
+    def __str__(self) -> str:
+        return f"{self.measurand} {self.value} {self.unit}"
+
+
+# A session without an end is live only while the newest recorder runs; an older one died with it.
+_STATE = """CASE WHEN s.closed_ns IS NOT NULL THEN 'closed'
+  WHEN s.recording_id = (SELECT max(id) FROM recordings)
+   AND (SELECT stopped_ns FROM recordings r WHERE r.id = s.recording_id) IS NULL THEN 'live'
+  ELSE 'interrupted' END"""
+
+_SESSION = f"""SELECT s.id, s.charge_point_id, s.ocpp_version, s.subprotocol, s.subprotocols_offered, s.opened_ns,
+  s.closed_ns, s.frame_count, s.error_count, s.last_seen_ns, s.cp_close_code, s.cp_close_reason, s.csms_close_code,
+  s.csms_close_reason, s.closed_by, s.remote_addr, s.request_path, s.upstream_url, s.auth_scheme, s.tls_version,
+  s.tls_cipher, s.tls_sni, s.client_cert_subject, s.upstream_tls_version, s.recording_id, {_STATE}
+FROM sessions s"""
+
+_FRAME = """SELECT f.id, f.session_id, f.ts_ns, f.mono_ns, f.direction, f.msg_type, f.action, f.valid, f.max_severity,
+  f.latency_us, f.message_id, f.call_id,
+  CASE WHEN f.msg_type = 2 THEN (SELECT a.id FROM frames a WHERE a.call_id = f.id ORDER BY a.id LIMIT 1) END,
+  f.size, f.forwarded, f.redacted, {raw} FROM frames f"""
+_LISTED = _FRAME.format(raw=f"CASE WHEN f.size <= {TEXT_LIMIT} THEN f.raw END")
+_WHOLE = _FRAME.format(raw="f.raw")
+
+_FINDING = """SELECT id, severity, rule_id, message, pointer, spec_ref, side, count, ts_ns, frame_id, last_frame_id,
+  session_id FROM findings"""
+_EVENT = "SELECT id, session_id, ts_ns, after_frame_id, kind, detail FROM events"
+_TRANSACTION = """SELECT id, session_id, charge_point_id, transaction_id, evse_id, connector_id, id_token, started_ns,
+  stopped_ns, meter_start_wh, meter_stop_wh, stop_reason, start_frame_id, stop_frame_id FROM transactions"""
+
+
+def charge_points(db: sqlite3.Connection, charge_point_id: str | None = None) -> list[ChargePoint]:
+    """All charge points (or one), most recently seen first; those that never booted are there too."""
+    where, values = ("WHERE s.charge_point_id = :id", {"id": charge_point_id}) if charge_point_id else ("", {})
+    rows = db.execute(
+        f"""SELECT coalesce(s.charge_point_id, ''), c.vendor, c.model, c.firmware, c.serial,
+          min(s.opened_ns), max(coalesce(s.last_seen_ns, s.closed_ns, s.opened_ns)), count(*),
+          sum({_STATE} = 'live'), sum(s.frame_count), sum(s.error_count),
+          coalesce(group_concat(DISTINCT s.ocpp_version), '')
+        FROM sessions s LEFT JOIN charge_points c ON c.charge_point_id = s.charge_point_id
+        {where} GROUP BY s.charge_point_id ORDER BY 7 DESC""",
+        values,
+    )
+    return [ChargePoint(*row) for row in rows]
+
+
+def session(db: sqlite3.Connection, session_id: int) -> Session | None:
+    """One session, None where there is none with this id."""
+    row = db.execute(f"{_SESSION} WHERE s.id = ?", [session_id]).fetchone()
+    return Session(*row) if row else None
+
+
+def sessions(
+    db: sqlite3.Connection,
+    *,
+    charge_point_id: str | None = None,
+    version: str | None = None,
+    state: str | None = None,
+    severity: str | None = None,
+    text: str | None = None,
+    before: int | None = None,
+    limit: int = 50,
+) -> list[Session]:
+    """Sessions, newest first; `severity` keeps those with at least one such finding, `before` is an id."""
+    terms: list[tuple[str, Any]] = [
+        ("s.charge_point_id = ?", charge_point_id),
+        ("s.ocpp_version = ?", version),
+        (f"{_STATE} = ?", state),
+        ("EXISTS (SELECT 1 FROM findings x WHERE x.session_id = s.id AND +x.severity = ?)", severity),
+        ("instr(lower(s.charge_point_id), lower(?))", text),
+        ("s.id < ?", before),
+    ]
+    where, values = _where(terms)
+    return [Session(*row) for row in db.execute(f"{_SESSION} {where} ORDER BY s.id DESC LIMIT ?", [*values, limit])]
+
+
+def place_of_session(db: sqlite3.Connection, session_id: int) -> int:
+    """Which one it is, from 1, of the sessions that have frames: how `replay` and `diff` number them."""
+    (place,) = db.execute("SELECT count(*) FROM sessions WHERE id <= ? AND frame_count > 0", [session_id]).fetchone()
+    return int(place)
+
+
+def place_of_frame(db: sqlite3.Connection, one: Frame) -> int:
+    """Which one it is, from 1, of the frames of its session: how `replay` numbers them."""
+    sql = "SELECT count(*) FROM frames WHERE session_id = ? AND id <= ?"
+    (place,) = db.execute(sql, [one.session_id, one.id]).fetchone()
+    return int(place)
+
+
+def severities(db: sqlite3.Connection, session_ids: Iterable[int]) -> dict[int, dict[str, tuple[int, int | None]]]:
+    """Findings by session and severity: how many, counted with their repetitions, and the first frame with one."""
+    ids = [int(i) for i in session_ids]
+    counts: dict[int, dict[str, tuple[int, int | None]]] = {i: {} for i in ids}
+    rows = db.execute(
+        f"""SELECT session_id, severity, sum(count), min(frame_id) FROM findings
+        WHERE session_id IN ({_marks(ids)}) GROUP BY 1, 2""",
+        ids,
+    )
+    for session_id, severity, count, first in rows:
+        counts[session_id][severity] = count, first
+    return counts
+
+
+def traffic(db: sqlite3.Connection, found: Sequence[Session], buckets: int = 24) -> dict[int, list[int]]:
+    """How busy each session was over its life, in equal spans of time; long sessions are sampled by frame id."""
+    busy: dict[int, list[int]] = {}
+    for one in found:
+        start, end = one.opened_ns, one.closed_ns or one.last_seen_ns or one.opened_ns
+        step = max(1, one.frame_count // 200)
+        counts = [0] * buckets
+        rows = db.execute("SELECT ts_ns FROM frames WHERE session_id = ? AND id % ? = 0", [one.id, step])
+        for (ts_ns,) in rows:
+            place = (ts_ns - start) * buckets // max(1, end - start + 1)
+            counts[min(max(place, 0), buckets - 1)] += step
+        busy[one.id] = counts
+    return busy
+
+
+def frames(
+    db: sqlite3.Connection,
+    session_id: int,
+    *,
+    after: int | None = None,
+    before: int | None = None,
+    limit: int = 200,
+    actions: Sequence[str] = (),
+    direction: str | None = None,
+    severity: str | None = None,
+    text: str | None = None,
+) -> list[Frame]:
+    """A keyset page of a session's frames in their order: those after an id, before one, or the first.
+
+    `severity` keeps frames with such a finding ("any" for any), `text` those whose text holds it.
+    """
+    terms: list[tuple[str, Any]] = [
+        ("f.session_id = ?", session_id),
+        ("f.id > ?", after),
+        ("f.id < ?", before),
+        ("f.direction = ?", direction),
+        ("+f.max_severity = ?", None if severity == "any" else severity),
+        ("instr(lower(CAST(f.raw AS TEXT)), lower(?))", text),
+    ]
+    where, values = _where(terms)
+    if severity == "any":
+        where += " AND +f.max_severity IS NOT NULL"
+    if actions:
+        where += f" AND +f.action IN ({_marks(actions)})"
+        values += actions
+    # A page before an id is read backwards and turned round.
+    backwards = before is not None and after is None
+    order = "DESC" if backwards else "ASC"
+    rows = db.execute(f"{_LISTED} {where} ORDER BY f.id {order} LIMIT ?", [*values, limit]).fetchall()
+    return [Frame(*row) for row in (reversed(rows) if backwards else rows)]
+
+
+def frame(db: sqlite3.Connection, frame_id: int) -> Frame | None:
+    """One frame with its whole text, None where there is none with this id."""
+    row = db.execute(f"{_WHOLE} WHERE f.id = ?", [frame_id]).fetchone()
+    return Frame(*row) if row else None
+
+
+def neighbours(db: sqlite3.Connection, one: Frame) -> tuple[int | None, int | None]:
+    """The ids of the frames before and after this one in its session."""
+    (before,) = db.execute("SELECT max(id) FROM frames WHERE session_id = ? AND id < ?", [one.session_id, one.id])
+    (after,) = db.execute("SELECT min(id) FROM frames WHERE session_id = ? AND id > ?", [one.session_id, one.id])
+    return before[0], after[0]
+
+
+def actions(db: sqlite3.Connection, session_id: int, limit: int = 20_000) -> list[tuple[str, int]]:
+    """The actions of a session with how often each came, from its first `limit` frames."""
+    rows = db.execute(
+        """SELECT action, count(*) FROM (SELECT action FROM frames WHERE session_id = ? ORDER BY id LIMIT ?)
+        WHERE action IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1""",
+        [session_id, limit],
+    )
+    return [(action, count) for action, count in rows]
+
+
+def frames_by_action(
+    db: sqlite3.Connection, session_id: int, action: str, msg_type: int, limit: int = 5000
+) -> list[Frame]:
+    """The frames of one action and message type in a session, oldest first."""
+    rows = db.execute(
+        f"{_LISTED} WHERE f.session_id = ? AND +f.action = ? AND f.msg_type = ? ORDER BY f.id LIMIT ?",
+        [session_id, action, msg_type, limit],
+    )
+    return [Frame(*row) for row in rows]
+
+
+def findings(
+    db: sqlite3.Connection,
+    *,
+    session_id: int | None = None,
+    frame_ids: Sequence[int] | None = None,
+    rule_id: str | None = None,
+    limit: int = 500,
+) -> list[Finding]:
+    """Findings of a session, of frames or of a rule; the worst first for a session or rule, else by frame."""
+    where, values = _where([("session_id = ?", session_id), ("rule_id = ?", rule_id)])
+    if frame_ids is not None:
+        where += f"{' AND' if where else 'WHERE'} frame_id IN ({_marks(frame_ids)})"
+        values += frame_ids
+    order = "frame_id, id" if frame_ids is not None else _WORST_FIRST
+    rows = db.execute(f"{_FINDING} {where} ORDER BY {order} LIMIT ?", [*values, limit])
+    return [Finding(*row) for row in rows]
+
+
+def rule_counts(db: sqlite3.Connection) -> list[tuple[str, int]]:
+    """Findings by rule."""
+    return [tuple(row) for row in db.execute("SELECT rule_id, sum(count) FROM findings GROUP BY 1")]
+
+
+def rules_broken(db: sqlite3.Connection, charge_point_id: str, limit: int = 30) -> list[tuple[str, str, int]]:
+    """Rules a charge point's sessions broke: (rule, severity, times), the most frequent first."""
+    rows = db.execute(
+        """SELECT f.rule_id, f.severity, sum(f.count) FROM sessions s JOIN findings f ON f.session_id = s.id
+        WHERE s.charge_point_id = ? GROUP BY 1, 2 ORDER BY 3 DESC LIMIT ?""",
+        [charge_point_id, limit],
+    )
+    return [tuple(row) for row in rows]
+
+
+_WORST_FIRST = "CASE severity WHEN 'error' THEN 0 WHEN 'warning' THEN 1 ELSE 2 END, id"
+
+
+def events(
+    db: sqlite3.Connection, session_id: int, first: int | None = None, last: int | None = None, limit: int = 500
+) -> list[Event]:
+    """Events of a session that came after frame `first` (None: from its start) and not after frame `last`."""
+    where, values = _where(
+        [("session_id = ?", session_id), ("coalesce(after_frame_id, 0) >= ?", first), ("after_frame_id <= ?", last)]
+    )
+    return [Event(*row) for row in db.execute(f"{_EVENT} {where} ORDER BY id LIMIT ?", [*values, limit])]
+
+
+def unconnected(db: sqlite3.Connection, limit: int = 20) -> list[Event]:
+    """What happened outside of any session, newest first: refused upgrades, an unreachable CSMS, faults, gaps."""
+    rows = db.execute(f"{_EVENT} WHERE session_id IS NULL ORDER BY id DESC LIMIT ?", [limit])
+    return [Event(*row) for row in rows]
+
+
+def transactions(
+    db: sqlite3.Connection,
+    *,
+    session_id: int | None = None,
+    charge_point_id: str | None = None,
+    id: int | None = None,
+    limit: int = 200,
+) -> list[Transaction]:
+    """Transactions of a session, of a charge point, or one; newest first."""
+    where, values = _where([("session_id = ?", session_id), ("charge_point_id = ?", charge_point_id), ("id = ?", id)])
+    rows = db.execute(f"{_TRANSACTION} {where} ORDER BY id DESC LIMIT ?", [*values, limit])
+    return [Transaction(*row) for row in rows]
+
+
+def samples(
+    db: sqlite3.Connection, *, session_id: int | None = None, transaction_id: int | None = None, most: int = 40_000
+) -> list[Sample]:
+    """Measured values of a session or a transaction, in the order they came; about `most` of them when there are more.
+
+    What is left out is left out in runs of sixteen, so that every measurand stays.
+    """
+    where, values = _where([("m.session_id = ?", session_id), ("m.transaction_id = ?", transaction_id)])
+    (count,) = db.execute(f"SELECT count(*) FROM meter_samples m {where}", values).fetchone()
+    if count > most:
+        # A hash of the run's number: a plain modulus could beat in time with a periodic measurand.
+        where += f" AND ((m.id / 16) * 2654435761 >> 8) % {-(-count // most)} = 0"
+    rows = db.execute(
+        f"""SELECT m.frame_id, m.ts_ns, f.ts_ns, m.measurand, m.phase, m.location, m.value, m.unit, m.transaction_id
+        FROM meter_samples m JOIN frames f ON f.id = m.frame_id {where} ORDER BY m.id""",
+        values,
+    )
+    return [Sample(*row) for row in rows]
+
+
+def latest_frames(
+    db: sqlite3.Connection,
+    after: int | None,
+    *,
+    limit: int = 100,
+    action: str | None = None,
+    direction: str | None = None,
+    severity: str | None = None,
+) -> list[Frame]:
+    """Frames of all sessions that came after an id, or the newest ones; oldest first."""
+    terms: list[tuple[str, Any]] = [
+        ("f.id > ?", after),
+        ("+f.action = ?", action),
+        ("+f.direction = ?", direction),
+        ("+f.max_severity = ?", None if severity == "any" else severity),
+    ]
+    where, values = _where(terms)
+    if after is None:
+        # A filter that matches little must not read the whole recording.
+        where += f"{' AND' if where else 'WHERE'} f.id > (SELECT max(id) FROM frames) - 20000"
+    if severity == "any":
+        where += " AND +f.max_severity IS NOT NULL"
+    rows = db.execute(f"{_LISTED} {where} ORDER BY f.id DESC LIMIT ?", [*values, limit]).fetchall()
+    return [Frame(*row) for row in reversed(rows)]
+
+
+def last_frame_id(db: sqlite3.Connection) -> int:
+    """The id of the newest frame, 0 in an empty recording."""
+    (newest,) = db.execute("SELECT max(id) FROM frames").fetchone()
+    return newest or 0
+
+
+# A + before a column in the terms above keeps SQLite from that column's index: the session's entries are fewer,
+# and those of the frames come in the order of ids.
+def _where(terms: Iterable[tuple[str, Any]]) -> tuple[str, list[Any]]:
+    given = [(term, value) for term, value in terms if value is not None and value != ""]
+    text = "WHERE " + " AND ".join(term for term, _ in given) if given else ""
+    return text, [value for _, value in given]
+
+
+def _marks(values: Sequence[Any]) -> str:
+    return ", ".join("?" * len(values))

@@ -1,0 +1,211 @@
+"""Many charge points in one process: knows when each starts, charges and stops; what it says is the station's."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from array import array
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+from simulator.charge_point import make
+from simulator.connection import Identity
+from simulator.link import CallFailed
+from simulator.station import Station
+
+SESSION_MINUTES = (1.0, 5.0)
+IDLE_MINUTES = (0.2, 2.0)
+COUNT_EVERY_S = 0.2
+DRIVES_OFF = 0.1
+"""Share of the drivers who pull the cable without stopping first."""
+
+LOSES_NETWORK = 0.05
+"""Share of the sessions in which the network goes away for a while."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How large a fleet is and how it behaves.
+
+    Attributes:
+        count: charge points; their versions take turns.
+        rate: how many power on per second.
+        duration: seconds from the first power on until all stop, or None for until told to.
+        minutes: simulated minutes of every session, one right after the other and undisturbed; None is by chance.
+    """
+
+    identity: Identity
+    versions: Sequence[str]
+    count: int
+    rate: float
+    duration: float | None
+    token: str
+    minutes: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a fleet did; latencies are milliseconds by action, all charge points together."""
+
+    count: int
+    online: int
+    lost: tuple[str, ...]
+    charging: int
+    most: int
+    transactions: int
+    energy_wh: int
+    sent: int
+    answered: int
+    refused: int
+    unanswered: int
+    served: int
+    reconnects: int
+    waiting: int
+    seconds: float
+    failures: Counter[str]
+    latencies: dict[str, array[float]]
+
+    @property
+    def good(self) -> bool:
+        return not self.lost and not self.failures
+
+    def __str__(self) -> str:
+        lost = "none lost" if not self.lost else f"{len(self.lost)} LOST ({', '.join(self.lost[:5])}…)"
+        return (
+            f"{self.count} charge points, {lost}: {self.transactions} transactions, at most {self.most} at once, "
+            f"{self.energy_wh / 1000:.1f} kWh, "
+            f"{self.sent} calls sent, {self.answered} answered, {self.refused} refused, "
+            f"{self.unanswered} unanswered, {self.reconnects} reconnections in {self.seconds:.0f} s"
+        )
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return the value below which a share of sorted values lies; 0 where there are none."""
+    return values[min(len(values) - 1, int(share * len(values)))] if values else 0.0
+
+
+@dataclass(slots=True)
+class Fleet:
+    """Charge points that come up one after the other, charge again and again, and stop together."""
+
+    plan: Plan
+    say: Callable[[str], None] = lambda line: None
+    stations: list[Station] = field(default_factory=list)
+    _started: float = field(default_factory=time.monotonic)
+    _stop: asyncio.Event = field(default_factory=asyncio.Event)
+    _lost: list[str] = field(default_factory=list)
+    _most: int = 0
+
+    async def run(self) -> Report:
+        """Run until the duration is over or `stop` is called, then bring every charge point home."""
+        plan = self.plan
+        async with asyncio.TaskGroup() as group:
+            counting = group.create_task(self._count())
+            if plan.duration is not None:
+                timer = group.create_task(self._wait(plan.duration))
+                timer.add_done_callback(lambda _: self.stop())
+            for number in range(1, plan.count + 1):
+                if self._stop.is_set():
+                    break
+                identity = replace(plan.identity, id=f"{plan.identity.id}-{number:04d}")
+                station = make(plan.versions[(number - 1) % len(plan.versions)], identity, self._listener(identity.id))
+                self.stations.append(station)
+                group.create_task(self._drive(station))
+                await self._wait(1 / plan.rate)
+            await self._stop.wait()
+            counting.cancel()
+        return self.report()
+
+    async def _count(self) -> None:
+        """Remember how many charged at once at most."""
+        while True:
+            await asyncio.sleep(COUNT_EVERY_S)
+            self._most = max(self._most, sum(station.charging() for station in self.stations))
+
+    def stop(self) -> None:
+        """End it: transactions stop, what waits is delivered, connections are closed."""
+        self._stop.set()
+
+    def _listener(self, charge_point_id: str) -> Callable[[str], None]:
+        def say(line: str) -> None:
+            if "FAILED" in line:
+                self.say(f"{charge_point_id}  {line}")
+
+        return say
+
+    async def _wait(self, seconds: float) -> None:
+        """Sleep, but no longer than until the end."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stop.wait(), seconds)
+
+    async def _drive(self, station: Station) -> None:
+        on = asyncio.create_task(station.power_on(patient=True))
+        ended = asyncio.create_task(self._stop.wait())
+        await asyncio.wait([on, ended], return_when=asyncio.FIRST_COMPLETED)
+        ended.cancel()
+        if on.done():
+            try:
+                while not self._stop.is_set():
+                    await self._session(station)
+                await station.all_delivered()
+            except CallFailed as failure:
+                station.failed(failure)
+        else:
+            on.cancel()
+        if not station.online.is_set() or len(station.outbox):
+            self._lost.append(station.identity.id)
+        await station.power_off()
+
+    async def _session(self, station: Station) -> None:
+        chance, speed, number = station.random, station.clock.speed, 1
+        if self.plan.minutes is None:
+            await self._wait(chance.uniform(*IDLE_MINUTES) * 60 / speed)
+        if self._stop.is_set():
+            return
+        await station.plug_in(number)
+        await station.present(number, self.plan.token)
+        if self.plan.minutes is not None:
+            await self._wait(self.plan.minutes * 60 / speed)
+            await station.present(number, self.plan.token)
+            await station.unplug(number)
+            return
+        length = chance.uniform(*SESSION_MINUTES) * 60 / speed
+        if chance.random() < LOSES_NETWORK:
+            await self._wait(length / 2)
+            await station.go_offline(abruptly=chance.random() < 0.5)
+            await self._wait(length / 2)
+            await asyncio.wait_for(station.come_back(), station.identity.timeout * 2)
+        else:
+            await self._wait(length)
+        if station.connectors[number].transaction is not None and chance.random() >= DRIVES_OFF:
+            await station.present(number, self.plan.token)
+        await station.unplug(number)
+
+    def report(self) -> Report:
+        """Sum up what was done so far."""
+        latencies: dict[str, array[float]] = {}
+        for station in self.stations:
+            for action, values in station.traffic.latencies.items():
+                latencies.setdefault(action, array("f")).extend(values)
+        traffic = [station.traffic for station in self.stations]
+        return Report(
+            count=self.plan.count,
+            online=sum(station.online.is_set() for station in self.stations),
+            lost=tuple(self._lost),
+            charging=sum(station.charging() for station in self.stations),
+            most=self._most,
+            transactions=sum(station.transactions for station in self.stations),
+            energy_wh=sum(station.energy_wh for station in self.stations),
+            sent=sum(found.sent for found in traffic),
+            answered=sum(found.answered for found in traffic),
+            refused=sum(found.refused for found in traffic),
+            unanswered=sum(found.unanswered for found in traffic),
+            served=sum(found.served for found in traffic),
+            reconnects=sum(station.reconnects for station in self.stations),
+            waiting=sum(len(station.outbox) for station in self.stations),
+            seconds=time.monotonic() - self._started,
+            failures=Counter(failure for station in self.stations for failure in station.failures),
+            latencies=latencies,
+        )

@@ -1,0 +1,237 @@
+"""What a charge point may do against the book, one thing at a time and on request; used to try judges and CSMSs."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Awaitable, Callable
+
+from simulator.clock import timestamp
+from simulator.connector import Connector
+from simulator.link import LinkLost, Payload
+from simulator.station import Station
+
+type Misbehaviour = Callable[[Station, Connector], Awaitable[None]]
+
+MISBEHAVIOURS: dict[str, Misbehaviour] = {}
+
+
+def misbehaviour(function: Misbehaviour) -> Misbehaviour:
+    """Enter a coroutine under its name, with hyphens."""
+    MISBEHAVIOURS[function.__name__.replace("_", "-")] = function
+    return function
+
+
+async def _shout(station: Station, frame: list[object], wait: bool = True) -> None:
+    if station.link is None:
+        raise LinkLost(str(frame[2]), "was not sent: offline")
+    message_id = str(frame[1]) if frame[0] == 2 and wait else None
+    await station.link.shout(json.dumps(frame, separators=(",", ":")), message_id)
+
+
+def _heartbeat(message_id: str | None = None) -> list[object]:
+    return [2, message_id or str(uuid.uuid4()), "Heartbeat", {}]
+
+
+def _status(station: Station, connector: Connector, status: str) -> list[object]:
+    payload: Payload
+    if station.version == "1.6":
+        payload = {"connectorId": connector.number, "errorCode": "NoError", "status": status}
+    else:
+        shown = station.shown_status(status)
+        payload = {"evseId": connector.number, "connectorId": 1, "connectorStatus": shown, "timestamp": timestamp()}
+    return [2, str(uuid.uuid4()), "StatusNotification", payload]
+
+
+@misbehaviour
+async def traffic_before_boot(station: Station, connector: Connector) -> None:
+    """Report a status before the next BootNotification."""
+
+    async def early() -> None:
+        station.before_boot = None
+        await _shout(station, _status(station, connector, "Available"))
+
+    station.before_boot = early
+
+
+@misbehaviour
+async def reused_message_id(station: Station, connector: Connector) -> None:
+    """Send two different CALLs with one id."""
+    message_id = str(uuid.uuid4())
+    await _shout(station, _heartbeat(message_id))
+    frame = _status(station, connector, connector.status)
+    frame[1] = message_id
+    await _shout(station, frame)
+
+
+@misbehaviour
+async def over_long_message_id(station: Station, connector: Connector) -> None:
+    """Send a CALL whose id has more than 36 characters."""
+    await _shout(station, _heartbeat("x" * 40))
+
+
+@misbehaviour
+async def unknown_answer(station: Station, connector: Connector) -> None:
+    """Answer a CALL that nobody sent."""
+    await _shout(station, [3, f"unknown-{uuid.uuid4().hex[:8]}", {}])
+
+
+@misbehaviour
+async def two_calls_at_once(station: Station, connector: Connector) -> None:
+    """Send a second CALL while the first is open."""
+    await _shout(station, _heartbeat(), wait=False)
+    await _shout(station, _heartbeat())
+
+
+@misbehaviour
+async def unknown_action(station: Station, connector: Connector) -> None:
+    """Send an action that OCPP does not have."""
+    await _shout(station, [2, str(uuid.uuid4()), "MakeCoffee", {"cups": 2}])
+
+
+@misbehaviour
+async def request_suffix(station: Station, connector: Connector) -> None:
+    """Put the schema's name where the action's belongs."""
+    await _shout(station, [2, str(uuid.uuid4()), "HeartbeatRequest", {}])
+
+
+@misbehaviour
+async def malformed_json(station: Station, connector: Connector) -> None:
+    """Send a truncated frame."""
+    if station.link is not None:
+        await station.link.shout('[2,"truncated","Heartbeat",{')
+
+
+@misbehaviour
+async def binary_frame(station: Station, connector: Connector) -> None:
+    """Send a binary WebSocket message."""
+    if station.link is not None:
+        await station.link.shout(json.dumps(_heartbeat()).encode())
+
+
+@misbehaviour
+async def wrong_type(station: Station, connector: Connector) -> None:
+    """Send a text where the schema wants a number."""
+    frame = _status(station, connector, connector.status)
+    frame[3] |= {"connectorId": str(connector.number)}  # type: ignore[operator]
+    await _shout(station, frame)
+
+
+@misbehaviour
+async def foreign_value(station: Station, connector: Connector) -> None:
+    """Send an enumeration's value that a vendor made up."""
+    frame = _status(station, connector, connector.status)
+    frame[3] |= {"errorCode" if station.version == "1.6" else "connectorStatus": "Error"}  # type: ignore[operator]
+    await _shout(station, frame)
+
+
+@misbehaviour
+async def bad_timestamp(station: Station, connector: Connector) -> None:
+    """Send a timestamp without offset."""
+    frame = _status(station, connector, connector.status)
+    frame[3] |= {"timestamp": timestamp().removesuffix("Z")}  # type: ignore[operator]
+    await _shout(station, frame)
+
+
+@misbehaviour
+async def empty_member(station: Station, connector: Connector) -> None:
+    """Send an optional member without content: null in 1.6, an empty object in 2.x, which its schema allows."""
+    if station.version == "1.6":
+        frame = _status(station, connector, connector.status)
+        frame[3] |= {"info": None}  # type: ignore[operator]
+    else:
+        value = {"value": 0, "measurand": "Power.Active.Import", "unitOfMeasure": {}}
+        values = [{"timestamp": timestamp(), "sampledValue": [value]}]
+        frame = [2, str(uuid.uuid4()), "MeterValues", {"evseId": connector.number, "meterValue": values}]
+    await _shout(station, frame)
+
+
+@misbehaviour
+async def impossible_status(station: Station, connector: Connector) -> None:
+    """Go from Available to Finishing; 2.x has no such rule, so it reports EVSE 0 instead."""
+    await _shout(station, _status(station, connector, "Available"))
+    frame = _status(station, connector, "Finishing")
+    if station.version != "1.6":
+        frame[3] |= {"evseId": 0}  # type: ignore[operator]
+    await _shout(station, frame)
+
+
+@misbehaviour
+async def falling_register(station: Station, connector: Connector) -> None:
+    """Turn the energy register back and send meter values."""
+    connector.meter.register_wh = max(0.0, connector.meter.register_wh - 500)
+    await station.sample(connector, "Sample.Periodic")
+
+
+@misbehaviour
+async def stop_of_unknown_transaction(station: Station, connector: Connector) -> None:
+    """End a transaction that was never started."""
+    action, payload = "StopTransaction", {"transactionId": 999_999_999, "meterStop": 0, "timestamp": timestamp()}
+    if station.version != "1.6":
+        action = "TransactionEvent"
+        payload = {
+            "eventType": "Ended",
+            "timestamp": timestamp(),
+            "triggerReason": "StopAuthorized",
+            "seqNo": 7,
+            "transactionInfo": {"transactionId": str(uuid.uuid4()), "chargingState": "Idle", "stoppedReason": "Local"},
+            "evse": {"id": connector.number, "connectorId": 1},
+        }
+    await _shout(station, [2, str(uuid.uuid4()), action, payload])
+
+
+@misbehaviour
+async def gap_in_seq_no(station: Station, connector: Connector) -> None:
+    """Leave out two sequence numbers; 1.6 has none, so nothing happens there."""
+    if connector.transaction is not None:
+        connector.transaction.seq_no += 2
+        await station.sample(connector, "Sample.Periodic")
+
+
+@misbehaviour
+async def foreign_error_code(station: Station, connector: Connector) -> None:
+    """Answer the next CALL with an error code in the other version's spelling."""
+    code = "FormatViolation" if station.version == "1.6" else "FormationViolation"
+    _spoil(station, lambda answer: [_error(answer, code)])
+
+
+@misbehaviour
+async def error_for_the_next_call(station: Station, connector: Connector) -> None:
+    """Answer the next CALL with InternalError."""
+    _spoil(station, lambda answer: [_error(answer, "InternalError")])
+
+
+@misbehaviour
+async def twofold_answer(station: Station, connector: Connector) -> None:
+    """Answer the next CALL twice."""
+    _spoil(station, lambda answer: [answer, answer])
+
+
+@misbehaviour
+async def no_answer(station: Station, connector: Connector) -> None:
+    """Leave the next CALL without an answer."""
+    _spoil(station, lambda answer: [])
+
+
+@misbehaviour
+async def wrong_answer(station: Station, connector: Connector) -> None:
+    """Answer the next CALL with a payload that no schema allows."""
+    _spoil(station, lambda answer: [json.dumps([3, json.loads(answer)[1], {"status": 17}], separators=(",", ":"))])
+
+
+@misbehaviour
+async def sudden_end(station: Station, connector: Connector) -> None:
+    """Drop the connection without a close frame and come back as after any loss."""
+    if station.link is not None:
+        station.link.socket.transport.abort()
+        await station.offline.wait()
+        await station.come_back()
+
+
+def _spoil(station: Station, how: Callable[[str], list[str]]) -> None:
+    if station.link is not None:
+        station.link.spoil = how
+
+
+def _error(answer: str, code: str) -> str:
+    return json.dumps([4, json.loads(answer)[1], code, "misbehaving on request", {}], separators=(",", ":"))

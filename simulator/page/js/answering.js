@@ -1,0 +1,79 @@
+// Knows how a CALL from the CSMS becomes an answer: checked, decided, overridden, sent; not what an action does.
+
+/** @typedef {{answer: Payload, then?: () => void} | {error: string, why: string}} Reply */
+/** @typedef {(station: Station, request: any) => Reply} Answerer */
+
+/** Error codes whose spelling 2.x changed. @param {string} version @param {string} code */
+const spelled = (version, code) =>
+  version === "1.6"
+    ? code
+    : ({ FormationViolation: "FormatViolation", OccurenceConstraintViolation: "OccurrenceConstraintViolation" }[code] ??
+      code);
+
+/** @type {Record<Flaw["kind"], string>} */
+const FLAW_CODES = {
+  required: "OccurenceConstraintViolation",
+  type: "TypeConstraintViolation",
+  value: "PropertyConstraintViolation",
+  extra: "FormationViolation",
+};
+
+/** @param {Station} station @param {Frame} frame */
+async function answerCall(station, frame) {
+  const { id, action = "", payload = {} } = frame;
+  const { kind, seconds, code } = station.tester.overrideFor(action);
+  if (kind === "silent") return station.note("note.silent", { action });
+  const reply =
+    kind === "error"
+      ? { error: code || "InternalError", why: "on the tester's wish" }
+      : kind === "reject"
+        ? refuse(station, action)
+        : decide(station, action, payload);
+  let text = "error" in reply ? errorText(id, reply.error, reply.why) : resultText(id, reply.answer);
+  if (kind === "delay") await new Promise((resolve) => window.setTimeout(resolve, seconds * 1000));
+  if (kind === "edit") text = await station.tester.edit(action, text);
+  station.write(text);
+  // What follows from an answer comes after it, never before (1.6 section 5.17, 2.x F06.FR.04).
+  if ("then" in reply) reply.then?.();
+}
+
+/**
+ * Answer what is no readable message: 1.6 ignores all but a CALL with an id, 2.x has words for the rest
+ * (part 4 section 4.2.3).
+ * @param {Station} station @param {Frame} frame
+ */
+function complain(station, { type, id, fault = "" }) {
+  const is16 = station.settings.version === "1.6";
+  if (type === CALL && id) station.write(errorText(id, is16 ? "FormationViolation" : "RpcFrameworkError", fault));
+  else if (!is16 && type === 0) station.write(errorText("-1", "RpcFrameworkError", fault));
+  else if (!is16 && id && !(type in MESSAGE_TYPES)) station.write(errorText(id, "MessageTypeNotSupported", fault));
+}
+
+/** @param {Station} station @param {string} action @returns {Reply} */
+function refuse(station, action) {
+  const answer = station.tester.refusal(action);
+  return answer ? { answer } : { error: "GenericError", why: "rejected on the tester's wish" };
+}
+
+/** @param {Station} station @param {string} action @param {Payload} payload @returns {Reply} */
+function decide(station, action, payload) {
+  const { version } = station.settings;
+  const schema = Schemas.find(version, action);
+  if (!schema) return { error: "NotImplemented", why: `${action} is no action of OCPP ${version}` };
+  const answerer = (version === "1.6" ? ANSWERS_16 : ANSWERS_2X)[action];
+  if (!answerer) return { error: "NotSupported", why: `this station does not support ${action}` };
+  const [flaw] = Schemas.check(payload, schema);
+  if (flaw) return { error: spelled(version, FLAW_CODES[flaw.kind]), why: flaw.text.slice(0, 255) };
+  const { status } = station.boot;
+  if (status !== "Accepted") {
+    if (/^(Remote|Request)(Start|Stop)Transaction$/.test(action)) return { answer: { status: "Rejected" } };
+    if (status !== "Pending" && version !== "1.6")
+      return { error: "SecurityError", why: "the station has not been accepted yet" };
+  }
+  try {
+    return answerer(station, payload);
+  } catch (error) {
+    console.error(error);
+    return { error: "InternalError", why: String(error).slice(0, 255) };
+  }
+}

@@ -1,0 +1,154 @@
+// Knows what the station does on the CSMS's request where both versions mean the same; not how it is worded.
+
+/** @param {Station} station @param {number} id @returns {Connector | undefined} */
+const connectorOf = (station, id) => station.connectors.find((connector) => connector.id === id);
+
+/**
+ * The connector a remote start goes to: the one named, else the first that is free, one with a cable before others.
+ * @param {Station} station @param {number | undefined} id
+ */
+function startable(station, id) {
+  const free = station.connectors.filter(
+    (each) =>
+      (id === undefined || each.id === id) && each.operative && !each.fault && !each.transaction && !each.pending,
+  );
+  return free.find((each) => each.plugged) ?? free[0];
+}
+
+/**
+ * @param {Station} station @param {number} target connector or EVSE, 0 for all @param {boolean} operative
+ * @returns {Reply}
+ */
+function changeAvailability(station, target, operative) {
+  const targets = target === 0 ? station.connectors : station.connectors.filter((each) => each.id === target);
+  if (!targets.length) return { answer: { status: "Rejected" } };
+  const busy = targets.some((each) => each.transaction);
+  return {
+    answer: { status: busy ? "Scheduled" : "Accepted" },
+    then: () => {
+      if (target === 0) {
+        station.operative = operative;
+        const status = station.dialect.stationStatus();
+        if (status) station.say("StatusNotification", station.dialect.status(null, status));
+      }
+      for (const connector of targets) {
+        if (connector.transaction) {
+          connector.operativeNext = operative;
+          continue;
+        }
+        if (!operative) Object.assign(connector, { reservation: null, pending: null });
+        const changes = connector.operative !== operative;
+        connector.operative = operative;
+        // The CSMS waits for a status even when nothing changed.
+        if (!changes) connector.reported = null;
+        station.charging.sync(connector);
+      }
+    },
+  };
+}
+
+/** @param {Station} station @param {Connector | undefined} connector @param {Reservation} reservation @returns {string} */
+function reserve(station, connector, reservation) {
+  if (!connector) return "Rejected";
+  if (connector.fault) return "Faulted";
+  if (!connector.operative) return "Unavailable";
+  const same = connector.reservation?.id === reservation.id;
+  if (connector.plugged || connector.pending || connector.transaction || (connector.reservation && !same))
+    return "Occupied";
+  if (reservation.until <= station.clock.now()) return "Rejected";
+  for (const other of station.connectors) if (other.reservation?.id === reservation.id) other.reservation = null;
+  connector.reservation = reservation;
+  return "Accepted";
+}
+
+/** @param {Station} station @param {number} id @returns {Reply} */
+function cancelReservation(station, id) {
+  const connector = station.connectors.find((each) => each.reservation?.id === id);
+  if (!connector) return { answer: { status: "Rejected" } };
+  connector.reservation = null;
+  return { answer: { status: "Accepted" }, then: () => station.charging.sync(connector) };
+}
+
+/**
+ * Decide on a profile by what both versions forbid (1.6 section 3.13, 2.x K01).
+ * @param {Station} station @param {Payload} original @param {number} target
+ */
+function acceptProfile(station, original, target) {
+  const profile = readProfile(original, target);
+  const periods = profile.schedule.periods;
+  const connector = connectorOf(station, target);
+  if (target !== 0 && !connector) return false;
+  if (
+    periods.length === 0 ||
+    periods[0].start !== 0 ||
+    periods.some((each, index) => index > 0 && each.start <= periods[index - 1].start)
+  )
+    return false;
+  if (STATION_MAXIMUM.includes(profile.purpose) && target !== 0) return false;
+  if (profile.purpose === "TxProfile") {
+    const tx = connector?.transaction;
+    if (!tx || (profile.transactionId !== undefined && String(profile.transactionId) !== String(tx.id))) return false;
+  }
+  if (profile.kind === "Recurring" && !profile.recurrency) return false;
+  if (profile.stack < 0 || profile.stack > station.variables.number("ChargeProfileMaxStackLevel")) return false;
+  if (station.settings.version !== "1.6") {
+    // 2.x K01.FR.06 and FR.39: another profile of the same rank must not be valid at the same time.
+    const rival = station.profiles.all.find(
+      (other) =>
+        other.id !== profile.id &&
+        other.purpose === profile.purpose &&
+        other.target === target &&
+        other.stack === profile.stack &&
+        other.from < profile.to &&
+        profile.from < other.to,
+    );
+    if (rival) return false;
+  }
+  station.profiles.install(profile);
+  return true;
+}
+
+/** @param {Connector} connector @returns {Underway | null} */
+const underwayOf = ({ transaction }) =>
+  transaction ? { transactionId: transaction.id, startedAt: transaction.startedAt } : null;
+
+/**
+ * The periods of a composite schedule in the unit asked for; 0 stands for the whole station.
+ * @param {Station} station @param {number} target @param {number} duration @param {string} unit
+ */
+function compositePeriods(station, target, duration, unit) {
+  const { supply } = station;
+  const connector = connectorOf(station, target);
+  const whole = { ...supply, maxPower: supply.maxPower * station.connectors.length };
+  const parts = station.profiles.composite(
+    target,
+    station.clock.now(),
+    duration,
+    connector ? underwayOf(connector) : null,
+    connector ? supply : whole,
+  );
+  const divisor = unit === "W" ? 1 : (supply.kind === "dc" ? 400 : VOLTAGE) * supply.phases;
+  return parts.map(({ start, limit }) => ({
+    startPeriod: start,
+    limit: round1(limit / divisor),
+    ...(unit === "A" ? { numberPhases: supply.phases } : {}),
+  }));
+}
+
+/**
+ * Take a local list. @param {Station} station @param {number} version @param {boolean} full
+ * @param {[string, Payload | undefined][]} entries a token without data is removed
+ * @returns {string}
+ */
+function takeLocalList(station, version, full, entries) {
+  const list = station.localList;
+  if (version <= 0 || new Set(entries.map(([token]) => token)).size !== entries.length) return "Failed";
+  if (!full && version <= list.version) return "VersionMismatch";
+  if (full) list.entries = {};
+  for (const [token, data] of entries) {
+    if (data) list.entries[token] = data;
+    else delete list.entries[token];
+  }
+  list.version = version;
+  return "Accepted";
+}

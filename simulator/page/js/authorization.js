@@ -1,0 +1,28 @@
+// Knows who decides on a card: the local list, the cache or the CSMS; not what a decision starts.
+
+/**
+ * Decide on a token: the local list and the cache before the CSMS where the settings say so, or offline.
+ * @param {Station} station @param {string} token @param {string} kind
+ * @returns {Promise<{status: string, parent?: string}>}
+ */
+async function authorize(station, token, kind) {
+  const { variables } = station;
+  const listed = variables.flag("LocalAuthListEnabled") ? station.localList.entries[token] : undefined;
+  const known = listed
+    ? station.dialect.verdict(listed)
+    : variables.flag("AuthorizationCacheEnabled")
+      ? station.cache[token]
+      : undefined;
+  if (station.online()) {
+    if (known?.status === "Accepted" && variables.flag("LocalPreAuthorize")) return known;
+    const answer = await station.say("Authorize", station.dialect.authorize(token, kind));
+    if (answer?.payload) {
+      const verdict = station.dialect.verdict(answer.payload);
+      station.cache[token] = verdict;
+      return verdict;
+    }
+    if (answer) return { status: "Invalid" };
+  }
+  if (known && variables.flag("LocalAuthorizeOffline")) return known;
+  return { status: variables.flag("AllowOfflineTxForUnknownId") ? "Accepted" : "Unknown" };
+}

@@ -1,0 +1,156 @@
+// Knows one connector's condition and the status it adds up to in each version; knows no messages.
+
+/**
+ * How a token came to be authorized.
+ * @typedef {{token: string, kind: string, how: "card" | "remote", remoteStartId?: number, until: number, profile?: Payload, parent?: string}} Pending
+ */
+/**
+ * A charging transaction. `ref` is our own name for it; `id` is the CSMS's number in 1.6 (null until it answers)
+ * and ours in 2.x. Times are milliseconds since 1970.
+ * @typedef {{
+ *   ref: string, id: string | number | null, token: string, kind: string, parent?: string, startedAt: number,
+ *   meterStart: number, seqNo: number, remoteStartId?: number, reservationId?: number, accepted: boolean,
+ *   state: string, sampledAt: number, refused?: boolean, energyLimit?: number, timeLimit?: number,
+ * }} Transaction
+ */
+/** @typedef {{id: number, token: string, parent?: string, until: number}} Reservation */
+
+/** Status changes 1.6 section 4.9 allows; Faulted may go anywhere. */
+const STATUS_MATRIX = /** @type {Record<string, string[]>} */ ({
+  Available: ["Preparing", "Charging", "SuspendedEV", "SuspendedEVSE", "Reserved", "Unavailable", "Faulted"],
+  Preparing: ["Available", "Charging", "SuspendedEV", "SuspendedEVSE", "Finishing", "Faulted"],
+  Charging: ["Available", "SuspendedEV", "SuspendedEVSE", "Finishing", "Unavailable", "Faulted"],
+  SuspendedEV: ["Available", "Charging", "SuspendedEVSE", "Finishing", "Unavailable", "Faulted"],
+  SuspendedEVSE: ["Available", "Charging", "SuspendedEV", "Finishing", "Unavailable", "Faulted"],
+  Finishing: ["Available", "Preparing", "Unavailable", "Faulted"],
+  Reserved: ["Available", "Preparing", "Unavailable", "Faulted"],
+  Unavailable: ["Available", "Preparing", "Charging", "SuspendedEV", "SuspendedEVSE", "Faulted"],
+});
+
+/**
+ * The statuses to report to get from one to another by allowed changes only, the last being `to`.
+ * @param {string | null} from null when none was reported yet
+ * @param {string} to
+ * @returns {string[]}
+ */
+function statusPath(from, to) {
+  if (from === to) return [];
+  const allowed = from === null ? undefined : STATUS_MATRIX[from];
+  if (!allowed || allowed.includes(to)) return [to];
+  const between = allowed.find((step) => step !== "Faulted" && STATUS_MATRIX[step].includes(to));
+  return between ? [between, to] : [to];
+}
+
+class Connector {
+  /** @param {number} id from 1 @param {Meter} meter */
+  constructor(id, meter) {
+    this.id = id;
+    this.meter = meter;
+    this.plugged = false;
+    /** A card is being checked. */
+    this.reading = false;
+    this.locked = false;
+    /** The vehicle draws nothing though it may. */
+    this.vehiclePaused = false;
+    /** A transaction has ended and the cable is still in. */
+    this.finishing = false;
+    /** @type {string | null} the 1.6 error code of what is broken */
+    this.fault = null;
+    this.operative = true;
+    /** @type {boolean | null} what a Scheduled ChangeAvailability asked for */
+    this.operativeNext = null;
+    /** @type {Pending | null} */
+    this.pending = null;
+    /** @type {Transaction | null} */
+    this.transaction = null;
+    /** @type {Reservation | null} */
+    this.reservation = null;
+    /** @type {string | null} what the CSMS was told last, null when nothing */
+    this.reported = null;
+    /** @type {{energy: number, seconds: number} | null} how the latest session ended, Wh and s */
+    this.last = null;
+    /** The limit in force, watts; Infinity without one. */
+    this.limit = Infinity;
+    /** @type {{at: number, power: number, limit: number, energy: number}[]} for the chart */
+    this.history = [];
+  }
+
+  /** What the power path does within a transaction (2.x ChargingStateEnumType). */
+  chargingState() {
+    if (!this.plugged) return "Idle";
+    if (this.transaction?.refused) return "SuspendedEVSE";
+    if (!this.transaction?.accepted || this.fault) return "EVConnected";
+    if (this.limit <= 0) return "SuspendedEVSE";
+    return this.vehiclePaused || this.meter.soc >= 100 ? "SuspendedEV" : "Charging";
+  }
+
+  /** The status in the words of 1.6. */
+  status16() {
+    if (this.fault) return "Faulted";
+    if (this.plugged && (this.transaction?.accepted || this.transaction?.refused)) return this.chargingState();
+    if (this.transaction) return "Preparing";
+    if (!this.operative) return "Unavailable";
+    if (this.finishing) return "Finishing";
+    if (this.plugged || this.pending) return "Preparing";
+    return this.reservation ? "Reserved" : "Available";
+  }
+
+  /** The status in the words of 2.x. */
+  status2x() {
+    if (this.fault) return "Faulted";
+    if (this.transaction) return "Occupied";
+    if (!this.operative) return "Unavailable";
+    if (this.plugged) return "Occupied";
+    return this.reservation ? "Reserved" : "Available";
+  }
+
+  /** Watt-hours delivered in this transaction, or the one just ended. */
+  delivered() {
+    return this.transaction ? Math.max(0, this.meter.register - this.transaction.meterStart) : 0;
+  }
+
+  /** Whether the contactor is closed. */
+  energised() {
+    return this.chargingState() === "Charging";
+  }
+
+  saved() {
+    const {
+      id,
+      plugged,
+      locked,
+      vehiclePaused,
+      finishing,
+      fault,
+      operative,
+      operativeNext,
+      pending,
+      transaction,
+      reservation,
+      reported,
+      last,
+    } = this;
+    return {
+      id,
+      plugged,
+      locked,
+      vehiclePaused,
+      finishing,
+      fault,
+      operative,
+      operativeNext,
+      pending,
+      transaction,
+      reservation,
+      reported,
+      last,
+      meter: this.meter.saved(),
+    };
+  }
+
+  /** @param {Payload} saved */
+  restore({ meter, ...saved }) {
+    Object.assign(this, saved);
+    Object.assign(this.meter, meter, { power: 0 });
+  }
+}

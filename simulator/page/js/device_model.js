@@ -1,0 +1,185 @@
+// Knows the 2.x device model: reading, setting and reporting variables (B05 to B08); not what the values do.
+
+/** @typedef {{name: string, instance?: string, evse?: {id: number, connectorId?: number}}} ComponentName */
+/** @typedef {{component: ComponentName, variable: {name: string, instance?: string}, attributeType?: string, attributeValue?: string}} VariableQuery */
+
+/** Add what the station knows of itself to its variables. @param {Station} station */
+function describeStation(station) {
+  const { variables } = station;
+  variables.all = variables.all.filter((each) => !each.live);
+  /** @param {Omit<Variable, "value" | "access">} variable */
+  const add = (variable) => variables.add({ value: "", access: "R", ...variable });
+  add({ key: "NumberOfConnectors", type: "integer", live: () => String(station.connectors.length) });
+  add({ component: "ChargingStation", variable: "Model", type: "string", live: () => station.identity.model });
+  add({ component: "ChargingStation", variable: "VendorName", type: "string", live: () => station.identity.vendor });
+  add({ component: "ChargingStation", variable: "Available", type: "boolean", live: () => "true" });
+  add({
+    component: "ChargingStation",
+    variable: "AvailabilityState",
+    type: "option",
+    values: "Available,Unavailable",
+    live: () => (station.operative ? "Available" : "Unavailable"),
+  });
+  add({
+    component: "ChargingStation",
+    variable: "SupplyPhases",
+    type: "integer",
+    live: () => String(station.supply.phases),
+  });
+  add({ component: "ClockCtrlr", variable: "DateTime", type: "string", live: () => station.clock.stamp() });
+  for (const connector of station.connectors) {
+    const evse = connector.id;
+    add({ component: "EVSE", evse, variable: "Available", type: "boolean", live: () => "true" });
+    add({
+      component: "EVSE",
+      evse,
+      variable: "AvailabilityState",
+      type: "option",
+      values: "Available,Occupied,Reserved,Unavailable,Faulted",
+      live: () => connector.status2x(),
+    });
+    add({
+      component: "EVSE",
+      evse,
+      variable: "Power",
+      type: "integer",
+      unit: "W",
+      live: () => String(Math.round(connector.meter.power)),
+    });
+    add({
+      component: "EVSE",
+      evse,
+      variable: "SupplyPhases",
+      type: "integer",
+      live: () => String(station.supply.phases),
+    });
+  }
+}
+
+/** @param {Variable} each @returns {ComponentName} */
+const componentOf = (each) => ({
+  name: each.component ?? "",
+  ...(each.evse === undefined ? {} : { evse: { id: each.evse } }),
+});
+/** @param {Variable} each */
+const variableOf = (each) => ({ name: each.variable ?? "", ...(each.instance ? { instance: each.instance } : {}) });
+/** Names are compared without regard to case (part 1 section 4.2). @param {string} [a] @param {string} [b] */
+const sameName = (a, b) => (a ?? "").toLowerCase() === (b ?? "").toLowerCase();
+
+/** @param {Station} station @param {VariableQuery} query @returns {Variable | "UnknownComponent" | "UnknownVariable"} */
+function lookUp(station, { component, variable }) {
+  const inComponent = station.variables.all.filter(
+    (each) =>
+      each.component &&
+      sameName(each.component, component.name) &&
+      !component.instance &&
+      each.evse === component.evse?.id &&
+      component.evse?.connectorId === undefined,
+  );
+  if (!inComponent.length) return "UnknownComponent";
+  return (
+    inComponent.find((each) => sameName(each.variable, variable.name) && sameName(each.instance, variable.instance)) ??
+    "UnknownVariable"
+  );
+}
+
+/** @param {Station} station @param {{getVariableData: VariableQuery[]}} request @returns {Reply} */
+function getVariables(station, { getVariableData }) {
+  const getVariableResult = getVariableData.map((query) => {
+    const { component, variable, attributeType } = query;
+    const echo = { component, variable, ...(attributeType ? { attributeType } : {}) };
+    const found = lookUp(station, query);
+    if (typeof found === "string") return { attributeStatus: found, ...echo };
+    if (attributeType && attributeType !== "Actual") return { attributeStatus: "NotSupportedAttributeType", ...echo };
+    if (found.access === "W") return { attributeStatus: "Rejected", ...echo };
+    return { attributeStatus: "Accepted", attributeValue: found.live?.() ?? found.value, ...echo };
+  });
+  return { answer: { getVariableResult } };
+}
+
+/** @param {Station} station @param {{setVariableData: VariableQuery[]}} request @returns {Reply} */
+function setVariables(station, { setVariableData }) {
+  const setVariableResult = setVariableData.map((query) => {
+    const { component, variable, attributeType } = query;
+    const echo = { component, variable, ...(attributeType ? { attributeType } : {}) };
+    const found = lookUp(station, query);
+    if (typeof found === "string") return { attributeStatus: found, ...echo };
+    if (attributeType && attributeType !== "Actual") return { attributeStatus: "NotSupportedAttributeType", ...echo };
+    const outcome = station.variables.set(found, query.attributeValue ?? "");
+    return { attributeStatus: outcome === "Accepted" ? "Accepted" : "Rejected", ...echo };
+  });
+  return { answer: { setVariableResult } };
+}
+
+/** @type {Record<Variable["type"], string>} */
+const DATA_TYPES = {
+  integer: "integer",
+  boolean: "boolean",
+  string: "string",
+  list: "MemberList",
+  option: "OptionList",
+};
+/** @type {Record<Variable["access"], string>} */
+const MUTABILITY = { R: "ReadOnly", W: "WriteOnly", RW: "ReadWrite" };
+const REPORT_SIZE = 20;
+
+/** Send NotifyReport in parts numbered from 0 (B07.FR.04, FR.10). @param {Station} station @param {number} requestId @param {Variable[]} found */
+function report(station, requestId, found) {
+  for (let seqNo = 0; seqNo * REPORT_SIZE < found.length; seqNo += 1) {
+    const part = found.slice(seqNo * REPORT_SIZE, (seqNo + 1) * REPORT_SIZE);
+    const more = (seqNo + 1) * REPORT_SIZE < found.length;
+    const reportData = part.map((each) => ({
+      component: componentOf(each),
+      variable: variableOf(each),
+      variableAttribute: [
+        {
+          type: "Actual",
+          ...(each.access === "W" ? {} : { value: each.live?.() ?? each.value }),
+          mutability: MUTABILITY[each.access],
+        },
+      ],
+      variableCharacteristics: {
+        dataType: DATA_TYPES[each.type],
+        supportsMonitoring: false,
+        ...(each.unit ? { unit: each.unit } : {}),
+        ...(each.values ? { valuesList: each.values } : {}),
+      },
+    }));
+    station.say(
+      "NotifyReport",
+      { requestId, generatedAt: station.clock.stamp(), seqNo, ...(more ? { tbc: true } : {}), reportData },
+      { asked: true },
+    );
+  }
+}
+
+/** @param {Station} station @param {{requestId: number, reportBase: string}} request @returns {Reply} */
+function baseReport(station, { requestId, reportBase }) {
+  const all = station.variables.all.filter((each) => each.component);
+  const found =
+    reportBase === "ConfigurationInventory"
+      ? all.filter((each) => each.access !== "R")
+      : reportBase === "SummaryInventory"
+        ? all.filter((each) => /^Available|^AvailabilityState$/.test(each.variable ?? ""))
+        : all;
+  return { answer: { status: "Accepted" }, then: () => report(station, requestId, found) };
+}
+
+/** @param {Station} station @param {{requestId: number, componentVariable?: {component: ComponentName, variable?: {name: string}}[], componentCriteria?: string[]}} request @returns {Reply} */
+function customReport(station, { requestId, componentVariable, componentCriteria }) {
+  const wanted = station.variables.all.filter(
+    (each) =>
+      each.component &&
+      (!componentVariable ||
+        componentVariable.some(
+          ({ component, variable }) =>
+            sameName(each.component, component.name) &&
+            (component.evse === undefined || component.evse.id === each.evse) &&
+            (!variable || sameName(each.variable, variable.name)),
+        )),
+  );
+  // Nothing here has a problem, and every component is active, available and enabled.
+  const found = componentCriteria?.length && componentCriteria.every((each) => each === "Problem") ? [] : wanted;
+  if (!found.length) return { answer: { status: "EmptyResultSet" } };
+  return { answer: { status: "Accepted" }, then: () => report(station, requestId, found) };
+}

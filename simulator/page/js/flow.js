@@ -1,0 +1,65 @@
+// Knows what time brings: power that flows, samples that are due, waits that run out; not what a person does.
+
+class Flow {
+  /** @param {Station} station @param {Charging} charging */
+  constructor(station, charging) {
+    this.station = station;
+    this.charging = charging;
+    this.lastTick = 0;
+  }
+
+  /** @param {number} now milliseconds since 1970 */
+  tick(now) {
+    // After a sleep of the machine no energy has flowed.
+    const seconds = Math.min(5, Math.max(0, (now - (this.lastTick || now)) / 1000));
+    this.lastTick = now;
+    const charging = this.station.connectors.filter((each) => each.transaction).length;
+    for (const connector of this.station.connectors) {
+      this.#flow(connector, now, seconds, charging);
+      this.#expire(connector, now);
+    }
+  }
+
+  /** @param {Connector} connector @param {number} now @param {number} seconds @param {number} sharers */
+  #flow(connector, now, seconds, sharers) {
+    const { station } = this;
+    const { supply, variables } = station;
+    const { meter, transaction: tx } = connector;
+    const underway = tx && { transactionId: tx.id, startedAt: tx.startedAt };
+    connector.limit = station.profiles.limit(connector.id, now, underway ?? null, supply, sharers);
+    const target = connector.energised() ? Math.min(meter.demand(supply), connector.limit, supply.maxPower) : 0;
+    meter.advance(seconds, target, supply);
+    if (!tx) return;
+    this.charging.sync(connector);
+    const energy = meter.register - tx.meterStart;
+    connector.history.push({ at: now, power: meter.power, limit: Math.min(connector.limit, supply.maxPower), energy });
+    if (connector.history.length > 2400) connector.history = connector.history.filter((_, index) => index % 2);
+    const interval = variables.number("MeterValueSampleInterval") * 1000;
+    if (interval > 0 && now - tx.sampledAt >= interval && (tx.accepted || !station.online())) {
+      // Stay on the beat, whatever the timer's jitter, unless a beat was slept through.
+      tx.sampledAt = now - tx.sampledAt < 2 * interval ? tx.sampledAt + interval : now;
+      station.dialect.sampled(connector, tx, "Sample.Periodic", variables.list("MeterValuesSampledData"));
+      station.tester.afterSample(connector);
+    }
+    const aligned = variables.number("ClockAlignedDataInterval") * 1000;
+    if (aligned > 0 && Math.floor(now / aligned) !== Math.floor((now - seconds * 1000) / aligned)) {
+      station.dialect.sampled(connector, tx, "Sample.Clock", variables.list("MeterValuesAlignedData"));
+    }
+    if (tx.energyLimit && energy >= tx.energyLimit) this.charging.stop(connector, "energy");
+    else if (tx.timeLimit && now - tx.startedAt >= tx.timeLimit * 1000) this.charging.stop(connector, "time");
+  }
+
+  /** @param {Connector} connector @param {number} now */
+  #expire(connector, now) {
+    const { station } = this;
+    if (connector.pending && Date.now() >= connector.pending.until) {
+      connector.pending = null;
+      station.note("note.timeout", { connector: String(connector.id) });
+      this.charging.sync(connector);
+    }
+    const tx = connector.transaction;
+    if (tx?.state === "Idle" && now - tx.startedAt >= station.variables.number("ConnectionTimeOut") * 1000)
+      this.charging.stop(connector, "timeout");
+    if (connector.reservation && now >= connector.reservation.until) station.sequences.reservationExpired(connector);
+  }
+}

@@ -1,0 +1,33 @@
+// Knows which language is shown and how a sentence is filled in; the sentences are in i18n_en.js and i18n_tr.js.
+
+/** @type {Record<string, Record<string, string>>} */
+const SENTENCES = { en: ENGLISH, tr: TURKISH };
+let language = "en";
+
+/**
+ * The sentence for a key in the language shown; {names} in it are filled in.
+ * @param {string} key @param {Record<string, string>} [values]
+ */
+function t(key, values = {}) {
+  const sentence = SENTENCES[language][key] ?? ENGLISH[key] ?? key;
+  return sentence.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+}
+
+/** @param {number} value @param {number} digits */
+const figure = (value, digits) =>
+  value.toLocaleString(language, { minimumFractionDigits: digits, maximumFractionDigits: digits, useGrouping: true });
+
+/** @param {string} wanted "en", "tr" or "" for the browser's own */
+function speak(wanted) {
+  language = wanted in SENTENCES ? wanted : navigator.language.toLowerCase().startsWith("tr") ? "tr" : "en";
+  document.documentElement.lang = language;
+  document.title = t("title");
+  for (const element of document.querySelectorAll("[data-t]"))
+    element.textContent = t(element.getAttribute("data-t") ?? "");
+  for (const element of document.querySelectorAll("[data-t-label]"))
+    element.setAttribute("aria-label", t(element.getAttribute("data-t-label") ?? ""));
+  for (const element of document.querySelectorAll("[data-t-title]"))
+    element.setAttribute("title", t(element.getAttribute("data-t-title") ?? ""));
+  for (const element of document.querySelectorAll("[data-t-hint]"))
+    element.setAttribute("placeholder", t(element.getAttribute("data-t-hint") ?? ""));
+}

@@ -1,0 +1,113 @@
+// Knows the WebSocket and when to try again; knows nothing of OCPP beyond its subprotocol names.
+
+/** @typedef {"closed" | "connecting" | "open" | "waiting"} LinkState */
+/**
+ * What a link asks and tells. `backOff` gives the least wait in seconds, how often it doubles, and the
+ * random range added to it (OCPP 2.0.1 part 4, section 5.3).
+ * @typedef {{
+ *   onOpen: () => void, onText: (text: string) => void, onState: () => void,
+ *   onClose: (code: number, reason: string, wasOpen: boolean) => void,
+ *   backOff: () => {minimum: number, repeats: number, random: number},
+ * }} LinkOwner
+ */
+
+class Link {
+  /** @param {LinkOwner} owner */
+  constructor(owner) {
+    this.owner = owner;
+    /** @type {LinkState} */
+    this.state = "closed";
+    /** @type {WebSocket | null} */
+    this.socket = null;
+    this.url = "";
+    this.subprotocol = "";
+    this.reconnect = true;
+    this.attempts = 0;
+    /** When the next attempt is due, milliseconds since 1970; 0 when none is. */
+    this.retryAt = 0;
+    this.timer = 0;
+  }
+
+  /** @param {string} url @param {string} subprotocol @param {boolean} reconnect */
+  connect(url, subprotocol, reconnect) {
+    this.disconnect();
+    Object.assign(this, { url, subprotocol, reconnect, attempts: 0 });
+    this.#open();
+  }
+
+  #open() {
+    this.retryAt = 0;
+    this.#become("connecting");
+    const socket = new WebSocket(this.url, [this.subprotocol]);
+    this.socket = socket;
+    let wasOpen = false;
+    socket.onopen = () => {
+      wasOpen = true;
+      this.#become("open");
+      this.owner.onOpen();
+    };
+    socket.onmessage = (event) => {
+      if (socket !== this.socket) return;
+      this.owner.onText(typeof event.data === "string" ? event.data : "<binary>");
+    };
+    socket.onclose = (event) => {
+      if (socket !== this.socket) return;
+      this.socket = null;
+      this.owner.onClose(event.code, event.reason, wasOpen);
+      if (this.reconnect) this.#retryLater();
+      else this.#become("closed");
+    };
+  }
+
+  /** The waits grow with every attempt, so that a CSMS that comes back is not stormed. */
+  #retryLater() {
+    const { minimum, repeats, random } = this.owner.backOff();
+    const wait = minimum * 2 ** Math.min(this.attempts, repeats) + Math.random() * random;
+    this.attempts += 1;
+    this.retryAt = Date.now() + wait * 1000;
+    this.timer = window.setTimeout(() => this.#open(), wait * 1000);
+    this.#become("waiting");
+  }
+
+  /** The CSMS has accepted us: the next loss starts from the shortest wait again. */
+  settled() {
+    this.attempts = 0;
+  }
+
+  /**
+   * Hand one text to the socket.
+   * @param {string} text
+   * @returns {boolean} false when there is no open socket
+   */
+  send(text) {
+    if (this.state !== "open" || this.socket?.readyState !== WebSocket.OPEN) return false;
+    this.socket.send(text);
+    return true;
+  }
+
+  /** Close for good: no reconnect until `connect` is called. @param {number} code @param {string} reason */
+  disconnect(code = 1000, reason = "") {
+    window.clearTimeout(this.timer);
+    this.retryAt = 0;
+    const socket = this.socket;
+    this.socket = null;
+    if (socket) {
+      const wasOpen = this.state === "open";
+      socket.close(code, reason);
+      this.owner.onClose(code, reason, wasOpen);
+    }
+    this.#become("closed");
+  }
+
+  /** Lose the connection as a bad cable does, then come back by the reconnect rules. */
+  drop() {
+    this.socket?.close(3001, "connection dropped on purpose");
+  }
+
+  /** @param {LinkState} state */
+  #become(state) {
+    if (this.state === state) return;
+    this.state = state;
+    this.owner.onState();
+  }
+}

@@ -1,0 +1,81 @@
+// Knows a vehicle's battery and a connector's energy register and how power flows between them; not who asks.
+
+/** Watts a second: from nothing to 7.4 kW in six seconds, as an on-board charger ramps. */
+const RAMP = 7_400 / 6;
+const VOLTAGE = 230;
+
+/**
+ * What the electrical side of a connector is. `kind` "ac" holds its power to the end, "dc" tapers.
+ * @typedef {{kind: "ac" | "dc", maxPower: number, phases: number, batteryWh: number}} Supply
+ */
+
+class Meter {
+  /** @param {number} register watt-hours counted in the meter's life */
+  constructor(register) {
+    this.register = register;
+    this.power = 0;
+    this.soc = 20 + Math.floor(Math.random() * 25);
+    this.misread = 0;
+  }
+
+  /**
+   * What the vehicle would take now, in watts: flat for AC, falling with the state of charge for DC.
+   * @param {Supply} supply
+   */
+  demand(supply) {
+    if (this.soc >= 100) return 0;
+    if (supply.kind === "ac") return supply.maxPower * (this.soc < 97 ? 1 : (100 - this.soc) / 3 + 0.05);
+    if (this.soc < 8) return supply.maxPower * (0.55 + 0.055 * this.soc);
+    if (this.soc < 55) return supply.maxPower;
+    return supply.maxPower * Math.max(0.08, 1 - (this.soc - 55) / 48);
+  }
+
+  /**
+   * Let time pass.
+   * @param {number} seconds @param {number} target watts to go towards @param {Supply} supply
+   */
+  advance(seconds, target, supply) {
+    const step = RAMP * Math.max(1, supply.maxPower / 7_400) * seconds;
+    const before = this.power;
+    // Up at the vehicle's pace; down at once, for a limit is a limit.
+    this.power = target > before ? Math.min(target, before + step) : target;
+    const energy = (((before + this.power) / 2) * seconds) / 3600;
+    this.register += energy;
+    if (supply.batteryWh > 0) this.soc = Math.min(100, this.soc + (energy / supply.batteryWh) * 100);
+  }
+
+  /** The register in whole watt-hours: every message rounds down alike, so what is sent never falls. */
+  reading() {
+    return Math.floor(this.register) - this.misread;
+  }
+
+  /**
+   * One reading per measurand asked for, version-neutral; unknown measurands are left out.
+   * @param {string[]} measurands @param {Supply} supply
+   * @returns {{measurand: string, value: number, unit?: string, location?: string, phase?: string}[]}
+   */
+  sample(measurands, supply) {
+    const volts = supply.kind === "dc" ? 400 : VOLTAGE;
+    const amps = this.power / (supply.kind === "dc" ? volts : volts * supply.phases);
+    /** @type {Record<string, {value: number, unit?: string, location?: string}>} */
+    const all = {
+      "Energy.Active.Import.Register": { value: this.reading(), unit: "Wh", location: "Outlet" },
+      "Power.Active.Import": { value: Math.round(this.power), unit: "W", location: "Outlet" },
+      "Power.Offered": { value: Math.round(supply.maxPower), unit: "W", location: "Outlet" },
+      "Current.Import": { value: round1(amps), unit: "A", location: "Outlet" },
+      "Current.Offered": { value: round1(supply.maxPower / (volts * supply.phases)), unit: "A", location: "Outlet" },
+      Voltage: { value: volts, unit: "V", location: "Outlet" },
+      Frequency: { value: 50 },
+      Temperature: { value: 31, unit: "Celsius", location: "Body" },
+      SoC: { value: Math.round(this.soc), unit: "Percent", location: "EV" },
+    };
+    return measurands.filter((name) => name in all).map((measurand) => ({ measurand, ...all[measurand] }));
+  }
+
+  saved() {
+    return { register: this.register, power: this.power, soc: this.soc };
+  }
+}
+
+/** @param {number} value */
+const round1 = (value) => Math.round(value * 10) / 10;

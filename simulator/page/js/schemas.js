@@ -1,0 +1,106 @@
+// Knows the JSON schemas inlined in the page: what a payload breaks, what a form needs; not what a field means.
+
+/** @typedef {Record<string, any>} Schema */
+/** @typedef {{path: string, kind: "required" | "type" | "value" | "extra", text: string}} Flaw */
+
+const Schemas = {
+  /** @type {Record<string, Record<string, Schema>>} */
+  parsed: {},
+
+  /** The request schemas of a version by action; parsed when first needed. @param {string} version */
+  of(version) {
+    Schemas.parsed[version] ??= JSON.parse(document.getElementById(`schemas-${version}`)?.textContent ?? "{}");
+    return Schemas.parsed[version];
+  },
+
+  /** @param {string} version @param {string} action @returns {Schema | undefined} */
+  find(version, action) {
+    const all = Schemas.of(version);
+    return Object.hasOwn(all, action) ? all[action] : undefined;
+  },
+
+  /** Follow `$ref` within one schema. @param {Schema} schema @param {Schema} root @returns {Schema} */
+  resolve(schema, root) {
+    const name = schema.$ref?.match(/^#\/definitions\/(.+)$/)?.[1];
+    return name
+      ? { ...root.definitions[name], description: schema.description ?? root.definitions[name].description }
+      : schema;
+  },
+
+  /**
+   * What is wrong with a value by a schema, in the order of the schema.
+   * @param {any} value @param {Schema} schema @param {Schema} [root] @param {string} [path]
+   * @returns {Flaw[]}
+   */
+  check(value, schema, root = schema, path = "") {
+    const rule = Schemas.resolve(schema, root);
+    const where = path || "payload";
+    if (rule.type && !matchesType(value, rule.type))
+      return [{ path, kind: "type", text: `${where} must be ${rule.type}` }];
+    if (rule.enum && !rule.enum.includes(value))
+      return [{ path, kind: "value", text: `${where} must be one of ${rule.enum.join(", ")}` }];
+    /** @type {Flaw[]} */
+    const flaws = [];
+    if (typeof value === "string") {
+      if (value.length > (rule.maxLength ?? Infinity))
+        flaws.push({ path, kind: "value", text: `${where} is longer than ${rule.maxLength}` });
+      if (rule.format === "date-time" && Number.isNaN(Date.parse(value)))
+        flaws.push({ path, kind: "value", text: `${where} is not a date-time` });
+    } else if (typeof value === "number") {
+      if (value < (rule.minimum ?? -Infinity) || value > (rule.maximum ?? Infinity))
+        flaws.push({ path, kind: "value", text: `${where} is out of range` });
+    } else if (Array.isArray(value)) {
+      if (value.length < (rule.minItems ?? 0) || value.length > (rule.maxItems ?? Infinity)) {
+        flaws.push({
+          path,
+          kind: "value",
+          text: `${where} must have ${rule.minItems ?? 0} to ${rule.maxItems ?? "any number of"} items`,
+        });
+      }
+      value.forEach((item, index) => flaws.push(...Schemas.check(item, rule.items ?? {}, root, `${path}/${index}`)));
+    } else if (isObject(value)) {
+      for (const name of rule.required ?? []) {
+        if (!(name in value))
+          flaws.push({ path: `${path}/${name}`, kind: "required", text: `${path}/${name} is missing` });
+      }
+      for (const [name, member] of Object.entries(value)) {
+        const inner = rule.properties && Object.hasOwn(rule.properties, name) ? rule.properties[name] : undefined;
+        if (inner) flaws.push(...Schemas.check(member, inner, root, `${path}/${name}`));
+        else if (rule.additionalProperties === false)
+          flaws.push({ path: `${path}/${name}`, kind: "extra", text: `${path}/${name} is not known` });
+      }
+    }
+    return flaws;
+  },
+
+  /**
+   * The least payload a schema accepts, to start typing from.
+   * @param {Schema} schema @param {Schema} [root] @param {string} [name]
+   * @returns {any}
+   */
+  example(schema, root = schema, name = "") {
+    const rule = Schemas.resolve(schema, root);
+    if (rule.enum) return rule.enum[0];
+    if (rule.type === "object") {
+      return Object.fromEntries(
+        (rule.required ?? []).map((/** @type {string} */ each) => [
+          each,
+          Schemas.example(rule.properties[each], root, each),
+        ]),
+      );
+    }
+    if (rule.type === "array") return [Schemas.example(rule.items ?? {}, root)];
+    if (rule.type === "boolean") return false;
+    if (rule.type === "integer" || rule.type === "number") return /connectorId|evseId|^id$/.test(name) ? 1 : 0;
+    if (rule.format === "date-time") return new Date().toISOString();
+    return "";
+  },
+};
+
+/** @param {any} value @param {string} type */
+function matchesType(value, type) {
+  if (type === "integer") return Number.isInteger(value);
+  if (type === "array") return Array.isArray(value);
+  if (type === "object") return isObject(value);
+  return typeof value === type;
+}

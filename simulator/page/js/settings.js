@@ -1,0 +1,124 @@
+// Knows what a user can set and how a link or the browser carries it; knows no station.
+
+/**
+ * @typedef {{
+ *   url: string, id: string, version: string, connectors: number, kind: "ac" | "dc", maxPower: number, phases: number,
+ *   batteryWh: number, token: string, tokenType: string, reconnect: boolean, sampleInterval: number, energyLimit: number,
+ *   timeLimit: number, vendor: string, model: string, autostart: string, lang: string, theme: string,
+ * }} Settings
+ */
+
+/** @type {Settings} */
+const DEFAULT_SETTINGS = {
+  url: "ws://localhost:9000/CHARGER-001",
+  id: "CHARGER-001",
+  version: "1.6",
+  connectors: 2,
+  kind: "ac",
+  maxPower: 7400,
+  phases: 1,
+  batteryWh: 60_000,
+  token: "CARD-001",
+  tokenType: "ISO14443",
+  reconnect: true,
+  sampleInterval: 5,
+  energyLimit: 0,
+  timeLimit: 0,
+  vendor: "ChargeSentinel",
+  model: "Browser",
+  autostart: "",
+  lang: "",
+  theme: "",
+};
+
+const SETTINGS_KEY = "chargesentinel.settings";
+
+/** Storage may be forbidden; the page then forgets, and works. @param {() => any} use */
+function withStorage(use) {
+  try {
+    return use();
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * The settings of this browser, overridden by the link's.
+ * @param {string} search the link's query
+ * @returns {Settings}
+ */
+function loadSettings(search) {
+  const kept = withStorage(() => JSON.parse(localStorage.getItem(SETTINGS_KEY) ?? "{}")) ?? {};
+  /** @type {Record<string, any>} */
+  const settings = { ...DEFAULT_SETTINGS, autostart: "" };
+  const link = new URLSearchParams(search);
+  for (const [name, standard] of Object.entries(DEFAULT_SETTINGS)) {
+    if (typeof kept[name] === typeof standard && name !== "autostart") settings[name] = kept[name];
+    const given = link.get(name);
+    if (given === null) continue;
+    if (typeof standard === "number") settings[name] = Number(given) || standard;
+    else if (typeof standard === "boolean") settings[name] = given !== "false" && given !== "0";
+    else settings[name] = given;
+  }
+  if (link.has("url") && !link.has("id")) settings.id = lastSegment(settings.url) || settings.id;
+  if (!(settings.version in SUBPROTOCOLS)) settings.version = "1.6";
+  settings.connectors = Math.min(4, Math.max(1, Math.round(settings.connectors)));
+  settings.kind = settings.kind === "dc" ? "dc" : "ac";
+  settings.phases = settings.phases === 3 ? 3 : 1;
+  if (!["", "light", "dark"].includes(settings.theme)) settings.theme = "";
+  return /** @type {Settings} */ (settings);
+}
+
+/** @param {Settings} settings */
+function keepSettings(settings) {
+  withStorage(() => localStorage.setItem(SETTINGS_KEY, JSON.stringify(settings)));
+}
+
+/** A link that opens this page with these settings; a password is never part of it. @param {Settings} settings */
+function settingsLink(settings) {
+  const link = new URLSearchParams();
+  for (const [name, standard] of Object.entries(DEFAULT_SETTINGS)) {
+    const value = /** @type {any} */ (settings)[name];
+    if (value !== standard || ["url", "id", "version"].includes(name)) link.set(name, String(value));
+  }
+  return `${location.href.split(/[?#]/)[0]}?${link}`;
+}
+
+/** @param {string} url */
+function lastSegment(url) {
+  const segment =
+    url
+      .split(/[?#]/)[0]
+      .replace(/^wss?:\/\/[^/]*/, "")
+      .split("/")
+      .pop() ?? "";
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment;
+  }
+}
+
+/**
+ * The address to connect to: the charge point's id is the last part of its path (OCPP-J section 3.1.1).
+ * @param {string} url @param {string} id @param {string} password
+ * @returns {{address: string} | {fault: string}} `fault` names the sentence to show
+ */
+function connectAddress(url, id, password) {
+  let address = url.trim();
+  if (!/^wss?:\/\//i.test(address)) return { fault: "fault.scheme" };
+  if (!id) return { fault: "fault.id" };
+  if (/\s/.test(address)) return { fault: "fault.url" };
+  if (lastSegment(address) !== id) address = `${address.replace(/\/+$/, "")}/${encodeURIComponent(id)}`;
+  try {
+    const parsed = new URL(address);
+    if (password) {
+      parsed.username = encodeURIComponent(id);
+      parsed.password = encodeURIComponent(password);
+    }
+    parsed.hash = "";
+    return { address: parsed.href };
+  } catch {
+    return { fault: "fault.url" };
+  }
+}

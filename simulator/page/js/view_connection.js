@@ -1,0 +1,110 @@
+// Knows the connection panel and the badge: settings in and out, Connect and Disconnect; nothing of charging.
+
+class ConnectionView {
+  /** @param {Station} station */
+  constructor(station) {
+    this.station = station;
+    this.form = byId("connection-form");
+    this.more = byId("station-form");
+    this.#show();
+    this.form.addEventListener("submit", (/** @type {Event} */ event) => {
+      event.preventDefault();
+      this.connect();
+    });
+    // The id is the last part of the address; where it was so, both change together.
+    const together = () => lastSegment(this.station.settings.url) === this.station.settings.id;
+    byId("url").addEventListener("change", () => {
+      const id = lastSegment(byId("url").value.trim());
+      if (id && together()) byId("id").value = id;
+    });
+    byId("id").addEventListener("change", () => {
+      if (together())
+        byId("url").value = byId("url").value.replace(/[^/]*$/, encodeURIComponent(byId("id").value.trim()));
+    });
+    byId("password").addEventListener("input", () => {
+      byId("password-hint").hidden = !byId("password").value;
+      setText(byId("password-hint"), t(location.protocol === "file:" ? "password.file" : "password.hint"));
+      this.station.password = byId("password").value;
+    });
+    for (const form of [this.form, this.more]) form.addEventListener("change", () => this.take());
+    byId("disconnect").addEventListener("click", () => this.station.disconnect());
+    byId("power-cycle").addEventListener("click", () => this.station.powerCycle());
+    byId("copy-link").addEventListener("click", async (/** @type {any} */ event) => {
+      await copyText(settingsLink(this.station.settings));
+      setText(event.target, t("copied"));
+      window.setTimeout(() => setText(event.target, t("copylink")), 1500);
+    });
+  }
+
+  #show() {
+    const { settings } = this.station;
+    for (const name of ["url", "id"]) byId(name).value = /** @type {any} */ (settings)[name];
+    this.form.elements.version.value = settings.version;
+    byId("reconnect").checked = settings.reconnect;
+    const shown = /** @type {any} */ ({
+      ...settings,
+      maxPower: settings.maxPower / 1000,
+      batteryWh: settings.batteryWh / 1000,
+    });
+    for (const input of this.more.elements) input.value = shown[input.name];
+  }
+
+  /** Read the forms into the settings. @returns {boolean} false when something is out of range */
+  take() {
+    this.#complain(this.more.checkValidity() ? null : "fault.settings");
+    if (!this.more.checkValidity()) return false;
+    const more = Object.fromEntries(new FormData(this.more));
+    const number = (/** @type {string} */ name) => Number(more[name]);
+    /** @type {Settings} */
+    const settings = {
+      ...this.station.settings,
+      url: byId("url").value.trim(),
+      id: byId("id").value.trim(),
+      version: this.form.elements.version.value,
+      reconnect: byId("reconnect").checked,
+      kind: more.kind === "dc" ? "dc" : "ac",
+      phases: number("phases"),
+      maxPower: Math.round(number("maxPower") * 1000),
+      batteryWh: Math.round(number("batteryWh") * 1000),
+      sampleInterval: number("sampleInterval"),
+      connectors: number("connectors"),
+      energyLimit: number("energyLimit"),
+      timeLimit: number("timeLimit"),
+      vendor: String(more.vendor),
+      model: String(more.model),
+    };
+    this.station.configure(settings);
+    this.station.link.reconnect = settings.reconnect;
+    keepSettings(settings);
+    return true;
+  }
+
+  connect() {
+    if (this.take()) this.#complain(this.station.connect());
+  }
+
+  /** @param {string | null} key */
+  #complain(key) {
+    byId("connection-fault").hidden = !key;
+    setText(byId("connection-fault"), key ? t(key) : "");
+  }
+
+  draw() {
+    const { link, boot, wanted } = this.station;
+    const state =
+      link.state !== "open" || boot.status === "Accepted"
+        ? link.state
+        : boot.status === "Pending" || boot.status === "Rejected"
+          ? boot.status.toLowerCase()
+          : "boot";
+    byId("state").dataset.state = state === "pending" || state === "rejected" ? "boot" : state;
+    const seconds = String(Math.max(0, Math.ceil((link.retryAt - Date.now()) / 1000)));
+    setText(byId("state-text"), t(`state.${state}`, { seconds }));
+    byId("connect").disabled = wanted;
+    byId("disconnect").disabled = !wanted;
+    for (const input of this.form.elements)
+      if (input.name === "url" || input.name === "id" || input.name === "version" || input.id === "password")
+        input.disabled = wanted;
+    this.more.elements.connectors.disabled = wanted;
+  }
+}

@@ -1,0 +1,71 @@
+// Knows how charging profiles and the station's variables are shown and set by hand.
+
+class LimitsView {
+  /** @param {Station} station @param {StationView} instrument */
+  constructor(station, instrument) {
+    this.station = station;
+    this.instrument = instrument;
+    byId("variables").tBodies[0].addEventListener("change", (/** @type {any} */ event) => this.#set(event.target));
+    byId("tab-variables").addEventListener("click", () => this.#variables());
+    byId("tab-limits").addEventListener("click", () => this.draw());
+  }
+
+  draw() {
+    if (byId("panel-limits").hidden) return;
+    const { station, instrument } = this;
+    const { connector } = instrument;
+    const { supply, profiles, clock } = station;
+    const periods = profiles.composite(connector.id, clock.now(), 3600, underwayOf(connector), supply);
+    setText(byId("curve-title"), t("limits.curve", { id: String(connector.id) }));
+    drawCurve(byId("curve"), periods, 3600, supply.maxPower);
+    const items = profiles.all.map((profile) => {
+      const unit = profile.schedule.unit;
+      const curve = profile.schedule.periods
+        .slice(0, 12)
+        .map(({ start, limit }) => `${clockText(start)} ${limit} ${unit}`)
+        .join(" · ");
+      const target = profile.target ? t("connector", { id: String(profile.target) }) : t("limits.station");
+      return make(
+        "li",
+        {},
+        make("strong", { text: `${profile.purpose} ${profile.id}` }),
+        make("span", {
+          class: "muted",
+          text: `${profile.kind}, ${t("limits.profile", { stack: String(profile.stack), target })}`,
+        }),
+        make("code", { text: curve }),
+      );
+    });
+    const list = byId("profiles");
+    const fresh = items.length ? items : [make("li", { class: "muted", text: t("limits.none") })];
+    if (list.textContent !== fresh.map((item) => item.textContent).join("")) list.replaceChildren(...fresh);
+  }
+
+  /** The version's own names; what the station may be told can be typed here too. */
+  #variables() {
+    const is16 = this.station.settings.version === "1.6";
+    const { all } = this.station.variables;
+    byId("variables").tBodies[0].replaceChildren(
+      ...all
+        .filter((each) => (is16 ? each.key : each.component))
+        .map((each) => {
+          const name = is16
+            ? each.key
+            : `${each.component}${each.evse ? `[${each.evse}]` : ""}.${each.variable}${each.instance ? `[${each.instance}]` : ""}`;
+          const value = each.live?.() ?? each.value;
+          const shown =
+            each.access === "RW"
+              ? make("input", { type: "text", "aria-label": name, "data-at": all.indexOf(each), spellcheck: "false" })
+              : make("span", { text: each.access === "W" ? "••••" : value });
+          if (each.access === "RW") shown.value = value;
+          return make("tr", {}, make("td", { text: name }), make("td", {}, shown));
+        }),
+    );
+  }
+
+  /** @param {any} input */
+  #set(input) {
+    const variable = this.station.variables.all[Number(input.dataset.at)];
+    if (this.station.variables.set(variable, input.value) !== "Accepted") input.value = variable.value;
+  }
+}

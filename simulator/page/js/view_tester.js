@@ -1,0 +1,180 @@
+// Knows the tester's panels: the raw frame editor, the overridden answers and the misbehaviours.
+
+class TesterView {
+  /** @param {Station} station */
+  constructor(station) {
+    this.station = station;
+    this.version = "";
+    const raw = byId("raw");
+    raw.value = callText(newMessageId(), "Heartbeat", {});
+    raw.addEventListener("input", () => this.#hint());
+    byId("raw-send").addEventListener("click", () => {
+      if (!station.write(raw.value)) setText(byId("raw-hint"), t("form.offline"));
+    });
+    byId("raw-fresh").addEventListener("click", () =>
+      this.#rewrite((parts) => {
+        parts[1] = newMessageId();
+      }, 0),
+    );
+    byId("raw-format").addEventListener("click", () => this.#rewrite(() => {}, 2));
+    byId("override-kind").addEventListener("change", () => this.#fields());
+    byId("override-form").addEventListener("submit", (/** @type {Event} */ event) => {
+      event.preventDefault();
+      this.#set();
+    });
+    station.tester.edit = (action, text) => this.#edit(action, text);
+    this.draw();
+  }
+
+  /** Put a frame into the editor. @param {string} text */
+  editRaw(text) {
+    byId("raw").value = readable(text);
+    byId("tab-raw").click();
+    byId("raw").focus();
+    this.#hint();
+  }
+
+  /** @param {(parts: any[]) => void} change @param {number} indent */
+  #rewrite(change, indent) {
+    try {
+      const parts = JSON.parse(byId("raw").value);
+      change(parts);
+      byId("raw").value = JSON.stringify(parts, null, indent);
+    } catch {
+      // Not JSON: it stays as it was typed, and the hint says so.
+    }
+    this.#hint();
+  }
+
+  /** Say how the typed frame stands to the schema, without forbidding anything. */
+  #hint() {
+    const frame = readFrame(byId("raw").value);
+    const { version } = this.station.settings;
+    const { action = "" } = frame;
+    let text = "";
+    if (frame.fault) text = t("raw.flaw", { flaw: frame.fault });
+    else if (frame.type === CALL || frame.type === SEND) {
+      const schema = Schemas.find(version, action);
+      const flaws = schema ? Schemas.check(frame.payload, schema) : [];
+      if (!schema) text = t("raw.unknown", { action, version });
+      else if (!STATION_ACTIONS[version].includes(action)) text = t("raw.wrongside", { action });
+      else
+        text = flaws.length
+          ? flaws
+              .slice(0, 3)
+              .map((flaw) => flaw.text)
+              .join(" · ")
+          : t("raw.good", { action, version });
+    }
+    setText(byId("raw-hint"), text);
+  }
+
+  /** Redo what depends on the version or the language. @param {boolean} [anew] */
+  draw(anew = false) {
+    const { version } = this.station.settings;
+    if (version === this.version && !anew) return;
+    this.version = version;
+    const theirs = Object.keys(Schemas.of(version))
+      .filter((action) => !STATION_ACTIONS[version].includes(action) || action === "DataTransfer")
+      .sort();
+    byId("override-action").replaceChildren(
+      make("option", { value: "*", text: t("everything") }),
+      ...theirs.map((action) => make("option", { text: action })),
+    );
+    byId("override-kind").replaceChildren(
+      ...OVERRIDE_KINDS.map((kind) => make("option", { value: kind, text: t(`kind.${kind}`) })),
+    );
+    byId("override-kind").value = "reject";
+    const codes = [
+      "NotImplemented",
+      "NotSupported",
+      "InternalError",
+      "ProtocolError",
+      "SecurityError",
+      "FormationViolation",
+      "PropertyConstraintViolation",
+      "OccurenceConstraintViolation",
+      "TypeConstraintViolation",
+      "GenericError",
+    ];
+    byId("override-code").replaceChildren(...codes.map((code) => make("option", { text: spelled(version, code) })));
+    byId("misbehaviours").replaceChildren(
+      ...MISBEHAVIOURS.map((name) => {
+        const box = make("input", {
+          type: "checkbox",
+          name,
+          onchange: () =>
+            box.checked ? this.station.tester.misbehaving.add(name) : this.station.tester.misbehaving.delete(name),
+        });
+        box.checked = this.station.tester.is(name);
+        return make("label", { class: "check" }, box, make("span", { text: t(`mis.${name}`) }));
+      }),
+    );
+    this.#fields();
+    this.#list();
+    this.#hint();
+  }
+
+  #fields() {
+    const kind = byId("override-kind").value;
+    byId("override-seconds-field").hidden = kind !== "delay";
+    byId("override-code-field").hidden = kind !== "error";
+  }
+
+  #set() {
+    const kind = /** @type {OverrideKind} */ (byId("override-kind").value);
+    const action = byId("override-action").value;
+    if (kind === "normal") delete this.station.tester.overrides[action];
+    else
+      this.station.tester.overrides[action] = {
+        kind,
+        seconds: Math.min(600, Number(byId("override-seconds").value) || 0),
+        code: byId("override-code").value,
+      };
+    this.#list();
+  }
+
+  #list() {
+    const { overrides } = this.station.tester;
+    byId("overrides").replaceChildren(
+      ...Object.entries(overrides).map(([action, { kind, seconds, code }]) => {
+        const detail = kind === "delay" ? ` ${seconds} s` : kind === "error" ? ` ${code}` : "";
+        const name = action === "*" ? t("everything") : action;
+        return make(
+          "li",
+          {},
+          `${name}: ${t(`kind.${kind}`)}${detail}`,
+          make("button", {
+            type: "button",
+            class: "quiet",
+            "aria-label": `${t("remove")}: ${name}`,
+            text: "×",
+            onclick: () => {
+              delete overrides[action];
+              this.#list();
+            },
+          }),
+        );
+      }),
+    );
+  }
+
+  /** Let the tester change an answer before it goes out. @param {string} action @param {string} text @returns {Promise<string>} */
+  #edit(action, text) {
+    const dialog = byId("edit-dialog");
+    setText(byId("edit-title"), t("edit.title", { action }));
+    byId("edit-text").value = readable(text);
+    if (!dialog.open) dialog.showModal();
+    return new Promise((resolve) =>
+      dialog.addEventListener(
+        "close",
+        () => {
+          // Formatted for reading; what is unchanged goes out in its plain form.
+          const typed = byId("edit-text").value;
+          resolve(typed === readable(text) ? text : typed);
+        },
+        { once: true },
+      ),
+    );
+  }
+}

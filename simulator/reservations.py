@@ -1,0 +1,33 @@
+"""Reservations: knows which connector waits for whom; sends nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A connector kept for a token, or for anyone of its group, until a moment."""
+
+    id: int
+    connector: int
+    token: str
+    group: str | None
+    expires: datetime
+
+
+@dataclass(slots=True)
+class ReservationBook:
+    """All reservations by id."""
+
+    held: dict[int, Reservation] = field(default_factory=dict)
+
+    def of(self, connector: int) -> Reservation | None:
+        """Return the reservation on a connector."""
+        return next((held for held in self.held.values() if held.connector == connector), None)
+
+    def admits(self, connector: int, token: str, group: str | None) -> bool:
+        """Tell whether a token may use a connector."""
+        held = self.of(connector)
+        return held is None or held.token == token or (group is not None and held.group == group)

@@ -1,0 +1,59 @@
+"""The JSON schemas that the `ocpp` package ships, compiled when first used: tells how a payload breaks its own."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from functools import cache
+from pathlib import Path
+
+import jsonschema_rs
+from ocpp.exceptions import (
+    FormatViolationError,
+    OccurrenceConstraintViolationError,
+    OCPPError,
+    PropertyConstraintViolationError,
+    TypeConstraintViolationError,
+)
+
+from simulator.tokens import when
+
+FAULTS: dict[str, type[OCPPError]] = {
+    "type": TypeConstraintViolationError,
+    "required": OccurrenceConstraintViolationError,
+    "minItems": OccurrenceConstraintViolationError,
+    "maxItems": OccurrenceConstraintViolationError,
+    "additionalProperties": FormatViolationError,
+}
+"""The error to answer with by the keyword of the schema; every other keyword constrains a property."""
+
+
+@cache
+def _validator(version: str, action: str, ending: str) -> jsonschema_rs.Validator:
+    package = importlib.util.find_spec("ocpp")
+    assert package is not None and package.origin is not None
+    path = Path(package.origin).parent / f"v{version.replace('.', '')}" / "schemas" / f"{action}{ending}.json"
+    document = json.loads(path.read_text("utf-8-sig"))
+    draft = jsonschema_rs.Draft4Validator if "draft-04" in document["$schema"] else jsonschema_rs.Draft6Validator
+    return draft(document, validate_formats=True, formats={"date-time": _readable, "uri": bool})
+
+
+def _readable(text: str) -> bool:
+    """A timestamp without offset is bad style in 1.6 but can be read."""
+    return when(text) is not None
+
+
+def violation(kind: str, action: str, payload: object, version: str) -> OCPPError | None:
+    """Return how a payload breaks its schema, as the error to answer with, or None.
+
+    Args:
+        kind: "request" or "response".
+    """
+    ending = "Response" if kind == "response" else "" if version == "1.6" else "Request"
+    validator = _validator(version, action, ending)
+    if validator.is_valid(payload):
+        return None
+    error = next(iter(validator.iter_errors(payload)))
+    where = "/" + "/".join(str(part) for part in error.instance_path)
+    fault = FAULTS.get(getattr(error.kind, "name", ""), PropertyConstraintViolationError)
+    return fault(description=f"{where}: {error.message}"[:255])

@@ -1,0 +1,156 @@
+"""What can be configured: one table for 1.6 keys and 2.x variables; knows access and types, not what they cause."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Setting:
+    """One row of the table below, as it stands now.
+
+    Attributes:
+        key: its name in 1.6, or None where 1.6 has no such key.
+        component, variable: its name in 2.x, "name/instance" where it has one; None where 2.x has no such variable.
+        access: "ReadWrite", "ReadOnly" or "WriteOnly" (1.6 keeps a WriteOnly value to itself).
+        kind: "integer", "boolean", "decimal", "string", "password", or "a|b|c" for a choice.
+    """
+
+    key: str | None
+    component: str | None
+    variable: str | None
+    value: str
+    kind: str = "integer"
+    access: str = "ReadWrite"
+    reboot: bool = False
+
+    def takes(self, value: str) -> bool:
+        """Tell whether a value is of this setting's kind."""
+        match self.kind:
+            case "integer":
+                return value.isascii() and value.isdigit()
+            case "boolean":
+                return value.lower() in ("true", "false")
+            case "decimal":
+                return value.replace(".", "", 1).isdigit()
+            case "string":
+                return len(value) <= 500
+            case "password":
+                # 2.0.1 wants 16 to 40 characters, 2.1 up to 64; 1.6 sends 16 to 20 bytes as up to 40 hex digits.
+                return 16 <= len(value) <= 64
+            case choice:
+                return all(part.strip() in choice.split("|") for part in value.split(","))
+
+
+RW, RO, WO = "ReadWrite", "ReadOnly", "WriteOnly"
+
+MEASURANDS = "Energy.Active.Import.Register|Power.Active.Import|Current.Import|Voltage|SoC"
+SAMPLED = "Energy.Active.Import.Register,Power.Active.Import,Current.Import,Voltage,SoC"
+
+TABLE: tuple[tuple[str | None, str | None, str | None, str, str, str], ...] = (
+    ("HeartbeatInterval", "OCPPCommCtrlr", "HeartbeatInterval", "300", "integer", RW),
+    ("ConnectionTimeOut", "TxCtrlr", "EVConnectionTimeOut", "60", "integer", RW),
+    ("MeterValueSampleInterval", "SampledDataCtrlr", "TxUpdatedInterval", "60", "integer", RW),
+    ("ClockAlignedDataInterval", "AlignedDataCtrlr", "Interval", "0", "integer", RW),
+    ("MeterValuesSampledData", "SampledDataCtrlr", "TxUpdatedMeasurands", SAMPLED, MEASURANDS, RW),
+    ("MeterValuesAlignedData", "AlignedDataCtrlr", "Measurands", SAMPLED, MEASURANDS, RW),
+    ("StopTxnSampledData", "SampledDataCtrlr", "TxEndedMeasurands", "Energy.Active.Import.Register", MEASURANDS, RW),
+    ("StopTxnAlignedData", "AlignedDataCtrlr", "TxEndedMeasurands", "Energy.Active.Import.Register", MEASURANDS, RW),
+    (None, "SampledDataCtrlr", "TxStartedMeasurands", "Energy.Active.Import.Register", MEASURANDS, RW),
+    (None, "SampledDataCtrlr", "TxEndedInterval", "0", "integer", RW),
+    (None, "AlignedDataCtrlr", "TxEndedInterval", "0", "integer", RW),
+    ("AuthorizeRemoteTxRequests", "AuthCtrlr", "AuthorizeRemoteStart", "false", "boolean", RW),
+    ("LocalAuthorizeOffline", "AuthCtrlr", "LocalAuthorizeOffline", "true", "boolean", RW),
+    ("LocalPreAuthorize", "AuthCtrlr", "LocalPreAuthorize", "false", "boolean", RW),
+    ("AllowOfflineTxForUnknownId", "AuthCtrlr", "OfflineTxForUnknownIdEnabled", "false", "boolean", RW),
+    (None, "AuthCtrlr", "Enabled", "true", "boolean", RW),
+    ("AuthorizationCacheEnabled", "AuthCacheCtrlr", "Enabled", "true", "boolean", RW),
+    ("LocalAuthListEnabled", "LocalAuthListCtrlr", "Enabled", "true", "boolean", RW),
+    ("LocalAuthListMaxLength", None, None, "200", "integer", RO),
+    ("SendLocalListMaxLength", "LocalAuthListCtrlr", "ItemsPerMessage", "100", "integer", RO),
+    (None, "LocalAuthListCtrlr", "BytesPerMessage", "65536", "integer", RO),
+    (None, "LocalAuthListCtrlr", "Entries", "0", "integer", RO),
+    ("StopTransactionOnInvalidId", "TxCtrlr", "StopTxOnInvalidId", "true", "boolean", RW),
+    ("StopTransactionOnEVSideDisconnect", "TxCtrlr", "StopTxOnEVSideDisconnect", "true", "boolean", RW),
+    ("MaxEnergyOnInvalidId", "TxCtrlr", "MaxEnergyOnInvalidId", "0", "integer", RW),
+    (None, "TxCtrlr", "TxStartPoint", "PowerPathClosed", "string", RO),
+    (None, "TxCtrlr", "TxStopPoint", "PowerPathClosed", "string", RO),
+    ("TransactionMessageAttempts", "OCPPCommCtrlr", "MessageAttempts/TransactionEvent", "3", "integer", RW),
+    ("TransactionMessageRetryInterval", "OCPPCommCtrlr", "MessageAttemptInterval/TransactionEvent", "2", "integer", RW),
+    (None, "OCPPCommCtrlr", "MessageTimeout/Default", "30", "integer", RO),
+    (None, "OCPPCommCtrlr", "OfflineThreshold", "60", "integer", RW),
+    (None, "OCPPCommCtrlr", "RetryBackOffWaitMinimum", "1", "integer", RW),
+    (None, "OCPPCommCtrlr", "RetryBackOffRandomRange", "1", "integer", RW),
+    (None, "OCPPCommCtrlr", "RetryBackOffRepeatTimes", "5", "integer", RW),
+    (None, "OCPPCommCtrlr", "NetworkConfigurationPriority", "1", "string", RW),
+    (None, "OCPPCommCtrlr", "NetworkProfileConnectionAttempts", "3", "integer", RW),
+    (None, "OCPPCommCtrlr", "FileTransferProtocols", "HTTP,HTTPS,FTP", "string", RO),
+    ("WebSocketPingInterval", "OCPPCommCtrlr", "WebSocketPingInterval", "20", "integer", RW),
+    ("UnlockConnectorOnEVSideDisconnect", "OCPPCommCtrlr", "UnlockOnEVSideDisconnect", "true", "boolean", RW),
+    ("ResetRetries", "OCPPCommCtrlr", "ResetRetries", "1", "integer", RW),
+    ("NumberOfConnectors", None, None, "1", "integer", RO),
+    ("ConnectorPhaseRotation", None, None, "NotApplicable", "string", RW),
+    ("GetConfigurationMaxKeys", None, None, "50", "integer", RO),
+    (None, "DeviceDataCtrlr", "ItemsPerMessage/GetVariables", "50", "integer", RO),
+    (None, "DeviceDataCtrlr", "ItemsPerMessage/SetVariables", "50", "integer", RO),
+    (None, "DeviceDataCtrlr", "ItemsPerMessage/GetReport", "50", "integer", RO),
+    (None, "DeviceDataCtrlr", "BytesPerMessage/GetVariables", "65536", "integer", RO),
+    (None, "DeviceDataCtrlr", "BytesPerMessage/SetVariables", "65536", "integer", RO),
+    (None, "DeviceDataCtrlr", "BytesPerMessage/GetReport", "65536", "integer", RO),
+    ("BlinkRepeat", None, None, "3", "integer", RW),
+    ("LightIntensity", None, None, "80", "integer", RW),
+    ("MinimumStatusDuration", None, None, "0", "integer", RW),
+    (
+        "SupportedFeatureProfiles",
+        None,
+        None,
+        "Core,FirmwareManagement,LocalAuthListManagement,Reservation,SmartCharging,RemoteTrigger",
+        "string",
+        RO,
+    ),
+    ("SupportedFileTransferProtocols", None, None, "HTTP,HTTPS,FTP", "string", RO),
+    ("ReserveConnectorZeroSupported", "ReservationCtrlr", "NonEvseSpecific", "true", "boolean", RO),
+    (None, "ReservationCtrlr", "Available", "true", "boolean", RO),
+    (None, "ReservationCtrlr", "Enabled", "true", "boolean", RW),
+    ("ChargeProfileMaxStackLevel", "SmartChargingCtrlr", "ProfileStackLevel", "10", "integer", RO),
+    ("ChargingScheduleAllowedChargingRateUnit", None, None, "Current,Power", "string", RO),
+    (None, "SmartChargingCtrlr", "RateUnit", "A,W", "string", RO),
+    ("ChargingScheduleMaxPeriods", "SmartChargingCtrlr", "PeriodsPerSchedule", "24", "integer", RO),
+    ("MaxChargingProfilesInstalled", "SmartChargingCtrlr", "Entries", "20", "integer", RO),
+    (None, "SmartChargingCtrlr", "Enabled", "true", "boolean", RW),
+    (None, "SmartChargingCtrlr", "LimitChangeSignificance", "5.0", "decimal", RW),
+    ("AuthorizationKey", "SecurityCtrlr", "BasicAuthPassword", "", "password", WO),
+    ("SecurityProfile", "SecurityCtrlr", "SecurityProfile", "0", "integer", RO),
+    ("CpoName", "SecurityCtrlr", "OrganizationName", "Example", "string", RW),
+    ("AdditionalRootCertificateCheck", "SecurityCtrlr", "AdditionalRootCertificateCheck", "false", "boolean", RO),
+    ("CertificateSignedMaxChainSize", None, None, "10000", "integer", RO),
+    ("CertificateStoreMaxLength", "SecurityCtrlr", "CertificateEntries", "20", "integer", RO),
+    (None, "SecurityCtrlr", "Identity", "", "string", RO),
+    (None, "ClockCtrlr", "DateTime", "", "string", RO),
+    (None, "ClockCtrlr", "TimeSource", "Heartbeat", "string", RW),
+    (None, "ChargingStation", "Available", "true", "boolean", RO),
+    (None, "ChargingStation", "AvailabilityState", "Available", "string", RO),
+    (None, "ChargingStation", "SupplyPhases", "1", "integer", RO),
+    (None, "ChargingStation", "Problem", "false", "boolean", RO),
+)
+
+
+class Settings:
+    """The settings of one charge point, by 1.6 key and by 2.x component and variable."""
+
+    def __init__(self) -> None:
+        rows = [Setting(*row) for row in TABLE]
+        self.by_key = {row.key: row for row in rows if row.key}
+        self.by_variable = {(row.component, row.variable): row for row in rows if row.component}
+
+    def number(self, key: str) -> float:
+        """Return the number behind a 1.6 key."""
+        return float(self.by_key[key].value)
+
+    def flag(self, key: str) -> bool:
+        """Return the boolean behind a 1.6 key."""
+        return self.by_key[key].value.lower() == "true"
+
+    def text(self, key: str) -> str:
+        """Return the text behind a 1.6 key."""
+        return self.by_key[key].value

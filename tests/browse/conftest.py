@@ -1,0 +1,66 @@
+"""Fixtures of the browse tests: one example recording for the whole run, and Datasette over it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page
+
+from inspector.browse.embed import embed
+from inspector.browse.security import Policy
+from tests.browse import charging
+from tests.processes import Program
+
+type Get = Callable[..., Awaitable[httpx.Response]]
+
+
+@pytest.fixture(scope="session")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recording nobody writes to any more."""
+    return charging.example(tmp_path_factory.mktemp("browse") / "traffic.db")
+
+
+def client(path: Path, policy: Policy | None = None) -> Get:
+    """A way to ask an embedded Datasette for pages, without a socket between."""
+    ds, _ = embed(path, policy or Policy(any_address=False))
+    transport = httpx.ASGITransport(app=ds.app())
+
+    async def ask(address: str, method: str = "GET", **keywords: object) -> httpx.Response:
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8001") as http:
+            return await http.request(method, address, **keywords)  # type: ignore[arg-type]
+
+    return ask
+
+
+@pytest.fixture
+def get(recording: Path) -> Get:
+    """Ask for a page of the example recording."""
+    return client(recording)
+
+
+@pytest.fixture(scope="session")
+def address(recording: Path) -> Iterator[str]:
+    """The example recording, browsed by the real command."""
+    with Program("browse", recording, "--listen", "0") as browse:
+        yield browse.wait_for(r"browse at (\S+)")[1]
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page that must neither log errors, nor violate its CSP, nor ask anyone else for anything."""
+    context = browser.new_context(viewport={"width": 1400, "height": 900})
+    opened = context.new_page()
+    opened.set_default_timeout(10_000)
+    complaints: list[str] = []
+    opened.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.on("request", lambda asked: None if "//127.0.0.1:" in asked.url else complaints.append(asked.url))
+    opened.add_init_script(
+        "addEventListener('securitypolicyviolation', (v) => console.error('CSP', v.violatedDirective, v.blockedURI))"
+    )
+    yield opened
+    context.close()
+    assert complaints == []

@@ -1,0 +1,45 @@
+"""Every page of ours before axe-core, in light and dark."""
+
+from __future__ import annotations
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+pytestmark = pytest.mark.browser
+
+PAGES = (
+    *("/", "/ocpp/sessions/1", "/ocpp/sessions/2#f215", "/ocpp/frames/215", "/ocpp/-/live", "/ocpp/-/dashboards"),
+    *("/ocpp/charge_points/CP-DEPOT-07", "/ocpp/transactions/1", "/ocpp/rules", "/ocpp/rules/rpc.not-json"),
+    "/ocpp/-/compare?a=1&b=2",
+)
+CONTRAST = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_no_page_has_a_serious_violation(page: Page, address: str, path: str) -> None:
+    """Contrast, names, roles, order: nothing serious or critical."""
+    page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    assert serious(page, f"{address}{path}", None) == []
+
+
+@pytest.mark.parametrize("path", PAGES[:6])
+def test_the_dark_keeps_its_contrast(page: Page, address: str, path: str) -> None:
+    """What depends on colour holds in the dark too."""
+    page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+    assert serious(page, f"{address}{path}", CONTRAST) == []
+
+
+def serious(page: Page, address: str, rules: dict[str, object] | None) -> list[str]:
+    """What axe-core calls serious or critical on a page, once it has drawn itself."""
+    page.goto(address)
+    if "/sessions/" in address:
+        expect(page.locator(".row").first).to_be_visible()
+    if "#f215" in address:
+        expect(page.locator("article.frame mark").first).to_be_visible()
+    violations = Axe().run(page, options=rules).response["violations"]
+    return [
+        f"{each['id']}: {each['nodes'][0]['html'][:160]} {each['nodes'][0]['failureSummary'][:300]}"
+        for each in violations
+        if each["impact"] in ("serious", "critical")
+    ]

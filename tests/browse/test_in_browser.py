@@ -1,0 +1,310 @@
+"""The pages in a real Chromium: from the home page to the faulty frame, by mouse, keyboard and link."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browse import charging
+from tests.browse.charging import HOSTILE, Recording
+from tests.processes import Program
+
+pytestmark = pytest.mark.browser
+
+
+def test_three_clicks_from_home_to_the_faulty_frame(page: Page, address: str) -> None:
+    """Home, the session at its first error, its findings, one of them: the faulty place is marked in its frame."""
+    page.goto(address)
+    page.get_by_role("row", name="CP-DEPOT-07").get_by_role("link", name=re.compile(r"\d+ error")).click()
+    expect(page.locator("article.frame mark").first).to_contain_text(HOSTILE)
+    page.get_by_role("tab", name="Findings").click()
+    page.get_by_role("link", name=re.compile("meterStart is 12.5")).click()
+    frame = page.locator("article.frame")
+    expect(frame.get_by_role("heading", name="StartTransaction")).to_be_visible()
+    expect(frame.locator("mark.cs-error").first).to_have_text('"1"')
+    expect(frame.locator("mark.cs-error").filter(has_text="12.5")).to_have_count(1)
+    expect(frame.get_by_text("What to do").first).to_be_visible()
+    expect(frame.get_by_text("FormationViolation")).to_be_visible()
+    expect(page.locator(".row.chosen")).to_contain_text("StartTransaction")
+    assert page.url.endswith("#f215")
+
+
+def test_a_link_to_a_frame_opens_it(page: Page, address: str) -> None:
+    """#f123 selects the frame and shows it, wherever in the session it is."""
+    page.goto(f"{address}/ocpp/sessions/1#f180")
+    expect(page.locator(".row.chosen")).to_have_id("f180")
+    expect(page.locator(".row.chosen")).to_be_visible()
+    expect(page.locator("article.frame")).to_have_attribute("data-frame", "180")
+
+
+def test_the_keyboard_is_enough(page: Page, address: str) -> None:
+    """j and k move, n goes to the next finding, p to the pair, / searches, Enter opens the frame's page."""
+    page.goto(f"{address}/ocpp/sessions/2")
+    chosen = page.locator(".row.chosen")
+    expect(page.locator(".row").first).to_be_visible()
+    page.keyboard.press("j")
+    expect(chosen).to_have_id("f205")
+    page.keyboard.press("j")
+    expect(chosen).to_have_id("f206")
+    page.keyboard.press("k")
+    expect(chosen).to_have_id("f205")
+    for _ in range(9):
+        page.keyboard.press("n")
+        expect(chosen).to_have_class(re.compile("s-(error|warning|info)"))
+        if "f215" in str(chosen.get_attribute("id")):
+            break
+    page.keyboard.press("p")
+    expect(chosen).to_have_id("f216")
+    page.keyboard.press("/")
+    expect(page.locator("#text")).to_be_focused()
+    page.keyboard.type("nobody-asked")
+    expect(page.locator(".row[data-id]")).to_have_count(1)
+    page.keyboard.press("Escape")
+    page.keyboard.press("j")
+    expect(chosen).to_have_id("f217")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/ocpp/frames/217")
+    expect(page.get_by_role("link", name="rpc.orphan-answer")).to_be_visible()
+    page.keyboard.press("j")
+    page.wait_for_url("**/ocpp/frames/218")
+
+
+def test_filters_narrow_the_ladder_and_stay_in_the_address(page: Page, address: str) -> None:
+    """Action, direction and severity filter; a reload or a shared link shows the same."""
+    page.goto(f"{address}/ocpp/sessions/1")
+    rows = page.locator(".row[data-id]")
+    page.locator("#action-summary").click()
+    page.get_by_role("checkbox", name=re.compile("StatusNotification")).check()
+    expect(page.locator("#count")).to_have_text("14 of 204 frames match")
+    page.locator("#direction").select_option("cp-to-csms")
+    expect(rows).to_have_count(7)
+    assert "action=StatusNotification" in page.url
+    page.reload()
+    expect(rows).to_have_count(7)
+    expect(page.locator("#action-summary")).to_have_text("StatusNotification")
+    page.goto(f"{address}/ocpp/sessions/2?severity=error")
+    expect(rows.first).to_be_visible()
+    assert rows.evaluate_all("rows => rows.every((row) => row.classList.contains('s-error'))")
+    assert 5 <= rows.count() < 18
+
+
+def test_more_frames_load_while_scrolling(page: Page, tmp_path: Path) -> None:
+    """A long session loads page by page; only the rows in sight are in the document; its end can be reached."""
+    recording = Recording(tmp_path / "long.db")
+    charging.charge_well(recording, samples=1500)
+    path = recording.finish()
+    with Program("browse", path, "--listen", "0") as browse:
+        page.goto(f"{browse.wait_for(r'browse at (\S+)')[1]}/ocpp/sessions/1")
+        expect(page.locator("#count")).to_have_text("3,024 frames")
+        ladder = page.locator("#ladder")
+        for _ in range(40):
+            ladder.evaluate("box => { box.scrollTop = box.scrollHeight }")
+            if page.locator("#f3024").count():
+                break
+            page.wait_for_timeout(50)
+        expect(page.locator("#f3024")).to_be_visible()
+        assert page.locator(".row").count() < 120
+        ladder.evaluate("box => { box.scrollTop = 0 }")
+        expect(page.locator("#f1")).to_be_visible()
+        page.goto(page.url.partition("#")[0] + "#f2000")
+        page.reload()
+        expect(page.locator(".row.chosen")).to_have_id("f2000")
+        for _ in range(40):
+            ladder.evaluate("box => { box.scrollTop = 0 }")
+            if page.locator("#f1").count():
+                break
+            page.wait_for_timeout(50)
+        expect(page.locator("#f1")).to_be_visible()
+
+
+def test_the_plot_shows_charging_and_leads_to_frames(page: Page, address: str) -> None:
+    """Power, current, energy, state of charge and the limit are drawn; a click selects the frame of that moment."""
+    page.goto(f"{address}/ocpp/sessions/1")
+    plot = page.locator("#plot svg")
+    expect(plot).to_be_visible()
+    for kind in ("power", "current", "energy", "soc"):
+        expect(plot.locator(f"path.p-line.k-{kind}")).to_have_count(1)
+    expect(plot.locator("path.p-limit")).to_have_count(1)
+    expect(plot.locator("text").filter(has_text="transaction 1017")).to_be_visible()
+    box = plot.bounding_box()
+    assert box is not None
+    plot.hover(position={"x": box["width"] * 0.55, "y": box["height"] / 2})
+    expect(page.locator("#legend")).to_contain_text(re.compile(r"Power 5\.\d+ kW.*limit 6\.00 kW"))
+    plot.click(position={"x": box["width"] * 0.55, "y": box["height"] / 2})
+    expect(page.locator("article.frame h2")).to_contain_text("MeterValues")
+
+
+def test_hostile_text_is_only_text(page: Page, address: str) -> None:
+    """A vendor named like a script shows its name on every page, and nothing runs."""
+    page.on("dialog", lambda dialog: pytest.fail(f"a script from the wire ran: {dialog.message}"))
+    for path in (
+        *("/", "/ocpp/charge_points/CP-DEPOT-07", "/ocpp/-/dashboards", "/ocpp/-/live?severity=error"),
+        *(
+            "/ocpp/frames/205",
+            "/ocpp/sessions/2#f205",
+            "/ocpp/frames?session_id=2",
+            "/ocpp/charge_points",
+            "/ocpp/findings",
+        ),
+    ):
+        page.goto(f"{address}{path}")
+        expect(page.locator("body")).to_contain_text(HOSTILE)
+
+
+def test_a_frame_of_a_megabyte_does_no_harm(page: Page, tmp_path: Path) -> None:
+    """It is listed, opened and cut at a readable length; its JSON has the whole."""
+    recording = Recording(tmp_path / "large.db")
+    link = recording.connect("CP-BIG")
+    link.boot()
+    link.call("DataTransfer", {"vendorId": "big", "data": "<b>x</b>" * 131_072}, {"status": "Accepted"})
+    link.close()
+    path = recording.finish()
+    with Program("browse", path, "--listen", "0") as browse:
+        home = browse.wait_for(r"browse at (\S+)")[1]
+        page.goto(f"{home}/ocpp/sessions/1#f3")
+        expect(page.locator("article.frame")).to_contain_text("characters in all")
+        page.goto(f"{home}/ocpp/frames/3")
+        expect(page.locator("article.frame")).to_contain_text("1.05 MB")
+        assert len(page.content()) < 400_000
+        page.goto(f"{home}/ocpp/frames")
+        expect(page.locator("h1")).to_have_text("Frames")
+        whole = page.request.get(f"{home}/ocpp/frames/3.json").json()
+        assert whole["frame"]["size"] == len(whole["frame"]["raw"]) > 1_048_576
+
+
+def test_every_page_of_datasette_keeps_the_policy(page: Page, address: str) -> None:
+    """Datasette's own tables, rows and SQL editor work under the CSP."""
+    for path in ("/ocpp", "/ocpp/frames", "/ocpp/recordings/1", "/ocpp/latency-by-action", "/ocpp?sql=select+1"):
+        page.goto(f"{address}{path}")
+    expect(page.locator(".CodeMirror")).to_be_visible()
+
+
+def test_new_frames_and_sessions_appear_within_a_second(page: Page, tmp_path: Path) -> None:
+    """While the recording grows, the session page and the home page grow with it; paused, they stand still."""
+    recording = Recording(tmp_path / "live.db", start_ns=time.time_ns())
+    link = recording.connect("CP-LIVE")
+    link.boot()
+    recording.commit()
+    with Program("browse", recording.path, "--listen", "0") as browse:
+        home = browse.wait_for(r"browse at (\S+)")[1]
+        page.goto(f"{home}/ocpp/sessions/1")
+        expect(page.locator(".row[data-id]")).to_have_count(2)
+        expect(page.locator("#state")).to_have_text("live")
+        link.status("Available")
+        recording.commit()
+        seen = time.monotonic()
+        expect(page.locator(".row[data-id]")).to_have_count(4)
+        assert time.monotonic() - seen < 1.5, "a frame took longer than a poll to appear"
+        page.get_by_role("button", name="Pause").click()
+        link.status("Preparing")
+        recording.commit()
+        page.wait_for_timeout(1600)
+        expect(page.locator(".row[data-id]")).to_have_count(4)
+        page.get_by_role("button", name="Resume").click()
+        expect(page.locator(".row[data-id]")).to_have_count(6)
+
+        page.goto(home)
+        recording.connect("CP-LATER").boot()
+        recording.commit()
+        seen = time.monotonic()
+        expect(page.get_by_role("row", name="CP-LATER")).to_be_visible()
+        assert time.monotonic() - seen < 2
+
+        page.goto(f"{home}/ocpp/-/live")
+        link.status("Charging")
+        recording.commit()
+        seen = time.monotonic()
+        expect(page.locator("#feed tr").first).to_contain_text("StatusNotification")
+        expect(page.locator("#feed")).to_contain_text("Charging")
+        assert time.monotonic() - seen < 1.5
+        page.goto("about:blank")
+    link.close()
+    recording.finish()
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_a_hundred_thousand_frames_scroll(page: Page, tmp_path: Path) -> None:
+    """Both ends are one step away; with all frames loaded a step of scrolling is drawn at once."""
+    recording = Recording(tmp_path / "huge.db")
+    charging.charge_well(recording, samples=50_000)
+    path = recording.finish()
+    with Program("browse", path, "--listen", "0") as browse:
+        page.goto(f"{browse.wait_for(r'browse at (\S+)')[1]}/ocpp/sessions/1")
+        expect(page.locator("#count")).to_have_text("100,024 frames", timeout=30_000)
+        page.locator("#ladder").focus()
+        page.keyboard.press("End")
+        expect(page.locator("#f100024")).to_be_visible()
+        page.keyboard.press("Home")
+        expect(page.locator("#f1")).to_be_visible()
+        page.evaluate(
+            """async () => {
+              const box = document.getElementById("ladder");
+              while (!document.getElementById("f100024")) {
+                box.scrollTop = box.scrollHeight;
+                await new Promise((done) => setTimeout(done, 5));
+              }
+            }"""
+        )
+        expect(page.locator("#f100024")).to_be_visible()
+        assert page.locator(".row").count() < 120
+        drawn = page.evaluate(
+            """async () => {
+              const box = document.getElementById("ladder");
+              const took = [];
+              for (let step = 0; step < 60; step++) {
+                const begun = performance.now();
+                box.scrollTop = (step * 7919 * 28) % box.scrollHeight;
+                await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+                took.push(performance.now() - begun);
+              }
+              return took.sort((a, b) => a - b)[30];
+            }"""
+        )
+        print(f"a step of scrolling takes {drawn:.0f} ms")
+        assert drawn < 80
+        page.goto("about:blank")
+
+
+@pytest.mark.long
+def test_a_fleet_is_watched_while_it_charges(page: Page, tmp_path: Path) -> None:
+    """Twenty charge points of all versions through the real proxy: home, feed and a session grow while they charge."""
+    db = tmp_path / "fleet.db"
+    with Program("csms", "--listen", "0") as csms:
+        upstream = csms.wait_for(r"csms at (ws://\S+)")[1]
+        with Program("proxy", "--upstream", upstream, "--listen", "0", "--db", db) as proxy:
+            url = proxy.wait_for(r"listening on (ws://\S+)")[1]
+            fleet = ("--count", 20, "--rate", 5, "--duration", 30, "--ocpp", "mixed", "--id", "FLEET")
+            with (
+                Program("browse", db, "--listen", "0") as browse,
+                Program("charge-point", "--url", url, *fleet) as charge_points,
+            ):
+                home = browse.wait_for(r"browse at (\S+)")[1]
+                page.goto(home)
+                live = page.locator("#totals dd.live")
+                expect(live).to_have_text("20", timeout=30_000)
+                page.goto(f"{home}/ocpp/-/live")
+                first = page.locator("#feed tr").first.inner_text()
+                expect(page.locator("#feed tr").first).not_to_have_text(first)
+                page.goto(f"{home}/ocpp/-/home?state=live")
+                page.locator("#sessions tbody a.strong").first.click()
+                rows = page.locator("#count")
+                before = rows.inner_text()
+                expect(rows).not_to_have_text(before)
+                page.goto("about:blank")
+                assert charge_points.finish(90) == 0
+
+
+@pytest.mark.parametrize("path", ["/", "/ocpp/sessions/2", "/ocpp/frames/215", "/ocpp/-/dashboards", "/ocpp/rules"])
+def test_a_phone_is_wide_enough(page: Page, address: str, path: str) -> None:
+    """At 360 px nothing sticks out of the page, and the ladder still shows its arrows."""
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.goto(f"{address}{path}")
+    if "sessions" in path:
+        expect(page.locator(".row").first).to_be_visible()
+        expect(page.locator(".lanes")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360

@@ -1,0 +1,131 @@
+"""Who may ask, and what a page may do."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from inspector.browse.embed import embed
+from inspector.browse.security import Policy, guard
+from tests.browse.conftest import Get, client
+
+PAGES = ("/", "/ocpp", "/ocpp/frames", "/ocpp/sessions", "/ocpp/frames.json", "/-/static/app.css", "/nothing")
+
+
+@pytest.mark.parametrize("address", PAGES)
+async def test_a_foreign_host_is_refused(get: Get, address: str) -> None:
+    """A name that was made to point here (DNS rebinding) gets nothing, whatever it asks for."""
+    for host in ("evil.example", "evil.example:8001", "127.0.0.1.evil.example", "", "localhost.evil.example"):
+        answer = await get(address, headers={"Host": host})
+        assert answer.status_code == 421, host
+        assert "MeterValues" not in answer.text
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8001", "127.0.0.1:1", "[::1]:8001", "localhost."])
+async def test_loopback_names_are_admitted(get: Get, host: str) -> None:
+    """However a browser writes this machine's own name."""
+    assert (await get("/ocpp/sessions", headers={"Host": host})).status_code == 200
+
+
+async def test_an_allowed_name_is_admitted(recording: Path) -> None:
+    """--allow-host adds a name."""
+    get = client(recording, Policy(hosts=frozenset({"bench.local"}), any_address=False))
+    assert (await get("/ocpp", headers={"Host": "Bench.Local:8001"})).status_code == 200
+    assert (await get("/ocpp", headers={"Host": "192.0.2.7"})).status_code == 421
+
+
+@pytest.mark.parametrize("address", [*PAGES, "/ocpp/latency-by-action"])
+async def test_every_answer_carries_the_headers(get: Get, address: str) -> None:
+    """CSP without inline scripts but Datasette's own, no framing, no sniffing."""
+    headers = (await get(address)).headers
+    policy = headers["content-security-policy"]
+    scripts = next(part for part in policy.split("; ") if part.startswith("script-src"))
+    assert scripts.startswith("script-src 'self' 'sha256-")
+    assert "unsafe" not in scripts
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert headers["x-frame-options"] == "DENY"
+    assert headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
+async def test_methods_that_write_are_refused(get: Get, method: str) -> None:
+    """Browsing never takes anything in."""
+    for address in ("/ocpp/frames", "/ocpp", "/-/messages"):
+        assert (await get(address, method)).status_code == 405
+
+
+@pytest.mark.parametrize(
+    "sql", ["delete from frames", "insert into frames(id) values (1)", "drop table frames", "attach ':memory:' as x"]
+)
+async def test_sql_that_writes_is_refused(get: Get, recording: Path, sql: str) -> None:
+    """The SQL page reads only."""
+    before = recording.stat().st_mtime_ns
+    answer = await get("/ocpp.json", params={"sql": sql})
+    assert answer.status_code == 400
+    assert recording.stat().st_mtime_ns == before
+
+
+def test_no_connection_can_write(recording: Path) -> None:
+    """Even past Datasette's checks: the file itself is open for reading only."""
+    _, database = embed(recording, Policy())
+    connection = database.connect()
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        connection.execute("DELETE FROM frames")
+    with pytest.raises(PermissionError):
+        database.connect(write=True)
+    connection.close()
+
+
+async def test_without_the_token_nothing_is_readable(recording: Path) -> None:
+    """No page, no JSON, no file; a wrong token is no token."""
+    get = client(recording, Policy(any_address=False, token="right-token"))
+    for address in PAGES:
+        assert (await get(address)).status_code == 401
+        assert (await get(address, headers={"Authorization": "Bearer wrong"})).status_code == 401
+        assert (await get(f"{address}?token=wrong")).status_code == 401
+        assert (await get(address, headers={"Cookie": "chargesentinel_token=wrong"})).status_code == 401
+    assert (await get("/ocpp", headers={"Authorization": "Bearer right-token"})).status_code == 200
+
+
+async def test_the_token_moves_into_a_cookie(recording: Path) -> None:
+    """The address with the token answers with a cookie no script can read, and an address without it."""
+    get = client(recording, Policy(any_address=False, token="right-token"))
+    answer = await get("/ocpp/frames?_size=2&token=right-token")
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "/ocpp/frames?_size=2"
+    assert "HttpOnly" in answer.headers["set-cookie"]
+    assert "SameSite=Strict" in answer.headers["set-cookie"]
+    cookie = answer.headers["set-cookie"].partition(";")[0]
+    assert (await get("/ocpp/frames?_size=2", headers={"Cookie": cookie})).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["//evil.example/", "/\\evil.example/", "/\\/evil.example/"])
+async def test_a_redirect_stays_here(path: str) -> None:
+    """A path of slashes, or of what browsers take for them, does not lead to another machine."""
+    sent: list[dict[str, object]] = []
+
+    async def app(*_: object) -> None:
+        pytest.fail("the token has not moved into its cookie yet")
+
+    async def send(message: dict[str, object]) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"token=t",
+        "headers": [(b"host", b"localhost")],
+    }
+    await guard(app, Policy(token="t"))(scope, app, send)  # type: ignore[arg-type]
+    (location,) = [value for name, value in sent[0]["headers"] if name == b"location"]  # type: ignore[attr-defined]
+    assert location == b"/evil.example/"
+
+
+async def test_the_file_cannot_be_downloaded(get: Get) -> None:
+    """Only what is asked for leaves, not the whole recording."""
+    assert (await get("/ocpp.db")).status_code == 403

@@ -1,0 +1,293 @@
+"""What the pages and their JSON hold."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from inspector.browse.views.charging import POINTS, thin
+from inspector.browse.views.pages import PAGES
+from tests.browse import charging
+from tests.browse.charging import Recording
+from tests.browse.conftest import Get, client
+
+
+async def every_frame(get: Get, session: int, limit: int) -> tuple[list[int], list[int]]:
+    """Frame and event ids of a session, page after page."""
+    frames: list[int] = []
+    events: list[int] = []
+    after: dict[str, int] = {}
+    while True:
+        page = (await get(f"/ocpp/sessions/{session}/frames.json", params={"limit": limit, **after})).json()
+        frames += [frame["id"] for frame in page["frames"]]
+        events += [event["id"] for event in page["events"]]
+        if not page["more_after"]:
+            return frames, events
+        after = {"after": page["frames"][-1]["id"]}
+
+
+@pytest.mark.parametrize("limit", [1, 7, 50, 1000])
+async def test_pages_of_a_session_hold_each_frame_and_event_once(get: Get, limit: int) -> None:
+    """Whatever the size of a page, forwards the whole session comes in order, nothing twice, nothing left out."""
+    frames, events = await every_frame(get, 1, limit)
+    assert frames == list(range(1, 205))
+    assert events == sorted(set(events))
+    assert len(events) == 8
+
+
+async def test_pages_go_backwards_and_around_too(get: Get) -> None:
+    """From the middle to both ends: the same frames and events."""
+    page = (await get("/ocpp/sessions/1/frames.json?around=100&limit=20")).json()
+    assert 100 in [frame["id"] for frame in page["frames"]]
+    frames = [frame["id"] for frame in page["frames"]]
+    events = [event["id"] for event in page["events"]]
+    while page["more_before"]:
+        page = (await get(f"/ocpp/sessions/1/frames.json?before={frames[0]}&limit=20")).json()
+        frames = [frame["id"] for frame in page["frames"]] + frames
+        events = [event["id"] for event in page["events"]] + events
+    rest = (await get(f"/ocpp/sessions/1/frames.json?after={frames[-1]}&limit=1000")).json()
+    assert frames + [frame["id"] for frame in rest["frames"]] == list(range(1, 205))
+    everything = (await every_frame(get, 1, 1000))[1]
+    assert sorted(events + [event["id"] for event in rest["events"]]) == everything
+
+
+async def test_the_end_of_a_session_is_one_step_away(get: Get) -> None:
+    """`end` gives the last page."""
+    page = (await get("/ocpp/sessions/1/frames.json?end=1&limit=10")).json()
+    assert [frame["id"] for frame in page["frames"]] == list(range(195, 205))
+    assert page["more_before"]
+    assert not page["more_after"]
+
+
+@pytest.mark.parametrize(
+    ("query", "kept"),
+    [
+        ("action=Authorize", lambda frame: frame["action"] == "Authorize"),
+        (
+            "action=Authorize&action=BootNotification",
+            lambda frame: frame["action"] in ("Authorize", "BootNotification"),
+        ),
+        ("direction=csms-to-cp", lambda frame: frame["direction"] == "csms-to-cp"),
+        ("q=suspendedev", lambda frame: "SuspendedEV" in frame["summary"]),
+        (
+            "direction=csms-to-cp&action=SetChargingProfile",
+            lambda f: f["type"] == "CALL" and f["action"] == "SetChargingProfile",
+        ),
+        ("severity=error", lambda frame: False),
+        ("q=%25", lambda frame: False),
+    ],
+)
+async def test_filters_keep_what_they_say(get: Get, query: str, kept: Any) -> None:
+    """Exactly the frames that match, none besides."""
+    every = (await get("/ocpp/sessions/1/frames.json?limit=1000")).json()["frames"]
+    found = (await get(f"/ocpp/sessions/1/frames.json?limit=1000&{query}")).json()["frames"]
+    assert [frame["id"] for frame in found] == [frame["id"] for frame in every if kept(frame)]
+
+
+async def test_calls_and_answers_lead_to_each_other(get: Get) -> None:
+    """A CALL names its answer, the answer its CALL, with the latency between them."""
+    frames = {frame["id"]: frame for frame in (await get("/ocpp/sessions/1/frames.json?limit=1000")).json()["frames"]}
+    for frame in frames.values():
+        if frame["type"] == "CALL":
+            answer = frames[frame["answer_id"]]
+            assert answer["call_id"] == frame["id"]
+            assert answer["latency_us"] == pytest.approx(answer["mono_us"] - frame["mono_us"], abs=1)
+            assert answer["latency_us"] > 0
+
+
+async def test_the_plot_holds_what_was_measured_and_allowed(get: Get) -> None:
+    """Four quantities with a point for each sample, the limit in its two steps, one transaction."""
+    plot = (await get("/ocpp/sessions/1/plot.json")).json()
+    assert {each["kind"]: each["samples"] for each in plot["series"]} == {
+        "power": 90,
+        "energy": 90,
+        "current": 90,
+        "soc": 90,
+    }
+    (limit,) = plot["limits"]
+    assert limit["unit"] == "W"
+    assert [value for _, value in limit["points"]] == [6000.0, 6000.0, 8000.0, 8000.0]
+    starts = [ms for ms, _ in limit["points"]]
+    assert starts[2] - starts[0] == pytest.approx(900_000, abs=2000)
+    (transaction,) = plot["transactions"]
+    assert transaction["transaction_id"] == "1017"
+    assert plot["start_ms"] < transaction["start_ms"] < transaction["end_ms"] < plot["end_ms"]
+    assert [each["status"] for each in plot["statuses"]] == [
+        *("Available", "Available", "Preparing", "Charging", "SuspendedEV", "Finishing", "Available"),
+    ]
+
+
+async def test_a_refused_limit_is_no_limit(tmp_path: Path) -> None:
+    """A profile that was rejected or makes no sense is not drawn; the next one accepted ends the one before."""
+    recording = Recording(tmp_path / "limits.db")
+    link = recording.connect("CP-LIMITS")
+
+    def profile(limit: Any, answer: str, unit: Any = "A") -> None:
+        schedule = {"chargingRateUnit": unit, "chargingSchedulePeriod": [{"startPeriod": 0, "limit": limit}]}
+        profile = {"chargingProfileId": 1, "stackLevel": 0, "chargingProfilePurpose": "TxDefaultProfile"}
+        profile |= {"chargingProfileKind": "Relative", "chargingSchedule": schedule}
+        payload = {"connectorId": 1, "csChargingProfiles": profile}
+        link.call("SetChargingProfile", payload, {"status": answer}, by_csms=True)
+        recording.wait(60)
+
+    profile(16, "Accepted")
+    profile(6, "Rejected")
+    profile("many", "Accepted")
+    profile(5, "Accepted", ["W"])
+    profile(10, "Accepted")
+    link.close()
+    plot = (await client(recording.finish())("/ocpp/sessions/1/plot.json")).json()
+    (limit,) = plot["limits"]
+    assert [value for _, value in limit["points"]] == [16.0, 16.0, 10.0, 10.0]
+
+
+def test_thinning_keeps_the_extremes() -> None:
+    """A peak of one sample among a hundred thousand is still drawn."""
+    points = [(float(ms), 100.0, ms) for ms in range(100_000)]
+    points[61_234] = (61_234.0, 9_000.0, 61_234)
+    points[70_001] = (70_001.0, -5.0, 70_001)
+    kept = thin(points)
+    assert len(kept) <= POINTS + 4
+    assert {9_000.0, -5.0} <= {value for _, value, _ in kept}
+    assert kept == sorted(kept)
+
+
+async def test_a_frame_tells_what_to_do(get: Get) -> None:
+    """Its findings come with remedy and specification, its answer with the time it took."""
+    found = (await get("/ocpp/frames/215.json")).json()
+    assert {finding["pointer"] for finding in found["findings"]} >= {"/3/connectorId", "/3/meterStart"}
+    assert all(finding["remedy"] and finding["spec_ref"] for finding in found["findings"])
+    assert found["pair"]["type"] == "CALLERROR"
+    assert found["pair"]["latency_us"] == 400_000
+    assert (found["before"], found["after"]) == (214, 216)
+
+
+@pytest.mark.parametrize("name", ["check", "export"])
+async def test_lines_to_paste_run(recording: Path, tmp_path: Path, name: str) -> None:
+    """In a shell, just as they are copied."""
+    found = (await client(recording)("/ocpp/frames/215.json")).json()["lines"][name]
+    command = found.replace("chargesentinel", f"{shlex.quote(sys.executable)} -m inspector")
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == {"check": 1, "export": 0}[name], done.stderr
+    if name == "check":
+        assert "connectorId" in done.stdout
+    else:
+        assert (tmp_path / "session-2.jsonl").read_text().count("DEPOT-07") > 10
+
+
+async def test_two_sessions_are_compared_by_meaning(tmp_path: Path) -> None:
+    """Ids, times and transaction numbers may differ; a refusal and a missing frame may not."""
+    recording = Recording(tmp_path / "two.db")
+    charging.charge_well(recording, samples=4)
+    charging.charge_well(recording, transaction=2042, samples=4)
+    link = recording.connect("CP-GARAGE-01")
+    link.boot()
+    link.status("Available", 0)
+    link.call("Authorize", {"idTag": "04E91C5A2B"}, {"idTagInfo": {"status": "Blocked"}})
+    link.close()
+    get = client(recording.finish())
+    same = (await get("/ocpp/-/compare.json?a=1&b=2")).json()
+    assert same["equal"], [row for row in same["rows"] if row["differences"]]
+    assert len(same["rows"]) == len((await get("/ocpp/sessions/1/frames.json?limit=1000")).json()["frames"])
+    other = (await get("/ocpp/-/compare.json?a=1&b=3")).json()
+    assert not other["equal"]
+    told = [difference["sentence"] for row in other["rows"] for difference in row["differences"]]
+    assert any("Blocked" in sentence for sentence in told)
+    assert any(row["b"] is None and row["a"]["action"] == "StopTransaction" for row in other["rows"])
+    page = await get("/ocpp/-/compare?a=1&b=3")
+    assert page.status_code == 200
+    assert "Blocked" in page.text
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("/sessions/999", "/frames/99999", "/transactions/99", "/charge_points/nobody", "/rules/no.such"),
+        *("/sessions/9999999999999999999", "/frames/9999999999999999999", "/-/compare?a=77"),
+        *("/sessions/99/frames.json", "/sessions/99/plot.json"),
+    ],
+)
+async def test_what_is_not_there_is_said(get: Get, address: str) -> None:
+    """404 and a sentence, as a page and as JSON."""
+    page = await get(f"/ocpp{address}")
+    assert page.status_code == 404
+    assert "There is no" in page.text
+    if not address.endswith(".json"):
+        path, _, query = address.partition("?")
+        answer = await get(f"/ocpp{path}.json?{query}")
+        assert answer.status_code == 404
+        assert answer.json()["error"].startswith("There is no")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("after=x", "after=-1", "after=99999999999999999999", "limit=-5", "limit=999999999", "around=0", "before=0"),
+        *("severity=nonsense", "direction=up", "action=%00", "q=%27%22%3B--", "q=" + "x" * 5000, "end=1&before=4"),
+    ],
+)
+async def test_odd_questions_are_answered(get: Get, query: str) -> None:
+    """A parameter that makes no sense counts as absent or matches nothing; it never breaks a page."""
+    assert (await get(f"/ocpp/sessions/1/frames.json?{query}")).status_code == 200
+    assert (await get(f"/ocpp/-/home?{query}")).status_code == 200
+    assert (await get(f"/ocpp/-/live.json?{query}")).status_code == 200
+
+
+async def test_what_never_became_a_session_is_told(get: Get) -> None:
+    """A refused upgrade is on the home page, with who and why."""
+    (refused,) = (await get("/ocpp/-/home.json")).json()["unconnected"]
+    assert refused["kind"] == "rejected-upgrade"
+    assert refused["detail"]["charge_point_id"] == "CP-UNKNOWN"
+    assert "404" in refused["summary"]
+    assert "CP-UNKNOWN" in (await get("/")).text
+
+
+async def test_an_empty_recording_has_all_its_pages(tmp_path: Path) -> None:
+    """Before the first charge point connects nothing fails and the home page says what to do."""
+    get = client(Recording(tmp_path / "empty.db").finish())
+    for path in (
+        "/",
+        "/ocpp/-/home.json",
+        "/ocpp/-/live",
+        "/ocpp/-/dashboards",
+        "/ocpp/rules",
+        "/ocpp/-/compare",
+        "/ocpp/frames",
+    ):
+        assert (await get(path)).status_code == 200, path
+    assert "Point a charge point at the proxy" in (await get("/")).text
+
+
+async def test_a_nameless_charge_point_has_a_row(tmp_path: Path) -> None:
+    """A session without a charge point id, and ids full of meaning to a URL, lead somewhere."""
+    recording = Recording(tmp_path / "odd.db")
+    odd = "CP/1 ?#%2F~.json"
+    for name in ("", odd):
+        link = recording.connect(name)
+        link.boot()
+        link.close()
+    get = client(recording.finish())
+    home = (await get("/")).text
+    assert "unnamed" in home
+    links = re.findall(r'href="(/ocpp/charge_points/[^"]+)"', home)
+    pages = [(await get(address)).text for address in links]
+    assert any("CP/1 ?#%2F~.json</h1>" in page for page in pages)
+
+
+def test_every_view_is_documented() -> None:
+    """docs/browse.md names each address of ours."""
+    text = (Path(__file__).parents[2] / "docs" / "browse.md").read_text()
+    for page in PAGES:
+        path = re.sub(r"\(\?P<(\w+)>[^)]*\)", r"{\1}", page.path.replace(r"(\.(?P<format>json))?", "")).replace(
+            "\\", ""
+        )
+        assert f"`{path}`" in text, path

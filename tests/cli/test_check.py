@@ -1,0 +1,149 @@
+"""`chargesentinel check` and `rules` as their users call them: real processes, exit codes, formats."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from inspector.rules.judge import rules
+
+BAD = '[2,"1","Authorize",{}]'
+GOOD = '[2,"1","Heartbeat",{}]\n[3,"1",{"currentTime":"2026-01-01T12:00:00Z"}]\n'
+
+
+def chargesentinel(*arguments: object, text: str = "") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "inspector", *map(str, arguments)]
+    return subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_frame_on_standard_input_is_judged_and_its_fault_ends_with_1() -> None:
+    done = chargesentinel("check", "-", "--ocpp", "1.6", text=BAD)
+    assert done.returncode == 1
+    assert "payload.schema" in done.stdout and "idTag is missing" in done.stdout and "/3" in done.stdout
+    assert "charge point" in done.stdout
+    assert done.stderr == ""
+
+
+def test_frames_without_a_fault_end_with_0() -> None:
+    done = chargesentinel("check", "-", "--ocpp", "1.6", text=GOOD)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "2 frames in 1 session: nothing found" in done.stdout
+
+
+def test_json_has_the_shape_that_is_documented() -> None:
+    done = chargesentinel("check", "-", "--ocpp", "1.6", "--format", "json", text=f'{BAD}\n[3,"1",{{}}]')
+    document = json.loads(done.stdout)
+    assert set(document) == {"frames", "sessions", "findings"}
+    assert (document["frames"], document["sessions"]) == (2, 1)
+    finding = next(f for f in document["findings"] if f["rule"] == "payload.schema")
+    assert finding["severity"] == "error" and finding["side"] == "charge_point"
+    assert (finding["frame"], finding["last_frame"], finding["count"]) == (1, 1, 1)
+    assert finding["pointer"] == "/3" and finding["session"] == 1
+    assert chargesentinel("check", "-", "--ocpp", "1.6", "--json", text=BAD).stdout.startswith("{")
+
+
+def test_junit_names_every_rule_and_fails_those_that_are_broken() -> None:
+    done = chargesentinel("check", "-", "--ocpp", "1.6", "--format", "junit", text=BAD + "\n[2,\x01")
+    suite = ET.fromstring(done.stdout).find("testsuite")
+    assert suite is not None and suite.get("tests") == str(len(rules()))
+    failed = {case.get("name") for case in suite if case.find("failure") is not None}
+    assert {"payload.schema", "rpc.not-json"} <= failed
+    assert suite.get("failures") == str(len(failed))
+
+
+def test_sarif_points_into_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "two frames.txt"
+    path.write_text("# a comment\n" + BAD)
+    document = json.loads(chargesentinel("check", path, "--ocpp", "1.6", "--format", "sarif").stdout)
+    assert document["version"] == "2.1.0"
+    (run,) = document["runs"]
+    known = {rule["id"] for rule in run["tool"]["driver"]["rules"]}
+    (result,) = [result for result in run["results"] if result["ruleId"] == "payload.schema"]
+    assert result["ruleId"] in known and result["level"] == "error"
+    place = result["locations"][0]["physicalLocation"]
+    assert place["region"]["startLine"] == 2 and " " not in place["artifactLocation"]["uri"]
+
+
+def test_github_annotations_name_file_and_line(tmp_path: Path) -> None:
+    path = tmp_path / "frames.txt"
+    path.write_text(BAD)
+    done = chargesentinel("check", path, "--ocpp", "1.6", "--format", "github")
+    assert f"::error file={path},line=1,title=payload.schema::idTag is missing" in done.stdout
+
+
+def test_what_fails_is_the_users_choice() -> None:
+    warned = '> [2,"1","Heartbeat",null]'
+    assert chargesentinel("check", "-", "--ocpp", "1.6", text=warned).returncode == 0
+    assert chargesentinel("check", "-", "--ocpp", "1.6", "--fail-on", "warning", text=warned).returncode == 1
+    assert chargesentinel("check", "-", "--ocpp", "1.6", "--fail-on", "never", text=BAD).returncode == 0
+
+
+def test_a_rules_file_changes_severities_thresholds_and_allowances(tmp_path: Path) -> None:
+    settings = tmp_path / "rules.toml"
+    settings.write_text(
+        '[tool.chargesentinel.severity]\n"payload.schema" = "info"\n'
+        '[tool.chargesentinel.allow.values]\n"StatusNotification/errorCode" = ["Error"]\n'
+        '[tool.chargesentinel.allow.lengths]\n"Authorize/idTag" = 30\n'
+    )
+    frames = (
+        '> [2,"1","StatusNotification",{"connectorId":1,"errorCode":"Error","status":"Available"}]\n'
+        '> [2,"2","Authorize",{"idTag":"123456789012345678901234567890"}]\n'
+        '> [2,"3","Heartbeat",{"x":1}]\n'
+    )
+    document = json.loads(
+        chargesentinel("check", "-", "--ocpp", "1.6", "--json", "--rules", settings, text=frames).stdout
+    )
+    found = [f for f in document["findings"] if f["rule"] == "payload.schema"]
+    assert [(f["frame"], f["severity"]) for f in found] == [(3, "info")]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('[severity]\n"rpc.shap" = "off"', "did you mean rpc.shape?"),
+        ('[severity]\n"rpc.shape" = "loud"', "none of error, warning, info, off"),
+        ("[thresholds]\nanswer_timeout = 3", "did you mean answer_timeout_s?"),
+        ("[thresholds]\nanswer_timeout_s = -3", "no number from 0"),
+        ("[allow.values]\nx = 3", "a list of texts"),
+        ("severity = 3", "a table belongs there"),
+        ("[[", "not TOML"),
+    ],
+)
+def test_a_rules_file_that_cannot_be_meant_is_refused_in_one_line(tmp_path: Path, content: str, said: str) -> None:
+    settings = tmp_path / "rules.toml"
+    settings.write_text(content)
+    done = chargesentinel("check", "-", "--rules", settings, text=GOOD)
+    assert done.returncode == 2
+    assert said in done.stderr and str(settings) in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["nothing-there.jsonl", "."])
+def test_an_input_that_cannot_be_used_is_one_line_and_2(name: str) -> None:
+    done = chargesentinel("check", name)
+    assert (done.returncode, done.stderr.count("\n"), done.stdout) == (2, 1, "")
+
+
+def test_frames_of_no_known_version_are_judged_by_their_envelope_and_that_is_said() -> None:
+    done = chargesentinel("check", "-", text='[2,"1","Heartbeat",{"x":1}]')
+    assert done.returncode == 0
+    assert "give it with --ocpp" in done.stdout
+
+
+def test_the_rules_are_listed_and_each_is_explained() -> None:
+    listed = json.loads(chargesentinel("rules", "--json").stdout)
+    assert [rule["rule"] for rule in listed] == [rule.slug for rule in rules()]
+    one = chargesentinel("rules", "rpc.orphan-answer")
+    for part in ("bad", "good", "remedy", "error in 1.6"):
+        assert part in one.stdout
+
+
+def test_a_rule_that_is_not_there_is_answered_with_the_nearest() -> None:
+    done = chargesentinel("rules", "rpc.orphan-anser")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "did you mean rpc.orphan-answer?" in done.stderr

@@ -1,0 +1,141 @@
+"""The csms command as a real process: its lines, its exit codes, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import socket
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+from websockets.typing import Subprotocol
+
+from tests.csms.peer import Peer, connected
+from tests.processes import Program
+
+UPGRADE = (
+    b"GET /SILENT HTTP/1.1\r\nHost: csms\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: ocpp1.6\r\n\r\n"
+)
+READY = r"csms at (ws://\S+)"
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_cleanly_and_tells_its_peers(how: signal.Signals) -> None:
+    """Asked to end, it closes every connection with 1001 and exits with 0."""
+    with Program("csms", "--listen", "127.0.0.1:0") as csms:
+        url = csms.wait_for(READY)[1]
+        with connect(f"{url}/CHARGER-001", subprotocols=[Subprotocol("ocpp1.6")]) as charge_point:
+            csms.process.send_signal(how)
+            with pytest.raises(ConnectionClosed) as closed:
+                charge_point.recv(timeout=10)
+        assert csms.finish(10) == 0
+        assert closed.value.rcvd is not None and closed.value.rcvd.code == 1001
+        assert "Traceback" not in csms.report()
+
+
+def test_a_peer_that_ignores_the_close_does_not_hold_up_the_end() -> None:
+    """A charge point that answers nothing and an operator's call that waits for it: it ends all the same."""
+    with Program("csms", "--listen", "0", "--page", "0") as csms:
+        host, port = csms.wait_for(r"csms at ws://(\S+)")[1].split(":")
+        page = csms.wait_for(r"operator page at (\S+)")[1]
+        with socket.create_connection((host, int(port))) as silent, ThreadPoolExecutor(1) as operator:
+            silent.sendall(UPGRADE)
+            assert b"101 " in silent.recv(1000)
+            call = {"action": "ClearCache", "payload": {}, "checked": False}
+            url = f"{page}/api/charge-points/SILENT/calls"
+            waiting = operator.submit(httpx.post, url, json=call, timeout=30, trust_env=False)
+            assert b"ClearCache" in silent.recv(1000)
+            assert csms.stop(signal.SIGTERM) == 0
+            assert waiting.result().json()["kind"] == "closed"
+
+
+def test_a_port_in_use_is_one_clear_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with Program("csms", "--listen", str(port)) as csms:
+            assert csms.finish() == 2
+            assert len(csms.err) == 1
+            assert str(port) in csms.err[0] and "--listen" in csms.err[0]
+
+
+@pytest.mark.parametrize("listen", ["nonsense", "127.0.0.1:99999", "127.0.0.1:"])
+def test_an_address_that_is_none_is_a_users_mistake(listen: str) -> None:
+    with Program("csms", "--listen", listen) as csms:
+        assert csms.finish() == 2
+        assert "Traceback" not in csms.report()
+        assert listen in csms.report()
+
+
+def test_a_file_that_is_not_the_csmss_is_left_alone(tmp_path: Path) -> None:
+    other = tmp_path / "other.db"
+    other.write_text("this is no database")
+    with Program("csms", "--listen", "0", "--db", other) as csms:
+        assert csms.finish() == 2
+        assert str(other) in csms.report() and "Traceback" not in csms.report()
+    assert other.read_text() == "this is no database"
+
+
+def test_it_runs_alone_as_a_module() -> None:
+    argv = [sys.executable, "-m", "csms.central_system", "--host", "127.0.0.1", "--port", "0"]
+    with Program(argv=argv) as csms:
+        url = csms.wait_for(READY)[1]
+        with connect(f"{url}/CHARGER-001", subprotocols=[Subprotocol("ocpp2.1")]) as charge_point:
+            charge_point.send('[2,"a","Heartbeat",{}]')
+            assert json.loads(charge_point.recv(timeout=10))[2] == "SecurityError"
+        assert csms.stop(signal.SIGTERM) == 0
+
+
+async def test_a_kill_in_mid_charge_loses_nothing(tmp_path: Path) -> None:
+    """After kill -9 and a restart the transaction is still open, takes samples without a new boot, and closes."""
+    db = tmp_path / "csms state.db"
+    moment = "2026-01-01T00:00:00Z"
+    with Program("csms", "--listen", "0", "--db", db) as csms:
+        async with connected(await ready(csms), "1.6") as charge_point:
+            start = await charge_point.call(
+                "StartTransaction", {"connectorId": 1, "idTag": "TAG", "meterStart": 10, "timestamp": moment}
+            )
+            await measure(charge_point, start["transactionId"], "20")
+            csms.process.kill()
+            csms.finish()
+
+    with Program("csms", "--listen", "0", "--db", db) as csms:
+        async with connected(await ready(csms), "1.6", boot=False) as charge_point:
+            await measure(charge_point, start["transactionId"], "30")
+            again = await charge_point.call(
+                "StartTransaction", {"connectorId": 2, "idTag": "TAG", "meterStart": 0, "timestamp": moment}
+            )
+            await charge_point.call(
+                "StopTransaction",
+                {"transactionId": start["transactionId"], "meterStop": 40, "timestamp": moment},
+            )
+        assert csms.stop() == 0
+
+    from csms.store import Store
+
+    store = Store(db)
+    closed = store.transaction("CHARGER-001", str(start["transactionId"]))
+    values = store.rows("SELECT value FROM meter_values WHERE transaction_id = ?", str(start["transactionId"]))
+    still_open = [t["transaction_id"] for t in store.open_transactions()]
+    store.close()
+    assert closed is not None
+    assert (closed["meter_start_wh"], closed["meter_stop_wh"], closed["stopped"]) == (10, 40, moment)
+    assert [row["value"] for row in values] == ["20", "30"]
+    assert still_open == [str(again["transactionId"])]
+    assert again["transactionId"] != start["transactionId"]
+
+
+async def ready(csms: Program) -> str:
+    found = await asyncio.to_thread(csms.wait_for, READY)
+    return found[1]
+
+
+async def measure(charge_point: Peer, transaction_id: int, value: str) -> None:
+    sample = {"timestamp": "2026-01-01T00:00:00Z", "sampledValue": [{"value": value}]}
+    await charge_point.call("MeterValues", {"connectorId": 1, "transactionId": transaction_id, "meterValue": [sample]})

@@ -1,0 +1,105 @@
+"""Which connections the CSMS takes, which it refuses, and what it says then."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from asyncio import to_thread
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.typing import Subprotocol
+
+from csms.central_system import CentralSystem
+from tests.csms.peer import connected
+
+
+@pytest.mark.parametrize(
+    ("path", "protocol", "reason"),
+    [
+        ("/", "ocpp1.6", "identity"),
+        ("", "ocpp1.6", "identity"),
+        ("/a%ZZ", "ocpp1.6", "percent-encoded"),
+        ("/a%FF", "ocpp1.6", "percent-encoded"),
+        ("/a%00", "ocpp1.6", "printable"),
+        ("/a%1b%5b2J", "ocpp1.6", "printable"),
+        ("/" + "x" * 256, "ocpp1.6", "255"),
+        ("/" + "x" * 49, "ocpp2.0.1", "48"),
+        ("/with:colon", "ocpp2.1", "colon"),
+    ],
+)
+async def test_a_bad_path_gets_404_and_the_reason(csms: CentralSystem, path: str, protocol: str, reason: str) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        async with connect(csms.address + path, subprotocols=[Subprotocol(protocol)]):
+            pass
+    assert refused.value.response.status_code == 404
+    assert reason in bytes(refused.value.response.body or b"").decode()
+
+
+@pytest.mark.parametrize("offered", [None, ["mqtt"], ["ocpp1.5", "ocpp2.0"]])
+async def test_without_a_subprotocol_of_ours_the_socket_is_closed_at_once(
+    csms: CentralSystem, offered: list[str] | None
+) -> None:
+    """The handshake completes without a subprotocol, then comes a close that names those we speak."""
+    subprotocols = None if offered is None else [Subprotocol(name) for name in offered]
+    async with connect(f"{csms.address}/CHARGER-001", subprotocols=subprotocols) as websocket:
+        assert websocket.subprotocol is None
+        with pytest.raises(ConnectionClosed) as closed:
+            await websocket.recv()
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1002
+    assert "ocpp1.6" in closed.value.rcvd.reason
+    assert csms.connections == {}
+
+
+async def test_plain_http_is_told_to_use_websocket(csms: CentralSystem) -> None:
+    url = csms.address.replace("ws://", "http://") + "/CHARGER-001"
+
+    def get() -> tuple[int, str, str]:
+        try:
+            urllib.request.urlopen(url, timeout=10)
+        except urllib.error.HTTPError as error:
+            return error.code, error.headers["Upgrade"], error.read().decode()
+        raise AssertionError("plain HTTP was served")
+
+    status, upgrade, body = await to_thread(get)
+    assert (status, upgrade) == (426, "websocket")
+    assert "WebSocket" in body
+
+
+@pytest.mark.parametrize(
+    ("offered", "selected"),
+    [
+        (["ocpp1.6"], "ocpp1.6"),
+        (["ocpp2.0.1", "ocpp1.6"], "ocpp2.0.1"),
+        (["ocpp1.6", "ocpp2.1"], "ocpp1.6"),
+        (["soap", "ocpp2.1"], "ocpp2.1"),
+    ],
+)
+async def test_the_charge_points_first_choice_of_version_is_taken(
+    csms: CentralSystem, offered: list[str], selected: str
+) -> None:
+    subprotocols = [Subprotocol(name) for name in offered]
+    async with connect(f"{csms.address}/CHARGER-001", subprotocols=subprotocols) as websocket:
+        assert websocket.subprotocol == selected
+
+
+async def test_the_identity_is_the_last_part_of_the_path(csms: CentralSystem) -> None:
+    """A prefix, a query, a trailing slash and percent-escapes do not change who it is."""
+    async with (
+        connected(csms.address, "1.6", "ocpp/16/One%20Two/?token=x"),
+        connected(csms.address, "2.1", "ocpp/Three%2FFour"),
+    ):
+        assert set(csms.connections) == {"One Two", "Three/Four"}
+
+
+async def test_the_newer_of_two_equal_identities_wins(csms: CentralSystem) -> None:
+    """The older connection is closed with a reason; the newer one goes on, booted as it was."""
+    async with connected(csms.address, "1.6") as older, connected(csms.address, "1.6", boot=False) as newer:
+        with pytest.raises(ConnectionClosed) as closed:
+            await older.receive()
+        assert closed.value.rcvd is not None
+        assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1008, "the same identity connected again")
+        await newer.silence_until_heartbeat()
+        assert list(csms.connections) == ["CHARGER-001"]

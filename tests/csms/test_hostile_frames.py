@@ -1,0 +1,140 @@
+"""What the CSMS makes of frames that are no proper CALL."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given, strategies
+
+from csms import frames, schemas
+from csms.central_system import CentralSystem
+from tests.csms.peer import connected
+
+# frame, then what each version answers: (message id, error code), or None where no answer is due.
+NO = None
+FRAMES = [
+    ("not json", NO, ("-1", "RpcFrameworkError")),
+    ("", NO, ("-1", "RpcFrameworkError")),
+    (b"\x00\x01", NO, ("-1", "RpcFrameworkError")),
+    ("[]", NO, ("-1", "RpcFrameworkError")),
+    ("{}", NO, ("-1", "RpcFrameworkError")),
+    ("[" * 5000, NO, ("-1", "RpcFrameworkError")),
+    ("[2]", NO, ("-1", "RpcFrameworkError")),
+    ("[2,null]", NO, ("-1", "RpcFrameworkError")),
+    ('[2,true,"Heartbeat",{}]', NO, ("-1", "RpcFrameworkError")),
+    ('[2,7,"Heartbeat",{}]', ("7", "FormationViolation"), ("7", "RpcFrameworkError")),
+    ('[2,"' + "x" * 37 + '","Heartbeat",{}]', ("x" * 37, "FormationViolation"), ("x" * 37, "RpcFrameworkError")),
+    ('[2,"\\ud800","Heartbeat",{}]', NO, ("-1", "RpcFrameworkError")),
+    ('[2,"a"]', ("a", "FormationViolation"), ("a", "FormatViolation")),
+    ('[2,"a","Heartbeat",{},1]', ("a", "FormationViolation"), ("a", "FormatViolation")),
+    ('[2,"a","Heartbeat",[]]', ("a", "FormationViolation"), ("a", "FormatViolation")),
+    ('[2,"a",5,{}]', ("a", "FormationViolation"), ("a", "FormatViolation")),
+    ('[2,"a","Heartbeat",{"b":NaN}]', ("a", "FormationViolation"), ("a", "FormatViolation")),
+    ('[2,"a","Heartbeat",{"b":1}]', ("a", "FormationViolation"), ("a", "FormatViolation")),
+    ('[2,"a","Nonsense",{}]', ("a", "NotImplemented"), ("a", "NotImplemented")),
+    ('[2,"a","heartbeat",{}]', ("a", "NotImplemented"), ("a", "NotImplemented")),
+    ('[2,"a","../v201/schemas/Heartbeat",{}]', ("a", "NotImplemented"), ("a", "NotImplemented")),
+    ('[2,"a","Reset",{"type":"Hard"}]', ("a", "NotSupported"), ("a", "NotSupported")),
+    ('[2,"a","Authorize",{}]', ("a", "OccurenceConstraintViolation"), ("a", "OccurrenceConstraintViolation")),
+    ('[2,"a","BootNotification",null]', ("a", "OccurenceConstraintViolation"), ("a", "OccurrenceConstraintViolation")),
+    ('[2,"a","DataTransfer",{"vendorId":5}]', ("a", "TypeConstraintViolation"), ("a", "TypeConstraintViolation")),
+    (
+        '[2,"a","DataTransfer",{"vendorId":"' + "x" * 256 + '"}]',
+        ("a", "PropertyConstraintViolation"),
+        ("a", "PropertyConstraintViolation"),
+    ),
+    ('[3,"nobody-asked",{}]', NO, NO),
+    ('[4,"nobody-asked","GenericError","",{}]', NO, NO),
+    ('[4,"nobody-asked"]', NO, NO),
+    ("[3,{},{}]", NO, NO),
+    ('[9.5,"a"]', NO, NO),
+    ('["2","a","Heartbeat",{}]', NO, NO),
+    ('[[],"a"]', NO, NO),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("version", ["1.6", "2.0.1", "2.1"])
+@pytest.mark.parametrize(("frame", "in_16", "in_2x"), FRAMES, ids=[str(f[0])[:24] for f in FRAMES])
+async def test_a_bad_frame_gets_the_right_error_or_none(
+    csms: CentralSystem,
+    version: str,
+    frame: str | bytes,
+    in_16: tuple[str, str] | None,
+    in_2x: tuple[str, str] | None,
+) -> None:
+    """A bad frame is answered with the version's own error code or not at all, and the session goes on."""
+    expected = in_16 if version == "1.6" else in_2x
+    if version == "2.0.1" and isinstance(frame, str) and frame[1:2] in ("9", '"', "["):
+        expected = ("a", "MessageTypeNotSupported") if '"a"' in frame else expected
+    async with connected(csms.address, version) as charge_point:
+        if expected is None:
+            await charge_point.send(frame)
+        else:
+            answer = await charge_point.ask(frame)
+            assert len(answer) == 5
+            assert (answer[0], (answer[1], answer[2])) == (4, expected)
+            assert isinstance(answer[3], str) and len(answer[3]) <= 255
+            assert answer[4] == {}
+        await charge_point.silence_until_heartbeat()
+
+
+async def test_types_of_2_1_are_not_known_to_2_0_1(csms: CentralSystem) -> None:
+    """SEND in 2.0.1 is a message type the CSMS does not support."""
+    async with connected(csms.address, "2.0.1") as charge_point:
+        answer = await charge_point.ask([6, "a", "NotifyPeriodicEventStream", {}])
+    assert answer[:3] == [4, "a", "MessageTypeNotSupported"]
+
+
+async def test_a_call_sent_twice_is_answered_alike_and_done_once(csms: CentralSystem) -> None:
+    """The very same CALL again gets the very same answer, and one transaction is open."""
+    start = [2, "a", "StartTransaction", {"connectorId": 1, "idTag": "TAG", "meterStart": 5,
+             "timestamp": "2026-01-01T00:00:00Z"}]  # fmt: skip
+    async with connected(csms.address, "1.6") as charge_point:
+        first = await charge_point.ask(start)
+        again = await charge_point.ask(start)
+        new_id = await charge_point.ask([2, "b", *start[2:]])
+    assert first == again
+    assert new_id[2] == first[2]
+    assert len(csms.store.open_transactions("CHARGER-001")) == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        ("9223372036854775808", "PropertyConstraintViolation"),
+        ("1e30", "TypeConstraintViolation"),
+        ("123456789012345678901234567890", "TypeConstraintViolation"),
+    ],
+)
+async def test_a_number_too_large_to_be_kept_is_refused(csms: CentralSystem, number: str, code: str) -> None:
+    """Schemas set no upper bound; the CALL is refused as a whole and the session goes on."""
+    status = f'{{"connectorId":{number},"errorCode":"NoError","status":"Available"}}'
+    async with connected(csms.address, "1.6") as charge_point:
+        answer = await charge_point.ask(f'[2,"a","StatusNotification",{status}]')
+        assert answer[:3] == [4, "a", code]
+        await charge_point.silence_until_heartbeat()
+    assert csms.store.rows("SELECT * FROM connectors") == []
+
+
+JSON = strategies.recursive(
+    strategies.none() | strategies.booleans() | strategies.integers() | strategies.floats() | strategies.text(),
+    lambda inner: strategies.lists(inner, max_size=5) | strategies.dictionaries(strategies.text(), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@given(
+    frame=strategies.text()
+    | strategies.binary()
+    | JSON.map(json.dumps)
+    | strategies.tuples(strategies.integers(0, 7), JSON, JSON, JSON).map(json.dumps),
+    version=strategies.sampled_from(schemas.VERSIONS),
+)
+def test_no_frame_makes_the_reader_fail(frame: str | bytes, version: schemas.Version) -> None:
+    """Whatever comes is a message or malformed, and what is answered to it is a well-formed CALLERROR."""
+    message = frames.parse(frame, version)
+    if isinstance(message, frames.Malformed) and message.message_id is not None:
+        assert message.code is not None
+        answer = json.loads(frames.call_error(version, message.message_id, message.code, message.reason))
+        assert (len(answer), answer[0], answer[1], answer[4]) == (5, 4, message.message_id, {})

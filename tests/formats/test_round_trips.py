@@ -1,0 +1,141 @@
+"""Recordings leave and come back without losing a byte, a time or an event."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from inspector.cli import commands
+from inspector.recorder import records
+from inspector.recorder.start import start_recorder
+from tests.formats.test_inputs import FOLDERS
+
+NOW = 1_767_268_800_123_456_789
+
+
+def run(*args: object) -> str:
+    result = CliRunner().invoke(commands, [str(arg) for arg in args], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def rows(path: Path, sql: str) -> list[tuple[Any, ...]]:
+    return sqlite3.connect(path).execute(sql).fetchall()
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=[folder.name for folder in FOLDERS])
+def test_a_trace_comes_back_equal_in_every_field(folder: Path, tmp_path: Path) -> None:
+    source, db, back = folder / "trace.jsonl", tmp_path / "a.db", tmp_path / "back.jsonl"
+    run("import", source, "--db", db)
+    run("export", db, "-o", back)
+    assert [json.loads(line) for line in back.read_text().splitlines()] == [
+        json.loads(line) for line in source.read_text().splitlines()
+    ]
+
+
+@pytest.fixture
+def strange(tmp_path: Path) -> Path:
+    """A recording with what a trace has no member for: odd frames, events, two sessions, one of them empty."""
+    path = tmp_path / "strange.db"
+    recorder = start_recorder(path, holder="test")
+    facts: records.LinkFacts = {
+        "charge_point_id": "CP ü 1",
+        "subprotocol": "ocpp2.1",
+        "ocpp_version": "2.1",
+        "subprotocols_offered": ["ocpp2.1"],
+        "request_path": "/x%20y",
+        "remote_addr": "127.0.0.1:1",
+    }
+    recorder.put(records.opened(1, NOW, 7, facts))
+    recorder.put(records.event(1, NOW + 1, 8, "handshake", {"status": 101}))
+    frames = [
+        (True, records.TEXT, b"not JSON"),
+        (True, records.TEXT, b'[2,"1","Heartbeat", {} ]'),
+        (False, records.TEXT, b'[3,"1",{"currentTime":"2026-01-01T12:00:00Z"}]'),
+        (True, records.BINARY, b"\x00\xff"),
+        (True, records.TEXT, b'[6,"2","NotifyPeriodicEventStream",{"id":1,"pending":0,"basetime":"x","data":[]}]'),
+        (False, records.TEXT, b"\xff\xfe"),
+        (False, records.TEXT, b'[4,"9","GenericError","",{}]'),
+        (False, records.TEXT, b""),
+    ]
+    for number, (from_charge_point, opcode, raw) in enumerate(frames, 2):
+        recorder.put(records.frame(1, NOW + number, 7 + number, from_charge_point, opcode, raw))
+    recorder.put(records.event(1, NOW + 20, 27, "ping", {"from": "csms"}))
+    recorder.put(records.closed(1, NOW + 30, 37, {"cp_close_code": 1000, "closed_by": "charge-point"}))
+    recorder.put(records.opened(2, NOW + 40, 47, facts))
+    recorder.put(records.closed(2, NOW + 50, 57, {"csms_close_code": 1001, "closed_by": "csms"}))
+    recorder.close()
+    return path
+
+
+FRAMES = (
+    "SELECT session_id, direction, msg_type, action, call_id, ts_ns, mono_ns, raw, typeof(raw) FROM frames ORDER BY id"
+)
+SESSIONS = """SELECT charge_point_id, ocpp_version, subprotocol, subprotocols_offered, opened_ns, closed_ns,
+    frame_count, cp_close_code, csms_close_code, closed_by, remote_addr, request_path FROM sessions ORDER BY id"""
+EVENTS = "SELECT session_id, ts_ns, after_frame_id, kind, detail FROM events ORDER BY id"
+FINDINGS = "SELECT rule_id, severity, frame_id, message, count FROM findings ORDER BY rule_id, frame_id"
+
+
+@pytest.mark.parametrize("what", [FRAMES, SESSIONS, EVENTS, FINDINGS], ids=["frames", "sessions", "events", "findings"])
+def test_what_a_trace_has_no_member_for_comes_back_from_its_meta(strange: Path, tmp_path: Path, what: str) -> None:
+    trace, back = tmp_path / "strange.jsonl", tmp_path / "back.db"
+    run("export", strange, "-o", trace)
+    run("import", trace, "--db", back)
+    assert rows(back, what) == rows(strange, what)
+
+
+def test_every_line_of_a_trace_is_a_record_that_the_format_allows(strange: Path) -> None:
+    for line in run("export", strange).splitlines():
+        record = json.loads(line)
+        assert record["schemaVersion"] == "1.1"
+        assert record["messageType"] in ("CALL", "CALLRESULT", "CALLERROR")
+        assert record["direction"] in ("cp-to-csms", "csms-to-cp")
+        assert ("error" in record) == (record["messageType"] == "CALLERROR")
+        assert "action" in record or record["messageType"] != "CALL"
+        if "raw" in record:
+            kind = {"CALL": 2, "CALLRESULT": 3, "CALLERROR": 4}[record["messageType"]]
+            assert json.loads(record["raw"])[:2] == [kind, record["messageId"]]
+
+
+def test_raw_lines_are_the_bare_frames_of_the_sessions_asked_for(strange: Path) -> None:
+    lines = run("export", strange, "--format", "raw", "--session", 1).splitlines()
+    assert lines[1] == '[2,"1","Heartbeat", {} ]'
+    assert run("export", strange, "--format", "raw", "--session", 2) == ""
+
+
+def test_a_session_that_is_not_there_is_named(strange: Path) -> None:
+    result = CliRunner().invoke(commands, ["export", str(strange), "--session", "7"])
+    assert "there is no session 7; it has 1 to 2" in str(result.exception)
+
+
+def test_meta_of_other_tools_is_kept(tmp_path: Path) -> None:
+    source = tmp_path / "foreign.jsonl"
+    record = json.loads((FOLDERS[0] / "trace.jsonl").read_text().splitlines()[0]) | {"meta": {"tool": {"a": [1, None]}}}
+    source.write_text(json.dumps(record) + "\n")
+    run("import", source, "--db", tmp_path / "a.db")
+    assert json.loads(run("export", tmp_path / "a.db")) == record
+
+
+@pytest.mark.parametrize(
+    "ours",
+    [
+        {"opened": 7},
+        {"before": [{"frame": "up", "ts_ns": "1", "mono_ns": "1", "opcode": 1, "base64": ""}]},
+        {"after": [{"event": "x", "ts_ns": "now", "mono_ns": "1", "detail": {}}]},
+        {"closed": {"ts_ns": "1"}},
+        {"ts_ns": []},
+    ],
+)
+def test_meta_that_claims_to_be_ours_and_is_not_is_refused_with_its_line(tmp_path: Path, ours: dict[str, Any]) -> None:
+    source = tmp_path / "hostile.jsonl"
+    record = json.loads((FOLDERS[0] / "trace.jsonl").read_text().splitlines()[0]) | {"meta": {"chargesentinel": ours}}
+    source.write_text(json.dumps(record) + "\n")
+    result = CliRunner().invoke(commands, ["import", str(source), "--db", str(tmp_path / "a.db")])
+    assert result.exit_code == 1
+    assert "line 1: meta.chargesentinel is not as this program writes it" in str(result.exception)

@@ -1,0 +1,170 @@
+"""The browser charge point at its work: real Chromium, through the proxy to the CSMS, watched by the judge."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.journeys.page_bench import LOGGED, Bench, bench_for, each_way
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def bench(request: pytest.FixtureRequest, browser: Browser, tmp_path: Path) -> Iterator[Bench]:
+    with bench_for(request.param, browser, tmp_path) as bench:
+        yield bench
+
+
+every_version = pytest.mark.parametrize("bench", ["1.6", "2.0.1", "2.1"], indirect=True)
+
+
+@every_version
+def test_sessions_by_card_and_by_csms_are_by_the_book(bench: Bench) -> None:
+    """Card and remote sessions, a limit, a fault and a reload: the judge finds nothing, the log is the wire."""
+    bench.open()
+    bench.click("#connect")
+    expect(bench.page.locator("#state-text")).to_have_text("Connected")
+    bench.quiet()
+
+    bench.click("#plug")
+    bench.click("#tap")
+    bench.status("Charging")
+    bench.until("station.connectors[0].meter.power > 1500")
+
+    # The page is reloaded in mid-session: the same session goes on.
+    before = bench.page.evaluate("station.connectors[0].transaction.ref")
+    # No sample may be on its way between reading the log and losing it.
+    bench.page.evaluate("station.variables.find('MeterValueSampleInterval').value = '0'")
+    bench.quiet()
+    bench.keep_log()
+    bench.page.reload()
+    bench.status("Charging")
+    assert bench.page.evaluate("station.connectors[0].transaction.ref") == before
+    bench.until("station.online()")
+    bench.page.evaluate("station.variables.find('MeterValueSampleInterval').value = '1'")
+
+    limit(bench, 3000)
+    bench.until("station.connectors[0].limit === 3000 && station.connectors[0].meter.power === 3000")
+    expect(bench.page.locator("#power")).to_have_text("3.00")
+    expect(bench.page.locator("#gauge-note")).to_have_text("limit 3.00 kW")
+    bench.until(f"{LOGGED}.some(([, raw]) => /Power.Active.Import/.test(raw) && /3000/.test(raw))")
+
+    bench.click("#tap")
+    bench.status("Finishing" if bench.is16 else "Occupied")
+    bench.click("#plug")
+    bench.status("Available")
+    bench.quiet()
+
+    remote_session(bench)
+
+    bench.click("#plug")
+    bench.click("#tap")
+    bench.status("Charging")
+    bench.click("#fault")
+    bench.status("Faulted")
+    bench.quiet()
+    bench.click("#fault")
+    bench.status("Finishing" if bench.is16 else "Occupied")
+    bench.click("#plug")
+    bench.status("Available")
+    bench.quiet()
+
+    bench.keep_log()
+    bench.click("#disconnect")
+    expect(bench.page.locator("#state-text")).to_have_text("Disconnected")
+    frames, findings = bench.crossed()
+    assert findings == []
+    assert frames and each_way(frames) == each_way(bench.logged)
+
+
+@pytest.mark.parametrize(
+    "bench", ["1.6", *(pytest.param(each, marks=pytest.mark.long) for each in ("2.0.1", "2.1"))], indirect=True
+)
+def test_a_csms_that_goes_and_comes_back_hears_the_whole_session(bench: Bench) -> None:
+    """The CSMS is restarted while a session runs: what happened meanwhile is delivered, in order, by the book."""
+    bench.open()
+    bench.click("#connect")
+    expect(bench.page.locator("#state-text")).to_have_text("Connected")
+    bench.click("#plug")
+    bench.click("#tap")
+    bench.status("Charging")
+    bench.until(f"{LOGGED}.filter(([, raw]) => /Sample.Periodic/.test(raw)).length >= 1")
+    bench.quiet()
+    bench.restart_csms(3)
+    bench.until("station.online()", 30)
+    bench.quiet()
+    bench.click("#tap")
+    bench.status("Finishing" if bench.is16 else "Occupied")
+    bench.click("#plug")
+    bench.status("Available")
+    bench.quiet()
+    bench.keep_log()
+    bench.click("#disconnect")
+    frames, findings = bench.crossed()
+    # What the restarted CSMS has forgotten, and the connection it broke, are its own affair.
+    assert [finding for finding in findings if finding[-1] != "csms"] == []
+    lost = [frame for frame in bench.logged if frame not in frames]
+    assert len(lost) <= 1, "at most the frame that was on its way when the CSMS went is missing in the recording"
+    if not bench.is16:
+        sent = [json.loads(raw) for direction, raw in frames if direction == "cp-to-csms"]
+        events = [frame[3] for frame in sent if frame[0] == 2 and frame[2] == "TransactionEvent"]
+        numbers = list(dict.fromkeys(event["seqNo"] for event in events))
+        assert numbers == list(range(len(numbers)))
+        assert any(event.get("offline") for event in events)
+
+
+@pytest.mark.parametrize("bench", ["2.0.1"], indirect=True)
+def test_misbehaviours_are_found_by_the_judge(bench: Bench) -> None:
+    """What a tester switches on is what the judge finds: the green of the other journeys means something."""
+    bench.open()
+    bench.click("#tab-answers")
+    bench.page.check("[name=beforeBoot]")
+    bench.page.check("[name=badTimestamp]")
+    bench.click("#connect")
+    expect(bench.page.locator("#state-text")).to_have_text("Connected")
+    bench.quiet()
+    bench.click("#disconnect")
+    frames, findings = bench.crossed()
+    assert frames, bench.proxy.report()
+    rules = {finding[1] for finding in findings}
+    assert any(rule.startswith("boot.") for rule in rules), rules
+    assert any("time" in rule for rule in rules), rules
+
+
+def limit(bench: Bench, watts: int) -> None:
+    """Let the CSMS limit the session on connector 1."""
+    period = {"startPeriod": 0, "limit": watts}
+    schedule = {"chargingRateUnit": "W", "chargingSchedulePeriod": [period]}
+    profile = {"stackLevel": 1, "chargingProfilePurpose": "TxProfile", "chargingProfileKind": "Relative"}
+    tx = bench.page.evaluate("station.connectors[0].transaction.id")
+    if bench.is16:
+        profile |= {"chargingProfileId": 5, "transactionId": tx, "chargingSchedule": schedule}
+        answer = bench.api.call("SetChargingProfile", {"connectorId": 1, "csChargingProfiles": profile})
+    else:
+        profile |= {"id": 5, "transactionId": tx, "chargingSchedule": [schedule | {"id": 1}]}
+        answer = bench.api.call("SetChargingProfile", {"evseId": 1, "chargingProfile": profile})
+    assert answer["status"] == "Accepted"
+
+
+def remote_session(bench: Bench) -> None:
+    """Start by the CSMS before the cable is in, charge, stop by the CSMS."""
+    if bench.is16:
+        start = bench.api.call("RemoteStartTransaction", {"connectorId": 1, "idTag": "REMOTE"})
+    else:
+        token = {"idToken": "REMOTE", "type": "Central"}
+        start = bench.api.call("RequestStartTransaction", {"evseId": 1, "remoteStartId": 9, "idToken": token})
+    assert start["status"] == "Accepted"
+    bench.click("#plug")
+    bench.status("Charging")
+    tx = bench.page.evaluate("station.connectors[0].transaction.id")
+    action = "RemoteStopTransaction" if bench.is16 else "RequestStopTransaction"
+    assert bench.api.call(action, {"transactionId": tx})["status"] == "Accepted"
+    bench.status("Finishing" if bench.is16 else "Occupied")
+    bench.click("#plug")
+    bench.status("Available")
+    bench.quiet()

@@ -1,0 +1,95 @@
+"""/metrics and /healthz say what the proxy does, in the format Prometheus reads."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from inspector.proxy.addresses import listening_socket
+from inspector.proxy.counts import Counts
+from inspector.proxy.metrics import MetricsServer
+from inspector.proxy.splitter import make_frame
+from inspector.recorder.door import Status
+from tests.processes import Program
+
+from .conftest import raw_charge_point, raw_csms
+
+MASK = b"abcd"
+
+
+async def get(port: int, path: str) -> tuple[int, str]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    head, _, body = (await asyncio.wait_for(reader.read(), 10)).decode().partition("\r\n\r\n")
+    writer.close()
+    return int(head.split()[1]), body
+
+
+def samples(text: str) -> dict[tuple[str, str], float]:
+    return {
+        (sample.name, ",".join(sample.labels.values())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+async def test_running_proxy_is_watched(tmp_path: Path) -> None:
+    path = tmp_path / "t.db"
+    async with raw_csms() as csms:
+        with Program(
+            *("proxy", "--upstream", csms.url, "--listen", "127.0.0.1:0", "--db", path, "--metrics", "127.0.0.1:0")
+        ) as proxy:
+            port = int((await asyncio.to_thread(proxy.wait_for, r"listening on ws://127\.0\.0\.1:(\d+)"))[1])
+            metrics = int((await asyncio.to_thread(proxy.wait_for, r"metrics at http://127\.0\.0\.1:(\d+)/"))[1])
+            charge_point = await raw_charge_point(port)
+            at_csms = await csms.peer()
+            stream = make_frame(0x81, b"not ocpp", MASK) * 40
+            await charge_point.send(stream)
+            assert await at_csms.receive(len(stream)) == stream
+            for _ in range(200):
+                seen = samples((await get(metrics, "/metrics"))[1])
+                if seen.get(("chargesentinel_findings_total", "error")):
+                    break
+                await asyncio.sleep(0.02)
+            assert seen["chargesentinel_sessions_open", ""] == 1
+            assert seen["chargesentinel_frames_total", "cp-to-csms"] == 40
+            assert seen["chargesentinel_frames_total", "csms-to-cp"] == 0
+            assert seen["chargesentinel_bytes_total", "cp-to-csms"] == len(stream)
+            assert seen["chargesentinel_recorder_working", ""] == 1
+            assert seen["chargesentinel_recorder_lost_frames_total", ""] == 0
+            assert await get(metrics, "/healthz") == (200, "ok\n")
+            assert (await get(metrics, "/other"))[0] == 404
+            assert await asyncio.to_thread(proxy.stop) == 0
+    with sqlite3.connect(path) as connection:
+        errors = connection.execute("SELECT count(*) FROM findings WHERE severity = 'error'").fetchone()[0]
+    assert seen["chargesentinel_findings_total", "error"] == errors > 0
+
+
+async def test_healthz_says_when_frames_are_not_stored() -> None:
+    status = Status(lost=3, waiting=7)
+    with listening_socket("127.0.0.1", 0) as listener:
+        port = listener.getsockname()[1]
+        server = MetricsServer(listener, Counts(), lambda: 0, lambda: status)
+        await server.start()
+        assert await get(port, "/healthz") == (503, "3 frames not stored; 7 records wait\n")
+        status = Status(working=False)
+        assert (await get(port, "/healthz"))[0] == 503
+        server.stop()
+
+
+async def test_added_latency_is_counted_in_its_bucket() -> None:
+    counts = Counts()
+    for nanoseconds in (9_000, 90_000, 900_000_000):
+        counts.latency(nanoseconds)
+    with listening_socket("127.0.0.1", 0) as listener:
+        port = listener.getsockname()[1]
+        server = MetricsServer(listener, counts, lambda: 0, Status)
+        await server.start()
+        text = (await get(port, "/metrics"))[1]
+        server.stop()
+    assert 'chargesentinel_added_latency_seconds_bucket{le="1e-05"} 1.0' in text
+    assert 'chargesentinel_added_latency_seconds_bucket{le="0.0001"} 2.0' in text
+    assert 'chargesentinel_added_latency_seconds_bucket{le="+Inf"} 3.0' in text

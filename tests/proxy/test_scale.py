@@ -1,0 +1,197 @@
+"""Long proofs: many charge points at once, a long life, and every byte accounted for."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench.processes import Measured, free_port
+from tests.processes import Program
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
+
+SOAK_SECONDS = float(os.environ.get("SOAK_SECONDS", "180"))
+
+ROOT = Path(__file__).parents[2]
+
+
+def traffic(command: str, *arguments: object) -> list[str]:
+    return [sys.executable, str(ROOT / "bench" / "traffic.py"), command, *map(str, arguments)]
+
+
+@pytest.fixture
+def csms_port() -> Iterator[int]:
+    port = free_port()
+    with Measured(traffic("csms", port), port):
+        yield port
+
+
+def proxy_argv(csms_port: int, port: int, path: Path, *more: str) -> list[str]:
+    return [
+        *(sys.executable, "-m", "inspector", "proxy", "--upstream", f"ws://127.0.0.1:{csms_port}"),
+        *("--listen", f"127.0.0.1:{port}", "--db", str(path), *more),
+    ]
+
+
+def load(port: int, *arguments: object) -> dict[str, object]:
+    ended = subprocess.run(
+        traffic("load", f"ws://127.0.0.1:{port}", *arguments), capture_output=True, text=True, timeout=300, check=True
+    )
+    found: dict[str, object] = json.loads(ended.stdout)
+    return found
+
+
+def test_every_byte_under_load_is_in_the_database_soon_after(csms_port: int, tmp_path: Path) -> None:
+    """Count and hash of what each end saw equal what is stored, a second after the load's end."""
+    path, port = tmp_path / "t.db", free_port()
+    with Measured(proxy_argv(csms_port, port, path), port):
+        done = load(port, "--connections", 50, "--seconds", 30, "--hash")
+        time.sleep(1)
+        with sqlite3.connect(path) as connection:
+            assert connection.execute("SELECT count(*) FROM frames").fetchone() == (done["frames"],)
+    compare(path, done["hashes"])  # type: ignore[arg-type]
+
+
+def compare(path: Path, hashes: dict[str, list[str]]) -> None:
+    """Assert that what is stored hashes to what each end saw, by charge point and direction, without a gap."""
+    with sqlite3.connect(path) as connection:
+        for name, ends in hashes.items():
+            for direction, end in zip(("cp-to-csms", "csms-to-cp"), ends, strict=True):
+                stored = hashlib.sha256()
+                for (raw,) in connection.execute(
+                    "SELECT raw FROM frames JOIN sessions ON sessions.id = session_id"
+                    " WHERE charge_point_id = ? AND direction = ? ORDER BY frames.id",
+                    (name, direction),
+                ):
+                    stored.update(raw.encode())
+                assert stored.hexdigest() == end
+        assert connection.execute("SELECT count(*) FROM events WHERE kind = 'gap'").fetchone() == (0,)
+
+
+def test_idle_connections_cost_at_most_45_kib(csms_port: int, tmp_path: Path) -> None:
+    port = free_port()
+    with Measured(proxy_argv(csms_port, port, tmp_path / "t.db"), port) as proxy:
+        relay = proxy.process.pid
+        before = rss_kib(relay)
+        with subprocess.Popen(
+            traffic("idle", f"ws://127.0.0.1:{port}", "--connections", 2000),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as idle:
+            assert idle.stdout
+            assert json.loads(idle.stdout.readline())["connected"] == 2000
+            time.sleep(2)
+            each = (rss_kib(relay) - before) / 2000
+            idle.communicate("\n", timeout=60)
+    assert each <= 45, f"{each:.1f} KiB"
+
+
+def rss_kib(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1])
+    raise AssertionError("no VmRSS")
+
+
+def test_a_million_frames_on_one_connection_leave_memory_as_it_was(csms_port: int, tmp_path: Path) -> None:
+    port = free_port()
+    with (
+        Measured(proxy_argv(csms_port, port, tmp_path / "t.db"), port) as proxy,
+        subprocess.Popen(
+            traffic("load", f"ws://127.0.0.1:{port}", "--connections", 1, "--calls", 500_000),
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as running,
+    ):
+        time.sleep(3)  # more than 1,000 frames have crossed, and every part has been used
+        early = proxy.rss_kib()
+        out, _ = running.communicate(timeout=500)
+        assert json.loads(out)["frames"] >= 1_000_000
+        grown = proxy.rss_kib() - early
+    assert grown < 20 * 1024, f"{grown} KiB"
+
+
+def test_reconnect_storm_loses_and_refuses_nobody(csms_port: int, tmp_path: Path) -> None:
+    """2,000 charge points are dropped and come back at once: all are accepted, and what they send is stored."""
+    path, port = tmp_path / "t.db", free_port()
+    with Measured(proxy_argv(csms_port, port, path), port):
+        for _ in range(2):
+            ended = subprocess.run(
+                traffic("storm", f"ws://127.0.0.1:{port}", "--connections", 2000),
+                capture_output=True,
+                text=True,
+                timeout=200,
+                check=False,
+            )
+            assert ended.returncode == 0, ended.stderr[-2000:]
+            assert json.loads(ended.stdout)["connected"] == 2000
+        for _ in range(100):
+            with sqlite3.connect(path) as connection:
+                counts = connection.execute(
+                    "SELECT count(*), sum(frame_count) FROM sessions WHERE closed_ns IS NOT NULL"
+                ).fetchone()
+            if counts == (4000, 8000):
+                break
+            time.sleep(0.1)
+    assert counts == (4000, 8000)
+
+
+def test_killed_recorder_under_load_loses_and_doubles_nothing_and_disturbs_nobody(
+    csms_port: int, tmp_path: Path
+) -> None:
+    """Three times kill -9 while 50 charge points call as fast as they are answered."""
+    path, port = tmp_path / "t.db", free_port()
+    with (
+        Measured(proxy_argv(csms_port, port, path), port) as proxy,
+        subprocess.Popen(
+            traffic("load", f"ws://127.0.0.1:{port}", "--connections", 50, "--seconds", 15, "--hash"),
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as running,
+    ):
+        for _ in range(3):
+            time.sleep(4)
+            (recorder,) = [pid for pid in proxy.tree() if pid != proxy.process.pid]
+            os.kill(recorder, signal.SIGKILL)
+        out, _ = running.communicate(timeout=120)
+    done = json.loads(out)
+    assert running.returncode == 0
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT count(*) FROM frames").fetchone() == (done["frames"],)
+        assert connection.execute("SELECT count(*) FROM sessions").fetchone() == (50,)
+    compare(path, done["hashes"])
+
+
+async def test_mixed_load_for_minutes_leaves_no_open_file_and_no_grown_memory(csms_port: int, tmp_path: Path) -> None:
+    """Charge points come, call, go and break off; afterwards descriptors and memory are as after the first round."""
+    path = tmp_path / "t.db"
+    port = free_port()
+    with Program(argv=proxy_argv(csms_port, port, path)) as proxy:
+        await asyncio.to_thread(proxy.wait_for, "listening on")
+        relay = proxy.process.pid
+        frames = 0
+        figures: list[tuple[int, int]] = []
+        until = time.monotonic() + SOAK_SECONDS
+        while time.monotonic() < until:
+            for connections in (1, 50, 200):
+                done = await asyncio.to_thread(load, port, "--connections", connections, "--seconds", 3)
+                frames += int(str(done["frames"]))
+            await asyncio.sleep(1)
+            figures.append((len(list(Path(f"/proc/{relay}/fd").iterdir())), rss_kib(relay)))
+        assert await asyncio.to_thread(proxy.stop) == 0
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT count(*) FROM frames").fetchone() == (frames,)
+    assert figures[-1][0] == figures[0][0], figures
+    assert figures[-1][1] - figures[1][1] < 20 * 1024, figures

@@ -1,0 +1,185 @@
+"""The recorder as a supervised process: killed at any moment it loses nothing, doubles nothing and goes on judging."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from inspector.errors import UnusableFile
+from inspector.recorder import records, supervised
+from inspector.recorder.start import start_recorder
+from inspector.recorder.supervised import SupervisedRecorder
+
+LINKS = 4
+
+
+def started(path: Path, **more: Any) -> SupervisedRecorder:
+    recorder = start_recorder(path, holder="test", own_process=True, **more)
+    assert isinstance(recorder, SupervisedRecorder)
+    return recorder
+
+
+def stamps() -> tuple[int, int]:
+    return time.time_ns(), time.monotonic_ns()
+
+
+def opened(recorder: SupervisedRecorder, link: int) -> None:
+    facts: records.LinkFacts = {"charge_point_id": f"CP{link}", "subprotocol": "ocpp1.6"}
+    facts["subprotocols_offered"] = ["ocpp1.6"]
+    recorder.put(records.opened(link, *stamps(), facts))
+
+
+def frame(recorder: SupervisedRecorder, link: int, from_charge_point: bool, raw: str) -> None:
+    recorder.put(records.frame(link, *stamps(), from_charge_point, records.TEXT, raw.encode()))
+
+
+async def drained(recorder: SupervisedRecorder, seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while recorder.waiting:
+        assert time.monotonic() < deadline, f"{recorder.waiting} records were not acknowledged"
+        await asyncio.sleep(0.01)
+
+
+def rows(path: Path, sql: str) -> list[tuple[Any, ...]]:
+    return sqlite3.connect(path).execute(sql).fetchall()
+
+
+async def test_what_is_put_is_on_disk_once_it_is_acknowledged(tmp_path: Path) -> None:
+    path = tmp_path / "a b.db"
+    recorder = started(path)
+    opened(recorder, 1)
+    frame(recorder, 1, True, '[2,"a","Heartbeat",{}]')
+    await drained(recorder)
+    assert rows(path, "SELECT raw FROM frames") == [('[2,"a","Heartbeat",{}]',)]
+    summary = recorder.close()
+    assert (summary.sessions, summary.frames, summary.lost) == (1, 1, 0)
+    assert rows(path, "SELECT clean_close FROM recordings") == [(1,)]
+
+
+async def test_a_recorder_that_is_killed_comes_back_and_nothing_is_lost_or_doubled(tmp_path: Path) -> None:
+    path = tmp_path / "killed.db"
+    recorder = started(path)
+    for link in range(1, LINKS + 1):
+        opened(recorder, link)
+    killed = []
+    for number in range(1500):
+        link = number % LINKS + 1
+        frame(recorder, link, True, f'[2,"{number}","Heartbeat",{{}}]')
+        frame(recorder, link, False, f'[3,"{number}",{{"currentTime":"2026-01-01T12:00:00Z"}}]')
+        if number in (300, 900):
+            await drained(recorder)
+        if number in (301, 905):
+            killed.append(recorder.pid)
+            os.kill(recorder.pid, signal.SIGKILL)
+        await asyncio.sleep(0)
+    await drained(recorder)
+    assert recorder.pid not in killed
+    summary = recorder.close()
+    assert (summary.sessions, summary.frames, summary.lost) == (LINKS, 3000, 0)
+    stored = rows(path, "SELECT raw FROM frames ORDER BY id")
+    assert len(stored) == 3000
+    assert len(set(stored)) == 3000
+    assert rows(path, "SELECT count(*) FROM sessions WHERE frame_count = 750") == [(LINKS,)]
+    # Each answer found its CALL, also where a kill came between the two.
+    assert rows(path, "SELECT count(*) FROM frames WHERE call_id IS NOT NULL") == [(1500,)]
+    assert rows(path, "SELECT count(*), min(clean_close) FROM recordings") == [(1, 1)]
+
+
+async def test_a_restarted_recorder_goes_on_with_the_same_findings(tmp_path: Path) -> None:
+    path = tmp_path / "findings.db"
+    recorder = started(path)
+    opened(recorder, 1)
+    for number in range(6):
+        frame(recorder, 1, True, f'[2,"{number}","Authorize",{{"idTag":{number}}}]')
+        frame(recorder, 1, False, f'[3,"{number}",{{"idTagInfo":{{"status":"Invalid"}}}}]')
+        if number == 2:
+            await drained(recorder)
+            os.kill(recorder.pid, signal.SIGKILL)
+    await drained(recorder)
+    recorder.close()
+    found = rows(path, "SELECT count, frame_id, last_frame_id FROM findings WHERE rule_id = 'payload.schema'")
+    assert found == [(6, 1, 11)]
+
+
+async def test_frames_beyond_the_bound_are_counted_and_the_gap_is_written_down(tmp_path: Path) -> None:
+    path = tmp_path / "gap.db"
+    recorder = started(path, queue_limit=20_000)
+    opened(recorder, 1)
+    await drained(recorder)
+    os.kill(recorder.pid, signal.SIGSTOP)
+    sent = 300
+    for number in range(sent):
+        frame(recorder, 1, True, f'[2,"{number}","Heartbeat",{{}}]')
+    os.kill(recorder.pid, signal.SIGCONT)
+    await drained(recorder)
+    frame(recorder, 1, True, '[2,"after","Heartbeat",{}]')
+    await drained(recorder)
+    summary = recorder.close()
+    assert 0 < summary.lost < sent
+    assert summary.frames + summary.lost == sent + 1
+    gaps = rows(path, "SELECT detail ->> '$.frames' FROM events WHERE kind = 'gap' AND session_id IS NOT NULL")
+    assert gaps == [(summary.lost,)]
+
+
+def test_a_relay_that_is_killed_leaves_what_it_handed_over(tmp_path: Path) -> None:
+    path = tmp_path / "relay.db"
+    script = f"""
+import asyncio, os, pathlib, sys
+sys.path.insert(0, os.getcwd())
+from tests.recorder.test_supervised import drained, frame, opened, started
+async def main():
+    recorder = started(pathlib.Path({str(path)!r}))
+    opened(recorder, 1)
+    for number in range(100):
+        frame(recorder, 1, True, f'[2,"{{number}}","Heartbeat",{{{{}}}}]')
+    recorder._flush()
+    os.kill(os.getpid(), 9)
+asyncio.run(main())
+"""
+    done = subprocess.run([sys.executable, "-c", script], timeout=60, check=False, capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    deadline = time.monotonic() + 20
+    while rows(path, "SELECT count(*), max(clean_close) FROM frames, recordings") != [(100, 0)]:
+        assert time.monotonic() < deadline, rows(path, "SELECT count(*), max(clean_close) FROM frames, recordings")
+        time.sleep(0.05)
+
+
+def test_a_file_that_cannot_be_used_is_refused_before_recording_begins(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    path.write_text("no database" * 200)
+    with pytest.raises(UnusableFile, match="not a SQLite database"):
+        started(path)
+
+
+async def test_nobody_waits_for_a_recorder_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Peers go at the pace of a busy recorder, but one that does nothing at all must not stop charging."""
+    monkeypatch.setattr(supervised, "BEHIND_AT", 100)
+    monkeypatch.setattr(supervised, "STALLED_AFTER_S", 0.3)
+    told: list[bool] = []
+    recorder = started(tmp_path / "hangs.db")
+    recorder.when_behind(told.append)
+    opened(recorder, 1)
+    await drained(recorder)
+    os.kill(recorder.pid, signal.SIGSTOP)
+    try:
+        for number in range(200):
+            frame(recorder, 1, True, f'[2,"{number}","Heartbeat",{{}}]')
+        await asyncio.sleep(0.05)
+        deadline = time.monotonic() + 10
+        while told[-1:] != [False]:
+            assert time.monotonic() < deadline, told
+            await asyncio.sleep(0.05)
+    finally:
+        os.kill(recorder.pid, signal.SIGCONT)
+    await drained(recorder)
+    assert told[:2] == [True, False]
+    assert recorder.close().lost == 0

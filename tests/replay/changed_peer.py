@@ -1,0 +1,119 @@
+"""A peer over a real WebSocket that does what a recording says but for one change; knows no player."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+from websockets.asyncio.client import connect
+from websockets.asyncio.server import serve
+from websockets.exceptions import ConnectionClosed
+
+from inspector.protocol.frames import Malformed
+from inspector.protocol.vocabulary import Direction
+from inspector.replay.endpoints import lobby
+from inspector.replay.outcome import Outcome
+from inspector.replay.runs import Choices, as_charge_point, as_csms
+from inspector.replay.script import Script
+from tests.replay.parties import sessions
+
+TIMEOUT_S = 0.5
+
+
+class Step:
+    """One frame of the recording, to be sent or to be waited for."""
+
+    def __init__(self, sends: bool, message: list[Any], action: str | None) -> None:
+        self.sends, self.message, self.action = sends, message, action
+        self.delay_s = 0.0
+        self.raw: str | None = None  # sent in place of the message
+        self.close_code: int | None = None  # closes the connection in place of sending
+
+
+type Change = Callable[[list[Step]], None]
+
+
+def quick(name: str) -> Script:
+    """The first session of a recording, with its time a hundred times as fast."""
+    script = sessions(name)[0]
+    first = script.frames[0].mono_ns
+    for frame in script.frames:
+        frame.mono_ns = first + (frame.mono_ns - first) // 100
+    return script
+
+
+class Peer:
+    """One side of a session, played from the recording."""
+
+    def __init__(self, script: Script, side: Direction, change: Change) -> None:
+        self._steps = [
+            Step(frame.direction is side, json.loads(frame.raw), frame.action)
+            for frame in script.frames
+            if not isinstance(frame.message, Malformed)
+        ]
+        change(self._steps)
+
+    async def play(self, connection: Any) -> None:
+        """Go through the steps, then wait for the other side to hang up."""
+        ids: dict[str, str] = {}
+        calls: dict[str, list[str]] = {}  # live ids of CALLs that have come, by action
+        try:
+            for step in self._steps:
+                if not step.sends:
+                    await self._take(connection, step, ids, calls)
+                    continue
+                await asyncio.sleep(step.delay_s)
+                if step.close_code is not None:
+                    await connection.close(step.close_code, "changed")
+                    return
+                message = list(step.message)
+                if message[0] in (3, 4):
+                    message[1] = ids.get(message[1], message[1])
+                await connection.send(step.raw if step.raw is not None else json.dumps(message))
+            await connection.wait_closed()
+        except (ConnectionClosed, TimeoutError):
+            return
+
+    @staticmethod
+    async def _take(connection: Any, step: Step, ids: dict[str, str], calls: dict[str, list[str]]) -> None:
+        if step.message[0] != 2:
+            return  # its answers are taken as they come, before the next CALL that is waited for
+        waiting = calls.setdefault(str(step.action), [])
+        while not waiting:
+            message = json.loads(await asyncio.wait_for(connection.recv(), 10))
+            if message[0] == 2:
+                calls.setdefault(message[2], []).append(message[1])
+        ids[step.message[1]] = waiting.pop(0)
+
+
+async def replayed_to_csms(name: str, change: Change) -> Outcome:
+    """Play a recording as charge point against a CSMS with one change."""
+    script = quick(name)
+    peer = Peer(script, Direction.FROM_CSMS, change)
+    assert script.version is not None
+    protocol: Any = script.version.subprotocol
+    async with serve(peer.play, "127.0.0.1", 0, subprotocols=[protocol]) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        return await as_charge_point(script, f"ws://127.0.0.1:{port}", Choices(timeout_s=TIMEOUT_S))
+
+
+async def replayed_to_charge_point(name: str, change: Change) -> Outcome:
+    """Play a recording as CSMS against a charge point with one change."""
+    script = quick(name)
+    peer = Peer(script, Direction.FROM_CHARGE_POINT, change)
+    assert script.version is not None
+    protocol: Any = script.version.subprotocol
+    address: list[str] = []
+    async with lobby("127.0.0.1", 0, script.version, None, address.append) as waiting:
+
+        async def run() -> None:
+            async with connect(f"{address[0]}/{script.charge_point_id}", subprotocols=[protocol], proxy=None) as socket:
+                await peer.play(socket)
+
+        playing = asyncio.create_task(run())
+        outcome = await as_csms(script, waiting, Choices(timeout_s=TIMEOUT_S), 10)
+        playing.cancel()
+        await asyncio.gather(playing, return_exceptions=True)
+        return outcome

@@ -1,0 +1,138 @@
+"""The pytest plugin as its users meet it: recordings as tests, the fixtures, the record modes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.processes import Program
+from tests.replay.parties import FOLDER
+
+CHARGE_POINT = """
+    import asyncio
+    from simulator import charge_point as simulated
+
+    def charge(url, token="CAFE0001"):
+        plan = simulated.load("charging")
+        station = simulated.make("1.6", simulated.Identity(url=url, id="CP-1"), scenario=plan)
+        asyncio.run(simulated.play(station, plan, {"minutes": 0.2, "token": token}))
+"""
+
+
+@pytest.fixture(scope="module")
+def csms() -> Iterator[str]:
+    """A CSMS as a process of its own."""
+    with Program("csms", "--listen", "127.0.0.1:0", "--no-page", "--quiet") as program:
+        yield program.wait_for(r"csms at (ws://\S+)")[1]
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """A project of a user with two recordings."""
+    monkeypatch.setenv("PYTHONPATH", str(FOLDER.parent))
+    folder = pytester.mkdir("recordings")
+    for name in ("charging-1.6", "offline-queue-2.0.1"):
+        shutil.copy(FOLDER / f"{name}.jsonl", folder)
+    pytester.makeini("[pytest]\naddopts = -p no:cacheprovider -p no:anyio -p no:xdist\nasyncio_mode = auto\n")
+    return pytester
+
+
+def spoil(project: pytest.Pytester) -> None:
+    """Let the first recording say that the CSMS turned the token away."""
+    path = project.path / "recordings" / "charging-1.6.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for line in lines:
+        if '{"idTagInfo":{"status":"Accepted"}}' in line["raw"]:
+            line["raw"] = line["raw"].replace("Accepted", "Blocked")
+            line["payload"] = {"idTagInfo": {"status": "Blocked"}}
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def test_recordings_are_tests(project: pytest.Pytester, csms: str) -> None:
+    """One for each charge point of a file, its sessions in one go."""
+    result = project.runpytest_subprocess("-v", "--ocpp-recordings", "recordings", "--ocpp-csms", csms)
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["*charging-1.6.jsonl::CHARGING-16 as charge point PASSED*"])
+
+
+def test_a_failure_shows_the_excerpt_of_the_command_line_and_so_does_junit(project: pytest.Pytester, csms: str) -> None:
+    spoil(project)
+    options = ("--ocpp-recordings", "recordings", "--ocpp-csms", csms, "--junit-xml", "junit.xml")
+    result = project.runpytest_subprocess(*options)
+    result.assert_outcomes(passed=1, failed=1)
+    said = '*frame 10 Authorize /2/idTagInfo/status: status is "Accepted", recorded "Blocked"*'
+    result.stdout.fnmatch_lines(["*DIFFERS*", "*recorded*this run*", said])
+    assert "idTagInfo/status" in (project.path / "junit.xml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--ocpp-recordings", "recordings"), "*needs --ocpp-csms*"),
+        (("--ocpp-recordings", "nowhere", "--ocpp-csms", "ws://127.0.0.1:1"), "*nowhere: no such folder*"),
+        (("--ocpp-recordings", "recordings", "--ocpp-csms", "ws://127.0.0.1:1"), "*cannot be reached*"),
+    ],
+)
+def test_a_mistake_is_said_in_one_line(project: pytest.Pytester, options: tuple[str, ...], said: str) -> None:
+    result = project.runpytest_subprocess(*options)
+    assert result.ret != 0
+    (result.stderr if said.startswith("*n") else result.stdout).fnmatch_lines([said])
+
+
+def test_a_proxy_records_what_a_test_does_and_tells_the_findings(project: pytest.Pytester, csms: str) -> None:
+    project.makepyfile(
+        CHARGE_POINT
+        + f"""
+    def test_nothing_is_wrong(ocpp_proxy):
+        proxy = ocpp_proxy("{csms}")
+        charge(proxy.url)
+        proxy.stop()
+        assert proxy.db.exists()
+        assert proxy.findings("warning") == []
+    """
+    )
+    project.runpytest_subprocess().assert_outcomes(passed=1)
+
+
+def test_a_recording_is_replayed_inside_a_test(project: pytest.Pytester, csms: str) -> None:
+    project.makepyfile(
+        f"""
+    async def test_it_does_as_recorded(ocpp_replay):
+        outcome = ocpp_replay("recordings/charging-1.6.jsonl", to="{csms}", timeout_s=5)
+        assert outcome.equal, outcome.sentences()
+        assert not outcome.regressions
+    """
+    )
+    project.runpytest_subprocess().assert_outcomes(passed=1)
+
+
+def test_a_cassette_records_once_and_replays_afterwards(project: pytest.Pytester, csms: str) -> None:
+    """The second run needs no CSMS; a charge point that does something else then fails, with the excerpt."""
+    test = """
+    def test_charging(ocpp_cassette):
+        with ocpp_cassette("charging.jsonl", csms="{csms}") as cassette:
+            charge(cassette.url)
+        assert cassette.recording is {recording}
+    """
+    path: Path = project.path / "charging.jsonl"
+    project.makepyfile(CHARGE_POINT + test.format(csms="ws://127.0.0.1:1", recording=True))
+    none = project.runpytest_subprocess("--ocpp-record", "none")
+    none.stdout.fnmatch_lines(["*record mode `none` records nothing*"])
+    project.makepyfile(CHARGE_POINT + test.format(csms=csms, recording=True))
+    project.runpytest_subprocess().assert_outcomes(passed=1)
+    recorded = path.read_text()
+    project.makepyfile(CHARGE_POINT + test.format(csms="ws://127.0.0.1:1", recording=False))
+    project.runpytest_subprocess("--ocpp-record", "none").assert_outcomes(passed=1)
+    assert path.read_text() == recorded
+    other = CHARGE_POINT.replace("CAFE0001", "OTHER")
+    project.makepyfile(other + test.format(csms="ws://127.0.0.1:1", recording=False))
+    result = project.runpytest_subprocess()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(['*/3/idTag: idTag is "OTHER", recorded "CAFE0001"*'])
+    project.makepyfile(CHARGE_POINT + test.format(csms=csms, recording=True))
+    project.runpytest_subprocess("--ocpp-record", "all").assert_outcomes(passed=1)
+    assert path.read_text() != recorded

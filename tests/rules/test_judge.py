@@ -1,0 +1,273 @@
+"""The judge counts, caps, times and attributes what the rules find, whatever the traffic."""
+
+from __future__ import annotations
+
+import gc
+import random
+import sys
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from inspector.protocol.vocabulary import Direction, OcppVersion
+from inspector.rules.example import START_NS, play
+from inspector.rules.finding import Finding, Severity, Side
+from inspector.rules.judge import FINDINGS_PER_RULE, REFUSED_LIMIT, Judge, Moment, SessionJudge, rules
+from inspector.rules.settings import DEFAULTS, Settings
+from tests.protocol import strategies
+from tests.protocol.real_messages import REAL
+
+V16, V201, V21 = OcppVersion.V16, OcppVersion.V201, OcppVersion.V21
+CP, CSMS = Direction.FROM_CHARGE_POINT, Direction.FROM_CSMS
+SECOND = 10**9
+SLUGS = {rule.slug for rule in rules()}
+
+
+class Table:
+    """A judge with one charge point on it; what is said at which second, and everything that was found."""
+
+    def __init__(self, version: OcppVersion | None = V16, given: Settings = DEFAULTS, **facts: Any) -> None:
+        self.judge = Judge(given)
+        self.version = version
+        self.facts: dict[str, Any] = {"charge_point_id": "CP1", "from_start": True, **facts}
+        if version:
+            self.facts |= {"subprotocol": version.subprotocol, "subprotocols_offered": [version.subprotocol]}
+        self.found: dict[int, Finding] = {}
+        self.frames = 0
+        self.session: SessionJudge
+        self.opens(0)
+
+    def keep(self, findings: list[Finding]) -> list[Finding]:
+        for finding in findings:
+            self.found[id(finding)] = finding
+        return findings
+
+    def at(self, seconds: float) -> Moment:
+        return Moment(int(seconds * SECOND), START_NS + int(seconds * SECOND))
+
+    def opens(self, seconds: float) -> None:
+        self.session = self.judge.open(self.facts, self.at(seconds))
+        self.keep(self.session.opened())
+
+    def says(self, direction: Direction, raw: bytes, seconds: float) -> list[Finding]:
+        self.frames += 1
+        now = self.at(seconds)
+        frame = self.session.protocol.frame(self.frames, now.ts_ns, now.mono_ns, direction, raw)
+        return self.keep(self.session.frame(frame))
+
+    def verdict(self) -> list[tuple[object, ...]]:
+        return sorted(
+            (f.rule_id, f.severity, f.side, f.frame_id or 0, f.last_frame_id or 0, f.count, f.ts_ns, f.message)
+            for f in self.found.values()
+        )
+
+
+def test_a_finding_that_repeats_is_counted_with_its_first_and_last_frame() -> None:
+    """One finding a session, not one a frame; the list index in a pointer makes no difference."""
+    table = Table()
+    raw = (
+        b'[2,"%d","MeterValues",{"connectorId":1,'
+        b'"meterValue":[{"timestamp":"2026-01-01T12:00:00Z","sampledValue":[%s]}]}]'
+    )
+    ok, bad = b'{"value":"1"}', b'{"value":1}'
+    for number, values in enumerate((bad, ok + b"," + bad, bad)):
+        table.says(CP, raw % (number, values), number * 40)
+    schema = [f for f in table.found.values() if f.rule_id == "payload.schema"]
+    assert [(f.count, f.frame_id, f.last_frame_id) for f in schema] == [(3, 1, 3)]
+    assert schema[0].pointer == "/3/meterValue/0/sampledValue/0/value"
+    assert schema[0].ts_ns == START_NS
+    assert "(3 times)" in str(schema[0])
+
+
+def test_findings_of_the_two_sides_are_kept_apart() -> None:
+    """The same fault of both sides is two findings."""
+    table = Table()
+    table.says(CP, b"?", 1)
+    table.says(CSMS, b"?", 2)
+    assert sorted((f.side, f.frame_id) for f in table.found.values()) == [(Side.CHARGE_POINT, 1), (Side.CSMS, 2)]
+
+
+def test_a_rule_that_finds_something_else_in_every_frame_is_capped() -> None:
+    """At most FINDINGS_PER_RULE distinct findings and one that counts the rest; nothing goes uncounted."""
+    table = Table()
+    for number in range(FINDINGS_PER_RULE * 2):
+        table.says(CP, b'[2,"%d","Heartbeat",{"m%d":1}]' % (number, number), number * 31)
+    schema = [f for f in table.found.values() if f.rule_id == "payload.schema"]
+    assert len(schema) == FINDINGS_PER_RULE + 1
+    assert sum(f.count for f in schema) == FINDINGS_PER_RULE * 2
+
+
+def test_the_users_severity_goes_before_the_rules_own() -> None:
+    """By slug, for whatever severity a rule would give."""
+    script = 'open\n< [3,"nobody",{}]'
+    given = replace(DEFAULTS, severity={"rpc.orphan-answer": Severity.INFO})
+    assert [f.severity for f in play(script, V16)] == [Severity.ERROR]
+    assert [f.severity for f in play(script, V16, given)] == [Severity.INFO]
+
+
+def test_a_rule_that_is_switched_off_is_silent_and_leaves_the_others_what_it_keeps() -> None:
+    """What it notes for them is noted all the same."""
+    script = """
+    open
+    > [2,"1","DataTransfer",{"vendorId":"a"}]
+    > [2,"1","DataTransfer",{"vendorId":"b"}]
+> [6,"2","NotifyPeriodicEventStream",{"id":1,"pending":0,"basetime":"2026-01-01T12:00:00Z","data":[{"t":0,"v":"1"}]}]
+    < [3,"2",{}]
+    """
+    told = {f.rule_id for f in play(script, V21)}
+    assert told == {"rpc.reused-id", "rpc.answered-send"}
+    quiet = {f.rule_id for f in play(script, V21, replace(DEFAULTS, disabled=frozenset({"rpc.reused-id"})))}
+    assert quiet == told - {"rpc.reused-id"}
+
+
+def test_a_deadline_is_judged_as_of_when_it_was_due() -> None:
+    """However late time is seen to have passed it."""
+    table = Table()
+    table.says(CP, b'[2,"1","Heartbeat",{}]', 10)
+    table.says(CP, b'[2,"2","Heartbeat",{}]', 5000)
+    assert [(f.rule_id, f.ts_ns) for f in table.found.values()] == [("rpc.no-answer", START_NS + 40 * SECOND)]
+
+
+@pytest.mark.parametrize("version", OcppVersion)
+def test_live_and_offline_judging_find_the_same(version: OcppVersion) -> None:
+    """A recorder that lets time pass every second finds what one pass over the recording finds, at the same times."""
+    for seed in range(15):
+        plain, ticking = Table(version), Table(version)
+        dice = random.Random(f"{version} {seed}")
+        seconds = 0.0
+        for _ in range(60):
+            before, seconds = seconds, seconds + dice.choice((0.1, 0.5, 3, 20, 35, 100))
+            for tick in range(int(before) + 1, int(seconds) + 1):
+                ticking.keep(ticking.session.advance(ticking.at(tick)))
+            direction, raw = dice.choice((CP, CSMS)), dice.choice(REAL[version])
+            for table in (plain, ticking):
+                table.says(direction, raw, seconds)
+            if dice.random() < 0.05:
+                for table in (plain, ticking):
+                    table.keep(table.session.closed(table.at(seconds), {"closed_by": "csms", "csms_close_code": 1000}))
+                    table.opens(seconds + 1)
+                seconds += 1
+        for table in (plain, ticking):
+            table.keep(table.session.closed(table.at(seconds + 1000)))
+        assert plain.verdict() == ticking.verdict()
+        assert plain.verdict()
+
+
+def test_without_a_version_only_rules_of_all_versions_are_judged() -> None:
+    """The envelope and the exchange; nothing is guessed about payloads, and all is judged once a boot tells it."""
+    table = Table(None)
+    assert table.says(CP, b'[2,"1","StatusNotification",{"no":"member"}]', 1) == []
+    assert [f.rule_id for f in table.says(CP, b"?", 2)] == ["rpc.not-json"]
+    table.says(CSMS, b'[3,"1",{}]', 3)
+    table.says(CP, b'[2,"2","BootNotification",{"chargePointVendor":"V","chargePointModel":"M"}]', 4)
+    table.says(CSMS, b'[3,"2",{"status":"Accepted","currentTime":"2026-01-01T12:00:00Z","interval":300}]', 5)
+    assert "payload.schema" in {f.rule_id for f in table.says(CP, b'[2,"3","StatusNotification",{"no":"member"}]', 6)}
+
+
+def test_sessions_without_an_identity_are_not_taken_for_one_charge_point() -> None:
+    """Nothing tells that they are; an id used in both is no reuse."""
+    script = (
+        'open {"charge_point_id":""}\n> [2,"1","Heartbeat",{}]\nopen {"charge_point_id":""}\n> [2,"1","Heartbeat",{}]'
+    )
+    assert play(script, V16) == []
+
+
+def test_after_a_gap_what_was_lost_is_not_held_against_anyone() -> None:
+    """CALLs from before are not waited for, answers soon after are no orphans."""
+    script = 'open\n> [2,"1","Heartbeat",{}]\nevent gap\n< [3,"2",{}]\n+ 60s'
+    assert play(script, V16) == []
+
+
+def test_attempts_in_vain_are_remembered_within_bounds() -> None:
+    """A charge point that never gets through fills no memory."""
+    table = Table()
+    for second in range(1000):
+        table.judge.refused(table.facts, table.at(second))
+    assert len(table.session.station.refused) == REFUSED_LIMIT
+
+
+def test_identities_that_come_and_go_are_forgotten_those_connected_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Someone who connects under ever new names fills no memory."""
+    monkeypatch.setattr("inspector.rules.judge.STATIONS_LIMIT", 10)
+    table = Table()
+    table.says(CP, b'[2,"1","Heartbeat",{}]', 1)
+    connected = table.session.station
+    for number in range(100):
+        table.judge.refused({"charge_point_id": f"X{number}"}, table.at(number))
+    table.opens(200)
+    assert table.session.station is connected
+    assert [f.rule_id for f in table.says(CP, b'[2,"1","DataTransfer",{"vendorId":"a"}]', 201)] == ["rpc.reused-id"]
+    assert len(table.judge._stations) == 10
+
+
+@settings(deadline=None, max_examples=80)
+@given(st.data(), strategies.ANY_VERSION, st.booleans())
+def test_any_traffic_is_judged_without_an_exception(
+    data: st.DataObject, version: OcppVersion, from_start: bool
+) -> None:
+    """Any bytes, any JSON, bent real messages, in any order and at any time, over reconnects and gaps."""
+    table = Table(data.draw(st.sampled_from([version, version, None])), from_start=from_start)
+    seconds = 0.0
+    for _ in range(data.draw(st.integers(1, 12))):
+        seconds += data.draw(st.sampled_from([0, 0.01, 1, 31, 400, 90_000]))
+        direction = data.draw(st.sampled_from(Direction))
+        match data.draw(st.integers(0, 20)):
+            case 0:
+                table.keep(table.session.closed(table.at(seconds), {"closed_by": "csms", "csms_close_code": 1000}))
+                table.opens(seconds)
+            case 1:
+                table.session.gap(table.at(seconds))
+            case 2:
+                table.keep(table.session.event("ping", table.at(seconds), {}))
+            case _:
+                _is_well_formed(table.says(direction, data.draw(strategies.anything(version)), seconds), table.frames)
+    _is_well_formed(table.keep(table.session.closed(table.at(seconds + 1000))), table.frames)
+
+
+def _is_well_formed(findings: list[Finding], frames: int) -> None:
+    for finding in findings:
+        assert finding.rule_id in SLUGS
+        assert finding.severity in Severity
+        assert finding.side in Side
+        assert 0 < len(finding.message) < 1500
+        assert finding.frame_id is None or 1 <= finding.frame_id <= (finding.last_frame_id or 0) <= frames
+        assert finding.pointer is None or finding.pointer == "" or finding.pointer.startswith("/")
+
+
+def _traffic(dice: random.Random, number: int, version: OcppVersion) -> tuple[Direction, bytes]:
+    """A frame of a busy, rather careless station: real messages with ids, transactions and times of their own."""
+    raw = dice.choice(REAL[version])
+    head, _, rest = raw.partition(b'"')
+    _, _, rest = rest.partition(b'"')
+    body = rest.replace(b'"transactionId":7', b'"transactionId":%d' % number).replace(b'"T1"', b'"T%d"' % number)
+    who = CP if dice.random() < 0.7 else CSMS
+    return who, head + b'"%d"' % dice.choice((number, number - 1, number - 2)) + body
+
+
+def _growth(version: OcppVersion, warm: int, more: int) -> int:
+    """How many blocks of memory a session holds more after `warm + more` frames than after `warm`."""
+    table, dice = Table(version), random.Random(7)
+    counts = []
+    for number in range(warm + more):
+        if number == warm:
+            gc.collect()
+            counts.append(sys.getallocatedblocks())
+        table.says(*_traffic(dice, number, version), number * 0.5)
+    gc.collect()
+    return sys.getallocatedblocks() - counts[0]
+
+
+@pytest.mark.parametrize("version", [V16, V201])
+def test_memory_stays_bounded_over_many_frames(version: OcppVersion) -> None:
+    """Once its caps are reached, a session whose ids and transactions are ever new holds hardly more memory."""
+    assert _growth(version, 20_000, 10_000) < 10_000
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+def test_memory_stays_bounded_over_a_million_frames() -> None:
+    """The same over a million frames."""
+    assert _growth(V16, 50_000, 950_000) < 20_000

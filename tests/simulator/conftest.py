@@ -1,0 +1,47 @@
+"""Fixtures of the charge points' tests, the headless one's and the page's."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from simulator.page import assemble
+from tests.journeys.page_bench import watched
+from tests.simulator.listening import ListeningCsms
+from tests.simulator.page_csms import PageCsms
+
+
+@pytest.fixture
+async def csms() -> AsyncIterator[ListeningCsms]:
+    """A listening CSMS on a free port."""
+    listening = ListeningCsms()
+    await listening.start()
+    yield listening
+    await listening.stop()
+
+
+@pytest.fixture(scope="module")
+def saved_page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The page as a file, to be opened by file:// as a double click does."""
+    target = tmp_path_factory.mktemp("page") / "charge point.html"
+    target.write_text(assemble(), encoding="utf-8")
+    return target.as_uri()
+
+
+@pytest.fixture
+def page_csms() -> Iterator[PageCsms]:
+    """A CSMS in a thread, for pages."""
+    with PageCsms() as csms:
+        yield csms
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """An empty page; nothing may have gone wrong in it when the test ends."""
+    with browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True) as context:
+        page = context.new_page()
+        errors = watched(page)
+        yield page
+        assert errors == []

@@ -1,0 +1,93 @@
+"""Every CALL that a CSMS may send, in every version, over a real socket: answered, and to the schema's satisfaction."""
+
+from __future__ import annotations
+
+import pytest
+
+from simulator import charge_point as simulated
+from tests.simulator.listening import ListeningCsms
+from tests.simulator.schemas import example, violations
+
+CSMS_ACTIONS = {
+    "1.6": """
+        CancelReservation CertificateSigned ChangeAvailability ChangeConfiguration ClearCache ClearChargingProfile
+        DataTransfer DeleteCertificate ExtendedTriggerMessage GetCompositeSchedule GetConfiguration GetDiagnostics
+        GetInstalledCertificateIds GetLocalListVersion GetLog InstallCertificate RemoteStartTransaction
+        RemoteStopTransaction ReserveNow Reset SendLocalList SetChargingProfile SignedUpdateFirmware TriggerMessage
+        UnlockConnector UpdateFirmware
+    """.split(),
+    "2.0.1": """
+        CancelReservation CertificateSigned ChangeAvailability ClearCache ClearChargingProfile ClearDisplayMessage
+        ClearVariableMonitoring CostUpdated CustomerInformation DataTransfer DeleteCertificate GetBaseReport
+        GetChargingProfiles GetCompositeSchedule GetDisplayMessages GetInstalledCertificateIds GetLocalListVersion
+        GetLog GetMonitoringReport GetReport GetTransactionStatus GetVariables InstallCertificate PublishFirmware
+        RequestStartTransaction RequestStopTransaction ReserveNow Reset SendLocalList SetChargingProfile
+        SetDisplayMessage SetMonitoringBase SetMonitoringLevel SetNetworkProfile SetVariableMonitoring SetVariables
+        TriggerMessage UnlockConnector UnpublishFirmware UpdateFirmware
+    """.split(),
+}
+CSMS_ACTIONS["2.1"] = (
+    CSMS_ACTIONS["2.0.1"]
+    + """
+        AFRRSignal AdjustPeriodicEventStream ChangeTransactionTariff ClearDERControl ClearTariffs GetDERControl
+        GetPeriodicEventStream GetTariffs NotifyAllowedEnergyTransfer NotifyWebPaymentStarted RequestBatterySwap
+        SetDERControl SetDefaultTariff UpdateDynamicSchedule UsePriorityCharging
+    """.split()
+)
+
+
+def everything_sent_is_valid(csms: ListeningCsms, version: str) -> None:
+    """Hold each CALL and SEND of the charge point against its schema."""
+    wrong = [
+        fault
+        for side, frame in csms.frames
+        if side == "cp" and frame[0] in (2, 6)
+        for fault in violations(version, frame[2], "request", frame[3])
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(("version", "action"), [(v, a) for v, actions in CSMS_ACTIONS.items() for a in actions])
+async def test_every_action_of_the_csms_is_answered_by_the_book(csms: ListeningCsms, version: str, action: str) -> None:
+    for optional in (False, True):
+        station = simulated.make(version, simulated.Identity(url=csms.url, id="CP-1", speed=3000, timeout=5))
+        await station.power_on()
+        answer = await csms.ask(action, example(version, action, optional))
+        assert answer[0] == 3, answer
+        assert violations(version, action, "response", answer[2]) == []
+        await station.power_off()
+        assert station.failures == []
+    everything_sent_is_valid(csms, version)
+
+
+@pytest.mark.parametrize("version", CSMS_ACTIONS)
+async def test_the_charge_point_serves_these_actions_and_no_others(csms: ListeningCsms, version: str) -> None:
+    station = simulated.make(version, simulated.Identity(url=csms.url, id="CP-1"))
+    assert sorted(station.routes) == sorted(CSMS_ACTIONS[version])
+
+
+@pytest.mark.parametrize(
+    ("version", "action", "payload", "code"),
+    [
+        ("1.6", "MakeCoffee", {}, "NotImplemented"),
+        ("1.6", "StatusNotification", {}, "NotImplemented"),
+        ("1.6", "Reset", {}, "OccurenceConstraintViolation"),
+        ("2.1", "Reset", {}, "OccurrenceConstraintViolation"),
+        ("1.6", "Reset", {"type": 3}, "TypeConstraintViolation"),
+        ("1.6", "Reset", {"type": "Gentle"}, "PropertyConstraintViolation"),
+        ("1.6", "Reset", {"type": "Soft", "please": True}, "FormationViolation"),
+        ("2.0.1", "Reset", {"type": "Immediate", "please": True}, "FormatViolation"),
+        ("2.1", "AFRRSignal", {"timestamp": "2026-01-01T00:00:00Z", "signal": "up"}, "TypeConstraintViolation"),
+    ],
+)
+async def test_a_wrong_call_is_answered_with_the_error_code_of_its_version(
+    csms: ListeningCsms, version: str, action: str, payload: dict[str, object], code: str
+) -> None:
+    station = simulated.make(version, simulated.Identity(url=csms.url, id="CP-1"))
+    await station.power_on()
+    answer = await csms.ask(action, payload)
+    await station.power_off()
+    assert answer[0] == 4
+    assert answer[2] == code
+    assert isinstance(answer[3], str) and len(answer[3]) <= 255
+    assert answer[4] == {}

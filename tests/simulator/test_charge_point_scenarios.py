@@ -1,0 +1,194 @@
+"""The shipped scenarios against the reference CSMS, watched by the judge; and scenarios that cannot be run."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sqlite3
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simulator import charge_point as simulated
+from simulator.misbehaviour import MISBEHAVIOURS
+from simulator.scenario import BadScenario, parse
+from simulator.steps import STEPS
+from tests.processes import Program
+from tests.simulator.listening import VERSIONS, ListeningCsms
+
+LAWFUL = sorted(set(simulated.shipped()) - {"misbehaving"})
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A CSMS behind a recording proxy, each a process of its own."""
+
+    proxy: Program
+    url: str
+    operator: str
+    db: Path
+
+    def findings(self) -> list[tuple[str, str, str, str]]:
+        """End the recording; returns (charge point, severity, rule, message) of all above info."""
+        assert self.proxy.stop(signal.SIGINT) == 0, self.proxy.report()
+        with closing(sqlite3.connect(self.db)) as db:
+            return db.execute(
+                "select charge_point_id, severity, rule_id, message from findings join sessions "
+                "on sessions.id = session_id where severity != 'info' order by findings.id"
+            ).fetchall()
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    with Program("csms", "--listen", "127.0.0.1:0", "--page", "127.0.0.1:0") as csms:
+        upstream = csms.wait_for(r"csms at (ws://\S+)")[1]
+        operator = csms.wait_for(r"operator page at (http://\S+)")[1]
+        db = tmp_path / "traffic.db"
+        with Program("proxy", "--upstream", upstream, "--listen", "127.0.0.1:0", "--db", db) as proxy:
+            yield Bench(proxy, proxy.wait_for(r"listening on (ws://\S+)")[1], operator, db)
+
+
+def block(operator: str, token: str) -> None:
+    body = json.dumps({"status": "Blocked"}).encode()
+    request = urllib.request.Request(f"{operator}/api/tokens/{token}", body, method="PUT")
+    urllib.request.urlopen(request, timeout=10).close()
+
+
+async def play(bench: Bench, name: str, version: str) -> simulated.Outcome:
+    scenario = simulated.load(name)
+    identity = simulated.Identity(url=bench.url, id=f"{name}-{version}", speed=120, timeout=20)
+    station = simulated.make(version, identity, scenario=scenario)
+    return await simulated.play(station, scenario, operator=bench.operator)
+
+
+async def test_every_lawful_scenario_ends_well_and_the_judge_finds_nothing(bench: Bench) -> None:
+    """Nine scenarios in three versions at once, through the recording proxy: no finding above info."""
+    await asyncio.to_thread(block, bench.operator, "BLOCKED01")
+    outcomes = await asyncio.gather(*(play(bench, name, version) for name in LAWFUL for version in VERSIONS))
+    assert [str(outcome) for outcome in outcomes if not outcome.good] == []
+    assert await asyncio.to_thread(bench.findings) == []
+
+
+async def test_the_misbehaving_charge_point_is_found_out(bench: Bench) -> None:
+    """Each kind of misbehaviour has its finding, in the versions that know it."""
+    outcomes = await asyncio.gather(*(play(bench, "misbehaving", version) for version in VERSIONS))
+    assert [str(outcome) for outcome in outcomes if not outcome.good] == []
+    found: dict[str, set[str]] = {}
+    for charge_point, _, rule, _ in await asyncio.to_thread(bench.findings):
+        found.setdefault(charge_point, set()).add(rule)
+    everywhere = {
+        *("boot.too-early", "rpc.reused-id", "rpc.orphan-answer", "rpc.unknown-action", "payload.schema"),
+        *("time.zone", "meter.register-falls", "rpc.in-flight", "rpc.not-json"),
+    }
+    assert found["misbehaving-1.6"] >= everywhere | {"status.transition", "transaction.stop-unknown"}
+    for version in ("2.0.1", "2.1"):
+        more = {"transaction-event.sequence-gap", "transaction-event.not-started"}
+        more |= {"payload.empty-member", "evse.number"}
+        assert found[f"misbehaving-{version}"] >= everywhere | more
+
+
+# --- every misbehaviour by itself --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("how", sorted(MISBEHAVIOURS))
+async def test_every_misbehaviour_leaves_the_charge_point_in_working_order(
+    csms: ListeningCsms, version: str, how: str
+) -> None:
+    """What is done against the book is done on purpose: the session around it goes on."""
+    scenario = parse(
+        "inline",
+        {
+            "step": [
+                {"do": "power-on"},
+                {"do": "plug-in"},
+                {"do": "present", "token": "A"},
+                {"do": "misbehave", "how": how},
+                {"do": "present", "token": "A"},
+                {"do": "unplug"},
+                {"do": "power-off"},
+            ]
+        },
+    )
+    station = simulated.make(version, simulated.Identity(url=csms.url, id="CP-1", timeout=2))
+    outcome = await simulated.play(station, scenario)
+    assert outcome.good, outcome
+
+
+async def test_a_spoilt_answer_spoils_one_answer_only(csms: ListeningCsms) -> None:
+    station = simulated.make("1.6", simulated.Identity(url=csms.url, id="CP-1"))
+    await station.power_on()
+    connector = station.connectors[1]
+    await MISBEHAVIOURS["foreign-error-code"](station, connector)
+    assert (await csms.ask("ClearCache", {}))[2] == "FormatViolation"
+    await MISBEHAVIOURS["no-answer"](station, connector)
+    with pytest.raises(TimeoutError):
+        await csms.ask("ClearCache", {}, timeout=0.2)
+    assert (await csms.ask("ClearCache", {}))[2] == {"status": "Accepted"}
+    await station.power_off()
+
+
+# --- scenarios that fail, and such that are wrong ----------------------------------------------------------------
+
+
+async def test_a_failed_expectation_names_its_step(csms: ListeningCsms) -> None:
+    csms.refuse_tokens.add("STOLEN")
+    steps = [{"do": "power-on"}, {"do": "present", "token": "STOLEN"}, {"do": "heartbeat"}]
+    station = simulated.make("1.6", simulated.Identity(url=csms.url, id="CP-1"))
+    outcome = await simulated.play(station, parse("inline", {"step": steps}))
+    assert outcome.failures == ("step 2 (present): token STOLEN: Invalid instead of Accepted",)
+    assert "Heartbeat" not in csms.actions()
+
+
+async def test_a_call_that_never_comes_fails_the_step(csms: ListeningCsms) -> None:
+    steps = [{"do": "power-on"}, {"do": "csms-sends", "action": "Reset", "within": 0.1}]
+    station = simulated.make("1.6", simulated.Identity(url=csms.url, id="CP-1"))
+    outcome = await simulated.play(station, parse("inline", {"step": steps}))
+    assert outcome.failures == ("step 2 (csms-sends): the CSMS did not send Reset within 0.1 s",)
+
+
+@pytest.mark.parametrize(
+    ("document", "sentence"),
+    [
+        ({}, "no [[step]] in it"),
+        ({"step": [{"do": "dance"}]}, "inline, step 1: do = 'dance' is none of call, "),
+        ({"step": [{"do": "wait", "hours": 1}]}, "wait takes no 'hours'"),
+        ({"step": [{"do": "present"}]}, "present needs 'token'"),
+        ({"step": [{"do": "wait", "ocpp": ["1.5"]}]}, "ocpp: expected a list of 1.6, 2.0.1, 2.1"),
+        ({"steps": []}, "unknown table or key 'steps'"),
+        ({"charge_point": {"wheels": 4}, "step": [{"do": "wait"}]}, "charge_point.wheels: expected one of"),
+        ({"step": [{"do": "wait", "seconds": "long"}]}, "wait: seconds must be a number, not 'long'"),
+    ],
+)
+def test_a_wrong_scenario_is_refused_with_a_sentence(document: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(BadScenario) as caught:
+        parse("inline", document)
+    assert sentence in str(caught.value)
+
+
+def test_a_missing_or_broken_file_ends_with_one_line(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.toml"
+    broken.write_text("[[step\n")
+    for name, sentence in ((tmp_path / "none.toml", "no such scenario"), (broken, "not TOML"), ("nap", "no such")):
+        with Program("charge-point", "--url", "ws://127.0.0.1:1", "--scenario", name) as run:
+            assert run.finish() == 2
+            assert len(run.err) == 1 and sentence in run.err[0]
+
+
+def test_the_shipped_scenarios_are_listed() -> None:
+    with Program("charge-point", "--scenario", "list") as run:
+        assert run.finish() == 0, run.report()
+    assert [line.split()[0] for line in run.out] == sorted(simulated.shipped())
+    assert len(run.out) >= 10
+
+
+def test_the_documentation_names_every_step_scenario_and_misbehaviour() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "charge-point.md").read_text()
+    for name in [*STEPS, *simulated.shipped(), *MISBEHAVIOURS]:
+        assert f"`{name}`" in page, name

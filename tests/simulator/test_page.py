@@ -1,0 +1,83 @@
+"""The page itself: one self-contained HTML, and the command that serves or saves it."""
+
+from __future__ import annotations
+
+import re
+import signal
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from simulator import page
+from tests.processes import Program
+
+
+def test_page_is_one_file_that_asks_for_nothing_else() -> None:
+    """No script, style, image or font comes from elsewhere, so the saved file works from disk."""
+    html = page.assemble()
+    assert not re.search(r"<(script|img|iframe|source)[^>]+src=", html)
+    assert not re.search(r"""(@import|url\()['"]?https?:""", html)
+    for link in re.findall(r"<link[^>]+>", html):
+        assert 'href="data:' in link
+
+
+def test_every_part_of_the_page_is_used() -> None:
+    """A script or style that lies in the folder is in the page: nothing is forgotten, nothing is dead."""
+    assert {path.stem for path in (page.HOME / "js").glob("*.js")} == set(page.SCRIPTS)
+    assert {path.stem for path in (page.HOME / "css").glob("*.css")} == set(page.STYLES)
+
+
+def test_parts_are_small_and_open_with_what_they_know() -> None:
+    """Each script opens with one sentence and stays below 400 lines."""
+    for path in (page.HOME / "js").glob("*.js"):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        assert lines[0].startswith("// Knows "), path.name
+        assert len(lines) <= 400, path.name
+
+
+def test_both_languages_have_every_sentence() -> None:
+    """English and Turkish hold the same keys, and every key the page names exists."""
+    keys = {}
+    for language in ("en", "tr"):
+        text = (page.HOME / "js" / f"i18n_{language}.js").read_text(encoding="utf-8")
+        keys[language] = set(re.findall(r'(?:^|[{,])\s*"?([\w.]+)"?: "', text, re.MULTILINE))
+    assert keys["en"] == keys["tr"]
+    named = set(re.findall(r'data-t(?:-\w+)?="([\w.]+)"', (page.HOME / "index.html").read_text(encoding="utf-8")))
+    assert named <= keys["en"]
+
+
+def test_schemas_cannot_break_out_of_their_script_element() -> None:
+    """Whatever a schema's text holds, it ends no script element."""
+    for version in page.SCHEMAS:
+        assert "<" not in page._schemas(version)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_command_serves_the_page_and_ends_when_told(how: signal.Signals) -> None:
+    """`simulator` prints its address when ready, sends a strict policy, and ends with 0."""
+    with Program("simulator", "--listen", "127.0.0.1:0") as simulator:
+        address = simulator.wait_for(r"simulator at (http://\S+)")[1]
+        with urllib.request.urlopen(address) as answer:
+            policy = answer.headers["Content-Security-Policy"]
+            assert answer.read().decode() == page.assemble()
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert simulator.stop(how, timeout=3) == 0
+        assert not simulator.err, simulator.report()
+
+
+def test_saved_file_is_the_served_page(tmp_path: Path) -> None:
+    """`--save` writes the very page that is served, also where the path has spaces."""
+    target = tmp_path / "a charge point.html"
+    with Program("simulator", "--save", target) as saving:
+        assert saving.finish() == 0
+    assert target.read_text(encoding="utf-8") == page.assemble()
+
+
+def test_mistakes_are_one_line(tmp_path: Path) -> None:
+    """A folder that is not there and a malformed address: one line, exit code 2."""
+    for arguments in (["--save", tmp_path / "none" / "page.html"], ["--listen", "nowhere"]):
+        with Program("simulator", *arguments) as command:
+            assert command.finish() == 2
+            assert len(command.err) == 1, command.report()

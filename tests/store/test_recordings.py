@@ -1,0 +1,131 @@
+"""A recording is opened, refused, locked and migrated as the design says."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlite_utils import Database
+
+from inspector.errors import UnusableFile
+from inspector.store.migrations import connect, migrations
+from inspector.store.writer import Writer
+
+
+def test_a_new_file_gets_all_tables_in_the_order_datasette_shows(tmp_path: Path) -> None:
+    db = connect(tmp_path / "new.db")
+    columns = [row[1] for row in db.execute("PRAGMA table_xinfo(frames)")]
+    assert columns[:5] == ["id", "session_id", "ts", "direction", "msg_type"]
+    assert columns[-1] == "raw"
+    assert {"recordings", "sessions", "frames", "findings", "events", "charge_points", "transactions"} <= set(
+        db.table_names()
+    )
+    assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_a_database_of_someone_else_is_refused_and_left_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    Database(path)["frames"].insert({"id": 1})  # type: ignore[union-attr]
+    before = path.read_bytes()
+    with pytest.raises(UnusableFile, match="not a recording of ChargeSentinel"):
+        connect(path)
+    assert path.read_bytes() == before
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "text.db"
+    path.write_text("not a database" * 100)
+    with pytest.raises(UnusableFile, match="not a SQLite database"):
+        connect(path)
+
+
+def test_a_newer_file_is_refused_with_one_line_that_says_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "newer.db"
+    db = connect(path)
+    db.execute(
+        "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES (?, '9999_future', '2030')",
+        [migrations.name],
+    )
+    with pytest.raises(UnusableFile) as refused:
+        connect(path)
+    assert "9999_future" in str(refused.value) and "update" in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UnusableFile, match="cannot be written"):
+        Writer(tmp_path / "no" / "such" / "a.db", tool_version="0")
+
+
+def test_a_second_writer_is_told_who_holds_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "a b.db"
+    first = Writer(path, tool_version="0", holder="chargesentinel proxy")
+    script = f"from inspector.store.writer import Writer; Writer({str(path)!r}, tool_version='0')"
+    second = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert "is being written by chargesentinel proxy (process" in second.stderr
+    first.close(clean=True)
+    Writer(path, tool_version="0").close(clean=True)
+
+
+def test_what_a_killed_writer_left_is_marked_when_the_next_one_starts(tmp_path: Path) -> None:
+    path = tmp_path / "killed.db"
+    script = f"""
+import os
+from inspector.store.writer import Writer
+writer = Writer({str(path)!r}, tool_version="0")
+writer.session({{"id": writer.next_id("sessions"), "opened_ns": 5}})
+writer.update_session(1, {{"last_seen_ns": 7}})
+writer.commit()
+os.kill(os.getpid(), 9)
+"""
+    subprocess.run([sys.executable, "-c", script], timeout=60, check=False)
+    Writer(path, tool_version="0").close(clean=True)
+    db = sqlite3.connect(path)
+    assert db.execute("SELECT clean_close FROM recordings ORDER BY id").fetchall() == [(0,), (1,)]
+    assert db.execute("SELECT closed_ns, closed_by FROM sessions").fetchall() == [(7, "unknown")]
+
+
+def test_a_commit_that_fails_keeps_every_row_for_the_next_one(tmp_path: Path) -> None:
+    path = tmp_path / "busy.db"
+    writer = Writer(path, tool_version="0")
+    writer.db.execute("PRAGMA busy_timeout = 10")
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    writer.session({"id": writer.next_id("sessions"), "charge_point_id": "CP1", "opened_ns": 5})
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        writer.commit()
+    assert writer.waiting
+    other.execute("ROLLBACK")
+    writer.commit()
+    assert not writer.waiting
+    assert other.execute("SELECT charge_point_id FROM sessions").fetchall() == [("CP1",)]
+    writer.close(clean=True)
+
+
+@pytest.mark.parametrize(
+    ("msg_type", "raw", "payload"),
+    [
+        (2, '[2,"1","Heartbeat",{"a":1.10}]', '{"a":1.10}'),
+        (3, '[3,"1",{"b":[]}]', '{"b":[]}'),
+        (4, '[4,"1","GenericError","x",{}]', '{"errorCode":"GenericError","errorDescription":"x","errorDetails":{}}'),
+        (4, '[4,"1","GenericError"]', '{"errorCode":"GenericError","errorDescription":null,"errorDetails":null}'),
+        (2, "[2,", None),
+        (None, b"\xff\x00", None),
+        (2, "[" * 5000, None),
+    ],
+)
+def test_the_payload_column_shows_the_payload_and_never_fails(
+    tmp_path: Path, msg_type: int | None, raw: str | bytes, payload: str | None
+) -> None:
+    db = connect(tmp_path / "payload.db")
+    db.execute("INSERT INTO recordings (started_ns, tool_version) VALUES (1, '0')")
+    db.execute("INSERT INTO sessions (opened_ns, recording_id) VALUES (1, 1)")
+    db.execute(
+        "INSERT INTO frames (session_id, direction, msg_type, size, ts_ns, mono_ns, raw)"
+        " VALUES (1, 'x', ?, 1, 1, 1, ?)",
+        [msg_type, raw],
+    )
+    assert db.execute("SELECT payload, raw FROM frames").fetchone() == (payload, raw)

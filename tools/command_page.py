@@ -1,0 +1,38 @@
+"""Writes docs/commands.md, the help of every command; knows none of them. `make docs` runs it."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+import click
+
+from inspector.cli import commands
+
+PAGE = Path(__file__).parent.parent / "docs" / "commands.md"
+
+HEAD = """\
+# The commands
+
+What `chargesentinel COMMAND --help` prints. Exit codes: 0 fine, 1 the answer is no, 2 a mistake in the call or an
+unusable input (one line says which), 130 Ctrl-C. Written by `make docs`.
+"""
+
+
+def page() -> str:
+    """Return the whole page."""
+    context = click.Context(commands, info_name="chargesentinel")
+    rows = ["| command | does |", "| --- | --- |"]
+    sections = []
+    for name in commands.list_commands(context):
+        command = commands.get_command(context, name)
+        assert command is not None
+        help_text = command.get_help(click.Context(command, info_name=name, parent=context, terminal_width=100))
+        summary = inspect.cleandoc(command.help or "").partition("\n\n")[0].replace("\n", " ")
+        rows.append(f"| [{name}](#{name}) | {summary.replace('|', chr(92) + '|')} |")
+        sections.append(f"## {name}\n\n```text\n{help_text.rstrip()}\n```\n")
+    return "\n".join([HEAD, "\n".join(rows), "", *sections])
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

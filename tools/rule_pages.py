@@ -1,0 +1,115 @@
+"""Writes docs/rules/: a page for each rule and an index, from the rules themselves; `--check` only compares.
+
+Run `python -m tools.rule_pages` after changing a rule.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from inspector.protocol.vocabulary import OcppVersion
+from inspector.rules.judge import rules
+from inspector.rules.rule import Rule
+
+FOLDER = Path(__file__).parent.parent / "docs" / "rules"
+DECLINED: dict[str, str] = {}
+"""Rows of the catalogue that a passive watcher cannot decide -> the evidence it would need."""
+
+
+def pages() -> dict[str, str]:
+    """Every page's text by its file name."""
+    made = {f"{rule.slug}.md": page(rule) for rule in rules()}
+    made["README.md"] = index()
+    return made
+
+
+def page(rule: Rule) -> str:
+    """One rule: what breaks it, how bad that is, an example of each kind, and what to do."""
+    lines = [f"# {rule.slug}", "", f"{rule.title}.", ""]
+    lines += ["| | |", "| --- | --- |"]
+    lines.append(f"| severity | {_severities(rule)} |")
+    lines.append(f"| at fault | {rule.side.value.replace('_', ' ') if rule.side else 'whoever sent the frame'} |")
+    lines.append(f"| reference | {rule.spec} |")
+    if rule.heuristic:
+        lines.append("| heuristic | yes: no text demands it; experience does |")
+    for heading, examples in (("Breaks it", rule.bad), ("Does not", rule.good)):
+        for version, script in examples.items():
+            lines += ["", f"## {heading}{f' (OCPP {version})' if version else ''}", "", "```", script.strip(), "```"]
+    lines += ["", "## Remedy", "", rule.remedy, ""]
+    return "\n".join(lines)
+
+
+def index() -> str:
+    """All rules in a table per topic, with how to read and tune them."""
+    lines = [
+        "# Rules",
+        "",
+        "What ChargeSentinel judges in every frame, exchange and silence. `chargesentinel rules RULE` shows these",
+        "pages in the terminal. In the examples `>` is a frame of the charge point, `<` one of the CSMS, `+` lets",
+        "time pass, `open`, `close` and `event` are the life of the WebSocket.",
+        "",
+        "Severities, thresholds and vendor allowances are set in a TOML file that `check` and `proxy` take as",
+        "`--rules FILE`:",
+        "",
+        "```toml",
+        "[severity]",
+        '"rpc.duplicate-key" = "off"            # error, warning, info or off',
+        "",
+        "[thresholds]",
+        "answer_timeout_s = 60",
+        "",
+        "[allow.values]",
+        '"StatusNotification/errorCode" = ["Error"]',
+        "",
+        "[allow.lengths]",
+        '"BootNotification/chargePointSerialNumber" = 50',
+        "```",
+    ]
+    topic = ""
+    for rule in sorted(rules(), key=lambda rule: rule.slug):
+        if rule.slug.partition(".")[0] != topic:
+            topic = rule.slug.partition(".")[0]
+            lines += ["", f"## {topic}", "", "| rule | severity | OCPP | broken when |", "| --- | --- | --- | --- |"]
+        versions = "all" if len(rule.versions) == len(OcppVersion) else ", ".join(sorted(rule.versions))
+        severity = "/".join(dict.fromkeys(level.value for _, level in sorted(rule.severity.items())))
+        title = rule.title + (" (heuristic)" if rule.heuristic else "")
+        lines.append(f"| [{rule.slug}]({rule.slug}.md) | {severity} | {versions} | {title} |")
+    if DECLINED:
+        lines += ["", "## Not judged", "", "A watcher on the wire cannot decide these.", ""]
+        lines += ["| what | evidence that is missing |", "| --- | --- |"]
+        lines += [f"| {what} | {evidence} |" for what, evidence in DECLINED.items()]
+    return "\n".join([*lines, ""])
+
+
+def _severities(rule: Rule) -> str:
+    by_version = {version.value: level.value for version, level in sorted(rule.severity.items())}
+    if len(set(by_version.values())) == 1:
+        covered = "all versions" if len(by_version) == len(OcppVersion) else f"OCPP {', '.join(by_version)}"
+        return f"{next(iter(by_version.values()))} ({covered})"
+    return ", ".join(f"{level} in OCPP {version}" for version, level in by_version.items())
+
+
+def main() -> int:
+    """Write the pages, or with `--check` name those that are not as they should be; returns the exit code."""
+    wanted = pages()
+    stale = [name for name, text in wanted.items() if not _is(FOLDER / name, text)]
+    left = [path.name for path in FOLDER.glob("*.md") if path.name not in wanted]
+    if "--check" in sys.argv:
+        for name in [*stale, *left]:
+            print(f"docs/rules/{name} is not what the rules say; run `python -m tools.rule_pages`")
+        return int(bool(stale or left))
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name in stale:
+        (FOLDER / name).write_text(wanted[name], encoding="utf-8")
+    for name in left:
+        (FOLDER / name).unlink()
+    return 0
+
+
+def _is(path: Path, text: str) -> bool:
+    return path.exists() and path.read_text(encoding="utf-8") == text
+
+
+if __name__ == "__main__":
+    sys.exit(main())
