@@ -17,7 +17,7 @@ import click
 import pytest
 
 from inspector.cli import COMMANDS, commands
-from tools.command_page import PAGE, page
+from tools.command_page import PAGE, group_context, page
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("inspector", "csms", "simulator")
@@ -88,10 +88,10 @@ def assert_runnable(words: list[str]) -> None:
     if words[0].startswith("-"):
         assert words in (["--version"], ["--help"])
         return
-    command = commands.get_command(click.Context(commands), words[0])
+    command = commands.get_command(group_context(), words[0])
     assert command is not None, f"no such command: {words}"
     try:
-        command.make_context(words[0], words[1:], parent=click.Context(commands))
+        command.make_context(words[0], words[1:], parent=group_context())
     except click.exceptions.Exit:
         pass  # --help
     except click.BadParameter as error:
@@ -101,11 +101,9 @@ def assert_runnable(words: list[str]) -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_with_a_runnable_example(name: str) -> None:
-    command = commands.get_command(click.Context(commands), name)
+    command = commands.get_command(group_context(), name)
     assert command is not None
-    # click keeps the help option a command first got, so each context must have the parent that names it -h.
-    context = click.Context(command, info_name=name, parent=click.Context(commands), terminal_width=300)
-    help_text = command.get_help(context)
+    help_text = command.get_help(click.Context(command, info_name=name, parent=group_context(), terminal_width=300))
     _, _, after_options = help_text.partition("Options:")
     found = [words for words in examples(after_options) if words[0] == name]
     assert found, f"no example in:\n{help_text}"

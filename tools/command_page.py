@@ -19,9 +19,14 @@ unusable input (one line says which), 130 Ctrl-C. Written by `make docs`.
 """
 
 
+def group_context() -> click.Context:
+    """Return the context that a call has, settings included: click keeps the help option a command first got."""
+    return click.Context(commands, info_name="chargesentinel", **commands.context_settings)
+
+
 def page() -> str:
     """Return the whole page."""
-    context = click.Context(commands, info_name="chargesentinel")
+    context = group_context()
     rows = ["| command | does |", "| --- | --- |"]
     sections = []
     for name in commands.list_commands(context):
