@@ -212,7 +212,7 @@ class RecordingProxy:
         from contextlib import closing
 
         from inspector.rules.finding import Severity
-        from inspector.store.reader import open_recording
+        from inspector.store.opening import open_recording
 
         with closing(open_recording(self.db)) as connection:
             connection.row_factory = sqlite3.Row
@@ -329,7 +329,7 @@ def _export(db: Path, path: Path) -> None:
     from contextlib import closing
 
     from inspector.formats import exports
-    from inspector.store.reader import open_recording
+    from inspector.store.opening import open_recording
 
     with closing(open_recording(db)) as connection:
         path.write_bytes(b"".join(exports.lines(connection, exports.session_ids(connection), "trace")))

@@ -21,7 +21,7 @@ from inspector.browse.frugal import uncounted
 from inspector.browse.security import App, Policy, guard, hosts, inline_scripts
 from inspector.browse.views import pages
 from inspector.browse.views.ask import Ask, NotThere
-from inspector.store.reader import is_recording
+from inspector.store.opening import is_recording
 
 if TYPE_CHECKING:
     # Datasette loads this module while it is itself being imported.

@@ -13,7 +13,7 @@ import click
 
 from inspector.errors import UnusableAddress
 from inspector.proxy.addresses import bracketed, lan_addresses, listening_socket, parse_listen
-from inspector.store.reader import open_recording
+from inspector.store.opening import open_recording
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 

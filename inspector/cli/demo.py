@@ -21,7 +21,7 @@ from inspector.cli.parts import Part, PartFailed, Parts
 from inspector.errors import UnusableAddress
 from inspector.proxy.addresses import bracketed, listening_socket, parse_listen
 from inspector.store.contents import Contents, contents, latest_recording
-from inspector.store.reader import open_recording
+from inspector.store.opening import open_recording
 
 CHARGE_POINTS = {"1.6": "DEMO-16", "2.0.1": "DEMO-201", "2.1": "DEMO-21"}
 """OCPP version -> the charge point that plays it."""

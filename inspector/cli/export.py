@@ -37,7 +37,7 @@ def export(file: Path, sessions: tuple[int, ...], style: str, output: Path | Non
     from contextlib import closing
 
     from inspector.formats import exports
-    from inspector.store.reader import open_recording
+    from inspector.store.opening import open_recording
 
     with closing(open_recording(file)) as connection:
         known = exports.session_ids(connection)

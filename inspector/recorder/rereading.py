@@ -13,7 +13,7 @@ from typing import Any, cast
 from inspector.protocol.vocabulary import Direction
 from inspector.recorder import records
 from inspector.recorder.records import CloseFacts, LinkFacts, Record
-from inspector.store.reader import open_recording
+from inspector.store.opening import open_recording
 
 _HANDSHAKE = (
     *("charge_point_id", "request_path", "upstream_url", "subprotocol", "ocpp_version", "remote_addr", "auth_scheme"),
@@ -31,7 +31,7 @@ def read(path: Path) -> Iterator[tuple[Record, int]]:
     A record's link is the id of its session.
 
     Raises:
-        UnusableFile: see `inspector.store.reader.open_recording`.
+        UnusableFile: see `inspector.store.opening.open_recording`.
     """
     with closing(open_recording(path)) as connection:
         connection.row_factory = sqlite3.Row

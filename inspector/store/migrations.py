@@ -13,11 +13,10 @@ from pathlib import Path
 from sqlite_utils import Database, Migrations
 
 from inspector.errors import UnusableFile
+from inspector.store.opening import APPLICATION_ID, MIGRATION_SET, refuse_foreign
 
-APPLICATION_ID = 0x4F435050
-"""`PRAGMA application_id` of our files: "OCPP" in ASCII."""
-
-migrations = Migrations("chargesentinel")
+migrations = Migrations(MIGRATION_SET)
+"""Every step has its name in `opening.KNOWN_STEPS` too."""
 
 _TIME = "strftime('%Y-%m-%dT%H:%M:%f', {0} / 1000000 / 1000.0, 'unixepoch') || 'Z'"
 
@@ -204,30 +203,13 @@ def connect(path: Path, *, create: bool = True, busy_s: float = 5.0) -> Database
         connection = sqlite3.connect(path, timeout=busy_s, check_same_thread=False, isolation_level=None)
         db = Database(connection)
         if not new:
-            refuse_foreign(path, db)
+            refuse_foreign(path, connection)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         migrations.apply(db)
     except sqlite3.DatabaseError as error:
         raise UnusableFile(path, _why(error), _remedy(error)) from error
     return db
-
-
-def refuse_foreign(path: Path, db: Database) -> None:
-    """Refuse a file that is not a recording of ours, or one that a newer program has written.
-
-    Raises:
-        UnusableFile: with the reason.
-        sqlite3.DatabaseError: it is no SQLite database.
-    """
-    (marked,) = db.execute("PRAGMA application_id").fetchone()
-    tables = set(db.table_names())
-    if marked != APPLICATION_ID or not {"sessions", "frames"} <= tables:
-        raise UnusableFile(path, "a database, but not a recording of ChargeSentinel", "name another file")
-    known = {migration.name for migration in migrations._migrations}
-    newer = [applied.name for applied in migrations.applied(db) if applied.name not in known]
-    if newer:
-        raise UnusableFile(path, f"written by a newer ChargeSentinel ({newer[-1]})", "update this one to read it")
 
 
 def _why(error: sqlite3.DatabaseError) -> str:

@@ -115,7 +115,7 @@ def test_a_recording_judged_again_gives_the_findings_it_was_recorded_with(tmp_pa
         recorder.put(records.frame(1, now + number, now + number, True, records.TEXT, raw.encode()))
     recorder.put(records.closed(1, now + 9, now + 9, {}))
     summary = recorder.close()
-    from inspector.store.reader import open_recording
+    from inspector.store.opening import open_recording
 
     columns = "rule_id, severity, side, message, pointer, frame_id, count"
     stored = sorted(map(tuple, open_recording(path).execute(f"SELECT {columns} FROM findings")), key=str)

@@ -75,7 +75,7 @@ def test_a_secret_is_starred_out_at_its_length_and_the_frame_marked(
     refusal = f'[4,"1","GenericError","no: {quoted}",{{}}]'
     recorder.put(records.frame(1, 3, 3, not from_charge_point, records.TEXT, refusal.encode()))
     recorder.close()
-    from inspector.store.reader import open_recording
+    from inspector.store.opening import open_recording
 
     rows = open_recording(path).execute("SELECT raw, redacted, size FROM frames ORDER BY id").fetchall()
     assert tuple(rows[0]) == (stored, 1, len(sent.encode()))
@@ -91,6 +91,6 @@ def test_an_ordinary_frame_is_stored_untouched_and_unmarked(tmp_path: Path) -> N
     recorder.put(records.opened(1, 1, 1, {"charge_point_id": "CP1", "subprotocol": "ocpp1.6"}))
     recorder.put(records.frame(1, 2, 2, False, records.TEXT, raw.encode()))
     recorder.close()
-    from inspector.store.reader import open_recording
+    from inspector.store.opening import open_recording
 
     assert tuple(open_recording(path).execute("SELECT raw, redacted FROM frames").fetchone()) == (raw, 0)

@@ -12,6 +12,7 @@ from sqlite_utils import Database
 
 from inspector.errors import UnusableFile
 from inspector.store.migrations import connect, migrations
+from inspector.store.opening import KNOWN_STEPS, applied_steps
 from inspector.store.writer import Writer
 
 
@@ -129,3 +130,9 @@ def test_the_payload_column_shows_the_payload_and_never_fails(
         [msg_type, raw],
     )
     assert db.execute("SELECT payload, raw FROM frames").fetchone() == (payload, raw)
+
+
+def test_those_who_only_read_know_every_step_that_writers_take(tmp_path: Path) -> None:
+    db = connect(tmp_path / "new.db")
+    assert applied_steps(db.conn) == [step.name for step in migrations.applied(db)]
+    assert set(applied_steps(db.conn)) == KNOWN_STEPS

@@ -1,0 +1,84 @@
+"""Opens a recording for reading, also while it grows, and refuses what is none; knows no row.
+
+Plain `sqlite3`: a command that prints a list should not wait for the tools that write.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from inspector.errors import UnusableFile
+
+APPLICATION_ID = 0x4F435050
+"""`PRAGMA application_id` of our files: "OCPP" in ASCII."""
+
+MIGRATION_SET = "chargesentinel"
+KNOWN_STEPS = frozenset({"0001_tables"})
+"""The names of all steps in `migrations.py`, for those who read without them."""
+
+
+def open_recording(path: Path, *, timeout_s: float = 2.0) -> sqlite3.Connection:
+    """Open a recording read-only, also while it is being written.
+
+    Raises:
+        UnusableFile: it is missing, not a database, not ours, newer than this program, or cannot be opened.
+    """
+    if not path.exists():
+        raise UnusableFile(path, "no such file", "name a recording, as made by `chargesentinel proxy`")
+    if not path.is_file():
+        raise UnusableFile(path, "not a file", "name a recording, as made by `chargesentinel proxy`")
+    try:
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=timeout_s, check_same_thread=False
+        )
+        refuse_foreign(path, connection)
+    except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorname", "") == "SQLITE_NOTADB":
+            raise UnusableFile(path, "not a SQLite database", "name a recording") from None
+        raise UnusableFile(path, f"cannot be read: {error}", "copy it to a folder that can be written") from None
+    return connection
+
+
+def is_recording(path: Path | str | None) -> bool:
+    """Tell whether a file holds our tables; False for anything that cannot be opened."""
+    if not path or not Path(path).is_file():
+        return False
+    try:
+        uri = f"{Path(path).absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True, timeout=2)) as connection:
+            return _is_ours(connection)
+    except sqlite3.DatabaseError:
+        return False
+
+
+def refuse_foreign(path: Path, connection: sqlite3.Connection) -> None:
+    """Refuse a file that is not a recording of ours, or one that a newer program has written.
+
+    Raises:
+        UnusableFile: with the reason.
+        sqlite3.DatabaseError: it is no SQLite database.
+    """
+    if not _is_ours(connection):
+        raise UnusableFile(path, "a database, but not a recording of ChargeSentinel", "name another file")
+    newer = [step for step in applied_steps(connection) if step not in KNOWN_STEPS]
+    if newer:
+        raise UnusableFile(path, f"written by a newer ChargeSentinel ({newer[-1]})", "update this one to read it")
+
+
+def applied_steps(connection: sqlite3.Connection) -> list[str]:
+    """The names of the migrations a file has been through, in their order."""
+    table = connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '_sqlite_migrations'")
+    if table.fetchone() is None:
+        return []
+    sql = "SELECT name FROM _sqlite_migrations WHERE migration_set = ? ORDER BY rowid"
+    return [name for (name,) in connection.execute(sql, (MIGRATION_SET,))]
+
+
+def _is_ours(connection: sqlite3.Connection) -> bool:
+    (marked,) = connection.execute("PRAGMA application_id").fetchone()
+    (tables,) = connection.execute(
+        "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN ('sessions', 'frames')"
+    ).fetchone()
+    return bool(marked == APPLICATION_ID and tables == 2)
