@@ -17,12 +17,11 @@ from mitmproxy import connection, ctx, exceptions, http, tcp
 from mitmproxy.addonmanager import Loader
 
 from inspector.errors import UserMistake
-from inspector.proxy import handshake
 from inspector.proxy.addresses import Upstream, bracketed
 from inspector.proxy.counts import Counts
 from inspector.proxy.link import Link
 from inspector.proxy.routing import Routing
-from inspector.recorder import records
+from inspector.recorder import handshake, records
 from inspector.recorder.door import Recorder
 from inspector.recorder.records import LinkFacts
 

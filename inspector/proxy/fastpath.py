@@ -38,10 +38,10 @@ from mitmproxy.proxy.server import ConnectionHandler, ConnectionIO, TimeoutWatch
 from inspector.proxy import tls
 from inspector.proxy.addon import Recording, address
 from inspector.proxy.addresses import BACKLOG
-from inspector.proxy.handshake import is_upgrade
 from inspector.proxy.link import Link
 from inspector.proxy.pipe import join
 from inspector.proxy.settings import Settings
+from inspector.recorder.handshake import is_upgrade
 
 logger = logging.getLogger(__name__)
 

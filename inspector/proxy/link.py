@@ -9,11 +9,11 @@ from time import monotonic_ns, time_ns
 from typing import Any
 
 from inspector.proxy.counts import Counts
-from inspector.proxy.handshake import printable
 from inspector.proxy.messages import CLOSE, FAULT, GAP, PING, TEXT, MessageReader, inflaters
 from inspector.proxy.splitter import make_frame
 from inspector.recorder import records
 from inspector.recorder.door import Recorder
+from inspector.recorder.handshake import printable
 from inspector.recorder.records import CloseFacts, LinkFacts
 
 logger = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from inspector.proxy import handshake
+from inspector.recorder import handshake
 
 BASIC = (b"Authorization", b"Basic " + base64.b64encode(b"CP:1:pass:word-16chars"))
 
