@@ -24,7 +24,6 @@ PACKAGES = ("inspector", "csms", "simulator")
 
 LONG_FILES = {
     "inspector/proxy/fastpath.py": "all that touches names of mitmproxy that are not public, in one place on purpose",
-    "tests/simulator/test_charge_point_behaviour.py": "a test for each thing the charge point does, over one bench",
 }
 """Files of more than 400 lines -> why they are better whole."""
 

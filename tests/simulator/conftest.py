@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
 
+from simulator import charge_point as simulated
 from simulator.page import assemble
+from simulator.station import Station
 from tests.journeys.page_bench import watched
 from tests.simulator.listening import ListeningCsms
 from tests.simulator.page_csms import PageCsms
+from tests.simulator.powered import PowerOn
 
 
 @pytest.fixture
@@ -20,6 +24,25 @@ async def csms() -> AsyncIterator[ListeningCsms]:
     await listening.start()
     yield listening
     await listening.stop()
+
+
+@pytest.fixture
+async def power_on(csms: ListeningCsms) -> AsyncIterator[PowerOn]:
+    """Build charge points that are on, and switch them off afterwards."""
+    made: list[Station] = []
+    url = csms.url
+
+    async def build(version: str, on: bool = True, **more: Any) -> Station:
+        options = {"speed": 600.0, "timeout": 5.0} | more
+        station = simulated.make(version, simulated.Identity(url=url, id="CP-1", **options))
+        made.append(station)
+        if on:
+            await station.power_on()
+        return station
+
+    yield build
+    for station in made:
+        await station.power_off()
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,25 @@
+"""What the tests of a powered charge point share: a token, a good boot's answer, a session begun; judges nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from simulator.station import Station
+from tests.simulator.listening import ListeningCsms
+
+type PowerOn = Callable[..., Awaitable[Station]]
+"""Builds a charge point of a version, switched on unless told otherwise; see the fixture `power_on`."""
+
+TOKEN = "CAFE0001"
+ACCEPTED = {"status": "Accepted", "currentTime": "2026-01-01T00:00:00Z", "interval": 300}
+
+
+def events(csms: ListeningCsms) -> list[dict[str, Any]]:
+    return csms.calls("TransactionEvent")
+
+
+async def charge(station: Station) -> None:
+    await station.plug_in(1)
+    assert await station.present(1, TOKEN) == "Accepted"
+    assert station.connectors[1].transaction is not None
