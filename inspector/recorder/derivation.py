@@ -21,6 +21,8 @@ OPEN_TRANSACTIONS_LIMIT = 10_000
 """Transactions remembered to be found again by their id; older ones are looked up in the file."""
 
 _KILO = {"kWh": "Wh", "kW": "W", "kvarh": "varh", "kvar": "var", "kVA": "VA", "kVAh": "VAh"}
+_DEFAULT: dict[str | None, None] = {"Outlet": None, "Sample.Periodic": None}
+"""Location and context that OCPP means where none is given: written out or not, they take no room in any row."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NOT_DERIVABLE = (AttributeError, KeyError, TypeError, ValueError, OverflowError)
 _INT64 = 2**63
@@ -201,7 +203,8 @@ class Derivation:
 
 def _labels(sample: dict[str, Any]) -> tuple[str, str | None, str | None, str | None]:
     measurand = _text(sample.get("measurand")) or "Energy.Active.Import.Register"
-    return measurand, _text(sample.get("phase")), _text(sample.get("location")), _text(sample.get("context"))
+    location, context = _text(sample.get("location")), _text(sample.get("context"))
+    return measurand, _text(sample.get("phase")), _DEFAULT.get(location, location), _DEFAULT.get(context, context)
 
 
 def _normal(value: Any, unit: Any, multiplier: Any) -> tuple[float | None, str | None]:

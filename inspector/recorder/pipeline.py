@@ -45,7 +45,7 @@ _TYPE_NUMBERS = {
     "send": MessageType.SEND.value,
 }
 NAME_LIMIT = 255
-"""Characters of an action or a message id kept in its column; the whole of it is in `raw`."""
+"""Characters of an action kept in its column; the whole of it is in `raw`."""
 
 _MAKES_INVALID = ("rpc.", "payload.")
 
@@ -216,7 +216,6 @@ class Pipeline:
         worst = self._found(link, found, frame_id) if found else None
         latency = frame.latency_ns
         call = frame.call
-        message_id = frame.message.message_id
         self.writer.frame(
             (
                 frame_id,
@@ -227,7 +226,6 @@ class Pipeline:
                 _valid(link, frame, found),
                 worst.value if worst else None,
                 latency // 1000 if latency is not None else None,
-                message_id and message_id[:NAME_LIMIT],
                 call.frame_id if call is not None and frame.standing is Standing.PAIRED else None,
                 len(record[6]),
                 0 if notes and notes.get("forwarded") is False else 1,

@@ -25,19 +25,29 @@ class WriterLock:
             UnusableFile: another process is writing to it, or its folder cannot be written.
         """
         self._path = path.with_name(f"{path.name}.lock")
-        try:
-            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            why = f"cannot be written ({(error.strerror or str(error)).lower()})"
-            raise UnusableFile(path, why, "name a file in a folder that can be written") from error
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            other = os.pread(self._file, 200, 0).decode("utf-8", "replace").strip() or "another process"
-            os.close(self._file)
-            raise UnusableFile(path, f"is being written by {other}", "stop it or name another file") from error
+        while True:
+            try:
+                self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            except OSError as error:
+                why = f"cannot be written ({(error.strerror or str(error)).lower()})"
+                raise UnusableFile(path, why, "name a file in a folder that can be written") from error
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                other = os.pread(self._file, 200, 0).decode("utf-8", "replace").strip() or "another process"
+                os.close(self._file)
+                raise UnusableFile(path, f"is being written by {other}", "stop it or name another file") from error
+            if self._in_place():
+                break
+            os.close(self._file)  # its holder removed it between our opening and our locking it
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, f"{holder} (process {os.getpid()})\n".encode(), 0)
+
+    def _in_place(self) -> bool:
+        try:
+            return os.path.samestat(os.fstat(self._file), self._path.stat())
+        except FileNotFoundError:
+            return False
 
     def release(self) -> None:
         """Let another writer in."""

@@ -15,6 +15,9 @@ from sqlite_utils import Database, Migrations
 from inspector.errors import UnusableFile
 from inspector.store.opening import APPLICATION_ID, MIGRATION_SET, refuse_foreign
 
+PAGE_SIZE = 8192
+"""Bytes: frames of some 300 B leave half as much of such a page unused as of one of 4,096."""
+
 migrations = Migrations(MIGRATION_SET)
 """Every step has its name in `opening.KNOWN_STEPS` too."""
 
@@ -82,7 +85,12 @@ CREATE TABLE frames (
     WHEN msg_type IN (4, 5) THEN json_object(
       'errorCode', raw ->> '$[2]', 'errorDescription', raw ->> '$[3]', 'errorDetails', json(raw -> '$[4]'))
     END) VIRTUAL,
-  message_id TEXT,
+  message_id TEXT AS (CASE
+    WHEN typeof(raw) <> 'text' THEN NULL
+    WHEN NOT json_valid(raw) THEN CASE WHEN raw LIKE '[_,"%"%' THEN substr(raw, 5, instr(substr(raw, 5, 255), '"') - 1)
+      END
+    WHEN json_type(raw, '$[1]') IN ('text', 'integer', 'real') THEN substr(CAST(raw ->> '$[1]' AS TEXT), 1, 255)
+    END) VIRTUAL,
   call_id INTEGER REFERENCES frames(id),
   size INTEGER NOT NULL,
   forwarded INTEGER NOT NULL DEFAULT 1,
@@ -202,7 +210,9 @@ def connect(path: Path, *, create: bool = True, busy_s: float = 5.0) -> Database
     try:
         connection = sqlite3.connect(path, timeout=busy_s, check_same_thread=False, isolation_level=None)
         db = Database(connection)
-        if not new:
+        if new:
+            db.execute(f"PRAGMA page_size = {PAGE_SIZE}")
+        else:
             refuse_foreign(path, connection)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")

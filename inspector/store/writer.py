@@ -24,7 +24,7 @@ type FrameRow = tuple[Any, ...]
 
 FRAME_COLUMNS = (
     *("id", "session_id", "direction", "msg_type", "action", "valid", "max_severity", "latency_us"),
-    *("message_id", "call_id", "size", "forwarded", "redacted", "ts_ns", "mono_ns", "raw"),
+    *("call_id", "size", "forwarded", "redacted", "ts_ns", "mono_ns", "raw"),
 )
 SESSION_COLUMNS = (
     *("id", "charge_point_id", "ocpp_version", "subprotocol", "subprotocols_offered", "opened_ns", "remote_addr"),
@@ -144,7 +144,7 @@ class Writer:
     def frame(self, row: FrameRow) -> None:
         """Add a frame; the hot path."""
         self._frames.append(row)
-        self.pending_bytes += row[10] + 200
+        self.pending_bytes += row[9] + 200
 
     def raise_severity(self, frame_id: int, severity: str) -> None:
         """Note a finding made about a frame that has been added before."""

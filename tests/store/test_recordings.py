@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlite_utils import Database
 
 from inspector.errors import UnusableFile
+from inspector.store.lock import WriterLock
 from inspector.store.migrations import connect, migrations
 from inspector.store.opening import KNOWN_STEPS, applied_steps
 from inspector.store.writer import Writer
@@ -136,3 +139,51 @@ def test_those_who_only_read_know_every_step_that_writers_take(tmp_path: Path) -
     db = connect(tmp_path / "new.db")
     assert applied_steps(db.conn) == [step.name for step in migrations.applied(db)]
     assert set(applied_steps(db.conn)) == KNOWN_STEPS
+
+
+@pytest.mark.parametrize(
+    ("raw", "message_id"),
+    [
+        ('[2,"a-1","Heartbeat",{}]', "a-1"),
+        ('[3, "\\u00e9\\"x" ,{}]', 'é"x'),
+        ("[3,17,{}]", "17"),
+        ("[3,true,{}]", None),
+        ("[3]", None),
+        ('{"1":2}', None),
+        ('[2,"cut-short","Heart', "cut-short"),
+        ("[2,", None),
+        (b"\xff\x00", None),
+        (f'[2,"{"x" * 300}","A",{{}}]', "x" * 255),
+    ],
+)
+def test_the_message_id_column_is_read_from_the_frame_and_takes_no_room(
+    tmp_path: Path, raw: str | bytes, message_id: str | None
+) -> None:
+    db = connect(tmp_path / "ids.db")
+    db.execute("INSERT INTO recordings (started_ns, tool_version) VALUES (1, '0')")
+    db.execute("INSERT INTO sessions (opened_ns, recording_id) VALUES (1, 1)")
+    db.execute(
+        "INSERT INTO frames (session_id, direction, size, ts_ns, mono_ns, raw) VALUES (1, 'x', 1, 1, 1, ?)", [raw]
+    )
+    assert db.execute("SELECT message_id FROM frames").fetchone() == (message_id,)
+
+
+def test_a_lock_file_that_its_holder_has_just_removed_locks_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Opened before the holder let go, locked after: the second try must not hold a file nobody else can see."""
+    path = tmp_path / "a.db"
+    first = WriterLock(path, "first")
+    real = os.open
+
+    def opened_just_before_the_release(*arguments: Any, **more: Any) -> int:
+        monkeypatch.setattr(os, "open", real)
+        descriptor = real(*arguments, **more)
+        first.release()
+        return descriptor
+
+    monkeypatch.setattr(os, "open", opened_just_before_the_release)
+    second = WriterLock(path, "second")
+    with pytest.raises(UnusableFile, match="is being written by second"):
+        WriterLock(path, "third")
+    second.release()

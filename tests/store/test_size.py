@@ -1,0 +1,58 @@
+"""A recording stays small: what it costs beyond the bytes that crossed, indexes and derived rows included."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench.judging import SESSIONS
+from inspector.recorder import records
+from inspector.recorder.importing import store
+from inspector.recorder.records import Record
+from inspector.store.reader import open_recording
+from inspector.store.writer import Writer
+
+FRAMES = 200_000
+CHARGE_POINTS = 20
+BAR = 220.0
+"""Bytes a frame beyond its own."""
+
+
+def traffic() -> Iterator[Record]:
+    """Long charging sessions of 1.6 and 2.0.1 by turns, interleaved as they come from many charge points."""
+    sessions = [(f"ocpp{version}", frames) for version, frames in SESSIONS.items()]
+    link = count = 0
+    start = sessions[0][1][0][0]
+    while count < FRAMES:
+        turn = [(link + number, *sessions[number % 2]) for number in range(CHARGE_POINTS)]
+        for number, spoken, _ in turn:
+            facts: records.LinkFacts = {"charge_point_id": f"CP{number:05}", "subprotocol": spoken}
+            yield records.opened(number, start, start, facts)
+        for place in range(min(len(frames) for _, _, frames in turn)):
+            for number, _, frames in turn:
+                at, from_charge_point, text = frames[place]
+                stamp = at + start - sessions[0][1][0][0] + number
+                own = text.replace("0d3b6c2e", f"{number:08x}").encode()
+                yield records.frame(number, stamp, stamp, from_charge_point, records.TEXT, own)
+                count += 1
+        start += sessions[0][1][-1][0] - sessions[0][1][0][0] + 60_000_000_000
+        for number, _, _ in turn:
+            yield records.closed(number, start, start, {"closed_by": "charge-point"})
+        link += CHARGE_POINTS
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_a_frame_costs_at_most_220_bytes_beyond_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "size.db"
+    store(traffic(), Writer(path, tool_version="0"))
+    assert not path.with_name("size.db-wal").exists()
+    db = open_recording(path)
+    frames, raw, samples = db.execute(
+        "SELECT count(*), sum(size), (SELECT count(*) FROM meter_samples) FROM frames"
+    ).fetchone()
+    assert frames >= FRAMES
+    assert samples > frames / 2  # the derived rows are part of it
+    assert (path.stat().st_size - raw) / frames <= BAR
