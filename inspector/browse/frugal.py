@@ -1,8 +1,8 @@
 """Keeps Datasette from counting what nobody asked about: an ASGI wrapper for the longest tables; knows no SQL.
 
 Datasette counts all rows and all facets of a table before it shows the first fifty. In a long recording, on the
-tables that hold every frame, that takes longer than the rest of the page, so an address without a filter gets
-`_nocount` and `_nofacet`; with a filter, or when a facet is asked for, everything is counted as ever.
+tables that hold every frame, that takes longer than the rest of the page, so an address gets `_nocount` and
+`_nofacet` unless it filters by a column that an index leads to, or asks for a facet: then all is counted as ever.
 """
 
 from __future__ import annotations
@@ -15,6 +15,11 @@ from inspector.browse.security import App, Receive, Scope, Send
 
 LONG_BYTES = 50_000_000
 """Size of a file from which on its frames are not counted unasked: about 100,000 frames."""
+
+SELECTIVE = {"id", "session_id", "action", "max_severity", "call_id", "ts_ns", "transaction_id"}
+"""Columns of the long tables through which an index leads to the rows that match."""
+_EXACT = {"", "exact", "gt", "gte", "lt", "lte", "in"}
+"""Comparisons an index can answer; what contains, ends with or is not something is looked for in every row."""
 
 
 def uncounted(app: App, tables: Mapping[str, Path]) -> App:
@@ -30,10 +35,10 @@ def uncounted(app: App, tables: Mapping[str, Path]) -> App:
 
 
 def frugal_query(query: str) -> str:
-    """Add what switches counting off, unless the query filters, asks for a facet or has decided itself."""
+    """Add what switches counting off, unless the query filters by an index, asks for a facet or has decided itself."""
     names = [name for name, _ in parse_qsl(query, keep_blank_values=True)]
-    filters = [name for name in names if not name.startswith("_") or "__" in name]
-    decided = {"_nocount", "_nofacet", "_facet", "_where", "_search", "_facet_size"} & set(names)
-    if filters or decided:
+    compared = (name.partition("__")[::2] for name in names if not name.startswith("_"))
+    indexed = any(column in SELECTIVE and comparison in _EXACT for column, comparison in compared)
+    if indexed or {"_nocount", "_nofacet", "_facet", "_facet_size"} & set(names):
         return query
     return "&".join(part for part in (query, "_nocount=1&_nofacet=1") if part)

@@ -61,6 +61,7 @@ def test_facets_and_sorts_name_indexed_columns(recording: Path) -> None:
         for _, index, *_ in connection.execute(f"PRAGMA index_list({table})"):
             indexed.add(connection.execute(f"PRAGMA index_info({index})").fetchone()[2])
         wanted = {*facts.get("facets", []), *filter(None, [facts.get("sort"), facts.get("sort_desc")])}
+        wanted |= set(facts.get("sortable_columns", []))
         assert wanted <= indexed, table
     connection.close()
 

@@ -1,0 +1,65 @@
+"""No page reads all frames: every statement the pages run is shown to SQLite's planner."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from inspector.browse import frugal
+from inspector.browse.embed import Recording
+from tests.browse.conftest import client
+from tests.browse.test_speed import DATASETTES, OURS
+
+
+@pytest.mark.parametrize("address", [*OURS, *DATASETTES])
+async def test_no_page_reads_all_frames(recording: Path, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    """Neither counted nor searched from end to end: what is asked of the frames goes through an index or stops early.
+
+    SQLite plans alike for ten frames and for ten million, so a small recording that counts as long tells.
+    """
+    monkeypatch.setattr(frugal, "LONG_BYTES", 0)
+    statements: list[str] = []
+    connect = Recording.connect
+
+    def watched(self: Recording, write: bool = False) -> sqlite3.Connection:
+        connection = connect(self, write)
+        connection.set_trace_callback(statements.append)
+        return connection
+
+    monkeypatch.setattr(Recording, "connect", watched)
+    answer = await client(recording)(f"/ocpp{address}".format(session=1, frame=180))
+    assert answer.status_code in (200, 404), answer.text
+    asked = [statement for statement in dict.fromkeys(statements) if reads_frames(statement)]
+    planner = sqlite3.connect(recording)
+    # Datasette's first page of a table walks the frames in the order of their ids and ends at the LIMIT.
+    whole = {
+        statement: plan
+        for statement in asked
+        if (plan := scanned(planner, statement)) and not re.search(r"(?i)^select [^(]*from frames [^(]*order by id( desc)? limit", statement)
+    }
+    planner.close()
+    assert not whole
+
+
+def reads_frames(statement: str) -> bool:
+    """Whether a statement asks the frames for anything."""
+    return bool(re.search(r"(?i)\b(?:from|join)\s+\[?frames\b", statement))
+
+
+def scanned(planner: sqlite3.Connection, statement: str) -> list[str]:
+    """Where SQLite would walk all frames, or all of an index over them, to answer."""
+    names = {"frames", *re.findall(r"(?i)\bframes\s+(?:as\s+)?(\w+)", statement)}
+    plan = [row[3] for row in planner.execute(f"EXPLAIN QUERY PLAN {statement}")]
+    return [step for step in plan if (found := re.match(r"SCAN (\w+)", step)) and found[1] in names]
+
+
+def test_the_planner_is_understood(recording: Path) -> None:
+    """A count of all frames is told from one of a session's."""
+    planner = sqlite3.connect(recording)
+    assert scanned(planner, "SELECT count(*) FROM frames")
+    assert scanned(planner, "SELECT count(*) FROM frames AS f WHERE f.direction = 'x'")
+    assert not scanned(planner, "SELECT count(*) FROM frames WHERE session_id = 3")
+    planner.close()
