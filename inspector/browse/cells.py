@@ -45,6 +45,11 @@ def time(ns: Any) -> Markup:
     return Markup('<time datetime="{}" title="{}">{}</time>').format(text, ns, wording.moment(ns))
 
 
+def iso_time(iso: str) -> Markup:
+    """A time that is ISO 8601 already, to the second."""
+    return Markup('<time datetime="{}">{}</time>').format(iso, iso[:19].replace("T", " "))
+
+
 def pretty(text: Any) -> Markup:
     """JSON indented and cut at a readable length; anything else as it is."""
     if isinstance(text, bytes):
@@ -181,8 +186,11 @@ ANYWHERE: dict[str, Cell] = {
     "energy_wh": _energy,
     "cp_close_code": _close_code,
     "csms_close_code": _close_code,
+    "seconds_each": _span(1_000_000_000),
     **dict.fromkeys(
-        ("ts_ns", "opened_ns", "closed_ns", "last_seen_ns", "first_seen_ns", "started_ns", "stopped_ns"), _time
+        ("ts_ns", "from_ns", "until_ns", "opened_ns", "last_opened_ns", "closed_ns", "last_seen_ns", "first_seen_ns"),
+        _time,
     ),
+    **dict.fromkeys(("started_ns", "stopped_ns"), _time),
 }
 """By column name, so that the results of queries look like the tables."""

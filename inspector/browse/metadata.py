@@ -115,6 +115,7 @@ def describe(databases: list[str]) -> dict[str, Any]:
     return {
         "databases": {
             name: {
+                "title": "Tables and queries",
                 "description": "OCPP frames between charge points and their CSMS, recorded by ChargeSentinel.",
                 "tables": TABLES,
             }

@@ -42,6 +42,13 @@ def recordings(datasette: Datasette) -> dict[str, Database]:
     return {name: database for name, database in datasette.databases.items() if known[name]}
 
 
+def only_recording(datasette: Datasette) -> str | None:
+    """The name of the recording where Datasette shows one and nothing else."""
+    found = recordings(datasette)
+    databases = [name for name in datasette.databases if name != "_internal"]
+    return next(iter(found)) if len(found) == len(databases) == 1 else None
+
+
 def _ours(datasette: Datasette, database: str | None) -> bool:
     return database is not None and database in recordings(datasette)
 
@@ -78,8 +85,25 @@ def extra_css_urls(
 def extra_js_urls(
     template: str, database: str | None, table: str | None, columns: Any, view_name: str, request: Any, datasette: Any
 ) -> list[dict[str, Any]]:
-    """The reader's own time on hover."""
-    return [{"url": f"{STATIC}/times.js", "module": True}] if _ours(datasette, database) else []
+    """The reader's own time on hover; bars behind the numbers of our queries."""
+    if not _ours(datasette, database):
+        return []
+    scripts = ["times.js", "bars.js"] if template == "query.html" else ["times.js"]
+    return [{"url": f"{STATIC}/{name}", "module": True} for name in scripts]
+
+
+@hookimpl
+def prepare_jinja2_environment(env: Any, datasette: Datasette) -> None:
+    """Tells Datasette's templates whether what they show is a recording; its error pages know no database."""
+
+    def recording(database: Any) -> dict[str, str] | None:
+        found = recordings(datasette)
+        name = database if isinstance(database, str) else only_recording(datasette)
+        if name is None or name not in found:
+            return None
+        return {"base": str(datasette.urls.database(name)), "file": str(found[name].path), "static": STATIC}
+
+    env.globals["chargesentinel_recording"] = recording
 
 
 @hookimpl
@@ -116,7 +140,7 @@ def register_routes(datasette: Datasette) -> list[tuple[str, Callable[..., Await
     names = "|".join(re.escape(tilde_encode(database.route)) for database in found.values())
     for page in pages.PAGES:
         routes.append((rf"/(?P<database>{names}){page.path}$", _view(page)))
-    if len(found) == len([name for name in datasette.databases if name != "_internal"]) == 1:
+    if only_recording(datasette):
         routes.append((r"/$", _view(pages.HOME)))
     return routes
 
@@ -166,8 +190,10 @@ def _view(page: pages.Page) -> Callable[..., Awaitable[Any]]:
 
 @hookimpl
 def menu_links(datasette: Datasette, actor: Any, request: Any) -> list[dict[str, str]]:
-    """Ways back from Datasette's own pages."""
-    links = []
+    """Ways from Datasette's own pages to ours, where there is no bar with them because it shows other things too."""
+    links: list[dict[str, str]] = []
+    if only_recording(datasette):
+        return links
     for name in recordings(datasette):
         base = datasette.urls.database(name)
         links += [

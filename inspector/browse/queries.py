@@ -54,6 +54,7 @@ FINDINGS_BY_MODEL = """SELECT coalesce(c.vendor, '?') AS vendor, coalesce(c.mode
   coalesce(c.firmware, '?') AS firmware, count(DISTINCT s.charge_point_id) AS charge_points,
   sum(CASE WHEN f.severity = 'error' THEN f.count ELSE 0 END) AS errors,
   sum(CASE WHEN f.severity = 'warning' THEN f.count ELSE 0 END) AS warnings,
+  sum(CASE WHEN f.severity = 'info' THEN f.count ELSE 0 END) AS infos,
   count(DISTINCT f.rule_id) AS rules
 FROM findings f JOIN sessions s ON s.id = f.session_id
   LEFT JOIN charge_points c ON c.charge_point_id = s.charge_point_id
@@ -64,6 +65,7 @@ LIMIT 100"""
 FINDINGS_BY_CHARGE_POINT = """SELECT s.charge_point_id, c.vendor, c.model,
   sum(CASE WHEN f.severity = 'error' THEN f.count ELSE 0 END) AS errors,
   sum(CASE WHEN f.severity = 'warning' THEN f.count ELSE 0 END) AS warnings,
+  sum(CASE WHEN f.severity = 'info' THEN f.count ELSE 0 END) AS infos,
   count(DISTINCT f.rule_id) AS rules, max(f.ts_ns) AS last_seen_ns
 FROM findings f JOIN sessions s ON s.id = f.session_id
   LEFT JOIN charge_points c ON c.charge_point_id = s.charge_point_id
@@ -73,18 +75,38 @@ LIMIT 100"""
 
 CONNECTIONS = """WITH booted AS (
   SELECT session_id, count(*) AS boots FROM frames WHERE action = 'BootNotification' AND msg_type = 2 GROUP BY 1
+), seen AS (
+  SELECT s.charge_point_id, count(*) AS sessions, sum(coalesce(b.boots, 0)) AS boots,
+    (max(coalesce(s.closed_ns, s.last_seen_ns, s.opened_ns)) - min(s.opened_ns)) / 3600e9 AS hours,
+    sum(s.csms_close_code IS NULL AND s.cp_close_code IS NULL AND s.closed_ns IS NOT NULL) AS lost,
+    avg(coalesce(s.closed_ns, s.last_seen_ns) - s.opened_ns) / 1e9 AS seconds_each,
+    max(s.opened_ns) AS last_opened_ns
+  FROM sessions s LEFT JOIN booted b ON b.session_id = s.id
+  GROUP BY s.charge_point_id
 )
-SELECT s.charge_point_id, count(*) AS sessions,
-  round(count(*) * 3600e9 / nullif(max(coalesce(s.closed_ns, s.last_seen_ns, s.opened_ns)) - min(s.opened_ns), 0), 2)
-    AS sessions_per_hour,
-  sum(s.csms_close_code IS NULL AND s.cp_close_code IS NULL AND s.closed_ns IS NOT NULL) AS lost,
-  avg(coalesce(s.closed_ns, s.last_seen_ns) - s.opened_ns) / 1e9 AS seconds_each,
-  sum(coalesce(b.boots, 0)) AS boots,
-  max(s.opened_ns) AS last_seen_ns
-FROM sessions s LEFT JOIN booted b ON b.session_id = s.id
-GROUP BY s.charge_point_id
-ORDER BY sessions DESC
+SELECT charge_point_id, sessions, sessions - 1 AS reconnects,
+  round((sessions - 1) / nullif(hours, 0), 2) AS reconnects_per_hour,
+  boots, round((boots - 1) / nullif(hours, 0), 2) AS boots_per_hour, lost, seconds_each, last_opened_ns
+FROM seen
+ORDER BY sessions DESC, charge_point_id
 LIMIT 100"""
+
+RATES = """WITH span AS (
+  SELECT min(opened_ns) AS first, 1 + (max(coalesce(closed_ns, last_seen_ns, opened_ns)) - min(opened_ns)) / 48 AS width
+  FROM sessions
+), happened AS (
+  SELECT opened_ns AS at_ns, 1 AS connected,
+    s.id > (SELECT min(id) FROM sessions e WHERE e.charge_point_id = s.charge_point_id) AS again, 0 AS boot
+  FROM sessions s
+  UNION ALL
+  SELECT ts_ns, 0, 0, 1 FROM frames WHERE action = 'BootNotification' AND msg_type = 2
+)
+SELECT (at_ns - first) / width AS place, first + (at_ns - first) / width * width AS from_ns,
+  first + ((at_ns - first) / width + 1) * width AS until_ns,
+  sum(connected) AS connections, sum(coalesce(again, 0)) AS reconnects, sum(boot) AS boots
+FROM happened, span
+GROUP BY 1
+ORDER BY 1"""
 
 ENERGY = """SELECT id, charge_point_id, transaction_id, started_ns, stopped_ns, stop_reason,
   meter_stop_wh - meter_start_wh AS energy_wh
@@ -101,6 +123,14 @@ FROM sessions s LEFT JOIN charge_points c ON c.charge_point_id = s.charge_point_
 GROUP BY 1, 2
 ORDER BY sessions DESC
 LIMIT 100"""
+
+MAKES_AND_RULES = """SELECT coalesce(c.vendor, '?') AS vendor, coalesce(c.model, '?') AS model, f.severity, f.rule_id,
+  sum(f.count) AS times, count(DISTINCT f.session_id) AS sessions
+FROM findings f JOIN sessions s ON s.id = f.session_id
+  LEFT JOIN charge_points c ON c.charge_point_id = s.charge_point_id
+GROUP BY 1, 2, 3, 4
+ORDER BY times DESC
+LIMIT 1000"""
 
 _FRAMES = f"Looks at the newest {LATEST:,} frames; set <code>frames</code> to look at more or fewer."
 
@@ -146,6 +176,12 @@ def canned() -> dict[str, dict[str, Any]]:
             "description": "How often each charge point connected, how long it stayed, how often it was lost.",
             "hide_sql": True,
         },
+        "connection-rates": {
+            "sql": RATES,
+            "title": "Connections and boots over time",
+            "description": "How many connected, connected again and booted in each forty-eighth of the recording.",
+            "hide_sql": True,
+        },
         "energy-by-transaction": {
             "sql": ENERGY,
             "title": "Energy by transaction",
@@ -156,6 +192,12 @@ def canned() -> dict[str, dict[str, Any]]:
             "sql": VENDORS,
             "title": "Vendors and versions",
             "description": "Which makes speak which version, and how well.",
+            "hide_sql": True,
+        },
+        "findings-by-make-and-rule": {
+            "sql": MAKES_AND_RULES,
+            "title": "Which make breaks which rule",
+            "description": "How often each rule was broken in the sessions of each make and model.",
             "hide_sql": True,
         },
     }

@@ -41,7 +41,7 @@ class _Number(str):
 def readable(raw: str | bytes, marks: Mapping[str, Sequence[Mark]] | None = None) -> Markup:
     """Lay out a frame; `marks` are by JSON pointer into the whole frame ("" is the frame itself)."""
     if isinstance(raw, bytes):
-        return _hexadecimal(raw)
+        return hexadecimal(raw)
     if len(raw) > READABLE_LIMIT:
         return Markup("{}<b>… {} characters in all</b>").format(raw[:READABLE_LIMIT], len(raw))
     try:
@@ -107,7 +107,7 @@ def _container(
     out.append(Markup("\n" + "  " * depth + closing))
 
 
-def _hexadecimal(raw: bytes) -> Markup:
+def hexadecimal(raw: bytes) -> Markup:
     """Bytes as people read them: offset, hexadecimal, characters."""
     lines = []
     for start in range(0, min(len(raw), 4096), 16):

@@ -16,7 +16,7 @@ from html import escape
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 type Scope = dict[str, Any]
 type Message = dict[str, Any]
@@ -116,7 +116,10 @@ def guard(app: App, policy: Policy) -> App:
             await send(message)
 
         if not policy.admits_host(host):
-            what = f"This Datasette does not answer to the name {host!r}. Use its address, or allow the name."
+            what = (
+                f"This recording is not shown under the name {host[:200]!r}. Open it at the address that was printed "
+                "when it was started, or allow the name with --allow-host."
+            )
             await _refuse(answer, 421, "Foreign Host", what)
         elif scope["method"] not in ("GET", "HEAD", "OPTIONS"):
             await _refuse(answer, 405, "Reading only", "Recordings are browsed, never changed.")
@@ -140,12 +143,13 @@ def _in_query(scope: Scope) -> str | None:
 def _in_headers(headers: dict[bytes, str]) -> str | None:
     scheme, _, shown = headers.get(b"authorization", "").partition(" ")
     if scheme.lower() == "bearer":
-        return shown.strip()
+        # Programs send UTF-8 where the token has it; a header has been read as Latin-1.
+        return shown.strip().encode("latin-1").decode("utf-8", "replace")
     try:
         morsel = SimpleCookie(headers.get(b"cookie", "")).get(COOKIE)
     except CookieError:
         return None
-    return morsel.value if morsel else None
+    return unquote(morsel.value) if morsel else None
 
 
 async def _let_in(scope: Scope, send: Send, token: str) -> None:
@@ -154,17 +158,34 @@ async def _let_in(scope: Scope, send: Send, token: str) -> None:
     path = scope.get("raw_path", scope["path"].encode()).partition(b"?")[0].decode("latin-1")
     # Two slashes, or what browsers take for them, would lead to another machine.
     target = "/" + path.lstrip("/\\") + (f"?{urlencode(kept)}" if kept else "")
-    cookie = f"{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict"
+    cookie = f"{COOKIE}={quote(token, safe='')}; Path=/; HttpOnly; SameSite=Strict"
     headers = [(b"location", target.encode("latin-1")), (b"set-cookie", cookie.encode()), (b"content-length", b"0")]
     await send({"type": "http.response.start", "status": 303, "headers": headers})
     await send({"type": "http.response.body", "body": b""})
 
 
+_REFUSAL = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{title} · ChargeSentinel</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>
+:root {{ color-scheme: light dark; }}
+body {{ margin: 0; background: light-dark(#f4f6f7, #0e1419); color: light-dark(#14202b, #e3eaef);
+  font: 1rem/1.5 system-ui, sans-serif; }}
+header {{ background: #12303c; color: #fff; padding: 0.75rem 1.25rem; font-weight: 650; }}
+main {{ max-width: 34rem; margin: 12vh auto; padding: 0 1.25rem; overflow-wrap: anywhere; }}
+b {{ color: light-dark(#56646f, #9aa9b5); font-weight: 600; }}
+h1 {{ font-size: 1.5rem; margin: 0 0 0.5rem; }}
+</style></head>
+<body><header>ChargeSentinel</header><main><b>{status}</b><h1>{title}</h1><p>{what}</p></main></body></html>
+"""
+"""Our pages' style sheet is as closed to a stranger as all the rest, so this one brings its own."""
+
+
 async def _refuse(send: Send, status: int, title: str, what: str) -> None:
-    body = f'<!doctype html><html lang="en"><title>{escape(title)}</title><h1>{escape(title)}</h1><p>{escape(what)}</p>'
-    headers = [(b"content-type", b"text/html; charset=utf-8"), (b"content-length", str(len(body.encode())).encode())]
+    body = _REFUSAL.format(status=status, title=escape(title), what=escape(what)).encode()
+    headers = [(b"content-type", b"text/html; charset=utf-8"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body.encode()})
+    await send({"type": "http.response.body", "body": body})
 
 
 def hosts(names: Iterable[str]) -> frozenset[str]:

@@ -8,6 +8,7 @@ import socket
 import sys
 import webbrowser
 from pathlib import Path
+from urllib.parse import quote
 
 import click
 
@@ -63,7 +64,7 @@ def browse(file: Path, listen: str, open_browser: bool, token: str | None, allow
     policy = Policy(hosts([*allow_host, *_own_names(host)]), any_address=host not in LOOPBACK, token=shown)
     port = listener.getsockname()[1]
     address = f"http://{bracketed('127.0.0.1' if host in ('0.0.0.0', '::') else host)}:{port}"
-    query = f"/?token={shown}" if shown else ""
+    query = f"/?token={quote(shown, safe='')}" if shown else ""
 
     def ready() -> None:
         click.echo(f"browse at {address}{query}")

@@ -38,7 +38,8 @@ async def test_no_page_reads_all_frames(recording: Path, monkeypatch: pytest.Mon
     whole = {
         statement: plan
         for statement in asked
-        if (plan := scanned(planner, statement)) and not re.search(r"(?i)^select [^(]*from frames [^(]*order by id( desc)? limit", statement)
+        if (plan := scanned(planner, statement))
+        and not re.search(r"(?i)^select [^(]*from frames [^(]*order by id( desc)? limit", statement)
     }
     planner.close()
     assert not whole

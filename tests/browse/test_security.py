@@ -102,6 +102,18 @@ async def test_the_token_moves_into_a_cookie(recording: Path) -> None:
     assert (await get("/ocpp/frames?_size=2", headers={"Cookie": cookie})).status_code == 200
 
 
+async def test_a_token_of_any_characters_lets_in(recording: Path) -> None:
+    """Semicolons, spaces and letters beyond ASCII mean nothing to the cookie or the address."""
+    token = 'a;b c&d=é"x,%41'
+    get = client(recording, Policy(any_address=False, token=token))
+    answer = await get("/ocpp", params={"token": token})
+    assert answer.status_code == 303
+    cookie = answer.headers["set-cookie"].partition(";")[0]
+    assert (await get("/ocpp", headers={"Cookie": cookie})).status_code == 200
+    bearer = {b"Authorization": f"Bearer {token}".encode()}
+    assert (await get("/ocpp", headers=bearer)).status_code == 200
+
+
 @pytest.mark.parametrize("path", ["//evil.example/", "/\\evil.example/", "/\\/evil.example/"])
 async def test_a_redirect_stays_here(path: str) -> None:
     """A path of slashes, or of what browsers take for them, does not lead to another machine."""
@@ -124,6 +136,25 @@ async def test_a_redirect_stays_here(path: str) -> None:
     await guard(app, Policy(token="t"))(scope, app, send)  # type: ignore[arg-type]
     (location,) = [value for name, value in sent[0]["headers"] if name == b"location"]  # type: ignore[attr-defined]
     assert location == b"/evil.example/"
+
+
+@pytest.mark.parametrize(("address", "status"), [("/nothing", 404), ("/ocpp.db", 403), ("/ocpp?sql=drop", 400)])
+async def test_an_error_page_leads_back(get: Get, address: str, status: int) -> None:
+    """What Datasette refuses is said on a page with our bar and a way back."""
+    answer = await get(address)
+    assert answer.status_code == status
+    assert 'href="/ocpp/-/home"' in answer.text
+    assert "tables.css" in answer.text
+
+
+async def test_a_refusal_gives_nothing_away(recording: Path) -> None:
+    """A stranger's page names neither the file nor anything in it, and escapes what was asked."""
+    get = client(recording, Policy(any_address=False, token="t"))
+    for headers, status in ({"Host": "<b>evil</b>"}, 421), ({}, 401):
+        answer = await get("/ocpp/frames", headers=headers)
+        assert answer.status_code == status
+        assert recording.name not in answer.text
+        assert "<b>evil" not in answer.text
 
 
 async def test_the_file_cannot_be_downloaded(get: Get) -> None:

@@ -32,9 +32,10 @@ OURS = (
 ).split()
 DATASETTES = (
     "/frames /frames.json /frames?session_id={session} /frames?action=MeterValues /frames?direction=cp-to-csms"
-    " /frames?max_severity=error /sessions /findings /events /charge_points /transactions /meter_samples /latency-by-action"
-    " /unanswered-calls /findings-by-rule /findings-by-model /findings-by-charge-point /connections"
-    " /energy-by-transaction /vendor-matrix"
+    " /frames?max_severity=error /sessions /findings /events /charge_points /transactions /meter_samples"
+    " /latency-by-action /unanswered-calls /findings-by-rule /findings-by-model /findings-by-charge-point /connections"
+    " /connection-rates /energy-by-transaction /vendor-matrix /findings-by-make-and-rule"
+    " /findings.csv?severity=error"
 ).split()
 
 

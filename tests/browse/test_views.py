@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -166,22 +163,6 @@ async def test_a_frame_tells_what_to_do(get: Get) -> None:
     assert found["pair"]["type"] == "CALLERROR"
     assert found["pair"]["latency_us"] == 400_000
     assert (found["before"], found["after"]) == (214, 216)
-
-
-@pytest.mark.parametrize("name", ["check", "export"])
-async def test_lines_to_paste_run(recording: Path, tmp_path: Path, name: str) -> None:
-    """In a shell, just as they are copied."""
-    found = (await client(recording)("/ocpp/frames/215.json")).json()["lines"][name]
-    command = found.replace("chargesentinel", f"{shlex.quote(sys.executable)} -m inspector")
-    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(Path(__file__).parents[2])}
-    done = subprocess.run(
-        ["sh", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.returncode == {"check": 1, "export": 0}[name], done.stderr
-    if name == "check":
-        assert "connectorId" in done.stdout
-    else:
-        assert (tmp_path / "session-2.jsonl").read_text().count("DEPOT-07") > 10
 
 
 async def test_two_sessions_are_compared_by_meaning(tmp_path: Path) -> None:

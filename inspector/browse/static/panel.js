@@ -1,12 +1,27 @@
 // The side panel: a tab with the session's findings, one with the chosen frame as its own page lays it out.
 import { local } from "./times.js";
 
+// A page that came over plain HTTP from another machine has no clipboard of its own; the old way still works there.
+const write = async (text) => {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const area = document.createElement("textarea");
+  area.value = text;
+  document.body.append(area);
+  area.select();
+  const done = document.execCommand("copy");
+  area.remove();
+  if (!done) throw new Error("not copied");
+};
+
 export const copying = (root) => root.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;
-  const source = root.querySelector(`[data-raw="${button.dataset.copy}"]`);
-  const text = source?.textContent ?? root.querySelector(".readable")?.textContent ?? "";
-  await navigator.clipboard.writeText(text).then(
+  const text = async () => {
+    // A large frame is not in the page as a whole.
+    if (button.dataset.from) return (await (await fetch(button.dataset.from)).json()).frame.raw;
+    return (root.querySelector(`[data-raw="${button.dataset.copy}"]`) ?? root.querySelector(".readable")).textContent;
+  };
+  await text().then(write).then(
     () => { button.textContent = "Copied"; },
     () => { button.textContent = "Cannot copy"; },
   );

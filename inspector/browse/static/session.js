@@ -1,7 +1,7 @@
 // The session page: brings ladder, plot, filters, panel, keyboard and live updates together.
 import { Ladder } from "./ladder.js";
 import { plot } from "./plot.js";
-import { panel } from "./panel.js";
+import { copying, panel } from "./panel.js";
 
 const base = document.body.dataset.base;
 const here = location.pathname.replace(/\/$/, "");
@@ -36,6 +36,7 @@ let chart = null;
 let shown = null; // the frame that was chosen last, for a chart that comes later
 const frameOf = () => Number(/^#f(\d+)$/.exec(location.hash)?.[1] ?? NaN);
 
+copying(byId("lines"));
 const side = panel({
   goto: (id) => go(id),
 });

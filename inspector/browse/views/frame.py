@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import base64
-import shlex
 import sqlite3
 from collections import defaultdict
 from typing import Any
 
 from inspector.browse import wording
-from inspector.browse.readable import Mark, readable
+from inspector.browse.readable import Mark, hexadecimal, readable
 from inspector.browse.views.ask import Ask, NotThere, View
+from inspector.browse.views.pasting import TITLES, frame_lines
 from inspector.browse.views.rows import finding_row, frame_row
-from inspector.browse.views.session import lines
 from inspector.store import reader
-
-PASTE_LIMIT = 4_000
-"""Characters of a frame that still make a line to paste."""
 
 
 def view(db: sqlite3.Connection, ask: Ask) -> View:
@@ -29,8 +25,6 @@ def view(db: sqlite3.Connection, ask: Ask) -> View:
     pair_id = one.answer_id if one.msg_type == 2 else one.call_id
     pair = reader.frame(db, pair_id) if pair_id is not None else None
     before, after = reader.neighbours(db, one)
-    commands = {**lines(db, ask.file, session), **_check_line(one, session)}
-    commands["replay"] += f" --from-frame {reader.place_of_frame(db, one)}"
     return {
         "frame": {**frame_row(one, session.opened_ns), **_text(one)},
         "session": {
@@ -43,7 +37,7 @@ def view(db: sqlite3.Connection, ask: Ask) -> View:
         "findings": [finding_row(finding) for finding in found],
         "before": before,
         "after": after,
-        "lines": commands,
+        "lines": frame_lines(db, ask.file, session, one),
     }
 
 
@@ -57,7 +51,8 @@ def markup(view: View) -> dict[str, Any]:
     return {
         "readable": readable(_raw(view["frame"]), marks),
         "readable_pair": None if pair is None else readable(_raw(pair)),
-        "wording": wording,
+        "bytes": hexadecimal(_bytes(view["frame"])),
+        "line_titles": TITLES,
     }
 
 
@@ -67,13 +62,10 @@ def _text(one: reader.Frame) -> dict[str, Any]:
     return {"raw": one.raw, "raw_base64": None}
 
 
+def _bytes(row: dict[str, Any]) -> bytes:
+    raw = _raw(row)
+    return raw if isinstance(raw, bytes) else raw.encode("utf-8", "surrogatepass")
+
+
 def _raw(row: dict[str, Any]) -> str | bytes:
     return base64.b64decode(row["raw_base64"]) if row["raw_base64"] is not None else row["raw"]
-
-
-def _check_line(one: reader.Frame, session: reader.Session) -> dict[str, str]:
-    """A line that judges this frame alone; none for a frame no shell can hold."""
-    if not isinstance(one.raw, str) or len(one.raw) > PASTE_LIMIT or not one.raw.isprintable():
-        return {}
-    version = f" --ocpp {session.ocpp_version}" if session.ocpp_version else ""
-    return {"check": f"printf '%s\\n' {shlex.quote(one.raw)} | chargesentinel check{version} -"}

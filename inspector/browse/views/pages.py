@@ -38,9 +38,9 @@ HOME = Page(rf"/-/home{_JSON}", home.view, "home.html")
 PAGES = (
     HOME,
     Page(rf"/-/live{_JSON}", live.view, "live.html"),
-    Page(rf"/-/dashboards{_JSON}", dashboards.view, "dashboards.html"),
+    Page(rf"/-/dashboards{_JSON}", dashboards.view, "dashboards.html", dashboards.markup),
     Page(rf"/-/compare{_JSON}", compare.view, "compare.html"),
-    Page(rf"/sessions/{_ID}{_JSON}", session.view, "session.html"),
+    Page(rf"/sessions/{_ID}{_JSON}", session.view, "session.html", session.markup),
     Page(rf"/sessions/{_ID}/frames\.json", session.frames, None),
     Page(rf"/sessions/{_ID}/plot\.json", session.plot, None),
     Page(rf"/frames/{_ID}{_JSON}", frame.view, "frame.html", frame.markup, "_frame.html"),

@@ -53,6 +53,11 @@ def session_row(one: Session, severities: Mapping[str, tuple[int, int | None]] |
     return row
 
 
+def offered(subprotocols: Any) -> str:
+    """The subprotocols a charge point offered, in a line: they are a list in the store, or what could be read."""
+    return ", ".join(map(str, subprotocols)) if isinstance(subprotocols, list) else str(subprotocols or "")
+
+
 def ending(one: Session) -> str:
     """How a session ended, in words."""
     if one.state == "live":

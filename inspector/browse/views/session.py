@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-import shlex
 import sqlite3
 from typing import Any
 
 from inspector.browse.views.ask import FRAMES_MOST, FRAMES_PAGE, Ask, NotThere, View
 from inspector.browse.views.charging import charging
-from inspector.browse.views.rows import SEVERITIES, event_row, finding_row, frame_row, session_row, transaction_row
+from inspector.browse.views.pasting import TITLES, lines
+from inspector.browse.views.rows import (
+    SEVERITIES,
+    event_row,
+    finding_row,
+    frame_row,
+    offered,
+    session_row,
+    transaction_row,
+)
 from inspector.store import reader
 
 FINDINGS = 500
@@ -99,12 +107,8 @@ def plot(db: sqlite3.Connection, ask: Ask) -> View:
     return charging(db, _session(db, ask))
 
 
-def lines(db: sqlite3.Connection, file: str, one: reader.Session) -> dict[str, str]:
-    """Commands to paste, about a session."""
-    name = shlex.quote(file)
-    place = reader.place_of_session(db, one.id)
-    return {
-        "replay": f"chargesentinel replay {name} --session {place} --as charge-point --to ws://127.0.0.1:9000",
-        "check": f"chargesentinel check {name}",
-        "export": f"chargesentinel export {name} --session {one.id} -o session-{one.id}.jsonl",
-    }
+def markup(view: View) -> dict[str, Any]:
+    """What the template shows besides the JSON."""
+    one = view["session"]
+    said = offered(one["subprotocols_offered"])
+    return {"line_titles": TITLES, "offered": said if said != one["subprotocol"] else ""}
