@@ -115,6 +115,7 @@ type Message = Call | CallResult | CallError | CallResultError | Send | Malforme
 ID_LENGTH = 36
 """The most characters of a message id (OCPP-J 4.1.4)."""
 
+_QUOTES_OF_TWO_KEYS = 4
 _LENGTHS = {2: 4, 3: 3, 4: 5, 5: 5, 6: 4}
 _HEAD = re.compile(r'\s*\[\s*(\d{1,3})\s*,\s*(?:"((?:[^"\\]|\\.)*)"|(-?\d+))(?:\s*,\s*"((?:[^"\\]|\\.)*)")?', re.S)
 
@@ -138,7 +139,8 @@ def parse(raw: bytes, version: OcppVersion | None = None, binary: bool = False) 
         return Malformed((Problem("shape", "", f"{_kind(array)} where the message array belongs"),))
     problems: tuple[Problem, ...] = ()
     # orjson keeps the last of duplicate keys without a word; a key lost shows in the count of quotes.
-    if raw.count(b'"') != _quotes(array):
+    quotes = raw.count(b'"')
+    if quotes >= _QUOTES_OF_TWO_KEYS and quotes != _quotes(array):
         problems = _duplicate_keys(raw)
     return _message(array, version, problems)
 

@@ -232,8 +232,8 @@ class RelayHandler(ProxyConnectionHandler):
         """End a connection that never became a WebSocket, and record why."""
         peer = address(self.client.peername)
         detail = {"remote_addr": peer, "refused": True, "reason": f"the charge point {reason}"}
-        self.recording.event_without_link("fault", detail)
         logger.warning("%s refused: it %s", peer, reason)
+        self.recording.event_without_link("fault", detail)
         self.close()
 
     def close(self) -> None:
@@ -357,8 +357,8 @@ class FastRelay:
     def _turn_away(self, writer: asyncio.StreamWriter, kind: str, reason: str, answer: bytes = b"") -> None:
         """End a connection that gets no handler, and record why."""
         peer = address(writer.get_extra_info("peername"))
-        self.recording.event_without_link(kind, {"remote_addr": peer, "refused": True, "reason": reason})
         logger.warning("%s refused: %s", peer, reason)
+        self.recording.event_without_link(kind, {"remote_addr": peer, "refused": True, "reason": reason})
         if answer:
             writer.write(answer)
         writer.close()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from inspector.protocol.correlation import Standing
@@ -26,6 +27,7 @@ _DEFAULT: dict[str | None, None] = {"Outlet": None, "Sample.Periodic": None}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NOT_DERIVABLE = (AttributeError, KeyError, TypeError, ValueError, OverflowError)
 _INT64 = 2**63
+_TIME_LENGTH = 40
 
 
 class Derivation:
@@ -237,8 +239,11 @@ def _registers(meter_values: list[Any]) -> Iterator[float]:
 
 def _time(value: Any) -> int | None:
     """Nanoseconds since 1970 of an RFC 3339 text; one without offset is taken as UTC; None where it is no time."""
-    if type(value) is not str:
-        return None
+    return _read_time(value) if type(value) is str and len(value) <= _TIME_LENGTH else None
+
+
+@lru_cache(1024)  # charge points of a fleet tell the same second; the texts are short
+def _read_time(value: str) -> int | None:
     try:
         at = datetime.fromisoformat(value)
     except ValueError:

@@ -30,7 +30,13 @@ from inspector.store.writer import Writer
 
 log = logging.getLogger("chargesentinel.recorder")
 
-COMMIT_EVERY_S = 0.01
+GATHER_S, COMMIT_AFTER_S = 0.002, 0.008
+"""How long records gather in the socket before they are taken, and then before their commit: 10 ms in all. To wake up
+for each one would cost as much as judging it; what is in the socket outlives the relay."""
+MUCH = 16 * 1024
+"""Bytes read at once that are more than gathers in that time: there is no need to wait for more."""
+POSTPONED_S = 0.04
+"""How much longer a commit may wait while so much is coming: the fewer commits, the sooner it catches up."""
 COMMIT_AT_MOST = 2000
 TICK_EVERY_S = 0.5
 RETRY_EVERY_S = 0.5
@@ -92,6 +98,7 @@ class Process:
         self._tick_at = time.monotonic() + TICK_EVERY_S
         self._failing = False
         self._ending = False
+        self._much = False
         self._commits = 0
         self._commit_seconds = 0.0
 
@@ -103,6 +110,7 @@ class Process:
             reading = [self._link] if self._writer.pending_bytes < PENDING_LIMIT else []
             wait = max(0.0, min(self._commit_at, self._tick_at) - now)
             readable, _, _ = select.select(reading, [], [], wait)
+            self._much = self._much and bool(readable)
             if readable and not self._read():
                 break
             now = time.monotonic()
@@ -110,8 +118,10 @@ class Process:
                 self._tick_at = now + TICK_EVERY_S
                 self._pipeline.tick(time.monotonic_ns(), time.time_ns())
                 self._commit_at = min(self._commit_at, now)
-            if now >= self._commit_at:
+            if now >= self._commit_at + (POSTPONED_S if self._much else 0.0):
                 self._commit()
+            if readable and not (self._much or self._ending):
+                time.sleep(GATHER_S)
         self._end()
 
     def _read(self) -> bool:
@@ -122,6 +132,7 @@ class Process:
             chunk = b""
         if not chunk:
             return False
+        self._much = len(chunk) > MUCH
         for kind, *content in self._decoder.feed(chunk):
             if kind == "records":
                 first, batch = content
@@ -130,7 +141,7 @@ class Process:
                         self._take(record)
                         self._taken = number
                 if self._commit_at == float("inf"):
-                    self._commit_at = time.monotonic() + COMMIT_EVERY_S
+                    self._commit_at = time.monotonic() + COMMIT_AFTER_S
                 if self._taken - self._committed >= COMMIT_AT_MOST and not self._failing:
                     self._commit()
             elif kind == "again":  # the links that are open, before what was not acknowledged

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from math import inf
 from typing import Any, NamedTuple
 
@@ -227,11 +228,16 @@ def _usual(text: str) -> float | None:
     """Seconds since 1970 of a date-time as 2026-01-01T12:00:00Z, with or without three decimals; else None."""
     length = len(text)
     if (length == 20 or (length == 24 and text[19] == ".")) and text[-1] == "Z" and text[10] == "T" and text[7] == "-":
-        try:
-            return datetime.fromisoformat(text).timestamp()
-        except ValueError:
-            return None
+        return _epoch_seconds(text)
     return None
+
+
+@lru_cache(1024)  # the charge points of a fleet tell the same second, and several rules ask about one text
+def _epoch_seconds(text: str) -> float | None:
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        return None
 
 
 def seconds(text: str) -> float | None:
