@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,7 @@ from csms.schemas import VERSIONS, Version
 if TYPE_CHECKING:
     from csms.central_system import CentralSystem
 
+LOG = logging.getLogger("csms")
 PAGE = Path(__file__).parent / "page"
 LARGEST_BODY = 2**20
 CALL = {
@@ -65,12 +68,28 @@ TOKEN = {
     },
 }
 RAW = {"type": "object", "required": ["text"], "properties": {"text": {"type": "string"}}}
-ARGUMENTS = {"type": "object", "description": "what each operation takes: " + repr(operations.OPERATIONS)}
+OUTCOME = {
+    "type": "object",
+    "required": ["kind", "payload", "error_code", "error_description"],
+    "properties": {
+        "kind": {"enum": ["CALLRESULT", "CALLERROR", "timeout", "closed"]},
+        "payload": {"type": ["object", "null"], "description": "of the CALLRESULT"},
+        "error_code": {"type": ["string", "null"], "description": "of a CALLERROR, or why a CALLRESULT does not fit"},
+        "error_description": {"type": ["string", "null"]},
+        "action": {"type": "string", "description": "what an operation was sent as"},
+        "request": {"type": "object", "description": "its payload"},
+    },
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One entry of the API: routed and described from the same place. `body` is a JSON schema."""
+    """One entry of the API: routed and described from the same place.
+
+    Args:
+        body, content: JSON schemas of what is sent and of what comes back; None where there is none or it varies.
+        name: its operationId; None takes the name of `answer`.
+    """
 
     method: str
     path: str
@@ -78,6 +97,8 @@ class Operation:
     answer: Callable[[Request], Awaitable[Any]]
     body: dict[str, Any] | None = None
     query: tuple[str, ...] = ()
+    content: dict[str, Any] | None = None
+    name: str | None = None
 
 
 class Api:
@@ -89,14 +110,21 @@ class Api:
         self.operations = [
             Operation("GET", "/api/status", "Sum up the CSMS", self.status),
             Operation("GET", "/api/charge-points", "List charge points", self.listed, query=("search", "limit")),
-            Operation("POST", f"{one}/calls", "Send any CALL and wait for its answer", self.call, CALL),
             Operation(
-                "POST", f"{one}/operations/{{name}}", "Start, stop, reset, unlock or trigger", self.operate, ARGUMENTS
+                "POST", f"{one}/calls", "Send any CALL and wait for its answer", self.call, CALL, content=OUTCOME
+            ),
+            *(
+                Operation(
+                    "POST", f"{one}/operations/{name}", summary, partial(self.operate, name=name),
+                    operations.schema(name), content=OUTCOME, name=name,
+                )
+                for name, summary in operations.SUMMARIES.items()
             ),
             Operation("POST", f"{one}/frames", "Send a text frame as it is", self.frame, RAW),
             Operation("POST", f"{one}/disconnect", "Close the charge point's connection", self.disconnect),
             Operation("GET", one, "Tell all of one charge point", self.show),
             Operation("PATCH", one, "Set a charge point's boot policy or password, or add it", self.decide, POLICY),
+            Operation("DELETE", one, "Forget a charge point that is not connected, and all it told", self.forget),
             Operation("GET", "/api/actions/{version}", "List the actions of a version by who sends them", self.actions),
             Operation("GET", "/api/actions/{version}/{action}", "Show an action's schema and an example", self.action),
             Operation("GET", "/api/tokens", "List id tokens", self.tokens),
@@ -113,15 +141,16 @@ class Api:
             Route(operation.path, self._endpoint(operation), methods=[operation.method])
             for operation in self.operations
         ]
+        routes.append(Route("/api/charge-points/{id:path}/operations/{name}", _no_operation, methods=["POST"]))
         routes.append(Route("/openapi.json", self._description))
         routes.append(Mount("/", StaticFiles(directory=PAGE, html=True)))
-        return Starlette(routes=routes, exception_handlers={HTTPException: _error})
+        return Starlette(routes=routes, exception_handlers={HTTPException: _error, Exception: _fault})
 
     def _endpoint(self, operation: Operation) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
             try:
                 content = await operation.answer(request)
-            except ValueError as error:
+            except (ValueError, OverflowError) as error:
                 raise HTTPException(422, str(error)) from None
             if content is None:
                 return Response(status_code=204)
@@ -151,6 +180,13 @@ class Api:
         columns = configuration.charge_point(await _json(request))
         self.csms.store.set_charge_point(request.path_params["id"], **columns)
 
+    async def forget(self, request: Request) -> Any:
+        name = request.path_params["id"]
+        if name in self.csms.connections:
+            raise HTTPException(409, f"charge point {name!r} is connected")
+        if not self.csms.store.forget(name):
+            raise HTTPException(404, f"no charge point {name!r} is known")
+
     async def call(self, request: Request) -> Any:
         connection = self._connection(request)
         match await _json(request):
@@ -160,9 +196,8 @@ class Api:
                 return asdict(await connection.send_call(action, payload))
         raise ValueError("expected action (text), payload (object) and perhaps checked (true or false)")
 
-    async def operate(self, request: Request) -> Any:
+    async def operate(self, request: Request, name: str) -> Any:
         connection = self._connection(request)
-        name = request.path_params["name"]
         action, payload = operations.call_for(connection.version, name, await _json(request))
         self._object(connection, action, payload)
         return {"action": action, "request": payload} | asdict(await connection.send_call(action, payload))
@@ -244,6 +279,16 @@ def _version(request: Request) -> Version:
         if version == request.path_params["version"]:
             return version
     raise HTTPException(404, f"the versions are {', '.join(VERSIONS)}")
+
+
+async def _no_operation(request: Request) -> Response:
+    name = request.path_params["name"]
+    raise HTTPException(404, f"{name!r} is none of {', '.join(operations.OPERATIONS)}")
+
+
+async def _fault(request: Request, error: Exception) -> Response:
+    LOG.error("the operator's API failed at %s %s", request.method, request.url.path, exc_info=error)
+    return JSONResponse({"error": "the CSMS failed; see its log"}, 500)
 
 
 async def _error(request: Request, error: Exception) -> Response:

@@ -30,6 +30,7 @@ from csms.errors import CsmsMistake
 from csms.misbehaviour import Misbehaviours
 from csms.schemas import SUBPROTOCOLS
 from csms.security import PasswordCheck
+from csms.seen import Logs
 from csms.store import Store
 
 LOG = logging.getLogger("csms")
@@ -46,6 +47,7 @@ class CentralSystem:
         self.store = Store(self.settings.db)
         self.misbehaviours = Misbehaviours()
         self.connections: dict[str, Connection] = {}
+        self.seen = Logs(self.connections.__contains__)
         self.address = ""
         self._passwords = PasswordCheck()
         if configuration is not None:
@@ -122,6 +124,7 @@ class CentralSystem:
         self.store.seen(name, version)
         connection = CHARGE_POINTS[version](name, websocket, self)
         self.connections[name] = connection
+        connection.seen.add("connection", f"connected from {_peer(websocket)}, OCPP {version}")
         LOG.info("%s: connected from %s, OCPP %s", name, _peer(websocket), version)
         if older is not None:
             LOG.warning("%s: connected again; the older connection is closed", name)
@@ -131,7 +134,9 @@ class CentralSystem:
         finally:
             if self.connections.get(name) is connection:
                 del self.connections[name]
-            LOG.info("%s: disconnected (%s)", name, websocket.close_code)
+            ending = f"disconnected ({_ending(websocket)})"
+            connection.seen.add("connection", ending)
+            LOG.info("%s: %s", name, ending)
 
     @contextlib.asynccontextmanager
     async def listening(self, host: str, port: int) -> AsyncIterator[str]:
@@ -179,6 +184,11 @@ def _address(server: Server, scheme: str) -> str:
 def _peer(websocket: ServerConnection) -> str:
     address = websocket.remote_address
     return f"{address[0]}:{address[1]}" if address else "unknown peer"
+
+
+def _ending(websocket: ServerConnection) -> str:
+    code, reason = websocket.close_code, websocket.close_reason
+    return f"{code} {reason}" if reason else str(code)
 
 
 def _silent() -> logging.Logger:

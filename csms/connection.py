@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -15,7 +14,7 @@ import ocpp.routing
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
-from csms import frames, schemas, timestamps
+from csms import frames, schemas
 from csms.effects import learn
 from csms.errors import Refusal
 from csms.frames import Call, CallError, CallResult, Malformed
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("csms")
 ANSWER_TIMEOUT_S = 30.0
-REMEMBERED_FRAMES = 50
-LONGEST_REMEMBERED = 4000
 
 
 def answers[Handler: Callable[..., Any]](action: str) -> Callable[[Handler], Handler]:
@@ -50,15 +47,6 @@ class Outcome:
         return self.payload.get("status") if self.payload else None
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A frame for the operator's eyes."""
-
-    ts: str
-    from_charge_point: bool
-    text: str
-
-
 class Connection(ocpp.charge_point.ChargePoint):  # type: ignore[misc]
     """A charge point as the CSMS meets it. The versions add the answers, as methods marked with `answers`.
 
@@ -76,7 +64,7 @@ class Connection(ocpp.charge_point.ChargePoint):  # type: ignore[misc]
         known = self.store.charge_point(charge_point_id)
         self.boot_status: str | None = known["boot_status"] if known else None
         self.asked_for: set[str] = set()
-        self.seen: deque[Seen] = deque(maxlen=REMEMBERED_FRAMES)
+        self.seen = csms.seen.of(charge_point_id)
         self._pending: tuple[str, str, asyncio.Future[CallResult | CallError | None]] | None = None
         self._last_answer: tuple[str, str] | None = None
         self._follow_ups: list[Callable[[], Coroutine[Any, Any, object]]] = []
@@ -86,7 +74,7 @@ class Connection(ocpp.charge_point.ChargePoint):  # type: ignore[misc]
         """Handle frames until the connection ends; a charge point's faults never end it."""
         try:
             async for raw in self.websocket:
-                self._remember(raw if isinstance(raw, str) else f"<{len(raw)} bytes>", True)
+                self.seen.add("charge_point", raw if isinstance(raw, str) else f"<{len(raw)} bytes>")
                 await self.route_message(raw)
         except ConnectionClosed:
             pass
@@ -95,10 +83,6 @@ class Connection(ocpp.charge_point.ChargePoint):  # type: ignore[misc]
                 self._pending[2].set_result(None)
             for task in self._tasks:
                 task.cancel()
-
-    def _remember(self, text: str, from_charge_point: bool) -> None:
-        shown = text if len(text) <= LONGEST_REMEMBERED else f"{text[:LONGEST_REMEMBERED]}…"
-        self.seen.append(Seen(timestamps.now(), from_charge_point, shown))
 
     async def route_message(self, raw_msg: str | bytes) -> None:
         """Take one frame as it came."""
@@ -246,7 +230,7 @@ class Connection(ocpp.charge_point.ChargePoint):  # type: ignore[misc]
             pending[2].set_result(answer)
 
     async def _send(self, message: str) -> None:
-        self._remember(message, False)
+        self.seen.add("csms", message)
         try:
             await self.websocket.send(message)
         except ConnectionClosed:

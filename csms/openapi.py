@@ -48,14 +48,17 @@ def _describe(operation: Operation) -> dict[str, Any]:
     ] + [{"name": name, "in": "query", "schema": {"type": "string"}} for name in operation.query]
     described: dict[str, Any] = {
         "summary": operation.summary,
-        "operationId": operation.answer.__name__,
+        "operationId": operation.name or operation.answer.__name__,
         "parameters": parameters,
         "responses": {
-            "200": {"description": "done; the content is JSON", "content": {"application/json": {}}},
+            "200": {
+                "description": "done; the content is JSON",
+                "content": {"application/json": {"schema": operation.content or {}}},
+            },
             "204": {"description": "done; there is nothing to say"},
             "4XX": ERROR,
         },
     }
     if operation.body is not None:
-        described["requestBody"] = {"content": {"application/json": {"schema": operation.body}}}
+        described["requestBody"] = {"required": True, "content": {"application/json": {"schema": operation.body}}}
     return described

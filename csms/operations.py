@@ -15,6 +15,13 @@ OPERATIONS: dict[str, dict[str, str]] = {
     "unlock": {"evse_id": "integer", "connector_id?": "integer"},
     "trigger": {"message": "string", "evse_id?": "integer"},
 }
+SUMMARIES = {
+    "start": "Start a transaction remotely",
+    "stop": "Stop a transaction remotely",
+    "reset": "Reset the charge point, gently or hard",
+    "unlock": "Unlock a connector",
+    "trigger": "Have the charge point send a message",
+}
 KINDS = {"integer": int, "string": str, "boolean": bool}
 LARGEST_REMOTE_START_ID = 2**31 - 1
 
@@ -54,6 +61,17 @@ def call_for(version: Version, operation: str, arguments: dict[str, Any]) -> tup
     if evse_id is not None:
         trigger |= {"connectorId": evse_id} if version == "1.6" else {"evse": {"id": evse_id}}
     return "TriggerMessage", trigger
+
+
+def schema(operation: str) -> dict[str, Any]:
+    """Describe an operation's arguments as a JSON schema."""
+    wanted = OPERATIONS[operation]
+    return {
+        "type": "object",
+        "required": [name for name in wanted if not name.endswith("?")],
+        "properties": {name.rstrip("?"): {"type": kind} for name, kind in wanted.items()},
+        "additionalProperties": False,
+    }
 
 
 def _check(operation: str, arguments: dict[str, Any]) -> None:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 type Json = dict[str, Any]
 SHOWN_CHARGE_POINTS = 500
-SHOWN_FRAMES = 50
 SHOWN_ROWS = 20
 
 
@@ -26,6 +25,7 @@ def status(csms: CentralSystem) -> Json:
     return {
         "address": csms.address,
         "security_profile": csms.settings.security.profile,
+        "unknown_tokens": csms.settings.unknown_tokens,
         "db": str(csms.settings.db) if csms.settings.db else None,
         "connected": len(csms.connections),
         "connected_by_version": dict(versions),
@@ -80,7 +80,6 @@ def charge_point(csms: CentralSystem, charge_point_id: str) -> Json | None:
     row = csms.store.charge_point(charge_point_id)
     if row is None:
         return None
-    connection = csms.connections.get(charge_point_id)
 
     def of(sql: str) -> list[Json]:
         return csms.store.rows(sql, charge_point_id)
@@ -88,7 +87,7 @@ def charge_point(csms: CentralSystem, charge_point_id: str) -> Json | None:
     return _summary(csms, row) | {
         "connectors": of("SELECT * FROM connectors WHERE charge_point_id = ? ORDER BY evse_id, connector_id"),
         "transactions": [
-            transaction | {"energy_wh": energy_wh(csms, transaction)}
+            transaction | measured(csms, transaction)
             for transaction in of(
                 "SELECT * FROM transactions WHERE charge_point_id = ?"
                 f" ORDER BY stopped IS NOT NULL, id DESC LIMIT {SHOWN_ROWS}"
@@ -106,27 +105,44 @@ def charge_point(csms: CentralSystem, charge_point_id: str) -> Json | None:
                 f"SELECT ts, action, payload FROM notices WHERE charge_point_id = ? ORDER BY id DESC LIMIT {SHOWN_ROWS}"
             )
         ],
-        "frames": [asdict(seen) for seen in connection.seen][-SHOWN_FRAMES:] if connection else [],
+        "frames": [asdict(seen) for seen in csms.seen.entries(charge_point_id)],
     }  # fmt: skip
 
 
-def energy_wh(csms: CentralSystem, transaction: Json) -> float | None:
-    """Work out what a transaction has charged so far, in Wh; None without two readings."""
+def measured(csms: CentralSystem, transaction: Json) -> Json:
+    """Work out what a transaction has charged, and how it stands.
+
+    Returns:
+        energy_wh, None without two readings; power_w and soc as last told, None where they never were.
+    """
+    begin, end = transaction["meter_start_wh"], transaction["meter_stop_wh"]
+    register = "Energy.Active.Import.Register"
+    begin = _reading(csms, transaction, register, "ASC") if begin is None else begin
+    end = _reading(csms, transaction, register, "DESC") if end is None else end
+    open_still = transaction["stopped"] is None
+    return {
+        "energy_wh": None if begin is None or end is None else round(end - begin, 3),
+        "power_w": _reading(csms, transaction, "Power.Active.Import", "DESC") if open_still else None,
+        "soc": _reading(csms, transaction, "SoC", "DESC"),
+    }
+
+
+# To the units shown. 2.x writes a multiplier of 3 as `e3`; see `v201._unit`.
+FACTORS = {"Wh": 1, "kWh": 1000, "Whe3": 1000, "W": 1, "kW": 1000, "We3": 1000, "Percent": 1, None: 1}
+
+
+def _reading(csms: CentralSystem, transaction: Json, measurand: str, order: str) -> float | None:
+    """Read the first (ASC) or last (DESC) value of a measurand that is a number in a known unit."""
     samples = csms.store.rows(
-        "SELECT value, unit FROM meter_values WHERE charge_point_id = ? AND transaction_id = ?"
-        " AND measurand = 'Energy.Active.Import.Register' AND phase IS NULL ORDER BY id",
-        transaction["charge_point_id"],
-        transaction["transaction_id"],
-    )
-    readings = [reading for sample in samples if (reading := _watt_hours(sample)) is not None]
-    begin = transaction["meter_start_wh"] if transaction["meter_start_wh"] is not None else next(iter(readings), None)
-    end = transaction["meter_stop_wh"] if transaction["meter_stop_wh"] is not None else next(reversed(readings), None)
-    return None if begin is None or end is None else round(end - begin, 3)
-
-
-def _watt_hours(sample: Json) -> float | None:
-    factor = {"Wh": 1, "kWh": 1000, "Whe3": 1000}.get(sample["unit"] or "Wh")
-    try:
-        return float(sample["value"]) * factor if factor else None
-    except ValueError:
-        return None
+        "SELECT value, unit FROM meter_values WHERE charge_point_id = ? AND transaction_id = ? AND measurand = ?"
+        f" AND phase IS NULL ORDER BY id {order} LIMIT 5",
+        transaction["charge_point_id"], transaction["transaction_id"], measurand,
+    )  # fmt: skip
+    for sample in samples:
+        factor = FACTORS.get(sample["unit"])
+        try:
+            if factor is not None:
+                return float(sample["value"]) * factor
+        except ValueError:
+            continue
+    return None

@@ -128,6 +128,14 @@ class Store:
         for name, value in columns.items():
             self._run(f"UPDATE charge_points SET {name} = ? WHERE charge_point_id = ?", value, charge_point_id)
 
+    def forget(self, charge_point_id: str) -> bool:
+        """Delete a charge point and everything it ever told; false when there is no such one."""
+        with self.writing():
+            for table in schema.TABLES:
+                if table not in ("charge_points", "tokens"):
+                    self._run(f"DELETE FROM {table} WHERE charge_point_id = ?", charge_point_id)
+            return self._run("DELETE FROM charge_points WHERE charge_point_id = ?", charge_point_id).rowcount > 0
+
     def status(
         self, charge_point_id: str, evse_id: int, connector_id: int, status: str, error_code: str | None, changed: str
     ) -> None:

@@ -1,112 +1,64 @@
-// The operator's page: shows what the API tells and asks it to act. Everything a charge point sent is put into the
-// page as text, never as markup.
-import { element, field } from "./form.js";
+// The operator's page: what is shown, and kept up to date; the parts are in the modules beside it.
+import { $, api, element, redraw, say } from "./dom.js";
+import { showConnectors } from "./connectors.js";
+import { showKnown, showTransactions } from "./known.js";
+import { showMessages } from "./messages.js";
+import { offer, timed } from "./sending.js";
+import { showTokens } from "./tokens.js";
 
-const $ = (id) => document.getElementById(id);
-const REFRESH_MS = 1500;
+const REFRESH_MS = 1000;
 const TRIGGERS = {
   "1.6": ["StatusNotification", "Heartbeat", "MeterValues", "BootNotification", "FirmwareStatusNotification", "DiagnosticsStatusNotification"],
   2: ["StatusNotification", "Heartbeat", "MeterValues", "TransactionEvent", "BootNotification", "FirmwareStatusNotification", "LogStatusNotification"],
 };
+const BOOTS = { Accepted: "good", Pending: "warn", Rejected: "bad" };
 let chosen = null; // identity of the charge point shown
 let version = null; // its OCPP version, for which the forms were built
-let payloadForm = null;
-
-async function api(method, path, body) {
-  const response = await fetch(`api/${path}`, {
-    method,
-    headers: { "Content-Type": "application/json" },
-    body: body === undefined ? undefined : JSON.stringify(body),
-  });
-  const content = response.status === 204 ? null : await response.json();
-  if (!response.ok) throw new Error(content.error ?? `HTTP ${response.status}`);
-  return content;
-}
 
 const one = (rest = "") => `charge-points/${encodeURIComponent(chosen)}${rest}`;
+const operate = (name, values) => say($("done"), () => timed(() => api("POST", one(`/operations/${name}`), values)));
 
-async function say(output, work) {
-  output.className = "";
-  output.textContent = "…";
-  try {
-    output.textContent = await work();
-  } catch (error) {
-    output.className = "bad";
-    output.textContent = error.message;
-  }
-}
-
-function outcome(result) {
-  const asked = result.action ? `${result.action} ${JSON.stringify(result.request)}\n` : "";
-  if (result.kind === "CALLERROR") return `${asked}CALLERROR ${result.error_code}: ${result.error_description}`;
-  if (result.kind === "timeout") return `${asked}no answer came`;
-  if (result.kind === "closed") return `${asked}the connection closed before an answer came`;
-  const fault = result.error_code ? `\nthe answer does not fit its schema: ${result.error_description}` : "";
-  return `${asked}${JSON.stringify(result.payload, null, 1)}${fault}`;
-}
-
-// 1.6 numbers connectors, 2.x EVSEs and the connectors of each.
-const place = () => (version === "1.6" ? "Connector" : "EVSE");
-
-// Lists
-
-function showList(chargePoints) {
-  $("nobody").hidden = chargePoints.length > 0;
-  $("charge-points").replaceChildren(...chargePoints.map((point) => {
-    const link = element("a", { href: `#${encodeURIComponent(point.charge_point_id)}` },
-      element("b", { className: point.connected ? "dot connected" : "dot", textContent: point.charge_point_id }),
-      element("span", { textContent: [`OCPP ${point.ocpp_version ?? "?"}`, point.connected ? "connected" : "not connected", point.vendor, point.model].filter(Boolean).join(" · ") }));
-    const states = point.connectors.filter((c) => c.connector_id > 0).map((c) => `${c.evse_id}: ${c.status}`);
-    if (states.length) link.append(element("span", { textContent: states.join(", ") }));
-    if (point.charge_point_id === chosen) link.setAttribute("aria-current", "true");
+function showList(chargePoints, search) {
+  $("nobody").hidden = chargePoints.length > 0 || search !== "";
+  const shown = chargePoints.map((point) => ({
+    id: point.charge_point_id,
+    connected: point.connected,
+    facts: [point.ocpp_version && `OCPP ${point.ocpp_version}`, point.connected ? "connected" : "not connected", point.vendor, point.model].filter(Boolean).join(" · "),
+    states: point.connectors.filter((c) => c.evse_id > 0).map((c) => `${c.evse_id}: ${c.status}`).join(", "),
+  }));
+  redraw($("charge-points"), [chosen, shown], () => shown.map((point) => {
+    const link = element("a", { href: `#${encodeURIComponent(point.id)}` },
+      element("b", { className: point.connected ? "dot connected" : "dot", textContent: point.id }),
+      element("span", { textContent: point.facts }), ...(point.states ? [element("span", { textContent: point.states })] : []));
+    link.dataset.key = point.id;
+    if (point.id === chosen) link.setAttribute("aria-current", "true");
     return element("li", {}, link);
   }));
 }
 
 function showDetail(point) {
   version = point.ocpp_version;
-  for (const label of document.querySelectorAll(".place")) label.textContent = place();
   $("name").textContent = point.charge_point_id;
-  $("facts").textContent = [
-    `OCPP ${point.ocpp_version ?? "?"}`, point.connected ? "connected" : "not connected",
-    point.boot_status ? `boot ${point.boot_status}` : "not booted", point.vendor, point.model,
-    point.firmware && `firmware ${point.firmware}`, point.serial && `serial ${point.serial}`,
-  ].filter(Boolean).join(" · ");
-  $("connectors").replaceChildren(...point.connectors.map((c) => element("li", {
-    textContent: `${c.connector_id ? `${place()} ${c.evse_id}${c.connector_id !== c.evse_id ? `.${c.connector_id}` : ""}` : "charge point"}: ${c.status}${c.error_code && c.error_code !== "NoError" ? ` (${c.error_code})` : ""}`,
-    className: c.status === "Faulted" ? "bad" : ["Charging", "Occupied"].includes(c.status) ? "busy" : "",
-  })));
-  $("no-transactions").hidden = point.transactions.length > 0;
-  $("transactions").replaceChildren(...point.transactions.map((t) => {
-    const energy = t.energy_wh === null ? "–" : `${(t.energy_wh / 1000).toFixed(2)} kWh`;
-    const cells = [t.transaction_id, t.evse_id ?? "–", t.id_token ?? "–", energy, clock(t.started), t.stopped ? t.stop_reason : t.charging_state ?? "open"];
-    const stop = element("button", { type: "button", className: "small", textContent: "Stop", onclick: () => operate("stop", { transaction_id: t.transaction_id }) });
-    return element("tr", {}, ...cells.map((cell) => element("td", { textContent: cell, title: cell })), element("td", {}, ...(t.stopped ? [] : [stop])));
-  }));
-  const frames = point.frames.toReversed();
-  const newest = JSON.stringify(frames[0] ?? null) + frames.length;
-  if ($("frames").dataset.newest === newest) return;
-  $("frames").dataset.newest = newest;
-  $("frames").replaceChildren(...frames.map((frame) => element("li", { className: frame.from_charge_point ? "from" : "to" },
-    element("time", { textContent: clock(frame.ts) }),
-    element("span", { className: "arrow", textContent: frame.from_charge_point ? "→" : "←", title: frame.from_charge_point ? "from the charge point" : "from the CSMS" }),
-    element("span", { textContent: frame.text }))));
-}
-
-function clock(text) {
-  const moment = new Date(text);
-  return text && !isNaN(moment) ? moment.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false }) : "–";
+  Object.assign($("there"), { textContent: point.connected ? "connected" : "not connected", className: `chip ${point.connected ? "good" : "bad"}` });
+  $("version").textContent = `OCPP ${version ?? "not known yet"}`;
+  Object.assign($("boot-status"), { textContent: point.boot_status ? `boot ${point.boot_status}` : "not booted", className: `chip ${BOOTS[point.boot_status] ?? "warn"}` });
+  $("facts").textContent = [point.vendor, point.model, point.firmware && `firmware ${point.firmware}`, point.serial && `serial ${point.serial}`].filter(Boolean).join(" · ");
+  for (const control of document.querySelectorAll(".tools button, #send > .main, #raw button")) control.disabled = !point.connected;
+  $("forget").disabled = point.connected;
+  showConnectors(point, operate);
+  showTransactions(point, operate);
+  showKnown(point);
+  showMessages(point.charge_point_id, point.frames);
 }
 
 function showOrders(orders) {
-  $("orders").replaceChildren(...orders.filter((order) => ["*", chosen].includes(order.charge_point)).map((order) => {
+  const mine = orders.filter((order) => ["*", chosen].includes(order.charge_point));
+  redraw($("orders"), mine, () => mine.map((order) => {
     const { number, left, what, action, charge_point, ...details } = order;
     const text = `${what} on ${action === "*" ? "every action" : action}${charge_point === "*" ? " of all charge points" : ""}${Object.keys(details).length ? ` ${JSON.stringify(details)}` : ""}${left ? `, ${left} more` : ""}`;
     return element("li", {}, text, element("button", { type: "button", className: "small", textContent: "Withdraw", onclick: async () => { await api("DELETE", `misbehaviours/${number}`); refresh(); } }));
   }));
 }
-
-// Forms
 
 async function buildForms(point) {
   $("boot").value = point.boot_policy ?? "Accepted";
@@ -114,43 +66,19 @@ async function buildForms(point) {
   document.querySelector("form[data-operation=trigger] select").replaceChildren(...(TRIGGERS[version] ?? TRIGGERS[2]).map(option));
   if (!version) return;
   const names = await api("GET", `actions/${version}`);
-  $("action").replaceChildren(...names.from_csms.map(option));
   $("order-action").replaceChildren(element("option", { value: "*", textContent: "any action" }), ...names.from_charge_point.map(option));
-  await buildPayload();
-}
-
-async function buildPayload() {
-  const action = $("action").value;
-  const { schema, example } = await api("GET", `actions/${version}/${action}`);
-  // Another action may have been chosen meanwhile; its answer counts, whichever comes last.
-  if (action !== $("action").value) return;
-  payloadForm = field({ ...schema, description: "" }, schema.definitions ?? {}, action, example);
-  $("fields").replaceChildren(payloadForm.node);
-  $("json").value = "";
-}
-
-function operate(name, values) {
-  return say($("done"), async () => outcome(await api("POST", one(`/operations/${name}`), values)));
+  await offer(version, one, names.from_csms);
 }
 
 for (const form of document.querySelectorAll("form[data-operation]")) {
   form.onsubmit = (event) => {
     event.preventDefault();
     const values = Object.fromEntries(new FormData(form));
-    if (values.evse_id) values.evse_id = Number(values.evse_id);
     if (event.submitter.name === "hard") values.hard = true;
     operate(form.dataset.operation, values);
   };
 }
-
-$("action").onchange = () => say($("answer"), async () => { await buildPayload(); return ""; });
-$("send").onsubmit = (event) => {
-  event.preventDefault();
-  say($("answer"), async () => {
-    const payload = $("json").value.trim() ? JSON.parse($("json").value) : payloadForm.read();
-    return outcome(await api("POST", one("/calls"), { action: $("action").value, payload, checked: !$("unchecked").checked }));
-  });
-};
+$("disconnect").onclick = () => say($("done"), async () => { await api("POST", one("/disconnect")); return "closed with 1000; it should come back"; });
 
 $("order-what").onchange = () => {
   for (const label of document.querySelectorAll("[data-for]")) label.hidden = label.dataset.for !== $("order-what").value;
@@ -173,6 +101,10 @@ $("order").onsubmit = (event) => {
     return "";
   });
 };
+$("raw").onsubmit = (event) => {
+  event.preventDefault();
+  say($("raw-sent"), async () => { await api("POST", one("/frames"), { text: $("raw-text").value }); return "sent"; });
+};
 $("policy").onsubmit = (event) => {
   event.preventDefault();
   say($("kept"), async () => {
@@ -183,41 +115,72 @@ $("policy").onsubmit = (event) => {
     return "kept";
   });
 };
+$("forget").onclick = () => {
+  if (!confirm(`Forget ${chosen}, with its transactions, meter values and policy?`)) return;
+  say($("kept"), async () => { await api("DELETE", one()); location.hash = ""; return ""; });
+};
+$("add").onsubmit = (event) => {
+  event.preventDefault();
+  const { id, password, boot } = Object.fromEntries(new FormData(event.target));
+  say($("added"), async () => {
+    await api("PATCH", `charge-points/${encodeURIComponent(id)}`, password ? { boot, password } : { boot });
+    event.target.reset();
+    location.hash = encodeURIComponent(id);
+    return "";
+  });
+};
 
 // Staying up to date
 
 async function refresh() {
   try {
-    const [status, list] = await Promise.all([api("GET", "status"), api("GET", `charge-points?search=${encodeURIComponent($("search").value)}`)]);
-    $("trouble").hidden = true;
-    $("address").textContent = `${status.address}/CHARGER-001`;
+    const search = $("search").value;
+    const status = await api("GET", "status");
     $("summary").textContent = `${status.connected} of ${status.known} connected · ${status.open_transactions} charging · ${status.address}`;
-    showList(list);
-    $("choose").hidden = chosen !== null || list.length === 0;
-    if (chosen === null) return;
-    const shown = chosen;
-    const [point, orders] = await Promise.all([api("GET", one()), api("GET", "misbehaviours")]);
-    if (shown !== chosen) return;
-    const formsAreStale = version !== point.ocpp_version || $("detail").hidden;
-    showDetail(point);
-    showOrders(orders);
-    if (formsAreStale) {
-      $("detail").hidden = false;
-      await buildForms(point);
+    if (tokensShown()) {
+      await showTokens(status.unknown_tokens);
+    } else {
+      const list = await api("GET", `charge-points?search=${encodeURIComponent(search)}`);
+      $("address").textContent = `${status.address}/CHARGER-001`;
+      showList(list, search);
+      $("choose").hidden = chosen !== null || list.length === 0;
+      if (chosen !== null) await refreshDetail();
     }
+    $("trouble").hidden = true;
   } catch (error) {
     $("trouble").hidden = false;
     $("trouble").textContent = error instanceof TypeError ? "The CSMS does not answer; it may have ended." : error.message;
   }
 }
 
+async function refreshDetail() {
+  const shown = chosen;
+  const [point, orders] = await Promise.all([api("GET", one()), api("GET", "misbehaviours")]);
+  if (shown !== chosen) return;
+  const formsAreStale = version !== point.ocpp_version || $("detail").hidden;
+  showDetail(point);
+  showOrders(orders);
+  if (!formsAreStale) return;
+  $("detail").hidden = $("log").hidden = false;
+  await buildForms(point);
+}
+
+const tokensShown = () => location.hash === "#/tokens";
+
 function choose() {
-  chosen = location.hash.length > 1 ? decodeURIComponent(location.hash.slice(1)) : null;
+  chosen = location.hash.length > 1 && !tokensShown() ? decodeURIComponent(location.hash.slice(1)) : null;
   version = null;
-  document.body.classList.toggle("one", chosen !== null);
-  $("detail").hidden = true;
+  document.body.classList.toggle("one", chosen !== null || tokensShown());
+  $("detail").hidden = $("log").hidden = true;
+  $("side").hidden = tokensShown();
+  $("tokens").hidden = !tokensShown();
+  $("choose").hidden = true;
+  for (const [link, here] of [[$("to-points"), !tokensShown()], [$("to-tokens"), tokensShown()]]) {
+    if (here) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
   for (const output of document.querySelectorAll("output")) output.textContent = "";
-  document.title = chosen === null ? "CSMS" : `${chosen} · CSMS`;
+  document.title = tokensShown() ? "Id tokens · CSMS" : chosen === null ? "CSMS" : `${chosen} · CSMS`;
   refresh();
 }
 

@@ -10,6 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
+from csms import schema
+from csms.api import PAGE
 from csms.central_system import CentralSystem
 from csms.configuration import PageAddress
 from csms.web import serving
@@ -138,6 +140,10 @@ async def test_boot_policy_tokens_and_misbehaviours_are_set_by_the_api(
         ("GET", "/api/actions/2.1/..%2F..%2Fv16%2Fschemas%2FReset", None, 404),
         ("GET", "/api/charge-points?limit=many", None, 422),
         ("GET", "/nowhere", None, 404),
+        ("DELETE", "/api/charge-points/nobody", None, 404),
+        ("POST", "/api/charge-points/nobody/operations/explode", {}, 404),
+        ("POST", "/api/charge-points/nobody/operations/start", {}, 409),
+        ("DELETE", "/api/misbehaviours/99999999999999999999999999", None, 404),
         ("PUT", "/api/status", None, 405),
     ],
 )
@@ -147,6 +153,37 @@ async def test_a_request_that_makes_no_sense_says_why(
     answer = await operator.request(method, path, json=body)
     assert answer.status_code == status
     assert answer.json()["error"]
+
+
+async def test_a_fault_of_our_own_is_json_too(
+    csms: CentralSystem, operator: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What nobody foresaw is 500 with an `error`, and the log has the traceback."""
+    csms.store.close()
+    answer = await operator.get("/api/tokens")
+    assert (answer.status_code, answer.json()) == (500, {"error": "the CSMS failed; see its log"})
+    assert "GET /api/tokens" in caplog.text and "Traceback" in caplog.text
+
+
+async def test_a_charge_point_is_forgotten_with_all_it_told(csms: CentralSystem, operator: httpx.AsyncClient) -> None:
+    """Not while it is connected; afterwards no table knows it, and others are left alone."""
+    url = "/api/charge-points/CHARGER-001"
+    start = {"connectorId": 1, "idTag": "TAG", "meterStart": 0, "timestamp": "2026-01-01T00:00:00Z"}
+    async with connected(csms.address, "1.6", "OTHER") as other:
+        await other.call("StartTransaction", start)
+        async with connected(csms.address, "1.6") as charge_point:
+            await charge_point.call("StartTransaction", start)
+            await charge_point.call("DataTransfer", {"vendorId": "V"})
+            assert (await operator.delete(url)).status_code == 409
+            await operator.post(f"{url}/disconnect")
+            await charge_point.websocket.wait_closed()
+        async with asyncio.timeout(10):
+            while (await operator.delete(url)).status_code != 204:
+                await asyncio.sleep(0.02)
+    tables = [name for name in schema.TABLES if name != "tokens"]
+    held = {name: csms.store.rows(f"SELECT DISTINCT charge_point_id FROM {name}") for name in tables}
+    assert {row["charge_point_id"] for rows in held.values() for row in rows} == {"OTHER"}
+    assert held["transactions"] == [{"charge_point_id": "OTHER"}]
 
 
 async def test_bodies_are_bounded_and_must_be_json(operator: httpx.AsyncClient) -> None:
@@ -161,7 +198,7 @@ async def test_every_route_is_described(operator: httpx.AsyncClient) -> None:
     assert description["openapi"].startswith("3.1")
     assert {"get", "patch"} <= set(description["paths"]["/api/charge-points/{id}"])
     identifiers = [entry["operationId"] for path in description["paths"].values() for entry in path.values()]
-    assert len(identifiers) == len(set(identifiers)) == 16
+    assert len(identifiers) == len(set(identifiers)) == 21
 
 
 @pytest.mark.parametrize(
@@ -198,8 +235,8 @@ async def test_elsewhere_than_on_loopback_a_token_is_needed(csms: CentralSystem)
 
 async def test_the_page_asks_nothing_of_other_machines(operator: httpx.AsyncClient) -> None:
     """Everything comes from the CSMS itself, and the browser is told to hold the page to it."""
-    for path in ("/", "/page.css", "/page.js", "/form.js", "/icon.svg"):
-        answer = await operator.get(path)
+    for path in ["", *sorted(path.name for path in PAGE.iterdir())]:
+        answer = await operator.get(f"/{path}")
         assert answer.status_code == 200
         assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
         assert "https://" not in answer.text and "innerHTML" not in answer.text

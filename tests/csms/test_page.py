@@ -3,75 +3,81 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Page, expect
 
 from csms.central_system import CentralSystem
-from csms.configuration import PageAddress
-from csms.web import serving
-from tests.chromium import FLAGS
 from tests.csms.peer import connected
 
 pytestmark = pytest.mark.browser
 HOSTILE = "<img src=x onerror=document.title='owned'>"
+MOMENT = "2026-01-01T00:00:00Z"
 
 
-@pytest.fixture
-async def page(csms: CentralSystem, chromium: Path) -> AsyncIterator[Page]:
-    """The page as an operator opens it; fails on any error in its scripts and any foreign request."""
-    errors: list[str] = []
-    async with serving(csms, PageAddress(port=0)) as url, async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
-        context = await browser.new_context(base_url=url, viewport={"width": 390, "height": 800})
-        page = await context.new_page()
-        page.set_default_timeout(15_000)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("request", lambda request: request.url.startswith(url) or errors.append(request.url))
-        yield page
-        await browser.close()
-    assert errors == []
+def event(kind: str, seq_no: int, trigger: str, watt_hours: int) -> dict[str, object]:
+    energy = {"value": watt_hours, "measurand": "Energy.Active.Import.Register"}
+    power = {"value": 7.4, "measurand": "Power.Active.Import", "unitOfMeasure": {"unit": "kW"}}
+    return {
+        "eventType": kind,
+        "timestamp": MOMENT,
+        "triggerReason": trigger,
+        "seqNo": seq_no,
+        "transactionInfo": {"transactionId": "tx-1", "chargingState": "Charging"},
+        "evse": {"id": 1, "connectorId": 1},
+        "meterValue": [{"timestamp": MOMENT, "sampledValue": [energy, power]}],
+    }
 
 
-async def test_a_form_made_from_the_schema_sends_its_action(csms: CentralSystem, page: Page) -> None:
-    """What is filled in reaches the charge point as a schema-valid CALL, and its answer is shown."""
-    async with connected(csms.address, "1.6") as charge_point:
-        await page.goto("/#CHARGER-001")
-        await page.locator("#action").select_option("ReserveNow")
-        await page.get_by_label("idTag", exact=True).fill("TAG-7")
-        await page.get_by_label("reservationId").fill("12")
-        await page.get_by_label("Add an optional member of ReserveNow").select_option("parentIdTag")
-        await page.get_by_label("parentIdTag", exact=True).fill("FLEET")
-        await page.get_by_role("button", name="Send").click()
-        call = await charge_point.receive()
-        await charge_point.send([3, call[1], {"status": "Occupied"}])
-        await expect(page.locator("#answer")).to_contain_text("Occupied")
-    assert call[2] == "ReserveNow"
-    assert (call[3]["idTag"], call[3]["reservationId"], call[3]["parentIdTag"]) == ("TAG-7", 12, "FLEET")
+STATUS_2X = {"evseId": 1, "connectorId": 1, "connectorStatus": "Occupied", "timestamp": MOMENT}
 
 
-async def test_buttons_start_and_stop(csms: CentralSystem, page: Page) -> None:
+async def test_the_buttons_of_a_connector_start_stop_and_unlock(csms: CentralSystem, page: Page) -> None:
+    """Its card shows what charges there; the buttons send the version's own calls and show the answers."""
     async with connected(csms.address, "2.0.1") as charge_point:
+        await charge_point.call("StatusNotification", STATUS_2X)
         await page.goto("/#CHARGER-001")
-        await page.get_by_role("button", name="Start").click()
+        card = page.locator(".place", has_text="EVSE 1")
+        await page.get_by_label("Token for starts").fill("TAG-9")
+        await card.get_by_role("button", name="Start").click()
         call = await charge_point.receive()
-        assert (call[2], call[3]["evseId"]) == ("RequestStartTransaction", 1)
+        assert (call[2], call[3]["evseId"], call[3]["idToken"]["idToken"]) == ("RequestStartTransaction", 1, "TAG-9")
         await charge_point.send([3, call[1], {"status": "Accepted"}])
-        event = {
-            "eventType": "Started",
-            "timestamp": "2026-01-01T00:00:00Z",
-            "triggerReason": "RemoteStart",
-            "seqNo": 0,
-            "transactionInfo": {"transactionId": "tx-1", "chargingState": "Charging"},
-            "evse": {"id": 1, "connectorId": 1},
-        }
-        await charge_point.call("TransactionEvent", event)
-        await page.get_by_role("button", name="Stop").click()
+        await expect(page.locator("#done")).to_contain_text('"status": "Accepted"')
+
+        await charge_point.call("TransactionEvent", event("Started", 0, "RemoteStart", 100))
+        await charge_point.call("TransactionEvent", event("Updated", 1, "MeterValuePeriodic", 2600))
+        await expect(card).to_contain_text("2.50 kWh")
+        await expect(card).to_contain_text("7.40 kW")
+        await card.get_by_role("button", name="Unlock").click()
+        call = await charge_point.receive()
+        assert call[2:] == ["UnlockConnector", {"evseId": 1, "connectorId": 1}]
+        await charge_point.send([4, call[1], "InternalError", "stuck", {}])
+        await expect(page.locator("#done.bad")).to_contain_text("CALLERROR InternalError")
+
+        await card.get_by_role("button", name="Stop").click()
         call = await charge_point.receive()
         await charge_point.send([3, call[1], {"status": "Accepted"}])
     assert call[2:] == ["RequestStopTransaction", {"transactionId": "tx-1"}]
+
+
+async def test_reset_trigger_and_disconnect_are_buttons(csms: CentralSystem, page: Page) -> None:
+    async with connected(csms.address, "1.6") as charge_point:
+        await page.goto("/#CHARGER-001")
+        await page.get_by_role("button", name="Reset hard").click()
+        call = await charge_point.receive()
+        assert call[2:] == ["Reset", {"type": "Hard"}]
+        await charge_point.send([3, call[1], {"status": "Rejected"}])
+        await expect(page.locator("#done")).to_contain_text("Rejected")
+        await page.locator("select[name=message]").select_option("MeterValues")
+        await page.get_by_role("button", name="Trigger").click()
+        call = await charge_point.receive()
+        assert call[2:] == ["TriggerMessage", {"requestedMessage": "MeterValues"}]
+        await charge_point.send([3, call[1], {"status": "Accepted"}])
+        await expect(page.locator("#done")).to_contain_text("Accepted")
+        await page.get_by_role("button", name="Disconnect").click()
+        await asyncio.wait_for(charge_point.websocket.wait_closed(), 10)
+        assert charge_point.websocket.close_code == 1000
 
 
 async def test_what_a_charge_point_says_is_shown_as_text(csms: CentralSystem, page: Page) -> None:
@@ -81,30 +87,43 @@ async def test_what_a_charge_point_says_is_shown_as_text(csms: CentralSystem, pa
     async with connected(csms.address, "1.6", name, boot=False) as charge_point:
         await charge_point.call("BootNotification", boot)
         await charge_point.send(f'["{HOSTILE}"]')
-        await charge_point.silence_until_heartbeat()
+        await charge_point.call("DataTransfer", {"vendorId": HOSTILE, "data": HOSTILE})
         await page.goto(f"/#{name}")
+        await page.locator("#frames summary", has_text="DataTransfer").first.click()
+        await page.locator("#known summary", has_text="Other notifications (1)").click()
         await expect(page.locator("#frames")).to_contain_text(HOSTILE)
-        assert await page.locator("#detail img, nav img").count() == 0
+        await expect(page.locator("#known")).to_contain_text(HOSTILE)
+        assert await page.locator("main img").count() == 0
         assert "owned" not in await page.title()
 
 
-async def test_it_fits_a_phone_and_follows_what_happens(csms: CentralSystem, page: Page) -> None:
-    """A charge point that connects appears by itself; nothing is wider than the screen."""
+async def test_it_follows_what_happens_by_itself(csms: CentralSystem, page: Page) -> None:
+    """A charge point that connects appears, its status changes, it goes; the messages outlive it."""
     await page.goto("/")
     await expect(page.get_by_text("No charge point yet")).to_be_visible()
     async with connected(csms.address, "2.1") as charge_point:
         await page.get_by_role("link", name="CHARGER-001").click()
-        await expect(page.locator("#fields fieldset").first).to_be_visible()
-        status = {
-            "evseId": 1,
-            "connectorId": 1,
-            "connectorStatus": "Occupied",
-            "timestamp": "2026-01-01T00:00:00Z",
-        }
-        await charge_point.call("StatusNotification", status)
+        await expect(page.locator("#there")).to_have_text("connected")
+        await charge_point.call("StatusNotification", STATUS_2X)
         await expect(page.locator("#connectors")).to_contain_text("Occupied")
-        assert await page.evaluate("document.documentElement.scrollWidth") <= 390
-    await expect(page.locator("#facts")).to_contain_text("not connected")
+    await expect(page.locator("#there")).to_have_text("not connected")
+    await expect(page.locator("#frames li").first).to_contain_text("disconnected (1000)")
+    await expect(page.locator("#frames")).to_contain_text("answer to StatusNotification")
+    await expect(page.get_by_role("button", name="Start")).to_be_disabled()
+
+
+async def test_news_neither_close_what_is_open_nor_take_the_focus(csms: CentralSystem, page: Page) -> None:
+    """While meter values keep coming, an opened message stays open and a focused button keeps the focus."""
+    async with connected(csms.address, "2.0.1") as charge_point:
+        await charge_point.call("StatusNotification", STATUS_2X)
+        await charge_point.call("TransactionEvent", event("Started", 0, "Authorized", 100))
+        await page.goto("/#CHARGER-001")
+        await page.locator("#frames summary", has_text="BootNotification").last.click()
+        await page.locator(".place").get_by_role("button", name="Stop").focus()
+        await charge_point.call("TransactionEvent", event("Updated", 1, "MeterValuePeriodic", 1100))
+        await expect(page.locator(".place")).to_contain_text("1.00 kWh")
+        await expect(page.locator(".place").get_by_role("button", name="Stop")).to_be_focused()
+        await expect(page.locator("#frames details[open] pre")).to_contain_text("chargingStation")
 
 
 async def test_misbehaviour_is_ordered_and_withdrawn(csms: CentralSystem, page: Page) -> None:
@@ -118,3 +137,47 @@ async def test_misbehaviour_is_ordered_and_withdrawn(csms: CentralSystem, page: 
         await page.get_by_role("button", name="Withdraw").click()
         await expect(page.locator("#orders li")).to_have_count(0)
         await asyncio.wait_for(charge_point.silence_until_heartbeat(), 10)
+        await page.get_by_text("Send a raw frame").click()
+        await page.get_by_role("button", name="Send frame").click()
+        assert await charge_point.receive() == [3, "nobody-asked", {}]
+
+
+async def test_tokens_are_listed_added_and_forgotten(csms: CentralSystem, page: Page) -> None:
+    async with connected(csms.address, "1.6") as charge_point:
+        await page.goto("/")
+        await page.get_by_role("link", name="Id tokens").click()
+        await expect(page.get_by_text("One that is not listed is Accepted")).to_be_visible()
+        await page.get_by_label("Token", exact=True).fill("LOST-CARD")
+        await page.locator("#token [name=status]").select_option("Blocked")
+        await page.get_by_role("button", name="Keep token").click()
+        await expect(page.locator("#token-list")).to_contain_text("lost-card")
+        blocked = await charge_point.call("Authorize", {"idTag": "LOST-CARD"})
+        await page.get_by_role("button", name="Forget lost-card").click()
+        await expect(page.locator("#token-list")).to_contain_text("None is listed")
+        accepted = await charge_point.call("Authorize", {"idTag": "LOST-CARD"})
+        await page.get_by_label("Token", exact=True).fill("OTHER")
+        await page.get_by_label("until").fill("soon")
+        await page.get_by_role("button", name="Keep token").click()
+        await expect(page.locator("#token-kept.bad")).to_contain_text("2027-01-31T00:00:00Z")
+    assert (blocked["idTagInfo"]["status"], accepted["idTagInfo"]["status"]) == ("Blocked", "Accepted")
+
+
+async def test_a_charge_point_is_added_with_its_policy_and_forgotten(csms: CentralSystem, page: Page) -> None:
+    """Added before it ever connects; forgotten once it is gone, and then it is a stranger again."""
+    await page.goto("/")
+    await page.get_by_text("Add a charge point").click()
+    await page.get_by_label("Identity").fill("NEW 1/A")
+    await page.get_by_label("Password", exact=True).fill("0123456789abcdef")
+    await page.locator("#add").get_by_label("Boots are").select_option("Pending")
+    await page.get_by_role("button", name="Add", exact=True).click()
+    await expect(page.locator("#name")).to_have_text("NEW 1/A")
+    row = csms.store.charge_point("NEW 1/A")
+    assert row is not None and row["password_hash"].startswith("scrypt$")
+    async with connected(csms.address, "1.6", "NEW%201%2FA", boot=False) as charge_point:
+        assert (await charge_point.boot())["status"] == "Pending"
+        await expect(page.locator("#boot-status")).to_have_text("boot Pending")
+        await expect(page.get_by_role("button", name="Forget this charge point")).to_be_disabled()
+    page.on("dialog", lambda dialog: dialog.accept())
+    await page.get_by_role("button", name="Forget this charge point").click()
+    await expect(page.get_by_text("No charge point yet")).to_be_visible()
+    assert csms.store.charge_point("NEW 1/A") is None

@@ -1,0 +1,92 @@
+// Sending any action: a form made from its schema, or JSON, and the answer; judges nothing, the CSMS does.
+import { $, api, element, say } from "./dom.js";
+import { field } from "./form.js";
+
+let target = { path: () => "", version: null };
+let built = null; // {action, schema, read}
+
+export function outcome(result, ms) {
+  const asked = result.request ? `${result.action} ${JSON.stringify(result.request)}\n` : "";
+  const took = ` after ${ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`}`;
+  if (result.kind === "CALLERROR") return [`${asked}CALLERROR ${result.error_code}${took}: ${result.error_description}`, true];
+  if (result.kind === "timeout") return [`${asked}no answer came${took}`, true];
+  if (result.kind === "closed") return [`${asked}the connection closed before an answer came${took}`, true];
+  const fault = result.error_code ? `\nthe answer does not fit its schema: ${result.error_description}` : "";
+  return [`${asked}CALLRESULT${took} ${JSON.stringify(result.payload, null, 1)}${fault}`, fault !== ""];
+}
+
+export async function timed(work) {
+  const begin = performance.now();
+  const result = await work();
+  return outcome(result, performance.now() - begin);
+}
+
+const written = () => $("as-json").getAttribute("aria-pressed") === "true";
+
+function show(payload) {
+  const made = field({ ...built.schema, description: "" }, built.schema.definitions ?? {}, built.action, payload);
+  built.read = made.read;
+  $("fields").replaceChildren(made.node);
+}
+
+function switchTo(json) {
+  $("as-json").setAttribute("aria-pressed", String(json));
+  $("as-form").setAttribute("aria-pressed", String(!json));
+  $("json-field").hidden = !json;
+  $("fields").hidden = json;
+}
+
+function parsed() {
+  try {
+    return JSON.parse($("json").value);
+  } catch (error) {
+    throw new Error(`the payload is not JSON: ${error.message}`);
+  }
+}
+
+$("as-json").onclick = () => {
+  if (written() || built === null) return;
+  $("json").value = JSON.stringify(built.read(), null, 2);
+  switchTo(true);
+};
+$("as-form").onclick = () => {
+  if (!written()) return;
+  say($("answer"), () => {
+    show(parsed());
+    switchTo(false);
+    return "";
+  });
+};
+
+async function build() {
+  const action = $("action").value;
+  // Nothing is filled into a form that is about to be replaced.
+  built = null;
+  $("fields").replaceChildren();
+  const { schema, example } = await api("GET", `actions/${target.version}/${action}`);
+  // Another action may have been chosen meanwhile; its answer counts, whichever comes last.
+  if (action !== $("action").value) return;
+  built = { action, schema, read: () => example };
+  show(example);
+  $("json").value = JSON.stringify(example, null, 2);
+}
+
+/** Offers the actions of a version; `path` gives the API's path for the charge point shown. */
+export async function offer(version, path, names) {
+  target = { version, path };
+  $("action").replaceChildren(...names.map((name) => element("option", { textContent: name })));
+  switchTo(false);
+  await build();
+}
+
+$("action").onchange = () => say($("answer"), async () => { await build(); return ""; });
+$("send").onsubmit = (event) => {
+  event.preventDefault();
+  const checked = !$("unchecked").checked;
+  if (checked && !written() && !event.target.reportValidity()) return;
+  say($("answer"), () => timed(async () => {
+    if (built === null) throw new Error("the form is not there yet; try again");
+    const payload = written() ? parsed() : built.read();
+    return api("POST", target.path("/calls"), { action: $("action").value, payload, checked });
+  }));
+};

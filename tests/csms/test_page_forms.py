@@ -1,0 +1,115 @@
+"""The forms that the page makes from JSON schemas, in a real browser: for every action, and by hand."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from playwright.async_api import Page, expect
+
+from csms import actions, examples, schemas
+from csms.central_system import CentralSystem
+from tests.csms.peer import connected
+
+pytestmark = pytest.mark.browser
+
+FORM = """async (cases) => {
+  const { field } = await import("./form.js");
+  return cases.map(([action, schema, payload]) => field(schema, schema.definitions ?? {}, action, payload).read());
+}"""
+
+
+@pytest.mark.parametrize("version", schemas.VERSIONS)
+async def test_every_action_has_a_form_that_gives_back_what_it_holds(page: Page, version: schemas.Version) -> None:
+    """With every optional member filled in: nested objects, lists, enumerations, numbers, dates."""
+    cases = []
+    for action in sorted(actions.from_csms(version)):
+        schema = schemas.schema(version, action, "request")
+        assert schema is not None
+        cases.append((action, schema, examples.example(schema, optional=True)))
+    await page.goto("/")
+    read = await page.evaluate(FORM, cases)
+    assert len(read) == len(cases) > 25
+    for (action, _, payload), found in zip(cases, read, strict=True):
+        assert found == payload, action
+
+
+async def test_a_form_filled_in_by_hand_sends_its_action(csms: CentralSystem, page: Page) -> None:
+    """What is filled in reaches the charge point as a schema-valid CALL, and its answer is shown."""
+    async with connected(csms.address, "1.6") as charge_point:
+        await page.goto("/#CHARGER-001")
+        await page.locator("#action").select_option("ReserveNow")
+        await page.get_by_label("idTag", exact=True).fill("TAG-7")
+        await page.get_by_label("reservationId").fill("12")
+        await page.get_by_label("Add an optional member of ReserveNow").select_option("parentIdTag")
+        await page.get_by_label("parentIdTag", exact=True).fill("FLEET")
+        await page.get_by_role("button", name="Send", exact=True).click()
+        call = await charge_point.receive()
+        await charge_point.send([3, call[1], {"status": "Occupied"}])
+        await expect(page.locator("#answer")).to_contain_text("Occupied")
+    assert call[2] == "ReserveNow"
+    assert (call[3]["idTag"], call[3]["reservationId"], call[3]["parentIdTag"]) == ("TAG-7", 12, "FLEET")
+
+
+async def test_lists_grow_and_shrink_within_nested_objects(csms: CentralSystem, page: Page) -> None:
+    """A second period, an optional limit, a date set with a button, an item taken away again."""
+    async with connected(csms.address, "2.1") as charge_point:
+        await page.goto("/#CHARGER-001")
+        await page.locator("#action").select_option("SetChargingProfile")
+        await page.get_by_label("chargingProfilePurpose").select_option("ChargingStationMaxProfile")
+        await page.get_by_label("Add an optional member of chargingProfile", exact=True).select_option("validFrom")
+        await page.get_by_label("Set validFrom to an hour from now").click()
+        await page.get_by_label("Add to chargingSchedulePeriod").click()
+        await page.get_by_label("Add to chargingSchedulePeriod").click()
+        second = page.locator("fieldset", has=page.get_by_text("chargingSchedulePeriod 2", exact=True)).last
+        await second.get_by_label("startPeriod").fill("600")
+        await second.get_by_label("Add an optional member of chargingSchedulePeriod 2").select_option("limit")
+        await second.get_by_label("limit", exact=True).fill("3700.5")
+        await page.get_by_label("Remove from chargingSchedulePeriod").last.click()
+        await page.get_by_role("button", name="Send", exact=True).click()
+        call = await charge_point.receive()
+        await charge_point.send([3, call[1], {"status": "Accepted"}])
+        await expect(page.locator("#answer")).to_contain_text("Accepted")
+    profile = call[3]["chargingProfile"]
+    assert profile["chargingProfilePurpose"] == "ChargingStationMaxProfile"
+    assert profile["validFrom"].endswith("Z") and profile["validFrom"] > "2026"
+    assert profile["chargingSchedule"][0]["chargingSchedulePeriod"] == [
+        {"startPeriod": 0},
+        {"startPeriod": 600, "limit": 3700.5},
+    ]
+    assert schemas.fault("2.1", "SetChargingProfile", "request", call[3]) is None
+
+
+async def test_form_and_json_are_two_ways_to_write_one_payload(csms: CentralSystem, page: Page) -> None:
+    """JSON starts from the form, the form takes over what was written, and what is no JSON says so."""
+    async with connected(csms.address, "1.6") as charge_point:
+        await page.goto("/#CHARGER-001")
+        await page.locator("#action").select_option("ChangeConfiguration")
+        await page.get_by_label("key", exact=True).fill("HeartbeatInterval")
+        await page.get_by_role("button", name="JSON").click()
+        payload = json.loads(await page.get_by_label("Payload", exact=True).input_value())
+        assert payload["key"] == "HeartbeatInterval"
+        await page.get_by_label("Payload", exact=True).fill("{")
+        await page.get_by_role("button", name="Form", exact=True).click()
+        await expect(page.locator("#answer.bad")).to_contain_text("not JSON")
+        await page.get_by_label("Payload", exact=True).fill('{"key": "Strange", "value": "5", "extra": true}')
+        await page.get_by_role("button", name="Form", exact=True).click()
+        await expect(page.get_by_label("key", exact=True)).to_have_value("Strange")
+        await page.get_by_role("button", name="Send", exact=True).click()
+        await expect(page.locator("#answer.bad")).to_contain_text("extra")
+        await page.get_by_label("send it even where").check()
+        await page.get_by_role("button", name="Send", exact=True).click()
+        call = await charge_point.receive()
+        assert call[3] == {"key": "Strange", "value": "5", "extra": True}
+        await charge_point.websocket.close()
+        await expect(page.locator("#answer.bad")).to_contain_text("the connection closed before an answer came")
+
+
+async def test_a_number_left_empty_is_asked_for(csms: CentralSystem, page: Page) -> None:
+    async with connected(csms.address, "1.6") as charge_point:
+        await page.goto("/#CHARGER-001")
+        await page.locator("#action").select_option("CancelReservation")
+        await page.get_by_label("reservationId").fill("")
+        await page.get_by_role("button", name="Send", exact=True).click()
+        await expect(page.locator("#fields :invalid").last).to_be_focused()
+        await charge_point.silence_until_heartbeat()
