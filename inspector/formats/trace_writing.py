@@ -35,7 +35,8 @@ def write(session_records: Iterable[Record], session: str = "") -> Iterator[byte
     number = 0
     for record in session_records:
         if record[0] == OPEN:
-            opened, facts = record, record[4]
+            facts = {name: value for name, value in record[4].items() if name != "recording_id"}
+            opened = (*record[:4], facts)  # the number of a recording means nothing outside its file
             version = facts.get("ocpp_version")
             state = Session(facts.get("subprotocol"), OcppVersion(version) if version else None)
         elif record[0] == FRAME and (frame := _expressible(state, number, record)) is not None:

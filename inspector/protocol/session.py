@@ -72,12 +72,13 @@ class Frame:
 class Session:
     """The state of one WebSocket: its version and its open CALLs."""
 
-    __slots__ = ("before_frame", "correlation", "version")
+    __slots__ = ("before_frame", "correlation", "latest_ns", "version")
 
     def __init__(self, subprotocol: str | None = None, version: OcppVersion | None = None) -> None:
         """`version` forces one; else the agreed subprotocol tells it, else the first CALL that can."""
         self.version = version or SUBPROTOCOLS.get(subprotocol or "")
         self.correlation = Correlation()
+        self.latest_ns = 0  # monotonic time of the latest frame
         self.before_frame: Callable[[int], None] | None = None
         """Called with a frame's `mono_ns` before it changes anything, so that what is overdue is judged first."""
 
@@ -91,7 +92,15 @@ class Session:
         binary: bool = False,
         notes: dict[str, Any] | None = None,
     ) -> Frame:
-        """Take one message; never raises on its content."""
+        """Take one message; never raises on its content.
+
+        A `mono_ns` before that of the frame before counts as the same time: an imported recording has only a wall
+        clock, which may have been set back, and an answer cannot be older than its CALL.
+        """
+        if mono_ns < self.latest_ns:
+            mono_ns = self.latest_ns
+        else:
+            self.latest_ns = mono_ns
         if self.before_frame is not None:
             self.before_frame(mono_ns)
         message = parse(raw, self.version, binary)

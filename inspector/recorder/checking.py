@@ -37,6 +37,8 @@ def check(records: Iterable[Record], settings: Settings = DEFAULTS) -> Checked:
     Raises:
         ChargeSentinelError: what reading the input raises.
     """
+    # What one run of a recorder has seen says nothing about the next: in between frames went unseen.
+    judges: dict[int, Judge] = {}
     judge = Judge(settings)
     links: dict[int, SessionJudge] = {}
     checked = Checked()
@@ -54,6 +56,7 @@ def check(records: Iterable[Record], settings: Settings = DEFAULTS) -> Checked:
         moment = Moment(mono_ns, ts_ns)
         session = links.get(number)
         if kind == OPEN:
+            judge = judges.setdefault(record[4].get("recording_id", 0), judge if not judges else Judge(settings))
             session = links[number] = judge.open(record[4], moment)
             checked.sessions += 1
             session.label = checked.sessions
@@ -61,6 +64,8 @@ def check(records: Iterable[Record], settings: Settings = DEFAULTS) -> Checked:
         elif session is None:
             if kind == EVENT and record[4] in ("rejected-upgrade", "unreachable"):
                 judge.refused(record[5], moment)
+            elif kind == EVENT and record[4] == "gap":
+                judge.gap()
         elif kind == FRAME:
             checked.frames += 1
             direction = Direction.FROM_CHARGE_POINT if record[4] else Direction.FROM_CSMS

@@ -126,7 +126,8 @@ class Pipeline:
                 link = self._restored[session_id] = Link(session_id, judge, ts_ns)
                 self._judged(link, judge.opened)
             elif link is None:
-                continue
+                if kind == EVENT and record[4] == "gap":
+                    self.judge.gap()
             elif kind == FRAME:
                 direction = Direction.FROM_CHARGE_POINT if record[4] else Direction.FROM_CSMS
                 binary = record[5] == BINARY
@@ -166,6 +167,7 @@ class Pipeline:
         """Mark a gap: `count` frames crossed the wire and could not be stored."""
         detail = {"frames": count, "since_ns": since_ns, "until_ns": until_ns}
         self.writer.event(None, until_ns, None, "gap", detail)
+        self.judge.gap()
         for link in self._links.values():
             self.writer.event(link.session_id, until_ns, link.last_frame_id, "gap", detail)
             self._judged(link, link.judge.gap, Moment(mono_ns, until_ns))

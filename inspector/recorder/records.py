@@ -48,6 +48,7 @@ class LinkFacts(TypedDict, total=False):
     extensions: str | None  # Sec-WebSocket-Extensions as agreed
     from_start: bool  # False where the capture began in mid-session (imports)
     timed: bool  # False where nothing tells when the frames were sent (raw lines)
+    recording_id: int  # which run of a recorder it was recorded in, where a recording is read back
 
 
 class CloseFacts(TypedDict, total=False):

@@ -53,7 +53,7 @@ def reread(
             one whose capture began in mid-session.
         session_id: only this session.
     """
-    offset = _offset(connection)
+    offsets = _offsets(connection)
     first = 0
     if last_frames:
         first = connection.execute("SELECT coalesce(max(id), 0) FROM frames").fetchone()[0] - last_frames + 1
@@ -61,22 +61,28 @@ def reread(
     if session_id is not None:
         where += f" AND sessions.id = {int(session_id)}"
     streams = (
-        _opened(connection, offset, where, first),
+        _opened(connection, offsets, where, first),
         _frames(connection, where, first),
-        _events(connection, offset, where, first),
-        _closed(connection, offset, where),
+        _events(connection, offsets, where, first),
+        _closed(connection, offsets, where),
     )
     for _, _, record, frame_id in heapq.merge(*streams, key=lambda step: step[:2]):
         yield record, frame_id
 
 
-def _offset(connection: sqlite3.Connection) -> int:
-    """What to add to a wall-clock time for a monotonic one: exact for frames, which keep both."""
-    row = connection.execute("SELECT mono_ns - ts_ns FROM frames ORDER BY id LIMIT 1").fetchone()
-    return int(row[0]) if row else 0
+def _offsets(connection: sqlite3.Connection) -> dict[int | None, int]:
+    """By recording, what to add to a wall-clock time for a monotonic one: exact for frames, which keep both.
+
+    Each run of a recorder has its own: between two of them the machine may have been started anew.
+    """
+    sql = """SELECT recordings.id, (SELECT mono_ns - ts_ns FROM frames WHERE session_id =
+        (SELECT min(sessions.id) FROM sessions WHERE recording_id = recordings.id AND frame_count > 0)
+        ORDER BY frames.id LIMIT 1) FROM recordings ORDER BY recordings.id"""
+    offsets = {row[0]: int(row[1]) for row in connection.execute(sql) if row[1] is not None}
+    return {None: next(iter(offsets.values()), 0), **offsets}
 
 
-def _opened(connection: sqlite3.Connection, offset: int, where: str, first: int) -> Iterator[_Step]:
+def _opened(connection: sqlite3.Connection, offsets: dict[int | None, int], where: str, first: int) -> Iterator[_Step]:
     sql = f"""SELECT sessions.*, (SELECT min(id) FROM frames WHERE session_id = sessions.id) AS first_frame,
         (SELECT detail FROM events WHERE session_id = sessions.id AND kind = '{records.AUTHENTICATION}')
             AS authentication
@@ -88,8 +94,11 @@ def _opened(connection: sqlite3.Connection, offset: int, where: str, first: int)
         facts |= json.loads(row["authentication"] or "{}")
         if row["first_frame"] is not None and row["first_frame"] < first:
             facts["from_start"] = False
+        if row["recording_id"] is not None:
+            facts["recording_id"] = row["recording_id"]
         at = row["opened_ns"]
-        yield at, 0, records.opened(row["id"], at, at + offset, cast(LinkFacts, facts)), 0
+        mono_ns = at + _offset(offsets, row["recording_id"])
+        yield at, 0, records.opened(row["id"], at, mono_ns, cast(LinkFacts, facts)), 0
 
 
 def _frames(connection: sqlite3.Connection, where: str, first: int) -> Iterator[_Step]:
@@ -114,9 +123,11 @@ def _frames(connection: sqlite3.Connection, where: str, first: int) -> Iterator[
         yield row["ts_ns"], 1, record, row["id"]
 
 
-def _events(connection: sqlite3.Connection, offset: int, where: str, first: int) -> Iterator[_Step]:
+def _events(connection: sqlite3.Connection, offsets: dict[int | None, int], where: str, first: int) -> Iterator[_Step]:
     events = f"({where} OR session_id IS NULL)" if "sessions.id" not in where else where
-    sql = f"""SELECT events.* FROM events LEFT JOIN sessions ON sessions.id = session_id
+    sql = f"""SELECT events.*, coalesce(
+        recording_id, (SELECT max(id) FROM recordings WHERE started_ns <= events.ts_ns)) AS recording_id
+        FROM events LEFT JOIN sessions ON sessions.id = session_id
         WHERE {events} AND coalesce(after_frame_id, {first}) >= {first}
         AND kind NOT IN ('{records.FRAMING}', '{records.AUTHENTICATION}')
         ORDER BY events.id"""
@@ -125,14 +136,24 @@ def _events(connection: sqlite3.Connection, offset: int, where: str, first: int)
         yield (
             at,
             2,
-            records.event(row["session_id"] or 0, at, at + offset, row["kind"], json.loads(row["detail"])),
+            records.event(
+                row["session_id"] or 0,
+                at,
+                at + _offset(offsets, row["recording_id"]),
+                row["kind"],
+                json.loads(row["detail"]),
+            ),
             0,
         )
 
 
-def _closed(connection: sqlite3.Connection, offset: int, where: str) -> Iterator[_Step]:
+def _closed(connection: sqlite3.Connection, offsets: dict[int | None, int], where: str) -> Iterator[_Step]:
     sql = f"SELECT * FROM sessions WHERE closed_ns IS NOT NULL AND {where} ORDER BY closed_ns"
     for row in connection.execute(sql):
         facts = cast(CloseFacts, {name: row[name] for name in _CLOSE})
         at = row["closed_ns"]
-        yield at, 3, records.closed(row["id"], at, at + offset, facts), 0
+        yield at, 3, records.closed(row["id"], at, at + _offset(offsets, row["recording_id"]), facts), 0
+
+
+def _offset(offsets: dict[int | None, int], recording_id: int | None) -> int:
+    return offsets.get(recording_id, offsets[None])

@@ -58,6 +58,7 @@ class Heartbeat(Topic):
     @track(event("gap"))
     def gap(self, session: SessionJudge, moment: Moment, detail: dict[str, Any]) -> None:
         self._gap_ns = self._beat_ns = moment.mono_ns
+        self.station.deadline(moment, DAY_S, self.daily)
 
     @track(result("BootNotification", "ChangeConfiguration", "SetVariables", "GetConfiguration", "GetVariables"))
     def interval_told(self, frame: Frame) -> None:

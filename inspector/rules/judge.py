@@ -59,8 +59,10 @@ class Judge:
             facts: what the handshake said, with the keys of `inspector.recorder.records.LinkFacts`; all optional.
             moment: when it opened.
         """
-        name = str(facts.get("charge_point_id") or "")
-        return SessionJudge(self._station(name), facts, moment)
+        station = self._station(str(facts.get("charge_point_id") or ""))
+        if not facts.get("from_start", True):
+            station.forget()  # what went before this capture of it was not seen
+        return SessionJudge(station, facts, moment)
 
     def refused(self, facts: dict[str, Any], moment: Moment) -> None:
         """Note an attempt to connect that came to nothing: a rejected upgrade, an unreachable CSMS.
@@ -72,6 +74,11 @@ class Judge:
         attempts = self._station(str(facts.get("charge_point_id") or "")).refused
         attempts.append(moment)
         del attempts[:-REFUSED_LIMIT]
+
+    def gap(self) -> None:
+        """Frames went unseen, whoever sent them; sessions that are open are told by `SessionJudge.gap`."""
+        for station in self._stations.values():
+            station.forget()
 
     def _station(self, name: str) -> Station:
         if not name:
@@ -116,6 +123,16 @@ class Station:
         span = int(seconds * 1e9)
         due = Moment(after.mono_ns + span, after.ts_ns + span)
         heapq.heappush(self._deadlines, (due.mono_ns, next(self._serial), due, self.current, check, given, at_close))
+
+    def forget(self) -> None:
+        """Begin anew: frames have gone unseen, and what was known before may hold no longer.
+
+        Every topic loses its state, so that none can judge by what the unseen frames have changed.
+        """
+        self.topics.clear()
+        self._deadlines.clear()
+        for session in self.sessions:
+            session.forget()
 
     def settle(self, session: SessionJudge, moment: Moment, found: list[Finding]) -> None:
         """Fire what `session`, now closed, has left to be judged at its close."""
@@ -236,8 +253,10 @@ class SessionJudge:
                 self.report(check.rule, faults, frame, None, found)  # type: ignore[attr-defined]
 
     def event(self, kind: str, moment: Moment, detail: dict[str, Any]) -> list[Finding]:
-        """Judge an event of the link."""
+        """Judge an event of the link; a `gap` is one where frames went unseen."""
         found = self.station.advance(moment.mono_ns)
+        if kind == "gap":
+            self._unseen(moment)
         return self._tell(("event", kind), moment, (self, moment, detail), found)
 
     def advance(self, moment: Moment) -> list[Finding]:
@@ -248,12 +267,22 @@ class SessionJudge:
         """Everything found so far, each once."""
         return list(self._found.values())
 
-    def gap(self, moment: Moment) -> None:
+    def gap(self, moment: Moment) -> list[Finding]:
         """Frames were not seen: from here on evidence may be missing, as if the capture began now."""
+        return self.event("gap", moment, {})
+
+    def _unseen(self, moment: Moment) -> None:
         self.from_start = False
         self.opened_at = moment
         self.protocol.correlation = Correlation()
-        self._tell(("event", "gap"), moment, (self, moment, {}), [])
+        self.station.forget()
+        if self not in self.station.sessions:
+            self.forget()
+
+    def forget(self) -> None:
+        """Drop what the topics of this session know; its findings stay, to be counted on."""
+        self._topics.clear()
+        self._table.clear()
 
     def closed(self, moment: Moment, facts: dict[str, Any] | None = None) -> list[Finding]:
         """Judge the end of the session; `facts` are those of `inspector.recorder.records.CloseFacts`."""

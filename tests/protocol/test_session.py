@@ -50,6 +50,15 @@ def test_without_a_subprotocol_the_first_telling_call_decides(raw: str, version:
     assert session.version is version
 
 
+def test_a_clock_that_was_set_back_makes_no_answer_older_than_its_call() -> None:
+    """Imported recordings have a wall clock only."""
+    session = Session("ocpp1.6")
+    hour = 3600 * 10**9
+    session.frame(1, hour, hour, CP, b'[2,"1","Heartbeat",{}]')
+    answer = session.frame(2, 0, 0, CSMS, b'[3,"1",{}]')
+    assert (answer.mono_ns, answer.ts_ns, answer.latency_ns) == (hour, 0, 0)
+
+
 def test_the_csms_does_not_decide_the_version() -> None:
     """Only what the charge point says tells what it speaks."""
     session = Session()

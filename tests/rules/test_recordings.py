@@ -1,0 +1,67 @@
+"""Sound recordings have no finding above info, and lose none of that when a part of them was not seen."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from inspector.formats.inputs import open_input
+from inspector.recorder.checking import check
+from inspector.recorder.records import CLOSE, FRAME, OPEN, Record, event
+from inspector.rules.finding import Severity
+
+RECORDINGS = Path(__file__).parent.parent.parent / "recordings"
+SOUND = sorted(path.stem for path in RECORDINGS.glob("*.jsonl") if "misbehaving" not in path.stem)
+CUTS = 60
+
+
+def _records(name: str) -> list[Record]:
+    return [record for record, _ in open_input(str(RECORDINGS / f"{name}.jsonl"))]
+
+
+def _above_info(records: list[Record]) -> list[str]:
+    found = check(records).findings
+    return [str(entry.finding) for entry in found if entry.finding.severity is not Severity.INFO]
+
+
+def _cut(records: list[Record], first: int, last: int) -> list[Record]:
+    """Leave the frames from `first` to before `last` out, and mark the gap as a recorder does once it writes again."""
+    kept, open_links = [r for n, r in enumerate(records[:last]) if n < first or r[0] != FRAME], set()
+    for record in kept:
+        if record[0] == OPEN:
+            open_links.add(record[1])
+        elif record[0] == CLOSE:
+            open_links.discard(record[1])
+    at = records[last - 1][2:4]
+    gaps = [event(link, *at, "gap", {"frames": 1}) for link in (0, *sorted(open_links))]
+    return kept + gaps + records[last:]
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_a_sound_recording_has_no_finding_above_info(name: str) -> None:
+    assert _above_info(_records(name)) == []
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_a_capture_that_begins_in_mid_session_makes_no_finding_of_what_it_has_not_seen(name: str) -> None:
+    """Whichever frame is the first."""
+    records = _records(name)
+    frames = [number for number, record in enumerate(records) if record[0] == FRAME]
+    for first in frames:
+        link = records[first][1]
+        opened = next(record for record in records if record[0] == OPEN and record[1] == link)
+        facts = {**opened[4], "from_start": False}
+        begun = (OPEN, link, *records[first][2:4], facts)
+        assert _above_info([begun, *(r for r in records[first:] if r[1] >= link)]) == [], records[first]
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_frames_that_were_not_recorded_are_not_held_against_anyone(name: str) -> None:
+    """Wherever the gap is, as long as it is marked."""
+    records, dice = _records(name), random.Random(name)
+    for _ in range(CUTS):
+        first = dice.randrange(len(records))
+        last = min(first + dice.randint(1, 12), len(records))
+        assert _above_info(_cut(records, first, last)) == [], (first, last)
