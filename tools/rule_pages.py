@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from inspector.protocol.vocabulary import OcppVersion
-from inspector.rules.judge import rules
+from inspector.rules.catalogue import rules
 from inspector.rules.rule import Rule
 
 FOLDER = Path(__file__).parent.parent / "docs" / "rules"

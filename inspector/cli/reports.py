@@ -19,8 +19,8 @@ from rich.text import Text
 from inspector.formats.captured import Captured
 from inspector.recorder.checking import Checked, Found
 from inspector.recorder.records import FRAME, Record
+from inspector.rules.catalogue import rules
 from inspector.rules.finding import Severity
-from inspector.rules.judge import rules
 
 _COLOURS = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 _SIDES = {"charge_point": "charge point", "csms": "CSMS", "link": "link"}

@@ -28,7 +28,7 @@ def rules(rule: str | None, ocpp: str | None, as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from inspector.rules.judge import rules as every_rule
+    from inspector.rules.catalogue import rules as every_rule
     from inspector.rules.rule import Rule
 
     chosen = [r for r in every_rule() if (not rule or r.slug == rule) and (not ocpp or OcppVersion(ocpp) in r.versions)]

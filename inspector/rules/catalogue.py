@@ -1,10 +1,13 @@
-"""Which topics there are, in the order they are judged; knows nothing else.
+"""Which topics and rules there are, in the order they are judged, and what each listens to; judges nothing.
 
 Topics that keep what others ask for stand before those that ask.
 """
 
 from __future__ import annotations
 
+from functools import cache, lru_cache
+
+from inspector.protocol.vocabulary import OcppVersion
 from inspector.rules.availability import Availability
 from inspector.rules.boot import Boot
 from inspector.rules.boot_after import BootAfter
@@ -28,7 +31,7 @@ from inspector.rules.reports_v2x import Reports2x
 from inspector.rules.reservations import Reservations
 from inspector.rules.reset import Reset
 from inspector.rules.rpc import Rpc
-from inspector.rules.rule import Topic
+from inspector.rules.rule import KIND_OF_MESSAGE, Listen, Rule, Topic
 from inspector.rules.security import Security
 from inspector.rules.status_v16 import Status16
 from inspector.rules.timestamps import Timestamps
@@ -87,3 +90,54 @@ TOPICS: tuple[type[Topic], ...] = (
     Reservations,
     Firmware,
 )
+
+_KINDS = frozenset(KIND_OF_MESSAGE.values())
+
+
+@lru_cache(4096)
+def listeners(
+    key: tuple[str, str | None], version: OcppVersion | None
+) -> tuple[tuple[type[Topic], str, Rule | None], ...]:
+    """The methods that hear of something in a version, with their rules, in the order they are judged.
+
+    Cached for all sessions: a thousand charge points that come back at once must not each look through every rule.
+    The bound is for names that a hostile peer makes up.
+    """
+    kind, name = key
+    listening = []
+    for topic in TOPICS:
+        if version is not None and version not in topic.versions:
+            continue
+        for attribute, listens, rule, versions in methods(topic):  # type: ignore[arg-type]  # mypy takes a class for unhashable
+            if version is None and len(versions) < len(OcppVersion):
+                continue
+            if version is not None and version not in versions:
+                continue
+            for listen in listens:
+                heard = listen.kind == kind or (listen.kind == "frame" and kind in _KINDS)
+                if heard and listen.name in (None, name):
+                    listening.append((topic, attribute, rule))
+                    break
+    return tuple(listening)
+
+
+@cache
+def methods(topic: type[Topic]) -> tuple[tuple[str, tuple[Listen, ...], Rule | None, frozenset[OcppVersion]], ...]:
+    """A topic's marked methods in the order they are written: name, what it listens to, its rule, its versions."""
+    found = []
+    for cls in reversed(topic.__mro__):
+        for name, member in vars(cls).items():
+            if hasattr(member, "listens"):
+                rule: Rule | None = getattr(member, "rule", None)
+                found.append((name, member.listens, rule, rule.versions if rule else member.versions))
+    return tuple(found)
+
+
+def rules() -> list[Rule]:
+    """Every rule, by topic."""
+    return [
+        member.rule
+        for topic in TOPICS
+        for member in vars(topic).values()
+        if isinstance(getattr(member, "rule", None), Rule)
+    ]

@@ -11,15 +11,14 @@ import heapq
 import itertools
 import re
 from collections.abc import Callable, Iterable
-from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 from inspector.protocol.correlation import Correlation, Standing
 from inspector.protocol.session import Frame, Session
 from inspector.protocol.vocabulary import Direction, OcppVersion
-from inspector.rules.catalogue import TOPICS
+from inspector.rules.catalogue import listeners
 from inspector.rules.finding import Absent, Fault, Finding, Severity, Side
-from inspector.rules.rule import KIND_OF_MESSAGE, Listen, Rule, Topic
+from inspector.rules.rule import KIND_OF_MESSAGE, Rule, Topic
 from inspector.rules.settings import DEFAULTS, Settings
 
 FINDINGS_PER_RULE = 200
@@ -41,7 +40,6 @@ class Moment(NamedTuple):
 type _Check = Callable[..., Any]
 """A bound method of a topic; a rule's has its facts as the attribute `rule`."""
 
-_KINDS = frozenset(KIND_OF_MESSAGE.values())
 _INDEX = re.compile(r"/\d+(?=/|$)")
 
 
@@ -317,7 +315,7 @@ class SessionJudge:
         return checks
 
     def _listening(self, key: tuple[str, str | None]) -> Iterable[_Check]:
-        for topic, attribute, rule in _listeners(key, self.protocol.version):
+        for topic, attribute, rule in listeners(key, self.protocol.version):
             if rule and rule.setting and not getattr(self.settings, rule.setting):
                 continue
             yield getattr(self.topic(topic), attribute)
@@ -378,52 +376,3 @@ class SessionJudge:
                 else max(rule.severity.values(), key=lambda severity: severity.rank)
             )
         return chosen
-
-
-@lru_cache(4096)
-def _listeners(
-    key: tuple[str, str | None], version: OcppVersion | None
-) -> tuple[tuple[type[Topic], str, Rule | None], ...]:
-    """The methods that hear of something in a version, with their rules, in the order they are judged.
-
-    Cached for all sessions: a thousand charge points that come back at once must not each look through every rule.
-    The bound is for names that a hostile peer makes up.
-    """
-    kind, name = key
-    listening = []
-    for topic in TOPICS:
-        if version is not None and version not in topic.versions:
-            continue
-        for attribute, listens, rule, versions in methods(topic):  # type: ignore[arg-type]  # mypy takes a class for unhashable
-            if version is None and len(versions) < len(OcppVersion):
-                continue
-            if version is not None and version not in versions:
-                continue
-            for listen in listens:
-                heard = listen.kind == kind or (listen.kind == "frame" and kind in _KINDS)
-                if heard and listen.name in (None, name):
-                    listening.append((topic, attribute, rule))
-                    break
-    return tuple(listening)
-
-
-@cache
-def methods(topic: type[Topic]) -> tuple[tuple[str, tuple[Listen, ...], Rule | None, frozenset[OcppVersion]], ...]:
-    """A topic's marked methods in the order they are written: name, what it listens to, its rule, its versions."""
-    found = []
-    for cls in reversed(topic.__mro__):
-        for name, member in vars(cls).items():
-            if hasattr(member, "listens"):
-                rule: Rule | None = getattr(member, "rule", None)
-                found.append((name, member.listens, rule, rule.versions if rule else member.versions))
-    return tuple(found)
-
-
-def rules() -> list[Rule]:
-    """Every rule, by topic."""
-    return [
-        member.rule
-        for topic in TOPICS
-        for member in vars(topic).values()
-        if isinstance(getattr(member, "rule", None), Rule)
-    ]

@@ -99,7 +99,7 @@ def _known(path: Path, place: str, table: dict[str, Any], names: set[str]) -> No
 
 
 def _severities(path: Path, table: dict[str, Any]) -> tuple[dict[str, Severity], frozenset[str]]:
-    from inspector.rules.judge import rules
+    from inspector.rules.catalogue import rules
 
     _known(path, "severity", table, {rule.slug for rule in rules()})
     words = {*Severity, "off"}

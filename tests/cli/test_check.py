@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from inspector.rules.judge import rules
+from inspector.rules.catalogue import rules
 
 BAD = '[2,"1","Authorize",{}]'
 GOOD = '[2,"1","Heartbeat",{}]\n[3,"1",{"currentTime":"2026-01-01T12:00:00Z"}]\n'

@@ -26,9 +26,9 @@ from typing import Any
 import pytest
 
 from inspector.protocol.vocabulary import OcppVersion
+from inspector.rules.catalogue import rules
 from inspector.rules.example import play
 from inspector.rules.finding import Finding
-from inspector.rules.judge import rules
 from inspector.rules.settings import DEFAULTS
 
 CASES = Path(__file__).parent / "cases"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from inspector.protocol.vocabulary import OcppVersion
+from inspector.rules.catalogue import rules
 from inspector.rules.example import play
-from inspector.rules.judge import rules
 from inspector.rules.rule import Rule
 
 EXAMPLES = [

@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inspector.protocol.vocabulary import Direction, OcppVersion
+from inspector.rules.catalogue import rules
 from inspector.rules.example import START_NS, play
 from inspector.rules.finding import Finding, Severity, Side
-from inspector.rules.judge import FINDINGS_PER_RULE, REFUSED_LIMIT, Judge, Moment, SessionJudge, rules
+from inspector.rules.judge import FINDINGS_PER_RULE, REFUSED_LIMIT, Judge, Moment, SessionJudge
 from inspector.rules.settings import DEFAULTS, Settings
 from tests.protocol import strategies
 from tests.protocol.real_messages import REAL

@@ -10,7 +10,7 @@ from typing import Any
 
 from inspector.browse import wording
 from inspector.browse.summary import summarise
-from inspector.rules.judge import rules
+from inspector.rules.catalogue import rules
 from inspector.rules.rule import Rule
 from inspector.store.reader import ChargePoint, Event, Finding, Frame, Session, Transaction
 
