@@ -5,7 +5,7 @@ The four doors, for a reader who is new here:
 - a frame **enters** in `inspector.proxy` (`addon.py`, where mitmproxy hands over each WebSocket message) and
   goes through the one door for frames, `inspector.recorder`;
 - it is **judged** in `inspector.rules` (`judge.py`), on what `inspector.protocol` made of it;
-- it is **stored** in `inspector.store` (`writer.py` holds the only INSERTs);
+- it is **stored** in `inspector.store` (`tables.py` holds the INSERTs, `writer.py` the file);
 - it is **replayed** in `inspector.replay`.
 
 Imports go down only: cli -> browse -> proxy | replay -> formats -> recorder -> store -> rules -> protocol.

@@ -16,6 +16,7 @@ from typing import Any
 
 import click
 
+from inspector.cli.options import amount
 from inspector.errors import UnusableAddress, UserMistake
 from inspector.proxy.addresses import Upstream, bracketed, lan_addresses, listening_socket, parse_listen
 
@@ -99,15 +100,20 @@ in place of its CSMS."""
 )
 @click.option(
     "--queue-limit",
-    default=256,
+    default="256MiB",
     show_default=True,
-    type=click.IntRange(1),
-    help="MiB kept for a disk that does not write; then frames are counted as lost and charging goes on.",
+    metavar="SIZE",
+    help="Kept in memory for a disk that does not write; then frames are counted as lost and charging goes on.",
 )
 @click.option(
     "--require-recording",
     is_flag=True,
     help="Rather wait for the disk, and end sessions (1011) on a dead one, than relay unrecorded.",
+)
+@click.option(
+    "--rotate",
+    metavar="SIZE|AGE|day",
+    help="Go on in a new file at 500MB, after 24h or at midnight UTC; --db is then a link to the newest one.",
 )
 @click.option("--metrics", metavar="[HOST:]PORT", help="Serve /metrics for Prometheus and /healthz there.")
 @click.option("--no-fast-path", is_flag=True, help="Use mitmproxy's public hooks alone: slower, for comparison.")
@@ -121,6 +127,8 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
     from inspector.proxy.settings import Settings
     from inspector.recorder.start import start_recorder
     from inspector.rules.settings import DEFAULTS, load
+    from inspector.store.amounts import size_bytes
+    from inspector.store.rotation import Rotation
 
     identities_file = options["upstream_identities"]
     routing = Routing(
@@ -128,6 +136,9 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
         tuple(Route.parse(text) for text in routes),
         read_identities(identities_file) if identities_file else {},
     )
+    queue_limit = amount("--queue-limit", options["queue_limit"], size_bytes, "64MiB or 1GB")
+    if options["rotate"]:
+        Rotation.parse(options["rotate"])
     settings = Settings(
         routing,
         ocpp_version=options["ocpp_version"],
@@ -139,7 +150,7 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
         upstream_cert=options["upstream_cert"],
         upstream_insecure=options["upstream_insecure"],
         require_recording=options["require_recording"],
-        queue_limit=options["queue_limit"] * 1024 * 1024,
+        queue_limit=queue_limit,
         max_connections=options["max_connections"],
         max_frame_size=options["max_frame_size"],
         handshake_timeout=options["handshake_timeout"],
@@ -159,8 +170,9 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
         upstream=" ".join(map(str, routing.upstreams)),
         settings=load(options["rules"]) if options["rules"] else DEFAULTS,
         redact=options["redact"] != "none",
-        queue_limit=options["queue_limit"] * 1024 * 1024,
+        queue_limit=queue_limit,
         own_process=True,
+        rotate=options["rotate"],
     )
 
     async def run() -> None:

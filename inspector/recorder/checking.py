@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from inspector.protocol.vocabulary import Direction
-from inspector.recorder.records import BINARY, CLOSE, EVENT, FRAME, OPEN, Record
+from inspector.recorder.records import BINARY, CLOSE, EVENT, FRAME, OPEN, Record, is_gap
 from inspector.rules.finding import Finding
 from inspector.rules.judge import Judge, Moment, SessionJudge
 from inspector.rules.settings import DEFAULTS, Settings
@@ -64,7 +64,7 @@ def check(records: Iterable[Record], settings: Settings = DEFAULTS) -> Checked:
         elif session is None:
             if kind == EVENT and record[4] in ("rejected-upgrade", "unreachable"):
                 judge.refused(record[5], moment)
-            elif kind == EVENT and record[4] == "gap":
+            elif kind == EVENT and is_gap(record):
                 judge.gap()
         elif kind == FRAME:
             checked.frames += 1
@@ -73,6 +73,8 @@ def check(records: Iterable[Record], settings: Settings = DEFAULTS) -> Checked:
             frame = session.protocol.frame(checked.frames, ts_ns, mono_ns, direction, record[6], binary, record[7])
             keep(session, session.frame(frame))
             checked.unjudged += session.version is None
+        elif kind == EVENT and is_gap(record):
+            keep(session, session.gap(moment))
         elif kind == EVENT:
             keep(session, session.event(record[4], moment, record[5]))
         elif kind == CLOSE:

@@ -16,7 +16,7 @@ from inspector.protocol.correlation import Standing
 from inspector.protocol.frames import Call, CallResult
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import OcppVersion
-from inspector.store.writer import Writer
+from inspector.store.tables import Tables
 
 OPEN_TRANSACTIONS_LIMIT = 10_000
 """Transactions remembered to be found again by their id; older ones are looked up in the file."""
@@ -33,7 +33,7 @@ _TIME_LENGTH = 40
 class Derivation:
     """The derived tables of one recording, filled frame by frame."""
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: Tables) -> None:
         self._writer = writer
         self._transactions: dict[tuple[str, str], int] = {}
         self._strange: set[tuple[str, str]] = set()
@@ -47,6 +47,11 @@ class Derivation:
             (True, False, "MeterValues"): self._meter_2x,
             (True, False, "TransactionEvent"): self._transaction_event,
         }
+
+    def forget(self, below: int) -> None:
+        """Forget transactions whose rows have an id below this one: the file that goes on has those it needs."""
+        self._transactions = {key: row_id for key, row_id in self._transactions.items() if row_id >= below}
+        self._strange.clear()
 
     def seen(self, charge_point_id: str | None, ts_ns: int) -> None:
         """Note that a charge point was there."""
@@ -102,7 +107,7 @@ class Derivation:
             "id_token": _text(start.get("idTag")),
             "started_ns": _time(start.get("timestamp")) or frame.call.ts_ns,
             "meter_start_wh": _number(start.get("meterStart")),
-            "start_frame_id": frame.call.frame_id,
+            "start_frame_id": self._writer.here(frame.call.frame_id),
         }
         self._new_transaction(session_id, charge_point_id, _identifier(frame.payload["transactionId"]), values)
 

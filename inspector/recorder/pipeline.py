@@ -27,13 +27,15 @@ from inspector.recorder.records import (
     OPEN,
     REOPEN,
     Record,
+    is_gap,
 )
 from inspector.recorder.redaction import Redaction, scrub, star_out
 from inspector.rules.finding import Finding, Severity
 from inspector.rules.judge import Judge, Moment, SessionJudge
 from inspector.rules.rule import KIND_OF_MESSAGE
 from inspector.rules.settings import DEFAULTS, Settings
-from inspector.store.writer import SESSION_COLUMNS, Writer
+from inspector.store.tables import SESSION_COLUMNS
+from inspector.store.writer import COUNTED, Writer
 
 log = logging.getLogger("chargesentinel.recorder")
 
@@ -55,6 +57,7 @@ class Link:
 
     __slots__ = (
         "error_count",
+        "file",
         "frame_count",
         "judge",
         "last_frame_id",
@@ -73,6 +76,8 @@ class Link:
         self.last_frame_id: int | None = None
         self.opened_ns = self.last_seen_ns = opened_ns
         self.version = judge.version
+        self.file = 0
+        """Which of the recorder's files the session is in, counted from 0: the newest that it was open in."""
 
 
 class Pipeline:
@@ -82,11 +87,13 @@ class Pipeline:
         self.writer = writer
         self._redaction = redaction or Redaction()
         self.judge = Judge(settings)
-        self._links: dict[int, Link] = {}
+        self.links: dict[int, Link] = {}
         self._restored: dict[int, Link] = {}  # by session id: open when the recorder before this one ended
         self._changed: set[Link] = set()
-        self._derivation = Derivation(writer)
+        self.derivation = Derivation(writer)
         self._failed_rules: set[str] = set()
+        self.file = 0  # how many files came before this one
+        self.gone = 0  # frames that were stored in files which others deleted
         self.sessions = self.frames = self.findings = self.errors = 0
         self.by_severity: dict[str, int] = {severity.value: 0 for severity in Severity}
 
@@ -94,11 +101,11 @@ class Pipeline:
         """Take one record; one of a link that was never opened is an event of no session."""
         kind, number = record[0], record[1]
         if kind == FRAME:
-            link = self._links.get(number)
+            link = self.links.get(number)
             if link is None:
                 # The tap sends no frame before its OPEN; should it be lost, the frames are still kept.
                 self._open((OPEN, number, record[2], record[3], {"from_start": False}))
-                link = self._links[number]
+                link = self.links[number]
             self._frame(link, record)
         elif kind == OPEN:
             self._open(record)
@@ -109,7 +116,7 @@ class Pipeline:
         elif kind == REOPEN:
             self._reopen(record)
         elif kind == GAP:
-            self.lost(record[4], record[5], record[2], record[3])
+            self.lost(record[4], record[5], record[2], record[3], number, **record[6])
 
     def restore(self, steps: Iterable[tuple[Record, int]]) -> None:
         """Rebuild the judge's state from what a recorder before this one has stored.
@@ -126,7 +133,7 @@ class Pipeline:
                 link = self._restored[session_id] = Link(session_id, judge, ts_ns)
                 self._judged(link, judge.opened)
             elif link is None:
-                if kind == EVENT and record[4] == "gap":
+                if kind == EVENT and is_gap(record):
                     self.judge.gap()
             elif kind == FRAME:
                 direction = Direction.FROM_CHARGE_POINT if record[4] else Direction.FROM_CSMS
@@ -134,12 +141,16 @@ class Pipeline:
                 frame = link.judge.protocol.frame(frame_id, ts_ns, mono_ns, direction, record[6], binary)
                 self._judged(link, link.judge.frame, frame)
                 link.last_frame_id, link.last_seen_ns = frame_id, ts_ns
-            elif kind == EVENT:
+            elif kind == EVENT and not is_gap(record):
                 self._judged(link, link.judge.event, record[4], moment, record[5])
+            elif kind == EVENT:
+                self._judged(link, link.judge.gap, moment)
             elif kind == CLOSE:
                 self._judged(link, link.judge.closed, moment, record[4])
                 del self._restored[session_id]
-        self.sessions, self.frames, self.findings, self.errors = self.writer.recording_counts()
+        before = self.writer.before
+        counts = zip(COUNTED, self.writer.recording_counts(), strict=True)
+        self.sessions, self.frames, self.findings, self.errors = (n + before.get(what, 0) for what, n in counts)
         for link in self._restored.values():
             link.version = link.judge.version
             link.frame_count, link.error_count = self.writer.session_counts(link.session_id)
@@ -149,7 +160,7 @@ class Pipeline:
 
     def tick(self, mono_ns: int, ts_ns: int) -> None:
         """Let time pass for every open session, so that silence is judged while it lasts."""
-        for link in self._links.values():
+        for link in self.links.values():
             self._found(link, self._judged(link, link.judge.advance, Moment(mono_ns, ts_ns)), None)
 
     def commit(self, committed: int | None = None) -> None:
@@ -163,14 +174,18 @@ class Pipeline:
         self._changed.clear()
         self.writer.commit(committed)
 
-    def lost(self, count: int, since_ns: int, until_ns: int, mono_ns: int) -> None:
-        """Mark a gap: `count` frames crossed the wire and could not be stored."""
-        detail = {"frames": count, "since_ns": since_ns, "until_ns": until_ns}
-        self.writer.event(None, until_ns, None, "gap", detail)
-        self.judge.gap()
-        for link in self._links.values():
-            self.writer.event(link.session_id, until_ns, link.last_frame_id, "gap", detail)
-            self._judged(link, link.judge.gap, Moment(mono_ns, until_ns))
+    def lost(self, frames: int, since_ns: int, until_ns: int, mono_ns: int, link: int = 0, **more: Any) -> None:
+        """Mark a gap: `frames` crossed the wire and could not be stored; of one session, or of all where `link` is 0.
+
+        `more` is what else is to be said: how many events and sessions went with them, and why.
+        """
+        detail = {"frames": frames, "since_ns": since_ns, "until_ns": until_ns, **more}
+        if not link:
+            self.writer.event(None, until_ns, None, "gap", detail)
+            self.judge.gap()
+        elif one := self.links.get(link):
+            self.writer.event(one.session_id, until_ns, self.writer.here(one.last_frame_id), "gap", detail)
+            self._judged(one, one.judge.gap, Moment(mono_ns, until_ns))
 
     def summary(self, lost: int = 0) -> Summary:
         """What went through so far."""
@@ -180,7 +195,7 @@ class Pipeline:
         _, number, ts_ns, mono_ns, facts = record
         session_id = self.writer.next_id("sessions")
         judge = self.judge.open(facts, Moment(mono_ns, ts_ns))
-        link = self._links[number] = Link(session_id, judge, ts_ns)
+        link = self.links[number] = Link(session_id, judge, ts_ns)
         self.sessions += 1
         values = {column: facts.get(column) for column in SESSION_COLUMNS}
         offered = facts.get("subprotocols_offered")
@@ -193,14 +208,14 @@ class Pipeline:
         self.writer.session(values)
         if kept := {name: facts[name] for name in AUTHENTICATION_FACTS if facts.get(name) is not None}:
             self.writer.event(session_id, ts_ns, None, AUTHENTICATION, kept)
-        self._derivation.seen(facts.get("charge_point_id"), ts_ns)
+        self.derivation.seen(facts.get("charge_point_id"), ts_ns)
         self._found(link, self._judged(link, judge.opened), None)
 
     def _reopen(self, record: Record) -> None:
         _, number, ts_ns, _, facts = record
         for link in self._restored.values():
             if link.opened_ns == ts_ns and link.judge.station.charge_point_id == (facts.get("charge_point_id") or ""):
-                self._links[number] = link
+                self.links[number] = link
                 return
         self._open((OPEN, *record[1:4], {**facts, "from_start": False}))
 
@@ -228,7 +243,7 @@ class Pipeline:
                 _valid(link, frame, found),
                 worst.value if worst else None,
                 latency // 1000 if latency is not None else None,
-                call.frame_id if call is not None and frame.standing is Standing.PAIRED else None,
+                self.writer.here(call.frame_id) if call is not None and frame.standing is Standing.PAIRED else None,
                 len(record[6]),
                 0 if notes and notes.get("forwarded") is False else 1,
                 1 if secrets else 0,
@@ -247,11 +262,11 @@ class Pipeline:
             detail = {**(notes or {}), **({"binary": True} if opcode == BINARY else {})}
             self.writer.event(link.session_id, ts_ns, frame_id, FRAMING, detail)
         if frame.action is not None:
-            self._derivation.frame(link.session_id, link.judge.station.charge_point_id, link.judge.version, frame)
+            self.derivation.frame(link.session_id, link.judge.station.charge_point_id, link.judge.version, frame)
 
     def _event(self, record: Record) -> None:
         _, number, ts_ns, mono_ns, kind, detail = record
-        link = self._links.get(number)
+        link = self.links.get(number)
         self.writer.event(link.session_id if link else None, ts_ns, link.last_frame_id if link else None, kind, detail)
         if link is not None:
             self._found(link, self._judged(link, link.judge.event, kind, Moment(mono_ns, ts_ns), detail), None)
@@ -260,7 +275,7 @@ class Pipeline:
 
     def _close(self, record: Record) -> None:
         _, number, ts_ns, mono_ns, facts = record
-        link = self._links.pop(number, None)
+        link = self.links.pop(number, None)
         if link is None:
             return
         self._found(link, self._judged(link, link.judge.closed, Moment(mono_ns, ts_ns), facts), None)
@@ -297,8 +312,16 @@ class Pipeline:
         """Store findings; returns the worst one about the frame `frame_id`."""
         worst: Severity | None = None
         for finding in found:
-            new = finding.finding_id is None
             owner: Link = (finding.session and finding.session.label) or link
+            if owner.file != self.file:  # it closed in an earlier file: its charge point's session here speaks for it
+                renew(finding)
+                owner = link
+            new = finding.finding_id is None
+            if new and finding.frame_id is None and finding.last_frame_id is not None:
+                finding.frame_id, finding.ts_ns = finding.last_frame_id, link.last_seen_ns
+            if self.file:
+                finding.frame_id = self.writer.here(finding.frame_id)
+                finding.last_frame_id = self.writer.here(finding.last_frame_id)
             self.writer.finding(owner.session_id, finding)
             if new:
                 self.findings += 1
@@ -316,6 +339,13 @@ class Pipeline:
             else:
                 self.writer.raise_severity(about, finding.severity)
         return worst
+
+
+def renew(finding: Finding) -> None:
+    """Have a finding begin again: what it counted is in an earlier file."""
+    if finding.finding_id is not None:
+        finding.finding_id = finding.frame_id = None
+        finding.count = 1
 
 
 def _number(frame: Frame) -> int | None:

@@ -20,6 +20,7 @@ from dataclasses import fields
 from typing import Any
 
 from inspector.errors import UnusableFile
+from inspector.recorder import seam
 from inspector.recorder.pipeline import Pipeline
 from inspector.recorder.records import FRAME, Record
 from inspector.recorder.redaction import Redaction
@@ -89,13 +90,15 @@ class Process:
         self._writer = Writer(**setup["writer"], resume=setup["resume"])
         self._pipeline = Pipeline(self._writer, settings_from(setup["settings"]), Redaction(**setup["redaction"]))
         self._taken = self._committed = self._writer.committed()
-        if setup["resume"] is not None:
+        if self._writer.resumed:
             connection = self._writer.db.conn
             connection.row_factory = sqlite3.Row
             self._pipeline.restore(list(reread(connection, setup["resume"], RESTORED_FRAMES)))
             connection.row_factory = None
+        self._path = self._writer.path
         self._commit_at = float("inf")
         self._tick_at = time.monotonic() + TICK_EVERY_S
+        self._ticked = False  # since the last commit
         self._failing = False
         self._ending = False
         self._much = False
@@ -104,7 +107,7 @@ class Process:
 
     def run(self) -> None:
         """Record until the relay says it is over or is gone."""
-        self._say(("ready", self._committed, self._writer.recording_id))
+        self._say(("ready", self._committed, self._writer.recording_id, self._writer.resumed))
         while not self._ending:
             now = time.monotonic()
             reading = [self._link] if self._writer.pending_bytes < PENDING_LIMIT else []
@@ -117,7 +120,10 @@ class Process:
             if now >= self._tick_at:
                 self._tick_at = now + TICK_EVERY_S
                 self._pipeline.tick(time.monotonic_ns(), time.time_ns())
-                self._commit_at = min(self._commit_at, now)
+                self._writer.look()
+                self._ticked = True
+                if not self._failing:
+                    self._commit_at = min(self._commit_at, now)
             if now >= self._commit_at + (POSTPONED_S if self._much else 0.0):
                 self._commit()
             if readable and not (self._much or self._ending):
@@ -157,13 +163,15 @@ class Process:
         except Exception:
             # A record that breaks us would break every restart too; it is let go of, and that is written down.
             log.exception("%s: a record could not be taken; it is marked as a gap", self._writer.path)
-            self._pipeline.lost(int(record[0] == FRAME), record[2], record[2], record[3])
+            lost = int(record[0] == FRAME)
+            self._pipeline.gone += lost
+            self._pipeline.lost(lost, record[2], record[2], record[3], reason="a fault of ours")
 
     def _commit(self) -> None:
         started = time.monotonic()
         try:
-            self._pipeline.commit(self._taken if self._taken > self._committed else None)
-        except sqlite3.Error as error:
+            seam.commit(self._pipeline, self._taken if self._taken > self._committed else None)
+        except seam.FAILURES as error:
             if not self._failing:
                 log.error("%s: cannot write (%s); charging goes on, frames wait in memory", self._writer.path, error)
                 self._say(("failing",))
@@ -172,13 +180,19 @@ class Process:
             return
         if self._failing:
             log.warning("%s: writing works again", self._writer.path)
+        if self._writer.path != self._path and self._writer.rotation is None:
+            self._say(("moved", str(self._writer.path)))
+        self._path = self._writer.path
         self._failing = False
         self._commit_at = float("inf")
         self._committed = self._taken
         self._commits += 1
         self._commit_seconds += time.monotonic() - started
         figures = (self._commits, self._commit_seconds, self._pipeline.by_severity)
-        self._say(("committed", self._committed, self._counts(), figures))
+        self._say(("committed", self._committed, self._counts(), figures, self._pipeline.gone))
+        if self._ticked:
+            self._ticked = False
+            seam.rotate_if_due(self._pipeline)
 
     def _counts(self) -> tuple[int, int, int, int]:
         pipeline = self._pipeline
@@ -192,9 +206,9 @@ class Process:
             self._commit()
         try:
             self._writer.close(clean=self._ending and not self._failing)
-        except sqlite3.Error as error:
+        except seam.FAILURES as error:
             log.error("%s: could not be closed (%s)", self._writer.path, error)
-        self._say(("closed", self._committed, self._counts()))
+        self._say(("closed", self._committed, self._counts(), self._pipeline.gone))
 
     def _say(self, message: Any) -> None:
         try:

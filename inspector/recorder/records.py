@@ -98,6 +98,16 @@ def reopened(record: Record) -> Record:
     return (REOPEN, *record[1:])
 
 
-def gap(ts_ns: int, mono_ns: int, frames: int, since_ns: int) -> Record:
-    """`frames` crossed the wire since `since_ns` and could not be kept for the recorder."""
-    return (GAP, 0, ts_ns, mono_ns, frames, since_ns)
+def gap(
+    ts_ns: int, mono_ns: int, frames: int, since_ns: int, link: int = 0, more: dict[str, int] | None = None
+) -> Record:
+    """`frames` crossed the wire since `since_ns` and could not be kept for the recorder; all, or those of one link.
+
+    `more` says what else was lost: {"events": n}, {"sessions": n}.
+    """
+    return (GAP, link, ts_ns, mono_ns, frames, since_ns, more or {})
+
+
+def is_gap(event: Record) -> bool:
+    """Whether an event says that frames are missing, or that earlier ones are in another file."""
+    return event[4] in ("gap", "continued")

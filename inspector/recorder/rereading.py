@@ -13,7 +13,9 @@ from typing import Any, cast
 from inspector.protocol.vocabulary import Direction
 from inspector.recorder import records
 from inspector.recorder.records import CloseFacts, LinkFacts, Record
+from inspector.store.carrying import CONTINUED
 from inspector.store.opening import open_recording
+from inspector.store.sealing import ROTATION
 
 _HANDSHAKE = (
     *("charge_point_id", "request_path", "upstream_url", "subprotocol", "ocpp_version", "remote_addr", "auth_scheme"),
@@ -85,14 +87,15 @@ def _offsets(connection: sqlite3.Connection) -> dict[int | None, int]:
 def _opened(connection: sqlite3.Connection, offsets: dict[int | None, int], where: str, first: int) -> Iterator[_Step]:
     sql = f"""SELECT sessions.*, (SELECT min(id) FROM frames WHERE session_id = sessions.id) AS first_frame,
         (SELECT detail FROM events WHERE session_id = sessions.id AND kind = '{records.AUTHENTICATION}')
-            AS authentication
+            AS authentication,
+        EXISTS (SELECT 1 FROM events WHERE session_id = sessions.id AND kind = '{CONTINUED}') AS continued
         FROM sessions WHERE {where} ORDER BY opened_ns"""
     for row in connection.execute(sql):
         facts: dict[str, Any] = {name: row[name] for name in _HANDSHAKE if row[name] is not None}
         if row["subprotocols_offered"]:
             facts["subprotocols_offered"] = json.loads(row["subprotocols_offered"])
         facts |= json.loads(row["authentication"] or "{}")
-        if row["first_frame"] is not None and row["first_frame"] < first:
+        if row["continued"] or (row["first_frame"] is not None and row["first_frame"] < first):
             facts["from_start"] = False
         if row["recording_id"] is not None:
             facts["recording_id"] = row["recording_id"]
@@ -148,7 +151,9 @@ def _events(connection: sqlite3.Connection, offsets: dict[int | None, int], wher
 
 
 def _closed(connection: sqlite3.Connection, offsets: dict[int | None, int], where: str) -> Iterator[_Step]:
-    sql = f"SELECT * FROM sessions WHERE closed_ns IS NOT NULL AND {where} ORDER BY closed_ns"
+    # One that goes on in the next file has not been closed.
+    sql = f"""SELECT * FROM sessions WHERE closed_ns IS NOT NULL AND closed_by IS NOT '{ROTATION}' AND {where}
+        ORDER BY closed_ns"""
     for row in connection.execute(sql):
         facts = cast(CloseFacts, {name: row[name] for name in _CLOSE})
         at = row["closed_ns"]

@@ -13,6 +13,9 @@ from inspector.recorder.thread import ThreadRecorder
 from inspector.rules.settings import DEFAULTS, Settings
 from inspector.store.writer import Writer
 
+BUSY_S = 0.2
+"""How long a commit waits for another program's lock on the file before what crosses waits in memory instead."""
+
 
 def start_recorder(
     path: Path | str,
@@ -25,6 +28,7 @@ def start_recorder(
     queue_limit: int = DEFAULT_QUEUE_LIMIT,
     redact: bool = True,
     own_process: bool = False,
+    rotate: str | None = None,
 ) -> Recorder:
     """Open a recording for writing and return the door to it.
 
@@ -35,6 +39,7 @@ def start_recorder(
         settings: of the judge.
         queue_limit: bytes that may wait for a disk that does not write.
         redact: star out credentials; see `inspector.recorder.redaction`.
+        rotate: when to go on in the next file: a size, an age or "day"; see `store.rotation`.
         own_process: run it as a supervised process, to be fed from an asyncio loop; else in a thread.
 
     Raises:
@@ -46,6 +51,8 @@ def start_recorder(
         "holder": holder,
         "listen": listen,
         "upstream": upstream,
+        "rotate": rotate,
+        "busy_s": BUSY_S,
         "config": {**(config or {}), "redact": redact},
     }
     if own_process:

@@ -10,14 +10,15 @@ import socket
 import subprocess
 import sys
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from inspector.errors import UnusableFile
+from inspector.recorder.backlog import Backlog
 from inspector.recorder.door import Status, Summary
+from inspector.recorder.overflow import Overflow
 from inspector.recorder.process import Decoder, encode, settings_to
-from inspector.recorder.records import CLOSE, FRAME, OPEN, Record, gap, reopened
+from inspector.recorder.records import Record, gap
 from inspector.rules.settings import DEFAULTS, Settings
 
 log = logging.getLogger("chargesentinel.recorder")
@@ -26,8 +27,6 @@ DEFAULT_QUEUE_LIMIT = 256 * 1024 * 1024
 """Bytes kept for a recorder that does not acknowledge; beyond that, frames are counted as lost."""
 BEHIND_AT, CAUGHT_UP_AT = 6_000, 5_000
 """Records: some commits' worth, a fifth of a second's work; close together, so that nobody waits long."""
-BATCH = 2000
-BATCH_BYTES = 1 << 20
 RESTART_AFTER_S = (0.05, 0.2, 1.0, 5.0)
 """How long to wait before each restart in a row; the last one repeats."""
 
@@ -36,7 +35,6 @@ STALLED_AFTER_S = 2.0
 
 _READ = 1 << 16
 _START_TIMEOUT_S = 20.0
-_RECORD_BYTES = 200
 
 
 class SupervisedRecorder:
@@ -61,15 +59,13 @@ class SupervisedRecorder:
         """
         self._setup = {"writer": writer, "settings": settings_to(settings), "redaction": redaction or {}}
         self._limit = queue_limit
-        # Not acknowledged yet, oldest first: those sent (the first has the number _acknowledged + 1), then the others.
-        self._sent: deque[Record] = deque()
-        self._unsent: deque[Record] = deque()
-        self._kept_bytes = 0
-        self._acknowledged = self._last = 0
-        self._live: dict[int, Record] = {}  # the OPEN of every link whose CLOSE is not acknowledged
-        self._opened_after: dict[int, int] = {}  # link -> number of its OPEN
+        self._bound = queue_limit  # -1 while frames are lost, so that one comparison tells
+        self._backlog = Backlog()
         self._counts = (0, 0, 0, 0)
-        self._lost = self._lost_all = self._lost_since_ns = 0
+        self._overflow = Overflow(queue_limit)
+        self._gone = 0  # frames stored in files that others deleted, and records the process could not take
+        self._gone_before = 0  # of them, those before the process that runs now
+        self._unstored = 0  # frames that were still waiting at the end
         self._failing = False
         self._behind = self._looking = False
         self._acknowledged_at = 0.0
@@ -99,43 +95,38 @@ class SupervisedRecorder:
     @property
     def waiting(self) -> int:
         """Records handed over and not acknowledged."""
-        return len(self._sent) + len(self._unsent)
+        return len(self._backlog)
 
     def status(self) -> Status:
         """Tell how it is doing; see `door.Recorder`."""
         working = self._ready and not self._failing
-        return Status(working, self.waiting, self._kept_bytes, self._lost_all, *self._figures)
+        return Status(working, self.waiting, self._backlog.bytes, self._lost_all, *self._figures)
 
     def put(self, record: Record) -> None:
         """Hand over one record; never blocks, never raises."""
-        kind = record[0]
-        if kind == FRAME and (self._lost or self._kept_bytes > self._limit) and not self._resumes(record):
-            return
-        self._keep(record)
-        if kind == OPEN:
-            self._live[record[1]] = record
-            self._opened_after[record[1]] = self._last
+        if self._backlog.bytes > self._bound:
+            self._overrun(record)
+        else:
+            self._backlog.keep(record)
         if not self._scheduled:
             self._schedule()
 
-    def _keep(self, record: Record) -> None:
-        self._unsent.append(record)
-        self._kept_bytes += _size(record)
-        self._last += 1
+    def _overrun(self, record: Record) -> None:
+        for kept in self._overflow.take(record, self._backlog.bytes):
+            self._backlog.keep(kept)
+        self._bound = -1
 
-    def _resumes(self, record: Record) -> bool:
-        """Whether a frame can be kept again after some could not; counts it as lost where not."""
-        if self._lost and self._kept_bytes < self._limit // 2:
-            log.warning("recording resumes after a gap of %d frames", self._lost)
-            self._keep(gap(record[2], record[3], self._lost, self._lost_since_ns))
-            self._lost = 0
-            return True
-        if not self._lost:
-            self._lost_since_ns = record[2]
-            log.error("RECORDING STOPPED: %d bytes wait for the recorder; frames are being lost", self._kept_bytes)
-        self._lost += 1
-        self._lost_all += 1
-        return False
+    def _resume(self) -> None:
+        """End a gap: from here on frames are kept again."""
+        self._bound = self._limit
+        for told in self._overflow.resume(time.time_ns(), time.monotonic_ns()):
+            self._backlog.keep(told)
+        if not self._scheduled:
+            self._schedule()
+
+    @property
+    def _lost_all(self) -> int:
+        return self._overflow.lost_all + self._gone + self._unstored
 
     def _schedule(self) -> None:
         loop = self._loop
@@ -154,9 +145,9 @@ class SupervisedRecorder:
         self._pace()
         while self._ready:
             if not self._out:
-                if not self._unsent:
+                if not self._backlog.unsent:
                     return
-                self._out = self._batch()
+                self._out = encode(("records", *self._backlog.batch()))
             try:
                 taken = self._link.send(self._out)
             except BlockingIOError:
@@ -169,18 +160,6 @@ class SupervisedRecorder:
                     self._scheduled = True
                     self._loop.add_writer(self._link, self._writable)
                 return
-
-    def _batch(self) -> bytes:
-        """Take some unsent records as one message for the process."""
-        first = self._acknowledged + len(self._sent) + 1
-        batch: list[Record] = []
-        size = 0
-        while self._unsent and len(batch) < BATCH and size < BATCH_BYTES:
-            record = self._unsent.popleft()
-            batch.append(record)
-            size += _size(record)
-        self._sent.extend(batch)
-        return encode(("records", first, batch))
 
     def _writable(self) -> None:
         assert self._loop is not None
@@ -206,26 +185,24 @@ class SupervisedRecorder:
             self._schedule_soon()
         elif message[0] in ("committed", "closed"):
             self._acknowledge(message[1])
-            self._counts = message[2]
+            self._counts, self._gone = message[2], self._gone_before + message[-1]
             self._restarts = 0
             if message[0] == "committed":
                 self._failing, self._figures = False, message[3]
             self._pace()
+        elif message[0] == "moved":
+            self._setup["writer"]["path"] = message[1]
         elif message[0] == "failing":
             self._failing = True
         elif message[0] == "refused":
             log.error("%s: %s; trying again", message[1], message[2])
 
     def _acknowledge(self, number: int) -> None:
-        if number > self._acknowledged:
+        if number > self._backlog.acknowledged:
             self._acknowledged_at = time.monotonic()
-        while self._acknowledged < number and (self._sent or self._unsent):
-            record = (self._sent or self._unsent).popleft()
-            self._acknowledged += 1
-            self._kept_bytes -= _size(record)
-            if record[0] == CLOSE:
-                self._live.pop(record[1], None)
-                self._opened_after.pop(record[1], None)
+        self._backlog.acknowledge(number)
+        if self._overflow.losing and self._backlog.bytes < self._limit // 2:
+            self._resume()
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
@@ -241,16 +218,23 @@ class SupervisedRecorder:
         self._decoder = Decoder()
         self._out = b""
         self._ready = False
+        self._gone_before = self._gone
         ours.sendall(encode({**self._setup, "resume": self._recording_id}))
         ours.setblocking(False)
 
     def _is_ready(self, message: tuple[Any, ...]) -> None:
-        _, committed, self._recording_id = message
+        _, committed, recording_id, resumed = message
+        first: list[Record] = []
+        if self._recording_id is not None and not resumed:
+            # The file went while no process had it open: what was in it is lost, and so are the sessions' rows.
+            lost = self._counts[1]
+            self._gone = self._gone_before = self._gone_before + lost
+            log.error("THE RECORDING WAS DELETED while its recorder was restarted: %d frames went with it", lost)
+            first.append(gap(time.time_ns(), time.monotonic_ns(), lost, 0))
+        self._recording_id = recording_id
         self._acknowledge(committed)
-        self._unsent.extendleft(reversed(self._sent))
-        self._sent.clear()
-        open_links = [reopened(record) for link, record in self._live.items() if self._opened_after[link] <= committed]
-        self._out = encode(("again", open_links)) if open_links else b""
+        first += self._backlog.send_again()
+        self._out = encode(("again", first)) if first else b""
         self._ready = True
 
     def _schedule_soon(self) -> None:
@@ -349,11 +333,10 @@ class SupervisedRecorder:
             message = self._wait_for("ready", "refused", timeout=deadline - time.monotonic())
             if message and message[0] == "ready":
                 self._is_ready(message)
-        if self._lost:
-            self._keep(gap(time.time_ns(), time.monotonic_ns(), self._lost, self._lost_since_ns))
-            self._lost = 0
+        if self._overflow.losing:
+            self._resume()
         self._flush()
-        while self._ready and (self._out or self._unsent) and time.monotonic() < deadline:
+        while self._ready and (self._out or self._backlog.unsent) and time.monotonic() < deadline:
             if self._wait_for("committed", timeout=min(0.5, deadline - time.monotonic())) is None:
                 self._flush()
                 if self._process.poll() is not None:
@@ -365,7 +348,7 @@ class SupervisedRecorder:
             self._out = b""
             self._wait_for("closed", timeout=max(0.1, deadline - time.monotonic()))
         self._end_process(max(0.5, deadline - time.monotonic()))
-        self._lost_all += sum(record[0] == FRAME for record in [*self._sent, *self._unsent])
+        self._unstored = self._backlog.frames
         return self._summary()
 
     def _end_process(self, seconds: float) -> None:
@@ -378,7 +361,3 @@ class SupervisedRecorder:
 
     def _summary(self) -> Summary:
         return Summary(*self._counts, lost=self._lost_all)
-
-
-def _size(record: Record) -> int:
-    return _RECORD_BYTES + (len(record[6]) if record[0] == FRAME else 0)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import queue
-import sqlite3
 import threading
 import time
 from collections.abc import Callable
 
+from inspector.recorder import seam
 from inspector.recorder.door import Status, Summary
+from inspector.recorder.overflow import Overflow
 from inspector.recorder.pipeline import Pipeline
 from inspector.recorder.records import FRAME, Record
 from inspector.recorder.redaction import Redaction
@@ -26,6 +27,7 @@ TICK_EVERY_S = 0.5
 RETRY_EVERY_S = 0.5
 DEFAULT_QUEUE_LIMIT = 256 * 1024 * 1024
 """Bytes that may wait for a disk that does not write; beyond that, frames are counted as lost."""
+_RECORD_BYTES = 200
 
 
 class ThreadRecorder:
@@ -47,10 +49,10 @@ class ThreadRecorder:
         self._pipeline = Pipeline(writer, settings, redaction)
         self._writer = writer
         self._queue: queue.SimpleQueue[Record | None] = queue.SimpleQueue()
-        self._limit = queue_limit
-        self._lost_all = 0
-        self._lost = 0
-        self._lost_since_ns = 0
+        self._overflow = Overflow(queue_limit)  # touched by whoever puts
+        self._unstored = 0
+        self._put_bytes = 0  # written by whoever puts
+        self._taken_bytes = self._stored_bytes = 0  # written by the thread
         self._failing = False
         self._commits = 0
         self._commit_seconds = 0.0
@@ -61,20 +63,35 @@ class ThreadRecorder:
 
     def put(self, record: Record) -> None:
         """Hand over one record; never blocks, never raises."""
+        waiting = self._put_bytes - self._stored_bytes
+        if self._overflow.losing and waiting < self._overflow.limit // 2:
+            for told in self._overflow.resume(record[2], record[3]):
+                self._keep(told)
+        if self._overflow.losing or waiting > self._overflow.limit:
+            for kept in self._overflow.take(record, waiting):
+                self._keep(kept)
+        else:
+            self._keep(record)
+
+    def _keep(self, record: Record) -> None:
+        self._put_bytes += _RECORD_BYTES + (len(record[6]) if record[0] == FRAME else 0)
         self._queue.put(record)
 
     def status(self) -> Status:
         """Tell how it is doing; see `door.Recorder`."""
-        waiting = self._queue.qsize() + self._writer.waiting_frames
         return Status(
             not self._failing,
-            waiting,
-            self._writer.pending_bytes,
+            self._queue.qsize() + self._writer.waiting_frames,
+            self._put_bytes - self._stored_bytes,
             self._lost_all,
             self._commits,
             self._commit_seconds,
             self._pipeline.by_severity,
         )
+
+    @property
+    def _lost_all(self) -> int:
+        return self._overflow.lost_all + self._pipeline.gone + self._unstored
 
     def when_behind(self, tell: Callable[[bool], None]) -> None:
         """Tell nobody: it shares its processor time with whoever puts, which paces them both."""
@@ -82,6 +99,9 @@ class ThreadRecorder:
     def close(self, timeout: float = 10.0) -> Summary:
         """Store what is still waiting, mark a clean end and tell what was stored; see `door.Recorder`."""
         self._deadline = time.monotonic() + timeout
+        if self._overflow.losing:
+            for told in self._overflow.resume(time.time_ns(), time.monotonic_ns()):
+                self._keep(told)
         self._queue.put(None)
         self._thread.join(timeout + 1)
         return self._pipeline.summary(self._lost_all)
@@ -95,8 +115,11 @@ class ThreadRecorder:
             if now - ticked >= TICK_EVERY_S:
                 ticked = now
                 self._pipeline.tick(time.monotonic_ns(), time.time_ns())
+                self._writer.look()
             if now >= self._retry_at:
                 self._commit()
+            if now == ticked and not self._failing:
+                seam.rotate_if_due(self._pipeline)
         while self._failing and time.monotonic() < self._deadline:
             time.sleep(min(RETRY_EVERY_S, 0.1))
             self._commit()
@@ -124,22 +147,14 @@ class ThreadRecorder:
         return False
 
     def _take(self, record: Record) -> None:
-        if record[0] == FRAME and (self._lost or self._writer.pending_bytes > self._limit):
-            # From the first frame that could not be kept to the next commit that works, all are lost:
-            # one gap with a beginning and an end says more than many.
-            if not self._lost:
-                self._lost_since_ns = record[2]
-                log.error("RECORDING STOPPED: %d bytes wait for the disk; frames are being lost", self._limit)
-            self._lost += 1
-            self._lost_all += 1
-            return
+        self._taken_bytes += _RECORD_BYTES + (len(record[6]) if record[0] == FRAME else 0)
         self._pipeline.take(record)
 
     def _commit(self) -> None:
         started = time.monotonic()
         try:
-            self._pipeline.commit()
-        except sqlite3.Error as error:
+            seam.commit(self._pipeline)
+        except seam.FAILURES as error:
             if not self._failing:
                 log.error("%s: cannot write (%s); charging goes on, frames wait in memory", self._writer.path, error)
             self._failing = True
@@ -151,17 +166,14 @@ class ThreadRecorder:
             self._failing = False
             log.warning("%s: writing works again", self._writer.path)
         self._retry_at = 0.0
-        if self._lost:
-            self._pipeline.lost(self._lost, self._lost_since_ns, time.time_ns(), time.monotonic_ns())
-            log.warning("recording resumes after a gap of %d frames", self._lost)
-            self._lost = 0
+        self._stored_bytes = self._taken_bytes
 
     def _finish(self) -> None:
         if self._failing:
             waiting = self._writer.waiting_frames
-            self._lost_all += waiting
+            self._unstored = waiting
             log.error("%s: could not be written; %d frames are not stored", self._writer.path, waiting)
         try:
             self._writer.close(clean=not self._failing)
-        except sqlite3.Error as error:
+        except seam.FAILURES as error:
             log.error("%s: could not be closed (%s)", self._writer.path, error)

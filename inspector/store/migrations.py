@@ -196,7 +196,7 @@ def _create_tables(db: Database) -> None:
     db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
 
-def connect(path: Path, *, create: bool = True, busy_s: float = 5.0) -> Database:
+def connect(path: Path, *, create: bool = True, busy_s: float = 5.0, wal: bool = True) -> Database:
     """Open a recording for writing and bring it up to date.
 
     Raises:
@@ -214,7 +214,8 @@ def connect(path: Path, *, create: bool = True, busy_s: float = 5.0) -> Database
             db.execute(f"PRAGMA page_size = {PAGE_SIZE}")
         else:
             refuse_foreign(path, connection)
-        db.execute("PRAGMA journal_mode = WAL")
+        if wal:
+            db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         migrations.apply(db)
     except sqlite3.DatabaseError as error:

@@ -11,7 +11,7 @@ from bench.judging import SESSIONS
 from inspector.recorder import records
 from inspector.recorder.importing import store
 from inspector.recorder.records import Record
-from inspector.store.reader import open_recording
+from inspector.store.opening import open_recording
 from inspector.store.writer import Writer
 
 FRAMES = 200_000

@@ -1,0 +1,106 @@
+"""What changes in a pipeline when its recording goes on in another file; knows nothing of why it does."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+
+from inspector.errors import ChargeSentinelError
+from inspector.recorder.pipeline import Pipeline, renew
+from inspector.store.writer import RecordingGone
+
+log = logging.getLogger("chargesentinel.recorder")
+
+
+FAILURES = (sqlite3.Error, OSError, ChargeSentinelError)
+"""What a disk that does not write raises here; all of what waits still waits."""
+
+
+def commit(pipeline: Pipeline, committed: int | None = None) -> None:
+    """Put everything taken so far on disk, in a new file where the one being written is gone.
+
+    Raises:
+        one of FAILURES: nothing is acknowledged, all of it still waits.
+    """
+    if not pipeline.writer.gone:
+        try:
+            pipeline.commit(committed)
+            return
+        except RecordingGone:
+            pass
+    begin_again(pipeline, time.time_ns())
+    pipeline.commit(committed)
+
+
+def rotate_if_due(pipeline: Pipeline) -> None:
+    """Go on in the next file where it is time for that; where that cannot be made, it goes on in the one it has."""
+    now = time.time_ns()
+    if pipeline.writer.waiting or not pipeline.writer.rotation_due(now):
+        return
+    try:
+        rotate(pipeline, now)
+    except FAILURES as error:
+        log.error("%s: the next file cannot be made (%s); recording goes on in this one", pipeline.writer.path, error)
+
+
+def rotate(pipeline: Pipeline, ts_ns: int) -> None:
+    """Go on in the next file; to be called when all is committed.
+
+    Raises:
+        sqlite3.Error, OSError, UnusableFile: it goes on in the one it had.
+    """
+    left = pipeline.writer.rotate(_open(pipeline), ts_ns)
+    _settle(pipeline)
+    log.info("%s is complete; recording goes on in %s", left, pipeline.writer.path.name)
+
+
+def begin_again(pipeline: Pipeline, ts_ns: int) -> int:
+    """Go on in a new file in place of one that is gone; returns how many frames went with that one.
+
+    Raises:
+        sqlite3.Error, OSError, UnusableFile: it cannot be made; to be tried again.
+    """
+    writer = pipeline.writer
+    gone, since = writer.path, writer.since_ns
+    had = {link.session_id: link.frame_count for link in pipeline.links.values()}
+    lost = writer.begin_again(_open(pipeline), ts_ns)
+    _settle(pipeline)
+    pipeline.frames -= lost
+    pipeline.gone += lost
+    why = "the file was deleted or replaced while it was recorded"
+    log.error(
+        "%s WAS DELETED OR REPLACED: %d frames of this recording went with it; recording goes on in %s",
+        *(gone, lost, writer.path),
+    )
+    if lost:
+        # The judge has seen them all: for it there is no gap.
+        detail = {"frames": lost, "since_ns": since, "until_ns": ts_ns, "reason": why}
+        writer.event(None, ts_ns, None, "gap", detail)
+        for link in pipeline.links.values():
+            if missing := had[link.session_id] - link.frame_count:
+                detail = {"frames": missing, "since_ns": max(since, link.opened_ns), "until_ns": ts_ns, "reason": why}
+                writer.event(link.session_id, ts_ns, None, "gap", detail)
+    return lost
+
+
+def _open(pipeline: Pipeline) -> list[int]:
+    return [link.session_id for link in pipeline.links.values()]
+
+
+def _settle(pipeline: Pipeline) -> None:
+    """Counts begin again; findings whose row is in the file before begin again when they are next made."""
+    writer = pipeline.writer
+    waiting, wrong = writer.waiting_by_session()
+    pipeline.file += 1
+    for link in pipeline.links.values():
+        frames, errors = writer.session_counts(link.session_id)
+        link.frame_count = frames + waiting[link.session_id]
+        link.error_count = errors + wrong[link.session_id]
+        link.last_frame_id = writer.here(link.last_frame_id)
+        link.file = pipeline.file
+        for finding in link.judge.findings():
+            if finding.finding_id is not None and finding.finding_id < writer.begins["findings"]:
+                renew(finding)
+                finding.count = 0
+    pipeline.derivation.forget(writer.begins["transactions"])

@@ -1,0 +1,33 @@
+"""Sizes and ages as people write them; knows nothing of what they are for."""
+
+from __future__ import annotations
+
+import re
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(B|[kKMGT](?:i?B)?)")
+_POWERS = {"B": 0, "K": 1, "M": 2, "G": 3, "T": 4}
+_AGE = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+def size_bytes(text: str) -> int:
+    """Bytes of "500MB" or "500M" (powers of 1000), "64MiB" (of 1024) or "20000B".
+
+    Raises:
+        ValueError: it is no size.
+    """
+    if not (found := _SIZE.fullmatch(text.strip())):
+        raise ValueError(text)
+    unit = found[2]
+    return int(float(found[1]) * (1024 if "i" in unit else 1000) ** _POWERS[unit[0].upper()])
+
+
+def duration_s(text: str) -> float:
+    """Seconds of "90s", "30m", "24h", "30d" or "2w".
+
+    Raises:
+        ValueError: it is no duration.
+    """
+    if not (found := _AGE.fullmatch(text.strip())):
+        raise ValueError(text)
+    return float(found[1]) * _SECONDS[found[2]]

@@ -1,0 +1,125 @@
+"""When a recording goes on in the next file, and how files are named and found; knows nothing of what is in them.
+
+`traffic.db` is a link to the newest of `traffic-2026-11-24T21-21-37Z.db`, …: no file is ever moved while it is open,
+and who opens `traffic.db` gets what is being recorded now. Names sort in the order the files were begun, also when
+the clock was set back between two of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import re
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Self
+
+from inspector.errors import UnusableFile, UserMistake
+from inspector.store.amounts import duration_s, size_bytes
+from inspector.store.opening import is_recording
+from inspector.store.sealing import is_sealed, seal
+
+_STAMP = "%Y-%m-%dT%H-%M-%SZ"
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """What makes a file complete: its size in bytes, its age in seconds, or the end of a day (UTC)."""
+
+    size: int | None = None
+    age_s: float | None = None
+    day: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read "500MB", "24h" or "day".
+
+        Raises:
+            UserMistake: it is none of these.
+        """
+        if text == "day":
+            return cls(day=True)
+        with contextlib.suppress(ValueError):
+            return cls(size=max(size_bytes(text), 1))
+        with contextlib.suppress(ValueError):
+            return cls(age_s=max(duration_s(text), 1.0))
+        raise UserMistake(f"--rotate: {text!r} is no size, age or day; say 500MB, 24h or day")
+
+    def due(self, size: int, since_ns: int, now_ns: int) -> bool:
+        """Whether a file of `size` bytes that was begun at `since_ns` is complete."""
+        if self.size is not None:
+            return size >= self.size
+        if self.age_s is not None:
+            return now_ns - since_ns >= self.age_s * 1e9
+        return _day(now_ns) > _day(since_ns)
+
+
+def segment(name: Path, now_ns: int) -> Path:
+    """A name for the next file beside `name`, which sorts after those that are there."""
+    at = datetime.fromtimestamp(now_ns // 10**9, UTC)
+    if before := segments(name):
+        last = datetime.strptime(before[-1].stem[len(name.stem) + 1 :], _STAMP).replace(tzinfo=UTC)
+        at = max(at, last + timedelta(seconds=1))
+    return name.with_name(f"{name.stem}-{at.strftime(_STAMP)}{name.suffix}")
+
+
+def segments(name: Path) -> list[Path]:
+    """The files of a recording that is rotated, in the order they were begun."""
+    stamped = re.compile(rf"{re.escape(name.stem)}-\d{{4}}-\d\d-\d\dT\d\d-\d\d-\d\dZ{re.escape(name.suffix)}")
+    if not name.parent.is_dir():
+        return []
+    return sorted(path for path in name.parent.iterdir() if stamped.fullmatch(path.name))
+
+
+def point(name: Path, target: Path) -> None:
+    """Make `name` a link to `target`, at once for everybody."""
+    if name.is_symlink() and name.readlink() == Path(target.name):
+        return
+    link = name.with_name(f"{name.name}.link")
+    link.unlink(missing_ok=True)
+    link.symlink_to(target.name)
+    link.replace(name)
+
+
+def prepare(name: Path, now_ns: int) -> Path:
+    """The file to go on in, after whatever an earlier run left behind has been put in order.
+
+    Raises:
+        UnusableFile: `name` is a file that is none of ours, or one that is open in another program.
+    """
+    if not name.is_symlink() and name.exists():
+        _move_aside(name)
+    for leftover in name.parent.glob(f"{name.stem}-*{name.suffix}.part*"):
+        leftover.unlink()
+    found = segments(name)
+    for earlier, later in itertools.pairwise(found):
+        if not is_sealed(earlier) and is_recording(earlier):
+            with contextlib.suppress(sqlite3.Error):  # somebody reads it: another time
+                seal(earlier, later, now_ns)
+    return found[-1] if found else segment(name, now_ns)
+
+
+def _move_aside(name: Path) -> None:
+    """Give a recording made without rotation the name of a first file."""
+    if name.stat().st_size == 0:
+        name.unlink()
+        return
+    if not is_recording(name):
+        raise UnusableFile(name, "not a recording of ChargeSentinel", "name another file")
+    try:
+        with closing(sqlite3.connect(name, timeout=0.5, isolation_level=None)) as connection:
+            (since,) = connection.execute("SELECT coalesce(min(started_ns), 0) FROM recordings").fetchone()
+            # Alone with the file, or refused: a name must not change under somebody's feet.
+            connection.execute("PRAGMA journal_mode = DELETE")
+    except sqlite3.OperationalError as error:
+        raise UnusableFile(
+            name, f"cannot be moved aside for --rotate ({error})", "close what has it open, or name another file"
+        ) from error
+    name.rename(segment(name, since))
+
+
+def _day(at_ns: int) -> int:
+    return at_ns // (86_400 * 10**9)

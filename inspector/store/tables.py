@@ -1,0 +1,213 @@
+"""Rows on their way to the tables: the only INSERTs of a live recording, collected in memory and committed in groups.
+
+Ids are given out in memory, so that an answer's `call_id` is known before its CALL is on disk. A commit that
+fails leaves every row waiting for the next one. Knows nothing of what the rows mean.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+from sqlite_utils import Database
+
+from inspector.rules.finding import Finding
+
+type FrameRow = tuple[Any, ...]
+"""In the order of FRAME_COLUMNS."""
+
+FRAME_COLUMNS = (
+    *("id", "session_id", "direction", "msg_type", "action", "valid", "max_severity", "latency_us"),
+    *("call_id", "size", "forwarded", "redacted", "ts_ns", "mono_ns", "raw"),
+)
+SESSION_COLUMNS = (
+    *("id", "charge_point_id", "ocpp_version", "subprotocol", "subprotocols_offered", "opened_ns", "remote_addr"),
+    *("request_path", "upstream_url", "auth_scheme", "tls_version", "tls_cipher", "tls_sni"),
+    *("client_cert_subject", "upstream_tls_version", "recording_id"),
+)
+NUMBERED = ("sessions", "frames", "findings", "events", "transactions")
+"""The tables whose ids are given out in memory."""
+_FINDING_COLUMNS = (
+    *("id", "severity", "rule_id", "message", "pointer", "spec_ref", "side", "count", "ts_ns"),
+    *("frame_id", "last_frame_id", "session_id"),
+)
+
+
+def _insert(table: str, columns: Iterable[str]) -> str:
+    names = list(columns)
+    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+
+
+_INSERT_FRAME = _insert("frames", FRAME_COLUMNS)
+INSERT_SESSION = _insert("sessions", SESSION_COLUMNS)
+_INSERT_FINDING = _insert("findings", _FINDING_COLUMNS)
+_INSERT_SAMPLE = _insert(
+    "meter_samples",
+    ("transaction_id", "session_id", "frame_id", "ts_ns", "measurand", "phase", "location", "context", "value", "unit"),
+)
+_INSERT_EVENT = _insert("events", ("id", "session_id", "ts_ns", "after_frame_id", "kind", "detail"))
+
+
+class Tables:
+    """Rows waiting for one connection.
+
+    Not safe for use from two threads at once.
+    """
+
+    def __init__(self, db: Database) -> None:
+        self._use(db)
+        self._next = {table: self._highest(table) + 1 for table in NUMBERED}
+        self._frames: list[FrameRow] = []
+        self._samples: list[tuple[Any, ...]] = []
+        self._rows: list[tuple[str, tuple[Any, ...]]] = []
+        self._findings: list[tuple[int, Finding]] = []
+        self._recounted: dict[int, Finding] = {}
+        self.pending_bytes = 0
+
+    def _use(self, db: Database) -> None:
+        self.db = db
+        self._connection: sqlite3.Connection = db.conn
+
+    def _highest(self, table: str) -> int:
+        (found,) = self._connection.execute(f"SELECT coalesce(max(id), 0) FROM {table}").fetchone()
+        return int(found)
+
+    def here(self, frame_id: int | None) -> int | None:
+        """The id of a frame, None where it is not in this file."""
+        return frame_id
+
+    def next_id(self, table: str) -> int:
+        """Give out an id of `sessions`, `frames`, `findings`, `events` or `transactions`."""
+        number: int = self._next[table]
+        self._next[table] = number + 1
+        return number
+
+    def frame(self, row: FrameRow) -> None:
+        """Add a frame; the hot path."""
+        self._frames.append(row)
+        self.pending_bytes += row[9] + 200
+
+    def raise_severity(self, frame_id: int, severity: str) -> None:
+        """Note a finding made about a frame that has been added before."""
+        rank = "CASE {} WHEN 'error' THEN 3 WHEN 'warning' THEN 2 WHEN 'info' THEN 1 ELSE 0 END"
+        sql = f"UPDATE frames SET max_severity = ? WHERE id = ? AND {rank.format('max_severity')} < {rank.format('?')}"
+        self._add(sql, (severity, frame_id, severity))
+
+    def finding(self, session_id: int, finding: Finding) -> None:
+        """Add a finding, or note that its count has risen."""
+        if finding.finding_id is None:
+            finding.finding_id = self.next_id("findings")
+            self._findings.append((session_id, finding))
+            self.pending_bytes += 400
+        else:
+            self._recounted[finding.finding_id] = finding
+
+    def event(
+        self, session_id: int | None, ts_ns: int, after_frame_id: int | None, kind: str, detail: dict[str, Any]
+    ) -> None:
+        """Add an event."""
+        number = self.next_id("events")
+        text = json.dumps(detail, ensure_ascii=False, default=str)
+        self._add(_INSERT_EVENT, (number, session_id, ts_ns, after_frame_id, kind, text))
+        self.pending_bytes += len(text)
+
+    def update_session(self, session_id: int, values: dict[str, Any]) -> None:
+        """Change columns of a session."""
+        setting = ", ".join(f"{column} = ?" for column in values)
+        self._add(f"UPDATE sessions SET {setting} WHERE id = ?", (*values.values(), session_id))
+
+    def meter_sample(self, row: tuple[Any, ...]) -> None:
+        """Add a meter sample: the columns of its table without the id."""
+        self._samples.append(row)
+        self.pending_bytes += 100
+
+    def charge_point(self, charge_point_id: str) -> dict[str, Any] | None:
+        """What the file knows of a charge point, as committed."""
+        rows = self.db.query("SELECT * FROM charge_points WHERE charge_point_id = ?", [charge_point_id])
+        return next(iter(rows), None)
+
+    def transaction(self, charge_point_id: str, transaction_id: str) -> int | None:
+        """The row of a charge point's latest transaction with this id, as committed."""
+        sql = "SELECT max(id) FROM transactions WHERE charge_point_id = ? AND transaction_id = ?"
+        found: int | None = self._connection.execute(sql, (charge_point_id, transaction_id)).fetchone()[0]
+        return found
+
+    def insert(self, table: str, values: dict[str, Any], *, replace: bool = False) -> None:
+        """Add a row to a derived table; `replace` puts it in the place of one with the same key."""
+        sql = _insert(table, values)
+        self._add(sql.replace("INSERT", "INSERT OR REPLACE", 1) if replace else sql, tuple(values.values()))
+
+    def update(self, table: str, row_id: int, values: dict[str, Any]) -> None:
+        """Change columns of a row of a derived table that has an `id`."""
+        setting = ", ".join(f"{column} = ?" for column in values)
+        self._add(f"UPDATE {table} SET {setting} WHERE id = ?", (*values.values(), row_id))
+
+    def _add(self, sql: str, row: tuple[Any, ...]) -> None:
+        self._rows.append((sql, row))
+        self.pending_bytes += 200
+
+    @property
+    def waiting(self) -> bool:
+        """Whether anything waits for a commit."""
+        return bool(self._frames or self._rows or self._findings or self._recounted or self._samples)
+
+    @property
+    def waiting_frames(self) -> int:
+        """How many frames wait for a commit."""
+        return len(self._frames)
+
+    def commit(self) -> None:
+        """Write all that waits in one transaction.
+
+        Raises:
+            sqlite3.Error: nothing was written; all of it still waits.
+        """
+        if self.waiting:
+            self._write(())
+            self._clear()
+
+    def _write(self, more: Iterable[tuple[str, tuple[Any, ...]]]) -> None:
+        run = self._connection.execute
+        run("BEGIN IMMEDIATE")
+        try:
+            # Rows of sessions, events and derived tables keep their order among themselves: an UPDATE
+            # may follow the INSERT of its row.
+            for sql, rows in groupby(self._rows, key=itemgetter(0)):
+                self._connection.executemany(sql, [row for _, row in rows])
+            if self._frames:
+                self._connection.executemany(_INSERT_FRAME, self._frames)
+            if self._samples:
+                self._connection.executemany(_INSERT_SAMPLE, self._samples)
+            if self._findings:
+                self._connection.executemany(_INSERT_FINDING, [_finding_row(*pair) for pair in self._findings])
+            if self._recounted:
+                self._connection.executemany(
+                    "UPDATE findings SET count = ?, last_frame_id = ? WHERE id = ?",
+                    [(f.count, f.last_frame_id, f.finding_id) for f in self._recounted.values()],
+                )
+            for sql, row in more:
+                run(sql, row)
+            run("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                run("ROLLBACK")
+            raise
+
+    def _clear(self) -> None:
+        self._frames.clear()
+        self._samples.clear()
+        self._rows.clear()
+        self._findings.clear()
+        self._recounted.clear()
+        self.pending_bytes = 0
+
+
+def _finding_row(session_id: int, finding: Finding) -> tuple[Any, ...]:
+    return (
+        *(finding.finding_id, finding.severity, finding.rule_id, finding.message, finding.pointer, finding.spec_ref),
+        *(finding.side, finding.count, finding.ts_ns, finding.frame_id, finding.last_frame_id, session_id),
+    )
