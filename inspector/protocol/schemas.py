@@ -168,7 +168,8 @@ def error_code(version: OcppVersion, keyword: str) -> str:
     if keyword in ("required", "minItems", "maxItems"):
         return "OccurenceConstraintViolation" if old else "OccurrenceConstraintViolation"
     if keyword == "additionalProperties":
-        return "FormationViolation" if old else "FormatViolation"
+        # "Not conform the PDU structure" is a FormationViolation in 1.6 and a ProtocolError in 2.x.
+        return "FormationViolation" if old else "ProtocolError"
     return "PropertyConstraintViolation"
 
 

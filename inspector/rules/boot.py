@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import Direction, OcppVersion
 from inspector.rules.configuration_state import ConfigurationState
-from inspector.rules.rule import OPENED, Topic, call, event, refusal, result, track
+from inspector.rules.rule import CLOSED, OPENED, Topic, call, event, refusal, result, track
 
 if TYPE_CHECKING:
     from inspector.rules.judge import Moment, SessionJudge
@@ -40,6 +40,10 @@ _TRIGGERED = {
     "SignV2G20Certificate": "SignCertificate",
     "SignCombinedCertificate": "SignCertificate",
 }
+RESTART_REASONS = frozenset(
+    "ApplicationReset FirmwareUpdate LocalReset PowerUp RemoteReset ScheduledReset Watchdog".split()
+)
+"""The reasons of a 2.x boot that say the station has restarted."""
 ANYTHING = "*"
 """In `Boot.asked`: a custom trigger, which may be for any message."""
 
@@ -57,6 +61,7 @@ class Boot(Topic):
         asked: actions that the CSMS has asked for while the charge point was not accepted (TriggerMessage,
             ExtendedTriggerMessage; in 2.x GetBaseReport and GetReport, which stand for NotifyReport).
         connection: the session of the latest BootNotification CALL.
+        lost_ns: when (monotonic) the last connection ended, None before.
     """
 
     scope = "station"
@@ -69,7 +74,9 @@ class Boot(Topic):
         self.payload: dict[str, Any] = {}
         self.asked: set[str] = set()
         self.connection: SessionJudge | None = None
+        self.lost_ns: int | None = None
         self._before = Registration.UNKNOWN
+        self._boot_wanted = False  # a trigger has asked an accepted charge point for a boot
         self._configured: int | None = None
         self._configuration = self.station.topic(ConfigurationState)
 
@@ -88,6 +95,10 @@ class Boot(Topic):
         if not session.from_start and self.state is not Registration.ACCEPTED:
             self.state = Registration.UNKNOWN
 
+    @track(CLOSED)
+    def closed(self, session: SessionJudge, moment: Moment) -> None:
+        self.lost_ns = moment.mono_ns
+
     @track(event("gap"))
     def gap(self, session: SessionJudge, moment: Moment, detail: dict[str, Any]) -> None:
         if self.state is not Registration.ACCEPTED:
@@ -96,7 +107,10 @@ class Boot(Topic):
     @track(call("TriggerMessage", "ExtendedTriggerMessage"))
     def triggered(self, frame: Frame) -> None:
         wanted = frame.payload.get("requestedMessage")
-        if self.state is Registration.ACCEPTED or type(wanted) is not str or frame.direction is not Direction.FROM_CSMS:
+        if type(wanted) is not str or frame.direction is not Direction.FROM_CSMS:
+            return
+        if self.state is Registration.ACCEPTED:
+            self._boot_wanted = self._boot_wanted or wanted == "BootNotification"
             return
         if len(self.asked) < len(_TRIGGERED) + 40:  # there are fewer messages; a hostile CSMS may invent some
             self.asked.add(ANYTHING if wanted == "CustomTrigger" else _TRIGGERED.get(wanted, wanted))
@@ -113,7 +127,10 @@ class Boot(Topic):
         self._before = self.state
         if self.state in (Registration.ACCEPTED, Registration.UNKNOWN):
             self.asked.clear()
-        self.state = Registration.UNANSWERED
+        triggered = self._boot_wanted or frame.payload.get("reason") == "Triggered"
+        if self.state is not Registration.ACCEPTED or not triggered:
+            self.state = Registration.UNANSWERED  # a boot that was only asked for ends no acceptance
+        self._boot_wanted = False
         self.payload = frame.payload
         self.connection = self.session
 

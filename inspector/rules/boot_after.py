@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import Direction, OcppVersion
-from inspector.rules.boot import Boot, Registration
+from inspector.rules.boot import RESTART_REASONS, Boot, Registration
 from inspector.rules.configuration_state import ConfigurationState
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.members import elements, integer, member
@@ -52,9 +52,6 @@ _STATUS_2X = (
     '"connectorStatus":"Available","evseId":1,"connectorId":1}]\n< [3,"s",{}]'
 )
 _LOST = 'close {"closed_by":"csms","csms_close_code":1001}\n+ 20s\nopen'
-_RESTART_REASONS = frozenset(
-    "ApplicationReset FirmwareUpdate LocalReset PowerUp RemoteReset ScheduledReset Watchdog".split()
-)
 _INSTALLS = ("Installing", "Installed", "InstallRebooting")
 
 
@@ -199,7 +196,7 @@ class BootAfter(Topic):
             or self._closed is None
             or boot.connection is self.session
             or boot.payload != frame.payload
-            or frame.payload.get("reason") in _RESTART_REASONS
+            or frame.payload.get("reason") in RESTART_REASONS
         ):
             return None
         closed_ns, closer = self._closed

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from inspector.protocol.frames import CallResult
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import Direction, OcppVersion
-from inspector.rules.boot import Boot, Registration
+from inspector.rules.boot import RESTART_REASONS, Boot, Registration
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import (
     ANY_CALL,
@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 
 TOLERANCE_S = 1.0
 """How much sooner than its interval a boot may come: the network took its time for the answer before."""
+BOOT_S = 60.0
+"""A boot that comes later than this after a connection's first CALL is not the one that was due before it: the charge
+point had been accepted before the capture, and has since been reset or changed."""
+RESTART_S = 10.0
+"""No charge point restarts and connects again in less."""
 EARLY_LIMIT = 200
 """CALLs sent too early whose answers are waited for, per session."""
 
@@ -101,6 +106,8 @@ class BootOrder(Topic):
         asked = "BootNotification" in self._boot.asked or frame.payload.get("reason") == "Triggered"
         if first is None or asked or not self.session.from_start:
             return None
+        if frame.mono_ns - first.mono_ns > BOOT_S * 1e9:
+            return None
         return Fault(f"{first.action} is sent before the BootNotification on this connection", frame=first)
 
     @rule(
@@ -142,10 +149,17 @@ class BootOrder(Topic):
     def retry_too_soon(self, frame: Frame) -> Faults:
         boot = self._boot
         left_s = boot.waiting_s(frame.mono_ns)
-        if left_s <= TOLERANCE_S or boot.was_asked("BootNotification"):
+        if left_s <= TOLERANCE_S or boot.was_asked("BootNotification") or self._restarted(frame):
             return None
         status, interval = boot.state.name.title(), boot.interval_s
         return Fault(f"boots again {left_s:.3g} s before the interval of {interval:g} s is over (status {status})")
+
+    def _restarted(self, frame: Frame) -> bool:
+        """Whether a charging station says of a boot on a new connection that it has restarted, which may be so."""
+        if frame.payload.get("reason") not in RESTART_REASONS or self._boot.connection is self.session:
+            return False
+        lost_ns = self._boot.lost_ns
+        return lost_ns is not None and self.session.opened_at.mono_ns - lost_ns >= RESTART_S * 1e9
 
     @rule(
         "boot.while-rejected",

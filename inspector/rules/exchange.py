@@ -35,16 +35,22 @@ if TYPE_CHECKING:
     from inspector.rules.judge import Moment, SessionJudge
 
 SEEN_IDS = 512
+GIVEN_UP_S = 10.0
+"""How long a CALL waits before its sender may have given it up: each chooses its time-out (OCPP-J 4.1.1)."""
+CROSSING_S = 5.0
+"""How long after a slow answer a retry may still come from a sender that had given the answer up."""
 LOOK_BACK = 16
 """How many open CALLs before a CALL are looked at."""
 
+_CROSSING_NS, _GIVEN_UP_NS = int(CROSSING_S * 1e9), int(GIVEN_UP_S * 1e9)
 _HEARTBEAT = '> [2,"1","Heartbeat",{}]'
 _TIME = '< [3,"1",{"currentTime":"2026-01-01T12:00:00Z"}]'
 
 
-type Sent = tuple[int | None, int, bool]
-"""A CALL or SEND that was seen: its content as a number (None once it is answered), the number of its connection,
-and whether it was a SEND. A plain tuple, for one is made for every CALL."""
+type Sent = tuple[int, int, bool, int]
+"""A CALL or SEND that was seen: its content as a number, the number of its connection, whether it was a SEND, and
+until when it may be sent again as it is (monotonic; 0 while no answer has come). A plain tuple, for one is made for
+every CALL."""
 
 
 class SeenIds(Topic):
@@ -53,6 +59,7 @@ class SeenIds(Topic):
     Attributes:
         sent: by direction and id, oldest first.
         connections: how many WebSockets there were.
+        lost_ns: when (monotonic) the last of them ended, if without a close handshake: what was sent then may be lost.
     """
 
     scope = "station"
@@ -60,6 +67,12 @@ class SeenIds(Topic):
     def setup(self) -> None:
         self.sent: dict[Direction, dict[str, Sent]] = {direction: {} for direction in Direction}
         self.connections = 0
+        self.lost_ns: int | None = None
+
+    @track(CLOSED)
+    def closed(self, session: SessionJudge, moment: Moment) -> None:
+        closed = session.facts.get("cp_close_code") is not None and session.facts.get("csms_close_code") is not None
+        self.lost_ns = None if closed else moment.mono_ns
 
     def answers_send(self, answer: Frame) -> bool:
         """Whether a frame answers a SEND of the other side."""
@@ -68,16 +81,22 @@ class SeenIds(Topic):
 
 
 class Exchange(Topic):
-    """The order and pairing of the messages of one WebSocket."""
+    """The order and pairing of the messages of one WebSocket.
+
+    Attributes:
+        troubled_ns: by caller, when (monotonic) a CALL of it was last refused, answered late or given up.
+    """
 
     def setup(self) -> None:
         self._waiting: deque[Frame] = deque(maxlen=OPEN_LIMIT)  # CALLs, oldest first; some may be answered by now
         self._watching = False  # a deadline for the oldest of them is set
+        self._given_up_s = min(GIVEN_UP_S, self.settings.answer_timeout_s)
         self._last_answered: dict[Direction, int] = {}  # by caller: frame number of the latest CALL with an answer
         self._seen = self.session.topic(SeenIds)
         self._seen.connections += 1
         self._connection = self._seen.connections
         self._gap_ns: int | None = None
+        self.troubled_ns: dict[Direction, int] = {}
 
     @track(event("gap"))
     def gap(self, session: SessionJudge, moment: Moment, detail: dict[str, Any]) -> None:
@@ -103,13 +122,13 @@ class Exchange(Topic):
         sent = self._seen.sent[frame.direction]
         earlier = sent.pop(message_id, None)
         digest = hash(frame.raw)
-        sent[message_id] = (digest, self._connection, type(message) is Send)
+        sent[message_id] = (digest, self._connection, type(message) is Send, 0)
         if earlier is None:
             if len(sent) > SEEN_IDS:
                 del sent[next(iter(sent))]
             return None
         shown = repr(message_id[:60])
-        if earlier[0] == digest:
+        if earlier[0] == digest and self._may_be_retry(earlier, frame):
             text = f"the id {shown} again, on the same message: a retry, which may keep its id"
             return Fault(text, "/1", severity=Severity.INFO, key="retry")
         if earlier[1] != self._connection:
@@ -143,7 +162,7 @@ class Exchange(Topic):
             return None
         for pending in islice(reversed(waiting.values()), LOOK_BACK):
             age_s = (frame.mono_ns - pending.mono_ns) / 1e9
-            if pending is frame or age_s >= self.settings.answer_timeout_s or self._retried(pending):
+            if pending is frame or age_s >= self._given_up_s or self._retried(pending):
                 continue
             # What is sent before the answer to a boot is for boot.too-early to tell.
             if pending.action != "BootNotification":
@@ -189,7 +208,7 @@ class Exchange(Topic):
         message_id = frame.message_id
         if self._seen.answers_send(frame) or self._answers_result(frame):
             return None
-        if message_id == "-1" and self.session.version in V2X:
+        if message_id == "-1" and type(frame.message) is CallError and self.session.version in V2X:
             return None  # how 2.x answers a CALL whose id it could not read (part 4 section 4.2.3)
         other = SIDE_NAMES[frame.direction.opposite]
         blind_since = self._blind_since()
@@ -237,12 +256,16 @@ class Exchange(Topic):
         caller = pending.direction
         message_id = pending.message_id
         self._last_answered[caller] = pending.frame_id
+        waited_ns = frame.mono_ns - pending.mono_ns
         sent = self._seen.sent[caller]
-        if message_id in sent:
-            sent[message_id] = (None, self._connection, False)
+        if (known := sent.get(message_id)) is not None:
+            crossing_ns = min(waited_ns // 2, _CROSSING_NS)
+            sent[message_id] = (known[0], self._connection, False, frame.mono_ns + crossing_ns)
         if self._waiting and self._waiting[0] is pending:
             self._waiting.popleft()
-        late_s, allowed_s = (frame.mono_ns - pending.mono_ns) / 1e9, self.settings.answer_timeout_s
+        late_s, allowed_s = waited_ns / 1e9, self.settings.answer_timeout_s
+        if late_s > self._given_up_s or type(frame.message) is CallError:
+            self.troubled_ns[caller] = frame.mono_ns
         if late_s <= allowed_s:
             return None
         return Fault(f"the answer to {pending.action} came after {late_s:.3g} s; {allowed_s:g} s are allowed")
@@ -273,6 +296,7 @@ class Exchange(Topic):
                     self.station.deadline(pending, allowed_s, self.unanswered)
                     break
                 found.append(_unanswered(pending, f"in {allowed_s:g} s"))
+                self.troubled_ns[pending.direction] = moment.mono_ns
             waiting.popleft()
         return found
 
@@ -296,6 +320,14 @@ class Exchange(Topic):
             and moment.mono_ns - pending.mono_ns < allowed_ns  # else rpc.no-answer has said so
             and self._open(pending)
         ]
+
+    def _may_be_retry(self, earlier: Sent, frame: Frame) -> bool:
+        """Whether a message like an earlier one may be that one sent again: its sender may not have got the answer."""
+        until_ns = earlier[3]
+        if not until_ns or frame.mono_ns < until_ns:
+            return True
+        lost_ns = self._seen.lost_ns
+        return earlier[1] != self._connection and lost_ns is not None and lost_ns - until_ns <= _GIVEN_UP_NS
 
     def may_be_unseen(self, answer: Frame) -> bool:
         """Whether what this frame answers may have been sent before the capture began, or in a gap of it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from inspector.protocol.session import Frame
+from inspector.protocol.vocabulary import Direction
 from inspector.rules.boot import Boot, Registration
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import (
@@ -68,6 +69,12 @@ class Heartbeat(Topic):
     def beat(self, frame: Frame) -> None:
         self._beat_ns = frame.mono_ns
 
+    @track(event("ping", "pong"))
+    def control_frame(self, session: SessionJudge, moment: Moment, detail: dict[str, Any]) -> None:
+        """A ping or pong of the charge point stands in for a heartbeat but once a day (OCPP-J 1.6 5.3, 2.x 5.2)."""
+        if detail.get("direction") == Direction.FROM_CHARGE_POINT:
+            session.heard_ns = moment.mono_ns
+
     def _limit_s(self) -> float | None:
         boot = self._boot
         if boot.state is not Registration.ACCEPTED or not boot.heartbeat_s:
@@ -99,7 +106,7 @@ class Heartbeat(Topic):
         catalogue="HB-GAP",
     )
     def silent(self, moment: Moment) -> Faults:
-        """Judge silence: any frame of the charge point stands in for a heartbeat, an answer too (§4.6)."""
+        """Judge silence: any frame of the charge point stands in for a heartbeat, an answer or a ping too (§4.6)."""
         if moment.mono_ns != self._due_ns:
             return None
         self._due_ns = None

@@ -30,6 +30,7 @@ IDENTITY_LENGTH = 48
 FAILED_ATTEMPTS = 4
 """Attempts to connect after a lost connection before their rhythm tells whether it grows."""
 GROWTH = 1.5
+"""How much the delays must differ at least, where each is to be about twice the last."""
 AGREEMENT_S = 5.0
 """How long a CSMS that selects no subprotocol may take to close the connection."""
 DOUBLE_S = 30.0
@@ -171,11 +172,17 @@ class Link(Topic):
         if len(delays) <= FAILED_ATTEMPTS or self._reconnects.told:
             return None
         self._reconnects.told = True
-        first = delays[:FAILED_ATTEMPTS]
-        if max(first[1:]) >= GROWTH * first[0]:
+        first = delays[: FAILED_ATTEMPTS + 1]
+        if max(first) >= GROWTH * min(first) or not self._should_grow(min(first)):
             return None
         told = ", ".join(f"{delay:.3g}" for delay in first)
         return Fault(f"attempts to connect came {told} s after one another; each delay should be about twice the last")
+
+    def _should_grow(self, least_s: float) -> bool:
+        """Whether the delays have to grow visibly, as far as the station has told how it is configured."""
+        repeats = self._configuration.variable_number("OCPPCommCtrlr", "RetryBackOffRepeatTimes")
+        chance_s = self._configuration.variable_number("OCPPCommCtrlr", "RetryBackOffRandomRange")
+        return (repeats is None or repeats >= 2) and (chance_s is None or chance_s < 2 * least_s)
 
     @track(OPENED)
     def opened(self, session: SessionJudge, moment: Moment) -> None:

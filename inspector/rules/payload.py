@@ -6,7 +6,9 @@ import re
 from typing import Any
 
 from inspector.protocol import schemas
+from inspector.protocol.frames import Call
 from inspector.protocol.session import Frame
+from inspector.protocol.vocabulary import OcppVersion
 from inspector.rules.finding import Fault, Severity
 from inspector.rules.rule import ANY_CALL, ANY_RESULT, ANY_SEND, V2X, Faults, Topic, rule
 
@@ -51,7 +53,7 @@ class Payload(Topic):
         place = "/2" if answer else "/3"
         return [
             Fault(
-                f"{fault.text}" + ("" if answer else f" (answer: {schemas.error_code(version, fault.keyword)})"),
+                fault.text + _refusal(frame, version, fault.keyword),
                 place + fault.pointer,
                 key=f"{fault.keyword} {fault.member or ''}",
             )
@@ -105,6 +107,15 @@ class Payload(Topic):
             value = _at(payload, fault.pointer)
             return isinstance(value, str) and len(value) <= self.settings.longer_strings.get(place, 0)
         return False
+
+
+def _refusal(frame: Frame, version: OcppVersion, keyword: str) -> str:
+    """What the receiver should have said to the fault; nothing where it may not: to a SEND, to an answer before 2.1."""
+    if type(frame.message) is Call:
+        return f" (answer: {schemas.error_code(version, keyword)})"
+    if frame.standing is not None and version is OcppVersion.V21:
+        return f" (answer: CALLRESULTERROR {schemas.error_code(version, keyword)})"
+    return ""
 
 
 _INDEX = re.compile(r"/\d+(?=/|$)")

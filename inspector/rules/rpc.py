@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inspector.protocol.frames import CallError, CallResultError, Problem
+from inspector.protocol.frames import Call, CallError, CallResultError, Problem
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import ACTIONS, ACTIONS_FROM, ERROR_CODES, OcppVersion
 from inspector.rules.finding import Fault, Severity, Side
@@ -93,14 +93,15 @@ class Rpc(Topic):
         title="The message type is none of this version",
         severity=Severity.ERROR,
         spec="OCPP-J 1.6 §4.1.3; OCPP 2.x part 4 §4.1.3",
-        remedy="Use 2, 3 and 4; 5 and 6 only in OCPP 2.1. The receiver ignores such a message, or answers a "
-        "2.x one with MessageTypeNotSupported.",
+        remedy="Use 2, 3 and 4; 5 and 6 only in OCPP 2.1. The receiver ignores such a message; in 2.0.1 it answers "
+        "MessageTypeNotSupported.",
         bad='> [7,"1","Heartbeat",{}]',
         good=f'> {_HEARTBEAT}\n< [3,"1",{_TIME}]',
         catalogue="RPC-TYPE",
     )
     def message_type(self, frame: Frame) -> Faults:
-        return [Fault(p.text, p.pointer) for p in _problems(frame, "message-type")]
+        hint = " (answer: MessageTypeNotSupported)" if self.session.version is OcppVersion.V201 else ""
+        return [Fault(p.text + hint, p.pointer) for p in _problems(frame, "message-type")]
 
     @rule(
         "rpc.message-id",
@@ -180,7 +181,8 @@ class Rpc(Topic):
         action = frame.action or ""
         if version is None or action in ACTIONS[version]:
             return None
-        return Fault(f"OCPP {version} has no action {action[:60]!r}{_meant(action, version)}", "/2")
+        hint = " (answer: NotImplemented)" if type(frame.message) is Call else ""
+        return Fault(f"OCPP {version} has no action {action[:60]!r}{_meant(action, version)}{hint}", "/2")
 
     @rule(
         "rpc.wrong-sender",

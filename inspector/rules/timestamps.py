@@ -16,11 +16,14 @@ from typing import Any, NamedTuple
 from inspector.protocol import schemas
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import Direction, OcppVersion
+from inspector.rules.exchange import Exchange
 from inspector.rules.finding import Fault, Severity
-from inspector.rules.rule import ANY_CALL, ANY_RESULT, ANY_SEND, Faults, Topic, rule
+from inspector.rules.rule import ANY_CALL, ANY_RESULT, ANY_SEND, Faults, Topic, call, rule, track
 
 EARLIEST_S = datetime(2010, 1, 1, tzinfo=UTC).timestamp()
 """Before there was OCPP 1.5: a clock that tells such a time was never set."""
+QUEUED_S = 3600.0
+"""How long after the CSMS has refused or not answered a message what waited behind it may still arrive late."""
 ODD_LIMIT = 50
 """Date-times of one frame looked into; the rest of a frame with more faulty ones is not."""
 
@@ -80,6 +83,8 @@ class Timestamps(Topic):
         self._odd: list[_Odd] = []
         self._skew_s = self.settings.clock_skew_s
         self._timed = self.session.facts.get("timed", True)  # False where the frames came without their times
+        self._exchange = self.session.topic(Exchange)
+        self._status_wanted_ns: int | None = None  # when a trigger last asked for a status
 
     @rule(
         "time.format",
@@ -180,10 +185,31 @@ class Timestamps(Topic):
             elif told - now > skew:
                 text = f"{odd.text!r} lies {told - now:.0f} s in the future of its frame"
                 found.append(Fault(text, odd.pointer, key="future"))
-            elif odd.top and now - told > skew and told >= connected:
+            elif odd.top and now - told > skew and told >= connected and not self._delayed(frame):
                 text = f"{odd.text!r} lies {now - told:.0f} s before its frame, though the connection was up"
                 found.append(Fault(text, odd.pointer, key="past"))
         return found
+
+    @track(call("TriggerMessage", "ExtendedTriggerMessage"))
+    def triggered(self, frame: Frame) -> None:
+        if frame.payload.get("requestedMessage") == "StatusNotification":
+            self._status_wanted_ns = frame.mono_ns
+
+    def _delayed(self, frame: Frame) -> bool:
+        """Whether a message may rightly tell of a time long before it.
+
+        While the CSMS refuses messages or leaves them unanswered what follows waits and is sent again (1.6 section
+        3.7.1, E13), and a status that is asked for may keep the time when it was entered.
+        """
+        troubled_ns = self._exchange.troubled_ns.get(frame.direction)
+        if troubled_ns is not None and frame.mono_ns - troubled_ns < QUEUED_S * 1e9:
+            return True
+        wanted_ns = self._status_wanted_ns
+        return (
+            frame.action == "StatusNotification"
+            and wanted_ns is not None
+            and frame.mono_ns - wanted_ns <= self.settings.effect_timeout_s * 1e9
+        )
 
     def _plain(self, places: schemas.DateTimes, payload: dict[str, Any], now: float | None, top: bool) -> bool:
         """Whether every date-time is in the usual form and tells a likely time (given `now`), decided fast."""

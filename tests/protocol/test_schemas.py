@@ -186,7 +186,7 @@ def test_every_fault_of_a_payload_is_told_with_its_place_and_what_belongs_there(
         ("type", "TypeConstraintViolation", "TypeConstraintViolation"),
         ("required", "OccurenceConstraintViolation", "OccurrenceConstraintViolation"),
         ("minItems", "OccurenceConstraintViolation", "OccurrenceConstraintViolation"),
-        ("additionalProperties", "FormationViolation", "FormatViolation"),
+        ("additionalProperties", "FormationViolation", "ProtocolError"),
         ("enum", "PropertyConstraintViolation", "PropertyConstraintViolation"),
         ("maxLength", "PropertyConstraintViolation", "PropertyConstraintViolation"),
     ],
