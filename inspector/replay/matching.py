@@ -25,6 +25,9 @@ VOLATILE: dict[str, frozenset[str]] = {
     "TransactionEvent": frozenset({"value", "timeSpentCharging", "seqNo", "meterValue", "signedMeterData"}),
     "StartTransaction": frozenset({"meterStart"}),
     "StopTransaction": frozenset({"meterStop", "value", "transactionData"}),
+    # Named after the day, as a rule.
+    "GetDiagnostics": frozenset({"fileName"}),
+    "GetLog": frozenset({"filename"}),
     "GetCompositeSchedule": frozenset({"startPeriod", "chargingSchedulePeriod"}),  # counted from the moment of asking
     "*": frozenset({"expiryDate", "cacheExpiryDateTime", "statusInfo", "customData", "offline"}),
 }
