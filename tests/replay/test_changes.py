@@ -159,7 +159,7 @@ def reverse(value: Any) -> Any:
     return [reverse(inner) for inner in value] if isinstance(value, list) else value
 
 
-C16, C201, SMART, FIRMWARE = "charging-1.6", "charging-2.0.1", "smart-charging-1.6", "firmware-update-1.6"
+C16, C201, SMART = "charging-1.6", "charging-2.0.1", "smart-charging-1.6"
 NOW = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 LIMIT = "/3/csChargingProfiles/chargingSchedule/chargingSchedulePeriod/0/limit"
 
@@ -238,7 +238,6 @@ HARMLESS: list[tuple[str, str, Change]] = [
     (CHARGE_POINT, C16, everywhere("timestamp", NOW)),
     (CHARGE_POINT, C16, put("MeterValues", "/3/meterValue/0/sampledValue/0/value", "1125", 2)),
     (CHARGE_POINT, C16, put("StopTransaction", "/3/meterStop", 1618, 2)),
-    (CHARGE_POINT, FIRMWARE, put("GetDiagnostics", "/2/fileName", "diagnostics-2031-01-01.log")),
     (CHARGE_POINT, C201, everywhere("transactionId", "00000000-0000-4000-8000-000000000000")),
     (
         CHARGE_POINT,

@@ -123,6 +123,15 @@ def test_semantic_matching_sees_what_means_something_else(live: str, found: list
     assert differences(ANSWER, live) == found
 
 
+@pytest.mark.parametrize(("action", "member"), [("GetDiagnostics", "fileName"), ("GetLog", "filename")])
+def test_the_name_of_a_log_may_tell_another_day(action: str, member: str) -> None:
+    call = f'[2,"1","{action}",{{}}]'
+    _, one = exchange(call, f'[3,"1",{{"{member}":"diagnostics-2026-01-01.log"}}]')
+    _, other = exchange(call, f'[3,"1",{{"{member}":"diagnostics-2026-01-02.log"}}]')
+    assert compare(one, one.payload, other, Policy()) == []
+    assert len(compare(one, one.payload, other, Policy(mode=STRICT))) == 1
+
+
 def test_strict_matching_also_sees_members_that_were_not_recorded() -> None:
     live = '[3,"1",{"transactionId":7,"idTagInfo":{"status":"Accepted","expiryDate":"2026-02-01T12:00:00Z","x":1}}]'
     assert differences(ANSWER, live, Policy(STRICT)) == [("absent", "/2/idTagInfo/x")]
