@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,14 +13,15 @@ import click
 
 from inspector.errors import UnusableFile, UserMistake
 
-FORMATS = ("trace", "raw")
+STYLES = ("trace", "har", "csv", "raw")
 
 
 @click.command(
     epilog="""\b
 Examples:
   chargesentinel export traffic.db -o traffic.jsonl
-  chargesentinel export traffic.db --session 3 --format raw
+  chargesentinel export traffic.db --format har -o traffic.har
+  chargesentinel export traffic.db --session 3 --format raw | less
 """
 )
 @click.argument("file", type=click.Path(path_type=Path))
@@ -26,39 +29,62 @@ Examples:
 @click.option(
     "--format",
     "style",
-    type=click.Choice(FORMATS),
+    type=click.Choice(STYLES),
     default="trace",
     show_default=True,
-    help="Open OCPP Trace v1.1 (JSONL), or the bare frames, one a line.",
+    help="Open OCPP Trace v1.1 (JSONL); a HAR file as browsers write it; CSV; or the bare frames, one a line.",
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="A file; else standard output.")
 def export(file: Path, sessions: tuple[int, ...], style: str, output: Path | None) -> None:
-    """Write recorded sessions as files that other tools read."""
-    from contextlib import closing
+    """Write recorded sessions as files that other tools read.
 
+    The recording may still be growing. An output file appears when it is whole, and replaces one of its name.
+    Traces and HAR files can be imported again without loss; docs/formats.md tells what goes where.
+    """
     from inspector.formats import exports
+    from inspector.formats.atomic import replaced
+    from inspector.recorder.rereading import readable
     from inspector.store.opening import open_recording
 
-    with closing(open_recording(file)) as connection:
+    with closing(open_recording(file)) as connection, readable(file):
         known = exports.session_ids(connection)
         for wanted in sessions:
             if wanted not in known:
                 raise UserMistake(f"{file}: there is no session {wanted}; it has {_some(known)}")
-        lines = exports.lines(connection, list(sessions) or known, style)
+        chosen = list(dict.fromkeys(sessions)) or None
+        total = _frames(connection, chosen)
+        pieces = exports.lines(connection, chosen, style)
         if output is None:
-            _write(lines, sys.stdout.buffer)
+            _write(_watched(pieces, total, not sys.stdout.isatty()), sys.stdout.buffer)
             return
-        try:
-            with output.open("wb") as target:
-                _write(lines, target)
-        except OSError as error:
-            raise UnusableFile(output, f"cannot be written ({(error.strerror or str(error)).lower()})") from error
+        if output.exists() and file.samefile(output):
+            raise UnusableFile(output, "the recording itself", "name another file to write to")
+        with replaced(output) as target:
+            _write(_watched(pieces, total, True), target)
 
 
-def _write(lines: Iterator[bytes], target: BinaryIO) -> None:
-    for line in lines:
-        target.write(line)
+def _write(pieces: Iterable[bytes], target: BinaryIO) -> None:
+    for piece in pieces:
+        target.write(piece)
     target.flush()
+
+
+def _watched(pieces: Iterator[bytes], total: int, shown: bool) -> Iterator[bytes]:
+    """The same with a bar on a terminal, for what takes a while."""
+    from inspector.cli.progress import bar
+
+    with bar(shown and total > 20_000) as progress:
+        task = progress.add_task("exporting", total=total)
+        for number, piece in enumerate(pieces):
+            if number % 1000 == 0:
+                progress.update(task, completed=min(number, total))
+            yield piece
+
+
+def _frames(connection: sqlite3.Connection, sessions: list[int] | None) -> int:
+    where = "" if sessions is None else f"WHERE id IN ({', '.join(map(str, sessions))})"
+    count: int = connection.execute(f"SELECT coalesce(sum(frame_count), 0) FROM sessions {where}").fetchone()[0]
+    return count
 
 
 def _some(known: list[int]) -> str:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from inspector.errors import UserMistake
 from inspector.protocol.vocabulary import OcppVersion
+
+if TYPE_CHECKING:
+    from inspector.formats.reading import Reading
+
+KINDS = ("recording", "trace", "har", "mitmproxy", "log", "raw")
 
 
 @click.command(
@@ -16,12 +23,17 @@ from inspector.protocol.vocabulary import OcppVersion
     epilog="""\b
 Examples:
   chargesentinel import recordings/*.jsonl --db traffic.db
-  chargesentinel import frames.txt --db traffic.db --ocpp 1.6
+  chargesentinel import steve.log steve-2026-01-01.log.gz --db traffic.db
+  chargesentinel import frames.txt --db traffic.db --ocpp 1.6 --charge-point CP1
 """,
 )
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option("--db", "path", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The recording.")
+@click.option(
+    "--format", "kind", type=click.Choice(KINDS), help="What the inputs are; else each is told by its content."
+)
 @click.option("--ocpp", type=click.Choice([v.value for v in OcppVersion]), help="The version of inputs that tell none.")
+@click.option("--charge-point", metavar="ID", help="The charge point of inputs that tell none.")
 @click.option(
     "--rules",
     "rules_file",
@@ -36,16 +48,24 @@ Examples:
     help="What is starred out before a frame is stored: credentials, or nothing.",
 )
 def import_recordings(
-    inputs: tuple[str, ...], path: Path, ocpp: str | None, rules_file: Path | None, redact: str
-) -> None:
-    """Judge and store Open OCPP Traces (JSONL), raw frames (one a line) and other recordings.
+    inputs: tuple[str, ...],
+    path: Path,
+    kind: str | None,
+    ocpp: str | None,
+    charge_point: str | None,
+    rules_file: Path | None,
+    redact: str,
+) -> int:
+    """Judge and store what other tools have captured.
 
-    They go through the same judge and the same writer as live traffic. `-` is standard input.
+    Open OCPP Traces (JSONL), HAR files with WebSockets, mitmproxy's flow files, the logs of SteVe, of the Python
+    package ocpp, of EVerest, lines of time, direction and frame, raw frames (one a line), and recordings. They go
+    through the same judge and the same writer as live traffic. `-` is standard input; gzip is unpacked.
+
+    Exit code 1 when something in them could not be understood; it is named, and the rest is stored.
     """
-    from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
     from inspector.formats.inputs import open_input
+    from inspector.formats.reading import Reading
     from inspector.recorder.importing import store, writer_arguments
     from inspector.recorder.redaction import Redaction
     from inspector.rules.settings import DEFAULTS, load
@@ -53,23 +73,66 @@ def import_recordings(
 
     settings = load(rules_file) if rules_file else DEFAULTS
     version = OcppVersion(ocpp) if ocpp else None
-    sources = [open_input(name, version) for name in inputs]
-    writer = Writer(**writer_arguments(path, "chargesentinel import", list(inputs)))
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    readings = [Reading("standard input" if name == "-" else name, strict=False) for name in inputs]
 
-        def every() -> Iterator[Any]:
-            for source, (name, steps) in enumerate(zip(inputs, sources, strict=True)):
-                task = progress.add_task(name, total=None)
-                yield from _counted(steps, source, lambda n, task=task: progress.update(task, completed=n))
+    def every() -> Generator[Any]:
+        for number, (name, reading) in enumerate(zip(inputs, readings, strict=True)):
+            steps = open_input(name, version, kind=kind, charge_point=charge_point, reading=reading)
+            yield from _watched(steps, number, reading)
 
-        summary = store(every(), writer, settings, Redaction(enabled=redact != "none"))
+    records = every()
+    try:
+        first = next(records, None)  # so that what cannot be read makes no database
+        if first is None:
+            _report(readings)
+            raise UserMistake(f"nothing to import: {_nothing(readings)}")
+        writer = Writer(**writer_arguments(path, "chargesentinel import", list(inputs)))
+        summary = store(_again(first, records), writer, settings, Redaction(enabled=redact != "none"))
+    finally:
+        records.close()
+    _report(readings)
     click.echo(f"imported into {path}: {summary}")
+    return int(any(reading.missed for reading in readings))
 
 
-def _counted(steps: Iterable[tuple[Any, Any]], source: int, tell: Any) -> Iterator[Any]:
-    """The records of one of several sources, whose links must not meet those of another."""
-    for number, (record, _) in enumerate(steps, 1):
-        if number % 1000 == 0:
-            tell(number)
-        yield (record[0], record[1] and (source << 40) + record[1], *record[2:])
+def _again(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
+    yield first
+    yield from rest
+
+
+def _watched(steps: Iterator[tuple[Any, Any]], source: int, reading: Reading) -> Iterator[Any]:
+    """The records of one of several sources, whose links must not meet those of another, with a bar on a terminal."""
+    from inspector.cli.progress import bar
+
+    with bar() as progress:
+        task = progress.add_task(reading.source, total=reading.size)
+        base = source << 40
+        for number, (record, _) in enumerate(steps):
+            if number % 2000 == 0:
+                progress.update(task, completed=reading.position())
+            yield (record[0], record[1] and base + record[1], *record[2:])
+
+
+def _report(readings: list[Reading]) -> None:
+    """What was not understood, to standard error: how much, the first few, and why."""
+    for reading in readings:
+        for missed in reading.first:
+            click.echo(_line(str(missed)), err=True)
+        if reading.missed:
+            more = reading.missed - len(reading.first)
+            rest = f"; {more:,} more like these" if more else ""
+            click.echo(_line(f"{reading.source}: {reading.missed:,} not understood{rest}"), err=True)
+
+
+def _nothing(readings: list[Reading]) -> str:
+    said = []
+    for reading in readings:
+        passed = f" ({reading.passed_over:,} passed over)" if reading.passed_over else ""
+        missed = f" ({reading.missed:,} not understood)" if reading.missed else ""
+        said.append(f"{reading.source} has no OCPP frame{passed}{missed}")
+    return _line(", ".join(said))
+
+
+def _line(text: str) -> str:
+    """One line: names and reasons may hold what a stranger wrote."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", "?", text)

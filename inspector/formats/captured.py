@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from inspector.errors import UserMistake
 from inspector.protocol.frames import Call, CallResultError, Malformed, Send, parse
 from inspector.protocol.vocabulary import ACTIONS_FROM, SUBPROTOCOLS, Direction, OcppVersion
 from inspector.recorder import records
 from inspector.recorder.records import LinkFacts, Record
-
-
-class Unreadable(UserMistake):
-    """An input cannot be understood; says where (file and line) and why."""
-
-    def __init__(self, source: str, line: int | None, why: str) -> None:
-        self.source, self.line, self.why = source, line, why
-        super().__init__(source, line, why)
-
-    def __str__(self) -> str:
-        return f"{self.source}{f', line {self.line}' if self.line else ''}: {self.why}"
 
 
 class Captured(NamedTuple):
@@ -35,6 +24,8 @@ class Captured(NamedTuple):
         session: what tells the sessions of one charge point apart in this input.
         binary: whether it was a binary message.
         line: where it stands in the input, from 1.
+        meta: what the input tells beside the frame.
+        notes: as of `records.frame`.
     """
 
     raw: bytes
@@ -47,6 +38,7 @@ class Captured(NamedTuple):
     binary: bool = False
     line: int = 0
     meta: Meta | None = None
+    notes: dict[str, Any] | None = None
 
 
 class Meta(NamedTuple):
@@ -62,8 +54,13 @@ class Meta(NamedTuple):
     placeholder: bool = False  # the record stands for a session without frames
 
 
+_FINER = re.compile(r"[.,]\d{6}(\d+)")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LARGEST_NS = 2**63 - 1
+"""What SQLite has room for; in nanoseconds, the year 2262."""
 _UNTIMED_STEP_NS = 1_000_000
+_REMEMBERED_CALLS = 10_000
+"""CALLs whose answers can still be told from their id, where nothing else says who sent them."""
 
 
 def nanoseconds(text: str) -> int:
@@ -74,7 +71,12 @@ def nanoseconds(text: str) -> int:
     """
     at = datetime.fromisoformat(text)
     since = (at if at.tzinfo else at.replace(tzinfo=UTC)) - _EPOCH
-    return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1000
+    whole = ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1000
+    if len(text) > 26 and (finer := _FINER.search(text)):  # datetime ends at microseconds
+        whole += int(finer[1].ljust(3, "0")[:3])
+    if abs(whole) > LARGEST_NS:
+        raise ValueError("beyond the year 2262")
+    return whole
 
 
 def version_named(text: str | None) -> OcppVersion | None:
@@ -83,7 +85,9 @@ def version_named(text: str | None) -> OcppVersion | None:
     return SUBPROTOCOLS.get(f"ocpp{'2.0.1' if plain == '2.0' else plain}")
 
 
-def to_records(frames: Iterable[Captured], ocpp: OcppVersion | None = None) -> Iterator[tuple[Record, Captured | None]]:
+def to_records(
+    frames: Iterable[Captured], ocpp: OcppVersion | None = None, charge_point: str | None = None
+) -> Iterator[tuple[Record, Captured | None]]:
     """Records for the recorder, with the captured frame each frame record came from (None for open and close).
 
     A session begins with the first frame of its charge point and ends with its last. Its capture counts as
@@ -92,6 +96,7 @@ def to_records(frames: Iterable[Captured], ocpp: OcppVersion | None = None) -> I
     Args:
         frames: in the order of the input.
         ocpp: the version of frames that do not tell theirs.
+        charge_point: the id of the charge point of frames that do not tell theirs.
     """
     links: dict[tuple[str | None, str], _Link] = {}
     count = 0
@@ -102,7 +107,7 @@ def to_records(frames: Iterable[Captured], ocpp: OcppVersion | None = None) -> I
         if link is None:
             count += 1
             link = links[key] = _Link(count)
-            opened = meta.opened or records.opened(0, *link.stamp(captured, last), _facts(captured, ocpp))
+            opened = meta.opened or records.opened(0, *link.stamp(captured, last), _facts(captured, ocpp, charge_point))
             yield _numbered(opened, link), None
         for record in meta.before:
             yield _numbered(record, link), captured if record[0] == records.FRAME else None
@@ -110,7 +115,10 @@ def to_records(frames: Iterable[Captured], ocpp: OcppVersion | None = None) -> I
         from_charge_point = link.direction(captured, ocpp) is Direction.FROM_CHARGE_POINT
         opcode = records.BINARY if captured.binary else records.TEXT
         if not meta.placeholder:
-            yield records.frame(link.number, *stamps, from_charge_point, opcode, captured.raw), captured
+            yield (
+                records.frame(link.number, *stamps, from_charge_point, opcode, captured.raw, captured.notes),
+                captured,
+            )
         for record in meta.after:
             yield _numbered(record, link), captured if record[0] == records.FRAME else None
         if meta.closed:
@@ -124,11 +132,11 @@ def _numbered(record: Record, link: _Link) -> Record:
     return (record[0], link.number, *record[2:])
 
 
-def _facts(captured: Captured, ocpp: OcppVersion | None) -> LinkFacts:
+def _facts(captured: Captured, ocpp: OcppVersion | None, charge_point: str | None) -> LinkFacts:
     version = captured.ocpp_version or ocpp
     message = parse(captured.raw, version)
     facts: LinkFacts = {
-        "charge_point_id": captured.charge_point_id or "",
+        "charge_point_id": captured.charge_point_id or charge_point or "",
         "from_start": isinstance(message, Call) and message.action == "BootNotification",
         "timed": captured.ts_ns is not None,
     }
@@ -159,11 +167,24 @@ class _Link:
         if isinstance(message, Call | Send):
             direction = _sender(message.action, captured.ocpp_version or ocpp)
             self._callers[message.message_id] = direction
+            if len(self._callers) > _REMEMBERED_CALLS:
+                del self._callers[next(iter(self._callers))]
             return direction
         if isinstance(message, Malformed) and message.action:
             return _sender(message.action, captured.ocpp_version or ocpp)
         caller = self._callers.get(message.message_id or "", Direction.FROM_CHARGE_POINT)
         return caller if isinstance(message, CallResultError) else caller.opposite
+
+
+def sender(action: str) -> Direction | None:
+    """Who alone may send an action, in any version; None where both may, or nobody."""
+    senders = {
+        direction
+        for by_direction in ACTIONS_FROM.values()
+        for direction, actions in by_direction.items()
+        if action in actions
+    }
+    return senders.pop() if len(senders) == 1 else None
 
 
 def _sender(action: str, version: OcppVersion | None) -> Direction:

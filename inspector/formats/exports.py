@@ -1,14 +1,16 @@
-"""Sessions of a recording in the formats it can leave in; reads the database, writes lines."""
+"""Sessions of a recording in the formats it can leave in; reads the database, writes bytes."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from inspector.formats import trace_writing
-from inspector.recorder.records import FRAME
-from inspector.recorder.rereading import reread
+from inspector.formats import csv_writing, har_writing, trace_writing
+from inspector.formats.stored import stored
+from inspector.recorder.rereading import frames
+
+STYLES = ("trace", "har", "csv", "raw")
 
 
 def session_ids(connection: sqlite3.Connection) -> list[int]:
@@ -16,26 +18,33 @@ def session_ids(connection: sqlite3.Connection) -> list[int]:
     return [row[0] for row in connection.execute("SELECT id FROM sessions ORDER BY id")]
 
 
-def lines(connection: sqlite3.Connection, sessions: list[int], style: str) -> Iterator[bytes]:
-    """The lines of these sessions, one session after the other, each line with its newline.
+def lines(connection: sqlite3.Connection, sessions: Sequence[int] | None, style: str) -> Iterator[bytes]:
+    """The file in pieces, about one for each frame.
+
+    Frames leave in the order they were stored, but for HAR, which has one session after the other.
 
     Args:
         connection: to a recording; its rows become `sqlite3.Row`.
-        sessions: ids.
-        style: "trace" or "raw".
+        sessions: ids; None for all.
+        style: one of STYLES.
     """
     connection.row_factory = sqlite3.Row
-    marks = ", ".join("?" * len(sessions))
-    names = {
-        row["id"]: row["charge_point_id"]
-        for row in connection.execute(f"SELECT id, charge_point_id FROM sessions WHERE id IN ({marks})", sessions)
-    }
+    # These are numbers of ours; as parameters they would end at SQLite's limit.
+    where = "1" if sessions is None else f"sessions.id IN ({', '.join(str(int(number)) for number in sessions)})"
+    if style == "trace":
+        yield from trace_writing.write(stored(connection, sessions), _labels(connection, where))
+    elif style == "har":
+        chosen = session_ids(connection) if sessions is None else sessions
+        yield from har_writing.write(stored(connection, [session]) for session in chosen)
+    elif style == "csv":
+        yield from csv_writing.write(connection, where)
+    else:
+        for record, _ in frames(connection, where):
+            yield record[6].replace(b"\n", b" ").replace(b"\r", b" ") + b"\n"
+
+
+def _labels(connection: sqlite3.Connection, where: str) -> dict[int, str]:
+    """By session id, its number, where a charge point has several sessions: their frames bear the same name."""
+    names = dict(connection.execute(f"SELECT id, charge_point_id FROM sessions WHERE {where}").fetchall())
     several = Counter(names.values())
-    for session in sessions:
-        steps = (record for record, _ in reread(connection, session_id=session))
-        if style == "trace":
-            yield from trace_writing.write(steps, str(session) if several[names[session]] > 1 else "")
-        else:
-            for record in steps:
-                if record[0] == FRAME:
-                    yield record[6].replace(b"\n", b" ") + b"\n"
+    return {session: str(session) for session, name in names.items() if several[name] > 1}

@@ -1,15 +1,22 @@
-"""Opens whatever a command is given: tells a recording, a trace and raw lines apart by their first bytes."""
+"""Opens whatever a command is given and tells by its content what it is; reads no format itself."""
 
 from __future__ import annotations
 
+import gzip
+import os
+import shutil
+import stat
 import sys
-from collections.abc import Iterable, Iterator
-from itertools import chain
+import tempfile
+from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from inspector.errors import UnusableFile
-from inspector.formats import lines, trace
+from inspector.formats import flows, har, lines, logs, trace
 from inspector.formats.captured import Captured, to_records
+from inspector.formats.reading import Reading, Unreadable
 from inspector.protocol.vocabulary import OcppVersion
 from inspector.recorder.records import Record
 from inspector.recorder.rereading import read
@@ -17,45 +24,157 @@ from inspector.recorder.rereading import read
 LINE_LIMIT = 64 * 1024 * 1024
 """Bytes of one line; a longer one is refused rather than read into memory."""
 
+KINDS = ("recording", "trace", "har", "mitmproxy", "log", "raw")
+_LOOKED_AT = 200
+"""Lines that are looked at to tell logs and raw frames apart; a log may begin with anything."""
+_HEAD = 64 * 1024
 
-def open_input(name: str, ocpp: OcppVersion | None = None) -> Iterator[tuple[Record, Captured | None]]:
-    """The records of a file, or of standard input for `-`.
+type Steps = Iterator[tuple[Record, Captured | None]]
+
+
+def open_input(
+    name: str,
+    ocpp: OcppVersion | None = None,
+    *,
+    kind: str | None = None,
+    charge_point: str | None = None,
+    reading: Reading | None = None,
+) -> Steps:
+    """The records of a file, or of standard input for `-`; one that was packed by gzip is unpacked on the way.
 
     Args:
-        name: a recording (SQLite), an Open OCPP Trace (JSONL) or raw frames, one a line.
+        name: a recording (SQLite), an Open OCPP Trace (JSONL), a HAR file, mitmproxy's flows, a log, or raw frames,
+            one a line.
         ocpp: the version of frames whose input does not tell it.
+        kind: one of KINDS; None tells it by the content.
+        charge_point: the id of frames whose input tells none.
+        reading: is told how far it got, and what could not be understood; without one that is an error.
 
     Raises:
         UnusableFile: it cannot be opened.
-        Unreadable: a line of it cannot be understood; raised while reading.
+        Unreadable: it, or a line of it, cannot be understood; raised while reading, too.
     """
+    reading = reading or Reading("standard input" if name == "-" else name)
+    file = _opened(name, reading)
+    first = _first_lines(file, reading)
+    kind = reading.kind = kind or _kind_of(first, file, reading)
+    if kind == "recording":
+        file.close()
+        if name == "-":
+            raise UnusableFile(reading.source, "a recording", "name its file, a database cannot be read from a pipe")
+        return ((record, Captured(record[6], line=row_id) if row_id else None) for record, row_id in read(Path(name)))
+    if kind in ("har", "mitmproxy"):
+        whole = _seekable(file, first)
+        reading.position = whole.tell
+        frames = (har if kind == "har" else flows).read(whole, reading)
+    else:
+        by_line: Callable[[Iterator[bytes], Reading], Iterator[Captured]]
+        by_line = {"trace": trace.read, "log": logs.read, "raw": lines.read}[kind]
+        frames = by_line(_lines(file, first, reading), reading)
+    return to_records(frames, ocpp, charge_point)
+
+
+def _opened(name: str, reading: Reading) -> BinaryIO:
     if name == "-":
-        return to_records(_captured(_limited(sys.stdin.buffer, "standard input"), "standard input"), ocpp)
+        return cast(BinaryIO, sys.stdin.buffer)
     path = Path(name)
     if path.is_dir():
         raise UnusableFile(path, "is a folder", "name the files in it")
     try:
         file = path.open("rb")
-    except OSError as error:
-        raise UnusableFile(path, (error.strerror or str(error)).lower()) from error
-    if file.read(16) == b"SQLite format 3\0":
-        file.close()
-        return ((record, Captured(record[6], line=row_id) if row_id else None) for record, row_id in read(path))
-    file.seek(0)
-    return to_records(_captured(_limited(file, name), name), ocpp)
+    except (OSError, ValueError) as error:
+        raise UnusableFile(path, (getattr(error, "strerror", None) or str(error)).lower()) from error
+    status = os.fstat(file.fileno())
+    if not stat.S_ISREG(status.st_mode):
+        return file
+    reading.size, reading.position = status.st_size, file.tell
+    if file.peek(2)[:2] == b"\x1f\x8b":
+        return cast(BinaryIO, gzip.open(file))
+    return file
 
 
-def _limited(stream: Iterable[bytes], source: str) -> Iterator[bytes]:
-    readline = stream.readline  # type: ignore[attr-defined]
-    while line := readline(LINE_LIMIT):
+def _first_lines(file: BinaryIO, reading: Reading) -> list[bytes]:
+    """The first line that is not blank, or the beginning of it, and the blank ones before it."""
+    first: list[bytes] = []
+    while not first or not first[-1].strip():
+        line = _read(lambda: file.readline(_HEAD), reading)
+        if not line:
+            break
+        first.append(line)
+    if first:
+        first[0] = first[0].removeprefix(b"\xef\xbb\xbf")
+    return first
+
+
+def _kind_of(first: list[bytes], file: BinaryIO, reading: Reading) -> str:
+    """What the input is; adds to `first` the lines that it had to look at."""
+    head = first[-1].lstrip() if first else b""
+    if first and first[0].startswith(b"SQLite format 3\0"):
+        return "recording"
+    if flows.looks_like_flows(head):
+        return "mitmproxy"
+    if trace.looks_like_trace(head):
+        return "trace"
+    more = islice(iter(lambda: _read(lambda: file.readline(_HEAD), reading), b""), _LOOKED_AT)
+    if head.startswith(b"{"):
+        # Browsers write the file over many lines, mitmproxy in one.
+        start = head
+        while b'"log"' not in start and len(start) < 1000 and (line := next(more, b"")):
+            first.append(line)
+            start += line
+        if b'"log"' in start[:1000]:
+            return "har"
+    first.extend(more)
+    if any(logs.looks_like_log(line) for line in first):
+        return "log"
+    if any(lines.looks_like_frame(line) for line in first):
+        return "raw"
+    if not any(line.strip() for line in first):
+        return "raw"
+    what = "no recording, trace, HAR file, flow file of mitmproxy, log with OCPP frames, or list of frames"
+    raise Unreadable(reading.source, None, f"{what}; force one with --format")
+
+
+def _lines(file: BinaryIO, first: list[bytes], reading: Reading) -> Iterator[bytes]:
+    """All lines, those that were looked at included; a piece of a long one is completed."""
+    for number, piece in enumerate(first, 1):
+        if number == len(first) and not piece.endswith(b"\n"):
+            yield _whole(piece, file, reading)
+        elif piece.endswith(b"\n"):
+            yield piece
+        else:
+            first[number] = piece + first[number]
+    while line := _read(lambda: file.readline(LINE_LIMIT), reading):
         if len(line) == LINE_LIMIT:
-            raise UnusableFile(source, f"a line is longer than {LINE_LIMIT // 1024 // 1024} MiB")
+            raise _too_long(reading)
         yield line
 
 
-def _captured(raw_lines: Iterator[bytes], source: str) -> Iterator[Captured]:
-    first = next(raw_lines, None)
-    if first is None:
-        return iter(())
-    every = chain([first.removeprefix(b"\xef\xbb\xbf")], raw_lines)
-    return trace.read(every, source) if trace.looks_like_trace(first) else lines.read(every)
+def _whole(piece: bytes, file: BinaryIO, reading: Reading) -> bytes:
+    line = piece + _read(lambda: file.readline(LINE_LIMIT), reading)
+    if len(line) >= LINE_LIMIT:
+        raise _too_long(reading)
+    return line
+
+
+def _too_long(reading: Reading) -> UnusableFile:
+    return UnusableFile(reading.source, f"a line is longer than {LINE_LIMIT // 1024 // 1024} MiB")
+
+
+def _read(what: Callable[[], bytes], reading: Reading) -> bytes:
+    try:
+        return what()
+    except (OSError, EOFError) as error:  # a broken disk, or a broken gzip file
+        raise UnusableFile(reading.source, f"cannot be read ({error})") from error
+
+
+def _seekable(file: BinaryIO, first: list[bytes]) -> BinaryIO:
+    """The same file from its beginning; what comes from a pipe is put on disk for it."""
+    if file.seekable():
+        file.seek(0)
+        return file
+    copy = tempfile.TemporaryFile()  # noqa: SIM115 - whoever reads it lets go of it
+    copy.writelines(first)
+    shutil.copyfileobj(file, copy, 1024 * 1024)
+    copy.seek(0)
+    return cast(BinaryIO, copy)

@@ -11,11 +11,15 @@ from typing import Any
 import orjson
 
 from inspector.formats import trace_meta
-from inspector.formats.captured import Captured, Unreadable, nanoseconds, version_named
-from inspector.protocol.vocabulary import Direction
+from inspector.formats.captured import Captured, Meta, nanoseconds, version_named
+from inspector.formats.reading import Reading
+from inspector.formats.trace_spelling import SPELLING, spelling
+from inspector.protocol.vocabulary import Direction, OcppVersion
+from inspector.recorder import records
 
 _DIRECTIONS = {direction.value: direction for direction in Direction}
 _TYPES = {"CALL": 2, "CALLRESULT": 3, "CALLERROR": 4}
+_MEMBERS = ("chargePointId", "ocppVersion", "messageId", "action", "raw")
 
 
 def looks_like_trace(line: bytes) -> bool:
@@ -23,67 +27,87 @@ def looks_like_trace(line: bytes) -> bool:
     return line.lstrip()[:1] == b"{" and b'"schemaVersion"' in line
 
 
-def read(lines: Iterable[bytes], source: str) -> Iterator[Captured]:
-    """The frames of a trace.
-
-    Raises:
-        Unreadable: a line is no record of the format.
-    """
+def read(lines: Iterable[bytes], reading: Reading) -> Iterator[Captured]:
+    """The frames of a trace; a line that is no record of the format is missed."""
+    versions: dict[Any, OcppVersion | None] = {}
+    spellings: dict[tuple[str | None, str], dict[str, Any]] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
-            record = orjson.loads(line)
-        except ValueError as error:
-            raise Unreadable(source, number, f"not JSON ({error})") from error
-        if not isinstance(record, dict):
-            raise Unreadable(source, number, "a trace record is an object")
-        version = str(record.get("schemaVersion", ""))
-        if version.partition(".")[0] != "1":
-            raise Unreadable(source, number, f"schemaVersion {version[:20]!r}; this program reads version 1")
-        if record.get("transport") == "soap":
-            raise Unreadable(source, number, "an OCPP-S (SOAP) record; this program reads OCPP-J")
-        direction = _DIRECTIONS.get(str(record.get("direction")))
-        if direction is None:
-            raise Unreadable(source, number, "direction is neither cp-to-csms nor csms-to-cp")
-        meta = record.get("meta")
-        yield Captured(
-            raw=_raw(record, source, number),
-            direction=direction,
-            charge_point_id=_text(record.get("chargePointId")),
-            ocpp_version=version_named(_text(record.get("ocppVersion"))),
+            record, ts_ns = _record(line)
+            raw = _raw(record)
+            told = trace_meta.read(record.get("meta"), ts_ns)
+        except (_NoRecord, trace_meta.NotOurs) as why:
+            reading.miss(number, str(why))
+            continue
+        named = record.get("ocppVersion")
+        if named not in versions:
+            versions[named] = version_named(named)
+        captured = Captured(
+            raw=raw,
+            direction=_DIRECTIONS[record["direction"]],
+            charge_point_id=record.get("chargePointId"),
+            ocpp_version=versions[named],
             line=number,
-            **trace_meta.read(meta, _time(record, source, number), source, number),
+            **told,
         )
+        own = spelling(record, captured.ocpp_version)
+        key = (captured.charge_point_id, captured.session)
+        if own != spellings.get(key, {}) and not (captured.meta and captured.meta.placeholder):
+            spellings[key] = own
+            meta = captured.meta or Meta()
+            event = records.event(0, ts_ns, captured.mono_ns or ts_ns, SPELLING, own)
+            captured = captured._replace(meta=meta._replace(before=(*meta.before, event)))
+        yield captured
 
 
-def _time(record: dict[str, Any], source: str, number: int) -> int:
+class _NoRecord(ValueError):
+    """A line is no record of the format; says why."""
+
+
+def _record(line: bytes) -> tuple[dict[str, Any], int]:
+    """A line of a trace, its members of the types that the schema demands, and its time."""
     try:
-        return nanoseconds(record["timestamp"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise Unreadable(source, number, "timestamp is no RFC 3339 time") from error
+        record = orjson.loads(line)
+    except ValueError as error:
+        raise _NoRecord(f"not JSON ({error})") from error
+    if not isinstance(record, dict):
+        raise _NoRecord("a trace record is an object")
+    version = record.get("schemaVersion")
+    if not isinstance(version, str) or version.partition(".")[0] != "1":
+        raise _NoRecord(f"schemaVersion {str(version)[:20]!r}; this program reads version 1")
+    if record.get("transport") == "soap":
+        raise _NoRecord("an OCPP-S (SOAP) record; this program reads OCPP-J")
+    if record.get("direction") not in _DIRECTIONS:
+        raise _NoRecord("direction is neither cp-to-csms nor csms-to-cp")
+    for name in _MEMBERS:
+        if not isinstance(record.get(name, ""), str):
+            raise _NoRecord(f"{name} is no string")
+    if record.get("messageType") not in _TYPES:
+        raise _NoRecord("messageType is none of CALL, CALLRESULT, CALLERROR")
+    if record["messageType"] == "CALLERROR" and not isinstance(record.get("error"), dict):
+        raise _NoRecord("a CALLERROR record without its error")
+    try:
+        return record, nanoseconds(record["timestamp"])
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise _NoRecord("timestamp is no RFC 3339 time") from error
 
 
-def _raw(record: dict[str, Any], source: str, number: int) -> bytes:
+def _raw(record: dict[str, Any]) -> bytes:
     """The verbatim frame; where the record has none, the frame its members describe."""
     raw = record.get("raw")
-    if isinstance(raw, str):
-        return raw.encode()
-    kind = _TYPES.get(str(record.get("messageType")))
-    message_id = record.get("messageId")
-    if kind == 2:
-        frame = [2, message_id, record.get("action"), record.get("payload", {})]
-    elif kind == 3:
-        frame = [3, message_id, record.get("payload", {})]
-    elif kind == 4:
-        error = record.get("error")
-        if not isinstance(error, dict):
-            raise Unreadable(source, number, "a CALLERROR record without its error")
-        frame = [4, message_id, error.get("code", ""), error.get("description", ""), error.get("details", {})]
+    if raw is not None:
+        return bytes(raw, "utf-8")
+    kind = _TYPES[record["messageType"]]
+    frame: list[Any] = [kind, record.get("messageId")]
+    if kind == 4:
+        error = record["error"]
+        frame += [error.get("code", ""), error.get("description", ""), error.get("details", {})]
     else:
-        raise Unreadable(source, number, "messageType is none of CALL, CALLRESULT, CALLERROR")
-    return orjson.dumps(frame)
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
+        frame += [record.get("action")] if kind == 2 else []
+        frame += [record.get("payload", {})]
+    try:
+        return orjson.dumps(frame)
+    except TypeError as error:
+        raise _NoRecord("its payload is nested too deeply") from error

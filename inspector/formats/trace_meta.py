@@ -3,7 +3,7 @@
 `meta.chargesentinel` holds, each only where there is something to say: `ts_ns` and `mono_ns` (as strings: JSON
 numbers of many readers end at 2^53), `session`, `opened`, `before`, `after`, `closed`. `before` and `after` are
 events, and frames that a trace cannot hold (malformed, binary, SEND, CALLRESULTERROR). Any other `meta` is kept
-as an event of kind `meta`.
+as an event of kind `meta` before its frame.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from inspector.formats.captured import Meta, Unreadable
-from inspector.recorder import records
+from inspector.formats.captured import LARGEST_NS, Meta, nanoseconds
+from inspector.recorder import handshake, records
 from inspector.recorder.records import Record
 
 OURS = "chargesentinel"
@@ -20,41 +20,60 @@ FOREIGN = "meta"
 """The kind of the event that keeps what other tools have put into `meta`."""
 
 
-def read(meta: Any, ts_ns: int, source: str, line: int) -> dict[str, Any]:
+NOT_OURS = (AttributeError, KeyError, TypeError, ValueError)
+"""What is raised where a part is not as we write it."""
+
+
+def number(text: Any) -> int:
+    """Nanoseconds, which are written as strings."""
+    found = int(text)
+    if abs(found) > LARGEST_NS:
+        raise ValueError("a time beyond the year 2262")
+    return found
+
+
+class NotOurs(ValueError):
+    """What stands in our part of `meta` is not as we write it."""
+
+    def __str__(self) -> str:
+        return f"meta.{OURS} is not as this program writes it ({self.args[0]})"
+
+
+def read(meta: Any, ts_ns: int) -> dict[str, Any]:
     """The arguments of `Captured` that a record's `meta` tells: times, session and what stands around the frame.
 
     Raises:
-        Unreadable: our part of it is not as we write it.
+        NotOurs: our part of it is not as we write it.
     """
     if not isinstance(meta, dict):
         return {"ts_ns": ts_ns}
     ours = meta.get(OURS) or {}
     foreign = {name: value for name, value in meta.items() if name != OURS}
     try:
-        ts_ns = int(ours.get("ts_ns", ts_ns))
-        mono_ns = int(ours["mono_ns"]) if "mono_ns" in ours else None
-        after = [_record(item) for item in ours.get("after", ())]
+        ts_ns = number(ours["ts_ns"]) if "ts_ns" in ours else ts_ns
+        mono_ns = number(ours["mono_ns"]) if "mono_ns" in ours else None
+        before = [record(item) for item in ours.get("before", ())]
         if foreign:
-            after.insert(0, records.event(0, ts_ns, mono_ns or ts_ns, FOREIGN, foreign))
+            before.append(records.event(0, ts_ns, mono_ns or ts_ns, FOREIGN, foreign))
         told = Meta(
-            opened=_opened(ours["opened"]) if "opened" in ours else None,
-            before=tuple(_record(item) for item in ours.get("before", ())),
-            after=tuple(after),
-            closed=_closed(ours["closed"]) if "closed" in ours else None,
+            opened=opened(ours["opened"]) if "opened" in ours else None,
+            before=tuple(before),
+            after=tuple(record(item) for item in ours.get("after", ())),
+            closed=closed(ours["closed"]) if "closed" in ours else None,
             placeholder=ours.get("placeholder") is True,
         )
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise Unreadable(source, line, f"meta.{OURS} is not as this program writes it ({error!r})") from error
+    except NOT_OURS as error:
+        raise NotOurs(repr(error)) from error
     return {"ts_ns": ts_ns, "mono_ns": mono_ns, "session": str(ours.get("session", "")), "meta": told}
 
 
-def frame_stamps(record: Record) -> dict[str, str]:
-    """The times of a frame as far as a timestamp in milliseconds does not tell them."""
+def frame_stamps(ts_ns: int, mono_ns: int, timestamp: str) -> dict[str, str]:
+    """The times of a frame as far as the timestamp of its record does not tell them."""
     stamps = {}
-    if record[2] % 1_000_000:
-        stamps["ts_ns"] = str(record[2])
-    if record[3] != record[2]:
-        stamps["mono_ns"] = str(record[3])
+    if nanoseconds(timestamp) != ts_ns:
+        stamps["ts_ns"] = str(ts_ns)
+    if mono_ns != ts_ns:
+        stamps["mono_ns"] = str(mono_ns)
     return stamps
 
 
@@ -62,7 +81,7 @@ def item(record: Record) -> dict[str, Any]:
     """An event or a frame for `before` or `after`."""
     stamps = {"ts_ns": str(record[2]), "mono_ns": str(record[3])}
     if record[0] == records.EVENT:
-        return {"event": record[4], **stamps, "detail": record[5]}
+        return {"event": record[4], **stamps, "detail": _harmless(record[5])}
     return {
         "frame": "cp-to-csms" if record[4] else "csms-to-cp",
         **stamps,
@@ -70,6 +89,16 @@ def item(record: Record) -> dict[str, Any]:
         "base64": base64.b64encode(record[6]).decode(),
         **({"notes": record[7]} if record[7] else {}),
     }
+
+
+def _harmless(detail: dict[str, Any]) -> dict[str, Any]:
+    """Secrets were replaced before they were stored; a database of other origin is not trusted in that."""
+    heads: dict[str, Any]
+    heads = {name: detail[name] for name in ("request_headers", "response_headers") if name in detail}
+    for name, headers in heads.items():
+        pairs = tuple((str(header[0]).encode(), str(header[-1]).encode()) for header in headers if header)
+        heads[name], _ = handshake.safe_headers(pairs)
+    return {**detail, **heads} if heads else detail
 
 
 def opening(record: Record) -> dict[str, Any]:
@@ -82,8 +111,9 @@ def closing(record: Record) -> dict[str, Any]:
     return {"ts_ns": str(record[2]), "mono_ns": str(record[3]), "facts": record[4]}
 
 
-def _record(told: dict[str, Any]) -> Record:
-    stamps = int(told["ts_ns"]), int(told["mono_ns"])
+def record(told: dict[str, Any]) -> Record:
+    """The record of an item of `before` or `after`; raises what NOT_OURS names."""
+    stamps = number(told["ts_ns"]), number(told["mono_ns"])
     if "event" in told:
         return records.event(0, *stamps, str(told["event"]), dict(told["detail"]))
     from_charge_point = {"cp-to-csms": True, "csms-to-cp": False}[told["frame"]]
@@ -95,12 +125,14 @@ def _record(told: dict[str, Any]) -> Record:
 _FACTS = {"opened": records.LinkFacts.__annotations__.keys(), "closed": records.CloseFacts.__annotations__.keys()}
 
 
-def _opened(told: dict[str, Any]) -> Record:
-    return records.opened(0, int(told["ts_ns"]), int(told["mono_ns"]), _known(told, "opened"))  # type: ignore[arg-type]
+def opened(told: dict[str, Any]) -> Record:
+    """The OPEN record that `opening` wrote; raises what NOT_OURS names."""
+    return records.opened(0, number(told["ts_ns"]), number(told["mono_ns"]), _known(told, "opened"))  # type: ignore[arg-type]
 
 
-def _closed(told: dict[str, Any]) -> Record:
-    return records.closed(0, int(told["ts_ns"]), int(told["mono_ns"]), _known(told, "closed"))  # type: ignore[arg-type]
+def closed(told: dict[str, Any]) -> Record:
+    """The CLOSE record that `closing` wrote; raises what NOT_OURS names."""
+    return records.closed(0, number(told["ts_ns"]), number(told["mono_ns"]), _known(told, "closed"))  # type: ignore[arg-type]
 
 
 def _known(told: dict[str, Any], place: str) -> dict[str, Any]:

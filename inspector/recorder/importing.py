@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable
 from typing import Any
 
 from inspector.errors import RecorderFailure
+from inspector.protocol.session import Session
+from inspector.protocol.vocabulary import Direction
 from inspector.recorder.door import Summary
 from inspector.recorder.pipeline import Pipeline
-from inspector.recorder.records import Record
-from inspector.recorder.redaction import Redaction
+from inspector.recorder.records import EVENT, Record
+from inspector.recorder.redaction import Redaction, star_out
 from inspector.rules.settings import DEFAULTS, Settings
 from inspector.store.writer import Writer
 
 COMMIT_AT = 2000
+COMMIT_BYTES = 16 * 1024 * 1024
+"""What waits for a commit is bounded by both: frames may be large."""
 
 
 def store(
@@ -26,12 +31,13 @@ def store(
         RecorderFailure: the disk does not take them; what was committed before stays.
         ChargeSentinelError: what reading the input raises; what was read before stays.
     """
+    redaction = redaction or Redaction()
     pipeline = Pipeline(writer, settings, redaction)
     clean = False
     try:
         for number, record in enumerate(records, 1):
-            pipeline.take(record)
-            if number % COMMIT_AT == 0:
+            pipeline.take(record if record[0] != EVENT else _without_secrets(record, redaction))
+            if number % COMMIT_AT == 0 or writer.pending_bytes > COMMIT_BYTES:
                 pipeline.commit()
         pipeline.commit()
         clean = True
@@ -40,6 +46,15 @@ def store(
     finally:
         _close(writer, clean)
     return pipeline.summary()
+
+
+def _without_secrets(event: Record, redaction: Redaction) -> Record:
+    """An event without credentials: a file of another tool may hold any text beside its frames."""
+    raw = json.dumps([2, "", "", event[5]], ensure_ascii=False).encode("utf-8", "replace")
+    secrets = redaction.secrets(Session().frame(0, 0, 0, Direction.FROM_CHARGE_POINT, raw))
+    if not secrets:
+        return event
+    return (*event[:5], json.loads(star_out(raw, secrets))[3])
 
 
 def _close(writer: Writer, clean: bool) -> None:

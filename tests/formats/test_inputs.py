@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from inspector.cli import commands
 from inspector.errors import UnusableFile, UserMistake
-from inspector.formats.captured import Captured, Unreadable, version_named
+from inspector.formats.captured import Captured, version_named
 from inspector.formats.inputs import open_input
+from inspector.formats.reading import Unreadable
 from inspector.protocol.correlation import Standing
 from inspector.protocol.session import Frame, Session
 from inspector.protocol.vocabulary import Direction, OcppVersion
@@ -61,7 +64,7 @@ def test_a_trace_record_without_raw_is_the_frame_its_members_describe(tmp_path: 
         ('{"schemaVersion":"1.1","transport":"soap"}', "SOAP"),
         ('{"schemaVersion":"1.1","direction":"up"}', "direction is neither"),
         (
-            '{"schemaVersion":"1.1","direction":"cp-to-csms","raw":"[]","timestamp":"today"}',
+            '{"schemaVersion":"1.1","direction":"cp-to-csms","messageType":"CALL","raw":"[]","timestamp":"today"}',
             "timestamp is no",
         ),
         ('["schemaVersion"]', "an object"),
@@ -193,3 +196,25 @@ def entry(frame: Frame, kind: str) -> dict[str, Any]:
     if frame.standing is Standing.PAIRED and frame.call:
         known["correlatesWith"] = frame.call.frame_id
     return known
+
+
+def test_older_sessions_imported_after_newer_ones_keep_all_their_frames(tmp_path: Path) -> None:
+    """Also when both came with one import, and when the clock was set back in the middle of a session."""
+    lines = (OURS / "full-session" / "trace.jsonl").read_text()
+    older = lines.replace('"timestamp":"2026', '"timestamp":"2024').replace("CP-full-session", "OLD")
+    paths = [tmp_path / "new.jsonl", tmp_path / "old.jsonl", tmp_path / "back.jsonl"]
+    halfway = lines.splitlines(keepends=True)
+    set_back = [line.replace('"timestamp":"2026', '"timestamp":"2025') for line in halfway[5:]]
+    for path, text in zip(paths, (lines, older, "".join(halfway[:5] + set_back)), strict=True):
+        path.write_text(text)
+    judged = [check(step for step, _ in open_input(str(path))) for path in paths]
+    db = tmp_path / "all.db"
+    result = CliRunner().invoke(commands, ["import", *map(str, paths), "--db", str(db)], catch_exceptions=False)
+    assert result.exit_code == 0
+    again = check(step for step, _ in open_input(str(db)))
+    assert (again.sessions, again.frames) == (3, 3 * len(halfway))
+    assert sum(len(each.findings) for each in judged) <= len(again.findings)
+    steps = [(step[0], step[1]) for step, _ in open_input(str(db))]
+    for session in (1, 2, 3):
+        kinds = [kind for kind, link in steps if link == session]
+        assert (kinds[0], kinds[-1]) == (records.OPEN, records.CLOSE) and kinds.count(records.OPEN) == 1

@@ -1,0 +1,13 @@
+"""The bar that long work shows on a terminal, on standard error; knows no work."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+
+def bar(shown: bool = True) -> Progress:
+    """A bar that goes away when the work is done; none where nobody watches or `shown` is False."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console, transient=True, disable=not (shown and console.is_terminal))

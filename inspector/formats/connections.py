@@ -1,0 +1,111 @@
+"""A WebSocket that another tool captured, as the session it is: handshake, frames, end; knows no file format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from inspector.formats.captured import Captured, Meta
+from inspector.protocol.vocabulary import SUBPROTOCOLS, OcppVersion
+from inspector.recorder import handshake, records
+from inspector.recorder.handshake import Headers
+from inspector.recorder.records import CloseFacts, Record
+
+
+class Connection(NamedTuple):
+    """What is known of a captured WebSocket beside its messages.
+
+    Attributes:
+        session: what tells it from others in its file.
+        url: where the client connected to, as ws(s):// or http(s)://.
+        method, request, status, response: the heads of the handshake.
+        opened_ns: when it began, nanoseconds since 1970; None where nothing tells.
+        closed: when it ended and how; None where nothing tells.
+    """
+
+    session: str
+    url: str
+    method: str
+    request: Headers
+    status: int | None
+    response: Headers
+    opened_ns: int | None
+    closed: tuple[int, CloseFacts] | None = None
+    remote_addr: str | None = None
+
+    @property
+    def subprotocol(self) -> str | None:
+        """What was agreed; else the first OCPP that was offered."""
+        agreed = handshake.get(self.response, "sec-websocket-protocol")
+        offered = handshake.tokens(handshake.get(self.request, "sec-websocket-protocol"))
+        return agreed or next((name for name in offered if name in SUBPROTOCOLS), None)
+
+    @property
+    def path(self) -> str:
+        """The path and query of the request."""
+        try:
+            parts = urlsplit(self.url)
+        except ValueError:
+            return self.url
+        return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+def is_ocpp(connection: Connection, first: bytes | None) -> bool:
+    """Whether a WebSocket carries OCPP: by its subprotocol, else by the form of its first message."""
+    if (connection.subprotocol or "").lower().startswith("ocpp"):
+        return True
+    return first is not None and first.lstrip()[:1] == b"[" and first.lstrip()[1:].lstrip()[:1] in b"23456"
+
+
+def session(connection: Connection, messages: Iterable[Captured]) -> Iterator[Captured]:
+    """The messages with the session's beginning at the first and its end at the last; one stands for none."""
+    path = connection.path
+    facts = handshake.link_facts(path, connection.request, connection.response)
+    facts["upstream_url"] = _bare(connection.url)
+    if connection.remote_addr:
+        facts["remote_addr"] = connection.remote_addr
+    version: OcppVersion | None = SUBPROTOCOLS.get(connection.subprotocol or "")
+    told: dict[str, Any] = {"charge_point_id": facts["charge_point_id"], "ocpp_version": version}
+    shaken = handshake.described(
+        connection.method, path, connection.request, connection.status, connection.response if connection.status else ()
+    )
+    held: Captured | None = None
+    for message in messages:
+        if held is not None:
+            yield held
+        held = message._replace(session=connection.session, **told)
+        if facts is not None:
+            at = connection.opened_ns if connection.opened_ns is not None else message.ts_ns or 0
+            held = _with(held, opened=records.opened(0, at, at, facts), first=_shaken(at, shaken))
+            facts = None  # type: ignore[assignment]
+    if held is None:
+        at = connection.opened_ns or 0
+        meta = Meta(records.opened(0, at, at, facts), (_shaken(at, shaken),), placeholder=True)
+        held = Captured(b"", ts_ns=at, mono_ns=at, session=connection.session, meta=meta, **told)
+    if connection.closed is not None:
+        at, how = connection.closed
+        meta = held.meta or Meta()
+        held = held._replace(meta=meta._replace(closed=records.closed(0, at, at, how)))
+    yield held
+
+
+def _shaken(at: int, detail: dict[str, Any]) -> Record:
+    return records.event(0, at, at, "handshake", detail)
+
+
+def _with(message: Captured, opened: Record, first: Record) -> Captured:
+    meta = message.meta or Meta()
+    if meta.opened is None:
+        meta = meta._replace(opened=opened, before=(first, *meta.before))
+    return message._replace(meta=meta)
+
+
+def _bare(url: str) -> str:
+    """The address without credentials, neither before the host nor in the query."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{handshake.safe_path(parts.path + query)}"

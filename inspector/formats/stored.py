@@ -1,0 +1,101 @@
+"""The frames of a recording as they leave it: each with what stands around it; knows no file format."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from inspector.recorder.records import Record
+from inspector.recorder.rereading import (
+    NOT_RECORDS,
+    Place,
+    closing_record,
+    event_record,
+    frames,
+    opening_record,
+    places,
+)
+
+
+class Stored(NamedTuple):
+    """A frame, or a session without any.
+
+    Attributes:
+        session_id: whose.
+        frame: the FRAME record; None for a session without frames.
+        row_id: the id of the frame's row, 0 without.
+        opened: the OPEN record, where this is the first of its session.
+        before: events between the frame before and this one.
+        last: whether this is the last of its session; then
+        after, closed: the events after it, and the CLOSE record of a session that is over.
+    """
+
+    session_id: int
+    frame: Record | None
+    row_id: int
+    opened: Record | None
+    before: tuple[Record, ...]
+    last: bool
+    after: tuple[Record, ...]
+    closed: Record | None
+
+
+def stored(connection: sqlite3.Connection, sessions: Iterable[int] | None = None) -> Iterator[Stored]:
+    """What was stored of these sessions (None: of all), in the order it was stored; those without frames come last.
+
+    Args:
+        connection: to a recording; its rows become `sqlite3.Row`.
+        sessions: ids.
+    """
+    connection.row_factory = sqlite3.Row
+    # Ids are numbers of ours by now; a list of parameters would end at SQLite's limit.
+    where = "1" if sessions is None else f"sessions.id IN ({', '.join(str(int(number)) for number in sessions)})"
+    reading = frames(connection, where)
+    first = next(reading, None)
+    known = places(connection, where.replace("sessions.", "s."))
+    around: dict[int, Iterator[sqlite3.Row]] = {}
+    next_event: dict[int, sqlite3.Row | None] = {}
+    step = first
+    while step is not None:
+        record, row_id = step
+        session_id = record[1]
+        place = known[session_id]
+        opened = None
+        if session_id not in around:
+            opened = _opening(connection, place)
+            around[session_id] = _events(connection, session_id)
+            next_event[session_id] = next(around[session_id], None)
+        before = []
+        while (event := next_event[session_id]) is not None and (event["after_frame_id"] or 0) < row_id:
+            before.append(event_record(event, place.offset))
+            next_event[session_id] = next(around[session_id], None)
+        after: tuple[Record, ...] = ()
+        closed = None
+        if row_id == place.last:
+            event = next_event.pop(session_id)
+            rest = around.pop(session_id)
+            after = tuple(event_record(row, place.offset) for row in ([event, *rest] if event is not None else ()))
+            closed = closing_record(connection, place)
+        yield Stored(session_id, record, row_id, opened, tuple(before), row_id == place.last, after, closed)
+        step = next(reading, None)
+    for place in known.values():
+        if place.first is None:
+            yield _empty(connection, place)
+
+
+def _empty(connection: sqlite3.Connection, place: Place) -> Stored:
+    events = tuple(event_record(row, place.offset) for row in _events(connection, place.session_id))
+    opened, closed = _opening(connection, place), closing_record(connection, place)
+    return Stored(place.session_id, None, 0, opened, (), True, events, closed)
+
+
+def _opening(connection: sqlite3.Connection, place: Place) -> Record:
+    """The OPEN record without what means nothing outside of this database."""
+    record = opening_record(connection, place)
+    return (*record[:4], {name: value for name, value in record[4].items() if name != "recording_id"})
+
+
+def _events(connection: sqlite3.Connection, session_id: int) -> Iterator[sqlite3.Row]:
+    sql = f"SELECT * FROM events WHERE session_id = ? AND {NOT_RECORDS} ORDER BY id"
+    return connection.execute(sql, (session_id,))

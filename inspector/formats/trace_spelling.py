@@ -1,0 +1,110 @@
+"""How a trace of another tool writes what ours writes otherwise, so that it leaves as it came; knows no frames.
+
+A spelling is a dict, empty where a record is written as we write it:
+`timestamp` ("6Z": six digits of a second and a Z; else the text itself), `schemaVersion`, `ocppVersion` (as texts),
+`action` (True where answers carry that of their CALL, else the text), `error` (the members it has), `without`
+(members left out) and `more` (members that the format does not define). It is stored as an event before the first
+frame that it holds for.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+from inspector.formats.captured import nanoseconds
+from inspector.protocol.session import Frame
+from inspector.protocol.vocabulary import OcppVersion
+
+SPELLING = "trace-spelling"
+"""The kind of the event that keeps it."""
+
+SCHEMA_VERSION = "1.1"
+_DEFINED = frozenset(
+    """schemaVersion timestamp ocppVersion transport chargePointId connectorId direction messageType messageId action
+    payload raw error meta""".split()
+)
+_VERSIONS = frozenset(version.value for version in OcppVersion)
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)")
+_STYLE = re.compile(r"(\d)(Z|([+-])(\d\d):(\d\d))")
+_PLAIN = "3Z"
+_AS_IT_WAS = ("schemaVersion", "ocppVersion", "connectorId")
+
+
+def spelling(record: dict[str, Any], version: OcppVersion | None) -> dict[str, Any]:
+    """What to remember of a record.
+
+    Args:
+        record: as the schema of the format has it.
+        version: the one that its `ocppVersion` was understood as.
+    """
+    found: dict[str, Any] = {}
+    stamp = record["timestamp"]
+    if not (len(stamp) == 24 and stamp[19] == "." and stamp[23] == "Z" and stamp[10] == "T"):
+        found["timestamp"] = _style(stamp)
+    if record["schemaVersion"] != SCHEMA_VERSION:
+        found["schemaVersion"] = record["schemaVersion"]
+    if "ocppVersion" in record and record["ocppVersion"] not in _VERSIONS:
+        found["ocppVersion"] = record["ocppVersion"]
+    kind = record["messageType"]
+    expected = {"raw", "ocppVersion", "chargePointId", "messageId", "error" if kind == "CALLERROR" else "payload"}
+    if kind == "CALL":
+        if connector(record.get("payload"), version) is not None:
+            expected.add("connectorId")
+    else:
+        if "action" in record:
+            found["action"] = True
+        if kind == "CALLERROR" and record["error"].keys() != {"code", "description", "details"}:
+            found["error"] = sorted(record["error"].keys())
+    if "connectorId" in record and "connectorId" not in expected:
+        found["connectorId"] = record["connectorId"]
+    if not expected <= record.keys():
+        found["without"] = sorted(expected - record.keys())
+    if not record.keys() <= _DEFINED:
+        found["more"] = {name: value for name, value in record.items() if name not in _DEFINED}
+    return found
+
+
+def connector(payload: Any, version: OcppVersion | None) -> int | None:
+    """The `connectorId` that a CALL of OCPP 1.6 is given at the top of its record."""
+    found = payload.get("connectorId") if version is OcppVersion.V16 and type(payload) is dict else None
+    return found if type(found) is int and found >= 0 else None
+
+
+def spelled(record: dict[str, Any], spelling: dict[str, Any], frame: Frame) -> None:
+    """Write a record as the tool wrote it from which it came."""
+    style, error, action = spelling.get("timestamp"), spelling.get("error"), spelling.get("action")
+    if isinstance(style, str):
+        record["timestamp"] = timestamp(frame.ts_ns, style)
+    if "error" in record and isinstance(error, list):
+        record["error"] = {name: value for name, value in record["error"].items() if name in error}
+    if action is not None and record["messageType"] != "CALL":
+        record["action"] = frame.action if action is True else action
+    record.update((name, spelling[name]) for name in _AS_IT_WAS if name in spelling)
+    for name in spelling.get("without", ()):
+        record.pop(name, None)
+    record.update((name, value) for name, value in spelling.get("more", {}).items() if name not in _DEFINED)
+
+
+def timestamp(ts_ns: int, style: str = _PLAIN) -> str:
+    """A time as RFC 3339 has it, by a style; anything that is no style is taken for the time itself."""
+    found = _STYLE.fullmatch(style)
+    if not found:
+        return style
+    digits = int(found[1])
+    zone = UTC if found[2] == "Z" else timezone(_offset(found[3], found[4], found[5]))
+    at = datetime.fromtimestamp(ts_ns // 1_000_000_000, UTC).astimezone(zone)
+    fraction = f".{ts_ns % 1_000_000_000:09d}"[: digits + 1] if digits else ""
+    return f"{at:%Y-%m-%dT%H:%M:%S}{fraction}{found[2]}"
+
+
+def _style(stamp: str) -> str:
+    found = _TIME.fullmatch(stamp)
+    style = f"{len(found[1] or '')}{found[2]}" if found else stamp
+    return style if timestamp(nanoseconds(stamp), style) == stamp else stamp
+
+
+def _offset(sign: str, hours: str, minutes: str) -> timedelta:
+    offset = timedelta(hours=int(hours), minutes=int(minutes))
+    return -offset if sign == "-" else offset
