@@ -25,6 +25,9 @@ COMMANDS = {
     "diff": "inspector.cli.diff:diff",
     "export": "inspector.cli.export:export",
     "import": "inspector.cli.import_recordings:import_recordings",
+    "rebuild": "inspector.cli.rebuild:rebuild",
+    "prune": "inspector.cli.prune:prune",
+    "vacuum": "inspector.cli.vacuum:vacuum",
     "check": "inspector.cli.check:check",
     "rules": "inspector.cli.rules:rules",
 }

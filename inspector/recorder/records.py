@@ -110,4 +110,4 @@ def gap(
 
 def is_gap(event: Record) -> bool:
     """Whether an event says that frames are missing, or that earlier ones are in another file."""
-    return event[4] in ("gap", "continued")
+    return event[4] in ("gap", "continued", "pruned")

@@ -22,6 +22,7 @@ from inspector.recorder import records
 from inspector.recorder.records import CloseFacts, LinkFacts, Record
 from inspector.store.carrying import CONTINUED
 from inspector.store.opening import open_recording
+from inspector.store.pruning import PRUNED
 from inspector.store.sealing import ROTATION
 
 _HANDSHAKE = (
@@ -244,7 +245,8 @@ def opening_record(connection: sqlite3.Connection, place: Place, first: int = 0)
     row = connection.execute(
         f"""SELECT *, (SELECT detail FROM events WHERE session_id = sessions.id AND
             kind = '{records.AUTHENTICATION}') AS authentication,
-            EXISTS (SELECT 1 FROM events WHERE session_id = sessions.id AND kind = '{CONTINUED}') AS continued
+            EXISTS (SELECT 1 FROM events WHERE session_id = sessions.id AND kind IN ('{CONTINUED}', '{PRUNED}'))
+                AS continued
             FROM sessions WHERE id = ?""",
         (place.session_id,),
     ).fetchone()

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import OcppVersion
-from inspector.rules.evidence import Evidence
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import DEADLINE, V2X, Faults, Topic, call, result, rule, track
 from inspector.rules.transactions_v2x import Transactions2x
@@ -82,11 +81,9 @@ class Reset(Topic):
     def not_scheduled(self, frame: Frame) -> Faults:
         if frame.request.get("type") != "OnIdle" or frame.payload.get("status") != "Accepted":
             return None
-        transactions, evidence = self.station.topic(Transactions2x), self.station.topic(Evidence)
+        transactions = self.session.topic(Transactions2x)
         evse = frame.request.get("evseId")
         running = transactions.open_on(evse) if type(evse) is int else transactions.open_transactions()
-        # One of an earlier connection may have ended unseen, and an end may wait behind what is not answered.
-        running = [one for one in running if one.connection == evidence.connections]
-        if not running or not evidence.told_all(self.session):
+        if not running:
             return None
         return Fault(f"{running[0]} is open; Scheduled belongs here", "/2/status")

@@ -80,6 +80,10 @@ class Tables:
         """The id of a frame, None where it is not in this file."""
         return frame_id
 
+    def begin_at(self, table: str, number: int) -> None:
+        """Give out ids from `number` on, or from behind the highest there is."""
+        self._next[table] = max(number, self._highest(table) + 1)
+
     def next_id(self, table: str) -> int:
         """Give out an id of `sessions`, `frames`, `findings`, `events` or `transactions`."""
         number: int = self._next[table]
@@ -174,21 +178,7 @@ class Tables:
         run = self._connection.execute
         run("BEGIN IMMEDIATE")
         try:
-            # Rows of sessions, events and derived tables keep their order among themselves: an UPDATE
-            # may follow the INSERT of its row.
-            for sql, rows in groupby(self._rows, key=itemgetter(0)):
-                self._connection.executemany(sql, [row for _, row in rows])
-            if self._frames:
-                self._connection.executemany(_INSERT_FRAME, self._frames)
-            if self._samples:
-                self._connection.executemany(_INSERT_SAMPLE, self._samples)
-            if self._findings:
-                self._connection.executemany(_INSERT_FINDING, [_finding_row(*pair) for pair in self._findings])
-            if self._recounted:
-                self._connection.executemany(
-                    "UPDATE findings SET count = ?, last_frame_id = ? WHERE id = ?",
-                    [(f.count, f.last_frame_id, f.finding_id) for f in self._recounted.values()],
-                )
+            self._put()
             for sql, row in more:
                 run(sql, row)
             run("COMMIT")
@@ -196,6 +186,28 @@ class Tables:
             if self._connection.in_transaction:
                 run("ROLLBACK")
             raise
+
+    def flush(self) -> None:
+        """Write all that waits into a transaction that others have begun."""
+        self._put()
+        self._clear()
+
+    def _put(self) -> None:
+        # Rows of sessions, events and derived tables keep their order among themselves: an UPDATE
+        # may follow the INSERT of its row.
+        for sql, rows in groupby(self._rows, key=itemgetter(0)):
+            self._connection.executemany(sql, [row for _, row in rows])
+        if self._frames:
+            self._connection.executemany(_INSERT_FRAME, self._frames)
+        if self._samples:
+            self._connection.executemany(_INSERT_SAMPLE, self._samples)
+        if self._findings:
+            self._connection.executemany(_INSERT_FINDING, [_finding_row(*pair) for pair in self._findings])
+        if self._recounted:
+            self._connection.executemany(
+                "UPDATE findings SET count = ?, last_frame_id = ? WHERE id = ?",
+                [(f.count, f.last_frame_id, f.finding_id) for f in self._recounted.values()],
+            )
 
     def _clear(self) -> None:
         self._frames.clear()
