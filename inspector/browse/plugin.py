@@ -78,7 +78,7 @@ def extra_css_urls(
     template: str, database: str | None, table: str | None, columns: Any, view_name: str, request: Any, datasette: Any
 ) -> list[str]:
     """Our look for Datasette's own pages about a recording."""
-    return [f"{STATIC}/tables.css"] if _ours(datasette, database) else []
+    return [f"{STATIC}/theme.css", f"{STATIC}/tables.css"] if _ours(datasette, database) else []
 
 
 @hookimpl
@@ -181,7 +181,16 @@ def _view(page: pages.Page) -> Callable[..., Awaitable[Any]]:
         if template == page.template and "panel" in ask.args and page.panel:
             template = page.panel
         extra = page.markup(content) if status == 200 and page.markup else {}
-        shown = {**content, **extra, "ask": ask, "base": ask.base, "static": STATIC, "wording": wording, "cells": cells}
+        shown = {
+            **content,
+            **extra,
+            "status": status,
+            "ask": ask,
+            "base": ask.base,
+            "static": STATIC,
+            "wording": wording,
+            "cells": cells,
+        }
         html = await datasette.render_template(f"chargesentinel/{template}", shown, request=request)
         return Response.html(html, status=status)
 

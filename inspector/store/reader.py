@@ -44,6 +44,10 @@ _TRANSACTION = """SELECT id, session_id, charge_point_id, transaction_id, evse_i
   stopped_ns, meter_start_wh, meter_stop_wh, stop_reason, start_frame_id, stop_frame_id FROM transactions"""
 
 
+LATEST = 20_000
+"""How many of the newest frames are looked at where the whole recording would take too long."""
+
+
 def charge_points(db: sqlite3.Connection, charge_point_id: str | None = None) -> list[ChargePoint]:
     """All charge points (or one), most recently seen first; those that never booted are there too."""
     where, values = ("WHERE s.charge_point_id = :id", {"id": charge_point_id}) if charge_point_id else ("", {})
@@ -296,18 +300,23 @@ def latest_frames(
     action: str | None = None,
     direction: str | None = None,
     severity: str | None = None,
+    charge_point: str | None = None,
+    text: str | None = None,
 ) -> list[Frame]:
-    """Frames of all sessions that came after an id, or the newest ones; oldest first."""
+    """Frames of all sessions that came after an id, or the newest ones; oldest first.
+
+    `charge_point` is part of a name, `text` part of a frame. Only the newest LATEST frames are looked at: a filter
+    that matches little must not read the whole recording.
+    """
     terms: list[tuple[str, Any]] = [
-        ("f.id > ?", after),
+        ("f.id > ?", max(after or 0, last_frame_id(db) - LATEST)),
         ("+f.action = ?", action),
         ("+f.direction = ?", direction),
         ("+f.max_severity = ?", None if severity == "any" else severity),
+        ("+f.session_id IN (SELECT id FROM sessions WHERE instr(lower(charge_point_id), lower(?)))", charge_point),
+        ("instr(lower(CAST(f.raw AS TEXT)), lower(?))", text),
     ]
     where, values = _where(terms)
-    if after is None:
-        # A filter that matches little must not read the whole recording.
-        where += f"{' AND' if where else 'WHERE'} f.id > (SELECT max(id) FROM frames) - 20000"
     if severity == "any":
         where += " AND +f.max_severity IS NOT NULL"
     rows = db.execute(f"{_LISTED} {where} ORDER BY f.id DESC LIMIT ?", [*values, limit]).fetchall()

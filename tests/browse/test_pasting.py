@@ -13,6 +13,7 @@ import pytest
 
 from inspector.browse.views.pasting import CSMS, target
 from inspector.store import reader
+from inspector.store.opening import open_recording
 from tests.browse.conftest import client
 from tests.processes import Program
 
@@ -94,7 +95,7 @@ async def test_a_session_is_replayed_to_the_csms_it_was_recorded_with(tmp_path: 
 )
 def test_a_line_never_names_a_csms_elsewhere(recording: Path, upstream: str | None, to: str) -> None:
     """Pasting must not play a session to somebody's production."""
-    db = reader.open_recording(recording)
+    db = open_recording(recording)
     one = reader.session(db, 1)
     db.close()
     assert one is not None

@@ -121,7 +121,7 @@ async def test_the_plot_holds_what_was_measured_and_allowed(get: Get) -> None:
 
 
 async def test_a_refused_limit_is_no_limit(tmp_path: Path) -> None:
-    """A profile that was rejected or makes no sense is not drawn; the next one accepted ends the one before."""
+    """One that was rejected or makes no sense is not drawn; the next one accepted, or a clearing, ends one."""
     recording = Recording(tmp_path / "limits.db")
     link = recording.connect("CP-LIMITS")
 
@@ -138,10 +138,14 @@ async def test_a_refused_limit_is_no_limit(tmp_path: Path) -> None:
     profile("many", "Accepted")
     profile(5, "Accepted", ["W"])
     profile(10, "Accepted")
+    cleared_ns = recording.now
+    link.call("ClearChargingProfile", {"id": 1}, {"status": "Accepted"}, by_csms=True)
+    recording.wait(600)
     link.close()
     plot = (await client(recording.finish())("/ocpp/sessions/1/plot.json")).json()
     (limit,) = plot["limits"]
     assert [value for _, value in limit["points"]] == [16.0, 16.0, 10.0, 10.0]
+    assert limit["points"][-1][0] == pytest.approx(cleared_ns / 1e6, abs=1000), "a limit ends where it is cleared"
 
 
 def test_thinning_keeps_the_extremes() -> None:

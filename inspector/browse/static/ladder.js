@@ -3,6 +3,8 @@
 
 export const ROW = 28;
 const OVERSCAN = 12;
+const BLOCK = 8; // rows by which the drawn part moves
+const LONG_SPAN = 60; // rows between a CALL and its answer above which both may be out of sight
 const LONG_GAP_US = 10_000_000;
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -34,13 +36,14 @@ export class Ladder {
   // `box` is the scrolling element; `onChoose(frame)` is told of every choice, `onEdge("before" | "after")` when
   // the reader nears an end that goes on.
   constructor(box, { onChoose, onEdge }) {
-    Object.assign(this, { box, onChoose, onEdge, items: [], chosen: null, moreBefore: false, moreAfter: false });
+    Object.assign(this, { box, onChoose, onEdge, items: [], long: [], spans: new Map(), chosen: null, live: false, moreBefore: false, moreAfter: false });
     this.space = element("div", { class: "space", role: "presentation" });
     this.lanes = shape("svg", { class: "lanes", "aria-hidden": "true" });
     this.rows = element("div", { role: "presentation" });
     this.space.append(this.rows, this.lanes);
     box.replaceChildren(this.space);
     this.fresh = new Set();
+    this.drawn = new Map(); // place -> its row, as long as nothing about it changed
     box.addEventListener("scroll", () => this.#later(), { passive: true });
     box.addEventListener("click", (event) => this.#clicked(event));
     new ResizeObserver(() => this.#later()).observe(box);
@@ -83,30 +86,48 @@ export class Ladder {
       if (fresh) this.fresh.add(frame.id);
     }
     put(Infinity);
-    this.items = where === "after" ? [...this.items, ...added] : [...added, ...this.items];
-    this.#index();
+    if (where === "after") {
+      const begin = this.items.length;
+      for (const item of added) this.items.push(item);
+      this.#index(begin);
+    } else {
+      this.items = [...added, ...this.items];
+      this.#index(0);
+    }
     this.draw();
   }
 
-  // Where each frame is, what comes before it, and which exchanges span which rows.
-  #index() {
+  // From row `begin` on: where each frame is, what comes before it, and which exchanges span which rows.
+  #index(begin) {
     let previous = null;
-    this.frames.clear();
-    this.items.forEach((item, place) => {
-      if (!item.frame) return;
-      this.frames.set(item.frame.id, place);
-      item.gap = previous === null ? null : item.frame.mono_us - previous.mono_us;
+    if (begin === 0) { this.frames.clear(); this.spans.clear(); this.long = []; }
+    else previous = this.items.findLast((item, place) => place < begin && item.frame)?.frame ?? null;
+    for (let place = begin; place < this.items.length; place++) {
+      const item = this.items[place];
+      if (!item.frame) continue;
+      const { frame } = item;
+      this.frames.set(frame.id, place);
+      item.gap = previous === null ? null : frame.mono_us - previous.mono_us;
       if (item.gap !== null && item.gap < 0) item.gap = null;
-      previous = item.frame;
-    });
-    this.spans = [];
-    for (const [id, place] of this.frames) {
-      const { frame } = this.items[place];
-      if (frame.msg_type !== 2) continue;
-      const end = this.frames.get(frame.answer_id);
-      this.spans.push({ id, start: place, end: end ?? place, answered: frame.answer_id !== null, side: frame.direction });
+      previous = frame;
+      if (frame.msg_type === 2) this.#open(frame, place);
+      else if (frame.call_id !== null) this.#answered(frame, place);
     }
     this.space.style.height = `${(this.items.length + (this.moreBefore ? 1 : 0) + (this.moreAfter ? 1 : 0)) * ROW}px`;
+  }
+
+  #open(frame, place) {
+    this.spans.set(frame.id, { id: frame.id, start: place, end: place, side: frame.direction });
+  }
+
+  #answered(frame, place) {
+    const span = this.spans.get(frame.call_id);
+    if (!span || span.end !== span.start) return;
+    span.end = place;
+    // A CALL that was shown before its answer came knows of it from now on.
+    const call = this.items[span.start].frame;
+    call.answer_id ??= frame.id;
+    if (span.end - span.start > LONG_SPAN) this.long.push(span);
   }
 
   get first() { return this.items.find((item) => item.frame)?.frame.id ?? null; }
@@ -116,21 +137,40 @@ export class Ladder {
 
   #later() {
     if (this.waiting) return;
-    this.waiting = requestAnimationFrame(() => { this.waiting = 0; this.draw(); });
+    this.waiting = requestAnimationFrame(() => { this.waiting = 0; this.draw({ moved: true }); });
   }
 
-  draw() {
-    const top = Math.max(0, Math.floor(this.box.scrollTop / ROW) - this.shift - OVERSCAN);
-    const bottom = Math.min(this.items.length, Math.ceil((this.box.scrollTop + this.box.clientHeight) / ROW) + OVERSCAN);
-    const mate = this.#mate();
-    const made = [];
-    for (let place = top; place < bottom; place++) made.push(this.#row(this.items[place], place, mate));
-    if (this.moreBefore && top === 0) made.push(this.#edge("before", 0));
-    if (this.moreAfter && bottom === this.items.length) made.push(this.#edge("after", this.items.length + this.shift));
-    this.rows.replaceChildren(...made);
-    this.#drawLanes(top, bottom, mate);
-    if (this.moreBefore && this.box.scrollTop < 20 * ROW) this.onEdge("before");
-    if (this.moreAfter && this.box.scrollTop + this.box.clientHeight > this.box.scrollHeight - 30 * ROW) this.onEdge("after");
+  // Draw what is in sight; after mere scrolling (`moved`) rows that were drawn stay, and nothing happens within a block.
+  draw({ moved = false } = {}) {
+    const { scrollTop, clientHeight, scrollHeight } = this.box;
+    const sight = (y) => y / ROW - this.shift;
+    const top = Math.max(0, Math.floor((sight(scrollTop) - OVERSCAN) / BLOCK) * BLOCK);
+    const bottom = Math.min(this.items.length, Math.ceil((sight(scrollTop + clientHeight) + OVERSCAN) / BLOCK) * BLOCK);
+    if (!moved || top !== this.top || bottom !== this.bottom) {
+      const mate = this.#mate();
+      const kept = moved ? this.drawn : new Map();
+      this.drawn = new Map();
+      for (let place = top; place < bottom; place++) this.drawn.set(place, kept.get(place) ?? this.#row(this.items[place], place, mate));
+      const made = [...this.drawn.values()];
+      if (this.moreBefore && top === 0) made.unshift(this.#edge("before", 0));
+      if (this.moreAfter && bottom === this.items.length) made.push(this.#edge("after", this.items.length + this.shift));
+      this.rows.replaceChildren(...made);
+      this.#drawLanes(top, bottom, mate);
+      [this.top, this.bottom] = [top, bottom];
+    }
+    if (this.moreBefore && scrollTop < 20 * ROW) this.onEdge("before");
+    if (this.moreAfter && scrollTop + clientHeight > scrollHeight - 30 * ROW) this.onEdge("after");
+  }
+
+  // The exchanges any part of which is between two rows.
+  *#spansIn(top, bottom) {
+    const seen = new Set();
+    for (let place = top; place < bottom; place++) {
+      const { frame } = this.items[place];
+      const span = frame && this.spans.get(frame.call_id ?? frame.id);
+      if (span && !seen.has(span)) { seen.add(span); yield span; }
+    }
+    for (const span of this.long) if (!seen.has(span) && span.start < bottom && span.end >= top) yield span;
   }
 
   #mate() {
@@ -174,7 +214,7 @@ export class Ladder {
       element("span", { class: gap > LONG_GAP_US ? "gap long" : "gap" }, gap === null ? "" : `+${duration(gap)}`),
       element("span", { class: "lane" }),
       what,
-      element("span", { class: waiting ? "latency none" : "latency" }, waiting ? "no answer" : duration(frame.latency_us)),
+      element("span", { class: waiting ? "latency none" : "latency" }, waiting ? (this.live ? "waiting" : "no answer") : duration(frame.latency_us)),
     );
     return row;
   }
@@ -197,10 +237,9 @@ export class Ladder {
     this.lanes.style.top = `${(top + this.shift) * ROW}px`;
     const middle = (place) => (place - top) * ROW + ROW / 2;
     const out = [left, right].map((x) => shape("line", { class: "l-life", x1: x, x2: x, y1: 0, y2: height }));
-    for (const span of this.spans ?? []) {
-      if (span.start >= bottom || span.end < top) continue;
+    for (const span of this.#spansIn(top, bottom)) {
       const x = span.side === "cp-to-csms" ? right : left;
-      const long = span.answered ? (span.end - span.start) * ROW : ROW / 2 - 2;
+      const long = span.end > span.start ? (span.end - span.start) * ROW : ROW / 2 - 2;
       const lit = span.id === this.chosen || span.id === mate ? " l-lit" : "";
       const owner = span.side === "cp-to-csms" ? "l-cp" : "l-csms";
       if (long > 0) out.push(shape("rect", { class: `l-bar ${owner}${lit}`, x: x - 3, y: middle(span.start), width: 6, height: long, rx: 2 }));

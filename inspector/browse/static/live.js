@@ -1,83 +1,130 @@
-// The newest frames of all sessions, as they come.
+// The newest frames of all sessions, as they come, and who is connected.
 import { duration } from "./ladder.js";
+import { local } from "./times.js";
 
 const base = document.body.dataset.base;
-const feed = document.getElementById("feed");
-const form = document.getElementById("filters");
-const pause = document.getElementById("pause");
+const byId = (id) => document.getElementById(id);
+const [feed, form, pause, rate] = ["feed", "filters", "pause", "rate"].map(byId);
 const POLL_MS = 500;
 const KEEP = 400;
 let newest = Number(feed.dataset.newest);
 let paused = false;
+let asked = performance.now();
 
-const cell = (kind, ...children) => {
-  const made = document.createElement("td");
+const tag = (name, kind, ...children) => {
+  const made = document.createElement(name);
   if (kind) made.className = kind;
   made.append(...children);
   return made;
 };
-const tag = (name, kind, text) => {
-  const made = document.createElement(name);
-  if (kind) made.className = kind;
-  made.textContent = text;
+const link = (session, text, hash = "") => {
+  const made = tag("a", "", text);
+  made.href = `${base}/sessions/${session}${hash}`;
   return made;
 };
 
 const row = (frame) => {
-  const made = document.createElement("tr");
-  made.className = "row-new";
   const time = tag("time", "", frame.ts.slice(11, 23));
   time.dateTime = frame.ts;
-  time.title = new Date(frame.ts).toLocaleString();
-  const link = tag("a", "", frame.charge_point_id ?? "unnamed");
-  link.href = `${base}/sessions/${frame.session_id}#f${frame.id}`;
+  time.title = `${local(frame.ts)} (your time)`;
   const way = frame.direction === "cp-to-csms" ? "CP → CSMS" : "CP ← CSMS";
   const what = [tag("b", "", frame.action ?? "no action"), " "];
   if (![2, 3].includes(frame.msg_type)) what.push(tag("span", "cs-badge cs-other", frame.type), " ");
   if (frame.severity) what.push(tag("span", `cs-badge cs-${frame.severity}`, frame.severity), " ");
   what.push(tag("span", "muted", frame.summary));
-  made.append(
-    cell("", time), cell("", link), cell("", tag("span", `cs-arrow cs-${frame.direction}`, way)),
-    cell("what", ...what), cell("number", duration(frame.latency_us)),
+  return tag(
+    "tr", "row-new", tag("td", "", time),
+    tag("td", "", link(frame.session_id, frame.charge_point_id ?? "unnamed", `#f${frame.id}`)),
+    tag("td", "", tag("span", `cs-arrow cs-${frame.direction}`, way)), tag("td", "what", ...what),
+    tag("td", "number", duration(frame.latency_us)),
   );
-  return made;
+};
+const note = (text) => {
+  const cell = tag("td", "empty", text);
+  cell.colSpan = 5;
+  return tag("tr", "empty", cell);
+};
+
+const connected = ({ sessions, more_sessions: more }) => {
+  const items = sessions.map((each) => {
+    const to = link(each.id, tag("b", "", each.charge_point_id ?? "unnamed"));
+    to.append(" ", tag("span", "muted", each.frame_count.toLocaleString("en")));
+    if (each.error_count) to.append(" ", tag("span", "cs-badge cs-error", each.error_count.toLocaleString("en")));
+    to.dataset.session = each.id;
+    return tag("li", "", to);
+  });
+  if (!items.length) items.push(tag("li", "muted", "No charge point is connected."));
+  if (more) {
+    const all = tag("a", "", "all live sessions");
+    all.href = `${base}/-/home?state=live`;
+    items.push(tag("li", "", all));
+  }
+  // What the reader has the focus on is not taken from under the keys.
+  if (!byId("connected").contains(document.activeElement)) byId("connected").replaceChildren(...items);
+};
+
+const chosen = () => {
+  const query = new URLSearchParams();
+  for (const [name, value] of new FormData(form)) if (value) query.set(name, value);
+  return query;
+};
+const ask = async (more) => {
+  const query = chosen();
+  for (const [name, value] of Object.entries(more)) query.set(name, value);
+  const answer = await fetch(`${base}/-/live.json?${query}`);
+  if (!answer.ok) throw new Error(`${answer.status}`);
+  return answer.json();
 };
 
 pause.addEventListener("click", () => {
   paused = !paused;
   pause.setAttribute("aria-pressed", String(paused));
   pause.textContent = paused ? "Resume" : "Pause";
+  if (paused) rate.textContent = "paused";
 });
+
+// Another filter begins anew, from the newest frames that match.
 let typed = 0;
-form.addEventListener("input", () => {
-  clearTimeout(typed);
-  typed = setTimeout(() => location.assign(`${location.pathname}?${query()}`), 500);
-});
-form.addEventListener("submit", (event) => event.preventDefault());
-const query = () => {
-  const chosen = new URLSearchParams();
-  for (const [name, value] of new FormData(form)) if (value) chosen.set(name, value);
-  return chosen;
+let mine = 0;
+const refilter = async () => {
+  const turn = ++mine;
+  const query = chosen().toString();
+  history.replaceState(null, "", `${location.pathname}${query ? `?${query}` : ""}`);
+  const found = await ask({ limit: 100 }).catch(() => null);
+  if (!found || turn !== mine) return;
+  newest = found.newest;
+  feed.replaceChildren(...found.frames.map(row).reverse());
+  if (!found.frames.length) feed.append(note("No frame of late matches."));
 };
+form.addEventListener("input", (event) => {
+  clearTimeout(typed);
+  typed = setTimeout(refilter, event.target.type === "search" ? 250 : 0);
+});
+form.addEventListener("submit", (event) => { event.preventDefault(); refilter(); });
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "/" || event.target.closest("input, select")) return;
+  event.preventDefault();
+  byId("q").focus();
+});
 
 const beat = async () => {
-  if (!paused && !document.hidden) {
-    const asked = query();
-    asked.set("after", newest);
-    asked.set("limit", 200);
-    const answer = await fetch(`${base}/-/live.json?${asked}`).catch(() => null);
-    if (answer?.ok) {
-      const found = await answer.json();
-      const came = found.newest - newest;
-      newest = found.newest;
-      if (found.frames.length) {
-        feed.querySelector(".empty")?.closest("tr").remove();
-        feed.prepend(...found.frames.map(row).reverse());
-        while (feed.rows.length > KEEP) feed.lastElementChild.remove();
-      }
-      document.getElementById("rate").textContent = came ? `${Math.round((came * 1000) / POLL_MS).toLocaleString()} frames/s` : "quiet";
-    }
-  }
-  setTimeout(beat, POLL_MS);
+  const turn = mine;
+  const found = await ask({ after: newest, limit: KEEP });
+  if (turn !== mine) return;
+  const now = performance.now();
+  const came = found.newest - newest;
+  rate.textContent = came ? `${Math.max(1, Math.round((came * 1000) / (now - asked))).toLocaleString("en")} frames a second` : "quiet";
+  asked = now;
+  newest = found.newest;
+  connected(found);
+  if (!found.frames.length) return;
+  if (feed.rows.length === 1) feed.querySelector("tr.empty")?.remove();
+  if (found.frames.length === KEEP) feed.replaceChildren(note("Earlier ones came faster than they can be shown; their sessions have them all."));
+  feed.prepend(...found.frames.map(row).reverse());
+  while (feed.rows.length > KEEP + 1) feed.lastElementChild.remove();
 };
-beat();
+const beats = async () => {
+  if (!paused && !document.hidden) await beat().catch(() => { rate.textContent = "no answer; trying again"; });
+  setTimeout(beats, POLL_MS);
+};
+beats();

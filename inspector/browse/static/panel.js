@@ -39,6 +39,16 @@ export const panel = ({ goto }) => {
       document.getElementById(each.getAttribute("aria-controls")).hidden = !chosen;
     }
   };
+  // On a narrow screen a chosen frame comes as a sheet over the lower half, so that the ladder stays in sight.
+  const aside = frame.closest("aside");
+  const narrow = matchMedia("(max-width: 900px)");
+  const sheet = (up) => {
+    const rises = up && narrow.matches && !aside.classList.contains("sheet");
+    aside.classList.toggle("sheet", up && narrow.matches);
+    if (rises) document.getElementById("ladder").scrollIntoView({ block: "start" });
+  };
+  narrow.addEventListener("change", () => sheet(false));
+  aside.querySelector(".close").addEventListener("click", () => sheet(false));
   for (const tab of tabs) {
     tab.addEventListener("click", () => open(tab));
     tab.addEventListener("keydown", (event) => {
@@ -58,17 +68,16 @@ export const panel = ({ goto }) => {
   });
   let wanted = 0;
   return {
-    findings: () => open(tabs[0]),
+    findings: () => { open(tabs[0]); sheet(false); },
     show: async (address, row) => {
       const mine = ++wanted;
       tabs[1].textContent = `Frame #${row.id}`;
       open(tabs[1]);
+      sheet(true);
       const answer = await fetch(address);
       const markup = await answer.text();
       if (mine !== wanted) return;
       frame.innerHTML = markup;
-      // Where the panel stands below the ladder, the reader is taken to it.
-      if (matchMedia("(max-width: 1100px)").matches) frame.closest("aside").scrollIntoView({ block: "nearest" });
       frame.scrollTop = 0;
       for (const time of frame.querySelectorAll("time[datetime]")) time.title = `${local(time.dateTime)} (your time)`;
     },

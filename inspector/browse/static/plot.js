@@ -3,7 +3,7 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 const STRIP = 64;
-const GAP = 12;
+const GAP = 14;
 const LEFT = 56;
 const RIGHT = 78;
 const RIBBON = 16;
@@ -147,17 +147,18 @@ export const plot = (box, legend, data, { goto }) => {
     let [low, high] = [Math.min(...values), Math.max(...values)];
     // Power and current are read from zero; a register or a battery from where it was.
     if (strip.kind !== "energy" && strip.kind !== "soc") low = Math.min(0, low);
-    if (high - low < 1e-9) { high += 1; }
-    const size = step(high - low, 2);
-    low = Math.floor(low / size + 1e-9) * size;
-    high = Math.ceil(high / size - 1e-9) * size;
-    const y = (value) => top + STRIP - ((value * strip.scale - low) / (high - low)) * (STRIP - 12);
+    if (high - low < 1e-9) high += 1;
+    const room = (high - low) * 0.08;
+    high += room;
+    if (low !== 0) low -= room;
+    const size = step(high - low, 3);
+    const y = (value) => top + STRIP - ((value * strip.scale - low) / (high - low)) * (STRIP - 4);
     strip.y = y;
-    const out = [];
-    for (let tick = low; tick <= high + size / 2; tick += size) {
+    const out = [shape("line", { class: "p-base", x1: LEFT, x2: right, y1: top + STRIP, y2: top + STRIP })];
+    for (let tick = Math.ceil(low / size - 1e-9) * size; tick <= high; tick += size) {
       const level = y(tick / strip.scale);
-      out.push(shape("line", { class: tick === low ? "p-base" : "p-axis", x1: LEFT, x2: right, y1: level, y2: level }));
-      out.push(shape("text", { class: "p-text", x: LEFT - 6, y: level + 4, "text-anchor": "end" }, +tick.toFixed(3)));
+      out.push(shape("line", { class: "p-axis", x1: LEFT, x2: right, y1: level, y2: level }));
+      out.push(shape("text", { class: "p-text", x: LEFT - 6, y: Math.max(level + 4, top + 8), "text-anchor": "end" }, +tick.toFixed(3)));
     }
     for (const each of strip.series) {
       const line = each.points.map(([ms, value], place) => `${place ? "L" : "M"}${x(ms).toFixed(1)} ${y(value).toFixed(1)}`).join("");

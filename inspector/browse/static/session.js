@@ -65,6 +65,7 @@ const page = async (where) => {
   const found = await get(`${here}/frames.json?${query}`);
   total = found.frame_count;
   state = found.state;
+  ladder.live = state === "live";
   return found;
 };
 
@@ -83,7 +84,7 @@ const load = async (around) => {
 
 const more = (where) => exclusively(async () => {
   if (where === "before") ladder.prepend(await page({ before: ladder.first }));
-  else ladder.append(await page({ after: ladder.last ?? 0, limit: 500 }));
+  else ladder.append(await page({ after: ladder.last ?? 0, limit: 1000 }));
   counted();
 });
 
@@ -167,7 +168,13 @@ const beat = async () => {
   pause.hidden = false;
   if (!paused && !document.hidden) {
     await exclusively(async () => {
-      if (ladder.moreAfter) return;
+      if (beats++ % 4 === 3) await refresh();
+      if (ladder.moreAfter) {
+        // The reader is somewhere in the middle: only how far it has gone since is told.
+        await page({ after: ladder.last ?? 0, limit: 1 });
+        counted();
+        return;
+      }
       const following = ladder.atEnd;
       const found = await page({ after: ladder.last ?? 0, limit: 1000 });
       if (found.frames.length || found.events.length) {
@@ -175,7 +182,7 @@ const beat = async () => {
         counted();
         if (following) ladder.toEnd();
       }
-      if (beats++ % 4 === 3 || state !== "live") await refresh();
+      if (state !== "live") await refresh();
     });
   }
   setTimeout(beat, POLL_MS);
@@ -192,9 +199,12 @@ const refresh = async () => {
 const drawPlot = async () => {
   const data = await get(`${here}/plot.json`);
   const worth = data.series.length || data.transactions.length || data.statuses.length;
+  const came = byId("plot-card").hidden && worth;
   byId("plot-card").hidden = !worth;
   if (worth) chart = plot(byId("plot"), byId("legend"), data, { goto: go });
   if (shown) chart?.point(shown);
+  // A plot that comes later pushes the ladder from under a sheet.
+  if (came && document.querySelector(".panel.sheet")) ladder.box.scrollIntoView({ block: "start" });
 };
 
 restore();

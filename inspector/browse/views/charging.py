@@ -37,7 +37,7 @@ def charging(db: sqlite3.Connection, one: reader.Session) -> dict[str, Any]:
     """Everything the plot of a session shows; of its findings the worst 300."""
     end_ns = one.closed_ns or one.last_seen_ns or one.opened_ns
     transactions = reader.transactions(db, session_id=one.id)
-    samples = reader.samples(db, session_id=one.id)
+    samples = reader.samples(db, session_id=one.id, most=20_000)
     return {
         "start_ms": one.opened_ns / 1e6,
         "end_ms": end_ns / 1e6,
@@ -112,15 +112,21 @@ def statuses(db: sqlite3.Connection, session_id: int) -> Iterator[dict[str, Any]
 def limits(
     db: sqlite3.Connection, session_id: int, transactions: list[reader.Transaction], end_ns: int
 ) -> list[dict[str, Any]]:
-    """The limit the CSMS set last, over time: steps by unit, from the profiles that were accepted."""
+    """The limit the CSMS set last, over time: steps by unit, from the profiles that were accepted until cleared."""
     steps: dict[str, list[Point]] = {"W": [], "A": []}
     accepted = []
-    for frame in reader.frames_by_action(db, session_id, "SetChargingProfile", 2, limit=500):
+    asked = [
+        frame
+        for action in ("SetChargingProfile", "ClearChargingProfile")
+        for frame in reader.frames_by_action(db, session_id, action, 2, limit=500)
+    ]
+    for frame in sorted(asked, key=lambda frame: frame.id):
         answer = reader.frame(db, frame.answer_id) if frame.answer_id is not None else None
         if answer is not None and _payload(answer, 2).get("status") == "Accepted":
             accepted.append(frame)
     ends = [frame.ts_ns for frame in accepted[1:]] + [end_ns]
     for frame, until_ns in zip(accepted, ends, strict=False):
+        # One that takes profiles back has none of its own: the limit ends where it came.
         try:
             unit, periods, lasts_ns = _schedule(frame, transactions)
         except (LookupError, TypeError, ValueError, AttributeError):

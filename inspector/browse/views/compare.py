@@ -19,12 +19,15 @@ from inspector.replay.outcome import Outcome, Row
 from inspector.replay.script import Script, scripts
 from inspector.store import reader
 
-FRAMES_LIMIT = 1_000
-"""Frames of a session that are compared on a page, so that it answers at once; `chargesentinel diff` takes more."""
+FRAMES_LIMIT = 1_500
+"""Frames of a session that are compared on a page, the first ones, so that it answers at once; `diff` takes all."""
 
 
 def view(db: sqlite3.Connection, ask: Ask) -> View:
-    """Sessions `a` and `b` by id; `match` is strict, semantic or shape; without both, sessions to choose from."""
+    """Sessions `a` and `b` by id; `match` is strict, semantic or shape; without both, sessions to choose from.
+
+    `only` set to differences leaves out the steps that are the same.
+    """
     mode = ask.choice("match", MODES) or SEMANTIC
     first, second = _wanted(db, ask, "a"), _wanted(db, ask, "b")
     shown: View = {
@@ -32,22 +35,21 @@ def view(db: sqlite3.Connection, ask: Ask) -> View:
         "b": session_row(second) if second else None,
         "match": mode,
         "modes": MODES,
+        "only": ask.choice("only", ("differences",)),
         "choices": [session_row(one) for one in reader.sessions(db, limit=100)],
         "rows": None,
     }
     if first is None or second is None:
         return shown
-    for one in (first, second):
-        if one.frame_count > FRAMES_LIMIT:
-            long = f"Session {one.id} has {one.frame_count:,} frames, too many for a page; use chargesentinel diff."
-            return {**shown, "refused": long}
     left, right = _script(db, first), _script(db, second)
     outcome = compare_scripts(left, right, Policy(mode))
     ids, other_ids = _ids(db, first), _ids(db, second)
     rows = [_row(row, ids, other_ids) for row in in_order(outcome)]
     return {
         **shown,
-        "rows": rows,
+        "rows": [row for row in rows if row["differences"] or not shown["only"]],
+        "steps": len(rows),
+        "compared": FRAMES_LIMIT if max(first.frame_count, second.frame_count) > FRAMES_LIMIT else None,
         "equal": outcome.equal,
         "differences": sum(1 for row in rows if row["differences"]),
         "new_findings": _keys(outcome.regressions),
@@ -66,14 +68,15 @@ def _wanted(db: sqlite3.Connection, ask: Ask, name: str) -> reader.Session | Non
 
 
 def _ids(db: sqlite3.Connection, one: reader.Session) -> list[int]:
-    rows = db.execute("SELECT id FROM frames WHERE session_id = ? ORDER BY id", [one.id])
+    rows = db.execute("SELECT id FROM frames WHERE session_id = ? ORDER BY id LIMIT ?", [one.id, FRAMES_LIMIT])
     return [number for (number,) in rows]
 
 
 def _script(db: sqlite3.Connection, one: reader.Session) -> Script:
     """The session as replay reads it; what the store does not keep of the handshake is not compared either."""
     rows = db.execute(
-        "SELECT ts_ns, mono_ns, direction, raw FROM frames WHERE session_id = ? ORDER BY id", [one.id]
+        "SELECT ts_ns, mono_ns, direction, raw FROM frames WHERE session_id = ? ORDER BY id LIMIT ?",
+        [one.id, FRAMES_LIMIT],
     ).fetchall()
     # The store keeps no monotonic time of the opening; the first frame's tells it.
     opened_mono_ns = rows[0][1] - max(0, rows[0][0] - one.opened_ns) if rows else 0

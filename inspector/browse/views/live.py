@@ -1,4 +1,4 @@
-"""What just happened: the newest frames of all sessions, from where the reader last looked."""
+"""What just happened: who is connected, and the newest frames of all sessions from where the reader last looked."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ from inspector.browse.views.ask import Ask, View
 from inspector.browse.views.rows import SEVERITIES, frame_row
 from inspector.store import reader
 
-MOST = 200
+MOST = 400
+"""Frames in one answer."""
+CONNECTED = 60
+"""Live sessions that are named."""
+FILTERS = ("charge_point", "action", "direction", "severity", "q")
 
 
 def view(db: sqlite3.Connection, ask: Ask) -> View:
-    """Frames after `after` (else the newest), oldest first; filters: action, direction, severity, limit."""
+    """Frames after `after` (else the newest), oldest first; filters: charge_point, action, direction, severity, q."""
     newest = reader.last_frame_id(db)
     found = reader.latest_frames(
         db,
@@ -22,6 +26,8 @@ def view(db: sqlite3.Connection, ask: Ask) -> View:
         action=ask.text("action"),
         direction=ask.choice("direction", ("cp-to-csms", "csms-to-cp")),
         severity=ask.choice("severity", (*SEVERITIES, "any")),
+        charge_point=ask.text("charge_point"),
+        text=ask.text("q"),
     )
     names: dict[int, reader.Session | None] = {}
     rows: list[dict[str, Any]] = []
@@ -36,8 +42,20 @@ def view(db: sqlite3.Connection, ask: Ask) -> View:
                 "charge_point_id": session.charge_point_id if session else None,
             }
         )
+    connected = reader.sessions(db, state="live", limit=CONNECTED + 1)
     return {
         "frames": rows,
         "newest": newest,
-        "filters": {name: ask.text(name) for name in ("action", "direction", "severity")},
+        "sessions": [
+            {
+                "id": one.id,
+                "charge_point_id": one.charge_point_id,
+                "ocpp_version": one.ocpp_version,
+                "frame_count": one.frame_count,
+                "error_count": one.error_count,
+            }
+            for one in connected[:CONNECTED]
+        ],
+        "more_sessions": len(connected) > CONNECTED,
+        "filters": {name: ask.text(name) for name in FILTERS},
     }
