@@ -17,30 +17,32 @@ MOMENT = "2026-01-01T00:00:00.000Z"
 
 
 def session(version: str) -> list[tuple[str, dict[str, Any]]]:
-    """A charging session, boot to heartbeat; the transaction of 1.6 is stopped by id 1, which nobody has."""
+    """A charging session, boot to heartbeat; 1.6 names its transaction by the id that the CSMS gave it."""
     if version == "1.6":
         status = {"connectorId": 1, "errorCode": "NoError", "timestamp": MOMENT}
         sample = {"timestamp": MOMENT, "sampledValue": [{"value": "10"}]}
         start = {"connectorId": 1, "idTag": "TAG", "meterStart": 0, "timestamp": MOMENT}
-        stop = {"transactionId": 1, "idTag": "TAG", "meterStop": 10, "timestamp": MOMENT}
+        stop = {"transactionId": "$transactionId", "idTag": "TAG", "meterStop": 10, "timestamp": MOMENT}
         return [
             ("StatusNotification", {**status, "status": "Preparing"}),
             ("Authorize", {"idTag": "TAG"}),
             ("StartTransaction", start),
             ("StatusNotification", {**status, "status": "Charging"}),
-            ("MeterValues", {"connectorId": 1, "meterValue": [sample]}),
+            ("MeterValues", {"connectorId": 1, "transactionId": "$transactionId", "meterValue": [sample]}),
             ("StopTransaction", stop),
             ("Heartbeat", {}),
         ]
     token = {"idToken": "TAG", "type": "ISO14443"}
     status = {"timestamp": MOMENT, "evseId": 1, "connectorId": 1}
-    event = {"timestamp": MOMENT, "transactionInfo": {"transactionId": "t-1"}}
+    sample = {"timestamp": MOMENT, "sampledValue": [{"value": 10}]}
+    event = {"timestamp": MOMENT, "transactionInfo": {"transactionId": "t-1"}, "meterValue": [sample]}
     started = {"eventType": "Started", "triggerReason": "Authorized", "seqNo": 0, "idToken": token}
-    ended = {"eventType": "Ended", "triggerReason": "StopAuthorized", "seqNo": 1, "idToken": token}
+    ended = {"eventType": "Ended", "triggerReason": "StopAuthorized", "seqNo": 2, "idToken": token}
     return [
         ("StatusNotification", {**status, "connectorStatus": "Occupied"}),
         ("Authorize", {"idToken": token}),
         ("TransactionEvent", {**event, **started, "evse": {"id": 1, "connectorId": 1}}),
+        ("TransactionEvent", {**event, "eventType": "Updated", "triggerReason": "MeterValuePeriodic", "seqNo": 1}),
         ("TransactionEvent", {**event, **ended}),
         ("Heartbeat", {}),
     ]
@@ -76,3 +78,7 @@ async def test_every_call_of_a_strict_client_is_answered_to_its_satisfaction(
     result = json.loads(out.splitlines()[-1])
     assert result["failures"] == []
     assert [action for action, _ in result["answers"]] == [action for action, _ in calls]
+    whole = csms.store.rows("SELECT * FROM transactions WHERE charge_point_id = 'NPM-1' AND id_token = 'TAG'")
+    assert len(whole) == 1 and whole[0]["started"] == whole[0]["stopped"] == MOMENT
+    values = csms.store.rows("SELECT value FROM meter_values WHERE transaction_id = ?", whole[0]["transaction_id"])
+    assert {row["value"] for row in values} == {"10"}

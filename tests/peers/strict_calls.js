@@ -1,5 +1,5 @@
 // Sends CALLs with a charge point of npm in strict mode, one after the other, and prints the answers as one line of
-// JSON. usage: node strict_calls.js ocpp-rpc|ocpp-ws-io URL ID VERSION < [[action, payload], …]
+// JSON; "$transactionId" in a payload is what the last StartTransaction was given. usage: node strict_calls.js ocpp-rpc|ocpp-ws-io URL ID VERSION < [[action, payload], …]
 "use strict";
 
 const fs = require("node:fs");
@@ -22,9 +22,14 @@ async function main() {
   client.on("strictValidationFailure", (failure) => failures.push(String(failure.error ?? failure)));
   await client.connect();
   const answers = [];
+  let transactionId;
+  const filled = (payload) =>
+    Object.fromEntries(Object.entries(payload).map(([k, v]) => [k, v === "$transactionId" ? transactionId : v]));
   for (const [action, payload] of calls) {
     try {
-      answers.push([action, await client.call(action, payload)]);
+      const answer = await client.call(action, filled(payload));
+      if (action === "StartTransaction") ({ transactionId } = answer);
+      answers.push([action, answer]);
     } catch (error) {
       failures.push(`${action}: ${error.message} ${JSON.stringify(error.details ?? {})}`);
     }

@@ -151,6 +151,15 @@ def test_a_thousand_charge_points_charge_at_once_and_none_is_lost() -> None:
     assert "1000 charge points, none lost: 1000 transactions, at most 1000 at once" in fleet.out[-1]
 
 
+def charging_at_once(db: Path, count: int) -> None:
+    """Wait until so many transactions are open in a CSMS's file."""
+    deadline = time.monotonic() + 20
+    with closing(sqlite3.connect(db)) as stored:
+        while stored.execute("select count(*) from transactions where stopped is null").fetchone()[0] < count:
+            assert time.monotonic() < deadline, "too few charge at once"
+            time.sleep(0.05)
+
+
 @pytest.mark.long
 @pytest.mark.timeout(120)
 def test_a_csms_killed_in_mid_charge_finds_the_transaction_again(tmp_path: Path) -> None:
@@ -160,7 +169,7 @@ def test_a_csms_killed_in_mid_charge_finds_the_transaction_again(tmp_path: Path)
         url = csms.wait_for(r"csms at (ws://\S+)")[1]
         args = ("--count", 6, "--rate", 20, "--duration", 25, "--ocpp", "mixed", "--json", "--seed", 3)
         with Program("charge-point", "--url", url, *args) as fleet:
-            time.sleep(8)
+            charging_at_once(db, 5)
             csms.process.kill()
             csms.process.wait(5)
             with Program("csms", "--listen", url.removeprefix("ws://"), "--no-page", "--db", db) as again:
