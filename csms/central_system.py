@@ -26,7 +26,7 @@ from csms.actions import CHARGE_POINTS
 from csms.authority import Authority
 from csms.configuration import Configuration, PageAddress, Settings
 from csms.connection import Connection
-from csms.errors import CsmsMistake
+from csms.errors import CsmsMistake, why_not
 from csms.misbehaviour import Misbehaviours
 from csms.schemas import SUBPROTOCOLS
 from csms.security import PasswordCheck
@@ -163,8 +163,9 @@ class CentralSystem:
                 logger=_silent(),
             )
         except (OSError, OverflowError) as error:
-            why = getattr(error, "strerror", None) or str(error)
-            raise CsmsMistake(f"{host}:{port} cannot be listened on ({why}); choose another --listen") from None
+            raise CsmsMistake(
+                f"{host}:{port} cannot be listened on ({why_not(error)}); choose another --listen"
+            ) from None
         self.address = _address(server, "wss" if context else "ws")
         try:
             yield self.address

@@ -11,6 +11,14 @@ class CsmsMistake(Exception):
     """A wrong address, file or option; `str()` is a sentence for the user."""
 
 
+def why_not(error: Exception) -> str:
+    """Say in a few words why an address cannot be listened on; asyncio adds the addresses it tried."""
+    words = getattr(error, "strerror", None) or str(error)
+    if "could not bind on any address" in words or "Cannot assign requested address" in words:
+        return "it is no address of this machine"
+    return str(words).partition(" (while attempting")[0]
+
+
 class Refusal(Exception):
     """A CALL cannot be answered with a CALLRESULT.
 

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from csms.api import Api
 from csms.configuration import PageAddress
-from csms.errors import CsmsMistake
+from csms.errors import CsmsMistake, why_not
 
 if TYPE_CHECKING:
     from csms.central_system import CentralSystem
@@ -99,9 +99,8 @@ def _bind(address: PageAddress) -> socket.socket:
     except OSError as error:
         if not address.explicit:
             return socket.create_server((address.host, 0), family=family)
-        why = error.strerror or str(error)
         raise CsmsMistake(
-            f"{address.host}:{address.port} cannot be listened on ({why}); choose another --page"
+            f"{address.host}:{address.port} cannot be listened on ({why_not(error)}); choose another --page"
         ) from None
 
 

@@ -40,6 +40,7 @@ class Identity:
         seed: makes jitter and chance repeatable; message and transaction ids stay unique all the same.
         direct_current: a DC outlet with a tapering curve instead of AC 7.4 kW.
         signed: add signed meter values.
+        client_certificate: `tls` shows one, which is security profile 3.
     """
 
     url: str
@@ -52,9 +53,17 @@ class Identity:
     seed: int | None = None
     direct_current: bool = False
     signed: bool = False
+    client_certificate: bool = False
     vendor: str = "ChargeSentinel"
     model: str = "Simulated"
     firmware: str = "1.0.0"
+
+    @property
+    def security_profile(self) -> int:
+        """The security profile that this way of connecting is (2.0.1 A00, 1.6 whitepaper 2)."""
+        if self.url.startswith("wss:"):
+            return 3 if self.client_certificate else 2
+        return 0 if self.password is None else 1
 
     @property
     def address(self) -> str:
@@ -62,18 +71,19 @@ class Identity:
         return f"{self.url.rstrip('/')}/{quote(self.id, safe='')}"
 
 
-async def open_socket(identity: Identity, version: str, ping: float | None) -> ClientConnection:
+async def open_socket(identity: Identity, version: str, ping: float | None, password: bytes | None) -> ClientConnection:
     """Open a WebSocket with the subprotocol of a version.
 
     Args:
         ping: seconds between WebSocket pings, None for none.
+        password: for HTTP Basic; the CSMS may have changed it since the identity was made.
 
     Raises:
         Unreachable: nobody answers, OCPP is refused there, or TLS fails.
     """
     headers = {}
-    if identity.password is not None:
-        words = f"{identity.id}:{identity.password}".encode()
+    if password is not None:
+        words = f"{identity.id}:".encode() + password
         headers["Authorization"] = f"Basic {base64.b64encode(words).decode()}"
     tls: dict[str, Any] = {} if identity.tls is None else {"ssl": identity.tls}
     wanted = SUBPROTOCOLS[version]
@@ -94,7 +104,7 @@ async def open_socket(identity: Identity, version: str, ping: float | None) -> C
     except InvalidURI as error:
         raise Unreachable(address, error.msg) from None
     except InvalidStatus as error:
-        raise Unreachable(address, f"the CSMS answers HTTP {error.response.status_code}") from None
+        raise Unreachable(address, _status(error)) from None
     except InvalidHandshake as error:
         raise Unreachable(address, _refusal(error, address.startswith("wss:"))) from None
     except TimeoutError:
@@ -102,12 +112,33 @@ async def open_socket(identity: Identity, version: str, ping: float | None) -> C
     except ssl.SSLError as error:
         reason = getattr(error, "verify_message", None) or error.reason or str(error)
         raise Unreachable(address, f"no TLS connection: {reason}") from None
+    except (ConnectionResetError, EOFError) as error:
+        if address.startswith("wss:"):
+            why = "the CSMS ends the connection during the TLS handshake; does it speak TLS there? else write ws://"
+            raise Unreachable(address, why) from None
+        raise Unreachable(address, f"cannot connect: {error or 'the connection was reset'}") from None
     except OSError as error:
         raise Unreachable(address, f"cannot connect: {error.strerror or error}") from None
     if socket.subprotocol != wanted:
         await socket.close(1002, "no common subprotocol")
         raise Unreachable(address, f"the CSMS does not speak {wanted}")
     return socket
+
+
+HINTS = {
+    401: "give the password it wants; the user name is the id",
+    403: "is the client certificate issued to this id?",
+    404: "is the path right, and the id known there?",
+}
+
+
+def _status(error: InvalidStatus) -> str:
+    """Say what HTTP answer came instead of a WebSocket: its status, its own first line, and what may help."""
+    response = error.response
+    said = bytes(response.body or b"").decode("utf-8", "replace").strip().partition("\n")[0]
+    line = f" ({said[:150]})" if said and said.isprintable() and not said.startswith("<") else ""
+    hint = HINTS.get(response.status_code)
+    return f"the CSMS answers HTTP {response.status_code}{line}" + (f"; {hint}" if hint else "")
 
 
 def _refusal(error: InvalidHandshake, tls: bool) -> str:

@@ -9,7 +9,7 @@ import asyncio
 import uuid
 from dataclasses import dataclass, field
 
-from simulator.meter import Meter
+from simulator.meter import Meter, Reading
 from simulator.tokens import Verdict
 from simulator.vehicle import Vehicle
 
@@ -32,6 +32,7 @@ PLUGGED = frozenset({"Preparing", "Charging", "SuspendedEV", "SuspendedEVSE", "F
 
 
 ACCEPTED = Verdict("Accepted")
+MOST_READINGS = 60
 
 
 class ImpossibleStatus(Exception):
@@ -55,6 +56,7 @@ class Transaction:
         seq_no: of the next TransactionEvent, 2.x only.
         verdict: what the answer to the start said of the token.
         meter_start: register at the start, Wh.
+        readings: (timestamp, reading, context) of what 1.6 may tell again at the end.
     """
 
     id_token: str
@@ -70,6 +72,13 @@ class Transaction:
     evse_told: bool = False
     ended: bool = False
     verdict: Verdict = ACCEPTED
+    readings: list[tuple[str, Reading, str]] = field(default_factory=list)
+
+    def noted(self, stamp: str, reading: Reading, context: str) -> None:
+        """Keep a reading for the end; of very many, the first and the last ones."""
+        self.readings.append((stamp, reading, context))
+        if len(self.readings) > MOST_READINGS:
+            del self.readings[1]
 
 
 @dataclass(slots=True)

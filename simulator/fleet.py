@@ -65,6 +65,7 @@ class Report:
     waiting: int
     seconds: float
     failures: Counter[str]
+    unreachable: Counter[str]
     latencies: dict[str, array[float]]
 
     @property
@@ -96,6 +97,7 @@ class Fleet:
     _started: float = field(default_factory=time.monotonic)
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _lost: list[str] = field(default_factory=list)
+    _told: set[str] = field(default_factory=set)
     _most: int = 0
 
     async def run(self) -> Report:
@@ -131,6 +133,10 @@ class Fleet:
     def _listener(self, charge_point_id: str) -> Callable[[str], None]:
         def say(line: str) -> None:
             if "FAILED" in line:
+                self.say(f"{charge_point_id}  {line}")
+            elif line.endswith("trying again") and line not in self._told:
+                # The same trouble of a thousand charge points is told once.
+                self._told.add(line)
                 self.say(f"{charge_point_id}  {line}")
 
         return say
@@ -206,6 +212,7 @@ class Fleet:
             reconnects=sum(station.reconnects for station in self.stations),
             waiting=sum(len(station.outbox) for station in self.stations),
             seconds=time.monotonic() - self._started,
+            unreachable=Counter(station.unreachable for station in self.stations if station.unreachable),
             failures=Counter(failure for station in self.stations for failure in station.failures),
             latencies=latencies,
         )

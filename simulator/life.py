@@ -44,11 +44,14 @@ class Life(ABC):
         self.random = random.Random(None if identity.seed is None else f"{identity.seed} {identity.id}")
         self.clock = Clock(identity.speed)
         self.settings = Settings()
+        self.settings.by_key["SecurityProfile"].value = str(identity.security_profile)
         self.traffic = Traffic()
         self.link: Link | None = None
         self.registration = "None"
         self.firmware = identity.firmware
         self.failures: list[str] = []
+        self.unreachable: str | None = None
+        """Why the last attempt to connect failed; None once one went well."""
         self.connections = 0
         self.online = asyncio.Event()
         self.offline = asyncio.Event()
@@ -153,6 +156,7 @@ class Life(ABC):
                     up.set_exception(error)
                     return
                 if isinstance(error, Unreachable):
+                    self.unreachable = error.why
                     self.say(f"{error.why}; trying again")
                 elif not isinstance(error, LinkLost):
                     self.failed(error)
@@ -169,6 +173,7 @@ class Life(ABC):
         reading = asyncio.create_task(link.serve())
         reading.add_done_callback(lambda _: self._link_ended())
         self.connections += 1
+        self.unreachable = None
         self._booted_here = self._rebooting = False
         try:
             await self._settle()
@@ -212,10 +217,18 @@ class Life(ABC):
 
     async def _connect(self) -> Link:
         ping = float(self.settings.text("WebSocketPingInterval")) or None
-        socket = await open_socket(self.identity, self.version, ping)
+        socket = await open_socket(self.identity, self.version, ping, self._password())
         self.link = Link(socket, self.version, self.answer, self.spawn, self.traffic, self.identity.timeout)
         self.say(f"connected to {self.identity.address} ({socket.subprotocol})")
         return self.link
+
+    def _password(self) -> bytes | None:
+        """Return the password for HTTP Basic: the one the CSMS set last, else the identity's own."""
+        changed = self.settings.text("AuthorizationKey")
+        if changed:
+            # 1.6 writes it in hexadecimal (whitepaper 2.4), 2.x as it is.
+            return bytes.fromhex(changed) if self.version == "1.6" else changed.encode()
+        return None if self.identity.password is None else self.identity.password.encode()
 
     # --- boot and heartbeat --------------------------------------------------------------------------------------
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from simulator.tokens import same
+
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
@@ -30,4 +32,6 @@ class ReservationBook:
     def admits(self, connector: int, token: str, group: str | None) -> bool:
         """Tell whether a token may use a connector."""
         held = self.of(connector)
-        return held is None or held.token == token or (group is not None and held.group == group)
+        if held is None or same(held.token, token):
+            return True
+        return group is not None and held.group is not None and same(held.group, group)

@@ -39,7 +39,8 @@ class Setting:
                 # 2.0.1 wants 16 to 40 characters, 2.1 up to 64; 1.6 sends 16 to 20 bytes as up to 40 hex digits.
                 return 16 <= len(value) <= 64
             case choice:
-                return all(part.strip() in choice.split("|") for part in value.split(","))
+                # A list of none is a list too: it switches measurands off.
+                return not value.strip() or all(part.strip() in choice.split("|") for part in value.split(","))
 
 
 RW, RO, WO = "ReadWrite", "ReadOnly", "WriteOnly"
@@ -55,15 +56,15 @@ TABLE: tuple[tuple[str | None, str | None, str | None, str, str, str], ...] = (
     ("MeterValuesSampledData", "SampledDataCtrlr", "TxUpdatedMeasurands", SAMPLED, MEASURANDS, RW),
     ("MeterValuesAlignedData", "AlignedDataCtrlr", "Measurands", SAMPLED, MEASURANDS, RW),
     ("StopTxnSampledData", "SampledDataCtrlr", "TxEndedMeasurands", "Energy.Active.Import.Register", MEASURANDS, RW),
-    ("StopTxnAlignedData", "AlignedDataCtrlr", "TxEndedMeasurands", "Energy.Active.Import.Register", MEASURANDS, RW),
+    ("StopTxnAlignedData", "AlignedDataCtrlr", "TxEndedMeasurands", "", MEASURANDS, RO),
     (None, "SampledDataCtrlr", "TxStartedMeasurands", "Energy.Active.Import.Register", MEASURANDS, RW),
-    (None, "SampledDataCtrlr", "TxEndedInterval", "0", "integer", RW),
-    (None, "AlignedDataCtrlr", "TxEndedInterval", "0", "integer", RW),
+    (None, "SampledDataCtrlr", "TxEndedInterval", "0", "integer", RO),
+    (None, "AlignedDataCtrlr", "TxEndedInterval", "0", "integer", RO),
     ("AuthorizeRemoteTxRequests", "AuthCtrlr", "AuthorizeRemoteStart", "false", "boolean", RW),
     ("LocalAuthorizeOffline", "AuthCtrlr", "LocalAuthorizeOffline", "true", "boolean", RW),
     ("LocalPreAuthorize", "AuthCtrlr", "LocalPreAuthorize", "false", "boolean", RW),
     ("AllowOfflineTxForUnknownId", "AuthCtrlr", "OfflineTxForUnknownIdEnabled", "false", "boolean", RW),
-    (None, "AuthCtrlr", "Enabled", "true", "boolean", RW),
+    (None, "AuthCtrlr", "Enabled", "true", "boolean", RO),
     ("AuthorizationCacheEnabled", "AuthCacheCtrlr", "Enabled", "true", "boolean", RW),
     ("LocalAuthListEnabled", "LocalAuthListCtrlr", "Enabled", "true", "boolean", RW),
     ("LocalAuthListMaxLength", None, None, "200", "integer", RO),
@@ -72,7 +73,7 @@ TABLE: tuple[tuple[str | None, str | None, str | None, str, str, str], ...] = (
     (None, "LocalAuthListCtrlr", "Entries", "0", "integer", RO),
     ("StopTransactionOnInvalidId", "TxCtrlr", "StopTxOnInvalidId", "true", "boolean", RW),
     ("StopTransactionOnEVSideDisconnect", "TxCtrlr", "StopTxOnEVSideDisconnect", "true", "boolean", RW),
-    ("MaxEnergyOnInvalidId", "TxCtrlr", "MaxEnergyOnInvalidId", "0", "integer", RW),
+    ("MaxEnergyOnInvalidId", "TxCtrlr", "MaxEnergyOnInvalidId", "0", "integer", RO),
     (None, "TxCtrlr", "TxStartPoint", "PowerPathClosed", "string", RO),
     (None, "TxCtrlr", "TxStopPoint", "PowerPathClosed", "string", RO),
     ("TransactionMessageAttempts", "OCPPCommCtrlr", "MessageAttempts/TransactionEvent", "3", "integer", RW),
@@ -82,12 +83,12 @@ TABLE: tuple[tuple[str | None, str | None, str | None, str, str, str], ...] = (
     (None, "OCPPCommCtrlr", "RetryBackOffWaitMinimum", "1", "integer", RW),
     (None, "OCPPCommCtrlr", "RetryBackOffRandomRange", "1", "integer", RW),
     (None, "OCPPCommCtrlr", "RetryBackOffRepeatTimes", "5", "integer", RW),
-    (None, "OCPPCommCtrlr", "NetworkConfigurationPriority", "1", "string", RW),
-    (None, "OCPPCommCtrlr", "NetworkProfileConnectionAttempts", "3", "integer", RW),
+    (None, "OCPPCommCtrlr", "NetworkConfigurationPriority", "1", "string", RO),
+    (None, "OCPPCommCtrlr", "NetworkProfileConnectionAttempts", "3", "integer", RO),
     (None, "OCPPCommCtrlr", "FileTransferProtocols", "HTTP,HTTPS,FTP", "string", RO),
     ("WebSocketPingInterval", "OCPPCommCtrlr", "WebSocketPingInterval", "20", "integer", RW),
-    ("UnlockConnectorOnEVSideDisconnect", "OCPPCommCtrlr", "UnlockOnEVSideDisconnect", "true", "boolean", RW),
-    ("ResetRetries", "OCPPCommCtrlr", "ResetRetries", "1", "integer", RW),
+    ("UnlockConnectorOnEVSideDisconnect", "OCPPCommCtrlr", "UnlockOnEVSideDisconnect", "true", "boolean", RO),
+    ("ResetRetries", "OCPPCommCtrlr", "ResetRetries", "1", "integer", RO),
     ("NumberOfConnectors", None, None, "1", "integer", RO),
     ("ConnectorPhaseRotation", None, None, "NotApplicable", "string", RW),
     ("GetConfigurationMaxKeys", None, None, "50", "integer", RO),
@@ -99,7 +100,6 @@ TABLE: tuple[tuple[str | None, str | None, str | None, str, str, str], ...] = (
     (None, "DeviceDataCtrlr", "BytesPerMessage/GetReport", "65536", "integer", RO),
     ("BlinkRepeat", None, None, "3", "integer", RW),
     ("LightIntensity", None, None, "80", "integer", RW),
-    ("MinimumStatusDuration", None, None, "0", "integer", RW),
     (
         "SupportedFeatureProfiles",
         None,
@@ -111,14 +111,14 @@ TABLE: tuple[tuple[str | None, str | None, str | None, str, str, str], ...] = (
     ("SupportedFileTransferProtocols", None, None, "HTTP,HTTPS,FTP", "string", RO),
     ("ReserveConnectorZeroSupported", "ReservationCtrlr", "NonEvseSpecific", "true", "boolean", RO),
     (None, "ReservationCtrlr", "Available", "true", "boolean", RO),
-    (None, "ReservationCtrlr", "Enabled", "true", "boolean", RW),
+    (None, "ReservationCtrlr", "Enabled", "true", "boolean", RO),
     ("ChargeProfileMaxStackLevel", "SmartChargingCtrlr", "ProfileStackLevel", "10", "integer", RO),
     ("ChargingScheduleAllowedChargingRateUnit", None, None, "Current,Power", "string", RO),
     (None, "SmartChargingCtrlr", "RateUnit", "A,W", "string", RO),
     ("ChargingScheduleMaxPeriods", "SmartChargingCtrlr", "PeriodsPerSchedule", "24", "integer", RO),
     ("MaxChargingProfilesInstalled", "SmartChargingCtrlr", "Entries", "20", "integer", RO),
-    (None, "SmartChargingCtrlr", "Enabled", "true", "boolean", RW),
-    (None, "SmartChargingCtrlr", "LimitChangeSignificance", "5.0", "decimal", RW),
+    (None, "SmartChargingCtrlr", "Enabled", "true", "boolean", RO),
+    (None, "SmartChargingCtrlr", "LimitChangeSignificance", "5.0", "decimal", RO),
     ("AuthorizationKey", "SecurityCtrlr", "BasicAuthPassword", "", "password", WO),
     ("SecurityProfile", "SecurityCtrlr", "SecurityProfile", "0", "integer", RO),
     ("CpoName", "SecurityCtrlr", "OrganizationName", "Example", "string", RW),
@@ -127,7 +127,7 @@ TABLE: tuple[tuple[str | None, str | None, str | None, str, str, str], ...] = (
     ("CertificateStoreMaxLength", "SecurityCtrlr", "CertificateEntries", "20", "integer", RO),
     (None, "SecurityCtrlr", "Identity", "", "string", RO),
     (None, "ClockCtrlr", "DateTime", "", "string", RO),
-    (None, "ClockCtrlr", "TimeSource", "Heartbeat", "string", RW),
+    (None, "ClockCtrlr", "TimeSource", "Heartbeat", "string", RO),
     (None, "ChargingStation", "Available", "true", "boolean", RO),
     (None, "ChargingStation", "AvailabilityState", "Available", "string", RO),
     (None, "ChargingStation", "SupplyPhases", "1", "integer", RO),
@@ -150,6 +150,10 @@ class Settings:
     def flag(self, key: str) -> bool:
         """Return the boolean behind a 1.6 key."""
         return self.by_key[key].value.lower() == "true"
+
+    def measurands(self, component: str, variable: str) -> list[str]:
+        """Return the measurands that a 2.x variable, or the 1.6 key it is, lists."""
+        return [name.strip() for name in self.by_variable[component, variable].value.split(",")]
 
     def text(self, key: str) -> str:
         """Return the text behind a 1.6 key."""

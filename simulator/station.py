@@ -11,17 +11,17 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
+from simulator.authorizing import Authorizing
 from simulator.certificates import CertificateStore
 from simulator.clock import timestamp
 from simulator.connection import Identity
 from simulator.connector import Connector, Transaction
-from simulator.link import CallFailed, LinkLost, Payload
+from simulator.link import CallFailed, Payload
 from simulator.meter import Reading
 from simulator.profiles import ProfileBook
 from simulator.reservations import ReservationBook
-from simulator.tokens import TokenBook
+from simulator.tokens import same
 from simulator.vehicle import Vehicle
-from simulator.voice import Voice
 
 AC_OUTLET_W = 7_400.0
 DC_OUTLET_W = 50_000.0
@@ -45,14 +45,13 @@ class Promise:
     remote_start_id: int | None = None
 
 
-class Station(Voice):
+class Station(Authorizing):
     """What charging is in all versions."""
 
     def __init__(self, identity: Identity, say: Callable[[str], None] = lambda line: None) -> None:
         super().__init__(identity, say)
         self.settings.by_key["NumberOfConnectors"].value = str(identity.connectors)
         self.connectors = {number: Connector(number) for number in range(1, identity.connectors + 1)}
-        self.tokens = TokenBook()
         self.profiles = ProfileBook()
         self.reservations = ReservationBook()
         self.certificates = CertificateStore(identity.id)
@@ -122,6 +121,8 @@ class Station(Voice):
         """Put the cable in; charging starts where someone was already accepted."""
         connector = self.connectors[number]
         connector.vehicle = vehicle or self.vehicle()
+        if connector.transaction is not None:
+            await self._show_power(connector, connector.transaction)
         if connector.status == "Available":
             await self.becomes(connector, "Preparing")
         promise = self.promises.pop(number, None)
@@ -137,7 +138,7 @@ class Station(Voice):
         """
         connector = self.connectors[number]
         tx = connector.transaction
-        if tx is not None and tx.id_token == token:
+        if tx is not None and (same(tx.id_token, token) or await self.of_group(tx.verdict.group, token, kind)):
             await self.stop(number, "Local", token)
             return "Accepted"
         if tx is not None:
@@ -157,38 +158,28 @@ class Station(Voice):
             await self.promise(connector, Promise(token, kind, "Authorized"))
         return status
 
-    async def authorize(self, token: str, kind: str = "ISO14443") -> str:
-        """Find out whether a token may charge: by list or cache where the settings say so, else by the CSMS."""
-        flag = self.settings.flag
-        use_list, use_cache = flag("LocalAuthListEnabled"), flag("AuthorizationCacheEnabled")
-        known = self.tokens.known(token, use_list, use_cache)
-        if self.online.is_set():
-            if known is not None and known.status == "Accepted" and flag("LocalPreAuthorize"):
-                self.say(f"token {token} accepted by what is known here")
-                return known.status
-            try:
-                verdict = await self.say_authorize(token, kind)
-            except LinkLost:
-                pass
-            else:
-                self.tokens.remember(token, verdict, use_cache)
-                self.say(f"token {token} {verdict.status.lower()}")
-                return verdict.status
-        if known is not None and flag("LocalAuthorizeOffline"):
-            status = known.status
-        else:
-            status = "Accepted" if flag("AllowOfflineTxForUnknownId") else "Invalid"
-        self.say(f"token {token} {status.lower()} while offline")
-        return status
-
     async def unplug(self, number: int) -> None:
         """Pull the cable; a running transaction ends with it."""
         connector = self.connectors[number]
         async with connector.busy:
+            if connector.transaction and not self.settings.flag("StopTransactionOnEVSideDisconnect"):
+                await self._left_open(connector, connector.transaction)
+                return
             await self._stop(connector, "EVDisconnected", None)
             connector.vehicle = None
             if connector.status not in ("Faulted", "Unavailable", "Reserved"):
                 await self.becomes(connector, self.resting(connector))
+
+    async def _left_open(self, connector: Connector, tx: Transaction) -> None:
+        """Go on with a transaction without a cable, as StopTransactionOnEVSideDisconnect = false wants."""
+        reading = self.measure(connector)
+        connector.meter.rest()
+        connector.vehicle = None
+        if connector.becomes("SuspendedEV"):
+            message = self.state_changed(connector, tx, reading)
+            if message is not None:
+                await self.told(self.deliver(message))
+            await self.report(connector)
 
     def resting(self, connector: Connector) -> str:
         if not connector.operative:
@@ -330,7 +321,9 @@ class Station(Voice):
         if tx is None or tx.ended:
             await self.told(self.say_meter_values(connector, reading, context))
         else:
-            await self.told(self.deliver(self.sampled(connector, tx, reading, context)))
+            message = self.sampled(connector, tx, reading, context)
+            if message is not None:
+                await self.told(self.deliver(message))
 
     async def stop(self, number: int, reason: str = "Local", token: str | None = None) -> None:
         """End the transaction on a connector; the cable may stay in."""
@@ -353,7 +346,7 @@ class Station(Voice):
         self.say(f"transaction {tx.number or tx.id} stopped at {reading.energy_wh} Wh ({reason})")
         if connector.status != "Faulted":
             if reason != "EVDisconnected":
-                await self.becomes(connector, "Finishing")
+                await self.becomes(connector, "Finishing" if connector.plugged else self.resting(connector))
             if not connector.operative:
                 await self.becomes(connector, "Unavailable")
         if self.driver and reason == "Remote":

@@ -6,6 +6,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 
+def same(one: str, other: str) -> bool:
+    """Tell whether two tokens are one: case does not matter (CiString, identifierString)."""
+    return one.casefold() == other.casefold()
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What is known of a token; `status` is AuthorizationStatus, `group` its parent or group token."""
@@ -37,6 +42,7 @@ class TokenBook:
         Returns:
             Accepted, Failed or VersionMismatch, as SendLocalList answers.
         """
+        entries = [(name.casefold(), verdict) for name, verdict in entries]
         names = [name for name, _ in entries]
         if version <= 0 or len(set(names)) != len(names) or len(names) > MOST_AT_ONCE:
             return "Failed"
@@ -55,11 +61,12 @@ class TokenBook:
 
     def remember(self, token: str, verdict: Verdict, cache: bool) -> None:
         """Keep what the CSMS said about a token; what is on the list is never cached (1.6, 3.5.3)."""
-        if cache and token not in self.listed:
-            self.cached[token] = verdict
+        if cache and token.casefold() not in self.listed:
+            self.cached[token.casefold()] = verdict
 
     def known(self, token: str, use_list: bool, use_cache: bool) -> Verdict | None:
         """Return what is known of a token: the list speaks before the cache."""
+        token = token.casefold()
         if use_list and token in self.listed:
             verdict = self.listed[token]
             return verdict if verdict.fresh else Verdict("Expired", verdict.expires, verdict.group)

@@ -68,6 +68,8 @@ class ChargePoint16(Station):
 
     async def say_meter_values(self, connector: Connector, reading: Reading, context: str) -> None:
         value = self.meter_value(reading, context)
+        if value is None:
+            return
         await self.call("MeterValues", {"connectorId": connector.number, "meterValue": [value]})
 
     async def say_security_event(self, kind: str, info: str | None) -> None:
@@ -107,14 +109,19 @@ class ChargePoint16(Station):
         }
         if tx.reservation_id is not None:
             payload["reservationId"] = tx.reservation_id
+        tx.noted(tx.started, reading, "Transaction.Begin")
         return lambda offline: ("StartTransaction", payload)
 
     def understood_start(self, tx: Transaction, answer: Payload) -> Verdict:
         tx.number = answer["transactionId"]
         return verdict(answer["idTagInfo"])
 
-    def sampled(self, connector: Connector, tx: Transaction, reading: Reading, context: str) -> Build:
+    def sampled(self, connector: Connector, tx: Transaction, reading: Reading, context: str) -> Build | None:
         value = self.meter_value(reading, context)
+        if context == "Sample.Periodic":
+            tx.noted(timestamp(), reading, context)
+        if value is None:
+            return None
         return lambda offline: (
             "MeterValues",
             {"connectorId": connector.number, "transactionId": _number(tx), "meterValue": [value]},
@@ -128,6 +135,12 @@ class ChargePoint16(Station):
 
     def stopped(self, connector: Connector, tx: Transaction, reading: Reading, reason: str, token: str | None) -> Build:
         stamp = timestamp()
+        tx.noted(stamp, reading, "Transaction.End")
+        # 9.1.26: what StopTxnSampledData lists is told again, all of it together.
+        wanted = self.settings.measurands("SampledDataCtrlr", "TxEndedMeasurands")
+        data = [value for noted in tx.readings if (value := _meter_value(*noted, wanted)) is not None]
+        if self.identity.signed:
+            data.append(self.signed_value(reading, stamp))
 
         def build(offline: bool) -> tuple[str, Payload]:
             payload: Payload = {
@@ -138,32 +151,17 @@ class ChargePoint16(Station):
             }
             if token is not None:
                 payload["idTag"] = token
-            if self.identity.signed:
-                payload["transactionData"] = [self.signed_value(reading, stamp)]
+            if data:
+                payload["transactionData"] = data
             return "StopTransaction", payload
 
         return build
 
-    def meter_value(self, reading: Reading, context: str) -> Payload:
-        """Return a MeterValue of the measurands that the configuration names for its context."""
-        values = {
-            "Energy.Active.Import.Register": (str(reading.energy_wh), "Wh", "Outlet"),
-            "Power.Active.Import": (str(reading.power_w), "W", "Outlet"),
-            "Current.Import": (f"{reading.current_a:.1f}", "A", "Outlet"),
-            "Voltage": (f"{reading.voltage_v:.1f}", "V", "Outlet"),
-        }
-        if reading.soc is not None:
-            values["SoC"] = (str(reading.soc), "Percent", "EV")
-        key = "MeterValuesAlignedData" if context == "Sample.Clock" else "MeterValuesSampledData"
-        wanted = self.settings.text(key).split(",")
-        return {
-            "timestamp": timestamp(),
-            "sampledValue": [
-                {"value": value, "context": context, "measurand": measurand, "location": location, "unit": unit}
-                for measurand, (value, unit, location) in values.items()
-                if measurand in wanted
-            ],
-        }
+    def meter_value(self, reading: Reading, context: str) -> Payload | None:
+        """Return a MeterValue of the measurands that the configuration names for its context; None for none."""
+        component = "AlignedDataCtrlr" if context == "Sample.Clock" else "SampledDataCtrlr"
+        variable = "Measurands" if context == "Sample.Clock" else "TxUpdatedMeasurands"
+        return _meter_value(timestamp(), reading, context, self.settings.measurands(component, variable))
 
     def signed_value(self, reading: Reading, stamp: str) -> Payload:
         """Return a MeterValue of the final register, signed (OCPP 1.6, 7.43: format SignedData)."""
@@ -181,3 +179,21 @@ class ChargePoint16(Station):
 def _number(tx: Transaction) -> int:
     """Return the CSMS's transaction id, or -1 where the start was never answered (1.6 errata 3.18)."""
     return -1 if tx.number is None else tx.number
+
+
+def _meter_value(stamp: str, reading: Reading, context: str, wanted: list[str]) -> Payload | None:
+    """Write a reading as a MeterValue of the wanted measurands; None where it has none of them."""
+    values = {
+        "Energy.Active.Import.Register": (str(reading.energy_wh), "Wh", "Outlet"),
+        "Power.Active.Import": (str(reading.power_w), "W", "Outlet"),
+        "Current.Import": (f"{reading.current_a:.1f}", "A", "Outlet"),
+        "Voltage": (f"{reading.voltage_v:.1f}", "V", "Outlet"),
+    }
+    if reading.soc is not None:
+        values["SoC"] = (str(reading.soc), "Percent", "EV")
+    samples = [
+        {"value": value, "context": context, "measurand": measurand, "location": location, "unit": unit}
+        for measurand, (value, unit, location) in values.items()
+        if measurand in wanted
+    ]
+    return {"timestamp": stamp, "sampledValue": samples} if samples else None

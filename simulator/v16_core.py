@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,9 @@ from simulator.tokens import Verdict, when
 
 if TYPE_CHECKING:
     from simulator.v16 import ChargePoint16
+
+# 1.6 whitepaper 2.4: a password of 16 to 20 bytes, written in hexadecimal.
+HEXADECIMAL = re.compile(r"(?:[0-9A-Fa-f]{2}){16,20}")
 
 
 class Core16:
@@ -45,6 +49,8 @@ class Core16:
         if row is None:
             return Reply({"status": "NotSupported"})
         if row.access == "ReadOnly" or not row.takes(payload["value"]):
+            return Reply({"status": "Rejected"})
+        if row.key == "AuthorizationKey" and not HEXADECIMAL.fullmatch(payload["value"]):
             return Reply({"status": "Rejected"})
         row.value = payload["value"]
         return Reply({"status": "Accepted"})

@@ -110,7 +110,8 @@ class ChargePoint201(Station):
 
     async def say_meter_values(self, connector: Connector, reading: Reading, context: str) -> None:
         value = self.meter_value(reading, context)
-        await self.call("MeterValues", {"evseId": connector.number, "meterValue": [value]})
+        if value is not None:
+            await self.call("MeterValues", {"evseId": connector.number, "meterValue": [value]})
 
     async def say_security_event(self, kind: str, info: str | None) -> None:
         payload = {"type": kind, "timestamp": timestamp()} | ({} if info is None else {"techInfo": info})
@@ -201,9 +202,12 @@ class ChargePoint201(Station):
         info = answer.get("idTokenInfo")
         return Verdict("Accepted") if info is None else verdict(info)
 
-    def sampled(self, connector: Connector, tx: Transaction, reading: Reading, context: str) -> Build:
+    def sampled(self, connector: Connector, tx: Transaction, reading: Reading, context: str) -> Build | None:
+        value = self.meter_value(reading, context)
+        if value is None:
+            return None
         trigger = {"Sample.Periodic": "MeterValuePeriodic", "Sample.Clock": "MeterValueClock"}.get(context, "Trigger")
-        return self.event(connector, tx, "Updated", trigger, self.meter_value(reading, context))
+        return self.event(connector, tx, "Updated", trigger, value)
 
     def state_changed(self, connector: Connector, tx: Transaction, reading: Reading) -> Build | None:
         return self.event(connector, tx, "Updated", "ChargingStateChanged")
@@ -213,7 +217,7 @@ class ChargePoint201(Station):
 
     def stopped(self, connector: Connector, tx: Transaction, reading: Reading, reason: str, token: str | None) -> Build:
         value = self.meter_value(reading, "Transaction.End", "TxEndedMeasurands")
-        if self.identity.signed:
+        if self.identity.signed and value is not None:
             value["sampledValue"][0]["signedMeterValue"] = self._signed(reading, value["timestamp"])
         info = {
             "stoppedReason": STOPPED_REASON.get(reason, reason),
@@ -225,8 +229,8 @@ class ChargePoint201(Station):
         trigger = END_TRIGGER.get(STOPPED_REASON.get(reason, reason), END_TRIGGER.get(reason, "AbnormalCondition"))
         return self.event(connector, tx, "Ended", trigger, value, info, **members)
 
-    def meter_value(self, reading: Reading, context: str, measurands: str = "TxUpdatedMeasurands") -> Payload:
-        """Return a MeterValueType of the measurands that the device model names for its context."""
+    def meter_value(self, reading: Reading, context: str, measurands: str = "TxUpdatedMeasurands") -> Payload | None:
+        """Return a MeterValueType of the measurands that the device model names for its context; None for none."""
         values: dict[str, tuple[float, str, str]] = {
             "Energy.Active.Import.Register": (reading.energy_wh, "Wh", "Outlet"),
             "Power.Active.Import": (reading.power_w, "W", "Outlet"),
@@ -236,21 +240,19 @@ class ChargePoint201(Station):
         if reading.soc is not None:
             values["SoC"] = (reading.soc, "Percent", "EV")
         row = ("AlignedDataCtrlr", "Measurands") if context == "Sample.Clock" else ("SampledDataCtrlr", measurands)
-        wanted = self.settings.by_variable[row].value.split(",")
-        return {
-            "timestamp": timestamp(),
-            "sampledValue": [
-                {
-                    "value": value,
-                    "context": context,
-                    "measurand": measurand,
-                    "location": location,
-                    "unitOfMeasure": {"unit": unit},
-                }
-                for measurand, (value, unit, location) in values.items()
-                if measurand in wanted
-            ],
-        }
+        wanted = self.settings.measurands(*row)
+        samples = [
+            {
+                "value": value,
+                "context": context,
+                "measurand": measurand,
+                "location": location,
+                "unitOfMeasure": {"unit": unit},
+            }
+            for measurand, (value, unit, location) in values.items()
+            if measurand in wanted
+        ]
+        return {"timestamp": timestamp(), "sampledValue": samples} if samples else None
 
     def _signed(self, reading: Reading, stamp: str) -> Payload:
         """Return a SignedMeterValueType of a reading."""

@@ -52,8 +52,8 @@ class Voice(Life):
         """Take in the answer to a start; return what it says of the token."""
 
     @abstractmethod
-    def sampled(self, connector: Connector, tx: Transaction, reading: Reading, context: str) -> Build:
-        """Tell what the meter shows in a transaction."""
+    def sampled(self, connector: Connector, tx: Transaction, reading: Reading, context: str) -> Build | None:
+        """Tell what the meter shows in a transaction; None where no measurand is asked for."""
 
     @abstractmethod
     def state_changed(self, connector: Connector, tx: Transaction, reading: Reading) -> Build | None:

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 
 from inspector.errors import UnusableAddress, UserMistake
@@ -112,8 +113,7 @@ def charge_point(
         found = simulated.load(scenario)
     except (ValueError, simulated.BadScenario) as error:
         raise UserMistake(str(error)) from None
-    if ocpp == "mixed" and count is None:
-        raise UserMistake("--ocpp mixed is for a fleet; add --count N")
+    _fitting(ocpp, count)
     identity = simulated.Identity(
         url=url,
         id=charge_point_id,
@@ -125,12 +125,28 @@ def charge_point(
         seed=seed,
         direct_current=dc,
         signed=signed,
+        client_certificate=cert is not None,
     )
     if count is not None:
         versions = list(simulated.VERSIONS) if ocpp == "mixed" else [ocpp]
         return _fleet(Plan(identity, versions, count, rate, duration, token or "CAFE0001", minutes), as_json)
     values = {name: value for name, value in (("token", token), ("minutes", minutes)) if value is not None}
     return _one(identity, ocpp, found, values, operator, stay, as_json)
+
+
+FOR_ONE = ("scenario", "operator", "stay")
+FOR_FLEETS = ("rate", "duration")
+
+
+def _fitting(ocpp: str, count: int | None) -> None:
+    """Refuse options that would have no effect, rather than ignore them."""
+    if ocpp == "mixed" and count is None:
+        raise UserMistake("--ocpp mixed is for a fleet; add --count N")
+    context = click.get_current_context()
+    for name in FOR_FLEETS if count is None else FOR_ONE:
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            remedy = "is for a fleet; add --count N" if count is None else "is for one charge point; leave out --count"
+            raise UserMistake(f"--{name} {remedy}")
 
 
 def _tls(ca: str | None, cert: str | None, key: str | None) -> ssl.SSLContext | None:
@@ -230,7 +246,10 @@ def _fleet(plan: Plan, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps(_facts(report)))
     else:
-        console.print(latency_table(report))
+        if report.latencies:
+            console.print(latency_table(report))
+        for why, times in report.unreachable.most_common(5):
+            console.print(f"{times} not connected at the end: {why}", highlight=False, markup=False)
         for failure, times in report.failures.most_common(5):
             console.print(f"{times} times: {failure}", highlight=False, markup=False)
         click.echo(str(report))
@@ -254,6 +273,7 @@ def _facts(report: Report) -> dict[str, Any]:
     facts: dict[str, Any] = {name: getattr(report, name) for name in names}
     facts["lost"] = list(report.lost)
     facts["failures"] = dict(report.failures)
+    facts["unreachable"] = dict(report.unreachable)
     facts["latency_ms"] = {}
     for action, values in report.latencies.items():
         ordered = sorted(values)

@@ -68,6 +68,9 @@ async def test_the_command_charges_and_sums_up(csms: ListeningCsms) -> None:
         (("--url", "ws://127.0.0.1:1"), "cannot connect"),
         (("--url", "ws://127.0.0.1:1", "--ocpp", "1.5"), "'1.5' is not one of"),
         (("--id", "CP-1"), "Missing option '--url'"),
+        (("--url", "ws://127.0.0.1:1", "--duration", 5), "--duration is for a fleet"),
+        (("--url", "ws://127.0.0.1:1", "--count", 2, "--scenario", "charging"), "--scenario is for one charge point"),
+        (("--url", "ws://127.0.0.1:1", "--count", 2, "--stay"), "--stay is for one charge point"),
     ],
 )
 def test_a_mistake_ends_with_one_line_and_exit_code_2(args: tuple[str, ...], sentence: str) -> None:
@@ -106,4 +109,7 @@ def test_it_speaks_tls_shows_its_certificate_and_its_password(tmp_path: Path) ->
         ):
             assert good.finish() == 0, good.report()
             assert bad.finish() == 2
-            assert "HTTP 401" in bad.err[0]
+            assert "HTTP 401" in bad.err[0] and "give the password" in bad.err[0]
+        with charge_point("--url", url.replace("ws:", "wss:"), *known[:4]) as plain:
+            assert plain.finish() == 2
+            assert len(plain.err) == 1 and "does it speak TLS there?" in plain.err[0]

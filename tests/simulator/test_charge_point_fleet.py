@@ -110,6 +110,17 @@ async def test_one_charge_point_stays_until_told_to_go(csms: ListeningCsms) -> N
         assert "2 served" in run.out[-1]
 
 
+def test_a_fleet_that_reaches_nobody_says_why_at_once_and_at_the_end() -> None:
+    """The same reason of many charge points is told once when it first comes, and counted in the summary."""
+    with Program("charge-point", "--url", "ws://127.0.0.1:1", "--count", 3, "--rate", 50, "--duration", 2) as fleet:
+        fleet.wait_for("Connection refused; trying again|refused.*trying again|Connect call failed.*trying again")
+        assert fleet.finish() == 1, fleet.report()
+    told = [line for line in fleet.out if "trying again" in line]
+    assert len(told) == 1
+    assert any(line.startswith("3 not connected at the end: cannot connect") for line in fleet.out)
+    assert "p50" not in fleet.report()
+
+
 def test_a_mixed_version_is_for_fleets() -> None:
     with Program("charge-point", "--url", "ws://127.0.0.1:1", "--ocpp", "mixed") as run:
         assert run.finish() == 2

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.simulator.listening import ListeningCsms
+import pytest
+
+from tests.simulator.listening import VERSIONS, ListeningCsms
 from tests.simulator.powered import TOKEN, PowerOn, charge
+from tests.simulator.schemas import violations
 
 
 async def test_settings_change_what_is_sent(csms: ListeningCsms, power_on: PowerOn) -> None:
@@ -19,7 +22,7 @@ async def test_settings_change_what_is_sent(csms: ListeningCsms, power_on: Power
     assert await change("MeterValueSampleInterval", "often") == "Rejected"
     assert await change("NumberOfConnectors", "7") == "Rejected"
     assert await change("Colour", "blue") == "NotSupported"
-    assert await change("AuthorizationKey", "0123456789abcdef") == "Accepted"
+    assert await change("AuthorizationKey", "0123456789abcdef" * 2) == "Accepted"
     found = (await csms.ask("GetConfiguration", {"key": ["AuthorizationKey", "NumberOfConnectors", "Colour"]}))[2]
     assert found["configurationKey"] == [
         {"key": "AuthorizationKey", "readonly": False},
@@ -30,6 +33,93 @@ async def test_settings_change_what_is_sent(csms: ListeningCsms, power_on: Power
     await station.clock.sleep(45)
     values = csms.calls("MeterValues")[0]["meterValue"][0]["sampledValue"]
     assert [value["measurand"] for value in values] == ["Voltage", "SoC"]
+
+
+async def test_a_measurand_that_is_switched_off_is_not_sent(csms: ListeningCsms, power_on: PowerOn) -> None:
+    """1.6 9.1.16: an empty list is no meter values; a blank behind a comma does no harm."""
+    station = await power_on("1.6")
+    empty = {"key": "MeterValuesSampledData", "value": ""}
+    assert (await csms.ask("ChangeConfiguration", empty))[2]["status"] == "Accepted"
+    await charge(station)
+    await station.sample(station.connectors[1], "Sample.Periodic")
+    assert csms.calls("MeterValues") == []
+    two = {"key": "MeterValuesSampledData", "value": "Voltage, SoC"}
+    assert (await csms.ask("ChangeConfiguration", two))[2]["status"] == "Accepted"
+    await station.sample(station.connectors[1], "Sample.Periodic")
+    values = csms.calls("MeterValues")[0]["meterValue"][0]["sampledValue"]
+    assert {value["measurand"] for value in values} == {"Voltage", "SoC"}
+
+
+@pytest.mark.parametrize("listed", ["", "Energy.Active.Import.Register,SoC"])
+async def test_the_end_of_a_1_6_transaction_tells_again_what_its_setting_lists(
+    csms: ListeningCsms, power_on: PowerOn, listed: str
+) -> None:
+    """StopTxnSampledData: begin, samples and end as transactionData, or none of it."""
+    station = await power_on("1.6")
+    change = {"key": "StopTxnSampledData", "value": listed}
+    assert (await csms.ask("ChangeConfiguration", change))[2]["status"] == "Accepted"
+    await charge(station)
+    await station.sample(station.connectors[1], "Sample.Periodic")
+    await station.present(1, TOKEN)
+    stop = csms.calls("StopTransaction")[0]
+    told = [
+        (value["measurand"], value["context"])
+        for each in stop.get("transactionData", [])
+        for value in each["sampledValue"]
+    ]
+    wanted = [name for name in listed.split(",") if name]
+    contexts = ("Transaction.Begin", "Sample.Periodic", "Transaction.End")
+    assert told == [(name, context) for context in contexts for name in wanted]
+    assert violations("1.6", "StopTransaction", "request", stop) == []
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_transaction_outlives_its_cable_where_the_setting_says_so(
+    csms: ListeningCsms, power_on: PowerOn, version: str
+) -> None:
+    """StopTransactionOnEVSideDisconnect = false: suspended without a cable, on with it, ended by the token."""
+    station = await power_on(version)
+    connector = station.connectors[1]
+    station.settings.by_key["StopTransactionOnEVSideDisconnect"].value = "false"
+    await charge(station)
+    await station.unplug(1)
+    assert connector.status == "SuspendedEV" and connector.transaction is not None
+    assert station.measure(connector).power_w == 0
+    await station.plug_in(1)
+    assert connector.status == "Charging"
+    await station.unplug(1)
+    await station.present(1, TOKEN)
+    assert connector.status == "Available" and connector.transaction is None
+    ended = csms.calls("StopTransaction") or [c for c in csms.calls("TransactionEvent") if c["eventType"] == "Ended"]
+    assert len(ended) == 1
+    assert station.failures == []
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_token_of_the_same_group_may_stop_a_transaction(
+    csms: ListeningCsms, power_on: PowerOn, version: str
+) -> None:
+    """1.6 3.8, 2.x C09: a stranger's may not, whatever case it is written in; the very token in another case may."""
+
+    def judged(payload: dict[str, Any]) -> dict[str, Any]:
+        token = payload.get("idTag") or payload["idToken"]["idToken"]
+        group = "ELSEWHERE" if token == "STRANGER" else "FLEET"
+        if version == "1.6":
+            return {"idTagInfo": {"status": "Accepted", "parentIdTag": group}}
+        info = {"status": "Accepted", "groupIdToken": {"idToken": group, "type": "Central"}}
+        return {"idTokenInfo": info}
+
+    csms.answers["Authorize"] = judged
+    csms.answers["StartTransaction"] = lambda payload: {"transactionId": 1, **judged(payload)}
+    csms.answers["TransactionEvent"] = lambda payload: judged(payload) if "idToken" in payload else {}
+    station = await power_on(version)
+    await charge(station)
+    assert await station.present(1, "STRANGER") == "Occupied"
+    assert await station.present(1, "COLLEAGUE") == "Accepted"
+    assert station.connectors[1].transaction is None
+    await station.present(1, TOKEN)
+    assert await station.present(1, TOKEN.lower()) == "Accepted"
+    assert station.connectors[1].transaction is None
 
 
 async def test_variables_are_got_and_set_one_by_one(csms: ListeningCsms, power_on: PowerOn) -> None:
