@@ -66,6 +66,11 @@ class Identity:
         return 0 if self.password is None else 1
 
     @property
+    def secret(self) -> bytes | None:
+        """The password as it goes over the wire."""
+        return None if self.password is None else self.password.encode()
+
+    @property
     def address(self) -> str:
         """The URL to connect to: the id is the last part of the path (OCPP-J, 3.1.1)."""
         return f"{self.url.rstrip('/')}/{quote(self.id, safe='')}"

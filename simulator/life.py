@@ -58,7 +58,7 @@ class Life(ABC):
         self.offline.set()
         self.heard = asyncio.Condition()
         self.served: list[str] = []
-        self.outbox = Outbox(self.call, self.online, self._attempts)
+        self.outbox = Outbox(self.call, self.online, self.settings.attempts)
         self.routes: dict[str, Handler] = {}
         self.before_boot: Callable[[], Awaitable[object]] | None = None
         self._boot_reason = "PowerUp"
@@ -217,18 +217,12 @@ class Life(ABC):
 
     async def _connect(self) -> Link:
         ping = float(self.settings.text("WebSocketPingInterval")) or None
-        socket = await open_socket(self.identity, self.version, ping, self._password())
+        # 1.6 writes a new password in hexadecimal (whitepaper 2.4), 2.x as it is.
+        password = self.settings.password(hexadecimal=self.version == "1.6") or self.identity.secret
+        socket = await open_socket(self.identity, self.version, ping, password)
         self.link = Link(socket, self.version, self.answer, self.spawn, self.traffic, self.identity.timeout)
         self.say(f"connected to {self.identity.address} ({socket.subprotocol})")
         return self.link
-
-    def _password(self) -> bytes | None:
-        """Return the password for HTTP Basic: the one the CSMS set last, else the identity's own."""
-        changed = self.settings.text("AuthorizationKey")
-        if changed:
-            # 1.6 writes it in hexadecimal (whitepaper 2.4), 2.x as it is.
-            return bytes.fromhex(changed) if self.version == "1.6" else changed.encode()
-        return None if self.identity.password is None else self.identity.password.encode()
 
     # --- boot and heartbeat --------------------------------------------------------------------------------------
 
@@ -402,9 +396,3 @@ class Life(ABC):
             return
         self.failures.append(str(error) or type(error).__name__)
         self.say(f"FAILED: {error}")
-
-    def _attempts(self) -> tuple[int, float]:
-        return (
-            int(self.settings.number("TransactionMessageAttempts")),
-            self.settings.number("TransactionMessageRetryInterval"),
-        )

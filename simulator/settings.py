@@ -155,6 +155,18 @@ class Settings:
         """Return the measurands that a 2.x variable, or the 1.6 key it is, lists."""
         return [name.strip() for name in self.by_variable[component, variable].value.split(",")]
 
+    def password(self, hexadecimal: bool) -> bytes | None:
+        """Return the password that the CSMS set; None where it never did."""
+        written = self.by_key["AuthorizationKey"].value
+        if not written:
+            return None
+        return bytes.fromhex(written) if hexadecimal else written.encode()
+
+    def attempts(self) -> tuple[int, float]:
+        """Return how often a transaction message is tried, and the pause after the first try, s."""
+        tries = self.number("TransactionMessageAttempts")
+        return int(tries), self.number("TransactionMessageRetryInterval")
+
     def text(self, key: str) -> str:
         """Return the text behind a 1.6 key."""
         return self.by_key[key].value
