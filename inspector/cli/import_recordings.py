@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from inspector.cli.redacting import redaction_arguments, redaction_options
 from inspector.errors import UserMistake
 from inspector.protocol.vocabulary import OcppVersion
 
@@ -38,15 +39,9 @@ Examples:
     "--rules",
     "rules_file",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Severities, thresholds and allowances (TOML).",
+    help="Severities, thresholds, allowances and what to hide (TOML).",
 )
-@click.option(
-    "--redact",
-    type=click.Choice(["secrets", "none"]),
-    default="secrets",
-    show_default=True,
-    help="What is starred out before a frame is stored: credentials, or nothing.",
-)
+@redaction_options()
 def import_recordings(
     inputs: tuple[str, ...],
     path: Path,
@@ -55,6 +50,7 @@ def import_recordings(
     charge_point: str | None,
     rules_file: Path | None,
     redact: str,
+    redact_key: Path | None,
 ) -> int:
     """Judge and store what other tools have captured.
 
@@ -73,6 +69,7 @@ def import_recordings(
 
     settings = load(rules_file) if rules_file else DEFAULTS
     version = OcppVersion(ocpp) if ocpp else None
+    redaction = redaction_arguments(redact, redact_key, rules_file)
     readings = [Reading("standard input" if name == "-" else name, strict=False) for name in inputs]
 
     def every() -> Generator[Any]:
@@ -86,8 +83,8 @@ def import_recordings(
         if first is None:
             _report(readings)
             raise UserMistake(f"nothing to import: {_nothing(readings)}")
-        writer = Writer(**writer_arguments(path, "chargesentinel import", list(inputs)))
-        summary = store(_again(first, records), writer, settings, Redaction(enabled=redact != "none"))
+        writer = Writer(**writer_arguments(path, "chargesentinel import", list(inputs), redaction))
+        summary = store(_again(first, records), writer, settings, Redaction(**redaction))
     finally:
         records.close()
     _report(readings)

@@ -17,6 +17,7 @@ from typing import Any
 import click
 
 from inspector.cli.options import amount
+from inspector.cli.redacting import redaction_arguments, redaction_options
 from inspector.errors import UnusableAddress, UserMistake
 from inspector.proxy.addresses import Upstream, bracketed, lan_addresses, listening_socket, parse_listen
 
@@ -90,14 +91,8 @@ in place of its CSMS."""
     type=click.FloatRange(0.1),
     help="Seconds until an unanswered connect to the CSMS becomes a 502.",
 )
-@click.option("--rules", type=FILE, help="Severities, thresholds and allowances of the judge (TOML).")
-@click.option(
-    "--redact",
-    type=click.Choice(["secrets", "none"]),
-    default="secrets",
-    show_default=True,
-    help="What is starred out before a frame is stored: credentials, or nothing.",
-)
+@click.option("--rules", type=FILE, help="Severities, thresholds and allowances of the judge, and what to hide (TOML).")
+@redaction_options()
 @click.option(
     "--queue-limit",
     default="256MiB",
@@ -156,6 +151,7 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
         handshake_timeout=options["handshake_timeout"],
         connect_timeout=options["connect_timeout"],
     )
+    redaction = redaction_arguments(options["redact"], options["redact_key"], options["rules"])
     log_to_stderr()
     allow_many_files()
     sockets = [listening_socket(*parse_listen(text)) for text in dict.fromkeys(listen)]
@@ -169,7 +165,7 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
         listen=" ".join(f"{bracketed(host)}:{port}" for host, port in addresses),
         upstream=" ".join(map(str, routing.upstreams)),
         settings=load(options["rules"]) if options["rules"] else DEFAULTS,
-        redact=options["redact"] != "none",
+        redaction=redaction,
         queue_limit=queue_limit,
         own_process=True,
         rotate=options["rotate"],

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from inspector.cli.redacting import redaction_arguments, redaction_options
 from inspector.errors import UserMistake
 from inspector.protocol.vocabulary import OcppVersion
 
@@ -71,6 +72,10 @@ Examples:
     help="Operator API of `chargesentinel csms`: has it send the CALLs it sent in the recording.",
 )
 @click.option("--db", "path", type=click.Path(path_type=Path, dir_okay=False), help="Record the replayed run.")
+@redaction_options()
+@click.option(
+    "--rules", type=click.Path(path_type=Path, dir_okay=False), help="What to hide besides (TOML); with --db."
+)
 @click.option("--ca", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="Trust this CA for wss://.")
 @click.option("--ocpp", type=click.Choice([v.value for v in OcppVersion]), help="The version of inputs that tell none.")
 @click.option(
@@ -138,7 +143,8 @@ class Run:
         if options["path"]:
             from inspector.recorder.start import start_recorder
 
-            self._recorder = start_recorder(options["path"], holder="chargesentinel replay")
+            redaction = redaction_arguments(options["redact"], options["redact_key"], options["rules"])
+            self._recorder = start_recorder(options["path"], holder="chargesentinel replay", redaction=redaction)
             self.choices.tap = self._recorder.put
 
     def close(self) -> None:

@@ -8,8 +8,10 @@ It is loaded by `chargesentinel proxy`, and by people who run mitmproxy themselv
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict
 from functools import partial
 from itertools import count
+from pathlib import Path
 from time import monotonic_ns, time_ns
 from typing import Any
 
@@ -21,9 +23,11 @@ from inspector.proxy.addresses import Upstream, bracketed
 from inspector.proxy.counts import Counts
 from inspector.proxy.link import Link
 from inspector.proxy.routing import Routing
-from inspector.recorder import handshake, records
+from inspector.recorder import handshake, records, redaction_rules
 from inspector.recorder.door import Recorder
+from inspector.recorder.pseudonyms import read_key
 from inspector.recorder.records import LinkFacts
+from inspector.recorder.redaction import LEVELS
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +80,9 @@ class Recording:
         if self._embedded:
             return
         loader.add_option("ocpp_db", str, "traffic.db", "SQLite file that OCPP traffic is recorded in.")
+        loader.add_option("ocpp_redact", str, "secrets", "What is hidden before storing: secrets, personal or none.")
+        loader.add_option("ocpp_redact_key", str, "", "File with the key of pseudonyms; made where there is none.")
+        loader.add_option("ocpp_rules", str, "", "TOML file with [redact]: more names of what is to be hidden.")
         loader.add_option("ocpp_version", str, "", "OCPP version of charge points that agree on no subprotocol.")
 
     def configure(self, updated: set[str]) -> None:
@@ -85,6 +92,8 @@ class Recording:
             if ctx.options.ocpp_version not in ("", "1.6", "2.0.1", "2.1"):
                 raise exceptions.OptionsError("ocpp_version is 1.6, 2.0.1 or 2.1")
             self._ocpp_version = ctx.options.ocpp_version or None
+        if "ocpp_redact" in updated and ctx.options.ocpp_redact not in LEVELS:
+            raise exceptions.OptionsError(f"ocpp_redact is {', '.join(LEVELS)}")
         if ctx.options.websocket:
             # mitmproxy's own WebSocket layer re-encodes frames and keeps every message; its TCP layer passes bytes.
             wanted: dict[str, Any] = {"websocket": False, "rawtcp": True, "validate_inbound_headers": False}
@@ -100,7 +109,11 @@ class Recording:
 
         try:
             self.recorder = start_recorder(
-                ctx.options.ocpp_db, holder="mitmdump", listen=" ".join(ctx.options.mode), upstream="mitmproxy"
+                ctx.options.ocpp_db,
+                holder="mitmdump",
+                listen=" ".join(ctx.options.mode),
+                upstream="mitmproxy",
+                redaction=_redaction(),
             )
         except UserMistake as mistake:
             # Rather no proxy than one that its user believes to record.
@@ -253,6 +266,19 @@ class Recording:
         self.counts.refused[kind] += 1
         if self.recorder is not None:
             self.recorder.put(records.event(0, time_ns(), monotonic_ns(), kind, detail))
+
+
+def _redaction() -> dict[str, Any]:
+    """What mitmdump's options say of hiding; raises UserMistake."""
+    options = ctx.options
+    # A name `load` in this module would be a hook of mitmproxy's.
+    added = redaction_rules.load(Path(options.ocpp_rules)) if options.ocpp_rules else redaction_rules.Additions()
+    arguments: dict[str, Any] = {"level": options.ocpp_redact, **asdict(added)}
+    if options.ocpp_redact == "personal":
+        key = read_key(Path(options.ocpp_redact_key) if options.ocpp_redact_key else None)
+        logger.warning("pseudonyms with the key in %s", key.path)
+        arguments["key"] = key.key
+    return arguments
 
 
 def address(peername: tuple[Any, ...] | None) -> str:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterable
 from typing import Any
 
 from inspector.errors import RecorderFailure
-from inspector.protocol.session import Session
-from inspector.protocol.vocabulary import Direction
 from inspector.recorder.door import Summary
 from inspector.recorder.pipeline import Pipeline
-from inspector.recorder.records import EVENT, Record
-from inspector.recorder.redaction import Redaction, star_out
+from inspector.recorder.records import Record
+from inspector.recorder.redaction import Redaction, as_config
 from inspector.rules.settings import DEFAULTS, Settings
 from inspector.store.writer import Writer
 
@@ -31,12 +28,11 @@ def store(
         RecorderFailure: the disk does not take them; what was committed before stays.
         ChargeSentinelError: what reading the input raises; what was read before stays.
     """
-    redaction = redaction or Redaction()
     pipeline = Pipeline(writer, settings, redaction)
     clean = False
     try:
         for number, record in enumerate(records, 1):
-            pipeline.take(record if record[0] != EVENT else _without_secrets(record, redaction))
+            pipeline.take(record)
             if number % COMMIT_AT == 0 or writer.pending_bytes > COMMIT_BYTES:
                 pipeline.commit()
         pipeline.commit()
@@ -48,15 +44,6 @@ def store(
     return pipeline.summary()
 
 
-def _without_secrets(event: Record, redaction: Redaction) -> Record:
-    """An event without credentials: a file of another tool may hold any text beside its frames."""
-    raw = json.dumps([2, "", "", event[5]], ensure_ascii=False).encode("utf-8", "replace")
-    secrets = redaction.secrets(Session().frame(0, 0, 0, Direction.FROM_CHARGE_POINT, raw))
-    if not secrets:
-        return event
-    return (*event[:5], json.loads(star_out(raw, secrets))[3])
-
-
 def _close(writer: Writer, clean: bool) -> None:
     try:
         writer.close(clean=clean)
@@ -64,13 +51,15 @@ def _close(writer: Writer, clean: bool) -> None:
         raise RecorderFailure(f"{writer.path}: cannot be written ({error})") from error
 
 
-def writer_arguments(path: Any, holder: str, sources: list[str]) -> dict[str, Any]:
-    """The arguments of `Writer` for an import from `sources`."""
+def writer_arguments(
+    path: Any, holder: str, sources: list[str], redaction: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """The arguments of `Writer` for an import from `sources`; `redaction` are those of `Redaction`."""
     from importlib.metadata import version
 
     return {
         "path": path,
         "tool_version": version("chargesentinel"),
         "holder": holder,
-        "config": {"imported": sources},
+        "config": {"imported": sources, **as_config(redaction)},
     }

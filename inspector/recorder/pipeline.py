@@ -15,6 +15,7 @@ from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import Direction, MessageType
 from inspector.recorder.derivation import Derivation
 from inspector.recorder.door import Summary
+from inspector.recorder.known_values import Secrets
 from inspector.recorder.records import (
     AUTHENTICATION,
     AUTHENTICATION_FACTS,
@@ -29,7 +30,8 @@ from inspector.recorder.records import (
     Record,
     is_gap,
 )
-from inspector.recorder.redaction import Redaction, scrub, star_out
+from inspector.recorder.redaction import Redaction
+from inspector.recorder.stored_form import StoredForms
 from inspector.rules.finding import Finding, Severity
 from inspector.rules.judge import Judge, Moment, SessionJudge
 from inspector.rules.rule import KIND_OF_MESSAGE
@@ -63,12 +65,14 @@ class Link:
         "last_frame_id",
         "last_seen_ns",
         "opened_ns",
+        "secrets",
         "session_id",
         "version",
     )
 
-    def __init__(self, session_id: int, judge: SessionJudge, opened_ns: int) -> None:
+    def __init__(self, session_id: int, judge: SessionJudge, opened_ns: int, secrets: Secrets) -> None:
         self.session_id = session_id
+        self.secrets = secrets
         self.judge = judge
         judge.label = self
         self.frame_count = 0
@@ -90,6 +94,7 @@ class Pipeline:
         self.links: dict[int, Link] = {}
         self._restored: dict[int, Link] = {}  # by session id: open when the recorder before this one ended
         self._changed: set[Link] = set()
+        self._stored_forms = StoredForms(self._redaction)
         self.derivation = Derivation(writer)
         self._failed_rules: set[str] = set()
         self.file = 0  # how many files came before this one
@@ -130,7 +135,9 @@ class Pipeline:
             link = self._restored.get(session_id)
             if kind == OPEN:
                 judge = self.judge.open(record[4], moment)
-                link = self._restored[session_id] = Link(session_id, judge, ts_ns)
+                secrets = self._redaction.secrets_of(record[4].get("charge_point_id"))
+                link = self._restored[session_id] = Link(session_id, judge, ts_ns, secrets)
+                self._stored_forms.judged = True
                 self._judged(link, judge.opened)
             elif link is None:
                 if kind == EVENT and is_gap(record):
@@ -195,7 +202,9 @@ class Pipeline:
         _, number, ts_ns, mono_ns, facts = record
         session_id = self.writer.next_id("sessions")
         judge = self.judge.open(facts, Moment(mono_ns, ts_ns))
-        link = self.links[number] = Link(session_id, judge, ts_ns)
+        secrets = self._redaction.secrets_of(facts.get("charge_point_id"))
+        link = self.links[number] = Link(session_id, judge, ts_ns, secrets)
+        facts = self._redaction.detail(secrets, facts)
         self.sessions += 1
         values = {column: facts.get(column) for column in SESSION_COLUMNS}
         offered = facts.get("subprotocols_offered")
@@ -224,12 +233,8 @@ class Pipeline:
         direction = Direction.FROM_CHARGE_POINT if from_charge_point else Direction.FROM_CSMS
         frame_id = self.writer.next_id("frames")
         frame = link.judge.protocol.frame(frame_id, ts_ns, mono_ns, direction, payload, opcode == BINARY, notes)
+        shown, hidden = self._stored_forms.of(link.secrets, link.judge.version, frame)
         found = self._judged(link, link.judge.frame, frame)
-        secrets = self._redaction.secrets(frame)
-        if secrets:
-            payload = star_out(payload, secrets)
-            for finding in found:
-                finding.message = scrub(finding.message, secrets)
         worst = self._found(link, found, frame_id) if found else None
         latency = frame.latency_ns
         call = frame.call
@@ -239,17 +244,17 @@ class Pipeline:
                 link.session_id,
                 direction.value,
                 _TYPE_NUMBERS.get(KIND_OF_MESSAGE[type(frame.message)]) or _number(frame),
-                frame.action and frame.action[:NAME_LIMIT],
+                shown.action and shown.action[:NAME_LIMIT],
                 _valid(link, frame, found),
                 worst.value if worst else None,
                 latency // 1000 if latency is not None else None,
                 self.writer.here(call.frame_id) if call is not None and frame.standing is Standing.PAIRED else None,
                 len(record[6]),
                 0 if notes and notes.get("forwarded") is False else 1,
-                1 if secrets else 0,
+                0 if hidden is None else 1,
                 ts_ns,
                 mono_ns,
-                _raw(payload, opcode),
+                _raw(payload if hidden is None else hidden, opcode),
             )
         )
         self.frames += 1
@@ -262,12 +267,14 @@ class Pipeline:
             detail = {**(notes or {}), **({"binary": True} if opcode == BINARY else {})}
             self.writer.event(link.session_id, ts_ns, frame_id, FRAMING, detail)
         if frame.action is not None:
-            self.derivation.frame(link.session_id, link.judge.station.charge_point_id, link.judge.version, frame)
+            self.derivation.frame(link.session_id, link.judge.station.charge_point_id, link.judge.version, shown)
 
     def _event(self, record: Record) -> None:
         _, number, ts_ns, mono_ns, kind, detail = record
         link = self.links.get(number)
-        self.writer.event(link.session_id if link else None, ts_ns, link.last_frame_id if link else None, kind, detail)
+        secrets = link.secrets if link else self._redaction.secrets_of(detail.get("charge_point_id"))
+        shown = self._redaction.detail(secrets, detail)
+        self.writer.event(link.session_id if link else None, ts_ns, link.last_frame_id if link else None, kind, shown)
         if link is not None:
             self._found(link, self._judged(link, link.judge.event, kind, Moment(mono_ns, ts_ns), detail), None)
         elif kind in ("rejected-upgrade", "unreachable"):
@@ -281,7 +288,8 @@ class Pipeline:
         self._found(link, self._judged(link, link.judge.closed, Moment(mono_ns, ts_ns), facts), None)
         known = ("cp_close_code", "cp_close_reason", "csms_close_code", "csms_close_reason", "closed_by")
         self._changed.discard(link)
-        self._update(link, {"closed_ns": ts_ns, **{column: facts.get(column) for column in known}})
+        shown = self._redaction.detail(link.secrets, {column: facts.get(column) for column in known})
+        self._update(link, {"closed_ns": ts_ns, **shown})
 
     def _update(self, link: Link, values: dict[str, Any]) -> None:
         if link.judge.version is not link.version:
@@ -303,8 +311,10 @@ class Pipeline:
             where = f"{Path(place.filename).name}:{place.lineno}"
             if where not in self._failed_rules:
                 self._failed_rules.add(where)
-                log.exception("a rule failed (%s); frames are stored, this one without all its findings", where)
-                detail = {"what": "a rule failed", "where": where, "why": repr(error)[:200]}
+                # What an exception says may quote the frame, so that neither the log nor the file has its words.
+                why = type(error).__name__
+                log.error("a rule failed (%s at %s); frames are stored, this one without all its findings", why, where)
+                detail = {"what": "a rule failed", "where": where, "why": why}
                 self.writer.event(link.session_id, link.last_seen_ns, link.last_frame_id, "fault", detail)
             return []
 
@@ -322,6 +332,10 @@ class Pipeline:
             if self.file:
                 finding.frame_id = self.writer.here(finding.frame_id)
                 finding.last_frame_id = self.writer.here(finding.last_frame_id)
+            if new:
+                finding.message = self._redaction.sentence(owner.secrets, finding.message)
+                if finding.pointer:
+                    finding.pointer = self._redaction.sentence(owner.secrets, finding.pointer)
             self.writer.finding(owner.session_id, finding)
             if new:
                 self.findings += 1

@@ -16,7 +16,9 @@ import socket
 import sqlite3
 import sys
 import time
+import traceback
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 from inspector.errors import UnusableFile
@@ -160,9 +162,12 @@ class Process:
     def _take(self, record: Record) -> None:
         try:
             self._pipeline.take(record)
-        except Exception:
+        except Exception as error:
             # A record that breaks us would break every restart too; it is let go of, and that is written down.
-            log.exception("%s: a record could not be taken; it is marked as a gap", self._writer.path)
+            # Its words may quote the record, so that the log has only where it happened.
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
+            log.error("%s: a record could not be taken (%s); it is marked as a gap", self._writer.path, where)
             lost = int(record[0] == FRAME)
             self._pipeline.gone += lost
             self._pipeline.lost(lost, record[2], record[2], record[3], reason="a fault of ours")

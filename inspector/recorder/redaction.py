@@ -1,191 +1,382 @@
-"""Keeps secrets from the disk: finds credentials in a frame and stars them out; knows no storage.
+"""Hides what must not reach the disk: finds it in frames, events and findings; knows neither judge nor storage.
 
-A secret is replaced by as many asterisks as it has characters, so that the frame keeps its length, its types
-and every other byte. What is a secret is data: names of configuration keys and variables, names of members,
-and a few forms (PIN tokens, private keys, passwords inside URLs).
+A secret is replaced by as many asterisks as it has characters, a personal value by its pseudonym (where that is
+asked for); every other byte stays as it was. What is a secret is data: see `redaction_rules`.
 """
 
 from __future__ import annotations
 
-import json
+import binascii
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+import orjson
+
+from inspector.protocol.frames import CallError, CallResultError
 from inspector.protocol.session import Frame
+from inspector.recorder import quick_look, telling_forms
+from inspector.recorder.handshake import REDACTED
+from inspector.recorder.known_values import STRONG, Personal, Secrets, Span, merged, replaced, sentence_spans
+from inspector.recorder.places import Items, Leaf, Members, Node, escaped, offsets, read
+from inspector.recorder.pseudonyms import Pseudonyms
+from inspector.recorder.redaction_rules import (
+    PERSONAL,
+    SECRET_MEMBERS,
+    SECRET_TOKEN_TYPES,
+    SECRET_VARIABLES,
+    Additions,
+    Names,
+)
 
-SECRET_NAMES = frozenset({"authorizationkey", "basicauthpassword", "password", "privatekey", "apnpassword"})
-"""Configuration keys (1.6) and variables (2.x) whose values are credentials, in lower case."""
+LEVELS = ("secrets", "personal", "none")
 
-SECRET_MEMBERS = frozenset({"apnPassword", "basicAuthPassword", "password", "authorizationKey", "privateKey"})
-"""Members whose string value is a credential wherever they occur (SetNetworkProfile has some)."""
-
-_VALUE_MEMBERS = ("value", "attributeValue", "actualValue", "currentValue")
-_STRING = re.compile(r'"((?:[^"\\]|\\.)*)"(\s*:)?', re.S)
-_URL_PASSWORD = re.compile(r"\b[a-z][a-z0-9+.-]*://[^/\s:@\"]*:([^/\s@\"]+)@", re.I)
-_OPEN_STRING = re.compile(r'"((?:[^"\\]|\\.)*)\Z', re.S)
-_COMMON = ("key", "password")
-_SHORTEST_QUOTE = 4
-_REMEMBERED_CALLS = 200
+_VALUE_MEMBERS = frozenset({"value", "attributeValue", "actualValue", "currentValue", "newValue"})
+_STATIONS_LIMIT = 20_000
+_WORDS = frozenset({"true", "false", "null"})
+_JSON_WITHIN = 3
+"""How deep JSON written into a string is looked into, as DataTransfer has it."""
+_REST = re.compile(r'"((?:[^"\\]|\\.)+)', re.S)
 
 
-@dataclass
 class Redaction:
-    """What to redact, and the secrets of CALLs, by message id, whose answers may quote them.
+    """What one recorder hides.
 
-    Attributes:
-        names: configuration keys and variables, in lower case.
-        members: member names.
-        enabled: False stores everything as it was, which the user must ask for.
+    Its arguments are such as `marshal` can carry to a recorder process.
     """
 
-    names: frozenset[str] = SECRET_NAMES
-    members: frozenset[str] = SECRET_MEMBERS
-    enabled: bool = True
-    _of_calls: dict[str, frozenset[str]] = field(default_factory=dict)
+    def __init__(
+        self,
+        level: str = "secrets",
+        key: bytes | None = None,
+        variables: Iterable[str] = (),
+        members: Iterable[str] = (),
+        personal: Iterable[str] = (),
+    ) -> None:
+        """Hide nothing at all at the level "none", personal values too at "personal", which needs a key.
 
-    def __post_init__(self) -> None:
-        # An escaped letter could hide a name from this quick look, so frames with \u are looked at closely.
-        words = {"keycode", "private key", "://", "\\u", *self.names, *(member.lower() for member in self.members)}
-        # Fewer, shorter words find the same frames: "key" finds all that "authorizationkey" would.
-        shortest = {word for word in words if not any(other in word for other in _COMMON)} | set(_COMMON)
-        self._words = tuple(sorted(word.encode() for word in shortest))
+        `variables`, `members` and `personal` are names beyond the built-in ones.
+        """
+        if level not in LEVELS or (level == "personal" and key is None):
+            raise ValueError(f"no such redaction: {level}")
+        added = Additions(tuple(variables), tuple(members), tuple(personal))
+        self.enabled = level != "none"
+        self._variables = Names((*SECRET_VARIABLES, *added.variables))
+        self._members = Names((*SECRET_MEMBERS, *added.members))
+        self._personal_names = Names((*PERSONAL, *added.personal)) if level == "personal" else None
+        self._pseudonyms = Pseudonyms(key) if level == "personal" and key is not None else None
+        self._may_hold_secrets = quick_look.for_secrets(added)
+        self._stations: dict[str, Secrets] = {}
+        self._personal = Personal()
+        self._may_hold_personal = quick_look.for_personal(added, self._personal.words) if level == "personal" else None
 
-    def _may_hold_secrets(self, raw: bytes) -> bool:
-        lower = raw.lower()
-        for word in self._words:  # noqa: SIM110 - on every frame: a loop costs half of what `any` does
-            if word in lower:
-                return True
-        return False
-
-    def secrets(self, frame: Frame) -> frozenset[str]:
-        """The secrets that a frame holds, or that the CALL it answers held; empty for almost every frame."""
-        if not self.enabled:
-            return frozenset()
-        found: frozenset[str] = frozenset()
-        message_id = frame.message.message_id or ""
-        if self._of_calls and frame.standing is not None:
-            found = self._of_calls.get(message_id, found)
-        if self._may_hold_secrets(frame.raw):
-            found |= frozenset(self._in_message(frame))
-            if found and frame.standing is None:
-                self._of_calls[message_id] = found
-                if len(self._of_calls) > _REMEMBERED_CALLS:
-                    del self._of_calls[next(iter(self._of_calls))]
+    def secrets_of(self, charge_point_id: str | None) -> Secrets:
+        """What is known of one charge point; kept over its connections."""
+        found = self._stations.get(charge_point_id or "")
+        if found is None:
+            found = self._stations[charge_point_id or ""] = Secrets()
+            if len(self._stations) > _STATIONS_LIMIT:
+                del self._stations[next(iter(self._stations))]
         return found
 
-    def _in_message(self, frame: Frame) -> Iterator[str]:
-        parts = [part for part in frame.message if isinstance(part, dict | list)]
-        payloads = [part for part in parts if part]
-        if payloads:
-            for payload in payloads:
-                yield from self._walk(payload)
-            return
-        # Not readable as JSON: whatever string stands behind a secret's name counts as secret.
-        text = frame.raw.decode("utf-8", "replace")
+    def frame(self, secrets: Secrets, frame: Frame) -> bytes | None:
+        """A frame as it may be stored; None for almost every one, which has nothing to hide."""
+        if not self.enabled:
+            return None
+        raw = frame.raw
+        lower = raw.lower()
+        if not (
+            self._may_hold_secrets(lower)
+            or secrets.may_be_in(raw)
+            or (self._may_hold_personal is not None and self._may_hold_personal(lower))
+        ):
+            return None
+        text = raw.decode("utf-8", "surrogateescape")
+        look = _Look(self, secrets, frame.action or "", isinstance(frame.message, CallError | CallResultError))
+        spans = look.over(text)
+        if not spans:
+            return None
+        return replaced(text, spans).encode("utf-8", "surrogateescape")
+
+    def sentence(self, secrets: Secrets, text: str) -> str:
+        """A sentence of ours that may quote what frames held."""
+        if not self.enabled or not (secrets.values or self._personal.values):
+            return text
+        return replaced(text, sentence_spans(text, secrets, self._personal))
+
+    def text(self, secrets: Secrets, text: str) -> str:
+        """Any text: a path, an address, a reason for closing."""
+        if not self.enabled:
+            return text
+        look = _Look(self, secrets, "", True)
+        return replaced(text, look.inside(text, 0))
+
+    def detail(self, secrets: Secrets, detail: Any, member: str = "") -> Any:
+        """An event's detail, or the facts of a session, value by value."""
+        if not self.enabled:
+            return detail
+        if isinstance(detail, dict):
+            return {name: self.detail(secrets, value, str(name)) for name, value in detail.items()}
+        if isinstance(detail, list | tuple):
+            if len(detail) == 2 and isinstance(detail[0], str) and isinstance(detail[1], str):
+                return [detail[0], self._named(secrets, detail[0], detail[1])]  # a header
+            return [self.detail(secrets, value, member) for value in detail]
+        return self._named(secrets, member, detail) if isinstance(detail, str) else detail
+
+    def _named(self, secrets: Secrets, name: str, value: str) -> str:
+        if REDACTED in value and name != "path":
+            return value
+        if telling_forms.is_secret_header(name) or self.is_secret(name):
+            secrets.add([value])
+            return REDACTED
+        if self.is_personal(name):
+            return self.pseudonym(value)
+        if name == "payload":  # of a ping or pong, in hexadecimal
+            return self._hexadecimal(secrets, value)
+        return self.text(secrets, value)
+
+    def _hexadecimal(self, secrets: Secrets, value: str) -> str:
+        try:
+            text = bytes.fromhex(value).decode("utf-8", "surrogateescape")
+        except (ValueError, binascii.Error):
+            return self.text(secrets, value)
+        shown = self.text(secrets, text)
+        return value if shown == text else shown.encode("utf-8", "surrogateescape").hex()
+
+    @property
+    def hides_personal(self) -> bool:
+        """Whether pseudonyms are asked for."""
+        return self._pseudonyms is not None
+
+    @property
+    def key_name(self) -> str | None:
+        """What tells the key of its pseudonyms from others; None where there are none."""
+        return self._pseudonyms.key_name if self._pseudonyms is not None else None
+
+    def is_secret(self, name: str, parent: str = "") -> bool:
+        """Whether a member of this name is a credential."""
+        return self._members.has(name, parent)
+
+    def is_secret_variable(self, name: str) -> bool:
+        """Whether a configuration key or variable is one."""
+        return self._variables.has(name)
+
+    def is_personal(self, name: str, parent: str = "") -> bool:
+        """Whether a member, key or variable tells of a person; never where pseudonyms are not asked for."""
+        return self._personal_names is not None and self._personal_names.has(name, parent)
+
+    @property
+    def personal(self) -> Personal:
+        """The personal values seen so far."""
+        return self._personal
+
+    def pseudonym(self, value: str) -> str:
+        """The pseudonym of a text, which is remembered; an empty one stays empty."""
+        assert self._pseudonyms is not None
+        if not value.strip("*"):
+            return value
+        made = self._pseudonyms.of(value)
+        self._personal.add(value, made)
+        return made
+
+    def pseudonym_of_number(self, literal: str) -> str:
+        """The pseudonym of a JSON number."""
+        assert self._pseudonyms is not None
+        return self._pseudonyms.of_number(literal)
+
+
+def as_config(arguments: dict[str, Any] | None) -> dict[str, str]:
+    """What `recordings.config` says of the redaction with these arguments: its level, and which key it used."""
+    redaction = Redaction(**(arguments or {}))
+    said = {"redact": (arguments or {}).get("level", LEVELS[0])}
+    return said if redaction.key_name is None else {**said, "redact_key": redaction.key_name}
+
+
+def without_passwords(text: str) -> str:
+    """An address or a few without what they hold of credentials."""
+    return Redaction().text(Secrets(), text)
+
+
+class _Look:
+    """A close look at one text: what is to be replaced where."""
+
+    def __init__(self, redaction: Redaction, secrets: Secrets, action: str, loose: bool) -> None:
+        self._redaction = redaction
+        self._secrets = secrets
+        self._action = action
+        self._loose = loose
+
+    def over(self, text: str, depth: int = 0) -> list[Span]:
+        """What to replace in a frame, or in JSON that stands in a string of one."""
+        places = read(text)
+        told: dict[int, tuple[Leaf, bool]] = {}  # by where it starts: a value to hide, and whether it is personal
+        for leaf, personal in self._walk(places.root):
+            if leaf.start not in told or not personal:
+                told[leaf.start] = leaf, personal
+        broken = places.end < len(text) or not _is_json(text)
+        if broken:
+            for leaf in self._after_names(places.leaves):
+                told.setdefault(leaf.start, (leaf, False))
+        spans = list(self._hide(told))
+        if broken:
+            spans += self._within(text)
+            rest = text[places.end :]
+            spans += [
+                Span(places.end + m.start(1), places.end + m.end(1), "*" * len(m[1])) for m in _REST.finditer(rest)
+            ]
+        for leaf, is_name in places.leaves:
+            if leaf.start not in told and leaf.text not in _WORDS:
+                spans += self._elsewhere(text, leaf, is_name, depth)
+        return merged(spans)
+
+    def _hide(self, told: dict[int, tuple[Leaf, bool]]) -> Iterator[Span]:
+        self._secrets.add(leaf.text for leaf, personal in told.values() if not personal and leaf.text)
+        for leaf, personal in told.values():
+            if not leaf.text:
+                continue
+            if leaf.string:
+                new = self._redaction.pseudonym(leaf.text) if personal else "*" * len(leaf.text)
+                yield Span(leaf.start, leaf.end, escaped(new))
+            elif leaf.number:
+                new = self._redaction.pseudonym_of_number(leaf.text) if personal else "9" * len(leaf.text)
+                yield Span(leaf.start, leaf.end, new)
+            else:
+                yield Span(leaf.start, leaf.end, "*" * (leaf.end - leaf.start))
+
+    def _walk(self, root: Items) -> Iterator[tuple[Leaf, bool]]:
+        """Values to hide by their names, and whether each is personal."""
+        waiting: list[tuple[Node, str]] = [(root, "")]
+        while waiting:
+            node, parent = waiting.pop()
+            if isinstance(node, Members):
+                yield from self._of_object(node, parent)
+                for name, child in node.pairs:
+                    if not isinstance(child, Leaf):
+                        waiting.append((child, name.text if name is not None else ""))
+            elif isinstance(node, Items):
+                waiting += [(child, parent or self._action) for child in node.children if not isinstance(child, Leaf)]
+
+    def _of_object(self, node: Members, parent: str) -> Iterator[tuple[Leaf, bool]]:
+        redaction = self._redaction
+        by_name: dict[str, list[Node]] = {}
+        for name, child in node.pairs:
+            if name is None:
+                continue
+            by_name.setdefault(name.text, []).append(child)
+            if redaction.is_secret(name.text, parent):
+                yield from ((leaf, False) for leaf in _leaves(child))
+            elif redaction.is_personal(name.text, parent):
+                yield from ((leaf, True) for leaf in _own_leaves(child))
+        for variable in _variable_names(by_name):
+            if redaction.is_secret_variable(variable):
+                yield from ((leaf, False) for leaf in _values(node))
+            elif redaction.is_personal(variable):
+                yield from ((leaf, True) for leaf in _values(node))
+        if any(kind.text.lower() in SECRET_TOKEN_TYPES for kind in _own_leaves(*by_name.get("type", ()))):
+            for token in ("idToken", "additionalIdToken"):
+                yield from ((leaf, False) for leaf in _own_leaves(*by_name.get(token, ())))
+
+    def _after_names(self, leaves: list[tuple[Leaf, bool]]) -> Iterator[Leaf]:
+        """Of a text that is no JSON: every value behind a secret's name counts as one."""
         named = False
-        for token in [*_STRING.finditer(text), *_OPEN_STRING.finditer(text)]:
-            value = _decoded(token[1])
-            if named and value and not (token.re is _STRING and token[2]):
-                yield value
-            named = named or value.lower() in self.names or value in self.members or value == "KeyCode"
-            yield from _forms(value)
+        for leaf, is_name in leaves:
+            told = self._redaction.is_secret(leaf.text) or self._redaction.is_secret_variable(leaf.text)
+            if told or leaf.text.lower() in SECRET_TOKEN_TYPES:
+                named = True
+            elif named and not is_name and (leaf.string or leaf.number):
+                yield leaf
 
-    def _walk(self, node: Any) -> Iterator[str]:
-        if isinstance(node, str):
-            yield from _forms(node)
-        elif isinstance(node, list):
-            for child in node:
-                yield from self._walk(child)
-        elif isinstance(node, dict):
-            variable = node.get("variable")
-            name = node.get("key") if "value" in node else None
-            name = variable.get("name") if isinstance(variable, dict) else name
-            if isinstance(name, str) and name.lower() in self.names:
-                yield from _values(node)
-            if node.get("type") == "KeyCode":
-                yield from _strings(node.get("idToken"))
-            vpn = node.get("vpn")
-            if isinstance(vpn, dict):
-                yield from _strings(vpn.get("key"))
-            for member, child in node.items():
-                if member in self.members:
-                    yield from _strings(child)
-                yield from self._walk(child)
+    def _elsewhere(self, text: str, leaf: Leaf, is_name: bool, depth: int) -> list[Span]:
+        """What to replace in a value that its name says nothing of."""
+        if leaf.number:
+            known = len(leaf.text) >= STRONG and leaf.text in self._secrets.values
+            return [Span(leaf.start, leaf.end, "9" * len(leaf.text))] if known else []
+        spans = list(self._secrets.spans(leaf.text, name=True)) if is_name else self.inside(leaf.text, depth)
+        if not spans or not leaf.string:
+            return [Span(leaf.start + start, leaf.start + end, new) for start, end, new in spans]
+        raw = text[leaf.start : leaf.end]
+        at = range(len(raw) + 1) if raw == leaf.text else offsets(raw)
+        return [Span(leaf.start + at[start], leaf.start + at[end], escaped(new)) for start, end, new in spans]
 
+    def inside(self, text: str, depth: int) -> list[Span]:
+        """What to replace within a string."""
+        spans = self._within(text) + self._quoted(text)
+        if depth < _JSON_WITHIN and text.lstrip()[:1] in ("{", "["):
+            spans += self.over(text, depth + 1)
+        return merged(spans)
 
-def star_out(raw: bytes, secrets: frozenset[str]) -> bytes:
-    """The frame with its secrets replaced, every other byte as it was; undecodable bytes are kept."""
-    text = raw.decode("utf-8", "surrogateescape")
+    def _quoted(self, text: str) -> list[Span]:
+        spans = list(self._secrets.spans(text, loose=self._loose))
+        if self._redaction.personal.values:
+            spans += self._redaction.personal.spans(text, loose=self._loose)
+        return spans
 
-    def starred(token: re.Match[str]) -> str:
-        if token.re is _STRING and token[2]:
-            return token[0]  # a member's name
-        value = _decoded(token[1])
-        hidden = value
-        for secret in secrets:
-            hidden = hidden.replace(secret, "*" * len(secret))
-        if hidden == value:
-            return token[0]
-        closed = '"' if token.re is _STRING else ""
-        return f"{json.dumps(hidden, ensure_ascii=False)[:-1]}{closed}"
-
-    text = _OPEN_STRING.sub(starred, _STRING.sub(starred, text))
-    for secret in secrets:
-        if _NUMBER.fullmatch(secret):
-            text = re.sub(rf"(?<=[:\[,\s]){re.escape(secret)}(?=[\],}}\s])", "0", text)
-    return text.encode("utf-8", "surrogateescape")
+    def _within(self, text: str) -> list[Span]:
+        redaction = self._redaction
+        personal = redaction.is_personal if redaction.hides_personal else None
+        spans = []
+        for start, end, is_personal in telling_forms.find(text, redaction.is_secret, personal):
+            value = text[start:end]
+            if is_personal:
+                new = redaction.pseudonym(value)
+            else:
+                new = "*" * len(value)
+                self._secrets.add([value] if len(value) < 200 else [])
+            spans.append(Span(start, end, new))
+        return spans
 
 
-def scrub(text: str, secrets: frozenset[str]) -> str:
-    """A sentence with every secret, and every beginning of one that it may quote cut short, replaced."""
-    for secret in secrets:
-        forms = {secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
-        beginnings = {
-            form[:length] for form in forms for length in range(min(_SHORTEST_QUOTE, len(form)), len(form) + 1)
-        }
-        for beginning in sorted(beginnings, key=len, reverse=True):
-            text = text.replace(beginning, "*" * len(beginning))
-    return text
-
-
-_NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?")
-
-
-def _values(node: dict[str, Any]) -> Iterator[str]:
-    for member in _VALUE_MEMBERS:
-        yield from _strings(node.get(member))
-    attributes = node.get("variableAttribute")
-    if isinstance(attributes, list):
-        for attribute in attributes:
-            if isinstance(attribute, dict):
-                yield from _values(attribute)
-
-
-def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        if value:
-            yield value
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        yield str(value)
-    elif isinstance(value, list):
-        for child in value:
-            yield from _strings(child)
-    elif isinstance(value, dict):
-        for child in value.values():
-            yield from _strings(child)
-
-
-def _forms(value: str) -> Iterator[str]:
-    if "PRIVATE KEY-----" in value:
-        yield value
-    for found in _URL_PASSWORD.finditer(value):
-        yield found[1]
-
-
-def _decoded(token: str) -> str:
+def _is_json(text: str) -> bool:
     try:
-        return str(json.loads(f'"{token}"', strict=False))
+        orjson.loads(text)
     except ValueError:
-        return token
+        return False
+    return True
+
+
+def _leaves(*nodes: Node) -> Iterator[Leaf]:
+    """All strings and numbers below."""
+    waiting = list(nodes)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, Leaf):
+            if node.string or node.number:
+                yield node
+        elif isinstance(node, Members):
+            waiting += [child for _, child in node.pairs]
+        else:
+            waiting += node.children
+
+
+def _own_leaves(*nodes: Node) -> Iterator[Leaf]:
+    """The strings and numbers that are, or that stand in an array that is, the value of a member."""
+    for node in nodes:
+        if isinstance(node, Leaf):
+            if node.string or node.number:
+                yield node
+        elif isinstance(node, Items):
+            yield from (c for c in node.children if isinstance(c, Leaf) and (c.string or c.number))
+
+
+def _variable_names(by_name: dict[str, list[Node]]) -> Iterator[str]:
+    """How an object names what its value is of: 1.6 has `key` beside `value`, 2.x `variable.name`."""
+    if not by_name.keys().isdisjoint(_VALUE_MEMBERS):
+        for member in ("key", "name", "variable", "variableName"):
+            yield from (leaf.text for leaf in _own_leaves(*by_name.get(member, ())))
+    for node in by_name.get("variable", ()):
+        if isinstance(node, Members):
+            for name, child in node.pairs:
+                if name is not None and name.text == "name" and isinstance(child, Leaf):
+                    yield child.text
+
+
+def _values(node: Members) -> Iterator[Leaf]:
+    for name, child in node.pairs:
+        if name is None:
+            continue
+        if name.text in _VALUE_MEMBERS:
+            yield from _leaves(child)
+        elif name.text == "variableAttribute" and isinstance(child, Items):
+            for attribute in child.children:
+                if isinstance(attribute, Members):
+                    yield from _values(attribute)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from inspector.recorder.door import Recorder
-from inspector.recorder.redaction import Redaction
+from inspector.recorder.redaction import Redaction, as_config, without_passwords
 from inspector.recorder.supervised import DEFAULT_QUEUE_LIMIT, SupervisedRecorder
 from inspector.recorder.thread import ThreadRecorder
 from inspector.rules.settings import DEFAULTS, Settings
@@ -26,7 +26,7 @@ def start_recorder(
     config: dict[str, Any] | None = None,
     settings: Settings = DEFAULTS,
     queue_limit: int = DEFAULT_QUEUE_LIMIT,
-    redact: bool = True,
+    redaction: dict[str, Any] | None = None,
     own_process: bool = False,
     rotate: str | None = None,
 ) -> Recorder:
@@ -38,7 +38,7 @@ def start_recorder(
         listen, upstream, config: what the row in `recordings` says; never with a credential.
         settings: of the judge.
         queue_limit: bytes that may wait for a disk that does not write.
-        redact: star out credentials; see `inspector.recorder.redaction`.
+        redaction: the arguments of `inspector.recorder.redaction.Redaction`; None hides credentials.
         rotate: when to go on in the next file: a size, an age or "day"; see `store.rotation`.
         own_process: run it as a supervised process, to be fed from an asyncio loop; else in a thread.
 
@@ -49,12 +49,13 @@ def start_recorder(
         "path": str(path),
         "tool_version": version("chargesentinel"),
         "holder": holder,
-        "listen": listen,
-        "upstream": upstream,
+        "listen": listen and without_passwords(listen),
+        "upstream": upstream and without_passwords(upstream),
         "rotate": rotate,
         "busy_s": BUSY_S,
-        "config": {**(config or {}), "redact": redact},
+        "config": {**(config or {}), **as_config(redaction)},
     }
     if own_process:
-        return SupervisedRecorder(writer, settings, redaction={"enabled": redact}, queue_limit=queue_limit)
-    return ThreadRecorder(Writer(**writer), settings, redaction=Redaction(enabled=redact), queue_limit=queue_limit)
+        return SupervisedRecorder(writer, settings, redaction=redaction, queue_limit=queue_limit)
+    hidden = Redaction(**(redaction or {}))
+    return ThreadRecorder(Writer(**writer), settings, redaction=hidden, queue_limit=queue_limit)

@@ -252,7 +252,7 @@ def test_a_rule_that_fails_costs_no_frame(tmp_path: Path, monkeypatch: pytest.Mo
     recorded.close()
     assert recorded.rows("SELECT count(*) AS n, count(call_id) AS pairs FROM frames") == [{"n": 6, "pairs": 3}]
     faults = recorded.rows("SELECT detail ->> '$.why' AS why FROM events WHERE kind = 'fault'")
-    assert faults == [{"why": "ZeroDivisionError('a rule with a mistake in it')"}]
+    assert faults == [{"why": "ZeroDivisionError"}]
 
 
 def test_a_finding_belongs_to_the_session_it_is_about(recorded: Recorded) -> None:

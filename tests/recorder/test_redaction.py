@@ -1,96 +1,248 @@
-"""Credentials never reach the disk, and nothing else of their frame is changed."""
+"""What must not be stored is replaced in its frame, wherever it stands there, and nothing else of it is changed."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import orjson
 import pytest
 
 from inspector.recorder import records
 from inspector.recorder.start import start_recorder
+from inspector.store.opening import open_recording
 
 SECRET = 'S3cr3t"ü/0011223344556677'
 ESCAPED = 'S3cr3t\\"ü/0011223344556677'
 STARS = "*" * len(SECRET)
+KEY = b"0123456789abcdef0123456789abcdef"
 
-CASES = {
+SECRETS = {
     "1.6 ChangeConfiguration": (
         "ocpp1.6",
         False,
-        f'[2,"1","ChangeConfiguration",{{"key":"AuthorizationKey","value":"{ESCAPED}"}}]',
-        f'[2,"1","ChangeConfiguration",{{"key":"AuthorizationKey","value":"{STARS}"}}]',
+        '[2,"1","ChangeConfiguration",{"key":"AuthorizationKey","value":"§"}]',
+    ),
+    "1.6 GetConfiguration, another order, spaces": (
+        "ocpp1.6",
+        True,
+        '[3, "1", {"configurationKey": [{"value": "§", "readonly": false, "key": "wifi_password"}, '
+        '{"key": "HeartbeatInterval", "readonly": false, "value": "300"}]}]',
     ),
     "2.0.1 SetVariables": (
         "ocpp2.0.1",
         False,
-        f'[2,"1","SetVariables",{{"setVariableData":[{{"attributeValue":"{ESCAPED}","component":{{"name":'
-        '"SecurityCtrlr"},"variable":{"name":"BasicAuthPassword"}}]}]',
-        f'[2,"1","SetVariables",{{"setVariableData":[{{"attributeValue":"{STARS}","component":{{"name":'
-        '"SecurityCtrlr"},"variable":{"name":"BasicAuthPassword"}}]}]',
+        '[2,"1","SetVariables",{"setVariableData":[{"attributeValue":"§","component":{"name":"SecurityCtrlr"},'
+        '"variable":{"name":"BasicAuthPassword"}},{"attributeValue":"10","component":{"name":"OCPPCommCtrlr"},'
+        '"variable":{"name":"HeartbeatInterval"}}]}]',
     ),
-    "a PIN": (
+    "2.0.1 NotifyReport": (
         "ocpp2.0.1",
         True,
-        f'[2,"1","Authorize",{{"idToken":{{"idToken":"{ESCAPED}","type":"KeyCode"}}}}]',
-        f'[2,"1","Authorize",{{"idToken":{{"idToken":"{STARS}","type":"KeyCode"}}}}]',
+        '[2,"1","NotifyReport",{"requestId":1,"generatedAt":"2026-01-01T00:00:00Z","seqNo":0,"reportData":[{"component":'
+        '{"name":"SecurityCtrlr"},"variable":{"name":"BasicAuthPassword"},"variableAttribute":[{"value":"§"}]}]}]',
     ),
-    "a VPN password": (
+    "2.0.1 NotifyEvent": (
+        "ocpp2.0.1",
+        True,
+        '[2,"1","NotifyEvent",{"eventData":[{"actualValue":"§","component":{"name":"X"},'
+        '"variable":{"name":"AdminPassword"}}]}]',
+    ),
+    "a PIN": ("ocpp2.0.1", True, '[2,"1","Authorize",{"idToken":{"idToken":"§","type":"KeyCode"}}]'),
+    "a VPN": (
         "ocpp2.0.1",
         False,
-        f'[2,"1","SetNetworkProfile",{{"connectionData":{{"vpn":{{"password":"{ESCAPED}","key":"{ESCAPED}"}}}}}}]',
-        f'[2,"1","SetNetworkProfile",{{"connectionData":{{"vpn":{{"password":"{STARS}","key":"{STARS}"}}}}}}]',
-    ),
-    "a password in a URL": (
-        "ocpp1.6",
-        False,
-        '[2,"1","GetDiagnostics",{"location":"ftp://user:geheim0011@host/x"}]',
-        '[2,"1","GetDiagnostics",{"location":"ftp://user:**********@host/x"}]',
+        '[2,"1","SetNetworkProfile",{"connectionData":{"vpn":{"password":"§","key":"§","user":"u"}}}]',
     ),
     "a name spelt with escapes": (
         "ocpp1.6",
         False,
-        f'[2,"1","ChangeConfiguration",{{"key":"Authorization\\u004bey","value":"{ESCAPED}"}}]',
-        f'[2,"1","ChangeConfiguration",{{"key":"Authorization\\u004bey","value":"{STARS}"}}]',
+        '[2,"1","ChangeConfiguration",{"key":"Authorization\\u004bey","value":"§"}]',
     ),
-    "a frame cut off": (
+    "JSON within a string": (
+        "ocpp1.6",
+        True,
+        '[2,"1","DataTransfer",{"vendorId":"v","data":"{\\"api_key\\": \\"S3cr3t0011223344556677!!\\", \\"n\\": '
+        '\\"\\u00e9\\"}"}]',
+    ),
+    "a frame cut off": ("ocpp1.6", False, '[2,"1","ChangeConfiguration",{"key":"AuthorizationKey","value":"§'),
+    "a frame with a comma too many": (
         "ocpp1.6",
         False,
-        f'[2,"1","ChangeConfiguration",{{"key":"AuthorizationKey","value":"{ESCAPED}',
-        f'[2,"1","ChangeConfiguration",{{"key":"AuthorizationKey","value":"{STARS}',
+        '[2,"1","ChangeConfiguration",{,"key":"AuthorizationKey","value":"§"}]',
     ),
+    "no JSON at all": ("ocpp1.6", True, "connect password=S3cr3t0011223344556677!! now"),
+    "a member twice": ("ocpp1.6", True, '[2,"1","DataTransfer",{"vendorId":"v","password":"§","password":"§"}]'),
+    "a number": ("ocpp1.6", True, '[2,"1","DataTransfer",{"vendorId":"v","pin_code":1,"wifi_psk":12345678901}]'),
 }
 
 
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
-def test_a_secret_is_starred_out_at_its_length_and_the_frame_marked(
-    tmp_path: Path, case: tuple[str, bool, str, str]
-) -> None:
-    subprotocol, from_charge_point, sent, stored = case
-    path = tmp_path / "secrets.db"
-    recorder = start_recorder(path, holder="test")
-    recorder.put(records.opened(1, 1, 1, {"charge_point_id": "CP1", "subprotocol": subprotocol}))
-    recorder.put(records.frame(1, 2, 2, from_charge_point, records.TEXT, sent.encode()))
-    # An answer may quote what it was asked.
-    quoted = ESCAPED if ESCAPED in sent else "geheim0011"
-    refusal = f'[4,"1","GenericError","no: {quoted}",{{}}]'
-    recorder.put(records.frame(1, 3, 3, not from_charge_point, records.TEXT, refusal.encode()))
-    recorder.close()
-    from inspector.store.opening import open_recording
+def plant(text: str) -> tuple[str, str]:
+    """A frame with the secret in it, and as it is to be stored."""
+    other = "S3cr3t0011223344556677!!"
+    stored = text.replace("§", STARS).replace(other, "*" * len(other)).replace("12345678901", "9" * 11)
+    return text.replace("§", ESCAPED), stored
 
-    rows = open_recording(path).execute("SELECT raw, redacted, size FROM frames ORDER BY id").fetchall()
-    assert tuple(rows[0]) == (stored, 1, len(sent.encode()))
-    everything = b"".join(file.read_bytes() for file in tmp_path.iterdir())
-    for secret in (SECRET, ESCAPED, SECRET[:6], "geheim"):
-        assert secret.encode() not in everything
+
+def record(path: Path, frames: list[tuple[bool, str | bytes]], subprotocol: str = "ocpp1.6", **redaction: Any) -> None:
+    recorder = start_recorder(path, holder="test", redaction=redaction)
+    recorder.put(records.opened(1, 1, 1, {"charge_point_id": "CP1", "subprotocol": subprotocol}))
+    for number, (up, raw) in enumerate(frames, 2):
+        opcode = records.TEXT if isinstance(raw, str) else records.BINARY
+        recorder.put(records.frame(1, number, number, up, opcode, raw.encode() if isinstance(raw, str) else raw))
+    recorder.close()
+
+
+def rows(path: Path, sql: str) -> list[tuple[Any, ...]]:
+    connection = open_recording(path)
+    connection.row_factory = None
+    try:
+        return connection.execute(sql).fetchall()
+    finally:
+        connection.close()
+
+
+def everything(folder: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in folder.iterdir())
+
+
+@pytest.mark.parametrize("case", SECRETS.values(), ids=SECRETS.keys())
+def test_a_secret_is_starred_out_at_its_length_and_the_frame_marked(
+    tmp_path: Path, case: tuple[str, bool, str]
+) -> None:
+    subprotocol, up, text = case
+    sent, stored = plant(text)
+    # An answer may quote what it was asked.
+    refusal = f'[4,"1","GenericError","no: {ESCAPED if "§" in text else "nothing"}",{{}}]'
+    record(tmp_path / "secrets.db", [(up, sent), (not up, refusal)], subprotocol)
+    found = rows(tmp_path / "secrets.db", "SELECT raw, redacted, size FROM frames ORDER BY id")
+    assert found[0] == (stored, 1, len(sent.encode()))
+    for secret in (SECRET, ESCAPED, SECRET[:6], "0011223344556677", "12345678901"):
+        assert secret.encode() not in everything(tmp_path)
+
+
+URLS = {
+    "ftp://user:geheim0011@host/x": "ftp://user:**********@host/x",
+    "https://u:gehe/im0011@host/x": "https://u:***********@host/x",
+    "https://host:8080/a@2x.png": "https://host:8080/a@2x.png",
+    "https://b.example/log?X-Amz-Signature=geheim0011&part=1": "https://b.example/log?X-Amz-Signature=**********&part=1",
+    "Authorization: Basic Q1AxOmdlaGVpbTAwMTE=": "Authorization: Basic ********************",
+    "sent Basic Q1AxOmdlaGVpbTAwMTE= to it": "sent Basic ******************** to it",
+    "Basic authentication": "Basic authentication",
+    "-----BEGIN RSA PRIVATE KEY-----geheim0011-----END RSA PRIVATE KEY-----": "*" * 70,
+}
+
+
+@pytest.mark.parametrize(("text", "stored"), URLS.items())
+def test_a_secret_is_known_by_its_form_in_any_text(tmp_path: Path, text: str, stored: str) -> None:
+    frame = '[2,"1","GetDiagnostics",{"location":"%s"}]'
+    record(tmp_path / "t.db", [(False, frame % text)])
+    assert rows(tmp_path / "t.db", "SELECT raw FROM frames") == [(frame % stored,)]
+
+
+def test_a_secret_once_seen_is_found_again_in_any_later_frame(tmp_path: Path) -> None:
+    frames: list[tuple[bool, str | bytes]] = [
+        (False, '[2,"1","ChangeConfiguration",{"key":"AuthorizationKey","value":"Geheim-00112233"}]'),
+        (True, '[3,"1",{"status":"Accepted"}]'),
+        (True, '[2,"Geheim-00112233","DataTransfer",{"vendorId":"Geheim-00112233"}]'),
+        (False, '[4,"Geheim-00112233","InternalError","see it",{"why":"details Geheim-00112233"}]'),
+        (True, b"\x00\x01Geheim-00112233\xff"),
+        (True, '[2,"3","Geheim-00112233",{"Geheim-00112233":1}]'),
+        (True, '[2,"4","StatusNotification",{"info":"got R2VoZWltLTAwMTEyMjMz and 47656865696d2d3030313132323333"}]'),
+    ]
+    record(tmp_path / "t.db", frames)
+    stored = everything(tmp_path)
+    for form in (b"Geheim", b"R2VoZWltLTAwMTEyMjMz", b"47656865696d2d"):
+        assert form not in stored
+    pairs = rows(tmp_path / "t.db", "SELECT call_id FROM frames WHERE call_id IS NOT NULL")
+    assert pairs == [(1,), (3,)]
+
+
+def test_a_pin_of_four_digits_leaves_readings_and_ids_alone(tmp_path: Path) -> None:
+    meter = (
+        '[2,"a-1234-b","MeterValues",{"evseId":1,"meterValue":[{"timestamp":"2026-01-01T00:00:00Z","sampledValue":'
+        '[{"value":1234}]}]}]'
+    )
+    frames: list[tuple[bool, str | bytes]] = [
+        (True, '[2,"1","Authorize",{"idToken":{"idToken":"1234","type":"KeyCode"}}]'),
+        (False, '[3,"1",{"idTokenInfo":{"status":"Accepted"}}]'),
+        (True, meter.replace("a-1234-b", "x81234f")),
+        (True, '[2,"2","StatusNotification",{"info":"wrong PIN 1234 entered"}]'),
+    ]
+    record(tmp_path / "t.db", frames, "ocpp2.0.1")
+    stored = [raw for (raw,) in rows(tmp_path / "t.db", "SELECT raw FROM frames ORDER BY id")]
+    assert '"idToken":"****"' in stored[0]
+    assert stored[1:3] == [frames[1][1], frames[2][1]]
+    assert "wrong PIN **** entered" in stored[3]
 
 
 def test_an_ordinary_frame_is_stored_untouched_and_unmarked(tmp_path: Path) -> None:
-    path = tmp_path / "plain.db"
     raw = '[2,"1","ChangeConfiguration",{"key":"HeartbeatInterval","value":"300"}]'
-    recorder = start_recorder(path, holder="test")
-    recorder.put(records.opened(1, 1, 1, {"charge_point_id": "CP1", "subprotocol": "ocpp1.6"}))
-    recorder.put(records.frame(1, 2, 2, False, records.TEXT, raw.encode()))
-    recorder.close()
-    from inspector.store.opening import open_recording
+    record(tmp_path / "plain.db", [(False, raw)])
+    assert rows(tmp_path / "plain.db", "SELECT raw, redacted FROM frames") == [(raw, 0)]
 
-    assert tuple(open_recording(path).execute("SELECT raw, redacted FROM frames").fetchone()) == (raw, 0)
+
+def test_nothing_is_hidden_where_none_was_asked_for_and_the_recording_says_so(tmp_path: Path) -> None:
+    sent, _ = plant(SECRETS["1.6 ChangeConfiguration"][2])
+    record(tmp_path / "none.db", [(False, sent)], level="none")
+    assert rows(tmp_path / "none.db", "SELECT raw, redacted FROM frames") == [(sent, 0)]
+    assert rows(tmp_path / "none.db", "SELECT config ->> '$.redact' FROM recordings") == [("none",)]
+
+
+def test_names_of_a_rules_file_are_hidden_too(tmp_path: Path) -> None:
+    frames: list[tuple[bool, str | bytes]] = [
+        (False, '[2,"1","ChangeConfiguration",{"key":"RadiusShared","value":"geheim0011"}]'),
+        (True, '[2,"2","DataTransfer",{"vendorId":"v","modem":{"puk":"geheim0022"},"puk":"visible"}]'),
+    ]
+    record(tmp_path / "t.db", frames, variables=["Radius*"], members=["modem/puk"])
+    assert rows(tmp_path / "t.db", "SELECT raw FROM frames ORDER BY id") == [
+        ('[2,"1","ChangeConfiguration",{"key":"RadiusShared","value":"**********"}]',),
+        ('[2,"2","DataTransfer",{"vendorId":"v","modem":{"puk":"**********"},"puk":"visible"}]',),
+    ]
+
+
+def test_a_frame_as_deep_or_long_as_a_hostile_peer_likes_is_hidden_in_too(tmp_path: Path) -> None:
+    deep = "[" * 20_000 + '{"password":"geheim0011"}' + "]" * 20_000
+    long = '[2,"1","DataTransfer",{"data":[' + "1," * 100_100 + '"geheim0022"],"password":"geheim0033"}]'
+    record(tmp_path / "t.db", [(True, deep), (True, long)])
+    assert b"geheim" not in everything(tmp_path)
+    assert [len(raw) for (raw,) in rows(tmp_path / "t.db", "SELECT raw FROM frames ORDER BY id")] == [
+        len(deep),
+        len(long),
+    ]
+
+
+def test_what_a_failing_rule_says_is_not_written_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    from inspector.rules.payload import Payload
+
+    def fails(self: Payload, frame: Any) -> None:
+        raise KeyError(frame.payload["value"])
+
+    fails.rule, fails.listens = Payload.schema.rule, Payload.schema.listens  # type: ignore[attr-defined]
+    monkeypatch.setattr(Payload, "schema", fails)
+    sent, stored = plant(SECRETS["1.6 ChangeConfiguration"][2])
+    record(tmp_path / "t.db", [(False, sent)])
+    assert rows(tmp_path / "t.db", "SELECT raw FROM frames") == [(stored,)]
+    assert "KeyError" in caplog.text
+    assert "S3cr3t" not in caplog.text and b"S3cr3t" not in everything(tmp_path)
+
+
+def test_stored_frames_are_still_json_with_the_same_shape(tmp_path: Path) -> None:
+    for number, (subprotocol, up, text) in enumerate(SECRETS.values()):
+        sent, _ = plant(text)
+        try:
+            before = orjson.loads(sent)
+        except ValueError:
+            continue
+        path = tmp_path / f"{number}.db"
+        record(path, [(up, sent)], subprotocol)
+        ((raw,),) = rows(path, "SELECT raw FROM frames")
+        assert shape(orjson.loads(raw)) == shape(before)
+
+
+def shape(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: shape(child) for name, child in value.items()}
+    return [shape(child) for child in value] if isinstance(value, list) else type(value)

@@ -1,0 +1,136 @@
+"""Keyed pseudonyms: the same value and key give the same pseudonym, which tells nothing without the key; stores none.
+
+A pseudonym is `anon`, ten characters of an HMAC-SHA256 and two by which its own key knows it again, filled up with
+asterisks where the value was longer: 16 characters fit in every identifier of OCPP, the 20 of an idTag among them.
+Upper and lower case make no difference, as in OCPP's CiString: 04AB and 04ab are one card.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import os
+import re
+import secrets
+import stat
+from pathlib import Path
+from typing import NamedTuple
+
+from inspector.errors import UnusableFile
+
+LENGTH = 16
+"""Characters of a pseudonym; a longer value has one as long as itself."""
+
+SHORTEST_KEY = 32
+"""Characters a key file must hold; what we write are 64 hexadecimal ones."""
+
+_BODY = 10
+_OWN = re.compile(r"anon([a-z2-7]{10})([a-z2-7]{2})\**")
+_NUMBER_DIGITS = 14
+_REMEMBERED = 200_000
+
+
+class KeyFile(NamedTuple):
+    """A key and where it is from."""
+
+    path: Path
+    key: bytes
+    made: bool
+    """Whether it was made now."""
+    readable_by_others: bool
+
+
+def default_path() -> Path:
+    """Where the key is kept unless told otherwise: in the user's state folder (XDG), never beside a recording."""
+    state = os.environ.get("XDG_STATE_HOME") or ""
+    folder = Path(state) if Path(state).is_absolute() else Path.home() / ".local" / "state"
+    return folder / "chargesentinel" / "pseudonym.key"
+
+
+def read_key(path: Path | None = None) -> KeyFile:
+    """Read the key, making the file (mode 0600) where there is none.
+
+    Raises:
+        UnusableFile: it cannot be read or made, or holds no key.
+    """
+    path = path or default_path()
+    made = False
+    try:
+        if not path.exists():
+            _make(path)
+            made = True
+        key = path.read_bytes().strip()
+        others = bool(path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
+    except OSError as error:
+        why = f"no key for pseudonyms ({(error.strerror or str(error)).lower()})"
+        raise UnusableFile(path, why, "name a file with --redact-key; it is made where there is none") from error
+    if len(key) < SHORTEST_KEY:
+        why = f"holds {len(key)} characters; a key has at least {SHORTEST_KEY}"
+        raise UnusableFile(path, why, "name a file that does not exist and it is made")
+    return KeyFile(path, key, made, others)
+
+
+def _make(path: Path) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Written beside it and linked, so that another process never reads half a key; the first one wins.
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32) + "\n")
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            return
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+class Pseudonyms:
+    """Pseudonyms under one key."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self._made: dict[str, str] = {}
+
+    @property
+    def key_name(self) -> str:
+        """Eight characters that tell keys apart: recordings with the same ones can be correlated."""
+        return self._code("name of this key", 8)
+
+    def of(self, value: str) -> str:
+        """The pseudonym of a text; a pseudonym under this key stays as it is, so redacting twice changes nothing."""
+        folded = value.lower()
+        made = self._made.get(folded)
+        if made is None:
+            made = value if self.is_own(value) else self._make(folded, len(value))
+            self._made[folded] = made
+            if len(self._made) > _REMEMBERED:
+                del self._made[next(iter(self._made))]
+        return made
+
+    def of_number(self, literal: str) -> str:
+        """The pseudonym of a JSON number: a number of 15 digits."""
+        if len(literal) == _NUMBER_DIGITS + 1 and literal == self._number(literal[1:9]):
+            return literal
+        return self._number(f"{int.from_bytes(self._mac(literal)[:8]) % 10**8:08}")
+
+    def is_own(self, value: str) -> bool:
+        """Whether a text is a pseudonym under this key."""
+        found = _OWN.fullmatch(value)
+        return found is not None and self._code(f"check {found[1]}", 2) == found[2]
+
+    def _make(self, folded: str, length: int) -> str:
+        body = self._code(f"value {folded}", _BODY)
+        return f"anon{body}{self._code(f'check {body}', 2)}".ljust(length, "*")
+
+    def _number(self, body: str) -> str:
+        check = int.from_bytes(self._mac(f"number {body}")[:8]) % 10 ** (_NUMBER_DIGITS - 8)
+        return f"9{body}{check:06}"
+
+    def _code(self, text: str, length: int) -> str:
+        return base64.b32encode(self._mac(text))[:length].decode().lower()
+
+    def _mac(self, text: str) -> bytes:
+        return hmac.digest(self._key, text.encode("utf-8", "surrogatepass"), hashlib.sha256)
