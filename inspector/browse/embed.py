@@ -16,6 +16,7 @@ from datasette.app import Datasette
 from datasette.database import Database
 
 from inspector.browse.security import Policy
+from inspector.store.opening import distrust
 
 NAME = "ocpp"
 """What the database is called, whatever its file is called, so that addresses stay the same."""
@@ -41,6 +42,7 @@ class Recording(Database):  # type: ignore[misc]
             raise PermissionError("recordings are browsed, never changed")
         uri = f"{Path(self.path).absolute().as_uri()}?mode=ro"
         connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
+        distrust(connection)
         self._all_file_connections.append(connection)
         return connection
 

@@ -60,6 +60,7 @@ def open_input(
     kind = reading.kind = kind or _kind_of(first, file, reading)
     if kind == "recording":
         file.close()
+        reading.size, reading.position = None, lambda: 0
         if name == "-":
             raise UnusableFile(reading.source, "a recording", "name its file, a database cannot be read from a pipe")
         return ((record, Captured(record[6], line=row_id) if row_id else None) for record, row_id in read(Path(name)))

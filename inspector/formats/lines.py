@@ -9,13 +9,13 @@ from inspector.formats.captured import Captured
 from inspector.formats.reading import Reading
 from inspector.protocol.vocabulary import Direction
 
-_BEGINNING = re.compile(rb'\s*[<>]?\s*\[\s*(?:-?\d+\s*(?:,|\]|$)|"|\])')
+_BEGINNING = re.compile(rb'[<>]?\s*\[\s*(?:-?\d+\s*(?:,|\]|$)|"|\])')
 _ARROWS = {b">": Direction.FROM_CHARGE_POINT, b"<": Direction.FROM_CSMS}
 
 
 def looks_like_frame(line: bytes) -> bool:
     """Whether a line could be one of a file of raw frames."""
-    return _BEGINNING.match(line) is not None
+    return _BEGINNING.match(line.strip()) is not None
 
 
 def read(lines: Iterable[bytes], reading: Reading) -> Iterator[Captured]:

@@ -30,15 +30,16 @@ _CONTINUED = re.compile(r'\s*["{}\[\],\dtfn-]')
 
 _STEVE = re.compile(
     r"\[chargeBoxId=(?P<id>[^,\]]*),\s*sessionId=(?P<session>[^\]]*)\]\s+"
-    r"(?P<way>Received|Sending)(?: (?:text )?message)?:\s*(?P<frame>.*)",
-    re.S,
+    r"(?P<way>Received|Sending)(?: (?:text )?message)?:"
 )
-_OCPP = re.compile(
-    r"(?:^|[\s:\]])(?P<id>[^\s:\]]+): (?P<way>receive message|send) (?P<frame>\[.*|(?<=message ).*)", re.S
-)
-_EVEREST = re.compile(r"^\S+:\s+(?P<way>ChargePoint>CentralSystem|CentralSystem>ChargePoint)(?:\s|$)(?P<frame>)")
-_EVEREST_HTML = re.compile(r'^<tr class="(?P<way>ChargePoint|CentralSystem)">.*<pre lang="json">(?P<frame>.*)', re.S)
-_EVEREST_CONSOLE = re.compile(r"(?:^|[\s:])(?P<way>ChargePoint|CentralSystem): (?P<frame>\[.*)", re.S)
+_OCPP = re.compile(r"(?:^|[\s:\]])(?P<id>[^\s:\]]+): (?P<way>receive message|send) (?=\[|(?<=message ))")
+_EVEREST = re.compile(r"^\S+:\s+(?P<way>ChargePoint>CentralSystem|CentralSystem>ChargePoint)(?:\s|$).*", re.S)
+_EVEREST_HTML = re.compile(r'^<tr class="(?P<way>ChargePoint|CentralSystem)">.*?<pre lang="json">')
+_EVEREST_CONSOLE = re.compile(r"(?:^|[\s:])(?P<way>ChargePoint|CentralSystem): (?=\[)")
+_HEADER = 2000
+"""Characters of a line in which its form shows: no log has a longer beginning, and a search through more can take
+for ever on a line made for it."""
+_LONGEST_COUNTED = 1024 * 1024
 _FORMS = (_STEVE, _OCPP, _EVEREST, _EVEREST_HTML, _EVEREST_CONSOLE)
 
 UP, DOWN, RECEIVED, SENT = "up", "down", "received", "sent"
@@ -95,21 +96,21 @@ def plain(line: str) -> str:
 def parse(line: str) -> Line | None:
     """What a line tells of a frame; None where it tells of none in a form known here."""
     for form in _FORMS:
-        if found := form.search(line):
+        if found := form.search(line, 0, _HEADER):
             told = found.groupdict()
             markup = form is _EVEREST_HTML
-            frame = told["frame"].strip()
+            frame = "" if form is _EVEREST else line[found.end() :].strip()
             if form is _EVEREST and not _TIME.match(line):
                 continue
             way = _WAYS[form][told["way"]]
-            when = _time(line[: found.start("frame" if markup else "way")])
+            when = _time(line[: found.end() if markup else found.start("way")])
             return Line(when, way, told.get("id"), told.get("session") or "", frame, markup)
     return _any_other(line)
 
 
 def _any_other(line: str) -> Line | None:
-    frame = _FRAME.search(line)
-    when = _TIME.search(line, 0, frame.start() if frame else len(line))
+    frame = _FRAME.search(line, 0, _HEADER)
+    when = _TIME.search(line, 0, frame.start() if frame else 0)
     if frame is None or when is None:
         return None
     words = [word for word in _SEPARATORS.split(line[: when.start()] + " " + line[when.end() : frame.start()]) if word]
@@ -124,12 +125,14 @@ def _any_other(line: str) -> Line | None:
 
 def holds_a_frame(line: str) -> bool:
     """Whether there is something in a line that looks like a frame, in whatever form."""
-    return _FRAME.search(line) is not None
+    return _FRAME.search(line, 0, _HEADER) is not None
 
 
 def depth(text: str) -> int:
-    """How many brackets and braces a text leaves open."""
+    """How many brackets and braces a text leaves open; none where it is too long to have been cut by hand."""
     open_ = 0
+    if len(text) > _LONGEST_COUNTED:
+        return open_
     for token in _BRACKETS.findall(text):
         open_ += (token in "[{") - (token in "]}") if len(token) == 1 else 0
     return open_

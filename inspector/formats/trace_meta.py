@@ -9,9 +9,10 @@ as an event of kind `meta` before its frame.
 from __future__ import annotations
 
 import base64
-from typing import Any
+from typing import Any, get_type_hints
 
 from inspector.formats.captured import LARGEST_NS, Meta, nanoseconds
+from inspector.protocol.vocabulary import OcppVersion
 from inspector.recorder import handshake, records
 from inspector.recorder.records import Record
 
@@ -122,9 +123,6 @@ def record(told: dict[str, Any]) -> Record:
     return records.frame(0, *stamps, from_charge_point, opcode, payload, told.get("notes"))
 
 
-_FACTS = {"opened": records.LinkFacts.__annotations__.keys(), "closed": records.CloseFacts.__annotations__.keys()}
-
-
 def opened(told: dict[str, Any]) -> Record:
     """The OPEN record that `opening` wrote; raises what NOT_OURS names."""
     return records.opened(0, number(told["ts_ns"]), number(told["mono_ns"]), _known(told, "opened"))  # type: ignore[arg-type]
@@ -135,12 +133,26 @@ def closed(told: dict[str, Any]) -> Record:
     return records.closed(0, number(told["ts_ns"]), number(told["mono_ns"]), _known(told, "closed"))  # type: ignore[arg-type]
 
 
+_FACTS = {"opened": get_type_hints(records.LinkFacts), "closed": get_type_hints(records.CloseFacts)}
+_NOT_OF_FILES = frozenset({"recording_id"})
+_VERSIONS = frozenset(version.value for version in OcppVersion)
+
+
 def _known(told: dict[str, Any], place: str) -> dict[str, Any]:
-    """The facts of ours only, each text, number, truth value or list of texts: a file is untrusted input."""
+    """The facts of ours only, each of its type: a file is untrusted input."""
     facts = {}
     for name, value in told["facts"].items():
-        texts = isinstance(value, list) and all(isinstance(text, str) for text in value)
-        number = isinstance(value, int) and abs(value) < 2**62
-        if name in _FACTS[place] and (value is None or isinstance(value, str) or number or texts):
+        hint = _FACTS[place].get(name)
+        if hint is None or name in _NOT_OF_FILES or (name == "ocpp_version" and value not in _VERSIONS):
+            continue
+        if value is None or _fits(value, hint):
             facts[name] = value
     return facts
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    if hint == list[str]:
+        return isinstance(value, list) and all(isinstance(text, str) for text in value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return hint in (int, int | None) and abs(value) < 2**31
+    return isinstance(value, hint)

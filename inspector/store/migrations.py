@@ -13,7 +13,7 @@ from pathlib import Path
 from sqlite_utils import Database, Migrations
 
 from inspector.errors import UnusableFile
-from inspector.store.opening import APPLICATION_ID, MIGRATION_SET, refuse_foreign
+from inspector.store.opening import APPLICATION_ID, MIGRATION_SET, distrust, refuse_foreign, refuse_triggers
 
 PAGE_SIZE = 8192
 """Bytes: frames of some 300 B leave half as much of such a page unused as of one of 4,096."""
@@ -209,11 +209,13 @@ def connect(path: Path, *, create: bool = True, busy_s: float = 5.0, wal: bool =
         raise UnusableFile(path, f"the folder {path.parent} does not exist", "create it or name another")
     try:
         connection = sqlite3.connect(path, timeout=busy_s, check_same_thread=False, isolation_level=None)
+        distrust(connection)
         db = Database(connection)
         if new:
             db.execute(f"PRAGMA page_size = {PAGE_SIZE}")
         else:
             refuse_foreign(path, connection)
+            refuse_triggers(path, connection)
         if wal:
             db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")

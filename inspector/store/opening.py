@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 
 from inspector.errors import UnusableFile
@@ -15,6 +16,12 @@ APPLICATION_ID = 0x4F435050
 """`PRAGMA application_id` of our files: "OCPP" in ASCII."""
 
 MIGRATION_SET = "chargesentinel"
+TABLES = (
+    *("recordings", "sessions", "frames", "findings", "events", "charge_points", "transactions", "meter_samples"),
+    *("_progress",),
+)
+LARGEST_VALUE = 512 * 1024 * 1024
+"""Bytes of one value that is read: a generated column of a crafted file can claim any size."""
 KNOWN_STEPS = frozenset({"0001_tables"})
 """The names of all steps in `migrations.py`, for those who read without them."""
 
@@ -33,6 +40,7 @@ def open_recording(path: Path, *, timeout_s: float = 2.0) -> sqlite3.Connection:
         connection = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=timeout_s, check_same_thread=False
         )
+        distrust(connection)
         refuse_foreign(path, connection)
     except sqlite3.DatabaseError as error:
         if getattr(error, "sqlite_errorname", "") == "SQLITE_NOTADB":
@@ -53,6 +61,39 @@ def is_recording(path: Path | str | None) -> bool:
         return False
 
 
+def distrust(connection: sqlite3.Connection) -> None:
+    """Have SQLite treat what a file brings along (views, generated columns, page sizes) as a stranger's."""
+    if _distrust_works():
+        connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute("PRAGMA cell_size_check = ON")
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST_VALUE)
+
+
+@cache
+def _distrust_works() -> bool:
+    """Whether this SQLite lets untrusted generated columns call its JSON functions, as ours do; 3.40 does not."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute("CREATE TABLE probe (raw, valid AS (json_valid(raw)))")
+        connection.execute("PRAGMA trusted_schema = OFF")
+        try:
+            connection.execute("SELECT valid FROM probe")
+        except sqlite3.OperationalError:
+            return False
+    return True
+
+
+def refuse_triggers(path: Path, connection: sqlite3.Connection) -> None:
+    """Refuse to write to a file that would run somebody's statements whenever a row is stored.
+
+    Raises:
+        UnusableFile: it has a trigger.
+    """
+    found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger' LIMIT 1").fetchone()
+    if found:
+        why = f"holds a trigger ({str(found[0])[:50]!a}), which would run with every row that is stored"
+        raise UnusableFile(path, why, "drop it, or write to another file")
+
+
 def refuse_foreign(path: Path, connection: sqlite3.Connection) -> None:
     """Refuse a file that is not a recording of ours, or one that a newer program has written.
 
@@ -62,6 +103,10 @@ def refuse_foreign(path: Path, connection: sqlite3.Connection) -> None:
     """
     if not _is_ours(connection):
         raise UnusableFile(path, "a database, but not a recording of ChargeSentinel", "name another file")
+    marks = ", ".join("?" * len(TABLES))
+    sql = f"SELECT name FROM sqlite_master WHERE name IN ({marks}) AND type <> 'table'"
+    if shadow := connection.execute(sql, TABLES).fetchone():
+        raise UnusableFile(path, f"{shadow[0]} is no table in it", "it was tampered with; name another file")
     newer = [step for step in applied_steps(connection) if step not in KNOWN_STEPS]
     if newer:
         raise UnusableFile(path, f"written by a newer ChargeSentinel ({newer[-1]})", "update this one to read it")
