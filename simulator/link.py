@@ -23,6 +23,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from simulator.schemas import violation
+from simulator.spoiling import Delivery, Order
 
 type Payload = dict[str, Any]
 
@@ -103,8 +104,8 @@ class Link:
         self._one_call = asyncio.Lock()
         self._pending: dict[str, asyncio.Future[CallResult | CallError]] = {}
         self.last_called = time.monotonic()
-        self.spoil: Callable[[str], list[str]] | None = None
-        """Turns the answer to the next CALL into other frames; for misbehaviour on request."""
+        self.spoil: Order | None = None
+        """Spoils the next answer it concerns; for misbehaviour on request."""
 
     async def serve(self) -> None:
         """Read until the WebSocket ends; then every open CALL of ours ends with LinkLost."""
@@ -235,11 +236,24 @@ class Link:
             await self.send(self._call_error(call.unique_id, fault))
             return
         text = call.create_call_result(reply.payload).to_json()
-        spoil, self.spoil = self.spoil, None
-        for frame in [text] if spoil is None else spoil(text):
-            await self.send(frame)
-        if reply.then is not None:
-            self._spawn(reply.then())
+        if self.spoil is None or not self.spoil.concerns(call.action):
+            await self.send(text)
+            if reply.then is not None:
+                self._spawn(reply.then())
+            return
+        delivery, self.spoil = self.spoil.carry_out(text, self.version), None
+        self._spawn(self._deliver(delivery, reply))
+
+    async def _deliver(self, delivery: Delivery, reply: Reply) -> None:
+        """Send a spoilt answer, beside what else is said, and do what the proper one would have been followed by."""
+        await asyncio.sleep(delivery.delay_s)
+        with suppress(ConnectionClosed):
+            for frame in delivery.frames:
+                await self.send(frame)
+        if delivery.close_code is not None:
+            await self.socket.close(delivery.close_code, "misbehaving on request")
+        elif reply.then is not None:
+            await reply.then()
 
     def _call_error(self, message_id: object, fault: OCPPError) -> str:
         code = SPELLING_1_6.get(fault.code, fault.code) if self.version == "1.6" else fault.code

@@ -189,49 +189,9 @@ async def gap_in_seq_no(station: Station, connector: Connector) -> None:
 
 
 @misbehaviour
-async def foreign_error_code(station: Station, connector: Connector) -> None:
-    """Answer the next CALL with an error code in the other version's spelling."""
-    code = "FormatViolation" if station.version == "1.6" else "FormationViolation"
-    _spoil(station, lambda answer: [_error(answer, code)])
-
-
-@misbehaviour
-async def error_for_the_next_call(station: Station, connector: Connector) -> None:
-    """Answer the next CALL with InternalError."""
-    _spoil(station, lambda answer: [_error(answer, "InternalError")])
-
-
-@misbehaviour
-async def twofold_answer(station: Station, connector: Connector) -> None:
-    """Answer the next CALL twice."""
-    _spoil(station, lambda answer: [answer, answer])
-
-
-@misbehaviour
-async def no_answer(station: Station, connector: Connector) -> None:
-    """Leave the next CALL without an answer."""
-    _spoil(station, lambda answer: [])
-
-
-@misbehaviour
-async def wrong_answer(station: Station, connector: Connector) -> None:
-    """Answer the next CALL with a payload that no schema allows."""
-    _spoil(station, lambda answer: [json.dumps([3, json.loads(answer)[1], {"status": 17}], separators=(",", ":"))])
-
-
-@misbehaviour
 async def sudden_end(station: Station, connector: Connector) -> None:
     """Drop the connection without a close frame and come back as after any loss."""
     if station.link is not None:
         station.link.socket.transport.abort()
         await station.offline.wait()
         await station.come_back()
-
-
-def _spoil(station: Station, how: Callable[[str], list[str]]) -> None:
-    if station.link is not None:
-        station.link.spoil = how
-
-
-def _error(answer: str, code: str) -> str:
-    return json.dumps([4, json.loads(answer)[1], code, "misbehaving on request", {}], separators=(",", ":"))

@@ -31,7 +31,7 @@ from simulator.clock import timestamp
 from simulator.connector import ImpossibleStatus
 from simulator.link import CallFailed
 from simulator.station import Station
-from simulator.steps import STEPS, Run, StepFailed
+from simulator.steps import CHOICES, STEPS, Run, StepFailed
 
 VERSIONS = ("1.6", "2.0.1", "2.1")
 CHARGE_POINT = {"connectors": int, "direct_current": bool, "signed": bool}
@@ -42,6 +42,7 @@ KINDS: dict[str, tuple[str, tuple[type, ...]]] = {
     "float": ("a number", (int, float)),
     "bool": ("true or false", (bool,)),
     "dict": ("a table", (dict,)),
+    "object": ("any value", (object,)),
 }
 """What a step's argument may be, by its annotation: in words and in types."""
 
@@ -97,7 +98,10 @@ class Scenario:
             if station.version not in step.versions:
                 continue
             try:
-                await step.act(run, **_filled(step.arguments, known, station))
+                arguments = _filled(step.arguments, known, station)
+                if (number := arguments.get("connector", 1)) not in station.connectors:
+                    raise StepFailed(f"there is no connector {number}; it has {len(station.connectors)}")
+                await step.act(run, **arguments)
             except (StepFailed, CallFailed, ImpossibleStatus, TimeoutError) as failure:
                 station.failures.append(f"{step}: {failure or 'took too long'}")
                 station.say(f"FAILED {station.failures[-1]}")
@@ -171,12 +175,15 @@ def _step(scenario: str, number: int, entry: dict[str, Any]) -> Step:
         named = isinstance(value, str) and value.startswith("$")
         if value is not None and not named and not _is(value, kind):
             raise BadScenario(where, f"{verb}: {parameter.name} must be {KINDS[kind][0]}, not {value!r}")
+        choices = CHOICES.get((verb, parameter.name))
+        if choices is not None and value is not None and not named and value not in choices:
+            raise BadScenario(where, f"{verb}: {parameter.name} = {value!r} is none of {', '.join(choices)}")
     return Step(number, verb, entry, tuple(versions), act)
 
 
 def _is(value: object, kind: str) -> bool:
     """Tell whether a TOML value fits a step's argument; true is no number."""
-    return isinstance(value, KINDS[kind][1]) and (kind == "bool" or not isinstance(value, bool))
+    return isinstance(value, KINDS[kind][1]) and (kind in ("bool", "object") or not isinstance(value, bool))
 
 
 def _filled(value: Any, values: dict[str, Any], station: Station) -> Any:
@@ -192,7 +199,10 @@ def _filled(value: Any, values: dict[str, Any], station: Station) -> Any:
                 raise StepFailed("no transaction runs")
             return running[0].id if running[0].number is None else running[0].number
         case str() if value.startswith("$in "):
-            return timestamp(datetime.now(UTC) + timedelta(seconds=float(value[4:])))
+            try:
+                return timestamp(datetime.now(UTC) + timedelta(seconds=float(value[4:])))
+            except (ValueError, OverflowError):
+                raise StepFailed(f"{value}: after $in comes a number of seconds") from None
         case str() if value.startswith("$"):
             if value[1:] not in values:
                 raise StepFailed(f"{value} is not among [values]")

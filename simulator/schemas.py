@@ -29,10 +29,13 @@ FAULTS: dict[str, type[OCPPError]] = {
 
 
 @cache
-def _validator(version: str, action: str, ending: str) -> jsonschema_rs.Validator:
+def _validator(version: str, action: str, ending: str) -> jsonschema_rs.Validator | None:
     package = importlib.util.find_spec("ocpp")
     assert package is not None and package.origin is not None
     path = Path(package.origin).parent / f"v{version.replace('.', '')}" / "schemas" / f"{action}{ending}.json"
+    # An action is a peer's or a scenario's text: only a plain word names a file, and not every word does.
+    if not action.isalnum() or not path.is_file():
+        return None
     document = json.loads(path.read_text("utf-8-sig"))
     draft = jsonschema_rs.Draft4Validator if "draft-04" in document["$schema"] else jsonschema_rs.Draft6Validator
     return draft(document, validate_formats=True, formats={"date-time": _readable, "uri": bool})
@@ -44,14 +47,14 @@ def _readable(text: str) -> bool:
 
 
 def violation(kind: str, action: str, payload: object, version: str) -> OCPPError | None:
-    """Return how a payload breaks its schema, as the error to answer with, or None.
+    """Return how a payload breaks its schema, as the error to answer with; None where it fits, or none is known.
 
     Args:
         kind: "request" or "response".
     """
     ending = "Response" if kind == "response" else "" if version == "1.6" else "Request"
     validator = _validator(version, action, ending)
-    if validator.is_valid(payload):
+    if validator is None or validator.is_valid(payload):
         return None
     error = next(iter(validator.iter_errors(payload)))
     where = "/" + "/".join(str(part) for part in error.instance_path)

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
-import urllib.error
-import urllib.request
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
+from simulator.connector import ALL
 from simulator.misbehaviour import MISBEHAVIOURS
+from simulator.operating import NotOperated, operate
+from simulator.settings import Settings
+from simulator.spoiling import SPOILERS, Order, Wish
 from simulator.station import Station
+
+CHOICES: dict[tuple[str, str], Iterable[str]] = {
+    ("misbehave", "how"): sorted({*MISBEHAVIOURS, *SPOILERS}),
+    ("setting", "key"): sorted(Settings().by_key),
+    ("expect", "status"): sorted(ALL),
+}
+"""What an argument of a step may be, where only some texts make sense."""
 
 STEPS: dict[str, Callable[..., Awaitable[None]]] = {}
 
@@ -139,9 +147,10 @@ async def call(run: Run, action: str, payload: dict[str, Any], expect: dict[str,
 @step
 async def setting(run: Run, key: str, value: str) -> None:
     """Turn a knob of the charge point itself, by its 1.6 key."""
-    if key not in run.station.settings.by_key:
-        raise StepFailed(f"there is no setting {key}")
-    run.station.settings.by_key[key].value = value
+    row = run.station.settings.by_key[key]
+    if not row.takes(value):
+        raise StepFailed(f"{key} does not take {value!r}")
+    row.value = value
 
 
 @step
@@ -155,7 +164,10 @@ async def csms_sends(
     station = run.station
     before = run.heard
     if run.operator is not None:
-        answer = await asyncio.to_thread(_operate, run.operator, station.identity.id, action, payload or {})
+        try:
+            answer = await asyncio.to_thread(operate, run.operator, station.identity.id, action, payload or {})
+        except NotOperated as refusal:
+            raise StepFailed(str(refusal)) from None
         status = (answer.get("payload") or {}).get("status")
         if expect is not None and status is not None and status != expect:
             raise StepFailed(f"{action} was answered with {status} instead of {expect}")
@@ -168,23 +180,6 @@ async def csms_sends(
         except TimeoutError:
             raise StepFailed(f"the CSMS did not send {action} within {within:g} s") from None
     run.heard = len(station.served)
-
-
-def _operate(operator: str, charge_point_id: str, action: str, payload: dict[str, Any]) -> dict[str, Any]:
-    """Ask the reference CSMS to send a CALL; returns the answer as it tells it."""
-    request = urllib.request.Request(
-        f"{operator.rstrip('/')}/api/charge-points/{quote(charge_point_id, safe='')}/calls",
-        data=json.dumps({"action": action, "payload": payload}).encode(),
-        headers={"Content-Type": "application/json"},
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=60) as response:
-            found: dict[str, Any] = json.load(response)
-            return found
-    except urllib.error.HTTPError as error:
-        raise StepFailed(f"the CSMS does not send {action}: {error.read().decode(errors='replace')[:200]}") from None
-    except (OSError, ValueError) as error:
-        raise StepFailed(f"{operator}: no operator API there ({error})") from None
 
 
 @step
@@ -226,12 +221,33 @@ async def expect(
 
 
 @step
-async def misbehave(run: Run, how: str, connector: int = 1) -> None:
-    """Do one thing against the book; see `simulator.misbehaviour` for the names."""
-    if how not in MISBEHAVIOURS:
-        raise StepFailed(f"how = {how!r} is none of {', '.join(sorted(MISBEHAVIOURS))}")
-    run.station.say(f"misbehaves: {how}")
-    await MISBEHAVIOURS[how](run.station, run.station.connectors[connector])
+async def misbehave(
+    run: Run,
+    how: str,
+    connector: int = 1,
+    action: str | None = None,
+    seconds: float | None = None,
+    code: str | None = None,
+    close_code: int | None = None,
+    field: str | None = None,
+    value: object = None,
+) -> None:
+    """Do one thing against the book; see `simulator.misbehaviour` and `simulator.spoiling` for the names.
+
+    What follows `connector` is for spoilt answers; see `Wish`.
+    """
+    station = run.station
+    given = {
+        "action": action, "seconds": seconds, "code": code, "close_code": close_code, "field": field, "value": value
+    }  # fmt: skip
+    station.say(f"misbehaves: {how}")
+    if how not in SPOILERS:
+        await MISBEHAVIOURS[how](station, station.connectors[connector])
+    elif station.link is None:
+        raise StepFailed("there is no connection to misbehave on; put power-on before")
+    else:
+        wish = {name: wanted for name, wanted in given.items() if wanted is not None}
+        station.link.spoil = Order(how, Wish(**wish))  # type: ignore[arg-type]
 
 
 @step

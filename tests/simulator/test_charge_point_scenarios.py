@@ -18,6 +18,7 @@ import pytest
 from simulator import charge_point as simulated
 from simulator.misbehaviour import MISBEHAVIOURS
 from simulator.scenario import BadScenario, parse
+from simulator.spoiling import SPOILERS, UNKNOWN_ID, Order
 from simulator.steps import STEPS
 from tests.processes import Program
 from tests.simulator.listening import VERSIONS, ListeningCsms
@@ -97,7 +98,7 @@ async def test_the_misbehaving_charge_point_is_found_out(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("how", sorted(MISBEHAVIOURS))
+@pytest.mark.parametrize("how", sorted({*MISBEHAVIOURS, *SPOILERS}))
 async def test_every_misbehaviour_leaves_the_charge_point_in_working_order(
     csms: ListeningCsms, version: str, how: str
 ) -> None:
@@ -124,13 +125,65 @@ async def test_every_misbehaviour_leaves_the_charge_point_in_working_order(
 async def test_a_spoilt_answer_spoils_one_answer_only(csms: ListeningCsms) -> None:
     station = simulated.make("1.6", simulated.Identity(url=csms.url, id="CP-1"))
     await station.power_on()
-    connector = station.connectors[1]
-    await MISBEHAVIOURS["foreign-error-code"](station, connector)
+    assert station.link is not None
+    station.link.spoil = Order("foreign-error-code")
     assert (await csms.ask("ClearCache", {}))[2] == "FormatViolation"
-    await MISBEHAVIOURS["no-answer"](station, connector)
+    station.link.spoil = Order("no-answer")
     with pytest.raises(TimeoutError):
         await csms.ask("ClearCache", {}, timeout=0.2)
     assert (await csms.ask("ClearCache", {}))[2] == {"status": "Accepted"}
+    await station.power_off()
+
+
+ACCEPTED = {"status": "Accepted"}
+
+
+@pytest.mark.parametrize(
+    ("members", "sent"),
+    [
+        ({"how": "error-for-the-next-call", "code": "GenericError"}, [[4, "id", "GenericError"]]),
+        ({"how": "wrong-answer"}, [[3, "id", {"status": 17}]]),
+        ({"how": "wrong-answer", "field": "/status", "value": "Perhaps"}, [[3, "id", {"status": "Perhaps"}]]),
+        ({"how": "wrong-answer", "field": "/status"}, [[3, "id", {}]]),
+        ({"how": "twofold-answer"}, [[3, "id", ACCEPTED]] * 2),
+        ({"how": "answer-to-unknown-id"}, [[3, UNKNOWN_ID, ACCEPTED], [3, "id", ACCEPTED]]),
+        ({"how": "delayed-answer", "seconds": 0.2}, [[3, "other", {"listVersion": 0}], [3, "id", ACCEPTED]]),
+        ({"how": "no-answer"}, [[3, "other", {"listVersion": 0}]]),
+    ],
+)  # fmt: skip
+async def test_an_answer_is_spoilt_as_the_step_says(
+    csms: ListeningCsms, members: dict[str, Any], sent: list[list[Any]]
+) -> None:
+    """It waits for the action it is for; the answer to another one before it is proper."""
+    step = {"do": "misbehave", "action": "ClearCache", **members}
+    station = simulated.make("1.6", simulated.Identity(url=csms.url, id="CP-1", timeout=5))
+    await parse("inline", {"step": [{"do": "power-on"}, step]}).run(station)
+    assert (await csms.ask("GetLocalListVersion", {}))[2] == {"listVersion": 0}
+    begun = len(csms.frames)
+    await csms.send([2, "id", "ClearCache", {}])
+    if sent[0][1] == "other":
+        await csms.send([2, "other", "GetLocalListVersion", {}])
+
+    def answers() -> list[list[Any]]:
+        return [frame[:3] for side, frame in csms.frames[begun:] if side == "cp"]
+
+    await csms.until(lambda: len(answers()) == len(sent))
+    assert answers() == sent
+    assert (await csms.ask("ClearCache", {}))[2] == {"status": "Accepted"}
+    await station.power_off()
+    assert station.failures == []
+
+
+async def test_the_connection_is_closed_instead_of_an_answer(csms: ListeningCsms) -> None:
+    """With the code that was asked for; afterwards the charge point comes back."""
+    step = {"do": "misbehave", "how": "closed-instead", "close_code": 4001}
+    station = simulated.make("2.1", simulated.Identity(url=csms.url, id="CP-1", timeout=5))
+    await parse("inline", {"step": [{"do": "power-on"}, step]}).run(station)
+    await csms.send([2, "id", "ClearCache", {}])
+    await csms.connections[0].wait_closed()
+    assert csms.connections[0].close_code == 4001
+    await csms.until(lambda: len(csms.connections) == 2)
+    await asyncio.wait_for(station.online.wait(), 10)
     await station.power_off()
 
 
@@ -154,6 +207,29 @@ async def test_a_call_that_never_comes_fails_the_step(csms: ListeningCsms) -> No
 
 
 @pytest.mark.parametrize(
+    ("step", "failure"),
+    [
+        ({"do": "plug-in", "connector": 5}, "there is no connector 5; it has 1"),
+        ({"do": "setting", "key": "HeartbeatInterval", "value": "often"}, "HeartbeatInterval does not take 'often'"),
+        ({"do": "call", "action": "Authorize", "payload": {"idTag": "$in soon"}}, "a number of seconds"),
+        (
+            {"do": "call", "action": "Nonsense", "payload": {}, "expect": {"a": 1}},
+            "Nonsense was answered with a = None",
+        ),
+        ({"do": "present", "token": "$token"}, "$token is not among [values]"),
+        ({"do": "csms-sends", "action": "Reset", "payload": {"id": "$transaction"}}, "no transaction runs"),
+    ],
+)
+async def test_a_step_that_cannot_be_done_fails_with_a_sentence(
+    csms: ListeningCsms, step: dict[str, Any], failure: str
+) -> None:
+    station = simulated.make("1.6", simulated.Identity(url=csms.url, id="CP-1", timeout=2))
+    outcome = await simulated.play(station, parse("inline", {"step": [{"do": "power-on"}, step]}))
+    assert len(outcome.failures) == 1
+    assert outcome.failures[0].startswith(f"step 2 ({step['do']}): ") and failure in outcome.failures[0]
+
+
+@pytest.mark.parametrize(
     ("document", "sentence"),
     [
         ({}, "no [[step]] in it"),
@@ -164,6 +240,9 @@ async def test_a_call_that_never_comes_fails_the_step(csms: ListeningCsms) -> No
         ({"steps": []}, "unknown table or key 'steps'"),
         ({"charge_point": {"wheels": 4}, "step": [{"do": "wait"}]}, "charge_point.wheels: expected one of"),
         ({"step": [{"do": "wait", "seconds": "long"}]}, "wait: seconds must be a number, not 'long'"),
+        ({"step": [{"do": "misbehave", "how": "sing"}]}, "misbehave: how = 'sing' is none of answer-to-unknown-id, "),
+        ({"step": [{"do": "setting", "key": "Colour", "value": "1"}]}, "setting: key = 'Colour' is none of "),
+        ({"step": [{"do": "expect", "status": "Happy"}]}, "expect: status = 'Happy' is none of Available, "),
     ],
 )
 def test_a_wrong_scenario_is_refused_with_a_sentence(document: dict[str, Any], sentence: str) -> None:
@@ -190,5 +269,5 @@ def test_the_shipped_scenarios_are_listed() -> None:
 
 def test_the_documentation_names_every_step_scenario_and_misbehaviour() -> None:
     page = (Path(__file__).parents[2] / "docs" / "charge-point.md").read_text()
-    for name in [*STEPS, *simulated.shipped(), *MISBEHAVIOURS]:
+    for name in [*STEPS, *simulated.shipped(), *MISBEHAVIOURS, *SPOILERS]:
         assert f"`{name}`" in page, name
