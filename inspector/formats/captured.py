@@ -69,7 +69,10 @@ def nanoseconds(text: str) -> int:
     Raises:
         ValueError: it is no such time.
     """
-    at = datetime.fromisoformat(text)
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        at = datetime.fromisoformat(text.upper())  # RFC 3339 lets T and Z be small
     since = (at if at.tzinfo else at.replace(tzinfo=UTC)) - _EPOCH
     whole = ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1000
     if len(text) > 26 and (finer := _FINER.search(text)):  # datetime ends at microseconds

@@ -50,7 +50,8 @@ def spelling(record: dict[str, Any], version: OcppVersion | None) -> dict[str, A
     kind = record["messageType"]
     expected = {"raw", "ocppVersion", "chargePointId", "messageId", "error" if kind == "CALLERROR" else "payload"}
     if kind == "CALL":
-        if connector(record.get("payload"), version) is not None:
+        # Where the record tells no version the session may yet turn out to be of 1.6.
+        if connector(record.get("payload"), version or OcppVersion.V16) is not None:
             expected.add("connectorId")
     else:
         if "action" in record:

@@ -40,7 +40,8 @@ def write(steps: Iterable[Stored], labels: dict[int, str]) -> Iterator[bytes]:
     for step in steps:
         session = writing.get(step.session_id)
         if session is None:
-            session = writing[step.session_id] = _Session(step.opened, labels.get(step.session_id, ""))
+            label = labels.get(step.session_id, "")
+            session = writing[step.session_id] = _Session(step.session_id, step.opened, label)
         line.extend(session.take(step))
         if step.last:
             line.extend(session.end(step))
@@ -65,7 +66,8 @@ class _Held:
 class _Session:
     """One session being written."""
 
-    def __init__(self, opened: Record | None, label: str) -> None:
+    def __init__(self, number: int, opened: Record | None, label: str) -> None:
+        self.number = number
         self.opened = opened
         self.facts: dict[str, Any] = opened[4] if opened is not None else {}
         version = self.facts.get("ocpp_version")
@@ -91,7 +93,7 @@ class _Session:
         if frame is None:
             self.waiting.append(step.frame)
             return []
-        record = self._record(frame)
+        record = self._record(frame, step.frame[3])
         if self.opened is not None and self.held is None and _says_more(self.opened, step.frame):
             _ours(record)["opened"] = trace_meta.opening(self.opened)
         if self.waiting:
@@ -127,14 +129,16 @@ class _Session:
         at = self.opened or self.waiting[0]
         record: dict[str, Any] = {"schemaVersion": SCHEMA_VERSION, "timestamp": timestamp(at[2]), "transport": "json"}
         record |= {"chargePointId": self.facts.get("charge_point_id") or "", "direction": "cp-to-csms"}
-        record |= {"messageType": "CALL", "action": PLACEHOLDER}
+        # An id and a payload are what some tools ask of every CALL.
+        record |= {"messageType": "CALL", "messageId": f"chargesentinel-{self.number}", "action": PLACEHOLDER}
+        record["payload"] = {}
         _ours(record).update({"session": self.label, "placeholder": True})
         if self.opened is not None and self.held is None:
             _ours(record)["opened"] = trace_meta.opening(self.opened)
         self.held = _Held(record)
         return [self.held]
 
-    def _record(self, frame: Frame) -> dict[str, Any]:
+    def _record(self, frame: Frame, mono_ns: int) -> dict[str, Any]:
         message: Any = frame.message
         version = self.state.version
         record: dict[str, Any] = {"schemaVersion": SCHEMA_VERSION, "timestamp": timestamp(frame.ts_ns)}
@@ -158,7 +162,7 @@ class _Session:
         record["raw"] = frame.raw.decode()
         if self.spelling:
             spelled(record, self.spelling, frame)
-        stamps = trace_meta.frame_stamps(frame.ts_ns, frame.mono_ns, record["timestamp"])
+        stamps = trace_meta.frame_stamps(frame.ts_ns, mono_ns, record["timestamp"])
         if self.foreign:
             record["meta"] = self.foreign
             self.foreign = {}

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from inspector.cli import commands
 from inspector.recorder import records
@@ -140,3 +142,140 @@ def test_meta_that_claims_to_be_ours_and_is_not_is_refused_with_its_line(tmp_pat
     assert "line 1: meta.chargesentinel is not as this program writes it" in result.stderr
     assert str(result.exception) == f"nothing to import: {source} has no OCPP frame (1 not understood)"
     assert not (tmp_path / "a.db").exists()
+
+
+RECORDINGS = sorted((Path(__file__).parents[2] / "recordings").glob("*.jsonl"))
+
+
+@pytest.mark.parametrize("style", ["trace", "har"])
+@pytest.mark.parametrize("recording", RECORDINGS, ids=[path.stem for path in RECORDINGS])
+def test_a_recording_of_ours_comes_back_byte_for_byte(recording: Path, style: str, tmp_path: Path) -> None:
+    """Through a database, and through a database, a HAR file and another database."""
+    db = tmp_path / "a.db"
+    run("import", recording, "--db", db)
+    if style == "har":
+        run("export", db, "--format", "har", "-o", tmp_path / "a.har")
+        db = tmp_path / "b.db"
+        run("import", tmp_path / "a.har", "--db", db)
+    run("export", db, "-o", tmp_path / "back.jsonl")
+    assert (tmp_path / "back.jsonl").read_bytes() == recording.read_bytes()
+
+
+def foreign(**fields: Any) -> dict[str, Any]:
+    """A record as another tool might write it."""
+    record: dict[str, Any] = {
+        "schemaVersion": "1.0",
+        "timestamp": "2026-01-01T14:00:00.123456+02:00",
+        "transport": "json",
+        "direction": "cp-to-csms",
+        "messageType": "CALL",
+        "messageId": "1",
+        "action": "StatusNotification",
+        "payload": {"connectorId": 2, "errorCode": "NoError", "status": "Available"},
+    }
+    return {name: value for name, value in (record | fields).items() if value is not None}
+
+
+SPELLINGS: dict[str, list[dict[str, Any]]] = {
+    "times with other digits and offsets": [
+        foreign(timestamp=stamp)
+        for stamp in (
+            "2026-01-01T12:00:00Z",
+            "2026-01-01T12:00:00.5Z",
+            "2026-01-01T12:00:00.123456789Z",
+            "2026-01-01T12:00:00.000+00:00",
+            "2026-01-01T07:00:00.25-05:30",
+            "2026-01-01T12:00:01z",
+            "2026-01-01 12:00:02",
+        )
+    ],
+    "versions as people write them": [
+        foreign(ocppVersion=name) for name in ("1.6", "1.6J", "ocpp1.6", "OCPP 1.6", "x")
+    ],
+    "no id, no payload, and a connector in the record": [
+        foreign(messageId=None, raw='[2,"1","Heartbeat",{}]', action="Heartbeat", payload=None, connectorId=7)
+    ],
+    "answers that bear the action of their CALL": [
+        foreign(ocppVersion="1.6"),
+        foreign(direction="csms-to-cp", messageType="CALLRESULT", payload={}, ocppVersion="1.6"),
+    ],
+    "errors with less and with more": [
+        foreign(messageType="CALLERROR", action=None, payload=None, error={"code": "GenericError"}),
+        foreign(
+            messageType="CALLERROR", action=None, payload=None, error={"code": "InternalError", "details": {"a": 1}}
+        ),
+    ],
+    "members that the format does not define": [
+        foreign(tool="x", nested={"a": [1, {"b": None}]}),
+        foreign(tool="x", nested={"a": [1, {"b": None}]}),
+        foreign(tool="y"),
+        foreign(),
+    ],
+    "charge points taking turns": [
+        foreign(chargePointId=name, messageId=str(number), timestamp=f"2026-01-01T12:00:0{number}.000Z")
+        for number, name in enumerate(["A", "B", "A", "C", "B", "A"])
+    ],
+}
+
+
+@pytest.mark.parametrize("how", SPELLINGS)
+def test_a_trace_that_is_written_otherwise_leaves_as_it_came(how: str, tmp_path: Path) -> None:
+    """In every field, and in the order of its lines; a lossless detour through HAR changes nothing of the frames."""
+    source = tmp_path / "foreign.jsonl"
+    source.write_text("\n".join(json.dumps(record) for record in SPELLINGS[how]))
+    run("import", source, "--db", tmp_path / "a.db")
+    left = [json.loads(line) for line in run("export", tmp_path / "a.db").splitlines()]
+    assert left == SPELLINGS[how]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    frames=st.lists(
+        st.tuples(
+            st.sampled_from("ABC"),
+            st.booleans(),
+            st.one_of(
+                st.binary(max_size=30),
+                st.builds(
+                    lambda kind, number, rest: json.dumps([kind, str(number), *rest]).encode(),
+                    st.integers(2, 6),
+                    st.integers(0, 3),
+                    st.lists(st.one_of(st.text(max_size=5), st.just({}), st.none()), max_size=3),
+                ),
+            ),
+            st.integers(0, 2**40),
+        ),
+        max_size=12,
+    )
+)
+def test_whatever_was_recorded_comes_back_through_both_formats(
+    tmp_path_factory: pytest.TempPathFactory, frames: list[tuple[str, bool, bytes, int]]
+) -> None:
+    """Every frame with its bytes, its direction, its kind and both times, in the order it was stored."""
+    folder = tmp_path_factory.mktemp("any")
+    recorder = start_recorder(folder / "a.db", holder="test")
+    now = NOW
+    links = {name: number for number, name in enumerate(sorted({name for name, *_ in frames}), 1)}
+    for name, link in links.items():
+        recorder.put(records.opened(link, now, 7, {"charge_point_id": name, "subprotocol": "ocpp2.1"}))
+    for name, up, raw, step in frames:
+        now += step
+        opcode = records.BINARY if step % 3 == 0 else records.TEXT
+        recorder.put(records.frame(links[name], now, now - NOW, up, opcode, raw))
+        if step % 5 == 0:
+            recorder.put(records.event(links[name], now, now - NOW, "ping", {"n": step}))
+    for link in links.values():
+        if link != 2:
+            recorder.put(records.closed(link, now + 5, 12, {"closed_by": "csms"}))
+    recorder.close()
+    by_session = "SELECT session_id, direction, ts_ns, mono_ns, raw, typeof(raw) FROM frames ORDER BY session_id, id"
+    stored = rows(folder / "a.db", by_session)
+    for style in ("trace", "har"):
+        run("export", folder / "a.db", "--format", style, "-o", folder / style)
+        if frames:
+            run("import", folder / style, "--db", folder / f"{style}.db")
+            assert len(rows(folder / f"{style}.db", FRAMES)) == len(frames)
+            names = "SELECT charge_point_id, f.direction, f.ts_ns, f.mono_ns, raw, typeof(raw) FROM frames f"
+            joined = f"{names} JOIN sessions ON sessions.id = session_id ORDER BY charge_point_id, f.id"
+            assert rows(folder / f"{style}.db", joined) == rows(folder / "a.db", joined)
+    assert len(stored) == len(frames)
