@@ -51,6 +51,11 @@ _INSERT_SAMPLE = _insert(
 )
 _INSERT_EVENT = _insert("events", ("id", "session_id", "ts_ns", "after_frame_id", "kind", "detail"))
 
+_RANK = "CASE {} WHEN 'error' THEN 3 WHEN 'warning' THEN 2 WHEN 'info' THEN 1 ELSE 0 END"
+_RAISE_SEVERITY = (
+    f"UPDATE frames SET max_severity = ? WHERE id = ? AND {_RANK.format('max_severity')} < {_RANK.format('?')}"
+)
+
 
 class Tables:
     """Rows waiting for one connection.
@@ -64,6 +69,7 @@ class Tables:
         self._frames: list[FrameRow] = []
         self._samples: list[tuple[Any, ...]] = []
         self._rows: list[tuple[str, tuple[Any, ...]]] = []
+        self._raised: list[tuple[str, int, str]] = []
         self._findings: list[tuple[int, Finding]] = []
         self._recounted: dict[int, Finding] = {}
         self.pending_bytes = 0
@@ -97,9 +103,8 @@ class Tables:
 
     def raise_severity(self, frame_id: int, severity: str) -> None:
         """Note a finding made about a frame that has been added before."""
-        rank = "CASE {} WHEN 'error' THEN 3 WHEN 'warning' THEN 2 WHEN 'info' THEN 1 ELSE 0 END"
-        sql = f"UPDATE frames SET max_severity = ? WHERE id = ? AND {rank.format('max_severity')} < {rank.format('?')}"
-        self._add(sql, (severity, frame_id, severity))
+        self._raised.append((severity, frame_id, severity))
+        self.pending_bytes += 100
 
     def finding(self, session_id: int, finding: Finding) -> None:
         """Add a finding, or note that its count has risen."""
@@ -157,7 +162,7 @@ class Tables:
     @property
     def waiting(self) -> bool:
         """Whether anything waits for a commit."""
-        return bool(self._frames or self._rows or self._findings or self._recounted or self._samples)
+        return bool(self._frames or self._rows or self._findings or self._recounted or self._samples or self._raised)
 
     @property
     def waiting_frames(self) -> int:
@@ -199,6 +204,8 @@ class Tables:
             self._connection.executemany(sql, [row for _, row in rows])
         if self._frames:
             self._connection.executemany(_INSERT_FRAME, self._frames)
+        if self._raised:  # behind the frames: what a finding is about may be in the same commit
+            self._connection.executemany(_RAISE_SEVERITY, self._raised)
         if self._samples:
             self._connection.executemany(_INSERT_SAMPLE, self._samples)
         if self._findings:
@@ -213,6 +220,7 @@ class Tables:
         self._frames.clear()
         self._samples.clear()
         self._rows.clear()
+        self._raised.clear()
         self._findings.clear()
         self._recounted.clear()
         self.pending_bytes = 0

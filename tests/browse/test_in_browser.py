@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import time
 from pathlib import Path
 
@@ -177,10 +178,128 @@ def test_a_frame_of_a_megabyte_does_no_harm(page: Page, tmp_path: Path) -> None:
 
 
 def test_every_page_of_datasette_keeps_the_policy(page: Page, address: str) -> None:
-    """Datasette's own tables, rows and SQL editor work under the CSP."""
-    for path in ("/ocpp", "/ocpp/frames", "/ocpp/recordings/1", "/ocpp/latency-by-action", "/ocpp?sql=select+1"):
+    """Datasette's own tables, rows, facets, SQL editor and errors work under the CSP and wear our bar."""
+    for path in (
+        *("/ocpp", "/ocpp/frames?_facet=direction", "/ocpp/recordings/1", "/ocpp/latency-by-action", "/nothing"),
+        *("/ocpp?sql=nonsense", "/-/versions", "/-/plugins", "/-/settings", "/-/databases", "/-/threads"),
+        *("/-/actor", "/-/permissions", "/-/patterns", "/ocpp/-/home", "/ocpp?sql=select+1"),
+    ):
         page.goto(f"{address}{path}")
+        if "/-/" not in path:
+            expect(page.get_by_role("link", name="ChargeSentinel")).to_be_visible()
     expect(page.locator(".CodeMirror")).to_be_visible()
+
+
+def test_a_query_reads_as_a_chart(page: Page, address: str) -> None:
+    """The numbers of a canned query have bars behind them, the longest across its cell."""
+    page.goto(f"{address}/ocpp/latency-by-action")
+    bars = page.locator("td.col-p95_us.cs-bar")
+    expect(bars.first).to_be_visible()
+    shares = bars.evaluate_all("cells => cells.map((cell) => parseFloat(cell.style.getPropertyValue('--share')))")
+    assert max(shares) == 100
+    assert min(shares) < 30
+
+
+def test_the_dashboards_are_charts(page: Page, address: str) -> None:
+    """Findings by rule, charge point, model and make; latency; connections and boots; energy: each is drawn."""
+    page.goto(f"{address}/ocpp/-/dashboards")
+    for board, drawn in (
+        *(("Findings by rule", ".hbar.cs-error"), ("Findings by charge point", ".stack .cs-error")),
+        *(("Findings by model and firmware", ".stack .cs-warning"), ("Which make breaks which rule", "td.heat[style]")),
+        *(("Latency by action", "svg.range rect"), ("Connections and boots over time", "figure svg rect")),
+        *(("Reconnects and boots by charge point", ".hbar"), ("Energy by transaction", ".hbar")),
+    ):
+        card = page.locator("section.card", has=page.get_by_role("heading", name=board))
+        box = card.locator(drawn).first.bounding_box()
+        assert box is not None, board
+        assert min(box["width"], box["height"]) > 0, board
+
+
+def test_a_frame_and_a_command_are_copied(page: Page, address: str) -> None:
+    """What lands in the clipboard is the frame as it was sent, or the line, to the last character."""
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto(f"{address}/ocpp/sessions/2#f215")
+    frame = page.locator("article.frame")
+    frame.get_by_role("button", name="Copy").first.click()
+    expect(frame.get_by_role("button", name="Copied")).to_be_visible()
+    raw = page.request.get(f"{address}/ocpp/frames/215.json").json()["frame"]["raw"]
+    assert page.evaluate("navigator.clipboard.readText()") == raw
+    frame.get_by_text("Its bytes").click()
+    expect(frame.locator("pre.bytes")).to_contain_text("000000  5b 32 2c 22")
+    page.get_by_text("Replay, check, export").click()
+    page.locator("#lines").get_by_role("button", name="Copy").first.click()
+    expect(page.locator("#lines").get_by_role("button", name="Copied")).to_be_visible()
+    line = page.request.get(f"{address}/ocpp/sessions/2.json").json()["lines"]["replay"]
+    assert page.evaluate("navigator.clipboard.readText()") == line
+
+
+def test_the_feed_is_filtered_where_it_stands(page: Page, address: str) -> None:
+    """Charge point, severity and text narrow the feed without loading the page anew; the address can be shared."""
+    page.goto(f"{address}/ocpp/-/live")
+    rows = page.locator("#feed tr")
+    page.evaluate("window.still = true")
+    page.locator("#charge_point").fill("depot")
+    expect(rows.first).to_contain_text("CP-DEPOT-07")
+    expect(rows.filter(has_text="CP-DEPOT-07")).to_have_count(rows.count())
+    page.keyboard.press("Tab")
+    page.locator("#severity").select_option("warning")
+    expect(rows).to_have_count(1)
+    page.locator("#severity").select_option("")
+    page.locator("#q").fill("nobody-asked")
+    expect(rows).to_have_count(1)
+    assert page.evaluate("window.still")
+    page.reload()
+    expect(rows).to_have_count(1)
+    page.locator("#q").fill("nothing like this")
+    expect(page.locator("#feed")).to_contain_text("No frame of late matches")
+
+
+def test_a_call_knows_of_an_answer_that_comes_later(page: Page, tmp_path: Path) -> None:
+    """A live CALL waits until its answer is there, and is joined with it then."""
+    recording = Recording(tmp_path / "live.db", start_ns=time.time_ns())
+    link = recording.connect("CP-LIVE")
+    link.say(True, '[2,"1","Heartbeat",{}]')
+    recording.commit()
+    with Program("browse", recording.path, "--listen", "0") as browse:
+        page.goto(f"{browse.wait_for(r'browse at (\S+)')[1]}/ocpp/sessions/1")
+        call = page.locator("#f1")
+        expect(call.locator(".latency")).to_have_text("waiting")
+        link.say(False, '[3,"1",{"currentTime":"2026-01-01T12:00:00Z"}]', after=0.25)
+        recording.commit()
+        expect(page.locator("#f2 .latency")).to_have_text("250 ms")
+        expect(call.locator(".latency")).to_have_text("")
+        page.keyboard.press("j")
+        page.keyboard.press("p")
+        expect(page.locator(".row.chosen")).to_have_id("f2")
+        page.goto("about:blank")
+    link.close()
+    recording.finish()
+
+
+def test_a_plain_datasette_shows_a_recording_beside_other_files(page: Page, recording: Path, tmp_path: Path) -> None:
+    """Under a prefix too: our pages for the recording, Datasette's as ever for what is none, no violation in either."""
+    import sys
+
+    cats = tmp_path / "cats.db"
+    with sqlite3.connect(cats) as connection:
+        connection.execute("CREATE TABLE cats (id INTEGER PRIMARY KEY, name TEXT)")
+        connection.execute("INSERT INTO cats VALUES (1, 'Pancakes')")
+    connection.close()
+    datasette = Path(sys.executable).with_name("datasette")
+    argv = [datasette, recording, cats, "-p", "0", "--setting", "base_url", "/under/"]
+    with Program(argv=argv) as plain:
+        home = plain.wait_for(r"running on (http://127\.0\.0\.1:\d+)")[1] + "/under"
+        page.goto(f"{home}/")
+        expect(page.get_by_role("link", name="cats", exact=True).first).to_be_visible()
+        page.goto(f"{home}/cats/cats")
+        expect(page.locator("body")).to_contain_text("Pancakes")
+        expect(page.get_by_role("link", name="ChargeSentinel")).to_have_count(0)
+        page.goto(f"{home}/traffic/-/home")
+        page.get_by_role("row", name="CP-DEPOT-07").get_by_role("link", name=re.compile(r"\d+ error")).click()
+        expect(page.locator("article.frame mark").first).to_contain_text(HOSTILE)
+        page.get_by_role("link", name="Tables").click()
+        expect(page.get_by_role("heading", name="Tables and queries")).to_be_visible()
+        page.goto("about:blank")
 
 
 def test_new_frames_and_sessions_appear_within_a_second(page: Page, tmp_path: Path) -> None:
@@ -299,12 +418,31 @@ def test_a_fleet_is_watched_while_it_charges(page: Page, tmp_path: Path) -> None
                 assert charge_points.finish(90) == 0
 
 
-@pytest.mark.parametrize("path", ["/", "/ocpp/sessions/2", "/ocpp/frames/215", "/ocpp/-/dashboards", "/ocpp/rules"])
+def test_a_chosen_frame_rises_over_the_ladder_on_a_phone(page: Page, address: str) -> None:
+    """The ladder stays in sight above it; closed, it is gone."""
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.goto(f"{address}/ocpp/sessions/2#f215")
+    expect(page.locator("article.frame mark").first).to_be_visible()
+    expect(page.locator("#plot svg")).to_be_visible()
+    expect(page.locator(".row.chosen")).to_be_in_viewport()
+    expect(page.locator("aside.sheet")).to_be_in_viewport()
+    page.get_by_role("button", name="Close").click()
+    expect(page.locator("aside.sheet")).to_have_count(0)
+
+
+PHONE = (
+    *("/", "/ocpp/sessions/2", "/ocpp/frames/215", "/ocpp/-/dashboards", "/ocpp/rules", "/ocpp/-/live", "/ocpp"),
+    *("/ocpp/-/compare?a=1&b=2", "/ocpp/charge_points/CP-DEPOT-07", "/ocpp/transactions/1", "/ocpp/rules/time.format"),
+    *("/ocpp/frames", "/ocpp/sessions/99", "/ocpp/connections"),
+)
+
+
+@pytest.mark.parametrize("path", PHONE)
 def test_a_phone_is_wide_enough(page: Page, address: str, path: str) -> None:
     """At 360 px nothing sticks out of the page, and the ladder still shows its arrows."""
     page.set_viewport_size({"width": 360, "height": 740})
     page.goto(f"{address}{path}")
-    if "sessions" in path:
+    if path == "/ocpp/sessions/2":
         expect(page.locator(".row").first).to_be_visible()
         expect(page.locator(".lanes")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 360

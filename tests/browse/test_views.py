@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import pytest
 
 from inspector.browse.views.charging import POINTS, thin
 from inspector.browse.views.pages import PAGES
+from inspector.browse.views.rows import event_row
+from inspector.store.rows import Event
 from tests.browse import charging
 from tests.browse.charging import Recording
 from tests.browse.conftest import Get, client
@@ -225,6 +228,21 @@ async def test_odd_questions_are_answered(get: Get, query: str) -> None:
     assert (await get(f"/ocpp/sessions/1/frames.json?{query}")).status_code == 200
     assert (await get(f"/ocpp/-/home?{query}")).status_code == 200
     assert (await get(f"/ocpp/-/live.json?{query}")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("kind", "detail", "line"),
+    [
+        ("ping", {"direction": "csms-to-cp", "payload": "0a0b"}, "from the CSMS · payload 0a0b"),
+        ("pong", {"direction": "cp-to-csms", "payload": ""}, "from the charge point"),
+        ("close", {"direction": "csms-to-cp", "code": 1001, "reason": "bye"}, "CP ← CSMS · 1001 going away “bye”"),
+        ("framing", {"binary": True}, "binary"),
+        ("gap", {"reason": "disk full", "frames": 12}, "reason disk full · frames 12"),
+    ],
+)
+def test_an_event_is_a_line(kind: str, detail: dict[str, Any], line: str) -> None:
+    """What happened besides frames, as the ladder says it."""
+    assert event_row(Event(1, 1, 1, None, kind, json.dumps(detail)))["summary"] == line
 
 
 async def test_what_never_became_a_session_is_told(get: Get) -> None:

@@ -81,6 +81,18 @@ def test_ids_of_both_directions_do_not_meet(recorded: Recorded) -> None:
     assert pairs == [{"action": "ClearCache", "call_id": 2}, {"action": "Heartbeat", "call_id": 1}]
 
 
+def test_a_fault_that_shows_later_marks_the_earlier_frame_in_the_same_commit(recorded: Recorded) -> None:
+    """A status before the boot is only known to be too early when the boot comes, often in the same batch."""
+    recorded.open()
+    recorded.frame(True, '[2,"a","StatusNotification",{"connectorId":1,"errorCode":"NoError","status":"Available"}]')
+    boot = '{"chargePointVendor":"V","chargePointModel":"M"}'
+    recorded.frame(True, f'[2,"b","BootNotification",{boot}]')
+    recorded.close()
+    (finding,) = recorded.rows("SELECT frame_id, severity FROM findings WHERE rule_id = 'boot.too-early'")
+    (frame,) = recorded.rows(f"SELECT max_severity FROM frames WHERE id = {finding['frame_id']}")
+    assert frame["max_severity"] == finding["severity"] == "error"
+
+
 def test_a_fault_marks_its_frame_and_counts_on_its_session(recorded: Recorded) -> None:
     recorded.open()
     recorded.frame(True, '[2,"a","StatusNotification",{"connectorId":"1","errorCode":"NoError","status":"Available"}]')

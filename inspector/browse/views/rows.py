@@ -117,9 +117,20 @@ def _event_line(kind: str, detail: Any) -> str:
     if kind == "close":
         way = f"CP {wording.ARROWS.get(str(detail.get('direction')), '·')} CSMS"
         return f"{way} · {wording.close_code(detail.get('code'), detail.get('reason')) or 'no code'}"
-    return " · ".join(f"{name} {value}" for name, value in detail.items() if value not in (None, "", [], {}))
+    sender = _SENDERS.get(str(detail.get("direction", detail.get("from"))))
+    said = [f"from the {sender}"] if sender else []
+    for name, value in detail.items():
+        if (
+            value in (None, "", [], {}, False)
+            or (sender and name in ("direction", "from"))
+            or (name, value) == ("size", 0)
+        ):
+            continue
+        said.append(name if value is True else f"{name} {value}")
+    return " · ".join(said)
 
 
+_SENDERS = {"csms": "CSMS", "charge-point": "charge point", "csms-to-cp": "CSMS", "cp-to-csms": "charge point"}
 _PROTOCOL = "sec-websocket-protocol"
 
 
