@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sqlite3
-import time
 from pathlib import Path
 
 import pytest
@@ -233,49 +232,6 @@ def test_a_frame_and_a_command_are_copied(page: Page, address: str) -> None:
     assert page.evaluate("navigator.clipboard.readText()") == line
 
 
-def test_the_feed_is_filtered_where_it_stands(page: Page, address: str) -> None:
-    """Charge point, severity and text narrow the feed without loading the page anew; the address can be shared."""
-    page.goto(f"{address}/ocpp/-/live")
-    rows = page.locator("#feed tr")
-    page.evaluate("window.still = true")
-    page.locator("#charge_point").fill("depot")
-    expect(rows.first).to_contain_text("CP-DEPOT-07")
-    expect(rows.filter(has_text="CP-DEPOT-07")).to_have_count(rows.count())
-    page.keyboard.press("Tab")
-    page.locator("#severity").select_option("warning")
-    expect(rows).to_have_count(1)
-    page.locator("#severity").select_option("")
-    page.locator("#q").fill("nobody-asked")
-    expect(rows).to_have_count(1)
-    assert page.evaluate("window.still")
-    page.reload()
-    expect(rows).to_have_count(1)
-    page.locator("#q").fill("nothing like this")
-    expect(page.locator("#feed")).to_contain_text("No frame of late matches")
-
-
-def test_a_call_knows_of_an_answer_that_comes_later(page: Page, tmp_path: Path) -> None:
-    """A live CALL waits until its answer is there, and is joined with it then."""
-    recording = Recording(tmp_path / "live.db", start_ns=time.time_ns())
-    link = recording.connect("CP-LIVE")
-    link.say(True, '[2,"1","Heartbeat",{}]')
-    recording.commit()
-    with Program("browse", recording.path, "--listen", "0") as browse:
-        page.goto(f"{browse.wait_for(r'browse at (\S+)')[1]}/ocpp/sessions/1")
-        call = page.locator("#f1")
-        expect(call.locator(".latency")).to_have_text("waiting")
-        link.say(False, '[3,"1",{"currentTime":"2026-01-01T12:00:00Z"}]', after=0.25)
-        recording.commit()
-        expect(page.locator("#f2 .latency")).to_have_text("250 ms")
-        expect(call.locator(".latency")).to_have_text("")
-        page.keyboard.press("j")
-        page.keyboard.press("p")
-        expect(page.locator(".row.chosen")).to_have_id("f2")
-        page.goto("about:blank")
-    link.close()
-    recording.finish()
-
-
 def test_a_plain_datasette_shows_a_recording_beside_other_files(page: Page, recording: Path, tmp_path: Path) -> None:
     """Under a prefix too: our pages for the recording, Datasette's as ever for what is none, no violation in either."""
     import sys
@@ -300,49 +256,6 @@ def test_a_plain_datasette_shows_a_recording_beside_other_files(page: Page, reco
         page.get_by_role("link", name="Tables").click()
         expect(page.get_by_role("heading", name="Tables and queries")).to_be_visible()
         page.goto("about:blank")
-
-
-def test_new_frames_and_sessions_appear_within_a_second(page: Page, tmp_path: Path) -> None:
-    """While the recording grows, the session page and the home page grow with it; paused, they stand still."""
-    recording = Recording(tmp_path / "live.db", start_ns=time.time_ns())
-    link = recording.connect("CP-LIVE")
-    link.boot()
-    recording.commit()
-    with Program("browse", recording.path, "--listen", "0") as browse:
-        home = browse.wait_for(r"browse at (\S+)")[1]
-        page.goto(f"{home}/ocpp/sessions/1")
-        expect(page.locator(".row[data-id]")).to_have_count(2)
-        expect(page.locator("#state")).to_have_text("live")
-        link.status("Available")
-        recording.commit()
-        seen = time.monotonic()
-        expect(page.locator(".row[data-id]")).to_have_count(4)
-        assert time.monotonic() - seen < 1.5, "a frame took longer than a poll to appear"
-        page.get_by_role("button", name="Pause").click()
-        link.status("Preparing")
-        recording.commit()
-        page.wait_for_timeout(1600)
-        expect(page.locator(".row[data-id]")).to_have_count(4)
-        page.get_by_role("button", name="Resume").click()
-        expect(page.locator(".row[data-id]")).to_have_count(6)
-
-        page.goto(home)
-        recording.connect("CP-LATER").boot()
-        recording.commit()
-        seen = time.monotonic()
-        expect(page.get_by_role("row", name="CP-LATER")).to_be_visible()
-        assert time.monotonic() - seen < 2
-
-        page.goto(f"{home}/ocpp/-/live")
-        link.status("Charging")
-        recording.commit()
-        seen = time.monotonic()
-        expect(page.locator("#feed tr").first).to_contain_text("StatusNotification")
-        expect(page.locator("#feed")).to_contain_text("Charging")
-        assert time.monotonic() - seen < 1.5
-        page.goto("about:blank")
-    link.close()
-    recording.finish()
 
 
 @pytest.mark.long
@@ -387,62 +300,3 @@ def test_a_hundred_thousand_frames_scroll(page: Page, tmp_path: Path) -> None:
         print(f"a step of scrolling takes {drawn:.0f} ms")
         assert drawn < 80
         page.goto("about:blank")
-
-
-@pytest.mark.long
-def test_a_fleet_is_watched_while_it_charges(page: Page, tmp_path: Path) -> None:
-    """Twenty charge points of all versions through the real proxy: home, feed and a session grow while they charge."""
-    db = tmp_path / "fleet.db"
-    with Program("csms", "--listen", "0") as csms:
-        upstream = csms.wait_for(r"csms at (ws://\S+)")[1]
-        with Program("proxy", "--upstream", upstream, "--listen", "0", "--db", db) as proxy:
-            url = proxy.wait_for(r"listening on (ws://\S+)")[1]
-            fleet = ("--count", 20, "--rate", 5, "--duration", 30, "--ocpp", "mixed", "--id", "FLEET")
-            with (
-                Program("browse", db, "--listen", "0") as browse,
-                Program("charge-point", "--url", url, *fleet) as charge_points,
-            ):
-                home = browse.wait_for(r"browse at (\S+)")[1]
-                page.goto(home)
-                live = page.locator("#totals dd.live")
-                expect(live).to_have_text("20", timeout=30_000)
-                page.goto(f"{home}/ocpp/-/live")
-                first = page.locator("#feed tr").first.inner_text()
-                expect(page.locator("#feed tr").first).not_to_have_text(first)
-                page.goto(f"{home}/ocpp/-/home?state=live")
-                page.locator("#sessions tbody a.strong").first.click()
-                rows = page.locator("#count")
-                before = rows.inner_text()
-                expect(rows).not_to_have_text(before)
-                page.goto("about:blank")
-                assert charge_points.finish(90) == 0
-
-
-def test_a_chosen_frame_rises_over_the_ladder_on_a_phone(page: Page, address: str) -> None:
-    """The ladder stays in sight above it; closed, it is gone."""
-    page.set_viewport_size({"width": 360, "height": 740})
-    page.goto(f"{address}/ocpp/sessions/2#f215")
-    expect(page.locator("article.frame mark").first).to_be_visible()
-    expect(page.locator("#plot svg")).to_be_visible()
-    expect(page.locator(".row.chosen")).to_be_in_viewport()
-    expect(page.locator("aside.sheet")).to_be_in_viewport()
-    page.get_by_role("button", name="Close").click()
-    expect(page.locator("aside.sheet")).to_have_count(0)
-
-
-PHONE = (
-    *("/", "/ocpp/sessions/2", "/ocpp/frames/215", "/ocpp/-/dashboards", "/ocpp/rules", "/ocpp/-/live", "/ocpp"),
-    *("/ocpp/-/compare?a=1&b=2", "/ocpp/charge_points/CP-DEPOT-07", "/ocpp/transactions/1", "/ocpp/rules/time.format"),
-    *("/ocpp/frames", "/ocpp/sessions/99", "/ocpp/connections"),
-)
-
-
-@pytest.mark.parametrize("path", PHONE)
-def test_a_phone_is_wide_enough(page: Page, address: str, path: str) -> None:
-    """At 360 px nothing sticks out of the page, and the ladder still shows its arrows."""
-    page.set_viewport_size({"width": 360, "height": 740})
-    page.goto(f"{address}{path}")
-    if path == "/ocpp/sessions/2":
-        expect(page.locator(".row").first).to_be_visible()
-        expect(page.locator(".lanes")).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
