@@ -38,9 +38,11 @@ soak: .venv/ready-dev ## half an hour of mixed load; nothing may be lost, grown 
 conformance: .venv/ready-dev ## Autobahn's fuzzing client through the proxy, where wstest is installed
 	@$(PYTHON) -m tests.proxy.conformance
 
-docs: .venv/ready-dev ## write docs/commands.md and docs/rules/ again from what commands and rules say
+docs: .venv/ready-dev ## write docs/commands.md, docs/rules/ and the tables of actions again from the code
 	@$(PYTHON) -m tools.command_page
 	@$(PYTHON) -m tools.rule_pages
+	@$(PYTHON) -m csms.coverage > docs/csms-actions.md
+	@$(PYTHON) -m simulator.coverage > docs/charge-point-actions.md
 
 chromium: .venv/ready-dev
 	@$(PYTHON) -m tests.chromium

@@ -11,7 +11,8 @@ from csms.schemas import VERSIONS, Version
 HEAD = """\
 # What the CSMS does with every action
 
-Written by `python -m csms.coverage` from the code; a test compares the two.
+Written by `python -m csms.coverage` from the code; a test compares the two. The charge point's side is in
+[charge-point-actions.md](charge-point-actions.md).
 
 - **answers**: a charge point sends it, the CSMS answers it.
 - **takes in**: a charge point sends it as SEND (message type 6), which is never answered.

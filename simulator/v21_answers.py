@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from simulator.v21 import ChargePoint21
 
 CURRENCY = "EUR"
+REFUSED = {"AFRRSignal": "it feeds nothing back to the grid", "RequestBatterySwap": "it holds no batteries"}
+"""Actions that are always answered with Rejected, and why."""
+
 REPORT_NAMES = {
     "fixedPFAbsorb": "fixedPF",
     "fixedPFInject": "fixedPF",

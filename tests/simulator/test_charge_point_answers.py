@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from simulator import charge_point as simulated
+from simulator import coverage
 from tests.simulator.listening import ListeningCsms
 from tests.simulator.schemas import example, violations
 
@@ -64,6 +67,26 @@ async def test_every_action_of_the_csms_is_answered_by_the_book(csms: ListeningC
 async def test_the_charge_point_serves_these_actions_and_no_others(csms: ListeningCsms, version: str) -> None:
     station = simulated.make(version, simulated.Identity(url=csms.url, id="CP-1"))
     assert sorted(station.routes) == sorted(CSMS_ACTIONS[version])
+
+
+def test_the_table_of_actions_is_what_the_code_does() -> None:
+    """docs/charge-point-actions.md is what `python -m simulator.coverage` writes; every cell says something."""
+    written = (Path(__file__).parents[2] / "docs" / "charge-point-actions.md").read_text("utf-8")
+    assert written == coverage.table() + "\n", "run: python -m simulator.coverage > docs/charge-point-actions.md"
+    rows = [line.split("|")[1:-1] for line in written.splitlines() if line.startswith("|")]
+    assert all(len(row) == 4 and all(cell.strip() for cell in row) for row in rows)
+    for version, served in CSMS_ACTIONS.items():
+        assert {
+            a for a in coverage.actions(version) if coverage.cell(version, a).startswith(("answers", "refuses"))
+        } == {*served}
+
+
+@pytest.mark.parametrize("action", coverage.REFUSED)
+async def test_what_the_table_calls_refused_is_rejected(csms: ListeningCsms, action: str) -> None:
+    station = simulated.make("2.1", simulated.Identity(url=csms.url, id="CP-1"))
+    await station.power_on()
+    assert (await csms.ask(action, example("2.1", action, True)))[2]["status"] == "Rejected"
+    await station.power_off()
 
 
 @pytest.mark.parametrize(

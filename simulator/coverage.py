@@ -1,0 +1,92 @@
+"""Writes the table of what the headless charge point does with every action, from its code; sends nothing.
+
+python -m simulator.coverage > docs/charge-point-actions.md
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+from functools import cache
+from pathlib import Path
+
+from simulator.charge_point import VERSIONS, make
+from simulator.connection import Identity
+from simulator.v21_answers import REFUSED
+
+HERE = Path(__file__).parent
+MODULES = {"1.6": ("v16*.py",), "2.0.1": ("v201*.py",), "2.1": ("v201*.py", "v21*.py")}
+"""Where a version's words stand; what all versions say in the same words stands in `SHARED`."""
+
+SHARED = ("life.py",)
+FROM_BOTH = ("DataTransfer",)
+SEND = "NotifyPeriodicEventStream"
+
+HEAD = """\
+# What the headless charge point does with every action
+
+Written by `python -m simulator.coverage` from the code; a test compares the two.
+
+- **answers**: a CSMS sends it, the charge point answers it and does what it asks.
+- **refuses**: a CSMS sends it, and the answer is always Rejected, for the reason given.
+- **sends**: the charge point sends it by itself when there is reason to.
+- **by scenario**: it never sends this by itself, as it has nothing of the kind; the step `call` of a scenario does.
+- **not in …**: that version has no such action; it is answered with NotImplemented.
+"""
+
+
+@cache
+def actions(version: str) -> frozenset[str]:
+    """Return every action that a version has a schema for, whoever sends it."""
+    package = importlib.util.find_spec("ocpp")
+    assert package is not None and package.origin is not None
+    folder = Path(package.origin).parent / f"v{version.replace('.', '')}" / "schemas"
+    stems = [path.stem for path in folder.glob("*.json")]
+    return frozenset(stem.removesuffix("Request") for stem in stems if not stem.endswith("Response"))
+
+
+@cache
+def served(version: str) -> frozenset[str]:
+    """Return the actions that the charge point answers."""
+    return frozenset(make(version, Identity(url="ws://127.0.0.1", id="CP-1")).routes)
+
+
+@cache
+def said(version: str) -> frozenset[str]:
+    """Return the actions that stand in the version's code as texts and are not ones that it answers."""
+    files = [path for pattern in (*MODULES[version], *SHARED) for path in HERE.glob(pattern)]
+    texts = {
+        node.value
+        for path in files
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    return frozenset(texts) & actions(version) - served(version)
+
+
+def cell(version: str, action: str) -> str:
+    """Say what the charge point does with an action in a version."""
+    if action not in actions(version):
+        return f"not in {version}"
+    if action in REFUSED and action in served(version):
+        return f"refuses: {REFUSED[action]}"
+    if action in FROM_BOTH:
+        return "answers; by scenario"
+    if action in served(version):
+        return "answers"
+    if action == SEND:
+        return "sends, as SEND"
+    return "sends" if action in said(version) else "by scenario"
+
+
+def table() -> str:
+    """Write the whole page, in Markdown."""
+    names = sorted(frozenset().union(*(actions(version) for version in VERSIONS)))
+    lines = [HEAD, "| action | " + " | ".join(VERSIONS) + " |", "| --- " * (len(VERSIONS) + 1) + "|"]
+    lines += [f"| {name} | " + " | ".join(cell(version, name) for version in VERSIONS) + " |" for name in names]
+    totals = [f"{len(served(version))} answered, {len(said(version))} sent by itself" for version in VERSIONS]
+    return "\n".join([*lines, "| **all** | " + " | ".join(totals) + " |"])
+
+
+if __name__ == "__main__":
+    print(table())
