@@ -27,6 +27,7 @@ from csms.authority import Authority
 from csms.configuration import Configuration, PageAddress, Settings
 from csms.connection import Connection
 from csms.errors import CsmsMistake, why_not
+from csms.limits import Overflow, allow_many_files
 from csms.misbehaviour import Misbehaviours
 from csms.schemas import SUBPROTOCOLS
 from csms.security import PasswordCheck
@@ -223,6 +224,8 @@ async def run(
     """
     end = asyncio.Event()
     loop = asyncio.get_running_loop()
+    allow_many_files()
+    loop.set_exception_handler(Overflow())
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, end.set)
     csms = CentralSystem(settings, configuration)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import resource
+import sys
 import time
 from array import array
 from collections import Counter
@@ -80,6 +82,20 @@ class Report:
             f"{self.sent} calls sent, {self.answered} answered, {self.refused} refused, "
             f"{self.unanswered} unanswered, {self.reconnects} reconnections in {self.seconds:.0f} s"
         )
+
+
+OTHER_FILES = 60
+"""Files a process has open besides its charge points' connections."""
+
+
+def room() -> int:
+    """Return how many charge points this process can connect, having raised its limit of open files."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # macOS calls its limit unlimited and refuses it.
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if soft == resource.RLIM_INFINITY else max(0, soft - OTHER_FILES)
 
 
 def percentile(values: Sequence[float], share: float) -> float:

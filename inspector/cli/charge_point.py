@@ -17,7 +17,7 @@ from rich.console import Console
 
 from inspector.errors import UnusableAddress, UserMistake
 from simulator import charge_point as simulated
-from simulator.fleet import Fleet, Plan, Report, percentile
+from simulator.fleet import Fleet, Plan, Report, percentile, room
 from simulator.fleet_table import latency_table, watch
 
 HINT = "is the CSMS running? try `chargesentinel csms`"
@@ -227,6 +227,11 @@ def _one(
 
 
 def _fleet(plan: Plan, as_json: bool) -> int:
+    if plan.count > (most := room()):
+        raise UserMistake(
+            f"{plan.count} charge points need more open files than the system allows (enough for {most});"
+            " raise it with `ulimit -n`, or take a smaller --count"
+        )
     console = Console(stderr=as_json)
 
     async def run() -> Report:

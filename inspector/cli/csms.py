@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
 from inspector.errors import UserMistake
+from inspector.proxy.addresses import lan_addresses
 
 EPILOG = """\b
 Examples:
@@ -33,6 +35,17 @@ class Address(click.ParamType[tuple[str, int]]):
         if not (port.isascii() and port.isdecimal()) or int(port) > 65535:
             self.fail(f"{value!r} is not [HOST:]PORT, such as 9000 or 0.0.0.0:9000", param, ctx)
         return host.removeprefix("[").removesuffix("]") or "127.0.0.1", int(port)
+
+
+def announce(line: str) -> None:
+    """Print a ready line, and for a wildcard address what other machines call it."""
+    click.echo(line)
+    for wildcard in ("0.0.0.0", "[::]"):
+        if f"://{wildcard}:" in line:
+            url = line.rsplit(maxsplit=1)[-1] + ("/<identity>" if line.startswith("csms") else "")
+            for address in lan_addresses():
+                click.echo(f"  from other machines: {url.replace(wildcard, address)}")
+    sys.stdout.flush()
 
 
 @click.command(epilog=EPILOG)
@@ -123,7 +136,7 @@ def csms(listen: tuple[str, int], page: tuple[str, int] | None, no_page: bool, q
             run(
                 *listen,
                 settings,
-                click.echo,
+                announce,
                 configuration=load(options["config"]) if options["config"] else None,
                 page=None if no_page else page_address,
                 page_token=options["page_token"],

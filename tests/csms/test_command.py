@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 import signal
 import socket
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -16,6 +18,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
+from inspector.proxy.addresses import lan_addresses
 from tests.csms.peer import Peer, connected
 from tests.processes import Program
 
@@ -63,6 +66,46 @@ def test_a_port_in_use_is_one_clear_line() -> None:
             assert csms.finish() == 2
             assert len(csms.err) == 1
             assert str(port) in csms.err[0] and "--listen" in csms.err[0]
+
+
+def test_on_every_address_it_says_what_to_type_elsewhere() -> None:
+    """For the charge points and, with its token, for the page."""
+    others = lan_addresses()
+    if not others:
+        pytest.skip("this machine is on no network")
+    with Program("csms", "--listen", "0.0.0.0:0", "--page", "0.0.0.0:0") as csms:
+        address = others[0].replace(".", r"\.")
+        csms.wait_for(rf"from other machines: ws://{address}:\d+/<identity>")
+        csms.wait_for(rf"from other machines: http://{address}:\d+/\?token=\S{{32}}")
+        assert csms.stop() == 0
+
+
+def limited(files: int, *args: object) -> Program:
+    """A command that may open so many files."""
+    line = [sys.executable, "-m", "inspector", *map(str, args)]
+    return Program(argv=["sh", "-c", f"ulimit -n {files}; exec {shlex.join(line)}"])
+
+
+def test_more_charge_points_than_files_is_one_line_and_no_end() -> None:
+    """The connections that there is room for are served, the rest wait, and those that go make room."""
+    with limited(60, "csms", "--listen", "127.0.0.1:0", "--no-page") as csms:
+        host, port = csms.wait_for(r"csms at ws://(\S+)")[1].split(":")
+        with ExitStack() as crowd:
+            for _ in range(80):
+                crowd.enter_context(socket.create_connection((host, int(port))))
+            csms.wait_for("no more connections: 60 open files")
+        with connect(f"ws://{host}:{port}/LATER", subprotocols=[Subprotocol("ocpp1.6")]) as charge_point:
+            charge_point.send('[2,"a","Heartbeat",{}]')
+            assert "SecurityError" in str(charge_point.recv(timeout=10))
+        assert csms.stop() == 0
+    assert len([line for line in csms.err if "no more connections" in line]) == 1
+    assert "Traceback" not in csms.report()
+
+
+def test_a_fleet_larger_than_the_system_allows_is_a_users_mistake() -> None:
+    with limited(100, "charge-point", "--url", "ws://127.0.0.1:1", "--count", 200) as fleet:
+        assert fleet.finish() == 2
+    assert len(fleet.err) == 1 and "ulimit -n" in fleet.err[0]
 
 
 @pytest.mark.parametrize("listen", ["nonsense", "127.0.0.1:99999", "127.0.0.1:"])
