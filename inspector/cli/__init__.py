@@ -28,6 +28,7 @@ COMMANDS = {
     "rebuild": "inspector.cli.rebuild:rebuild",
     "prune": "inspector.cli.prune:prune",
     "vacuum": "inspector.cli.vacuum:vacuum",
+    "anonymize": "inspector.cli.anonymize:anonymize",
     "check": "inspector.cli.check:check",
     "rules": "inspector.cli.rules:rules",
 }

@@ -170,12 +170,15 @@ class Recording:
         body = flow.response.raw_content or b""
         detail["body"] = handshake.text(body[:_BODY_SHOWN])
         detail["body_size"] = len(body)
+        # What the CSMS was sent may be another password than the charge point's: see --upstream-identities.
+        sent = (*request, *flow.request.headers.fields)
+        detail = handshake.without_credentials(detail, path, sent)
         self.event_without_link("rejected-upgrade", detail | {"remote_addr": address(flow.client_conn.peername)})
         logger.info(
             "%s: the CSMS answered %d %s to the upgrade",
             handshake.printable(detail["charge_point_id"]),
             flow.response.status_code,
-            handshake.printable(flow.response.reason or ""),
+            handshake.printable(handshake.without_credentials(flow.response.reason or "", path, sent)),
         )
 
     def error(self, flow: http.HTTPFlow) -> None:
@@ -206,6 +209,7 @@ class Recording:
             flow.response.headers.fields,
             forced_version=self._ocpp_version,
         )
+        facts["secrets"] += handshake.credentials(path, flow.request.headers.fields)
         facts["remote_addr"] = address(flow.client_conn.peername)
         upstream = flow.metadata.get(_ROUTE)
         facts["upstream_url"] = handshake.safe_path(f"{upstream}{path}" if upstream else flow.request.url)

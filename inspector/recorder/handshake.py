@@ -5,15 +5,20 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote
 
+from inspector.recorder.known_values import Secrets, replaced
 from inspector.recorder.records import LinkFacts
 
 type Headers = tuple[tuple[bytes, bytes], ...]
 """(name, value) as on the wire: case and order kept."""
 
 REDACTED = "«redacted»"
+
+_CREDENTIAL_LENGTH = 4
+"""Characters of a credential that is looked for in what else a peer writes; shorter ones are in every text."""
 
 _SECRET_HEADERS = {"authorization", "proxy-authorization", "cookie", "set-cookie"}
 _SECRET_NAME = re.compile(r"passw|secret|token|api-?_?key|credential|signature|^auth$|^key$|^pwd$|^sig$", re.I)
@@ -93,6 +98,44 @@ def authorization(headers: Headers) -> LinkFacts:
     return facts
 
 
+def credentials(path: str, headers: Headers) -> list[str]:
+    """Return every credential a request came with, to be kept out of whatever quotes it; for memory alone."""
+    found: list[str] = []
+    for raw_name, raw_value in headers:
+        name, value = text(raw_name).lower(), text(raw_value)
+        if name.endswith("authorization"):
+            scheme, _, given = value.partition(" ")
+            found.append(given.strip() or value)
+            if scheme.lower() == "basic":
+                with suppress(binascii.Error, ValueError):
+                    found.append(text(base64.b64decode(given.strip(), validate=True).partition(b":")[2]))
+        elif name == "cookie":
+            found += [pair.partition("=")[2].strip() for pair in value.split(";")]
+        elif _SECRET_NAME.search(name) and not name.startswith("sec-websocket-"):
+            found.append(value)
+    for pair in path.partition("?")[2].split("&"):
+        name, _, value = pair.partition("=")
+        if _SECRET_NAME.search(unquote(name)):
+            found += [value, unquote(value)]
+    own = charge_point_id(path)
+    return list(dict.fromkeys(value for value in found if len(value) >= _CREDENTIAL_LENGTH and value != own))
+
+
+def without_credentials[T](told: T, path: str, headers: Headers) -> T:
+    """Return what is told of a handshake with the credentials that its request came with starred out of every text."""
+    secrets = Secrets()
+    secrets.add(credentials(path, headers))
+    return _without(told, secrets) if secrets.values else told
+
+
+def _without(told: Any, secrets: Secrets) -> Any:
+    if isinstance(told, str):
+        return replaced(told, secrets.spans(told, loose=True))
+    if isinstance(told, dict):
+        return {name: _without(value, secrets) for name, value in told.items()}
+    return [_without(value, secrets) for value in told] if isinstance(told, list) else told
+
+
 def is_upgrade(headers: Headers) -> bool:
     """Tell whether a request or a 101 speaks of WebSocket."""
     return "websocket" in [token.lower() for token in tokens(get(headers, "upgrade"))]
@@ -114,6 +157,7 @@ def link_facts(path: str, request: Headers, response: Headers, *, forced_version
         "from_start": True,
     }
     facts.update(authorization(request))
+    facts["secrets"] = credentials(path, request)
     return facts
 
 
@@ -138,4 +182,4 @@ def described(
         redacted += more
     if redacted:
         detail["redacted"] = redacted
-    return detail
+    return without_credentials(detail, path, request)

@@ -201,8 +201,10 @@ class Pipeline:
     def _open(self, record: Record) -> None:
         _, number, ts_ns, mono_ns, facts = record
         session_id = self.writer.next_id("sessions")
-        judge = self.judge.open(facts, Moment(mono_ns, ts_ns))
         secrets = self._redaction.secrets_of(facts.get("charge_point_id"))
+        secrets.add(facts.get("secrets", ()))
+        facts = {name: value for name, value in facts.items() if name != "secrets"}
+        judge = self.judge.open(facts, Moment(mono_ns, ts_ns))
         link = self.links[number] = Link(session_id, judge, ts_ns, secrets)
         facts = self._redaction.detail(secrets, facts)
         self.sessions += 1
@@ -225,6 +227,7 @@ class Pipeline:
         for link in self._restored.values():
             if link.opened_ns == ts_ns and link.judge.station.charge_point_id == (facts.get("charge_point_id") or ""):
                 self.links[number] = link
+                link.secrets.add(facts.get("secrets", ()))
                 return
         self._open((OPEN, *record[1:4], {**facts, "from_start": False}))
 

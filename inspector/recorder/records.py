@@ -28,7 +28,7 @@ AUTHENTICATION_FACTS = ("auth_user", "auth_password_length", "extensions")
 
 
 class LinkFacts(TypedDict, total=False):
-    """What the handshake said; every key may be missing. Never holds a credential."""
+    """What the handshake said; every key may be missing. But for `secrets` it holds no credential."""
 
     charge_point_id: str  # last path segment, %-decoded
     request_path: str  # as the charge point sent it, with its query
@@ -46,6 +46,7 @@ class LinkFacts(TypedDict, total=False):
     client_cert_subject: str | None
     upstream_tls_version: str | None
     extensions: str | None  # Sec-WebSocket-Extensions as agreed
+    secrets: list[str]  # what must not be stored wherever it is quoted; kept in memory, never written
     from_start: bool  # False where the capture began in mid-session (imports)
     timed: bool  # False where nothing tells when the frames were sent (raw lines)
     recording_id: int  # which run of a recorder it was recorded in, where a recording is read back

@@ -1,0 +1,96 @@
+"""`chargesentinel anonymize`: a recording without secrets and personal values; knows options, hides nothing itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from inspector.cli.redacting import FILE, redaction_arguments, redaction_options
+from inspector.errors import UnusableFile, UserMistake
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  chargesentinel anonymize traffic.db shared.db
+  chargesentinel anonymize traffic.db shared.jsonl --redact-key project.key
+  chargesentinel anonymize capture.jsonl shared.jsonl --redact secrets
+"""
+)
+@click.argument("source", metavar="IN", type=FILE)
+@click.argument("target", metavar="OUT", type=FILE)
+@redaction_options("personal", ("secrets", "personal"))
+@click.option("--rules", type=FILE, help="More names of what to hide: [redact] of a TOML file.")
+@click.option("--force", is_flag=True, help="Replace OUT where it exists.")
+def anonymize(
+    source: Path, target: Path, redact: str, redact_key: Path | None, rules: Path | None, force: bool
+) -> None:
+    """Write a recording again without passwords, tokens, vehicles and SIM cards.
+
+    The same value gets the same pseudonym wherever it stands, in every file made with the same key. Findings, ids,
+    times and meter values stay. OUT is a new file that holds no trace of what was hidden: a recording, or an Open
+    OCPP Trace where its name ends with .jsonl. IN is a recording or anything `chargesentinel import` reads.
+    """
+    if not source.is_file():
+        raise UnusableFile(source, "no such file" if not source.exists() else "not a file")
+    if target.exists():
+        if target.samefile(source):
+            raise UserMistake(f"{target}: IN and OUT are one file; name another OUT")
+        if not force:
+            raise UnusableFile(target, "is there already", "name another file, or use --force")
+    arguments = redaction_arguments(redact, redact_key, rules)
+    if target.suffix == ".jsonl":
+        part = target.with_name(f".{target.name}.db")
+        try:
+            said = _recording(source, part, arguments)
+            _trace(part, target)
+        finally:
+            part.unlink(missing_ok=True)
+    else:
+        said = _recording(source, target, arguments)
+    click.echo(f"wrote {target}: {said}")
+
+
+def _recording(source: Path, target: Path, arguments: dict[str, Any]) -> str:
+    from inspector.store.opening import is_recording
+
+    if not is_recording(source):
+        return _imported(source, target, arguments)
+    from inspector.cli.progress import bar
+    from inspector.recorder.anonymizing import anonymize as write
+
+    with bar() as progress:
+        task = progress.add_task(source.name, total=None)
+        hidden = write(
+            source, target, arguments, lambda done, total: progress.update(task, completed=done, total=total)
+        )
+    return f"something is hidden in {hidden} frames"
+
+
+def _imported(source: Path, target: Path, arguments: dict[str, Any]) -> str:
+    from inspector.formats.inputs import open_input
+    from inspector.recorder.importing import store, writer_arguments
+    from inspector.recorder.redaction import Redaction
+    from inspector.store.writer import Writer
+
+    target.unlink(missing_ok=True)
+    records = (record for record, _ in open_input(str(source)))
+    name = source.name
+    writer = Writer(**writer_arguments(target, "chargesentinel anonymize", [name], arguments))
+    return str(store(records, writer, redaction=Redaction(**arguments)))
+
+
+def _trace(recording: Path, target: Path) -> None:
+    from contextlib import closing
+
+    from inspector.formats import exports
+    from inspector.store.opening import open_recording
+
+    with closing(open_recording(recording)) as connection:
+        try:
+            with target.open("wb") as file:
+                file.writelines(exports.lines(connection, exports.session_ids(connection), "trace"))
+        except OSError as error:
+            raise UnusableFile(target, f"cannot be written ({(error.strerror or str(error)).lower()})") from error

@@ -1,0 +1,94 @@
+"""A recording written again into a new file, row by row, changed on the way; knows no reason for a change.
+
+What a file holds beside its rows (pages of deleted ones, a write-ahead log, tables, views and triggers of others)
+is left behind.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from inspector.errors import UnusableFile
+from inspector.store.lock import WriterLock
+from inspector.store.migrations import connect
+from inspector.store.opening import open_recording
+
+type Row = dict[str, Any]
+
+_AT_ONCE = 2000
+
+
+class Copying:
+    """One copy being made: `OUT.part` until it is whole."""
+
+    def __init__(self, source: Path, target: Path, holder: str) -> None:
+        """Open both; the source is read as it is now, even if it grows meanwhile.
+
+        Raises:
+            UnusableFile: one of them cannot be used.
+        """
+        self.target = target
+        self._part = target.with_name(f".{target.name}.part")
+        self.source = open_recording(source)
+        self._lock = WriterLock(target, holder)
+        try:
+            self._part.unlink(missing_ok=True)
+            self._new = connect(self._part, wal=False).conn
+            self._new.execute("PRAGMA foreign_keys = OFF")
+            self.source.row_factory = sqlite3.Row
+            self.source.execute("BEGIN")
+            self._new.execute("BEGIN IMMEDIATE")
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def count(self, table: str) -> int:
+        """How many rows a table has."""
+        return int(self.source.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+
+    def copy(self, table: str, change: Callable[[Row], Row] | None = None) -> None:
+        """Copy a table in the order of its ids.
+
+        Args:
+            table: one of ours.
+            change: gets a row's stored columns and returns what is to stand in the new file.
+        """
+        columns = [row[1] for row in self._new.execute(f"PRAGMA table_info({table})")]  # without the generated ones
+        names = ", ".join(columns)
+        insert = f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(columns))})"
+        with closing(self.source.execute(f"SELECT {names} FROM {table} ORDER BY rowid")) as cursor:
+            while rows := cursor.fetchmany(_AT_ONCE):
+                made = [dict(row) if change is None else change(dict(row)) for row in rows]
+                self._new.executemany(insert, [tuple(row[column] for column in columns) for row in made])
+
+    def finish(self) -> None:
+        """Put the new file in its place.
+
+        Raises:
+            UnusableFile: it cannot be written.
+        """
+        try:
+            self._new.execute("COMMIT")
+            self._new.close()
+            for suffix in ("-wal", "-shm", "-journal"):
+                self.target.with_name(self.target.name + suffix).unlink(missing_ok=True)
+            self._part.replace(self.target)
+        except (sqlite3.Error, OSError) as error:
+            raise UnusableFile(self.target, f"cannot be written ({error})") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._new.close()
+        self.source.close()
+        for leftover in (self._part, self._part.with_name(f"{self._part.name}-journal")):
+            leftover.unlink(missing_ok=True)
+        self._lock.release()
