@@ -127,8 +127,9 @@ class Differs(AssertionError):
 
     def __str__(self) -> str:
         from inspector.replay.excerpt import excerpt
+        from inspector.replay.hiding import hidden
 
-        return excerpt(self.outcome)
+        return excerpt(hidden(self.outcome))
 
 
 def play_as_charge_point(scripts: list[Script], url: str, **choices: Any) -> list[Outcome]:

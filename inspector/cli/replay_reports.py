@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from inspector.replay.excerpt import WIDTH, excerpt, print_outcome
+from inspector.replay.hiding import hidden
 from inspector.replay.outcome import Outcome, Row
 
 _OUTCOMES_SHOWN = 5
@@ -28,7 +29,7 @@ def write(style: str, outcomes: list[Outcome]) -> None:
         "junit": _junit,
         "html": _html,
     }
-    writers[style](outcomes)
+    writers[style]([hidden(outcome) for outcome in outcomes])
 
 
 def _text(outcomes: list[Outcome]) -> None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from inspector.protocol.vocabulary import Direction
 from inspector.recorder.records import BINARY, CLOSE, EVENT, FRAME, OPEN, Record, is_gap
+from inspector.recorder.redaction import Redaction
 from inspector.rules.finding import Finding
 from inspector.rules.judge import Judge, Moment, SessionJudge
 from inspector.rules.settings import DEFAULTS, Settings
@@ -42,6 +43,7 @@ def check(records: Iterable[Record], settings: Settings = DEFAULTS) -> Checked:
     judge = Judge(settings)
     links: dict[int, SessionJudge] = {}
     checked = Checked()
+    redaction = Redaction()
     seen: set[int] = set()
 
     def keep(session: SessionJudge, found: list[Finding]) -> None:
@@ -49,6 +51,9 @@ def check(records: Iterable[Record], settings: Settings = DEFAULTS) -> Checked:
             if id(finding) not in seen:
                 seen.add(id(finding))
                 about = finding.session or session
+                secrets = redaction.secrets_of(about.station.charge_point_id)
+                finding.message = redaction.sentence(secrets, finding.message)
+                finding.pointer = finding.pointer and redaction.sentence(secrets, finding.pointer)
                 checked.findings.append(Found(about.label, about.station.charge_point_id, finding))
 
     for record in records:
@@ -71,6 +76,7 @@ def check(records: Iterable[Record], settings: Settings = DEFAULTS) -> Checked:
             direction = Direction.FROM_CHARGE_POINT if record[4] else Direction.FROM_CSMS
             binary = record[5] == BINARY
             frame = session.protocol.frame(checked.frames, ts_ns, mono_ns, direction, record[6], binary, record[7])
+            redaction.frame(redaction.secrets_of(session.station.charge_point_id), frame)
             keep(session, session.frame(frame))
             checked.unjudged += session.version is None
         elif kind == EVENT and is_gap(record):
