@@ -7,11 +7,14 @@ and a part that is not needed is not loaded.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+from typing import Any
 
 import click
 
 from inspector.errors import ChargeSentinelError
+from inspector.protocol.visible import visible
 
 COMMANDS = {
     "demo": "inspector.cli.demo:demo",
@@ -20,16 +23,20 @@ COMMANDS = {
     "csms": "inspector.cli.csms:csms",
     "simulator": "inspector.cli.simulator:simulator",
     "charge-point": "inspector.cli.charge_point:charge_point",
-    "certificates": "inspector.cli.certificates:certificates",
     "replay": "inspector.cli.replay:replay",
     "diff": "inspector.cli.diff:diff",
+    "check": "inspector.cli.check:check",
+    "sessions": "inspector.cli.sessions:sessions",
+    "tail": "inspector.cli.tail:tail",
+    "show": "inspector.cli.show:show",
     "export": "inspector.cli.export:export",
     "import": "inspector.cli.import_recordings:import_recordings",
+    "search": "inspector.cli.search:search",
     "rebuild": "inspector.cli.rebuild:rebuild",
+    "anonymize": "inspector.cli.anonymize:anonymize",
     "prune": "inspector.cli.prune:prune",
     "vacuum": "inspector.cli.vacuum:vacuum",
-    "anonymize": "inspector.cli.anonymize:anonymize",
-    "check": "inspector.cli.check:check",
+    "certificates": "inspector.cli.certificates:certificates",
     "rules": "inspector.cli.rules:rules",
 }
 
@@ -49,6 +56,19 @@ class LazyGroup(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; what it printed is written here, where a reader that is gone can be told from a mistake."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError as error:
+            raise ReaderGone from error  # click would end with 1
+        return result
+
+
+class ReaderGone(Exception):
+    """Nobody reads what we print any more, as in `chargesentinel … | head`."""
+
 
 @click.group(
     cls=LazyGroup,
@@ -65,7 +85,7 @@ def one_line(error: click.ClickException) -> str:
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "chargesentinel"
     said = " ".join(error.format_message().split()).rstrip(".")
-    return f"{command}: {said}; see `{command} --help`"
+    return f"{command}: {visible(said)}; see `{command} --help`"
 
 
 def main() -> None:
@@ -76,12 +96,12 @@ def main() -> None:
         click.echo(one_line(error), err=True)
         code = 2
     except ChargeSentinelError as error:
-        click.echo(f"chargesentinel: {error}", err=True)
+        click.echo(f"chargesentinel: {visible(str(error))}", err=True)
         code = 2
     except (click.Abort, KeyboardInterrupt):
         code = 130
-    except BrokenPipeError:
-        # `chargesentinel … | head` is no mistake; keep the interpreter from complaining at exit.
-        sys.stderr.close()
+    except ReaderGone:
+        # No mistake; keep the interpreter from writing the rest, and complaining, at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     sys.exit(code if isinstance(code, int) else 0)

@@ -16,6 +16,7 @@ from click.core import ParameterSource
 from rich.console import Console
 
 from inspector.errors import UnusableAddress, UserMistake
+from inspector.protocol.visible import visible, visible_lines
 from simulator import charge_point as simulated
 from simulator.fleet import Fleet, Plan, Report, percentile, room
 from simulator.fleet_table import latency_table, watch
@@ -174,7 +175,7 @@ def _one(
     as_json: bool,
 ) -> int:
     def say(line: str) -> None:
-        click.echo(f"{datetime.now():%H:%M:%S.%f}"[:-3] + f"  {identity.id}  {line}", err=as_json)
+        click.echo(f"{datetime.now():%H:%M:%S.%f}"[:-3] + f"  {identity.id}  {visible(line)}", err=as_json)
         sys.stdout.flush()
 
     async def run() -> simulated.Outcome | None:
@@ -222,7 +223,7 @@ def _one(
         }
         click.echo(json.dumps(facts))
     else:
-        click.echo(str(outcome))
+        click.echo(visible_lines(str(outcome)))
     return 0 if outcome.good else 1
 
 
@@ -235,7 +236,7 @@ def _fleet(plan: Plan, as_json: bool) -> int:
     console = Console(stderr=as_json)
 
     async def run() -> Report:
-        fleet = Fleet(plan, lambda line: console.print(line, highlight=False, markup=False))
+        fleet = Fleet(plan, lambda line: console.print(visible(line), highlight=False, markup=False))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, fleet.stop)
@@ -256,7 +257,7 @@ def _fleet(plan: Plan, as_json: bool) -> int:
         for why, times in report.unreachable.most_common(5):
             console.print(f"{times} not connected at the end: {why}", highlight=False, markup=False)
         for failure, times in report.failures.most_common(5):
-            console.print(f"{times} times: {failure}", highlight=False, markup=False)
+            console.print(visible(f"{times} times: {failure}"), highlight=False, markup=False)
         click.echo(str(report))
     return 0 if report.good else 1
 

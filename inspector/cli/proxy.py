@@ -19,6 +19,7 @@ import click
 from inspector.cli.options import amount
 from inspector.cli.redacting import redaction_arguments, redaction_options
 from inspector.errors import UnusableAddress, UserMistake
+from inspector.protocol.visible import visible
 from inspector.proxy.addresses import Upstream, bracketed, lan_addresses, listening_socket, parse_listen
 
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -220,9 +221,18 @@ def upstream_tls(options: dict[str, Any], routing: Any) -> Any:
     return UpstreamTls(common, own)
 
 
+class _Visible(logging.Formatter):
+    """What a peer sent may be quoted in a line; it must not move the terminal's cursor."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return visible(super().formatMessage(record))
+
+
 def log_to_stderr() -> None:
     """Let our own log through, and of mitmproxy's only what is wrong."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Visible("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("inspector").setLevel(logging.INFO)
 
 

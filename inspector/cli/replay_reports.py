@@ -14,6 +14,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from inspector.protocol.visible import visible_json
 from inspector.replay.excerpt import WIDTH, excerpt, print_outcome
 from inspector.replay.hiding import hidden
 from inspector.replay.outcome import Outcome, Row
@@ -95,7 +96,7 @@ def _difference(row: Row, difference: Any) -> dict[str, Any]:
 
 def _json(outcomes: list[Outcome]) -> None:
     document = {"equal": all(o.equal for o in outcomes), "sessions": [_as_dict(outcome) for outcome in outcomes]}
-    click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+    click.echo(visible_json(json.dumps(document, ensure_ascii=False, indent=2)))
 
 
 def _junit(outcomes: list[Outcome]) -> None:

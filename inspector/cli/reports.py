@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 from inspector.formats.captured import Captured
+from inspector.protocol.visible import visible, visible_json, visible_lines
 from inspector.recorder.checking import Checked, Found
 from inspector.recorder.records import FRAME, Record
 from inspector.rules.catalogue import rules
@@ -70,7 +71,7 @@ def _text(inputs: list[CheckedInput]) -> None:
     for entry in inputs:
         result = entry.result
         if len(inputs) > 1 or result.findings:
-            console.print(Text(entry.name, style="bold"))
+            console.print(Text(visible(entry.name), style="bold"))
         for found in result.findings:
             _print_finding(console, entry, found)
         if result.unjudged:
@@ -96,11 +97,11 @@ def _print_finding(console: Console, entry: CheckedInput, found: Found) -> None:
         line.append(f"  ×{finding.count}{last}", style="dim")
     console.print(line)
     what = Text("          ")
-    what.append(finding.message)
+    what.append(visible(finding.message))
     console.print(what)
     hints = [f"line {place}" if place and place != finding.frame_id else "", finding.pointer or ""]
     hints += [finding.spec_ref or "", found.charge_point_id]
-    console.print(Text("          " + " · ".join(hint for hint in hints if hint), style="dim"))
+    console.print(Text("          " + visible(" · ".join(hint for hint in hints if hint)), style="dim"))
 
 
 def _json(inputs: list[CheckedInput]) -> None:
@@ -110,7 +111,7 @@ def _json(inputs: list[CheckedInput]) -> None:
         "sessions": sum(entry.result.sessions for entry in inputs),
         "findings": findings,
     }
-    click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+    click.echo(visible_json(json.dumps(document, ensure_ascii=False, indent=2)))
 
 
 def _as_json(entry: CheckedInput, found: Found, *, several: bool) -> dict[str, Any]:
@@ -153,8 +154,8 @@ def _junit(inputs: list[CheckedInput]) -> None:
 
 
 def xml_text(text: str) -> str:
-    """The text without what XML 1.0 has no place for, not even escaped: most control characters."""
-    return "".join(c if c in "\t\n\r" or (ord(c) >= 32 and ord(c) not in (0xFFFE, 0xFFFF)) else "�" for c in text)
+    """The text with what XML 1.0 has no place for, not even escaped, made visible: most control characters."""
+    return visible_lines(text).replace("\ufffe", "�").replace("\uffff", "�")
 
 
 def _sarif(inputs: list[CheckedInput]) -> None:
@@ -190,7 +191,7 @@ def _sarif(inputs: list[CheckedInput]) -> None:
         "version": "2.1.0",
         "runs": [{"tool": {"driver": tool}, "results": results}],
     }
-    click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+    click.echo(visible_json(json.dumps(document, ensure_ascii=False, indent=2)))
 
 
 def _uri(name: str) -> str:
@@ -205,7 +206,7 @@ def _github(inputs: list[CheckedInput]) -> None:
             place = f"file={_property(entry.name)}"
             if line := entry.places.line(finding.frame_id):
                 place += f",line={line}"
-            message = finding.message.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+            message = visible(finding.message).replace("%", "%25")
             click.echo(f"::{words[finding.severity]} {place},title={finding.rule_id}::{message}")
 
 

@@ -9,6 +9,7 @@ from rich.text import Text
 from inspector.protocol.frames import CallError
 from inspector.protocol.schemas import shorten, shorten_text
 from inspector.protocol.session import Frame
+from inspector.protocol.visible import visible
 from inspector.protocol.vocabulary import Direction
 from inspector.replay.outcome import Outcome
 
@@ -33,7 +34,7 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
     """Print what came of one session: the verdict, the place of the first difference, all that differs."""
     differences = outcome.differences
     verdict = "as recorded" if outcome.equal else "DIFFERS"
-    head = Text(f"{outcome.script} ", style="bold")
+    head = Text(visible(f"{outcome.script} "), style="bold")
     head.append(f"played as {outcome.played}: " if outcome.played in _PLAYED else "compared: ")
     head.append(verdict, style="green" if outcome.equal else "bold red")
     if outcome.played in _PLAYED:
@@ -42,11 +43,11 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
     if differences:
         _ladder(console, outcome, outcome.rows.index(differences[0][0]))
     for sentence in outcome.sentences():
-        console.print(Text.assemble(("  ✗ ", "red"), sentence), soft_wrap=True)
+        console.print(Text.assemble(("  ✗ ", "red"), visible(sentence)), soft_wrap=True)
     for rule, side in outcome.improvements:
         console.print(Text.assemble(("  ✓ ", "green"), f"no longer found: {rule} ({side.value})"), soft_wrap=True)
     for sentence in dict.fromkeys(outcome.defaults):
-        console.print(Text(f"  · {sentence}", style="dim"), soft_wrap=True)
+        console.print(Text(visible(f"  · {sentence}"), style="dim"), soft_wrap=True)
 
 
 def _ladder(console: Console, outcome: Outcome, first: int) -> None:
@@ -58,17 +59,19 @@ def _ladder(console: Console, outcome: Outcome, first: int) -> None:
         row = outcome.rows[index]
         number = str(row.recorded.frame_id) if row.recorded is not None else "+"
         ours = row.recorded is not None and row.recorded.direction is _PLAYED.get(outcome.played)
-        live = "sent" if ours else _frame(row.live) if row.live is not None else "–"
+        live = Text("sent" if ours else _frame(row.live) if row.live is not None else "–")
         style = "red" if row.differences else "dim" if ours else ""
-        table.add_row(number, _frame(row.recorded) if row.recorded is not None else "–", live, style=style)
+        # As texts: in a plain string rich would take the brackets of a frame for its own markup.
+        recorded = Text(_frame(row.recorded) if row.recorded is not None else "–")
+        table.add_row(number, recorded, live, style=style)
         for difference in row.differences if index == first else ():
-            table.add_row("", "", Text(f"^ {difference.sentence}", style="red", overflow="fold"))
+            table.add_row("", "", Text(visible(f"^ {difference.sentence}"), style="red", overflow="fold"))
     console.print(table)
 
 
 def _frame(frame: Frame) -> str:
     arrow = "→" if frame.direction is Direction.FROM_CHARGE_POINT else "←"
     if isinstance(frame.message, CallError):
-        return shorten_text(f"{arrow} {frame.action} CALLERROR {frame.message.error_code}", _WIDTH)
+        return shorten_text(visible(f"{arrow} {frame.action} CALLERROR {frame.message.error_code}"), _WIDTH)
     kind = "" if frame.standing is None else "⤶ "
-    return shorten_text(f"{arrow} {kind}{frame.action or frame.message} {shorten(frame.payload, 200)}", _WIDTH)
+    return shorten_text(visible(f"{arrow} {kind}{frame.action or frame.message} {shorten(frame.payload, 200)}"), _WIDTH)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 from pathlib import Path
 from typing import Self
 
@@ -63,3 +64,29 @@ class WriterLock:
 
     def __exit__(self, *_: object) -> None:
         self.release()
+
+
+def holder(path: Path) -> str | None:
+    """Who is writing to the recording `path` now ("chargesentinel proxy (process 123)"), None where nobody is.
+
+    Only looks: a reader that tried the lock itself could keep a writer from starting.
+    """
+    # The name of a recording in several files is a link to the newest of them.
+    return _holder_of(path) or (_holder_of(path.resolve()) if path.is_symlink() else None)
+
+
+def _holder_of(path: Path) -> str | None:
+    try:
+        said = path.with_name(f"{path.name}.lock").read_text("utf-8", "replace")[:200].strip()
+    except OSError:
+        return None
+    process = re.search(r"\(process (\d{1,9})\)$", said)
+    if process is None:
+        return None
+    try:
+        os.kill(int(process[1]), 0)
+    except ProcessLookupError:
+        return None  # it was killed and left its lock file behind
+    except PermissionError:
+        pass  # another user's
+    return said

@@ -37,9 +37,9 @@ _FRAME = """SELECT f.id, f.session_id, f.ts_ns, f.mono_ns, f.direction, f.msg_ty
 _LISTED = _FRAME.format(raw=f"CASE WHEN f.size <= {TEXT_LIMIT} THEN f.raw END")
 _WHOLE = _FRAME.format(raw="f.raw")
 
-_FINDING = """SELECT id, severity, rule_id, message, pointer, spec_ref, side, count, ts_ns, frame_id, last_frame_id,
+FINDING = """SELECT id, severity, rule_id, message, pointer, spec_ref, side, count, ts_ns, frame_id, last_frame_id,
   session_id FROM findings"""
-_EVENT = "SELECT id, session_id, ts_ns, after_frame_id, kind, detail FROM events"
+EVENT = "SELECT id, session_id, ts_ns, after_frame_id, kind, detail FROM events"
 _TRANSACTION = """SELECT id, session_id, charge_point_id, transaction_id, evse_id, connector_id, id_token, started_ns,
   stopped_ns, meter_start_wh, meter_stop_wh, stop_reason, start_frame_id, stop_frame_id FROM transactions"""
 
@@ -91,6 +91,15 @@ def sessions(
     ]
     where, values = _where(terms)
     return [Session(*row) for row in db.execute(f"{_SESSION} {where} ORDER BY s.id DESC LIMIT ?", [*values, limit])]
+
+
+def sessions_where(
+    db: sqlite3.Connection, where: str, values: Sequence[Any], states: Sequence[str] = (), limit: int | None = None
+) -> list[Session]:
+    """Sessions `s` that fulfil a condition and are in one of some states, newest first."""
+    parts = [where or "1", *([f"{_STATE} IN ({_marks(states)})"] if states else [])]
+    sql = f"{_SESSION} WHERE {' AND '.join(parts)} ORDER BY s.id DESC LIMIT ?"
+    return [Session(*row) for row in db.execute(sql, [*values, *states, -1 if limit is None else limit])]
 
 
 def place_of_session(db: sqlite3.Connection, session_id: int) -> int:
@@ -178,6 +187,11 @@ def frame(db: sqlite3.Connection, frame_id: int) -> Frame | None:
     return Frame(*row) if row else None
 
 
+def frames_of(db: sqlite3.Connection, ids: Sequence[int]) -> list[Frame]:
+    """The frames with these ids, by id."""
+    return [Frame(*row) for row in db.execute(f"{_LISTED} WHERE f.id IN ({_marks(ids)}) ORDER BY f.id", ids)]
+
+
 def neighbours(db: sqlite3.Connection, one: Frame) -> tuple[int | None, int | None]:
     """The ids of the frames before and after this one in its session."""
     (before,) = db.execute("SELECT max(id) FROM frames WHERE session_id = ? AND id < ?", [one.session_id, one.id])
@@ -220,8 +234,13 @@ def findings(
         where += f"{' AND' if where else 'WHERE'} frame_id IN ({_marks(frame_ids)})"
         values += frame_ids
     order = "frame_id, id" if frame_ids is not None else _WORST_FIRST
-    rows = db.execute(f"{_FINDING} {where} ORDER BY {order} LIMIT ?", [*values, limit])
+    rows = db.execute(f"{FINDING} {where} ORDER BY {order} LIMIT ?", [*values, limit])
     return [Finding(*row) for row in rows]
+
+
+def findings_where(db: sqlite3.Connection, where: str, values: Sequence[Any], limit: int) -> list[Finding]:
+    """Findings that fulfil a condition, in the order they were made."""
+    return [Finding(*row) for row in db.execute(f"{FINDING} WHERE {where} ORDER BY id LIMIT ?", [*values, limit])]
 
 
 def rule_counts(db: sqlite3.Connection) -> list[tuple[str, int]]:
@@ -249,12 +268,12 @@ def events(
     where, values = _where(
         [("session_id = ?", session_id), ("coalesce(after_frame_id, 0) >= ?", first), ("after_frame_id <= ?", last)]
     )
-    return [Event(*row) for row in db.execute(f"{_EVENT} {where} ORDER BY id LIMIT ?", [*values, limit])]
+    return [Event(*row) for row in db.execute(f"{EVENT} {where} ORDER BY id LIMIT ?", [*values, limit])]
 
 
 def unconnected(db: sqlite3.Connection, limit: int = 20) -> list[Event]:
     """What happened outside of any session, newest first: refused upgrades, an unreachable CSMS, faults, gaps."""
-    rows = db.execute(f"{_EVENT} WHERE session_id IS NULL ORDER BY id DESC LIMIT ?", [limit])
+    rows = db.execute(f"{EVENT} WHERE session_id IS NULL ORDER BY id DESC LIMIT ?", [limit])
     return [Event(*row) for row in rows]
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from inspector.recorder import records
 from inspector.recorder.door import Recorder
 from inspector.recorder.start import start_recorder
+from tests.browse.charging import Recording
 
 MS = 1_000_000
 NOW = 1_767_268_800_000_000_000
@@ -292,3 +293,18 @@ def test_what_the_handshake_told_of_a_password_is_judged_again_from_the_file(rec
     stored = recorded.rows("SELECT rule_id FROM findings ORDER BY id")
     assert [{"rule_id": found.finding.rule_id} for found in again.findings] == stored
     assert {"rule_id": "security.user-name"} in stored
+
+
+def test_a_frame_is_marked_by_a_finding_that_comes_later_in_the_same_group(tmp_path: Path) -> None:
+    recording = Recording(tmp_path / "late.db")
+    link = recording.connect("CP-1")
+    link.boot()
+    link.call("Heartbeat", {})
+    recording.wait(60)
+    link.status("Available")
+    path = recording.finish()
+    with sqlite3.connect(path) as db:
+        marked = (
+            "SELECT f.max_severity FROM findings x JOIN frames f ON f.id = x.frame_id WHERE rule_id = 'rpc.no-answer'"
+        )
+        assert db.execute(marked).fetchall() == [("warning",)]

@@ -10,6 +10,7 @@ from typing import Any
 
 from inspector.browse import wording
 from inspector.browse.summary import summarise
+from inspector.browse.telling import ending, event_line, times
 from inspector.rules.catalogue import rules
 from inspector.rules.rule import Rule
 from inspector.store.reader import ChargePoint, Event, Finding, Frame, Session, Transaction
@@ -17,18 +18,6 @@ from inspector.store.reader import ChargePoint, Event, Finding, Frame, Session, 
 SEVERITIES = ("error", "warning", "info")
 
 RULES: dict[str, Rule] = {rule.slug: rule for rule in rules()}
-
-
-def times(row: dict[str, Any]) -> dict[str, Any]:
-    """Beside each `…_ns` its ISO time; the nanoseconds as a string."""
-    shown: dict[str, Any] = {}
-    for name, value in row.items():
-        if name.endswith("_ns"):
-            shown[name.removesuffix("_ns")] = wording.iso(value)
-            shown[name] = None if value is None else str(value)
-        else:
-            shown[name] = value
-    return shown
 
 
 def charge_point_row(one: ChargePoint) -> dict[str, Any]:
@@ -56,21 +45,6 @@ def session_row(one: Session, severities: Mapping[str, tuple[int, int | None]] |
 def offered(subprotocols: Any) -> str:
     """The subprotocols a charge point offered, in a line: they are a list in the store, or what could be read."""
     return ", ".join(map(str, subprotocols)) if isinstance(subprotocols, list) else str(subprotocols or "")
-
-
-def ending(one: Session) -> str:
-    """How a session ended, in words."""
-    if one.state == "live":
-        return "still open"
-    if one.state == "interrupted":
-        return "the recorder ended first"
-    ended = f"closed {wording.CLOSED_BY.get(one.closed_by or '', '')}".strip()
-    from_charge_point = wording.close_code(one.cp_close_code, one.cp_close_reason)
-    from_csms = wording.close_code(one.csms_close_code, one.csms_close_reason)
-    if from_charge_point and from_charge_point == from_csms:
-        return f"{ended}: {from_csms}"
-    codes = [f"{who} sent {code}" for who, code in (("charge point", from_charge_point), ("CSMS", from_csms)) if code]
-    return f"{ended}: {'; '.join(codes)}" if codes else f"{ended}, without a close frame"
 
 
 def frame_row(one: Frame, opened_ns: int) -> dict[str, Any]:
@@ -103,35 +77,7 @@ def event_row(one: Event) -> dict[str, Any]:
         detail = json.loads(one.detail)
     except ValueError:
         detail = one.detail
-    return {**times(asdict(one)), "detail": detail, "summary": _event_line(one.kind, detail)[:300]}
-
-
-def _event_line(kind: str, detail: Any) -> str:
-    if not isinstance(detail, dict):
-        return str(detail)
-    if kind in ("handshake", "rejected-upgrade") and "status" in detail:
-        agreed = [value for name, value in detail.get("response_headers") or [] if name.lower() == _PROTOCOL]
-        return " · ".join(str(part) for part in (detail.get("path"), detail["status"], *agreed) if part)
-    if kind == "unreachable":
-        return " · ".join(str(detail[name]) for name in ("path", "reason", "error") if detail.get(name))
-    if kind == "close":
-        way = f"CP {wording.ARROWS.get(str(detail.get('direction')), '·')} CSMS"
-        return f"{way} · {wording.close_code(detail.get('code'), detail.get('reason')) or 'no code'}"
-    sender = _SENDERS.get(str(detail.get("direction", detail.get("from"))))
-    said = [f"from the {sender}"] if sender else []
-    for name, value in detail.items():
-        if (
-            value in (None, "", [], {}, False)
-            or (sender and name in ("direction", "from"))
-            or (name, value) == ("size", 0)
-        ):
-            continue
-        said.append(name if value is True else f"{name} {value}")
-    return " · ".join(said)
-
-
-_SENDERS = {"csms": "CSMS", "charge-point": "charge point", "csms-to-cp": "CSMS", "cp-to-csms": "charge point"}
-_PROTOCOL = "sec-websocket-protocol"
+    return {**times(asdict(one)), "detail": detail, "summary": event_line(one.kind, detail)[:300]}
 
 
 def finding_row(one: Finding) -> dict[str, Any]:

@@ -1,0 +1,63 @@
+"""Rows of the store in words: when, how a session ended, what an event says; knows no rule and no page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from inspector.browse import wording
+from inspector.store.rows import Session
+
+_SENDERS = {"csms": "CSMS", "charge-point": "charge point", "csms-to-cp": "CSMS", "cp-to-csms": "charge point"}
+_PROTOCOL = "sec-websocket-protocol"
+
+
+def times(row: dict[str, Any]) -> dict[str, Any]:
+    """Beside each `…_ns` its ISO time; the nanoseconds as a string."""
+    shown: dict[str, Any] = {}
+    for name, value in row.items():
+        if name.endswith("_ns"):
+            shown[name.removesuffix("_ns")] = wording.iso(value)
+            shown[name] = None if value is None else str(value)
+        else:
+            shown[name] = value
+    return shown
+
+
+def ending(one: Session) -> str:
+    """How a session ended, in words."""
+    if one.state == "live":
+        return "still open"
+    if one.state == "interrupted":
+        return "the recorder ended first"
+    ended = f"closed {wording.CLOSED_BY.get(one.closed_by or '', '')}".strip()
+    from_charge_point = wording.close_code(one.cp_close_code, one.cp_close_reason)
+    from_csms = wording.close_code(one.csms_close_code, one.csms_close_reason)
+    if from_charge_point and from_charge_point == from_csms:
+        return f"{ended}: {from_csms}"
+    codes = [f"{who} sent {code}" for who, code in (("charge point", from_charge_point), ("CSMS", from_csms)) if code]
+    return f"{ended}: {'; '.join(codes)}" if codes else f"{ended}, without a close frame"
+
+
+def event_line(kind: str, detail: Any) -> str:
+    """What an event says, in a line; `detail` is its JSON, read."""
+    if not isinstance(detail, dict):
+        return str(detail)
+    if kind in ("handshake", "rejected-upgrade") and "status" in detail:
+        agreed = [value for name, value in detail.get("response_headers") or [] if name.lower() == _PROTOCOL]
+        return " · ".join(str(part) for part in (detail.get("path"), detail["status"], *agreed) if part)
+    if kind == "unreachable":
+        return " · ".join(str(detail[name]) for name in ("path", "reason", "error") if detail.get(name))
+    if kind == "close":
+        way = f"CP {wording.ARROWS.get(str(detail.get('direction')), '·')} CSMS"
+        return f"{way} · {wording.close_code(detail.get('code'), detail.get('reason')) or 'no code'}"
+    sender = _SENDERS.get(str(detail.get("direction", detail.get("from"))))
+    said = [f"from the {sender}"] if sender else []
+    for name, value in detail.items():
+        if (
+            value in (None, "", [], {}, False)
+            or (sender and name in ("direction", "from"))
+            or (name, value) == ("size", 0)
+        ):
+            continue
+        said.append(name if value is True else f"{name} {value}")
+    return " · ".join(said)

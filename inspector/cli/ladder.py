@@ -1,0 +1,189 @@
+"""One session as a ladder of text: frames between two lifelines, what happened in between, findings beneath.
+
+Knows how it looks, and reads rows as they are needed: a session may have more frames than fit in memory.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import textwrap
+from collections.abc import Iterator, Sequence
+from itertools import batched
+
+from inspector.browse import wording
+from inspector.browse.telling import ending, event_line
+from inspector.cli.documents import read_detail
+from inspector.cli.excerpts import arrow, began, count, ended, excerpt, finding_parts, label, laid_out
+from inspector.cli.log_lines import LOUD, whole
+from inspector.cli.screen import Part, Screen
+from inspector.store import reader
+from inspector.store.rows import Event, Finding, Frame, Session
+
+_SILENCE_NS = 10_000_000_000
+"""From here on a silence has a line of its own."""
+_PAGE = 200
+_ROOM_IN_A_PIPE = 160
+_LANES = ((120, 40), (96, 36), (76, 30))
+"""Columns of the terminal -> columns between the lifelines; below the last there is room for an arrow alone."""
+_FAINT_EVENTS = ("ping", "pong", "framing")
+
+
+class Ladder:
+    """Draws one session."""
+
+    def __init__(
+        self,
+        db: sqlite3.Connection,
+        session: Session,
+        screen: Screen,
+        *,
+        full: bool = False,
+        looked_for: Sequence[str] = (),
+    ) -> None:
+        """`full` puts every frame whole beneath its line; `looked_for` are texts to mark."""
+        self._db, self._session, self._screen, self._full, self._looked_for = db, session, screen, full, looked_for
+        width = screen.width or _LANES[0][0]
+        self._lane = next((lane for columns, lane in _LANES if width >= columns), 0)
+        self._number = max(5, len(str(reader.last_frame_id(db))))
+        self._day = ""
+        found = reader.transactions(db, session_id=session.id, limit=10_000)
+        self._begun = {one.start_frame_id: one for one in found if one.start_frame_id is not None}
+        self._ended = {one.stop_frame_id: one for one in found if one.stop_frame_id is not None}
+
+    def head(self) -> Iterator[str]:
+        """Who, when, how it ended, what was found."""
+        one = self._session
+        counted = reader.severities(self._db, [one.id])[one.id]
+        until = one.closed_ns or one.last_seen_ns or one.opened_ns
+        line = self._screen.line
+        yield line(
+            (f"session {one.id} · {one.charge_point_id or '?'} · OCPP {one.ocpp_version or '?'}", "head"),
+            f" · {wording.moment(one.opened_ns)} UTC · {wording.span(until - one.opened_ns)}",
+        )
+        yield line(
+            f"{one.frame_count:,} frames",
+            *[(f" · {count(counted[s][0], s)}", s) for s in ("error", "warning", "info") if s in counted],
+            f" · {ending(one)}",
+        )
+        if known := reader.charge_points(self._db, one.charge_point_id) if one.charge_point_id else []:
+            of_it = (known[0].vendor, known[0].model, known[0].firmware, known[0].serial)
+            yield line((" · ".join(str(part) for part in of_it if part) or "has not booted", "faint"))
+        tls = f" over {one.tls_version}" if one.tls_version else ""
+        yield line((f"from {one.remote_addr or '?'}{tls} to {one.upstream_url or '?'}", "faint"))
+        yield ""
+        if self._lane:
+            pad = " " * (13 + self._number + 1)
+            yield line((f"{pad}{'charge point':<{self._lane - 2}}CSMS", "faint"))
+
+    def rungs(self, frames: Iterator[Frame], events: Iterator[Event], missing: Sequence[Finding]) -> Iterator[str]:
+        """The frames in their order, with the events and the findings about missing frames where they belong."""
+        last_ns: int | None = None
+        waiting = next(events, None)
+        absent = sorted(missing, key=lambda finding: finding.ts_ns)
+        for page in batched(frames, _PAGE):
+            beneath: dict[int | None, list[Finding]] = {}
+            for finding in reader.findings(self._db, frame_ids=[frame.id for frame in page], limit=100_000):
+                beneath.setdefault(finding.frame_id, []).append(finding)
+            for frame in page:
+                while waiting is not None and (waiting.after_frame_id or 0) < frame.id:
+                    yield from self._event(waiting)
+                    waiting = next(events, None)
+                while absent and absent[0].ts_ns < frame.ts_ns:
+                    yield from self._finding(absent.pop(0))
+                if last_ns is not None and frame.ts_ns - last_ns >= _SILENCE_NS:
+                    yield self._between((f"⋮ {wording.span(frame.ts_ns - last_ns)}", "faint"))
+                last_ns = frame.ts_ns
+                yield from self._frame(frame)
+                for finding in beneath.get(frame.id, ()):
+                    yield from self._finding(finding)
+                yield from self._transaction(frame)
+        while waiting is not None:
+            yield from self._event(waiting)
+            waiting = next(events, None)
+        for finding in absent:
+            yield from self._finding(finding)
+
+    def _frame(self, frame: Frame) -> Iterator[str]:
+        yield from self._new_day(frame.ts_ns)
+        style = frame.max_severity or frame.direction
+        head: list[Part] = [(wording.moment(frame.ts_ns)[11:], "faint"), f" {frame.id:>{self._number}} "]
+        said: list[Part] = self._arrow(frame, style) if self._lane else [arrow(frame), " ", (label(frame), "head"), " "]
+        used = sum(len(part if isinstance(part, str) else part[0]) for part in (*head, *said)) + 1
+        room = max(12, self._screen.width - used) if self._screen.width else _ROOM_IN_A_PIPE
+        if self._looked_for or self._full:
+            frame = whole(self._db, frame)
+        yield self._screen.line(*head, *said, " ", *excerpt(frame, self._looked_for, room))
+        if self._full and frame.raw is not None:
+            for line in laid_out(frame.raw):
+                yield from self._beneath([line])
+
+    def _arrow(self, frame: Frame, style: str) -> list[Part]:
+        inner = self._lane - 2
+        took = f" {wording.span(frame.latency_us * 1000)}" if frame.latency_us is not None else ""
+        name = label(frame)
+        most = inner - 5
+        if len(name) + len(took) > most:
+            took = ""
+        text = f" {name if len(name) <= most else name[: most - 1] + '…'}{took} "
+        if frame.direction == "cp-to-csms":
+            return [
+                ("│", "faint"),
+                ("─", style),
+                (text, style),
+                ("─" * (inner - 2 - len(text)) + "►", style),
+                ("│", "faint"),
+            ]
+        return [
+            ("│", "faint"),
+            ("◄" + "─" * (inner - 2 - len(text)), style),
+            (text, style),
+            ("─", style),
+            ("│", "faint"),
+        ]
+
+    def _event(self, event: Event) -> Iterator[str]:
+        yield from self._new_day(event.ts_ns)
+        style = "gap" if event.kind in LOUD else "faint" if event.kind in _FAINT_EVENTS else "event"
+        said = event_line(event.kind, read_detail(event.detail))
+        head = (wording.moment(event.ts_ns)[11:], "faint")
+        pad = " " * (self._number + 2)
+        yield self._screen.line(
+            head, pad, (f"● {event.kind}", style), (f" {said}", "faint" if style == "faint" else "")
+        )
+
+    def _finding(self, finding: Finding) -> Iterator[str]:
+        parts = finding_parts(finding)
+        if finding.frame_id is None:
+            parts.append(" (a frame is missing)")
+        yield from self._beneath(parts)
+
+    def _transaction(self, frame: Frame) -> Iterator[str]:
+        if (one := self._begun.get(frame.id)) is not None:
+            yield self._between((f"▶ {began(one)}", "event"))
+        if (one := self._ended.get(frame.id)) is not None:
+            yield self._between((f"■ {ended(one)}", "event"))
+
+    def _new_day(self, ts_ns: int) -> Iterator[str]:
+        day = wording.moment(ts_ns)[:10]
+        if self._day != day:
+            self._day = day
+            yield self._screen.line((f"── {day} (UTC) ──", "faint"))
+
+    def _between(self, *parts: Part) -> str:
+        return self._screen.line(" " * (13 + self._number + 1), *parts)
+
+    def _beneath(self, parts: Sequence[Part]) -> Iterator[str]:
+        """Lines beneath a frame; on a terminal what is too long goes on in the next."""
+        indent = 13 + self._number + 1 if not self._screen.width or self._lane else 4
+        first = self._screen.line(" " * indent, *parts)
+        length = sum(len(part if isinstance(part, str) else part[0]) for part in parts)
+        if not self._screen.width or indent + length <= self._screen.width:
+            yield first
+            return
+        rest = "".join(part if isinstance(part, str) else part[0] for part in parts[1:])
+        if len(parts) > 1:
+            yield self._screen.line(" " * indent, parts[0])
+        else:
+            rest = parts[0] if isinstance(parts[0], str) else parts[0][0]
+        for line in textwrap.wrap(rest.strip(), max(20, self._screen.width - indent - 2)):
+            yield self._screen.line(" " * (indent + 2), line)

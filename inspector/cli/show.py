@@ -1,0 +1,127 @@
+"""`chargesentinel show`: prints one session as a ladder; knows options, not how the ladder is drawn."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from inspector.cli.filters import JSON, RECORDING, inner_filters, wanted
+from inspector.errors import UserMistake
+
+if TYPE_CHECKING:
+    from inspector.store.rows import Event, Frame, Session
+    from inspector.store.searching import Search
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  chargesentinel show traffic.db 3
+  chargesentinel show traffic.db 3 --severity warning --full
+  chargesentinel show traffic.db 3 --around 4711 | less
+
+\b
+SESSION is the number in the first column of `chargesentinel sessions`.
+On a terminal a long session is paged ($PAGER, else less). Times are UTC."""
+)
+@RECORDING
+@click.argument("session", type=int)
+@inner_filters
+@click.option("--around", type=click.IntRange(1), metavar="FRAME", help="Only this frame and those near it.")
+@click.option("--context", type=click.IntRange(0), default=10, show_default=True, help="How many before and after it.")
+@click.option("--full", is_flag=True, help="Every frame whole, beneath its line.")
+@click.option("--no-pager", is_flag=True, help="Straight to the terminal, however long it is.")
+@JSON
+def show(
+    file: Path,
+    session: int,
+    around: int | None,
+    context: int,
+    full: bool,
+    no_pager: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Print a session as a ladder: frames both ways with latencies, events, findings and transactions."""
+    from inspector.store import reader
+    from inspector.store.lock import holder
+    from inspector.store.opening import open_recording
+    from inspector.store.searching import Search
+    from inspector.store.watching import events_of
+
+    with closing(open_recording(file)) as db:
+        one = reader.session(db, session)
+        if one is None:
+            raise UserMistake(f"{file}: there is no session {session}; `chargesentinel sessions {file}` lists them")
+        if one.state == "live" and holder(file) is None:
+            from dataclasses import replace
+
+            one = replace(one, state="interrupted")
+        asked = Search(db, wanted(options, sessions=(session,)))
+        filtered = asked.wanted.of_frames or asked.wanted.of_findings or asked.wanted.of_time
+        absent = asked.missing()
+        if around is None:
+            frames, events = asked.frames(), iter(()) if filtered else events_of(db, session)
+        else:
+            near = _near(db, asked, one, around, context)
+            frames = iter(near)
+            events = iter([] if filtered else reader.events(db, session, near[0].id, near[-1].id))
+            absent = [finding for finding in absent if near[0].ts_ns <= finding.ts_ns <= near[-1].ts_ns]
+        if as_json:
+            _json(db, one, frames, events)
+            return
+        _print(db, one, asked, frames, events, absent, full=full, paged=not no_pager)
+
+
+def _near(db: sqlite3.Connection, asked: Search, one: Session, around: int, context: int) -> list[Frame]:
+    from inspector.store import reader
+
+    middle = reader.frame(db, around)
+    if middle is None or middle.session_id != one.id:
+        where = f"it is in session {middle.session_id}" if middle else "there is no such frame"
+        raise UserMistake(f"session {one.id} has no frame {around}: {where}")
+    before = list(asked.frames(newest_first=True, before=around, limit=context))
+    return [*reversed(before), *reader.frames_of(db, [around]), *asked.frames(after=around, limit=context)]
+
+
+def _json(db: sqlite3.Connection, one: Session, frames: Iterator[Frame], events: Iterator[Event]) -> None:
+    from inspector.browse.telling import ending
+    from inspector.cli.documents import frame_json, row_json, write_json
+    from inspector.cli.log_lines import whole
+    from inspector.store import reader
+
+    write_json(
+        {
+            "session": {**row_json(one), "ending": ending(one)},
+            "transactions": map(row_json, reader.transactions(db, session_id=one.id, limit=10_000)),
+            "findings": map(row_json, reader.findings(db, session_id=one.id, limit=100_000)),
+            "events": map(row_json, events),
+            "frames": (frame_json(whole(db, frame), one.charge_point_id) for frame in frames),
+        }
+    )
+
+
+def _print(
+    db: sqlite3.Connection,
+    one: Session,
+    asked: Search,
+    frames: Iterator[Frame],
+    events: Iterator[Event],
+    absent: list[Any],
+    *,
+    full: bool,
+    paged: bool,
+) -> None:
+    from inspector.cli.excerpts import needles
+    from inspector.cli.ladder import Ladder
+    from inspector.cli.screen import Screen
+
+    screen = Screen()
+    ladder = Ladder(db, one, screen, full=full, looked_for=needles(asked.wanted))
+    screen.write(chain(ladder.head(), ladder.rungs(frames, events, absent)), paged=paged)

@@ -1,0 +1,201 @@
+"""`chargesentinel tail`: follows a recording as it grows; knows when to look and what to print, no table."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from inspector.cli.filters import RECORDING, live_filters, wanted
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from inspector.cli.screen import Screen
+    from inspector.store.rows import Event
+    from inspector.store.wanted import Wanted
+    from inspector.store.watching import News
+
+_QUIET = ("ping", "pong", "framing", "handshake", "close", "authentication")
+"""Kinds of event that are told by --all alone: a session's opening and end have lines of their own."""
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  chargesentinel tail traffic.db
+  chargesentinel tail traffic.db --charge-point CP-DEPOT-07 --lines 50
+  chargesentinel tail traffic.db --severity warning
+  chargesentinel tail traffic.db --action MeterValues --json
+
+\b
+Goes on until Ctrl-C. A file that is replaced or sealed is followed to the
+one that takes its name. With a filter for frames, what is no frame is left
+out, but for what nobody should miss: gaps, faults, refused connections."""
+)
+@RECORDING
+@live_filters
+@click.option(
+    "--lines", "-n", type=click.IntRange(0), default=10, show_default=True, help="Begin with so many past frames."
+)
+@click.option("--all", "everything", is_flag=True, help="Pings, handshakes and close frames too.")
+@click.option(
+    "--interval", type=click.FloatRange(0.05), default=0.25, show_default=True, help="Seconds between two looks."
+)
+@click.option("--json", "as_json", is_flag=True, help="As JSON, one object a line.")
+def tail(file: Path, lines: int, everything: bool, interval: float, as_json: bool, **options: Any) -> None:
+    """Follow frames live: what crosses the wire, what is found, who connects and leaves."""
+    from inspector.cli.screen import Screen
+    from inspector.store.opening import open_recording
+    from inspector.store.watching import Watch
+
+    asked, screen = wanted(options), Screen()
+    db = open_recording(file)
+    opened, goes_on_from = _identity(file), None
+    while True:
+        with closing(db):
+            output = _Output(db, screen, asked, everything, as_json)
+            watch = Watch(db, asked, goes_on_from)
+            if goes_on_from is None:
+                output.frames_only(watch.latest(lines))
+            sys.stdout.flush()
+            while True:
+                replaced = _identity(file) not in (opened, None)
+                news = watch.look()
+                output.news(news)
+                sys.stdout.flush()
+                if news.more:
+                    continue
+                if replaced:
+                    break
+                time.sleep(interval)
+        screen.note(f"{file} was replaced; following the new one")
+        db, opened, goes_on_from = _reopened(file, interval), _identity(file), watch.last_ns
+
+
+def _identity(file: Path) -> tuple[int, int] | None:
+    """Which file has the name now; None while there is none."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _reopened(file: Path, interval: float) -> sqlite3.Connection:
+    """Wait until the new file is a recording: its writer makes its tables a moment after its name is there."""
+    from inspector.errors import UnusableFile
+    from inspector.store.opening import open_recording
+
+    for _ in range(max(10, int(5 / interval))):
+        try:
+            return open_recording(file)
+        except UnusableFile:
+            time.sleep(interval)
+    return open_recording(file)
+
+
+class _Output:
+    """Prints what a look brought."""
+
+    def __init__(self, db: sqlite3.Connection, screen: Screen, asked: Wanted, everything: bool, as_json: bool) -> None:
+        from inspector.cli.excerpts import needles
+        from inspector.cli.log_lines import LogLines
+        from inspector.store.searching import session_ids
+
+        self._db, self._asked, self._everything, self._json = db, asked, everything, as_json
+        self._lines = LogLines(db, screen, needles(asked))
+        self._of_sessions = (lambda: set(session_ids(db, asked))) if asked.of_sessions else None
+        self._frames_alone = asked.of_frames or asked.of_findings
+
+    def frames_only(self, frames: list[Any]) -> None:
+        """The frames from before, with what was found in them."""
+        from inspector.store import reader
+
+        beneath: dict[int | None, list[Any]] = {}
+        for at in range(0, len(frames), 500):
+            ids = [frame.id for frame in frames[at : at + 500]]
+            for finding in reader.findings(self._db, frame_ids=ids, limit=10_000):
+                beneath.setdefault(finding.frame_id, []).append(finding)
+        for frame in frames:
+            self._tell("frame", frame)
+            for finding in beneath.get(frame.id, ()):
+                self._tell("finding", finding, beneath=True)
+
+    def news(self, news: News) -> None:
+        """All that is new, in the order it happened, a finding beneath its frame."""
+        mine = self._of_sessions() if self._of_sessions else None
+        told = {frame.id for frame in news.frames}
+        beneath: dict[int | None, list[Any]] = {}
+        steps: list[tuple[tuple[int, ...], str, Any]] = []
+        for finding in news.findings:
+            if finding.frame_id in told:
+                beneath.setdefault(finding.frame_id, []).append(finding)
+            elif self._fits(finding.session_id, mine) and self._fits_rules(finding):
+                steps.append(((finding.ts_ns, 2, finding.id), "finding", finding))
+        steps += [((frame.ts_ns, 1, frame.id), "frame", frame) for frame in news.frames]
+        steps += [
+            ((event.ts_ns, 1, event.after_frame_id or 0, event.id), "event", event)
+            for event in news.events
+            if self._wants(event, mine)
+        ]
+        if not self._frames_alone:
+            steps += [((one.opened_ns, 0, one.id), "opened", one) for one in news.opened if self._fits(one.id, mine)]
+            steps += [
+                ((one.closed_ns or 0, 3, one.id), "closed", one) for one in news.closed if self._fits(one.id, mine)
+            ]
+        for _, kind, row in sorted(steps, key=lambda step: step[0]):
+            self._tell(kind, row)
+            for finding in beneath.get(row.id, ()) if kind == "frame" else ():
+                self._tell("finding", finding, beneath=True)
+
+    def _fits(self, session_id: int | None, mine: set[int] | None) -> bool:
+        return mine is None or session_id in mine
+
+    def _fits_rules(self, finding: Any) -> bool:
+        from inspector.store.searching import fits
+
+        asked = self._asked
+        if asked.of_frames:
+            return False  # its frame was not wanted, or came before the first look
+        return (not asked.severity or finding.severity in asked.severities) and (
+            not asked.rules or fits(finding.rule_id, asked.rules)
+        )
+
+    def _wants(self, event: Event, mine: set[int] | None) -> bool:
+        from inspector.cli.log_lines import LOUD
+
+        if event.kind in LOUD:
+            return event.session_id is None or self._fits(event.session_id, mine)
+        quiet = event.kind in _QUIET and not self._everything
+        return not quiet and not self._frames_alone and self._fits(event.session_id, mine)
+
+    def _tell(self, kind: str, row: Any, *, beneath: bool = False) -> None:
+        if self._json:
+            from inspector.cli.documents import frame_json, line, row_json
+            from inspector.cli.log_lines import whole
+
+            name = self._lines.name(row.id if kind in ("opened", "closed") else row.session_id)
+            told = (
+                frame_json(whole(self._db, row), name)
+                if kind == "frame"
+                else {**row_json(row), "charge_point_id": name}
+            )
+            sys.stdout.write(line({"what": kind, **told}) + "\n")
+        elif kind == "frame":
+            self._lines.frame(row)
+        elif kind == "finding":
+            self._lines.finding(row, beneath=beneath)
+        elif kind == "event":
+            self._lines.event(row)
+        elif kind == "opened":
+            said = f"OCPP {row.ocpp_version or '?'} from {row.remote_addr or '?'}"
+            self._lines.remark(row.opened_ns, row.id, "connected", said)
+        else:
+            from inspector.browse.telling import ending
+
+            self._lines.remark(row.closed_ns or 0, row.id, "gone", f"{ending(row)}, {row.frame_count} frames")

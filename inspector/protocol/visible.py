@@ -1,0 +1,43 @@
+"""Makes text that a stranger wrote harmless to look at: knows control characters, neither frames nor terminals."""
+
+from __future__ import annotations
+
+import re
+
+# What moves a terminal's cursor, colours or title (C0, DEL, C1), turns the reading direction round, or has no
+# encoding at all (lone surrogates). 0x9B alone is as good as ESC [ to a terminal that speaks C1.
+_DANGEROUS = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+_NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def visible(text: str) -> str:
+    """The text on one line, with each character that is not for looking at as its escape: `\\x1b`, `\\u202e`, `\\n`."""
+    return text if text.isascii() and text.isprintable() else _DANGEROUS.sub(_escaped, text)
+
+
+def visible_lines(text: str) -> str:
+    """The same with the text's own line ends left as they are."""
+    return text if text.isascii() and text.isprintable() else "\n".join(map(visible, text.split("\n")))
+
+
+def visible_json(document: str) -> str:
+    """A JSON document with the same characters escaped as JSON does it; line ends between its parts stay."""
+    if document.isascii() and "\x7f" not in document:
+        return document
+    return _DANGEROUS.sub(lambda found: found[0] if found[0] in "\t\n\r" else _in_json(found[0]), document)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    character = found[0]
+    number = ord(character)
+    return _NAMED.get(character) or (f"\\x{number:02x}" if number < 0x100 else _in_json(character))
+
+
+def _in_json(character: str) -> str:
+    number = ord(character)
+    if number < 0x10000:
+        return f"\\u{number:04x}"
+    high, low = divmod(number - 0x10000, 0x400)
+    return f"\\u{0xD800 + high:04x}\\u{0xDC00 + low:04x}"

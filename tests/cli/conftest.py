@@ -1,0 +1,55 @@
+"""A recording to look at, and the commands that look at it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.browse.charging import Recording, charge_201, charge_badly, charge_well, example
+
+type Run = Callable[..., subprocess.CompletedProcess[str]]
+
+ESCAPES = "\x1b[31m\x9b2J\u202e\x07"
+
+
+def chargesentinel(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end, with its output in pipes."""
+    command = [sys.executable, "-m", "inspector", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.fixture(scope="session")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A good session in 1.6, a bad one, one in 2.0.1, and one cut off; sessions 1 to 4."""
+    return example(tmp_path_factory.mktemp("recordings") / "a recording.db")
+
+
+@pytest.fixture(scope="session")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recording whose every text from the wire is meant to act on a terminal."""
+    recording = Recording(tmp_path_factory.mktemp("hostile") / "hostile.db")
+    name = f"CP-{ESCAPES}"
+    link = recording.connect(name, remote_addr=f"10.0.0.1{ESCAPES}")
+    link.boot(vendor=ESCAPES, model="[bold]m[/x]", serial=ESCAPES)
+    link.say(True, f'[2,"{ESCAPES}","Boot{ESCAPES}",{{"{ESCAPES}":1}}]')
+    link.call(f"Act{ESCAPES}", {"x": ESCAPES}, error=f"Code{ESCAPES}")
+    link.call("StatusNotification", {"connectorId": 1, "errorCode": ESCAPES, "status": "[/red]"}, {})
+    link.say(True, ESCAPES.encode())
+    link.event("fault", {"what": ESCAPES})
+    link.close(cp_close_reason=ESCAPES, csms_close_reason=ESCAPES)
+    return recording.finish()
+
+
+@pytest.fixture
+def growing(tmp_path: Path) -> Recording:
+    """A recording that is being written, with three sessions in it already."""
+    recording = Recording(tmp_path / "growing.db")
+    charge_well(recording, samples=4)
+    charge_badly(recording)
+    charge_201(recording, samples=2)
+    recording.commit()
+    return recording

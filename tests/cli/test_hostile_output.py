@@ -1,0 +1,79 @@
+"""What a stranger wrote reaches no terminal as more than text, whichever command shows it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.browse.charging import Recording, charge_badly
+from tests.cli.conftest import ESCAPES, chargesentinel
+from tests.cli.terminal import on_a_terminal
+from tests.processes import Program
+
+_ACTS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_OURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["sessions"],
+        ["sessions", "--json"],
+        ["search"],
+        ["search", "31m"],
+        ["search", "--severity", "info"],
+        ["search", "--json"],
+        ["show", "1"],
+        ["show", "1", "--full"],
+        ["show", "1", "--json"],
+        ["check"],
+        ["check", "--json"],
+        ["check", "--format", "junit"],
+        ["check", "--format", "sarif"],
+        ["check", "--format", "github"],
+    ],
+)
+def test_no_character_that_acts_gets_through(hostile: Path, command: list[str]) -> None:
+    name, *options = command
+    session = [options.pop(0)] if name == "show" else []
+    text = [options.pop(0)] if options and not options[0].startswith("-") else []
+    done = chargesentinel(name, hostile, *session, *text, *options)
+    assert done.returncode in (0, 1), done.stderr
+    assert "31m" in done.stdout and not _ACTS.search(done.stdout + done.stderr)
+    if "--json" in command:
+        json.loads(done.stdout)
+
+
+@pytest.mark.parametrize(
+    "command", [["sessions"], ["search", "--severity", "info"], ["show", "1", "--full", "--no-pager"]]
+)
+def test_on_a_terminal_only_our_own_colours_act(hostile: Path, command: list[str]) -> None:
+    name, *options = command
+    shown = on_a_terminal(name, hostile, *options, columns=120)
+    assert shown.code == 0 and "\\x1b[31m" in shown.text
+    assert not _ACTS.search(_OURS.sub("", shown.text))
+    assert "\x1b[2J" not in shown.text
+
+
+def test_tail_lets_nothing_through(hostile: Path) -> None:
+    with Program("tail", hostile, "-n", 50, "--interval", 0.05) as tail:
+        tail.wait_for("StatusNotification")
+        tail.stop()
+    assert tail.out and not _ACTS.search("".join(tail.out))
+
+
+def test_a_comparison_shows_frames_with_brackets_and_escapes_as_they_are(tmp_path: Path, hostile: Path) -> None:
+    other = Recording(tmp_path / "other.db")
+    charge_badly(other)
+    other.finish()
+    done = chargesentinel("diff", hostile, tmp_path / "other.db")
+    assert done.returncode == 1, done.stderr
+    assert "31m" in done.stdout and not _ACTS.search(done.stdout)
+
+
+def test_a_mistake_quotes_what_was_typed_without_acting_on_it() -> None:
+    done = chargesentinel("sessions", f"x{ESCAPES}.db")
+    assert done.returncode == 2 and not _ACTS.search(done.stderr)

@@ -1,0 +1,91 @@
+"""The commands that look into a recording answer at once at the size the product promises: a million frames."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from inspector.store.text_index import place
+from tests.browse.large import large
+
+PROMISED_MS = 300
+
+QUESTIONS = (
+    "sessions",
+    "sessions --severity error --charge-point CP-DEPOT*",
+    "show 1997 --action StopTransaction",
+    "show 1997 --around 1009500",
+    "show 1998",
+    "search --charge-point CP-GARAGE-02-7",
+    "search --action Authorize",
+    "search --action MeterValues --charge-point CP-GARAGE-01-7 --from csms",
+    "search --since 2026-08-01 --until 2026-08-02",
+    "search --severity error",
+    "search --rule payload.*",
+    "search --type CALLERROR",
+    "search --transaction 1017",
+    "search --transaction tx-CS-PLAZA-2-1 --charge-point CS-PLAZA-2-7",
+    "search --id-token AABBCCDD --charge-point CS-PLAZA-2-7",
+)
+TEXTS = ("search GroundFault", "search --id-token AABBCCDD", "search --message-id nothing-like-it", "search volta")
+"""Questions about texts, which an index is there for."""
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_a_million_frames_are_listed_shown_and_searched_within_300_ms(tmp_path: Path) -> None:
+    """Medians of five whole runs of the command, the interpreter's start included."""
+    path = large(tmp_path / "large.db")
+    subprocess.run([sys.executable, "-m", "inspector", "search", path, "--index", "volta"], check=True, stdout=-3)
+    assert place(path).stat().st_size < path.stat().st_size / 10
+    medians = {question: _median_ms(path, question) for question in (*QUESTIONS, *TEXTS)}
+    for question, median in medians.items():
+        print(f"{median:5.0f} ms  {question}")
+    slow = {question: median for question, median in medians.items() if median > PROMISED_MS}
+    assert not slow
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_a_session_of_any_length_is_shown_in_little_memory(tmp_path: Path) -> None:
+    """A hundred thousand frames of one session, to a reader of the first line, and to one of all."""
+    path = large(tmp_path / "large.db", copies=50)
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE frames SET session_id = 1")
+    line = f"'{sys.executable}' -m inspector show '{path}' 1"
+    began = time.monotonic()
+    head = subprocess.run(["bash", "-c", f"{line} | head -1"], capture_output=True, text=True, timeout=60, check=True)
+    assert head.stdout.startswith("session 1") and time.monotonic() - began < 5
+    script = (
+        "import resource, sys\nfrom inspector.cli import main\n"
+        "try: main()\nfinally: print(resource.getrusage(0).ru_maxrss, file=sys.stderr)"
+    )
+    whole = subprocess.run(
+        [sys.executable, "-c", script, "show", str(path), "1"], capture_output=True, text=True, timeout=300, check=True
+    )
+    assert whole.stdout.count("\n") > 100_000
+    assert int(whole.stderr.split()[-1]) < 150_000, "kilobytes"
+
+
+def _median_ms(path: Path, question: str) -> float:
+    name, *options = question.split()
+    session = [options.pop(0)] if name == "show" else []
+    took = []
+    for _ in range(5):
+        began = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, "-m", "inspector", name, str(path), *session, *options],
+            capture_output=True,
+            env={**os.environ, "PYTHONUNBUFFERED": ""},
+            check=False,
+        )
+        took.append((time.perf_counter() - began) * 1000)
+        assert done.returncode in (0, 1), done.stderr
+    return statistics.median(took)
