@@ -15,7 +15,7 @@ from pathlib import Path
 
 HOME = Path(__file__).parent / "page"
 
-STYLES = ("base", "layout", "parts")
+STYLES = ("base", "layout", "station", "tools", "log")
 SCRIPTS = (
     *("vocabulary", "frames", "schemas", "settings", "clock", "link", "outbox", "log"),
     *("meter", "profiles", "variables", "device_model", "connector", "dialect16", "dialect2x"),
@@ -27,14 +27,15 @@ SCRIPTS = (
         "flow",
         "memory",
         "answers_shared",
+        "display",
         "answers_16",
         "answers_2x",
         "answers_21",
         "answering",
         "station",
     ),
-    *("i18n_en", "i18n_tr", "i18n", "dom", "form", "chart", "scenarios"),
-    *("view_connection", "view_station", "view_messages", "view_tester", "view_limits", "view_log", "main"),
+    *("i18n_en", "i18n_tr", "i18n", "dom", "form", "chart", "gist", "facts", "scenarios"),
+    *("view_connection", "view_station", "view_messages", "view_tester", "view_raw", "view_limits", "view_log", "main"),
 )
 """In the order they run: each uses only what stands before it, or what is called later."""
 

@@ -34,6 +34,15 @@ def charging(
     return page
 
 
+def unfold(page: Page) -> None:
+    """Open the connection's panel, which folds itself on a phone once the station is connected."""
+    is_open = page.get_attribute("#connection-details", "open") is not None
+    assert is_open == (page.evaluate("innerWidth") >= 820)
+    if not is_open:
+        page.click("#connection-details > summary")
+    expect(page.locator("#disconnect")).to_be_visible()
+
+
 @pytest.mark.parametrize("lang", ["en", "tr"])
 @pytest.mark.parametrize("size", ["least", *SIZES])
 def test_everything_fits_and_can_be_reached(
@@ -42,6 +51,7 @@ def test_everything_fits_and_can_be_reached(
     """No horizontal scrolling in any tab; every control lies within the page's width and is not covered."""
     page = charging(browser, saved_page, page_csms, size, "light", lang)
     errors = watched(page)
+    unfold(page)
     for tab in page.locator("[role=tab]").all():
         tab.click()
         if tab.get_attribute("id") == "tab-messages":
@@ -75,6 +85,7 @@ def test_axe_finds_nothing_serious(
     """axe-core's rules for WCAG 2 A and AA, over every tab, with a session running and a frame opened."""
     page = charging(browser, saved_page, page_csms, size, theme)
     page.locator(".entry").first.click()
+    unfold(page)
     page.click("#station-settings summary")
     axe = (npm_peers / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
     page.evaluate(axe)
@@ -168,20 +179,31 @@ TEN_MINUTES = """async () => {
 }"""
 """The station's own clock is put forward, second by second; nothing else is pretended."""
 
-DELAY = """() => new Promise((resolve) => {
-  const delays = [];
-  const next = () => {
-    const asked = performance.now();
-    // What a key press costs: the event, the work it starts, and the frame that shows it.
-    byId("log-filter").dispatchEvent(new InputEvent("input"));
-    requestAnimationFrame(() => setTimeout(() => {
-      delays.push(performance.now() - asked);
-      if (delays.length < 20) setTimeout(next, 50);
-      else resolve(delays.sort((a, b) => a - b));
-    }));
-  };
-  next();
-})"""
+OBSERVE = """() => {
+  window.delays = [];
+  new PerformanceObserver((seen) => {
+    for (const event of seen.getEntries()) if (event.name === "keydown") delays.push(event.duration);
+  }).observe({ type: "event", durationThreshold: 16 });
+}"""
+
+
+def input_delays(page: Page) -> list[float]:
+    """Milliseconds from a pressed key to the frame that shows its work, as Chromium's Event Timing has them, rising.
+
+    Keys that take less than 16 ms are not told and count as 16.
+    """
+    keys = "heartbeat"
+    page.evaluate(OBSERVE)
+    page.focus("#log-filter")
+    for key in keys:
+        page.keyboard.press(key)
+        page.wait_for_timeout(60)
+    for _ in keys:
+        page.keyboard.press("Backspace")
+        page.wait_for_timeout(60)
+    page.wait_for_timeout(300)
+    told: list[float] = page.evaluate("delays")
+    return sorted(told + [16.0] * (2 * len(keys) - len(told)))
 
 
 def test_a_full_log_keeps_the_page_quick_and_the_memory_flat(
@@ -204,7 +226,7 @@ def test_a_full_log_keeps_the_page_quick_and_the_memory_flat(
     assert page.evaluate("log.entries.length") == 10_000
     assert page.locator(".entry").count() < 60
     assert heap() < full * 1.1
-    delays = page.evaluate(DELAY)
+    delays = input_delays(page)
     # The median, for the machine that runs the tests has others things to do at times.
     assert delays[len(delays) // 2] < 100, delays
     page.fill("#log-filter", "heartbeat")
@@ -231,7 +253,7 @@ def test_ten_minutes_of_charging_with_a_full_log_stay_quick(
     assert page.evaluate("station.sent") - sent > 550
     assert page.evaluate("log.entries.length") == 10_000
     assert heaps[1] < heaps[0] * 1.1
-    delays = page.evaluate(DELAY)
+    delays = input_delays(page)
     assert delays[len(delays) // 2] < 100, delays
     page.context.close()
 

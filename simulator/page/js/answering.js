@@ -44,9 +44,10 @@ async function answerCall(station, frame) {
  */
 function complain(station, { type, id, fault = "" }) {
   const is16 = station.settings.version === "1.6";
-  if (type === CALL && id) station.write(errorText(id, is16 ? "FormationViolation" : "RpcFrameworkError", fault));
-  else if (!is16 && type === 0) station.write(errorText("-1", "RpcFrameworkError", fault));
-  else if (!is16 && id && !(type in MESSAGE_TYPES)) station.write(errorText(id, "MessageTypeNotSupported", fault));
+  const why = ENGLISH[fault];
+  if (type === CALL && id) station.write(errorText(id, is16 ? "FormationViolation" : "RpcFrameworkError", why));
+  else if (!is16 && type === 0) station.write(errorText("-1", "RpcFrameworkError", why));
+  else if (!is16 && id && !(type in MESSAGE_TYPES)) station.write(errorText(id, "MessageTypeNotSupported", why));
 }
 
 /** @param {Station} station @param {string} action @returns {Reply} */
@@ -63,7 +64,7 @@ function decide(station, action, payload) {
   const answerer = (version === "1.6" ? ANSWERS_16 : ANSWERS_2X)[action];
   if (!answerer) return { error: "NotSupported", why: `this station does not support ${action}` };
   const [flaw] = Schemas.check(payload, schema);
-  if (flaw) return { error: spelled(version, FLAW_CODES[flaw.kind]), why: flaw.text.slice(0, 255) };
+  if (flaw) return { error: spelled(version, FLAW_CODES[flaw.kind]), why: flawText(flaw, ENGLISH).slice(0, 255) };
   const { status } = station.boot;
   if (status !== "Accepted") {
     if (/^(Remote|Request)(Start|Stop)Transaction$/.test(action)) return { answer: { status: "Rejected" } };

@@ -115,23 +115,21 @@ const ANSWERS_16 = {
     then: () => station.sequences.updateFirmware({ location, retrieveAt: retrieveDate }),
   }),
   SignedUpdateFirmware(station, { requestId, firmware }) {
-    return says("Accepted", () =>
-      station.sequences.updateFirmware({
-        location: firmware.location,
-        retrieveAt: firmware.retrieveDateTime,
-        requestId,
-        signed: true,
-      }),
-    );
+    const { location, retrieveDateTime, installDateTime, signingCertificate } = firmware;
+    if (!isCertificate(signingCertificate)) return says("InvalidCertificate");
+    return takeFirmware(station, {
+      location,
+      retrieveAt: retrieveDateTime,
+      installAt: installDateTime,
+      requestId,
+      signed: true,
+    });
   },
-  GetDiagnostics: (station) => ({
+  GetDiagnostics: (station, { location }) => ({
     answer: { fileName: "diagnostics.log" },
-    then: () => station.sequences.upload("DiagnosticsStatusNotification"),
+    then: () => station.sequences.upload("DiagnosticsStatusNotification", location),
   }),
-  GetLog: (station, { requestId }) => ({
-    answer: { status: "Accepted", filename: "station.log" },
-    then: () => station.sequences.upload("LogStatusNotification", requestId),
-  }),
+  GetLog: (station, request) => takeLogRequest(station, request),
   GetInstalledCertificateIds: () => says("NotFound"),
   DeleteCertificate: () => says("NotFound"),
   InstallCertificate: () => says("Rejected"),
@@ -175,7 +173,7 @@ function trigger16(station, { requestedMessage, connectorId }) {
       sequences.firmware(sequences.firmwareStatus, sequences.firmwareRequest, false, asked),
   };
   // Once accepted, no boot is triggered (1.6 errata 3.40).
-  if (station.boot.status === "Pending") messages.BootNotification = () => station.sendBoot();
+  if (station.boot.status === "Pending") messages.BootNotification = () => station.sendBoot("Triggered");
   const say = Object.hasOwn(messages, requestedMessage) ? messages[requestedMessage] : undefined;
   if (!say) return says(requestedMessage === "BootNotification" ? "Rejected" : "NotImplemented");
   return says("Accepted", say);

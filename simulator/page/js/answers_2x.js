@@ -52,11 +52,8 @@ const ANSWERS_2X = {
   Reset(station, { type, evseId }) {
     if (evseId !== undefined) return refused("Rejected", "UnsupportedRequest");
     const reset = () => station.sequences.reset("soft", type === "OnIdle" ? "ScheduledReset" : "RemoteReset");
-    if (type === "OnIdle" && !station.sequences.idle()) {
-      station.sequences.whenIdle = reset;
-      return says("Scheduled");
-    }
-    return says("Accepted", reset);
+    const waits = type === "OnIdle" && !station.sequences.idle();
+    return says(waits ? "Scheduled" : "Accepted", () => (waits ? station.sequences.whenIdle(reset) : reset()));
   },
   UnlockConnector(station, { evseId, connectorId }) {
     const connector = connectorOf(station, evseId);
@@ -137,20 +134,17 @@ const ANSWERS_2X = {
   },
 
   UpdateFirmware(station, { requestId, firmware }) {
-    const { location, retrieveDateTime, signature } = firmware;
-    return says("Accepted", () =>
-      station.sequences.updateFirmware({
-        location,
-        retrieveAt: retrieveDateTime,
-        requestId,
-        signed: signature !== undefined,
-      }),
-    );
+    const { retrieveDateTime, installDateTime, signature, signingCertificate } = firmware;
+    if (signingCertificate !== undefined && !isCertificate(signingCertificate)) return says("InvalidCertificate");
+    return takeFirmware(station, {
+      location: firmware.location,
+      retrieveAt: retrieveDateTime,
+      installAt: installDateTime,
+      requestId,
+      signed: signature !== undefined,
+    });
   },
-  GetLog: (station, { requestId }) => ({
-    answer: { status: "Accepted", filename: "station.log" },
-    then: () => station.sequences.upload("LogStatusNotification", requestId),
-  }),
+  GetLog: (station, request) => takeLogRequest(station, request),
   CustomerInformation(station, { requestId, report }) {
     return says("Accepted", () => {
       if (report)
@@ -162,7 +156,7 @@ const ANSWERS_2X = {
         });
     });
   },
-  CostUpdated: () => ({ answer: {} }),
+  ...DISPLAY_ANSWERS,
   GetInstalledCertificateIds: () => says("NotFound"),
   DeleteCertificate: () => says("NotFound"),
   InstallCertificate: () => refused("Rejected", "UnsupportedRequest"),
@@ -171,9 +165,6 @@ const ANSWERS_2X = {
   GetMonitoringReport: () => says("EmptyResultSet"),
   SetMonitoringBase: () => refused("Rejected", "UnsupportedRequest"),
   SetMonitoringLevel: () => refused("Rejected", "UnsupportedRequest"),
-  GetDisplayMessages: () => says("Unknown"),
-  ClearDisplayMessage: () => says("Unknown"),
-  SetDisplayMessage: () => refused("Rejected", "UnsupportedRequest"),
   PublishFirmware: () => refused("Rejected", "UnsupportedRequest"),
   UnpublishFirmware: () => says("NoFirmware"),
   GetVariables: (station, request) => getVariables(station, request),
@@ -221,7 +212,7 @@ function trigger2x(station, { requestedMessage, evse }) {
       ),
   };
   // F06.FR.17: no boot once accepted.
-  if (station.boot.status === "Pending") messages.BootNotification = () => station.sendBoot();
+  if (station.boot.status === "Pending") messages.BootNotification = () => station.sendBoot("Triggered");
   else if (requestedMessage === "BootNotification") return refused("Rejected", "NotEnabled");
   const say = Object.hasOwn(messages, requestedMessage) ? messages[requestedMessage] : undefined;
   if (!say) return says("NotImplemented");

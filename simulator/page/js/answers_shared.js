@@ -88,6 +88,8 @@ function acceptProfile(station, original, target) {
   if (profile.purpose === "TxProfile") {
     const tx = connector?.transaction;
     if (!tx || (profile.transactionId !== undefined && String(profile.transactionId) !== String(tx.id))) return false;
+    // 2.x K01.FR.03 wants it named; 1.6 takes the session that runs.
+    if (profile.transactionId === undefined && station.settings.version !== "1.6") return false;
   }
   if (profile.kind === "Recurring" && !profile.recurrency) return false;
   if (profile.stack < 0 || profile.stack > station.variables.number("ChargeProfileMaxStackLevel")) return false;
@@ -152,3 +154,18 @@ function takeLocalList(station, version, full, entries) {
   list.version = version;
   return "Accepted";
 }
+
+/** @param {string} text */
+const isCertificate = (text) => text.includes("-----BEGIN CERTIFICATE-----");
+
+/** Take a firmware update that can be told to be superseded. @param {Station} station @param {FirmwareRequest} request @returns {Reply} */
+const takeFirmware = (station, request) => ({
+  answer: { status: station.sequences.updating ? "AcceptedCanceled" : "Accepted" },
+  then: () => station.sequences.updateFirmware(request),
+});
+
+/** @param {Station} station @param {{requestId: number, logType: string, log: {remoteLocation: string}}} request @returns {Reply} */
+const takeLogRequest = (station, { requestId, logType, log }) => ({
+  answer: { status: station.sequences.uploading ? "AcceptedCanceled" : "Accepted", filename: `${logType}.log` },
+  then: () => station.sequences.upload("LogStatusNotification", log.remoteLocation, requestId),
+});

@@ -13,6 +13,7 @@ class Charging {
     if (connector.plugged) return;
     connector.plugged = true;
     connector.vehiclePaused = false;
+    if (connector.transaction) connector.transaction.parted = false;
     this.sync(connector);
     this.#progress(connector);
   }
@@ -22,7 +23,12 @@ class Charging {
     if (!connector.plugged) return;
     connector.plugged = false;
     connector.locked = false;
-    if (connector.transaction) this.stop(connector, "unplug");
+    const { transaction } = connector;
+    // Only 1.6 lets a CSMS choose; in 2.x the cable's end is the transaction's end (TxStopPoint EVConnected).
+    const keeps =
+      this.station.settings.version === "1.6" && !this.station.variables.flag("StopTransactionOnEVSideDisconnect");
+    if (transaction && keeps) transaction.parted = true;
+    else if (transaction) this.stop(connector, "unplug");
     connector.finishing = false;
     connector.meter.soc = 20 + Math.floor(Math.random() * 25);
     this.sync(connector);

@@ -2,10 +2,16 @@
 
 /** @typedef {{at: number, power: number, limit: number, energy: number}} Point */
 
-/** The least of 1, 2, 5 × 10ⁿ that is not below a value. @param {number} value */
+/** The least round number that is not below a value and whose quarters are round too. @param {number} value */
 function roundUp(value) {
   const tens = 10 ** Math.floor(Math.log10(Math.max(value, 1e-6)));
-  return ([1, 2, 5].find((step) => step * tens >= value) ?? 10) * tens;
+  return ([1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8].find((step) => step * tens >= value * 0.9999) ?? 10) * tens;
+}
+
+/** Seconds between the marks of a time axis. @param {number} span seconds @param {number} room how many marks have room */
+function timeStep(span, room) {
+  const steps = [5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400];
+  return steps.find((step) => span / step <= room) ?? 28_800;
 }
 
 /** @param {number} seconds */
@@ -16,65 +22,70 @@ function clockText(seconds) {
 }
 
 /**
+ * The frame of a chart: its measures in pixels, and the grid with a left axis in kW and marks of time below.
+ * @param {any} element the svg @param {number} top_kW @param {number} span seconds @param {boolean} second whether there is a right axis
+ */
+function frameOf(element, top_kW, span, second) {
+  const width = element.clientWidth || 600;
+  const height = element.clientHeight || 190;
+  element.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
+  const [left, right, top, bottom] = [2.4 * rem, (second ? 3 : 1.2) * rem, 1.5 * rem, 1.5 * rem];
+  const x = (/** @type {number} */ seconds) => left + ((width - left - right) * seconds) / span;
+  const y = (/** @type {number} */ share) => top + (height - top - bottom) * (1 - Math.min(1, Math.max(0, share)));
+  const parts = [0, 1, 2, 3, 4].flatMap((step) => {
+    const at = y(step / 4);
+    const line = svg("line", { class: step ? "grid" : "axis", x1: left, x2: width - right, y1: at, y2: at });
+    return [line, label(left - 0.4 * rem, at + 0.27 * rem, "end", trim((top_kW * step) / 4))];
+  });
+  const step = timeStep(span, Math.min(8, (width - left - right) / (4.2 * rem)));
+  for (let at = 0; at <= span; at += step) {
+    const anchor = at === 0 ? "start" : at > span * 0.95 ? "end" : "middle";
+    parts.push(label(x(at), height - 0.25 * rem, anchor, span < 3600 ? shortTime(at) : clockText(at)));
+  }
+  parts.push(label(left - 0.4 * rem, 0.75 * rem, "end", "kW"));
+  return { width, height, left, right, rem, x, y, parts };
+}
+
+/** @param {number} seconds */
+const shortTime = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
+
+/** A line that goes in steps. @param {[number, number][]} places */
+const stairs = (places) =>
+  places.map(([x, y], index) => `${index ? `H${x.toFixed(1)}V` : `M${x.toFixed(1)} `}${y.toFixed(1)}`).join("");
+
+/**
  * Draw one session: power and limit by the left axis in kW, energy by the right one in kWh.
  * @param {any} element the svg @param {Point[]} points @param {number} maxPower watts @param {string} empty shown when there is nothing
  */
 function drawSession(element, points, maxPower, empty) {
-  const width = element.clientWidth || 600;
-  const height = element.clientHeight || 190;
-  element.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  const [left, right, top, bottom] = [38, 44, 8, 20];
-  const innerWidth = width - left - right;
-  const innerHeight = height - top - bottom;
-  const top_kW = roundUp((maxPower / 1000) * 1.05);
-  const parts = [];
-  const y = (/** @type {number} */ share) => top + innerHeight * (1 - Math.min(1, Math.max(0, share)));
-  const peak = points.at(-1)?.energy ?? 0;
-  const top_kWh = roundUp(Math.max(0.01, peak / 1000));
-  for (let step = 0; step <= 4; step += 1) {
-    const height_ = y(step / 4);
-    parts.push(svg("line", { class: "grid", x1: left, x2: width - right, y1: height_, y2: height_ }));
-    parts.push(label(left - 6, height_ + 4, "end", trim((top_kW * step) / 4)));
-    if (points.length) parts.push(label(width - right + 6, height_ + 4, "start", trim((top_kWh * step) / 4)));
-  }
+  const top_kW = roundUp(maxPower / 1000);
+  const begin = points[0]?.at ?? 0;
+  const span = Math.max(30, ((points.at(-1)?.at ?? 0) - begin) / 1000);
+  const { width, left, right, rem, x, y, parts } = frameOf(element, top_kW, span, true);
   if (points.length < 2) {
-    const text = svg("text", {
-      class: "empty",
-      x: left + innerWidth / 2,
-      y: top + innerHeight / 2,
-      "text-anchor": "middle",
-    });
-    text.textContent = empty;
-    element.replaceChildren(...parts, text);
-    return;
+    // Between two lines of the grid, which would cross it out.
+    const text = label((left + width - right) / 2, y(0.5) - 0.5 * (y(0.25) - y(0.5)) + 0.3 * rem, "middle", empty);
+    text.setAttribute("class", "empty");
+    return element.replaceChildren(...parts, text);
   }
-  const begin = points[0].at;
-  const span = Math.max(30_000, points[points.length - 1].at - begin);
-  const x = (/** @type {number} */ at) => left + (innerWidth * (at - begin)) / span;
-  const stride = Math.max(1, Math.floor(points.length / Math.max(100, innerWidth)));
+  const top_kWh = roundUp(Math.max(0.01, (points.at(-1)?.energy ?? 0) / 1000));
+  for (let step = 0; step <= 4; step += 1)
+    parts.push(label(width - right + 0.4 * rem, y(step / 4) + 0.27 * rem, "start", trim((top_kWh * step) / 4)));
+  parts.push(label(width - right + 0.4 * rem, 0.75 * rem, "start", "kWh"));
+  const stride = Math.max(1, Math.floor(points.length / Math.max(100, width)));
   const thin = points.filter((_, index) => index % stride === 0 || index === points.length - 1);
+  const at = (/** @type {Point} */ point) => x((point.at - begin) / 1000);
   /** @param {(point: Point) => number} share */
   const path = (share) =>
-    thin.map((point, index) => `${index ? "L" : "M"}${x(point.at).toFixed(1)} ${y(share(point)).toFixed(1)}`).join("");
+    thin.map((point, index) => `${index ? "L" : "M"}${at(point).toFixed(1)} ${y(share(point)).toFixed(1)}`).join("");
   const power = path((point) => point.power / 1000 / top_kW);
-  const limits = thin
-    .map(
-      (point, index) =>
-        `${index ? `H${x(point.at).toFixed(1)}V` : `M${x(point.at).toFixed(1)} `}${y(point.limit / 1000 / top_kW).toFixed(1)}`,
-    )
-    .join("");
+  const limit = stairs(thin.map((point) => [at(point), y(point.limit / 1000 / top_kW)]));
   parts.push(
-    svg("path", {
-      class: "area",
-      d: `${power}L${x(thin[thin.length - 1].at).toFixed(1)} ${y(0)}L${x(begin)} ${y(0)}Z`,
-    }),
-    svg("path", { class: "line-limit", d: limits }),
+    svg("path", { class: "area", d: `${power}L${at(thin[thin.length - 1]).toFixed(1)} ${y(0)}L${x(0)} ${y(0)}Z` }),
     svg("path", { class: "line-energy", d: path((point) => point.energy / 1000 / top_kWh) }),
     svg("path", { class: "line-power", d: power }),
-    label(left, height - 4, "start", "0:00:00"),
-    label(width - right, height - 4, "end", clockText(span / 1000)),
-    label(left + 4, top + 11, "start", "kW"),
-    label(width - right - 4, top + 11, "end", "kWh"),
+    svg("path", { class: "line-limit", d: limit }),
   );
   element.replaceChildren(...parts);
 }
@@ -84,34 +95,12 @@ function drawSession(element, points, maxPower, empty) {
  * @param {any} element the svg @param {{start: number, limit: number}[]} periods seconds and watts @param {number} duration seconds @param {number} maxPower watts
  */
 function drawCurve(element, periods, duration, maxPower) {
-  const width = element.clientWidth || 600;
-  const height = element.clientHeight || 130;
-  element.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  const [left, right, top, bottom] = [38, 12, 8, 20];
-  const top_kW = roundUp((maxPower / 1000) * 1.05);
-  const x = (/** @type {number} */ seconds) => left + ((width - left - right) * seconds) / duration;
-  const y = (/** @type {number} */ watts) => top + (height - top - bottom) * (1 - Math.min(1, watts / 1000 / top_kW));
-  const parts = [0, 0.5, 1].flatMap((share) => {
-    const at = y(share * top_kW * 1000);
-    return [
-      svg("line", { class: "grid", x1: left, x2: width - right, y1: at, y2: at }),
-      label(left - 6, at + 4, "end", trim(share * top_kW)),
-    ];
-  });
-  const path = periods
-    .map(
-      ({ start, limit }, index) =>
-        `${index ? `H${x(start).toFixed(1)}V` : `M${x(start).toFixed(1)} `}${y(limit).toFixed(1)}`,
-    )
-    .join("");
+  const top_kW = roundUp(maxPower / 1000);
+  const { left, x, y, parts } = frameOf(element, top_kW, duration, false);
+  const path = stairs(periods.map(({ start, limit }) => [x(start), y(limit / 1000 / top_kW)]));
   parts.push(
     svg("path", { class: "area", d: `${path}H${x(duration)}V${y(0)}H${left}Z` }),
     svg("path", { class: "line-limit", d: `${path}H${x(duration)}` }),
-  );
-  parts.push(
-    label(left + 4, top + 11, "start", "kW"),
-    label(left, height - 4, "start", "0:00"),
-    label(width - right, height - 4, "end", `${Math.round(duration / 60)} min`),
   );
   element.replaceChildren(...parts);
 }
@@ -124,4 +113,4 @@ function label(x, y, anchor, text) {
 }
 
 /** @param {number} value */
-const trim = (value) => String(Number(value.toPrecision(3)));
+const trim = (value) => Number(value.toPrecision(3)).toLocaleString(language, { useGrouping: false });

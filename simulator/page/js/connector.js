@@ -10,7 +10,7 @@
  * @typedef {{
  *   ref: string, id: string | number | null, token: string, kind: string, parent?: string, startedAt: number,
  *   meterStart: number, seqNo: number, remoteStartId?: number, reservationId?: number, accepted: boolean,
- *   state: string, sampledAt: number, refused?: boolean, energyLimit?: number, timeLimit?: number,
+ *   state: string, sampledAt: number, refused?: boolean, parted?: boolean, cost?: number, aligned?: Payload[], energyLimit?: number, timeLimit?: number,
  * }} Transaction
  */
 /** @typedef {{id: number, token: string, parent?: string, until: number}} Reservation */
@@ -88,6 +88,8 @@ class Connector {
   status16() {
     if (this.fault) return "Faulted";
     if (this.plugged && (this.transaction?.accepted || this.transaction?.refused)) return this.chargingState();
+    // Unplugged at the vehicle, and told not to end for that (StopTransactionOnEVSideDisconnect).
+    if (this.transaction?.parted) return "SuspendedEV";
     if (this.transaction) return "Preparing";
     if (!this.operative) return "Unavailable";
     if (this.finishing) return "Finishing";

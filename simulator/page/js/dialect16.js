@@ -92,6 +92,12 @@ class Dialect16 {
     });
   }
 
+  /** Keep a clock-aligned reading for StopTransaction (StopTxnAlignedData). @param {Connector} connector @param {Transaction} tx @param {string[]} measurands */
+  kept(connector, tx, measurands) {
+    if (measurands.length)
+      (tx.aligned ??= []).push(...this.meterValues(connector, "Sample.Clock", measurands).meterValue);
+  }
+
   /**
    * @param {Connector | null} connector @param {string} context @param {string[]} measurands
    * @returns {Payload} its transactionId is filled in when it is sent, for it may not be known yet
@@ -115,14 +121,10 @@ class Dialect16 {
     };
     if (cause.token) payload.idTag = cause.token;
     const measurands = this.station.variables.list("StopTxnSampledData");
-    if (measurands.length)
-      payload.transactionData = this.meterValues(connector, "Transaction.End", measurands).meterValue;
+    const data = [...(tx.aligned ?? [])];
+    if (measurands.length) data.push(...this.meterValues(connector, "Transaction.End", measurands).meterValue);
+    if (data.length) payload.transactionData = data;
     this.station.say("StopTransaction", payload, { transaction: tx.ref });
-  }
-
-  /** @param {string} status @param {number} [_requestId] */
-  firmware(status, _requestId) {
-    return { action: "FirmwareStatusNotification", payload: { status } };
   }
 }
 

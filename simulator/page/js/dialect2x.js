@@ -128,11 +128,6 @@ class Dialect2x {
     return { evseId: connector?.id ?? 0, meterValue: this.#meterValue(connector, context, measurands) };
   }
 
-  /** @param {string} status @param {number} [requestId] */
-  firmware(status, requestId) {
-    return {
-      action: "FirmwareStatusNotification",
-      payload: requestId === undefined ? { status } : { status, requestId },
-    };
-  }
+  /** 2.x has no StopTxnAlignedData: what was sent at its time is told. @param {Connector} _connector @param {Transaction} _tx @param {string[]} _measurands */
+  kept(_connector, _tx, _measurands) {}
 }

@@ -29,6 +29,7 @@ class Flow {
     connector.limit = station.profiles.limit(connector.id, now, underway ?? null, supply, sharers);
     const target = connector.energised() ? Math.min(meter.demand(supply), connector.limit, supply.maxPower) : 0;
     meter.advance(seconds, target, supply);
+    this.#aligned(connector, now, seconds);
     if (!tx) return;
     this.charging.sync(connector);
     const energy = meter.register - tx.meterStart;
@@ -41,12 +42,25 @@ class Flow {
       station.dialect.sampled(connector, tx, "Sample.Periodic", variables.list("MeterValuesSampledData"));
       station.tester.afterSample(connector);
     }
-    const aligned = variables.number("ClockAlignedDataInterval") * 1000;
-    if (aligned > 0 && Math.floor(now / aligned) !== Math.floor((now - seconds * 1000) / aligned)) {
-      station.dialect.sampled(connector, tx, "Sample.Clock", variables.list("MeterValuesAlignedData"));
-    }
     if (tx.energyLimit && energy >= tx.energyLimit) this.charging.stop(connector, "energy");
     else if (tx.timeLimit && now - tx.startedAt >= tx.timeLimit * 1000) this.charging.stop(connector, "time");
+  }
+
+  /** Readings at round times of the day, whether a session runs or not (1.6 section 3.16.2, 2.x J01 and J02). @param {Connector} connector @param {number} now @param {number} seconds */
+  #aligned(connector, now, seconds) {
+    const { station } = this;
+    const { variables, dialect } = station;
+    const interval = variables.number("ClockAlignedDataInterval") * 1000;
+    const day = now % 86_400_000;
+    if (interval <= 0 || Math.floor(day / interval) === Math.floor((day - seconds * 1000) / interval)) return;
+    const { transaction: tx } = connector;
+    const measurands = variables.list("MeterValuesAlignedData");
+    if (tx) {
+      if (measurands.length) dialect.sampled(connector, tx, "Sample.Clock", measurands);
+      dialect.kept(connector, tx, variables.list("StopTxnAlignedData"));
+    } else if (measurands.length && station.online()) {
+      station.say("MeterValues", dialect.meterValues(connector, "Sample.Clock", measurands));
+    }
   }
 
   /** @param {Connector} connector @param {number} now */

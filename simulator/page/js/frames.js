@@ -28,7 +28,7 @@ function newMessageId() {
 }
 
 /**
- * Read one frame; a frame that breaks the rules has `fault`, the sentence that says how. Never throws.
+ * Read one frame; a frame that breaks the rules has `fault`, which names the sentence that says how. Never throws.
  * @param {string} text
  * @returns {Frame}
  */
@@ -37,26 +37,26 @@ function readFrame(text) {
   try {
     parts = JSON.parse(text);
   } catch {
-    return { type: 0, id: "", fault: "not JSON" };
+    return { type: 0, id: "", fault: "frame.json" };
   }
-  if (!Array.isArray(parts)) return { type: 0, id: "", fault: "not a JSON array" };
+  if (!Array.isArray(parts)) return { type: 0, id: "", fault: "frame.array" };
   const [type, id] = parts;
   const frame = { type, id: typeof id === "string" ? id : "" };
-  if (typeof id !== "string" || id === "" || id.length > 36) return { ...frame, fault: "no usable message id" };
+  if (typeof id !== "string" || id === "" || id.length > 36) return { ...frame, fault: "frame.id" };
   if (type === CALL || type === SEND) {
     if (parts.length !== 4 || typeof parts[2] !== "string" || !isObject(parts[3])) {
-      return { ...frame, action: String(parts[2]), fault: "a CALL is [2, id, action, {…}]" };
+      return { ...frame, action: String(parts[2]), fault: "frame.call" };
     }
     return { ...frame, action: parts[2], payload: parts[3] };
   }
   if (type === CALLRESULT) {
-    if (parts.length !== 3 || !isObject(parts[2])) return { ...frame, fault: "a CALLRESULT is [3, id, {…}]" };
+    if (parts.length !== 3 || !isObject(parts[2])) return { ...frame, fault: "frame.result" };
     return { ...frame, payload: parts[2] };
   }
   if (type === CALLERROR || type === CALLRESULTERROR) {
     return { ...frame, code: String(parts[2]), description: String(parts[3] ?? ""), details: parts[4] ?? {} };
   }
-  return { ...frame, fault: `message type ${JSON.stringify(type)} is not known` };
+  return { ...frame, fault: "frame.type" };
 }
 
 /** @param {unknown} value */

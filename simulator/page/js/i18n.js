@@ -13,9 +13,23 @@ function t(key, values = {}) {
   return sentence.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
 }
 
-/** @param {number} value @param {number} digits */
-const figure = (value, digits) =>
-  value.toLocaleString(language, { minimumFractionDigits: digits, maximumFractionDigits: digits, useGrouping: true });
+/** Making one costs more than using it a thousand times. @type {Map<string, Intl.NumberFormat>} */
+const figures = new Map();
+
+/** A number as the language writes it. @param {number} value @param {number} digits after the point */
+function figure(value, digits) {
+  const key = `${language} ${digits}`;
+  const format =
+    figures.get(key) ??
+    new Intl.NumberFormat(language, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  figures.set(key, format);
+  return format.format(value);
+}
+
+/** What a flaw is, in one sentence. @param {Flaw} flaw @param {Record<string, string>} [sentences] */
+function flawText({ path, rule, limit = "" }, sentences = SENTENCES[language]) {
+  return sentences[`flaw.${rule}`].replace("{where}", path || "payload").replace("{limit}", String(limit));
+}
 
 /** @param {string} wanted "en", "tr" or "" for the browser's own */
 function speak(wanted) {

@@ -12,7 +12,8 @@ const stationView = new StationView(station);
 const messagesView = new MessagesView(station, stationView);
 const testerView = new TesterView(station);
 const limitsView = new LimitsView(station, stationView);
-const logView = new LogView(log, (text) => testerView.editRaw(text));
+const rawView = new RawView(station, messagesView);
+const logView = new LogView(log, (text) => rawView.edit(text));
 const scenarios = new Scenarios(
   station,
   () => stationView.connector,
@@ -47,7 +48,8 @@ scenarios.onChange = () => {
 const THEMES = ["", "light", "dark"];
 function showAppearance() {
   document.documentElement.dataset.theme = settings.theme;
-  setText(byId("theme"), { "": "◐", light: "○", dark: "●" }[settings.theme] ?? "◐");
+  setText(byId("theme-sign"), { "": "◐", light: "○", dark: "●" }[settings.theme] ?? "◐");
+  setText(byId("theme-name"), t(`theme.${settings.theme || "auto"}`));
   for (const name of ["aria-label", "title"])
     byId("theme").setAttribute(name, `${t("theme")}: ${t(`theme.${settings.theme || "auto"}`)}`);
   const other = language === "en" ? "tr" : "en";
@@ -64,6 +66,7 @@ byId("language").addEventListener("click", () => {
   speak(settings.lang);
   messagesView.draw(true);
   testerView.draw(true);
+  rawView.draw(true);
   logView.filter(byId("log-filter").value);
   keepAppearance();
   draw();
@@ -90,6 +93,7 @@ function draw() {
   stationView.draw();
   messagesView.draw();
   testerView.draw();
+  rawView.draw();
   limitsView.draw();
 }
 

@@ -10,6 +10,7 @@ function remembered(station) {
     connectors: station.connectors.map((connector) => connector.saved()),
     outbox: station.outbox.saved(),
     variables: station.variables.saved(),
+    display: station.display.messages,
     profiles: station.profiles.all.map(({ original, target, transactionId }) => ({ original, target, transactionId })),
     ...{ boot, operative, wanted, firmware, transactionIds, localList, cache },
   };
@@ -29,6 +30,7 @@ function recall(station, saved) {
   station.boot = boot.status === "Accepted" ? boot : { ...boot, status: "none" };
   Object.assign(station.clock, saved.clock);
   station.variables.restore(saved.variables);
+  station.display.messages = saved.display ?? [];
   for (const { original, target, transactionId } of saved.profiles) {
     station.profiles.all.push({ ...readProfile(original, target), transactionId });
   }

@@ -1,7 +1,10 @@
 // Knows the JSON schemas inlined in the page: what a payload breaks, what a form needs; not what a field means.
 
 /** @typedef {Record<string, any>} Schema */
-/** @typedef {{path: string, kind: "required" | "type" | "value" | "extra", text: string}} Flaw */
+/**
+ * `rule` names the sentence "flaw.<rule>", which `limit` completes; `flawText` says it.
+ * @typedef {{path: string, kind: "required" | "type" | "value" | "extra", rule: string, limit?: string | number}} Flaw
+ */
 
 const Schemas = {
   /** @type {Record<string, Record<string, Schema>>} */
@@ -34,43 +37,60 @@ const Schemas = {
    */
   check(value, schema, root = schema, path = "") {
     const rule = Schemas.resolve(schema, root);
-    const where = path || "payload";
-    if (rule.type && !matchesType(value, rule.type))
-      return [{ path, kind: "type", text: `${where} must be ${rule.type}` }];
+    if (rule.type && !matchesType(value, rule.type)) return [{ path, kind: "type", rule: "type", limit: rule.type }];
     if (rule.enum && !rule.enum.includes(value))
-      return [{ path, kind: "value", text: `${where} must be one of ${rule.enum.join(", ")}` }];
+      return [{ path, kind: "value", rule: "enum", limit: rule.enum.join(", ") }];
     /** @type {Flaw[]} */
     const flaws = [];
     if (typeof value === "string") {
       if (value.length > (rule.maxLength ?? Infinity))
-        flaws.push({ path, kind: "value", text: `${where} is longer than ${rule.maxLength}` });
+        flaws.push({ path, kind: "value", rule: "long", limit: rule.maxLength });
       if (rule.format === "date-time" && Number.isNaN(Date.parse(value)))
-        flaws.push({ path, kind: "value", text: `${where} is not a date-time` });
+        flaws.push({ path, kind: "value", rule: "date" });
     } else if (typeof value === "number") {
       if (value < (rule.minimum ?? -Infinity) || value > (rule.maximum ?? Infinity))
-        flaws.push({ path, kind: "value", text: `${where} is out of range` });
+        flaws.push({ path, kind: "value", rule: "range", limit: `${rule.minimum ?? "…"} – ${rule.maximum ?? "…"}` });
     } else if (Array.isArray(value)) {
       if (value.length < (rule.minItems ?? 0) || value.length > (rule.maxItems ?? Infinity)) {
-        flaws.push({
-          path,
-          kind: "value",
-          text: `${where} must have ${rule.minItems ?? 0} to ${rule.maxItems ?? "any number of"} items`,
-        });
+        flaws.push({ path, kind: "value", rule: "items", limit: `${rule.minItems ?? 0} – ${rule.maxItems ?? "…"}` });
       }
       value.forEach((item, index) => flaws.push(...Schemas.check(item, rule.items ?? {}, root, `${path}/${index}`)));
     } else if (isObject(value)) {
       for (const name of rule.required ?? []) {
-        if (!(name in value))
-          flaws.push({ path: `${path}/${name}`, kind: "required", text: `${path}/${name} is missing` });
+        if (!Object.hasOwn(value, name)) flaws.push({ path: `${path}/${name}`, kind: "required", rule: "missing" });
       }
       for (const [name, member] of Object.entries(value)) {
         const inner = rule.properties && Object.hasOwn(rule.properties, name) ? rule.properties[name] : undefined;
         if (inner) flaws.push(...Schemas.check(member, inner, root, `${path}/${name}`));
         else if (rule.additionalProperties === false)
-          flaws.push({ path: `${path}/${name}`, kind: "extra", text: `${path}/${name} is not known` });
+          flaws.push({ path: `${path}/${name}`, kind: "extra", rule: "extra" });
       }
     }
     return flaws;
+  },
+
+  /**
+   * Every member a payload may hold, by its path, with what the schema says of it.
+   * @param {Schema} schema @param {Schema} [root] @param {string} [path]
+   * @returns {{path: string, must: boolean, what: string}[]}
+   */
+  members(schema, root = schema, path = "") {
+    const rule = Schemas.resolve(schema, root);
+    return Object.entries(rule.properties ?? {}).flatMap(([name, member]) => {
+      if (name === "customData") return [];
+      const inner = Schemas.resolve(member, root);
+      const items = inner.type === "array" ? Schemas.resolve(inner.items ?? {}, root) : inner;
+      const here = `${path}${name}${inner.type === "array" ? "[]" : ""}`;
+      const limits = [
+        items.maxLength && `≤ ${items.maxLength}`,
+        items.format,
+        items.minimum !== undefined && `≥ ${items.minimum}`,
+        items.maximum !== undefined && `≤ ${items.maximum}`,
+      ].filter(Boolean);
+      const what = items.enum ? items.enum.join(" | ") : [items.type, ...limits].join(" ");
+      const deeper = path.split(".").length < 4 ? Schemas.members(items, root, `${here}.`) : [];
+      return [{ path: here, must: (rule.required ?? []).includes(name), what }, ...deeper];
+    });
   },
 
   /**

@@ -1,13 +1,19 @@
 // Knows what takes a station a while: resets, firmware, uploads, reservations that run out; not who asked.
 
+/** @typedef {{location: string, retrieveAt?: string, installAt?: string, requestId?: number, signed?: boolean}} FirmwareRequest */
+
 class Sequences {
   /** @param {Station} station */
   constructor(station) {
     this.station = station;
     /** Seconds between the steps of a firmware update or an upload. */
     this.step = 2;
-    /** @type {(() => void) | null} what waits for the last session's end */
-    this.whenIdle = null;
+    /** @type {(() => void)[]} what waits for the last session's end */
+    this.waiting = [];
+    /** Counts the requests, so that one under way sees that another has taken its place. */
+    this.firmwareRun = 0;
+    this.uploadRun = 0;
+    this.updating = false;
     /** @type {{version: string, requestId?: number, signed?: boolean} | null} installed at the next boot */
     this.installing = null;
     this.firmwareStatus = "Idle";
@@ -22,11 +28,16 @@ class Sequences {
     return this.station.connectors.every((connector) => !connector.transaction);
   }
 
+  /** Do something now, or when the last session has ended. @param {() => void} act @returns {boolean} whether it waits */
+  whenIdle(act) {
+    const waits = !this.idle();
+    if (waits) this.waiting.push(act);
+    else act();
+    return waits;
+  }
+
   sessionEnded() {
-    if (!this.whenIdle || !this.idle()) return;
-    const next = this.whenIdle;
-    this.whenIdle = null;
-    next();
+    if (this.idle()) for (const act of this.waiting.splice(0)) act();
   }
 
   /** End the sessions, let what they say go out, then restart. @param {string} cause a name in STOP_CAUSES @param {string} bootReason */
@@ -39,38 +50,62 @@ class Sequences {
   }
 
   /**
-   * Download, install, restart with the new version (1.6 section 4.5, 2.x L01 and L02).
-   * @param {{location: string, retrieveAt?: string, requestId?: number, signed?: boolean}} request
+   * Download, install, restart with the new version (1.6 section 4.5, security whitepaper L01, 2.x L01 and L02).
+   * A later request takes the place of one under way.
+   * @param {FirmwareRequest} request
    */
-  async updateFirmware({ location, retrieveAt, requestId, signed }) {
-    const { station } = this;
-    const wait = retrieveAt ? (Date.parse(retrieveAt) - station.clock.now()) / 1000 : 0;
-    if (wait > 0) await pause(Math.min(wait, 86_400));
-    const steps = ["Downloading", "Downloaded", ...(signed ? ["SignatureVerified"] : []), "Installing"];
-    for (const status of steps) {
+  async updateFirmware({ location, retrieveAt, installAt, requestId, signed }) {
+    const run = (this.firmwareRun += 1);
+    const scheduled = signed || this.station.settings.version !== "1.6";
+    this.installing = null;
+    this.updating = true;
+    /** Tell a status and let its time pass. @param {string} status @param {number} [seconds] @returns {Promise<boolean>} false when another request came */
+    const goes = async (status, seconds = this.step) => {
       this.firmware(status, requestId, signed);
-      await pause(this.step);
-    }
-    this.installing = {
-      version: lastSegment(location.replace(/^\w+:/, "ws:")).slice(0, 50) || `${station.firmware}+1`,
-      requestId,
-      signed,
+      await pause(seconds);
+      return run === this.firmwareRun;
     };
-    if (this.idle()) this.#install();
-    else this.whenIdle = () => this.#install();
+    const until = this.#until(retrieveAt);
+    if (until > 1 && scheduled && !(await goes("DownloadScheduled", until))) return;
+    if (until > 1 && !scheduled) {
+      await pause(until);
+      if (run !== this.firmwareRun) return;
+    }
+    if (!(await goes("Downloading"))) return;
+    if (!reachable(location)) {
+      this.firmware("DownloadFailed", requestId, signed);
+      return this.#updated();
+    }
+    for (const status of ["Downloaded", ...(signed ? ["SignatureVerified"] : [])])
+      if (!(await goes(status))) return;
+    const wait = this.#until(installAt);
+    if (wait > 1 && !(await goes("InstallScheduled", wait))) return;
+    if (!(await goes("Installing"))) return;
+    const version = lastSegment(location.replace(/^\w+:/, "ws:")).slice(0, 50) || `${this.station.firmware}+1`;
+    this.installing = { version, requestId, signed };
+    this.whenIdle(() => run === this.firmwareRun && this.reset("soft", "FirmwareUpdate"));
   }
 
-  #install() {
-    this.station.firmware = this.installing?.version ?? this.station.firmware;
-    this.reset("soft", "FirmwareUpdate");
+  /** The seconds until a moment, at most a day. @param {string} [moment] */
+  #until(moment) {
+    return moment ? Math.min(86_400, (Date.parse(moment) - this.station.clock.now()) / 1000) : 0;
+  }
+
+  /** The firmware to boot with, when one was installed. @returns {string | null} */
+  installed() {
+    return this.installing?.version ?? null;
   }
 
   /** The boot was accepted: an installation has succeeded. */
   booted() {
     if (!this.installing) return;
-    const { requestId, signed } = this.installing;
+    this.firmware("Installed", this.installing.requestId, this.installing.signed);
+    this.#updated();
+  }
+
+  #updated() {
+    this.updating = false;
     this.installing = null;
-    this.firmware("Installed", requestId, signed);
     this.firmwareStatus = "Idle";
     this.firmwareRequest = undefined;
   }
@@ -84,15 +119,31 @@ class Sequences {
     this.station.say(is16 && signed ? "SignedFirmwareStatusNotification" : "FirmwareStatusNotification", payload, more);
   }
 
-  /** Upload a log or diagnostics. @param {string} action @param {number} [requestId] */
-  async upload(action, requestId) {
+  /** Whether an upload is under way. */
+  get uploading() {
+    return this.uploadStatus === "Uploading";
+  }
+
+  /**
+   * Upload a log or diagnostics, or say that it cannot be done. A browser has no files to give: nothing leaves it.
+   * @param {string} action @param {string} location @param {number} [requestId]
+   */
+  async upload(action, location, requestId) {
+    const { station } = this;
+    const run = (this.uploadRun += 1);
+    /** @param {string} status @param {number} [id] */
+    const tell = (status, id = requestId) => station.say(action, id === undefined ? { status } : { status, requestId: id });
+    // 2.x N01.FR.20; 1.6 has no word for it.
+    if (this.uploading && station.settings.version !== "1.6") tell("AcceptedCanceled", this.uploadRequest);
     this.uploadRequest = requestId;
-    for (const status of ["Uploading", "Uploaded"]) {
-      this.uploadStatus = status;
-      this.station.say(action, requestId === undefined ? { status } : { status, requestId });
-      await pause(this.step);
-    }
+    this.uploadStatus = "Uploading";
+    tell("Uploading");
+    await pause(this.step);
+    if (run !== this.uploadRun) return;
+    const failure = action === "LogStatusNotification" ? "UploadFailure" : "UploadFailed";
+    tell(reachable(location) ? "Uploaded" : failure);
     this.uploadStatus = "Idle";
+    this.uploadRequest = undefined;
   }
 
   /** @param {Connector} connector */
@@ -108,6 +159,9 @@ class Sequences {
     this.station.charging.sync(connector);
   }
 }
+
+/** Whether this station's FileTransferProtocols reach a place. @param {string} location */
+const reachable = (location) => /^(https?|s?ftp|ftps):\/\/[^/]/i.test(location);
 
 /** @param {number} seconds */
 const pause = (seconds) => new Promise((resolve) => window.setTimeout(resolve, seconds * 1000));

@@ -17,6 +17,7 @@ class Station {
       if (variable.access === "W") this.password = variable.value;
     };
     this.profiles = new Profiles();
+    this.display = new Display();
     this.tester = new Tester(this);
     /** @type {Boot} */
     this.boot = { status: "none", interval: 300, retryAt: 0, address: "" };
@@ -25,6 +26,8 @@ class Station {
     this.sent = 0;
     this.received = 0;
     this.lastCallAt = 0;
+    /** When the connection was lost last, milliseconds since 1970; 0 when it never was. */
+    this.offlineSince = 0;
     this.wanted = false;
     this.password = "";
     this.firmware = "1.0.0";
@@ -113,6 +116,7 @@ class Station {
     this.outbox.queue = [];
     this.transactionIds = {};
     this.profiles.all = [];
+    this.display.messages = [];
     this.connectors = [];
     this.dialect = this.#dialect();
     this.#build();
@@ -131,8 +135,14 @@ class Station {
     const address = "address" in plain ? plain.address : "";
     if (this.boot.address && this.boot.address !== address) this.boot.status = "none";
     this.boot.address = address;
+    try {
+      this.link.connect(target.address, SUBPROTOCOLS[version], reconnect);
+    } catch {
+      // A page that came by https may not open ws://, and browsers refuse a few more.
+      this.link.disconnect();
+      return location.protocol === "https:" ? "fault.secure" : "fault.url";
+    }
     this.wanted = true;
-    this.link.connect(target.address, SUBPROTOCOLS[version], reconnect);
     return null;
   }
 
@@ -153,7 +163,9 @@ class Station {
   /** @param {string} reason BootReasonEnumType @param {boolean} [connect] */
   restart(reason, connect = true) {
     this.boot.status = "none";
-    this.bootReason = reason;
+    const firmware = this.sequences.installed();
+    this.bootReason = firmware ? "FirmwareUpdate" : reason;
+    this.firmware = firmware ?? this.firmware;
     this.link.disconnect(1000, "restarting");
     for (const connector of this.connectors) {
       connector.pending = null;
@@ -182,21 +194,25 @@ class Station {
     // A connection that was lost and found again needs no second boot (OCPP-J section 5.4).
     this.say("Heartbeat", {}, { urgent: true }).then((answer) => this.#heartbeatAnswered(answer));
     this.outbox.pump();
-    this.reportAll(false);
+    // After a long absence 2.x wants every status told again (B04.FR.01), after a short one what has changed.
+    const away = this.offlineSince ? (Date.now() - this.offlineSince) / 1000 : 0;
+    this.reportAll(this.settings.version !== "1.6" && away > this.variables.number("OCPPCommCtrlr.OfflineThreshold"));
   }
 
   /** @param {number} code @param {string} reason @param {boolean} wasOpen */
   #closed(code, reason, wasOpen) {
     this.outbox.closed();
     if (this.boot.status !== "Accepted") this.boot.status = "none";
+    if (wasOpen) this.offlineSince = Date.now();
     this.log.event(wasOpen ? "note.closed" : "note.unreachable", { code: String(code), reason });
     this.onChange();
   }
 
-  async sendBoot() {
+  /** @param {string} [reason] BootReasonEnumType */
+  async sendBoot(reason = this.bootReason) {
     this.boot.status = "sent";
     this.boot.retryAt = 0;
-    const answer = await this.say("BootNotification", this.dialect.boot(this.bootReason), { urgent: true });
+    const answer = await this.say("BootNotification", this.dialect.boot(reason), { urgent: true });
     if (this.link.state !== "open") return;
     const { status, interval, currentTime } = answer?.payload ?? {};
     this.boot.interval = interval > 0 ? interval : 300;

@@ -33,9 +33,10 @@ StopTxnSampledData | SampledDataCtrlr.TxEndedMeasurands | Energy.Active.Import.R
 - | SampledDataCtrlr.TxEndedInterval | 0 | integer | R | s
 ClockAlignedDataInterval | AlignedDataCtrlr.Interval | 0 | integer | RW | s
 MeterValuesAlignedData | AlignedDataCtrlr.Measurands | Energy.Active.Import.Register | list | RW | measurands
-StopTxnAlignedData | - | | list | R | measurands
+StopTxnAlignedData | - | | list | RW | measurands
 ConnectionTimeOut | TxCtrlr.EVConnectionTimeOut | 60 | integer | RW | s
-StopTransactionOnEVSideDisconnect | TxCtrlr.StopTxOnEVSideDisconnect | true | boolean | R |
+StopTransactionOnEVSideDisconnect | - | true | boolean | RW |
+- | TxCtrlr.StopTxOnEVSideDisconnect | true | boolean | R |
 StopTransactionOnInvalidId | TxCtrlr.StopTxOnInvalidId | true | boolean | RW |
 - | TxCtrlr.TxStartPoint | Authorized | list | R |
 - | TxCtrlr.TxStopPoint | Authorized,EVConnected | list | R |
@@ -55,15 +56,15 @@ TransactionMessageRetryInterval | OCPPCommCtrlr.MessageAttemptInterval[Transacti
 - | OCPPCommCtrlr.RetryBackOffWaitMinimum | 1 | integer | RW | s
 - | OCPPCommCtrlr.RetryBackOffRepeatTimes | 6 | integer | RW |
 - | OCPPCommCtrlr.RetryBackOffRandomRange | 1 | integer | RW | s
-- | OCPPCommCtrlr.OfflineThreshold | 60 | integer | R | s
+- | OCPPCommCtrlr.OfflineThreshold | 60 | integer | RW | s
 - | OCPPCommCtrlr.ResetRetries | 0 | integer | R |
 - | OCPPCommCtrlr.NetworkProfileConnectAttempts | 1 | integer | R |
 - | OCPPCommCtrlr.NetworkConfigurationPriority | 1 | list | R |
 - | OCPPCommCtrlr.UnlockOnEVSideDisconnect | true | boolean | R |
-- | OCPPCommCtrlr.FileTransferProtocols | HTTP,HTTPS | list | R |
+- | OCPPCommCtrlr.FileTransferProtocols | FTP,FTPS,HTTP,HTTPS,SFTP | list | R |
 - | OCPPCommCtrlr.QueueAllMessages | false | boolean | R |
 WebSocketPingInterval | OCPPCommCtrlr.WebSocketPingInterval | 0 | integer | R | s
-ResetRetries | - | 0 | integer | R |
+ResetRetries | - | 0 | integer | RW |
 UnlockConnectorOnEVSideDisconnect | - | true | boolean | R |
 ConnectorPhaseRotation | - | NotApplicable | list | RW |
 GetConfigurationMaxKeys | - | 50 | integer | R |
@@ -81,6 +82,9 @@ MaxChargingProfilesInstalled | SmartChargingCtrlr.Entries[ChargingProfiles] | 20
 - | DeviceDataCtrlr.BytesPerMessage[GetVariables] | 65000 | integer | R |
 - | DeviceDataCtrlr.BytesPerMessage[SetVariables] | 65000 | integer | R |
 - | DeviceDataCtrlr.BytesPerMessage[GetReport] | 65000 | integer | R |
+- | DisplayMessageCtrlr.NumberOfDisplayMessages | 0 | integer | R |
+- | DisplayMessageCtrlr.SupportedFormats | ASCII,UTF8 | list | R |
+- | DisplayMessageCtrlr.SupportedPriorities | AlwaysFront,InFront,NormalCycle | list | R |
 - | ReservationCtrlr.Enabled | true | boolean | R |
 - | ClockCtrlr.TimeSource | Heartbeat | list | R |
 CpoName | SecurityCtrlr.OrganizationName | ChargeSentinel | string | RW |

@@ -6,6 +6,7 @@ class ConnectionView {
     this.station = station;
     this.form = byId("connection-form");
     this.more = byId("station-form");
+    this.folded = false;
     this.#show();
     this.form.addEventListener("submit", (/** @type {Event} */ event) => {
       event.preventDefault();
@@ -100,6 +101,13 @@ class ConnectionView {
     byId("state").dataset.state = state === "pending" || state === "rejected" ? "boot" : state;
     const seconds = String(Math.max(0, Math.ceil((link.retryAt - Date.now()) / 1000)));
     setText(byId("state-text"), t(`state.${state}`, { seconds }));
+    const { id, version } = this.station.settings;
+    setText(byId("who"), `${id} · OCPP ${version}`);
+    // On a phone the connected station is what one wants to see.
+    if (state === "open" && !this.folded && matchMedia("(max-width: 819px)").matches)
+      byId("connection-details").open = false;
+    if (!wanted) byId("connection-details").open = true;
+    this.folded = state === "open";
     byId("connect").disabled = wanted;
     byId("disconnect").disabled = !wanted;
     for (const input of this.form.elements)

@@ -1,14 +1,17 @@
 // Knows how the log looks: only the rows in sight exist as elements, whatever the log's length.
 
-const ROW = 30;
-
 class LogView {
   /** @param {TrafficLog} log @param {(text: string) => void} editRaw */
   constructor(log, editRaw) {
     this.log = log;
     /** @type {Entry[]} what the filter lets through */
     this.shown = [];
-    this.words = "";
+    /** @type {RegExp | null} */
+    this.words = null;
+    this.language = language;
+    this.kind = "";
+    /** The height of a row in pixels, as the style has it. */
+    this.row = 30;
     this.paused = false;
     /** @type {Entry | null} */
     this.selected = null;
@@ -18,12 +21,21 @@ class LogView {
     log.onEntry = (entry, dropped) => this.#took(entry, dropped);
     this.rows.addEventListener("scroll", () => this.#later());
     this.rows.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => this.#key(event));
-    new ResizeObserver(() => this.#later()).observe(this.rows);
+    new ResizeObserver(() => {
+      const root = parseFloat(getComputedStyle(document.documentElement).fontSize);
+      this.row = Math.round(parseFloat(getComputedStyle(this.rows).getPropertyValue("--row")) * root);
+      this.#later();
+    }).observe(this.rows);
     byId("log-filter").addEventListener("input", (/** @type {any} */ event) => this.filter(event.target.value));
+    byId("log-kind").addEventListener("change", (/** @type {any} */ event) => {
+      this.kind = event.target.value;
+      this.filter(byId("log-filter").value);
+    });
     byId("log-pause").addEventListener("click", () => this.#pause(!this.paused));
     byId("log-clear").addEventListener("click", () => this.log.clear());
     byId("log-copy").addEventListener("click", () => copyText(this.shown.map((entry) => lineOf(entry)).join("\n")));
     byId("detail-close").addEventListener("click", () => this.select(null));
+    byId("detail-pair").addEventListener("click", () => this.#show(this.#pairOf(this.selected)));
     byId("detail-copy").addEventListener("click", () => copyText(this.selected?.raw ?? ""));
     byId("detail-raw").addEventListener("click", () => editRaw(this.selected?.raw ?? ""));
     this.#draw();
@@ -43,12 +55,19 @@ class LogView {
 
   /** @param {Entry} entry */
   #matches(entry) {
-    return !this.words || `${lineOf(entry)} ${entry.raw}`.toLowerCase().includes(this.words);
+    if (this.kind === "fault" ? !entry.fault : this.kind && entry.direction !== this.kind) return false;
+    if (!this.words) return true;
+    // Without copies of what is searched: typing goes through 10,000 entries for every key.
+    return this.words.test(entry.raw) || this.words.test((entry.head ??= headOf(entry)));
   }
 
   /** @param {string} words */
   filter(words) {
-    this.words = words.trim().toLowerCase();
+    const plain = words.trim().replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+    this.words = plain ? new RegExp(plain, "i") : null;
+    // What an event says is searched in the language shown now.
+    if (language !== this.language) for (const entry of this.log.entries) entry.head = undefined;
+    this.language = language;
     this.shown = this.log.entries.filter((entry) => this.#matches(entry));
     this.#later();
   }
@@ -74,9 +93,11 @@ class LogView {
   #draw() {
     const total = this.shown.length;
     setText(byId("log-count"), t("log.count", { shown: figure(total, 0), all: figure(this.log.entries.length, 0) }));
-    this.space.style.height = `${total * ROW}px`;
-    const first = Math.max(0, Math.floor(this.rows.scrollTop / ROW) - 4);
-    const last = Math.min(total, first + Math.ceil(this.rows.clientHeight / ROW) + 8);
+    setText(byId("log-empty"), total ? "" : t(this.log.entries.length ? "log.nothing" : "log.empty"));
+    const { row } = this;
+    this.space.style.height = `${total * row}px`;
+    const first = Math.max(0, Math.floor(this.rows.scrollTop / row) - 4);
+    const last = Math.min(total, first + Math.ceil(this.rows.clientHeight / row) + 8);
     const wanted = [];
     for (let index = first; index < last; index += 1)
       wanted.push(this.#row(this.shown[total - 1 - index], index, total));
@@ -106,14 +127,14 @@ class LogView {
         "span",
         { class: "what" },
         entry.direction === "event" ? t(entry.action, entry.values) : entry.action || "?",
-        make("small", { text: entry.fault ?? gistOf(entry.raw) }),
+        make("small", { text: entry.fault ? t(entry.fault) : gistOf(entry.raw) }),
       ),
       make("span", {
         class: "late",
         text: entry.latency === undefined ? "" : `${figure(entry.latency, entry.latency < 10 ? 1 : 0)} ms`,
       }),
     );
-    row.style.top = `${index * ROW}px`;
+    row.style.top = `${index * this.row}px`;
     return row;
   }
 
@@ -123,10 +144,35 @@ class LogView {
     byId("log-detail").hidden = !entry;
     if (entry) {
       setText(byId("detail-title"), entry.direction === "event" ? t("log") : `${entry.type} ${entry.action}`);
-      setText(byId("detail-text"), entry.raw ? readable(entry.raw) : t(entry.action, entry.values));
+      byId("detail-text").replaceChildren(...(entry.raw ? coloured(readable(entry.raw)) : [t(entry.action, entry.values)]));
       byId("detail-raw").hidden = entry.direction === "event";
+      byId("detail-pair").hidden = !this.#pairOf(entry);
+      setText(byId("detail-pair"), t(entry.type === "CALL" ? "toanswer" : "tocall"));
     }
     this.#later();
+  }
+
+  /** The CALL's answer, or the answer's CALL. @param {Entry | null} entry */
+  #pairOf(entry) {
+    if (!entry?.id || entry.direction === "event") return null;
+    const at = this.log.entries.indexOf(entry);
+    const matches = (/** @type {Entry} */ other) => other.id === entry.id && other.direction !== entry.direction;
+    // Ids may be used again, so the nearest one on the right side.
+    return entry.type === "CALL"
+      ? this.log.entries.slice(at, at + 500).find(matches)
+      : this.log.entries.slice(Math.max(0, at - 500), at).findLast(matches);
+  }
+
+  /** Select an entry and bring it into sight. @param {Entry | null | undefined} entry */
+  #show(entry) {
+    if (!entry) return;
+    const at = this.shown.indexOf(entry);
+    this.select(entry);
+    if (at < 0) return;
+    const top = (this.shown.length - 1 - at) * this.row;
+    if (top < this.rows.scrollTop) this.rows.scrollTop = top;
+    if (top + this.row > this.rows.scrollTop + this.rows.clientHeight)
+      this.rows.scrollTop = top + this.row - this.rows.clientHeight;
   }
 
   /** @param {KeyboardEvent} event */
@@ -137,49 +183,8 @@ class LogView {
     event.preventDefault();
     const at = this.selected ? this.shown.indexOf(this.selected) : this.shown.length;
     const index = Math.min(this.shown.length - 1, Math.max(0, at + step));
-    if (!this.shown[index]) return;
-    this.select(this.shown[index]);
-    const top = (this.shown.length - 1 - index) * ROW;
-    if (top < this.rows.scrollTop) this.rows.scrollTop = top;
-    if (top + ROW > this.rows.scrollTop + this.rows.clientHeight)
-      this.rows.scrollTop = top + ROW - this.rows.clientHeight;
+    this.#show(this.shown[index]);
   }
-}
-
-/** What tells frames of one action apart, in the order it is looked for; a dot goes one member deeper. */
-const TELLING = [
-  "connectorId",
-  "evseId",
-  "evse.id",
-  "status",
-  "connectorStatus",
-  "eventType",
-  "triggerReason",
-  "requestedMessage",
-  "type",
-  "reason",
-  "idTag",
-  "idToken.idToken",
-  "idTagInfo.status",
-  "idTokenInfo.status",
-  "transactionId",
-  "key",
-  "vendorId",
-  "operationalStatus",
-];
-
-/** Three words on a frame's payload. @param {string} raw */
-function gistOf(raw) {
-  const { payload } = readFrame(raw);
-  if (!payload) return "";
-  const told = TELLING.map((path) =>
-    path.split(".").reduce((value, name) => value?.[name], /** @type {any} */ (payload)),
-  );
-  const words = told.filter((word) => typeof word === "string" || typeof word === "number");
-  const samples = payload.meterValue?.[0]?.sampledValue;
-  const power = Array.isArray(samples) && samples.find((sample) => sample?.measurand === "Power.Active.Import");
-  if (power) return [words[0], `${figure(Number(power.value) / 1000, 2)} kW`].join(" · ");
-  return words.slice(0, 3).join(" · ");
 }
 
 /** @param {number} at milliseconds since 1970 */
@@ -189,17 +194,11 @@ function timeOf(at) {
   return `${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}.${String(time.getMilliseconds()).padStart(3, "0")}`;
 }
 
-/** @param {Entry} entry */
-function lineOf(entry) {
+/** What a line begins with: when, which way, what. @param {Entry} entry */
+function headOf(entry) {
   if (entry.direction === "event") return `${timeOf(entry.at)} · ${t(entry.action, entry.values)}`;
-  return `${timeOf(entry.at)} ${entry.direction === "cp-to-csms" ? "→" : "←"} ${entry.type} ${entry.action} ${entry.raw}`;
+  return `${timeOf(entry.at)} ${entry.direction === "cp-to-csms" ? "→" : "←"} ${entry.type} ${entry.action}`;
 }
 
-/** @param {string} raw */
-function readable(raw) {
-  try {
-    return JSON.stringify(JSON.parse(raw), null, 2);
-  } catch {
-    return raw;
-  }
-}
+/** @param {Entry} entry */
+const lineOf = (entry) => `${headOf(entry)} ${entry.raw}`.trimEnd();

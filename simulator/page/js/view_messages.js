@@ -77,7 +77,7 @@ class MessagesView {
     byId("action").value = action;
     const schema = action && Schemas.find(this.version, action);
     if (!schema) return;
-    this.form = new SchemaForm(box, schema, { ...Schemas.example(schema), ...this.#sensible(action) });
+    this.form = new SchemaForm(box, schema, this.usual(action));
     box.append(
       make("p", { class: "hint", id: "form-outcome", role: "status" }),
       make(
@@ -86,6 +86,12 @@ class MessagesView {
         make("button", { type: "submit", class: "main", text: t("send.message", { action }) }),
       ),
     );
+  }
+
+  /** A payload of the action as the station would fill it in now. @param {string} action @returns {Payload} */
+  usual(action) {
+    const schema = Schemas.find(this.version, action);
+    return schema ? { ...Schemas.example(schema), ...this.#sensible(action) } : {};
   }
 
   /** What the station knows already of a message's members. @param {string} action @returns {Payload} */
@@ -122,13 +128,17 @@ class MessagesView {
     const payload = this.form.payload();
     const [flaw] = Schemas.check(payload, schema);
     const tell = (/** @type {string} */ text) => setText(byId("form-outcome"), text);
-    if (flaw) return tell(t("form.flaws", { flaw: flaw.text }));
-    if (!station.online()) return tell(t("form.offline"));
+    if (flaw) return tell(t("form.flaws", { flaw: flawText(flaw) }));
+    if (!station.online() && !(action === "BootNotification" && station.link.state === "open"))
+      return tell(t("form.offline"));
     if (SEND_ACTIONS.includes(action)) {
       station.write(sendText(newMessageId(), action, payload));
       return tell("");
     }
     tell("…");
+    // The next event of the station's own goes on counting where this one stops.
+    const tx = station.connectors.find((each) => each.transaction?.id === payload.transactionInfo?.transactionId)?.transaction;
+    if (tx && action === "TransactionEvent") tx.seqNo = Math.max(tx.seqNo, payload.seqNo + 1);
     const answer = await station.say(action, payload);
     if (byId("action").value === action)
       tell(

@@ -55,6 +55,11 @@ class StationView {
       tx && status === "Occupied" && connector.chargingState() in STATUS_MATRIX ? connector.chargingState() : status;
     byId("status").dataset.status = told;
     setText(byId("status"), t(`status.${told}`));
+    setText(byId("facts"), factsOf(station, connector).join(" · "));
+    const running = station.connectors.map((each) => each.transaction?.id);
+    const message = station.display.due(station.clock.now(), displayState(connector), running);
+    byId("display").hidden = !message;
+    setText(byId("display"), message);
     setText(byId("power"), figure(meter.power / 1000, 2));
     const share = (/** @type {number} */ watts) => Math.min(100, (watts / supply.maxPower) * 100);
     byId("gauge-bar").style.width = `${share(meter.power)}%`;
@@ -92,6 +97,7 @@ class StationView {
             { type: "button", onclick: () => this.choose(id) },
             make("i", { "aria-hidden": "true" }),
             make("span"),
+            make("small"),
           ),
         ),
       );
@@ -100,7 +106,9 @@ class StationView {
       const button = box.children[index];
       button.setAttribute("aria-pressed", String(connector === this.connector));
       button.dataset.status = connector.status16();
-      setText(button.lastElementChild, t("connector", { id: String(connector.id) }));
+      setText(button.children[1], t("connector", { id: String(connector.id) }));
+      const { power } = connector.meter;
+      setText(button.children[2], power ? `${figure(power / 1000, 1)} kW` : "");
     });
   }
 

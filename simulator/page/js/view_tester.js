@@ -1,22 +1,10 @@
-// Knows the tester's panels: the raw frame editor, the overridden answers and the misbehaviours.
+// Knows the tester's panel of overridden answers and misbehaviours, and the dialog that edits an answer.
 
 class TesterView {
   /** @param {Station} station */
   constructor(station) {
     this.station = station;
     this.version = "";
-    const raw = byId("raw");
-    raw.value = callText(newMessageId(), "Heartbeat", {});
-    raw.addEventListener("input", () => this.#hint());
-    byId("raw-send").addEventListener("click", () => {
-      if (!station.write(raw.value)) setText(byId("raw-hint"), t("form.offline"));
-    });
-    byId("raw-fresh").addEventListener("click", () =>
-      this.#rewrite((parts) => {
-        parts[1] = newMessageId();
-      }, 0),
-    );
-    byId("raw-format").addEventListener("click", () => this.#rewrite(() => {}, 2));
     byId("override-kind").addEventListener("change", () => this.#fields());
     byId("override-form").addEventListener("submit", (/** @type {Event} */ event) => {
       event.preventDefault();
@@ -24,49 +12,6 @@ class TesterView {
     });
     station.tester.edit = (action, text) => this.#edit(action, text);
     this.draw();
-  }
-
-  /** Put a frame into the editor. @param {string} text */
-  editRaw(text) {
-    byId("raw").value = readable(text);
-    byId("tab-raw").click();
-    byId("raw").focus();
-    this.#hint();
-  }
-
-  /** @param {(parts: any[]) => void} change @param {number} indent */
-  #rewrite(change, indent) {
-    try {
-      const parts = JSON.parse(byId("raw").value);
-      change(parts);
-      byId("raw").value = JSON.stringify(parts, null, indent);
-    } catch {
-      // Not JSON: it stays as it was typed, and the hint says so.
-    }
-    this.#hint();
-  }
-
-  /** Say how the typed frame stands to the schema, without forbidding anything. */
-  #hint() {
-    const frame = readFrame(byId("raw").value);
-    const { version } = this.station.settings;
-    const { action = "" } = frame;
-    let text = "";
-    if (frame.fault) text = t("raw.flaw", { flaw: frame.fault });
-    else if (frame.type === CALL || frame.type === SEND) {
-      const schema = Schemas.find(version, action);
-      const flaws = schema ? Schemas.check(frame.payload, schema) : [];
-      if (!schema) text = t("raw.unknown", { action, version });
-      else if (!STATION_ACTIONS[version].includes(action)) text = t("raw.wrongside", { action });
-      else
-        text = flaws.length
-          ? flaws
-              .slice(0, 3)
-              .map((flaw) => flaw.text)
-              .join(" · ")
-          : t("raw.good", { action, version });
-    }
-    setText(byId("raw-hint"), text);
   }
 
   /** Redo what depends on the version or the language. @param {boolean} [anew] */
@@ -112,7 +57,6 @@ class TesterView {
     );
     this.#fields();
     this.#list();
-    this.#hint();
   }
 
   #fields() {

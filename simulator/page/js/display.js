@@ -1,0 +1,77 @@
+// Knows the messages the CSMS wants on the station's display (2.x O01 to O06) and which one is due; draws nothing.
+
+/** How long a message stands before the next of its rank. */
+const TURN = 5_000;
+const PRIORITIES = ["AlwaysFront", "InFront", "NormalCycle"];
+
+class Display {
+  constructor() {
+    /** @type {Payload[]} MessageInfoType, one for each id */
+    this.messages = [];
+  }
+
+  /** @param {Payload} message takes the place of the one with its id */
+  show(message) {
+    this.clear(message.id);
+    this.messages.push(message);
+  }
+
+  /** @param {number} id @returns {boolean} whether there was one */
+  clear(id) {
+    const before = this.messages.length;
+    this.messages = this.messages.filter((message) => message.id !== id);
+    return this.messages.length < before;
+  }
+
+  /**
+   * The text due now: of the highest priority that applies, several by turns.
+   * @param {number} now @param {string} state MessageStateEnumType @param {(string | number | null | undefined)[]} transactions ids that run
+   */
+  due(now, state, transactions) {
+    const applies = this.messages.filter(
+      (each) =>
+        !(Date.parse(each.startDateTime) > now) &&
+        !(Date.parse(each.endDateTime) <= now) &&
+        (!each.state || each.state === state) &&
+        (!each.transactionId || transactions.includes(each.transactionId)),
+    );
+    const rank = PRIORITIES.find((priority) => applies.some((each) => each.priority === priority));
+    const turns = applies.filter((each) => each.priority === rank);
+    return turns.length ? String(turns[Math.floor(now / TURN) % turns.length].message.content) : "";
+  }
+}
+
+/** The display's state in the words of 2.x. @param {Connector} connector */
+function displayState(connector) {
+  if (connector.fault) return "Faulted";
+  if (!connector.operative) return "Unavailable";
+  return connector.transaction ? "Charging" : "Idle";
+}
+
+/** @type {Record<string, Answerer>} */
+const DISPLAY_ANSWERS = {
+  SetDisplayMessage(station, { message }) {
+    if (!["ASCII", "UTF8"].includes(message.message.format)) return says("NotSupportedMessageFormat");
+    const { transactionId } = message;
+    if (transactionId && !station.connectors.some((each) => each.transaction?.id === transactionId))
+      return says("UnknownTransaction");
+    return says("Accepted", () => station.display.show(message));
+  },
+  GetDisplayMessages(station, { requestId, id, priority, state }) {
+    const messageInfo = station.display.messages.filter(
+      (each) =>
+        (!id || id.includes(each.id)) && (!priority || each.priority === priority) && (!state || each.state === state),
+    );
+    return says(messageInfo.length ? "Accepted" : "Unknown", () => {
+      if (messageInfo.length) station.say("NotifyDisplayMessages", { requestId, messageInfo });
+    });
+  },
+  ClearDisplayMessage: (station, { id }) => says(station.display.clear(id) ? "Accepted" : "Unknown"),
+  CostUpdated: (station, { totalCost, transactionId }) => ({
+    answer: {},
+    then: () => {
+      for (const { transaction } of station.connectors)
+        if (transaction?.id === transactionId && transaction) transaction.cost = totalCost;
+    },
+  }),
+};
