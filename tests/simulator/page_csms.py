@@ -18,6 +18,15 @@ from websockets.typing import Subprotocol
 SUBPROTOCOLS = [Subprotocol(f"ocpp{version}") for version in ("1.6", "2.0.1", "2.1")]
 
 
+def message_of(text: str) -> list[Any]:
+    """A frame as parsed; what is no message at all is of type 0."""
+    try:
+        frame = json.loads(text)
+    except ValueError:
+        return [0, ""]
+    return frame if isinstance(frame, list) else [0, ""]
+
+
 class PageCsms:
     """`frames` holds ("cp-to-csms" | "csms-to-cp", text) in order; `answers` overrides what an action is answered."""
 
@@ -62,8 +71,8 @@ class PageCsms:
         for message in connection:
             assert isinstance(message, str)
             self.frames.append(("cp-to-csms", message))
-            frame = json.loads(message)
-            if frame[0] == 2 and (answer := self._answer(frame[2], frame[3])) is not None:
+            frame = message_of(message)
+            if frame[0] == 2 and len(frame) == 4 and (answer := self._answer(frame[2], frame[3])) is not None:
                 self.send(json.dumps([3, frame[1], answer]), connection)
 
     def _answer(self, action: str, payload: dict[str, Any]) -> dict[str, Any] | None:
@@ -100,13 +109,12 @@ class PageCsms:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             for direction, text in list(self.frames):
-                if direction == "cp-to-csms" and matches(frame := json.loads(text)):
-                    assert isinstance(frame, list)
+                if direction == "cp-to-csms" and matches(frame := message_of(text)):
                     return frame
             time.sleep(0.02)
         raise AssertionError(f"no such frame; the last ones: {self.frames[-5:]}")
 
     def calls(self, action: str) -> list[dict[str, Any]]:
         """The payloads of the CALLs of one action, in order."""
-        frames = [json.loads(text) for direction, text in list(self.frames) if direction == "cp-to-csms"]
+        frames = [message_of(text) for direction, text in list(self.frames) if direction == "cp-to-csms"]
         return [frame[3] for frame in frames if frame[0] == 2 and frame[2] == action]

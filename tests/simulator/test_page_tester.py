@@ -117,6 +117,88 @@ def test_raw_frames_go_out_as_typed_with_hints_from_the_schema(
     assert ("cp-to-csms", '[2,  "spaced" ,"Heartbeat", {}]') in page_csms.frames
 
 
+@pytest.mark.parametrize("version", ["1.6", "2.0.1", "2.1"])
+def test_a_raw_frame_can_begin_as_any_message_with_its_members_listed(
+    page: Page, saved_page: str, version: str
+) -> None:
+    """Every message a charge point may send is offered, readable, by its schema, with all it may hold beside it."""
+    page.goto(f"{saved_page}?version={version}&lang=en")
+    page.click("#tab-raw")
+    actions = [each for each in page.locator("#raw-action option").all_inner_texts() if each != "–"]
+    assert len(actions) == {"1.6": 14, "2.0.1": 25, "2.1": 37}[version]
+    for action in actions:
+        page.select_option("#raw-action", action)
+        assert json.loads(page.input_value("#raw"))[2] == action
+        expect(page.locator("#raw-hint")).to_contain_text("fits the schema")
+    page.select_option("#raw-action", "MeterValues")
+    page.click("#raw-members summary")
+    members = page.inner_text("#raw-schema")
+    assert "meterValue[].sampledValue[].measurand" in members and "Energy.Active.Import.Register" in members
+    page.click("#language")
+    page.fill("#raw", "[2,,]")
+    expect(page.locator("#raw-hint")).to_have_text("JSON değil")
+    page.fill("#raw", '[2,"1","Authorize",{}]')
+    expect(page.locator("#raw-hint")).to_contain_text("eksik")
+
+
+def test_the_log_tells_sides_and_faults_apart_and_leads_to_the_answer(
+    page: Page, saved_page: str, page_csms: PageCsms
+) -> None:
+    connect(page, saved_page, page_csms)
+    page_csms.ask("MakeCoffee", {})
+    page.wait_for_function("!station.outbox.pending")
+    rows = page.locator(".entry")
+    page.select_option("#log-kind", "fault")
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("NotImplemented")
+    rows.click()
+    expect(page.locator("#detail-title")).to_have_text("CALLERROR MakeCoffee")
+    page.click("#detail-pair")
+    expect(page.locator("#detail-title")).to_have_text("CALL MakeCoffee")
+    page.click("#detail-pair")
+    expect(page.locator("#detail-title")).to_have_text("CALLERROR MakeCoffee")
+    for kind, arrow in (("cp-to-csms", "→"), ("csms-to-cp", "←")):
+        page.select_option("#log-kind", kind)
+        assert {row.inner_text() for row in page.locator(".entry b").all()} == {arrow}
+    page.fill("#log-filter", "(no such")
+    expect(page.locator("#log-empty")).to_have_text("No entry matches.")
+
+
+def test_what_is_no_ocpp_is_saved_as_a_trace_too(
+    page: Page, saved_page: str, page_csms: PageCsms, tmp_path: Path
+) -> None:
+    """Malformed frames, a SEND, a CALLRESULTERROR: `check` reads the file and judges them as the proxy would."""
+    connect(page, saved_page, page_csms, "2.1")
+    page.click("#tab-raw")
+    odd = ["not json", '[2,"only"]', '[6,"s1","NotifyPeriodicEventStream",{}]', '[5,"e1","InternalError","",{}]']
+    for text in odd:
+        page.fill("#raw", text)
+        page.click("#raw-send")
+        expect(page.locator("#raw-hint")).to_have_text("Sent.")
+    with page.expect_download() as downloading:
+        page.click("#log-save")
+    target = tmp_path / downloading.value.suggested_filename
+    downloading.value.save_as(target)
+    lines = [json.loads(line) for line in target.read_text(encoding="utf-8").splitlines()]
+    assert [line["raw"] for line in lines if line["raw"] in odd] == odd
+    for line in lines:
+        jsonschema.validate(line, {"properties": {"schemaVersion": {"const": "1.1"}}} | {"required": ["timestamp"]})
+    with Program("check", target, "--format", "json") as check:
+        assert check.finish() == 1, check.report()
+        told = json.loads("\n".join(check.out))
+    assert told["frames"] == len(lines)
+    assert any(finding["severity"] == "error" for finding in told["findings"])
+
+
+def test_a_link_with_nonsense_in_it_gives_a_usable_station(page: Page, saved_page: str) -> None:
+    """Numbers are brought into the form's ranges, unknown words fall back to the defaults."""
+    page.goto(f"{saved_page}?maxPower=-5&connectors=99&sampleInterval=-1&kind=steam&version=3&theme=pink&lang=en")
+    settings = page.evaluate("station.settings")
+    assert (settings["maxPower"], settings["connectors"], settings["sampleInterval"]) == (100, 4, 1)
+    assert (settings["kind"], settings["version"], settings["theme"]) == ("ac", "1.6", "")
+    assert page.evaluate("byId('station-form').checkValidity()")
+
+
 def test_misbehaviours_break_exactly_what_they_say(page: Page, saved_page: str, page_csms: PageCsms) -> None:
     connect(page, saved_page, page_csms)
     page.click("#tab-answers")

@@ -31,6 +31,16 @@ const DEFAULT_SETTINGS = {
   theme: "",
 };
 
+/** What a number may be, as the form has it: [least, most]. @type {Record<string, [number, number]>} */
+const RANGES = {
+  connectors: [1, 4],
+  maxPower: [100, 1_000_000],
+  batteryWh: [100, 2_000_000],
+  sampleInterval: [1, 86_400],
+  energyLimit: [0, 1000],
+  timeLimit: [0, 10_000],
+};
+
 const SETTINGS_KEY = "chargesentinel.settings";
 
 /** Storage may be forbidden; the page then forgets, and works. @param {() => any} use */
@@ -62,7 +72,9 @@ function loadSettings(search) {
   }
   if (link.has("url") && !link.has("id")) settings.id = lastSegment(settings.url) || settings.id;
   if (!(settings.version in SUBPROTOCOLS)) settings.version = "1.6";
-  settings.connectors = Math.min(4, Math.max(1, Math.round(settings.connectors)));
+  for (const [name, [least, most]] of Object.entries(RANGES))
+    settings[name] = Math.min(most, Math.max(least, settings[name]));
+  settings.connectors = Math.round(settings.connectors);
   settings.kind = settings.kind === "dc" ? "dc" : "ac";
   settings.phases = settings.phases === 3 ? 3 : 1;
   if (!["", "light", "dark"].includes(settings.theme)) settings.theme = "";

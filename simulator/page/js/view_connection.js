@@ -102,7 +102,8 @@ class ConnectionView {
     const seconds = String(Math.max(0, Math.ceil((link.retryAt - Date.now()) / 1000)));
     setText(byId("state-text"), t(`state.${state}`, { seconds }));
     const { id, version } = this.station.settings;
-    setText(byId("who"), `${id} · OCPP ${version}`);
+    setText(byId("who-id"), id);
+    setText(byId("who-version"), version);
     // On a phone the connected station is what one wants to see.
     if (state === "open" && !this.folded && matchMedia("(max-width: 819px)").matches)
       byId("connection-details").open = false;
