@@ -36,7 +36,7 @@ Examples:
     "--rules",
     "rules_file",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Severities, thresholds and allowances (TOML).",
+    help="Severities, thresholds and allowances (TOML); else [tool.chargesentinel] of ./pyproject.toml.",
 )
 def check(
     inputs: tuple[str, ...], ocpp: str | None, style: str, as_json: bool, fail_on: str, rules_file: Path | None
@@ -50,8 +50,9 @@ def check(
     from inspector.formats.inputs import open_input
     from inspector.recorder.checking import check as judge
     from inspector.rules.finding import Severity
-    from inspector.rules.settings import DEFAULTS, load
+    from inspector.rules.settings import DEFAULTS, load, settings_file
 
+    rules_file = settings_file(rules_file)
     settings = load(rules_file) if rules_file else DEFAULTS
     version = OcppVersion(ocpp) if ocpp else None
     checked: list[reports.CheckedInput] = []

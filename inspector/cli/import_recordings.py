@@ -39,7 +39,7 @@ Examples:
     "--rules",
     "rules_file",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Severities, thresholds, allowances and what to hide (TOML).",
+    help="Severities, thresholds, allowances and what to hide (TOML); else [tool.chargesentinel] of ./pyproject.toml.",
 )
 @redaction_options()
 def import_recordings(
@@ -64,9 +64,10 @@ def import_recordings(
     from inspector.formats.reading import Reading
     from inspector.recorder.importing import store, writer_arguments
     from inspector.recorder.redaction import Redaction
-    from inspector.rules.settings import DEFAULTS, load
+    from inspector.rules.settings import DEFAULTS, load, settings_file
     from inspector.store.writer import Writer
 
+    rules_file = settings_file(rules_file)
     settings = load(rules_file) if rules_file else DEFAULTS
     version = OcppVersion(ocpp) if ocpp else None
     redaction = redaction_arguments(redact, redact_key, rules_file)

@@ -122,7 +122,7 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
     from inspector.proxy.routing import Route, Routing, read_identities
     from inspector.proxy.settings import Settings
     from inspector.recorder.start import start_recorder
-    from inspector.rules.settings import DEFAULTS, load
+    from inspector.rules.settings import DEFAULTS, load, settings_file
     from inspector.store.amounts import size_bytes
     from inspector.store.rotation import Rotation
 
@@ -152,7 +152,8 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
         handshake_timeout=options["handshake_timeout"],
         connect_timeout=options["connect_timeout"],
     )
-    redaction = redaction_arguments(options["redact"], options["redact_key"], options["rules"])
+    rules = settings_file(options["rules"])
+    redaction = redaction_arguments(options["redact"], options["redact_key"], rules)
     log_to_stderr()
     allow_many_files()
     sockets = [listening_socket(*parse_listen(text)) for text in dict.fromkeys(listen)]
@@ -165,7 +166,7 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
         holder="chargesentinel proxy",
         listen=" ".join(f"{bracketed(host)}:{port}" for host, port in addresses),
         upstream=" ".join(map(str, routing.upstreams)),
-        settings=load(options["rules"]) if options["rules"] else DEFAULTS,
+        settings=load(rules) if rules else DEFAULTS,
         redaction=redaction,
         queue_limit=queue_limit,
         own_process=True,

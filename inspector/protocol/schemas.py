@@ -154,6 +154,23 @@ def _date_times(root: dict[str, Any], node: dict[str, Any]) -> DateTimes:
     return tuple(found)
 
 
+def constrained(version: OcppVersion, action: str, kind: Kind, keyword: str) -> Iterator[str]:
+    """Members that a keyword ("enum", "maxLength") limits, as `idTagInfo/status`; the indexes of lists are left out."""
+    root = _loaded(version, action, kind)
+    if root is not None:
+        yield from _constrained(root, root, keyword, "")
+
+
+def _constrained(root: dict[str, Any], node: dict[str, Any], keyword: str, place: str) -> Iterator[str]:
+    for name, member in node.get("properties", {}).items():
+        inner = _resolved(root, member)
+        while inner.get("type") == "array" and isinstance(inner.get("items"), dict):
+            inner = _resolved(root, inner["items"])
+        if keyword in inner:
+            yield f"{place}{name}"
+        yield from _constrained(root, inner, keyword, f"{place}{name}/")
+
+
 def _resolved(root: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
     reference = node.get("$ref")
     resolved: dict[str, Any] = root["definitions"][reference.removeprefix("#/definitions/")] if reference else node

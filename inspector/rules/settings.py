@@ -6,9 +6,11 @@ import tomllib
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from inspector.errors import UserMistake
+from inspector.protocol import schemas
+from inspector.protocol.vocabulary import ACTIONS, OcppVersion
 from inspector.rules.finding import Severity
 
 
@@ -29,6 +31,8 @@ class Settings:
 
 
 DEFAULTS = Settings()
+LARGEST = 10**9
+"""The largest threshold: 31 years, or a gigabyte."""
 
 
 class SettingsMistake(UserMistake):
@@ -40,6 +44,21 @@ class SettingsMistake(UserMistake):
 
     def __str__(self) -> str:
         return f"{self.path}: {self.place + ': ' if self.place else ''}{self.why}"
+
+
+PROJECT = Path("pyproject.toml")
+
+
+def settings_file(named: Path | None) -> Path | None:
+    """The file that the settings stand in: the named one, else ./pyproject.toml where it has [tool.chargesentinel]."""
+    if named is not None:
+        return named
+    try:
+        document = tomllib.loads(PROJECT.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None  # nobody has named it: what is wrong with it is not for us to say
+    tools = document.get("tool")
+    return PROJECT if isinstance(tools, dict) and "chargesentinel" in tools else None
 
 
 def load(path: Path) -> Settings:
@@ -66,7 +85,12 @@ def load(path: Path) -> Settings:
         raise SettingsMistake(path, "", (error.strerror or str(error)).lower()) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsMistake(path, "", f"not TOML: {error}") from error
-    return settings_from(document.get("tool", {}).get("chargesentinel", document), path)
+    tools = document.get("tool")
+    if isinstance(tools, dict) and "chargesentinel" in tools:
+        document = _table(path, "tool.chargesentinel", tools["chargesentinel"])
+    elif path.name == PROJECT.name:
+        raise SettingsMistake(path, "", "has no table [tool.chargesentinel]")
+    return settings_from(document, path)
 
 
 def settings_from(tables: dict[str, Any], path: Path) -> Settings:
@@ -93,9 +117,31 @@ def _table(path: Path, place: str, value: Any) -> dict[str, Any]:
 def _known(path: Path, place: str, table: dict[str, Any], names: set[str]) -> None:
     for name in table:
         if name not in names:
-            close = get_close_matches(name, names, 1)
-            hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(sorted(names))}"
-            raise SettingsMistake(path, f"{place}.{name}" if place else name, f"not known; {hint}")
+            known = f"known are {', '.join(sorted(names))}" if len(names) < 20 else "`chargesentinel rules` lists them"
+            _unknown(path, f"{place}.{name}" if place else name, "not known", name, names, known)
+
+
+def _place(path: Path, table: str, place: str, keyword: str) -> None:
+    """Refuse a place, written `Action/member`, that no schema limits by this keyword."""
+    action, _, member = place.partition("/")
+    actions = {action for version in OcppVersion for action in ACTIONS[version]}
+    limits = "a list of values" if keyword == "enum" else "a length"
+    if action not in actions:
+        _unknown(
+            path, f"{table}.{place}", f"there is no action {action!r}", action, actions, "Action/member belongs there"
+        )
+    kinds: tuple[schemas.Kind, ...] = ("request", "response")
+    members = {
+        one for version in OcppVersion for kind in kinds for one in schemas.constrained(version, action, kind, keyword)
+    }
+    if member not in members:
+        said = f"{action} has no member {member!r} that is limited to {limits}"
+        _unknown(path, f"{table}.{place}", said, member, members, f"known are {', '.join(sorted(members)) or 'none'}")
+
+
+def _unknown(path: Path, place: str, said: str, name: str, names: set[str], otherwise: str) -> NoReturn:
+    close = get_close_matches(name, names, 1)
+    raise SettingsMistake(path, place, f"{said}; {f'did you mean {close[0]}?' if close else otherwise}")
 
 
 def _severities(path: Path, table: dict[str, Any]) -> tuple[dict[str, Severity], frozenset[str]]:
@@ -104,7 +150,7 @@ def _severities(path: Path, table: dict[str, Any]) -> tuple[dict[str, Severity],
     _known(path, "severity", table, {rule.slug for rule in rules()})
     words = {*Severity, "off"}
     for slug, word in table.items():
-        if word not in words:
+        if not isinstance(word, str) or word not in words:
             raise SettingsMistake(path, f"severity.{slug}", f"{word!r} is none of error, warning, info, off")
     off = frozenset(slug for slug, word in table.items() if word == "off")
     return {slug: Severity(word) for slug, word in table.items() if slug not in off}, off
@@ -114,13 +160,14 @@ def _thresholds(path: Path, table: dict[str, Any]) -> dict[str, Any]:
     numbers = {f.name: f.type for f in fields(Settings) if f.type in ("float", "int")}
     _known(path, "thresholds", table, set(numbers))
     for name, value in table.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-            raise SettingsMistake(path, f"thresholds.{name}", f"{value!r} is no number from 0")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LARGEST:
+            raise SettingsMistake(path, f"thresholds.{name}", f"{value!r} is no number from 0 to {LARGEST:,}")
     return {name: int(value) if numbers[name] == "int" else float(value) for name, value in table.items()}
 
 
 def _values(path: Path, table: dict[str, Any]) -> dict[str, frozenset[str]]:
     for place, values in table.items():
+        _place(path, "allow.values", place, "enum")
         if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
             raise SettingsMistake(path, f"allow.values.{place}", "a list of texts belongs there")
     return {place: frozenset(values) for place, values in table.items()}
@@ -128,6 +175,7 @@ def _values(path: Path, table: dict[str, Any]) -> dict[str, frozenset[str]]:
 
 def _lengths(path: Path, table: dict[str, Any]) -> dict[str, int]:
     for place, length in table.items():
+        _place(path, "allow.lengths", place, "maxLength")
         if isinstance(length, bool) or not isinstance(length, int) or length < 0:
             raise SettingsMistake(path, f"allow.lengths.{place}", f"{length!r} is no number of characters")
     return dict(table)

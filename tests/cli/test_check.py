@@ -109,7 +109,18 @@ def test_a_rules_file_changes_severities_thresholds_and_allowances(tmp_path: Pat
         ('[severity]\n"rpc.shape" = "loud"', "none of error, warning, info, off"),
         ("[thresholds]\nanswer_timeout = 3", "did you mean answer_timeout_s?"),
         ("[thresholds]\nanswer_timeout_s = -3", "no number from 0"),
-        ("[allow.values]\nx = 3", "a list of texts"),
+        ("[thresholds]\nanswer_timeout_s = nan", "no number from 0"),
+        ('[severity]\n"rpc.shape" = ["off"]', "none of error, warning, info, off"),
+        ('[severity]\n"nothing.like-it" = "off"', "`chargesentinel rules` lists them"),
+        ('[allow.values]\n"StatusNotification/errorCode" = 3', "a list of texts"),
+        ('[allow.values]\n"StatusNotifcation/errorCode" = ["Error"]', "did you mean StatusNotification?"),
+        ('[allow.values]\n"StatusNotification/errorCod" = ["Error"]', "did you mean errorCode?"),
+        (
+            '[allow.lengths]\n"StatusNotification/connectorId" = 5',
+            "no member 'connectorId' that is limited to a length",
+        ),
+        ("[tool]\nchargesentinel = 3", "a table belongs there"),
+        ("tool = 3", "not known"),
         ("severity = 3", "a table belongs there"),
         ("[[", "not TOML"),
     ],
@@ -121,6 +132,25 @@ def test_a_rules_file_that_cannot_be_meant_is_refused_in_one_line(tmp_path: Path
     assert done.returncode == 2
     assert said in done.stderr and str(settings) in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_the_settings_of_a_project_are_those_in_its_pyproject_toml(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no file is named; one without the table, or one that is none, changes nothing."""
+    monkeypatch.chdir(tmp_path)
+    project = tmp_path / "pyproject.toml"
+    for content, found in (
+        ('[tool.chargesentinel.severity]\n"payload.schema" = "off"\n', set()),
+        ('[project]\nname = "x"\n', {"payload.schema"}),
+        ("no TOML", {"payload.schema"}),
+    ):
+        project.write_text(content)
+        done = chargesentinel("check", "-", "--ocpp", "1.6", "--json", text=BAD)
+        assert {finding["rule"] for finding in json.loads(done.stdout)["findings"]} == found
+    project.write_text("[project]\nname = 'x'\n")
+    done = chargesentinel("check", "-", "--rules", project, text=GOOD)
+    assert (done.returncode, done.stderr) == (2, f"chargesentinel: {project}: has no table [tool.chargesentinel]\n")
 
 
 @pytest.mark.parametrize("name", ["nothing-there.jsonl", "."])
