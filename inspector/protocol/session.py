@@ -104,7 +104,7 @@ class Session:
         if self.before_frame is not None:
             self.before_frame(mono_ns)
         message = parse(raw, self.version, binary)
-        frame = Frame(frame_id, ts_ns, mono_ns, direction, raw, message, binary=binary, notes=notes)
+        frame = Frame(frame_id, ts_ns, mono_ns, direction, raw, message, None, None, None, binary, notes)
         kind = type(message)
         if kind is Call:
             frame.action = message.action  # type: ignore[union-attr]

@@ -259,7 +259,7 @@ class Exchange(Topic):
         waited_ns = frame.mono_ns - pending.mono_ns
         sent = self._seen.sent[caller]
         if (known := sent.get(message_id)) is not None:
-            crossing_ns = min(waited_ns // 2, _CROSSING_NS)
+            crossing_ns = waited_ns // 2 if waited_ns < _CROSSING_NS else _CROSSING_NS
             sent[message_id] = (known[0], self._connection, False, frame.mono_ns + crossing_ns)
         if self._waiting and self._waiting[0] is pending:
             self._waiting.popleft()

@@ -18,6 +18,9 @@ class Payload(Topic):
 
     def setup(self) -> None:
         self._sound = False  # whether the payload being judged satisfies its schema
+        self._requests: dict[str, Any] = {}  # compiled schemas by action, as a table of its own is the faster look-up
+        self._responses: dict[str, Any] = {}
+        self._version: OcppVersion | None = None  # that they are of
 
     @rule(
         "payload.schema",
@@ -46,7 +49,9 @@ class Payload(Topic):
             return None  # rpc.shape and rpc.payload-null have said so
         answer = frame.standing is not None
         kind: schemas.Kind = "response" if answer else "request"
-        compiled = schemas.validator(version, action, kind)
+        compiled = (self._responses if answer else self._requests).get(action)
+        if compiled is None or version is not self._version:
+            compiled = self._compiled(version, action, kind)
         if compiled is None or compiled.is_valid(payload):
             self._sound = compiled is not None
             return None
@@ -60,6 +65,16 @@ class Payload(Topic):
             for fault in schemas.faults(version, action, kind, payload)
             if not self._allowed(action, fault, payload)
         ]
+
+    def _compiled(self, version: OcppVersion, action: str, kind: schemas.Kind) -> Any:
+        if version is not self._version:
+            self._version = version
+            self._requests.clear()
+            self._responses.clear()
+        compiled = schemas.validator(version, action, kind)
+        if compiled is not None:
+            (self._responses if kind == "response" else self._requests)[action] = compiled
+        return compiled
 
     @rule(
         "payload.empty-member",

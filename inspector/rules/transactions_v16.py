@@ -175,7 +175,8 @@ class Transactions16(Topic):
         self.starting = Starting(known, again, others, None if again else self._reserved_for(frame))
         if connector is not None:
             self.unseen.discard(connector)
-            self.heard_of.add(connector)
+            if len(self.heard_of) < TRANSACTIONS_LIMIT:
+                self.heard_of.add(connector)
 
     def _reserved_for(self, frame: Frame) -> Reservation | None:
         number = integer(frame.payload, "reservationId")

@@ -172,7 +172,8 @@ class Transactions2x(Topic):
         if evse is not None and evse != known.evse:
             known.evse = evse
             self.unseen.discard(evse)
-            self._heard_of.add(evse)
+            if len(self._heard_of) < EVSES_LIMIT:
+                self._heard_of.add(evse)
         if connector is not None:
             known.connector = connector
         known.connection = self._evidence.connections
