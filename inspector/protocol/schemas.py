@@ -237,11 +237,15 @@ def _faults(error: jsonschema_rs.ValidationError) -> Iterator[SchemaFault]:
             yield SchemaFault(keyword, pointer, f"{place} has {count} elements; {most} {kind.limit} belong there")
         case "maximum" | "minimum":
             most = "at most" if keyword == "maximum" else "at least"
-            yield SchemaFault(keyword, pointer, f"{place} is {found}; {most} {kind.limit} belongs there")
+            yield SchemaFault(keyword, pointer, f"{place} is {found}; {most} {_whole(kind.limit)} belongs there")
         case "multipleOf":
             yield SchemaFault(keyword, pointer, f"{place} is {found}; a multiple of {kind.multiple_of} belongs there")
         case _:
             yield SchemaFault(keyword, pointer, f"{place}: {shorten_text(error.message, 200)}")
+
+
+def _whole(limit: float) -> float:
+    return int(limit) if float(limit).is_integer() else limit
 
 
 def _article(types: Any) -> str:

@@ -67,7 +67,7 @@ class Availability(Topic):
         if not inoperative or place in self._inoperative:
             return None
         running = self._running(place, self.session)
-        if running is None:
+        if running is None or not self._evidence.told_all(self.session):
             return None
         return Fault(f"{running} is open; Scheduled belongs here", "/2/status", key=str(place))
 

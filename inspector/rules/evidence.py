@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from inspector.protocol.session import Frame
+from inspector.protocol.vocabulary import Direction
 from inspector.rules.members import seconds, string
 from inspector.rules.rule import CLOSED, OPENED, Topic, call, event, result, track
 
@@ -73,6 +74,10 @@ class Evidence(Topic):
     @track(event("gap"))
     def gap(self, session: SessionJudge, moment: Moment, detail: dict[str, Any]) -> None:
         self.seen_since = None
+
+    def told_all(self, session: SessionJudge) -> bool:
+        """Whether a charge point has told what it has to tell: no CALL of it waits for its answer, none behind that."""
+        return not session.protocol.correlation.open_calls(Direction.FROM_CHARGE_POINT)
 
     def has_seen(self, date_time_s: float | None) -> bool:
         """Whether what happened at this time (seconds since 1970, None: now) was seen from its beginning."""

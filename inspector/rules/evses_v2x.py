@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from inspector.rules.judge import Moment
 
 CONNECTORS_LIMIT = 500
+_NEEDS = ("NotifyEVChargingNeeds", "NotifyEVChargingSchedule")  # whose evseId may not be 0 either
 
 _BOOT = """open {"from_start": true}
 > [2,"b","BootNotification",{"reason":"PowerUp","chargingStation":{"model":"M","vendorName":"V"}}]
@@ -53,7 +54,7 @@ class Evses2x(Topic):
 
     @rule(
         "evse.number",
-        call("StatusNotification", "TransactionEvent", "MeterValues"),
+        call("StatusNotification", "TransactionEvent", "MeterValues", *_NEEDS),
         title="An EVSE or connector number below 1",
         severity=Severity.ERROR,
         spec="OCPP 2.x part 1 §7.1 and §7.2",

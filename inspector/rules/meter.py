@@ -12,6 +12,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from inspector.protocol.session import Frame
+from inspector.protocol.vocabulary import Direction
 from inspector.rules.configuration_state import ConfigurationState
 from inspector.rules.finding import ABSENT, Fault, Severity, Side
 from inspector.rules.members import earlier, elements, integer, member, seconds, string
@@ -220,8 +221,11 @@ class Samples16(Topic):
         online = self.station.sessions[0].opened_at.mono_ns
         last = max(transaction.metered_ns or transaction.started_ns, online)
         due = last + 2 * interval * 10**9
-        if moment.mono_ns < due:
-            self._wait(moment, (due - moment.mono_ns) / 1e9, transaction)
+        blocked = any(
+            one.protocol.correlation.open_calls(Direction.FROM_CHARGE_POINT) for one in self.station.sessions
+        )  # meter values have to wait for the answer to what was sent before them
+        if moment.mono_ns < due or blocked:
+            self._wait(moment, max((due - moment.mono_ns) / 1e9, float(interval)), transaction)
             return None
         self._watched.discard(number)
         gap = (moment.mono_ns - last) / 1e9

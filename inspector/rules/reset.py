@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import OcppVersion
+from inspector.rules.evidence import Evidence
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import DEADLINE, V2X, Faults, Topic, call, result, rule, track
 from inspector.rules.transactions_v2x import Transactions2x
@@ -81,9 +82,11 @@ class Reset(Topic):
     def not_scheduled(self, frame: Frame) -> Faults:
         if frame.request.get("type") != "OnIdle" or frame.payload.get("status") != "Accepted":
             return None
-        transactions = self.session.topic(Transactions2x)
+        transactions, evidence = self.station.topic(Transactions2x), self.station.topic(Evidence)
         evse = frame.request.get("evseId")
         running = transactions.open_on(evse) if type(evse) is int else transactions.open_transactions()
-        if not running:
+        # One of an earlier connection may have ended unseen, and an end may wait behind what is not answered.
+        running = [one for one in running if one.connection == evidence.connections]
+        if not running or not evidence.told_all(self.session):
             return None
         return Fault(f"{running[0]} is open; Scheduled belongs here", "/2/status")

@@ -190,7 +190,9 @@ class Security(Topic):
     def key_readable(self, frame: Frame) -> Faults:
         payload = frame.payload
         for index, entry in enumerate(elements(payload, "configurationKey")):
-            if (string(entry, "key") or "").lower() == "authorizationkey" and entry.get("value"):
+            # A shorter value is no key: 1.6 lets something unrelated be given back (OCPP-J 6.2.2).
+            told = str(entry.get("value") or "")
+            if (string(entry, "key") or "").lower() == "authorizationkey" and len(told) >= SHORTEST_PASSWORD:
                 return Fault("the value of AuthorizationKey is told", f"/2/configurationKey/{index}/value")
         for index, entry in enumerate(elements(payload, "getVariableResult")):
             if _is_password(entry) and entry.get("attributeValue"):

@@ -12,8 +12,10 @@ from inspector.rules.members import earlier, elements, integer, seconds, string
 from inspector.rules.rule import V16, Faults, Topic, call, refusal, rule, track
 from inspector.rules.transactions_v16 import Transaction16, Transactions16
 
-CLOCK_STEP_S = 1.0
+CLOCK_STEP_S = 3.0
 """How far timestamps may fall back unreported: the step of a clock that is set by every heartbeat."""
+EARLY_S = 1.0
+"""How much sooner than configured a repetition may come."""
 FAILED_LIMIT = 200
 
 _START = """> [2,"s","StartTransaction",{"connectorId":1,"idTag":"T","meterStart":5,"timestamp":"2026-01-01T12:00:01Z"}]
@@ -190,7 +192,7 @@ class TransactionContent16(Topic):
         if failed is None:
             return None
         waited, due = (frame.mono_ns - failed.sent_ns) / 1e9, interval * failed.times
-        if waited >= due - CLOCK_STEP_S:
+        if waited >= due - EARLY_S:
             return None
         text = (
             f"{frame.action} is repeated after {waited:.0f} s; {due} s belong between (transmission {failed.times + 1})"

@@ -225,6 +225,8 @@ class TransactionContent2x(Topic):
         fitting = NOT_LOCAL.get(event.trigger or "")
         if fitting is None or event.transaction.stopped_locally:
             return None  # what comes after the driver's stop (unplugging, leaving) only ends what was stopped
+        if event.transaction.stopped_remotely:
+            fitting = "Remote"  # it was stopped before, and only ends now (F04.FR.03)
         text = f"Ended by {event.trigger} without stoppedReason; {fitting} would fit"
         return Fault(text, "/3/transactionInfo", key=event.transaction.transaction_id)
 

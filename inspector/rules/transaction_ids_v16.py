@@ -6,9 +6,12 @@ from inspector.protocol import schemas
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import OcppVersion
 from inspector.rules.finding import Fault, Severity, Side
-from inspector.rules.members import integer
+from inspector.rules.members import earlier, integer
 from inspector.rules.rule import V16, Faults, Topic, call, refusal, result, rule
 from inspector.rules.transactions_v16 import LARGEST_IDS, NO_ID, Transactions16, last_sampled
+
+OLDER_STOPS = frozenset({"PowerLoss", "Reboot", "HardReset", "SoftReset"})
+"""Reasons that end a transaction which was running before the boot that the capture saw."""
 
 _BOOT = """open {"from_start": true}
 > [2,"b","BootNotification",{"chargePointVendor":"V","chargePointModel":"M"}]
@@ -88,7 +91,8 @@ class TransactionIds16(Topic):
             if connector and transaction.connector not in (connector, None):
                 text = f"MeterValues of connector {connector} name {transaction}"
                 return Fault(text, place, key=f"connector {number}")
-            if transaction.stop is not None:
+            sampled = last_sampled(frame.payload)
+            if transaction.stop is not None and not _before(sampled, transaction.stop.timestamp):
                 return Fault(f"MeterValues name {transaction}, which is over", place, key=f"over {number}")
             return None
         if number == NO_ID and self._known.may_lack_id():
@@ -119,7 +123,7 @@ class TransactionIds16(Topic):
         number = stopping.transaction_id
         if number in LARGEST_IDS or (number == NO_ID and self._known.may_lack_id()):
             return None
-        if not self._known.known_missing(stopping.stop.timestamp):
+        if stopping.stop.reason in OLDER_STOPS or not self._known.known_missing(stopping.stop.timestamp):
             return None
         return Fault(f"transaction {number} is stopped but was never started", "/3/transactionId", key=str(number))
 
@@ -162,6 +166,8 @@ class TransactionIds16(Topic):
             return None
         if stopping.transaction_id == NO_ID:
             return None  # several transactions may have gone without an id
+        if stopping.transaction_id in self._known.refused_stops:
+            return None  # what was refused may be put right
         changed = [
             f"{name} {before} then {now}"
             for name, before, now in zip(
@@ -188,8 +194,17 @@ class TransactionIds16(Topic):
     )
     def overlap(self, frame: Frame) -> Faults:
         starting = self._known.starting
-        if starting is None or starting.again or not starting.others:
+        if starting is None or starting.again:
             return None
-        other = starting.others[-1]
+        # One that the CSMS has refused is for transaction.not-deauthorized to tell.
+        others = [one for one in starting.others if one.status in (None, "Accepted")]
+        if not others:
+            return None
+        other = others[-1]
         text = f"a transaction starts on connector {other.connector} while {other} is open"
         return Fault(text, "/3/connectorId", key=f"connector {other.connector}")
+
+
+def _before(sampled: str | None, stopped: str | None) -> bool:
+    """Whether meter values were taken by the time of the stop, and were only delivered after it."""
+    return sampled is not None and stopped is not None and not earlier(stopped, sampled)

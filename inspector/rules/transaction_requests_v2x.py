@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from inspector.protocol.session import Frame
+from inspector.rules.configuration_state import ConfigurationState
 from inspector.rules.evidence import Evidence
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.members import integer, member, seconds, string
@@ -15,8 +16,9 @@ if TYPE_CHECKING:
     from inspector.rules.judge import Moment
 
 REMOTE_STARTS_LIMIT = 100
-REMOTE_START_AGE_S = 600.0
-"""What starts later than this after a remote start is no effect of it: the driver has not plugged in."""
+REMOTE_START_AGE_S = 60.0
+"""What starts later than this after a remote start may be no effect of it, where EVConnectionTimeOut is not known: the
+driver has not plugged in."""
 
 _BOOT = """open {"from_start": true}
 > [2,"b","BootNotification",{"reason":"PowerUp","chargingStation":{"model":"M","vendorName":"V"}}]
@@ -59,6 +61,7 @@ class TransactionRequests2x(Topic):
     def setup(self) -> None:
         self.remote_starts: dict[int, RemoteStart] = {}
         self._known = self.station.topic(Transactions2x)
+        self._configuration = self.station.topic(ConfigurationState)
         self._evidence = self.station.topic(Evidence)
 
     @rule(
@@ -100,10 +103,11 @@ class TransactionRequests2x(Topic):
             return self.remote_starts[named]
         token = string(event.token, "idToken") if event.token is not None else None
         happened = seconds(event.timestamp) if self._evidence.timed else None
+        age_s = self._configuration.variable_number("TxCtrlr", "EVConnectionTimeOut") or REMOTE_START_AGE_S
         for request in self.remote_starts.values():
             if happened is not None and happened * 1e9 < request.accepted_ns:
                 continue  # it was on its way before the request
-            if frame.ts_ns - request.accepted_ns > REMOTE_START_AGE_S * 1e9:
+            if frame.ts_ns - request.accepted_ns > age_s * 1e9:
                 continue
             if request.transaction is not None:
                 if request.transaction == event.transaction.transaction_id:

@@ -9,14 +9,19 @@ what they read is the state with the present frame taken in, and `starting`, `an
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from inspector.protocol.session import Frame
 from inspector.rules.evidence import Evidence
 from inspector.rules.members import elements, integer, member, seconds, string
-from inspector.rules.rule import V16, Topic, call, refusal, result, track
+from inspector.rules.rule import CLOSED, V16, Topic, call, refusal, result, track
+
+if TYPE_CHECKING:
+    from inspector.rules.judge import Moment, SessionJudge
 
 TRANSACTIONS_LIMIT = 1000
+LOST_S = 30.0
+"""How long before a connection ended an answer may have been lost with it: so long a dead link goes unnoticed."""
 NO_ID = -1
 """The transaction id a charge point uses when no start was answered (errata 3.18)."""
 LARGEST_IDS = frozenset({2**31 - 1, 2**63 - 1})
@@ -106,7 +111,9 @@ class Transactions16(Topic):
         heard_of: connectors that a status or a start was reported of, since the capture began.
         unseen: connectors that were in use when they were first heard of: a transaction may run there whose start
             came before the capture.
-        undelivered: whether some start was never answered with a result, so that the id -1 is in order.
+        undelivered: whether some start was never answered with a result, or the answer may have been lost with the
+            connection, so that the id -1 is in order.
+        refused_stops: transaction ids whose StopTransaction the CSMS has answered with an error, oldest first.
         remote_stops: transaction ids the CSMS has asked to stop and was not refused, with when (monotonic).
         unlocked: connectors the CSMS has unlocked, with when (monotonic).
         reset_ns: when the charge point was last told to reset (monotonic), None if never.
@@ -124,6 +131,8 @@ class Transactions16(Topic):
         self.metered: Transaction16 | None = None
         self.unseen: set[int] = set()
         self.undelivered = False
+        self.refused_stops: dict[int, None] = {}
+        self._answered_ns: int | None = None  # monotonic time of the last answer to a start
         self.remote_stops: dict[int, int] = {}
         self.unlocked: dict[int, int] = {}
         self.reset_ns: int | None = None
@@ -197,6 +206,7 @@ class Transactions16(Topic):
     @track(result("StartTransaction"))
     def started(self, frame: Frame) -> None:
         self.answering = None
+        self._answered_ns = frame.mono_ns
         transaction = self._of_call(frame)
         number = integer(frame.payload, "transactionId")
         if transaction is None or number is None:
@@ -212,6 +222,18 @@ class Transactions16(Topic):
     @track(refusal("StartTransaction"))
     def start_refused(self, frame: Frame) -> None:
         self.undelivered = True
+
+    @track(CLOSED)
+    def closed(self, session: SessionJudge, moment: Moment) -> None:
+        lost_ns = moment.mono_ns - int(LOST_S * 1e9)
+        if self._answered_ns is not None and self._answered_ns > lost_ns:
+            self.undelivered = True
+
+    @track(refusal("StopTransaction"))
+    def stop_refused(self, frame: Frame) -> None:
+        number = integer(frame.request, "transactionId")
+        if number is not None:
+            _keep(self.refused_stops, number, None)
 
     @track(call("StopTransaction"))
     def stop(self, frame: Frame) -> None:
@@ -259,6 +281,10 @@ class Transactions16(Topic):
     @track(call("StatusNotification"))
     def status(self, frame: Frame) -> None:
         connector = frame.payload.get("connectorId")
+        if self.reservations and string(frame.payload, "status") in ("Faulted", "Unavailable"):
+            # Such a status ends the reservation (1.6 section 5.13).
+            for one in [one for one in self.reservations.values() if connector in (0, one.connector)]:
+                del self.reservations[one.reservation_id]
         if type(connector) is not int or connector in self.heard_of or len(self.heard_of) >= TRANSACTIONS_LIMIT:
             return
         self.heard_of.add(connector)

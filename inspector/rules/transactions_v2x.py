@@ -41,6 +41,7 @@ class Transaction2x:
     ended_ns: int | None = None  # monotonic time when its end was seen
     highest_seq: int | None = None
     stopped_locally: bool = False  # the driver has stopped it at the station
+    stopped_remotely: bool = False  # a remote stop has stopped it
     connection: int = 0  # which of the station's connections its latest event came on
     events: dict[int, Said] = field(default_factory=dict)
 
@@ -179,6 +180,8 @@ class Transactions2x(Topic):
         known.connection = self._evidence.connections
         if trigger == "StopAuthorized":
             known.stopped_locally = True
+        elif trigger == "RemoteStop":
+            known.stopped_remotely = True
         if kind == "Started" and known.started is None:
             known.started = said
         elif kind == "Ended" and known.ended is None:

@@ -149,7 +149,7 @@ class Unlock(Topic):
             if there or not known.known_missing(None, evse):
                 return None
             return Fault(f"{status}, though none is open on EVSE {evse}", "/2/status", key=str(evse))
-        if status not in _TRIED:
+        if status not in _TRIED or not self._evidence.told_all(self.session):
             return None
         for one in there:
             if one.transaction_id in self._authorized and one.connection == self._evidence.connections:
