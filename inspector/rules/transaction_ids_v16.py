@@ -91,8 +91,8 @@ class TransactionIds16(Topic):
             if connector and transaction.connector not in (connector, None):
                 text = f"MeterValues of connector {connector} name {transaction}"
                 return Fault(text, place, key=f"connector {number}")
-            sampled = last_sampled(frame.payload)
-            if transaction.stop is not None and not _before(sampled, transaction.stop.timestamp):
+            stop = transaction.stop
+            if stop is not None and not _before(last_sampled(frame.payload), stop.timestamp):
                 return Fault(f"MeterValues name {transaction}, which is over", place, key=f"over {number}")
             return None
         if number == NO_ID and self._known.may_lack_id():
