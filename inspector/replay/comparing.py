@@ -40,7 +40,7 @@ def compare_scripts(recorded: Script, other: Script, policy: Policy) -> Outcome:
         if row is None:
             quiet = policy.may_stay_away(frame)
             quiet = quiet or (frame.call is not None and policy.may_stay_away(frame.call))
-            missing = Difference("comes", None, f"{frame.action} is not there")
+            missing = Difference("comes", None, f"{frame.action or 'a message without an action'} is not there")
             row = Row(frame, None, () if quiet else (missing,))
         outcome.rows.append(row)
     for conversation in sides.values():

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from playwright.sync_api import Page, expect
+
+from tests.browse import charging
+from tests.browse.charging import Recording
+from tests.processes import Program
 
 pytestmark = pytest.mark.browser
 
@@ -27,12 +33,32 @@ PHONE = (
 )
 
 
-@pytest.mark.parametrize("path", PHONE)
-def test_a_phone_is_wide_enough(page: Page, address: str, path: str) -> None:
-    """At 360 px nothing sticks out of the page, and the ladder still shows its arrows."""
+def test_a_phone_is_wide_enough(page: Page, address: str) -> None:
+    """At 360 px nothing sticks out of any page, and the ladder still shows its arrows."""
     page.set_viewport_size({"width": 360, "height": 740})
-    page.goto(f"{address}{path}")
-    if path == "/ocpp/sessions/2":
-        expect(page.locator(".row").first).to_be_visible()
-        expect(page.locator(".lanes")).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    for path in PHONE:
+        page.goto(f"{address}{path}")
+        if path == "/ocpp/sessions/2":
+            expect(page.locator(".row").first).to_be_visible()
+            expect(page.locator(".lanes")).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
+
+
+def test_a_name_of_any_length_breaks_no_page(page: Page, tmp_path: Path) -> None:
+    """A charge point called like a novel is cut or wrapped; what stands beside it stays in sight."""
+    name = "CP-" + "X" * 250
+    recording = Recording(tmp_path / "long.db")
+    charging.charge_badly(recording, name)
+    charging.charge_201(recording, f"urn:station:{'de-' * 60}", samples=2)
+    recording.finish()
+    pages = ("/", "/ocpp/sessions/1#f5", "/ocpp/-/dashboards", "/ocpp/-/live", f"/ocpp/charge_points/{name}")
+    with Program("browse", recording.path, "--listen", "0") as browse:
+        home = browse.wait_for(r"browse at (\S+)")[1]
+        for width in (360, 1024, 1440):
+            page.set_viewport_size({"width": width, "height": 900})
+            for path in (*pages, "/ocpp/-/compare?a=1&b=2", "/ocpp/frames/5", "/ocpp/transactions/1"):
+                page.goto(home + path)
+                assert page.evaluate("document.documentElement.scrollWidth") <= width, (path, width)
+            page.goto(home)
+            expect(page.locator("table.sessions td.findings .cs-error").first).to_be_in_viewport()
+        page.goto("about:blank")

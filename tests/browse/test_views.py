@@ -12,6 +12,7 @@ import pytest
 from inspector.browse.views.charging import POINTS, thin
 from inspector.browse.views.pages import PAGES
 from inspector.browse.views.rows import event_row
+from inspector.browse.views.transaction import within
 from inspector.store.rows import Event
 from tests.browse import charging
 from tests.browse.charging import Recording
@@ -194,6 +195,55 @@ async def test_two_sessions_are_compared_by_meaning(tmp_path: Path) -> None:
     page = await get("/ocpp/-/compare?a=1&b=3")
     assert page.status_code == 200
     assert "Blocked" in page.text
+
+
+async def test_differences_alone_are_shown_when_asked(get: Get) -> None:
+    """The steps that are the same are left out; how many there are is told as before."""
+    whole = (await get("/ocpp/-/compare.json?a=1&b=2")).json()
+    only = (await get("/ocpp/-/compare.json?a=1&b=2&only=differences")).json()
+    assert only["rows"] == [row for row in whole["rows"] if row["differences"]]
+    assert only["steps"] == whole["steps"] == len(whole["rows"])
+    assert only["differences"] == len(only["rows"])
+
+
+async def test_a_session_too_long_for_a_page_is_compared_from_its_beginning(tmp_path: Path) -> None:
+    """As many frames as a page takes, and the page says so."""
+    recording = Recording(tmp_path / "two.db")
+    for transaction in (1, 2):
+        charging.charge_well(recording, transaction=transaction, samples=800)
+    get = client(recording.finish())
+    found = (await get("/ocpp/-/compare.json?a=1&b=2")).json()
+    assert found["compared"] == found["steps"] == 1500
+    assert found["equal"]
+    assert "first 1,500 frames" in (await get("/ocpp/-/compare?a=1&b=2&only=differences")).text
+
+
+def test_a_line_of_steps_is_cut_where_it_is_looked_at() -> None:
+    """A limit that was set before a transaction begins with it, and one that lasts longer ends with it."""
+    steps: list[tuple[float, float]] = [(0, 6), (10, 6), (10, 8), (30, 8)]
+    assert within(steps, 5, 20) == [(5, 6), (10, 6), (10, 8), (20, 8)]
+    assert within(steps, 0, 30) == steps
+    assert within(steps, 15, 20) == [(15, 8), (20, 8)]
+    assert within(steps, 40, 50) == []
+    assert within([], 0, 1) == []
+
+
+async def test_a_transaction_shows_the_limit_it_was_given(get: Get) -> None:
+    """Its plot has the limit of its session, and no more of it than its own time."""
+    plot = (await get("/ocpp/transactions/1.json")).json()["plot"]
+    (limit,) = plot["limits"]
+    assert [value for _, value in limit["points"]] == [6000.0, 6000.0, 8000.0, 8000.0]
+    assert all(plot["start_ms"] <= at <= plot["end_ms"] for at, _ in limit["points"])
+    assert {"Charging", "SuspendedEV"} <= {each["status"] for each in plot["statuses"]}
+    assert "Available" not in {each["status"] for each in plot["statuses"]}, "that was before, and after"
+
+
+async def test_home_tells_when_a_session_was_heard_last(get: Get) -> None:
+    """In the list and on its charge point's card, and how it ended in full."""
+    row = (await get("/ocpp/-/home.json?charge_point=CP-DEPOT-07")).json()["sessions"][0]
+    page = (await get("/")).text
+    assert f'datetime="{row["last_seen"]}"' in page
+    assert "closed by the CSMS: CSMS sent 1011 internal error" in page
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ const row = (frame) => {
   what.push(tag("span", "muted", frame.summary));
   return tag(
     "tr", "row-new", tag("td", "", time),
-    tag("td", "", link(frame.session_id, frame.charge_point_id ?? "unnamed", `#f${frame.id}`)),
+    tag("td", "", link(frame.session_id, frame.charge_point_id || "unnamed", `#f${frame.id}`)),
     tag("td", "", tag("span", `cs-arrow cs-${frame.direction}`, way)), tag("td", "what", ...what),
     tag("td", "number", duration(frame.latency_us)),
   );
@@ -47,7 +47,7 @@ const note = (text) => {
 
 const connected = ({ sessions, more_sessions: more }) => {
   const items = sessions.map((each) => {
-    const to = link(each.id, tag("b", "", each.charge_point_id ?? "unnamed"));
+    const to = link(each.id, tag("b", "", each.charge_point_id || "unnamed"));
     to.append(" ", tag("span", "muted", each.frame_count.toLocaleString("en")));
     if (each.error_count) to.append(" ", tag("span", "cs-badge cs-error", each.error_count.toLocaleString("en")));
     to.dataset.session = each.id;
