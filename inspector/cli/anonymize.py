@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -75,11 +76,19 @@ def _imported(source: Path, target: Path, arguments: dict[str, Any]) -> str:
     from inspector.recorder.redaction import Redaction
     from inspector.store.writer import Writer
 
-    target.unlink(missing_ok=True)
     records = (record for record, _ in open_input(str(source)))
-    name = source.name
-    writer = Writer(**writer_arguments(target, "chargesentinel anonymize", [name], arguments))
-    return str(store(records, writer, redaction=Redaction(**arguments)))
+    first = next(records, None)  # so that what cannot be read makes no file
+    if first is None:
+        raise UnusableFile(source, "there is no OCPP frame in it")
+    part = target.with_name(f".{target.name}.part")
+    part.unlink(missing_ok=True)
+    try:
+        writer = Writer(**writer_arguments(part, "chargesentinel anonymize", [source.name], arguments))
+        summary = store(chain([first], records), writer, redaction=Redaction(**arguments))
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+    return str(summary)
 
 
 def _trace(recording: Path, target: Path) -> None:
