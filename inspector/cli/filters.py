@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from inspector.cli.moments import Moment
+from inspector.errors import UnusableFile
 from inspector.protocol.vocabulary import OcppVersion
 from inspector.store.wanted import SEVERITIES, UNREADABLE, Wanted
 
@@ -42,6 +43,12 @@ _OF_FINDINGS = (
 )
 _OF_CHARGING = (
     click.option("--id-token", "id_tokens", multiple=True, metavar="TOKEN", help="With this id token or idTag."),
+    click.option(
+        "--redact-key",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="Find --id-token by its pseudonym under this key too. [default: pseudonym.key in the user's state folder]",
+    ),
     click.option("--transaction", metavar="ID", help="Of this transaction, by its OCPP id."),
 )
 _OF_FRAMES = (
@@ -94,11 +101,26 @@ def wanted(options: dict[str, Any], sessions: tuple[int, ...] = ()) -> Wanted:
         message_types=tuple(TYPES[name] for name in options.get("message_types", ())),
         severity=options.get("severity"),
         rules=options.get("rules", ()),
-        id_tokens=options.get("id_tokens", ()),
+        id_tokens=_with_pseudonyms(options.get("id_tokens", ()), options.get("redact_key")),
         transaction=options.get("transaction"),
         message_id=options.get("message_id"),
         text=options.get("text") or None,
     )
+
+
+def _with_pseudonyms(tokens: tuple[str, ...], key_file: Path | None) -> tuple[str, ...]:
+    """The tokens and how a recording with `--redact personal` has them; no key is made to look for something."""
+    if not tokens:
+        return ()
+    from inspector.recorder.pseudonyms import Pseudonyms, default_path, read_key
+
+    if key_file is not None and not key_file.exists():
+        raise UnusableFile(key_file, "no such file", "name the key that the recording was made with")
+    path = key_file or default_path()
+    if not path.exists():
+        return tokens
+    pseudonyms = Pseudonyms(read_key(path).key)
+    return tuple(dict.fromkeys([*tokens, *map(pseudonyms.of, tokens)]))
 
 
 def _with(command: Command, *groups: tuple[Callable[[Command], Command], ...]) -> Command:

@@ -36,7 +36,7 @@ def prune(
     """
     from inspector.cli.progress import counted
     from inspector.cli.vacuum import vacuumed
-    from inspector.store import pruning
+    from inspector.store import pruning, text_index
 
     if not older_than and not charge_points:
         raise UserMistake("prune needs --older-than, --charge-point or both; to forget all, delete the file")
@@ -52,6 +52,7 @@ def prune(
         if not dry_run:
             with counted(path.name, found.frames) as tell:
                 pruning.prune(db.conn, parts, before, charge_points, now, tell)
+            text_index.forget(path)  # what is deleted must not be found in it
             if vacuum:
                 with counted(f"{path.name}: giving room back", None):
                     freed = vacuumed(db, path)

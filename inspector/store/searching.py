@@ -310,7 +310,7 @@ def sessions(
     about = [*([one_of("+x.severity", wanted.severities)] if wanted.severity else [])]
     about += [matches("+x.rule_id", wanted.rules)] if wanted.rules else []
     charged = [*([("t.transaction_id = ?", (wanted.transaction,))] if wanted.transaction else [])]
-    charged += [one_of("t.id_token", wanted.id_tokens)] if wanted.id_tokens else []
+    charged += [one_of("t.id_token COLLATE NOCASE", wanted.id_tokens)] if wanted.id_tokens else []
     for table, of_it in (("findings x", about), ("transactions t", charged)):
         if of_it:
             where = " AND ".join(term for term, _ in of_it)

@@ -151,3 +151,28 @@ def test_a_big_frame_is_found_and_shown_around_the_place(growing: Recording) -> 
     assert "aaaNEEDLEbbb" in done.stdout and len(done.stdout) < 300
     frame = json.loads(chargesentinel("search", growing.path, "needle", "--json").stdout)["frames"][0]
     assert len(frame["raw"]) > 200_000
+
+
+def test_a_token_is_found_by_its_pseudonym_with_the_key(tmp_path: Path) -> None:
+    """In a recording with `--redact personal`: imported from a trace with the key, searched with and without it."""
+    frames = tmp_path / "frames.txt"
+    frames.write_text('> [2,"1","Authorize",{"idTag":"04E91C5A2B"}]\n< [3,"1",{"idTagInfo":{"status":"Accepted"}}]\n')
+    key, other, path = tmp_path / "our.key", tmp_path / "other.key", tmp_path / "personal.db"
+    other.write_text("f" * 64)
+    done = chargesentinel(
+        *("import", frames, "--db", path, "--ocpp", "1.6", "--redact", "personal", "--redact-key", key)
+    )
+    assert done.returncode == 0, done.stderr
+    assert found(path, "--id-token", "04E91C5A2B", "--redact-key", key) == [1]
+    assert found(path, "--id-token", "04e91c5a2b", "--redact-key", key) == [1]
+    assert found(path, "--id-token", "04E91C5A2B", "--redact-key", other) == []
+    assert "04E91C5A2B" not in chargesentinel("search", path).stdout
+    missing = chargesentinel("search", path, "--id-token", "x", "--redact-key", tmp_path / "none.key")
+    assert (missing.returncode, missing.stderr.count("\n")) == (2, 1) and not (tmp_path / "none.key").exists()
+
+
+def test_what_is_pruned_is_not_kept_in_the_index(growing: Recording) -> None:
+    path = growing.finish()
+    assert chargesentinel("search", path, "volta", "--index").returncode == 0
+    assert chargesentinel("prune", path, "--charge-point", "CP-GARAGE-01").returncode == 0
+    assert not place(path).exists()

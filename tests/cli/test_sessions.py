@@ -69,7 +69,7 @@ def test_a_session_whose_recorder_is_gone_is_not_called_live(recording: Path, gr
         (["--until", "2026-07-02T10:30Z"], [1]),
         (["--since", "2026-07-02T13:34+02:00", "--until", "2026-07-02T11:40"], [3]),
         (["--transaction", "1017"], [1]),
-        (["--id-token", "AABBCCDD"], [3]),
+        (["--id-token", "aabbccdd"], [3]),
         (["--state", "closed"], [3, 2, 1]),
         (["--limit", "2"], [4, 3]),
         (["--limit", "0"], [4, 3, 2, 1]),
