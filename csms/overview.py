@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import orjson
+
+from csms import timestamps
 
 if TYPE_CHECKING:
     from csms.central_system import CentralSystem
@@ -93,7 +96,10 @@ def charge_point(csms: CentralSystem, charge_point_id: str) -> Json | None:
                 f" ORDER BY stopped IS NOT NULL, id DESC LIMIT {SHOWN_ROWS}"
             )
         ],
-        "reservations": of("SELECT * FROM reservations WHERE charge_point_id = ? ORDER BY reservation_id"),
+        "reservations": [
+            reservation | {"status": "Expired" if _over(reservation) else reservation["status"]}
+            for reservation in of("SELECT * FROM reservations WHERE charge_point_id = ? ORDER BY reservation_id")
+        ],
         "charging_profiles": [
             profile | {"profile": orjson.loads(profile["profile"])}
             for profile in of("SELECT * FROM charging_profiles WHERE charge_point_id = ? ORDER BY profile_id")
@@ -107,6 +113,12 @@ def charge_point(csms: CentralSystem, charge_point_id: str) -> Json | None:
         ],
         "frames": [asdict(seen) for seen in csms.seen.entries(charge_point_id)],
     }  # fmt: skip
+
+
+def _over(reservation: Json) -> bool:
+    """Tell whether a reservation ran out; 1.6 charge points tell of that by the connector's status alone."""
+    expiry = timestamps.parse(reservation["expires"])
+    return reservation["status"] == "Accepted" and expiry is not None and expiry <= datetime.now(UTC)
 
 
 def measured(csms: CentralSystem, transaction: Json) -> Json:

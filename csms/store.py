@@ -314,6 +314,16 @@ class Store:
             charge_point_id, profile_id, evse_id, purpose, stack_level,
         )  # fmt: skip
 
+    def transaction_profiles_ended(self, charge_point_id: str, transaction_id: str) -> None:
+        """Forget the TxProfiles on the place of a transaction: they end with it (1.6 3.13.1, 2.x K01.FR.15)."""
+        self._run(
+            "DELETE FROM charging_profiles WHERE charge_point_id = ?1 AND evse_id = (SELECT evse_id FROM transactions"
+            " WHERE charge_point_id = ?1 AND transaction_id = ?2)"
+            " AND json_extract(profile, '$.chargingProfilePurpose') = 'TxProfile'"
+            " AND coalesce(json_extract(profile, '$.transactionId'), ?2) IN (?2, CAST(?2 AS INTEGER))",
+            charge_point_id, transaction_id,
+        )  # fmt: skip
+
     def variable(
         self, charge_point_id: str, component: str, name: str, attribute: str, value: str | None, mutability: str | None
     ) -> None:

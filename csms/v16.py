@@ -71,6 +71,7 @@ class ChargePoint16(Connection):
         self.store.stop(
             self.id, transaction_id, request["timestamp"], request["meterStop"], request.get("reason", "Local")
         )
+        self.store.transaction_profiles_ended(self.id, transaction_id)
         known = self.store.transaction(self.id, transaction_id)
         evse_id = known["evse_id"] if known else None
         self._keep_samples(request.get("transactionData", []), evse_id, transaction_id)

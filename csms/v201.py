@@ -98,6 +98,10 @@ class ChargePoint201(Connection):
                 "stop_reason": transaction.get("stoppedReason", "Local") if event == "Ended" else None,
             },
         )
+        if "reservationId" in request:
+            self.store.reservation_ended(self.id, request["reservationId"], "Used")
+        if event == "Ended":
+            self.store.transaction_profiles_ended(self.id, transaction_id)
         self._keep_samples(request.get("meterValue", []), evse.get("id"), transaction_id)
         return call_result.TransactionEvent(id_token_info=info)
 

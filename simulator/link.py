@@ -21,6 +21,7 @@ from ocpp.exceptions import OCPPError, ProtocolError
 from ocpp.messages import Call, CallError, CallResult, unpack
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import Frame, Opcode
 
 from simulator.schemas import violation
 from simulator.spoiling import Delivery, Order
@@ -182,6 +183,18 @@ class Link:
             self._pending[message_id] = asyncio.get_running_loop().create_future()
             await asyncio.wait([self._pending[message_id]], timeout=wait)
             del self._pending[message_id]
+
+    async def shout_at_once(self, texts: dict[str, str], wait: float = 1.0) -> None:
+        """Send several CALLs, text by id, in one piece, so that no answer can come between; give theirs a moment."""
+        async with self._one_call:
+            self.last_called = time.monotonic()
+            for message_id in texts:
+                self._pending[message_id] = asyncio.get_running_loop().create_future()
+            frames = [Frame(Opcode.TEXT, text.encode()).serialize(mask=True) for text in texts.values()]
+            self.socket.transport.write(b"".join(frames))
+            await asyncio.wait([self._pending[message_id] for message_id in texts], timeout=wait)
+            for message_id in texts:
+                del self._pending[message_id]
 
     async def send_only(self, action: str, payload: Payload) -> None:
         """Send a SEND, which nobody answers (2.1 only)."""

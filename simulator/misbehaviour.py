@@ -22,10 +22,10 @@ def misbehaviour(function: Misbehaviour) -> Misbehaviour:
     return function
 
 
-async def _shout(station: Station, frame: list[object], wait: bool = True) -> None:
+async def _shout(station: Station, frame: list[object]) -> None:
     if station.link is None:
         raise LinkLost(str(frame[2]), "was not sent: offline")
-    message_id = str(frame[1]) if frame[0] == 2 and wait else None
+    message_id = str(frame[1]) if frame[0] == 2 else None
     await station.link.shout(json.dumps(frame, separators=(",", ":")), message_id)
 
 
@@ -79,8 +79,9 @@ async def unknown_answer(station: Station, connector: Connector) -> None:
 @misbehaviour
 async def two_calls_at_once(station: Station, connector: Connector) -> None:
     """Send a second CALL while the first is open."""
-    await _shout(station, _heartbeat(), wait=False)
-    await _shout(station, _heartbeat())
+    if station.link is not None:
+        beats = [_heartbeat(), _heartbeat()]
+        await station.link.shout_at_once({str(beat[1]): json.dumps(beat, separators=(",", ":")) for beat in beats})
 
 
 @misbehaviour

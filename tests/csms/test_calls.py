@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from csms import actions, examples, operations, permission, schemas
+from csms import actions, examples, operations, overview, permission, schemas
 from csms.central_system import CentralSystem
 from csms.connection import Outcome
 from tests.csms.peer import Peer, connected
@@ -153,6 +153,14 @@ async def test_profiles_reservations_and_variables_are_remembered(csms: CentralS
         await charge_point.call("StartTransaction", start)
         assert rows("reservations")[0]["status"] == "Used"
 
+        own = {**profile["csChargingProfiles"], "chargingProfileId": 2, "chargingProfilePurpose": "TxProfile"}
+        await asked(csms, charge_point, "SetChargingProfile", {"connectorId": 1, "csChargingProfiles": own}, accepted)
+        await asked(csms, charge_point, "SetChargingProfile", {**profile, "connectorId": 1}, accepted)
+        assert len(rows("charging_profiles")) == 2
+        transaction = int(rows("transactions")[0]["transaction_id"])
+        await charge_point.call("StopTransaction", {"transactionId": transaction, "meterStop": 9, "timestamp": MOMENT})
+        assert [row["profile_id"] for row in rows("charging_profiles")] == [1]
+
         keys = [{"key": "HeartbeatInterval", "readonly": False, "value": "300"}]
         await asked(csms, charge_point, "GetConfiguration", {}, {"configurationKey": keys})
         change = {"key": "HeartbeatInterval", "value": "60"}
@@ -161,6 +169,36 @@ async def test_profiles_reservations_and_variables_are_remembered(csms: CentralS
     assert [(v["variable"], v["value"], v["mutability"]) for v in rows("variables")] == [
         ("HeartbeatInterval", "60", "ReadWrite")
     ]
+
+
+async def test_a_reservation_and_a_profile_of_2_x_end_with_their_transaction(csms: CentralSystem) -> None:
+    """The first event names the reservation; the last one ends the TxProfile of this transaction, not of another."""
+    accepted, rows = {"status": "Accepted"}, rows_of(csms)
+    token = {"idToken": "TAG", "type": "Central"}
+    schedule = {"id": 1, "chargingRateUnit": "W", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 9}]}
+    event = {"timestamp": MOMENT, "transactionInfo": {"transactionId": "tx-1"}}
+    first = {"eventType": "Started", "triggerReason": "Authorized", "seqNo": 0, "evse": {"id": 1}, "reservationId": 7}
+    last = {"eventType": "Ended", "triggerReason": "StopAuthorized", "seqNo": 1}
+    async with connected(csms.address, "2.0.1") as charge_point:
+        reserve = {"id": 7, "evseId": 1, "expiryDateTime": "2020-01-01T00:00:00Z", "idToken": token}
+        await asked(csms, charge_point, "ReserveNow", reserve, accepted)
+        shown = overview.charge_point(csms, "CHARGER-001")
+        assert shown is not None and shown["reservations"][0]["status"] == "Expired"
+        await charge_point.call("TransactionEvent", {**event, **first})
+        assert rows("reservations")[0]["status"] == "Used"
+        for number, transaction in ((3, "tx-1"), (4, "tx-2")):
+            profile = {
+                "id": number,
+                "stackLevel": number,
+                "chargingProfilePurpose": "TxProfile",
+                "chargingProfileKind": "Relative",
+                "transactionId": transaction,
+                "chargingSchedule": [schedule],
+            }
+            change = {"evseId": 1, "chargingProfile": profile}
+            await asked(csms, charge_point, "SetChargingProfile", change, accepted)
+        await charge_point.call("TransactionEvent", {**event, **last})
+        assert [row["profile_id"] for row in rows("charging_profiles")] == [4]
 
 
 async def test_variables_of_the_device_model_are_remembered(csms: CentralSystem) -> None:
