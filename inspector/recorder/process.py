@@ -160,6 +160,7 @@ class Process:
         return True
 
     def _take(self, record: Record) -> None:
+        frames = self._pipeline.frames
         try:
             self._pipeline.take(record)
         except Exception as error:
@@ -168,7 +169,7 @@ class Process:
             place = traceback.extract_tb(error.__traceback__)[-1]
             where = f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
             log.error("%s: a record could not be taken (%s); it is marked as a gap", self._writer.path, where)
-            lost = int(record[0] == FRAME)
+            lost = int(record[0] == FRAME and self._pipeline.frames == frames)
             self._pipeline.gone += lost
             self._pipeline.lost(lost, record[2], record[2], record[3], reason="a fault of ours")
 

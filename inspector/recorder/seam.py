@@ -16,6 +16,10 @@ log = logging.getLogger("chargesentinel.recorder")
 FAILURES = (sqlite3.Error, OSError, ChargeSentinelError)
 """What a disk that does not write raises here; all of what waits still waits."""
 
+BROKEN = ("SQLITE_READONLY", "SQLITE_IOERR", "SQLITE_CANTOPEN")
+"""Errors that an open connection may keep for ever, also when the disk is well again."""
+RETRY_AFTER_NS = 60 * 10**9
+
 
 def commit(pipeline: Pipeline, committed: int | None = None) -> None:
     """Put everything taken so far on disk, in a new file where the one being written is gone.
@@ -29,6 +33,11 @@ def commit(pipeline: Pipeline, committed: int | None = None) -> None:
             return
         except RecordingGone:
             pass
+        except sqlite3.Error as error:
+            closed = isinstance(error, sqlite3.ProgrammingError)  # it could not be opened again the last time
+            if closed or getattr(error, "sqlite_errorname", "").startswith(BROKEN):
+                pipeline.writer.reopen()
+            raise
     begin_again(pipeline, time.time_ns())
     pipeline.commit(committed)
 
@@ -41,6 +50,7 @@ def rotate_if_due(pipeline: Pipeline) -> None:
     try:
         rotate(pipeline, now)
     except FAILURES as error:
+        pipeline.writer.rotate_after_ns = now + RETRY_AFTER_NS
         log.error("%s: the next file cannot be made (%s); recording goes on in this one", pipeline.writer.path, error)
 
 

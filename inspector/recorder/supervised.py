@@ -121,7 +121,7 @@ class SupervisedRecorder:
         self._bound = self._limit
         for told in self._overflow.resume(time.time_ns(), time.monotonic_ns()):
             self._backlog.keep(told)
-        if not self._scheduled:
+        if not (self._scheduled or self._closed):
             self._schedule()
 
     @property

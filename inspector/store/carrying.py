@@ -8,6 +8,7 @@ frame of the file before is NULL: every file stands for itself.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Collection
 from contextlib import closing, suppress
@@ -83,7 +84,7 @@ def make_next(
     (source,) = [row[2] for row in old.execute("PRAGMA database_list") if row[1] == "main"]
     values = {"open": json.dumps(list(open_sessions)), "recording": recording_id, **after}
     try:
-        with closing(connect(part, wal=False).conn) as new:
+        with closing(connect(part, wal=False, synced=False).conn) as new:
             new.execute("BEGIN IMMEDIATE")
             for table, where in _COPIES:
                 _copy(old, new, table, where, values)
@@ -108,6 +109,8 @@ def make_next(
         for suffix in ("-wal", "-shm", "-journal"):
             # Left behind by a deleted file of this name: SQLite would take them for those of the new one.
             path.with_name(f"{path.name}{suffix}").unlink(missing_ok=True)
+        with part.open("rb") as written:
+            os.fsync(written.fileno())
         part.rename(path)
     except BaseException:
         with suppress(OSError):

@@ -196,8 +196,10 @@ def _create_tables(db: Database) -> None:
     db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
 
-def connect(path: Path, *, create: bool = True, busy_s: float = 5.0, wal: bool = True) -> Database:
+def connect(path: Path, *, create: bool = True, busy_s: float = 5.0, wal: bool = True, synced: bool = True) -> Database:
     """Open a recording for writing and bring it up to date.
+
+    Without `wal` it is one file all along. One that is not `synced` is filled in one go and need not outlive a crash.
 
     Raises:
         UnusableFile: it is not ours, newer than this program, not a database, or cannot be written.
@@ -216,9 +218,9 @@ def connect(path: Path, *, create: bool = True, busy_s: float = 5.0, wal: bool =
         else:
             refuse_foreign(path, connection)
             refuse_triggers(path, connection)
-        if wal:
-            db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
+        if wal or not synced:
+            db.execute(f"PRAGMA journal_mode = {'WAL' if wal else 'OFF'}")
+        db.execute(f"PRAGMA synchronous = {'FULL' if synced else 'OFF'}")
         migrations.apply(db)
     except sqlite3.DatabaseError as error:
         raise UnusableFile(path, _why(error), _remedy(error)) from error

@@ -6,6 +6,7 @@ fails leaves every row waiting for the next one. Knows nothing of what the rows 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 from collections.abc import Iterable
@@ -136,14 +137,18 @@ class Tables:
 
     def charge_point(self, charge_point_id: str) -> dict[str, Any] | None:
         """What the file knows of a charge point, as committed."""
-        rows = self.db.query("SELECT * FROM charge_points WHERE charge_point_id = ?", [charge_point_id])
-        return next(iter(rows), None)
+        with contextlib.suppress(sqlite3.Error):  # a disk that fails must not keep the frame from being kept
+            rows = self.db.query("SELECT * FROM charge_points WHERE charge_point_id = ?", [charge_point_id])
+            return next(iter(rows), None)
+        return None
 
     def transaction(self, charge_point_id: str, transaction_id: str) -> int | None:
         """The row of a charge point's latest transaction with this id, as committed."""
         sql = "SELECT max(id) FROM transactions WHERE charge_point_id = ? AND transaction_id = ?"
-        found: int | None = self._connection.execute(sql, (charge_point_id, transaction_id)).fetchone()[0]
-        return found
+        with contextlib.suppress(sqlite3.Error):
+            found: int | None = self._connection.execute(sql, (charge_point_id, transaction_id)).fetchone()[0]
+            return found
+        return None
 
     def insert(self, table: str, values: dict[str, Any], *, replace: bool = False) -> None:
         """Add a row to a derived table; `replace` puts it in the place of one with the same key."""

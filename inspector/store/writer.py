@@ -10,13 +10,14 @@ import contextlib
 import json
 import os
 import sqlite3
+import threading
 import time
 from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from inspector.errors import RecorderFailure
+from inspector.errors import RecorderFailure, UnusableFile
 from inspector.rules.finding import Severity
 from inspector.store import carrying, rotation
 from inspector.store.lock import WriterLock
@@ -116,6 +117,10 @@ class Writer(Tables):
         self._counted = self._written = dict(self._next)
         self.gone = self._recount = False
 
+    _sealing: threading.Thread | None = None
+    rotate_after_ns = 0
+    """Set after a failure: no sooner than this is the next file tried again."""
+
     def here(self, frame_id: int | None) -> int | None:
         return frame_id if frame_id is not None and frame_id >= self.begins["frames"] else None
 
@@ -125,6 +130,17 @@ class Writer(Tables):
     def in_place(self) -> bool:
         """Whether the files being written are those that others find under their names."""
         return all(_identity(name) == seen for name, seen in self._files.items())
+
+    def reopen(self) -> None:
+        """Open the file again, as far as that is possible: what waits goes on waiting."""
+        name = str(self.path)
+        if _identity(name) != self._files[name]:
+            return
+        with contextlib.suppress(UnusableFile, OSError, sqlite3.Error):
+            # Closed first: what SQLite has learned to be read-only it shares with every connection of a process.
+            self._connection.close()
+            self._use(connect(self.path, create=False, busy_s=self._busy_s))
+            self._look_at_file()
 
     def look(self) -> None:
         """Notice a deleted file also while nothing is committed."""
@@ -197,7 +213,7 @@ class Writer(Tables):
 
     def rotation_due(self, now_ns: int) -> bool:
         """Whether it is time for the next file."""
-        if self.rotation is None or self.gone:
+        if self.rotation is None or self.gone or now_ns < self.rotate_after_ns:
             return False
         (pages,) = self._connection.execute("PRAGMA page_count").fetchone()
         (size,) = self._connection.execute("PRAGMA page_size").fetchone()
@@ -216,8 +232,9 @@ class Writer(Tables):
         left, old = self.path, self._connection
         self._go_on_in(rotation.segment(self.name, now_ns), open_sessions, now_ns, complete=True)
         old.close()
-        with contextlib.suppress(sqlite3.Error):  # a reader holds it: the next start seals it
-            seal(left, self.path, now_ns)
+        # Beside what goes on meanwhile: on a slow disk it takes longer than a group of frames waits.
+        self._sealing = threading.Thread(target=_seal, args=(left, self.path, now_ns, self._locks.pop(left)))
+        self._sealing.start()
         return left
 
     def begin_again(self, open_sessions: Collection[int], now_ns: int) -> int:
@@ -243,10 +260,12 @@ class Writer(Tables):
             with contextlib.suppress(sqlite3.Error):
                 old.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         old.close()
+        lock = self._locks.pop(left) if left not in (self.name, self.path) else None
         if intact:
-            with contextlib.suppress(sqlite3.Error):
-                seal(left, self.path, now_ns)
+            _seal(left, self.path, now_ns, lock)
             return 0
+        if lock:
+            lock.release()
         (kept,) = self._connection.execute("SELECT count(*) FROM frames").fetchone()
         return int(had - kept)
 
@@ -260,16 +279,22 @@ class Writer(Tables):
         if path in self._locks:
             self._locks.pop(path).release()  # who deleted the file may have deleted its lock with it
         self._locks[path] = WriterLock(path, self._holder)
-        carrying.make_next(self._connection, path, self.recording_id, open_sessions, after, before, now_ns)
-        self._use(connect(path, busy_s=self._busy_s))
-        self.path = path
+        left, self.path = self.path, path
+        try:
+            carrying.make_next(self._connection, path, self.recording_id, open_sessions, after, before, now_ns)
+            self._use(connect(path, busy_s=self._busy_s))
+        except BaseException:
+            self.path = left
+            if path not in (self.name, left):
+                self._locks.pop(path).release()
+            raise
         if self.rotation:
             rotation.point(self.name, path)
         numbers = self._next
         self._learn_where_it_begins()
         self._next, self._counted, self._written = numbers, after, after
         self._look_at_file()
-        for other in set(self._locks) - {self.name, path}:
+        for other in set(self._locks) - {self.name, left, path}:
             self._locks.pop(other).release()
 
     def close(self, *, clean: bool, stopped_ns: int | None = None) -> None:
@@ -290,11 +315,21 @@ class Writer(Tables):
                 self._connection.execute("PRAGMA journal_mode = DELETE")
         finally:
             self._connection.close()
+            if self._sealing:
+                self._sealing.join()
             self._let_go()
 
     def _let_go(self) -> None:
         for lock in self._locks.values():
             lock.release()
+
+
+def _seal(path: Path, following: Path, now_ns: int, lock: WriterLock | None) -> None:
+    # What a reader keeps from being sealed is marked all the same; the next start seals it.
+    with contextlib.suppress(sqlite3.Error):
+        seal(path, following, now_ns)
+    if lock:
+        lock.release()
 
 
 def _identity(name: str) -> tuple[int, int] | None:
