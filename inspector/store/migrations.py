@@ -87,6 +87,8 @@ CREATE TABLE frames (
     END) VIRTUAL,
   message_id TEXT AS (CASE
     WHEN typeof(raw) <> 'text' THEN NULL
+    WHEN raw GLOB '[[]?,"*' AND instr(substr(raw, 5, 37), '"') > 1 AND instr(substr(raw, 5, 37), char(92)) = 0
+      THEN substr(raw, 5, instr(substr(raw, 5, 37), '"') - 1)
     WHEN NOT json_valid(raw) THEN CASE WHEN raw LIKE '[_,"%"%' THEN substr(raw, 5, instr(substr(raw, 5, 255), '"') - 1)
       END
     WHEN json_type(raw, '$[1]') IN ('text', 'integer', 'real') THEN substr(CAST(raw ->> '$[1]' AS TEXT), 1, 255)
