@@ -210,12 +210,13 @@ def actions(db: sqlite3.Connection, session_id: int, limit: int = 20_000) -> lis
 
 
 def frames_by_action(
-    db: sqlite3.Connection, session_id: int, action: str, msg_type: int, limit: int = 5000
+    db: sqlite3.Connection, session_id: int, actions: Sequence[str], msg_type: int, limit: int = 5000
 ) -> list[Frame]:
-    """The frames of one action and message type in a session, oldest first."""
+    """The frames of some actions and one message type in a session, oldest first; one walk through the session."""
     rows = db.execute(
-        f"{_LISTED} WHERE f.session_id = ? AND +f.action = ? AND f.msg_type = ? ORDER BY f.id LIMIT ?",
-        [session_id, action, msg_type, limit],
+        f"""{_LISTED} WHERE f.session_id = ? AND +f.action IN ({_marks(actions)}) AND f.msg_type = ?
+        ORDER BY f.id LIMIT ?""",
+        [session_id, *actions, msg_type, limit],
     )
     return [Frame(*row) for row in rows]
 

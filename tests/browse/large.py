@@ -10,6 +10,8 @@ from tests.browse.charging import Recording
 
 COPIES = 500
 """Of four sessions each."""
+LONG = 50_000
+"""MeterValues of one long session besides, with an answer each."""
 
 _COLUMNS = {
     "sessions": "charge_point_id ocpp_version subprotocol subprotocols_offered opened_ns closed_ns frame_count"
@@ -35,7 +37,7 @@ _POINTS_TO = {
 
 
 def large(path: Path, copies: int = COPIES) -> Path:
-    """A recording of 4 × `copies` sessions and about 2,000 × `copies` frames over some weeks."""
+    """A recording of 4 × `copies` sessions and about 2,000 × `copies` frames over some weeks, and one long session."""
     recording = Recording(path)
     charging.charge_well(recording, samples=960)
     charging.charge_badly(recording)
@@ -67,7 +69,9 @@ def large(path: Path, copies: int = COPIES) -> Path:
             " serial, first_seen_ns, last_seen_ns FROM copy CROSS JOIN charge_points c"
         )
     db.close()
-    return path
+    recording = Recording(path)
+    charging.charge_well(recording, "CP-LONG", samples=LONG, falls_at=LONG // 2)
+    return recording.finish()
 
 
 def _shifted(table: str, name: str, spans: dict[str, int], hours: int) -> str:

@@ -29,6 +29,10 @@ OURS = (
     " /frames/{frame} /frames/{frame}.json /frames/{frame}?panel /charge_points/CP-GARAGE-01-7"
     " /charge_points/CP-GARAGE-01-7.json /transactions/900 /transactions/900.json /rules /rules.json"
     " /rules/payload.schema /rules/payload.schema.json /-/compare?a=1999&b=1995 /-/compare.json?a=1998&b=1994"
+    " /sessions/{long} /sessions/{long}.json /sessions/{long}/frames.json?limit=1000 /sessions/{long}/frames.json?end=1"
+    " /sessions/{long}/frames.json?q=nothing-like-this /sessions/{long}/frames.json?severity=error"
+    " /sessions/{long}/frames.json?action=StopTransaction /sessions/{long}/plot.json"
+    " /transactions/{charged} /transactions/{charged}.json"
 ).split()
 DATASETTES = (
     "/frames /frames.json /frames?session_id={session} /frames?action=MeterValues /frames?direction=cp-to-csms"
@@ -41,7 +45,7 @@ DATASETTES = (
 
 def test_every_page_of_ours_is_measured() -> None:
     """A page added later is added here too."""
-    asked = [address.format(session=1, frame=1).partition("?")[0] for address in OURS]
+    asked = [address.format(session=1, frame=1, long=1, charged=1).partition("?")[0] for address in OURS]
     for page in PAGES:
         assert any(re.fullmatch(page.path, address) for address in asked), page.path
 
@@ -96,10 +100,11 @@ def test_every_page_answers_at_once_on_a_million_frames_while_500_a_second_are_w
             with httpx.Client(base_url=f"{home}/ocpp", timeout=30) as http:
                 newest = http.get("/-/live.json").json()["newest"]
                 assert newest > 1_000_000
-                medians = {
-                    address: _median(http, address.format(session=1997, frame=newest - 5000))
-                    for address in (*OURS, *DATASETTES)
-                }
+                home = http.get("/-/home.json?charge_point=CP-LONG").json()
+                places = {"session": 1997, "frame": newest - 200_000, "long": home["sessions"][0]["id"]}
+                assert home["totals"]["sessions"] >= 2000
+                places["charged"] = http.get(f"/sessions/{places['long']}.json").json()["transactions"][0]["id"]
+                medians = {address: _median(http, address.format(**places)) for address in (*OURS, *DATASETTES)}
         finally:
             enough.set()
             writing.join()

@@ -30,19 +30,35 @@ _MEASURANDS = {
     "Power.Offered": ("offered_power", "W"),
     "Current.Offered": ("offered_current", "A"),
 }
+STATUSES = ("StatusNotification",)
+PROFILES = ("SetChargingProfile", "ClearChargingProfile")
+"""CALLs the plot is told things by, besides what is measured."""
 _HOUR_NS = 3_600_000_000_000
 
 
+SAMPLES = 10_000
+"""About how many measured values a plot is made of: many times what a screen can show."""
+
+
 def charging(db: sqlite3.Connection, one: reader.Session) -> dict[str, Any]:
-    """Everything the plot of a session shows; of its findings the worst 300."""
-    end_ns = one.closed_ns or one.last_seen_ns or one.opened_ns
-    transactions = reader.transactions(db, session_id=one.id)
-    samples = reader.samples(db, session_id=one.id, most=20_000)
+    """Everything the plot of a session shows."""
+    end_ns = _end(one)
+    samples = reader.samples(db, session_id=one.id, most=SAMPLES)
     return {
         "start_ms": one.opened_ns / 1e6,
         "end_ms": end_ns / 1e6,
         "series": list(series(samples, one.opened_ns - _HOUR_NS, end_ns + _HOUR_NS)),
-        "limits": limits(db, one.id, transactions, end_ns),
+        **circumstances(db, one),
+    }
+
+
+def circumstances(db: sqlite3.Connection, one: reader.Session) -> dict[str, Any]:
+    """What a session's plot shows besides what was measured: limits, transactions, statuses, the worst 300 findings."""
+    end_ns = _end(one)
+    transactions = reader.transactions(db, session_id=one.id)
+    told = reader.frames_by_action(db, one.id, (*STATUSES, *PROFILES), 2)
+    return {
+        "limits": limits(db, [each for each in told if each.action in PROFILES], transactions, end_ns),
         "transactions": [
             {
                 "id": each.id,
@@ -56,13 +72,17 @@ def charging(db: sqlite3.Connection, one: reader.Session) -> dict[str, Any]:
             }
             for each in reversed(transactions)
         ],
-        "statuses": list(statuses(db, one.id)),
+        "statuses": list(statuses([each for each in told if each.action in STATUSES])),
         "findings": [
             {"ms": each.ts_ns / 1e6, "frame_id": each.frame_id, "severity": each.severity, "rule_id": each.rule_id}
             for each in reversed(reader.findings(db, session_id=one.id, limit=300))
             if each.frame_id is not None
         ],
     }
+
+
+def _end(one: reader.Session) -> int:
+    return one.closed_ns or one.last_seen_ns or one.opened_ns
 
 
 def series(samples: list[reader.Sample], first_ns: int, last_ns: int) -> Iterator[dict[str, Any]]:
@@ -96,9 +116,9 @@ def thin(points: list[Measured], most: int = POINTS) -> list[Measured]:
     return kept
 
 
-def statuses(db: sqlite3.Connection, session_id: int) -> Iterator[dict[str, Any]]:
-    """Status changes as the charge point reported them."""
-    for frame in reader.frames_by_action(db, session_id, "StatusNotification", 2, limit=1000):
+def statuses(told: list[reader.Frame]) -> Iterator[dict[str, Any]]:
+    """Status changes as the charge point reported them in StatusNotifications."""
+    for frame in told[:1000]:
         payload = _payload(frame)
         evse = payload.get("evseId")
         yield {
@@ -110,17 +130,12 @@ def statuses(db: sqlite3.Connection, session_id: int) -> Iterator[dict[str, Any]
 
 
 def limits(
-    db: sqlite3.Connection, session_id: int, transactions: list[reader.Transaction], end_ns: int
+    db: sqlite3.Connection, asked: list[reader.Frame], transactions: list[reader.Transaction], end_ns: int
 ) -> list[dict[str, Any]]:
     """The limit the CSMS set last, over time: steps by unit, from the profiles that were accepted until cleared."""
     steps: dict[str, list[Point]] = {"W": [], "A": []}
     accepted = []
-    asked = [
-        frame
-        for action in ("SetChargingProfile", "ClearChargingProfile")
-        for frame in reader.frames_by_action(db, session_id, action, 2, limit=500)
-    ]
-    for frame in sorted(asked, key=lambda frame: frame.id):
+    for frame in asked[:1000]:
         answer = reader.frame(db, frame.answer_id) if frame.answer_id is not None else None
         if answer is not None and _payload(answer, 2).get("status") == "Accepted":
             accepted.append(frame)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from inspector.browse.views.ask import Ask, NotThere, View
-from inspector.browse.views.charging import Point, charging, series
+from inspector.browse.views.charging import SAMPLES, Point, circumstances, series
 from inspector.browse.views.rows import session_row, transaction_row
 from inspector.store import reader
 
@@ -17,10 +17,10 @@ def view(db: sqlite3.Connection, ask: Ask) -> View:
         raise NotThere(f"There is no transaction {ask.id} in this recording.")
     one = found[0]
     session = reader.session(db, one.session_id)
-    samples = reader.samples(db, transaction_id=one.id)
+    samples = reader.samples(db, transaction_id=one.id, most=SAMPLES)
     first = one.started_ns or min((sample.ts_ns for sample in samples), default=0)
     last = one.stopped_ns or max((sample.seen_ns for sample in samples), default=first)
-    whole = charging(db, session) if session else {"limits": [], "statuses": [], "findings": []}
+    whole = circumstances(db, session) if session else {"limits": [], "statuses": [], "findings": []}
     return {
         "transaction": transaction_row(one),
         "session": session_row(session) if session else None,
