@@ -45,23 +45,31 @@ def charge_points(csms: CentralSystem, search: str = "", limit: int = SHOWN_CHAR
         search: part of an identity, vendor or model; case does not matter.
         limit: at most so many; connected ones come first.
     """
-    rows = csms.store.rows(
-        "SELECT * FROM charge_points WHERE instr(lower(charge_point_id || ' ' || coalesce(vendor, '') || ' ' ||"
-        " coalesce(model, '')), lower(?)) ORDER BY charge_point_id",
+    # Names first, the rest for those that are shown: the page asks every second, and a CSMS may know thousands.
+    found = csms.store.rows(
+        "SELECT charge_point_id FROM charge_points WHERE instr(lower(charge_point_id || ' ' || coalesce(vendor, '')"
+        " || ' ' || coalesce(model, '')), lower(?)) ORDER BY charge_point_id",
         search,
     )
+    names = [row["charge_point_id"] for row in found]
+    names.sort(key=lambda name: name not in csms.connections)
+    shown = orjson.dumps(names[: max(0, limit)]).decode()
+    chosen = "charge_point_id IN (SELECT value FROM json_each(?))"
+
+    def of(sql: str) -> list[Json]:
+        return csms.store.rows(sql, shown)
+
+    rows = of(f"SELECT * FROM charge_points WHERE {chosen} ORDER BY charge_point_id")
     rows.sort(key=lambda row: row["charge_point_id"] not in csms.connections)
-    connectors = _by_charge_point(
-        csms.store.rows("SELECT * FROM connectors ORDER BY charge_point_id, evse_id, connector_id")
-    )
-    transactions = _by_charge_point(csms.store.open_transactions())
+    connectors = _by_charge_point(of(f"SELECT * FROM connectors WHERE {chosen} ORDER BY evse_id, connector_id"))
+    transactions = _by_charge_point(of(f"SELECT * FROM transactions WHERE stopped IS NULL AND {chosen} ORDER BY id"))
     return [
         _summary(csms, row)
         | {
             "connectors": connectors[row["charge_point_id"]],
             "open_transactions": transactions[row["charge_point_id"]],
         }
-        for row in rows[: max(0, limit)]
+        for row in rows
     ]
 
 

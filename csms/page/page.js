@@ -7,6 +7,7 @@ import { offer, timed } from "./sending.js";
 import { showTokens } from "./tokens.js";
 
 const REFRESH_MS = 1000;
+const SHOWN = 100; // charge points in the list; whoever has more searches
 const TRIGGERS = {
   "1.6": ["StatusNotification", "Heartbeat", "MeterValues", "BootNotification", "FirmwareStatusNotification", "DiagnosticsStatusNotification"],
   2: ["StatusNotification", "Heartbeat", "MeterValues", "TransactionEvent", "BootNotification", "FirmwareStatusNotification", "LogStatusNotification"],
@@ -20,6 +21,7 @@ const operate = (name, values) => say($("done"), () => timed(() => api("POST", o
 
 function showList(chargePoints, search) {
   $("nobody").hidden = chargePoints.length > 0 || search !== "";
+  $("more").hidden = chargePoints.length < SHOWN;
   const shown = chargePoints.map((point) => ({
     id: point.charge_point_id,
     connected: point.connected,
@@ -140,7 +142,7 @@ async function refresh() {
     if (tokensShown()) {
       await showTokens(status.unknown_tokens);
     } else {
-      const list = await api("GET", `charge-points?search=${encodeURIComponent(search)}`);
+      const list = await api("GET", `charge-points?search=${encodeURIComponent(search)}&limit=${SHOWN}`);
       $("address").textContent = `${status.address}/CHARGER-001`;
       showList(list, search);
       $("choose").hidden = chosen !== null || list.length === 0;
