@@ -19,6 +19,7 @@ from inspector.recorder import records
 
 _DIRECTIONS = {direction.value: direction for direction in Direction}
 _TYPES = {"CALL": 2, "CALLRESULT": 3, "CALLERROR": 4}
+_OURS: dict[str, Any] = {}
 _MEMBERS = ("chargePointId", "ocppVersion", "messageId", "action", "raw")
 
 
@@ -52,9 +53,10 @@ def read(lines: Iterable[bytes], reading: Reading) -> Iterator[Captured]:
             line=number,
             **told,
         )
-        own = spelling(record, captured.ocpp_version)
         key = (captured.charge_point_id, captured.session)
-        if own != spellings.get(key, {}) and not (captured.meta and captured.meta.placeholder):
+        before = spellings.get(key, _OURS)
+        own = spelling(record, captured.ocpp_version, before)
+        if own != before and not (captured.meta and captured.meta.placeholder):
             spellings[key] = own
             meta = captured.meta or Meta()
             event = records.event(0, ts_ns, captured.mono_ns or ts_ns, SPELLING, own)

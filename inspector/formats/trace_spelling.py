@@ -29,15 +29,18 @@ _VERSIONS = frozenset(version.value for version in OcppVersion)
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)")
 _STYLE = re.compile(r"(\d)(Z|([+-])(\d\d):(\d\d))")
 _PLAIN = "3Z"
+_ERROR = {"code", "description", "details"}
+_EXPECTED = ("ocppVersion", "chargePointId", "messageId", "raw", "payload", "connectorId")
 _AS_IT_WAS = ("schemaVersion", "ocppVersion", "connectorId")
 
 
-def spelling(record: dict[str, Any], version: OcppVersion | None) -> dict[str, Any]:
-    """What to remember of a record.
+def spelling(record: dict[str, Any], version: OcppVersion | None, before: dict[str, Any]) -> dict[str, Any]:
+    """What to remember of a record; of what it says nothing about, what was remembered of those before it.
 
     Args:
         record: as the schema of the format has it.
         version: the one that its `ocppVersion` was understood as.
+        before: the spelling of the record before it in its session.
     """
     found: dict[str, Any] = {}
     stamp = record["timestamp"]
@@ -48,20 +51,22 @@ def spelling(record: dict[str, Any], version: OcppVersion | None) -> dict[str, A
     if "ocppVersion" in record and record["ocppVersion"] not in _VERSIONS:
         found["ocppVersion"] = record["ocppVersion"]
     kind = record["messageType"]
-    expected = {"raw", "ocppVersion", "chargePointId", "messageId", "error" if kind == "CALLERROR" else "payload"}
-    if kind == "CALL":
-        # Where the record tells no version the session may yet turn out to be of 1.6.
-        if connector(record.get("payload"), version or OcppVersion.V16) is not None:
-            expected.add("connectorId")
-    else:
-        if "action" in record:
-            found["action"] = True
-        if kind == "CALLERROR" and record["error"].keys() != {"code", "description", "details"}:
+    if "action" in (record if kind != "CALL" else before):
+        found["action"] = True
+    if kind == "CALLERROR":
+        if record["error"].keys() != _ERROR:
             found["error"] = sorted(record["error"].keys())
-    if "connectorId" in record and "connectorId" not in expected:
+    elif "error" in before:
+        found["error"] = before["error"]
+    # Where the record tells no version the session may yet turn out to be of 1.6.
+    placed = kind == "CALL" and connector(record.get("payload"), version or OcppVersion.V16) is not None
+    if "connectorId" in record and not placed:
         found["connectorId"] = record["connectorId"]
-    if not expected <= record.keys():
-        found["without"] = sorted(expected - record.keys())
+    earlier = before.get("without", ())
+    told = {"connectorId": placed, "payload": kind != "CALLERROR"}
+    missing = [name for name in _EXPECTED if (name not in record if told.get(name, True) else name in earlier)]
+    if missing:
+        found["without"] = missing
     if not record.keys() <= _DEFINED:
         found["more"] = {name: value for name, value in record.items() if name not in _DEFINED}
     return found
