@@ -30,6 +30,7 @@ lint: .venv/ready-dev ## ruff, mypy --strict, the layers, and the page's types w
 
 bench: .venv/ready-dev ## what relaying and recording cost, measured beside others in one run
 	@$(PYTHON) -m bench.judging
+	@$(PYTHON) -m bench.importing
 	@$(PYTHON) -m bench $(ARGS)
 
 soak: .venv/ready-dev ## half an hour of mixed load; nothing may be lost, grown or left open

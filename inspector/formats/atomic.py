@@ -22,11 +22,11 @@ def replaced(path: Path) -> Iterator[BinaryIO]:
         UnusableFile: it cannot be written, or is a database, which nobody would want replaced.
     """
     try:
-        path = path.resolve()
         if path.exists() and not path.is_file():
             with path.open("wb") as special:
                 yield special
             return
+        path = path.resolve()  # a link stays one
         if _is_database(path):
             raise UnusableFile(path, "a database", "name another file to write to")
         mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()

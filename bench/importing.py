@@ -1,0 +1,159 @@
+"""Measures what importing costs, beside storing the same lines without looking at them, in one run.
+
+python -m bench.importing                  200,000 frames
+python -m bench.importing --frames 1000000
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sqlite3
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import count, zip_longest
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import orjson
+from sqlite_utils import Database
+
+from bench.judging import SESSIONS
+from inspector.formats.inputs import open_input
+from inspector.recorder.importing import store, writer_arguments
+from inspector.store.writer import Writer
+
+BAR_FRAMES_S = 20_000
+BAR_BYTES = 220
+ROUNDS = 3
+SIDE_BY_SIDE = 20
+"""Charge points that are connected at the same time."""
+
+
+def lines() -> Iterator[bytes]:
+    """Records of a trace without end: sessions of charging, OCPP 1.6 and 2.0.1, twenty side by side."""
+    texts = {
+        version: [(at, up, text, json.loads(text)) for at, up, text in frames] for version, frames in SESSIONS.items()
+    }
+    for group in count():
+        sessions = []
+        for place in range(SIDE_BY_SIDE):
+            number = group * SIDE_BY_SIDE + place
+            version = list(SESSIONS)[number % 2]
+            sessions.append(_records(number, version, texts[version]))
+        for step in zip_longest(*sessions):
+            yield from (record for record in step if record is not None)
+
+
+def _records(number: int, version: str, frames: list[tuple[int, bool, str, Any]]) -> Iterator[bytes]:
+    own = f"{number:08x}"
+    for at, up, text, frame in frames:
+        record: dict[str, Any] = {
+            "schemaVersion": "1.1",
+            "timestamp": f"{datetime.fromtimestamp(at // 10**9, UTC):%Y-%m-%dT%H:%M:%S}.{at // 10**6 % 1000:03d}Z",
+            "ocppVersion": version,
+            "transport": "json",
+            "chargePointId": f"CP{number:05d}",
+            "direction": "cp-to-csms" if up else "csms-to-cp",
+            "messageType": "CALL" if frame[0] == 2 else "CALLRESULT",
+            "messageId": own + frame[1][8:],
+        }
+        if frame[0] == 2:
+            if version == "1.6" and "connectorId" in frame[3]:
+                record["connectorId"] = frame[3]["connectorId"]
+            record["action"] = frame[2]
+        record["payload"] = frame[-1]
+        record["raw"] = text.replace(frame[1][:8], own, 1)
+        yield orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def write(path: Path, frames: int) -> None:
+    """A trace of so many frames."""
+    with path.open("wb") as file:
+        for _, line in zip(range(frames), lines(), strict=False):
+            file.write(line)
+
+
+def ours(trace: Path, db: Path) -> int:
+    """Read, judged and stored, with all indexes; returns the frames."""
+    writer = Writer(**writer_arguments(db, "bench", [str(trace)]))
+    return store((record for record, _ in open_input(str(trace))), writer).frames
+
+
+def sqlite_utils(trace: Path, db: Path) -> int:
+    """The same lines put into a table by sqlite-utils, one index, nothing looked at."""
+    table = Database(db)["frames"]
+    with trace.open("rb") as file:
+        table.insert_all((json.loads(line) for line in file), batch_size=1000, alter=False)
+    table.create_index(["chargePointId"])
+    return int(table.count)
+
+
+def bare(trace: Path, db: Path) -> int:
+    """The same lines parsed and put into a table of four columns by executemany: what no import can be quicker than."""
+    connection = sqlite3.connect(db)
+    connection.execute("CREATE TABLE frames (charge_point, at, action, raw)")
+    with trace.open("rb") as file:
+        rows = ((r["chargePointId"], r["timestamp"], r.get("action"), r["raw"]) for r in map(orjson.loads, file))
+        connection.executemany("INSERT INTO frames VALUES (?, ?, ?, ?)", rows)
+    connection.commit()
+    stored: int = connection.execute("SELECT count(*) FROM frames").fetchone()[0]
+    connection.close()
+    return stored
+
+
+def measure(trace: Path, frames: int, rounds: int) -> dict[str, tuple[float, float]]:
+    """Medians of frames a second of wall clock, and of CPU microseconds a frame, by contender, taking turns."""
+    taken: dict[str, list[tuple[float, float]]] = {}
+    for _ in range(rounds):
+        for contender in (ours, sqlite_utils, bare):
+            folder = Path(tempfile.mkdtemp(prefix="bench-"))
+            began, cpu = time.perf_counter(), time.process_time()
+            stored = contender(trace, folder / "a.db")
+            spent = time.perf_counter() - began, time.process_time() - cpu
+            shutil.rmtree(folder)
+            assert stored == frames, f"{contender.__name__} stored {stored} of {frames}"
+            taken.setdefault(contender.__name__, []).append(spent)
+    return {
+        name: (frames / median(wall for wall, _ in each), median(cpu for _, cpu in each) / frames * 1e6)
+        for name, each in taken.items()
+    }
+
+
+def overhead(trace: Path) -> float:
+    """Bytes of the file beyond the raw bytes, a frame."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        db = Path(folder) / "a.db"
+        frames = ours(trace, db)
+        with sqlite3.connect(db) as connection:
+            (raw,) = connection.execute("SELECT sum(size) FROM frames").fetchone()
+        connection.close()
+        return float(db.stat().st_size - raw) / frames
+
+
+def main() -> None:
+    """Print the speed of importing and the size of what comes of it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--frames", type=int, default=200_000)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        trace = Path(folder) / "a.jsonl"
+        write(trace, options.frames)
+        found = measure(trace, options.frames, options.rounds)
+        rate, cost = found["ours"]
+        quicker, dearer = found["sqlite_utils"][1] / cost, cost / found["bare"][1]
+        print(
+            f"import of {options.frames:,} frames, judged: {rate:,.0f} frames/s (bar {BAR_FRAMES_S:,}), {cost:.0f} µs "
+            f"of CPU a frame; {quicker:.1f} times the speed of sqlite-utils insert_all, which looks at nothing; "
+            f"{dearer:.1f} times the cost of orjson and executemany alone; "
+            f"{overhead(trace):.0f} B a frame beyond the raw bytes (bar {BAR_BYTES})"
+        )
+
+
+if __name__ == "__main__":
+    main()
