@@ -104,6 +104,9 @@ def test_a_pending_station_is_quiet_until_it_is_accepted(page: Page, saved: str,
 
 def test_configuration_of_1_6_is_read_set_and_takes_effect(page: Page, saved: str, csms: PageCsms) -> None:
     connect(page, saved, csms, "1.6")
+    page.click("#tab-variables")
+    shown = page.get_by_label("HeartbeatInterval", exact=True)
+    expect(shown).to_have_value("300")
     asked = csms.ask("GetConfiguration", {"key": ["HeartbeatInterval", "NoSuchKey"]})[2]
     assert asked == {
         "configurationKey": [{"key": "HeartbeatInterval", "readonly": False, "value": "300"}],
@@ -112,6 +115,7 @@ def test_configuration_of_1_6_is_read_set_and_takes_effect(page: Page, saved: st
     assert csms.ask("ChangeConfiguration", {"key": "NumberOfConnectors", "value": "9"})[2]["status"] == "Rejected"
     assert csms.ask("ChangeConfiguration", {"key": "NoSuchKey", "value": "9"})[2]["status"] == "NotSupported"
     assert csms.ask("ChangeConfiguration", {"key": "HeartbeatInterval", "value": "1"})[2]["status"] == "Accepted"
+    expect(shown).to_have_value("1")
     csms.wait(lambda frame: frame[0] == 2 and frame[2] == "Heartbeat")
 
 

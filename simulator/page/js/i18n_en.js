@@ -196,7 +196,7 @@ const ENGLISH = {
   detail: "Frame",
   "note.open": "Connected to {address}",
   "note.closed": "Connection closed ({code}) {reason}",
-  "note.unreachable": "No connection to the CSMS ({code}) {reason}",
+  "note.unreachable": "No connection: the CSMS is away or refuses (a browser is not told which)",
   "note.restart": "The station restarts",
   "note.othercard": "Card {token} does not belong to this session",
   "note.unusable": "Connector {connector} cannot be used now",

@@ -11,6 +11,7 @@ class LimitsView {
   }
 
   draw() {
+    if (!byId("panel-variables").hidden) this.#values();
     if (byId("panel-limits").hidden) return;
     const { station, instrument } = this;
     const { connector } = instrument;
@@ -52,15 +53,27 @@ class LimitsView {
           const name = is16
             ? each.key
             : `${each.component}${each.evse ? `[${each.evse}]` : ""}.${each.variable}${each.instance ? `[${each.instance}]` : ""}`;
-          const value = each.live?.() ?? each.value;
+          const at = all.indexOf(each);
           const shown =
             each.access === "RW"
-              ? make("input", { type: "text", "aria-label": name, "data-at": all.indexOf(each), spellcheck: "false" })
-              : make("span", { text: each.access === "W" ? "••••" : value });
-          if (each.access === "RW") shown.value = value;
+              ? make("input", { type: "text", "aria-label": name, "data-at": at, spellcheck: "false" })
+              : make("span", { "data-at": at });
           return make("tr", {}, make("td", { text: name }), make("td", {}, shown));
         }),
     );
+    this.#values();
+  }
+
+  /** What the CSMS has set meanwhile stands there too, but nothing is taken from under the fingers of who types. */
+  #values() {
+    const { all } = this.station.variables;
+    for (const shown of /** @type {NodeListOf<any>} */ (byId("variables").tBodies[0].querySelectorAll("[data-at]"))) {
+      const variable = all[Number(shown.dataset.at)];
+      if (!variable || shown === document.activeElement) continue;
+      const value = variable.access === "W" ? "••••" : (variable.live?.() ?? variable.value);
+      if (shown.tagName !== "INPUT") setText(shown, value);
+      else if (shown.value !== value) shown.value = value;
+    }
   }
 
   /** @param {any} input */
