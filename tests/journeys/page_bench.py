@@ -105,7 +105,7 @@ class Bench:
 
     def open(self, **settings: str) -> None:
         link = {"url": f"{self.proxy_url}/{self.api.charge_point_id}", "version": self.version, "sampleInterval": "1"}
-        self.page.goto(f"{self.page_url}/?{urlencode(link | {'lang': 'en'} | settings)}")
+        self.page.goto(f"{self.page_url}?{urlencode(link | {'lang': 'en'} | settings)}")
 
     def status(self, text: str, seconds: float = 10) -> None:
         """Wait until the instrument shows a status."""

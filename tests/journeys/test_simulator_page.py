@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.journeys.page_bench import LOGGED, Bench, bench_for, each_way
+from tests.processes import Program
 
 pytestmark = pytest.mark.browser
 
@@ -116,6 +117,27 @@ def test_a_csms_that_goes_and_comes_back_hears_the_whole_session(bench: Bench) -
         numbers = list(dict.fromkeys(event["seqNo"] for event in events))
         assert numbers == list(range(len(numbers)))
         assert any(event.get("offline") for event in events)
+
+
+@pytest.mark.parametrize("bench", ["2.1"], indirect=True)
+def test_the_saved_file_charges_from_disk(bench: Bench, tmp_path: Path) -> None:
+    """`--save`, opened by file://, runs a whole session through the proxy by the book; nothing else is asked for."""
+    target = tmp_path / "charge point.html"
+    with Program("simulator", "--save", target) as saving:
+        assert saving.finish() == 0
+    asked: list[str] = []
+    bench.page.on("request", lambda request: asked.append(request.url))
+    bench.page_url = target.as_uri()
+    bench.open(autostart="full")
+    bench.until("scenarios.outcome", 40)
+    assert bench.page.evaluate("scenarios.outcome") == "Full session: done."
+    bench.keep_log()
+    bench.click("#disconnect")
+    frames, findings = bench.crossed()
+    assert findings == []
+    assert len(frames) > 20 and each_way(frames) == each_way(bench.logged)
+    # The page itself and the blob that keeps its clock going.
+    assert [url for url in asked if not url.startswith(("file:", "blob:", "data:"))] == []
 
 
 @pytest.mark.parametrize("bench", ["2.0.1"], indirect=True)

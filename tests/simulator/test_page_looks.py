@@ -24,7 +24,11 @@ def charging(
 ) -> Page:
     """A page of a size and theme that charges."""
     width, height = SIZES.get(size, (320, 640))
-    context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme)  # type: ignore[arg-type]
+    context = browser.new_context(
+        viewport={"width": width, "height": height},
+        color_scheme=theme,  # type: ignore[arg-type]
+        device_scale_factor=2 if size == "phone" else 1,
+    )
     page = context.new_page()
     page.goto(f"{address}?url={csms.url}/CHARGER-001&version={version}&lang={lang}&sampleInterval=1&autostart=1")
     page.wait_for_selector("#state[data-state=open]")
@@ -289,8 +293,6 @@ def test_pictures_for_the_docs(
     assert answer[2]["status"] == "Accepted", json.dumps(answer)
     page.wait_for_timeout(seconds * 500)
     expect(page.locator("#gauge-note")).to_have_text("limit 4.20 kW")
-    if size == "phone":
-        page.evaluate("scrollTo(0, byId('station').offsetTop - 60)")
     pictures.mkdir(parents=True, exist_ok=True)
     target = pictures / f"simulator-{size}-{theme}.png"
     page.screenshot(path=target)
