@@ -122,6 +122,12 @@ def _time(value: Any, base: str) -> Markup:
     return time(value)
 
 
+def _moment(value: Any, base: str) -> Markup:
+    """A time the table already holds as ISO 8601."""
+    text = str(value)
+    return Markup('<time datetime="{}">{}</time>').format(text, text.replace("T", " ").removesuffix("Z"))
+
+
 def _text(value: Any, base: str) -> Markup:
     return pretty(value)
 
@@ -156,6 +162,8 @@ CELLS: dict[tuple[str, str], Cell] = {
     ("frames", "id"): _link("frames"),
     ("sessions", "id"): _link("sessions"),
     ("transactions", "id"): _link("transactions"),
+    ("frames", "ts"): _moment,
+    ("sessions", "opened"): _moment,
     ("frames", "payload"): _text,
     ("frames", "raw"): _raw,
     ("frames", "valid"): _valid,

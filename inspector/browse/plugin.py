@@ -85,10 +85,10 @@ def extra_css_urls(
 def extra_js_urls(
     template: str, database: str | None, table: str | None, columns: Any, view_name: str, request: Any, datasette: Any
 ) -> list[dict[str, Any]]:
-    """The reader's own time on hover; bars behind the numbers of our queries."""
+    """The reader's own time on hover; names for fields that have none; bars behind the numbers of our queries."""
     if not _ours(datasette, database):
         return []
-    scripts = ["times.js", "bars.js"] if template == "query.html" else ["times.js"]
+    scripts = ["times.js", "tables.js", *(["bars.js"] if template == "query.html" else [])]
     return [{"url": f"{STATIC}/{name}", "module": True} for name in scripts]
 
 

@@ -1,0 +1,17 @@
+// Datasette's own pages about a recording: what they leave out for those who do not see them.
+document.documentElement.lang ||= "en";
+
+const NAMES = { _filter_column: "Column", _filter_op: "Comparison", _filter_value: "Value", _sort: "Sort by", sql: "SQL" };
+
+const complete = () => {
+  for (const field of document.querySelectorAll("select, textarea, input:not([type=hidden]):not([type=submit])")) {
+    if (field.labels?.length || field.getAttribute("aria-label")) continue;
+    const [, kind] = /^(_filter_(?:column|op|value))/.exec(field.name) ?? [null, field.name];
+    field.setAttribute("aria-label", NAMES[kind] ?? (field.name || (field.closest(".CodeMirror") ? "SQL" : "Value")));
+  }
+  for (const box of document.querySelectorAll(".table-wrapper, pre.cs-json")) {
+    if (box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight) box.tabIndex = 0;
+  }
+};
+// The editor makes a field of its own, later than this.
+addEventListener("load", complete);
