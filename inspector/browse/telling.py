@@ -29,6 +29,8 @@ def ending(one: Session) -> str:
         return "still open"
     if one.state == "interrupted":
         return "the recorder ended first"
+    if one.closed_by == "rotation":
+        return "goes on in the next file"
     ended = f"closed {wording.CLOSED_BY.get(one.closed_by or '', '')}".strip()
     from_charge_point = wording.close_code(one.cp_close_code, one.cp_close_reason)
     from_csms = wording.close_code(one.csms_close_code, one.csms_close_reason)

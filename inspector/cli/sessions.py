@@ -113,6 +113,8 @@ def _short(one: Session) -> str:
     """How it ended where there is little room: `CP 1000`, `CSMS 1011`, `lost`."""
     if one.state != "closed":
         return "cut off" if one.state == "interrupted" else one.state
+    if one.closed_by == "rotation":
+        return "goes on"
     code, who = {
         "charge-point": (one.cp_close_code, "CP"),
         "csms": (one.csms_close_code, "CSMS"),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from inspector.store.wanted import Wanted
     from inspector.store.watching import News
 
-_QUIET = ("ping", "pong", "framing", "handshake", "close", "authentication")
+_QUIET = ("ping", "pong", "framing", "handshake", "close", "authentication", "continues", "continued")
 """Kinds of event that are told by --all alone: a session's opening and end have lines of their own."""
 
 
@@ -145,9 +145,9 @@ class _Output:
         ]
         if not self._frames_alone:
             steps += [((one.opened_ns, 0, one.id), "opened", one) for one in news.opened if self._fits(one.id, mine)]
-            steps += [
-                ((one.closed_ns or 0, 3, one.id), "closed", one) for one in news.closed if self._fits(one.id, mine)
-            ]
+            # One that goes on in the next file is told there.
+            gone = [one for one in news.closed if one.closed_by != "rotation" and self._fits(one.id, mine)]
+            steps += [((one.closed_ns or 0, 3, one.id), "closed", one) for one in gone]
         for _, kind, row in sorted(steps, key=lambda step: step[0]):
             self._tell(kind, row)
             for finding in beneath.get(row.id, ()) if kind == "frame" else ():

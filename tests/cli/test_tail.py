@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
+import sqlite3
 from pathlib import Path
 
+from inspector.store.sealing import seal
 from tests.browse.charging import Recording, charge_badly, charge_well
 from tests.processes import Program
 
@@ -97,15 +100,20 @@ def test_a_recording_that_goes_on_in_another_file_is_followed_there(growing: Rec
         fresh.commit()
         charge_well(growing, "CP-LAST", samples=1)
         growing.commit()
+        growing.connect("CP-STAYS").boot()
+        growing.commit()
         link.symlink_to(fresh.path)
         link.replace(name)
         growing.finish()
+        with contextlib.suppress(sqlite3.Error):  # it is open elsewhere, and marked all the same
+            seal(growing.path, fresh.path, growing.now)
         tail.wait_for("was replaced; following the new one")
         charge_well(fresh, "CP-FRESH", samples=1)
         fresh.commit()
         tail.wait_for(r"CP-FRESH .*● gone")
         assert tail.stop() == 130
     assert any("CP-LAST" in line and "gone" in line for line in tail.out), "the old one is told to its end"
+    assert not any("CP-STAYS" in line and ("gone" in line or "continues" in line) for line in tail.out)
 
 
 def test_many_frames_at_once_are_all_told_in_order(growing: Recording) -> None:
