@@ -7,15 +7,19 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from inspector.browse.telling import ending
 from inspector.recorder import records
 from inspector.recorder.checking import check
 from inspector.recorder.rereading import read
 from inspector.recorder.supervised import SupervisedRecorder
+from inspector.store.opening import open_recording
+from inspector.store.reader import sessions
 from inspector.store.rotation import segments
 from inspector.store.sealing import is_sealed
 
@@ -81,6 +85,8 @@ async def test_the_next_file_goes_on_where_the_one_before_ended(tmp_path: Path) 
     assert rows(first, "SELECT id, closed_by FROM sessions ORDER BY id") == [(1, "rotation"), (2, "charge-point")]
     assert rows(first, "SELECT session_id, detail ->> 'in' FROM events WHERE kind = 'continues'") == [(1, second.name)]
     assert rows(first, "SELECT clean_close FROM recordings") == [(1,)]
+    with closing(open_recording(first)) as db:
+        assert ending(sessions(db, charge_point_id="CP1")[0]) == "goes on in the next file"
     # The second: the session with its number, handshake and charge point, the transaction with its beginning.
     assert rows(second, "SELECT id, charge_point_id, frame_count FROM sessions") == [(1, "CP1", 3)]
     assert rows(second, "SELECT detail ->> 'from' FROM events WHERE kind = 'continued' AND session_id = 1") == [
