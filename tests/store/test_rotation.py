@@ -1,0 +1,122 @@
+"""When a file is complete, what the next one is called, and what a start finds and puts in order."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inspector.errors import UnusableFile, UserMistake
+from inspector.store import rotation
+from inspector.store.amounts import duration_s, size_bytes
+from inspector.store.rotation import Rotation
+from inspector.store.sealing import is_sealed
+from inspector.store.writer import Writer
+
+DAY_NS = 86_400 * 10**9
+NOON = 1_795_348_800 * 10**9  # 2026-11-22T12:00:00Z
+
+
+@pytest.mark.parametrize(
+    ("text", "size", "since_ns", "now_ns", "due"),
+    [
+        ("500MB", 499_999_999, 0, DAY_NS, False),
+        ("500MB", 500_000_000, 0, 0, True),
+        ("64MiB", 64 * 1024**2, 0, 0, True),
+        ("24h", 10**12, NOON, NOON + DAY_NS - 1, False),
+        ("24h", 0, NOON, NOON + DAY_NS, True),
+        ("day", 10**12, NOON, NOON + DAY_NS // 2 - 1, False),
+        ("day", 0, NOON, NOON + DAY_NS // 2, True),
+        ("day", 0, NOON, NOON - DAY_NS, False),  # the clock was set back
+    ],
+)
+def test_a_file_is_complete_at_its_size_its_age_or_midnight(
+    text: str, size: int, since_ns: int, now_ns: int, due: bool
+) -> None:
+    assert Rotation.parse(text).due(size, since_ns, now_ns) is due
+
+
+@pytest.mark.parametrize("text", ["", "500", "x", "-1MB", "1.5", "daily", "5 parsecs"])
+def test_what_is_no_rotation_is_refused_in_one_line(text: str) -> None:
+    with pytest.raises(UserMistake, match="say 500MB, 24h or day"):
+        Rotation.parse(text)
+
+
+@given(st.text(max_size=12))
+def test_an_amount_is_read_or_refused_and_nothing_else(text: str) -> None:
+    for read in (size_bytes, duration_s):
+        with contextlib.suppress(ValueError):
+            assert read(text) >= 0
+
+
+def test_files_sort_in_the_order_they_were_begun_also_when_the_clock_goes_back(tmp_path: Path) -> None:
+    name = tmp_path / "a b.db"
+    first = rotation.segment(name, NOON)
+    assert first.name == "a b-2026-11-22T12-00-00Z.db"
+    first.touch()
+    second = rotation.segment(name, NOON - DAY_NS)
+    assert second.name == "a b-2026-11-22T12-00-01Z.db"
+    second.touch()
+    (tmp_path / "a b-notes.db").touch()
+    assert rotation.segments(name) == [first, second]
+
+
+def test_a_recording_made_without_rotation_becomes_the_first_file(tmp_path: Path) -> None:
+    path = tmp_path / "traffic.db"
+    Writer(path, tool_version="0", started_ns=NOON).close(clean=True)
+    Writer(path, tool_version="0", rotate="day", started_ns=NOON + 1).close(clean=True)
+    (only,) = rotation.segments(path)
+    assert only.name == "traffic-2026-11-22T12-00-00Z.db"
+    assert path.readlink() == Path(only.name)
+    assert sqlite3.connect(path).execute("SELECT count(*) FROM recordings").fetchone() == (2,)
+
+
+def test_a_file_that_others_have_open_is_not_moved_under_their_feet(tmp_path: Path) -> None:
+    path = tmp_path / "traffic.db"
+    writer = Writer(path, tool_version="0")
+    reader = sqlite3.connect(path)
+    reader.execute("SELECT count(*) FROM frames").fetchone()
+    writer.close(clean=True)
+    with pytest.raises(UnusableFile, match=r"cannot be moved aside for --rotate .*; close what has it open"):
+        Writer(path, tool_version="0", rotate="day")
+    assert not path.is_symlink()
+    reader.close()
+    Writer(path, tool_version="0", rotate="day").close(clean=True)
+    assert path.is_symlink()
+
+
+def test_a_start_finishes_what_a_kill_in_a_rotation_left(tmp_path: Path) -> None:
+    """Killed when the next file had its name and nothing else was done: that one goes on, the one before is sealed."""
+    path = tmp_path / "traffic.db"
+    writer = Writer(path, tool_version="0", rotate="day")
+    writer.session({"id": writer.next_id("sessions"), "charge_point_id": "CP1", "opened_ns": 5})
+    writer.commit()
+    first = writer.path
+    wal = first.with_name(f"{first.name}-wal")
+    left = first.read_bytes(), wal.read_bytes()
+    writer.rotate([1], NOON)
+    second = writer.path
+    writer.close(clean=True)
+    first.write_bytes(left[0])
+    wal.write_bytes(left[1])
+    path.unlink()
+    path.symlink_to(first.name)
+    (tmp_path / "traffic-2030-01-01T00-00-00Z.db.part").write_text("a draft")
+    again = Writer(path, tool_version="0", rotate="day")
+    assert again.path == second and path.readlink() == Path(second.name)
+    again.close(clean=True)
+    assert is_sealed(first) and not list(tmp_path.glob("*.part"))
+    assert sqlite3.connect(first).execute("SELECT closed_by FROM sessions").fetchall() == [("rotation",)]
+
+
+def test_a_second_writer_is_refused_by_the_link_and_by_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "traffic.db"
+    first = Writer(path, tool_version="0", holder="chargesentinel proxy", rotate="day")
+    for name in (path, first.path):
+        with pytest.raises(UnusableFile, match="is being written by chargesentinel proxy"):
+            Writer(name, tool_version="0")
+    first.close(clean=True)
