@@ -130,7 +130,7 @@ def guard(app: App, policy: Policy) -> App:
         elif policy.admits_token(_in_headers(headers)):
             await app(scope, receive, answer)
         else:
-            what = "Open the address with ?token=… that `chargesentinel browse` printed, or send it as a Bearer token."
+            what = "Open the address with ?token=… that was printed when it was started, or send the token as Bearer."
             await _refuse(answer, 401, "Token needed", what)
 
     return guarded

@@ -199,6 +199,15 @@ def test_a_query_reads_as_a_chart(page: Page, address: str) -> None:
     assert min(shares) < 30
 
 
+def test_the_pointer_finds_the_readers_own_time(page: Page, address: str) -> None:
+    """On every kind of page: what is shown is UTC, what hovers is local, with the zone."""
+    for path in ("/", "/ocpp/sessions/2#f215", "/ocpp/frames", "/ocpp/findings", "/ocpp/-/live"):
+        page.goto(f"{address}{path}")
+        shown = page.locator("main time:visible, section.content time:visible").first
+        shown.hover()
+        expect(shown).to_have_attribute("title", re.compile(r"2026.* \(your time\)\n2026-07-02T"))
+
+
 def test_the_dashboards_are_charts(page: Page, address: str) -> None:
     """Findings by rule, charge point, model and make; latency; connections and boots; energy: each is drawn."""
     page.goto(f"{address}/ocpp/-/dashboards")

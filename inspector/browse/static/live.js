@@ -1,6 +1,5 @@
 // The newest frames of all sessions, as they come, and who is connected.
 import { duration } from "./ladder.js";
-import { local } from "./times.js";
 
 const base = document.body.dataset.base;
 const byId = (id) => document.getElementById(id);
@@ -26,7 +25,6 @@ const link = (session, text, hash = "") => {
 const row = (frame) => {
   const time = tag("time", "", frame.ts.slice(11, 23));
   time.dateTime = frame.ts;
-  time.title = `${local(frame.ts)} (your time)`;
   const way = frame.direction === "cp-to-csms" ? "CP → CSMS" : "CP ← CSMS";
   const what = [tag("b", "", frame.action ?? "no action"), " "];
   if (![2, 3].includes(frame.msg_type)) what.push(tag("span", "cs-badge cs-other", frame.type), " ");

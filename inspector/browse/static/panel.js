@@ -1,5 +1,4 @@
 // The side panel: a tab with the session's findings, one with the chosen frame as its own page lays it out.
-import { local } from "./times.js";
 
 // A page that came over plain HTTP from another machine has no clipboard of its own; the old way still works there.
 const write = async (text) => {
@@ -79,7 +78,6 @@ export const panel = ({ goto }) => {
       if (mine !== wanted) return;
       frame.innerHTML = markup;
       frame.scrollTop = 0;
-      for (const time of frame.querySelectorAll("time[datetime]")) time.title = `${local(time.dateTime)} (your time)`;
     },
   };
 };
