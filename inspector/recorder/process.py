@@ -19,6 +19,7 @@ import time
 import traceback
 from dataclasses import fields
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from inspector.errors import UnusableFile
@@ -236,11 +237,17 @@ def settings_from(values: dict[str, Any]) -> Settings:
     return Settings(**{**values, "severity": severity})
 
 
+def _say_where(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print where we failed, and not what the exception says: it may quote a frame."""
+    print("".join(traceback.format_tb(trace)), kind.__name__, sep="", file=sys.stderr)
+
+
 def main() -> None:
     """Serve the socket whose descriptor is the first argument."""
     # Ctrl-C reaches the whole group; the relay decides when recording ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.excepthook = _say_where
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     link = socket.socket(fileno=int(sys.argv[1]))
     decoder = Decoder()

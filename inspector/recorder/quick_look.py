@@ -13,7 +13,7 @@ from inspector.recorder.redaction_rules import PERSONAL, Additions
 
 _SECRET = ("key", "pass", "pwd", "psk", "secret", "://", ":\\/\\/", "\\u", "basic ", "bearer ", "cookie: ")
 """With "token" these find all names and forms of secrets; an escaped letter could hide any of them."""
-_BESIDE_TOKEN = (b"access", b"refresh", b"auth", b'"pin', b"apitoken", b"api_token")
+_BESIDE_TOKEN = (b"access", b"refresh", b"authtoken", b"auth_token", b"auth-token", b'"pin')
 """idToken is in many frames, so that "token" alone says nothing."""
 _RARE = "\\/ qxjzwkyb-_"
 _RUN = re.compile(r"[^*\s_.\-]+")

@@ -11,6 +11,9 @@ from urllib.parse import unquote
 
 from inspector.recorder.redaction_rules import SECRET_HEADERS, plain
 
+_TELLS = re.compile(r"[:=/ ]")
+"""One of these is in whatever tells by its form; most values have none."""
+
 # Every repetition that another one follows has a bound: a hostile frame of megabytes must cost no more than its length.
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)", re.S)
 _URL_PASSWORD = (
@@ -42,6 +45,8 @@ class Told(NamedTuple):
 
 def find(text: str, is_secret: Callable[[str], bool], is_personal: Callable[[str], bool] | None) -> Iterator[Told]:
     """What a text tells by its form; `is_secret` and `is_personal` say what a name means."""
+    if not _TELLS.search(text):
+        return
     for match in _PRIVATE_KEY.finditer(text):
         yield Told(*match.span(), False)
     for pattern in _URL_PASSWORD:

@@ -60,6 +60,10 @@ def everything_printed(path: Path, folder: Path) -> dict[str, bytes]:
         printed[f"export {style}"] = ours("export", path, "--format", style, "-o", target)
     for style in ("text", "json", "junit", "html"):
         printed[f"diff {style}"] = ours("diff", path, path, "--other-session", 2, "--format", style)
+    printed["sessions"] = ours("sessions", path)
+    for session in (1, 2, 3):
+        printed[f"show {session}"] = ours("show", path, session)
+    printed["search"] = ours("search", path, "Authorize")
     return printed
 
 
