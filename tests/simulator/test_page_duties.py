@@ -69,6 +69,19 @@ def test_what_cannot_be_fetched_or_sent_is_told(page: Page, saved_page: str, pag
     assert len(page_csms.calls("BootNotification")) == 1
 
 
+@pytest.mark.parametrize("version", ["1.6", "2.0.1"])
+def test_firmware_signed_by_nothing_is_refused_and_reported(
+    page: Page, saved_page: str, page_csms: PageCsms, version: str
+) -> None:
+    connect(page, saved_page, page_csms, version)
+    image = firmware(1, "https://example.com/one")["firmware"] | {"signingCertificate": "none", "signature": "none"}
+    action = "SignedUpdateFirmware" if version == "1.6" else "UpdateFirmware"
+    assert page_csms.ask(action, {"requestId": 1, "firmware": image})[2]["status"] == "InvalidCertificate"
+    event = page_csms.wait(lambda frame: frame[0] == 2 and frame[2] == "SecurityEventNotification")
+    assert event[3]["type"] == "InvalidFirmwareSigningCertificate"
+    assert page_csms.calls("FirmwareStatusNotification") == []
+
+
 def test_a_second_log_request_ends_the_first(page: Page, saved_page: str, page_csms: PageCsms) -> None:
     """The upload under way is told AcceptedCanceled, the new one runs to its end (2.x N01)."""
     connect(page, saved_page, page_csms, "2.0.1")

@@ -109,6 +109,8 @@ def test_a_vehicle_that_pauses_and_a_limit_of_nothing_suspend(page: Page, saved_
     profile |= {"chargingProfileKind": "Relative", "chargingSchedule": schedule}
     page_csms.ask("SetChargingProfile", {"connectorId": 0, "csChargingProfiles": profile})
     expect(status).to_have_text("Suspended by station")
+    offered = "station.connectors[0].meter.sample(['Power.Offered', 'Current.Offered'], station.supply)"
+    assert [each["value"] for each in page.evaluate(offered)] == [0, 0]
     page_csms.ask("ClearChargingProfile", {})
     expect(status).to_have_text("Charging")
     told = [each["status"] for each in page_csms.calls("StatusNotification") if each["connectorId"] == 1]

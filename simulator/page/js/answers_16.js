@@ -116,7 +116,7 @@ const ANSWERS_16 = {
   }),
   SignedUpdateFirmware(station, { requestId, firmware }) {
     const { location, retrieveDateTime, installDateTime, signingCertificate } = firmware;
-    if (!isCertificate(signingCertificate)) return says("InvalidCertificate");
+    if (!isCertificate(signingCertificate)) return refuseCertificate(station);
     return takeFirmware(station, {
       location,
       retrieveAt: retrieveDateTime,

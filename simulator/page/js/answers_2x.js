@@ -135,7 +135,7 @@ const ANSWERS_2X = {
 
   UpdateFirmware(station, { requestId, firmware }) {
     const { retrieveDateTime, installDateTime, signature, signingCertificate } = firmware;
-    if (signingCertificate !== undefined && !isCertificate(signingCertificate)) return says("InvalidCertificate");
+    if (signingCertificate !== undefined && !isCertificate(signingCertificate)) return refuseCertificate(station);
     return takeFirmware(station, {
       location: firmware.location,
       retrieveAt: retrieveDateTime,

@@ -158,6 +158,15 @@ function takeLocalList(station, version, full, entries) {
 /** @param {string} text */
 const isCertificate = (text) => text.includes("-----BEGIN CERTIFICATE-----");
 
+/** Refuse firmware whose certificate is none, and report it (2.x L01.FR.22, 1.6 security whitepaper L01). @param {Station} station @returns {Reply} */
+const refuseCertificate = (station) =>
+  says("InvalidCertificate", () =>
+    station.say("SecurityEventNotification", {
+      type: "InvalidFirmwareSigningCertificate",
+      timestamp: station.clock.stamp(),
+    }),
+  );
+
 /** Take a firmware update that can be told to be superseded. @param {Station} station @param {FirmwareRequest} request @returns {Reply} */
 const takeFirmware = (station, request) => ({
   answer: { status: station.sequences.updating ? "AcceptedCanceled" : "Accepted" },

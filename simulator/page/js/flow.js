@@ -27,6 +27,7 @@ class Flow {
     const { meter, transaction: tx } = connector;
     const underway = tx && { transactionId: tx.id, startedAt: tx.startedAt };
     connector.limit = station.profiles.limit(connector.id, now, underway ?? null, supply, sharers);
+    meter.offered = connector.limit;
     const target = connector.energised() ? Math.min(meter.demand(supply), connector.limit, supply.maxPower) : 0;
     meter.advance(seconds, target, supply);
     this.#aligned(connector, now, seconds);

@@ -14,6 +14,8 @@ class Meter {
   constructor(register) {
     this.register = register;
     this.power = 0;
+    /** What the station lets the vehicle draw, watts. */
+    this.offered = Infinity;
     this.soc = 20 + Math.floor(Math.random() * 25);
     this.misread = 0;
   }
@@ -56,14 +58,15 @@ class Meter {
    */
   sample(measurands, supply) {
     const volts = supply.kind === "dc" ? 400 : VOLTAGE;
+    const offered = Math.min(this.offered, supply.maxPower);
     const amps = this.power / (supply.kind === "dc" ? volts : volts * supply.phases);
     /** @type {Record<string, {value: number, unit?: string, location?: string}>} */
     const all = {
       "Energy.Active.Import.Register": { value: this.reading(), unit: "Wh", location: "Outlet" },
       "Power.Active.Import": { value: Math.round(this.power), unit: "W", location: "Outlet" },
-      "Power.Offered": { value: Math.round(supply.maxPower), unit: "W", location: "Outlet" },
+      "Power.Offered": { value: Math.round(offered), unit: "W", location: "Outlet" },
       "Current.Import": { value: round1(amps), unit: "A", location: "Outlet" },
-      "Current.Offered": { value: round1(supply.maxPower / (volts * supply.phases)), unit: "A", location: "Outlet" },
+      "Current.Offered": { value: round1(offered / (volts * supply.phases)), unit: "A", location: "Outlet" },
       Voltage: { value: volts, unit: "V", location: "Outlet" },
       Frequency: { value: 50 },
       Temperature: { value: 31, unit: "Celsius", location: "Body" },
