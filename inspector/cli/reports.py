@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
+from urllib.parse import quote
 
 import click
 from rich.console import Console
+from rich.padding import Padding
 from rich.text import Text
 
 from inspector.formats.captured import Captured
@@ -67,10 +69,12 @@ def write(style: str, inputs: list[CheckedInput]) -> None:
 
 
 def _text(inputs: list[CheckedInput]) -> None:
-    console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
+    console = Console(file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty())
     for entry in inputs:
         result = entry.result
-        if len(inputs) > 1 or result.findings:
+        if len(inputs) > 1 and not result.findings:
+            console.print(Text.assemble((visible(entry.name), "bold"), ("  nothing found", "green")))
+        elif result.findings:
             console.print(Text(visible(entry.name), style="bold"))
         for found in result.findings:
             _print_finding(console, entry, found)
@@ -90,18 +94,21 @@ def _print_finding(console: Console, entry: CheckedInput, found: Found) -> None:
     line.append(f"{finding.severity.value:<8}", style=_COLOURS[finding.severity])
     place = entry.places.line(finding.frame_id)
     line.append(f"{f'frame {finding.frame_id}' if finding.frame_id else 'missing':<11}")
-    line.append(f"{_SIDES[finding.side]:<13}")
+    line.append(f"{_SIDES[finding.side]:<14}")
     line.append(finding.rule_id, style="bold")
     if finding.count > 1:
         last = f", last in frame {finding.last_frame_id}" if finding.last_frame_id is not None else ""
         line.append(f"  ×{finding.count}{last}", style="dim")
     console.print(line)
-    what = Text("          ")
-    what.append(visible(finding.message))
-    console.print(what)
+    _print_below(console, Text(visible(finding.message)))
     hints = [f"line {place}" if place and place != finding.frame_id else "", finding.pointer or ""]
     hints += [finding.spec_ref or "", found.charge_point_id]
-    console.print(Text("          " + visible(" · ".join(hint for hint in hints if hint)), style="dim"))
+    _print_below(console, Text(visible(" · ".join(hint for hint in hints if hint)), style="dim"))
+
+
+def _print_below(console: Console, text: Text) -> None:
+    """Indent, with every line that a terminal needs for it; one line, however long, where nobody looks."""
+    console.print(Padding(text, (0, 0, 0, 10)) if not console.soft_wrap else Text("          ") + text)
 
 
 def _json(inputs: list[CheckedInput]) -> None:
@@ -195,7 +202,7 @@ def _sarif(inputs: list[CheckedInput]) -> None:
 
 
 def _uri(name: str) -> str:
-    return "stdin" if name == "-" else name.replace(" ", "%20")
+    return "stdin" if name == "-" else quote(name)
 
 
 def _github(inputs: list[CheckedInput]) -> None:

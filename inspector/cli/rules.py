@@ -74,11 +74,14 @@ def explain(console: Any, one: Any) -> None:
     from rich.text import Text
 
     severities = ", ".join(f"{s.value} in {v.value}" for v, s in sorted(one.severity.items()))
+    sides = {None: "who sends it", "charge_point": "the charge point", "csms": "the CSMS", "link": "the link"}
     console.print(Text.assemble((one.slug, "bold"), "  ", one.title))
-    console.print(Text(f"{severities} · {one.spec}" + (" · a heuristic: no text demands it" if one.heuristic else "")))
+    facts = [severities, f"at fault: {sides[one.side]}", one.spec]
+    facts.append("a heuristic: no text demands it" if one.heuristic else "")
+    console.print(Text(" · ".join(fact for fact in facts if fact)))
     for heading, examples, style in (("bad", one.bad, "red"), ("good", one.good, "green")):
         for version, script in examples.items():
             console.print(Text(f"\n{heading}{f' (OCPP {version})' if version else ''}", style=f"bold {style}"))
-            console.print(Padding(Text(script), (0, 0, 0, 2)), soft_wrap=True)
+            console.print(Padding(Text(script.strip()), (0, 0, 0, 2)), soft_wrap=True)
     console.print(Text("\nremedy", style="bold"))
     console.print(Padding(Text(one.remedy), (0, 0, 0, 2)))

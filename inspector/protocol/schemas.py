@@ -61,9 +61,14 @@ def schema(version: OcppVersion, action: str, kind: Kind) -> dict[str, Any] | No
     return read
 
 
-@cache
 def validator(version: OcppVersion, action: str, kind: Kind) -> jsonschema_rs.Validator | None:
     """The compiled schema; None where there is none."""
+    # What a hostile peer makes up must fill no cache; so too below.
+    return _validator(version, action, kind) if action in ACTIONS[version] else None
+
+
+@cache
+def _validator(version: OcppVersion, action: str, kind: Kind) -> jsonschema_rs.Validator | None:
     read = schema(version, action, kind)
     if read is None:
         return None
@@ -94,14 +99,18 @@ def empty_members(version: OcppVersion, action: str, kind: Kind, payload: Any) -
 
     What the schema does not name (custom data, the data of a DataTransfer) is not looked into.
     """
-    root = _loaded(version, action, kind)
+    root = _loaded(version, action, kind) if action in ACTIONS[version] else None
     if root is not None:
         yield from _empty_members(root, root, payload, "")
 
 
-@cache
 def may_hold_empty_object(version: OcppVersion, action: str, kind: Kind) -> bool:
     """Whether a valid payload may hold {} as an optional member."""
+    return action in ACTIONS[version] and _may_hold_empty_object(version, action, kind)
+
+
+@cache
+def _may_hold_empty_object(version: OcppVersion, action: str, kind: Kind) -> bool:
     root = _loaded(version, action, kind) or {}
     return any(
         name not in node.get("required", ()) and not _resolved(root, member).get("required")
@@ -134,9 +143,13 @@ type DateTimes = tuple[tuple[str, DateTimes | None], ...]
 """Members that hold date-times: their names, each with None or, where it is an object or a list of such, its own."""
 
 
-@cache
 def date_times(version: OcppVersion, action: str, kind: Kind) -> DateTimes:
     """Where the payload of an action has date-times."""
+    return _date_times_of(version, action, kind) if action in ACTIONS[version] else ()
+
+
+@cache
+def _date_times_of(version: OcppVersion, action: str, kind: Kind) -> DateTimes:
     root = _loaded(version, action, kind)
     return _date_times(root, root) if root is not None else ()
 

@@ -138,6 +138,9 @@ ACTIONS: dict[OcppVersion, frozenset[str]] = {
     for version, senders in ACTIONS_FROM.items()
 }
 
+EVERY_ACTION = frozenset().union(*ACTIONS.values())
+"""The actions of all versions."""
+
 SEND_ACTIONS = frozenset({"NotifyPeriodicEventStream"})
 """Actions that travel as SEND, not as CALL (OCPP 2.1 part 4, section 4.2.4)."""
 

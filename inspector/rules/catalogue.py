@@ -101,7 +101,6 @@ def listeners(
     """The methods that hear of something in a version, with their rules, in the order they are judged.
 
     Cached for all sessions: a thousand charge points that come back at once must not each look through every rule.
-    The bound is for names that a hostile peer makes up.
     """
     kind, name = key
     listening = []

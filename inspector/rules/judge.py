@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from inspector.protocol.correlation import Correlation, Standing
 from inspector.protocol.session import Frame, Session
-from inspector.protocol.vocabulary import Direction, OcppVersion
+from inspector.protocol.vocabulary import EVERY_ACTION, Direction, OcppVersion
 from inspector.rules.catalogue import listeners
 from inspector.rules.finding import Absent, Fault, Finding, Severity, Side
 from inspector.rules.rule import KIND_OF_MESSAGE, Rule, Topic
@@ -307,11 +307,12 @@ class SessionJudge:
         if self._table_version is not self.protocol.version:
             self._table_version = self.protocol.version
             self._table.clear()
+        kind, name = key
+        if name is not None and name not in EVERY_ACTION:
+            key = kind, None  # what a hostile peer makes up is heard by those who hear everything, and fills no table
         checks = self._table.get(key)
         if checks is None:
             checks = self._table[key] = tuple(self._listening(key))
-            if len(self._table) > 1000:  # unknown actions of a hostile peer
-                self._table.clear()
         return checks
 
     def _listening(self, key: tuple[str, str | None]) -> Iterable[_Check]:
@@ -356,7 +357,7 @@ class SessionJudge:
                 side=side,
                 message=fault.message,
                 pointer=fault.pointer,
-                spec_ref=rule.spec or None,
+                spec_ref=rule.spec_in(self.protocol.version) or None,
                 ts_ns=ts_ns,
                 frame_id=seen.frame_id if seen is not None else None,
                 last_frame_id=seen.frame_id if seen is not None else None,

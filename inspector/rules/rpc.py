@@ -18,6 +18,7 @@ from inspector.rules.rule import (
     rule,
 )
 
+_BY_LOWER = {version: {action.lower(): action for action in ACTIONS[version]} for version in OcppVersion}
 _ALL_CODES = frozenset().union(*ERROR_CODES.values())
 _HEARTBEAT = '[2,"1","Heartbeat",{}]'
 _TIME = '{"currentTime":"2026-01-01T12:00:00Z"}'
@@ -209,8 +210,7 @@ class Rpc(Topic):
 def _meant(action: str, version: OcppVersion) -> str:
     """What a wrong action was probably meant to be."""
     plain = action.removesuffix("Request").removesuffix("Response").removesuffix(".req").lower()
-    for known in sorted(ACTIONS[version]):
-        if known.lower() == plain:
-            return f"; it is called {known}"
+    if known := _BY_LOWER[version].get(plain):
+        return f"; it is called {known}"
     versions = [str(other) for other in OcppVersion if action in ACTIONS[other]]
     return f"; it is one of OCPP {' and '.join(versions)}" if versions else ""

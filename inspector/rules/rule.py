@@ -7,6 +7,7 @@ so a rule that needs the state before a frame stands above the tracker that take
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
@@ -82,6 +83,11 @@ V2X = frozenset({OcppVersion.V201, OcppVersion.V21})
 V21 = frozenset({OcppVersion.V21})
 
 
+_OLD = "1.6"
+_BOTH = re.compile(r"RFC|schemas of|1\.6.*2\.x")
+"""What a clause says that is about every version."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """The facts of one rule; what `chargesentinel rules` and the documentation show.
@@ -110,6 +116,13 @@ class Rule:
     def good_in(self, version: OcppVersion) -> str | None:
         """The near miss that does not break the rule in this version."""
         return self.good.get(version.value, self.good.get(""))
+
+    def spec_in(self, version: OcppVersion | None) -> str:
+        """The clauses of `spec` that are about one version; all of them where none is."""
+        old = version is OcppVersion.V16
+        parts = [part.strip() for part in self.spec.split(";")]
+        about = [part for part in parts if (_OLD in part if old else _OLD not in part) or _BOTH.search(part)]
+        return "; ".join(about if version is not None and about else parts)
 
     def __str__(self) -> str:
         return self.slug

@@ -267,6 +267,63 @@ def test_memory_stays_bounded_over_many_frames(version: OcppVersion) -> None:
     assert _growth(version, 20_000, 10_000) < 10_000
 
 
+_MADE_UP = {
+    V16: (
+        b'[2,"%(n)d","Act%(n)d",{"m%(n)d":1}]',
+        b'[2,"s%(n)d","StartTransaction",{"connectorId":%(n)d,"idTag":"T%(n)d","meterStart":%(n)d,'
+        b'"timestamp":"2026-01-01T12:00:00Z"}]',
+        b'[2,"n%(n)d","StatusNotification",{"connectorId":%(n)d,"errorCode":"E%(n)d","status":"S%(n)d"}]',
+        b'[2,"m%(n)d","MeterValues",{"connectorId":%(n)d,"transactionId":%(n)d,"meterValue":[{"timestamp":"%(n)d",'
+        b'"sampledValue":[{"value":"1","measurand":"M%(n)d.Register","phase":"P%(n)d"}]}]}]',
+        b'[2,"r%(n)d","ReserveNow",{"connectorId":%(n)d,"idTag":"T%(n)d","reservationId":%(n)d,"expiryDate":"%(n)d"}]',
+        b'[3,"r%(n)d",{"status":"Accepted"}]',
+        b'[3,"s%(n)d",{"transactionId":%(n)d,"idTagInfo":{"status":"S%(n)d"}}]',
+        b'[2,"c%(n)d","ChangeConfiguration",{"key":"K%(n)d","value":"%(n)d"}]',
+        b'[3,"c%(n)d",{"status":"Accepted"}]',
+        b'[4,"x%(n)d","Code%(n)d","%(n)d",{}]',
+        b'[%(n)d,"%(n)d"',
+    ),
+    V21: (
+        b'[2,"%(n)d","Act%(n)d",{"m%(n)d":1}]',
+        b'[6,"%(n)d","Act%(n)d",{"m%(n)d":1}]',
+        b'[2,"e%(n)d","TransactionEvent",{"eventType":"Started","timestamp":"%(n)d","triggerReason":"R%(n)d",'
+        b'"seqNo":%(n)d,"transactionInfo":{"transactionId":"T%(n)d","chargingState":"C%(n)d"},'
+        b'"evse":{"id":%(n)d,"connectorId":%(n)d},"idToken":{"idToken":"I%(n)d","type":"Central"}}]',
+        b'[2,"n%(n)d","StatusNotification",{"timestamp":"%(n)d","connectorStatus":"S%(n)d","evseId":%(n)d,'
+        b'"connectorId":%(n)d}]',
+        b'[2,"p%(n)d","NotifyReport",{"requestId":%(n)d,"seqNo":%(n)d,"generatedAt":"%(n)d","reportData":[{"component":'
+        b'{"name":"C%(n)d"},"variable":{"name":"V%(n)d"},"variableAttribute":[{"value":"%(n)d"}]}]}]',
+        b'[2,"g%(n)d","GetReport",{"requestId":%(n)d}]',
+        b'[3,"g%(n)d",{"status":"Accepted"}]',
+        b'[2,"f%(n)d","FirmwareStatusNotification",{"status":"Downloading","requestId":%(n)d}]',
+        b'[5,"y%(n)d","Code%(n)d","%(n)d",{}]',
+        b'[4,"x%(n)d","Code%(n)d","%(n)d",{}]',
+    ),
+}
+"""Frames in which a hostile peer makes up everything that can be made up, new ones every time."""
+
+
+def _hostile_growth(version: OcppVersion, warm: int, more: int) -> int:
+    table, before = Table(version), 0
+    for number in range(warm + more):
+        if number == warm:
+            gc.collect()
+            before = sys.getallocatedblocks()
+        for raw in _MADE_UP[version]:
+            for who in (CP, CSMS):
+                table.says(who, raw % {b"n": number}, number * 0.5)
+    gc.collect()
+    return sys.getallocatedblocks() - before
+
+
+@pytest.mark.parametrize("version", [V16, V21])
+def test_memory_stays_bounded_when_everything_is_made_up(version: OcppVersion, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ever new ids, actions, connectors, transactions, tokens, keys: once the caps are reached nothing grows."""
+    monkeypatch.setattr("inspector.rules.configuration_state.KEYS_LIMIT", 500)
+    monkeypatch.setattr("inspector.rules.configuration_v16.KEYS_LIMIT", 500)
+    assert _hostile_growth(version, 1_200, 300) < 3_000
+
+
 @pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_memory_stays_bounded_over_a_million_frames() -> None:
