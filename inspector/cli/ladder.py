@@ -55,25 +55,40 @@ class Ladder:
         one = self._session
         counted = reader.severities(self._db, [one.id])[one.id]
         until = one.closed_ns or one.last_seen_ns or one.opened_ns
-        line = self._screen.line
-        yield line(
+        yield from self._facts(
             (f"session {one.id} · {one.charge_point_id or '?'} · OCPP {one.ocpp_version or '?'}", "head"),
-            f" · {wording.moment(one.opened_ns)} UTC · {wording.span(until - one.opened_ns)}",
+            f" · {wording.moment(one.opened_ns)} UTC",
+            f" · {wording.span(until - one.opened_ns)}",
         )
-        yield line(
+        yield from self._facts(
             f"{one.frame_count:,} frames",
             *[(f" · {count(counted[s][0], s)}", s) for s in ("error", "warning", "info") if s in counted],
             f" · {ending(one)}",
         )
         if known := reader.charge_points(self._db, one.charge_point_id) if one.charge_point_id else []:
             of_it = (known[0].vendor, known[0].model, known[0].firmware, known[0].serial)
-            yield line((" · ".join(str(part) for part in of_it if part) or "has not booted", "faint"))
+            yield from self._facts((" · ".join(str(part) for part in of_it if part) or "has not booted", "faint"))
         tls = f" over {one.tls_version}" if one.tls_version else ""
-        yield line((f"from {one.remote_addr or '?'}{tls} to {one.upstream_url or '?'}", "faint"))
+        yield from self._facts(
+            (f"from {one.remote_addr or '?'}{tls}", "faint"), (f" to {one.upstream_url or '?'}", "faint")
+        )
         yield ""
         if self._lane:
             pad = " " * (13 + self._number + 1)
-            yield line((f"{pad}{'charge point':<{self._lane - 2}}CSMS", "faint"))
+            yield self._screen.line((f"{pad}{'charge point':<{self._lane - 2}}CSMS", "faint"))
+
+    def _facts(self, *parts: Part) -> Iterator[str]:
+        """Parts on one line, or on more where the terminal is narrow."""
+        row: list[Part] = []
+        used = 0
+        for part in parts:
+            length = len(part if isinstance(part, str) else part[0])
+            if row and self._screen.width and used + length > self._screen.width:
+                yield self._screen.line(*row)
+                row, used = ["  "], 2
+            row.append(part)
+            used += length
+        yield self._screen.line(*row)
 
     def rungs(self, frames: Iterator[Frame], events: Iterator[Event], missing: Sequence[Finding]) -> Iterator[str]:
         """The frames in their order, with the events and the findings about missing frames where they belong."""

@@ -33,7 +33,7 @@ class LogLines:
         self.db, self._screen, self._looked_for = db, screen, looked_for
         self._day = ""
         self._names: dict[int, str] = {}
-        self._name_width = 4
+        self._name_width = 12
 
     def name(self, session_id: int | None) -> str:
         """The charge point of a session."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from pathlib import Path
 
 import pytest
@@ -77,3 +78,21 @@ def test_a_comparison_shows_frames_with_brackets_and_escapes_as_they_are(tmp_pat
 def test_a_mistake_quotes_what_was_typed_without_acting_on_it() -> None:
     done = chargesentinel("sessions", f"x{ESCAPES}.db")
     assert done.returncode == 2 and not _ACTS.search(done.stderr)
+
+
+def test_the_proxys_log_shows_names_with_escapes_as_text(tmp_path: Path) -> None:
+    """The charge point's id comes from its path, decoded, and is in the line that says its CSMS is not there."""
+    with Program(
+        "proxy", "--upstream", "ws://127.0.0.1:1", "--listen", "127.0.0.1:0", "--db", tmp_path / "t.db"
+    ) as proxy:
+        port = int(proxy.wait_for(r"listening on ws://127\.0\.0\.1:(\d+)")[1])
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as charge_point:
+            charge_point.sendall(
+                b"GET /CP%1b%5b31m%c2%9b2J%e2%80%ae HTTP/1.1\r\nHost: x\r\n"
+                b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+                b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+            )
+            assert charge_point.recv(100).startswith(b"HTTP/1.1 502 ")
+        line = proxy.wait_for(r"CP.*no CSMS for it").string
+        assert proxy.stop() == 0
+    assert "CP\\x1b[31m\\x9b2J\\u202e" in line and not _ACTS.search("".join([*proxy.out, *proxy.err]))
