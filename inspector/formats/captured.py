@@ -54,6 +54,7 @@ class Meta(NamedTuple):
     placeholder: bool = False  # the record stands for a session without frames
 
 
+_NO_META = Meta()
 _FINER = re.compile(r"[.,]\d{6}(\d+)")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LARGEST_NS = 2**63 - 1
@@ -106,7 +107,7 @@ def to_records(
     last = (0, 0)
     for captured in frames:
         key = (captured.charge_point_id, captured.session)
-        link, meta = links.get(key), captured.meta or Meta()
+        link, meta = links.get(key), captured.meta or _NO_META
         if link is None:
             count += 1
             link = links[key] = _Link(count)

@@ -20,7 +20,7 @@ from inspector.recorder import records
 _DIRECTIONS = {direction.value: direction for direction in Direction}
 _TYPES = {"CALL": 2, "CALLRESULT": 3, "CALLERROR": 4}
 _OURS: dict[str, Any] = {}
-_MEMBERS = ("chargePointId", "ocppVersion", "messageId", "action", "raw")
+_MEMBERS = frozenset({"chargePointId", "ocppVersion", "messageId", "action", "raw"})
 
 
 def looks_like_trace(line: bytes) -> bool:
@@ -38,22 +38,26 @@ def read(lines: Iterable[bytes], reading: Reading) -> Iterator[Captured]:
         try:
             record, ts_ns = _record(line)
             raw = _raw(record)
-            told = trace_meta.read(record.get("meta"), ts_ns)
+            told = trace_meta.read(record["meta"], ts_ns) if "meta" in record else None
         except (_NoRecord, trace_meta.NotOurs) as why:
             reading.miss(number, str(why))
             continue
         named = record.get("ocppVersion")
         if named not in versions:
             versions[named] = version_named(named)
-        captured = Captured(
-            raw=raw,
-            direction=_DIRECTIONS[record["direction"]],
-            charge_point_id=record.get("chargePointId"),
-            ocpp_version=versions[named],
-            line=number,
-            **told,
-        )
-        key = (captured.charge_point_id, captured.session)
+        direction, charge_point = _DIRECTIONS[record["direction"]], record.get("chargePointId")
+        if told is None:
+            captured = Captured(raw, direction, ts_ns, None, charge_point, versions[named], "", False, number)
+        else:
+            captured = Captured(
+                raw=raw,
+                direction=direction,
+                charge_point_id=charge_point,
+                ocpp_version=versions[named],
+                line=number,
+                **told,
+            )
+        key = (charge_point, captured.session)
         before = spellings.get(key, _OURS)
         own = spelling(record, captured.ocpp_version, before)
         if own != before and not (captured.meta and captured.meta.placeholder):
@@ -83,8 +87,8 @@ def _record(line: bytes) -> tuple[dict[str, Any], int]:
         raise _NoRecord("an OCPP-S (SOAP) record; this program reads OCPP-J")
     if record.get("direction") not in _DIRECTIONS:
         raise _NoRecord("direction is neither cp-to-csms nor csms-to-cp")
-    for name in _MEMBERS:
-        if not isinstance(record.get(name, ""), str):
+    for name in _MEMBERS & record.keys():
+        if not isinstance(record[name], str):
             raise _NoRecord(f"{name} is no string")
     if record.get("messageType") not in _TYPES:
         raise _NoRecord("messageType is none of CALL, CALLRESULT, CALLERROR")

@@ -134,7 +134,7 @@ def closed(told: dict[str, Any]) -> Record:
 
 
 _FACTS = {"opened": get_type_hints(records.LinkFacts), "closed": get_type_hints(records.CloseFacts)}
-_NOT_OF_FILES = frozenset({"recording_id"})
+_NOT_OF_FILES = frozenset({"recording_id", "secrets"})
 _VERSIONS = frozenset(version.value for version in OcppVersion)
 
 

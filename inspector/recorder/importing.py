@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sqlite3
 from collections.abc import Iterable
 from typing import Any
@@ -14,7 +15,7 @@ from inspector.recorder.redaction import Redaction, as_config
 from inspector.rules.settings import DEFAULTS, Settings
 from inspector.store.writer import Writer
 
-COMMIT_AT = 2000
+COMMIT_AT = 10_000
 COMMIT_BYTES = 16 * 1024 * 1024
 """What waits for a commit is bounded by both: frames may be large."""
 
@@ -30,6 +31,9 @@ def store(
     """
     pipeline = Pipeline(writer, settings, redaction)
     clean = False
+    thresholds = gc.get_threshold()
+    # Every frame leaves a dozen objects that are gone by themselves; looking for circles among them takes a tenth.
+    gc.set_threshold(50_000, 20, 20)
     try:
         for number, record in enumerate(records, 1):
             pipeline.take(record)
@@ -40,6 +44,7 @@ def store(
     except sqlite3.Error as error:
         raise RecorderFailure(f"{writer.path}: cannot be written ({error})") from error
     finally:
+        gc.set_threshold(*thresholds)
         _close(writer, clean)
     return pipeline.summary()
 

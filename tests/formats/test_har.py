@@ -112,7 +112,7 @@ def test_the_handshake_of_a_capture_is_kept_without_its_secret() -> None:
     assert (facts["auth_scheme"], facts["auth_user"], facts["auth_password_length"]) == ("Basic", "CP1", 7)
     (shaken,) = boot.meta.before
     assert (shaken[0], shaken[4], shaken[5]["status"]) == (records.EVENT, "handshake", 101)
-    assert "Q1AxOnBsYW50ZWQ" not in repr(boot)
+    assert "Q1AxOnBsYW50ZWQ" not in repr(shaken)
 
 
 def test_other_websockets_of_a_page_are_passed_over() -> None:

@@ -228,7 +228,7 @@ def test_a_trace_that_is_written_otherwise_leaves_as_it_came(how: str, tmp_path:
     assert left == SPELLINGS[how]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     frames=st.lists(
         st.tuples(
