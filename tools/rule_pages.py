@@ -8,11 +8,37 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from inspector.protocol import correlation
 from inspector.protocol.vocabulary import OcppVersion
+from inspector.rules import (
+    configuration_state,
+    exchange,
+    judge,
+    meter,
+    status_v16,
+    transaction_authorization_v16,
+    transactions_v2x,
+    transactions_v16,
+)
 from inspector.rules.catalogue import rules
 from inspector.rules.rule import Rule
 
 FOLDER = Path(__file__).parent.parent / "docs" / "rules"
+BOUNDS = {
+    "CALLs that wait for an answer, for each side of a connection": correlation.OPEN_LIMIT,
+    "CALLs that were answered, for each side of a connection": correlation.ANSWERED_LIMIT,
+    "message ids, for each side of a charge point, over its connections": exchange.SEEN_IDS,
+    "transactions of a charge point": transactions_v16.TRANSACTIONS_LIMIT,
+    "events of one transaction (2.x)": transactions_v2x.EVENTS_LIMIT,
+    "connectors of a charge point": status_v16.CONNECTORS_LIMIT,
+    "configuration keys or variables of a charge point": configuration_state.KEYS_LIMIT,
+    "id tokens of a charge point (1.6)": transaction_authorization_v16.TAGS_LIMIT,
+    "transactions of a charge point whose registers are followed": meter.TRANSACTIONS_LIMIT,
+    "registers of one of those": meter.SERIES_LIMIT,
+    "findings of one rule in a session; more are counted together": judge.FINDINGS_PER_RULE,
+    "charge points": judge.STATIONS_LIMIT,
+}
+"""What is kept in memory while judging, whatever the peers send."""
 DECLINED: dict[str, str] = {}
 """Rows of the catalogue that a passive watcher cannot decide -> the evidence it would need."""
 
@@ -49,8 +75,8 @@ def index() -> str:
         "pages in the terminal. In the examples `>` is a frame of the charge point, `<` one of the CSMS, `+` lets",
         "time pass, `open`, `close` and `event` are the life of the WebSocket.",
         "",
-        "Severities, thresholds and vendor allowances are set in a TOML file that `check` and `proxy` take as",
-        "`--rules FILE`:",
+        "Severities, thresholds and vendor allowances are set in a TOML file that `check`, `import` and `proxy` take",
+        "as `--rules FILE`, or in `[tool.chargesentinel]` of the `pyproject.toml` where they are run:",
         "",
         "```toml",
         "[severity]",
@@ -79,6 +105,14 @@ def index() -> str:
         lines += ["", "## Not judged", "", "A watcher on the wire cannot decide these.", ""]
         lines += ["| what | evidence that is missing |", "| --- | --- |"]
         lines += [f"| {what} | {evidence} |" for what, evidence in DECLINED.items()]
+    lines += [
+        "",
+        "## What is remembered",
+        "",
+        "Beyond these bounds the oldest is forgotten, or nothing new is learned.",
+    ]
+    lines += ["", "| of | at most |", "| --- | --- |"]
+    lines += [f"| {what} | {most:,} |" for what, most in BOUNDS.items()]
     return "\n".join([*lines, ""])
 
 
