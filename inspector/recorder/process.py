@@ -18,16 +18,15 @@ import sys
 import time
 import traceback
 from dataclasses import fields
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from inspector.errors import UnusableFile
 from inspector.recorder import seam
 from inspector.recorder.pipeline import Pipeline
-from inspector.recorder.records import FRAME, Record
 from inspector.recorder.redaction import Redaction
 from inspector.recorder.rereading import reread
+from inspector.recorder.taking import take
 from inspector.rules.finding import Severity
 from inspector.rules.settings import Settings
 from inspector.store.writer import Writer
@@ -147,7 +146,7 @@ class Process:
                 first, batch = content
                 for number, record in enumerate(batch, first):
                     if number > self._taken:
-                        self._take(record)
+                        take(self._pipeline, record)
                         self._taken = number
                 if self._commit_at == float("inf"):
                     self._commit_at = time.monotonic() + COMMIT_AFTER_S
@@ -159,20 +158,6 @@ class Process:
             elif kind == "close":
                 self._ending = True
         return True
-
-    def _take(self, record: Record) -> None:
-        frames = self._pipeline.frames
-        try:
-            self._pipeline.take(record)
-        except Exception as error:
-            # A record that breaks us would break every restart too; it is let go of, and that is written down.
-            # Its words may quote the record, so that the log has only where it happened.
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            where = f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
-            log.error("%s: a record could not be taken (%s); it is marked as a gap", self._writer.path, where)
-            lost = int(record[0] == FRAME and self._pipeline.frames == frames)
-            self._pipeline.gone += lost
-            self._pipeline.lost(lost, record[2], record[2], record[3], reason="a fault of ours")
 
     def _commit(self) -> None:
         started = time.monotonic()

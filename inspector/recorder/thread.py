@@ -14,6 +14,7 @@ from inspector.recorder.overflow import Overflow
 from inspector.recorder.pipeline import Pipeline
 from inspector.recorder.records import FRAME, Record
 from inspector.recorder.redaction import Redaction
+from inspector.recorder.taking import take
 from inspector.rules.settings import DEFAULTS, Settings
 from inspector.store.writer import Writer
 
@@ -148,7 +149,7 @@ class ThreadRecorder:
 
     def _take(self, record: Record) -> None:
         self._taken_bytes += _RECORD_BYTES + (len(record[6]) if record[0] == FRAME else 0)
-        self._pipeline.take(record)
+        take(self._pipeline, record)
 
     def _commit(self) -> None:
         started = time.monotonic()

@@ -246,3 +246,25 @@ def shape(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: shape(child) for name, child in value.items()}
     return [shape(child) for child in value] if isinstance(value, list) else type(value)
+
+
+def test_a_frame_that_breaks_the_search_is_not_stored_and_breaks_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    """Rather a gap that is told of than a frame in which nobody has looked for secrets."""
+    from inspector.recorder.redaction import Redaction
+
+    whole = Redaction.frame
+
+    def breaks(self: Redaction, secrets: Any, frame: Any) -> bytes | None:
+        if b"Geheim" in frame.raw:
+            raise ValueError(frame.raw)
+        return whole(self, secrets, frame)
+
+    monkeypatch.setattr(Redaction, "frame", breaks)
+    frames: list[tuple[bool, str | bytes]] = [(True, '[2,"1","Heartbeat",{"x":"Geheim"}]'), (True, "[2]")]
+    record(tmp_path / "t.db", frames)
+    assert rows(tmp_path / "t.db", "SELECT raw FROM frames") == [("[2]",)]
+    assert rows(tmp_path / "t.db", "SELECT DISTINCT detail ->> '$.frames' FROM events WHERE kind = 'gap'") == [(1,)]
+    assert "ValueError at" in caplog.text
+    assert "Geheim" not in caplog.text and b"Geheim" not in everything(tmp_path)

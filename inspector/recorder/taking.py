@@ -1,0 +1,30 @@
+"""Hands records to a pipeline so that one which breaks us breaks nothing else; knows no queue and no socket."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from pathlib import Path
+
+from inspector.recorder.pipeline import Pipeline
+from inspector.recorder.records import FRAME, Record
+
+log = logging.getLogger("chargesentinel.recorder")
+
+
+def take(pipeline: Pipeline, record: Record) -> None:
+    """Have a record taken; one that cannot be is let go of, counted and marked as a gap.
+
+    It would break every attempt after a restart too.
+    """
+    frames = pipeline.frames
+    try:
+        pipeline.take(record)
+    except Exception as error:
+        # Its words may quote the record, so that the log has only where it happened.
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
+        log.error("%s: a record could not be taken (%s); it is marked as a gap", pipeline.writer.path, where)
+        lost = int(record[0] == FRAME and pipeline.frames == frames)  # a frame already on its way is stored
+        pipeline.gone += lost
+        pipeline.lost(lost, record[2], record[2], record[3], reason="a fault of ours")
