@@ -144,7 +144,10 @@ class Station(Authorizing):
         if tx is not None:
             return "Occupied"
         known = self.tokens.known(token, True, True)
-        if not self.reservations.admits(number, token, known.group if known else None):
+        held = self.reservations.of(number)
+        admitted = self.reservations.admits(number, token, known.group if known else None)
+        # Whose group it belongs to may be for the CSMS to say (1.6, 3.11).
+        if held is not None and not admitted and not await self.of_group(held.group, token, kind):
             self.say(f"connector {number} is reserved for somebody else")
             return "Reserved"
         status = await self.authorize(token, kind)

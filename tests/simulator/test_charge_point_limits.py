@@ -88,3 +88,29 @@ async def test_a_reservation_runs_out_by_itself(csms: ListeningCsms, power_on: P
     await csms.until(lambda: csms.calls("ReservationStatusUpdate"))
     assert csms.calls("ReservationStatusUpdate") == [{"reservationId": 9, "reservationUpdateStatus": "Expired"}]
     assert station.connectors[1].status == "Available"
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_reservation_lets_in_who_belongs_to_its_group(
+    csms: ListeningCsms, power_on: PowerOn, version: str
+) -> None:
+    """The CSMS is asked for the group of a token that is not known yet; a stranger stays out."""
+
+    def judged(payload: dict[str, Any]) -> dict[str, Any]:
+        group = "FLEET" if "COLLEAGUE" in str(payload) else "ELSEWHERE"
+        if version == "1.6":
+            return {"idTagInfo": {"status": "Accepted", "parentIdTag": group}}
+        return {"idTokenInfo": {"status": "Accepted", "groupIdToken": {"idToken": group, "type": "Central"}}}
+
+    csms.answers["Authorize"] = judged
+    until = timestamp(datetime.now(UTC) + timedelta(hours=1))
+    request: dict[str, Any] = {
+        "connectorId": 1, "reservationId": 9, "idTag": TOKEN, "parentIdTag": "FLEET", "expiryDate": until
+    }  # fmt: skip
+    if version != "1.6":
+        own, group = ({"idToken": name, "type": "Central"} for name in (TOKEN, "FLEET"))
+        request = {"id": 9, "evseId": 1, "idToken": own, "groupIdToken": group, "expiryDateTime": until}
+    station = await power_on(version)
+    assert (await csms.ask("ReserveNow", request))[2]["status"] == "Accepted"
+    assert await station.present(1, "STRANGER") == "Reserved"
+    assert await station.present(1, "COLLEAGUE") == "Accepted"
