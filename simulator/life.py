@@ -104,9 +104,10 @@ class Life(ABC):
         self._boot_reason = reason
         up: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.spawn(self.outbox.run())
-        self.spawn(self._live(up, patient))
+        living = self.spawn(self._live(up, patient))
         self.spawn(self._heartbeats())
-        await up
+        await asyncio.wait({up, living}, return_when=asyncio.FIRST_COMPLETED)
+        await (up if up.done() else living)
 
     async def power_off(self) -> None:
         """Close the connection and stop everything that runs."""

@@ -115,6 +115,12 @@ def charge_point(
     except (ValueError, simulated.BadScenario) as error:
         raise UserMistake(str(error)) from None
     _fitting(ocpp, count)
+    if key is not None and cert is None:
+        raise UserMistake("--key belongs to a certificate; add --cert FILE")
+    if (ca or cert) and not url.startswith("wss:"):
+        raise UserMistake(f"{url}: --ca and --cert are for TLS; write wss://HOST:PORT[/PATH]")
+    if not charge_point_id.strip():
+        raise UserMistake("--id must not be empty")
     identity = simulated.Identity(
         url=url,
         id=charge_point_id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 
 import pytest
 
@@ -56,6 +57,13 @@ async def test_a_refused_connection_says_why(csms: ListeningCsms, power_on: Powe
     with pytest.raises(simulated.Unreachable, match="cannot connect"):
         await station.power_on()
     await csms.start()
+
+
+async def test_a_fault_nobody_foresaw_ends_the_power_on(csms: ListeningCsms, power_on: PowerOn) -> None:
+    """TLS for an address without it, as a caller in Python may ask for: an error, and no waiting for ever."""
+    station = await power_on("1.6", on=False, tls=ssl.create_default_context())
+    with pytest.raises(ValueError, match="ssl"):
+        await asyncio.wait_for(station.power_on(), 5)
 
 
 async def test_a_patient_charge_point_waits_for_its_csms(csms: ListeningCsms, power_on: PowerOn) -> None:
