@@ -156,7 +156,8 @@ class BootOrder(Topic):
 
     def _restarted(self, frame: Frame) -> bool:
         """Whether a charging station says of a boot on a new connection that it has restarted, which may be so."""
-        if frame.payload.get("reason") not in RESTART_REASONS or self._boot.connection is self.session:
+        reason = frame.payload.get("reason")
+        if type(reason) is not str or reason not in RESTART_REASONS or self._boot.connection is self.session:
             return False
         lost_ns = self._boot.lost_ns
         return lost_ns is not None and self.session.opened_at.mono_ns - lost_ns >= RESTART_S * 1e9
