@@ -59,12 +59,12 @@ def _records(number: int, version: str, frames: list[tuple[int, bool, str, Any]]
             "transport": "json",
             "chargePointId": f"CP{number:05d}",
             "direction": "cp-to-csms" if up else "csms-to-cp",
-            "messageType": "CALL" if frame[0] == 2 else "CALLRESULT",
-            "messageId": own + frame[1][8:],
         }
+        if version == "1.6" and frame[0] == 2 and "connectorId" in frame[3]:
+            record["connectorId"] = frame[3]["connectorId"]
+        record["messageType"] = "CALL" if frame[0] == 2 else "CALLRESULT"
+        record["messageId"] = own + frame[1][8:]
         if frame[0] == 2:
-            if version == "1.6" and "connectorId" in frame[3]:
-                record["connectorId"] = frame[3]["connectorId"]
             record["action"] = frame[2]
         record["payload"] = frame[-1]
         record["raw"] = text.replace(frame[1][:8], own, 1)
