@@ -46,7 +46,7 @@ def test_a_later_firmware_update_takes_the_place_of_one_under_way(
     assert (boot["chargingStation"]["firmwareVersion"], boot["reason"]) == ("two", "FirmwareUpdate")
 
 
-@pytest.mark.parametrize("version", ["1.6", "2.1"])
+@pytest.mark.parametrize("version", ["1.6", pytest.param("2.1", marks=pytest.mark.long)])
 def test_what_cannot_be_fetched_or_sent_is_told(page: Page, saved_page: str, page_csms: PageCsms, version: str) -> None:
     """A protocol the station has not: DownloadFailed and a failed upload, and the station goes on."""
     connect(page, saved_page, page_csms, version)
@@ -69,7 +69,7 @@ def test_what_cannot_be_fetched_or_sent_is_told(page: Page, saved_page: str, pag
     assert len(page_csms.calls("BootNotification")) == 1
 
 
-@pytest.mark.parametrize("version", ["1.6", "2.0.1"])
+@pytest.mark.parametrize("version", ["1.6", pytest.param("2.0.1", marks=pytest.mark.long)])
 def test_firmware_signed_by_nothing_is_refused_and_reported(
     page: Page, saved_page: str, page_csms: PageCsms, version: str
 ) -> None:
@@ -94,7 +94,7 @@ def test_a_second_log_request_ends_the_first(page: Page, saved_page: str, page_c
     assert told == [(1, "Uploading"), (1, "AcceptedCanceled"), (2, "Uploading"), (2, "Uploaded")]
 
 
-@pytest.mark.parametrize("version", ["1.6", "2.0.1"])
+@pytest.mark.parametrize("version", ["1.6", pytest.param("2.0.1", marks=pytest.mark.long)])
 def test_meters_are_read_by_the_clock_with_and_without_a_session(
     page: Page, saved_page: str, page_csms: PageCsms, version: str
 ) -> None:

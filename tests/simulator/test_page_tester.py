@@ -117,7 +117,7 @@ def test_raw_frames_go_out_as_typed_with_hints_from_the_schema(
     assert ("cp-to-csms", '[2,  "spaced" ,"Heartbeat", {}]') in page_csms.frames
 
 
-@pytest.mark.parametrize("version", ["1.6", "2.0.1", "2.1"])
+@pytest.mark.parametrize("version", [*(pytest.param(each, marks=pytest.mark.long) for each in ("1.6", "2.0.1")), "2.1"])
 def test_a_raw_frame_can_begin_as_any_message_with_its_members_listed(
     page: Page, saved_page: str, version: str
 ) -> None:
