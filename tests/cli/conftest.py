@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 
+from inspector.cli import main
 from tests.browse.charging import Recording, charge_201, charge_badly, charge_well, example
 
 type Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -20,6 +23,17 @@ def chargesentinel(*arguments: object) -> subprocess.CompletedProcess[str]:
     """Run a command to its end, with its output in pipes."""
     command = [sys.executable, "-m", "inspector", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def in_this_process(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """The same without the start of an interpreter, for the many questions that differ by an option."""
+    out, err = io.StringIO(), io.StringIO()
+    line = ["chargesentinel", *map(str, arguments)]
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(sys, "argv", line)
+        with pytest.raises(SystemExit) as ended:
+            main()
+    return subprocess.CompletedProcess(line, int(ended.value.code or 0), out.getvalue(), err.getvalue())
 
 
 @pytest.fixture(scope="session")

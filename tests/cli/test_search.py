@@ -11,12 +11,12 @@ import pytest
 
 from inspector.store.text_index import place
 from tests.browse.charging import Recording
-from tests.cli.conftest import chargesentinel
+from tests.cli.conftest import chargesentinel, in_this_process
 from tests.cli.terminal import on_a_terminal
 
 
 def found(*arguments: object) -> list[int]:
-    done = chargesentinel("search", *arguments, "--limit", 0, "--json")
+    done = in_this_process("search", *arguments, "--limit", 0, "--json")
     frames = [frame["id"] for frame in json.loads(done.stdout)["frames"]]
     assert done.returncode == (0 if frames or json.loads(done.stdout)["missing"] else 1), done.stderr
     return frames

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.browse.charging import Recording
-from tests.cli.conftest import chargesentinel
+from tests.cli.conftest import chargesentinel, in_this_process
 
 
 def ids(*arguments: object) -> list[int]:
-    done = chargesentinel("sessions", *arguments, "--json")
+    done = in_this_process("sessions", *arguments, "--json")
     assert done.returncode == 0, done.stderr
     return [row["id"] for row in json.loads(done.stdout)]
 
@@ -104,7 +104,7 @@ def test_a_mistake_is_one_line_and_2(command: str, recording: Path, tmp_path: Pa
         ([recording, *session, "--severity", "bad"], "severity"),
         ([recording, *session, "--nonsense"], "--nonsense"),
     ):
-        done = chargesentinel(command, *arguments)
+        done = in_this_process(command, *arguments)
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
         assert said in done.stderr
 

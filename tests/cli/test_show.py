@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.browse.charging import Recording, charge_well
-from tests.cli.conftest import chargesentinel
+from tests.cli.conftest import chargesentinel, in_this_process
 from tests.cli.terminal import on_a_terminal
 
 
@@ -67,7 +67,7 @@ def test_full_puts_the_frame_beneath_as_it_was_sent(growing: Recording) -> None:
 
 def test_filters_and_around_choose_frames(recording: Path) -> None:
     def numbers(*arguments: object) -> list[int]:
-        done = chargesentinel("show", recording, 2, *arguments)
+        done = in_this_process("show", recording, 2, *arguments)
         return [int(number) for number in re.findall(r"^[\d:.]{12} +(\d+) │", done.stdout, re.M)]
 
     assert numbers("--action", "heartbeat") == [220]
