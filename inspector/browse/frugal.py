@@ -2,7 +2,7 @@
 
 Datasette counts all rows and all facets of a table before it shows the first fifty. In a long recording, on the
 tables that hold every frame, that takes longer than the rest of the page, so an address gets `_nocount` and
-`_nofacet` unless it filters by a column that an index leads to, or asks for a facet: then all is counted as ever.
+`_nofacet` unless it filters for a session or something as rare, or asks for a facet: then all is counted as ever.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from inspector.browse.security import App, Receive, Scope, Send
 LONG_BYTES = 50_000_000
 """Size of a file from which on its frames are not counted unasked: about 100,000 frames."""
 
-SELECTIVE = {"id", "session_id", "action", "max_severity", "call_id", "ts_ns", "transaction_id"}
-"""Columns of the long tables through which an index leads to the rows that match."""
-_EXACT = {"", "exact", "gt", "gte", "lt", "lte", "in"}
-"""Comparisons an index can answer; what contains, ends with or is not something is looked for in every row."""
+SELECTIVE = {"id", "session_id", "max_severity", "call_id", "transaction_id"}
+"""Columns of the long tables whose index leads to few rows; half of all frames may have the same action."""
+_EXACT = {"", "exact", "in"}
+"""Comparisons that leave few of them; what is more than, contains or is not something may be nearly all."""
 
 
 def uncounted(app: App, tables: Mapping[str, Path]) -> App:

@@ -48,6 +48,10 @@ LATEST = 20_000
 """How many of the newest frames are looked at where the whole recording would take too long."""
 
 
+WALKED = 10_000
+"""Frames of a session up to which it is walked from end to end."""
+
+
 def charge_points(db: sqlite3.Connection, charge_point_id: str | None = None) -> list[ChargePoint]:
     """All charge points (or one), most recently seen first; those that never booted are there too."""
     where, values = ("WHERE s.charge_point_id = :id", {"id": charge_point_id}) if charge_point_id else ("", {})
@@ -210,13 +214,17 @@ def actions(db: sqlite3.Connection, session_id: int, limit: int = 20_000) -> lis
 
 
 def frames_by_action(
-    db: sqlite3.Connection, session_id: int, actions: Sequence[str], msg_type: int, limit: int = 5000
+    db: sqlite3.Connection, one: Session, actions: Sequence[str], msg_type: int, limit: int = 5000
 ) -> list[Frame]:
-    """The frames of some actions and one message type in a session, oldest first; one walk through the session."""
+    """The frames of some rare actions and one message type in a session, oldest first."""
+    # A short session is walked as a whole; of a long one those actions are fewer, whoever else sent them meanwhile.
+    by_session, by_action = ("", "+") if one.frame_count < WALKED else ("+", "")
     rows = db.execute(
-        f"""{_LISTED} WHERE f.session_id = ? AND +f.action IN ({_marks(actions)}) AND f.msg_type = ?
+        f"""{_LISTED} WHERE {by_session}f.session_id = ? AND {by_action}f.action IN ({_marks(actions)})
+          AND f.msg_type = ? AND f.id BETWEEN (SELECT min(id) FROM frames WHERE session_id = ?)
+          AND (SELECT max(id) FROM frames WHERE session_id = ?)
         ORDER BY f.id LIMIT ?""",
-        [session_id, *actions, msg_type, limit],
+        [one.id, *actions, msg_type, one.id, one.id, limit],
     )
     return [Frame(*row) for row in rows]
 
@@ -297,19 +305,30 @@ def samples(
 ) -> list[Sample]:
     """Measured values of a session or a transaction, in the order they came; about `most` of them when there are more.
 
-    What is left out is left out in runs of sixteen, so that every measurand stays.
+    What is kept then is kept in runs of sixteen, evenly spread and so long that every measurand stays.
     """
-    where, values = _where([("m.session_id = ?", session_id), ("m.transaction_id = ?", transaction_id)])
-    (count,) = db.execute(f"SELECT count(*) FROM meter_samples m {where}", values).fetchone()
-    if count > most:
-        # A hash of the run's number: a plain modulus could beat in time with a periodic measurand.
-        where += f" AND ((m.id / 16) * 2654435761 >> 8) % {-(-count // most)} = 0"
-    rows = db.execute(
-        f"""SELECT m.frame_id, m.ts_ns, f.ts_ns, m.measurand, m.phase, m.location, m.value, m.unit, m.transaction_id
-        FROM meter_samples m JOIN frames f ON f.id = m.frame_id {where} ORDER BY m.id""",
-        values,
-    )
-    return [Sample(*row) for row in rows]
+    column, key = ("session_id", session_id) if session_id is not None else ("transaction_id", transaction_id)
+    ids = f"FROM meter_samples WHERE {column} = ?"
+    rows = f"""SELECT m.frame_id, m.ts_ns, f.ts_ns, m.measurand, m.phase, m.location, m.value, m.unit,
+          m.transaction_id, m.id
+        FROM meter_samples m JOIN frames f ON f.id = m.frame_id
+        WHERE m.{column} = ? AND m.id >= ? ORDER BY m.id LIMIT ?"""
+    if db.execute(f"SELECT id {ids} ORDER BY id LIMIT 1 OFFSET ?", [key, most]).fetchone() is None:
+        return [Sample(*row[:-1]) for row in db.execute(rows, [key, 0, most])]
+    first, last = db.execute(f"SELECT (SELECT min(id) {ids}), (SELECT max(id) {ids})", [key, key]).fetchone()
+    kept: list[Sample] = []
+    behind = first
+    for start in range(first, last + 1, max(1, (last - first) * _RUN // most)):
+        if start < behind:
+            continue
+        run = db.execute(rows, [key, start, _RUN]).fetchall()
+        kept += [Sample(*row[:-1]) for row in run]
+        behind = run[-1][-1] + 1 if run else last + 1
+    return kept
+
+
+_RUN = 16
+"""Samples of a run."""
 
 
 def latest_frames(

@@ -36,7 +36,7 @@ PROFILES = ("SetChargingProfile", "ClearChargingProfile")
 _HOUR_NS = 3_600_000_000_000
 
 
-SAMPLES = 10_000
+SAMPLES = 5_000
 """About how many measured values a plot is made of: many times what a screen can show."""
 
 
@@ -56,7 +56,7 @@ def circumstances(db: sqlite3.Connection, one: reader.Session) -> dict[str, Any]
     """What a session's plot shows besides what was measured: limits, transactions, statuses, the worst 300 findings."""
     end_ns = _end(one)
     transactions = reader.transactions(db, session_id=one.id)
-    told = reader.frames_by_action(db, one.id, (*STATUSES, *PROFILES), 2)
+    told = reader.frames_by_action(db, one, (*STATUSES, *PROFILES), 2)
     return {
         "limits": limits(db, [each for each in told if each.action in PROFILES], transactions, end_ns),
         "transactions": [

@@ -41,9 +41,10 @@ def view(db: sqlite3.Connection, ask: Ask) -> View:
     }
     if first is None or second is None:
         return shown
+    # All that is read is read first: the limit on a query's time is not for the comparing.
+    ids, other_ids = _ids(db, first), _ids(db, second)
     left, right = _script(db, first), _script(db, second)
     outcome = compare_scripts(left, right, Policy(mode))
-    ids, other_ids = _ids(db, first), _ids(db, second)
     rows = [_row(row, ids, other_ids) for row in in_order(outcome)]
     return {
         **shown,
