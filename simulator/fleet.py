@@ -131,7 +131,8 @@ class Fleet:
                 station = make(plan.versions[(number - 1) % len(plan.versions)], identity, self._listener(identity.id))
                 self.stations.append(station)
                 group.create_task(self._drive(station))
-                await self._wait(1 / plan.rate)
+                # By the clock, so that what is late catches up.
+                await self._wait(max(0.0, self._started + number / plan.rate - time.monotonic()))
             await self._stop.wait()
             counting.cancel()
         return self.report()

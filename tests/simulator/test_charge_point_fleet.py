@@ -155,7 +155,7 @@ def test_a_mixed_fleet_of_50_has_no_finding_above_info(tmp_path: Path) -> None:
 def test_a_thousand_charge_points_charge_at_once_and_none_is_lost() -> None:
     with Program("csms", "--listen", "127.0.0.1:0", "--no-page", "-q") as csms:
         url = csms.wait_for(r"csms at (ws://\S+)")[1]
-        load = ("--count", 1000, "--rate", 40, "--duration", 60, "--speed", 5, "--minutes", 10)
+        load = ("--count", 1000, "--rate", 40, "--duration", 90, "--speed", 5, "--minutes", 10)
         args = (*load, "--ocpp", "mixed", "--timeout", 60)
         with Program("charge-point", "--url", url, *args) as fleet:
             assert fleet.finish(300) == 0, fleet.report()
