@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from inspector.protocol.frames import CallError, CallResultError
+from inspector.protocol.frames import CallError, CallResult, CallResultError
 from inspector.protocol.session import Frame
 from inspector.recorder import quick_look, telling_forms
 from inspector.recorder.handshake import REDACTED
@@ -83,7 +83,9 @@ class Redaction:
         """A frame as it may be stored; None for almost every one, which has nothing to hide."""
         if not self.enabled:
             return None
-        raw = frame.raw
+        raw, message = frame.raw, frame.message
+        if type(message) is CallResult and not (message.payload or message.problems):
+            return None  # nearly every second frame: an answer that says nothing
         lower = raw.lower()
         if not (
             self._may_hold_secrets(lower)
