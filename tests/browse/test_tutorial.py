@@ -33,6 +33,7 @@ def command(start: str, replacing: dict[str, str]) -> list[str]:
     return shlex.split(line)[2:]
 
 
+@pytest.mark.long
 def test_the_tutorial_can_be_followed(page: Page, tmp_path: Path) -> None:
     """Each command, each thing to click and each picture of the tutorial is there."""
     pictures = ROOT / "docs" / "pictures" if os.environ.get("CHARGESENTINEL_PICTURES") else tmp_path

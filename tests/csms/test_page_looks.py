@@ -56,7 +56,7 @@ async def faults(page: Page) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.long)])
 async def test_axe_finds_nothing_serious_and_nothing_is_too_wide(
     csms: CentralSystem, page_address: str, chromium_of_its_own: Browser, theme: str
 ) -> None:

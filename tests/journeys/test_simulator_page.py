@@ -83,9 +83,8 @@ def test_sessions_by_card_and_by_csms_are_by_the_book(bench: Bench) -> None:
     assert frames and each_way(frames) == each_way(bench.logged)
 
 
-@pytest.mark.parametrize(
-    "bench", ["1.6", *(pytest.param(each, marks=pytest.mark.long) for each in ("2.0.1", "2.1"))], indirect=True
-)
+@pytest.mark.long
+@every_version
 def test_a_csms_that_goes_and_comes_back_hears_the_whole_session(bench: Bench) -> None:
     """The CSMS is restarted while a session runs: what happened meanwhile is delivered, in order, by the book."""
     bench.open()

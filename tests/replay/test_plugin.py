@@ -110,6 +110,7 @@ def test_a_recording_is_replayed_inside_a_test(project: pytest.Pytester, csms: s
     project.runpytest_subprocess().assert_outcomes(passed=1)
 
 
+@pytest.mark.long
 def test_a_cassette_records_once_and_replays_afterwards(project: pytest.Pytester, csms: str) -> None:
     """The second run needs no CSMS; a charge point that does something else then fails, with the excerpt."""
     test = """
