@@ -132,6 +132,18 @@ def test_the_name_of_a_log_may_tell_another_day(action: str, member: str) -> Non
     assert len(compare(one, one.payload, other, Policy(mode=STRICT))) == 1
 
 
+def test_readings_of_a_longer_or_shorter_run_are_not_compared_one_by_one() -> None:
+    def stop(*contexts: str) -> str:
+        samples = ",".join(f'{{"sampledValue":[{{"value":"1","context":"{one}"}}]}}' for one in contexts)
+        return f'[2,"1","StopTransaction",{{"transactionId":7,"transactionData":[{samples}]}}]'
+
+    recorded, _ = exchange(stop("Transaction.Begin", "Transaction.End"), "[]")
+    longer, _ = exchange(stop("Transaction.Begin", "Sample.Periodic", "Transaction.End"), "[]")
+    other, _ = exchange(stop("Transaction.Begin", "Sample.Clock"), "[]")
+    assert compare(recorded, recorded.payload, longer, Policy()) == []
+    assert len(compare(recorded, recorded.payload, other, Policy())) == 1
+
+
 def test_strict_matching_also_sees_members_that_were_not_recorded() -> None:
     live = '[3,"1",{"transactionId":7,"idTagInfo":{"status":"Accepted","expiryDate":"2026-02-01T12:00:00Z","x":1}}]'
     assert differences(ANSWER, live, Policy(STRICT)) == [("absent", "/2/idTagInfo/x")]
