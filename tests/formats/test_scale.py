@@ -26,9 +26,10 @@ OVERHEAD = 220
 def chargesentinel(*args: object) -> tuple[str, int]:
     """What a command printed, and its peak of resident memory in KiB."""
     script = (
-        "import resource, sys; from inspector.cli import main\n"
+        "import re, sys; from inspector.cli import main\n"
         "try:\n    main()\nfinally:\n"
-        "    print('peak', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
+        # Not ru_maxrss: that begins with what the process which started this one had.
+        "    print('peak', re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1], file=sys.stderr)"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, *map(str, args)],

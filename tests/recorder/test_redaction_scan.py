@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,10 @@ def record(folder: Path, speak: Callable[[Callable[[], str], int], Any], *option
     port, metrics = free_port(), free_port()
     arguments = ("proxy", "--upstream", f"ws://127.0.0.1:{port}", "--listen", "127.0.0.1:0", "--db", folder / "t.db")
     with Program(*arguments, "--metrics", metrics, *options) as proxy:
-        asyncio.run(speak(lambda: proxy.wait_for(r"listening on (ws://\S+)")[1], port))
+        # In a thread of its own: a browser that other tests still have open keeps an event loop in this one.
+        talk = speak(lambda: proxy.wait_for(r"listening on (ws://\S+)")[1], port)
+        with ThreadPoolExecutor(1) as apart:
+            apart.submit(asyncio.run, talk).result()
         with socket.create_connection(("127.0.0.1", metrics)) as asked:
             asked.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
             told = b"".join(iter(lambda: asked.recv(65536), b""))
