@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
@@ -26,8 +27,10 @@ def test_the_feed_is_filtered_where_it_stands(page: Page, address: str) -> None:
     page.locator("#severity").select_option("warning")
     expect(rows).to_have_count(1)
     page.locator("#severity").select_option("")
+    expect(rows).not_to_have_count(1)
     page.locator("#q").fill("nobody-asked")
     expect(rows).to_have_count(1)
+    expect(page).to_have_url(re.compile("q=nobody-asked"))
     assert page.evaluate("window.still")
     page.reload()
     expect(rows).to_have_count(1)
