@@ -32,8 +32,8 @@ async def test_a_session_follows_the_book_from_boot_to_heartbeat(csms: Listening
     assert outcome.good, outcome
     assert csms.actions() == (SESSION_1_6 if version == "1.6" else SESSION_2)
     assert outcome.sent == outcome.answered == len(csms.actions())
-    # 90 simulated seconds at 7.4 kW are 185 Wh; the compressed clock runs on while messages travel on a busy machine.
-    assert 180 <= outcome.energy_wh <= 1_850
+    # 90 simulated seconds at 7.4 kW are 185 Wh; the clock may run on a little while messages travel.
+    assert 180 <= outcome.energy_wh <= 400
     assert csms.connections[0].request.path == f"/CP-{version}"
 
 
