@@ -194,7 +194,7 @@ def _message(message: dict[str, Any], waiting: list[records.Record]) -> Captured
         ts_ns=ts_ns,
         mono_ns=mono_ns,
         binary=binary,
-        notes=ours.get("notes"),
+        notes=trace_meta.notes(ours.get("notes")),
         meta=Meta(before=tuple(waiting)),
     )
 

@@ -1,7 +1,8 @@
 """What Open OCPP Trace has no member for, as our part of a record's `meta`: both ways, nothing else of the format.
 
 `meta.chargesentinel` holds, each only where there is something to say: `ts_ns` and `mono_ns` (as strings: JSON
-numbers of many readers end at 2^53), `session`, `opened`, `before`, `after`, `closed`. `before` and `after` are
+numbers of many readers end at 2^53), `session`, `notes` (of `records.frame`: that it was redacted, came in
+fragments), `opened`, `before`, `after`, `closed`. `before` and `after` are
 events, and frames that a trace cannot hold (malformed, binary, SEND, CALLRESULTERROR). Any other `meta` is kept
 as an event of kind `meta` before its frame.
 """
@@ -63,9 +64,11 @@ def read(meta: Any, ts_ns: int) -> dict[str, Any]:
             closed=closed(ours["closed"]) if "closed" in ours else None,
             placeholder=ours.get("placeholder") is True,
         )
+        noted = notes(ours.get("notes"))
     except NOT_OURS as error:
         raise NotOurs(repr(error)) from error
-    return {"ts_ns": ts_ns, "mono_ns": mono_ns, "session": str(ours.get("session", "")), "meta": told}
+    session = str(ours.get("session", ""))
+    return {"ts_ns": ts_ns, "mono_ns": mono_ns, "session": session, "notes": noted, "meta": told}
 
 
 def frame_stamps(ts_ns: int, mono_ns: int, timestamp: str) -> dict[str, str]:
@@ -120,7 +123,15 @@ def record(told: dict[str, Any]) -> Record:
     from_charge_point = {"cp-to-csms": True, "csms-to-cp": False}[told["frame"]]
     opcode = {1: records.TEXT, 2: records.BINARY}[told["opcode"]]
     payload = base64.b64decode(told["base64"], validate=True)
-    return records.frame(0, *stamps, from_charge_point, opcode, payload, told.get("notes"))
+    return records.frame(0, *stamps, from_charge_point, opcode, payload, notes(told.get("notes")))
+
+
+_NOTES: dict[str, type] = {"fragments": int, "compressed": int, "forwarded": bool, "redacted": bool}
+
+
+def notes(told: Any) -> dict[str, Any] | None:
+    """The notes of a frame, those we know and each of its type; raises what NOT_OURS names."""
+    return {name: value for name, value in dict(told or {}).items() if type(value) is _NOTES.get(name)} or None
 
 
 def opened(told: dict[str, Any]) -> Record:

@@ -166,8 +166,10 @@ class _Session:
         if self.foreign:
             record["meta"] = self.foreign
             self.foreign = {}
-        if stamps or self.label:
+        if stamps or self.label or frame.notes:
             _ours(record).update(stamps, **({"session": self.label} if self.label else {}))
+        if frame.notes:
+            _ours(record)["notes"] = frame.notes
         return record
 
 
@@ -176,8 +178,9 @@ def _expressible(state: Session, number: int, record: Record) -> Frame | None:
     _, _, ts_ns, mono_ns, from_charge_point, opcode, payload, notes = record
     direction = Direction.FROM_CHARGE_POINT if from_charge_point else Direction.FROM_CSMS
     frame = state.frame(number, ts_ns, mono_ns, direction, payload, opcode == BINARY, notes)
-    plain = type(frame.message) in (Call, CallResult, CallError) and not frame.message.problems and not notes
-    return frame if plain else None
+    plain = type(frame.message) in (Call, CallResult, CallError) and not frame.message.problems
+    sent = not notes or notes.get("forwarded", True)
+    return frame if plain and sent else None
 
 
 def _says_more(opened: Record, first: Record) -> bool:

@@ -79,7 +79,7 @@ def frame(
     """One whole message as its receiver got it, unmasked and inflated, else untouched.
 
     `notes` is None or what the bytes do not show: {"fragments": n}, {"compressed": wire_size},
-    {"forwarded": False}.
+    {"forwarded": False}, {"redacted": True} (read back from a recording: something was hidden before).
     """
     return (FRAME, link, ts_ns, mono_ns, from_charge_point, opcode, payload, notes)
 

@@ -296,11 +296,12 @@ def frames(connection: sqlite3.Connection, where: str = "1", first: int = 0) -> 
         (records.FRAMING, first),
     )
     framing = next(framings, None)
-    sql = f"""SELECT frames.id, session_id, ts_ns, mono_ns, direction, forwarded, raw, typeof(raw) = 'blob'
+    sql = f"""SELECT frames.id, session_id, ts_ns, mono_ns, direction, forwarded, redacted, raw,
+        typeof(raw) = 'blob'
         FROM frames JOIN sessions ON sessions.id = session_id WHERE {where} AND frames.id >= {first}
         ORDER BY frames.id"""
     up = Direction.FROM_CHARGE_POINT.value
-    for row_id, session_id, ts_ns, mono_ns, direction, forwarded, raw, is_blob in connection.execute(sql):
+    for row_id, session_id, ts_ns, mono_ns, direction, forwarded, redacted, raw, is_blob in connection.execute(sql):
         notes: dict[str, Any] | None = None
         opcode = records.TEXT
         while framing is not None and framing[0] <= row_id:
@@ -310,6 +311,8 @@ def frames(connection: sqlite3.Connection, where: str = "1", first: int = 0) -> 
             framing = next(framings, None)
         if not forwarded:
             notes = {**(notes or {}), "forwarded": False}
+        if redacted:
+            notes = {**(notes or {}), "redacted": True}
         payload = bytes(raw) if is_blob else raw.encode()
         yield (
             records.frame(session_id, ts_ns, mono_ns, direction == up, opcode, payload, notes or None),

@@ -30,6 +30,8 @@ class StoredForms:
         Most frames have nothing to hide and are their own stored form.
         """
         raw = self._redaction.frame(secrets, frame)
+        if raw is None and frame.notes and frame.notes.get("redacted"):
+            raw = frame.raw  # hidden when it was recorded, so that there is nothing left to hide
         call = self._calls.get(frame.call.frame_id) if self._calls and frame.call is not None else None
         if raw is None:
             return (frame if call is None else replace(frame, call=call, action=call.action)), None

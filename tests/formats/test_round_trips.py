@@ -105,6 +105,41 @@ def test_every_line_of_a_trace_is_a_record_that_the_format_allows(strange: Path)
             assert json.loads(record["raw"])[:2] == [kind, record["messageId"]]
 
 
+@pytest.fixture
+def hidden(tmp_path: Path) -> Path:
+    """A recording of frames with a secret, one in fragments, one that the proxy kept to itself, and a harmless one."""
+    path = tmp_path / "hidden.db"
+    recorder = start_recorder(path, holder="test")
+    recorder.put(records.opened(1, NOW, 7, {"charge_point_id": "CP-1", "subprotocol": "ocpp1.6"}))
+    key = b'[2,"%d","ChangeConfiguration",{"key":"AuthorizationKey","value":"0123456789abcdef"}]'
+    for number, notes in enumerate([None, {"fragments": 3}, {"forwarded": False}, {"compressed": 40}], 1):
+        recorder.put(records.frame(1, NOW + number, 7 + number, False, records.TEXT, key % number, notes))
+    recorder.put(records.frame(1, NOW + 9, 16, True, records.TEXT, b'[2,"h","Heartbeat",{}]', {"fragments": 2}))
+    recorder.put(records.closed(1, NOW + 10, 17, {"closed_by": "csms"}))
+    recorder.close()
+    return path
+
+
+MARKED = "SELECT direction, ts_ns, mono_ns, raw, redacted, forwarded FROM frames ORDER BY id"
+FRAGMENTS = "SELECT after_frame_id, detail ->> '$.fragments' FROM events WHERE kind = 'framing' ORDER BY id"
+
+
+@pytest.mark.parametrize("style", ["trace", "har"])
+def test_what_was_hidden_stays_marked_on_its_way_through_a_file(hidden: Path, style: str, tmp_path: Path) -> None:
+    back = tmp_path / "back.db"
+    run("export", hidden, "--format", style, "-o", tmp_path / "file")
+    run("import", tmp_path / "file", "--db", back)
+    assert [row[4:] for row in rows(hidden, MARKED)] == [(1, 1), (1, 1), (1, 0), (1, 1), (0, 1)]
+    assert rows(back, MARKED) == rows(hidden, MARKED)
+    assert rows(back, FRAGMENTS) == rows(hidden, FRAGMENTS) == [(2, 3), (5, 2)]
+
+
+def test_other_tools_see_a_frame_of_a_trace_that_was_hidden_in_or_came_in_fragments(hidden: Path) -> None:
+    lines = [json.loads(line) for line in run("export", hidden).splitlines()]
+    assert [line["messageId"] for line in lines] == ["1", "2", "4", "h"]
+    assert lines[1]["meta"]["chargesentinel"]["notes"] == {"fragments": 3, "redacted": True}
+
+
 def test_raw_lines_are_the_bare_frames_of_the_sessions_asked_for(strange: Path) -> None:
     lines = run("export", strange, "--format", "raw", "--session", 1).splitlines()
     assert lines[1] == '[2,"1","Heartbeat", {} ]'
@@ -132,6 +167,7 @@ def test_meta_of_other_tools_is_kept(tmp_path: Path) -> None:
         {"after": [{"event": "x", "ts_ns": "now", "mono_ns": "1", "detail": {}}]},
         {"closed": {"ts_ns": "1"}},
         {"ts_ns": []},
+        {"notes": 7},
     ],
 )
 def test_meta_that_claims_to_be_ours_and_is_not_is_refused_with_its_line(tmp_path: Path, ours: dict[str, Any]) -> None:
