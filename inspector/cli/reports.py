@@ -23,28 +23,37 @@ from inspector.protocol.visible import visible, visible_json, visible_lines
 from inspector.recorder.checking import Checked, Found
 from inspector.recorder.records import FRAME, Record
 from inspector.rules.catalogue import rules
-from inspector.rules.finding import Severity
+from inspector.rules.finding import Finding, Severity
 
 _COLOURS = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 _SIDES = {"charge_point": "charge point", "csms": "CSMS", "link": "link"}
 
 
 class Places:
-    """Where each frame stood in its input."""
+    """Where each frame stood in its input: on a line of a file, or in a row of a recording."""
 
     def __init__(self) -> None:
-        self.lines = array("Q")
+        self._places = array("Q")
+        self._by_row = False
 
     def follow(self, steps: Iterable[tuple[Record, Captured | None]]) -> Iterator[Record]:
-        """Pass the records on, noting the line of each frame."""
+        """Pass the records on, noting the place of each frame."""
         for record, captured in steps:
             if record[0] == FRAME:
-                self.lines.append(captured.line if captured else 0)
+                self._by_row = self._by_row or bool(captured and captured.row)
+                self._places.append((captured.row or captured.line) if captured else 0)
             yield record
 
     def line(self, frame: int | None) -> int | None:
-        """The line (or frame id in a database) of the frame with this number; None for a missing frame."""
-        return self.lines[frame - 1] if frame and frame <= len(self.lines) else None
+        """The line of the frame with this number; None for a missing frame, and where the input has no lines."""
+        return (self._place(frame) or None) if not self._by_row else None
+
+    def row(self, frame: int | None) -> int | None:
+        """The id that the frame has in the recording; None for a missing frame, and in every other input."""
+        return (self._place(frame) or None) if self._by_row else None
+
+    def _place(self, frame: int | None) -> int:
+        return self._places[frame - 1] if frame and frame <= len(self._places) else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +101,7 @@ def _print_finding(console: Console, entry: CheckedInput, found: Found) -> None:
     finding = found.finding
     line = Text("  ")
     line.append(f"{finding.severity.value:<8}", style=_COLOURS[finding.severity])
-    place = entry.places.line(finding.frame_id)
+    place, row = entry.places.line(finding.frame_id), entry.places.row(finding.frame_id)
     line.append(f"{f'frame {finding.frame_id}' if finding.frame_id else 'missing':<11}")
     line.append(f"{_SIDES[finding.side]:<14}")
     line.append(finding.rule_id, style="bold")
@@ -101,7 +110,8 @@ def _print_finding(console: Console, entry: CheckedInput, found: Found) -> None:
         line.append(f"  ×{finding.count}{last}", style="dim")
     console.print(line)
     _print_below(console, Text(visible(finding.message)))
-    hints = [f"line {place}" if place and place != finding.frame_id else "", finding.pointer or ""]
+    hints = [f"line {place}" if place and place != finding.frame_id else ""]
+    hints += [f"id {row} in the recording" if row and row != finding.frame_id else "", finding.pointer or ""]
     hints += [finding.spec_ref or "", found.charge_point_id]
     _print_below(console, Text(visible(" · ".join(hint for hint in hints if hint)), style="dim"))
 
@@ -179,15 +189,20 @@ def _sarif(inputs: list[CheckedInput]) -> None:
     for entry in inputs:
         for found in entry.result.findings:
             finding = found.finding
-            location: dict[str, Any] = {"artifactLocation": {"uri": _uri(entry.name)}}
+            place: dict[str, Any] = {"artifactLocation": {"uri": _uri(entry.name)}}
+            location: dict[str, Any] = {"physicalLocation": place}
             if line := entry.places.line(finding.frame_id):
-                location["region"] = {"startLine": line}
+                place["region"] = {"startLine": line}
+            frame = _frame_without_line(entry, finding)
+            if frame:
+                whose = f"{found.charge_point_id}/{frame}" if found.charge_point_id else frame
+                location["logicalLocations"] = [{"name": frame, "fullyQualifiedName": whose}]
             results.append(
                 {
                     "ruleId": finding.rule_id,
                     "level": levels[finding.severity],
-                    "message": {"text": finding.message},
-                    "locations": [{"physicalLocation": location}],
+                    "message": {"text": f"{frame}: {finding.message}" if frame else finding.message},
+                    "locations": [location],
                     "occurrenceCount": finding.count,
                     "properties": {"side": finding.side.value, "pointer": finding.pointer, "frame": finding.frame_id},
                 }
@@ -199,6 +214,13 @@ def _sarif(inputs: list[CheckedInput]) -> None:
         "runs": [{"tool": {"driver": tool}, "results": results}],
     }
     click.echo(visible_json(json.dumps(document, ensure_ascii=False, indent=2)))
+
+
+def _frame_without_line(entry: CheckedInput, finding: Finding) -> str:
+    """The frame a finding is about, where no line says which it is: in a recording by its id there."""
+    if finding.frame_id is None or entry.places.line(finding.frame_id):
+        return ""
+    return f"frame {entry.places.row(finding.frame_id) or finding.frame_id}"
 
 
 def _uri(name: str) -> str:
@@ -213,7 +235,8 @@ def _github(inputs: list[CheckedInput]) -> None:
             place = f"file={_property(entry.name)}"
             if line := entry.places.line(finding.frame_id):
                 place += f",line={line}"
-            message = visible(finding.message).replace("%", "%25")
+            frame = _frame_without_line(entry, finding)
+            message = visible(f"{frame}: {finding.message}" if frame else finding.message).replace("%", "%25")
             click.echo(f"::{words[finding.severity]} {place},title={finding.rule_id}::{message}")
 
 

@@ -23,9 +23,10 @@ class Captured(NamedTuple):
         charge_point_id, ocpp_version: as far as the input says.
         session: what tells the sessions of one charge point apart in this input.
         binary: whether it was a binary message.
-        line: where it stands in the input, from 1.
+        line: where it stands in the input, from 1; 0 where that has no lines.
         meta: what the input tells beside the frame.
         notes: as of `records.frame`.
+        row: the id of its row where the input is a recording, else 0.
     """
 
     raw: bytes
@@ -39,6 +40,7 @@ class Captured(NamedTuple):
     line: int = 0
     meta: Meta | None = None
     notes: dict[str, Any] | None = None
+    row: int = 0
 
 
 class Meta(NamedTuple):

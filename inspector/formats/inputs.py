@@ -63,7 +63,7 @@ def open_input(
         reading.size, reading.position = None, lambda: 0
         if name == "-":
             raise UnusableFile(reading.source, "a recording", "name its file, a database cannot be read from a pipe")
-        return ((record, Captured(record[6], line=row_id) if row_id else None) for record, row_id in read(Path(name)))
+        return ((record, Captured(record[6], row=row_id) if row_id else None) for record, row_id in read(Path(name)))
     if kind in ("har", "mitmproxy"):
         whole = _seekable(file, first)
         reading.position = whole.tell

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -74,6 +75,31 @@ def test_github_annotations_name_file_and_line(tmp_path: Path) -> None:
     path.write_text(BAD)
     done = chargesentinel("check", path, "--ocpp", "1.6", "--format", "github")
     assert f"::error file={path},line=1,title=payload.schema::idTag is missing" in done.stdout
+
+
+@pytest.mark.parametrize("kind", ["recording", "har"])
+def test_where_an_input_has_no_lines_the_frame_is_named_instead_of_one(kind: str, tmp_path: Path) -> None:
+    """A recording's ids are not lines of it; here its first frame has been forgotten, so that they begin at 2."""
+    frames, path = tmp_path / "frames.txt", tmp_path / "a.db"
+    frames.write_text('[2,"1","Heartbeat",{}]\n' + BAD)
+    chargesentinel("import", frames, "--ocpp", "1.6", "--db", path)
+    frame = 2
+    if kind == "har":
+        chargesentinel("export", path, "--format", "har", "-o", tmp_path / "a.har")
+        path = tmp_path / "a.har"
+    else:
+        with sqlite3.connect(path) as db:
+            db.execute("DELETE FROM frames WHERE id = 1")
+    document = json.loads(chargesentinel("check", path, "--format", "sarif").stdout)
+    (result,) = [result for result in document["runs"][0]["results"] if result["ruleId"] == "payload.schema"]
+    (place,) = result["locations"]
+    assert "region" not in place["physicalLocation"]
+    assert place["logicalLocations"] == [{"name": f"frame {frame}", "fullyQualifiedName": f"frame {frame}"}]
+    assert result["message"]["text"].startswith(f"frame {frame}: idTag is missing")
+    annotations = chargesentinel("check", path, "--format", "github").stdout
+    assert f"::error file={path},title=payload.schema::frame {frame}: idTag is missing" in annotations
+    said = chargesentinel("check", path).stdout
+    assert ("id 2 in the recording · /3" in said) == (kind == "recording")
 
 
 def test_what_fails_is_the_users_choice() -> None:
