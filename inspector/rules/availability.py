@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import OcppVersion
+from inspector.rules.durations import duration
 from inspector.rules.evidence import Evidence
 from inspector.rules.evses_v2x import Evses2x
 from inspector.rules.example_frames import joined, reported
@@ -148,7 +149,7 @@ class Availability(Topic):
         where = " of ".join(f"{n} {i}" for n, i in zip(self._names(), reversed(place), strict=True) if i)
         still = "Available" if inoperative else "Unavailable"
         wait = self.settings.effect_timeout_s
-        text = f"{where or 'all'} accepted to become {change}, and is reported {still} {wait:g} s later"
+        text = f"{where or 'all'} accepted to become {change}, and is reported {still} {duration(wait)} later"
         return Fault(text, "/2/status", frame=frame, key=f"{place} {change}")
 
     def _names(self) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import Direction, OcppVersion
 from inspector.rules.boot import RESTART_REASONS, Boot, Registration
 from inspector.rules.configuration_state import ConfigurationState
+from inspector.rules.durations import duration
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.members import elements, integer, member
 from inspector.rules.rule import (
@@ -148,7 +149,7 @@ class BootAfter(Topic):
         self._accepted = None
         if self._boot.answered is not accepted or self._boot.connection not in self.station.sessions:
             return None  # a boot waits for its answer, or the connection was lost
-        within = f"within {allowed_s:g} s of the accepted boot"
+        within = f"within {duration(allowed_s)} of the accepted boot"
         expected = set(self._known)
         if self.session.version is OcppVersion.V16:
             count = self._configuration.number("NumberOfConnectors") or 1
@@ -204,7 +205,7 @@ class BootAfter(Topic):
         if closer == "charge-point" or not 0 <= away_s < (RECONNECT_S if closer == "csms" else RESTART_S):
             return None
         how = "the CSMS closed" if closer == "csms" else "the loss of"
-        return Fault(f"boots again {away_s:.3g} s after {how} its connection, unchanged, though it was accepted")
+        return Fault(f"boots again {duration(away_s)} after {how} its connection, unchanged, though it was accepted")
 
     @rule(
         "boot.triggered",

@@ -8,6 +8,7 @@ from inspector.protocol.frames import CallResult
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import Direction, OcppVersion
 from inspector.rules.boot import RESTART_REASONS, Boot, Registration
+from inspector.rules.durations import duration
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import (
     ANY_CALL,
@@ -151,8 +152,10 @@ class BootOrder(Topic):
         left_s = boot.waiting_s(frame.mono_ns)
         if left_s <= TOLERANCE_S or boot.was_asked("BootNotification") or self._restarted(frame):
             return None
-        status, interval = boot.state.name.title(), boot.interval_s
-        return Fault(f"boots again {left_s:.3g} s before the interval of {interval:g} s is over (status {status})")
+        status, interval = boot.state.name.title(), boot.interval_s or 0
+        return Fault(
+            f"boots again {duration(left_s)} before the interval of {duration(interval)} is over (status {status})"
+        )
 
     def _restarted(self, frame: Frame) -> bool:
         """Whether a charging station says of a boot on a new connection that it has restarted, which may be so."""
@@ -196,7 +199,7 @@ class BootOrder(Topic):
             if not old and not isinstance(frame.message, CallResult):
                 return None  # B03.FR.08 wants this refusal
         what = f"an answer to {frame.action}" if answer else str(frame.action)
-        return Fault(f"{what} is sent {left_s:.3g} s before the interval after Rejected is over")
+        return Fault(f"{what} is sent {duration(left_s)} before the interval after Rejected is over")
 
     @rule(
         "boot.remote-while-pending",

@@ -14,6 +14,7 @@ from inspector.protocol.correlation import OPEN_LIMIT, Standing
 from inspector.protocol.frames import CallError, Send
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import SIDE_NAMES, Direction, OcppVersion
+from inspector.rules.durations import duration
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import (
     ANY_CALL,
@@ -167,7 +168,7 @@ class Exchange(Topic):
             # What is sent before the answer to a boot is for boot.too-early to tell.
             if pending.action != "BootNotification":
                 asked = f"{pending.action} {pending.message_id!r}"
-                return Fault(f"sent while {asked} has waited {age_s:.3g} s for its answer")
+                return Fault(f"sent while {asked} has waited {duration(age_s)} for its answer")
         return None
 
     @rule(
@@ -217,7 +218,7 @@ class Exchange(Topic):
         if self.may_be_unseen(frame):
             return None
         blind_s = (frame.mono_ns - blind_since) / 1e9
-        text = f"an answer to {message_id!r}, but the {other} has sent no such CALL in the last {blind_s:.0f} s"
+        text = f"an answer to {message_id!r}, but the {other} has sent no such CALL in the last {duration(blind_s)}"
         return Fault(text, "/1", severity=Severity.WARNING)
 
     @rule(
@@ -268,7 +269,7 @@ class Exchange(Topic):
             self.troubled_ns[caller] = frame.mono_ns
         if late_s <= allowed_s:
             return None
-        return Fault(f"the answer to {pending.action} came after {late_s:.3g} s; {allowed_s:g} s are allowed")
+        return Fault(f"the answer to {pending.action} came after {duration(late_s)}; {duration(allowed_s)} are allowed")
 
     @rule(
         "rpc.no-answer",
@@ -295,7 +296,7 @@ class Exchange(Topic):
                     self._watching = True
                     self.station.deadline(pending, allowed_s, self.unanswered)
                     break
-                found.append(_unanswered(pending, f"in {allowed_s:g} s"))
+                found.append(_unanswered(pending, f"in {duration(allowed_s)}"))
                 self.troubled_ns[pending.direction] = moment.mono_ns
             waiting.popleft()
         return found

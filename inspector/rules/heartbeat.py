@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import Direction
 from inspector.rules.boot import Boot, Registration
+from inspector.rules.durations import duration
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import (
     DEADLINE,
@@ -121,7 +122,9 @@ class Heartbeat(Topic):
         if self._told_ns == heard_ns:
             return None
         self._told_ns = heard_ns
-        return Fault(f"nothing was sent for {limit_s:g} s; the heartbeat interval is {limit_s / LENIENCE:g} s")
+        return Fault(
+            f"nothing was sent for {duration(limit_s)}; the heartbeat interval is {duration(limit_s / LENIENCE)}"
+        )
 
     @rule(
         "heartbeat.daily",
@@ -168,4 +171,4 @@ class Heartbeat(Topic):
         if abs(ahead_s) <= self.settings.clock_skew_s:
             return None
         off = "ahead of" if ahead_s > 0 else "behind"
-        return Fault(f"currentTime {told!r} is {abs(ahead_s):.0f} s {off} the recorder's clock", "/2/currentTime")
+        return Fault(f"currentTime {told!r} is {duration(abs(ahead_s))} {off} the recorder's clock", "/2/currentTime")

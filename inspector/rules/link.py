@@ -9,6 +9,7 @@ from urllib.parse import unquote_to_bytes
 
 from inspector.protocol.session import Frame
 from inspector.rules.configuration_state import ConfigurationState
+from inspector.rules.durations import duration
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import (
     ANY_FRAME,
@@ -175,8 +176,8 @@ class Link(Topic):
         first = delays[: FAILED_ATTEMPTS + 1]
         if max(first) >= GROWTH * min(first) or not self._should_grow(min(first)):
             return None
-        told = ", ".join(f"{delay:.3g}" for delay in first)
-        return Fault(f"attempts to connect came {told} s after one another; each delay should be about twice the last")
+        told = ", ".join(duration(delay) for delay in first)
+        return Fault(f"attempts to connect came {told} after one another; each delay should be about twice the last")
 
     def _should_grow(self, least_s: float) -> bool:
         """Whether the delays have to grow visibly, as far as the station has told how it is configured."""

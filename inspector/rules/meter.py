@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import Direction
 from inspector.rules.configuration_state import ConfigurationState
+from inspector.rules.durations import duration
 from inspector.rules.finding import ABSENT, Fault, Severity, Side
 from inspector.rules.members import earlier, elements, integer, member, seconds, string
 from inspector.rules.rule import ALL, DEADLINE, V2X, V16, Faults, Topic, call, result, rule, track
@@ -229,7 +230,7 @@ class Samples16(Topic):
             return None
         self._watched.discard(number)
         gap = (moment.mono_ns - last) / 1e9
-        text = f"{transaction} had no meter values for {gap:.0f} s; the interval is {interval} s"
+        text = f"{transaction} had no meter values for {duration(gap)}; the interval is {interval} s"
         return Fault(text, frame=ABSENT, key=str(number))
 
     @rule(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import OcppVersion
 from inspector.rules.configuration_state import ConfigurationState
+from inspector.rules.durations import duration
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.members import elements, integer, member, string
 from inspector.rules.rule import DEADLINE, V2X, V16, Faults, Topic, call, refusal, result, rule, track
@@ -134,7 +135,7 @@ class RemoteControl(Topic):
         one = self._starts.pop(asked, None)
         if one is None or one.showed or one.session not in self.station.sessions:
             return None
-        text = f"the remote start was accepted; within {wait:g} s came no authorization, status or transaction"
+        text = f"the remote start was accepted; within {duration(wait)} came no authorization, status or transaction"
         return Fault(text, "/2/status", frame=frame)
 
     @track(result("RemoteStopTransaction", "RequestStopTransaction"))
@@ -184,5 +185,5 @@ class RemoteControl(Topic):
         if session is None or session not in self.station.sessions:
             return None
         wait = self.settings.effect_timeout_s
-        text = f"the stop of transaction {str(name)[:36]} was accepted; nothing of it came within {wait:g} s"
+        text = f"the stop of transaction {str(name)[:36]} was accepted; nothing of it came within {duration(wait)}"
         return Fault(text, "/2/status", frame=frame, key=str(name)[:36])

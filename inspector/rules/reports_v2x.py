@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from inspector.protocol.session import Frame
+from inspector.rules.durations import duration
 from inspector.rules.evidence import Evidence
 from inspector.rules.finding import ABSENT, Fault, Severity, Side
 from inspector.rules.members import integer
@@ -171,4 +172,6 @@ class Reports2x(Topic):
             return None
         number = next(request for request, one in self.reports.items() if one is report)
         what = "no part" if report.sequence is None else f"no part after seqNo {report.sequence}"
-        return Fault(f"{what} of the report for request {number} within {wait:g} s", frame=ABSENT, key=str(number))
+        return Fault(
+            f"{what} of the report for request {number} within {duration(wait)}", frame=ABSENT, key=str(number)
+        )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import OcppVersion
 from inspector.rules.configuration_state import ConfigurationState
+from inspector.rules.durations import duration
 from inspector.rules.evidence import Evidence
 from inspector.rules.evses_v2x import Evses2x
 from inspector.rules.example_frames import joined, reported
@@ -173,7 +174,7 @@ class Reservations(Topic):
         if self._status(booking.place) != "Available":
             return None
         wait = self.settings.effect_timeout_s
-        text = f"{self._name(booking.place)} was reserved; {wait:g} s later its status is still Available"
+        text = f"{self._name(booking.place)} was reserved; {duration(wait)} later its status is still Available"
         return Fault(text, "/2/status", frame=booking.accepted, key=str(booking.place))
 
     @track(DEADLINE)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import OcppVersion
+from inspector.rules.durations import duration
 from inspector.rules.evidence import Evidence
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import DEADLINE, V2X, Faults, Topic, call, result, rule, track
@@ -65,7 +66,7 @@ class Reset(Topic):
             return None
         self._promised = None
         allowed_s = self.settings.reboot_after_reset_s
-        return Fault(f"the Reset was accepted, but no boot came within {allowed_s:g} s", frame=promised)
+        return Fault(f"the Reset was accepted, but no boot came within {duration(allowed_s)}", frame=promised)
 
     @rule(
         "reset.not-scheduled",

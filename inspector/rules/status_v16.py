@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from inspector.protocol.session import Frame
 from inspector.rules.configuration_state import ConfigurationState
+from inspector.rules.durations import duration
 from inspector.rules.evidence import Evidence
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.members import string
@@ -248,7 +249,7 @@ class Status16(Topic):
         if self._transactions.open_on(connector) or known.life != (self._evidence.boots, self._evidence.connections):
             return None
         waited = self.settings.effect_timeout_s
-        text = f"connector {connector} is Charging, and after {waited:.0f} s no transaction has started on it"
+        text = f"connector {connector} is Charging, and after {duration(waited)} no transaction has started on it"
         return Fault(text, "/3/status", frame=frame, key=str(connector))
 
     @track(call("TriggerMessage", "ExtendedTriggerMessage"))

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from inspector.protocol import schemas
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import Direction, OcppVersion
+from inspector.rules.durations import duration
 from inspector.rules.exchange import Exchange
 from inspector.rules.finding import Fault, Severity
 from inspector.rules.rule import ANY_CALL, ANY_RESULT, ANY_SEND, Faults, Topic, call, rule, track
@@ -183,10 +184,10 @@ class Timestamps(Topic):
             if told < EARLIEST_S:
                 found.append(Fault(f"{odd.text!r} is long past: the clock was never set", odd.pointer, key="unset"))
             elif told - now > skew:
-                text = f"{odd.text!r} lies {told - now:.0f} s in the future of its frame"
+                text = f"{odd.text!r} lies {duration(told - now)} in the future of its frame"
                 found.append(Fault(text, odd.pointer, key="future"))
             elif odd.top and now - told > skew and told >= connected and not self._delayed(frame):
-                text = f"{odd.text!r} lies {now - told:.0f} s before its frame, though the connection was up"
+                text = f"{odd.text!r} lies {duration(now - told)} before its frame, though the connection was up"
                 found.append(Fault(text, odd.pointer, key="past"))
         return found
 

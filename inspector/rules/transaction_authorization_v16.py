@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from inspector.protocol.session import Frame
 from inspector.rules.configuration_state import ConfigurationState
+from inspector.rules.durations import duration
 from inspector.rules.evidence import Evidence
 from inspector.rules.finding import ABSENT, Fault, Severity, Side
 from inspector.rules.members import elements, member, seconds, string
@@ -184,7 +185,7 @@ class TransactionAuthorization16(Topic):
                 return None
             went_on = f"but ends with reason {stop.reason or 'left out'}, not DeAuthorized"
         else:
-            went_on = f"but is neither stopped nor suspended after {self.settings.effect_timeout_s:.0f} s"
+            went_on = f"but is neither stopped nor suspended after {duration(self.settings.effect_timeout_s)}"
         text = f"{transaction} was refused ({transaction.status}) {went_on}"
         return Fault(text, frame=ABSENT, key=str(transaction.transaction_id))
 
@@ -195,7 +196,7 @@ class TransactionAuthorization16(Topic):
             _keep(self._asked, id_tag.lower(), frame)
 
     @track(result("Authorize", "StopTransaction", "StartTransaction"))
-    def said(self, frame: Frame) -> None:
+    def duration(self, frame: Frame) -> None:
         id_tag = string(frame.request, "idTag")
         status = string(member(frame.payload, "idTagInfo"), "status")
         if id_tag is not None and status is not None:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import Direction
 from inspector.rules.configuration_state import ConfigurationState
+from inspector.rules.durations import duration
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.members import earlier, elements, integer, seconds, string
 from inspector.rules.rule import V16, Faults, Topic, call, refusal, rule, track
@@ -194,9 +195,8 @@ class TransactionContent16(Topic):
         waited, due = (frame.mono_ns - failed.sent_ns) / 1e9, interval * failed.times
         if waited >= due - EARLY_S:
             return None
-        text = (
-            f"{frame.action} is repeated after {waited:.0f} s; {due} s belong between (transmission {failed.times + 1})"
-        )
+        after = duration(waited)
+        text = f"{frame.action} is repeated after {after}; {due} s belong between (transmission {failed.times + 1})"
         return Fault(text, key=str(frame.action))
 
     @track(refusal(*_TRANSACTION_MESSAGES), versions=V16)

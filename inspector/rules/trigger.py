@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import OcppVersion
+from inspector.rules.durations import duration
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.members import elements, string
 from inspector.rules.rule import DEADLINE, Faults, Topic, call, refusal, result, rule, track
@@ -141,7 +142,7 @@ class Triggers(Topic):
         if one.wanted == "TransactionEvent" and not self.station.topic(Transactions2x).open_transactions():
             return None  # there is no transaction to tell of
         wait = self.settings.effect_timeout_s
-        text = f"{one.wanted} was triggered and accepted, but did not come within {wait:g} s"
+        text = f"{one.wanted} was triggered and accepted, but did not come within {duration(wait)}"
         return Fault(text, "/2/status", frame=one.accepted, key=one.wanted)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import OcppVersion
 from inspector.rules.configuration_state import ConfigurationState
+from inspector.rules.durations import duration
 from inspector.rules.evidence import Evidence
 from inspector.rules.evses_v2x import Evses2x
 from inspector.rules.finding import Fault, Severity, Side
@@ -173,7 +174,7 @@ class Unlock(Topic):
         if not one.open or self.session not in self.station.sessions:
             return None
         wait = self.settings.effect_timeout_s
-        text = f"connector {one.connector} was unlocked; {wait:g} s later {one} is still open"
+        text = f"connector {one.connector} was unlocked; {duration(wait)} later {one} is still open"
         return Fault(text, "/2/status", frame=frame, key=str(one.connector))
 
     @track(result("UnlockConnector"), versions=V16)
