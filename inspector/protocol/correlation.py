@@ -7,7 +7,8 @@ the oldest is forgotten, so that a peer that never answers cannot fill the memor
 from __future__ import annotations
 
 from enum import Enum, auto
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 from inspector.protocol.vocabulary import Direction
 
@@ -16,8 +17,18 @@ if TYPE_CHECKING:
 
 OPEN_LIMIT = 1000
 ANSWERED_LIMIT = 200
+_OPPOSITE = {direction: direction.opposite for direction in Direction}
 COVERED_LIMIT = 10
 """Open CALLs kept that share one message id."""
+
+
+def forget_oldest(kept: dict[str, Any], count: int) -> None:
+    """Drop the first entries of a dict.
+
+    Many at once, now and then: to find the first one, a dict passes all the places of those dropped before it.
+    """
+    for key in list(islice(kept, count)):
+        del kept[key]
 
 
 class Standing(Enum):
@@ -67,7 +78,7 @@ class Correlation:
         Returns:
             How the answer stands, and the CALL (None for an orphan).
         """
-        caller = direction.opposite
+        caller = _OPPOSITE[direction]
         call = self._open[caller].pop(message_id, None)
         done = self._answered[caller]
         if call is None and self._asked:
@@ -82,7 +93,7 @@ class Correlation:
         done.pop(message_id, None)
         done[message_id] = call
         if len(done) > ANSWERED_LIMIT:
-            del done[next(iter(done))]
+            forget_oldest(done, ANSWERED_LIMIT // 8)
         return Standing.PAIRED, call
 
     def answered_call(self, caller: Direction, message_id: str) -> Frame | None:

@@ -137,12 +137,33 @@ def parse(raw: bytes, version: OcppVersion | None = None, binary: bool = False) 
         return Malformed((Problem("binary", None, "a binary WebSocket message; OCPP-J uses text only"),), *head)
     if type(array) is not list:
         return Malformed((Problem("shape", "", f"{_kind(array)} where the message array belongs"),))
-    problems: tuple[Problem, ...] = ()
     # orjson keeps the last of duplicate keys without a word; a key lost shows in the count of quotes.
     quotes = raw.count(b'"')
     if quotes >= _QUOTES_OF_TWO_KEYS and quotes != _quotes(array):
-        problems = _duplicate_keys(raw)
-    return _message(array, version, problems)
+        return _message(array, version, _duplicate_keys(raw))
+    return _sound(array) or _message(array, version, ())
+
+
+def _sound(array: list[Any]) -> Message | None:
+    """The message where nothing is wrong with a CALL or CALLRESULT, as almost ever; else None."""
+    if len(array) == 4:
+        kind, message_id, action, payload = array
+        if kind != 2 or type(action) is not str:
+            return None
+    elif len(array) == 3:
+        kind, message_id, payload = array
+        if kind != 3:
+            return None
+    else:
+        return None
+    if type(kind) is not int or type(payload) is not dict or type(message_id) is not str:
+        return None
+    if not 0 < len(message_id) <= ID_LENGTH:
+        return None
+    # What `Call(...)` comes to after a call of its own.
+    if kind == 2:
+        return tuple.__new__(Call, (message_id, action, payload, ()))
+    return tuple.__new__(CallResult, (message_id, payload, ()))
 
 
 def _message(array: list[Any], version: OcppVersion | None, problems: tuple[Problem, ...]) -> Message:

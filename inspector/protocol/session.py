@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from inspector.protocol.correlation import Correlation, Standing
@@ -40,12 +40,7 @@ class Frame:
     call: Frame | None = None
     binary: bool = False
     notes: dict[str, Any] | None = None
-    payload: Any = field(init=False)
-
-    def __post_init__(self) -> None:
-        # Read by every rule that hears of the frame, so it is looked up once.
-        payload = getattr(self.message, "payload", None)
-        self.payload = payload if type(payload) is dict else {}
+    payload: dict[str, Any] = field(default_factory=dict)
 
     @property
     def request(self) -> Any:
@@ -67,6 +62,12 @@ class Frame:
     def __str__(self) -> str:
         arrow = ">" if self.direction is Direction.FROM_CHARGE_POINT else "<"
         return f"#{self.frame_id} {arrow} {self.message}"
+
+
+def reworded(frame: Frame, raw: bytes, message: Message, **changes: Any) -> Frame:
+    """A frame with another text in place of its own, and the message that is read from it."""
+    payload = getattr(message, "payload", None)
+    return replace(frame, raw=raw, message=message, payload=payload if type(payload) is dict else {}, **changes)
 
 
 class Session:
@@ -104,7 +105,10 @@ class Session:
         if self.before_frame is not None:
             self.before_frame(mono_ns)
         message = parse(raw, self.version, binary)
-        frame = Frame(frame_id, ts_ns, mono_ns, direction, raw, message, None, None, None, binary, notes)
+        payload = getattr(message, "payload", None)
+        if type(payload) is not dict:
+            payload = {}
+        frame = Frame(frame_id, ts_ns, mono_ns, direction, raw, message, None, None, None, binary, notes, payload)
         kind = type(message)
         if kind is Call:
             frame.action = message.action  # type: ignore[union-attr]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from inspector.protocol.frames import parse
-from inspector.protocol.session import Frame
+from inspector.protocol.session import Frame, reworded
 from inspector.protocol.vocabulary import OcppVersion
 from inspector.recorder.known_values import Secrets
 from inspector.recorder.redaction import Redaction
@@ -38,8 +38,8 @@ class StoredForms:
         message = parse(raw, version, frame.binary)
         if frame.call is not None:
             call = call or frame.call
-            return replace(frame, raw=raw, message=message, action=call.action, call=call), raw
-        shown = replace(frame, raw=raw, message=message, action=getattr(message, "action", frame.action))
+            return reworded(frame, raw, message, action=call.action, call=call), raw
+        shown = reworded(frame, raw, message, action=getattr(message, "action", frame.action))
         self._calls[frame.frame_id] = shown
         if len(self._calls) > CALLS_LIMIT:
             del self._calls[next(iter(self._calls))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from inspector.protocol.frames import parse
-from inspector.protocol.session import Frame
+from inspector.protocol.session import Frame, reworded
 from inspector.recorder.redaction import Redaction
 from inspector.replay.matching import Difference
 from inspector.replay.outcome import Outcome, Row
@@ -26,7 +26,7 @@ def hidden(outcome: Outcome) -> Outcome:
         action = frame.action and said(frame.action)
         if raw == frame.raw and action == frame.action:
             return frame
-        return replace(frame, raw=raw, message=parse(raw, outcome.script.version, frame.binary), action=action)
+        return reworded(frame, raw, parse(raw, outcome.script.version, frame.binary), action=action)
 
     for row in outcome.rows:  # a sentence, or an earlier frame, may quote what a later one tells to be a secret
         shown(row.recorded)

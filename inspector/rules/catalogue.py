@@ -112,6 +112,8 @@ def listeners(
                 continue
             if version is not None and version not in versions:
                 continue
+            if version and name and rule and rule.moot and rule.moot(version, kind, name):
+                continue
             for listen in listens:
                 heard = listen.kind == kind or (listen.kind == "frame" and kind in _KINDS)
                 if heard and listen.name in (None, name):

@@ -112,6 +112,8 @@ class ConfigurationState(Topic):
     @property
     def connectors(self) -> int | None:
         """How many connectors a 1.6 charge point says it has, None where that is not known."""
+        if not self.settings_1x:
+            return None
         count = self.number("NumberOfConnectors")
         return count if count and count > 0 else None
 

@@ -1,6 +1,6 @@
 """How messages belong together: ids, answers, silence and order; knows nothing of what they say.
 
-Bounded: the ids of the last SEEN_IDS CALLs and SENDs of each side are remembered per charge point, over its
+Bounded: the ids of the last CALLs and SENDs of each side, SEEN_IDS at most, are remembered per charge point, over its
 connections; an id that comes back after more than that is not noticed.
 """
 
@@ -10,7 +10,7 @@ from collections import deque
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from inspector.protocol.correlation import OPEN_LIMIT, Standing
+from inspector.protocol.correlation import OPEN_LIMIT, Standing, forget_oldest
 from inspector.protocol.frames import CallError, Send
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import SIDE_NAMES, Direction, OcppVersion
@@ -126,7 +126,7 @@ class Exchange(Topic):
         sent[message_id] = (digest, self._connection, type(message) is Send, 0)
         if earlier is None:
             if len(sent) > SEEN_IDS:
-                del sent[next(iter(sent))]
+                forget_oldest(sent, SEEN_IDS // 8)
             return None
         shown = repr(message_id[:60])
         if earlier[0] == digest and self._may_be_retry(earlier, frame):

@@ -31,6 +31,8 @@ LONG_WITHOUT_VALUES_S = 900.0
 _DEFAULT = "Energy.Active.Import.Register"
 
 
+_NUMBERS = frozenset({str, int, float})
+
 type _Reading = tuple[float, Any, str | None, float]
 """The latest value of a series in the base unit, as it was written, when it was taken, and how many of the base unit
 make one of the unit it was written in."""
@@ -99,7 +101,7 @@ class Registers(Topic):
         transaction: int | str | None
         name = "meterValue"
         if frame.action == "TransactionEvent":
-            if "meterValue" not in payload:
+            if name not in payload:
                 return None
             transaction = string(member(payload, "transactionInfo"), "transactionId")
             where = None  # the transaction tells the EVSE, which need not be repeated
@@ -136,19 +138,24 @@ class Registers(Topic):
     def _take_in(
         self, series: dict[tuple[Any, ...], _Reading], sample: dict[str, Any], taken: str | None
     ) -> tuple[str, str] | None:
-        measurand = sample.get("measurand", _DEFAULT)
+        get = sample.get
+        measurand = get("measurand", _DEFAULT)
         if type(measurand) is not str or not measurand.endswith(".Register"):
             return None
-        raw = sample.get("value")
+        raw = get("value")
         try:
-            value = float(raw) if type(raw) in (str, int, float) else math.nan  # type: ignore[arg-type]
+            value = float(raw) if type(raw) in _NUMBERS else math.nan  # type: ignore[arg-type]
         except ValueError:
             return None
-        if not math.isfinite(value) or sample.get("format") == "SignedData":
+        if not -math.inf < value < math.inf or get("format") == "SignedData":
             return None
         unit, scale = _unit(sample)
         value *= scale
-        phase, location = string(sample, "phase"), string(sample, "location")
+        phase, location = get("phase"), get("location")
+        if type(phase) is not str:
+            phase = None
+        if type(location) is not str:
+            location = None
         key = (measurand, phase, location, unit)
         last = series.get(key)
         if last is None:

@@ -88,6 +88,10 @@ _BOTH = re.compile(r"RFC|schemas of|1\.6.*2\.x")
 """What a clause says that is about every version."""
 
 
+type Moot = Callable[[OcppVersion, str, str], bool]
+"""Tells of a version, a kind ("call", "result", ...) and an action known in some version that nothing can be wrong."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """The facts of one rule; what `chargesentinel rules` and the documentation show.
@@ -108,6 +112,7 @@ class Rule:
     heuristic: bool
     catalogue: str
     setting: str | None = None
+    moot: Moot | None = None
 
     def bad_in(self, version: OcppVersion) -> str | None:
         """The example that breaks the rule in this version."""
@@ -142,6 +147,7 @@ def rule(
     heuristic: bool = False,
     catalogue: str = "",
     setting: str | None = None,
+    moot: Moot | None = None,
 ) -> Callable[[Any], Any]:
     """Make a topic's method the check of a rule.
 
@@ -161,6 +167,7 @@ def rule(
         heuristic: nothing normative says so.
         catalogue: the row of the rule catalogue it comes from.
         setting: a threshold that has to be set (not 0) for the rule to be judged at all.
+        moot: where it holds the check is not called, which costs less than its finding nothing.
     """
     covered = frozenset(versions)
     severities = severity if isinstance(severity, dict) else dict.fromkeys(covered, severity)
@@ -177,6 +184,7 @@ def rule(
         heuristic=heuristic,
         catalogue=catalogue,
         setting=setting,
+        moot=moot,
     )
 
     def mark(check: Any) -> Any:

@@ -28,6 +28,7 @@ QUEUED_S = 3600.0
 ODD_LIMIT = 50
 """Date-times of one frame looked into; the rest of a frame with more faulty ones is not."""
 
+_USUAL_LENGTHS = (20, 24)
 _OWN = frozenset({"timestamp", "generatedAt"})
 _DATE_TIME = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]([0-9]{2}:[0-9]{2}):([0-9]{2})(?:\.([0-9]+))?"
@@ -38,6 +39,10 @@ _STATUS = {
     '"timestamp":"%s"}]',
     "2x": '> [2,"1","StatusNotification",{"connectorStatus":"Available","evseId":1,"connectorId":1,"timestamp":"%s"}]',
 }
+
+
+def _has_none(version: OcppVersion, kind: str, action: str) -> bool:
+    return not schemas.date_times(version, action, "response" if kind == "result" else "request")
 
 
 def _status(time: str) -> dict[str, str]:
@@ -99,6 +104,7 @@ class Timestamps(Topic):
         bad=_status("2026-01-01 12:00"),
         good=_status("2026-01-01T12:00:00Z"),
         catalogue="TIME-FORM",
+        moot=_has_none,
     )
     def format(self, frame: Frame) -> Faults:
         if self._odd:
@@ -140,6 +146,7 @@ class Timestamps(Topic):
         bad=_status("2026-01-01T12:00:00"),
         good=_status("2026-01-01T12:00:00Z"),
         catalogue="TIME-FORM",
+        moot=_has_none,
     )
     def zone(self, frame: Frame) -> Faults:
         found = []
@@ -170,6 +177,7 @@ class Timestamps(Topic):
         bad=_status("2026-01-01T13:00:00Z"),
         good=_status("2026-01-01T12:01:00Z"),
         catalogue="TIME-FORM",
+        moot=_has_none,
     )
     def skew(self, frame: Frame) -> Faults:
         if not self._odd:
@@ -253,14 +261,13 @@ class Timestamps(Topic):
 
 def _usual(text: str) -> float | None:
     """Seconds since 1970 of a date-time as 2026-01-01T12:00:00Z, with or without three decimals; else None."""
-    length = len(text)
-    if (length == 20 or (length == 24 and text[19] == ".")) and text[-1] == "Z" and text[10] == "T" and text[7] == "-":
-        return _epoch_seconds(text)
-    return None
+    return _epoch_seconds(text) if len(text) in _USUAL_LENGTHS else None
 
 
 @lru_cache(1024)  # the charge points of a fleet tell the same second, and several rules ask about one text
 def _epoch_seconds(text: str) -> float | None:
+    if not (text[-1] == "Z" and text[10] == "T" and text[7] == "-" and (len(text) == 20 or text[19] == ".")):
+        return None
     try:
         return datetime.fromisoformat(text).timestamp()
     except ValueError:
