@@ -40,7 +40,7 @@ class Frame:
     call: Frame | None = None
     binary: bool = False
     notes: dict[str, Any] | None = None
-    payload: dict[str, Any] = field(default_factory=dict)
+    payload: Any = field(default_factory=dict)
 
     @property
     def request(self) -> Any:

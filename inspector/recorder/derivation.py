@@ -29,6 +29,9 @@ _NOT_DERIVABLE = (AttributeError, KeyError, TypeError, ValueError, OverflowError
 _INT64 = 2**63
 _TIME_LENGTH = 40
 
+type _Derivers = dict[str, Callable[[int, str, Frame], None]]
+"""By action; called with the session's id, the charge point's and the frame."""
+
 
 class Derivation:
     """The derived tables of one recording, filled frame by frame."""
@@ -38,14 +41,16 @@ class Derivation:
         self._transactions: dict[tuple[str, str], int] = {}
         self._strange: set[tuple[str, str]] = set()
         self._charge_points: dict[str, dict[str, Any]] = {}
-        self._by_action: dict[tuple[bool, bool, str], Callable[[int, str, Frame], None]] = {
-            (False, False, "BootNotification"): self._boot_16,
-            (True, False, "BootNotification"): self._boot_2x,
-            (False, True, "StartTransaction"): self._started_16,
-            (False, False, "StopTransaction"): self._stopped_16,
-            (False, False, "MeterValues"): self._meter_16,
-            (True, False, "MeterValues"): self._meter_2x,
-            (True, False, "TransactionEvent"): self._transaction_event,
+        self._calls_16: _Derivers = {
+            "BootNotification": self._boot_16,
+            "StopTransaction": self._stopped_16,
+            "MeterValues": self._meter_16,
+        }
+        self._answers_16: _Derivers = {"StartTransaction": self._started_16}
+        self._calls_2x: _Derivers = {
+            "BootNotification": self._boot_2x,
+            "MeterValues": self._meter_2x,
+            "TransactionEvent": self._transaction_event,
         }
 
     def forget(self, below: int) -> None:
@@ -60,11 +65,16 @@ class Derivation:
 
     def frame(self, session_id: int, charge_point_id: str, version: OcppVersion | None, frame: Frame) -> None:
         """Derive what one frame says."""
+        kind, old = type(frame.message), version is OcppVersion.V16
         if version is None or frame.action is None:
             return
-        answer = frame.standing is Standing.PAIRED
-        derive = self._by_action.get((version is not OcppVersion.V16, answer, frame.action))
-        if derive is None or type(frame.message) is not (CallResult if answer else Call):
+        if kind is Call:
+            derive = (self._calls_16 if old else self._calls_2x).get(frame.action)
+        elif old and kind is CallResult and frame.standing is Standing.PAIRED:
+            derive = self._answers_16.get(frame.action)
+        else:
+            return
+        if derive is None:
             return
         try:
             derive(session_id, charge_point_id, frame)

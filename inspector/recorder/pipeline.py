@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from inspector.protocol.correlation import Standing
-from inspector.protocol.frames import Malformed
+from inspector.protocol.frames import Call, CallError, CallResult, CallResultError, Malformed, Send
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import Direction, MessageType
 from inspector.recorder.derivation import Derivation
@@ -34,20 +34,21 @@ from inspector.recorder.redaction import Redaction
 from inspector.recorder.stored_form import StoredForms
 from inspector.rules.finding import Finding, Severity
 from inspector.rules.judge import Judge, Moment, SessionJudge
-from inspector.rules.rule import KIND_OF_MESSAGE
 from inspector.rules.settings import DEFAULTS, Settings
 from inspector.store.tables import SESSION_COLUMNS
 from inspector.store.writer import COUNTED, Writer
 
 log = logging.getLogger("chargesentinel.recorder")
 
-_TYPE_NUMBERS = {
-    "call": MessageType.CALL.value,
-    "result": MessageType.CALLRESULT.value,
-    "error": MessageType.CALLERROR.value,
-    "result-error": MessageType.CALLRESULTERROR.value,
-    "send": MessageType.SEND.value,
+_TYPE_NUMBERS: dict[type, int] = {
+    Call: MessageType.CALL.value,
+    CallResult: MessageType.CALLRESULT.value,
+    CallError: MessageType.CALLERROR.value,
+    CallResultError: MessageType.CALLRESULTERROR.value,
+    Send: MessageType.SEND.value,
 }
+_DIRECTIONS = {False: Direction.FROM_CSMS, True: Direction.FROM_CHARGE_POINT}
+_NAMES = {way: direction.value for way, direction in _DIRECTIONS.items()}
 NAME_LIMIT = 255
 """Characters of an action kept in its column; the whole of it is in `raw`."""
 
@@ -233,26 +234,29 @@ class Pipeline:
 
     def _frame(self, link: Link, record: Record) -> None:
         _, _, ts_ns, mono_ns, from_charge_point, opcode, payload, notes = record
-        direction = Direction.FROM_CHARGE_POINT if from_charge_point else Direction.FROM_CSMS
-        frame_id = self.writer.next_id("frames")
-        frame = link.judge.protocol.frame(frame_id, ts_ns, mono_ns, direction, payload, opcode == BINARY, notes)
-        shown, hidden = self._stored_forms.of(link.secrets, link.judge.version, frame)
-        found = self._judged(link, link.judge.frame, frame)
+        judge, writer = link.judge, self.writer
+        frame_id = writer.next_id("frames")
+        frame = judge.protocol.frame(
+            frame_id, ts_ns, mono_ns, _DIRECTIONS[from_charge_point], payload, opcode == BINARY, notes
+        )
+        shown, hidden = self._stored_forms.of(link.secrets, judge.version, frame)
+        found = self._judged(link, judge.frame, frame)
         worst = self._found(link, found, frame_id) if found else None
-        latency = frame.latency_ns
-        call = frame.call
-        self.writer.frame(
+        action, call, latency = shown.action, None, None
+        if frame.standing is Standing.PAIRED and frame.call is not None:
+            call, latency = writer.here(frame.call.frame_id), (frame.mono_ns - frame.call.mono_ns) // 1000
+        writer.frame(
             (
                 frame_id,
                 link.session_id,
-                direction.value,
-                _TYPE_NUMBERS.get(KIND_OF_MESSAGE[type(frame.message)]) or _number(frame),
-                shown.action and shown.action[:NAME_LIMIT],
+                _NAMES[from_charge_point],
+                _TYPE_NUMBERS.get(type(frame.message)) or _number(frame),
+                action if action is None or len(action) <= NAME_LIMIT else action[:NAME_LIMIT],
                 _valid(link, frame, found),
                 worst.value if worst else None,
-                latency // 1000 if latency is not None else None,
-                self.writer.here(call.frame_id) if call is not None and frame.standing is Standing.PAIRED else None,
-                len(record[6]),
+                latency,
+                call,
+                len(payload),
                 0 if notes and notes.get("forwarded") is False else 1,
                 0 if hidden is None else 1,
                 ts_ns,
@@ -268,9 +272,9 @@ class Pipeline:
         if opcode == BINARY or (notes and "fragments" in notes):
             # What the stored bytes do not show: a BLOB may also be a text message that is not UTF-8.
             detail = {**(notes or {}), **({"binary": True} if opcode == BINARY else {})}
-            self.writer.event(link.session_id, ts_ns, frame_id, FRAMING, detail)
+            writer.event(link.session_id, ts_ns, frame_id, FRAMING, detail)
         if frame.action is not None:
-            self.derivation.frame(link.session_id, link.judge.station.charge_point_id, link.judge.version, shown)
+            self.derivation.frame(link.session_id, judge.station.charge_point_id, judge.version, shown)
 
     def _event(self, record: Record) -> None:
         _, number, ts_ns, mono_ns, kind, detail = record
@@ -381,7 +385,7 @@ def _raw(payload: bytes, opcode: int) -> str | bytes:
 
 def _valid(link: Link, frame: Frame, found: list[Finding]) -> int | None:
     """1 where envelope and schema are satisfied, 0 where not, None where there was nothing to judge by."""
-    if isinstance(frame.message, Malformed):
+    if type(frame.message) is Malformed:
         return 0
     for finding in found:
         if (

@@ -110,7 +110,7 @@ def test_a_peer_that_never_answers_fills_no_memory() -> None:
 
 
 def test_answered_calls_are_forgotten_after_a_while() -> None:
-    """At most ANSWERED_LIMIT answered CALLs are kept, to tell a duplicate from an orphan; the oldest go, a few at once."""
+    """At most ANSWERED_LIMIT answered CALLs are kept, to tell a duplicate from an orphan; the oldest go first."""
     talk = Conversation()
     for number in range(ANSWERED_LIMIT + 1):
         talk.calls(CP, str(number))
