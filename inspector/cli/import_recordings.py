@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,7 @@ def import_recordings(
 
     Exit code 1 when something in them could not be understood; it is named, and the rest is stored.
     """
+    from inspector.formats.ahead import read_ahead
     from inspector.formats.inputs import open_input
     from inspector.formats.reading import Reading
     from inspector.recorder.importing import store, writer_arguments
@@ -75,8 +77,8 @@ def import_recordings(
 
     def every() -> Generator[Any]:
         for number, (name, reading) in enumerate(zip(inputs, readings, strict=True)):
-            steps = open_input(name, version, kind=kind, charge_point=charge_point, reading=reading)
-            yield from _watched(steps, number, reading)
+            steps = partial(open_input, name, version, kind=kind, charge_point=charge_point, reading=reading)
+            yield from _watched(read_ahead(steps, reading), number, reading)
 
     records = every()
     try:
@@ -98,14 +100,17 @@ def _again(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
     yield from rest
 
 
-def _watched(steps: Iterator[tuple[Any, Any]], source: int, reading: Reading) -> Iterator[Any]:
+def _watched(records: Iterator[Any], source: int, reading: Reading) -> Iterator[Any]:
     """The records of one of several sources, whose links must not meet those of another, with a bar on a terminal."""
     from inspector.cli.progress import bar
 
+    first = next(records, None)  # whoever reads is forked off before the bar has a thread of its own
+    if first is None:
+        return
     with bar() as progress:
         task = progress.add_task(reading.source, total=reading.size)
         base = source << 40
-        for number, (record, _) in enumerate(steps):
+        for number, record in enumerate(_again(first, records)):
             if number % 2000 == 0:
                 progress.update(task, completed=reading.position())
             yield (record[0], record[1] and base + record[1], *record[2:])
