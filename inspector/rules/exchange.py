@@ -40,10 +40,14 @@ GIVEN_UP_S = 10.0
 """How long a CALL waits before its sender may have given it up: each chooses its time-out (OCPP-J 4.1.1)."""
 CROSSING_S = 5.0
 """How long after a slow answer a retry may still come from a sender that had given the answer up."""
+CLOSING_S = 2.0
+"""How long a closing handshake takes: who began it reads nothing that still comes (RFC 6455 §1.4)."""
+CLOSERS = {Direction.FROM_CHARGE_POINT: "charge-point", Direction.FROM_CSMS: "csms"}
+"""How `closed_by` calls the sender of a direction."""
 LOOK_BACK = 16
 """How many open CALLs before a CALL are looked at."""
 
-_CROSSING_NS, _GIVEN_UP_NS = int(CROSSING_S * 1e9), int(GIVEN_UP_S * 1e9)
+_CROSSING_NS, _GIVEN_UP_NS, _CLOSING_NS = int(CROSSING_S * 1e9), int(GIVEN_UP_S * 1e9), int(CLOSING_S * 1e9)
 _HEARTBEAT = '> [2,"1","Heartbeat",{}]'
 _TIME = '< [3,"1",{"currentTime":"2026-01-01T12:00:00Z"}]'
 
@@ -60,7 +64,8 @@ class SeenIds(Topic):
     Attributes:
         sent: by direction and id, oldest first.
         connections: how many WebSockets there were.
-        lost_ns: when (monotonic) the last of them ended, if without a close handshake: what was sent then may be lost.
+        ended_ns: when (monotonic) the last of them ended; None before.
+        unread_ns: by caller, for how long before that an answer may have come without being read.
     """
 
     scope = "station"
@@ -68,12 +73,17 @@ class SeenIds(Topic):
     def setup(self) -> None:
         self.sent: dict[Direction, dict[str, Sent]] = {direction: {} for direction in Direction}
         self.connections = 0
-        self.lost_ns: int | None = None
+        self.ended_ns: int | None = None
+        self.unread_ns: dict[Direction, int] = {}
 
     @track(CLOSED)
     def closed(self, session: SessionJudge, moment: Moment) -> None:
-        closed = session.facts.get("cp_close_code") is not None and session.facts.get("csms_close_code") is not None
-        self.lost_ns = None if closed else moment.mono_ns
+        facts = session.facts
+        self.ended_ns = moment.mono_ns
+        if facts.get("cp_close_code") is None or facts.get("csms_close_code") is None:
+            self.unread_ns = dict.fromkeys(Direction, _GIVEN_UP_NS)
+        else:
+            self.unread_ns = {side: _CLOSING_NS for side in Direction if CLOSERS[side] == facts.get("closed_by")}
 
     def answers_send(self, answer: Frame) -> bool:
         """Whether a frame answers a SEND of the other side."""
@@ -327,8 +337,10 @@ class Exchange(Topic):
         until_ns = earlier[3]
         if not until_ns or frame.mono_ns < until_ns:
             return True
-        lost_ns = self._seen.lost_ns
-        return earlier[1] != self._connection and lost_ns is not None and lost_ns - until_ns <= _GIVEN_UP_NS
+        ended_ns, unread_ns = self._seen.ended_ns, self._seen.unread_ns.get(frame.direction)
+        if earlier[1] == self._connection or ended_ns is None or unread_ns is None:
+            return False
+        return ended_ns - until_ns <= unread_ns
 
     def may_be_unseen(self, answer: Frame) -> bool:
         """Whether what this frame answers may have been sent before the capture began, or in a gap of it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -18,10 +19,14 @@ VERSIONS = ("1.6", "2.0.1", "2.1")
 
 
 class ListeningCsms:
-    """Answers what charge points send and remembers it: `frames` holds ("cp" | "csms", parsed frame) in order."""
+    """Answers what charge points send and remembers it: `frames` holds ("cp" | "csms", parsed frame) in order.
+
+    `heard` holds when (monotonic seconds) each CALL of the charge points came in, before its answer went out.
+    """
 
     def __init__(self) -> None:
         self.frames: list[tuple[str, Frame]] = []
+        self.heard: list[tuple[float, Frame]] = []
         self.connections: list[ServerConnection] = []
         self.answers: dict[str, Callable[[dict[str, Any]], dict[str, Any] | None]] = {}
         self.refuse_tokens: set[str] = set()
@@ -63,6 +68,10 @@ class ListeningCsms:
     def actions(self) -> list[str]:
         return [frame[2] for side, frame in self.frames if side == "cp" and frame[0] == 2]
 
+    def heard_at(self, name: str) -> float:
+        """When the first CALL of an action, or TransactionEvent of an eventType, came in."""
+        return next(at for at, frame in self.heard if name in (frame[2], frame[3].get("eventType")))
+
     async def until(self, happened: Callable[[], object], timeout: float = 10.0) -> None:
         """Wait until something is true of what was received."""
         async with self._news:
@@ -87,6 +96,7 @@ class ListeningCsms:
                 frame = json.loads(raw)
                 self.frames.append(("cp", frame))
                 if frame[0] == 2:
+                    self.heard.append((time.monotonic(), frame))
                     await self._answer(socket, frame)
                 elif frame[1] in self._waiting:
                     self._waiting[frame[1]].set_result(frame)

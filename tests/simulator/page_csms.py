@@ -28,7 +28,10 @@ def message_of(text: str) -> list[Any]:
 
 
 class PageCsms:
-    """`frames` holds ("cp-to-csms" | "csms-to-cp", text) in order; `answers` overrides what an action is answered."""
+    """`frames` holds ("cp-to-csms" | "csms-to-cp", text) in order; `answers` overrides what an action is answered.
+
+    While `admits` is cleared whoever connects is kept waiting.
+    """
 
     def __init__(self) -> None:
         self.frames: list[tuple[str, str]] = []
@@ -38,6 +41,8 @@ class PageCsms:
         self.server: Server | None = None
         self.url = ""
         self.asks_for_password = False
+        self.admits = threading.Event()
+        self.admits.set()
 
     def start(self, port: int = 0) -> None:
         self.server = serve(self._serve, "127.0.0.1", port, subprotocols=SUBPROTOCOLS, process_request=self._admit)
@@ -45,6 +50,7 @@ class PageCsms:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def stop(self) -> None:
+        self.admits.set()
         if self.server:
             self.server.shutdown()
         for connection in self.connections:
@@ -58,6 +64,7 @@ class PageCsms:
         self.stop()
 
     def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
+        self.admits.wait()
         if not self.asks_for_password or "Authorization" in request.headers:
             return None
         refusal = connection.respond(HTTPStatus.UNAUTHORIZED, "a password, please\n")

@@ -163,7 +163,7 @@ def test_after_a_long_absence_every_status_is_told_again(
     # The answer to a question comes after all that was queued before it.
     page_csms.ask("ClearCache", {})
     expect(page.locator("#state-text")).to_have_text("Connected")
-    page.wait_for_function("!station.outbox.pending && !station.outbox.queue.length")
+    page.wait_for_function("() => !station.outbox.pending && !station.outbox.queue.length")
     assert len(page_csms.calls("StatusNotification")) - 2 == told
 
 
@@ -204,7 +204,7 @@ def test_an_event_sent_by_hand_leaves_no_hole_in_the_numbers(page: Page, saved_p
     page.click("#plug")
     page.click("#tap")
     expect(page.locator("#status")).to_have_text("Charging")
-    page.wait_for_function("!station.outbox.pending && !station.outbox.queue.length")
+    page.wait_for_function("() => !station.outbox.pending && !station.outbox.queue.length")
     page.select_option("#action", "TransactionEvent")
     page.click("#message-form button[type=submit]")
     expect(page.locator("#form-outcome")).to_contain_text("Answer")

@@ -6,7 +6,7 @@
  * random range added to it (OCPP 2.0.1 part 4, section 5.3).
  * @typedef {{
  *   onOpen: () => void, onText: (text: string) => void, onState: () => void,
- *   onClose: (code: number, reason: string, wasOpen: boolean) => void,
+ *   onClose: (code: number, reason: string, wasOpen: boolean, by: "charge-point" | "unknown") => void,
  *   backOff: () => {minimum: number, repeats: number, random: number},
  * }} LinkOwner
  */
@@ -19,6 +19,8 @@ class Link {
     this.state = "closed";
     /** @type {WebSocket | null} */
     this.socket = null;
+    /** @type {WebSocket | null} the last one that was closed on purpose, to come back */
+    this.dropped = null;
     this.url = "";
     this.subprotocol = "";
     this.reconnect = true;
@@ -53,7 +55,7 @@ class Link {
     socket.onclose = (event) => {
       if (socket !== this.socket) return;
       this.socket = null;
-      this.owner.onClose(event.code, event.reason, wasOpen);
+      this.owner.onClose(event.code, event.reason, wasOpen, this.dropped === socket ? "charge-point" : "unknown");
       if (this.reconnect) this.#retryLater();
       else this.#become("closed");
     };
@@ -94,13 +96,14 @@ class Link {
     if (socket) {
       const wasOpen = this.state === "open";
       socket.close(code, reason);
-      this.owner.onClose(code, reason, wasOpen);
+      this.owner.onClose(code, reason, wasOpen, "charge-point");
     }
     this.#become("closed");
   }
 
   /** Lose the connection as a bad cable does, then come back by the reconnect rules. */
   drop() {
+    this.dropped = this.socket;
     this.socket?.close(3001, "connection dropped on purpose");
   }
 

@@ -73,33 +73,73 @@ class TrafficLog {
    * @param {string} version @param {string} chargePointId
    */
   trace(version, chargePointId) {
-    const known = ["CALL", "CALLRESULT", "CALLERROR"];
-    const lines = this.entries
-      .filter((entry) => entry.direction !== "event")
-      .map((entry) => {
-        const frame = readFrame(entry.raw);
-        const { type, action } = entry;
-        /** @type {Payload} */
-        const line = {
-          schemaVersion: "1.1",
-          timestamp: new Date(entry.at).toISOString(),
-          ocppVersion: version,
-          transport: "json",
-          chargePointId,
-          direction: entry.direction,
-          messageType: known.includes(type) ? type : "CALL",
-        };
-        if (frame.id) line.messageId = frame.id;
-        if (action || line.messageType === "CALL") line.action = action || "Unknown";
-        if (frame.payload) line.payload = frame.payload;
-        const connector = frame.payload?.connectorId;
-        if (Number.isInteger(connector) && connector >= 0) line.connectorId = connector;
-        if (type === "CALLERROR")
-          line.error = { code: frame.code, description: frame.description, details: frame.details };
-        line.raw = entry.raw;
-        if (!known.includes(type)) line.meta = { messageType: type };
-        return JSON.stringify(line);
-      });
-    return lines.length ? `${lines.join("\n")}\n` : "";
+    /** @type {Payload[]} */
+    const lines = [];
+    /** @type {Entry | null} */
+    let opened = null;
+    for (const entry of this.entries) {
+      if (entry.action === "note.open") opened = entry;
+      else if (entry.action === "note.closed" && lines.length) traceEnd(lines[lines.length - 1], entry);
+      if (entry.direction === "event") continue;
+      const line = traceLine(entry, version, chargePointId);
+      if (opened) traceBegin(line, opened);
+      opened = null;
+      lines.push(line);
+    }
+    return lines.map((line) => `${JSON.stringify(line)}\n`).join("");
   }
 }
+
+/** @param {Entry} entry of a frame @param {string} version @param {string} chargePointId @returns {Payload} */
+function traceLine(entry, version, chargePointId) {
+  const frame = readFrame(entry.raw);
+  const { type, action } = entry;
+  const known = ["CALL", "CALLRESULT", "CALLERROR"].includes(type);
+  /** @type {Payload} */
+  const line = {
+    schemaVersion: "1.1",
+    timestamp: new Date(entry.at).toISOString(),
+    ocppVersion: version,
+    transport: "json",
+    chargePointId,
+    direction: entry.direction,
+    messageType: known ? type : "CALL",
+  };
+  if (frame.id) line.messageId = frame.id;
+  if (action || line.messageType === "CALL") line.action = action || "Unknown";
+  if (frame.payload) line.payload = frame.payload;
+  const connector = frame.payload?.connectorId;
+  if (Number.isInteger(connector) && connector >= 0) line.connectorId = connector;
+  if (type === "CALLERROR") line.error = { code: frame.code, description: frame.description, details: frame.details };
+  line.raw = entry.raw;
+  if (!known) line.meta = { messageType: type };
+  return line;
+}
+
+/** Tell that a connection begins with a frame, nothing of which is missing. @param {Payload} line @param {Entry} entry */
+function traceBegin(line, entry) {
+  const subprotocol = SUBPROTOCOLS[line.ocppVersion];
+  const facts = {
+    charge_point_id: line.chargePointId,
+    ocpp_version: line.ocppVersion,
+    ...{ subprotocol, subprotocols_offered: [subprotocol], from_start: true },
+  };
+  ours(line).opened = { ...stamps(entry), facts };
+}
+
+/** Tell that the connection ended after a frame: what comes next is on another one. @param {Payload} line @param {Entry} entry */
+function traceEnd(line, entry) {
+  const { code, by } = entry.values ?? {};
+  const clean = code !== "1006";
+  const facts = { closed_by: by, ...(clean && { cp_close_code: Number(code), csms_close_code: Number(code) }) };
+  ours(line).closed = { ...stamps(entry), facts };
+}
+
+/** Our part of what the format has no member for. @param {Payload} line @returns {Payload} */
+function ours(line) {
+  line.meta ??= {};
+  return (line.meta.chargesentinel ??= {});
+}
+
+/** @param {Entry} entry */
+const stamps = (entry) => ({ ts_ns: `${entry.at}000000`, mono_ns: `${entry.at}000000` });

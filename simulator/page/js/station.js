@@ -43,7 +43,7 @@ class Station {
     this.link = new Link({
       onOpen: () => this.#opened(),
       onText: (text) => this.#received(text),
-      onClose: (code, reason, wasOpen) => this.#closed(code, reason, wasOpen),
+      onClose: (code, reason, wasOpen, by) => this.#closed(code, reason, wasOpen, by),
       onState: () => this.onChange(),
       backOff: () => ({
         minimum: this.variables.number("OCPPCommCtrlr.RetryBackOffWaitMinimum") || 1,
@@ -199,12 +199,12 @@ class Station {
     this.reportAll(this.settings.version !== "1.6" && away > this.variables.number("OCPPCommCtrlr.OfflineThreshold"));
   }
 
-  /** @param {number} code @param {string} reason @param {boolean} wasOpen */
-  #closed(code, reason, wasOpen) {
+  /** @param {number} code @param {string} reason @param {boolean} wasOpen @param {string} by */
+  #closed(code, reason, wasOpen, by) {
     this.outbox.closed();
     if (this.boot.status !== "Accepted") this.boot.status = "none";
     if (wasOpen) this.offlineSince = Date.now();
-    this.log.event(wasOpen ? "note.closed" : "note.unreachable", { code: String(code), reason });
+    this.log.event(wasOpen ? "note.closed" : "note.unreachable", { code: String(code), reason, by });
     this.onChange();
   }
 
