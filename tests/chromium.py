@@ -13,7 +13,27 @@ from pathlib import Path
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
+NOT_NEEDED = (
+    # Each window would load two pages for a popup below its address bar: half of what a small page costs in all.
+    "WebUIOmniboxPopup",
+    "WebUIOmniboxAimPopup",
+    # Of two lists Chromium heeds the last: what Playwright switches off and matters here.
+    "AvoidUnnecessaryBeforeUnloadCheckSync",
+    "DestroyProfileOnBrowserClose",
+    "HttpsFirstBalancedModeAutoEnable",
+    "HttpsUpgrades",
+    "LensOverlay",
+    "MediaRouter",
+    "NetworkTimeServiceQuerying",
+    "OptimizationHints",
+    "PaintHolding",
+    "PreconnectToSearch",
+    "AimEnabled",
+    "ThirdPartyStoragePartitioning",
+)
+
 FLAGS = (
+    f"--disable-features={','.join(NOT_NEEDED)}",
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
