@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Self
 
+from playwright.sync_api import Page, expect
 from websockets.http11 import Request, Response
 from websockets.sync.server import Server, ServerConnection, serve
 from websockets.typing import Subprotocol
@@ -125,3 +126,10 @@ class PageCsms:
         """The payloads of the CALLs of one action, in order."""
         frames = [message_of(text) for direction, text in list(self.frames) if direction == "cp-to-csms"]
         return [frame[3] for frame in frames if frame[0] == 2 and frame[2] == action]
+
+
+def connect(page: Page, address: str, csms: PageCsms, version: str = "1.6", **settings: str) -> None:
+    """Open the page so that it connects at once."""
+    more = "".join(f"&{name}={value}" for name, value in settings.items())
+    page.goto(f"{address}?url={csms.url}/CP-1&version={version}&lang=en&sampleInterval=1&autostart=1{more}")
+    expect(page.locator("#state-text")).to_have_text("Connected")
