@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from inspector.cli.redacting import FILE, redaction_arguments, redaction_options
 from inspector.errors import UnusableFile, UserMistake
+
+if TYPE_CHECKING:
+    from inspector.recorder.records import Record
+
+HOLDER = "chargesentinel anonymize"
 
 
 @click.command(
@@ -41,24 +47,53 @@ def anonymize(
             raise UserMistake(f"{target}: IN and OUT are one file; name another OUT")
         if not force:
             raise UnusableFile(target, "is there already", "name another file, or use --force")
+    records = _readable(source)  # both files are looked at before a key is made for nothing
+    _replaceable(target)
     arguments = redaction_arguments(redact, redact_key, rules)
     if target.suffix == ".jsonl":
         part = target.with_name(f".{target.name}.db")
         try:
-            said = _recording(source, part, arguments)
+            said = _recording(source, records, part, arguments)
             _trace(part, target)
         finally:
             part.unlink(missing_ok=True)
     else:
-        said = _recording(source, target, arguments)
+        said = _recording(source, records, target, arguments)
     click.echo(f"wrote {target}: {said}")
 
 
-def _recording(source: Path, target: Path, arguments: dict[str, Any]) -> str:
-    from inspector.store.opening import is_recording
+def _readable(source: Path) -> Iterator[Record] | None:
+    """The records of an input, None where it is a recording.
 
-    if not is_recording(source):
-        return _imported(source, target, arguments)
+    Raises:
+        ChargeSentinelError: it cannot be read.
+    """
+    from inspector.formats.inputs import open_input
+    from inspector.store.opening import is_recording, open_recording
+
+    if is_recording(source):
+        open_recording(source).close()
+        return None
+    records = (record for record, _ in open_input(str(source)))
+    first = next(records, None)
+    if first is None:
+        raise UnusableFile(source, "there is no OCPP frame in it")
+    return chain([first], records)
+
+
+def _replaceable(target: Path) -> None:
+    """Refuse to put a file in the place of one that is being recorded into, or of another program's database."""
+    from inspector.store.lock import WriterLock
+    from inspector.store.opening import is_database, is_recording
+
+    WriterLock(target, HOLDER).release()
+    if is_database(target) and not is_recording(target):
+        raise UnusableFile(target, "a database, but not a recording of ChargeSentinel", "name another file")
+
+
+def _recording(source: Path, records: Iterator[Record] | None, target: Path, arguments: dict[str, Any]) -> str:
+    if records is not None:
+        return _imported(source, records, target, arguments)
     from inspector.cli.progress import bar
     from inspector.recorder.anonymizing import anonymize as write
 
@@ -70,24 +105,23 @@ def _recording(source: Path, target: Path, arguments: dict[str, Any]) -> str:
     return f"something is hidden in {hidden} frames"
 
 
-def _imported(source: Path, target: Path, arguments: dict[str, Any]) -> str:
-    from inspector.formats.inputs import open_input
+def _imported(source: Path, records: Iterator[Record], target: Path, arguments: dict[str, Any]) -> str:
     from inspector.recorder.importing import store, writer_arguments
     from inspector.recorder.redaction import Redaction
+    from inspector.store.lock import WriterLock
     from inspector.store.writer import Writer
 
-    records = (record for record, _ in open_input(str(source)))
-    first = next(records, None)  # so that what cannot be read makes no file
-    if first is None:
-        raise UnusableFile(source, "there is no OCPP frame in it")
     part = target.with_name(f".{target.name}.part")
-    part.unlink(missing_ok=True)
-    try:
-        writer = Writer(**writer_arguments(part, "chargesentinel anonymize", [source.name], arguments))
-        summary = store(chain([first], records), writer, redaction=Redaction(**arguments))
-        part.replace(target)
-    finally:
+    with WriterLock(target, HOLDER):
         part.unlink(missing_ok=True)
+        try:
+            writer = Writer(**writer_arguments(part, HOLDER, [source.name], arguments))
+            summary = store(records, writer, redaction=Redaction(**arguments))
+            part.replace(target)
+        except OSError as error:
+            raise UnusableFile(target, f"cannot be written ({(error.strerror or str(error)).lower()})") from error
+        finally:
+            part.unlink(missing_ok=True)
     return str(summary)
 
 
@@ -95,11 +129,8 @@ def _trace(recording: Path, target: Path) -> None:
     from contextlib import closing
 
     from inspector.formats import exports
+    from inspector.formats.atomic import replaced
     from inspector.store.opening import open_recording
 
-    with closing(open_recording(recording)) as connection:
-        try:
-            with target.open("wb") as file:
-                file.writelines(exports.lines(connection, exports.session_ids(connection), "trace"))
-        except OSError as error:
-            raise UnusableFile(target, f"cannot be written ({(error.strerror or str(error)).lower()})") from error
+    with closing(open_recording(recording)) as connection, replaced(target) as file:
+        file.writelines(exports.lines(connection, exports.session_ids(connection), "trace"))

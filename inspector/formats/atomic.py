@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from inspector.errors import UnusableFile
+from inspector.store.opening import is_database
 
 
 @contextmanager
@@ -27,7 +28,7 @@ def replaced(path: Path) -> Iterator[BinaryIO]:
                 yield special
             return
         path = path.resolve()  # a link stays one
-        if _is_database(path):
+        if is_database(path):
             raise UnusableFile(path, "a database", "name another file to write to")
         mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete_on_close=False) as target:
@@ -38,13 +39,6 @@ def replaced(path: Path) -> Iterator[BinaryIO]:
             Path(target.name).replace(path)
     except OSError as error:
         raise UnusableFile(path, f"cannot be written ({(error.strerror or str(error)).lower()})") from error
-
-
-def _is_database(path: Path) -> bool:
-    if not path.exists():
-        return False
-    with path.open("rb") as file:
-        return file.read(16) == b"SQLite format 3\0"
 
 
 def _umask() -> int:

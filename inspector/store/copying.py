@@ -78,7 +78,9 @@ class Copying:
             for suffix in ("-wal", "-shm", "-journal"):
                 self.target.with_name(self.target.name + suffix).unlink(missing_ok=True)
             self._part.replace(self.target)
-        except (sqlite3.Error, OSError) as error:
+        except OSError as error:
+            raise UnusableFile(self.target, f"cannot be written ({(error.strerror or str(error)).lower()})") from error
+        except sqlite3.Error as error:
             raise UnusableFile(self.target, f"cannot be written ({error})") from error
 
     def __enter__(self) -> Self:

@@ -61,6 +61,14 @@ def is_recording(path: Path | str | None) -> bool:
         return False
 
 
+def is_database(path: Path) -> bool:
+    """Tell whether a file is a SQLite database, of whatever program."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(16) == b"SQLite format 3\0"
+
+
 def distrust(connection: sqlite3.Connection) -> None:
     """Have SQLite treat what a file brings along (views, generated columns, page sizes) as a stranger's."""
     if _distrust_works():

@@ -69,6 +69,8 @@ def changing(path: Path, holder: str) -> Iterator[Database]:
     """
     if not path.exists():
         raise UnusableFile(path, "no such file", "name a recording, as made by `chargesentinel proxy`")
+    if not path.stat().st_size:
+        raise UnusableFile(path, "an empty file, not a recording", "name another file")
     path = path.resolve()
     with WriterLock(path, holder):
         db = connect(path, create=False)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -200,3 +204,65 @@ def test_a_mistake_is_one_clear_line(tmp_path: Path, arguments: tuple[str, ...],
     result = run(arguments[0], tmp_path / "none.db", *arguments[1:])
     assert isinstance(result.exception, UserMistake)
     assert said in str(result.exception)
+
+
+COMMANDS: list[tuple[str, ...]] = [
+    ("rebuild", "FILE"),
+    ("prune", "FILE", "--older-than", "1d"),
+    ("vacuum", "FILE"),
+    ("anonymize", "OWN", "FILE", "--force", "--redact", "secrets"),
+    ("anonymize", "TRACE", "FILE", "--force", "--redact", "secrets"),
+]
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("whose", ["recorded into", "another program's", "read-only"])
+def test_a_file_that_must_not_be_changed_is_refused_in_one_line_and_stays_as_it_is(
+    recording: Path, tmp_path: Path, whose: str, arguments: tuple[str, ...]
+) -> None:
+    """The real commands, without the rights that let root write everywhere."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    path = folder / "a.db"
+    writer = None
+    if whose == "recorded into":
+        writer = Writer(path, tool_version="0", holder="chargesentinel proxy")
+        said = "is being written by chargesentinel proxy (process"
+    elif whose == "read-only":
+        shutil.copy(recording, path)
+        path.chmod(0o444)
+        folder.chmod(0o555)
+        said = "cannot be written (permission denied)"
+    else:
+        with closing(sqlite3.connect(path)) as other:
+            other.execute("CREATE TABLE accounts (name)")
+        said = "a database, but not a recording of ChargeSentinel"
+    before = {file.name: file.read_bytes() for file in folder.iterdir() if not file.name.endswith(".lock")}
+    given = {"FILE": path, "OWN": recording, "TRACE": RECORDINGS[0]}
+    powerless = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
+    command = [*powerless, sys.executable, "-m", "inspector", *(str(given.get(word, word)) for word in arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    if writer is not None:
+        after = {file.name: file.read_bytes() for file in folder.iterdir() if not file.name.endswith(".lock")}
+        writer.close(clean=True)
+    else:
+        after = {file.name: file.read_bytes() for file in folder.iterdir()}
+    folder.chmod(0o755)
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    (line,) = done.stderr.splitlines()
+    assert said in line
+    assert after == before
+
+
+def test_anonymize_makes_no_key_for_an_input_that_it_cannot_read(tmp_path: Path) -> None:
+    (tmp_path / "in.db").write_text("hello")
+    result = run("anonymize", tmp_path / "in.db", tmp_path / "out.db", "--redact-key", tmp_path / "key")
+    assert isinstance(result.exception, UserMistake) and "pseudonyms" not in result.output
+    assert [file.name for file in tmp_path.iterdir()] == ["in.db"]
+
+
+def test_an_empty_file_is_called_one(tmp_path: Path) -> None:
+    (tmp_path / "a.db").touch()
+    result = run("vacuum", tmp_path / "a.db")
+    assert "an empty file, not a recording" in str(result.exception)
+    assert (tmp_path / "a.db").read_bytes() == b""
