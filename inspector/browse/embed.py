@@ -7,6 +7,7 @@ import contextlib
 import signal
 import socket
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from datasette.app import Datasette
 from datasette.database import Database
 
 from inspector.browse.security import Policy
-from inspector.store.opening import distrust
+from inspector.store.opening import distrust, identity
 
 NAME = "ocpp"
 """What the database is called, whatever its file is called, so that addresses stay the same."""
@@ -34,7 +35,14 @@ SETTINGS: dict[str, Any] = {
 
 
 class Recording(Database):  # type: ignore[misc]
-    """A recording that is only ever read, also where its path holds characters that mean something in a URI."""
+    """A recording that is only ever read, also where its path holds characters that mean something in a URI.
+
+    Every query goes to the file that has the name then: with `--rotate` the name is a link to the newest of several.
+    """
+
+    def __init__(self, ds: Datasette, path: str) -> None:
+        super().__init__(ds, path)
+        self._held = threading.local()
 
     def connect(self, write: bool = False) -> sqlite3.Connection:
         """Open another read-only connection."""
@@ -45,6 +53,23 @@ class Recording(Database):  # type: ignore[misc]
         distrust(connection)
         self._all_file_connections.append(connection)
         return connection
+
+    async def execute_fn[T](self, fn: Callable[[sqlite3.Connection], T]) -> T:
+        """Ask in one of Datasette's threads, each of which keeps a connection of its own."""
+        return await asyncio.get_running_loop().run_in_executor(self.ds.executor, lambda: fn(self._connection()))
+
+    def _connection(self) -> sqlite3.Connection:
+        held: sqlite3.Connection | None = getattr(self._held, "connection", None)
+        file = identity(Path(self.path))
+        if held is not None and file in (self._held.file, None):
+            return held
+        new = self.connect()
+        self.ds._prepare_connection(new, self.name)
+        if held is not None:
+            self._all_file_connections.remove(held)
+            held.close()
+        self._held.connection, self._held.file = new, file
+        return new
 
     def interrupt(self) -> None:
         """End the queries that run."""

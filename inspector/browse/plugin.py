@@ -101,9 +101,10 @@ def prepare_jinja2_environment(env: Any, datasette: Datasette) -> None:
         name = database if isinstance(database, str) else only_recording(datasette)
         if name is None or name not in found:
             return None
-        return {"base": str(datasette.urls.database(name)), "file": str(found[name].path), "static": STATIC}
+        return {"base": str(datasette.urls.database(name)), "name": str(found[name].path), "static": STATIC}
 
     env.globals["chargesentinel_recording"] = recording
+    env.globals["chargesentinel_file"] = wording.file
 
 
 @hookimpl
@@ -156,7 +157,8 @@ def _view(page: pages.Page) -> Callable[..., Awaitable[Any]]:
         as_json = values.pop("format", None) == "json" or page.template is None
         ask = Ask(
             base=str(datasette.urls.database(database.name)),
-            file=str(database.path),
+            file=str(Path(database.path).resolve()),
+            name=str(database.path),
             values={name: value for name, value in values.items() if value is not None},
             args={name: request.args.getlist(name) for name in request.args},
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 MESSAGE_TYPES = {2: "CALL", 3: "CALLRESULT", 4: "CALLERROR", 5: "CALLRESULTERROR", 6: "SEND"}
 
@@ -99,6 +100,12 @@ def power(watts: float | None) -> str:
     if watts is None:
         return ""
     return f"{watts:.0f} W" if abs(watts) < 1000 else f"{watts / 1000:.3g} kW"
+
+
+def file(path: str) -> str:
+    """The name of a file; of a link, where it leads to as well: traffic.db → traffic-2026-01-01T00-00-00Z.db."""
+    named = Path(path)
+    return f"{named.name} → {named.resolve().name}" if named.is_symlink() else named.name
 
 
 def message_type(number: int | None) -> str:

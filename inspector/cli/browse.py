@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import shlex
 import socket
 import sys
 import webbrowser
@@ -25,7 +26,8 @@ Examples:
   chargesentinel browse traffic.db --open
   chargesentinel browse traffic.db --listen 0.0.0.0:8001 --token
 
-The recording may still be growing; it is only ever read."""
+The recording may still be growing; it is only ever read. Of one in several
+files (--rotate) the newest is shown, and the next one when it begins."""
 )
 @click.argument("file", type=click.Path(path_type=Path), default=Path("traffic.db"))
 @click.option(
@@ -60,6 +62,7 @@ def browse(file: Path, listen: str, open_browser: bool, token: str | None, allow
 
     from inspector.browse.embed import serve
     from inspector.browse.security import Policy, hosts
+    from inspector.store.rotation import earlier
 
     policy = Policy(hosts([*allow_host, *_own_names(host)]), any_address=host not in LOOPBACK, token=shown)
     port = listener.getsockname()[1]
@@ -68,6 +71,9 @@ def browse(file: Path, listen: str, open_browser: bool, token: str | None, allow
 
     def ready() -> None:
         click.echo(f"browse at {address}{query}")
+        if before := earlier(file):
+            click.echo(f"{file} is the newest of {len(before) + 1} files, {file.resolve().name} now; the next one is")
+            click.echo(f"shown when it begins. The one before: chargesentinel browse {shlex.quote(str(before[-1]))}")
         if host in ("0.0.0.0", "::"):
             for other in lan_addresses():
                 click.echo(f"  from other machines: http://{other}:{port}{query}")

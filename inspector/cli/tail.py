@@ -50,12 +50,12 @@ out, but for what nobody should miss: gaps, faults, refused connections."""
 def tail(file: Path, lines: int, everything: bool, interval: float, as_json: bool, **options: Any) -> None:
     """Follow frames live: what crosses the wire, what is found, who connects and leaves."""
     from inspector.cli.screen import Screen
-    from inspector.store.opening import open_recording
+    from inspector.store.opening import identity, open_recording
     from inspector.store.watching import Watch
 
     asked, screen = wanted(options), Screen()
     db = open_recording(file)
-    opened, goes_on_from = _identity(file), None
+    opened, goes_on_from = identity(file), None
     while True:
         with closing(db):
             output = _Output(db, screen, asked, everything, as_json)
@@ -64,7 +64,7 @@ def tail(file: Path, lines: int, everything: bool, interval: float, as_json: boo
                 output.frames_only(watch.latest(lines))
             sys.stdout.flush()
             while True:
-                replaced = _identity(file) not in (opened, None)
+                replaced = identity(file) not in (opened, None)
                 news = watch.look()
                 output.news(news)
                 sys.stdout.flush()
@@ -74,16 +74,7 @@ def tail(file: Path, lines: int, everything: bool, interval: float, as_json: boo
                     break
                 time.sleep(interval)
         screen.note(f"{file} was replaced; following the new one")
-        db, opened, goes_on_from = _reopened(file, interval), _identity(file), watch.last_ns
-
-
-def _identity(file: Path) -> tuple[int, int] | None:
-    """Which file has the name now; None while there is none."""
-    try:
-        found = file.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
+        db, opened, goes_on_from = _reopened(file, interval), identity(file), watch.last_ns
 
 
 def _reopened(file: Path, interval: float) -> sqlite3.Connection:

@@ -44,14 +44,16 @@ def commit(pipeline: Pipeline, committed: int | None = None) -> None:
 
 def rotate_if_due(pipeline: Pipeline) -> None:
     """Go on in the next file where it is time for that; where that cannot be made, it goes on in the one it has."""
-    now = time.time_ns()
-    if pipeline.writer.waiting or not pipeline.writer.rotation_due(now):
+    now, writer = time.time_ns(), pipeline.writer
+    if writer.waiting or not writer.rotation_due(now):
         return
     try:
+        if writer.rotation is not None and not writer.rotation.worth_it(writer.db.conn, now):
+            return
         rotate(pipeline, now)
     except FAILURES as error:
-        pipeline.writer.rotate_after_ns = now + RETRY_AFTER_NS
-        log.error("%s: the next file cannot be made (%s); recording goes on in this one", pipeline.writer.path, error)
+        writer.rotate_after_ns = now + RETRY_AFTER_NS
+        log.error("%s: the next file cannot be made (%s); recording goes on in this one", writer.path, error)
 
 
 def rotate(pipeline: Pipeline, ts_ns: int) -> None:

@@ -49,6 +49,15 @@ def open_recording(path: Path, *, timeout_s: float = 2.0) -> sqlite3.Connection:
     return connection
 
 
+def identity(path: Path) -> tuple[int, int] | None:
+    """Which file has the name now; None while there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def is_recording(path: Path | str | None) -> bool:
     """Tell whether a file holds our tables; False for anything that cannot be opened."""
     if not path or not Path(path).is_file():

@@ -56,6 +56,22 @@ class Rotation:
             return now_ns - since_ns >= self.age_s * 1e9
         return _day(now_ns) > _day(since_ns)
 
+    def worth_it(self, connection: sqlite3.Connection, now_ns: int) -> bool:
+        """Whether what a file of due size or age holds is worth a file.
+
+        An age counts from the first frame in it, so that while nobody says anything no file follows another. What
+        is complete by its size has at least an event that was not carried over from the file before.
+
+        Raises:
+            sqlite3.Error: the file cannot be read.
+        """
+        first = connection.execute("SELECT ts_ns FROM frames ORDER BY id LIMIT 1").fetchone()
+        if self.size is None:
+            return first is not None and self.due(0, first[0], now_ns)
+        (began,) = connection.execute("SELECT coalesce(max(started_ns), 0) FROM recordings").fetchone()
+        own = "SELECT EXISTS (SELECT 1 FROM events WHERE id > 0 AND ts_ns > ?)"
+        return first is not None or bool(connection.execute(own, (began,)).fetchone()[0])
+
 
 def segment(name: Path, now_ns: int) -> Path:
     """A name for the next file beside `name`, which sorts after those that are there."""
@@ -72,6 +88,13 @@ def segments(name: Path) -> list[Path]:
     if not name.parent.is_dir():
         return []
     return sorted(path for path in name.parent.iterdir() if stamped.fullmatch(path.name))
+
+
+def earlier(name: Path) -> list[Path]:
+    """The files before the one that `name` leads to, oldest first; none where it is no link to one of several."""
+    found = segments(name) if name.is_symlink() else []
+    newest = name.parent / name.readlink() if found else name
+    return found[: found.index(newest)] if newest in found else []
 
 
 def point(name: Path, target: Path) -> None:

@@ -6,11 +6,16 @@ import signal
 import socket
 import sqlite3
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import pytest
 
+from inspector.recorder import records, seam
+from inspector.recorder.pipeline import Pipeline
+from inspector.store.rotation import segments
+from inspector.store.writer import Writer
 from tests.browse import charging
 from tests.processes import Program
 
@@ -48,6 +53,46 @@ def test_a_path_with_odd_characters_is_browsed(tmp_path: Path) -> None:
         address = browse.wait_for(r"browse at (\S+)")[1]
         rows = httpx.get(f"{address}/ocpp/sessions.json?_shape=array").json()
     assert len(rows) == 4
+
+
+def test_a_recording_in_several_files_is_shown_where_it_goes_on(tmp_path: Path) -> None:
+    """The newest file, in every one of Datasette's threads, and said so; an earlier one by its own name."""
+    path = tmp_path / "traffic.db"
+    pipeline = Pipeline(Writer(path, tool_version="0", rotate="day"))
+    pipeline.take(records.opened(1, time.time_ns(), 1, {"charge_point_id": "CP1", "subprotocol": "ocpp1.6"}))
+
+    def beat(number: int) -> None:
+        raw = f'[2,"{number}","Heartbeat",{{}}]'.encode()
+        pipeline.take(records.frame(1, time.time_ns(), number, True, records.TEXT, raw))
+        pipeline.commit()
+
+    beat(1)
+    with Program("browse", path, "--listen", "0") as browse:
+        address = browse.wait_for(r"^browse at (http://127\.0\.0\.1:\d+)$")[1]
+
+        def ids() -> set[str]:
+            # More at once than there are threads, each of which has a file of its own open.
+            with ThreadPoolExecutor(12) as pool:
+                pages = pool.map(httpx.get, [f"{address}/ocpp/frames.json?_shape=array&_col=id"] * 24)
+                return {str([row["id"] for row in page.json()]) for page in pages}
+
+        assert ids() == {"[1]"}
+        assert httpx.get(f"{address}/ocpp/-/home.json").json()["earlier_files"] == []
+        seam.rotate(pipeline, time.time_ns())
+        first = segments(path)[0]
+        beat(2)
+        beat(3)
+        assert ids() == {"[3, 2]"}
+        home = httpx.get(address).text
+        assert f"traffic.db → {segments(path)[-1].name}" in home
+        assert f"chargesentinel browse {first}" in home
+        session = httpx.get(f"{address}/ocpp/sessions/1").text
+        assert f"chargesentinel export {segments(path)[-1]} --session 1" in session
+        assert f"traffic.db → {segments(path)[-1].name}" in httpx.get(f"{address}/ocpp/frames").text
+    pipeline.writer.close(clean=True)
+    with Program("browse", path, "--listen", "0") as browse:
+        browse.wait_for(rf"traffic.db is the newest of 2 files, {segments(path)[-1].name} now")
+        browse.wait_for(rf"The one before: chargesentinel browse {first}")
 
 
 def mistakes(tmp_path: Path) -> dict[str, tuple[list[object], str]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.errors import UnusableFile, UserMistake
+from inspector.recorder import records, seam
+from inspector.recorder.pipeline import Pipeline
 from inspector.store import rotation
 from inspector.store.amounts import duration_s, size_bytes
 from inspector.store.rotation import Rotation
@@ -38,6 +42,53 @@ def test_a_file_is_complete_at_its_size_its_age_or_midnight(
     text: str, size: int, since_ns: int, now_ns: int, due: bool
 ) -> None:
     assert Rotation.parse(text).due(size, since_ns, now_ns) is due
+
+
+@pytest.mark.parametrize("when", ["1h", "day"])
+def test_no_file_follows_one_that_holds_no_frame(tmp_path: Path, when: str) -> None:
+    """A charge point that stays connected and says nothing for days; its first frame begins the file's age."""
+    path = tmp_path / "traffic.db"
+    pipeline = Pipeline(Writer(path, tool_version="0", rotate=when, started_ns=NOON - 9 * DAY_NS))
+    pipeline.take(records.opened(1, NOON - 9 * DAY_NS, 0, {"charge_point_id": "CP1", "subprotocol": "ocpp1.6"}))
+    pipeline.take(records.event(1, NOON - 8 * DAY_NS, 1, "ping", {"from": "csms"}))
+    pipeline.commit()
+    seam.rotate_if_due(pipeline)
+    assert len(rotation.segments(path)) == 1
+
+    def beat(at: int) -> None:
+        pipeline.take(records.frame(1, at, 2, True, records.TEXT, b'[2,"1","Heartbeat",{}]'))
+        pipeline.commit()
+
+    beat(time.time_ns())
+    seam.rotate_if_due(pipeline)  # old, but its frame is not
+    assert len(rotation.segments(path)) == 1
+    with closing(sqlite3.connect(pipeline.writer.path)) as db:  # the same a few days later
+        db.execute("UPDATE frames SET ts_ns = ?", (time.time_ns() - 3 * DAY_NS,))
+        db.commit()
+    seam.rotate_if_due(pipeline)
+    seam.rotate_if_due(pipeline)  # the next one is young and empty
+    first, second = rotation.segments(path)
+    beat(time.time_ns())
+    pipeline.take(records.closed(1, time.time_ns(), 3, {"closed_by": "csms"}))
+    pipeline.commit()
+    pipeline.writer.close(clean=True)
+    sql = "SELECT id, frame_count, closed_by FROM sessions"
+    assert sqlite3.connect(first).execute(sql).fetchall() == [(1, 1, "rotation")]
+    assert sqlite3.connect(second).execute(sql).fetchall() == [(1, 1, "csms")]
+
+
+def test_a_size_below_that_of_an_empty_file_makes_no_file_without_end(tmp_path: Path) -> None:
+    path = tmp_path / "traffic.db"
+    pipeline = Pipeline(Writer(path, tool_version="0", rotate="1kB"))
+    for _ in range(3):
+        seam.rotate_if_due(pipeline)
+    assert len(rotation.segments(path)) == 1
+    pipeline.take(records.event(0, time.time_ns(), 1, "rejected-upgrade", {"status": 401}))
+    pipeline.commit()
+    for _ in range(3):
+        seam.rotate_if_due(pipeline)
+    assert len(rotation.segments(path)) == 2  # what was refused takes room too
+    pipeline.writer.close(clean=True)
 
 
 @pytest.mark.parametrize("text", ["", "500", "x", "-1MB", "1.5", "daily", "5 parsecs"])

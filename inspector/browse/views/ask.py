@@ -24,6 +24,7 @@ class Ask:
     Attributes:
         base: address of the database, "/ocpp".
         file: path of the recording, for lines to paste.
+        name: the path it was given by: the same, or a link to the newest file of a recording in several.
         values: what the path named: {"id": "12"}.
         args: the query string, each name with all its values.
     """
@@ -32,6 +33,7 @@ class Ask:
     file: str
     values: Mapping[str, str] = field(default_factory=dict)
     args: Mapping[str, list[str]] = field(default_factory=dict)
+    name: str = ""
 
     def text(self, name: str) -> str | None:
         """The first value of a query parameter; None when absent or empty."""

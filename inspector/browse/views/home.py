@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+from pathlib import Path
 
 from inspector.browse.views.ask import PAGE, Ask, View
+from inspector.browse.views.pasting import opening_line
 from inspector.browse.views.rows import SEVERITIES, charge_point_row, event_row, session_row
-from inspector.store import reader
+from inspector.store import reader, rotation
 
 STATES = ("live", "closed", "interrupted")
 VERSIONS = ("1.6", "2.0.1", "2.1")
@@ -48,6 +50,7 @@ def view(db: sqlite3.Connection, ask: Ask) -> View:
             "errors": sum(point["errors"] for point in points),
         },
         "sessions": [{**session_row(one, severities[one.id]), "traffic": traffic[one.id]} for one in page],
+        "earlier_files": [opening_line(path) for path in rotation.earlier(Path(ask.name))],
         "unconnected": [event_row(one) for one in reader.unconnected(db)],
         "filters": chosen,
         "choices": {"version": VERSIONS, "state": STATES, "severity": SEVERITIES},

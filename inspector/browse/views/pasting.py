@@ -40,6 +40,11 @@ def lines(db: sqlite3.Connection, file: str, one: reader.Session) -> View:
     }
 
 
+def opening_line(path: Path) -> str:
+    """The command that shows another recording."""
+    return f"chargesentinel browse {_file(str(path))}"
+
+
 def frame_lines(db: sqlite3.Connection, file: str, one: reader.Session, frame: reader.Frame) -> View:
     """Name to command, about a frame and its session."""
     made = lines(db, file, one)
