@@ -24,8 +24,10 @@ def needles(wanted: Wanted) -> list[str]:
 
 def excerpt(frame: Frame, looked_for: Sequence[str], room: int) -> list[Part]:
     """At most `room` characters of a frame: around the first text that was looked for, or a summary."""
-    text = str(frame.raw, "utf-8", "replace") if isinstance(frame.raw, bytes) else frame.raw or ""
-    lower = text.translate(_LOWER)
+    text = lower = ""
+    if looked_for:
+        text = str(frame.raw, "utf-8", "replace") if isinstance(frame.raw, bytes) else frame.raw or ""
+        lower = text.translate(_LOWER)
     for needle in looked_for:
         at = lower.find(needle.translate(_LOWER))
         if at >= 0:

@@ -119,9 +119,10 @@ class Ladder:
             yield from self._finding(finding)
 
     def _frame(self, frame: Frame) -> Iterator[str]:
-        yield from self._new_day(frame.ts_ns)
+        moment = wording.moment(frame.ts_ns)
+        yield from self._new_day(moment)
         style = frame.max_severity or frame.direction
-        head: list[Part] = [(wording.moment(frame.ts_ns)[11:], "faint"), f" {frame.id:>{self._number}} "]
+        head: list[Part] = [(moment[11:], "faint"), f" {frame.id:>{self._number}} "]
         said: list[Part] = self._arrow(frame, style) if self._lane else [arrow(frame), " ", (label(frame), "head"), " "]
         used = sum(len(part if isinstance(part, str) else part[0]) for part in (*head, *said)) + 1
         room = max(12, self._screen.width - used) if self._screen.width else _ROOM_IN_A_PIPE
@@ -157,10 +158,11 @@ class Ladder:
         ]
 
     def _event(self, event: Event) -> Iterator[str]:
-        yield from self._new_day(event.ts_ns)
+        moment = wording.moment(event.ts_ns)
+        yield from self._new_day(moment)
         style = "gap" if event.kind in LOUD else "faint" if event.kind in _FAINT_EVENTS else "event"
         said = event_line(event.kind, read_detail(event.detail))
-        head = (wording.moment(event.ts_ns)[11:], "faint")
+        head = (moment[11:], "faint")
         pad = " " * (self._number + 2)
         yield self._screen.line(
             head, pad, (f"● {event.kind}", style), (f" {said}", "faint" if style == "faint" else "")
@@ -178,8 +180,8 @@ class Ladder:
         if (one := self._ended.get(frame.id)) is not None:
             yield self._between((f"■ {ended(one)}", "event"))
 
-    def _new_day(self, ts_ns: int) -> Iterator[str]:
-        day = wording.moment(ts_ns)[:10]
+    def _new_day(self, moment: str) -> Iterator[str]:
+        day = moment[:10]
         if self._day != day:
             self._day = day
             yield self._screen.line((f"── {day} (UTC) ──", "faint"))
