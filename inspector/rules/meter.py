@@ -127,7 +127,10 @@ class Registers(Topic):
             if taken is None and name == "transactionData":
                 continue  # it repeats earlier values; without a time there is no order
             for j, sample in enumerate(elements(element, "sampledValue")):
-                fall = self._take_in(series, sample, taken)
+                measurand = sample.get("measurand", _DEFAULT)
+                if type(measurand) is not str or not measurand.endswith(".Register"):
+                    continue
+                fall = self._take_in(series, measurand, sample, taken)
                 if fall is not None:
                     of = f"transaction {transaction}" if transaction is not None else "no transaction"
                     text, key = fall
@@ -136,12 +139,9 @@ class Registers(Topic):
         return faults
 
     def _take_in(
-        self, series: dict[tuple[Any, ...], _Reading], sample: dict[str, Any], taken: str | None
+        self, series: dict[tuple[Any, ...], _Reading], measurand: str, sample: dict[str, Any], taken: str | None
     ) -> tuple[str, str] | None:
         get = sample.get
-        measurand = get("measurand", _DEFAULT)
-        if type(measurand) is not str or not measurand.endswith(".Register"):
-            return None
         raw = get("value")
         try:
             value = float(raw) if type(raw) in _NUMBERS else math.nan  # type: ignore[arg-type]

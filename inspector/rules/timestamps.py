@@ -229,20 +229,19 @@ class Timestamps(Topic):
             if below is None:
                 if type(value) is not str:
                     continue
-                told = _usual(value)
+                told = _epoch_seconds(value) if len(value) in _USUAL_LENGTHS else None
                 if told is None:
                     return False
                 if now is not None and name in _OWN:
                     ahead = told - now
                     if ahead > self._skew_s or (ahead < -self._skew_s and (top or told < EARLIEST_S)):
                         return False
-            elif type(value) is dict:
-                if not self._plain(below, value, now, False):
-                    return False
             elif type(value) is list:
                 for element in value:
                     if type(element) is dict and not self._plain(below, element, now, False):
                         return False
+            elif type(value) is dict and not self._plain(below, value, now, False):
+                return False
         return True
 
     def _look(self, pointer: str, places: schemas.DateTimes, payload: dict[str, Any], own: bool, top: bool) -> None:

@@ -1,0 +1,56 @@
+"""What waits for a recorder is neither lost nor sent in another order, whatever is acknowledged when."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inspector.recorder import records
+from inspector.recorder.backlog import Backlog, size
+from inspector.recorder.records import Record
+
+KEEP, BATCH, ACKNOWLEDGE, AGAIN = range(4)
+
+
+def _record(number: int) -> Record:
+    link, kind = number % 3 + 1, number % 7
+    if kind == 0:
+        return records.opened(link, number, number, {"charge_point_id": f"CP{link}"})
+    if kind == 1:
+        return records.closed(link, number, number, {"closed_by": "csms"})
+    return records.frame(link, number, number, True, records.TEXT, b"x" * number)
+
+
+@given(st.lists(st.tuples(st.sampled_from([KEEP, KEEP, KEEP, BATCH, ACKNOWLEDGE, AGAIN]), st.integers(0, 30))))
+def test_it_holds_exactly_what_is_not_acknowledged_in_its_order(steps: list[tuple[int, int]]) -> None:
+    backlog = Backlog()
+    kept: list[Record] = []  # all that was ever kept, the first has the number 1
+    sent = known = 0
+    for step, amount in steps:
+        if step == KEEP:
+            for _ in range(amount):
+                kept.append(_record(len(kept) + 1))
+                backlog.keep(kept[-1])
+        elif step == BATCH and sent < len(kept):
+            first, batch = backlog.batch()
+            assert (first, batch) == (sent + 1, kept[sent:])
+            sent = len(kept)
+        elif step == ACKNOWLEDGE:
+            known = max(known, min(sent, known + amount))
+            backlog.acknowledge(known)
+        elif step == AGAIN:
+            opened = {record[1]: record for record in kept[:known] if record[0] == records.OPEN}
+            closed_since = {
+                record[1]: number for number, record in enumerate(kept[:known]) if record[0] == records.CLOSE
+            }
+            again = backlog.send_again()
+            live = {link for link, record in opened.items() if kept.index(record) > closed_since.get(link, -1)}
+            assert {record[1] for record in again} == live - {
+                link for link in live if any(r[0] == records.OPEN and r[1] == link for r in kept[known:])
+            }
+            sent = known
+        waiting = kept[known:]
+        assert len(backlog) == len(waiting)
+        assert backlog.bytes == sum(map(size, waiting))
+        assert backlog.frames == sum(record[0] == records.FRAME for record in waiting)
+        assert backlog.acknowledged == known
