@@ -36,7 +36,11 @@ MASK = b"\x12\x34\x56\x78"
 NOW = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ").encode()
 BOOT = b'{"chargePointVendor":"ChargeSentinel","chargePointModel":"Bench"}'
 BOOT_ANSWER = b'{"currentTime":"%s","interval":86400,"status":"Accepted"}' % NOW
-METER_VALUES = b'{"connectorId":1,"meterValue":[{"timestamp":"%s","sampledValue":[{"value":"%d","unit":"Wh"}]}]}'
+METER_CALL = (
+    b'[2,"%s-#","MeterValues",{"connectorId":1,"meterValue":[{"timestamp":"%s","sampledValue":'
+    b'[{"value":"#","unit":"Wh"}]}]}]'
+)
+"""With a counter where # stands."""
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 ACCEPT = (
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -44,11 +48,31 @@ ACCEPT = (
 )
 
 
+SHORT = tuple(bytes((0x81, size)) for size in range(126))
+"""Heads of short text frames that are not masked."""
+
+
 def frame(payload: bytes, *, masked: bool) -> bytes:
     size = len(payload)
     flag = 0x80 if masked else 0
     head = bytes((0x81, flag | size)) if size < 126 else bytes((0x81, flag | 126)) + size.to_bytes(2, "big")
     return head + MASK + apply_mask(payload, MASK) if masked else head + payload
+
+
+def whole(data: bytes) -> bytes | None:
+    """The payload of a chunk that is one whole text frame, as almost ever; else None."""
+    flags = data[1] if len(data) > 1 and data[0] == 0x81 else 0x7F
+    size, start = flags & 0x7F, 2
+    if size >= 126:
+        if size > 126 or len(data) < 4:
+            return None
+        size, start = data[2] << 8 | data[3], 4
+    if flags & 0x80:
+        start += 4
+        if len(data) != start + size:
+            return None
+        return apply_mask(data[start:], data[start - 4 : start])
+    return data[start:] if len(data) == start + size else None
 
 
 def payloads(buffer: bytes) -> tuple[list[bytes], bytes]:
@@ -79,6 +103,9 @@ class Csms(asyncio.Protocol):
         self.up = False
 
     def data_received(self, data: bytes) -> None:
+        if self.up and not self.buffer and (call := whole(data)) is not None:
+            self.answer(call)
+            return
         self.buffer += data
         if not self.up:
             head, end, rest = self.buffer.partition(b"\r\n\r\n")
@@ -93,9 +120,15 @@ class Csms(asyncio.Protocol):
             return
         calls, self.buffer = payloads(self.buffer)
         for call in calls:
-            message_id = call[4 : call.index(b'"', 4)]
-            body = BOOT_ANSWER if b'"BootNotification"' in call[:60] else b"{}"
-            self.transport.write(frame(b'[3,"%s",%s]' % (message_id, body), masked=False))
+            self.answer(call)
+
+    def answer(self, call: bytes) -> None:
+        message_id = call[4 : call.index(b'"', 4)]
+        if call.startswith(b'"BootNotification"', len(message_id) + 6):
+            self.transport.write(frame(b'[3,"%s",%s]' % (message_id, BOOT_ANSWER), masked=False))
+        else:
+            payload = b'[3,"' + message_id + b'",{}]'
+            self.transport.write(SHORT[len(payload)] + payload)
 
 
 class ChargePoint(asyncio.Protocol):
@@ -104,6 +137,7 @@ class ChargePoint(asyncio.Protocol):
     def __init__(self, name: str, path: str, paced: bool, hashed: bool) -> None:
         loop = asyncio.get_running_loop()
         self.name, self.path, self.paced = name, path, paced
+        self.head, self.middle, self.tail = (METER_CALL % (name.encode(), NOW)).split(b"#")
         self.ready: asyncio.Future[None] = loop.create_future()
         self.lost: asyncio.Future[None] = loop.create_future()
         self.latencies: list[int] = []
@@ -124,9 +158,12 @@ class ChargePoint(asyncio.Protocol):
             "Sec-WebSocket-Protocol: ocpp1.6\r\n\r\n".encode()
         )
 
-    def call(self, action: bytes = b"MeterValues") -> None:
-        body = BOOT if action == b"BootNotification" else METER_VALUES % (NOW, self.calls)
-        payload = b'[2,"%s-%d","%s",%s]' % (self.name.encode(), self.calls, action, body)
+    def call(self, boot: bool = False) -> None:
+        count = b"%d" % self.calls
+        if boot:
+            payload = b'[2,"%s-%s","BootNotification",%s]' % (self.name.encode(), count, BOOT)
+        else:
+            payload = self.head + count + self.middle + count + self.tail
         self.expected = payload[4 : payload.index(b'"', 4) + 1]
         self.calls += 1
         if self.sent:
@@ -136,6 +173,9 @@ class ChargePoint(asyncio.Protocol):
         self.transport.write(frame(payload, masked=True))
 
     def data_received(self, data: bytes) -> None:
+        if self.up and not self.buffer and (answer := whole(data)) is not None:
+            self.answered(answer)
+            return
         self.buffer += data
         if not self.up:
             head, end, rest = self.buffer.partition(b"\r\n\r\n")
@@ -145,24 +185,27 @@ class ChargePoint(asyncio.Protocol):
                 self.ready.set_exception(ConnectionError(head.decode("utf-8", "replace")))
                 return
             self.up, self.buffer = True, rest
-            self.call(b"BootNotification")
+            self.call(boot=True)
         answers, self.buffer = payloads(self.buffer)
         for answer in answers:
-            if answer[4 : 4 + len(self.expected)] != self.expected:
-                self.transport.abort()
-                raise AssertionError(f"{self.name}: got {answer!r}, waited for {self.expected!r}")
-            if self.received:
-                self.received.update(answer)
-            self.waiting = False
-            if not self.ready.done():
-                self.ready.set_result(None)
-                continue
-            self.latencies.append(time.perf_counter_ns() - self.at)
-            if self.left:
-                self.left -= 1
-                self.stop = not self.left
-            if not (self.stop or self.paced):
-                self.call()
+            self.answered(answer)
+
+    def answered(self, answer: bytes) -> None:
+        if not answer.startswith(self.expected, 4):
+            self.transport.abort()
+            raise AssertionError(f"{self.name}: got {answer!r}, waited for {self.expected!r}")
+        if self.received:
+            self.received.update(answer)
+        self.waiting = False
+        if not self.ready.done():
+            self.ready.set_result(None)
+            return
+        self.latencies.append(time.perf_counter_ns() - self.at)
+        if self.left:
+            self.left -= 1
+            self.stop = not self.left
+        if not (self.stop or self.paced):
+            self.call()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.ready.done():
