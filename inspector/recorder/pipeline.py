@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from inspector.protocol.correlation import Standing
-from inspector.protocol.frames import Call, CallError, CallResult, CallResultError, Malformed, Send
-from inspector.protocol.session import Frame
-from inspector.protocol.vocabulary import Direction, MessageType
+from inspector.protocol.vocabulary import Direction
+from inspector.recorder import columns
 from inspector.recorder.derivation import Derivation
 from inspector.recorder.door import Summary
 from inspector.recorder.known_values import Secrets
@@ -40,19 +39,8 @@ from inspector.store.writer import COUNTED, Writer
 
 log = logging.getLogger("chargesentinel.recorder")
 
-_TYPE_NUMBERS: dict[type, int] = {
-    Call: MessageType.CALL.value,
-    CallResult: MessageType.CALLRESULT.value,
-    CallError: MessageType.CALLERROR.value,
-    CallResultError: MessageType.CALLRESULTERROR.value,
-    Send: MessageType.SEND.value,
-}
 _DIRECTIONS = {False: Direction.FROM_CSMS, True: Direction.FROM_CHARGE_POINT}
 _NAMES = {way: direction.value for way, direction in _DIRECTIONS.items()}
-NAME_LIMIT = 255
-"""Characters of an action kept in its column; the whole of it is in `raw`."""
-
-_MAKES_INVALID = ("rpc.", "payload.")
 
 
 class Link:
@@ -240,7 +228,11 @@ class Pipeline:
             frame_id, ts_ns, mono_ns, _DIRECTIONS[from_charge_point], payload, opcode == BINARY, notes
         )
         shown, hidden = self._stored_forms.of(link.secrets, judge.version, frame)
-        found = self._judged(link, judge.frame, frame)
+        try:  # as `_judged` does
+            found = judge.frame(frame)
+        except Exception as error:
+            self._note_failed_rule(link, error)
+            found = []
         worst = self._found(link, found, frame_id) if found else None
         action, call, latency = shown.action, None, None
         if frame.standing is Standing.PAIRED and frame.call is not None:
@@ -250,9 +242,9 @@ class Pipeline:
                 frame_id,
                 link.session_id,
                 _NAMES[from_charge_point],
-                _TYPE_NUMBERS.get(type(frame.message)) or _number(frame),
-                action if action is None or len(action) <= NAME_LIMIT else action[:NAME_LIMIT],
-                _valid(link, frame, found),
+                columns.msg_type(frame),
+                columns.short(action),
+                columns.valid(judge.version, frame, found),
                 worst.value if worst else None,
                 latency,
                 call,
@@ -261,7 +253,7 @@ class Pipeline:
                 0 if hidden is None else 1,
                 ts_ns,
                 mono_ns,
-                _raw(payload if hidden is None else hidden, opcode),
+                columns.text(payload if hidden is None else hidden, opcode),
             )
         )
         self.frames += 1
@@ -314,16 +306,20 @@ class Pipeline:
         try:
             return ask(*given) or []
         except Exception as error:
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            where = f"{Path(place.filename).name}:{place.lineno}"
-            if where not in self._failed_rules:
-                self._failed_rules.add(where)
-                # What an exception says may quote the frame, so that neither the log nor the file has its words.
-                why = type(error).__name__
-                log.error("a rule failed (%s at %s); frames are stored, this one without all its findings", why, where)
-                detail = {"what": "a rule failed", "where": where, "why": why}
-                self.writer.event(link.session_id, link.last_seen_ns, link.last_frame_id, "fault", detail)
+            self._note_failed_rule(link, error)
             return []
+
+    def _note_failed_rule(self, link: Link, error: Exception) -> None:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(place.filename).name}:{place.lineno}"
+        if where in self._failed_rules:
+            return
+        self._failed_rules.add(where)
+        # What an exception says may quote the frame, so that neither the log nor the file has its words.
+        why = type(error).__name__
+        log.error("a rule failed (%s at %s); frames are stored, this one without all its findings", why, where)
+        detail = {"what": "a rule failed", "where": where, "why": why}
+        self.writer.event(link.session_id, link.last_seen_ns, link.last_frame_id, "fault", detail)
 
     def _found(self, link: Link, found: list[Finding], frame_id: int | None) -> Severity | None:
         """Store findings; returns the worst one about the frame `frame_id`."""
@@ -367,31 +363,3 @@ def renew(finding: Finding) -> None:
     if finding.finding_id is not None:
         finding.finding_id = finding.frame_id = None
         finding.count = 1
-
-
-def _number(frame: Frame) -> int | None:
-    number = frame.message.message_type if isinstance(frame.message, Malformed) else None
-    return number if number is not None and abs(number) < 2**31 else None
-
-
-def _raw(payload: bytes, opcode: int) -> str | bytes:
-    if opcode == BINARY:
-        return payload
-    try:
-        return payload.decode()
-    except UnicodeDecodeError:
-        return payload
-
-
-def _valid(link: Link, frame: Frame, found: list[Finding]) -> int | None:
-    """1 where envelope and schema are satisfied, 0 where not, None where there was nothing to judge by."""
-    if type(frame.message) is Malformed:
-        return 0
-    for finding in found:
-        if (
-            finding.last_frame_id == frame.frame_id
-            and finding.severity is Severity.ERROR
-            and finding.rule_id.startswith(_MAKES_INVALID)
-        ):
-            return 0
-    return 1 if link.judge.version is not None and frame.action is not None else None

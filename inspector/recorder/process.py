@@ -144,10 +144,9 @@ class Process:
         for kind, *content in self._decoder.feed(chunk):
             if kind == "records":
                 first, batch = content
-                for number, record in enumerate(batch, first):
-                    if number > self._taken:
-                        take(self._pipeline, record)
-                        self._taken = number
+                for record in batch[max(0, self._taken + 1 - first) :]:
+                    take(self._pipeline, record)
+                self._taken = max(self._taken, first + len(batch) - 1)
                 if self._commit_at == float("inf"):
                     self._commit_at = time.monotonic() + COMMIT_AFTER_S
                 if self._taken - self._committed >= COMMIT_AT_MOST and not self._failing:
