@@ -9,12 +9,18 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import hypothesis
 import pytest
 from playwright.sync_api import Browser, expect
 
 from tests import chromium as chromiums
 from tests import npm_peers as peers
 from tests.journeys.page_bench import browsing
+
+PATIENT = [hypothesis.HealthCheck.too_slow]
+"""What says how fast the machine is, not how good the code."""
+hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=PATIENT)
+hypothesis.settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")

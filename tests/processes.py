@@ -57,7 +57,7 @@ class Program:
         with self._changed:
             self._changed.notify_all()
 
-    def wait_for(self, pattern: str, timeout: float = 30.0) -> re.Match[str]:
+    def wait_for(self, pattern: str, timeout: float = 60.0) -> re.Match[str]:
         """Return the first match of `pattern` in a line of stdout or stderr; fail loudly when none comes."""
         deadline = time.monotonic() + timeout
         with self._changed:
@@ -70,7 +70,7 @@ class Program:
                     raise AssertionError(f"{pattern!r} did not appear.\n{self.report()}")
                 self._changed.wait(min(left, 0.2))
 
-    def finish(self, timeout: float = 30.0) -> int:
+    def finish(self, timeout: float = 60.0) -> int:
         """Wait until the command ends by itself; returns its exit code."""
         try:
             code = self.process.wait(timeout)
@@ -80,7 +80,7 @@ class Program:
             reader.join(5)
         return code
 
-    def stop(self, how: signal.Signals = signal.SIGINT, timeout: float = 10.0) -> int:
+    def stop(self, how: signal.Signals = signal.SIGINT, timeout: float = 30.0) -> int:
         """Send a signal and wait for the end; returns the exit code."""
         if self.process.poll() is None:
             self.process.send_signal(how)

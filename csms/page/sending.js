@@ -4,6 +4,7 @@ import { field } from "./form.js";
 
 let target = { path: () => "", version: null };
 let built = null; // {action, schema, read}
+let builds = 0; // how many forms were begun
 
 export function outcome(result, ms) {
   const asked = result.request ? `${result.action} ${JSON.stringify(result.request)}\n` : "";
@@ -63,9 +64,10 @@ async function build() {
   // Nothing is filled into a form that is about to be replaced.
   built = null;
   $("fields").replaceChildren();
+  const turn = (builds += 1);
   const { schema, example } = await api("GET", `actions/${target.version}/${action}`);
-  // Another action may have been chosen meanwhile; its answer counts, whichever comes last.
-  if (action !== $("action").value) return;
+  // Another form may have been begun meanwhile, of the same action too; that one counts, whichever comes last.
+  if (turn !== builds) return;
   built = { action, schema, read: () => example };
   show(example);
   $("json").value = JSON.stringify(example, null, 2);

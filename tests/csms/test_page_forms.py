@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from csms import actions, examples, schemas
 from csms.central_system import CentralSystem
@@ -103,6 +104,30 @@ async def test_form_and_json_are_two_ways_to_write_one_payload(csms: CentralSyst
         assert call[3] == {"key": "Strange", "value": "5", "extra": True}
         await charge_point.websocket.close()
         await expect(page.locator("#answer.bad")).to_contain_text("the connection closed before an answer came")
+
+
+async def test_a_form_being_filled_in_is_not_replaced_by_one_that_comes_late(csms: CentralSystem, page: Page) -> None:
+    """The action that is shown first is chosen again while its form is under way: the later one stays."""
+    late, asked = asyncio.Event(), asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        first = not asked.is_set()
+        asked.set()
+        if first:
+            await late.wait()
+        await route.continue_()
+
+    await page.route("**/actions/1.6/CancelReservation", hold)
+    async with connected(csms.address, "1.6"):
+        await page.goto("/#CHARGER-001")
+        await asked.wait()
+        await page.locator("#action").select_option("CancelReservation")
+        number = page.get_by_label("reservationId")
+        await number.fill("77")
+        async with page.expect_response("**/actions/1.6/CancelReservation"):
+            late.set()
+        await page.evaluate("() => new Promise((resolve) => setTimeout(resolve))")
+        await expect(number).to_have_value("77")
 
 
 async def test_a_number_left_empty_is_asked_for(csms: CentralSystem, page: Page) -> None:

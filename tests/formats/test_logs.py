@@ -162,7 +162,7 @@ def test_a_frame_that_the_log_cut_short_is_kept_as_it_is() -> None:
     assert reading.missed == 0
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     lines=st.lists(
         st.one_of(

@@ -264,7 +264,7 @@ def test_a_trace_that_is_written_otherwise_leaves_as_it_came(how: str, tmp_path:
     assert left == SPELLINGS[how]
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     frames=st.lists(
         st.tuples(

@@ -212,7 +212,7 @@ def test_whatever_a_peer_sends_is_stored_as_it_came(recorded: Recorded, raw: byt
         assert recorded.rows("SELECT count(*) AS n FROM findings WHERE frame_id = 1")[0]["n"] > 0
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(frames=st.lists(st.tuples(st.booleans(), st.binary(max_size=60), st.sampled_from([1, 2])), max_size=20))
 def test_any_bytes_in_any_order_come_back_byte_for_byte(tmp_path: Path, frames: list[tuple[bool, bytes, int]]) -> None:
     recorded = Recorded(tmp_path / f"{time.monotonic_ns()}.db")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.errors import UnusableFile
@@ -30,7 +30,6 @@ KEY = b"0123456789abcdef0123456789abcdef"
 NAMES = Pseudonyms(KEY)
 
 
-@settings(deadline=None)
 @given(st.text(min_size=1, max_size=60))
 def test_a_pseudonym_fits_is_stable_and_is_known_again(value: str) -> None:
     made = NAMES.of(value)
@@ -40,7 +39,6 @@ def test_a_pseudonym_fits_is_stable_and_is_known_again(value: str) -> None:
     assert Pseudonyms(KEY[::-1]).of(value) != made
 
 
-@settings(deadline=None)
 @given(st.integers(min_value=0, max_value=2**63))
 def test_a_number_becomes_a_number_that_json_readers_keep(number: int) -> None:
     made = NAMES.of_number(str(number))
@@ -88,7 +86,6 @@ VALID = (
 )
 
 
-@settings(deadline=None)
 @given(st.sampled_from(VALID), st.text(min_size=1, max_size=36))
 def test_a_valid_frame_stays_valid_and_keeps_all_but_its_values(case: tuple[str, str, str, int], value: str) -> None:
     version, action, payload, longest = case
@@ -109,7 +106,6 @@ def frame_of(raw: bytes, version: str = "1.6") -> Frame:
     return Session(version=OcppVersion(version)).frame(1, 1, 1, Direction.FROM_CHARGE_POINT, raw)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=300) | st.text(max_size=300).map(lambda text: text.encode("utf-8", "surrogatepass")))
 def test_nothing_a_peer_sends_breaks_the_search(noise: bytes) -> None:
     redaction = Redaction("personal", KEY)
@@ -117,7 +113,6 @@ def test_nothing_a_peer_sends_breaks_the_search(noise: bytes) -> None:
         redaction.frame(redaction.secrets_of(""), frame_of(raw))
 
 
-@settings(deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(max_size=12),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inspector.protocol.vocabulary import Direction, OcppVersion
@@ -79,7 +79,7 @@ def bent_sessions(draw: st.DrawFn) -> tuple[OcppVersion, str]:
     return version, "\n".join(lines)
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400)
 @given(bent_sessions())
 def test_a_session_with_senseless_values_is_judged_to_its_end(session: tuple[OcppVersion, str]) -> None:
     """No value, of whatever type, in whatever place of a payload makes a rule raise."""

@@ -204,7 +204,7 @@ def test_identities_that_come_and_go_are_forgotten_those_connected_are_not(monke
     assert len(table.judge._stations) == 10
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(st.data(), strategies.ANY_VERSION, st.booleans())
 def test_any_traffic_is_judged_without_an_exception(
     data: st.DataObject, version: OcppVersion, from_start: bool

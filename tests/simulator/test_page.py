@@ -63,7 +63,7 @@ def test_command_serves_the_page_and_ends_when_told(how: signal.Signals) -> None
             assert answer.read().decode() == page.assemble()
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
-        assert simulator.stop(how, timeout=3) == 0
+        assert simulator.stop(how) == 0
         assert not simulator.err, simulator.report()
 
 

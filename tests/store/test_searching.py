@@ -125,7 +125,7 @@ def _globs(name: str, pattern: str) -> bool:
     return fnmatchcase(name, pattern)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(wanted=wanteds(), few=st.sampled_from([0, 30, 20_000]), stretch=st.sampled_from([7, 100_000]))
 def test_every_way_into_the_frames_finds_what_looking_at_each_finds(
     indexed: Path, wanted: Wanted, few: int, stretch: int
