@@ -3,8 +3,8 @@
 
 PYTHON := .venv/bin/python
 ARGS ?=
-# Most tests wait for processes and sockets: half as many workers again as there are cores.
-WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 3 / 2)
+# Most tests wait for processes and sockets: twice as many workers as there are cores.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 2)
 
 .PHONY: help demo test proof lint bench soak conformance docs chromium
 .DEFAULT_GOAL := help
@@ -14,6 +14,9 @@ help: ## list these targets
 
 demo: .venv/ready ## a CSMS, the proxy, a charge point page and Datasette, with three recorded sessions to look at
 	@$(PYTHON) -m inspector demo $(ARGS)
+
+# Where nothing compiled may be kept, each of some hundred processes compiles what it imports anew.
+test proof: export PYTHONDONTWRITEBYTECODE :=
 
 test: .venv/ready-dev chromium ## the fast suite, in parallel
 	@$(PYTHON) -m pytest -m "not long" -n $(WORKERS) --dist worksteal $(ARGS)

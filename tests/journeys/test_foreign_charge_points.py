@@ -61,7 +61,7 @@ def assert_recorded(db: Path, charge_point: Messages, csms: Messages) -> None:
 
 
 @pytest.mark.npm
-@pytest.mark.parametrize("version", ["1.6", "2.0.1"])
+@pytest.mark.parametrize("version", [pytest.param("1.6", marks=pytest.mark.long), "2.0.1"])
 async def test_ocpp_rpc_in_strict_mode_charges_through_the_proxy(npm_peers: Path, tmp_path: Path, version: str) -> None:
     """A whole charging session of npm's ocpp-rpc, which checks every message against the schemas itself."""
     db = tmp_path / "traffic.db"
@@ -80,7 +80,7 @@ async def test_ocpp_rpc_in_strict_mode_charges_through_the_proxy(npm_peers: Path
         assert transaction == (1000, 1500, "Local")
 
 
-@pytest.mark.parametrize("version", ["1.6", "2.0.1"])
+@pytest.mark.parametrize("version", ["1.6", pytest.param("2.0.1", marks=pytest.mark.long)])
 async def test_test_ocpp_boots_and_beats_through_the_proxy(tmp_path: Path, version: str) -> None:
     """PyPI's test-ocpp sends a BootNotification and a Heartbeat."""
     db = tmp_path / "traffic.db"
