@@ -141,21 +141,9 @@ class Ladder:
         if len(name) + len(took) > most:
             took = ""
         text = f" {name if len(name) <= most else name[: most - 1] + '…'}{took} "
-        if frame.direction == "cp-to-csms":
-            return [
-                ("│", "faint"),
-                ("─", style),
-                (text, style),
-                ("─" * (inner - 2 - len(text)) + "►", style),
-                ("│", "faint"),
-            ]
-        return [
-            ("│", "faint"),
-            ("◄" + "─" * (inner - 2 - len(text)), style),
-            (text, style),
-            ("─", style),
-            ("│", "faint"),
-        ]
+        rest = "─" * (inner - 2 - len(text))
+        drawn = f"─{text}{rest}►" if frame.direction == "cp-to-csms" else f"◄{rest}{text}─"
+        return [("│", "faint"), (drawn, style), ("│", "faint")]
 
     def _event(self, event: Event) -> Iterator[str]:
         moment = wording.moment(event.ts_ns)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cache
 from itertools import chain, islice
 from typing import Any
@@ -55,7 +55,7 @@ class Screen:
         """One line, without its end; what does not fit the terminal is cut off with an ellipsis."""
         pieces = [(visible(part), "") if isinstance(part, str) else (visible(part[0]), part[1]) for part in parts]
         if self.width:
-            pieces = list(_cut(pieces, self.width))
+            pieces = _cut(pieces, self.width)
         if not self._coloured:
             return "".join(text for text, _ in pieces).rstrip()
         return "".join(_styled(text, style) if style else text for text, style in pieces)
@@ -83,18 +83,18 @@ class Screen:
             sys.stdout.write(line + "\n")
 
 
-def _cut(pieces: list[tuple[str, str]], width: int) -> Iterator[tuple[str, str]]:
+def _cut(pieces: list[tuple[str, str]], width: int) -> list[tuple[str, str]]:
     from rich.cells import cell_len, set_cell_size
 
-    total = sum(cell_len(text) for text, _ in pieces)
-    left = width if total <= width else width - 1
-    for text, style in pieces:
-        length = cell_len(text)
+    lengths = [cell_len(text) for text, _ in pieces]
+    if sum(lengths) <= width:
+        return pieces
+    left = width - 1
+    for place, ((text, style), length) in enumerate(zip(pieces, lengths, strict=True)):
         if length > left:
-            yield f"{set_cell_size(text, left)}…", style
-            return
+            return [*pieces[:place], (f"{set_cell_size(text, left)}…", style)]
         left -= length
-        yield text, style
+    return pieces
 
 
 @cache

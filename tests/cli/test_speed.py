@@ -21,6 +21,7 @@ PROMISED_MS = 300
 QUESTIONS = (
     "sessions",
     "sessions --severity error --charge-point CP-DEPOT*",
+    "show 1997",
     "show 1997 --action StopTransaction",
     "show 1997 --around 1009500",
     "show 1998",
