@@ -47,6 +47,7 @@ TABLES: dict[str, dict[str, Any]] = {
             "latency_us": "For an answer: time since its CALL, in microseconds, from the monotonic clock.",
             "payload": "The payload alone.",
             "call_id": "For an answer: the frame it answers.",
+            "from_csms": "The direction as it is stored: 0 from the charge point, 1 from the CSMS.",
             "size": "Bytes of the message.",
             "forwarded": "Whether it was passed on.",
             "redacted": "Whether a secret was taken out before storing.",

@@ -64,7 +64,7 @@ class _Work:
         for row in self._copying.source.execute("SELECT * FROM events"):
             self._event(dict(row))
         for row in self._copying.source.execute(
-            "SELECT id, session_id, direction, action, raw FROM frames ORDER BY id"
+            "SELECT id, session_id, from_csms, action, raw FROM frames ORDER BY id"
         ):
             self._look(dict(row))
 
@@ -89,9 +89,8 @@ class _Work:
         raw = row["raw"].encode() if isinstance(row["raw"], str) else bytes(row["raw"])
         version = self._sessions[row["session_id"]][1] if row["session_id"] in self._sessions else None
         binary = row["id"] in self._binary
-        frame = Frame(
-            row["id"], 0, 0, Direction(row["direction"]), raw, parse(raw, version, binary), row["action"], binary=binary
-        )
+        way = Direction.FROM_CSMS if row["from_csms"] else Direction.FROM_CHARGE_POINT
+        frame = Frame(row["id"], 0, 0, way, raw, parse(raw, version, binary), row["action"], binary=binary)
         return self._redaction.frame(self._secrets(row["session_id"]), frame)
 
     def _frame(self, row: Row) -> Row:

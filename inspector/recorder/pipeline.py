@@ -40,7 +40,6 @@ from inspector.store.writer import COUNTED, Writer
 log = logging.getLogger("chargesentinel.recorder")
 
 _DIRECTIONS = {False: Direction.FROM_CSMS, True: Direction.FROM_CHARGE_POINT}
-_NAMES = {way: direction.value for way, direction in _DIRECTIONS.items()}
 
 
 class Link:
@@ -241,7 +240,7 @@ class Pipeline:
             (
                 frame_id,
                 link.session_id,
-                _NAMES[from_charge_point],
+                0 if from_charge_point else 1,
                 columns.msg_type(frame),
                 columns.short(action),
                 columns.valid(judge.version, frame, found),

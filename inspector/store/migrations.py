@@ -72,7 +72,7 @@ CREATE TABLE frames (
   id INTEGER PRIMARY KEY,
   session_id INTEGER NOT NULL REFERENCES sessions(id),
   ts TEXT AS ({_TIME.format("ts_ns")}) VIRTUAL,
-  direction TEXT NOT NULL,
+  direction TEXT AS (CASE from_csms WHEN 0 THEN 'cp-to-csms' ELSE 'csms-to-cp' END) VIRTUAL,
   msg_type INTEGER,
   action TEXT,
   valid INTEGER,
@@ -94,6 +94,7 @@ CREATE TABLE frames (
     WHEN json_type(raw, '$[1]') IN ('text', 'integer', 'real') THEN substr(CAST(raw ->> '$[1]' AS TEXT), 1, 255)
     END) VIRTUAL,
   call_id INTEGER REFERENCES frames(id),
+  from_csms INTEGER NOT NULL,
   size INTEGER NOT NULL,
   forwarded INTEGER NOT NULL DEFAULT 1,
   redacted INTEGER NOT NULL DEFAULT 0,
@@ -190,7 +191,7 @@ CREATE TABLE _progress (
 """
 
 
-@migrations(name="0001_tables")
+@migrations(name="0001_recording")
 def _create_tables(db: Database) -> None:
     for statement in _TABLES.split(";\n"):
         if statement.strip():

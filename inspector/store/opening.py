@@ -22,7 +22,7 @@ TABLES = (
 )
 LARGEST_VALUE = 512 * 1024 * 1024
 """Bytes of one value that is read: a generated column of a crafted file can claim any size."""
-KNOWN_STEPS = frozenset({"0001_tables"})
+KNOWN_STEPS = frozenset({"0001_recording"})
 """The names of all steps in `migrations.py`, for those who read without them."""
 
 
@@ -124,9 +124,12 @@ def refuse_foreign(path: Path, connection: sqlite3.Connection) -> None:
     sql = f"SELECT name FROM sqlite_master WHERE name IN ({marks}) AND type <> 'table'"
     if shadow := connection.execute(sql, TABLES).fetchone():
         raise UnusableFile(path, f"{shadow[0]} is no table in it", "it was tampered with; name another file")
-    newer = [step for step in applied_steps(connection) if step not in KNOWN_STEPS]
-    if newer:
-        raise UnusableFile(path, f"written by a newer ChargeSentinel ({newer[-1]})", "update this one to read it")
+    strange = [step for step in applied_steps(connection) if step not in KNOWN_STEPS]
+    if "0001_tables" in strange:
+        why = "written by a ChargeSentinel from before the first release, whose tables were others"
+        raise UnusableFile(path, why, "name another file")
+    if strange:
+        raise UnusableFile(path, f"written by a newer ChargeSentinel ({strange[-1]})", "update this one to read it")
 
 
 def applied_steps(connection: sqlite3.Connection) -> list[str]:

@@ -22,7 +22,7 @@ type FrameRow = tuple[Any, ...]
 """In the order of FRAME_COLUMNS."""
 
 FRAME_COLUMNS = (
-    *("id", "session_id", "direction", "msg_type", "action", "valid", "max_severity", "latency_us"),
+    *("id", "session_id", "from_csms", "msg_type", "action", "valid", "max_severity", "latency_us"),
     *("call_id", "size", "forwarded", "redacted", "ts_ns", "mono_ns", "raw"),
 )
 SESSION_COLUMNS = (

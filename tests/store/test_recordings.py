@@ -59,6 +59,13 @@ def test_a_newer_file_is_refused_with_one_line_that_says_what_to_do(tmp_path: Pa
     assert "\n" not in str(refused.value)
 
 
+def test_a_file_from_before_the_first_release_is_refused_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    connect(path).execute("UPDATE _sqlite_migrations SET name = '0001_tables'")
+    with pytest.raises(UnusableFile, match=r"before the first release.*; name another file"):
+        connect(path)
+
+
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(UnusableFile, match="cannot be written"):
         Writer(tmp_path / "no" / "such" / "a.db", tool_version="0")
@@ -128,8 +135,7 @@ def test_the_payload_column_shows_the_payload_and_never_fails(
     db.execute("INSERT INTO recordings (started_ns, tool_version) VALUES (1, '0')")
     db.execute("INSERT INTO sessions (opened_ns, recording_id) VALUES (1, 1)")
     db.execute(
-        "INSERT INTO frames (session_id, direction, msg_type, size, ts_ns, mono_ns, raw)"
-        " VALUES (1, 'x', ?, 1, 1, 1, ?)",
+        "INSERT INTO frames (session_id, from_csms, msg_type, size, ts_ns, mono_ns, raw) VALUES (1, 0, ?, 1, 1, 1, ?)",
         [msg_type, raw],
     )
     assert db.execute("SELECT payload, raw FROM frames").fetchone() == (payload, raw)
@@ -162,9 +168,7 @@ def test_the_message_id_column_is_read_from_the_frame_and_takes_no_room(
     db = connect(tmp_path / "ids.db")
     db.execute("INSERT INTO recordings (started_ns, tool_version) VALUES (1, '0')")
     db.execute("INSERT INTO sessions (opened_ns, recording_id) VALUES (1, 1)")
-    db.execute(
-        "INSERT INTO frames (session_id, direction, size, ts_ns, mono_ns, raw) VALUES (1, 'x', 1, 1, 1, ?)", [raw]
-    )
+    db.execute("INSERT INTO frames (session_id, from_csms, size, ts_ns, mono_ns, raw) VALUES (1, 0, 1, 1, 1, ?)", [raw])
     assert db.execute("SELECT message_id FROM frames").fetchone() == (message_id,)
 
 
