@@ -52,6 +52,7 @@ TABLES: dict[str, dict[str, Any]] = {
             "forwarded": "Whether it was passed on.",
             "redacted": "Whether a secret was taken out before storing.",
             "ts_ns": _NS,
+            "id_length": "Characters of the message id, of a frame without a blank: payload and id are cut out by it.",
             "mono_ns": "Nanoseconds on the monotonic clock: differences are exact.",
             "raw": "The message as received: text, or bytes where it was binary or not UTF-8.",
         },

@@ -13,6 +13,7 @@ from typing import Any
 from inspector.protocol.frames import parse
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import ACTIONS_FROM, Direction, OcppVersion
+from inspector.recorder import columns
 from inspector.recorder.known_values import Secrets
 from inspector.recorder.records import FRAMING
 from inspector.recorder.redaction import Redaction, as_config
@@ -100,7 +101,8 @@ class _Work:
         if hidden is None:
             return row
         self.hidden += 1
-        return {**row, "redacted": 1, "raw": hidden.decode() if isinstance(row["raw"], str) else hidden}
+        raw = hidden.decode() if isinstance(row["raw"], str) else hidden
+        return {**row, "redacted": 1, "id_length": columns.id_length(parse(hidden), raw), "raw": raw}
 
     def _recording(self, row: Row) -> Row:
         try:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from inspector.protocol.frames import Call, CallError, CallResult, CallResultError, Malformed, Send
+from typing import Any
+
+from inspector.protocol.frames import Call, CallError, CallResult, CallResultError, Malformed, Message, Send
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import MessageType, OcppVersion
 from inspector.recorder.records import BINARY
@@ -44,6 +46,22 @@ def valid(version: OcppVersion | None, frame: Frame, found: list[Finding]) -> in
         ):
             return 0
     return 1 if version is not None and frame.action is not None else None
+
+
+def id_length(message: Message, text: str | bytes) -> int | None:
+    """Characters of the id of a CALL or CALLRESULT that is written as almost all are: no blank, no escape before the
+    payload, and nothing behind it; None of any other frame.
+    """
+    told: Any = message
+    if type(message) is Call and len(told.action) <= _NAME_LIMIT:
+        start = f'[2,"{told.message_id}","{told.action}",'
+    elif type(message) is CallResult:
+        start = f'[3,"{told.message_id}",'
+    else:
+        return None
+    if told.problems or type(text) is bytes or not (text.startswith(start) and text[-1] == "]"):  # type: ignore[arg-type]
+        return None
+    return len(told.message_id)
 
 
 def text(payload: bytes, opcode: int) -> str | bytes:

@@ -203,19 +203,22 @@ class Derivation:
             del self._transactions[next(iter(self._transactions))]
 
     def _samples_16(self, session_id: int, row_id: int | None, frame: Frame, meter_values: list[Any]) -> None:
+        add, frame_id = self._writer.meter_sample, frame.frame_id
         for meter_value in meter_values:
             at = _time(meter_value.get("timestamp")) or frame.ts_ns
             for sample in meter_value["sampledValue"]:
-                value, unit = _normal(sample.get("value"), sample.get("unit"), 0)
-                self._writer.meter_sample((row_id, session_id, frame.frame_id, at, *_labels(sample), value, unit))
+                get = sample.get
+                value, unit = _normal(get("value"), get("unit"), 0)
+                add((row_id, session_id, frame_id, at, *_labels(sample), value, unit))
 
     def _samples_2x(self, session_id: int, row_id: int | None, frame: Frame, meter_values: list[Any]) -> None:
+        add, frame_id = self._writer.meter_sample, frame.frame_id
         for meter_value in meter_values:
             at = _time(meter_value.get("timestamp")) or frame.ts_ns
             for sample in meter_value["sampledValue"]:
                 measure = sample.get("unitOfMeasure") or {}
                 value, unit = _normal(sample.get("value"), measure.get("unit"), measure.get("multiplier") or 0)
-                self._writer.meter_sample((row_id, session_id, frame.frame_id, at, *_labels(sample), value, unit))
+                add((row_id, session_id, frame_id, at, *_labels(sample), value, unit))
 
 
 def _labels(sample: dict[str, Any]) -> tuple[str, str | None, str | None, str | None]:

@@ -236,6 +236,7 @@ class Pipeline:
         action, call, latency = shown.action, None, None
         if frame.standing is Standing.PAIRED and frame.call is not None:
             call, latency = writer.here(frame.call.frame_id), (frame.mono_ns - frame.call.mono_ns) // 1000
+        text = columns.text(payload if hidden is None else hidden, opcode)
         writer.frame(
             (
                 frame_id,
@@ -252,7 +253,8 @@ class Pipeline:
                 0 if hidden is None else 1,
                 ts_ns,
                 mono_ns,
-                columns.text(payload if hidden is None else hidden, opcode),
+                columns.id_length(shown.message, text),
+                text,
             )
         )
         self.frames += 1

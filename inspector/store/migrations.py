@@ -1,8 +1,9 @@
 """The tables of a recording, as steps that bring any older file up to date; knows no row.
 
-Column order is the order Datasette shows. Virtual generated columns cost nothing on disk. `sqlite-utils`
-migrations keep the list of applied steps; never use `Table.transform` on these tables: it silently drops
-generated columns.
+Column order is the order Datasette shows. Virtual generated columns cost nothing on disk, but SQLite computes them
+for every row that is inserted: `id_length` lets those of almost every frame be cut out rather than parsed.
+`sqlite-utils` migrations keep the list of applied steps; never use `Table.transform` on these tables: it silently
+drops generated columns.
 """
 
 from __future__ import annotations
@@ -79,16 +80,19 @@ CREATE TABLE frames (
   max_severity TEXT,
   latency_us INTEGER,
   payload TEXT AS (CASE
+    WHEN id_length IS NULL THEN CASE
     WHEN typeof(raw) <> 'text' OR NOT json_valid(raw) THEN NULL
     WHEN msg_type IN (2, 6) THEN raw -> '$[3]'
     WHEN msg_type = 3 THEN raw -> '$[2]'
     WHEN msg_type IN (4, 5) THEN json_object(
       'errorCode', raw ->> '$[2]', 'errorDescription', raw ->> '$[3]', 'errorDetails', json(raw -> '$[4]'))
+    END
+    WHEN msg_type = 3 THEN substr(raw, id_length + 7, length(raw) - id_length - 7)
+    ELSE substr(raw, id_length + length(action) + 10, length(raw) - id_length - length(action) - 10)
     END) VIRTUAL,
   message_id TEXT AS (CASE
+    WHEN id_length IS NOT NULL THEN substr(raw, 5, id_length)
     WHEN typeof(raw) <> 'text' THEN NULL
-    WHEN raw GLOB '[[]?,"*' AND instr(substr(raw, 5, 37), '"') > 1 AND instr(substr(raw, 5, 37), char(92)) = 0
-      THEN substr(raw, 5, instr(substr(raw, 5, 37), '"') - 1)
     WHEN NOT json_valid(raw) THEN CASE WHEN raw LIKE '[_,"%"%' THEN substr(raw, 5, instr(substr(raw, 5, 255), '"') - 1)
       END
     WHEN json_type(raw, '$[1]') IN ('text', 'integer', 'real') THEN substr(CAST(raw ->> '$[1]' AS TEXT), 1, 255)
@@ -100,6 +104,7 @@ CREATE TABLE frames (
   redacted INTEGER NOT NULL DEFAULT 0,
   ts_ns INTEGER NOT NULL,
   mono_ns INTEGER NOT NULL,
+  id_length INTEGER,
   raw ANY NOT NULL
 ) STRICT;
 CREATE INDEX frames_session ON frames(session_id);

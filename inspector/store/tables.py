@@ -23,7 +23,7 @@ type FrameRow = tuple[Any, ...]
 
 FRAME_COLUMNS = (
     *("id", "session_id", "from_csms", "msg_type", "action", "valid", "max_severity", "latency_us"),
-    *("call_id", "size", "forwarded", "redacted", "ts_ns", "mono_ns", "raw"),
+    *("call_id", "size", "forwarded", "redacted", "ts_ns", "mono_ns", "id_length", "raw"),
 )
 SESSION_COLUMNS = (
     *("id", "charge_point_id", "ocpp_version", "subprotocol", "subprotocols_offered", "opened_ns", "remote_addr"),
