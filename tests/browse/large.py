@@ -17,8 +17,8 @@ _COLUMNS = {
     "sessions": "charge_point_id ocpp_version subprotocol subprotocols_offered opened_ns closed_ns frame_count"
     " error_count last_seen_ns cp_close_code csms_close_code closed_by remote_addr request_path upstream_url"
     " recording_id",
-    "frames": "session_id direction msg_type action valid max_severity latency_us call_id size forwarded"
-    " redacted ts_ns mono_ns raw",
+    "frames": "session_id from_csms msg_type action valid max_severity latency_us call_id size forwarded"
+    " redacted ts_ns mono_ns id_length raw",
     "findings": "severity rule_id message pointer spec_ref side count ts_ns frame_id last_frame_id session_id",
     "events": "session_id ts_ns after_frame_id kind detail",
     "transactions": "session_id charge_point_id transaction_id connector_id id_token started_ns stopped_ns"
