@@ -291,6 +291,8 @@ class Samples16(Topic):
 
     def _interval(self) -> int | None:
         """MeterValueSampleInterval in seconds; 0 where nothing is sampled, None where it is not known."""
+        if not self._configuration.settings_1x:
+            return None  # asked with every meter value, and mostly nothing is known
         if self._configuration.value("MeterValuesSampledData") == "":
             return 0
         interval = self._configuration.number("MeterValueSampleInterval")
