@@ -30,7 +30,7 @@ async def test_settings_change_what_is_sent(csms: ListeningCsms, power_on: Power
     ]
     assert found["unknownKey"] == ["Colour"]
     await charge(station)
-    await station.clock.sleep(45)
+    await csms.until(lambda: csms.calls("MeterValues"))
     values = csms.calls("MeterValues")[0]["meterValue"][0]["sampledValue"]
     assert [value["measurand"] for value in values] == ["Voltage", "SoC"]
 
