@@ -98,11 +98,13 @@ class _Work:
         hidden = self._look(row)
         if row["action"] not in _ACTIONS and row["action"] is not None:
             row["action"] = self._redaction.text(self._secrets(row["session_id"]), row["action"])
+            row["id_length"] = None  # the payload cannot be cut out behind an action that the frame does not have
         if hidden is None:
             return row
         self.hidden += 1
         raw = hidden.decode() if isinstance(row["raw"], str) else hidden
-        return {**row, "redacted": 1, "id_length": columns.id_length(parse(hidden), raw), "raw": raw}
+        id_length = row["id_length"] and columns.id_length(parse(hidden), raw)
+        return {**row, "redacted": 1, "id_length": id_length, "raw": raw}
 
     def _recording(self, row: Row) -> Row:
         try:

@@ -207,8 +207,7 @@ class Derivation:
         for meter_value in meter_values:
             at = _time(meter_value.get("timestamp")) or frame.ts_ns
             for sample in meter_value["sampledValue"]:
-                get = sample.get
-                value, unit = _normal(get("value"), get("unit"), 0)
+                value, unit = _normal(sample.get("value"), sample.get("unit"), 0)
                 add((row_id, session_id, frame_id, at, *_labels(sample), value, unit))
 
     def _samples_2x(self, session_id: int, row_id: int | None, frame: Frame, meter_values: list[Any]) -> None:

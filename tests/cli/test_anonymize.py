@@ -74,6 +74,13 @@ def test_the_new_file_has_the_same_rows_and_no_trace_of_what_was_hidden(tmp_path
     )
     for sql in same:
         assert rows(target, sql) == rows(recorded, sql) != []
+    calls = rows(
+        target, "SELECT raw, message_id, payload FROM frames WHERE redacted = 1 AND msg_type = 2 AND valid = 1"
+    )
+    assert calls
+    for raw, message_id, payload in calls:
+        _, own_id, _, own_payload = json.loads(raw)
+        assert (message_id, json.loads(payload)) == (own_id, own_payload)
     ((config,),) = rows(target, "SELECT config FROM recordings")
     assert json.loads(config)["redact"] == "personal"
     names = {name for (name,) in sqlite3.connect(target).execute("SELECT name FROM sqlite_master")}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from inspector.recorder import records
@@ -22,6 +22,7 @@ def _record(number: int) -> Record:
     return records.frame(link, number, number, True, records.TEXT, b"x" * number)
 
 
+@example([(KEEP, 7), (BATCH, 0), (ACKNOWLEDGE, 3), (AGAIN, 0), (BATCH, 0)])
 @given(st.lists(st.tuples(st.sampled_from([KEEP, KEEP, KEEP, BATCH, ACKNOWLEDGE, AGAIN]), st.integers(0, 30))))
 def test_it_holds_exactly_what_is_not_acknowledged_in_its_order(steps: list[tuple[int, int]]) -> None:
     backlog = Backlog()
