@@ -44,6 +44,7 @@ class PageCsms:
         self.asks_for_password = False
         self.admits = threading.Event()
         self.admits.set()
+        self.sending = threading.Lock()
 
     def start(self, port: int = 0) -> None:
         self.server = serve(self._serve, "127.0.0.1", port, subprotocols=SUBPROTOCOLS, process_request=self._admit)
@@ -102,8 +103,10 @@ class PageCsms:
         return usual.get(action, {})
 
     def send(self, text: str, connection: ServerConnection | None = None) -> None:
-        self.frames.append(("csms-to-cp", text))
-        (connection or self.connections[-1]).send(text)
+        # The thread that answers and the one that asks: what stands first in `frames` goes out first.
+        with self.sending:
+            self.frames.append(("csms-to-cp", text))
+            (connection or self.connections[-1]).send(text)
 
     def ask(self, action: str, payload: dict[str, Any], seconds: float = 10) -> list[Any]:
         """Send a CALL to the charge point that connected last; returns its answer as parsed."""
