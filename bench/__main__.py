@@ -28,6 +28,7 @@ PAGE = HERE.parent / "docs" / "benchmarks.md"
 NAMES = {
     "mitmdump": "mitmdump, reverse mode, records nothing",
     "websockets": "relay of the websockets library, records nothing",
+    "websockets-uvloop": "the same on uvloop, which ChargeSentinel uses too",
     "tcp": "asyncio TCP relay, the limit of one Python process",
     "relay": "ChargeSentinel, relaying only",
     "proxy": "**ChargeSentinel, recording and judging everything**",

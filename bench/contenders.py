@@ -1,6 +1,6 @@
 """What the proxy is measured against, and the proxy without a recorder: knows how to start each, measures nothing.
 
-python bench/contenders.py tcp|websockets|relay PORT UPSTREAM_PORT
+python bench/contenders.py tcp|websockets|websockets-uvloop|relay PORT UPSTREAM_PORT
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import uvloop
 from websockets.asyncio.client import connect
 from websockets.asyncio.connection import Connection
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
+from inspector.proxy import loop
 from inspector.proxy.addresses import Upstream, listening_socket
 from inspector.proxy.engine import Engine
 from inspector.proxy.routing import Routing
@@ -125,8 +127,14 @@ async def relay(port: int, upstream_port: int) -> None:
 
 
 if __name__ == "__main__":
-    which = {"tcp": tcp, "websockets": websockets, "relay": relay}[sys.argv[1]]
+    contenders = {"tcp": tcp, "websockets": websockets, "websockets-uvloop": websockets, "relay": relay}
+    main = contenders[sys.argv[1]](int(sys.argv[2]), int(sys.argv[3]))
     try:
-        asyncio.run(which(int(sys.argv[2]), int(sys.argv[3])))
+        if sys.argv[1] == "relay":
+            loop.run(main)
+        elif sys.argv[1] == "websockets-uvloop":
+            uvloop.run(main)
+        else:
+            asyncio.run(main)
     except KeyboardInterrupt:
         sys.exit(0)

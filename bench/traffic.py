@@ -25,12 +25,8 @@ from datetime import UTC, datetime
 from typing import cast
 from urllib.parse import urlsplit
 
+import uvloop
 from websockets.speedups import apply_mask
-
-try:
-    from uvloop import run as run_loop
-except ImportError:
-    run_loop = asyncio.run
 
 MASK = b"\x12\x34\x56\x78"
 NOW = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ").encode()
@@ -328,9 +324,9 @@ def main() -> None:
         command.add_argument("--hash", action="store_true", help="hash what each end sees")
     options = parser.parse_args()
     if options.command == "csms":
-        run_loop(csms(options.port))
+        uvloop.run(csms(options.port))
     else:
-        run_loop({"load": load, "idle": idle, "storm": storm}[options.command](options))
+        uvloop.run({"load": load, "idle": idle, "storm": storm}[options.command](options))
 
 
 if __name__ == "__main__":

@@ -118,6 +118,7 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
 
     Ends with Ctrl-C: both peers are told with a close frame, and what crossed is stored.
     """
+    from inspector.proxy import loop
     from inspector.proxy.engine import Engine
     from inspector.proxy.routing import Route, Routing, read_identities
     from inspector.proxy.settings import Settings
@@ -184,7 +185,7 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
     gc.collect()
     gc.freeze()
     try:
-        asyncio.run(run())
+        loop.run(run())
     finally:
         for listener in [*sockets, *([metrics] if metrics else [])]:
             listener.close()

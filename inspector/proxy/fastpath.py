@@ -12,14 +12,12 @@ import asyncio
 import inspect
 import logging
 import socket
-import ssl
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
-from mitmproxy import certs
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.connection import Client, Connection, ConnectionState, Server
 from mitmproxy.master import Master
@@ -39,7 +37,7 @@ from inspector.proxy import tls
 from inspector.proxy.addon import Recording, address
 from inspector.proxy.addresses import BACKLOG
 from inspector.proxy.link import Link
-from inspector.proxy.pipe import join
+from inspector.proxy.pipe import join, reset
 from inspector.proxy.settings import Settings
 from inspector.recorder.handshake import is_upgrade
 
@@ -112,10 +110,9 @@ GONE = _Gone()
 class TunnelLayer(layer.Layer):
     """Relays chunks unchanged between the 101 and the take-over."""
 
-    def __init__(self, context: Any, link: Link, take_over: Callable[[TunnelLayer], None]) -> None:
+    def __init__(self, context: Any, link: Link) -> None:
         super().__init__(context)
         self.link = link
-        self.take_over = take_over
 
     def _handle_event(self, event: events.Event) -> Commands:
         if not isinstance(event, events.ConnectionEvent) or self.link.taken_over:
@@ -127,9 +124,12 @@ class TunnelLayer(layer.Layer):
             if forward:
                 yield commands.SendData(peer, event.data)
             self.link.feed(from_cp, event.data, forward)
-            asyncio.get_running_loop().call_soon(self.take_over, self)
         elif isinstance(event, events.ConnectionClosed):
-            self.link.ended(from_cp, "fin")
+            handler = handler_of(self.context.client)
+            was_reset = isinstance(handler.failure(event.connection), ConnectionError)
+            self.link.ended(from_cp, "reset" if was_reset else "fin")
+            if was_reset:
+                handler.reset(peer)
             yield commands.CloseConnection(peer)
 
 
@@ -143,12 +143,10 @@ class RelayHttpStream(HttpStream):
         if response is None or response.status_code != 101 or link is None or not is_upgrade(response.headers.fields):
             yield from super().flow_done()
             return
-        tunnel = TunnelLayer(self.context, link, handler.take_over)
+        self.child_layer = handler.tunnel = TunnelLayer(self.context, link)
         link.write = handler.write_by_layer
-        self.child_layer = tunnel
         self._handle_event = self.passthrough
         yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
-        asyncio.get_running_loop().call_soon(handler.take_over, tunnel)
 
 
 class RelayHttpLayer(HttpLayer):
@@ -204,6 +202,8 @@ class RelayHandler(ProxyConnectionHandler):
         self.recording = recording
         self.settings = settings
         self.request_seen = False
+        self.tunnel: TunnelLayer | None = None
+        """What relays from the 101 until both transports are taken over."""
         self._early = 0
 
     async def server_event(self, event: events.Event) -> None:
@@ -217,11 +217,23 @@ class RelayHandler(ProxyConnectionHandler):
                     self.refuse("sent too much before its upgrade was answered")
                     return
         elif isinstance(event, events.ConnectionClosed) and isinstance(event.connection, Server):
-            io = self.transports.get(event.connection)
-            failure = io.reader.exception() if io and isinstance(io.reader, asyncio.StreamReader) else None
+            failure = self.failure(event.connection)
             if failure:
-                event.connection.error = connect_failure(failure, 0)
+                event.connection.error = tls.upstream_failure(failure)
         await super().server_event(event)
+        if self.tunnel is not None:
+            self._take_over(self.tunnel)
+
+    def failure(self, peer: Connection) -> BaseException | None:
+        """What has ended a connection, None for an end in order."""
+        io = self.transports.get(peer)
+        return io.reader.exception() if io and isinstance(io.reader, asyncio.StreamReader) else None
+
+    def reset(self, peer: Connection) -> None:
+        """End a connection as one that was reset."""
+        io = self.transports.get(peer)
+        if io and isinstance(io.writer, asyncio.StreamWriter):
+            reset(cast(asyncio.Transport, io.writer.transport))
 
     def expect_request(self) -> None:
         """Give up on a charge point that has not asked for anything yet."""
@@ -256,7 +268,7 @@ class RelayHandler(ProxyConnectionHandler):
             async with asyncio.timeout(self.settings.connect_timeout):
                 reader, writer = await asyncio.open_connection(*server.address, **secure)
         except (OSError, asyncio.CancelledError) as failure:
-            server.error = connect_failure(failure, self.settings.connect_timeout)
+            server.error = tls.upstream_failure(failure, self.settings.connect_timeout)
             await self.server_event(events.OpenConnectionCompleted(command, server.error))
             if isinstance(failure, asyncio.CancelledError):
                 raise
@@ -265,7 +277,7 @@ class RelayHandler(ProxyConnectionHandler):
         server.state = ConnectionState.OPEN
         server.peername = writer.get_extra_info("peername")
         server.sockname = writer.get_extra_info("sockname")
-        note_tls(server, writer)
+        tls.note(server, writer)
         self.transports[server] = ConnectionIO(handler=asyncio.current_task(), reader=reader, writer=writer)
         await self.server_event(events.OpenConnectionCompleted(command, None))
         del command  # it holds the layers of the handshake, and this frame lives as long as the session
@@ -280,9 +292,12 @@ class RelayHandler(ProxyConnectionHandler):
             if isinstance(peer, Client) is to_charge_point and isinstance(io.writer, asyncio.StreamWriter):
                 io.writer.write(data)
 
-    def take_over(self, tunnel: TunnelLayer) -> None:
-        """Join both transports, or leave it to the next chunk when mitmproxy still holds some bytes."""
-        if self.layer is tunnel or self._server_event_lock.locked():
+    def _take_over(self, tunnel: TunnelLayer) -> None:
+        """Join both transports, or leave it to the next event when mitmproxy still holds some bytes.
+
+        At the end of an event, not on a later tick of the loop: a RST read in between would be passed on as a FIN.
+        """
+        if self._server_event_lock.locked():
             return
         transports = []
         for peer in (tunnel.context.client, tunnel.context.server):
@@ -294,8 +309,8 @@ class RelayHandler(ProxyConnectionHandler):
             buffered = io.reader._buffer  # type: ignore[attr-defined]
             if buffered or io.reader.at_eof() or io.writer.transport.is_closing():
                 return
-            assert isinstance(io.writer.transport, asyncio.Transport)
-            transports.append(io.writer.transport)
+            transports.append(cast(asyncio.Transport, io.writer.transport))
+        self.tunnel = None
         self.layer = tunnel
         tunnel.link.taken_over = True
         join(transports[0], transports[1], tunnel.link, partial(self.recording.finish, self.client.id))
@@ -344,7 +359,7 @@ class FastRelay:
                 self._turn_away(writer, "tls", tls.refusal(failure))
                 return
         handler = RelayHandler(self._master, reader, writer, self._mode, self.recording, settings)
-        note_tls(handler.client, writer)
+        tls.note(handler.client, writer)
         _handlers[handler.client.id] = handler
         timer = asyncio.get_running_loop().call_later(settings.handshake_timeout, handler.expect_request)
         try:
@@ -377,28 +392,3 @@ _handlers: dict[str, RelayHandler] = {}
 
 def handler_of(client: Client) -> RelayHandler:
     return _handlers[client.id]
-
-
-def connect_failure(failure: BaseException, timeout: float) -> str:
-    """Say why there is no connection to the CSMS, in words for a log."""
-    if isinstance(failure, asyncio.CancelledError):
-        return "the charge point left while the CSMS was being connected"
-    if isinstance(failure, ssl.SSLError):
-        return tls.upstream_failure(failure)
-    if isinstance(failure, TimeoutError) and not failure.errno:
-        return f"no connection within {timeout:g} s"
-    return getattr(failure, "strerror", None) or str(failure) or type(failure).__name__
-
-
-def note_tls(peer: Connection, writer: asyncio.StreamWriter) -> None:
-    """Put what asyncio's TLS handshake agreed on where mitmproxy's own would."""
-    spoken: ssl.SSLObject | None = writer.get_extra_info("ssl_object")
-    if spoken is None:
-        return
-    peer.tls_version = spoken.version()  # type: ignore[assignment]
-    cipher = spoken.cipher()
-    peer.cipher = cipher[0] if cipher else None
-    if isinstance(peer, Client):
-        peer.sni = tls.server_name(spoken)
-    if certificate := spoken.getpeercert(binary_form=True):
-        peer.certificate_list = [certs.Cert.from_pem(ssl.DER_cert_to_PEM_cert(certificate).encode())]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from pathlib import Path
 from weakref import WeakKeyDictionary
+
+from mitmproxy import certs
+from mitmproxy.connection import Client, Connection
 
 from inspector.errors import UnusableFile
 
@@ -77,8 +81,10 @@ def refusal(failure: BaseException) -> str:
     return known.get(reason, reason)
 
 
-def upstream_failure(failure: BaseException) -> str:
-    """Say why TLS with the CSMS failed."""
+def upstream_failure(failure: BaseException, timeout: float = 0.0) -> str:
+    """Say why there is no connection to the CSMS, in words for a log; `timeout` is how many seconds it was given."""
+    if isinstance(failure, asyncio.CancelledError):
+        return "the charge point left while the CSMS was being connected"
     if isinstance(failure, ssl.SSLCertVerificationError):
         return f"TLS: the CSMS's certificate was not accepted: {failure.verify_message}"
     if isinstance(failure, ssl.SSLError):
@@ -90,7 +96,23 @@ def upstream_failure(failure: BaseException) -> str:
             "SSLV3_ALERT_HANDSHAKE_FAILURE": "the CSMS refused; it may demand a client certificate (--upstream-cert)",
         }
         return f"TLS: {known.get(reason, reason)}"
-    return f"TLS: {failure}"
+    if isinstance(failure, TimeoutError) and not failure.errno:
+        return f"no connection within {timeout:g} s"
+    return getattr(failure, "strerror", None) or str(failure) or type(failure).__name__
+
+
+def note(peer: Connection, writer: asyncio.StreamWriter) -> None:
+    """Put what asyncio's TLS handshake agreed on where mitmproxy's own would."""
+    spoken: ssl.SSLObject | None = writer.get_extra_info("ssl_object")
+    if spoken is None:
+        return
+    peer.tls_version = spoken.version()  # type: ignore[assignment]
+    cipher = spoken.cipher()
+    peer.cipher = cipher[0] if cipher else None
+    if isinstance(peer, Client):
+        peer.sni = server_name(spoken)
+    if certificate := spoken.getpeercert(binary_form=True):
+        peer.certificate_list = [certs.Cert.from_pem(ssl.DER_cert_to_PEM_cert(certificate).encode())]
 
 
 def _remember_server_name(tls: ssl.SSLObject | ssl.SSLSocket, name: str | None, _: ssl.SSLContext) -> None:

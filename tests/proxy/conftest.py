@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from inspector.proxy import loop
 from inspector.proxy.addresses import Upstream, listening_socket
 from inspector.proxy.engine import Engine
 from inspector.proxy.routing import Routing
@@ -97,7 +98,7 @@ class RunningProxy:
             await self.engine.run(self._ready.set)
 
         try:
-            asyncio.run(main())
+            loop.run(main())
         except BaseException as failure:
             self.failure = failure
             self._ready.set()

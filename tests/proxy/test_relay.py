@@ -151,6 +151,26 @@ async def test_abnormal_end_reaches_the_other_side_at_once_and_is_no_clean_close
         }
 
 
+@pytest.mark.parametrize("start_proxy", ["fast path"], indirect=True)
+@pytest.mark.parametrize("side", ["charge-point", "csms"])
+async def test_reset_before_the_sockets_are_taken_over_is_a_reset_too(
+    start_proxy: Start, side: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fastpath.RelayHandler, "_take_over", lambda *_: None)
+    async with raw_csms() as csms:
+        proxy = start_proxy(csms.url)
+        charge_point = await raw_charge_point(proxy.port)
+        at_csms = await csms.peer()
+        one, other = (charge_point, at_csms) if side == "charge-point" else (at_csms, charge_point)
+        one.reset()
+        with pytest.raises(ConnectionResetError):
+            await other.rest()
+        facts = await proxy.recorder.closed()
+    assert facts["closed_by"] == side
+    (event,) = proxy.recorder.events("close")
+    assert event["tcp"] == "reset"
+
+
 async def test_unreachable_csms_is_told_with_502_at_once_and_recorded(start_proxy: Start) -> None:
     async with raw_csms() as csms:
         url = csms.url
@@ -282,13 +302,14 @@ async def test_compressed_session_of_real_peers_is_recorded_in_the_clear(start_p
 async def test_fast_path_takes_over_soon_after_the_upgrade(start_proxy: Start) -> None:
     async with raw_csms() as csms:
         proxy = start_proxy(csms.url)
-        await raw_charge_point(proxy.port)
+        charge_point = await raw_charge_point(proxy.port)
         link = next(iter(proxy.engine.recording.links.values()))
         for _ in range(100):
             if link.taken_over:
                 break
             await asyncio.sleep(0.01)
         assert link.taken_over
+        charge_point.writer.close()
 
 
 @pytest.mark.parametrize("start_proxy", ["fast path"], indirect=True)
