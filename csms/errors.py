@@ -6,17 +6,26 @@ Refusal                a CALL that gets a CALLERROR
 
 from __future__ import annotations
 
+import errno
+
 
 class CsmsMistake(Exception):
     """A wrong address, file or option; `str()` is a sentence for the user."""
 
 
 def why_not(error: Exception) -> str:
-    """Say in a few words why an address cannot be listened on; asyncio adds the addresses it tried."""
+    """Say in a few words why an address cannot be listened on."""
+    known = {
+        errno.EADDRINUSE: "the port is in use",
+        errno.EADDRNOTAVAIL: "it is no address of this machine",
+        errno.EACCES: "that is not allowed to this user",
+    }
+    if (number := getattr(error, "errno", None)) in known:
+        return known[number]
     words = getattr(error, "strerror", None) or str(error)
-    if "could not bind on any address" in words or "Cannot assign requested address" in words:
-        return "it is no address of this machine"
-    return str(words).partition(" (while attempting")[0]
+    if "could not bind on any address" in words:
+        return known[errno.EADDRNOTAVAIL]
+    return str(words)
 
 
 class Refusal(Exception):
