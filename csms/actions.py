@@ -7,22 +7,34 @@ from functools import cache
 from csms import schemas
 from csms.connection import Connection
 from csms.schemas import Version
-from csms.v16 import ChargePoint16
-from csms.v21 import ChargePoint21
-from csms.v201 import ChargePoint201
 
-CHARGE_POINTS: dict[Version, type[Connection]] = {
-    "1.6": ChargePoint16,
-    "2.0.1": ChargePoint201,
-    "2.1": ChargePoint21,
-}
 FROM_BOTH = frozenset({"DataTransfer"})
+
+
+@cache
+def charge_point_of(version: Version) -> type[Connection]:
+    """Return what answers a charge point of a version.
+
+    Imported when the first one comes: ocpp's dataclasses of all three take half of what it takes to start a CSMS.
+    """
+    if version == "1.6":
+        from csms.v16 import ChargePoint16
+
+        return ChargePoint16
+    if version == "2.0.1":
+        from csms.v201 import ChargePoint201
+
+        return ChargePoint201
+    from csms.v21 import ChargePoint21
+
+    return ChargePoint21
 
 
 @cache
 def from_charge_point(version: Version) -> frozenset[str]:
     """Return the actions that a charge point may send: those the CSMS has an answer to."""
-    members = (getattr(CHARGE_POINTS[version], name) for name in dir(CHARGE_POINTS[version]))
+    kind = charge_point_of(version)
+    members = (getattr(kind, name) for name in dir(kind))
     return frozenset(str(member._on_action) for member in members if hasattr(member, "_on_action"))
 
 

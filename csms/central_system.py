@@ -22,7 +22,7 @@ from websockets.typing import Subprotocol
 
 from csms import handshake, log, timestamps
 from csms import security as security_of
-from csms.actions import CHARGE_POINTS
+from csms.actions import charge_point_of
 from csms.authority import Authority
 from csms.configuration import Configuration, PageAddress, Settings
 from csms.connection import Connection
@@ -123,7 +123,7 @@ class CentralSystem:
         version = SUBPROTOCOLS[subprotocol]
         older = self.connections.get(name)
         self.store.seen(name, version)
-        connection = CHARGE_POINTS[version](name, websocket, self)
+        connection = charge_point_of(version)(name, websocket, self)
         self.connections[name] = connection
         connection.seen.add("connection", f"connected from {_peer(websocket)}, OCPP {version}")
         LOG.info("%s: connected from %s, OCPP %s", name, _peer(websocket), version)
