@@ -146,7 +146,8 @@ on the machine.
 
 *calls/s*: as fast as answers come, on 1, 50 and 1,000 connections. *CPU*: user and system time of all processes of the
 contender. *added*: latency of a call at 100 calls/s on one connection, less that of a direct connection. *idle*: growth
-of resident memory with {IDLE:,} connections that have booted.
+of resident memory with {IDLE:,} connections that have booted. The peers run on asyncio's own event loop, as they come,
+where nothing else is said.
 
 {machine()}.
 """

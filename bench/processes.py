@@ -7,6 +7,7 @@ import platform
 import signal
 import socket
 import subprocess
+import sysconfig
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -88,8 +89,10 @@ def machine() -> str:
             break
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
     packages = ", ".join(f"{name} {version(name)}" for name in ("mitmproxy", "websockets"))
+    optimized = "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "")
+    python = f"Python {platform.python_version()} built {'with' if optimized else 'without'} its own optimizations"
     system = f"{platform.system()} {platform.release().split('-')[0]}"
     return (
-        f"{os.cpu_count()} × {model}, {memory:.0f} GiB, {system}, Python {platform.python_version()}, {packages}; "
+        f"{os.cpu_count()} × {model}, {memory:.0f} GiB, {system}, {python}, {packages}; "
         "load, contender and CSMS share the processors"
     )
