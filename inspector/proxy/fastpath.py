@@ -289,7 +289,9 @@ class RelayHandler(ProxyConnectionHandler):
     def write_by_layer(self, to_charge_point: bool, data: bytes) -> None:
         """Put bytes of our own on a stream that is not taken over yet."""
         for peer, io in self.transports.items():
-            if isinstance(peer, Client) is to_charge_point and isinstance(io.writer, asyncio.StreamWriter):
+            if isinstance(peer, Client) is not to_charge_point or not isinstance(io.writer, asyncio.StreamWriter):
+                continue
+            if not io.writer.is_closing():  # uvloop, unlike asyncio, raises then
                 io.writer.write(data)
 
     def _take_over(self, tunnel: TunnelLayer) -> None:
@@ -374,7 +376,7 @@ class FastRelay:
         peer = address(writer.get_extra_info("peername"))
         logger.warning("%s refused: %s", peer, reason)
         self.recording.event_without_link(kind, {"remote_addr": peer, "refused": True, "reason": reason})
-        if answer:
+        if answer and not writer.is_closing():
             writer.write(answer)
         writer.close()
 
