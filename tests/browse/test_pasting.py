@@ -57,6 +57,7 @@ async def test_a_session_is_exported(recording: Path, tmp_path: Path) -> None:
     assert (tmp_path / "session-2.jsonl").read_text().count("DEPOT-07") > 10
 
 
+@pytest.mark.long
 async def test_a_session_is_replayed_to_the_csms_it_was_recorded_with(tmp_path: Path) -> None:
     """A session recorded by the real proxy plays again, whole and from a frame on, to the CSMS of this machine."""
     folder = tmp_path / "with a space"

@@ -44,6 +44,7 @@ def test_a_phone_is_wide_enough(page: Page, address: str) -> None:
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
 
 
+@pytest.mark.long
 def test_a_name_of_any_length_breaks_no_page(page: Page, tmp_path: Path) -> None:
     """A charge point called like a novel is cut or wrapped; what stands beside it stays in sight."""
     name = "CP-" + "X" * 250

@@ -99,6 +99,7 @@ def test_it_stays_with_pages_that_answer_and_ends_clean(tmp_path: Path, marked: 
     assert alive(marked) == []
 
 
+@pytest.mark.long
 def test_killed_outright_it_takes_its_parts_along(tmp_path: Path, marked: dict[str, str]) -> None:
     """kill -9 leaves no CSMS, proxy, page or Datasette running, and the recording is whole."""
     if sys.platform != "linux":
@@ -166,6 +167,7 @@ def test_a_part_that_does_not_start_is_named_with_its_reason(tmp_path: Path, mar
     assert alive(marked) == []
 
 
+@pytest.mark.long
 def test_a_part_that_ends_on_its_own_ends_the_demo(tmp_path: Path, marked: dict[str, str]) -> None:
     with Program("demo", "--db", tmp_path / "demo.db", *QUICK, *ANY_PORTS, env=marked) as demo:
         demo.wait_for("until Ctrl-C", 60)
