@@ -10,7 +10,7 @@ import contextlib
 import json
 import sqlite3
 from collections.abc import Iterable
-from itertools import groupby
+from itertools import chain, groupby
 from operator import itemgetter
 from typing import Any
 
@@ -38,18 +38,25 @@ _FINDING_COLUMNS = (
 )
 
 
-def _insert(table: str, columns: Iterable[str]) -> str:
+ROWS_AT_ONCE = 250
+"""Rows of one statement where many wait: a fifth less work for each than with a statement a row."""
+
+
+def _insert(table: str, columns: Iterable[str], rows: int = 1) -> str:
     names = list(columns)
-    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+    row = f"({', '.join('?' * len(names))})"
+    return f"INSERT INTO {table} ({', '.join(names)}) VALUES {', '.join([row] * rows)}"
 
 
-_INSERT_FRAME = _insert("frames", FRAME_COLUMNS)
+_INSERT_FRAME, _INSERT_FRAMES = _insert("frames", FRAME_COLUMNS), _insert("frames", FRAME_COLUMNS, ROWS_AT_ONCE)
 INSERT_SESSION = _insert("sessions", SESSION_COLUMNS)
 _INSERT_FINDING = _insert("findings", _FINDING_COLUMNS)
-_INSERT_SAMPLE = _insert(
-    "meter_samples",
-    ("transaction_id", "session_id", "frame_id", "ts_ns", "measurand", "phase", "location", "context", "value", "unit"),
+_SAMPLE_COLUMNS = (
+    *("transaction_id", "session_id", "frame_id", "ts_ns", "measurand"),
+    *("phase", "location", "context", "value", "unit"),
 )
+_INSERT_SAMPLE = _insert("meter_samples", _SAMPLE_COLUMNS)
+_INSERT_SAMPLES = _insert("meter_samples", _SAMPLE_COLUMNS, ROWS_AT_ONCE)
 _INSERT_EVENT = _insert("events", ("id", "session_id", "ts_ns", "after_frame_id", "kind", "detail"))
 
 _RANK = "CASE {} WHEN 'error' THEN 3 WHEN 'warning' THEN 2 WHEN 'info' THEN 1 ELSE 0 END"
@@ -207,12 +214,10 @@ class Tables:
         # may follow the INSERT of its row.
         for sql, rows in groupby(self._rows, key=itemgetter(0)):
             self._connection.executemany(sql, [row for _, row in rows])
-        if self._frames:
-            self._connection.executemany(_INSERT_FRAME, self._frames)
+        self._insert_all(self._frames, _INSERT_FRAME, _INSERT_FRAMES)
         if self._raised:  # behind the frames: what a finding is about may be in the same commit
             self._connection.executemany(_RAISE_SEVERITY, self._raised)
-        if self._samples:
-            self._connection.executemany(_INSERT_SAMPLE, self._samples)
+        self._insert_all(self._samples, _INSERT_SAMPLE, _INSERT_SAMPLES)
         if self._findings:
             self._connection.executemany(_INSERT_FINDING, [_finding_row(*pair) for pair in self._findings])
         if self._recounted:
@@ -220,6 +225,13 @@ class Tables:
                 "UPDATE findings SET count = ?, last_frame_id = ? WHERE id = ?",
                 [(f.count, f.last_frame_id, f.finding_id) for f in self._recounted.values()],
             )
+
+    def _insert_all(self, rows: list[tuple[Any, ...]], one: str, many: str) -> None:
+        left = len(rows) % ROWS_AT_ONCE
+        for at in range(0, len(rows) - left, ROWS_AT_ONCE):
+            self._connection.execute(many, list(chain.from_iterable(rows[at : at + ROWS_AT_ONCE])))
+        if left:
+            self._connection.executemany(one, rows[-left:])
 
     def _clear(self) -> None:
         self._frames.clear()
