@@ -229,6 +229,8 @@ def connect(path: Path, *, create: bool = True, busy_s: float = 5.0, wal: bool =
         if wal or not synced:
             db.execute(f"PRAGMA journal_mode = {'WAL' if wal else 'OFF'}")
         db.execute(f"PRAGMA synchronous = {'FULL' if synced else 'OFF'}")
+        # A statement of many rows keeps what it overwrites until it is through: a temporary file written with it.
+        db.execute("PRAGMA temp_store = MEMORY")
         migrations.apply(db)
     except sqlite3.DatabaseError as error:
         raise UnusableFile(path, _why(error), _remedy(error)) from error
