@@ -70,6 +70,9 @@ def reworded(frame: Frame, raw: bytes, message: Message, **changes: Any) -> Fram
     return replace(frame, raw=raw, message=message, payload=payload if type(payload) is dict else {}, **changes)
 
 
+_WITH_PAYLOAD = frozenset({Call, CallResult, Send})
+
+
 class Session:
     """The state of one WebSocket: its version and its open CALLs."""
 
@@ -105,11 +108,11 @@ class Session:
         if self.before_frame is not None:
             self.before_frame(mono_ns)
         message = parse(raw, self.version, binary)
-        payload = getattr(message, "payload", None)
+        kind = type(message)
+        payload = message.payload if kind in _WITH_PAYLOAD else None  # type: ignore[union-attr]
         if type(payload) is not dict:
             payload = {}
         frame = Frame(frame_id, ts_ns, mono_ns, direction, raw, message, None, None, None, binary, notes, payload)
-        kind = type(message)
         if kind is Call:
             frame.action = message.action  # type: ignore[union-attr]
             if self.version is None:

@@ -24,8 +24,9 @@ _MAKES_INVALID = ("rpc.", "payload.")
 def msg_type(frame: Frame) -> int | None:
     """The first element of the message, also of a malformed one; None where there is none, or none that fits."""
     found = _TYPES.get(type(frame.message))
-    if found is None and isinstance(frame.message, Malformed):
-        found = frame.message.message_type
+    if found is not None or not isinstance(frame.message, Malformed):
+        return found
+    found = frame.message.message_type
     return found if found is not None and abs(found) < 2**31 else None
 
 

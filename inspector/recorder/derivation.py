@@ -24,6 +24,9 @@ OPEN_TRANSACTIONS_LIMIT = 10_000
 _KILO = {"kWh": "Wh", "kW": "W", "kvarh": "varh", "kvar": "var", "kVA": "VA", "kVAh": "VAh"}
 _DEFAULT: dict[str | None, None] = {"Outlet": None, "Sample.Periodic": None}
 """Location and context that OCPP means where none is given: written out or not, they take no room in any row."""
+_ENERGY = "Energy.Active.Import.Register"
+_LABELS = frozenset({"measurand", "phase", "location", "context"})
+_UNLABELLED = (_ENERGY, None, None, None)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NOT_DERIVABLE = (AttributeError, KeyError, TypeError, ValueError, OverflowError)
 _INT64 = 2**63
@@ -221,7 +224,9 @@ class Derivation:
 
 
 def _labels(sample: dict[str, Any]) -> tuple[str, str | None, str | None, str | None]:
-    measurand = _text(sample.get("measurand")) or "Energy.Active.Import.Register"
+    if _LABELS.isdisjoint(sample):
+        return _UNLABELLED
+    measurand = _text(sample.get("measurand")) or _ENERGY
     location, context = _text(sample.get("location")), _text(sample.get("context"))
     return measurand, _text(sample.get("phase")), _DEFAULT.get(location, location), _DEFAULT.get(context, context)
 
@@ -247,7 +252,7 @@ def _register(meter_values: list[Any]) -> float | None:
 def _registers(meter_values: list[Any]) -> Iterator[float]:
     for meter_value in meter_values:
         for sample in meter_value["sampledValue"]:
-            if _labels(sample)[:2] == ("Energy.Active.Import.Register", None):
+            if _labels(sample)[:2] == (_ENERGY, None):
                 measure = sample.get("unitOfMeasure") or {}
                 value, _ = _normal(sample.get("value"), measure.get("unit"), measure.get("multiplier") or 0)
                 if value is not None:

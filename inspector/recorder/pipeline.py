@@ -233,9 +233,9 @@ class Pipeline:
             self._note_failed_rule(link, error)
             found = []
         worst = self._found(link, found, frame_id) if found else None
-        action, call, latency = shown.action, None, None
-        if frame.standing is Standing.PAIRED and frame.call is not None:
-            call, latency = writer.here(frame.call.frame_id), (frame.mono_ns - frame.call.mono_ns) // 1000
+        asked, call, latency = frame.call, None, None
+        if asked is not None and frame.standing is Standing.PAIRED:
+            call, latency = writer.here(asked.frame_id), (frame.mono_ns - asked.mono_ns) // 1000
         text = columns.text(payload if hidden is None else hidden, opcode)
         writer.frame(
             (
@@ -243,7 +243,7 @@ class Pipeline:
                 link.session_id,
                 0 if from_charge_point else 1,
                 columns.msg_type(frame),
-                columns.short(action),
+                columns.short(shown.action),
                 columns.valid(judge.version, frame, found),
                 worst.value if worst else None,
                 latency,

@@ -147,8 +147,7 @@ class Process:
         for kind, *content in self._decoder.feed(chunk):
             if kind == "records":
                 first, batch = content
-                for record in batch[max(0, self._taken + 1 - first) :]:
-                    take(self._pipeline, record)
+                take(self._pipeline, batch[max(0, self._taken + 1 - first) :])
                 self._taken = max(self._taken, first + len(batch) - 1)
                 if self._commit_at == float("inf"):
                     self._commit_at = time.monotonic() + COMMIT_AFTER_S

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections.abc import Iterable
 from pathlib import Path
 
 from inspector.recorder.pipeline import Pipeline
@@ -12,19 +13,24 @@ from inspector.recorder.records import FRAME, Record
 log = logging.getLogger("chargesentinel.recorder")
 
 
-def take(pipeline: Pipeline, record: Record) -> None:
-    """Have a record taken; one that cannot be is let go of, counted and marked as a gap.
+def take(pipeline: Pipeline, records: Iterable[Record]) -> None:
+    """Have records taken; one that cannot be is let go of, counted and marked as a gap.
 
     It would break every attempt after a restart too.
     """
-    frames = pipeline.frames
-    try:
-        pipeline.take(record)
-    except Exception as error:
-        # Its words may quote the record, so that the log has only where it happened.
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
-        log.error("%s: a record could not be taken (%s); it is marked as a gap", pipeline.writer.path, where)
-        lost = int(record[0] == FRAME and pipeline.frames == frames)  # a frame already on its way is stored
-        pipeline.gone += lost
-        pipeline.lost(lost, record[2], record[2], record[3], reason="a fault of ours")
+    for record in records:
+        frames = pipeline.frames
+        try:
+            pipeline.take(record)
+        except Exception as error:
+            _let_go(pipeline, record, error, stored=pipeline.frames != frames)
+
+
+def _let_go(pipeline: Pipeline, record: Record, error: Exception, *, stored: bool) -> None:
+    # Its words may quote the record, so that the log has only where it happened.
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
+    log.error("%s: a record could not be taken (%s); it is marked as a gap", pipeline.writer.path, where)
+    lost = int(record[0] == FRAME and not stored)  # a frame already on its way is stored
+    pipeline.gone += lost
+    pipeline.lost(lost, record[2], record[2], record[3], reason="a fault of ours")

@@ -149,7 +149,7 @@ class ThreadRecorder:
 
     def _take(self, record: Record) -> None:
         self._taken_bytes += _RECORD_BYTES + (len(record[6]) if record[0] == FRAME else 0)
-        take(self._pipeline, record)
+        take(self._pipeline, [record])
 
     def _commit(self) -> None:
         started = time.monotonic()

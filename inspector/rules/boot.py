@@ -90,10 +90,15 @@ class Boot(Topic):
         """Whether the CSMS has asked a charge point that is not accepted for this message."""
         return action in self.asked or ANYTHING in self.asked
 
+    def _become(self, state: Registration) -> None:
+        if state is not self.state:
+            self.state = state
+            self.station.relisten()
+
     @track(OPENED)
     def opened(self, session: SessionJudge, moment: Moment) -> None:
         if not session.from_start and self.state is not Registration.ACCEPTED:
-            self.state = Registration.UNKNOWN
+            self._become(Registration.UNKNOWN)
 
     @track(CLOSED)
     def closed(self, session: SessionJudge, moment: Moment) -> None:
@@ -102,7 +107,7 @@ class Boot(Topic):
     @track(event("gap"))
     def gap(self, session: SessionJudge, moment: Moment, detail: dict[str, Any]) -> None:
         if self.state is not Registration.ACCEPTED:
-            self.state = Registration.UNKNOWN
+            self._become(Registration.UNKNOWN)
 
     @track(call("TriggerMessage", "ExtendedTriggerMessage"))
     def triggered(self, frame: Frame) -> None:
@@ -129,7 +134,7 @@ class Boot(Topic):
             self.asked.clear()
         triggered = self._boot_wanted or frame.payload.get("reason") == "Triggered"
         if self.state is not Registration.ACCEPTED or not triggered:
-            self.state = Registration.UNANSWERED  # a boot that was only asked for ends no acceptance
+            self._become(Registration.UNANSWERED)  # a boot that was only asked for ends no acceptance
         self._boot_wanted = False
         self.payload = frame.payload
         self.connection = self.session
@@ -139,7 +144,7 @@ class Boot(Topic):
         state = _ANSWERS.get(str(frame.payload.get("status")))
         if frame.direction is not Direction.FROM_CSMS or state is None:
             return
-        self.state = state
+        self._become(state)
         interval = frame.payload.get("interval")
         self.interval_s = interval if type(interval) in (int, float) and interval >= 0 else None
         self.answered = frame
@@ -151,7 +156,7 @@ class Boot(Topic):
     @track(refusal("BootNotification"))
     def boot_refused(self, frame: Frame) -> None:
         if self._before in _NOT_ACCEPTED:
-            self.state = self._before
+            self._become(self._before)
 
     @track(result("ChangeConfiguration", "GetConfiguration", "SetVariables", "GetVariables"))
     def configured(self, frame: Frame) -> None:

@@ -76,6 +76,8 @@ class BootOrder(Topic):
         bad=_after("", '> [2,"1","Heartbeat",{}]'),
         good=_after("Accepted", '> [2,"1","Heartbeat",{}]'),
         catalogue="BOOT-FIRST",
+        moot=lambda version, sender, kind, action: sender is Direction.FROM_CSMS,
+        dormant=lambda topic: topic._boot.state is Registration.ACCEPTED,
     )
     def too_early(self, frame: Frame) -> Faults:
         boot = self._boot
@@ -121,6 +123,8 @@ class BootOrder(Topic):
         bad=_after("Pending", '> [2,"1","Heartbeat",{}]\n< [3,"1",{"currentTime":"2026-01-01T12:00:00Z"}]'),
         good=_after("Pending", '> [2,"1","Heartbeat",{}]\n< [4,"1","SecurityError","",{}]'),
         catalogue="BOOT-SECERR",
+        moot=lambda version, sender, kind, action: sender is Direction.FROM_CHARGE_POINT,
+        dormant=lambda topic: topic._boot.state is Registration.ACCEPTED and not topic._early,
     )
     def not_refused(self, frame: Frame) -> Faults:
         if not self._early or frame.direction is Direction.FROM_CHARGE_POINT:
@@ -178,6 +182,8 @@ class BootOrder(Topic):
         bad=_after("Rejected", '> [2,"1","Heartbeat",{}]'),
         good=_after("Rejected", "+ 60s"),
         catalogue="BOOT-REJ",
+        moot=lambda version, sender, kind, action: sender is Direction.FROM_CSMS and kind != "call",
+        dormant=lambda topic: topic._boot.state is not Registration.REJECTED,
     )
     def while_rejected(self, frame: Frame) -> Faults:
         boot = self._boot

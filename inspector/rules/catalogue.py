@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import cache, lru_cache
 
-from inspector.protocol.vocabulary import OcppVersion
+from inspector.protocol.vocabulary import Direction, OcppVersion
 from inspector.rules.availability import Availability
 from inspector.rules.boot import Boot
 from inspector.rules.boot_after import BootAfter
@@ -31,7 +31,7 @@ from inspector.rules.reports_v2x import Reports2x
 from inspector.rules.reservations import Reservations
 from inspector.rules.reset import Reset
 from inspector.rules.rpc import Rpc
-from inspector.rules.rule import KIND_OF_MESSAGE, Listen, Rule, Topic
+from inspector.rules.rule import KIND_OF_MESSAGE, Dormant, Listen, Rule, Topic
 from inspector.rules.security import Security
 from inspector.rules.status_v16 import Status16
 from inspector.rules.timestamps import Timestamps
@@ -96,9 +96,11 @@ _KINDS = frozenset(KIND_OF_MESSAGE.values())
 
 @lru_cache(4096)
 def listeners(
-    key: tuple[str, str | None], version: OcppVersion | None
-) -> tuple[tuple[type[Topic], str, Rule | None], ...]:
+    key: tuple[str, str | None], version: OcppVersion | None, sender: Direction | None = None
+) -> tuple[tuple[type[Topic], str, Rule | None, Dormant | None], ...]:
     """The methods that hear of something in a version, with their rules, in the order they are judged.
+
+    Of a frame's `sender` they need not be told where it is not known.
 
     Cached for all sessions: a thousand charge points that come back at once must not each look through every rule.
     """
@@ -107,30 +109,35 @@ def listeners(
     for topic in TOPICS:
         if version is not None and version not in topic.versions:
             continue
-        for attribute, listens, rule, versions in methods(topic):  # type: ignore[arg-type]  # mypy takes a class for unhashable
+        for attribute, listens, rule, versions, dormant in methods(topic):  # type: ignore[arg-type]  # mypy takes a class for unhashable
             if version is None and len(versions) < len(OcppVersion):
                 continue
             if version is not None and version not in versions:
                 continue
-            if version and name and rule and rule.moot and rule.moot(version, kind, name):
+            if version and sender and name and rule and rule.moot and rule.moot(version, sender, kind, name):
                 continue
             for listen in listens:
                 heard = listen.kind == kind or (listen.kind == "frame" and kind in _KINDS)
                 if heard and listen.name in (None, name):
-                    listening.append((topic, attribute, rule))
+                    listening.append((topic, attribute, rule, dormant))
                     break
     return tuple(listening)
 
 
 @cache
-def methods(topic: type[Topic]) -> tuple[tuple[str, tuple[Listen, ...], Rule | None, frozenset[OcppVersion]], ...]:
-    """A topic's marked methods in the order they are written: name, what it listens to, its rule, its versions."""
+def methods(
+    topic: type[Topic],
+) -> tuple[tuple[str, tuple[Listen, ...], Rule | None, frozenset[OcppVersion], Dormant | None], ...]:
+    """A topic's marked methods in the order they are written: name, what it listens to, its rule, its versions, and
+    when it is dormant.
+    """
     found = []
     for cls in reversed(topic.__mro__):
         for name, member in vars(cls).items():
             if hasattr(member, "listens"):
                 rule: Rule | None = getattr(member, "rule", None)
-                found.append((name, member.listens, rule, rule.versions if rule else member.versions))
+                versions = rule.versions if rule else member.versions
+                found.append((name, member.listens, rule, versions, member.dormant))
     return tuple(found)
 
 

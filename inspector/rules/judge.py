@@ -132,6 +132,11 @@ class Station:
         for session in self.sessions:
             session.forget()
 
+    def relisten(self) -> None:
+        """Ask anew which checks are dormant: a topic has changed what that hangs on."""
+        for session in self.sessions:
+            session.relisten()
+
     def settle(self, session: SessionJudge, moment: Moment, found: list[Finding]) -> None:
         """Fire what `session`, now closed, has left to be judged at its close."""
         left = sorted(entry for entry in self._deadlines if entry[6] and entry[3] is session)
@@ -192,7 +197,8 @@ class SessionJudge:
         self.label: Any = None  # set and read by whoever feeds this session, to know it again by a finding
         self.heard_ns: int | None = None  # monotonic time of the charge point's last frame
         self._topics: dict[type[Topic], Topic] = {}
-        self._table: dict[tuple[str, str | None], tuple[_Check, ...]] = {}
+        self._tables: dict[Direction, dict[tuple[str, str | None], tuple[_Check, ...]]] = {d: {} for d in Direction}
+        """By the sender of a frame."""
         self._table_version: OcppVersion | None = None
         self._found: dict[tuple[str, Side, str | None, str, str], Finding] = {}
         self._kept: dict[str, int] = {}
@@ -244,8 +250,8 @@ class SessionJudge:
             self._due += station.advance(mono_ns)
 
     def _run(self, key: tuple[str, str | None], frame: Frame, found: list[Finding]) -> None:
-        checks = self._table.get(key) if self._table_version is self.protocol.version else None
-        for check in self._checks(key) if checks is None else checks:
+        checks = self._tables[frame.direction].get(key) if self._table_version is self.protocol.version else None
+        for check in self._checks(key, frame.direction) if checks is None else checks:
             faults = check(frame)
             if faults:
                 self.report(check.rule, faults, frame, None, found)  # type: ignore[attr-defined]
@@ -280,7 +286,12 @@ class SessionJudge:
     def forget(self) -> None:
         """Drop what the topics of this session know; its findings stay, to be counted on."""
         self._topics.clear()
-        self._table.clear()
+        self.relisten()
+
+    def relisten(self) -> None:
+        """Look up again, with its next frame of each kind, who listens; see `Station.relisten`."""
+        for table in self._tables.values():
+            table.clear()
 
     def closed(self, moment: Moment, facts: dict[str, Any] | None = None) -> list[Finding]:
         """Judge the end of the session; `facts` are those of `inspector.recorder.records.CloseFacts`."""
@@ -303,23 +314,26 @@ class SessionJudge:
                 self.report(check.rule, faults, None, moment, found)  # type: ignore[attr-defined]
         return found
 
-    def _checks(self, key: tuple[str, str | None]) -> tuple[_Check, ...]:
+    def _checks(self, key: tuple[str, str | None], sender: Direction) -> tuple[_Check, ...]:
         if self._table_version is not self.protocol.version:
             self._table_version = self.protocol.version
-            self._table.clear()
+            self.relisten()
         kind, name = key
         if name is not None and name not in EVERY_ACTION:
             key = kind, None  # what a hostile peer makes up is heard by those who hear everything, and fills no table
-        checks = self._table.get(key)
+        table = self._tables[sender]
+        checks = table.get(key)
         if checks is None:
-            checks = self._table[key] = tuple(self._listening(key))
+            checks = table[key] = tuple(self._listening(key, sender))
         return checks
 
-    def _listening(self, key: tuple[str, str | None]) -> Iterable[_Check]:
-        for topic, attribute, rule in listeners(key, self.protocol.version):
+    def _listening(self, key: tuple[str, str | None], sender: Direction | None = None) -> Iterable[_Check]:
+        for topic, attribute, rule, dormant in listeners(key, self.protocol.version, sender):
             if rule and rule.setting and not getattr(self.settings, rule.setting):
                 continue
-            yield getattr(self.topic(topic), attribute)
+            state = self.topic(topic)
+            if dormant is None or sender is None or not dormant(state):
+                yield getattr(state, attribute)
 
     def report(
         self,

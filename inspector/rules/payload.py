@@ -20,6 +20,7 @@ class Payload(Topic):
         self._sound = False  # whether the payload being judged satisfies its schema
         self._requests: dict[str, Any] = {}  # compiled schemas by action, as a table of its own is the faster look-up
         self._responses: dict[str, Any] = {}
+        self._empty_ones: set[str] = set()  # actions that may be answered with {}, as nearly every second frame is
         self._version: OcppVersion | None = None  # that they are of
 
     @rule(
@@ -48,6 +49,9 @@ class Payload(Topic):
         if type(payload) is not dict:
             return None  # rpc.shape and rpc.payload-null have said so
         answer = frame.standing is not None
+        if answer and not payload and action in self._empty_ones and version is self._version:
+            self._sound = True
+            return None
         kind: schemas.Kind = "response" if answer else "request"
         compiled = (self._responses if answer else self._requests).get(action)
         if compiled is None or version is not self._version:
@@ -71,9 +75,12 @@ class Payload(Topic):
             self._version = version
             self._requests.clear()
             self._responses.clear()
+            self._empty_ones.clear()
         compiled = schemas.validator(version, action, kind)
         if compiled is not None:
             (self._responses if kind == "response" else self._requests)[action] = compiled
+            if kind == "response" and compiled.is_valid({}):
+                self._empty_ones.add(action)
         return compiled
 
     @rule(

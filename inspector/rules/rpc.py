@@ -176,7 +176,7 @@ class Rpc(Topic):
         bad='> [2,"1","HeartbeatRequest",{}]',
         good=f'> {_HEARTBEAT}\n< [3,"1",{_TIME}]',
         catalogue="RPC-ACTION",
-        moot=lambda version, kind, action: action in ACTIONS[version],
+        moot=lambda version, sender, kind, action: action in ACTIONS[version],
     )
     def unknown_action(self, frame: Frame) -> Faults:
         version = self.session.version
@@ -197,6 +197,7 @@ class Rpc(Topic):
         bad='< [2,"1","Heartbeat",{}]',
         good=f'> {_HEARTBEAT}\n< [3,"1",{_TIME}]',
         catalogue="RPC-DIR",
+        moot=lambda version, sender, kind, action: action in ACTIONS_FROM[version][sender],
     )
     def wrong_sender(self, frame: Frame) -> Faults:
         version = self.session.version

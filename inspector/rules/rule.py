@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from inspector.protocol.frames import Call, CallError, CallResult, CallResultError, Malformed, Send
-from inspector.protocol.vocabulary import OcppVersion
+from inspector.protocol.vocabulary import Direction, OcppVersion
 from inspector.rules.finding import Fault, Severity, Side
 
 if TYPE_CHECKING:
@@ -88,8 +88,11 @@ _BOTH = re.compile(r"RFC|schemas of|1\.6.*2\.x")
 """What a clause says that is about every version."""
 
 
-type Moot = Callable[[OcppVersion, str, str], bool]
-"""Tells of a version, a kind ("call", "result", ...) and an action known in some version that nothing can be wrong."""
+type Moot = Callable[[OcppVersion, Direction, str, str], bool]
+"""Tells of a version, a sender, a kind ("call", "result", ...) and an action known in some version that nothing can be
+wrong."""
+type Dormant = Callable[[Any], bool]
+"""Tells of a topic whether a check of it can do nothing in the state it is in, until it calls `Station.relisten`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +151,7 @@ def rule(
     catalogue: str = "",
     setting: str | None = None,
     moot: Moot | None = None,
+    dormant: Dormant | None = None,
 ) -> Callable[[Any], Any]:
     """Make a topic's method the check of a rule.
 
@@ -168,6 +172,7 @@ def rule(
         catalogue: the row of the rule catalogue it comes from.
         setting: a threshold that has to be set (not 0) for the rule to be judged at all.
         moot: where it holds the check is not called, which costs less than its finding nothing.
+        dormant: so too, of a check called for frames.
     """
     covered = frozenset(versions)
     severities = severity if isinstance(severity, dict) else dict.fromkeys(covered, severity)
@@ -190,6 +195,7 @@ def rule(
     def mark(check: Any) -> Any:
         check.rule = facts
         check.listens = tuple(_flat(listens))
+        check.dormant = dormant
         return check
 
     return mark
@@ -205,10 +211,13 @@ def _by_version(example: str | dict[str, str]) -> dict[str, str]:
     return expanded
 
 
-def track(*listens: Listen | tuple[Listen, ...], versions: Iterable[OcppVersion] = ALL) -> Callable[[Any], Any]:
+def track(
+    *listens: Listen | tuple[Listen, ...], versions: Iterable[OcppVersion] = ALL, dormant: Dormant | None = None
+) -> Callable[[Any], Any]:
     """Make a topic's method keep its state; same signatures as for a rule, and it returns nothing."""
 
     def mark(method: Any) -> Any:
+        method.dormant = dormant
         method.listens = tuple(_flat(listens))
         method.versions = frozenset(versions)
         return method

@@ -41,7 +41,7 @@ _STATUS = {
 }
 
 
-def _has_none(version: OcppVersion, kind: str, action: str) -> bool:
+def _has_none(version: OcppVersion, sender: Direction, kind: str, action: str) -> bool:
     return not schemas.date_times(version, action, "response" if kind == "result" else "request")
 
 

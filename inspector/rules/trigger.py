@@ -68,6 +68,7 @@ class Triggers(Topic):
         if wanted in TRIGGERED:
             self._open.append(Trigger(self.session, wanted, frame))
             del self._open[:-TRIGGERS_LIMIT]
+            self.station.relisten()
 
     @track(result("TriggerMessage", "ExtendedTriggerMessage"))
     def answered(self, frame: Frame) -> None:
@@ -85,7 +86,7 @@ class Triggers(Topic):
     def refused(self, frame: Frame) -> None:
         self._open = [one for one in self._open if one.asked is not frame.call]
 
-    @track(call(*_ACTIONS))
+    @track(call(*_ACTIONS), dormant=lambda topic: not topic._open)
     def sent(self, frame: Frame) -> None:
         if not self._open:
             return
