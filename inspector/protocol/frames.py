@@ -116,6 +116,7 @@ ID_LENGTH = 36
 """The most characters of a message id (OCPP-J 4.1.4)."""
 
 _QUOTES_OF_TWO_KEYS = 4
+_new = tuple.__new__
 _LENGTHS = {2: 4, 3: 3, 4: 5, 5: 5, 6: 4}
 _HEAD = re.compile(r'\s*\[\s*(\d{1,3})\s*,\s*(?:"((?:[^"\\]|\\.)*)"|(-?\d+))(?:\s*,\s*"((?:[^"\\]|\\.)*)")?', re.S)
 
@@ -146,24 +147,24 @@ def parse(raw: bytes, version: OcppVersion | None = None, binary: bool = False) 
 
 def _sound(array: list[Any]) -> Message | None:
     """The message where nothing is wrong with a CALL or CALLRESULT, as almost ever; else None."""
+    # Every frame comes through here: the conditions are written out twice, and `_new` spares `Call(...)` a call.
     if len(array) == 4:
         kind, message_id, action, payload = array
-        if kind != 2 or type(action) is not str:
-            return None
+        if (
+            (kind == 2 and type(kind) is int and type(action) is str)
+            and (type(payload) is dict and type(message_id) is str)
+            and 0 < len(message_id) <= ID_LENGTH
+        ):
+            return _new(Call, (message_id, action, payload, ()))
     elif len(array) == 3:
         kind, message_id, payload = array
-        if kind != 3:
-            return None
-    else:
-        return None
-    if type(kind) is not int or type(payload) is not dict or type(message_id) is not str:
-        return None
-    if not 0 < len(message_id) <= ID_LENGTH:
-        return None
-    # What `Call(...)` comes to after a call of its own.
-    if kind == 2:
-        return tuple.__new__(Call, (message_id, action, payload, ()))
-    return tuple.__new__(CallResult, (message_id, payload, ()))
+        if (
+            (kind == 3 and type(kind) is int)
+            and (type(payload) is dict and type(message_id) is str)
+            and 0 < len(message_id) <= ID_LENGTH
+        ):
+            return _new(CallResult, (message_id, payload, ()))
+    return None
 
 
 def _message(array: list[Any], version: OcppVersion | None, problems: tuple[Problem, ...]) -> Message:

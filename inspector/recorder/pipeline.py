@@ -226,7 +226,7 @@ class Pipeline:
         frame = judge.protocol.frame(
             frame_id, ts_ns, mono_ns, _DIRECTIONS[from_charge_point], payload, opcode == BINARY, notes
         )
-        shown, hidden = self._stored_forms.of(link.secrets, judge.version, frame)
+        shown, hidden = self._stored_forms.of(link.secrets, judge.protocol.version, frame)
         try:  # as `_judged` does
             found = judge.frame(frame)
         except Exception as error:

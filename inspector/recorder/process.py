@@ -40,7 +40,7 @@ GATHER_S, COMMIT_AFTER_S = 0.002, 0.008
 for each one would cost as much as judging it; what is in the socket outlives the relay."""
 MUCH = 16 * 1024
 """Bytes read at once that are more than gathers in that time: there is no need to wait for more."""
-POSTPONED_S = 0.04
+POSTPONED_S = 0.08
 """How much longer a commit may wait while so much is coming: the fewer commits, the sooner it catches up."""
 COMMIT_AT_MOST = 2000
 TICK_EVERY_S = 0.5

@@ -191,6 +191,8 @@ class SessionJudge:
         forced = facts.get("ocpp_version")
         self.protocol = Session(facts.get("subprotocol"), OcppVersion(forced) if forced else None)
         self.protocol.before_frame = self._due_before
+        self.version = self.protocol.version
+        """The OCPP version as of the last frame judged, None while nothing has told it."""
         self._due: list[Finding] = []  # found by deadlines that the coming frame's time has passed
         self.settings = station.settings
         self.frames = 0
@@ -202,11 +204,6 @@ class SessionJudge:
         self._table_version: OcppVersion | None = None
         self._found: dict[tuple[str, Side, str | None, str, str], Finding] = {}
         self._kept: dict[str, int] = {}
-
-    @property
-    def version(self) -> OcppVersion | None:
-        """The OCPP version, None while nothing has told it."""
-        return self.protocol.version
 
     def topic[T: Topic](self, kind: type[T]) -> T:
         """This session's state of a topic, whatever its scope."""
@@ -227,6 +224,7 @@ class SessionJudge:
     def frame(self, frame: Frame) -> list[Finding]:
         """Judge one frame, which `self.protocol.frame` has made."""
         found, self._due = self._due, []
+        self.version = self.protocol.version
         self.station._current = self
         self.frames += 1
         if frame.direction is Direction.FROM_CHARGE_POINT:
@@ -250,7 +248,7 @@ class SessionJudge:
             self._due += station.advance(mono_ns)
 
     def _run(self, key: tuple[str, str | None], frame: Frame, found: list[Finding]) -> None:
-        checks = self._tables[frame.direction].get(key) if self._table_version is self.protocol.version else None
+        checks = self._tables[frame.direction].get(key) if self._table_version is self.version else None
         for check in self._checks(key, frame.direction) if checks is None else checks:
             faults = check(frame)
             if faults:
@@ -315,8 +313,8 @@ class SessionJudge:
         return found
 
     def _checks(self, key: tuple[str, str | None], sender: Direction) -> tuple[_Check, ...]:
-        if self._table_version is not self.protocol.version:
-            self._table_version = self.protocol.version
+        if self._table_version is not self.version:
+            self._table_version = self.version
             self.relisten()
         kind, name = key
         if name is not None and name not in EVERY_ACTION:
@@ -328,7 +326,7 @@ class SessionJudge:
         return checks
 
     def _listening(self, key: tuple[str, str | None], sender: Direction | None = None) -> Iterable[_Check]:
-        for topic, attribute, rule, dormant in listeners(key, self.protocol.version, sender):
+        for topic, attribute, rule, dormant in listeners(key, self.version, sender):
             if rule and rule.setting and not getattr(self.settings, rule.setting):
                 continue
             state = self.topic(topic)
@@ -371,7 +369,7 @@ class SessionJudge:
                 side=side,
                 message=fault.message,
                 pointer=fault.pointer,
-                spec_ref=rule.spec_in(self.protocol.version) or None,
+                spec_ref=rule.spec_in(self.version) or None,
                 ts_ns=ts_ns,
                 frame_id=seen.frame_id if seen is not None else None,
                 last_frame_id=seen.frame_id if seen is not None else None,
@@ -384,7 +382,7 @@ class SessionJudge:
     def _severity(self, rule: Rule, fault: Fault) -> Severity:
         chosen = self.settings.severity.get(rule.slug) or fault.severity
         if chosen is None:
-            version = self.protocol.version
+            version = self.version
             chosen = (
                 rule.severity[version]
                 if version in rule.severity

@@ -128,7 +128,7 @@ class Registers(Topic):
                 continue  # it repeats earlier values; without a time there is no order
             for j, sample in enumerate(elements(element, "sampledValue")):
                 measurand = sample.get("measurand", _DEFAULT)
-                if type(measurand) is not str or not measurand.endswith(".Register"):
+                if measurand is not _DEFAULT and (type(measurand) is not str or not measurand.endswith(".Register")):
                     continue
                 fall = self._take_in(series, measurand, sample, taken)
                 if fall is not None:
@@ -152,9 +152,9 @@ class Registers(Topic):
         unit, scale = _unit(sample)
         value *= scale
         phase, location = get("phase"), get("location")
-        if type(phase) is not str:
+        if phase is not None and type(phase) is not str:
             phase = None
-        if type(location) is not str:
+        if location is not None and type(location) is not str:
             location = None
         key = (measurand, phase, location, unit)
         last = series.get(key)
