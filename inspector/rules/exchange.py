@@ -102,6 +102,7 @@ class Exchange(Topic):
         self._waiting: deque[Frame] = deque(maxlen=OPEN_LIMIT)  # CALLs, oldest first; some may be answered by now
         self._watching = False  # a deadline for the oldest of them is set
         self._given_up_s = min(GIVEN_UP_S, self.settings.answer_timeout_s)
+        self._slow_ns = int(self._given_up_s * 1e9)
         self._last_answered: dict[Direction, int] = {}  # by caller: frame number of the latest CALL with an answer
         self._seen = self.session.topic(SeenIds)
         self._seen.connections += 1
@@ -129,7 +130,7 @@ class Exchange(Topic):
     )
     def reused_id(self, frame: Frame) -> Faults:
         message = frame.message
-        message_id = frame.message_id
+        message_id = message.message_id or ""
         sent = self._seen.sent[frame.direction]
         earlier = sent.pop(message_id, None)
         digest = hash(frame.raw)
@@ -264,8 +265,7 @@ class Exchange(Topic):
         pending = frame.call
         if pending is None or frame.standing is not Standing.PAIRED:
             return None
-        caller = pending.direction
-        message_id = pending.message_id
+        caller, message_id = pending.direction, pending.message.message_id or ""
         self._last_answered[caller] = pending.frame_id
         waited_ns = frame.mono_ns - pending.mono_ns
         sent = self._seen.sent[caller]
@@ -274,9 +274,11 @@ class Exchange(Topic):
             sent[message_id] = (known[0], self._connection, False, frame.mono_ns + crossing_ns)
         if self._waiting and self._waiting[0] is pending:
             self._waiting.popleft()
-        late_s, allowed_s = waited_ns / 1e9, self.settings.answer_timeout_s
-        if late_s > self._given_up_s or type(frame.message) is CallError:
+        if waited_ns > self._slow_ns or type(frame.message) is CallError:
             self.troubled_ns[caller] = frame.mono_ns
+        else:
+            return None
+        late_s, allowed_s = waited_ns / 1e9, self.settings.answer_timeout_s
         if late_s <= allowed_s:
             return None
         return Fault(f"the answer to {pending.action} came after {duration(late_s)}; {duration(allowed_s)} are allowed")

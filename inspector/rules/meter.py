@@ -111,8 +111,11 @@ class Registers(Topic):
                 return None
             transaction, where = integer(payload, "transactionId"), None
         else:
-            transaction = integer(payload, "transactionId")
-            where = integer(payload, "evseId" if transaction is None and "evseId" in payload else "connectorId")
+            transaction, where = payload.get("transactionId"), payload.get("connectorId")
+            if type(transaction) is not int:
+                transaction, where = None, payload.get("evseId", where)
+            if type(where) is not int:
+                where = None
         if transaction == NO_ID:
             transaction = None
         scope = (where,) if transaction is None else transaction
@@ -142,16 +145,15 @@ class Registers(Topic):
         self, series: dict[tuple[Any, ...], _Reading], measurand: str, sample: dict[str, Any], taken: str | None
     ) -> tuple[str, str] | None:
         get = sample.get
-        raw = get("value")
+        raw, phase, location = get("value"), get("phase"), get("location")
         try:
             value = float(raw) if type(raw) in _NUMBERS else math.nan  # type: ignore[arg-type]
         except ValueError:
             return None
-        if not -math.inf < value < math.inf or get("format") == "SignedData":
+        if not math.isfinite(value) or get("format") == "SignedData":
             return None
         unit, scale = _unit(sample)
         value *= scale
-        phase, location = get("phase"), get("location")
         if phase is not None and type(phase) is not str:
             phase = None
         if location is not None and type(location) is not str:

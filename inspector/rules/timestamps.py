@@ -90,6 +90,9 @@ class Timestamps(Topic):
         self._skew_s = self.settings.clock_skew_s
         self._timed = self.session.facts.get("timed", True)  # False where the frames came without their times
         self._exchange = self.session.topic(Exchange)
+        self._requests: dict[str, schemas.DateTimes] = {}  # where date-times stand, by action
+        self._responses: dict[str, schemas.DateTimes] = {}
+        self._version: OcppVersion | None = None  # of which they are
         self._status_wanted_ns: int | None = None  # when a trigger last asked for a status
 
     @rule(
@@ -113,7 +116,9 @@ class Timestamps(Topic):
         if action is None or version is None:
             return None
         answer = frame.standing is not None
-        places = schemas.date_times(version, action, "response" if answer else "request")
+        places = (self._responses if answer else self._requests).get(action)
+        if places is None or version is not self._version:
+            places = self._places(version, action, answer)
         if not places:
             return None
         payload = frame.payload
@@ -219,6 +224,16 @@ class Timestamps(Topic):
             and wanted_ns is not None
             and frame.mono_ns - wanted_ns <= self.settings.effect_timeout_s * 1e9
         )
+
+    def _places(self, version: OcppVersion, action: str, answer: bool) -> schemas.DateTimes:
+        if version is not self._version:
+            self._version = version
+            self._requests.clear()
+            self._responses.clear()
+        places = schemas.date_times(version, action, "response" if answer else "request")
+        if places:  # what a hostile peer makes up has none, and fills no table
+            (self._responses if answer else self._requests)[action] = places
+        return places
 
     def _plain(self, places: schemas.DateTimes, payload: dict[str, Any], now: float | None, top: bool) -> bool:
         """Whether every date-time is in the usual form and tells a likely time (given `now`), decided fast."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Iterable
-from itertools import chain, groupby
+from collections.abc import Iterable, Sequence
+from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
@@ -48,21 +48,43 @@ def _insert(table: str, columns: Iterable[str], rows: int = 1) -> str:
     return f"INSERT INTO {table} ({', '.join(names)}) VALUES {', '.join([row] * rows)}"
 
 
-_INSERT_FRAME, _INSERT_FRAMES = _insert("frames", FRAME_COLUMNS), _insert("frames", FRAME_COLUMNS, ROWS_AT_ONCE)
 INSERT_SESSION = _insert("sessions", SESSION_COLUMNS)
 _INSERT_FINDING = _insert("findings", _FINDING_COLUMNS)
 _SAMPLE_COLUMNS = (
     *("transaction_id", "session_id", "frame_id", "ts_ns", "measurand"),
     *("phase", "location", "context", "value", "unit"),
 )
-_INSERT_SAMPLE = _insert("meter_samples", _SAMPLE_COLUMNS)
-_INSERT_SAMPLES = _insert("meter_samples", _SAMPLE_COLUMNS, ROWS_AT_ONCE)
 _INSERT_EVENT = _insert("events", ("id", "session_id", "ts_ns", "after_frame_id", "kind", "detail"))
 
 _RANK = "CASE {} WHEN 'error' THEN 3 WHEN 'warning' THEN 2 WHEN 'info' THEN 1 ELSE 0 END"
 _RAISE_SEVERITY = (
     f"UPDATE frames SET max_severity = ? WHERE id = ? AND {_RANK.format('max_severity')} < {_RANK.format('?')}"
 )
+
+
+class _Waiting:
+    """Rows of one table that wait, one behind the other in one list: what a statement of many rows takes."""
+
+    __slots__ = ("_many", "_one", "add", "columns", "values")
+
+    def __init__(self, table: str, columns: Sequence[str]) -> None:
+        self.columns = len(columns)
+        self.values: list[Any] = []
+        self.add = self.values.extend
+        self._one, self._many = _insert(table, columns), _insert(table, columns, ROWS_AT_ONCE)
+
+    def __len__(self) -> int:
+        return len(self.values) // self.columns
+
+    def insert(self, connection: sqlite3.Connection) -> None:
+        """Write all of them, in their order; they still wait."""
+        values, wide = self.values, self.columns
+        many = wide * ROWS_AT_ONCE
+        left = len(values) - len(values) % many
+        for at in range(0, left, many):
+            connection.execute(self._many, values[at : at + many])
+        if left < len(values):
+            connection.executemany(self._one, [values[at : at + wide] for at in range(left, len(values), wide)])
 
 
 class Tables:
@@ -74,8 +96,8 @@ class Tables:
     def __init__(self, db: Database) -> None:
         self._use(db)
         self._next = {table: self._highest(table) + 1 for table in NUMBERED}
-        self._frames: list[FrameRow] = []
-        self._samples: list[tuple[Any, ...]] = []
+        self._frames = _Waiting("frames", FRAME_COLUMNS)
+        self._samples = _Waiting("meter_samples", _SAMPLE_COLUMNS)
         self._rows: list[tuple[str, tuple[Any, ...]]] = []
         self._raised: list[tuple[str, int, str]] = []
         self._findings: list[tuple[int, Finding]] = []
@@ -106,7 +128,7 @@ class Tables:
 
     def frame(self, row: FrameRow) -> None:
         """Add a frame; the hot path."""
-        self._frames.append(row)
+        self._frames.add(row)
         self.pending_bytes += row[9] + 200
 
     def raise_severity(self, frame_id: int, severity: str) -> None:
@@ -139,7 +161,7 @@ class Tables:
 
     def meter_sample(self, row: tuple[Any, ...]) -> None:
         """Add a meter sample: the columns of its table without the id."""
-        self._samples.append(row)
+        self._samples.add(row)
         self.pending_bytes += 100
 
     def charge_point(self, charge_point_id: str) -> dict[str, Any] | None:
@@ -214,10 +236,10 @@ class Tables:
         # may follow the INSERT of its row.
         for sql, rows in groupby(self._rows, key=itemgetter(0)):
             self._connection.executemany(sql, [row for _, row in rows])
-        self._insert_all(self._frames, _INSERT_FRAME, _INSERT_FRAMES)
+        self._frames.insert(self._connection)
         if self._raised:  # behind the frames: what a finding is about may be in the same commit
             self._connection.executemany(_RAISE_SEVERITY, self._raised)
-        self._insert_all(self._samples, _INSERT_SAMPLE, _INSERT_SAMPLES)
+        self._samples.insert(self._connection)
         if self._findings:
             self._connection.executemany(_INSERT_FINDING, [_finding_row(*pair) for pair in self._findings])
         if self._recounted:
@@ -226,16 +248,9 @@ class Tables:
                 [(f.count, f.last_frame_id, f.finding_id) for f in self._recounted.values()],
             )
 
-    def _insert_all(self, rows: list[tuple[Any, ...]], one: str, many: str) -> None:
-        left = len(rows) % ROWS_AT_ONCE
-        for at in range(0, len(rows) - left, ROWS_AT_ONCE):
-            self._connection.execute(many, list(chain.from_iterable(rows[at : at + ROWS_AT_ONCE])))
-        if left:
-            self._connection.executemany(one, rows[-left:])
-
     def _clear(self) -> None:
-        self._frames.clear()
-        self._samples.clear()
+        self._frames.values.clear()
+        self._samples.values.clear()
         self._rows.clear()
         self._raised.clear()
         self._findings.clear()

@@ -172,7 +172,7 @@ class Writer(Tables):
 
     def waiting_by_session(self) -> tuple[Counter[int], Counter[int]]:
         """Frames and errors that wait for a commit, by session."""
-        frames = Counter(row[1] for row in self._frames)
+        frames = Counter(self._frames.values[1 :: self._frames.columns])
         return frames, Counter(session for session, one in self._findings if one.severity is Severity.ERROR)
 
     def session_findings(self, session_id: int) -> dict[tuple[str, int | None, str | None], int]:
