@@ -229,17 +229,16 @@ class SessionJudge:
         self.frames += 1
         if frame.direction is Direction.FROM_CHARGE_POINT:
             self.heard_ns = frame.mono_ns
-        message = frame.message
+        message, standing = frame.message, frame.standing
         kind = KIND_OF_MESSAGE[type(message)]
         if message.problems:
             self._run(("problem", None), frame, found)
-        standing = frame.standing
-        if standing is Standing.ORPHAN or standing is Standing.DUPLICATE:
-            if kind != "malformed":
-                self._run(("unpaired", None), frame, found)
-            self._run((kind, None), frame, found)
-        else:
+        if standing is None or standing is Standing.PAIRED:
             self._run((kind, frame.action), frame, found)
+            return found
+        if kind != "malformed":
+            self._run(("unpaired", None), frame, found)
+        self._run((kind, None), frame, found)
         return found
 
     def _due_before(self, mono_ns: int) -> None:

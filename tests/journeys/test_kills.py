@@ -24,7 +24,7 @@ from tests.processes import Program
 KILLS = 50
 LOST_AT_MOST_S, LOST_MOSTLY_S = 2.0, 0.2
 """How old the oldest frame may be that a kill of relay and recorder together costs, and in half of the kills. A group
-waits 10 ms, 50 under great load; to that comes what its commit takes, which on a busy disk is now and then much."""
+waits 10 ms, 90 under great load; to that comes what its commit takes, which on a busy disk is now and then much."""
 SEED = int(os.environ.get("KILL_SEED", "20"))
 
 

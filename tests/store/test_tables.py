@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -57,3 +60,15 @@ def test_a_commit_that_fails_on_a_late_row_writes_none_and_all_go_with_the_next(
         pipeline.commit()
         assert [raw for (raw,) in other.execute("SELECT raw FROM frames ORDER BY id")] == texts
     pipeline.writer.close(clean=True)
+
+
+def test_a_commit_of_many_rows_writes_no_temporary_file(tmp_path: Path) -> None:
+    """Nothing of a recording stands outside its folder, and a full /tmp stops none."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    changed = temporary.stat().st_mtime_ns  # changes with each file that is made there, also one that is gone again
+    commit = f"from tests.store.test_tables import *; taken(Path({str(tmp_path / 'a.db')!r}), 1000)[0].commit()"
+    subprocess.run([sys.executable, "-c", commit], env={**os.environ, "SQLITE_TMPDIR": str(temporary)}, check=True)
+    with closing(sqlite3.connect(tmp_path / "a.db")) as db:
+        assert db.execute("SELECT count(*) FROM frames").fetchone() == (1000,)
+    assert temporary.stat().st_mtime_ns == changed
