@@ -1,6 +1,6 @@
 """Measures the proxy side by side with what one would use in its place, alternating, and writes the table.
 
-python -m bench                     about ten minutes; writes docs/benchmarks.md
+python -m bench                     about a quarter of an hour; writes docs/benchmarks.md
 python -m bench --quick             one short round, prints only
 """
 
@@ -35,6 +35,9 @@ NAMES = {
 }
 CONNECTIONS = (1, 50, 1000)
 IDLE = 2000
+SUSTAINED_S = 30.0
+LASTING = ("mitmdump", "websockets", "proxy")
+"""Measured for so long too: what waits in memory cannot flatter then."""
 
 type Results = dict[tuple[str, str], list[float]]
 """(contender, what) -> one value a round."""
@@ -95,6 +98,20 @@ def measure(name: str, csms_port: int, seconds: float, results: Results) -> None
         shutil.rmtree(folder)
 
 
+def sustain(name: str, csms_port: int, results: Results) -> None:
+    """Half a minute of one contender under full load."""
+    folder = Path(tempfile.mkdtemp(prefix="bench-"))
+    try:
+        port = free_port()
+        with Measured(argv(name, port, csms_port, folder), port):
+            done = load(port, "--connections", 50, "--seconds", SUSTAINED_S, timeout=SUSTAINED_S)
+            results[name, "sustained"].append(done["calls"] / done["seconds"])
+            if name == "proxy":
+                results[name, "stored sustained"].append(stored_share(folder / "bench.db", done["frames"]))
+    finally:
+        shutil.rmtree(folder)
+
+
 def stored_share(path: Path, frames: int) -> float:
     """How much of the traffic is in the file a second after its end: 1.0 when the recorder keeps up."""
     time.sleep(1)
@@ -132,7 +149,23 @@ def table(results: Results, direct: dict[str, float]) -> str:
         )
     kept = min(min(results["proxy", f"stored {count}"]) for count in CONNECTIONS)
     lines += ["", f"In the file a second after the load's end: {kept:.1%} of all frames, in the worst of all rounds."]
+    if results["proxy", "sustained"]:
+        lines += ["", *sustained(results)]
     return "\n".join(lines)
+
+
+def sustained(results: Results) -> list[str]:
+    """The table of what was measured for longer."""
+    rates = {name: median(results[name, "sustained"]) for name in LASTING}
+    kept = min(results["proxy", "stored sustained"])
+    lines = [
+        f"| for {SUSTAINED_S:g} s, 50 connections | calls/s | × mitmdump | × websockets relay |",
+        "| --- |" + " ---: |" * 3,
+    ]
+    for name in LASTING:
+        beside = (f"{rates[name] / rates[other]:.2f}" for other in LASTING[:2])
+        lines.append(f"| {NAMES[name]} | {rates[name]:,.0f} | {' | '.join(beside)} |")
+    return [*lines, "", f"In the file a second after that: {kept:.1%} of all frames, in the worst of all rounds."]
 
 
 def page(text: str, rounds: int, seconds: float) -> str:
@@ -173,6 +206,9 @@ def main() -> None:
             for name in NAMES:
                 print(f"round {turn + 1} of {rounds}: {name}", file=sys.stderr, flush=True)
                 measure(name, csms_port, seconds, results)
+            for name in LASTING if not options.quick else ():
+                print(f"round {turn + 1} of {rounds}: {name} for {SUSTAINED_S:g} s", file=sys.stderr, flush=True)
+                sustain(name, csms_port, results)
     text = table(results, {name: median(values) for name, values in directs.items()})
     print(text)
     if not options.quick:
