@@ -172,7 +172,7 @@ def rule(
         catalogue: the row of the rule catalogue it comes from.
         setting: a threshold that has to be set (not 0) for the rule to be judged at all.
         moot: where it holds the check is not called, which costs less than its finding nothing.
-        dormant: so too, of a check called for frames.
+        dormant: so too, of a check called for frames; the topic calls `Station.relisten` when this changes.
     """
     covered = frozenset(versions)
     severities = severity if isinstance(severity, dict) else dict.fromkeys(covered, severity)
@@ -214,7 +214,7 @@ def _by_version(example: str | dict[str, str]) -> dict[str, str]:
 def track(
     *listens: Listen | tuple[Listen, ...], versions: Iterable[OcppVersion] = ALL, dormant: Dormant | None = None
 ) -> Callable[[Any], Any]:
-    """Make a topic's method keep its state; same signatures as for a rule, and it returns nothing."""
+    """Make a topic's method keep its state; same signatures and `dormant` as for a rule, and it returns nothing."""
 
     def mark(method: Any) -> Any:
         method.dormant = dormant
