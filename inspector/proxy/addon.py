@@ -8,6 +8,7 @@ It is loaded by `chargesentinel proxy`, and by people who run mitmproxy themselv
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from itertools import count
@@ -69,8 +70,8 @@ class Recording:
         self._ocpp_version = ocpp_version
         self._rewrite_host = rewrite_host
         self.counts = Counts()
-        self.refusing: str | None = None
-        """Why no charge point may have a session now; None while all may."""
+        self.refusing: Callable[[], str | None] = lambda: None
+        """Tells why no charge point may have a session now; None while all may."""
         self._numbers = count(1)
         self._injected: list[bytes] = []
 
@@ -135,8 +136,8 @@ class Recording:
         if self._routing is None:
             return
         charge_point_id = handshake.charge_point_id(path)
-        if self.refusing is not None:
-            flow.response = http.Response.make(503, self.refusing)
+        if (why := self.refusing()) is not None:
+            flow.response = http.Response.make(503, why)
             return
         upstream = self._routing.upstream(charge_point_id, path)
         flow.metadata[_ROUTE] = upstream

@@ -34,6 +34,13 @@ class Strictness:
         self._limit, self._dead_after = queue_limit, dead_after
         self._holding = False
         self._failing_since: float | None = None
+        self._dead = False
+        recording.refusing = self.refusing
+
+    def refusing(self) -> str | None:
+        """Why a charge point that comes now may have no session; None the moment the recorder works again."""
+        refuses = self._dead and not self._status().working
+        return "the proxy cannot record and must not relay without" if refuses else None
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -53,17 +60,16 @@ class Strictness:
         for link in self._recording.links.values():
             link.hold("strictness", self._holding)
         if status.working:
-            self._failing_since = None
-            self._recording.refusing = None
+            self._failing_since, self._dead = None, False
             return
         if self._failing_since is None:
             self._failing_since = now
-        if now - self._failing_since >= self._dead_after and self._recording.refusing is None:
+        if now - self._failing_since >= self._dead_after and not self._dead:
             logger.error(
                 "the recorder has failed for %g s: ending all sessions (--require-recording)", self._dead_after
             )
-            self._recording.refusing = "the proxy cannot record and must not relay without"
-        if self._recording.refusing is not None:
+            self._dead = True
+        if self._dead:
             for link in list(self._recording.links.values()):
                 if link.go_away(1011, "recording failed"):
                     asyncio.get_running_loop().call_later(GOODBYE_SECONDS, link.drop)

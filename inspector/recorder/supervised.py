@@ -76,6 +76,7 @@ class SupervisedRecorder:
         self._ready = False
         self._closed = False
         self._restarts = 0
+        self._ending: list[subprocess.Popen[bytes]] = []  # recorders before this one, until the system lets go of them
         self._loop: asyncio.AbstractEventLoop | None = None
         self._recording_id: int | None = None
         self._start()
@@ -232,6 +233,7 @@ class SupervisedRecorder:
             log.error("THE RECORDING WAS DELETED while its recorder was restarted: %d frames went with it", lost)
             first.append(gap(time.time_ns(), time.monotonic_ns(), lost, 0))
         self._recording_id = recording_id
+        self._ending = [process for process in self._ending if process.poll() is None]
         self._acknowledge(committed)
         first += self._backlog.send_again()
         self._out = encode(("again", first)) if first else b""
@@ -260,7 +262,8 @@ class SupervisedRecorder:
     def _restart(self) -> None:
         if self._closed or self._loop is None:
             return
-        self._process.poll()
+        if self._process.poll() is None:
+            self._ending.append(self._process)  # its socket went first: on a busy machine its end takes a while
         self._start()
         self._loop.add_reader(self._link, self._readable)
 

@@ -183,3 +183,22 @@ async def test_nobody_waits_for_a_recorder_that_hangs(tmp_path: Path, monkeypatc
     await drained(recorder)
     assert told[:2] == [True, False]
     assert recorder.close().lost == 0
+
+
+async def test_a_recorder_that_takes_long_to_end_is_let_go_of_once_the_next_one_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy machine its socket is closed well before the system tells that it has ended; no zombie stays."""
+    recorder = started(tmp_path / "slow.db")
+    opened(recorder, 1)
+    await drained(recorder)
+    first, asked = recorder._process, []
+    poll = first.poll
+    monkeypatch.setattr(first, "poll", lambda: asked.append(1) if len(asked) < 2 else poll())
+    os.kill(first.pid, signal.SIGKILL)
+    while recorder.pid == first.pid:
+        await asyncio.sleep(0.01)
+    frame(recorder, 1, True, '[2,"a","Heartbeat",{}]')
+    await drained(recorder)
+    assert not Path(f"/proc/{first.pid}").exists()
+    recorder.close()
