@@ -104,7 +104,7 @@ async def one_kill(csms: str, path: Path, run: int, chance: random.Random, *more
                 await fleet.goes_on(1.0)
                 await fleet.stop()
         if victim == "recorder":
-            assert await proxy.ended() == 0
+            assert await proxy.ended() == 0, proxy.report()
         else:
             await asyncio.to_thread(proxy.process.wait, 10)
             await gone(recorder)
