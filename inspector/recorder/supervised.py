@@ -29,6 +29,8 @@ BEHIND_AT, CAUGHT_UP_AT = 6_000, 5_000
 """Records: some commits' worth, a fifth of a second's work; close together, so that nobody waits long."""
 RESTART_AFTER_S = (0.05, 0.2, 1.0, 5.0)
 """How long to wait before each restart in a row; the last one repeats."""
+RETRY_AT_END_S = 0.2
+"""How long to wait before each restart once recording is to end."""
 
 STALLED_AFTER_S = 2.0
 """Seconds without an acknowledgement after which nobody waits for the recorder any longer."""
@@ -262,10 +264,13 @@ class SupervisedRecorder:
     def _restart(self) -> None:
         if self._closed or self._loop is None:
             return
+        self._start_again()
+        self._loop.add_reader(self._link, self._readable)
+
+    def _start_again(self) -> None:
         if self._process.poll() is None:
             self._ending.append(self._process)  # its socket went first: on a busy machine its end takes a while
         self._start()
-        self._loop.add_reader(self._link, self._readable)
 
     def _wait_for(self, *kinds: str, timeout: float = _START_TIMEOUT_S) -> tuple[Any, ...] | None:
         """Block until the process says one of these; None when it does not, or has ended."""
@@ -327,32 +332,44 @@ class SupervisedRecorder:
             return self._summary()
         self._closed = True
         deadline = time.monotonic() + timeout
-        if self._loop is not None and not self._loop.is_closed():
+        if self._loop is not None and not self._loop.is_closed() and self._link.fileno() >= 0:
             self._loop.remove_reader(self._link)
             self._loop.remove_writer(self._link)
-        if self._link.fileno() < 0:  # it died, and was to be started again
-            self._start()
+        while not self._ended_well(deadline) and time.monotonic() < deadline:
+            # It was killed, or the file is still held by the one before it, which has not quite ended.
+            self._end_process(0.1)
+            time.sleep(RETRY_AT_END_S)
+        self._end_process(max(0.5, deadline - time.monotonic()))
+        self._unstored = self._backlog.frames
+        return self._summary()
+
+    def _ended_well(self, deadline: float) -> bool:
+        """Have a process store all that waits, and end; False where it did not get that far."""
+        if self._link.fileno() < 0:
+            self._start_again()
         if not self._ready:
             message = self._wait_for("ready", "refused", timeout=deadline - time.monotonic())
-            if message and message[0] == "ready":
-                self._is_ready(message)
+            if message is None:
+                return False
+            if message[0] == "refused":
+                self._heard(message)
+                return False
+            self._is_ready(message)
         if self._overflow.losing:
             self._resume()
         self._flush()
-        while self._ready and (self._out or self._backlog.unsent) and time.monotonic() < deadline:
+        while (self._out or self._backlog.unsent) and time.monotonic() < deadline:
             if self._wait_for("committed", timeout=min(0.5, deadline - time.monotonic())) is None:
                 self._flush()
                 if self._process.poll() is not None:
-                    break
+                    return False
         with contextlib.suppress(OSError):
             self._link.setblocking(True)
             self._link.settimeout(max(0.1, deadline - time.monotonic()))
             self._link.sendall(self._out + encode(("close",)))
             self._out = b""
-            self._wait_for("closed", timeout=max(0.1, deadline - time.monotonic()))
-        self._end_process(max(0.5, deadline - time.monotonic()))
-        self._unstored = self._backlog.frames
-        return self._summary()
+            return self._wait_for("closed", timeout=max(0.1, deadline - time.monotonic())) is not None
+        return False
 
     def _end_process(self, seconds: float) -> None:
         self._link.close()

@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from inspector.errors import UnusableFile
 from inspector.recorder import records, supervised
 from inspector.recorder.start import start_recorder
 from inspector.recorder.supervised import SupervisedRecorder
+from inspector.store.lock import WriterLock
 
 LINKS = 4
 
@@ -202,3 +204,50 @@ async def test_a_recorder_that_takes_long_to_end_is_let_go_of_once_the_next_one_
     await drained(recorder)
     assert not Path(f"/proc/{first.pid}").exists()
     recorder.close()
+
+
+async def test_a_recorder_that_died_just_before_the_end_is_started_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervised, "RESTART_AFTER_S", (60.0,))
+    path = tmp_path / "died.db"
+    recorder = started(path)
+    opened(recorder, 1)
+    await drained(recorder)
+    os.kill(recorder.pid, signal.SIGKILL)
+    while recorder.status().working:
+        await asyncio.sleep(0.01)
+    frame(recorder, 1, True, '[2,"a","Heartbeat",{}]')
+    assert recorder.close().lost == 0
+    assert rows(path, "SELECT count(*), (SELECT min(clean_close) FROM recordings) FROM frames") == [(1, 1)]
+
+
+@pytest.mark.parametrize("rotate", [None, "day"], ids=["one file", "rotated"])
+async def test_at_the_end_a_file_that_is_still_held_is_waited_for(tmp_path: Path, rotate: str | None) -> None:
+    """A killed process may hold its lock for a while: the disk has it finish a write first."""
+    path = tmp_path / "held.db"
+    recorder = started(path, rotate=rotate)
+    opened(recorder, 1)
+    frame(recorder, 1, True, '[2,"a","Heartbeat",{}]')
+    await drained(recorder)
+    os.kill(recorder.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, recorder.pid, os.WEXITED | os.WNOWAIT)
+    lock = WriterLock(path.resolve() if rotate else path, "somebody else")
+    frame(recorder, 1, True, '[2,"b","Heartbeat",{}]')
+    threading.Timer(1.0, lock.release).start()
+    assert recorder.close().lost == 0
+    assert rows(path, "SELECT message_id FROM frames") == [("a",), ("b",)]
+    assert rows(path, "SELECT clean_close FROM recordings") == [(1,)]
+
+
+async def test_a_recorder_that_is_killed_while_it_ends_is_started_once_more(tmp_path: Path) -> None:
+    path = tmp_path / "ending.db"
+    recorder = started(path)
+    opened(recorder, 1)
+    await drained(recorder)
+    first = recorder.pid
+    os.kill(first, signal.SIGSTOP)
+    frame(recorder, 1, True, '[2,"a","Heartbeat",{}]')
+    threading.Timer(0.3, os.kill, (first, signal.SIGKILL)).start()
+    assert recorder.close().lost == 0
+    assert rows(path, "SELECT count(*), (SELECT min(clean_close) FROM recordings) FROM frames") == [(1, 1)]
