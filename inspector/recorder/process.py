@@ -42,7 +42,8 @@ MUCH = 16 * 1024
 """Bytes read at once that are more than gathers in that time: there is no need to wait for more."""
 POSTPONED_S = 0.08
 """How much longer a commit may wait while so much is coming: the fewer commits, the sooner it catches up."""
-COMMIT_AT_MOST = 2000
+COMMIT_AT_MOST = 4000
+"""Records of one commit: more than come in that time. Each commit writes a page of every session's index anew."""
 TICK_EVERY_S = 0.5
 RETRY_EVERY_S = 0.5
 PENDING_LIMIT = 32 * 1024 * 1024

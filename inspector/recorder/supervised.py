@@ -26,7 +26,7 @@ log = logging.getLogger("chargesentinel.recorder")
 DEFAULT_QUEUE_LIMIT = 256 * 1024 * 1024
 """Bytes kept for a recorder that does not acknowledge; beyond that, frames are counted as lost."""
 BEHIND_AT, CAUGHT_UP_AT = 6_000, 5_000
-"""Records: some commits' worth, a fifth of a second's work; close together, so that nobody waits long."""
+"""Records: two commits' worth, a fifth of a second's work; close together, so that nobody waits long."""
 RESTART_AFTER_S = (0.05, 0.2, 1.0, 5.0)
 """How long to wait before each restart in a row; the last one repeats."""
 RETRY_AT_END_S = 0.2
