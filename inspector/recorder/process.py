@@ -171,6 +171,10 @@ class Process:
                 self._say(("failing",))
             self._failing = True
             self._commit_at = time.monotonic() + RETRY_EVERY_S
+            if self._writer.gone and not self._writer.is_open:
+                # What open sessions need in another file went with this one: the relay tells it to a new process.
+                log.error("%s is gone, and could not be opened before: the recorder begins anew", self._writer.path)
+                sys.exit(1)
             return
         if self._failing:
             log.warning("%s: writing works again", self._writer.path)

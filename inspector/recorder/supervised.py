@@ -29,7 +29,7 @@ BEHIND_AT, CAUGHT_UP_AT = 6_000, 5_000
 """Records: two commits' worth, a fifth of a second's work; close together, so that nobody waits long."""
 RESTART_AFTER_S = (0.05, 0.2, 1.0, 5.0)
 """How long to wait before each restart in a row; the last one repeats."""
-RETRY_AT_END_S = 0.2
+RETRY_AT_END_S = 0.5
 """How long to wait before each restart once recording is to end."""
 
 STALLED_AFTER_S = 2.0
@@ -337,6 +337,7 @@ class SupervisedRecorder:
             self._loop.remove_writer(self._link)
         while not self._ended_well(deadline) and time.monotonic() < deadline:
             # It was killed, or the file is still held by the one before it, which has not quite ended.
+            log.error("the recorder did not end well; starting it again, %d records wait", self.waiting)
             self._end_process(0.1)
             time.sleep(RETRY_AT_END_S)
         self._end_process(max(0.5, deadline - time.monotonic()))

@@ -118,6 +118,8 @@ class Writer(Tables):
         self.gone = self._recount = False
 
     _sealing: threading.Thread | None = None
+    is_open = True
+    """False while the file could not be opened again; if it is gone then, nothing can be carried over from it."""
     rotate_after_ns = 0
     """Set after a failure: no sooner than this is the next file tried again."""
 
@@ -139,7 +141,11 @@ class Writer(Tables):
         with contextlib.suppress(UnusableFile, OSError, sqlite3.Error):
             # Closed first: what SQLite has learned to be read-only it shares with every connection of a process.
             self._connection.close()
+            # SQLite removes the -wal with its last connection: until there is one again, only the file tells.
+            self._files = {name: self._files[name]}
+            self.is_open = False
             self._use(connect(self.path, create=False, busy_s=self._busy_s))
+            self.is_open = True
             self._look_at_file()
 
     def look(self) -> None:
