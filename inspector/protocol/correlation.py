@@ -96,6 +96,12 @@ class Correlation:
             forget_oldest(done, ANSWERED_LIMIT // 8)
         return Standing.PAIRED, call
 
+    def ended(self) -> None:
+        """Let go of what only another message could ask for; who goes on looking at open CALLs finds them."""
+        for caller in self._answered:
+            self._answered[caller] = {}
+        self._covered, self._asked = {}, {}
+
     def answered_call(self, caller: Direction, message_id: str) -> Frame | None:
         """The CALL of `caller` with this id that has been answered lately."""
         return self._answered[caller].get(message_id)

@@ -87,6 +87,7 @@ class Pipeline:
         self._failed_rules: set[str] = set()
         self.file = 0  # how many files came before this one
         self.gone = 0  # frames that were stored in files which others deleted
+        self.closed = 0  # sessions that have ended
         self.sessions = self.frames = self.findings = self.errors = 0
         self.by_severity: dict[str, int] = {severity.value: 0 for severity in Severity}
 
@@ -285,6 +286,7 @@ class Pipeline:
         link = self.links.pop(number, None)
         if link is None:
             return
+        self.closed += 1
         self._found(link, self._judged(link, link.judge.closed, Moment(mono_ns, ts_ns), facts), None)
         known = ("cp_close_code", "cp_close_reason", "csms_close_code", "csms_close_reason", "closed_by")
         self._changed.discard(link)

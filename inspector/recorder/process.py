@@ -45,6 +45,8 @@ POSTPONED_S = 0.08
 COMMIT_AT_MOST = 4000
 """Records of one commit: more than come in that time. Each commit writes a page of every session's index anew."""
 TICK_EVERY_S = 0.5
+CLEAR_AFTER = 200
+"""Closed sessions that may wait to be freed; to look through all that is in memory takes up to tenths of a second."""
 RETRY_EVERY_S = 0.5
 PENDING_LIMIT = 32 * 1024 * 1024
 """Bytes taken and not yet on disk at which reading pauses: from there on the relay keeps them, within its bound."""
@@ -107,6 +109,7 @@ class Process:
         self._ticked = False  # since the last commit
         self._failing = False
         self._ending = False
+        self._cleared = 0  # of the sessions that have closed
         self._much = False
         self._commits = 0
         self._commit_seconds = 0.0
@@ -127,6 +130,7 @@ class Process:
                 self._tick_at = now + TICK_EVERY_S
                 self._pipeline.tick(time.monotonic_ns(), time.time_ns())
                 self._writer.look()
+                self._clear_away()
                 self._ticked = True
                 if not self._failing:
                     self._commit_at = min(self._commit_at, now)
@@ -135,6 +139,13 @@ class Process:
             if readable and not (self._much or self._ending):
                 time.sleep(GATHER_S)
         self._end()
+
+    def _clear_away(self) -> None:
+        """Free closed sessions, which hold each other in circles: the collector by itself comes by too rarely."""
+        closed = self._pipeline.closed - self._cleared
+        if closed >= max(CLEAR_AFTER, len(self._pipeline.links)):
+            self._cleared += closed
+            gc.collect()
 
     def _read(self) -> bool:
         """Take what has come; returns False once the relay is gone."""

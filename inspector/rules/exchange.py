@@ -25,6 +25,7 @@ from inspector.rules.rule import (
     DEADLINE,
     UNPAIRED,
     V2X,
+    AtClose,
     Faults,
     Topic,
     event,
@@ -168,7 +169,7 @@ class Exchange(Topic):
         self._waiting.append(frame)
         if not self._watching:
             self._watching = True
-            self.station.deadline(frame, self.settings.answer_timeout_s, self.unanswered)
+            self.station.deadline(frame, self.settings.answer_timeout_s, self.unanswered, at_close=AtClose.DROPPED)
         waiting = self.session.protocol.correlation.open_calls(frame.direction)
         if len(waiting) < 2:
             return None
@@ -306,7 +307,7 @@ class Exchange(Topic):
                 left_s = allowed_s - (moment.mono_ns - pending.mono_ns) / 1e9
                 if left_s > 0:
                     self._watching = True
-                    self.station.deadline(pending, allowed_s, self.unanswered)
+                    self.station.deadline(pending, allowed_s, self.unanswered, at_close=AtClose.DROPPED)
                     break
                 found.append(_unanswered(pending, f"in {duration(allowed_s)}"))
                 self.troubled_ns[pending.direction] = moment.mono_ns

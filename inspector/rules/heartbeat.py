@@ -12,6 +12,7 @@ from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import (
     DEADLINE,
     OPENED,
+    AtClose,
     Faults,
     Topic,
     call,
@@ -54,13 +55,13 @@ class Heartbeat(Topic):
 
     @track(OPENED)
     def opened(self, session: SessionJudge, moment: Moment) -> None:
-        self.station.deadline(moment, DAY_S, self.daily)
+        self.station.deadline(moment, DAY_S, self.daily, at_close=AtClose.DROPPED)
         self._listen(moment)
 
     @track(event("gap"))
     def gap(self, session: SessionJudge, moment: Moment, detail: dict[str, Any]) -> None:
         self._gap_ns = self._beat_ns = moment.mono_ns
-        self.station.deadline(moment, DAY_S, self.daily)
+        self.station.deadline(moment, DAY_S, self.daily, at_close=AtClose.DROPPED)
 
     @track(result("BootNotification", "ChangeConfiguration", "SetVariables", "GetConfiguration", "GetVariables"))
     def interval_told(self, frame: Frame) -> None:
@@ -92,7 +93,7 @@ class Heartbeat(Topic):
         due_ns = since.mono_ns + int((seconds + _STRICTLY_S) * 1e9)
         if self._due_ns is None or due_ns < self._due_ns:
             self._due_ns = due_ns
-            self.station.deadline(since, seconds + _STRICTLY_S, self.silent)
+            self.station.deadline(since, seconds + _STRICTLY_S, self.silent, at_close=AtClose.DROPPED)
 
     @rule(
         "heartbeat.gap",
@@ -143,9 +144,9 @@ class Heartbeat(Topic):
             return None
         since_s = (moment.mono_ns - self._beat_ns) / 1e9
         if since_s < DAY_S:
-            self.station.deadline(moment, DAY_S - since_s, self.daily)
+            self.station.deadline(moment, DAY_S - since_s, self.daily, at_close=AtClose.DROPPED)
             return None
-        self.station.deadline(moment, DAY_S, self.daily)
+        self.station.deadline(moment, DAY_S, self.daily, at_close=AtClose.DROPPED)
         return Fault(f"no Heartbeat for {since_s / 3600:.0f} hours")
 
     @rule(

@@ -18,7 +18,7 @@ from inspector.protocol.session import Frame, Session
 from inspector.protocol.vocabulary import EVERY_ACTION, Direction, OcppVersion
 from inspector.rules.catalogue import listeners
 from inspector.rules.finding import Absent, Fault, Finding, Severity, Side
-from inspector.rules.rule import KIND_OF_MESSAGE, Rule, Topic
+from inspector.rules.rule import KIND_OF_MESSAGE, AtClose, Rule, Topic
 from inspector.rules.settings import DEFAULTS, Settings
 
 FINDINGS_PER_RULE = 200
@@ -100,7 +100,7 @@ class Station:
         self.sessions: list[SessionJudge] = []  # those open now, oldest first
         self.refused: list[Moment] = []  # the last attempts to connect that came to nothing
         self.topics: dict[type[Topic], Topic] = {}
-        self._deadlines: list[tuple[int, int, Moment, SessionJudge, Callable[..., Any], tuple[Any, ...], bool]] = []
+        self._deadlines: list[tuple[int, int, Moment, SessionJudge, Callable[..., Any], tuple[Any, ...], AtClose]] = []
         self._serial = itertools.count()
         self._current: SessionJudge | None = None
 
@@ -111,12 +111,17 @@ class Station:
         return self._current
 
     def deadline(
-        self, after: Moment | Frame, seconds: float, check: Callable[..., Any], *given: Any, at_close: bool = False
+        self,
+        after: Moment | Frame,
+        seconds: float,
+        check: Callable[..., Any],
+        *given: Any,
+        at_close: AtClose = AtClose.WAITS,
     ) -> None:
         """Call `check(moment, *given)` once `seconds` have passed since `after`; it tells itself if it still matters.
 
-        `check` is a bound method of a topic, marked `@rule(..., DEADLINE)` or `@track(DEADLINE)`. With `at_close`
-        it is called earlier where the session that set it closes before: nothing more can come on it.
+        `check` is a bound method of a topic, marked `@rule(..., DEADLINE)` or `@track(DEADLINE)`; `at_close` says
+        what becomes of it where the session that set it closes before.
         """
         span = int(seconds * 1e9)
         due = Moment(after.mono_ns + span, after.ts_ns + span)
@@ -138,14 +143,15 @@ class Station:
             session.relisten()
 
     def settle(self, session: SessionJudge, moment: Moment, found: list[Finding]) -> None:
-        """Fire what `session`, now closed, has left to be judged at its close."""
-        left = sorted(entry for entry in self._deadlines if entry[6] and entry[3] is session)
+        """Fire what `session`, now closed, has left to be judged at its close, and drop what is void with it."""
+        left = sorted(entry for entry in self._deadlines if entry[3] is session and entry[6] is not AtClose.WAITS)
         if not left:
             return
-        self._deadlines = [entry for entry in self._deadlines if not (entry[6] and entry[3] is session)]
+        self._deadlines = [entry for entry in self._deadlines if entry[3] is not session or entry[6] is AtClose.WAITS]
         heapq.heapify(self._deadlines)
         for entry in left:
-            self._fire(session, entry[4], moment, entry[5], found)
+            if entry[6] is AtClose.JUDGED:
+                self._fire(session, entry[4], moment, entry[5], found)
 
     def _fire(
         self,
@@ -298,6 +304,10 @@ class SessionJudge:
         self.station.settle(self, moment, found)
         if self in self.station.sessions:
             self.station.sessions.remove(self)
+        # Deadlines and findings keep it for minutes yet: of a charge point that comes back again and again, many.
+        self.protocol.before_frame = None
+        self.protocol.correlation.ended()
+        self.relisten()
         return found
 
     def _tell(

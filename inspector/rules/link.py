@@ -17,6 +17,7 @@ from inspector.rules.rule import (
     DEADLINE,
     OPENED,
     V2X,
+    AtClose,
     Faults,
     Topic,
     call,
@@ -100,7 +101,7 @@ class Link(Topic):
     @track(OPENED)
     def agreement(self, session: SessionJudge, moment: Moment) -> None:
         if session.facts.get("subprotocols_offered") and session.facts.get("subprotocol", "") is None:
-            self.station.deadline(moment, AGREEMENT_S, self.no_agreement, at_close=True)
+            self.station.deadline(moment, AGREEMENT_S, self.no_agreement, at_close=AtClose.JUDGED)
 
     @rule(
         "link.no-agreement",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from inspector.protocol.frames import Call, CallError, CallResult, CallResultError, Malformed, Send
@@ -22,6 +23,14 @@ if TYPE_CHECKING:
 
 type Faults = Fault | list[Fault] | None
 """What a check returns: nothing, one fault or several."""
+
+
+class AtClose(Enum):
+    """What becomes of a deadline when its session closes."""
+
+    WAITS = auto()
+    JUDGED = auto()  # at once: nothing more can come on that session
+    DROPPED = auto()  # it asks of an open session only, and would keep a closed one in memory until it is due
 
 
 class Listen(NamedTuple):

@@ -11,7 +11,7 @@ from inspector.protocol.session import Frame
 from inspector.rules.evidence import Evidence
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.members import earlier, string
-from inspector.rules.rule import DEADLINE, V2X, Faults, Topic, call, rule, track
+from inspector.rules.rule import DEADLINE, V2X, AtClose, Faults, Topic, call, rule, track
 from inspector.rules.transactions_v2x import EVENTS_LIMIT, Event, Transaction2x, Transactions2x
 
 if TYPE_CHECKING:
@@ -251,15 +251,24 @@ class TransactionEvents2x(Topic):
             older = event.trigger == "TxResumed" or string(event.info, "stoppedReason") in OLDER_ENDS
             if not older:
                 self.station.deadline(
-                    frame, self.settings.effect_timeout_s, self.not_started, transaction, frame, at_close=True
+                    frame, self.settings.effect_timeout_s, self.not_started, transaction, frame, at_close=AtClose.JUDGED
                 )
         expected = None if event.sequence_before is None else event.sequence_before + 1
         if event.sequence is not None and expected is not None and event.sequence > expected and not event.ended_before:
             dropped = event.offline or event.connection_before != self._evidence.connections
-            self.station.deadline(frame, wait, self.sequence_gap, event, expected, dropped, frame, at_close=True)
+            self.station.deadline(
+                frame, wait, self.sequence_gap, event, expected, dropped, frame, at_close=AtClose.JUDGED
+            )
         if event.evse is not None and event.evse != event.evse_before and transaction.open:
             for other in self._known.open_on(event.evse)[-PAIRS_LIMIT:]:
                 if other is not transaction:
                     self.station.deadline(
-                        frame, wait, self.two_on_evse, transaction, other, event.timestamp, frame, at_close=True
+                        frame,
+                        wait,
+                        self.two_on_evse,
+                        transaction,
+                        other,
+                        event.timestamp,
+                        frame,
+                        at_close=AtClose.JUDGED,
                     )

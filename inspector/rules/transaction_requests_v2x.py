@@ -9,7 +9,7 @@ from inspector.rules.configuration_state import ConfigurationState
 from inspector.rules.evidence import Evidence
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.members import integer, member, seconds, string
-from inspector.rules.rule import DEADLINE, V2X, Faults, Topic, call, result, rule, track
+from inspector.rules.rule import DEADLINE, V2X, AtClose, Faults, Topic, call, result, rule, track
 from inspector.rules.transactions_v2x import Event, Transaction2x, Transactions2x
 
 if TYPE_CHECKING:
@@ -198,4 +198,4 @@ class TransactionRequests2x(Topic):
         if status == "Accepted" and known is not None and known.ended is None:
             return
         wait = self.settings.answer_timeout_s
-        self.station.deadline(frame, wait, self.stop_answer, name, known, frame, at_close=True)
+        self.station.deadline(frame, wait, self.stop_answer, name, known, frame, at_close=AtClose.JUDGED)

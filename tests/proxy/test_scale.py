@@ -192,6 +192,6 @@ async def test_mixed_load_for_minutes_leaves_no_open_file_and_no_grown_memory(cs
             figures.append((len(list(Path(f"/proc/{relay}/fd").iterdir())), rss_kib(relay)))
         assert await asyncio.to_thread(proxy.stop) == 0
     with sqlite3.connect(path) as connection:
-        assert connection.execute("SELECT count(*) FROM frames").fetchone() == (frames,)
+        assert connection.execute("SELECT count(*) FROM frames").fetchone() == (frames,), proxy.report()
     assert figures[-1][0] == figures[0][0], figures
     assert figures[-1][1] - figures[1][1] < 20 * 1024, figures
