@@ -70,6 +70,7 @@ class Recording:
         self._ocpp_version = ocpp_version
         self._rewrite_host = rewrite_host
         self.counts = Counts()
+        self._behind = False  # the recorder is, and sessions wait for it
         self.refusing: Callable[[], str | None] = lambda: None
         """Tells why no charge point may have a session now; None while all may."""
         self._numbers = count(1)
@@ -258,8 +259,14 @@ class Recording:
 
     def pace(self, behind: bool) -> None:
         """Let sessions go at the recorder's pace while it is behind: what piles up would be lost in the end."""
+        self._behind = behind
         for link in self.links.values():
             link.hold("pace", behind)
+
+    def taken_over(self, link: Link) -> None:
+        """From here on a session can be made to wait; where the others do, it does so at once."""
+        link.taken_over = True
+        link.hold("pace", self._behind)
 
     def finish(self, client_id: str) -> None:
         """End the record of a client's WebSocket; does nothing when there is none."""

@@ -314,8 +314,8 @@ class RelayHandler(ProxyConnectionHandler):
             transports.append(cast(asyncio.Transport, io.writer.transport))
         self.tunnel = None
         self.layer = tunnel
-        tunnel.link.taken_over = True
         join(transports[0], transports[1], tunnel.link, partial(self.recording.finish, self.client.id))
+        self.recording.taken_over(tunnel.link)
         # From here on mitmproxy has no part in it. Its tasks end, and what they close is no longer the socket.
         for io in list(self.transports.values()):
             assert isinstance(io.writer, asyncio.StreamWriter)

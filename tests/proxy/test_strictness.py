@@ -75,6 +75,14 @@ async def test_without_it_charging_goes_on(start_proxy: Start) -> None:
         assert await (await csms.peer()).receive(len(CALL)) == CALL
 
 
+async def taken_over(proxy: RunningProxy) -> None:
+    for _ in range(500):
+        if any(link.taken_over for link in list(proxy.engine.recording.links.values())):
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("the fast path has not taken over")
+
+
 @pytest.mark.parametrize("start_proxy", ["fast path"], indirect=True)
 async def test_sessions_go_at_the_pace_of_a_recorder_that_is_behind(start_proxy: Start) -> None:
     async with raw_csms() as csms:
@@ -83,12 +91,23 @@ async def test_sessions_go_at_the_pace_of_a_recorder_that_is_behind(start_proxy:
         at_csms = await csms.peer()
         await charge_point.send(CALL)
         assert await at_csms.receive(len(CALL)) == CALL
-        link = next(iter(proxy.engine.recording.links.values()))
-        for _ in range(100):
-            if link.taken_over:
-                break
-            await asyncio.sleep(0.01)
+        await taken_over(proxy)
         await proxy.call(lambda: proxy.recorder.tell_behind(True))
+        await charge_point.send(CALL)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(at_csms.reader.readexactly(1), 0.2)
+        await proxy.call(lambda: proxy.recorder.tell_behind(False))
+        assert await at_csms.receive(len(CALL)) == CALL
+
+
+@pytest.mark.parametrize("start_proxy", ["fast path"], indirect=True)
+async def test_a_session_that_begins_while_the_recorder_is_behind_goes_at_its_pace_too(start_proxy: Start) -> None:
+    async with raw_csms() as csms:
+        proxy = start_proxy(csms.url)
+        await proxy.call(lambda: proxy.recorder.tell_behind(True))
+        charge_point = await raw_charge_point(proxy.port)
+        at_csms = await csms.peer()
+        await taken_over(proxy)
         await charge_point.send(CALL)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(at_csms.reader.readexactly(1), 0.2)
