@@ -1,0 +1,54 @@
+"""A charge point that comes back again and again: what its closed sessions knew does not stay in memory."""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+
+from inspector.protocol.session import Frame
+from inspector.recorder import records
+from inspector.recorder.pipeline import Pipeline
+from inspector.recorder.records import Record
+from inspector.rules.judge import SessionJudge
+from inspector.store.writer import Writer
+
+ROUNDS, CALLS = 30, 40
+ROUND_NS = 60 * 10**9
+KEPT_FOR = 6
+"""Rounds: what is to come after a boot is waited for over reconnections, for up to five minutes."""
+
+
+def one_session(link: int, at_ns: int) -> list[Record]:
+    facts: records.LinkFacts = {"charge_point_id": "CP1", "subprotocol": "ocpp1.6"}
+    found = [records.opened(link, at_ns, at_ns, facts)]
+    pairs = [
+        (
+            f'[2,"b{link}","BootNotification",{{"chargePointVendor":"V","chargePointModel":"M"}}]',
+            f'[3,"b{link}",{{"status":"Accepted","currentTime":"2026-01-01T12:00:00Z","interval":300}}]',
+        )
+    ]
+    for number in range(CALLS):
+        pairs.append((f'[2,"{link}-{number}","Authorize",{{"idTag":"T"}}]', f'[3,"{link}-{number}",{{}}]'))
+    for pair in pairs:
+        for from_charge_point, raw in zip((True, False), pair, strict=True):
+            at_ns += 10**6
+            found.append(records.frame(link, at_ns, at_ns, from_charge_point, records.TEXT, raw.encode()))
+    return [*found, records.closed(link, at_ns, at_ns, {"closed_by": "charge-point"})]
+
+
+def test_closed_sessions_keep_no_answered_call_and_are_gone_once_nothing_is_waited_for(tmp_path: Path) -> None:
+    gc.collect()
+    before = {id(one) for one in gc.get_objects() if isinstance(one, SessionJudge)}
+    writer = Writer(tmp_path / "again.db", tool_version="0")
+    pipeline = Pipeline(writer)
+    for link in range(1, ROUNDS + 1):
+        for record in one_session(link, link * ROUND_NS):
+            pipeline.take(record)
+        pipeline.commit()
+    gc.collect()
+    alive = [one for one in gc.get_objects() if isinstance(one, SessionJudge) and id(one) not in before]
+    frames = [one for one in gc.get_objects() if type(one) is Frame]
+    assert pipeline.closed == ROUNDS and pipeline.frames == ROUNDS * 2 * (CALLS + 1)
+    assert len(alive) <= KEPT_FOR
+    assert len(frames) <= KEPT_FOR * 4  # a boot and what hangs on it, never all that was answered
+    writer.close(clean=True)
