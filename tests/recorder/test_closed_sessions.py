@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import gc
+import socket
+import weakref
 from pathlib import Path
 
 from inspector.protocol.session import Frame
 from inspector.recorder import records
 from inspector.recorder.pipeline import Pipeline
+from inspector.recorder.process import CLEAR_AFTER, Process, settings_to
 from inspector.recorder.records import Record
 from inspector.rules.judge import SessionJudge
+from inspector.rules.settings import DEFAULTS
 from inspector.store.writer import Writer
 
 ROUNDS, CALLS = 30, 40
@@ -52,3 +56,29 @@ def test_closed_sessions_keep_no_answered_call_and_are_gone_once_nothing_is_wait
     assert len(alive) <= KEPT_FOR
     assert len(frames) <= KEPT_FOR * 4  # a boot and what hangs on it, never all that was answered
     writer.close(clean=True)
+
+
+def test_the_recorder_frees_closed_sessions_without_waiting_for_the_collector(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair()
+    setup = {"writer": {"path": tmp_path / "freed.db", "tool_version": "0"}, "settings": settings_to(DEFAULTS)}
+    process = Process(theirs, {**setup, "redaction": {}, "resume": None})
+    gc.collect()
+    gc.disable()
+    try:
+        for record in one_session(1, ROUND_NS):
+            process._pipeline.take(record)
+            if record[0] == records.OPEN:
+                session = weakref.ref(process._pipeline.links[1].judge)
+        process._pipeline.commit()
+        process._pipeline.judge._stations.clear()  # with the deadlines that wait there
+        process._pipeline.closed = CLEAR_AFTER - 1
+        process._clear_away()
+        assert session() is not None
+        process._pipeline.closed = CLEAR_AFTER
+        process._clear_away()
+        assert session() is None
+    finally:
+        gc.enable()
+        process._writer.close(clean=True)
+        ours.close()
+        theirs.close()

@@ -16,15 +16,10 @@ from inspector.recorder.pipeline import Pipeline
 from inspector.recorder.supervised import SupervisedRecorder
 from inspector.store import writer as writing
 from inspector.store.writer import Writer
+from tests.journeys.test_failing_disk import limit_file_size
 
 from .test_seams import until
 from .test_supervised import drained, frame, opened, rows, started
-
-
-def limit_file_size(pid: int, size: int) -> None:
-    """A disk that takes no more than `size` bytes a file, for one process; RLIM_INFINITY lifts it."""
-    _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
-    resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, hard))
 
 
 async def fails_behind_a_checkpoint(recorder: SupervisedRecorder, path: Path) -> None:
