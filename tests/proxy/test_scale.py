@@ -19,6 +19,8 @@ import pytest
 from bench.processes import Measured, free_port
 from tests.processes import Program
 
+from .visits import visits
+
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
 SOAK_SECONDS = float(os.environ.get("SOAK_SECONDS", "180"))
@@ -174,28 +176,46 @@ def test_killed_recorder_under_load_loses_and_doubles_nothing_and_disturbs_nobod
     compare(path, done["hashes"])
 
 
+@pytest.fixture
+def reference_csms() -> Iterator[str]:
+    with Program("csms", "--listen", "127.0.0.1:0", "--no-page", "--quiet") as csms:
+        yield csms.wait_for(r"csms at (ws://\S+)")[1]
+
+
 @pytest.mark.timeout(SOAK_SECONDS + 420)  # the mark of the module goes before what the command line says
-async def test_mixed_load_for_minutes_leaves_no_open_file_and_no_grown_memory(csms_port: int, tmp_path: Path) -> None:
-    """Charge points come, call, go and break off; afterwards descriptors and memory are as after the first round."""
+async def test_mixed_load_for_minutes_leaves_no_open_file_and_no_grown_memory(
+    csms_port: int, reference_csms: str, tmp_path: Path
+) -> None:
+    """Charge points call as fast as they are answered, while others of every kind come, err and break off; afterwards
+    every frame is stored, and descriptors and memory are as after the first rounds."""
     path = tmp_path / "t.db"
     port = free_port()
-    with Program(argv=proxy_argv(csms_port, port, path)) as proxy:
+    # The load's charge points go to the CSMS that costs little, everybody else to one that answers as a CSMS does.
+    argv = proxy_argv(csms_port, port, path, "--route", f"/visitors={reference_csms}")
+    with Program(argv=argv) as proxy:
         await asyncio.to_thread(proxy.wait_for, "listening on")
         relay = proxy.process.pid
         frames = 0
-        figures: list[tuple[int, int, int]] = []
+        figures: list[tuple[int, int, int, int]] = []
         until = time.monotonic() + SOAK_SECONDS
         while time.monotonic() < until:
             for connections in (1, 50, 200):
-                done = await asyncio.to_thread(load, port, "--connections", connections, "--seconds", 3)
-                frames += int(str(done["frames"]))
+                loading = asyncio.to_thread(load, port, "--connections", connections, "--seconds", 3)
+                done, seen = await asyncio.gather(loading, visits(f"ws://127.0.0.1:{port}/visitors", 3))
+                frames += int(str(done["frames"])) + seen
             await asyncio.sleep(1)
             (recorder,) = Path(f"/proc/{relay}/task/{relay}/children").read_text().split()
-            figures.append((len(list(Path(f"/proc/{relay}/fd").iterdir())), rss_kib(relay), rss_kib(int(recorder))))
+            figures.append((files_of(relay), files_of(recorder), rss_kib(relay), rss_kib(int(recorder))))
         assert await asyncio.to_thread(proxy.stop) == 0
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT count(*) FROM frames").fetchone() == (frames,), proxy.report()
-    assert figures[-1][0] == figures[0][0], figures
-    assert figures[-1][1] - figures[1][1] < 20 * 1024, figures
+        assert connection.execute("SELECT count(*) FROM sessions WHERE closed_ns IS NULL").fetchone() == (0,)
+    first, last = figures[1], figures[-1]
+    assert last[:2] == first[:2], figures
+    assert last[2] - first[2] < 20 * 1024, figures
     # What is to come after a boot is waited for up to five minutes, over reconnections: some KiB a session.
-    assert figures[-1][2] - figures[1][2] < 100 * 1024, figures
+    assert last[3] - first[3] < 100 * 1024, figures
+
+
+def files_of(pid: int | str) -> int:
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
