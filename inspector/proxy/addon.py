@@ -36,9 +36,11 @@ MAX_FRAME_SIZE = 16 * 1024 * 1024
 """Bytes; longer messages are relayed and counted as a gap, so that what is held back for the record is bounded."""
 
 _BODY_SHOWN = 4096
+_REASON_SHOWN = 1000
 _ROUTE = "chargesentinel.upstream"
 _PATH = "chargesentinel.path"
 _HEADERS = "chargesentinel.headers"
+_ANSWERED = "chargesentinel.answered"
 
 
 class Recording:
@@ -160,6 +162,7 @@ class Recording:
         assert flow.response is not None
         if self.recorder is None:
             return
+        flow.metadata[_ANSWERED] = True
         path = flow.metadata.get(_PATH, flow.request.path)
         request = flow.metadata.get(_HEADERS, flow.request.headers.fields)
         response = flow.response.headers.fields
@@ -184,14 +187,20 @@ class Recording:
         )
 
     def error(self, flow: http.HTTPFlow) -> None:
-        if self.recorder is None or flow.response is not None:
+        if self.recorder is None or flow.metadata.get(_ANSWERED):
             return
         path = flow.metadata.get(_PATH, flow.request.path)
         detail = handshake.described(flow.request.method, path, flow.metadata.get(_HEADERS, ()))
         detail["remote_addr"] = address(flow.client_conn.peername)
-        detail["reason"] = str(flow.server_conn.error or (flow.error.msg if flow.error else "unknown"))
-        if flow.client_conn.timestamp_end or detail["reason"].startswith("Client disconnected"):
+        reason = str(flow.server_conn.error or (flow.error.msg if flow.error else "unknown"))
+        sent = (*flow.metadata.get(_HEADERS, ()), *flow.request.headers.fields)
+        detail["reason"] = handshake.without_credentials(reason[:_REASON_SHOWN], path, sent)
+        if flow.client_conn.timestamp_end or reason.startswith("Client disconnected"):
             self.event_without_link("fault", detail | {"reason": "the charge point left during the handshake"})
+            return
+        if flow.request.timestamp_end is None:
+            self.event_without_link("fault", detail | {"refused": True})
+            logger.warning("%s refused: %s", detail["remote_addr"], handshake.printable(detail["reason"]))
             return
         if detail["reason"] == "server closed connection":
             detail["reason"] = "the CSMS ended the connection without an answer"

@@ -106,13 +106,13 @@ class Engine:
     def _relay(self, master: Master, proxyserver: Proxyserver) -> Relay:
         if self.settings.fast_path:
             try:
-                from inspector.proxy import fastpath
+                from inspector.proxy import acceptor, fastpath
 
                 missing = fastpath.missing_names()
             except ImportError as error:
                 missing = [str(error)]
             if not missing:
-                return fastpath.FastRelay(master, proxyserver, self._recording(), self.settings)
+                return acceptor.FastRelay(master, proxyserver, self._recording(), self.settings)
             logger.warning(
                 "mitmproxy %s lacks %s: running on its public hooks alone, several times slower",
                 version.VERSION,

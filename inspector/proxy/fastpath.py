@@ -11,13 +11,14 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-import socket
+import sys
 import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, cast
 
+from mitmproxy import http
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.connection import Client, Connection, ConnectionState, Server
 from mitmproxy.master import Master
@@ -35,24 +36,15 @@ from mitmproxy.proxy.server import ConnectionHandler, ConnectionIO, TimeoutWatch
 
 from inspector.proxy import tls
 from inspector.proxy.addon import Recording, address
-from inspector.proxy.addresses import BACKLOG
+from inspector.proxy.bounds import HandshakeBounds
 from inspector.proxy.link import Link
 from inspector.proxy.pipe import join, reset
 from inspector.proxy.settings import Settings
-from inspector.recorder.handshake import is_upgrade
+from inspector.recorder.handshake import is_upgrade, printable
 
 logger = logging.getLogger(__name__)
 
-HEAD_LIMIT = 64 * 1024
-"""Bytes of a request head; mitmproxy itself sets no bound."""
-
-EARLY_LIMIT = 1024 * 1024
-"""Bytes a charge point may send before its upgrade is answered."""
-
-TLS_HANDSHAKE = 0x16
-"""First byte of a TLS record with a ClientHello (RFC 8446 section 5.1); no HTTP method starts with it."""
-
-BUSY = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+BAD_GATEWAY = b"HTTP/1.1 502 Bad Gateway\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 type Commands = Generator[commands.Command, Any, None]
 
@@ -65,6 +57,7 @@ NEEDED: list[tuple[type, str, list[str]]] = [
     (HttpStream, "passthrough", ["self", "event"]),
     (ProxyConnectionHandler, "__init__", ["self", "master", "r", "w", "options", "mode"]),
     (ConnectionHandler, "handle_client", ["self"]),
+    (ConnectionHandler, "log", ["self", "message", "level", "exc_info"]),
     (ConnectionHandler, "handle_connection", ["self", "connection"]),
     (ConnectionHandler, "open_connection", ["self", "command"]),
     (ConnectionHandler, "server_event", ["self", "event"]),
@@ -153,18 +146,28 @@ class RelayHttpLayer(HttpLayer):
     """mitmproxy's HTTP layer with streams of ours."""
 
     def make_stream(self, stream_id: int) -> Commands:
-        handler_of(self.context.client).request_seen = True
+        handler_of(self.context.client).bounds.head_seen = True
         self.streams[stream_id] = RelayHttpStream(self.context.fork(), stream_id)
         yield from self.event_to_child(self.streams[stream_id], events.Start())
 
 
-class RelayNextLayer:
-    """Answers mitmproxy's public `next_layer` hook: HTTP is all that is spoken here."""
+class RelayHooks:
+    """Answers mitmproxy's public hooks: HTTP is all that is spoken here, and each handler learns how far it is."""
 
-    name = "nextlayer"
+    name = "relay"
 
     def next_layer(self, next_layer: layer.NextLayer) -> None:
         next_layer.layer = RelayHttpLayer(next_layer.context, HTTPMode.transparent)
+
+    def request(self, flow: http.HTTPFlow) -> None:
+        handler_of(flow.client_conn).bounds.asked()
+
+    def responseheaders(self, flow: http.HTTPFlow) -> None:
+        handler_of(flow.client_conn).bounds.answering()
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        if flow.response and flow.response.status_code != 101:
+            handler_of(flow.client_conn).bounds.expect_request()
 
 
 class NoWatchdog(TimeoutWatchdog):
@@ -201,28 +204,78 @@ class RelayHandler(ProxyConnectionHandler):
         self.layer = modes.ReverseProxy(self.layer.context)
         self.recording = recording
         self.settings = settings
-        self.request_seen = False
         self.tunnel: TunnelLayer | None = None
         """What relays from the 101 until both transports are taken over."""
-        self._early = 0
+        self.bounds = HandshakeBounds(settings.handshake_timeout, self._overdue)
+        self._given_up = False
+        self._said = ""
+
+    async def serve(self, proxyserver: Proxyserver) -> None:
+        """Serve until mitmproxy has no part in the connection any more; the sockets may live on."""
+        handlers[self.client.id] = self
+        self.bounds.expect_request()
+        try:
+            with proxyserver.register_connection(self.client.id, self):
+                await self.handle_client()
+        finally:
+            self.bounds.asked()
+            del handlers[self.client.id]
+
+    def _overdue(self, again: bool) -> None:
+        if again:
+            self.close()  # as any HTTP server ends a connection that it has answered and that asks no more
+        else:
+            self.refuse(f"sent no complete upgrade request within {self.settings.handshake_timeout:g} s")
 
     async def server_event(self, event: events.Event) -> None:
-        if isinstance(event, events.DataReceived) and event.connection is self.client:
-            if not self._early and event.data[0] == TLS_HANDSHAKE:
-                self.refuse("speaks TLS to a ws:// port; --tls-cert makes it a wss:// one")
+        if self._given_up and isinstance(event, events.ConnectionEvent):
+            event.connection.state = ConnectionState.CLOSED
+            return
+        if isinstance(event, events.DataReceived):
+            if self.client.id not in self.recording.links and not self._admit(event):
                 return
-            if self.client.id not in self.recording.links:
-                self._early += len(event.data)
-                if self._early > (EARLY_LIMIT if self.request_seen else HEAD_LIMIT):
-                    self.refuse("sent too much before its upgrade was answered")
-                    return
-        elif isinstance(event, events.ConnectionClosed) and isinstance(event.connection, Server):
-            failure = self.failure(event.connection)
-            if failure:
+        elif isinstance(event, events.ConnectionClosed) and (failure := self.failure(event.connection)):
+            if isinstance(event.connection, Server):
                 event.connection.error = tls.upstream_failure(failure)
+            elif self.tunnel is None:
+                for peer in [peer for peer in self.transports if isinstance(peer, Server)]:
+                    self.reset(peer)
         await super().server_event(event)
         if self.tunnel is not None:
             self._take_over(self.tunnel)
+        elif self.bounds.between_requests:
+            self._between_requests(event)
+
+    def _admit(self, event: events.DataReceived) -> bool:
+        """Tell whether mitmproxy gets these bytes of a handshake."""
+        if event.connection is self.client:
+            if breach := self.bounds.breach_by_charge_point(event.data):
+                self.refuse(breach)
+                return False
+            return True
+        interim, event.data = self.bounds.interim(event.data)
+        self.write_by_layer(True, interim)
+        if breach := self.bounds.breach_by_csms(event.data):
+            self.fail(breach)
+            return False
+        return bool(event.data)
+
+    def _between_requests(self, event: events.Event) -> None:
+        if isinstance(event, events.ConnectionClosed):
+            if isinstance(event.connection, Server):
+                self.close()  # the CSMS has done with a charge point that it rejected: so does the proxy
+        elif not self.bounds.head_seen and self.client.state is ConnectionState.CLOSED:
+            self._record_refusal(f"sent no HTTP request: {self._said.partition(': ')[2]}")
+
+    def log(self, message: str, level: int = logging.INFO, exc_info: Any = None) -> None:
+        """Hear what mitmproxy says of its work; what it cannot handle ends the connection at once, with a reason."""
+        self._said = message
+        failure = sys.exception() if exc_info is True else None
+        if failure is None or self.client.id in self.recording.links:
+            super().log(message, level, exc_info)
+            return
+        logger.debug("mitmproxy failed", exc_info=failure)
+        self.fail(f"mitmproxy cannot handle this handshake: {failure or type(failure).__name__}")
 
     def failure(self, peer: Connection) -> BaseException | None:
         """What has ended a connection, None for an end in order."""
@@ -235,17 +288,31 @@ class RelayHandler(ProxyConnectionHandler):
         if io and isinstance(io.writer, asyncio.StreamWriter):
             reset(cast(asyncio.Transport, io.writer.transport))
 
-    def expect_request(self) -> None:
-        """Give up on a charge point that has not asked for anything yet."""
-        if not self.request_seen:
-            self.refuse(f"sent no complete upgrade request within {self.settings.handshake_timeout:g} s")
-
     def refuse(self, reason: str) -> None:
-        """End a connection that never became a WebSocket, and record why."""
+        """End a connection that never became a WebSocket, for what the charge point did, and record why."""
+        self._record_refusal(reason)
+        self.close()
+
+    def _record_refusal(self, reason: str) -> None:
+        self._given_up = True
         peer = address(self.client.peername)
+        logger.warning("%s refused: it %s", peer, printable(reason))
         detail = {"remote_addr": peer, "refused": True, "reason": f"the charge point {reason}"}
-        logger.warning("%s refused: it %s", peer, reason)
         self.recording.event_without_link("fault", detail)
+
+    def fail(self, reason: str) -> None:
+        """Answer for a CSMS with which there is no going on, and record why."""
+        if self._given_up:
+            return
+        self._given_up = True
+        charge_point_id, upstream = self.recording.bound.get(self.client.id, (None, None))
+        peer = address(self.client.peername)
+        logger.warning("%s: no CSMS for it: %s", printable(charge_point_id or peer), printable(reason))
+        detail = {"remote_addr": peer, "charge_point_id": charge_point_id, "reason": reason}
+        if upstream:
+            detail["upstream"] = str(upstream)
+        self.recording.event_without_link("unreachable", detail)
+        self.write_by_layer(True, BAD_GATEWAY)
         self.close()
 
     def close(self) -> None:
@@ -267,7 +334,7 @@ class RelayHandler(ProxyConnectionHandler):
         try:
             async with asyncio.timeout(self.settings.connect_timeout):
                 reader, writer = await asyncio.open_connection(*server.address, **secure)
-        except (OSError, asyncio.CancelledError) as failure:
+        except (OSError, ValueError, asyncio.CancelledError) as failure:
             server.error = tls.upstream_failure(failure, self.settings.connect_timeout)
             await self.server_event(events.OpenConnectionCompleted(command, server.error))
             if isinstance(failure, asyncio.CancelledError):
@@ -314,83 +381,21 @@ class RelayHandler(ProxyConnectionHandler):
             transports.append(cast(asyncio.Transport, io.writer.transport))
         self.tunnel = None
         self.layer = tunnel
+        joined: list[asyncio.BaseTransport] = [*transports]
         join(transports[0], transports[1], tunnel.link, partial(self.recording.finish, self.client.id))
         self.recording.taken_over(tunnel.link)
         # From here on mitmproxy has no part in it. Its tasks end, and what they close is no longer the socket.
+        # A connection to another CSMS, which has rejected it before, is none of the two and is closed with its task.
         for io in list(self.transports.values()):
-            assert isinstance(io.writer, asyncio.StreamWriter)
-            io.writer._transport = GONE  # type: ignore[attr-defined]
+            if isinstance(io.writer, asyncio.StreamWriter) and io.writer.transport in joined:
+                io.writer._transport = GONE  # type: ignore[attr-defined]
             if io.handler is not None:
                 io.handler.cancel("taken over")
 
 
-class FastRelay:
-    """Accepts charge points on listening sockets and runs a handler for each."""
-
-    def __init__(self, master: Master, proxyserver: Proxyserver, recording: Recording, settings: Settings) -> None:
-        self._master, self._proxyserver, self._settings = master, proxyserver, settings
-        self.recording = recording
-        # Where a request really goes is decided when its path is known; mitmproxy wants some target before.
-        self._mode = mode_specs.ProxyMode.parse("reverse:http://127.0.0.1:9")
-        self._servers: list[asyncio.Server] = []
-        self.addons: list[object] = [RelayNextLayer()]
-
-    def _full(self) -> bool:
-        """Tell whether one more is too many: those shaking hands and those joined; for a moment one is both."""
-        limit, links = self._settings.max_connections, self.recording.links
-        return len(_handlers) + len(links) >= limit and len(_handlers.keys() | links.keys()) >= limit
-
-    async def listen(self, sockets: list[socket.socket]) -> None:
-        for listener in sockets:
-            self._servers.append(await asyncio.start_server(self.accept, sock=listener, backlog=BACKLOG))
-
-    def stop_listening(self) -> None:
-        for server in self._servers:
-            server.close()
-
-    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Serve one charge point until both its sockets are gone."""
-        settings = self._settings
-        if self._full():
-            self._turn_away(writer, "fault", f"more than --max-connections {settings.max_connections}", BUSY)
-            return
-        if settings.listener_tls is not None:
-            try:
-                await writer.start_tls(settings.listener_tls, ssl_handshake_timeout=settings.handshake_timeout)
-            except (OSError, TimeoutError) as failure:
-                self._turn_away(writer, "tls", tls.refusal(failure))
-                return
-        handler = RelayHandler(self._master, reader, writer, self._mode, self.recording, settings)
-        tls.note(handler.client, writer)
-        _handlers[handler.client.id] = handler
-        timer = asyncio.get_running_loop().call_later(settings.handshake_timeout, handler.expect_request)
-        try:
-            with self._proxyserver.register_connection(handler.client.id, handler):
-                await handler.handle_client()
-        finally:
-            timer.cancel()
-            del _handlers[handler.client.id]
-
-    def _turn_away(self, writer: asyncio.StreamWriter, kind: str, reason: str, answer: bytes = b"") -> None:
-        """End a connection that gets no handler, and record why."""
-        peer = address(writer.get_extra_info("peername"))
-        logger.warning("%s refused: %s", peer, reason)
-        self.recording.event_without_link(kind, {"remote_addr": peer, "refused": True, "reason": reason})
-        if answer and not writer.is_closing():
-            writer.write(answer)
-        writer.close()
-
-    def close_all(self) -> None:
-        """End every connection that is still there."""
-        for link in list(self.recording.links.values()):
-            link.drop()
-        for handler in list(_handlers.values()):
-            handler.close()
-
-
-_handlers: dict[str, RelayHandler] = {}
-"""By client id; mitmproxy's layers know the client only. There is one Master a process, so one dict will do."""
+handlers: dict[str, RelayHandler] = {}
+"""Those not taken over yet, by client id, all that mitmproxy's layers know; one Master a process: one dict will do."""
 
 
 def handler_of(client: Client) -> RelayHandler:
-    return _handlers[client.id]
+    return handlers[client.id]
