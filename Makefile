@@ -39,7 +39,8 @@ bench: .venv/ready-dev ## what relaying and recording cost, measured beside othe
 soak: .venv/ready-dev ## half an hour of mixed load; nothing may be lost, grown or left open
 	@SOAK_SECONDS=1800 $(PYTHON) -m pytest -m long tests/proxy/test_scale.py -k mixed_load $(ARGS)
 
-conformance: .venv/ready-dev ## Autobahn's fuzzing client through the proxy, where wstest is installed
+conformance: .venv/ready-dev ## Autobahn's fuzzing client through the proxy, where there is a Python 2.7 for it
+	@sh tools/make-wstest.sh
 	@$(PYTHON) -m tests.proxy.conformance
 
 docs: .venv/ready-dev ## write docs/commands.md, docs/rules/ and the tables of actions again from the code
