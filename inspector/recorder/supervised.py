@@ -27,6 +27,8 @@ DEFAULT_QUEUE_LIMIT = 256 * 1024 * 1024
 """Bytes kept for a recorder that does not acknowledge; beyond that, frames are counted as lost."""
 BEHIND_AT, CAUGHT_UP_AT = 6_000, 5_000
 """Records: two commits' worth, a fifth of a second's work; close together, so that nobody waits long."""
+BEHIND_AT_SHARE, CAUGHT_UP_AT_SHARE = 4, 8
+"""The same in bytes, for few but large frames: what the bound is divided by. The rest is for what is under way."""
 RESTART_AFTER_S = (0.05, 0.2, 1.0, 5.0)
 """How long to wait before each restart in a row; the last one repeats."""
 RETRY_AT_END_S = 0.5
@@ -61,7 +63,9 @@ class SupervisedRecorder:
         """
         self._setup = {"writer": writer, "settings": settings_to(settings), "redaction": redaction or {}}
         self._limit = queue_limit
-        self._bound = queue_limit  # -1 while frames are lost, so that one comparison tells
+        self._look_from = queue_limit // BEHIND_AT_SHARE
+        # Bytes up to which `put` has nothing to look at; -1 while frames are lost, so that one comparison tells.
+        self._bound = self._look_from
         self._backlog = Backlog()
         self._counts = (0, 0, 0, 0)
         self._overflow = Overflow(queue_limit)
@@ -70,7 +74,7 @@ class SupervisedRecorder:
         self._unstored = 0  # frames that were still waiting at the end
         self._failing = False
         self._behind = self._looking = False
-        self._acknowledged_at = 0.0
+        self._acknowledged_at = self._much_since = 0.0
         self._tell_behind: Callable[[bool], None] | None = None
         self._figures: tuple[int, float, dict[str, int]] = (0, 0.0, {})
         self._out = b""
@@ -108,20 +112,26 @@ class SupervisedRecorder:
     def put(self, record: Record) -> None:
         """Hand over one record; never blocks, never raises."""
         if self._backlog.bytes > self._bound:
-            self._overrun(record)
+            self._put_beyond(record)
         else:
             self._backlog.keep(record)
         if not self._scheduled:
             self._schedule()
 
-    def _overrun(self, record: Record) -> None:
+    def _put_beyond(self, record: Record) -> None:
+        """Handle a record that comes while much waits: lose it at the bound, else have peers wait at once."""
+        if not self._overflow.losing and self._backlog.bytes <= self._limit:
+            self._backlog.keep(record)
+            # Not at the next tick: by then every other peer may have sent as much.
+            self._pace()
+            return
         for kept in self._overflow.take(record, self._backlog.bytes):
             self._backlog.keep(kept)
         self._bound = -1
 
     def _resume(self) -> None:
         """End a gap: from here on frames are kept again."""
-        self._bound = self._limit
+        self._bound = self._look_from
         for told in self._overflow.resume(time.time_ns(), time.monotonic_ns()):
             self._backlog.keep(told)
         if not (self._scheduled or self._closed):
@@ -305,14 +315,15 @@ class SupervisedRecorder:
 
     def _pace(self) -> None:
         """Find out whether the process is behind; cheap, called once a tick and on each acknowledgement."""
-        waiting = self.waiting
-        behind = (
-            waiting > (CAUGHT_UP_AT if self._behind else BEHIND_AT)
-            and self._ready
-            and not (self._failing or self._closed)
+        behind = self._much_waits() and self._ready and not (self._failing or self._closed)
+        if behind:
+            now = time.monotonic()
+            # After some silence the last acknowledgement is old, and means nothing.
+            self._much_since = self._much_since or now
             # A disk that hangs acknowledges nothing: waiting for it would stop charging for nothing.
-            and time.monotonic() - self._acknowledged_at < STALLED_AFTER_S
-        )
+            behind = now - max(self._acknowledged_at, self._much_since) < STALLED_AFTER_S
+        else:
+            self._much_since = 0.0
         if behind is not self._behind:
             self._behind = behind
             if self._tell_behind is not None:
@@ -321,6 +332,11 @@ class SupervisedRecorder:
             # Held peers send nothing that would bring us back here.
             self._looking = True
             self._loop.call_later(STALLED_AFTER_S, self._look_again)
+
+    def _much_waits(self) -> bool:
+        if self._behind:
+            return self.waiting > CAUGHT_UP_AT or self._backlog.bytes > self._limit // CAUGHT_UP_AT_SHARE
+        return self.waiting > BEHIND_AT or self._backlog.bytes > self._look_from
 
     def _look_again(self) -> None:
         self._looking = False
