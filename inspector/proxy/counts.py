@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 
 BUCKETS_US = (10, 25, 50, 100, 250, 500, 1000, 2500, 10_000, 100_000)
+TOO_LONG, NOT_INFLATED, INTERNAL_FAULT = "too-long", "not-inflated", "internal-fault"
+"""Why what crossed gave no frame to store."""
 
 
 class Counts:
     """Of one run of the proxy."""
 
-    __slots__ = ("bytes", "frames", "latency_buckets", "latency_seconds", "refused", "sessions")
+    __slots__ = ("bytes", "frames", "gaps", "latency_buckets", "latency_seconds", "refused", "sessions")
 
     def __init__(self) -> None:
         self.frames = {True: 0, False: 0}
@@ -18,6 +20,8 @@ class Counts:
         self.bytes = {True: 0, False: 0}
         self.sessions = 0
         self.refused: Counter[str] = Counter()
+        self.gaps: Counter[str] = Counter()
+        """Messages without a frame to store, by cause; each INTERNAL_FAULT stands for all that is left of a session."""
         self.latency_buckets = [0] * (len(BUCKETS_US) + 1)
         self.latency_seconds = 0.0
 

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from time import monotonic_ns, time_ns
 from typing import Any
 
-from inspector.proxy.counts import Counts
-from inspector.proxy.messages import CLOSE, FAULT, GAP, PING, TEXT, MessageReader, inflaters
+from inspector.proxy.counts import INTERNAL_FAULT, Counts
+from inspector.proxy.inflating import inflaters
+from inspector.proxy.messages import CLOSE, FAULT, GAP, PING, TEXT, MessageReader
 from inspector.proxy.splitter import make_frame
 from inspector.recorder import records
 from inspector.recorder.door import Recorder
@@ -90,7 +91,9 @@ class Link:
         except Exception:
             self.broken = True
             logger.exception("%s: recording stopped by a fault of ours; relaying goes on", self)
-            self.event("gap", {"reason": "internal fault, recording of this session stopped"})
+            self.counts.gaps[INTERNAL_FAULT] += 1
+            reason = "internal fault, recording of this session stopped"
+            self.event("gap", {"reason": reason, "cause": INTERNAL_FAULT})
         if self._goodbye is not None:
             self._say_goodbye(self._goodbye)
 
@@ -106,6 +109,8 @@ class Link:
             kind, detail = "close", {**detail, "code": code, "reason": reason}
         elif opcode in (FAULT, GAP):
             kind, detail = ("fault" if opcode == FAULT else "gap"), {**detail, **(notes or {})}
+            if opcode == GAP:
+                self.counts.gaps[detail["cause"]] += 1
         else:
             kind = "ping" if opcode == PING else "pong"
             detail["payload"] = payload.hex()

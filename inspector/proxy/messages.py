@@ -1,10 +1,11 @@
-"""Puts frames together to messages, inflated for the record: knows RFC 6455 and 7692, no socket and no clock."""
+"""Puts frames together to messages, inflated for the record: knows RFC 6455, no socket and no clock."""
 
 from __future__ import annotations
 
-import zlib
 from typing import Any
 
+from inspector.proxy.counts import NOT_INFLATED, TOO_LONG
+from inspector.proxy.inflating import MOST_TO_ONE, Inflater
 from inspector.proxy.splitter import Frame, Splitter
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
@@ -12,28 +13,6 @@ FAULT, GAP = -1, -2
 
 type Message = tuple[int, bytes, dict[str, Any] | None]
 """(opcode, payload as its receiver gets it, notes); FAULT and GAP carry their detail in the notes."""
-
-_END_OF_BLOCK = b"\x00\x00\xff\xff"
-
-
-class Inflater:
-    """Undoes permessage-deflate of one direction (RFC 7692 section 7.2.2), never beyond `limit` bytes a message."""
-
-    def __init__(self, limit: int, context_takeover: bool) -> None:
-        self.limit, self.context_takeover = limit, context_takeover
-        self._stream = zlib.decompressobj(-zlib.MAX_WBITS)
-
-    def inflate(self, payload: bytes) -> bytes:
-        """Return the message; raises ValueError with the reason when it cannot be had."""
-        if not self.context_takeover:
-            self._stream = zlib.decompressobj(-zlib.MAX_WBITS)
-        try:
-            data = self._stream.decompress(payload + _END_OF_BLOCK, self.limit + 1)
-        except zlib.error as error:
-            raise ValueError(f"permessage-deflate data does not inflate: {error}") from None
-        if len(data) > self.limit:
-            raise ValueError(f"permessage-deflate message inflates to more than {self.limit} bytes")
-        return data
 
 
 class MessageReader:
@@ -43,11 +22,13 @@ class MessageReader:
         "_compressed",
         "_count",
         "_deflated",
+        "_inflated",
         "_inflater",
         "_masked",
         "_opcode",
-        "_parts",
+        "_payload",
         "_reported",
+        "_told_fault",
         "_wire",
         "splitter",
     )
@@ -59,9 +40,12 @@ class MessageReader:
         self._deflated = inflater is not None
         self._reported: set[str] = set()
         self._opcode = 0
-        self._parts: list[bytes] | None = []
+        # One buffer from the second fragment on: a list of a million empty ones would be bounded by nothing.
+        self._payload: bytes | bytearray | None = b""
         self._count = self._wire = 0
         self._compressed = False
+        self._inflated = 0  # bytes that messages of this chunk have inflated to
+        self._told_fault = False
 
     @property
     def unfinished(self) -> bool:
@@ -71,7 +55,8 @@ class MessageReader:
     def feed(self, data: bytes) -> list[Message]:
         """Return what ends within `data`, in order; never raises on what a peer sent."""
         splitter = self.splitter
-        had_fault = splitter.fault
+        if self._inflated:
+            self._inflated = 0
         messages: list[Message] = []
         for frame in splitter.feed(data):
             first, masked, payload, _ = frame
@@ -79,7 +64,8 @@ class MessageReader:
                 messages.append((TEXT, payload, None))  # nearly every OCPP frame
             else:
                 self._frame(frame, messages)
-        if splitter.fault and not had_fault:
+        if splitter.fault and not self._told_fault:
+            self._told_fault = True
             messages.append((FAULT, b"", {"reason": splitter.fault, "recording": "stopped in this direction"}))
         return messages
 
@@ -123,55 +109,61 @@ class MessageReader:
             self._fault(messages, "new message before the end of a fragmented one (RFC 6455 section 5.4)")
             self._finish(messages)
         if opcode != CONTINUATION:
-            self._opcode, self._parts, self._count, self._wire = opcode, [], 0, 0
+            self._opcode, self._payload, self._count, self._wire = opcode, payload, 1, wire
             self._compressed = rsv1 and self._deflated
-        self._count += 1
-        self._wire += wire
-        if payload is None or self._wire > self.splitter.limit + 14 * self._count:
-            self._parts = None
-        elif self._parts is not None:
-            self._parts.append(payload)
+        else:
+            self._count += 1
+            self._wire += wire
+            self._continue(payload)
         if final:
             self._finish(messages)
 
+    def _continue(self, more: bytes | None) -> None:
+        """Add a fragment to the message, unless it is too long: then nothing of it is kept."""
+        payload = self._payload
+        if payload is None or more is None or len(payload) + len(more) > self.splitter.limit:
+            self._payload = None
+        elif isinstance(payload, bytearray):
+            payload += more
+        else:
+            self._payload = bytearray(payload + more)
+
     def _finish(self, messages: list[Message]) -> None:
-        opcode, parts, count, wire = self._opcode, self._parts, self._count, self._wire
-        self._opcode = 0
-        if parts is None:
-            if self._compressed and self._inflater and self._inflater.context_takeover:
-                self._inflater = None
+        opcode, whole, count = self._opcode, self._payload, self._count
+        self._opcode, self._payload = 0, b""
+        if whole is None:
             reason = f"message longer than {self.splitter.limit} bytes was relayed but not stored"
-            messages.append((GAP, b"", {"reason": reason, "frames": 1, "size": wire}))
+            self._gap(messages, TOO_LONG, reason)
             return
-        payload = parts[0] if count == 1 else b"".join(parts)
+        payload = whole if isinstance(whole, bytes) else bytes(whole)
         notes: dict[str, Any] = {}
         if count > 1:
             notes["fragments"] = count
         if self._compressed:
             notes["compressed"] = len(payload)
             try:
-                if self._inflater is None:
-                    raise ValueError("permessage-deflate context was lost with an earlier message")
-                payload = self._inflater.inflate(payload)
+                payload = self._inflate(payload, messages)
             except ValueError as error:
-                # The context is gone with it: what follows could only be guessed.
-                if self._inflater and self._inflater.context_takeover:
-                    self._inflater = None
-                messages.append((GAP, b"", {"reason": str(error), "frames": 1, "size": wire}))
+                self._gap(messages, NOT_INFLATED, str(error))
                 return
         messages.append((opcode, payload, notes or None))
 
+    def _inflate(self, payload: bytes, messages: list[Message]) -> bytes:
+        """Raises ValueError with the reason when the message cannot be had."""
+        if self._inflater is None:
+            raise ValueError("permessage-deflate context was lost with an earlier message")
+        if not payload:
+            # Not even the octet of section 7.2.3.6. It says nothing, and to zlib it would spoil what follows.
+            self._fault(messages, "compressed message without any data (RFC 7692 section 7.2.3.6)")
+            return payload
+        before = self._inflated
+        # What fails half-way has cost its time too.
+        self._inflated = before + min(self._inflater.limit, MOST_TO_ONE * len(payload))
+        data = self._inflater.inflate(payload, before)
+        self._inflated = before + len(data)
+        return data
 
-def inflaters(extensions: str | None, limit: int) -> tuple[Inflater | None, Inflater | None]:
-    """Return what undoes the agreed extensions from the charge point and from the CSMS.
-
-    `extensions` is the Sec-WebSocket-Extensions header of the 101; unknown ones are left alone.
-    """
-    for extension in (extensions or "").split(","):
-        name, *parameters = (part.strip().lower() for part in extension.split(";"))
-        if name == "permessage-deflate":
-            return (
-                Inflater(limit, "client_no_context_takeover" not in parameters),
-                Inflater(limit, "server_no_context_takeover" not in parameters),
-            )
-    return None, None
+    def _gap(self, messages: list[Message], cause: str, reason: str) -> None:
+        if self._compressed and self._inflater and self._inflater.context_takeover:
+            self._inflater = None  # the context is gone with it: what follows could only be guessed
+        messages.append((GAP, b"", {"reason": reason, "cause": cause, "frames": 1, "size": self._wire}))

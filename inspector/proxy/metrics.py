@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from inspector.proxy.counts import BUCKETS_US, Counts
+from inspector.proxy.counts import BUCKETS_US, INTERNAL_FAULT, NOT_INFLATED, TOO_LONG, Counts
 from inspector.recorder.door import Status
 
 _REQUEST_SECONDS = 5.0
@@ -34,6 +34,10 @@ class _Collector(Collector):
         for kind, count in counts.refused.items():
             refused.add_metric([kind], count)
         yield refused
+        gaps = CounterMetricFamily(name + "gaps", "Messages relayed but not to be stored, by cause", labels=["cause"])
+        for cause in (TOO_LONG, NOT_INFLATED, INTERNAL_FAULT):
+            gaps.add_metric([cause], counts.gaps[cause])
+        yield gaps
         findings = CounterMetricFamily(name + "findings", "Findings of the judge", labels=["severity"])
         for severity, count in status.findings.items():
             findings.add_metric([severity], count)
@@ -59,7 +63,7 @@ class _Collector(Collector):
 
 
 class MetricsServer:
-    """Answers GET /metrics and GET /healthz, nothing else."""
+    """Answers GET and HEAD of /metrics and /healthz, nothing else; a query makes no difference."""
 
     def __init__(
         self,
@@ -91,9 +95,11 @@ class MetricsServer:
 
     def _answer(self, request: list[bytes]) -> bytes:
         kind = "text/plain; charset=utf-8"
-        if request == [b"GET", b"/metrics"]:
+        method, target = request if len(request) == 2 else (b"", b"")
+        path = target.partition(b"?")[0] if method in (b"GET", b"HEAD") else b""
+        if path == b"/metrics":
             status, kind, body = "200 OK", "text/plain; version=0.0.4; charset=utf-8", generate_latest(self._registry)
-        elif request == [b"GET", b"/healthz"]:
+        elif path == b"/healthz":
             now = self._status()
             well = now.working and not now.lost
             status = "200 OK" if well else "503 Service Unavailable"
@@ -102,4 +108,4 @@ class MetricsServer:
         else:
             status, body = "404 Not Found", b"there is /metrics and /healthz\n"
         head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-        return head.encode() + body
+        return head.encode() + (b"" if method == b"HEAD" else body)

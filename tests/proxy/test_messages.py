@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import zlib
 
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame, Opcode
 
-from inspector.proxy.messages import BINARY, CLOSE, FAULT, GAP, PING, TEXT, Message, MessageReader, inflaters
+from inspector.proxy.inflating import inflaters
+from inspector.proxy.messages import BINARY, CLOSE, FAULT, GAP, PING, TEXT, Message, MessageReader
 from inspector.proxy.splitter import make_frame
 
 MASK = b"abcd"
@@ -69,6 +71,32 @@ def test_what_does_not_inflate_is_a_gap_and_so_is_what_depends_on_it() -> None:
     messages = one.feed(make_frame(0xC1, b"\xff\xff\xff", MASK) * 2)
     assert len(reasons(messages, GAP)) == 2
     assert reasons(messages, FAULT) == []
+
+
+def test_fragments_count_with_their_payload_however_small_they_are() -> None:
+    fragments = make_frame(0x01, b"x", MASK) + make_frame(0x00, b"x", MASK) * 99
+    assert reader(limit=100).feed(fragments + make_frame(0x80, b"", MASK)) == [(TEXT, b"x" * 100, {"fragments": 101})]
+    (gap,) = reader(limit=100).feed(fragments + make_frame(0x80, b"x", MASK))
+    assert gap[2] == {
+        "reason": "message longer than 100 bytes was relayed but not stored",
+        "cause": "too-long",
+        "frames": 1,
+        "size": 101 * 7,
+    }
+
+
+@pytest.mark.parametrize("payload", [b"", b"x"])
+def test_a_message_that_never_ends_takes_no_more_memory_than_the_limit(payload: bytes) -> None:
+    one, chunk = reader(limit=10_000), make_frame(0x00, payload, MASK) * 1000
+    one.feed(make_frame(0x01, payload, MASK))
+    tracemalloc.start()
+    try:
+        for _ in range(100):
+            one.feed(chunk)
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 300_000  # a list of them would take 800,000
 
 
 def test_message_over_the_limit_is_a_gap_even_in_fragments() -> None:

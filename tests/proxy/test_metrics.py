@@ -15,14 +15,14 @@ from inspector.proxy.splitter import make_frame
 from inspector.recorder.door import Status
 from tests.processes import Program
 
-from .conftest import raw_charge_point, raw_csms
+from .conftest import raw_charge_point, raw_csms, upgrade_response
 
 MASK = b"abcd"
 
 
-async def get(port: int, path: str) -> tuple[int, str]:
+async def get(port: int, path: str, method: str = "GET") -> tuple[int, str]:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    writer.write(f"{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
     head, _, body = (await asyncio.wait_for(reader.read(), 10)).decode().partition("\r\n\r\n")
     writer.close()
     return int(head.split()[1]), body
@@ -62,10 +62,37 @@ async def test_running_proxy_is_watched(tmp_path: Path) -> None:
             assert seen["chargesentinel_recorder_lost_frames_total", ""] == 0
             assert await get(metrics, "/healthz") == (200, "ok\n")
             assert (await get(metrics, "/other"))[0] == 404
+            assert (await get(metrics, "/metrics?x=1"))[0] == 200
+            assert await get(metrics, "/healthz?x", "HEAD") == (200, "")
+            assert await get(metrics, "/metrics", "HEAD") == (200, "")
+            assert (await get(metrics, "/metrics", "POST"))[0] == 404
             assert await asyncio.to_thread(proxy.stop) == 0
     with sqlite3.connect(path) as connection:
         errors = connection.execute("SELECT count(*) FROM findings WHERE severity = 'error'").fetchone()[0]
     assert seen["chargesentinel_findings_total", "error"] == errors > 0
+
+
+async def test_messages_that_cannot_be_stored_are_counted_by_cause(tmp_path: Path) -> None:
+    stream = make_frame(0x81, b"x" * 2000, MASK) + make_frame(0xC1, b"\xff\xff\xff", MASK) * 2
+    answer = upgrade_response("Sec-WebSocket-Protocol: ocpp1.6", "Sec-WebSocket-Extensions: permessage-deflate")
+    arguments = ("--listen", "127.0.0.1:0", "--db", tmp_path / "t.db", "--metrics", "127.0.0.1:0")
+    async with raw_csms(answer) as csms:
+        with Program("proxy", "--upstream", csms.url, *arguments, "--max-frame-size", 1024) as proxy:
+            port = int((await asyncio.to_thread(proxy.wait_for, r"listening on ws://127\.0\.0\.1:(\d+)"))[1])
+            metrics = int((await asyncio.to_thread(proxy.wait_for, r"metrics at http://127\.0\.0\.1:(\d+)/"))[1])
+            charge_point = await raw_charge_point(port)
+            at_csms = await csms.peer()
+            await charge_point.send(stream)
+            assert await at_csms.receive(len(stream)) == stream
+            seen = samples((await get(metrics, "/metrics"))[1])
+            assert seen["chargesentinel_gaps_total", "too-long"] == 1
+            assert seen["chargesentinel_gaps_total", "not-inflated"] == 2
+            assert seen["chargesentinel_gaps_total", "internal-fault"] == 0
+            assert await get(metrics, "/healthz") == (200, "ok\n")  # the recorder works
+            assert await asyncio.to_thread(proxy.stop) == 0
+    with sqlite3.connect(tmp_path / "t.db") as connection:
+        causes = connection.execute("SELECT detail ->> '$.cause' FROM events WHERE kind = 'gap' ORDER BY id").fetchall()
+    assert causes == [("too-long",), ("not-inflated",), ("not-inflated",)]
 
 
 async def test_healthz_says_when_frames_are_not_stored() -> None:
