@@ -18,6 +18,7 @@ from inspector.protocol.session import Frame
 from inspector.recorder import quick_look, telling_forms
 from inspector.recorder.handshake import REDACTED
 from inspector.recorder.known_values import STRONG, Personal, Secrets, Span, merged, replaced, sentence_spans
+from inspector.recorder.parsed_look import has_nothing, parsed
 from inspector.recorder.places import Items, Leaf, Members, Node, escaped, offsets, read
 from inspector.recorder.pseudonyms import Pseudonyms
 from inspector.recorder.redaction_rules import (
@@ -95,6 +96,8 @@ class Redaction:
             return None
         text = raw.decode("utf-8", "surrogateescape")
         look = _Look(self, secrets, frame.action or "", isinstance(frame.message, CallError | CallResultError))
+        if look.finds_nothing(text):
+            return None
         spans = look.over(text)
         if not spans:
             return None
@@ -207,6 +210,26 @@ class _Look:
         self._secrets = secrets
         self._action = action
         self._loose = loose
+
+    def finds_nothing(self, text: str, depth: int = 0) -> bool:
+        """Tell, much sooner than `over` does, that there is nothing to replace; False where that is not certain."""
+        value = parsed(text)
+
+        def tells(inner: str) -> bool:
+            if self._within(inner) or (self._knows_values and self._quoted(inner)):
+                return True
+            if depth >= _JSON_WITHIN or inner.lstrip()[:1] not in ("{", "["):
+                return False
+            return not self.finds_nothing(inner, depth + 1) and bool(self.over(inner, depth + 1))
+
+        def name_tells(name: str) -> bool:
+            return bool(self._secrets.values) and any(True for _ in self._secrets.spans(name, name=True))
+
+        return value is not None and has_nothing(value, self._action, self._redaction, tells, name_tells)
+
+    @property
+    def _knows_values(self) -> bool:
+        return bool(self._secrets.values or self._redaction.personal.values)
 
     def over(self, text: str, depth: int = 0) -> list[Span]:
         """What to replace in a frame, or in JSON that stands in a string of one."""
