@@ -9,6 +9,7 @@ ChargeSentinelError
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 
@@ -32,14 +33,28 @@ class UnusableFile(UserMistake):
 
 
 class UnusableAddress(UserMistake):
-    """An address cannot be listened on or connected to."""
+    """An address cannot be listened on or connected to; what may be a password in it is not repeated."""
 
     def __init__(self, address: str, why: str, remedy: str | None = None) -> None:
-        self.address, self.why, self.remedy = address, why, remedy
-        super().__init__(address, why, remedy)
+        self.address, self.why, self.remedy = without_userinfo(address), why, remedy
+        super().__init__(self.address, why, remedy)
 
     def __str__(self) -> str:
         return f"{self.address}: {self.why}" + (f"; {self.remedy}" if self.remedy else "")
+
+
+def without_userinfo(address: str) -> str:
+    """Return an address as typed, but for what may be a user and password.
+
+    Mistyped, a password holds slashes, an @ or a space, or stands in an address without a scheme. So everything
+    between the first :// (else the beginning) and the last @ counts as one.
+    """
+    return re.sub(r"^(.*?://)?.*@", r"\1…@", address, count=1, flags=re.S)
+
+
+def without_userinfo_within(sentence: str) -> str:
+    """Return a sentence that may quote an address, without what may be a user and password in it."""
+    return re.sub(r"//.*@", "//…@", sentence, flags=re.S)
 
 
 class RecorderFailure(ChargeSentinelError):

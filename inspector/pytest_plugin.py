@@ -7,6 +7,7 @@ CSMS. The fixtures `ocpp_proxy`, `ocpp_replay` and `ocpp_cassette` are described
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import re
 import signal
@@ -34,10 +35,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--ocpp-recordings", metavar="DIR", help="Play the recordings (*.jsonl) below this folder.")
     group.addoption("--ocpp-csms", metavar="URL", help="The CSMS to play them against, as charge points.")
     group.addoption("--ocpp-operator", metavar="URL", help="Operator API of `chargesentinel csms`, for its CALLs.")
-    group.addoption("--ocpp-timeout", type=float, default=10.0, metavar="S", help="Seconds to wait for each frame.")
+    group.addoption("--ocpp-timeout", type=seconds, default=10.0, metavar="S", help="Seconds to wait for each frame.")
     group.addoption("--ocpp-match", choices=["strict", "semantic", "shape"], default="semantic", help="What counts.")
     group.addoption("--ocpp-policy", metavar="FILE", help="What may differ (TOML).")
     group.addoption("--ocpp-record", choices=RECORD_MODES, default="once", help="Record mode of ocpp_cassette.")
+
+
+def seconds(text: str) -> float:
+    """Read a time to wait, in seconds; raises ValueError for one that never passes."""
+    if not 0 < (read := float(text)) < math.inf:
+        raise ValueError(text)
+    return read
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -65,17 +65,22 @@ def checked_url(url: str) -> str:
     """Return the URL when a charge point can connect to it.
 
     Raises:
-        ValueError: with a sentence for the user.
+        ValueError: why not, for the user; the URL, which may hold a password, is not in it.
     """
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018  # raises ValueError when it is no port
+        (parts.hostname or "").encode("idna")
+    except UnicodeError:
+        raise ValueError("no name of a host; write ws://HOST:PORT[/PATH]") from None
     except ValueError as error:
-        raise ValueError(f"{url}: {error}; write ws://HOST:PORT[/PATH]") from None
+        # Its text quotes what stands where a port belongs: of a mistyped password, a part.
+        why = "not a host and a port" if "@" in url else error
+        raise ValueError(f"{why}; write ws://HOST:PORT[/PATH]") from None
     if parts.scheme not in ("ws", "wss") or not parts.hostname:
-        raise ValueError(f"{url}: not a WebSocket address; write ws://HOST:PORT[/PATH] or wss://…")
+        raise ValueError("not a WebSocket address; write ws://HOST:PORT[/PATH] or wss://…")
     if parts.query or parts.fragment:
-        raise ValueError(f"{url}: the charge point's id goes after the path, so no query and no fragment")
+        raise ValueError("the charge point's id goes after the path, so no query and no fragment")
     return url
 
 

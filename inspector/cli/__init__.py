@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from inspector.errors import ChargeSentinelError
+from inspector.errors import ChargeSentinelError, without_userinfo_within
 from inspector.protocol.visible import visible
 
 COMMANDS = {
@@ -84,7 +84,7 @@ def one_line(error: click.ClickException) -> str:
     """A mistake in the call as one line that says what to do next."""
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "chargesentinel"
-    said = " ".join(error.format_message().split()).rstrip(".")
+    said = without_userinfo_within(" ".join(error.format_message().split()).rstrip("."))
     return f"{command}: {visible(said)}; see `{command} --help`"
 
 

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import click
 
 from inspector.errors import UnusableAddress
-from inspector.proxy.addresses import bracketed, lan_addresses, listening_socket, parse_listen
+from inspector.proxy.addresses import bracketed, listening_socket, parse_listen, reached_at
 from inspector.store.opening import open_recording
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -67,6 +67,7 @@ def browse(file: Path, listen: str, open_browser: bool, token: str | None, allow
     policy = Policy(hosts([*allow_host, *_own_names(host)]), any_address=host not in LOOPBACK, token=shown)
     port = listener.getsockname()[1]
     address = f"http://{bracketed('127.0.0.1' if host in ('0.0.0.0', '::') else host)}:{port}"
+    elsewhere = reached_at(listener)
     query = f"/?token={quote(shown, safe='')}" if shown else ""
 
     def ready() -> None:
@@ -74,9 +75,8 @@ def browse(file: Path, listen: str, open_browser: bool, token: str | None, allow
         if before := earlier(file):
             click.echo(f"{file} is the newest of {len(before) + 1} files, {file.resolve().name} now; the next one is")
             click.echo(f"shown when it begins. The one before: chargesentinel browse {shlex.quote(str(before[-1]))}")
-        if host in ("0.0.0.0", "::"):
-            for other in lan_addresses():
-                click.echo(f"  from other machines: http://{other}:{port}{query}")
+        for other in elsewhere:
+            click.echo(f"  from other machines: http://{other}:{port}{query}")
         sys.stdout.flush()
         if open_browser:
             webbrowser.open(f"{address}{query or '/'}")

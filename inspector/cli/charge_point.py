@@ -15,6 +15,7 @@ import click
 from click.core import ParameterSource
 from rich.console import Console
 
+from inspector.cli.options import Finite
 from inspector.errors import UnusableAddress, UserMistake
 from inspector.protocol.visible import visible, visible_lines
 from simulator import charge_point as simulated
@@ -60,13 +61,11 @@ Examples:
     help="What to do; `list` shows the shipped ones.",
 )
 @click.option("--token", metavar="ID", help="Id token that charges, in place of the scenario's.")
-@click.option("--minutes", type=click.FloatRange(0.1), help="Simulated charging time of each session.")
+@click.option("--minutes", type=Finite(0.1), help="Simulated charging time of each session.")
 @click.option("--operator", metavar="HTTP-URL", help="Operator API of `chargesentinel csms`, to have the CSMS act.")
 @click.option("--stay", is_flag=True, help="Stay connected after the scenario, until Ctrl-C.")
-@click.option(
-    "--speed", type=click.FloatRange(0.1, 3600), default=60.0, show_default=True, help="Simulated seconds a second."
-)
-@click.option("--timeout", type=click.FloatRange(0.1), default=30.0, show_default=True, help="Wait for an answer, s.")
+@click.option("--speed", type=Finite(0.1, 3600), default=60.0, show_default=True, help="Simulated seconds a second.")
+@click.option("--timeout", type=Finite(0.1), default=30.0, show_default=True, help="Wait for an answer, s.")
 @click.option("--connectors", type=click.IntRange(1, 64), default=1, show_default=True, help="Outlets.")
 @click.option("--dc", is_flag=True, help="Charge direct current: 50 kW with a taper instead of 7.4 kW.")
 @click.option("--signed", is_flag=True, help="Add signed meter values.")
@@ -76,8 +75,8 @@ Examples:
 @click.option("--key", type=click.Path(exists=True, dir_okay=False), help="Its key, when not in --cert.")
 @click.option("--seed", type=int, help="Make chance and jitter repeatable.")
 @click.option("--count", type=click.IntRange(1, 10_000), help="Run a fleet of so many charge points.")
-@click.option("--rate", type=click.FloatRange(0.1), default=10.0, show_default=True, help="Fleet: power-ons a second.")
-@click.option("--duration", type=click.FloatRange(1), help="Fleet: seconds to run; else until Ctrl-C.")
+@click.option("--rate", type=Finite(0.1), default=10.0, show_default=True, help="Fleet: power-ons a second.")
+@click.option("--duration", type=Finite(1), help="Fleet: seconds to run; else until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def charge_point(
     url: str,
@@ -111,14 +110,19 @@ def charge_point(
     """
     try:
         simulated.checked_url(url)
+    except ValueError as error:
+        raise UnusableAddress(url, str(error)) from None
+    try:
         found = simulated.load(scenario)
     except (ValueError, simulated.BadScenario) as error:
         raise UserMistake(str(error)) from None
     _fitting(ocpp, count)
+    if operator is not None and "@" in (place := operator.partition("?")[0]):
+        raise UnusableAddress(place, "the operator API takes a token, no password", "write http://HOST:PORT/?token=…")
     if key is not None and cert is None:
         raise UserMistake("--key belongs to a certificate; add --cert FILE")
     if (ca or cert) and not url.startswith("wss:"):
-        raise UserMistake(f"{url}: --ca and --cert are for TLS; write wss://HOST:PORT[/PATH]")
+        raise UnusableAddress(url, "--ca and --cert are for TLS", "write wss://HOST:PORT[/PATH]")
     if not charge_point_id.strip():
         raise UserMistake("--id must not be empty")
     identity = simulated.Identity(

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from inspector.errors import UserMistake
-from inspector.proxy.addresses import lan_addresses
+from inspector.proxy.addresses import bracketed, lan_addresses
 
 EPILOG = """\b
 Examples:
@@ -40,10 +40,11 @@ class Address(click.ParamType[tuple[str, int]]):
 def announce(line: str) -> None:
     """Print a ready line, and for a wildcard address what other machines call it."""
     click.echo(line)
-    for wildcard in ("0.0.0.0", "[::]"):
+    # It listens on IPv6 alone where [::] was asked for.
+    for wildcard, ipv6 in (("0.0.0.0", False), ("[::]", True)):
         if f"://{wildcard}:" in line:
             url = line.rsplit(maxsplit=1)[-1] + ("/<identity>" if line.startswith("csms") else "")
-            for address in lan_addresses():
+            for address in map(bracketed, lan_addresses(ipv6=ipv6)):
                 click.echo(f"  from other machines: {url.replace(wildcard, address)}")
     sys.stdout.flush()
 

@@ -17,6 +17,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from inspector.cli.options import Finite
 from inspector.cli.parts import Part, PartFailed, Parts
 from inspector.errors import UnusableAddress
 from inspector.proxy.addresses import bracketed, listening_socket, parse_listen
@@ -54,7 +55,7 @@ Then look at the sessions in the browser, and point a charge point of your own a
     "--simulator", metavar="[HOST:]PORT", default="8080", show_default=True, help="Where the simulator page is."
 )
 @click.option("--browse", metavar="[HOST:]PORT", default="8001", show_default=True, help="Where Datasette is.")
-@click.option("--minutes", type=click.FloatRange(0.1, 60), default=3.0, show_default=True, help="Simulated charging.")
+@click.option("--minutes", type=Finite(0.1, 60), default=3.0, show_default=True, help="Simulated charging.")
 @click.option("--exit", "leave", is_flag=True, help="End after the sessions instead of staying until Ctrl-C.")
 def demo(**options: Any) -> int:
     """Record three charging sessions, one per OCPP version, and show them.

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from typing import Any
+
+import click
 
 from inspector.errors import UserMistake
 
@@ -17,3 +21,14 @@ def amount[T](option: str, text: str, read: Callable[[str], T], examples: str) -
         return read(text)
     except ValueError:
         raise UserMistake(f"{option}: {text!r} cannot be read; say {examples}") from None
+
+
+class Finite(click.FloatRange):
+    """A range of numbers without nan, which no bound keeps out, and inf."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read a number; fails with click's own line."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is no finite number.", param, ctx)
+        return number

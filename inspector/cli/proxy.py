@@ -16,11 +16,19 @@ from typing import Any
 
 import click
 
-from inspector.cli.options import amount
+from inspector.cli.options import Finite, amount
 from inspector.cli.redacting import redaction_arguments, redaction_options
-from inspector.errors import UnusableAddress, UserMistake
+from inspector.errors import UnusableAddress, UnusableFile, UserMistake
 from inspector.protocol.visible import visible
-from inspector.proxy.addresses import Upstream, bracketed, lan_addresses, listening_socket, parse_listen
+from inspector.proxy.addresses import (
+    Upstream,
+    bracketed,
+    lan_addresses,
+    listening_socket,
+    listening_sockets,
+    parse_listen,
+    reached_at,
+)
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -82,14 +90,14 @@ in place of its CSMS."""
     "--handshake-timeout",
     default=30.0,
     show_default=True,
-    type=click.FloatRange(0.1),
+    type=Finite(0.1),
     help="Seconds a charge point has for TLS and its request.",
 )
 @click.option(
     "--connect-timeout",
     default=10.0,
     show_default=True,
-    type=click.FloatRange(0.1),
+    type=Finite(0.1),
     help="Seconds until an unanswered connect to the CSMS becomes a 502.",
 )
 @click.option("--rules", type=FILE, help="Severities, thresholds and allowances of the judge, and what to hide (TOML).")
@@ -112,7 +120,7 @@ in place of its CSMS."""
     help="Go on in a new file at 500MB, after 24h or at midnight UTC; --db is then a link to the newest one.",
 )
 @click.option("--metrics", metavar="[HOST:]PORT", help="Serve /metrics for Prometheus and /healthz there.")
-@click.option("--no-fast-path", is_flag=True, help="Use mitmproxy's public hooks alone: slower, for comparison.")
+@click.option("--no-fast-path", is_flag=True, help="Use mitmproxy's public hooks alone: slower, without limits.")
 def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str, ...], **options: Any) -> None:
     """Relay between charge points and a CSMS, byte for byte, and record every frame.
 
@@ -142,9 +150,10 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
         rewrite_host=options["rewrite_host"],
         fast_path=not options["no_fast_path"],
         listener_tls=listener_tls(options),
-        upstream_tls=upstream_tls(options, routing) if any(one.tls for one in routing.upstreams) else None,
+        upstream_tls=upstream_tls(options, routing),
         upstream_ca=options["upstream_ca"],
         upstream_cert=options["upstream_cert"],
+        upstream_key=options["upstream_key"],
         upstream_insecure=options["upstream_insecure"],
         require_recording=options["require_recording"],
         queue_limit=queue_limit,
@@ -157,11 +166,13 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
     redaction = redaction_arguments(options["redact"], options["redact_key"], rules)
     log_to_stderr()
     allow_many_files()
-    sockets = [listening_socket(*parse_listen(text)) for text in dict.fromkeys(listen)]
+    sockets = listening_sockets(listen)
     addresses = [listener.getsockname()[:2] for listener in sockets]
     metrics = listening_socket(*parse_listen(options["metrics"])) if options["metrics"] else None
     for target in routing.upstreams:
         refuse_loop(target, addresses)
+    # Asked now: mitmproxy's own listeners take the place of these.
+    listening = [(bracketed(host), port, reached_at(one)) for one, (host, port) in zip(sockets, addresses, strict=True)]
     recorder = start_recorder(
         path,
         holder="chargesentinel proxy",
@@ -179,7 +190,7 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, engine.stop)
         scheme = "wss" if settings.listener_tls else "ws"
-        await engine.run(lambda: announce(scheme, addresses, routing.upstreams, path, metrics))
+        await engine.run(lambda: announce(scheme, listening, routing.upstreams, path, metrics))
 
     # What is there by now stays: no later collection need look through it.
     gc.collect()
@@ -207,10 +218,28 @@ def listener_tls(options: dict[str, Any]) -> ssl.SSLContext | None:
 
 
 def upstream_tls(options: dict[str, Any], routing: Any) -> Any:
-    """Return the TLS contexts towards wss:// CSMSs, one for each charge point with its own certificate."""
+    """Return the TLS contexts towards wss:// CSMSs, one for each charge point with its own certificate.
+
+    None where no CSMS speaks TLS. Raises UserMistake for options that mean nothing then, or without another one.
+    """
     from inspector.proxy import tls
     from inspector.proxy.routing import UpstreamTls
 
+    if not any(one.tls for one in routing.upstreams):
+        for name in ("upstream_ca", "upstream_cert", "upstream_key", "upstream_insecure"):
+            if options[name]:
+                raise UserMistake(f"--{name.replace('_', '-')} is for TLS, and no CSMS here has a wss:// address")
+        for charge_point_id, identity in routing.identities.items():
+            if identity.cert:
+                raise UnusableFile(
+                    options["upstream_identities"],
+                    f"the cert of [{charge_point_id!r}] is for TLS, and no CSMS here has a wss:// address",
+                )
+        return None
+    if options["upstream_key"] and not options["upstream_cert"]:
+        raise UserMistake("--upstream-key needs --upstream-cert")
+    if options["upstream_ca"] and options["upstream_insecure"]:
+        raise UserMistake("--upstream-ca has no effect with --upstream-insecure; leave one of them out")
     ca, insecure = options["upstream_ca"], options["upstream_insecure"]
     if insecure:
         click.echo("WARNING: --upstream-insecure: anybody may pose as the CSMS", err=True)
@@ -251,19 +280,23 @@ def refuse_loop(upstream: Upstream, addresses: list[tuple[str, int]]) -> None:
     for host, port in addresses:
         same = {host} | (loopback if host in loopback else set())
         if host in ("0.0.0.0", "::"):
-            same |= loopback | set(lan_addresses())
+            same |= loopback | set(lan_addresses()) | set(lan_addresses(ipv6=True))
         if upstream.port == port and upstream.host in same:
             raise UnusableAddress(str(upstream), "that is this proxy's own listener", "choose another --listen")
 
 
 def announce(
-    scheme: str, addresses: list[tuple[str, int]], upstreams: list[Upstream], path: Path, metrics: socket.socket | None
+    scheme: str,
+    listening: list[tuple[str, int, list[str]]],
+    upstreams: list[Upstream],
+    path: Path,
+    metrics: socket.socket | None,
 ) -> None:
-    """Print a ready line per listener, and for a wildcard address what to type into a charger."""
-    for host, port in addresses:
-        click.echo(f"listening on {scheme}://{bracketed(host)}:{port}")
-        if host in ("0.0.0.0", "::"):
-            for address in lan_addresses() or [socket.gethostname()]:
+    """Print a ready line per listener (host, port, addresses of a wildcard), and what to type into a charger."""
+    for host, port, elsewhere in listening:
+        click.echo(f"listening on {scheme}://{host}:{port}")
+        if host in ("0.0.0.0", "[::]"):
+            for address in elsewhere or [socket.gethostname()]:
                 click.echo(f"  in the charge point, set the CSMS to {scheme}://{address}:{port}/<charge point id>")
     if metrics is not None:
         host, port = metrics.getsockname()[:2]

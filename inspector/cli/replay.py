@@ -9,8 +9,9 @@ from typing import Any
 
 import click
 
+from inspector.cli.options import Finite
 from inspector.cli.redacting import redaction_arguments, redaction_options
-from inspector.errors import UserMistake
+from inspector.errors import UserMistake, without_userinfo
 from inspector.protocol.vocabulary import OcppVersion
 
 
@@ -44,7 +45,7 @@ Examples:
     "timeout_s",
     default=10.0,
     show_default=True,
-    type=click.FloatRange(0.05),
+    type=Finite(0.05),
     help="Seconds to wait for each frame of the peer.",
 )
 @click.option(
@@ -52,7 +53,7 @@ Examples:
     "wait_s",
     default=120.0,
     show_default=True,
-    type=click.FloatRange(0),
+    type=Finite(0),
     help="Seconds to wait for a charge point to connect (0: for ever).",
 )
 @click.option("--id", "identity", help="Another charge point id than the recorded one.")
@@ -160,7 +161,7 @@ class Run:
         outcomes: list[Any] = []
         for script in self.scripts:
             if self.options["many"] == 1:
-                self._say(f"playing {script} to {url}")
+                self._say(f"playing {script} to {without_userinfo(url)}")
                 outcomes.append(await as_charge_point(script, url, self.choices))
                 continue
             with _progress() as progress:

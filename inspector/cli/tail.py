@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from inspector.cli.filters import RECORDING, live_filters, wanted
+from inspector.cli.options import Finite
 
 if TYPE_CHECKING:
     import sqlite3
@@ -43,9 +44,7 @@ out, but for what nobody should miss: gaps, faults, refused connections."""
     "--lines", "-n", type=click.IntRange(0), default=10, show_default=True, help="Begin with so many past frames."
 )
 @click.option("--all", "everything", is_flag=True, help="Pings, handshakes and close frames too.")
-@click.option(
-    "--interval", type=click.FloatRange(0.05), default=0.25, show_default=True, help="Seconds between two looks."
-)
+@click.option("--interval", type=Finite(0.05), default=0.25, show_default=True, help="Seconds between two looks.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, one object a line.")
 def tail(file: Path, lines: int, everything: bool, interval: float, as_json: bool, **options: Any) -> None:
     """Follow frames live: what crosses the wire, what is found, who connects and leaves."""

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Protocol
 
 from mitmproxy import version
@@ -161,19 +162,36 @@ class Relay(Protocol):
         """End every connection that is still there."""
 
 
+LIMITS = ("max_connections", "handshake_timeout", "connect_timeout")
+"""Settings that only the fast path keeps to."""
+
+
 class PublicRelay:
     """mitmproxy's own listeners and layers, on public names only."""
 
     def __init__(self, master: Master, proxyserver: Proxyserver, recording: Recording, settings: Settings) -> None:
+        """Raises UserMistake for what cannot be done; of limits only where the user chose to be without the fast path.
+
+        A proxy that lost its fast path to another mitmproxy rather relays without limits than not at all.
+        """
         needs = []
         if settings.listener_tls:
             needs.append("--tls-cert")
         if settings.upstream_tls and settings.upstream_tls.own:
             needs.append("client certificates of --upstream-identities")
+        if settings.upstream_key:
+            needs.append("--upstream-key in a file of its own")
+        limits = {name: f"--{name.replace('_', '-')} {getattr(settings, name):.10g}" for name in LIMITS}
+        if settings.fast_path:
+            logger.warning("without the fast path there is no limit: %s do not hold", ", ".join(limits.values()))
+        else:
+            # Whether one was given cannot be told from here: one that is the default asks for nothing.
+            usual = {one.name: one.default for one in fields(Settings)}
+            needs += [said for name, said in limits.items() if getattr(settings, name) != usual[name]]
         if needs:
             raise UserMistake(
                 f"mitmproxy {version.VERSION} cannot do this without the fast path: {', '.join(needs)}; "
-                "install mitmproxy>=12,<13"
+                + ("install mitmproxy>=12,<13" if settings.fast_path else "leave out --no-fast-path")
             )
         self._master, self._proxyserver, self._settings = master, proxyserver, settings
         self.recording = recording
@@ -185,6 +203,8 @@ class PublicRelay:
         modes = []
         for listener in sockets:
             host, port = listener.getsockname()[:2]
+            if host == "::" and not listener.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY):
+                host = ""  # mitmproxy's word for IPv4 too
             modes.append(f"reverse:http://{bracketed(default.host)}:{default.port}@{host}:{port}")
             listener.close()
         self._master.options.update(

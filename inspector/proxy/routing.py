@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from inspector.errors import UnusableFile, UserMistake
+from inspector.errors import UnusableFile, UserMistake, without_userinfo
 from inspector.proxy.addresses import Upstream
 
 
@@ -44,7 +44,7 @@ class Route:
         """Read PATTERN=URL, as in /site-a=wss://csms-a or CP-*=ws://csms-b:9000; raises UserMistake."""
         pattern, equals, url = text.partition("=")
         if not (pattern and equals):
-            raise UserMistake(f"--route {text}: write it as /PATH=ws://HOST or ID-PATTERN=ws://HOST")
+            raise UserMistake(f"--route {without_userinfo(text)}: write it as /PATH=ws://HOST or ID-PATTERN=ws://HOST")
         return cls(pattern, Upstream.parse(url))
 
 
@@ -94,6 +94,9 @@ def _identity(path: Path, charge_point_id: str, entry: Any) -> Identity:
         raise UnusableFile(path, f"[{charge_point_id!r}] takes {', '.join(sorted(known))}, each a string")
     if not ("password" in entry or "cert" in entry):
         raise UnusableFile(path, f"[{charge_point_id!r}] has neither password nor cert")
+    for idle, needed in (("key", "cert"), ("user", "password")):
+        if idle in entry and needed not in entry:
+            raise UnusableFile(path, f"[{charge_point_id!r}] has a {idle} but no {needed}")
     authorization = None
     if "password" in entry:
         credentials = f"{entry.get('user', charge_point_id)}:{entry['password']}".encode()

@@ -22,6 +22,7 @@ class Settings:
     upstream_tls: UpstreamTls | None = None
     upstream_ca: Path | None = None
     upstream_cert: Path | None = None
+    upstream_key: Path | None = None
     upstream_insecure: bool = False
     require_recording: bool = False
     recorder_dead_after: float = 5.0

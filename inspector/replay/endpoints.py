@@ -35,7 +35,8 @@ async def dial(
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("ws", "wss") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # of a port or an IPv6 address
+        (parts.hostname or "").encode("idna")
+    except ValueError:  # of a port, an IPv6 address or a name that cannot be looked up
         usable = False
     if not usable:
         raise UnusableAddress(url, "not an address of a CSMS", "write ws://HOST:PORT/PATH or wss://HOST:PORT/PATH")
@@ -58,7 +59,9 @@ async def dial(
     except InvalidStatus as refused:
         status = refused.response.status_code
         raise UnusableAddress(target, f"refused with HTTP {status} {refused.response.reason_phrase}") from refused
-    except (InvalidURI, InvalidHandshake) as error:
+    except InvalidURI as error:
+        raise UnusableAddress(target, f"not an address of a CSMS ({error.msg})") from error
+    except InvalidHandshake as error:
         raise UnusableAddress(target, f"is no OCPP CSMS ({error})") from error
     except (OSError, TimeoutError) as error:
         raise UnusableAddress(target, f"cannot be reached ({error or 'timed out'})", "is the CSMS running?") from error

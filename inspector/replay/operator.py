@@ -23,8 +23,9 @@ class Operator:
         Raises:
             UnusableAddress: it is none.
         """
-        if not url.startswith(("http://", "https://")):
-            raise UnusableAddress(url, "not an address of an operator API", "write http://HOST:PORT")
+        place = url.partition("?")[0]
+        if not url.startswith(("http://", "https://")) or "@" in place:
+            raise UnusableAddress(place, "not an address of an operator API", "write http://HOST:PORT")
         self._url = url.rstrip("/")
 
     async def __call__(self, charge_point_id: str, action: str, payload: Any) -> None:

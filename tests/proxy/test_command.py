@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from inspector.proxy.addresses import listening_socket
+from inspector.cli.proxy import announce
+from inspector.proxy.addresses import Upstream, listening_socket
 from inspector.proxy.splitter import make_frame
 from tests.processes import Program
 
@@ -165,6 +166,64 @@ def test_database_that_is_not_ours_is_refused_and_left_alone(tmp_path: Path) -> 
 @pytest.mark.parametrize("path", ["/proc/traffic.db", "/no/such/folder/traffic.db"])
 def test_folder_that_cannot_be_written_is_told_in_one_line(path: str) -> None:
     assert path in refused("--upstream", "ws://127.0.0.1:1", "--listen", "0", "--db", path)
+
+
+@pytest.mark.parametrize("option", ["--handshake-timeout", "--connect-timeout"])
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "0", "-1"])
+def test_time_that_never_passes_is_refused(option: str, value: str) -> None:
+    assert f"'{option}'" in (line := refused("--upstream", "ws://127.0.0.1:1", option, value)) and value in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["--upstream-ca", "/no/such.pem"], "--upstream-ca is for TLS"),
+        (["--upstream-cert", "/no/such.pem"], "--upstream-cert is for TLS"),
+        (["--upstream-key", "/no/such.key"], "--upstream-key is for TLS"),
+        (["--upstream-insecure"], "--upstream-insecure is for TLS"),
+        (["--upstream-identities", "{}/certs.toml"], "the cert of ['CP1'] is for TLS"),
+        (["--route", "CP-*=wss://csms", "--upstream-key", "/no/such.key"], "--upstream-key needs --upstream-cert"),
+        (["--route", "CP-*=wss://csms", "--upstream-insecure", "--upstream-ca", "/no/such.pem"], "has no effect"),
+    ],
+)
+def test_upstream_tls_option_without_effect_is_refused(tmp_path: Path, arguments: list[str], why: str) -> None:
+    (tmp_path / "certs.toml").write_text('["CP1"]\ncert = "/no/such.pem"\n')
+    named = [argument.format(tmp_path) for argument in arguments]
+    assert why in refused("--upstream", "ws://127.0.0.1:1", "--db", tmp_path / "t.db", *named)
+    assert not (tmp_path / "t.db").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--upstream", "ws://user:pa/hush@csms"],
+        ["--upstream", "ws://user:p@hush@csms"],
+        ["--upstream", "ws://csms", "--route", "=ws://user:hush@csms"],
+        ["--upstream", "ws://csms", "ws://user:hush@csms"],
+        ["--upstream", "ws://csms", "--max-connections", "ws://user:pa ss@hush@csms"],
+    ],
+)
+def test_line_of_a_mistake_repeats_no_password(arguments: list[str]) -> None:
+    assert "hush" not in refused(*arguments)
+
+
+def test_listener_that_others_reach_says_what_to_type_into_a_charger(capsys: pytest.CaptureFixture[str]) -> None:
+    listening = [("[::]", 9100, ["10.9.9.1", "[fd00::9]"]), ("127.0.0.1", 9101, [])]
+    announce("ws", listening, [Upstream.parse("ws://csms")], Path("t.db"), None)
+    assert capsys.readouterr().out.splitlines()[:4] == [
+        "listening on ws://[::]:9100",
+        "  in the charge point, set the CSMS to ws://10.9.9.1:9100/<charge point id>",
+        "  in the charge point, set the CSMS to ws://[fd00::9]:9100/<charge point id>",
+        "listening on ws://127.0.0.1:9101",
+    ]
+
+
+def test_two_free_ports_are_two_listeners(tmp_path: Path) -> None:
+    two = ("--listen", "127.0.0.1:0", "--listen", "127.0.0.1:0")
+    with Program("proxy", "--upstream", "ws://127.0.0.1:1", *two, "--db", tmp_path / "t.db") as proxy:
+        proxy.wait_for("relaying to")
+        assert proxy.stop() == 0
+    assert len({line for line in proxy.out if line.startswith("listening on")}) == 2
 
 
 def test_unknown_option_is_told_in_one_line() -> None:

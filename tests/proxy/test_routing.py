@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from inspector.errors import UnusableAddress, UserMistake
+from inspector.proxy import fastpath
 from inspector.proxy.addresses import Upstream
 from inspector.proxy.routing import Route, Routing
 from inspector.proxy.splitter import make_frame
@@ -165,3 +168,32 @@ async def test_public_hooks_refuse_what_they_cannot_do(start_proxy: Start) -> No
 
     with pytest.raises(UserMistake, match="--tls-cert"):
         start_proxy("ws://127.0.0.1:1", fast_path=False, listener_tls=ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+
+
+@pytest.mark.parametrize(
+    ("setting", "option"),
+    [
+        ({"max_connections": 2}, "--max-connections 2;"),
+        ({"handshake_timeout": 0.5}, "--handshake-timeout 0.5;"),
+        ({"connect_timeout": 3.0}, "--connect-timeout 3;"),
+        ({"upstream_key": Path("csms.key")}, "--upstream-key"),
+    ],
+)
+async def test_public_hooks_refuse_limits_they_would_not_keep(
+    start_proxy: Start, setting: dict[str, Any], option: str
+) -> None:
+    with pytest.raises(UserMistake, match=f"{option}.*leave out --no-fast-path"):
+        start_proxy("ws://127.0.0.1:1", **{"fast_path": False, **setting})
+
+
+async def test_falling_back_to_public_hooks_names_the_limits_that_do_not_hold(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(fastpath, "missing_names", lambda: ["HttpLayer.gone()"])
+    proxy = RunningProxy("ws://127.0.0.1:1", max_connections=2)
+    proxy.stop()
+    told = [line for line in caplog.messages if "limit" in line]
+    assert told == [
+        "without the fast path there is no limit: "
+        "--max-connections 2, --handshake-timeout 30, --connect-timeout 10 do not hold"
+    ]

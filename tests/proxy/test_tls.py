@@ -276,6 +276,8 @@ async def test_password_of_the_identities_file_replaces_the_charge_points_own(
         ("CP1 = 1", "each a string"),
         ("[CP1]\nuser = 'x'", "neither password nor cert"),
         ("[CP1]\npasword = 'x'", "takes cert, key, password, user"),
+        ("[CP1]\npassword = 'x'\nkey = 'a.key'", "has a key but no cert"),
+        ("[CP1]\ncert = 'a.pem'\nuser = 'x'", "has a user but no password"),
     ],
 )
 def test_faulty_identities_file_is_a_users_mistake(tmp_path: Path, text: str, why: str) -> None:
