@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 from inspector.recorder.known_values import Secrets, replaced
 from inspector.recorder.records import LinkFacts
+from inspector.recorder.redaction_rules import is_secret_header, is_secret_parameter
 
 type Headers = tuple[tuple[bytes, bytes], ...]
 """(name, value) as on the wire: case and order kept."""
@@ -20,8 +21,10 @@ REDACTED = "«redacted»"
 _CREDENTIAL_LENGTH = 4
 """Characters of a credential that is looked for in what else a peer writes; shorter ones are in every text."""
 
-_SECRET_HEADERS = {"authorization", "proxy-authorization", "cookie", "set-cookie"}
-_SECRET_NAME = re.compile(r"passw|secret|token|api-?_?key|credential|signature|^auth$|^key$|^pwd$|^sig$", re.I)
+_PARAMETERS = re.compile(r"\?|#(?=[^=&#]*=)")
+"""Where a target's parameters begin: a # too, which no target should hold, when it names a value as in #token=…"""
+
+_PARAMETER = re.compile(r"(?<=[?&#])([^=&#]+)=((?:[^&#]|#(?![^=&#]*=))*)")
 
 
 def get(headers: Headers, name: str) -> str | None:
@@ -47,19 +50,23 @@ def tokens(value: str | None) -> list[str]:
 
 def charge_point_id(path: str) -> str:
     """Return the last segment of the request path, %-decoded (OCPP-J 3.1.1)."""
-    return unquote(path.split("?", 1)[0].rstrip("/").rpartition("/")[2])
+    return unquote(_parted(path)[0].rstrip("/").rpartition("/")[2])
 
 
 def safe_path(path: str) -> str:
     """Return the request path with the values of secret-looking query parameters replaced."""
-    base, mark, query = path.partition("?")
-    if not mark:
-        return path
-    pairs = []
-    for pair in query.split("&"):
-        name, equals, _ = pair.partition("=")
-        pairs.append(f"{name}={REDACTED}" if equals and _SECRET_NAME.search(unquote(name)) else pair)
-    return base + mark + "&".join(pairs)
+
+    def safe(pair: re.Match[str]) -> str:
+        return f"{pair[1]}={REDACTED}" if is_secret_parameter(unquote(pair[1])) else pair[0]
+
+    base, parameters = _parted(path)
+    return base + _PARAMETER.sub(safe, parameters)
+
+
+def _parted(path: str) -> tuple[str, str]:
+    """Split a request path before its parameters."""
+    found = _PARAMETERS.search(path)
+    return (path[: found.start()], path[found.start() :]) if found else (path, "")
 
 
 def safe_headers(headers: Headers) -> tuple[list[list[str]], list[str]]:
@@ -72,7 +79,7 @@ def safe_headers(headers: Headers) -> tuple[list[list[str]], list[str]]:
     for raw_name, raw_value in headers:
         name, value = text(raw_name), text(raw_value)
         lower = name.lower()
-        if lower in _SECRET_HEADERS or (_SECRET_NAME.search(lower) and not lower.startswith("sec-websocket-")):
+        if is_secret_header(name):
             redacted.append(name)
             scheme = value.split(" ", 1)[0] if lower.endswith("authorization") and " " in value else ""
             value = f"{scheme} {REDACTED}".strip()
@@ -103,7 +110,7 @@ def credentials(path: str, headers: Headers) -> list[str]:
     found: list[str] = []
     for raw_name, raw_value in headers:
         name, value = text(raw_name).lower(), text(raw_value)
-        if name.endswith("authorization"):
+        if name.endswith(("authorization", "authentication", "x-auth")):
             scheme, _, given = value.partition(" ")
             found.append(given.strip() or value)
             if scheme.lower() == "basic":
@@ -111,11 +118,10 @@ def credentials(path: str, headers: Headers) -> list[str]:
                     found.append(text(base64.b64decode(given.strip(), validate=True).partition(b":")[2]))
         elif name == "cookie":
             found += [pair.partition("=")[2].strip() for pair in value.split(";")]
-        elif _SECRET_NAME.search(name) and not name.startswith("sec-websocket-"):
+        elif is_secret_header(name):
             found.append(value)
-    for pair in path.partition("?")[2].split("&"):
-        name, _, value = pair.partition("=")
-        if _SECRET_NAME.search(unquote(name)):
+    for name, value in _PARAMETER.findall(_parted(path)[1]):
+        if is_secret_parameter(unquote(name)):
             found += [value, unquote(value)]
     own = charge_point_id(path)
     return list(dict.fromkeys(value for value in found if len(value) >= _CREDENTIAL_LENGTH and value != own))

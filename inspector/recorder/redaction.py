@@ -28,6 +28,8 @@ from inspector.recorder.redaction_rules import (
     SECRET_VARIABLES,
     Additions,
     Names,
+    is_only_a_header,
+    is_secret_header,
 )
 
 LEVELS = ("secrets", "personal", "none")
@@ -124,14 +126,14 @@ class Redaction:
             return {name: self.detail(secrets, value, str(name)) for name, value in detail.items()}
         if isinstance(detail, list | tuple):
             if len(detail) == 2 and isinstance(detail[0], str) and isinstance(detail[1], str):
-                return [detail[0], self._named(secrets, detail[0], detail[1])]  # a header
+                return [detail[0], self._named(secrets, detail[0], detail[1], header=True)]
             return [self.detail(secrets, value, member) for value in detail]
         return self._named(secrets, member, detail) if isinstance(detail, str) else detail
 
-    def _named(self, secrets: Secrets, name: str, value: str) -> str:
+    def _named(self, secrets: Secrets, name: str, value: str, *, header: bool = False) -> str:
         if REDACTED in value and name != "path":
             return value
-        if telling_forms.is_secret_header(name) or self.is_secret(name):
+        if (is_secret_header if header else is_only_a_header)(name) or self.is_secret(name):
             secrets.add([value])
             return REDACTED
         if self.is_personal(name):

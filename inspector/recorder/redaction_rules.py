@@ -41,7 +41,20 @@ PERSONAL = (
 )
 """Members, configuration keys and variables that tell of a person, a contract, a vehicle or a SIM card."""
 
-SECRET_HEADERS = frozenset({"authorization", "proxyauthorization", "cookie", "setcookie", "xapikey", "xauthtoken"})
+SECRET_PARAMETERS = (
+    *("*Passw*", "*Passphrase*", "*Passcode*", "*Secret*", "*Token*", "*JWT*", "*Credential*", "*Signature*"),
+    *("*ApiKey*", "*AccessKey*", "*AuthKey*", "Pass", "Pwd", "Pw", "Psk", "Auth", "Key", "Sig", "Hash"),
+)
+"""Parameters in addresses that hold a credential, those of storage services' signed addresses too.
+
+Short words are meant whole: a compass passes.
+"""
+
+SECRET_HEADERS = (
+    *("*Authorization", "Authentication", "Proxy-Authentication", "Cookie", "Set-Cookie"),
+    *("X-Auth", "X-Auth-Token", "X-Api-Key"),
+)
+"""HTTP headers that hold one, besides those named as a parameter would be."""
 
 _TABLE = "redact"
 _LISTS = ("variables", "members", "personal")
@@ -123,3 +136,21 @@ class Names:
 
 def _pattern(name: str) -> str:
     return ".*".join(re.escape(plain(part)) for part in name.split("*"))
+
+
+_parameters, _headers = Names(SECRET_PARAMETERS), Names(SECRET_HEADERS)
+
+
+def is_secret_parameter(name: str) -> bool:
+    """Whether a parameter of an address, its %-escapes undone, holds a credential."""
+    return _parameters.has(name)
+
+
+def is_secret_header(name: str) -> bool:
+    """Whether an HTTP header's value is one; of those of the WebSocket handshake (Sec-WebSocket-Key) none is."""
+    return (_headers.has(name) or _parameters.has(name)) and not name.lower().startswith("sec-websocket-")
+
+
+def is_only_a_header(name: str) -> bool:
+    """Whether a name can mean nothing but such a header, also where it is a member: an id_token is no secret."""
+    return _headers.has(name)

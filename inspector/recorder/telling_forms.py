@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from inspector.recorder.redaction_rules import SECRET_HEADERS, plain
+from inspector.recorder.redaction_rules import is_secret_parameter
 
 _TELLS = re.compile(r"[:=/ ]")
 """One of these is in whatever tells by its form; most values have none."""
@@ -21,7 +21,7 @@ _URL_PASSWORD = (
     # A slash belongs into no password, but people write it; what looks like a port is none.
     re.compile(r"\b[a-z][a-z0-9+.\-]{0,20}://[^/\s:@\"]{0,200}:(?!\d{1,5}/)([^\s\"@]{1,500})@", re.I),
 )
-_QUERY = re.compile(r"[?&;]([^=&#\s\"?]{1,60})=([^&#\s\"]+)")
+_QUERY = re.compile(r"[?&;#]([^=&#\s\"?]{1,60})=([^&#\s\"]+)")
 _ASSIGNED = re.compile(r"\b([A-Za-z][\w.\-]{1,60})[\"']?\s*[:=]\s*[\"']?([^\s\"',;&}\])]+)")
 _HEADER = re.compile(
     r"\b(authorization|proxy-authorization|cookie|set-cookie|x-api-key|x-auth-token)[\"']?\s*[:=,]\s*[\"']?"
@@ -29,10 +29,6 @@ _HEADER = re.compile(
     re.I,
 )
 _SCHEME = re.compile(r"\b(basic|bearer)\s+([A-Za-z0-9+/=._~\-]{8,})", re.I)
-QUERY_SECRET = re.compile(
-    r"passw|secret|token|api[-_]?key|credential|signature|^auth$|^key$|^pwd$|^pw$|^sig$|accesskey|^hash$", re.I
-)
-"""Names of query parameters that hold a secret: those of storage services' signed addresses too."""
 
 
 class Told(NamedTuple):
@@ -56,7 +52,7 @@ def find(text: str, is_secret: Callable[[str], bool], is_personal: Callable[[str
         name = unquote(match[1])
         if is_personal is not None and is_personal(name):
             yield Told(*match.span(2), True)
-        elif QUERY_SECRET.search(name) or is_secret(name):
+        elif is_secret_parameter(name) or is_secret(name):
             yield Told(*match.span(2), False)
     for match in _ASSIGNED.finditer(text):
         if is_secret(match[1]):
@@ -68,11 +64,6 @@ def find(text: str, is_secret: Callable[[str], bool], is_personal: Callable[[str
     for match in _SCHEME.finditer(text):
         if _is_credential(match[1], match[2]):
             yield Told(*match.span(2), False)
-
-
-def is_secret_header(name: str) -> bool:
-    """Whether an HTTP header's value is a credential."""
-    return plain(name) in SECRET_HEADERS
 
 
 def _is_credential(scheme: str, text: str) -> bool:

@@ -233,6 +233,26 @@ async def test_handshake_event_shows_the_scheme_and_never_the_secret(start_proxy
     assert (facts["auth_scheme"], facts["auth_user"], facts["auth_password_length"]) == ("Basic", "CP", 6)
 
 
+@pytest.mark.parametrize("target", ["/CP1#token=hush-hush", "/CP1?pass=hush-hush", "/CP1?a=1#jwt=hush-hush"])
+async def test_secret_of_the_request_target_crosses_and_is_in_no_record_and_no_log(
+    start_proxy: Start, target: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with raw_csms() as csms:
+        proxy = start_proxy(csms.url)
+        await raw_charge_point(proxy.port, target)
+        assert (await csms.peer()).head.startswith(f"GET {target} ".encode())
+        await proxy.recorder.seen(lambda: proxy.recorder.of(0))
+    ((*_, facts),) = proxy.recorder.of(0)
+    assert set(facts.pop("secrets")) == {"hush-hush"} and facts["charge_point_id"] == "CP1"
+    proxy.stop()
+    assert "hush" not in repr(proxy.recorder.records)
+    with caplog.at_level("INFO"):
+        proxy = start_proxy("ws://127.0.0.1:1")
+        assert (await raw_charge_point(proxy.port, target)).head.startswith(b"HTTP/1.1 502")
+        await proxy.recorder.seen(lambda: proxy.recorder.events("unreachable"))
+    assert "CP1: no CSMS" in repr(caplog.messages) and "hush" not in repr([*proxy.recorder.records, *caplog.messages])
+
+
 async def test_stopping_tells_both_peers_with_1001(start_proxy: Start) -> None:
     async with raw_csms() as csms:
         proxy = start_proxy(csms.url)

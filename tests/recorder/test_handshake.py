@@ -18,6 +18,9 @@ BASIC = (b"Authorization", b"Basic " + base64.b64encode(b"CP:1:pass:word-16chars
         ("/ocpp/CP1/", "CP1"),
         ("/CP%201%2Fx?token=a/b", "CP 1/x"),
         ("/", ""),
+        ("/ocpp/CP1#token=hush/x", "CP1"),
+        ("/ocpp/CP1?a=1#token=hush/x", "CP1"),
+        ("/ocpp/CP#1", "CP#1"),
     ],
 )
 def test_charge_point_id_is_the_last_path_segment_decoded(path: str, expected: str) -> None:
@@ -57,6 +60,46 @@ def test_secret_headers_are_replaced_and_named() -> None:
 def test_secret_query_parameters_are_replaced() -> None:
     assert handshake.safe_path("/CP1?a=1&Token=x%20y&password=z") == "/CP1?a=1&Token=«redacted»&password=«redacted»"
     assert handshake.safe_path("/token=kept") == "/token=kept"
+
+
+@pytest.mark.parametrize("name", ["pass", "PASS", "jwt", "id_jwt", "authkey", "auth-key", "x_auth_key", "passphrase"])
+@pytest.mark.parametrize("mark", ["?", "?a=1&", "#", "?a=1#", "#a=1&"])
+def test_parameter_named_as_a_secret_is_replaced_wherever_it_stands(name: str, mark: str) -> None:
+    path = f"/CP1{mark}{name}=hush"
+    assert handshake.safe_path(path) == f"/CP1{mark}{name}=«redacted»"
+    assert handshake.credentials(path, ()) == ["hush"]
+    assert handshake.charge_point_id(path) == "CP1"
+
+
+@pytest.mark.parametrize("path", ["/CP1?compass=n&bypass=1&passage=2&keyboard=x&author=y&monkey=z#5", "/CP#1?a=b#c"])
+def test_parameter_whose_name_only_contains_a_short_word_stays(path: str) -> None:
+    assert handshake.safe_path(path) == path
+
+
+def test_secret_with_a_hash_sign_in_it_is_replaced_whole() -> None:
+    assert handshake.safe_path("/CP1?token=ab#hush&a=1") == "/CP1?token=«redacted»&a=1"
+
+
+@pytest.mark.parametrize(
+    "name", ["X-Auth", "Authentication", "Proxy-Authentication", "X-Authorization", "Auth-Key", "X-JWT-Assertion"]
+)
+def test_header_named_as_a_secret_is_replaced_and_its_value_known(name: str) -> None:
+    headers = ((name.encode(), b"hush-hush"),)
+    (shown,), redacted = handshake.safe_headers(headers)
+    assert shown == [name, "«redacted»"] and redacted == [name]
+    assert handshake.credentials("/CP1", headers) == ["hush-hush"]
+
+
+@pytest.mark.parametrize("name", ["X-Author", "WWW-Authenticate", "Passage", "Sec-WebSocket-Key", "Keep-Alive"])
+def test_header_whose_name_only_sounds_like_a_secret_stays(name: str) -> None:
+    headers = ((name.encode(), b"open"),)
+    assert handshake.safe_headers(headers) == ([[name, "open"]], [])
+    assert handshake.credentials("/CP1", headers) == []
+
+
+def test_scheme_of_an_authentication_header_is_no_part_of_the_credential() -> None:
+    headers = ((b"Authentication", b"Bearer hush-hush"), (b"X-Auth", b"Basic " + base64.b64encode(b"CP1:hushed")))
+    assert handshake.credentials("/CP1", headers) == ["hush-hush", "Q1AxOmh1c2hlZA==", "hushed"]
 
 
 def test_what_a_peer_chose_cannot_break_the_log() -> None:

@@ -8,7 +8,9 @@ from typing import Any
 import orjson
 import pytest
 
-from inspector.recorder import records
+from inspector.recorder import handshake, records
+from inspector.recorder.known_values import Secrets
+from inspector.recorder.redaction import Redaction
 from inspector.recorder.start import start_recorder
 from inspector.store.opening import open_recording
 
@@ -156,6 +158,28 @@ def test_a_secret_once_seen_is_found_again_in_any_later_frame(tmp_path: Path) ->
         assert form not in stored
     pairs = rows(tmp_path / "t.db", "SELECT call_id FROM frames WHERE call_id IS NOT NULL")
     assert pairs == [(1,), (3,)]
+
+
+def test_a_secret_of_a_handshake_is_nowhere_in_the_file_however_it_came(tmp_path: Path) -> None:
+    request = ((b"X-Auth", b"hush-1111"), (b"Authentication", b"Bearer hush-2222"), (b"X-Trace", b"hush-2222 kept"))
+    for number, path in enumerate(("/CP1#token=hush-3333", "/CP1?jwt=hush-4444", "/CP1?pass=hush-5555#authkey=hush-6")):
+        recorder = start_recorder(tmp_path / "h.db", holder="test")
+        recorder.put(records.opened(number, 1, 1, handshake.link_facts(path, request, ())))
+        recorder.put(records.event(number, 1, 1, "handshake", handshake.described("GET", path, request)))
+        recorder.close()
+    assert b"hush" not in everything(tmp_path)
+    assert rows(tmp_path / "h.db", "SELECT DISTINCT charge_point_id FROM sessions") == [("CP1",)]
+    assert b"kept" in everything(tmp_path)
+
+
+def test_a_member_of_a_record_is_not_taken_for_a_header(tmp_path: Path) -> None:
+    said = {"id_token": "04AB", "hash": "ab", "headers": [["X-Auth", "hush"]], "authentication": "hush"}
+    assert Redaction().detail(Secrets(), said) == {
+        "id_token": "04AB",
+        "hash": "ab",
+        "headers": [["X-Auth", "«redacted»"]],
+        "authentication": "«redacted»",
+    }
 
 
 def test_a_pin_of_four_digits_leaves_readings_and_ids_alone(tmp_path: Path) -> None:
