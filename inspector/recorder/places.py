@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 TOKEN_LIMIT = 200_000
@@ -128,6 +129,30 @@ def _leaf(token: re.Match[str]) -> Leaf:
         text = token[1]
         return Leaf(token.start(1), token.end(1), unescaped(text) if "\\" in text else text, True, False)
     return Leaf(token.start(), token.end(), token[0], False, _NUMBER.fullmatch(token[0]) is not None)
+
+
+def leaves_below(*nodes: Node) -> Iterator[Leaf]:
+    """All strings and numbers below."""
+    waiting = list(nodes)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, Leaf):
+            if node.string or node.number:
+                yield node
+        elif isinstance(node, Members):
+            waiting += [child for _, child in node.pairs]
+        else:
+            waiting += node.children
+
+
+def own_leaves(*nodes: Node) -> Iterator[Leaf]:
+    """The strings and numbers that are, or that stand in an array that is, the value of a member."""
+    for node in nodes:
+        if isinstance(node, Leaf):
+            if node.string or node.number:
+                yield node
+        elif isinstance(node, Items):
+            yield from (c for c in node.children if isinstance(c, Leaf) and (c.string or c.number))
 
 
 def unescaped(text: str) -> str:

@@ -11,8 +11,11 @@ from collections.abc import Callable, Iterable, KeysView
 
 from inspector.recorder.redaction_rules import PERSONAL, Additions
 
-_SECRET = ("key", "pass", "pwd", "psk", "secret", "://", ":\\/\\/", "\\u", "basic ", "bearer ", "cookie: ")
+_ESCAPE = "\\u"
+_SECRET = ("key", "pass", "pwd", "psk", "secret", "://", ":\\/\\/", _ESCAPE, "basic ", "bearer ", "cookie: ")
 """With "token" these find all names and forms of secrets; an escaped letter could hide any of them."""
+_ESCAPED = re.compile(r"\\u[0-9a-f]{4}")
+"""A whole escape: the first two of its characters stand in many an image by chance."""
 _BESIDE_TOKEN = ("access", "refresh", "authtoken", "auth_token", "auth-token", '"pin')
 """idToken is in many frames, so that "token" alone says nothing."""
 _RARE = "\\/ qxjzwkyb-_"
@@ -40,7 +43,12 @@ def for_secrets(additions: Additions) -> Look:
         for guard, behind in guarded:
             if guard in text:
                 for word in behind:
-                    if word in text and (word != "token" or any(one in text for one in _BESIDE_TOKEN)):
+                    if word not in text:
+                        continue
+                    if word == "token":
+                        if any(one in text for one in _BESIDE_TOKEN):
+                            return True
+                    elif word != _ESCAPE or _ESCAPED.search(text):
                         return True
         return False
 

@@ -19,7 +19,7 @@ from inspector.recorder import quick_look, telling_forms
 from inspector.recorder.handshake import REDACTED
 from inspector.recorder.known_values import STRONG, Personal, Secrets, Span, merged, replaced, sentence_spans
 from inspector.recorder.parsed_look import has_nothing, parsed
-from inspector.recorder.places import Items, Leaf, Members, Node, escaped, offsets, read
+from inspector.recorder.places import Items, Leaf, Members, Node, escaped, leaves_below, offsets, own_leaves, read
 from inspector.recorder.pseudonyms import Pseudonyms
 from inspector.recorder.redaction_rules import (
     PERSONAL,
@@ -291,17 +291,17 @@ class _Look:
                 continue
             by_name.setdefault(name.text, []).append(child)
             if redaction.is_secret(name.text, parent):
-                yield from ((leaf, False) for leaf in _leaves(child))
+                yield from ((leaf, False) for leaf in leaves_below(child))
             elif redaction.is_personal(name.text, parent):
-                yield from ((leaf, True) for leaf in _own_leaves(child))
+                yield from ((leaf, True) for leaf in own_leaves(child))
         for variable in _variable_names(by_name):
             if redaction.is_secret_variable(variable):
                 yield from ((leaf, False) for leaf in _values(node))
             elif redaction.is_personal(variable):
                 yield from ((leaf, True) for leaf in _values(node))
-        if any(kind.text.lower() in SECRET_TOKEN_TYPES for kind in _own_leaves(*by_name.get("type", ()))):
+        if any(kind.text.lower() in SECRET_TOKEN_TYPES for kind in own_leaves(*by_name.get("type", ()))):
             for token in ("idToken", "additionalIdToken"):
-                yield from ((leaf, False) for leaf in _own_leaves(*by_name.get(token, ())))
+                yield from ((leaf, False) for leaf in own_leaves(*by_name.get(token, ())))
 
     def _after_names(self, leaves: list[tuple[Leaf, bool]]) -> Iterator[Leaf]:
         """Of a text that is no JSON: every value behind a secret's name counts as one."""
@@ -361,35 +361,11 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def _leaves(*nodes: Node) -> Iterator[Leaf]:
-    """All strings and numbers below."""
-    waiting = list(nodes)
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, Leaf):
-            if node.string or node.number:
-                yield node
-        elif isinstance(node, Members):
-            waiting += [child for _, child in node.pairs]
-        else:
-            waiting += node.children
-
-
-def _own_leaves(*nodes: Node) -> Iterator[Leaf]:
-    """The strings and numbers that are, or that stand in an array that is, the value of a member."""
-    for node in nodes:
-        if isinstance(node, Leaf):
-            if node.string or node.number:
-                yield node
-        elif isinstance(node, Items):
-            yield from (c for c in node.children if isinstance(c, Leaf) and (c.string or c.number))
-
-
 def _variable_names(by_name: dict[str, list[Node]]) -> Iterator[str]:
     """How an object names what its value is of: 1.6 has `key` beside `value`, 2.x `variable.name`."""
     if not by_name.keys().isdisjoint(_VALUE_MEMBERS):
         for member in ("key", "name", "variable", "variableName"):
-            yield from (leaf.text for leaf in _own_leaves(*by_name.get(member, ())))
+            yield from (leaf.text for leaf in own_leaves(*by_name.get(member, ())))
     for node in by_name.get("variable", ()):
         if isinstance(node, Members):
             for name, child in node.pairs:
@@ -402,7 +378,7 @@ def _values(node: Members) -> Iterator[Leaf]:
         if name is None:
             continue
         if name.text in _VALUE_MEMBERS:
-            yield from _leaves(child)
+            yield from leaves_below(child)
         elif name.text == "variableAttribute" and isinstance(child, Items):
             for attribute in child.children:
                 if isinstance(attribute, Members):

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from inspector.recorder.known_values import Secrets
 from inspector.recorder.parsed_look import parsed
+from inspector.recorder.quick_look import for_secrets
 from inspector.recorder.redaction import Redaction, _Look
+from inspector.recorder.redaction_rules import Additions
 
 KNOWN = "S3cret-Known-Value"
 NAMES = (
@@ -105,6 +107,19 @@ def test_what_is_to_be_hidden_is_left_to_the_close_look(payload: Any) -> None:
     text = json.dumps([2, "1", "DataTransfer", payload])
     assert a_look().over(text)
     assert not a_look().finds_nothing(text)
+
+
+@pytest.mark.parametrize(
+    ("frame", "may"),
+    [
+        (rb'[2,"1","DataTransfer",{"data":"\u0070assword"}]', True),
+        (rb'{"data":"{\"a\":\"\\u0070\"}"}', True),
+        (b"\x90\\u\x89\x91\\UV", False),
+        (rb"\u00", False),
+    ],
+)
+def test_a_whole_escape_is_looked_at_and_bytes_that_begin_like_one_are_not(frame: bytes, may: bool) -> None:
+    assert for_secrets(Additions())(frame.lower()) is may
 
 
 def test_members_of_the_same_name_are_all_looked_at() -> None:
