@@ -89,4 +89,4 @@ class FastRelay:
         for link in list(self.recording.links.values()):
             link.drop()
         for handler in list(handlers.values()):
-            handler.close()
+            handler.give_up()

@@ -8,6 +8,7 @@ It is loaded by `chargesentinel proxy`, and by people who run mitmproxy themselv
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
@@ -194,7 +195,7 @@ class Recording:
         detail["remote_addr"] = address(flow.client_conn.peername)
         reason = str(flow.server_conn.error or (flow.error.msg if flow.error else "unknown"))
         sent = (*flow.metadata.get(_HEADERS, ()), *flow.request.headers.fields)
-        detail["reason"] = handshake.without_credentials(reason[:_REASON_SHOWN], path, sent)
+        detail["reason"] = handshake.without_credentials(without_quotes(reason)[:_REASON_SHOWN], path, sent)
         if flow.client_conn.timestamp_end or reason.startswith("Client disconnected"):
             self.event_without_link("fault", detail | {"reason": "the charge point left during the handshake"})
             return
@@ -300,6 +301,14 @@ def _redaction() -> dict[str, Any]:
         logger.warning("pseudonyms with the key in %s", key.path)
         arguments["key"] = key.key
     return arguments
+
+
+def without_quotes(reason: str) -> str:
+    """Return what mitmproxy says of a head without the bytes it quotes, which may hold anything; a path may stay."""
+    said, quoted, rest = reason.partition(": b")
+    if said == "Bad HTTP request line" and "@" not in rest:
+        return said + quoted + re.split(r"[?#;=]", rest)[0][:_REASON_SHOWN]
+    return said
 
 
 def address(peername: tuple[Any, ...] | None) -> str:

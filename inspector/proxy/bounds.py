@@ -15,7 +15,9 @@ EARLY_LIMIT = 1024 * 1024
 _TLS_HANDSHAKE = 0x16
 """First byte of a TLS record with a ClientHello (RFC 8446 section 5.1); no HTTP method starts with it."""
 
-_INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)\d\d ")
+_INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)\d\d[ \r\n]")
+_INTERIM_SIZE = 13
+"""Bytes that tell an interim answer from another."""
 
 
 class HandshakeBounds:
@@ -32,6 +34,11 @@ class HandshakeBounds:
         self._deadline: asyncio.TimerHandle | None = None
 
     @property
+    def begun(self) -> bool:
+        """Tell whether anything of a request has come."""
+        return self._early > 0
+
+    @property
     def between_requests(self) -> bool:
         """Tell whether it is the charge point's turn."""
         return self._deadline is not None
@@ -39,6 +46,7 @@ class HandshakeBounds:
     def expect_request(self) -> None:
         """Start the clock for a complete request: the first one, or one more after a rejection."""
         self.asked()
+        self._early = 0
         self._deadline = asyncio.get_running_loop().call_later(self._seconds, self._overdue, self.head_seen)
 
     def asked(self) -> None:
@@ -84,4 +92,6 @@ class HandshakeBounds:
                 self._interim = rest
                 return whole, b""
             whole, rest = whole + head + end, behind
+        if len(rest) < _INTERIM_SIZE and rest[:10] in (b"HTTP/1.1 1"[: len(rest)], b"HTTP/1.0 1"[: len(rest)]):
+            self._interim, rest = rest, b""
         return whole, rest

@@ -35,7 +35,7 @@ from mitmproxy.proxy.mode_servers import ProxyConnectionHandler
 from mitmproxy.proxy.server import ConnectionHandler, ConnectionIO, TimeoutWatchdog
 
 from inspector.proxy import tls
-from inspector.proxy.addon import Recording, address
+from inspector.proxy.addon import Recording, address, without_quotes
 from inspector.proxy.bounds import HandshakeBounds
 from inspector.proxy.link import Link
 from inspector.proxy.pipe import join, reset
@@ -135,6 +135,8 @@ class RelayHttpStream(HttpStream):
         link = handler.recording.links.get(self.context.client.id)
         if response is None or response.status_code != 101 or link is None or not is_upgrade(response.headers.fields):
             yield from super().flow_done()
+            if response is None or response.status_code != 101:
+                handler.bounds.expect_request()  # not before: of the answer, some was still to be sent
             return
         self.child_layer = handler.tunnel = TunnelLayer(self.context, link)
         link.write = handler.write_by_layer
@@ -160,14 +162,10 @@ class RelayHooks:
         next_layer.layer = RelayHttpLayer(next_layer.context, HTTPMode.transparent)
 
     def request(self, flow: http.HTTPFlow) -> None:
-        handler_of(flow.client_conn).bounds.asked()
+        handler_of(flow.client_conn).asked()
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         handler_of(flow.client_conn).bounds.answering()
-
-    def response(self, flow: http.HTTPFlow) -> None:
-        if flow.response and flow.response.status_code != 101:
-            handler_of(flow.client_conn).bounds.expect_request()
 
 
 class NoWatchdog(TimeoutWatchdog):
@@ -208,6 +206,7 @@ class RelayHandler(ProxyConnectionHandler):
         """What relays from the 101 until both transports are taken over."""
         self.bounds = HandshakeBounds(settings.handshake_timeout, self._overdue)
         self._given_up = False
+        self._csms_hung_up = False
         self._said = ""
 
     async def serve(self, proxyserver: Proxyserver) -> None:
@@ -221,9 +220,14 @@ class RelayHandler(ProxyConnectionHandler):
             self.bounds.asked()
             del handlers[self.client.id]
 
+    def asked(self) -> None:
+        """Note that a complete request is here."""
+        self.bounds.asked()
+        self._csms_hung_up = False
+
     def _overdue(self, again: bool) -> None:
         if again:
-            self.close()  # as any HTTP server ends a connection that it has answered and that asks no more
+            self.give_up()  # as any HTTP server ends a connection that it has answered and that asks no more
         else:
             self.refuse(f"sent no complete upgrade request within {self.settings.handshake_timeout:g} s")
 
@@ -234,17 +238,23 @@ class RelayHandler(ProxyConnectionHandler):
         if isinstance(event, events.DataReceived):
             if self.client.id not in self.recording.links and not self._admit(event):
                 return
-        elif isinstance(event, events.ConnectionClosed) and (failure := self.failure(event.connection)):
-            if isinstance(event.connection, Server):
-                event.connection.error = tls.upstream_failure(failure)
-            elif self.tunnel is None:
-                for peer in [peer for peer in self.transports if isinstance(peer, Server)]:
-                    self.reset(peer)
+        elif isinstance(event, events.ConnectionClosed):
+            self._lost(event.connection, self.failure(event.connection))
         await super().server_event(event)
         if self.tunnel is not None:
             self._take_over(self.tunnel)
         elif self.bounds.between_requests:
             self._between_requests(event)
+
+    def _lost(self, peer: Connection, failure: BaseException | None) -> None:
+        """Note what mitmproxy does not: how a connection ended, and that the other side is to hear of it."""
+        if isinstance(peer, Server):
+            self._csms_hung_up = True
+            if failure:
+                peer.error = tls.upstream_failure(failure)
+        elif failure and self.tunnel is None:
+            for server in [server for server in self.transports if isinstance(server, Server)]:
+                self.reset(server)
 
     def _admit(self, event: events.DataReceived) -> bool:
         """Tell whether mitmproxy gets these bytes of a handshake."""
@@ -261,11 +271,15 @@ class RelayHandler(ProxyConnectionHandler):
         return bool(event.data)
 
     def _between_requests(self, event: events.Event) -> None:
-        if isinstance(event, events.ConnectionClosed):
-            if isinstance(event.connection, Server):
-                self.close()  # the CSMS has done with a charge point that it rejected: so does the proxy
-        elif not self.bounds.head_seen and self.client.state is ConnectionState.CLOSED:
-            self._record_refusal(f"sent no HTTP request: {self._said.partition(': ')[2]}")
+        """See to what mitmproxy keeps to itself while no request is under way."""
+        if self._csms_hung_up:
+            self.give_up()  # it has done with a charge point that it rejected: so does the proxy
+        elif self.bounds.head_seen or self.client.state is not ConnectionState.CLOSED:
+            return
+        elif not isinstance(event, events.ConnectionClosed):
+            self.refuse(f"sent no HTTP request: {without_quotes(self._said.partition(': ')[2])}")
+        elif self.bounds.begun:
+            self.refuse("left before its request was whole")
 
     def log(self, message: str, level: int = logging.INFO, exc_info: Any = None) -> None:
         """Hear what mitmproxy says of its work; what it cannot handle ends the connection at once, with a reason."""
@@ -275,7 +289,11 @@ class RelayHandler(ProxyConnectionHandler):
             super().log(message, level, exc_info)
             return
         logger.debug("mitmproxy failed", exc_info=failure)
-        self.fail(f"mitmproxy cannot handle this handshake: {failure or type(failure).__name__}")
+        why = f"{failure or type(failure).__name__}"
+        if self.bounds.between_requests:
+            self.refuse(f"sent a request that mitmproxy cannot handle: {why}")
+        else:
+            self.fail(f"mitmproxy cannot handle the CSMS's answer: {why}")
 
     def failure(self, peer: Connection) -> BaseException | None:
         """What has ended a connection, None for an end in order."""
@@ -290,21 +308,18 @@ class RelayHandler(ProxyConnectionHandler):
 
     def refuse(self, reason: str) -> None:
         """End a connection that never became a WebSocket, for what the charge point did, and record why."""
-        self._record_refusal(reason)
-        self.close()
-
-    def _record_refusal(self, reason: str) -> None:
-        self._given_up = True
+        if self._given_up:
+            return
         peer = address(self.client.peername)
         logger.warning("%s refused: it %s", peer, printable(reason))
         detail = {"remote_addr": peer, "refused": True, "reason": f"the charge point {reason}"}
         self.recording.event_without_link("fault", detail)
+        self.give_up()
 
     def fail(self, reason: str) -> None:
         """Answer for a CSMS with which there is no going on, and record why."""
         if self._given_up:
             return
-        self._given_up = True
         charge_point_id, upstream = self.recording.bound.get(self.client.id, (None, None))
         peer = address(self.client.peername)
         logger.warning("%s: no CSMS for it: %s", printable(charge_point_id or peer), printable(reason))
@@ -313,13 +328,19 @@ class RelayHandler(ProxyConnectionHandler):
             detail["upstream"] = str(upstream)
         self.recording.event_without_link("unreachable", detail)
         self.write_by_layer(True, BAD_GATEWAY)
-        self.close()
+        self.give_up()
 
-    def close(self) -> None:
-        """End both sides now, after what is still in their buffers."""
+    def give_up(self) -> None:
+        """End both sides after what is still in their buffers, without a word; mitmproxy hears no more of them.
+
+        Who does not take it in time, or does not answer the end of TLS, keeps its place no longer than that.
+        """
+        self._given_up = True
+        self.bounds.asked()
         for io in list(self.transports.values()):
-            if io.writer is not None:
+            if isinstance(io.writer, asyncio.StreamWriter):
                 io.writer.close()
+                asyncio.get_running_loop().call_later(self.settings.handshake_timeout, io.writer.transport.abort)
 
     async def open_connection(self, command: commands.OpenConnection) -> None:
         """Connect to the CSMS, with TLS by asyncio where wanted, so that the pipes can take over there too."""

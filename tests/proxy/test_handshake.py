@@ -79,6 +79,19 @@ class TestDeadline:
             await at_csms.send(upgrade_response())
             assert await one.receive(len(upgrade_response())) == upgrade_response()
 
+    async def test_charge_point_may_be_rejected_any_number_of_times(self, start_proxy: Start) -> None:
+        request = upgrade_request("/CP1", f"X-Long: {'x' * 30_000}")
+        async with raw_csms(REJECTED) as csms:
+            proxy = start_proxy(csms.url)
+            one = await raw_charge_point(proxy.port)
+            at_csms = await csms.peer()
+            for _ in range(40):
+                await one.send(request)
+                await at_csms.receive(len(request))
+                await at_csms.send(REJECTED)
+                assert await one.receive(len(REJECTED)) == REJECTED
+        assert proxy.recorder.events("fault") == []
+
 
 class TestPlaces:
     async def test_charge_points_within_their_tls_handshake_count(self, start_proxy: Start, tmp_path: Path) -> None:
@@ -118,8 +131,46 @@ class TestPlaces:
                 await asyncio.sleep(0.05)
             assert open_files() <= before
 
+    async def test_refused_client_that_does_not_end_tls_gives_its_place_back(
+        self, start_proxy: Start, tmp_path: Path
+    ) -> None:
+        authority = Authority(tmp_path)
+        server = authority.server(["localhost"])
+        async with raw_csms() as csms:
+            context = tls.listener_context(server.cert, server.key)
+            proxy = start_proxy(csms.url, listener_tls=context, max_connections=1, handshake_timeout=0.5)
+            trusting = ssl.create_default_context(cafile=str(authority.ca.cert))
+            mute = await asyncio.open_connection("127.0.0.1", proxy.port, ssl=trusting, server_hostname="localhost")
+            mute[1].transport.pause_reading()
+            await proxy.recorder.seen(lambda: proxy.recorder.events("fault"))
+            await asyncio.sleep(1)
+            one = await raw_charge_point(proxy.port, ssl=trusting, server_hostname="localhost")
+            assert one.head.startswith(b"HTTP/1.1 101 ")
+            mute[1].transport.abort()
+
 
 class TestEnds:
+    @pytest.mark.parametrize("version", ["1.0", "1.1"])
+    async def test_rejection_that_ends_with_its_connection_crosses_whole(
+        self, start_proxy: Start, version: str
+    ) -> None:
+        answer = f"HTTP/{version} 404 Not Found\r\nX-Why: because\r\n\r\nno such charge point".encode()
+        async with raw_csms(answer) as csms:
+            proxy = start_proxy(csms.url)
+            reader, _ = await opened(proxy.port, upgrade_request("/CP1"))
+            (await csms.peer()).writer.close()
+            assert await the_end(reader) == answer
+
+    async def test_request_that_breaks_off_half_way_is_one_event(self, start_proxy: Start) -> None:
+        async with raw_csms() as csms:
+            proxy = start_proxy(csms.url, handshake_timeout=0.3)
+            _, writer = await opened(proxy.port, b"GET /CP1 HTTP/1.1\r\nHost: x\r\n")
+            await asyncio.sleep(0.1)
+            writer.close()
+            await asyncio.sleep(0.5)
+        (event,) = proxy.recorder.events("fault")
+        assert "left before its request was whole" in event["reason"]
+
     async def test_csms_that_hangs_up_after_its_rejection_hangs_up_on_the_charge_point(
         self, start_proxy: Start
     ) -> None:
@@ -156,21 +207,65 @@ class TestEnds:
 
 
 class TestOddHttp:
-    @pytest.mark.parametrize("interim", [b"100 Continue", b"103 Early Hints"])
-    async def test_interim_answers_cross_and_the_upgrade_goes_on(self, start_proxy: Start, interim: bytes) -> None:
-        before = b"HTTP/1.1 " + interim + b"\r\nLink: </x>\r\n\r\n"
+    @pytest.mark.parametrize("interim", [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.0 103\r\nLink: </x>\r\n\r\n"])
+    @pytest.mark.parametrize("cut", [1, 5, 10, 12, 13, 20])
+    async def test_interim_answers_cross_and_the_upgrade_goes_on(
+        self, start_proxy: Start, interim: bytes, cut: int
+    ) -> None:
+        crossed = interim * 2 + upgrade_response()
         async with raw_csms(b"") as csms:
             proxy = start_proxy(csms.url)
             reader, _ = await opened(proxy.port, upgrade_request("/CP1"))
             at_csms = await csms.peer()
-            await at_csms.send(before[:20])
-            await asyncio.sleep(0.1)
-            await at_csms.send(before[20:] + before + upgrade_response())
-            assert (
-                await reader.readexactly(len(before) * 2 + len(upgrade_response())) == before * 2 + upgrade_response()
-            )
+            for part in (crossed[:cut], crossed[cut : len(interim) + cut], crossed[len(interim) + cut :]):
+                await at_csms.send(part)
+                await asyncio.sleep(0.05)
+            assert await reader.readexactly(len(crossed)) == crossed
             await proxy.recorder.seen(lambda: proxy.recorder.events("handshake"))
         assert proxy.recorder.events("rejected-upgrade") == []
+
+    async def test_trailers_of_a_request_are_the_charge_points_own(self, start_proxy: Start) -> None:
+        async with raw_csms() as csms:
+            proxy = start_proxy(csms.url)
+            head = b"POST /CP1 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+            reader, _ = await opened(proxy.port, head + b"2\r\nno\r\n0\r\nX-Sum: 1\r\n\r\n")
+            assert await the_end(reader) == b""
+            (event,) = await proxy.recorder.seen(lambda: proxy.recorder.events("fault"))
+        assert "trailers" in event["reason"]
+        assert proxy.recorder.events("unreachable") == []
+
+    @pytest.mark.parametrize(
+        "request_head",
+        [
+            b"GET /CP 1?token=hush HTTP/1.1\r\n\r\n",
+            b"GET ws://u:hush@host/CP 1 HTTP/1.1\r\n\r\n",
+            b"GET /CP1 HTTP/1.1\r\nAuthorization Basic hush\r\n\r\n",
+        ],
+    )
+    async def test_request_that_is_no_http_gives_no_secret_away(
+        self, start_proxy: Start, request_head: bytes, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async with raw_csms() as csms:
+            proxy = start_proxy(csms.url)
+            await opened(proxy.port, request_head)
+            await proxy.recorder.seen(lambda: proxy.recorder.events("fault"))
+        assert "hush" not in repr(proxy.recorder.records)
+        assert "hush" not in repr(caplog.messages)
+
+    @pytest.mark.parametrize(
+        "answer", [b"HTTP/1.1 401 No\r\nset cookie sid=hush\r\n\r\n", b"HTTP/1.1 401 No\r\nX: hush"]
+    )
+    async def test_answer_that_is_no_http_gives_no_secret_away(
+        self, start_proxy: Start, answer: bytes, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async with raw_csms(answer) as csms:
+            proxy = start_proxy(csms.url)
+            reader, _ = await opened(proxy.port, upgrade_request("/CP1"))
+            (await csms.peer()).writer.close()
+            await the_end(reader)
+            await proxy.recorder.seen(lambda: proxy.recorder.events("unreachable"))
+        assert "hush" not in repr(proxy.recorder.records)
+        assert "hush" not in repr(caplog.messages)
 
     async def test_trailers_of_a_rejection_end_it_at_once_with_502(self, start_proxy: Start) -> None:
         answer = b"HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nno\r\n0\r\nX-Sum: 1\r\n\r\n"
@@ -202,6 +297,8 @@ class TestOddHttp:
             assert (await the_end(reader)).startswith(b"HTTP/1.1 400 ")
             (event,) = await proxy.recorder.seen(lambda: proxy.recorder.events("fault"))
         assert "sent no HTTP request: " in event["reason"] and not event["reason"].endswith(": ")
+        await asyncio.sleep(0.1)
+        assert len(proxy.recorder.events("fault")) == 1
         assert any("sent no HTTP request" in line for line in caplog.messages)
 
     async def test_what_the_charge_point_does_wrong_is_not_the_csmss_fault(self, start_proxy: Start) -> None:
