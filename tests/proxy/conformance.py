@@ -30,10 +30,11 @@ CASES = [
         f"{chapter}.{section}.{size}"
         for chapter, sections in COMPRESSED.items()
         for section in range(1, sections + 1)
-        for size in (1, 2, 3, 10, 12)
+        for size in (1, 2, 3, 6, 11)
     ),
 ]
-"""361 cases: all but most of the larger compressed ones, a thousand messages each: the suite itself is slow at them."""
+"""361 cases: all but most of the larger compressed ones, a thousand messages each, for which the suite itself takes
+long, and longer than it allows where looking for secrets in text that is no OCPP slows the proxy down."""
 
 type Report = dict[str, dict[str, dict[str, str]]]
 """agent -> case -> {"behavior": …, "behaviorClose": …}, as Autobahn's index.json has it."""
