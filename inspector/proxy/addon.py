@@ -203,8 +203,11 @@ class Recording:
             self.event_without_link("fault", detail | {"refused": True})
             logger.warning("%s refused: %s", detail["remote_addr"], handshake.printable(detail["reason"]))
             return
-        if detail["reason"] == "server closed connection":
-            detail["reason"] = "the CSMS ended the connection without an answer"
+        in_words = {
+            "server closed connection": "the CSMS ended the connection without an answer",
+            "unexpected server response": "the CSMS ended the connection within its answer",
+        }
+        detail["reason"] = in_words.get(detail["reason"], detail["reason"])
         if upstream := flow.metadata.get(_ROUTE):
             detail["upstream"] = str(upstream)
             if upstream.tls and "without an answer" in detail["reason"]:
@@ -306,7 +309,7 @@ def _redaction() -> dict[str, Any]:
 def without_quotes(reason: str) -> str:
     """Return what mitmproxy says of a head without the bytes it quotes, which may hold anything; a path may stay."""
     said, quoted, rest = reason.partition(": b")
-    if said == "Bad HTTP request line" and "@" not in rest:
+    if said == "Bad HTTP request line" and re.match(r"['\"][A-Z]+ /[^@]*$", rest):
         return said + quoted + re.split(r"[?#;=]", rest)[0][:_REASON_SHOWN]
     return said
 

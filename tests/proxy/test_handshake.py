@@ -240,6 +240,8 @@ class TestOddHttp:
             b"GET /CP 1?token=hush HTTP/1.1\r\n\r\n",
             b"GET ws://u:hush@host/CP 1 HTTP/1.1\r\n\r\n",
             b"GET /CP1 HTTP/1.1\r\nAuthorization Basic hush\r\n\r\n",
+            b"Authorization: Basic hush\r\n\r\n",
+            b"hush\r\n\r\n",
         ],
     )
     async def test_request_that_is_no_http_gives_no_secret_away(
