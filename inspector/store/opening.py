@@ -5,6 +5,7 @@ Plain `sqlite3`: a command that prints a list should not wait for the tools that
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing
 from functools import cache
@@ -22,6 +23,8 @@ TABLES = (
 )
 LARGEST_VALUE = 512 * 1024 * 1024
 """Bytes of one value that is read: a generated column of a crafted file can claim any size."""
+_OF_SEVERAL = bytes.fromhex("d9d505f920a163d7")
+"""The last bytes of a rollback journal that is part of a change of several files (SQLite, file format, 3)."""
 KNOWN_STEPS = frozenset({"0001_recording"})
 """The names of all steps in `migrations.py`, for those who read without them."""
 
@@ -37,16 +40,42 @@ def open_recording(path: Path, *, timeout_s: float = 2.0) -> sqlite3.Connection:
     if not path.is_file():
         raise UnusableFile(path, "not a file", "name a recording, as made by `chargesentinel proxy`")
     try:
-        connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=timeout_s, check_same_thread=False
-        )
-        distrust(connection)
+        connection = _connect(path, timeout_s)
         refuse_foreign(path, connection)
     except sqlite3.DatabaseError as error:
         if getattr(error, "sqlite_errorname", "") == "SQLITE_NOTADB":
             raise UnusableFile(path, "not a SQLite database", "name a recording") from None
         raise UnusableFile(path, f"cannot be read: {error}", "copy it to a folder that can be written") from None
     return connection
+
+
+def _connect(path: Path, timeout_s: float) -> sqlite3.Connection:
+    """Connect read-only; what a writer was changing as it was killed is undone first, which no reader may do."""
+    uri = path.absolute().as_uri()
+    connection = sqlite3.connect(f"{uri}?mode=ro", uri=True, timeout=timeout_s, check_same_thread=False)
+    try:
+        distrust(connection)
+        connection.execute("PRAGMA application_id").fetchone()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorname != "SQLITE_READONLY_ROLLBACK" or _is_of_several(path):
+            connection.close()
+            raise
+        with closing(sqlite3.connect(f"{uri}?mode=rw", uri=True, timeout=timeout_s)) as undoing:
+            undoing.execute("PRAGMA application_id").fetchone()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _is_of_several(path: Path) -> bool:
+    """Whether the journal beside a recording is for a change of several files: none of ours; to undo it deletes one."""
+    try:
+        with path.with_name(f"{path.name}-journal").open("rb") as journal:
+            journal.seek(-len(_OF_SEVERAL), os.SEEK_END)
+            return journal.read() == _OF_SEVERAL
+    except OSError:
+        return False  # another reader was first
 
 
 def identity(path: Path) -> tuple[int, int] | None:
@@ -63,8 +92,7 @@ def is_recording(path: Path | str | None) -> bool:
     if not path or not Path(path).is_file():
         return False
     try:
-        uri = f"{Path(path).absolute().as_uri()}?mode=ro"
-        with closing(sqlite3.connect(uri, uri=True, timeout=2)) as connection:
+        with closing(_connect(Path(path), 2.0)) as connection:
             return _is_ours(connection)
     except sqlite3.DatabaseError:
         return False

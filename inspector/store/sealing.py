@@ -21,9 +21,10 @@ ROTATION = "rotation"
 
 
 def is_sealed(path: Path) -> bool:
-    """Whether a file needs no -wal beside it (the "file format write version" of SQLite's header)."""
+    """Whether a file needs no -wal beside it (the "file format write version" of SQLite's header), nor a -journal."""
+    beside = [path.with_name(f"{path.name}{suffix}") for suffix in ("-wal", "-journal")]
     with path.open("rb") as file:
-        return file.read(20)[18:20] == b"\x01\x01" and not path.with_name(f"{path.name}-wal").exists()
+        return file.read(20)[18:20] == b"\x01\x01" and not any(other.exists() for other in beside)
 
 
 def seal(path: Path, following: Path, now_ns: int) -> None:

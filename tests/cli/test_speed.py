@@ -17,6 +17,9 @@ from inspector.store.text_index import place
 from tests.browse.large import large
 
 PROMISED_MS = 300
+YARDSTICK = "import json\nfor n in range(20_000): json.loads(json.dumps({'id': n, 'text': [str(n), None, 1.5]}))"
+YARDSTICK_MS = 145
+"""What that takes where the promise was first kept: on a slower machine, or in a slow minute, all takes longer."""
 
 QUESTIONS = (
     "sessions",
@@ -43,14 +46,16 @@ TEXTS = ("search GroundFault", "search --id-token AABBCCDD", "search --message-i
 @pytest.mark.long
 @pytest.mark.timeout(600)
 def test_a_million_frames_are_listed_shown_and_searched_within_300_ms(tmp_path: Path) -> None:
-    """Medians of five whole runs of the command, the interpreter's start included."""
+    """Medians of five whole runs of the command, the interpreter's start included; see YARDSTICK_MS."""
     path = large(tmp_path / "large.db")
     subprocess.run([sys.executable, "-m", "inspector", "search", path, "--index", "volta"], check=True, stdout=-3)
     assert place(path).stat().st_size < path.stat().st_size / 10
-    medians = {question: _median_ms(path, question) for question in (*QUESTIONS, *TEXTS)}
-    for question, median in medians.items():
-        print(f"{median:5.0f} ms  {question}")
-    slow = {question: median for question, median in medians.items() if median > PROMISED_MS}
+    slow = []
+    for question in (*QUESTIONS, *TEXTS):
+        median, yardstick = _medians_ms(path, question)
+        print(f"{median:5.0f} ms  {yardstick:5.0f} ms  {question}")
+        if median > PROMISED_MS * max(1.0, yardstick / YARDSTICK_MS):
+            slow.append(question)
     assert not slow
 
 
@@ -77,20 +82,21 @@ def test_a_session_of_any_length_is_shown_in_little_memory(tmp_path: Path) -> No
     assert int(whole.stderr.split()[-1]) < 150_000, "kilobytes"
 
 
-def _median_ms(path: Path, question: str) -> float:
-    """The time on the processor: the whole time on a machine that does nothing else."""
+def _medians_ms(path: Path, question: str) -> tuple[float, float]:
+    """The time of a command and of the yardstick, run in turns."""
     name, *options = question.split()
     session = [options.pop(0)] if name == "show" else []
-    took = []
-    for _ in range(5):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        done = subprocess.run(
-            [sys.executable, "-m", "inspector", name, str(path), *session, *options],
-            capture_output=True,
-            env={**os.environ, "PYTHONUNBUFFERED": ""},
-            check=False,
-        )
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        took.append((after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) * 1000)
-        assert done.returncode in (0, 1), done.stderr
-    return statistics.median(took)
+    command = ["-m", "inspector", name, str(path), *session, *options]
+    took = [(_processor_ms(*command), _processor_ms("-c", YARDSTICK)) for _ in range(5)]
+    ours, yardstick = zip(*took, strict=True)
+    return statistics.median(ours), statistics.median(yardstick)
+
+
+def _processor_ms(*arguments: str) -> float:
+    """The time on the processor: the whole time on a machine that does nothing else."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    environment = {**os.environ, "PYTHONUNBUFFERED": ""}
+    done = subprocess.run([sys.executable, *arguments], capture_output=True, env=environment, check=False)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.returncode in (0, 1), done.stderr
+    return (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) * 1000

@@ -86,7 +86,10 @@ class RestartableCsms:
 
 @dataclass
 class Bench:
-    """One charge point's bench. `logged` gathers what the page logged before its log was lost by a reload."""
+    """One charge point's bench. `logged` gathers what the page logged before its log was lost by a reload.
+
+    `dropped` has the places of the last frame from the CSMS before each connection but the last one ended.
+    """
 
     version: str
     page: Page
@@ -98,6 +101,7 @@ class Bench:
     database: Path
     errors: list[str]
     logged: list[list[str]] = field(default_factory=list)
+    dropped: list[int] = field(default_factory=list)
 
     @property
     def is16(self) -> bool:
@@ -140,12 +144,26 @@ class Bench:
         """End the proxy; returns the frames it stored, as the page logs them, and the findings above info."""
         assert self.proxy.stop() == 0
         with closing(sqlite3.connect(self.database)) as db:
-            frames = [list(row) for row in db.execute("select direction, raw from frames order by id")]
+            rows = db.execute("select direction, raw, session_id from frames order by id").fetchall()
             findings = db.execute(
                 "select f.severity, f.rule_id, f.message, r.raw, f.side from findings f "
                 "left join frames r on r.id = f.frame_id where f.severity != 'info'"
             ).fetchall()
-        return frames, findings
+        last = {session: place for place, (direction, _, session) in enumerate(rows) if direction == "csms-to-cp"}
+        self.dropped = sorted(last.values())[:-1]
+        return [[direction, raw] for direction, raw, _ in rows], findings
+
+    def heard(self, frames: list[list[str]]) -> list[list[str]]:
+        """What of all that crossed can have reached the page: an answer may meet a connection it has just dropped."""
+        logged = each_way(self.logged)[1]
+        heard, received = [], 0
+        for place, frame in enumerate(frames):
+            if frame[0] == "csms-to-cp":
+                if place in self.dropped and logged[received : received + 1] != [frame[1]]:
+                    continue
+                received += 1
+            heard.append(frame)
+        return heard
 
 
 def each_way(frames: list[list[str]]) -> tuple[list[str], list[str]]:

@@ -6,6 +6,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from sqlite_utils import Database
 from inspector.errors import UnusableFile
 from inspector.store.lock import WriterLock
 from inspector.store.migrations import connect, migrations
-from inspector.store.opening import KNOWN_STEPS, applied_steps
+from inspector.store.opening import KNOWN_STEPS, applied_steps, is_recording, open_recording
 from inspector.store.writer import Writer
 
 
@@ -191,3 +192,53 @@ def test_a_lock_file_that_its_holder_has_just_removed_locks_nothing(
     with pytest.raises(UnusableFile, match="is being written by second"):
         WriterLock(path, "third")
     second.release()
+
+
+def killed_in_a_change(path: Path) -> None:
+    """Leave a recording as a writer does that is killed as it folds the -wal into it: half changed, with a -journal."""
+    changed = path.with_name("changed.db")
+    with closing(connect(path, wal=False).conn) as db:
+        db.execute("PRAGMA cache_size = 1")
+        db.execute("BEGIN")
+        db.execute("UPDATE sessions SET charge_point_id = 'half of it'")
+        db.executemany("INSERT INTO events (ts_ns, kind, detail) VALUES (1, 'fault', ?)", [("x" * 4000,)] * 100)
+        journal = path.with_name(f"{path.name}-journal").read_bytes()
+        changed.write_bytes(path.read_bytes())
+        db.execute("ROLLBACK")
+    changed.replace(path)
+    path.with_name(f"{path.name}-journal").write_bytes(journal)
+
+
+def one_session(path: Path) -> Path:
+    writer = Writer(path, tool_version="0")
+    writer.session({"id": writer.next_id("sessions"), "charge_point_id": "CP1", "opened_ns": 5, "closed_ns": 6})
+    writer.close(clean=True)
+    return writer.path
+
+
+def test_what_a_killed_writer_had_half_changed_is_undone_for_a_reader(tmp_path: Path) -> None:
+    path = one_session(tmp_path / "traffic.db")
+    killed_in_a_change(path)
+    assert is_recording(path)
+    killed_in_a_change(path)
+    with closing(open_recording(path)) as db:
+        assert db.execute("SELECT charge_point_id FROM sessions").fetchall() == [("CP1",)]
+        assert db.execute("SELECT count(*) FROM events").fetchone() == (0,)
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_a_journal_that_would_delete_another_file_is_refused(tmp_path: Path) -> None:
+    """SQLite deletes the file that a journal names as that of a change of several files."""
+    path = one_session(tmp_path / "traffic.db")
+    killed_in_a_change(path)
+    victim = tmp_path / "letters.txt"
+    victim.write_text("dear all")
+    name = str(victim).encode()
+    ours = path.with_name("traffic.db-journal")
+    page = (2**30 // 4096 + 1).to_bytes(4, "big")
+    told = len(name).to_bytes(4, "big") + sum(name).to_bytes(4, "big") + bytes.fromhex("d9d505f920a163d7")
+    ours.write_bytes(ours.read_bytes() + page + name + told)
+    with pytest.raises(UnusableFile, match="cannot be read"):
+        open_recording(path)
+    assert not is_recording(path)
+    assert victim.exists()

@@ -21,6 +21,8 @@ from inspector.store.rotation import Rotation
 from inspector.store.sealing import is_sealed
 from inspector.store.writer import Writer
 
+from .test_recordings import killed_in_a_change
+
 DAY_NS = 86_400 * 10**9
 NOON = 1_795_348_800 * 10**9  # 2026-11-22T12:00:00Z
 
@@ -162,6 +164,21 @@ def test_a_start_finishes_what_a_kill_in_a_rotation_left(tmp_path: Path) -> None
     again.close(clean=True)
     assert is_sealed(first) and not list(tmp_path.glob("*.part"))
     assert sqlite3.connect(first).execute("SELECT closed_by FROM sessions").fetchall() == [("rotation",)]
+
+
+def test_a_start_seals_what_a_kill_in_the_midst_of_sealing_left(tmp_path: Path) -> None:
+    path = tmp_path / "traffic.db"
+    writer = Writer(path, tool_version="0", rotate="day")
+    first = writer.path
+    writer.session({"id": writer.next_id("sessions"), "charge_point_id": "CP1", "opened_ns": 5})
+    writer.commit()
+    writer.rotate([1], NOON)
+    writer.close(clean=True)
+    killed_in_a_change(first)
+    assert not is_sealed(first)
+    Writer(path, tool_version="0", rotate="day").close(clean=True)
+    assert is_sealed(first)
+    assert sqlite3.connect(first).execute("SELECT charge_point_id FROM sessions").fetchall() == [("CP1",)]
 
 
 def test_a_second_writer_is_refused_by_the_link_and_by_the_file(tmp_path: Path) -> None:
