@@ -136,7 +136,7 @@ class Recording:
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         path = flow.request.path
         headers = flow.request.headers.fields
-        flow.metadata[_PATH], flow.metadata[_HEADERS] = path, headers
+        flow.metadata[_PATH], flow.metadata[_HEADERS] = handshake.readable(path), headers
         if self._routing is None:
             return
         charge_point_id = handshake.charge_point_id(path)
@@ -164,10 +164,10 @@ class Recording:
         if self.recorder is None:
             return
         flow.metadata[_ANSWERED] = True
-        path = flow.metadata.get(_PATH, flow.request.path)
+        path = flow.metadata.get(_PATH) or handshake.readable(flow.request.path)
         request = flow.metadata.get(_HEADERS, flow.request.headers.fields)
         response = flow.response.headers.fields
-        detail = handshake.described(flow.request.method, path, request, flow.response.status_code, response)
+        detail = handshake.described(handshake.readable(flow.request.method), path, request, flow.response.status_code, response)
         if flow.response.status_code == 101 and handshake.is_upgrade(response):
             link = self._open(flow, path, request)
             link.opened()
@@ -190,8 +190,8 @@ class Recording:
     def error(self, flow: http.HTTPFlow) -> None:
         if self.recorder is None or flow.metadata.get(_ANSWERED):
             return
-        path = flow.metadata.get(_PATH, flow.request.path)
-        detail = handshake.described(flow.request.method, path, flow.metadata.get(_HEADERS, ()))
+        path = flow.metadata.get(_PATH) or handshake.readable(flow.request.path)
+        detail = handshake.described(handshake.readable(flow.request.method), path, flow.metadata.get(_HEADERS, ()))
         detail["remote_addr"] = address(flow.client_conn.peername)
         reason = str(flow.server_conn.error or (flow.error.msg if flow.error else "unknown"))
         sent = (*flow.metadata.get(_HEADERS, ()), *flow.request.headers.fields)
@@ -227,7 +227,7 @@ class Recording:
         facts["secrets"] += handshake.credentials(path, flow.request.headers.fields)
         facts["remote_addr"] = address(flow.client_conn.peername)
         upstream = flow.metadata.get(_ROUTE)
-        facts["upstream_url"] = handshake.safe_path(f"{upstream}{path}" if upstream else flow.request.url)
+        facts["upstream_url"] = handshake.safe_path(f"{upstream}{path}" if upstream else handshake.readable(flow.request.url))
         facts.update(tls_facts(flow.client_conn, flow.server_conn))
         link = Link(next(self._numbers), facts, self.recorder, self.max_frame_size, self.counts)
         self.links[flow.client_conn.id] = link

@@ -260,7 +260,10 @@ def _registers(meter_values: list[Any]) -> Iterator[float]:
 
 
 def _time(value: Any) -> int | None:
-    """Nanoseconds since 1970 of an RFC 3339 text; one without offset is taken as UTC; None where it is no time."""
+    """Nanoseconds since 1970 of an RFC 3339 text; one without offset is taken as UTC; None where it is no time.
+
+    Nor is what charge points write that have none: the first or the last year a calendar knows.
+    """
     return _read_time(value) if type(value) is str and len(value) <= _TIME_LENGTH else None
 
 
@@ -271,7 +274,8 @@ def _read_time(value: str) -> int | None:
     except ValueError:
         return None
     since = (at if at.tzinfo else at.replace(tzinfo=UTC)) - _EPOCH
-    return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1000
+    ns = ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1000
+    return ns if -_INT64 <= ns < _INT64 else None  # of the years 1677 to 2262
 
 
 def _identifier(value: Any) -> str:

@@ -38,6 +38,11 @@ def text(data: bytes) -> str:
     return data.decode("utf-8", "backslashreplace")
 
 
+def readable(decoded: str) -> str:
+    """Return what was decoded with its odd bytes smuggled along ("surrogateescape") as `text` would have decoded it."""
+    return text(decoded.encode("utf-8", "surrogateescape"))
+
+
 def printable(text: str) -> str:
     """Return text a peer chose with its control characters escaped: a log line stays one line of text."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -17,6 +18,8 @@ from typing import Any
 from sqlite_utils import Database
 
 from inspector.rules.finding import Finding
+
+log = logging.getLogger("chargesentinel.recorder")
 
 type FrameRow = tuple[Any, ...]
 """In the order of FRAME_COLUMNS."""
@@ -38,6 +41,12 @@ _FINDING_COLUMNS = (
 )
 
 
+_UNSTORABLE = (
+    *(OverflowError, UnicodeEncodeError, sqlite3.ProgrammingError, sqlite3.InterfaceError),
+    *(sqlite3.IntegrityError, sqlite3.DataError),
+)
+"""What SQLite's module raises for a value that no column takes, or that its own column does not."""
+_HIGHEST = 2**63 - 1
 ROWS_AT_ONCE = 250
 """Rows of one statement where many wait: a fifth less work for each than with a statement a row."""
 
@@ -54,6 +63,7 @@ _SAMPLE_COLUMNS = (
     *("transaction_id", "session_id", "frame_id", "ts_ns", "measurand"),
     *("phase", "location", "context", "value", "unit"),
 )
+_INSERT_SAMPLE = _insert("meter_samples", _SAMPLE_COLUMNS)
 _INSERT_EVENT = _insert("events", ("id", "session_id", "ts_ns", "after_frame_id", "kind", "detail"))
 
 _RANK = "CASE {} WHEN 'error' THEN 3 WHEN 'warning' THEN 2 WHEN 'info' THEN 1 ELSE 0 END"
@@ -75,6 +85,9 @@ class _Waiting:
 
     def __len__(self) -> int:
         return len(self.values) // self.columns
+
+    def __iter__(self) -> Iterator[list[Any]]:
+        return (self.values[at : at + self.columns] for at in range(0, len(self.values), self.columns))
 
     def insert(self, connection: sqlite3.Connection) -> None:
         """Write all of them, in their order; they still wait."""
@@ -103,6 +116,7 @@ class Tables:
         self._findings: list[tuple[int, Finding]] = []
         self._recounted: dict[int, Finding] = {}
         self.pending_bytes = 0
+        self._has_changed_values = False
 
     def _use(self, db: Database) -> None:
         self.db = db
@@ -150,7 +164,7 @@ class Tables:
     ) -> None:
         """Add an event."""
         number = self.next_id("events")
-        text = json.dumps(detail, ensure_ascii=False, default=str)
+        text = _storable(json.dumps(detail, ensure_ascii=False, default=str))
         self._add(_INSERT_EVENT, (number, session_id, ts_ns, after_frame_id, kind, text))
         self.pending_bytes += len(text)
 
@@ -214,6 +228,13 @@ class Tables:
             self._clear()
 
     def _write(self, more: Iterable[tuple[str, tuple[Any, ...]]]) -> None:
+        try:
+            self._write_once(more)
+        except _UNSTORABLE as error:
+            self._make_storable(error)
+            self._write_once(more)
+
+    def _write_once(self, more: Iterable[tuple[str, tuple[Any, ...]]]) -> None:
         run = self._connection.execute
         run("BEGIN IMMEDIATE")
         try:
@@ -228,8 +249,42 @@ class Tables:
 
     def flush(self) -> None:
         """Write all that waits into a transaction that others have begun."""
-        self._put()
+        run = self._connection.execute
+        run("SAVEPOINT waiting")
+        try:
+            self._put()
+        except _UNSTORABLE as error:
+            run("ROLLBACK TO waiting")
+            self._make_storable(error)
+            self._put()
+        run("RELEASE waiting")
         self._clear()
+
+    def _make_storable(self, error: Exception) -> None:
+        """Change derived values that no column takes, and leave out rows that are refused all the same.
+
+        Frames are not among those: whatever a peer makes up, what it said is stored.
+        """
+        for table in (self._frames, self._samples):
+            table.values[:] = map(_storable, table.values)
+        self._rows = [(sql, tuple(map(_storable, row))) for sql, row in self._rows]
+        for _, finding in self._findings:
+            finding.message, finding.pointer = _storable(finding.message), _storable(finding.pointer)
+        self._connection.execute("SAVEPOINT trial")
+        self._rows = [one for one in self._rows if self._is_taken(*one)]
+        self._samples.values[:] = [value for row in self._samples if self._is_taken(_INSERT_SAMPLE, row) for value in row]
+        self._connection.execute("ROLLBACK TO trial")
+        self._connection.execute("RELEASE trial")
+        if not self._has_changed_values:
+            self._has_changed_values = True
+            log.warning("a derived value fits no column (%s); the nearest one is stored, or none", type(error).__name__)
+
+    def _is_taken(self, sql: str, row: Sequence[Any]) -> bool:
+        try:
+            self._connection.execute(sql, row)
+        except _UNSTORABLE:
+            return False
+        return True
 
     def _put(self) -> None:
         # Rows of sessions, events and derived tables keep their order among themselves: an UPDATE
@@ -256,6 +311,18 @@ class Tables:
         self._findings.clear()
         self._recounted.clear()
         self.pending_bytes = 0
+
+
+def _storable[T](value: T) -> T | str | int:
+    """A value as a column takes it: halves of surrogate pairs escaped, whole numbers within 64 bits.
+
+    Peers can write either into JSON; `frames.raw`, which has what they wrote, is never one of them.
+    """
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, int) and not isinstance(value, bool):
+        return max(-_HIGHEST, min(value, _HIGHEST))
+    return value if isinstance(value, float | bytes | bool | None) else str(value)
 
 
 def _finding_row(session_id: int, finding: Finding) -> tuple[Any, ...]:

@@ -18,7 +18,7 @@ from inspector.proxy.addresses import Upstream, listening_socket
 from inspector.proxy.splitter import make_frame
 from tests.processes import Program
 
-from .conftest import raw_charge_point, raw_csms
+from .conftest import raw_charge_point, raw_csms, upgrade_request
 
 MASK = b"abcd"
 CALL = b'[2,"1","Heartbeat",{}]'
@@ -270,3 +270,26 @@ async def test_mitmdump_users_get_the_same_tables(tmp_path: Path) -> None:
     assert ("handshake",) in rows(path, "SELECT kind FROM events")
     assert rows(path, "SELECT charge_point_id FROM charge_points") == [("CP1",)]
     assert rows(path, "SELECT clean_close FROM recordings") == [(1,)]
+
+
+@pytest.mark.parametrize("line", [b"GET /\xff HTTP/1.1", b"GET /\xff/CP9?x=\xff HTTP/1.1", b"\xffET / HTTP/1.1"])
+async def test_odd_bytes_in_a_request_line_cost_no_other_charge_point_a_frame(tmp_path: Path, line: bytes) -> None:
+    path = tmp_path / "t.db"
+    async with raw_csms() as csms:
+        with Program("proxy", "--upstream", csms.url, "--listen", "127.0.0.1:0", "--db", path) as proxy:
+            port = await port_of(proxy)
+            request = upgrade_request("/CP9").replace(b"GET /CP9 HTTP/1.1", line)
+            odd = await raw_charge_point(port, request=request)
+            assert odd.head.startswith(b"HTTP/1.1 ")
+            await csms.peer()
+            charge_point = await raw_charge_point(port)
+            at_csms = await csms.peer()
+            await charge_point.send(make_frame(0x81, CALL, MASK))
+            await at_csms.receive(len(make_frame(0x81, CALL, MASK)))
+            for peer in (odd, charge_point):
+                peer.writer.close()
+            assert await asyncio.to_thread(proxy.stop) == 0, proxy.report()
+    assert not [line for line in proxy.err if "Traceback" in line], proxy.report()
+    assert rows(path, "SELECT raw FROM frames") == [(CALL.decode(),)]
+    shown = rows(path, "SELECT request_path FROM sessions UNION SELECT detail FROM events")
+    assert any("\\xff" in str(text) for (text,) in shown)

@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlite_utils import Database
 
 from inspector.recorder import records
 from inspector.recorder.door import Recorder
 from inspector.recorder.start import start_recorder
+from inspector.store.tables import NUMBERED, Tables
 from tests.browse.charging import Recording
 
 MS = 1_000_000
@@ -193,6 +195,7 @@ HOSTILE: list[tuple[str, bytes, int]] = [
     ("a huge integer", b'[2,"1","MeterValues",{"connectorId":99999999999999999999}]', records.TEXT),
     ("wrong kinds", b'[2,"1","BootNotification",{"chargePointVendor":7,"chargePointModel":[]}]', records.TEXT),
     ("wrong samples", b'[2,"1","MeterValues",{"connectorId":{},"meterValue":[3,null]}]', records.TEXT),
+    ("half a letter", rb'[2,"\ud83d","Boot\ud83d",{"\ud83d":"\ud83d"}]', records.TEXT),
     ("SQL", b'[2,"\'; DROP TABLE frames; --","Heartbeat",{}]', records.TEXT),
 ]
 
@@ -210,6 +213,43 @@ def test_whatever_a_peer_sends_is_stored_as_it_came(recorded: Recorded, raw: byt
     assert second["raw"] == '[2,"after","ClearCache",{}]'
     if b"DROP" not in raw:
         assert recorded.rows("SELECT count(*) AS n FROM findings WHERE frame_id = 1")[0]["n"] > 0
+
+
+@pytest.mark.parametrize("when", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+def test_times_no_column_holds_keep_no_frame_from_being_stored(recorded: Recorded, when: str) -> None:
+    """The first and the last time that .NET knows stand in many a frame where there is none."""
+    recorded.open()
+    recorded.frame(True, f'[2,"a","StartTransaction",{{"connectorId":1,"idTag":"T","meterStart":1,"timestamp":"{when}"}}]')
+    recorded.frame(False, '[3,"a",{"transactionId":7,"idTagInfo":{"status":"Accepted"}}]')
+    sample = f'{{"timestamp":"{when}","sampledValue":[{{"value":"5","unit":"\\ud83d","measurand":"\\ud83d"}}]}}'
+    recorded.frame(True, f'[2,"b","MeterValues",{{"connectorId":1,"transactionId":7,"meterValue":[{sample}]}}]')
+    recorded.frame(True, f'[2,"c","StopTransaction",{{"transactionId":7,"meterStop":9,"timestamp":"{when}"}}]')
+    recorded.close()
+    assert (recorded.summary.frames, recorded.summary.lost) == (4, 0)
+    assert recorded.rows("SELECT count(*) AS n FROM frames")[0]["n"] == 4
+    (transaction,) = recorded.rows("SELECT transaction_id, started_ns, meter_stop_wh FROM transactions")
+    assert transaction == {"transaction_id": "7", "started_ns": NOW + 20 * MS, "meter_stop_wh": 9.0}
+
+
+_ANYTHING = (
+    st.none() | st.text(st.characters()) | st.integers(-(2**70), 2**70) | st.floats() | st.binary() | st.just([])
+)
+
+
+@given(st.lists(st.tuples(_ANYTHING, _ANYTHING), min_size=1, max_size=4))
+def test_no_derived_value_keeps_other_rows_from_being_stored(rows: list[tuple[Any, Any]]) -> None:
+    db = Database(memory=True)
+    for table in NUMBERED:
+        db.execute(f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, text TEXT, number INTEGER NOT NULL) STRICT")
+    tables = Tables(db)
+    for text, number in rows:
+        tables.insert("transactions", {"text": text, "number": number})
+    tables.insert("transactions", {"id": 99, "text": "the last", "number": 7})
+    tables.commit()
+    assert not tables.waiting
+    assert db.execute("SELECT text, number FROM transactions WHERE id = 99").fetchall() == [("the last", 7)]
+    sound = [number for text, number in rows if type(text) is str and type(number) is int and abs(number) < 2**63]
+    assert len(sound) <= db.execute("SELECT count(*) FROM transactions").fetchone()[0] - 1
 
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
