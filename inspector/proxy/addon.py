@@ -167,7 +167,9 @@ class Recording:
         path = flow.metadata.get(_PATH) or handshake.readable(flow.request.path)
         request = flow.metadata.get(_HEADERS, flow.request.headers.fields)
         response = flow.response.headers.fields
-        detail = handshake.described(handshake.readable(flow.request.method), path, request, flow.response.status_code, response)
+        detail = handshake.described(
+            handshake.readable(flow.request.method), path, request, flow.response.status_code, response
+        )
         if flow.response.status_code == 101 and handshake.is_upgrade(response):
             link = self._open(flow, path, request)
             link.opened()
@@ -227,7 +229,8 @@ class Recording:
         facts["secrets"] += handshake.credentials(path, flow.request.headers.fields)
         facts["remote_addr"] = address(flow.client_conn.peername)
         upstream = flow.metadata.get(_ROUTE)
-        facts["upstream_url"] = handshake.safe_path(f"{upstream}{path}" if upstream else handshake.readable(flow.request.url))
+        url = f"{upstream}{path}" if upstream else handshake.readable(flow.request.url)
+        facts["upstream_url"] = handshake.safe_path(url)
         facts.update(tls_facts(flow.client_conn, flow.server_conn))
         link = Link(next(self._numbers), facts, self.recorder, self.max_frame_size, self.counts)
         self.links[flow.client_conn.id] = link

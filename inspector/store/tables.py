@@ -164,7 +164,7 @@ class Tables:
     ) -> None:
         """Add an event."""
         number = self.next_id("events")
-        text = _storable(json.dumps(detail, ensure_ascii=False, default=str))
+        text: str = _storable(json.dumps(detail, ensure_ascii=False, default=str))
         self._add(_INSERT_EVENT, (number, session_id, ts_ns, after_frame_id, kind, text))
         self.pending_bytes += len(text)
 
@@ -272,7 +272,8 @@ class Tables:
             finding.message, finding.pointer = _storable(finding.message), _storable(finding.pointer)
         self._connection.execute("SAVEPOINT trial")
         self._rows = [one for one in self._rows if self._is_taken(*one)]
-        self._samples.values[:] = [value for row in self._samples if self._is_taken(_INSERT_SAMPLE, row) for value in row]
+        samples = [row for row in self._samples if self._is_taken(_INSERT_SAMPLE, row)]
+        self._samples.values[:] = [value for row in samples for value in row]
         self._connection.execute("ROLLBACK TO trial")
         self._connection.execute("RELEASE trial")
         if not self._has_changed_values:
@@ -313,7 +314,7 @@ class Tables:
         self.pending_bytes = 0
 
 
-def _storable[T](value: T) -> T | str | int:
+def _storable(value: Any) -> Any:
     """A value as a column takes it: halves of surrogate pairs escaped, whole numbers within 64 bits.
 
     Peers can write either into JSON; `frames.raw`, which has what they wrote, is never one of them.

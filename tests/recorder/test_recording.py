@@ -219,7 +219,8 @@ def test_whatever_a_peer_sends_is_stored_as_it_came(recorded: Recorded, raw: byt
 def test_times_no_column_holds_keep_no_frame_from_being_stored(recorded: Recorded, when: str) -> None:
     """The first and the last time that .NET knows stand in many a frame where there is none."""
     recorded.open()
-    recorded.frame(True, f'[2,"a","StartTransaction",{{"connectorId":1,"idTag":"T","meterStart":1,"timestamp":"{when}"}}]')
+    start = f'{{"connectorId":1,"idTag":"T","meterStart":1,"timestamp":"{when}"}}'
+    recorded.frame(True, f'[2,"a","StartTransaction",{start}]')
     recorded.frame(False, '[3,"a",{"transactionId":7,"idTagInfo":{"status":"Accepted"}}]')
     sample = f'{{"timestamp":"{when}","sampledValue":[{{"value":"5","unit":"\\ud83d","measurand":"\\ud83d"}}]}}'
     recorded.frame(True, f'[2,"b","MeterValues",{{"connectorId":1,"transactionId":7,"meterValue":[{sample}]}}]')
