@@ -7,6 +7,7 @@ CSMS. The fixtures `ocpp_proxy`, `ocpp_replay` and `ocpp_cassette` are described
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import os
 import re
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from inspector.replay.script import Script
 
 START_TIMEOUT_S = 60.0
+LOOK_EVERY_S = 0.5
+"""How often a cassette that waits for a charge point looks whether its block is over."""
 PROXY = (sys.executable, "-m", "inspector", "proxy")
 RECORD_MODES = ("none", "once", "all")
 
@@ -55,6 +59,8 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     if not Path(folder).is_dir():
         raise pytest.UsageError(f"--ocpp-recordings {folder}: no such folder")
+    if not any(Path(folder).rglob("*.jsonl")):
+        raise pytest.UsageError(f"--ocpp-recordings {folder}: no recording (*.jsonl) in it")
     if config.getoption("--ocpp-csms") is None:
         raise pytest.UsageError("--ocpp-recordings needs --ocpp-csms URL, the CSMS to play against")
     if config.args_source is pytest.Config.ArgsSource.ARGS:
@@ -66,10 +72,15 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """Take *.jsonl below the folder of recordings for files of tests."""
     folder = parent.config.getoption("--ocpp-recordings")
-    if folder is None or file_path.suffix != ".jsonl" or not file_path.is_relative_to(Path(folder).resolve()):
+    if folder is None or file_path.suffix != ".jsonl" or not _is_below(file_path, Path(folder)):
         return None
     collected: pytest.Collector = RecordingFile.from_parent(parent, path=file_path)
     return collected
+
+
+def _is_below(path: Path, folder: Path) -> bool:
+    """Whether a file is in a folder, by the names given or by those that links in them lead to."""
+    return path.is_relative_to(folder.absolute()) or path.resolve().is_relative_to(folder.resolve())
 
 
 class RecordingFile(pytest.File):
@@ -142,12 +153,15 @@ class Differs(AssertionError):
 
 def play_as_charge_point(scripts: list[Script], url: str, **choices: Any) -> list[Outcome]:
     """Play scripts one after the other against a CSMS, in a loop of its own: it can be called from any test."""
-    from inspector.replay.runs import Choices, as_charge_point
+    from inspector.replay.runs import Choices, go_on_as_charge_point
 
     chosen = Choices(**choices)
 
     async def play() -> list[Outcome]:
-        return [await as_charge_point(script, url, chosen) for script in scripts]
+        outcomes: list[Outcome] = []
+        for script in scripts:
+            await go_on_as_charge_point(script, url, chosen, outcomes)
+        return outcomes
 
     return _in_thread(lambda: asyncio.run(play()))
 
@@ -266,12 +280,14 @@ class Cassette:
     Attributes:
         url: where the charge point connects.
         recording: whether the real CSMS is behind it.
+        outcomes: how each session went so far, in the order of the recording.
         outcome: after the block, how the last session went; None when it was recorded.
     """
 
     def __init__(self, path: Path, csms: str | None, mode: str, choices: dict[str, Any]) -> None:
         self.path = path
         self.outcome: Outcome | None = None
+        self.outcomes: list[Outcome] = []
         self.recording = mode == "all" or (mode == "once" and not path.exists())
         self._csms, self._choices = csms, choices
 
@@ -288,6 +304,7 @@ class Cassette:
 
         self._scripts = read(str(self.path))
         ready = threading.Event()
+        self._is_over = threading.Event()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._serve, args=(ready,), daemon=True)
         self._thread.start()
@@ -298,9 +315,23 @@ class Cassette:
 
     def _serve(self, ready: threading.Event) -> None:
         from inspector.replay.endpoints import lobby
+        from inspector.replay.outcome import Outcome
         from inspector.replay.runs import Choices, as_csms
 
+        async def next_played(script: Script, waiting: Any, choices: Choices) -> Outcome:
+            while True:
+                was_over = self._is_over.is_set()
+                try:
+                    return await as_csms(script, waiting, choices, LOOK_EVERY_S)
+                except TimeoutError:
+                    if was_over:
+                        return Outcome(script, "csms", failure="no charge point came for this session")
+
         async def serve() -> None:
+            loop, task = asyncio.get_running_loop(), asyncio.current_task()
+            assert task is not None
+            self._stop = partial(loop.call_soon_threadsafe, task.cancel)
+
             def listening(url: str) -> None:
                 self.url = url
                 ready.set()
@@ -310,7 +341,8 @@ class Cassette:
             choices = Choices(**self._choices)
             async with lobby("127.0.0.1", 0, version, None, listening) as waiting:
                 for script in self._scripts:
-                    self.outcome = await as_csms(script, waiting, choices, START_TIMEOUT_S)
+                    self.outcome = await next_played(script, waiting, choices)
+                    self.outcomes.append(self.outcome)
                     if not self.outcome.equal:
                         return
 
@@ -325,7 +357,11 @@ class Cassette:
             self._proxy.stop()
             _export(self._proxy.db, self.path)
             return
-        self._thread.join(START_TIMEOUT_S)
+        self._is_over.set()
+        if raised[0] is not None and self._thread.is_alive():
+            with contextlib.suppress(RuntimeError):  # it has just ended
+                self._stop()
+        self._thread.join()
         if raised[0] is not None:
             return
         if self._failure is not None:

@@ -18,8 +18,8 @@ Examples:
 )
 @click.argument("a", metavar="A")
 @click.argument("b", metavar="B")
-@click.option("--session", default=1, show_default=True, help="Which session of A, from 1.")
-@click.option("--other-session", default=1, show_default=True, help="Which session of B, from 1.")
+@click.option("--session", type=int, help="Only this session of A, from 1.")
+@click.option("--other-session", type=int, help="Only this session of B, from 1.")
 @click.option(
     "--match",
     "mode",
@@ -42,29 +42,34 @@ Examples:
 def diff(
     a: str,
     b: str,
-    session: int,
-    other_session: int,
+    session: int | None,
+    other_session: int | None,
     mode: str,
     policy: Path | None,
     ocpp: str | None,
     style: str,
     as_json: bool,
 ) -> int:
-    """Compare two recorded sessions by meaning: ids and times may differ, what was said may not.
+    """Compare recorded sessions by meaning: ids and times may differ, what was said may not.
+
+    All sessions are compared, each with its counterpart, or with --session and --other-session one of each recording
+    (the first where only one of them is named). Sessions without a frame do not count.
 
     Exit code 0: equal; 1: they differ; 2: one of them cannot be used.
     """
     from inspector.cli import replay_reports
-    from inspector.replay.comparing import compare_scripts
+    from inspector.replay.comparing import compare_recordings
     from inspector.replay.matching import Policy, read_policy
     from inspector.replay.script import Script, choose, read
 
     version = OcppVersion(ocpp) if ocpp else None
+    if session is not None or other_session is not None:
+        session, other_session = session or 1, other_session or 1
 
-    def chosen(name: str, number: int) -> Script:
-        return choose(read(name, version), number)[0]
+    def chosen(name: str, number: int | None) -> list[Script]:
+        return choose(read(name, version), number)
 
     chosen_policy = read_policy(policy, mode) if policy else Policy(mode)
-    outcome = compare_scripts(chosen(a, session), chosen(b, other_session), chosen_policy)
-    replay_reports.write("json" if as_json else style, [outcome])
-    return int(not outcome.equal)
+    outcomes = compare_recordings(chosen(a, session), chosen(b, other_session), chosen_policy)
+    replay_reports.write("json" if as_json else style, outcomes)
+    return int(not all(outcome.equal for outcome in outcomes))

@@ -28,7 +28,7 @@ Examples:
 @click.option("--as", "side", type=click.Choice(["charge-point", "csms"]), required=True, help="The side to play.")
 @click.option("--to", "url", help="ws:// or wss:// address of the CSMS, without the charge point's id.")
 @click.option("--listen", help="[HOST:]PORT to wait for charge points on (0: any free port).")
-@click.option("--session", type=int, help="Only the session with this number in the recording, from 1.")
+@click.option("--session", type=int, help="Only the session with this number, from 1 among those with frames.")
 @click.option("--from-frame", default=1, type=click.IntRange(1), help="Begin with this frame of the session, from 1.")
 @click.option(
     "--match",
@@ -103,19 +103,16 @@ def replay(recordings: tuple[str, ...], side: str, url: str | None, listen: str 
     every = [script for name in recordings for script in read(name, version)]
     scripts = choose(every, options["session"], options["from_frame"])
     run = Run(scripts, options)
+    style = "json" if options["as_json"] else options["style"]
     try:
-        if side == "charge-point":
-            assert url is not None
-            outcomes = asyncio.run(run.as_charge_point(url))
-        else:
-            assert listen is not None
-            outcomes = asyncio.run(run.as_csms(listen))
+        asyncio.run(run.as_charge_point(url or "") if side == "charge-point" else run.as_csms(listen or ""))
+    except KeyboardInterrupt:
+        run.report(style, "not played: interrupted")
+        raise
     finally:
         run.close()
-    from inspector.cli import replay_reports
-
-    replay_reports.write("json" if options["as_json"] else options["style"], outcomes)
-    return int(not all(outcome.equal for outcome in outcomes))
+    run.report(style)
+    return int(not all(outcome.equal for outcome in run.outcomes))
 
 
 class Run:
@@ -129,6 +126,7 @@ class Run:
 
         Pace.parse(options["speed"])  # a mistake in it is the user's, before anything is started
         self.scripts, self.options = scripts, options
+        self.outcomes: list[Any] = []  # so far
         mode = options["mode"]
         self.choices = Choices(
             policy=read_policy(options["policy"], mode) if options["policy"] else Policy(mode),
@@ -154,30 +152,40 @@ class Run:
             summary = self._recorder.close()
             click.echo(f"recorded in {self.options['path']}: {summary}", err=True)
 
-    async def as_charge_point(self, url: str) -> list[Any]:
-        """Play every script against the CSMS."""
-        from inspector.replay.runs import as_charge_point, as_many_charge_points
+    def report(self, style: str, otherwise: str = "") -> None:
+        """Print what came of the scripts; those that nothing came of count as failed for the reason `otherwise`."""
+        from inspector.cli import replay_reports
+        from inspector.replay.outcome import Outcome
 
-        outcomes: list[Any] = []
+        if not self.outcomes:
+            return
+        played = {id(outcome.script) for outcome in self.outcomes}
+        left = [script for script in self.scripts if id(script) not in played]
+        self.outcomes += [Outcome(script, self.outcomes[0].played, failure=otherwise) for script in left]
+        replay_reports.write(style, self.outcomes)
+
+    async def as_charge_point(self, url: str) -> None:
+        """Play every script against the CSMS."""
+        from inspector.replay.runs import as_many_charge_points, go_on_as_charge_point
+
         for script in self.scripts:
             if self.options["many"] == 1:
                 self._say(f"playing {script} to {without_userinfo(url)}")
-                outcomes.append(await as_charge_point(script, url, self.choices))
+                await go_on_as_charge_point(script, url, self.choices, self.outcomes)
                 continue
             with _progress() as progress:
                 task = progress.add_task(str(script), total=self.options["many"])
                 ended = lambda outcome, task=task, progress=progress: progress.advance(task)  # noqa: E731
-                outcomes += await as_many_charge_points(script, url, self.choices, self.options["many"], ended)
-        return outcomes
+                self.outcomes += await as_many_charge_points(script, url, self.choices, self.options["many"], ended)
 
-    async def as_csms(self, listen: str) -> list[Any]:
+    async def as_csms(self, listen: str) -> None:
         """Wait for a charge point for every script."""
         from inspector.proxy.addresses import parse_listen
         from inspector.replay.endpoints import lobby
+        from inspector.replay.outcome import Outcome
         from inspector.replay.runs import as_csms
 
         host, port = parse_listen(listen)
-        outcomes: list[Any] = []
         first = self.scripts[0]
         if any(script.version is not first.version for script in self.scripts):
             raise UserMistake("the recordings speak several OCPP versions; play one version at a time as a CSMS")
@@ -190,10 +198,13 @@ class Run:
             for script in self.scripts:
                 self._say(f"playing {script}: connect the charge point")
                 try:
-                    outcomes.append(await as_csms(script, waiting, self.choices, self.options["wait_s"] or None))
+                    self.outcomes.append(await as_csms(script, waiting, self.choices, self.options["wait_s"] or None))
                 except TimeoutError:
-                    raise UserMistake(f"no charge point came within {self.options['wait_s']:g} s; see --wait") from None
-        return outcomes
+                    why = f"no charge point came within {self.options['wait_s']:g} s; see --wait"
+                    if not self.outcomes:
+                        raise UserMistake(why) from None
+                    self.outcomes += [Outcome(left, "csms", failure=why) for left in self.scripts[len(self.outcomes) :]]
+                    return
 
     def _say(self, text: str) -> None:
         if sys.stderr.isatty():

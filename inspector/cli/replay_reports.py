@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from inspector.protocol.visible import visible_json
-from inspector.replay.excerpt import WIDTH, excerpt, print_outcome
+from inspector.replay.excerpt import PLAYED, WIDTH, excerpt, print_outcome
 from inspector.replay.hiding import hidden
 from inspector.replay.outcome import Outcome, Row
 
@@ -105,12 +105,14 @@ def _junit(outcomes: list[Outcome]) -> None:
     failed = sum(not outcome.equal for outcome in outcomes)
     suite = ET.Element("testsuite", name="chargesentinel replay", tests=str(len(outcomes)), failures=str(failed))
     for outcome in outcomes:
-        name = f"{outcome.script.charge_point_id} as {outcome.played}"
-        case = ET.SubElement(suite, "testcase", classname=outcome.script.source, name=name)
+        name = xml_text(f"{outcome.script.charge_point_id} as {outcome.played}")
+        case = ET.SubElement(suite, "testcase", classname=xml_text(outcome.script.source), name=name)
         case.set("time", f"{outcome.seconds:.3f}")
         if not outcome.equal:
             failure = ET.SubElement(case, "failure", message=xml_text("; ".join(outcome.sentences()[:3])))
             failure.text = xml_text(excerpt(outcome))
+        if outcome.defaults:
+            ET.SubElement(case, "system-out").text = xml_text("\n".join(dict.fromkeys(outcome.defaults)))
     click.echo(ET.tostring(suite, encoding="unicode", xml_declaration=True))
 
 
@@ -128,7 +130,8 @@ def _html(outcomes: list[Outcome]) -> None:
     parts = []
     for outcome in outcomes:
         rows = "".join(_html_row(outcome, row) for row in outcome.rows)
-        said = "".join(f"<li>{html.escape(sentence)}" for sentence in outcome.sentences())
+        sentences = [*outcome.sentences(), *dict.fromkeys(outcome.defaults)]
+        said = "".join(f"<li>{html.escape(sentence)}" for sentence in sentences)
         verdict = "as recorded" if outcome.equal else "differs"
         parts.append(
             f"<h2>{html.escape(str(outcome.script))}: {verdict}</h2><ul>{said}</ul>"
@@ -139,7 +142,8 @@ def _html(outcomes: list[Outcome]) -> None:
 
 
 def _html_row(outcome: Outcome, row: Row) -> str:
-    ours = row.recorded is not None and row.live is None and not row.differences
+    played = row.recorded is not None and row.recorded.direction is PLAYED.get(outcome.played)
+    ours = not row.differences and (played or (row.recorded is not None and row.live is None))
     style = "differs" if row.differences else "ours" if ours else ""
     number = row.recorded.frame_id if row.recorded is not None else "extra"
     texts = [

@@ -16,6 +16,9 @@ from inspector.replay.script import Script
 CANDIDATES = 10
 """Recorded CALLs of one action that a live one is compared with to find the nearest."""
 
+SAID_BEFORE = 100
+"""Frames of one action, the latest, among which one is looked for that says the same: a station's connectors."""
+
 FREE_ORDER = frozenset({"Heartbeat", "StatusNotification", "SecurityEventNotification", "LogStatusNotification"})
 """Actions whose place among the peer's other CALLs means nothing."""
 
@@ -23,7 +26,11 @@ FREE_ORDER = frozenset({"Heartbeat", "StatusNotification", "SecurityEventNotific
 class Conversation:
     """The peer's side of a script and what of it has come."""
 
-    def __init__(self, script: Script, ours: Direction, policy: Policy, rebinding: Rebinding) -> None:
+    def __init__(
+        self, script: Script, ours: Direction, policy: Policy, rebinding: Rebinding, said: list[Frame] | None = None
+    ) -> None:
+        """`said` goes on from session to session: recorded CALLs that have come and that the peer may repeat."""
+        self._said = said if said is not None else []
         self.policy = policy
         self.rebinding = rebinding
         self.rows: dict[int, Row] = {}  # by the number of the recorded frame
@@ -75,7 +82,8 @@ class Conversation:
     def _called(self, live: Frame) -> Frame | None:
         waiting = self._calls.get(live.action)
         if not waiting:
-            if self.policy.may_be_extra(live):
+            free = self.policy.may_be_extra(live) and not self.policy.must_repeat(live)
+            if free or (self.policy.may_be_extra(live) and self._repeats(live)):
                 self.extra.append(Row(None, live))
             else:
                 self._too_many(live, "recorded", f"{live.action} came once more than recorded")
@@ -104,9 +112,8 @@ class Conversation:
 
     def _repeats(self, live: Frame) -> bool:
         """Whether the peer has said the same before, as it did in the recording."""
-        said = [row.recorded for row in self.rows.values() if row.recorded is not None and row.live is not None]
-        alike = [frame for frame in said if frame.action == live.action and isinstance(frame.message, Call | Send)]
-        return any(self._distance(frame, live) == 0 for frame in alike[-CANDIDATES:])
+        alike = [frame for frame in self._said if frame.action == live.action]
+        return any(self._distance(frame, live) == 0 for frame in alike[-SAID_BEFORE:])
 
     def _distance(self, recorded: Frame, live: Frame) -> int:
         expected = self.rebinding.expected(recorded.action, recorded.payload)
@@ -129,6 +136,8 @@ class Conversation:
         if recorded.frame_id in self.rows:
             found.append(Difference("in-time", None, f"{recorded.action} came too late: it had been given up"))
         self.rows[recorded.frame_id] = Row(recorded, live, tuple(found))
+        if isinstance(recorded.message, Call | Send) and self.policy.may_be_extra(recorded):
+            self._said.append(recorded)
         return recorded
 
     def _has_a_place(self, recorded: Frame) -> bool:

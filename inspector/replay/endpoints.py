@@ -61,6 +61,8 @@ async def dial(
         raise UnusableAddress(target, f"refused with HTTP {status} {refused.response.reason_phrase}") from refused
     except InvalidURI as error:
         raise UnusableAddress(target, f"not an address of a CSMS ({error.msg})") from error
+    except ValueError as error:  # our own address is sound
+        raise UnusableAddress(target, f"redirects to what is no address ({error})") from error
     except InvalidHandshake as error:
         raise UnusableAddress(target, f"is no OCPP CSMS ({error})") from error
     except (OSError, TimeoutError) as error:
@@ -78,6 +80,7 @@ class Lobby:
         self._version, self._password = version, password
         self._waiting: asyncio.Queue[tuple[str, ServerConnection]] = asyncio.Queue()
         self._released: dict[ServerConnection, asyncio.Event] = {}
+        self._left = False
         self.address = ("", 0)
 
     async def next(self, timeout_s: float | None) -> tuple[str, ServerConnection]:
@@ -98,12 +101,20 @@ class Lobby:
         self._released[connection].set()
 
     async def arrived(self, connection: ServerConnection) -> None:
-        """Handler of `serve`: keeps the connection until it is released."""
+        """Handler of `serve`: keeps the connection until it is released, or nobody is played with any more."""
         assert connection.request is not None
+        if self._left:
+            return
         released = self._released[connection] = asyncio.Event()
         await self._waiting.put((unquote(connection.request.path.rsplit("/", 1)[-1]), connection))
         await released.wait()
         del self._released[connection]
+
+    def leave(self) -> None:
+        """Let go of all connections, also of those that nobody has asked for."""
+        self._left = True
+        for released in self._released.values():
+            released.set()
 
     def refuse(self, connection: ServerConnection, request: Request) -> Response | None:
         """Handler of `serve`: refuses who offers another version or the wrong password."""
@@ -147,4 +158,7 @@ async def lobby(
     async with server:
         name, number = next(iter(server.sockets)).getsockname()[:2]
         ready(f"ws://{f'[{name}]' if ':' in name else name}:{number}")
-        yield waiting
+        try:
+            yield waiting
+        finally:
+            waiting.leave()

@@ -16,7 +16,9 @@ from inspector.replay.outcome import Outcome
 CONTEXT = 3
 """Rows shown before and after the first difference."""
 
-_PLAYED = {"charge-point": Direction.FROM_CHARGE_POINT, "csms": Direction.FROM_CSMS}
+PLAYED = {"charge-point": Direction.FROM_CHARGE_POINT, "csms": Direction.FROM_CSMS}
+"""The direction of the frames that were ours to send, by `Outcome.played`."""
+
 _WIDTH = 46
 WIDTH = 2 * _WIDTH + 30
 """Columns of the report where no terminal says otherwise."""
@@ -35,9 +37,9 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
     differences = outcome.differences
     verdict = "as recorded" if outcome.equal else "DIFFERS"
     head = Text(visible(f"{outcome.script} "), style="bold")
-    head.append(f"played as {outcome.played}: " if outcome.played in _PLAYED else "compared: ")
+    head.append(f"played as {outcome.played}: " if outcome.played in PLAYED else "compared: ")
     head.append(verdict, style="green" if outcome.equal else "bold red")
-    if outcome.played in _PLAYED:
+    if outcome.played in PLAYED:
         head.append(f" ({outcome.sent} frames sent, {outcome.seconds:.1f} s)", style="dim")
     console.print(head, soft_wrap=True)
     if differences:
@@ -58,8 +60,8 @@ def _ladder(console: Console, outcome: Outcome, first: int) -> None:
     for index in range(max(0, first - CONTEXT), min(len(outcome.rows), first + CONTEXT + 1)):
         row = outcome.rows[index]
         number = str(row.recorded.frame_id) if row.recorded is not None else "+"
-        ours = row.recorded is not None and row.recorded.direction is _PLAYED.get(outcome.played)
-        live = Text("sent" if ours else _frame(row.live) if row.live is not None else "–")
+        ours = row.recorded is not None and row.recorded.direction is PLAYED.get(outcome.played)
+        live = Text("–" if row.live is None else "sent" if ours else _frame(row.live))
         style = "red" if row.differences else "dim" if ours else ""
         # As texts: in a plain string rich would take the brackets of a frame for its own markup.
         recorded = Text(_frame(row.recorded) if row.recorded is not None else "–")

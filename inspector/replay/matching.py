@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -34,7 +35,8 @@ VOLATILE: dict[str, frozenset[str]] = {
 """Members whose value may differ from run to run, by action ("*" for all): compared by type only in semantic mode."""
 
 
-EXTRA = frozenset({"StatusNotification"})
+REPEATED = frozenset({"StatusNotification"})
+"""Actions of the peer that may come more often than recorded, where they say again what was said before."""
 OPTIONAL = frozenset({"Heartbeat", "MeterValues"})
 
 
@@ -55,19 +57,21 @@ class Policy:
 
     Attributes:
         mode: strict (all but ids and times), semantic (all but what is volatile), shape (members and types).
-        tolerance: how far numbers may be apart, as a share of the recorded one.
+        tolerance: how far numbers may be apart, as a share of the recorded one; texts only where they are readings.
         volatile: more members that may differ, by action or "*".
         ignore: JSON pointers into payloads ("/idTagInfo/expiryDate"), by action or "*", that are not compared.
-        extra_actions: actions of the peer that may come more often than recorded.
+        extra_actions: actions of the peer that may come more often than recorded; None for those in REPEATED.
         optional_actions: actions of the peer that may come more or less often than recorded.
+        both_stored: secrets may have been starred out of what is compared, too.
     """
 
     mode: str = SEMANTIC
     tolerance: float = 0.0
     volatile: dict[str, frozenset[str]] = field(default_factory=dict)
     ignore: dict[str, frozenset[str]] = field(default_factory=dict)
-    extra_actions: frozenset[str] = EXTRA
+    extra_actions: frozenset[str] | None = None
     optional_actions: frozenset[str] = OPTIONAL
+    both_stored: bool = False
 
     def may_stay_away(self, frame: Frame) -> bool:
         """Whether the peer may leave a recorded frame out: a CALL that only the time brings about."""
@@ -76,8 +80,16 @@ class Policy:
         return frame.action in self.optional_actions or (self.mode != STRICT and _is_periodic(frame))
 
     def may_be_extra(self, frame: Frame) -> bool:
-        """Whether the peer may send a frame that was not recorded."""
-        return frame.action in self.extra_actions or self.may_stay_away(frame)
+        """Whether the peer may send a frame that was not recorded; see `must_repeat`."""
+        return frame.action in self._extra or self.may_stay_away(frame)
+
+    def must_repeat(self, frame: Frame) -> bool:
+        """Whether a frame that may be extra has to say what was said before."""
+        return self.extra_actions is None and not self.may_stay_away(frame)
+
+    @property
+    def _extra(self) -> frozenset[str]:
+        return REPEATED if self.extra_actions is None else self.extra_actions
 
     def is_volatile(self, action: str | None, member: str) -> bool:
         """Whether a member's value may differ."""
@@ -122,18 +134,16 @@ def read_policy(path: Path, mode: str = SEMANTIC) -> Policy:
     if unknown:
         raise UserMistake(f"{path}: {sorted(unknown)[0]}: not known; known are {', '.join(sorted(KNOWN))}")
     tolerance = document.get("tolerance", 0.0)
-    if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or tolerance < 0:
+    if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not 0 <= tolerance < math.inf:
         raise UserMistake(f"{path}: tolerance: {tolerance!r} is no number from 0")
+    extra, optional = document.get("extra_actions"), document.get("optional_actions")
     return Policy(
         mode=mode,
         tolerance=float(tolerance),
         volatile=_names(path, "volatile", document.get("volatile", {})),
         ignore=_names(path, "ignore", document.get("ignore", {})),
-        **{
-            name: _list(path, name, document[name])
-            for name in ("extra_actions", "optional_actions")
-            if name in document
-        },
+        extra_actions=None if extra is None else _list(path, "extra_actions", extra),
+        optional_actions=OPTIONAL if optional is None else _list(path, "optional_actions", optional),
     )
 
 
@@ -173,11 +183,18 @@ def compare(recorded: Frame, expected: Any, live: Frame, policy: Policy) -> list
         if recorded.message.error_code != live.message.error_code:
             sentence = f"error code is {live.message.error_code}, recorded {recorded.message.error_code}"
             return [Difference("error-code", "/2", sentence)]
-        return []
+        return list(_reasons(recorded.message, live.message, policy)) if policy.mode == STRICT else []
     if recorded.action != live.action:
         return [Difference("action", "/2", f"{live.action} came where {recorded.action} was recorded")]
     place = "/2" if recorded.standing is not None else "/3"
     return list(_values(expected, live.payload, place, "", recorded.action, policy))
+
+
+def _reasons(recorded: CallError, live: CallError, policy: Policy) -> Iterator[Difference]:
+    """What a CALLERROR says besides its code, which is for people and compared only strictly."""
+    was, now = recorded.error_description, live.error_description
+    yield from _values(was, now, "/3", "", None, policy, "errorDescription")
+    yield from _values(recorded.error_details, live.error_details, "/4", "", None, policy, "errorDetails")
 
 
 def _named(frame: Frame) -> str:
@@ -194,6 +211,8 @@ def _values(
     if isinstance(recorded, dict) and isinstance(live, dict):
         for name, value in recorded.items():
             inner = f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}"
+            if isinstance(value, dict) and isinstance(live.get(name), dict) and policy.is_volatile(action, name):
+                continue  # it may say whatever it likes
             if name in live:
                 yield from _values(value, live[name], root, inner, action, policy, name)
             elif not policy.is_ignored(action, inner) and not policy.may_lack(action, name):
@@ -243,13 +262,17 @@ def same_value(
     recorded: Any, live: Any, pointer: str, member: str, action: str | None, policy: Policy
 ) -> Difference | None:
     """Values are equal, where this mode asks for it: times, unbound ids and volatile members are not compared."""
-    if recorded == live or policy.mode == SHAPE or _is_starred(recorded) or _is_starred(live):
+    if recorded == live or policy.mode == SHAPE or _is_starred(recorded):
         return None
-    if is_time(recorded) or policy.is_volatile(action, member):
+    if policy.is_volatile(action, member) or (policy.both_stored and _is_starred(live)):
         return None
+    if is_time(recorded):
+        if is_time(live):
+            return None
+        return Difference("value", pointer, f"{member} is {shorten(live)}, no date-time; recorded {shorten(recorded)}")
     if kind_of(action, member) is not None:
         return Difference("bound-id", pointer, f"{member} is {shorten(live)}; in this run it is {shorten(recorded)}")
-    if _close(recorded, live, policy.tolerance):
+    if _close(recorded, live, policy.tolerance if member == "value" or not isinstance(recorded, str) else 0.0):
         return None
     return Difference("value", pointer, f"{member} is {shorten(live)}, recorded {shorten(recorded)}")
 
@@ -264,7 +287,7 @@ MATCHERS: tuple[_Matcher, ...] = (same_type, same_value)
 
 
 def _close(recorded: Any, live: Any, tolerance: float) -> bool:
-    if not tolerance:
+    if not tolerance or isinstance(recorded, bool):
         return False
     try:
         one, other = float(recorded), float(live)

@@ -7,6 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 from inspector.errors import UserMistake
 
+SLOWEST = 0.001
+"""A second of the recording takes a quarter of an hour: slower ones can only be a mistake."""
+
 
 class Pace:
     """Recorded time divided by a speed; None plays as fast as the peer answers."""
@@ -29,8 +32,8 @@ class Pace:
             speed = float(text)
         except ValueError:
             speed = 0.0
-        if not 0 < speed < float("inf"):
-            raise UserMistake(f"speed {text!r} is neither a number above 0 nor max")
+        if not SLOWEST <= speed < float("inf"):
+            raise UserMistake(f"speed {text!r} is neither a number from {SLOWEST} nor max")
         return Pace(speed)
 
     def wait_s(self, mono_ns: int) -> float:
@@ -53,5 +56,8 @@ class Pace:
     def shift(self, began_ns: int, ended_ns: int) -> timedelta:
         """What to add to recorded times so that the last of them is the time at which it will be played."""
         lasted_s = (ended_ns - began_ns) / 1e9
-        ends = datetime.now(UTC) + timedelta(seconds=lasted_s / self.speed if self.speed else 0.0)
+        try:
+            ends = datetime.now(UTC) + timedelta(seconds=lasted_s / self.speed if self.speed else 0.0)
+        except OverflowError:  # a recorded clock that jumped by centuries
+            ends = datetime.max.replace(tzinfo=UTC)
         return ends - datetime.fromtimestamp(ended_ns / 1e9, UTC)

@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import CloseCode
+from websockets.protocol import State
 
 from inspector.protocol.correlation import Standing
 from inspector.protocol.frames import Call, Send
@@ -29,7 +31,7 @@ from inspector.replay.outcome import Outcome, Row
 from inspector.replay.pacing import Pace
 from inspector.replay.rebinding import Rebinding
 from inspector.replay.script import FindingKey, Script, count
-from inspector.rules.finding import Finding, Severity, Side
+from inspector.rules.finding import Finding, Side
 from inspector.rules.judge import Judge, Moment
 
 LINGER_S = 0.25
@@ -57,6 +59,9 @@ class Connection(Protocol):
     async def recv(self) -> str | bytes: ...
     async def close(self, code: int = 1000, reason: str = "") -> None: ...
 
+    @property
+    def state(self) -> State: ...
+
 
 class Player:
     """One script against one peer."""
@@ -76,15 +81,16 @@ class Player:
         tap: Callable[[Record], None] | None = None,
         link: int = 1,
         prompt: Prompt | None = None,
+        said: list[Frame] | None = None,
     ) -> None:
         """`ours` is the direction of the frames to send; `tap` takes the records of what crosses the wire.
 
-        `rebinding` and `judge` go on from one session of a charge point to its next.
+        `rebinding`, `judge` and `said` (see `Conversation`) go on from one session of a charge point to its next.
         """
         self._script, self._ours, self._connection = script, ours, connection
         self._pace, self._timeout_s, self._prompt = pace, timeout_s, prompt
         self._rebinding = rebinding
-        self._conversation = Conversation(script, ours, policy, rebinding)
+        self._conversation = Conversation(script, ours, policy, rebinding, said)
         self._policy = policy
         self._tap, self._link, self._id = tap or (lambda record: None), link, charge_point_id
         subprotocol = script.version.subprotocol if script.version else None
@@ -96,14 +102,15 @@ class Player:
         self._number = 0
         self._ids: dict[tuple[Direction, str], str] = {}  # caller, recorded message id -> the one in this run
         self._answered: set[int] = set()  # recorded CALLs of the peer that we have answered, or never will
+        self._out: dict[int, Frame] = {}  # recorded frame of ours -> what went out for it
         self._closed: str | None = None
+        self._broken = False  # closed with an error, or without a word
         self._given_up: str | None = None
         self._in_vain = 0
         self._reached = 0  # the last recorded frame whose turn came
         self._previous_ns: int | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._findings: Counter[FindingKey] = Counter()
-        self._severity: dict[FindingKey, Severity] = {}
         self.outcome = Outcome(script, "charge-point" if ours is Direction.FROM_CHARGE_POINT else "csms")
         self._note(self._judge.opened())
 
@@ -140,21 +147,22 @@ class Player:
         return self._timeout_s if theirs else LINGER_S
 
     async def _our_turn(self, frame: Frame, gap_s: float) -> None:
-        if frame.standing is Standing.PAIRED and frame.call is not None and isinstance(frame.call.message, Call):
+        if self._is_our_answer(frame):
+            assert frame.call is not None
             # An answer of ours goes out when the peer's CALL has come; here it is only waited for.
             call = frame.call.frame_id
             if self._conversation.has_come(call):
                 await self._listen(self._timeout_s + gap_s, lambda: call in self._answered)
             return
         wait_s = self._pace.wait_s(frame.mono_ns)
-        if self._ours is Direction.FROM_CSMS and self._pace.speed is None:
+        calls = isinstance(frame.message, Call | Send)
+        if calls and self._ours is Direction.FROM_CSMS and self._pace.speed is None:
             # A live charge point charges in its own time, however fast we are: what it does until we ask matters.
             wait_s = min(gap_s, HOLD_S) + MARGIN_S
         await self._listen(wait_s)
         if frame.binary:
-            await self._send(frame.raw)
+            await self._send(frame.raw, frame)
             return
-        calls = isinstance(frame.message, Call | Send)
         # New transaction ids of 2.x are a charge point's to make; all other ids of ours stay as recorded.
         fresh = frozenset({"transaction"} if self._ours is Direction.FROM_CHARGE_POINT and calls else ())
         self._rebinding.own(frame.action, frame.payload, fresh)
@@ -163,7 +171,7 @@ class Player:
         text = self._rebinding.outgoing(frame.raw, frame.action, recorded_id, message_id or recorded_id)
         if calls:
             self._conversation.sent(self._number + 1, frame)
-        await self._send(text)
+        await self._send(text, frame)
 
     def _fresh_id(self, recorded: str) -> str:
         # Ids used twice are used twice again, and over-long ones are as long as recorded: that may be the point.
@@ -213,6 +221,7 @@ class Player:
     def _lost(self, closed: ConnectionClosed) -> None:
         frame = closed.rcvd
         self._closed = f"with code {frame.code} {frame.reason}".rstrip() if frame else "without a close frame"
+        self._broken = frame is None or frame.code not in (CloseCode.NORMAL_CLOSURE, CloseCode.GOING_AWAY)
 
     async def _heard(self, live: Frame) -> None:
         self._in_vain = 0
@@ -238,15 +247,15 @@ class Player:
         text = self._rebinding.outgoing(answer.raw, answer.action, recorded_id, call.message_id)
         delay_s = self._pace.scaled_s(answer.latency_ns or 0)
         if delay_s > 0:
-            self._keep(asyncio.ensure_future(self._send_later(text, delay_s, recorded.frame_id)))
+            self._keep(asyncio.ensure_future(self._send_later(text, delay_s, answer, recorded)))
             return
         self._answered.add(recorded.frame_id)
-        await self._send(text)
+        await self._send(text, answer)
 
-    async def _send_later(self, text: str, delay_s: float, call: int) -> None:
+    async def _send_later(self, text: str, delay_s: float, answer: Frame, call: Frame) -> None:
         await asyncio.sleep(delay_s)
-        await self._send(text)
-        self._answered.add(call)
+        await self._send(text, answer)
+        self._answered.add(call.frame_id)
 
     def _keep(self, task: asyncio.Future[None]) -> None:
         assert isinstance(task, asyncio.Task)
@@ -266,9 +275,15 @@ class Player:
         self.outcome.defaults.append(sentence)
         await self._send(text)
 
-    async def _send(self, message: str | bytes) -> None:
-        self._seen(message.encode() if isinstance(message, str) else message, self._ours, isinstance(message, bytes))
-        self.outcome.sent += 1
+    async def _send(self, message: str | bytes, recorded: Frame | None = None) -> None:
+        """Send what stands for a recorded frame, or for none; what the connection does not take has not been sent."""
+        raw, binary = message.encode() if isinstance(message, str) else message, isinstance(message, bytes)
+        if self._connection.state is State.OPEN:
+            # Before it is sent: an answer may come while we wait for room.
+            live = self._seen(raw, self._ours, binary)
+            self.outcome.sent += 1
+            if recorded is not None:
+                self._out[recorded.frame_id] = live
         try:
             async with asyncio.timeout(self._timeout_s):
                 await self._connection.send(message)
@@ -289,44 +304,55 @@ class Player:
     def _note(self, found: list[Finding]) -> None:
         count(self._findings, found)
         for finding in found:
-            key = finding.rule_id, finding.side
-            self.outcome.messages.setdefault(key, finding.message)
-            if finding.severity.rank > self._severity.get(key, Severity.INFO).rank:
-                self._severity[key] = finding.severity
+            self.outcome.messages.setdefault((finding.rule_id, finding.side), finding.message)
 
     def _conclude(self, seconds: float) -> None:
         outcome, conversation = self.outcome, self._conversation
         outcome.seconds = seconds
         for frame in self._script.frames:
-            outcome.rows.append(conversation.rows.get(frame.frame_id, Row(frame, None)))
+            outcome.rows.append(conversation.rows.get(frame.frame_id) or Row(frame, self._out.get(frame.frame_id)))
         outcome.rows.extend(conversation.extra)
         left = [row for row in outcome.rows if self._is_left(row)]
         if left:
-            self._stopped(left[0], len(left))
+            # Answers that could not be delivered any more say less than what has not come.
+            self._stopped(next((row for row in left if not self._is_our_answer(row.recorded)), left[0]), len(left))
+        elif self._given_up is not None:
+            outcome.failure = self._given_up
+        elif self._broken and self._script.closed_by not in self._may_break:
+            outcome.failure = f"the peer closed the connection {self._closed} at the end"
         peer = Side.CSMS if outcome.played == "charge-point" else Side.CHARGE_POINT
         for key in self._findings.keys() | self._script.findings.keys():
             change = self._findings[key] - self._script.findings[key]
-            if key[1] is peer and change > 0 and self._matters(key):
+            if key[1] is peer and change > 0:
                 outcome.regressions[key] = change
             elif key[1] is peer and change < 0 and not left:
                 outcome.improvements[key] = -change
 
     def _is_left(self, row: Row) -> bool:
         frame = row.recorded
-        if frame is None or row.live is not None or row.differences or self._policy.may_stay_away(frame):
+        if frame is None or row.live is not None or row.differences:
             return False
-        if frame.call is not None and self._policy.may_stay_away(frame.call) and not self._answers_ours(frame):
+        if frame.direction is not self._ours:
+            return not self._policy.may_stay_away(frame)
+        if not self._is_our_answer(frame):
+            return True
+        assert frame.call is not None
+        if self._conversation.has_come(frame.call.frame_id):
+            return True
+        # What it answers has not come: that is told there, or may be so.
+        return frame.frame_id > self._reached and not self._policy.may_stay_away(frame.call)
+
+    def _is_our_answer(self, frame: Frame | None) -> bool:
+        """Whether a frame of ours goes out when the peer's CALL comes."""
+        if frame is None or frame.direction is not self._ours or frame.standing is not Standing.PAIRED:
             return False
-        if frame.direction is self._ours:
-            return frame.frame_id > self._reached
-        return True
+        return frame.call is not None and isinstance(frame.call.message, Call)
 
-    def _answers_ours(self, frame: Frame) -> bool:
-        return frame.call is not None and frame.call.direction is self._ours
-
-    def _matters(self, key: FindingKey) -> bool:
-        """Whether a new finding of a kind is a regression: hints are none, nor is what depends on the clock."""
-        return self._severity.get(key, Severity.INFO).rank > Severity.INFO.rank and not key[0].startswith("clock.")
+    @property
+    def _may_break(self) -> tuple[str, ...]:
+        """How sessions end in which the peer may break the connection once all is said."""
+        # Who drives a charge point from a test often just lets go of it; a CSMS that does so is ill.
+        return ("csms",) if self.outcome.played == "charge-point" else ("charge-point", "unknown")
 
     def _stopped(self, first: Row, left: int) -> None:
         """Note that the script could not be played to its end, at the first frame that is missing for it."""

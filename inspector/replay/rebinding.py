@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from inspector.replay.spans import Path, replace
+from inspector.replay.spans import Path, as_json, replace
 
 MEMBERS = {
     "transactionId": "transaction",
@@ -85,11 +85,11 @@ class Rebinding:
             if head is not None and text.startswith(f'{recorded_id}"', head.end()):
                 rest = text[head.end() + len(recorded_id) :]
                 moved = _QUOTED_TIME.sub(lambda found: f'"{shifted(found[1], self.shift)}"', rest)
-                return f"{head[0]}{message_id}{moved}"
+                return f"{head[0]}{as_json(message_id)[1:-1]}{moved}"
         try:
             return replace(text, change)
         except ValueError:
-            return text.replace(recorded_id, message_id, 1) if recorded_id else text
+            return text.replace(recorded_id, as_json(message_id)[1:-1], 1) if recorded_id else text
 
     def value(self, action: str | None, member: str, value: Any) -> Any:
         """What a recorded member's value is in this run."""

@@ -11,6 +11,7 @@ from itertools import count
 from typing import Any
 
 from inspector.errors import UnusableAddress
+from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import Direction
 from inspector.recorder.records import Record
 from inspector.replay.endpoints import Lobby, dial
@@ -53,14 +54,14 @@ class Choices:
     prompt: Prompt | None = None
     _links: Any = field(default_factory=lambda: count(1))
     # A transaction may outlive a connection: what is known of a charge point goes on to its next session.
-    _known: dict[tuple[str, str], tuple[Rebinding, Judge]] = field(default_factory=dict)
+    _known: dict[tuple[str, str], tuple[Rebinding, Judge, list[Frame]]] = field(default_factory=dict)
 
-    def known(self, script: Script, identity: str) -> tuple[Rebinding, Judge]:
-        """What is bound and judged so far of a charge point of one recording."""
+    def known(self, script: Script, identity: str) -> tuple[Rebinding, Judge, list[Frame]]:
+        """What is bound, judged and said so far of a charge point of one recording."""
         key = script.source, identity
         if key not in self._known:
             shift = Pace.parse(self.speed).shift(script.began_ns, script.recording_ends_ns)
-            self._known[key] = Rebinding(shift=shift, tokens=self.tokens), Judge()
+            self._known[key] = Rebinding(shift=shift, tokens=self.tokens), Judge(), []
         return self._known[key]
 
 
@@ -81,6 +82,20 @@ async def as_charge_point(
     async with opening or nullcontext():
         connection = await dial(url, identity, script.version, choices.password, choices.tls)
     return await _play(script, Direction.FROM_CHARGE_POINT, connection, identity, choices)
+
+
+async def go_on_as_charge_point(script: Script, url: str, choices: Choices, outcomes: list[Outcome]) -> None:
+    """Play the charge point's side of one more script, and add what came of it.
+
+    Raises:
+        UnusableAddress: as `as_charge_point`, where nothing has been played before; else that is what came of it.
+    """
+    try:
+        outcomes.append(await as_charge_point(script, url, choices))
+    except UnusableAddress as error:
+        if not outcomes:
+            raise
+        outcomes.append(Outcome(script, "charge-point", failure=str(error)))
 
 
 async def as_many_charge_points(
@@ -115,7 +130,7 @@ async def as_csms(script: Script, waiting: Lobby, choices: Choices, wait_s: floa
 
 
 async def _play(script: Script, ours: Direction, connection: Any, identity: str, choices: Choices) -> Outcome:
-    rebinding, judge = choices.known(script, identity)
+    rebinding, judge, said = choices.known(script, identity)
     player = Player(
         script,
         ours,
@@ -129,5 +144,6 @@ async def _play(script: Script, ours: Direction, connection: Any, identity: str,
         tap=choices.tap,
         link=next(choices._links),
         prompt=choices.prompt if ours is Direction.FROM_CHARGE_POINT else None,
+        said=said,
     )
     return await player.play()

@@ -11,7 +11,7 @@ from inspector.formats.inputs import open_input
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import Direction, OcppVersion
 from inspector.recorder.records import BINARY, CLOSE, FRAME, OPEN, Record
-from inspector.rules.finding import Finding, Side
+from inspector.rules.finding import Finding, Severity, Side
 from inspector.rules.judge import Judge, Moment, SessionJudge
 
 FRAMES_LIMIT = 1_000_000
@@ -144,6 +144,8 @@ def choose(scripts: list[Script], number: int | None, from_frame: int = 1) -> li
         for frame in script.frames
         if frame.frame_id >= from_frame and (frame.call is None or frame.call.frame_id >= from_frame)
     ]
+    if not script.frames:
+        raise UserMistake(f"{script.source}: from frame {from_frame} on there are only answers to earlier frames")
     facts = {"charge_point_id": script.charge_point_id, "subprotocol": script.version.subprotocol}
     session = Judge().open(facts, _moment(script.frames[0]))
     script.findings.clear()
@@ -163,7 +165,11 @@ def _moment(frame: Frame) -> Moment:
 
 
 def count(findings: Counter[FindingKey], found: Iterable[Finding]) -> None:
-    """Count findings, each once however often it repeats."""
+    """Count findings that two runs are compared by, each once however often it repeats.
+
+    Hints are none of them, nor is what depends on the clock.
+    """
     for finding in found:
-        if finding.count == 1:
+        hint = finding.severity.rank <= Severity.INFO.rank or finding.rule_id.startswith("clock.")
+        if finding.count == 1 and not hint:
             findings[finding.rule_id, finding.side] += 1

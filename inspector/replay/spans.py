@@ -66,9 +66,19 @@ def replace(text: str, change: Callable[[Path, Any], Any]) -> str:
         value = spelled[1:-1] if spelled[0] == '"' and "\\" not in spelled else json.loads(spelled)
         other = change(path, value)
         if other != value or type(other) is not type(value):
-            parts += [text[done:start], json.dumps(other, ensure_ascii=False)]
+            parts += [text[done:start], as_json(other)]
             done = end
     return "".join([*parts, text[done:]])
+
+
+def as_json(value: Any) -> str:
+    """A scalar as JSON; letters as they are, but for halves of a surrogate pair, which only an escape can carry."""
+    text = json.dumps(value, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value)
+    return text
 
 
 def _skip(text: str, at: int) -> int:

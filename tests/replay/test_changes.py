@@ -116,6 +116,17 @@ def insert(raw: str, before: str, kind: int = 3) -> Change:
     return change
 
 
+def at_the_end(raw: str) -> Change:
+    """A frame more, once all is said."""
+
+    def change(steps: list[Step]) -> None:
+        more = Step(True, [0, ""], None)
+        more.raw = raw
+        steps.append(more)
+
+    return change
+
+
 def swap(first: str, second: str) -> Change:
     """Two CALLs in the other order, their answers left where they are."""
 
@@ -161,6 +172,7 @@ def reverse(value: Any) -> Any:
 
 C16, C201, SMART = "charging-1.6", "charging-2.0.1", "smart-charging-1.6"
 NOW = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+FAULTED = '[2,"more","StatusNotification",{"connectorId":1,"errorCode":"GroundFailure","status":"Faulted"}]'
 LIMIT = "/3/csChargingProfiles/chargingSchedule/chargingSchedulePeriod/0/limit"
 
 # ruff: noqa: E501
@@ -213,6 +225,7 @@ CAUGHT: list[tuple[str, str, Change, str | None, str | None]] = [
         "MeterValues",
         "/3/meterValue/0/sampledValue/0/unit",
     ),
+    (CHARGE_POINT, C16, at_the_end(FAULTED), "StatusNotification", None),
     (CHARGE_POINT, C16, lose("Authorize", 2), "Authorize", None),
     (CHARGE_POINT, C16, double("StopTransaction", 2, new_id=True), "StopTransaction", None),
     (CHARGE_POINT, C16, swap("Authorize", "StartTransaction"), "Authorize", None),
@@ -236,6 +249,14 @@ HARMLESS: list[tuple[str, str, Change]] = [
     (CHARGE_POINT, C16, spell(lambda message: json.dumps(reverse(message)))),
     (CHARGE_POINT, C16, insert('[2,"more","Heartbeat",{}]', "StartTransaction", 2)),
     (CHARGE_POINT, C16, everywhere("timestamp", NOW)),
+    (
+        CHARGE_POINT,
+        C16,
+        at_the_end(
+            '[2,"more","StatusNotification",{"connectorId":1,"errorCode":"NoError","status":"Available",'
+            f'"timestamp":"{NOW}"}}]'
+        ),
+    ),
     (CHARGE_POINT, C16, put("MeterValues", "/3/meterValue/0/sampledValue/0/value", "1125", 2)),
     (CHARGE_POINT, C16, put("StopTransaction", "/3/meterStop", 1618, 2)),
     (CHARGE_POINT, C201, everywhere("transactionId", "00000000-0000-4000-8000-000000000000")),

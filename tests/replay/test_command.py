@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import html
 import json
 import signal
 import sys
+import threading
+import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
+from websockets.asyncio.server import serve
 
-from inspector.cli import main
-from inspector.replay.script import read
+from inspector.cli import main, replay_reports
+from inspector.protocol.vocabulary import Direction, OcppVersion
+from inspector.replay.outcome import Outcome
+from inspector.replay.script import Script, read
 from tests.processes import Program
+from tests.replay.changed_peer import Peer
 from tests.replay.parties import FOLDER
 
 CHARGING = FOLDER / "charging-1.6.jsonl"
@@ -145,6 +152,7 @@ def test_as_csms_it_waits_for_a_charge_point() -> None:
         ((CHARGING, "--as", "charge-point", "--to", "ws://127.0.0.1:1", "--speed", "fast"), "speed"),
         ((CHARGING, "--as", "charge-point", "--to", "ws://127.0.0.1:1", "--session", "9"), "no session 9"),
         ((CHARGING, "--as", "charge-point", "--to", "ws://127.0.0.1:1", "--from-frame", "999"), "no frame 999"),
+        ((CHARGING, "--as", "charge-point", "--to", "ws://127.0.0.1:1", "--from-frame", "30"), "only answers"),
         ((CHARGING, "--as", "charge-point", "--to", "ws://127.0.0.1:1", "--token", "A"), "RECORDED=NEW"),
         ((CHARGING, "--as", "charge-point", "--to", "ws://127.0.0.1:1", "--operator", "there"), "operator"),
         ((CHARGING, "--as", "csms", "--listen", "127.0.0.1:0", "--wait", "0.2"), "no charge point came"),
@@ -165,6 +173,85 @@ def test_ctrl_c_ends_it_with_130() -> None:
     with Program("replay", CHARGING, "--as", "csms", "--listen", "127.0.0.1:0") as playing:
         playing.wait_for("waiting for charge points at")
         assert playing.stop(signal.SIGINT) == 130, playing.report()
+
+
+def test_ctrl_c_still_reports_what_was_played() -> None:
+    with Program("replay", CHARGING, CHARGING, "--as", "csms", "--listen", "127.0.0.1:0") as playing:
+        url = playing.wait_for(r"waiting for charge points at (ws://\S+)")[1]
+        with Program("charge-point", "--url", url, "--id", "CHARGING-16") as charge_point:
+            assert charge_point.finish() == 0, charge_point.report()
+        time.sleep(0.5)  # the end of the first session is waited for that long
+        assert playing.stop(signal.SIGINT) == 130, playing.report()
+    said = "\n".join(playing.out)
+    assert "1 of 2 sessions as recorded" in said and "not played: interrupted" in said
+
+
+def test_charge_point_that_does_not_come_again_costs_no_report() -> None:
+    with Program("replay", CHARGING, CHARGING, "--as", "csms", "--listen", "127.0.0.1:0", "--wait", "3") as playing:
+        url = playing.wait_for(r"waiting for charge points at (ws://\S+)")[1]
+        with Program("charge-point", "--url", url, "--id", "CHARGING-16") as charge_point:
+            assert charge_point.finish() == 0, charge_point.report()
+        assert playing.finish() == 1, playing.report()
+    said = "\n".join(playing.out)
+    assert "1 of 2 sessions as recorded" in said and "no charge point came within 3 s" in said
+
+
+def taking(first: int) -> Callable[[Any, Any], Any]:
+    """The handshakes of a CSMS that takes so many charge points and no more."""
+    left = first
+
+    def examine(connection: Any, request: Any) -> Any:
+        nonlocal left
+        left -= 1
+        return None if left >= 0 else connection.respond(503, "full\n")
+
+    return examine
+
+
+@pytest.fixture
+def csms_for_one() -> Iterator[str]:
+    """A CSMS that answers as recorded in CHARGING, but once."""
+    peer = Peer(read(str(CHARGING))[0], Direction.FROM_CSMS, lambda steps: None)
+    ready, over = threading.Event(), threading.Event()
+    address: list[str] = []
+
+    async def run() -> None:
+        protocols: Any = ["ocpp1.6"]
+        async with serve(peer.play, "127.0.0.1", 0, subprotocols=protocols, process_request=taking(1)) as server:
+            address.append(f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}")
+            ready.set()
+            await asyncio.to_thread(over.wait)
+
+    thread = threading.Thread(target=lambda: asyncio.run(run()))
+    thread.start()
+    ready.wait(10)
+    yield address[0]
+    over.set()
+    thread.join()
+
+
+@pytest.mark.parametrize("style", ["json", "junit"])
+def test_refusal_later_on_is_told_beside_what_was_played_before(
+    run: Run, csms_for_one: str, changed: Path, style: str
+) -> None:
+    play = ("replay", changed, CHARGING, "--as", "charge-point", "--to", csms_for_one, "--timeout", "2")
+    done = run(*play, "--format", style, code=1)
+    if style == "json":
+        first, second = json.loads(done.stdout)["sessions"]
+        assert first["differences"] and "HTTP 503" in second["failure"]
+    else:
+        suite = ET.fromstring(done.stdout)
+        assert (suite.attrib["tests"], suite.attrib["failures"]) == ("2", "2")
+
+
+def test_reports_say_what_was_answered_by_default_and_bear_any_name(capsys: pytest.CaptureFixture[str]) -> None:
+    script = Script("odd\x0bname.jsonl", "CP\x0b", OcppVersion.V16)
+    outcome = Outcome(script, "csms", defaults=["DataTransfer was answered by default"])
+    replay_reports.write("junit", [outcome])
+    suite = ET.fromstring(capsys.readouterr().out)
+    assert suite.findtext("testcase/system-out") == "DataTransfer was answered by default"
+    replay_reports.write("html", [outcome])
+    assert "<li>DataTransfer was answered by default" in capsys.readouterr().out
 
 
 HOSTILE = {

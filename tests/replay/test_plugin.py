@@ -137,3 +137,31 @@ def test_a_cassette_records_once_and_replays_afterwards(project: pytest.Pytester
     project.makepyfile(CHARGE_POINT + test.format(csms=csms, recording=True))
     project.runpytest_subprocess("--ocpp-record", "all").assert_outcomes(passed=1)
     assert path.read_text() != recorded
+
+
+def test_session_that_no_charge_point_came_for_is_a_failure(project: pytest.Pytester) -> None:
+    """A cassette of two sessions, of which the code under test plays the first alone."""
+    project.makepyfile(f"""{CHARGE_POINT}
+    def test_charging(ocpp_cassette):
+        with ocpp_cassette("twice.jsonl", timeout_s=5) as cassette:
+            charge(cassette.url)
+    """)
+    one = (FOLDER / "charging-1.6.jsonl").read_text()
+    (project.path / "twice.jsonl").write_text(one.replace("CHARGING-16", "CP-1") + one.replace("CHARGING-16", "CP-2"))
+    result = project.runpytest_subprocess("--ocpp-record", "none")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*no charge point came for this session*"])
+
+
+def test_recordings_are_found_behind_a_link_and_a_folder_without_any_is_refused(
+    project: pytest.Pytester, csms: str
+) -> None:
+    (project.path / "link").symlink_to("recordings")
+    project.makepyfile(test_own="def test_of_my_own(): pass")
+    options = ("--ocpp-csms", csms, "--ocpp-recordings")
+    project.runpytest_subprocess(*options, "link").assert_outcomes(passed=2)
+    project.runpytest_subprocess("test_own.py", *options, "link").assert_outcomes(passed=3)
+    project.mkdir("empty")
+    result = project.runpytest_subprocess(*options, "empty")
+    assert result.ret != 0
+    result.stderr.fnmatch_lines(["*empty: no recording (*.jsonl) in it*"])

@@ -164,7 +164,9 @@ def test_a_policy_file_says_what_may_differ(tmp_path: Path) -> None:
     assert differences(ANSWER, live, read_policy(path)) == []
 
 
-@pytest.mark.parametrize("text", ["tolerance = -1", "nonsense = 1", "[volatile]\nx = 3", "volatile = 1", "= broken"])
+@pytest.mark.parametrize(
+    "text", ["tolerance = -1", "tolerance = inf", "nonsense = 1", "[volatile]\nx = 3", "volatile = 1", "= broken"]
+)
 def test_a_policy_file_that_cannot_be_meant_is_refused_in_one_line(tmp_path: Path, text: str) -> None:
     path = tmp_path / "policy.toml"
     path.write_text(text)
@@ -173,10 +175,15 @@ def test_a_policy_file_that_cannot_be_meant_is_refused_in_one_line(tmp_path: Pat
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "fast", "inf", "nan", ""])
+@pytest.mark.parametrize("text", ["0", "-1", "1e-12", "fast", "inf", "nan", ""])
 def test_a_speed_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(UserMistake, match="speed"):
         Pace.parse(text)
+
+
+def test_a_clock_that_jumps_by_centuries_is_played_all_the_same() -> None:
+    century = 100 * 365 * 86_400 * 10**9
+    assert Pace(0.001).shift(0, 2 * century) > timedelta(days=365)
 
 
 def test_a_frame_without_ids_goes_out_as_recorded_but_for_its_own_id_and_times() -> None:
