@@ -14,6 +14,7 @@ from csms import schema
 from csms.api import PAGE
 from csms.central_system import CentralSystem
 from csms.configuration import PageAddress
+from csms.errors import CsmsMistake
 from csms.web import serving
 from tests.csms.peer import connected
 
@@ -208,13 +209,17 @@ async def test_every_route_is_described(operator: httpx.AsyncClient) -> None:
         ({"Host": "127.0.0.1.example"}, 421),
         ({"Origin": "http://evil.example"}, 403),
         ({"Origin": "null"}, 403),
+        ({"Origin": "http://["}, 403),
+        ({"Host": "["}, 421),
         ({"Host": "localhost:1"}, 200),
     ],
 )
 async def test_strangers_pages_do_not_get_in_by_the_operators_browser(
     operator: httpx.AsyncClient, headers: dict[str, str], status: int
 ) -> None:
-    assert (await operator.get("/api/status", headers=headers)).status_code == status
+    answer = await operator.get("/api/status", headers=headers)
+    assert answer.status_code == status
+    assert answer.headers["X-Frame-Options"] == "DENY"
 
 
 async def test_elsewhere_than_on_loopback_a_token_is_needed(csms: CentralSystem) -> None:
@@ -231,6 +236,26 @@ async def test_elsewhere_than_on_loopback_a_token_is_needed(csms: CentralSystem)
             assert (entered.status_code, entered.headers["Location"]) == (303, "/")
             assert "HttpOnly" in entered.headers["Set-Cookie"]
             assert (await client.get("/api/status")).status_code == 200
+
+
+@pytest.mark.parametrize("token", ["a b", "a&b#c+d", "a%41", "tökén €", 'q"x;y'])
+async def test_a_token_of_any_characters_opens_the_page(csms: CentralSystem, token: str) -> None:
+    """By the printed URL, by the cookie that it leaves, and as a bearer in UTF-8."""
+    async with serving(csms, PageAddress(port=0), token) as url:
+        base = url.partition("/?token=")[0]
+        async with httpx.AsyncClient(base_url=base, trust_env=False, follow_redirects=True) as client:
+            bearer = [(b"Authorization", b"Bearer " + token.encode())]
+            assert (await client.get("/api/status", headers=bearer)).status_code == 200
+            assert (await client.get("/api/status")).status_code == 401
+            assert url.isascii() and (await client.get(url)).status_code == 200
+            assert (await client.get("/api/status")).status_code == 200
+
+
+@pytest.mark.parametrize("token", ["", " ", "a\n", "\udcff"])
+async def test_a_token_that_keeps_nobody_out_is_a_users_mistake(csms: CentralSystem, token: str) -> None:
+    with pytest.raises(CsmsMistake, match="--page-token"):
+        async with serving(csms, PageAddress(port=0), token):
+            pass
 
 
 async def test_the_page_asks_nothing_of_other_machines(operator: httpx.AsyncClient) -> None:
