@@ -102,9 +102,17 @@ class Connection(ocpp.charge_point.ChargePoint):  # type: ignore[misc]
 
     async def _answer(self, call: Call, raw: str) -> None:
         # A charge point may send the very same CALL again when the answer was late (OCPP-J 1.6, errata 3.1).
-        if self._last_answer is None or self._last_answer[0] != raw:
-            self._last_answer = (raw, self._result_or_error(call))
-        answer = self._last_answer[1]
+        if self._last_answer is not None and self._last_answer[0] == raw:
+            answer = self._last_answer[1]
+        else:
+            try:
+                answer = self._result_or_error(call)
+                self._last_answer = (raw, answer)
+            except Exception:
+                # Not remembered: what failed is done when it is sent again.
+                LOG.exception("%s: %s could not be answered", self.id, call.action)
+                reason = "the CSMS failed; see its log"
+                answer = frames.call_error(self.version, call.message_id, "InternalError", reason)
         order = self.csms.misbehaviours.pick(self.id, call.action)
         if order is not None:
             LOG.warning("%s: misbehaving as ordered, %s", self.id, order)
@@ -137,9 +145,6 @@ class Connection(ocpp.charge_point.ChargePoint):  # type: ignore[misc]
             LOG.warning("%s: %s refused, %s", self.id, call.action, error)
             reason = "a number is too large to be kept"
             return frames.call_error(self.version, call.message_id, "PropertyConstraintViolation", reason)
-        except Exception:
-            LOG.exception("%s: %s could not be answered", self.id, call.action)
-            return frames.call_error(self.version, call.message_id, "InternalError", "the CSMS failed; see its log")
         return frames.call_result(call.message_id, payload)
 
     def _handle(self, call: Call) -> Payload:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 
 import pytest
 from hypothesis import given, strategies
@@ -96,6 +97,26 @@ async def test_a_call_sent_twice_is_answered_alike_and_done_once(csms: CentralSy
         new_id = await charge_point.ask([2, "b", *start[2:]])
     assert first == again
     assert new_id[2] == first[2]
+    assert len(csms.store.open_transactions("CHARGER-001")) == 1
+
+
+async def test_a_call_that_failed_is_done_when_it_is_sent_again(
+    csms: CentralSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the file is locked, say, the CALL gets InternalError; the very same CALL is answered and kept later."""
+    start = [2, "a", "StartTransaction", {"connectorId": 1, "idTag": "TAG", "meterStart": 5,
+             "timestamp": "2026-01-01T00:00:00Z"}]  # fmt: skip
+
+    def locked() -> None:
+        raise sqlite3.OperationalError("database is locked")
+
+    async with connected(csms.address, "1.6") as charge_point:
+        with monkeypatch.context() as failing:
+            failing.setattr(csms.store, "writing", locked)
+            failed = await charge_point.ask(start)
+        again = await charge_point.ask(start)
+    assert failed[:3] == [4, "a", "InternalError"]
+    assert again[:2] == [3, "a"]
     assert len(csms.store.open_transactions("CHARGER-001")) == 1
 
 
