@@ -235,14 +235,45 @@ async def test_variables_of_the_device_model_are_remembered(csms: CentralSystem)
     assert [(v["value"], v["mutability"]) for v in rows("variables")] == [("true", "ReadOnly")]
 
 
-async def test_a_password_set_over_ocpp_is_kept_as_a_hash_only(csms: CentralSystem) -> None:
+@pytest.mark.parametrize("key", ["AuthorizationKey", "authorizationkey"])
+async def test_a_password_set_over_ocpp_is_kept_as_a_hash_only(csms: CentralSystem, key: str) -> None:
     async with connected(csms.address, "1.6") as charge_point:
-        change = {"key": "AuthorizationKey", "value": b"0123456789abcdef".hex()}
+        change = {"key": key, "value": b"0123456789abcdef".hex()}
         await asked(csms, charge_point, "ChangeConfiguration", change, {"status": "Accepted"})
+        keys = [{**change, "readonly": False}]
+        await asked(csms, charge_point, "GetConfiguration", {}, {"configurationKey": keys})
     row = csms.store.charge_point("CHARGER-001")
     assert row is not None and row["password_hash"].startswith("scrypt$")
     assert "0123456789abcdef" not in str(row)
     assert csms.store.rows("SELECT * FROM variables") == []
+
+
+@pytest.mark.parametrize("name", ["BasicAuthPassword", "basicauthpassword"])
+async def test_a_password_that_a_charge_point_tells_is_not_kept(csms: CentralSystem, name: str) -> None:
+    """Not from a report, an event or GetVariables; all else in them is."""
+    place: dict[str, Any] = {"component": {"name": "SecurityCtrlr"}, "variable": {"name": name, "instance": "x"}}
+    value, rows = "s3cretPASSw0rd1234", rows_of(csms)
+    report = {**place, "variableAttribute": [{"value": value, "mutability": "WriteOnly"}]}
+    event = {
+        **place,
+        "eventId": 1,
+        "timestamp": MOMENT,
+        "trigger": "Delta",
+        "actualValue": value,
+        "eventNotificationType": "HardWiredNotification",
+    }
+    message = {"generatedAt": MOMENT, "seqNo": 0}
+    async with connected(csms.address, "2.0.1") as charge_point:
+        await charge_point.call("NotifyReport", {**message, "requestId": 1, "reportData": [report]})
+        await charge_point.call("NotifyEvent", {**message, "eventData": [event]})
+        result = {**place, "attributeStatus": "Accepted", "attributeValue": value}
+        await asked(csms, charge_point, "GetVariables", {"getVariableData": [place]}, {"getVariableResult": [result]})
+        change = {"setVariableData": [{**place, "attributeValue": value}]}
+        answer = {"setVariableResult": [{**place, "attributeStatus": "Accepted"}]}
+        await asked(csms, charge_point, "SetVariables", change, answer)
+    assert [(v["value"], v["mutability"]) for v in rows("variables")] == [(None, "WriteOnly")]
+    assert [json.loads(n["payload"])["seqNo"] for n in rows("notices")] == [0, 0]
+    assert value not in str([rows(table) for table in ("variables", "notices", "charge_points")])
 
 
 @pytest.mark.parametrize("version", schemas.VERSIONS)
