@@ -17,7 +17,18 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from csms import actions, configuration, examples, misbehaviour, openapi, operations, overview, permission, schemas
+from csms import (
+    actions,
+    configuration,
+    examples,
+    misbehaviour,
+    nesting,
+    openapi,
+    operations,
+    overview,
+    permission,
+    schemas,
+)
 from csms.connection import Connection
 from csms.schemas import VERSIONS, Version
 
@@ -271,6 +282,8 @@ async def _json(request: Request) -> dict[str, Any]:
         raise ValueError(f"the body is not JSON: {error}") from None
     if not isinstance(content, dict):
         raise ValueError("the body must be a JSON object")
+    if nesting.too_deep(content):
+        raise ValueError(f"the body is nested deeper than {nesting.DEEPEST}")
     return content
 
 

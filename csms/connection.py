@@ -19,6 +19,7 @@ from csms.effects import learn
 from csms.errors import Refusal
 from csms.frames import Call, CallError, CallResult, Malformed
 from csms.misbehaviour import Delivery, spoil
+from csms.nesting import too_deep
 from csms.schemas import Payload, Version
 
 if TYPE_CHECKING:
@@ -180,8 +181,11 @@ class Connection(ocpp.charge_point.ChargePoint):  # type: ignore[misc]
         elif (fault := schemas.fault(self.version, send.action, "request", send.payload)) is not None:
             LOG.warning("%s: SEND of %s ignored, %s", self.id, send.action, fault)
         else:
-            with self.store.writing():
-                handler(send.payload)
+            try:
+                with self.store.writing():
+                    handler(send.payload)
+            except Exception:
+                LOG.exception("%s: SEND of %s could not be kept", self.id, send.action)
 
     async def send_call(self, action: str, payload: Payload) -> Outcome:
         """Send a CALL and wait for its answer; waits its turn, as one CALL at a time may be pending.
@@ -211,10 +215,22 @@ class Connection(ocpp.charge_point.ChargePoint):  # type: ignore[misc]
             LOG.warning("%s: the answer to %s does not fit its schema, %s", self.id, action, fault)
             if self.version == "2.1":
                 await self._send(frames.call_error("2.1", message_id, fault.code, str(fault), frames.CALLRESULTERROR))
-            return Outcome("CALLRESULT", answer.payload, fault.code, str(fault))
-        with self.store.writing():
-            learn(self.store, self.id, action, payload, answer.payload)
+            # What is nested too deep could not be written as JSON again.
+            shown = None if too_deep(answer.payload) else answer.payload
+            return Outcome("CALLRESULT", shown, fault.code, str(fault))
+        self._learn(action, payload, answer.payload)
         return Outcome("CALLRESULT", answer.payload)
+
+    def _learn(self, action: str, request: Payload, response: Payload) -> None:
+        """Draw the conclusions from an answer that fits its schema, where what was sent fits one too."""
+        unknown = action not in schemas.actions(self.version)
+        if unknown or schemas.fault(self.version, action, "request", request) is not None:
+            return
+        try:
+            with self.store.writing():
+                learn(self.store, self.id, action, request, response)
+        except (OverflowError, sqlite3.Error) as error:
+            LOG.warning("%s: what %s has changed is not kept, %s", self.id, action, error)
 
     def _note_request(self, action: str, payload: Payload) -> None:
         """Remember what the charge point was asked to send, which it may do while its boot is pending."""

@@ -190,7 +190,9 @@ async def test_a_charge_point_is_forgotten_with_all_it_told(csms: CentralSystem,
 async def test_bodies_are_bounded_and_must_be_json(operator: httpx.AsyncClient) -> None:
     huge = await operator.post("/api/misbehaviours", content=b'{"what":"' + b"x" * 2**20 + b'"}')
     broken = await operator.post("/api/misbehaviours", content=b"{")
+    deep = await operator.post("/api/misbehaviours", content=b'{"what":' + b"[" * 300 + b"]" * 300 + b"}")
     assert (huge.status_code, broken.status_code) == (413, 422)
+    assert deep.status_code == 422 and "nested deeper" in deep.json()["error"]
 
 
 async def test_every_route_is_described(operator: httpx.AsyncClient) -> None:

@@ -16,6 +16,7 @@ from tests.csms.peer import Peer, connected
 
 CASES = [(version, action) for version in schemas.VERSIONS for action in sorted(actions.from_csms(version))]
 MOMENT = "2026-01-01T00:00:00Z"
+PLACE = {"component": {"name": "SecurityCtrlr"}, "variable": {"name": "Identity"}}
 
 
 async def asked(csms: CentralSystem, peer: Peer, action: str, payload: Any, answer: Any) -> tuple[Any, Outcome]:
@@ -92,6 +93,48 @@ async def test_a_bad_answer_gets_a_callresulterror_in_2_1(csms: CentralSystem) -
     async with connected(csms.address, "2.0.1") as charge_point:
         await asked(csms, charge_point, "ClearCache", {}, {"status": 5})
         await charge_point.silence_until_heartbeat()
+
+
+@pytest.mark.parametrize(
+    ("version", "action", "payload", "answer"),
+    [
+        ("1.6", "ReserveNow", {}, {"status": "Accepted"}),
+        ("1.6", "SetChargingProfile", {"connectorId": 1}, {"status": "Accepted"}),
+        ("1.6", "ChangeConfiguration", {"key": "K"}, {"status": "Accepted"}),
+        ("1.6", "SetVariables", {}, {"setVariableResult": []}),
+        (
+            "2.0.1",
+            "SetVariables",
+            {"setVariableData": [{**PLACE, "variable": {"name": "BasicAuthPassword"}, "attributeValue": 5}]},
+            {"setVariableResult": [{**PLACE, "attributeStatus": "Accepted"}]},
+        ),
+        (
+            "1.6",
+            "ReserveNow",
+            {"connectorId": 1, "expiryDate": MOMENT, "idTag": "TAG", "reservationId": 2**63},
+            {"status": "Accepted"},
+        ),
+    ],
+)
+async def test_nothing_is_learnt_from_a_call_that_should_not_have_been_sent(
+    csms: CentralSystem, version: str, action: str, payload: dict[str, Any], answer: dict[str, Any]
+) -> None:
+    """Its answer is told all the same."""
+    rows = rows_of(csms)
+    async with connected(csms.address, version) as charge_point:
+        _, outcome = await asked(csms, charge_point, action, payload, answer)
+    assert (outcome.kind, outcome.payload) == ("CALLRESULT", answer)
+    assert rows("reservations") + rows("charging_profiles") + rows("variables") == []
+
+
+async def test_an_answer_nested_too_deep_is_told_without_its_payload(csms: CentralSystem) -> None:
+    async with connected(csms.address, "2.0.1") as charge_point:
+        for action in ("DataTransfer", "Nonsense"):
+            deep = json.loads("[" * 300 + "]" * 300)
+            _, outcome = await asked(
+                csms, charge_point, action, {"vendorId": "V"}, {"status": "Accepted", "data": deep}
+            )
+            assert (outcome.payload, outcome.error_code) == (None, "FormatViolation")
 
 
 @pytest.mark.parametrize(
