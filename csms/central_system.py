@@ -86,7 +86,8 @@ class CentralSystem:
         known = self.store.charge_point(name)
         security = self.settings.security
         if security.wants_password:
-            given = security_of.credentials(request.headers.get("Authorization", ""))
+            # Two headers are as good as none: which of them counts is anybody's guess.
+            given = security_of.credentials(",".join(request.headers.get_all("Authorization")))
             right = given is not None and await self._passwords.right(
                 given[1], known["password_hash"] if known else None
             )

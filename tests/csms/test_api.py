@@ -145,15 +145,26 @@ async def test_boot_policy_tokens_and_misbehaviours_are_set_by_the_api(
         ("POST", "/api/charge-points/nobody/operations/explode", {}, 404),
         ("POST", "/api/charge-points/nobody/operations/start", {}, 409),
         ("DELETE", "/api/misbehaviours/99999999999999999999999999", None, 404),
+        ("DELETE", "/api/misbehaviours/" + "9" * 5000, None, 404),
+        ("DELETE", "/api/misbehaviours/first", None, 404),
+        ("POST", "/api/misbehaviours", {"what": []}, 422),
+        ("PATCH", "/api/charge-points/", {}, 422),
+        ("PATCH", "/api/charge-points/a%07b", {}, 422),
+        ("PATCH", "/api/charge-points/" + "x" * 3000, {}, 422),
+        ("PUT", "/api/tokens/", {}, 422),
+        ("PUT", "/api/tokens/a%00b", {}, 422),
+        ("PUT", "/api/tokens/" + "x" * 3000, {}, 422),
         ("PUT", "/api/status", None, 405),
     ],
 )
 async def test_a_request_that_makes_no_sense_says_why(
-    operator: httpx.AsyncClient, method: str, path: str, body: Any, status: int
+    csms: CentralSystem, operator: httpx.AsyncClient, method: str, path: str, body: Any, status: int
 ) -> None:
+    """And leaves nothing behind."""
     answer = await operator.request(method, path, json=body)
     assert answer.status_code == status
     assert answer.json()["error"]
+    assert csms.store.rows("SELECT charge_point_id FROM charge_points UNION SELECT id_token FROM tokens") == []
 
 
 async def test_a_fault_of_our_own_is_json_too(

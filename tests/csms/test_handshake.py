@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import urllib.error
 import urllib.request
 from asyncio import to_thread
@@ -66,6 +67,24 @@ async def test_plain_http_is_told_to_use_websocket(csms: CentralSystem) -> None:
     status, upgrade, body = await to_thread(get)
     assert (status, upgrade) == (426, "websocket")
     assert "WebSocket" in body
+
+
+async def test_headers_that_come_twice_are_refused_in_words(csms: CentralSystem) -> None:
+    host, port = csms.address.removeprefix("ws://").split(":")
+    lines = [
+        "GET /CHARGER-001 HTTP/1.1",
+        "Host: csms",
+        "Connection: Upgrade",
+        *["Upgrade: websocket"] * 2,
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Protocol: ocpp1.6",
+    ]
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write("\r\n".join([*lines, "", ""]).encode())
+    answer = await asyncio.wait_for(reader.read(), 10)
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 426 ")
 
 
 @pytest.mark.parametrize(
