@@ -199,6 +199,7 @@ class Api:
             raise HTTPException(409, f"charge point {name!r} is connected")
         if not self.csms.store.forget(name):
             raise HTTPException(404, f"no charge point {name!r} is known")
+        self.csms.seen.forget(name)
 
     async def call(self, request: Request) -> Any:
         connection = self._connection(request)

@@ -178,7 +178,7 @@ async def test_a_fault_of_our_own_is_json_too(
 
 
 async def test_a_charge_point_is_forgotten_with_all_it_told(csms: CentralSystem, operator: httpx.AsyncClient) -> None:
-    """Not while it is connected; afterwards no table knows it, and others are left alone."""
+    """Not while it is connected; afterwards no table knows it, its messages are gone, and others are left alone."""
     url = "/api/charge-points/CHARGER-001"
     start = {"connectorId": 1, "idTag": "TAG", "meterStart": 0, "timestamp": "2026-01-01T00:00:00Z"}
     async with connected(csms.address, "1.6", "OTHER") as other:
@@ -196,6 +196,8 @@ async def test_a_charge_point_is_forgotten_with_all_it_told(csms: CentralSystem,
     held = {name: csms.store.rows(f"SELECT DISTINCT charge_point_id FROM {name}") for name in tables}
     assert {row["charge_point_id"] for rows in held.values() for row in rows} == {"OTHER"}
     assert held["transactions"] == [{"charge_point_id": "OTHER"}]
+    await operator.patch(url, json={})
+    assert (await operator.get(url)).json()["frames"] == []
 
 
 async def test_bodies_are_bounded_and_must_be_json(operator: httpx.AsyncClient) -> None:
