@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -29,7 +30,7 @@ from csms.connection import Connection
 from csms.errors import CsmsMistake, why_not
 from csms.limits import Overflow, allow_many_files
 from csms.misbehaviour import Misbehaviours
-from csms.schemas import SUBPROTOCOLS
+from csms.schemas import SUBPROTOCOLS, Version
 from csms.security import PasswordCheck
 from csms.seen import Logs
 from csms.store import Store
@@ -121,7 +122,14 @@ class CentralSystem:
             LOG.warning("%s: offered none of %s; closed", name, ", ".join(SUBPROTOCOLS))
             await websocket.close(1002, f"offer one of {', '.join(SUBPROTOCOLS)} as WebSocket subprotocol")
             return
-        version = SUBPROTOCOLS[subprotocol]
+        try:
+            await self._attend(name, SUBPROTOCOLS[subprotocol], websocket)
+        except Exception as error:
+            # A file that is locked or full needs no traceback.
+            LOG.error("%s: closed with 1011, %s", name, error, exc_info=not isinstance(error, sqlite3.Error))
+            await websocket.close(1011, "the CSMS failed; see its log")
+
+    async def _attend(self, name: str, version: Version, websocket: ServerConnection) -> None:
         older = self.connections.get(name)
         self.store.seen(name, version)
         connection = charge_point_of(version)(name, websocket, self)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import urllib.error
 import urllib.request
 from asyncio import to_thread
@@ -122,3 +123,21 @@ async def test_the_newer_of_two_equal_identities_wins(csms: CentralSystem) -> No
         assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1008, "the same identity connected again")
         await newer.silence_until_heartbeat()
         assert list(csms.connections) == ["CHARGER-001"]
+
+
+async def test_a_connection_that_the_csms_fails_to_take_in_is_logged(
+    csms: CentralSystem, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is closed with 1011 and a reason; a file that is locked is one line."""
+
+    def locked(*_: object) -> None:
+        raise sqlite3.OperationalError("database is locked")
+
+    monkeypatch.setattr(csms.store, "seen", locked)
+    async with connected(csms.address, "1.6", boot=False) as charge_point:
+        with pytest.raises(ConnectionClosed) as closed:
+            await charge_point.receive()
+    assert closed.value.rcvd is not None
+    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1011, "the CSMS failed; see its log")
+    assert "CHARGER-001: closed with 1011, database is locked" in caplog.text
+    assert "Traceback" not in caplog.text
