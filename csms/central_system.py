@@ -21,7 +21,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-from csms import handshake, log, timestamps
+from csms import handshake, log, sockets, timestamps
 from csms import security as security_of
 from csms.actions import charge_point_of
 from csms.authority import Authority
@@ -157,10 +157,12 @@ class CentralSystem:
         """
         context = self.settings.security.context()
         try:
+            everybody = sockets.listen_to_everybody(port) if host == sockets.EVERYBODY else None
             server = await serve(
                 self.attend,
-                host,
-                port,
+                None if everybody else host,
+                None if everybody else port,
+                sock=everybody,
                 process_request=self.refuse,
                 select_subprotocol=self.select,
                 max_size=LARGEST_MESSAGE,
@@ -169,7 +171,7 @@ class CentralSystem:
                 ping_timeout=60,
                 close_timeout=1,
                 ssl=context,
-                backlog=2048,
+                backlog=sockets.BACKLOG,
                 logger=_silent(),
             )
         except (OSError, OverflowError) as error:
@@ -194,7 +196,8 @@ def _address(server: Server, scheme: str) -> str:
 
 def _peer(websocket: ServerConnection) -> str:
     address = websocket.remote_address
-    return f"{address[0]}:{address[1]}" if address else "unknown peer"
+    # A socket of both kinds writes IPv4 as ::ffff:192.0.2.1.
+    return f"{address[0].removeprefix('::ffff:')}:{address[1]}" if address else "unknown peer"
 
 
 def _ending(websocket: ServerConnection) -> str:

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from csms.api import Api
 from csms.configuration import PageAddress
 from csms.errors import CsmsMistake, why_not
+from csms.sockets import EVERYBODY, listen_to_everybody
 
 if TYPE_CHECKING:
     from csms.central_system import CentralSystem
@@ -111,6 +112,8 @@ class _Server(uvicorn.Server):
 def _bind(address: PageAddress) -> socket.socket:
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     try:
+        if address.host == EVERYBODY:
+            return listen_to_everybody(address.port)
         return socket.create_server((address.host, address.port), family=family)
     except OSError as error:
         if not address.explicit:
