@@ -336,5 +336,11 @@ def test_everyday_operations_are_calls_that_may_be_sent(version: Any) -> None:
             assert permission.objection(version, "Accepted", action, payload) is None
 
 
+@pytest.mark.parametrize("transaction_id", ["", "-1", "one", "9" * 30])
+def test_a_transaction_id_of_1_6_is_a_number_that_can_be_sent(transaction_id: str) -> None:
+    with pytest.raises(ValueError, match="whole number"):
+        operations.call_for("1.6", "stop", {"transaction_id": transaction_id})
+
+
 def rows_of(csms: CentralSystem) -> Callable[[str], list[dict[str, Any]]]:
     return lambda table: csms.store.rows(f"SELECT * FROM {table}")
