@@ -17,7 +17,18 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from csms import actions, configuration, examples, misbehaviour, openapi, operations, overview, permission, schemas
+from csms import (
+    actions,
+    configuration,
+    examples,
+    misbehaviour,
+    nesting,
+    openapi,
+    operations,
+    overview,
+    permission,
+    schemas,
+)
 from csms.connection import Connection
 from csms.schemas import VERSIONS, Version
 
@@ -27,6 +38,7 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("csms")
 PAGE = Path(__file__).parent / "page"
 LARGEST_BODY = 2**20
+LONGEST_NUMBER = 18
 CALL = {
     "type": "object",
     "required": ["action", "payload"],
@@ -138,7 +150,8 @@ class Api:
     def application(self) -> Starlette:
         """Build the ASGI application: the API, its description and the page."""
         routes: list[Route | Mount] = [
-            Route(operation.path, self._endpoint(operation), methods=[operation.method])
+            # Starlette's own whole numbers fail where there are thousands of digits.
+            Route(operation.path.replace(":int}", "}"), self._endpoint(operation), methods=[operation.method])
             for operation in self.operations
         ]
         routes.append(Route("/api/charge-points/{id:path}/operations/{name}", _no_operation, methods=["POST"]))
@@ -177,8 +190,8 @@ class Api:
         return found
 
     async def decide(self, request: Request) -> Any:
-        columns = configuration.charge_point(await _json(request))
-        self.csms.store.set_charge_point(request.path_params["id"], **columns)
+        name = configuration.identity(request.path_params["id"])
+        self.csms.store.set_charge_point(name, **configuration.charge_point(await _json(request)))
 
     async def forget(self, request: Request) -> Any:
         name = request.path_params["id"]
@@ -186,6 +199,7 @@ class Api:
             raise HTTPException(409, f"charge point {name!r} is connected")
         if not self.csms.store.forget(name):
             raise HTTPException(404, f"no charge point {name!r} is known")
+        self.csms.seen.forget(name)
 
     async def call(self, request: Request) -> Any:
         connection = self._connection(request)
@@ -241,7 +255,8 @@ class Api:
         return self.csms.store.rows("SELECT * FROM tokens ORDER BY id_token")
 
     async def put_token(self, request: Request) -> Any:
-        self.csms.store.set_token(request.path_params["id"], **configuration.token(await _json(request)))
+        name = configuration.id_token(request.path_params["id"])
+        self.csms.store.set_token(name, **configuration.token(await _json(request)))
 
     async def delete_token(self, request: Request) -> Any:
         if not self.csms.store.delete_token(request.path_params["id"]):
@@ -254,7 +269,7 @@ class Api:
         return {"number": self.csms.misbehaviours.add(misbehaviour.read(await _json(request)))}
 
     async def withdraw(self, request: Request) -> Any:
-        if not self.csms.misbehaviours.remove(request.path_params["number"]):
+        if not self.csms.misbehaviours.remove(_number(request.path_params["number"])):
             raise HTTPException(404, "there is no such order")
 
 
@@ -271,7 +286,14 @@ async def _json(request: Request) -> dict[str, Any]:
         raise ValueError(f"the body is not JSON: {error}") from None
     if not isinstance(content, dict):
         raise ValueError("the body must be a JSON object")
+    if nesting.too_deep(content):
+        raise ValueError(f"the body is nested deeper than {nesting.DEEPEST}")
     return content
+
+
+def _number(text: str) -> int:
+    """Read the number of an order; 0, which no order has, where there is none."""
+    return int(text) if text.isdecimal() and len(text) <= LONGEST_NUMBER else 0
 
 
 def _version(request: Request) -> Version:

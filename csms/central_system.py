@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -20,7 +21,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-from csms import handshake, log, timestamps
+from csms import handshake, log, sockets, timestamps
 from csms import security as security_of
 from csms.actions import charge_point_of
 from csms.authority import Authority
@@ -29,7 +30,7 @@ from csms.connection import Connection
 from csms.errors import CsmsMistake, why_not
 from csms.limits import Overflow, allow_many_files
 from csms.misbehaviour import Misbehaviours
-from csms.schemas import SUBPROTOCOLS
+from csms.schemas import SUBPROTOCOLS, Version
 from csms.security import PasswordCheck
 from csms.seen import Logs
 from csms.store import Store
@@ -86,7 +87,8 @@ class CentralSystem:
         known = self.store.charge_point(name)
         security = self.settings.security
         if security.wants_password:
-            given = security_of.credentials(request.headers.get("Authorization", ""))
+            # Two headers are as good as none: which of them counts is anybody's guess.
+            given = security_of.credentials(",".join(request.headers.get_all("Authorization")))
             right = given is not None and await self._passwords.right(
                 given[1], known["password_hash"] if known else None
             )
@@ -120,7 +122,14 @@ class CentralSystem:
             LOG.warning("%s: offered none of %s; closed", name, ", ".join(SUBPROTOCOLS))
             await websocket.close(1002, f"offer one of {', '.join(SUBPROTOCOLS)} as WebSocket subprotocol")
             return
-        version = SUBPROTOCOLS[subprotocol]
+        try:
+            await self._attend(name, SUBPROTOCOLS[subprotocol], websocket)
+        except Exception as error:
+            # A file that is locked or full needs no traceback.
+            LOG.error("%s: closed with 1011, %s", name, error, exc_info=not isinstance(error, sqlite3.Error))
+            await websocket.close(1011, "the CSMS failed; see its log")
+
+    async def _attend(self, name: str, version: Version, websocket: ServerConnection) -> None:
         older = self.connections.get(name)
         self.store.seen(name, version)
         connection = charge_point_of(version)(name, websocket, self)
@@ -148,10 +157,12 @@ class CentralSystem:
         """
         context = self.settings.security.context()
         try:
+            everybody = sockets.listen_to_everybody(port) if host == sockets.EVERYBODY else None
             server = await serve(
                 self.attend,
-                host,
-                port,
+                None if everybody else host,
+                None if everybody else port,
+                sock=everybody,
                 process_request=self.refuse,
                 select_subprotocol=self.select,
                 max_size=LARGEST_MESSAGE,
@@ -160,7 +171,7 @@ class CentralSystem:
                 ping_timeout=60,
                 close_timeout=1,
                 ssl=context,
-                backlog=2048,
+                backlog=sockets.BACKLOG,
                 logger=_silent(),
             )
         except (OSError, OverflowError) as error:
@@ -185,7 +196,8 @@ def _address(server: Server, scheme: str) -> str:
 
 def _peer(websocket: ServerConnection) -> str:
     address = websocket.remote_address
-    return f"{address[0]}:{address[1]}" if address else "unknown peer"
+    # A socket of both kinds writes IPv4 as ::ffff:192.0.2.1.
+    return f"{address[0].removeprefix('::ffff:')}:{address[1]}" if address else "unknown peer"
 
 
 def _ending(websocket: ServerConnection) -> str:

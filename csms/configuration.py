@@ -12,6 +12,7 @@ from typing import Any
 
 from csms import misbehaviour, timestamps
 from csms.errors import CsmsMistake
+from csms.handshake import LONGEST_IDENTITY, is_identity
 from csms.misbehaviour import Misbehaviour
 from csms.security import Security, hash_password
 from csms.store import Store
@@ -19,6 +20,8 @@ from csms.store import Store
 BOOT_POLICIES = ("Accepted", "Pending", "Rejected")
 # The words both 1.6 and 2.x have for a token.
 TOKEN_STATUSES = ("Accepted", "Blocked", "Expired", "Invalid")
+# 2.1's IdTokenType; 2.0.1 has 36 characters, 1.6 has 20.
+LONGEST_TOKEN = 255
 TABLES = {"charge_points": dict, "tokens": dict, "misbehaviours": list}
 
 
@@ -86,7 +89,7 @@ def load(path: Path) -> Configuration:
     """
     try:
         content = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CsmsMistake(f"{path}: {getattr(error, 'strerror', None) or error}") from None
     for name, value in content.items():
         if not isinstance(value, TABLES.get(name, ())):
@@ -96,11 +99,11 @@ def load(path: Path) -> Configuration:
         charge_points = {}
         for name, table in content.get("charge_points", {}).items():
             where = f"charge_points.{name}"
-            charge_points[name] = charge_point(table)
+            charge_points[identity(name)] = charge_point(table)
         tokens = {}
         for name, table in content.get("tokens", {}).items():
             where = f"tokens.{name}"
-            tokens[name] = token(table)
+            tokens[id_token(name)] = token(table)
         orders = []
         for number, table in enumerate(content.get("misbehaviours", []), 1):
             where = f"misbehaviours, number {number}"
@@ -108,6 +111,20 @@ def load(path: Path) -> Configuration:
     except ValueError as error:
         raise CsmsMistake(f"{path}: {where}: {error}") from None
     return Configuration(charge_points, tokens, tuple(orders))
+
+
+def identity(name: str) -> str:
+    """Check a charge point's identity, of file or API; raises ValueError for one that could not connect."""
+    if not is_identity(name):
+        raise ValueError(f"an identity has 1 to {LONGEST_IDENTITY} printable characters")
+    return name
+
+
+def id_token(name: str) -> str:
+    """Check an id token, of file or API; raises ValueError for one that no charge point could send."""
+    if not name.isprintable() or not 1 <= len(name) <= LONGEST_TOKEN:
+        raise ValueError(f"an id token has 1 to {LONGEST_TOKEN} printable characters")
+    return name
 
 
 def charge_point(table: object) -> dict[str, str]:
@@ -140,7 +157,10 @@ def token(table: object) -> dict[str, Any]:
         moment = expires if isinstance(expires, datetime) else timestamps.parse(expires)
         if moment is None:
             raise ValueError("expires must be a date and time such as 2027-01-31T00:00:00Z")
-        found["expires"] = timestamps.stamp(moment)
+        try:
+            found["expires"] = timestamps.stamp(moment)
+        except OverflowError:
+            raise ValueError("expires must lie within the years 1 to 9999, in UTC") from None
     if (parent := members.get("parent")) is not None:
         if not isinstance(parent, str) or not 1 <= len(parent) <= 20:
             raise ValueError("parent must be a text of 1 to 20 characters")

@@ -19,6 +19,7 @@ from csms.effects import learn
 from csms.errors import Refusal
 from csms.frames import Call, CallError, CallResult, Malformed
 from csms.misbehaviour import Delivery, spoil
+from csms.nesting import too_deep
 from csms.schemas import Payload, Version
 
 if TYPE_CHECKING:
@@ -102,9 +103,17 @@ class Connection(ocpp.charge_point.ChargePoint):  # type: ignore[misc]
 
     async def _answer(self, call: Call, raw: str) -> None:
         # A charge point may send the very same CALL again when the answer was late (OCPP-J 1.6, errata 3.1).
-        if self._last_answer is None or self._last_answer[0] != raw:
-            self._last_answer = (raw, self._result_or_error(call))
-        answer = self._last_answer[1]
+        if self._last_answer is not None and self._last_answer[0] == raw:
+            answer = self._last_answer[1]
+        else:
+            try:
+                answer = self._result_or_error(call)
+                self._last_answer = (raw, answer)
+            except Exception:
+                # Not remembered: what failed is done when it is sent again.
+                LOG.exception("%s: %s could not be answered", self.id, call.action)
+                reason = "the CSMS failed; see its log"
+                answer = frames.call_error(self.version, call.message_id, "InternalError", reason)
         order = self.csms.misbehaviours.pick(self.id, call.action)
         if order is not None:
             LOG.warning("%s: misbehaving as ordered, %s", self.id, order)
@@ -137,9 +146,6 @@ class Connection(ocpp.charge_point.ChargePoint):  # type: ignore[misc]
             LOG.warning("%s: %s refused, %s", self.id, call.action, error)
             reason = "a number is too large to be kept"
             return frames.call_error(self.version, call.message_id, "PropertyConstraintViolation", reason)
-        except Exception:
-            LOG.exception("%s: %s could not be answered", self.id, call.action)
-            return frames.call_error(self.version, call.message_id, "InternalError", "the CSMS failed; see its log")
         return frames.call_result(call.message_id, payload)
 
     def _handle(self, call: Call) -> Payload:
@@ -175,8 +181,11 @@ class Connection(ocpp.charge_point.ChargePoint):  # type: ignore[misc]
         elif (fault := schemas.fault(self.version, send.action, "request", send.payload)) is not None:
             LOG.warning("%s: SEND of %s ignored, %s", self.id, send.action, fault)
         else:
-            with self.store.writing():
-                handler(send.payload)
+            try:
+                with self.store.writing():
+                    handler(send.payload)
+            except Exception:
+                LOG.exception("%s: SEND of %s could not be kept", self.id, send.action)
 
     async def send_call(self, action: str, payload: Payload) -> Outcome:
         """Send a CALL and wait for its answer; waits its turn, as one CALL at a time may be pending.
@@ -206,10 +215,22 @@ class Connection(ocpp.charge_point.ChargePoint):  # type: ignore[misc]
             LOG.warning("%s: the answer to %s does not fit its schema, %s", self.id, action, fault)
             if self.version == "2.1":
                 await self._send(frames.call_error("2.1", message_id, fault.code, str(fault), frames.CALLRESULTERROR))
-            return Outcome("CALLRESULT", answer.payload, fault.code, str(fault))
-        with self.store.writing():
-            learn(self.store, self.id, action, payload, answer.payload)
+            # What is nested too deep could not be written as JSON again.
+            shown = None if too_deep(answer.payload) else answer.payload
+            return Outcome("CALLRESULT", shown, fault.code, str(fault))
+        self._learn(action, payload, answer.payload)
         return Outcome("CALLRESULT", answer.payload)
+
+    def _learn(self, action: str, request: Payload, response: Payload) -> None:
+        """Draw the conclusions from an answer that fits its schema, where what was sent fits one too."""
+        unknown = action not in schemas.actions(self.version)
+        if unknown or schemas.fault(self.version, action, "request", request) is not None:
+            return
+        try:
+            with self.store.writing():
+                learn(self.store, self.id, action, request, response)
+        except (OverflowError, sqlite3.Error) as error:
+            LOG.warning("%s: what %s has changed is not kept, %s", self.id, action, error)
 
     def _note_request(self, action: str, payload: Payload) -> None:
         """Remember what the charge point was asked to send, which it may do while its boot is pending."""

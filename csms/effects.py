@@ -6,8 +6,8 @@ from csms.schemas import Payload
 from csms.security import hash_password
 from csms.store import Store
 
-# Passwords are kept as hashes only, never as a variable's value.
-SECRETS = frozenset({"AuthorizationKey", "BasicAuthPassword"})
+# Passwords are kept as hashes only, never as a variable's value. Names are CiStrings: case does not matter.
+SECRETS = frozenset({"authorizationkey", "basicauthpassword"})
 
 
 def learn(store: Store, charge_point_id: str, action: str, request: Payload, response: Payload) -> None:
@@ -46,11 +46,11 @@ def learn(store: Store, charge_point_id: str, action: str, request: Payload, res
         case "GetConfiguration", _:
             for entry in response.get("configurationKey", []):
                 mutability = "ReadOnly" if entry["readonly"] else "ReadWrite"
-                if entry["key"] not in SECRETS:
+                if not is_secret(entry["key"]):
                     store.variable(charge_point_id, "", entry["key"], "Actual", entry.get("value"), mutability)
         case "GetVariables", _:
             for result in response["getVariableResult"]:
-                if result["attributeStatus"] == "Accepted" and result["variable"]["name"] not in SECRETS:
+                if result["attributeStatus"] == "Accepted" and not is_secret(result["variable"]["name"]):
                     place = component_name(result["component"]), variable_name(result["variable"])
                     kind = result.get("attributeType", "Actual")
                     store.variable(charge_point_id, *place, kind, result.get("attributeValue"), None)
@@ -63,17 +63,41 @@ def learn(store: Store, charge_point_id: str, action: str, request: Payload, res
 
 
 def _changed(store: Store, charge_point_id: str, component: str, name: str, kind: str, value: str) -> None:
-    if name not in SECRETS:
+    plain_name = name.partition("#")[0]
+    if not is_secret(plain_name):
         store.variable(charge_point_id, component, name, kind, value, None)
         return
     password = value.encode()
-    if name == "AuthorizationKey":
+    if plain_name.casefold() == "authorizationkey":
         # 1.6 whitepaper 2.4: the key is written in hexadecimal, the password is its bytes.
         try:
             password = bytes.fromhex(value)
         except ValueError:
             return
     store.set_charge_point(charge_point_id, password_hash=hash_password(password))
+
+
+def is_secret(name: str) -> bool:
+    """Tell whether a variable or configuration key of this name holds a password."""
+    return name.casefold() in SECRETS
+
+
+def without_passwords(report: Payload, member: str) -> Payload:
+    """Copy a NotifyReport or NotifyEvent without the values of passwords; `member` names its entries."""
+    if member not in report:
+        return report
+    told = [_without_value(entry) if is_secret(entry["variable"]["name"]) else entry for entry in report[member]]
+    return report | {member: told}
+
+
+def _without_value(entry: Payload) -> Payload:
+    left = {name: member for name, member in entry.items() if name != "actualValue"}
+    if "variableAttribute" in left:
+        left["variableAttribute"] = [
+            {name: member for name, member in attribute.items() if name != "value"}
+            for attribute in left["variableAttribute"]
+        ]
+    return left
 
 
 def component_name(component: Payload) -> str:

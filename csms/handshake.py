@@ -25,6 +25,11 @@ class NotOcpp:
     reason: str
 
 
+def is_identity(name: str) -> bool:
+    """Tell whether a charge point of some version can be called so."""
+    return name.isprintable() and bool(name.strip()) and len(name) <= LONGEST_IDENTITY
+
+
 def identity(path: str) -> str | NotOcpp:
     """Find the charge point's identity: the last part of the path, percent-decoded."""
     segments = [segment for segment in path.partition("?")[0].split("/") if segment]
@@ -39,7 +44,7 @@ def identity(path: str) -> str | NotOcpp:
         name = unquote_to_bytes(segments[-1]).decode()
     except ValueError:
         return NotOcpp(HTTPStatus.NOT_FOUND, "the identity in the path is not percent-encoded UTF-8")
-    if not name.isprintable() or not name.strip() or len(name) > LONGEST_IDENTITY:
+    if not is_identity(name):
         return NotOcpp(
             HTTPStatus.NOT_FOUND,
             f"the identity in the path must be 1 to {LONGEST_IDENTITY} printable characters",
@@ -53,7 +58,8 @@ def examine(path: str, headers: Headers) -> tuple[str, str | None] | NotOcpp:
     Returns:
         The identity and the subprotocol to select, None when none of those offered is ours; or why it is refused.
     """
-    if "websocket" not in headers.get("Upgrade", "").lower():
+    # A header that comes twice is one for `websockets` to refuse.
+    if "websocket" not in ",".join(headers.get_all("Upgrade")).lower():
         return NotOcpp(
             HTTPStatus.UPGRADE_REQUIRED,
             "this is an OCPP CSMS; connect with WebSocket, as in ws://HOST:PORT/CHARGER-001",

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from csms import frames
+from csms.nesting import DEEPEST, too_deep
 from csms.schemas import Version
 
 # What can be asked for, and the members each kind takes.
@@ -25,6 +26,7 @@ KINDS: dict[str, tuple[str, ...]] = {
 }
 EVERYWHERE = ("what", "charge_point", "action", "times")
 LONGEST_DELAY_S = 3600
+MOST_TIMES = 10**9
 UNKNOWN_ID = "no-such-call"
 
 
@@ -67,7 +69,7 @@ def read(order: Mapping[str, Any]) -> Misbehaviour:
         ValueError: a sentence that says what is wrong with it.
     """
     what = order.get("what")
-    if what not in KINDS:
+    if not isinstance(what, str) or what not in KINDS:
         raise ValueError(f"what is {what!r}; it must be one of {', '.join(KINDS)}")
     details = {name: value for name, value in order.items() if name not in EVERYWHERE}
     if strange := sorted(set(details) - set(KINDS[what])):
@@ -77,26 +79,41 @@ def read(order: Mapping[str, Any]) -> Misbehaviour:
             raise ValueError(f"delay needs seconds, from 0 to {LONGEST_DELAY_S}")
         case "error" if not isinstance(details.get("code"), str):
             raise ValueError("error needs a code, such as InternalError")
-        case "wrong-field" if not str(details.get("field", "")).startswith("/"):
+        case "wrong-field" if not _is_pointer(details.get("field")):
             raise ValueError("wrong-field needs a field, as a JSON pointer such as /currentTime")
-        case "close" if not (_between(code := details.get("code", 1011), 1000, 4999) and _sendable(code)):
+        case "wrong-field" if not _writable(details):
+            raise ValueError(f"wrong-field takes a field of at most {DEEPEST} parts, and a value that JSON can hold")
+        case "close" if not _sendable(details.get("code", 1011)):
             raise ValueError("close takes a code that may be sent, such as 1000, 1011 or 4000")
     times = order.get("times")
-    if times is not None and (type(times) is not int or times < 1):
-        raise ValueError("times must be a whole number from 1; leave it out for ever")
+    if times is not None and (type(times) is not int or not 1 <= times <= MOST_TIMES):
+        raise ValueError(f"times must be a whole number from 1 to {MOST_TIMES}; leave it out for ever")
     names = {name: order.get(name, "*") for name in ("charge_point", "action")}
     if strange := [name for name, value in names.items() if not isinstance(value, str)]:
         raise ValueError(f"{strange[0]} must be text")
     return Misbehaviour(what, times=times, details=details, **names)
 
 
+def _is_pointer(value: object) -> bool:
+    return isinstance(value, str) and value.startswith("/")
+
+
 def _between(value: object, low: float, high: float) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
 
 
-def _sendable(code: int) -> bool:
+def _sendable(code: object) -> bool:
     # RFC 6455, 7.4: the others are reserved or never cross the wire.
-    return code in (1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014) or code >= 3000
+    known = (1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014)
+    return type(code) is int and (code in known or 3000 <= code <= 4999)
+
+
+def _writable(details: Mapping[str, Any]) -> bool:
+    try:
+        orjson.dumps(details.get("value"))
+    except TypeError:
+        return False
+    return details["field"].count("/") <= DEEPEST and not too_deep(details.get("value"))
 
 
 def spoil(order: Misbehaviour | None, version: Version, answer: str) -> Delivery:

@@ -23,6 +23,7 @@ SUMMARIES = {
     "trigger": "Have the charge point send a message",
 }
 KINDS = {"integer": int, "string": str, "boolean": bool}
+LONGEST_NUMBER = 18
 LARGEST_REMOTE_START_ID = 2**31 - 1
 
 
@@ -44,9 +45,10 @@ def call_for(version: Version, operation: str, arguments: dict[str, Any]) -> tup
             payload = {"idToken": token, "remoteStartId": remote_start_id, "evseId": evse_id}
             return "RequestStartTransaction", payload
         case "stop", "1.6":
-            if not arguments["transaction_id"].isdecimal():
-                raise ValueError("a transaction id of OCPP 1.6 is a whole number")
-            return "RemoteStopTransaction", {"transactionId": int(arguments["transaction_id"])}
+            number = arguments["transaction_id"]
+            if not number.isdecimal() or len(number) > LONGEST_NUMBER:
+                raise ValueError(f"a transaction id of OCPP 1.6 is a whole number of at most {LONGEST_NUMBER} digits")
+            return "RemoteStopTransaction", {"transactionId": int(number)}
         case "stop", _:
             return "RequestStopTransaction", {"transactionId": arguments["transaction_id"]}
         case "reset", "1.6":

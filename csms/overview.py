@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -148,21 +149,26 @@ def measured(csms: CentralSystem, transaction: Json) -> Json:
 
 
 # To the units shown. 2.x writes a multiplier of 3 as `e3`; see `v201._unit`.
-FACTORS = {"Wh": 1, "kWh": 1000, "Whe3": 1000, "W": 1, "kW": 1000, "We3": 1000, "Percent": 1, None: 1}
+FACTORS = {"Wh": 1, "kWh": 1000, "Whe3": 1000, "W": 1, "kW": 1000, "We3": 1000, "Percent": 1, "e3": 1000, None: 1}
 
 
 def _reading(csms: CentralSystem, transaction: Json, measurand: str, order: str) -> float | None:
-    """Read the first (ASC) or last (DESC) value of a measurand that is a number in a known unit."""
+    """Read the first (ASC) or last (DESC) value of a measurand, by its own time, that is a number in a known unit.
+
+    What is delivered is measured at the outlet, which is meant too where no location is told.
+    """
     samples = csms.store.rows(
         "SELECT value, unit FROM meter_values WHERE charge_point_id = ? AND transaction_id = ? AND measurand = ?"
-        f" AND phase IS NULL ORDER BY id {order} LIMIT 5",
+        " AND phase IS NULL AND (measurand = 'SoC' OR coalesce(location, 'Outlet') = 'Outlet')"
+        f" ORDER BY julianday(upper(ts)) {order}, id {order} LIMIT 5",
         transaction["charge_point_id"], transaction["transaction_id"], measurand,
     )  # fmt: skip
     for sample in samples:
         factor = FACTORS.get(sample["unit"])
         try:
-            if factor is not None:
-                return float(sample["value"]) * factor
+            value = float(sample["value"]) * (math.nan if factor is None else factor)
         except ValueError:
             continue
+        if math.isfinite(value):
+            return value
     return None

@@ -12,6 +12,7 @@ import jsonschema_rs
 import orjson
 
 from csms import timestamps
+from csms.nesting import DEEPEST, too_deep
 
 type Version = Literal["1.6", "2.0.1", "2.1"]
 type Kind = Literal["request", "response"]
@@ -94,7 +95,12 @@ def _is_text(text: str) -> bool:
 
 
 def fault(version: Version, action: str, kind: Kind, payload: object) -> Fault | None:
-    """Judge a payload by its schema; None when it fits or the version has no such schema."""
+    """Judge a payload by its schema; None when it fits or the version has no such schema.
+
+    Nesting is judged first, and without a schema too: none of them limits it.
+    """
+    if too_deep(payload):
+        return Fault("FormatViolation", "", f"nested deeper than {DEEPEST}")
     validator = _validator(version, action, kind)
     if validator is None or validator.is_valid(payload):
         return None

@@ -62,6 +62,10 @@ class Logs:
             log = self._logs[charge_point_id] = Log()
         return log
 
+    def forget(self, charge_point_id: str) -> None:
+        """Drop the log of a charge point that is gone for good."""
+        self._logs.pop(charge_point_id, None)
+
     def entries(self, charge_point_id: str) -> list[Seen]:
         """Return what is kept of a charge point, oldest first."""
         log = self._logs.get(charge_point_id)

@@ -11,8 +11,9 @@ def now() -> str:
 
 
 def stamp(moment: datetime) -> str:
-    """Write an aware datetime as OCPP does."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """Write a datetime as OCPP does, taking one without an offset as UTC; OverflowError where UTC has none."""
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return aware.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def parse(text: object) -> datetime | None:

@@ -10,7 +10,7 @@ from ocpp.v201.enums import Action
 
 from csms import timestamps, tokens
 from csms.connection import Connection, answers
-from csms.effects import component_name, variable_name
+from csms.effects import component_name, variable_name, without_passwords
 from csms.schemas import Payload, Version
 from csms.store import Sample
 
@@ -52,7 +52,8 @@ class ChargePoint201(Connection):
 
     @answers(Action.notify_report)
     def on_report(self, request: Payload) -> call_result.NotifyReport:
-        for report in request.get("reportData", []):
+        told = without_passwords(request, "reportData")
+        for report in told.get("reportData", []):
             for attribute in report["variableAttribute"]:
                 self.store.variable(
                     self.id,
@@ -62,7 +63,7 @@ class ChargePoint201(Connection):
                     attribute.get("value"),
                     attribute.get("mutability", "ReadWrite"),
                 )
-        self.store.notice(self.id, "NotifyReport", request)
+        self.store.notice(self.id, "NotifyReport", told)
         return call_result.NotifyReport()
 
     # Authorization (C) and transactions (E)
@@ -183,7 +184,7 @@ class ChargePoint201(Connection):
 
     @answers(Action.notify_event)
     def on_event(self, request: Payload) -> call_result.NotifyEvent:
-        return self._noted("NotifyEvent", request, call_result.NotifyEvent())
+        return self._noted("NotifyEvent", without_passwords(request, "eventData"), call_result.NotifyEvent())
 
     @answers(Action.notify_monitoring_report)
     def on_monitoring_report(self, request: Payload) -> call_result.NotifyMonitoringReport:

@@ -8,9 +8,9 @@ import hmac
 import secrets
 import socket
 from collections.abc import AsyncIterator, Iterator
-from http.cookies import SimpleCookie
+from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, quote, unquote, urlsplit
 
 import uvicorn
 from starlette.datastructures import Headers, MutableHeaders
@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from csms.api import Api
 from csms.configuration import PageAddress
 from csms.errors import CsmsMistake, why_not
+from csms.sockets import EVERYBODY, listen_to_everybody
 
 if TYPE_CHECKING:
     from csms.central_system import CentralSystem
@@ -62,26 +63,42 @@ class Guard:
     def _examine(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
         host, origin = headers.get("host", ""), headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
+        if origin is not None and _address(origin).netloc != host:
             return JSONResponse({"error": f"requests from {origin} are not taken"}, 403)
         if self.token is None:
-            if urlsplit(f"//{host}").hostname not in ("127.0.0.1", "localhost", "::1"):
+            if _address(f"//{host}").hostname not in ("127.0.0.1", "localhost", "::1"):
                 return JSONResponse({"error": "this page answers to 127.0.0.1 and localhost only"}, 421)
             return None
         asked = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
         if scope["path"] == "/" and self._right(asked):
             # The token moves from the address bar into a cookie that scripts cannot read.
             response = RedirectResponse("/", 303)
-            response.set_cookie(COOKIE, asked, httponly=True, samesite="strict")
+            response.set_cookie(COOKIE, quote(asked, safe=""), httponly=True, samesite="strict")
             return response
-        cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-        bearer = headers.get("authorization", "").removeprefix("Bearer ")
-        if self._right(bearer) or (cookie is not None and self._right(cookie.value)):
+        # Programs send UTF-8 where the token has it; a header has been read as Latin-1.
+        bearer = headers.get("authorization", "").removeprefix("Bearer ").encode("latin-1").decode("utf-8", "replace")
+        if self._right(bearer) or self._right(_in_cookie(headers)):
             return None
         return JSONResponse({"error": "send the token as `Authorization: Bearer TOKEN`, or open /?token=TOKEN"}, 401)
 
     def _right(self, given: str) -> bool:
         return self.token is not None and hmac.compare_digest(given.encode(), self.token.encode())
+
+
+def _address(url: str) -> SplitResult:
+    """Split what a header says into its parts; what is no URL has none."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
+
+
+def _in_cookie(headers: Headers) -> str:
+    try:
+        kept = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+    except CookieError:
+        return ""
+    return unquote(kept.value) if kept else ""
 
 
 class _Server(uvicorn.Server):
@@ -95,6 +112,8 @@ class _Server(uvicorn.Server):
 def _bind(address: PageAddress) -> socket.socket:
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     try:
+        if address.host == EVERYBODY:
+            return listen_to_everybody(address.port)
         return socket.create_server((address.host, address.port), family=family)
     except OSError as error:
         if not address.explicit:
@@ -114,8 +133,10 @@ async def serving(csms: CentralSystem, address: PageAddress, token: str | None =
         token: what strangers lack; made up when the address is not loopback and none is given.
 
     Raises:
-        CsmsMistake: the address was named by the user and cannot be bound.
+        CsmsMistake: the address was named by the user and cannot be bound, or the token is none.
     """
+    if token is not None and not (token.strip() and token.isprintable()):
+        raise CsmsMistake("--page-token is empty or holds what cannot be typed; give it another, or leave it out")
     if token is None and not address.loopback:
         token = secrets.token_urlsafe(24)
     listener = _bind(address)
@@ -132,7 +153,7 @@ async def serving(csms: CentralSystem, address: PageAddress, token: str | None =
     host, port = listener.getsockname()[:2]
     place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
-        yield f"http://{place}" + (f"/?token={token}" if token else "")
+        yield f"http://{place}" + (f"/?token={quote(token, safe='')}" if token else "")
     finally:
         server.should_exit = True
         await task

@@ -169,8 +169,16 @@ async function refreshDetail() {
 
 const tokensShown = () => location.hash === "#/tokens";
 
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // typed by hand: nobody is called so, and the page says it
+  }
+}
+
 function choose() {
-  chosen = location.hash.length > 1 && !tokensShown() ? decodeURIComponent(location.hash.slice(1)) : null;
+  chosen = location.hash.length > 1 && !tokensShown() ? decoded(location.hash.slice(1)) : null;
   version = null;
   document.body.classList.toggle("one", chosen !== null || tokensShown());
   $("detail").hidden = $("log").hidden = true;

@@ -40,8 +40,7 @@ class Address(click.ParamType[tuple[str, int]]):
 def announce(line: str) -> None:
     """Print a ready line, and for a wildcard address what other machines call it."""
     click.echo(line)
-    # It listens on IPv6 alone where [::] was asked for.
-    for wildcard, ipv6 in (("0.0.0.0", False), ("[::]", True)):
+    for wildcard, ipv6 in (("0.0.0.0", False), ("[::]", False), ("[::]", True)):
         if f"://{wildcard}:" in line:
             url = line.rsplit(maxsplit=1)[-1] + ("/<identity>" if line.startswith("csms") else "")
             for address in map(bracketed, lan_addresses(ipv6=ipv6)):

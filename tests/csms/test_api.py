@@ -14,6 +14,7 @@ from csms import schema
 from csms.api import PAGE
 from csms.central_system import CentralSystem
 from csms.configuration import PageAddress
+from csms.errors import CsmsMistake
 from csms.web import serving
 from tests.csms.peer import connected
 
@@ -144,15 +145,26 @@ async def test_boot_policy_tokens_and_misbehaviours_are_set_by_the_api(
         ("POST", "/api/charge-points/nobody/operations/explode", {}, 404),
         ("POST", "/api/charge-points/nobody/operations/start", {}, 409),
         ("DELETE", "/api/misbehaviours/99999999999999999999999999", None, 404),
+        ("DELETE", "/api/misbehaviours/" + "9" * 5000, None, 404),
+        ("DELETE", "/api/misbehaviours/first", None, 404),
+        ("POST", "/api/misbehaviours", {"what": []}, 422),
+        ("PATCH", "/api/charge-points/", {}, 422),
+        ("PATCH", "/api/charge-points/a%07b", {}, 422),
+        ("PATCH", "/api/charge-points/" + "x" * 3000, {}, 422),
+        ("PUT", "/api/tokens/", {}, 422),
+        ("PUT", "/api/tokens/a%00b", {}, 422),
+        ("PUT", "/api/tokens/" + "x" * 3000, {}, 422),
         ("PUT", "/api/status", None, 405),
     ],
 )
 async def test_a_request_that_makes_no_sense_says_why(
-    operator: httpx.AsyncClient, method: str, path: str, body: Any, status: int
+    csms: CentralSystem, operator: httpx.AsyncClient, method: str, path: str, body: Any, status: int
 ) -> None:
+    """And leaves nothing behind."""
     answer = await operator.request(method, path, json=body)
     assert answer.status_code == status
     assert answer.json()["error"]
+    assert csms.store.rows("SELECT charge_point_id FROM charge_points UNION SELECT id_token FROM tokens") == []
 
 
 async def test_a_fault_of_our_own_is_json_too(
@@ -166,7 +178,7 @@ async def test_a_fault_of_our_own_is_json_too(
 
 
 async def test_a_charge_point_is_forgotten_with_all_it_told(csms: CentralSystem, operator: httpx.AsyncClient) -> None:
-    """Not while it is connected; afterwards no table knows it, and others are left alone."""
+    """Not while it is connected; afterwards no table knows it, its messages are gone, and others are left alone."""
     url = "/api/charge-points/CHARGER-001"
     start = {"connectorId": 1, "idTag": "TAG", "meterStart": 0, "timestamp": "2026-01-01T00:00:00Z"}
     async with connected(csms.address, "1.6", "OTHER") as other:
@@ -184,12 +196,16 @@ async def test_a_charge_point_is_forgotten_with_all_it_told(csms: CentralSystem,
     held = {name: csms.store.rows(f"SELECT DISTINCT charge_point_id FROM {name}") for name in tables}
     assert {row["charge_point_id"] for rows in held.values() for row in rows} == {"OTHER"}
     assert held["transactions"] == [{"charge_point_id": "OTHER"}]
+    await operator.patch(url, json={})
+    assert (await operator.get(url)).json()["frames"] == []
 
 
 async def test_bodies_are_bounded_and_must_be_json(operator: httpx.AsyncClient) -> None:
     huge = await operator.post("/api/misbehaviours", content=b'{"what":"' + b"x" * 2**20 + b'"}')
     broken = await operator.post("/api/misbehaviours", content=b"{")
+    deep = await operator.post("/api/misbehaviours", content=b'{"what":' + b"[" * 300 + b"]" * 300 + b"}")
     assert (huge.status_code, broken.status_code) == (413, 422)
+    assert deep.status_code == 422 and "nested deeper" in deep.json()["error"]
 
 
 async def test_every_route_is_described(operator: httpx.AsyncClient) -> None:
@@ -208,13 +224,17 @@ async def test_every_route_is_described(operator: httpx.AsyncClient) -> None:
         ({"Host": "127.0.0.1.example"}, 421),
         ({"Origin": "http://evil.example"}, 403),
         ({"Origin": "null"}, 403),
+        ({"Origin": "http://["}, 403),
+        ({"Host": "["}, 421),
         ({"Host": "localhost:1"}, 200),
     ],
 )
 async def test_strangers_pages_do_not_get_in_by_the_operators_browser(
     operator: httpx.AsyncClient, headers: dict[str, str], status: int
 ) -> None:
-    assert (await operator.get("/api/status", headers=headers)).status_code == status
+    answer = await operator.get("/api/status", headers=headers)
+    assert answer.status_code == status
+    assert answer.headers["X-Frame-Options"] == "DENY"
 
 
 async def test_elsewhere_than_on_loopback_a_token_is_needed(csms: CentralSystem) -> None:
@@ -231,6 +251,26 @@ async def test_elsewhere_than_on_loopback_a_token_is_needed(csms: CentralSystem)
             assert (entered.status_code, entered.headers["Location"]) == (303, "/")
             assert "HttpOnly" in entered.headers["Set-Cookie"]
             assert (await client.get("/api/status")).status_code == 200
+
+
+@pytest.mark.parametrize("token", ["a b", "a&b#c+d", "a%41", "tökén €", 'q"x;y'])
+async def test_a_token_of_any_characters_opens_the_page(csms: CentralSystem, token: str) -> None:
+    """By the printed URL, by the cookie that it leaves, and as a bearer in UTF-8."""
+    async with serving(csms, PageAddress(port=0), token) as url:
+        base = url.partition("/?token=")[0]
+        async with httpx.AsyncClient(base_url=base, trust_env=False, follow_redirects=True) as client:
+            bearer = [(b"Authorization", b"Bearer " + token.encode())]
+            assert (await client.get("/api/status", headers=bearer)).status_code == 200
+            assert (await client.get("/api/status")).status_code == 401
+            assert url.isascii() and (await client.get(url)).status_code == 200
+            assert (await client.get("/api/status")).status_code == 200
+
+
+@pytest.mark.parametrize("token", ["", " ", "a\n", "\udcff"])
+async def test_a_token_that_keeps_nobody_out_is_a_users_mistake(csms: CentralSystem, token: str) -> None:
+    with pytest.raises(CsmsMistake, match="--page-token"):
+        async with serving(csms, PageAddress(port=0), token):
+            pass
 
 
 async def test_the_page_asks_nothing_of_other_machines(operator: httpx.AsyncClient) -> None:

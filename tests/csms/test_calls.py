@@ -16,6 +16,7 @@ from tests.csms.peer import Peer, connected
 
 CASES = [(version, action) for version in schemas.VERSIONS for action in sorted(actions.from_csms(version))]
 MOMENT = "2026-01-01T00:00:00Z"
+PLACE = {"component": {"name": "SecurityCtrlr"}, "variable": {"name": "Identity"}}
 
 
 async def asked(csms: CentralSystem, peer: Peer, action: str, payload: Any, answer: Any) -> tuple[Any, Outcome]:
@@ -92,6 +93,48 @@ async def test_a_bad_answer_gets_a_callresulterror_in_2_1(csms: CentralSystem) -
     async with connected(csms.address, "2.0.1") as charge_point:
         await asked(csms, charge_point, "ClearCache", {}, {"status": 5})
         await charge_point.silence_until_heartbeat()
+
+
+@pytest.mark.parametrize(
+    ("version", "action", "payload", "answer"),
+    [
+        ("1.6", "ReserveNow", {}, {"status": "Accepted"}),
+        ("1.6", "SetChargingProfile", {"connectorId": 1}, {"status": "Accepted"}),
+        ("1.6", "ChangeConfiguration", {"key": "K"}, {"status": "Accepted"}),
+        ("1.6", "SetVariables", {}, {"setVariableResult": []}),
+        (
+            "2.0.1",
+            "SetVariables",
+            {"setVariableData": [{**PLACE, "variable": {"name": "BasicAuthPassword"}, "attributeValue": 5}]},
+            {"setVariableResult": [{**PLACE, "attributeStatus": "Accepted"}]},
+        ),
+        (
+            "1.6",
+            "ReserveNow",
+            {"connectorId": 1, "expiryDate": MOMENT, "idTag": "TAG", "reservationId": 2**63},
+            {"status": "Accepted"},
+        ),
+    ],
+)
+async def test_nothing_is_learnt_from_a_call_that_should_not_have_been_sent(
+    csms: CentralSystem, version: str, action: str, payload: dict[str, Any], answer: dict[str, Any]
+) -> None:
+    """Its answer is told all the same."""
+    rows = rows_of(csms)
+    async with connected(csms.address, version) as charge_point:
+        _, outcome = await asked(csms, charge_point, action, payload, answer)
+    assert (outcome.kind, outcome.payload) == ("CALLRESULT", answer)
+    assert rows("reservations") + rows("charging_profiles") + rows("variables") == []
+
+
+async def test_an_answer_nested_too_deep_is_told_without_its_payload(csms: CentralSystem) -> None:
+    async with connected(csms.address, "2.0.1") as charge_point:
+        for action in ("DataTransfer", "Nonsense"):
+            deep = json.loads("[" * 300 + "]" * 300)
+            _, outcome = await asked(
+                csms, charge_point, action, {"vendorId": "V"}, {"status": "Accepted", "data": deep}
+            )
+            assert (outcome.payload, outcome.error_code) == (None, "FormatViolation")
 
 
 @pytest.mark.parametrize(
@@ -235,14 +278,45 @@ async def test_variables_of_the_device_model_are_remembered(csms: CentralSystem)
     assert [(v["value"], v["mutability"]) for v in rows("variables")] == [("true", "ReadOnly")]
 
 
-async def test_a_password_set_over_ocpp_is_kept_as_a_hash_only(csms: CentralSystem) -> None:
+@pytest.mark.parametrize("key", ["AuthorizationKey", "authorizationkey"])
+async def test_a_password_set_over_ocpp_is_kept_as_a_hash_only(csms: CentralSystem, key: str) -> None:
     async with connected(csms.address, "1.6") as charge_point:
-        change = {"key": "AuthorizationKey", "value": b"0123456789abcdef".hex()}
+        change = {"key": key, "value": b"0123456789abcdef".hex()}
         await asked(csms, charge_point, "ChangeConfiguration", change, {"status": "Accepted"})
+        keys = [{**change, "readonly": False}]
+        await asked(csms, charge_point, "GetConfiguration", {}, {"configurationKey": keys})
     row = csms.store.charge_point("CHARGER-001")
     assert row is not None and row["password_hash"].startswith("scrypt$")
     assert "0123456789abcdef" not in str(row)
     assert csms.store.rows("SELECT * FROM variables") == []
+
+
+@pytest.mark.parametrize("name", ["BasicAuthPassword", "basicauthpassword"])
+async def test_a_password_that_a_charge_point_tells_is_not_kept(csms: CentralSystem, name: str) -> None:
+    """Not from a report, an event or GetVariables; all else in them is."""
+    place: dict[str, Any] = {"component": {"name": "SecurityCtrlr"}, "variable": {"name": name, "instance": "x"}}
+    value, rows = "s3cretPASSw0rd1234", rows_of(csms)
+    report = {**place, "variableAttribute": [{"value": value, "mutability": "WriteOnly"}]}
+    event = {
+        **place,
+        "eventId": 1,
+        "timestamp": MOMENT,
+        "trigger": "Delta",
+        "actualValue": value,
+        "eventNotificationType": "HardWiredNotification",
+    }
+    message = {"generatedAt": MOMENT, "seqNo": 0}
+    async with connected(csms.address, "2.0.1") as charge_point:
+        await charge_point.call("NotifyReport", {**message, "requestId": 1, "reportData": [report]})
+        await charge_point.call("NotifyEvent", {**message, "eventData": [event]})
+        result = {**place, "attributeStatus": "Accepted", "attributeValue": value}
+        await asked(csms, charge_point, "GetVariables", {"getVariableData": [place]}, {"getVariableResult": [result]})
+        change = {"setVariableData": [{**place, "attributeValue": value}]}
+        answer = {"setVariableResult": [{**place, "attributeStatus": "Accepted"}]}
+        await asked(csms, charge_point, "SetVariables", change, answer)
+    assert [(v["value"], v["mutability"]) for v in rows("variables")] == [(None, "WriteOnly")]
+    assert [json.loads(n["payload"])["seqNo"] for n in rows("notices")] == [0, 0]
+    assert value not in str([rows(table) for table in ("variables", "notices", "charge_points")])
 
 
 @pytest.mark.parametrize("version", schemas.VERSIONS)
@@ -260,6 +334,12 @@ def test_everyday_operations_are_calls_that_may_be_sent(version: Any) -> None:
         for arguments in many:
             action, payload = operations.call_for(version, operation, arguments)
             assert permission.objection(version, "Accepted", action, payload) is None
+
+
+@pytest.mark.parametrize("transaction_id", ["", "-1", "one", "9" * 30])
+def test_a_transaction_id_of_1_6_is_a_number_that_can_be_sent(transaction_id: str) -> None:
+    with pytest.raises(ValueError, match="whole number"):
+        operations.call_for("1.6", "stop", {"transaction_id": transaction_id})
 
 
 def rows_of(csms: CentralSystem) -> Callable[[str], list[dict[str, Any]]]:

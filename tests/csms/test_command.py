@@ -68,15 +68,19 @@ def test_a_port_in_use_is_one_clear_line() -> None:
             assert f"{port} cannot be listened on (the port is in use); choose another --listen" in csms.err[0]
 
 
-def test_on_every_address_it_says_what_to_type_elsewhere() -> None:
-    """For the charge points and, with its token, for the page."""
+@pytest.mark.parametrize("wildcard", ["0.0.0.0", "[::]"])
+def test_on_every_address_it_says_what_to_type_elsewhere(wildcard: str) -> None:
+    """For the charge points and, with its token, for the page; there they answer, on IPv4 whatever was asked for."""
     others = lan_addresses()
-    if not others:
-        pytest.skip("this machine is on no network")
-    with Program("csms", "--listen", "0.0.0.0:0", "--page", "0.0.0.0:0") as csms:
+    if not others or not (wildcard == "0.0.0.0" or socket.has_dualstack_ipv6()):
+        pytest.skip("this machine is on no such network")
+    with Program("csms", "--listen", f"{wildcard}:0", "--page", f"{wildcard}:0") as csms:
         address = others[0].replace(".", r"\.")
-        csms.wait_for(rf"from other machines: ws://{address}:\d+/<identity>")
-        csms.wait_for(rf"from other machines: http://{address}:\d+/\?token=\S{{32}}")
+        url = csms.wait_for(rf"from other machines: (ws://{address}:\d+)/<identity>")[1]
+        page = csms.wait_for(rf"from other machines: (http://{address}:\d+/\?token=\S{{32}})")[1]
+        with connect(f"{url}/CHARGER-001", subprotocols=[Subprotocol("ocpp1.6")]):
+            assert httpx.get(page, trust_env=False).status_code == 303
+        csms.wait_for(rf"CHARGER-001: connected from {address}:")
         assert csms.stop() == 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,13 @@ async def test_charge_points_tokens_and_misbehaviours_come_from_the_file(tmp_pat
         ("[charge_points.A]\npasword = 'x'", "pasword"),
         ("[tokens.A]\nstatus = 'Fine'", "tokens.A.*Fine"),
         ("[tokens.A]\nexpires = 'soon'", "expires"),
+        ("[tokens.A]\nexpires = 0001-01-01T00:00:00+23:00", "expires"),
+        ("[tokens.'']", "1 to 255"),
+        ("[charge_points.'']", "1 to 255"),
+        ('[charge_points."a\\n"]', "1 to 255"),
         ("[[misbehaviours]]\nwhat = 'delay'", "number 1.*seconds"),
+        ("[[misbehaviours]]\nwhat = ['delay']", "number 1.*what"),
+        ("tokens = " + "[" * 5000 + "]" * 5000, "bench.toml"),
     ],
 )
 def test_a_mistake_in_the_file_is_named(tmp_path: Path, text: str, wrong: str) -> None:
@@ -67,3 +74,16 @@ def test_a_mistake_in_the_file_is_named(tmp_path: Path, text: str, wrong: str) -
     path.write_text(text)
     with pytest.raises(CsmsMistake, match=wrong):
         load(path)
+
+
+def test_an_expiry_without_an_offset_is_utc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in the API, whatever this machine's time zone is."""
+    monkeypatch.setenv("TZ", "Pacific/Auckland")
+    time.tzset()
+    path = tmp_path / "bench.toml"
+    path.write_text("[tokens.A]\nexpires = 2027-01-31T00:00:00")
+    try:
+        assert load(path).tokens["A"]["expires"] == "2027-01-31T00:00:00.000Z"
+    finally:
+        monkeypatch.undo()
+        time.tzset()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
 import urllib.error
 import urllib.request
 from asyncio import to_thread
@@ -68,6 +70,24 @@ async def test_plain_http_is_told_to_use_websocket(csms: CentralSystem) -> None:
     assert "WebSocket" in body
 
 
+async def test_headers_that_come_twice_are_refused_in_words(csms: CentralSystem) -> None:
+    host, port = csms.address.removeprefix("ws://").split(":")
+    lines = [
+        "GET /CHARGER-001 HTTP/1.1",
+        "Host: csms",
+        "Connection: Upgrade",
+        *["Upgrade: websocket"] * 2,
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Protocol: ocpp1.6",
+    ]
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write("\r\n".join([*lines, "", ""]).encode())
+    answer = await asyncio.wait_for(reader.read(), 10)
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 426 ")
+
+
 @pytest.mark.parametrize(
     ("offered", "selected"),
     [
@@ -103,3 +123,21 @@ async def test_the_newer_of_two_equal_identities_wins(csms: CentralSystem) -> No
         assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1008, "the same identity connected again")
         await newer.silence_until_heartbeat()
         assert list(csms.connections) == ["CHARGER-001"]
+
+
+async def test_a_connection_that_the_csms_fails_to_take_in_is_logged(
+    csms: CentralSystem, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is closed with 1011 and a reason; a file that is locked is one line."""
+
+    def locked(*_: object) -> None:
+        raise sqlite3.OperationalError("database is locked")
+
+    monkeypatch.setattr(csms.store, "seen", locked)
+    async with connected(csms.address, "1.6", boot=False) as charge_point:
+        with pytest.raises(ConnectionClosed) as closed:
+            await charge_point.receive()
+    assert closed.value.rcvd is not None
+    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1011, "the CSMS failed; see its log")
+    assert "CHARGER-001: closed with 1011, database is locked" in caplog.text
+    assert "Traceback" not in caplog.text

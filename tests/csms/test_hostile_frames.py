@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from typing import Any
 
 import pytest
 from hypothesis import given, strategies
 
-from csms import frames, schemas
+from csms import frames, overview, schemas
 from csms.central_system import CentralSystem
 from tests.csms.peer import connected
 
@@ -99,6 +101,26 @@ async def test_a_call_sent_twice_is_answered_alike_and_done_once(csms: CentralSy
     assert len(csms.store.open_transactions("CHARGER-001")) == 1
 
 
+async def test_a_call_that_failed_is_done_when_it_is_sent_again(
+    csms: CentralSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the file is locked, say, the CALL gets InternalError; the very same CALL is answered and kept later."""
+    start = [2, "a", "StartTransaction", {"connectorId": 1, "idTag": "TAG", "meterStart": 5,
+             "timestamp": "2026-01-01T00:00:00Z"}]  # fmt: skip
+
+    def locked() -> None:
+        raise sqlite3.OperationalError("database is locked")
+
+    async with connected(csms.address, "1.6") as charge_point:
+        with monkeypatch.context() as failing:
+            failing.setattr(csms.store, "writing", locked)
+            failed = await charge_point.ask(start)
+        again = await charge_point.ask(start)
+    assert failed[:3] == [4, "a", "InternalError"]
+    assert again[:2] == [3, "a"]
+    assert len(csms.store.open_transactions("CHARGER-001")) == 1
+
+
 @pytest.mark.parametrize(
     ("number", "code"),
     [
@@ -115,6 +137,45 @@ async def test_a_number_too_large_to_be_kept_is_refused(csms: CentralSystem, num
         assert answer[:3] == [4, "a", code]
         await charge_point.silence_until_heartbeat()
     assert csms.store.rows("SELECT * FROM connectors") == []
+
+
+@pytest.mark.parametrize("depth", [101, 252, 300, 900])
+@pytest.mark.parametrize("version", ["2.0.1", "2.1"])
+async def test_what_is_nested_too_deep_is_refused(csms: CentralSystem, version: str, depth: int) -> None:
+    """A hundred lists in one another are taken and shown; more are a FormatViolation and leave no trace."""
+    async with connected(csms.address, version) as charge_point:
+        await charge_point.call("DataTransfer", {"vendorId": "V", "data": nested(99)})
+        refused = await charge_point.ask([2, "a", "DataTransfer", {"vendorId": "V", "data": nested(depth)}])
+        assert refused[:3] == [4, "a", "FormatViolation"]
+        await charge_point.silence_until_heartbeat()
+    shown = overview.charge_point(csms, "CHARGER-001")
+    assert shown is not None and len(shown["notices"]) == 1
+
+
+async def test_a_send_that_cannot_be_kept_does_not_end_the_session(
+    csms: CentralSystem, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither one nested too deep nor one that fails for want of a file, say; the log tells of both."""
+    send = {"id": 1, "pending": 0, "basetime": "2026-01-01T00:00:00Z", "data": [{"t": 1, "v": "x"}]}
+
+    def failing(*_: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    async with connected(csms.address, "2.1") as charge_point:
+        deep = send | {"customData": {"vendorId": "V", "deep": nested(253)}}
+        await charge_point.send([6, "a", "NotifyPeriodicEventStream", deep])
+        await charge_point.silence_until_heartbeat()
+        monkeypatch.setattr(csms.store, "notice", failing)
+        await charge_point.send([6, "b", "NotifyPeriodicEventStream", send])
+        await charge_point.silence_until_heartbeat()
+    assert "nested deeper" in caplog.text and "disk I/O error" in caplog.text
+
+
+def nested(depth: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(depth - 1):
+        value = [value]
+    return value
 
 
 JSON = strategies.recursive(

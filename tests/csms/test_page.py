@@ -181,3 +181,8 @@ async def test_a_charge_point_is_added_with_its_policy_and_forgotten(csms: Centr
     await page.get_by_role("button", name="Forget this charge point").click()
     await expect(page.get_by_text("No charge point yet")).to_be_visible()
     assert csms.store.charge_point("NEW 1/A") is None
+
+
+async def test_an_address_with_a_broken_escape_says_who_is_not_known(page: Page) -> None:
+    await page.goto("/#%")
+    await expect(page.locator("#trouble")).to_contain_text("no charge point '%' is known")

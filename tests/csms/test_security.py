@@ -53,6 +53,7 @@ async def test_profile_1_wants_the_password_of_the_identity() -> None:
             ("CHARGER-001", {"Authorization": "Basic nonsense"}),
             ("CHARGER-001", {"Authorization": "Bearer " + PASSWORD}),
             ("CHARGER-001", {}),
+            ("CHARGER-001", [*basic("CHARGER-001", PASSWORD).items()] * 2),
             ("UNKNOWN", basic("UNKNOWN", PASSWORD)),
         ]:
             with pytest.raises(InvalidStatus) as refused:

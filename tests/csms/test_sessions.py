@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from csms import overview
 from csms.central_system import CentralSystem
 from csms.configuration import Settings
 from tests.csms.peer import BOOT, connected
@@ -121,6 +122,32 @@ async def test_a_2x_transaction_is_kept_whatever_order_its_events_come_in(csms: 
     row = csms.store.transaction("CHARGER-001", "tx-1")
     assert row is not None
     assert (row["stopped"], row["stop_reason"]) == ("2026-01-01T00:00:00Z", "EVDisconnected")
+
+
+async def test_energy_is_read_by_the_meters_time_at_the_outlet(csms: CentralSystem) -> None:
+    """Neither a late message nor an inlet's register nor what is no finite number changes what was charged."""
+    register = "Energy.Active.Import.Register"
+
+    def measured(kind: str, seq_no: int, hour: str, *samples: dict[str, Any]) -> dict[str, Any]:
+        return event(kind, seq_no, meterValue=[{"timestamp": f"2026-01-01T{hour}", "sampledValue": samples}])
+
+    outlet = {"value": 9, "measurand": register, "location": "Outlet", "unitOfMeasure": {"multiplier": 3}}
+    inlet = {"value": 777_000, "measurand": register, "location": "Inlet"}
+    ended = measured("Ended", 2, "02:00:00+00:00", outlet, inlet, {"value": 80, "measurand": "SoC", "location": "EV"})
+    async with connected(csms.address, "2.0.1") as charge_point:
+        await charge_point.call("TransactionEvent", measured("Started", 0, "00:00:00Z", {"value": 1}))
+        await charge_point.call("TransactionEvent", ended)
+        await charge_point.call("TransactionEvent", measured("Updated", 1, "02:30:00+01:00", {"value": 5}))
+    async with connected(csms.address, "1.6", "CHARGER-002") as charge_point:
+        start = await charge_point.call("StartTransaction", start_16(meter=1000))
+        for minute, value in ((1, "2000"), (2, "1e999"), (3, "nan")):
+            sample = {"timestamp": f"2026-01-01T00:0{minute}:00Z", "sampledValue": [{"value": value}]}
+            told = {"connectorId": 1, "transactionId": start["transactionId"], "meterValue": [sample]}
+            await charge_point.call("MeterValues", told)
+    shown = {name: overview.charge_point(csms, name) for name in ("CHARGER-001", "CHARGER-002")}
+    [[first], [second]] = [known["transactions"] for known in shown.values() if known is not None]
+    assert (first["energy_wh"], first["soc"]) == (8999, 80)
+    assert second["energy_wh"] == 1000
 
 
 async def test_tokens_are_judged_by_the_list(csms: CentralSystem) -> None:
