@@ -6,6 +6,7 @@ Only databases that hold our tables are decorated. `chargesentinel browse` embed
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import datasette as datasette_package
 from datasette import Response, hookimpl
 from datasette.utils import sqlite_timelimit, tilde_decode, tilde_encode
+from markupsafe import Markup
 
 from inspector.browse import cells, metadata, queries, wording
 from inspector.browse.frugal import uncounted
@@ -70,7 +72,8 @@ def render_cell(row: Any, value: Any, column: str, table: str | None, database: 
     """Arrows, badges, times, readable JSON."""
     if not _ours(datasette, database):
         return None
-    return cells.render(table, column, value, str(datasette.urls.database(database)))
+    shown = cells.render(table, column, value, str(datasette.urls.database(database)))
+    return None if shown is None else Markup(wording.sendable(shown))
 
 
 @hookimpl
@@ -178,7 +181,8 @@ def _view(page: pages.Page) -> Callable[..., Awaitable[Any]]:
                 raise
             status, content = 503, {"error": f"This took longer than {limit_ms} ms; narrow it with a filter."}
         if as_json:
-            return Response.json(content, status=status)
+            text = wording.sendable(json.dumps(content, ensure_ascii=False))
+            return Response(text, status=status, content_type="application/json; charset=utf-8")
         template = page.template if status == 200 else "error.html"
         if template == page.template and "panel" in ask.args and page.panel:
             template = page.panel
@@ -194,7 +198,7 @@ def _view(page: pages.Page) -> Callable[..., Awaitable[Any]]:
             "cells": cells,
         }
         html = await datasette.render_template(f"chargesentinel/{template}", shown, request=request)
-        return Response.html(html, status=status)
+        return Response.html(wording.sendable(html), status=status)
 
     return view
 
