@@ -271,6 +271,7 @@ async def test_what_is_not_there_is_said(get: Get, address: str) -> None:
     [
         *("after=x", "after=-1", "after=99999999999999999999", "limit=-5", "limit=999999999", "around=0", "before=0"),
         *("severity=nonsense", "direction=up", "action=%00", "q=%27%22%3B--", "q=" + "x" * 5000, "end=1&before=4"),
+        *(f"{name}={sign}{2**63 - (sign != '-')}" for name in ("around", "after", "before") for sign in ("", "-")),
     ],
 )
 async def test_odd_questions_are_answered(get: Get, query: str) -> None:
