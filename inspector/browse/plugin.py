@@ -6,6 +6,7 @@ Only databases that hold our tables are decorated. `chargesentinel browse` embed
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import datasette as datasette_package
 from datasette import Response, hookimpl
 from datasette.utils import sqlite_timelimit, tilde_decode, tilde_encode
+from markupsafe import Markup
 
 from inspector.browse import cells, metadata, queries, wording
 from inspector.browse.frugal import uncounted
@@ -70,7 +72,8 @@ def render_cell(row: Any, value: Any, column: str, table: str | None, database: 
     """Arrows, badges, times, readable JSON."""
     if not _ours(datasette, database):
         return None
-    return cells.render(table, column, value, str(datasette.urls.database(database)))
+    shown = cells.render(table, column, value, str(datasette.urls.database(database)))
+    return None if shown is None else Markup(wording.sendable(shown))
 
 
 @hookimpl
@@ -168,17 +171,22 @@ def _view(page: pages.Page) -> Callable[..., Awaitable[Any]]:
             with sqlite_timelimit(connection, limit_ms):
                 return page.view(connection, ask)
 
-        status = 200
+        status, heading = 200, ""
         try:
             content = await database.execute_fn(read)
         except NotThere as missing:
-            status, content = 404, {"error": str(missing)}
-        except sqlite3.OperationalError as error:
-            if "interrupted" not in str(error):
+            status, heading, content = 404, "Not there", {"error": str(missing)}
+        except sqlite3.DatabaseError as error:
+            if "interrupted" in str(error):
+                heading, said = "That took too long", f"This took longer than {limit_ms} ms; narrow it with a filter."
+            elif (trouble := _trouble(error, Path(database.path))) is not None:
+                heading, said = "Not readable now", f"{trouble} Try again in a moment."
+            else:
                 raise
-            status, content = 503, {"error": f"This took longer than {limit_ms} ms; narrow it with a filter."}
+            status, content = 503, {"error": said}
         if as_json:
-            return Response.json(content, status=status)
+            text = wording.sendable(json.dumps(content, ensure_ascii=False))
+            return Response(text, status=status, content_type="application/json; charset=utf-8")
         template = page.template if status == 200 else "error.html"
         if template == page.template and "panel" in ask.args and page.panel:
             template = page.panel
@@ -187,6 +195,7 @@ def _view(page: pages.Page) -> Callable[..., Awaitable[Any]]:
             **content,
             **extra,
             "status": status,
+            "heading": heading,
             "ask": ask,
             "base": ask.base,
             "static": STATIC,
@@ -194,9 +203,27 @@ def _view(page: pages.Page) -> Callable[..., Awaitable[Any]]:
             "cells": cells,
         }
         html = await datasette.render_template(f"chargesentinel/{template}", shown, request=request)
-        return Response.html(html, status=status)
+        return Response.html(wording.sendable(html), status=status)
 
     return view
+
+
+_TROUBLES = {
+    "SQLITE_BUSY": "is held by another program, which lets nobody read it meanwhile.",
+    "SQLITE_CANTOPEN": "cannot be opened: it was moved or deleted, or its folder lets nobody in.",
+    "SQLITE_IOERR": "cannot be read: it was changed while it was open, or its disk fails.",
+    "SQLITE_CORRUPT": "is damaged, or was replaced while it was open.",
+    "SQLITE_NOTADB": "is no recording now: something else has taken its place.",
+}
+"""What befalls a recording while it is browsed, by the error SQLite has for it."""
+
+
+def _trouble(error: sqlite3.DatabaseError, path: Path) -> str | None:
+    """What is the matter with the file, in a sentence; None where the mistake is ours."""
+    kind = "_".join(getattr(error, "sqlite_errorname", "").split("_")[:2])
+    if kind == "SQLITE_ERROR" and not is_recording(path):
+        kind = "SQLITE_NOTADB"  # a table is missing
+    return f"{wording.file(str(path))} {_TROUBLES[kind]}" if kind in _TROUBLES else None
 
 
 @hookimpl

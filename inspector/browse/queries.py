@@ -111,7 +111,7 @@ ORDER BY 1"""
 ENERGY = """SELECT id, charge_point_id, transaction_id, started_ns, stopped_ns, stop_reason,
   meter_stop_wh - meter_start_wh AS energy_wh
 FROM transactions
-WHERE meter_stop_wh IS NOT NULL AND meter_start_wh IS NOT NULL
+WHERE abs(meter_stop_wh - meter_start_wh) < 9e999
 ORDER BY id DESC
 LIMIT 100"""
 

@@ -26,7 +26,7 @@ def summarise(raw: str | bytes | None, msg_type: int | None, action: str | None)
     try:
         message = json.loads(raw)
         text = _summary(message, msg_type, action)
-    except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
+    except (ValueError, OverflowError, RecursionError, LookupError, TypeError, AttributeError):
         text = " ".join(raw[: 2 * LENGTH].split()) or "empty"
     return text if len(text) <= LENGTH else f"{text[: LENGTH - 1]}…"
 
@@ -40,7 +40,7 @@ def _summary(message: Any, msg_type: int | None, action: str | None) -> str:
     if say is not None:
         try:
             return say(payload) or _plain(payload)
-        except (LookupError, TypeError, AttributeError, ValueError):
+        except (LookupError, TypeError, AttributeError, ValueError, OverflowError):
             return _plain(payload)
     return _plain(payload)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -34,6 +35,16 @@ CLOSE_CODES = {
     1013: "try again later",
 }
 """Close codes of RFC 6455 section 7.4.1 in plain words."""
+
+_HALVES = re.compile("[\ud800-\udfff]")
+
+
+def sendable(text: str) -> str:
+    """Text that can leave as UTF-8: half a character, as of an emoji that was cut, becomes the sign for what is none.
+
+    JSON brings such halves as escapes ("\\ud83d"), so they turn up wherever what a peer sent is read and shown.
+    """
+    return text if text.isascii() else _HALVES.sub("\ufffd", text)
 
 
 def iso(ns: int | None) -> str | None:

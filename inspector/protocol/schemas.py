@@ -83,7 +83,10 @@ def faults(version: OcppVersion, action: str, kind: Kind, payload: Any) -> Itera
     compiled = validator(version, action, kind)
     if compiled is None or compiled.is_valid(payload):
         return
-    found = [fault for error in compiled.iter_errors(payload) for fault in _faults(error)]
+    try:
+        found = [fault for error in compiled.iter_errors(payload) for fault in _faults(error)]
+    except ValueError:  # jsonschema-rs judges any depth but tells of errors down to some 250 levels only
+        found = [SchemaFault("", "", "something is wrong in it, and it is nested too deeply to say where")]
     mistyped = {fault.pointer for fault in found if fault.keyword == "type"}
     # A value of another type is in no list either: once is enough.
     yield from (fault for fault in found if fault.keyword != "enum" or fault.pointer not in mistyped)

@@ -240,8 +240,8 @@ def _normal(value: Any, unit: Any, multiplier: Any) -> tuple[float | None, str |
     if multiplier:
         number *= 10.0 ** max(-12, min(12, int(multiplier)))
     if name in _KILO:
-        return number * 1000, _KILO[name]
-    return number, name
+        number, name = number * 1000, _KILO[name]
+    return number if math.isfinite(number) else None, name
 
 
 def _register(meter_values: list[Any]) -> float | None:

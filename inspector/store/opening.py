@@ -46,6 +46,8 @@ def open_recording(path: Path, *, timeout_s: float = 2.0) -> sqlite3.Connection:
         if getattr(error, "sqlite_errorname", "") == "SQLITE_NOTADB":
             raise UnusableFile(path, "not a SQLite database", "name a recording") from None
         raise UnusableFile(path, f"cannot be read: {error}", "copy it to a folder that can be written") from None
+    # Half a character, as in a message id cut within an emoji, is handed out by SQLite and refused by Python.
+    connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
     return connection
 
 

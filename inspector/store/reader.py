@@ -271,12 +271,11 @@ _WORST_FIRST = "CASE severity WHEN 'error' THEN 0 WHEN 'warning' THEN 1 ELSE 2 E
 
 
 def events(
-    db: sqlite3.Connection, session_id: int, first: int | None = None, last: int | None = None, limit: int = 500
+    db: sqlite3.Connection, session_id: int, first: int | None = None, last: int | None = None, limit: int = 20_000
 ) -> list[Event]:
     """Events of a session that came after frame `first` (None: from its start) and not after frame `last`."""
-    where, values = _where(
-        [("session_id = ?", session_id), ("coalesce(after_frame_id, 0) >= ?", first), ("after_frame_id <= ?", last)]
-    )
+    after = "coalesce(after_frame_id, 0)"
+    where, values = _where([("session_id = ?", session_id), (f"{after} >= ?", first), (f"{after} <= ?", last)])
     return [Event(*row) for row in db.execute(f"{EVENT} {where} ORDER BY id LIMIT ?", [*values, limit])]
 
 

@@ -58,6 +58,40 @@ async def test_pages_go_backwards_and_around_too(get: Get) -> None:
     assert sorted(events + [event["id"] for event in rest["events"]]) == everything
 
 
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory: pytest.TempPathFactory) -> Get:
+    """A session of 40 frames with a handshake before them, hundreds of pings behind the 20th, and an event last."""
+    recording = Recording(tmp_path_factory.mktemp("busy") / "busy.db")
+    link = recording.connect("CP-BUSY")
+    link.event("handshake", {"status": 101})
+    for place in range(20):
+        link.call("Heartbeat", {}, {"currentTime": link.clock})
+        for _ in range(600 if place == 9 else place % 3):
+            link.event("ping", {"direction": "csms-to-cp", "payload": ""})
+    link.event("close", {"direction": "cp-to-csms", "code": 1000})
+    link.close()
+    return client(recording.finish())
+
+
+@pytest.mark.parametrize("limit", [1, 3, 7, 40, 1000])
+@pytest.mark.parametrize("start", ["limit=7", "end=1", "around=1", "around=2", "around=20", "around=40", "after=13"])
+async def test_pages_tell_each_event_once_whichever_way_they_go(busy: Get, start: str, limit: int) -> None:
+    """From wherever one begins, back to the handshake and on to the end."""
+    whole = (await busy("/ocpp/sessions/1/frames.json?limit=1000")).json()
+    page = (await busy(f"/ocpp/sessions/1/frames.json?{start}&limit={limit}")).json()
+    pages = [page]
+    while pages[0]["more_before"]:
+        address = f"/ocpp/sessions/1/frames.json?before={pages[0]['frames'][0]['id']}&limit={limit}"
+        pages.insert(0, (await busy(address)).json())
+    while pages[-1]["more_after"]:
+        address = f"/ocpp/sessions/1/frames.json?after={pages[-1]['frames'][-1]['id']}&limit={limit}"
+        pages.append((await busy(address)).json())
+    for kind in ("frames", "events"):
+        assert [each["id"] for page in pages for each in page[kind]] == [each["id"] for each in whole[kind]], kind
+    assert [each["kind"] for each in (whole["events"][0], whole["events"][-1])] == ["handshake", "close"]
+    assert (await busy("/ocpp/sessions/1/frames.json?before=1")).json()["events"] == []
+
+
 async def test_the_end_of_a_session_is_one_step_away(get: Get) -> None:
     """`end` gives the last page."""
     page = (await get("/ocpp/sessions/1/frames.json?end=1&limit=10")).json()
@@ -271,6 +305,7 @@ async def test_what_is_not_there_is_said(get: Get, address: str) -> None:
     [
         *("after=x", "after=-1", "after=99999999999999999999", "limit=-5", "limit=999999999", "around=0", "before=0"),
         *("severity=nonsense", "direction=up", "action=%00", "q=%27%22%3B--", "q=" + "x" * 5000, "end=1&before=4"),
+        *(f"{name}={sign}{2**63 - (sign != '-')}" for name in ("around", "after", "before") for sign in ("", "-")),
     ],
 )
 async def test_odd_questions_are_answered(get: Get, query: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.browse.charging import Recording, charge_badly
+from tests.browse.test_odd_frames import CALLS as ODD_CALLS
 from tests.cli.conftest import ESCAPES, chargesentinel
 from tests.cli.terminal import on_a_terminal
 from tests.processes import Program
@@ -73,6 +74,32 @@ def test_a_comparison_shows_frames_with_brackets_and_escapes_as_they_are(tmp_pat
     done = chargesentinel("diff", hostile, tmp_path / "other.db")
     assert done.returncode == 1, done.stderr
     assert "31m" in done.stdout and not _ACTS.search(done.stdout)
+
+
+@pytest.mark.parametrize("command", [["show", "1", "--full"], ["show", "1", "--json"], ["search"], ["check"]])
+def test_a_frame_that_nobody_expected_is_shown(tmp_path: Path, command: list[str]) -> None:
+    recording = Recording(tmp_path / "odd.db")
+    link = recording.connect("CP-1")
+    for raw in ODD_CALLS.values():
+        link.say(True, raw)
+    link.close()
+    name, *options = command
+    done = chargesentinel(name, recording.finish(), *options)
+    assert done.returncode == (name == "check") and not done.stderr, done.stderr
+    assert "DataTransfer" in done.stdout or name == "check"
+
+
+def test_tail_and_a_spreadsheet_show_a_message_id_that_was_cut(tmp_path: Path) -> None:
+    recording = Recording(tmp_path / "odd.db")
+    link = recording.connect("CP-1")
+    for raw in ODD_CALLS.values():
+        link.say(True, raw)
+    recording.commit()
+    with Program("tail", recording.path, "-n", 50, "--interval", 0.05) as tail:
+        tail.wait_for("StatusNotification")
+        tail.stop()
+    done = chargesentinel("export", recording.path, "--format", "csv")
+    assert done.returncode == 0 and "DataTransfer" in done.stdout, done.stderr
 
 
 def test_a_mistake_quotes_what_was_typed_without_acting_on_it() -> None:

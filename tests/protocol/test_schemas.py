@@ -180,6 +180,16 @@ def test_every_fault_of_a_payload_is_told_with_its_place_and_what_belongs_there(
     assert all(len(text) < 500 for _, _, text in told)
 
 
+@pytest.mark.parametrize("levels", [100, 300, 900])
+def test_a_fault_in_a_payload_of_any_depth_is_told(levels: int) -> None:
+    """Where it is too deep to say more, that it is there."""
+    data: list[Any] = []
+    for _ in range(levels):
+        data = [data]
+    (fault,) = faults(V16, "DataTransfer", "request", {"vendorId": "x", "data": data})
+    assert ("a string belongs there" if levels == 100 else "nested too deeply") in fault.text
+
+
 @pytest.mark.parametrize(
     ("keyword", "in_16", "in_2x"),
     [

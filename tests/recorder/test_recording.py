@@ -184,6 +184,14 @@ def test_charge_points_transactions_and_samples_are_derived_in_1_6(recorded: Rec
     ]
 
 
+def test_a_value_too_large_for_its_unit_is_no_sample(recorded: Recorded) -> None:
+    recorded.open()
+    sampled = '{"value":"1e307","unit":"kWh"},{"value":"1e305","unit":"Wh"},{"value":"-1e307","unit":"kW"}'
+    recorded.frame(True, f'[2,"1","MeterValues",{{"connectorId":1,"meterValue":[{{"sampledValue":[{sampled}]}}]}}]')
+    recorded.close()
+    assert recorded.rows("SELECT value FROM meter_samples WHERE value IS NOT NULL") == [{"value": 1e305}]
+
+
 HOSTILE: list[tuple[str, bytes, int]] = [
     ("empty", b"", records.TEXT),
     ("binary", b"\x00\x01\xff", records.BINARY),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 PAGE = 50
 """Sessions on a page of them."""
@@ -69,6 +70,11 @@ class Ask:
         if value >= 2**63:
             raise NotThere(f"There is nothing numbered {value}.")
         return value
+
+    @property
+    def key(self) -> str:
+        """The text the path named, with Datasette's tilde-encoding of path parts undone."""
+        return unquote(self.values["id"].replace("%", "%25").replace("~", "%").replace("+", " "))
 
 
 type View = dict[str, Any]

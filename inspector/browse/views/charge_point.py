@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from urllib.parse import unquote
 
 from inspector.browse.views.ask import PAGE, Ask, NotThere, View
 from inspector.browse.views.rows import RULES, charge_point_row, session_row, transaction_row
@@ -12,7 +11,7 @@ from inspector.store import reader
 
 def view(db: sqlite3.Connection, ask: Ask) -> View:
     """One charge point; `before` pages through its sessions."""
-    name = untilde(ask.values["id"])
+    name = ask.key
     found = reader.charge_points(db, name)
     if not found or not name:
         raise NotThere(f"There is no charge point {name!r} in this recording.")
@@ -36,8 +35,3 @@ def view(db: sqlite3.Connection, ask: Ask) -> View:
         "rules": rules,
         "next": page[-1].id if more else None,
     }
-
-
-def untilde(text: str) -> str:
-    """Undo Datasette's tilde-encoding of a path part."""
-    return unquote(text.replace("%", "%25").replace("~", "%").replace("+", " "))

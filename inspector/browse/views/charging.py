@@ -7,6 +7,7 @@ show with the lowest and highest of each stretch kept.
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator
@@ -90,7 +91,7 @@ def series(samples: list[reader.Sample], first_ns: int, last_ns: int) -> Iterato
     grouped: dict[tuple[str, str, str], list[Measured]] = defaultdict(list)
     for sample in samples:
         known = _MEASURANDS.get(sample.measurand)
-        if known is None or sample.value is None:
+        if known is None or sample.value is None or not math.isfinite(sample.value):
             continue
         at = sample.ts_ns if first_ns <= sample.ts_ns <= last_ns else sample.seen_ns
         grouped[(*known, sample.phase or "")].append((at / 1e6, sample.value, sample.frame_id))
@@ -144,9 +145,11 @@ def limits(
         # One that takes profiles back has none of its own: the limit ends where it came.
         try:
             unit, periods, lasts_ns = _schedule(frame, transactions)
-        except (LookupError, TypeError, ValueError, AttributeError):
+        except (LookupError, TypeError, ValueError, OverflowError, AttributeError):
             continue
         stop_ns = min(until_ns, periods[0][0] + lasts_ns if lasts_ns else until_ns)
+        if stop_ns <= frame.ts_ns:
+            continue  # it was over before it came
         moments = [(max(at, frame.ts_ns), value) for at, value in periods if at < stop_ns]
         # Periods that were over when the profile came count as the one in force then.
         moments = [pair for pair, later in pairwise(moments) if later[0] > pair[0]] + moments[-1:]
@@ -175,6 +178,8 @@ def _schedule(frame: reader.Frame, transactions: list[reader.Transaction]) -> tu
         (begin + int(float(period["startPeriod"]) * 1e9), float(period["limit"]))
         for period in schedule["chargingSchedulePeriod"]
     ]
+    if not all(math.isfinite(limit) for _, limit in periods):
+        raise ValueError("a limit that is no number")
     return unit, sorted(periods)[:200], int(float(schedule.get("duration") or 0) * 1e9)
 
 

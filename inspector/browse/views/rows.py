@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -94,10 +95,15 @@ def finding_row(one: Finding) -> dict[str, Any]:
 
 def transaction_row(one: Transaction) -> dict[str, Any]:
     """A transaction with its energy and how long it took."""
-    row = times(asdict(one))
-    both = one.meter_start_wh is not None and one.meter_stop_wh is not None
-    row["energy_wh"] = (one.meter_stop_wh or 0) - (one.meter_start_wh or 0) if both else None
+    start, stop = _finite(one.meter_start_wh), _finite(one.meter_stop_wh)
+    row = {**times(asdict(one)), "meter_start_wh": start, "meter_stop_wh": stop}
+    row["energy_wh"] = None if start is None or stop is None else _finite(stop - start)
     row["energy"] = wording.energy(row["energy_wh"])
     took = one.stopped_ns - one.started_ns if one.started_ns is not None and one.stopped_ns is not None else None
     row["duration"] = wording.span(took)
     return row
+
+
+def _finite(register: float | None) -> float | None:
+    """A meter's register; None where it is beyond all numbers, which older versions stored and JSON cannot say."""
+    return register if register is not None and math.isfinite(register) else None

@@ -22,7 +22,7 @@ def catalogue(db: sqlite3.Connection, ask: Ask) -> View:
 
 def view(db: sqlite3.Connection, ask: Ask) -> View:
     """One rule with its latest findings; one only an older or newer version knew is shown by its findings."""
-    slug = ask.values["id"]
+    slug = ask.key
     found = reader.findings(db, rule_id=slug, limit=FINDINGS + 1)
     rule = RULES.get(slug)
     if rule is None and not found:

@@ -69,7 +69,7 @@ def frames(db: sqlite3.Connection, ask: Ask) -> View:
     after, before, around = ask.number("after"), ask.number("before"), ask.number("around")
     if around is not None:
         earlier = reader.frames(db, one.id, before=around, limit=limit // 4 + 1, **filters)
-        later = reader.frames(db, one.id, after=around - 1, limit=limit + 1, **filters)
+        later = reader.frames(db, one.id, after=max(around, 1) - 1, limit=limit + 1, **filters)
         more_before, more_after = len(earlier) > limit // 4, len(later) > limit
         page = earlier[1 if more_before else 0 :] + later[:limit]
     elif ask.text("end"):
@@ -84,7 +84,7 @@ def frames(db: sqlite3.Connection, ask: Ask) -> View:
         found = reader.frames(db, one.id, after=after, limit=limit + 1, **filters)
         more_before, more_after = after is not None and after > 0, len(found) > limit
         page = found[:limit]
-    if any(filters.values()):
+    if any(filters.values()) or (not page and (more_before or before is not None)):
         events = []
     else:
         # Each event is told once over the pages of a session: a page has what came after its first frame and
