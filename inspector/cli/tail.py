@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from inspector.cli.filters import RECORDING, live_filters, wanted
-from inspector.cli.options import Finite
+from inspector.cli.options import Finite, Whole
 
 if TYPE_CHECKING:
     import sqlite3
@@ -40,9 +40,7 @@ out, but for what nobody should miss: gaps, faults, refused connections."""
 )
 @RECORDING
 @live_filters
-@click.option(
-    "--lines", "-n", type=click.IntRange(0), default=10, show_default=True, help="Begin with so many past frames."
-)
+@click.option("--lines", "-n", type=Whole(0), default=10, show_default=True, help="Begin with so many past frames.")
 @click.option("--all", "everything", is_flag=True, help="Pings, handshakes and close frames too.")
 @click.option("--interval", type=Finite(0.05), default=0.25, show_default=True, help="Seconds between two looks.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, one object a line.")

@@ -134,3 +134,33 @@ def test_operator_that_nobody_can_ask_is_told_in_one_line(command: str, address:
     ended = in_this_process(name, *recording, *options, "ws://127.0.0.1:1", "--operator", address)
     assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1), ended
     assert "operator" in ended.stderr
+
+
+BEYOND = 10**30
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("show", BEYOND),
+        ("show", 1, "--around", BEYOND),
+        ("show", 1, "--around", 3, "--context", BEYOND),
+        ("sessions", "--limit", BEYOND),
+        ("search", "--limit", BEYOND),
+        ("tail", "--lines", BEYOND),
+    ],
+)
+def test_number_that_no_recording_can_hold_is_a_mistake(recording: Path, options: tuple[object, ...]) -> None:
+    name, *rest = options
+    ended = in_this_process(name, recording, *rest)
+    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1), ended
+    assert "beyond the numbers of a recording" in ended.stderr
+
+
+def test_time_beyond_all_times_is_as_far_as_any(recording: Path) -> None:
+    """Before everything or after it, rather than a number that SQLite cannot take."""
+    every = in_this_process("search", recording, "--json").stdout
+    for options in (("--since", f"{BEYOND}d"), ("--since", "0001-01-01"), ("--until", "9999-12-31")):
+        assert in_this_process("search", recording, "--json", *options).stdout == every
+    pruned = in_this_process("prune", recording, "--older-than", f"{BEYOND}w", "--dry-run")
+    assert pruned.returncode == 0 and "would delete 0 frames" in pruned.stdout, pruned
