@@ -82,6 +82,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "a line of 100 MB": (long_line, "a line is longer than 64 MiB"),
     "200 MB of one line in a small gzip file": (packed_line, "a line is longer than 64 MiB"),
     "a gzip file that is cut off": (gzip.compress(b"[2,1]\n")[:15], "cannot be read"),
+    "a gzip file with damaged bytes": (gzip.compress(b"[2,1]\n")[:10] + b"\xff" * 30, "cannot be read"),
     "a flow that claims a terabyte": (b"999999999999:9:websocket;0:~", "the largest read is"),
     "a flow file that is cut off": (b"99999:9:websocket;0:~", "not a whole flow file"),
     "a picture": (b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40, "no recording, trace, HAR file"),
