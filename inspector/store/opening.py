@@ -127,6 +127,16 @@ def _distrust_works() -> bool:
     return True
 
 
+def refuse_special(path: Path) -> None:
+    """Refuse to record into a pipe or a device: SQLite leaves a journal beside it, and rotation takes its name.
+
+    Raises:
+        UnusableFile: it is there and no file.
+    """
+    if path.exists() and not path.is_file():
+        raise UnusableFile(path, "not a file", "name one to record into")
+
+
 def refuse_triggers(path: Path, connection: sqlite3.Connection) -> None:
     """Refuse to write to a file that would run somebody's statements whenever a row is stored.
 
