@@ -313,7 +313,7 @@ def frames(connection: sqlite3.Connection, where: str = "1", first: int = 0) -> 
             notes = {**(notes or {}), "forwarded": False}
         if redacted:
             notes = {**(notes or {}), "redacted": True}
-        payload = bytes(raw) if is_blob else raw.encode()
+        payload = bytes(raw) if is_blob else str(raw).encode()  # a number, where somebody has tampered with it
         yield (
             records.frame(session_id, ts_ns, mono_ns, direction == up, opcode, payload, notes or None),
             row_id,

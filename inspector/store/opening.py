@@ -168,6 +168,9 @@ def refuse_foreign(path: Path, connection: sqlite3.Connection) -> None:
         raise UnusableFile(path, why, "name another file")
     if strange:
         raise UnusableFile(path, f"written by a newer ChargeSentinel ({strange[-1]})", "update this one to read it")
+    found = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if missing := [table for table in TABLES if table not in found]:
+        raise UnusableFile(path, f"there is no table {missing[0]} in it", "it was tampered with; name another file")
 
 
 def applied_steps(connection: sqlite3.Connection) -> list[str]:

@@ -10,6 +10,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from click.testing import CliRunner
 
 from inspector.cli import commands
 from inspector.errors import UserMistake
+from tests.cli.conftest import in_this_process
 from tests.formats.test_round_trips import run
 
 RECORDINGS = Path(__file__).parents[2] / "recordings"
@@ -215,6 +217,39 @@ def test_a_crafted_database_runs_nothing_of_its_own(what: str, recording: Path, 
     elif what == "a view in the place of a table":
         assert_refused(into, "events is no table in it")
     assert "Traceback" not in into.stderr
+
+
+TAMPERED = {
+    "numbers": "UPDATE frames SET raw = 12345 WHERE id % 3 = 0; UPDATE frames SET raw = 1.5 WHERE id % 3 = 1",
+    "texts as bytes": "UPDATE frames SET raw = CAST(raw AS BLOB)",
+    "bytes that are no text": "UPDATE frames SET raw = x'fffe00fffe00fffe00fffe00'",
+    "the first of all times": "UPDATE frames SET ts_ns = -9223372036854775808 WHERE id % 7 = 1",
+    "no table of events": "DROP TABLE events",
+    "no table of meter samples": "DROP TABLE meter_samples",
+}
+
+
+@pytest.mark.parametrize("what", TAMPERED)
+def test_frames_of_odd_types_are_read_and_a_file_that_lacks_a_table_is_refused(
+    what: str, recording: Path, tmp_path: Path
+) -> None:
+    """By every command that reads a recording."""
+    with closing(sqlite3.connect(recording)) as db:
+        db.executescript(TAMPERED[what])
+    out, key = tmp_path / "o.db", tmp_path / "key"
+    for command in (
+        *(("check", recording), ("diff", recording, recording), ("import", recording, "--db", out)),
+        *(("export", recording, "--format", style, "-o", tmp_path / style) for style in ("trace", "har", "csv", "raw")),
+        *(("show", recording, 1), ("show", recording, 1, "--json"), ("search", recording, "--json")),
+        *(("search", recording, "--transaction", "5"), ("sessions", recording), ("rebuild", recording)),
+        ("anonymize", recording, out, "--force", "--redact-key", key),
+    ):
+        done = in_this_process(*command)
+        if what.startswith("no table"):
+            assert (done.returncode, done.stderr.count("\n")) == (2, 1), (command, done)
+            assert "it was tampered with" in done.stderr
+        else:
+            assert done.returncode in (0, 1), (command, done)
 
 
 def test_a_database_that_breaks_off_is_refused_in_one_line(recording: Path, tmp_path: Path) -> None:
