@@ -100,8 +100,9 @@ def _recording(source: Path, records: Iterator[Record] | None, target: Path, arg
         return _imported(source, records, target, arguments)
     from inspector.cli.progress import bar
     from inspector.recorder.anonymizing import anonymize as write
+    from inspector.store.opening import readable
 
-    with bar() as progress:
+    with readable(source), bar() as progress:
         task = progress.add_task(source.name, total=None)
         hidden = write(
             source, target, arguments, lambda done, total: progress.update(task, completed=done, total=total)

@@ -57,10 +57,10 @@ def search(
 ) -> int:
     """Find frames: by charge point, time, action, finding, id token, transaction, message id or text."""
     from inspector.store import text_index
-    from inspector.store.opening import open_recording
+    from inspector.store.opening import open_recording, readable
     from inspector.store.searching import Search
 
-    with closing(open_recording(file)) as db:
+    with closing(open_recording(file)) as db, readable(file):
         if make_index:
             with _progress("indexing", _frames(db)) as told:
                 text_index.build(db, file, told)

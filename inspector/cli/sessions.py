@@ -41,11 +41,11 @@ def sessions(file: Path, states: tuple[str, ...], limit: int, as_json: bool, **o
     from dataclasses import replace
 
     from inspector.store.lock import holder
-    from inspector.store.opening import open_recording
+    from inspector.store.opening import open_recording, readable
     from inspector.store.searching import sessions as find
 
     written = holder(file) is not None
-    with closing(open_recording(file)) as db:
+    with closing(open_recording(file)) as db, readable(file):
         found = find(db, wanted(options), states=_as_stored(states, written), limit=limit + 1 if limit else None)
         if not written:
             found = [replace(one, state="interrupted") if one.state == "live" else one for one in found]

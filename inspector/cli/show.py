@@ -52,11 +52,11 @@ def show(
     """Print a session as a ladder: frames both ways with latencies, events, findings and transactions."""
     from inspector.store import reader
     from inspector.store.lock import holder
-    from inspector.store.opening import open_recording
+    from inspector.store.opening import open_recording, readable
     from inspector.store.searching import Search
     from inspector.store.watching import events_of
 
-    with closing(open_recording(file)) as db:
+    with closing(open_recording(file)) as db, readable(file):
         one = reader.session(db, session)
         if one is None:
             raise UserMistake(f"{file}: there is no session {session}; `chargesentinel sessions {file}` lists them")

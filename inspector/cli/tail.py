@@ -47,14 +47,14 @@ out, but for what nobody should miss: gaps, faults, refused connections."""
 def tail(file: Path, lines: int, everything: bool, interval: float, as_json: bool, **options: Any) -> None:
     """Follow frames live: what crosses the wire, what is found, who connects and leaves."""
     from inspector.cli.screen import Screen
-    from inspector.store.opening import identity, open_recording
+    from inspector.store.opening import identity, open_recording, readable
     from inspector.store.watching import Watch
 
     asked, screen = wanted(options), Screen()
     db = open_recording(file)
     opened, goes_on_from = identity(file), None
     while True:
-        with closing(db):
+        with closing(db), readable(file):
             output = _Output(db, screen, asked, everything, as_json)
             watch = Watch(db, asked, goes_on_from)
             if goes_on_from is None:

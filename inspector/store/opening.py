@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -47,6 +48,20 @@ def open_recording(path: Path, *, timeout_s: float = 2.0) -> sqlite3.Connection:
             raise UnusableFile(path, "not a SQLite database", "name a recording") from None
         raise UnusableFile(path, f"cannot be read: {error}", "copy it to a folder that can be written") from None
     return connection
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Say of a database that breaks off while it is read that it does.
+
+    Raises:
+        UnusableFile: it is damaged.
+    """
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        remedy = "`sqlite3 FILE .recover` may save the rest"
+        raise UnusableFile(path, f"cannot be read to its end ({error})", remedy) from error
 
 
 def _connect(path: Path, timeout_s: float) -> sqlite3.Connection:

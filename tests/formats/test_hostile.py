@@ -253,10 +253,22 @@ def test_frames_of_odd_types_are_read_and_a_file_that_lacks_a_table_is_refused(
 
 
 def test_a_database_that_breaks_off_is_refused_in_one_line(recording: Path, tmp_path: Path) -> None:
-    content = bytearray(recording.read_bytes())
-    content[len(content) // 3 : len(content) // 2] = os.urandom(len(content) // 2 - len(content) // 3)
-    (tmp_path / "broken.db").write_bytes(content)
-    done = chargesentinel("check", "broken.db", cwd=tmp_path)
-    assert "Traceback" not in done.stderr and done.returncode in (0, 1, 2)
-    if done.returncode == 2:
-        assert len(done.stderr.splitlines()) == 1
+    """By every command, wherever it is damaged."""
+    whole, broken = recording.read_bytes(), tmp_path / "broken.db"
+    seen = set()
+    for part in range(1, 6):
+        content, at = bytearray(whole), len(whole) * part // 6
+        content[at : at + len(whole) // 6] = b"\xa5" * (len(whole) // 6)
+        for command in (
+            *(("check", broken), ("export", broken, "-o", tmp_path / "o.jsonl"), ("sessions", broken)),
+            *(("show", broken, 1), ("search", broken, "Boot"), ("rebuild", broken), ("vacuum", broken)),
+            ("anonymize", broken, tmp_path / "o.db", "--force", "--redact", "secrets"),
+        ):
+            broken.unlink(missing_ok=True)  # another file to SQLite, whatever this process still holds of the last
+            broken.write_bytes(content)
+            done = in_this_process(*command)
+            assert done.returncode in (0, 1, 2), (command, done)
+            if done.returncode == 2:
+                seen.add(command[0])
+                assert done.stderr.count("\n") == 1, (command, done)
+    assert seen == {"check", "export", "sessions", "show", "search", "rebuild", "vacuum", "anonymize"}
