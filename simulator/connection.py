@@ -124,6 +124,10 @@ async def open_socket(identity: Identity, version: str, ping: float | None, pass
         raise Unreachable(address, f"cannot connect: {error or 'the connection was reset'}") from None
     except OSError as error:
         raise Unreachable(address, f"cannot connect: {error.strerror or error}") from None
+    except (ValueError, OverflowError):
+        if tls and not address.startswith("wss:"):
+            raise  # by a caller in Python; other addresses of our own have been looked at before
+        raise Unreachable(address, "the CSMS redirects to what is no address") from None
     if socket.subprotocol != wanted:
         await socket.close(1002, "no common subprotocol")
         raise Unreachable(address, f"the CSMS does not speak {wanted}")

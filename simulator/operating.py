@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
+from http.client import HTTPException
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -41,7 +42,7 @@ def operate(operator: str, charge_point_id: str, action: str, payload: dict[str,
             return found
     except urllib.error.HTTPError as error:
         raise NotOperated(f"the CSMS does not send {action}: {_said(error)}") from None
-    except (OSError, ValueError) as error:
+    except (OSError, HTTPException, ValueError) as error:
         raise NotOperated(f"{place}: no operator API there ({error})") from None
 
 

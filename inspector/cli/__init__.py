@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -40,6 +41,9 @@ COMMANDS = {
     "rules": "inspector.cli.rules:rules",
 }
 
+_UNWRITABLE = "standard output cannot be written"
+_ELSEWHERE = "send it to a file or program that takes it"
+
 
 class LazyGroup(click.Group):
     """A click group whose commands are `module:attribute` strings, imported on use."""
@@ -57,13 +61,15 @@ class LazyGroup(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; what it printed is written here, where a reader that is gone can be told from a mistake."""
+        """Run the command; a reader that is gone is told from a mistake here, as click would end with 1."""
         try:
-            result = super().invoke(ctx)
-            sys.stdout.flush()
+            return super().invoke(ctx)
         except BrokenPipeError as error:
-            raise ReaderGone from error  # click would end with 1
-        return result
+            raise ReaderGone from error
+        except SystemExit as ended:
+            if isinstance(ended.__context__, BrokenPipeError):  # rich ends with 1 too
+                raise ReaderGone from ended
+            raise
 
 
 class ReaderGone(Exception):
@@ -91,17 +97,49 @@ def one_line(error: click.ClickException) -> str:
 def main() -> None:
     """Run the command line; exit codes are those of the design: 0, 1 (the answer is no), 2 (mistake), 130."""
     try:
+        code = _run()
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except (ReaderGone, BrokenPipeError):
+        _drop_output()
+        code = 0  # no mistake
+    except OSError as error:
+        if not _output_fails():
+            raise
+        _drop_output()
+        code = _mistake(f"chargesentinel: {_UNWRITABLE} ({(error.strerror or str(error)).lower()}); {_ELSEWHERE}")
+    sys.exit(code)
+
+
+def _run() -> int:
+    if sys.stdout is None:  # as Python has it where it was closed
+        return _mistake(f"chargesentinel: {_UNWRITABLE} (it is closed); {_ELSEWHERE}")
+    try:
         code = commands.main(standalone_mode=False)
     except click.ClickException as error:
-        click.echo(one_line(error), err=True)
-        code = 2
+        return _mistake(one_line(error))
     except ChargeSentinelError as error:
-        click.echo(f"chargesentinel: {visible(str(error))}", err=True)
-        code = 2
+        return _mistake(f"chargesentinel: {visible(str(error))}")
     except (click.Abort, KeyboardInterrupt):
-        code = 130
-    except ReaderGone:
-        # No mistake; keep the interpreter from writing the rest, and complaining, at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
-    sys.exit(code if isinstance(code, int) else 0)
+        return 130
+    return code if isinstance(code, int) else 0
+
+
+def _mistake(line: str) -> int:
+    with suppress(OSError):  # nobody is left to be told
+        click.echo(line, err=True)
+    return 2
+
+
+def _output_fails() -> bool:
+    """Whether it was standard output that could not be written, rather than a file that a command has no words for."""
+    try:
+        click.echo()
+    except OSError:
+        return True
+    return False
+
+
+def _drop_output() -> None:
+    """Keep the interpreter from writing the rest, and complaining, at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

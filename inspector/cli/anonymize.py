@@ -43,6 +43,8 @@ def anonymize(
     if not source.is_file():
         raise UnusableFile(source, "no such file" if not source.exists() else "not a file")
     if target.exists():
+        if not target.is_file():
+            raise UnusableFile(target, "not a file", "name another OUT")
         if target.samefile(source):
             raise UserMistake(f"{target}: IN and OUT are one file; name another OUT")
         if not force:
@@ -50,15 +52,16 @@ def anonymize(
     records = _readable(source)  # both files are looked at before a key is made for nothing
     _replaceable(target)
     arguments = redaction_arguments(redact, redact_key, rules)
+    place = target.resolve()  # a link stays one
     if target.suffix == ".jsonl":
-        part = target.with_name(f".{target.name}.db")
+        part = place.with_name(f".{place.name}.db")
         try:
             said = _recording(source, records, part, arguments)
-            _trace(part, target)
+            _trace(part, place)
         finally:
             part.unlink(missing_ok=True)
     else:
-        said = _recording(source, records, target, arguments)
+        said = _recording(source, records, place, arguments)
     click.echo(f"wrote {target}: {said}")
 
 
@@ -86,7 +89,8 @@ def _replaceable(target: Path) -> None:
     from inspector.store.lock import WriterLock
     from inspector.store.opening import is_database, is_recording
 
-    WriterLock(target, HOLDER).release()
+    for name in {target.absolute(), target.resolve()}:  # of a recording in several files both are locked
+        WriterLock(name, HOLDER).release()
     if is_database(target) and not is_recording(target):
         raise UnusableFile(target, "a database, but not a recording of ChargeSentinel", "name another file")
 
@@ -96,8 +100,9 @@ def _recording(source: Path, records: Iterator[Record] | None, target: Path, arg
         return _imported(source, records, target, arguments)
     from inspector.cli.progress import bar
     from inspector.recorder.anonymizing import anonymize as write
+    from inspector.store.opening import readable
 
-    with bar() as progress:
+    with readable(source), bar() as progress:
         task = progress.add_task(source.name, total=None)
         hidden = write(
             source, target, arguments, lambda done, total: progress.update(task, completed=done, total=total)

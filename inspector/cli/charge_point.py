@@ -18,6 +18,7 @@ from rich.console import Console
 from inspector.cli.options import Finite
 from inspector.errors import UnusableAddress, UserMistake
 from inspector.protocol.visible import visible, visible_lines
+from inspector.replay.operator import Operator
 from simulator import charge_point as simulated
 from simulator.fleet import Fleet, Plan, Report, percentile, room
 from simulator.fleet_table import latency_table, watch
@@ -117,8 +118,13 @@ def charge_point(
     except (ValueError, simulated.BadScenario) as error:
         raise UserMistake(str(error)) from None
     _fitting(ocpp, count)
-    if operator is not None and "@" in (place := operator.partition("?")[0]):
-        raise UnusableAddress(place, "the operator API takes a token, no password", "write http://HOST:PORT/?token=…")
+    if operator is not None:
+        place = operator.partition("?")[0]
+        if "@" in place:
+            raise UnusableAddress(
+                place, "the operator API takes a token, no password", "write http://HOST:PORT/?token=…"
+            )
+        Operator(place)
     if key is not None and cert is None:
         raise UserMistake("--key belongs to a certificate; add --cert FILE")
     if (ca or cert) and not url.startswith("wss:"):
@@ -184,14 +190,22 @@ def _one(
     stay: bool,
     as_json: bool,
 ) -> int:
-    def say(line: str) -> None:
-        click.echo(f"{datetime.now():%H:%M:%S.%f}"[:-3] + f"  {identity.id}  {visible(line)}", err=as_json)
-        sys.stdout.flush()
+    unsaid: list[OSError] = []
 
     async def run() -> simulated.Outcome | None:
-        station = simulated.make(version, identity, say, scenario)
         playing = asyncio.current_task()
         asked = asyncio.Event()
+
+        def say(line: str) -> None:
+            """Print a line; where it cannot be printed, end: whoever says it is a task that knows no command line."""
+            try:
+                click.echo(f"{datetime.now():%H:%M:%S.%f}"[:-3] + f"  {identity.id}  {visible(line)}", err=as_json)
+                sys.stdout.flush()
+            except OSError as error:
+                unsaid.append(error)
+                end()
+
+        station = simulated.make(version, identity, say, scenario)
 
         def end() -> None:
             asked.set()
@@ -219,6 +233,8 @@ def _one(
     except simulated.Unreachable as error:
         remedy = HINT if error.why.startswith("cannot connect") else None
         raise UnusableAddress(error.url, error.why, remedy) from None
+    if unsaid:
+        raise unsaid[0]
     if outcome is None:
         return 130
     if as_json:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from inspector.errors import UnusableFile
 from inspector.protocol.vocabulary import OcppVersion
 
 FORMATS = ("text", "json", "junit", "sarif", "github")
@@ -59,6 +60,8 @@ def check(
     for name in inputs:
         where = reports.Places()
         result = judge(where.follow(open_input(name, version)), settings)
+        if not result.frames and not result.sessions:
+            raise UnusableFile("standard input" if name == "-" else name, "there is no OCPP frame in it")
         checked.append(reports.CheckedInput(name, result, where))
     reports.write("json" if as_json else style, checked)
     if fail_on == "never":

@@ -16,6 +16,8 @@ from inspector.store.rows import Event, Finding, Frame, Session, Transaction
 def frame_json(frame: Frame, charge_point_id: str | None) -> dict[str, Any]:
     """A frame as JSON; bytes that are no text are in `raw_hex`."""
     row = times({name: getattr(frame, name) for name in Frame.__slots__ if name != "raw"})
+    if isinstance(frame.message_id, bytes):  # cut out of bytes that somebody has put where a text was
+        row["message_id"] = str(frame.message_id, "utf-8", "replace")
     row |= {"type": wording.message_type(frame.msg_type), "charge_point_id": charge_point_id}
     return row | ({"raw_hex": frame.raw.hex()} if isinstance(frame.raw, bytes) else {"raw": frame.raw})
 

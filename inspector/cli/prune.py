@@ -12,6 +12,9 @@ from inspector.cli.options import amount
 from inspector.cli.storing import FILE, storing
 from inspector.errors import UserMistake
 
+_LONGEST_S = 9e9
+"""285 years: times are 64 bits of nanoseconds, and nothing was recorded longer ago."""
+
 
 @click.command(
     epilog="""\b
@@ -44,7 +47,7 @@ def prune(
 
     now = time.time_ns()
     age = amount("--older-than", older_than, duration_s, "24h or 30d") if older_than else None
-    before = None if age is None else now - int(age * 1e9)
+    before = None if age is None else now - int(min(age, _LONGEST_S) * 1e9)
     freed = 0
     with storing(path, "chargesentinel prune") as db:
         parts = pruning.plan(db.conn, before, charge_points)

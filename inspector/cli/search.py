@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from inspector.cli.filters import JSON, RECORDING, frame_filters, wanted
+from inspector.cli.options import Whole
 
 if TYPE_CHECKING:
     from inspector.store.rows import Finding, Frame
@@ -41,7 +42,7 @@ often, --index first makes an index of its texts beside it (FILE.search)."""
 @frame_filters
 @click.option(
     "--limit",
-    type=click.IntRange(0),
+    type=Whole(0),
     default=100,
     show_default=True,
     help="The newest so many; 0 is all, as they come.",
@@ -56,10 +57,10 @@ def search(
 ) -> int:
     """Find frames: by charge point, time, action, finding, id token, transaction, message id or text."""
     from inspector.store import text_index
-    from inspector.store.opening import open_recording
+    from inspector.store.opening import open_recording, readable
     from inspector.store.searching import Search
 
-    with closing(open_recording(file)) as db:
+    with closing(open_recording(file)) as db, readable(file):
         if make_index:
             with _progress("indexing", _frames(db)) as told:
                 text_index.build(db, file, told)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from inspector.cli.filters import JSON, RECORDING, session_filters, wanted
+from inspector.cli.options import Whole
 
 if TYPE_CHECKING:
     from inspector.cli.screen import Part
@@ -33,18 +34,18 @@ interrupted where the recorder ended before it did. Times are UTC."""
 @RECORDING
 @session_filters
 @click.option("--state", "states", multiple=True, type=click.Choice(STATES), help="Live, closed or interrupted ones.")
-@click.option("--limit", type=click.IntRange(0), default=50, show_default=True, help="At most so many; 0 is all.")
+@click.option("--limit", type=Whole(0), default=50, show_default=True, help="At most so many; 0 is all.")
 @JSON
 def sessions(file: Path, states: tuple[str, ...], limit: int, as_json: bool, **options: Any) -> None:
     """List the sessions of a recording: who, when, how long, what was found, how it ended."""
     from dataclasses import replace
 
     from inspector.store.lock import holder
-    from inspector.store.opening import open_recording
+    from inspector.store.opening import open_recording, readable
     from inspector.store.searching import sessions as find
 
     written = holder(file) is not None
-    with closing(open_recording(file)) as db:
+    with closing(open_recording(file)) as db, readable(file):
         found = find(db, wanted(options), states=_as_stored(states, written), limit=limit + 1 if limit else None)
         if not written:
             found = [replace(one, state="interrupted") if one.state == "live" else one for one in found]

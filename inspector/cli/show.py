@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from inspector.cli.filters import JSON, RECORDING, inner_filters, wanted
+from inspector.cli.options import Whole
 from inspector.errors import UserMistake
 
 if TYPE_CHECKING:
@@ -31,10 +32,10 @@ SESSION is the number in the first column of `chargesentinel sessions`.
 On a terminal a long session is paged ($PAGER, else less). Times are UTC."""
 )
 @RECORDING
-@click.argument("session", type=int)
+@click.argument("session", type=Whole())
 @inner_filters
-@click.option("--around", type=click.IntRange(1), metavar="FRAME", help="Only this frame and those near it.")
-@click.option("--context", type=click.IntRange(0), default=10, show_default=True, help="How many before and after it.")
+@click.option("--around", type=Whole(1), metavar="FRAME", help="Only this frame and those near it.")
+@click.option("--context", type=Whole(0), default=10, show_default=True, help="How many before and after it.")
 @click.option("--full", is_flag=True, help="Every frame whole, beneath its line.")
 @click.option("--no-pager", is_flag=True, help="Straight to the terminal, however long it is.")
 @JSON
@@ -51,11 +52,11 @@ def show(
     """Print a session as a ladder: frames both ways with latencies, events, findings and transactions."""
     from inspector.store import reader
     from inspector.store.lock import holder
-    from inspector.store.opening import open_recording
+    from inspector.store.opening import open_recording, readable
     from inspector.store.searching import Search
     from inspector.store.watching import events_of
 
-    with closing(open_recording(file)) as db:
+    with closing(open_recording(file)) as db, readable(file):
         one = reader.session(db, session)
         if one is None:
             raise UserMistake(f"{file}: there is no session {session}; `chargesentinel sessions {file}` lists them")

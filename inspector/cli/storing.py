@@ -30,12 +30,13 @@ def storing(path: Path, holder: str) -> Iterator[Database]:
     try:
         with changing(path, holder) as db:
             yield db
-    except sqlite3.OperationalError as error:
+    except sqlite3.DatabaseError as error:
         name = getattr(error, "sqlite_errorname", "")
         if name == "SQLITE_INTERRUPT":
             raise KeyboardInterrupt from None
         why, remedy = {
             "SQLITE_FULL": ("the disk is full", "free as much room as the file has, and run this again"),
+            "SQLITE_CORRUPT": ("is damaged", "`sqlite3 FILE .recover` may save the rest"),
             "SQLITE_BUSY": ("is locked by another program", "close that, and run this again"),
         }.get(name, (f"could not be changed ({error})", "nothing of it is half done; run this again"))
         raise UnusableFile(path, why, remedy) from error

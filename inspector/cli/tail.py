@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from inspector.cli.filters import RECORDING, live_filters, wanted
-from inspector.cli.options import Finite
+from inspector.cli.options import Finite, Whole
 
 if TYPE_CHECKING:
     import sqlite3
@@ -40,23 +40,21 @@ out, but for what nobody should miss: gaps, faults, refused connections."""
 )
 @RECORDING
 @live_filters
-@click.option(
-    "--lines", "-n", type=click.IntRange(0), default=10, show_default=True, help="Begin with so many past frames."
-)
+@click.option("--lines", "-n", type=Whole(0), default=10, show_default=True, help="Begin with so many past frames.")
 @click.option("--all", "everything", is_flag=True, help="Pings, handshakes and close frames too.")
 @click.option("--interval", type=Finite(0.05), default=0.25, show_default=True, help="Seconds between two looks.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, one object a line.")
 def tail(file: Path, lines: int, everything: bool, interval: float, as_json: bool, **options: Any) -> None:
     """Follow frames live: what crosses the wire, what is found, who connects and leaves."""
     from inspector.cli.screen import Screen
-    from inspector.store.opening import identity, open_recording
+    from inspector.store.opening import identity, open_recording, readable
     from inspector.store.watching import Watch
 
     asked, screen = wanted(options), Screen()
     db = open_recording(file)
     opened, goes_on_from = identity(file), None
     while True:
-        with closing(db):
+        with closing(db), readable(file):
             output = _Output(db, screen, asked, everything, as_json)
             watch = Watch(db, asked, goes_on_from)
             if goes_on_from is None:

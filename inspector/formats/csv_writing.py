@@ -41,7 +41,7 @@ def write(connection: sqlite3.Connection, where: str) -> Iterator[bytes]:
     for row in connection.execute(sql):
         (session_id, charge_point, version, ts_ns, direction, kind, action, message_id, *facts) = tuple(row)
         latency, valid, severity, size, forwarded, redacted, frame_id, call_id, mono_ns, raw = facts
-        text, exact = (raw, b"") if isinstance(raw, str) else ("", raw)
+        text, exact = ("", raw) if isinstance(raw, bytes) else (str(raw), b"")
         shown = _harmless(text)
         if shown != text:
             exact = text.encode()
@@ -51,7 +51,9 @@ def write(connection: sqlite3.Connection, where: str) -> Iterator[bytes]:
         yield _encoded(write_row((*head, *judged, *ends)))
 
 
-def _harmless(text: str | None) -> str | None:
+def _harmless(text: str | bytes | None) -> str | None:
+    if isinstance(text, bytes):  # the message id, where somebody has put bytes in the place of a text
+        text = text.decode("utf-8", "replace")
     return f"'{text}" if text and text.startswith(_FORMULA) else text
 
 

@@ -8,7 +8,9 @@ import shutil
 import stat
 import sys
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator
+from io import BufferedReader
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -65,7 +67,7 @@ def open_input(
             raise UnusableFile(reading.source, "a recording", "name its file, a database cannot be read from a pipe")
         return ((record, Captured(record[6], row=row_id) if row_id else None) for record, row_id in read(Path(name)))
     if kind in ("har", "mitmproxy"):
-        whole = _seekable(file, first)
+        whole = _seekable(file, first, reading)
         reading.position = whole.tell
         frames = (har if kind == "har" else flows).read(whole, reading)
     else:
@@ -77,7 +79,9 @@ def open_input(
 
 def _opened(name: str, reading: Reading) -> BinaryIO:
     if name == "-":
-        return cast(BinaryIO, sys.stdin.buffer)
+        if sys.stdin is None:
+            raise UnusableFile(reading.source, "is closed", "give it an input, or name a file")
+        return _unpacked(sys.stdin.buffer, reading)
     path = Path(name)
     if path.is_dir():
         raise UnusableFile(path, "is a folder", "name the files in it")
@@ -86,12 +90,22 @@ def _opened(name: str, reading: Reading) -> BinaryIO:
     except (OSError, ValueError) as error:
         raise UnusableFile(path, (getattr(error, "strerror", None) or str(error)).lower()) from error
     status = os.fstat(file.fileno())
-    if not stat.S_ISREG(status.st_mode):
-        return file
-    reading.size, reading.position = status.st_size, file.tell
-    if file.peek(2)[:2] == b"\x1f\x8b":
-        return cast(BinaryIO, gzip.open(file))
-    return file
+    if stat.S_ISREG(status.st_mode):
+        reading.size, reading.position = status.st_size, file.tell
+    return _unpacked(file, reading)
+
+
+def _unpacked(file: BinaryIO, reading: Reading) -> BinaryIO:
+    head = _read(lambda: cast(BufferedReader, file).peek(2), reading)
+    return cast(BinaryIO, _Unpacked(fileobj=file)) if head[:2] == b"\x1f\x8b" else file
+
+
+class _Unpacked(gzip.GzipFile):
+    """What gzip has packed; to be read from its beginning again only where the packed file can be."""
+
+    def seekable(self) -> bool:
+        """As the packed file says; gzip's own answer is yes, from a pipe too."""
+        return bool(cast(BinaryIO, self.fileobj).seekable())
 
 
 def _first_lines(file: BinaryIO, reading: Reading) -> list[bytes]:
@@ -133,7 +147,7 @@ def _kind_of(first: list[bytes], file: BinaryIO, reading: Reading) -> str:
     if not any(line.strip() for line in first):
         return "raw"
     what = "no recording, trace, HAR file, flow file of mitmproxy, log with OCPP frames, or list of frames"
-    raise Unreadable(reading.source, None, f"{what}; force one with --format")
+    raise Unreadable(reading.source, None, f"{what}; force one with `chargesentinel import --format`")
 
 
 def _lines(file: BinaryIO, first: list[bytes], reading: Reading) -> Iterator[bytes]:
@@ -162,20 +176,20 @@ def _too_long(reading: Reading) -> UnusableFile:
     return UnusableFile(reading.source, f"a line is longer than {LINE_LIMIT // 1024 // 1024} MiB")
 
 
-def _read(what: Callable[[], bytes], reading: Reading) -> bytes:
+def _read[T](what: Callable[[], T], reading: Reading) -> T:
     try:
         return what()
-    except (OSError, EOFError) as error:  # a broken disk, or a broken gzip file
+    except (OSError, EOFError, zlib.error) as error:  # a broken disk, or a broken gzip file
         raise UnusableFile(reading.source, f"cannot be read ({error})") from error
 
 
-def _seekable(file: BinaryIO, first: list[bytes]) -> BinaryIO:
+def _seekable(file: BinaryIO, first: list[bytes], reading: Reading) -> BinaryIO:
     """The same file from its beginning; what comes from a pipe is put on disk for it."""
     if file.seekable():
         file.seek(0)
         return file
     copy = tempfile.TemporaryFile()  # noqa: SIM115 - whoever reads it lets go of it
     copy.writelines(first)
-    shutil.copyfileobj(file, copy, 1024 * 1024)
+    _read(lambda: shutil.copyfileobj(file, copy, 1024 * 1024), reading)
     copy.seek(0)
     return cast(BinaryIO, copy)

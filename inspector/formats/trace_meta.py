@@ -74,7 +74,11 @@ def read(meta: Any, ts_ns: int) -> dict[str, Any]:
 def frame_stamps(ts_ns: int, mono_ns: int, timestamp: str) -> dict[str, str]:
     """The times of a frame as far as the timestamp of its record does not tell them."""
     stamps = {}
-    if nanoseconds(timestamp) != ts_ns:
+    try:
+        told: int | None = nanoseconds(timestamp)
+    except ValueError:  # cut to milliseconds, the first of all times is before all times
+        told = None
+    if told != ts_ns:
         stamps["ts_ns"] = str(ts_ns)
     if mono_ns != ts_ns:
         stamps["mono_ns"] = str(mono_ns)

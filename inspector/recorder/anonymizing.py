@@ -87,7 +87,7 @@ class _Work:
         self._done += 1
         if self._done % 1000 == 0:
             self._tell(self._done, self._looks)
-        raw = row["raw"].encode() if isinstance(row["raw"], str) else bytes(row["raw"])
+        raw = row["raw"] if isinstance(row["raw"], bytes) else str(row["raw"]).encode()
         version = self._sessions[row["session_id"]][1] if row["session_id"] in self._sessions else None
         binary = row["id"] in self._binary
         way = Direction.FROM_CSMS if row["from_csms"] else Direction.FROM_CHARGE_POINT
@@ -102,7 +102,7 @@ class _Work:
         if hidden is None:
             return row
         self.hidden += 1
-        raw = hidden.decode() if isinstance(row["raw"], str) else hidden
+        raw = hidden if isinstance(row["raw"], bytes) else hidden.decode()
         id_length = row["id_length"] and columns.id_length(parse(hidden), raw)
         return {**row, "redacted": 1, "id_length": id_length, "raw": raw}
 

@@ -12,16 +12,15 @@ import heapq
 import json
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from inspector.errors import UnusableFile
 from inspector.protocol.vocabulary import Direction, OcppVersion
 from inspector.recorder import records
 from inspector.recorder.records import CloseFacts, LinkFacts, Record
 from inspector.store.carrying import CONTINUED
-from inspector.store.opening import open_recording
+from inspector.store.opening import open_recording, readable
 from inspector.store.pruning import PRUNED
 from inspector.store.sealing import ROTATION
 
@@ -49,20 +48,6 @@ def read(path: Path) -> Iterator[tuple[Record, int]]:
     with closing(open_recording(path)) as connection, readable(path):
         connection.row_factory = sqlite3.Row
         yield from reread(connection)
-
-
-@contextmanager
-def readable(path: Path) -> Iterator[None]:
-    """Say of a database that breaks off while it is read that it does.
-
-    Raises:
-        UnusableFile: it is damaged.
-    """
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        remedy = "`sqlite3 FILE .recover` may save the rest"
-        raise UnusableFile(path, f"cannot be read to its end ({error})", remedy) from error
 
 
 class Place(NamedTuple):
@@ -313,7 +298,7 @@ def frames(connection: sqlite3.Connection, where: str = "1", first: int = 0) -> 
             notes = {**(notes or {}), "forwarded": False}
         if redacted:
             notes = {**(notes or {}), "redacted": True}
-        payload = bytes(raw) if is_blob else raw.encode()
+        payload = bytes(raw) if is_blob else str(raw).encode()  # a number, where somebody has tampered with it
         yield (
             records.frame(session_id, ts_ns, mono_ns, direction == up, opcode, payload, notes or None),
             row_id,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import urllib.error
 import urllib.request
+from http.client import HTTPException
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from inspector.errors import UnusableAddress
 
@@ -24,7 +24,7 @@ class Operator:
             UnusableAddress: it is none.
         """
         place = url.partition("?")[0]
-        if not url.startswith(("http://", "https://")) or "@" in place:
+        if not url.startswith(("http://", "https://")) or "@" in place or not _has_host(place):
             raise UnusableAddress(place, "not an address of an operator API", "write http://HOST:PORT")
         self._url = url.rstrip("/")
 
@@ -44,5 +44,14 @@ def _ask(request: urllib.request.Request) -> None:
     try:
         with direct.open(request, timeout=TIMEOUT_S) as answer:
             answer.read()
-    except (OSError, urllib.error.URLError):
+    except (OSError, HTTPException, ValueError):  # whoever answers there may say anything, or send us anywhere
         return
+
+
+def _has_host(url: str) -> bool:
+    """Whether there is somebody to ask: a name that can be looked up, and a port where one is given."""
+    try:
+        parts = urlsplit(url)
+        return parts.port != 0 and bool((parts.hostname or "").encode("idna"))
+    except ValueError:
+        return False

@@ -52,6 +52,7 @@ class Fault(NamedTuple):
         frame: the frame at fault, where it is not the one being judged; `ABSENT` where a frame is missing.
         key: what tells this fault from others of the same rule in one session, where action and pointer
             do not ("connector 1"); equal keys are counted, not repeated.
+        times: how often it happened, where one look finds what many would have.
     """
 
     message: str
@@ -60,6 +61,7 @@ class Fault(NamedTuple):
     severity: Severity | None = None
     frame: Frame | Absent | None = None
     key: str = ""
+    times: int = 1
 
 
 class Absent:

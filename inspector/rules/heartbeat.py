@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import Direction
 from inspector.rules.boot import Boot, Registration
-from inspector.rules.durations import duration
+from inspector.rules.durations import duration, nanoseconds
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import (
     DEADLINE,
@@ -90,7 +90,7 @@ class Heartbeat(Topic):
             self._look_at(since, limit_s)
 
     def _look_at(self, since: Moment | Frame, seconds: float) -> None:
-        due_ns = since.mono_ns + int((seconds + _STRICTLY_S) * 1e9)
+        due_ns = since.mono_ns + nanoseconds(seconds + _STRICTLY_S)
         if self._due_ns is None or due_ns < self._due_ns:
             self._due_ns = due_ns
             self.station.deadline(since, seconds + _STRICTLY_S, self.silent, at_close=AtClose.DROPPED)
@@ -117,9 +117,10 @@ class Heartbeat(Topic):
             return None
         heard_ns = max(self.session.heard_ns or 0, self._gap_ns)
         silent_s = (moment.mono_ns - heard_ns) / 1e9
-        self._look_at(moment, limit_s - silent_s if silent_s <= limit_s else limit_s)
         if silent_s <= limit_s:
+            self._look_at(moment, limit_s - silent_s)
             return None
+        self._look_at(self.station.last_passed(moment, limit_s + _STRICTLY_S), limit_s)
         if self._told_ns == heard_ns:
             return None
         self._told_ns = heard_ns
@@ -146,8 +147,10 @@ class Heartbeat(Topic):
         if since_s < DAY_S:
             self.station.deadline(moment, DAY_S - since_s, self.daily, at_close=AtClose.DROPPED)
             return None
-        self.station.deadline(moment, DAY_S, self.daily, at_close=AtClose.DROPPED)
-        return Fault(f"no Heartbeat for {since_s / 3600:.0f} hours")
+        last = self.station.last_passed(moment, DAY_S)
+        self.station.deadline(last, DAY_S, self.daily, at_close=AtClose.DROPPED)
+        days = 1 + (last.mono_ns - moment.mono_ns) // nanoseconds(DAY_S)
+        return Fault(f"no Heartbeat for {since_s / 3600:.0f} hours", times=days)
 
     @rule(
         "clock.csms",

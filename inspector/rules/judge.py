@@ -17,7 +17,8 @@ from inspector.protocol.correlation import Correlation, Standing
 from inspector.protocol.session import Frame, Session
 from inspector.protocol.vocabulary import EVERY_ACTION, Direction, OcppVersion
 from inspector.rules.catalogue import listeners
-from inspector.rules.finding import Absent, Fault, Finding, Severity, Side
+from inspector.rules.durations import nanoseconds
+from inspector.rules.finding import Absent, Fault, Finding, Side
 from inspector.rules.rule import KIND_OF_MESSAGE, AtClose, Rule, Topic
 from inspector.rules.settings import DEFAULTS, Settings
 
@@ -102,6 +103,7 @@ class Station:
         self.topics: dict[type[Topic], Topic] = {}
         self._deadlines: list[tuple[int, int, Moment, SessionJudge, Callable[..., Any], tuple[Any, ...], AtClose]] = []
         self._serial = itertools.count()
+        self._now_ns = 0  # up to when the deadlines are fired
         self._current: SessionJudge | None = None
 
     @property
@@ -123,9 +125,15 @@ class Station:
         `check` is a bound method of a topic, marked `@rule(..., DEADLINE)` or `@track(DEADLINE)`; `at_close` says
         what becomes of it where the session that set it closes before.
         """
-        span = int(seconds * 1e9)
+        span = nanoseconds(seconds)
         due = Moment(after.mono_ns + span, after.ts_ns + span)
         heapq.heappush(self._deadlines, (due.mono_ns, next(self._serial), due, self.current, check, given, at_close))
+
+    def last_passed(self, moment: Moment, seconds: float) -> Moment:
+        """The last of `moment` and those every `seconds` after it that is not to come: the clock may leap by years."""
+        span = nanoseconds(seconds)
+        passed_ns = max((self._now_ns - moment.mono_ns) // span, 0) * span
+        return Moment(moment.mono_ns + passed_ns, moment.ts_ns + passed_ns)
 
     def forget(self) -> None:
         """Begin anew: frames have gone unseen, and what was known before may hold no longer.
@@ -169,6 +177,7 @@ class Station:
     def advance(self, mono_ns: int) -> list[Finding]:
         """Fire the deadlines due by now, in the order they were due."""
         found: list[Finding] = []
+        self._now_ns = mono_ns
         while self._deadlines and self._deadlines[0][0] <= mono_ns:
             _, _, due, session, check, given, _ = heapq.heappop(self._deadlines)
             self._fire(session, check, due, given, found)
@@ -366,7 +375,7 @@ class SessionJudge:
                 key = (rule.slug, side, "", "", "and more")
                 known = self._found.get(key)
             if known is not None:
-                known.count += 1
+                known.count += fault.times
                 if seen is not None:
                     known.last_frame_id = seen.frame_id
                 found.append(known)
@@ -374,7 +383,7 @@ class SessionJudge:
             ts_ns = moment.ts_ns if moment is not None else frame.ts_ns if frame is not None else 0
             finding = Finding(
                 rule_id=rule.slug,
-                severity=self._severity(rule, fault),
+                severity=self.settings.severity.get(rule.slug) or fault.severity or rule.severity_in(self.version),
                 side=side,
                 message=fault.message,
                 pointer=fault.pointer,
@@ -382,19 +391,9 @@ class SessionJudge:
                 ts_ns=ts_ns,
                 frame_id=seen.frame_id if seen is not None else None,
                 last_frame_id=seen.frame_id if seen is not None else None,
+                count=fault.times,
                 session=self,
             )
             self._found[key] = finding
             self._kept[rule.slug] = self._kept.get(rule.slug, 0) + 1
             found.append(finding)
-
-    def _severity(self, rule: Rule, fault: Fault) -> Severity:
-        chosen = self.settings.severity.get(rule.slug) or fault.severity
-        if chosen is None:
-            version = self.version
-            chosen = (
-                rule.severity[version]
-                if version in rule.severity
-                else max(rule.severity.values(), key=lambda severity: severity.rank)
-            )
-        return chosen

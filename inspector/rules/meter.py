@@ -234,8 +234,11 @@ class Samples16(Topic):
         blocked = any(
             one.protocol.correlation.open_calls(Direction.FROM_CHARGE_POINT) for one in self.station.sessions
         )  # meter values have to wait for the answer to what was sent before them
-        if moment.mono_ns < due or blocked:
+        if moment.mono_ns < due:
             self._wait(moment, max((due - moment.mono_ns) / 1e9, float(interval)), transaction)
+            return None
+        if blocked:
+            self._wait(self.station.last_passed(moment, interval), interval, transaction)
             return None
         self._watched.discard(number)
         gap = (moment.mono_ns - last) / 1e9

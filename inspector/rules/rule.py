@@ -141,6 +141,12 @@ class Rule:
         about = [part for part in parts if (_OLD in part if old else _OLD not in part) or _BOTH.search(part)]
         return "; ".join(about if version is not None and about else parts)
 
+    def severity_in(self, version: OcppVersion | None) -> Severity:
+        """How bad breaking it is in one version; the worst of all where none is known."""
+        if version in self.severity:
+            return self.severity[version]
+        return max(self.severity.values(), key=lambda severity: severity.rank)
+
     def __str__(self) -> str:
         return self.slug
 

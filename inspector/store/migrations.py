@@ -14,7 +14,14 @@ from pathlib import Path
 from sqlite_utils import Database, Migrations
 
 from inspector.errors import UnusableFile
-from inspector.store.opening import APPLICATION_ID, MIGRATION_SET, distrust, refuse_foreign, refuse_triggers
+from inspector.store.opening import (
+    APPLICATION_ID,
+    MIGRATION_SET,
+    distrust,
+    refuse_foreign,
+    refuse_special,
+    refuse_triggers,
+)
 
 PAGE_SIZE = 8192
 """Bytes: frames of some 300 B leave half as much of such a page unused as of one of 4,096."""
@@ -210,8 +217,9 @@ def connect(path: Path, *, create: bool = True, busy_s: float = 5.0, wal: bool =
     Without `wal` it is one file all along. One that is not `synced` is filled in one go and need not outlive a crash.
 
     Raises:
-        UnusableFile: it is not ours, newer than this program, not a database, or cannot be written.
+        UnusableFile: it is not ours, newer than this program, no file or database, or cannot be written.
     """
+    refuse_special(path)
     new = not path.exists() or path.stat().st_size == 0
     if new and not create:
         raise UnusableFile(path, "no such recording")

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -49,6 +50,20 @@ def open_recording(path: Path, *, timeout_s: float = 2.0) -> sqlite3.Connection:
     # Half a character, as in a message id cut within an emoji, is handed out by SQLite and refused by Python.
     connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
     return connection
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Say of a database that breaks off while it is read that it does.
+
+    Raises:
+        UnusableFile: it is damaged.
+    """
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        remedy = "`sqlite3 FILE .recover` may save the rest"
+        raise UnusableFile(path, f"cannot be read to its end ({error})", remedy) from error
 
 
 def _connect(path: Path, timeout_s: float) -> sqlite3.Connection:
@@ -129,6 +144,16 @@ def _distrust_works() -> bool:
     return True
 
 
+def refuse_special(path: Path) -> None:
+    """Refuse to record into a pipe or a device: SQLite leaves a journal beside it, and rotation takes its name.
+
+    Raises:
+        UnusableFile: it is there and no file.
+    """
+    if path.exists() and not path.is_file():
+        raise UnusableFile(path, "not a file", "name one to record into")
+
+
 def refuse_triggers(path: Path, connection: sqlite3.Connection) -> None:
     """Refuse to write to a file that would run somebody's statements whenever a row is stored.
 
@@ -160,6 +185,9 @@ def refuse_foreign(path: Path, connection: sqlite3.Connection) -> None:
         raise UnusableFile(path, why, "name another file")
     if strange:
         raise UnusableFile(path, f"written by a newer ChargeSentinel ({strange[-1]})", "update this one to read it")
+    found = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if missing := [table for table in TABLES if table not in found]:
+        raise UnusableFile(path, f"there is no table {missing[0]} in it", "it was tampered with; name another file")
 
 
 def applied_steps(connection: sqlite3.Connection) -> list[str]:

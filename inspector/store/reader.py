@@ -34,8 +34,9 @@ _FRAME = """SELECT f.id, f.session_id, f.ts_ns, f.mono_ns, f.direction, f.msg_ty
   f.latency_us, f.message_id, f.call_id,
   CASE WHEN f.msg_type = 2 THEN (SELECT a.id FROM frames a WHERE a.call_id = f.id ORDER BY a.id LIMIT 1) END,
   f.size, f.forwarded, f.redacted, {raw} FROM frames f"""
-_LISTED = _FRAME.format(raw=f"CASE WHEN f.size <= {TEXT_LIMIT} THEN f.raw END")
-_WHOLE = _FRAME.format(raw="f.raw")
+_RAW = "CASE WHEN typeof(f.raw) IN ('text', 'blob') THEN f.raw ELSE CAST(f.raw AS TEXT) END"
+_LISTED = _FRAME.format(raw=f"CASE WHEN f.size <= {TEXT_LIMIT} THEN {_RAW} END")
+_WHOLE = _FRAME.format(raw=_RAW)
 
 FINDING = """SELECT id, severity, rule_id, message, pointer, spec_ref, side, count, ts_ns, frame_id, last_frame_id,
   session_id FROM findings"""

@@ -19,7 +19,7 @@ from typing import Self
 
 from inspector.errors import UnusableFile, UserMistake
 from inspector.store.amounts import duration_s, size_bytes
-from inspector.store.opening import is_recording
+from inspector.store.opening import is_recording, refuse_special
 from inspector.store.sealing import is_sealed, seal
 
 _STAMP = "%Y-%m-%dT%H-%M-%SZ"
@@ -111,8 +111,9 @@ def prepare(name: Path, now_ns: int) -> Path:
     """The file to go on in, after whatever an earlier run left behind has been put in order.
 
     Raises:
-        UnusableFile: `name` is a file that is none of ours, or one that is open in another program.
+        UnusableFile: `name` is no file, or one that is none of ours or open in another program.
     """
+    refuse_special(name)
     if not name.is_symlink() and name.exists():
         _move_aside(name)
     for leftover in name.parent.glob(f"{name.stem}-*{name.suffix}.part*"):

@@ -140,6 +140,6 @@ def holds(alternatives: Sequence[str]) -> Term:
 
 def names_transaction(transaction: str, raw: str | bytes) -> bool:
     """Whether a frame speaks of a transaction: `transactionId` has this value, as a number or a string."""
-    text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else raw
+    text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)  # a number, in a crafted recording
     quoted = "|".join(map(re.escape, json_strings(transaction)))
     return bool(re.search(rf'"transactionId"\s*:\s*(?:{quoted}|{re.escape(transaction)}(?![^\s,}}\]]))', text))

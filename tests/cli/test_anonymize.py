@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -130,6 +131,32 @@ def test_what_is_there_is_kept_unless_told_otherwise(tmp_path: Path, recorded: P
     assert run(tmp_path, recorded, target, "--force").returncode == 0
     done = run(tmp_path, recorded, recorded, "--force")
     assert done.returncode == 2 and "IN and OUT are one file" in done.stderr
+
+
+@pytest.mark.parametrize("kind", ["recording", "trace"])
+def test_a_link_stays_one_and_what_it_leads_to_is_replaced(tmp_path: Path, recorded: Path, kind: str) -> None:
+    """From a recording and from another input, as export has it."""
+    source = recorded
+    if kind == "trace":
+        source = tmp_path / "in.jsonl"
+        assert run(tmp_path, recorded, source).returncode == 0
+    (tmp_path / "far").mkdir()
+    (tmp_path / "far" / "t.db").write_text("replaced")
+    (tmp_path / "out.db").symlink_to("far/t.db")
+    assert run(tmp_path, source, tmp_path / "out.db", "--force").returncode == 0
+    assert (tmp_path / "out.db").is_symlink()
+    assert rows(tmp_path / "far" / "t.db", "SELECT count(*) FROM sessions") == [(1,)]
+    assert [left.name for left in (tmp_path / "far").iterdir()] == ["t.db"]
+
+
+@pytest.mark.parametrize("name", ["pipe", "pipe.jsonl", "link"])
+def test_a_pipe_or_a_device_is_never_replaced_by_a_file(tmp_path: Path, recorded: Path, name: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    (tmp_path / "link").symlink_to("pipe")
+    done = run(tmp_path, recorded, tmp_path / name, "--force")
+    assert (done.returncode, done.stderr) == (2, f"chargesentinel: {tmp_path / name}: not a file; name another OUT\n")
+    assert (tmp_path / name).is_fifo()
 
 
 @pytest.mark.parametrize("content", [None, b"SQLite format 3\0 but not really", b"\x00\xff\x00"])

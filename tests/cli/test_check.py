@@ -185,6 +185,15 @@ def test_an_input_that_cannot_be_used_is_one_line_and_2(name: str) -> None:
     assert (done.returncode, done.stderr.count("\n"), done.stdout) == (2, 1, "")
 
 
+@pytest.mark.parametrize("content", ["", "\n\n"])
+def test_an_input_without_a_frame_is_not_one_without_a_fault(content: str, tmp_path: Path) -> None:
+    """An empty capture must not pass a pipeline."""
+    (tmp_path / "empty.txt").write_text(content)
+    for done in (chargesentinel("check", tmp_path / "empty.txt"), chargesentinel("check", "-", text=content)):
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+        assert "there is no OCPP frame in it" in done.stderr
+
+
 def test_frames_of_no_known_version_are_judged_by_their_envelope_and_that_is_said() -> None:
     done = chargesentinel("check", "-", text='[2,"1","Heartbeat",{"x":1}]')
     assert done.returncode == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import subprocess
 import sys
 from importlib import import_module
@@ -12,7 +14,10 @@ import pytest
 
 from inspector.cli import COMMANDS
 from inspector.cli.options import Finite
+from tests.cli.conftest import in_this_process
+from tests.simulator.listening import ListeningCsms
 
+FULL = Path("/dev/full")
 RECORDING = Path(__file__).parents[2] / "recordings" / "charging-1.6.jsonl"
 PLAYED = ("replay", RECORDING, "--as", "charge-point")
 
@@ -74,3 +79,88 @@ def test_pytest_option_of_seconds_takes_seconds_alone(tmp_path: Path, text: str)
     argv = [sys.executable, "-m", "pytest", "--rootdir", str(tmp_path), f"--ocpp-timeout={text}", "--co", str(tmp_path)]
     ended = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path)
     assert ended.returncode == 4 and "--ocpp-timeout" in ended.stderr, ended
+
+
+def ended_with(output: int | None, *arguments: object) -> tuple[int, str]:
+    """Run a command whose standard output is this descriptor, None for none; its exit code and standard error."""
+    argv = [sys.executable, "-m", "inspector", *map(str, arguments)]
+    closing = ["sh", "-c", 'exec "$@" >&-', "sh"] if output is None else []
+    ended = subprocess.run([*closing, *argv], stdout=output, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    return ended.returncode, ended.stderr
+
+
+TALKING = [
+    ("--help",),
+    ("rules",),
+    ("check", RECORDING),
+    ("check", RECORDING, "--json"),
+    ("diff", RECORDING, RECORDING),
+]
+
+
+@pytest.mark.parametrize("arguments", TALKING)
+def test_output_that_cannot_be_written_is_told_in_one_line(arguments: tuple[object, ...]) -> None:
+    """A full disk, or standard output closed by whoever starts the command."""
+    with FULL.open("wb") as full:
+        for output, why in ((full.fileno(), "no space left"), (None, "it is closed")):
+            code, said = ended_with(output, *arguments)
+            assert (code, said.count("\n")) == (2, 1) and f"standard output cannot be written ({why}" in said, said
+
+
+async def test_charge_point_whose_lines_cannot_be_written_ends_in_one_line() -> None:
+    csms = ListeningCsms()
+    await csms.start()
+    with FULL.open("wb") as full:
+        code, said = await asyncio.to_thread(ended_with, full.fileno(), "charge-point", "--url", csms.url)
+    await csms.stop()
+    assert (code, said.count("\n")) == (2, 1) and "standard output cannot be written" in said, said
+
+
+def test_reader_who_is_gone_is_no_mistake_of_a_report_either() -> None:
+    """What rich prints ends with 1 there, which says that something was found."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        assert ended_with(writing, "check", RECORDING) == (0, "")
+    finally:
+        os.close(writing)
+
+
+@pytest.mark.parametrize("address", ["http://[::1", "http://csms:99999", "http://csms..example", "http://"])
+@pytest.mark.parametrize("command", ["charge-point --url", "replay --as charge-point --to"])
+def test_operator_that_nobody_can_ask_is_told_in_one_line(command: str, address: str) -> None:
+    name, *options = command.split()
+    recording = [RECORDING] if name == "replay" else []
+    ended = in_this_process(name, *recording, *options, "ws://127.0.0.1:1", "--operator", address)
+    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1), ended
+    assert "operator" in ended.stderr
+
+
+BEYOND = 10**30
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("show", BEYOND),
+        ("show", 1, "--around", BEYOND),
+        ("show", 1, "--around", 3, "--context", BEYOND),
+        ("sessions", "--limit", BEYOND),
+        ("search", "--limit", BEYOND),
+        ("tail", "--lines", BEYOND),
+    ],
+)
+def test_number_that_no_recording_can_hold_is_a_mistake(recording: Path, options: tuple[object, ...]) -> None:
+    name, *rest = options
+    ended = in_this_process(name, recording, *rest)
+    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1), ended
+    assert "beyond the numbers of a recording" in ended.stderr
+
+
+def test_time_beyond_all_times_is_as_far_as_any(recording: Path) -> None:
+    """Before everything or after it, rather than a number that SQLite cannot take."""
+    every = in_this_process("search", recording, "--json").stdout
+    for options in (("--since", f"{BEYOND}d"), ("--since", "0001-01-01"), ("--until", "9999-12-31")):
+        assert in_this_process("search", recording, "--json", *options).stdout == every
+    pruned = in_this_process("prune", recording, "--older-than", f"{BEYOND}w", "--dry-run")
+    assert pruned.returncode == 0 and "would delete 0 frames" in pruned.stdout, pruned

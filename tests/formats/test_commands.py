@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 import os
@@ -127,8 +128,10 @@ def test_check_stops_at_the_first_line_that_is_no_record(tmp_path: Path) -> None
     assert done.returncode == 2 and b"line 1: not JSON" in done.stderr
 
 
+@pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("source", ["har", "log", "raw", "trace"])
-def test_standard_input_is_told_by_its_content_too(source: str, tmp_path: Path) -> None:
+def test_standard_input_is_told_by_its_content_too(source: str, packed: bool, tmp_path: Path) -> None:
+    """And unpacked, though a pipe cannot be read twice as a HAR file is."""
     message = {"type": "send", "time": 1.5, "opcode": 1, "data": HEARTBEAT}
     entry = {"_webSocketMessages": [message], "request": {"url": "ws://x/CP1"}, "_resourceType": "websocket"}
     trace = {
@@ -146,11 +149,20 @@ def test_standard_input_is_told_by_its_content_too(source: str, tmp_path: Path) 
         "raw": f"\n# a comment\n{HEARTBEAT}",
         "trace": json.dumps(trace),
     }[source]
-    done = chargesentinel("import", "-", "--db", tmp_path / "a.db", "--charge-point", "X", text=text)
+    given = gzip.compress(text.encode()) if packed else text
+    done = chargesentinel("import", "-", "--db", tmp_path / "a.db", "--charge-point", "X", text=given)
     assert done.returncode == 0, done.stderr
     with sqlite3.connect(tmp_path / "a.db") as db:
         sql = "SELECT charge_point_id, raw FROM frames JOIN sessions ON sessions.id = session_id"
         assert db.execute(sql).fetchall() == [("CP1" if source in ("har", "log") else "X", HEARTBEAT)]
+
+
+def test_what_is_not_understood_is_told_what_there_is(tmp_path: Path) -> None:
+    """`--format` of check and replay says how to print."""
+    (tmp_path / "a.txt").write_text("hello\n")
+    for command in (("check",), ("replay", "--as", "csms", "--listen", "127.0.0.1:0")):
+        done = chargesentinel(*command, tmp_path / "a.txt")
+        assert done.returncode == 2 and b"force one with `chargesentinel import --format`" in done.stderr
 
 
 def test_a_forced_kind_is_the_one_that_is_read(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from click.testing import CliRunner
 
 from inspector.cli import commands
 from inspector.errors import UserMistake
+from tests.cli.conftest import in_this_process
 from tests.formats.test_round_trips import run
 
 RECORDINGS = Path(__file__).parents[2] / "recordings"
@@ -82,6 +84,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "a line of 100 MB": (long_line, "a line is longer than 64 MiB"),
     "200 MB of one line in a small gzip file": (packed_line, "a line is longer than 64 MiB"),
     "a gzip file that is cut off": (gzip.compress(b"[2,1]\n")[:15], "cannot be read"),
+    "a gzip file with damaged bytes": (gzip.compress(b"[2,1]\n")[:10] + b"\xff" * 30, "cannot be read"),
     "a flow that claims a terabyte": (b"999999999999:9:websocket;0:~", "the largest read is"),
     "a flow file that is cut off": (b"99999:9:websocket;0:~", "not a whole flow file"),
     "a picture": (b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40, "no recording, trace, HAR file"),
@@ -216,11 +219,56 @@ def test_a_crafted_database_runs_nothing_of_its_own(what: str, recording: Path, 
     assert "Traceback" not in into.stderr
 
 
+TAMPERED = {
+    "numbers": "UPDATE frames SET raw = 12345 WHERE id % 3 = 0; UPDATE frames SET raw = 1.5 WHERE id % 3 = 1",
+    "texts as bytes": "UPDATE frames SET raw = CAST(raw AS BLOB)",
+    "bytes that are no text": "UPDATE frames SET raw = x'fffe00fffe00fffe00fffe00'",
+    "the first of all times": "UPDATE frames SET ts_ns = -9223372036854775808 WHERE id % 7 = 1",
+    "no table of events": "DROP TABLE events",
+    "no table of meter samples": "DROP TABLE meter_samples",
+}
+
+
+@pytest.mark.parametrize("what", TAMPERED)
+def test_frames_of_odd_types_are_read_and_a_file_that_lacks_a_table_is_refused(
+    what: str, recording: Path, tmp_path: Path
+) -> None:
+    """By every command that reads a recording."""
+    with closing(sqlite3.connect(recording)) as db:
+        db.executescript(TAMPERED[what])
+    out, key = tmp_path / "o.db", tmp_path / "key"
+    for command in (
+        *(("check", recording), ("diff", recording, recording), ("import", recording, "--db", out)),
+        *(("export", recording, "--format", style, "-o", tmp_path / style) for style in ("trace", "har", "csv", "raw")),
+        *(("show", recording, 1), ("show", recording, 1, "--json"), ("search", recording, "--json")),
+        *(("search", recording, "--transaction", "5"), ("sessions", recording), ("rebuild", recording)),
+        ("anonymize", recording, out, "--force", "--redact-key", key),
+    ):
+        done = in_this_process(*command)
+        if what.startswith("no table"):
+            assert (done.returncode, done.stderr.count("\n")) == (2, 1), (command, done)
+            assert "it was tampered with" in done.stderr
+        else:
+            assert done.returncode in (0, 1), (command, done)
+
+
 def test_a_database_that_breaks_off_is_refused_in_one_line(recording: Path, tmp_path: Path) -> None:
-    content = bytearray(recording.read_bytes())
-    content[len(content) // 3 : len(content) // 2] = os.urandom(len(content) // 2 - len(content) // 3)
-    (tmp_path / "broken.db").write_bytes(content)
-    done = chargesentinel("check", "broken.db", cwd=tmp_path)
-    assert "Traceback" not in done.stderr and done.returncode in (0, 1, 2)
-    if done.returncode == 2:
-        assert len(done.stderr.splitlines()) == 1
+    """By every command, wherever it is damaged."""
+    whole, broken = recording.read_bytes(), tmp_path / "broken.db"
+    seen = set()
+    for part in range(1, 6):
+        content, at = bytearray(whole), len(whole) * part // 6
+        content[at : at + len(whole) // 6] = b"\xa5" * (len(whole) // 6)
+        for command in (
+            *(("check", broken), ("export", broken, "-o", tmp_path / "o.jsonl"), ("sessions", broken)),
+            *(("show", broken, 1), ("search", broken, "Boot"), ("rebuild", broken), ("vacuum", broken)),
+            ("anonymize", broken, tmp_path / "o.db", "--force", "--redact", "secrets"),
+        ):
+            broken.unlink(missing_ok=True)  # another file to SQLite, whatever this process still holds of the last
+            broken.write_bytes(content)
+            done = in_this_process(*command)
+            assert done.returncode in (0, 1, 2), (command, done)
+            if done.returncode == 2:
+                seen.add(command[0])
+                assert done.stderr.count("\n") == 1, (command, done)
+    assert seen == {"check", "export", "sessions", "show", "search", "rebuild", "vacuum", "anonymize"}

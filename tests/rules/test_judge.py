@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import random
 import sys
 from dataclasses import replace
@@ -16,7 +17,7 @@ from inspector.protocol.vocabulary import Direction, OcppVersion
 from inspector.rules.catalogue import rules
 from inspector.rules.example import START_NS, play
 from inspector.rules.finding import Finding, Severity, Side
-from inspector.rules.judge import FINDINGS_PER_RULE, REFUSED_LIMIT, Judge, Moment, SessionJudge
+from inspector.rules.judge import FINDINGS_PER_RULE, REFUSED_LIMIT, Judge, Moment, SessionJudge, Station
 from inspector.rules.settings import DEFAULTS, Settings
 from tests.protocol import strategies
 from tests.protocol.real_messages import REAL
@@ -130,6 +131,67 @@ def test_a_deadline_is_judged_as_of_when_it_was_due() -> None:
     table.says(CP, b'[2,"1","Heartbeat",{}]', 10)
     table.says(CP, b'[2,"2","Heartbeat",{}]', 5000)
     assert [(f.rule_id, f.ts_ns) for f in table.found.values()] == [("rpc.no-answer", START_NS + 40 * SECOND)]
+
+
+def count_looks(monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
+    """Fail once more deadlines have fired, rather than wait for millions of them."""
+    fire, looks = Station._fire, itertools.count(1)
+
+    def counted(*arguments: Any) -> None:
+        assert next(looks) <= limit, "deadlines fire again and again"
+        fire(*arguments)
+
+    monkeypatch.setattr(Station, "_fire", counted)
+
+
+def silent_for(table: Table, seconds: int, tick: int | None = None) -> None:
+    """A charge point says nothing for so long, with a transaction whose meter values wait for an answer."""
+    table.says(CP, b'[2,"1","BootNotification",{"chargePointVendor":"V","chargePointModel":"M"}]', 1)
+    table.says(CSMS, b'[3,"1",{"status":"Accepted","currentTime":"2026-01-01T12:00:00Z","interval":7}]', 2)
+    table.says(CSMS, b'[2,"2","ChangeConfiguration",{"key":"MeterValueSampleInterval","value":"9"}]', 3)
+    table.says(CP, b'[3,"2",{"status":"Accepted"}]', 3)
+    table.says(
+        CP,
+        b'[2,"3","StartTransaction",{"connectorId":1,"idTag":"T","meterStart":0,"timestamp":"2026-01-01T12:00:00Z"}]',
+        4,
+    )
+    table.says(CSMS, b'[3,"3",{"transactionId":7,"idTagInfo":{"status":"Accepted"}}]', 5)
+    table.says(CP, b'[2,"4","DataTransfer",{"vendorId":"V"}]', 6)
+    for second in range(7, seconds, tick or seconds):
+        table.keep(table.session.advance(table.at(second)))
+    table.says(CP, b'[2,"5","Heartbeat",{}]', seconds)
+    table.keep(table.session.advance(table.at(seconds + 12)))
+
+
+def test_a_clock_that_leaps_by_years_costs_no_more_than_one_that_leaps_by_an_hour(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A file of three lines must not keep the judge busy for minutes; what is counted a day is counted all the same."""
+    count_looks(monkeypatch, 20)
+    table = Table()
+    silent_for(table, 56 * 365 * 86_400)
+    counts = {found.rule_id: found.count for found in table.found.values()}
+    assert (counts["heartbeat.gap"], counts["heartbeat.daily"]) == (2, 56 * 365 - 1)
+
+
+def test_a_clock_that_leaps_and_one_that_ticks_find_the_same() -> None:
+    """At the same times, as often."""
+    leaping, ticking = Table(), Table()
+    silent_for(leaping, 300_000)
+    silent_for(ticking, 300_000, tick=5)
+    assert leaping.verdict() == ticking.verdict()
+    assert "heartbeat.daily" in {found.rule_id for found in leaping.found.values()}
+
+
+def test_a_threshold_that_is_no_round_number_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """4.1 s are no whole nanoseconds as floats go; a deadline a nanosecond early was set anew for ever."""
+    count_looks(monkeypatch, 20)
+    table = Table(given=replace(DEFAULTS, answer_timeout_s=4.1, status_after_boot_s=2.01))
+    table.says(CP, b'[2,"1","BootNotification",{"chargePointVendor":"V","chargePointModel":"M"}]', 1)
+    table.says(CSMS, b'[3,"1",{"status":"Accepted","currentTime":"2026-01-01T12:00:00Z","interval":300}]', 2)
+    table.says(CP, b'[2,"2","DataTransfer",{"vendorId":"V"}]', 3)
+    table.keep(table.session.advance(table.at(60)))
+    assert {found.rule_id for found in table.found.values()} == {"rpc.no-answer", "boot.no-status"}
 
 
 @pytest.mark.parametrize("version", OcppVersion)

@@ -59,6 +59,21 @@ async def test_a_refused_connection_says_why(csms: ListeningCsms, power_on: Powe
     await csms.start()
 
 
+@pytest.mark.parametrize("place", ["http://[", "ws://a..b/", "ws://127.0.0.1:99999/x"])
+async def test_a_csms_that_redirects_to_no_address_is_told_so(place: str) -> None:
+    async def redirect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 302 Found\r\nLocation: {place}\r\nContent-Length: 0\r\n\r\n".encode())
+        writer.close()
+
+    async with await asyncio.start_server(redirect, "127.0.0.1", 0) as server:
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        station = simulated.make("1.6", simulated.Identity(url=url, id="CP-1"))
+        with pytest.raises(simulated.Unreachable, match="redirects to what is no address"):
+            await station.power_on()
+        await station.power_off()
+
+
 async def test_a_fault_nobody_foresaw_ends_the_power_on(csms: ListeningCsms, power_on: PowerOn) -> None:
     """TLS for an address without it, as a caller in Python may ask for: an error, and no waiting for ever."""
     station = await power_on("1.6", on=False, tls=ssl.create_default_context())

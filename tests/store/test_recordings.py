@@ -72,6 +72,18 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
         Writer(tmp_path / "no" / "such" / "a.db", tool_version="0")
 
 
+@pytest.mark.parametrize("rotate", [None, "1MB"])
+@pytest.mark.parametrize("name", ["pipe", "link"])
+def test_what_is_no_file_is_refused_and_stays_as_it_is(tmp_path: Path, name: str, rotate: str | None) -> None:
+    """SQLite would leave a journal beside a device, and rotation take its name."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    with pytest.raises(UnusableFile, match="not a file"):
+        Writer(tmp_path / name, tool_version="0", rotate=rotate)
+    assert sorted(left.name for left in tmp_path.iterdir()) == ["link", "pipe"]
+    assert (tmp_path / "pipe").is_fifo() and (tmp_path / "link").is_symlink()
+
+
 def test_a_second_writer_is_told_who_holds_the_file(tmp_path: Path) -> None:
     path = tmp_path / "a b.db"
     first = Writer(path, tool_version="0", holder="chargesentinel proxy")
