@@ -1,0 +1,129 @@
+"""Real sessions with a value of another kind at any place: every frame is stored as it came, and no rule fails."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from copy import deepcopy
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from inspector.protocol.vocabulary import Direction
+from inspector.recorder import records
+from inspector.recorder.pipeline import Pipeline
+from inspector.recorder.redaction import LEVELS, Redaction
+from inspector.recorder.taking import take
+from inspector.replay.script import Script, read
+from inspector.store.writer import Writer
+
+RECORDINGS = sorted((Path(__file__).parents[2] / "recordings").glob("*.jsonl"))
+SECOND = 10**9
+DEEP = 200
+"""Brackets of a frame that may be nested so deeply that it is no place for more."""
+NOW = 1_767_268_800 * SECOND
+
+_TIMES = ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z", "2026-02-30T00:00:00Z", "2026-01-01T00:00:00+23:59"]
+_NUMBERS = [0, -1, 2**31, 2**63, -(2**63) - 1, 10**400, 1e-320, float("inf"), float("-inf"), float("nan"), True]
+_TEXTS = ["", "x" * 300, "\ud83d", "a\0b", "1e999", "NaN", "٣", "1" * 5000]
+_OTHERS = [None, [], {}, [[]], [None], {"a": {}}, {"\ud83d": 1}]
+ODD = st.sampled_from([*_TIMES, *_NUMBERS, *_TEXTS, *_OTHERS])
+
+
+@cache
+def scripts() -> list[Script]:
+    """The sessions of our recordings."""
+    return [script for path in RECORDINGS for script in read(str(path))]
+
+
+def places(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Every place within a message, outer ones first."""
+    inner: Any = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, member in inner:
+        yield (*path, name)
+        yield from places(member, (*path, name))
+
+
+def changed(raw: bytes, draw: st.DrawFn) -> bytes:
+    """A frame with a few values replaced by odd ones, or taken away."""
+    if raw.count(b"[") + raw.count(b"{") > DEEP:
+        return raw
+    try:
+        message = json.loads(raw)
+    except ValueError:
+        return raw
+    every = list(places(message))
+    for _ in range(draw(st.integers(1, 3))):
+        if not every:
+            break
+        *way, last = draw(st.sampled_from(every))
+        inner = message
+        for place in way:
+            inner = inner[place]
+        if draw(st.integers(0, 5)):
+            inner[last] = deepcopy(draw(ODD))
+        else:
+            del inner[last]
+        every = list(places(message))
+    return json.dumps(message, ensure_ascii=draw(st.booleans())).encode("utf-8", "surrogatepass")
+
+
+@st.composite
+def sessions(draw: st.DrawFn) -> tuple[Script, list[bytes]]:
+    """A recorded session, and its frames with some of them changed."""
+    script = draw(st.sampled_from(scripts()))
+    odd = draw(st.sets(st.integers(0, len(script.frames) - 1), max_size=8))
+    return script, [changed(frame.raw, draw) if at in odd else frame.raw for at, frame in enumerate(script.frames)]
+
+
+def stored(folder: Path, script: Script, raws: list[bytes], level: str) -> None:
+    """Record a session, and look that all of it is there."""
+    path = folder / "traffic.db"
+    for file in folder.iterdir():
+        file.unlink()
+    writer = Writer(path, tool_version="0")
+    pipeline = Pipeline(writer, redaction=Redaction(level, b"k" * 32))
+    assert script.version is not None
+    facts: records.LinkFacts = {"charge_point_id": "CP1", "subprotocol": script.version.subprotocol}
+    batch = [records.opened(1, NOW, 0, facts)]
+    for at, (frame, raw) in enumerate(zip(script.frames, raws, strict=True), 1):
+        from_charge_point = frame.direction is Direction.FROM_CHARGE_POINT
+        batch.append(records.frame(1, NOW + at * SECOND, at * SECOND, from_charge_point, records.TEXT, raw))
+    take(pipeline, batch)
+    later = 10_000 * SECOND
+    pipeline.tick(later, NOW + later)
+    take(pipeline, [records.closed(1, NOW + later, later, {"closed_by": "unknown"})])
+    pipeline.commit()
+    found = [one if isinstance(one, bytes) else one.encode() for (one,) in writer.db.execute("SELECT raw FROM frames")]
+    if level == "none":
+        assert found == raws
+    else:
+        assert [len(one) for one in found] == [len(one) for one in raws] or level == "personal"
+        assert len(found) == len(raws)
+    assert writer.db.execute("SELECT kind, detail FROM events WHERE kind IN ('fault', 'gap')").fetchall() == []
+    writer.close(clean=True)
+
+
+SLOW = (HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large)
+
+
+@settings(max_examples=60, suppress_health_check=SLOW)
+@given(session=sessions(), level=st.sampled_from(LEVELS))
+def test_no_value_at_any_place_keeps_a_frame_from_being_stored(
+    tmp_path: Path, session: tuple[Script, list[bytes]], level: str
+) -> None:
+    stored(tmp_path, *session, level)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+@settings(max_examples=3000, suppress_health_check=SLOW)
+@given(session=sessions(), level=st.sampled_from(LEVELS))
+def test_no_value_of_thousands_keeps_a_frame_from_being_stored(
+    tmp_path: Path, session: tuple[Script, list[bytes]], level: str
+) -> None:
+    stored(tmp_path, *session, level)
