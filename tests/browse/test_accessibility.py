@@ -20,17 +20,18 @@ DATASETTES = (
 CONTRAST = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
 
 
-@pytest.mark.parametrize("path", PAGES)
+LONG = pytest.mark.long
+SOME = [*PAGES[:4], *(pytest.param(path, marks=LONG) for path in PAGES[4:])]
+
+
+@pytest.mark.parametrize("path", SOME)
 def test_no_page_has_a_serious_violation(page: Page, address: str, path: str) -> None:
     """Contrast, names, roles, order: nothing serious or critical."""
     page.emulate_media(color_scheme="light", reduced_motion="reduce")
     assert serious(page, f"{address}{path}", None) == []
 
 
-LONG = pytest.mark.long
-
-
-@pytest.mark.parametrize("path", [*PAGES[:4], *(pytest.param(path, marks=LONG) for path in (*PAGES[4:], *DATASETTES))])
+@pytest.mark.parametrize("path", [*SOME, *(pytest.param(path, marks=LONG) for path in DATASETTES)])
 def test_the_dark_keeps_its_contrast(page: Page, address: str, path: str) -> None:
     """What depends on colour holds in the dark too."""
     page.emulate_media(color_scheme="dark", reduced_motion="reduce")

@@ -17,6 +17,7 @@ from inspector.recorder.pipeline import Pipeline
 from inspector.store.rotation import segments
 from inspector.store.writer import Writer
 from tests.browse import charging
+from tests.forked import chargesentinel
 from tests.processes import Program
 
 
@@ -121,12 +122,11 @@ MISTAKES = ("missing", "folder", "no database", "foreign", "open to all", "no po
 def test_a_mistake_is_one_clear_line(tmp_path: Path, mistake: str) -> None:
     """What cannot be browsed ends with exit code 2 and a sentence, never a traceback."""
     arguments, expected = mistakes(tmp_path)[mistake]
-    with Program("browse", *arguments) as browse:
-        assert browse.finish() == 2
-        said = "\n".join(browse.err)
-    assert expected in said
-    assert "Traceback" not in said
-    assert len([line for line in browse.err if line.strip()]) == 1
+    ended = chargesentinel("browse", *arguments)
+    assert ended.returncode == 2
+    assert expected in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert len([line for line in ended.stderr.splitlines() if line.strip()]) == 1
 
 
 def test_a_port_in_use_is_said(recording: Path) -> None:

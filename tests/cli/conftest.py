@@ -19,12 +19,6 @@ type Run = Callable[..., subprocess.CompletedProcess[str]]
 ESCAPES = "\x1b[31m\x9b2J\u202e\x07"
 
 
-def chargesentinel(*arguments: object) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end, with its output in pipes."""
-    command = [sys.executable, "-m", "inspector", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-
-
 def in_this_process(*arguments: object) -> subprocess.CompletedProcess[str]:
     """The same without the start of an interpreter, for the many questions that differ by an option."""
     out, err = io.StringIO(), io.StringIO()

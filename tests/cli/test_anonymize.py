@@ -6,11 +6,11 @@ import json
 import os
 import sqlite3
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.forked import chargesentinel
 from tests.recorder.test_redaction import record, rows
 from tests.recorder.test_redaction_personal import CHARGING
 
@@ -18,16 +18,7 @@ TAG = "04AB99CD"
 
 
 def run(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [
-        sys.executable,
-        "-m",
-        "inspector",
-        "anonymize",
-        *map(str, arguments),
-        "--redact-key",
-        str(folder / "key"),
-    ]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    return chargesentinel("anonymize", *arguments, "--redact-key", folder / "key")
 
 
 @pytest.fixture

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import subprocess
-import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
 
 from inspector.rules.catalogue import rules
+from tests.forked import chargesentinel
 
 BAD = '[2,"1","Authorize",{}]'
 GOOD = '[2,"1","Heartbeat",{}]\n[3,"1",{"currentTime":"2026-01-01T12:00:00Z"}]\n'
 
 
-def chargesentinel(*arguments: object, text: str = "") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "inspector", *map(str, arguments)]
-    return subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, check=False)
-
-
 def test_a_frame_on_standard_input_is_judged_and_its_fault_ends_with_1() -> None:
-    done = chargesentinel("check", "-", "--ocpp", "1.6", text=BAD)
+    done = chargesentinel("check", "-", "--ocpp", "1.6", stdin=BAD)
     assert done.returncode == 1
     assert "payload.schema" in done.stdout and "idTag is missing" in done.stdout and "/3" in done.stdout
     assert "charge point" in done.stdout
@@ -31,13 +25,13 @@ def test_a_frame_on_standard_input_is_judged_and_its_fault_ends_with_1() -> None
 
 
 def test_frames_without_a_fault_end_with_0() -> None:
-    done = chargesentinel("check", "-", "--ocpp", "1.6", text=GOOD)
+    done = chargesentinel("check", "-", "--ocpp", "1.6", stdin=GOOD)
     assert (done.returncode, done.stderr) == (0, "")
     assert "2 frames in 1 session: nothing found" in done.stdout
 
 
 def test_json_has_the_shape_that_is_documented() -> None:
-    done = chargesentinel("check", "-", "--ocpp", "1.6", "--format", "json", text=f'{BAD}\n[3,"1",{{}}]')
+    done = chargesentinel("check", "-", "--ocpp", "1.6", "--format", "json", stdin=f'{BAD}\n[3,"1",{{}}]')
     document = json.loads(done.stdout)
     assert set(document) == {"frames", "sessions", "findings"}
     assert (document["frames"], document["sessions"]) == (2, 1)
@@ -45,11 +39,11 @@ def test_json_has_the_shape_that_is_documented() -> None:
     assert finding["severity"] == "error" and finding["side"] == "charge_point"
     assert (finding["frame"], finding["last_frame"], finding["count"]) == (1, 1, 1)
     assert finding["pointer"] == "/3" and finding["session"] == 1
-    assert chargesentinel("check", "-", "--ocpp", "1.6", "--json", text=BAD).stdout.startswith("{")
+    assert chargesentinel("check", "-", "--ocpp", "1.6", "--json", stdin=BAD).stdout.startswith("{")
 
 
 def test_junit_names_every_rule_and_fails_those_that_are_broken() -> None:
-    done = chargesentinel("check", "-", "--ocpp", "1.6", "--format", "junit", text=BAD + "\n[2,\x01")
+    done = chargesentinel("check", "-", "--ocpp", "1.6", "--format", "junit", stdin=BAD + "\n[2,\x01")
     suite = ET.fromstring(done.stdout).find("testsuite")
     assert suite is not None and suite.get("tests") == str(len(rules()))
     failed = {case.get("name") for case in suite if case.find("failure") is not None}
@@ -104,9 +98,9 @@ def test_where_an_input_has_no_lines_the_frame_is_named_instead_of_one(kind: str
 
 def test_what_fails_is_the_users_choice() -> None:
     warned = '> [2,"1","Heartbeat",null]'
-    assert chargesentinel("check", "-", "--ocpp", "1.6", text=warned).returncode == 0
-    assert chargesentinel("check", "-", "--ocpp", "1.6", "--fail-on", "warning", text=warned).returncode == 1
-    assert chargesentinel("check", "-", "--ocpp", "1.6", "--fail-on", "never", text=BAD).returncode == 0
+    assert chargesentinel("check", "-", "--ocpp", "1.6", stdin=warned).returncode == 0
+    assert chargesentinel("check", "-", "--ocpp", "1.6", "--fail-on", "warning", stdin=warned).returncode == 1
+    assert chargesentinel("check", "-", "--ocpp", "1.6", "--fail-on", "never", stdin=BAD).returncode == 0
 
 
 def test_a_rules_file_changes_severities_thresholds_and_allowances(tmp_path: Path) -> None:
@@ -122,7 +116,7 @@ def test_a_rules_file_changes_severities_thresholds_and_allowances(tmp_path: Pat
         '> [2,"3","Heartbeat",{"x":1}]\n'
     )
     document = json.loads(
-        chargesentinel("check", "-", "--ocpp", "1.6", "--json", "--rules", settings, text=frames).stdout
+        chargesentinel("check", "-", "--ocpp", "1.6", "--json", "--rules", settings, stdin=frames).stdout
     )
     found = [f for f in document["findings"] if f["rule"] == "payload.schema"]
     assert [(f["frame"], f["severity"]) for f in found] == [(3, "info")]
@@ -154,7 +148,7 @@ def test_a_rules_file_changes_severities_thresholds_and_allowances(tmp_path: Pat
 def test_a_rules_file_that_cannot_be_meant_is_refused_in_one_line(tmp_path: Path, content: str, said: str) -> None:
     settings = tmp_path / "rules.toml"
     settings.write_text(content)
-    done = chargesentinel("check", "-", "--rules", settings, text=GOOD)
+    done = chargesentinel("check", "-", "--rules", settings, stdin=GOOD)
     assert done.returncode == 2
     assert said in done.stderr and str(settings) in done.stderr
     assert done.stderr.count("\n") == 1
@@ -172,10 +166,10 @@ def test_the_settings_of_a_project_are_those_in_its_pyproject_toml(
         ("no TOML", {"payload.schema"}),
     ):
         project.write_text(content)
-        done = chargesentinel("check", "-", "--ocpp", "1.6", "--json", text=BAD)
+        done = chargesentinel("check", "-", "--ocpp", "1.6", "--json", stdin=BAD)
         assert {finding["rule"] for finding in json.loads(done.stdout)["findings"]} == found
     project.write_text("[project]\nname = 'x'\n")
-    done = chargesentinel("check", "-", "--rules", project, text=GOOD)
+    done = chargesentinel("check", "-", "--rules", project, stdin=GOOD)
     assert (done.returncode, done.stderr) == (2, f"chargesentinel: {project}: has no table [tool.chargesentinel]\n")
 
 
@@ -189,13 +183,13 @@ def test_an_input_that_cannot_be_used_is_one_line_and_2(name: str) -> None:
 def test_an_input_without_a_frame_is_not_one_without_a_fault(content: str, tmp_path: Path) -> None:
     """An empty capture must not pass a pipeline."""
     (tmp_path / "empty.txt").write_text(content)
-    for done in (chargesentinel("check", tmp_path / "empty.txt"), chargesentinel("check", "-", text=content)):
+    for done in (chargesentinel("check", tmp_path / "empty.txt"), chargesentinel("check", "-", stdin=content)):
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
         assert "there is no OCPP frame in it" in done.stderr
 
 
 def test_frames_of_no_known_version_are_judged_by_their_envelope_and_that_is_said() -> None:
-    done = chargesentinel("check", "-", text='[2,"1","Heartbeat",{"x":1}]')
+    done = chargesentinel("check", "-", stdin='[2,"1","Heartbeat",{"x":1}]')
     assert done.returncode == 0
     assert "give it with --ocpp" in done.stdout
 

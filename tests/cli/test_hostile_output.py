@@ -11,8 +11,9 @@ import pytest
 
 from tests.browse.charging import Recording, charge_badly
 from tests.browse.test_odd_frames import CALLS as ODD_CALLS
-from tests.cli.conftest import ESCAPES, chargesentinel
+from tests.cli.conftest import ESCAPES
 from tests.cli.terminal import on_a_terminal
+from tests.forked import chargesentinel
 from tests.processes import Program
 
 _ACTS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")

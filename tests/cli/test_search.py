@@ -11,8 +11,9 @@ import pytest
 
 from inspector.store.text_index import place
 from tests.browse.charging import Recording
-from tests.cli.conftest import chargesentinel, in_this_process
+from tests.cli.conftest import in_this_process
 from tests.cli.terminal import on_a_terminal
+from tests.forked import chargesentinel
 
 
 def found(*arguments: object) -> list[int]:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.browse.charging import Recording
-from tests.cli.conftest import chargesentinel, in_this_process
+from tests.cli.conftest import in_this_process
+from tests.forked import chargesentinel
 
 
 def ids(*arguments: object) -> list[int]:

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.browse.charging import Recording, charge_well
-from tests.cli.conftest import chargesentinel, in_this_process
+from tests.cli.conftest import in_this_process
 from tests.cli.terminal import on_a_terminal
+from tests.forked import chargesentinel
 
 
 def test_a_pipe_gets_every_frame_on_a_whole_line_without_colour(recording: Path) -> None:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
-import resource
 import shutil
 import sqlite3
 import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -19,13 +16,14 @@ from click.testing import CliRunner
 
 from inspector.cli import commands
 from inspector.errors import UserMistake
+from tests import forked
 from tests.cli.conftest import in_this_process
 from tests.formats.test_round_trips import run
 
 RECORDINGS = Path(__file__).parents[2] / "recordings"
 HEAD = '{"schemaVersion":"1.1","timestamp":"2026-01-01T12:00:00.000Z","transport":"json","ocppVersion":"1.6"'
 MEMORY = 1_500 * 1024 * 1024
-"""Bytes of address space that a command may have here; it needs a third of it."""
+"""Bytes that a command may take here; it needs a third of them."""
 
 
 def record(direction: str, frame: list[Any], **more: Any) -> str:
@@ -38,16 +36,7 @@ def record(direction: str, frame: list[Any], **more: Any) -> str:
 
 def chargesentinel(*args: object, cwd: Path) -> subprocess.CompletedProcess[str]:
     """The real command, in a folder of its own, with bounded memory."""
-    return subprocess.run(
-        [sys.executable, "-P", "-m", "inspector", *map(str, args)],
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(RECORDINGS.parent)},
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY)),
-    )
+    return forked.chargesentinel(*args, cwd=cwd, memory=MEMORY, timeout=100)
 
 
 def assert_refused(done: subprocess.CompletedProcess[str], why: str) -> None:

@@ -16,6 +16,7 @@ import pytest
 from inspector.cli.proxy import announce
 from inspector.proxy.addresses import Upstream, listening_socket
 from inspector.proxy.splitter import make_frame
+from tests.forked import chargesentinel
 from tests.processes import Program
 
 from .conftest import raw_charge_point, raw_csms, upgrade_request
@@ -122,13 +123,7 @@ async def test_unreachable_csms_is_an_event_in_the_database(tmp_path: Path) -> N
 
 def refused(*args: object) -> str:
     """Run the command, expect a user's mistake told in one line, and return the line."""
-    ended = subprocess.run(
-        [sys.executable, "-m", "inspector", "proxy", *map(str, args)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    ended = chargesentinel("proxy", *args)
     assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1), ended
     return ended.stderr
 
