@@ -187,7 +187,10 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
 
     async def run() -> None:
         engine = Engine(settings, recorder, sockets, metrics)
-        for number in (signal.SIGINT, signal.SIGTERM):
+        stopping = [signal.SIGINT, signal.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
+            stopping.append(signal.SIGHUP)
+        for number in stopping:
             asyncio.get_running_loop().add_signal_handler(number, engine.stop)
         scheme = "wss" if settings.listener_tls else "ws"
         await engine.run(lambda: announce(scheme, listening, routing.upstreams, path, metrics))

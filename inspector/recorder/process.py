@@ -251,7 +251,10 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sys.excepthook = _say_where
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
-    link = socket.socket(fileno=int(sys.argv[1]))
+    # The lowest number there is: a relay with a thousand sessions hands on one beyond what `select` takes.
+    given = int(sys.argv[1])
+    link = socket.socket(fileno=os.dup(given))
+    os.close(given)
     decoder = Decoder()
     setups: list[dict[str, Any]] = []
     while not setups:

@@ -17,6 +17,7 @@ from inspector.errors import UnusableFile
 from inspector.recorder.backlog import Backlog
 from inspector.recorder.door import Status, Summary
 from inspector.recorder.overflow import Overflow
+from inspector.recorder.pacing import Pacing
 from inspector.recorder.process import Decoder, encode, settings_to
 from inspector.recorder.records import Record, gap
 from inspector.rules.settings import DEFAULTS, Settings
@@ -25,17 +26,10 @@ log = logging.getLogger("chargesentinel.recorder")
 
 DEFAULT_QUEUE_LIMIT = 256 * 1024 * 1024
 """Bytes kept for a recorder that does not acknowledge; beyond that, frames are counted as lost."""
-BEHIND_AT, CAUGHT_UP_AT = 6_000, 5_000
-"""Records: two commits' worth, a fifth of a second's work; close together, so that nobody waits long."""
-BEHIND_AT_SHARE, CAUGHT_UP_AT_SHARE = 4, 8
-"""The same in bytes, for few but large frames: what the bound is divided by. The rest is for what is under way."""
 RESTART_AFTER_S = (0.05, 0.2, 1.0, 5.0)
 """How long to wait before each restart in a row; the last one repeats."""
 RETRY_AT_END_S = 0.5
 """How long to wait before each restart once recording is to end."""
-
-STALLED_AFTER_S = 2.0
-"""Seconds without an acknowledgement after which nobody waits for the recorder any longer."""
 
 _READ = 1 << 16
 _START_TIMEOUT_S = 20.0
@@ -63,19 +57,16 @@ class SupervisedRecorder:
         """
         self._setup = {"writer": writer, "settings": settings_to(settings), "redaction": redaction or {}}
         self._limit = queue_limit
-        self._look_from = queue_limit // BEHIND_AT_SHARE
-        # Bytes up to which `put` has nothing to look at; -1 while frames are lost, so that one comparison tells.
-        self._bound = self._look_from
         self._backlog = Backlog()
+        self._pacing = Pacing(self._backlog, queue_limit)
+        # Bytes up to which `put` has nothing to look at; -1 while frames are lost, so that one comparison tells.
+        self._bound = self._pacing.look_from
         self._counts = (0, 0, 0, 0)
         self._overflow = Overflow(queue_limit)
         self._gone = 0  # frames stored in files that others deleted, and records the process could not take
         self._gone_before = 0  # of them, those before the process that runs now
         self._unstored = 0  # frames that were still waiting at the end
         self._failing = False
-        self._behind = self._looking = False
-        self._acknowledged_at = self._much_since = 0.0
-        self._tell_behind: Callable[[bool], None] | None = None
         self._figures: tuple[int, float, dict[str, int]] = (0, 0.0, {})
         self._out = b""
         self._scheduled = False
@@ -106,7 +97,7 @@ class SupervisedRecorder:
 
     def status(self) -> Status:
         """Tell how it is doing; see `door.Recorder`."""
-        working = self._ready and not self._failing
+        working = self._ready and not self._failing and not self._pacing.hangs()
         return Status(working, self.waiting, self._backlog.bytes, self._lost_all, *self._figures)
 
     def put(self, record: Record) -> None:
@@ -131,7 +122,7 @@ class SupervisedRecorder:
 
     def _resume(self) -> None:
         """End a gap: from here on frames are kept again."""
-        self._bound = self._look_from
+        self._bound = self._pacing.look_from
         for told in self._overflow.resume(time.time_ns(), time.monotonic_ns()):
             self._backlog.keep(told)
         if not (self._scheduled or self._closed):
@@ -212,7 +203,7 @@ class SupervisedRecorder:
 
     def _acknowledge(self, number: int) -> None:
         if number > self._backlog.acknowledged:
-            self._acknowledged_at = time.monotonic()
+            self._pacing.acknowledged()
         self._backlog.acknowledge(number)
         if self._overflow.losing and self._backlog.bytes < self._limit // 2:
             self._resume()
@@ -223,10 +214,15 @@ class SupervisedRecorder:
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
         command = [sys.executable, "-P", "-m", "inspector.recorder.process", str(theirs.fileno())]
         # A session of its own: Ctrl-C in the terminal is for the relay, which then ends the recorder.
-        self._process = subprocess.Popen(
-            command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, start_new_session=True
-        )
-        theirs.close()
+        try:
+            self._process = subprocess.Popen(
+                command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, start_new_session=True
+            )
+        except OSError:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
         self._link = ours
         self._decoder = Decoder()
         self._out = b""
@@ -274,11 +270,16 @@ class SupervisedRecorder:
     def _restart(self) -> None:
         if self._closed or self._loop is None:
             return
-        self._start_again()
+        try:
+            self._start_again()
+        except OSError as error:  # no descriptor, process or memory is left: another time
+            log.error("the recorder process cannot be started (%s); trying again, %d records wait", error, self.waiting)
+            self._loop.call_later(RESTART_AFTER_S[-1], self._restart)
+            return
         self._loop.add_reader(self._link, self._readable)
 
     def _start_again(self) -> None:
-        if self._process.poll() is None:
+        if self._process.poll() is None and self._process not in self._ending:
             self._ending.append(self._process)  # its socket went first: on a busy machine its end takes a while
         self._start()
 
@@ -311,36 +312,10 @@ class SupervisedRecorder:
 
     def when_behind(self, tell: Callable[[bool], None]) -> None:
         """Have `tell` called when the process falls behind or has caught up; see `door.Recorder`."""
-        self._tell_behind = tell
+        self._pacing.tell = tell
 
     def _pace(self) -> None:
-        """Find out whether the process is behind; cheap, called once a tick and on each acknowledgement."""
-        behind = self._much_waits() and self._ready and not (self._failing or self._closed)
-        if behind:
-            now = time.monotonic()
-            # After some silence the last acknowledgement is old, and means nothing.
-            self._much_since = self._much_since or now
-            # A disk that hangs acknowledges nothing: waiting for it would stop charging for nothing.
-            behind = now - max(self._acknowledged_at, self._much_since) < STALLED_AFTER_S
-        else:
-            self._much_since = 0.0
-        if behind is not self._behind:
-            self._behind = behind
-            if self._tell_behind is not None:
-                self._tell_behind(behind)
-        if behind and self._loop is not None and not self._looking:
-            # Held peers send nothing that would bring us back here.
-            self._looking = True
-            self._loop.call_later(STALLED_AFTER_S, self._look_again)
-
-    def _much_waits(self) -> bool:
-        if self._behind:
-            return self.waiting > CAUGHT_UP_AT or self._backlog.bytes > self._limit // CAUGHT_UP_AT_SHARE
-        return self.waiting > BEHIND_AT or self._backlog.bytes > self._look_from
-
-    def _look_again(self) -> None:
-        self._looking = False
-        self._pace()
+        self._pacing.look(self._ready and not (self._failing or self._closed), self._loop)
 
     def close(self, timeout: float = 10.0) -> Summary:
         """Store what is still waiting, mark a clean end and tell what was stored; see `door.Recorder`."""
@@ -363,7 +338,10 @@ class SupervisedRecorder:
     def _ended_well(self, deadline: float) -> bool:
         """Have a process store all that waits, and end; False where it did not get that far."""
         if self._link.fileno() < 0:
-            self._start_again()
+            try:
+                self._start_again()
+            except OSError:
+                return False
         if not self._ready:
             message = self._wait_for("ready", "refused", timeout=deadline - time.monotonic())
             if message is None:

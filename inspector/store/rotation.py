@@ -23,6 +23,7 @@ from inspector.store.opening import is_recording, refuse_special
 from inspector.store.sealing import is_sealed, seal
 
 _STAMP = "%Y-%m-%dT%H-%M-%SZ"
+_STAMPED = r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +78,26 @@ def segment(name: Path, now_ns: int) -> Path:
     """A name for the next file beside `name`, which sorts after those that are there."""
     at = datetime.fromtimestamp(now_ns // 10**9, UTC)
     if before := segments(name):
-        last = datetime.strptime(before[-1].stem[len(name.stem) + 1 :], _STAMP).replace(tzinfo=UTC)
+        last = _begun(before[-1], name)
+        assert last is not None
         at = max(at, last + timedelta(seconds=1))
     return name.with_name(f"{name.stem}-{at.strftime(_STAMP)}{name.suffix}")
 
 
 def segments(name: Path) -> list[Path]:
     """The files of a recording that is rotated, in the order they were begun."""
-    stamped = re.compile(rf"{re.escape(name.stem)}-\d{{4}}-\d\d-\d\dT\d\d-\d\d-\d\dZ{re.escape(name.suffix)}")
     if not name.parent.is_dir():
         return []
-    return sorted(path for path in name.parent.iterdir() if stamped.fullmatch(path.name))
+    return sorted(path for path in name.parent.iterdir() if _begun(path, name) is not None)
+
+
+def _begun(path: Path, name: Path) -> datetime | None:
+    """When one of the files of the recording `name` was begun, as its own name says; None where it is none of them."""
+    found = re.fullmatch(rf"{re.escape(name.stem)}-({_STAMPED}){re.escape(name.suffix)}", path.name)
+    try:
+        return datetime.strptime(found[1], _STAMP).replace(tzinfo=UTC) if found else None
+    except ValueError:  # the 99th of a month: somebody else's
+        return None
 
 
 def earlier(name: Path) -> list[Path]:

@@ -271,11 +271,13 @@ class Tables:
         for _, finding in self._findings:
             finding.message, finding.pointer = _storable(finding.message), _storable(finding.pointer)
         self._connection.execute("SAVEPOINT trial")
-        self._rows = [one for one in self._rows if self._is_taken(*one)]
-        samples = [row for row in self._samples if self._is_taken(_INSERT_SAMPLE, row)]
-        self._samples.values[:] = [value for row in samples for value in row]
-        self._connection.execute("ROLLBACK TO trial")
-        self._connection.execute("RELEASE trial")
+        try:
+            self._rows = [one for one in self._rows if self._is_taken(*one)]
+            samples = [row for row in self._samples if self._is_taken(_INSERT_SAMPLE, row)]
+            self._samples.values[:] = [value for row in samples for value in row]
+        finally:  # also where another program has just locked the file: then all of it is tried again later
+            self._connection.execute("ROLLBACK TO trial")
+            self._connection.execute("RELEASE trial")
         if not self._has_changed_values:
             self._has_changed_values = True
             log.warning("a derived value fits no column (%s); the nearest one is stored, or none", type(error).__name__)

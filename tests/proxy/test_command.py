@@ -34,7 +34,7 @@ async def port_of(proxy: Program) -> int:
     return int((await asyncio.to_thread(proxy.wait_for, r"listening on ws://127\.0\.0\.1:(\d+)"))[1])
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 async def test_signal_ends_it_cleanly_with_every_frame_stored(tmp_path: Path, how: signal.Signals) -> None:
     path = tmp_path / "a folder with spaces" / "traffic ü.db"
     path.parent.mkdir()

@@ -16,6 +16,7 @@ from sqlite_utils import Database
 from inspector.recorder import records
 from inspector.recorder.door import Recorder
 from inspector.recorder.start import start_recorder
+from inspector.store.migrations import connect
 from inspector.store.tables import NUMBERED, Tables
 from tests.browse.charging import Recording
 
@@ -238,6 +239,21 @@ def test_times_no_column_holds_keep_no_frame_from_being_stored(recorded: Recorde
     assert recorded.rows("SELECT count(*) AS n FROM frames")[0]["n"] == 4
     (transaction,) = recorded.rows("SELECT transaction_id, started_ns, meter_stop_wh FROM transactions")
     assert transaction == {"transaction_id": "7", "started_ns": NOW + 20 * MS, "meter_stop_wh": 9.0}
+
+
+def test_file_that_is_locked_in_a_bad_moment_keeps_nothing_from_being_stored_later(tmp_path: Path) -> None:
+    """Another program takes it between a commit that met an odd value and the look at which one that was."""
+    db = connect(tmp_path / "t.db", busy_s=0.05)
+    tables = Tables(db)
+    other = sqlite3.connect(tmp_path / "t.db", isolation_level=None)
+    db.conn.set_trace_callback(lambda sql: other.execute("BEGIN IMMEDIATE") if sql == "SAVEPOINT trial" else None)
+    tables.insert("charge_points", {"charge_point_id": "CP1", "first_seen_ns": 2**70, "last_seen_ns": 1})
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        tables.commit()
+    db.conn.set_trace_callback(None)
+    other.close()
+    tables.commit()
+    assert db.execute("SELECT charge_point_id FROM charge_points").fetchall() == [("CP1",)]
 
 
 _ANYTHING = (

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from inspector.errors import UnusableFile
-from inspector.recorder import records, supervised
+from inspector.recorder import pacing, records, supervised
 from inspector.recorder.start import start_recorder
 from inspector.recorder.supervised import SupervisedRecorder
 from inspector.store.lock import WriterLock
@@ -164,8 +167,8 @@ def test_a_file_that_cannot_be_used_is_refused_before_recording_begins(tmp_path:
 
 async def test_nobody_waits_for_a_recorder_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Peers go at the pace of a busy recorder, but one that does nothing at all must not stop charging."""
-    monkeypatch.setattr(supervised, "BEHIND_AT", 100)
-    monkeypatch.setattr(supervised, "STALLED_AFTER_S", 0.3)
+    monkeypatch.setattr(pacing, "BEHIND_AT", 100)
+    monkeypatch.setattr(pacing, "STALLED_AFTER_S", 0.3)
     told: list[bool] = []
     recorder = started(tmp_path / "hangs.db")
     recorder.when_behind(told.append)
@@ -185,6 +188,88 @@ async def test_nobody_waits_for_a_recorder_that_hangs(tmp_path: Path, monkeypatc
     await drained(recorder)
     assert told[:2] == [True, False]
     assert recorder.close().lost == 0
+
+
+async def test_recorder_that_stores_nothing_of_what_waits_counts_as_not_working(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pacing, "HANGS_AFTER_S", 0.3)
+    recorder = started(tmp_path / "hangs.db")
+    opened(recorder, 1)
+    await drained(recorder)
+    await asyncio.sleep(0.5)
+    assert recorder.status().working, "silence is no fault"
+    os.kill(recorder.pid, signal.SIGSTOP)
+    try:
+        frame(recorder, 1, True, '[2,"1","Heartbeat",{}]')
+        await asyncio.sleep(0.1)
+        assert recorder.status().working
+        await asyncio.sleep(0.5)
+        assert not recorder.status().working
+    finally:
+        os.kill(recorder.pid, signal.SIGCONT)
+    await drained(recorder)
+    assert recorder.status().working
+    assert recorder.close().lost == 0
+
+
+@contextmanager
+def descriptors(taken: int | None) -> Iterator[None]:
+    """So many more descriptors are in use; with None all there may be."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    limit = 4096 if taken is not None else max(map(int, os.listdir("/proc/self/fd"))) + 20  # noqa: PTH208
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, before[1]))
+    held: list[int] = []
+    try:
+        with suppress(OSError):
+            while taken is None or len(held) < taken:
+                held.append(os.open(os.devnull, os.O_RDONLY))
+        yield
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+async def killed_and_back(recorder: SupervisedRecorder) -> None:
+    before = recorder.pid
+    os.kill(before, signal.SIGKILL)
+    await eventually(lambda: recorder.pid != before and recorder.status().working)
+
+
+async def eventually(true: Callable[[], bool], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it did not come about"
+        await asyncio.sleep(0.02)
+
+
+async def test_recorder_comes_back_to_a_relay_with_a_thousand_connections(tmp_path: Path) -> None:
+    recorder = started(tmp_path / "many.db")
+    opened(recorder, 1)
+    await drained(recorder)
+    with descriptors(1200):
+        await killed_and_back(recorder)
+        frame(recorder, 1, True, '[2,"1","Heartbeat",{}]')
+        await drained(recorder)
+        assert recorder.close().lost == 0
+    assert rows(tmp_path / "many.db", "SELECT count(*) FROM frames") == [(1,)]
+
+
+async def test_recorder_that_cannot_be_started_now_is_started_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(supervised, "RESTART_AFTER_S", (0.05,))
+    recorder = started(tmp_path / "later.db")
+    opened(recorder, 1)
+    await drained(recorder)
+    with descriptors(None):
+        os.kill(recorder.pid, signal.SIGKILL)
+        frame(recorder, 1, True, '[2,"1","Heartbeat",{}]')
+        await eventually(lambda: "cannot be started" in caplog.text)
+    await drained(recorder)
+    assert recorder.close().lost == 0
+    assert rows(tmp_path / "later.db", "SELECT count(*) FROM frames") == [(1,)]
 
 
 async def test_few_but_large_frames_make_peers_wait_too_and_at_once(tmp_path: Path) -> None:
@@ -212,8 +297,8 @@ async def test_peers_wait_for_a_busy_recorder_after_some_silence_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """That nothing was acknowledged while nothing was handed over says nothing about the recorder."""
-    monkeypatch.setattr(supervised, "BEHIND_AT", 100)
-    monkeypatch.setattr(supervised, "STALLED_AFTER_S", 0.3)
+    monkeypatch.setattr(pacing, "BEHIND_AT", 100)
+    monkeypatch.setattr(pacing, "STALLED_AFTER_S", 0.3)
     told: list[bool] = []
     recorder = started(tmp_path / "silence.db")
     recorder.when_behind(told.append)

@@ -17,7 +17,7 @@ from inspector.recorder import records, seam
 from inspector.recorder.pipeline import Pipeline
 from inspector.store import rotation
 from inspector.store.amounts import duration_s, size_bytes
-from inspector.store.rotation import Rotation
+from inspector.store.rotation import Rotation, segments
 from inspector.store.sealing import is_sealed
 from inspector.store.writer import Writer
 
@@ -116,6 +116,15 @@ def test_files_sort_in_the_order_they_were_begun_also_when_the_clock_goes_back(t
     second.touch()
     (tmp_path / "a b-notes.db").touch()
     assert rotation.segments(name) == [first, second]
+
+
+def test_a_file_with_an_impossible_date_in_its_name_is_none_of_ours(tmp_path: Path) -> None:
+    path = tmp_path / "traffic.db"
+    (tmp_path / "traffic-2026-99-99T00-00-00Z.db").write_text("")
+    writer = Writer(path, tool_version="0", rotate="day")
+    writer.rotate([], NOON)
+    writer.close(clean=True)
+    assert len(segments(path)) == 2 and not (tmp_path / "traffic-2026-99-99T00-00-00Z.db").read_bytes()
 
 
 def test_a_recording_made_without_rotation_becomes_the_first_file(tmp_path: Path) -> None:
