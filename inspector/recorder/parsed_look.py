@@ -15,8 +15,8 @@ import orjson
 from inspector.recorder.places import TOKEN_LIMIT
 from inspector.recorder.redaction_rules import SECRET_TOKEN_TYPES
 
-_NAMING = frozenset({"key", "name", "variable", "variableName"})
-"""Members that say in 1.6 and 2.x what the value beside them is of."""
+_NAMING = frozenset({"key", "name", "variable", "variablename", "type"})
+"""Members that say in 1.6 and 2.x what the value beside them is of, in lower case."""
 
 type Value = str | bool | list[Value] | tuple[tuple[str, Value], ...] | None
 """An object is a tuple of its members, so that none is lost where two have the same name; a number is as written."""
@@ -73,7 +73,7 @@ def has_nothing(
                     texts.add(child)
                 elif child is not None:
                     waiting.append((child, name))
-                if (name in _NAMING or name == "type") and _names_a_secret(name, child, meaning):
+                if (lower := name.lower()) in _NAMING and _names_a_secret(lower, child, meaning):
                     return False
     return not (
         any(meaning.is_secret(*one) or meaning.is_personal(*one) for one in names)

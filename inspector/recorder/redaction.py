@@ -34,7 +34,8 @@ from inspector.recorder.redaction_rules import (
 
 LEVELS = ("secrets", "personal", "none")
 
-_VALUE_MEMBERS = frozenset({"value", "attributeValue", "actualValue", "currentValue", "newValue"})
+_VALUE_MEMBERS = frozenset({"value", "attributevalue", "actualvalue", "currentvalue", "newvalue"})
+"""In lower case: a peer that writes a member's name otherwise than OCPP must not bring a secret into the file."""
 _STATIONS_LIMIT = 20_000
 _WORDS = frozenset({"true", "false", "null"})
 _JSON_WITHIN = 3
@@ -289,7 +290,7 @@ class _Look:
         for name, child in node.pairs:
             if name is None:
                 continue
-            by_name.setdefault(name.text, []).append(child)
+            by_name.setdefault(name.text.lower(), []).append(child)
             if redaction.is_secret(name.text, parent):
                 yield from ((leaf, False) for leaf in leaves_below(child))
             elif redaction.is_personal(name.text, parent):
@@ -300,7 +301,7 @@ class _Look:
             elif redaction.is_personal(variable):
                 yield from ((leaf, True) for leaf in _values(node))
         if any(kind.text.lower() in SECRET_TOKEN_TYPES for kind in own_leaves(*by_name.get("type", ()))):
-            for token in ("idToken", "additionalIdToken"):
+            for token in ("idtoken", "additionalidtoken"):
                 yield from ((leaf, False) for leaf in own_leaves(*by_name.get(token, ())))
 
     def _after_names(self, leaves: list[tuple[Leaf, bool]]) -> Iterator[Leaf]:
@@ -362,14 +363,14 @@ def _is_json(text: str) -> bool:
 
 
 def _variable_names(by_name: dict[str, list[Node]]) -> Iterator[str]:
-    """How an object names what its value is of: 1.6 has `key` beside `value`, 2.x `variable.name`."""
+    """How an object, its names in lower case, says what its value is of: 1.6 by a `key`, 2.x by `variable.name`."""
     if not by_name.keys().isdisjoint(_VALUE_MEMBERS):
-        for member in ("key", "name", "variable", "variableName"):
+        for member in ("key", "name", "variable", "variablename"):
             yield from (leaf.text for leaf in own_leaves(*by_name.get(member, ())))
     for node in by_name.get("variable", ()):
         if isinstance(node, Members):
             for name, child in node.pairs:
-                if name is not None and name.text == "name" and isinstance(child, Leaf):
+                if name is not None and name.text.lower() == "name" and isinstance(child, Leaf):
                     yield child.text
 
 
@@ -377,9 +378,10 @@ def _values(node: Members) -> Iterator[Leaf]:
     for name, child in node.pairs:
         if name is None:
             continue
-        if name.text in _VALUE_MEMBERS:
+        member = name.text.lower()
+        if member in _VALUE_MEMBERS:
             yield from leaves_below(child)
-        elif name.text == "variableAttribute" and isinstance(child, Items):
+        elif member == "variableattribute" and isinstance(child, Items):
             for attribute in child.children:
                 if isinstance(attribute, Members):
                     yield from _values(attribute)

@@ -19,6 +19,7 @@ KNOWN = "S3cret-Known-Value"
 NAMES = (
     *("key", "name", "value", "variable", "variableName", "type", "idToken", "additionalIdToken", "password", "secret"),
     *("attributeValue", "variableAttribute", "connectorId", "token", "data", "AuthorizationKey", "payload", KNOWN),
+    *("Key", "NAME", "Value", "Variable", "TYPE", "IdToken", "AttributeValue", "VariableAttribute"),
 )
 TEXTS = (
     *(
@@ -95,6 +96,8 @@ def test_large_frames_without_secrets_need_no_close_look(payload: Any, monkeypat
         {"variable": {"name": "BasicAuthPassword"}, "attributeValue": "hush"},
         {"value": "hush", "variableName": "BasicAuthPassword"},
         {"type": "KeyCode", "idToken": "1234"},
+        {"Key": "AuthorizationKey", "VALUE": "hush"},
+        {"Type": "KeyCode", "IdToken": "1234"},
         {"password": ["hush"]},
         {"data": "https://user:hush@host/x"},
         {"data": '{"password":"hush"}'},

@@ -67,6 +67,22 @@ SECRETS = {
         '[2,"1","DataTransfer",{"vendorId":"v","data":"{\\"api_key\\": \\"S3cr3t0011223344556677!!\\", \\"n\\": '
         '\\"\\u00e9\\"}"}]',
     ),
+    "1.6 ChangeConfiguration, its members in other letters": (
+        "ocpp1.6",
+        False,
+        '[2,"1","ChangeConfiguration",{"Key":"AuthorizationKey","VALUE":"§"}]',
+    ),
+    "2.0.1 NotifyReport, its members in other letters": (
+        "ocpp2.0.1",
+        True,
+        '[2,"1","NotifyReport",{"reportData":[{"Variable":{"Name":"BasicAuthPassword"},'
+        '"VariableAttribute":[{"Value":"§"}]}]}]',
+    ),
+    "a PIN, its members in other letters": (
+        "ocpp2.0.1",
+        True,
+        '[2,"1","Authorize",{"IdToken":{"IdToken":"§","Type":"KeyCode"}}]',
+    ),
     "a frame cut off": ("ocpp1.6", False, '[2,"1","ChangeConfiguration",{"key":"AuthorizationKey","value":"§'),
     "a frame with a comma too many": (
         "ocpp1.6",
