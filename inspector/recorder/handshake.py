@@ -24,7 +24,8 @@ _CREDENTIAL_LENGTH = 4
 _PARAMETERS = re.compile(r"\?|#(?=[^=&#]*=)")
 """Where a target's parameters begin: a # too, which no target should hold, when it names a value as in #token=…"""
 
-_PARAMETER = re.compile(r"(?<=[?&#])([^=&#]+)=((?:[^&#]|#(?![^=&#]*=))*)")
+_PARAMETER = re.compile(r"(?<=[?&;#])([^=&;#]+)=((?:[^&;#]|[;#](?![^=&;#]*=))*)")
+"""One of them: a ; or # ends a value where a name and = follow, and is a part of it elsewhere."""
 
 
 def get(headers: Headers, name: str) -> str | None:

@@ -63,7 +63,7 @@ def test_secret_query_parameters_are_replaced() -> None:
 
 
 @pytest.mark.parametrize("name", ["pass", "PASS", "jwt", "id_jwt", "authkey", "auth-key", "x_auth_key", "passphrase"])
-@pytest.mark.parametrize("mark", ["?", "?a=1&", "#", "?a=1#", "#a=1&"])
+@pytest.mark.parametrize("mark", ["?", "?a=1&", "#", "?a=1#", "#a=1&", "?a=1;", "?a;"])
 def test_parameter_named_as_a_secret_is_replaced_wherever_it_stands(name: str, mark: str) -> None:
     path = f"/CP1{mark}{name}=hush"
     assert handshake.safe_path(path) == f"/CP1{mark}{name}=«redacted»"
@@ -78,6 +78,10 @@ def test_parameter_whose_name_only_contains_a_short_word_stays(path: str) -> Non
 
 def test_secret_with_a_hash_sign_in_it_is_replaced_whole() -> None:
     assert handshake.safe_path("/CP1?token=ab#hush&a=1") == "/CP1?token=«redacted»&a=1"
+
+
+def test_secret_with_a_semicolon_in_it_is_replaced_whole() -> None:
+    assert handshake.safe_path("/CP1?token=ab;hush;a=1") == "/CP1?token=«redacted»;a=1"
 
 
 @pytest.mark.parametrize(

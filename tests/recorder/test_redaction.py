@@ -144,6 +144,8 @@ URLS = {
     "https://u:gehe/im0011@host/x": "https://u:***********@host/x",
     "https://host:8080/a@2x.png": "https://host:8080/a@2x.png",
     "https://b.example/log?X-Amz-Signature=geheim0011&part=1": "https://b.example/log?X-Amz-Signature=**********&part=1",
+    "https://b.example/log?part=1;token=geheim0011;x=2": "https://b.example/log?part=1;token=**********;x=2",
+    "https://b.example/log?part=1&token=gehe;im0011": "https://b.example/log?part=1&token=***********",
     "Authorization: Basic Q1AxOmdlaGVpbTAwMTE=": "Authorization: Basic ********************",
     "sent Basic Q1AxOmdlaGVpbTAwMTE= to it": "sent Basic ******************** to it",
     "Basic authentication": "Basic authentication",
