@@ -106,6 +106,32 @@ def test_scheme_of_an_authentication_header_is_no_part_of_the_credential() -> No
     assert handshake.credentials("/CP1", headers) == ["hush-hush", "Q1AxOmh1c2hlZA==", "hushed"]
 
 
+@pytest.mark.parametrize("value", [b"hush-hush x", b"hush-hush\tx", b"hush-hush", b"hush-hush more"])
+def test_word_before_a_space_that_is_no_known_scheme_is_a_part_of_the_credential(value: bytes) -> None:
+    headers = ((b"Authorization", value), (b"X-Trace", b"got hush-hush"))
+    assert "hush" not in repr(handshake.described("GET", "/CP1", headers))
+    assert handshake.authorization(headers) == {"auth_scheme": None}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"Basic Q1AxOmh1c2gtaHVzaA",
+        b"Basic Q1AxOmh1c2gtaHVzaA%3D%3D",
+        b"Basic\tQ1AxOmh1c2gtaHVzaA==",
+        b"basic  Q1AxOmh1c2gt aHVzaA==",
+        b"Basic Q1AxOmh1c2gtaHVzaA=",
+    ],
+)
+def test_password_of_basic_credentials_is_known_however_they_were_written(value: bytes) -> None:
+    assert "hush-hush" in handshake.credentials("/CP1", ((b"Authorization", value),))
+
+
+@pytest.mark.parametrize("value", [b"Basic A", b"Basic AAAAA", b"Basic ???", b"Basic \xff", b" ", b"Basic ="])
+def test_credentials_that_cannot_be_decoded_are_no_crash(value: bytes) -> None:
+    handshake.described("GET", "/CP1", ((b"Authorization", value),))
+
+
 def test_what_a_peer_chose_cannot_break_the_log() -> None:
     assert handshake.printable("CP 1é\n\x1b[31mred\u2028") == "CP 1é\\n\\x1b[31mred\\u2028"
 
