@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import orjson
 
+from inspector.recorder.named_values import payload_at
 from inspector.recorder.places import TOKEN_LIMIT
 from inspector.recorder.redaction_rules import SECRET_TOKEN_TYPES
 
@@ -57,6 +58,9 @@ def has_nothing(
         tells: whether a string or a number says or quotes what is to be hidden.
         name_tells: the same of a member's name.
     """
+    payload = value[payload_at(value[0]) :] if isinstance(value, list) and value and isinstance(value[0], str) else []
+    if not all(isinstance(child, tuple) for child in payload):
+        return False  # a list may hold a name and, behind it, its value
     names: set[tuple[str, str]] = set()
     texts: set[str] = set()
     waiting: list[tuple[Any, str]] = [(value, parent)]

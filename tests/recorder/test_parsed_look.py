@@ -56,6 +56,9 @@ VALUES = st.recursive(
 )
 
 
+FRAMES = st.lists(VALUES, min_size=1, max_size=3).map(lambda parts: f'[2,"1","DataTransfer",{",".join(parts)}]')
+
+
 def a_look(level: str = "secrets", known: tuple[str, ...] = (KNOWN, "12345678")) -> _Look:
     redaction = Redaction(level, key=b"k" * 32 if level == "personal" else None)
     secrets = Secrets()
@@ -63,7 +66,7 @@ def a_look(level: str = "secrets", known: tuple[str, ...] = (KNOWN, "12345678"))
     return _Look(redaction, secrets, "DataTransfer", loose=False)
 
 
-@given(VALUES, st.sampled_from(("secrets", "personal")), st.booleans())
+@given(st.one_of(VALUES, FRAMES), st.sampled_from(("secrets", "personal")), st.booleans())
 def test_where_it_finds_nothing_the_close_look_finds_nothing(text: str, level: str, knows: bool) -> None:
     known = (KNOWN, "12345678") if knows else ()
     if a_look(level, known).finds_nothing(text):
@@ -104,6 +107,7 @@ def test_large_frames_without_secrets_need_no_close_look(payload: Any, monkeypat
         {"data": f"it said {KNOWN}"},
         {KNOWN: 1},
         {"reading": 12345678},
+        ["AuthorizationKey", "hush"],
     ],
 )
 def test_what_is_to_be_hidden_is_left_to_the_close_look(payload: Any) -> None:
