@@ -13,6 +13,10 @@ _VALUE_MEMBERS = frozenset({"value", "attributevalue", "actualvalue", "currentva
 _PAYLOAD_AT = {"2": 3, "3": 2, "6": 3}
 """Where a CALL, a CALLRESULT and a SEND have their payload, by what they begin with."""
 
+_NEAR = 20
+_BETWEEN = " \t\r\n\"'"
+_MARKS = frozenset("{}[]:,")
+
 
 def payload_at(kind: str) -> int:
     """Where a frame that begins so has its payload; behind all of it where it is of no such kind."""
@@ -57,3 +61,24 @@ def without_object(root: Items) -> Iterator[Leaf]:
             yield node
         elif isinstance(node, Items):
             waiting += reversed(node.children)
+
+
+def unquoted(leaf: Leaf) -> Leaf:
+    """What single quotes stand around, which JSON does not know; any other leaf as it is."""
+    if leaf.string or "'" not in leaf.text:
+        return leaf
+    start = leaf.start + len(leaf.text) - len(leaf.text.lstrip("'"))
+    text = leaf.text.strip("'")
+    return Leaf(start, start + len(text), text, False, False)
+
+
+def is_set_off(text: str, leaf: Leaf) -> bool:
+    """Whether a string or word stands between marks of JSON, as a name or a value does."""
+    before = text[max(0, leaf.start - _NEAR) : leaf.start].rstrip(_BETWEEN)[-1:]
+    after = text[leaf.end : leaf.end + _NEAR].lstrip(_BETWEEN)[:1]
+    return before in _MARKS and after in _MARKS
+
+
+def is_word(text: str) -> bool:
+    """Whether it is true, false or null, in Python's letters or cut off too, which says nothing."""
+    return any(word.startswith(text.lower()) for word in ("true", "false", "null", "none"))

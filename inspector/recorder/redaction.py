@@ -18,7 +18,7 @@ from inspector.protocol.session import Frame
 from inspector.recorder import quick_look, telling_forms
 from inspector.recorder.handshake import REDACTED
 from inspector.recorder.known_values import STRONG, Personal, Secrets, Span, merged, replaced, sentence_spans
-from inspector.recorder.named_values import values, variable_names, without_object
+from inspector.recorder.named_values import is_set_off, is_word, unquoted, values, variable_names, without_object
 from inspector.recorder.parsed_look import has_nothing, parsed
 from inspector.recorder.places import Items, Leaf, Members, Node, escaped, leaves_below, offsets, own_leaves, read
 from inspector.recorder.pseudonyms import Pseudonyms
@@ -245,7 +245,7 @@ class _Look:
             unordered = places.leaves
         else:
             unordered = [(leaf, False) for leaf in without_object(places.root)] if depth == 0 else []
-        for leaf in self._after_names(unordered):
+        for leaf in self._after_names(text, unordered):
             told.setdefault(leaf.start, (leaf, False))
         spans = list(self._hide(told))
         if broken:
@@ -306,14 +306,17 @@ class _Look:
             for token in ("idtoken", "additionalidtoken"):
                 yield from ((leaf, False) for leaf in own_leaves(*by_name.get(token, ())))
 
-    def _after_names(self, leaves: list[tuple[Leaf, bool]]) -> Iterator[Leaf]:
+    def _after_names(self, text: str, leaves: list[tuple[Leaf, bool]]) -> Iterator[Leaf]:
         """Where no object says what belongs together: every value behind a secret's name counts as one."""
-        named = False
-        for leaf, is_name in leaves:
+        named = words_too = False
+        for written, is_name in leaves:
+            leaf = unquoted(written)
             told = self._redaction.is_secret(leaf.text) or self._redaction.is_secret_variable(leaf.text)
             if told or leaf.text.lower() in SECRET_TOKEN_TYPES:
                 named = True
-            elif named and not is_name and (leaf.string or leaf.number):
+                # A word such as password in a sentence is no reason to star out the rest of it.
+                words_too = words_too or is_set_off(text, written)
+            elif not is_name and (named if leaf.string or leaf.number else words_too and not is_word(leaf.text)):
                 yield leaf
 
     def _elsewhere(self, text: str, leaf: Leaf, is_name: bool, depth: int) -> list[Span]:

@@ -92,6 +92,16 @@ SECRETS = {
     "a payload that is no object": ("ocpp1.6", False, '[2,"1","ChangeConfiguration",["AuthorizationKey",["§"]]]'),
     "an answer's payload that is no object": ("ocpp1.6", True, '[3,"1",["AuthorizationKey","§"]]'),
     "a payload without its brackets": ("ocpp1.6", False, '[2,"1","ChangeConfiguration","AuthorizationKey","§"]'),
+    "single quotes": (
+        "ocpp1.6",
+        False,
+        "[2,'1','ChangeConfiguration',{'key':'AuthorizationKey','readonly':False,'value':'S3cr3t0011223344556677!!'}]",
+    ),
+    "no quotes": (
+        "ocpp1.6",
+        False,
+        '[2,"1","ChangeConfiguration",{key: AuthorizationKey, value: S3cr3t0011223344556677!!}]',
+    ),
     "no JSON at all": ("ocpp1.6", True, "connect password=S3cr3t0011223344556677!! now"),
     "a member twice": ("ocpp1.6", True, '[2,"1","DataTransfer",{"vendorId":"v","password":"§","password":"§"}]'),
     "a number": ("ocpp1.6", True, '[2,"1","DataTransfer",{"vendorId":"v","pin_code":1,"wifi_psk":12345678901}]'),
@@ -140,6 +150,18 @@ def test_a_secret_is_starred_out_at_its_length_and_the_frame_marked(
     assert found[0] == (stored, 1, len(sent.encode()))
     for secret in (SECRET, ESCAPED, SECRET[:6], "0011223344556677", "12345678901"):
         assert secret.encode() not in everything(tmp_path)
+
+
+def test_a_secret_in_single_quotes_is_hidden_in_a_binary_message_too(tmp_path: Path) -> None:
+    record(tmp_path / "t.db", [(False, b"\x00{'key': 'AuthorizationKey', 'value': 'geheim0011'}\xff")])
+    assert b"geheim" not in everything(tmp_path)
+
+
+def test_a_sentence_that_only_speaks_of_a_password_stays_readable(tmp_path: Path) -> None:
+    said = "please change the password of this station: it is too old"
+    assert Redaction().text(Secrets(), said) == said
+    record(tmp_path / "t.db", [(True, said)])
+    assert rows(tmp_path / "t.db", "SELECT raw FROM frames") == [(said,)]
 
 
 URLS = {
