@@ -24,6 +24,7 @@ from inspector.errors import UserMistake
 from inspector.proxy.addresses import Upstream, bracketed
 from inspector.proxy.counts import Counts
 from inspector.proxy.link import Link
+from inspector.proxy.logged import logged
 from inspector.proxy.routing import Routing
 from inspector.recorder import handshake, records, redaction_rules
 from inspector.recorder.door import Recorder
@@ -182,12 +183,9 @@ class Recording:
         sent = (*request, *flow.request.headers.fields)
         detail = handshake.without_credentials(detail, path, sent)
         self.event_without_link("rejected-upgrade", detail | {"remote_addr": address(flow.client_conn.peername)})
-        logger.info(
-            "%s: the CSMS answered %d %s to the upgrade",
-            handshake.printable(detail["charge_point_id"]),
-            flow.response.status_code,
-            handshake.printable(handshake.without_credentials(flow.response.reason or "", path, sent)),
-        )
+        reason = handshake.without_credentials(flow.response.reason or "", path, sent)
+        charge_point_id, reason = logged(detail["charge_point_id"], reason)
+        logger.info("%s: the CSMS answered %d %s to the upgrade", charge_point_id, flow.response.status_code, reason)
 
     def error(self, flow: http.HTTPFlow) -> None:
         if self.recorder is None or flow.metadata.get(_ANSWERED):
@@ -203,7 +201,7 @@ class Recording:
             return
         if flow.request.timestamp_end is None:
             self.event_without_link("fault", detail | {"refused": True})
-            logger.warning("%s refused: %s", detail["remote_addr"], handshake.printable(detail["reason"]))
+            logger.warning("%s refused: %s", detail["remote_addr"], *logged(detail["reason"]))
             return
         in_words = {
             "server closed connection": "the CSMS ended the connection without an answer",
@@ -216,7 +214,7 @@ class Recording:
                 # With TLS 1.3 a refused client looks accepted until it is dropped.
                 detail["reason"] += "; it may demand another client certificate (--upstream-cert)"
         self.event_without_link("unreachable", detail)
-        logger.warning("%s: no CSMS for it: %s", handshake.printable(detail["charge_point_id"]), detail["reason"])
+        logger.warning("%s: no CSMS for it: %s", *logged(detail["charge_point_id"], detail["reason"]))
 
     def _open(self, flow: http.HTTPFlow, path: str, request: handshake.Headers) -> Link:
         assert self.recorder is not None and flow.response is not None

@@ -38,9 +38,10 @@ from inspector.proxy import tls
 from inspector.proxy.addon import Recording, address, without_quotes
 from inspector.proxy.bounds import HandshakeBounds
 from inspector.proxy.link import Link
+from inspector.proxy.logged import logged
 from inspector.proxy.pipe import join, reset
 from inspector.proxy.settings import Settings
-from inspector.recorder.handshake import is_upgrade, printable
+from inspector.recorder.handshake import is_upgrade
 
 logger = logging.getLogger(__name__)
 
@@ -311,7 +312,7 @@ class RelayHandler(ProxyConnectionHandler):
         if self._given_up:
             return
         peer = address(self.client.peername)
-        logger.warning("%s refused: it %s", peer, printable(reason))
+        logger.warning("%s refused: it %s", peer, *logged(reason))
         detail = {"remote_addr": peer, "refused": True, "reason": f"the charge point {reason}"}
         self.recording.event_without_link("fault", detail)
         self.give_up()
@@ -322,7 +323,7 @@ class RelayHandler(ProxyConnectionHandler):
             return
         charge_point_id, upstream = self.recording.bound.get(self.client.id, (None, None))
         peer = address(self.client.peername)
-        logger.warning("%s: no CSMS for it: %s", printable(charge_point_id or peer), printable(reason))
+        logger.warning("%s: no CSMS for it: %s", *logged(charge_point_id or peer, reason))
         detail = {"remote_addr": peer, "charge_point_id": charge_point_id, "reason": reason}
         if upstream:
             detail["upstream"] = str(upstream)

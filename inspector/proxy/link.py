@@ -10,11 +10,11 @@ from typing import Any
 
 from inspector.proxy.counts import INTERNAL_FAULT, Counts
 from inspector.proxy.inflating import inflaters
+from inspector.proxy.logged import logged
 from inspector.proxy.messages import CLOSE, FAULT, GAP, PING, TEXT, MessageReader
 from inspector.proxy.splitter import make_frame
 from inspector.recorder import records
 from inspector.recorder.door import Recorder
-from inspector.recorder.handshake import printable
 from inspector.recorder.records import CloseFacts, LinkFacts
 
 logger = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class Link:
         self._ended: set[bool] = set()
 
     def __str__(self) -> str:
-        return f"{printable(self.facts.get('charge_point_id') or '?')} (link {self.number})"
+        return f"{logged(self.facts.get('charge_point_id') or '?')[0]} (link {self.number})"
 
     def opened(self) -> None:
         """Record that the 101 has passed."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote
 
@@ -21,10 +20,16 @@ REDACTED = "«redacted»"
 _CREDENTIAL_LENGTH = 4
 """Characters of a credential that is looked for in what else a peer writes; shorter ones are in every text."""
 
+_SCHEMES = frozenset(
+    "apikey basic bearer digest dpop hawk hoba jwt mutual negotiate ntlm oauth privatetoken token vapid".split()
+)
+"""Schemes of Authorization, in lower case; another word before a space may be a part of the credential."""
+
 _PARAMETERS = re.compile(r"\?|#(?=[^=&#]*=)")
 """Where a target's parameters begin: a # too, which no target should hold, when it names a value as in #token=…"""
 
-_PARAMETER = re.compile(r"(?<=[?&#])([^=&#]+)=((?:[^&#]|#(?![^=&#]*=))*)")
+_PARAMETER = re.compile(r"(?<=[?&;#])([^=&;#]+)=((?:[^&;#]|[;#](?![^=&;#]*=))*)")
+"""One of them: a ; or # ends a value where a name and = follow, and is a part of it elsewhere."""
 
 
 def get(headers: Headers, name: str) -> str | None:
@@ -86,10 +91,22 @@ def safe_headers(headers: Headers) -> tuple[list[list[str]], list[str]]:
         lower = name.lower()
         if is_secret_header(name):
             redacted.append(name)
-            scheme = value.split(" ", 1)[0] if lower.endswith("authorization") and " " in value else ""
+            scheme = _scheme(value)[0] if lower.endswith("authorization") else ""
             value = f"{scheme} {REDACTED}".strip()
         shown.append([name, value])
     return shown, redacted
+
+
+def _scheme(value: str) -> tuple[str, str]:
+    """Split the value of Authorization into its scheme, empty when it has none that is known, and what it is given."""
+    scheme, given = [*value.split(None, 1), "", ""][:2]
+    return (scheme, given.strip()) if given and scheme.lower() in _SCHEMES else ("", value.strip())
+
+
+def _decoded(given: str) -> bytes:
+    """Decode Basic credentials, whatever a charge point did to their padding and letters."""
+    plain = re.sub(r"[^A-Za-z0-9+/]", "", unquote(given).replace("-", "+").replace("_", "/"))
+    return base64.b64decode(plain[: len(plain) - (len(plain) % 4 == 1)] + "=" * (-len(plain) % 4))
 
 
 def authorization(headers: Headers) -> LinkFacts:
@@ -97,11 +114,11 @@ def authorization(headers: Headers) -> LinkFacts:
     value = get(headers, "authorization")
     if value is None:
         return {}
-    scheme, _, credentials = value.partition(" ")
-    facts: LinkFacts = {"auth_scheme": scheme if credentials else None}
+    scheme, credentials = _scheme(value)
+    facts: LinkFacts = {"auth_scheme": scheme or None}
     if scheme.lower() == "basic":
         try:
-            user, colon, password = base64.b64decode(credentials.strip(), validate=True).partition(b":")
+            user, colon, password = base64.b64decode(credentials, validate=True).partition(b":")
         except (binascii.Error, ValueError):
             return facts
         if colon:
@@ -116,11 +133,10 @@ def credentials(path: str, headers: Headers) -> list[str]:
     for raw_name, raw_value in headers:
         name, value = text(raw_name).lower(), text(raw_value)
         if name.endswith(("authorization", "authentication", "x-auth")):
-            scheme, _, given = value.partition(" ")
-            found.append(given.strip() or value)
+            scheme, given = _scheme(value)
+            found += [given, unquote(given)] if scheme else [given, *given.split(None, 1)]
             if scheme.lower() == "basic":
-                with suppress(binascii.Error, ValueError):
-                    found.append(text(base64.b64decode(given.strip(), validate=True).partition(b":")[2]))
+                found.append(text(_decoded(given).partition(b":")[2]))
         elif name == "cookie":
             found += [pair.partition("=")[2].strip() for pair in value.split(";")]
         elif is_secret_header(name):

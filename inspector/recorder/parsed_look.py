@@ -12,11 +12,12 @@ from typing import Any, Protocol
 
 import orjson
 
+from inspector.recorder.named_values import payload_at
 from inspector.recorder.places import TOKEN_LIMIT
 from inspector.recorder.redaction_rules import SECRET_TOKEN_TYPES
 
-_NAMING = frozenset({"key", "name", "variable", "variableName"})
-"""Members that say in 1.6 and 2.x what the value beside them is of."""
+_NAMING = frozenset({"key", "name", "variable", "variablename", "type"})
+"""Members that say in 1.6 and 2.x what the value beside them is of, in lower case."""
 
 type Value = str | bool | list[Value] | tuple[tuple[str, Value], ...] | None
 """An object is a tuple of its members, so that none is lost where two have the same name; a number is as written."""
@@ -57,6 +58,9 @@ def has_nothing(
         tells: whether a string or a number says or quotes what is to be hidden.
         name_tells: the same of a member's name.
     """
+    payload = value[payload_at(value[0]) :] if isinstance(value, list) and value and isinstance(value[0], str) else []
+    if not all(isinstance(child, tuple) for child in payload):
+        return False  # a list may hold a name and, behind it, its value
     names: set[tuple[str, str]] = set()
     texts: set[str] = set()
     waiting: list[tuple[Any, str]] = [(value, parent)]
@@ -73,7 +77,7 @@ def has_nothing(
                     texts.add(child)
                 elif child is not None:
                     waiting.append((child, name))
-                if (name in _NAMING or name == "type") and _names_a_secret(name, child, meaning):
+                if (lower := name.lower()) in _NAMING and _names_a_secret(lower, child, meaning):
                     return False
     return not (
         any(meaning.is_secret(*one) or meaning.is_personal(*one) for one in names)

@@ -18,6 +18,7 @@ from inspector.protocol.session import Frame
 from inspector.recorder import quick_look, telling_forms
 from inspector.recorder.handshake import REDACTED
 from inspector.recorder.known_values import STRONG, Personal, Secrets, Span, merged, replaced, sentence_spans
+from inspector.recorder.named_values import is_set_off, is_word, unquoted, values, variable_names, without_object
 from inspector.recorder.parsed_look import has_nothing, parsed
 from inspector.recorder.places import Items, Leaf, Members, Node, escaped, leaves_below, offsets, own_leaves, read
 from inspector.recorder.pseudonyms import Pseudonyms
@@ -34,7 +35,6 @@ from inspector.recorder.redaction_rules import (
 
 LEVELS = ("secrets", "personal", "none")
 
-_VALUE_MEMBERS = frozenset({"value", "attributeValue", "actualValue", "currentValue", "newValue"})
 _STATIONS_LIMIT = 20_000
 _WORDS = frozenset({"true", "false", "null"})
 _JSON_WITHIN = 3
@@ -242,8 +242,11 @@ class _Look:
                 told[leaf.start] = leaf, personal
         broken = places.end < len(text) or not _is_json(text)
         if broken:
-            for leaf in self._after_names(places.leaves):
-                told.setdefault(leaf.start, (leaf, False))
+            unordered = places.leaves
+        else:
+            unordered = [(leaf, False) for leaf in without_object(places.root)] if depth == 0 else []
+        for leaf in self._after_names(text, unordered):
+            told.setdefault(leaf.start, (leaf, False))
         spans = list(self._hide(told))
         if broken:
             spans += self._within(text)
@@ -289,28 +292,31 @@ class _Look:
         for name, child in node.pairs:
             if name is None:
                 continue
-            by_name.setdefault(name.text, []).append(child)
+            by_name.setdefault(name.text.lower(), []).append(child)
             if redaction.is_secret(name.text, parent):
                 yield from ((leaf, False) for leaf in leaves_below(child))
             elif redaction.is_personal(name.text, parent):
                 yield from ((leaf, True) for leaf in own_leaves(child))
-        for variable in _variable_names(by_name):
+        for variable in variable_names(by_name):
             if redaction.is_secret_variable(variable):
-                yield from ((leaf, False) for leaf in _values(node))
+                yield from ((leaf, False) for leaf in values(node))
             elif redaction.is_personal(variable):
-                yield from ((leaf, True) for leaf in _values(node))
+                yield from ((leaf, True) for leaf in values(node))
         if any(kind.text.lower() in SECRET_TOKEN_TYPES for kind in own_leaves(*by_name.get("type", ()))):
-            for token in ("idToken", "additionalIdToken"):
+            for token in ("idtoken", "additionalidtoken"):
                 yield from ((leaf, False) for leaf in own_leaves(*by_name.get(token, ())))
 
-    def _after_names(self, leaves: list[tuple[Leaf, bool]]) -> Iterator[Leaf]:
-        """Of a text that is no JSON: every value behind a secret's name counts as one."""
-        named = False
-        for leaf, is_name in leaves:
+    def _after_names(self, text: str, leaves: list[tuple[Leaf, bool]]) -> Iterator[Leaf]:
+        """Where no object says what belongs together: every value behind a secret's name counts as one."""
+        named = words_too = False
+        for written, is_name in leaves:
+            leaf = unquoted(written)
             told = self._redaction.is_secret(leaf.text) or self._redaction.is_secret_variable(leaf.text)
             if told or leaf.text.lower() in SECRET_TOKEN_TYPES:
                 named = True
-            elif named and not is_name and (leaf.string or leaf.number):
+                # A word such as password in a sentence is no reason to star out the rest of it.
+                words_too = words_too or is_set_off(text, written)
+            elif not is_name and (named if leaf.string or leaf.number else words_too and not is_word(leaf.text)):
                 yield leaf
 
     def _elsewhere(self, text: str, leaf: Leaf, is_name: bool, depth: int) -> list[Span]:
@@ -359,27 +365,3 @@ def _is_json(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _variable_names(by_name: dict[str, list[Node]]) -> Iterator[str]:
-    """How an object names what its value is of: 1.6 has `key` beside `value`, 2.x `variable.name`."""
-    if not by_name.keys().isdisjoint(_VALUE_MEMBERS):
-        for member in ("key", "name", "variable", "variableName"):
-            yield from (leaf.text for leaf in own_leaves(*by_name.get(member, ())))
-    for node in by_name.get("variable", ()):
-        if isinstance(node, Members):
-            for name, child in node.pairs:
-                if name is not None and name.text == "name" and isinstance(child, Leaf):
-                    yield child.text
-
-
-def _values(node: Members) -> Iterator[Leaf]:
-    for name, child in node.pairs:
-        if name is None:
-            continue
-        if name.text in _VALUE_MEMBERS:
-            yield from leaves_below(child)
-        elif name.text == "variableAttribute" and isinstance(child, Items):
-            for attribute in child.children:
-                if isinstance(attribute, Members):
-                    yield from _values(attribute)

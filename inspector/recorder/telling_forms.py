@@ -21,7 +21,8 @@ _URL_PASSWORD = (
     # A slash belongs into no password, but people write it; what looks like a port is none.
     re.compile(r"\b[a-z][a-z0-9+.\-]{0,20}://[^/\s:@\"]{0,200}:(?!\d{1,5}/)([^\s\"@]{1,500})@", re.I),
 )
-_QUERY = re.compile(r"[?&;#]([^=&#\s\"?]{1,60})=([^&#\s\"]+)")
+# A semicolon separates parameters as an ampersand does, but a password may hold one: what follows it tells.
+_QUERY = re.compile(r"[?&;#]([^=&;#\s\"?]{1,60})=((?:[^&;#\s\"]|;(?![^=&;#\s\"?]{1,60}=))+)")
 _ASSIGNED = re.compile(r"\b([A-Za-z][\w.\-]{1,60})[\"']?\s*[:=]\s*[\"']?([^\s\"',;&}\])]+)")
 _HEADER = re.compile(
     r"\b(authorization|proxy-authorization|cookie|set-cookie|x-api-key|x-auth-token)[\"']?\s*[:=,]\s*[\"']?"

@@ -206,6 +206,29 @@ class TestEnds:
         assert not [record for record in caplog.records if record.exc_info]
 
 
+class TestLog:
+    @pytest.mark.parametrize("path", ["/CP1;password=hush-hush", "/CP1&token=hush-hush", "/x/password=hush-hush"])
+    async def test_secret_in_what_counts_as_the_charge_points_id_is_in_no_line(
+        self, start_proxy: Start, path: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        rejected = b"HTTP/1.1 401 No hush-hush\r\nContent-Length: 0\r\n\r\n"
+        with caplog.at_level("INFO"):
+            async with raw_csms(rejected) as csms:
+                proxy = start_proxy(csms.url)
+                await raw_charge_point(proxy.port, path)
+                await proxy.recorder.seen(lambda: proxy.recorder.events("rejected-upgrade"))
+            async with raw_csms(b"SSH-2.0-odd\r\n\r\n") as csms:
+                proxy = start_proxy(csms.url)
+                await raw_charge_point(proxy.port, path)
+                await proxy.recorder.seen(lambda: proxy.recorder.events("unreachable"))
+            proxy = start_proxy("ws://127.0.0.1:1")
+            await raw_charge_point(proxy.port, path)
+            await proxy.recorder.seen(lambda: proxy.recorder.events("unreachable"))
+        lines = "\n".join(caplog.messages)
+        assert "the CSMS answered 401" in lines and lines.count("no CSMS for it") == 2
+        assert "hush" not in lines
+
+
 class TestOddHttp:
     @pytest.mark.parametrize("interim", [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.0 103\r\nLink: </x>\r\n\r\n"])
     @pytest.mark.parametrize("cut", [1, 5, 10, 12, 13, 20])

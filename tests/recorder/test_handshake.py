@@ -63,7 +63,7 @@ def test_secret_query_parameters_are_replaced() -> None:
 
 
 @pytest.mark.parametrize("name", ["pass", "PASS", "jwt", "id_jwt", "authkey", "auth-key", "x_auth_key", "passphrase"])
-@pytest.mark.parametrize("mark", ["?", "?a=1&", "#", "?a=1#", "#a=1&"])
+@pytest.mark.parametrize("mark", ["?", "?a=1&", "#", "?a=1#", "#a=1&", "?a=1;", "?a;"])
 def test_parameter_named_as_a_secret_is_replaced_wherever_it_stands(name: str, mark: str) -> None:
     path = f"/CP1{mark}{name}=hush"
     assert handshake.safe_path(path) == f"/CP1{mark}{name}=«redacted»"
@@ -78,6 +78,10 @@ def test_parameter_whose_name_only_contains_a_short_word_stays(path: str) -> Non
 
 def test_secret_with_a_hash_sign_in_it_is_replaced_whole() -> None:
     assert handshake.safe_path("/CP1?token=ab#hush&a=1") == "/CP1?token=«redacted»&a=1"
+
+
+def test_secret_with_a_semicolon_in_it_is_replaced_whole() -> None:
+    assert handshake.safe_path("/CP1?token=ab;hush;a=1") == "/CP1?token=«redacted»;a=1"
 
 
 @pytest.mark.parametrize(
@@ -100,6 +104,32 @@ def test_header_whose_name_only_sounds_like_a_secret_stays(name: str) -> None:
 def test_scheme_of_an_authentication_header_is_no_part_of_the_credential() -> None:
     headers = ((b"Authentication", b"Bearer hush-hush"), (b"X-Auth", b"Basic " + base64.b64encode(b"CP1:hushed")))
     assert handshake.credentials("/CP1", headers) == ["hush-hush", "Q1AxOmh1c2hlZA==", "hushed"]
+
+
+@pytest.mark.parametrize("value", [b"hush-hush x", b"hush-hush\tx", b"hush-hush", b"hush-hush more"])
+def test_word_before_a_space_that_is_no_known_scheme_is_a_part_of_the_credential(value: bytes) -> None:
+    headers = ((b"Authorization", value), (b"X-Trace", b"got hush-hush"))
+    assert "hush" not in repr(handshake.described("GET", "/CP1", headers))
+    assert handshake.authorization(headers) == {"auth_scheme": None}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"Basic Q1AxOmh1c2gtaHVzaA",
+        b"Basic Q1AxOmh1c2gtaHVzaA%3D%3D",
+        b"Basic\tQ1AxOmh1c2gtaHVzaA==",
+        b"basic  Q1AxOmh1c2gt aHVzaA==",
+        b"Basic Q1AxOmh1c2gtaHVzaA=",
+    ],
+)
+def test_password_of_basic_credentials_is_known_however_they_were_written(value: bytes) -> None:
+    assert "hush-hush" in handshake.credentials("/CP1", ((b"Authorization", value),))
+
+
+@pytest.mark.parametrize("value", [b"Basic A", b"Basic AAAAA", b"Basic ???", b"Basic \xff", b" ", b"Basic ="])
+def test_credentials_that_cannot_be_decoded_are_no_crash(value: bytes) -> None:
+    handshake.described("GET", "/CP1", ((b"Authorization", value),))
 
 
 def test_what_a_peer_chose_cannot_break_the_log() -> None:

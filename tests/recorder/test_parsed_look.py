@@ -19,6 +19,7 @@ KNOWN = "S3cret-Known-Value"
 NAMES = (
     *("key", "name", "value", "variable", "variableName", "type", "idToken", "additionalIdToken", "password", "secret"),
     *("attributeValue", "variableAttribute", "connectorId", "token", "data", "AuthorizationKey", "payload", KNOWN),
+    *("Key", "NAME", "Value", "Variable", "TYPE", "IdToken", "AttributeValue", "VariableAttribute"),
 )
 TEXTS = (
     *(
@@ -55,6 +56,9 @@ VALUES = st.recursive(
 )
 
 
+FRAMES = st.lists(VALUES, min_size=1, max_size=3).map(lambda parts: f'[2,"1","DataTransfer",{",".join(parts)}]')
+
+
 def a_look(level: str = "secrets", known: tuple[str, ...] = (KNOWN, "12345678")) -> _Look:
     redaction = Redaction(level, key=b"k" * 32 if level == "personal" else None)
     secrets = Secrets()
@@ -62,7 +66,7 @@ def a_look(level: str = "secrets", known: tuple[str, ...] = (KNOWN, "12345678"))
     return _Look(redaction, secrets, "DataTransfer", loose=False)
 
 
-@given(VALUES, st.sampled_from(("secrets", "personal")), st.booleans())
+@given(st.one_of(VALUES, FRAMES), st.sampled_from(("secrets", "personal")), st.booleans())
 def test_where_it_finds_nothing_the_close_look_finds_nothing(text: str, level: str, knows: bool) -> None:
     known = (KNOWN, "12345678") if knows else ()
     if a_look(level, known).finds_nothing(text):
@@ -95,12 +99,15 @@ def test_large_frames_without_secrets_need_no_close_look(payload: Any, monkeypat
         {"variable": {"name": "BasicAuthPassword"}, "attributeValue": "hush"},
         {"value": "hush", "variableName": "BasicAuthPassword"},
         {"type": "KeyCode", "idToken": "1234"},
+        {"Key": "AuthorizationKey", "VALUE": "hush"},
+        {"Type": "KeyCode", "IdToken": "1234"},
         {"password": ["hush"]},
         {"data": "https://user:hush@host/x"},
         {"data": '{"password":"hush"}'},
         {"data": f"it said {KNOWN}"},
         {KNOWN: 1},
         {"reading": 12345678},
+        ["AuthorizationKey", "hush"],
     ],
 )
 def test_what_is_to_be_hidden_is_left_to_the_close_look(payload: Any) -> None:

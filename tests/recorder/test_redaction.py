@@ -67,11 +67,40 @@ SECRETS = {
         '[2,"1","DataTransfer",{"vendorId":"v","data":"{\\"api_key\\": \\"S3cr3t0011223344556677!!\\", \\"n\\": '
         '\\"\\u00e9\\"}"}]',
     ),
+    "1.6 ChangeConfiguration, its members in other letters": (
+        "ocpp1.6",
+        False,
+        '[2,"1","ChangeConfiguration",{"Key":"AuthorizationKey","VALUE":"§"}]',
+    ),
+    "2.0.1 NotifyReport, its members in other letters": (
+        "ocpp2.0.1",
+        True,
+        '[2,"1","NotifyReport",{"reportData":[{"Variable":{"Name":"BasicAuthPassword"},'
+        '"VariableAttribute":[{"Value":"§"}]}]}]',
+    ),
+    "a PIN, its members in other letters": (
+        "ocpp2.0.1",
+        True,
+        '[2,"1","Authorize",{"IdToken":{"IdToken":"§","Type":"KeyCode"}}]',
+    ),
     "a frame cut off": ("ocpp1.6", False, '[2,"1","ChangeConfiguration",{"key":"AuthorizationKey","value":"§'),
     "a frame with a comma too many": (
         "ocpp1.6",
         False,
         '[2,"1","ChangeConfiguration",{,"key":"AuthorizationKey","value":"§"}]',
+    ),
+    "a payload that is no object": ("ocpp1.6", False, '[2,"1","ChangeConfiguration",["AuthorizationKey",["§"]]]'),
+    "an answer's payload that is no object": ("ocpp1.6", True, '[3,"1",["AuthorizationKey","§"]]'),
+    "a payload without its brackets": ("ocpp1.6", False, '[2,"1","ChangeConfiguration","AuthorizationKey","§"]'),
+    "single quotes": (
+        "ocpp1.6",
+        False,
+        "[2,'1','ChangeConfiguration',{'key':'AuthorizationKey','readonly':False,'value':'S3cr3t0011223344556677!!'}]",
+    ),
+    "no quotes": (
+        "ocpp1.6",
+        False,
+        '[2,"1","ChangeConfiguration",{key: AuthorizationKey, value: S3cr3t0011223344556677!!}]',
     ),
     "no JSON at all": ("ocpp1.6", True, "connect password=S3cr3t0011223344556677!! now"),
     "a member twice": ("ocpp1.6", True, '[2,"1","DataTransfer",{"vendorId":"v","password":"§","password":"§"}]'),
@@ -123,11 +152,25 @@ def test_a_secret_is_starred_out_at_its_length_and_the_frame_marked(
         assert secret.encode() not in everything(tmp_path)
 
 
+def test_a_secret_in_single_quotes_is_hidden_in_a_binary_message_too(tmp_path: Path) -> None:
+    record(tmp_path / "t.db", [(False, b"\x00{'key': 'AuthorizationKey', 'value': 'geheim0011'}\xff")])
+    assert b"geheim" not in everything(tmp_path)
+
+
+def test_a_sentence_that_only_speaks_of_a_password_stays_readable(tmp_path: Path) -> None:
+    said = "please change the password of this station: it is too old"
+    assert Redaction().text(Secrets(), said) == said
+    record(tmp_path / "t.db", [(True, said)])
+    assert rows(tmp_path / "t.db", "SELECT raw FROM frames") == [(said,)]
+
+
 URLS = {
     "ftp://user:geheim0011@host/x": "ftp://user:**********@host/x",
     "https://u:gehe/im0011@host/x": "https://u:***********@host/x",
     "https://host:8080/a@2x.png": "https://host:8080/a@2x.png",
     "https://b.example/log?X-Amz-Signature=geheim0011&part=1": "https://b.example/log?X-Amz-Signature=**********&part=1",
+    "https://b.example/log?part=1;token=geheim0011;x=2": "https://b.example/log?part=1;token=**********;x=2",
+    "https://b.example/log?part=1&token=gehe;im0011": "https://b.example/log?part=1&token=***********",
     "Authorization: Basic Q1AxOmdlaGVpbTAwMTE=": "Authorization: Basic ********************",
     "sent Basic Q1AxOmdlaGVpbTAwMTE= to it": "sent Basic ******************** to it",
     "Basic authentication": "Basic authentication",
