@@ -96,6 +96,22 @@ class Correlation:
             forget_oldest(done, ANSWERED_LIMIT // 8)
         return Standing.PAIRED, call
 
+    def forget(self, frame: Frame) -> None:
+        """Wait no longer for the answer to a CALL, if it has not come yet."""
+        message_id, calls = frame.message_id, self._open[frame.direction]
+        below = self._covered.get((frame.direction, message_id), [])
+        if calls.get(message_id) is frame:
+            del calls[message_id]
+            if below:
+                calls[message_id] = below.pop()
+        elif frame in below:
+            below.remove(frame)
+        else:
+            return
+        self.overrun = True
+        if not below:
+            self._covered.pop((frame.direction, message_id), None)
+
     def ended(self) -> None:
         """Let go of what only another message could ask for; who goes on looking at open CALLs finds them."""
         for caller in self._answered:

@@ -293,6 +293,8 @@ def _int(value: Any) -> int | None:
 
 
 def _number(value: Any) -> float | None:
+    if type(value) is str and ("_" in value or not value.isascii()):
+        return None  # Python takes 1_000 and the digits of every script, OCPP decimal numbers
     try:
         number = float(value)
     except (TypeError, ValueError):

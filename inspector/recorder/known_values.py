@@ -17,7 +17,12 @@ from inspector.recorder.quick_look import WORD
 
 SECRETS_LIMIT = 100
 """Secrets remembered of one charge point; the oldest is forgotten first."""
+SECRET_LENGTH = 5_000
+"""Characters that are remembered of a secret: a key or a certificate has less. Of a longer one its beginning is, which
+still tells where a sentence of ours quotes it."""
 PERSONAL_LIMIT = 200_000
+PERSONAL_LENGTH = 1_000
+"""Characters that are remembered of a personal value."""
 SHORTEST = 4
 """Characters of a value that is looked for outside its own place and quotation marks."""
 STRONG = 8
@@ -46,7 +51,8 @@ class Secrets:
 
     def add(self, values: Iterable[str]) -> None:
         """Remember secrets; what was starred out before is none."""
-        fresh = [value for value in values if value.strip("*") and value not in self.values]
+        cut = (value[:SECRET_LENGTH] for value in values)
+        fresh = [value for value in cut if value.strip("*") and value not in self.values]
         if not fresh:
             return
         for value in fresh:
@@ -95,7 +101,7 @@ class Personal:
 
     def add(self, value: str, pseudonym: str) -> None:
         """Remember a value; upper and lower case make no difference."""
-        folded = value.lower()
+        folded, pseudonym = value[:PERSONAL_LENGTH].lower(), pseudonym[:PERSONAL_LENGTH]
         if folded in self.values or folded == pseudonym:
             return
         if len(self.values) >= PERSONAL_LIMIT:

@@ -15,6 +15,7 @@ from inspector.recorder import columns
 from inspector.recorder.derivation import Derivation
 from inspector.recorder.door import Summary
 from inspector.recorder.known_values import Secrets
+from inspector.recorder.large_calls import LARGE, LargeCalls
 from inspector.recorder.records import (
     AUTHENTICATION,
     AUTHENTICATION_FACTS,
@@ -80,6 +81,7 @@ class Pipeline:
         self._redaction = redaction or Redaction()
         self.judge = Judge(settings)
         self.links: dict[int, Link] = {}
+        self._large_calls = LargeCalls()
         self._restored: dict[int, Link] = {}  # by session id: open when the recorder before this one ended
         self._changed: set[Link] = set()
         self._stored_forms = StoredForms(self._redaction)
@@ -269,6 +271,8 @@ class Pipeline:
             writer.event(link.session_id, ts_ns, frame_id, FRAMING, detail)
         if frame.action is not None:
             self.derivation.frame(link.session_id, judge.station.charge_point_id, judge.version, shown)
+        if len(payload) > LARGE and frame.call is None:
+            self._large_calls.add(judge.protocol.correlation, frame, shown)
 
     def _event(self, record: Record) -> None:
         _, number, ts_ns, mono_ns, kind, detail = record

@@ -19,6 +19,7 @@ import sqlite3
 import sys
 import time
 import traceback
+from collections.abc import Iterator
 from dataclasses import fields
 from types import TracebackType
 from typing import Any
@@ -26,6 +27,7 @@ from typing import Any
 from inspector.errors import UnusableFile
 from inspector.recorder import seam
 from inspector.recorder.pipeline import Pipeline
+from inspector.recorder.records import Record
 from inspector.recorder.redaction import Redaction
 from inspector.recorder.rereading import reread
 from inspector.recorder.taking import take
@@ -52,6 +54,8 @@ PENDING_LIMIT = 32 * 1024 * 1024
 """Bytes taken and not yet on disk at which reading pauses: from there on the relay keeps them, within its bound."""
 RESTORED_FRAMES = 20_000
 """Frames read back to rebuild the judge's state after a restart; at some 15 µs each they cost 0.3 s."""
+RESTORED_BYTES = 64 * 1024 * 1024
+"""What these frames may have together, so that large ones cost no more."""
 
 _READ = 1 << 18
 
@@ -99,10 +103,7 @@ class Process:
         self._pipeline = Pipeline(self._writer, settings_from(setup["settings"]), Redaction(**setup["redaction"]))
         self._taken = self._committed = self._writer.committed()
         if self._writer.resumed:
-            connection = self._writer.db.conn
-            connection.row_factory = sqlite3.Row
-            self._pipeline.restore(list(reread(connection, setup["resume"], RESTORED_FRAMES)))
-            connection.row_factory = None
+            self._pipeline.restore(stored(self._writer.db.conn, setup["resume"]))
         self._path = self._writer.path
         self._commit_at = float("inf")
         self._tick_at = time.monotonic() + TICK_EVERY_S
@@ -224,6 +225,15 @@ class Process:
             self._link.sendall(encode(message))
         except OSError:
             return  # the relay is gone; what it handed over is stored all the same
+
+
+def stored(connection: sqlite3.Connection, recording_id: int) -> Iterator[tuple[Record, int]]:
+    """The latest records of a recording one by one: all of them at once may be more than there is memory."""
+    connection.row_factory = sqlite3.Row
+    try:
+        yield from reread(connection, recording_id, RESTORED_FRAMES, RESTORED_BYTES)
+    finally:
+        connection.row_factory = None
 
 
 def settings_to(settings: Settings) -> dict[str, Any]:

@@ -29,6 +29,7 @@ _BODY = 10
 _OWN = re.compile(r"anon([a-z2-7]{10})([a-z2-7]{2})\**")
 _NUMBER_DIGITS = 14
 _REMEMBERED = 200_000
+_REMEMBERED_LENGTH = 1_000
 
 
 class KeyFile(NamedTuple):
@@ -105,7 +106,8 @@ class Pseudonyms:
         made = self._made.get(folded)
         if made is None:
             made = value if self.is_own(value) else self._make(folded, len(value))
-            self._made[folded] = made
+            if len(folded) <= _REMEMBERED_LENGTH:
+                self._made[folded] = made
             if len(self._made) > _REMEMBERED:
                 del self._made[next(iter(self._made))]
         return made

@@ -111,6 +111,7 @@ def reread(
     connection: sqlite3.Connection,
     recording_id: int | None = None,
     last_frames: int = 0,
+    last_bytes: int = 2**63,
     session_id: int | None = None,
 ) -> Iterator[tuple[Record, int]]:
     """The same from an open connection whose rows are `sqlite3.Row`.
@@ -120,15 +121,28 @@ def reread(
         recording_id: only this run of a recorder; None for all.
         last_frames: only so many of the latest frames, 0 for all; a session that began before them is given as
             one whose capture began in mid-session.
+        last_bytes: and of those only so many that they have together no more bytes than this.
         session_id: only this session.
     """
     first = 0
     if last_frames:
-        first = connection.execute("SELECT coalesce(max(id), 0) FROM frames").fetchone()[0] - last_frames + 1
+        first = _first_of(connection, last_frames, last_bytes)
     where = "1" if recording_id is None else f"recording_id = {int(recording_id)}"
     if session_id is not None:
         where += f" AND sessions.id = {int(session_id)}"
     yield from _Merge(connection, where, first).steps()
+
+
+def _first_of(connection: sqlite3.Connection, last_frames: int, last_bytes: int) -> int:
+    """The id from which on the latest frames are within both bounds."""
+    first = 0
+    latest = "SELECT id, size FROM frames ORDER BY id DESC LIMIT ?"
+    for row_id, size in connection.execute(latest, (last_frames,)):
+        last_bytes -= size
+        if last_bytes < 0:
+            return int(row_id) + 1
+        first = row_id
+    return first
 
 
 class _Merge:

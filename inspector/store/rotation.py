@@ -24,6 +24,7 @@ from inspector.store.sealing import is_sealed, seal
 
 _STAMP = "%Y-%m-%dT%H-%M-%SZ"
 _STAMPED = r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ"
+_DAY_NS = 86_400 * 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +51,16 @@ class Rotation:
         raise UserMistake(f"--rotate: {text!r} is no size, age or day; say 500MB, 24h or day")
 
     def due(self, size: int, since_ns: int, now_ns: int) -> bool:
-        """Whether a file of `size` bytes that was begun at `since_ns` is complete."""
+        """Whether a file of `size` bytes that was begun at `since_ns` is complete.
+
+        One that begins in the future by as much as a file lasts is: the clock was set back since, and may reach that
+        time in years.
+        """
         if self.size is not None:
             return size >= self.size
         if self.age_s is not None:
-            return now_ns - since_ns >= self.age_s * 1e9
-        return _day(now_ns) > _day(since_ns)
+            return abs(now_ns - since_ns) >= self.age_s * 1e9
+        return _day(now_ns) > _day(since_ns) or since_ns - now_ns > _DAY_NS
 
     def worth_it(self, connection: sqlite3.Connection, now_ns: int) -> bool:
         """Whether what a file of due size or age holds is worth a file.
@@ -156,4 +161,4 @@ def _move_aside(name: Path) -> None:
 
 
 def _day(at_ns: int) -> int:
-    return at_ns // (86_400 * 10**9)
+    return at_ns // _DAY_NS

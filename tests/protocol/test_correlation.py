@@ -120,6 +120,17 @@ def test_answered_calls_are_forgotten_after_a_while() -> None:
     assert standings == [Standing.ORPHAN] * forgotten + [Standing.DUPLICATE] * (ANSWERED_LIMIT + 1 - forgotten)
 
 
+def test_a_call_that_is_let_go_of_uncovers_the_one_before_it_and_makes_no_duplicate() -> None:
+    talk = Conversation()
+    first, second, third = (talk.calls(CP, "1") for _ in range(3))
+    talk.session.correlation.forget(third)
+    talk.session.correlation.forget(first)
+    assert talk.session.correlation.overrun
+    assert talk.answers(CSMS, "1").call is second
+    talk.session.correlation.forget(second)  # answered by now, and remembered as such
+    assert talk.answers(CSMS, "1").standing is Standing.DUPLICATE
+
+
 def test_any_order_of_calls_and_answers_is_paired_as_a_plain_list_would() -> None:
     """On random traffic the pairing equals that of a straightforward search through all that was said."""
     dice = random.Random(2026)

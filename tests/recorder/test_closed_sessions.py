@@ -1,4 +1,4 @@
-"""A charge point that comes back again and again: what its closed sessions knew does not stay in memory."""
+"""What was kept for a while does not stay in memory: what closed sessions knew, and CALLs of megabytes."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import socket
 import weakref
 from pathlib import Path
 
+import pytest
+
 from inspector.protocol.session import Frame
-from inspector.recorder import records
+from inspector.recorder import large_calls, records
 from inspector.recorder.pipeline import Pipeline
 from inspector.recorder.process import CLEAR_AFTER, Process, settings_to
 from inspector.recorder.records import Record
@@ -55,6 +57,40 @@ def test_closed_sessions_keep_no_answered_call_and_are_gone_once_nothing_is_wait
     assert pipeline.closed == ROUNDS and pipeline.frames == ROUNDS * 2 * (CALLS + 1)
     assert len(alive) <= KEPT_FOR
     assert len(frames) <= KEPT_FOR * 4  # a boot and what hangs on it, never all that was answered
+    writer.close(clean=True)
+
+
+@pytest.mark.parametrize("answered", [False, True])
+def test_large_calls_are_kept_up_to_so_many_bytes_and_the_oldest_forgotten_without_a_finding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answered: bool
+) -> None:
+    monkeypatch.setattr(large_calls, "LARGE_LIMIT", 4 * large_calls.LARGE)
+    gc.collect()
+    before = {id(one) for one in gc.get_objects() if type(one) is Frame}
+    writer = Writer(tmp_path / "large.db", tool_version="0")
+    pipeline = Pipeline(writer)
+
+    def says(at_ns: int, from_charge_point: bool, raw: str) -> None:
+        pipeline.take(records.frame(1, at_ns, at_ns, from_charge_point, records.TEXT, raw.encode()))
+
+    def answers(number: int) -> None:
+        says(100 + number, False, f'[3,"{number}",{{"status":"Accepted"}}]')
+
+    pipeline.take(records.opened(1, 1, 1, {"charge_point_id": "CP1", "subprotocol": "ocpp1.6"}))
+    for number in range(10):
+        says(2, True, f'[2,"{number}","DataTransfer",{{"vendorId":"v","data":"{"x" * large_calls.LARGE}"}}]')
+        if answered:
+            answers(number)
+    kept = [one for one in gc.get_objects() if type(one) is Frame and id(one) not in before]
+    assert sum(len(one.raw) for one in kept) <= large_calls.LARGE_LIMIT
+    assert sum(len(one.payload.get("data", "")) for one in kept) <= large_calls.LARGE_LIMIT
+    for number in range(10):
+        answers(number)
+    pipeline.commit()
+    paired = writer.db.execute("SELECT call_id FROM frames WHERE call_id IS NOT NULL").fetchall()
+    assert len(paired) == (10 if answered else 3)
+    stray = {rule for (rule,) in writer.db.execute("SELECT rule_id FROM findings WHERE rule_id LIKE 'rpc.%answer%'")}
+    assert stray == ({"rpc.second-answer"} if answered else set())
     writer.close(clean=True)
 
 

@@ -193,6 +193,16 @@ def test_a_value_too_large_for_its_unit_is_no_sample(recorded: Recorded) -> None
     assert recorded.rows("SELECT value FROM meter_samples WHERE value IS NOT NULL") == [{"value": 1e305}]
 
 
+def test_only_a_decimal_number_is_a_sample(recorded: Recorded) -> None:
+    recorded.open()
+    texts = ("1_000", "٣", "1٠", "nan", "0x10", "-1.5", "2e3", " 7")
+    sampled = ",".join(f'{{"value":"{text}"}}' for text in texts)
+    recorded.frame(True, f'[2,"1","MeterValues",{{"connectorId":1,"meterValue":[{{"sampledValue":[{sampled}]}}]}}]')
+    recorded.close()
+    values = [row["value"] for row in recorded.rows("SELECT value FROM meter_samples ORDER BY id")]
+    assert values == [None] * 5 + [-1.5, 2000.0, 7.0]
+
+
 HOSTILE: list[tuple[str, bytes, int]] = [
     ("empty", b"", records.TEXT),
     ("binary", b"\x00\x01\xff", records.BINARY),

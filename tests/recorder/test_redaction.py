@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from inspector.recorder import handshake, records
-from inspector.recorder.known_values import Secrets
+from inspector.recorder.known_values import PERSONAL_LENGTH, SECRET_LENGTH, Personal, Secrets
 from inspector.recorder.redaction import Redaction
 from inspector.recorder.start import start_recorder
 from inspector.store.opening import open_recording
@@ -201,6 +201,18 @@ def test_a_secret_once_seen_is_found_again_in_any_later_frame(tmp_path: Path) ->
         assert form not in stored
     pairs = rows(tmp_path / "t.db", "SELECT call_id FROM frames WHERE call_id IS NOT NULL")
     assert pairs == [(1,), (3,)]
+
+
+def test_of_a_value_of_any_length_no_more_than_its_beginning_is_kept_in_memory(tmp_path: Path) -> None:
+    secrets, personal = Secrets(), Personal()
+    secrets.add(["geheim" * 100_000])
+    personal.add("Anna 7" * 100_000, "anon" * 150_000)
+    assert max(len(form) for forms in secrets.values.values() for form in forms) <= 3 * SECRET_LENGTH
+    assert [(len(value), len(made)) for value, made in personal.values.items()] == [(PERSONAL_LENGTH, PERSONAL_LENGTH)]
+    sent = '[2,"1","ChangeConfiguration",{"key":"AuthorizationKey","value":"%s"}]'
+    record(tmp_path / "t.db", [(False, sent % ("geheim" * 100_000))])
+    assert rows(tmp_path / "t.db", "SELECT raw FROM frames") == [(sent % ("*" * 600_000),)]
+    assert b"geheim" not in everything(tmp_path)
 
 
 def test_a_secret_of_a_handshake_is_nowhere_in_the_file_however_it_came(tmp_path: Path) -> None:

@@ -12,14 +12,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from inspector.errors import UnusableFile
-from inspector.recorder import pacing, records, supervised
+from inspector.recorder import pacing, process, records, supervised
 from inspector.recorder.start import start_recorder
 from inspector.recorder.supervised import SupervisedRecorder
 from inspector.store.lock import WriterLock
@@ -113,6 +113,23 @@ async def test_a_restarted_recorder_goes_on_with_the_same_findings(tmp_path: Pat
     recorder.close()
     found = rows(path, "SELECT count, frame_id, last_frame_id FROM findings WHERE rule_id = 'payload.schema'")
     assert found == [(6, 1, 11)]
+
+
+async def test_a_restarted_recorder_reads_back_no_more_bytes_than_it_may(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "large.db"
+    recorder = started(path)
+    opened(recorder, 1)
+    for number in range(10):
+        frame(recorder, 1, True, f'[2,"{number}","DataTransfer",{{"vendorId":"{"v" * 1000}"}}]')
+    await drained(recorder)
+    recorder.close()
+    monkeypatch.setattr(process, "RESTORED_BYTES", 3500)
+    with closing(sqlite3.connect(path)) as connection:
+        steps = list(process.stored(connection, 1))
+    assert [row_id for record, row_id in steps if record[0] == records.FRAME] == [8, 9, 10]
+    assert [record[4].get("from_start") for record, _ in steps if record[0] == records.OPEN] == [False]
 
 
 async def test_frames_beyond_the_bound_are_counted_and_the_gap_is_written_down(tmp_path: Path) -> None:

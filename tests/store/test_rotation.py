@@ -37,7 +37,10 @@ NOON = 1_795_348_800 * 10**9  # 2026-11-22T12:00:00Z
         ("24h", 0, NOON, NOON + DAY_NS, True),
         ("day", 10**12, NOON, NOON + DAY_NS // 2 - 1, False),
         ("day", 0, NOON, NOON + DAY_NS // 2, True),
-        ("day", 0, NOON, NOON - DAY_NS, False),  # the clock was set back
+        ("day", 0, NOON, NOON - DAY_NS, False),  # the clock was set back, by a little
+        ("day", 0, NOON, NOON - DAY_NS - 1, True),
+        ("24h", 0, NOON, NOON - DAY_NS + 1, False),
+        ("24h", 0, NOON, NOON - 365 * DAY_NS, True),
     ],
 )
 def test_a_file_is_complete_at_its_size_its_age_or_midnight(
@@ -77,6 +80,26 @@ def test_no_file_follows_one_that_holds_no_frame(tmp_path: Path, when: str) -> N
     sql = "SELECT id, frame_count, closed_by FROM sessions"
     assert sqlite3.connect(first).execute(sql).fetchall() == [(1, 1, "rotation")]
     assert sqlite3.connect(second).execute(sql).fetchall() == [(1, 1, "csms")]
+
+
+@pytest.mark.parametrize("when", ["24h", "day"])
+def test_a_clock_that_was_set_back_by_a_year_makes_one_file_and_then_one_a_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    path, now = tmp_path / "traffic.db", NOON
+    monkeypatch.setattr(time, "time_ns", lambda: now)
+    pipeline = Pipeline(Writer(path, tool_version="0", rotate=when))
+    pipeline.take(records.opened(1, NOON, 0, {"charge_point_id": "CP1", "subprotocol": "ocpp1.6"}))
+    back = NOON - 365 * DAY_NS
+    files = []
+    for now in (NOON, back, back + DAY_NS // 4, back + DAY_NS * 3 // 4, back + 2 * DAY_NS):
+        for _ in range(3):
+            pipeline.take(records.frame(1, now, 1, True, records.TEXT, b'[2,"1","Heartbeat",{}]'))
+            pipeline.commit()
+            seam.rotate_if_due(pipeline)
+        files.append(len(rotation.segments(path)))
+    pipeline.writer.close(clean=True)
+    assert files == ([1, 2, 2, 2, 3] if when == "24h" else [1, 2, 2, 3, 4])
 
 
 def test_a_size_below_that_of_an_empty_file_makes_no_file_without_end(tmp_path: Path) -> None:
