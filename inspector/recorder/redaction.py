@@ -39,7 +39,7 @@ _STATIONS_LIMIT = 20_000
 _WORDS = frozenset({"true", "false", "null"})
 _JSON_WITHIN = 3
 """How deep JSON written into a string is looked into, as DataTransfer has it."""
-_REST = re.compile(r'"((?:[^"\\]|\\.)+)', re.S)
+_REST = re.compile(r'"((?:[^"\\]++|\\.)++)', re.S)
 
 
 class Redaction:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from inspector.recorder.known_values import Secrets
 from inspector.recorder.parsed_look import parsed
+from inspector.recorder.places import read
 from inspector.recorder.quick_look import for_secrets
 from inspector.recorder.redaction import Redaction, _Look
 from inspector.recorder.redaction_rules import Additions
@@ -135,3 +137,15 @@ def test_members_of_the_same_name_are_all_looked_at() -> None:
 
 def test_more_tokens_than_the_close_look_tells_apart_are_left_to_it() -> None:
     assert parsed(f"[{'1,' * 150_000}1]") is None
+
+
+def test_a_string_of_megabytes_takes_hardly_more_memory_to_look_at_than_it_has() -> None:
+    text = f'{{"password":"{"geheim" * 100_000}","x":"' + "a\\n" * 100
+    tracemalloc.start()
+    try:
+        places = read(text)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert [len(leaf.text) for leaf, _ in places.leaves] == [8, 600_000, 1, 200]
+    assert peak < 3 * len(text)
