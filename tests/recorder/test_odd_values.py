@@ -18,6 +18,7 @@ from inspector.recorder import records
 from inspector.recorder.pipeline import Pipeline
 from inspector.recorder.redaction import LEVELS, Redaction
 from inspector.recorder.taking import take
+from inspector.replay.rebinding import is_time
 from inspector.replay.script import Script, read
 from inspector.store.writer import Writer
 
@@ -32,6 +33,8 @@ _NUMBERS = [0, -1, 2**31, 2**63, -(2**63) - 1, 10**400, 1e-320, float("inf"), fl
 _TEXTS = ["", "x" * 300, "\ud83d", "a\0b", "1e999", "NaN", "٣", "1" * 5000]
 _OTHERS = [None, [], {}, [[]], [None], {"a": {}}, {"\ud83d": 1}]
 ODD = st.sampled_from([*_TIMES, *_NUMBERS, *_TEXTS, *_OTHERS])
+ODD_TIME = st.sampled_from(_TIMES)
+"""In place of a time: most of what is no time at all is told from one before anything is made of it."""
 
 
 @cache
@@ -65,7 +68,8 @@ def changed(raw: bytes, draw: st.DrawFn) -> bytes:
         for place in way:
             inner = inner[place]
         if draw(st.integers(0, 5)):
-            inner[last] = deepcopy(draw(ODD))
+            is_a_time = isinstance(inner[last], str) and is_time(inner[last])
+            inner[last] = deepcopy(draw(ODD_TIME if is_a_time else ODD))
         else:
             del inner[last]
         every = list(places(message))
