@@ -14,6 +14,9 @@ from inspector.recorder.records import CLOSE, FRAME, OPEN, Record, gap
 
 log = logging.getLogger("chargesentinel.recorder")
 
+REASON = "more waited to be stored than --queue-limit allows"
+"""What gaps give as their reason."""
+
 
 class Overflow:
     """The state of one gap, while there is one."""
@@ -49,19 +52,23 @@ class Overflow:
                 self._lost.pop(link, None)
                 return []
             missing = self._lost.pop(link, 0)
-            return [*([gap(record[2], record[3], missing, self._since_ns, link)] if missing else []), record]
+            return [*([self._share(record[2], record[3], missing, link)] if missing else []), record]
         self._events += 1
         return []
 
     def resume(self, ts_ns: int, mono_ns: int) -> list[Record]:
         """End the gap; returns the records that tell of it, and of the sessions that began in it."""
         log.warning("recording resumes after a gap of %d frames", self._frames)
-        more = {"events": self._events, "sessions": self._sessions}
-        told = [gap(ts_ns, mono_ns, self._frames, self._since_ns, 0, {what: n for what, n in more.items() if n})]
+        others = {what: n for what, n in (("events", self._events), ("sessions", self._sessions)) if n}
+        told = [gap(ts_ns, mono_ns, self._frames, self._since_ns, 0, {**others, "reason": REASON})]
         begun = self._unannounced
         told += [(*record[:4], {**record[4], "from_start": False}) for record in begun.values()]
-        told += [gap(ts_ns, mono_ns, frames, self._since_ns, link) for link, frames in self._lost.items()]
+        told += [self._share(ts_ns, mono_ns, frames, link) for link, frames in self._lost.items()]
         self.losing = False
         self._frames = self._events = self._sessions = 0
         self._lost, self._unannounced = Counter(), {}
         return told
+
+    def _share(self, ts_ns: int, mono_ns: int, frames: int, link: int) -> Record:
+        """The record that tells how much of the gap is one session's."""
+        return gap(ts_ns, mono_ns, frames, self._since_ns, link, {"reason": REASON})

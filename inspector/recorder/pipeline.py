@@ -332,11 +332,12 @@ class Pipeline:
         """Store findings; returns the worst one about the frame `frame_id`."""
         worst: Severity | None = None
         for finding in found:
+            if finding.finding_id is not None and finding.finding_id < self.writer.begins["findings"]:
+                renew(finding)  # its row is in an earlier file; once renewed it has one here, and repeats count on it
+            new = finding.finding_id is None
             owner: Link = (finding.session and finding.session.label) or link
             if owner.file != self.file:  # it closed in an earlier file: its charge point's session here speaks for it
-                renew(finding)
                 owner = link
-            new = finding.finding_id is None
             if new and finding.frame_id is None and finding.last_frame_id is not None:
                 finding.frame_id, finding.ts_ns = finding.last_frame_id, link.last_seen_ns
             if self.file:

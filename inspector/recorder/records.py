@@ -100,11 +100,11 @@ def reopened(record: Record) -> Record:
 
 
 def gap(
-    ts_ns: int, mono_ns: int, frames: int, since_ns: int, link: int = 0, more: dict[str, int] | None = None
+    ts_ns: int, mono_ns: int, frames: int, since_ns: int, link: int = 0, more: dict[str, Any] | None = None
 ) -> Record:
     """`frames` crossed the wire since `since_ns` and could not be kept for the recorder; all, or those of one link.
 
-    `more` says what else was lost: {"events": n}, {"sessions": n}.
+    `more` says what else was lost, and why: {"events": n}, {"sessions": n}, {"reason": text}.
     """
     return (GAP, link, ts_ns, mono_ns, frames, since_ns, more or {})
 

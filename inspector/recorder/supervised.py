@@ -239,7 +239,8 @@ class SupervisedRecorder:
             lost = self._counts[1]
             self._gone = self._gone_before = self._gone_before + lost
             log.error("THE RECORDING WAS DELETED while its recorder was restarted: %d frames went with it", lost)
-            first.append(gap(time.time_ns(), time.monotonic_ns(), lost, 0))
+            why = "the file was deleted while its recorder was restarted"
+            first.append(gap(time.time_ns(), time.monotonic_ns(), lost, 0, more={"reason": why}))
         self._recording_id = recording_id
         self._ending = [process for process in self._ending if process.poll() is None]
         self._acknowledge(committed)
