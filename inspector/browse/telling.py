@@ -40,6 +40,21 @@ def ending(one: Session) -> str:
     return f"{ended}: {'; '.join(codes)}" if codes else f"{ended}, without a close frame"
 
 
+def _capture(detail: dict[str, Any]) -> str:
+    """What a session that was read from a log cannot show."""
+    said = ["begins in mid-session"] if detail.get("from_start") is False else []
+    said += ["no times"] if detail.get("timed") is False else []
+    said += ["local times, their offset to UTC unknown"] if detail.get("clock") == "unknown" else []
+    offset = detail.get("utc_offset_s")
+    if type(offset) is int:
+        sign = "+-"[offset < 0]
+        said.append(f"local times, UTC{sign}{abs(offset) // 3600:02}:{abs(offset) // 60 % 60:02}")
+    unseen = detail.get("unseen")
+    said += [f"never shows {str(what).replace('_', ' ')}" for what in unseen] if isinstance(unseen, list) else []
+    told = detail.get("version_told_by")
+    return " · ".join([*said, f"version told by {told}"] if told else said)
+
+
 def event_line(kind: str, detail: Any) -> str:
     """What an event says, in a line; `detail` is its JSON, read."""
     if not isinstance(detail, dict):
@@ -47,6 +62,8 @@ def event_line(kind: str, detail: Any) -> str:
     if kind in ("handshake", "rejected-upgrade") and "status" in detail:
         agreed = [value for name, value in detail.get("response_headers") or [] if name.lower() == _PROTOCOL]
         return " · ".join(str(part) for part in (detail.get("path"), detail["status"], *agreed) if part)
+    if kind == "capture":
+        return _capture(detail)
     if kind == "unreachable":
         return " · ".join(str(detail[name]) for name in ("path", "reason", "error") if detail.get(name))
     if kind == "close":

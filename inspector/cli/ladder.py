@@ -25,7 +25,7 @@ _PAGE = 200
 _ROOM_IN_A_PIPE = 160
 _LANES = ((120, 40), (96, 36), (76, 30))
 """Columns of the terminal -> columns between the lifelines; below the last there is room for an arrow alone."""
-_FAINT_EVENTS = ("ping", "pong", "framing")
+_FAINT_EVENTS = ("ping", "pong", "framing", "capture")
 
 
 class Ladder:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from inspector.store.wanted import Wanted
     from inspector.store.watching import News
 
-_QUIET = ("ping", "pong", "framing", "handshake", "close", "authentication", "continues", "continued")
+_QUIET = ("ping", "pong", "framing", "handshake", "close", "authentication", "capture", "continues", "continued")
 """Kinds of event that are told by --all alone: a session's opening and end have lines of their own."""
 
 

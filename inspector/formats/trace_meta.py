@@ -130,7 +130,11 @@ def record(told: dict[str, Any]) -> Record:
     return records.frame(0, *stamps, from_charge_point, opcode, payload, notes(told.get("notes")))
 
 
-_NOTES: dict[str, type] = {"fragments": int, "compressed": int, "forwarded": bool, "redacted": bool}
+_NOTES: dict[str, type] = {
+    **dict.fromkeys(("fragments", "compressed"), int),
+    **dict.fromkeys(("forwarded", "redacted", "cut"), bool),
+    **dict.fromkeys(("direction", "mended"), str),
+}
 
 
 def notes(told: Any) -> dict[str, Any] | None:

@@ -19,7 +19,7 @@ from inspector.recorder.records import BINARY, Record
 PLACEHOLDER = "ChargeSentinel.Session"
 """The action of a record that stands for what a session has beside frames that the format can hold."""
 
-_QUIET_FACTS = frozenset({"charge_point_id", "ocpp_version", "from_start", "timed"})
+_QUIET_FACTS = frozenset({"charge_point_id", "ocpp_version", "from_start"})
 _QUIET_CLOSES: tuple[dict[str, Any], ...] = ({}, {"closed_by": "unknown"})
 _HELD = 1000
 """Records that wait for the one before them; what a session ends with may yet belong to its last record."""

@@ -43,6 +43,16 @@ class Frame:
     payload: Any = field(default_factory=dict)
 
     @property
+    def cut(self) -> bool:
+        """Whether the log it was read from broke it off: what is missing is nobody's fault."""
+        return self.notes is not None and "cut" in self.notes
+
+    @property
+    def guessed(self) -> bool:
+        """Whether `direction` is a guess: no side may be accused of this frame."""
+        return self.notes is not None and "direction" in self.notes
+
+    @property
     def request(self) -> Any:
         """For an answer: the payload of the CALL it answers, else an empty object."""
         return self.call.payload if self.call is not None else {}
@@ -76,13 +86,14 @@ _WITH_PAYLOAD = frozenset({Call, CallResult, Send})
 class Session:
     """The state of one WebSocket: its version and its open CALLs."""
 
-    __slots__ = ("before_frame", "correlation", "latest_ns", "version")
+    __slots__ = ("before_frame", "correlation", "latest_ns", "utc_offset_ns", "version")
 
     def __init__(self, subprotocol: str | None = None, version: OcppVersion | None = None) -> None:
         """`version` forces one; else the agreed subprotocol tells it, else the first CALL that can."""
         self.version = version or SUBPROTOCOLS.get(subprotocol or "")
         self.correlation = Correlation()
         self.latest_ns = 0  # monotonic time of the latest frame
+        self.utc_offset_ns = 0  # by how much the wall clock that stamped the frames is ahead of UTC
         self.before_frame: Callable[[int], None] | None = None
         """Called with a frame's `mono_ns` before it changes anything, so that what is overdue is judged first."""
 
@@ -96,7 +107,7 @@ class Session:
         binary: bool = False,
         notes: dict[str, Any] | None = None,
     ) -> Frame:
-        """Take one message; never raises on its content.
+        """Take one message; never raises on its content. Its `ts_ns` becomes UTC by `utc_offset_ns`.
 
         A `mono_ns` before that of the frame before counts as the same time: an imported recording has only a wall
         clock, which may have been set back, and an answer cannot be older than its CALL.
@@ -112,7 +123,11 @@ class Session:
         payload = message.payload if kind in _WITH_PAYLOAD else None  # type: ignore[union-attr]
         if type(payload) is not dict:
             payload = {}
-        frame = Frame(frame_id, ts_ns, mono_ns, direction, raw, message, None, None, None, binary, notes, payload)
+        frame = Frame(
+            frame_id,
+            ts_ns - self.utc_offset_ns,
+            *(mono_ns, direction, raw, message, None, None, None, binary, notes, payload),
+        )
         if kind is Call:
             frame.action = message.action  # type: ignore[union-attr]
             if self.version is None:

@@ -37,6 +37,8 @@ def short(action: str | None) -> str | None:
 
 def valid(version: OcppVersion | None, frame: Frame, found: list[Finding]) -> int | None:
     """1 where envelope and schema are satisfied, 0 where not, None where there was nothing to judge by."""
+    if frame.cut:
+        return None
     if type(frame.message) is Malformed:
         return 0
     for finding in found:

@@ -17,14 +17,14 @@ from inspector.recorder.door import Summary
 from inspector.recorder.known_values import Secrets
 from inspector.recorder.large_calls import LARGE, LargeCalls
 from inspector.recorder.records import (
-    AUTHENTICATION,
-    AUTHENTICATION_FACTS,
     BINARY,
     CLOSE,
     EVENT,
+    FACTS_OF_EVENTS,
     FRAME,
     FRAMING,
     GAP,
+    KEPT_NOTES,
     OPEN,
     REOPEN,
     Record,
@@ -136,7 +136,7 @@ class Pipeline:
             elif kind == FRAME:
                 direction = Direction.FROM_CHARGE_POINT if record[4] else Direction.FROM_CSMS
                 binary = record[5] == BINARY
-                frame = link.judge.protocol.frame(frame_id, ts_ns, mono_ns, direction, record[6], binary)
+                frame = link.judge.protocol.frame(frame_id, ts_ns, mono_ns, direction, record[6], binary, record[7])
                 self._judged(link, link.judge.frame, frame)
                 link.last_frame_id, link.last_seen_ns = frame_id, ts_ns
             elif kind == EVENT and not is_gap(record):
@@ -208,8 +208,9 @@ class Pipeline:
             "subprotocols_offered": json.dumps(offered) if offered is not None else None,
         }
         self.writer.session(values)
-        if kept := {name: facts[name] for name in AUTHENTICATION_FACTS if facts.get(name) is not None}:
-            self.writer.event(session_id, ts_ns, None, AUTHENTICATION, kept)
+        for event, names in FACTS_OF_EVENTS.items():
+            if kept := {name: facts[name] for name in names if facts.get(name) is not None and facts[name] is not True}:
+                self.writer.event(session_id, ts_ns, None, event, kept)
         self.derivation.seen(facts.get("charge_point_id"), ts_ns)
         self._found(link, self._judged(link, judge.opened), None)
 
@@ -265,7 +266,7 @@ class Pipeline:
         link.last_frame_id = frame_id
         link.last_seen_ns = ts_ns
         self._changed.add(link)
-        if opcode == BINARY or (notes and "fragments" in notes):
+        if opcode == BINARY or (notes and not KEPT_NOTES.isdisjoint(notes)):
             # What the stored bytes do not show: a BLOB may also be a text message that is not UTF-8.
             detail = {**(notes or {}), **({"binary": True} if opcode == BINARY else {})}
             writer.event(link.session_id, ts_ns, frame_id, FRAMING, detail)

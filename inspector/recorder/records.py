@@ -25,6 +25,12 @@ FRAMING = "framing"
 AUTHENTICATION = "authentication"
 """The kind of the event that keeps the facts of LinkFacts that `sessions` has no column for: never a password."""
 AUTHENTICATION_FACTS = ("auth_user", "auth_password_length", "extensions")
+CAPTURE = "capture"
+"""The kind of the event that keeps what a capture cannot show: times, offset of the clock, a side, the beginning."""
+CAPTURE_FACTS = ("from_start", "timed", "clock", "utc_offset_s", "unseen", "version_told_by")
+FACTS_OF_EVENTS = {AUTHENTICATION: AUTHENTICATION_FACTS, CAPTURE: CAPTURE_FACTS}
+KEPT_NOTES = frozenset({"fragments", "cut", "direction", "mended"})
+"""The notes of a frame that its FRAMING event keeps."""
 
 
 class LinkFacts(TypedDict, total=False):
@@ -49,6 +55,10 @@ class LinkFacts(TypedDict, total=False):
     secrets: list[str]  # what must not be stored wherever it is quoted; kept in memory, never written
     from_start: bool  # False where the capture began in mid-session (imports)
     timed: bool  # False where nothing tells when the frames were sent (raw lines)
+    clock: str  # "unknown" where the times are local and nothing tells their offset to UTC, or their date
+    utc_offset_s: int  # by how many seconds the times of all records of this session are ahead of UTC
+    unseen: list[str]  # which frames the capture never shows: "<side> calls", "<side> answers"; side as in Side
+    version_told_by: str  # what told `ocpp_version`, where it was neither agreed nor forced
     recording_id: int  # which run of a recorder it was recorded in, where a recording is read back
 
 
@@ -80,6 +90,8 @@ def frame(
 
     `notes` is None or what the bytes do not show: {"fragments": n}, {"compressed": wire_size},
     {"forwarded": False}, {"redacted": True} (read back from a recording: something was hidden before).
+    Of logs: {"cut": True} (the log broke off the frame; nobody is at fault), {"direction": "guessed"} (nothing tells
+    who sent it), {"mended": what was undone}, such as "typographic quotation marks".
     """
     return (FRAME, link, ts_ns, mono_ns, from_charge_point, opcode, payload, notes)
 

@@ -33,7 +33,8 @@ _VERSIONS = frozenset(version.value for version in OcppVersion)
 _STEP_BACK_NS = 1_000_000_000
 """A clock that goes back by more than this was set; by less it was slewed, or two threads took turns."""
 
-NOT_RECORDS = f"kind NOT IN ('{records.FRAMING}', '{records.AUTHENTICATION}')"
+_OF_OPENING = ", ".join(f"'{kind}'" for kind in records.FACTS_OF_EVENTS)
+NOT_RECORDS = f"kind NOT IN ('{records.FRAMING}', {_OF_OPENING})"
 """The condition on events that are records of their own; the others are parts of a frame or of an opening."""
 
 
@@ -242,10 +243,8 @@ class _Merge:
 def opening_record(connection: sqlite3.Connection, place: Place, first: int = 0) -> Record:
     """The OPEN record of a session; one with frames below `first` counts as captured from its middle on."""
     row = connection.execute(
-        f"""SELECT *, (SELECT detail FROM events WHERE session_id = sessions.id AND
-            kind = '{records.AUTHENTICATION}') AS authentication,
-            EXISTS (SELECT 1 FROM events WHERE session_id = sessions.id AND kind IN ('{CONTINUED}', '{PRUNED}'))
-                AS continued
+        f"""SELECT *, EXISTS (SELECT 1 FROM events WHERE session_id = sessions.id
+            AND kind IN ('{CONTINUED}', '{PRUNED}')) AS continued
             FROM sessions WHERE id = ?""",
         (place.session_id,),
     ).fetchone()
@@ -254,7 +253,12 @@ def opening_record(connection: sqlite3.Connection, place: Place, first: int = 0)
         facts.pop("ocpp_version", None)
     if offered := _told(row["subprotocols_offered"], list):
         facts["subprotocols_offered"] = [str(name) for name in offered]
-    facts |= _told(row["authentication"], dict)
+    details = connection.execute(
+        f"SELECT kind, detail FROM events WHERE session_id = ? AND kind IN ({_OF_OPENING})", (place.session_id,)
+    )
+    for kind, detail in details:
+        names = records.FACTS_OF_EVENTS[kind]
+        facts |= {name: value for name, value in _told(detail, dict).items() if name in names}
     if row["recording_id"] is not None:
         facts["recording_id"] = row["recording_id"]
     if row["continued"] or (place.first is not None and place.first < first):

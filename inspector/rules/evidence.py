@@ -47,7 +47,7 @@ class Evidence(Topic):
     @track(OPENED)
     def opened(self, session: SessionJudge, moment: Moment) -> None:
         self.connections += 1
-        self.timed = session.facts.get("timed", True)
+        self.timed = session.dated
         self.opened_ns = moment.ts_ns if session.from_start else None
         self.offline_from_ns, self._closed_ns = self._closed_ns, None
         if not session.from_start:

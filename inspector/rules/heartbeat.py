@@ -165,7 +165,7 @@ class Heartbeat(Topic):
         catalogue="CLOCK",
     )
     def csms_clock(self, frame: Frame) -> Faults:
-        if not self.session.facts.get("timed", True):
+        if not self.session.dated:
             return None
         told = frame.payload.get("currentTime")
         when = seconds(told) if type(told) is str else None

@@ -201,11 +201,13 @@ class SessionJudge:
     def __init__(self, station: Station, facts: dict[str, Any], moment: Moment) -> None:
         self.station = station
         self.facts = facts
-        self.opened_at = moment
+        self.utc_offset_ns: int = facts.get("utc_offset_s", 0) * 1_000_000_000
+        self.opened_at = self._in_utc(moment)
         self.from_start: bool = facts.get("from_start", True)
         forced = facts.get("ocpp_version")
         self.protocol = Session(facts.get("subprotocol"), OcppVersion(forced) if forced else None)
         self.protocol.before_frame = self._due_before
+        self.protocol.utc_offset_ns = self.utc_offset_ns
         self.version = self.protocol.version
         """The OCPP version as of the last frame judged, None while nothing has told it."""
         self._due: list[Finding] = []  # found by deadlines that the coming frame's time has passed
@@ -219,6 +221,18 @@ class SessionJudge:
         self._table_version: OcppVersion | None = None
         self._found: dict[tuple[str, Side, str | None, str, str], Finding] = {}
         self._kept: dict[str, int] = {}
+
+    @property
+    def dated(self) -> bool:
+        """Whether the wall-clock times of frames can be held against date-times in their payloads."""
+        return self.facts.get("timed", True) is not False and self.facts.get("clock") != "unknown"
+
+    def unseen(self, sender: Direction, kind: str) -> bool:
+        """Whether the capture shows no "calls" or no "answers" of a side at all, though there were some."""
+        return f"{Side.sender(sender)} {kind}" in self.facts.get("unseen", ())
+
+    def _in_utc(self, moment: Moment) -> Moment:
+        return Moment(moment.mono_ns, moment.ts_ns - self.utc_offset_ns) if self.utc_offset_ns else moment
 
     def topic[T: Topic](self, kind: type[T]) -> T:
         """This session's state of a topic, whatever its scope."""
@@ -244,6 +258,8 @@ class SessionJudge:
         self.frames += 1
         if frame.direction is Direction.FROM_CHARGE_POINT:
             self.heard_ns = frame.mono_ns
+        if frame.cut:
+            return found  # the log broke it off: there is nothing to judge, and its id is paired already
         message, standing = frame.message, frame.standing
         kind = KIND_OF_MESSAGE[type(message)]
         if message.problems:
@@ -270,6 +286,7 @@ class SessionJudge:
 
     def event(self, kind: str, moment: Moment, detail: dict[str, Any]) -> list[Finding]:
         """Judge an event of the link; a `gap` is one where frames went unseen."""
+        moment = self._in_utc(moment)
         found = self.station.advance(moment.mono_ns)
         if kind == "gap":
             self._unseen(moment)
@@ -308,6 +325,7 @@ class SessionJudge:
     def closed(self, moment: Moment, facts: dict[str, Any] | None = None) -> list[Finding]:
         """Judge the end of the session; `facts` are those of `inspector.recorder.records.CloseFacts`."""
         self.facts = {**self.facts, **(facts or {})}
+        moment = self._in_utc(moment)
         found = self.station.advance(moment.mono_ns)
         found = self._tell(("closed", None), moment, (self, moment), found)
         self.station.settle(self, moment, found)
@@ -367,6 +385,8 @@ class SessionJudge:
             at = frame if fault.frame is None else fault.frame
             seen = None if isinstance(at, Absent) else at
             side = fault.side or rule.side or (Side.sender(seen.direction) if seen is not None else Side.LINK)
+            if seen is not None and seen.guessed:
+                side = Side.LINK
             action = seen.action if seen is not None else None
             place = _INDEX.sub("/*", fault.pointer) if fault.pointer else ""
             key = (rule.slug, side, action, place, fault.key)
@@ -388,7 +408,7 @@ class SessionJudge:
                 message=fault.message,
                 pointer=fault.pointer,
                 spec_ref=rule.spec_in(self.version) or None,
-                ts_ns=ts_ns,
+                ts_ns=ts_ns + self.utc_offset_ns,
                 frame_id=seen.frame_id if seen is not None else None,
                 last_frame_id=seen.frame_id if seen is not None else None,
                 count=fault.times,

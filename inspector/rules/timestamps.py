@@ -88,7 +88,7 @@ class Timestamps(Topic):
     def setup(self) -> None:
         self._odd: list[_Odd] = []
         self._skew_s = self.settings.clock_skew_s
-        self._timed = self.session.facts.get("timed", True)  # False where the frames came without their times
+        self._timed = self.session.dated
         self._exchange = self.session.topic(Exchange)
         self._requests: dict[str, schemas.DateTimes] = {}  # where date-times stand, by action
         self._responses: dict[str, schemas.DateTimes] = {}
