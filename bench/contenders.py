@@ -22,8 +22,8 @@ from inspector.proxy.addresses import Upstream, listening_socket
 from inspector.proxy.engine import Engine
 from inspector.proxy.routing import Routing
 from inspector.proxy.settings import Settings
-from inspector.recorder.door import Status, Summary
-from inspector.recorder.records import Record
+from inspector.recorder.recorder import Status, Summary
+from inspector.records import Record
 
 
 def argv(name: str, port: int, upstream_port: int, folder: Path) -> list[str]:

@@ -25,10 +25,10 @@ import orjson
 from sqlite_utils import Database
 
 from bench.judging import SESSIONS
-from inspector.formats.ahead import read_ahead
 from inspector.formats.inputs import open_input
+from inspector.formats.read_ahead import read_ahead
 from inspector.formats.reading import Reading
-from inspector.recorder.importing import store, writer_arguments
+from inspector.offline.store_records import store, writer_arguments
 from inspector.store.writer import Writer
 
 BAR_FRAMES_S = 20_000

@@ -133,7 +133,9 @@ def validating(version: str, frames: list[Frame]) -> float:
     began = time.process_time()
     for number, (direction, text) in enumerate(raw, 1):
         frame = session.frame(number, number, number, direction, text)
-        compiled = schemas.validator(spoken, frame.action or "", "request" if frame.standing is None else "response")
+        compiled = schemas.validator(
+            spoken, frame.action or "", "request" if frame.answer_status is None else "response"
+        )
         assert compiled is not None and compiled.is_valid(frame.payload)
     return (time.process_time() - began) / len(frames) * 1e6
 

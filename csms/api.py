@@ -19,6 +19,7 @@ from starlette.staticfiles import StaticFiles
 
 from csms import (
     actions,
+    call_order,
     configuration,
     examples,
     misbehaviour,
@@ -26,7 +27,6 @@ from csms import (
     openapi,
     operations,
     overview,
-    permission,
     schemas,
 )
 from csms.connection import Connection
@@ -217,7 +217,7 @@ class Api:
         return {"action": action, "request": payload} | asdict(await connection.send_call(action, payload))
 
     def _object(self, connection: Connection, action: str, payload: dict[str, Any]) -> None:
-        objection = permission.objection(connection.version, connection.boot_status, action, payload)
+        objection = call_order.objection(connection.version, connection.boot_status, action, payload)
         if objection is not None:
             raise ValueError(objection)
 

@@ -29,10 +29,10 @@ from csms.configuration import Configuration, PageAddress, Settings
 from csms.connection import Connection
 from csms.errors import CsmsMistake, why_not
 from csms.limits import Overflow, allow_many_files
+from csms.message_log import Logs
 from csms.misbehaviour import Misbehaviours
 from csms.schemas import SUBPROTOCOLS, Version
 from csms.security import PasswordCheck
-from csms.seen import Logs
 from csms.store import Store
 
 LOG = logging.getLogger("csms")

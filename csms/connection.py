@@ -15,9 +15,9 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from csms import frames, schemas
-from csms.effects import learn
 from csms.errors import Refusal
 from csms.frames import Call, CallError, CallResult, Malformed
+from csms.learning import learn
 from csms.misbehaviour import Delivery, spoil
 from csms.nesting import too_deep
 from csms.schemas import Payload, Version

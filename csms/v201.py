@@ -10,7 +10,7 @@ from ocpp.v201.enums import Action
 
 from csms import timestamps, tokens
 from csms.connection import Connection, answers
-from csms.effects import component_name, variable_name, without_passwords
+from csms.learning import component_name, variable_name, without_passwords
 from csms.schemas import Payload, Version
 from csms.store import Sample
 

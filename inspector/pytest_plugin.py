@@ -118,7 +118,7 @@ class Recorded(pytest.Item):
             "policy": _policy(option("--ocpp-policy"), option("--ocpp-match")),
         }
         if option("--ocpp-operator"):
-            from inspector.replay.operator import Operator
+            from inspector.replay.operator_api import Operator
 
             choices["prompt"] = Operator(option("--ocpp-operator"))
         for outcome in play_as_charge_point(self.scripts, option("--ocpp-csms"), **choices):
@@ -145,8 +145,8 @@ class Differs(AssertionError):
         super().__init__(outcome)
 
     def __str__(self) -> str:
-        from inspector.replay.excerpt import excerpt
-        from inspector.replay.hiding import hidden
+        from inspector.replay.redact_outcome import hidden
+        from inspector.replay.text_report import excerpt
 
         return excerpt(hidden(self.outcome))
 
@@ -235,7 +235,7 @@ class RecordingProxy:
         from contextlib import closing
 
         from inspector.rules.finding import Severity
-        from inspector.store.opening import open_recording
+        from inspector.store.connection import open_recording
 
         with closing(open_recording(self.db)) as connection:
             connection.row_factory = sqlite3.Row
@@ -314,7 +314,7 @@ class Cassette:
         return self
 
     def _serve(self, ready: threading.Event) -> None:
-        from inspector.replay.endpoints import lobby
+        from inspector.replay.connect import lobby
         from inspector.replay.outcome import Outcome
         from inspector.replay.runs import Choices, as_csms
 
@@ -374,7 +374,7 @@ def _export(db: Path, path: Path) -> None:
     from contextlib import closing
 
     from inspector.formats import exports
-    from inspector.store.opening import open_recording
+    from inspector.store.connection import open_recording
 
     with closing(open_recording(db)) as connection:
         path.write_bytes(b"".join(exports.lines(connection, exports.session_ids(connection), "trace")))

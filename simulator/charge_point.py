@@ -11,9 +11,9 @@ from simulator.connection import Identity, Unreachable
 from simulator.link import CallFailed
 from simulator.scenario import BadScenario, Scenario, load, shipped
 from simulator.station import Station
-from simulator.v16 import ChargePoint16
-from simulator.v21 import ChargePoint21
-from simulator.v201 import ChargePoint201
+from simulator.v2x.charge_point import ChargePoint201
+from simulator.v2x.v21 import ChargePoint21
+from simulator.v16.charge_point import ChargePoint16
 
 VERSIONS: dict[str, Callable[[Identity, Callable[[str], None]], Station]] = {
     "1.6": ChargePoint16,

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from simulator.charge_point import VERSIONS, make
 from simulator.connection import Identity
-from simulator.v21_answers import REFUSED
+from simulator.v2x.v21_answers import REFUSED
 
 HERE = Path(__file__).parent
-MODULES = {"1.6": ("v16*.py",), "2.0.1": ("v201*.py",), "2.1": ("v201*.py", "v21*.py")}
+MODULES = {"1.6": ("v16/*.py",), "2.0.1": ("v2x/[!v]*.py",), "2.1": ("v2x/*.py",)}
 """Where a version's words stand; what all versions say in the same words stands in `SHARED`."""
 
-SHARED = ("life.py",)
+SHARED = ("lifecycle.py",)
 FROM_BOTH = ("DataTransfer",)
 SEND = "NotifyPeriodicEventStream"
 

@@ -23,8 +23,8 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 
+from simulator.answer_faults import Delivery, Order
 from simulator.schemas import violation
-from simulator.spoiling import Delivery, Order
 
 type Payload = dict[str, Any]
 

@@ -1,6 +1,6 @@
 """A charge point with outlets and people: plugs, tokens, transactions, limits, faults; leaves words to its version.
 
-`simulator.v16`, `simulator.v201` and `simulator.v21` say how each thing is put into OCPP.
+`simulator.v16.charge_point`, `simulator.v2x.charge_point` and `simulator.v2x.v21` say how each thing is put into OCPP.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from simulator.authorizing import Authorizing
+from simulator.authorization import Authorizing
 from simulator.certificates import CertificateStore
 from simulator.clock import timestamp
 from simulator.connection import Identity

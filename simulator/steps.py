@@ -8,11 +8,11 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from simulator.answer_faults import SPOILERS, Order, Wish
 from simulator.connector import ALL
 from simulator.misbehaviour import MISBEHAVIOURS
-from simulator.operating import NotOperated, operate
+from simulator.operator_api import NotOperated, operate
 from simulator.settings import Settings
-from simulator.spoiling import SPOILERS, Order, Wish
 from simulator.station import Station
 
 CHOICES: dict[tuple[str, str], Iterable[str]] = {
@@ -232,7 +232,7 @@ async def misbehave(
     field: str | None = None,
     value: object = None,
 ) -> None:
-    """Do one thing against the book; see `simulator.misbehaviour` and `simulator.spoiling` for the names.
+    """Do one thing against the book; see `simulator.misbehaviour` and `simulator.answer_faults` for the names.
 
     What follows `connector` is for spoilt answers; see `Wish`.
     """

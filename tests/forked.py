@@ -19,11 +19,11 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
     [
         *sorted({place.partition(":")[0] for place in COMMANDS.values()}),
-        *("inspector.browse.telling", "inspector.formats.inputs", "inspector.recorder.importing"),
+        *("inspector.browse.telling", "inspector.formats.inputs", "inspector.offline.store_records"),
         *(
             "inspector.proxy.engine",
             "inspector.recorder.start",
-            "inspector.recorder.checking",
+            "inspector.offline.check",
             "inspector.store.reader",
             "rich.console",
         ),

@@ -10,18 +10,14 @@ from pathlib import Path
 
 from inspector.protocol import correlation
 from inspector.protocol.vocabulary import OcppVersion
-from inspector.rules import (
-    configuration_state,
-    exchange,
-    judge,
-    meter,
-    status_v16,
-    transaction_authorization_v16,
-    transactions_v2x,
-    transactions_v16,
-)
+from inspector.rules import judge
 from inspector.rules.catalogue import rules
 from inspector.rules.rule import Rule
+from inspector.rules.state import configuration, transactions_v2x, transactions_v16
+from inspector.rules.topics import metering
+from inspector.rules.topics.availability import status_v16
+from inspector.rules.topics.rpc import exchange
+from inspector.rules.topics.transactions import authorization_v16
 
 FOLDER = Path(__file__).parent.parent / "docs" / "rules"
 BOUNDS = {
@@ -31,10 +27,10 @@ BOUNDS = {
     "transactions of a charge point": transactions_v16.TRANSACTIONS_LIMIT,
     "events of one transaction (2.x)": transactions_v2x.EVENTS_LIMIT,
     "connectors of a charge point": status_v16.CONNECTORS_LIMIT,
-    "configuration keys or variables of a charge point": configuration_state.KEYS_LIMIT,
-    "id tokens of a charge point (1.6)": transaction_authorization_v16.TAGS_LIMIT,
-    "transactions of a charge point whose registers are followed": meter.TRANSACTIONS_LIMIT,
-    "registers of one of those": meter.SERIES_LIMIT,
+    "configuration keys or variables of a charge point": configuration.KEYS_LIMIT,
+    "id tokens of a charge point (1.6)": authorization_v16.TAGS_LIMIT,
+    "transactions of a charge point whose registers are followed": metering.TRANSACTIONS_LIMIT,
+    "registers of one of those": metering.SERIES_LIMIT,
     "findings of one rule in a session; more are counted together": judge.FINDINGS_PER_RULE,
     "charge points": judge.STATIONS_LIMIT,
 }

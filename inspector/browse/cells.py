@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
-from inspector.browse import wording
+from inspector.browse import formatting
 
 PRETTY_LIMIT = 4_000
 """Characters of JSON a table cell shows; the frame's own page has the rest."""
@@ -40,9 +40,9 @@ def badge(severity: Any) -> Markup:
 
 def time(ns: Any) -> Markup:
     """A time in UTC; the page's script adds the reader's own time for the pointer to find."""
-    if not isinstance(ns, int) or (text := wording.iso(ns)) is None:
+    if not isinstance(ns, int) or (text := formatting.iso(ns)) is None:
         return Markup("{}").format(ns)
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(text, ns, wording.moment(ns))
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(text, ns, formatting.moment(ns))
 
 
 def iso_time(iso: str) -> Markup:
@@ -54,7 +54,7 @@ def pretty(text: Any) -> Markup:
     """JSON indented and cut at a readable length; anything else as it is."""
     if isinstance(text, bytes):
         shown = text[:64].hex(" ")
-        more = f" … {wording.size(len(text))}" if len(text) > 64 else ""
+        more = f" … {formatting.size(len(text))}" if len(text) > 64 else ""
         return Markup('<pre class="cs-json cs-binary">{}{}</pre>').format(shown, more)
     text = str(text)
     try:
@@ -68,7 +68,7 @@ def pretty(text: Any) -> Markup:
 
 def direction(value: Any) -> Markup:
     """An arrow the way the frame went, with words for those who do not see it."""
-    arrow, words = wording.ARROWS.get(value), wording.DIRECTIONS.get(value)
+    arrow, words = formatting.ARROWS.get(value), formatting.DIRECTIONS.get(value)
     if arrow is None:
         return Markup("{}").format(value)
     return Markup('<span class="cs-arrow cs-{}" aria-hidden="true" title="{}">CP {} CSMS</span>').format(
@@ -78,7 +78,7 @@ def direction(value: Any) -> Markup:
 
 def _message_type(value: Any, base: str) -> Markup:
     return Markup('<span class="cs-type cs-type-{}">{}</span>').format(
-        value, wording.message_type(value if isinstance(value, int) else None)
+        value, formatting.message_type(value if isinstance(value, int) else None)
     )
 
 
@@ -92,7 +92,9 @@ def _span(nanoseconds: int) -> Cell:
     def cell(value: Any, base: str) -> Markup:
         if not isinstance(value, int | float):
             return Markup("{}").format(value)
-        return Markup('<span class="cs-number" title="{}">{}</span>').format(value, wording.span(value * nanoseconds))
+        return Markup('<span class="cs-number" title="{}">{}</span>').format(
+            value, formatting.span(value * nanoseconds)
+        )
 
     return cell
 
@@ -111,11 +113,11 @@ def _valid(value: Any, base: str) -> Markup:
 
 
 def _close_code(value: Any, base: str) -> Markup:
-    return Markup("{}").format(wording.close_code(value if isinstance(value, int) else None))
+    return Markup("{}").format(formatting.close_code(value if isinstance(value, int) else None))
 
 
 def _side(value: Any, base: str) -> Markup:
-    return Markup("{}").format(wording.SIDES.get(str(value), value))
+    return Markup("{}").format(formatting.SIDES.get(str(value), value))
 
 
 def _time(value: Any, base: str) -> Markup:
@@ -147,11 +149,11 @@ def _direction(value: Any, base: str) -> Markup:
 
 
 def _size(value: Any, base: str) -> Markup:
-    return Markup('<span class="cs-number" title="{} bytes">{}</span>').format(value, wording.size(value))
+    return Markup('<span class="cs-number" title="{} bytes">{}</span>').format(value, formatting.size(value))
 
 
 def _energy(value: Any, base: str) -> Markup:
-    return Markup('<span class="cs-number" title="{} Wh">{}</span>').format(value, wording.energy(value))
+    return Markup('<span class="cs-number" title="{} Wh">{}</span>').format(value, formatting.energy(value))
 
 
 def _pointer(value: Any, base: str) -> Markup:

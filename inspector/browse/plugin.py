@@ -18,12 +18,12 @@ from datasette import Response, hookimpl
 from datasette.utils import sqlite_timelimit, tilde_decode, tilde_encode
 from markupsafe import Markup
 
-from inspector.browse import cells, metadata, queries, wording
-from inspector.browse.frugal import uncounted
+from inspector.browse import cells, formatting, metadata, queries
 from inspector.browse.security import App, Policy, guard, hosts, inline_scripts
+from inspector.browse.skip_counts import uncounted
 from inspector.browse.views import pages
-from inspector.browse.views.ask import Ask, NotThere
-from inspector.store.opening import is_recording
+from inspector.browse.views.request import Ask, NotThere
+from inspector.store.connection import is_recording
 
 if TYPE_CHECKING:
     # Datasette loads this module while it is itself being imported.
@@ -73,7 +73,7 @@ def render_cell(row: Any, value: Any, column: str, table: str | None, database: 
     if not _ours(datasette, database):
         return None
     shown = cells.render(table, column, value, str(datasette.urls.database(database)))
-    return None if shown is None else Markup(wording.sendable(shown))
+    return None if shown is None else Markup(formatting.sendable(shown))
 
 
 @hookimpl
@@ -107,7 +107,7 @@ def prepare_jinja2_environment(env: Any, datasette: Datasette) -> None:
         return {"base": str(datasette.urls.database(name)), "name": str(found[name].path), "static": STATIC}
 
     env.globals["chargesentinel_recording"] = recording
-    env.globals["chargesentinel_file"] = wording.file
+    env.globals["chargesentinel_file"] = formatting.file
 
 
 @hookimpl
@@ -185,7 +185,7 @@ def _view(page: pages.Page) -> Callable[..., Awaitable[Any]]:
                 raise
             status, content = 503, {"error": said}
         if as_json:
-            text = wording.sendable(json.dumps(content, ensure_ascii=False))
+            text = formatting.sendable(json.dumps(content, ensure_ascii=False))
             return Response(text, status=status, content_type="application/json; charset=utf-8")
         template = page.template if status == 200 else "error.html"
         if template == page.template and "panel" in ask.args and page.panel:
@@ -199,11 +199,11 @@ def _view(page: pages.Page) -> Callable[..., Awaitable[Any]]:
             "ask": ask,
             "base": ask.base,
             "static": STATIC,
-            "wording": wording,
+            "wording": formatting,
             "cells": cells,
         }
         html = await datasette.render_template(f"chargesentinel/{template}", shown, request=request)
-        return Response.html(wording.sendable(html), status=status)
+        return Response.html(formatting.sendable(html), status=status)
 
     return view
 
@@ -223,7 +223,7 @@ def _trouble(error: sqlite3.DatabaseError, path: Path) -> str | None:
     kind = "_".join(getattr(error, "sqlite_errorname", "").split("_")[:2])
     if kind == "SQLITE_ERROR" and not is_recording(path):
         kind = "SQLITE_NOTADB"  # a table is missing
-    return f"{wording.file(str(path))} {_TROUBLES[kind]}" if kind in _TROUBLES else None
+    return f"{formatting.file(str(path))} {_TROUBLES[kind]}" if kind in _TROUBLES else None
 
 
 @hookimpl

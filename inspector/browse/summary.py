@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from inspector.browse import wording
+from inspector.browse import formatting
 
 LENGTH = 160
 """Characters of a summary."""
@@ -118,13 +118,13 @@ def _id_info(payload: Payload) -> str:
 
 
 def _start(payload: Payload) -> str:
-    return _joined(_place(payload), payload.get("idTag"), wording.energy(float(payload["meterStart"])))
+    return _joined(_place(payload), payload.get("idTag"), formatting.energy(float(payload["meterStart"])))
 
 
 def _stop(payload: Payload) -> str:
     return _joined(
         f"transaction {payload.get('transactionId')}",
-        wording.energy(float(payload["meterStop"])),
+        formatting.energy(float(payload["meterStop"])),
         payload.get("reason"),
     )
 
@@ -148,9 +148,9 @@ def _measured(meter_values: list[Payload]) -> str:
 
 def _reading(value: float, unit: str) -> str:
     if unit in ("Wh", "kWh"):
-        return wording.energy(value * (1000 if unit == "kWh" else 1))
+        return formatting.energy(value * (1000 if unit == "kWh" else 1))
     if unit in ("W", "kW"):
-        return wording.power(value * (1000 if unit == "kW" else 1))
+        return formatting.power(value * (1000 if unit == "kW" else 1))
     return f"{value:g} {_UNITS.get(unit, unit)}".strip()
 
 

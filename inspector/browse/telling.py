@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from inspector.browse import wording
+from inspector.browse import formatting
 from inspector.store.rows import Session
 
 _SENDERS = {"csms": "CSMS", "charge-point": "charge point", "csms-to-cp": "CSMS", "cp-to-csms": "charge point"}
@@ -16,7 +16,7 @@ def times(row: dict[str, Any]) -> dict[str, Any]:
     shown: dict[str, Any] = {}
     for name, value in row.items():
         if name.endswith("_ns"):
-            shown[name.removesuffix("_ns")] = wording.iso(value)
+            shown[name.removesuffix("_ns")] = formatting.iso(value)
             shown[name] = None if value is None else str(value)
         else:
             shown[name] = value
@@ -31,9 +31,9 @@ def ending(one: Session) -> str:
         return "the recorder ended first"
     if one.closed_by == "rotation":
         return "goes on in the next file"
-    ended = f"closed {wording.CLOSED_BY.get(one.closed_by or '', '')}".strip()
-    from_charge_point = wording.close_code(one.cp_close_code, one.cp_close_reason)
-    from_csms = wording.close_code(one.csms_close_code, one.csms_close_reason)
+    ended = f"closed {formatting.CLOSED_BY.get(one.closed_by or '', '')}".strip()
+    from_charge_point = formatting.close_code(one.cp_close_code, one.cp_close_reason)
+    from_csms = formatting.close_code(one.csms_close_code, one.csms_close_reason)
     if from_charge_point and from_charge_point == from_csms:
         return f"{ended}: {from_csms}"
     codes = [f"{who} sent {code}" for who, code in (("charge point", from_charge_point), ("CSMS", from_csms)) if code]
@@ -67,8 +67,8 @@ def event_line(kind: str, detail: Any) -> str:
     if kind == "unreachable":
         return " · ".join(str(detail[name]) for name in ("path", "reason", "error") if detail.get(name))
     if kind == "close":
-        way = f"CP {wording.ARROWS.get(str(detail.get('direction')), '·')} CSMS"
-        return f"{way} · {wording.close_code(detail.get('code'), detail.get('reason')) or 'no code'}"
+        way = f"CP {formatting.ARROWS.get(str(detail.get('direction')), '·')} CSMS"
+        return f"{way} · {formatting.close_code(detail.get('code'), detail.get('reason')) or 'no code'}"
     sender = _SENDERS.get(str(detail.get("direction", detail.get("from"))))
     said = [f"from the {sender}"] if sender else []
     for name, value in detail.items():

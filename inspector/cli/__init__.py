@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from inspector.errors import ChargeSentinelError, without_userinfo_within
-from inspector.protocol.visible import visible
+from inspector.escaping import visible
 
 COMMANDS = {
     "demo": "inspector.cli.demo:demo",

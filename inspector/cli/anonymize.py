@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from inspector.cli.redacting import FILE, redaction_arguments, redaction_options
+from inspector.cli.redaction_options import FILE, redaction_arguments, redaction_options
 from inspector.errors import UnusableFile, UserMistake
 
 if TYPE_CHECKING:
-    from inspector.recorder.records import Record
+    from inspector.records import Record
 
 HOLDER = "chargesentinel anonymize"
 
@@ -72,7 +72,7 @@ def _readable(source: Path) -> Iterator[Record] | None:
         ChargeSentinelError: it cannot be read.
     """
     from inspector.formats.inputs import open_input
-    from inspector.store.opening import is_recording, open_recording
+    from inspector.store.connection import is_recording, open_recording
 
     if is_recording(source):
         open_recording(source).close()
@@ -86,8 +86,8 @@ def _readable(source: Path) -> Iterator[Record] | None:
 
 def _replaceable(target: Path) -> None:
     """Refuse to put a file in the place of one that is being recorded into, or of another program's database."""
+    from inspector.store.connection import is_database, is_recording
     from inspector.store.lock import WriterLock
-    from inspector.store.opening import is_database, is_recording
 
     for name in {target.absolute(), target.resolve()}:  # of a recording in several files both are locked
         WriterLock(name, HOLDER).release()
@@ -99,8 +99,8 @@ def _recording(source: Path, records: Iterator[Record] | None, target: Path, arg
     if records is not None:
         return _imported(source, records, target, arguments)
     from inspector.cli.progress import bar
-    from inspector.recorder.anonymizing import anonymize as write
-    from inspector.store.opening import readable
+    from inspector.offline.anonymize import anonymize as write
+    from inspector.store.connection import readable
 
     with readable(source), bar() as progress:
         task = progress.add_task(source.name, total=None)
@@ -111,8 +111,8 @@ def _recording(source: Path, records: Iterator[Record] | None, target: Path, arg
 
 
 def _imported(source: Path, records: Iterator[Record], target: Path, arguments: dict[str, Any]) -> str:
-    from inspector.recorder.importing import store, writer_arguments
-    from inspector.recorder.redaction import Redaction
+    from inspector.offline.store_records import store, writer_arguments
+    from inspector.redaction.redactor import Redactor
     from inspector.store.lock import WriterLock
     from inspector.store.writer import Writer
 
@@ -121,7 +121,7 @@ def _imported(source: Path, records: Iterator[Record], target: Path, arguments: 
         part.unlink(missing_ok=True)
         try:
             writer = Writer(**writer_arguments(part, HOLDER, [source.name], arguments))
-            summary = store(records, writer, redaction=Redaction(**arguments))
+            summary = store(records, writer, redaction=Redactor(**arguments))
             part.replace(target)
         except OSError as error:
             raise UnusableFile(target, f"cannot be written ({(error.strerror or str(error)).lower()})") from error
@@ -135,7 +135,7 @@ def _trace(recording: Path, target: Path) -> None:
 
     from inspector.formats import exports
     from inspector.formats.atomic import replaced
-    from inspector.store.opening import open_recording
+    from inspector.store.connection import open_recording
 
     with closing(open_recording(recording)) as connection, replaced(target) as file:
         file.writelines(exports.lines(connection, exports.session_ids(connection), "trace"))

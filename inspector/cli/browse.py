@@ -15,7 +15,7 @@ import click
 
 from inspector.errors import UnusableAddress
 from inspector.proxy.addresses import bracketed, listening_socket, parse_listen, reached_at
-from inspector.store.opening import open_recording
+from inspector.store.connection import open_recording
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -60,8 +60,8 @@ def browse(file: Path, listen: str, open_browser: bool, token: str | None, allow
     listener = listening_socket(host, port)
     shown = secrets.token_urlsafe(16) if token == "" else token
 
-    from inspector.browse.embed import serve
     from inspector.browse.security import Policy, hosts
+    from inspector.browse.server import serve
     from inspector.store.rotation import earlier
 
     policy = Policy(hosts([*allow_host, *_own_names(host)]), any_address=host not in LOOPBACK, token=shown)

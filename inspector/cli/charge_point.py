@@ -15,10 +15,10 @@ import click
 from click.core import ParameterSource
 from rich.console import Console
 
-from inspector.cli.options import Finite
+from inspector.cli.option_types import Finite
 from inspector.errors import UnusableAddress, UserMistake
-from inspector.protocol.visible import visible, visible_lines
-from inspector.replay.operator import Operator
+from inspector.escaping import visible, visible_lines
+from inspector.replay.operator_api import Operator
 from simulator import charge_point as simulated
 from simulator.fleet import Fleet, Plan, Report, percentile, room
 from simulator.fleet_table import latency_table, watch

@@ -49,7 +49,7 @@ def check(
     """
     from inspector.cli import reports
     from inspector.formats.inputs import open_input
-    from inspector.recorder.checking import check as judge
+    from inspector.offline.check import check as judge
     from inspector.rules.finding import Severity
     from inspector.rules.settings import DEFAULTS, load, settings_file
 

@@ -17,12 +17,12 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from inspector.cli.options import Finite
-from inspector.cli.parts import Part, PartFailed, Parts
+from inspector.cli.child_processes import Part, PartFailed, Parts
+from inspector.cli.option_types import Finite
 from inspector.errors import UnusableAddress
 from inspector.proxy.addresses import bracketed, listening_socket, parse_listen
-from inspector.store.contents import Contents, contents, latest_recording
-from inspector.store.opening import open_recording
+from inspector.store.connection import open_recording
+from inspector.store.run_summary import Contents, contents, latest_recording
 
 CHARGE_POINTS = {"1.6": "DEMO-16", "2.0.1": "DEMO-201", "2.1": "DEMO-21"}
 """OCPP version -> the charge point that plays it."""

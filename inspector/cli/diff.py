@@ -58,7 +58,7 @@ def diff(
     Exit code 0: equal; 1: they differ; 2: one of them cannot be used.
     """
     from inspector.cli import replay_reports
-    from inspector.replay.comparing import compare_recordings
+    from inspector.replay.compare import compare_recordings
     from inspector.replay.matching import Policy, read_policy
     from inspector.replay.script import Script, choose, read
 

@@ -43,7 +43,7 @@ def export(file: Path, sessions: tuple[int, ...], style: str, output: Path | Non
     """
     from inspector.formats import exports
     from inspector.formats.atomic import replaced
-    from inspector.store.opening import open_recording, readable
+    from inspector.store.connection import open_recording, readable
 
     with closing(open_recording(file)) as connection, readable(file):
         known = exports.session_ids(connection)

@@ -1,4 +1,4 @@
-"""The filters that `sessions`, `search`, `tail` and `show` share: options in, `Wanted` out; asks no recording."""
+"""The filters that `sessions`, `search`, `tail` and `show` share: options in, `Filter` out; asks no recording."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 from inspector.cli.moments import Moment
 from inspector.errors import UnusableFile
 from inspector.protocol.vocabulary import OcppVersion
-from inspector.store.wanted import SEVERITIES, UNREADABLE, Wanted
+from inspector.store.filter import SEVERITIES, UNREADABLE, Filter
 
 TYPES = {"CALL": 2, "CALLRESULT": 3, "CALLERROR": 4, "CALLRESULTERROR": 5, "SEND": 6, "unreadable": UNREADABLE}
 DIRECTIONS = {"charge-point": "cp-to-csms", "csms": "csms-to-cp"}
@@ -88,9 +88,9 @@ def inner_filters(command: Command) -> Command:
     return _with(command, _OF_TIME, _OF_FRAMES, _OF_FINDINGS, _OF_CHARGING, _TEXT)
 
 
-def wanted(options: dict[str, Any], sessions: tuple[int, ...] = ()) -> Wanted:
+def wanted(options: dict[str, Any], sessions: tuple[int, ...] = ()) -> Filter:
     """What the options ask for."""
-    return Wanted(
+    return Filter(
         sessions=sessions,
         charge_points=options.get("charge_points", ()),
         versions=options.get("versions", ()),
@@ -112,7 +112,7 @@ def _with_pseudonyms(tokens: tuple[str, ...], key_file: Path | None) -> tuple[st
     """The tokens and how a recording with `--redact personal` has them; no key is made to look for something."""
     if not tokens:
         return ()
-    from inspector.recorder.pseudonyms import Pseudonyms, default_path, read_key
+    from inspector.redaction.pseudonyms import Pseudonyms, default_path, read_key
 
     if key_file is not None and not key_file.exists():
         raise UnusableFile(key_file, "no such file", "name the key that the recording was made with")

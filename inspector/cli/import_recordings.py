@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from inspector.cli.redacting import redaction_arguments, redaction_options
+from inspector.cli.redaction_options import redaction_arguments, redaction_options
 from inspector.errors import UserMistake
 from inspector.protocol.vocabulary import OcppVersion
 
@@ -61,11 +61,11 @@ def import_recordings(
 
     Exit code 1 when something in them could not be understood; it is named, and the rest is stored.
     """
-    from inspector.formats.ahead import read_ahead
     from inspector.formats.inputs import open_input
+    from inspector.formats.read_ahead import read_ahead
     from inspector.formats.reading import Reading
-    from inspector.recorder.importing import store, writer_arguments
-    from inspector.recorder.redaction import Redaction
+    from inspector.offline.store_records import store, writer_arguments
+    from inspector.redaction.redactor import Redactor
     from inspector.rules.settings import DEFAULTS, load, settings_file
     from inspector.store.writer import Writer
 
@@ -87,7 +87,7 @@ def import_recordings(
             _report(readings)
             raise UserMistake(f"nothing to import: {_nothing(readings)}")
         writer = Writer(**writer_arguments(path, "chargesentinel import", list(inputs), redaction))
-        summary = store(_again(first, records), writer, settings, Redaction(**redaction))
+        summary = store(_again(first, records), writer, settings, Redactor(**redaction))
     finally:
         records.close()
     _report(readings)

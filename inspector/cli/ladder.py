@@ -10,10 +10,10 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from itertools import batched
 
-from inspector.browse import wording
+from inspector.browse import formatting
 from inspector.browse.telling import ending, event_line
-from inspector.cli.documents import read_detail
-from inspector.cli.excerpts import arrow, began, count, ended, excerpt, finding_parts, label, laid_out
+from inspector.cli.frame_excerpt import arrow, began, count, ended, excerpt, finding_parts, label, laid_out
+from inspector.cli.json_output import read_detail
 from inspector.cli.log_lines import LOUD, whole
 from inspector.cli.screen import Part, Screen
 from inspector.store import reader
@@ -57,8 +57,8 @@ class Ladder:
         until = one.closed_ns or one.last_seen_ns or one.opened_ns
         yield from self._facts(
             (f"session {one.id} · {one.charge_point_id or '?'} · OCPP {one.ocpp_version or '?'}", "head"),
-            f" · {wording.moment(one.opened_ns)} UTC",
-            f" · {wording.span(until - one.opened_ns)}",
+            f" · {formatting.moment(one.opened_ns)} UTC",
+            f" · {formatting.span(until - one.opened_ns)}",
         )
         yield from self._facts(
             f"{one.frame_count:,} frames",
@@ -106,7 +106,7 @@ class Ladder:
                 while absent and absent[0].ts_ns < frame.ts_ns:
                     yield from self._finding(absent.pop(0))
                 if last_ns is not None and frame.ts_ns - last_ns >= _SILENCE_NS:
-                    yield self._between((f"⋮ {wording.span(frame.ts_ns - last_ns)}", "faint"))
+                    yield self._between((f"⋮ {formatting.span(frame.ts_ns - last_ns)}", "faint"))
                 last_ns = frame.ts_ns
                 yield from self._frame(frame)
                 for finding in beneath.get(frame.id, ()):
@@ -119,7 +119,7 @@ class Ladder:
             yield from self._finding(finding)
 
     def _frame(self, frame: Frame) -> Iterator[str]:
-        moment = wording.moment(frame.ts_ns)
+        moment = formatting.moment(frame.ts_ns)
         yield from self._new_day(moment)
         style = frame.max_severity or frame.direction
         head: list[Part] = [(moment[11:], "faint"), f" {frame.id:>{self._number}} "]
@@ -135,7 +135,7 @@ class Ladder:
 
     def _arrow(self, frame: Frame, style: str) -> list[Part]:
         inner = self._lane - 2
-        took = f" {wording.span(frame.latency_us * 1000)}" if frame.latency_us is not None else ""
+        took = f" {formatting.span(frame.latency_us * 1000)}" if frame.latency_us is not None else ""
         name = label(frame)
         most = inner - 5
         if len(name) + len(took) > most:
@@ -146,7 +146,7 @@ class Ladder:
         return [("│", "faint"), (drawn, style), ("│", "faint")]
 
     def _event(self, event: Event) -> Iterator[str]:
-        moment = wording.moment(event.ts_ns)
+        moment = formatting.moment(event.ts_ns)
         yield from self._new_day(moment)
         style = "gap" if event.kind in LOUD else "faint" if event.kind in _FAINT_EVENTS else "event"
         said = event_line(event.kind, read_detail(event.detail))

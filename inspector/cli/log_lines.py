@@ -5,10 +5,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from inspector.browse import wording
+from inspector.browse import formatting
 from inspector.browse.telling import event_line
-from inspector.cli.documents import read_detail
-from inspector.cli.excerpts import arrow, excerpt, finding_parts, label
+from inspector.cli.frame_excerpt import arrow, excerpt, finding_parts, label
+from inspector.cli.json_output import read_detail
 from inspector.cli.screen import Part, Screen
 from inspector.store import reader
 from inspector.store.rows import Event, Finding, Frame
@@ -50,7 +50,7 @@ class LogLines:
     def frame(self, frame: Frame) -> None:
         """A frame."""
         head = self._head(frame.ts_ns, frame.session_id)
-        took = f" {wording.span(frame.latency_us * 1000)}" if frame.latency_us is not None else ""
+        took = f" {formatting.span(frame.latency_us * 1000)}" if frame.latency_us is not None else ""
         said = f"{label(frame)}{took}"
         if not self._screen.width or self._screen.width >= _WIDE:
             said = f"{said:<29}"
@@ -77,7 +77,7 @@ class LogLines:
         self._screen.print(*self._head(ts_ns, session_id), " " * 5, ("● ", style), (what, style), f"  {said}")
 
     def _head(self, ts_ns: int, session_id: int | None) -> list[Part]:
-        at = wording.iso(ts_ns) or "?"
+        at = formatting.iso(ts_ns) or "?"
         if self._screen.terminal:
             if self._day != at[:10]:
                 self._day = at[:10]

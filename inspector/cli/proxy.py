@@ -16,10 +16,10 @@ from typing import Any
 
 import click
 
-from inspector.cli.options import Finite, amount
-from inspector.cli.redacting import redaction_arguments, redaction_options
+from inspector.cli.option_types import Finite, amount
+from inspector.cli.redaction_options import redaction_arguments, redaction_options
 from inspector.errors import UnusableAddress, UnusableFile, UserMistake
-from inspector.protocol.visible import visible
+from inspector.escaping import visible
 from inspector.proxy.addresses import (
     Upstream,
     bracketed,
@@ -132,8 +132,8 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
     from inspector.proxy.settings import Settings
     from inspector.recorder.start import start_recorder
     from inspector.rules.settings import DEFAULTS, load, settings_file
-    from inspector.store.amounts import size_bytes
     from inspector.store.rotation import Rotation
+    from inspector.units import size_bytes
 
     identities_file = options["upstream_identities"]
     routing = Routing(

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from inspector.cli.options import amount
-from inspector.cli.storing import FILE, storing
+from inspector.cli.option_types import amount
+from inspector.cli.store_errors import FILE, storing
 from inspector.errors import UserMistake
 
 _LONGEST_S = 9e9
@@ -43,7 +43,7 @@ def prune(
 
     if not older_than and not charge_points:
         raise UserMistake("prune needs --older-than, --charge-point or both; to forget all, delete the file")
-    from inspector.store.amounts import duration_s
+    from inspector.units import duration_s
 
     now = time.time_ns()
     age = amount("--older-than", older_than, duration_s, "24h or 30d") if older_than else None

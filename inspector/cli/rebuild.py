@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from inspector.cli.storing import FILE, storing
+from inspector.cli.store_errors import FILE, storing
 
 
 @click.command(
@@ -26,12 +26,12 @@ def rebuild(path: Path, as_json: bool) -> None:
     recording into another file. Others may read FILE meanwhile; nobody may be recording into it.
     """
     from inspector.cli.progress import counted
-    from inspector.recorder import rebuilding
+    from inspector.offline import rebuild
 
     with storing(path, "chargesentinel rebuild") as db:
         (frames,) = db.execute("SELECT count(*) FROM frames").fetchone()
         with counted(path.name, frames) as tell:
-            rows = rebuilding.rebuild(db, path, tell)
+            rows = rebuild.rebuild(db, path, tell)
     if as_json:
         click.echo(json.dumps({"frames": frames, **rows}))
     else:

@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from inspector.cli.options import Finite
-from inspector.cli.redacting import redaction_arguments, redaction_options
+from inspector.cli.option_types import Finite
+from inspector.cli.redaction_options import redaction_arguments, redaction_options
 from inspector.errors import UserMistake, without_userinfo
 from inspector.protocol.vocabulary import OcppVersion
 
@@ -120,8 +120,8 @@ class Run:
 
     def __init__(self, scripts: list[Any], options: dict[str, Any]) -> None:
         from inspector.replay.matching import Policy, read_policy
-        from inspector.replay.operator import Operator
-        from inspector.replay.pacing import Pace
+        from inspector.replay.operator_api import Operator
+        from inspector.replay.pace import Pace
         from inspector.replay.runs import Choices
 
         Pace.parse(options["speed"])  # a mistake in it is the user's, before anything is started
@@ -181,7 +181,7 @@ class Run:
     async def as_csms(self, listen: str) -> None:
         """Wait for a charge point for every script."""
         from inspector.proxy.addresses import parse_listen
-        from inspector.replay.endpoints import lobby
+        from inspector.replay.connect import lobby
         from inspector.replay.outcome import Outcome
         from inspector.replay.runs import as_csms
 

@@ -14,10 +14,10 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from inspector.protocol.visible import visible_json
-from inspector.replay.excerpt import PLAYED, WIDTH, excerpt, print_outcome
-from inspector.replay.hiding import hidden
+from inspector.escaping import visible_json
 from inspector.replay.outcome import Outcome, Row
+from inspector.replay.redact_outcome import hidden
+from inspector.replay.text_report import PLAYED, WIDTH, excerpt, print_outcome
 
 _OUTCOMES_SHOWN = 5
 

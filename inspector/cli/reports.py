@@ -18,10 +18,10 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
+from inspector.escaping import visible, visible_json, visible_lines
 from inspector.formats.captured import Captured
-from inspector.protocol.visible import visible, visible_json, visible_lines
-from inspector.recorder.checking import Checked, Found
-from inspector.recorder.records import FRAME, Record
+from inspector.offline.check import Checked, Found
+from inspector.records import FRAME, Record
 from inspector.rules.catalogue import rules
 from inspector.rules.finding import Finding, Severity
 

@@ -13,7 +13,7 @@ from functools import cache
 from itertools import chain, islice
 from typing import Any
 
-from inspector.protocol.visible import visible
+from inspector.escaping import visible
 
 type Part = str | tuple[str, str]
 """Text, or text with a style of rich ("bold red")."""

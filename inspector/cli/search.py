@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from inspector.cli.filters import JSON, RECORDING, frame_filters, wanted
-from inspector.cli.options import Whole
+from inspector.cli.option_types import Whole
 
 if TYPE_CHECKING:
     from inspector.store.rows import Finding, Frame
-    from inspector.store.searching import Search
+    from inspector.store.search import Search
 
 _SLOW_S = 2.0
 
@@ -57,8 +57,8 @@ def search(
 ) -> int:
     """Find frames: by charge point, time, action, finding, id token, transaction, message id or text."""
     from inspector.store import text_index
-    from inspector.store.opening import open_recording, readable
-    from inspector.store.searching import Search
+    from inspector.store.connection import open_recording, readable
+    from inspector.store.search import Search
 
     with closing(open_recording(file)) as db, readable(file):
         if make_index:
@@ -88,8 +88,8 @@ def _show(
     oldest: bool,
     as_json: bool,
 ) -> int:
-    from inspector.cli.documents import frame_json, row_json, write_json
-    from inspector.cli.excerpts import needles
+    from inspector.cli.frame_excerpt import needles
+    from inspector.cli.json_output import frame_json, row_json, write_json
     from inspector.cli.log_lines import LogLines, whole
     from inspector.cli.screen import Screen
     from inspector.store.reader import findings

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from inspector.cli.filters import JSON, RECORDING, session_filters, wanted
-from inspector.cli.options import Whole
+from inspector.cli.option_types import Whole
 
 if TYPE_CHECKING:
     from inspector.cli.screen import Part
@@ -40,9 +40,9 @@ def sessions(file: Path, states: tuple[str, ...], limit: int, as_json: bool, **o
     """List the sessions of a recording: who, when, how long, what was found, how it ended."""
     from dataclasses import replace
 
+    from inspector.store.connection import open_recording, readable
     from inspector.store.lock import holder
-    from inspector.store.opening import open_recording, readable
-    from inspector.store.searching import sessions as find
+    from inspector.store.search import sessions as find
 
     written = holder(file) is not None
     with closing(open_recording(file)) as db, readable(file):
@@ -69,10 +69,10 @@ def _as_stored(states: tuple[str, ...], written: bool) -> tuple[str, ...]:
 
 
 def _table(db: sqlite3.Connection, found: list[Session]) -> None:
-    from inspector.browse import wording
+    from inspector.browse import formatting
     from inspector.browse.telling import ending
     from inspector.cli.screen import Screen
-    from inspector.protocol.visible import visible
+    from inspector.escaping import visible
     from inspector.store.reader import severities
 
     screen = Screen()
@@ -96,7 +96,7 @@ def _table(db: sqlite3.Connection, found: list[Session]) -> None:
         screen.print(
             f"{one.id:>{number}}  ",
             (f"{who:<{name}}", "head"),
-            f"  {one.ocpp_version or '?':<5} {wording.moment(one.opened_ns)[:16]}"
+            f"  {one.ocpp_version or '?':<5} {formatting.moment(one.opened_ns)[:16]}"
             f" {_clock(end - one.opened_ns):>8} {one.frame_count:>6}  ",
             *_counts(counted[one.id]),
             (ending(one) if roomy else _short(one), _STATE_STYLES.get(one.state, "")),
@@ -137,8 +137,8 @@ def _json(db: sqlite3.Connection, found: list[Session]) -> None:
     import json
 
     from inspector.browse.telling import ending
-    from inspector.cli.documents import row_json
-    from inspector.protocol.visible import visible_json
+    from inspector.cli.json_output import row_json
+    from inspector.escaping import visible_json
     from inspector.store.reader import severities
 
     rows = []

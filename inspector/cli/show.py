@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from inspector.cli.filters import JSON, RECORDING, inner_filters, wanted
-from inspector.cli.options import Whole
+from inspector.cli.option_types import Whole
 from inspector.errors import UserMistake
 
 if TYPE_CHECKING:
     from inspector.store.rows import Event, Frame, Session
-    from inspector.store.searching import Search
+    from inspector.store.search import Search
 
 
 @click.command(
@@ -51,10 +51,10 @@ def show(
 ) -> None:
     """Print a session as a ladder: frames both ways with latencies, events, findings and transactions."""
     from inspector.store import reader
+    from inspector.store.connection import open_recording, readable
+    from inspector.store.follow import events_of
     from inspector.store.lock import holder
-    from inspector.store.opening import open_recording, readable
-    from inspector.store.searching import Search
-    from inspector.store.watching import events_of
+    from inspector.store.search import Search
 
     with closing(open_recording(file)) as db, readable(file):
         one = reader.session(db, session)
@@ -93,7 +93,7 @@ def _near(db: sqlite3.Connection, asked: Search, one: Session, around: int, cont
 
 def _json(db: sqlite3.Connection, one: Session, frames: Iterator[Frame], events: Iterator[Event]) -> None:
     from inspector.browse.telling import ending
-    from inspector.cli.documents import frame_json, row_json, write_json
+    from inspector.cli.json_output import frame_json, row_json, write_json
     from inspector.cli.log_lines import whole
     from inspector.store import reader
 
@@ -119,7 +119,7 @@ def _print(
     full: bool,
     paged: bool,
 ) -> None:
-    from inspector.cli.excerpts import needles
+    from inspector.cli.frame_excerpt import needles
     from inspector.cli.ladder import Ladder
     from inspector.cli.screen import Screen
 

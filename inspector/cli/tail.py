@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from inspector.cli.filters import RECORDING, live_filters, wanted
-from inspector.cli.options import Finite, Whole
+from inspector.cli.option_types import Finite, Whole
 
 if TYPE_CHECKING:
     import sqlite3
 
     from inspector.cli.screen import Screen
+    from inspector.store.filter import Filter
+    from inspector.store.follow import News
     from inspector.store.rows import Event
-    from inspector.store.wanted import Wanted
-    from inspector.store.watching import News
 
 _QUIET = ("ping", "pong", "framing", "handshake", "close", "authentication", "capture", "continues", "continued")
 """Kinds of event that are told by --all alone: a session's opening and end have lines of their own."""
@@ -47,8 +47,8 @@ out, but for what nobody should miss: gaps, faults, refused connections."""
 def tail(file: Path, lines: int, everything: bool, interval: float, as_json: bool, **options: Any) -> None:
     """Follow frames live: what crosses the wire, what is found, who connects and leaves."""
     from inspector.cli.screen import Screen
-    from inspector.store.opening import identity, open_recording, readable
-    from inspector.store.watching import Watch
+    from inspector.store.connection import identity, open_recording, readable
+    from inspector.store.follow import Follower
 
     asked, screen = wanted(options), Screen()
     db = open_recording(file)
@@ -56,7 +56,7 @@ def tail(file: Path, lines: int, everything: bool, interval: float, as_json: boo
     while True:
         with closing(db), readable(file):
             output = _Output(db, screen, asked, everything, as_json)
-            watch = Watch(db, asked, goes_on_from)
+            watch = Follower(db, asked, goes_on_from)
             if goes_on_from is None:
                 output.frames_only(watch.latest(lines))
             sys.stdout.flush()
@@ -77,7 +77,7 @@ def tail(file: Path, lines: int, everything: bool, interval: float, as_json: boo
 def _reopened(file: Path, interval: float) -> sqlite3.Connection:
     """Wait until the new file is a recording: its writer makes its tables a moment after its name is there."""
     from inspector.errors import UnusableFile
-    from inspector.store.opening import open_recording
+    from inspector.store.connection import open_recording
 
     for _ in range(max(10, int(5 / interval))):
         try:
@@ -90,10 +90,10 @@ def _reopened(file: Path, interval: float) -> sqlite3.Connection:
 class _Output:
     """Prints what a look brought."""
 
-    def __init__(self, db: sqlite3.Connection, screen: Screen, asked: Wanted, everything: bool, as_json: bool) -> None:
-        from inspector.cli.excerpts import needles
+    def __init__(self, db: sqlite3.Connection, screen: Screen, asked: Filter, everything: bool, as_json: bool) -> None:
+        from inspector.cli.frame_excerpt import needles
         from inspector.cli.log_lines import LogLines
-        from inspector.store.searching import session_ids
+        from inspector.store.search import session_ids
 
         self._db, self._asked, self._everything, self._json = db, asked, everything, as_json
         self._lines = LogLines(db, screen, needles(asked))
@@ -145,7 +145,7 @@ class _Output:
         return mine is None or session_id in mine
 
     def _fits_rules(self, finding: Any) -> bool:
-        from inspector.store.searching import fits
+        from inspector.store.search import fits
 
         asked = self._asked
         if asked.of_frames:
@@ -164,7 +164,7 @@ class _Output:
 
     def _tell(self, kind: str, row: Any, *, beneath: bool = False) -> None:
         if self._json:
-            from inspector.cli.documents import frame_json, line, row_json
+            from inspector.cli.json_output import frame_json, line, row_json
             from inspector.cli.log_lines import whole
 
             name = self._lines.name(row.id if kind in ("opened", "closed") else row.session_id)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from inspector.cli.storing import FILE, storing
+from inspector.cli.store_errors import FILE, storing
 
 if TYPE_CHECKING:
     from sqlite_utils import Database

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from inspector.protocol.frames import Call, CallResultError, Malformed, Send, parse
+from inspector import records
+from inspector.protocol.messages import Call, CallResultError, Malformed, Send, parse
 from inspector.protocol.vocabulary import ACTIONS_FROM, SUBPROTOCOLS, Direction, OcppVersion
-from inspector.recorder import records
-from inspector.recorder.records import LinkFacts, Record
+from inspector.records import Record, SessionFacts
 
 
 class Captured(NamedTuple):
@@ -138,10 +138,10 @@ def _numbered(record: Record, link: _Link) -> Record:
     return (record[0], link.number, *record[2:])
 
 
-def _facts(captured: Captured, ocpp: OcppVersion | None, charge_point: str | None) -> LinkFacts:
+def _facts(captured: Captured, ocpp: OcppVersion | None, charge_point: str | None) -> SessionFacts:
     version = captured.ocpp_version or ocpp
     message = parse(captured.raw, version)
-    facts: LinkFacts = {
+    facts: SessionFacts = {
         "charge_point_id": captured.charge_point_id or charge_point or "",
         "from_start": isinstance(message, Call) and message.action == "BootNotification",
         "timed": captured.ts_ns is not None,

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from inspector import records
 from inspector.formats.captured import Captured, Meta
 from inspector.protocol.vocabulary import SUBPROTOCOLS, OcppVersion
-from inspector.recorder import handshake, records
-from inspector.recorder.handshake import Headers
-from inspector.recorder.records import CloseFacts, Record
+from inspector.records import CloseFacts, Record
+from inspector.redaction import handshake
+from inspector.redaction.handshake import Headers
 
 
 class Connection(NamedTuple):

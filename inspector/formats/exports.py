@@ -6,9 +6,11 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from inspector.formats import csv_writing, har_writing, trace_writing
+from inspector.formats import csv_writer
+from inspector.formats.har import writer as har_writer
 from inspector.formats.stored import stored
-from inspector.recorder.rereading import frames
+from inspector.formats.trace import writer as trace_writer
+from inspector.store.stored_records import frames
 
 STYLES = ("trace", "har", "csv", "raw")
 
@@ -32,12 +34,12 @@ def lines(connection: sqlite3.Connection, sessions: Sequence[int] | None, style:
     # These are numbers of ours; as parameters they would end at SQLite's limit.
     where = "1" if sessions is None else f"sessions.id IN ({', '.join(str(int(number)) for number in sessions)})"
     if style == "trace":
-        yield from trace_writing.write(stored(connection, sessions), _labels(connection, where))
+        yield from trace_writer.write(stored(connection, sessions), _labels(connection, where))
     elif style == "har":
         chosen = session_ids(connection) if sessions is None else sessions
-        yield from har_writing.write(stored(connection, [session]) for session in chosen)
+        yield from har_writer.write(stored(connection, [session]) for session in chosen)
     elif style == "csv":
-        yield from csv_writing.write(connection, where)
+        yield from csv_writer.write(connection, where)
     else:
         for record, _ in frames(connection, where):
             yield record[6].replace(b"\n", b" ").replace(b"\r", b" ") + b"\n"

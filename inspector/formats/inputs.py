@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from inspector.errors import UnusableFile
-from inspector.formats import flows, har, lines, logs, trace
+from inspector.formats import logs, mitmproxy_flows, raw_frames
 from inspector.formats.captured import Captured, to_records
+from inspector.formats.har import reader as har_reader
 from inspector.formats.reading import Reading, Unreadable
+from inspector.formats.trace import reader as trace_reader
 from inspector.protocol.vocabulary import OcppVersion
-from inspector.recorder.records import Record
-from inspector.recorder.rereading import read
+from inspector.records import Record
+from inspector.store.stored_records import read
 
 LINE_LIMIT = 64 * 1024 * 1024
 """Bytes of one line; a longer one is refused rather than read into memory."""
@@ -69,10 +71,10 @@ def open_input(
     if kind in ("har", "mitmproxy"):
         whole = _seekable(file, first, reading)
         reading.position = whole.tell
-        frames = (har if kind == "har" else flows).read(whole, reading)
+        frames = (har_reader if kind == "har" else mitmproxy_flows).read(whole, reading)
     else:
         by_line: Callable[[Iterator[bytes], Reading], Iterator[Captured]]
-        by_line = {"trace": trace.read, "log": logs.read, "raw": lines.read}[kind]
+        by_line = {"trace": trace_reader.read, "log": logs.read, "raw": raw_frames.read}[kind]
         frames = by_line(_lines(file, first, reading), reading)
     return to_records(frames, ocpp, charge_point)
 
@@ -126,9 +128,9 @@ def _kind_of(first: list[bytes], file: BinaryIO, reading: Reading) -> str:
     head = first[-1].lstrip() if first else b""
     if first and first[0].startswith(b"SQLite format 3\0"):
         return "recording"
-    if flows.looks_like_flows(head):
+    if mitmproxy_flows.looks_like_flows(head):
         return "mitmproxy"
-    if trace.looks_like_trace(head):
+    if trace_reader.looks_like_trace(head):
         return "trace"
     more = islice(iter(lambda: _read(lambda: file.readline(_HEAD), reading), b""), _LOOKED_AT)
     if head.startswith(b"{"):
@@ -142,7 +144,7 @@ def _kind_of(first: list[bytes], file: BinaryIO, reading: Reading) -> str:
     first.extend(more)
     if any(logs.looks_like_log(line) for line in first):
         return "log"
-    if any(lines.looks_like_frame(line) for line in first):
+    if any(raw_frames.looks_like_frame(line) for line in first):
         return "raw"
     if not any(line.strip() for line in first):
         return "raw"

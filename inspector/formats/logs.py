@@ -8,7 +8,7 @@ from inspector.formats import log_lines
 from inspector.formats.captured import Captured, sender
 from inspector.formats.log_lines import DOWN, RECEIVED, UP, Line
 from inspector.formats.reading import Reading
-from inspector.protocol.frames import Call, Send, parse
+from inspector.protocol.messages import Call, Send, parse
 from inspector.protocol.vocabulary import Direction
 
 _LONGEST = 4 * 1024 * 1024

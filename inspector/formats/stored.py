@@ -6,8 +6,8 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from inspector.recorder.records import Record
-from inspector.recorder.rereading import (
+from inspector.records import Record
+from inspector.store.stored_records import (
     NOT_RECORDS,
     Place,
     closing_record,

@@ -31,7 +31,7 @@ def forget_oldest(kept: dict[str, Any], count: int) -> None:
         del kept[key]
 
 
-class Standing(Enum):
+class AnswerStatus(Enum):
     """What an answer is to the CALLs before it."""
 
     PAIRED = auto()
@@ -72,7 +72,7 @@ class Correlation:
         if len(self._asked) > ANSWERED_LIMIT:
             del self._asked[next(iter(self._asked))]
 
-    def answered(self, direction: Direction, message_id: str) -> tuple[Standing, Frame | None]:
+    def answered(self, direction: Direction, message_id: str) -> tuple[AnswerStatus, Frame | None]:
         """Settle the CALL that a message in `direction` answers.
 
         Returns:
@@ -85,7 +85,7 @@ class Correlation:
             call = self._asked.pop((caller, message_id), None)
         if call is None:
             earlier = done.get(message_id)
-            return (Standing.ORPHAN, None) if earlier is None else (Standing.DUPLICATE, earlier)
+            return (AnswerStatus.ORPHAN, None) if earlier is None else (AnswerStatus.DUPLICATE, earlier)
         if self._covered and (below := self._covered.get((caller, message_id))):
             self._open[caller][message_id] = below.pop()
             if not below:
@@ -94,7 +94,7 @@ class Correlation:
         done[message_id] = call
         if len(done) > ANSWERED_LIMIT:
             forget_oldest(done, ANSWERED_LIMIT // 8)
-        return Standing.PAIRED, call
+        return AnswerStatus.PAIRED, call
 
     def forget(self, frame: Frame) -> None:
         """Wait no longer for the answer to a CALL, if it has not come yet."""

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from inspector.protocol.correlation import Correlation, Standing
-from inspector.protocol.frames import (
+from inspector.protocol.correlation import AnswerStatus, Correlation
+from inspector.protocol.messages import (
     Call,
     CallError,
     CallResult,
@@ -36,7 +36,7 @@ class Frame:
     raw: bytes
     message: Message
     action: str | None = None
-    standing: Standing | None = None
+    answer_status: AnswerStatus | None = None
     call: Frame | None = None
     binary: bool = False
     notes: dict[str, Any] | None = None
@@ -65,7 +65,7 @@ class Frame:
     @property
     def latency_ns(self) -> int | None:
         """From the CALL to this answer, for a first answer."""
-        if self.standing is Standing.PAIRED and self.call is not None:
+        if self.answer_status is AnswerStatus.PAIRED and self.call is not None:
             return self.mono_ns - self.call.mono_ns
         return None
 
@@ -150,7 +150,7 @@ class Session:
         return frame
 
     def _pair(self, frame: Frame, message_id: str) -> None:
-        frame.standing, frame.call = self.correlation.answered(frame.direction, message_id)
+        frame.answer_status, frame.call = self.correlation.answered(frame.direction, message_id)
         if frame.call is not None:
             frame.action = frame.call.action
 

@@ -12,7 +12,7 @@ from mitmproxy.master import Master
 from mitmproxy.proxy import mode_specs
 
 from inspector.proxy import tls
-from inspector.proxy.addon import Recording, address
+from inspector.proxy.addon import RecordingAddon, address
 from inspector.proxy.addresses import BACKLOG
 from inspector.proxy.fastpath import RelayHandler, RelayHooks, handlers
 from inspector.proxy.settings import Settings
@@ -25,7 +25,7 @@ BUSY = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length
 class FastRelay:
     """Accepts charge points on listening sockets and runs a handler for each."""
 
-    def __init__(self, master: Master, proxyserver: Proxyserver, recording: Recording, settings: Settings) -> None:
+    def __init__(self, master: Master, proxyserver: Proxyserver, recording: RecordingAddon, settings: Settings) -> None:
         self._master, self._proxyserver, self._settings = master, proxyserver, settings
         self.recording = recording
         # Where a request really goes is decided when its path is known; mitmproxy wants some target before.

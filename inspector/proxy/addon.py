@@ -20,17 +20,18 @@ from typing import Any
 from mitmproxy import connection, ctx, exceptions, http, tcp
 from mitmproxy.addonmanager import Loader
 
+from inspector import records
 from inspector.errors import UserMistake
 from inspector.proxy.addresses import Upstream, bracketed
-from inspector.proxy.counts import Counts
-from inspector.proxy.link import Link
-from inspector.proxy.logged import logged
+from inspector.proxy.counters import Counts
 from inspector.proxy.routing import Routing
-from inspector.recorder import handshake, records, redaction_rules
-from inspector.recorder.door import Recorder
-from inspector.recorder.pseudonyms import read_key
-from inspector.recorder.records import LinkFacts
-from inspector.recorder.redaction import LEVELS
+from inspector.proxy.safe_log import logged
+from inspector.proxy.session_tap import SessionTap
+from inspector.recorder.recorder import Recorder
+from inspector.records import SessionFacts
+from inspector.redaction import handshake, sensitive_names
+from inspector.redaction.pseudonyms import read_key
+from inspector.redaction.redactor import LEVELS
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ _HEADERS = "chargesentinel.headers"
 _ANSWERED = "chargesentinel.answered"
 
 
-class Recording:
+class RecordingAddon:
     """Turns handshakes, frames and ends into records.
 
     Without a recorder it makes one from the option `ocpp_db`, which is how mitmdump uses it.
@@ -64,7 +65,7 @@ class Recording:
         rewrite_host: bool = False,
     ) -> None:
         self.recorder = recorder
-        self.links: dict[str, Link] = {}
+        self.links: dict[str, SessionTap] = {}
         self.max_frame_size = max_frame_size
         self._embedded = recorder is not None
         self.bound: dict[str, tuple[str, Upstream]] = {}
@@ -216,7 +217,7 @@ class Recording:
         self.event_without_link("unreachable", detail)
         logger.warning("%s: no CSMS for it: %s", *logged(detail["charge_point_id"], detail["reason"]))
 
-    def _open(self, flow: http.HTTPFlow, path: str, request: handshake.Headers) -> Link:
+    def _open(self, flow: http.HTTPFlow, path: str, request: handshake.Headers) -> SessionTap:
         assert self.recorder is not None and flow.response is not None
         facts = handshake.link_facts(
             path,
@@ -230,7 +231,7 @@ class Recording:
         url = f"{upstream}{path}" if upstream else handshake.readable(flow.request.url)
         facts["upstream_url"] = handshake.safe_path(url)
         facts.update(tls_facts(flow.client_conn, flow.server_conn))
-        link = Link(next(self._numbers), facts, self.recorder, self.max_frame_size, self.counts)
+        link = SessionTap(next(self._numbers), facts, self.recorder, self.max_frame_size, self.counts)
         self.links[flow.client_conn.id] = link
         self.counts.sessions += 1
         return link
@@ -277,7 +278,7 @@ class Recording:
         for link in self.links.values():
             link.hold("pace", behind)
 
-    def taken_over(self, link: Link) -> None:
+    def taken_over(self, link: SessionTap) -> None:
         """From here on a session can be made to wait; where the others do, it does so at once."""
         link.taken_over = True
         link.hold("pace", self._behind)
@@ -298,7 +299,7 @@ def _redaction() -> dict[str, Any]:
     """What mitmdump's options say of hiding; raises UserMistake."""
     options = ctx.options
     # A name `load` in this module would be a hook of mitmproxy's.
-    added = redaction_rules.load(Path(options.ocpp_rules)) if options.ocpp_rules else redaction_rules.Additions()
+    added = sensitive_names.load(Path(options.ocpp_rules)) if options.ocpp_rules else sensitive_names.Additions()
     arguments: dict[str, Any] = {"level": options.ocpp_redact, **asdict(added)}
     if options.ocpp_redact == "personal":
         key = read_key(Path(options.ocpp_redact_key) if options.ocpp_redact_key else None)
@@ -320,9 +321,9 @@ def address(peername: tuple[Any, ...] | None) -> str:
     return f"{bracketed(str(peername[0]))}:{peername[1]}" if peername else "unknown"
 
 
-def tls_facts(client: connection.Client, server: connection.Server) -> LinkFacts:
+def tls_facts(client: connection.Client, server: connection.Server) -> SessionFacts:
     """Return what the two TLS handshakes said, empty without TLS."""
-    facts: LinkFacts = {}
+    facts: SessionFacts = {}
     if client.tls_version:
         facts["tls_version"], facts["tls_cipher"], facts["tls_sni"] = client.tls_version, client.cipher, client.sni
         if client.certificate_list:
@@ -333,7 +334,7 @@ def tls_facts(client: connection.Client, server: connection.Server) -> LinkFacts
     return facts
 
 
-addons = [Recording()]
+addons = [RecordingAddon()]
 
 if __name__ == "__main__":
     print(__file__)

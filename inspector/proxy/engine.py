@@ -17,12 +17,12 @@ from mitmproxy.master import Master
 from mitmproxy.options import Options
 
 from inspector.errors import ChargeSentinelError, UnusableAddress, UserMistake
-from inspector.proxy.addon import Recording
+from inspector.proxy.addon import RecordingAddon
 from inspector.proxy.addresses import bracketed
 from inspector.proxy.metrics import MetricsServer
+from inspector.proxy.require_recording import Strictness
 from inspector.proxy.settings import Settings
-from inspector.proxy.strictness import Strictness
-from inspector.recorder.door import Recorder
+from inspector.recorder.recorder import Recorder
 
 logger = logging.getLogger(__name__)
 
@@ -121,9 +121,9 @@ class Engine:
             )
         return PublicRelay(master, proxyserver, self._recording(tls_by_mitmproxy=True), self.settings)
 
-    def _recording(self, *, tls_by_mitmproxy: bool = False) -> Recording:
+    def _recording(self, *, tls_by_mitmproxy: bool = False) -> RecordingAddon:
         settings = self.settings
-        return Recording(
+        return RecordingAddon(
             self._recorder,
             routing=settings.routing,
             tls_by_mitmproxy=tls_by_mitmproxy,
@@ -150,7 +150,7 @@ class Relay(Protocol):
     """What carries the bytes: the fast path, or mitmproxy's own layers."""
 
     addons: list[object]
-    recording: Recording
+    recording: RecordingAddon
 
     async def listen(self, sockets: list[socket.socket]) -> None:
         """Accept charge points on `sockets`; raises UnusableAddress."""
@@ -169,7 +169,7 @@ LIMITS = ("max_connections", "handshake_timeout", "connect_timeout")
 class PublicRelay:
     """mitmproxy's own listeners and layers, on public names only."""
 
-    def __init__(self, master: Master, proxyserver: Proxyserver, recording: Recording, settings: Settings) -> None:
+    def __init__(self, master: Master, proxyserver: Proxyserver, recording: RecordingAddon, settings: Settings) -> None:
         """Raises UserMistake for what cannot be done; of limits only where the user chose to be without the fast path.
 
         A proxy that lost its fast path to another mitmproxy rather relays without limits than not at all.

@@ -35,13 +35,13 @@ from mitmproxy.proxy.mode_servers import ProxyConnectionHandler
 from mitmproxy.proxy.server import ConnectionHandler, ConnectionIO, TimeoutWatchdog
 
 from inspector.proxy import tls
-from inspector.proxy.addon import Recording, address, without_quotes
-from inspector.proxy.bounds import HandshakeBounds
-from inspector.proxy.link import Link
-from inspector.proxy.logged import logged
+from inspector.proxy.addon import RecordingAddon, address, without_quotes
+from inspector.proxy.handshake_limits import HandshakeBounds
 from inspector.proxy.pipe import join, reset
+from inspector.proxy.safe_log import logged
+from inspector.proxy.session_tap import SessionTap
 from inspector.proxy.settings import Settings
-from inspector.recorder.handshake import is_upgrade
+from inspector.redaction.handshake import is_upgrade
 
 logger = logging.getLogger(__name__)
 
@@ -104,7 +104,7 @@ GONE = _Gone()
 class TunnelLayer(layer.Layer):
     """Relays chunks unchanged between the 101 and the take-over."""
 
-    def __init__(self, context: Any, link: Link) -> None:
+    def __init__(self, context: Any, link: SessionTap) -> None:
         super().__init__(context)
         self.link = link
 
@@ -195,7 +195,7 @@ class RelayHandler(ProxyConnectionHandler):
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         mode: mode_specs.ProxyMode,
-        recording: Recording,
+        recording: RecordingAddon,
         settings: Settings,
     ) -> None:
         super().__init__(master, reader, writer, master.options, mode)  # type: ignore[no-untyped-call]

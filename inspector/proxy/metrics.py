@@ -10,8 +10,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from inspector.proxy.counts import BUCKETS_US, INTERNAL_FAULT, NOT_INFLATED, TOO_LONG, Counts
-from inspector.recorder.door import Status
+from inspector.proxy.counters import BUCKETS_US, INTERNAL_FAULT, Counts
+from inspector.recorder.recorder import Status
+from inspector.websocket.messages import NOT_INFLATED, TOO_LONG
 
 _REQUEST_SECONDS = 5.0
 

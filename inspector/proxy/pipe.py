@@ -8,7 +8,7 @@ import struct
 from collections.abc import Callable
 from time import perf_counter_ns
 
-from inspector.proxy.link import Link
+from inspector.proxy.session_tap import SessionTap
 
 MEASURE_EVERY = 16
 """Chunks; measuring each would cost more than half of what is measured."""
@@ -39,7 +39,7 @@ class Pipe(asyncio.Protocol):
         self,
         transport: asyncio.Transport,
         peer: asyncio.Transport,
-        link: Link,
+        link: SessionTap,
         from_charge_point: bool,
         on_closed: ClosedCallback,
     ) -> None:
@@ -119,7 +119,7 @@ class Pipe(asyncio.Protocol):
             self._transport.resume_reading()
 
 
-def join(charge_point: asyncio.Transport, csms: asyncio.Transport, link: Link, on_closed: ClosedCallback) -> None:
+def join(charge_point: asyncio.Transport, csms: asyncio.Transport, link: SessionTap, on_closed: ClosedCallback) -> None:
     """Take both transports over from the protocols that have them; the caller has seen to empty buffers.
 
     Those protocols hear nothing any more: whoever owns them is to let go.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from inspector.protocol.frames import Call
+from inspector.protocol.messages import Call
 
 if TYPE_CHECKING:
     from inspector.protocol.correlation import Correlation

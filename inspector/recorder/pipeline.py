@@ -9,14 +9,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from inspector.protocol.correlation import Standing
+from inspector.protocol.correlation import AnswerStatus
 from inspector.protocol.vocabulary import Direction
-from inspector.recorder import columns
-from inspector.recorder.derivation import Derivation
-from inspector.recorder.door import Summary
-from inspector.recorder.known_values import Secrets
+from inspector.recorder import frame_row
+from inspector.recorder.derived_tables import DerivedTables
 from inspector.recorder.large_calls import LARGE, LargeCalls
-from inspector.recorder.records import (
+from inspector.recorder.recorder import Summary
+from inspector.records import (
     BINARY,
     CLOSE,
     EVENT,
@@ -30,12 +29,13 @@ from inspector.recorder.records import (
     Record,
     is_gap,
 )
-from inspector.recorder.redaction import Redaction
-from inspector.recorder.stored_form import StoredForms
+from inspector.redaction.redacted_frames import RedactedFrames
+from inspector.redaction.redactor import Redactor
+from inspector.redaction.secrets import Secrets
 from inspector.rules.finding import Finding, Severity
 from inspector.rules.judge import Judge, Moment, SessionJudge
 from inspector.rules.settings import DEFAULTS, Settings
-from inspector.store.tables import SESSION_COLUMNS
+from inspector.store.pending_rows import SESSION_COLUMNS
 from inspector.store.writer import COUNTED, Writer
 
 log = logging.getLogger("chargesentinel.recorder")
@@ -43,7 +43,7 @@ log = logging.getLogger("chargesentinel.recorder")
 _DIRECTIONS = {False: Direction.FROM_CSMS, True: Direction.FROM_CHARGE_POINT}
 
 
-class Link:
+class RecordedSession:
     """One WebSocket being recorded."""
 
     __slots__ = (
@@ -76,16 +76,16 @@ class Link:
 class Pipeline:
     """Takes records in the order they happened and fills the writer; `commit` puts them on disk."""
 
-    def __init__(self, writer: Writer, settings: Settings = DEFAULTS, redaction: Redaction | None = None) -> None:
+    def __init__(self, writer: Writer, settings: Settings = DEFAULTS, redaction: Redactor | None = None) -> None:
         self.writer = writer
-        self._redaction = redaction or Redaction()
+        self._redaction = redaction or Redactor()
         self.judge = Judge(settings)
-        self.links: dict[int, Link] = {}
+        self.links: dict[int, RecordedSession] = {}
         self._large_calls = LargeCalls()
-        self._restored: dict[int, Link] = {}  # by session id: open when the recorder before this one ended
-        self._changed: set[Link] = set()
-        self._stored_forms = StoredForms(self._redaction)
-        self.derivation = Derivation(writer)
+        self._restored: dict[int, RecordedSession] = {}  # by session id: open when the recorder before this one ended
+        self._changed: set[RecordedSession] = set()
+        self._stored_forms = RedactedFrames(self._redaction)
+        self.derivation = DerivedTables(writer)
         self._failed_rules: set[str] = set()
         self.file = 0  # how many files came before this one
         self.gone = 0  # frames that were stored in files which others deleted
@@ -127,7 +127,7 @@ class Pipeline:
             if kind == OPEN:
                 judge = self.judge.open(record[4], moment)
                 secrets = self._redaction.secrets_of(record[4].get("charge_point_id"))
-                link = self._restored[session_id] = Link(session_id, judge, ts_ns, secrets)
+                link = self._restored[session_id] = RecordedSession(session_id, judge, ts_ns, secrets)
                 self._stored_forms.judged = True
                 self._judged(link, judge.opened)
             elif link is None:
@@ -196,7 +196,7 @@ class Pipeline:
         secrets.add(facts.get("secrets", ()))
         facts = {name: value for name, value in facts.items() if name != "secrets"}
         judge = self.judge.open(facts, Moment(mono_ns, ts_ns))
-        link = self.links[number] = Link(session_id, judge, ts_ns, secrets)
+        link = self.links[number] = RecordedSession(session_id, judge, ts_ns, secrets)
         facts = self._redaction.detail(secrets, facts)
         self.sessions += 1
         values = {column: facts.get(column) for column in SESSION_COLUMNS}
@@ -223,7 +223,7 @@ class Pipeline:
                 return
         self._open((OPEN, *record[1:4], {**facts, "from_start": False}))
 
-    def _frame(self, link: Link, record: Record) -> None:
+    def _frame(self, link: RecordedSession, record: Record) -> None:
         _, _, ts_ns, mono_ns, from_charge_point, opcode, payload, notes = record
         judge, writer = link.judge, self.writer
         frame_id = writer.next_id("frames")
@@ -238,17 +238,17 @@ class Pipeline:
             found = []
         worst = self._found(link, found, frame_id) if found else None
         asked, call, latency = frame.call, None, None
-        if asked is not None and frame.standing is Standing.PAIRED:
+        if asked is not None and frame.answer_status is AnswerStatus.PAIRED:
             call, latency = writer.here(asked.frame_id), (frame.mono_ns - asked.mono_ns) // 1000
-        text = columns.text(payload if hidden is None else hidden, opcode)
+        text = frame_row.text(payload if hidden is None else hidden, opcode)
         writer.frame(
             (
                 frame_id,
                 link.session_id,
                 0 if from_charge_point else 1,
-                columns.msg_type(frame),
-                columns.short(shown.action),
-                columns.valid(judge.version, frame, found),
+                frame_row.msg_type(frame),
+                frame_row.short(shown.action),
+                frame_row.valid(judge.version, frame, found),
                 worst.value if worst else None,
                 latency,
                 call,
@@ -257,7 +257,7 @@ class Pipeline:
                 0 if hidden is None else 1,
                 ts_ns,
                 mono_ns,
-                columns.id_length(shown.message, text),
+                frame_row.id_length(shown.message, text),
                 text,
             )
         )
@@ -298,7 +298,7 @@ class Pipeline:
         shown = self._redaction.detail(link.secrets, {column: facts.get(column) for column in known})
         self._update(link, {"closed_ns": ts_ns, **shown})
 
-    def _update(self, link: Link, values: dict[str, Any]) -> None:
+    def _update(self, link: RecordedSession, values: dict[str, Any]) -> None:
         if link.judge.version is not link.version:
             link.version = link.judge.version
             values["ocpp_version"] = link.version
@@ -309,7 +309,7 @@ class Pipeline:
         }
         self.writer.update_session(link.session_id, counts | values)
 
-    def _judged(self, link: Link, ask: Callable[..., list[Finding] | None], *given: Any) -> list[Finding]:
+    def _judged(self, link: RecordedSession, ask: Callable[..., list[Finding] | None], *given: Any) -> list[Finding]:
         """Ask the judge; a rule that fails on us costs its findings, never the frame it failed on."""
         try:
             return ask(*given) or []
@@ -317,7 +317,7 @@ class Pipeline:
             self._note_failed_rule(link, error)
             return []
 
-    def _note_failed_rule(self, link: Link, error: Exception) -> None:
+    def _note_failed_rule(self, link: RecordedSession, error: Exception) -> None:
         place = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(place.filename).name}:{place.lineno}"
         if where in self._failed_rules:
@@ -329,14 +329,14 @@ class Pipeline:
         detail = {"what": "a rule failed", "where": where, "why": why}
         self.writer.event(link.session_id, link.last_seen_ns, link.last_frame_id, "fault", detail)
 
-    def _found(self, link: Link, found: list[Finding], frame_id: int | None) -> Severity | None:
+    def _found(self, link: RecordedSession, found: list[Finding], frame_id: int | None) -> Severity | None:
         """Store findings; returns the worst one about the frame `frame_id`."""
         worst: Severity | None = None
         for finding in found:
             if finding.finding_id is not None and finding.finding_id < self.writer.begins["findings"]:
                 renew(finding)  # its row is in an earlier file; once renewed it has one here, and repeats count on it
             new = finding.finding_id is None
-            owner: Link = (finding.session and finding.session.label) or link
+            owner: RecordedSession = (finding.session and finding.session.label) or link
             if owner.file != self.file:  # it closed in an earlier file: its charge point's session here speaks for it
                 owner = link
             if new and finding.frame_id is None and finding.last_frame_id is not None:

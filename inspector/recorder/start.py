@@ -6,10 +6,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from inspector.recorder.door import Recorder
-from inspector.recorder.redaction import Redaction, as_config, without_passwords
-from inspector.recorder.supervised import DEFAULT_QUEUE_LIMIT, SupervisedRecorder
-from inspector.recorder.thread import ThreadRecorder
+from inspector.recorder.recorder import Recorder
+from inspector.recorder.worker.supervisor import DEFAULT_QUEUE_LIMIT, SupervisedRecorder
+from inspector.recorder.worker.thread import ThreadRecorder
+from inspector.redaction.redactor import Redactor, as_config, without_passwords
 from inspector.rules.settings import DEFAULTS, Settings
 from inspector.store.writer import Writer
 
@@ -38,7 +38,7 @@ def start_recorder(
         listen, upstream, config: what the row in `recordings` says; never with a credential.
         settings: of the judge.
         queue_limit: bytes that may wait for a disk that does not write.
-        redaction: the arguments of `inspector.recorder.redaction.Redaction`; None hides credentials.
+        redaction: the arguments of `inspector.redaction.redactor.Redactor`; None hides credentials.
         rotate: when to go on in the next file: a size, an age or "day"; see `store.rotation`.
         own_process: run it as a supervised process, to be fed from an asyncio loop; else in a thread.
 
@@ -57,5 +57,5 @@ def start_recorder(
     }
     if own_process:
         return SupervisedRecorder(writer, settings, redaction=redaction, queue_limit=queue_limit)
-    hidden = Redaction(**(redaction or {}))
+    hidden = Redactor(**(redaction or {}))
     return ThreadRecorder(Writer(**writer), settings, redaction=hidden, queue_limit=queue_limit)

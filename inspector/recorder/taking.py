@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from inspector.recorder.pipeline import Pipeline
-from inspector.recorder.records import FRAME, Record
+from inspector.records import FRAME, Record
 
 log = logging.getLogger("chargesentinel.recorder")
 

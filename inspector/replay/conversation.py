@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from inspector.protocol.correlation import Standing
-from inspector.protocol.frames import Call, Malformed, Send
+from inspector.protocol.correlation import AnswerStatus
+from inspector.protocol.messages import Call, Malformed, Send
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import Direction
+from inspector.replay.id_mapping import IdMapping
 from inspector.replay.matching import Difference, Policy, compare
 from inspector.replay.outcome import Row
-from inspector.replay.rebinding import Rebinding
 from inspector.replay.script import Script
 
 CANDIDATES = 10
@@ -27,7 +27,7 @@ class Conversation:
     """The peer's side of a script and what of it has come."""
 
     def __init__(
-        self, script: Script, ours: Direction, policy: Policy, rebinding: Rebinding, said: list[Frame] | None = None
+        self, script: Script, ours: Direction, policy: Policy, rebinding: IdMapping, said: list[Frame] | None = None
     ) -> None:
         """`said` goes on from session to session: recorded CALLs that have come and that the peer may repeat."""
         self._said = said if said is not None else []
@@ -45,7 +45,7 @@ class Conversation:
                 continue
             if isinstance(frame.message, Call | Send):
                 self._calls.setdefault(frame.action, []).append(frame)
-            elif frame.standing is not Standing.PAIRED:
+            elif frame.answer_status is not AnswerStatus.PAIRED:
                 self._odd.append(frame)
 
     def sent(self, live: int, recorded: Frame) -> None:
@@ -56,7 +56,7 @@ class Conversation:
         """Take a live frame of the peer; returns the recorded frame it stands for, None for one too many."""
         if isinstance(live.message, Call | Send):
             return self._called(live)
-        if live.standing is Standing.PAIRED and live.call is not None:
+        if live.answer_status is AnswerStatus.PAIRED and live.call is not None:
             return self._answered(live, self._sent.get(live.call.frame_id))
         return self._is_odd(live)
 
@@ -73,7 +73,7 @@ class Conversation:
                 return self._stands_for(self._odd.pop(index), live)
         if isinstance(live.message, Malformed):
             self._too_many(live, "well-formed", f"a malformed frame: {live.message.problems[0].text}")
-        elif live.standing is Standing.DUPLICATE:
+        elif live.answer_status is AnswerStatus.DUPLICATE:
             self._too_many(live, "answered-once", f"a second answer to {live.action}")
         else:
             self._too_many(live, "answers-a-call", f"an answer to {live.message.message_id!r}, which was not sent")
@@ -184,8 +184,8 @@ class Conversation:
 def _oddity(frame: Frame) -> tuple[str, str | None]:
     if isinstance(frame.message, Malformed):
         return "malformed", frame.message.problems[0].kind
-    standing = frame.standing.name if frame.standing is not None else "refusal"
-    return f"{type(frame.message).__name__} {standing}", frame.action
+    answer_status = frame.answer_status.name if frame.answer_status is not None else "refusal"
+    return f"{type(frame.message).__name__} {answer_status}", frame.action
 
 
 def default_answer(action: str | None, now: str) -> Any:

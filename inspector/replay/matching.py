@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from inspector.errors import UserMistake
-from inspector.protocol.frames import Call, CallError, Malformed, Send
+from inspector.protocol.messages import Call, CallError, Malformed, Send
 from inspector.protocol.schemas import shorten
 from inspector.protocol.session import Frame
-from inspector.replay.rebinding import is_time, kind_of
+from inspector.replay.id_mapping import is_time, kind_of
 
 STRICT, SEMANTIC, SHAPE = "strict", "semantic", "shape"
 MODES = (STRICT, SEMANTIC, SHAPE)
@@ -186,7 +186,7 @@ def compare(recorded: Frame, expected: Any, live: Frame, policy: Policy) -> list
         return list(_reasons(recorded.message, live.message, policy)) if policy.mode == STRICT else []
     if recorded.action != live.action:
         return [Difference("action", "/2", f"{live.action} came where {recorded.action} was recorded")]
-    place = "/2" if recorded.standing is not None else "/3"
+    place = "/2" if recorded.answer_status is not None else "/3"
     return list(_values(expected, live.payload, place, "", recorded.action, policy))
 
 

@@ -19,17 +19,17 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 from websockets.protocol import State
 
-from inspector.protocol.correlation import Standing
-from inspector.protocol.frames import Call, Send
+from inspector import records
+from inspector.protocol.correlation import AnswerStatus
+from inspector.protocol.messages import Call, Send
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import Direction
-from inspector.recorder import records
-from inspector.recorder.records import Record
+from inspector.records import Record
 from inspector.replay.conversation import Conversation, default_answer
+from inspector.replay.id_mapping import IdMapping
 from inspector.replay.matching import Difference, Policy
 from inspector.replay.outcome import Outcome, Row
-from inspector.replay.pacing import Pace
-from inspector.replay.rebinding import Rebinding
+from inspector.replay.pace import Pace
 from inspector.replay.script import FindingKey, Script, count
 from inspector.rules.finding import Finding, Side
 from inspector.rules.judge import Judge, Moment
@@ -74,7 +74,7 @@ class Player:
         *,
         policy: Policy,
         pace: Pace,
-        rebinding: Rebinding,
+        rebinding: IdMapping,
         judge: Judge,
         charge_point_id: str,
         timeout_s: float = 10.0,
@@ -94,7 +94,7 @@ class Player:
         self._policy = policy
         self._tap, self._link, self._id = tap or (lambda record: None), link, charge_point_id
         subprotocol = script.version.subprotocol if script.version else None
-        facts: records.LinkFacts = {"charge_point_id": charge_point_id, "subprotocol": subprotocol}
+        facts: records.SessionFacts = {"charge_point_id": charge_point_id, "subprotocol": subprotocol}
         facts["subprotocols_offered"] = [subprotocol] if subprotocol else []
         stamps = time.time_ns(), time.monotonic_ns()
         self._tap(records.opened(link, *stamps, facts))
@@ -192,7 +192,7 @@ class Player:
             self._keep(task)
         if await self._listen(self._timeout_s + gap_s, lambda: here(frame)) or self._closed is not None:
             return
-        what = "answer to " if frame.standing is not None else ""
+        what = "answer to " if frame.answer_status is not None else ""
         why = f"no {what}{frame.action or 'frame'} came within {self._timeout_s + gap_s:.3g} s"
         self._conversation.lost(frame, why)
         self._in_vain += 1
@@ -228,7 +228,7 @@ class Player:
         recorded = self._conversation.heard(live)
         if live.latency_ns is not None:
             self.outcome.latencies_ms.setdefault(live.action or "?", []).append(live.latency_ns / 1e6)
-        if recorded is not None and recorded.message.message_id is not None and live.standing is None:
+        if recorded is not None and recorded.message.message_id is not None and live.answer_status is None:
             self._ids[self._ours.opposite, recorded.message.message_id] = live.message.message_id or ""
         if isinstance(live.message, Call):
             await self._answer(live.message, recorded)
@@ -344,7 +344,7 @@ class Player:
 
     def _is_our_answer(self, frame: Frame | None) -> bool:
         """Whether a frame of ours goes out when the peer's CALL comes."""
-        if frame is None or frame.direction is not self._ours or frame.standing is not Standing.PAIRED:
+        if frame is None or frame.direction is not self._ours or frame.answer_status is not AnswerStatus.PAIRED:
             return False
         return frame.call is not None and isinstance(frame.call.message, Call)
 

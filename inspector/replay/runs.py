@@ -13,13 +13,13 @@ from typing import Any
 from inspector.errors import UnusableAddress
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import Direction
-from inspector.recorder.records import Record
-from inspector.replay.endpoints import Lobby, dial
+from inspector.records import Record
+from inspector.replay.connect import ConnectionQueue, dial
+from inspector.replay.id_mapping import IdMapping
 from inspector.replay.matching import Policy
 from inspector.replay.outcome import Outcome
-from inspector.replay.pacing import Pace
+from inspector.replay.pace import Pace
 from inspector.replay.player import Player, Prompt
-from inspector.replay.rebinding import Rebinding
 from inspector.replay.script import Script
 from inspector.rules.judge import Judge
 
@@ -54,14 +54,14 @@ class Choices:
     prompt: Prompt | None = None
     _links: Any = field(default_factory=lambda: count(1))
     # A transaction may outlive a connection: what is known of a charge point goes on to its next session.
-    _known: dict[tuple[str, str], tuple[Rebinding, Judge, list[Frame]]] = field(default_factory=dict)
+    _known: dict[tuple[str, str], tuple[IdMapping, Judge, list[Frame]]] = field(default_factory=dict)
 
-    def known(self, script: Script, identity: str) -> tuple[Rebinding, Judge, list[Frame]]:
+    def known(self, script: Script, identity: str) -> tuple[IdMapping, Judge, list[Frame]]:
         """What is bound, judged and said so far of a charge point of one recording."""
         key = script.source, identity
         if key not in self._known:
             shift = Pace.parse(self.speed).shift(script.began_ns, script.recording_ends_ns)
-            self._known[key] = Rebinding(shift=shift, tokens=self.tokens), Judge(), []
+            self._known[key] = IdMapping(shift=shift, tokens=self.tokens), Judge(), []
         return self._known[key]
 
 
@@ -116,7 +116,7 @@ async def as_many_charge_points(
     return list(await asyncio.gather(*(one(number) for number in range(1, many + 1))))
 
 
-async def as_csms(script: Script, waiting: Lobby, choices: Choices, wait_s: float | None) -> Outcome:
+async def as_csms(script: Script, waiting: ConnectionQueue, choices: Choices, wait_s: float | None) -> Outcome:
     """Play the CSMS's side against the next charge point that comes.
 
     Raises:

@@ -10,7 +10,7 @@ from inspector.errors import UserMistake
 from inspector.formats.inputs import open_input
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import Direction, OcppVersion
-from inspector.recorder.records import BINARY, CLOSE, FRAME, OPEN, Record
+from inspector.records import BINARY, CLOSE, FRAME, OPEN, Record
 from inspector.rules.finding import Finding, Severity, Side
 from inspector.rules.judge import Judge, Moment, SessionJudge
 

@@ -8,44 +8,44 @@ from __future__ import annotations
 from functools import cache, lru_cache
 
 from inspector.protocol.vocabulary import Direction, OcppVersion
-from inspector.rules.availability import Availability
-from inspector.rules.boot import Boot
-from inspector.rules.boot_after import BootAfter
-from inspector.rules.boot_order import BootOrder
-from inspector.rules.charging_profiles import ChargingProfiles
-from inspector.rules.configuration_state import ConfigurationState
-from inspector.rules.configuration_v16 import Configuration16
-from inspector.rules.connectors_v16 import Connectors16
-from inspector.rules.evidence import Evidence
-from inspector.rules.evses_v2x import Evses2x
-from inspector.rules.exchange import Exchange, SeenIds
-from inspector.rules.exchange_v21 import Exchange21
-from inspector.rules.firmware import Firmware
-from inspector.rules.heartbeat import Heartbeat
-from inspector.rules.link import Link, Reconnects
-from inspector.rules.lists import LocalLists, VendorData
-from inspector.rules.meter import Registers, Samples16
-from inspector.rules.payload import Payload
-from inspector.rules.remote_control import RemoteControl
-from inspector.rules.reports_v2x import Reports2x
-from inspector.rules.reservations import Reservations
-from inspector.rules.reset import Reset
-from inspector.rules.rpc import Rpc
 from inspector.rules.rule import KIND_OF_MESSAGE, Dormant, Listen, Rule, Topic
-from inspector.rules.security import Security
-from inspector.rules.status_v16 import Status16
-from inspector.rules.timestamps import Timestamps
-from inspector.rules.transaction_authorization_v16 import TransactionAuthorization16
-from inspector.rules.transaction_content_v2x import TransactionContent2x
-from inspector.rules.transaction_content_v16 import TransactionContent16
-from inspector.rules.transaction_events_v2x import TransactionEvents2x
-from inspector.rules.transaction_ids_v16 import TransactionIds16
-from inspector.rules.transaction_requests_v2x import TransactionRequests2x
-from inspector.rules.transactions_v2x import Transactions2x
-from inspector.rules.transactions_v16 import Transactions16
-from inspector.rules.trigger import Triggers
-from inspector.rules.unlock import Unlock
-from inspector.rules.variables_v2x import Variables2x
+from inspector.rules.state.configuration import ConfigurationState
+from inspector.rules.state.observation import Evidence
+from inspector.rules.state.registration import Boot
+from inspector.rules.state.transactions_v2x import Transactions2x
+from inspector.rules.state.transactions_v16 import Transactions16
+from inspector.rules.topics.availability.change_availability import Availability
+from inspector.rules.topics.availability.connectors_v16 import Connectors16
+from inspector.rules.topics.availability.evses_v2x import Evses2x
+from inspector.rules.topics.availability.heartbeat import Heartbeat
+from inspector.rules.topics.availability.status_v16 import Status16
+from inspector.rules.topics.connection import Connection, Reconnects
+from inspector.rules.topics.firmware import Firmware
+from inspector.rules.topics.local_list import LocalLists, VendorData
+from inspector.rules.topics.metering import Registers, Samples16
+from inspector.rules.topics.provisioning.boot_after import BootAfter
+from inspector.rules.topics.provisioning.boot_order import BootOrder
+from inspector.rules.topics.provisioning.configuration_v16 import Configuration16
+from inspector.rules.topics.provisioning.reports_v2x import Reports2x
+from inspector.rules.topics.provisioning.reset import Reset
+from inspector.rules.topics.provisioning.variables_v2x import Variables2x
+from inspector.rules.topics.remote_control.start_stop import RemoteControl
+from inspector.rules.topics.remote_control.trigger import Triggers
+from inspector.rules.topics.remote_control.unlock import Unlock
+from inspector.rules.topics.reservation import Reservations
+from inspector.rules.topics.rpc.envelope import Rpc
+from inspector.rules.topics.rpc.exchange import Exchange, SeenIds
+from inspector.rules.topics.rpc.exchange_v21 import Exchange21
+from inspector.rules.topics.rpc.schema import Payload
+from inspector.rules.topics.rpc.timestamps import Timestamps
+from inspector.rules.topics.security import Security
+from inspector.rules.topics.smart_charging import ChargingProfiles
+from inspector.rules.topics.transactions.authorization_v16 import TransactionAuthorization16
+from inspector.rules.topics.transactions.content_v2x import TransactionContent2x
+from inspector.rules.topics.transactions.content_v16 import TransactionContent16
+from inspector.rules.topics.transactions.events_v2x import TransactionEvents2x
+from inspector.rules.topics.transactions.ids_v16 import TransactionIds16
+from inspector.rules.topics.transactions.requests_v2x import TransactionRequests2x
 
 TOPICS: tuple[type[Topic], ...] = (
     Rpc,
@@ -62,7 +62,7 @@ TOPICS: tuple[type[Topic], ...] = (
     Boot,
     Heartbeat,
     Reconnects,
-    Link,
+    Connection,
     Transactions16,
     TransactionIds16,
     TransactionContent16,

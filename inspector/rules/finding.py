@@ -59,16 +59,16 @@ class Fault(NamedTuple):
     pointer: str | None = None
     side: Side | None = None
     severity: Severity | None = None
-    frame: Frame | Absent | None = None
+    frame: Frame | Inapplicable | None = None
     key: str = ""
     times: int = 1
 
 
-class Absent:
+class Inapplicable:
     """The type of ABSENT."""
 
 
-ABSENT = Absent()
+ABSENT = Inapplicable()
 """Stands for the frame of a fault where a frame is what is missing."""
 
 

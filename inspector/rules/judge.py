@@ -13,12 +13,12 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from inspector.protocol.correlation import Correlation, Standing
+from inspector.protocol.correlation import AnswerStatus, Correlation
 from inspector.protocol.session import Frame, Session
 from inspector.protocol.vocabulary import EVERY_ACTION, Direction, OcppVersion
 from inspector.rules.catalogue import listeners
 from inspector.rules.durations import nanoseconds
-from inspector.rules.finding import Absent, Fault, Finding, Side
+from inspector.rules.finding import Fault, Finding, Inapplicable, Side
 from inspector.rules.rule import KIND_OF_MESSAGE, AtClose, Rule, Topic
 from inspector.rules.settings import DEFAULTS, Settings
 
@@ -55,7 +55,7 @@ class Judge:
         """Begin a session.
 
         Args:
-            facts: what the handshake said, with the keys of `inspector.recorder.records.LinkFacts`; all optional.
+            facts: what the handshake said, with the keys of `inspector.records.SessionFacts`; all optional.
             moment: when it opened.
         """
         station = self._station(str(facts.get("charge_point_id") or ""))
@@ -260,11 +260,11 @@ class SessionJudge:
             self.heard_ns = frame.mono_ns
         if frame.cut:
             return found  # the log broke it off: there is nothing to judge, and its id is paired already
-        message, standing = frame.message, frame.standing
+        message, answer_status = frame.message, frame.answer_status
         kind = KIND_OF_MESSAGE[type(message)]
         if message.problems:
             self._run(("problem", None), frame, found)
-        if standing is None or standing is Standing.PAIRED:
+        if answer_status is None or answer_status is AnswerStatus.PAIRED:
             self._run((kind, frame.action), frame, found)
             return found
         if kind != "malformed":
@@ -323,7 +323,7 @@ class SessionJudge:
             table.clear()
 
     def closed(self, moment: Moment, facts: dict[str, Any] | None = None) -> list[Finding]:
-        """Judge the end of the session; `facts` are those of `inspector.recorder.records.CloseFacts`."""
+        """Judge the end of the session; `facts` are those of `inspector.records.CloseFacts`."""
         self.facts = {**self.facts, **(facts or {})}
         moment = self._in_utc(moment)
         found = self.station.advance(moment.mono_ns)
@@ -383,7 +383,7 @@ class SessionJudge:
             return  # the check itself still runs: others may use what it keeps
         for fault in [faults] if isinstance(faults, Fault) else faults:
             at = frame if fault.frame is None else fault.frame
-            seen = None if isinstance(at, Absent) else at
+            seen = None if isinstance(at, Inapplicable) else at
             side = fault.side or rule.side or (Side.sender(seen.direction) if seen is not None else Side.LINK)
             if seen is not None and seen.guessed:
                 side = Side.LINK

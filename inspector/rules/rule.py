@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from inspector.protocol.frames import Call, CallError, CallResult, CallResultError, Malformed, Send
+from inspector.protocol.messages import Call, CallError, CallResult, CallResultError, Malformed, Send
 from inspector.protocol.vocabulary import Direction, OcppVersion
 from inspector.rules.finding import Fault, Severity, Side
 
@@ -109,7 +109,7 @@ class Rule:
     """The facts of one rule; what `chargesentinel rules` and the documentation show.
 
     `side` None means the sender of the frame at fault. `bad` and `good` are examples in the notation of
-    `inspector.rules.example`, by version ("" for every version that has none of its own).
+    `inspector.rules.playback`, by version ("" for every version that has none of its own).
     """
 
     slug: str

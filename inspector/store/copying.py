@@ -14,9 +14,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from inspector.errors import UnusableFile
+from inspector.store.connection import open_recording
 from inspector.store.lock import WriterLock
-from inspector.store.migrations import connect
-from inspector.store.opening import open_recording
+from inspector.store.schema import connect
 
 type Row = dict[str, Any]
 

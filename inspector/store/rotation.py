@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Self
 
 from inspector.errors import UnusableFile, UserMistake
-from inspector.store.amounts import duration_s, size_bytes
-from inspector.store.opening import is_recording, refuse_special
+from inspector.store.connection import is_recording, refuse_special
 from inspector.store.sealing import is_sealed, seal
+from inspector.units import duration_s, size_bytes
 
 _STAMP = "%Y-%m-%dT%H-%M-%SZ"
 _STAMPED = r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ"

@@ -12,7 +12,7 @@ from sqlite_utils import Database
 
 from inspector.errors import UnusableFile
 from inspector.store.lock import WriterLock
-from inspector.store.migrations import connect
+from inspector.store.schema import connect
 
 CONTINUES = "continues"
 """The kind of the event that says in which file a session goes on."""

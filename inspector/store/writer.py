@@ -19,11 +19,11 @@ from typing import Any
 
 from inspector.errors import RecorderFailure, UnusableFile
 from inspector.rules.finding import Severity
-from inspector.store import carrying, rotation
+from inspector.store import next_file, rotation
 from inspector.store.lock import WriterLock
-from inspector.store.migrations import connect
+from inspector.store.pending_rows import INSERT_SESSION, NUMBERED, SESSION_COLUMNS, PendingRows
+from inspector.store.schema import connect
 from inspector.store.sealing import seal
-from inspector.store.tables import INSERT_SESSION, NUMBERED, SESSION_COLUMNS, Tables
 
 COUNTED = ("sessions", "frames", "findings", "errors")
 """What `Writer.recording_counts` counts."""
@@ -33,7 +33,7 @@ class RecordingGone(RecorderFailure):
     """The file, or the -wal beside it, was deleted or replaced while it was written."""
 
 
-class Writer(Tables):
+class Writer(PendingRows):
     """One run of a recorder and the file it writes."""
 
     def __init__(
@@ -110,7 +110,7 @@ class Writer(Tables):
 
     def _learn_where_it_begins(self) -> None:
         """Ids go on where those of the file before ended; lower ones are of frames that are not in this file."""
-        self.since_ns, origin = carrying.origin(self._connection)
+        self.since_ns, origin = next_file.origin(self._connection)
         self.begins: dict[str, int] = {table: origin.get("first", {}).get(table, 1) for table in NUMBERED}
         self.before: dict[str, int] = origin.get("before", {})
         self._next = {table: max(number, self.begins[table]) for table, number in self._next.items()}
@@ -207,7 +207,7 @@ class Writer(Tables):
         if committed is not None:
             more.append(("INSERT OR REPLACE INTO _progress VALUES (?, ?)", (self.recording_id, committed)))
         if self._recount:
-            more.append((carrying.RECOUNT, ()))
+            more.append((next_file.RECOUNT, ()))
         self._write(more)
         self._clear()
         self._recount = False
@@ -287,7 +287,7 @@ class Writer(Tables):
         self._locks[path] = WriterLock(path, self._holder)
         left, self.path = self.path, path
         try:
-            carrying.make_next(self._connection, path, self.recording_id, open_sessions, after, before, now_ns)
+            next_file.make_next(self._connection, path, self.recording_id, open_sessions, after, before, now_ns)
             self._use(connect(path, busy_s=self._busy_s))
         except BaseException:
             self.path = left

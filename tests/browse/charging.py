@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from inspector.recorder.pipeline import Pipeline
-from inspector.recorder.records import BINARY, TEXT, closed, event, frame, opened
+from inspector.records import BINARY, TEXT, closed, event, frame, opened
 from inspector.store.writer import Writer
 
 START_NS = 1_782_986_400_000_000_000  # 2026-07-02T10:00:00Z

@@ -9,8 +9,8 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, Response
 
-from inspector.browse.embed import embed
 from inspector.browse.security import Policy
+from inspector.browse.server import embed
 from tests.browse import charging
 from tests.processes import Program
 

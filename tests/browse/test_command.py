@@ -12,7 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from inspector.recorder import records, seam
+from inspector import records
+from inspector.recorder import rollover
 from inspector.recorder.pipeline import Pipeline
 from inspector.store.rotation import segments
 from inspector.store.writer import Writer
@@ -79,7 +80,7 @@ def test_a_recording_in_several_files_is_shown_where_it_goes_on(tmp_path: Path) 
 
         assert ids() == {"[1]"}
         assert httpx.get(f"{address}/ocpp/-/home.json").json()["earlier_files"] == []
-        seam.rotate(pipeline, time.time_ns())
+        rollover.rotate(pipeline, time.time_ns())
         first = segments(path)[0]
         beat(2)
         beat(3)

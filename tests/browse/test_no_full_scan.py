@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from inspector.browse import frugal
-from inspector.browse.embed import Recording
+from inspector.browse import skip_counts
+from inspector.browse.server import Recording
 from tests.browse.conftest import client
 from tests.browse.test_speed import DATASETTES, OURS
 
@@ -20,7 +20,7 @@ async def test_no_page_reads_all_frames(recording: Path, monkeypatch: pytest.Mon
 
     SQLite plans alike for ten frames and for ten million, so a small recording that counts as long tells.
     """
-    monkeypatch.setattr(frugal, "LONG_BYTES", 0)
+    monkeypatch.setattr(skip_counts, "LONG_BYTES", 0)
     statements: list[str] = []
     connect = Recording.connect
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from inspector.browse.embed import embed
 from inspector.browse.security import Policy, guard
+from inspector.browse.server import embed
 from tests.browse.conftest import Get, client
 
 PAGES = ("/", "/ocpp", "/ocpp/frames", "/ocpp/sessions", "/ocpp/frames.json", "/-/static/app.css", "/nothing")

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from inspector.browse.frugal import frugal_query
+from inspector.browse.skip_counts import frugal_query
 from inspector.browse.views.pages import PAGES
 from tests.browse.charging import Recording, sampled
 from tests.browse.large import large

@@ -11,7 +11,7 @@ import pytest
 
 from inspector.browse.views.charging import POINTS, thin
 from inspector.browse.views.pages import PAGES
-from inspector.browse.views.rows import event_row
+from inspector.browse.views.serialize import event_row
 from inspector.browse.views.transaction import within
 from inspector.store.rows import Event
 from tests.browse import charging

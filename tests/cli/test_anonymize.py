@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.forked import chargesentinel
-from tests.recorder.test_redaction import record, rows
-from tests.recorder.test_redaction_personal import CHARGING
+from tests.redaction.test_personal import CHARGING
+from tests.redaction.test_redaction import record, rows
 
 TAG = "04AB99CD"
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from csms import actions, examples, operations, overview, permission, schemas
+from csms import actions, call_order, examples, operations, overview, schemas
 from csms.central_system import CentralSystem
 from csms.connection import Outcome
 from tests.csms.peer import Peer, connected
@@ -157,7 +157,7 @@ async def test_an_answer_nested_too_deep_is_told_without_its_payload(csms: Centr
 def test_the_book_says_when_a_call_may_be_sent(
     version: Any, boot_status: str | None, action: str, payload: dict[str, Any], reason: str | None
 ) -> None:
-    objection = permission.objection(version, boot_status, action, payload)
+    objection = call_order.objection(version, boot_status, action, payload)
     assert (objection is None) if reason is None else (objection is not None and reason in objection)
 
 
@@ -333,7 +333,7 @@ def test_everyday_operations_are_calls_that_may_be_sent(version: Any) -> None:
     for operation, many in given.items():
         for arguments in many:
             action, payload = operations.call_for(version, operation, arguments)
-            assert permission.objection(version, "Accepted", action, payload) is None
+            assert call_order.objection(version, "Accepted", action, payload) is None
 
 
 @pytest.mark.parametrize("transaction_id", ["", "-1", "one", "9" * 30])

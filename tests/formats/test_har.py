@@ -13,11 +13,12 @@ import pytest
 from mitmproxy.http import HTTPFlow
 from mitmproxy.io import FlowReader
 
-from inspector.formats import har, har_members
+from inspector import records
 from inspector.formats.captured import Captured
+from inspector.formats.har import members as har_members
+from inspector.formats.har import reader as har_reader
 from inspector.formats.reading import Reading, Unreadable
 from inspector.protocol.vocabulary import Direction, OcppVersion
-from inspector.recorder import records
 from tests.formats.test_round_trips import EVENTS, FINDINGS, FRAMES, SESSIONS, rows, run, strange
 
 __all__ = ["strange"]  # a fixture
@@ -75,7 +76,7 @@ def message(kind: str, time: float, data: str, opcode: int = 1) -> dict[str, Any
 
 def read(file: io.BytesIO) -> tuple[list[Captured], Reading]:
     reading = Reading("a.har", strict=False)
-    return list(har.read(file, reading)), reading
+    return list(har_reader.read(file, reading)), reading
 
 
 @pytest.mark.parametrize("indent", [None, 2])

@@ -12,16 +12,16 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from inspector import records
 from inspector.cli import commands
 from inspector.errors import UnusableFile, UserMistake
 from inspector.formats.captured import Captured, version_named
 from inspector.formats.inputs import open_input
 from inspector.formats.reading import Unreadable
-from inspector.protocol.correlation import Standing
+from inspector.offline.check import check
+from inspector.protocol.correlation import AnswerStatus
 from inspector.protocol.session import Frame, Session
 from inspector.protocol.vocabulary import Direction, OcppVersion
-from inspector.recorder import records
-from inspector.recorder.checking import check
 from inspector.recorder.start import start_recorder
 
 
@@ -118,7 +118,7 @@ def test_a_recording_judged_again_gives_the_findings_it_was_recorded_with(tmp_pa
         recorder.put(records.frame(1, now + number, now + number, True, records.TEXT, raw.encode()))
     recorder.put(records.closed(1, now + 9, now + 9, {}))
     summary = recorder.close()
-    from inspector.store.opening import open_recording
+    from inspector.store.connection import open_recording
 
     columns = "rule_id, severity, side, message, pointer, frame_id, count"
     stored = sorted(map(tuple, open_recording(path).execute(f"SELECT {columns} FROM findings")), key=str)
@@ -174,7 +174,7 @@ def consumer_view(path: Path) -> dict[str, Any]:
         assert frame.direction is not None and frame.ts_ns is not None
         frames.append(session.frame(index, frame.ts_ns, frame.ts_ns, frame.direction, frame.raw))
     kinds = [json.loads(line)["messageType"] for line in lines]
-    answered = {frame.call.frame_id for frame in frames if frame.standing is Standing.PAIRED and frame.call}
+    answered = {frame.call.frame_id for frame in frames if frame.answer_status is AnswerStatus.PAIRED and frame.call}
     return {
         "schemaVersion": json.loads(lines[0])["schemaVersion"],
         "counts": {
@@ -185,15 +185,17 @@ def consumer_view(path: Path) -> dict[str, Any]:
         },
         "records": [entry(frame, kinds[frame.frame_id]) for frame in frames],
         "unansweredCalls": [i for i, kind in enumerate(kinds) if kind == "CALL" and i not in answered],
-        "orphanResponses": [f.frame_id for f in frames if f.standing in (Standing.ORPHAN, Standing.DUPLICATE)],
+        "orphanResponses": [
+            f.frame_id for f in frames if f.answer_status in (AnswerStatus.ORPHAN, AnswerStatus.DUPLICATE)
+        ],
     }
 
 
 def entry(frame: Frame, kind: str) -> dict[str, Any]:
     known: dict[str, Any] = {"index": frame.frame_id, "messageType": kind, "messageId": frame.message.message_id}
-    if frame.standing in (None, Standing.PAIRED):
+    if frame.answer_status in (None, AnswerStatus.PAIRED):
         known["action"] = frame.action
-    if frame.standing is Standing.PAIRED and frame.call:
+    if frame.answer_status is AnswerStatus.PAIRED and frame.call:
         known["correlatesWith"] = frame.call.frame_id
     return known
 

@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from inspector import records
 from inspector.cli import commands
-from inspector.recorder import records
 from inspector.recorder.start import start_recorder
 from tests.formats.test_inputs import FOLDERS
 
@@ -45,7 +45,7 @@ def strange(tmp_path: Path) -> Path:
     """A recording with what a trace has no member for: odd frames, events, two sessions, one of them empty."""
     path = tmp_path / "strange.db"
     recorder = start_recorder(path, holder="test")
-    facts: records.LinkFacts = {
+    facts: records.SessionFacts = {
         "charge_point_id": "CP ü 1",
         "subprotocol": "ocpp2.1",
         "ocpp_version": "2.1",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from inspector.protocol.correlation import ANSWERED_LIMIT, OPEN_LIMIT, Standing
+from inspector.protocol.correlation import ANSWERED_LIMIT, OPEN_LIMIT, AnswerStatus
 from inspector.protocol.session import Frame, Session
 from inspector.protocol.vocabulary import Direction, OcppVersion
 
@@ -35,7 +35,7 @@ def test_an_answer_finds_its_call_and_takes_its_action() -> None:
     talk = Conversation()
     call = talk.calls(CP, "1")
     answer = talk.answers(CSMS, "1")
-    assert (answer.standing, answer.call, answer.action) == (Standing.PAIRED, call, "DataTransfer")
+    assert (answer.answer_status, answer.call, answer.action) == (AnswerStatus.PAIRED, call, "DataTransfer")
     assert (answer.latency_ns, answer.request) == (10**9, {"vendorId": "a"})
 
 
@@ -51,7 +51,7 @@ def test_one_cannot_answer_oneself() -> None:
     """An answer in the direction of its CALL is an orphan, and the CALL stays open."""
     talk = Conversation()
     talk.calls(CP, "1")
-    assert talk.answers(CP, "1").standing is Standing.ORPHAN
+    assert talk.answers(CP, "1").answer_status is AnswerStatus.ORPHAN
     assert list(talk.session.correlation.open_calls(CP)) == ["1"]
 
 
@@ -61,8 +61,8 @@ def test_a_second_answer_is_a_duplicate_and_has_no_latency() -> None:
     call = talk.calls(CP, "1")
     talk.answers(CSMS, "1")
     again = talk.answers(CSMS, "1")
-    assert (again.standing, again.call, again.action, again.latency_ns) == (
-        Standing.DUPLICATE,
+    assert (again.answer_status, again.call, again.action, again.latency_ns) == (
+        AnswerStatus.DUPLICATE,
         call,
         "DataTransfer",
         None,
@@ -83,7 +83,7 @@ def test_an_error_and_a_malformed_answer_settle_their_call_too() -> None:
     """Whatever names the id as an answer ends the waiting."""
     talk = Conversation()
     talk.calls(CP, "1")
-    assert talk.says(CSMS, '[4,"1","InternalError","",{}]').standing is Standing.PAIRED
+    assert talk.says(CSMS, '[4,"1","InternalError","",{}]').answer_status is AnswerStatus.PAIRED
     call = talk.calls(CP, "2")
     assert talk.says(CSMS, '[3,"2"]').call is call
     assert not talk.session.correlation.open_calls(CP)
@@ -115,9 +115,9 @@ def test_answered_calls_are_forgotten_after_a_while() -> None:
     for number in range(ANSWERED_LIMIT + 1):
         talk.calls(CP, str(number))
         talk.answers(CSMS, str(number))
-    standings = [talk.answers(CSMS, str(number)).standing for number in range(ANSWERED_LIMIT + 1)]
+    standings = [talk.answers(CSMS, str(number)).answer_status for number in range(ANSWERED_LIMIT + 1)]
     forgotten = ANSWERED_LIMIT // 8
-    assert standings == [Standing.ORPHAN] * forgotten + [Standing.DUPLICATE] * (ANSWERED_LIMIT + 1 - forgotten)
+    assert standings == [AnswerStatus.ORPHAN] * forgotten + [AnswerStatus.DUPLICATE] * (ANSWERED_LIMIT + 1 - forgotten)
 
 
 def test_a_call_that_is_let_go_of_uncovers_the_one_before_it_and_makes_no_duplicate() -> None:
@@ -128,7 +128,7 @@ def test_a_call_that_is_let_go_of_uncovers_the_one_before_it_and_makes_no_duplic
     assert talk.session.correlation.overrun
     assert talk.answers(CSMS, "1").call is second
     talk.session.correlation.forget(second)  # answered by now, and remembered as such
-    assert talk.answers(CSMS, "1").standing is Standing.DUPLICATE
+    assert talk.answers(CSMS, "1").answer_status is AnswerStatus.DUPLICATE
 
 
 def test_any_order_of_calls_and_answers_is_paired_as_a_plain_list_would() -> None:
@@ -147,9 +147,9 @@ def test_any_order_of_calls_and_answers_is_paired_as_a_plain_list_would() -> Non
             key = (direction.opposite, message_id)
             if open_calls.get(key):
                 done[key] = open_calls[key].pop()
-                assert (frame.standing, frame.call) == (Standing.PAIRED, done[key])
+                assert (frame.answer_status, frame.call) == (AnswerStatus.PAIRED, done[key])
             else:
-                assert (frame.standing, frame.call) == (
-                    Standing.DUPLICATE if key in done else Standing.ORPHAN,
+                assert (frame.answer_status, frame.call) == (
+                    AnswerStatus.DUPLICATE if key in done else AnswerStatus.ORPHAN,
                     done.get(key),
                 )

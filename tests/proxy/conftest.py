@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
+from inspector import records
 from inspector.proxy import loop
 from inspector.proxy.addresses import Upstream, listening_socket
 from inspector.proxy.engine import Engine
 from inspector.proxy.routing import Routing
 from inspector.proxy.settings import Settings
-from inspector.recorder import records
-from inspector.recorder.door import Status, Summary
-from inspector.recorder.records import Record
+from inspector.recorder.recorder import Status, Summary
+from inspector.records import Record
 
 KEY = base64.b64encode(b"0123456789abcdef").decode()
 

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from inspector.proxy.splitter import make_frame
+from inspector.websocket.frames import make_frame
 from tests.processes import Program
-
-from .conftest import raw_charge_point, raw_csms, upgrade_response
+from tests.proxy.conftest import raw_charge_point, raw_csms, upgrade_response
 
 MASK = b"abcd"
 BOMBS, BOMB_SIZE = 20, 8_000_000

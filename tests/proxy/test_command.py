@@ -15,11 +15,10 @@ import pytest
 
 from inspector.cli.proxy import announce
 from inspector.proxy.addresses import Upstream, listening_socket
-from inspector.proxy.splitter import make_frame
+from inspector.websocket.frames import make_frame
 from tests.forked import chargesentinel
 from tests.processes import Program
-
-from .conftest import raw_charge_point, raw_csms, upgrade_request
+from tests.proxy.conftest import raw_charge_point, raw_csms, upgrade_request
 
 MASK = b"abcd"
 CALL = b'[2,"1","Heartbeat",{}]'

@@ -14,8 +14,7 @@ from inspector.proxy import tls
 from inspector.proxy.addresses import Upstream
 from inspector.proxy.certificates import Authority
 from inspector.proxy.routing import Route, Routing
-
-from .conftest import RunningProxy, raw_charge_point, raw_csms, upgrade_request, upgrade_response
+from tests.proxy.conftest import RunningProxy, raw_charge_point, raw_csms, upgrade_request, upgrade_response
 
 Start = Callable[..., RunningProxy]
 

@@ -9,13 +9,12 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 
 from inspector.proxy.addresses import listening_socket
-from inspector.proxy.counts import Counts
+from inspector.proxy.counters import Counts
 from inspector.proxy.metrics import MetricsServer
-from inspector.proxy.splitter import make_frame
-from inspector.recorder.door import Status
+from inspector.recorder.recorder import Status
+from inspector.websocket.frames import make_frame
 from tests.processes import Program
-
-from .conftest import raw_charge_point, raw_csms, upgrade_response
+from tests.proxy.conftest import raw_charge_point, raw_csms, upgrade_response
 
 MASK = b"abcd"
 

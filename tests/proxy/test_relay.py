@@ -11,11 +11,10 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 
+from inspector import records
 from inspector.proxy import fastpath
-from inspector.proxy.splitter import make_frame
-from inspector.recorder import records
-
-from .conftest import Peer, RunningProxy, raw_charge_point, raw_csms, upgrade_request, upgrade_response
+from inspector.websocket.frames import make_frame
+from tests.proxy.conftest import Peer, RunningProxy, raw_charge_point, raw_csms, upgrade_request, upgrade_response
 
 type Start = Callable[..., RunningProxy]
 

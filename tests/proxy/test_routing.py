@@ -13,9 +13,8 @@ from inspector.errors import UnusableAddress, UserMistake
 from inspector.proxy import fastpath
 from inspector.proxy.addresses import Upstream
 from inspector.proxy.routing import Route, Routing
-from inspector.proxy.splitter import make_frame
-
-from .conftest import RunningProxy, raw_charge_point, raw_csms
+from inspector.websocket.frames import make_frame
+from tests.proxy.conftest import RunningProxy, raw_charge_point, raw_csms
 
 type Start = Callable[..., RunningProxy]
 

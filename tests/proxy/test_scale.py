@@ -18,8 +18,7 @@ import pytest
 
 from bench.processes import Measured, free_port
 from tests.processes import Program
-
-from .visits import visits
+from tests.proxy.visits import visits
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 

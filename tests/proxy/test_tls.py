@@ -18,9 +18,8 @@ from inspector.proxy import tls
 from inspector.proxy.addresses import Upstream, listening_socket
 from inspector.proxy.certificates import Authority
 from inspector.proxy.routing import Identity, Routing, UpstreamTls, read_identities
-from inspector.proxy.splitter import make_frame
-
-from .conftest import RunningProxy, raw_charge_point, raw_csms
+from inspector.websocket.frames import make_frame
+from tests.proxy.conftest import RunningProxy, raw_charge_point, raw_csms
 
 type Start = Callable[..., RunningProxy]
 

@@ -20,9 +20,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from inspector.proxy.splitter import make_frame
-
-from .conftest import raw_charge_point, upgrade_request
+from inspector.websocket.frames import make_frame
+from tests.proxy.conftest import raw_charge_point, upgrade_request
 
 MASK = b"abcd"
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from inspector import records
 from inspector.formats.inputs import open_input
-from inspector.recorder import records
-from inspector.recorder.checking import check
-from inspector.recorder.importing import store
-from inspector.recorder.records import Record
+from inspector.offline.check import check
+from inspector.offline.store_records import store
+from inspector.records import Record
 from inspector.rules.finding import Finding, Side
 from inspector.store.writer import Writer
 

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from inspector import records
 from inspector.protocol.session import Frame
-from inspector.recorder import large_calls, records
+from inspector.recorder import large_calls
 from inspector.recorder.pipeline import Pipeline
-from inspector.recorder.process import CLEAR_AFTER, Process, settings_to
-from inspector.recorder.records import Record
+from inspector.recorder.worker.process import CLEAR_AFTER, Process, settings_to
+from inspector.records import Record
 from inspector.rules.judge import SessionJudge
 from inspector.rules.settings import DEFAULTS
 from inspector.store.writer import Writer
@@ -25,7 +26,7 @@ KEPT_FOR = 6
 
 
 def one_session(link: int, at_ns: int) -> list[Record]:
-    facts: records.LinkFacts = {"charge_point_id": "CP1", "subprotocol": "ocpp1.6"}
+    facts: records.SessionFacts = {"charge_point_id": "CP1", "subprotocol": "ocpp1.6"}
     found = [records.opened(link, at_ns, at_ns, facts)]
     pairs = [
         (

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from inspector.recorder import records, seam
+from inspector import records
+from inspector.recorder import rollover
 from inspector.recorder.pipeline import Pipeline
 from inspector.store.rotation import segments
 from inspector.store.writer import Writer
@@ -37,7 +38,7 @@ def connect_often(pipeline: Pipeline, sessions: int, then: dict[int, Callable[[]
                 sent.append(raw)
         at = next(clock)
         pipeline.take(records.closed(link, at, at, {"closed_by": "charge-point"}))
-        seam.commit(pipeline)
+        rollover.commit(pipeline)
         then.get(link, lambda: None)()
     return sent
 
@@ -54,7 +55,7 @@ REUSED = "SELECT sum(count) FROM findings WHERE rule_id = 'rpc.reused-id'"
 def test_ids_that_restart_with_each_session_stop_no_recording_that_is_rotated(tmp_path: Path, seams: list[int]) -> None:
     path = tmp_path / "traffic.db"
     pipeline = Pipeline(Writer(path, tool_version="0", rotate="1GB"))
-    sent = connect_often(pipeline, 12, {number: lambda: seam.rotate(pipeline, NOW) for number in seams})
+    sent = connect_often(pipeline, 12, {number: lambda: rollover.rotate(pipeline, NOW) for number in seams})
     pipeline.writer.close(clean=True)
     files = segments(path)
     assert len(files) == len(seams) + 1

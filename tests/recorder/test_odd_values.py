@@ -13,12 +13,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from inspector import records
 from inspector.protocol.vocabulary import Direction
-from inspector.recorder import records
 from inspector.recorder.pipeline import Pipeline
-from inspector.recorder.redaction import LEVELS, Redaction
 from inspector.recorder.taking import take
-from inspector.replay.rebinding import is_time
+from inspector.redaction.redactor import LEVELS, Redactor
+from inspector.replay.id_mapping import is_time
 from inspector.replay.script import Script, read
 from inspector.store.writer import Writer
 
@@ -90,9 +90,9 @@ def stored(folder: Path, script: Script, raws: list[bytes], level: str) -> None:
     for file in folder.iterdir():
         file.unlink()
     writer = Writer(path, tool_version="0")
-    pipeline = Pipeline(writer, redaction=Redaction(level, b"k" * 32))
+    pipeline = Pipeline(writer, redaction=Redactor(level, b"k" * 32))
     assert script.version is not None
-    facts: records.LinkFacts = {"charge_point_id": "CP1", "subprotocol": script.version.subprotocol}
+    facts: records.SessionFacts = {"charge_point_id": "CP1", "subprotocol": script.version.subprotocol}
     batch = [records.opened(1, NOW, 0, facts)]
     for at, (frame, raw) in enumerate(zip(script.frames, raws, strict=True), 1):
         from_charge_point = frame.direction is Direction.FROM_CHARGE_POINT

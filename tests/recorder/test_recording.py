@@ -13,11 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlite_utils import Database
 
-from inspector.recorder import records
-from inspector.recorder.door import Recorder
+from inspector import records
+from inspector.recorder.recorder import Recorder
 from inspector.recorder.start import start_recorder
-from inspector.store.migrations import connect
-from inspector.store.tables import NUMBERED, Tables
+from inspector.store.pending_rows import NUMBERED, PendingRows
+from inspector.store.schema import connect
 from tests.browse.charging import Recording
 
 MS = 1_000_000
@@ -254,7 +254,7 @@ def test_times_no_column_holds_keep_no_frame_from_being_stored(recorded: Recorde
 def test_file_that_is_locked_in_a_bad_moment_keeps_nothing_from_being_stored_later(tmp_path: Path) -> None:
     """Another program takes it between a commit that met an odd value and the look at which one that was."""
     db = connect(tmp_path / "t.db", busy_s=0.05)
-    tables = Tables(db)
+    tables = PendingRows(db)
     other = sqlite3.connect(tmp_path / "t.db", isolation_level=None)
     db.conn.set_trace_callback(lambda sql: other.execute("BEGIN IMMEDIATE") if sql == "SAVEPOINT trial" else None)
     tables.insert("charge_points", {"charge_point_id": "CP1", "first_seen_ns": 2**70, "last_seen_ns": 1})
@@ -276,7 +276,7 @@ def test_no_derived_value_keeps_other_rows_from_being_stored(rows: list[tuple[An
     db = Database(memory=True)
     for table in NUMBERED:
         db.execute(f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, text TEXT, number INTEGER NOT NULL) STRICT")
-    tables = Tables(db)
+    tables = PendingRows(db)
     for text, number in rows:
         tables.insert("transactions", {"text": text, "number": number})
     tables.insert("transactions", {"id": 99, "text": "the last", "number": 7})
@@ -325,7 +325,7 @@ def test_a_locked_file_delays_frames_and_loses_none(recorded: Recorded) -> None:
 
 def test_a_rule_that_fails_costs_no_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Our own mistake in a rule must not stop recording: it is told once, in the log and as an event."""
-    from inspector.rules.payload import Payload
+    from inspector.rules.topics.rpc.schema import Payload
 
     def fails(self: Payload, frame: object) -> None:
         raise ZeroDivisionError("a rule with a mistake in it")
@@ -362,7 +362,7 @@ def test_what_the_handshake_told_of_a_password_is_judged_again_from_the_file(rec
     recorded.open(auth_scheme="Basic", auth_user="SOMEONE", auth_password_length=20)
     recorded.close()
     from inspector.formats.inputs import open_input
-    from inspector.recorder.checking import check
+    from inspector.offline.check import check
 
     again = check(step for step, _ in open_input(str(recorded.path)))
     stored = recorded.rows("SELECT rule_id FROM findings ORDER BY id")

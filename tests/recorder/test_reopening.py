@@ -11,15 +11,14 @@ from pathlib import Path
 import pytest
 
 from inspector.errors import UnusableFile
-from inspector.recorder import seam
+from inspector.recorder import rollover
 from inspector.recorder.pipeline import Pipeline
-from inspector.recorder.supervised import SupervisedRecorder
+from inspector.recorder.worker.supervisor import SupervisedRecorder
 from inspector.store import writer as writing
 from inspector.store.writer import Writer
 from tests.journeys.test_failing_disk import limit_file_size
-
-from .test_seams import until
-from .test_supervised import drained, frame, opened, rows, started
+from tests.recorder.test_rollover import until
+from tests.recorder.worker.test_supervisor import drained, frame, opened, rows, started
 
 
 async def fails_behind_a_checkpoint(recorder: SupervisedRecorder, path: Path) -> None:
@@ -62,11 +61,11 @@ def test_a_wal_that_went_when_the_file_was_closed_is_no_deleted_recording(
     writer.look()
     writer.event(None, 1, None, "ping", {})
     with pytest.raises(sqlite3.ProgrammingError):
-        seam.commit(pipeline, None)
+        rollover.commit(pipeline, None)
     monkeypatch.setattr(writing, "connect", connect)
     with pytest.raises(sqlite3.ProgrammingError):
-        seam.commit(pipeline, None)  # which opens it again
-    seam.commit(pipeline, None)
+        rollover.commit(pipeline, None)  # which opens it again
+    rollover.commit(pipeline, None)
     writer.close(clean=True)
     assert rows(path, "SELECT kind FROM events") == [("ping",)]
 

@@ -11,9 +11,9 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
 
-from inspector.protocol.frames import Malformed
+from inspector.protocol.messages import Malformed
 from inspector.protocol.vocabulary import Direction
-from inspector.replay.endpoints import lobby
+from inspector.replay.connect import lobby
 from inspector.replay.outcome import Outcome
 from inspector.replay.runs import Choices, as_charge_point, as_csms
 from inspector.replay.script import Script

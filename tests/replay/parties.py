@@ -11,8 +11,8 @@ from csms import configuration
 from csms.central_system import CentralSystem
 from csms.configuration import PageAddress
 from csms.web import serving
-from inspector.replay.endpoints import lobby
-from inspector.replay.operator import Operator
+from inspector.replay.connect import lobby
+from inspector.replay.operator_api import Operator
 from inspector.replay.outcome import Outcome
 from inspector.replay.runs import Choices, as_charge_point, as_csms
 from inspector.replay.script import Script, read

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from inspector.replay.excerpt import excerpt
 from inspector.replay.outcome import Outcome
+from inspector.replay.text_report import excerpt
 from tests.replay.changed_peer import TIMEOUT_S, Change, Step, replayed_to_charge_point, replayed_to_csms
 
 CSMS, CHARGE_POINT = "csms", "charge-point"  # the side that changes

@@ -16,14 +16,14 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from inspector.protocol.session import Session
 from inspector.protocol.vocabulary import Direction, OcppVersion
-from inspector.replay.comparing import compare_recordings, compare_scripts
-from inspector.replay.endpoints import lobby
-from inspector.replay.excerpt import excerpt
+from inspector.replay.compare import compare_recordings, compare_scripts
+from inspector.replay.connect import lobby
+from inspector.replay.id_mapping import IdMapping
 from inspector.replay.matching import STRICT, Policy, compare
 from inspector.replay.outcome import Outcome
-from inspector.replay.rebinding import Rebinding
 from inspector.replay.runs import Choices, as_charge_point, as_csms
 from inspector.replay.script import Script, read
+from inspector.replay.text_report import excerpt
 from tests.proxy.conftest import accept_key
 
 BOOT = ">", '[2,"b","BootNotification",{"chargePointVendor":"V","chargePointModel":"M"}]'
@@ -233,5 +233,5 @@ def test_strict_matching_compares_what_an_error_says() -> None:
 @given(st.text(st.characters()))
 def test_answer_bears_whatever_id_the_peer_gave_its_call(message_id: str) -> None:
     for recorded in (b'[3,"old",{}]', b'[3,"old",{"transactionId":7}]'):
-        sent = Rebinding().outgoing(recorded, "Reset", "old", message_id)
+        sent = IdMapping().outgoing(recorded, "Reset", "old", message_id)
         assert json.loads(sent.encode())[1] == message_id

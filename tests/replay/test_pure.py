@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from inspector.errors import UserMistake
 from inspector.protocol.session import Frame, Session
 from inspector.protocol.vocabulary import Direction, OcppVersion
+from inspector.replay.id_mapping import IdMapping, shifted
 from inspector.replay.matching import SHAPE, STRICT, Policy, compare, read_policy
-from inspector.replay.pacing import Pace
-from inspector.replay.rebinding import Rebinding, shifted
+from inspector.replay.pace import Pace
 from inspector.replay.script import choose, read
 from inspector.replay.spans import replace, scalars
 
@@ -57,7 +57,7 @@ def test_what_is_no_json_is_said_to_be_none(text: str) -> None:
 
 
 def test_a_frame_goes_out_as_recorded_but_for_what_lives_in_one_run() -> None:
-    rebinding = Rebinding(shift=timedelta(hours=1), tokens={"OLD": "NEW"})
+    rebinding = IdMapping(shift=timedelta(hours=1), tokens={"OLD": "NEW"})
     rebinding.learn(None, {"transactionId": 7}, {"transactionId": 42})
     recorded = (
         '[2, "a","StopTransaction", {"transactionId":7,"meterStop":1.50e3 ,"timestamp":"2026-01-01T12:00:00.5Z",'
@@ -194,14 +194,14 @@ def test_a_frame_without_ids_goes_out_as_recorded_but_for_its_own_id_and_times()
     )
     expected = recorded.replace('"a"', '"b"').replace("12:00:00.50Z", "13:00:00.50Z")
     for tokens in ({}, {"NO": "NONE"}):  # with tokens to look for, the whole text is gone through
-        rebinding = Rebinding(shift=timedelta(hours=1), tokens=tokens)
+        rebinding = IdMapping(shift=timedelta(hours=1), tokens=tokens)
         assert rebinding.outgoing(recorded.encode(), "DataTransfer", "a", "b") == expected
 
 
 def test_a_session_played_from_a_frame_on_leaves_out_what_came_before_and_its_answers() -> None:
     recording = str(Path(__file__).parent.parent.parent / "recordings" / "charging-1.6.jsonl")
     (whole,) = read(recording)
-    middle = next(frame.frame_id for frame in whole.frames if frame.standing is not None and frame.frame_id > 4)
+    middle = next(frame.frame_id for frame in whole.frames if frame.answer_status is not None and frame.frame_id > 4)
     (cut,) = choose(read(recording), 1, middle)
     assert [frame.frame_id for frame in cut.frames] == [
         frame.frame_id for frame in whole.frames if frame.frame_id > middle

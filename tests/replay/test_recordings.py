@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from inspector.replay.excerpt import excerpt
 from inspector.replay.outcome import Outcome
+from inspector.replay.text_report import excerpt
 from tests.replay.parties import NAMES, played_as_charge_point, played_as_csms
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from inspector.protocol.frames import CallResult
-from inspector.replay.excerpt import excerpt
+from inspector.protocol.messages import CallResult
 from inspector.replay.outcome import Outcome
 from inspector.replay.runs import Choices, as_charge_point
+from inspector.replay.text_report import excerpt
 from tests.processes import Program
 from tests.replay.parties import sessions
 

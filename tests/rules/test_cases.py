@@ -8,7 +8,7 @@ A file is named after its rule, `<slug>.toml`, and holds cases that break the ru
     script = '''
     open {"from_start": true}
     < [3,"nobody-asked",{}]
-    '''                                 # the notation of inspector.rules.example
+    '''                                 # the notation of inspector.rules.playback
     findings = ["rpc.orphan-answer @1 csms error"]
     settings = { answer_timeout_s = 5 } # may be left out
 
@@ -27,8 +27,8 @@ import pytest
 
 from inspector.protocol.vocabulary import OcppVersion
 from inspector.rules.catalogue import rules
-from inspector.rules.example import play
 from inspector.rules.finding import Finding
+from inspector.rules.playback import play
 from inspector.rules.settings import DEFAULTS
 
 CASES = Path(__file__).parent / "cases"

@@ -6,7 +6,7 @@ import pytest
 
 from inspector.protocol.vocabulary import OcppVersion
 from inspector.rules.catalogue import rules
-from inspector.rules.example import play
+from inspector.rules.playback import play
 from inspector.rules.rule import Rule
 
 EXAMPLES = [

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from inspector.protocol.vocabulary import Direction, OcppVersion
 from inspector.rules.catalogue import rules
-from inspector.rules.example import START_NS, play
 from inspector.rules.finding import Finding, Severity, Side
 from inspector.rules.judge import FINDINGS_PER_RULE, REFUSED_LIMIT, Judge, Moment, SessionJudge, Station
+from inspector.rules.playback import START_NS, play
 from inspector.rules.settings import DEFAULTS, Settings
 from tests.protocol import strategies
 from tests.protocol.real_messages import REAL
@@ -381,8 +381,8 @@ def _hostile_growth(version: OcppVersion, warm: int, more: int) -> int:
 @pytest.mark.parametrize("version", [pytest.param(V16, marks=pytest.mark.long), V21])
 def test_memory_stays_bounded_when_everything_is_made_up(version: OcppVersion, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ever new ids, actions, connectors, transactions, tokens, keys: once the caps are reached nothing grows."""
-    monkeypatch.setattr("inspector.rules.configuration_state.KEYS_LIMIT", 500)
-    monkeypatch.setattr("inspector.rules.configuration_v16.KEYS_LIMIT", 500)
+    monkeypatch.setattr("inspector.rules.state.configuration.KEYS_LIMIT", 500)
+    monkeypatch.setattr("inspector.rules.topics.provisioning.configuration_v16.KEYS_LIMIT", 500)
     assert _hostile_growth(version, 1_200, 300) < 3_000
 
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from inspector.protocol.vocabulary import OcppVersion
 from inspector.rules import judge
 from inspector.rules.catalogue import listeners
-from inspector.rules.example import play
+from inspector.rules.playback import play
 from tests.protocol.real_messages import REAL
 from tests.rules.test_hostile import bent_sessions
 from tests.rules.test_judge import CP, CSMS, Table

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from inspector.formats.inputs import open_input
-from inspector.recorder.checking import check
-from inspector.recorder.records import CLOSE, FRAME, OPEN, Record, event
+from inspector.offline.check import check
+from inspector.records import CLOSE, FRAME, OPEN, Record, event
 from inspector.rules.finding import Severity
 
 RECORDINGS = Path(__file__).parent.parent.parent / "recordings"

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from inspector.formats.inputs import open_input
+from inspector.offline.check import check
 from inspector.protocol.vocabulary import OcppVersion
-from inspector.recorder.checking import check
-from inspector.rules.example import play
+from inspector.rules.playback import play
 
 BAD_16 = """
 open

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from simulator import charge_point as simulated
+from simulator.answer_faults import SPOILERS, UNKNOWN_ID, Order
 from simulator.misbehaviour import MISBEHAVIOURS
 from simulator.scenario import BadScenario, parse
-from simulator.spoiling import SPOILERS, UNKNOWN_ID, Order
 from simulator.steps import STEPS
 from tests.processes import Program
 from tests.simulator.listening import VERSIONS, ListeningCsms

@@ -14,9 +14,9 @@ import pytest
 from sqlite_utils import Database
 
 from inspector.errors import UnusableFile
+from inspector.store.connection import KNOWN_STEPS, applied_steps, is_recording, open_recording
 from inspector.store.lock import WriterLock
-from inspector.store.migrations import connect, migrations
-from inspector.store.opening import KNOWN_STEPS, applied_steps, is_recording, open_recording
+from inspector.store.schema import connect, migrations
 from inspector.store.writer import Writer
 
 

@@ -12,16 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inspector import records
 from inspector.errors import UnusableFile, UserMistake
-from inspector.recorder import records, seam
+from inspector.recorder import rollover
 from inspector.recorder.pipeline import Pipeline
 from inspector.store import rotation
-from inspector.store.amounts import duration_s, size_bytes
 from inspector.store.rotation import Rotation, segments
 from inspector.store.sealing import is_sealed
 from inspector.store.writer import Writer
-
-from .test_recordings import killed_in_a_change
+from inspector.units import duration_s, size_bytes
+from tests.store.test_recordings import killed_in_a_change
 
 DAY_NS = 86_400 * 10**9
 NOON = 1_795_348_800 * 10**9  # 2026-11-22T12:00:00Z
@@ -57,7 +57,7 @@ def test_no_file_follows_one_that_holds_no_frame(tmp_path: Path, when: str) -> N
     pipeline.take(records.opened(1, NOON - 9 * DAY_NS, 0, {"charge_point_id": "CP1", "subprotocol": "ocpp1.6"}))
     pipeline.take(records.event(1, NOON - 8 * DAY_NS, 1, "ping", {"from": "csms"}))
     pipeline.commit()
-    seam.rotate_if_due(pipeline)
+    rollover.rotate_if_due(pipeline)
     assert len(rotation.segments(path)) == 1
 
     def beat(at: int) -> None:
@@ -65,13 +65,13 @@ def test_no_file_follows_one_that_holds_no_frame(tmp_path: Path, when: str) -> N
         pipeline.commit()
 
     beat(time.time_ns())
-    seam.rotate_if_due(pipeline)  # old, but its frame is not
+    rollover.rotate_if_due(pipeline)  # old, but its frame is not
     assert len(rotation.segments(path)) == 1
     with closing(sqlite3.connect(pipeline.writer.path)) as db:  # the same a few days later
         db.execute("UPDATE frames SET ts_ns = ?", (time.time_ns() - 3 * DAY_NS,))
         db.commit()
-    seam.rotate_if_due(pipeline)
-    seam.rotate_if_due(pipeline)  # the next one is young and empty
+    rollover.rotate_if_due(pipeline)
+    rollover.rotate_if_due(pipeline)  # the next one is young and empty
     first, second = rotation.segments(path)
     beat(time.time_ns())
     pipeline.take(records.closed(1, time.time_ns(), 3, {"closed_by": "csms"}))
@@ -96,7 +96,7 @@ def test_a_clock_that_was_set_back_by_a_year_makes_one_file_and_then_one_a_day(
         for _ in range(3):
             pipeline.take(records.frame(1, now, 1, True, records.TEXT, b'[2,"1","Heartbeat",{}]'))
             pipeline.commit()
-            seam.rotate_if_due(pipeline)
+            rollover.rotate_if_due(pipeline)
         files.append(len(rotation.segments(path)))
     pipeline.writer.close(clean=True)
     assert files == ([1, 2, 2, 2, 3] if when == "24h" else [1, 2, 2, 3, 4])
@@ -106,12 +106,12 @@ def test_a_size_below_that_of_an_empty_file_makes_no_file_without_end(tmp_path: 
     path = tmp_path / "traffic.db"
     pipeline = Pipeline(Writer(path, tool_version="0", rotate="1kB"))
     for _ in range(3):
-        seam.rotate_if_due(pipeline)
+        rollover.rotate_if_due(pipeline)
     assert len(rotation.segments(path)) == 1
     pipeline.take(records.event(0, time.time_ns(), 1, "rejected-upgrade", {"status": 401}))
     pipeline.commit()
     for _ in range(3):
-        seam.rotate_if_due(pipeline)
+        rollover.rotate_if_due(pipeline)
     assert len(rotation.segments(path)) == 2  # what was refused takes room too
     pipeline.writer.close(clean=True)
 

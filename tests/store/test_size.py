@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from bench.judging import SESSIONS
-from inspector.recorder import records
-from inspector.recorder.importing import store
-from inspector.recorder.records import Record
-from inspector.store.opening import open_recording
+from inspector import records
+from inspector.offline.store_records import store
+from inspector.records import Record
+from inspector.store.connection import open_recording
 from inspector.store.writer import Writer
 
 FRAMES = 200_000
@@ -28,7 +28,7 @@ def traffic(*versions: str) -> Iterator[Record]:
     while count < FRAMES:
         turn = [(link + number, *sessions[number % len(sessions)]) for number in range(CHARGE_POINTS)]
         for number, spoken, _ in turn:
-            facts: records.LinkFacts = {"charge_point_id": f"CP{number:05}", "subprotocol": spoken}
+            facts: records.SessionFacts = {"charge_point_id": f"CP{number:05}", "subprotocol": spoken}
             yield records.opened(number, start, start, facts)
         for place in range(min(len(frames) for _, _, frames in turn)):
             for number, _, frames in turn:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 
-from inspector.browse.views.ask import PAGE, Ask, NotThere, View
-from inspector.browse.views.rows import RULES, charge_point_row, session_row, transaction_row
+from inspector.browse.views.request import PAGE, Ask, NotThere, View
+from inspector.browse.views.serialize import RULES, charge_point_row, session_row, transaction_row
 from inspector.store import reader
 
 

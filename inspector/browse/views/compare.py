@@ -6,14 +6,14 @@ import sqlite3
 from collections import Counter
 from typing import Any
 
-from inspector.browse import wording
+from inspector import records
+from inspector.browse import formatting
 from inspector.browse.summary import summarise
-from inspector.browse.views.ask import Ask, NotThere, View
-from inspector.browse.views.rows import session_row
+from inspector.browse.views.request import Ask, NotThere, View
+from inspector.browse.views.serialize import session_row
 from inspector.protocol.session import Frame
-from inspector.recorder import records
-from inspector.recorder.records import LinkFacts, Record
-from inspector.replay.comparing import compare_scripts
+from inspector.records import Record, SessionFacts
+from inspector.replay.compare import compare_scripts
 from inspector.replay.matching import MODES, SEMANTIC, Policy
 from inspector.replay.outcome import Outcome, Row
 from inspector.replay.script import Script, scripts
@@ -81,7 +81,7 @@ def _script(db: sqlite3.Connection, one: reader.Session) -> Script:
     ).fetchall()
     # The store keeps no monotonic time of the opening; the first frame's tells it.
     opened_mono_ns = rows[0][1] - max(0, rows[0][0] - one.opened_ns) if rows else 0
-    facts: LinkFacts = {
+    facts: SessionFacts = {
         "charge_point_id": one.charge_point_id or "",
         "subprotocol": one.subprotocol,
         "ocpp_version": one.ocpp_version,
@@ -126,7 +126,7 @@ def _side(frame: Frame | None, ids: list[int]) -> dict[str, Any] | None:
     return {
         "id": ids[frame.frame_id - 1],
         "direction": frame.direction.value,
-        "type": wording.message_type(number),
+        "type": formatting.message_type(number),
         "msg_type": number,
         "action": frame.action,
         "summary": summarise(raw, number, frame.action),

@@ -14,9 +14,9 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
-from inspector.browse import queries, wording
-from inspector.browse.views.ask import Ask, View
-from inspector.browse.views.rows import RULES
+from inspector.browse import formatting, queries
+from inspector.browse.views.request import Ask, View
+from inspector.browse.views.serialize import RULES
 
 MATRIX = 12
 """Makes and rules in the matrix of them: the ones with most findings."""
@@ -94,13 +94,13 @@ def decades(low: float, high: float) -> list[tuple[float, str]]:
     at = scale(low, high)
     first = math.floor(math.log10(max(1, low)))
     last = max(first + 1, math.ceil(math.log10(max(1, high))))
-    return [(at(10**power), wording.span(10**power * 1000)) for power in range(first, last + 1)]
+    return [(at(10**power), formatting.span(10**power * 1000)) for power in range(first, last + 1)]
 
 
 def _moments(row: dict[str, Any]) -> dict[str, Any]:
     return {
-        "from": wording.iso(row.pop("from_ns")),
-        "until": wording.iso(row.pop("until_ns")),
+        "from": formatting.iso(row.pop("from_ns")),
+        "until": formatting.iso(row.pop("until_ns")),
         **row,
     }
 

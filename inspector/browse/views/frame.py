@@ -7,11 +7,11 @@ import sqlite3
 from collections import defaultdict
 from typing import Any
 
-from inspector.browse import wording
+from inspector.browse import formatting
 from inspector.browse.readable import Mark, hexadecimal, readable
-from inspector.browse.views.ask import Ask, NotThere, View
-from inspector.browse.views.pasting import TITLES, frame_lines
-from inspector.browse.views.rows import finding_row, frame_row
+from inspector.browse.views.commands import TITLES, frame_lines
+from inspector.browse.views.request import Ask, NotThere, View
+from inspector.browse.views.serialize import finding_row, frame_row
 from inspector.store import reader
 
 
@@ -31,7 +31,7 @@ def view(db: sqlite3.Connection, ask: Ask) -> View:
             "id": session.id,
             "charge_point_id": session.charge_point_id,
             "ocpp_version": session.ocpp_version,
-            "opened": wording.iso(session.opened_ns),
+            "opened": formatting.iso(session.opened_ns),
         },
         "pair": None if pair is None else {**frame_row(pair, session.opened_ns), **_text(pair)},
         "findings": [finding_row(finding) for finding in found],

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from inspector.browse.views.ask import PAGE, Ask, View
-from inspector.browse.views.pasting import opening_line
-from inspector.browse.views.rows import SEVERITIES, charge_point_row, event_row, session_row
+from inspector.browse.views.commands import opening_line
+from inspector.browse.views.request import PAGE, Ask, View
+from inspector.browse.views.serialize import SEVERITIES, charge_point_row, event_row, session_row
 from inspector.store import reader, rotation
 
 STATES = ("live", "closed", "interrupted")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from inspector.browse.views.ask import Ask, View
-from inspector.browse.views.rows import SEVERITIES, frame_row
+from inspector.browse.views.request import Ask, View
+from inspector.browse.views.serialize import SEVERITIES, frame_row
 from inspector.store import reader
 
 MOST = 400

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from inspector.browse.views import charge_point, compare, dashboards, frame, home, live, rule, session, transaction
-from inspector.browse.views.ask import Ask, View
+from inspector.browse.views.request import Ask, View
 
 _ID = r"(?P<id>\d{1,19})"
 _JSON = r"(\.(?P<format>json))?"

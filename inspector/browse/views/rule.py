@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from inspector.browse.views.ask import Ask, NotThere, View
-from inspector.browse.views.rows import RULES, finding_row
+from inspector.browse.views.request import Ask, NotThere, View
+from inspector.browse.views.serialize import RULES, finding_row
 from inspector.rules.rule import Rule
 from inspector.store import reader
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from inspector.browse.views.ask import FRAMES_MOST, FRAMES_PAGE, Ask, NotThere, View
 from inspector.browse.views.charging import charging
-from inspector.browse.views.pasting import TITLES, lines
-from inspector.browse.views.rows import (
+from inspector.browse.views.commands import TITLES, lines
+from inspector.browse.views.request import FRAMES_MOST, FRAMES_PAGE, Ask, NotThere, View
+from inspector.browse.views.serialize import (
     SEVERITIES,
     event_row,
     finding_row,

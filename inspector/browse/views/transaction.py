@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 
-from inspector.browse.views.ask import Ask, NotThere, View
 from inspector.browse.views.charging import SAMPLES, Point, circumstances, series
-from inspector.browse.views.rows import session_row, transaction_row
+from inspector.browse.views.request import Ask, NotThere, View
+from inspector.browse.views.serialize import session_row, transaction_row
 from inspector.store import reader
 
 

@@ -1,0 +1,105 @@
+"""What of a frame fits into a line, with what was looked for marked; knows frames as stored, no terminal."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Sequence
+
+from inspector.browse import formatting
+from inspector.browse.summary import summarise
+from inspector.cli.screen import Part
+from inspector.store.filter import Filter, json_strings
+from inspector.store.rows import Finding, Frame, Transaction
+
+_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
+SIGNS = {"error": "✗", "warning": "!", "info": "·"}
+
+
+def needles(wanted: Filter) -> list[str]:
+    """The texts whose place in a frame is worth showing."""
+    tokens = [form for token in wanted.id_tokens for form in json_strings(token)]
+    return [text for text in (wanted.text, *tokens, wanted.transaction, wanted.message_id) if text]
+
+
+def excerpt(frame: Frame, looked_for: Sequence[str], room: int) -> list[Part]:
+    """At most `room` characters of a frame: around the first text that was looked for, or a summary."""
+    text = lower = ""
+    if looked_for:
+        text = str(frame.raw, "utf-8", "replace") if isinstance(frame.raw, bytes) else frame.raw or ""
+        lower = text.translate(_LOWER)
+    for needle in looked_for:
+        at = lower.find(needle.translate(_LOWER))
+        if at >= 0:
+            start = max(0, min(at - room // 3, len(text) - room + 1))
+            shown = text[start : start + room - (start > 0)]
+            if len(needle) >= room:
+                return [(needle[: room - 1] + "…", "hit")]
+            first = at - start
+            return [
+                ("…" if start else "") + shown[:first],
+                (shown[first : first + len(needle)], "hit"),
+                shown[first + len(needle) :] + ("…" if start + len(shown) < len(text) else ""),
+            ]
+    about = summarise(frame.raw, frame.msg_type, frame.action)
+    if frame.raw is None:
+        about = f"{formatting.size(frame.size)}, too large for a line"
+    marks = [*(["redacted"] if frame.redacted else []), *([] if frame.forwarded else ["not forwarded"])]
+    return [about, (f" ({', '.join(marks)})" if marks else "", "faint")]
+
+
+def arrow(frame: Frame) -> Part:
+    """Which way it went."""
+    return formatting.ARROWS.get(frame.direction, "?"), frame.max_severity or frame.direction
+
+
+def label(frame: Frame) -> str:
+    """What it is: the action, marked where it is an answer."""
+    name = frame.action or formatting.message_type(frame.msg_type)
+    return {3: f"⤶ {name}", 4: f"✗ {name}", 5: f"✗ {name}"}.get(frame.msg_type or 0, name)
+
+
+def laid_out(raw: str | bytes) -> list[str]:
+    """A whole frame over several lines, every number and every key as it was sent."""
+    from inspector.browse.readable import readable
+
+    return html.unescape(re.sub(r"<[^>]*>", "", str(readable(raw)))).splitlines()
+
+
+def finding_parts(finding: Finding) -> list[Part]:
+    """A finding on one line."""
+    place = f" {finding.pointer}" if finding.pointer else ""
+    times = f" ×{finding.count}" if finding.count > 1 else ""
+    if finding.count > 1 and finding.last_frame_id is not None:
+        times += f", last in frame {finding.last_frame_id}"
+    return [
+        (f"{SIGNS.get(finding.severity, '·')} {finding.severity} {finding.rule_id}{place}", finding.severity),
+        f"  {finding.message}",
+        (f"  [{formatting.SIDES.get(finding.side, finding.side)}]{times}", "faint"),
+    ]
+
+
+def count(number: int, severity: str) -> str:
+    """So many findings of a severity."""
+    return f"{number:,} {severity}{'' if number == 1 or severity == 'info' else 's'}"
+
+
+def began(one: Transaction) -> str:
+    """The start of a transaction."""
+    place = [
+        *([f"EVSE {one.evse_id}"] if one.evse_id is not None else []),
+        *([f"connector {one.connector_id}"] if one.connector_id is not None else []),
+        *([f"id token {one.id_token}"] if one.id_token else []),
+    ]
+    return " · ".join([f"transaction {one.transaction_id} begins", *place])
+
+
+def ended(one: Transaction) -> str:
+    """The end of a transaction."""
+    known = one.meter_start_wh is not None and one.meter_stop_wh is not None
+    said = [
+        *([formatting.energy((one.meter_stop_wh or 0) - (one.meter_start_wh or 0))] if known else []),
+        *([formatting.span(one.stopped_ns - one.started_ns)] if one.stopped_ns and one.started_ns else []),
+        *([one.stop_reason] if one.stop_reason else []),
+    ]
+    return " · ".join([f"transaction {one.transaction_id} ends", *said])

@@ -1,0 +1,48 @@
+"""Values of options as people write them; knows which option to name when one cannot be read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from inspector.errors import UserMistake
+
+_LARGEST = 2**62
+"""SQLite's numbers go to twice of it, less one; so there is room to count on."""
+
+
+def amount[T](option: str, text: str, read: Callable[[str], T], examples: str) -> T:
+    """A size or a duration by one of the functions of `inspector.units`.
+
+    Raises:
+        UserMistake: it cannot be read.
+    """
+    try:
+        return read(text)
+    except ValueError:
+        raise UserMistake(f"{option}: {text!r} cannot be read; say {examples}") from None
+
+
+class Whole(click.IntRange):
+    """A range of whole numbers without those that no recording can hold; help does not mention where they begin."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read a number; fails with click's own line."""
+        number = super().convert(value, param, ctx)
+        if abs(number) > _LARGEST:
+            self.fail(f"{str(number)[:30]} is beyond the numbers of a recording.", param, ctx)
+        return number
+
+
+class Finite(click.FloatRange):
+    """A range of numbers without nan, which no bound keeps out, and inf."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read a number; fails with click's own line."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is no finite number.", param, ctx)
+        return number

@@ -1,0 +1,61 @@
+"""Frames as CSV for spreadsheets and notebooks, one a row; cannot be read back, for a session has no row of its own."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import sqlite3
+from collections.abc import Iterator
+from typing import Any
+
+from inspector.formats.trace.spelling import timestamp
+
+COLUMNS = (
+    *("session", "charge_point", "ocpp_version", "time", "direction", "type", "action", "message_id", "latency_us"),
+    *("valid", "severity", "size", "forwarded", "redacted", "frame", "answers_frame", "ts_ns", "mono_ns"),
+    *("raw", "raw_base64"),
+)
+_TYPES = {2: "CALL", 3: "CALLRESULT", 4: "CALLERROR", 5: "CALLRESULTERROR", 6: "SEND"}
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet takes for a formula at the start of a cell; peers choose the text of some."""
+
+
+class _Echo:
+    """A file that gives back what is written to it."""
+
+    def write(self, text: str) -> str:
+        return text
+
+
+def write(connection: sqlite3.Connection, where: str) -> Iterator[bytes]:
+    """The lines of the file, the header first.
+
+    A text that a spreadsheet would run as a formula gets an apostrophe before it. `raw_base64` has a frame's exact
+    bytes where `raw` does not: a binary frame, one that is not UTF-8, one with an apostrophe put before it.
+    """
+    write_row = csv.writer(_Echo()).writerow
+    yield _encoded(write_row(COLUMNS))
+    sql = f"""SELECT session_id, charge_point_id, ocpp_version, ts_ns, direction, msg_type, action, message_id,
+        latency_us, valid, max_severity, size, forwarded, redacted, frames.id, call_id, mono_ns, raw
+        FROM frames JOIN sessions ON sessions.id = session_id WHERE {where} ORDER BY frames.id"""
+    for row in connection.execute(sql):
+        (session_id, charge_point, version, ts_ns, direction, kind, action, message_id, *facts) = tuple(row)
+        latency, valid, severity, size, forwarded, redacted, frame_id, call_id, mono_ns, raw = facts
+        text, exact = ("", raw) if isinstance(raw, bytes) else (str(raw), b"")
+        shown = _harmless(text)
+        if shown != text:
+            exact = text.encode()
+        head = (session_id, _harmless(charge_point), version, timestamp(ts_ns, "9Z"), direction, _TYPES.get(kind, kind))
+        judged = (_harmless(action), _harmless(message_id), latency, valid, severity, size, forwarded, redacted)
+        ends = (frame_id, call_id, ts_ns, mono_ns, shown, base64.b64encode(exact).decode())
+        yield _encoded(write_row((*head, *judged, *ends)))
+
+
+def _harmless(text: str | bytes | None) -> str | None:
+    if isinstance(text, bytes):  # the message id, where somebody has put bytes in the place of a text
+        text = text.decode("utf-8", "replace")
+    return f"'{text}" if text and text.startswith(_FORMULA) else text
+
+
+def _encoded(line: Any) -> bytes:
+    return str(line).encode()

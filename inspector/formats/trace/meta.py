@@ -1,0 +1,178 @@
+"""What Open OCPP Trace has no member for, as our part of a record's `meta`: both ways, nothing else of the format.
+
+`meta.chargesentinel` holds, each only where there is something to say: `ts_ns` and `mono_ns` (as strings: JSON
+numbers of many readers end at 2^53), `session`, `notes` (of `records.frame`: that it was redacted, came in
+fragments), `opened`, `before`, `after`, `closed`. `before` and `after` are
+events, and frames that a trace cannot hold (malformed, binary, SEND, CALLRESULTERROR). Any other `meta` is kept
+as an event of kind `meta` before its frame.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any, get_type_hints
+
+from inspector import records
+from inspector.formats.captured import LARGEST_NS, Meta, nanoseconds
+from inspector.protocol.vocabulary import OcppVersion
+from inspector.records import Record
+from inspector.redaction import handshake
+
+OURS = "chargesentinel"
+FOREIGN = "meta"
+"""The kind of the event that keeps what other tools have put into `meta`."""
+
+
+NOT_OURS = (AttributeError, KeyError, TypeError, ValueError)
+"""What is raised where a part is not as we write it."""
+
+
+def number(text: Any) -> int:
+    """Nanoseconds, which are written as strings."""
+    found = int(text)
+    if abs(found) > LARGEST_NS:
+        raise ValueError("a time beyond the year 2262")
+    return found
+
+
+class NotOurs(ValueError):
+    """What stands in our part of `meta` is not as we write it."""
+
+    def __str__(self) -> str:
+        return f"meta.{OURS} is not as this program writes it ({self.args[0]})"
+
+
+def read(meta: Any, ts_ns: int) -> dict[str, Any]:
+    """The arguments of `Captured` that a record's `meta` tells: times, session and what stands around the frame.
+
+    Raises:
+        NotOurs: our part of it is not as we write it.
+    """
+    if not isinstance(meta, dict):
+        return {"ts_ns": ts_ns}
+    ours = meta.get(OURS) or {}
+    foreign = {name: value for name, value in meta.items() if name != OURS}
+    try:
+        ts_ns = number(ours["ts_ns"]) if "ts_ns" in ours else ts_ns
+        mono_ns = number(ours["mono_ns"]) if "mono_ns" in ours else None
+        before = [record(item) for item in ours.get("before", ())]
+        if foreign:
+            before.append(records.event(0, ts_ns, mono_ns or ts_ns, FOREIGN, foreign))
+        told = Meta(
+            opened=opened(ours["opened"]) if "opened" in ours else None,
+            before=tuple(before),
+            after=tuple(record(item) for item in ours.get("after", ())),
+            closed=closed(ours["closed"]) if "closed" in ours else None,
+            placeholder=ours.get("placeholder") is True,
+        )
+        noted = notes(ours.get("notes"))
+    except NOT_OURS as error:
+        raise NotOurs(repr(error)) from error
+    session = str(ours.get("session", ""))
+    return {"ts_ns": ts_ns, "mono_ns": mono_ns, "session": session, "notes": noted, "meta": told}
+
+
+def frame_stamps(ts_ns: int, mono_ns: int, timestamp: str) -> dict[str, str]:
+    """The times of a frame as far as the timestamp of its record does not tell them."""
+    stamps = {}
+    try:
+        told: int | None = nanoseconds(timestamp)
+    except ValueError:  # cut to milliseconds, the first of all times is before all times
+        told = None
+    if told != ts_ns:
+        stamps["ts_ns"] = str(ts_ns)
+    if mono_ns != ts_ns:
+        stamps["mono_ns"] = str(mono_ns)
+    return stamps
+
+
+def item(record: Record) -> dict[str, Any]:
+    """An event or a frame for `before` or `after`."""
+    stamps = {"ts_ns": str(record[2]), "mono_ns": str(record[3])}
+    if record[0] == records.EVENT:
+        return {"event": record[4], **stamps, "detail": _harmless(record[5])}
+    return {
+        "frame": "cp-to-csms" if record[4] else "csms-to-cp",
+        **stamps,
+        "opcode": record[5],
+        "base64": base64.b64encode(record[6]).decode(),
+        **({"notes": record[7]} if record[7] else {}),
+    }
+
+
+def _harmless(detail: dict[str, Any]) -> dict[str, Any]:
+    """Secrets were replaced before they were stored; a database of other origin is not trusted in that."""
+    heads: dict[str, Any]
+    heads = {name: detail[name] for name in ("request_headers", "response_headers") if name in detail}
+    for name, headers in heads.items():
+        pairs = tuple((str(header[0]).encode(), str(header[-1]).encode()) for header in headers if header)
+        heads[name], _ = handshake.safe_headers(pairs)
+    return {**detail, **heads} if heads else detail
+
+
+def opening(record: Record) -> dict[str, Any]:
+    """The OPEN record of a session."""
+    return {"ts_ns": str(record[2]), "mono_ns": str(record[3]), "facts": record[4]}
+
+
+def closing(record: Record) -> dict[str, Any]:
+    """The CLOSE record of a session."""
+    return {"ts_ns": str(record[2]), "mono_ns": str(record[3]), "facts": record[4]}
+
+
+def record(told: dict[str, Any]) -> Record:
+    """The record of an item of `before` or `after`; raises what NOT_OURS names."""
+    stamps = number(told["ts_ns"]), number(told["mono_ns"])
+    if "event" in told:
+        return records.event(0, *stamps, str(told["event"]), dict(told["detail"]))
+    from_charge_point = {"cp-to-csms": True, "csms-to-cp": False}[told["frame"]]
+    opcode = {1: records.TEXT, 2: records.BINARY}[told["opcode"]]
+    payload = base64.b64decode(told["base64"], validate=True)
+    return records.frame(0, *stamps, from_charge_point, opcode, payload, notes(told.get("notes")))
+
+
+_NOTES: dict[str, type] = {
+    **dict.fromkeys(("fragments", "compressed"), int),
+    **dict.fromkeys(("forwarded", "redacted", "cut"), bool),
+    **dict.fromkeys(("direction", "mended"), str),
+}
+
+
+def notes(told: Any) -> dict[str, Any] | None:
+    """The notes of a frame, those we know and each of its type; raises what NOT_OURS names."""
+    return {name: value for name, value in dict(told or {}).items() if type(value) is _NOTES.get(name)} or None
+
+
+def opened(told: dict[str, Any]) -> Record:
+    """The OPEN record that `opening` wrote; raises what NOT_OURS names."""
+    return records.opened(0, number(told["ts_ns"]), number(told["mono_ns"]), _known(told, "opened"))  # type: ignore[arg-type]
+
+
+def closed(told: dict[str, Any]) -> Record:
+    """The CLOSE record that `closing` wrote; raises what NOT_OURS names."""
+    return records.closed(0, number(told["ts_ns"]), number(told["mono_ns"]), _known(told, "closed"))  # type: ignore[arg-type]
+
+
+_FACTS = {"opened": get_type_hints(records.SessionFacts), "closed": get_type_hints(records.CloseFacts)}
+_NOT_OF_FILES = frozenset({"recording_id", "secrets"})
+_VERSIONS = frozenset(version.value for version in OcppVersion)
+
+
+def _known(told: dict[str, Any], place: str) -> dict[str, Any]:
+    """The facts of ours only, each of its type: a file is untrusted input."""
+    facts = {}
+    for name, value in told["facts"].items():
+        hint = _FACTS[place].get(name)
+        if hint is None or name in _NOT_OF_FILES or (name == "ocpp_version" and value not in _VERSIONS):
+            continue
+        if value is None or _fits(value, hint):
+            facts[name] = value
+    return facts
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    if hint == list[str]:
+        return isinstance(value, list) and all(isinstance(text, str) for text in value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return hint in (int, int | None) and abs(value) < 2**31
+    return isinstance(value, hint)

@@ -1,0 +1,67 @@
+"""The one door for frames: what a tap may ask of a recorder, and nothing about where the recorder runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from inspector.records import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a recorder stored in its life, and what it could not."""
+
+    sessions: int = 0
+    frames: int = 0
+    findings: int = 0
+    errors: int = 0
+    lost: int = 0
+
+    def __str__(self) -> str:
+        text = f"{self.sessions} sessions, {self.frames} frames, {self.findings} findings ({self.errors} errors)"
+        return f"{text}; {self.lost} FRAMES NOT STORED" if self.lost else text
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How a recorder is doing now, for whoever watches it."""
+
+    working: bool = True
+    """False while it cannot commit: a failing disk, a recorder process being started again."""
+    waiting: int = 0
+    """Records handed over and not committed."""
+    waiting_bytes: int = 0
+    lost: int = 0
+    """Frames that could not be stored."""
+    commits: int = 0
+    commit_seconds: float = 0.0
+    """Time spent in all commits."""
+    findings: dict[str, int] = field(default_factory=dict)
+    """New findings by severity."""
+
+
+class Recorder(Protocol):
+    """Takes records in the order they happened; keeps each until it is committed.
+
+    `put` is called from the relay's event loop: it never blocks and never raises.
+    """
+
+    def put(self, record: Record) -> None:
+        """Hand over one record."""
+
+    def status(self) -> Status:
+        """Tell how it is doing; costs next to nothing."""
+
+    def when_behind(self, tell: Callable[[bool], None]) -> None:
+        """Have `tell` called with True when it is behind by many commits, with False when it has caught up.
+
+        A recorder that does not work (a failing disk, a crash) is not behind: nothing gets better by waiting for it.
+        """
+
+    def close(self, timeout: float = 10.0) -> Summary:
+        """Store what is still waiting, mark the recording as ended cleanly, and tell what was stored.
+
+        Blocks for at most `timeout` seconds; what could not be stored by then is counted as lost.
+        """

@@ -1,0 +1,379 @@
+"""The door to a recorder process: hands over, keeps until acknowledged, restarts it; knows nothing of frames."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import select
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from inspector.errors import UnusableFile
+from inspector.recorder.recorder import Status, Summary
+from inspector.recorder.worker.backlog import Backlog
+from inspector.recorder.worker.backpressure import Pacing
+from inspector.recorder.worker.overflow import Overflow
+from inspector.recorder.worker.process import Decoder, encode, settings_to
+from inspector.records import Record, gap
+from inspector.rules.settings import DEFAULTS, Settings
+
+log = logging.getLogger("chargesentinel.recorder")
+
+DEFAULT_QUEUE_LIMIT = 256 * 1024 * 1024
+"""Bytes kept for a recorder that does not acknowledge; beyond that, frames are counted as lost."""
+RESTART_AFTER_S = (0.05, 0.2, 1.0, 5.0)
+"""How long to wait before each restart in a row; the last one repeats."""
+RETRY_AT_END_S = 0.5
+"""How long to wait before each restart once recording is to end."""
+
+_READ = 1 << 16
+_START_TIMEOUT_S = 20.0
+
+
+class SupervisedRecorder:
+    """Puts records to a recorder process from the relay's event loop.
+
+    Each record is kept until the process has acknowledged its commit. If the process dies it is started again and
+    sent what it had not acknowledged; meanwhile relaying goes on.
+    """
+
+    def __init__(
+        self,
+        writer: dict[str, Any],
+        settings: Settings = DEFAULTS,
+        *,
+        redaction: dict[str, Any] | None = None,
+        queue_limit: int = DEFAULT_QUEUE_LIMIT,
+    ) -> None:
+        """Start the process and wait until its file is open; `writer` are the arguments of `store.writer.Writer`.
+
+        Raises:
+            UnusableFile: the recording cannot be written.
+        """
+        self._setup = {"writer": writer, "settings": settings_to(settings), "redaction": redaction or {}}
+        self._limit = queue_limit
+        self._backlog = Backlog()
+        self._pacing = Pacing(self._backlog, queue_limit)
+        # Bytes up to which `put` has nothing to look at; -1 while frames are lost, so that one comparison tells.
+        self._bound = self._pacing.look_from
+        self._counts = (0, 0, 0, 0)
+        self._overflow = Overflow(queue_limit)
+        self._gone = 0  # frames stored in files that others deleted, and records the process could not take
+        self._gone_before = 0  # of them, those before the process that runs now
+        self._unstored = 0  # frames that were still waiting at the end
+        self._failing = False
+        self._figures: tuple[int, float, dict[str, int]] = (0, 0.0, {})
+        self._out = b""
+        self._scheduled = False
+        self._ready = False
+        self._closed = False
+        self._restarts = 0
+        self._ending: list[subprocess.Popen[bytes]] = []  # recorders before this one, until the system lets go of them
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._recording_id: int | None = None
+        self._start()
+        message = self._wait_for("ready", "refused")
+        if message is None:
+            raise UnusableFile(str(writer["path"]), "the recorder process did not start", "see the lines above")
+        if message[0] == "refused":
+            self._process.wait(5)
+            raise UnusableFile(*message[1:])
+        self._is_ready(message)
+
+    @property
+    def pid(self) -> int:
+        """The process id of the recorder that runs now."""
+        return self._process.pid
+
+    @property
+    def waiting(self) -> int:
+        """Records handed over and not acknowledged."""
+        return len(self._backlog)
+
+    def status(self) -> Status:
+        """Tell how it is doing; see `door.Recorder`."""
+        working = self._ready and not self._failing and not self._pacing.hangs()
+        return Status(working, self.waiting, self._backlog.bytes, self._lost_all, *self._figures)
+
+    def put(self, record: Record) -> None:
+        """Hand over one record; never blocks, never raises."""
+        if self._backlog.bytes > self._bound:
+            self._put_beyond(record)
+        else:
+            self._backlog.keep(record)
+        if not self._scheduled:
+            self._schedule()
+
+    def _put_beyond(self, record: Record) -> None:
+        """Handle a record that comes while much waits: lose it at the bound, else have peers wait at once."""
+        if not self._overflow.losing and self._backlog.bytes <= self._limit:
+            self._backlog.keep(record)
+            # Not at the next tick: by then every other peer may have sent as much.
+            self._pace()
+            return
+        for kept in self._overflow.take(record, self._backlog.bytes):
+            self._backlog.keep(kept)
+        self._bound = -1
+
+    def _resume(self) -> None:
+        """End a gap: from here on frames are kept again."""
+        self._bound = self._pacing.look_from
+        for told in self._overflow.resume(time.time_ns(), time.monotonic_ns()):
+            self._backlog.keep(told)
+        if not (self._scheduled or self._closed):
+            self._schedule()
+
+    @property
+    def _lost_all(self) -> int:
+        return self._overflow.lost_all + self._gone + self._unstored
+
+    def _schedule(self) -> None:
+        loop = self._loop
+        if loop is None:
+            try:
+                loop = self._loop = asyncio.get_running_loop()
+            except RuntimeError:
+                return  # no loop yet: the next record, or `close`, sends this one too
+            loop.add_reader(self._link, self._readable)
+        self._scheduled = True
+        loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        """Send what has not been sent, as far as the socket takes it."""
+        self._scheduled = False
+        self._pace()
+        while self._ready:
+            if not self._out:
+                if not self._backlog.unsent:
+                    return
+                self._out = encode(("records", *self._backlog.batch()))
+            try:
+                taken = self._link.send(self._out)
+            except BlockingIOError:
+                taken = 0
+            except OSError:
+                return  # the reader sees the end of the process and restarts it
+            self._out = self._out[taken:]
+            if self._out:
+                if self._loop is not None and not self._closed:
+                    self._scheduled = True
+                    self._loop.add_writer(self._link, self._writable)
+                return
+
+    def _writable(self) -> None:
+        assert self._loop is not None
+        self._loop.remove_writer(self._link)
+        self._flush()
+
+    def _readable(self) -> None:
+        try:
+            chunk = self._link.recv(_READ)
+        except BlockingIOError:
+            return
+        except OSError:
+            chunk = b""
+        if not chunk:
+            self._died()
+            return
+        for message in self._decoder.feed(chunk):
+            self._heard(message)
+
+    def _heard(self, message: tuple[Any, ...]) -> None:
+        if message[0] == "ready":
+            self._is_ready(message)
+            self._schedule_soon()
+        elif message[0] in ("committed", "closed"):
+            self._acknowledge(message[1])
+            self._counts, self._gone = message[2], self._gone_before + message[-1]
+            self._restarts = 0
+            if message[0] == "committed":
+                self._failing, self._figures = False, message[3]
+            self._pace()
+        elif message[0] == "moved":
+            self._setup["writer"]["path"] = message[1]
+        elif message[0] == "failing":
+            self._failing = True
+        elif message[0] == "refused":
+            log.error("%s: %s; trying again", message[1], message[2])
+
+    def _acknowledge(self, number: int) -> None:
+        if number > self._backlog.acknowledged:
+            self._pacing.acknowledged()
+        self._backlog.acknowledge(number)
+        if self._overflow.losing and self._backlog.bytes < self._limit // 2:
+            self._resume()
+
+    def _start(self) -> None:
+        ours, theirs = socket.socketpair()
+        for end in (ours, theirs):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        command = [sys.executable, "-P", "-m", "inspector.recorder.worker.process", str(theirs.fileno())]
+        # A session of its own: Ctrl-C in the terminal is for the relay, which then ends the recorder.
+        try:
+            self._process = subprocess.Popen(
+                command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, start_new_session=True
+            )
+        except OSError:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        self._link = ours
+        self._decoder = Decoder()
+        self._out = b""
+        self._ready = False
+        self._gone_before = self._gone
+        ours.sendall(encode({**self._setup, "resume": self._recording_id}))
+        ours.setblocking(False)
+
+    def _is_ready(self, message: tuple[Any, ...]) -> None:
+        _, committed, recording_id, resumed = message
+        first: list[Record] = []
+        if self._recording_id is not None and not resumed:
+            # The file went while no process had it open: what was in it is lost, and so are the sessions' rows.
+            lost = self._counts[1]
+            self._gone = self._gone_before = self._gone_before + lost
+            log.error("THE RECORDING WAS DELETED while its recorder was restarted: %d frames went with it", lost)
+            why = "the file was deleted while its recorder was restarted"
+            first.append(gap(time.time_ns(), time.monotonic_ns(), lost, 0, more={"reason": why}))
+        self._recording_id = recording_id
+        self._ending = [process for process in self._ending if process.poll() is None]
+        self._acknowledge(committed)
+        first += self._backlog.send_again()
+        self._out = encode(("again", first)) if first else b""
+        self._ready = True
+
+    def _schedule_soon(self) -> None:
+        if self._loop is not None and not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._flush)
+
+    def _died(self) -> None:
+        """Start another process for one that has ended by itself."""
+        assert self._loop is not None
+        self._loop.remove_reader(self._link)
+        self._loop.remove_writer(self._link)
+        self._link.close()
+        self._ready = self._scheduled = False
+        self._pace()
+        code = self._process.poll()
+        wait = RESTART_AFTER_S[min(self._restarts, len(RESTART_AFTER_S) - 1)]
+        self._restarts += 1
+        log.error("the recorder process ended (%s); starting it again, %d records wait", code, self.waiting)
+        if not self._closed:
+            self._loop.call_later(wait, self._restart)
+
+    def _restart(self) -> None:
+        if self._closed or self._loop is None:
+            return
+        try:
+            self._start_again()
+        except OSError as error:  # no descriptor, process or memory is left: another time
+            log.error("the recorder process cannot be started (%s); trying again, %d records wait", error, self.waiting)
+            self._loop.call_later(RESTART_AFTER_S[-1], self._restart)
+            return
+        self._loop.add_reader(self._link, self._readable)
+
+    def _start_again(self) -> None:
+        if self._process.poll() is None and self._process not in self._ending:
+            self._ending.append(self._process)  # its socket went first: on a busy machine its end takes a while
+        self._start()
+
+    def _wait_for(self, *kinds: str, timeout: float = _START_TIMEOUT_S) -> tuple[Any, ...] | None:
+        """Block until the process says one of these; None when it does not, or has ended."""
+        deadline = time.monotonic() + timeout
+        # poll, not select: with hundreds of sessions open the descriptor may be above 1023.
+        poll = select.poll()
+        while (left := deadline - time.monotonic()) > 0:
+            poll.register(self._link, select.POLLIN | (select.POLLOUT if self._out else 0))
+            ready = sum(event for _, event in poll.poll(left * 1000))
+            if ready & select.POLLOUT:
+                self._flush()
+            if not ready & ~select.POLLOUT:
+                continue
+            try:
+                chunk = self._link.recv(_READ)
+            except OSError:
+                return None
+            if not chunk:
+                return None
+            for message in self._decoder.feed(chunk):
+                if message[0] in kinds:
+                    if message[0] == "closed":
+                        self._heard(message)
+                    return tuple(message)
+                self._heard(message)
+            self._flush()
+        return None
+
+    def when_behind(self, tell: Callable[[bool], None]) -> None:
+        """Have `tell` called when the process falls behind or has caught up; see `door.Recorder`."""
+        self._pacing.tell = tell
+
+    def _pace(self) -> None:
+        self._pacing.look(self._ready and not (self._failing or self._closed), self._loop)
+
+    def close(self, timeout: float = 10.0) -> Summary:
+        """Store what is still waiting, mark a clean end and tell what was stored; see `door.Recorder`."""
+        if self._closed:
+            return self._summary()
+        self._closed = True
+        deadline = time.monotonic() + timeout
+        if self._loop is not None and not self._loop.is_closed() and self._link.fileno() >= 0:
+            self._loop.remove_reader(self._link)
+            self._loop.remove_writer(self._link)
+        while not self._ended_well(deadline) and time.monotonic() < deadline:
+            # It was killed, or the file is still held by the one before it, which has not quite ended.
+            log.error("the recorder did not end well; starting it again, %d records wait", self.waiting)
+            self._end_process(0.1)
+            time.sleep(RETRY_AT_END_S)
+        self._end_process(max(0.5, deadline - time.monotonic()))
+        self._unstored = self._backlog.frames
+        return self._summary()
+
+    def _ended_well(self, deadline: float) -> bool:
+        """Have a process store all that waits, and end; False where it did not get that far."""
+        if self._link.fileno() < 0:
+            try:
+                self._start_again()
+            except OSError:
+                return False
+        if not self._ready:
+            message = self._wait_for("ready", "refused", timeout=deadline - time.monotonic())
+            if message is None:
+                return False
+            if message[0] == "refused":
+                self._heard(message)
+                return False
+            self._is_ready(message)
+        if self._overflow.losing:
+            self._resume()
+        self._flush()
+        while (self._out or self._backlog.unsent) and time.monotonic() < deadline:
+            if self._wait_for("committed", timeout=min(0.5, deadline - time.monotonic())) is None:
+                self._flush()
+                if self._process.poll() is not None:
+                    return False
+        with contextlib.suppress(OSError):
+            self._link.setblocking(True)
+            self._link.settimeout(max(0.1, deadline - time.monotonic()))
+            self._link.sendall(self._out + encode(("close",)))
+            self._out = b""
+            return self._wait_for("closed", timeout=max(0.1, deadline - time.monotonic())) is not None
+        return False
+
+    def _end_process(self, seconds: float) -> None:
+        self._link.close()
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _summary(self) -> Summary:
+        return Summary(*self._counts, lost=self._lost_all)

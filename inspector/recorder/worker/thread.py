@@ -1,0 +1,180 @@
+"""A recorder in a thread of its own: group commits, and what happens when the disk fails; knows no frame's content."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+
+from inspector.recorder import rollover
+from inspector.recorder.pipeline import Pipeline
+from inspector.recorder.recorder import Status, Summary
+from inspector.recorder.taking import take
+from inspector.recorder.worker.overflow import Overflow
+from inspector.records import FRAME, Record
+from inspector.redaction.redactor import Redactor
+from inspector.rules.settings import DEFAULTS, Settings
+from inspector.store.writer import Writer
+
+log = logging.getLogger("chargesentinel.recorder")
+
+COMMIT_EVERY_S = 0.01
+"""How long a frame waits for others before its commit: the most a power cut can lose."""
+COMMIT_AT_MOST = 2000
+"""Records in one commit."""
+TICK_EVERY_S = 0.5
+RETRY_EVERY_S = 0.5
+DEFAULT_QUEUE_LIMIT = 256 * 1024 * 1024
+"""Bytes that may wait for a disk that does not write; beyond that, frames are counted as lost."""
+_RECORD_BYTES = 200
+
+
+class ThreadRecorder:
+    """Takes records from the relay's thread and stores them from its own.
+
+    A failing disk never blocks `put`: records wait in memory up to `queue_limit` bytes, then frames are counted
+    as lost, and the gap is written down as soon as writing works again.
+    """
+
+    def __init__(
+        self,
+        writer: Writer,
+        settings: Settings = DEFAULTS,
+        *,
+        redaction: Redactor | None = None,
+        queue_limit: int = DEFAULT_QUEUE_LIMIT,
+    ) -> None:
+        """Start recording into `writer`, which from now on belongs to the recorder's thread."""
+        self._pipeline = Pipeline(writer, settings, redaction)
+        self._writer = writer
+        self._queue: queue.SimpleQueue[Record | None] = queue.SimpleQueue()
+        self._overflow = Overflow(queue_limit)  # touched by whoever puts
+        self._unstored = 0
+        self._put_bytes = 0  # written by whoever puts
+        self._taken_bytes = self._stored_bytes = 0  # written by the thread
+        self._failing = False
+        self._commits = 0
+        self._commit_seconds = 0.0
+        self._retry_at = 0.0
+        self._deadline = float("inf")
+        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+        self._thread.start()
+
+    def put(self, record: Record) -> None:
+        """Hand over one record; never blocks, never raises."""
+        waiting = self._put_bytes - self._stored_bytes
+        if self._overflow.losing and waiting < self._overflow.limit // 2:
+            for told in self._overflow.resume(record[2], record[3]):
+                self._keep(told)
+        if self._overflow.losing or waiting > self._overflow.limit:
+            for kept in self._overflow.take(record, waiting):
+                self._keep(kept)
+        else:
+            self._keep(record)
+
+    def _keep(self, record: Record) -> None:
+        self._put_bytes += _RECORD_BYTES + (len(record[6]) if record[0] == FRAME else 0)
+        self._queue.put(record)
+
+    def status(self) -> Status:
+        """Tell how it is doing; see `door.Recorder`."""
+        return Status(
+            not self._failing,
+            self._queue.qsize() + self._writer.waiting_frames,
+            self._put_bytes - self._stored_bytes,
+            self._lost_all,
+            self._commits,
+            self._commit_seconds,
+            self._pipeline.by_severity,
+        )
+
+    @property
+    def _lost_all(self) -> int:
+        return self._overflow.lost_all + self._pipeline.gone + self._unstored
+
+    def when_behind(self, tell: Callable[[bool], None]) -> None:
+        """Tell nobody: it shares its processor time with whoever puts, which paces them both."""
+
+    def close(self, timeout: float = 10.0) -> Summary:
+        """Store what is still waiting, mark a clean end and tell what was stored; see `door.Recorder`."""
+        self._deadline = time.monotonic() + timeout
+        if self._overflow.losing:
+            for told in self._overflow.resume(time.time_ns(), time.monotonic_ns()):
+                self._keep(told)
+        self._queue.put(None)
+        self._thread.join(timeout + 1)
+        return self._pipeline.summary(self._lost_all)
+
+    def _run(self) -> None:
+        ticked = time.monotonic()
+        ending = False
+        while not ending:
+            ending = self._take_some()
+            now = time.monotonic()
+            if now - ticked >= TICK_EVERY_S:
+                ticked = now
+                self._pipeline.tick(time.monotonic_ns(), time.time_ns())
+                self._writer.look()
+            if now >= self._retry_at:
+                self._commit()
+            if now == ticked and not self._failing:
+                rollover.rotate_if_due(self._pipeline)
+        while self._failing and time.monotonic() < self._deadline:
+            time.sleep(min(RETRY_EVERY_S, 0.1))
+            self._commit()
+        self._finish()
+
+    def _take_some(self) -> bool:
+        """Take records for one commit; returns whether the last one has come."""
+        try:
+            record = self._queue.get(timeout=TICK_EVERY_S)
+        except queue.Empty:
+            return False
+        until = time.monotonic() + COMMIT_EVERY_S
+        for _ in range(COMMIT_AT_MOST):
+            if record is None:
+                return True
+            self._take(record)
+            left = until - time.monotonic()
+            try:
+                record = self._queue.get(timeout=left) if left > 0 else self._queue.get_nowait()
+            except queue.Empty:
+                return False
+        if record is None:
+            return True
+        self._take(record)
+        return False
+
+    def _take(self, record: Record) -> None:
+        self._taken_bytes += _RECORD_BYTES + (len(record[6]) if record[0] == FRAME else 0)
+        take(self._pipeline, [record])
+
+    def _commit(self) -> None:
+        started = time.monotonic()
+        try:
+            rollover.commit(self._pipeline)
+        except rollover.FAILURES as error:
+            if not self._failing:
+                log.error("%s: cannot write (%s); charging goes on, frames wait in memory", self._writer.path, error)
+            self._failing = True
+            self._retry_at = time.monotonic() + RETRY_EVERY_S
+            return
+        self._commits += 1
+        self._commit_seconds += time.monotonic() - started
+        if self._failing:
+            self._failing = False
+            log.warning("%s: writing works again", self._writer.path)
+        self._retry_at = 0.0
+        self._stored_bytes = self._taken_bytes
+
+    def _finish(self) -> None:
+        if self._failing:
+            waiting = self._writer.waiting_frames
+            self._unstored = waiting
+            log.error("%s: could not be written; %d frames are not stored", self._writer.path, waiting)
+        try:
+            self._writer.close(clean=not self._failing)
+        except rollover.FAILURES as error:
+            log.error("%s: could not be closed (%s)", self._writer.path, error)

@@ -1,0 +1,235 @@
+"""Values that were hidden before, found again wherever they are quoted; knows no frame's structure and no storage.
+
+Kept in memory only, and bounded: a secret by charge point, personal values for the whole recording.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterable, Iterator, KeysView
+from typing import NamedTuple
+from urllib.parse import quote
+
+from inspector.redaction.json_tokens import escaped
+from inspector.redaction.prefilter import WORD
+
+SECRETS_LIMIT = 100
+"""Secrets remembered of one charge point; the oldest is forgotten first."""
+SECRET_LENGTH = 5_000
+"""Characters that are remembered of a secret: a key or a certificate has less. Of a longer one its beginning is, which
+still tells where a sentence of ours quotes it."""
+PERSONAL_LIMIT = 200_000
+PERSONAL_LENGTH = 1_000
+"""Characters that are remembered of a personal value."""
+SHORTEST = 4
+"""Characters of a value that is looked for outside its own place and quotation marks."""
+STRONG = 8
+"""Characters from which a secret is looked for even within words."""
+
+_QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"", re.S)
+_NUMERIC = re.compile(r"\s*-?\d+(\.\d+)?\s*")
+
+
+class Span(NamedTuple):
+    """A part of a text and what is to stand in its place."""
+
+    start: int
+    end: int
+    new: str
+
+
+class Secrets:
+    """The secrets that one charge point and its CSMS have told each other, each with the forms it may be written in."""
+
+    __slots__ = ("_quick", "values")
+
+    def __init__(self) -> None:
+        self.values: dict[str, tuple[str, ...]] = {}
+        self._quick: tuple[bytes, ...] = ()
+
+    def add(self, values: Iterable[str]) -> None:
+        """Remember secrets; what was starred out before is none."""
+        cut = (value[:SECRET_LENGTH] for value in values)
+        fresh = [value for value in cut if value.strip("*") and value not in self.values]
+        if not fresh:
+            return
+        for value in fresh:
+            self.values[value] = _forms(value)
+        while len(self.values) > SECRETS_LIMIT:
+            del self.values[next(iter(self.values))]
+        looked_for = [form for value, forms in self.values.items() if len(value) >= SHORTEST for form in forms]
+        self._quick = tuple({form.encode("utf-8", "surrogatepass") for form in looked_for})
+
+    def may_be_in(self, raw: bytes) -> bool:
+        """Whether a frame quotes one of them, as far as a quick look tells."""
+        for form in self._quick:  # noqa: SIM110 - on every frame: a loop costs half of what `any` does
+            if raw.find(form) >= 0:  # `in` takes bytes for a number first, and an exception to find that they are none
+                return True
+        return False
+
+    def spans(self, text: str, *, loose: bool = False, name: bool = False) -> Iterator[Span]:
+        """Where they are quoted in a text.
+
+        Args:
+            text: any string.
+            loose: it is about an error, so that short ones and plain words count too.
+            name: it is a member's name, where only what cannot be one counts.
+        """
+        numeric = _NUMERIC.fullmatch(text) is not None
+        for value, forms in self.values.items():
+            # A password may be a word such as Available, or a PIN a meter reading: those are left alone.
+            word = value.isalpha() and len(value) < 2 * STRONG
+            strong = len(value) >= STRONG and not word
+            likely = len(value) >= SHORTEST and not name and not numeric and (not word or " " in text)
+            if not (strong or likely or (loose and (len(value) >= SHORTEST or text == value))):
+                continue
+            for form in forms:
+                yield from _found(text, form, "*" * len(form), within_words=strong)
+
+
+class Personal:
+    """Personal values with their pseudonyms, found again by the longest word of each."""
+
+    __slots__ = ("_by_word", "_long", "values")
+
+    def __init__(self) -> None:
+        self.values: dict[str, str] = {}
+        self._by_word: dict[str, list[str]] = {}
+        self._long: dict[str, list[str]] = {}
+
+    def add(self, value: str, pseudonym: str) -> None:
+        """Remember a value; upper and lower case make no difference."""
+        folded, pseudonym = value[:PERSONAL_LENGTH].lower(), pseudonym[:PERSONAL_LENGTH]
+        if folded in self.values or folded == pseudonym:
+            return
+        if len(self.values) >= PERSONAL_LIMIT:
+            self._forget(next(iter(self.values)))
+        self.values[folded] = pseudonym
+        if words := WORD.findall(folded):
+            self._by_word.setdefault(max(words, key=len), []).append(folded)
+        if len(folded) > _CUT:
+            self._long.setdefault(folded[:_CUT], []).append(folded)
+
+    def _forget(self, folded: str) -> None:
+        del self.values[folded]
+        words = WORD.findall(folded)
+        for index, key in ((self._by_word, max(words, key=len) if words else ""), (self._long, folded[:_CUT])):
+            if folded in (listed := index.get(key, [])):
+                listed.remove(folded)
+                if not listed:
+                    del index[key]
+
+    @property
+    def words(self) -> KeysView[str]:
+        """The words that they are found by, in lower case."""
+        return self._by_word.keys()
+
+    def spans(self, text: str, *, loose: bool) -> Iterator[Span]:
+        """Where they are quoted in a text."""
+        folded = text.lower()
+        if len(folded) != len(text) or not self.values:
+            return
+        if loose and (pseudonym := self.values.get(folded)):
+            yield Span(0, len(text), pseudonym)
+            return
+        if not loose and _NUMERIC.fullmatch(text):
+            return  # a meter reading may well have the digits of a tag
+        for word in set(WORD.findall(folded)):
+            for value in self._by_word.get(word, ()):
+                telling = len(value) >= 6 and any(c.isdigit() for c in value)
+                if telling or (len(value) >= SHORTEST and (loose or " " in text)):
+                    yield from _found(folded, value, self.values[value], within_words=False)
+
+    def cut_short(self, quoted: str) -> Iterator[str]:
+        """Long values of which `quoted` is the beginning."""
+        folded = quoted.lower()
+        for value in self._long.get(folded[:_CUT], ()):
+            if value.startswith(folded):
+                yield self.values[value]
+
+
+_CUT = 16
+
+
+def sentence_spans(text: str, secrets: Secrets, personal: Personal) -> Iterator[Span]:
+    """Where a sentence of ours quotes hidden values, whole or cut short."""
+    yield from secrets.spans(text, loose=True)
+    yield from personal.spans(text, loose=True)
+    for value, forms in secrets.values.items():
+        for form in forms:
+            plain = form in (value, escaped(value), repr(value)[1:-1])
+            yield from _beginnings(text, form, SHORTEST if plain else STRONG)
+    for match in _QUOTED.finditer(text):
+        group = 1 if match[1] is not None else 2
+        start, end, quoted = match.start(group), match.end(group), match[group]
+        unquoted = quoted.replace("\\'", "'").replace("\\\\", "\\")
+        if quoted in secrets.values or unquoted in secrets.values:
+            yield Span(start, end, "*" * (end - start))
+        pseudonym = personal.values.get(unquoted.lower())
+        if pseudonym is None and len(unquoted) >= _CUT:
+            pseudonym = next(personal.cut_short(unquoted.rstrip("…")), None)
+        if pseudonym is not None:
+            yield Span(start, end, pseudonym)
+
+
+def _beginnings(text: str, form: str, shortest: int) -> Iterator[Span]:
+    """Where a secret was quoted up to some length: its beginning, and after it no word goes on."""
+    if len(form) <= shortest:
+        return
+    at = text.find(form[:shortest])
+    while at >= 0:
+        length = shortest
+        while length < len(form) and text[at + length : at + length + 1] == form[length]:
+            length += 1
+        if not text[at + length : at + length + 1].isalnum():
+            yield Span(at, at + length, "*" * length)
+        at = text.find(form[:shortest], at + 1)
+
+
+def _found(text: str, value: str, new: str, *, within_words: bool) -> Iterator[Span]:
+    at = text.find(value)
+    while at >= 0:
+        end = at + len(value)
+        # A value that begins or ends with a sign needs no boundary there.
+        before = at == 0 or not (text[at - 1].isalnum() and value[0].isalnum())
+        after = end == len(text) or not (text[end].isalnum() and value[-1].isalnum())
+        if within_words or (before and after):
+            yield Span(at, end, new)
+        at = text.find(value, at + 1)
+
+
+def _forms(value: str) -> tuple[str, ...]:
+    """A secret as it may be written: plain first, then within JSON and Python, in a URL, in base64 and hexadecimal."""
+    forms = [value, escaped(value), repr(value)[1:-1], json.dumps(value)[1:-1]]
+    if len(value) >= STRONG:
+        data = value.encode("utf-8", "surrogatepass")
+        forms += [quote(data, safe=""), data.hex(), data.hex().upper()]
+        # In the base64 of something longer it may begin at any of three places; what is cut off there is shared.
+        for skipped in range(3):
+            coded = base64.b64encode(b"\0" * skipped + data).decode()
+            forms.append(coded[(0, 2, 3)[skipped] : len(coded.rstrip("=")) - (1 if coded.endswith("=") else 0)])
+    return tuple(dict.fromkeys(forms))
+
+
+def merged(spans: Iterable[Span]) -> list[Span]:
+    """Spans in order, none over another: of two that overlap the first and longest stays, and of the other its rest."""
+    kept: list[Span] = []
+    for span in sorted(spans, key=lambda span: (span.start, -span.end)):
+        reached = kept[-1].end if kept else 0
+        if span.start >= reached:
+            kept.append(span)
+        elif span.end > reached:
+            kept.append(Span(reached, span.end, "*" * (span.end - reached)))
+    return kept
+
+
+def replaced(text: str, spans: Iterable[Span]) -> str:
+    """The text with the new in place of the old."""
+    parts: list[str] = []
+    at = 0
+    for start, end, new in merged(spans):
+        parts += [text[at:start], new]
+        at = end
+    return "".join([*parts, text[at:]]) if parts else text

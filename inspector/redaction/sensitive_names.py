@@ -1,0 +1,156 @@
+"""What counts as a secret and what as personal: names, as data that a user can extend; knows no frame and no text.
+
+A name is written as OCPP writes it. Case, dashes, dots and underscores make no difference, `*` stands for any
+characters, and `vpn/key` means `key` directly inside `vpn` (or inside the payload of the action of that name).
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from inspector.rules.settings import SettingsMistake
+
+SECRET_VARIABLES = (
+    *("AuthorizationKey", "BasicAuthPassword", "*Password", "*Passwd", "*Passphrase", "*Passcode", "*Pwd", "*Psk"),
+    *("*Secret", "*PrivateKey", "*ApiKey", "*AccessKey", "*AccessToken", "*RefreshToken", "*AuthToken", "VpnKey"),
+    *("*EncryptionKey", "*SecretKey", "*SharedKey"),
+)
+"""Configuration keys (1.6) and variables (2.x) whose values are credentials."""
+
+SECRET_MEMBERS = (*SECRET_VARIABLES, "vpn/key")
+"""Members whose value is a credential wherever they occur; SetNetworkProfile has apnPassword, password and vpn/key."""
+
+SECRET_TOKEN_TYPES = frozenset({"keycode", "pin", "pincode"})
+"""Types of an IdToken whose text is a PIN (2.x part 2, IdTokenEnumType), in lower case."""
+
+PERSONAL = (
+    *("*IdTag", "*IdToken", "eMAID", "EVCOID", "ContractId", "VIN", "VehicleId", "VehicleIdentificationNumber"),
+    *("LicensePlate", "LicencePlate", "NumberPlate", "ICCID", "IMSI", "MSISDN", "EVCCID", "CustomerIdentifier"),
+    *("evInverterSerialNumber", "VatNumber", "Email", "PhoneNumber", "CardNumber"),
+    *("vatCompany/name", "vatCompany/address1", "vatCompany/address2", "vatCompany/postalCode"),
+    *("personalMessage/content", "updatedPersonalMessage/content", "NotifyCustomerInformation/data"),
+    # A contract certificate names its eMAID.
+    *("Authorize/certificate", "Get15118EVCertificate/exiRequest", "Get15118EVCertificate/exiResponse"),
+    "iso15118CertificateHashData/serialNumber",
+)
+"""Members, configuration keys and variables that tell of a person, a contract, a vehicle or a SIM card."""
+
+SECRET_PARAMETERS = (
+    *("*Passw*", "*Passphrase*", "*Passcode*", "*Secret*", "*Token*", "*JWT*", "*Credential*", "*Signature*"),
+    *("*ApiKey*", "*AccessKey*", "*AuthKey*", "Pass", "Pwd", "Pw", "Psk", "Auth", "Key", "Sig", "Hash"),
+)
+"""Parameters in addresses that hold a credential, those of storage services' signed addresses too.
+
+Short words are meant whole: a compass passes.
+"""
+
+SECRET_HEADERS = (
+    *("*Authorization", "Authentication", "Proxy-Authentication", "Cookie", "Set-Cookie"),
+    *("X-Auth", "X-Auth-Token", "X-Api-Key"),
+)
+"""HTTP headers that hold one, besides those named as a parameter would be."""
+
+_TABLE = "redact"
+_LISTS = ("variables", "members", "personal")
+
+
+@dataclass(frozen=True, slots=True)
+class Additions:
+    """Names a user adds to the built-in ones: the `[redact]` table of a rules file."""
+
+    variables: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
+    personal: tuple[str, ...] = ()
+
+
+def load(path: Path) -> Additions:
+    """Read `[redact]` of a rules file, or of its `[tool.chargesentinel]`; what else is in it is for the judge.
+
+        [redact]
+        variables = ["WifiKey"]                    # configuration keys and variables that are credentials
+        members = ["simPin", "modem/unlockCode"]   # members that are
+        personal = ["driverName"]                  # what --redact personal replaces besides
+
+    Raises:
+        SettingsMistake: it cannot be read, or says what cannot be, with the place.
+    """
+    try:
+        document: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsMistake(path, "", (error.strerror or str(error)).lower()) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsMistake(path, "", f"not TOML: {error}") from error
+    tables = document.get("tool", {}).get("chargesentinel", document)
+    table = tables.get(_TABLE, {})
+    if not isinstance(table, dict):
+        raise SettingsMistake(path, _TABLE, "a table belongs there")
+    for name, names in table.items():
+        place = f"{_TABLE}.{name}"
+        if name not in _LISTS:
+            raise SettingsMistake(path, place, f"not known; known are {', '.join(_LISTS)}")
+        if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
+            raise SettingsMistake(path, place, "a list of names belongs there")
+        for one in names:
+            _refuse_odd(path, place, one)
+    return Additions(**{name: tuple(names) for name, names in table.items()})
+
+
+def _refuse_odd(path: Path, place: str, name: str) -> None:
+    if len(plain(name.replace("*", "").rpartition("/")[2])) < 2:
+        raise SettingsMistake(path, place, f"{name!r} would hide nearly everything; give a name of two letters or more")
+    if name.count("/") > 1 or name.startswith("/"):
+        raise SettingsMistake(path, place, f"{name!r}: write MEMBER, or PARENT/MEMBER")
+
+
+@lru_cache(4096)
+def plain(name: str) -> str:
+    """A name as names are compared: letters and digits in lower case."""
+    return re.sub(r"[\s_.\-]", "", name).lower()
+
+
+class NameClassifier:
+    """A set of names with `*` and parents, asked once for every member of a frame that is looked at closely."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        names = list(names)
+        alone = [_pattern(name) for name in names if "/" not in name]
+        inside = [tuple(map(_pattern, name.split("/"))) for name in names if "/" in name]
+        self._alone = re.compile("|".join(alone) or r"(?!)")
+        self._inside = re.compile("|".join(f"{parent}/{name}" for parent, name in inside) or r"(?!)")
+        self._has = lru_cache(4096)(self._match)
+
+    def has(self, name: str, parent: str = "") -> bool:
+        """Whether the member `name` of `parent` is meant."""
+        return self._has(name, parent) if len(name) <= 200 and len(parent) <= 200 else False
+
+    def _match(self, name: str, parent: str) -> bool:
+        asked = plain(name)
+        return bool(self._alone.fullmatch(asked) or self._inside.fullmatch(f"{plain(parent)}/{asked}"))
+
+
+def _pattern(name: str) -> str:
+    return ".*".join(re.escape(plain(part)) for part in name.split("*"))
+
+
+_parameters, _headers = NameClassifier(SECRET_PARAMETERS), NameClassifier(SECRET_HEADERS)
+
+
+def is_secret_parameter(name: str) -> bool:
+    """Whether a parameter of an address, its %-escapes undone, holds a credential."""
+    return _parameters.has(name)
+
+
+def is_secret_header(name: str) -> bool:
+    """Whether an HTTP header's value is one; of those of the WebSocket handshake (Sec-WebSocket-Key) none is."""
+    return (_headers.has(name) or _parameters.has(name)) and not name.lower().startswith("sec-websocket-")
+
+
+def is_only_a_header(name: str) -> bool:
+    """Whether a name can mean nothing but such a header, also where it is a member: an id_token is no secret."""
+    return _headers.has(name)

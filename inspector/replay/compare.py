@@ -1,0 +1,96 @@
+"""Compares two recorded sessions by meaning, with the same matchers as a replay; plays nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import zip_longest
+
+from inspector.protocol.messages import Call, Send
+from inspector.protocol.vocabulary import Direction
+from inspector.replay.conversation import Conversation
+from inspector.replay.id_mapping import IdMapping
+from inspector.replay.matching import Difference, Policy
+from inspector.replay.outcome import Outcome, Row
+from inspector.replay.script import Script
+
+NEITHER = "neither side"
+"""`Outcome.played` where two recordings are compared."""
+
+
+def paired(a: list[Script], b: list[Script]) -> list[tuple[Script | None, Script | None]]:
+    """The sessions of two recordings that are to be compared with each other; None where one has no counterpart.
+
+    Those of a charge point go with those of its namesake, in their order; where other names are, all in their order.
+    """
+    same = {script.charge_point_id for script in a} == {script.charge_point_id for script in b}
+    if not same:
+        return list(zip_longest(a, b))
+    pairs: list[tuple[Script | None, Script | None]] = []
+    for name in dict.fromkeys(script.charge_point_id for script in a):
+        left, right = ([one for one in side if one.charge_point_id == name] for side in (a, b))
+        pairs += zip_longest(left, right)
+    return pairs
+
+
+def compare_recordings(a: list[Script], b: list[Script], policy: Policy) -> list[Outcome]:
+    """What each session of `b` does differently from its counterpart in `a`; one without a counterpart differs."""
+    rebindings: dict[str, IdMapping] = {}  # a transaction may outlive a connection
+    outcomes = []
+    for recorded, other in paired(a, b):
+        if recorded is not None and other is not None:
+            rebinding = rebindings.setdefault(recorded.charge_point_id, IdMapping())
+            outcomes.append(compare_scripts(recorded, other, policy, rebinding))
+        elif (alone := recorded or other) is not None:
+            elsewhere = (b if recorded is not None else a)[0].source
+            outcomes.append(Outcome(alone, NEITHER, failure=f"there is no such session in {elsewhere}"))
+    return outcomes
+
+
+def compare_scripts(recorded: Script, other: Script, policy: Policy, rebinding: IdMapping | None = None) -> Outcome:
+    """What `other` does differently from `recorded`, both sides compared.
+
+    Frames are paired by meaning: CALLs by action and content, answers through their CALLs. `rebinding` goes on from
+    one session of a charge point to its next.
+    """
+    policy = replace(policy, both_stored=True)
+    rebinding = rebinding or IdMapping()
+    sides = {
+        direction: Conversation(recorded, direction.opposite, policy, rebinding) for direction in Direction
+    }  # by the direction of the frames it looks at
+    stands_for: dict[int, int] = {}  # a CALL of `other` -> the recorded CALL
+    by_number = {frame.frame_id: frame for frame in recorded.frames}
+    for frame in other.frames:
+        conversation = sides[frame.direction]
+        if frame.call is not None and frame.latency_ns is not None:
+            call = stands_for.get(frame.call.frame_id)
+            if call is not None:
+                conversation.sent(frame.call.frame_id, by_number[call])
+            elif frame.call.frame_id in stands_for or _is_extra(sides, frame.call.frame_id):
+                continue  # the answer to a CALL that was one too many
+        found = conversation.heard(frame)
+        if found is not None and isinstance(frame.message, Call | Send):
+            stands_for[frame.frame_id] = found.frame_id
+    outcome = Outcome(recorded, NEITHER)
+    came = {found: number for number, found in stands_for.items()}  # a recorded CALL -> that of `other`
+    answered = other.answers()
+    for frame in recorded.frames:
+        conversation = sides[frame.direction]
+        row = conversation.rows.get(frame.frame_id)
+        if row is None:
+            quiet = policy.may_stay_away(frame)
+            if frame.call is not None and policy.may_stay_away(frame.call):
+                # Its CALL may stay away, but one that has come is answered.
+                quiet = came.get(frame.call.frame_id) is None or came[frame.call.frame_id] in answered
+            what = "the answer to " if frame.call is not None else ""
+            missing = Difference("comes", None, f"{what}{frame.action or 'a message without an action'} is not there")
+            row = Row(frame, None, () if quiet else (missing,))
+        outcome.rows.append(row)
+    for conversation in sides.values():
+        outcome.rows.extend(conversation.extra)
+    outcome.regressions = other.findings - recorded.findings
+    outcome.improvements = recorded.findings - other.findings
+    return outcome
+
+
+def _is_extra(sides: dict[Direction, Conversation], number: int) -> bool:
+    return any(row.live is not None and row.live.frame_id == number for side in sides.values() for row in side.extra)

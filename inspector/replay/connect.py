@@ -1,0 +1,164 @@
+"""Brings a player and its peer together: connects to a CSMS, or waits for charge points; knows addresses only."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import http
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
+from websockets.http11 import Request, Response
+from websockets.protocol import State
+
+from inspector.errors import UnusableAddress
+from inspector.protocol.vocabulary import OcppVersion
+
+OPEN_TIMEOUT_S = 15.0
+MAX_MESSAGE = 64 * 1024 * 1024
+
+
+async def dial(
+    url: str, charge_point_id: str, version: OcppVersion, password: str | None = None, tls: ssl.SSLContext | None = None
+) -> ClientConnection:
+    """Connect to a CSMS as a charge point whose identity is the last part of the path.
+
+    Raises:
+        UnusableAddress: it cannot be reached, or refuses.
+    """
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("ws", "wss") and bool(parts.hostname) and parts.port != 0
+        (parts.hostname or "").encode("idna")
+    except ValueError:  # of a port, an IPv6 address or a name that cannot be looked up
+        usable = False
+    if not usable:
+        raise UnusableAddress(url, "not an address of a CSMS", "write ws://HOST:PORT/PATH or wss://HOST:PORT/PATH")
+    target = f"{url.rstrip('/')}/{quote(charge_point_id, safe='')}"
+    headers = {}
+    if password is not None:
+        token = base64.b64encode(f"{charge_point_id}:{password}".encode()).decode()
+        headers["Authorization"] = f"Basic {token}"
+    try:
+        connection = await connect(
+            target,
+            subprotocols=[version.subprotocol],  # type: ignore[list-item]
+            additional_headers=headers,
+            ssl=tls if parts.scheme == "wss" else None,
+            open_timeout=OPEN_TIMEOUT_S,
+            max_size=MAX_MESSAGE,
+            ping_interval=None,
+            proxy=None,
+        )
+    except InvalidStatus as refused:
+        status = refused.response.status_code
+        raise UnusableAddress(target, f"refused with HTTP {status} {refused.response.reason_phrase}") from refused
+    except InvalidURI as error:
+        raise UnusableAddress(target, f"not an address of a CSMS ({error.msg})") from error
+    except ValueError as error:  # our own address is sound
+        raise UnusableAddress(target, f"redirects to what is no address ({error})") from error
+    except InvalidHandshake as error:
+        raise UnusableAddress(target, f"is no OCPP CSMS ({error})") from error
+    except (OSError, TimeoutError) as error:
+        raise UnusableAddress(target, f"cannot be reached ({error or 'timed out'})", "is the CSMS running?") from error
+    if connection.subprotocol != version.subprotocol:
+        await connection.close()
+        raise UnusableAddress(target, f"does not speak {version.subprotocol}")
+    return connection
+
+
+class ConnectionQueue:
+    """Charge points that have connected and wait to be played with, by their identity."""
+
+    def __init__(self, version: OcppVersion, password: str | None) -> None:
+        self._version, self._password = version, password
+        self._waiting: asyncio.Queue[tuple[str, ServerConnection]] = asyncio.Queue()
+        self._released: dict[ServerConnection, asyncio.Event] = {}
+        self._left = False
+        self.address = ("", 0)
+
+    async def next(self, timeout_s: float | None) -> tuple[str, ServerConnection]:
+        """The identity and connection of the next charge point.
+
+        Raises:
+            TimeoutError: none has come.
+        """
+        async with asyncio.timeout(timeout_s):
+            while True:
+                identity, connection = await self._waiting.get()
+                if connection.state is State.OPEN:
+                    return identity, connection
+                self.release(connection)  # it has hung up while it waited
+
+    def release(self, connection: ServerConnection) -> None:
+        """Let go of a connection that has been played."""
+        self._released[connection].set()
+
+    async def arrived(self, connection: ServerConnection) -> None:
+        """Handler of `serve`: keeps the connection until it is released, or nobody is played with any more."""
+        assert connection.request is not None
+        if self._left:
+            return
+        released = self._released[connection] = asyncio.Event()
+        await self._waiting.put((unquote(connection.request.path.rsplit("/", 1)[-1]), connection))
+        await released.wait()
+        del self._released[connection]
+
+    def leave(self) -> None:
+        """Let go of all connections, also of those that nobody has asked for."""
+        self._left = True
+        for released in self._released.values():
+            released.set()
+
+    def refuse(self, connection: ServerConnection, request: Request) -> Response | None:
+        """Handler of `serve`: refuses who offers another version or the wrong password."""
+        offered = [name.strip() for name in ",".join(request.headers.get_all("Sec-WebSocket-Protocol")).split(",")]
+        if self._version.subprotocol not in offered:
+            reason = f"this recording speaks {self._version.subprotocol}\n"
+            return connection.respond(http.HTTPStatus.BAD_REQUEST, reason)
+        if self._password is not None:
+            scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+            try:
+                given = base64.b64decode(token).decode().partition(":")[2] if scheme.lower() == "basic" else None
+            except ValueError:
+                given = None
+            if given != self._password:
+                return connection.respond(http.HTTPStatus.UNAUTHORIZED, "wrong password\n")
+        return None
+
+
+@asynccontextmanager
+async def lobby(
+    host: str, port: int, version: OcppVersion, password: str | None, ready: Callable[[str], Any]
+) -> AsyncIterator[ConnectionQueue]:
+    """Listen for charge points; `ready` is told the address once it is open.
+
+    Raises:
+        UnusableAddress: it cannot be listened on.
+    """
+    waiting = ConnectionQueue(version, password)
+    try:
+        server = await serve(
+            waiting.arrived,
+            host,
+            port,
+            subprotocols=[version.subprotocol],  # type: ignore[list-item]
+            process_request=waiting.refuse,
+            max_size=MAX_MESSAGE,
+            ping_interval=None,
+        )
+    except OSError as error:
+        raise UnusableAddress(f"{host}:{port}", f"cannot be listened on ({error.strerror or error})") from error
+    async with server:
+        name, number = next(iter(server.sockets)).getsockname()[:2]
+        ready(f"ws://{f'[{name}]' if ':' in name else name}:{number}")
+        try:
+            yield waiting
+        finally:
+            waiting.leave()

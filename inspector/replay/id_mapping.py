@@ -1,0 +1,165 @@
+"""What lives only inside one run and is bound anew on the way: ids and times; knows no connection and no order.
+
+Message ids are not here: the player makes them. A recorded value is bound to the live one the first time both
+are seen in the same place of a matched pair of messages, or beforehand where it is ours to make.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from inspector.replay.spans import Path, as_json, replace
+
+MEMBERS = {
+    "transactionId": "transaction",
+    "remoteStartId": "remote start",
+    "reservationId": "reservation",
+    "requestId": "request",
+}
+"""Members whose values are ids of one run -> the kind of thing they name, wherever they occur."""
+
+SHORTEST_FRESH = 8
+"""Characters of an id that is kept: so short a one is not made to be unique, and may mean something."""
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d(?::?\d\d)?)?")
+
+
+_QUOTED_TIME = re.compile(rf'(?<!\\)"({_TIME.pattern})"(?!\s*:)')
+_HEAD = re.compile(r'\s*\[\s*\d+\s*,\s*"')
+
+
+class IdMapping:
+    """The recorded values and what they are in this run; one for all sessions of a charge point in a recording."""
+
+    def __init__(self, *, shift: timedelta = timedelta(0), tokens: dict[str, str] | None = None) -> None:
+        """`shift` is added to recorded times; `tokens` maps recorded idTags and idTokens to those to send."""
+        self.shift = shift
+        self._tokens = tokens or {}
+        self._live: dict[tuple[str, Any], Any] = {}
+
+    def own(self, action: str | None, payload: Any, fresh: frozenset[str] = frozenset()) -> None:
+        """Bind the ids of a recorded payload that is ours to send, before it is sent: they are ours to make.
+
+        Those of a kind in `fresh` become new ones of the same length where they are texts; others stay as recorded.
+        """
+        for kind, recorded in list(self.unbound(action, payload)):
+            made = recorded
+            if kind in fresh and isinstance(recorded, str) and len(recorded) > SHORTEST_FRESH:
+                made = (str(uuid.uuid4()) + uuid.uuid4().hex)[: len(recorded)]
+            self._live[kind, recorded] = made
+
+    def learn(self, action: str | None, recorded: Any, live: Any) -> None:
+        """Bind the ids of a matched pair of payloads, member by member; a recorded id keeps its first binding."""
+        if isinstance(recorded, dict) and isinstance(live, dict):
+            for name, value in recorded.items():
+                if name not in live:
+                    continue
+                kind = kind_of(action, name)
+                if kind is None:
+                    self.learn(action, value, live[name])
+                elif _plain(value) and type(value) is type(live[name]):
+                    self._live.setdefault((kind, value), live[name])
+        elif isinstance(recorded, list) and isinstance(live, list):
+            for one, other in zip(recorded, live, strict=False):
+                self.learn(action, one, other)
+
+    def outgoing(self, raw: bytes, action: str | None, recorded_id: str, message_id: str) -> str:
+        """A recorded text frame as it goes out in this run: every byte as recorded but what is bound anew.
+
+        Of what is no JSON only the message id is changed.
+        """
+        text = raw.decode("utf-8", "replace")
+
+        def change(path: Path, value: Any) -> Any:
+            if path == (1,):
+                return message_id if isinstance(value, str) else value
+            return self.value(action, str(path[-1]), value) if path and isinstance(path[-1], str) else value
+
+        if not self._tokens and action != "ReserveNow" and not any(f'"{name}"' in text for name in MEMBERS):
+            # Most frames hold no id but their own: times are found without going through the whole text.
+            head = _HEAD.match(text)
+            if head is not None and text.startswith(f'{recorded_id}"', head.end()):
+                rest = text[head.end() + len(recorded_id) :]
+                moved = _QUOTED_TIME.sub(lambda found: f'"{shifted(found[1], self.shift)}"', rest)
+                return f"{head[0]}{as_json(message_id)[1:-1]}{moved}"
+        try:
+            return replace(text, change)
+        except ValueError:
+            return text.replace(recorded_id, as_json(message_id)[1:-1], 1) if recorded_id else text
+
+    def value(self, action: str | None, member: str, value: Any) -> Any:
+        """What a recorded member's value is in this run."""
+        kind = kind_of(action, member)
+        if kind is not None and _plain(value):
+            return self._live.get((kind, value), value)
+        if isinstance(value, str):
+            if member in ("idTag", "parentIdTag", "idToken"):
+                return self._tokens.get(value, value)
+            if is_time(value):
+                return shifted(value, self.shift)
+        return value
+
+    def expected(self, action: str | None, recorded: Any) -> Any:
+        """A recorded payload with its ids and tokens as they should come back in this run; times are left alone."""
+        if isinstance(recorded, dict):
+            return {name: self._expected_member(action, name, value) for name, value in recorded.items()}
+        if isinstance(recorded, list):
+            return [self.expected(action, value) for value in recorded]
+        return recorded
+
+    def _expected_member(self, action: str | None, name: str, value: Any) -> Any:
+        if isinstance(value, dict | list):
+            return self.expected(action, value)
+        return value if is_time(value) else self.value(action, name, value)
+
+    def unbound(self, action: str | None, recorded: Any) -> Iterator[tuple[str, Any]]:
+        """The ids in a recorded payload that nothing has bound yet, as (kind, recorded value)."""
+        if isinstance(recorded, dict):
+            for name, value in recorded.items():
+                kind = kind_of(action, name)
+                if kind is None:
+                    yield from self.unbound(action, value)
+                elif _plain(value) and (kind, value) not in self._live:
+                    yield kind, value
+        elif isinstance(recorded, list):
+            for value in recorded:
+                yield from self.unbound(action, value)
+
+
+def kind_of(action: str | None, member: str) -> str | None:
+    """What kind of id a member holds; None for all else."""
+    if member == "id" and action == "ReserveNow":  # 2.x
+        return "reservation"
+    return MEMBERS.get(member)
+
+
+def is_time(value: Any) -> bool:
+    """Whether a value is a date-time, whatever member holds it."""
+    return isinstance(value, str) and _TIME.fullmatch(value) is not None
+
+
+def shifted(text: str, shift: timedelta) -> str:
+    """A date-time moved by `shift`, in the spelling it had (fraction digits, Z or offset); anything else as it is."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    if "T" not in text[:11]:
+        return text
+    try:
+        moved = at + shift
+    except OverflowError:
+        return text
+    head = moved.strftime("%Y-%m-%dT%H:%M:%S")
+    tail = text[19:]
+    fraction = len(tail) - len(tail[1:].lstrip("0123456789")) - 1 if tail.startswith(".") else 0
+    digits = f".{moved.microsecond:06d}"[: fraction + 1].ljust(fraction + 1, "0") if fraction > 0 else ""
+    return head + digits + (tail[fraction + 1 :] if fraction > 0 else tail)
+
+
+def _plain(value: Any) -> bool:
+    return isinstance(value, str | int) and not isinstance(value, bool)

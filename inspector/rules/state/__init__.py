@@ -1,0 +1,1 @@
+"""What is known of a charge point, learned from its frames; judges nothing."""

@@ -1,0 +1,153 @@
+"""What a charge point's configuration is known to be, learned from what was asked and answered; judges nothing.
+
+1.6: GetConfiguration answers and accepted ChangeConfiguration. 2.x: GetVariables answers, accepted SetVariables
+and NotifyReport, for the Actual value of each variable. Bounded: KEYS_LIMIT keys, after which no new key is
+learned (the longest list of standard keys has about 250).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from inspector.protocol.session import Frame
+from inspector.rules.fields import elements, integer, member, string
+from inspector.rules.rule import V2X, V16, Topic, call, result, track
+
+KEYS_LIMIT = 5000
+
+
+@dataclass(slots=True)
+class Setting:
+    """One key's value, and whether the charge point called it read-only (None: it did not say)."""
+
+    value: str | None
+    read_only: bool | None = None
+
+
+class ConfigurationState(Topic):
+    """The configuration as last heard of.
+
+    Attributes:
+        settings_1x: by configuration key, in lower case (keys are case-insensitive, 1.6 section 7.17).
+        settings_2x: by (component, variable, evse id or None, instance of the variable or None), names in lower case.
+    """
+
+    scope = "station"
+
+    def setup(self) -> None:
+        self.settings_1x: dict[str, Setting] = {}
+        self.settings_2x: dict[tuple[str, str, int | None, str | None], Setting] = {}
+
+    def value(self, key: str) -> str | None:
+        """The value of a 1.6 configuration key, None where it is not known."""
+        known = self.settings_1x.get(key.lower())
+        return known.value if known else None
+
+    def number(self, key: str) -> int | None:
+        """The value of a 1.6 configuration key as a whole number, None where it is unknown or no number."""
+        return _whole(self.value(key))
+
+    def flag(self, key: str) -> bool | None:
+        """The value of a 1.6 configuration key as a boolean, None where it is unknown or none."""
+        return _FLAGS.get((self.value(key) or "").lower())
+
+    def variable(
+        self, component: str, variable: str, evse: int | None = None, instance: str | None = None
+    ) -> str | None:
+        """The actual value of a 2.x variable, None where it is not known."""
+        known = self.settings_2x.get((component.lower(), variable.lower(), evse, instance))
+        return known.value if known else None
+
+    def variable_number(self, component: str, variable: str, instance: str | None = None) -> int | None:
+        """The actual value of a 2.x variable of the station as a whole number, None where it is unknown or none."""
+        return _whole(self.variable(component, variable, None, instance))
+
+    @track(result("GetConfiguration"), versions=V16)
+    def told(self, frame: Frame) -> None:
+        for entry in elements(frame.payload, "configurationKey"):
+            key = string(entry, "key")
+            read_only = entry.get("readonly")
+            if key is not None:
+                said = Setting(_written(entry.get("value")), read_only if type(read_only) is bool else None)
+                _learn(self.settings_1x, key.lower(), said)
+
+    @track(result("ChangeConfiguration"), versions=V16)
+    def changed(self, frame: Frame) -> None:
+        key = string(frame.request, "key")
+        if key is None or frame.payload.get("status") != "Accepted":
+            return
+        known = self.settings_1x.get(key.lower())
+        value = _written(frame.request.get("value"))
+        _learn(self.settings_1x, key.lower(), Setting(value, known.read_only if known else None))
+
+    @track(result("GetVariables"), versions=V2X)
+    def told_variables(self, frame: Frame) -> None:
+        for entry in elements(frame.payload, "getVariableResult"):
+            if entry.get("attributeStatus") == "Accepted":
+                self._learn_variable(entry, entry.get("attributeType"), entry.get("attributeValue"))
+
+    @track(result("SetVariables"), versions=V2X)
+    def changed_variables(self, frame: Frame) -> None:
+        asked = {_name(entry): entry for entry in elements(frame.request, "setVariableData") if _actual(entry)}
+        for entry in elements(frame.payload, "setVariableResult"):
+            request = asked.get(_name(entry))
+            if request is not None and entry.get("attributeStatus") == "Accepted" and _actual(entry):
+                self._learn_variable(entry, None, request.get("attributeValue"))
+
+    @track(call("NotifyReport"), versions=V2X)
+    def reported(self, frame: Frame) -> None:
+        for entry in elements(frame.payload, "reportData"):
+            for attribute in elements(entry, "variableAttribute"):
+                self._learn_variable(entry, attribute.get("type"), attribute.get("value"), attribute.get("mutability"))
+
+    def _learn_variable(self, entry: dict[str, Any], kind: Any, value: Any, mutability: Any = None) -> None:
+        name = _name(entry)
+        if name is None or kind not in (None, "Actual"):
+            return
+        known = self.settings_2x.get(name)
+        read_only = mutability == "ReadOnly" if mutability is not None else known.read_only if known else None
+        _learn(self.settings_2x, name, Setting(_written(value), read_only))
+
+    @property
+    def connectors(self) -> int | None:
+        """How many connectors a 1.6 charge point says it has, None where that is not known."""
+        if not self.settings_1x:
+            return None
+        count = self.number("NumberOfConnectors")
+        return count if count and count > 0 else None
+
+
+_FLAGS = {"true": True, "false": False}
+
+
+def _learn[K](known: dict[K, Setting], key: K, setting: Setting) -> None:
+    if key in known or len(known) < KEYS_LIMIT:
+        known[key] = setting
+
+
+def _actual(entry: dict[str, Any]) -> bool:
+    return entry.get("attributeType") in (None, "Actual")
+
+
+def _name(entry: dict[str, Any]) -> tuple[str, str, int | None, str | None] | None:
+    component, variable = member(entry, "component"), member(entry, "variable")
+    names = string(component, "name"), string(variable, "name")
+    if names[0] is None or names[1] is None:
+        return None
+    evse = integer(member(component, "evse"), "id")
+    return names[0].lower(), names[1].lower(), evse, string(variable, "instance")
+
+
+def _written(value: Any) -> str | None:
+    # Some charge points send numbers and booleans where a string belongs; what they mean is plain.
+    if type(value) is bool:
+        return "true" if value else "false"
+    return value if type(value) is str else str(value) if type(value) in (int, float) else None
+
+
+def _whole(value: str | None) -> int | None:
+    try:
+        return int(value) if value is not None and len(value) < 20 else None
+    except ValueError:
+        return None

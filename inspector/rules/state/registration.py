@@ -1,0 +1,173 @@
+"""Whether the CSMS has accepted a charge point, since when and with which interval; judges nothing.
+
+Rules about what is sent before that stand in `boot_order`, those about what follows in `boot_after`. Both are
+judged before this topic takes the frame in; every later topic finds here the state after the frame.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any
+
+from inspector.protocol.session import Frame
+from inspector.protocol.vocabulary import Direction, OcppVersion
+from inspector.rules.rule import CLOSED, OPENED, Topic, call, event, refusal, result, track
+from inspector.rules.state.configuration import ConfigurationState
+
+if TYPE_CHECKING:
+    from inspector.rules.judge import Moment, SessionJudge
+
+
+class Registration(Enum):
+    """Where a charge point stands with its CSMS."""
+
+    UNKNOWN = auto()  # no boot has been seen: it may have been accepted before the capture began
+    UNANSWERED = auto()  # a BootNotification was sent and not answered, or with a CALLERROR
+    PENDING = auto()
+    REJECTED = auto()
+    ACCEPTED = auto()
+
+
+_ANSWERS = {
+    "Accepted": Registration.ACCEPTED,
+    "Pending": Registration.PENDING,
+    "Rejected": Registration.REJECTED,
+}
+_TRIGGERED = {
+    "SignChargePointCertificate": "SignCertificate",
+    "SignChargingStationCertificate": "SignCertificate",
+    "SignV2GCertificate": "SignCertificate",
+    "SignV2G20Certificate": "SignCertificate",
+    "SignCombinedCertificate": "SignCertificate",
+}
+RESTART_REASONS = frozenset(
+    "ApplicationReset FirmwareUpdate LocalReset PowerUp RemoteReset ScheduledReset Watchdog".split()
+)
+"""The reasons of a 2.x boot that say the station has restarted."""
+ANYTHING = "*"
+"""In `Boot.asked`: a custom trigger, which may be for any message."""
+
+
+class Boot(Topic):
+    """The registration of one charge point, over its connections.
+
+    Attributes:
+        state: where it stands now; outlives a WebSocket, for a reconnect needs no boot.
+        answered: the latest answer to a boot (its payload has the status); None before the first.
+        interval_s: the interval of that answer in seconds; None where there was none.
+        heartbeat_s: seconds between heartbeats: the interval of the last Accepted, or what the configuration was
+            set to or read as since; None where unknown.
+        payload: the payload of the latest BootNotification CALL, empty before the first.
+        asked: actions that the CSMS has asked for while the charge point was not accepted (TriggerMessage,
+            ExtendedTriggerMessage; in 2.x GetBaseReport and GetReport, which stand for NotifyReport).
+        connection: the session of the latest BootNotification CALL.
+        lost_ns: when (monotonic) the last connection ended, None before.
+    """
+
+    scope = "station"
+
+    def setup(self) -> None:
+        self.state = Registration.UNKNOWN
+        self.answered: Frame | None = None
+        self.interval_s: float | None = None
+        self.heartbeat_s: float | None = None
+        self.payload: dict[str, Any] = {}
+        self.asked: set[str] = set()
+        self.connection: SessionJudge | None = None
+        self.lost_ns: int | None = None
+        self._before = Registration.UNKNOWN
+        self._boot_wanted = False  # a trigger has asked an accepted charge point for a boot
+        self._configured: int | None = None
+        self._configuration = self.station.topic(ConfigurationState)
+
+    def waiting_s(self, mono_ns: int) -> float:
+        """Seconds left until the charge point may send its next boot; 0 where it may, or chooses itself."""
+        if self.answered is None or not self.interval_s or self.state not in _NOT_ACCEPTED:
+            return 0.0
+        return max(0.0, self.interval_s - (mono_ns - self.answered.mono_ns) / 1e9)
+
+    def was_asked(self, action: str | None) -> bool:
+        """Whether the CSMS has asked a charge point that is not accepted for this message."""
+        return action in self.asked or ANYTHING in self.asked
+
+    def _become(self, state: Registration) -> None:
+        if state is not self.state:
+            self.state = state
+            self.station.relisten()
+
+    @track(OPENED)
+    def opened(self, session: SessionJudge, moment: Moment) -> None:
+        if not session.from_start and self.state is not Registration.ACCEPTED:
+            self._become(Registration.UNKNOWN)
+
+    @track(CLOSED)
+    def closed(self, session: SessionJudge, moment: Moment) -> None:
+        self.lost_ns = moment.mono_ns
+
+    @track(event("gap"))
+    def gap(self, session: SessionJudge, moment: Moment, detail: dict[str, Any]) -> None:
+        if self.state is not Registration.ACCEPTED:
+            self._become(Registration.UNKNOWN)
+
+    @track(call("TriggerMessage", "ExtendedTriggerMessage"))
+    def triggered(self, frame: Frame) -> None:
+        wanted = frame.payload.get("requestedMessage")
+        if type(wanted) is not str or frame.direction is not Direction.FROM_CSMS:
+            return
+        if self.state is Registration.ACCEPTED:
+            self._boot_wanted = self._boot_wanted or wanted == "BootNotification"
+            return
+        if len(self.asked) < len(_TRIGGERED) + 40:  # there are fewer messages; a hostile CSMS may invent some
+            self.asked.add(ANYTHING if wanted == "CustomTrigger" else _TRIGGERED.get(wanted, wanted))
+
+    @track(call("GetBaseReport", "GetReport"))
+    def report_wanted(self, frame: Frame) -> None:
+        if self.state is not Registration.ACCEPTED:
+            self.asked.add("NotifyReport")
+
+    @track(call("BootNotification"))
+    def booted(self, frame: Frame) -> None:
+        if frame.direction is not Direction.FROM_CHARGE_POINT:
+            return
+        self._before = self.state
+        if self.state in (Registration.ACCEPTED, Registration.UNKNOWN):
+            self.asked.clear()
+        triggered = self._boot_wanted or frame.payload.get("reason") == "Triggered"
+        if self.state is not Registration.ACCEPTED or not triggered:
+            self._become(Registration.UNANSWERED)  # a boot that was only asked for ends no acceptance
+        self._boot_wanted = False
+        self.payload = frame.payload
+        self.connection = self.session
+
+    @track(result("BootNotification"))
+    def registered(self, frame: Frame) -> None:
+        state = _ANSWERS.get(str(frame.payload.get("status")))
+        if frame.direction is not Direction.FROM_CSMS or state is None:
+            return
+        self._become(state)
+        interval = frame.payload.get("interval")
+        self.interval_s = interval if type(interval) in (int, float) and interval >= 0 else None
+        self.answered = frame
+        if state is Registration.ACCEPTED:
+            self.heartbeat_s = self.interval_s or None
+        if state is not Registration.PENDING:
+            self.asked.clear()
+
+    @track(refusal("BootNotification"))
+    def boot_refused(self, frame: Frame) -> None:
+        if self._before in _NOT_ACCEPTED:
+            self._become(self._before)
+
+    @track(result("ChangeConfiguration", "GetConfiguration", "SetVariables", "GetVariables"))
+    def configured(self, frame: Frame) -> None:
+        old = self.session.version is OcppVersion.V16
+        known = self._configuration
+        value = (
+            known.number("HeartbeatInterval") if old else known.variable_number("OCPPCommCtrlr", "HeartbeatInterval")
+        )
+        if value is not None and value != self._configured:
+            self._configured = value
+            self.heartbeat_s = float(value) or None
+
+
+_NOT_ACCEPTED = (Registration.PENDING, Registration.REJECTED)

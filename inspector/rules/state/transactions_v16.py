@@ -1,0 +1,350 @@
+"""Which transactions of a 1.6 charge point are open, and what each frame was to them; judges nothing.
+
+A transaction begins with its StartTransaction CALL and gets its id from the answer; a CALL that repeats one is
+the same transaction, sent again (1.6 section 3.7.1). Other topics come after this one in the order of judging:
+what they read is the state with the present frame taken in, and `starting`, `answering`, `stopping` and
+`metered` tell what that frame was. Bounded: TRANSACTIONS_LIMIT transactions, the oldest are forgotten.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from inspector.protocol.session import Frame
+from inspector.rules.fields import elements, integer, member, seconds, string
+from inspector.rules.rule import CLOSED, V16, Topic, call, refusal, result, track
+from inspector.rules.state.observation import Evidence
+
+if TYPE_CHECKING:
+    from inspector.rules.judge import Moment, SessionJudge
+
+TRANSACTIONS_LIMIT = 1000
+LOST_S = 30.0
+"""How long before a connection ended an answer may have been lost with it: so long a dead link goes unnoticed."""
+NO_ID = -1
+"""The transaction id a charge point uses when no start was answered (errata 3.18)."""
+LARGEST_IDS = frozenset({2**31 - 1, 2**63 - 1})
+"""Ids some charge points use for "none"; the schema has its say about the larger one."""
+TAKEN = frozenset({"Charging", "SuspendedEV", "SuspendedEVSE", "Finishing"})
+"""What a connector with a transaction reports."""
+
+
+class Stop(NamedTuple):
+    """What a StopTransaction said."""
+
+    meter_stop: int | None
+    timestamp: str | None
+    reason: str | None
+    id_tag: str | None
+
+
+@dataclass(slots=True, eq=False)
+class Transaction16:
+    """One transaction as the frames tell it; `transaction_id` is None until it is answered."""
+
+    connector: int | None
+    id_tag: str | None
+    meter_start: int | None
+    timestamp: str | None
+    started_ns: int  # monotonic time of its first StartTransaction
+    transaction_id: int | None = None
+    status: str | None = None  # what the CSMS said about the idTag
+    answered_ts_ns: int | None = None  # wall-clock time of the answer
+    stop: Stop | None = None
+    latest: str | None = None  # the timestamp of its latest message
+    metered_ns: int | None = None  # monotonic time of its latest meter values
+
+    @property
+    def open(self) -> bool:
+        return self.stop is None
+
+    def __str__(self) -> str:
+        name = "without an id" if self.transaction_id is None else str(self.transaction_id)
+        return f"transaction {name} on connector {self.connector}"
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A reservation the charge point has accepted; `connector` 0 stands for any."""
+
+    reservation_id: int
+    connector: int
+    id_tag: str
+    expires_s: float | None
+    accepted_ns: int
+
+
+class Starting(NamedTuple):
+    """What a StartTransaction CALL is: whether it repeats an earlier one, and what it meets on its connector."""
+
+    transaction: Transaction16
+    again: bool
+    others: list[Transaction16]  # open on the same connector
+    reservation: Reservation | None  # the one it uses, named or not
+
+
+class Answering(NamedTuple):
+    """What a StartTransaction answer is: the transaction it names, and who had that id before."""
+
+    transaction: Transaction16
+    holder: Transaction16 | None
+
+
+class Stopping(NamedTuple):
+    """What a StopTransaction CALL is: its transaction where known, and the earlier stop with its id."""
+
+    transaction_id: int | None
+    transaction: Transaction16 | None
+    stop: Stop
+    earlier: Stop | None
+
+
+class Transactions16(Topic):
+    """The transactions of one charge point, over its connections.
+
+    Attributes:
+        by_id: transactions that were answered, by transaction id, oldest first; closed ones too.
+        reservations: those accepted and neither used nor cancelled, by reservation id.
+        starting, answering, stopping: what the latest such frame was.
+        metered: the transaction that the latest MeterValues name, where known.
+        heard_of: connectors that a status or a start was reported of, since the capture began.
+        unseen: connectors that were in use when they were first heard of: a transaction may run there whose start
+            came before the capture.
+        undelivered: whether some start was never answered with a result, or the answer may have been lost with the
+            connection, so that the id -1 is in order.
+        refused_stops: transaction ids whose StopTransaction the CSMS has answered with an error, oldest first.
+        remote_stops: transaction ids the CSMS has asked to stop and was not refused, with when (monotonic).
+        unlocked: connectors the CSMS has unlocked, with when (monotonic).
+        reset_ns: when the charge point was last told to reset (monotonic), None if never.
+    """
+
+    scope = "station"
+    versions = V16
+
+    def setup(self) -> None:
+        self.by_id: dict[int, Transaction16] = {}
+        self.reservations: dict[int, Reservation] = {}
+        self.starting: Starting | None = None
+        self.answering: Answering | None = None
+        self.stopping: Stopping | None = None
+        self.metered: Transaction16 | None = None
+        self.unseen: set[int] = set()
+        self.undelivered = False
+        self.refused_stops: dict[int, None] = {}
+        self._answered_ns: int | None = None  # monotonic time of the last answer to a start
+        self.remote_stops: dict[int, int] = {}
+        self.unlocked: dict[int, int] = {}
+        self.reset_ns: int | None = None
+        self.heard_of: set[int] = set()
+        self._starts: dict[tuple[Any, ...], Transaction16] = {}
+        self._open: list[Transaction16] = []
+        self._stops: dict[int, Stop] = {}
+        self._evidence = self.station.topic(Evidence)
+
+    def open_transactions(self) -> list[Transaction16]:
+        """Every transaction whose StopTransaction was not seen, oldest first; also those still without an id."""
+        return list(self._open)
+
+    def open_on(self, connector: int) -> list[Transaction16]:
+        """The open transactions of one connector, oldest first."""
+        return [one for one in self._open if one.connector == connector]
+
+    def known_missing(self, timestamp: str | None, connector: int | None = None) -> bool:
+        """Whether the start of a transaction mentioned now must have been seen, had there been one.
+
+        Args:
+            timestamp: the mention's own date-time; what happened before the capture is not held against it.
+            connector: the connector it is mentioned for, None where that is not said.
+        """
+        if self.unseen if connector is None else connector in self.unseen:
+            return False
+        return self._evidence.has_seen(seconds(timestamp))
+
+    def may_lack_id(self) -> bool:
+        """Whether some transaction goes without an id, because its start is not answered or never was."""
+        return self.undelivered or any(one.transaction_id is None for one in self._open)
+
+    @track(call("StartTransaction"))
+    def start(self, frame: Frame) -> None:
+        payload = frame.payload
+        connector = integer(payload, "connectorId")
+        id_tag, timestamp = string(payload, "idTag"), string(payload, "timestamp")
+        meter_start = integer(payload, "meterStart")
+        identity = (connector, id_tag, meter_start, timestamp)
+        known = self._starts.get(identity)
+        again = known is not None and known.open
+        if known is None or not again:
+            known = Transaction16(connector, id_tag, meter_start, timestamp, frame.mono_ns, latest=timestamp)
+            _keep(self._starts, identity, known)
+            self._open.append(known)
+            if len(self._open) > TRANSACTIONS_LIMIT:
+                del self._open[0]
+        others = [one for one in self.open_on(connector) if one is not known] if connector is not None else []
+        self.starting = Starting(known, again, others, None if again else self._reserved_for(frame))
+        if connector is not None:
+            self.unseen.discard(connector)
+            if len(self.heard_of) < TRANSACTIONS_LIMIT:
+                self.heard_of.add(connector)
+
+    def _reserved_for(self, frame: Frame) -> Reservation | None:
+        number = integer(frame.payload, "reservationId")
+        if number is not None:
+            return self.reservations.pop(number, None)
+        if not self.reservations:
+            return None
+        connector, id_tag = integer(frame.payload, "connectorId"), string(frame.payload, "idTag") or ""
+        started = seconds(string(frame.payload, "timestamp"))
+        for one in self.reservations.values():
+            now_s = frame.ts_ns / 1e9 if self._evidence.timed else started
+            over = one.expires_s is None or now_s is None or one.expires_s <= now_s
+            before = self._evidence.timed and started is not None and started * 1e9 < one.accepted_ns
+            if one.connector in (0, connector) and one.id_tag.lower() == id_tag.lower() and not over and not before:
+                return self.reservations.pop(one.reservation_id)
+        return None
+
+    @track(result("StartTransaction"))
+    def started(self, frame: Frame) -> None:
+        self.answering = None
+        self._answered_ns = frame.mono_ns
+        transaction = self._of_call(frame)
+        number = integer(frame.payload, "transactionId")
+        if transaction is None or number is None:
+            self.undelivered = True
+            return
+        holder = self.by_id.get(number)
+        self.answering = Answering(transaction, holder if holder is not transaction else None)
+        transaction.transaction_id = number
+        transaction.status = string(member(frame.payload, "idTagInfo"), "status")
+        transaction.answered_ts_ns = frame.ts_ns
+        _keep(self.by_id, number, transaction)
+
+    @track(refusal("StartTransaction"))
+    def start_refused(self, frame: Frame) -> None:
+        self.undelivered = True
+
+    @track(CLOSED)
+    def closed(self, session: SessionJudge, moment: Moment) -> None:
+        lost_ns = moment.mono_ns - int(LOST_S * 1e9)
+        if self._answered_ns is not None and self._answered_ns > lost_ns:
+            self.undelivered = True
+
+    @track(refusal("StopTransaction"))
+    def stop_refused(self, frame: Frame) -> None:
+        number = integer(frame.request, "transactionId")
+        if number is not None:
+            _keep(self.refused_stops, number, None)
+
+    @track(call("StopTransaction"))
+    def stop(self, frame: Frame) -> None:
+        payload = frame.payload
+        number = integer(payload, "transactionId")
+        stop = Stop(
+            integer(payload, "meterStop"),
+            string(payload, "timestamp"),
+            string(payload, "reason"),
+            string(payload, "idTag"),
+        )
+        if number is None:
+            self.stopping = Stopping(None, None, stop, None)
+            return
+        transaction, earlier = self.by_id.get(number), self._stops.get(number)
+        if number == NO_ID:
+            for one in self.open_transactions():
+                if one.transaction_id is None:
+                    self._close(one, stop)
+                    self.undelivered = True
+        if transaction is not None and transaction.stop is None:
+            self._close(transaction, stop)
+            earlier = None  # an earlier stop was of another transaction with this id
+        self.stopping = Stopping(number, transaction, stop, earlier)
+        _keep(self._stops, number, stop)
+
+    def _close(self, transaction: Transaction16, stop: Stop) -> None:
+        transaction.stop = stop
+        if transaction in self._open:
+            self._open.remove(transaction)
+
+    @track(call("MeterValues"))
+    def meter(self, frame: Frame) -> None:
+        number = frame.payload.get("transactionId")
+        if type(number) is int:
+            self.metered = transaction = self.by_id.get(number)
+            if transaction is not None:
+                transaction.metered_ns = frame.mono_ns
+        else:
+            self.metered = None
+            for one in self._open:
+                if one.connector == frame.payload.get("connectorId"):
+                    one.metered_ns = frame.mono_ns
+
+    @track(call("StatusNotification"))
+    def status(self, frame: Frame) -> None:
+        connector = frame.payload.get("connectorId")
+        if self.reservations and string(frame.payload, "status") in ("Faulted", "Unavailable"):
+            # Such a status ends the reservation (1.6 section 5.13).
+            for one in [one for one in self.reservations.values() if connector in (0, one.connector)]:
+                del self.reservations[one.reservation_id]
+        if type(connector) is not int or connector in self.heard_of or len(self.heard_of) >= TRANSACTIONS_LIMIT:
+            return
+        self.heard_of.add(connector)
+        if connector > 0 and string(frame.payload, "status") in TAKEN and not self.open_on(connector):
+            self.unseen.add(connector)
+
+    @track(call("RemoteStopTransaction"))
+    def stop_asked(self, frame: Frame) -> None:
+        number = integer(frame.payload, "transactionId")
+        if number is not None:
+            _keep(self.remote_stops, number, frame.mono_ns)
+
+    @track(result("RemoteStopTransaction"))
+    def stop_answered(self, frame: Frame) -> None:
+        number = integer(frame.request, "transactionId")
+        if number is not None and frame.payload.get("status") != "Accepted":
+            self.remote_stops.pop(number, None)
+
+    @track(result("UnlockConnector"))
+    def unlock_answered(self, frame: Frame) -> None:
+        connector = integer(frame.request, "connectorId")
+        if connector is not None and frame.payload.get("status") == "Unlocked":
+            _keep(self.unlocked, connector, frame.mono_ns)
+
+    @track(result("Reset"))
+    def reset_answered(self, frame: Frame) -> None:
+        if frame.payload.get("status") == "Accepted":
+            self.reset_ns = frame.mono_ns
+
+    @track(result("ReserveNow"))
+    def reserved(self, frame: Frame) -> None:
+        request = frame.request
+        number, connector = integer(request, "reservationId"), integer(request, "connectorId")
+        id_tag = string(request, "idTag")
+        if number is None or connector is None or id_tag is None or frame.payload.get("status") != "Accepted":
+            return
+        expires = seconds(string(request, "expiryDate"))
+        _keep(self.reservations, number, Reservation(number, connector, id_tag, expires, frame.ts_ns))
+
+    @track(result("CancelReservation"))
+    def cancelled(self, frame: Frame) -> None:
+        number = integer(frame.request, "reservationId")
+        if number is not None and frame.payload.get("status") == "Accepted":
+            self.reservations.pop(number, None)
+
+    def _of_call(self, answer: Frame) -> Transaction16 | None:
+        request = answer.request
+        names = "connectorId", "idTag", "meterStart", "timestamp"
+        connector, id_tag = integer(request, names[0]), string(request, names[1])
+        return self._starts.get((connector, id_tag, integer(request, names[2]), string(request, names[3])))
+
+
+def last_sampled(payload: dict[str, Any]) -> str | None:
+    """The timestamp of the last element of `meterValue`, None where there is none."""
+    values = elements(payload, "meterValue")
+    return string(values[-1], "timestamp") if values else None
+
+
+def _keep[K, V](known: dict[K, V], key: K, value: V) -> None:
+    known.pop(key, None)
+    known[key] = value
+    if len(known) > TRANSACTIONS_LIMIT:
+        del known[next(iter(known))]

@@ -1,0 +1,226 @@
+"""Which transactions of a 2.x charging station are open, and what each TransactionEvent was to them; judges nothing.
+
+Events may arrive out of order (part 2 section E 1.3.2): `seqNo` is their order. Topics that come after this one
+read `event`, which is the present TransactionEvent with what it met. Bounded: TRANSACTIONS_LIMIT transactions and
+EVENTS_LIMIT remembered events each; the oldest are forgotten.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from inspector.protocol.session import Frame
+from inspector.rules.fields import elements, integer, member, seconds, string
+from inspector.rules.rule import V2X, Topic, call, event, track
+from inspector.rules.state.observation import Evidence
+
+if TYPE_CHECKING:
+    from inspector.rules.judge import Moment, SessionJudge
+
+TRANSACTIONS_LIMIT = 1000
+EVENTS_LIMIT = 64
+EVSES_LIMIT = 500
+
+
+type Said = tuple[str | None, str | None, str | None]
+"""Kind, timestamp and trigger: what tells an event from another with the same seqNo; a repetition has the same."""
+
+
+@dataclass(slots=True, eq=False)
+class Transaction2x:
+    """One transaction as its events tell it."""
+
+    transaction_id: str
+    known_from_start: bool  # nothing of it can have come before what was seen
+    evse: int | None = None
+    connector: int | None = None
+    started: Said | None = None
+    ended: Said | None = None
+    ended_seq: int | None = None
+    ended_ns: int | None = None  # monotonic time when its end was seen
+    highest_seq: int | None = None
+    stopped_locally: bool = False  # the driver has stopped it at the station
+    stopped_remotely: bool = False  # a remote stop has stopped it
+    connection: int = 0  # which of the station's connections its latest event came on
+    events: dict[int, Said] = field(default_factory=dict)
+
+    @property
+    def open(self) -> bool:
+        return self.ended is None
+
+    def __str__(self) -> str:
+        place = f" on EVSE {self.evse}" if self.evse is not None else ""
+        return f"transaction {self.transaction_id[:36]}{place}"
+
+
+class Event(NamedTuple):
+    """A TransactionEvent, read once, with what it met. Members are None where the payload has none of that type."""
+
+    transaction: Transaction2x
+    kind: str | None  # Started, Updated or Ended
+    trigger: str | None
+    sequence: int | None
+    timestamp: str | None
+    offline: bool
+    info: dict[str, Any]  # transactionInfo
+    evse: int | None
+    connector: int | None
+    token: dict[str, Any] | None
+    repeated: bool  # the same event has come before
+    first: bool  # the first event seen of its transaction
+    reused: bool  # a Started with the id of a transaction that has started and ended
+    before: Said | None  # another event that had this seqNo
+    evse_before: int | None  # the EVSE, connector and highest seqNo of the transaction before this event
+    connector_before: int | None
+    sequence_before: int | None
+    ended_before: bool
+    started_before: Said | None
+    connection_before: int
+
+
+class Transactions2x(Topic):
+    """The transactions of one charging station, over its connections.
+
+    Attributes:
+        by_id: every transaction heard of, by transaction id, oldest first; ended ones too.
+        event: what the latest TransactionEvent was; None before the first and where it named no transaction.
+        unseen: EVSEs that were occupied when they were first heard of: a transaction may run there whose start
+            came before the capture.
+    """
+
+    scope = "station"
+    versions = V2X
+
+    def setup(self) -> None:
+        self.by_id: dict[str, Transaction2x] = {}
+        self.event: Event | None = None
+        self.unseen: set[int] = set()
+        self._heard_of: set[int] = set()
+        self._open: dict[str, Transaction2x] = {}
+        self._evidence = self.station.topic(Evidence)
+
+    def open_transactions(self) -> list[Transaction2x]:
+        """Every transaction whose Ended was not seen, oldest first."""
+        return list(self._open.values())
+
+    def open_on(self, evse: int) -> list[Transaction2x]:
+        """The open transactions of one EVSE, oldest first."""
+        return [one for one in self._open.values() if one.evse == evse]
+
+    def known_missing(self, timestamp: str | None, evse: int | None = None) -> bool:
+        """Whether the start of a transaction mentioned now must have been seen, had there been one.
+
+        Args:
+            timestamp: the mention's own date-time; what happened before the capture is not held against it.
+            evse: the EVSE it is mentioned for, None where that is not said.
+        """
+        if self.unseen if evse is None else evse in self.unseen:
+            return False
+        return self._evidence.has_seen(seconds(timestamp))
+
+    @track(call("TransactionEvent"))
+    def take_in(self, frame: Frame) -> None:
+        payload = frame.payload
+        info = payload.get("transactionInfo")
+        name = info.get("transactionId") if type(info) is dict else None
+        if type(name) is not str:
+            self.event = None
+            return
+        kind, timestamp = string(payload, "eventType"), string(payload, "timestamp")
+        trigger, sequence = string(payload, "triggerReason"), integer(payload, "seqNo")
+        place = payload.get("evse")
+        evse, connector = (integer(place, "id"), integer(place, "connectorId")) if type(place) is dict else (None, None)
+        said = (kind, timestamp, trigger)
+        known = self.by_id.get(name)
+        first = reused = False
+        if known is None:
+            first = True
+        elif kind == "Started" and known.started is not None and known.ended is not None:
+            first = reused = said not in known.events.values()
+        if known is None or reused:
+            known = self._begin(name, timestamp, evse)
+        same = known.events.get(sequence) if sequence is not None else None
+        token = payload.get("idToken")
+        self.event = Event(
+            known,
+            kind,
+            trigger,
+            sequence,
+            timestamp,
+            payload.get("offline") is True,
+            info,
+            evse,
+            connector,
+            token if type(token) is dict else None,
+            same == said,
+            first,
+            reused,
+            same if same != said else None,
+            known.evse,
+            known.connector,
+            known.highest_seq,
+            known.ended is not None,
+            known.started,
+            known.connection,
+        )
+        if sequence is not None:
+            known.events[sequence] = said
+            if len(known.events) > EVENTS_LIMIT:
+                del known.events[next(iter(known.events))]
+            if known.highest_seq is None or sequence > known.highest_seq:
+                known.highest_seq = sequence
+        if evse is not None and evse != known.evse:
+            known.evse = evse
+            self.unseen.discard(evse)
+            if len(self._heard_of) < EVSES_LIMIT:
+                self._heard_of.add(evse)
+        if connector is not None:
+            known.connector = connector
+        known.connection = self._evidence.connections
+        if trigger == "StopAuthorized":
+            known.stopped_locally = True
+        elif trigger == "RemoteStop":
+            known.stopped_remotely = True
+        if kind == "Started" and known.started is None:
+            known.started = said
+        elif kind == "Ended" and known.ended is None:
+            known.ended, known.ended_seq, known.ended_ns = said, sequence, frame.mono_ns
+            self._open.pop(name, None)
+
+    def _begin(self, name: str, timestamp: str | None, evse: int | None) -> Transaction2x:
+        known = Transaction2x(name, self.known_missing(timestamp, evse))
+        self.by_id[name] = self._open[name] = known
+        if len(self.by_id) > TRANSACTIONS_LIMIT:
+            oldest = next(iter(self.by_id))
+            del self.by_id[oldest]
+            self._open.pop(oldest, None)
+        return known
+
+    @track(call("StatusNotification"))
+    def status(self, frame: Frame) -> None:
+        evse = integer(frame.payload, "evseId")
+        if evse is not None:
+            self._heard(evse, frame.payload.get("connectorStatus"))
+
+    @track(call("NotifyEvent"))
+    def notified(self, frame: Frame) -> None:
+        for entry in elements(frame.payload, "eventData"):
+            if string(member(entry, "variable"), "name") == "AvailabilityState":
+                evse = integer(member(member(entry, "component"), "evse"), "id")
+                if evse is not None:
+                    self._heard(evse, entry.get("actualValue"))
+
+    def _heard(self, evse: int, status: Any) -> None:
+        if evse in self._heard_of or len(self._heard_of) >= EVSES_LIMIT:
+            return
+        self._heard_of.add(evse)
+        if status == "Occupied" and not self.open_on(evse):
+            self.unseen.add(evse)
+
+    @track(event("gap"))
+    def gap(self, session: SessionJudge, moment: Moment, detail: dict[str, Any]) -> None:
+        # What the recorder missed is not missing: the sequences begin anew.
+        for known in self._open.values():
+            known.highest_seq = None
+            known.known_from_start = False

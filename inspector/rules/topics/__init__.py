@@ -1,0 +1,1 @@
+"""The rules, by topic: one module per functional block of OCPP."""

@@ -1,0 +1,1 @@
+"""Rules about heartbeats, status and availability."""

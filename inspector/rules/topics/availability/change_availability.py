@@ -1,0 +1,156 @@
+"""Whether changes of availability are scheduled during transactions and shown once done; knows no reservation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from inspector.protocol.session import Frame
+from inspector.protocol.vocabulary import OcppVersion
+from inspector.rules.durations import duration
+from inspector.rules.fields import integer, member
+from inspector.rules.finding import Fault, Severity, Side
+from inspector.rules.rule import DEADLINE, Faults, Topic, result, rule, track
+from inspector.rules.state.observation import Evidence
+from inspector.rules.state.transactions_v2x import Transactions2x
+from inspector.rules.state.transactions_v16 import Transactions16
+from inspector.rules.topics.availability.evses_v2x import Evses2x
+from inspector.rules.topics.availability.status_v16 import Status16
+from inspector.rules.topics.example_frames import joined, reported
+
+if TYPE_CHECKING:
+    from inspector.rules.judge import Moment, SessionJudge
+
+PLACES_LIMIT = 500
+
+type Place = tuple[int, int]
+"""(connector, 0) in 1.6, (EVSE, connector) in 2.x; 0 for all of them."""
+
+_REQUEST = {
+    "1.6": '< [2,"c","ChangeAvailability",{"connectorId":1,"type":"Inoperative"}]\n',
+    "2x": '< [2,"c","ChangeAvailability",{"evse":{"id":1},"operationalStatus":"Inoperative"}]\n',
+}
+_STARTED = {
+    "1.6": '> [2,"s","StartTransaction",{"connectorId":1,"idTag":"T","meterStart":0,'
+    '"timestamp":"2026-01-01T12:00:00Z"}]\n< [3,"s",{"transactionId":1,"idTagInfo":{"status":"Accepted"}}]\n',
+    "2x": '> [2,"s","TransactionEvent",{"eventType":"Started","timestamp":"2026-01-01T12:00:00Z","triggerReason":'
+    '"CablePluggedIn","seqNo":0,"transactionInfo":{"transactionId":"t1","chargingState":"EVConnected"},'
+    '"evse":{"id":1,"connectorId":1}}]\n< [3,"s",{}]\n',
+}
+_ANSWER = '> [3,"c",{"status":"%s"}]\n'
+
+
+class Availability(Topic):
+    """Rules about ChangeAvailability."""
+
+    scope = "station"
+
+    def setup(self) -> None:
+        self._inoperative: dict[Place, bool] = {}  # where Inoperative was promised, and whether only Scheduled
+        self._evidence = self.station.topic(Evidence)
+
+    @rule(
+        "availability.not-scheduled",
+        result("ChangeAvailability"),
+        title="A connector with a transaction is made inoperative at once",
+        severity=Severity.ERROR,
+        spec="OCPP 1.6 §5.2; 2.x G03.FR.05, G04.FR.06",
+        remedy="Answer Scheduled while a transaction is open, and make the change when it has ended.",
+        bad=joined(_STARTED, _REQUEST, _ANSWER % "Accepted"),
+        good=joined(_STARTED, _REQUEST, _ANSWER % "Scheduled"),
+        side=Side.CHARGE_POINT,
+        catalogue="AVAIL",
+    )
+    def not_scheduled(self, frame: Frame) -> Faults:
+        asked = self._asked(frame)
+        if asked is None or frame.payload.get("status") != "Accepted":
+            return None
+        place, inoperative = asked
+        if not inoperative or place in self._inoperative:
+            return None
+        running = self._running(place, self.session)
+        if running is None or not self._evidence.told_all(self.session):
+            return None
+        return Fault(f"{running} is open; Scheduled belongs here", "/2/status", key=str(place))
+
+    def _asked(self, frame: Frame) -> tuple[Place, bool] | None:
+        """What a ChangeAvailability was for: the place, and whether to make it inoperative."""
+        if self.session.version is OcppVersion.V16:
+            connector, wanted = integer(frame.request, "connectorId"), frame.request.get("type")
+            place = (connector, 0) if connector is not None else None
+        else:
+            evse, wanted = member(frame.request, "evse"), frame.request.get("operationalStatus")
+            place = integer(evse, "id") or 0, integer(evse, "connectorId") or 0
+        return (place, wanted == "Inoperative") if place and wanted in ("Inoperative", "Operative") else None
+
+    def _running(self, place: Place, session: SessionJudge) -> object | None:
+        """An open transaction there that was heard of on this connection: others may have ended unseen."""
+        if session.version is OcppVersion.V16:
+            known = self.station.topic(Transactions16)
+            since = session.opened_at.mono_ns
+            for old in known.open_on(place[0]) if place[0] else known.open_transactions():
+                if max(old.started_ns, old.metered_ns or 0) >= since:
+                    return old
+            return None
+        for one in self.station.topic(Transactions2x).open_transactions():
+            here = place[0] in (0, one.evse) and (place[1] == 0 or one.connector in (None, place[1]))
+            if here and one.connection == self._evidence.connections:
+                return one
+        return None
+
+    @track(result("ChangeAvailability"))
+    def answered(self, frame: Frame) -> None:
+        asked = self._asked(frame)
+        status = frame.payload.get("status")
+        if asked is None or status not in ("Accepted", "Scheduled"):
+            return
+        place, inoperative = asked
+        statuses = self._statuses(place)
+        if inoperative:
+            if len(self._inoperative) < PLACES_LIMIT:
+                self._inoperative[place] = status == "Scheduled"
+            expected = {"Available"}
+        else:
+            # A place may stay unavailable because a part of it, or the whole, is still set so.
+            expected = {"Unavailable"} if set(self._inoperative) == {place} else set()
+            self._inoperative.pop(place, None)
+        if status == "Accepted" and statuses and set(statuses.values()) == expected:
+            wait = self.settings.effect_timeout_s
+            self.station.deadline(frame, wait, self.no_status, place, inoperative, statuses, frame)
+
+    def _statuses(self, place: Place) -> dict[Place, str]:
+        """What the connectors of a place last reported."""
+        if self.session.version is OcppVersion.V16:
+            known = self.station.topic(Status16).connectors
+            chosen = {(number, 0): one.status for number, one in known.items() if number > 0}
+            return {at: status for at, status in chosen.items() if place[0] in (0, at[0])}
+        evses = self.station.topic(Evses2x).connectors
+        return {at: s for at, s in evses.items() if place[0] in (0, at[0]) and place[1] in (0, at[1])}
+
+    @rule(
+        "availability.no-status",
+        DEADLINE,
+        title="A change of availability is not followed by a status",
+        severity=Severity.WARNING,
+        spec="OCPP 1.6 §5.2; 2.x G03.FR.04, G04.FR.05",
+        remedy="Report the new status of each connector concerned once the change is made.",
+        bad=joined(reported("Available"), _REQUEST, _ANSWER % "Accepted", "+ 5m"),
+        good=joined(reported("Available"), _REQUEST, _ANSWER % "Accepted", reported("Unavailable", "n2"), "+ 5m"),
+        side=Side.CHARGE_POINT,
+        catalogue="AVAIL",
+    )
+    def no_status(
+        self, moment: Moment, place: Place, inoperative: bool, before: dict[Place, str], frame: Frame
+    ) -> Faults:
+        if self.session not in self.station.sessions or (place in self._inoperative) is not inoperative:
+            return None
+        if self._statuses(place) != before:
+            return None
+        change = "inoperative" if inoperative else "operative"
+        where = " of ".join(f"{n} {i}" for n, i in zip(self._names(), reversed(place), strict=True) if i)
+        still = "Available" if inoperative else "Unavailable"
+        wait = self.settings.effect_timeout_s
+        text = f"{where or 'all'} accepted to become {change}, and is reported {still} {duration(wait)} later"
+        return Fault(text, "/2/status", frame=frame, key=f"{place} {change}")
+
+    def _names(self) -> tuple[str, str]:
+        return ("", "connector") if self.session.version is OcppVersion.V16 else ("connector", "EVSE")

@@ -1,0 +1,218 @@
+"""Whether firmware and log uploads are told in order and with their request; knows no file.
+
+The table of statuses is that of the 1.6 security whitepaper and of 2.x FirmwareStatusEnumType, use cases L01 and
+L02; the statuses of plain 1.6 are among them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from inspector.protocol.session import Frame
+from inspector.protocol.vocabulary import OcppVersion
+from inspector.rules.fields import integer, string
+from inspector.rules.finding import Fault, Severity, Side
+from inspector.rules.rule import OPENED, Faults, Topic, call, event, result, rule, track
+from inspector.rules.state.observation import Evidence
+from inspector.rules.topics.example_frames import joined
+
+if TYPE_CHECKING:
+    from inspector.rules.judge import Moment, SessionJudge
+
+REQUESTS_LIMIT = 100
+
+_FAILED = frozenset({"InstallationFailed", "InstallVerificationFailed"})
+_INSTALLING = _FAILED | {"InstallScheduled", "Installing", "InstallRebooting", "Installed"}
+NEXT_STATUS: dict[str | None, frozenset[str]] = {
+    None: frozenset({"DownloadScheduled", "Downloading", "DownloadPaused", "DownloadFailed", "Downloaded"}) | _FAILED,
+    "DownloadScheduled": frozenset({"Downloading", "DownloadPaused", "DownloadFailed"}),
+    "Downloading": frozenset({"DownloadScheduled", "DownloadPaused", "DownloadFailed", "Downloaded"}),
+    "DownloadPaused": frozenset({"DownloadScheduled", "Downloading", "DownloadFailed", "Downloaded"}),
+    "DownloadFailed": frozenset({"DownloadScheduled", "Downloading", "DownloadPaused"}),
+    "Downloaded": _INSTALLING | {"SignatureVerified", "InvalidSignature"},
+    "SignatureVerified": _INSTALLING,
+    "InvalidSignature": frozenset({"DownloadScheduled", "Downloading", "InstallationFailed"}),
+    "InstallScheduled": _INSTALLING,
+    "Installing": _INSTALLING,
+    "InstallRebooting": _INSTALLING,
+    "InstallationFailed": _INSTALLING | {"DownloadScheduled", "Downloading"},
+    "InstallVerificationFailed": _INSTALLING | {"DownloadScheduled", "Downloading"},
+    "Installed": frozenset({"InstallRebooting", "InstallVerificationFailed"}),
+}
+"""Which status may follow which in one update; None is its request. What fails may be tried again (L01.FR.30)."""
+
+_NOTIFICATIONS = (
+    "FirmwareStatusNotification",
+    "SignedFirmwareStatusNotification",
+    "DiagnosticsStatusNotification",
+    "LogStatusNotification",
+)
+_UPDATES = ("UpdateFirmware", "SignedUpdateFirmware")
+
+_UPDATE = {
+    "1.6": '< [2,"u","UpdateFirmware",{"location":"ftp://f.example/f","retrieveDate":"2026-01-01T12:00:00Z"}]\n'
+    '> [3,"u",{}]\n',
+    "2x": '< [2,"u","UpdateFirmware",{"requestId":7,"firmware":{"location":"ftp://f.example/f",'
+    '"retrieveDateTime":"2026-01-01T12:00:00Z"}}]\n> [3,"u",{"status":"Accepted"}]\n',
+}
+
+
+def _status(status: str, message_id: str = "f", request: str = ',"requestId":7') -> dict[str, str]:
+    def text(more: str) -> str:
+        said = f'> [2,"{message_id}","FirmwareStatusNotification",{{"status":"{status}"{more}}}]\n'
+        return f'{said}< [3,"{message_id}",{{}}]\n'
+
+    return {"1.6": text(""), "2x": text(request)}
+
+
+_SIGNED = '> [2,"f","SignedFirmwareStatusNotification",{"status":"Downloading"%s}]\n< [3,"f",{}]'
+_TRIGGER = (
+    '< [2,"t","TriggerMessage",{"requestedMessage":"FirmwareStatusNotification"}]\n> [3,"t",{"status":"Accepted"}]\n'
+)
+
+
+class Progress(NamedTuple):
+    """The last status of an update, None for its request; `life` counts boots and connections until then."""
+
+    status: str | None
+    life: tuple[int, int]
+
+
+class Firmware(Topic):
+    """Rules about firmware updates and log uploads.
+
+    Attributes:
+        progress: by requestId (None where there is none, as in plain 1.6), oldest first.
+    """
+
+    scope = "station"
+
+    def setup(self) -> None:
+        self.progress: dict[int | None, Progress] = {}
+        self._triggered_ns: dict[str, int] = {}  # by the requestedMessage
+        self._watched_ns: int | None = None  # since when every trigger has been seen
+        self._requests: dict[str, dict[int, None]] = {"Firmware": {}, "Log": {}}  # requestIds, oldest first
+        self._evidence = self.station.topic(Evidence)
+
+    @track(OPENED)
+    def opened(self, session: SessionJudge, moment: Moment) -> None:
+        if not session.from_start:
+            self._unsure(moment)
+        elif self._watched_ns is None:
+            self._watched_ns = moment.mono_ns
+
+    @track(event("gap"))
+    def gap(self, session: SessionJudge, moment: Moment, detail: dict[str, Any]) -> None:
+        self._unsure(moment)
+        self.progress.clear()
+
+    def _unsure(self, moment: Moment) -> None:
+        # A trigger may have come unseen whose message is still to be sent.
+        self._watched_ns = moment.mono_ns + int(self.settings.effect_timeout_s * 1e9)
+
+    @track(call("TriggerMessage", "ExtendedTriggerMessage"))
+    def triggered(self, frame: Frame) -> None:
+        wanted = string(frame.payload, "requestedMessage")
+        if wanted in _NOTIFICATIONS:
+            self._triggered_ns[wanted] = frame.mono_ns
+
+    @rule(
+        "firmware.idle",
+        call(*_NOTIFICATIONS),
+        title="The status Idle is sent untriggered",
+        severity=Severity.ERROR,
+        spec="OCPP 1.6 §4.4 and §4.5; 2.x FirmwareStatusEnumType and UploadLogStatusEnumType",
+        remedy="Send Idle only when TriggerMessage asks for the status while nothing is going on.",
+        bad=joined("open\n", _status("Idle", request="")),
+        good=joined("open\n", _TRIGGER, _status("Idle", request="")),
+        side=Side.CHARGE_POINT,
+        catalogue="FW",
+    )
+    def idle(self, frame: Frame) -> Faults:
+        if frame.payload.get("status") != "Idle":
+            return None
+        if self._watched_ns is None or frame.mono_ns < self._watched_ns:
+            return None
+        action = frame.action or ""
+        asked_ns = self._triggered_ns.get(action.removeprefix("Signed"))
+        if asked_ns is not None and frame.mono_ns - asked_ns <= self.settings.effect_timeout_s * 1e9:
+            return None
+        return Fault("the status is Idle, and no trigger has asked for it", "/3/status")
+
+    @rule(
+        "firmware.request-id",
+        call("FirmwareStatusNotification", "SignedFirmwareStatusNotification", "LogStatusNotification"),
+        title="A status does not name the request that it is about",
+        severity=Severity.ERROR,
+        spec="L01.FR.10, L01.FR.20 (1.6 whitepaper L01.FR.21), N01.FR.07, N01.FR.13 (1.6 whitepaper N01.FR.12)",
+        remedy="Repeat the requestId of the request in each status; only Idle goes without.",
+        bad={"1.6": _SIGNED % "", "2x": _status("Downloading", request="")["2x"]},
+        good={"1.6": _SIGNED % ',"requestId":7', "2x": _status("Downloading")["2x"]},
+        side=Side.CHARGE_POINT,
+        catalogue="FW",
+    )
+    def request_id(self, frame: Frame) -> Faults:
+        status, request = string(frame.payload, "status"), frame.payload.get("requestId")
+        if status == "Idle" or status is None:
+            return None
+        if frame.action == "FirmwareStatusNotification" and self.session.version is OcppVersion.V16:
+            return None  # plain 1.6 has no requestId
+        if request is None:
+            return Fault(f"the status {status[:30]} without the requestId of its request", "/3")
+        known = self._requests["Log" if frame.action == "LogStatusNotification" else "Firmware"]
+        if type(request) is not int or not known or request in known or self._evidence.seen_since is None:
+            return None
+        return Fault(f"requestId {request}; no request has had that", "/3/requestId", key=str(request))
+
+    @rule(
+        "firmware.order",
+        call("FirmwareStatusNotification", "SignedFirmwareStatusNotification"),
+        title="A firmware status that cannot follow the one before",
+        severity=Severity.WARNING,
+        spec="OCPP 1.6 §4.5, whitepaper L01.FR.01; 2.x L01.FR.01, L02.FR.01",
+        remedy="Tell every status of an update as it is entered, in order.",
+        bad=joined(_UPDATE, _status("Downloading"), _status("Installed", "g")),
+        good=joined(_UPDATE, _status("Downloading"), _status("Downloaded", "g"), _status("Installed", "h")),
+        side=Side.CHARGE_POINT,
+        catalogue="FW",
+    )
+    def order(self, frame: Frame) -> Faults:
+        status, request = string(frame.payload, "status"), integer(frame.payload, "requestId")
+        if status is None or status not in NEXT_STATUS:
+            return None  # Idle, or no status at all
+        before, life = self.progress.get(request), self._life()
+        self._note(request, status)
+        if before is None or before.life != life or before.status == status or status in NEXT_STATUS[before.status]:
+            return None
+        if request is None and before.status == "Installed":
+            return None  # another update, asked for in another way
+        text = f"{status} follows {before.status or 'the request'}"
+        return Fault(f"{text} directly", "/3/status", key=f"{request} {before.status} {status}")
+
+    @track(result(*_UPDATES))
+    def update_answered(self, frame: Frame) -> None:
+        if str(frame.payload.get("status", "Accepted")).startswith("Accepted"):
+            request = integer(frame.request, "requestId")
+            self._note(request, None)
+            self._remember("Firmware", request)
+
+    @track(result("GetLog"))
+    def log_answered(self, frame: Frame) -> None:
+        if str(frame.payload.get("status")).startswith("Accepted"):
+            self._remember("Log", integer(frame.request, "requestId"))
+
+    def _life(self) -> tuple[int, int]:
+        return self._evidence.boots, self._evidence.connections
+
+    def _note(self, request: int | None, status: str | None) -> None:
+        self.progress.pop(request, None)
+        self.progress[request] = Progress(status, self._life())
+        if len(self.progress) > REQUESTS_LIMIT:
+            del self.progress[next(iter(self.progress))]
+
+    def _remember(self, kind: str, request: int | None) -> None:
+        known = self._requests[kind]
+        if request is not None:
+            known[request] = None
+            if len(known) > REQUESTS_LIMIT:
+                del known[next(iter(known))]

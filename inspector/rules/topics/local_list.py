@@ -1,0 +1,144 @@
+"""Local authorization lists and vendor-specific data; knows no token's meaning."""
+
+from __future__ import annotations
+
+from inspector.protocol.session import Frame
+from inspector.protocol.vocabulary import OcppVersion
+from inspector.rules.fields import elements, integer, member, string
+from inspector.rules.finding import Fault, Severity, Side
+from inspector.rules.rule import V16, Faults, Topic, call, result, rule, track
+
+_OK = '> [3,"l",{"status":"Accepted"}]'
+_KINDS = {"1.6": "listVersion", "2.0.1": "versionNumber", "2.1": "versionNumber"}
+_ENTRY = {
+    "1.6": '{"idTag":"T"}',
+    **dict.fromkeys(("2.0.1", "2.1"), '{"idToken":{"idToken":"T","type":"Central"}}'),
+}
+
+
+def _send(
+    number: int, kind: str = "Full", entries: int = 0, message_id: str = "l", answer: str = _OK
+) -> dict[str, str]:
+    """SendLocalList with this version number, and its answer, by version."""
+    scripts = {}
+    for version, name in _KINDS.items():
+        listed = f',"localAuthorizationList":[{",".join([_ENTRY[version]] * entries)}]' if entries else ""
+        text = f'< [2,"{message_id}","SendLocalList",{{"{name}":{number},"updateType":"{kind}"{listed}}}]'
+        scripts[version] = f"{text}\n{_OK}".replace('"l"', f'"{message_id}"')
+    return scripts
+
+
+def _after(first: dict[str, str], second: dict[str, str]) -> dict[str, str]:
+    return {version: f"{script}\n{second[version]}" for version, script in first.items()}
+
+
+class LocalLists(Topic):
+    """The local authorization list of one charge point.
+
+    Attributes:
+        version_number: of the list as last accepted or told; None where it is not known.
+    """
+
+    scope = "station"
+
+    def setup(self) -> None:
+        self.version_number: int | None = None
+
+    @rule(
+        "list.version",
+        call("SendLocalList"),
+        title="A local list with the version number 0 or below",
+        severity=Severity.ERROR,
+        spec="OCPP 1.6 errata 3.52; D01.FR.18",
+        remedy="Number lists from 1; 0 means that there is no list, and -1 that lists are not supported.",
+        bad=_send(0),
+        good=_send(1),
+        catalogue="LIST",
+    )
+    def version(self, frame: Frame) -> Faults:
+        name = self._member()
+        number = integer(frame.payload, name)
+        if number is None or number > 0:
+            return None
+        return Fault(f"the list's version number is {number}; lists are numbered from 1", f"/3/{name}")
+
+    @rule(
+        "list.twice",
+        call("SendLocalList"),
+        title="A local list names a token twice",
+        severity=Severity.ERROR,
+        spec="OCPP 1.6 §6.41; D01.FR.06",
+        remedy="Name each token once in a list.",
+        bad=_send(1, entries=2),
+        good=_send(1, entries=1),
+        catalogue="LIST",
+    )
+    def twice(self, frame: Frame) -> Faults:
+        seen = set()
+        for index, entry in enumerate(elements(frame.payload, "localAuthorizationList")):
+            token = member(entry, "idToken")
+            name = string(entry, "idTag"), string(token, "idToken"), string(token, "type")
+            if name in seen and any(name):
+                return Fault(f"entry {index + 1} names a token that the list has already", _entry(index))
+            seen.add(name)
+        return None
+
+    @rule(
+        "list.stale",
+        result("SendLocalList"),
+        title="An update for an older list is not answered with VersionMismatch",
+        severity=Severity.ERROR,
+        side=Side.CHARGE_POINT,
+        spec="OCPP 1.6 §7.46; D01.FR.19",
+        remedy="Answer VersionMismatch when a differential update is not newer than the list you have.",
+        bad=_after(_send(5), _send(5, "Differential", 1, "m")),
+        good=_after(_send(5), _send(6, "Differential", 1, "m")),
+        catalogue="LIST",
+    )
+    def stale(self, frame: Frame) -> Faults:
+        number, known = integer(frame.request, self._member()), self.version_number
+        differential = frame.request.get("updateType") == "Differential"
+        if not differential or number is None or known is None or number > known:
+            return None
+        if frame.payload.get("status") != "Accepted":
+            return None
+        return Fault(f"an update to version {number} was accepted; the list has version {known}", "/2/status")
+
+    @track(result("SendLocalList"))
+    def sent(self, frame: Frame) -> None:
+        if frame.payload.get("status") == "Accepted":
+            self.version_number = integer(frame.request, self._member())
+
+    @track(result("GetLocalListVersion"))
+    def told(self, frame: Frame) -> None:
+        self.version_number = integer(frame.payload, self._member())
+
+    def _member(self) -> str:
+        return "listVersion" if self.session.version is OcppVersion.V16 else "versionNumber"
+
+
+class VendorData(Topic):
+    """DataTransfer."""
+
+    versions = V16
+
+    @rule(
+        "data.unknown-vendor",
+        result("DataTransfer"),
+        title="Data in answer to an unknown vendor",
+        versions=V16,
+        severity=Severity.ERROR,
+        spec="OCPP 1.6 §4.3",
+        remedy="Leave data out when the status is UnknownVendorId.",
+        bad='> [2,"d","DataTransfer",{"vendorId":"V"}]\n< [3,"d",{"status":"UnknownVendorId","data":"x"}]',
+        good='> [2,"d","DataTransfer",{"vendorId":"V"}]\n< [3,"d",{"status":"UnknownVendorId"}]',
+        catalogue="DATA",
+    )
+    def unknown_vendor(self, frame: Frame) -> Faults:
+        if frame.payload.get("status") != "UnknownVendorId" or "data" not in frame.payload:
+            return None
+        return Fault("the vendor is unknown, yet data is given", "/2/data")
+
+
+def _entry(index: int) -> str:
+    return f"/3/localAuthorizationList/{index}"

@@ -1,0 +1,1 @@
+"""Rules about booting, resetting and configuring a charge point."""

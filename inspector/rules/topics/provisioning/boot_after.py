@@ -1,0 +1,252 @@
+"""What has to follow an accepted boot, and when none should come; knows registrations, resets and status reports.
+
+Bounded: CONNECTORS_LIMIT connectors per charge point are remembered.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from inspector.protocol.session import Frame
+from inspector.protocol.vocabulary import Direction, OcppVersion
+from inspector.rules.durations import duration
+from inspector.rules.fields import elements, integer, member
+from inspector.rules.finding import Fault, Severity, Side
+from inspector.rules.rule import (
+    CLOSED,
+    DEADLINE,
+    V2X,
+    V16,
+    V21,
+    Faults,
+    Topic,
+    call,
+    result,
+    rule,
+    track,
+)
+from inspector.rules.state.configuration import ConfigurationState
+from inspector.rules.state.registration import RESTART_REASONS, Boot, Registration
+
+if TYPE_CHECKING:
+    from inspector.rules.judge import Moment, SessionJudge
+
+CONNECTORS_LIMIT = 500
+RESTART_S = 5.0
+"""No charge point restarts and connects again in less."""
+RECONNECT_S = 120.0
+"""A connection that comes this soon after the CSMS has closed the one before is a reconnect, not a restart."""
+
+type Connector = tuple[int, int]
+"""EVSE and connector; in 1.6 the EVSE is 0, and connector 0 is the charge point itself."""
+
+_ACCEPTED = '< [3,"%s",{"status":"Accepted","currentTime":"2026-01-01T12:00:00Z","interval":300}]'
+_BOOT = {
+    "1.6": '> [2,"%s","BootNotification",{"chargePointVendor":"V","chargePointModel":"M"}]',
+    "2x": '> [2,"%s","BootNotification",{"reason":"%s","chargingStation":{"model":"M","vendorName":"V"}}]',
+}
+_STATUS_16 = (
+    '> [2,"s%d","StatusNotification",{"connectorId":%d,"errorCode":"NoError","status":"Available"}]\n< [3,"s%d",{}]'
+)
+_STATUS_2X = (
+    '> [2,"s","StatusNotification",{"timestamp":"2026-01-01T12:00:00Z",'
+    '"connectorStatus":"Available","evseId":1,"connectorId":1}]\n< [3,"s",{}]'
+)
+_LOST = 'close {"closed_by":"csms","csms_close_code":1001}\n+ 20s\nopen'
+_INSTALLS = ("Installing", "Installed", "InstallRebooting")
+
+
+def _boot(version: str, number: str, reason: str = "PowerUp") -> str:
+    boot = _BOOT[version] % (number if version == "1.6" else (number, reason))
+    return f"{boot}\n{_ACCEPTED % number}"
+
+
+class BootAfter(Topic):
+    """The rules around an accepted boot of one charge point."""
+
+    scope = "station"
+
+    def setup(self) -> None:
+        self._boot = self.station.topic(Boot)
+        self._configuration = self.station.topic(ConfigurationState)
+        self._known: dict[Connector, None] = {}  # every connector ever reported
+        self._reported: set[Connector] = set()  # since the last accepted boot
+        self._accepted: Frame | None = None  # the latest accepted boot, while a deadline waits for the reports
+        self._restart_due = False  # something was asked or announced that restarts a charge point
+        self._closed: tuple[int, str | None] | None = None  # when the last WebSocket closed, and by whom
+
+    @track(CLOSED)
+    def closed(self, session: SessionJudge, moment: Moment) -> None:
+        self._closed = (moment.mono_ns, session.facts.get("closed_by"))
+
+    @track(result("Reset"))
+    def resetting(self, frame: Frame) -> None:
+        if frame.payload.get("status") in ("Accepted", "Scheduled"):
+            self._restart_due = True
+
+    @track(call("FirmwareStatusNotification", "SignedFirmwareStatusNotification"))
+    def installing(self, frame: Frame) -> None:
+        if frame.payload.get("status") in _INSTALLS:
+            self._restart_due = True
+
+    @track(result("ChangeConfiguration", "SetVariables"))
+    def set(self, frame: Frame) -> None:
+        if b"RebootRequired" in frame.raw:
+            self._restart_due = True
+
+    @track(call("StatusNotification"))
+    def status(self, frame: Frame) -> None:
+        self._report(integer(frame.payload, "evseId"), integer(frame.payload, "connectorId"))
+
+    @track(call("NotifyEvent"), versions=V21)
+    def event(self, frame: Frame) -> None:
+        for data in elements(frame.payload, "eventData"):
+            if member(data, "variable").get("name") == "AvailabilityState":
+                evse = member(member(data, "component"), "evse")
+                self._report(integer(evse, "id"), integer(evse, "connectorId"))
+
+    def _report(self, evse: int | None, connector: int | None) -> None:
+        old = self.session.version is OcppVersion.V16
+        if connector is None or (not old and not evse):
+            return
+        place = (0 if old else evse or 0, connector)
+        if place in self._known:
+            self._reported.add(place)
+        elif len(self._known) < CONNECTORS_LIMIT:
+            self._known[place] = None
+            self._reported.add(place)
+
+    @track(result("BootNotification"))
+    def accepted(self, frame: Frame) -> None:
+        """Wait for the status of every connector; judged before Boot takes the answer in."""
+        if frame.direction is Direction.FROM_CSMS and frame.payload.get("status") == "Accepted":
+            self._reported.clear()
+            if self._accepted is None:
+                self.station.deadline(frame, self.settings.status_after_boot_s, self.no_status)
+            self._accepted = frame
+
+    @rule(
+        "boot.no-status",
+        DEADLINE,
+        title="A connector is not reported after the boot was accepted",
+        severity=Severity.WARNING,
+        side=Side.CHARGE_POINT,
+        spec="OCPP 1.6 §4.9 and errata 3.22; B01.FR.05",
+        remedy="Send StatusNotification for every connector (1.6 also for connector 0; 2.1 may send NotifyEvent) once "
+        "the boot is accepted.",
+        bad={version: f"open\n{_boot(version, 'b')}\n+ 61s" for version in _BOOT},
+        good={
+            "1.6": f"open\n{_boot('1.6', 'b')}\n{_STATUS_16 % (0, 0, 0)}\n{_STATUS_16 % (1, 1, 1)}\n+ 61s",
+            "2x": f"open\n{_boot('2x', 'b')}\n{_STATUS_2X}\n+ 61s",
+        },
+        catalogue="BOOT-STATUS",
+    )
+    def no_status(self, moment: Moment) -> Faults:
+        accepted, allowed_s = self._accepted, self.settings.status_after_boot_s
+        if accepted is not None and moment.mono_ns - accepted.mono_ns < allowed_s * 1e9:
+            self.station.deadline(accepted, allowed_s, self.no_status)  # another boot has followed
+            return None
+        self._accepted = None
+        if self._boot.answered is not accepted or self._boot.connection not in self.station.sessions:
+            return None  # a boot waits for its answer, or the connection was lost
+        within = f"within {duration(allowed_s)} of the accepted boot"
+        expected = set(self._known)
+        if self.session.version is OcppVersion.V16:
+            count = self._configuration.number("NumberOfConnectors") or 1
+            expected |= {(0, number) for number in range(min(count, CONNECTORS_LIMIT) + 1)}
+        elif not self._reported:
+            return Fault(f"no connector was reported {within}")
+        missing = sorted(expected - self._reported)
+        if not missing:
+            return None
+        names = ", ".join(
+            f"EVSE {evse} connector {number}" if evse else f"connector {number}" for evse, number in missing[:8]
+        )
+        return Fault(f"{names}{' and more' if len(missing) > 8 else ''} not reported {within}")
+
+    @rule(
+        "boot.needless",
+        call("BootNotification"),
+        title="A boot on reconnecting, although nothing has restarted or changed",
+        severity=Severity.WARNING,
+        side=Side.CHARGE_POINT,
+        spec="OCPP-J 1.6 §5.4; OCPP 2.0.1 part 4 §5.3, OCPP 2.1 part 4 §5.4",
+        remedy="Go on without BootNotification after a lost connection.",
+        bad={
+            "1.6": f"open\n{_boot('1.6', 'b')}\n{_LOST}\n{_boot('1.6', 'c')}",
+            "2x": f"open\n{_boot('2x', 'b', 'Unknown')}\n{_LOST}\n{_boot('2x', 'c', 'Unknown')}",
+        },
+        good={
+            "1.6": f'open\n{_boot("1.6", "b")}\n{_LOST}\n> [2,"h","Heartbeat",{{}}]',
+            "2x": f"open\n{_boot('2x', 'b')}\n{_LOST}\n{_boot('2x', 'c', 'Watchdog')}",
+        },
+        heuristic=True,
+        catalogue="BOOT-AGAIN",
+    )
+    def needless(self, frame: Frame) -> Faults:
+        """Judge a boot of a charge point that is accepted.
+
+        A power cut cannot be seen on the wire. That there was none follows only from who closed the connection
+        before, and from a return sooner than any restart; 2.x says the reason itself.
+        """
+        boot, restart_due = self._boot, self._restart_due
+        self._restart_due = False
+        if (
+            boot.state is not Registration.ACCEPTED
+            or restart_due
+            or self._closed is None
+            or boot.connection is self.session
+            or boot.payload != frame.payload
+            or frame.payload.get("reason") in RESTART_REASONS
+        ):
+            return None
+        closed_ns, closer = self._closed
+        away_s = (self.session.opened_at.mono_ns - closed_ns) / 1e9
+        if closer == "charge-point" or not 0 <= away_s < (RECONNECT_S if closer == "csms" else RESTART_S):
+            return None
+        how = "the CSMS closed" if closer == "csms" else "the loss of"
+        return Fault(f"boots again {duration(away_s)} after {how} its connection, unchanged, though it was accepted")
+
+    @rule(
+        "boot.triggered",
+        call("TriggerMessage", "ExtendedTriggerMessage"),
+        title="The CSMS triggers a boot of a charge point that it has accepted",
+        versions=V16,
+        severity=Severity.ERROR,
+        spec="OCPP 1.6 §5.17 and errata 3.40",
+        remedy="Trigger BootNotification only while the charge point is not accepted; Reset makes it boot.",
+        bad=f'open\n{_boot("1.6", "b")}\n< [2,"1","TriggerMessage",{{"requestedMessage":"BootNotification"}}]',
+        good=f'open\n{_boot("1.6", "b")}\n< [2,"1","TriggerMessage",{{"requestedMessage":"Heartbeat"}}]',
+        catalogue="BOOT-TRIG",
+    )
+    def triggered(self, frame: Frame) -> Faults:
+        if (
+            frame.payload.get("requestedMessage") != "BootNotification"
+            or self._boot.state is not Registration.ACCEPTED
+            or frame.direction is Direction.FROM_CHARGE_POINT
+        ):
+            return None
+        return Fault("a boot is triggered, but the charge point is accepted", "/3/requestedMessage")
+
+    @rule(
+        "boot.trigger-not-rejected",
+        result("TriggerMessage"),
+        title="A charging station that is accepted agrees to boot again when triggered",
+        versions=V2X,
+        severity=Severity.ERROR,
+        spec="F06.FR.17",
+        remedy="Answer a trigger for BootNotification with Rejected once the boot has been accepted.",
+        bad=f'open\n{_boot("2x", "b")}\n< [2,"1","TriggerMessage",{{"requestedMessage":"BootNotification"}}]\n'
+        '> [3,"1",{"status":"Accepted"}]',
+        good=f'open\n{_boot("2x", "b")}\n< [2,"1","TriggerMessage",{{"requestedMessage":"BootNotification"}}]\n'
+        '> [3,"1",{"status":"Rejected"}]',
+        catalogue="BOOT-TRIG",
+    )
+    def trigger_not_rejected(self, frame: Frame) -> Faults:
+        if (
+            frame.request.get("requestedMessage") != "BootNotification"
+            or self._boot.state is not Registration.ACCEPTED
+            or frame.payload.get("status") != "Accepted"
+        ):
+            return None
+        return Fault("agrees to boot although the last boot was accepted; Rejected belongs there", "/2/status")

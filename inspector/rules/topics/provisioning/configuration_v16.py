@@ -1,0 +1,164 @@
+"""Whether 1.6 configuration is asked for, told and kept as it should be; knows no key's meaning."""
+
+from __future__ import annotations
+
+from inspector.protocol.session import Frame
+from inspector.rules.fields import elements, string
+from inspector.rules.finding import Fault, Severity, Side
+from inspector.rules.rule import V16, Faults, Topic, call, result, rule, track
+from inspector.rules.state.configuration import KEYS_LIMIT, ConfigurationState
+
+NAMED = 20
+"""Keys named in one sentence."""
+_SECRET = "authorizationkey"  # cannot be read back, or only masked
+
+_ASKED = '< [2,"g","GetConfiguration",{"key":["HeartbeatInterval","Colour"]}]\n'
+_HEARTBEAT = '{"key":"HeartbeatInterval","readonly":false,"value":"300"}'
+_MAXIMUM = (
+    '< [2,"m","GetConfiguration",{"key":["GetConfigurationMaxKeys"]}]\n'
+    '> [3,"m",{"configurationKey":[{"key":"GetConfigurationMaxKeys","readonly":true,"value":"1"}]}]\n'
+)
+_CONNECTORS = (
+    '< [2,"g","GetConfiguration",{"key":["NumberOfConnectors"]}]\n'
+    '> [3,"g",{"configurationKey":[{"key":"NumberOfConnectors","readonly":true,"value":"2"}]}]\n'
+)
+_CHANGE = '< [2,"c","ChangeConfiguration",{"key":"%s","value":"%s"}]\n> [3,"c",{"status":"%s"}]\n'
+_READ = (
+    '< [2,"r","GetConfiguration",{"key":["HeartbeatInterval"]}]\n'
+    '> [3,"r",{"configurationKey":[{"key":"HeartbeatInterval","readonly":false,"value":"%s"}]}]\n'
+)
+
+
+class Configuration16(Topic):
+    """Rules about GetConfiguration and ChangeConfiguration."""
+
+    scope = "station"
+    versions = V16
+
+    def setup(self) -> None:
+        self._accepted: dict[str, str] = {}  # by key, what the charge point has accepted and nobody changed since
+        self._known = self.station.topic(ConfigurationState)
+
+    @rule(
+        "configuration.key-unanswered",
+        result("GetConfiguration"),
+        title="A requested configuration key is neither told nor called unknown",
+        severity=Severity.ERROR,
+        spec="OCPP 1.6 §5.8",
+        remedy="List each requested key: known ones in configurationKey, all others in unknownKey.",
+        bad=_ASKED + f'> [3,"g",{{"configurationKey":[{_HEARTBEAT}]}}]',
+        good=_ASKED + f'> [3,"g",{{"configurationKey":[{_HEARTBEAT}],"unknownKey":["Colour"]}}]',
+        versions=V16,
+        side=Side.CHARGE_POINT,
+        catalogue="CFG-GET",
+    )
+    def key_unanswered(self, frame: Frame) -> Faults:
+        asked = _keys(frame.request, "key")
+        most = self._known.number("GetConfigurationMaxKeys")
+        if not asked or (most and len(asked) > most):
+            return None  # more than it takes: that is the fault of who asked
+        told = {key.lower() for key in _keys(frame.payload, "unknownKey")}
+        told.update((string(entry, "key") or "").lower() for entry in elements(frame.payload, "configurationKey"))
+        missing = [key for key in asked if key.lower() not in told]
+        if not missing:
+            return None
+        named = ", ".join(key[:50] for key in missing[:NAMED])
+        return Fault(f"{named} asked for, and in neither configurationKey nor unknownKey", "/2", key=named)
+
+    @rule(
+        "configuration.too-many-keys",
+        call("GetConfiguration"),
+        title="More configuration keys are asked for than the charge point takes",
+        severity=Severity.WARNING,
+        spec="OCPP 1.6 §5.8 and §9.1.9",
+        remedy="Ask for at most GetConfigurationMaxKeys keys at a time.",
+        bad=_MAXIMUM + _ASKED,
+        good=_MAXIMUM + '< [2,"g","GetConfiguration",{"key":["HeartbeatInterval"]}]',
+        versions=V16,
+        side=Side.CSMS,
+        catalogue="CFG-GET",
+    )
+    def too_many_keys(self, frame: Frame) -> Faults:
+        count, most = len(_keys(frame.payload, "key")), self._known.number("GetConfigurationMaxKeys")
+        if not most or count <= most:
+            return None
+        return Fault(f"{count} keys asked for; the charge point takes {most} (GetConfigurationMaxKeys)", "/3/key")
+
+    @rule(
+        "configuration.read-only-accepted",
+        result("ChangeConfiguration"),
+        title="A change of a read-only configuration key is accepted",
+        severity=Severity.WARNING,
+        spec="OCPP 1.6 §5.3",
+        remedy="Answer Rejected for a key that is told as read-only, or tell it as writable.",
+        bad=_CONNECTORS + _CHANGE % ("NumberOfConnectors", "3", "Accepted"),
+        good=_CONNECTORS + _CHANGE % ("NumberOfConnectors", "3", "Rejected"),
+        versions=V16,
+        side=Side.CHARGE_POINT,
+        heuristic=True,
+        catalogue="CFG-SET",
+    )
+    def read_only_accepted(self, frame: Frame) -> Faults:
+        key = string(frame.request, "key")
+        if key is None or frame.payload.get("status") not in ("Accepted", "RebootRequired"):
+            return None
+        known = self._known.settings_1x.get(key.lower())
+        if known is None or not known.read_only:
+            return None
+        return Fault(
+            f"the change of {key[:50]} is accepted, though it was told as read-only", "/2/status", key=key[:50]
+        )
+
+    @rule(
+        "configuration.not-kept",
+        result("GetConfiguration"),
+        title="A configuration key does not have the value that was accepted",
+        severity=Severity.WARNING,
+        spec="OCPP 1.6 §5.3",
+        remedy="Answer Accepted once the new value is in effect, and tell that value from then on.",
+        bad=_CHANGE % ("HeartbeatInterval", "60", "Accepted") + _READ % "300",
+        good=_CHANGE % ("HeartbeatInterval", "60", "Accepted") + _READ % "60",
+        versions=V16,
+        side=Side.CHARGE_POINT,
+        heuristic=True,
+        catalogue="CFG-SET",
+    )
+    def not_kept(self, frame: Frame) -> Faults:
+        if not self._accepted:
+            return None
+        faults = []
+        for index, entry in enumerate(elements(frame.payload, "configurationKey")):
+            key, value = string(entry, "key"), string(entry, "value")
+            if key is None or value is None or key.lower() not in self._accepted:
+                continue
+            if _meaning(self._accepted.pop(key.lower())) != _meaning(value):
+                text = f"{key[:50]} has another value than the one whose change was accepted"
+                faults.append(Fault(text, f"/2/configurationKey/{index}/value", key=key[:50]))
+        return faults or None
+
+    @track(result("ChangeConfiguration"))
+    def changed(self, frame: Frame) -> None:
+        key, value = string(frame.request, "key"), string(frame.request, "value")
+        if key is None or value is None or frame.payload.get("status") in ("Rejected", "NotSupported"):
+            return
+        self._accepted.pop(key.lower(), None)
+        if frame.payload.get("status") == "Accepted" and key.lower() != _SECRET and len(self._accepted) < KEYS_LIMIT:
+            self._accepted[key.lower()] = value
+
+    @track(call("BootNotification"))
+    def booted(self, frame: Frame) -> None:
+        self._accepted.clear()  # new firmware or another hand may have changed it meanwhile
+
+
+def _keys(payload: dict[str, object], name: str) -> list[str]:
+    listed = payload.get(name)
+    return [key for key in listed if type(key) is str] if type(listed) is list else []
+
+
+def _meaning(value: str) -> object:
+    """What a value says, so that 60 equals 60.0, TRUE equals true, and spaces in a list do not count."""
+    text = "".join(value.lower().split())
+    try:
+        return float(text)
+    except ValueError:
+        return text

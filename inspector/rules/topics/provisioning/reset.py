@@ -1,0 +1,93 @@
+"""Whether an accepted reset is followed by a boot; knows resets, boots and open transactions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from inspector.protocol.session import Frame
+from inspector.protocol.vocabulary import OcppVersion
+from inspector.rules.durations import duration
+from inspector.rules.finding import Fault, Severity, Side
+from inspector.rules.rule import DEADLINE, V2X, Faults, Topic, call, result, rule, track
+from inspector.rules.state.observation import Evidence
+from inspector.rules.state.transactions_v2x import Transactions2x
+
+if TYPE_CHECKING:
+    from inspector.rules.judge import Moment
+
+_RESET = {"1.6": '< [2,"r","Reset",{"type":"Soft"}]', "2x": '< [2,"r","Reset",{"type":"Immediate"}]'}
+_DONE = '> [3,"r",{"status":"Accepted"}]'
+_BOOT = {
+    "1.6": '> [2,"b","BootNotification",{"chargePointVendor":"V","chargePointModel":"M"}]',
+    "2x": '> [2,"b","BootNotification",{"reason":"RemoteReset","chargingStation":{"model":"M","vendorName":"V"}}]',
+}
+_STARTED = (
+    'open\n> [2,"t","TransactionEvent",{"eventType":"Started","timestamp":"2026-01-01T12:00:00Z",'
+    '"triggerReason":"CablePluggedIn","seqNo":0,"transactionInfo":{"transactionId":"T","chargingState":"EVConnected"},'
+    '"evse":{"id":1,"connectorId":1}}]\n< [3,"t",{}]\n< [2,"r","Reset",{"type":"OnIdle"}]\n'
+)
+
+
+class Reset(Topic):
+    """The resets of one charge point."""
+
+    scope = "station"
+
+    def setup(self) -> None:
+        self._promised: Frame | None = None  # the oldest accepted reset that no boot has followed yet
+
+    @track(call("BootNotification"))
+    def booted(self, frame: Frame) -> None:
+        self._promised = None
+
+    @track(result("Reset"))
+    def accepted(self, frame: Frame) -> None:
+        if frame.payload.get("status") != "Accepted" or self._promised is not None:
+            return
+        if self.session.version is not OcppVersion.V16 and "evseId" in frame.request:
+            return  # the reset of one EVSE is no reboot (B11.FR.08)
+        self._promised = frame
+        self.station.deadline(frame, self.settings.reboot_after_reset_s, self.no_boot, frame)
+
+    @rule(
+        "reset.no-boot",
+        DEADLINE,
+        title="An accepted reset is not followed by a boot",
+        severity=Severity.WARNING,
+        side=Side.CHARGE_POINT,
+        spec="OCPP 1.6 §5.14; B11.FR.03, B11.FR.04",
+        remedy="Restart and send BootNotification, or answer the Reset with Rejected.",
+        bad={version: f"open\n{reset}\n{_DONE}\n+ 301s" for version, reset in _RESET.items()},
+        good={version: f"open\n{reset}\n{_DONE}\n+ 60s\nopen\n{_BOOT[version]}" for version, reset in _RESET.items()},
+        catalogue="RESET",
+    )
+    def no_boot(self, moment: Moment, promised: Frame) -> Faults:
+        if self._promised is not promised:
+            return None
+        self._promised = None
+        allowed_s = self.settings.reboot_after_reset_s
+        return Fault(f"the Reset was accepted, but no boot came within {duration(allowed_s)}", frame=promised)
+
+    @rule(
+        "reset.not-scheduled",
+        result("Reset"),
+        title="A reset for when the station is idle is accepted at once during a transaction",
+        versions=V2X,
+        severity=Severity.ERROR,
+        spec="B12.FR.01",
+        remedy="Answer Reset(OnIdle) with Scheduled while a transaction is open.",
+        bad=_STARTED + '> [3,"r",{"status":"Accepted"}]',
+        good=_STARTED + '> [3,"r",{"status":"Scheduled"}]',
+        catalogue="RESET",
+    )
+    def not_scheduled(self, frame: Frame) -> Faults:
+        if frame.request.get("type") != "OnIdle" or frame.payload.get("status") != "Accepted":
+            return None
+        transactions, evidence = self.station.topic(Transactions2x), self.station.topic(Evidence)
+        evse = frame.request.get("evseId")
+        running = transactions.open_on(evse) if type(evse) is int else transactions.open_transactions()
+        # One of an earlier connection may have ended unseen, and an end may wait behind what is not answered.
+        running = [one for one in running if one.connection == evidence.connections]
+        if not running or not evidence.told_all(self.session):
+            return None
+        return Fault(f"{running[0]} is open; Scheduled belongs here", "/2/status")

@@ -1,0 +1,205 @@
+"""Whether GetVariables and SetVariables are answered item by item; knows no variable's meaning but the limits."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, NamedTuple
+
+from inspector.protocol.session import Frame
+from inspector.rules.fields import elements, integer, member, string
+from inspector.rules.finding import Fault, Severity, Side
+from inspector.rules.rule import V2X, Faults, Topic, call, result, rule
+from inspector.rules.state.configuration import ConfigurationState
+
+_DATA = {"GetVariables": "getVariableData", "SetVariables": "setVariableData"}
+_RESULT = {"GetVariables": "getVariableResult", "SetVariables": "setVariableResult"}
+_NO_VALUE = frozenset({"UnknownComponent", "UnknownVariable", "NotSupportedAttributeType"})
+
+_HEARTBEAT = '"component":{"name":"OCPPCommCtrlr"},"variable":{"name":"HeartbeatInterval"}'
+_OFFLINE = '"component":{"name":"OCPPCommCtrlr"},"variable":{"name":"OfflineThreshold"}'
+_TOLD = f'{{"attributeStatus":"Accepted","attributeType":"Actual","attributeValue":"300",{_HEARTBEAT}}}'
+_TOLD_OTHER = f'{{"attributeStatus":"Accepted","attributeType":"Actual","attributeValue":"300",{_OFFLINE}}}'
+_LIMIT = (
+    '< [2,"l","GetVariables",{"getVariableData":[{"component":{"name":"DeviceDataCtrlr"},'
+    '"variable":{"name":"ItemsPerMessage","instance":"GetVariables"}}]}]\n'
+    '> [3,"l",{"getVariableResult":[{"attributeStatus":"Accepted","attributeType":"Actual","attributeValue":"1",'
+    '"component":{"name":"DeviceDataCtrlr"},"variable":{"name":"ItemsPerMessage","instance":"GetVariables"}}]}]\n'
+)
+
+
+def _get(*items: str) -> str:
+    asked = ",".join(f"{{{item}}}" for item in items)
+    return f'< [2,"g","GetVariables",{{"getVariableData":[{asked}]}}]\n'
+
+
+def _told(*results: str) -> str:
+    return f'> [3,"g",{{"getVariableResult":[{",".join(results)}]}}]'
+
+
+class Item(NamedTuple):
+    """Which attribute of which variable is meant; names in lower case, for they are case-insensitive."""
+
+    component: str
+    component_instance: str
+    evse: int | None
+    connector: int | None
+    variable: str
+    variable_instance: str
+    attribute: str
+
+    def __str__(self) -> str:
+        instance = f"[{self.variable_instance[:50]}]" if self.variable_instance else ""
+        return f"{self.component[:50]}.{self.variable[:50]}{instance} ({self.attribute[:20]})"
+
+
+class Variables2x(Topic):
+    """Rules about GetVariables and SetVariables."""
+
+    scope = "station"
+    versions = V2X
+
+    def setup(self) -> None:
+        self._known = self.station.topic(ConfigurationState)
+
+    @rule(
+        "variables.count",
+        result("GetVariables", "SetVariables"),
+        title="Not one result for each variable asked for",
+        severity=Severity.ERROR,
+        spec="OCPP 2.x B05.FR.01, B06.FR.01",
+        remedy="Answer with one result for each element of the request; say Unknown* of what you do not have.",
+        bad=_get(_HEARTBEAT, _OFFLINE) + _told(_TOLD),
+        good=_get(_HEARTBEAT, _OFFLINE) + _told(_TOLD, _TOLD_OTHER),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+        catalogue="VAR-MAP",
+    )
+    def count(self, frame: Frame) -> Faults:
+        asked, told = len(_asked(frame)), len(_results(frame))
+        if asked == told:
+            return None
+        return Fault(f"{told} results for {asked} variables", f"/2/{_RESULT[frame.action or '']}")
+
+    @rule(
+        "variables.not-asked",
+        result("GetVariables", "SetVariables"),
+        title="A result for a variable that was not asked for",
+        severity=Severity.ERROR,
+        spec="OCPP 2.x B05.FR.02, .03, .12; B06.FR.02, .03, .11, .14",
+        remedy="Repeat component, variable and attributeType of the request in each result (Actual where left out).",
+        bad=_get(_HEARTBEAT) + _told(_TOLD_OTHER),
+        good=_get(_HEARTBEAT) + _told(_TOLD),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+        catalogue="VAR-MAP",
+    )
+    def not_asked(self, frame: Frame) -> Faults:
+        left = Counter(_items(_asked(frame)))
+        faults = []
+        for index, entry in enumerate(_results(frame)):
+            item = _item(entry)
+            if item is None:
+                continue
+            if left[item] > 0:
+                left[item] -= 1
+                continue
+            text = f"a result for {item}, which was not asked for"
+            faults.append(Fault(text, f"/2/{_RESULT[frame.action or '']}/{index}", key=str(item)))
+        return faults or None
+
+    @rule(
+        "variables.value-of-unknown",
+        result("GetVariables"),
+        title="A value beside a status that says there is none",
+        severity=Severity.ERROR,
+        spec="OCPP 2.x B06.FR.06, B06.FR.07, B06.FR.08",
+        remedy="Leave attributeValue out for UnknownComponent, UnknownVariable and NotSupportedAttributeType.",
+        bad=_get(_HEARTBEAT) + _told(_TOLD.replace("Accepted", "UnknownVariable")),
+        good=_get(_HEARTBEAT) + _told(_TOLD.replace('Accepted"', 'Rejected"')),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+        catalogue="VAR-MAP",
+    )
+    def value_of_unknown(self, frame: Frame) -> Faults:
+        faults = []
+        for index, entry in enumerate(_results(frame)):
+            status = string(entry, "attributeStatus")
+            if status in _NO_VALUE and "attributeValue" in entry:
+                text = f"attributeValue is given, though the status is {status}"
+                faults.append(Fault(text, f"/2/getVariableResult/{index}/attributeValue", key=str(_item(entry))))
+        return faults or None
+
+    @rule(
+        "variables.too-many",
+        call("GetVariables", "SetVariables"),
+        title="More variables in one message than the station takes",
+        severity=Severity.ERROR,
+        spec="OCPP 2.x B05.FR.11, B06.FR.05",
+        remedy="Send at most as many as the station's variable ItemsPerMessage says.",
+        bad=_LIMIT + _get(_HEARTBEAT, _OFFLINE),
+        good=_LIMIT + _get(_HEARTBEAT),
+        versions=V2X,
+        side=Side.CSMS,
+        catalogue="VAR-MAX",
+    )
+    def too_many(self, frame: Frame) -> Faults:
+        action = frame.action or ""
+        most = self._known.variable_number("DeviceDataCtrlr", "ItemsPerMessage", action)
+        count = len(elements(frame.payload, _DATA[action]))
+        if not most or count <= most:
+            return None
+        return Fault(f"{count} variables; the station takes {most} (ItemsPerMessage)", f"/3/{_DATA[action]}")
+
+    @rule(
+        "variables.twice",
+        call("SetVariables"),
+        title="One message sets the same attribute twice",
+        severity=Severity.ERROR,
+        spec="OCPP 2.x B05.FR.13",
+        remedy="Name each component, variable and attributeType once in a message.",
+        bad=f'< [2,"s","SetVariables",{{"setVariableData":[{{"attributeValue":"1",{_HEARTBEAT}}},'
+        f'{{"attributeValue":"2","attributeType":"Actual",{_HEARTBEAT}}}]}}]',
+        good=f'< [2,"s","SetVariables",{{"setVariableData":[{{"attributeValue":"1",{_HEARTBEAT}}},'
+        f'{{"attributeValue":"2","attributeType":"Target",{_HEARTBEAT}}}]}}]',
+        versions=V2X,
+        side=Side.CSMS,
+        catalogue="VAR-MAX",
+    )
+    def twice(self, frame: Frame) -> Faults:
+        seen: set[Item] = set()
+        for index, entry in enumerate(elements(frame.payload, "setVariableData")):
+            item = _item(entry)
+            if item in seen:
+                return Fault(f"{item} is set twice in one message", f"/3/setVariableData/{index}", key=str(item))
+            if item is not None:
+                seen.add(item)
+        return None
+
+
+def _asked(frame: Frame) -> list[dict[str, Any]]:
+    return elements(frame.request, _DATA[frame.action or ""])
+
+
+def _results(frame: Frame) -> list[dict[str, Any]]:
+    return elements(frame.payload, _RESULT[frame.action or ""])
+
+
+def _items(entries: list[dict[str, Any]]) -> list[Item]:
+    return [item for item in map(_item, entries) if item is not None]
+
+
+def _item(entry: dict[str, Any]) -> Item | None:
+    component, variable = member(entry, "component"), member(entry, "variable")
+    name, its_variable = string(component, "name"), string(variable, "name")
+    if name is None or its_variable is None:
+        return None
+    evse = member(component, "evse")
+    return Item(
+        name.lower(),
+        (string(component, "instance") or "").lower(),
+        integer(evse, "id"),
+        integer(evse, "connectorId"),
+        its_variable.lower(),
+        (string(variable, "instance") or "").lower(),
+        string(entry, "attributeType") or "Actual",
+    )

@@ -1,0 +1,257 @@
+"""Whether reservations are answered, shown and released as the connectors' status says; knows no transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from inspector.protocol.session import Frame
+from inspector.protocol.vocabulary import OcppVersion
+from inspector.rules.durations import duration
+from inspector.rules.fields import integer, seconds, string
+from inspector.rules.finding import ABSENT, Fault, Severity, Side
+from inspector.rules.rule import DEADLINE, Faults, Topic, call, result, rule, track
+from inspector.rules.state.configuration import ConfigurationState
+from inspector.rules.state.observation import Evidence
+from inspector.rules.topics.availability.evses_v2x import Evses2x
+from inspector.rules.topics.availability.status_v16 import Status16
+from inspector.rules.topics.example_frames import joined, reported
+
+if TYPE_CHECKING:
+    from inspector.rules.judge import Moment
+
+RESERVATIONS_LIMIT = 500
+EXPIRY_LIMIT_S = 30 * 86400.0
+"""Reservations that expire later than this are not waited for."""
+
+ANSWERS: dict[str, frozenset[str]] = {
+    "Available": frozenset({"Accepted", "Rejected"}),
+    "Occupied": frozenset({"Occupied", "Rejected"}),
+    "Charging": frozenset({"Occupied", "Rejected"}),
+    "SuspendedEV": frozenset({"Occupied", "Rejected"}),
+    "SuspendedEVSE": frozenset({"Occupied", "Rejected"}),
+    "Finishing": frozenset({"Occupied", "Rejected"}),
+    "Reserved": frozenset({"Occupied", "Rejected"}),
+    "Faulted": frozenset({"Faulted", "Rejected"}),
+    "Unavailable": frozenset({"Unavailable", "Rejected"}),
+}
+"""The answers to ReserveNow that fit a connector's status; Rejected is for who takes no reservations."""
+
+_RESERVE = {
+    "1.6": '< [2,"r","ReserveNow",{"connectorId":1,"expiryDate":"2026-01-01T13:00:00Z","idTag":"T",'
+    '"reservationId":5}]\n',
+    "2x": '< [2,"r","ReserveNow",{"evseId":1,"expiryDateTime":"2026-01-01T13:00:00Z","id":5,'
+    '"idToken":{"idToken":"T","type":"Central"}}]\n',
+}
+_ANSWER = '> [3,"r",{"status":"%s"}]\n'
+_CANCEL = '< [2,"%s","CancelReservation",{"reservationId":5}]\n> [3,"%s",{"status":"%s"}]\n'
+
+
+@dataclass(slots=True, eq=False)
+class Booking:
+    """One accepted reservation; `place` is its connector (1.6) or EVSE (2x), 0 for any."""
+
+    number: int
+    place: int
+    accepted: Frame
+
+
+class Reservations(Topic):
+    """Rules about ReserveNow and CancelReservation.
+
+    Attributes:
+        booked: reservations accepted and not used, cancelled or expired, by id, oldest first.
+    """
+
+    scope = "station"
+
+    def setup(self) -> None:
+        self.booked: dict[int, Booking] = {}
+        self._gone: dict[int, int] = {}  # by id: since when (monotonic) a reservation has ended beyond doubt
+        self._at_call: dict[int, tuple[str | None, bool]] = {}  # by frame id: status, and whether the id was booked
+        self._evidence = self.station.topic(Evidence)
+        self._configuration = self.station.topic(ConfigurationState)
+
+    def _status(self, place: int) -> str | None:
+        """What the connector, or every connector of the EVSE, last reported; None where that is not one thing."""
+        if self.session.version is OcppVersion.V16:
+            return self.station.topic(Status16).status(place) if place else None
+        statuses = self.station.topic(Evses2x).status_of_evse(place)
+        return next(iter(statuses)) if len(statuses) == 1 else None
+
+    def _asked(self, frame: Frame) -> tuple[int | None, int]:
+        """The id and the place that a ReserveNow names."""
+        payload = frame.payload
+        if self.session.version is OcppVersion.V16:
+            return integer(payload, "reservationId"), integer(payload, "connectorId") or 0
+        return integer(payload, "id"), integer(payload, "evseId") or 0
+
+    @track(call("ReserveNow"))
+    def asked(self, frame: Frame) -> None:
+        number, place = self._asked(frame)
+        self._at_call[frame.frame_id] = self._status(place), number in self.booked
+        if len(self._at_call) > RESERVATIONS_LIMIT:
+            del self._at_call[next(iter(self._at_call))]
+
+    @rule(
+        "reservation.answer",
+        result("ReserveNow"),
+        title="The answer to ReserveNow contradicts the connector's status",
+        severity=Severity.WARNING,
+        spec="OCPP 1.6 §5.13; 2.x H01.FR.11, .12, .14, .19, .23",
+        remedy="Accept for an available connector; else answer Occupied, Faulted or Unavailable as its status is.",
+        bad=joined(reported("Faulted"), _RESERVE, _ANSWER % "Accepted"),
+        good=joined(reported("Faulted"), _RESERVE, _ANSWER % "Faulted"),
+        side=Side.CHARGE_POINT,
+        catalogue="RES",
+    )
+    def answer(self, frame: Frame) -> Faults:
+        status = string(frame.payload, "status")
+        if status is None or frame.call is None:
+            return None
+        _, place = self._asked(frame.call)
+        if place == 0:
+            if status == "Accepted" and self._any_place_allowed() is False:
+                return Fault("Accepted without a connector, which the configuration rules out", "/2/status", key="0")
+            return None
+        before, again = self._at_call.get(frame.call.frame_id, (None, False))
+        fitting = ANSWERS.get(before or "")
+        if fitting is None or status in fitting or again or before != self._status(place):
+            return None
+        taken = any(one.place in (0, place) for one in self.booked.values())
+        if (status == "Occupied" and taken) or (before == "Reserved" and not taken):
+            return None  # kept for a reservation not shown yet, or released from one but not shown so
+        return Fault(f"{status} for {self._name(place)}, whose status is {before}", "/2/status", key=str(place))
+
+    def _any_place_allowed(self) -> bool | None:
+        """Whether reservations without a connector are supported, None where that is not known."""
+        known = self._configuration
+        if self.session.version is OcppVersion.V16:
+            return known.flag("ReserveConnectorZeroSupported")
+        said = (known.variable("ReservationCtrlr", "NonEvseSpecific") or "").lower()
+        return said == "true" if said in ("true", "false") else None
+
+    def _name(self, place: int) -> str:
+        return f"{'connector' if self.session.version is OcppVersion.V16 else 'EVSE'} {place}"
+
+    @track(result("ReserveNow"))
+    def answered(self, frame: Frame) -> None:
+        if frame.call is None:
+            return
+        before, _ = self._at_call.pop(frame.call.frame_id, (None, False))
+        number, place = self._asked(frame.call)
+        if number is None or frame.payload.get("status") != "Accepted":
+            return
+        self._gone.pop(number, None)
+        self.booked.pop(number, None)
+        self.booked[number] = booking = Booking(number, place, frame)
+        if len(self.booked) > RESERVATIONS_LIMIT:
+            del self.booked[next(iter(self.booked))]
+        wait = self.settings.effect_timeout_s
+        if place and before == "Available":
+            self.station.deadline(frame, wait, self.not_shown, booking)
+        expires = seconds(string(frame.request, "expiryDate") or string(frame.request, "expiryDateTime"))
+        left = expires - frame.ts_ns / 1e9 if expires is not None and self._evidence.timed else -1.0
+        if 0 <= left < EXPIRY_LIMIT_S:
+            self.station.deadline(frame, left, self.expired, booking)
+            self.station.deadline(frame, left + wait, self.not_released, booking, "expired")
+
+    @rule(
+        "reservation.not-shown",
+        DEADLINE,
+        title="A reserved connector is not shown as reserved",
+        severity=Severity.WARNING,
+        spec="OCPP 1.6 §4.9; 2.x H01.FR.23",
+        remedy="Report the status Reserved for each connector of what was reserved.",
+        bad=joined(reported("Available"), _RESERVE, _ANSWER % "Accepted", "+ 5m"),
+        good=joined(reported("Available"), _RESERVE, _ANSWER % "Accepted", reported("Reserved", "n2"), "+ 5m"),
+        side=Side.CHARGE_POINT,
+        catalogue="RES",
+    )
+    def not_shown(self, moment: Moment, booking: Booking) -> Faults:
+        if self.booked.get(booking.number) is not booking or self.session not in self.station.sessions:
+            return None
+        if self._status(booking.place) != "Available":
+            return None
+        wait = self.settings.effect_timeout_s
+        text = f"{self._name(booking.place)} was reserved; {duration(wait)} later its status is still Available"
+        return Fault(text, "/2/status", frame=booking.accepted, key=str(booking.place))
+
+    @track(DEADLINE)
+    def expired(self, moment: Moment, booking: Booking) -> None:
+        if self.booked.get(booking.number) is booking:
+            skew_ns = int(self.settings.clock_skew_s * 1e9)  # its clock may say that there is time left
+            self._end(booking.number, moment.mono_ns + skew_ns)
+
+    @rule(
+        "reservation.not-released",
+        DEADLINE,
+        title="A connector stays reserved after its reservation has ended",
+        severity=Severity.WARNING,
+        spec="OCPP 1.6 §5.13; 2.x H04.FR.03",
+        remedy="Make the connector available when a reservation is cancelled or has expired, and report that.",
+        bad=joined(reported("Reserved"), _RESERVE, _ANSWER % "Accepted", "+ 2h"),
+        good=joined(
+            reported("Reserved"), _RESERVE, _ANSWER % "Accepted", "+ 1h\n", reported("Available", "n2"), "+ 2h"
+        ),
+        side=Side.CHARGE_POINT,
+        catalogue="RES",
+    )
+    def not_released(self, moment: Moment, booking: Booking, how: str) -> Faults:
+        if booking.number in self.booked or self.session not in self.station.sessions or not booking.place:
+            return None
+        if any(one.place in (0, booking.place) for one in self.booked.values()):
+            return None
+        if self._status(booking.place) != "Reserved":
+            return None
+        text = f"reservation {booking.number} was {how}, and {self._name(booking.place)} is still Reserved"
+        return Fault(text, frame=ABSENT, key=f"{booking.number} {booking.place}")
+
+    @rule(
+        "reservation.cancel",
+        result("CancelReservation"),
+        title="The cancellation of a reservation that does not exist is accepted",
+        severity=Severity.ERROR,
+        spec="OCPP 1.6 §5.1; 2.x H02.FR.01",
+        remedy="Answer Rejected where no reservation has this id.",
+        bad=joined(_RESERVE, _ANSWER % "Accepted", _CANCEL % ("c", "c", "Accepted"), _CANCEL % ("d", "d", "Accepted")),
+        good=joined(_RESERVE, _ANSWER % "Accepted", _CANCEL % ("c", "c", "Accepted"), _CANCEL % ("d", "d", "Rejected")),
+        side=Side.CHARGE_POINT,
+        catalogue="RES",
+    )
+    def cancel(self, frame: Frame) -> Faults:
+        number = integer(frame.request, "reservationId")
+        if number is None or frame.payload.get("status") != "Accepted" or number in self.booked:
+            return None
+        if number in self._gone:
+            if frame.mono_ns < self._gone[number]:
+                return None
+            return Fault(f"reservation {number} is cancelled, though it had ended", "/2/status", key=str(number))
+        if self._evidence.seen_since is None:
+            return None
+        text = f"reservation {number} is cancelled, though none with this id was made since the boot"
+        return Fault(text, "/2/status", severity=Severity.WARNING, key=str(number))  # it may have outlived the boot
+
+    @track(result("CancelReservation"))
+    def cancelled(self, frame: Frame) -> None:
+        number = integer(frame.request, "reservationId")
+        if number is None or frame.payload.get("status") != "Accepted":
+            return
+        booking = self.booked.get(number)
+        self._end(number, frame.mono_ns)
+        if booking is not None:
+            wait = self.settings.effect_timeout_s
+            self.station.deadline(frame, wait, self.not_released, booking, "cancelled")
+
+    @track(call("StartTransaction", "TransactionEvent", "ReservationStatusUpdate"))
+    def used(self, frame: Frame) -> None:
+        if self.booked:
+            number = integer(frame.payload, "reservationId")
+            if number is not None:
+                self._end(number, frame.mono_ns)
+
+    def _end(self, number: int, since_ns: int) -> None:
+        self.booked.pop(number, None)
+        self._gone[number] = since_ns
+        if len(self._gone) > RESERVATIONS_LIMIT:
+            del self._gone[next(iter(self._gone))]

@@ -1,0 +1,1 @@
+"""Rules about the envelope: shape, schema, ids, answers, order, timestamps."""

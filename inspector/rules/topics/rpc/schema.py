@@ -1,0 +1,150 @@
+"""The content of a message against the JSON schema of its action; knows no frame before it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from inspector.protocol import schemas
+from inspector.protocol.messages import Call
+from inspector.protocol.session import Frame
+from inspector.protocol.vocabulary import OcppVersion
+from inspector.rules.finding import Fault, Severity
+from inspector.rules.rule import ANY_CALL, ANY_RESULT, ANY_SEND, V2X, Faults, Topic, rule
+
+
+class Payload(Topic):
+    """The rules that read the schemas."""
+
+    def setup(self) -> None:
+        self._sound = False  # whether the payload being judged satisfies its schema
+        self._requests: dict[str, Any] = {}  # compiled schemas by action, as a table of its own is the faster look-up
+        self._responses: dict[str, Any] = {}
+        self._empty_ones: set[str] = set()  # actions that may be answered with {}, as nearly every second frame is
+        self._version: OcppVersion | None = None  # that they are of
+
+    @rule(
+        "payload.schema",
+        ANY_CALL,
+        ANY_RESULT,
+        ANY_SEND,
+        title="A payload does not satisfy the JSON schema of its action",
+        severity=Severity.ERROR,
+        spec="the JSON schemas of OCPP 1.6, 2.0.1 and 2.1",
+        remedy="Send what the schema asks for; the finding names the place, what is there and what belongs there.",
+        bad={
+            "1.6": '> [2,"1","Authorize",{}]',
+            "2.0.1": '> [2,"1","BootNotification",{"reason":"PowerUp"}]',
+            "2.1": '> [2,"1","BootNotification",{"reason":"PowerUp"}]',
+        },
+        good='> [2,"1","Heartbeat",{}]\n< [3,"1",{"currentTime":"2026-01-01T12:00:00Z"}]',
+    )
+    def schema(self, frame: Frame) -> Faults:
+        version, action = self.session.version, frame.action
+        self._sound = False
+        if version is None or action is None:
+            return None
+        message = frame.message
+        payload = message.payload  # type: ignore[union-attr]
+        if type(payload) is not dict:
+            return None  # rpc.shape and rpc.payload-null have said so
+        answer = frame.answer_status is not None
+        if answer and not payload and action in self._empty_ones and version is self._version:
+            self._sound = True
+            return None
+        kind: schemas.Kind = "response" if answer else "request"
+        compiled = (self._responses if answer else self._requests).get(action)
+        if compiled is None or version is not self._version:
+            compiled = self._compiled(version, action, kind)
+        if compiled is None or compiled.is_valid(payload):
+            self._sound = compiled is not None
+            return None
+        place = "/2" if answer else "/3"
+        return [
+            Fault(
+                fault.text + _refusal(frame, version, fault.keyword),
+                place + fault.pointer,
+                key=f"{fault.keyword} {fault.member or ''}",
+            )
+            for fault in schemas.faults(version, action, kind, payload)
+            if not self._allowed(action, fault, payload)
+        ]
+
+    def _compiled(self, version: OcppVersion, action: str, kind: schemas.Kind) -> Any:
+        if version is not self._version:
+            self._version = version
+            self._requests.clear()
+            self._responses.clear()
+            self._empty_ones.clear()
+        compiled = schemas.validator(version, action, kind)
+        if compiled is not None:
+            (self._responses if kind == "response" else self._requests)[action] = compiled
+            if kind == "response" and compiled.is_valid({}):
+                self._empty_ones.add(action)
+        return compiled
+
+    @rule(
+        "payload.empty-member",
+        ANY_CALL,
+        ANY_RESULT,
+        ANY_SEND,
+        title="An optional member is there as null, {} or []",
+        versions=V2X,
+        severity=Severity.WARNING,
+        spec="OCPP 2.x part 4 §4.1.5",
+        remedy="Leave an optional member out where there is nothing to say.",
+        bad='> [2,"1","StatusNotification",{"timestamp":"2026-01-01T12:00:00Z","connectorStatus":"Available",'
+        '"evseId":1,"connectorId":1,"customData":null}]',
+        good='> [2,"1","StatusNotification",{"timestamp":"2026-01-01T12:00:00Z","connectorStatus":"Available",'
+        '"evseId":1,"connectorId":1}]',
+        catalogue="RPC-EMPTY",
+    )
+    def empty_member(self, frame: Frame) -> Faults:
+        version, action = self.session.version, frame.action
+        if version is None or action is None:
+            return None
+        answer = frame.answer_status is not None
+        kind: schemas.Kind = "response" if answer else "request"
+        # The schemas reject null and [] but in what they leave open, and few of them let {} pass.
+        if self._sound and (
+            not schemas.may_hold_empty_object(version, action, kind)
+            or (b"{}" not in frame.raw and action != "DataTransfer")
+        ):
+            return None
+        payload = frame.payload
+        if not payload:
+            return None
+        place = "/2" if answer else "/3"
+        return [
+            Fault(f"{text} where the optional member {pointer.rpartition('/')[2]} could be left out", place + pointer)
+            for pointer, text in schemas.empty_members(version, action, kind, payload)
+        ]
+
+    def _allowed(self, action: str, fault: schemas.SchemaFault, payload: Any) -> bool:
+        """Whether the user's settings allow what the schema does not."""
+        place = f"{action}/{_INDEX.sub('', fault.pointer).lstrip('/')}"
+        if fault.keyword == "enum":
+            return _at(payload, fault.pointer) in self.settings.extra_enum_values.get(place, ())
+        if fault.keyword == "maxLength":
+            value = _at(payload, fault.pointer)
+            return isinstance(value, str) and len(value) <= self.settings.longer_strings.get(place, 0)
+        return False
+
+
+def _refusal(frame: Frame, version: OcppVersion, keyword: str) -> str:
+    """What the receiver should have said to the fault; nothing where it may not: to a SEND, to an answer before 2.1."""
+    if type(frame.message) is Call:
+        return f" (answer: {schemas.error_code(version, keyword)})"
+    if frame.answer_status is not None and version is OcppVersion.V21:
+        return f" (answer: CALLRESULTERROR {schemas.error_code(version, keyword)})"
+    return ""
+
+
+_INDEX = re.compile(r"/\d+(?=/|$)")
+
+
+def _at(payload: Any, pointer: str) -> Any:
+    for part in pointer.split("/")[1:]:
+        key = part.replace("~1", "/").replace("~0", "~")
+        payload = payload[int(key)] if isinstance(payload, list) else payload[key]
+    return payload

@@ -1,0 +1,301 @@
+"""Whether date-times are written as OCPP wants them and tell a likely time; knows where they stand, not what for.
+
+Which members are date-times is read from the schemas. What a charge point reports of itself (`timestamp`,
+`generatedAt`) is compared with the time of the frame: never in the future; in the past only where that part of
+the past lies within the connection, for what happened before it may have been queued.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from functools import lru_cache
+from math import inf
+from typing import Any, NamedTuple
+
+from inspector.protocol import schemas
+from inspector.protocol.session import Frame
+from inspector.protocol.vocabulary import Direction, OcppVersion
+from inspector.rules.durations import duration
+from inspector.rules.finding import Fault, Severity
+from inspector.rules.rule import ANY_CALL, ANY_RESULT, ANY_SEND, Faults, Topic, call, rule, track
+from inspector.rules.topics.rpc.exchange import Exchange
+
+EARLIEST_S = datetime(2010, 1, 1, tzinfo=UTC).timestamp()
+"""Before there was OCPP 1.5: a clock that tells such a time was never set."""
+QUEUED_S = 3600.0
+"""How long after the CSMS has refused or not answered a message what waited behind it may still arrive late."""
+ODD_LIMIT = 50
+"""Date-times of one frame looked into; the rest of a frame with more faulty ones is not."""
+
+_USUAL_LENGTHS = (20, 24)
+_OWN = frozenset({"timestamp", "generatedAt"})
+_DATE_TIME = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]([0-9]{2}:[0-9]{2}):([0-9]{2})(?:\.([0-9]+))?"
+    r"(Z|z|[+-][0-9]{2}:[0-9]{2}|[+-][0-9]{2}(?:[0-9]{2})?)?"
+)
+_STATUS = {
+    "1.6": '> [2,"1","StatusNotification",{"connectorId":1,"errorCode":"NoError","status":"Available",'
+    '"timestamp":"%s"}]',
+    "2x": '> [2,"1","StatusNotification",{"connectorStatus":"Available","evseId":1,"connectorId":1,"timestamp":"%s"}]',
+}
+
+
+def _has_none(version: OcppVersion, sender: Direction, kind: str, action: str) -> bool:
+    return not schemas.date_times(version, action, "response" if kind == "result" else "request")
+
+
+def _status(time: str) -> dict[str, str]:
+    return {version: script % time for version, script in _STATUS.items()}
+
+
+class DateTime(NamedTuple):
+    """A date-time as it was written; the members are None where the text has no such part."""
+
+    seconds: float  # since 1970, UTC; an absent offset counts as UTC
+    decimals: int
+    offset: str | None
+
+
+def read(text: str) -> DateTime | None:
+    """Read a date-time (RFC 3339; also without an offset or with a short one); None where it is none."""
+    found = _DATE_TIME.fullmatch(text)
+    if found is None:
+        return None
+    day, minute, second, fraction, offset = found.groups()
+    whole = "59" if second == "60" else second  # a leap second
+    sign = "Z" if offset is None or offset in "Zz" else offset
+    try:
+        when = datetime.fromisoformat(f"{day}T{minute}:{whole}{sign}").timestamp()
+    except (ValueError, OverflowError):
+        return None
+    return DateTime(when, len(fraction or ""), offset)
+
+
+class _Odd(NamedTuple):
+    """A date-time that needs a closer look."""
+
+    pointer: str
+    text: str
+    own: bool  # the charge point tells it of itself
+    top: bool  # it stands at the top of the payload
+    read: DateTime | None
+
+
+class Timestamps(Topic):
+    """Date-times in every payload."""
+
+    def setup(self) -> None:
+        self._odd: list[_Odd] = []
+        self._skew_s = self.settings.clock_skew_s
+        self._timed = self.session.dated
+        self._exchange = self.session.topic(Exchange)
+        self._requests: dict[str, schemas.DateTimes] = {}  # where date-times stand, by action
+        self._responses: dict[str, schemas.DateTimes] = {}
+        self._version: OcppVersion | None = None  # of which they are
+        self._status_wanted_ns: int | None = None  # when a trigger last asked for a status
+
+    @rule(
+        "time.format",
+        ANY_CALL,
+        ANY_RESULT,
+        ANY_SEND,
+        title="A date-time is none, or has more than 3 decimals in 2.x",
+        severity=Severity.ERROR,
+        spec="OCPP 1.6 §3.15; OCPP 2.x part 2 §1 (time format); RFC 3339 §5.6",
+        remedy="Write date-times as 2026-01-01T12:00:00Z, with at most 3 decimals.",
+        bad=_status("2026-01-01 12:00"),
+        good=_status("2026-01-01T12:00:00Z"),
+        catalogue="TIME-FORM",
+        moot=_has_none,
+    )
+    def format(self, frame: Frame) -> Faults:
+        if self._odd:
+            self._odd.clear()
+        action, version = frame.action, self.session.version
+        if action is None or version is None:
+            return None
+        answer = frame.answer_status is not None
+        places = (self._responses if answer else self._requests).get(action)
+        if places is None or version is not self._version:
+            places = self._places(version, action, answer)
+        if not places:
+            return None
+        payload = frame.payload
+        own = not answer and frame.direction is Direction.FROM_CHARGE_POINT and self._timed
+        if self._plain(places, payload, frame.ts_ns / 1e9 if own else None, True):
+            return None
+        self._look("/2" if answer else "/3", places, payload, own, True)
+        found = []
+        for odd in self._odd:
+            if odd.read is None:
+                found.append(Fault(f"{odd.text[:60]!r} is no date-time", odd.pointer))
+            elif odd.read.decimals > 3 and version is not OcppVersion.V16:
+                text = f"{odd.text[:60]!r} has {odd.read.decimals} decimals; at most 3 belong there"
+                found.append(Fault(text, odd.pointer, key="decimals"))
+        return found
+
+    @rule(
+        "time.zone",
+        ANY_CALL,
+        ANY_RESULT,
+        ANY_SEND,
+        title="A date-time without a time zone, or not in UTC",
+        severity={
+            OcppVersion.V16: Severity.WARNING,
+            OcppVersion.V201: Severity.ERROR,
+            OcppVersion.V21: Severity.ERROR,
+        },
+        spec="OCPP 1.6 §3.15; OCPP 2.x part 2 §1 (time format); RFC 3339 §5.6",
+        remedy="Write date-times in UTC with a Z at the end.",
+        bad=_status("2026-01-01T12:00:00"),
+        good=_status("2026-01-01T12:00:00Z"),
+        catalogue="TIME-FORM",
+        moot=_has_none,
+    )
+    def zone(self, frame: Frame) -> Faults:
+        found = []
+        for odd in self._odd:
+            if odd.read is None:
+                continue
+            offset = odd.read.offset
+            if offset is None:
+                text = f"{odd.text!r} has no time zone; Z or an offset such as +02:00 belongs there"
+                found.append(Fault(text, odd.pointer))
+            elif len(offset) in (3, 5):
+                text = f"{odd.text!r} has the offset {offset}; an offset is written {_long(offset)}"
+                found.append(Fault(text, odd.pointer, key="short"))
+            elif offset not in ("Z", "z", "+00:00", "-00:00"):
+                text = f"{odd.text!r} is not in UTC"
+                found.append(Fault(text, odd.pointer, severity=Severity.INFO, key="not utc"))
+        return found
+
+    @rule(
+        "time.skew",
+        ANY_CALL,
+        ANY_SEND,
+        title="A charge point tells a time of itself that cannot be",
+        severity=Severity.WARNING,
+        spec="OCPP 1.6 §4.2 and §4.6; B01.FR.06, G02.FR.06",
+        remedy="Set the clock by the currentTime of BootNotification and Heartbeat; `clock_skew_s` says what is "
+        "tolerated.",
+        bad=_status("2026-01-01T13:00:00Z"),
+        good=_status("2026-01-01T12:01:00Z"),
+        catalogue="TIME-FORM",
+        moot=_has_none,
+    )
+    def skew(self, frame: Frame) -> Faults:
+        if not self._odd:
+            return None
+        found = []
+        now, skew = frame.ts_ns / 1e9, self._skew_s
+        connected = inf if frame.payload.get("offline") is True else self.session.opened_at.ts_ns / 1e9
+        for odd in self._odd:
+            if not odd.own or odd.read is None:
+                continue
+            told = odd.read.seconds
+            if told < EARLIEST_S:
+                found.append(Fault(f"{odd.text!r} is long past: the clock was never set", odd.pointer, key="unset"))
+            elif told - now > skew:
+                text = f"{odd.text!r} lies {duration(told - now)} in the future of its frame"
+                found.append(Fault(text, odd.pointer, key="future"))
+            elif odd.top and now - told > skew and told >= connected and not self._delayed(frame):
+                text = f"{odd.text!r} lies {duration(now - told)} before its frame, though the connection was up"
+                found.append(Fault(text, odd.pointer, key="past"))
+        return found
+
+    @track(call("TriggerMessage", "ExtendedTriggerMessage"))
+    def triggered(self, frame: Frame) -> None:
+        if frame.payload.get("requestedMessage") == "StatusNotification":
+            self._status_wanted_ns = frame.mono_ns
+
+    def _delayed(self, frame: Frame) -> bool:
+        """Whether a message may rightly tell of a time long before it.
+
+        While the CSMS refuses messages or leaves them unanswered what follows waits and is sent again (1.6 section
+        3.7.1, E13), and a status that is asked for may keep the time when it was entered.
+        """
+        troubled_ns = self._exchange.troubled_ns.get(frame.direction)
+        if troubled_ns is not None and frame.mono_ns - troubled_ns < QUEUED_S * 1e9:
+            return True
+        wanted_ns = self._status_wanted_ns
+        return (
+            frame.action == "StatusNotification"
+            and wanted_ns is not None
+            and frame.mono_ns - wanted_ns <= self.settings.effect_timeout_s * 1e9
+        )
+
+    def _places(self, version: OcppVersion, action: str, answer: bool) -> schemas.DateTimes:
+        if version is not self._version:
+            self._version = version
+            self._requests.clear()
+            self._responses.clear()
+        places = schemas.date_times(version, action, "response" if answer else "request")
+        if places:  # what a hostile peer makes up has none, and fills no table
+            (self._responses if answer else self._requests)[action] = places
+        return places
+
+    def _plain(self, places: schemas.DateTimes, payload: dict[str, Any], now: float | None, top: bool) -> bool:
+        """Whether every date-time is in the usual form and tells a likely time (given `now`), decided fast."""
+        for name, below in places:
+            value = payload.get(name)
+            if value is None:
+                continue
+            if below is None:
+                if type(value) is not str:
+                    continue
+                told = _epoch_seconds(value) if len(value) in _USUAL_LENGTHS else None
+                if told is None:
+                    return False
+                if now is not None and name in _OWN:
+                    ahead = told - now
+                    if ahead > self._skew_s or (ahead < -self._skew_s and (top or told < EARLIEST_S)):
+                        return False
+            elif type(value) is list:
+                for element in value:
+                    if type(element) is dict and not self._plain(below, element, now, False):
+                        return False
+            elif type(value) is dict and not self._plain(below, value, now, False):
+                return False
+        return True
+
+    def _look(self, pointer: str, places: schemas.DateTimes, payload: dict[str, Any], own: bool, top: bool) -> None:
+        for name, below in places:
+            value = payload.get(name)
+            if below is None:
+                if type(value) is str and len(self._odd) < ODD_LIMIT:
+                    self._odd.append(_Odd(f"{pointer}/{name}", value, own and name in _OWN, top, read(value)))
+            elif type(value) is dict:
+                self._look(f"{pointer}/{name}", below, value, own, False)
+            elif type(value) is list:
+                for index, element in enumerate(value):
+                    if type(element) is dict and len(self._odd) < ODD_LIMIT:
+                        self._look(f"{pointer}/{name}/{index}", below, element, own, False)
+
+
+def _usual(text: str) -> float | None:
+    """Seconds since 1970 of a date-time as 2026-01-01T12:00:00Z, with or without three decimals; else None."""
+    return _epoch_seconds(text) if len(text) in _USUAL_LENGTHS else None
+
+
+@lru_cache(1024)  # the charge points of a fleet tell the same second, and several rules ask about one text
+def _epoch_seconds(text: str) -> float | None:
+    if not (text[-1] == "Z" and text[10] == "T" and text[7] == "-" and (len(text) == 20 or text[19] == ".")):
+        return None
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        return None
+
+
+def seconds(text: str) -> float | None:
+    """A date-time as seconds since 1970; None where it is none."""
+    usual = _usual(text)
+    if usual is not None:
+        return usual
+    told = read(text)
+    return told.seconds if told is not None else None
+
+
+def _long(offset: str) -> str:
+    return f"{offset[:3]}:{offset[3:] or '00'}"

@@ -1,0 +1,265 @@
+"""Whether credentials, encryption and security profiles are handled safely; never repeats a secret.
+
+From the handshake it knows the scheme, the user name and the length of the password, and the TLS versions; a
+recording that lacks them gives no finding.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from inspector.protocol.session import Frame
+from inspector.protocol.vocabulary import OcppVersion
+from inspector.rules.fields import elements, integer, member, string
+from inspector.rules.finding import Fault, Severity, Side
+from inspector.rules.rule import OPENED, Faults, Topic, call, result, rule
+from inspector.rules.state.configuration import ConfigurationState
+
+if TYPE_CHECKING:
+    from inspector.rules.judge import Moment, SessionJudge
+
+SHORTEST_PASSWORD = 16
+LONGEST_PASSWORD = {OcppVersion.V16: 20, OcppVersion.V201: 40, OcppVersion.V21: 64}
+"""In bytes; a 2.1 station may say less with the maxLimit of BasicAuthPassword, but not below 40."""
+OLD_TLS = frozenset({"SSLv2", "SSLv3", "TLSv1", "TLSv1.0", "TLSv1.1"})
+
+_COMMON_EVENTS = frozenset(
+    "FirmwareUpdated SettingSystemTime StartupOfTheDevice ResetOrReboot SecurityLogWasCleared "
+    "ReconfigurationOfSecurityParameters MemoryExhaustion InvalidMessages AttemptedReplayAttacks "
+    "TamperDetectionActivated InvalidFirmwareSignature InvalidFirmwareSigningCertificate InvalidTLSVersion "
+    "InvalidTLSCipherSuite".split()
+)
+_EVENTS_2X = _COMMON_EVENTS | frozenset(
+    "FailedToAuthenticateAtCsms CsmsFailedToAuthenticate InvalidCsmsCertificate InvalidChargingStationCertificate "
+    "MaintenanceLoginAccepted MaintenanceLoginFailed".split()
+)
+SECURITY_EVENTS: dict[OcppVersion | None, frozenset[str]] = {
+    OcppVersion.V16: _COMMON_EVENTS
+    | frozenset(
+        "FailedToAuthenticationAtCentralSystem CentralSystemFailedToAuthentication InvalidCentralSystemCertificate "
+        "InvalidChargePointCertificate".split()
+    ),
+    OcppVersion.V201: _EVENTS_2X,
+    OcppVersion.V21: _EVENTS_2X | {"DiscardedRenewedClientCertificate"},
+}
+"""The types of security event by version: 1.6 whitepaper section 8, 2.x part 2 appendix 1."""
+
+_BASIC = 'open {"auth_scheme":"Basic","auth_user":"%s","auth_password_length":%d,"tls_version":%s}'
+_EVENT = '> [2,"e","SecurityEventNotification",{"type":"%s","timestamp":"2026-01-01T12:00:00Z"}]\n< [3,"e",{}]'
+_READ_KEY = (
+    '< [2,"g","GetConfiguration",{"key":["AuthorizationKey"]}]\n'
+    '> [3,"g",{"configurationKey":[{"key":"AuthorizationKey","readonly":false%s}]}]'
+)
+_READ_PASSWORD = (
+    '< [2,"g","GetVariables",{"getVariableData":[{"component":{"name":"SecurityCtrlr"},'
+    '"variable":{"name":"BasicAuthPassword"}}]}]\n'
+    '> [3,"g",{"getVariableResult":[{"attributeStatus":"%s",%s"component":{"name":"SecurityCtrlr"},'
+    '"variable":{"name":"BasicAuthPassword"}}]}]'
+)
+_PROFILE = {
+    "1.6": '< [2,"p","GetConfiguration",{"key":["SecurityProfile"]}]\n'
+    '> [3,"p",{"configurationKey":[{"key":"SecurityProfile","readonly":false,"value":"2"}]}]\n'
+    '< [2,"c","ChangeConfiguration",{"key":"SecurityProfile","value":"%d"}]\n> [3,"c",{"status":"Accepted"}]',
+    "2x": '< [2,"p","GetVariables",{"getVariableData":[{"component":{"name":"SecurityCtrlr"},'
+    '"variable":{"name":"SecurityProfile"}}]}]\n'
+    '> [3,"p",{"getVariableResult":[{"attributeStatus":"Accepted","attributeType":"Actual","attributeValue":"2",'
+    '"component":{"name":"SecurityCtrlr"},"variable":{"name":"SecurityProfile"}}]}]\n'
+    '< [2,"c","SetNetworkProfile",{"configurationSlot":1,"connectionData":{"ocppVersion":"OCPP20",'
+    '"ocppInterface":"Wired0","ocppTransport":"JSON","messageTimeout":30,"ocppCsmsUrl":"wss://csms.example",'
+    '"securityProfile":%d}}]\n> [3,"c",{"status":"Accepted"}]',
+}
+
+
+class Security(Topic):
+    """Rules about security; judged before the configuration is taken in, so that it knows the old profile."""
+
+    scope = "station"
+
+    def setup(self) -> None:
+        self._longest: int | None = None  # maxLimit of BasicAuthPassword
+        self._known = self.station.topic(ConfigurationState)
+
+    @rule(
+        "security.user-name",
+        OPENED,
+        title="The Basic user name is not the charge point's identity",
+        severity=Severity.ERROR,
+        spec="A00.FR.204, A00.FR.303 (1.6 security whitepaper, 2.x part 2)",
+        remedy="Send the identity, as it stands in the URL, as user name.",
+        bad=_BASIC % ("admin", 16, '"TLSv1.3"'),
+        good=_BASIC % ("CP1", 16, '"TLSv1.3"'),
+        side=Side.CHARGE_POINT,
+        catalogue="SEC",
+    )
+    def user_name(self, session: SessionJudge, moment: Moment) -> Faults:
+        user, identity = session.facts.get("auth_user"), session.facts.get("charge_point_id")
+        if user is None or not identity or user == identity:
+            return None
+        return Fault(f"the user name {user[:48]!r} is not the identity {identity[:48]!r}", key="user")
+
+    @rule(
+        "security.password-length",
+        OPENED,
+        title="The Basic password is too short or too long",
+        severity={
+            OcppVersion.V16: Severity.WARNING,
+            OcppVersion.V201: Severity.ERROR,
+            OcppVersion.V21: Severity.ERROR,
+        },
+        spec="A00.FR.205, A00.FR.304 (1.6 security whitepaper, 2.x part 2)",
+        remedy="Use a random password: 16 to 20 bytes in 1.6, 16 to 40 characters in 2.0.1, up to 64 in 2.1.",
+        bad=_BASIC % ("CP1", 15, '"TLSv1.3"'),
+        good=_BASIC % ("CP1", 16, '"TLSv1.3"'),
+        side=Side.CHARGE_POINT,
+        catalogue="SEC",
+    )
+    def password_length(self, session: SessionJudge, moment: Moment) -> Faults:
+        length, version = session.facts.get("auth_password_length"), session.version
+        if type(length) is not int or version is None:
+            return None
+        longest = LONGEST_PASSWORD[version]
+        if version is OcppVersion.V21 and self._longest is not None:
+            longest = max(40, min(self._longest, longest))
+        if SHORTEST_PASSWORD <= length <= longest:
+            return None
+        return Fault(f"the password has {length} bytes; {SHORTEST_PASSWORD} to {longest} belong there", key="password")
+
+    @rule(
+        "security.basic-without-tls",
+        OPENED,
+        title="Basic authentication without TLS",
+        severity=Severity.WARNING,
+        spec="A00.FR.201, A00.FR.206 (1.6 security whitepaper, 2.x part 2)",
+        remedy="Use TLS (wss://): without it everyone on the way can read the password.",
+        bad=_BASIC % ("CP1", 16, "null"),
+        good=_BASIC % ("CP1", 16, '"TLSv1.3"'),
+        side=Side.LINK,
+        catalogue="SEC",
+    )
+    def basic_without_tls(self, session: SessionJudge, moment: Moment) -> Faults:
+        facts = session.facts
+        if str(facts.get("auth_scheme")).lower() != "basic":
+            return None
+        if facts.get("tls_version") or facts.get("upstream_tls_version"):
+            return None  # only the way to the recorder is plain
+        return Fault("the password is sent in clear text", key="basic")
+
+    @rule(
+        "security.old-tls",
+        OPENED,
+        title="TLS older than 1.2",
+        severity={
+            OcppVersion.V16: Severity.WARNING,
+            OcppVersion.V201: Severity.ERROR,
+            OcppVersion.V21: Severity.ERROR,
+        },
+        spec="1.6 security whitepaper A00.FR.312; 2.x A00.FR.313, A00.FR.416",
+        remedy="Use TLS 1.2 or 1.3 on both sides.",
+        bad='open {"tls_version":"TLSv1.1"}',
+        good='open {"tls_version":"TLSv1.2"}',
+        side=Side.LINK,
+        catalogue="SEC",
+    )
+    def old_tls(self, session: SessionJudge, moment: Moment) -> Faults:
+        for name, who in (("tls_version", "the charge point"), ("upstream_tls_version", "the CSMS")):
+            spoken = session.facts.get(name)
+            if spoken in OLD_TLS:
+                return Fault(f"{spoken} with {who}; 1.2 is the oldest that is safe", key=name)
+        return None
+
+    @rule(
+        "security.key-readable",
+        result("GetConfiguration", "GetVariables"),
+        call("NotifyReport"),
+        title="The password can be read back",
+        severity={
+            OcppVersion.V16: Severity.WARNING,
+            OcppVersion.V201: Severity.ERROR,
+            OcppVersion.V21: Severity.ERROR,
+        },
+        spec="1.6 security whitepaper §7.2; 2.x part 2 §2 BasicAuthPassword, B06.FR.09, B07.FR.03",
+        remedy="Make AuthorizationKey and BasicAuthPassword write-only: never tell their value.",
+        bad={
+            "1.6": _READ_KEY % ',"value":"****************"',
+            "2x": _READ_PASSWORD % ("Accepted", '"attributeValue":"****",'),
+        },
+        good={"1.6": _READ_KEY % "", "2x": _READ_PASSWORD % ("Rejected", "")},
+        side=Side.CHARGE_POINT,
+        catalogue="SEC",
+    )
+    def key_readable(self, frame: Frame) -> Faults:
+        payload = frame.payload
+        for index, entry in enumerate(elements(payload, "configurationKey")):
+            # A shorter value is no key: 1.6 lets something unrelated be given back (OCPP-J 6.2.2).
+            told = str(entry.get("value") or "")
+            if (string(entry, "key") or "").lower() == "authorizationkey" and len(told) >= SHORTEST_PASSWORD:
+                return Fault("the value of AuthorizationKey is told", f"/2/configurationKey/{index}/value")
+        for index, entry in enumerate(elements(payload, "getVariableResult")):
+            if _is_password(entry) and entry.get("attributeValue"):
+                text = "the value of BasicAuthPassword is told"
+                return Fault(text, f"/2/getVariableResult/{index}/attributeValue")
+        for index, entry in enumerate(elements(payload, "reportData")):
+            if _is_password(entry):
+                self._longest = integer(member(entry, "variableCharacteristics"), "maxLimit")
+                if any(attribute.get("value") for attribute in elements(entry, "variableAttribute")):
+                    return Fault("the value of BasicAuthPassword is reported", f"/3/reportData/{index}")
+        return None
+
+    @rule(
+        "security.profile-lowered",
+        result("ChangeConfiguration", "SetNetworkProfile"),
+        title="A lower security profile is accepted",
+        severity=Severity.ERROR,
+        spec="1.6 security whitepaper A05.FR.01; 2.x A00.FR.005, B09.FR.04",
+        remedy="Reject a lower security profile (in 1.6 also the present one); go back by other means than OCPP.",
+        bad={version: script % 1 for version, script in _PROFILE.items()},
+        good={version: script % 3 for version, script in _PROFILE.items()},
+        side=Side.CHARGE_POINT,
+        catalogue="SEC",
+    )
+    def profile_lowered(self, frame: Frame) -> Faults:
+        if frame.payload.get("status") not in ("Accepted", "RebootRequired"):
+            return None
+        request = frame.request
+        if self.session.version is OcppVersion.V16:
+            value = string(request, "value") or ""
+            if (string(request, "key") or "").lower() != "securityprofile" or not value.strip().isdecimal():
+                return None
+            old, new = self._known.number("SecurityProfile"), int(value[:9])
+            kept = new == old
+        else:
+            old = self._known.variable_number("SecurityCtrlr", "SecurityProfile")
+            given = integer(member(request, "connectionData"), "securityProfile")
+            if given is None:
+                return None
+            new, kept = given, False
+            allowed = self._known.variable("SecurityCtrlr", "AllowSecurityProfileDowngrade")
+            if (old, new) == (3, 2) and (allowed or "true").lower() == "true":
+                return None  # allowed where the station says so, which may have been before the capture
+        if old is None or (new >= old and not kept):
+            return None
+        what = "the present one, is accepted again" if kept else f"is accepted in place of {old}"
+        return Fault(f"security profile {new}{', ' if kept else ' '}{what}", "/2/status", key=f"{old} {new}")
+
+    @rule(
+        "security.unlisted-event",
+        call("SecurityEventNotification"),
+        title="A security event of no listed type",
+        severity=Severity.INFO,
+        spec="1.6 security whitepaper §8; 2.x part 2 appendix 1",
+        remedy="Use a listed type where one fits, so that the CSMS understands it.",
+        bad=_EVENT % "DoorOpened",
+        good=_EVENT % "TamperDetectionActivated",
+        side=Side.CHARGE_POINT,
+        catalogue="SEC",
+    )
+    def unlisted_event(self, frame: Frame) -> Faults:
+        kind = string(frame.payload, "type")
+        known = SECURITY_EVENTS.get(self.session.version)
+        if kind is None or known is None or kind in known:
+            return None
+        return Fault(f"{kind[:50]!r} is no security event of the list", "/3/type", key=kind[:50])
+
+
+def _is_password(entry: dict[str, Any]) -> bool:
+    return (string(member(entry, "variable"), "name") or "").lower() == "basicauthpassword"

@@ -1,0 +1,1 @@
+"""Rules about transactions, in 1.6 and 2.x."""

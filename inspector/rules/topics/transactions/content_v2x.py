@@ -1,0 +1,275 @@
+"""What 2.x TransactionEvents say: state, EVSE, token, offline, reasons; knows no order of them."""
+
+from __future__ import annotations
+
+from inspector.protocol.session import Frame
+from inspector.rules.fields import seconds, string
+from inspector.rules.finding import Fault, Severity, Side
+from inspector.rules.rule import V2X, Faults, Topic, call, result, rule
+from inspector.rules.state.observation import Evidence
+from inspector.rules.state.transactions_v2x import Transactions2x
+
+OFFLINE_MARGIN_S = 5.0
+"""How far an event must lie inside the time without a connection: clocks differ, closes are noticed late."""
+CONNECTED = frozenset({"EVConnected", "Charging", "SuspendedEV", "SuspendedEVSE"})
+NOT_LOCAL = {
+    "AbnormalCondition": "a fault",
+    "CostLimitReached": "LocalOutOfCredit",
+    "Deauthorized": "DeAuthorized",
+    "EVCommunicationLost": "EVDisconnected",
+    "EVConnectTimeout": "Timeout",
+    "EVDeparted": "EVDisconnected",
+    "EnergyLimitReached": "EnergyLimitReached",
+    "ResetCommand": "ImmediateReset",
+    "SoCLimitReached": "SOCLimitReached",
+    "TariffNotAccepted": "DeAuthorized",
+    "TimeLimitReached": "TimeLimitReached",
+    "UnlockCommand": "Other",
+}
+"""Triggers that show another cause than a driver's stop at the station, and the reason that would fit."""
+
+
+def _event(
+    kind: str, trigger: str, more: str = "", info: str = "", sequence: int = 0, at: str = "00:10", message: str = ""
+) -> str:
+    message = message or f"e{sequence}"
+    return (
+        f'> [2,"{message}","TransactionEvent",{{"eventType":"{kind}","timestamp":"2026-01-01T12:{at}Z","triggerReason":'
+        f'"{trigger}","seqNo":{sequence},{more}"transactionInfo":{{{info}"transactionId":"t1"}}}}]\n'
+    )
+
+
+_EVSE = '"evse":{"id":1,"connectorId":1},'
+_TOKEN = '"idToken":{"idToken":"T","type":"ISO14443"},'
+_STARTED = _event("Started", "CablePluggedIn", _EVSE, '"chargingState":"EVConnected",') + '< [3,"e0",{}]\n'
+_RECONNECT = 'open {"from_start": true}\n' + _STARTED + "close {}\n+ 1m\n" + 'open {"from_start": true}\n'
+
+
+class TransactionContent2x(Topic):
+    """Rules about what one event carries."""
+
+    scope = "station"
+    versions = V2X
+
+    def setup(self) -> None:
+        self._latest: tuple[int, str | None] | None = None  # when the latest online event came, and its own time
+        self._known = self.station.topic(Transactions2x)
+        self._evidence = self.station.topic(Evidence)
+
+    @rule(
+        "transaction-event.charging-state",
+        call("TransactionEvent"),
+        title="The charging state is left out where it changed or begins",
+        severity=Severity.ERROR,
+        spec="OCPP 2.x E02.FR.13",
+        remedy="Give transactionInfo.chargingState with every change of it, and with Started.",
+        bad=_event("Updated", "ChargingStateChanged"),
+        good=_event("Updated", "ChargingStateChanged", _EVSE, '"chargingState":"Charging",'),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+        catalogue="TE-STATE",
+    )
+    def charging_state(self, frame: Frame) -> Faults:
+        event = self._known.event
+        if event is None or "chargingState" in event.info:
+            return None
+        if event.trigger == "ChargingStateChanged":
+            return Fault("ChargingStateChanged without transactionInfo.chargingState", "/3/transactionInfo")
+        if event.kind == "Started":
+            text = "Started without transactionInfo.chargingState"
+            return Fault(text, "/3/transactionInfo", severity=Severity.WARNING, key="started")
+        return None
+
+    @rule(
+        "transaction-event.evse-missing",
+        call("TransactionEvent"),
+        title="The EVSE and connector are not given though a car is connected",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x E01.FR.16",
+        remedy="Give evse.id and evse.connectorId with the first event after the car is connected.",
+        bad=_event("Started", "CablePluggedIn", "", '"chargingState":"EVConnected",'),
+        good=_STARTED + _event("Updated", "ChargingStateChanged", "", '"chargingState":"Charging",', 1),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+        catalogue="TE-EVSE",
+    )
+    def evse_missing(self, frame: Frame) -> Faults:
+        event = self._known.event
+        if event is None or string(event.info, "chargingState") not in CONNECTED:
+            return None
+        transaction = event.transaction
+        if transaction.started is None and not transaction.known_from_start:
+            return None  # an event before the capture may have given it
+        lacking = "evse" if transaction.evse is None else "evse.connectorId" if transaction.connector is None else None
+        if lacking is None:
+            return None
+        text = f"{transaction} is {event.info['chargingState']}, and {lacking} was never given"
+        return Fault(text, "/3/evse" if transaction.evse else "/3", key=transaction.transaction_id)
+
+    @rule(
+        "transaction-event.evse-changed",
+        call("TransactionEvent"),
+        title="A transaction moves to another EVSE or connector",
+        severity=Severity.ERROR,
+        spec="OCPP 2.x E01.FR.16",
+        remedy="Keep a transaction on the EVSE and connector where it is; start another for another place.",
+        bad=_STARTED + _event("Updated", "MeterValuePeriodic", _EVSE.replace('"id":1', '"id":2'), sequence=1),
+        good=_STARTED + _event("Updated", "MeterValuePeriodic", _EVSE, sequence=1),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+        heuristic=True,
+        catalogue="TE-EVSE",
+    )
+    def evse_changed(self, frame: Frame) -> Faults:
+        event = self._known.event
+        if event is None:
+            return None
+        name = event.transaction.transaction_id
+        if event.evse is not None and event.evse_before is not None and event.evse != event.evse_before:
+            text = f"transaction {name[:36]} moves from EVSE {event.evse_before} to {event.evse}"
+            return Fault(text, "/3/evse/id", key=name)
+        before = event.connector_before
+        if event.connector is not None and before is not None and event.connector != before:
+            return Fault(
+                f"{event.transaction} moves from connector {before} to {event.connector}",
+                "/3/evse/connectorId",
+                key=name,
+            )
+        return None
+
+    @rule(
+        "transaction-event.token-missing",
+        call("TransactionEvent"),
+        title="An authorization is reported without its token",
+        severity=Severity.ERROR,
+        spec="OCPP 2.x E02.FR.01",
+        remedy="Give the idToken with the event whose triggerReason is Authorized.",
+        bad=_event("Updated", "Authorized"),
+        good=_event("Updated", "Authorized", _TOKEN),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+        catalogue="TE-TOKEN",
+    )
+    def token_missing(self, frame: Frame) -> Faults:
+        event = self._known.event
+        if event is None or event.trigger != "Authorized" or "idToken" in frame.payload:
+            return None
+        return Fault(f"Authorized in {event.transaction} without idToken", "/3", key=event.transaction.transaction_id)
+
+    @rule(
+        "transaction-event.token-unanswered",
+        result("TransactionEvent"),
+        title="A token in a TransactionEvent gets no idTokenInfo",
+        severity=Severity.ERROR,
+        spec="OCPP 2.x E01.FR.12",
+        remedy="Say in idTokenInfo whether the token is accepted whenever an event carries one.",
+        bad=_event("Updated", "Authorized", _TOKEN) + '< [3,"e0",{}]',
+        good=_event("Updated", "Authorized", _TOKEN) + '< [3,"e0",{"idTokenInfo":{"status":"Accepted"}}]',
+        versions=V2X,
+        side=Side.CSMS,
+        catalogue="TE-TOKEN",
+    )
+    def token_unanswered(self, frame: Frame) -> Faults:
+        if type(frame.request.get("idToken")) is not dict or "idTokenInfo" in frame.payload:
+            return None
+        return Fault("no idTokenInfo, though the event carries an idToken", "/2")
+
+    @rule(
+        "transaction-event.not-offline",
+        call("TransactionEvent"),
+        title="An event of a time without connection is not marked as offline",
+        severity=Severity.ERROR,
+        spec="OCPP 2.x E04.FR.03",
+        remedy="Set offline to true in every event that happened or waited while there was no connection.",
+        bad=_RECONNECT + _event("Updated", "MeterValuePeriodic", sequence=1, at="00:30"),
+        good=_RECONNECT + _event("Updated", "MeterValuePeriodic", '"offline":true,', sequence=1, at="00:30"),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+        catalogue="TE-OFF",
+    )
+    def not_offline(self, frame: Frame) -> Faults:
+        event = self._known.event
+        if event is None or event.offline:
+            return None
+        latest, self._latest = self._latest, (frame.ts_ns, event.timestamp)
+        closed, opened = self._evidence.offline_from_ns, self._evidence.opened_ns
+        if closed is None or opened is None or latest is None or not self._evidence.timed:
+            return None
+        happened, told = seconds(event.timestamp), seconds(latest[1])
+        if happened is None or told is None or frame.ts_ns / 1e9 - happened < OFFLINE_MARGIN_S:
+            return None
+        happened += latest[0] / 1e9 - told  # how far its clock is from ours, by its event before
+        if not closed / 1e9 + OFFLINE_MARGIN_S < happened < opened / 1e9 - OFFLINE_MARGIN_S:
+            return None
+        self._latest = latest
+        text = f"an event of {event.timestamp}, when there was no connection, without offline=true"
+        return Fault(text, "/3", key=event.transaction.transaction_id)
+
+    @rule(
+        "transaction-event.stopped-reason",
+        call("TransactionEvent"),
+        title="A transaction that was not stopped by the driver ends without stoppedReason",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x E06.FR.08 and E06.FR.09",
+        remedy='Give stoppedReason; left out it means "Local".',
+        bad=_STARTED + _event("Ended", "EVCommunicationLost", sequence=1),
+        good=_STARTED + _event("Ended", "StopAuthorized", sequence=1),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+        catalogue="TE-REASON",
+    )
+    def stopped_reason(self, frame: Frame) -> Faults:
+        event = self._known.event
+        if event is None or event.kind != "Ended" or "stoppedReason" in event.info:
+            return None
+        fitting = NOT_LOCAL.get(event.trigger or "")
+        if fitting is None or event.transaction.stopped_locally:
+            return None  # what comes after the driver's stop (unplugging, leaving) only ends what was stopped
+        if event.transaction.stopped_remotely:
+            fitting = "Remote"  # it was stopped before, and only ends now (F04.FR.03)
+        text = f"Ended by {event.trigger} without stoppedReason; {fitting} would fit"
+        return Fault(text, "/3/transactionInfo", key=event.transaction.transaction_id)
+
+    @rule(
+        "transaction-event.remote-stop-reason",
+        call("TransactionEvent"),
+        title="A transaction ended by a remote stop does not say Remote",
+        severity=Severity.ERROR,
+        spec="OCPP 2.x F03.FR.03",
+        remedy="End it with triggerReason RemoteStop and stoppedReason Remote.",
+        bad=_STARTED + _event("Ended", "RemoteStop", "", '"stoppedReason":"Local",', 1),
+        good=_STARTED + _event("Ended", "RemoteStop", "", '"stoppedReason":"Remote",', 1),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+        catalogue="TE-REASON",
+    )
+    def remote_stop_reason(self, frame: Frame) -> Faults:
+        event = self._known.event
+        if event is None or event.kind != "Ended" or event.trigger != "RemoteStop":
+            return None
+        reason = string(event.info, "stoppedReason")
+        if reason == "Remote":
+            return None
+        text = f"Ended by RemoteStop with stoppedReason {reason or 'left out'}; Remote belongs there"
+        return Fault(text, "/3/transactionInfo", key=event.transaction.transaction_id)
+
+    @rule(
+        "transaction-event.no-authorization-token",
+        call("TransactionEvent"),
+        title="A token of type NoAuthorization is not empty",
+        severity=Severity.ERROR,
+        spec="OCPP 2.x C02.FR.01",
+        remedy="Leave idToken an empty string where nobody was authorized.",
+        bad=_event("Updated", "Authorized", '"idToken":{"idToken":"T","type":"NoAuthorization"},'),
+        good=_event("Updated", "Authorized", '"idToken":{"idToken":"","type":"NoAuthorization"},'),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+        catalogue="TE-NOAUTH",
+    )
+    def no_authorization_token(self, frame: Frame) -> Faults:
+        event = self._known.event
+        if event is None or event.token is None or event.token.get("type") != "NoAuthorization":
+            return None
+        if event.token.get("idToken") == "":
+            return None
+        return Fault("a NoAuthorization token that is not empty", "/3/idToken/idToken")

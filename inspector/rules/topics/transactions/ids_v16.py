@@ -1,0 +1,210 @@
+"""Which transaction a 1.6 message means: ids reissued, unknown, closed or in two places; knows no content of it."""
+
+from __future__ import annotations
+
+from inspector.protocol import schemas
+from inspector.protocol.session import Frame
+from inspector.protocol.vocabulary import OcppVersion
+from inspector.rules.fields import earlier, integer
+from inspector.rules.finding import Fault, Severity, Side
+from inspector.rules.rule import V16, Faults, Topic, call, refusal, result, rule
+from inspector.rules.state.transactions_v16 import LARGEST_IDS, NO_ID, Transactions16, last_sampled
+
+OLDER_STOPS = frozenset({"PowerLoss", "Reboot", "HardReset", "SoftReset"})
+"""Reasons that end a transaction which was running before the boot that the capture saw."""
+
+_BOOT = """open {"from_start": true}
+> [2,"b","BootNotification",{"chargePointVendor":"V","chargePointModel":"M"}]
+< [3,"b",{"status":"Accepted","currentTime":"2026-01-01T12:00:00Z","interval":86400}]
+"""
+_START = """> [2,"s","StartTransaction",{"connectorId":1,"idTag":"T","meterStart":0,"timestamp":"2026-01-01T12:00:01Z"}]
+< [3,"s",{"transactionId":7,"idTagInfo":{"status":"Accepted"}}]
+"""
+_STOP = (
+    '> [2,"e","StopTransaction",{"transactionId":7,"meterStop":9,"timestamp":"2026-01-01T12:00:05Z"}]\n< [3,"e",{}]\n'
+)
+_METER = (
+    '> [2,"m","MeterValues",{"connectorId":1,"transactionId":7,"meterValue":'
+    '[{"timestamp":"2026-01-01T12:00:03Z","sampledValue":[{"value":"5"}]}]}]\n< [3,"m",{}]\n'
+)
+
+
+class TransactionIds16(Topic):
+    """Rules about the transaction id."""
+
+    scope = "station"
+    versions = V16
+
+    def setup(self) -> None:
+        self._known = self.station.topic(Transactions16)
+
+    @rule(
+        "transaction.id-reissued",
+        result("StartTransaction"),
+        title="The CSMS issues a transaction id that another transaction has",
+        severity=Severity.ERROR,
+        spec="OCPP 1.6 §6.46, errata 3.54",
+        remedy="Give every transaction an id that no other transaction of this charge point has or had.",
+        bad=_START + _START.replace('"s"', '"s2"').replace('"connectorId":1', '"connectorId":2'),
+        good=_START
+        + _START.replace('"s"', '"s2"').replace('"connectorId":1', '"connectorId":2').replace('Id":7', 'Id":8'),
+        versions=V16,
+        side=Side.CSMS,
+        heuristic=True,
+        catalogue="TX-ID",
+    )
+    def reissued(self, frame: Frame) -> Faults:
+        answering = self._known.answering
+        if answering is None or answering.holder is None:
+            return None
+        holder, transaction = answering.holder, answering.transaction
+        number = transaction.transaction_id
+        if holder.stop is None and transaction.status == "Accepted":
+            text = (
+                f"transaction id {number} is issued again while the transaction on connector {holder.connector} has it"
+            )
+            return Fault(text, "/2/transactionId", key="open")
+        was = "one that is over" if holder.stop is not None else "another, and this one is refused"
+        text = f"transaction id {number} is issued again; it was that of {was}"
+        return Fault(text, "/2/transactionId", severity=Severity.WARNING, key=was)
+
+    @rule(
+        "transaction.meter-values-id",
+        call("MeterValues"),
+        title="MeterValues name a transaction that is unknown, over or on another connector",
+        severity=Severity.WARNING,
+        spec="OCPP 1.6 §4.7, errata 3.16 and 3.18",
+        remedy="Give the id of the transaction that runs on the connector, or none where no transaction does.",
+        bad=_BOOT + _METER,
+        good=_BOOT + _START + _METER,
+        versions=V16,
+        side=Side.CHARGE_POINT,
+        catalogue="TX-MV",
+    )
+    def meter_values_id(self, frame: Frame) -> Faults:
+        number = integer(frame.payload, "transactionId")
+        if number is None or number in LARGEST_IDS:
+            return None
+        connector, transaction = integer(frame.payload, "connectorId"), self._known.metered
+        place = "/3/transactionId"
+        if transaction is not None:
+            if connector and transaction.connector not in (connector, None):
+                text = f"MeterValues of connector {connector} name {transaction}"
+                return Fault(text, place, key=f"connector {number}")
+            stop = transaction.stop
+            if stop is not None and not _before(last_sampled(frame.payload), stop.timestamp):
+                return Fault(f"MeterValues name {transaction}, which is over", place, key=f"over {number}")
+            return None
+        if number == NO_ID and self._known.may_lack_id():
+            return None
+        if not self._known.known_missing(last_sampled(frame.payload), connector or None):
+            return None
+        if number == NO_ID:
+            return Fault("MeterValues name transaction -1, though every start was answered", place, key="-1")
+        return Fault(f"MeterValues name transaction {number}, which was never started", place, key=str(number))
+
+    @rule(
+        "transaction.stop-unknown",
+        call("StopTransaction"),
+        title="StopTransaction names a transaction that was never started",
+        severity=Severity.WARNING,
+        spec="OCPP 1.6 §6.49",
+        remedy="Stop a transaction by the id that the answer to its StartTransaction gave, or by -1 where none came.",
+        bad=_BOOT + _STOP,
+        good=_BOOT + _START + _STOP,
+        versions=V16,
+        side=Side.CHARGE_POINT,
+        catalogue="TX-STOPUNK",
+    )
+    def stop_unknown(self, frame: Frame) -> Faults:
+        stopping = self._known.stopping
+        if stopping is None or stopping.transaction_id is None or stopping.transaction is not None:
+            return None
+        number = stopping.transaction_id
+        if number in LARGEST_IDS or (number == NO_ID and self._known.may_lack_id()):
+            return None
+        if stopping.stop.reason in OLDER_STOPS or not self._known.known_missing(stopping.stop.timestamp):
+            return None
+        return Fault(f"transaction {number} is stopped but was never started", "/3/transactionId", key=str(number))
+
+    @rule(
+        "transaction.stop-refused",
+        refusal("StopTransaction"),
+        title="The CSMS answers a StopTransaction with an error",
+        severity=Severity.WARNING,
+        spec="OCPP 1.6 §4.10",
+        remedy="Answer every StopTransaction with a result, also one that cannot be booked, or it comes again.",
+        bad=_START + _STOP.replace('[3,"e",{}]', '[4,"e","InternalError","unknown transaction",{}]'),
+        good=_START + _STOP,
+        versions=V16,
+        side=Side.CSMS,
+        catalogue="TX-STOPUNK",
+    )
+    def stop_refused(self, frame: Frame) -> Faults:
+        compiled = schemas.validator(OcppVersion.V16, "StopTransaction", "request")
+        if compiled is not None and not compiled.is_valid(frame.request):
+            return None  # an error is the right answer to what the schema forbids
+        number = integer(frame.request, "transactionId")
+        return Fault(f"the stop of transaction {number} is answered with an error; the charge point will repeat it")
+
+    @rule(
+        "transaction.second-stop",
+        call("StopTransaction"),
+        title="A transaction is stopped a second time, with other values",
+        severity=Severity.WARNING,
+        spec="OCPP 1.6 §4.10",
+        remedy="Stop a transaction once; repeat the same message only where it was not answered.",
+        bad=_START + _STOP + _STOP.replace('"e"', '"e2"').replace('Stop":9', 'Stop":12'),
+        good=_START + _STOP + _STOP.replace('"e"', '"e2"'),
+        versions=V16,
+        side=Side.CHARGE_POINT,
+        catalogue="TX-STOP2",
+    )
+    def second_stop(self, frame: Frame) -> Faults:
+        stopping = self._known.stopping
+        if stopping is None or stopping.earlier is None or stopping.earlier == stopping.stop:
+            return None
+        if stopping.transaction_id == NO_ID:
+            return None  # several transactions may have gone without an id
+        if stopping.transaction_id in self._known.refused_stops:
+            return None  # what was refused may be put right
+        changed = [
+            f"{name} {before} then {now}"
+            for name, before, now in zip(
+                ("meterStop", "timestamp", "reason", "idTag"), stopping.earlier, stopping.stop, strict=True
+            )
+            if before != now
+        ]
+        text = f"transaction {stopping.transaction_id} is stopped again with other values: {', '.join(changed)[:300]}"
+        return Fault(text, "/3/transactionId", key=str(stopping.transaction_id))
+
+    @rule(
+        "transaction.overlap",
+        call("StartTransaction"),
+        title="A transaction starts on a connector that still has one",
+        severity=Severity.WARNING,
+        spec="OCPP 1.6 §4.8 and §4.10",
+        remedy="Send the StopTransaction of the earlier transaction first; a connector has one transaction at a time.",
+        bad=_START + _START.replace('"s"', '"s2"').replace(":01Z", ":09Z").replace('Id":7', 'Id":8'),
+        good=_START + _STOP + _START.replace('"s"', '"s2"').replace(":01Z", ":09Z").replace('Id":7', 'Id":8'),
+        versions=V16,
+        side=Side.CHARGE_POINT,
+        heuristic=True,
+        catalogue="TX-OVERLAP",
+    )
+    def overlap(self, frame: Frame) -> Faults:
+        starting = self._known.starting
+        if starting is None or starting.again:
+            return None
+        # One that the CSMS has refused is for transaction.not-deauthorized to tell.
+        others = [one for one in starting.others if one.status in (None, "Accepted")]
+        if not others:
+            return None
+        other = others[-1]
+        text = f"a transaction starts on connector {other.connector} while {other} is open"
+        return Fault(text, "/3/connectorId", key=f"connector {other.connector}")
+
+
+def _before(sampled: str | None, stopped: str | None) -> bool:
+    """Whether meter values were taken by the time of the stop, and were only delivered after it."""
+    return sampled is not None and stopped is not None and not earlier(stopped, sampled)

@@ -1,0 +1,105 @@
+"""What is new in a recording since somebody looked, and long lists row by row; reads only, and waits for nothing."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from inspector.store import reader
+from inspector.store.filter import Filter
+from inspector.store.rows import Event, Finding, Frame, Session
+from inspector.store.search import Search
+
+_MOST = 2000
+"""Frames told in one look; the next look goes on from there."""
+
+
+@dataclass(slots=True)
+class News:
+    """What came since the last look, each list in the order it came."""
+
+    opened: list[Session]
+    closed: list[Session]
+    frames: list[Frame]
+    findings: list[Finding]
+    events: list[Event]
+    more: bool = False
+
+
+class Follower:
+    """Looks at a growing recording again and again.
+
+    Findings are those made since the last look, also about frames told before; events of quiet kinds are left out.
+    """
+
+    def __init__(self, db: sqlite3.Connection, wanted: Filter, goes_on_from_ns: int | None = None) -> None:
+        """With `goes_on_from_ns` the recording goes on from another file, and all of it is new.
+
+        Sessions opened before that time were open there already.
+        """
+        self._db, self._wanted, self._from_ns = db, wanted, goes_on_from_ns or 0
+        self.last_ns = self._from_ns
+        self._open: set[int] = set()
+        self._frame = self._finding = self._event = self._session = 0
+        if goes_on_from_ns is None:
+            self._skip()
+
+    def _skip(self) -> None:
+        db = self._db
+        self._frame, self._finding, self._event, self._session = (
+            int(db.execute(f"SELECT coalesce(max(id), 0) FROM {table}").fetchone()[0])
+            for table in ("frames", "findings", "events", "sessions")
+        )
+        self._open = {found for (found,) in db.execute("SELECT id FROM sessions WHERE closed_ns IS NULL")}
+        (self.last_ns,) = db.execute("SELECT coalesce(max(ts_ns), 0) FROM frames").fetchone()
+
+    def latest(self, count: int) -> list[Frame]:
+        """The last wanted frames from before the first look."""
+        found = list(Search(self._db, self._wanted).frames(newest_first=True, limit=count, before=self._frame + 1))
+        return found[::-1]
+
+    def look(self) -> News:
+        """What is new; all of it is as of one moment."""
+        self._db.execute("BEGIN")
+        try:
+            return self._news()
+        finally:
+            self._db.execute("COMMIT")
+
+    def _news(self) -> News:
+        (last,) = self._db.execute("SELECT coalesce(max(id), 0) FROM frames").fetchone()
+        until = min(last, self._frame + _MOST)
+        frames = []
+        if until > self._frame:
+            frames = list(Search(self._db, self._wanted).frames(after=self._frame, before=until + 1))
+        self._frame = until
+        self.last_ns = max([self.last_ns, *(frame.ts_ns for frame in frames)])
+        opened = self._sessions("s.id > ?", [self._session])
+        self._session = max([self._session, *(one.id for one in opened)])
+        self._open |= {one.id for one in opened}
+        opened = [one for one in opened if one.opened_ns > self._from_ns]
+        closed: list[Session] = []
+        if until == last and self._open:
+            # Not before the last frames of a session have been told.
+            ids = sorted(self._open)
+            closed = self._sessions(f"s.closed_ns IS NOT NULL AND s.id IN ({', '.join('?' * len(ids))})", ids)
+            self._open -= {one.id for one in closed}
+        events = [Event(*row) for row in self._after("events", reader.EVENT, self._event)]
+        findings = [Finding(*row) for row in self._after("findings", reader.FINDING, self._finding)]
+        self._event = max([self._event, *(one.id for one in events)])
+        self._finding = max([self._finding, *(one.id for one in findings)])
+        return News(opened, closed, frames, findings, events, more=until < last)
+
+    def _sessions(self, where: str, values: list[int]) -> list[Session]:
+        return reader.sessions_where(self._db, where, values)[::-1]
+
+    def _after(self, table: str, select: str, last: int) -> list[tuple[Any, ...]]:
+        return self._db.execute(f"{select} WHERE id > ? ORDER BY id", (last,)).fetchall()
+
+
+def events_of(db: sqlite3.Connection, session_id: int) -> Iterator[Event]:
+    """All events of a session, one after the other."""
+    for row in db.execute(f"{reader.EVENT} WHERE session_id = ? ORDER BY id", (session_id,)):
+        yield Event(*row)

@@ -1,0 +1,134 @@
+"""Makes the file a recording goes on in: carries over what open sessions need there; knows no rule and no clock.
+
+Ids go on from file to file, so a frame, a session or a transaction has one number in all of them. What is carried:
+the open sessions with their handshake, their charge points, and transactions that have not ended. A reference to a
+frame of the file before is NULL: every file stands for itself.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Collection
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+from inspector.store.schema import connect
+
+CONTINUED = "continued"
+"""The kind of the event that says from which file a session, and the recording, came here."""
+
+_OPEN = "SELECT value FROM json_each(:open)"
+_CARRIED = f"""id IN ({_OPEN}) OR id >= :sessions OR id IN (
+  SELECT session_id FROM frames WHERE id >= :frames UNION SELECT session_id FROM events WHERE id >= :events
+  UNION SELECT session_id FROM findings WHERE id >= :findings)"""
+_POINTS = f"charge_point_id IN (SELECT charge_point_id FROM sessions WHERE {_CARRIED})"
+_SAMPLES_TAIL = 200_000
+"""Meter samples looked through for those of the frames carried over: many more than one commit holds."""
+_COPIES = (
+    ("recordings", "id = :recording"),
+    ("sessions", _CARRIED),
+    ("frames", "id >= :frames"),
+    ("findings", "id >= :findings"),
+    ("events", f"id >= :events OR (session_id IN ({_OPEN}) AND kind IN ('handshake', 'authentication'))"),
+    ("charge_points", _POINTS),
+    (
+        "transactions",
+        f"(stopped_ns IS NULL AND {_POINTS}) OR id >= :transactions OR start_frame_id >= :frames"
+        " OR stop_frame_id >= :frames",
+    ),
+    (
+        "meter_samples",
+        f"id > (SELECT coalesce(max(id), 0) FROM meter_samples) - {_SAMPLES_TAIL} AND frame_id >= :frames",
+    ),
+)
+
+RECOUNT = """UPDATE sessions SET frame_count = (SELECT count(*) FROM frames WHERE session_id = sessions.id),
+  error_count = (SELECT count(*) FROM findings WHERE session_id = sessions.id AND severity = 'error')"""
+"""Counts anew what a file holds of each session."""
+
+_REFERENCES = (
+    *(("frames", "call_id"), ("findings", "frame_id"), ("findings", "last_frame_id"), ("events", "after_frame_id")),
+    *(("transactions", "start_frame_id"), ("transactions", "stop_frame_id")),
+)
+
+
+def make_next(
+    old: sqlite3.Connection,
+    path: Path,
+    recording_id: int,
+    open_sessions: Collection[int],
+    after: dict[str, int],
+    before: dict[str, int],
+    now_ns: int,
+) -> None:
+    """Make the file `path`, which a recording goes on in; it is there whole or not at all.
+
+    Args:
+        old: the file before; only read.
+        path: must not exist.
+        recording_id: the run's.
+        open_sessions: ids of the sessions that go on.
+        after: by table, the first id that is not in the file before; rows from there on are copied.
+        before: what the run has stored so far.
+        now_ns: the time of the seam.
+
+    Raises:
+        FileExistsError, OSError, sqlite3.Error, UnusableFile: it cannot be made.
+    """
+    part = path.with_name(f"{path.name}.part")
+    for leftover in (part, part.with_name(f"{part.name}-journal")):
+        leftover.unlink(missing_ok=True)
+    (source,) = [row[2] for row in old.execute("PRAGMA database_list") if row[1] == "main"]
+    values = {"open": json.dumps(list(open_sessions)), "recording": recording_id, **after}
+    try:
+        with closing(connect(part, wal=False, synced=False).conn) as new:
+            new.execute("BEGIN IMMEDIATE")
+            for table, where in _COPIES:
+                _copy(old, new, table, where, values)
+            new.execute("UPDATE recordings SET started_ns = ?, stopped_ns = NULL, clean_close = NULL", (now_ns,))
+            for table, column in _REFERENCES:
+                new.execute(f"UPDATE {table} SET {column} = NULL WHERE {column} < ?", (after["frames"],))
+            new.execute(RECOUNT)
+            origin: dict[str, Any] = {"from": Path(source).name}
+            # Ids of rows to come are given out in memory already: the events of the seam come before all of them.
+            insert = "INSERT INTO events (id, session_id, ts_ns, kind, detail) VALUES (?, ?, ?, ?, ?)"
+            whole = json.dumps({**origin, "first": after, "before": before})
+            told = [(None, whole), *((session_id, json.dumps(origin)) for session_id in open_sessions)]
+            for place, (session_id, detail) in enumerate(told, -len(told)):
+                new.execute(insert, (place, session_id, now_ns, CONTINUED, detail))
+            progress = old.execute(
+                "SELECT recording_id, committed FROM _progress WHERE recording_id = ?", (recording_id,)
+            )
+            new.executemany("INSERT INTO _progress VALUES (?, ?)", progress)
+            new.execute("COMMIT")
+        if path.exists():
+            raise FileExistsError(path)
+        for suffix in ("-wal", "-shm", "-journal"):
+            # Left behind by a deleted file of this name: SQLite would take them for those of the new one.
+            path.with_name(f"{path.name}{suffix}").unlink(missing_ok=True)
+        with part.open("rb") as written:
+            os.fsync(written.fileno())
+        part.rename(path)
+    except BaseException:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise
+
+
+def _copy(old: sqlite3.Connection, new: sqlite3.Connection, table: str, where: str, values: dict[str, Any]) -> None:
+    columns = [row[1] for row in old.execute(f"PRAGMA table_info({table})")]  # without the generated ones
+    names = ", ".join(columns)
+    # A column's value may be a generated one's input; rows go over as they are stored.
+    rows = old.execute(f"SELECT {names} FROM {table} WHERE {where}", values)
+    new.executemany(f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(columns))})", rows)
+
+
+def origin(connection: sqlite3.Connection) -> tuple[int, dict[str, Any]]:
+    """Since when a file has been recorded in (ns), and how it goes on from another: {} where it is the first."""
+    (since,) = connection.execute("SELECT min(started_ns) FROM recordings").fetchone()
+    sql = "SELECT detail FROM events WHERE kind = ? AND session_id IS NULL ORDER BY id DESC LIMIT 1"
+    row = connection.execute(sql, (CONTINUED,)).fetchone()
+    return int(since or 0), json.loads(row[0]) if row else {}

@@ -1,0 +1,335 @@
+"""Rows on their way to the tables: the only INSERTs of a live recording, collected in memory and committed in groups.
+
+Ids are given out in memory, so that an answer's `call_id` is known before its CALL is on disk. A commit that
+fails leaves every row waiting for the next one. Knows nothing of what the rows mean.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+from sqlite_utils import Database
+
+from inspector.rules.finding import Finding
+
+log = logging.getLogger("chargesentinel.recorder")
+
+type FrameRow = tuple[Any, ...]
+"""In the order of FRAME_COLUMNS."""
+
+FRAME_COLUMNS = (
+    *("id", "session_id", "from_csms", "msg_type", "action", "valid", "max_severity", "latency_us"),
+    *("call_id", "size", "forwarded", "redacted", "ts_ns", "mono_ns", "id_length", "raw"),
+)
+SESSION_COLUMNS = (
+    *("id", "charge_point_id", "ocpp_version", "subprotocol", "subprotocols_offered", "opened_ns", "remote_addr"),
+    *("request_path", "upstream_url", "auth_scheme", "tls_version", "tls_cipher", "tls_sni"),
+    *("client_cert_subject", "upstream_tls_version", "recording_id"),
+)
+NUMBERED = ("sessions", "frames", "findings", "events", "transactions")
+"""The tables whose ids are given out in memory."""
+_FINDING_COLUMNS = (
+    *("id", "severity", "rule_id", "message", "pointer", "spec_ref", "side", "count", "ts_ns"),
+    *("frame_id", "last_frame_id", "session_id"),
+)
+
+
+_UNSTORABLE = (
+    *(OverflowError, UnicodeEncodeError, sqlite3.ProgrammingError, sqlite3.InterfaceError),
+    *(sqlite3.IntegrityError, sqlite3.DataError),
+)
+"""What SQLite's module raises for a value that no column takes, or that its own column does not."""
+_HIGHEST = 2**63 - 1
+ROWS_AT_ONCE = 250
+"""Rows of one statement where many wait: a fifth less work for each than with a statement a row."""
+
+
+def _insert(table: str, columns: Iterable[str], rows: int = 1) -> str:
+    names = list(columns)
+    row = f"({', '.join('?' * len(names))})"
+    return f"INSERT INTO {table} ({', '.join(names)}) VALUES {', '.join([row] * rows)}"
+
+
+INSERT_SESSION = _insert("sessions", SESSION_COLUMNS)
+_INSERT_FINDING = _insert("findings", _FINDING_COLUMNS)
+_SAMPLE_COLUMNS = (
+    *("transaction_id", "session_id", "frame_id", "ts_ns", "measurand"),
+    *("phase", "location", "context", "value", "unit"),
+)
+_INSERT_SAMPLE = _insert("meter_samples", _SAMPLE_COLUMNS)
+_INSERT_EVENT = _insert("events", ("id", "session_id", "ts_ns", "after_frame_id", "kind", "detail"))
+
+_RANK = "CASE {} WHEN 'error' THEN 3 WHEN 'warning' THEN 2 WHEN 'info' THEN 1 ELSE 0 END"
+_RAISE_SEVERITY = (
+    f"UPDATE frames SET max_severity = ? WHERE id = ? AND {_RANK.format('max_severity')} < {_RANK.format('?')}"
+)
+
+
+class _Waiting:
+    """Rows of one table that wait, one behind the other in one list: what a statement of many rows takes."""
+
+    __slots__ = ("_many", "_one", "add", "columns", "values")
+
+    def __init__(self, table: str, columns: Sequence[str]) -> None:
+        self.columns = len(columns)
+        self.values: list[Any] = []
+        self.add = self.values.extend
+        self._one, self._many = _insert(table, columns), _insert(table, columns, ROWS_AT_ONCE)
+
+    def __len__(self) -> int:
+        return len(self.values) // self.columns
+
+    def __iter__(self) -> Iterator[list[Any]]:
+        return (self.values[at : at + self.columns] for at in range(0, len(self.values), self.columns))
+
+    def insert(self, connection: sqlite3.Connection) -> None:
+        """Write all of them, in their order; they still wait."""
+        values, wide = self.values, self.columns
+        many = wide * ROWS_AT_ONCE
+        left = len(values) - len(values) % many
+        for at in range(0, left, many):
+            connection.execute(self._many, values[at : at + many])
+        if left < len(values):
+            connection.executemany(self._one, [values[at : at + wide] for at in range(left, len(values), wide)])
+
+
+class PendingRows:
+    """Rows waiting for one connection.
+
+    Not safe for use from two threads at once.
+    """
+
+    def __init__(self, db: Database) -> None:
+        self._use(db)
+        self._next = {table: self._highest(table) + 1 for table in NUMBERED}
+        self._frames = _Waiting("frames", FRAME_COLUMNS)
+        self._samples = _Waiting("meter_samples", _SAMPLE_COLUMNS)
+        self._rows: list[tuple[str, tuple[Any, ...]]] = []
+        self._raised: list[tuple[str, int, str]] = []
+        self._findings: list[tuple[int, Finding]] = []
+        self._recounted: dict[int, Finding] = {}
+        self.pending_bytes = 0
+        self._has_changed_values = False
+
+    def _use(self, db: Database) -> None:
+        self.db = db
+        self._connection: sqlite3.Connection = db.conn
+
+    def _highest(self, table: str) -> int:
+        (found,) = self._connection.execute(f"SELECT coalesce(max(id), 0) FROM {table}").fetchone()
+        return int(found)
+
+    def here(self, frame_id: int | None) -> int | None:
+        """The id of a frame, None where it is not in this file."""
+        return frame_id
+
+    def begin_at(self, table: str, number: int) -> None:
+        """Give out ids from `number` on, or from behind the highest there is."""
+        self._next[table] = max(number, self._highest(table) + 1)
+
+    def next_id(self, table: str) -> int:
+        """Give out an id of `sessions`, `frames`, `findings`, `events` or `transactions`."""
+        number: int = self._next[table]
+        self._next[table] = number + 1
+        return number
+
+    def frame(self, row: FrameRow) -> None:
+        """Add a frame; the hot path."""
+        self._frames.add(row)
+        self.pending_bytes += row[9] + 200
+
+    def raise_severity(self, frame_id: int, severity: str) -> None:
+        """Note a finding made about a frame that has been added before."""
+        self._raised.append((severity, frame_id, severity))
+        self.pending_bytes += 100
+
+    def finding(self, session_id: int, finding: Finding) -> None:
+        """Add a finding, or note that its count has risen."""
+        if finding.finding_id is None:
+            finding.finding_id = self.next_id("findings")
+            self._findings.append((session_id, finding))
+            self.pending_bytes += 400
+        else:
+            self._recounted[finding.finding_id] = finding
+
+    def event(
+        self, session_id: int | None, ts_ns: int, after_frame_id: int | None, kind: str, detail: dict[str, Any]
+    ) -> None:
+        """Add an event."""
+        number = self.next_id("events")
+        text: str = _storable(json.dumps(detail, ensure_ascii=False, default=str))
+        self._add(_INSERT_EVENT, (number, session_id, ts_ns, after_frame_id, kind, text))
+        self.pending_bytes += len(text)
+
+    def update_session(self, session_id: int, values: dict[str, Any]) -> None:
+        """Change columns of a session."""
+        setting = ", ".join(f"{column} = ?" for column in values)
+        self._add(f"UPDATE sessions SET {setting} WHERE id = ?", (*values.values(), session_id))
+
+    def meter_sample(self, row: tuple[Any, ...]) -> None:
+        """Add a meter sample: the columns of its table without the id."""
+        self._samples.add(row)
+        self.pending_bytes += 100
+
+    def charge_point(self, charge_point_id: str) -> dict[str, Any] | None:
+        """What the file knows of a charge point, as committed."""
+        with contextlib.suppress(sqlite3.Error):  # a disk that fails must not keep the frame from being kept
+            rows = self.db.query("SELECT * FROM charge_points WHERE charge_point_id = ?", [charge_point_id])
+            return next(iter(rows), None)
+        return None
+
+    def transaction(self, charge_point_id: str, transaction_id: str) -> int | None:
+        """The row of a charge point's latest transaction with this id, as committed."""
+        sql = "SELECT max(id) FROM transactions WHERE charge_point_id = ? AND transaction_id = ?"
+        with contextlib.suppress(sqlite3.Error):
+            found: int | None = self._connection.execute(sql, (charge_point_id, transaction_id)).fetchone()[0]
+            return found
+        return None
+
+    def insert(self, table: str, values: dict[str, Any], *, replace: bool = False) -> None:
+        """Add a row to a derived table; `replace` puts it in the place of one with the same key."""
+        sql = _insert(table, values)
+        self._add(sql.replace("INSERT", "INSERT OR REPLACE", 1) if replace else sql, tuple(values.values()))
+
+    def update(self, table: str, row_id: int, values: dict[str, Any]) -> None:
+        """Change columns of a row of a derived table that has an `id`."""
+        setting = ", ".join(f"{column} = ?" for column in values)
+        self._add(f"UPDATE {table} SET {setting} WHERE id = ?", (*values.values(), row_id))
+
+    def _add(self, sql: str, row: tuple[Any, ...]) -> None:
+        self._rows.append((sql, row))
+        self.pending_bytes += 200
+
+    @property
+    def waiting(self) -> bool:
+        """Whether anything waits for a commit."""
+        return bool(self._frames or self._rows or self._findings or self._recounted or self._samples or self._raised)
+
+    @property
+    def waiting_frames(self) -> int:
+        """How many frames wait for a commit."""
+        return len(self._frames)
+
+    def commit(self) -> None:
+        """Write all that waits in one transaction.
+
+        Raises:
+            sqlite3.Error: nothing was written; all of it still waits.
+        """
+        if self.waiting:
+            self._write(())
+            self._clear()
+
+    def _write(self, more: Iterable[tuple[str, tuple[Any, ...]]]) -> None:
+        try:
+            self._write_once(more)
+        except _UNSTORABLE as error:
+            self._make_storable(error)
+            self._write_once(more)
+
+    def _write_once(self, more: Iterable[tuple[str, tuple[Any, ...]]]) -> None:
+        run = self._connection.execute
+        run("BEGIN IMMEDIATE")
+        try:
+            self._put()
+            for sql, row in more:
+                run(sql, row)
+            run("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                run("ROLLBACK")
+            raise
+
+    def flush(self) -> None:
+        """Write all that waits into a transaction that others have begun."""
+        run = self._connection.execute
+        run("SAVEPOINT waiting")
+        try:
+            self._put()
+        except _UNSTORABLE as error:
+            run("ROLLBACK TO waiting")
+            self._make_storable(error)
+            self._put()
+        run("RELEASE waiting")
+        self._clear()
+
+    def _make_storable(self, error: Exception) -> None:
+        """Change derived values that no column takes, and leave out rows that are refused all the same.
+
+        Frames are not among those: whatever a peer makes up, what it said is stored.
+        """
+        for table in (self._frames, self._samples):
+            table.values[:] = map(_storable, table.values)
+        self._rows = [(sql, tuple(map(_storable, row))) for sql, row in self._rows]
+        for _, finding in self._findings:
+            finding.message, finding.pointer = _storable(finding.message), _storable(finding.pointer)
+        self._connection.execute("SAVEPOINT trial")
+        try:
+            self._rows = [one for one in self._rows if self._is_taken(*one)]
+            samples = [row for row in self._samples if self._is_taken(_INSERT_SAMPLE, row)]
+            self._samples.values[:] = [value for row in samples for value in row]
+        finally:  # also where another program has just locked the file: then all of it is tried again later
+            self._connection.execute("ROLLBACK TO trial")
+            self._connection.execute("RELEASE trial")
+        if not self._has_changed_values:
+            self._has_changed_values = True
+            log.warning("a derived value fits no column (%s); the nearest one is stored, or none", type(error).__name__)
+
+    def _is_taken(self, sql: str, row: Sequence[Any]) -> bool:
+        try:
+            self._connection.execute(sql, row)
+        except _UNSTORABLE:
+            return False
+        return True
+
+    def _put(self) -> None:
+        # Rows of sessions, events and derived tables keep their order among themselves: an UPDATE
+        # may follow the INSERT of its row.
+        for sql, rows in groupby(self._rows, key=itemgetter(0)):
+            self._connection.executemany(sql, [row for _, row in rows])
+        self._frames.insert(self._connection)
+        if self._raised:  # behind the frames: what a finding is about may be in the same commit
+            self._connection.executemany(_RAISE_SEVERITY, self._raised)
+        self._samples.insert(self._connection)
+        if self._findings:
+            self._connection.executemany(_INSERT_FINDING, [_finding_row(*pair) for pair in self._findings])
+        if self._recounted:
+            self._connection.executemany(
+                "UPDATE findings SET count = ?, last_frame_id = ? WHERE id = ?",
+                [(f.count, f.last_frame_id, f.finding_id) for f in self._recounted.values()],
+            )
+
+    def _clear(self) -> None:
+        self._frames.values.clear()
+        self._samples.values.clear()
+        self._rows.clear()
+        self._raised.clear()
+        self._findings.clear()
+        self._recounted.clear()
+        self.pending_bytes = 0
+
+
+def _storable(value: Any) -> Any:
+    """A value as a column takes it: halves of surrogate pairs escaped, whole numbers within 64 bits.
+
+    Peers can write either into JSON; `frames.raw`, which has what they wrote, is never one of them.
+    """
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, int) and not isinstance(value, bool):
+        return max(-_HIGHEST, min(value, _HIGHEST))
+    return value if isinstance(value, float | bytes | bool | None) else str(value)
+
+
+def _finding_row(session_id: int, finding: Finding) -> tuple[Any, ...]:
+    return (
+        *(finding.finding_id, finding.severity, finding.rule_id, finding.message, finding.pointer, finding.spec_ref),
+        *(finding.side, finding.count, finding.ts_ns, finding.frame_id, finding.last_frame_id, session_id),
+    )

@@ -1,0 +1,266 @@
+"""The tables of a recording, as steps that bring any older file up to date; knows no row.
+
+Column order is the order Datasette shows. Virtual generated columns cost nothing on disk, but SQLite computes them
+for every row that is inserted: `id_length` lets those of almost every frame be cut out rather than parsed.
+`sqlite-utils` migrations keep the list of applied steps; never use `Table.transform` on these tables: it silently
+drops generated columns.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from sqlite_utils import Database, Migrations
+
+from inspector.errors import UnusableFile
+from inspector.store.connection import (
+    APPLICATION_ID,
+    MIGRATION_SET,
+    distrust,
+    refuse_foreign,
+    refuse_special,
+    refuse_triggers,
+)
+
+PAGE_SIZE = 8192
+"""Bytes: frames of some 300 B leave half as much of such a page unused as of one of 4,096."""
+
+migrations = Migrations(MIGRATION_SET)
+"""Every step has its name in `opening.KNOWN_STEPS` too."""
+
+_TIME = "strftime('%Y-%m-%dT%H:%M:%f', {0} / 1000000 / 1000.0, 'unixepoch') || 'Z'"
+
+_TABLES = f"""
+CREATE TABLE recordings (
+  id INTEGER PRIMARY KEY,
+  started_ns INTEGER NOT NULL,
+  stopped_ns INTEGER,
+  tool_version TEXT NOT NULL,
+  listen TEXT,
+  upstream TEXT,
+  config TEXT,
+  clean_close INTEGER
+) STRICT;
+
+CREATE TABLE sessions (
+  id INTEGER PRIMARY KEY,
+  charge_point_id TEXT,
+  label TEXT AS (coalesce(charge_point_id, '?') || ' · ' || coalesce(ocpp_version, '?') || ' · ' ||
+    strftime('%Y-%m-%d %H:%M:%S', opened_ns / 1000000000, 'unixepoch')) VIRTUAL,
+  ocpp_version TEXT,
+  subprotocol TEXT,
+  subprotocols_offered TEXT,
+  opened TEXT AS ({_TIME.format("opened_ns")}) VIRTUAL,
+  opened_ns INTEGER NOT NULL,
+  closed_ns INTEGER,
+  frame_count INTEGER NOT NULL DEFAULT 0,
+  error_count INTEGER NOT NULL DEFAULT 0,
+  last_seen_ns INTEGER,
+  cp_close_code INTEGER,
+  cp_close_reason TEXT,
+  csms_close_code INTEGER,
+  csms_close_reason TEXT,
+  closed_by TEXT,
+  remote_addr TEXT,
+  request_path TEXT,
+  upstream_url TEXT,
+  auth_scheme TEXT,
+  tls_version TEXT,
+  tls_cipher TEXT,
+  tls_sni TEXT,
+  client_cert_subject TEXT,
+  upstream_tls_version TEXT,
+  recording_id INTEGER NOT NULL REFERENCES recordings(id)
+) STRICT;
+CREATE INDEX sessions_charge_point ON sessions(charge_point_id);
+CREATE INDEX sessions_recording ON sessions(recording_id);
+
+CREATE TABLE frames (
+  id INTEGER PRIMARY KEY,
+  session_id INTEGER NOT NULL REFERENCES sessions(id),
+  ts TEXT AS ({_TIME.format("ts_ns")}) VIRTUAL,
+  direction TEXT AS (CASE from_csms WHEN 0 THEN 'cp-to-csms' ELSE 'csms-to-cp' END) VIRTUAL,
+  msg_type INTEGER,
+  action TEXT,
+  valid INTEGER,
+  max_severity TEXT,
+  latency_us INTEGER,
+  payload TEXT AS (CASE
+    WHEN id_length IS NULL THEN CASE
+    WHEN typeof(raw) <> 'text' OR NOT json_valid(raw) THEN NULL
+    WHEN msg_type IN (2, 6) THEN raw -> '$[3]'
+    WHEN msg_type = 3 THEN raw -> '$[2]'
+    WHEN msg_type IN (4, 5) THEN json_object(
+      'errorCode', raw ->> '$[2]', 'errorDescription', raw ->> '$[3]', 'errorDetails', json(raw -> '$[4]'))
+    END
+    WHEN msg_type = 3 THEN substr(raw, id_length + 7, length(raw) - id_length - 7)
+    ELSE substr(raw, id_length + length(action) + 10, length(raw) - id_length - length(action) - 10)
+    END) VIRTUAL,
+  message_id TEXT AS (CASE
+    WHEN id_length IS NOT NULL THEN substr(raw, 5, id_length)
+    WHEN typeof(raw) <> 'text' THEN NULL
+    WHEN NOT json_valid(raw) THEN CASE WHEN raw LIKE '[_,"%"%' THEN substr(raw, 5, instr(substr(raw, 5, 255), '"') - 1)
+      END
+    WHEN json_type(raw, '$[1]') IN ('text', 'integer', 'real') THEN substr(CAST(raw ->> '$[1]' AS TEXT), 1, 255)
+    END) VIRTUAL,
+  call_id INTEGER REFERENCES frames(id),
+  from_csms INTEGER NOT NULL,
+  size INTEGER NOT NULL,
+  forwarded INTEGER NOT NULL DEFAULT 1,
+  redacted INTEGER NOT NULL DEFAULT 0,
+  ts_ns INTEGER NOT NULL,
+  mono_ns INTEGER NOT NULL,
+  id_length INTEGER,
+  raw ANY NOT NULL
+) STRICT;
+CREATE INDEX frames_session ON frames(session_id);
+CREATE INDEX frames_action ON frames(action);
+CREATE INDEX frames_ts_ns ON frames(ts_ns);
+CREATE INDEX frames_invalid ON frames(session_id) WHERE valid = 0;
+CREATE INDEX frames_severity ON frames(max_severity) WHERE max_severity IS NOT NULL;
+CREATE INDEX frames_call ON frames(call_id) WHERE call_id IS NOT NULL;
+
+CREATE TABLE findings (
+  id INTEGER PRIMARY KEY,
+  severity TEXT NOT NULL,
+  rule_id TEXT NOT NULL,
+  message TEXT NOT NULL,
+  pointer TEXT,
+  spec_ref TEXT,
+  side TEXT NOT NULL,
+  count INTEGER NOT NULL DEFAULT 1,
+  ts_ns INTEGER NOT NULL,
+  frame_id INTEGER REFERENCES frames(id),
+  last_frame_id INTEGER REFERENCES frames(id),
+  session_id INTEGER NOT NULL REFERENCES sessions(id)
+) STRICT;
+CREATE INDEX findings_session ON findings(session_id);
+CREATE INDEX findings_frame ON findings(frame_id) WHERE frame_id IS NOT NULL;
+CREATE INDEX findings_rule ON findings(rule_id);
+CREATE INDEX findings_severity ON findings(severity);
+
+CREATE TABLE events (
+  id INTEGER PRIMARY KEY,
+  session_id INTEGER REFERENCES sessions(id),
+  ts_ns INTEGER NOT NULL,
+  after_frame_id INTEGER REFERENCES frames(id),
+  kind TEXT NOT NULL,
+  detail TEXT NOT NULL
+) STRICT;
+CREATE INDEX events_session ON events(session_id);
+CREATE INDEX events_kind ON events(kind);
+
+CREATE TABLE charge_points (
+  charge_point_id TEXT PRIMARY KEY,
+  vendor TEXT,
+  model TEXT,
+  firmware TEXT,
+  serial TEXT,
+  first_seen_ns INTEGER NOT NULL,
+  last_seen_ns INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE transactions (
+  id INTEGER PRIMARY KEY,
+  session_id INTEGER NOT NULL REFERENCES sessions(id),
+  charge_point_id TEXT,
+  transaction_id TEXT NOT NULL,
+  evse_id INTEGER,
+  connector_id INTEGER,
+  id_token TEXT,
+  started_ns INTEGER,
+  stopped_ns INTEGER,
+  meter_start_wh REAL,
+  meter_stop_wh REAL,
+  stop_reason TEXT,
+  start_frame_id INTEGER REFERENCES frames(id),
+  stop_frame_id INTEGER REFERENCES frames(id)
+) STRICT;
+CREATE INDEX transactions_session ON transactions(session_id);
+CREATE INDEX transactions_charge_point ON transactions(charge_point_id, transaction_id);
+
+CREATE TABLE meter_samples (
+  id INTEGER PRIMARY KEY,
+  transaction_id INTEGER REFERENCES transactions(id),
+  session_id INTEGER NOT NULL REFERENCES sessions(id),
+  frame_id INTEGER NOT NULL REFERENCES frames(id),
+  ts_ns INTEGER NOT NULL,
+  measurand TEXT NOT NULL,
+  phase TEXT,
+  location TEXT,
+  context TEXT,
+  value REAL,
+  unit TEXT
+) STRICT;
+CREATE INDEX meter_samples_session ON meter_samples(session_id);
+CREATE INDEX meter_samples_transaction ON meter_samples(transaction_id) WHERE transaction_id IS NOT NULL;
+
+CREATE TABLE _progress (
+  recording_id INTEGER PRIMARY KEY REFERENCES recordings(id),
+  committed INTEGER NOT NULL
+) STRICT;
+"""
+
+
+@migrations(name="0001_recording")
+def _create_tables(db: Database) -> None:
+    for statement in _TABLES.split(";\n"):
+        if statement.strip():
+            db.execute(statement)
+    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+
+def connect(path: Path, *, create: bool = True, busy_s: float = 5.0, wal: bool = True, synced: bool = True) -> Database:
+    """Open a recording for writing and bring it up to date.
+
+    Without `wal` it is one file all along. One that is not `synced` is filled in one go and need not outlive a crash.
+
+    Raises:
+        UnusableFile: it is not ours, newer than this program, no file or database, or cannot be written.
+    """
+    refuse_special(path)
+    new = not path.exists() or path.stat().st_size == 0
+    if new and not create:
+        raise UnusableFile(path, "no such recording")
+    if not path.parent.is_dir():
+        raise UnusableFile(path, f"the folder {path.parent} does not exist", "create it or name another")
+    try:
+        connection = sqlite3.connect(path, timeout=busy_s, check_same_thread=False, isolation_level=None)
+        distrust(connection)
+        db = Database(connection)
+        if new:
+            db.execute(f"PRAGMA page_size = {PAGE_SIZE}")
+        else:
+            refuse_foreign(path, connection)
+            refuse_triggers(path, connection)
+        if wal or not synced:
+            db.execute(f"PRAGMA journal_mode = {'WAL' if wal else 'OFF'}")
+        db.execute(f"PRAGMA synchronous = {'FULL' if synced else 'OFF'}")
+        # A statement of many rows keeps what it overwrites until it is through: a temporary file written with it.
+        db.execute("PRAGMA temp_store = MEMORY")
+        migrations.apply(db)
+    except sqlite3.DatabaseError as error:
+        raise UnusableFile(path, _why(error), _remedy(error)) from error
+    return db
+
+
+def _why(error: sqlite3.DatabaseError) -> str:
+    name = getattr(error, "sqlite_errorname", "")
+    return {
+        "SQLITE_NOTADB": "not a SQLite database",
+        "SQLITE_READONLY": "cannot be written",
+        "SQLITE_READONLY_DIRECTORY": "its folder cannot be written",
+        "SQLITE_CANTOPEN": "cannot be opened for writing",
+        "SQLITE_FULL": "the disk is full",
+        "SQLITE_BUSY": "is locked by another program",
+    }.get(name, str(error))
+
+
+def _remedy(error: sqlite3.DatabaseError) -> str | None:
+    name = getattr(error, "sqlite_errorname", "")
+    if name == "SQLITE_NOTADB":
+        return "name another file"
+    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")):
+        return "name a file in a folder that can be written"
+    return None

@@ -1,0 +1,333 @@
+"""A recording read back as the records it was made from, to be judged again; makes no row and no finding.
+
+The rows of each table have the order in which they were written. How the tables interleave is told by time, but
+never against what is certain: a session opens before its first frame, an event follows the frame it names, and a
+session closes after its last. So a clock that was set back, or an import of old sessions after newer ones, leaves
+no frame outside its session.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+from inspector import records
+from inspector.protocol.vocabulary import Direction, OcppVersion
+from inspector.records import CloseFacts, Record, SessionFacts
+from inspector.store.connection import open_recording, readable
+from inspector.store.next_file import CONTINUED
+from inspector.store.pruning import PRUNED
+from inspector.store.sealing import ROTATION
+
+_HANDSHAKE = (
+    *("charge_point_id", "request_path", "upstream_url", "subprotocol", "ocpp_version", "remote_addr", "auth_scheme"),
+    *("tls_version", "tls_cipher", "tls_sni", "client_cert_subject", "upstream_tls_version"),
+)
+_CLOSE = ("cp_close_code", "cp_close_reason", "csms_close_code", "csms_close_reason", "closed_by")
+_VERSIONS = frozenset(version.value for version in OcppVersion)
+_STEP_BACK_NS = 1_000_000_000
+"""A clock that goes back by more than this was set; by less it was slewed, or two threads took turns."""
+
+_OF_OPENING = ", ".join(f"'{kind}'" for kind in records.FACTS_OF_EVENTS)
+NOT_RECORDS = f"kind NOT IN ('{records.FRAMING}', {_OF_OPENING})"
+"""The condition on events that are records of their own; the others are parts of a frame or of an opening."""
+
+
+def read(path: Path) -> Iterator[tuple[Record, int]]:
+    """The records of a recording in the order they happened, with the id of a frame's row (0 for what is no frame).
+
+    A record's link is the id of its session.
+
+    Raises:
+        UnusableFile: see `inspector.store.connection.open_recording`.
+    """
+    with closing(open_recording(path)) as connection, readable(path):
+        connection.row_factory = sqlite3.Row
+        yield from reread(connection)
+
+
+class Place(NamedTuple):
+    """Where a session stands among the frames.
+
+    Attributes:
+        first, last: the ids of its first and last frame, None without frames.
+        offset: what to add to a wall-clock time for a monotonic one; exact for frames, which keep both.
+        not_before: it opened after all frames below this id; 0 where only time tells.
+    """
+
+    session_id: int
+    opened_ns: int
+    closed_ns: int | None
+    first: int | None
+    last: int | None
+    offset: int
+    not_before: int = 0
+
+
+def _offsets(connection: sqlite3.Connection) -> dict[int | None, int]:
+    """By recording, what to add to a wall-clock time for a monotonic one: exact for frames, which keep both.
+
+    Each run of a recorder has its own: between two of them the machine may have been started anew.
+    """
+    sql = """SELECT recordings.id, (SELECT mono_ns - ts_ns FROM frames WHERE session_id =
+        (SELECT min(sessions.id) FROM sessions WHERE recording_id = recordings.id AND frame_count > 0)
+        ORDER BY frames.id LIMIT 1) FROM recordings ORDER BY recordings.id"""
+    offsets = {row[0]: int(row[1]) for row in connection.execute(sql) if row[1] is not None}
+    return {None: next(iter(offsets.values()), 0), **offsets}
+
+
+def places(connection: sqlite3.Connection, where: str = "1") -> dict[int, Place]:
+    """Every session's place, by its id, in the order they were opened."""
+    offsets = _offsets(connection)
+    # A session that goes on in the next file has not been closed.
+    rows = connection.execute(
+        f"""SELECT id, opened_ns, CASE WHEN closed_by IS NOT '{ROTATION}' THEN closed_ns END, first,
+            (SELECT max(id) FROM frames WHERE session_id = s.id),
+            (SELECT mono_ns - ts_ns FROM frames WHERE id = first), recording_id FROM
+            (SELECT *, (SELECT min(id) FROM frames WHERE session_id = sessions.id) AS first FROM sessions) AS s
+            WHERE {where} ORDER BY id"""
+    ).fetchall()
+    found: list[Place] = []
+    for session_id, opened_ns, closed_ns, first, last, offset, recording in rows:
+        known = offset if offset is not None else offsets.get(recording, offsets[None])
+        found.append(Place(session_id, opened_ns, closed_ns, first, last, known))
+    # Ids have the order of opening. Where a session claims to be older than the one before it, it and those after it
+    # belong to another time, which began with the first of their frames.
+    begins = 0
+    for index, place in enumerate(found):
+        if index and place.opened_ns < found[index - 1].opened_ns - _STEP_BACK_NS:
+            later = (other.first for other in found[index:] if other.first is not None)
+            begins = max(begins, min(later, default=begins))
+        if begins:
+            found[index] = place._replace(not_before=begins)
+    return {place.session_id: place for place in found}
+
+
+def reread(
+    connection: sqlite3.Connection,
+    recording_id: int | None = None,
+    last_frames: int = 0,
+    last_bytes: int = 2**63,
+    session_id: int | None = None,
+) -> Iterator[tuple[Record, int]]:
+    """The same from an open connection whose rows are `sqlite3.Row`.
+
+    Args:
+        connection: to the recording.
+        recording_id: only this run of a recorder; None for all.
+        last_frames: only so many of the latest frames, 0 for all; a session that began before them is given as
+            one whose capture began in mid-session.
+        last_bytes: and of those only so many that they have together no more bytes than this.
+        session_id: only this session.
+    """
+    first = 0
+    if last_frames:
+        first = _first_of(connection, last_frames, last_bytes)
+    where = "1" if recording_id is None else f"recording_id = {int(recording_id)}"
+    if session_id is not None:
+        where += f" AND sessions.id = {int(session_id)}"
+    yield from _Merge(connection, where, first).steps()
+
+
+def _first_of(connection: sqlite3.Connection, last_frames: int, last_bytes: int) -> int:
+    """The id from which on the latest frames are within both bounds."""
+    first = 0
+    latest = "SELECT id, size FROM frames ORDER BY id DESC LIMIT ?"
+    for row_id, size in connection.execute(latest, (last_frames,)):
+        last_bytes -= size
+        if last_bytes < 0:
+            return int(row_id) + 1
+        first = row_id
+    return first
+
+
+class _Merge:
+    """Puts openings, events and closings between the frames."""
+
+    def __init__(self, connection: sqlite3.Connection, where: str, first: int) -> None:
+        self._connection = connection
+        self._first = first
+        # Both begin here, so that all of it is read as of one moment, whatever is written meanwhile.
+        self._frames = frames(connection, where, first)
+        self._events = _events(connection, where, first)
+        self._frame = next(self._frames, None)
+        self._event = next(self._events, None)
+        self._places = places(connection, where.replace("sessions.", "s."))
+        self._offsets = _offsets(connection)
+        self._openings = iter(self._places.values())
+        self._opening = next(self._openings, None)
+        self._opened: set[int] = set()
+        self._closings: list[tuple[int, int]] = []
+        self._passed = 0
+
+    def steps(self) -> Iterator[tuple[Record, int]]:
+        now = 0
+        while self._frame is not None:
+            record, row_id = self._frame
+            ts_ns, session_id = record[2], record[1]
+            if ts_ns < now - _STEP_BACK_NS:
+                yield from self._until(None, row_id)
+                now = ts_ns
+            now = max(now, ts_ns)
+            yield from self._until(now, row_id)
+            while session_id not in self._opened:
+                yield self._open()
+                yield from self._until(now, row_id)
+            yield self._frame
+            self._passed = row_id
+            if row_id == self._places[session_id].last:
+                self._closes(session_id)
+            self._frame = next(self._frames, None)
+        self._passed = 2**63
+        yield from self._until(None, 2**63)
+
+    def _until(self, now: int | None, row_id: int) -> Iterator[tuple[Record, int]]:
+        """All that is known to have come before the frame `row_id`, and by its time (None: any) not after `now`."""
+        while True:
+            opening, event = self._opening, self._event
+            waiting: list[tuple[int, int]] = []
+            if opening is not None and opening.not_before <= row_id and (now is not None or self._frame is None):
+                waiting.append((opening.opened_ns, 0))
+            if event is not None and self._may_come(event):
+                waiting.append((event["ts_ns"], 1))
+            if self._closings:
+                waiting.append((self._closings[0][0], 2))
+            if not waiting:
+                return
+            at, kind = min(waiting)
+            if now is not None and at > now:
+                return
+            if kind == 0:
+                yield self._open()
+            elif kind == 1:
+                assert event is not None
+                place = self._places.get(event["session_id"])
+                offset = place.offset if place else self._offsets.get(event["recording_id"], self._offsets[None])
+                yield event_record(event, offset), 0
+                self._event = next(self._events, None)
+            else:
+                _, session_id = heapq.heappop(self._closings)
+                yield self._close(session_id), 0
+
+    def _may_come(self, event: sqlite3.Row) -> bool:
+        session_id = event["session_id"]
+        if session_id is None or session_id not in self._places:
+            return True
+        return session_id in self._opened and (event["after_frame_id"] or 0) <= self._passed
+
+    def _open(self) -> tuple[Record, int]:
+        place = self._opening
+        assert place is not None, "a frame of a session that is not there"
+        self._opening = next(self._openings, None)
+        self._opened.add(place.session_id)
+        if place.last is None or place.last < self._first:
+            self._closes(place.session_id)
+        return opening_record(self._connection, place, self._first), 0
+
+    def _closes(self, session_id: int) -> None:
+        place = self._places[session_id]
+        if place.closed_ns is not None:
+            heapq.heappush(self._closings, (place.closed_ns, session_id))
+
+    def _close(self, session_id: int) -> Record:
+        record = closing_record(self._connection, self._places[session_id])
+        assert record is not None
+        return record
+
+
+def opening_record(connection: sqlite3.Connection, place: Place, first: int = 0) -> Record:
+    """The OPEN record of a session; one with frames below `first` counts as captured from its middle on."""
+    row = connection.execute(
+        f"""SELECT *, EXISTS (SELECT 1 FROM events WHERE session_id = sessions.id
+            AND kind IN ('{CONTINUED}', '{PRUNED}')) AS continued
+            FROM sessions WHERE id = ?""",
+        (place.session_id,),
+    ).fetchone()
+    facts: dict[str, Any] = {name: row[name] for name in _HANDSHAKE if row[name] is not None}
+    if facts.get("ocpp_version") not in _VERSIONS:
+        facts.pop("ocpp_version", None)
+    if offered := _told(row["subprotocols_offered"], list):
+        facts["subprotocols_offered"] = [str(name) for name in offered]
+    details = connection.execute(
+        f"SELECT kind, detail FROM events WHERE session_id = ? AND kind IN ({_OF_OPENING})", (place.session_id,)
+    )
+    for kind, detail in details:
+        names = records.FACTS_OF_EVENTS[kind]
+        facts |= {name: value for name, value in _told(detail, dict).items() if name in names}
+    if row["recording_id"] is not None:
+        facts["recording_id"] = row["recording_id"]
+    if row["continued"] or (place.first is not None and place.first < first):
+        facts["from_start"] = False
+    at = place.opened_ns
+    return records.opened(place.session_id, at, at + place.offset, cast(SessionFacts, facts))
+
+
+def closing_record(connection: sqlite3.Connection, place: Place) -> Record | None:
+    """The CLOSE record of a session; None for one that is still open."""
+    if place.closed_ns is None:
+        return None
+    row = connection.execute("SELECT * FROM sessions WHERE id = ?", (place.session_id,)).fetchone()
+    facts = cast(CloseFacts, {name: row[name] for name in _CLOSE})
+    return records.closed(place.session_id, place.closed_ns, place.closed_ns + place.offset, facts)
+
+
+def event_record(row: sqlite3.Row, offset: int) -> Record:
+    """The EVENT record of a row of `events`."""
+    at = row["ts_ns"]
+    return records.event(row["session_id"] or 0, at, at + offset, row["kind"], _told(row["detail"], dict))
+
+
+def _told[T: (list[Any], dict[str, Any])](text: str | None, kind: type[T]) -> T:
+    """What a column of JSON says; nothing where it is not what we write there: a file may come from anywhere."""
+    try:
+        found = json.loads(text or "null")
+    except (ValueError, RecursionError):
+        return kind()
+    return found if isinstance(found, kind) else kind()
+
+
+def frames(connection: sqlite3.Connection, where: str = "1", first: int = 0) -> Iterator[tuple[Record, int]]:
+    """The FRAME records with the ids of their rows, in the order they crossed the wire."""
+    framings = connection.execute(
+        f"""SELECT after_frame_id, detail FROM events JOIN sessions ON sessions.id = session_id
+            WHERE kind = ? AND after_frame_id >= ? AND {where} ORDER BY events.id""",
+        (records.FRAMING, first),
+    )
+    framing = next(framings, None)
+    sql = f"""SELECT frames.id, session_id, ts_ns, mono_ns, direction, forwarded, redacted, raw,
+        typeof(raw) = 'blob'
+        FROM frames JOIN sessions ON sessions.id = session_id WHERE {where} AND frames.id >= {first}
+        ORDER BY frames.id"""
+    up = Direction.FROM_CHARGE_POINT.value
+    for row_id, session_id, ts_ns, mono_ns, direction, forwarded, redacted, raw, is_blob in connection.execute(sql):
+        notes: dict[str, Any] | None = None
+        opcode = records.TEXT
+        while framing is not None and framing[0] <= row_id:
+            if framing[0] == row_id:
+                notes = _told(framing[1], dict)
+                opcode = records.BINARY if notes.pop("binary", False) else records.TEXT
+            framing = next(framings, None)
+        if not forwarded:
+            notes = {**(notes or {}), "forwarded": False}
+        if redacted:
+            notes = {**(notes or {}), "redacted": True}
+        payload = bytes(raw) if is_blob else str(raw).encode()  # a number, where somebody has tampered with it
+        yield (
+            records.frame(session_id, ts_ns, mono_ns, direction == up, opcode, payload, notes or None),
+            row_id,
+        )
+
+
+def _events(connection: sqlite3.Connection, where: str, first: int) -> Iterator[sqlite3.Row]:
+    events = f"({where} OR session_id IS NULL)" if "sessions.id" not in where else where
+    return connection.execute(
+        f"""SELECT events.*, coalesce(
+            recording_id, (SELECT max(id) FROM recordings WHERE started_ns <= events.ts_ns)) AS recording_id
+            FROM events LEFT JOIN sessions ON sessions.id = session_id
+            WHERE {events} AND coalesce(after_frame_id, {first}) >= {first} AND {NOT_RECORDS} ORDER BY events.id"""
+    )

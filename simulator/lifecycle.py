@@ -1,0 +1,399 @@
+"""A charge point's life on the wire: connects, boots, beats, reconnects; knows nothing of connectors or charging."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from typing import Any, ClassVar
+
+from ocpp.exceptions import InternalError, OCPPError
+from ocpp.exceptions import NotImplementedError as NotImplementedFault
+
+from simulator.answers import Handler
+from simulator.clock import Clock
+from simulator.connection import Identity, Unreachable, open_socket
+from simulator.link import CallFailed, CallRefused, Link, LinkLost, Payload, Reply, Traffic
+from simulator.outbox import Build, Outbox
+from simulator.schemas import violation
+from simulator.settings import Settings
+
+PENDING_WAIT_S = 10
+"""How long to wait before the next boot where the CSMS leaves it to us with interval 0 (2.x, B02.FR.07)."""
+
+REBOOT_S = 30.0
+"""How long a reboot takes, in simulated seconds."""
+
+LOOK_AGAIN_S = 60.0
+"""How soon a changed HeartbeatInterval takes effect at the latest."""
+
+STEADY_S = 30.0
+"""A connection that lived this long starts the reconnection delays anew."""
+
+
+class Lifecycle(ABC):
+    """From power on to power off: one charge point, one WebSocket after the other."""
+
+    version: ClassVar[str]
+
+    def __init__(self, identity: Identity, say: Callable[[str], None] = lambda line: None) -> None:
+        self.identity, self.say = identity, say
+        self.random = random.Random(None if identity.seed is None else f"{identity.seed} {identity.id}")
+        self.clock = Clock(identity.speed)
+        self.settings = Settings()
+        self.settings.by_key["SecurityProfile"].value = str(identity.security_profile)
+        self.traffic = Traffic()
+        self.link: Link | None = None
+        self.registration = "None"
+        self.firmware = identity.firmware
+        self.failures: list[str] = []
+        self.unreachable: str | None = None
+        """Why the last attempt to connect failed; None once one went well."""
+        self.connections = 0
+        self.online = asyncio.Event()
+        self.offline = asyncio.Event()
+        self.offline.set()
+        self.heard = asyncio.Condition()
+        self.served: list[str] = []
+        self.outbox = Outbox(self.call, self.online, self.settings.attempts)
+        self.routes: dict[str, Handler] = {}
+        self.before_boot: Callable[[], Awaitable[object]] | None = None
+        self._boot_reason = "PowerUp"
+        self._boot_now = asyncio.Event()
+        self._interval_set = asyncio.Event()
+        self._may_connect = asyncio.Event()
+        self._may_connect.set()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._leaving = False
+        self._rebooting = False
+        self._since_offline = time.monotonic()
+        self._booted_here = False
+
+    @abstractmethod
+    async def say_boot(self, reason: str) -> tuple[str, int]:
+        """Send BootNotification; return (status, interval in seconds)."""
+
+    @abstractmethod
+    async def report_all(self) -> None:
+        """Report the status of everything, as after an accepted boot."""
+
+    @abstractmethod
+    async def report_changes(self) -> None:
+        """Report what changed while the connection was down."""
+
+    @property
+    def reconnects(self) -> int:
+        """How often it was connected again."""
+        return max(0, self.connections - 1)
+
+    # --- on and off ----------------------------------------------------------------------------------------------
+
+    async def power_on(self, reason: str = "PowerUp", patient: bool = False) -> None:
+        """Connect, boot until Accepted, report every connector; from then on stay connected.
+
+        Args:
+            patient: keep trying with growing delays where the CSMS cannot be reached, instead of raising.
+
+        Raises:
+            Unreachable: nobody answers at the address, or OCPP is refused there.
+            CallFailed: the CSMS refuses the boot.
+        """
+        self._boot_reason = reason
+        up: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.spawn(self.outbox.run())
+        living = self.spawn(self._live(up, patient))
+        self.spawn(self._heartbeats())
+        await asyncio.wait({up, living}, return_when=asyncio.FIRST_COMPLETED)
+        await (up if up.done() else living)
+
+    async def power_off(self) -> None:
+        """Close the connection and stop everything that runs."""
+        self._leaving = True
+        self._go_offline()
+        if self.link is not None:
+            await self.link.close(1000, "powered off")
+        running = [task for task in self._tasks if task is not asyncio.current_task()]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    async def restart(self, reason: str) -> None:
+        """Reboot: close the connection, come back and boot again."""
+        self._boot_reason, self.registration, self._rebooting = reason, "None", True
+        self._go_offline()
+        self._may_connect.set()
+        if self.link is not None:
+            await self.link.close(1000, "rebooting")
+
+    async def go_offline(self, abruptly: bool = False) -> None:
+        """Lose the network and stay without it until `come_back`."""
+        self._may_connect.clear()
+        self._go_offline()
+        if self.link is not None:
+            if abruptly:
+                self.link.socket.transport.abort()
+            else:
+                await self.link.close(1001, "network lost")
+
+    async def come_back(self) -> None:
+        """Have the network again; returns when the CSMS is connected and all that waited is delivered."""
+        self._may_connect.set()
+        await self.online.wait()
+        await self.outbox.drained()
+
+    async def _live(self, up: asyncio.Future[None], patient: bool) -> None:
+        """Connect again and again; `up` learns how the first attempt went."""
+        attempt = 0
+        while not self._leaving:
+            await self._may_connect.wait()
+            since = time.monotonic()
+            try:
+                await self._one_link(up)
+            except (Unreachable, CallFailed) as error:
+                if not (patient or up.done()):
+                    up.set_exception(error)
+                    return
+                if isinstance(error, Unreachable):
+                    self.unreachable = error.why
+                    self.say(f"{error.why}; trying again")
+                elif not isinstance(error, LinkLost):
+                    self.failed(error)
+            if self._rebooting:
+                self._rebooting, attempt = False, 0
+                await self.clock.sleep(REBOOT_S)
+            elif self._may_connect.is_set() and not self._leaving:
+                attempt = 1 if time.monotonic() - since > STEADY_S else attempt + 1
+                await asyncio.sleep(self._back_off(attempt))
+
+    async def _one_link(self, up: asyncio.Future[None]) -> None:
+        """Live through one WebSocket: connect, boot where needed, stay until it ends."""
+        link = await self._connect()
+        reading = asyncio.create_task(link.serve())
+        reading.add_done_callback(lambda _: self._link_ended())
+        self.connections += 1
+        self.unreachable = None
+        self._booted_here = self._rebooting = False
+        try:
+            await self._settle()
+            if not up.done():
+                up.set_result(None)
+            await reading
+            if not (self._leaving or self._rebooting) and self._may_connect.is_set():
+                self.say("connection lost")
+        finally:
+            await link.close()
+            reading.cancel()
+            self.link = None
+            self._go_offline()
+
+    def _link_ended(self) -> None:
+        """Let everyone who waits for the CSMS know at once."""
+        self._go_offline()
+        self._boot_now.set()
+
+    async def _settle(self) -> None:
+        """Boot after power on or a reset; after a mere loss of connection deliver what waited (1.6-J, 5.4)."""
+        if self.registration != "Accepted":
+            if self.before_boot is not None:
+                await self.before_boot()
+            await self.boot(self._boot_reason)
+            return
+        away = time.monotonic() - self._since_offline
+        threshold = float(self.settings.by_variable["OCPPCommCtrlr", "OfflineThreshold"].value)
+        self._go_online()
+        if not await self._before_offline(self.outbox.drained()):
+            return
+        await (self.report_all() if away > threshold else self.report_changes())
+
+    def _back_off(self, attempt: int) -> float:
+        """Return seconds to wait before reconnecting; doubles each time, with some chance (2.x, J5.3)."""
+        rows = self.settings.by_variable
+        least = float(rows["OCPPCommCtrlr", "RetryBackOffWaitMinimum"].value)
+        spread = float(rows["OCPPCommCtrlr", "RetryBackOffRandomRange"].value)
+        times = int(rows["OCPPCommCtrlr", "RetryBackOffRepeatTimes"].value)
+        return least * 2.0 ** min(attempt - 1, times) + self.random.uniform(0, spread)
+
+    async def _connect(self) -> Link:
+        ping = float(self.settings.text("WebSocketPingInterval")) or None
+        # 1.6 writes a new password in hexadecimal (whitepaper 2.4), 2.x as it is.
+        password = self.settings.password(hexadecimal=self.version == "1.6") or self.identity.secret
+        socket = await open_socket(self.identity, self.version, ping, password)
+        self.link = Link(socket, self.version, self.answer, self.spawn, self.traffic, self.identity.timeout)
+        self.say(f"connected to {self.identity.address} ({socket.subprotocol})")
+        return self.link
+
+    # --- boot and heartbeat --------------------------------------------------------------------------------------
+
+    async def boot(self, reason: str) -> None:
+        """Send BootNotification until it is accepted, waiting what the CSMS asks, then report everything."""
+        while True:
+            self._boot_now.clear()
+            status, interval = await self.say_boot(reason)
+            self.registration = status
+            if status == "Accepted":
+                break
+            wait = interval or PENDING_WAIT_S
+            self.say(f"boot {status.lower()}, again in {wait} s")
+            try:
+                await asyncio.wait_for(self._boot_now.wait(), wait)
+                reason = "Triggered"
+            except TimeoutError:
+                reason = self._boot_reason
+        self._booted_here = True
+        self.say(f"boot accepted, heartbeat every {interval} s")
+        if interval > 0:
+            self.settings.by_key["HeartbeatInterval"].value = str(interval)
+            self._interval_set.set()
+        self._go_online()
+        await self.report_all()
+
+    def _go_offline(self) -> None:
+        if self.online.is_set():
+            self._since_offline = time.monotonic()
+        self.online.clear()
+        self.offline.set()
+
+    def _go_online(self) -> None:
+        self.offline.clear()
+        self.online.set()
+
+    async def _heartbeats(self) -> None:
+        """Say Heartbeat whenever nothing was said for the interval; jittered, so that a fleet does not beat as one."""
+        while True:
+            self._interval_set.clear()
+            interval = max(1.0, self.settings.number("HeartbeatInterval")) * self.random.uniform(0.85, 1.0)
+            quiet = 0.0 if self.link is None else time.monotonic() - self.link.last_called
+            if quiet < interval:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._interval_set.wait(), min(interval - quiet, LOOK_AGAIN_S))
+                continue
+            await self.online.wait()
+            if not await self.told(self.heartbeat()):
+                await asyncio.sleep(1)
+
+    async def heartbeat(self) -> None:
+        """Send Heartbeat."""
+        await self.call("Heartbeat", {})
+        self.say("heartbeat answered")
+
+    # --- talking -------------------------------------------------------------------------------------------------
+
+    async def call(self, action: str, payload: Payload, message_id: str | None = None) -> Payload:
+        """Send a CALL over the present link; see `Link.call`."""
+        if self.link is None:
+            raise LinkLost(action, "was not sent: offline")
+        try:
+            return await self.link.call(action, payload, message_id)
+        except CallRefused as failure:
+            if failure.code != "SecurityError" or self._booted_here or action == "BootNotification":
+                raise
+            # A CSMS that forgot us over a restart refuses what is said without a boot (2.x, B01.FR.10).
+            if self.registration == "Accepted":
+                self.say("the CSMS does not know us any more")
+                self.registration = "None"
+                self._go_offline()
+                self.spawn(self.restart("Unknown"))
+            raise LinkLost(action, "was refused until the next boot") from failure
+
+    def post(self, build: Build, taken: Callable[[Payload], None] | None = None) -> asyncio.Future[Payload]:
+        """Queue a transaction message; see `Outbox.put`."""
+        return self.outbox.put(build, not self.online.is_set(), taken)
+
+    async def receive(self, receipt: asyncio.Future[Payload]) -> Payload | None:
+        """Wait for the answer to a queued message; None as soon as the connection is down.
+
+        Raises:
+            CallFailed: refused or unanswered after the last attempt.
+        """
+        await self._before_offline(receipt)
+        return receipt.result() if receipt.done() else None
+
+    async def _before_offline(self, event: Coroutine[Any, Any, None] | asyncio.Future[Any]) -> bool:
+        """Wait for something, but no longer than the connection is up; tells whether it came."""
+        coming = asyncio.ensure_future(event)
+        down = asyncio.create_task(self.offline.wait())
+        either: set[asyncio.Future[Any]] = {coming, down}
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            down.cancel()
+            if coming is not event:
+                coming.cancel()
+        return coming.done() and not coming.cancelled()
+
+    async def deliver(self, build: Build) -> Payload | None:
+        """Queue a transaction message and wait for its answer; see `receive`."""
+        return await self.receive(self.post(build))
+
+    async def all_delivered(self) -> None:
+        """Wait for what is queued, as long as for an answer; what stays undelivered is a failure."""
+        try:
+            await asyncio.wait_for(self.outbox.drained(), self.identity.timeout)
+        except TimeoutError:
+            self.failures.append(f"{len(self.outbox)} transaction messages are not delivered")
+
+    async def told(self, job: Awaitable[object]) -> bool:
+        """Wait until something is said; a lost connection is no failure, all else is kept for the summary."""
+        try:
+            await job
+        except LinkLost:
+            return False
+        except CallFailed as failure:
+            self.failed(failure)
+            return False
+        return True
+
+    def answer(self, action: str, payload: Payload) -> Reply:
+        """Answer a CALL of the CSMS.
+
+        Raises:
+            OCPPError: what to answer as CALLERROR.
+        """
+        handler = self.routes.get(action)
+        if handler is None:
+            raise NotImplementedFault(description=f"a charge point of OCPP {self.version} knows no {action}"[:255])
+        if fault := violation("request", action, payload, self.version):
+            raise fault
+        try:
+            reply = handler(payload)
+        except OCPPError:
+            raise
+        except Exception as bug:
+            # A bug of ours must neither leave the CSMS without an answer nor end the connection.
+            self.failed(bug)
+            raise InternalError(description=f"{type(bug).__name__}: {bug}"[:255]) from bug
+        outcome = reply.payload.get("status")
+        self.say(f"CSMS asks {action}" + (f": {outcome}" if isinstance(outcome, str) else ""))
+        self.served.append(action)
+        self.spawn(self._tell())
+        return reply
+
+    async def _tell(self) -> None:
+        async with self.heard:
+            self.heard.notify_all()
+
+    def boot_now(self) -> None:
+        """Send the next BootNotification at once, while Pending or Rejected."""
+        self._boot_now.set()
+
+    def spawn(self, job: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Run something beside the rest; its failures are kept for the summary."""
+        task = asyncio.create_task(job)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+        return task
+
+    def _finished(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.failed(error)
+
+    def failed(self, error: BaseException) -> None:
+        """Remember a failure for the summary."""
+        if isinstance(error, LinkLost) and self._leaving:
+            return
+        self.failures.append(str(error) or type(error).__name__)
+        self.say(f"FAILED: {error}")

@@ -1,0 +1,1 @@
+"""The headless charge point of OCPP 1.6."""

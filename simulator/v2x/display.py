@@ -1,0 +1,56 @@
+"""What a 2.x charging station answers: display messages (O) and running cost (I02)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simulator.answers import answers
+from simulator.link import Payload, Reply
+
+if TYPE_CHECKING:
+    from simulator.v2x.charge_point import ChargePoint201
+
+
+class Display201:
+    """A display that keeps its messages by id."""
+
+    def __init__(self, station: ChargePoint201) -> None:
+        self.station = station
+        self.messages: dict[int, Payload] = {}
+
+    @answers("SetDisplayMessage")
+    def show(self, payload: Payload) -> Reply:
+        message = payload["message"]
+        transaction = message.get("transactionId")
+        if transaction is not None and self.station.connector_of(transaction) is None:
+            return Reply({"status": "UnknownTransaction"})
+        self.messages[message["id"]] = message
+        return Reply({"status": "Accepted"})
+
+    @answers("GetDisplayMessages")
+    def listed(self, payload: Payload) -> Reply:
+        chosen = [
+            message
+            for number, message in self.messages.items()
+            if number in payload.get("id", [number])
+            and payload.get("priority", message["priority"]) == message["priority"]
+            and payload.get("state", message.get("state")) == message.get("state")
+        ]
+        if not chosen:
+            return Reply({"status": "Unknown"})
+
+        async def follow() -> None:
+            report = {"requestId": payload["requestId"], "messageInfo": chosen, "tbc": False}
+            await self.station.told(self.station.call("NotifyDisplayMessages", report))
+
+        return Reply({"status": "Accepted"}, follow)
+
+    @answers("ClearDisplayMessage")
+    def clear(self, payload: Payload) -> Reply:
+        found = self.messages.pop(payload["id"], None)
+        return Reply({"status": "Unknown" if found is None else "Accepted"})
+
+    @answers("CostUpdated")
+    def cost(self, payload: Payload) -> Reply:
+        self.station.say(f"cost so far {payload['totalCost']}")
+        return Reply({})

@@ -1,0 +1,103 @@
+"""The commands the pages offer, pasted into a shell just as they are copied."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from inspector.browse.views.commands import CSMS, target
+from inspector.store import reader
+from inspector.store.connection import open_recording
+from tests.browse.conftest import client
+from tests.processes import Program
+
+
+def pasted(line: str, folder: Path, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    """Run a line in a shell, in a folder where nothing is."""
+    command = re.sub(r"\bchargesentinel (?=\w)", f"{shlex.quote(sys.executable)} -m inspector ", line)
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(Path(__file__).parents[2])}
+    return subprocess.run(
+        ["sh", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, timeout=timeout, check=False
+    )
+
+
+async def lines_of(recording: Path, frame: int) -> dict[str, str]:
+    """What the page of a frame offers."""
+    lines = (await client(recording)(f"/ocpp/frames/{frame}.json")).json()["lines"]
+    assert isinstance(lines, dict)
+    return lines
+
+
+async def test_a_frame_is_checked_alone(recording: Path, tmp_path: Path) -> None:
+    """The line needs neither the recording nor this machine: the frame itself is in it."""
+    line = (await lines_of(recording, 215))["check_frame"]
+    assert str(recording) not in line
+    done = pasted(line, tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert "connectorId" in done.stdout
+
+
+async def test_a_recording_is_checked(recording: Path, tmp_path: Path) -> None:
+    """It tells what the pages tell, from any folder."""
+    done = pasted((await lines_of(recording, 215))["check"], tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert "rpc.orphan-answer" in done.stdout
+
+
+async def test_a_session_is_exported(recording: Path, tmp_path: Path) -> None:
+    """Into the folder one is in, named after the session."""
+    done = pasted((await lines_of(recording, 215))["export"], tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "session-2.jsonl").read_text().count("DEPOT-07") > 10
+
+
+@pytest.mark.long
+async def test_a_session_is_replayed_to_the_csms_it_was_recorded_with(tmp_path: Path) -> None:
+    """A session recorded by the real proxy plays again, whole and from a frame on, to the CSMS of this machine."""
+    folder = tmp_path / "with a space"
+    folder.mkdir()
+    db = folder / "traffic.db"
+    with Program("csms", "--listen", "0") as csms:
+        upstream = csms.wait_for(r"csms at (ws://\S+)")[1]
+        with Program("proxy", "--upstream", upstream, "--listen", "0", "--db", db) as proxy:
+            url = proxy.wait_for(r"listening on (ws://\S+)")[1]
+            with Program("charge-point", "--url", url, "--id", "CP-7", "--ocpp", "1.6") as charge_point:
+                assert charge_point.finish(60) == 0, charge_point.report()
+            assert proxy.stop() == 0
+        lines = (await client(db)("/ocpp/sessions/1.json")).json()["lines"]
+        done = pasted(lines["replay"], tmp_path)
+        assert done.returncode == 0, done.stdout + done.stderr
+        last = (await client(db)("/ocpp/sessions/1/frames.json?end=1")).json()["frames"][-1]["id"]
+        from_here = (await lines_of(db, last - 3))["replay_from"]
+        assert from_here.startswith(lines["replay"])
+        # Whether a CSMS takes up in the middle is its own affair; that it was asked is what counts.
+        done = pasted(from_here, tmp_path)
+        assert done.returncode in (0, 1), done.stdout + done.stderr
+        assert "CP-7" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("upstream", "to"),
+    [
+        ("ws://127.0.0.1:9000/ocpp/CP-1", "ws://127.0.0.1:9000/ocpp"),
+        ("wss://localhost:9443/CP-1", "wss://localhost:9443"),
+        ("ws://[::1]:9000/a/b/CP-1", "ws://[::1]:9000/a/b"),
+        ("wss://csms.example/ocpp/CP-1", CSMS),
+        ("ws://10.0.0.7:9000/CP-1", CSMS),
+        (None, CSMS),
+        ("ws://[broken", CSMS),
+    ],
+)
+def test_a_line_never_names_a_csms_elsewhere(recording: Path, upstream: str | None, to: str) -> None:
+    """Pasting must not play a session to somebody's production."""
+    db = open_recording(recording)
+    one = reader.session(db, 1)
+    db.close()
+    assert one is not None
+    assert target(replace(one, upstream_url=upstream)) == to

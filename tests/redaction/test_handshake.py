@@ -1,0 +1,142 @@
+"""Handshakes tell what is needed and keep every secret out of the record."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from inspector.redaction import handshake
+
+BASIC = (b"Authorization", b"Basic " + base64.b64encode(b"CP:1:pass:word-16chars"))
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/ocpp/CP1", "CP1"),
+        ("/ocpp/CP1/", "CP1"),
+        ("/CP%201%2Fx?token=a/b", "CP 1/x"),
+        ("/", ""),
+        ("/ocpp/CP1#token=hush/x", "CP1"),
+        ("/ocpp/CP1?a=1#token=hush/x", "CP1"),
+        ("/ocpp/CP#1", "CP#1"),
+    ],
+)
+def test_charge_point_id_is_the_last_path_segment_decoded(path: str, expected: str) -> None:
+    assert handshake.charge_point_id(path) == expected
+
+
+def test_basic_authorization_tells_user_and_password_length_only() -> None:
+    assert handshake.authorization((BASIC,)) == {
+        "auth_scheme": "Basic",
+        "auth_user": "CP",
+        "auth_password_length": 19,
+    }
+
+
+@pytest.mark.parametrize(
+    "value", [b"Basic ???", b"Basic", b"Bearer abc", b"", b"Basic " + base64.b64encode(b"nocolon")]
+)
+def test_odd_authorization_is_no_crash_and_no_leak(value: bytes) -> None:
+    facts = handshake.authorization(((b"Authorization", value),))
+    assert "auth_user" not in facts
+    assert "abc" not in repr(facts)
+
+
+def test_secret_headers_are_replaced_and_named() -> None:
+    headers = (BASIC, (b"COOKIE", b"id=7"), (b"X-Api-Key", b"k"), (b"Sec-WebSocket-Key", b"public"), (b"Host", b"h"))
+    shown, redacted = handshake.safe_headers(headers)
+    assert shown == [
+        ["Authorization", "Basic «redacted»"],
+        ["COOKIE", "«redacted»"],
+        ["X-Api-Key", "«redacted»"],
+        ["Sec-WebSocket-Key", "public"],
+        ["Host", "h"],
+    ]
+    assert redacted == ["Authorization", "COOKIE", "X-Api-Key"]
+
+
+def test_secret_query_parameters_are_replaced() -> None:
+    assert handshake.safe_path("/CP1?a=1&Token=x%20y&password=z") == "/CP1?a=1&Token=«redacted»&password=«redacted»"
+    assert handshake.safe_path("/token=kept") == "/token=kept"
+
+
+@pytest.mark.parametrize("name", ["pass", "PASS", "jwt", "id_jwt", "authkey", "auth-key", "x_auth_key", "passphrase"])
+@pytest.mark.parametrize("mark", ["?", "?a=1&", "#", "?a=1#", "#a=1&", "?a=1;", "?a;"])
+def test_parameter_named_as_a_secret_is_replaced_wherever_it_stands(name: str, mark: str) -> None:
+    path = f"/CP1{mark}{name}=hush"
+    assert handshake.safe_path(path) == f"/CP1{mark}{name}=«redacted»"
+    assert handshake.credentials(path, ()) == ["hush"]
+    assert handshake.charge_point_id(path) == "CP1"
+
+
+@pytest.mark.parametrize("path", ["/CP1?compass=n&bypass=1&passage=2&keyboard=x&author=y&monkey=z#5", "/CP#1?a=b#c"])
+def test_parameter_whose_name_only_contains_a_short_word_stays(path: str) -> None:
+    assert handshake.safe_path(path) == path
+
+
+def test_secret_with_a_hash_sign_in_it_is_replaced_whole() -> None:
+    assert handshake.safe_path("/CP1?token=ab#hush&a=1") == "/CP1?token=«redacted»&a=1"
+
+
+def test_secret_with_a_semicolon_in_it_is_replaced_whole() -> None:
+    assert handshake.safe_path("/CP1?token=ab;hush;a=1") == "/CP1?token=«redacted»;a=1"
+
+
+@pytest.mark.parametrize(
+    "name", ["X-Auth", "Authentication", "Proxy-Authentication", "X-Authorization", "Auth-Key", "X-JWT-Assertion"]
+)
+def test_header_named_as_a_secret_is_replaced_and_its_value_known(name: str) -> None:
+    headers = ((name.encode(), b"hush-hush"),)
+    (shown,), redacted = handshake.safe_headers(headers)
+    assert shown == [name, "«redacted»"] and redacted == [name]
+    assert handshake.credentials("/CP1", headers) == ["hush-hush"]
+
+
+@pytest.mark.parametrize("name", ["X-Author", "WWW-Authenticate", "Passage", "Sec-WebSocket-Key", "Keep-Alive"])
+def test_header_whose_name_only_sounds_like_a_secret_stays(name: str) -> None:
+    headers = ((name.encode(), b"open"),)
+    assert handshake.safe_headers(headers) == ([[name, "open"]], [])
+    assert handshake.credentials("/CP1", headers) == []
+
+
+def test_scheme_of_an_authentication_header_is_no_part_of_the_credential() -> None:
+    headers = ((b"Authentication", b"Bearer hush-hush"), (b"X-Auth", b"Basic " + base64.b64encode(b"CP1:hushed")))
+    assert handshake.credentials("/CP1", headers) == ["hush-hush", "Q1AxOmh1c2hlZA==", "hushed"]
+
+
+@pytest.mark.parametrize("value", [b"hush-hush x", b"hush-hush\tx", b"hush-hush", b"hush-hush more"])
+def test_word_before_a_space_that_is_no_known_scheme_is_a_part_of_the_credential(value: bytes) -> None:
+    headers = ((b"Authorization", value), (b"X-Trace", b"got hush-hush"))
+    assert "hush" not in repr(handshake.described("GET", "/CP1", headers))
+    assert handshake.authorization(headers) == {"auth_scheme": None}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"Basic Q1AxOmh1c2gtaHVzaA",
+        b"Basic Q1AxOmh1c2gtaHVzaA%3D%3D",
+        b"Basic\tQ1AxOmh1c2gtaHVzaA==",
+        b"basic  Q1AxOmh1c2gt aHVzaA==",
+        b"Basic Q1AxOmh1c2gtaHVzaA=",
+    ],
+)
+def test_password_of_basic_credentials_is_known_however_they_were_written(value: bytes) -> None:
+    assert "hush-hush" in handshake.credentials("/CP1", ((b"Authorization", value),))
+
+
+@pytest.mark.parametrize("value", [b"Basic A", b"Basic AAAAA", b"Basic ???", b"Basic \xff", b" ", b"Basic ="])
+def test_credentials_that_cannot_be_decoded_are_no_crash(value: bytes) -> None:
+    handshake.described("GET", "/CP1", ((b"Authorization", value),))
+
+
+def test_what_a_peer_chose_cannot_break_the_log() -> None:
+    assert handshake.printable("CP 1é\n\x1b[31mred\u2028") == "CP 1é\\n\\x1b[31mred\\u2028"
+
+
+def test_forced_version_holds_only_without_a_subprotocol() -> None:
+    with_one = ((b"Sec-WebSocket-Protocol", b"ocpp1.6"),)
+    assert handshake.link_facts("/a", with_one, with_one, forced_version="2.1")["ocpp_version"] is None
+    assert handshake.link_facts("/a", (), (), forced_version="2.1")["ocpp_version"] == "2.1"

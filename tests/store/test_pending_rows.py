@@ -1,0 +1,74 @@
+"""Rows that wait for a commit arrive as they were given, however many they are, or not at all."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from inspector import records
+from inspector.recorder.pipeline import Pipeline
+from inspector.store.pending_rows import ROWS_AT_ONCE
+from inspector.store.writer import Writer
+
+
+def taken(path: Path, count: int) -> tuple[Pipeline, list[str]]:
+    """A pipeline in which so many CALLs with a meter value wait, and their texts."""
+    pipeline = Pipeline(Writer(path, tool_version="0"))
+    pipeline.take(records.opened(1, 1, 1, {"charge_point_id": "CP1", "subprotocol": "ocpp1.6"}))
+    texts = [
+        f'[2,"{number}","MeterValues",{{"connectorId":1,"meterValue":[{{"timestamp":"2026-11-28T12:00:00Z",'
+        f'"sampledValue":[{{"value":"{number}"}}]}}]}}]'
+        for number in range(count)
+    ]
+    for number, text in enumerate(texts):
+        pipeline.take(records.frame(1, number + 2, number + 2, True, records.TEXT, text.encode()))
+    return pipeline, texts
+
+
+@pytest.mark.parametrize("count", [1, ROWS_AT_ONCE - 1, ROWS_AT_ONCE, ROWS_AT_ONCE + 1, 3 * ROWS_AT_ONCE])
+def test_any_number_of_rows_of_one_commit_arrives_in_order(tmp_path: Path, count: int) -> None:
+    path = tmp_path / "traffic.db"
+    pipeline, texts = taken(path, count)
+    pipeline.commit()
+    pipeline.writer.close(clean=True)
+    with closing(sqlite3.connect(path)) as db:
+        assert [raw for (raw,) in db.execute("SELECT raw FROM frames ORDER BY id")] == texts
+        samples = db.execute(
+            "SELECT f.raw, s.value FROM meter_samples s JOIN frames f ON f.id = s.frame_id ORDER BY s.id"
+        )
+        assert samples.fetchall() == [(text, float(number)) for number, text in enumerate(texts)]
+
+
+def test_a_commit_that_fails_on_a_late_row_writes_none_and_all_go_with_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "traffic.db"
+    pipeline, texts = taken(path, 3 * ROWS_AT_ONCE)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        in_the_way = (
+            "INSERT INTO frames (id, session_id, from_csms, size, ts_ns, mono_ns, raw) VALUES (?, 1, 0, 0, 0, 0, '')"
+        )
+        other.execute(in_the_way, (3 * ROWS_AT_ONCE,))
+        with pytest.raises(sqlite3.IntegrityError):
+            pipeline.commit()
+        assert other.execute("SELECT count(*) FROM frames").fetchone() == (1,)
+        other.execute("DELETE FROM frames")
+        pipeline.commit()
+        assert [raw for (raw,) in other.execute("SELECT raw FROM frames ORDER BY id")] == texts
+    pipeline.writer.close(clean=True)
+
+
+def test_a_commit_of_many_rows_writes_no_temporary_file(tmp_path: Path) -> None:
+    """Nothing of a recording stands outside its folder, and a full /tmp stops none."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    changed = temporary.stat().st_mtime_ns  # changes with each file that is made there, also one that is gone again
+    commit = f"from tests.store.test_pending_rows import *; taken(Path({str(tmp_path / 'a.db')!r}), 1000)[0].commit()"
+    subprocess.run([sys.executable, "-c", commit], env={**os.environ, "SQLITE_TMPDIR": str(temporary)}, check=True)
+    with closing(sqlite3.connect(tmp_path / "a.db")) as db:
+        assert db.execute("SELECT count(*) FROM frames").fetchone() == (1000,)
+    assert temporary.stat().st_mtime_ns == changed
