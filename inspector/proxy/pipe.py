@@ -1,4 +1,8 @@
-"""Moves bytes between two asyncio transports and shows them to a link: knows FIN, RST and back-pressure, not frames."""
+"""Moves bytes between two asyncio transports and shows them to a link: knows FIN, RST and back-pressure, not frames.
+
+One socket that always has data does not keep the others waiting: what comes in bulk is relayed in slices, and after
+a few milliseconds the rest of it waits for the next turn of the event loop.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,17 @@ import asyncio
 import socket
 import struct
 from collections.abc import Callable
-from time import perf_counter_ns
+from functools import partial
+from time import perf_counter, perf_counter_ns
 
 from inspector.proxy.session_tap import SessionTap
 
 MEASURE_EVERY = 16
 """Chunks; measuring each would cost more than half of what is measured."""
+SLICE = 8 * 1024
+"""Bytes relayed at once. A chunk may be 32 times as long and hold 40,000 frames, which take a quarter of a second."""
+TURN_S = 0.002
+"""How long one socket is served before the others have their turn."""
 
 type ClosedCallback = Callable[[], None]
 
@@ -26,6 +35,9 @@ class Pipe(asyncio.Protocol):
         "_on_closed",
         "_other",
         "_peer",
+        "_rest",
+        "_scheduled",
+        "_then",
         "_transport",
         "_until_measured",
         "ended",
@@ -48,9 +60,15 @@ class Pipe(asyncio.Protocol):
         self._feed = link.feed
         self.ended = self.lost = self.full = False
         self._until_measured = MEASURE_EVERY
+        self._rest: memoryview | None = None
+        self._scheduled = False
+        self._then: Callable[[], None] | None = None  # the end of this side, which is told after what waits
 
     def data_received(self, data: bytes) -> None:
         peer = self._peer
+        if len(data) > SLICE or self._rest is not None:
+            self._relay_in_slices(data)
+            return
         if self._link.shut or peer.is_closing():
             self._not_forwarded(data)
             return
@@ -63,6 +81,35 @@ class Pipe(asyncio.Protocol):
             peer.write(data)
             self._link.counts.latency(perf_counter_ns() - arrived)
         self._feed(self._from_cp, data)
+
+    def _relay_in_slices(self, data: bytes) -> None:
+        # Nothing more is read until this is relayed: otherwise uvloop hands over up to 32 chunks in one turn.
+        self._transport.pause_reading()
+        self._rest = memoryview(data if self._rest is None else bytes(self._rest) + data)
+        self._relay_for_a_turn()
+
+    def _relay_for_a_turn(self) -> None:
+        """Relay slices for a few milliseconds, and what is left then in the next turn of the event loop."""
+        self._scheduled = False
+        until = perf_counter() + TURN_S
+        while self._rest is not None and not self._waits:
+            self._relay_slice()
+            if perf_counter() > until:
+                break
+        if self._rest is None and self._then is not None:
+            self._then()
+        else:
+            self.read_again()
+
+    def _relay_slice(self) -> None:
+        assert self._rest is not None
+        data, rest = bytes(self._rest[:SLICE]), self._rest[SLICE:]
+        self._rest = rest or None
+        if self._link.shut or self._peer.is_closing():
+            self._not_forwarded(data)
+        else:
+            self._peer.write(data)
+            self._feed(self._from_cp, data)
 
     def write(self, data: bytes) -> None:
         """Put bytes of our own on this transport, unless its stream has had its FIN."""
@@ -81,6 +128,8 @@ class Pipe(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """Pass a FIN on as a FIN; TLS knows no half-close (RFC 8446 section 6.1 notwithstanding), so all ends."""
+        while self._rest is not None:  # TLS may tell of the end while nothing is read
+            self._relay_slice()
         self._link.ended(self._from_cp, "fin")
         self.ended = True
         if self._other.ended or not self._transport.can_write_eof():
@@ -94,6 +143,10 @@ class Pipe(asyncio.Protocol):
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self._rest is not None:  # it came before the end, and has its turns too
+            self._then = partial(self.connection_lost, exc)
+            self.read_again()
+            return
         self.lost = True
         if exc is None:
             self._link.ended(self._from_cp, "fin")
@@ -113,9 +166,20 @@ class Pipe(asyncio.Protocol):
         self.full = False
         self._other.read_again()
 
+    @property
+    def _waits(self) -> bool:
+        """Whether the other side takes no more for now, or the link is held."""
+        return self._then is None and (self._other.full or bool(self._link.held))
+
     def read_again(self) -> None:
-        """Resume reading here, if nothing else speaks against it."""
-        if not (self._transport.is_closing() or self.ended or self._other.full or self._link.held):
+        """Resume relaying what waits here, then reading, if nothing else speaks against it."""
+        if self._waits:
+            return
+        if self._rest is not None:
+            if not self._scheduled:
+                self._scheduled = True
+                asyncio.get_running_loop().call_soon(self._relay_for_a_turn)
+        elif not (self._transport.is_closing() or self.ended):
             self._transport.resume_reading()
 
 
