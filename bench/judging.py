@@ -15,7 +15,8 @@ from ocpp.messages import Call, CallResult, unpack, validate_payload
 from inspector.protocol import schemas
 from inspector.protocol import session as protocol
 from inspector.protocol.vocabulary import Direction, OcppVersion
-from inspector.rules.judge import Judge, Moment
+from inspector.rules.context import Moment
+from inspector.rules.judge import Judge
 
 BARS_US = {"1.6": 12.0, "2.0.1": 20.0}
 RATIO_BAR = 20.0

@@ -9,8 +9,9 @@ from typing import NamedTuple
 from inspector.protocol.vocabulary import Direction
 from inspector.records import BINARY, CLOSE, EVENT, FRAME, OPEN, Record, is_gap
 from inspector.redaction.redactor import Redactor
+from inspector.rules.context import Moment
 from inspector.rules.finding import Finding
-from inspector.rules.judge import Judge, Moment, SessionJudge
+from inspector.rules.judge import Judge, SessionJudge
 from inspector.rules.settings import DEFAULTS, Settings
 
 

@@ -32,8 +32,9 @@ from inspector.records import (
 from inspector.redaction.redacted_frames import RedactedFrames
 from inspector.redaction.redactor import Redactor
 from inspector.redaction.secrets import Secrets
+from inspector.rules.context import Moment
 from inspector.rules.finding import Finding, Severity
-from inspector.rules.judge import Judge, Moment, SessionJudge
+from inspector.rules.judge import Judge, SessionJudge
 from inspector.rules.settings import DEFAULTS, Settings
 from inspector.store.pending_rows import SESSION_COLUMNS
 from inspector.store.writer import COUNTED, Writer

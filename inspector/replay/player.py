@@ -31,8 +31,9 @@ from inspector.replay.matching import Difference, Policy
 from inspector.replay.outcome import Outcome, Row
 from inspector.replay.pace import Pace
 from inspector.replay.script import FindingKey, Script, count
+from inspector.rules.context import Moment
 from inspector.rules.finding import Finding, Side
-from inspector.rules.judge import Judge, Moment
+from inspector.rules.judge import Judge
 
 LINGER_S = 0.25
 """How long the end of the script waits for what the peer sends too much."""

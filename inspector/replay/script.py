@@ -11,8 +11,9 @@ from inspector.formats.inputs import open_input
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import Direction, OcppVersion
 from inspector.records import BINARY, CLOSE, FRAME, OPEN, Record
+from inspector.rules.context import Moment
 from inspector.rules.finding import Finding, Severity, Side
-from inspector.rules.judge import Judge, Moment, SessionJudge
+from inspector.rules.judge import Judge, SessionJudge
 
 FRAMES_LIMIT = 1_000_000
 """Frames of one session that are held in memory to be played; a longer one is refused."""

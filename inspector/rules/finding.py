@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import Direction
-
-if TYPE_CHECKING:
-    from inspector.protocol.session import Frame
-    from inspector.rules.judge import SessionJudge
+from inspector.rules.context import SessionContext
 
 
 class Severity(StrEnum):
@@ -92,7 +90,7 @@ class Finding:
     last_frame_id: int | None
     count: int = 1
     finding_id: int | None = None
-    session: SessionJudge | None = field(default=None, repr=False, compare=False)
+    session: SessionContext | None = field(default=None, repr=False, compare=False)
 
     def __str__(self) -> str:
         place = f"frame {self.frame_id}" if self.frame_id is not None else "a missing frame"

@@ -7,20 +7,19 @@ same findings live and offline.
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import re
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 from inspector.protocol.correlation import AnswerStatus, Correlation
 from inspector.protocol.session import Frame, Session
 from inspector.protocol.vocabulary import EVERY_ACTION, Direction, OcppVersion
 from inspector.rules.catalogue import listeners
-from inspector.rules.durations import nanoseconds
+from inspector.rules.context import Moment, TopicState
 from inspector.rules.finding import Fault, Finding, Inapplicable, Side
-from inspector.rules.rule import KIND_OF_MESSAGE, AtClose, Rule, Topic
+from inspector.rules.rule import KIND_OF_MESSAGE, Rule
 from inspector.rules.settings import DEFAULTS, Settings
+from inspector.rules.station import Station
 
 FINDINGS_PER_RULE = 200
 """Distinct findings of one rule kept apart in one session; what comes after is counted on the last of them."""
@@ -29,13 +28,6 @@ STATIONS_LIMIT = 20_000
 """Charge points remembered over their connections; beyond it the oldest that is not connected is forgotten."""
 REFUSED_LIMIT = 32
 """Attempts to connect that came to nothing remembered per charge point."""
-
-
-class Moment(NamedTuple):
-    """A point in time: nanoseconds on the monotonic clock and since 1970."""
-
-    mono_ns: int
-    ts_ns: int
 
 
 type _Check = Callable[..., Any]
@@ -92,106 +84,6 @@ class Judge:
         return station
 
 
-class Station:
-    """One charge point over its connections: the state that outlives a WebSocket, and the deadlines."""
-
-    def __init__(self, charge_point_id: str, settings: Settings) -> None:
-        self.charge_point_id = charge_point_id
-        self.settings = settings
-        self.sessions: list[SessionJudge] = []  # those open now, oldest first
-        self.refused: list[Moment] = []  # the last attempts to connect that came to nothing
-        self.topics: dict[type[Topic], Topic] = {}
-        self._deadlines: list[tuple[int, int, Moment, SessionJudge, Callable[..., Any], tuple[Any, ...], AtClose]] = []
-        self._serial = itertools.count()
-        self._now_ns = 0  # up to when the deadlines are fired
-        self._current: SessionJudge | None = None
-
-    @property
-    def current(self) -> SessionJudge:
-        """The session whose frame, event or deadline is being judged."""
-        assert self._current is not None, "asked for the current session outside of judging"
-        return self._current
-
-    def deadline(
-        self,
-        after: Moment | Frame,
-        seconds: float,
-        check: Callable[..., Any],
-        *given: Any,
-        at_close: AtClose = AtClose.WAITS,
-    ) -> None:
-        """Call `check(moment, *given)` once `seconds` have passed since `after`; it tells itself if it still matters.
-
-        `check` is a bound method of a topic, marked `@rule(..., DEADLINE)` or `@track(DEADLINE)`; `at_close` says
-        what becomes of it where the session that set it closes before.
-        """
-        span = nanoseconds(seconds)
-        due = Moment(after.mono_ns + span, after.ts_ns + span)
-        heapq.heappush(self._deadlines, (due.mono_ns, next(self._serial), due, self.current, check, given, at_close))
-
-    def last_passed(self, moment: Moment, seconds: float) -> Moment:
-        """The last of `moment` and those every `seconds` after it that is not to come: the clock may leap by years."""
-        span = nanoseconds(seconds)
-        passed_ns = max((self._now_ns - moment.mono_ns) // span, 0) * span
-        return Moment(moment.mono_ns + passed_ns, moment.ts_ns + passed_ns)
-
-    def forget(self) -> None:
-        """Begin anew: frames have gone unseen, and what was known before may hold no longer.
-
-        Every topic loses its state, so that none can judge by what the unseen frames have changed.
-        """
-        self.topics.clear()
-        self._deadlines.clear()
-        for session in self.sessions:
-            session.forget()
-
-    def relisten(self) -> None:
-        """Ask anew which checks are dormant: a topic has changed what that hangs on."""
-        for session in self.sessions:
-            session.relisten()
-
-    def settle(self, session: SessionJudge, moment: Moment, found: list[Finding]) -> None:
-        """Fire what `session`, now closed, has left to be judged at its close, and drop what is void with it."""
-        left = sorted(entry for entry in self._deadlines if entry[3] is session and entry[6] is not AtClose.WAITS)
-        if not left:
-            return
-        self._deadlines = [entry for entry in self._deadlines if entry[3] is not session or entry[6] is AtClose.WAITS]
-        heapq.heapify(self._deadlines)
-        for entry in left:
-            if entry[6] is AtClose.JUDGED:
-                self._fire(session, entry[4], moment, entry[5], found)
-
-    def _fire(
-        self,
-        session: SessionJudge,
-        check: Callable[..., Any],
-        moment: Moment,
-        given: tuple[Any, ...],
-        found: list[Finding],
-    ) -> None:
-        self._current = session
-        faults = check(moment, *given)
-        if faults:
-            session.report(check.rule, faults, None, moment, found)  # type: ignore[attr-defined]
-
-    def advance(self, mono_ns: int) -> list[Finding]:
-        """Fire the deadlines due by now, in the order they were due."""
-        found: list[Finding] = []
-        self._now_ns = mono_ns
-        while self._deadlines and self._deadlines[0][0] <= mono_ns:
-            _, _, due, session, check, given, _ = heapq.heappop(self._deadlines)
-            self._fire(session, check, due, given, found)
-        return found
-
-    def topic[T: Topic](self, kind: type[T]) -> T:
-        """The charge point's state of a topic of scope "station"."""
-        found = self.topics.get(kind)
-        if found is None:
-            found = self.topics[kind] = kind(self, self.settings)
-        assert isinstance(found, kind)
-        return found
-
-
 class SessionJudge:
     """One WebSocket before the rules.
 
@@ -215,7 +107,7 @@ class SessionJudge:
         self.frames = 0
         self.label: Any = None  # set and read by whoever feeds this session, to know it again by a finding
         self.heard_ns: int | None = None  # monotonic time of the charge point's last frame
-        self._topics: dict[type[Topic], Topic] = {}
+        self._topics: dict[type[Any], Any] = {}
         self._tables: dict[Direction, dict[tuple[str, str | None], tuple[_Check, ...]]] = {d: {} for d in Direction}
         """By the sender of a frame."""
         self._table_version: OcppVersion | None = None
@@ -234,7 +126,7 @@ class SessionJudge:
     def _in_utc(self, moment: Moment) -> Moment:
         return Moment(moment.mono_ns, moment.ts_ns - self.utc_offset_ns) if self.utc_offset_ns else moment
 
-    def topic[T: Topic](self, kind: type[T]) -> T:
+    def topic[T: TopicState](self, kind: type[T]) -> T:
         """This session's state of a topic, whatever its scope."""
         if kind.scope == "station":
             return self.station.topic(kind)
@@ -254,7 +146,7 @@ class SessionJudge:
         """Judge one frame, which `self.protocol.frame` has made."""
         found, self._due = self._due, []
         self.version = self.protocol.version
-        self.station._current = self
+        self.station.judging = self
         self.frames += 1
         if frame.direction is Direction.FROM_CHARGE_POINT:
             self.heard_ns = frame.mono_ns
@@ -274,7 +166,7 @@ class SessionJudge:
 
     def _due_before(self, mono_ns: int) -> None:
         station = self.station
-        if station._deadlines and station._deadlines[0][0] <= mono_ns:
+        if station.deadlines and station.deadlines[0][0] <= mono_ns:
             self._due += station.advance(mono_ns)
 
     def _run(self, key: tuple[str, str | None], frame: Frame, found: list[Finding]) -> None:
@@ -340,7 +232,7 @@ class SessionJudge:
     def _tell(
         self, key: tuple[str, str | None], moment: Moment, given: tuple[Any, ...], found: list[Finding]
     ) -> list[Finding]:
-        self.station._current = self
+        self.station.judging = self
         # What happens once in a session, or now and then, is not worth a table in each of thousands.
         for check in self._listening(key):
             faults = check(*given)

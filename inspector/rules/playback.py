@@ -25,8 +25,9 @@ from dataclasses import replace
 
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import Direction, OcppVersion
+from inspector.rules.context import Moment
 from inspector.rules.finding import Finding
-from inspector.rules.judge import Judge, Moment, SessionJudge
+from inspector.rules.judge import Judge, SessionJudge
 from inspector.rules.settings import DEFAULTS, Settings
 
 START_NS = 1_767_268_800_000_000_000

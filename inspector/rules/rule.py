@@ -10,27 +10,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from enum import Enum, auto
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from inspector.protocol.messages import Call, CallError, CallResult, CallResultError, Malformed, Send
 from inspector.protocol.vocabulary import Direction, OcppVersion
+from inspector.rules.context import SessionContext, StationContext
 from inspector.rules.finding import Fault, Severity, Side
-
-if TYPE_CHECKING:
-    from inspector.rules.judge import SessionJudge, Station
-    from inspector.rules.settings import Settings
+from inspector.rules.settings import Settings
 
 type Faults = Fault | list[Fault] | None
 """What a check returns: nothing, one fault or several."""
-
-
-class AtClose(Enum):
-    """What becomes of a deadline when its session closes."""
-
-    WAITS = auto()
-    JUDGED = auto()  # at once: nothing more can come on that session
-    DROPPED = auto()  # it asks of an open session only, and would keep a closed one in memory until it is due
 
 
 class Listen(NamedTuple):
@@ -251,7 +240,7 @@ def _flat(listens: Iterable[Listen | tuple[Listen, ...]]) -> Iterable[Listen]:
 class _CurrentSession:
     """Looks up the session being judged; a topic of scope "session" has its own as a plain attribute instead."""
 
-    def __get__(self, topic: Topic, owner: type[Topic]) -> SessionJudge:
+    def __get__(self, topic: Topic, owner: type[Topic]) -> SessionContext:
         return topic.station.current
 
 
@@ -267,7 +256,7 @@ class Topic:
     session = _CurrentSession()
     """The session being judged right now."""
 
-    def __init__(self, station: Station, settings: Settings, session: SessionJudge | None = None) -> None:
+    def __init__(self, station: StationContext, settings: Settings, session: SessionContext | None = None) -> None:
         """`session` is None for a topic of scope "station"; its frames tell theirs by `station.current`."""
         self.station = station
         self.settings = settings

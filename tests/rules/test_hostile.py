@@ -12,11 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inspector.protocol.vocabulary import Direction, OcppVersion
-from inspector.rules.judge import Judge, Moment, Station
+from inspector.rules.context import Moment
+from inspector.rules.judge import Judge
 from inspector.rules.playback import play
 from inspector.rules.state import transactions_v2x, transactions_v16
 from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.state.transactions_v16 import Transactions16
+from inspector.rules.station import Station
 from tests.protocol.strategies import any_json
 
 CASES = Path(__file__).parent / "cases"

@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 
 from inspector.protocol.vocabulary import Direction, OcppVersion
 from inspector.rules.catalogue import rules
+from inspector.rules.context import Moment
 from inspector.rules.finding import Finding, Severity, Side
-from inspector.rules.judge import FINDINGS_PER_RULE, REFUSED_LIMIT, Judge, Moment, SessionJudge, Station
+from inspector.rules.judge import FINDINGS_PER_RULE, REFUSED_LIMIT, Judge, SessionJudge
 from inspector.rules.playback import START_NS, play
 from inspector.rules.settings import DEFAULTS, Settings
+from inspector.rules.station import Station
 from tests.protocol import strategies
 from tests.protocol.real_messages import REAL
 

@@ -7,15 +7,13 @@ mentioned before is new. A gap of the recorder ends that.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import Direction
+from inspector.rules.context import Moment, SessionContext
 from inspector.rules.fields import seconds, string
 from inspector.rules.rule import CLOSED, OPENED, Topic, call, event, result, track
-
-if TYPE_CHECKING:
-    from inspector.rules.judge import Moment, SessionJudge
 
 
 class Evidence(Topic):
@@ -45,7 +43,7 @@ class Evidence(Topic):
         self._closed_ns: int | None = None
 
     @track(OPENED)
-    def opened(self, session: SessionJudge, moment: Moment) -> None:
+    def opened(self, session: SessionContext, moment: Moment) -> None:
         self.connections += 1
         self.timed = session.dated
         self.opened_ns = moment.ts_ns if session.from_start else None
@@ -54,7 +52,7 @@ class Evidence(Topic):
             self.seen_since = None
 
     @track(CLOSED)
-    def closed(self, session: SessionJudge, moment: Moment) -> None:
+    def closed(self, session: SessionContext, moment: Moment) -> None:
         if all(other is session for other in self.station.sessions):
             self._closed_ns = moment.ts_ns
 
@@ -72,10 +70,10 @@ class Evidence(Topic):
             self._told_s = seconds(string(frame.payload, "currentTime"))
 
     @track(event("gap"))
-    def gap(self, session: SessionJudge, moment: Moment, detail: dict[str, Any]) -> None:
+    def gap(self, session: SessionContext, moment: Moment, detail: dict[str, Any]) -> None:
         self.seen_since = None
 
-    def told_all(self, session: SessionJudge) -> bool:
+    def told_all(self, session: SessionContext) -> bool:
         """Whether a charge point has told what it has to tell: no CALL of it waits for its answer, none behind that."""
         return not session.protocol.correlation.open_calls(Direction.FROM_CHARGE_POINT)
 

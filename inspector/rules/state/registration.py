@@ -7,15 +7,13 @@ judged before this topic takes the frame in; every later topic finds here the st
 from __future__ import annotations
 
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import Direction, OcppVersion
+from inspector.rules.context import Moment, SessionContext
 from inspector.rules.rule import CLOSED, OPENED, Topic, call, event, refusal, result, track
 from inspector.rules.state.configuration import ConfigurationState
-
-if TYPE_CHECKING:
-    from inspector.rules.judge import Moment, SessionJudge
 
 
 class Registration(Enum):
@@ -73,7 +71,7 @@ class Boot(Topic):
         self.heartbeat_s: float | None = None
         self.payload: dict[str, Any] = {}
         self.asked: set[str] = set()
-        self.connection: SessionJudge | None = None
+        self.connection: SessionContext | None = None
         self.lost_ns: int | None = None
         self._before = Registration.UNKNOWN
         self._boot_wanted = False  # a trigger has asked an accepted charge point for a boot
@@ -96,16 +94,16 @@ class Boot(Topic):
             self.station.relisten()
 
     @track(OPENED)
-    def opened(self, session: SessionJudge, moment: Moment) -> None:
+    def opened(self, session: SessionContext, moment: Moment) -> None:
         if not session.from_start and self.state is not Registration.ACCEPTED:
             self._become(Registration.UNKNOWN)
 
     @track(CLOSED)
-    def closed(self, session: SessionJudge, moment: Moment) -> None:
+    def closed(self, session: SessionContext, moment: Moment) -> None:
         self.lost_ns = moment.mono_ns
 
     @track(event("gap"))
-    def gap(self, session: SessionJudge, moment: Moment, detail: dict[str, Any]) -> None:
+    def gap(self, session: SessionContext, moment: Moment, detail: dict[str, Any]) -> None:
         if self.state is not Registration.ACCEPTED:
             self._become(Registration.UNKNOWN)
 

@@ -9,15 +9,13 @@ what they read is the state with the present frame taken in, and `starting`, `an
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from inspector.protocol.session import Frame
+from inspector.rules.context import Moment, SessionContext
 from inspector.rules.fields import elements, integer, member, seconds, string
 from inspector.rules.rule import CLOSED, V16, Topic, call, refusal, result, track
 from inspector.rules.state.observation import Evidence
-
-if TYPE_CHECKING:
-    from inspector.rules.judge import Moment, SessionJudge
 
 TRANSACTIONS_LIMIT = 1000
 LOST_S = 30.0
@@ -224,7 +222,7 @@ class Transactions16(Topic):
         self.undelivered = True
 
     @track(CLOSED)
-    def closed(self, session: SessionJudge, moment: Moment) -> None:
+    def closed(self, session: SessionContext, moment: Moment) -> None:
         lost_ns = moment.mono_ns - int(LOST_S * 1e9)
         if self._answered_ns is not None and self._answered_ns > lost_ns:
             self.undelivered = True

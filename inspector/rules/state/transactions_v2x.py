@@ -8,15 +8,13 @@ EVENTS_LIMIT remembered events each; the oldest are forgotten.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from inspector.protocol.session import Frame
+from inspector.rules.context import Moment, SessionContext
 from inspector.rules.fields import elements, integer, member, seconds, string
 from inspector.rules.rule import V2X, Topic, call, event, track
 from inspector.rules.state.observation import Evidence
-
-if TYPE_CHECKING:
-    from inspector.rules.judge import Moment, SessionJudge
 
 TRANSACTIONS_LIMIT = 1000
 EVENTS_LIMIT = 64
@@ -219,7 +217,7 @@ class Transactions2x(Topic):
             self.unseen.add(evse)
 
     @track(event("gap"))
-    def gap(self, session: SessionJudge, moment: Moment, detail: dict[str, Any]) -> None:
+    def gap(self, session: SessionContext, moment: Moment, detail: dict[str, Any]) -> None:
         # What the recorder missed is not missing: the sequences begin anew.
         for known in self._open.values():
             known.highest_seq = None

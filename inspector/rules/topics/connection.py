@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
-from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
 from inspector.protocol.session import Frame
+from inspector.rules.context import AtClose, Moment, SessionContext
 from inspector.rules.durations import duration
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import (
@@ -16,7 +16,6 @@ from inspector.rules.rule import (
     DEADLINE,
     OPENED,
     V2X,
-    AtClose,
     Faults,
     Topic,
     call,
@@ -24,9 +23,6 @@ from inspector.rules.rule import (
     track,
 )
 from inspector.rules.state.configuration import ConfigurationState
-
-if TYPE_CHECKING:
-    from inspector.rules.judge import Moment, SessionJudge
 
 IDENTITY_LENGTH = 48
 FAILED_ATTEMPTS = 4
@@ -75,7 +71,7 @@ class Connection(Topic):
         good="open",
         catalogue="WS-PROTO",
     )
-    def no_subprotocol(self, session: SessionJudge, moment: Moment) -> Faults:
+    def no_subprotocol(self, session: SessionContext, moment: Moment) -> Faults:
         if session.facts.get("subprotocols_offered") != []:
             return None
         return Fault("the handshake offers no subprotocol")
@@ -92,14 +88,14 @@ class Connection(Topic):
         good='open {"subprotocols_offered":["ocpp1.5","ocpp1.6","ocpp2.0.1","ocpp2.1"]}',
         catalogue="WS-PROTO",
     )
-    def not_offered(self, session: SessionJudge, moment: Moment) -> Faults:
+    def not_offered(self, session: SessionContext, moment: Moment) -> Faults:
         offered, selected = session.facts.get("subprotocols_offered"), session.facts.get("subprotocol")
         if selected is None or offered is None or selected in offered:
             return None
         return Fault(f"{selected[:60]} was selected, but only {', '.join(offered)[:200] or 'nothing'} was offered")
 
     @track(OPENED)
-    def agreement(self, session: SessionJudge, moment: Moment) -> None:
+    def agreement(self, session: SessionContext, moment: Moment) -> None:
         if session.facts.get("subprotocols_offered") and session.facts.get("subprotocol", "") is None:
             self.station.deadline(moment, AGREEMENT_S, self.no_agreement, at_close=AtClose.JUDGED)
 
@@ -135,7 +131,7 @@ class Connection(Topic):
         good='open {"charge_point_id":"CP|1","request_path":"/ocpp/CP%7C1"}',
         catalogue="WS-ID",
     )
-    def identity(self, session: SessionJudge, moment: Moment) -> Faults:
+    def identity(self, session: SessionContext, moment: Moment) -> Faults:
         found = []
         name = session.facts.get("charge_point_id") or ""
         if len(name) > IDENTITY_LENGTH:
@@ -169,7 +165,7 @@ class Connection(Topic):
         + "\n+ 32s\nopen",
         catalogue="WS-BACKOFF",
     )
-    def no_backoff(self, session: SessionJudge, moment: Moment) -> Faults:
+    def no_backoff(self, session: SessionContext, moment: Moment) -> Faults:
         delays = self._reconnects.delays_s(moment)
         if len(delays) <= FAILED_ATTEMPTS or self._reconnects.told:
             return None
@@ -187,7 +183,7 @@ class Connection(Topic):
         return (repeats is None or repeats >= 2) and (chance_s is None or chance_s < 2 * least_s)
 
     @track(OPENED)
-    def opened(self, session: SessionJudge, moment: Moment) -> None:
+    def opened(self, session: SessionContext, moment: Moment) -> None:
         if len(self.station.sessions) > 1:
             self.station.deadline(moment, DOUBLE_S, self.two_at_once)
 
@@ -211,7 +207,7 @@ class Connection(Topic):
         return Fault(f"{len(self.station.sessions)} connections of {self.station.charge_point_id!r} are open at once")
 
     @track(CLOSED)
-    def closed(self, session: SessionJudge, moment: Moment) -> None:
+    def closed(self, session: SessionContext, moment: Moment) -> None:
         self._reconnects.ended(session, moment)
 
     @rule(
@@ -270,7 +266,7 @@ class Reconnects(Topic):
         self.told = False
         self._tried: list[int] = []  # monotonic times of connections since that ended unused
 
-    def ended(self, session: SessionJudge, moment: Moment) -> None:
+    def ended(self, session: SessionContext, moment: Moment) -> None:
         """Note the end of a WebSocket; one on which the CSMS or the charge point said nothing was a vain attempt."""
         if session.frames:
             self._lost_ns = moment.mono_ns

@@ -6,18 +6,16 @@ L02; the statuses of plain 1.6 are among them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import OcppVersion
+from inspector.rules.context import Moment, SessionContext
 from inspector.rules.fields import integer, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import OPENED, Faults, Topic, call, event, result, rule, track
 from inspector.rules.state.observation import Evidence
 from inspector.rules.topics.example_frames import joined
-
-if TYPE_CHECKING:
-    from inspector.rules.judge import Moment, SessionJudge
 
 REQUESTS_LIMIT = 100
 
@@ -95,14 +93,14 @@ class Firmware(Topic):
         self._evidence = self.station.topic(Evidence)
 
     @track(OPENED)
-    def opened(self, session: SessionJudge, moment: Moment) -> None:
+    def opened(self, session: SessionContext, moment: Moment) -> None:
         if not session.from_start:
             self._unsure(moment)
         elif self._watched_ns is None:
             self._watched_ns = moment.mono_ns
 
     @track(event("gap"))
-    def gap(self, session: SessionJudge, moment: Moment, detail: dict[str, Any]) -> None:
+    def gap(self, session: SessionContext, moment: Moment, detail: dict[str, Any]) -> None:
         self._unsure(moment)
         self.progress.clear()
 

@@ -9,19 +9,17 @@ transactions of SERIES_LIMIT series each.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import Direction
+from inspector.rules.context import Moment
 from inspector.rules.durations import duration
 from inspector.rules.fields import earlier, elements, integer, member, seconds, string
 from inspector.rules.finding import ABSENT, Fault, Severity, Side
 from inspector.rules.rule import ALL, DEADLINE, V2X, V16, Faults, Topic, call, result, rule, track
 from inspector.rules.state.configuration import ConfigurationState
 from inspector.rules.state.transactions_v16 import NO_ID, Transaction16, Transactions16
-
-if TYPE_CHECKING:
-    from inspector.rules.judge import Moment
 
 TRANSACTIONS_LIMIT = 200
 SERIES_LIMIT = 200

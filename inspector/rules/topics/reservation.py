@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import OcppVersion
+from inspector.rules.context import Moment
 from inspector.rules.durations import duration
 from inspector.rules.fields import integer, seconds, string
 from inspector.rules.finding import ABSENT, Fault, Severity, Side
@@ -16,9 +16,6 @@ from inspector.rules.state.observation import Evidence
 from inspector.rules.topics.availability.evses_v2x import Evses2x
 from inspector.rules.topics.availability.status_v16 import Status16
 from inspector.rules.topics.example_frames import joined, reported
-
-if TYPE_CHECKING:
-    from inspector.rules.judge import Moment
 
 RESERVATIONS_LIMIT = 500
 EXPIRY_LIMIT_S = 30 * 86400.0

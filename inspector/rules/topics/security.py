@@ -6,17 +6,15 @@ recording that lacks them gives no finding.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import OcppVersion
+from inspector.rules.context import Moment, SessionContext
 from inspector.rules.fields import elements, integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import OPENED, Faults, Topic, call, result, rule
 from inspector.rules.state.configuration import ConfigurationState
-
-if TYPE_CHECKING:
-    from inspector.rules.judge import Moment, SessionJudge
 
 SHORTEST_PASSWORD = 16
 LONGEST_PASSWORD = {OcppVersion.V16: 20, OcppVersion.V201: 40, OcppVersion.V21: 64}
@@ -91,7 +89,7 @@ class Security(Topic):
         side=Side.CHARGE_POINT,
         catalogue="SEC",
     )
-    def user_name(self, session: SessionJudge, moment: Moment) -> Faults:
+    def user_name(self, session: SessionContext, moment: Moment) -> Faults:
         user, identity = session.facts.get("auth_user"), session.facts.get("charge_point_id")
         if user is None or not identity or user == identity:
             return None
@@ -113,7 +111,7 @@ class Security(Topic):
         side=Side.CHARGE_POINT,
         catalogue="SEC",
     )
-    def password_length(self, session: SessionJudge, moment: Moment) -> Faults:
+    def password_length(self, session: SessionContext, moment: Moment) -> Faults:
         length, version = session.facts.get("auth_password_length"), session.version
         if type(length) is not int or version is None:
             return None
@@ -136,7 +134,7 @@ class Security(Topic):
         side=Side.LINK,
         catalogue="SEC",
     )
-    def basic_without_tls(self, session: SessionJudge, moment: Moment) -> Faults:
+    def basic_without_tls(self, session: SessionContext, moment: Moment) -> Faults:
         facts = session.facts
         if str(facts.get("auth_scheme")).lower() != "basic":
             return None
@@ -160,7 +158,7 @@ class Security(Topic):
         side=Side.LINK,
         catalogue="SEC",
     )
-    def old_tls(self, session: SessionJudge, moment: Moment) -> Faults:
+    def old_tls(self, session: SessionContext, moment: Moment) -> Faults:
         for name, who in (("tls_version", "the charge point"), ("upstream_tls_version", "the CSMS")):
             spoken = session.facts.get(name)
             if spoken in OLD_TLS:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import OcppVersion
+from inspector.rules.context import Moment, SessionContext
 from inspector.rules.durations import duration
 from inspector.rules.fields import integer, member
 from inspector.rules.finding import Fault, Severity, Side
@@ -16,9 +15,6 @@ from inspector.rules.state.transactions_v16 import Transactions16
 from inspector.rules.topics.availability.evses_v2x import Evses2x
 from inspector.rules.topics.availability.status_v16 import Status16
 from inspector.rules.topics.example_frames import joined, reported
-
-if TYPE_CHECKING:
-    from inspector.rules.judge import Moment, SessionJudge
 
 PLACES_LIMIT = 500
 
@@ -82,7 +78,7 @@ class Availability(Topic):
             place = integer(evse, "id") or 0, integer(evse, "connectorId") or 0
         return (place, wanted == "Inoperative") if place and wanted in ("Inoperative", "Operative") else None
 
-    def _running(self, place: Place, session: SessionJudge) -> object | None:
+    def _running(self, place: Place, session: SessionContext) -> object | None:
         """An open transaction there that was heard of on this connection: others may have ended unseen."""
         if session.version is OcppVersion.V16:
             known = self.station.topic(Transactions16)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from inspector.protocol.session import Frame
+from inspector.rules.context import Moment
 from inspector.rules.finding import ABSENT, Fault, Severity, Side
 from inspector.rules.rule import DEADLINE, V16, Faults, Topic, call, result, rule, track
 from inspector.rules.state.configuration import ConfigurationState
 from inspector.rules.state.observation import Evidence
 from inspector.rules.state.transactions_v16 import Transactions16
-
-if TYPE_CHECKING:
-    from inspector.rules.judge import Moment
 
 CONNECTORS_LIMIT = 500
 

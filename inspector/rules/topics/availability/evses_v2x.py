@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from inspector.protocol.session import Frame
+from inspector.rules.context import Moment
 from inspector.rules.fields import elements, integer, member, string
 from inspector.rules.finding import ABSENT, Fault, Severity, Side
 from inspector.rules.rule import DEADLINE, V2X, Faults, Topic, call, result, rule, track
 from inspector.rules.state.observation import Evidence
-
-if TYPE_CHECKING:
-    from inspector.rules.judge import Moment
 
 CONNECTORS_LIMIT = 500
 _NEEDS = ("NotifyEVChargingNeeds", "NotifyEVChargingSchedule")  # whose evseId may not be 0 either

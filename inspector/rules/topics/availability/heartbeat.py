@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import Direction
+from inspector.rules.context import AtClose, Moment, SessionContext
 from inspector.rules.durations import duration, nanoseconds
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import (
     DEADLINE,
     OPENED,
-    AtClose,
     Faults,
     Topic,
     call,
@@ -22,9 +22,6 @@ from inspector.rules.rule import (
 )
 from inspector.rules.state.registration import Boot, Registration
 from inspector.rules.topics.rpc.timestamps import seconds
-
-if TYPE_CHECKING:
-    from inspector.rules.judge import Moment, SessionJudge
 
 LENIENCE = 1.5
 """How many intervals of silence are tolerated."""
@@ -54,12 +51,12 @@ class Heartbeat(Topic):
         self._beat_ns = self.session.opened_at.mono_ns
 
     @track(OPENED)
-    def opened(self, session: SessionJudge, moment: Moment) -> None:
+    def opened(self, session: SessionContext, moment: Moment) -> None:
         self.station.deadline(moment, DAY_S, self.daily, at_close=AtClose.DROPPED)
         self._listen(moment)
 
     @track(event("gap"))
-    def gap(self, session: SessionJudge, moment: Moment, detail: dict[str, Any]) -> None:
+    def gap(self, session: SessionContext, moment: Moment, detail: dict[str, Any]) -> None:
         self._gap_ns = self._beat_ns = moment.mono_ns
         self.station.deadline(moment, DAY_S, self.daily, at_close=AtClose.DROPPED)
 
@@ -72,7 +69,7 @@ class Heartbeat(Topic):
         self._beat_ns = frame.mono_ns
 
     @track(event("ping", "pong"))
-    def control_frame(self, session: SessionJudge, moment: Moment, detail: dict[str, Any]) -> None:
+    def control_frame(self, session: SessionContext, moment: Moment, detail: dict[str, Any]) -> None:
         """A ping or pong of the charge point stands in for a heartbeat but once a day (OCPP-J 1.6 5.3, 2.x 5.2)."""
         if detail.get("direction") == Direction.FROM_CHARGE_POINT:
             session.heard_ns = moment.mono_ns

@@ -5,9 +5,10 @@ The table of status changes is that of 1.6 section 4.9 with errata 3.20; it hold
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from inspector.protocol.session import Frame
+from inspector.rules.context import Moment
 from inspector.rules.durations import duration
 from inspector.rules.fields import string
 from inspector.rules.finding import Fault, Severity, Side
@@ -15,9 +16,6 @@ from inspector.rules.rule import DEADLINE, V16, Faults, Topic, call, rule, track
 from inspector.rules.state.configuration import ConfigurationState
 from inspector.rules.state.observation import Evidence
 from inspector.rules.state.transactions_v16 import Transactions16
-
-if TYPE_CHECKING:
-    from inspector.rules.judge import Moment
 
 CONNECTORS_LIMIT = 500
 

@@ -5,10 +5,9 @@ Bounded: CONNECTORS_LIMIT connectors per charge point are remembered.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import Direction, OcppVersion
+from inspector.rules.context import Moment, SessionContext
 from inspector.rules.durations import duration
 from inspector.rules.fields import elements, integer, member
 from inspector.rules.finding import Fault, Severity, Side
@@ -27,9 +26,6 @@ from inspector.rules.rule import (
 )
 from inspector.rules.state.configuration import ConfigurationState
 from inspector.rules.state.registration import RESTART_REASONS, Boot, Registration
-
-if TYPE_CHECKING:
-    from inspector.rules.judge import Moment, SessionJudge
 
 CONNECTORS_LIMIT = 500
 RESTART_S = 5.0
@@ -76,7 +72,7 @@ class BootAfter(Topic):
         self._closed: tuple[int, str | None] | None = None  # when the last WebSocket closed, and by whom
 
     @track(CLOSED)
-    def closed(self, session: SessionJudge, moment: Moment) -> None:
+    def closed(self, session: SessionContext, moment: Moment) -> None:
         self._closed = (moment.mono_ns, session.facts.get("closed_by"))
 
     @track(result("Reset"))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from inspector.protocol.messages import CallResult
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import Direction, OcppVersion
+from inspector.rules.context import Moment, SessionContext
 from inspector.rules.durations import duration
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import (
@@ -23,9 +22,6 @@ from inspector.rules.rule import (
     rule,
 )
 from inspector.rules.state.registration import RESTART_REASONS, Boot, Registration
-
-if TYPE_CHECKING:
-    from inspector.rules.judge import Moment, SessionJudge
 
 TOLERANCE_S = 1.0
 """How much sooner than its interval a boot may come: the network took its time for the answer before."""
@@ -259,7 +255,7 @@ class BootOrder(Topic):
         good=_after("Accepted", 'close {"closed_by":"csms","csms_close_code":1000}'),
         catalogue="BOOT-PENDCLOSE",
     )
-    def closed_while_pending(self, session: SessionJudge, moment: Moment) -> Faults:
+    def closed_while_pending(self, session: SessionContext, moment: Moment) -> Faults:
         boot, closer = self._boot, session.facts.get("closed_by")
         side = {"charge-point": Side.CHARGE_POINT, "csms": Side.CSMS}.get(str(closer))
         if boot.state is not Registration.PENDING or boot.connection is not session or side is None:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from inspector.protocol.session import Frame
+from inspector.rules.context import Moment, SessionContext
 from inspector.rules.durations import duration
 from inspector.rules.fields import integer
 from inspector.rules.finding import ABSENT, Fault, Severity, Side
 from inspector.rules.rule import DEADLINE, OPENED, V2X, Faults, Topic, call, event, refusal, result, rule, track
 from inspector.rules.state.observation import Evidence
-
-if TYPE_CHECKING:
-    from inspector.rules.judge import Moment, SessionJudge
 
 REPORTS_LIMIT = 200
 
@@ -35,7 +33,7 @@ def _part(sequence: int, more: bool, request: int = 7) -> str:
 class Report:
     """A report asked for; `latest` is its last part, or the answer that promised it, None before that."""
 
-    session: SessionJudge
+    session: SessionContext
     sequence: int | None = None  # seqNo of the last part
     whole: bool = False
     refused: bool = False
@@ -84,12 +82,12 @@ class Reports2x(Topic):
             report.refused = True
 
     @track(OPENED)
-    def opened(self, session: SessionJudge, moment: Moment) -> None:
+    def opened(self, session: SessionContext, moment: Moment) -> None:
         if not session.from_start:
             self.reports.clear()  # parts may have come unseen
 
     @track(event("gap"))
-    def gap(self, session: SessionJudge, moment: Moment, detail: dict[str, Any]) -> None:
+    def gap(self, session: SessionContext, moment: Moment, detail: dict[str, Any]) -> None:
         self.reports.clear()
 
     def _of(self, request: int | None) -> Report | None:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import OcppVersion
+from inspector.rules.context import Moment
 from inspector.rules.durations import duration
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import DEADLINE, V2X, Faults, Topic, call, result, rule, track
 from inspector.rules.state.observation import Evidence
 from inspector.rules.state.transactions_v2x import Transactions2x
-
-if TYPE_CHECKING:
-    from inspector.rules.judge import Moment
 
 _RESET = {"1.6": '< [2,"r","Reset",{"type":"Soft"}]', "2x": '< [2,"r","Reset",{"type":"Immediate"}]'}
 _DONE = '> [3,"r",{"status":"Accepted"}]'

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import OcppVersion
+from inspector.rules.context import Moment, SessionContext
 from inspector.rules.durations import duration
 from inspector.rules.fields import elements, integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
@@ -14,9 +14,6 @@ from inspector.rules.rule import DEADLINE, V2X, V16, Faults, Topic, call, refusa
 from inspector.rules.state.configuration import ConfigurationState
 from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.state.transactions_v16 import Transactions16
-
-if TYPE_CHECKING:
-    from inspector.rules.judge import Moment, SessionJudge
 
 REQUESTS_LIMIT = 100
 """Remote starts, and remote stops, that are waited for; the oldest are forgotten."""
@@ -47,7 +44,7 @@ _STOPPED = {
 class RemoteStart:
     """A remote start; `place` is its connector (1.6) or EVSE (2x), None for any."""
 
-    session: SessionJudge
+    session: SessionContext
     place: int | None
     token: str | None
     number: int | None  # remoteStartId
@@ -61,7 +58,7 @@ class RemoteControl(Topic):
 
     def setup(self) -> None:
         self._starts: dict[int, RemoteStart] = {}  # by frame id of the CALL
-        self._stops: dict[int | str, SessionJudge] = {}  # by transaction id
+        self._stops: dict[int | str, SessionContext] = {}  # by transaction id
         self._configuration = self.station.topic(ConfigurationState)
 
     @track(call("RemoteStartTransaction", "RequestStartTransaction"))

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import OcppVersion
+from inspector.rules.context import Moment, SessionContext
 from inspector.rules.durations import duration
 from inspector.rules.fields import elements, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import DEADLINE, Faults, Topic, call, refusal, result, rule, track
 from inspector.rules.state.transactions_v2x import Transactions2x
-
-if TYPE_CHECKING:
-    from inspector.rules.judge import Moment, SessionJudge
 
 TRIGGERS_LIMIT = 100
 
@@ -46,7 +44,7 @@ _HEARTBEAT = '> [2,"h","Heartbeat",{}]\n< [3,"h",{"currentTime":"2026-01-01T12:0
 class Trigger:
     """One TriggerMessage that has not been followed by its message."""
 
-    session: SessionJudge
+    session: SessionContext
     wanted: str
     asked: Frame
     accepted: Frame | None = None

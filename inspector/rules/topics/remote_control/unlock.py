@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import OcppVersion
+from inspector.rules.context import Moment
 from inspector.rules.durations import duration
 from inspector.rules.fields import integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
@@ -15,9 +14,6 @@ from inspector.rules.state.observation import Evidence
 from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.state.transactions_v16 import Transaction16, Transactions16
 from inspector.rules.topics.availability.evses_v2x import Evses2x
-
-if TYPE_CHECKING:
-    from inspector.rules.judge import Moment
 
 AUTHORIZED_LIMIT = 1000
 

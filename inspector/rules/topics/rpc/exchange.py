@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import deque
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from inspector.protocol.correlation import OPEN_LIMIT, AnswerStatus, forget_oldest
 from inspector.protocol.messages import CallError, Send
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import SIDE_NAMES, Direction, OcppVersion
+from inspector.rules.context import AtClose, Moment, SessionContext
 from inspector.rules.durations import duration
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import (
@@ -25,16 +26,12 @@ from inspector.rules.rule import (
     DEADLINE,
     UNPAIRED,
     V2X,
-    AtClose,
     Faults,
     Topic,
     event,
     rule,
     track,
 )
-
-if TYPE_CHECKING:
-    from inspector.rules.judge import Moment, SessionJudge
 
 SEEN_IDS = 512
 GIVEN_UP_S = 10.0
@@ -78,7 +75,7 @@ class SeenIds(Topic):
         self.unread_ns: dict[Direction, int] = {}
 
     @track(CLOSED)
-    def closed(self, session: SessionJudge, moment: Moment) -> None:
+    def closed(self, session: SessionContext, moment: Moment) -> None:
         facts = session.facts
         self.ended_ns = moment.mono_ns
         if facts.get("cp_close_code") is None or facts.get("csms_close_code") is None:
@@ -112,7 +109,7 @@ class Exchange(Topic):
         self.troubled_ns: dict[Direction, int] = {}
 
     @track(event("gap"))
-    def gap(self, session: SessionJudge, moment: Moment, detail: dict[str, Any]) -> None:
+    def gap(self, session: SessionContext, moment: Moment, detail: dict[str, Any]) -> None:
         """Frames were not recorded: an answer soon after may belong to one of them."""
         self._gap_ns = moment.mono_ns
 
@@ -325,7 +322,7 @@ class Exchange(Topic):
         good=f'{_HEARTBEAT}\n{_TIME}\n> [2,"2","Heartbeat",{{}}]\nclose',
         catalogue="RPC-NORESP",
     )
-    def never_answered(self, session: SessionJudge, moment: Moment) -> Faults:
+    def never_answered(self, session: SessionContext, moment: Moment) -> Faults:
         allowed_ns = self.settings.answer_timeout_s * 1e9
         return [
             _unanswered(pending, "before the connection ended, though a later CALL was answered")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from inspector.protocol.session import Frame
+from inspector.rules.context import Moment
 from inspector.rules.durations import duration
 from inspector.rules.fields import elements, member, seconds, string
 from inspector.rules.finding import ABSENT, Fault, Severity, Side
@@ -13,9 +14,6 @@ from inspector.rules.state.configuration import ConfigurationState
 from inspector.rules.state.observation import Evidence
 from inspector.rules.state.transactions_v16 import Transaction16, Transactions16
 from inspector.rules.topics.availability.status_v16 import Status16
-
-if TYPE_CHECKING:
-    from inspector.rules.judge import Moment
 
 TAGS_LIMIT = 1000
 REPLAYED_S = 60.0

@@ -5,17 +5,13 @@ Since events may arrive out of order, what is missing is judged when it had time
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from inspector.protocol.session import Frame
+from inspector.rules.context import AtClose, Moment
 from inspector.rules.fields import earlier, string
 from inspector.rules.finding import Fault, Severity, Side
-from inspector.rules.rule import DEADLINE, V2X, AtClose, Faults, Topic, call, rule, track
+from inspector.rules.rule import DEADLINE, V2X, Faults, Topic, call, rule, track
 from inspector.rules.state.observation import Evidence
 from inspector.rules.state.transactions_v2x import EVENTS_LIMIT, Event, Transaction2x, Transactions2x
-
-if TYPE_CHECKING:
-    from inspector.rules.judge import Moment
 
 OLDER_ENDS = frozenset({"PowerLoss", "Reboot", "ImmediateReset"})
 """Reasons that end a transaction which was running before the boot that the capture saw."""

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from inspector.protocol.session import Frame
+from inspector.rules.context import AtClose, Moment
 from inspector.rules.fields import integer, member, seconds, string
 from inspector.rules.finding import Fault, Severity, Side
-from inspector.rules.rule import DEADLINE, V2X, AtClose, Faults, Topic, call, result, rule, track
+from inspector.rules.rule import DEADLINE, V2X, Faults, Topic, call, result, rule, track
 from inspector.rules.state.configuration import ConfigurationState
 from inspector.rules.state.observation import Evidence
 from inspector.rules.state.transactions_v2x import Event, Transaction2x, Transactions2x
-
-if TYPE_CHECKING:
-    from inspector.rules.judge import Moment
 
 REMOTE_STARTS_LIMIT = 100
 REMOTE_START_AGE_S = 60.0

@@ -1,0 +1,95 @@
+"""What a rule may ask of the session and the charge point before it; the judge implements these protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum, auto
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+from inspector.protocol.session import Frame, Session
+from inspector.protocol.vocabulary import Direction, OcppVersion
+
+
+class Moment(NamedTuple):
+    """A point in time: nanoseconds on the monotonic clock and since 1970."""
+
+    mono_ns: int
+    ts_ns: int
+
+
+class AtClose(Enum):
+    """What becomes of a deadline when its session closes."""
+
+    WAITS = auto()
+    JUDGED = auto()  # at once: nothing more can come on that session
+    DROPPED = auto()  # it asks about an open session only, and would keep a closed one in memory until it is due
+
+
+class TopicState(Protocol):
+    """What the judge needs to know of a topic: how long its state lives."""
+
+    scope: ClassVar[str]
+
+    def __init__(self, station: Any, settings: Any, session: Any = None) -> None:
+        """Begin with an empty state."""
+
+
+class SessionContext(Protocol):
+    """One session as rules see it; see `inspector.rules.judge.SessionJudge`."""
+
+    facts: dict[str, Any]
+    opened_at: Moment
+    from_start: bool
+    protocol: Session
+    version: OcppVersion | None
+    frames: int
+    heard_ns: int | None
+    label: Any
+
+    @property
+    def station(self) -> StationContext:
+        """The charge point at the other end."""
+
+    @property
+    def dated(self) -> bool:
+        """Whether the wall-clock times of frames can be compared with date-times in their payloads."""
+
+    def unseen(self, sender: Direction, kind: str) -> bool:
+        """Whether the capture shows no "calls" or no "answers" of a side at all, though there were some."""
+
+    def topic[T: TopicState](self, kind: type[T]) -> T:
+        """This session's state of a topic, whatever its scope."""
+
+
+class StationContext(Protocol):
+    """One charge point over its sessions, as rules see it; see `inspector.rules.judge.Station`."""
+
+    charge_point_id: str
+    refused: list[Moment]
+
+    @property
+    def sessions(self) -> list[Any]:
+        """The open sessions, each a SessionContext, oldest first."""
+
+    @property
+    def current(self) -> SessionContext:
+        """The session whose frame, event or deadline is being judged."""
+
+    def deadline(
+        self,
+        after: Moment | Frame,
+        seconds: float,
+        check: Callable[..., Any],
+        *given: Any,
+        at_close: AtClose = AtClose.WAITS,
+    ) -> None:
+        """Call `check(moment, *given)` once `seconds` have passed since `after`."""
+
+    def last_passed(self, moment: Moment, seconds: float) -> Moment:
+        """Return the latest moment that is a multiple of `seconds` after `moment` and has passed."""
+
+    def relisten(self) -> None:
+        """Look up again which checks are dormant."""
+
+    def topic[T: TopicState](self, kind: type[T]) -> T:
+        """The charge point's state of a topic of scope "station"."""

@@ -1,0 +1,135 @@
+"""One charge point over its sessions: the state of topics that outlives a session, and the deadlines."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from inspector.protocol.session import Frame
+from inspector.rules.context import AtClose, Moment, SessionContext, TopicState
+from inspector.rules.durations import nanoseconds
+from inspector.rules.finding import Fault, Finding
+from inspector.rules.rule import Rule
+from inspector.rules.settings import Settings
+
+
+class JudgedSession(SessionContext, Protocol):
+    """A session as its charge point drives it; see `inspector.rules.judge.SessionJudge`."""
+
+    def forget(self) -> None:
+        """Drop what the session's topics know."""
+
+    def relisten(self) -> None:
+        """Look up again who listens to what."""
+
+    def report(
+        self,
+        rule: Rule | None,
+        faults: Fault | list[Fault],
+        frame: Frame | None,
+        moment: Moment | None,
+        found: list[Finding],
+    ) -> None:
+        """Turn faults into findings and add them to `found`."""
+
+
+class Station:
+    """One charge point over its connections: the state that outlives a WebSocket, and the deadlines."""
+
+    def __init__(self, charge_point_id: str, settings: Settings) -> None:
+        self.charge_point_id = charge_point_id
+        self.settings = settings
+        self.sessions: list[JudgedSession] = []  # those open now, oldest first
+        self.refused: list[Moment] = []  # the last attempts to connect that came to nothing
+        self.topics: dict[type[Any], Any] = {}
+        self.deadlines: list[tuple[int, int, Moment, JudgedSession, Callable[..., Any], tuple[Any, ...], AtClose]] = []
+        self._serial = itertools.count()
+        self._now_ns = 0  # up to when the deadlines are fired
+        self.judging: JudgedSession | None = None
+
+    @property
+    def current(self) -> JudgedSession:
+        """The session whose frame, event or deadline is being judged."""
+        assert self.judging is not None, "asked for the current session outside of judging"
+        return self.judging
+
+    def deadline(
+        self,
+        after: Moment | Frame,
+        seconds: float,
+        check: Callable[..., Any],
+        *given: Any,
+        at_close: AtClose = AtClose.WAITS,
+    ) -> None:
+        """Call `check(moment, *given)` once `seconds` have passed since `after`; it tells itself if it still matters.
+
+        `check` is a bound method of a topic, marked `@rule(..., DEADLINE)` or `@track(DEADLINE)`; `at_close` says
+        what becomes of it where the session that set it closes before.
+        """
+        span = nanoseconds(seconds)
+        due = Moment(after.mono_ns + span, after.ts_ns + span)
+        heapq.heappush(self.deadlines, (due.mono_ns, next(self._serial), due, self.current, check, given, at_close))
+
+    def last_passed(self, moment: Moment, seconds: float) -> Moment:
+        """Return the latest of `moment`, `moment` + `seconds`, … that has passed: the clock may leap by years."""
+        span = nanoseconds(seconds)
+        passed_ns = max((self._now_ns - moment.mono_ns) // span, 0) * span
+        return Moment(moment.mono_ns + passed_ns, moment.ts_ns + passed_ns)
+
+    def forget(self) -> None:
+        """Begin anew: frames have gone unseen, and what was known before may hold no longer.
+
+        Every topic loses its state, so that none can judge by what the unseen frames have changed.
+        """
+        self.topics.clear()
+        self.deadlines.clear()
+        for session in self.sessions:
+            session.forget()
+
+    def relisten(self) -> None:
+        """Look up again which checks are dormant: a topic has changed what that depends on."""
+        for session in self.sessions:
+            session.relisten()
+
+    def settle(self, session: JudgedSession, moment: Moment, found: list[Finding]) -> None:
+        """Fire what `session`, now closed, has left to be judged at its close, and drop what is void with it."""
+        left = sorted(entry for entry in self.deadlines if entry[3] is session and entry[6] is not AtClose.WAITS)
+        if not left:
+            return
+        self.deadlines = [entry for entry in self.deadlines if entry[3] is not session or entry[6] is AtClose.WAITS]
+        heapq.heapify(self.deadlines)
+        for entry in left:
+            if entry[6] is AtClose.JUDGED:
+                self._fire(session, entry[4], moment, entry[5], found)
+
+    def _fire(
+        self,
+        session: JudgedSession,
+        check: Callable[..., Any],
+        moment: Moment,
+        given: tuple[Any, ...],
+        found: list[Finding],
+    ) -> None:
+        self.judging = session
+        faults = check(moment, *given)
+        if faults:
+            session.report(check.rule, faults, None, moment, found)  # type: ignore[attr-defined]
+
+    def advance(self, mono_ns: int) -> list[Finding]:
+        """Fire the deadlines due by now, in the order they were due."""
+        found: list[Finding] = []
+        self._now_ns = mono_ns
+        while self.deadlines and self.deadlines[0][0] <= mono_ns:
+            _, _, due, session, check, given, _ = heapq.heappop(self.deadlines)
+            self._fire(session, check, due, given, found)
+        return found
+
+    def topic[T: TopicState](self, kind: type[T]) -> T:
+        """The charge point's state of a topic of scope "station"."""
+        found = self.topics.get(kind)
+        if found is None:
+            found = self.topics[kind] = kind(self, self.settings)
+        assert isinstance(found, kind)
+        return found
