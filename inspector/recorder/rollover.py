@@ -68,7 +68,7 @@ def rotate(pipeline: Pipeline, ts_ns: int) -> None:
 
 
 def begin_again(pipeline: Pipeline, ts_ns: int) -> int:
-    """Go on in a new file in place of one that is gone; returns how many frames went with that one.
+    """Go on in a new file in place of one that is gone; returns how many frames went with it.
 
     Raises:
         sqlite3.Error, OSError, UnusableFile: it cannot be made; to be tried again.
@@ -76,8 +76,12 @@ def begin_again(pipeline: Pipeline, ts_ns: int) -> int:
     writer = pipeline.writer
     gone, since = writer.path, writer.since_ns
     had = {link.session_id: link.frame_count for link in pipeline.links.values()}
-    lost = writer.begin_again(_open(pipeline), ts_ns)
+    left = writer.begin_again(_open(pipeline), ts_ns)
+    lost = left.frames
     _settle(pipeline)
+    if left.whole_at:
+        log.warning("%s is whole as %s; recording goes on in %s", gone, left.whole_at, writer.path)
+        return 0
     pipeline.frames -= lost
     pipeline.gone += lost
     why = "the file was deleted or replaced while it was recorded"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from inspector.recorder.worker.supervisor import DEFAULT_QUEUE_LIMIT, Supervised
 from inspector.recorder.worker.thread import ThreadRecorder
 from inspector.redaction.redactor import Redactor, as_config, without_passwords
 from inspector.rules.settings import DEFAULTS, Settings
+from inspector.store.connection import DEFAULT_MODE
 from inspector.store.writer import Writer
 
 BUSY_S = 0.2
@@ -29,6 +31,7 @@ def start_recorder(
     redaction: dict[str, Any] | None = None,
     own_process: bool = False,
     rotate: str | None = None,
+    file_mode: int = DEFAULT_MODE,
 ) -> Recorder:
     """Open a recording for writing and return the door to it.
 
@@ -40,6 +43,7 @@ def start_recorder(
         queue_limit: bytes that may wait for a disk that does not write.
         redaction: the arguments of `inspector.redaction.redactor.Redactor`; None hides credentials.
         rotate: when to go on in the next file: a size, an age or "day"; see `store.rotation`.
+        file_mode: the permissions of files that are made.
         own_process: run it as a supervised process, to be fed from an asyncio loop; else in a thread.
 
     Raises:
@@ -53,6 +57,8 @@ def start_recorder(
         "upstream": upstream and without_passwords(upstream),
         "rotate": rotate,
         "busy_s": BUSY_S,
+        "pid": os.getpid(),
+        "file_mode": file_mode,
         "config": {**(config or {}), **as_config(redaction)},
     }
     if own_process:

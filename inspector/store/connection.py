@@ -17,6 +17,8 @@ from inspector.errors import UnusableFile
 APPLICATION_ID = 0x4F435050
 """`PRAGMA application_id` of our files: "OCPP" in ASCII."""
 
+DEFAULT_MODE = 0o600
+"""The permissions of recordings that are made: frames are for whoever records them."""
 MIGRATION_SET = "chargesentinel"
 TABLES = (
     *("recordings", "sessions", "frames", "findings", "events", "charge_points", "transactions", "meter_samples"),
@@ -121,6 +123,25 @@ def is_database(path: Path) -> bool:
         return False
     with path.open("rb") as file:
         return file.read(16) == b"SQLite format 3\0"
+
+
+def is_marked(path: Path) -> bool:
+    """Tell whether a file is a SQLite database with our mark, without opening it as one.
+
+    Not for a file that this process has open: SQLite's locks on it would go.
+    """
+    if not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            return is_marked_head(file.read(72))
+    except OSError:
+        return False
+
+
+def is_marked_head(head: bytes) -> bool:
+    """Tell whether a file that begins with these 72 bytes is a SQLite database with our mark."""
+    return head[:16] == b"SQLite format 3\0" and head[68:72] == APPLICATION_ID.to_bytes(4, "big")
 
 
 def distrust(connection: sqlite3.Connection) -> None:

@@ -7,31 +7,40 @@ would drop SQLite's own POSIX locks.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import re
+import stat
 from pathlib import Path
 from typing import Self
 
 from inspector.errors import UnusableFile
+from inspector.store.connection import DEFAULT_MODE
+
+_SAID = re.compile(r"[^\n]{0,100}\(process (\d{1,9})\)\n?")
+"""What a lock file says: a command and its process."""
 
 
 class WriterLock:
     """Held from construction until `release`; the system drops it when the process dies."""
 
-    def __init__(self, path: Path, holder: str) -> None:
-        """Take the lock on the recording `path`; `holder` is the command that takes it.
+    def __init__(self, path: Path, holder: str, pid: int | None = None, mode: int = DEFAULT_MODE) -> None:
+        """Take the lock on the recording `path`.
+
+        Args:
+            path: the recording; the lock is a file beside it.
+            holder: the command that takes it.
+            pid: the process to end if somebody wants the lock; None for this one.
+            mode: the permissions of the lock file.
 
         Raises:
-            UnusableFile: another process is writing to it, or its folder cannot be written.
+            UnusableFile: another process is writing to it, its folder cannot be written, or another file has the
+                name of the lock.
         """
         self._path = path.with_name(f"{path.name}.lock")
         while True:
-            try:
-                self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            except OSError as error:
-                why = f"cannot be written ({(error.strerror or str(error)).lower()})"
-                raise UnusableFile(path, why, "name a file in a folder that can be written") from error
+            self._file = self._open(path)
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
@@ -41,21 +50,42 @@ class WriterLock:
             if self._in_place():
                 break
             os.close(self._file)  # its holder removed it between our opening and our locking it
+        with contextlib.suppress(PermissionError):  # another user's, left behind
+            os.fchmod(self._file, mode)
         os.ftruncate(self._file, 0)
-        os.pwrite(self._file, f"{holder} (process {os.getpid()})\n".encode(), 0)
+        os.pwrite(self._file, f"{holder} (process {pid or os.getpid()})\n".encode(), 0)
+
+    def _open(self, path: Path) -> int:
+        # Neither a link nor a pipe is followed or waited for, and nothing is written to a file that is not a lock.
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        try:
+            file = os.open(self._path, flags, 0o600)
+        except OSError as error:
+            if error.errno in {errno.ELOOP, errno.EISDIR, errno.ENXIO}:
+                raise self._not_a_lock() from error
+            why = f"cannot be written ({(error.strerror or str(error)).lower()})"
+            raise UnusableFile(path, why, "name a file in a folder that can be written") from error
+        if not _is_lock(file):
+            os.close(file)
+            raise self._not_a_lock()
+        return file
+
+    def _not_a_lock(self) -> UnusableFile:
+        return UnusableFile(self._path, "not a lock file of ChargeSentinel", "move it away, or record to another file")
 
     def _in_place(self) -> bool:
-        try:
-            return os.path.samestat(os.fstat(self._file), self._path.stat())
-        except FileNotFoundError:
-            return False
+        return _is_at(self._file, self._path)
 
     def release(self) -> None:
         """Let another writer in."""
         if self._file >= 0:
             # The lock file goes while it is still held, so that no later holder's file is removed.
             with contextlib.suppress(OSError):
-                self._path.unlink()
+                now_at = self._path
+                if not self._in_place():  # its folder was moved, or another file has its name
+                    now_at = Path(f"/proc/self/fd/{self._file}").readlink()
+                if _is_at(self._file, now_at):
+                    now_at.unlink()
             os.close(self._file)
             self._file = -1
 
@@ -77,16 +107,36 @@ def holder(path: Path) -> str | None:
 
 def _holder_of(path: Path) -> str | None:
     try:
-        said = path.with_name(f"{path.name}.lock").read_text("utf-8", "replace")[:200].strip()
+        file = os.open(path.with_name(f"{path.name}.lock"), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return None
-    process = re.search(r"\(process (\d{1,9})\)$", said)
+    try:
+        said = os.pread(file, 200, 0).decode("utf-8", "replace") if _is_lock(file) else ""
+    finally:
+        os.close(file)
+    process = _SAID.fullmatch(said)
     if process is None:
         return None
     try:
         os.kill(int(process[1]), 0)
     except ProcessLookupError:
         return None  # it was killed and left its lock file behind
-    except PermissionError:
+    except (PermissionError, OverflowError):
         pass  # another user's
-    return said
+    return said.strip()
+
+
+def _is_lock(file: int) -> bool:
+    """Whether an open file is a lock of ours: empty, or with a line that says who holds it."""
+    found = os.fstat(file)
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1 or found.st_size > 200:
+        return False
+    said = os.pread(file, 200, 0)
+    return not said or _SAID.fullmatch(said.decode("utf-8", "replace")) is not None
+
+
+def _is_at(file: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file), path.lstat())
+    except OSError:
+        return False

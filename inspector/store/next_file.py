@@ -10,13 +10,18 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import tempfile
 from collections.abc import Collection
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from inspector.store.open_files import rename
 from inspector.store.schema import connect
 
+PART = ".part"
+"""How the name of a file ends that is being made."""
 CONTINUED = "continued"
 """The kind of the event that says from which file a session, and the recording, came here."""
 
@@ -55,63 +60,72 @@ _REFERENCES = (
 )
 
 
-def make_next(
-    old: sqlite3.Connection,
-    path: Path,
-    recording_id: int,
-    open_sessions: Collection[int],
-    after: dict[str, int],
-    before: dict[str, int],
-    now_ns: int,
-) -> None:
-    """Make the file `path`, which a recording goes on in; it is there whole or not at all.
+@dataclass(frozen=True, slots=True)
+class Seam:
+    """What the next file has to know of the one before.
 
-    Args:
-        old: the file before; only read.
-        path: must not exist.
+    Attributes:
+        left: where the file before is.
         recording_id: the run's.
         open_sessions: ids of the sessions that go on.
         after: by table, the first id that is not in the file before; rows from there on are copied.
         before: what the run has stored so far.
         now_ns: the time of the seam.
+    """
+
+    left: Path
+    recording_id: int
+    open_sessions: Collection[int]
+    after: dict[str, int]
+    before: dict[str, int]
+    now_ns: int
+
+
+def make_next(old: sqlite3.Connection, path: Path, seam: Seam, mode: int) -> None:
+    """Make the file `path`, which a recording goes on in; it is there whole or not at all.
+
+    Args:
+        old: the file before; only read.
+        path: must not exist, nor anything that SQLite would take for its own beside it.
+        seam: see there.
+        mode: the permissions of the new file.
 
     Raises:
         FileExistsError, OSError, sqlite3.Error, UnusableFile: it cannot be made.
     """
-    part = path.with_name(f"{path.name}.part")
-    for leftover in (part, part.with_name(f"{part.name}-journal")):
-        leftover.unlink(missing_ok=True)
-    (source,) = [row[2] for row in old.execute("PRAGMA database_list") if row[1] == "main"]
-    values = {"open": json.dumps(list(open_sessions)), "recording": recording_id, **after}
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PART)
+    os.close(descriptor)
+    part = Path(name)
+    values = {"open": json.dumps(list(seam.open_sessions)), "recording": seam.recording_id, **seam.after}
     try:
         with closing(connect(part, wal=False, synced=False).conn) as new:
             new.execute("BEGIN IMMEDIATE")
             for table, where in _COPIES:
                 _copy(old, new, table, where, values)
-            new.execute("UPDATE recordings SET started_ns = ?, stopped_ns = NULL, clean_close = NULL", (now_ns,))
+            new.execute("UPDATE recordings SET started_ns = ?, stopped_ns = NULL, clean_close = NULL", (seam.now_ns,))
             for table, column in _REFERENCES:
-                new.execute(f"UPDATE {table} SET {column} = NULL WHERE {column} < ?", (after["frames"],))
+                new.execute(f"UPDATE {table} SET {column} = NULL WHERE {column} < ?", (seam.after["frames"],))
             new.execute(RECOUNT)
-            origin: dict[str, Any] = {"from": Path(source).name}
+            origin: dict[str, Any] = {"from": seam.left.name}
             # Ids of rows to come are given out in memory already: the events of the seam come before all of them.
             insert = "INSERT INTO events (id, session_id, ts_ns, kind, detail) VALUES (?, ?, ?, ?, ?)"
-            whole = json.dumps({**origin, "first": after, "before": before})
-            told = [(None, whole), *((session_id, json.dumps(origin)) for session_id in open_sessions)]
+            whole = json.dumps({**origin, "first": seam.after, "before": seam.before})
+            told = [(None, whole), *((session_id, json.dumps(origin)) for session_id in seam.open_sessions)]
             for place, (session_id, detail) in enumerate(told, -len(told)):
-                new.execute(insert, (place, session_id, now_ns, CONTINUED, detail))
+                new.execute(insert, (place, session_id, seam.now_ns, CONTINUED, detail))
             progress = old.execute(
-                "SELECT recording_id, committed FROM _progress WHERE recording_id = ?", (recording_id,)
+                "SELECT recording_id, committed FROM _progress WHERE recording_id = ?", (seam.recording_id,)
             )
             new.executemany("INSERT INTO _progress VALUES (?, ?)", progress)
             new.execute("COMMIT")
-        if path.exists():
-            raise FileExistsError(path)
-        for suffix in ("-wal", "-shm", "-journal"):
-            # Left behind by a deleted file of this name: SQLite would take them for those of the new one.
-            path.with_name(f"{path.name}{suffix}").unlink(missing_ok=True)
+        part.chmod(mode)
         with part.open("rb") as written:
             os.fsync(written.fileno())
-        part.rename(path)
+        for suffix in ("-wal", "-shm", "-journal"):
+            if os.path.lexists(f"{path}{suffix}"):
+                # SQLite would take it for the new file's, and so destroy what it is.
+                raise FileExistsError(f"{path}{suffix}")
+        rename(part, path)
     except BaseException:
         with suppress(OSError):
             part.unlink(missing_ok=True)

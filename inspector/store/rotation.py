@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import logging
 import re
 import sqlite3
+import tempfile
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,8 +21,11 @@ from typing import Self
 
 from inspector.errors import UnusableFile, UserMistake
 from inspector.store.connection import is_recording, refuse_special
+from inspector.store.open_files import rename
 from inspector.store.sealing import is_sealed, seal
 from inspector.units import duration_s, size_bytes
+
+log = logging.getLogger("chargesentinel.store")
 
 _STAMP = "%Y-%m-%dT%H-%M-%SZ"
 _STAMPED = r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ"
@@ -105,6 +110,12 @@ def _begun(path: Path, name: Path) -> datetime | None:
         return None
 
 
+def _is_unfinished(path: Path, name: Path) -> bool:
+    """Whether a file is one that `carrying.make_next` did not finish."""
+    found = re.fullmatch(r"\.(.+)\.[a-z0-9_]{8}\.part", path.name)
+    return found is not None and _begun(path.with_name(found[1]), name) is not None
+
+
 def earlier(name: Path) -> list[Path]:
     """The files before the one that `name` leads to, oldest first; none where it is no link to one of several."""
     found = segments(name) if name.is_symlink() else []
@@ -113,13 +124,24 @@ def earlier(name: Path) -> list[Path]:
 
 
 def point(name: Path, target: Path) -> None:
-    """Make `name` a link to `target`, at once for everybody."""
+    """Make `name` a link to `target`, at once for everybody; what somebody else put there is left alone."""
     if name.is_symlink() and name.readlink() == Path(target.name):
         return
-    link = name.with_name(f"{name.name}.link")
-    link.unlink(missing_ok=True)
-    link.symlink_to(target.name)
-    link.replace(name)
+    if not _is_free(name):
+        log.warning("%s is not our link any more and is left alone; what is recorded now is in %s", name, target)
+        return
+    with tempfile.TemporaryDirectory(dir=name.parent, prefix=f".{name.name}.") as folder:
+        link = Path(folder, "link")
+        link.symlink_to(target.name)
+        link.replace(name)
+
+
+def _is_free(name: Path) -> bool:
+    """Whether a name can be made a link: it has no file, or is a link to a file of this recording."""
+    if not name.is_symlink():
+        return not name.exists()
+    leads_to = name.readlink()
+    return leads_to.parent == Path() and _begun(name.with_name(leads_to.name), name) is not None
 
 
 def prepare(name: Path, now_ns: int) -> Path:
@@ -129,10 +151,16 @@ def prepare(name: Path, now_ns: int) -> Path:
         UnusableFile: `name` is no file, or one that is none of ours or open in another program.
     """
     refuse_special(name)
+    if name.is_symlink() and not _is_free(name):
+        raise UnusableFile(
+            name, f"a link to {name.readlink()}, which is none of its files", "remove the link, or name another file"
+        )
     if not name.is_symlink() and name.exists():
         _move_aside(name)
-    for leftover in name.parent.glob(f"{name.stem}-*{name.suffix}.part*"):
-        leftover.unlink()
+    if name.parent.is_dir():
+        for leftover in name.parent.iterdir():
+            if _is_unfinished(leftover, name):
+                leftover.unlink()
     found = segments(name)
     for earlier, later in itertools.pairwise(found):
         if not is_sealed(earlier) and is_recording(earlier):
@@ -157,7 +185,7 @@ def _move_aside(name: Path) -> None:
         raise UnusableFile(
             name, f"cannot be moved aside for --rotate ({error})", "close what has it open, or name another file"
         ) from error
-    name.rename(segment(name, since))
+    rename(name, segment(name, since))
 
 
 def _day(at_ns: int) -> int:

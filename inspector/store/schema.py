@@ -8,6 +8,7 @@ drops generated columns.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -16,12 +17,14 @@ from sqlite_utils import Database, Migrations
 from inspector.errors import UnusableFile
 from inspector.store.connection import (
     APPLICATION_ID,
+    DEFAULT_MODE,
     MIGRATION_SET,
     distrust,
     refuse_foreign,
     refuse_special,
     refuse_triggers,
 )
+from inspector.store.open_files import set_aside_leftovers
 
 PAGE_SIZE = 8192
 """Bytes: frames of some 300 B leave half as much of such a page unused as of one of 4,096."""
@@ -211,10 +214,19 @@ def _create_tables(db: Database) -> None:
     db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
 
-def connect(path: Path, *, create: bool = True, busy_s: float = 5.0, wal: bool = True, synced: bool = True) -> Database:
+def connect(
+    path: Path,
+    *,
+    create: bool = True,
+    busy_s: float = 5.0,
+    wal: bool = True,
+    synced: bool = True,
+    mode: int = DEFAULT_MODE,
+) -> Database:
     """Open a recording for writing and bring it up to date.
 
     Without `wal` it is one file all along. One that is not `synced` is filled in one go and need not outlive a crash.
+    A new file gets the permissions `mode`, whatever the umask is, and SQLite gives them to the files beside it.
 
     Raises:
         UnusableFile: it is not ours, newer than this program, no file or database, or cannot be written.
@@ -225,12 +237,16 @@ def connect(path: Path, *, create: bool = True, busy_s: float = 5.0, wal: bool =
         raise UnusableFile(path, "no such recording")
     if not path.parent.is_dir():
         raise UnusableFile(path, f"the folder {path.parent} does not exist", "create it or name another")
+    if new:
+        _create(path, mode)
     try:
         connection = sqlite3.connect(path, timeout=busy_s, check_same_thread=False, isolation_level=None)
         distrust(connection)
         db = Database(connection)
         if new:
             db.execute(f"PRAGMA page_size = {PAGE_SIZE}")
+            # Before there is a -wal, so that the file itself says from the first on whose it is.
+            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         else:
             refuse_foreign(path, connection)
             refuse_triggers(path, connection)
@@ -243,6 +259,19 @@ def connect(path: Path, *, create: bool = True, busy_s: float = 5.0, wal: bool =
     except sqlite3.DatabaseError as error:
         raise UnusableFile(path, _why(error), _remedy(error)) from error
     return db
+
+
+def _create(path: Path, mode: int) -> None:
+    try:
+        set_aside_leftovers(path)
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        os.fchmod(file, mode)
+        os.close(file)
+    except FileExistsError:
+        return  # an empty file keeps its permissions
+    except OSError as error:
+        why = f"cannot be written ({(error.strerror or str(error)).lower()})"
+        raise UnusableFile(path, why, "name a file in a folder that can be written") from error
 
 
 def _why(error: sqlite3.DatabaseError) -> str:

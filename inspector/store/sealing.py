@@ -33,7 +33,8 @@ def seal(path: Path, following: Path, now_ns: int) -> None:
     Raises:
         sqlite3.Error: somebody has it open; what is marked is marked.
     """
-    with closing(sqlite3.connect(path, timeout=0.2, isolation_level=None)) as connection:
+    uri = f"{path.absolute().as_uri()}?mode=rw"  # a file that is gone is not made anew
+    with closing(sqlite3.connect(uri, uri=True, timeout=0.2, isolation_level=None)) as connection:
         run = connection.execute
         run("BEGIN IMMEDIATE")
         detail = json.dumps({"in": following.name})

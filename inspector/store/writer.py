@@ -8,22 +8,29 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import sqlite3
 import threading
 import time
 from collections import Counter
 from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from inspector.errors import RecorderFailure, UnusableFile
 from inspector.rules.finding import Severity
 from inspector.store import next_file, rotation
+from inspector.store.connection import DEFAULT_MODE, is_marked
 from inspector.store.lock import WriterLock
+from inspector.store.name_watch import NameWatch
+from inspector.store.open_files import Left, OpenFiles
 from inspector.store.pending_rows import INSERT_SESSION, NUMBERED, SESSION_COLUMNS, PendingRows
 from inspector.store.schema import connect
 from inspector.store.sealing import seal
+
+log = logging.getLogger("chargesentinel.store")
 
 COUNTED = ("sessions", "frames", "findings", "errors")
 """What `Writer.recording_counts` counts."""
@@ -49,13 +56,15 @@ class Writer(PendingRows):
         resume: int | None = None,
         rotate: str | None = None,
         busy_s: float = 5.0,
+        file_mode: int = DEFAULT_MODE,
+        pid: int | None = None,
     ) -> None:
         """Open `path`, mark what an earlier run left unfinished, and begin a row in `recordings`.
 
         `resume` goes on with the row of that id instead, as a restarted recorder does; `resumed` is False when the
         file with that row is gone. With `rotate` (see
         `rotation.Rotation.parse`) `path` is a link to the newest of several files. `busy_s` is how long a commit
-        waits for another program's lock.
+        waits for another program's lock. Files that are made get `file_mode`; the lock names the process `pid`.
 
         Raises:
             UnusableFile: see `WriterLock`, `rotation.prepare` and `migrations.connect`.
@@ -63,15 +72,18 @@ class Writer(PendingRows):
         given = Path(path)
         self.name = given.parent.resolve() / given.name
         self.rotation = rotation.Rotation.parse(rotate) if rotate else None
-        self._holder = holder
-        self._locks = {self.name: WriterLock(given, holder)}
+        self._holder, self._pid, self._file_mode = holder, pid, file_mode
+        self._locks = {self.name: WriterLock(given, holder, pid, file_mode)}
         try:
             now = started_ns or time.time_ns()
             self.path = rotation.prepare(self.name, now) if self.rotation else self.name.resolve()
+            if resume is not None and os.path.lexists(self.path) and not is_marked(self.path):
+                log.error("%s has become another file while the recorder was restarted", self.path)
+                self.path = rotation.segment(self.name, now)
             if self.path != self.name:
-                self._locks[self.path] = WriterLock(self.path, holder)
+                self._locks[self.path] = WriterLock(self.path, holder, pid, file_mode)
             self._busy_s = busy_s
-            super().__init__(connect(self.path, busy_s=busy_s))
+            super().__init__(connect(self.path, busy_s=busy_s, mode=file_mode))
             if self.rotation:
                 rotation.point(self.name, self.path)
             self.resumed = resume is not None and self._has_recording(resume)
@@ -126,31 +138,48 @@ class Writer(PendingRows):
     def here(self, frame_id: int | None) -> int | None:
         return frame_id if frame_id is not None and frame_id >= self.begins["frames"] else None
 
-    def _look_at_file(self) -> None:
-        self._files = {name: _identity(name) for name in (str(self.path), f"{self.path}-wal")}
+    _watch: NameWatch | None = None
+
+    def _look_at_file(self, files: OpenFiles | None = None) -> None:
+        self._files = files or OpenFiles(self.path)
+        if self._watch:
+            self._watch.stop()
+        self._watch = NameWatch(self.path, partial(self._files.step_aside, unless_free=True))
 
     def in_place(self) -> bool:
         """Whether the files being written are those that others find under their names."""
-        return all(_identity(name) == seen for name, seen in self._files.items())
+        return self._files.in_place()
 
     def reopen(self) -> None:
         """Open the file again, as far as that is possible: what waits goes on waiting."""
-        name = str(self.path)
-        if _identity(name) != self._files[name]:
+        if not self._files.has_name():
             return
         with contextlib.suppress(UnusableFile, OSError, sqlite3.Error):
             # Closed first: what SQLite has learned to be read-only it shares with every connection of a process.
             self._connection.close()
-            # SQLite removes the -wal with its last connection: until there is one again, only the file tells.
-            self._files = {name: self._files[name]}
+            self._files.closing()
             self.is_open = False
             self._use(connect(self.path, create=False, busy_s=self._busy_s))
+            opened = OpenFiles(self.path)
+            if not opened.is_same_as(self._files):  # replaced in that moment
+                opened.close(self._connection)
+                return
             self.is_open = True
-            self._look_at_file()
+            self._look_at_file(opened)
 
     def look(self) -> None:
         """Notice a deleted file also while nothing is committed."""
-        self.gone = self.gone or not self.in_place()
+        if not (self.gone or self.in_place()):
+            self._lose()
+
+    def _lose(self) -> None:
+        """Note that others have our file or its name, and leave nothing of ours beside what has the name now."""
+        self.gone = True
+        self._files.step_aside()
+        if self.is_open and self._files.overwritten():
+            # Nothing of what it held can be carried over, and SQLite must not write into what it holds now.
+            self._files.close(self._connection)
+            self.is_open = False
 
     def committed(self) -> int:
         """How many records of its relay this recording has been brought to; see `commit`."""
@@ -213,7 +242,7 @@ class Writer(PendingRows):
         self._recount = False
         self._written = dict(self._next)
         if not self.in_place():
-            self.gone = True
+            self._lose()
             raise RecordingGone(f"{self.path}: deleted or replaced while it was written")
         self._counted = self._written
 
@@ -235,47 +264,53 @@ class Writer(PendingRows):
         Raises:
             sqlite3.Error, OSError, UnusableFile: the next file cannot be made; this one goes on.
         """
-        left, old = self.path, self._connection
+        left, old, files = self.path, self._connection, self._files
         self._go_on_in(rotation.segment(self.name, now_ns), open_sessions, now_ns, complete=True)
-        old.close()
+        files.close(old)
         # Beside what goes on meanwhile: on a slow disk it takes longer than a group of frames waits.
-        self._sealing = threading.Thread(target=_seal, args=(left, self.path, now_ns, self._locks.pop(left)))
+        self._sealing = threading.Thread(target=_seal, args=(files, self.path, now_ns, self._locks.pop(left)))
         self._sealing.start()
         return left
 
-    def begin_again(self, open_sessions: Collection[int], now_ns: int) -> int:
-        """Go on in a new file in place of one that is gone; returns how many frames of this run went with it.
+    def begin_again(self, open_sessions: Collection[int], now_ns: int) -> Left:
+        """Go on in a new file in place of one that is gone.
 
         The new file has its name, or where that has been given to another file one beside it. What the last commit
-        wrote to the file that is gone is in the new one too. Where only the -wal beside it was deleted, the file
-        itself is completed from the open -wal, and nothing is lost.
+        wrote to the file that is gone is in the new one too. A file that was moved is whole where it is now. Where
+        only the -wal beside a file was deleted, the file is completed from the open -wal. Both lose nothing.
 
         Raises:
             sqlite3.Error, OSError, UnusableFile: the new file cannot be made; it may be tried again.
         """
-        left, old = self.path, self._connection
-        intact = _identity(str(left)) == self._files[str(left)]
+        left, old, files = self.path, self._connection, self._files
+        files.step_aside()
+        intact = files.has_name()
         (had,) = old.execute(
             "SELECT coalesce(sum(frame_count), 0) FROM sessions WHERE recording_id = ?", (self.recording_id,)
         ).fetchone()
-        beside = self.rotation is not None or os.path.lexists(self.name)
-        path = rotation.segment(self.name, now_ns) if beside else self.name
-        self._go_on_in(path, open_sessions, now_ns, complete=intact)
+        # Another's -wal or -journal may come before the file it belongs to.
+        taken = any(os.path.lexists(f"{self.name}{suffix}") for suffix in ("", "-wal", "-shm", "-journal"))
+        path = rotation.segment(self.name, now_ns) if self.rotation is not None or taken else self.name
+        whole = left if intact else files.moved_to
+        self._go_on_in(path, open_sessions, now_ns, complete=whole is not None, left=whole or left)
         self.gone, self._recount = False, True
         if intact:
             with contextlib.suppress(sqlite3.Error):
                 old.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        old.close()
+            whole = files.flee(rotation.segment(self.name, now_ns)) or left
+        files.close(old)
         lock = self._locks.pop(left) if left not in (self.name, self.path) else None
-        if intact:
-            _seal(left, self.path, now_ns, lock)
-            return 0
+        if whole:
+            _seal(files, self.path, now_ns, lock)
+            return Left(0, whole)
         if lock:
             lock.release()
         (kept,) = self._connection.execute("SELECT count(*) FROM frames").fetchone()
-        return int(had - kept)
+        return Left(int(had - kept), None)
 
-    def _go_on_in(self, path: Path, open_sessions: Collection[int], now_ns: int, *, complete: bool) -> None:
+    def _go_on_in(
+        self, path: Path, open_sessions: Collection[int], now_ns: int, *, complete: bool, left: Path | None = None
+    ) -> None:
         # What the last commit wrote is in a complete file; from one that is gone it is carried over.
         after = self._written if complete else self._counted
         before = dict(self.before)
@@ -284,14 +319,17 @@ class Writer(PendingRows):
                 before[what] = before.get(what, 0) + count - (len(open_sessions) if what == "sessions" else 0)
         if path in self._locks:
             self._locks.pop(path).release()  # who deleted the file may have deleted its lock with it
-        self._locks[path] = WriterLock(path, self._holder)
-        left, self.path = self.path, path
+        with contextlib.suppress(OSError):
+            path.parent.mkdir()  # the folder was moved or deleted
+        self._locks[path] = WriterLock(path, self._holder, self._pid, self._file_mode)
+        was, self.path = self.path, path
+        told = next_file.Seam(left or was, self.recording_id, open_sessions, after, before, now_ns)
         try:
-            next_file.make_next(self._connection, path, self.recording_id, open_sessions, after, before, now_ns)
+            next_file.make_next(self._connection, path, told, self._file_mode)
             self._use(connect(path, busy_s=self._busy_s))
         except BaseException:
-            self.path = left
-            if path not in (self.name, left):
+            self.path = was
+            if path not in (self.name, was):
                 self._locks.pop(path).release()
             raise
         if self.rotation:
@@ -300,7 +338,7 @@ class Writer(PendingRows):
         self._learn_where_it_begins()
         self._next, self._counted, self._written = numbers, after, after
         self._look_at_file()
-        for other in set(self._locks) - {self.name, left, path}:
+        for other in set(self._locks) - {self.name, was, path}:
             self._locks.pop(other).release()
 
     def close(self, *, clean: bool, stopped_ns: int | None = None) -> None:
@@ -316,31 +354,27 @@ class Writer(PendingRows):
                 "UPDATE recordings SET stopped_ns = ?, clean_close = ? WHERE id = ?",
                 (stopped_ns or time.time_ns(), int(clean), self.recording_id),
             )
-            with contextlib.suppress(sqlite3.OperationalError):  # somebody reads it: it stays as it is
-                self._connection.execute("PRAGMA busy_timeout = 0")
-                self._connection.execute("PRAGMA journal_mode = DELETE")
+            if self.in_place():
+                with contextlib.suppress(sqlite3.OperationalError):  # somebody reads it: it stays as it is
+                    self._connection.execute("PRAGMA busy_timeout = 0")
+                    self._connection.execute("PRAGMA journal_mode = DELETE")
         finally:
-            self._connection.close()
+            self._files.close(self._connection)
             if self._sealing:
                 self._sealing.join()
             self._let_go()
 
     def _let_go(self) -> None:
+        if self._watch:
+            self._watch.stop()
         for lock in self._locks.values():
             lock.release()
 
 
-def _seal(path: Path, following: Path, now_ns: int, lock: WriterLock | None) -> None:
+def _seal(files: OpenFiles, following: Path, now_ns: int, lock: WriterLock | None) -> None:
     # What a reader keeps from being sealed is marked all the same; the next start seals it.
-    with contextlib.suppress(sqlite3.Error):
-        seal(path, following, now_ns)
+    if files.moved_to or files.has_name():
+        with contextlib.suppress(sqlite3.Error):
+            seal(files.moved_to or files.path, following, now_ns)
     if lock:
         lock.release()
-
-
-def _identity(name: str) -> tuple[int, int] | None:
-    try:
-        found = os.stat(name)  # noqa: PTH116 - after every commit: half the time of Path.stat
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino

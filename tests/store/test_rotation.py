@@ -190,11 +190,11 @@ def test_a_start_finishes_what_a_kill_in_a_rotation_left(tmp_path: Path) -> None
     wal.write_bytes(left[1])
     path.unlink()
     path.symlink_to(first.name)
-    (tmp_path / "traffic-2030-01-01T00-00-00Z.db.part").write_text("a draft")
+    (tmp_path / ".traffic-2030-01-01T00-00-00Z.db.a1b2c3d4.part").write_text("a draft")
     again = Writer(path, tool_version="0", rotate="day")
     assert again.path == second and path.readlink() == Path(second.name)
     again.close(clean=True)
-    assert is_sealed(first) and not list(tmp_path.glob("*.part"))
+    assert is_sealed(first) and not list(tmp_path.glob(".*.part"))
     assert sqlite3.connect(first).execute("SELECT closed_by FROM sessions").fetchall() == [("rotation",)]
 
 

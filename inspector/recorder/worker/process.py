@@ -105,6 +105,9 @@ class Process:
         if self._writer.resumed:
             self._pipeline.restore(stored(self._writer.db.conn, setup["resume"]))
         self._path = self._writer.path
+        if self._writer.rotation is None:
+            # A link may lead elsewhere by the time that this process has to be replaced.
+            self._say(("moved", str(self._path)))
         self._commit_at = float("inf")
         self._tick_at = time.monotonic() + TICK_EVERY_S
         self._ticked = False  # since the last commit

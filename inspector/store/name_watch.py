@@ -1,0 +1,72 @@
+"""Calls back as soon as another file gets a name, or the file of that name goes; Linux only, elsewhere it never calls.
+
+A recorder looks at the name of its file after every commit and twice a second. That leaves time for the owner of a
+file that was put in its place to open it beside a `-wal` that is not its own. This leaves about a millisecond.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import select
+import struct
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+# <sys/inotify.h>: IN_MOVED_FROM, IN_MOVED_TO, IN_CREATE, IN_DELETE, IN_MOVE_SELF
+_MASK = 0x40 | 0x80 | 0x100 | 0x200 | 0x800
+_EVENT = struct.Struct("iIII")
+
+
+class NameWatch:
+    """A thread that watches one name in one folder until `stop`."""
+
+    def __init__(self, path: Path, changed: Callable[[], None]) -> None:
+        """Call `changed` from the thread whenever the name `path` may lead to another file."""
+        self._thread: threading.Thread | None = None
+        if sys.platform != "linux":
+            return
+        libc = ctypes.CDLL(None)
+        events = libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
+        if events < 0:  # the user's share of them is used up
+            return
+        if libc.inotify_add_watch(events, os.fsencode(path.parent), _MASK) < 0:
+            os.close(events)
+            return
+        self._stopping = os.eventfd(0, os.EFD_CLOEXEC)
+        self._thread = threading.Thread(
+            target=self._run, args=(events, os.fsencode(path.name), changed), name="name watch", daemon=True
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread."""
+        if self._thread is not None:
+            os.eventfd_write(self._stopping, 1)
+            self._thread.join()
+            os.close(self._stopping)
+            self._thread = None
+
+    def _run(self, events: int, name: bytes, changed: Callable[[], None]) -> None:
+        poll = select.poll()
+        for descriptor in (events, self._stopping):
+            poll.register(descriptor, select.POLLIN)
+        changed()  # it may have come before the watch
+        while self._stopping not in {ready for ready, _ in poll.poll()}:
+            with contextlib.suppress(BlockingIOError):
+                # Without a name it is about the folder itself, or more happened than the system keeps.
+                if any(one in {name, b""} for one in _names(os.read(events, 1 << 16))):
+                    changed()
+        os.close(events)
+
+
+def _names(told: bytes) -> Iterator[bytes]:
+    at = 0
+    while at < len(told):
+        length = _EVENT.unpack_from(told, at)[3]
+        at += _EVENT.size
+        yield told[at : at + length].rstrip(b"\0")
+        at += length
