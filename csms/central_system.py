@@ -21,7 +21,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-from csms import handshake, log, sockets, timestamps
+from csms import handshake, log, origins, sockets, timestamps
 from csms import security as security_of
 from csms.actions import charge_point_of
 from csms.authority import Authority
@@ -69,6 +69,12 @@ class CentralSystem:
     async def refuse(self, websocket: ServerConnection, request: Request) -> Response | None:
         """Answer with plain HTTP what is not OCPP or not let in; None lets the upgrade go on."""
         verdict = handshake.examine(request.path, request.headers)
+        page = ",".join(request.headers.get_all("Origin"))
+        host = ",".join(request.headers.get_all("Host"))
+        if page and not origins.may_connect(page, host, self.settings.allow_origins):
+            whose = "saved pages and sandboxed frames" if page == "null" else "web pages of this origin"
+            reason = f"{whose} may not connect; if they are yours, start the CSMS with --allow-origin {page[:200]!a}"
+            verdict = handshake.NotOcpp(HTTPStatus.FORBIDDEN, reason)
         if not isinstance(verdict, handshake.NotOcpp):
             refusal = await self._stranger(websocket, request, verdict[0])
             if refusal is None:

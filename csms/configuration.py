@@ -38,6 +38,7 @@ class Settings:
         unknown_charge_points: whether identities that were never added may connect.
         security: the security profile and its files.
         sign_with: PEM file of the CA that signs charge points' certificates; None rejects SignCertificate.
+        allow_origins: web pages of these origins may connect too, besides those of this machine; "*" is all.
     """
 
     db: Path | None = None
@@ -48,6 +49,7 @@ class Settings:
     unknown_charge_points: bool = True
     security: Security = field(default_factory=Security)
     sign_with: Path | None = None
+    allow_origins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from csms.api import Api
 from csms.configuration import PageAddress
 from csms.errors import CsmsMistake, why_not
+from csms.origins import is_foreign
 from csms.sockets import EVERYBODY, listen_to_everybody
 
 if TYPE_CHECKING:
@@ -34,12 +35,13 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
 
 
 class Guard:
-    """Lets requests through that come from the operator.
+    """Lets requests through that come from the operator, and none that a page of another origin makes.
 
     On loopback these are the ones that name this machine as their host, so that no web page elsewhere can get in
     by way of the operator's browser (DNS rebinding); anywhere else they carry the token.
@@ -62,9 +64,10 @@ class Guard:
 
     def _examine(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
-        host, origin = headers.get("host", ""), headers.get("origin")
-        if origin is not None and _address(origin).netloc != host:
-            return JSONResponse({"error": f"requests from {origin} are not taken"}, 403)
+        host = headers.get("host", "")
+        target = scope["path"] + (f"?{query}" if (query := scope["query_string"].decode("latin-1")) else "")
+        if is_foreign(scope["method"], target, headers):
+            return JSONResponse({"error": "requests that pages of other sites make are not answered"}, 403)
         if self.token is None:
             if _address(f"//{host}").hostname not in ("127.0.0.1", "localhost", "::1"):
                 return JSONResponse({"error": "this page answers to 127.0.0.1 and localhost only"}, 421)

@@ -3,35 +3,62 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import signal
 import socket
 from collections.abc import Callable
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from simulator.origins import LOOPBACK, is_foreign
 from simulator.page import assemble, content_policy
 
+_REFUSED = {"Cross-Origin-Resource-Policy": "same-origin", "X-Content-Type-Options": "nosniff"}
 
-def application() -> Starlette:
-    """Return the ASGI application: the page at /, and nothing else."""
+
+class Guard:
+    """Answers no page of another origin, and on loopback nobody who calls this machine by another name."""
+
+    def __init__(self, application: ASGIApp, loopback: bool) -> None:
+        self._application, self._loopback = application, loopback
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        headers = Headers(scope=scope)
+        target = scope["path"] + (f"?{query}" if (query := scope["query_string"].decode("latin-1")) else "")
+        application = self._application
+        if self._loopback and not LOOPBACK.fullmatch(headers.get("host", "")):
+            application = PlainTextResponse("This page answers to 127.0.0.1 and localhost only.\n", 421, _REFUSED)
+        elif is_foreign(scope["method"], target, headers):
+            why = "A page of another site asked for this. Copy the address into the address bar to open it.\n"
+            application = PlainTextResponse(why, 403, _REFUSED)
+        await application(scope, receive, send)
+
+
+def application(*, loopback: bool = True) -> Starlette:
+    """Return the ASGI application: the page at /, and nothing else; `loopback`: it listens there and nowhere else."""
     html = assemble()
     headers = {
         "Content-Security-Policy": f"{content_policy(html)}; frame-ancestors 'none'",
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
+        "Cross-Origin-Resource-Policy": "same-origin",
         "Cache-Control": "no-cache",
     }
 
     async def page(_request: Request) -> HTMLResponse:
         return HTMLResponse(html, headers=headers)
 
-    return Starlette(routes=[Route("/", page)], middleware=[Middleware(GZipMiddleware)])
+    return Starlette(routes=[Route("/", page)], middleware=[Middleware(Guard, loopback), Middleware(GZipMiddleware)])
 
 
 def serve(listener: socket.socket, ready: Callable[[], None]) -> None:
@@ -40,7 +67,8 @@ def serve(listener: socket.socket, ready: Callable[[], None]) -> None:
 
 
 async def _serve(listener: socket.socket, ready: Callable[[], None]) -> None:
-    config = uvicorn.Config(application(), log_level="warning", timeout_graceful_shutdown=1, lifespan="off")
+    app = application(loopback=ipaddress.ip_address(listener.getsockname()[0]).is_loopback)
+    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1, lifespan="off", ws="none")
     server = uvicorn.Server(config)
     loop = asyncio.get_running_loop()
 

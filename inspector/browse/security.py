@@ -1,13 +1,14 @@
 """Who may ask and what a page may load: an ASGI wrapper with a Host allowlist, a token and headers; knows no page.
 
 The Host allowlist stops DNS rebinding: a page elsewhere that makes its own name point here still sends that name.
+Requests that pages of other origins make are refused before Datasette sees them, for their time would tell what a
+query found. A link from elsewhere to a query leads to a page with a link of our own, which the user has to click.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import ipaddress
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Iterable
@@ -16,7 +17,9 @@ from html import escape
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote, urlencode
+from urllib.parse import parse_qsl, quote, unquote, unquote_plus, urlencode
+
+from inspector.web_requests import admits_host, is_foreign, is_visit
 
 type Scope = dict[str, Any]
 type Message = dict[str, Any]
@@ -48,15 +51,7 @@ class Policy:
 
     def admits_host(self, host: str) -> bool:
         """Tell whether a Host header (with or without a port) names this machine."""
-        name = re.sub(r":\d*$", "", host.strip()).lower().removesuffix(".")
-        bare = name.removeprefix("[").removesuffix("]")
-        if bare == "localhost" or bare in self.hosts or "*" in self.hosts:
-            return True
-        try:
-            address = ipaddress.ip_address(bare)
-        except ValueError:
-            return False
-        return self.any_address or address.is_loopback
+        return admits_host(host, self.hosts, any_address=self.any_address)
 
     def admits_token(self, shown: str | None) -> bool:
         """Compare in constant time."""
@@ -98,14 +93,18 @@ def _hash(script: str) -> str:
 
 
 def guard(app: App, policy: Policy) -> App:
-    """Wrap an ASGI application: refuse foreign Hosts (421), methods that write (405) and strangers (401)."""
+    """Wrap an ASGI application: refuse foreign Hosts (421), foreign pages (403), writing (405) and strangers (401)."""
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            # Datasette has no WebSockets, yet it would look up what one asks for.
+            await send({"type": "websocket.close", "code": 1008})
+            return
         if scope["type"] != "http":
             await app(scope, receive, send)
             return
-        headers = {key.lower(): value.decode("latin-1") for key, value in scope["headers"]}
-        host = headers.get(b"host", "")
+        headers = {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in scope["headers"]}
+        host, target = headers.get("host", ""), _target(scope)
         extra = policy.headers()
 
         async def answer(message: Message) -> None:
@@ -121,6 +120,8 @@ def guard(app: App, policy: Policy) -> App:
                 "when it was started, or allow the name with --allow-host."
             )
             await _refuse(answer, 421, "Foreign Host", what)
+        elif is_foreign(scope["method"], target, headers):
+            await _refuse_foreign(answer, scope["method"], target, headers)
         elif scope["method"] not in ("GET", "HEAD", "OPTIONS"):
             await _refuse(answer, 405, "Reading only", "Recordings are browsed, never changed.")
         elif not policy.token:
@@ -136,17 +137,38 @@ def guard(app: App, policy: Policy) -> App:
     return guarded
 
 
+def _target(scope: Scope) -> str:
+    """The path as it was sent, and the query. Two slashes, or what browsers take for them, lead to another machine."""
+    raw: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
+    path, query = raw.partition(b"?")[0].decode("latin-1"), scope["query_string"].decode("latin-1")
+    return "/" + path.lstrip("/\\") + (f"?{query}" if query else "")
+
+
+async def _refuse_foreign(send: Send, method: str, target: str, headers: dict[str, str]) -> None:
+    if is_visit(method, headers):
+        shown = unquote_plus(target)
+        what = (
+            "A page of another site sent you to this address, which asks the recording a question. Open it only if "
+            "the question is yours to ask:"
+        )
+        link = f'<p><a href="{escape(target)}">{escape(shown[:2000])}{"…" if len(shown) > 2000 else ""}</a></p>'
+        await _refuse(send, 403, "A link from another site", what, link)
+    else:
+        what = "A page of another site asked for this. Open the address itself, or ask with a program such as curl."
+        await _refuse(send, 403, "Foreign page", what)
+
+
 def _in_query(scope: Scope) -> str | None:
     return dict(parse_qsl(scope["query_string"].decode("latin-1"))).get("token")
 
 
-def _in_headers(headers: dict[bytes, str]) -> str | None:
-    scheme, _, shown = headers.get(b"authorization", "").partition(" ")
+def _in_headers(headers: dict[str, str]) -> str | None:
+    scheme, _, shown = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         # Programs send UTF-8 where the token has it; a header has been read as Latin-1.
         return shown.strip().encode("latin-1").decode("utf-8", "replace")
     try:
-        morsel = SimpleCookie(headers.get(b"cookie", "")).get(COOKIE)
+        morsel = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
     except CookieError:
         return None
     return unquote(morsel.value) if morsel else None
@@ -155,9 +177,7 @@ def _in_headers(headers: dict[bytes, str]) -> str | None:
 async def _let_in(scope: Scope, send: Send, token: str) -> None:
     """Keep the token in a cookie and drop it from the address, so that no link or history hands it on."""
     kept = [(k, v) for k, v in parse_qsl(scope["query_string"].decode("latin-1"), True) if k != "token"]
-    path = scope.get("raw_path", scope["path"].encode()).partition(b"?")[0].decode("latin-1")
-    # Two slashes, or what browsers take for them, would lead to another machine.
-    target = "/" + path.lstrip("/\\") + (f"?{urlencode(kept)}" if kept else "")
+    target = _target(scope).partition("?")[0] + (f"?{urlencode(kept)}" if kept else "")
     cookie = f"{COOKIE}={quote(token, safe='')}; Path=/; HttpOnly; SameSite=Strict"
     headers = [(b"location", target.encode("latin-1")), (b"set-cookie", cookie.encode()), (b"content-length", b"0")]
     await send({"type": "http.response.start", "status": 303, "headers": headers})
@@ -176,13 +196,14 @@ main {{ max-width: 34rem; margin: 12vh auto; padding: 0 1.25rem; overflow-wrap: 
 b {{ color: light-dark(#56646f, #9aa9b5); font-weight: 600; }}
 h1 {{ font-size: 1.5rem; margin: 0 0 0.5rem; }}
 </style></head>
-<body><header>ChargeSentinel</header><main><b>{status}</b><h1>{title}</h1><p>{what}</p></main></body></html>
+<body><header>ChargeSentinel</header><main><b>{status}</b><h1>{title}</h1><p>{what}</p>{link}</main></body></html>
 """
 """Our pages' style sheet is as closed to a stranger as all the rest, so this one brings its own."""
 
 
-async def _refuse(send: Send, status: int, title: str, what: str) -> None:
-    body = _REFUSAL.format(status=status, title=escape(title), what=escape(what)).encode()
+async def _refuse(send: Send, status: int, title: str, what: str, link: str = "") -> None:
+    """Answer with a page; `link` is HTML."""
+    body = _REFUSAL.format(status=status, title=escape(title), what=escape(what), link=link).encode()
     headers = [(b"content-type", b"text/html; charset=utf-8"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

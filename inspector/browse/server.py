@@ -112,7 +112,7 @@ async def serve(path: Path, policy: Policy, listener: socket.socket, ready: Call
     """Answer on `listener` until SIGINT or SIGTERM; calls `ready` when requests are taken."""
     ds, recording = embed(path, policy)
     config = uvicorn.Config(
-        ds.app(), log_level="warning", lifespan="on", timeout_graceful_shutdown=1, server_header=False
+        ds.app(), log_level="warning", lifespan="on", timeout_graceful_shutdown=1, server_header=False, ws="none"
     )
     server = _Server(config, ready)
     for number in (signal.SIGINT, signal.SIGTERM):

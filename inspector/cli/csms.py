@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,17 @@ class Address(click.ParamType[tuple[str, int]]):
         if not (port.isascii() and port.isdecimal()) or int(port) > 65535:
             self.fail(f"{value!r} is not [HOST:]PORT, such as 9000 or 0.0.0.0:9000", param, ctx)
         return host.removeprefix("[").removesuffix("]") or "127.0.0.1", int(port)
+
+
+class Origin(click.ParamType[str]):
+    """What browsers send as Origin: scheme, host and perhaps a port."""
+
+    name = "ORIGIN"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value not in ("*", "null") and not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/?#\s]*", value, re.IGNORECASE):
+            self.fail(f"{value!r} is not an origin, such as http://bench.example:8080 (without a path)", param, ctx)
+        return str(value)
 
 
 def announce(line: str) -> None:
@@ -106,6 +118,13 @@ def announce(line: str) -> None:
 @click.option("--tls-key", type=EXISTING, help="PEM key, when it is not in --tls-cert.")
 @click.option("--client-ca", type=EXISTING, help="PEM CA of the client certificates, for profile 3.")
 @click.option("--sign-with", type=EXISTING, help="PEM certificate and key of the CA for SignCertificate.")
+@click.option(
+    "--allow-origin",
+    "allow_origins",
+    multiple=True,
+    type=Origin(),
+    help="Web pages of this origin may connect too; * is all. [default: pages of this machine]",
+)
 @click.option("--quiet", "-q", is_flag=True, help="Log warnings only.")
 def csms(listen: tuple[str, int], page: tuple[str, int] | None, no_page: bool, quiet: bool, **options: Any) -> None:
     """Run the reference CSMS: OCPP 1.6, 2.0.1 and 2.1 on one port.
@@ -128,6 +147,7 @@ def csms(listen: tuple[str, int], page: tuple[str, int] | None, no_page: bool, q
         unknown_tokens=options["unknown_tokens"],
         unknown_charge_points=options["unknown_charge_points"] == "accept",
         sign_with=options["sign_with"],
+        allow_origins=options["allow_origins"],
         security=Security(options["security_profile"], options["tls_cert"], options["tls_key"], options["client_ca"]),
     )
     log.start(quiet)

@@ -120,6 +120,13 @@ in place of its CSMS."""
     help="Go on in a new file at 500MB, after 24h or at midnight UTC; --db is then a link to the newest one.",
 )
 @click.option("--metrics", metavar="[HOST:]PORT", help="Serve /metrics for Prometheus and /healthz there.")
+@click.option(
+    "--allow-host",
+    "allow_hosts",
+    multiple=True,
+    metavar="NAME",
+    help="Another name that /metrics is asked by.",
+)
 @click.option("--no-fast-path", is_flag=True, help="Use mitmproxy's public hooks alone: slower, without limits.")
 def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str, ...], **options: Any) -> None:
     """Relay between charge points and a CSMS, byte for byte, and record every frame.
@@ -161,6 +168,7 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
         max_frame_size=options["max_frame_size"],
         handshake_timeout=options["handshake_timeout"],
         connect_timeout=options["connect_timeout"],
+        allowed_hosts=options["allow_hosts"],
     )
     rules = settings_file(options["rules"])
     redaction = redaction_arguments(options["redact"], options["redact_key"], rules)

@@ -82,7 +82,11 @@ class Engine:
             await relay.listen(self.sockets)
             if self.metrics is not None:
                 watching = MetricsServer(
-                    self.metrics, relay.recording.counts, lambda: len(relay.recording.links), self._recorder.status
+                    self.metrics,
+                    relay.recording.counts,
+                    lambda: len(relay.recording.links),
+                    self._recorder.status,
+                    self.settings.allowed_hosts,
                 )
                 await watching.start()
             self._recorder.when_behind(relay.recording.pace)

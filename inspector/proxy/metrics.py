@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from http.client import HTTPException, parse_headers
+from io import BytesIO
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -12,9 +14,14 @@ from prometheus_client.registry import Collector
 
 from inspector.proxy.counters import BUCKETS_US, INTERNAL_FAULT, Counts
 from inspector.recorder.recorder import Status
+from inspector.web_requests import admits_host, host_name, is_foreign, is_loopback
 from inspector.websocket.messages import NOT_INFLATED, TOO_LONG
 
 _REQUEST_SECONDS = 5.0
+_HEADERS = (
+    "Connection: close\r\nX-Content-Type-Options: nosniff\r\nCross-Origin-Resource-Policy: same-origin\r\n"
+    "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n"
+)
 
 
 class _Collector(Collector):
@@ -64,7 +71,11 @@ class _Collector(Collector):
 
 
 class MetricsServer:
-    """Answers GET and HEAD of /metrics and /healthz, nothing else; a query makes no difference."""
+    """Answers GET and HEAD of /metrics and /healthz, nothing else; a query makes no difference.
+
+    Args:
+        hosts: names this machine is reached by, besides those it knows itself.
+    """
 
     def __init__(
         self,
@@ -72,8 +83,12 @@ class MetricsServer:
         counts: Counts,
         open_sessions: Callable[[], int],
         status: Callable[[], Status],
+        hosts: Collection[str] = (),
     ) -> None:
         self._listener, self._status = listener, status
+        self._open = not is_loopback(listener.getsockname()[0])
+        own = [socket.gethostname()] if self._open else []
+        self._hosts = frozenset(map(host_name, [*hosts, *own]))
         self._registry = CollectorRegistry()
         self._registry.register(_Collector(counts, open_sessions, status))
 
@@ -87,18 +102,22 @@ class MetricsServer:
         try:
             async with asyncio.timeout(_REQUEST_SECONDS):
                 head = await reader.readuntil(b"\r\n\r\n")
-                writer.write(self._answer(head.split(b" ", 2)[:2]))
+                writer.write(self._answer(head))
                 await writer.drain()
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass
         finally:
             writer.close()
 
-    def _answer(self, request: list[bytes]) -> bytes:
-        kind = "text/plain; charset=utf-8"
-        method, target = request if len(request) == 2 else (b"", b"")
+    def _answer(self, head: bytes) -> bytes:
+        line, _, rest = head.partition(b"\r\n")
+        method, _, target = line.rpartition(b" ")[0].partition(b" ")
         path = target.partition(b"?")[0] if method in (b"GET", b"HEAD") else b""
-        if path == b"/metrics":
+        refusal = self._refusal(method.decode("latin-1"), target.decode("latin-1"), rest)
+        kind = "text/plain; charset=utf-8"
+        if refusal is not None:
+            status, body = refusal[0], refusal[1].encode()
+        elif path == b"/metrics":
             status, kind, body = "200 OK", "text/plain; version=0.0.4; charset=utf-8", generate_latest(self._registry)
         elif path == b"/healthz":
             now = self._status()
@@ -108,5 +127,26 @@ class MetricsServer:
             body = b"ok\n" if well else f"{trouble}; {now.waiting} records wait\n".encode()
         else:
             status, body = "404 Not Found", b"there is /metrics and /healthz\n"
-        head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-        return head.encode() + (b"" if method == b"HEAD" else body)
+        answer = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n{_HEADERS}\r\n"
+        return answer.encode() + (b"" if method == b"HEAD" else body)
+
+    def _refusal(self, method: str, target: str, rest: bytes) -> tuple[str, str] | None:
+        """Return the status and the reason for a request that web pages elsewhere may be behind."""
+        try:
+            message = parse_headers(BytesIO(rest))
+        except HTTPException as error:
+            return "400 Bad Request", f"{error}\n"
+        headers = {name.lower(): ", ".join(message.get_all(name, [])) for name in message}
+        if not self._admits(headers.get("host")):
+            host = headers["host"][:200]
+            return "421 Misdirected Request", f"not served under the name {host!r}; allow it with --allow-host\n"
+        if is_foreign(method, target, headers):
+            return "403 Forbidden", "not served to pages of other sites\n"
+        return None
+
+    def _admits(self, host: str | None) -> bool:
+        if host is None:
+            return True  # programs that speak HTTP/1.0; every browser sends one
+        # A name without a dot is one of a local network or of containers: no stranger's DNS server answers for it.
+        local = self._open and bool(host) and "." not in host_name(host)
+        return local or admits_host(host, self._hosts, any_address=self._open)

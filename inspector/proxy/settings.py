@@ -31,3 +31,4 @@ class Settings:
     max_frame_size: int = MAX_FRAME_SIZE
     handshake_timeout: float = 30.0
     connect_timeout: float = 10.0
+    allowed_hosts: tuple[str, ...] = ()

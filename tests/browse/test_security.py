@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
+from html import unescape
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
 from inspector.browse.security import Policy, guard
 from inspector.browse.server import embed
 from tests.browse.conftest import Get, client
+from tests.origin_cases import CASES, HOST, VISIT, Case
 
 PAGES = ("/", "/ocpp", "/ocpp/frames", "/ocpp/sessions", "/ocpp/frames.json", "/-/static/app.css", "/nothing")
 
@@ -27,6 +32,71 @@ async def test_a_foreign_host_is_refused(get: Get, address: str) -> None:
 async def test_loopback_names_are_admitted(get: Get, host: str) -> None:
     """However a browser writes this machine's own name."""
     assert (await get("/ocpp/sessions", headers={"Host": host})).status_code == 200
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case[0] for case in CASES])
+async def test_foreign_pages_do_not_reach_datasette(case: Case) -> None:
+    """What a page of another origin asks for is refused before it is looked up, so that its time tells nothing."""
+    _, method, target, headers, foreign = case
+    reached: list[str] = []
+
+    async def app(scope: dict[str, Any], *_: object) -> None:
+        reached.append(scope["path"])
+
+    path, _, query = target.partition("?")
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": query.encode(),
+        "headers": [(name.encode(), value.encode()) for name, value in {"host": HOST, **headers}.items()],
+    }
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    await guard(app, Policy())(scope, app, send)  # type: ignore[arg-type]
+    if foreign:
+        assert sent[0]["status"] == 403
+    assert bool(reached) is (not foreign and method == "GET")
+
+
+async def test_a_link_elsewhere_to_a_query_waits_for_a_click(get: Get) -> None:
+    """The query does not run; the page names it and holds a link of our own to it."""
+    address = "/ocpp?sql=select+'<b>'||charge_point_id+from+sessions"
+    answer = await get(address, headers=VISIT)
+    assert answer.status_code == 403
+    assert "CP-" not in answer.text
+    assert "select &#x27;&lt;b&gt;&#x27;||charge_point_id from sessions" in answer.text
+    link = re.search('<a href="([^"]+)">', answer.text)
+    assert link
+    opened = await get(unescape(link[1]), headers={**VISIT, "sec-fetch-site": "same-origin"})
+    assert opened.status_code == 200
+
+
+async def test_no_websocket_is_taken(recording: Path) -> None:
+    """Datasette has none, yet its pages would be made for one, past the Host and the token."""
+    ds, _ = embed(recording, Policy(token="right-token"))
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "websocket.connect"}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=ds.app()), base_url="http://127.0.0.1") as http:
+        assert (await http.get("/ocpp/-/live.json")).status_code == 401  # started
+    scope = {
+        "type": "websocket",
+        "path": "/ocpp/-/live.json",
+        "query_string": b"",
+        "headers": [(b"host", b"evil.example")],
+    }
+    await ds.app()(scope, receive, send)
+    assert [message["type"] for message in sent] == ["websocket.close"]
 
 
 async def test_an_allowed_name_is_admitted(recording: Path) -> None:

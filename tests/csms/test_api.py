@@ -15,8 +15,9 @@ from csms.api import PAGE
 from csms.central_system import CentralSystem
 from csms.configuration import PageAddress
 from csms.errors import CsmsMistake
-from csms.web import serving
+from csms.web import Guard, serving
 from tests.csms.peer import connected
+from tests.origin_cases import CASES, HOST, VISIT, Case
 
 
 @pytest.fixture
@@ -280,3 +281,36 @@ async def test_the_page_asks_nothing_of_other_machines(operator: httpx.AsyncClie
         assert answer.status_code == 200
         assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
         assert "https://" not in answer.text and "innerHTML" not in answer.text
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case[0] for case in CASES])
+async def test_foreign_pages_do_not_reach_the_api(csms: CentralSystem, case: Case) -> None:
+    """The requests that our other servers refuse are refused here, with or without the token."""
+    _, method, target, headers, foreign = case
+    reached: list[str] = []
+
+    async def application(scope: dict[str, Any], *_: object) -> None:
+        reached.append(scope["path"])
+
+    path, _, query = target.partition("?")
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "query_string": query.encode(),
+        "headers": [(name.encode(), value.encode()) for name, value in {"host": HOST, **headers}.items()],
+    }
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await Guard(application, None)(scope, application, send)  # type: ignore[arg-type]
+    assert bool(reached) is not foreign
+    assert [message.get("status") for message in sent[:1]] == ([403] if foreign else [])
+
+
+async def test_a_link_elsewhere_leads_to_the_page_and_not_into_the_api(operator: httpx.AsyncClient) -> None:
+    assert (await operator.get("/", headers=VISIT)).status_code == 200
+    assert (await operator.get("/api/status", headers=VISIT)).status_code == 403
+    assert (await operator.get("/openapi.json", headers=VISIT)).status_code == 403

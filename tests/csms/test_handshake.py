@@ -7,6 +7,7 @@ import sqlite3
 import urllib.error
 import urllib.request
 from asyncio import to_thread
+from typing import Any
 
 import pytest
 from websockets.asyncio.client import connect
@@ -14,6 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
 from csms.central_system import CentralSystem
+from csms.configuration import Settings
 from tests.csms.peer import connected
 
 
@@ -141,3 +143,39 @@ async def test_a_connection_that_the_csms_fails_to_take_in_is_logged(
     assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1011, "the CSMS failed; see its log")
     assert "CHARGER-001: closed with 1011, database is locked" in caplog.text
     assert "Traceback" not in caplog.text
+
+
+async def _raw_status(address: str, header: bytes) -> int:
+    reader, writer = await asyncio.open_connection(*address.removeprefix("ws://").rsplit(":", 1))
+    writer.write(
+        b"GET /CP-1 HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n" + header + b"\r\n\r\n"
+    )
+    status = int((await reader.readline()).split()[1])
+    writer.close()
+    return status
+
+
+async def test_a_foreign_page_is_no_charge_point(csms: CentralSystem) -> None:
+    """The answer says which option lets the page in; without an Origin, as charge points connect, nothing changes."""
+    origin: Any
+    for origin in ("http://evil.example", "http://foreign.localhost:8080", "null"):
+        with pytest.raises(InvalidStatus) as refused:
+            async with connect(f"{csms.address}/CHARGER-001", subprotocols=[Subprotocol("ocpp1.6")], origin=origin):
+                pass
+        assert refused.value.response.status_code == 403
+        assert f"--allow-origin {origin!r}" in bytes(refused.value.response.body or b"").decode()
+    assert await _raw_status(csms.address, b"Origin: http://\xff\xfe") == 403
+    assert csms.connections == {}
+    for origin in (None, "http://127.0.0.1:8080", "http://localhost", "file://"):
+        async with connect(f"{csms.address}/CHARGER-001", subprotocols=[Subprotocol("ocpp1.6")], origin=origin) as one:
+            assert one.subprotocol == "ocpp1.6"
+
+
+async def test_an_allowed_page_may_be_a_charge_point() -> None:
+    csms = CentralSystem(Settings(allow_origins=("https://bench.example",)))
+    async with csms.listening("127.0.0.1", 0) as address:
+        origin: Any = "https://bench.example"
+        async with connect(f"{address}/CHARGER-001", subprotocols=[Subprotocol("ocpp1.6")], origin=origin) as one:
+            assert one.subprotocol == "ocpp1.6"
+    csms.close()

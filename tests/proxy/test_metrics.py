@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import sqlite3
 from pathlib import Path
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from inspector.proxy.addresses import listening_socket
@@ -13,15 +15,20 @@ from inspector.proxy.counters import Counts
 from inspector.proxy.metrics import MetricsServer
 from inspector.recorder.recorder import Status
 from inspector.websocket.frames import make_frame
+from tests.origin_cases import CASES, HOST, Case
 from tests.processes import Program
 from tests.proxy.conftest import raw_charge_point, raw_csms, upgrade_response
 
 MASK = b"abcd"
 
 
-async def get(port: int, path: str, method: str = "GET") -> tuple[int, str]:
+async def get(
+    port: int, path: str, method: str = "GET", host: str | None = "127.0.0.1", headers: dict[str, str] | None = None
+) -> tuple[int, str]:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(f"{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    sent = ({} if host is None else {"Host": host}) | (headers or {})
+    lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in sent.items())]
+    writer.write("\r\n".join([*lines, "", ""]).encode())
     head, _, body = (await asyncio.wait_for(reader.read(), 10)).decode().partition("\r\n\r\n")
     writer.close()
     return int(head.split()[1]), body
@@ -119,3 +126,42 @@ async def test_added_latency_is_counted_in_its_bucket() -> None:
     assert 'chargesentinel_added_latency_seconds_bucket{le="1e-05"} 1.0' in text
     assert 'chargesentinel_added_latency_seconds_bucket{le="0.0001"} 2.0' in text
     assert 'chargesentinel_added_latency_seconds_bucket{le="+Inf"} 3.0' in text
+
+
+async def _statuses(listen_on: str, hosts: list[str | None]) -> list[int]:
+    with listening_socket(listen_on, 0) as listener:
+        port = listener.getsockname()[1]
+        server = MetricsServer(listener, Counts(), lambda: 0, Status, ["bench.example"])
+        await server.start()
+        statuses = [(await get(port, "/metrics", host=host))[0] for host in hosts]
+        server.stop()
+    return statuses
+
+
+async def test_metrics_are_refused_under_a_foreign_name() -> None:
+    """A stranger's name that was made to point here gets nothing; programs that send no Host do."""
+    ours = ["127.0.0.1:9101", "localhost", "[::1]:9101", "Bench.Example:9101", None]
+    assert await _statuses("127.0.0.1", ours) == [200] * len(ours)
+    foreign: list[str | None] = ["evil.example", "localhost.evil.example", "192.0.2.7", "proxy", ""]
+    assert await _statuses("127.0.0.1", foreign) == [421] * len(foreign)
+
+
+async def test_metrics_for_other_machines_answer_to_addresses_and_local_names() -> None:
+    """Where Prometheus runs elsewhere, it asks by an address, this machine's name, or a container's name."""
+    ours: list[str | None] = ["192.0.2.7:9101", "[2001:db8::1]", socket.gethostname(), "proxy:9101", "bench.example"]
+    assert await _statuses("0.0.0.0", ours) == [200] * len(ours)
+    assert await _statuses("0.0.0.0", ["evil.example:9101", ""]) == [421, 421]
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case[0] for case in CASES])
+async def test_metrics_are_refused_to_foreign_pages(case: Case) -> None:
+    """The same requests as everywhere; what is none of ours to answer is refused all the same."""
+    _, method, target, headers, foreign = case
+    with listening_socket("127.0.0.1", 0) as listener:
+        port = listener.getsockname()[1]
+        server = MetricsServer(listener, Counts(), lambda: 0, Status)
+        await server.start()
+        status, text = await get(port, target, method, HOST, headers)
+        server.stop()
+    assert status == (403 if foreign else 404)
+    assert "chargesentinel" not in text

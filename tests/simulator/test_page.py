@@ -7,9 +7,12 @@ import signal
 import urllib.request
 from pathlib import Path
 
+import httpx
 import pytest
 
 from simulator import page
+from simulator.serving import application
+from tests.origin_cases import CASES, HOST, Case
 from tests.processes import Program
 
 
@@ -81,3 +84,30 @@ def test_mistakes_are_one_line(tmp_path: Path) -> None:
         with Program("simulator", *arguments) as command:
             assert command.finish() == 2
             assert len(command.err) == 1, command.report()
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case[0] for case in CASES])
+async def test_foreign_pages_get_nothing_but_a_visit(case: Case) -> None:
+    """A link elsewhere leads to the page, without settings that would start something."""
+    _, method, target, headers, foreign = case
+    transport = httpx.ASGITransport(app=application())
+    async with httpx.AsyncClient(transport=transport, base_url=f"http://{HOST}") as http:
+        answer = await http.request(method, target, headers={"host": HOST, **headers})
+    assert (answer.status_code == 403) is foreign
+    assert ("<html" in answer.text) is (not foreign and target.partition("?")[0] == "/")
+
+
+async def test_a_page_on_loopback_answers_to_no_other_name() -> None:
+    """A stranger's name that was made to point here gets nothing; on a network any name may be the machine's."""
+    for loopback, name, status in [
+        (True, "127.0.0.1:8080", 200),
+        (True, "LocalHost", 200),
+        (True, "[::1]:8080", 200),
+        (True, "evil.example", 421),
+        (True, "127.0.0.1.evil.example", 421),
+        (True, "", 421),
+        (False, "bench.example:8080", 200),
+    ]:
+        transport = httpx.ASGITransport(app=application(loopback=loopback))
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
+            assert (await http.get("/", headers={"host": name})).status_code == status, name
