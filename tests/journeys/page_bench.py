@@ -70,7 +70,9 @@ class RestartableCsms:
         self.start()
 
     def start(self) -> None:
-        self.program = Program("csms", "--listen", self.listen, "--page", self.page, "--db", self.store)
+        # A page that was saved as a file has the origin null.
+        places = ("--listen", self.listen, "--page", self.page, "--db", self.store, "--allow-origin", "null")
+        self.program = Program("csms", *places)
         self.url = self.program.wait_for(r"csms at (ws://\S+)")[1]
         self.operator = self.program.wait_for(r"(http://127\S+)")[1].rstrip("/")
         self.listen, self.page = self.url.removeprefix("ws://"), self.operator.removeprefix("http://")
