@@ -9,8 +9,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from inspector.records import SessionFacts
+from inspector.redaction.secret_names import is_secret_header, is_secret_parameter
 from inspector.redaction.secrets import Secrets, replaced
-from inspector.redaction.sensitive_names import is_secret_header, is_secret_parameter
 
 type Headers = tuple[tuple[bytes, bytes], ...]
 """(name, value) as on the wire: case and order kept."""

@@ -1,4 +1,4 @@
-"""Secrets and personal values that show by their form within any text: URLs, headers, NAME=VALUE, private keys."""
+"""Find secrets and personal values that show by their form in any text: addresses, names with values, private keys."""
 
 from __future__ import annotations
 
@@ -9,27 +9,23 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from inspector.redaction.sensitive_names import is_secret_parameter
+from inspector.redaction import assignments, private_keys, xml_text
+from inspector.redaction.secret_names import is_secret_parameter
 
-_TELLS = re.compile(r"[:=/ ]")
+_TELLS = re.compile(r"[:=/ <>]|-----|%3|eyJ|MI[GHI]|MC4C|MHcC|LS0t")
 """One of these is in whatever tells by its form; most values have none."""
 
-# Every repetition that another one follows has a bound: a hostile frame of megabytes must cost no more than its length.
-_PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)", re.S)
-_URL_PASSWORD = (
-    re.compile(r"\b[a-z][a-z0-9+.\-]{0,20}:\\?/\\?/[^/\s:@\"]{0,200}:([^/\s\"]{1,500})@", re.I),
-    # A slash belongs into no password, but people write it; what looks like a port is none.
-    re.compile(r"\b[a-z][a-z0-9+.\-]{0,20}://[^/\s:@\"]{0,200}:(?!\d{1,5}/)([^\s\"@]{1,500})@", re.I),
-)
-# A semicolon separates parameters as an ampersand does, but a password may hold one: what follows it tells.
 _QUERY = re.compile(r"[?&;#]([^=&;#\s\"?]{1,60})=((?:[^&;#\s\"]|;(?![^=&;#\s\"?]{1,60}=))+)")
-_ASSIGNED = re.compile(r"\b([A-Za-z][\w.\-]{1,60})[\"']?\s*[:=]\s*[\"']?([^\s\"',;&}\])]+)")
-_HEADER = re.compile(
-    r"\b(authorization|proxy-authorization|cookie|set-cookie|x-api-key|x-auth-token)[\"']?\s*[:=,]\s*[\"']?"
-    r"(?:(?:basic|bearer|digest|token)\s+)?([^\s\"',]+)",
-    re.I,
-)
-_SCHEME = re.compile(r"\b(basic|bearer)\s+([A-Za-z0-9+/=._~\-]{8,})", re.I)
+"""A parameter. A semicolon separates as an ampersand does, but a password may hold one: what follows it tells."""
+
+_SCHEME = re.compile(r"\b(basic|bearer|negotiate|apikey|dpop)\s{1,20}([A-Za-z0-9+/=._~\-]{8,})", re.I)
+_URL_START = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]{0,20}):\\?/\\?/$")
+_NOT_IN_USER = re.compile(r"[\s\"<>]")
+_PORT = re.compile(r"\d{1,5}/")
+_LONGEST_USER = 800
+_LONG_TOKEN = 20
+_NO_PASSWORDS = frozenset({"", "x", "x-oauth-basic", "x-token-auth"})
+"""What stands for a password where the user's name is a token."""
 
 
 class Told(NamedTuple):
@@ -41,35 +37,54 @@ class Told(NamedTuple):
 
 
 def find(text: str, is_secret: Callable[[str], bool], is_personal: Callable[[str], bool] | None) -> Iterator[Told]:
-    """What a text tells by its form; `is_secret` and `is_personal` say what a name means."""
+    """Find what a text tells by its form; `is_secret` and `is_personal` say what a name means."""
     if not _TELLS.search(text):
         return
-    for match in _PRIVATE_KEY.finditer(text):
-        yield Told(*match.span(), False)
-    for pattern in _URL_PASSWORD:
-        for match in pattern.finditer(text):
-            yield Told(*match.span(1), False)
+    for start, end in private_keys.find(text):
+        yield Told(start, end, False)
+    for start, end in _in_addresses(text):
+        yield Told(start, end, False)
     for match in _QUERY.finditer(text):
         name = unquote(match[1])
         if is_personal is not None and is_personal(name):
             yield Told(*match.span(2), True)
-        elif is_secret_parameter(name) or is_secret(name):
+        elif is_secret_parameter(name, match[2]) or is_secret(name):
             yield Told(*match.span(2), False)
-    for match in _ASSIGNED.finditer(text):
-        if is_secret(match[1]):
-            yield Told(*match.span(2), False)
-        elif is_personal is not None and is_personal(match[1]):
-            yield Told(*match.span(2), True)
-    for match in _HEADER.finditer(text):
-        yield Told(*match.span(2), False)
+    for start, end, personal in assignments.find(text, is_secret, is_personal):
+        yield Told(start, end, personal)
+    for start, end in xml_text.find(text, is_secret):
+        yield Told(start, end, False)
     for match in _SCHEME.finditer(text):
         if _is_credential(match[1], match[2]):
             yield Told(*match.span(2), False)
 
 
+def _in_addresses(text: str) -> Iterator[tuple[int, int]]:
+    """Find passwords, and tokens instead of a user's name, before the @ of an address.
+
+    A slash belongs into no password, but people write it; what looks like a port and a path is none.
+    """
+    reached = 0
+    at = text.find("@")
+    while at >= 0:
+        start = max(text.rfind("://", reached, at), text.rfind(":\\/\\/", reached, at)) if at else -1
+        if start >= 0 and at - start <= _LONGEST_USER:
+            start += 3 if text[start + 1] == "/" else 5
+            scheme = _URL_START.search(text, max(0, start - 26), start)
+            user, colon, password = text[start:at].partition(":")
+            if scheme and not _NOT_IN_USER.search(text, start, at) and not any(c in user for c in "/?#"):
+                if colon and password and not _PORT.match(password):
+                    yield start + len(user) + 1, at
+                tokens = password in _NO_PASSWORDS if colon else scheme[1].lower() in ("http", "https", "ws", "wss")
+                if user and (tokens or (not colon and len(user) >= _LONG_TOKEN)):
+                    yield start, start + len(user)
+        reached = at + 1
+        at = text.find("@", reached)
+
+
 def _is_credential(scheme: str, text: str) -> bool:
-    if scheme.lower() == "bearer":
-        return len(text) >= 16
+    if scheme.lower() != "basic":
+        return len(text) >= 16 or any(map(str.isdigit, text))
     try:
         return b":" in base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):

@@ -1,7 +1,7 @@
 """Hides what must not reach the disk: finds it in frames, events and findings; knows neither judge nor storage.
 
 A secret is replaced by as many asterisks as it has characters, a personal value by its pseudonym (where that is
-asked for); every other byte stays as it was. What is a secret is data: see `redaction_rules`.
+asked for); every other byte stays as it was. What is a secret is data: see `secret_names` and `sensitive_names`.
 """
 
 from __future__ import annotations
@@ -21,16 +21,14 @@ from inspector.redaction.json_tokens import Items, Leaf, Members, Node, escaped,
 from inspector.redaction.ocpp_values import is_set_off, is_word, unquoted, values, variable_names, without_object
 from inspector.redaction.parsed_look import has_nothing, parsed
 from inspector.redaction.pseudonyms import Pseudonyms
+from inspector.redaction.secret_names import is_only_a_header, is_secret_header, is_secret_member, is_secret_name
 from inspector.redaction.secrets import STRONG, Personal, Secrets, Span, merged, replaced, sentence_spans
 from inspector.redaction.sensitive_names import (
     PERSONAL,
     SECRET_MEMBERS,
     SECRET_TOKEN_TYPES,
-    SECRET_VARIABLES,
     Additions,
     NameClassifier,
-    is_only_a_header,
-    is_secret_header,
 )
 
 LEVELS = ("secrets", "personal", "none")
@@ -64,7 +62,7 @@ class Redactor:
             raise ValueError(f"no such redaction: {level}")
         added = Additions(tuple(variables), tuple(members), tuple(personal))
         self.enabled = level != "none"
-        self._variables = NameClassifier((*SECRET_VARIABLES, *added.variables))
+        self._variables = NameClassifier(added.variables)
         self._members = NameClassifier((*SECRET_MEMBERS, *added.members))
         self._personal_names = NameClassifier((*PERSONAL, *added.personal)) if level == "personal" else None
         self._pseudonyms = Pseudonyms(key) if level == "personal" and key is not None else None
@@ -162,11 +160,11 @@ class Redactor:
 
     def is_secret(self, name: str, parent: str = "") -> bool:
         """Whether a member of this name is a credential."""
-        return self._members.has(name, parent)
+        return is_secret_member(name) or self._members.has(name, parent)
 
     def is_secret_variable(self, name: str) -> bool:
         """Whether a configuration key or variable is one."""
-        return self._variables.has(name)
+        return is_secret_name(name) or self._variables.has(name)
 
     def is_personal(self, name: str, parent: str = "") -> bool:
         """Whether a member, key or variable tells of a person; never where pseudonyms are not asked for."""

@@ -16,15 +16,8 @@ from typing import Any
 
 from inspector.rules.settings import SettingsMistake
 
-SECRET_VARIABLES = (
-    *("AuthorizationKey", "BasicAuthPassword", "*Password", "*Passwd", "*Passphrase", "*Passcode", "*Pwd", "*Psk"),
-    *("*Secret", "*PrivateKey", "*ApiKey", "*AccessKey", "*AccessToken", "*RefreshToken", "*AuthToken", "VpnKey"),
-    *("*EncryptionKey", "*SecretKey", "*SharedKey"),
-)
-"""Configuration keys (1.6) and variables (2.x) whose values are credentials."""
-
-SECRET_MEMBERS = (*SECRET_VARIABLES, "vpn/key")
-"""Members whose value is a credential wherever they occur; SetNetworkProfile has apnPassword, password and vpn/key."""
+SECRET_MEMBERS = tuple(f"{parent}/key" for parent in "vpn wifi wlan wpa wep ipsec apn".split())
+"""Members whose value is a secret besides those that `secret_names` knows by their own name."""
 
 SECRET_TOKEN_TYPES = frozenset({"keycode", "pin", "pincode"})
 """Types of an IdToken whose text is a PIN (2.x part 2, IdTokenEnumType), in lower case."""
@@ -33,28 +26,14 @@ PERSONAL = (
     *("*IdTag", "*IdToken", "eMAID", "EVCOID", "ContractId", "VIN", "VehicleId", "VehicleIdentificationNumber"),
     *("LicensePlate", "LicencePlate", "NumberPlate", "ICCID", "IMSI", "MSISDN", "EVCCID", "CustomerIdentifier"),
     *("evInverterSerialNumber", "VatNumber", "Email", "PhoneNumber", "CardNumber"),
-    *("vatCompany/name", "vatCompany/address1", "vatCompany/address2", "vatCompany/postalCode"),
+    *("vatCompany/name", "vatCompany/address1", "vatCompany/address2", "vatCompany/postalCode", "vatCompany/city"),
+    *("company/name", "company/address1", "company/address2", "company/postalCode", "company/city"),
     *("personalMessage/content", "updatedPersonalMessage/content", "NotifyCustomerInformation/data"),
     # A contract certificate names its eMAID.
     *("Authorize/certificate", "Get15118EVCertificate/exiRequest", "Get15118EVCertificate/exiResponse"),
     "iso15118CertificateHashData/serialNumber",
 )
 """Members, configuration keys and variables that tell of a person, a contract, a vehicle or a SIM card."""
-
-SECRET_PARAMETERS = (
-    *("*Passw*", "*Passphrase*", "*Passcode*", "*Secret*", "*Token*", "*JWT*", "*Credential*", "*Signature*"),
-    *("*ApiKey*", "*AccessKey*", "*AuthKey*", "Pass", "Pwd", "Pw", "Psk", "Auth", "Key", "Sig", "Hash"),
-)
-"""Parameters in addresses that hold a credential, those of storage services' signed addresses too.
-
-Short words are meant whole: a compass passes.
-"""
-
-SECRET_HEADERS = (
-    *("*Authorization", "Authentication", "Proxy-Authentication", "Cookie", "Set-Cookie"),
-    *("X-Auth", "X-Auth-Token", "X-Api-Key"),
-)
-"""HTTP headers that hold one, besides those named as a parameter would be."""
 
 _TABLE = "redact"
 _LISTS = ("variables", "members", "personal")
@@ -73,8 +52,8 @@ def load(path: Path) -> Additions:
     """Read `[redact]` of a rules file, or of its `[tool.chargesentinel]`; what else is in it is for the judge.
 
         [redact]
-        variables = ["WifiKey"]                    # configuration keys and variables that are credentials
-        members = ["simPin", "modem/unlockCode"]   # members that are
+        variables = ["DoorNumber"]                 # configuration keys and variables that are credentials
+        members = ["modem/unlock"]                 # members that are
         personal = ["driverName"]                  # what --redact personal replaces besides
 
     Raises:
@@ -136,21 +115,3 @@ class NameClassifier:
 
 def _pattern(name: str) -> str:
     return ".*".join(re.escape(plain(part)) for part in name.split("*"))
-
-
-_parameters, _headers = NameClassifier(SECRET_PARAMETERS), NameClassifier(SECRET_HEADERS)
-
-
-def is_secret_parameter(name: str) -> bool:
-    """Whether a parameter of an address, its %-escapes undone, holds a credential."""
-    return _parameters.has(name)
-
-
-def is_secret_header(name: str) -> bool:
-    """Whether an HTTP header's value is one; of those of the WebSocket handshake (Sec-WebSocket-Key) none is."""
-    return (_headers.has(name) or _parameters.has(name)) and not name.lower().startswith("sec-websocket-")
-
-
-def is_only_a_header(name: str) -> bool:
-    """Whether a name can mean nothing but such a header, also where it is a member: an id_token is no secret."""
-    return _headers.has(name)

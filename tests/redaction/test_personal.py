@@ -102,6 +102,20 @@ def test_a_valid_frame_stays_valid_and_keeps_all_but_its_values(case: tuple[str,
     assert compiled is not None and compiled.is_valid(json.loads(stored)[3])
 
 
+def test_the_company_of_a_vat_number_is_hidden_as_the_number_is() -> None:
+    redaction = Redactor("personal", KEY)
+    session = Session(version=OcppVersion.V21)
+    session.frame(1, 1, 1, Direction.FROM_CHARGE_POINT, b'[2,"1","VatNumberValidation",{"vatNumber":"DE123"}]')
+    company = {"name": "Ada Ltd", "address1": "1 Row", "address2": "2nd", "city": "Bath", "postalCode": "BA1"}
+    answer = {"vatNumber": "DE123", "status": "Accepted", "company": {**company, "country": "GB"}}
+    raw = json.dumps([3, "1", answer]).encode()
+    stored = redaction.frame(redaction.secrets_of("CP1"), session.frame(2, 2, 2, Direction.FROM_CSMS, raw))
+    assert stored is not None and b'"country": "GB"' in stored
+    assert [value for value in (*company.values(), "DE123") if value.encode() in stored] == []
+    compiled = schemas.validator(OcppVersion.V21, "VatNumberValidation", "response")
+    assert compiled is not None and compiled.is_valid(json.loads(stored)[2])
+
+
 def frame_of(raw: bytes, version: str = "1.6") -> Frame:
     return Session(version=OcppVersion(version)).frame(1, 1, 1, Direction.FROM_CHARGE_POINT, raw)
 

@@ -103,9 +103,9 @@ SECRETS = {
         False,
         '[2,"1","ChangeConfiguration",{key: AuthorizationKey, value: S3cr3t0011223344556677!!}]',
     ),
-    "no JSON at all": ("ocpp1.6", True, "connect password=S3cr3t0011223344556677!! now"),
+    "no JSON at all": ("ocpp1.6", True, "connect password=S3cr3t0011223344556677!!; now"),
     "a member twice": ("ocpp1.6", True, '[2,"1","DataTransfer",{"vendorId":"v","password":"§","password":"§"}]'),
-    "a number": ("ocpp1.6", True, '[2,"1","DataTransfer",{"vendorId":"v","pin_code":1,"wifi_psk":12345678901}]'),
+    "a number": ("ocpp1.6", True, '[2,"1","DataTransfer",{"vendorId":"v","pinLength":1,"wifi_psk":12345678901}]'),
 }
 
 
@@ -272,12 +272,12 @@ def test_nothing_is_hidden_where_none_was_asked_for_and_the_recording_says_so(tm
 def test_names_of_a_rules_file_are_hidden_too(tmp_path: Path) -> None:
     frames: list[tuple[bool, str | bytes]] = [
         (False, '[2,"1","ChangeConfiguration",{"key":"RadiusShared","value":"geheim0011"}]'),
-        (True, '[2,"2","DataTransfer",{"vendorId":"v","modem":{"puk":"geheim0022"},"puk":"visible"}]'),
+        (True, '[2,"2","DataTransfer",{"vendorId":"v","modem":{"unlock":"geheim0022"},"unlock":"visible"}]'),
     ]
-    record(tmp_path / "t.db", frames, variables=["Radius*"], members=["modem/puk"])
+    record(tmp_path / "t.db", frames, variables=["Radius*"], members=["modem/unlock"])
     assert rows(tmp_path / "t.db", "SELECT raw FROM frames ORDER BY id") == [
         ('[2,"1","ChangeConfiguration",{"key":"RadiusShared","value":"**********"}]',),
-        ('[2,"2","DataTransfer",{"vendorId":"v","modem":{"puk":"**********"},"puk":"visible"}]',),
+        ('[2,"2","DataTransfer",{"vendorId":"v","modem":{"unlock":"**********"},"unlock":"visible"}]',),
     ]
 
 

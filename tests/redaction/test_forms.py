@@ -1,0 +1,198 @@
+"""A secret's value is found in any text that writes its name, however it is written, in time that grows with length."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from inspector.redaction import patterns
+from inspector.redaction.redactor import Redactor
+from inspector.redaction.secret_names import is_secret_member
+from inspector.redaction.secrets import Secrets
+
+HIDDEN = (
+    # Quotes, and none.
+    'password = "two GEHEIM words"',
+    "pass='it is GEHEIM' ok",
+    "password = two GEHEIM words",
+    "password: GEHEIM\nuser: bob",
+    "connect password=GEHEIM user=bob",
+    "password=GE,HEIM, user=bob",
+    "password=it'sGEHEIM!",
+    "password=a<GEHEIM",
+    'password="GEHEIM',
+    'psk="GE\\"HEIM"',
+    "password=['GEHEIM']",
+    "wifi[psk]=GEHEIM",
+    "password[0]=GEHEIM",
+    "password->GEHEIM",
+    "password := GEHEIM",
+    "AuthorizationKey (hex) = GEHEIM",
+    '\\"password\\":\\"GEHEIM\\"',
+    "%22password%22%3A%22GEHEIM%22",
+    "password%3DGEHEIM%26user=x",
+    "&quot;password&quot;:&quot;GEHEIM&quot;",
+    # Names.
+    "API key: GEHEIM1",
+    "access token = GEHEIM",
+    "token: GEHEIM",
+    "PIN: GEHEIM",
+    "şifre: GEHEIM",
+    "Parola=GEHEIM",
+    "Passwort „GEHEIM“",
+    "Device.WiFi.AccessPoint.1.Security.KeyPassphrase=GEHEIM",
+    "key=AuthorizationKey value=GEHEIM ok",
+    'ChangeConfiguration key: "AuthorizationKey", value: "GEHEIM"',
+    # Sentences, command lines and modem commands.
+    "wrong password GEHEIM123 entered",
+    "password 'GEHEIM'",
+    "password is GEHEIM9",
+    "setting password to GEHEIM7!",
+    "curl --password GEHEIM x",
+    'AT+CPIN="GEHEIM"',
+    # XML and YAML.
+    "<password>GEHEIM</password>",
+    '<ns:Password Type="x">GEHEIM</ns:Password>',
+    "<password><![CDATA[GEHEIM]]></password>",
+    "<Password><Value>GEHEIM</Value></Password>",
+    "<password>GEHEIM",
+    '<param name="AuthorizationKey">GEHEIM</param>',
+    '<add key="Password" value="GEHEIM"/>',
+    "<c><key>AuthorizationKey</key><readonly>false</readonly><value>GEHEIM</value></c>",
+    "<dict><key>wifiPassword</key><string>GEHEIM</string></dict>",
+    'wifi:\n  ssid: x\n  psk: "GEHEIM"\n',
+    "password: |\n  GEHEIM one\n  GEHEIM two\nuser: bob",
+    "passwords:\n  - GEHEIM1\n  - GEHEIM2\nuser: bob",
+    "- name: AuthorizationKey\n  value: GEHEIM\n",
+    # Keys and tokens by their own form.
+    "-----begin rsa private key-----\nGEHEIM\n-----end rsa private key-----",
+    "-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nGEHEIM\n-----END PGP PRIVATE KEY BLOCK-----",
+    "---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\nGEHEIM\n---- END SSH2 ENCRYPTED PRIVATE KEY ----",
+    "PuTTY-User-Key-File-2: x\nPrivate-Lines: 1\nGEHEIM\nPrivate-MAC: GEHEIM",
+    "key MIIEvgIBADANBgkqhkiG9w0BAQEFAASCBKgwggSkGEHEIM",
+    "key MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wGEHEIM",
+    "eyJhbGciOiJIUzI1NiJ9.eyGEHEIM1234567890.GEHEIM-abc",
+    "WIFI:S:home;T:WPA;P:GEHEIM;;",
+    # Addresses and headers.
+    "https://GEHEIM@host/x",
+    "https://GEHEIM:x-oauth-basic@host",
+    "wss://u:GEHEIM@h/p",
+    "ftp://GEHEIMGEHEIMGEHEIMGEHEIM@host",
+    "https://h/x?code=GEHEIMGEHEIMGEHEIMGEHEIM",
+    "HostName=h;SharedAccessKey=GEHEIM=;x=1",
+    "Ocp-Apim-Subscription-Key: GEHEIM",
+    "X-Functions-Key: GEHEIM",
+    "Cookie: a=GEHEIM; b=GEHEIM",
+    "Authorization: Bearer GEHEIM",
+    'Authorization: Digest username="x", response="GEHEIM"',
+    '["Authorization","Basic GEHEIM"]',
+    "bearer GEHEIM123456",
+)
+KEPT = (
+    "please change the password of this station: it is too old",
+    "password authentication failed",
+    "passwordLength=16",
+    "key: HeartbeatInterval",
+    "token reader: broken",
+    "RFID token: 04A2B3C4",
+    "id token: 04A2B3C4",
+    "Token 04A2B3C4 rejected",
+    "idTag=04A2B3C4",
+    "keyboard: on",
+    "compass: 30",
+    "state: passed",
+    "a re-key: 5 times",
+    "The pin was pressed",
+    "second pass: done",
+    "Basic authentication",
+    "https://host:8080/a@2x.png",
+    "ftp://user@host/x",
+    "see mail bob@example.com",
+    "wss://csms.example/ocpp/CP1",
+)
+
+
+@pytest.mark.parametrize("text", HIDDEN)
+def test_a_secret_behind_its_name_or_of_its_own_form_is_starred_and_nothing_gets_longer(text: str) -> None:
+    shown = Redactor().text(Secrets(), text)
+    assert "HEIM" not in shown
+    assert len(shown) == len(text)
+
+
+@pytest.mark.parametrize("text", KEPT)
+def test_what_only_looks_like_one_stays(text: str) -> None:
+    assert Redactor().text(Secrets(), text) == text
+
+
+UNITS = (
+    *(
+        "password ",
+        "password=",
+        "password:",
+        'password="',
+        "password “",
+        'password \\"',
+        'password "\\',
+        "password (",
+        "a]:",
+    ),
+    *(
+        "password:\n  a\n",
+        "password\n ",
+        "password%3D",
+        "pass set to ",
+        'password={"a":',
+        '{"password":"\\',
+        "password 1",
+    ),
+    *(
+        "key=",
+        "key=AuthorizationKey value=",
+        "value=",
+        "authorization:",
+        "authorization:a,",
+        "Authorization, ",
+        "cookie:",
+    ),
+    *("a://", "a://@", "@", "a://b:c@", "?a=", "?a=;x;", "<a ", "<password>", '<a b="', "<key>password</key>", "</a>"),
+    *("-----BEGIN PRIVATE KEY-----", "-----BEGIN A ", "eyJ", "eyJaaaaaaaaaa.", "LS0tLS1CRUdJTi", "WIFI:P:", "basic "),
+    *(
+        "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n",
+        "aa ",
+        "\\",
+        '\\"',
+        '"',
+        "'",
+        " ",
+        "\n",
+        "%22",
+        "&quot;",
+        "--password ",
+        "é",
+    ),
+)
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_time_grows_with_length_alone(unit: str) -> None:
+    """Eight times the text may take sixteen times as long, no more: quadratic time would take 64 times as long."""
+
+    def seconds(size: int) -> float:
+        text = unit * (size // len(unit))
+        best = 9.0
+        for _ in range(2):
+            began = time.process_time()
+            sum(1 for _ in patterns.find(text, is_secret_member, None))
+            best = min(best, time.process_time() - began)
+        return best
+
+    assert seconds(80_000) < 16 * seconds(10_000) + 0.05
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("unit", UNITS)
+def test_a_megabyte_of_anything_takes_no_more_than_seconds(unit: str) -> None:
+    began = time.process_time()
+    sum(1 for _ in patterns.find(unit * (1_000_000 // len(unit)), is_secret_member, None))
+    assert time.process_time() - began < 5
