@@ -54,6 +54,9 @@ class _Collector(Collector):
         yield GaugeMetricFamily(name + "recorder_waiting_records", "Handed over, not committed", status.waiting)
         yield GaugeMetricFamily(name + "recorder_waiting_bytes", "The same in bytes", status.waiting_bytes)
         yield CounterMetricFamily(name + "recorder_lost_frames", "Frames that are gaps in the recording", status.lost)
+        yield CounterMetricFamily(
+            name + "recorder_dropped_rows", "Derived rows that could not be stored; their frames are", status.dropped
+        )
         yield CounterMetricFamily(name + "recorder_commits", "Group commits", status.commits)
         yield CounterMetricFamily(
             name + "recorder_commit_seconds", "Time spent in them; divide by commits", status.commit_seconds

@@ -61,6 +61,11 @@ class DerivedTables:
         self._transactions = {key: row_id for key, row_id in self._transactions.items() if row_id >= below}
         self._strange.clear()
 
+    def forget_transactions(self, row_ids: set[int]) -> None:
+        """Forget transactions whose rows could not be stored: the next frame of one begins its row anew."""
+        if row_ids:
+            self._transactions = {key: row_id for key, row_id in self._transactions.items() if row_id not in row_ids}
+
     def seen(self, charge_point_id: str | None, ts_ns: int) -> None:
         """Note that a charge point was there."""
         if charge_point_id:

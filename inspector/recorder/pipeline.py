@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
-import traceback
 from collections.abc import Callable, Iterable
-from pathlib import Path
+from operator import sub
 from typing import Any
 
 from inspector.protocol.correlation import AnswerStatus
 from inspector.protocol.vocabulary import Direction
 from inspector.recorder import frame_row
 from inspector.recorder.derived_tables import DerivedTables
+from inspector.recorder.faults import HANDSHAKE_NOT_READ, ROW_NOT_DERIVED, RULE_FAILED, Faults
+from inspector.recorder.finding_rows import FindingRows
 from inspector.recorder.large_calls import LARGE, LargeCalls
+from inspector.recorder.recorded_session import RecordedSession
 from inspector.recorder.recorder import Summary
 from inspector.records import (
     BINARY,
@@ -31,47 +33,18 @@ from inspector.records import (
 )
 from inspector.redaction.redacted_frames import RedactedFrames
 from inspector.redaction.redactor import Redactor
-from inspector.redaction.secrets import Secrets
 from inspector.rules.context import Moment
-from inspector.rules.finding import Finding, Severity
-from inspector.rules.judge import Judge, SessionJudge
+from inspector.rules.finding import Finding
+from inspector.rules.judge import Judge
 from inspector.rules.settings import DEFAULTS, Settings
-from inspector.store.pending_rows import SESSION_COLUMNS
-from inspector.store.writer import COUNTED, Writer
+from inspector.store.counted_rows import COUNTED
+from inspector.store.pending_rows import FRAME_COLUMNS, SESSION_COLUMNS
+from inspector.store.writer import Writer
 
 log = logging.getLogger("chargesentinel.recorder")
 
+FRAME_TS = FRAME_COLUMNS.index("ts_ns")
 _DIRECTIONS = {False: Direction.FROM_CSMS, True: Direction.FROM_CHARGE_POINT}
-
-
-class RecordedSession:
-    """One WebSocket being recorded."""
-
-    __slots__ = (
-        "error_count",
-        "file",
-        "frame_count",
-        "judge",
-        "last_frame_id",
-        "last_seen_ns",
-        "opened_ns",
-        "secrets",
-        "session_id",
-        "version",
-    )
-
-    def __init__(self, session_id: int, judge: SessionJudge, opened_ns: int, secrets: Secrets) -> None:
-        self.session_id = session_id
-        self.secrets = secrets
-        self.judge = judge
-        judge.label = self
-        self.frame_count = 0
-        self.error_count = 0
-        self.last_frame_id: int | None = None
-        self.opened_ns = self.last_seen_ns = opened_ns
-        self.version = judge.version
-        self.file = 0
-        """Which of the recorder's files the session is in, counted from 0: the newest that it was open in."""
 
 
 class Pipeline:
@@ -87,12 +60,12 @@ class Pipeline:
         self._changed: set[RecordedSession] = set()
         self._stored_forms = RedactedFrames(self._redaction)
         self.derivation = DerivedTables(writer)
-        self._failed_rules: set[str] = set()
+        self._faults = Faults(writer)
+        self._finding_rows = FindingRows(writer, self._redaction, self._faults, self._changed)
         self.file = 0  # how many files came before this one
         self.gone = 0  # frames that were stored in files which others deleted
         self.closed = 0  # sessions that have ended
-        self.sessions = self.frames = self.findings = self.errors = 0
-        self.by_severity: dict[str, int] = {severity.value: 0 for severity in Severity}
+        self.sessions = self.frames = 0
 
     def take(self, record: Record) -> None:
         """Take one record; one of a link that was never opened is an event of no session."""
@@ -128,7 +101,7 @@ class Pipeline:
             if kind == OPEN:
                 judge = self.judge.open(record[4], moment)
                 secrets = self._redaction.secrets_of(record[4].get("charge_point_id"))
-                link = self._restored[session_id] = RecordedSession(session_id, judge, ts_ns, secrets)
+                link = self._restored[session_id] = RecordedSession(session_id, judge, ts_ns, secrets, self.file)
                 self._stored_forms.judged = True
                 self._judged(link, judge.opened)
             elif link is None:
@@ -147,9 +120,7 @@ class Pipeline:
             elif kind == CLOSE:
                 self._judged(link, link.judge.closed, moment, record[4])
                 del self._restored[session_id]
-        before = self.writer.before
-        counts = zip(COUNTED, self.writer.recording_counts(), strict=True)
-        self.sessions, self.frames, self.findings, self.errors = (n + before.get(what, 0) for what, n in counts)
+        self.recount()
         for link in self._restored.values():
             link.version = link.judge.version
             link.frame_count, link.error_count = self.writer.session_counts(link.session_id)
@@ -160,7 +131,7 @@ class Pipeline:
     def tick(self, mono_ns: int, ts_ns: int) -> None:
         """Let time pass for every open session, so that silence is judged while it lasts."""
         for link in self.links.values():
-            self._found(link, self._judged(link, link.judge.advance, Moment(mono_ns, ts_ns)), None)
+            self._finding_rows.store(link, self._judged(link, link.judge.advance, Moment(mono_ns, ts_ns)), None)
 
     def commit(self, committed: int | None = None) -> None:
         """Put everything taken so far on disk.
@@ -168,10 +139,40 @@ class Pipeline:
         Raises:
             sqlite3.Error: nothing was written, all of it still waits.
         """
+        try:
+            self._write(committed)
+        finally:
+            refused = self._settle_refused()
+        if refused:
+            self._write(None)
+
+    def _write(self, committed: int | None) -> None:
         for link in self._changed:
-            self._update(link, {})
+            if link.file == self.file:  # else its row was counted anew when it came to this file
+                self._update(link, {})
         self._changed.clear()
         self.writer.commit(committed)
+
+    def _settle_refused(self) -> bool:
+        """Take back what was counted of rows that could not be stored; returns whether that changed anything."""
+        links = {link.session_id: link for link in self.links.values()}
+        all_refused = self.writer.take_refused()
+        for refused in all_refused:
+            self.derivation.forget_transactions(refused.transactions)
+            for session_id, finding in refused.findings:
+                self._finding_rows.take_back(session_id, finding, links)
+            for row in refused.frames:
+                frame_id, session_id, ts_ns = row[0], row[1], row[FRAME_TS]
+                self.frames -= 1
+                self.gone += 1
+                if link := links.get(session_id):
+                    link.frame_count -= 1
+                    self._changed.add(link)
+                detail = {"frames": 1, "since_ns": ts_ns, "until_ns": ts_ns, "reason": "no column takes it"}
+                log.error("%s: frame %d could not be stored; it is marked as a gap", self.writer.path, frame_id)
+                for whose in (None, session_id):
+                    self.writer.event(whose, ts_ns, None, "gap", detail)
+        return bool(all_refused)
 
     def lost(self, frames: int, since_ns: int, until_ns: int, mono_ns: int, link: int = 0, **more: Any) -> None:
         """Mark a gap: `frames` crossed the wire and could not be stored; of one session, or of all where `link` is 0.
@@ -186,9 +187,41 @@ class Pipeline:
             self.writer.event(one.session_id, until_ns, self.writer.here(one.last_frame_id), "gap", detail)
             self._judged(one, one.judge.gap, Moment(mono_ns, until_ns))
 
+    def found(self, link: RecordedSession, findings: list[Finding]) -> None:
+        """Store findings of a session that is open."""
+        self._finding_rows.store(link, findings, None)
+
     def summary(self, lost: int = 0) -> Summary:
         """What went through so far."""
-        return Summary(self.sessions, self.frames, self.findings, self.errors, lost)
+        return Summary(*self.stored(), lost)
+
+    def stored(self) -> tuple[int, int, int, int, int]:
+        """Sessions, frames, findings and errors that are on disk, and derived rows that could not be stored."""
+        taken = (self.sessions, self.frames, self.findings, self.errors)
+        sessions, frames, findings, errors = map(sub, taken, self.writer.waiting_counts())
+        return sessions, frames, findings, errors, self.writer.dropped.total()
+
+    def recount(self) -> None:
+        """Count anew, from the files and from what waits."""
+        before, rows = self.writer.before, self._finding_rows
+        earlier = (before.get(what, 0) for what in COUNTED)
+        counts = map(sum, zip(earlier, self.writer.recording_counts(), self.writer.waiting_counts(), strict=True))
+        self.sessions, self.frames, rows.total, rows.errors = counts
+
+    @property
+    def findings(self) -> int:
+        """Findings so far, each counted once."""
+        return self._finding_rows.total
+
+    @property
+    def errors(self) -> int:
+        """Those of severity error."""
+        return self._finding_rows.errors
+
+    @property
+    def by_severity(self) -> dict[str, int]:
+        """Findings of this process by severity."""
+        return self._finding_rows.by_severity
 
     def _open(self, record: Record) -> None:
         _, number, ts_ns, mono_ns, facts = record
@@ -196,9 +229,19 @@ class Pipeline:
         secrets = self._redaction.secrets_of(facts.get("charge_point_id"))
         secrets.add(facts.get("secrets", ()))
         facts = {name: value for name, value in facts.items() if name != "secrets"}
-        judge = self.judge.open(facts, Moment(mono_ns, ts_ns))
-        link = self.links[number] = RecordedSession(session_id, judge, ts_ns, secrets)
-        facts = self._redaction.detail(secrets, facts)
+        moment = Moment(mono_ns, ts_ns)
+        failed: list[Exception] = []
+        try:
+            judge = self.judge.open(facts, moment)
+        except Exception as why:
+            failed.append(why)
+            judge = self.judge.open({"from_start": False}, moment)
+        link = self.links[number] = RecordedSession(session_id, judge, ts_ns, secrets, self.file)
+        try:
+            facts = self._redaction.detail(secrets, facts)
+        except Exception as why:  # unseen it is not stored; the session is
+            failed.append(why)
+            facts = {}
         self.sessions += 1
         values = {column: facts.get(column) for column in SESSION_COLUMNS}
         offered = facts.get("subprotocols_offered")
@@ -209,11 +252,16 @@ class Pipeline:
             "subprotocols_offered": json.dumps(offered) if offered is not None else None,
         }
         self.writer.session(values)
+        for error in failed:
+            self._faults.note(link, HANDSHAKE_NOT_READ, error)
         for event, names in FACTS_OF_EVENTS.items():
             if kept := {name: facts[name] for name in names if facts.get(name) is not None and facts[name] is not True}:
                 self.writer.event(session_id, ts_ns, None, event, kept)
-        self.derivation.seen(facts.get("charge_point_id"), ts_ns)
-        self._found(link, self._judged(link, judge.opened), None)
+        try:
+            self.derivation.seen(facts.get("charge_point_id"), ts_ns)
+        except Exception as error:
+            self._faults.note(link, ROW_NOT_DERIVED, error)
+        self._finding_rows.store(link, self._judged(link, judge.opened), None)
 
     def _reopen(self, record: Record) -> None:
         _, number, ts_ns, _, facts = record
@@ -235,21 +283,28 @@ class Pipeline:
         try:  # as `_judged` does
             found = judge.frame(frame)
         except Exception as error:
-            self._note_failed_rule(link, error)
+            self._faults.note(link, RULE_FAILED, error)
             found = []
-        worst = self._found(link, found, frame_id) if found else None
-        asked, call, latency = frame.call, None, None
-        if asked is not None and frame.answer_status is AnswerStatus.PAIRED:
-            call, latency = writer.here(asked.frame_id), (frame.mono_ns - asked.mono_ns) // 1000
+        worst = self._finding_rows.store(link, found, frame_id) if found else None
         text = frame_row.text(payload if hidden is None else hidden, opcode)
+        msg_type = action = valid = latency = call = id_length = None
+        try:
+            msg_type, action = frame_row.msg_type(frame), frame_row.short(shown.action)
+            valid = frame_row.valid(judge.version, frame, found)
+            id_length = frame_row.id_length(shown.message, text)
+            asked = frame.call
+            if asked is not None and frame.answer_status is AnswerStatus.PAIRED:
+                call, latency = writer.here(asked.frame_id), (frame.mono_ns - asked.mono_ns) // 1000
+        except Exception as error:
+            self._faults.note(link, ROW_NOT_DERIVED, error)
         writer.frame(
             (
                 frame_id,
                 link.session_id,
                 0 if from_charge_point else 1,
-                frame_row.msg_type(frame),
-                frame_row.short(shown.action),
-                frame_row.valid(judge.version, frame, found),
+                msg_type,
+                action,
+                valid,
                 worst.value if worst else None,
                 latency,
                 call,
@@ -258,7 +313,7 @@ class Pipeline:
                 0 if hidden is None else 1,
                 ts_ns,
                 mono_ns,
-                frame_row.id_length(shown.message, text),
+                id_length,
                 text,
             )
         )
@@ -267,14 +322,17 @@ class Pipeline:
         link.last_frame_id = frame_id
         link.last_seen_ns = ts_ns
         self._changed.add(link)
-        if opcode == BINARY or (notes and not KEPT_NOTES.isdisjoint(notes)):
-            # What the stored bytes do not show: a BLOB may also be a text message that is not UTF-8.
-            detail = {**(notes or {}), **({"binary": True} if opcode == BINARY else {})}
-            writer.event(link.session_id, ts_ns, frame_id, FRAMING, detail)
-        if frame.action is not None:
-            self.derivation.frame(link.session_id, judge.station.charge_point_id, judge.version, shown)
-        if len(payload) > LARGE and frame.call is None:
-            self._large_calls.add(judge.protocol.correlation, frame, shown)
+        try:
+            if opcode == BINARY or (notes and not KEPT_NOTES.isdisjoint(notes)):
+                # What the stored bytes do not show: a BLOB may also be a text message that is not UTF-8.
+                detail = {**(notes or {}), **({"binary": True} if opcode == BINARY else {})}
+                writer.event(link.session_id, ts_ns, frame_id, FRAMING, detail)
+            if frame.action is not None:
+                self.derivation.frame(link.session_id, judge.station.charge_point_id, judge.version, shown)
+            if len(payload) > LARGE and frame.call is None:
+                self._large_calls.add(judge.protocol.correlation, frame, shown)
+        except Exception as error:
+            self._faults.note(link, ROW_NOT_DERIVED, error)
 
     def _event(self, record: Record) -> None:
         _, number, ts_ns, mono_ns, kind, detail = record
@@ -283,7 +341,9 @@ class Pipeline:
         shown = self._redaction.detail(secrets, detail)
         self.writer.event(link.session_id if link else None, ts_ns, link.last_frame_id if link else None, kind, shown)
         if link is not None:
-            self._found(link, self._judged(link, link.judge.event, kind, Moment(mono_ns, ts_ns), detail), None)
+            self._finding_rows.store(
+                link, self._judged(link, link.judge.event, kind, Moment(mono_ns, ts_ns), detail), None
+            )
         elif kind in ("rejected-upgrade", "unreachable"):
             self.judge.refused(detail, Moment(mono_ns, ts_ns))
 
@@ -293,7 +353,7 @@ class Pipeline:
         if link is None:
             return
         self.closed += 1
-        self._found(link, self._judged(link, link.judge.closed, Moment(mono_ns, ts_ns), facts), None)
+        self._finding_rows.store(link, self._judged(link, link.judge.closed, Moment(mono_ns, ts_ns), facts), None)
         known = ("cp_close_code", "cp_close_reason", "csms_close_code", "csms_close_reason", "closed_by")
         self._changed.discard(link)
         shown = self._redaction.detail(link.secrets, {column: facts.get(column) for column in known})
@@ -315,61 +375,5 @@ class Pipeline:
         try:
             return ask(*given) or []
         except Exception as error:
-            self._note_failed_rule(link, error)
+            self._faults.note(link, RULE_FAILED, error)
             return []
-
-    def _note_failed_rule(self, link: RecordedSession, error: Exception) -> None:
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{Path(place.filename).name}:{place.lineno}"
-        if where in self._failed_rules:
-            return
-        self._failed_rules.add(where)
-        # What an exception says may quote the frame, so that neither the log nor the file has its words.
-        why = type(error).__name__
-        log.error("a rule failed (%s at %s); frames are stored, this one without all its findings", why, where)
-        detail = {"what": "a rule failed", "where": where, "why": why}
-        self.writer.event(link.session_id, link.last_seen_ns, link.last_frame_id, "fault", detail)
-
-    def _found(self, link: RecordedSession, found: list[Finding], frame_id: int | None) -> Severity | None:
-        """Store findings; returns the worst one about the frame `frame_id`."""
-        worst: Severity | None = None
-        for finding in found:
-            if finding.finding_id is not None and finding.finding_id < self.writer.begins["findings"]:
-                renew(finding)  # its row is in an earlier file; once renewed it has one here, and repeats count on it
-            new = finding.finding_id is None
-            owner: RecordedSession = (finding.session and finding.session.label) or link
-            if owner.file != self.file:  # it closed in an earlier file: its charge point's session here speaks for it
-                owner = link
-            if new and finding.frame_id is None and finding.last_frame_id is not None:
-                finding.frame_id, finding.ts_ns = finding.last_frame_id, link.last_seen_ns
-            if self.file:
-                finding.frame_id = self.writer.here(finding.frame_id)
-                finding.last_frame_id = self.writer.here(finding.last_frame_id)
-            if new:
-                finding.message = self._redaction.sentence(owner.secrets, finding.message)
-                if finding.pointer:
-                    finding.pointer = self._redaction.sentence(owner.secrets, finding.pointer)
-            self.writer.finding(owner.session_id, finding)
-            if new:
-                self.findings += 1
-                self.by_severity[finding.severity.value] += 1
-                if finding.severity is Severity.ERROR:
-                    self.errors += 1
-                    owner.error_count += 1
-                    self._changed.add(owner)
-            about = finding.last_frame_id
-            if about is None:
-                continue
-            if about == frame_id:
-                if worst is None or finding.severity.rank > worst.rank:
-                    worst = finding.severity
-            else:
-                self.writer.raise_severity(about, finding.severity)
-        return worst
-
-
-def renew(finding: Finding) -> None:
-    """Have a finding begin again: what it counted is in an earlier file."""
-    if finding.finding_id is not None:
-        finding.finding_id = finding.frame_id = None
-        finding.count = 1

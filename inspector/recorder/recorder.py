@@ -17,10 +17,15 @@ class Summary:
     frames: int = 0
     findings: int = 0
     errors: int = 0
+    dropped: int = 0
+    """Derived rows that could not be stored; the frames are."""
     lost: int = 0
+    """Frames that could not be stored."""
 
     def __str__(self) -> str:
         text = f"{self.sessions} sessions, {self.frames} frames, {self.findings} findings ({self.errors} errors)"
+        if self.dropped:
+            text += f"; {self.dropped} derived rows could not be stored"
         return f"{text}; {self.lost} FRAMES NOT STORED" if self.lost else text
 
 
@@ -40,6 +45,8 @@ class Status:
     """Time spent in all commits."""
     findings: dict[str, int] = field(default_factory=dict)
     """New findings by severity."""
+    dropped: int = 0
+    """Derived rows (findings, samples, transactions, …) that could not be stored; the frames are."""
 
 
 class Recorder(Protocol):

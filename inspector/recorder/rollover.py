@@ -7,7 +7,8 @@ import sqlite3
 import time
 
 from inspector.errors import ChargeSentinelError
-from inspector.recorder.pipeline import Pipeline, renew
+from inspector.recorder.finding_rows import renew
+from inspector.recorder.pipeline import Pipeline
 from inspector.store.writer import RecordingGone
 
 log = logging.getLogger("chargesentinel.recorder")
@@ -79,10 +80,10 @@ def begin_again(pipeline: Pipeline, ts_ns: int) -> int:
     left = writer.begin_again(_open(pipeline), ts_ns)
     lost = left.frames
     _settle(pipeline)
+    pipeline.recount()
     if left.whole_at:
         log.warning("%s is whole as %s; recording goes on in %s", gone, left.whole_at, writer.path)
         return 0
-    pipeline.frames -= lost
     pipeline.gone += lost
     why = "the file was deleted or replaced while it was recorded"
     log.error(
@@ -119,4 +120,10 @@ def _settle(pipeline: Pipeline) -> None:
             if finding.finding_id is not None and finding.finding_id < writer.begins["findings"]:
                 renew(finding)
                 finding.count = 0
+    for finding in writer.take_stale_recounts():
+        renew(finding)
+        finding.count = 1  # at least: the file that is gone had the count before
+        owner = finding.session.label if finding.session else None
+        if owner is not None and owner in pipeline.links.values():
+            pipeline.found(owner, [finding])
     pipeline.derivation.forget(writer.begins["transactions"])

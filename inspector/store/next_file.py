@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from inspector.store.open_files import rename
+from inspector.store.salvage import Refused, Salvage, is_of_the_disk
 from inspector.store.schema import connect
 
 PART = ".part"
@@ -30,6 +31,8 @@ _CARRIED = f"""id IN ({_OPEN}) OR id >= :sessions OR id IN (
   SELECT session_id FROM frames WHERE id >= :frames UNION SELECT session_id FROM events WHERE id >= :events
   UNION SELECT session_id FROM findings WHERE id >= :findings)"""
 _POINTS = f"charge_point_id IN (SELECT charge_point_id FROM sessions WHERE {_CARRIED})"
+_ESSENTIAL = ("recordings", "sessions", "frames")
+"""Without all of their rows there is no next file."""
 _SAMPLES_TAIL = 200_000
 """Meter samples looked through for those of the frames carried over: many more than one commit holds."""
 _COPIES = (
@@ -53,7 +56,12 @@ _COPIES = (
 RECOUNT = """UPDATE sessions SET frame_count = (SELECT count(*) FROM frames WHERE session_id = sessions.id),
   error_count = (SELECT count(*) FROM findings WHERE session_id = sessions.id AND severity = 'error')"""
 """Counts anew what a file holds of each session."""
+_ADOPT = """UPDATE transactions SET session_id = (SELECT max(id) FROM sessions
+  WHERE charge_point_id = transactions.charge_point_id) WHERE session_id NOT IN (SELECT id FROM sessions)"""
+"""Makes a transaction one of its charge point's session here, where the session it began in is in an earlier file."""
 
+_NO_TRANSACTION = """UPDATE meter_samples SET transaction_id = NULL
+  WHERE transaction_id NOT IN (SELECT id FROM transactions)"""
 _REFERENCES = (
     *(("frames", "call_id"), ("findings", "frame_id"), ("findings", "last_frame_id"), ("events", "after_frame_id")),
     *(("transactions", "start_frame_id"), ("transactions", "stop_frame_id")),
@@ -81,8 +89,10 @@ class Seam:
     now_ns: int
 
 
-def make_next(old: sqlite3.Connection, path: Path, seam: Seam, mode: int) -> None:
+def make_next(old: sqlite3.Connection, path: Path, seam: Seam, mode: int) -> Refused:
     """Make the file `path`, which a recording goes on in; it is there whole or not at all.
+
+    Derived rows that cannot be carried over stop nothing; returns what is missing of them.
 
     Args:
         old: the file before; only read.
@@ -100,12 +110,13 @@ def make_next(old: sqlite3.Connection, path: Path, seam: Seam, mode: int) -> Non
     try:
         with closing(connect(part, wal=False, synced=False).conn) as new:
             new.execute("BEGIN IMMEDIATE")
+            salvage = Salvage(new, bulk=False)
             for table, where in _COPIES:
-                _copy(old, new, table, where, values)
+                _copy(old, new, table, where, values, None if table in _ESSENTIAL else salvage)
             new.execute("UPDATE recordings SET started_ns = ?, stopped_ns = NULL, clean_close = NULL", (seam.now_ns,))
-            for table, column in _REFERENCES:
-                new.execute(f"UPDATE {table} SET {column} = NULL WHERE {column} < ?", (seam.after["frames"],))
-            new.execute(RECOUNT)
+            new.execute(_ADOPT)
+            for sql, row in corrections(seam.after["frames"]):
+                new.execute(sql, row)
             origin: dict[str, Any] = {"from": seam.left.name}
             # Ids of rows to come are given out in memory already: the events of the seam come before all of them.
             insert = "INSERT INTO events (id, session_id, ts_ns, kind, detail) VALUES (?, ?, ?, ?, ?)"
@@ -126,18 +137,48 @@ def make_next(old: sqlite3.Connection, path: Path, seam: Seam, mode: int) -> Non
                 # SQLite would take it for the new file's, and so destroy what it is.
                 raise FileExistsError(f"{path}{suffix}")
         rename(part, path)
+        return salvage.refused
     except BaseException:
         with suppress(OSError):
             part.unlink(missing_ok=True)
         raise
 
 
-def _copy(old: sqlite3.Connection, new: sqlite3.Connection, table: str, where: str, values: dict[str, Any]) -> None:
+def corrections(first_frame: int) -> list[tuple[str, tuple[Any, ...]]]:
+    """Statements that make a new file stand for itself: counts of what it holds, no reference to what it does not.
+
+    Args:
+        first_frame: the id of the first frame that may be in it.
+    """
+    frames = [
+        (f"UPDATE {table} SET {column} = NULL WHERE {column} < ?", (first_frame,)) for table, column in _REFERENCES
+    ]
+    return [*frames, (_NO_TRANSACTION, ()), (RECOUNT, ())]
+
+
+def _copy(
+    old: sqlite3.Connection,
+    new: sqlite3.Connection,
+    table: str,
+    where: str,
+    values: dict[str, Any],
+    salvage: Salvage | None,
+) -> None:
     columns = [row[1] for row in old.execute(f"PRAGMA table_info({table})")]  # without the generated ones
     names = ", ".join(columns)
-    # A column's value may be a generated one's input; rows go over as they are stored.
-    rows = old.execute(f"SELECT {names} FROM {table} WHERE {where}", values)
-    new.executemany(f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(columns))})", rows)
+    insert = f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(columns))})"
+    try:
+        # A column's value may be a generated one's input; rows go over as they are stored.
+        rows = old.execute(f"SELECT {names} FROM {table} WHERE {where}", values)
+        if salvage is None:
+            new.executemany(insert, rows)
+            return
+        for row in rows:
+            salvage.row(insert, row)
+    except sqlite3.Error as error:
+        if salvage is None or is_of_the_disk(error):
+            raise
+        salvage.refused.drop(insert, None, None, error)  # the old file's table cannot be read
 
 
 def origin(connection: sqlite3.Connection) -> tuple[int, dict[str, Any]]:

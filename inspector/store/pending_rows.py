@@ -10,7 +10,10 @@ import contextlib
 import json
 import logging
 import sqlite3
+import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -18,11 +21,14 @@ from typing import Any
 from sqlite_utils import Database
 
 from inspector.rules.finding import Finding
+from inspector.store.salvage import Refused, RolledBack, Row, Salvage, Statement, is_of_the_disk, storable
 
 log = logging.getLogger("chargesentinel.recorder")
 
 type FrameRow = tuple[Any, ...]
 """In the order of FRAME_COLUMNS."""
+type Change = tuple[str, tuple[Any, ...]]
+"""A statement and its values."""
 
 FRAME_COLUMNS = (
     *("id", "session_id", "from_csms", "msg_type", "action", "valid", "max_severity", "latency_us"),
@@ -41,12 +47,6 @@ _FINDING_COLUMNS = (
 )
 
 
-_UNSTORABLE = (
-    *(OverflowError, UnicodeEncodeError, sqlite3.ProgrammingError, sqlite3.InterfaceError),
-    *(sqlite3.IntegrityError, sqlite3.DataError),
-)
-"""What SQLite's module raises for a value that no column takes, or that its own column does not."""
-_HIGHEST = 2**63 - 1
 ROWS_AT_ONCE = 250
 """Rows of one statement where many wait: a fifth less work for each than with a statement a row."""
 
@@ -63,25 +63,29 @@ _SAMPLE_COLUMNS = (
     *("transaction_id", "session_id", "frame_id", "ts_ns", "measurand"),
     *("phase", "location", "context", "value", "unit"),
 )
-_INSERT_SAMPLE = _insert("meter_samples", _SAMPLE_COLUMNS)
-_INSERT_EVENT = _insert("events", ("id", "session_id", "ts_ns", "after_frame_id", "kind", "detail"))
+INSERT_EVENT = _insert("events", ("id", "session_id", "ts_ns", "after_frame_id", "kind", "detail"))
 
 _RANK = "CASE {} WHEN 'error' THEN 3 WHEN 'warning' THEN 2 WHEN 'info' THEN 1 ELSE 0 END"
 _RAISE_SEVERITY = (
     f"UPDATE frames SET max_severity = ? WHERE id = ? AND {_RANK.format('max_severity')} < {_RANK.format('?')}"
+)
+_RECOUNT_FINDING = "UPDATE findings SET count = ?, last_frame_id = ? WHERE id = ?"
+_DERIVED_OF_FRAMES = tuple(
+    FRAME_COLUMNS.index(column)
+    for column in ("msg_type", "action", "valid", "max_severity", "latency_us", "call_id", "id_length")
 )
 
 
 class _Waiting:
     """Rows of one table that wait, one behind the other in one list: what a statement of many rows takes."""
 
-    __slots__ = ("_many", "_one", "add", "columns", "values")
+    __slots__ = ("_many", "add", "columns", "one", "values")
 
     def __init__(self, table: str, columns: Sequence[str]) -> None:
         self.columns = len(columns)
         self.values: list[Any] = []
         self.add = self.values.extend
-        self._one, self._many = _insert(table, columns), _insert(table, columns, ROWS_AT_ONCE)
+        self.one, self._many = _insert(table, columns), _insert(table, columns, ROWS_AT_ONCE)
 
     def __len__(self) -> int:
         return len(self.values) // self.columns
@@ -97,7 +101,7 @@ class _Waiting:
         for at in range(0, left, many):
             connection.execute(self._many, values[at : at + many])
         if left < len(values):
-            connection.executemany(self._one, [values[at : at + wide] for at in range(left, len(values), wide)])
+            connection.executemany(self.one, [values[at : at + wide] for at in range(left, len(values), wide)])
 
 
 class PendingRows:
@@ -111,15 +115,20 @@ class PendingRows:
         self._next = {table: self._highest(table) + 1 for table in NUMBERED}
         self._frames = _Waiting("frames", FRAME_COLUMNS)
         self._samples = _Waiting("meter_samples", _SAMPLE_COLUMNS)
-        self._rows: list[tuple[str, tuple[Any, ...]]] = []
+        self._rows: list[Change] = []
         self._raised: list[tuple[str, int, str]] = []
         self._findings: list[tuple[int, Finding]] = []
         self._recounted: dict[int, Finding] = {}
         self.pending_bytes = 0
         self._has_changed_values = False
+        self._said: set[tuple[str, str]] = set()
+        self._refused: list[Refused] = []
+        self.dropped: Counter[str] = Counter()
+        """Derived rows that could not be stored, by table."""
 
     def _use(self, db: Database) -> None:
         self.db = db
+        self._fault_events: dict[str, tuple[int, int]] = {}  # by table: an event's id and the rows dropped in this file
         self._connection: sqlite3.Connection = db.conn
 
     def _highest(self, table: str) -> int:
@@ -164,8 +173,8 @@ class PendingRows:
     ) -> None:
         """Add an event."""
         number = self.next_id("events")
-        text: str = _storable(json.dumps(detail, ensure_ascii=False, default=str))
-        self._add(_INSERT_EVENT, (number, session_id, ts_ns, after_frame_id, kind, text))
+        text: str = storable(json.dumps(detail, ensure_ascii=False, default=str))
+        self._add(INSERT_EVENT, (number, session_id, ts_ns, after_frame_id, kind, text))
         self.pending_bytes += len(text)
 
     def update_session(self, session_id: int, values: dict[str, Any]) -> None:
@@ -227,25 +236,46 @@ class PendingRows:
             self._write(())
             self._clear()
 
-    def _write(self, more: Iterable[tuple[str, tuple[Any, ...]]]) -> None:
+    def _write(self, more: Iterable[Change]) -> None:
+        more = list(more)
         try:
-            self._write_once(more)
-        except _UNSTORABLE as error:
-            self._make_storable(error)
-            self._write_once(more)
+            with self._transaction():
+                self._put()
+                for sql, row in more:
+                    self._connection.execute(sql, row)
+        except Exception as error:
+            if is_of_the_disk(error):
+                raise
+            self._salvage(more)
 
-    def _write_once(self, more: Iterable[tuple[str, tuple[Any, ...]]]) -> None:
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
         run = self._connection.execute
         run("BEGIN IMMEDIATE")
         try:
-            self._put()
-            for sql, row in more:
-                run(sql, row)
+            yield
             run("COMMIT")
         except BaseException:
             if self._connection.in_transaction:
                 run("ROLLBACK")
             raise
+
+    def _salvage(self, more: list[Change]) -> None:
+        """Write frames and sessions, and of the derived rows those that are not refused."""
+        without, bulk = set[str](), True
+        while True:
+            salvage = Salvage(self._connection, frozenset(without), bulk)
+            try:
+                with self._transaction():
+                    self._put_what_fits(salvage, more)
+            except RolledBack as undone:
+                if undone.table in (*without, "frames", "sessions"):
+                    raise undone.__cause__ or undone from undone
+                bulk = False
+                if undone.table:
+                    without.add(undone.table)
+            else:
+                return self._settle(salvage.refused)
 
     def flush(self) -> None:
         """Write all that waits into a transaction that others have begun."""
@@ -253,41 +283,74 @@ class PendingRows:
         run("SAVEPOINT waiting")
         try:
             self._put()
-        except _UNSTORABLE as error:
+        except Exception as error:
+            if is_of_the_disk(error):
+                raise
             run("ROLLBACK TO waiting")
-            self._make_storable(error)
-            self._put()
+            salvage = Salvage(self._connection)
+            try:
+                self._put_what_fits(salvage, [])
+            except RolledBack as undone:
+                raise undone.__cause__ or undone from None
+            self._settle(salvage.refused)
         run("RELEASE waiting")
         self._clear()
 
-    def _make_storable(self, error: Exception) -> None:
-        """Change derived values that no column takes, and leave out rows that are refused all the same.
+    def _put_what_fits(self, salvage: Salvage, more: list[Change]) -> None:
+        def as_it_is(sql: str, row: Row) -> Statement:
+            return sql, lambda: row, None
 
-        Frames are not among those: whatever a peer makes up, what it said is stored.
-        """
-        for table in (self._frames, self._samples):
-            table.values[:] = map(_storable, table.values)
-        self._rows = [(sql, tuple(map(_storable, row))) for sql, row in self._rows]
-        for _, finding in self._findings:
-            finding.message, finding.pointer = _storable(finding.message), _storable(finding.pointer)
-        self._connection.execute("SAVEPOINT trial")
-        try:
-            self._rows = [one for one in self._rows if self._is_taken(*one)]
-            samples = [row for row in self._samples if self._is_taken(_INSERT_SAMPLE, row)]
-            self._samples.values[:] = [value for row in samples for value in row]
-        finally:  # also where another program has just locked the file: then all of it is tried again later
-            self._connection.execute("ROLLBACK TO trial")
-            self._connection.execute("RELEASE trial")
-        if not self._has_changed_values:
+        salvage.derived(as_it_is(*one) for one in self._rows)
+        salvage.frames(self._frames.one, self._frames, self._barer)
+        salvage.derived(as_it_is(_RAISE_SEVERITY, one) for one in self._raised)
+        salvage.derived(as_it_is(self._samples.one, one) for one in self._samples)
+        salvage.derived((_INSERT_FINDING, partial(_finding_row, *one), one) for one in self._findings)
+        salvage.derived((_RECOUNT_FINDING, partial(_recounted_row, one), None) for one in self._recounted.values())
+        salvage.derived(as_it_is(*one) for one in more)
+        salvage.derived(as_it_is(*one) for one in self._faults(salvage.refused))
+
+    def _barer(self, row: Row) -> Iterator[Row]:
+        """Give what may be stored in place of a frame's row that is refused, best first; `raw` is the same in each."""
+        fitting = list(map(storable, row))
+        yield fitting
+        yield [None if at in _DERIVED_OF_FRAMES else value for at, value in enumerate(fitting)]
+        yield [self.next_id("frames"), *fitting[1:]]
+
+    def _faults(self, refused: Refused) -> list[Change]:
+        """Rows of events that tell how many derived rows this file lacks: one for each table."""
+        changes: list[Change] = []
+        for table, dropped in refused.rows.items():
+            number, before = self._fault_events.get(table) or (self.next_id("events"), 0)
+            self._fault_events[table] = number, before  # the count is that of rows that a commit has lost
+            detail = json.dumps(dropped_rows(table, before + dropped, refused.why[table]))
+            row = (number, None, time.time_ns(), None, "fault", detail)
+            changes.append((INSERT_EVENT.replace("INSERT", "INSERT OR REPLACE", 1), row))
+        return changes
+
+    def _settle(self, refused: Refused) -> None:
+        """Count what a commit that is through has not stored, and say so once for each kind."""
+        for table, dropped in refused.rows.items():
+            number, before = self._fault_events.get(table, (0, 0))
+            self._fault_events[table] = number, before + dropped
+            self._count_dropped(table, dropped, refused.why[table])
+        if refused.changed and not self._has_changed_values:
             self._has_changed_values = True
-            log.warning("a derived value fits no column (%s); the nearest one is stored, or none", type(error).__name__)
+            log.warning("a derived value fits no column; the nearest one is stored, or none")
+        for _, finding in refused.findings:
+            finding.finding_id = None  # when it is made again its row is tried again
+        if refused:
+            self._refused.append(refused)
 
-    def _is_taken(self, sql: str, row: Sequence[Any]) -> bool:
-        try:
-            self._connection.execute(sql, row)
-        except _UNSTORABLE:
-            return False
-        return True
+    def _count_dropped(self, table: str, rows: int, why: str) -> None:
+        self.dropped[table] += rows
+        if (table, why) not in self._said:
+            self._said.add((table, why))
+            log.error("a row of %s cannot be stored (%s); such rows are counted, frames are stored", table, why)
+
+    def take_refused(self) -> list[Refused]:
+        """What commits since the last call could not store."""
+        found, self._refused = self._refused, []
+        return found
 
     def _put(self) -> None:
         # Rows of sessions, events and derived tables keep their order among themselves: an UPDATE
@@ -301,10 +364,7 @@ class PendingRows:
         if self._findings:
             self._connection.executemany(_INSERT_FINDING, [_finding_row(*pair) for pair in self._findings])
         if self._recounted:
-            self._connection.executemany(
-                "UPDATE findings SET count = ?, last_frame_id = ? WHERE id = ?",
-                [(f.count, f.last_frame_id, f.finding_id) for f in self._recounted.values()],
-            )
+            self._connection.executemany(_RECOUNT_FINDING, map(_recounted_row, self._recounted.values()))
 
     def _clear(self) -> None:
         self._frames.values.clear()
@@ -316,16 +376,9 @@ class PendingRows:
         self.pending_bytes = 0
 
 
-def _storable(value: Any) -> Any:
-    """A value as a column takes it: halves of surrogate pairs escaped, whole numbers within 64 bits.
-
-    Peers can write either into JSON; `frames.raw`, which has what they wrote, is never one of them.
-    """
-    if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode()
-    if isinstance(value, int) and not isinstance(value, bool):
-        return max(-_HIGHEST, min(value, _HIGHEST))
-    return value if isinstance(value, float | bytes | bool | None) else str(value)
+def dropped_rows(table: str, rows: int, why: str) -> dict[str, Any]:
+    """The detail of the `fault` event that tells how many derived rows are not in this file."""
+    return {"what": "rows not stored", "table": table, "rows": rows, "why": why}
 
 
 def _finding_row(session_id: int, finding: Finding) -> tuple[Any, ...]:
@@ -333,3 +386,7 @@ def _finding_row(session_id: int, finding: Finding) -> tuple[Any, ...]:
         *(finding.finding_id, finding.severity, finding.rule_id, finding.message, finding.pointer, finding.spec_ref),
         *(finding.side, finding.count, finding.ts_ns, finding.frame_id, finding.last_frame_id, session_id),
     )
+
+
+def _recounted_row(finding: Finding) -> tuple[Any, ...]:
+    return finding.count, finding.last_frame_id, finding.finding_id

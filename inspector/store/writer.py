@@ -13,34 +13,37 @@ import os
 import sqlite3
 import threading
 import time
-from collections import Counter
 from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from inspector.errors import RecorderFailure, UnusableFile
-from inspector.rules.finding import Severity
 from inspector.store import next_file, rotation
 from inspector.store.connection import DEFAULT_MODE, is_marked
+from inspector.store.counted_rows import COUNTED, CountedRows
 from inspector.store.lock import WriterLock
 from inspector.store.name_watch import NameWatch
 from inspector.store.open_files import Left, OpenFiles
-from inspector.store.pending_rows import INSERT_SESSION, NUMBERED, SESSION_COLUMNS, PendingRows
+from inspector.store.pending_rows import (
+    INSERT_EVENT,
+    INSERT_SESSION,
+    NUMBERED,
+    SESSION_COLUMNS,
+    Change,
+    dropped_rows,
+)
 from inspector.store.schema import connect
 from inspector.store.sealing import seal
 
 log = logging.getLogger("chargesentinel.store")
-
-COUNTED = ("sessions", "frames", "findings", "errors")
-"""What `Writer.recording_counts` counts."""
 
 
 class RecordingGone(RecorderFailure):
     """The file, or the -wal beside it, was deleted or replaced while it was written."""
 
 
-class Writer(PendingRows):
+class Writer(CountedRows):
     """One run of a recorder and the file it writes."""
 
     def __init__(
@@ -192,31 +195,6 @@ class Writer(PendingRows):
         row = {**values, "recording_id": self.recording_id}
         self._add(INSERT_SESSION, tuple(row.get(column) for column in SESSION_COLUMNS))
 
-    def recording_counts(self) -> tuple[int, int, int, int]:
-        """Sessions, frames, findings and findings of severity error of this recording, as committed."""
-        sql = """SELECT count(*), coalesce(sum(frame_count), 0), coalesce(sum((SELECT count(*) FROM findings
-            WHERE session_id = sessions.id)), 0), coalesce(sum(error_count), 0) FROM sessions WHERE recording_id = ?"""
-        sessions, frames, findings, errors = self._connection.execute(sql, (self.recording_id,)).fetchone()
-        return sessions, frames, findings, errors
-
-    def session_counts(self, session_id: int) -> tuple[int, int]:
-        """The counts of frames and errors of a session, as committed."""
-        sql = "SELECT frame_count, error_count FROM sessions WHERE id = ?"
-        frames, errors = self._connection.execute(sql, (session_id,)).fetchone() or (0, 0)
-        return frames, errors
-
-    def waiting_by_session(self) -> tuple[Counter[int], Counter[int]]:
-        """Frames and errors that wait for a commit, by session."""
-        frames = Counter(self._frames.values[1 :: self._frames.columns])
-        return frames, Counter(session for session, one in self._findings if one.severity is Severity.ERROR)
-
-    def session_findings(self, session_id: int) -> dict[tuple[str, int | None, str | None], int]:
-        """The ids of a session's findings by rule, frame and pointer, as committed."""
-        sql = "SELECT rule_id, frame_id, pointer, id FROM findings WHERE session_id = ?"
-        return {
-            (rule, frame, pointer): row for rule, frame, pointer, row in self._connection.execute(sql, (session_id,))
-        }
-
     def commit(self, committed: int | None = None) -> None:
         """Write all that waits in one transaction.
 
@@ -232,11 +210,11 @@ class Writer(PendingRows):
             return
         if self.gone:
             raise RecordingGone(f"{self.path}: deleted or replaced while it was written")
-        more: list[tuple[str, tuple[Any, ...]]] = []
+        more: list[Change] = []
         if committed is not None:
             more.append(("INSERT OR REPLACE INTO _progress VALUES (?, ?)", (self.recording_id, committed)))
         if self._recount:
-            more.append((next_file.RECOUNT, ()))
+            more += next_file.corrections(self.begins["frames"])
         self._write(more)
         self._clear()
         self._recount = False
@@ -248,6 +226,7 @@ class Writer(PendingRows):
 
     def rotation_due(self, now_ns: int) -> bool:
         """Whether it is time for the next file."""
+        self.look()
         if self.rotation is None or self.gone or now_ns < self.rotate_after_ns:
             return False
         (pages,) = self._connection.execute("PRAGMA page_count").fetchone()
@@ -263,7 +242,11 @@ class Writer(PendingRows):
 
         Raises:
             sqlite3.Error, OSError, UnusableFile: the next file cannot be made; this one goes on.
+            RecordingGone: this one is gone; `begin_again` is what helps.
         """
+        self.look()
+        if self.gone:
+            raise RecordingGone(f"{self.path}: deleted or replaced while it was written")
         left, old, files = self.path, self._connection, self._files
         self._go_on_in(rotation.segment(self.name, now_ns), open_sessions, now_ns, complete=True)
         files.close(old)
@@ -283,6 +266,7 @@ class Writer(PendingRows):
             sqlite3.Error, OSError, UnusableFile: the new file cannot be made; it may be tried again.
         """
         left, old, files = self.path, self._connection, self._files
+        sessions = self._sessions_to_carry(open_sessions)
         files.step_aside()
         intact = files.has_name()
         (had,) = old.execute(
@@ -292,7 +276,7 @@ class Writer(PendingRows):
         taken = any(os.path.lexists(f"{self.name}{suffix}") for suffix in ("", "-wal", "-shm", "-journal"))
         path = rotation.segment(self.name, now_ns) if self.rotation is not None or taken else self.name
         whole = left if intact else files.moved_to
-        self._go_on_in(path, open_sessions, now_ns, complete=whole is not None, left=whole or left)
+        self._go_on_in(path, sessions, now_ns, complete=whole is not None, left=whole or left)
         self.gone, self._recount = False, True
         if intact:
             with contextlib.suppress(sqlite3.Error):
@@ -307,6 +291,17 @@ class Writer(PendingRows):
             lock.release()
         (kept,) = self._connection.execute("SELECT count(*) FROM frames").fetchone()
         return Left(int(had - kept), None)
+
+    def _sessions_to_carry(self, open_sessions: Collection[int]) -> set[int]:
+        """The sessions whose rows the next file needs: those that are open, and those of which rows wait."""
+        found = {*open_sessions, *self._frames.values[1 :: self._frames.columns]}
+        found |= {session for session, _ in self._findings}
+        for sql, row in self._rows:
+            if sql.startswith("UPDATE sessions"):
+                found.add(row[-1])
+            elif sql == INSERT_EVENT and row[1] is not None:
+                found.add(row[1])
+        return found - {row[0] for sql, row in self._rows if sql is INSERT_SESSION}
 
     def _go_on_in(
         self, path: Path, open_sessions: Collection[int], now_ns: int, *, complete: bool, left: Path | None = None
@@ -325,7 +320,7 @@ class Writer(PendingRows):
         was, self.path = self.path, path
         told = next_file.Seam(left or was, self.recording_id, open_sessions, after, before, now_ns)
         try:
-            next_file.make_next(self._connection, path, told, self._file_mode)
+            refused = next_file.make_next(self._connection, path, told, self._file_mode)
             self._use(connect(path, busy_s=self._busy_s))
         except BaseException:
             self.path = was
@@ -337,6 +332,9 @@ class Writer(PendingRows):
         numbers = self._next
         self._learn_where_it_begins()
         self._next, self._counted, self._written = numbers, after, after
+        for table, rows in refused.rows.items():
+            self._count_dropped(table, rows, refused.why[table])
+            self.event(None, now_ns, None, "fault", dropped_rows(table, rows, refused.why[table]))
         self._look_at_file()
         for other in set(self._locks) - {self.name, was, path}:
             self._locks.pop(other).release()

@@ -252,11 +252,12 @@ def test_times_no_column_holds_keep_no_frame_from_being_stored(recorded: Recorde
 
 
 def test_file_that_is_locked_in_a_bad_moment_keeps_nothing_from_being_stored_later(tmp_path: Path) -> None:
-    """Another program takes it between a commit that met an odd value and the look at which one that was."""
+    """Another program takes it between a commit that met an odd value and the one that leaves this out."""
     db = connect(tmp_path / "t.db", busy_s=0.05)
     tables = PendingRows(db)
     other = sqlite3.connect(tmp_path / "t.db", isolation_level=None)
-    db.conn.set_trace_callback(lambda sql: other.execute("BEGIN IMMEDIATE") if sql == "SAVEPOINT trial" else None)
+    begun = iter([False, True])
+    db.conn.set_trace_callback(lambda sql: other.execute(sql) if sql == "BEGIN IMMEDIATE" and next(begun) else None)
     tables.insert("charge_points", {"charge_point_id": "CP1", "first_seen_ns": 2**70, "last_seen_ns": 1})
     with pytest.raises(sqlite3.OperationalError, match="locked"):
         tables.commit()

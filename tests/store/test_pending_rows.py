@@ -45,18 +45,17 @@ def test_any_number_of_rows_of_one_commit_arrives_in_order(tmp_path: Path, count
         assert samples.fetchall() == [(text, float(number)) for number, text in enumerate(texts)]
 
 
-def test_a_commit_that_fails_on_a_late_row_writes_none_and_all_go_with_the_next(tmp_path: Path) -> None:
+def test_a_commit_that_the_disk_refuses_late_writes_nothing_and_all_go_with_the_next(tmp_path: Path) -> None:
     path = tmp_path / "traffic.db"
     pipeline, texts = taken(path, 3 * ROWS_AT_ONCE)
+    run = pipeline.writer.db.execute
+    (pages,) = run("PRAGMA page_count").fetchone()
+    run(f"PRAGMA max_page_count = {pages + 5}")  # as a full disk: some rows find room
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
-        in_the_way = (
-            "INSERT INTO frames (id, session_id, from_csms, size, ts_ns, mono_ns, raw) VALUES (?, 1, 0, 0, 0, 0, '')"
-        )
-        other.execute(in_the_way, (3 * ROWS_AT_ONCE,))
-        with pytest.raises(sqlite3.IntegrityError):
+        with pytest.raises(sqlite3.OperationalError, match="full"):
             pipeline.commit()
-        assert other.execute("SELECT count(*) FROM frames").fetchone() == (1,)
-        other.execute("DELETE FROM frames")
+        assert other.execute("SELECT count(*) FROM frames").fetchone() == (0,)
+        run(f"PRAGMA max_page_count = {2**31}")
         pipeline.commit()
         assert [raw for (raw,) in other.execute("SELECT raw FROM frames ORDER BY id")] == texts
     pipeline.writer.close(clean=True)

@@ -120,7 +120,7 @@ class Process:
 
     def run(self) -> None:
         """Record until the relay says it is over or is gone."""
-        self._say(("ready", self._committed, self._writer.recording_id, self._writer.resumed))
+        self._say(("ready", self._committed, self._writer.recording_id, self._pipeline.stored()))
         while not self._ending:
             now = time.monotonic()
             reading = [self._link] if self._writer.pending_bytes < PENDING_LIMIT else []
@@ -202,16 +202,13 @@ class Process:
         self._commits += 1
         self._commit_seconds += time.monotonic() - started
         figures = (self._commits, self._commit_seconds, self._pipeline.by_severity)
-        self._say(("committed", self._committed, self._counts(), figures, self._pipeline.gone))
+        self._say(("committed", self._committed, self._pipeline.stored(), figures, self._pipeline.gone))
         if self._ticked:
             self._ticked = False
             rollover.rotate_if_due(self._pipeline)
 
-    def _counts(self) -> tuple[int, int, int, int]:
-        pipeline = self._pipeline
-        return pipeline.sessions, pipeline.frames, pipeline.findings, pipeline.errors
-
     def _end(self) -> None:
+        self._writer.look()
         self._commit()
         deadline = time.monotonic() + 5.0
         while self._failing and time.monotonic() < deadline:
@@ -221,7 +218,7 @@ class Process:
             self._writer.close(clean=self._ending and not self._failing)
         except rollover.FAILURES as error:
             log.error("%s: could not be closed (%s)", self._writer.path, error)
-        self._say(("closed", self._committed, self._counts(), self._pipeline.gone))
+        self._say(("closed", self._committed, self._pipeline.stored(), self._pipeline.gone))
 
     def _say(self, message: Any) -> None:
         try:

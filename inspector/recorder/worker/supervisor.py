@@ -61,7 +61,8 @@ class SupervisedRecorder:
         self._pacing = Pacing(self._backlog, queue_limit)
         # Bytes up to which `put` has nothing to look at; -1 while frames are lost, so that one comparison tells.
         self._bound = self._pacing.look_from
-        self._counts = (0, 0, 0, 0)
+        self._counts = (0, 0, 0, 0, 0)  # as of `Pipeline.stored`
+        self._dropped_before = 0  # derived rows, by processes before the one that runs now
         self._overflow = Overflow(queue_limit)
         self._gone = 0  # frames stored in files that others deleted, and records the process could not take
         self._gone_before = 0  # of them, those before the process that runs now
@@ -98,7 +99,8 @@ class SupervisedRecorder:
     def status(self) -> Status:
         """Tell how it is doing; see `door.Recorder`."""
         working = self._ready and not self._failing and not self._pacing.hangs()
-        return Status(working, self.waiting, self._backlog.bytes, self._lost_all, *self._figures)
+        dropped = self._counts[-1]
+        return Status(working, self.waiting, self._backlog.bytes, self._lost_all, *self._figures, dropped)
 
     def put(self, record: Record) -> None:
         """Hand over one record; never blocks, never raises."""
@@ -189,7 +191,8 @@ class SupervisedRecorder:
             self._schedule_soon()
         elif message[0] in ("committed", "closed"):
             self._acknowledge(message[1])
-            self._counts, self._gone = message[2], self._gone_before + message[-1]
+            self._counts = (*message[2][:4], message[2][4] + self._dropped_before)
+            self._gone = self._gone_before + message[-1]
             self._restarts = 0
             if message[0] == "committed":
                 self._failing, self._figures = False, message[3]
@@ -227,20 +230,20 @@ class SupervisedRecorder:
         self._decoder = Decoder()
         self._out = b""
         self._ready = False
-        self._gone_before = self._gone
+        self._gone_before, self._dropped_before = self._gone, self._counts[-1]
         ours.sendall(encode({**self._setup, "resume": self._recording_id}))
         ours.setblocking(False)
 
     def _is_ready(self, message: tuple[Any, ...]) -> None:
-        _, committed, recording_id, resumed = message
+        _, committed, recording_id, counts = message
         first: list[Record] = []
-        if self._recording_id is not None and not resumed:
+        if (lost := self._counts[1] - counts[1]) > 0:
             # The file went while no process had it open: what was in it is lost, and so are the sessions' rows.
-            lost = self._counts[1]
             self._gone = self._gone_before = self._gone_before + lost
             log.error("THE RECORDING WAS DELETED while its recorder was restarted: %d frames went with it", lost)
             why = "the file was deleted while its recorder was restarted"
             first.append(gap(time.time_ns(), time.monotonic_ns(), lost, 0, more={"reason": why}))
+        self._counts = (*counts[:4], self._dropped_before)
         self._recording_id = recording_id
         self._ending = [process for process in self._ending if process.poll() is None]
         self._acknowledge(committed)

@@ -88,6 +88,7 @@ class ThreadRecorder:
             self._commits,
             self._commit_seconds,
             self._pipeline.by_severity,
+            self._writer.dropped.total(),
         )
 
     @property
@@ -113,6 +114,8 @@ class ThreadRecorder:
         while not ending:
             ending = self._take_some()
             now = time.monotonic()
+            if ending:
+                self._writer.look()
             if now - ticked >= TICK_EVERY_S:
                 ticked = now
                 self._pipeline.tick(time.monotonic_ns(), time.time_ns())
