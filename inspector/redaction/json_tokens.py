@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 TOKEN_LIMIT = 200_000
 """Tokens told apart; no message of OCPP has so many, and each takes memory."""
 
 # Possessive: what is read of a string is never given back, and to be able to would cost 160 bytes for each character.
-_TOKEN = re.compile(r'"((?:[^"\\]++|\\.)*+)("|\Z)|([{}\[\]:,])|[^\s{}\[\]:,"]+', re.S)
-_ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.|\Z)", re.S)
+# A string always matches, also one that the end cuts off within an escape: else each quote would read to the end anew.
+_TOKEN = re.compile(r'"((?:[^"\\]++|\\.?)*+)("|\Z)|([{}\[\]:,])|[^\s{}\[\]:,"]+', re.S)
+_SURROGATES = r"u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_ESCAPE = re.compile(rf'\\(?:["\\/bfnrt]|{_SURROGATES}|u[0-9a-fA-F]{{4}})|\\.', re.S)
+"""One character, or two as they are where the escape is unsound."""
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 
 
@@ -161,7 +164,7 @@ def unescaped(text: str) -> str:
     try:
         return str(json.loads(f'"{text}"', strict=False))
     except ValueError:
-        return "".join(part for part, _, _ in _units(text))
+        return _ESCAPE.sub(_resolved, text)
 
 
 def escaped(text: str) -> str:
@@ -169,37 +172,29 @@ def escaped(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)[1:-1]
 
 
-def offsets(text: str) -> list[int]:
-    """Where each character of the unescaped text stands in the JSON string, and where it ends."""
-    found: list[int] = []
-    for part, start, _ in _units(text):
-        found += [start] * len(part)
-    return [*found, len(text)]
+def places_in(raw: str, wanted: Iterable[int]) -> dict[int, int]:
+    """Where in a JSON string those characters stand that are at the places `wanted` of the unescaped text.
+
+    A place may be the end of the text.
+    """
+    found: dict[int, int] = {}
+    escapes = _ESCAPE.finditer(raw)
+    at, ahead = 0, 0  # what was read of the unescaped text, and how much further along `raw` the same place is
+    escape = next(escapes, None)
+    for place in sorted(set(wanted)):
+        while escape is not None and escape.start() - ahead < place:
+            at = escape.start() - ahead + len(_resolved(escape))
+            if at > place:
+                break  # within an escape that stands as it is
+            ahead = escape.end() - at
+            escape = next(escapes, None)
+        found[place] = place + ahead
+    return found
 
 
-def _units(text: str) -> list[tuple[str, int, int]]:
-    """(characters, start, end) of every escape and every plain character; a surrogate pair is one."""
-    units: list[tuple[str, int, int]] = []
-    at = 0
-    while at < len(text):
-        if text[at] != "\\":
-            units.append((text[at], at, at + 1))
-            at += 1
-            continue
-        match = _ESCAPE.match(text, at)
-        end = match.end() if match else at + 1
-        second = _ESCAPE.match(text, end)
-        try:
-            char = str(json.loads(f'"{text[at:end]}"', strict=False))
-            if "\ud800" <= char <= "\udbff" and second:
-                pair = str(json.loads(f'"{text[at : second.end()]}"', strict=False))
-                if len(pair) == 1:
-                    char, end = pair, second.end()
-        except ValueError:
-            char = text[at:end]
-        if len(char) == end - at:
-            units += [(one, at + i, at + i + 1) for i, one in enumerate(char)]
-        else:
-            units.append((char, at, end))
-        at = end
-    return units
+def _resolved(escape: re.Match[str]) -> str:
+    """The character that an escape stands for; what is no escape stays as it is."""
+    written = escape[0]
+    if len(written) > 2 or written[1] in '"\\/bfnrt':
+        return str(json.loads(f'"{written}"', strict=False))
+    return written

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from inspector.redaction.json_tokens import Items, Leaf, Members, Node, leaves_below, own_leaves
+from inspector.redaction.json_tokens import Items, Leaf, Members, Node, own_leaves
 
 _VALUE_MEMBERS = frozenset({"value", "attributevalue", "actualvalue", "currentvalue", "newvalue"})
 """In lower case: a peer that writes a member's name otherwise than OCPP must not bring a secret into the file."""
@@ -35,18 +35,22 @@ def variable_names(by_name: dict[str, list[Node]]) -> Iterator[str]:
                     yield child.text
 
 
-def values(node: Members) -> Iterator[Leaf]:
-    """What an object has of the variable it names."""
-    for name, child in node.pairs:
-        if name is None:
-            continue
-        member = name.text.lower()
-        if member in _VALUE_MEMBERS:
-            yield from leaves_below(child)
-        elif member == "variableattribute" and isinstance(child, Items):
-            for attribute in child.children:
-                if isinstance(attribute, Members):
-                    yield from values(attribute)
+def values(node: Members, seen: set[int]) -> Iterator[Node]:
+    """What an object has of the variable it names.
+
+    `seen` has the `id` of each list of attributes that was looked through for an object around this one.
+    """
+    waiting = [node]
+    while waiting:
+        for name, child in waiting.pop().pairs:
+            if name is None:
+                continue
+            member = name.text.lower()
+            if member in _VALUE_MEMBERS:
+                yield child
+            elif member == "variableattribute" and isinstance(child, Items) and id(child) not in seen:
+                seen.add(id(child))
+                waiting += [attribute for attribute in child.children if isinstance(attribute, Members)]
 
 
 def without_object(root: Items) -> Iterator[Leaf]:

@@ -17,7 +17,17 @@ from inspector.protocol.messages import CallError, CallResult, CallResultError
 from inspector.protocol.session import Frame
 from inspector.redaction import patterns, prefilter
 from inspector.redaction.handshake import REDACTED
-from inspector.redaction.json_tokens import Items, Leaf, Members, Node, escaped, leaves_below, offsets, own_leaves, read
+from inspector.redaction.json_tokens import (
+    Items,
+    Leaf,
+    Members,
+    Node,
+    escaped,
+    leaves_below,
+    own_leaves,
+    places_in,
+    read,
+)
 from inspector.redaction.ocpp_values import is_set_off, is_word, unquoted, values, variable_names, without_object
 from inspector.redaction.parsed_look import has_nothing, parsed
 from inspector.redaction.pseudonyms import Pseudonyms
@@ -273,18 +283,23 @@ class _Look:
 
     def _walk(self, root: Items) -> Iterator[tuple[Leaf, bool]]:
         """Values to hide by their names, and whether each is personal."""
+        secret, personal = _Below(False), _Below(True)
         waiting: list[tuple[Node, str]] = [(root, "")]
         while waiting:
             node, parent = waiting.pop()
             if isinstance(node, Members):
-                yield from self._of_object(node, parent)
+                yield from self._of_object(node, parent, secret, personal)
                 for name, child in node.pairs:
-                    if not isinstance(child, Leaf):
+                    if not isinstance(child, Leaf) and id(child) not in secret.whole:
+                        personal.inherit(node, child)
                         waiting.append((child, name.text if name is not None else ""))
             elif isinstance(node, Items):
-                waiting += [(child, parent or self._action) for child in node.children if not isinstance(child, Leaf)]
+                for child in node.children:
+                    if not isinstance(child, Leaf):
+                        personal.inherit(node, child)
+                        waiting.append((child, parent or self._action))
 
-    def _of_object(self, node: Members, parent: str) -> Iterator[tuple[Leaf, bool]]:
+    def _of_object(self, node: Members, parent: str, secret: _Below, personal: _Below) -> Iterator[tuple[Leaf, bool]]:
         redaction = self._redaction
         by_name: dict[str, list[Node]] = {}
         for name, child in node.pairs:
@@ -292,14 +307,14 @@ class _Look:
                 continue
             by_name.setdefault(name.text.lower(), []).append(child)
             if redaction.is_secret(name.text, parent):
-                yield from ((leaf, False) for leaf in leaves_below(child))
+                yield from secret.all_of(child)
             elif redaction.is_personal(name.text, parent):
                 yield from ((leaf, True) for leaf in own_leaves(child))
-        for variable in variable_names(by_name):
-            if redaction.is_secret_variable(variable):
-                yield from ((leaf, False) for leaf in values(node))
-            elif redaction.is_personal(variable):
-                yield from ((leaf, True) for leaf in values(node))
+        variables = list(variable_names(by_name))
+        if any(map(redaction.is_secret_variable, variables)):
+            yield from secret.all_of(*values(node, secret.attributes))
+        if any(map(redaction.is_personal, variables)) and id(node) not in personal.whole:
+            yield from personal.all_of(*values(node, personal.attributes))
         if any(kind.text.lower() in SECRET_TOKEN_TYPES for kind in own_leaves(*by_name.get("type", ()))):
             for token in ("idtoken", "additionalidtoken"):
                 yield from ((leaf, False) for leaf in own_leaves(*by_name.get(token, ())))
@@ -326,7 +341,9 @@ class _Look:
         if not spans or not leaf.string:
             return [Span(leaf.start + start, leaf.start + end, new) for start, end, new in spans]
         raw = text[leaf.start : leaf.end]
-        at = range(len(raw) + 1) if raw == leaf.text else offsets(raw)
+        spans = merged(spans)
+        places = [place for start, end, _ in spans for place in (start, end)]
+        at = {place: place for place in places} if raw == leaf.text else places_in(raw, places)
         return [Span(leaf.start + at[start], leaf.start + at[end], escaped(new)) for start, end, new in spans]
 
     def inside(self, text: str, depth: int) -> list[Span]:
@@ -355,6 +372,29 @@ class _Look:
                 self._secrets.add([value] if len(value) < 200 else [])
             spans.append(Span(start, end, new))
         return spans
+
+
+class _Below:
+    """Objects and lists in which everything is hidden already: however deep one name is within another, each value is
+    yielded once.
+    """
+
+    def __init__(self, personal: bool) -> None:
+        self._personal = personal
+        self.whole: set[int] = set()
+        """By `id`, which nothing else has as long as the text is looked at."""
+        self.attributes: set[int] = set()
+        """The lists of attributes whose values are hidden."""
+
+    def inherit(self, outer: Node, inner: Node) -> None:
+        if id(outer) in self.whole:
+            self.whole.add(id(inner))
+
+    def all_of(self, *nodes: Node) -> Iterator[tuple[Leaf, bool]]:
+        for node in nodes:
+            if id(node) not in self.whole:
+                self.whole.add(id(node))
+                yield from ((leaf, self._personal) for leaf in leaves_below(node))
 
 
 def _is_json(text: str) -> bool:

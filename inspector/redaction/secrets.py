@@ -28,8 +28,16 @@ SHORTEST = 4
 STRONG = 8
 """Characters from which a secret is looked for even within words."""
 
-_QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"", re.S)
+_QUOTED = {
+    quotes: re.compile("|".join(rf"{quote}((?:[^{quote}\\]++|\\.?)*+)({quote}|\Z)" for quote in quotes), re.S)
+    for quotes in ("'\"", "'", '"')
+}
+"""By the quotation marks to look for."""
 _NUMERIC = re.compile(r"\s*-?\d+(\.\d+)?\s*")
+
+
+type Known = dict[str, tuple[str, ...]]
+"""Secrets, each with forms it may be written in."""
 
 
 class Span(NamedTuple):
@@ -47,40 +55,59 @@ class Secrets:
 
     def __init__(self) -> None:
         self.values: dict[str, tuple[str, ...]] = {}
-        self._quick: tuple[bytes, ...] = ()
+        self._quick: tuple[bytes, ...] | None = ()
 
     def add(self, values: Iterable[str]) -> None:
         """Remember secrets; what was starred out before is none."""
         cut = (value[:SECRET_LENGTH] for value in values)
-        fresh = [value for value in cut if value.strip("*") and value not in self.values]
+        fresh = dict.fromkeys(value for value in cut if value.strip("*") and value not in self.values)
         if not fresh:
             return
-        for value in fresh:
+        for value in list(fresh)[-SECRETS_LIMIT:]:
             self.values[value] = _forms(value)
         while len(self.values) > SECRETS_LIMIT:
             del self.values[next(iter(self.values))]
-        looked_for = [form for value, forms in self.values.items() if len(value) >= SHORTEST for form in forms]
-        self._quick = tuple({form.encode("utf-8", "surrogatepass") for form in looked_for})
+        self._quick = None
+
+    @property
+    def quick(self) -> tuple[bytes, ...]:
+        """Their forms that are looked for in every frame."""
+        if self._quick is None:
+            looked_for = [form for value, forms in self.values.items() if len(value) >= SHORTEST for form in forms]
+            self._quick = tuple({form.encode("utf-8", "surrogatepass") for form in looked_for})
+        return self._quick
 
     def may_be_in(self, raw: bytes) -> bool:
         """Whether a frame quotes one of them, as far as a quick look tells."""
-        for form in self._quick:  # noqa: SIM110 - on every frame: a loop costs half of what `any` does
+        for form in self._quick if self._quick is not None else self.quick:  # noqa: SIM110 - `any` costs twice as much
             if raw.find(form) >= 0:  # `in` takes bytes for a number first, and an exception to find that they are none
                 return True
         return False
 
-    def spans(self, text: str, *, loose: bool = False, name: bool = False) -> Iterator[Span]:
+    def occurring(self, text: str) -> Known:
+        """Those that a text holds, with the forms in which it does: what `spans` need look for in parts of it."""
+        found: Known = {}
+        for value, forms in self.values.items():
+            if held := tuple(form for form in forms if form in text):
+                found[value] = held
+        return found
+
+    def spans(
+        self, text: str, *, loose: bool = False, name: bool = False, among: Known | None = None
+    ) -> Iterator[Span]:
         """Where they are quoted in a text.
 
         Args:
             text: any string.
             loose: it is about an error, so that short ones and plain words count too.
             name: it is a member's name, where only what cannot be one counts.
+            among: those to look for, where it is known which there can be.
         """
-        numeric = _NUMERIC.fullmatch(text) is not None
-        for value, forms in self.values.items():
+        known = self.values if among is None else among
+        numeric = bool(known) and _NUMERIC.fullmatch(text) is not None
+        for value, forms in known.items():
             # A password may be a word such as Available, or a PIN a meter reading: those are left alone.
-            word = value.isalpha() and len(value) < 2 * STRONG
+            word = len(value) < 2 * STRONG and value.isalpha()
             strong = len(value) >= STRONG and not word
             likely = len(value) >= SHORTEST and not name and not numeric and (not word or " " in text)
             if not (strong or likely or (loose and (len(value) >= SHORTEST or text == value))):
@@ -151,19 +178,20 @@ class Personal:
 
 
 _CUT = 16
+_SHORT = 32
+"""Characters of a value that may as well be compared again and again."""
 
 
 def sentence_spans(text: str, secrets: Secrets, personal: Personal) -> Iterator[Span]:
     """Where a sentence of ours quotes hidden values, whole or cut short."""
-    yield from secrets.spans(text, loose=True)
+    yield from secrets.spans(text, loose=True, among=secrets.occurring(text))
     yield from personal.spans(text, loose=True)
     for value, forms in secrets.values.items():
         for form in forms:
             plain = form in (value, escaped(value), repr(value)[1:-1])
             yield from _beginnings(text, form, SHORTEST if plain else STRONG)
-    for match in _QUOTED.finditer(text):
-        group = 1 if match[1] is not None else 2
-        start, end, quoted = match.start(group), match.end(group), match[group]
+    for start, end in _quotes(text):
+        quoted = text[start:end]
         unquoted = quoted.replace("\\'", "'").replace("\\\\", "\\")
         if quoted in secrets.values or unquoted in secrets.values:
             yield Span(start, end, "*" * (end - start))
@@ -172,6 +200,19 @@ def sentence_spans(text: str, secrets: Secrets, personal: Personal) -> Iterator[
             pseudonym = next(personal.cut_short(unquoted.rstrip("…")), None)
         if pseudonym is not None:
             yield Span(start, end, pseudonym)
+
+
+def _quotes(text: str) -> Iterator[tuple[int, int]]:
+    """What stands in single or double quotes."""
+    marks, at = "'\"", 0
+    while marks and (match := _QUOTED[marks].search(text, at)):
+        inner = 1 if match[1] is not None else 3
+        if match[inner + 1]:
+            yield match.span(inner)
+            at = match.end()
+        else:  # an apostrophe, say: nothing closes it, nor any other that comes behind it
+            marks = marks.replace(text[match.start()], "")
+            at = match.start() + 1
 
 
 def _beginnings(text: str, form: str, shortest: int) -> Iterator[Span]:
@@ -189,15 +230,53 @@ def _beginnings(text: str, form: str, shortest: int) -> Iterator[Span]:
 
 
 def _found(text: str, value: str, new: str, *, within_words: bool) -> Iterator[Span]:
-    at = text.find(value)
-    while at >= 0:
+    """Where a value is; where it overlaps with itself, what goes beyond the first is starred out."""
+    covered = reached = 0
+    for at in _places(text, value):
         end = at + len(value)
         # A value that begins or ends with a sign needs no boundary there.
         before = at == 0 or not (text[at - 1].isalnum() and value[0].isalnum())
         after = end == len(text) or not (text[end].isalnum() and value[-1].isalnum())
-        if within_words or (before and after):
+        if not (within_words or (before and after)):
+            continue
+        if at >= reached:
+            if reached > covered:
+                yield Span(covered, reached, "*" * (reached - covered))
             yield Span(at, end, new)
-        at = text.find(value, at + 1)
+            covered = end
+        reached = end
+    if reached > covered:
+        yield Span(covered, reached, "*" * (reached - covered))
+
+
+def _places(text: str, value: str) -> Iterator[int]:
+    """Where a value begins, also within itself, at a cost of no more than the length of both."""
+    at = text.find(value)
+    period = 1 if len(value) <= _SHORT else 0
+    while at >= 0:
+        yield at
+        if len(value) <= _SHORT:
+            at = text.find(value, at + 1)
+            continue
+        period = period or _period(value)
+        end = at + len(value)
+        # Of what repeats itself only what is new need be compared.
+        at = at + period if text.startswith(value[-period:], end) else text.find(value, at + period)
+
+
+def _period(value: str) -> int:
+    """The least distance at which a text can lie over itself: what the failure function of Knuth, Morris and Pratt
+    says of its end.
+    """
+    borders = [0] * len(value)
+    length = 0
+    for at in range(1, len(value)):
+        while length and value[at] != value[length]:
+            length = borders[length - 1]
+        if value[at] == value[length]:
+            length += 1
+        borders[at] = length
+    return len(value) - length
 
 
 def _forms(value: str) -> tuple[str, ...]:
