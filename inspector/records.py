@@ -24,7 +24,7 @@ FRAMING = "framing"
 
 AUTHENTICATION = "authentication"
 """The kind of the event that keeps the facts of LinkFacts that `sessions` has no column for: never a password."""
-AUTHENTICATION_FACTS = ("auth_user", "auth_password_length", "extensions")
+AUTHENTICATION_FACTS = ("auth_user", "auth_password_length", "auth_password_form", "extensions")
 CAPTURE = "capture"
 """The kind of the event that keeps what a capture cannot show: times, offset of the clock, a side, the beginning."""
 CAPTURE_FACTS = ("from_start", "timed", "clock", "utc_offset_s", "unseen", "version_told_by")
@@ -46,6 +46,7 @@ class SessionFacts(TypedDict, total=False):
     auth_scheme: str | None
     auth_user: str | None
     auth_password_length: int | None  # bytes
+    auth_password_form: str  # "hexadecimal" where the password is 40 such digits; nothing else of it is kept
     tls_version: str | None
     tls_cipher: str | None
     tls_sni: str | None

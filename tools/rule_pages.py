@@ -13,9 +13,10 @@ from inspector.protocol.vocabulary import OcppVersion
 from inspector.rules import judge
 from inspector.rules.catalogue import rules
 from inspector.rules.rule import Rule
+from inspector.rules.settings import thresholds
 from inspector.rules.state import configuration, transactions_v2x, transactions_v16
-from inspector.rules.topics import metering
 from inspector.rules.topics.availability import status_v16
+from inspector.rules.topics.metering import registers
 from inspector.rules.topics.rpc import exchange
 from inspector.rules.topics.transactions import authorization_v16
 
@@ -29,8 +30,8 @@ BOUNDS = {
     "connectors of a charge point": status_v16.CONNECTORS_LIMIT,
     "configuration keys or variables of a charge point": configuration.KEYS_LIMIT,
     "id tokens of a charge point (1.6)": authorization_v16.TAGS_LIMIT,
-    "transactions of a charge point whose registers are followed": metering.TRANSACTIONS_LIMIT,
-    "registers of one of those": metering.SERIES_LIMIT,
+    "transactions of a charge point whose registers are followed": registers.TRANSACTIONS_LIMIT,
+    "registers of one of those": registers.SERIES_LIMIT,
     "findings of one rule in a session; more are counted together": judge.FINDINGS_PER_RULE,
     "charge points": judge.STATIONS_LIMIT,
 }
@@ -88,6 +89,8 @@ def index() -> str:
         '"BootNotification/chargePointSerialNumber" = 50',
         "```",
     ]
+    lines += ["", "## Thresholds", "", "| threshold | default | what it says |", "| --- | --- | --- |"]
+    lines += [f"| `{name}` | {default:,g} | {what} |" for name, default, what in thresholds()]
     topic = ""
     for rule in sorted(rules(), key=lambda rule: rule.slug):
         if rule.slug.partition(".")[0] != topic:

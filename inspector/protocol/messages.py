@@ -118,7 +118,17 @@ ID_LENGTH = 36
 _QUOTES_OF_TWO_KEYS = 4
 _new = tuple.__new__
 _LENGTHS = {2: 4, 3: 3, 4: 5, 5: 5, 6: 4}
-_HEAD = re.compile(r'\s*\[\s*(\d{1,3})\s*,\s*(?:"((?:[^"\\]|\\.)*)"|(-?\d+))(?:\s*,\s*"((?:[^"\\]|\\.)*)")?', re.S)
+_MARKS = "\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb"
+"""Quotation marks that a word processor or a chat puts in place of the plain one."""
+_BLANK = r"[\s\x00\ufeff]*"
+_COMMA = rf"{_BLANK},[\s\x00\ufeff,]*"
+_TEXT = rf"""(?:"((?:[^"\\]|\\.)*)"|['{_MARKS}]([^'"{_MARKS}]*)['{_MARKS}])"""
+_HEAD = re.compile(
+    rf"{_BLANK},?{_BLANK}\[{_BLANK},?{_BLANK}(\d{{1,3}}){_COMMA}(?:{_TEXT}|(-?\d+))(?:{_COMMA}{_TEXT})?", re.S
+)
+"""The beginning of a frame that is not JSON: it may stand behind a byte order mark or NULs, hold a comma too many, or
+use other quotation marks."""
+_WORD = re.compile(r"[A-Za-z][A-Za-z ]{0,15}")
 
 
 def parse(raw: bytes, version: OcppVersion | None = None, binary: bool = False) -> Message:
@@ -186,6 +196,8 @@ def _message(array: list[Any], version: OcppVersion | None, problems: tuple[Prob
             return Malformed((*problems, found_at), kind)
     elif not 0 < len(message_id) <= ID_LENGTH:
         text = f"the message id has {len(message_id)} characters; 1 to {ID_LENGTH} belong there"
+        if not message_id:
+            text = "the message id is empty"
         problems += (Problem("message-id", "/1", text),)
     if kind not in MESSAGE_TYPES[version]:
         known = "2 to 6" if version in (OcppVersion.V21, None) else "2, 3 and 4"
@@ -254,6 +266,8 @@ def _unreadable(raw: bytes, error: ValueError, binary: bool) -> Malformed:
 
 
 def _json_fault(text: str, error: ValueError) -> str:
+    if why := _usual_damage(text):
+        return why
     # json.loads accepts what orjson rightly refuses (NaN, lone surrogates, deep nesting), so orjson's
     # own word is the fallback; where json.loads fails too its sentence is the better one.
     try:
@@ -268,13 +282,37 @@ def _json_fault(text: str, error: ValueError) -> str:
     return str(error)
 
 
+def _usual_damage(text: str) -> str | None:
+    """What is wrong with a text that would be JSON without it, or that is a single word."""
+    if _WORD.fullmatch(text):
+        return repr(text)
+    if text.startswith("\ufeff"):
+        return "a byte order mark stands before the frame"
+    if text.strip("\x00") != text:
+        return "a NUL character stands before or after the frame"
+    if any(mark in text for mark in _MARKS) and _is_json(re.sub(f"[{_MARKS}]", '"', text)):
+        return 'typographic quotation marks stand where " belongs'
+    if "'" in text and '"' not in text and _is_json(text.replace("'", '"')):
+        return 'single quotation marks stand where " belongs'
+    return None
+
+
+def _is_json(text: str) -> bool:
+    try:
+        orjson.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _best_head(raw: bytes) -> tuple[int | None, str | None, str | None]:
     """What looks like message type, id and action at the start of an unreadable frame."""
     found = _HEAD.match(raw[:1000].decode("utf-8", "replace"))
     if not found:
         return None, None, None
-    kind, text_id, number_id, action = found.groups()
-    return int(kind), text_id if text_id is not None else number_id, action if kind in ("2", "6") else None
+    kind, *ids, action, marked_action = found.groups()
+    message_id = next((one for one in ids if one is not None), None)
+    return int(kind), message_id, (action or marked_action) if kind in ("2", "6") else None
 
 
 def _quotes(array: list[Any]) -> int:

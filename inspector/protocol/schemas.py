@@ -1,14 +1,16 @@
 """Which JSON schema a payload must satisfy and where it does not; knows the schemas, nothing of sessions.
 
 The schema files are read unmodified from the installed `ocpp` package and compiled with jsonschema-rs when an
-action is first seen, each in the draft it declares. The only change, made in memory, is the range of OCPP's
-integers (32 bits, 1.6 section 3, 2.x part 2), which the files leave out.
+action is first seen, each in the draft it declares. Two things that the files leave out are added in memory: the
+range of OCPP's integers (32 bits, 1.6 section 3, 2.x part 2), and that some lists of 1.6 may not be empty (those of
+cardinality 1..* in sections 7.13, 7.33 and 7.44).
 """
 
 from __future__ import annotations
 
 import importlib.util
 import json
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -21,6 +23,7 @@ from inspector.protocol.vocabulary import ACTIONS, SEND_ACTIONS, OcppVersion
 type Kind = Literal["request", "response"]
 
 INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
+_NEVER_EMPTY = frozenset({"sampledValue", "chargingSchedulePeriod"})
 _FOLDERS = {OcppVersion.V16: "v16", OcppVersion.V201: "v201", OcppVersion.V21: "v21"}
 
 
@@ -28,13 +31,15 @@ class SchemaFault(NamedTuple):
     """One place where a payload does not satisfy its schema.
 
     `keyword` is the JSON schema keyword ("required", "enum", ...), `pointer` a JSON pointer into the payload,
-    `member` the missing or unknown member's name where there is one.
+    `member` the missing or unknown member's name where there is one, `found` what tells one wrong value from another at
+    the same place: the value itself where it is none of a list, its type where that is wrong.
     """
 
     keyword: str
     pointer: str
     text: str
     member: str | None = None
+    found: str = ""
 
 
 def schema_folder(version: OcppVersion) -> Path:
@@ -142,6 +147,16 @@ def _empty_members(root: dict[str, Any], node: dict[str, Any], value: Any, point
                 yield from _empty_members(root, members[name], held, f"{pointer}/{name}")
 
 
+def own_members(version: OcppVersion, action: str, kind: Kind) -> frozenset[str]:
+    """The names of the members that a payload of this action may have; none where the action has no schema."""
+    return _own_members(version, action, kind) if action in ACTIONS[version] else frozenset()
+
+
+@cache
+def _own_members(version: OcppVersion, action: str, kind: Kind) -> frozenset[str]:
+    return frozenset((_loaded(version, action, kind) or {}).get("properties", ()))
+
+
 type DateTimes = tuple[tuple[str, DateTimes | None], ...]
 """Members that hold date-times: their names, each with None or, where it is an object or a list of such, its own."""
 
@@ -187,6 +202,27 @@ def _constrained(root: dict[str, Any], node: dict[str, Any], keyword: str, place
         yield from _constrained(root, inner, keyword, f"{place}{name}/")
 
 
+def listed(version: OcppVersion, action: str, kind: Kind, place: str) -> frozenset[str]:
+    """The values that a version lists for a member, named as `constrained` does; none where it lists none."""
+    return _listed(version, action, kind).get(place, frozenset()) if action in ACTIONS[version] else frozenset()
+
+
+@cache
+def _listed(version: OcppVersion, action: str, kind: Kind) -> dict[str, frozenset[str]]:
+    root = _loaded(version, action, kind)
+    return dict(_lists(root, root, "")) if root is not None else {}
+
+
+def _lists(root: dict[str, Any], node: dict[str, Any], place: str) -> Iterator[tuple[str, frozenset[str]]]:
+    for name, member in node.get("properties", {}).items():
+        inner = _resolved(root, member)
+        while inner.get("type") == "array" and isinstance(inner.get("items"), dict):
+            inner = _resolved(root, inner["items"])
+        if "enum" in inner:
+            yield f"{place}{name}", frozenset(map(str, inner["enum"]))
+        yield from _lists(root, inner, f"{place}{name}/")
+
+
 def _resolved(root: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
     reference = node.get("$ref")
     resolved: dict[str, Any] = root["definitions"][reference.removeprefix("#/definitions/")] if reference else node
@@ -214,6 +250,9 @@ def _prepare(node: Any) -> None:
         if node.get("type") == "integer":
             node.setdefault("minimum", INT32_MIN)
             node.setdefault("maximum", INT32_MAX)
+        for name in _NEVER_EMPTY & node.get("properties", {}).keys():
+            if node["properties"][name].get("type") == "array":
+                node["properties"][name].setdefault("minItems", 1)
         for child in node.values():
             _prepare(child)
     elif isinstance(node, list):
@@ -236,12 +275,13 @@ def _faults(error: jsonschema_rs.ValidationError) -> Iterator[SchemaFault]:
                 text = f"{shorten(member)} is no member here"
                 yield SchemaFault(keyword, f"{pointer}/{_escaped(member)}", text, member)
         case "enum":
-            options = ", ".join(str(option) for option in kind.options)
-            yield SchemaFault(
-                keyword, pointer, f"{place} is {found}; one of {shorten_text(options, 400)} belongs there"
-            )
+            options = [str(option) for option in kind.options]
+            listed = shorten_text(", ".join(options), 400)
+            text = f"{place} is {found}{_meant(error.instance, options)}; one of {listed} belongs there"
+            yield SchemaFault(keyword, pointer, text, found=found)
         case "type":
-            yield SchemaFault(keyword, pointer, f"{place} is {found}; {_article(kind.types)} belongs there")
+            text = f"{place} is {found}; {_article(kind.types)} belongs there"
+            yield SchemaFault(keyword, pointer, text, found=type(error.instance).__name__)
         case "maxLength" | "minLength":
             most = "at most" if keyword == "maxLength" else "at least"
             length = len(error.instance) if isinstance(error.instance, str) else 0
@@ -258,6 +298,18 @@ def _faults(error: jsonschema_rs.ValidationError) -> Iterator[SchemaFault]:
             yield SchemaFault(keyword, pointer, f"{place} is {found}; a multiple of {kind.multiple_of} belongs there")
         case _:
             yield SchemaFault(keyword, pointer, f"{place}: {shorten_text(error.message, 200)}")
+
+
+def _meant(value: Any, options: list[str]) -> str:
+    """What a value was probably meant to be, where it differs from one of the list by case, blanks or signs only."""
+    if not isinstance(value, str):
+        return ""
+    plain = _LETTERS.sub("", value).lower()
+    near = [option for option in options if _LETTERS.sub("", option).lower() == plain]
+    return f" ({near[0]} is meant)" if plain and near else ""
+
+
+_LETTERS = re.compile(r"[^A-Za-z0-9]")
 
 
 def _whole(limit: float) -> float:

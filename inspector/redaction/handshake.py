@@ -25,6 +25,8 @@ _SCHEMES = frozenset(
 )
 """Schemes of Authorization, in lower case; another word before a space may be a part of the credential."""
 
+_HEXADECIMAL = re.compile(rb"[0-9A-Fa-f]{40}")
+"""An AuthorizationKey of 20 bytes as a configuration writes it."""
 _PARAMETERS = re.compile(r"\?|#(?=[^=&#]*=)")
 """Where a target's parameters begin: a # too, which no target should hold, when it names a value as in #token=…"""
 
@@ -124,6 +126,8 @@ def authorization(headers: Headers) -> SessionFacts:
         if colon:
             facts["auth_user"] = text(user)
             facts["auth_password_length"] = len(password)
+            if _HEXADECIMAL.fullmatch(password):
+                facts["auth_password_form"] = "hexadecimal"
     return facts
 
 

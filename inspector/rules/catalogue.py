@@ -22,7 +22,10 @@ from inspector.rules.topics.availability.status_v16 import Status16
 from inspector.rules.topics.connection import Connection, Reconnects
 from inspector.rules.topics.firmware import Firmware
 from inspector.rules.topics.local_list import LocalLists, VendorData
-from inspector.rules.topics.metering import Registers, Samples16
+from inspector.rules.topics.metering.energy import EnergyAndPower
+from inspector.rules.topics.metering.registers import Registers
+from inspector.rules.topics.metering.sampled_values import SampledValues
+from inspector.rules.topics.metering.samples_v16 import Samples16
 from inspector.rules.topics.provisioning.boot_after import BootAfter
 from inspector.rules.topics.provisioning.boot_order import BootOrder
 from inspector.rules.topics.provisioning.configuration_v16 import Configuration16
@@ -38,6 +41,7 @@ from inspector.rules.topics.rpc.exchange import Exchange, SeenIds
 from inspector.rules.topics.rpc.exchange_v21 import Exchange21
 from inspector.rules.topics.rpc.schema import Payload
 from inspector.rules.topics.rpc.timestamps import Timestamps
+from inspector.rules.topics.schedule_periods import SchedulePeriods
 from inspector.rules.topics.security import Security
 from inspector.rules.topics.smart_charging import ChargingProfiles
 from inspector.rules.topics.transactions.authorization_v16 import TransactionAuthorization16
@@ -75,9 +79,12 @@ TOPICS: tuple[type[Topic], ...] = (
     TransactionRequests2x,
     Evses2x,
     Reset,
+    SampledValues,
+    EnergyAndPower,
     Registers,
     Samples16,
     ChargingProfiles,
+    SchedulePeriods,
     LocalLists,
     VendorData,
     Configuration16,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import Direction
@@ -51,6 +51,8 @@ class Fault(NamedTuple):
         key: what tells this fault from others of the same rule in one session, where action and pointer
             do not ("connector 1"); equal keys are counted, not repeated.
         times: how often it happened, where one look finds what many would have.
+        rule: the Rule that is broken, where it is not the one whose check returns this.
+        everywhere: one finding in the session, whatever the action and the place: they have one cause.
     """
 
     message: str
@@ -60,6 +62,8 @@ class Fault(NamedTuple):
     frame: Frame | Inapplicable | None = None
     key: str = ""
     times: int = 1
+    everywhere: bool = False
+    rule: Any = None
 
 
 class Inapplicable:

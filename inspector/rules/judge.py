@@ -263,17 +263,18 @@ class SessionJudge:
 
     def report(
         self,
-        rule: Rule | None,
+        of: Rule | None,
         faults: Fault | list[Fault],
         frame: Frame | None,
         moment: Moment | None,
         found: list[Finding],
     ) -> None:
         """Turn faults into findings, counting those made before; adds new and recounted ones to `found`."""
-        assert rule is not None, "a tracker returned a fault"
-        if rule.slug in self.settings.disabled:
-            return  # the check itself still runs: others may use what it keeps
         for fault in [faults] if isinstance(faults, Fault) else faults:
+            rule = fault.rule or of
+            assert rule is not None, "a tracker returned a fault"
+            if rule.slug in self.settings.disabled:
+                continue  # the check itself still runs: others may use what it keeps
             at = frame if fault.frame is None else fault.frame
             seen = None if isinstance(at, Inapplicable) else at
             side = fault.side or rule.side or (Side.sender(seen.direction) if seen is not None else Side.LINK)
@@ -281,7 +282,11 @@ class SessionJudge:
                 side = Side.LINK
             action = seen.action if seen is not None else None
             place = _INDEX.sub("/*", fault.pointer) if fault.pointer else ""
-            key = (rule.slug, side, action, place, fault.key)
+            key = (
+                (rule.slug, side, None, "", fault.key)
+                if fault.everywhere
+                else (rule.slug, side, action, place, fault.key)
+            )
             known = self._found.get(key)
             if known is None and self._kept.get(rule.slug, 0) >= FINDINGS_PER_RULE:
                 key = (rule.slug, side, "", "", "and more")

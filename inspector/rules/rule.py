@@ -44,6 +44,14 @@ UNPAIRED = Listen("unpaired")
 """CALLRESULTs and CALLERRORs that answer no open CALL (`frame.standing` is ORPHAN or DUPLICATE)."""
 DEADLINE = Listen("deadline")
 """The method is only called by `Station.deadline`, with the moment it was due."""
+ASIDE = Listen("aside")
+"""The method is only called by another check, by way of `aside`."""
+
+
+def aside(check: Callable[..., Fault | None], *given: Any) -> Fault | None:
+    """Ask a check that listens to ASIDE; its fault is one of its own rule, whoever returns it."""
+    fault = check(*given)
+    return fault._replace(rule=check.rule) if fault is not None else None  # type: ignore[attr-defined]
 
 
 def call(*actions: str) -> tuple[Listen, ...]:

@@ -24,6 +24,10 @@ class Settings:
     reboot_after_reset_s: float = 300.0
     effect_timeout_s: float = 120.0
     max_frame_bytes: int = 0  # 0: no cap of the user's own
+    highest_power_w: float = 1_000_000.0
+    energy_factor: float = 5.0
+    energy_window_s: float = 300.0
+    regular_drops: int = 4
     severity: dict[str, Severity] = field(default_factory=dict)
     disabled: frozenset[str] = frozenset()
     extra_enum_values: dict[str, frozenset[str]] = field(default_factory=dict)
@@ -31,8 +35,25 @@ class Settings:
 
 
 DEFAULTS = Settings()
+_THRESHOLDS = {
+    "answer_timeout_s": "how long the other side may take to answer a CALL",
+    "clock_skew_s": "how far clocks may be apart",
+    "status_after_boot_s": "how long after an accepted boot each connector has to report its status",
+    "reboot_after_reset_s": "how long after an accepted Reset the boot has to come",
+    "effect_timeout_s": "how long what was accepted may take to show",
+    "max_frame_bytes": "the longest frame you want; 0 for any",
+    "highest_power_w": "a register that needs more power than this to count so fast is wrong",
+    "energy_factor": "how many times more or less than power × time a register may count",
+    "energy_window_s": "how long power and register are watched before they are compared",
+    "regular_drops": "how many connections in a row have to be lost after the same time",
+}
 LARGEST = 10**9
 """The largest threshold: 31 years, or a gigabyte."""
+
+
+def thresholds() -> list[tuple[str, float, str]]:
+    """Every threshold with its default and what it says."""
+    return [(name, getattr(DEFAULTS, name), what) for name, what in _THRESHOLDS.items()]
 
 
 class SettingsMistake(UserMistake):

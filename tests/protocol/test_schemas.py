@@ -67,7 +67,7 @@ def test_an_action_that_is_not_on_the_list_reaches_no_file(action: str) -> None:
 
 
 def reference(version: OcppVersion, action: str, kind: Kind) -> Any:
-    """The same schema in the reference implementation, with OCPP's 32-bit integers."""
+    """The same schema in the reference implementation, with what is added in memory."""
     read = json.loads(json.dumps(schema(version, action, kind)))
 
     def bound(node: Any) -> None:
@@ -75,6 +75,9 @@ def reference(version: OcppVersion, action: str, kind: Kind) -> Any:
             if node.get("type") == "integer":
                 node.setdefault("minimum", INT32_MIN)
                 node.setdefault("maximum", INT32_MAX)
+            for name in ("sampledValue", "chargingSchedulePeriod"):
+                if node.get("properties", {}).get(name, {}).get("type") == "array":
+                    node["properties"][name].setdefault("minItems", 1)
             for child in node.values():
                 bound(child)
         elif isinstance(node, list):

@@ -59,6 +59,7 @@ class Boot(Topic):
         asked: actions that the CSMS has asked for while the charge point was not accepted (TriggerMessage,
             ExtendedTriggerMessage; in 2.x GetBaseReport and GetReport, which stand for NotifyReport).
         connection: the session of the latest BootNotification CALL.
+        refused: whether the latest BootNotification was answered with a CALLERROR.
         lost_ns: when (monotonic) the last connection ended, None before.
     """
 
@@ -72,6 +73,7 @@ class Boot(Topic):
         self.payload: dict[str, Any] = {}
         self.asked: set[str] = set()
         self.connection: SessionContext | None = None
+        self.refused = False
         self.lost_ns: int | None = None
         self._before = Registration.UNKNOWN
         self._boot_wanted = False  # a trigger has asked an accepted charge point for a boot
@@ -133,14 +135,19 @@ class Boot(Topic):
         triggered = self._boot_wanted or frame.payload.get("reason") == "Triggered"
         if self.state is not Registration.ACCEPTED or not triggered:
             self._become(Registration.UNANSWERED)  # a boot that was only asked for ends no acceptance
-        self._boot_wanted = False
+        self._boot_wanted = self.refused = False
         self.payload = frame.payload
         self.connection = self.session
 
     @track(result("BootNotification"))
     def registered(self, frame: Frame) -> None:
-        state = _ANSWERS.get(str(frame.payload.get("status")))
-        if frame.direction is not Direction.FROM_CSMS or state is None:
+        if frame.direction is not Direction.FROM_CSMS:
+            return
+        self.refused = False
+        # Some CSMSs send " Accepted" or "accepted": payload.schema reports that, and the charge point may go on.
+        state = _ANSWERS.get(str(frame.payload.get("status")).strip().title())
+        if state is None:
+            self._become(Registration.UNKNOWN)  # nobody can tell what the CSMS meant
             return
         self._become(state)
         interval = frame.payload.get("interval")
@@ -153,6 +160,7 @@ class Boot(Topic):
 
     @track(refusal("BootNotification"))
     def boot_refused(self, frame: Frame) -> None:
+        self.refused = True
         if self._before in _NOT_ACCEPTED:
             self._become(self._before)
 

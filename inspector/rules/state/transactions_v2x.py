@@ -19,6 +19,8 @@ from inspector.rules.state.observation import Evidence
 TRANSACTIONS_LIMIT = 1000
 EVENTS_LIMIT = 64
 EVSES_LIMIT = 500
+CONNECTED = frozenset({"EVConnected", "Charging", "SuspendedEV", "SuspendedEVSE"})
+"""The charging states with a car."""
 
 
 type Said = tuple[str | None, str | None, str | None]
@@ -40,6 +42,8 @@ class Transaction2x:
     highest_seq: int | None = None
     stopped_locally: bool = False  # the driver has stopped it at the station
     stopped_remotely: bool = False  # a remote stop has stopped it
+    connected: bool = False  # the car, as far as its events have said
+    placed: bool = False  # an event since the car was connected has given the EVSE
     connection: int = 0  # which of the station's connections its latest event came on
     events: dict[int, Said] = field(default_factory=dict)
 
@@ -75,6 +79,7 @@ class Event(NamedTuple):
     ended_before: bool
     started_before: Said | None
     connection_before: int
+    placed_before: bool  # the EVSE had been given since the car was connected
 
 
 class Transactions2x(Topic):
@@ -161,7 +166,14 @@ class Transactions2x(Topic):
             known.ended is not None,
             known.started,
             known.connection,
+            known.placed,
         )
+        state = info.get("chargingState")
+        if (type(state) is str and state in CONNECTED) or trigger == "CablePluggedIn":
+            known.connected = True
+        elif state == "Idle" or trigger == "EVDeparted":
+            known.connected = known.placed = False
+        known.placed = known.placed or (known.connected and evse is not None)
         if sequence is not None:
             known.events[sequence] = said
             if len(known.events) > EVENTS_LIMIT:

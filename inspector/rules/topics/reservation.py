@@ -33,6 +33,8 @@ ANSWERS: dict[str, frozenset[str]] = {
     "Unavailable": frozenset({"Unavailable", "Rejected"}),
 }
 """The answers to ReserveNow that fit a connector's status; Rejected is for who takes no reservations."""
+KNOWN_ANSWERS = frozenset().union(*ANSWERS.values())
+"""Every status that ReserveNow may be answered with."""
 
 _RESERVE = {
     "1.6": '< [2,"r","ReserveNow",{"connectorId":1,"expiryDate":"2026-01-01T13:00:00Z","idTag":"T",'
@@ -115,6 +117,8 @@ class Reservations(Topic):
         fitting = ANSWERS.get(before or "")
         if fitting is None or status in fitting or again or before != self._status(place):
             return None
+        if status not in KNOWN_ANSWERS:
+            return None  # payload.schema reports it
         taken = any(one.place in (0, place) for one in self.booked.values())
         if (status == "Occupied" and taken) or (before == "Reserved" and not taken):
             return None  # kept for a reservation not shown yet, or released from one but not shown so

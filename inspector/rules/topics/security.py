@@ -13,7 +13,7 @@ from inspector.protocol.vocabulary import OcppVersion
 from inspector.rules.context import Moment, SessionContext
 from inspector.rules.fields import elements, integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
-from inspector.rules.rule import OPENED, Faults, Topic, call, result, rule
+from inspector.rules.rule import OPENED, V16, Faults, Topic, call, result, rule
 from inspector.rules.state.configuration import ConfigurationState
 
 SHORTEST_PASSWORD = 16
@@ -113,14 +113,32 @@ class Security(Topic):
     )
     def password_length(self, session: SessionContext, moment: Moment) -> Faults:
         length, version = session.facts.get("auth_password_length"), session.version
-        if type(length) is not int or version is None:
-            return None
+        if type(length) is not int or version is None or (version is OcppVersion.V16 and _is_hex(session)):
+            return None  # security.password-hex says why it is too long
         longest = LONGEST_PASSWORD[version]
         if version is OcppVersion.V21 and self._longest is not None:
             longest = max(40, min(self._longest, longest))
         if SHORTEST_PASSWORD <= length <= longest:
             return None
         return Fault(f"the password has {length} bytes; {SHORTEST_PASSWORD} to {longest} belong there", key="password")
+
+    @rule(
+        "security.password-hex",
+        OPENED,
+        title="The Basic password is the key in hexadecimal digits instead of the key itself",
+        severity=Severity.WARNING,
+        spec="A00.FR.205 (1.6 security whitepaper)",
+        remedy="AuthorizationKey is written as hexadecimal digits in the configuration only. Send the bytes that the "
+        "digits stand for as the password, or set a key that is text.",
+        bad=_BASIC[:-1] % ("CP1", 40, '"TLSv1.3"') + ',"auth_password_form":"hexadecimal"}',
+        good=_BASIC % ("CP1", 20, '"TLSv1.3"'),
+        versions=V16,
+        side=Side.CHARGE_POINT,
+    )
+    def password_hex(self, session: SessionContext, moment: Moment) -> Faults:
+        if not _is_hex(session):
+            return None
+        return Fault("the password is 40 hexadecimal digits; the 20 bytes they stand for belong there", key="password")
 
     @rule(
         "security.basic-without-tls",
@@ -257,6 +275,10 @@ class Security(Topic):
         if kind is None or known is None or kind in known:
             return None
         return Fault(f"{kind[:50]!r} is no security event of the list", "/3/type", key=kind[:50])
+
+
+def _is_hex(session: SessionContext) -> bool:
+    return session.facts.get("auth_password_form") == "hexadecimal"
 
 
 def _is_password(entry: dict[str, Any]) -> bool:

@@ -194,7 +194,8 @@ class ChargingProfiles(Topic):
         for found in _found(frame):
             kind = string(found.profile, "chargingProfileKind")
             if "recurrencyKind" in found.profile and kind not in (None, "Recurring"):
-                return Fault(f"a profile of kind {kind} has a recurrencyKind", f"{found.pointer}/recurrencyKind")
+                text = f"a profile of kind {kind} has a recurrencyKind"
+                return Fault(text, f"{found.pointer}/recurrencyKind", key=kind)
         return None
 
     @rule(
@@ -213,9 +214,11 @@ class ChargingProfiles(Topic):
             purpose = string(found.profile, "chargingProfilePurpose")
             member_name = "/3/connectorId" if self.session.version is OcppVersion.V16 else "/3/evseId"
             if purpose in _STATION_MAX and found.place:
-                return Fault(f"a {purpose} for {found.place}; it holds for the whole station, 0", member_name)
+                text = f"a {purpose} for {found.place}; it holds for the whole station, 0"
+                return Fault(text, member_name, key=purpose or "")
             if purpose == "TxProfile" and found.place == 0:
-                return Fault("a TxProfile for 0; it belongs to the place of its transaction", member_name)
+                text = "a TxProfile for 0; it belongs to the place of its transaction"
+                return Fault(text, member_name, key="TxProfile")
         return None
 
     @rule(
@@ -233,7 +236,8 @@ class ChargingProfiles(Topic):
         for found in _found(frame):
             purpose = string(found.profile, "chargingProfilePurpose")
             if purpose is not None and purpose != "TxProfile":
-                return Fault(f"a remote start with a {purpose}", f"{found.pointer}/chargingProfilePurpose")
+                text = f"a remote start with a {purpose}"
+                return Fault(text, f"{found.pointer}/chargingProfilePurpose", key=purpose)
             if "transactionId" in found.profile:
                 return Fault("a remote start whose profile names a transaction", f"{found.pointer}/transactionId")
         return None

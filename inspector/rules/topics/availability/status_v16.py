@@ -202,6 +202,27 @@ class Status16(Topic):
         return Fault(f"EVCommunicationError while {now.status[:20]}", "/3/errorCode", key=now.status[:20])
 
     @rule(
+        "status.no-error",
+        call("StatusNotification"),
+        title="A connector is Faulted without an error",
+        severity=Severity.WARNING,
+        spec="OCPP 1.6 §4.9 and §7.6",
+        remedy="Give the errorCode that fits, OtherError with vendorErrorCode and info where none does.",
+        bad=_report("Faulted"),
+        good=_report("Faulted", error="OtherError"),
+        versions=V16,
+        side=Side.CHARGE_POINT,
+    )
+    def no_error(self, frame: Frame) -> Faults:
+        now = self.now
+        if now is None or now.status != "Faulted" or now.error != "NoError":
+            return None
+        said = "; ".join(part for part in (now.vendor_error, now.info) if part)[:160]
+        where = f"connector {self.connector}" if self.connector else "the charge point"
+        text = f"{where} is Faulted, and its errorCode is NoError{f' ({said})' if said else ''}"
+        return Fault(text, "/3/errorCode", key=str(self.connector))
+
+    @rule(
         "status.fault-reported",
         call("StatusNotification"),
         title="A connector reports a fault",
@@ -216,8 +237,8 @@ class Status16(Topic):
     )
     def fault_reported(self, frame: Frame) -> Faults:
         connector, now = self.connector, self.now
-        if now is None or (now.status != "Faulted" and now.error in (None, "NoError")):
-            return None
+        if now is None or now.error == "NoError" or (now.status != "Faulted" and now.error is None):
+            return None  # Faulted with NoError has a rule of its own
         said = "; ".join(part for part in (now.error, now.vendor_error, now.info) if part)[:160]
         where = f"connector {connector}" if connector else "the charge point"
         running = " during a transaction" if connector and self._transactions.open_on(connector) else ""

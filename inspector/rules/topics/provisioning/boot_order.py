@@ -91,14 +91,15 @@ class BootOrder(Topic):
                 del self._early[next(iter(self._early))]
         if state is Registration.REJECTED and boot.waiting_s(frame.mono_ns) > 0:
             return None  # boot.while-rejected says it better
-        why = "is not answered yet" if state is Registration.UNANSWERED else f"was answered with {state.name.title()}"
+        unanswered = "was answered with a CALLERROR" if boot.refused else "is not answered yet"
+        why = unanswered if state is Registration.UNANSWERED else f"was answered with {state.name.title()}"
         return Fault(f"{frame.action} is sent while the BootNotification {why}")
 
     def _before_boot(self, frame: Frame) -> Faults:
         """Judge the CALLs before the first boot that is seen, once it is: it was due before them."""
         first = self._first
         if frame.action != "BootNotification":
-            if first is None and self.session.from_start:
+            if first is None and self.session.from_start and self._boot.connection is not self.session:
                 self._first = frame
             return None
         self._first = None
@@ -240,8 +241,8 @@ class BootOrder(Topic):
     )
     def remote_not_rejected(self, frame: Frame) -> Faults:
         status = frame.payload.get("status")
-        if self._boot.state is not Registration.PENDING or status == "Rejected":
-            return None
+        if self._boot.state is not Registration.PENDING or status != "Accepted":
+            return None  # a status that the schema does not know accepts nothing
         return Fault(f"{frame.action} is answered with {status!r} while Pending; Rejected belongs there", "/2/status")
 
     @rule(

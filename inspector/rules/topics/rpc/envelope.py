@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from inspector.protocol.messages import Call, CallError, CallResultError, Problem
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import ACTIONS, ACTIONS_FROM, ERROR_CODES, OcppVersion
@@ -15,9 +17,12 @@ from inspector.rules.rule import (
     V2X,
     Faults,
     Topic,
+    aside,
     rule,
 )
+from inspector.rules.topics.rpc.schema import Payload
 
+_NUMBER = re.compile(r"\d+")
 _BY_LOWER = {version: {action.lower(): action for action in ACTIONS[version]} for version in OcppVersion}
 _ALL_CODES = frozenset().union(*ERROR_CODES.values())
 _HEARTBEAT = '[2,"1","Heartbeat",{}]'
@@ -43,7 +48,7 @@ class Rpc(Topic):
         catalogue="RPC-JSON",
     )
     def not_json(self, frame: Frame) -> Faults:
-        return [Fault(p.text, p.pointer, key=p.kind) for p in _problems(frame, "binary", "encoding", "json")]
+        return [Fault(p.text, p.pointer, key=_kind(p)) for p in _problems(frame, "binary", "encoding", "json")]
 
     @rule(
         "rpc.duplicate-key",
@@ -58,7 +63,7 @@ class Rpc(Topic):
         catalogue="RPC-JSON",
     )
     def duplicate_key(self, frame: Frame) -> Faults:
-        return [Fault(p.text, p.pointer) for p in _problems(frame, "duplicate-key")]
+        return [Fault(p.text, p.pointer, key=_kind(p)) for p in _problems(frame, "duplicate-key")]
 
     @rule(
         "rpc.shape",
@@ -72,7 +77,7 @@ class Rpc(Topic):
         catalogue="RPC-SHAPE",
     )
     def shape(self, frame: Frame) -> Faults:
-        return [Fault(p.text, p.pointer) for p in _problems(frame, "shape")]
+        return [Fault(p.text, p.pointer, key=_kind(p)) for p in _problems(frame, "shape")]
 
     @rule(
         "rpc.payload-null",
@@ -102,7 +107,7 @@ class Rpc(Topic):
     )
     def message_type(self, frame: Frame) -> Faults:
         hint = " (answer: MessageTypeNotSupported)" if self.session.version is OcppVersion.V201 else ""
-        return [Fault(p.text + hint, p.pointer) for p in _problems(frame, "message-type")]
+        return [Fault(p.text + hint, p.pointer, key=p.text) for p in _problems(frame, "message-type")]
 
     @rule(
         "rpc.message-id",
@@ -118,7 +123,7 @@ class Rpc(Topic):
     def message_id(self, frame: Frame) -> Faults:
         if frame.call is not None and frame.call.message.message_id == frame.message.message_id:
             return None  # an answer has to repeat the id it was given
-        return [Fault(p.text, p.pointer) for p in _problems(frame, "message-id")]
+        return [Fault(p.text, p.pointer, key=_kind(p)) for p in _problems(frame, "message-id")]
 
     @rule(
         "rpc.error-form",
@@ -136,10 +141,11 @@ class Rpc(Topic):
     def error_form(self, frame: Frame) -> Faults:
         message = frame.message
         assert isinstance(message, CallError | CallResultError)
-        found = [Fault(p.text, p.pointer) for p in _problems(frame, "error-form")]
+        found = [Fault(p.text, p.pointer, key=_kind(p)) for p in _problems(frame, "error-form")]
         length = len(message.error_description)
         if length > 255 and self.session.version in V2X:
-            found.append(Fault(f"the error description has {length} characters; at most 255 belong there", "/3"))
+            text = f"the error description has {length} characters; at most 255 belong there"
+            found.append(Fault(text, "/3", key="length"))
         return found
 
     @rule(
@@ -163,7 +169,7 @@ class Rpc(Topic):
         if code in _ALL_CODES:
             text = f"{code} is an error code of another version of OCPP, not of {version}"
             return Fault(text, "/2", severity=Severity.INFO, key=code)
-        return Fault(f"OCPP {version} has no error code {code[:60]!r}", "/2")
+        return Fault(f"OCPP {version} has no error code {code[:60]!r}", "/2", key=code[:60])
 
     @rule(
         "rpc.unknown-action",
@@ -183,8 +189,13 @@ class Rpc(Topic):
         action = frame.action or ""
         if version is None or action in ACTIONS[version]:
             return None
+        payloads = self.session.topic(Payload)
+        spoken = payloads.spoken.get(frame.direction, [])
+        if any(action in ACTIONS[other] for other in spoken):
+            return aside(payloads.other_version, frame, spoken)
         hint = " (answer: NotImplemented)" if type(frame.message) is Call else ""
-        return Fault(f"OCPP {version} has no action {action[:60]!r}{_meant(action, version)}{hint}", "/2")
+        text = f"OCPP {version} has no action {action[:60]!r}{_meant(action, version)}{hint}"
+        return Fault(text, "/2", key=action[:60])
 
     @rule(
         "rpc.wrong-sender",
@@ -207,6 +218,11 @@ class Rpc(Topic):
             return None
         role = "the CSMS" if Side.sender(frame.direction) is Side.CHARGE_POINT else "a charge point"
         return Fault(f"{frame.action} is for {role} to send", "/2")
+
+
+def _kind(problem: Problem) -> str:
+    """What tells a fault of the envelope from others: its sentence without the numbers, which differ every time."""
+    return _NUMBER.sub("", problem.text)
 
 
 def _meant(action: str, version: OcppVersion) -> str:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from inspector.protocol import schemas
 from inspector.protocol.messages import Call
 from inspector.protocol.session import Frame
-from inspector.protocol.vocabulary import OcppVersion
+from inspector.protocol.vocabulary import Direction, OcppVersion
 from inspector.rules.finding import Fault, Severity
-from inspector.rules.rule import ANY_CALL, ANY_RESULT, ANY_SEND, V2X, Faults, Topic, rule
+from inspector.rules.rule import ANY_CALL, ANY_RESULT, ANY_SEND, ASIDE, V2X, Faults, Topic, aside, rule
 
 
 class Payload(Topic):
-    """The rules that read the schemas."""
+    """The rules that read the schemas.
+
+    Attributes:
+        spoken: by sender, the versions that it has been seen to speak in place of the connection's.
+    """
 
     def setup(self) -> None:
         self._sound = False  # whether the payload being judged satisfies its schema
@@ -22,6 +27,7 @@ class Payload(Topic):
         self._responses: dict[str, Any] = {}
         self._empty_ones: set[str] = set()  # actions that may be answered with {}, as nearly every second frame is
         self._version: OcppVersion | None = None  # that they are of
+        self.spoken: dict[Direction, list[OcppVersion]] = {}
 
     @rule(
         "payload.schema",
@@ -59,16 +65,73 @@ class Payload(Topic):
         if compiled is None or compiled.is_valid(payload):
             self._sound = compiled is not None
             return None
+        if told := self._other_version(version, action, kind, payload):
+            return aside(self.other_version, frame, *told)
         place = "/2" if answer else "/3"
         return [
             Fault(
-                fault.text + _refusal(frame, version, fault.keyword),
+                fault.text
+                + self._elsewhere(version, action, kind, fault, payload)
+                + _refusal(frame, version, fault.keyword),
                 place + fault.pointer,
-                key=f"{fault.keyword} {fault.member or ''}",
+                key=f"{fault.keyword} {fault.member or fault.found}",
             )
             for fault in schemas.faults(version, action, kind, payload)
             if not self._allowed(action, fault, payload)
         ]
+
+    @rule(
+        "payload.other-version",
+        ASIDE,
+        title="A payload of another OCPP version than the connection's",
+        severity=Severity.ERROR,
+        spec="OCPP-J 1.6 §3.1.2 and §3.3; OCPP 2.x part 4 §3.1.2 and §3.3",
+        remedy="Speak the version that the connection has agreed on, or offer and select the one that is spoken. Where "
+        "--ocpp forced the version, force the other one.",
+        bad={
+            "1.6": '> [2,"1","BootNotification",{"reason":"PowerUp","chargingStation":{"model":"M","vendorName":"V"}}]',
+            "2x": '> [2,"1","BootNotification",{"chargePointVendor":"V","chargePointModel":"M"}]',
+        },
+        good={
+            "1.6": '> [2,"1","BootNotification",{"chargePointVendor":"V","chargePointModel":"M"}]',
+            "2x": '> [2,"1","BootNotification",{"reason":"PowerUp","chargingStation":{"model":"M","vendorName":"V"}}]',
+        },
+    )
+    def other_version(self, frame: Frame, versions: list[OcppVersion], members: Iterable[str] = ()) -> Fault:
+        """Tell once of a sender that it speaks another version, and by what that is known."""
+        self.spoken[frame.direction] = versions
+        only = " and ".join(versions)
+        what = f"the {'answer to ' if frame.answer_status is not None else ''}{(frame.action or '')[:60]}"
+        told = f"{what} with {', '.join(sorted(members)[:5])}" if members else what
+        text = f"{told} is of OCPP {only}, but the connection is of OCPP {self.session.version}"
+        place = "/2" if frame.answer_status is not None or not members else "/3"
+        return Fault(text, place, key=only, everywhere=True)
+
+    def _other_version(
+        self, version: OcppVersion, action: str, kind: schemas.Kind, payload: dict[str, Any]
+    ) -> tuple[list[OcppVersion], frozenset[str]] | None:
+        """The versions that a faulty payload is of and by which members, where only their schemas know those."""
+        own = schemas.own_members(version, action, kind)
+        if not own & payload.keys() - _IN_BOTH <= _shared(version, action, kind):
+            return None  # it also has what only its own version knows
+        found = {
+            other: frozenset(payload.keys() & schemas.own_members(other, action, kind) - own - _IN_BOTH)
+            for other in OcppVersion
+        }
+        most = max(found.values(), key=len)
+        return ([other for other, members in found.items() if members == most], most) if most else None
+
+    def _elsewhere(
+        self, version: OcppVersion, action: str, kind: schemas.Kind, fault: schemas.SchemaFault, payload: dict[str, Any]
+    ) -> str:
+        """Which other version lists a value that this one does not."""
+        if fault.keyword != "enum":
+            return ""
+        value, place = _at(payload, fault.pointer), _INDEX.sub("", fault.pointer).lstrip("/")
+        if type(value) is not str:
+            return ""
+        knowing = [o for o in OcppVersion if o is not version and value in schemas.listed(o, action, kind, place)]
+        return f"; OCPP {' and '.join(knowing)} has it" if knowing else ""
 
     def _compiled(self, version: OcppVersion, action: str, kind: schemas.Kind) -> Any:
         if version is not self._version:
@@ -138,6 +201,16 @@ def _refusal(frame: Frame, version: OcppVersion, keyword: str) -> str:
     if frame.answer_status is not None and version is OcppVersion.V21:
         return f" (answer: CALLRESULTERROR {schemas.error_code(version, keyword)})"
     return ""
+
+
+_IN_BOTH = frozenset({"customData"})
+"""What vendors also add to versions that do not have it."""
+
+
+def _shared(version: OcppVersion, action: str, kind: schemas.Kind) -> frozenset[str]:
+    """The members of an action's payload that some other version has too."""
+    own = schemas.own_members(version, action, kind)
+    return own & frozenset().union(*(schemas.own_members(o, action, kind) for o in OcppVersion if o is not version))
 
 
 _INDEX = re.compile(r"/\d+(?=/|$)")

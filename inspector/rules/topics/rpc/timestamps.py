@@ -28,6 +28,7 @@ QUEUED_S = 3600.0
 ODD_LIMIT = 50
 """Date-times of one frame looked into; the rest of a frame with more faulty ones is not."""
 
+_DIGIT = re.compile(r"\d")
 _USUAL_LENGTHS = (20, 24)
 _OWN = frozenset({"timestamp", "generatedAt"})
 _DATE_TIME = re.compile(
@@ -129,7 +130,8 @@ class Timestamps(Topic):
         found = []
         for odd in self._odd:
             if odd.read is None:
-                found.append(Fault(f"{odd.text[:60]!r} is no date-time", odd.pointer))
+                shape = _DIGIT.sub("9", odd.text[:40])
+                found.append(Fault(f"{odd.text[:60]!r} is no date-time", odd.pointer, key=shape))
             elif odd.read.decimals > 3 and version is not OcppVersion.V16:
                 text = f"{odd.text[:60]!r} has {odd.read.decimals} decimals; at most 3 belong there"
                 found.append(Fault(text, odd.pointer, key="decimals"))

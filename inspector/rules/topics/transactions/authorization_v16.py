@@ -16,6 +16,8 @@ from inspector.rules.state.transactions_v16 import Transaction16, Transactions16
 from inspector.rules.topics.availability.status_v16 import Status16
 
 TAGS_LIMIT = 1000
+REFUSALS = frozenset({"Blocked", "Expired", "Invalid", "ConcurrentTx"})
+"""The statuses of an idTag that refuse it (1.6 section 7.2); one that is not in the list refuses nothing."""
 REPLAYED_S = 60.0
 """A start that is older than this when it arrives was made offline, where no Authorize can be sent."""
 
@@ -98,7 +100,7 @@ class TransactionAuthorization16(Topic):
         if id_tag is None or self._again() or self._replayed(frame):
             return None
         said = self.tags.get(id_tag.lower())
-        if said is None or said.status == "Accepted":
+        if said is None or said.status not in REFUSALS:
             return None
         # ConcurrentTx in Authorize has a rule of its own; a free connector may still be started with that tag.
         if said.status == "ConcurrentTx" or self._remote_starts.get(id_tag.lower(), -1) > said.said_ns:
@@ -203,7 +205,7 @@ class TransactionAuthorization16(Topic):
     @track(result("StartTransaction"))
     def refused(self, frame: Frame) -> None:
         answering = self._known.answering
-        if answering is None or answering.transaction.status in (None, "Accepted"):
+        if answering is None or answering.transaction.status not in REFUSALS:
             return
         self.station.deadline(
             frame, self.settings.effect_timeout_s, self.not_deauthorized, answering.transaction, frame.mono_ns

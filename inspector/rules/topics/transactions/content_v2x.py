@@ -7,11 +7,10 @@ from inspector.rules.fields import seconds, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import V2X, Faults, Topic, call, result, rule
 from inspector.rules.state.observation import Evidence
-from inspector.rules.state.transactions_v2x import Transactions2x
+from inspector.rules.state.transactions_v2x import CONNECTED, Transactions2x
 
 OFFLINE_MARGIN_S = 5.0
 """How far an event must lie inside the time without a connection: clocks differ, closes are noticed late."""
-CONNECTED = frozenset({"EVConnected", "Charging", "SuspendedEV", "SuspendedEVSE"})
 NOT_LOCAL = {
     "AbnormalCondition": "a fault",
     "CostLimitReached": "LocalOutOfCredit",
@@ -107,6 +106,29 @@ class TransactionContent2x(Topic):
         return Fault(text, "/3/evse" if transaction.evse else "/3", key=transaction.transaction_id)
 
     @rule(
+        "transaction-event.evse-repeated",
+        call("TransactionEvent"),
+        title="The EVSE is given again though the car is still connected to it",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x E01.FR.16",
+        remedy="Give evse only in the first event after the car is connected.",
+        bad=_STARTED + _event("Updated", "ChargingStateChanged", _EVSE, '"chargingState":"Charging",', 1),
+        good=_STARTED + _event("Updated", "ChargingStateChanged", "", '"chargingState":"Charging",', 1),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+        catalogue="TE-EVSE",
+    )
+    def evse_repeated(self, frame: Frame) -> Faults:
+        event = self._known.event
+        if event is None or event.evse is None or not event.placed_before or event.repeated:
+            return None
+        if event.evse != event.evse_before or (
+            event.connector is not None and event.connector != event.connector_before
+        ):
+            return None  # transaction-event.evse-changed has its say, or the connector is given for the first time
+        return Fault("evse is given again; it belongs in the first event after the car is connected", "/3/evse")
+
+    @rule(
         "transaction-event.evse-changed",
         call("TransactionEvent"),
         title="A transaction moves to another EVSE or connector",
@@ -114,7 +136,7 @@ class TransactionContent2x(Topic):
         spec="OCPP 2.x E01.FR.16",
         remedy="Keep a transaction on the EVSE and connector where it is; start another for another place.",
         bad=_STARTED + _event("Updated", "MeterValuePeriodic", _EVSE.replace('"id":1', '"id":2'), sequence=1),
-        good=_STARTED + _event("Updated", "MeterValuePeriodic", _EVSE, sequence=1),
+        good=_STARTED + _event("Updated", "MeterValuePeriodic", sequence=1),
         versions=V2X,
         side=Side.CHARGE_POINT,
         heuristic=True,

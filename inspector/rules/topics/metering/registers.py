@@ -1,0 +1,283 @@
+"""What meter values say over time, in all versions: registers that fall; knows no tariff.
+
+Each sample is read here once; `sampled_values` judges it alone, and `energy` the register beside the power.
+
+A series is what one register counts: one transaction (or none), connector or EVSE, measurand, phase and location.
+A lower value that was taken before a higher one is no fall, so that queues may be replayed; a series without
+a transaction begins anew with each boot and each transaction of its connector. Bounded: TRANSACTIONS_LIMIT
+transactions of SERIES_LIMIT series each.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from inspector.protocol.session import Frame
+from inspector.protocol.vocabulary import OcppVersion
+from inspector.rules.fields import earlier, elements, integer, member, string
+from inspector.rules.finding import Fault, Severity, Side
+from inspector.rules.rule import ALL, V2X, V16, Faults, Topic, aside, call, result, rule, track
+from inspector.rules.state.transactions_v16 import NO_ID, Transactions16
+from inspector.rules.topics.metering.energy import EnergyAndPower, Reading, step
+from inspector.rules.topics.metering.sampled_values import DECIMAL, UNITS_2X, SampledValues
+
+if TYPE_CHECKING:
+    pass
+
+TRANSACTIONS_LIMIT = 200
+SERIES_LIMIT = 200
+_DEFAULT = "Energy.Active.Import.Register"
+_POWER = "Power.Active.Import"
+
+_PHASES = frozenset({"L1", "L2", "L3", "L1-N", "L2-N", "L3-N"})
+_OUTLET = (None, "Outlet")
+_START = """> [2,"s","StartTransaction",{"connectorId":1,"idTag":"T","meterStart":0,"timestamp":"2026-01-01T12:00:00Z"}]
+< [3,"s",{"transactionId":7,"idTagInfo":{"status":"Accepted"}}]
+"""
+
+
+def _meter(at: str, value: int, message_id: str = "m") -> str:
+    return (
+        f'> [2,"{message_id}","MeterValues",{{"connectorId":1,"transactionId":7,"meterValue":[{{"timestamp":'
+        f'"2026-01-01T12:{at}Z","sampledValue":[{{"value":"{value}"}}]}}]}}]\n< [3,"{message_id}",{{}}]\n'
+    )
+
+
+def _meter_2x(at: str, value: int, message_id: str) -> str:
+    return (
+        f'> [2,"{message_id}","MeterValues",{{"evseId":1,"meterValue":[{{"timestamp":"2026-01-01T12:{at}Z",'
+        f'"sampledValue":[{{"value":{value}}}]}}]}}]\n< [3,"{message_id}",{{}}]\n'
+    )
+
+
+_FALLING_2X = _meter_2x("00:01", 500, "m") + _meter_2x("00:02", 300, "m2")
+_RISING_2X = _meter_2x("00:01", 300, "m") + _meter_2x("00:02", 500, "m2")
+
+
+class Registers(Topic):
+    """The rule about registers."""
+
+    scope = "station"
+
+    def setup(self) -> None:
+        self._series: dict[Any, dict[tuple[Any, ...], Reading]] = {}
+        self._values = self.station.topic(SampledValues)
+        self._energy = self.station.topic(EnergyAndPower)
+
+    @rule(
+        "meter.register-falls",
+        call("MeterValues", "StopTransaction", "TransactionEvent"),
+        title="A register that only counts up has gone down",
+        severity=Severity.ERROR,
+        spec="OCPP 1.6 §7.31; OCPP 2.x J02.FR.16",
+        remedy="Report registers as the meter has them; within a transaction they never fall.",
+        bad={
+            "1.6": _START + _meter("00:01", 500) + _meter("00:02", 300, "m2"),
+            "2.0.1": _FALLING_2X,
+            "2.1": _FALLING_2X,
+        },
+        good={
+            "1.6": _START + _meter("00:01", 300) + _meter("00:02", 500, "m2"),
+            "2.0.1": _RISING_2X,
+            "2.1": _RISING_2X,
+        },
+        versions=ALL,
+        side=Side.CHARGE_POINT,
+        catalogue="REG-MONO",
+    )
+    def register_falls(self, frame: Frame) -> Faults:
+        payload = frame.payload
+        where: int | None
+        transaction: int | str | None
+        name = "meterValue"
+        faults: list[Fault] = []
+        old = self.session.version is OcppVersion.V16
+        if frame.action == "TransactionEvent":
+            if name not in payload:
+                return None
+            transaction = string(member(payload, "transactionInfo"), "transactionId")
+            where = None  # the transaction tells the EVSE, which need not be repeated
+        elif frame.action == "StopTransaction":
+            name = "transactionData"
+            transaction, where = integer(payload, "transactionId"), None
+            stop, taken = integer(payload, "meterStop"), string(payload, "timestamp")
+            if stop is not None and transaction not in (None, NO_ID) and taken is not None:
+                stopped: Reading = (float(stop), stop, taken, 1.0)
+                for fault in self._energy.read(frame, transaction, stopped, None) or ():
+                    faults.append(fault._replace(pointer="/3/meterStop"))
+            if name not in payload:
+                return faults
+        else:
+            transaction, where = payload.get("transactionId"), payload.get("connectorId")
+            if type(transaction) is not int:
+                transaction, where = None, payload.get("evseId", where)
+            if type(where) is not int:
+                where = None
+        if transaction == NO_ID:
+            transaction = None
+        scope = (where,) if transaction is None else transaction
+        series = self._series.get(scope)
+        if series is None:
+            series = self._series[scope] = {}
+            if len(self._series) > TRANSACTIONS_LIMIT:
+                del self._series[next(iter(self._series))]
+        repeats = name == "transactionData" or payload.get("eventType") == "Ended"
+        for i, element in enumerate(elements(payload, name)):
+            taken = string(element, "timestamp")
+            energy: Reading | None = None
+            energy_at = 0
+            power: float | None = None
+            phases = 0.0
+            for j, sample in enumerate(elements(element, "sampledValue")):
+                raw: Any = sample.get("value")
+                measurand = sample.get("measurand", _DEFAULT)
+                kind = type(raw)
+                if kind is str:
+                    plain = raw.isascii() and (raw.isdigit() or raw.replace(".", "", 1).isdigit())
+                    if not plain and not DECIMAL.fullmatch(raw):
+                        odd = aside(self._values.not_a_number, raw, measurand) if old else None
+                        if odd is not None and sample.get("format") != "SignedData":
+                            faults.append(odd._replace(pointer=f"/3/{name}/{i}/sampledValue/{j}/value"))
+                        continue
+                elif kind is not int and kind is not float:
+                    continue
+                if not old and (odd := self._odd_unit(sample)) is not None:
+                    faults.append(odd._replace(pointer=f"/3/{name}/{i}/sampledValue/{j}/unitOfMeasure/unit"))
+                if measurand is not _DEFAULT:
+                    if measurand == _POWER:
+                        value, phase = float(raw) * _unit(sample)[1], sample.get("phase")
+                        if phase is None:
+                            power = value
+                        elif type(phase) is str and phase in _PHASES:
+                            phases += value
+                        continue
+                    if type(measurand) is not str or not measurand.endswith(".Register"):
+                        continue
+                if taken is None and name == "transactionData":
+                    continue  # it repeats earlier values; without a time there is no order
+                if sample.get("format") == "SignedData":
+                    continue
+                reading, fall = self._take_in(series, measurand, sample, taken, repeats)
+                if fall is not None:
+                    text, key, severity = fall
+                    place = f"/3/{name}/{i}/sampledValue/{j}/value"
+                    of = f"transaction {transaction}" if transaction is not None else "no transaction"
+                    fault = Fault(f"{text} ({of})", place, severity=severity, key=f"{transaction} {where} {key}")
+                    faults.append(fault)
+                if measurand == _DEFAULT and sample.get("phase") is None and sample.get("location") in _OUTLET:
+                    energy, energy_at = reading, j
+            if energy is not None and taken is not None and not repeats:
+                power = phases if power is None and phases else power
+                for fault in self._energy.read(frame, scope, energy, power) or ():
+                    faults.append(fault._replace(pointer=f"/3/{name}/{i}/sampledValue/{energy_at}/value"))
+        return faults
+
+    def _odd_unit(self, sample: dict[str, Any]) -> Fault | None:
+        measure = sample.get("unitOfMeasure")
+        if type(measure) is not dict:
+            return None
+        unit = measure.get("unit")
+        return aside(self._values.unit, unit) if type(unit) is str and unit not in UNITS_2X else None
+
+    def _take_in(
+        self,
+        series: dict[tuple[Any, ...], Reading],
+        measurand: str,
+        sample: dict[str, Any],
+        taken: str | None,
+        repeats: bool,
+    ) -> tuple[Reading, tuple[str, str, Severity | None] | None]:
+        """Take a reading of a register; returns it, and where it has fallen what to say of that."""
+        get = sample.get
+        raw, phase, location = get("value"), get("phase"), get("location")
+        unit, scale = _unit(sample)
+        value = float(raw) * scale  # type: ignore[arg-type]
+        reading = (value, raw, taken, scale)
+        if phase is not None and type(phase) is not str:
+            phase = None
+        if location is not None and type(location) is not str:
+            location = None
+        key = (measurand, phase, location, unit)
+        last = series.get(key)
+        if last is None:
+            if len(series) < SERIES_LIMIT and math.isfinite(value):
+                series[key] = reading
+            return reading, None
+        if value >= last[0]:
+            series[key] = reading
+            return reading, None
+        if not math.isfinite(value) or earlier(taken, last[2]):
+            return reading, None  # taken before, delivered after
+        same = taken is not None and taken == last[2]
+        if same and (repeats or taken is last[2] or get("context") == "Transaction.Begin"):
+            return reading, None  # told again, or of the same element (its text is the same object), in no order
+        series[key] = reading
+        if value >= last[0] - _rounding(reading, last):
+            return reading, None
+        what = f"{measurand} {phase}" if phase else measurand
+        text = f"{what} falls from {_told(last, unit)} to {_told(reading, unit)}"
+        if same:
+            return reading, (f"{text}, both of {taken}", f"{what} {location}", Severity.WARNING)
+        return reading, (text, f"{what} {location}", None)
+
+    @track(call("BootNotification"), versions=ALL)
+    def booted(self, frame: Frame) -> None:
+        for scope in [scope for scope in self._series if type(scope) is tuple]:
+            del self._series[scope]
+            self._energy.forget(scope)
+
+    @track(call("StartTransaction"), versions=V16)
+    def started(self, frame: Frame) -> None:
+        scope = (integer(frame.payload, "connectorId"),)
+        self._series.pop(scope, None)
+        self._energy.forget(scope)
+
+    @track(result("StartTransaction"), versions=V16)
+    def named(self, frame: Frame) -> None:
+        # The CSMS may use an id again after years; what was counted under it before is another transaction's.
+        starting = self.station.topic(Transactions16).answering
+        if starting is None:
+            return
+        begun = starting.transaction
+        if starting.holder is not None:
+            self._series.pop(begun.transaction_id, None)
+        if begun.meter_start is not None and begun.metered_ns is None:
+            self._energy.began(begun.transaction_id, begun.timestamp, begun.meter_start, frame)
+
+    @track(call("TransactionEvent"), versions=V2X)
+    def begun(self, frame: Frame) -> None:
+        if frame.payload.get("eventType") == "Started":
+            scope = (integer(member(frame.payload, "evse"), "id"),)
+            self._series.pop(scope, None)
+            self._energy.forget(scope)
+
+
+def _unit(sample: dict[str, Any]) -> tuple[str, float]:
+    """The base unit, in lower case, and how many of it make one of the sample's unit."""
+    unit_2x = sample.get("unitOfMeasure")
+    if type(unit_2x) is not dict:
+        unit = sample.get("unit", "Wh")
+        return _KNOWN_UNITS.get(unit) or _base(unit, 0) if type(unit) is str else ("wh", 1.0)
+    return _base(string(unit_2x, "unit") or "Wh", integer(unit_2x, "multiplier") or 0)
+
+
+def _base(unit: str, multiplier: int) -> tuple[str, float]:
+    scale = 10.0**multiplier if -12 <= multiplier <= 12 else 1.0
+    return (unit[1:].lower(), scale * 1000) if unit[:1] == "k" else (unit.lower(), scale)
+
+
+_KNOWN_UNITS = {unit: _base(unit, 0) for unit in ("Wh", "kWh", "varh", "kvarh", "W", "kW")}
+
+
+def _rounding(one: Reading, other: Reading) -> float:
+    """What may be lost between two ways of writing the same register."""
+    return 0.0 if one[3] == other[3] else max(step(one), step(other))
+
+
+def _told(reading: Reading, unit: str) -> str:
+    prefix = {1.0: "", 1000.0: "k"}.get(reading[3], f"×{reading[3]:g} ")
+    return f"{str(reading[1])[:40]} {prefix}{_SPELLED.get(unit, unit[:20])}"
+
+
+_SPELLED = {"wh": "Wh", "varh": "varh", "vah": "VAh"}
