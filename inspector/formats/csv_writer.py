@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from inspector.formats.trace.spelling import timestamp
+from inspector.store.paging import highest, paged
+from inspector.store.stored_records import of_sessions
 
 COLUMNS = (
     *("session", "charge_point", "ocpp_version", "time", "direction", "type", "action", "message_id", "latency_us"),
@@ -35,12 +37,15 @@ def write(connection: sqlite3.Connection, where: str) -> Iterator[bytes]:
     """
     write_row = csv.writer(_Echo()).writerow
     yield _encoded(write_row(COLUMNS))
-    sql = f"""SELECT session_id, charge_point_id, ocpp_version, ts_ns, direction, msg_type, action, message_id,
-        latency_us, valid, max_severity, size, forwarded, redacted, frames.id, call_id, mono_ns, raw
-        FROM frames JOIN sessions ON sessions.id = session_id WHERE {where} ORDER BY frames.id"""
-    for row in connection.execute(sql):
-        (session_id, charge_point, version, ts_ns, direction, kind, action, message_id, *facts) = tuple(row)
-        latency, valid, severity, size, forwarded, redacted, frame_id, call_id, mono_ns, raw = facts
+    of_session = connection.execute("SELECT id, charge_point_id, ocpp_version FROM sessions").fetchall()
+    known = {session_id: (charge_point, version) for session_id, charge_point, version in of_session}
+    sql = f"""SELECT id, session_id, ts_ns, direction, msg_type, action, message_id, latency_us, valid, max_severity,
+        size, forwarded, redacted, call_id, mono_ns, raw
+        FROM frames {of_sessions(connection, where)} AND frames.id BETWEEN :low AND :high ORDER BY frames.id"""
+    for row in paged(connection, sql, high=highest(connection, "frames")):
+        (frame_id, session_id, ts_ns, direction, kind, action, message_id, *facts) = tuple(row)
+        latency, valid, severity, size, forwarded, redacted, call_id, mono_ns, raw = facts
+        charge_point, version = known.get(session_id, (None, None))
         text, exact = ("", raw) if isinstance(raw, bytes) else (str(raw), b"")
         shown = _harmless(text)
         if shown != text:

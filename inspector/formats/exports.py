@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from inspector.formats import csv_writer
 from inspector.formats.har import writer as har_writer
-from inspector.formats.stored import stored
+from inspector.formats.stored import now, stored
 from inspector.formats.trace import writer as trace_writer
 from inspector.store.stored_records import frames
 
@@ -37,7 +37,8 @@ def lines(connection: sqlite3.Connection, sessions: Sequence[int] | None, style:
         yield from trace_writer.write(stored(connection, sessions), _labels(connection, where))
     elif style == "har":
         chosen = session_ids(connection) if sessions is None else sessions
-        yield from har_writer.write(stored(connection, [session]) for session in chosen)
+        until = now(connection, sessions)
+        yield from har_writer.write(stored(connection, [session], until) for session in chosen)
     elif style == "csv":
         yield from csv_writer.write(connection, where)
     else:

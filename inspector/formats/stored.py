@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from inspector.records import Record
+from inspector.store.paging import LAST, highest, one_moment, paged
 from inspector.store.stored_records import (
     NOT_RECORDS,
     Place,
@@ -41,22 +42,50 @@ class Stored(NamedTuple):
     closed: Record | None
 
 
-def stored(connection: sqlite3.Connection, sessions: Iterable[int] | None = None) -> Iterator[Stored]:
+class Until(NamedTuple):
+    """A moment: what was stored later is left out.
+
+    Attributes:
+        frame, event: the highest ids.
+        places: of the sessions, by id.
+    """
+
+    frame: int
+    event: int
+    places: dict[int, Place]
+
+
+def now(connection: sqlite3.Connection, sessions: Iterable[int] | None = None) -> Until:
+    """The moment up to which `stored` may read these sessions (None: all), whatever is written meanwhile."""
+    where = _where(sessions).replace("sessions.", "s.")
+    with one_moment(connection):
+        return Until(highest(connection, "frames"), highest(connection, "events"), places(connection, where))
+
+
+def _where(sessions: Iterable[int] | None) -> str:
+    # Ids are numbers of ours by now; a list of parameters would end at SQLite's limit.
+    return "1" if sessions is None else f"sessions.id IN ({', '.join(str(int(number)) for number in sessions)})"
+
+
+def stored(
+    connection: sqlite3.Connection, sessions: Collection[int] | None = None, until: Until | None = None
+) -> Iterator[Stored]:
     """What was stored of these sessions (None: of all), in the order it was stored; those without frames come last.
 
     Args:
         connection: to a recording; its rows become `sqlite3.Row`.
         sessions: ids.
+        until: a moment from before; None for now.
     """
     connection.row_factory = sqlite3.Row
-    # Ids are numbers of ours by now; a list of parameters would end at SQLite's limit.
-    where = "1" if sessions is None else f"sessions.id IN ({', '.join(str(int(number)) for number in sessions)})"
-    reading = frames(connection, where)
-    first = next(reading, None)
-    known = places(connection, where.replace("sessions.", "s."))
+    until = until or now(connection, sessions)
+    known = until.places
+    if sessions is not None:
+        known = {number: known[number] for number in sessions if number in known}
+    reading = frames(connection, _where(sessions), last=until.frame)
     around: dict[int, Iterator[sqlite3.Row]] = {}
     next_event: dict[int, sqlite3.Row | None] = {}
-    step = first
+    step = next(reading, None)
     while step is not None:
         record, row_id = step
         session_id = record[1]
@@ -64,7 +93,7 @@ def stored(connection: sqlite3.Connection, sessions: Iterable[int] | None = None
         opened = None
         if session_id not in around:
             opened = _opening(connection, place)
-            around[session_id] = _events(connection, session_id)
+            around[session_id] = _events(connection, session_id, until.event)
             next_event[session_id] = next(around[session_id], None)
         before = []
         while (event := next_event[session_id]) is not None and (event["after_frame_id"] or 0) < row_id:
@@ -81,11 +110,11 @@ def stored(connection: sqlite3.Connection, sessions: Iterable[int] | None = None
         step = next(reading, None)
     for place in known.values():
         if place.first is None:
-            yield _empty(connection, place)
+            yield _empty(connection, place, until.event)
 
 
-def _empty(connection: sqlite3.Connection, place: Place) -> Stored:
-    events = tuple(event_record(row, place.offset) for row in _events(connection, place.session_id))
+def _empty(connection: sqlite3.Connection, place: Place, last_event: int) -> Stored:
+    events = tuple(event_record(row, place.offset) for row in _events(connection, place.session_id, last_event))
     opened, closed = _opening(connection, place), closing_record(connection, place)
     return Stored(place.session_id, None, 0, opened, (), True, events, closed)
 
@@ -96,6 +125,7 @@ def _opening(connection: sqlite3.Connection, place: Place) -> Record:
     return (*record[:4], {name: value for name, value in record[4].items() if name != "recording_id"})
 
 
-def _events(connection: sqlite3.Connection, session_id: int) -> Iterator[sqlite3.Row]:
-    sql = f"SELECT * FROM events WHERE session_id = ? AND {NOT_RECORDS} ORDER BY id"
-    return connection.execute(sql, (session_id,))
+def _events(connection: sqlite3.Connection, session_id: int, last: int) -> Iterator[sqlite3.Row]:
+    sql = f"""SELECT * FROM events WHERE session_id = :session AND {NOT_RECORDS}
+        AND id BETWEEN :low AND :high ORDER BY id"""
+    return paged(connection, sql, {"session": session_id}, low=-LAST, high=last, rows=50)

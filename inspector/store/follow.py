@@ -9,6 +9,7 @@ from typing import Any
 
 from inspector.store import reader
 from inspector.store.filter import Filter
+from inspector.store.paging import LAST, highest, paged
 from inspector.store.rows import Event, Finding, Frame, Session
 from inspector.store.search import Search
 
@@ -101,5 +102,6 @@ class Follower:
 
 def events_of(db: sqlite3.Connection, session_id: int) -> Iterator[Event]:
     """All events of a session, one after the other."""
-    for row in db.execute(f"{reader.EVENT} WHERE session_id = ? ORDER BY id", (session_id,)):
+    sql = f"{reader.EVENT} WHERE session_id = :session AND id BETWEEN :low AND :high ORDER BY id"
+    for row in paged(db, sql, {"session": session_id}, low=-LAST, high=highest(db, "events")):
         yield Event(*row)

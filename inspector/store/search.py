@@ -118,9 +118,10 @@ class Search:
                 f"SELECT f.id FROM {source} WHERE {' AND '.join(term for term, _ in terms)}"
                 f" ORDER BY f.id {order} LIMIT {left}"
             )
-            for (found,) in self._db.execute(sql, [value for _, given in terms for value in given]):
-                yield found
-                left -= 1
+            # All at once, and numbers only: an open SELECT would keep the -wal of a recording from being written back.
+            ids = self._db.execute(sql, [value for _, given in terms for value in given]).fetchall()
+            left -= len(ids)
+            yield from (found for (found,) in ids)
             self.looked_at += high - low + 1
             if progress is not None:
                 progress(min(self.looked_at, until - first + 1), until - first + 1)

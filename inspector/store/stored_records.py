@@ -21,6 +21,7 @@ from inspector.protocol.vocabulary import Direction, OcppVersion
 from inspector.records import CloseFacts, Record, SessionFacts
 from inspector.store.connection import open_recording, readable
 from inspector.store.next_file import CONTINUED
+from inspector.store.paging import LAST, highest, one_moment, paged
 from inspector.store.pruning import PRUNED
 from inspector.store.sealing import ROTATION
 
@@ -138,7 +139,7 @@ def _first_of(connection: sqlite3.Connection, last_frames: int, last_bytes: int)
     """The id from which on the latest frames are within both bounds."""
     first = 0
     latest = "SELECT id, size FROM frames ORDER BY id DESC LIMIT ?"
-    for row_id, size in connection.execute(latest, (last_frames,)):
+    for row_id, size in connection.execute(latest, (last_frames,)).fetchall():
         last_bytes -= size
         if last_bytes < 0:
             return int(row_id) + 1
@@ -152,13 +153,14 @@ class _Merge:
     def __init__(self, connection: sqlite3.Connection, where: str, first: int) -> None:
         self._connection = connection
         self._first = first
-        # Both begin here, so that all of it is read as of one moment, whatever is written meanwhile.
-        self._frames = frames(connection, where, first)
-        self._events = _events(connection, where, first)
+        with one_moment(connection):  # whatever is written meanwhile
+            last_frame, last_event = highest(connection, "frames"), highest(connection, "events")
+            self._places = places(connection, where.replace("sessions.", "s."))
+            self._offsets = _offsets(connection)
+        self._frames = frames(connection, where, first, last_frame)
+        self._events = _events(connection, where, first, last_event)
         self._frame = next(self._frames, None)
         self._event = next(self._events, None)
-        self._places = places(connection, where.replace("sessions.", "s."))
-        self._offsets = _offsets(connection)
         self._openings = iter(self._places.values())
         self._opening = next(self._openings, None)
         self._opened: set[int] = set()
@@ -291,25 +293,35 @@ def _told[T: (list[Any], dict[str, Any])](text: str | None, kind: type[T]) -> T:
     return found if isinstance(found, kind) else kind()
 
 
-def frames(connection: sqlite3.Connection, where: str = "1", first: int = 0) -> Iterator[tuple[Record, int]]:
-    """The FRAME records with the ids of their rows, in the order they crossed the wire."""
-    framings = connection.execute(
-        f"""SELECT after_frame_id, detail FROM events JOIN sessions ON sessions.id = session_id
-            WHERE kind = ? AND after_frame_id >= ? AND {where} ORDER BY events.id""",
-        (records.FRAMING, first),
+def frames(
+    connection: sqlite3.Connection, where: str = "1", first: int = 0, last: int = LAST
+) -> Iterator[tuple[Record, int]]:
+    """The FRAME records with the ids of their rows, in the order they crossed the wire.
+
+    Args:
+        connection: to the recording.
+        where: a condition on `sessions`.
+        first, last: the ids of the frames to begin and end with.
+    """
+    if last == LAST:
+        last = highest(connection, "frames")
+    framings = paged(
+        connection,
+        f"""SELECT events.id, after_frame_id, detail FROM events JOIN sessions ON sessions.id = session_id
+            WHERE kind = '{records.FRAMING}' AND after_frame_id >= {first} AND {where}
+            AND events.id BETWEEN :low AND :high ORDER BY events.id""",
     )
     framing = next(framings, None)
-    sql = f"""SELECT frames.id, session_id, ts_ns, mono_ns, direction, forwarded, redacted, raw,
-        typeof(raw) = 'blob'
-        FROM frames JOIN sessions ON sessions.id = session_id WHERE {where} AND frames.id >= {first}
-        ORDER BY frames.id"""
+    sql = f"""SELECT id, session_id, ts_ns, mono_ns, direction, forwarded, redacted, typeof(raw) = 'blob', raw
+        FROM frames {of_sessions(connection, where)} AND frames.id BETWEEN :low AND :high ORDER BY frames.id"""
     up = Direction.FROM_CHARGE_POINT.value
-    for row_id, session_id, ts_ns, mono_ns, direction, forwarded, redacted, raw, is_blob in connection.execute(sql):
+    rows = paged(connection, sql, low=first, high=last)
+    for row_id, session_id, ts_ns, mono_ns, direction, forwarded, redacted, is_blob, raw in rows:
         notes: dict[str, Any] | None = None
         opcode = records.TEXT
-        while framing is not None and framing[0] <= row_id:
-            if framing[0] == row_id:
-                notes = _told(framing[1], dict)
+        while framing is not None and framing[1] <= row_id:
+            if framing[1] == row_id:
+                notes = _told(framing[2], dict)
                 opcode = records.BINARY if notes.pop("binary", False) else records.TEXT
             framing = next(framings, None)
         if not forwarded:
@@ -323,11 +335,19 @@ def frames(connection: sqlite3.Connection, where: str = "1", first: int = 0) -> 
         )
 
 
-def _events(connection: sqlite3.Connection, where: str, first: int) -> Iterator[sqlite3.Row]:
+def of_sessions(connection: sqlite3.Connection, where: str) -> str:
+    """The part of a SELECT of frames, in the order of their ids, that leaves those of sessions with a condition."""
+    chosen = connection.execute(f"SELECT id FROM sessions WHERE {where} LIMIT 2").fetchall()
+    if len(chosen) == 1:  # its index has its frames in their order
+        return f"INDEXED BY frames_session WHERE session_id = {int(chosen[0][0])}"
+    return f"NOT INDEXED WHERE EXISTS (SELECT 1 FROM sessions WHERE sessions.id = frames.session_id AND {where})"
+
+
+def _events(connection: sqlite3.Connection, where: str, first: int, last: int) -> Iterator[sqlite3.Row]:
     events = f"({where} OR session_id IS NULL)" if "sessions.id" not in where else where
-    return connection.execute(
-        f"""SELECT events.*, coalesce(
+    sql = f"""SELECT events.id, events.*, coalesce(
             recording_id, (SELECT max(id) FROM recordings WHERE started_ns <= events.ts_ns)) AS recording_id
             FROM events LEFT JOIN sessions ON sessions.id = session_id
-            WHERE {events} AND coalesce(after_frame_id, {first}) >= {first} AND {NOT_RECORDS} ORDER BY events.id"""
-    )
+            WHERE {events} AND coalesce(after_frame_id, {first}) >= {first} AND {NOT_RECORDS}
+            AND events.id BETWEEN :low AND :high ORDER BY events.id"""
+    return paged(connection, sql, low=-LAST, high=last)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from inspector.errors import UnusableFile, UserMistake
 from inspector.store.lock import holder
+from inspector.store.paging import paged
 
 BLOCK = 64
 """Frames whose ids differ in the lower bits only share an entry."""
@@ -115,7 +116,8 @@ def candidates(db: sqlite3.Connection, texts: Sequence[Sequence[str]], newest_fi
         f"({' OR '.join(map(_grams, alternatives))})" for alternatives in texts if usable(alternatives)
     )
     order = "DESC" if newest_first else "ASC"
-    rows = db.execute(f"SELECT rowid FROM text_index.blocks WHERE blocks MATCH ? ORDER BY rowid {order}", (query,))
+    sql = f"SELECT rowid FROM text_index.blocks WHERE blocks MATCH ? ORDER BY rowid {order}"
+    rows = db.execute(sql, (query,)).fetchall()  # an open SELECT would hold up whoever records
     step = -1 if newest_first else 1
     for _, run in groupby(enumerate(rows), lambda numbered: numbered[1][0] - step * numbered[0]):
         blocks = [block for _, (block,) in run]
@@ -139,7 +141,7 @@ def _grams(text: str) -> str:
 
 def _blocks(db: sqlite3.Connection, last: int, progress: Callable[[int], None]) -> Iterator[tuple[int, str]]:
     done = 0
-    rows = db.execute("SELECT id, raw FROM frames WHERE id <= ? ORDER BY id", (last,))
+    rows = paged(db, "SELECT id, raw FROM frames WHERE id BETWEEN :low AND :high ORDER BY id", high=last)
     for block, run in groupby(rows, lambda row: row[0] // BLOCK):
         texts = [raw if isinstance(raw, str) else str(raw, "utf-8", "replace") for _, raw in run]
         # The tokenizer ends at a NUL, and a search must find what stands behind one.
