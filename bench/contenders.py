@@ -111,7 +111,7 @@ class Nowhere:
     def status(self) -> Status:
         return Status()
 
-    def when_behind(self, tell: Callable[[bool], None]) -> None:
+    def when_behind(self, tell: Callable[[int, bool], None]) -> None:
         self.tell_behind = tell
 
     def close(self, timeout: float = 10.0) -> Summary:

@@ -191,6 +191,7 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
         queue_limit=queue_limit,
         own_process=True,
         rotate=options["rotate"],
+        lossless=options["require_recording"],
     )
 
     async def run() -> None:

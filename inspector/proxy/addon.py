@@ -66,6 +66,7 @@ class RecordingAddon:
     ) -> None:
         self.recorder = recorder
         self.links: dict[str, SessionTap] = {}
+        self._by_number: dict[int, SessionTap] = {}
         self.max_frame_size = max_frame_size
         self._embedded = recorder is not None
         self.bound: dict[str, tuple[str, Upstream]] = {}
@@ -75,7 +76,7 @@ class RecordingAddon:
         self._ocpp_version = ocpp_version
         self._rewrite_host = rewrite_host
         self.counts = Counts()
-        self._behind = False  # the recorder is, and sessions wait for it
+        self._paced: set[int] = set()  # sessions that are to wait for the recorder, by number
         self.refusing: Callable[[], str | None] = lambda: None
         """Tells why no charge point may have a session now; None while all may."""
         self._numbers = count(1)
@@ -232,7 +233,7 @@ class RecordingAddon:
         facts["upstream_url"] = handshake.safe_path(url)
         facts.update(tls_facts(flow.client_conn, flow.server_conn))
         link = SessionTap(next(self._numbers), facts, self.recorder, self.max_frame_size, self.counts)
-        self.links[flow.client_conn.id] = link
+        self.links[flow.client_conn.id] = self._by_number[link.number] = link
         self.counts.sessions += 1
         return link
 
@@ -272,21 +273,23 @@ class RecordingAddon:
 
     # --- for the fast path too --------------------------------------------------------------------------------
 
-    def pace(self, behind: bool) -> None:
-        """Let sessions go at the recorder's pace while it is behind: what piles up would be lost in the end."""
-        self._behind = behind
-        for link in self.links.values():
-            link.hold("pace", behind)
+    def pace(self, number: int, waits: bool) -> None:
+        """Let one session go at the recorder's pace: what piles up would be lost in the end."""
+        (self._paced.add if waits else self._paced.discard)(number)
+        if link := self._by_number.get(number):
+            link.hold("pace", waits)
 
     def taken_over(self, link: SessionTap) -> None:
-        """From here on a session can be made to wait; where the others do, it does so at once."""
+        """From here on a session can be made to wait; one that is to wait does so at once."""
         link.taken_over = True
-        link.hold("pace", self._behind)
+        link.hold("pace", link.number in self._paced)
 
     def finish(self, client_id: str) -> None:
         """End the record of a client's WebSocket; does nothing when there is none."""
         if link := self.links.pop(client_id, None):
             link.finish()
+            del self._by_number[link.number]
+            self._paced.discard(link.number)
 
     def event_without_link(self, kind: str, detail: dict[str, Any]) -> None:
         """Record what happened outside any WebSocket: a refused handshake, an unreachable CSMS."""

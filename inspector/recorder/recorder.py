@@ -61,10 +61,11 @@ class Recorder(Protocol):
     def status(self) -> Status:
         """Tell how it is doing; costs next to nothing."""
 
-    def when_behind(self, tell: Callable[[bool], None]) -> None:
-        """Have `tell` called with True when it is behind by many commits, with False when it has caught up.
+    def when_behind(self, tell: Callable[[int, bool], None]) -> None:
+        """Have `tell` called with a session's number and True when that one is to wait, with False when it may go on.
 
-        A recorder that does not work (a failing disk, a crash) is not behind: nothing gets better by waiting for it.
+        Those wait whose charge point has more than its share of what the recorder still has to do. Nobody waits
+        for a recorder that does not work (a failing disk, a crash), as nothing gets better by it.
         """
 
     def close(self, timeout: float = 10.0) -> Summary:

@@ -32,6 +32,7 @@ def start_recorder(
     own_process: bool = False,
     rotate: str | None = None,
     file_mode: int = DEFAULT_MODE,
+    lossless: bool = False,
 ) -> Recorder:
     """Open a recording for writing and return the door to it.
 
@@ -44,6 +45,7 @@ def start_recorder(
         redaction: the arguments of `inspector.redaction.redactor.Redactor`; None hides credentials.
         rotate: when to go on in the next file: a size, an age or "day"; see `store.rotation`.
         file_mode: the permissions of files that are made.
+        lossless: in a process of its own, have those who send much wait also while nothing can be stored.
         own_process: run it as a supervised process, to be fed from an asyncio loop; else in a thread.
 
     Raises:
@@ -62,6 +64,6 @@ def start_recorder(
         "config": {**(config or {}), **as_config(redaction)},
     }
     if own_process:
-        return SupervisedRecorder(writer, settings, redaction=redaction, queue_limit=queue_limit)
+        return SupervisedRecorder(writer, settings, redaction=redaction, queue_limit=queue_limit, lossless=lossless)
     hidden = Redactor(**(redaction or {}))
     return ThreadRecorder(Writer(**writer), settings, redaction=hidden, queue_limit=queue_limit)

@@ -40,7 +40,7 @@ class ListRecorder:
     def status(self) -> Status:
         return self.now
 
-    def when_behind(self, tell: Callable[[bool], None]) -> None:
+    def when_behind(self, tell: Callable[[int, bool], None]) -> None:
         self.tell_behind = tell
 
     def close(self, timeout: float = 10.0) -> Summary:

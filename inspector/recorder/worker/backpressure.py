@@ -1,81 +1,70 @@
-"""Tells when a recorder process is behind, and when it hangs; knows how much waits for it, not what, and no process."""
+"""Tells whether anybody is to wait for a recorder process, and when it hangs; knows no record, and no process."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 
 from inspector.recorder.worker.backlog import Backlog
+from inspector.recorder.worker.fair_queue import SHARED_US, USUAL_RATE
 
-BEHIND_AT, CAUGHT_UP_AT = 6_000, 5_000
-"""Records: two commits' worth, a fifth of a second's work; close together, so that nobody waits long."""
-BEHIND_AT_SHARE, CAUGHT_UP_AT_SHARE = 4, 8
-"""The same in bytes, for few but large frames: what the bound is divided by. The rest is for what is under way."""
 STALLED_AFTER_S = 2.0
-"""Seconds without an acknowledgement after which nobody waits for the recorder any longer."""
+"""Seconds without any progress after which nobody waits for the recorder any longer."""
 HANGS_AFTER_S = 5.0
-"""Seconds without one, while records wait, after which it counts as not working."""
+"""Seconds without any, while records wait, after which it counts as not working."""
 
 
 class Pacing:
-    """How far a recorder is behind its relay."""
+    """Whether a recorder gets on with what waits for it, so that it makes sense to wait for it."""
 
-    def __init__(self, backlog: Backlog, limit: int) -> None:
-        """`limit` is in bytes: what is kept at most."""
-        self._backlog, self._limit = backlog, limit
-        self.tell: Callable[[bool], None] | None = None
-        """Called when it falls behind or has caught up."""
-        self._works = self._behind = self._looking = False
-        self._acknowledged_at = self._much_since = self._some_since = 0.0
+    def __init__(self, backlog: Backlog, limit: int, *, always: bool = False) -> None:
+        """`limit` is in bytes: what is kept at most; with `always` peers wait for one that does not work, too."""
+        self._backlog, self._limit, self._always = backlog, limit, always
+        self._works = self._looking = False
+        self._progress_at = self._some_since = 0.0
 
     @property
     def look_from(self) -> int:
-        """Bytes up to which nothing but the number of records can make it late."""
-        return self._limit // BEHIND_AT_SHARE
+        """Bytes up to which nobody can have more than his share waiting."""
+        return min(self._limit // 4, int(SHARED_US / USUAL_RATE) // 4)
 
-    def acknowledged(self) -> None:
-        """Note that something has been stored."""
-        self._acknowledged_at = time.monotonic()
+    def progress(self) -> None:
+        """Note that the recorder has worked through something, or stored it."""
+        self._progress_at = time.monotonic()
+
+    def idle_s(self) -> float:
+        """For how many seconds records have waited without any progress."""
+        # After some silence the last progress is long ago, and means nothing.
+        return time.monotonic() - max(self._progress_at, self._some_since) if self._some_since else 0.0
 
     def hangs(self) -> bool:
-        """Whether records have waited for long, and none was stored meanwhile."""
-        # After some silence the last acknowledgement is old, and means nothing.
-        heard_at = max(self._acknowledged_at, self._some_since)
-        return self._some_since > 0 and time.monotonic() - heard_at > HANGS_AFTER_S
+        """Whether records have waited for long, and nothing was done meanwhile."""
+        return self.idle_s() > HANGS_AFTER_S
 
     def look(self, works: bool, loop: asyncio.AbstractEventLoop | None) -> None:
-        """Find out whether it is behind; cheap, to be called once a tick and on each acknowledgement.
+        """Find out whether waiting helps; cheap, to be called once a tick and on each progress.
 
-        `works` is whether it can store anything: one that cannot is not behind, as nothing gets better by waiting.
+        `works` is whether it can store anything: for one that cannot nobody waits, as nothing gets better by it.
         """
         self._works = works
-        if not self._backlog:
+        backlog, fair = self._backlog, self._backlog.fair
+        if not backlog:
             self._some_since = 0.0
         elif not self._some_since:
             self._some_since = time.monotonic()
-        behind = works and self._much_waits()
-        if behind:
-            now = time.monotonic()
-            self._much_since = self._much_since or now
-            # A disk that hangs acknowledges nothing: waiting for it would stop charging for nothing.
-            behind = now - max(self._acknowledged_at, self._much_since) < STALLED_AFTER_S
+        # A disk that hangs acknowledges nothing: waiting for it would stop charging for nothing.
+        if works and self.idle_s() < STALLED_AFTER_S:
+            fair.shared_us = SHARED_US
+        elif self._always:
+            fair.shared_us = self._limit / 4 * fair.least_rate
         else:
-            self._much_since = 0.0
-        if behind is not self._behind:
-            self._behind = behind
-            if self.tell is not None:
-                self.tell(behind)
-        if behind and loop is not None and not self._looking:
+            fair.shared_us = float("inf")
+            if fair.holds:
+                fair.release()
+        if fair.holds and loop is not None and not self._looking:
             # Held peers send nothing that would bring us back here.
             self._looking = True
             loop.call_later(STALLED_AFTER_S, self._look_again, loop)
-
-    def _much_waits(self) -> bool:
-        backlog = self._backlog
-        if self._behind:
-            return len(backlog) > CAUGHT_UP_AT or backlog.bytes > self._limit // CAUGHT_UP_AT_SHARE
-        return len(backlog) > BEHIND_AT or backlog.bytes > self.look_from
 
     def _look_again(self, loop: asyncio.AbstractEventLoop) -> None:
         self._looking = False

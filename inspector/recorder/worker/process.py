@@ -21,6 +21,8 @@ import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import fields
+from itertools import groupby
+from operator import itemgetter
 from types import TracebackType
 from typing import Any
 
@@ -162,9 +164,7 @@ class Process:
         self._much = len(chunk) > MUCH
         for kind, *content in self._decoder.feed(chunk):
             if kind == "records":
-                first, batch = content
-                take(self._pipeline, batch[max(0, self._taken + 1 - first) :])
-                self._taken = max(self._taken, first + len(batch) - 1)
+                self._take(*content)
                 if self._commit_at == float("inf"):
                     self._commit_at = time.monotonic() + COMMIT_AFTER_S
                 if self._taken - self._committed >= COMMIT_AT_MOST and not self._failing:
@@ -175,6 +175,22 @@ class Process:
             elif kind == "close":
                 self._ending = True
         return True
+
+    def _take(self, first: int, batch: list[Record], measured: bool) -> None:
+        """Take a batch; `measured` asks how long each session's records take."""
+        new = batch[max(0, self._taken + 1 - first) :]
+        spent: dict[int, float] = {}
+        if measured:
+            for session, records in groupby(new, key=itemgetter(1)):
+                # Processor time: what other processes take is not this session's fault.
+                started = time.thread_time_ns()
+                take(self._pipeline, records)
+                spent[session] = spent.get(session, 0.0) + (time.thread_time_ns() - started) / 1000
+        else:
+            take(self._pipeline, new)
+        self._taken = max(self._taken, first + len(batch) - 1)
+        if measured or self._much:
+            self._say(("taken", self._taken, spent))
 
     def _commit(self) -> None:
         started = time.monotonic()

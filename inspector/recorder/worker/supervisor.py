@@ -17,7 +17,7 @@ from inspector.errors import UnusableFile
 from inspector.recorder.recorder import Status, Summary
 from inspector.recorder.worker.backlog import Backlog
 from inspector.recorder.worker.backpressure import Pacing
-from inspector.recorder.worker.overflow import Overflow
+from inspector.recorder.worker.intake import Intake
 from inspector.recorder.worker.process import Decoder, encode, settings_to
 from inspector.records import Record, gap
 from inspector.rules.settings import DEFAULTS, Settings
@@ -49,27 +49,27 @@ class SupervisedRecorder:
         *,
         redaction: dict[str, Any] | None = None,
         queue_limit: int = DEFAULT_QUEUE_LIMIT,
+        lossless: bool = False,
     ) -> None:
         """Start the process and wait until its file is open; `writer` are the arguments of `store.writer.Writer`.
+
+        With `lossless` peers that send much wait for a recorder that does not work, too.
 
         Raises:
             UnusableFile: the recording cannot be written.
         """
         self._setup = {"writer": writer, "settings": settings_to(settings), "redaction": redaction or {}}
-        self._limit = queue_limit
-        self._backlog = Backlog()
-        self._pacing = Pacing(self._backlog, queue_limit)
-        # Bytes up to which `put` has nothing to look at; -1 while frames are lost, so that one comparison tells.
-        self._bound = self._pacing.look_from
+        self._backlog = Backlog(queue_limit)
+        self._pacing = Pacing(self._backlog, queue_limit, always=lossless)
+        self._intake = Intake(self._backlog, queue_limit, self._pacing.look_from)
         self._counts = (0, 0, 0, 0, 0)  # as of `Pipeline.stored`
         self._dropped_before = 0  # derived rows, by processes before the one that runs now
-        self._overflow = Overflow(queue_limit)
         self._gone = 0  # frames stored in files that others deleted, and records the process could not take
         self._gone_before = 0  # of them, those before the process that runs now
         self._unstored = 0  # frames that were still waiting at the end
         self._failing = False
         self._figures: tuple[int, float, dict[str, int]] = (0, 0.0, {})
-        self._out = b""
+        self._out = memoryview(b"")
         self._scheduled = False
         self._ready = False
         self._closed = False
@@ -104,35 +104,16 @@ class SupervisedRecorder:
 
     def put(self, record: Record) -> None:
         """Hand over one record; never blocks, never raises."""
-        if self._backlog.bytes > self._bound:
-            self._put_beyond(record)
+        if self._backlog.bytes > self._intake.bound:
+            self._intake.take(record)
         else:
             self._backlog.keep(record)
         if not self._scheduled:
             self._schedule()
 
-    def _put_beyond(self, record: Record) -> None:
-        """Handle a record that comes while much waits: lose it at the bound, else have peers wait at once."""
-        if not self._overflow.losing and self._backlog.bytes <= self._limit:
-            self._backlog.keep(record)
-            # Not at the next tick: by then every other peer may have sent as much.
-            self._pace()
-            return
-        for kept in self._overflow.take(record, self._backlog.bytes):
-            self._backlog.keep(kept)
-        self._bound = -1
-
-    def _resume(self) -> None:
-        """End a gap: from here on frames are kept again."""
-        self._bound = self._pacing.look_from
-        for told in self._overflow.resume(time.time_ns(), time.monotonic_ns()):
-            self._backlog.keep(told)
-        if not (self._scheduled or self._closed):
-            self._schedule()
-
     @property
     def _lost_all(self) -> int:
-        return self._overflow.lost_all + self._gone + self._unstored
+        return self._intake.lost + self._gone + self._unstored
 
     def _schedule(self) -> None:
         loop = self._loop
@@ -151,9 +132,11 @@ class SupervisedRecorder:
         self._pace()
         while self._ready:
             if not self._out:
-                if not self._backlog.unsent:
+                if not self._backlog.may_send:
                     return
-                self._out = encode(("records", *self._backlog.batch()))
+                batch = self._backlog.batch()
+                message = ("records", batch.first, batch.records, batch.stations is not None)
+                self._out = memoryview(encode(message))
             try:
                 taken = self._link.send(self._out)
             except BlockingIOError:
@@ -189,6 +172,10 @@ class SupervisedRecorder:
         if message[0] == "ready":
             self._is_ready(message)
             self._schedule_soon()
+        elif message[0] == "taken":
+            self._pacing.progress()
+            self._backlog.taken(message[1], message[2])
+            self._schedule_soon()
         elif message[0] in ("committed", "closed"):
             self._acknowledge(message[1])
             self._counts = (*message[2][:4], message[2][4] + self._dropped_before)
@@ -197,6 +184,8 @@ class SupervisedRecorder:
             if message[0] == "committed":
                 self._failing, self._figures = False, message[3]
             self._pace()
+            if self._backlog.unsent:
+                self._schedule_soon()
         elif message[0] == "moved":
             self._setup["writer"]["path"] = message[1]
         elif message[0] == "failing":
@@ -206,10 +195,9 @@ class SupervisedRecorder:
 
     def _acknowledge(self, number: int) -> None:
         if number > self._backlog.acknowledged:
-            self._pacing.acknowledged()
+            self._pacing.progress()
         self._backlog.acknowledge(number)
-        if self._overflow.losing and self._backlog.bytes < self._limit // 2:
-            self._resume()
+        self._intake.room()
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
@@ -228,7 +216,7 @@ class SupervisedRecorder:
             theirs.close()
         self._link = ours
         self._decoder = Decoder()
-        self._out = b""
+        self._out = memoryview(b"")
         self._ready = False
         self._gone_before, self._dropped_before = self._gone, self._counts[-1]
         ours.sendall(encode({**self._setup, "resume": self._recording_id}))
@@ -248,11 +236,11 @@ class SupervisedRecorder:
         self._ending = [process for process in self._ending if process.poll() is None]
         self._acknowledge(committed)
         first += self._backlog.send_again()
-        self._out = encode(("again", first)) if first else b""
+        self._out = memoryview(encode(("again", first)) if first else b"")
         self._ready = True
 
     def _schedule_soon(self) -> None:
-        if self._loop is not None and not self._scheduled:
+        if self._loop is not None and not (self._scheduled or self._closed):
             self._scheduled = True
             self._loop.call_soon(self._flush)
 
@@ -292,6 +280,7 @@ class SupervisedRecorder:
         deadline = time.monotonic() + timeout
         # poll, not select: with hundreds of sessions open the descriptor may be above 1023.
         poll = select.poll()
+        found: tuple[Any, ...] | None = None
         while (left := deadline - time.monotonic()) > 0:
             poll.register(self._link, select.POLLIN | (select.POLLOUT if self._out else 0))
             ready = sum(event for _, event in poll.poll(left * 1000))
@@ -306,26 +295,29 @@ class SupervisedRecorder:
             if not chunk:
                 return None
             for message in self._decoder.feed(chunk):
+                if message[0] not in ("ready", "refused"):
+                    self._heard(message)
                 if message[0] in kinds:
-                    if message[0] == "closed":
-                        self._heard(message)
-                    return tuple(message)
-                self._heard(message)
+                    found = found or tuple(message)
+            if found is not None:
+                return found
             self._flush()
         return None
 
-    def when_behind(self, tell: Callable[[bool], None]) -> None:
-        """Have `tell` called when the process falls behind or has caught up; see `door.Recorder`."""
-        self._pacing.tell = tell
+    def when_behind(self, tell: Callable[[int, bool], None]) -> None:
+        """Have `tell` called for sessions that are to wait for the process; see `recorder.Recorder`."""
+        self._backlog.fair.tell = tell
 
     def _pace(self) -> None:
-        self._pacing.look(self._ready and not (self._failing or self._closed), self._loop)
+        if not self._closed:
+            self._pacing.look(self._ready and not self._failing, self._loop)
 
     def close(self, timeout: float = 10.0) -> Summary:
         """Store what is still waiting, mark a clean end and tell what was stored; see `door.Recorder`."""
         if self._closed:
             return self._summary()
         self._closed = True
+        self._backlog.fair.tell = None  # there is nobody left to wait
         deadline = time.monotonic() + timeout
         if self._loop is not None and not self._loop.is_closed() and self._link.fileno() >= 0:
             self._loop.remove_reader(self._link)
@@ -354,8 +346,7 @@ class SupervisedRecorder:
                 self._heard(message)
                 return False
             self._is_ready(message)
-        if self._overflow.losing:
-            self._resume()
+        self._intake.room(over=True)
         self._flush()
         while (self._out or self._backlog.unsent) and time.monotonic() < deadline:
             if self._wait_for("committed", timeout=min(0.5, deadline - time.monotonic())) is None:
@@ -365,8 +356,8 @@ class SupervisedRecorder:
         with contextlib.suppress(OSError):
             self._link.setblocking(True)
             self._link.settimeout(max(0.1, deadline - time.monotonic()))
-            self._link.sendall(self._out + encode(("close",)))
-            self._out = b""
+            self._link.sendall(bytes(self._out) + encode(("close",)))
+            self._out = memoryview(b"")
             return self._wait_for("closed", timeout=max(0.1, deadline - time.monotonic())) is not None
         return False
 

@@ -95,7 +95,7 @@ class ThreadRecorder:
     def _lost_all(self) -> int:
         return self._overflow.lost_all + self._pipeline.gone + self._unstored
 
-    def when_behind(self, tell: Callable[[bool], None]) -> None:
+    def when_behind(self, tell: Callable[[int, bool], None]) -> None:
         """Tell nobody: it shares its processor time with whoever puts, which paces them both."""
 
     def close(self, timeout: float = 10.0) -> Summary:

@@ -1,53 +1,120 @@
-"""What waits for a recorder is neither lost nor sent in another order, whatever is acknowledged when."""
+"""What waits for a recorder is neither lost nor doubled, whatever is acknowledged when, and whoever sends how much."""
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from inspector import records
-from inspector.recorder.worker.backlog import Backlog, size
-from inspector.records import Record
+from inspector.recorder.worker import backlog as backlog_module
+from inspector.recorder.worker import fair_queue
+from inspector.recorder.worker.backlog import Backlog
+from inspector.recorder.worker.fair_queue import size
+from inspector.records import CLOSE, FRAME, OPEN, Record
 
-KEEP, BATCH, ACKNOWLEDGE, AGAIN = range(4)
-
-
-def _record(number: int) -> Record:
-    """The records of sessions of seven, one after the other: open, five frames, close."""
-    link, place = divmod(number - 1, 7)
-    if place == 0:
-        return records.opened(link, number, number, {"charge_point_id": f"CP{link}"})
-    if place == 6:
-        return records.closed(link, number, number, {"closed_by": "csms"})
-    return records.frame(link, number, number, True, records.TEXT, b"x" * number)
+KEEP, BATCH, TAKEN, ACKNOWLEDGE, AGAIN = range(5)
+SESSIONS = 3
 
 
-@example([(KEEP, 7), (BATCH, 0), (ACKNOWLEDGE, 3), (AGAIN, 0), (BATCH, 0)])
-@given(st.lists(st.tuples(st.sampled_from([KEEP, KEEP, KEEP, BATCH, ACKNOWLEDGE, AGAIN]), st.integers(0, 30))))
-def test_it_holds_exactly_what_is_not_acknowledged_in_its_order(steps: list[tuple[int, int]]) -> None:
+class Peers:
+    """Charge points with sessions of seven records, one session after the other: open, five frames, close."""
+
+    def __init__(self) -> None:
+        self.made = [0] * SESSIONS
+
+    def next(self, charge_point: int, bytes_: int) -> Record:
+        turn, place = divmod(self.made[charge_point], 7)
+        self.made[charge_point] += 1
+        session, at = turn * SESSIONS + charge_point + 1, self.made[charge_point]
+        if place == 0:
+            return records.opened(session, at, at, {"charge_point_id": f"CP{charge_point}"})
+        if place == 6:
+            return records.closed(session, at, at, {"closed_by": "csms"})
+        return records.frame(session, at, at, True, records.TEXT, b"x" * bytes_)
+
+
+def charge_point_of(record: Record) -> int:
+    return int((record[1] - 1) % SESSIONS)
+
+
+def sums(waiting: list[Record]) -> tuple[int, int, int]:
+    return len(waiting), sum(map(size, waiting)), sum(record[0] == FRAME for record in waiting)
+
+
+step = st.one_of(
+    st.tuples(st.just(KEEP), st.tuples(st.integers(0, SESSIONS - 1), st.integers(1, 30), st.integers(0, 3000))),
+    st.tuples(st.sampled_from([BATCH, TAKEN, ACKNOWLEDGE, AGAIN]), st.integers(0, 30)),
+)
+
+
+@example([(KEEP, (0, 7, 1)), (BATCH, 0), (ACKNOWLEDGE, 3), (AGAIN, 0), (BATCH, 0)], 20_000.0)
+@given(st.lists(step, max_size=60), st.sampled_from([300.0, 20_000.0]))
+def test_each_record_is_sent_under_one_number_and_those_of_a_charge_point_in_their_order(
+    steps: list[tuple[int, object]], batch_us: float
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        # Small batches bring many charge points into line; the usual ones hold all of it.
+        patch.setattr(fair_queue, "BATCH_US", batch_us)
+        patch.setattr(fair_queue, "QUANTUM_US", batch_us / 20)
+        patch.setattr(backlog_module, "BATCH_BYTES", batch_us / fair_queue.USUAL_RATE)
+        backlog, peers = Backlog(), Peers()
+        kept: list[Record] = []
+        by_number: dict[int, Record] = {}
+        sent = known = 0
+        for what, amount in steps:
+            if what == KEEP:
+                charge_point, count, bytes_ = amount  # type: ignore[misc]
+                for _ in range(count):
+                    kept.append(peers.next(charge_point, bytes_))
+                    backlog.keep(kept[-1])
+            elif what == BATCH and backlog.unsent:
+                batch = backlog.batch()
+                assert batch.first == sent + 1
+                assert batch.records
+                for record in batch.records:
+                    sent += 1
+                    assert by_number.setdefault(sent, record) is record
+            elif what == TAKEN:
+                backlog.taken(min(sent, known + int(amount)), {1: 20.0, 2: 20_000.0})  # type: ignore[call-overload]
+            elif what == ACKNOWLEDGE:
+                known = max(known, min(sent, known + int(amount)))  # type: ignore[call-overload]
+                backlog.acknowledge(known)
+            elif what == AGAIN:
+                told = [by_number[number] for number in range(1, known + 1)]
+                opened = [record[1] for record in told if record[0] == OPEN]
+                closed = {record[1] for record in told if record[0] == CLOSE}
+                again = sorted(record[1] for record in backlog.send_again())
+                assert again == sorted(session for session in opened if session not in closed)
+                sent = known
+            stored = {id(by_number[number]) for number in range(1, known + 1)}
+            waiting = [record for record in kept if id(record) not in stored]
+            assert (len(backlog), backlog.bytes, backlog.frames) == sums(waiting)
+        while backlog.unsent:
+            for record in backlog.batch().records:
+                sent += 1
+                assert by_number.setdefault(sent, record) is record
+        for charge_point in range(SESSIONS):
+            own = [record for record in by_number.values() if charge_point_of(record) == charge_point]
+            assert own == [record for record in kept if charge_point_of(record) == charge_point]
+
+
+def test_what_comes_while_the_recorder_keeps_up_is_sent_in_the_order_it_came() -> None:
+    backlog, peers = Backlog(), Peers()
+    kept = [peers.next(number % SESSIONS, 100) for number in range(300)]
+    for record in kept:
+        backlog.keep(record)
+    assert backlog.batch().records == kept
+
+
+def test_no_more_is_on_its_way_than_the_recorder_needs() -> None:
+    """The rest waits where it is still to be decided whose turn it is."""
     backlog = Backlog()
-    kept: list[Record] = []  # all that was ever kept, the first has the number 1
-    sent = known = 0
-    for step, amount in steps:
-        if step == KEEP:
-            for _ in range(amount):
-                kept.append(_record(len(kept) + 1))
-                backlog.keep(kept[-1])
-        elif step == BATCH and sent < len(kept):
-            first, batch = backlog.batch()
-            assert (first, batch) == (sent + 1, kept[sent:])
-            sent = len(kept)
-        elif step == ACKNOWLEDGE:
-            known = max(known, min(sent, known + amount))
-            backlog.acknowledge(known)
-        elif step == AGAIN:
-            told = kept[:known]
-            opened = [record[1] for record in told if record[0] == records.OPEN]
-            closed = [record[1] for record in told if record[0] == records.CLOSE]
-            assert [record[1] for record in backlog.send_again()] == [link for link in opened if link not in closed]
-            sent = known
-        waiting = kept[known:]
-        assert len(backlog) == len(waiting)
-        assert backlog.bytes == sum(map(size, waiting))
-        assert backlog.frames == sum(record[0] == records.FRAME for record in waiting)
-        assert backlog.acknowledged == known
+    for number in range(10_000):
+        backlog.keep(records.frame(1, number, number, True, records.TEXT, b"x" * 150))
+    on_its_way = 0
+    while backlog.may_send:
+        on_its_way += len(backlog.batch().records)
+    assert 2 * 1100 < on_its_way < 3 * 1200
+    backlog.taken(on_its_way)
+    assert backlog.may_send

@@ -183,31 +183,6 @@ def test_a_file_that_cannot_be_used_is_refused_before_recording_begins(tmp_path:
         started(path)
 
 
-async def test_nobody_waits_for_a_recorder_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Peers go at the pace of a busy recorder, but one that does nothing at all must not stop charging."""
-    monkeypatch.setattr(backpressure, "BEHIND_AT", 100)
-    monkeypatch.setattr(backpressure, "STALLED_AFTER_S", 0.3)
-    told: list[bool] = []
-    recorder = started(tmp_path / "hangs.db")
-    recorder.when_behind(told.append)
-    opened(recorder, 1)
-    await drained(recorder)
-    os.kill(recorder.pid, signal.SIGSTOP)
-    try:
-        for number in range(200):
-            frame(recorder, 1, True, f'[2,"{number}","Heartbeat",{{}}]')
-        await asyncio.sleep(0.05)
-        deadline = time.monotonic() + 10
-        while told[-1:] != [False]:
-            assert time.monotonic() < deadline, told
-            await asyncio.sleep(0.05)
-    finally:
-        os.kill(recorder.pid, signal.SIGCONT)
-    await drained(recorder)
-    assert told[:2] == [True, False]
-    assert recorder.close().lost == 0
-
-
 async def test_recorder_that_stores_nothing_of_what_waits_counts_as_not_working(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -288,47 +263,6 @@ async def test_recorder_that_cannot_be_started_now_is_started_later(
     await drained(recorder)
     assert recorder.close().lost == 0
     assert rows(tmp_path / "later.db", "SELECT count(*) FROM frames") == [(1,)]
-
-
-async def test_few_but_large_frames_make_peers_wait_too_and_at_once(tmp_path: Path) -> None:
-    told: list[bool] = []
-    recorder = started(tmp_path / "large.db", queue_limit=4_000_000)
-    recorder.when_behind(told.append)
-    opened(recorder, 1)
-    await drained(recorder)
-    os.kill(recorder.pid, signal.SIGSTOP)
-    try:
-        large = f'[2,"a","DataTransfer",{{"vendorId":"V","data":"{"x" * 600_000}"}}]'
-        frame(recorder, 1, True, large)
-        frame(recorder, 1, True, large)
-        assert told == []
-        frame(recorder, 1, True, large)
-        assert told == [True]  # within `put`: no other peer has its turn before
-    finally:
-        os.kill(recorder.pid, signal.SIGCONT)
-    await drained(recorder)
-    assert told == [True, False]
-    assert recorder.close().lost == 0
-
-
-async def test_peers_wait_for_a_busy_recorder_after_some_silence_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """That nothing was acknowledged while nothing was handed over says nothing about the recorder."""
-    monkeypatch.setattr(backpressure, "BEHIND_AT", 100)
-    monkeypatch.setattr(backpressure, "STALLED_AFTER_S", 0.3)
-    told: list[bool] = []
-    recorder = started(tmp_path / "silence.db")
-    recorder.when_behind(told.append)
-    opened(recorder, 1)
-    await drained(recorder)
-    await asyncio.sleep(0.4)
-    for number in range(200):
-        frame(recorder, 1, True, f'[2,"{number}","Heartbeat",{{}}]')
-    await asyncio.sleep(0)
-    assert told == [True]
-    await drained(recorder)
-    recorder.close()
 
 
 async def test_a_recorder_that_takes_long_to_end_is_let_go_of_once_the_next_one_works(

@@ -1,0 +1,116 @@
+"""Charge points share the recorder: who floods it waits, who does not has its turn at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from inspector import records
+from inspector.recorder.worker.fair_queue import BATCH_US, SHARED_US, USUAL_RATE, FairQueue
+from inspector.records import Record
+
+
+def frame(session: int, bytes_: int = 200, at: int = 0) -> Record:
+    return records.frame(session, at, at, True, records.TEXT, b"x" * bytes_)
+
+
+def put(fair: FairQueue, session: int, count: int, bytes_: int = 200) -> None:
+    for number in range(count):
+        fair.add(frame(session, bytes_, number), f"CP{session}")
+
+
+def sessions(batch: list[Record]) -> Counter[int]:
+    return Counter(record[1] for record in batch)
+
+
+@pytest.fixture
+def fair() -> FairQueue:
+    return FairQueue(1 << 28)
+
+
+def test_who_has_been_quiet_has_its_turn_before_who_floods(fair: FairQueue) -> None:
+    put(fair, 1, 10_000)
+    fair.take()
+    put(fair, 2, 2)
+    batch, *_ = fair.take()
+    assert [record[1] for record in batch[:2]] == [2, 2]
+
+
+def test_those_who_flood_share_the_recorder_evenly_whatever_the_size_of_their_frames(fair: FairQueue) -> None:
+    put(fair, 1, 30_000, 100)
+    put(fair, 2, 300, 30_000)
+    put(fair, 3, 6, 2_000_000)
+    bytes_: Counter[int] = Counter()
+    for _ in range(40):
+        for session, count in sessions(fair.take()[0]).items():
+            bytes_[session] += count * {1: 300, 2: 30_200, 3: 2_000_200}[session]
+    most, least = max(bytes_.values()), min(bytes_.values())
+    assert most - least <= 2_000_200 + 100_000, bytes_
+
+
+def test_expensive_bytes_count_as_much_as_many_cheap_ones(fair: FairQueue) -> None:
+    """Once the recorder has told what they take, both get the same time of it."""
+    us_of = {1: 0.04 * 400, 2: 1.0 * 10_200}
+    put(fair, 1, 40_000)
+    put(fair, 2, 500, 10_000)
+    spent: Counter[int] = Counter()
+    for turn in range(40):
+        batch, _, _, stations = fair.take()
+        took = {session: count * us_of[session] for session, count in sessions(batch).items()}
+        fair.learn(stations, took)
+        if turn >= 10:
+            spent.update({session: int(us) for session, us in took.items()})
+    assert 0.7 < spent[1] / spent[2] < 1.4, spent
+
+
+def test_only_who_sends_more_than_its_share_waits_and_goes_on_once_half_of_it_is_free(fair: FairQueue) -> None:
+    told: list[tuple[int, bool]] = []
+    fair.tell = lambda session, waits: told.append((session, waits))
+    put(fair, 2, 3)
+    share = int(SHARED_US / 2 / USUAL_RATE / 400)  # 400 bytes each; two charge points have something waiting
+    put(fair, 1, share)
+    assert told == []
+    put(fair, 1, 1)
+    assert told == [(1, True)]
+    put(fair, 2, 10)
+    assert told == [(1, True)]
+    taken = 0
+    while len(told) < 2:
+        taken += sessions(fair.take()[0])[1]
+    assert told == [(1, True), (1, False)]
+    assert taken < share / 2 + BATCH_US / USUAL_RATE / 400
+
+
+def test_a_charge_point_that_connects_again_and_again_has_no_more_than_one_share(fair: FairQueue) -> None:
+    told: list[tuple[int, bool]] = []
+    fair.tell = lambda session, waits: told.append((session, waits))
+    for session in range(1, 8000):
+        for record in (records.opened(session, 1, 1, {}), frame(session), records.closed(session, 1, 1, {})):
+            fair.add(record, "CP")
+    open_now = 8000
+    fair.add(records.opened(open_now, 1, 1, {}), "CP")
+    fair.add(frame(open_now), "CP")
+    assert told[-1] == (open_now, True)
+    put(fair, 9000, 1)
+    assert sessions(fair.take()[0])[9000] == 1
+
+
+def test_nobody_waits_where_nothing_gets_better_by_it(fair: FairQueue) -> None:
+    told: list[tuple[int, bool]] = []
+    fair.tell = lambda session, waits: told.append((session, waits))
+    put(fair, 1, 20_000)
+    fair.shared_us = float("inf")
+    fair.release()
+    put(fair, 1, 20_000)
+    assert told == [(1, True), (1, False)]
+
+
+def test_a_debt_ends_with_the_rush(fair: FairQueue) -> None:
+    """What a single large frame took is not held against a charge point once nothing waits any more."""
+    put(fair, 1, 1, 16_000_000)
+    _, _, _, stations = fair.take()
+    fair.learn(stations, {1: 5_000_000.0})
+    put(fair, 1, 1)
+    put(fair, 2, 1)
+    assert [record[1] for record in fair.take()[0]] == [1, 2]
