@@ -18,12 +18,15 @@ from typing import Any, Literal, NamedTuple
 
 import jsonschema_rs
 
+from inspector.protocol.large_values import at, first_part, is_large, shorten, shorten_text
 from inspector.protocol.vocabulary import ACTIONS, SEND_ACTIONS, OcppVersion
 
 type Kind = Literal["request", "response"]
 
 INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
 _NEVER_EMPTY = frozenset({"sampledValue", "chargingSchedulePeriod"})
+UNEXPECTED_LIMIT = 500
+"""Unknown members of one object that are named one by one."""
 _FOLDERS = {OcppVersion.V16: "v16", OcppVersion.V201: "v201", OcppVersion.V21: "v21"}
 
 
@@ -88,13 +91,31 @@ def faults(version: OcppVersion, action: str, kind: Kind, payload: Any) -> Itera
     compiled = validator(version, action, kind)
     if compiled is None or compiled.is_valid(payload):
         return
+    cut = is_large(payload)
+    looked_at = first_part(payload, _member_names(version, action, kind)) if cut else payload
     try:
-        found = [fault for error in compiled.iter_errors(payload) for fault in _faults(error)]
+        found = [fault for error in compiled.iter_errors(looked_at) for fault in _faults(error, payload)]
     except ValueError:  # jsonschema-rs judges any depth but tells of errors down to some 250 levels only
         found = [SchemaFault("", "", "something is wrong in it, and it is nested too deeply to say where")]
+    if cut:
+        text = "it is so large that only the first elements of its lists were compared with the schema one by one"
+        found.append(SchemaFault("", "", text if found else f"something is wrong in it; {text}, and those are right"))
     mistyped = {fault.pointer for fault in found if fault.keyword == "type"}
     # A value of another type is in no list either: once is enough.
     yield from (fault for fault in found if fault.keyword != "enum" or fault.pointer not in mistyped)
+
+
+@cache
+def _member_names(version: OcppVersion, action: str, kind: Kind) -> frozenset[str]:
+    """Every member that a schema names."""
+    root = _loaded(version, action, kind) or {}
+    return frozenset(name for node in (root, *root.get("definitions", {}).values()) for name in _named(node))
+
+
+def _named(node: dict[str, Any]) -> Iterator[str]:
+    for name, member in node.get("properties", {}).items():
+        yield name
+        yield from _named(member.get("items", member) if isinstance(member.get("items", member), dict) else {})
 
 
 @cache
@@ -260,36 +281,40 @@ def _prepare(node: Any) -> None:
             _prepare(child)
 
 
-def _faults(error: jsonschema_rs.ValidationError) -> Iterator[SchemaFault]:
+def _faults(error: jsonschema_rs.ValidationError, payload: Any) -> Iterator[SchemaFault]:
     keyword = str(error.schema_path[-1]) if error.schema_path else ""
     pointer = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in error.instance_path)
     kind: Any = error.kind
     place = str(error.instance_path[-1]) if error.instance_path else "the payload"
-    found = shorten(error.instance)
+    instance = at(payload, error.instance_path)  # the whole of it
+    found = shorten(instance)
     match keyword:
         case "required":
             yield SchemaFault(keyword, pointer, f"{kind.property} is missing", kind.property)
         case "additionalProperties":
             # An object where the schema wants a string that also bars members: its type is told, which is enough.
-            for member in getattr(kind, "unexpected", ()):
+            unexpected = getattr(kind, "unexpected", ())
+            for member in unexpected[:UNEXPECTED_LIMIT]:
                 text = f"{shorten(member)} is no member here"
                 yield SchemaFault(keyword, f"{pointer}/{_escaped(member)}", text, member)
+            if (more := len(unexpected) - UNEXPECTED_LIMIT) > 0:
+                yield SchemaFault(keyword, pointer, f"{more} or more others are no members here either")
         case "enum":
             options = [str(option) for option in kind.options]
             listed = shorten_text(", ".join(options), 400)
-            text = f"{place} is {found}{_meant(error.instance, options)}; one of {listed} belongs there"
+            text = f"{place} is {found}{_meant(instance, options)}; one of {listed} belongs there"
             yield SchemaFault(keyword, pointer, text, found=found)
         case "type":
             text = f"{place} is {found}; {_article(kind.types)} belongs there"
-            yield SchemaFault(keyword, pointer, text, found=type(error.instance).__name__)
+            yield SchemaFault(keyword, pointer, text, found=type(instance).__name__)
         case "maxLength" | "minLength":
             most = "at most" if keyword == "maxLength" else "at least"
-            length = len(error.instance) if isinstance(error.instance, str) else 0
+            length = len(instance) if isinstance(instance, str) else 0
             text = f"{place} has {length} characters ({found}); {most} {kind.limit} belong there"
             yield SchemaFault(keyword, pointer, text)
         case "maxItems" | "minItems":
             most = "at most" if keyword == "maxItems" else "at least"
-            count = len(error.instance) if isinstance(error.instance, list) else 0
+            count = len(instance) if isinstance(instance, list) else 0
             yield SchemaFault(keyword, pointer, f"{place} has {count} elements; {most} {kind.limit} belong there")
         case "maximum" | "minimum":
             most = "at most" if keyword == "maximum" else "at least"
@@ -323,13 +348,3 @@ def _article(types: Any) -> str:
 
 def _escaped(member: str) -> str:
     return member.replace("~", "~0").replace("/", "~1")
-
-
-def shorten_text(text: str, most: int = 60) -> str:
-    """Cut a text for a sentence."""
-    return text if len(text) <= most else f"{text[: most - 1]}…"
-
-
-def shorten(value: Any, most: int = 60) -> str:
-    """A value as JSON, cut for a sentence."""
-    return shorten_text(json.dumps(value, ensure_ascii=False, default=str), most)

@@ -7,8 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from inspector.escaping import visible
+from inspector.protocol.large_values import shorten, shorten_text
 from inspector.protocol.messages import CallError
-from inspector.protocol.schemas import shorten, shorten_text
 from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import Direction
 from inspector.replay.outcome import Outcome
