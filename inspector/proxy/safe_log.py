@@ -12,4 +12,5 @@ _REDACTION = Redactor()
 def logged(*told: str) -> list[str]:
     """Return texts of one log line without their passwords, also where one quotes what another one gives away."""
     secrets = Secrets()
-    return [printable(_REDACTION.text(secrets, text)) for text in told]
+    shown = [_REDACTION.text(secrets, text) for text in told]
+    return [printable(_REDACTION.text(secrets, text)) for text in shown]  # an earlier one may quote a later one

@@ -5,10 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
 
 from inspector.records import SessionFacts
+from inspector.redaction.assignments import SCHEMES
+from inspector.redaction.patterns import NO_PASSWORDS
 from inspector.redaction.secret_names import is_secret_header, is_secret_parameter
 from inspector.redaction.secrets import Secrets, replaced
 
@@ -20,18 +23,18 @@ REDACTED = "«redacted»"
 _CREDENTIAL_LENGTH = 4
 """Characters of a credential that is looked for in what else a peer writes; shorter ones are in every text."""
 
-_SCHEMES = frozenset(
-    "apikey basic bearer digest dpop hawk hoba jwt mutual negotiate ntlm oauth privatetoken token vapid".split()
-)
-"""Schemes of Authorization, in lower case; another word before a space may be a part of the credential."""
-
 _HEXADECIMAL = re.compile(rb"[0-9A-Fa-f]{40}")
 """An AuthorizationKey of 20 bytes as a configuration writes it."""
-_PARAMETERS = re.compile(r"\?|#(?=[^=&#]*=)")
-"""Where a target's parameters begin: a # too, which no target should hold, when it names a value as in #token=…"""
+
+_PARAMETERS = re.compile(r"\?|[;#](?=[^=&;#/]{1,200}=)")
+"""Where a target's parameters begin: a # or a ; too, when it names a value as in #token=…"""
 
 _PARAMETER = re.compile(r"(?<=[?&;#])([^=&;#]+)=((?:[^&;#]|[;#](?![^=&;#]*=))*)")
 """One of them: a ; or # ends a value where a name and = follow, and is a part of it elsewhere."""
+
+_IN_SUBPROTOCOL = re.compile(r"[.\-_:=|~]")
+_RANDOM = re.compile(r"(?=[^.]{0,200}\d)(?=[^.]{0,200}[A-Za-z])[^.]{20,}|eyJ[\w\-]{8,}")
+"""A part of a subprotocol that no specification would call one: a token."""
 
 
 def get(headers: Headers, name: str) -> str | None:
@@ -66,13 +69,60 @@ def charge_point_id(path: str) -> str:
 
 
 def safe_path(path: str) -> str:
-    """Return the request path with the values of secret-looking query parameters replaced."""
+    """Return the request path without secrets: in parameters, and in segments before the charge point's id."""
 
     def safe(pair: re.Match[str]) -> str:
-        return f"{pair[1]}={REDACTED}" if is_secret_parameter(unquote(pair[1])) else pair[0]
+        return f"{pair[1]}={REDACTED}" if is_secret_parameter(unquote(pair[1]), pair[2]) else pair[0]
 
     base, parameters = _parted(path)
-    return base + _PARAMETER.sub(safe, parameters)
+    segments = base.split("/")
+    for at, start in _secret_segments(segments):
+        segments[at] = segments[at][:start] + REDACTED
+    return "/".join(segments) + _PARAMETER.sub(safe, parameters)
+
+
+def _secret_segments(segments: list[str]) -> Iterator[tuple[int, int]]:
+    """Find segments that are secrets, and where in them: behind one named so (/token/…/CP1), or NAME=VALUE.
+
+    The last segment is the charge point's id, and nothing else.
+    """
+    last = max((at for at, segment in enumerate(segments) if segment), default=0)
+    for at, segment in enumerate(segments[:last]):
+        name, mark, value = segment.partition("=")
+        if mark and value and is_secret_parameter(unquote(name)):
+            yield at, len(name) + 1
+        elif (segment and at and is_secret_parameter(unquote(segments[at - 1]))) or segment.startswith("eyJ"):
+            yield at, 0
+
+
+def safe_subprotocols(offered: list[str]) -> list[str]:
+    """Return subprotocols without the tokens that clients put there for want of a header of their own.
+
+    A token stands behind a word that says so (`bearer.…`), behind a subprotocol that does (`access_token, …`), or
+    shows by its length and its digits.
+    """
+    shown: list[str] = []
+    announced = False
+    for one in offered:
+        secret_from = 0 if announced and not one.lower().startswith("ocpp") else _token_start(one)
+        shown.append(one if secret_from is None else one[:secret_from] + REDACTED)
+        announced = secret_from is None and _announces(one)
+    return shown
+
+
+def _token_start(subprotocol: str) -> int | None:
+    if subprotocol.lower().startswith("ocpp"):
+        return None
+    for mark in _IN_SUBPROTOCOL.finditer(subprotocol):
+        if mark.end() < len(subprotocol) and _announces(subprotocol[: mark.start()]):
+            return mark.end()
+    found = _RANDOM.search(subprotocol)
+    return found.start() if found else None
+
+
+def _announces(name: str) -> bool:
+    last = _IN_SUBPROTOCOL.split(name)[-1].lower()
+    return last in SCHEMES or is_secret_header(last) or is_secret_parameter(name)
 
 
 def _parted(path: str) -> tuple[str, str]:
@@ -95,6 +145,9 @@ def safe_headers(headers: Headers) -> tuple[list[list[str]], list[str]]:
             redacted.append(name)
             scheme = _scheme(value)[0] if lower.endswith("authorization") else ""
             value = f"{scheme} {REDACTED}".strip()
+        elif lower == "sec-websocket-protocol" and (safe := safe_subprotocols(tokens(value))) != tokens(value):
+            redacted.append(name)
+            value = ", ".join(safe)
         shown.append([name, value])
     return shown, redacted
 
@@ -102,7 +155,7 @@ def safe_headers(headers: Headers) -> tuple[list[list[str]], list[str]]:
 def _scheme(value: str) -> tuple[str, str]:
     """Split the value of Authorization into its scheme, empty when it has none that is known, and what it is given."""
     scheme, given = [*value.split(None, 1), "", ""][:2]
-    return (scheme, given.strip()) if given and scheme.lower() in _SCHEMES else ("", value.strip())
+    return (scheme, given.strip()) if given and scheme.lower() in SCHEMES else ("", value.strip())
 
 
 def _decoded(given: str) -> bytes:
@@ -123,8 +176,9 @@ def authorization(headers: Headers) -> SessionFacts:
             user, colon, password = base64.b64decode(credentials, validate=True).partition(b":")
         except (binascii.Error, ValueError):
             return facts
-        if colon:
+        if colon and text(password) not in NO_PASSWORDS:
             facts["auth_user"] = text(user)
+        if colon:
             facts["auth_password_length"] = len(password)
             if _HEXADECIMAL.fullmatch(password):
                 facts["auth_password_form"] = "hexadecimal"
@@ -132,7 +186,7 @@ def authorization(headers: Headers) -> SessionFacts:
 
 
 def credentials(path: str, headers: Headers) -> list[str]:
-    """Return every credential a request came with, to be kept out of whatever quotes it; for memory alone."""
+    """Return every credential of a request and its answer, to be kept out of whatever quotes it; for memory alone."""
     found: list[str] = []
     for raw_name, raw_value in headers:
         name, value = text(raw_name).lower(), text(raw_value)
@@ -140,14 +194,24 @@ def credentials(path: str, headers: Headers) -> list[str]:
             scheme, given = _scheme(value)
             found += [given, unquote(given)] if scheme else [given, *given.split(None, 1)]
             if scheme.lower() == "basic":
-                found.append(text(_decoded(given).partition(b":")[2]))
-        elif name == "cookie":
-            found += [pair.partition("=")[2].strip() for pair in value.split(";")]
+                user, _, password = _decoded(given).partition(b":")
+                found += [text(password), text(user) if text(password) in NO_PASSWORDS else ""]
+        elif name in ("cookie", "set-cookie"):
+            pairs = value.split(";") if name == "cookie" else [value.partition(";")[0]]
+            found += [pair.partition("=")[2].strip(' "') for pair in pairs]
+        elif name == "sec-websocket-protocol":
+            offered = tokens(value)
+            for one, safe in zip(offered, safe_subprotocols(offered), strict=True):
+                found += [one, one[len(safe) - len(REDACTED) :]] if one != safe else []
         elif is_secret_header(name):
             found.append(value)
-    for name, value in _PARAMETER.findall(_parted(path)[1]):
-        if is_secret_parameter(unquote(name)):
+    base, parameters = _parted(path)
+    for name, value in _PARAMETER.findall(parameters):
+        if is_secret_parameter(unquote(name), value):
             found += [value, unquote(value)]
+    segments = base.split("/")
+    for at, start in _secret_segments(segments):
+        found += [segments[at][start:], unquote(segments[at][start:])]
     own = charge_point_id(path)
     return list(dict.fromkeys(value for value in found if len(value) >= _CREDENTIAL_LENGTH and value != own))
 
@@ -178,18 +242,25 @@ def link_facts(path: str, request: Headers, response: Headers, *, forced_version
     `forced_version` (--ocpp) holds where no subprotocol was agreed; an agreed one is the peers' own word.
     """
     subprotocol = get(response, "sec-websocket-protocol")
+    offered = tokens(get(request, "sec-websocket-protocol"))
     facts: SessionFacts = {
         "charge_point_id": charge_point_id(path),
         "request_path": safe_path(path),
-        "subprotocol": subprotocol,
-        "subprotocols_offered": tokens(get(request, "sec-websocket-protocol")),
+        "subprotocol": subprotocol and _safe_answer(offered, subprotocol),
+        "subprotocols_offered": safe_subprotocols(offered),
         "extensions": get(response, "sec-websocket-extensions"),
         "ocpp_version": forced_version if not subprotocol else None,
         "from_start": True,
     }
     facts.update(authorization(request))
-    facts["secrets"] = credentials(path, request)
+    facts["secrets"] = credentials(path, (*request, *response))
     return facts
+
+
+def _safe_answer(offered: list[str], subprotocol: str) -> str:
+    """Return the selected subprotocol as it is shown among those that were offered."""
+    shown = dict(zip(offered, safe_subprotocols(offered), strict=True))
+    return shown.get(subprotocol) or ", ".join(safe_subprotocols(tokens(subprotocol)))
 
 
 def described(
@@ -213,4 +284,4 @@ def described(
         redacted += more
     if redacted:
         detail["redacted"] = redacted
-    return without_credentials(detail, path, request)
+    return without_credentials(detail, path, (*request, *response))

@@ -12,19 +12,22 @@ from urllib.parse import unquote
 from inspector.redaction import assignments, private_keys, xml_text
 from inspector.redaction.secret_names import is_secret_parameter
 
-_TELLS = re.compile(r"[:=/ <>]|-----|%3|eyJ|MI[GHI]|MC4C|MHcC|LS0t")
+_TELLS = re.compile(r"[:=/ <>\0]|-----|%3|eyJ|MI[GHI]|MC4C|MHcC|LS0t")
 """One of these is in whatever tells by its form; most values have none."""
 
 _QUERY = re.compile(r"[?&;#]([^=&;#\s\"?]{1,60})=((?:[^&;#\s\"]|;(?![^=&;#\s\"?]{1,60}=))+)")
 """A parameter. A semicolon separates as an ampersand does, but a password may hold one: what follows it tells."""
 
 _SCHEME = re.compile(r"\b(basic|bearer|negotiate|apikey|dpop)\s{1,20}([A-Za-z0-9+/=._~\-]{8,})", re.I)
+_CODED_JSON = re.compile(r"(?<![\w+/\-])eyJ[\w+/\-]{16,}+={0,2}")
+"""JSON in base64 begins so."""
+
 _URL_START = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]{0,20}):\\?/\\?/$")
 _NOT_IN_USER = re.compile(r"[\s\"<>]")
 _PORT = re.compile(r"\d{1,5}/")
 _LONGEST_USER = 800
 _LONG_TOKEN = 20
-_NO_PASSWORDS = frozenset({"", "x", "x-oauth-basic", "x-token-auth"})
+NO_PASSWORDS = frozenset({"", "x", "x-oauth-basic", "x-token-auth"})
 """What stands for a password where the user's name is a token."""
 
 
@@ -40,6 +43,18 @@ def find(text: str, is_secret: Callable[[str], bool], is_personal: Callable[[str
     """Find what a text tells by its form; `is_secret` and `is_personal` say what a name means."""
     if not _TELLS.search(text):
         return
+    for told in _find(text, is_secret, is_personal):
+        if text[told.start : told.end].strip("«»*") not in ("", "redacted"):
+            yield told
+
+
+def _find(text: str, is_secret: Callable[[str], bool], is_personal: Callable[[str], bool] | None) -> Iterator[Told]:
+    if _is_wide(text):
+        yield from _in_wide(text, is_secret, is_personal)
+    for match in _CODED_JSON.finditer(text):
+        decoded = base64.b64decode(match[0].rstrip("=") + "==", altchars=b"-_").decode("utf-8", "replace")
+        if not decoded.startswith("eyJ") and any(not told.personal for told in find(decoded, is_secret, None)):
+            yield Told(*match.span(), False)
     for start, end in private_keys.find(text):
         yield Told(start, end, False)
     for start, end in _in_addresses(text):
@@ -59,6 +74,18 @@ def find(text: str, is_secret: Callable[[str], bool], is_personal: Callable[[str
             yield Told(*match.span(2), False)
 
 
+def _is_wide(text: str) -> bool:
+    """Tell whether it is UTF-16 that was taken for bytes: every second character is NUL."""
+    return 3 * text.count("\0") >= len(text)
+
+
+def _in_wide(text: str, is_secret: Callable[[str], bool], is_personal: Callable[[str], bool] | None) -> Iterator[Told]:
+    """Find the same in UTF-16, whose characters of one byte have a NUL before or behind them."""
+    places = [at for at, char in enumerate(text) if char != "\0"]
+    for start, end, personal in find("".join(text[at] for at in places), is_secret, is_personal):
+        yield Told(places[start], places[end - 1] + 1, personal)
+
+
 def _in_addresses(text: str) -> Iterator[tuple[int, int]]:
     """Find passwords, and tokens instead of a user's name, before the @ of an address.
 
@@ -75,7 +102,7 @@ def _in_addresses(text: str) -> Iterator[tuple[int, int]]:
             if scheme and not _NOT_IN_USER.search(text, start, at) and not any(c in user for c in "/?#"):
                 if colon and password and not _PORT.match(password):
                     yield start + len(user) + 1, at
-                tokens = password in _NO_PASSWORDS if colon else scheme[1].lower() in ("http", "https", "ws", "wss")
+                tokens = password in NO_PASSWORDS if colon else scheme[1].lower() in ("http", "https", "ws", "wss")
                 if user and (tokens or (not colon and len(user) >= _LONG_TOKEN)):
                     yield start, start + len(user)
         reached = at + 1

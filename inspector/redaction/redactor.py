@@ -33,20 +33,14 @@ from inspector.redaction.parsed_look import has_nothing, parsed
 from inspector.redaction.pseudonyms import Pseudonyms
 from inspector.redaction.secret_names import is_only_a_header, is_secret_header, is_secret_member, is_secret_name
 from inspector.redaction.secrets import STRONG, Personal, Secrets, Span, merged, replaced, sentence_spans
-from inspector.redaction.sensitive_names import (
-    PERSONAL,
-    SECRET_MEMBERS,
-    SECRET_TOKEN_TYPES,
-    Additions,
-    NameClassifier,
-)
+from inspector.redaction.sensitive_names import PERSONAL, SECRET_MEMBERS, SECRET_TOKEN_TYPES, Additions, NameClassifier
 
 LEVELS = ("secrets", "personal", "none")
 
 _STATIONS_LIMIT = 20_000
 _WORDS = frozenset({"true", "false", "null"})
-_JSON_WITHIN = 3
-"""How deep JSON written into a string is looked into, as DataTransfer has it."""
+_JSON_WITHIN = 30
+"""How deep JSON written into a string is looked into. At each depth the backslashes double: 16 MB have no room for more."""
 _REST = re.compile(r'"((?:[^"\\]++|\\.)++)', re.S)
 
 

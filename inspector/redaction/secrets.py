@@ -59,7 +59,7 @@ class Secrets:
 
     def add(self, values: Iterable[str]) -> None:
         """Remember secrets; what was starred out before is none."""
-        cut = (value[:SECRET_LENGTH] for value in values)
+        cut = (value[:SECRET_LENGTH].replace("\0", "") for value in values)  # of UTF-16 no NULs
         fresh = dict.fromkeys(value for value in cut if value.strip("*") and value not in self.values)
         if not fresh:
             return
@@ -74,7 +74,8 @@ class Secrets:
         """Their forms that are looked for in every frame."""
         if self._quick is None:
             looked_for = [form for value, forms in self.values.items() if len(value) >= SHORTEST for form in forms]
-            self._quick = tuple({form.encode("utf-8", "surrogatepass") for form in looked_for})
+            # A frame with NULs, as UTF-16 has them, is looked at closely anyway.
+            self._quick = tuple({form.encode("utf-8", "surrogatepass") for form in looked_for if "\0" not in form})
         return self._quick
 
     def may_be_in(self, raw: bytes) -> bool:
@@ -280,8 +281,8 @@ def _period(value: str) -> int:
 
 
 def _forms(value: str) -> tuple[str, ...]:
-    """A secret as it may be written: plain first, then within JSON and Python, in a URL, in base64 and hexadecimal."""
-    forms = [value, escaped(value), repr(value)[1:-1], json.dumps(value)[1:-1]]
+    """A secret as it may be written: plain, within JSON and Python, in UTF-16, in a URL, in base64 and hexadecimal."""
+    forms = [value, escaped(value), repr(value)[1:-1], json.dumps(value)[1:-1], "\0".join(value)]
     if len(value) >= STRONG:
         data = value.encode("utf-8", "surrogatepass")
         forms += [quote(data, safe=""), data.hex(), data.hex().upper()]

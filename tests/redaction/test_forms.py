@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 
 import pytest
@@ -118,6 +119,21 @@ def test_a_secret_behind_its_name_or_of_its_own_form_is_starred_and_nothing_gets
     shown = Redactor().text(Secrets(), text)
     assert "HEIM" not in shown
     assert len(shown) == len(text)
+
+
+@pytest.mark.parametrize("order", ["utf-16-le", "utf-16-be", "utf-16"])
+def test_a_secret_in_utf_16_is_starred_and_known(order: str) -> None:
+    secrets, redactor = Secrets(), Redactor()
+    text = '{"ssid":"home","password":"Geheim-4711"}'.encode(order).decode("utf-8", "surrogateescape")
+    shown = redactor.text(secrets, text)
+    assert "G\0e\0h" not in shown and "h\0o\0m\0e" in shown and len(shown) == len(text)
+    assert "Geheim" not in redactor.text(secrets, "it said Geheim-4711")
+    assert "G\0e\0h" not in redactor.text(secrets, "G\0e\0h\0e\0i\0m\0-\x004\x007\x001\x001\0")
+
+
+def test_json_in_base64_is_starred_where_it_holds_a_secret() -> None:
+    coded, harmless = (base64.b64encode(b'{"%s":"Geheim-4711"}' % name).decode() for name in (b"password", b"model"))
+    assert Redactor().text(Secrets(), f"config {coded} and {harmless}") == f"config {'*' * len(coded)} and {harmless}"
 
 
 @pytest.mark.parametrize("text", KEPT)

@@ -127,6 +127,58 @@ def test_password_of_basic_credentials_is_known_however_they_were_written(value:
     assert "hush-hush" in handshake.credentials("/CP1", ((b"Authorization", value),))
 
 
+@pytest.mark.parametrize(
+    ("offered", "shown"),
+    [
+        ("ocpp1.6, bearer.hush-hush", "ocpp1.6, bearer.«redacted»"),
+        ("access_token, hush-hush, ocpp1.6", "access_token, «redacted», ocpp1.6"),
+        ("base64url.bearer.authorization.k8s.io.hush-hush", "base64url.bearer.«redacted»"),
+        ("ocpp2.0.1, eyJhbGciOiJIUzI1NiJ9.hush.hush", "ocpp2.0.1, «redacted»"),
+        ("ocpp2.0.1, hush3C4d5E6f7G8h9I0jKl", "ocpp2.0.1, «redacted»"),
+    ],
+)
+def test_a_token_among_the_subprotocols_is_hidden_and_known(offered: str, shown: str) -> None:
+    headers = ((b"Sec-WebSocket-Protocol", offered.encode()), (b"X-Trace", b"got hush-hush"))
+    facts = handshake.link_facts("/CP1", headers, headers[:1])
+    assert facts["subprotocols_offered"] == shown.split(", ")
+    told = handshake.described("GET", "/CP1", headers, 101, headers[:1])
+    assert "hush" not in repr({**facts, "secrets": []}) and told["redacted"] == ["Sec-WebSocket-Protocol"] * 2
+
+
+@pytest.mark.parametrize(
+    "offered", ["ocpp1.6, ocpp2.0.1", "ocpp2.1", "graphql-transport-ws", "v12.stomp", "wamp.2.json", "soap, mqtt"]
+)
+def test_subprotocols_of_specifications_stay(offered: str) -> None:
+    assert handshake.safe_subprotocols(offered.split(", ")) == offered.split(", ")
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("/ocpp/token/hush/CP1", "/ocpp/token/«redacted»/CP1"),
+        ("/ocpp/key=hush/CP1", "/ocpp/key=«redacted»/CP1"),
+        ("/CP1;token=hush", "/CP1;token=«redacted»"),
+        ("/auth/CP1", "/auth/CP1"),
+        ("/steve/websocket/CentralSystemService/CP1", "/steve/websocket/CentralSystemService/CP1"),
+    ],
+)
+def test_a_secret_in_a_segment_of_the_path_is_hidden_and_the_id_stays(path: str, shown: str) -> None:
+    assert handshake.safe_path(path) == shown
+    assert handshake.credentials(path, ()) == (["hush"] if "hush" in path else [])
+    assert handshake.charge_point_id(path) == "CP1"
+
+
+def test_a_cookie_that_the_csms_sets_is_known() -> None:
+    answer = ((b"Set-Cookie", b"sid=hush-hush; Path=/; HttpOnly"),)
+    assert handshake.link_facts("/CP1", (), answer)["secrets"] == ["hush-hush"]
+
+
+def test_a_user_of_basic_credentials_without_a_password_is_a_token() -> None:
+    headers = ((b"Authorization", b"Basic " + base64.b64encode(b"hush-hush:x-oauth-basic")),)
+    assert handshake.authorization(headers) == {"auth_scheme": "Basic", "auth_password_length": 13}
+    assert "hush-hush" in handshake.credentials("/CP1", headers)
+
+
 @pytest.mark.parametrize("value", [b"Basic A", b"Basic AAAAA", b"Basic ???", b"Basic \xff", b" ", b"Basic ="])
 def test_credentials_that_cannot_be_decoded_are_no_crash(value: bytes) -> None:
     handshake.described("GET", "/CP1", ((b"Authorization", value),))
