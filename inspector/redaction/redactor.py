@@ -40,7 +40,7 @@ LEVELS = ("secrets", "personal", "none")
 _STATIONS_LIMIT = 20_000
 _WORDS = frozenset({"true", "false", "null"})
 _JSON_WITHIN = 30
-"""How deep JSON written into a string is looked into. At each depth the backslashes double: 16 MB have no room for more."""
+"""How deep JSON in a string is looked into: at each depth the backslashes double, so that 16 MB hold no more."""
 _REST = re.compile(r'"((?:[^"\\]++|\\.)++)', re.S)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import time
 
 import pytest
@@ -129,6 +130,18 @@ def test_a_secret_in_utf_16_is_starred_and_known(order: str) -> None:
     assert "G\0e\0h" not in shown and "h\0o\0m\0e" in shown and len(shown) == len(text)
     assert "Geheim" not in redactor.text(secrets, "it said Geheim-4711")
     assert "G\0e\0h" not in redactor.text(secrets, "G\0e\0h\0e\0i\0m\0-\x004\x007\x001\x001\0")
+
+
+@pytest.mark.parametrize("depth", [1, 4, 9, 12])
+def test_json_in_json_is_looked_into_at_any_depth(depth: int) -> None:
+    text = '{"password":"Geheim-4711"}'
+    for _ in range(depth):
+        text = json.dumps({"data": text})
+    shown = Redactor().text(Secrets(), text)
+    assert "Geheim" not in shown
+    for _ in range(depth):
+        shown = json.loads(shown)["data"]
+    assert shown == '{"password":"***********"}'
 
 
 def test_json_in_base64_is_starred_where_it_holds_a_secret() -> None:
