@@ -57,6 +57,7 @@ class _Collector(Collector):
         yield CounterMetricFamily(
             name + "recorder_dropped_rows", "Derived rows that could not be stored; their frames are", status.dropped
         )
+        yield GaugeMetricFamily(name + "recorder_wal_bytes", "Size of the recording's -wal file", status.wal_bytes)
         yield CounterMetricFamily(name + "recorder_commits", "Group commits", status.commits)
         yield CounterMetricFamily(
             name + "recorder_commit_seconds", "Time spent in them; divide by commits", status.commit_seconds

@@ -45,6 +45,8 @@ class Status:
     """Time spent in all commits."""
     findings: dict[str, int] = field(default_factory=dict)
     """New findings by severity."""
+    wal_bytes: int = 0
+    """The size of the file beside the recording that holds what is not yet written into it."""
     dropped: int = 0
     """Derived rows (findings, samples, transactions, …) that could not be stored; the frames are."""
 

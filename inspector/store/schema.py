@@ -25,6 +25,7 @@ from inspector.store.connection import (
     refuse_triggers,
 )
 from inspector.store.open_files import set_aside_leftovers
+from inspector.store.wal_watch import LARGE
 
 PAGE_SIZE = 8192
 """Bytes: frames of some 300 B leave half as much of such a page unused as of one of 4,096."""
@@ -253,6 +254,7 @@ def connect(
         if wal or not synced:
             db.execute(f"PRAGMA journal_mode = {'WAL' if wal else 'OFF'}")
         db.execute(f"PRAGMA synchronous = {'FULL' if synced else 'OFF'}")
+        db.execute(f"PRAGMA journal_size_limit = {LARGE}")
         # A statement of many rows keeps what it overwrites until it is through: a temporary file written with it.
         db.execute("PRAGMA temp_store = MEMORY")
         migrations.apply(db)

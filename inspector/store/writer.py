@@ -35,6 +35,7 @@ from inspector.store.pending_rows import (
 )
 from inspector.store.schema import connect
 from inspector.store.sealing import seal
+from inspector.store.wal_watch import WalWatch
 
 log = logging.getLogger("chargesentinel.store")
 
@@ -85,7 +86,7 @@ class Writer(CountedRows):
                 self.path = rotation.segment(self.name, now)
             if self.path != self.name:
                 self._locks[self.path] = WriterLock(self.path, holder, pid, file_mode)
-            self._busy_s = busy_s
+            self._busy_s, self._wal_watch = busy_s, WalWatch()
             super().__init__(connect(self.path, busy_s=busy_s, mode=file_mode))
             if self.rotation:
                 rotation.point(self.name, self.path)
@@ -142,12 +143,18 @@ class Writer(CountedRows):
         return frame_id if frame_id is not None and frame_id >= self.begins["frames"] else None
 
     _watch: NameWatch | None = None
+    _files: OpenFiles
 
     def _look_at_file(self, files: OpenFiles | None = None) -> None:
         self._files = files or OpenFiles(self.path)
         if self._watch:
             self._watch.stop()
         self._watch = NameWatch(self.path, partial(self._files.step_aside, unless_free=True))
+
+    @property
+    def wal_bytes(self) -> int:
+        """The size of the `-wal` at the last look."""
+        return self._files.wal_bytes
 
     def in_place(self) -> bool:
         """Whether the files being written are those that others find under their names."""
@@ -171,7 +178,8 @@ class Writer(CountedRows):
             self._look_at_file(opened)
 
     def look(self) -> None:
-        """Notice a deleted file also while nothing is committed."""
+        """Notice a deleted file also while nothing is committed, and a -wal that grows too large."""
+        self._wal_watch.look(self.path, self.wal_bytes, time.monotonic())
         if not (self.gone or self.in_place()):
             self._lose()
 

@@ -68,7 +68,7 @@ class SupervisedRecorder:
         self._gone_before = 0  # of them, those before the process that runs now
         self._unstored = 0  # frames that were still waiting at the end
         self._failing = False
-        self._figures: tuple[int, float, dict[str, int]] = (0, 0.0, {})
+        self._figures: tuple[int, float, dict[str, int], int] = (0, 0.0, {}, 0)
         self._out = memoryview(b"")
         self._scheduled = False
         self._ready = False

@@ -88,6 +88,7 @@ class ThreadRecorder:
             self._commits,
             self._commit_seconds,
             self._pipeline.by_severity,
+            self._writer.wal_bytes,
             self._writer.dropped.total(),
         )
 
