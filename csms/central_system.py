@@ -46,7 +46,7 @@ class CentralSystem:
     def __init__(self, settings: Settings | None = None, configuration: Configuration | None = None) -> None:
         self.settings = settings or Settings()
         self.authority = Authority(self.settings.sign_with) if self.settings.sign_with else None
-        self.store = Store(self.settings.db)
+        self.store = Store(self.settings.db, self.settings.file_mode)
         self.misbehaviours = Misbehaviours()
         self.connections: dict[str, Connection] = {}
         self.seen = Logs(self.connections.__contains__)

@@ -31,6 +31,7 @@ class Settings:
 
     Args:
         db: the SQLite file that keeps its state; None is memory.
+        file_mode: the permissions of that file and those beside it, where they are made.
         heartbeat_s: seconds between heartbeats, told with an accepted boot.
         retry_s: seconds until the next boot, told with one that is Pending or Rejected.
         boot: the answer to boots of charge points without a policy of their own.
@@ -42,6 +43,7 @@ class Settings:
     """
 
     db: Path | None = None
+    file_mode: int = 0o600
     heartbeat_s: int = 300
     retry_s: int = 30
     boot: str = "Accepted"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,18 +40,21 @@ class Store:
 
     Args:
         path: the SQLite file, made when missing; None keeps everything in memory.
+        file_mode: the permissions of a file that is made, whatever the umask is; it holds passwords of charge points.
 
     Raises:
         CsmsMistake: the file is not a CSMS's, is newer than this program, or cannot be opened.
     """
 
-    def __init__(self, path: Path | None = None) -> None:
+    def __init__(self, path: Path | None = None, file_mode: int = 0o600) -> None:
         self.path = path
         try:
+            if path is not None:
+                _make(path, file_mode)
             connection = sqlite3.connect(path or ":memory:", isolation_level=None, timeout=5)
             self.db = Database(connection)
             self._prepare(connection)
-        except sqlite3.Error as error:
+        except (OSError, sqlite3.Error) as error:
             raise CsmsMistake(f"{path}: cannot be used as the CSMS's file ({error}); name another --db") from None
         self._depth = 0
         self._since_trim = 0
@@ -341,3 +345,11 @@ class Store:
             charge_point_id, timestamps.now(), action, orjson.dumps(payload).decode(),
         )  # fmt: skip
         self._trim(1)
+
+
+def _make(path: Path, mode: int) -> None:
+    """Make a file with these permissions, which SQLite gives to those beside it; one that is there keeps its own."""
+    with suppress(FileExistsError):
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        os.fchmod(file, mode)
+        os.close(file)

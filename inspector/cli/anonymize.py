@@ -113,6 +113,7 @@ def _recording(source: Path, records: Iterator[Record] | None, target: Path, arg
 def _imported(source: Path, records: Iterator[Record], target: Path, arguments: dict[str, Any]) -> str:
     from inspector.offline.store_records import store, writer_arguments
     from inspector.redaction.redactor import Redactor
+    from inspector.store.copying import put_in_place
     from inspector.store.lock import WriterLock
     from inspector.store.writer import Writer
 
@@ -122,7 +123,7 @@ def _imported(source: Path, records: Iterator[Record], target: Path, arguments: 
         try:
             writer = Writer(**writer_arguments(part, HOLDER, [source.name], arguments))
             summary = store(records, writer, redaction=Redactor(**arguments))
-            part.replace(target)
+            put_in_place(part, target)
         except OSError as error:
             raise UnusableFile(target, f"cannot be written ({(error.strerror or str(error)).lower()})") from error
         finally:

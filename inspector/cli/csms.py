@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from inspector.cli.option_types import file_mode
 from inspector.errors import UserMistake
 from inspector.proxy.addresses import bracketed, lan_addresses
 
@@ -67,6 +68,7 @@ def announce(line: str) -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Keep state in this SQLite file over restarts; without it, in memory.",
 )
+@file_mode("Permissions of --db and the files beside it")
 @click.option(
     "--config",
     type=EXISTING,
@@ -142,6 +144,7 @@ def csms(listen: tuple[str, int], page: tuple[str, int] | None, no_page: bool, q
     page_address = PageAddress(*page, explicit=True) if page is not None else PageAddress()
     settings = Settings(
         db=options["db"],
+        file_mode=options["file_mode"],
         heartbeat_s=options["heartbeat"],
         boot=options["boot"],
         unknown_tokens=options["unknown_tokens"],

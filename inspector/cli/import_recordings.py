@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from inspector.cli import option_types
 from inspector.cli.redaction_options import redaction_arguments, redaction_options
 from inspector.errors import UserMistake
 from inspector.protocol.vocabulary import OcppVersion
@@ -43,6 +44,7 @@ Examples:
     help="Severities, thresholds, allowances and what to hide (TOML); else [tool.chargesentinel] of ./pyproject.toml.",
 )
 @redaction_options()
+@option_types.file_mode()
 def import_recordings(
     inputs: tuple[str, ...],
     path: Path,
@@ -52,6 +54,7 @@ def import_recordings(
     rules_file: Path | None,
     redact: str,
     redact_key: Path | None,
+    file_mode: int,
 ) -> int:
     """Judge and store what other tools have captured.
 
@@ -86,7 +89,8 @@ def import_recordings(
         if first is None:
             _report(readings)
             raise UserMistake(f"nothing to import: {_nothing(readings)}")
-        writer = Writer(**writer_arguments(path, "chargesentinel import", list(inputs), redaction))
+        arguments = writer_arguments(path, "chargesentinel import", list(inputs), redaction)
+        writer = Writer(**arguments, file_mode=file_mode)
         summary = store(_again(first, records), writer, settings, Redactor(**redaction))
     finally:
         records.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -46,3 +47,23 @@ class Finite(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{value!r} is no finite number.", param, ctx)
         return number
+
+
+class FileMode(click.ParamType[int]):
+    """The permissions of files that a command makes, in octal as `chmod` has them; their owner can always use them."""
+
+    name = "MODE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read `640`, `0640` or `0o640`."""
+        if isinstance(value, int):
+            return value
+        digits = str(value).removeprefix("0o").removeprefix("0")
+        if not re.fullmatch(r"6[0-7]{2}", digits) or int(digits, 8) & 0o111:
+            self.fail(f"{value!r} is not an octal file mode from 0600 to 0666, such as 0640.", param, ctx)
+        return int(digits, 8)
+
+
+def file_mode(what: str = "Permissions of the recording and the files beside it") -> Callable[..., Any]:
+    """The option `--file-mode`."""
+    return click.option("--file-mode", type=FileMode(), default="0600", show_default=True, help=f"{what}, if new.")

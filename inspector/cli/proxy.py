@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from inspector.cli.option_types import Finite, amount
+from inspector.cli.option_types import Finite, amount, file_mode
 from inspector.cli.redaction_options import redaction_arguments, redaction_options
 from inspector.errors import UnusableAddress, UnusableFile, UserMistake
 from inspector.escaping import visible
@@ -119,6 +119,7 @@ in place of its CSMS."""
     metavar="SIZE|AGE|day",
     help="Go on in a new file at 500MB, after 24h or at midnight UTC; --db is then a link to the newest one.",
 )
+@file_mode()
 @click.option("--metrics", metavar="[HOST:]PORT", help="Serve /metrics for Prometheus and /healthz there.")
 @click.option(
     "--allow-host",
@@ -192,6 +193,7 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
         own_process=True,
         rotate=options["rotate"],
         lossless=options["require_recording"],
+        file_mode=options["file_mode"],
     )
 
     async def run() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from inspector.cli.option_types import Finite
+from inspector.cli.option_types import Finite, file_mode
 from inspector.cli.redaction_options import redaction_arguments, redaction_options
 from inspector.errors import UserMistake, without_userinfo
 from inspector.protocol.vocabulary import OcppVersion
@@ -73,6 +73,7 @@ Examples:
     help="Operator API of `chargesentinel csms`: has it send the CALLs it sent in the recording.",
 )
 @click.option("--db", "path", type=click.Path(path_type=Path, dir_okay=False), help="Record the replayed run.")
+@file_mode()
 @redaction_options()
 @click.option(
     "--rules", type=click.Path(path_type=Path, dir_okay=False), help="What to hide besides (TOML); with --db."
@@ -143,7 +144,12 @@ class Run:
             from inspector.recorder.start import start_recorder
 
             redaction = redaction_arguments(options["redact"], options["redact_key"], options["rules"])
-            self._recorder = start_recorder(options["path"], holder="chargesentinel replay", redaction=redaction)
+            self._recorder = start_recorder(
+                options["path"],
+                holder="chargesentinel replay",
+                redaction=redaction,
+                file_mode=options["file_mode"],
+            )
             self.choices.tap = self._recorder.put
 
     def close(self) -> None:

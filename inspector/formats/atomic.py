@@ -17,6 +17,9 @@ from inspector.store.connection import is_database
 def replaced(path: Path) -> Iterator[BinaryIO]:
     """Write to a file that takes the place of `path` when all went well, and is gone when not.
 
+    A new file is for its owner alone, whatever the umask is: it holds what a recording holds. One that is replaced
+    keeps its permissions.
+
     A pipe or a device (`/dev/stdout`) is written to as it is.
 
     Raises:
@@ -30,7 +33,7 @@ def replaced(path: Path) -> Iterator[BinaryIO]:
         path = path.resolve()  # a link stays one
         if is_database(path):
             raise UnusableFile(path, "a database", "name another file to write to")
-        mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
+        mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete_on_close=False) as target:
             yield target  # type: ignore[misc]
             target.flush()
@@ -39,9 +42,3 @@ def replaced(path: Path) -> Iterator[BinaryIO]:
             Path(target.name).replace(path)
     except OSError as error:
         raise UnusableFile(path, f"cannot be written ({(error.strerror or str(error)).lower()})") from error
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -75,9 +75,7 @@ class Copying:
         try:
             self._new.execute("COMMIT")
             self._new.close()
-            for suffix in ("-wal", "-shm", "-journal"):
-                self.target.with_name(self.target.name + suffix).unlink(missing_ok=True)
-            self._part.replace(self.target)
+            put_in_place(self._part, self.target)
         except OSError as error:
             raise UnusableFile(self.target, f"cannot be written ({(error.strerror or str(error)).lower()})") from error
         except sqlite3.Error as error:
@@ -94,3 +92,18 @@ class Copying:
         for leftover in (self._part, self._part.with_name(f"{self._part.name}-journal")):
             leftover.unlink(missing_ok=True)
         self._lock.release()
+
+
+def put_in_place(made: Path, target: Path) -> None:
+    """Put a recording that was just made in the place of another, which goes with the files beside it.
+
+    It gets the permissions of the other.
+
+    Raises:
+        OSError: it cannot be put there.
+    """
+    if target.exists():
+        made.chmod(target.stat().st_mode & 0o777)
+    for suffix in ("-wal", "-shm", "-journal"):  # SQLite would take them for those of the new one
+        target.with_name(target.name + suffix).unlink(missing_ok=True)
+    made.replace(target)

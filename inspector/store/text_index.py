@@ -9,6 +9,7 @@ that came later are not in it, and searching them is looking at each.
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
@@ -83,6 +84,7 @@ def build(db: sqlite3.Connection, recording: Path, progress: Callable[[int], Non
     growing = path.with_name(f"{path.name}.part")
     try:
         growing.unlink(missing_ok=True)
+        os.close(os.open(growing, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         with contextlib.closing(sqlite3.connect(growing, isolation_level=None)) as index:
             index.execute("PRAGMA journal_mode = OFF")
             index.execute("PRAGMA synchronous = OFF")
