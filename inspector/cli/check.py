@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from inspector.cli.input_options import KINDS, input_options, opened, report
 from inspector.errors import UnusableFile
 from inspector.protocol.vocabulary import OcppVersion
 
@@ -24,6 +25,10 @@ Examples:
 @click.option(
     "--ocpp", type=click.Choice([v.value for v in OcppVersion]), help="The version where an input tells none."
 )
+@click.option(
+    "--input-format", "kind", type=click.Choice(KINDS), help="What the inputs are. Default: what their content shows."
+)
+@input_options
 @click.option("--format", "style", type=click.Choice(FORMATS), default="text", show_default=True, help="How to print.")
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option(
@@ -40,15 +45,24 @@ Examples:
     help="Severities, thresholds and allowances (TOML); else [tool.chargesentinel] of ./pyproject.toml.",
 )
 def check(
-    inputs: tuple[str, ...], ocpp: str | None, style: str, as_json: bool, fail_on: str, rules_file: Path | None
+    inputs: tuple[str, ...],
+    ocpp: str | None,
+    kind: str | None,
+    charge_point: str | None,
+    perspective: str | None,
+    timezone: str | None,
+    style: str,
+    as_json: bool,
+    fail_on: str,
+    rules_file: Path | None,
 ) -> int:
-    """Judge recordings, traces (Open OCPP Trace JSONL) or raw frames (one a line; - is standard input).
+    """Judge recordings, traces (Open OCPP Trace JSONL), logs, or bare frames (one a line; - is standard input).
 
-    Nothing is sent anywhere. Exit code 1 when something at or above --fail-on is found, 2 when an input cannot
-    be used.
+    It reads everything that `import` reads, in the same way. Nothing is sent anywhere. Exit code 1 when something at
+    or above --fail-on is found or a line with a frame could not be understood, 2 when an input cannot be used.
     """
     from inspector.cli import reports
-    from inspector.formats.inputs import open_input
+    from inspector.formats.reading import Reading
     from inspector.offline.check import check as judge
     from inspector.rules.finding import Severity
     from inspector.rules.settings import DEFAULTS, load, settings_file
@@ -57,14 +71,18 @@ def check(
     settings = load(rules_file) if rules_file else DEFAULTS
     version = OcppVersion(ocpp) if ocpp else None
     checked: list[reports.CheckedInput] = []
-    for name in inputs:
+    readings = [Reading("standard input" if name == "-" else name, strict=False) for name in inputs]
+    for name, reading in zip(inputs, readings, strict=True):
         where = reports.Places()
-        result = judge(where.follow(open_input(name, version)), settings)
+        steps = opened(name, reading, version, kind, charge_point, perspective, timezone)
+        result = judge(where.follow(steps()), settings)
         if not result.frames and not result.sessions:
-            raise UnusableFile("standard input" if name == "-" else name, "there is no OCPP frame in it")
+            report([reading])
+            raise UnusableFile(reading.source, "there is no OCPP frame in it")
         checked.append(reports.CheckedInput(name, result, where))
+    missed = report(readings)
     reports.write("json" if as_json else style, checked)
-    if fail_on == "never":
-        return 0
+    if fail_on == "never" or missed:
+        return int(missed)
     bar = Severity(fail_on).rank
     return int(any(found.finding.severity.rank >= bar for entry in checked for found in entry.result.findings))

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator, Iterator
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from inspector.cli import option_types
+from inspector.cli.input_options import KINDS, input_options, one_line, opened, report
 from inspector.cli.redaction_options import redaction_arguments, redaction_options
 from inspector.errors import UserMistake
 from inspector.protocol.vocabulary import OcppVersion
 
 if TYPE_CHECKING:
     from inspector.formats.reading import Reading
-
-KINDS = ("recording", "trace", "har", "mitmproxy", "log", "raw")
 
 
 @click.command(
@@ -36,7 +33,7 @@ Examples:
     "--format", "kind", type=click.Choice(KINDS), help="What the inputs are; else each is told by its content."
 )
 @click.option("--ocpp", type=click.Choice([v.value for v in OcppVersion]), help="The version of inputs that tell none.")
-@click.option("--charge-point", metavar="ID", help="The charge point of inputs that tell none.")
+@input_options
 @click.option(
     "--rules",
     "rules_file",
@@ -51,6 +48,8 @@ def import_recordings(
     kind: str | None,
     ocpp: str | None,
     charge_point: str | None,
+    perspective: str | None,
+    timezone: str | None,
     rules_file: Path | None,
     redact: str,
     redact_key: Path | None,
@@ -58,13 +57,12 @@ def import_recordings(
 ) -> int:
     """Judge and store what other tools have captured.
 
-    Open OCPP Traces (JSONL), HAR files with WebSockets, mitmproxy's flow files, the logs of SteVe, of the Python
-    package ocpp, of EVerest, lines of time, direction and frame, raw frames (one a line), and recordings. They go
-    through the same judge and the same writer as live traffic. `-` is standard input; gzip is unpacked.
+    Open OCPP Traces (JSONL), HAR files with WebSockets, mitmproxy's flow files, recordings, bare frames (one a line),
+    and logs of any program with OCPP frames in them: text, JSON, CSV, tshark. They go through the same judge and the
+    same writer as live traffic. `-` is standard input; gzip is unpacked.
 
     Exit code 1 when something in them could not be understood; it is named, and the rest is stored.
     """
-    from inspector.formats.inputs import open_input
     from inspector.formats.read_ahead import read_ahead
     from inspector.formats.reading import Reading
     from inspector.offline.store_records import store, writer_arguments
@@ -80,23 +78,23 @@ def import_recordings(
 
     def every() -> Generator[Any]:
         for number, (name, reading) in enumerate(zip(inputs, readings, strict=True)):
-            steps = partial(open_input, name, version, kind=kind, charge_point=charge_point, reading=reading)
+            steps = opened(name, reading, version, kind, charge_point, perspective, timezone)
             yield from _watched(read_ahead(steps, reading), number, reading)
 
     records = every()
     try:
         first = next(records, None)  # so that what cannot be read makes no database
         if first is None:
-            _report(readings)
+            report(readings)
             raise UserMistake(f"nothing to import: {_nothing(readings)}")
         arguments = writer_arguments(path, "chargesentinel import", list(inputs), redaction)
         writer = Writer(**arguments, file_mode=file_mode)
         summary = store(_again(first, records), writer, settings, Redactor(**redaction))
     finally:
         records.close()
-    _report(readings)
+    missed = report(readings)
     click.echo(f"imported into {path}: {summary}")
-    return int(any(reading.missed for reading in readings))
+    return int(missed)
 
 
 def _again(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
@@ -120,26 +118,10 @@ def _watched(records: Iterator[Any], source: int, reading: Reading) -> Iterator[
             yield (record[0], record[1] and base + record[1], *record[2:])
 
 
-def _report(readings: list[Reading]) -> None:
-    """What was not understood, to standard error: how much, the first few, and why."""
-    for reading in readings:
-        for missed in reading.first:
-            click.echo(_line(str(missed)), err=True)
-        if reading.missed:
-            more = reading.missed - len(reading.first)
-            rest = f"; {more:,} more like these" if more else ""
-            click.echo(_line(f"{reading.source}: {reading.missed:,} not understood{rest}"), err=True)
-
-
 def _nothing(readings: list[Reading]) -> str:
     said = []
     for reading in readings:
         passed = f" ({reading.passed_over:,} passed over)" if reading.passed_over else ""
         missed = f" ({reading.missed:,} not understood)" if reading.missed else ""
         said.append(f"{reading.source} has no OCPP frame{passed}{missed}")
-    return _line(", ".join(said))
-
-
-def _line(text: str) -> str:
-    """One line: names and reasons may hold what a stranger wrote."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f]", "?", text)
+    return one_line(", ".join(said))

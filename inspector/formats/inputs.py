@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import shutil
 import stat
 import sys
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
-from io import BufferedReader
+from datetime import tzinfo
+from io import BufferedReader, RawIOBase
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from inspector.errors import UnusableFile
-from inspector.formats import logs, mitmproxy_flows, raw_frames
+from inspector.formats import logs, mitmproxy_flows
 from inspector.formats.captured import Captured, to_records
 from inspector.formats.har import reader as har_reader
 from inspector.formats.reading import Reading, Unreadable
+from inspector.formats.recoded import utf8
 from inspector.formats.trace import reader as trace_reader
 from inspector.protocol.vocabulary import OcppVersion
 from inspector.records import Record
@@ -32,6 +35,9 @@ KINDS = ("recording", "trace", "har", "mitmproxy", "log", "raw")
 _LOOKED_AT = 200
 """Lines that are looked at to tell logs and raw frames apart; a log may begin with anything."""
 _HEAD = 64 * 1024
+_HAR = re.compile(rb'"log"\s*:\s*\{')
+_SEARCHED = 32 * 1024 * 1024
+"""Bytes in which the first frame of a log is looked for."""
 
 type Steps = Iterator[tuple[Record, Captured | None]]
 
@@ -42,6 +48,8 @@ def open_input(
     *,
     kind: str | None = None,
     charge_point: str | None = None,
+    perspective: str | None = None,
+    zone: tzinfo | None = None,
     reading: Reading | None = None,
 ) -> Steps:
     """The records of a file, or of standard input for `-`; one that was packed by gzip is unpacked on the way.
@@ -52,6 +60,8 @@ def open_input(
         ocpp: the version of frames whose input does not tell it.
         kind: one of KINDS; None tells it by the content.
         charge_point: the id of frames whose input tells none.
+        perspective: whose log an input is, "charge-point" or "csms"; None tells it by what it sent.
+        zone: of the times of a log that have no offset; None tells it by the CSMS's answers.
         reading: is told how far it got, and what could not be understood; without one that is an error.
 
     Raises:
@@ -72,10 +82,11 @@ def open_input(
         whole = _seekable(file, first, reading)
         reading.position = whole.tell
         frames = (har_reader if kind == "har" else mitmproxy_flows).read(whole, reading)
+    elif kind in ("log", "raw"):
+        options = logs.Options(ocpp, charge_point, perspective, zone, reading.written_ns)
+        frames = (logs.read if kind == "log" else logs.read_raw)(_pieces(file, first, reading), reading, options)
     else:
-        by_line: Callable[[Iterator[bytes], Reading], Iterator[Captured]]
-        by_line = {"trace": trace_reader.read, "log": logs.read, "raw": raw_frames.read}[kind]
-        frames = by_line(_lines(file, first, reading), reading)
+        frames = trace_reader.read(_lines(file, first, reading), reading)
     return to_records(frames, ocpp, charge_point)
 
 
@@ -93,13 +104,16 @@ def _opened(name: str, reading: Reading) -> BinaryIO:
         raise UnusableFile(path, (getattr(error, "strerror", None) or str(error)).lower()) from error
     status = os.fstat(file.fileno())
     if stat.S_ISREG(status.st_mode):
-        reading.size, reading.position = status.st_size, file.tell
+        reading.size, reading.position, reading.written_ns = status.st_size, file.tell, status.st_mtime_ns
     return _unpacked(file, reading)
 
 
 def _unpacked(file: BinaryIO, reading: Reading) -> BinaryIO:
     head = _read(lambda: cast(BufferedReader, file).peek(2), reading)
-    return cast(BinaryIO, _Unpacked(fileobj=file)) if head[:2] == b"\x1f\x8b" else file
+    if head[:2] == b"\x1f\x8b":
+        file = cast(BinaryIO, BufferedReader(cast(RawIOBase, _Unpacked(fileobj=file))))
+        head = _read(lambda: cast(BufferedReader, file).peek(4), reading)
+    return utf8(file, head)
 
 
 class _Unpacked(gzip.GzipFile):
@@ -136,20 +150,37 @@ def _kind_of(first: list[bytes], file: BinaryIO, reading: Reading) -> str:
     if head.startswith(b"{"):
         # Browsers write the file over many lines, mitmproxy in one.
         start = head
-        while b'"log"' not in start and len(start) < 1000 and (line := next(more, b"")):
+        while not _HAR.search(start) and len(start) < 1000 and (line := next(more, b"")):
             first.append(line)
             start += line
-        if b'"log"' in start[:1000]:
+        if _HAR.search(start[:1000]):
             return "har"
     first.extend(more)
-    if any(logs.looks_like_log(line) for line in first):
+    said = [line for line in first if line.strip() and not line.startswith(b"#")]
+    if all(logs.looks_like_frame(line) for line in said):
+        return "raw"
+    if any(logs.looks_like_log(line) for line in first) or _holds_frames(file, first, reading):
         return "log"
-    if any(raw_frames.looks_like_frame(line) for line in first):
-        return "raw"
-    if not any(line.strip() for line in first):
-        return "raw"
     what = "no recording, trace, HAR file, flow file of mitmproxy, log with OCPP frames, or list of frames"
     raise Unreadable(reading.source, None, f"{what}; force one with `chargesentinel import --format`")
+
+
+def _holds_frames(file: BinaryIO, first: list[bytes], reading: Reading) -> bool:
+    """Whether there is something like a frame further down; adds the lines that had to be looked at to `first`."""
+    size = 0
+    while size < _SEARCHED and (line := _read(lambda: file.readline(_HEAD), reading)):
+        first.append(line)
+        size += len(line)
+        if logs.looks_like_log(line):
+            return True
+    return False
+
+
+def _pieces(file: BinaryIO, first: list[bytes], reading: Reading) -> Iterator[bytes]:
+    """All lines, however long; a long one in pieces."""
+    yield from first
+    while line := _read(lambda: file.readline(logs.PIECE), reading):
+        yield line
 
 
 def _lines(file: BinaryIO, first: list[bytes], reading: Reading) -> Iterator[bytes]:

@@ -88,7 +88,7 @@ def test_a_device_is_written_to_as_it_is(strange: Path) -> None:
 
 def test_csv_has_every_frame_and_runs_nothing_in_a_spreadsheet(tmp_path: Path) -> None:
     frames = ['[2,"=1+1","Heartbeat",{}]', '=cmd|"/c calc"!A1', '[2,"b","Say \\"hi\\", you",{}]']
-    lines = "".join(f"2026-01-01T12:00:00Z +CP > {frame}\n" for frame in (frames[0], frames[2]))
+    lines = "".join(f"2026-01-01T12:00:00Z [chargeBoxId=+CP] > {frame}\n" for frame in (frames[0], frames[2]))
     (tmp_path / "a.log").write_text(lines)
     (tmp_path / "a.txt").write_text(f"> {frames[1]}\n")
     run("import", tmp_path / "a.log", "--db", tmp_path / "a.db")
@@ -117,8 +117,8 @@ def test_what_was_not_understood_is_named_and_the_rest_is_stored(tmp_path: Path)
     done = chargesentinel("import", tmp_path / "a.jsonl", "--db", tmp_path / "a.db")
     said = done.stderr.decode().splitlines()
     assert done.returncode == 1
-    assert [line.split(": ")[0][-7:] for line in said[:5]] == [f" line {number}" for number in range(2, 7)]
-    assert said[5].endswith("a.jsonl: 7 not understood; 2 more like these")
+    assert [line.split(": ")[0][-7:] for line in said[:3]] == [f" line {number}" for number in range(2, 5)]
+    assert said[3].endswith("a.jsonl: 7 not understood; 4 more like these")
     assert b"1 sessions, 2 frames" in done.stdout
 
 
@@ -166,10 +166,18 @@ def test_what_is_not_understood_is_told_what_there_is(tmp_path: Path) -> None:
 
 
 def test_a_forced_kind_is_the_one_that_is_read(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_text(f"2026-01-01T12:00:00Z > {HEARTBEAT}\n")
+    (tmp_path / "a.txt").write_text(f"> hello\n> {HEARTBEAT}\n")
     run("import", tmp_path / "a.txt", "--db", tmp_path / "a.db", "--format", "raw")
     with sqlite3.connect(tmp_path / "a.db") as db:
-        assert db.execute("SELECT raw, valid FROM frames").fetchall() == [(f"2026-01-01T12:00:00Z > {HEARTBEAT}", 0)]
+        assert db.execute("SELECT raw, valid FROM frames").fetchall() == [("hello", 0), (HEARTBEAT, None)]
+
+
+@pytest.mark.parametrize("command", [("import", "--db", os.devnull, "--format"), ("check", "--input-format")])
+def test_lines_of_a_log_are_not_read_as_bare_frames(command: tuple[str, ...], tmp_path: Path) -> None:
+    """Each would be a frame that is no JSON, and its peer accused of that."""
+    (tmp_path / "a.log").write_text(f"2026-01-01T12:00:00Z CP1 > {HEARTBEAT}\n")
+    done = chargesentinel(*command, "raw", tmp_path / "a.log")
+    assert done.returncode == 2 and b"line 1: a line of a log, not a bare frame" in done.stderr
 
 
 def test_secrets_in_an_import_are_stored_nowhere(tmp_path: Path) -> None:

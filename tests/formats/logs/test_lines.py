@@ -47,7 +47,7 @@ def test_the_log_of_steve() -> None:
         ("CP1", DOWN, NOON + 2_000_000, BOOTED),
         ("CP 2", UP, NOON + 2_000_000_000, '[2,"2","X" {}]'),
     ]
-    assert [frame.session for frame in frames] == ["53a8", "53a8", "53a9"]
+    assert [frame.session for frame in frames] == ["1", "1", "2"]
     assert (reading.missed, reading.passed_over) == (0, 4)
 
 
@@ -67,7 +67,7 @@ INFO:ocpp:Wallbox: receive message [2,"8","Heartbeat",{}]
     assert told(frames) == [
         ("Wallbox", DOWN, NOON + 500_000_000, '[2,"7","TriggerMessage",{"requestedMessage":"Heartbeat"}]'),
         ("Wallbox", UP, NOON + 1_000_000_000, '[3,"7",\n{\n"status": "Accepted"\n}]'),
-        ("Wallbox", UP, None, '[2,"8","Heartbeat",{}]'),
+        ("Wallbox", UP, NOON + 1_000_000_000, '[2,"8","Heartbeat",{}]'),
     ]
     assert (reading.missed, reading.passed_over) == (0, 1)
 
@@ -138,7 +138,7 @@ def test_the_console_of_everest_with_its_colours() -> None:
         ("1767268800.25;CP1;incoming;", NOON + 250_000_000, UP, "CP1"),
         ("1767268800001 OUT", NOON + 1_000_000, DOWN, None),
         ("[2026-01-01T12:00:00Z] CP1 => ", NOON, UP, "CP1"),
-        ("2026-01-01T12:00:00Z", NOON, None, None),
+        ("2026-01-01T12:00:00Z", NOON, UP, None),
     ],
 )
 def test_lines_of_time_direction_and_frame(
@@ -149,11 +149,18 @@ def test_lines_of_time_direction_and_frame(
     assert told(frames) == [(charge_point_id, direction, ts_ns, '[2,"9","DataTransfer",{"vendorId":"x"}]')]
 
 
-def test_a_line_with_a_frame_in_no_known_form_is_named() -> None:
+def test_a_frame_in_prose_is_a_frame() -> None:
     frames, reading = read(f"2026-01-01T12:00:00Z > {BOOT}\nthe answer was this: {BOOTED}\nnothing here\n")
+    assert [frame.direction for frame in frames] == [UP, DOWN]
+    assert (reading.missed, reading.passed_over) == (0, 1)
+
+
+def test_what_looks_like_a_frame_and_is_none_is_named() -> None:
+    frames, reading = read(f'2026-01-01T12:00:00Z > {BOOT}\nlist [3, "a", "b"]\nnumbers [3, 4, 5]\n')
     assert len(frames) == 1
-    assert (reading.missed, reading.passed_over) == (1, 1)
-    assert str(reading.first[0]).startswith("a.log, line 2: what looks like a frame")
+    assert [str(line) for line in reading.first] == [
+        "a.log, line 2: an array that looks like a frame, but for its parts"
+    ]
 
 
 def test_a_frame_that_the_log_cut_short_is_kept_as_it_is() -> None:

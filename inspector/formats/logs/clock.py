@@ -1,0 +1,155 @@
+"""What the times of a log are worth: their date, and their offset to UTC; reads no clock itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from statistics import median
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from inspector.errors import UserMistake
+from inspector.formats.logs.seen import Event, Seen
+from inspector.formats.logs.times import DAY_NS, Kind, When
+
+QUARTER_NS = 900 * 1_000_000_000
+_TOLERANCE_NS = 300 * 1_000_000_000
+"""How far the clocks of the log and of the CSMS may be apart; offsets are whole quarters of an hour."""
+_FARTHEST_NS = 15 * 3600 * 1_000_000_000
+_EPOCH = datetime(1970, 1, 1)
+
+
+def zone(name: str) -> tzinfo:
+    """The time zone that a user names: `Europe/Berlin`, `+02:00`, `UTC`.
+
+    Raises:
+        UserMistake: there is no such zone.
+    """
+    plain = name.strip().upper().removeprefix("UTC").removeprefix("GMT").strip()
+    if plain in ("", "Z"):
+        return UTC
+    try:
+        if plain[0] in "+-":
+            hours, _, minutes = plain[1:].partition(":")
+            if not minutes and len(hours) == 4:
+                hours, minutes = hours[:2], hours[2:]
+            offset = timedelta(hours=int(hours), minutes=int(minutes or 0))
+            return timezone(-offset if plain[0] == "-" else offset)
+        return ZoneInfo(name.strip())
+    except (ValueError, OSError, KeyError) as error:
+        raise UserMistake(f"unknown time zone {name!r}: write a name such as Europe/Berlin, or +02:00") from error
+
+
+def date_time(value: Any) -> int | None:
+    """Nanoseconds since 1970 of a date-time in a payload; None where it is none, or has no offset."""
+    if type(value) is not str or not 19 <= len(value) <= 40:
+        return None
+    try:
+        at = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    since = (at if at.tzinfo else at.replace(tzinfo=UTC)) - _EPOCH.replace(tzinfo=UTC)
+    return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1000
+
+
+class Clock:
+    """Turns what is written into nanoseconds since 1970.
+
+    Attributes:
+        timed: whether the log has times.
+        offset_s: by how many seconds they are ahead of UTC, None where that is not known; 0 for those in UTC.
+        known: whether they can be held against times in payloads.
+        day_known: whether they have a date.
+        by: what told the offset, for a sentence; "" where nothing did.
+    """
+
+    def __init__(self, events: list[Event], zone: tzinfo | None, written_ns: int | None) -> None:
+        """`zone` is what a user says of times without an offset, `written_ns` when the file was last written."""
+        frames = [event for event in events if isinstance(event, Seen)]
+        whens = [event.around.when for event in frames if event.around.when is not None]
+        self.timed = 2 * len(whens) >= len(frames) and bool(whens)
+        self._zone = zone
+        kind = max((when.kind for when in whens), default=Kind.UTC)
+        reference = _reference(frames)
+        if kind is Kind.NO_YEAR and reference is None:
+            reference = written_ns
+        self.day_known = kind is not Kind.TIME_OF_DAY or reference is not None
+        self._last_ns = reference or 0
+        local = [when for when in whens if when.kind is not Kind.UTC]
+        self.offset_s: int | None = 0
+        self.by = ""
+        if local and self.timed and zone is None:
+            self.offset_s = self._told(frames)
+            self.by = "the CSMS's currentTime" if self.offset_s is not None else ""
+        self.known = self.timed and self.day_known and (not local or zone is not None or self.offset_s is not None)
+        self.offset_s = self.offset_s if self.known else None
+
+    def ns(self, when: When | None) -> int | None:
+        """A time as it is to be stored; None where the log has none. A frame without one has that of the one before."""
+        if not self.timed:
+            return None
+        if when is None:
+            return self._last_ns
+        ns = self._dated(when)
+        if self._zone is not None and when.kind is not Kind.UTC and self.day_known:
+            local = _EPOCH + timedelta(microseconds=ns // 1000)
+            offset = local.replace(tzinfo=self._zone).utcoffset() or timedelta(0)
+            ns -= int(offset.total_seconds()) * 1_000_000_000
+        self._last_ns = ns
+        return ns
+
+    def _dated(self, when: When) -> int:
+        if when.kind is Kind.TIME_OF_DAY:
+            return when.ns + round((self._last_ns - when.ns) / DAY_NS) * DAY_NS
+        if when.kind is Kind.NO_YEAR:
+            at = _EPOCH + timedelta(microseconds=when.ns // 1000)
+            near = (_EPOCH + timedelta(microseconds=self._last_ns // 1000)).year if self._last_ns else at.year
+            years = [year for year in (near - 1, near, near + 1) if year % 4 == 0 or (at.month, at.day) != (2, 29)]
+            moved = [_since(at.replace(year=year)) + when.ns % 1000 for year in years] or [when.ns]
+            return min(moved, key=lambda ns: abs(ns - self._last_ns))
+        return when.ns
+
+    def _told(self, frames: Iterable[Seen]) -> int | None:
+        """The offset that the CSMS's answers tell, in seconds: all but a few must agree."""
+        ahead = []
+        for frame in frames:
+            when, told = frame.around.when, _current_time(frame.message)
+            if when is not None and told is not None and when.kind is not Kind.UTC:
+                ahead.append(self._near(when, told) - told)
+        if not ahead:
+            return None
+        offset = round(median(ahead) / QUARTER_NS) * QUARTER_NS
+        agreeing = sum(abs(one - offset) <= _TOLERANCE_NS for one in ahead)
+        if abs(offset) > _FARTHEST_NS or 2 * agreeing < len(ahead):
+            return None
+        return offset // 1_000_000_000
+
+    def _near(self, when: When, told: int) -> int:
+        kept, self._last_ns = self._last_ns, told
+        try:
+            return self._dated(when)
+        finally:
+            self._last_ns = kept
+
+
+def _since(at: datetime) -> int:
+    since = at - _EPOCH
+    return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1000
+
+
+def _current_time(message: Any) -> int | None:
+    if type(message) is list and len(message) == 3 and message[0] == 3 and type(message[2]) is dict:
+        return date_time(message[2].get("currentTime"))
+    return None
+
+
+def _reference(frames: Iterable[Seen]) -> int | None:
+    """Some time that a payload tells: it gives times without a date or a year theirs."""
+    own = None
+    for frame in frames:
+        if (told := _current_time(frame.message)) is not None:
+            return told
+        message = frame.message
+        if own is None and type(message) is list and len(message) == 4 and type(message[3]) is dict:
+            own = date_time(message[3].get("timestamp"))
+    return own

@@ -1,0 +1,109 @@
+"""Which way a frame went, as the words and arrows before it say; knows no frame and no file."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+UP, DOWN = "up", "down"
+"""From the charge point, from the CSMS: said by the names of the parties."""
+IN, OUT = "in", "out"
+"""Received and sent, as the writer of the log sees it."""
+RIGHT, LEFT = ">", "<"
+"""Arrows: to the right is what the writer sends, in most logs."""
+RELATIVE = {IN: "words", OUT: "words", RIGHT: "arrows", LEFT: "arrows"}
+AWAY = frozenset({OUT, RIGHT})
+"""What the writer sends."""
+
+_STATION = r"(?:charge[ _-]?points?|charging[ _-]?stations?|chargers?|wall[ _-]?box|stations?|cp|evse|charge[ _-]?box)"
+_CSMS = r"(?:csms|csmss?|central[ _-]?system|central|server|back[ _-]?end|back[ _-]?office|cloud|cpms|cpo|ocpp server)"
+_TO = r"\s*(?:[-=~]*[>→⇒]+|→|⇒|\bto\b|2)\s*"
+_FROM = r"\s*(?:[<←⇐]+[-=~]*|\bfrom\b)\s*"
+_ONCE = (
+    rf"(?P<up>\b{_STATION}[-_ ]?(?:{_TO})[-_ ]?{_CSMS}\b|(?:\bto[-_ ]|[=-]>\s?|>>\s?)(?:the )?{_CSMS}\b"
+    rf"|\bfrom[-_ ](?:the )?{_STATION}\b|<[=-]\s?{_STATION}\b|\b{_CSMS}{_FROM}{_STATION}\b)",
+    rf"(?P<down>\b{_CSMS}[-_ ]?(?:{_TO})[-_ ]?{_STATION}\b|(?:\bto[-_ ]|[=-]>\s?|>>\s?)(?:the )?{_STATION}\b"
+    rf"|\bfrom[-_ ](?:the )?{_CSMS}\b|<[=-]\s?{_CSMS}\b|\b{_STATION}{_FROM}{_CSMS}\b)",
+)
+_PARTIES = re.compile("|".join(_ONCE), re.I)
+_SPEAKS = re.compile(rf"(?:^|[\s:>*\]|])(?:(?P<up>{_STATION})|(?P<down>{_CSMS}))(?: \w+)?\s*:\W*$", re.I)
+_TOKEN = re.compile(r"[A-Za-z]+")
+_WORDS = {
+    **dict.fromkeys("receive received receives receiving recv rcv rcvd recvd rx incoming inbound".split(), IN),
+    **dict.fromkeys("send sends sending sent tx xmit transmit transmits transmitted transmitting".split(), OUT),
+    **dict.fromkeys(
+        "outgoing outbound replied replies reply replying respond responds responded responding".split(), OUT
+    ),
+    **dict.fromkeys("answers answered answering".split(), OUT),
+}
+_PARTY_WORDS = frozenset(
+    """charge charging charger chargers chargepoint chargepoints chargebox chargingstation chargingstations
+    station stations wallbox cp evse csms central centralsystem server backend back cloud cpms cpo box wall""".split()
+)
+_SHORT = re.compile(
+    r"(?:^|[\s\[(;|,=:\"'])(?:(?P<in>in|IN|In)|(?P<out>out|OUT|Out))(?=[\s\])|;:,\"']*(?:\S{1,48}[\s:;|,]+)?$)"
+)
+_STREAM = re.compile(
+    r"(?:^|[\s\[(;|,=:\"'])(?:(?P<up>up|upstream|uplink)|(?P<down>down|downstream|downlink))(?=[\s\])|;:,\"']*$)", re.I
+)
+_ARROWS = re.compile(
+    r"(?:^|(?<=[\s\w\])|:,;\"']))(?:(?P<right>[-=~]{0,3}>{1,3}|[→⇒➡▶⟶↑⬆➜]\ufe0f?)|(?P<left><{1,3}[-=~]{0,3}|[←⇐⬅◀⟵↓⬇]\ufe0f?))"
+    r"(?=$|[\s\w\[(|:\"',;])"
+)
+_QUICK = re.compile(r"[<>→⇒➡▶⟶↑⬆➜←⇐⬅◀⟵↓⬇]")
+_EXPLICIT = {
+    **dict.fromkeys("cp-to-csms cp_to_csms cp2csms up upstream uplink from_cp fromcp cp chargepoint".split(), UP),
+    **dict.fromkeys("charge_point charging_station chargingstation station charger from_charger".split(), UP),
+    **dict.fromkeys("csms-to-cp csms_to_cp csms2cp down downstream downlink to_cp tocp csms to_charger".split(), DOWN),
+    **dict.fromkeys("centralsystem central_system server backend".split(), DOWN),
+    **dict.fromkeys("in incoming inbound recv received receive rx request_in response_in i".split(), IN),
+    **dict.fromkeys("out outgoing outbound send sent tx request_out response_out o".split(), OUT),
+    **dict.fromkeys("> -> => >>".split(), RIGHT),
+    **dict.fromkeys("< <- <= <<".split(), LEFT),
+}
+
+
+class Label(NamedTuple):
+    """What a text says of a direction, with its place in it."""
+
+    way: str
+    start: int
+    end: int
+
+
+def find(text: str) -> Label | None:
+    """The direction that the text before a frame tells: parties before words before arrows, the last one of a kind."""
+    tokens = [(token[0].lower(), token) for token in _TOKEN.finditer(text)]
+    parties = not _PARTY_WORDS.isdisjoint(word for word, _ in tokens)
+    if parties and (found := _last(_PARTIES, text)):
+        return Label(UP if found["up"] else DOWN, *found.span())
+    for word, token in reversed(tokens):
+        if word in _WORDS:
+            return Label(_WORDS[word], *token.span())
+        if word == "request" and text[: token.start()].endswith("type: "):
+            return Label(OUT, *token.span())
+    if parties and (found := _SPEAKS.search(text)):
+        return Label(UP if found["up"] else DOWN, *found.span("up" if found["up"] else "down"))
+    if found := _SHORT.search(text):
+        return Label(IN if found["in"] else OUT, *found.span("in" if found["in"] else "out"))
+    if found := _STREAM.search(text):
+        return Label(UP if found["up"] else DOWN, *found.span("up" if found["up"] else "down"))
+    if _QUICK.search(text) and (found := _last(_ARROWS, text)):
+        return Label(RIGHT if found["right"] else LEFT, *found.span())
+    return None
+
+
+def named(value: str) -> str | None:
+    """What the value of a member or column that is there for the direction means."""
+    plain = value.strip().lower().replace(" ", "")
+    if plain in _EXPLICIT:
+        return _EXPLICIT[plain]
+    found = find(value)
+    return found.way if found else None
+
+
+def _last(form: re.Pattern[str], text: str) -> re.Match[str] | None:
+    found = None
+    for found in form.finditer(text):  # noqa: B007 - the last one is wanted
+        pass
+    return found

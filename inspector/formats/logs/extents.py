@@ -1,0 +1,197 @@
+"""Where a frame in a text ends, and what it was before a log escaped or quoted it; knows no line and no file."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, NamedTuple
+
+from inspector.formats.logs import notations
+
+WHOLE, BROKEN, OPEN, OPEN_STRING = "whole", "broken", "open", "open in a string"
+"""Valid JSON; closed, but no JSON; without an end; without an end that breaks off in a string."""
+
+_DECODE = json.JSONDecoder(strict=False).raw_decode
+_TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}"]', re.S)
+_IN_STRING = re.compile(r'(?:[^"\\]|\\.)*"', re.S)
+_ESCAPED = re.compile(r'(?:[^"\\]|\\.)*', re.S)
+_DOUBLED = re.compile(r'(?:[^"]|"")*')
+_QUOTES = re.compile("[\u201c\u201d\u201e\u201f\u00ab\u00bb\u2033\u02ba]")
+_LONE = re.compile("\\[\\s*\\d+\\s*,\\s*[\u2018\u2019\u201a\u201b]")
+_INVISIBLE = re.compile("[\u200b\u200c\u200d\u2060\ufeff\u00ad]")
+_TEL = re.compile(r"<(?:tel:)?([\d+-]+)\|([\d+-]+)>|\[([\d+-]+)\]\((?:tel:)?\+?[\d-]+\)|<(?:tel:)([\d+-]+)>")
+_STARTS = {'"': "plain", "'": "program", "\\": "escaped", "`": "program"}
+_AFTER_TYPE = re.compile(r"\[\s*-?\d+\s*,\s*")
+TYPOGRAPHIC = "typographic quotation marks"
+
+
+_CLEANED = 65_536
+"""Characters of a frame in which what a chat did to it is looked for: nobody pastes longer ones."""
+
+
+class Extent(NamedTuple):
+    """A frame in a text.
+
+    Attributes:
+        raw: the frame, as far as it goes.
+        end: where what belongs to it ends in the text.
+        state: WHOLE, BROKEN, OPEN, OPEN_STRING.
+        message: its elements, where it is whole.
+        mended: what was undone that may not be certain.
+        lost: whether a mark says that something was left out.
+    """
+
+    raw: str
+    end: int
+    state: str
+    message: Any = None
+    mended: str = ""
+    lost: bool = False
+
+
+def at(text: str, start: int, closing: str = "") -> Extent:
+    """The frame that begins at `start`.
+
+    Args:
+        text: where it stands.
+        start: of its bracket.
+        closing: the quotation mark that it stands in, where it does; a broken frame ends before the last such.
+    """
+    try:
+        message, end = _DECODE(text, start)
+        return Extent(text[start:end], end, WHOLE, message)
+    except RecursionError:
+        return Extent(text[start:], len(text), BROKEN)
+    except ValueError:
+        pass
+    head = _AFTER_TYPE.match(text, start)
+    after = text[head.end() : head.end() + 3] if head else ""
+    if after[:1] == "\\":
+        return _escaped(text, start)
+    if after[:2] == '""' and after[2:] not in ",]":
+        return _doubled(text, start)
+    if after[:1] in ("'", "`") or (after[:1] == '"' and _is_program(text, start)):
+        found = notations.convert(text, start)
+        if found is not None:
+            message = _loaded(found.raw)
+            state = WHOLE if message is not None else BROKEN
+            return Extent(found.raw, found.end, state, message, f"{found.notation} notation", found.lost)
+    piece = text[start : start + _CLEANED]
+    if cleaned := _cleaned(piece):
+        plain, what = cleaned
+        extent = at(plain, 0, closing)
+        if extent.state in (WHOLE, OPEN, OPEN_STRING):
+            left = len(plain) - extent.end
+            return extent._replace(end=start + len(piece) - left, mended=what)
+    return _scanned(text, start, closing)
+
+
+def _is_program(text: str, start: int) -> bool:
+    return re.search(r"[{,]\s*[A-Za-z_$][\w$]*\s*:", text[start : start + 2000]) is not None
+
+
+def _loaded(raw: str) -> Any:
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _cleaned(text: str) -> tuple[str, str] | None:
+    """The text without what chats, mails and word processors do to it; None where they did nothing."""
+    plain, what = text, []
+    if _QUOTES.search(plain):
+        plain = _QUOTES.sub('"', plain)
+        what.append(TYPOGRAPHIC)
+    elif _LONE.match(plain):
+        plain = re.sub("[\u2018\u2019\u201a\u201b]", '"', plain)
+        what.append(TYPOGRAPHIC)
+    if _INVISIBLE.search(plain):
+        plain = _INVISIBLE.sub("", plain)
+        what.append("invisible characters")
+    if "\xa0" in plain:
+        plain = plain.replace("\xa0", " ")
+        what.append("no-break spaces")
+    if _TEL.search(plain):
+        plain = _TEL.sub(lambda found: found[1] or found[3] or found[4], plain)
+        what.append("links made of numbers")
+    return (plain, ", ".join(what)) if what else None
+
+
+def _escaped(text: str, start: int) -> Extent:
+    """A frame within a string of JSON or logfmt."""
+    inside = _ESCAPED.match(text, start)
+    assert inside is not None
+    try:
+        plain = json.loads(f'"{inside[0]}"', strict=False)
+    except ValueError:
+        plain = inside[0].replace('\\"', '"').replace("\\\\", "\\")
+    extent = at(plain, 0)
+    if extent.state is WHOLE and plain[extent.end :].strip():
+        # More may stand behind it in the same string: go on right there, in the escaped text.
+        end = start + len(json.dumps(plain[: extent.end], ensure_ascii=False)) - 2
+        return extent._replace(end=end if end <= inside.end() else inside.end())
+    return extent._replace(end=inside.end())
+
+
+def _doubled(text: str, start: int) -> Extent:
+    """A frame within a quoted column of CSV."""
+    inside = _DOUBLED.match(text, start)
+    assert inside is not None
+    extent = at(inside[0].replace('""', '"'), 0)
+    return extent._replace(end=inside.end())
+
+
+def _scanned(text: str, start: int, closing: str) -> Extent:
+    scan = Scan()
+    end = scan.feed(text, start)
+    if end is not None and not scan.crossed:
+        return Extent(text[start:end], end, BROKEN)
+    if scan.crossed or (closing and text.rfind("]" + closing) > start):
+        last = text.rfind("]" + closing) if closing else text.rfind("]")
+        end = last + 1 if last > start else len(text)
+        return Extent(text[start:end], end, BROKEN)
+    if closing and (last := text.rfind(closing)) > start:
+        return Extent(text[start:last], last, BROKEN)
+    return Extent(text[start:], len(text), OPEN_STRING if scan.in_string else OPEN)
+
+
+class Scan:
+    """Follows brackets and strings of a frame over pieces of text.
+
+    Attributes:
+        in_string: whether the text so far ends within a string.
+        crossed: whether a bracket was closed by one of the other kind: no JSON.
+    """
+
+    __slots__ = ("_open", "crossed", "in_string")
+
+    def __init__(self) -> None:
+        self._open: list[str] = []
+        self.in_string = False
+        self.crossed = False
+
+    def feed(self, text: str, start: int = 0) -> int | None:
+        """Take a piece; returns where the frame ended in it, None where it goes on."""
+        place = start
+        if self.in_string:
+            rest = _IN_STRING.match(text, place)
+            if rest is None:
+                return None
+            self.in_string, place = False, rest.end()
+        for token in _TOKENS.finditer(text, place):
+            mark = token[0]
+            if mark in "[{":
+                self._open.append(mark)
+            elif mark in "]}":
+                if self._open and self._open[-1] + mark not in ("[]", "{}"):
+                    self.crossed = True
+                    return token.end()
+                if self._open:
+                    self._open.pop()
+                if not self._open:
+                    return token.end()
+            elif mark == '"':
+                self.in_string = True
+                return None
+        return None

@@ -1,0 +1,148 @@
+"""The id of the charge point, only from where ids stand; knows no frame and no file."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote
+
+from inspector.formats.logs.directions import Label
+
+_ID_CHARACTERS = r"[^\s,;:|\"'`<>()\[\]{}=]"
+_KEYS = (
+    r"charge_?box(?:_?id(?:entity)?)?|charge_?point_?(?:id(?:entity)?|identifier|name|serial)|"
+    r"charging_?station_?(?:id(?:entifier)?|name)?|station_?(?:id|name|identifier)|cp_?id|cbid|charger_?(?:id|name)|"
+    r"cp_?identity|identity|evse_?name|cp_?name|ocpp_?id(?:entity)?|wallbox_?id"
+)
+_BRACKETED = re.compile(r"\[chargeBoxId=([^,\]]*)", re.I)
+_KEYED = re.compile(
+    rf"(?<![A-Za-z])(?:{_KEYS}|(?:cp|charger|station|chargepoint)(?==))[\"']?\s*[=:]\s*[\"']?({_ID_CHARACTERS}+)", re.I
+)
+_SESSION = re.compile(
+    r"(?<![A-Za-z])(?:session_?id|connection_?id|conn_?id|ws_?id|socket_?id)[\"']?\s*[=:]\s*[\"']?([\w.:-]+)", re.I
+)
+_SAYS = re.compile(
+    r"(?:^|[\s:\]])([^\s:\]]*): (?:receive message|received message|send message|send|sent|recv)\s*:?\s*[\"'`]?$"
+)
+_PARTY = r"(?:charge[ _-]?point|charging[ _-]?station|charger|station|wallbox|cp|client|device)"
+_TO_OR_FROM = re.compile(
+    rf"(?:\b(?:to|from|for|by|of)\s+(?:the\s+)?(?:{_PARTY}\s+)?|\b(?:recv|send|receive|received|sent|rx|tx)\s+(?:{_PARTY}\s+)?)"
+    rf"[\"'`\[(]?({_ID_CHARACTERS}{{1,48}})[\"'`\])]?\s*[:|]?\s*[\"'`]?$",
+    re.I,
+)
+_BEFORE_BAR = re.compile(r"[\s\]|)-]*\s([^\s|\[\]()]+)\s*\|")
+_NOT_IDS = frozenset(
+    """json message messages msg text request response payload data call result callresult callerror error
+    ocpp frame raw websocket ws wss server client csms central system centralsystem backend cloud charge point
+    chargepoint charger station the a an and cp evse connector is was reply answer pong ping heartbeat packet
+    binary string body content command action type input output event log line info debug trace warn warning
+    fatal notice level main thread queue com sys net app ui core simulator bytes handler socket connection
+    session ocppj json: null none undefined unknown localhost""".split()
+)
+_LEVEL = r"(?:trace|debug|info|notice|warn|warning|error|fatal|critical|verbose|silly|log|d|i|w|e|t|v)"
+_LEVELS = re.compile(rf"(?:^|(?<=[\s\[(|;,:]))<?{_LEVEL}>?(?=[\s\])|;,:]|$)", re.I)
+_BRACKETS = re.compile(r"\[[^\[\]]*\]|\([^()]*\)|\{[^{}]*\}")
+_IDLE = re.compile(
+    r"(?:^|(?<=[\s|;,:\"'(\[]))(?:ocpp(?:[-_ ]?j)?(?:[-_ ]?(?:1\.?6|2\.?0\.?1|2\.?1)j?)?|"
+    r"messages?|msg|json|text|raw|frame|payload|data|"
+    r"call|result|error|request|response|ws|websocket|type|body)(?=[\s|;,:\"')\]]|$)[:=]?",
+    re.I,
+)
+_LIKELY = re.compile(r"(?=[^0-9]*[0-9])(?=.*[A-Za-z])[A-Za-z0-9][\w.*+@=-]{1,47}")
+_NAME = re.compile(r"[A-Za-z][\w.*+@=-]{1,47}")
+_THREAD = re.compile(
+    r"(?:.*(?:thread|worker|pool|exec|task|qtp|nio|main|loop|handler|queue|core|proc|conn|connector|evse|session|sess|req|"
+    r"socket|ws|wss|http|https|ocpp|grpc|tcp|udp|line|pid|tid|job|lp|eth|wlan|v)[-_#]?\d[\d-]*|[0-9a-f]{8,}|"
+    r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|.*\.[a-z]{1,4}|v?\d+(?:\.\d+)+|\d+(?:ms|s|us|b|kb|bytes)?|0x[0-9a-f]+|"
+    r"(?:1\.6|2\.0\.1|2\.1)j?)$",
+    re.I,
+)
+_FILE_LINE = re.compile(r"[\w./-]+\.\w{1,5}:\d+(?::\d+)?:?|[A-Z]/[\w.]+:")
+_URL = re.compile(
+    r"wss?://[^\s/\"'<>]+(/[^\s\"'<>,)\]?]*)|"
+    r"(?:\burl:? |\bpath:? |\buri[:=] ?|\bGET |\bendpoint:? )[\"']?(/[^\s\"'<>,)\]?]+)",
+    re.I,
+)
+_OCPP_PATH = re.compile(r"(?<![\w:/])/(?:ocpp|ocppj|ws|websocket)/(?:[\w.-]+/)*([^\s/\"'<>,)\]?]+)", re.I)
+_GENERIC = re.compile(
+    r"(?:ocpp.*|ws|wss|websocket|v?\d(?:\.\d)*j?|api|centralsystemservice|steve|cs|server|csms|central.*|j|json)", re.I
+)
+
+
+def find(prefix: str, time: tuple[int, int] | None, label: Label | None) -> str | None:
+    """The id of the charge point in the text before a frame.
+
+    Args:
+        prefix: the text.
+        time: where the time stands in it.
+        label: what it says of the direction, and where.
+    """
+    if name := keyed(prefix):
+        return name
+    if found := _SAYS.search(prefix):
+        return found[1] if found[1] and found[1].lower() not in _NOT_IDS else None
+    if found := _TO_OR_FROM.search(prefix):
+        name = found[1]
+        if name.lower() not in _NOT_IDS and not _FILE_LINE.match(name) and not name.isdigit():
+            return name
+    if time and (found := _BEFORE_BAR.match(prefix, time[1])) and is_likely(found[1]):
+        return found[1]
+    return _alone(prefix, time, label)
+
+
+def keyed(text: str) -> str | None:
+    """The id that a text names as such: `chargeBoxId=CP1`."""
+    found = _BRACKETED.search(text) or _KEYED.search(text)
+    return (found[1].strip() or None) if found else None
+
+
+def session(prefix: str) -> str:
+    """What tells one WebSocket of a charge point from its next, where the text before a frame names it."""
+    if "id" not in prefix and "Id" not in prefix and "ID" not in prefix:
+        return ""
+    found = _SESSION.search(prefix)
+    return found[1] if found else ""
+
+
+def of_url(text: str) -> str | None:
+    """The id at the end of a WebSocket's address or path in a text."""
+    for found in _URL.finditer(text):
+        if name := _last_part(found[1] or found[2] or ""):
+            return name
+    found_path = _OCPP_PATH.search(text)
+    return _last_part("/" + found_path[1]) if found_path else None
+
+
+def is_likely(name: str) -> bool:
+    """Whether a word that stands alone looks like an id: letters and digits, and no thread, file or version."""
+    return _LIKELY.fullmatch(name) is not None and not _THREAD.match(name) and name.lower() not in _NOT_IDS
+
+
+def _alone(prefix: str, time: tuple[int, int] | None, label: Label | None) -> str | None:
+    """The one word that a line has besides its time, its direction and what every log has."""
+    if label is None or len(prefix) > 200:
+        return None
+    cuts = sorted([label[1:], *([time] if time else [])], reverse=True)
+    rest = prefix
+    for start, end in cuts:
+        rest = rest[:start] + " \x00 " + rest[end:]
+    rest = _LEVELS.sub(" ", rest)
+    bare = _IDLE.sub(" ", _BRACKETS.sub(" ", rest))
+    words = [word.strip("\"'`,;|:-*") for word in bare.replace("\x00", " ").replace("|", " ").replace(";", " ").split()]
+    words = [word for word in words if word and not (word.isdigit() and len(word) < 7)]
+    if len(words) == 1 and (is_likely(words[0]) or (time and label.way in "<>" and _is_name(words[0]))):
+        return words[0]
+    if words:
+        return None
+    inner = [found[0][1:-1].strip() for found in _BRACKETS.finditer(rest)]
+    likely = [name for name in inner if is_likely(name)]
+    return likely[0] if len(likely) == 1 else None
+
+
+def _is_name(word: str) -> bool:
+    """Whether a word may be an id where nothing but a time and an arrow stands around it."""
+    return _NAME.fullmatch(word) is not None and not _THREAD.match(word) and word.lower() not in _NOT_IDS
+
+
+def _last_part(path: str) -> str | None:
+    name = unquote(path.partition("?")[0].rstrip("/.:;").rpartition("/")[2])
+    return name if name and len(name) <= 255 and not _GENERIC.fullmatch(name) else None

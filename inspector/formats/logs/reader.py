@@ -1,0 +1,172 @@
+"""From the lines of a log to its frames in sessions: the steps of the folder, one after the other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import tzinfo
+from itertools import chain
+from typing import NamedTuple
+
+import orjson
+
+from inspector.formats.captured import Captured
+from inspector.formats.logs import extents, order, texts
+from inspector.formats.logs.clock import Clock
+from inspector.formats.logs.finder import Finder
+from inspector.formats.logs.resolving import Perspective
+from inspector.formats.logs.seen import NOTHING, Event, Seen
+from inspector.formats.logs.sessions import Sessions
+from inspector.formats.reading import Reading
+from inspector.protocol.vocabulary import OcppVersion
+
+WINDOW = 2000
+"""Frames and other events by which is decided what holds for a whole log."""
+WINDOW_BYTES = 16 * 1024 * 1024
+_LIKE = re.compile(
+    rb"\[\s*[2-6]\s*,\s*(?:[\\\"'`\xe2&\d<]|$)|^\s*[2-6],\s*$|\]\s*\[\w*[Cc]all|\"(?:unique_?id|message_?type(?:_?id)?)\"",
+    re.I,
+)
+
+
+class Options(NamedTuple):
+    """What a user says of a log.
+
+    Attributes:
+        ocpp: the version of its frames.
+        charge_point: the id of frames that tell none.
+        perspective: whose log it is, "charge-point" or "csms".
+        zone: of times without an offset.
+        written_ns: when the file was last written.
+    """
+
+    ocpp: OcppVersion | None = None
+    charge_point: str | None = None
+    perspective: str | None = None
+    zone: tzinfo | None = None
+    written_ns: int | None = None
+
+
+NO_OPTIONS = Options()
+
+
+def looks_like_log(line: bytes) -> bool:
+    """Whether there is something like a frame in a line."""
+    return _LIKE.search(line) is not None
+
+
+def read(lines: Iterable[bytes], reading: Reading, options: Options = NO_OPTIONS) -> Iterator[Captured]:
+    """The frames of a log, in sessions.
+
+    Args:
+        lines: with their line ends; a longer line may come in pieces.
+        reading: is told of what looks like a frame and was not taken, and how many lines have nothing to do with OCPP.
+        options: what a user says of it.
+    """
+    found = Finder(reading).find(texts.Unpacking().texts(texts.undone(texts.decoded(lines))))
+    yield from in_sessions(found, reading, options)
+
+
+def read_raw(lines: Iterable[bytes], reading: Reading, options: Options = NO_OPTIONS) -> Iterator[Captured]:
+    """The same of a list of frames, one a line, with or without an arrow before it: every line is a frame.
+
+    Empty lines and lines that begin with # are passed over. Lines of a log are refused: their frames would be buried.
+    """
+    yield from in_sessions(_each_line(lines, reading), reading, options)
+
+
+_RAW = re.compile(r"\s*(?:([<>])\s*)?(.*?)\s*$", re.S)
+_BEGINNING = re.compile(rb'\s*[<>]?\s*\[\s*(?:-?\d+\s*(?:,\s*[^\s\d]|\]|$)|"|\])')
+_LOG_LINE = re.compile(r"[^\[{\"<>]*[^\[{\"<>\s][^\[{\"]*\[\s*[2-6]\s*,\s*\"")
+
+
+def looks_like_frame(line: bytes) -> bool:
+    """Whether a line could be one of a list of bare frames."""
+    return _BEGINNING.match(line) is not None
+
+
+def _each_line(lines: Iterable[bytes], reading: Reading) -> Iterator[Event]:
+    for text in texts.undone(texts.decoded(lines)):
+        line = text.text.strip()
+        if not line or line.startswith("#"):
+            reading.passed_over += bool(line)
+            continue
+        found = _RAW.match(text.text)
+        assert found is not None
+        if _LOG_LINE.match(found[2]):
+            reading.miss(text.number, "a line of a log, not a bare frame; leave out --format raw")
+            continue
+        extent = extents.at(found[2], 0)
+        mended = extent.mended and extent.state is extents.WHOLE
+        raw, notes = (extent.raw, {"mended": extent.mended}) if mended else (found[2], None)
+        yield Seen(raw, text.number, NOTHING._replace(way=found[1]), _elements(raw), notes)
+
+
+def _elements(raw: str) -> object:
+    try:
+        found = orjson.loads(raw.encode("utf-8", "surrogateescape"))
+    except ValueError:
+        return None
+    return found if type(found) is list else None
+
+
+def in_sessions(events: Iterator[Event], reading: Reading, options: Options) -> Iterator[Captured]:
+    """Decide what holds for the whole, by its beginning, and put the frames into sessions."""
+    window, whole = _window(events)
+    if order.is_newest_first(window):
+        reading.remark("newest first: read from its end")
+        events = order.turned(chain(window, events))
+        window, whole = _window(events)
+    perspective = Perspective(window, options.perspective)
+    clock = Clock(window, options.zone, options.written_ns)
+    cut = _Cut(window)
+    sessions = Sessions(window, perspective, clock, options.ocpp, options.charge_point)
+    _remark(reading, clock, sessions, perspective)
+    yield from sessions.frames(cut.marked(chain(window, events), whole))
+    yield from sessions.ends()
+
+
+def _window(events: Iterator[Event]) -> tuple[list[Event], bool]:
+    """The first events, and whether they are all."""
+    window: list[Event] = []
+    size = 0
+    for event in events:
+        window.append(event)
+        size += len(event.raw) if isinstance(event, Seen) else 0
+        if len(window) >= WINDOW or size >= WINDOW_BYTES:
+            return window, False
+    return window, True
+
+
+class _Cut:
+    """Tells frames that the log broke off from those that were sent so: a log that cuts does it at its longest line."""
+
+    def __init__(self, window: list[Event]) -> None:
+        self._longest = 0
+        self._broken = [event.length for event in window if isinstance(event, Seen) and event.length]
+        self._longest = max((self._length(event) for event in window if isinstance(event, Seen)), default=0)
+
+    @staticmethod
+    def _length(event: Seen) -> int:
+        return event.length or len(event.raw)
+
+    def marked(self, events: Iterable[Event], whole: bool) -> Iterator[Event]:
+        for event in events:
+            if isinstance(event, Seen):
+                self._longest = max(self._longest, self._length(event))
+                if event.length and event.length >= self._longest - 1:
+                    yield event._replace(notes={**(event.notes or {}), "cut": True})
+                    continue
+            yield event
+
+
+def _remark(reading: Reading, clock: Clock, sessions: Sessions, perspective: Perspective) -> None:
+    for name, told in sorted(sessions.versions.items()):
+        reading.remark(f"{name + ': ' if name else ''}OCPP {told.version}, told by {told.by}")
+    if clock.timed and not clock.known:
+        what = "local times of unknown offset" if clock.day_known else "times without a date"
+        reading.remark(f"{what}; give it with --timezone" if clock.day_known else what)
+    elif clock.offset_s:
+        sign = "+-"[clock.offset_s < 0]
+        hours, minutes = divmod(abs(clock.offset_s) // 60, 60)
+        reading.remark(f"local times, UTC{sign}{hours:02}:{minutes:02} by {clock.by}; kept as written")

@@ -1,0 +1,166 @@
+"""Records of log services and APIs (objects of JSON, rows of tables) as the texts and frames that they hold."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+from inspector.formats.logs import decomposed, extents
+from inspector.formats.logs.members import Members
+from inspector.formats.logs.seen import NOTHING, Around, Text
+from inspector.protocol.vocabulary import EVERY_ACTION
+
+_FRAME_LIKE = re.compile(r"\[\s*-?\d{1,4}\s*,\s*(?:\\*[\"']|-?\d|$)")
+_ARRAY = re.compile(r"\[\s*-?\d{1,4}\s*,")
+_MESSAGES = frozenset(
+    "message msg log line text body content event data textpayload raw _raw rawmessage payload frame".split()
+)
+_BLANKS = re.compile(r'("(?:[^"\\]|\\.)*")|\s+')
+_NANOSECONDS = re.compile(r"\d{16,19}")
+_UNHARMED = re.compile(r"^'(?=[=+\-@\t\r])")
+_DEEPEST = 30
+_KINDS = ("messagetypeid", "messagetype", "ocppmessagetype", "type", "kind", "rpctype")
+_MESSAGE_IDS = ("uniqueid", "messageid", "ocppmessageid", "msgid", "correlationid", "requestid", "callid", "id")
+_ACTIONS = ("action", "method", "messagename", "command", "ocppaction", "name")
+_PAYLOADS = ("payload", "data", "body", "params", "request", "response", "content")
+
+
+class Records:
+    """Takes records apart."""
+
+    def __init__(self) -> None:
+        self._members = Members()
+
+    def texts(self, value: Any, raw: str, number: int, outer: Around = NOTHING) -> Iterator[Text]:
+        """The frames of a record, and the texts in which some may be.
+
+        Args:
+            value: the record.
+            raw: the text that it was read from, in which frames are looked up, digit for digit.
+            number: the line where that begins.
+            outer: what stands around the record.
+        """
+        yield from _Walk(self._members, raw, number).walk(value, outer, 0)
+
+    def row(self, row: dict[str, str], number: int) -> Iterator[Text]:
+        """The same of a row of a table, all of whose values are texts."""
+        row = {name: _UNHARMED.sub("", value) for name, value in row.items() if value}
+        around = self._members.around(row)
+        if exact := row.pop("raw_base64", ""):  # of ours: what a spreadsheet would have changed
+            with suppress(ValueError):
+                row["raw"] = base64.b64decode(exact, validate=True).decode("utf-8", "surrogateescape")
+        if row.get("raw") and "ts_ns" in row:
+            yield Text(number, row["raw"], around, frame=True)
+            return
+        found = [value for value in row.values() if value and _FRAME_LIKE.search(value)]
+        for value in found[:1] or [
+            value for name, value in row.items() if value and name.lower().strip("@") in _MESSAGES
+        ]:
+            yield Text(number, value, around)
+        if not found and (built := _built(row)) is not None:
+            yield Text(number, built, around, frame=True)
+
+
+class _Walk:
+    def __init__(self, members: Members, raw: str, number: int) -> None:
+        self._members, self._raw, self._number = members, raw, number
+        self._place = 0
+        self._counted = 0
+
+    def walk(self, value: Any, around: Around, depth: int) -> Iterator[Text]:
+        if depth > _DEEPEST:
+            return
+        if type(value) is list:
+            if (
+                len(value) > 2
+                and type(value[0]) is int
+                and type(value[1]) in (str, int)
+                and type(value[2]) in (str, dict)
+            ):
+                raw = self._slice(value)
+                yield Text(self._line(), raw, around, frame=True)
+            elif value and all(type(item) is dict and {"field", "value"} <= item.keys() for item in value):
+                yield from self.walk({str(item["field"]): item["value"] for item in value}, around, depth + 1)
+            elif (
+                len(value) > 1 and type(value[0]) is str and type(value[1]) is str and _NANOSECONDS.fullmatch(value[0])
+            ):
+                yield from self._text(value[1], Around(self._members.time(value[0])).over(around), depth)
+            else:
+                for item in value:
+                    if type(item) is str:
+                        yield from self._text(item, around, depth)
+                    else:
+                        yield from self.walk(item, around, depth + 1)
+        elif type(value) is dict:
+            around = self._members.around(value).over(around)
+            inner = [text for name, member in value.items() for text in self._member(name, member, around, depth)]
+            if not any(text.frame or _FRAME_LIKE.search(text.text) for text in inner) and (built := _built(value)):
+                yield Text(self._line(), built, around, frame=True)
+            else:
+                yield from inner
+
+    def _member(self, name: str, value: Any, around: Around, depth: int) -> Iterator[Text]:
+        if _FRAME_LIKE.search(name):
+            yield Text(self._line(), name, around)
+        if type(value) is str:
+            if _FRAME_LIKE.search(value) or name.lower().strip("@") in _MESSAGES:
+                yield from self._text(value, around, depth)
+        else:
+            yield from self.walk(value, around, depth + 1)
+
+    def _text(self, value: str, around: Around, depth: int) -> Iterator[Text]:
+        stripped = value.strip()
+        if stripped[:1] == "{" and stripped[-1:] == "}":
+            try:
+                inner = json.loads(stripped)
+            except (ValueError, RecursionError):
+                inner = None
+            if type(inner) is dict:
+                yield from _Walk(self._members, stripped, self._line(stripped)).walk(inner, around, depth + 1)
+                return
+        number = self._line(value)
+        for line in value.split("\n"):
+            if line.strip():
+                yield Text(number, line.rstrip("\r"), around)
+
+    def _line(self, value: str = "") -> int:
+        """The line where a text stands; where it does not stand as such, that of the one before."""
+        if value and "\n" in self._raw:
+            found = self._raw.find(json.dumps(value[:60], ensure_ascii=False)[1:-1], self._place)
+            self._place = found if found >= 0 else self._place
+        self._number += self._raw.count("\n", self._counted, self._place)
+        self._counted = max(self._counted, self._place)
+        return self._number
+
+    def _slice(self, value: list[Any]) -> str:
+        """An array as it is written, without the line breaks and blanks of a document."""
+        for found in _ARRAY.finditer(self._raw, self._place):
+            extent = extents.at(self._raw, found.start())
+            if extent.state is extents.WHOLE and extent.message == value:
+                self._place = found.start()
+                return _BLANKS.sub(r"\1", extent.raw) if "\n" in extent.raw else extent.raw
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _built(record: dict[str, Any]) -> str | None:
+    """The frame whose parts are members of a record."""
+    plain = {re.sub(r"[^a-z]", "", name.lower()): value for name, value in record.items()}
+    number = next(
+        (plain[name] for name in _MESSAGE_IDS if type(plain.get(name)) in (str, int) and plain[name] != ""), None
+    )
+    payload = next((plain[name] for name in _PAYLOADS if name in plain and plain[name] not in (None, "")), None)
+    if type(payload) is str:
+        try:
+            payload = json.loads(payload)
+        except (ValueError, RecursionError):
+            return None
+    action = next((plain[name] for name in _ACTIONS if plain.get(name) in EVERY_ACTION), None)
+    kind = next((kind for name in _KINDS if (kind := decomposed.kind_of(plain.get(name))) is not None), None)
+    if number is None or type(payload) not in (dict, list) or kind is None:
+        return None
+    text = json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
+    return decomposed.build(kind, str(number), action, text, payload)

@@ -1,0 +1,264 @@
+"""The frames of a log as sessions of charge points, with what the log cannot show; knows no line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from inspector import records
+from inspector.formats.captured import Captured, Meta
+from inspector.formats.logs.clock import Clock
+from inspector.formats.logs.resolving import FROM_CHARGE_POINT, Perspective, Resolver, head
+from inspector.formats.logs.seen import Event, Left, Linked, Seen
+from inspector.protocol import version_evidence
+from inspector.protocol.vocabulary import SUBPROTOCOLS, Direction, OcppVersion
+from inspector.records import CloseFacts, Record, SessionFacts
+
+_IDS = 5000
+"""Message ids of a session that are remembered, to see that they begin again."""
+
+
+class Session:
+    """One WebSocket of a charge point, as far as the log shows it."""
+
+    def __init__(self, number: int, name: str, session: str) -> None:
+        self.key = f"{number}"
+        self.name = name
+        self.session = session
+        self.open_calls: dict[Direction, set[str]] = {way: set() for way in Direction}
+        self.ids: dict[str, None] = {}
+        self.ended: Linked | None = None
+        self.before: list[Record] = []
+        self.last_ns = 0
+
+    def takes(self, kind: int | None, number: str | None, way: Direction) -> bool:
+        """Whether a frame is the answer to a CALL that is open here."""
+        return kind in (3, 4) and number in self.open_calls[way.opposite]
+
+    def note(self, kind: int | None, number: str | None, way: Direction) -> None:
+        """Remember a frame's id."""
+        if number is None:
+            return
+        if kind == 2:
+            self.open_calls[way].add(number)
+            if way is FROM_CHARGE_POINT:
+                self.ids[number] = None
+                if len(self.ids) > _IDS:
+                    del self.ids[next(iter(self.ids))]
+            if len(self.open_calls[way]) > _IDS:
+                self.open_calls[way].clear()
+        elif kind in (3, 4):
+            self.open_calls[way.opposite].discard(number)
+
+
+class Sessions:
+    """Puts frames into sessions.
+
+    Args:
+        window: the first events, by which what holds for the whole log is decided.
+        perspective: whose log it is.
+        clock: what its times are.
+        ocpp: the version, where it is known beforehand.
+        charge_point: the id of frames that tell none.
+    """
+
+    def __init__(
+        self,
+        window: list[Event],
+        perspective: Perspective,
+        clock: Clock,
+        ocpp: OcppVersion | None,
+        charge_point: str | None,
+    ) -> None:
+        self._clock, self._perspective = clock, perspective
+        self._ocpp = ocpp
+        self._resolver = Resolver(perspective, ocpp)
+        self._resolver.look_ahead(window)
+        names = {event.around.charge_point for event in window if isinstance(event, Seen)} - {None}
+        linked = {event.around.charge_point for event in window if isinstance(event, Linked)} - {None}
+        only = names if names else linked
+        self._default = charge_point or (next(iter(only)) if len(only) == 1 else None)
+        self._current: dict[str, Session] = {}
+        self._opened: dict[str, Linked] = {}
+        self._count = 0
+        self._gap = False
+        self._facts: SessionFacts = {"timed": clock.timed}
+        if clock.timed and not clock.known:
+            self._facts["clock"] = "unknown"
+        elif clock.offset_s:
+            self._facts["utc_offset_s"] = clock.offset_s
+        self._versions: dict[str, version_evidence.Told] = {}
+        self._calls: dict[tuple[str, str], tuple[str, Direction]] = {}
+        self._unseen = self._survey(window)
+
+    @property
+    def versions(self) -> dict[str, version_evidence.Told]:
+        """What the window told of the versions, by charge point."""
+        return self._versions
+
+    @property
+    def unseen(self) -> list[str]:
+        """What the log never shows."""
+        return self._unseen
+
+    def frames(self, events: Iterable[Event]) -> Iterator[Captured]:
+        """The frames with their sessions."""
+        for event in events:
+            if isinstance(event, Seen):
+                yield from self._frame(event)
+            elif isinstance(event, Linked):
+                self._linked(event)
+            else:
+                self._left(event)
+
+    def _survey(self, window: list[Event]) -> list[str]:
+        """What the window tells of versions, and which frames it never shows."""
+        resolver = Resolver(self._perspective, self._ocpp)
+        resolver.look_ahead(window)
+        count = {(side, what): 0 for side in Direction for what in ("calls", "answers")}
+        actions: dict[tuple[str, str], Any] = {}
+        for event in window:
+            if not isinstance(event, Seen):
+                continue
+            name = self._name(event)
+            way, _ = resolver.direction(event, name)
+            kind, number, action = head(event)
+            count[way, "answers" if kind in (3, 4) else "calls"] += kind in (2, 3, 4)
+            message = event.message
+            if message is None or number is None:
+                continue
+            if (version := SUBPROTOCOLS.get(f"ocpp{event.around.version}")) is not None:
+                self._versions.setdefault(name, version_evidence.Told(version, "its record"))
+            if name in self._versions:
+                continue
+            if kind in (2, 6):
+                actions[name, number] = action
+                told = version_evidence.told_by(str(action), "request", message[3] if len(message) > 3 else None)
+            elif kind == 3:
+                told = version_evidence.told_by(actions.get((name, number)), "response", message[2])
+            else:
+                told = None
+            if told is not None:
+                self._versions[name] = told
+        for event in window:
+            if isinstance(event, Linked) and (version := SUBPROTOCOLS.get(f"ocpp{event.around.version}")):
+                name = event.around.charge_point or self._default or ""
+                self._versions[name] = version_evidence.Told(version, "the line about its connection")
+        unseen = []
+        for side, name in ((Direction.FROM_CHARGE_POINT, "charge_point"), (Direction.FROM_CSMS, "csms")):
+            other = side.opposite
+            if count[other, "calls"] and not count[side, "answers"]:
+                unseen.append(f"{name} answers")
+            if count[other, "answers"] and not count[side, "calls"]:
+                unseen.append(f"{name} calls")
+        return unseen
+
+    def _name(self, event: Seen) -> str:
+        return event.around.charge_point or self._default or ""
+
+    def _linked(self, event: Linked) -> None:
+        name = event.around.charge_point
+        if name is None or (self._default and name not in self._current and event.around.charge_point != name):
+            name = self._default or ""
+        if event.up is None:
+            return
+        session = self._current.get(name)
+        if session is not None and session.ended is None:
+            session.ended = event
+        if event.up:
+            self._opened[name] = event
+
+    def _left(self, event: Left) -> None:
+        self._gap = True
+        for session in self._current.values():
+            at = session.last_ns
+            session.before.append(records.event(0, at, at, "gap", {"why": "lines were left out of the log"}))
+
+    def _frame(self, event: Seen) -> Iterator[Captured]:
+        name = self._name(event)
+        way, guessed = self._resolver.direction(event, name)
+        kind, number, action = head(event)
+        session = self._current.get(name)
+        if session is not None and self._is_over(session, event, kind, number, action, way):
+            yield self._end(session)
+            session = None
+        ts_ns = self._clock.ns(event.around.when)
+        meta = Meta()
+        if session is None:
+            self._count += 1
+            session = self._current[name] = Session(self._count, name, event.around.session)
+            meta = Meta(opened=self._open(session, way, action, ts_ns))
+        if session.before:
+            meta = meta._replace(before=tuple(session.before))
+            session.before.clear()
+        session.ended = None
+        session.session = event.around.session or session.session
+        session.note(kind, number, way)
+        session.last_ns = ts_ns or 0
+        notes = {**(event.notes or {}), "direction": "guessed"} if guessed else event.notes
+        raw = event.raw.encode("utf-8", "surrogateescape")
+        yield Captured(
+            raw, way, ts_ns, None, name or None, self._ocpp, session.key, line=event.line, meta=meta, notes=notes
+        )
+
+    def _is_over(
+        self, session: Session, event: Seen, kind: int | None, number: str | None, action: Any, way: Direction
+    ) -> bool:
+        if session.takes(kind, number, way):
+            return False
+        if event.around.session and session.session and event.around.session != session.session:
+            return True
+        if session.ended is not None:
+            return True
+        # A charge point that starts anew counts its messages from the beginning.
+        return kind == 2 and action == "BootNotification" and way is FROM_CHARGE_POINT and number in session.ids
+
+    def _open(self, session: Session, way: Direction, action: Any, ts_ns: int | None) -> Record:
+        link = self._opened.pop(session.name, None) or self._opened.pop("", None)
+        boots = way is FROM_CHARGE_POINT and action == "BootNotification"
+        facts: SessionFacts = {
+            **self._facts,
+            "charge_point_id": session.name,
+            "from_start": (boots or link is not None) and not self._gap,
+        }
+        self._gap = False
+        if self._unseen:
+            facts["unseen"] = self._unseen
+        told = self._versions.get(session.name)
+        if self._ocpp is not None:
+            facts["ocpp_version"] = self._ocpp.value
+        elif told is not None:
+            facts["ocpp_version"], facts["version_told_by"] = told.version.value, told.by
+        at = ts_ns or 0
+        if link is not None and link.around.when is not None and self._clock.timed:
+            at = min(at, self._clock.ns(link.around.when) or at)
+        return records.opened(0, at, at, facts)
+
+    def _end(self, session: Session) -> Captured:
+        """What stands for the end of a session that the log tells of, or that a new one shows."""
+        del self._current[session.name]
+        told: CloseFacts = {"closed_by": "unknown"}
+        at = session.last_ns
+        if session.ended is not None and not session.ended.up:
+            side = "csms" if self._perspective.of_csms is False else "cp"
+            if session.ended.code is not None:
+                told[f"{side}_close_code"] = session.ended.code  # type: ignore[literal-required]
+            if session.ended.reason:
+                told[f"{side}_close_reason"] = session.ended.reason  # type: ignore[literal-required]
+            at = max(at, self._clock.ns(session.ended.around.when) or at)
+        meta = Meta(before=tuple(session.before), closed=records.closed(0, at, at, told), placeholder=True)
+        return Captured(
+            b"",
+            FROM_CHARGE_POINT,
+            at if self._clock.timed else None,
+            None,
+            session.name or None,
+            session=session.key,
+            meta=meta,
+        )
+
+    def ends(self) -> Iterator[Captured]:
+        """The ends of the sessions whose last line told of one."""
+        for session in list(self._current.values()):
+            if session.ended is not None:
+                yield self._end(session)

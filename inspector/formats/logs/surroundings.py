@@ -1,0 +1,78 @@
+"""What stands around a frame in its line, or in the lines above it; remembers what it has read before."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import NamedTuple
+
+from inspector.formats.logs import directions, identities
+from inspector.formats.logs.directions import DOWN, UP
+from inspector.formats.logs.seen import NOTHING, Around
+from inspector.formats.logs.times import Times
+
+_REMEMBERED = 5000
+_LONGEST = 1500
+_DIGITS = str.maketrans("123456789", "000000000")
+_ARRIVAL = re.compile(r"(?:^|\s)(?:UTC )?Arrival Time: (.*)")
+_MASK = re.compile(r"Mask: (True|False)|\[MASKED\]")
+_NEAREST = 4
+_TAG = re.compile(r"</?[a-z]\w*(?:\s+class=[\"']?([\w-]+))?[^<>]*>", re.I)
+
+
+class At(NamedTuple):
+    """What a prefix says, and its form: itself without time and digits, by which lines of one kind are known."""
+
+    around: Around
+    form: str
+
+
+class Surroundings:
+    """Reads the text before frames."""
+
+    def __init__(self) -> None:
+        self._times = Times()
+        self._known: dict[tuple[str, str], tuple[str | None, str | None, str, str]] = {}
+
+    def read(self, prefix: str) -> At:
+        """What the text before a frame says."""
+        if len(prefix) > _LONGEST:
+            prefix = prefix[:300] + " " + prefix[-1000:]
+        if prefix[-1:] == ">" and (markup := _TAG.search(prefix)):
+            # A table in HTML: the class of a row may be its sender.
+            prefix = html.unescape(_TAG.sub(" ", prefix)) + (f" {markup[1]}:" if markup[1] else "")
+        found = self._times.find(prefix)
+        key = (prefix[: found.start], prefix[found.end :]) if found else (prefix, "")
+        known = self._known.get(key)
+        if known is None:
+            label = directions.find(prefix)
+            name = identities.find(prefix, (found.start, found.end) if found else None, label)
+            form = key[0] + "\0" + key[1]
+            form = (form.replace(name, "\1") if name else form).translate(_DIGITS)
+            known = (label.way if label else None, name, identities.session(prefix), form)
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[key] = known
+        way, name, session, form = known
+        if found is None and way is None and name is None:
+            return At(NOTHING, form)
+        return At(Around(found.when if found else None, way, name, session), form)
+
+    def of_block(self, lines: list[str]) -> Around:
+        """What lines above a frame that stands alone say of it: a capture's packet, or a heading."""
+        text = "\n".join(lines)
+        arrival = _ARRIVAL.findall(text)
+        if arrival:
+            found = self._times.find(arrival[-1])
+            mask = _MASK.findall(text)
+            way = None if not mask else UP if mask[-1] in ("True", "") else DOWN
+            return Around(found.when if found else None, way)
+        near = NOTHING
+        for line in [line for line in reversed(lines) if line.strip(" \t`")][:_NEAREST]:
+            if len(line) > 300:
+                break
+            said = self.read(line).around
+            near = near.over(said if said.way is not None else said._replace(charge_point=identities.keyed(line)))
+            if near.way is not None:
+                break
+        return near

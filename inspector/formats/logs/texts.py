@@ -1,0 +1,231 @@
+"""The lines of an input as texts: decoded, without colours, with what mails and chats did to whole lines undone."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice, pairwise
+
+from inspector.formats.logs.extents import Scan
+from inspector.formats.logs.gathering import TYPE_LINE, Source
+from inspector.formats.logs.records import Records
+from inspector.formats.logs.seen import Text
+from inspector.formats.logs.surroundings import Surroundings
+
+PIECE = 1024 * 1024
+"""Bytes of a line that are looked at at once; a longer one is taken in such pieces."""
+_LOOKED_AT = 300
+_DOCUMENT = 4 * 1024 * 1024
+"""Characters of a JSON document that is read at once; of a larger one, the records in it are."""
+
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
+_FRAME = re.compile(r"\[\s*[1-9]\s*,\s*[\\\"'\u201c\u201d\d]")
+_QUOTE = re.compile(r"\s*>[>\s]*")
+_ONE_QUOTE = re.compile(r"\s*>+ ?")
+_ARROW = re.compile(r"\s*<\s*\[")
+_NUMBER = re.compile(r"\s*(?:L|#|line )?(\d{1,7})(?:[:.)|\u2192](?!\d\d:\d|\d)|\t|\s{2,}(?=\S)|\s*[|\u2502]) ?")
+_FENCE = re.compile(r"\s*(?:```|~~~)[\w -]*$")
+_BEGINS_JSON = re.compile(r"\s*(?:\{\s*(?:\"|$|\})|\[\s*(?:\{|\[|\"|$))")
+_OBJECT = re.compile(r"\{\s*\"")
+_HEADERS = frozenset(
+    """time timestamp date datetime ts direction dir message msg raw frame payload body content log line text action
+    charge_point chargepoint charge_point_id chargepointid cp_id cpid station stationid identity session session_id type
+    message_id
+    @timestamp @message _raw _time raw_base64 ocpp_version version""".split()
+)
+
+
+def decoded(lines: Iterable[bytes]) -> Iterator[Text]:
+    """The lines as text; one that comes in pieces without a line end goes on in the next."""
+    held = None
+    for number, line in _numbered(lines):
+        if held is not None:
+            yield held
+        text = line.decode("utf-8", "surrogateescape")
+        if number == 1:
+            text = text.removeprefix("\ufeff")
+        whole = text.endswith("\n")
+        text = text.rstrip("\r\n")
+        if "\x1b" in text:
+            text = _ANSI.sub("", text)
+        if "\x00" in text and not _FRAME.search(text):
+            text = text.replace("\x00", "")
+        held = Text(number, text, partial=not whole)
+    if held is not None:
+        yield held._replace(partial=False)
+
+
+def _numbered(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+    number, whole = 0, True
+    for line in lines:
+        number += whole
+        whole = line.endswith(b"\n")
+        yield number, line
+
+
+def undone(texts: Iterable[Text]) -> Iterator[Text]:
+    """The lines without the marks of a quoted mail, line numbers and code fences, where the first ones show that."""
+    source = iter(texts)
+    first = list(islice(source, _LOOKED_AT))
+    quoted = _is_quoted(first)
+    strip_quote = _ONE_QUOTE if any(re.match(r"\s*>+ ?<\s*\[", text.text) for text in first) else _QUOTE
+    bare = [text._replace(text=strip_quote.sub("", text.text, count=1)) if quoted else text for text in first]
+    numbered = _is_numbered(bare)
+    if not quoted and not numbered:
+        yield from (
+            text
+            for text in chain(first, source)
+            if text.text[:5].lstrip()[:1] not in "`~" or not _FENCE.match(text.text)
+        )
+        return
+    for text in chain(first, source):
+        line = text.text
+        if quoted:
+            line = strip_quote.sub("", line, count=1)
+        if numbered and (found := _NUMBER.match(line)):
+            line = line[found.end() :]
+        if not _FENCE.match(line):
+            yield text._replace(text=line)
+
+
+def _is_quoted(texts: list[Text]) -> bool:
+    """Whether lines that begin with > are quoted: > also is an arrow, but then before frames of one side only."""
+    lines = [text.text for text in texts if _QUOTE.match(text.text)]
+    if not lines or any(_ARROW.match(text.text) for text in texts):
+        return False
+    inside = [_QUOTE.sub("", line, count=1) for line in lines]
+    if any(not line.strip() for line in inside) or any(re.match(r"\s*>\s*>", line) for line in lines):
+        return True
+    kinds = {found[0].lstrip("[ ")[0] for line in inside if (found := _FRAME.search(line))}
+    nested = any(re.match(r"<\s*\[", line) for line in inside)
+    return nested or ("2" in kinds and "3" in kinds and _answers_itself(inside))
+
+
+def _answers_itself(lines: list[str]) -> bool:
+    found = [re.search(r"\[\s*([23])\s*,\s*\"([^\"]*)\"", line) for line in lines]
+    ids = {kind: {one[2] for one in found if one and one[1] == kind} for kind in "23"}
+    return not ids["2"].isdisjoint(ids["3"])
+
+
+def _is_numbered(texts: list[Text]) -> bool:
+    numbers = [int(found[1]) if (found := _NUMBER.match(text.text)) else None for text in texts if text.text.strip()]
+    known = [number for number in numbers if number is not None]
+    steps = sum(later - earlier == 1 for earlier, later in pairwise(known))
+    return len(known) >= 3 and steps >= 0.7 * (len(known) - 1) and 2 * len(known) > len(numbers)
+
+
+class Unpacking:
+    """Lines of which some hold records, as the texts in those."""
+
+    def __init__(self) -> None:
+        self._records = Records()
+        self._surroundings = Surroundings()
+        self._read = self._wasted = 0
+
+    def texts(self, texts: Iterable[Text]) -> Iterator[Text]:
+        """All texts, in their order."""
+        source = Source(iter(texts))
+        first = source.peek()
+        if first is not None and (separator := _separator(first.text)):
+            yield from self._rows(source, separator)
+            return
+        for text in source:
+            self._read += len(text.text)
+            line = text.text
+            if "{" not in line and "[" not in line:
+                yield text
+                continue
+            if (found := _OBJECT.search(line)) and line.rstrip(" ,;").endswith("}") and not text.partial:
+                record = line[found.start() :].rstrip(" ,;")
+                value = _loaded(record)
+                if type(value) is dict and not _FRAME.search(line, 0, found.start()):
+                    outer = self._surroundings.read(line[: found.start()]).around if found.start() else text.around
+                    inner = list(self._records.texts(value, record, text.number, outer))
+                    if inner:
+                        yield from inner
+                        continue
+            if _BEGINS_JSON.match(line) and not _FRAME.match(line.strip()) and not self._is_frame(line, source):
+                document = self._document(text, source)
+                if document is not None:
+                    yield from document
+                    continue
+            yield text
+
+    def _rows(self, source: Source, separator: str) -> Iterator[Text]:
+        header: list[str] | None = None
+        number = 0
+        place = [0]
+
+        def lines() -> Iterator[str]:
+            for text in source:
+                place[0] = text.number
+                yield text.text + "\n"
+
+        csv.field_size_limit(64 * 1024 * 1024)
+        try:
+            for row in csv.reader(lines(), delimiter=separator):
+                if header is None:
+                    header = row
+                elif row:
+                    yield from self._records.row(dict(zip(header, row, strict=False)), number + 1)
+                number = place[0]
+        except csv.Error:
+            return
+
+    @staticmethod
+    def _is_frame(line: str, source: Source) -> bool:
+        """Whether a line with a bracket alone begins a frame, not a document."""
+        if line.strip() != "[":
+            return False
+        following = source.peek()
+        return following is not None and TYPE_LINE.match(following.text) is not None
+
+    def _document(self, text: Text, source: Source) -> Iterator[Text] | None:
+        """The texts of a JSON document over several lines; None where it is none."""
+        if self._wasted > 4 * self._read + 4 * _DOCUMENT:
+            return None
+        scan, pieces, taken, size = Scan(), [text.text], [], len(text.text)
+        end = scan.feed(text.text)
+        partial = text.partial
+        while end is None and size < _DOCUMENT and not scan.crossed:
+            following = source.next()
+            if following is None:
+                break
+            taken.append(following)
+            end = scan.feed(following.text)
+            pieces.append(following.text if partial else "\n" + following.text)
+            partial = following.partial
+            size += len(following.text) + 1
+        raw = "".join(pieces)
+        start = len(raw) - len(raw.lstrip())
+        value = None
+        if end is not None and not scan.crossed:
+            tail = len(pieces[-1].lstrip("\n")) - end
+            value = _loaded(raw[start : len(raw) - tail])
+        if type(value) in (dict, list):
+            inner = list(self._records.texts(value, raw, text.number, text.around))
+            if inner:
+                return iter(inner)
+        self._wasted += size
+        source.put_back(taken)
+        return None
+
+
+def _loaded(raw: str) -> object:
+    try:
+        return json.loads(raw, strict=False)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _separator(line: str) -> str | None:
+    """What separates the columns, where a line is the head of a table of messages."""
+    if _FRAME.search(line) or len(line) > 2000:
+        return None
+    for separator in (",", ";", "\t", "|"):
+        names = [name.strip(" \"'").lower().replace(" ", "_") for name in line.split(separator)]
+        if len(names) > 1 and sum(name in _HEADERS for name in names) >= 2:
+            return separator
+    return None

@@ -1,0 +1,97 @@
+"""Which OCPP version a message gives away, by an action, a member or a value that only one version has, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any, NamedTuple
+
+from inspector.protocol import schemas
+from inspector.protocol.schemas import Kind
+from inspector.protocol.vocabulary import ACTIONS, OcppVersion
+
+_LOOKED_AT = 500
+"""Members and values of one payload that are looked at."""
+
+
+class Told(NamedTuple):
+    """A version, and what told it, as the end of "told by …"."""
+
+    version: OcppVersion
+    by: str
+
+
+def told_by(action: str | None, kind: Kind, payload: Any) -> Told | None:
+    """The version that a message gives away; 2.0.1 where both 2.x have what 1.6 has not; None where nothing tells.
+
+    Args:
+        action: of the CALL, or of the CALL that is answered.
+        kind: whether it is the CALL or the answer.
+        payload: its payload, of whatever type.
+    """
+    if action is None:
+        return None
+    knowing = [version for version in OcppVersion if action in ACTIONS[version]]
+    if not knowing:
+        return None
+    if (told := _only(knowing)) is not None:
+        return Told(told, f"the action {action}")
+    if type(payload) is not dict:
+        return None
+    what = f"{action}'s answer" if kind == "response" else action
+    for place, name in _names(payload):
+        having = [version for version in knowing if name in _known(version, action, kind)[place]]
+        if having and (told := _only(having)) is not None:
+            return Told(told, f"{name} in {what}")
+    valid = [version for version in knowing if _is_valid(version, action, kind, payload)]
+    if valid and payload and (told := _only(valid)) is not None:
+        return Told(told, f"the members of {what}")
+    return None
+
+
+def _only(versions: list[OcppVersion]) -> OcppVersion | None:
+    """The version that these leave: the oldest where they are of one generation."""
+    old = OcppVersion.V16 in versions
+    return None if old and len(versions) > 1 else versions[0]
+
+
+def _is_valid(version: OcppVersion, action: str, kind: Kind, payload: Any) -> bool:
+    validator = schemas.validator(version, action, kind)
+    return validator is not None and validator.is_valid(payload)
+
+
+def _names(payload: dict[str, Any]) -> Iterator[tuple[int, str]]:
+    """The names of all members (place 0) and all texts (place 1), those further out first."""
+    left: list[Any] = [payload]
+    seen = 0
+    while left and seen < _LOOKED_AT:
+        value = left.pop(0)
+        seen += 1
+        if type(value) is dict:
+            for name, member in value.items():
+                yield 0, name
+                if type(member) is str:
+                    yield 1, member
+                elif name != "customData" and type(member) in (dict, list):
+                    left.append(member)
+        elif type(value) is list:
+            left.extend(value[:_LOOKED_AT])
+
+
+@cache
+def _known(version: OcppVersion, action: str, kind: Kind) -> tuple[frozenset[str], frozenset[str]]:
+    """The names of all members in a schema, and all values of its enumerations."""
+    names: set[str] = set()
+    values: set[str] = set()
+    left: list[Any] = [schemas.schema(version, action, kind)]
+    while left:
+        node = left.pop()
+        if isinstance(node, dict):
+            if isinstance(node.get("properties"), dict):
+                names.update(node["properties"])
+            if isinstance(node.get("enum"), list):
+                values.update(value for value in node["enum"] if isinstance(value, str))
+            left.extend(node.values())
+        elif isinstance(node, list):
+            left.extend(node)
+    return frozenset(names), frozenset(values)
