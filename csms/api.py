@@ -27,6 +27,7 @@ from csms import (
     openapi,
     operations,
     overview,
+    passwords,
     schemas,
 )
 from csms.connection import Connection
@@ -207,14 +208,20 @@ class Api:
             case {"action": str(action), "payload": dict(payload), **more} if set(more) <= {"checked"}:
                 if more.get("checked", True) is not False:
                     self._object(connection, action, payload)
-                return asdict(await connection.send_call(action, payload))
+                return self._shown(connection, asdict(await connection.send_call(action, payload)))
         raise ValueError("expected action (text), payload (object) and perhaps checked (true or false)")
 
     async def operate(self, request: Request, name: str) -> Any:
         connection = self._connection(request)
         action, payload = operations.call_for(connection.version, name, await _json(request))
         self._object(connection, action, payload)
-        return {"action": action, "request": payload} | asdict(await connection.send_call(action, payload))
+        outcome = asdict(await connection.send_call(action, payload))
+        return self._shown(connection, {"action": action, "request": payload} | outcome)
+
+    def _shown(self, connection: Connection, told: dict[str, Any]) -> Any:
+        """Return what an operator gets to see: no password."""
+        memory = self.csms.passwords.of(connection.id)
+        return passwords.hidden(passwords.hidden(told, memory), memory)
 
     def _object(self, connection: Connection, action: str, payload: dict[str, Any]) -> None:
         objection = call_order.objection(connection.version, connection.boot_status, action, payload)

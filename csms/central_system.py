@@ -49,7 +49,9 @@ class CentralSystem:
         self.store = Store(self.settings.db, self.settings.file_mode)
         self.misbehaviours = Misbehaviours()
         self.connections: dict[str, Connection] = {}
-        self.seen = Logs(self.connections.__contains__)
+        self.passwords = self.store.passwords
+        LOG.addFilter(self.passwords.filter)
+        self.seen = Logs(self.connections.__contains__, self.passwords)
         self.address = ""
         self._passwords = PasswordCheck()
         if configuration is not None:
@@ -136,6 +138,10 @@ class CentralSystem:
             await websocket.close(1011, "the CSMS failed; see its log")
 
     async def _attend(self, name: str, version: Version, websocket: ServerConnection) -> None:
+        assert websocket.request is not None
+        given = security_of.credentials(",".join(websocket.request.headers.get_all("Authorization")))
+        if given is not None:
+            self.passwords.of(name).add(given[1].decode("utf-8", "backslashreplace"))
         older = self.connections.get(name)
         self.store.seen(name, version)
         connection = charge_point_of(version)(name, websocket, self)
@@ -192,6 +198,7 @@ class CentralSystem:
             await server.wait_closed()
 
     def close(self) -> None:
+        LOG.removeFilter(self.passwords.filter)
         self.store.close()
 
 

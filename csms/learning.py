@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from csms import passwords
 from csms.schemas import Payload
 from csms.security import hash_password
 from csms.store import Store
 
-# Passwords are kept as hashes only, never as a variable's value. Names are CiStrings: case does not matter.
-SECRETS = frozenset({"authorizationkey", "basicauthpassword"})
+# The passwords of HTTP Basic are kept as hashes only. Names are CiStrings: case does not matter.
+BASIC_PASSWORDS = frozenset({"authorizationkey", "basicauthpassword"})
 
 
 def learn(store: Store, charge_point_id: str, action: str, request: Payload, response: Payload) -> None:
     """Draw the conclusions from an answered CALL; request and response fit their schemas."""
     match action, response.get("status"):
         case "ReserveNow", "Accepted":
-            token = request.get("idTag") or request["idToken"]["idToken"]
+            token = request.get("idTag") or passwords.hidden(request["idToken"])["idToken"]
             store.reserve(
                 charge_point_id,
                 request["reservationId"] if "reservationId" in request else request["id"],
@@ -46,11 +47,11 @@ def learn(store: Store, charge_point_id: str, action: str, request: Payload, res
         case "GetConfiguration", _:
             for entry in response.get("configurationKey", []):
                 mutability = "ReadOnly" if entry["readonly"] else "ReadWrite"
-                if not is_secret(entry["key"]):
+                if not is_basic_password(entry["key"]):
                     store.variable(charge_point_id, "", entry["key"], "Actual", entry.get("value"), mutability)
         case "GetVariables", _:
             for result in response["getVariableResult"]:
-                if result["attributeStatus"] == "Accepted" and not is_secret(result["variable"]["name"]):
+                if result["attributeStatus"] == "Accepted" and not is_basic_password(result["variable"]["name"]):
                     place = component_name(result["component"]), variable_name(result["variable"])
                     kind = result.get("attributeType", "Actual")
                     store.variable(charge_point_id, *place, kind, result.get("attributeValue"), None)
@@ -64,7 +65,7 @@ def learn(store: Store, charge_point_id: str, action: str, request: Payload, res
 
 def _changed(store: Store, charge_point_id: str, component: str, name: str, kind: str, value: str) -> None:
     plain_name = name.partition("#")[0]
-    if not is_secret(plain_name):
+    if not is_basic_password(plain_name):
         store.variable(charge_point_id, component, name, kind, value, None)
         return
     password = value.encode()
@@ -77,16 +78,18 @@ def _changed(store: Store, charge_point_id: str, component: str, name: str, kind
     store.set_charge_point(charge_point_id, password_hash=hash_password(password))
 
 
-def is_secret(name: str) -> bool:
-    """Tell whether a variable or configuration key of this name holds a password."""
-    return name.casefold() in SECRETS
+def is_basic_password(name: str) -> bool:
+    """Tell whether a variable or configuration key of this name holds the password of HTTP Basic."""
+    return name.casefold() in BASIC_PASSWORDS
 
 
 def without_passwords(report: Payload, member: str) -> Payload:
     """Copy a NotifyReport or NotifyEvent without the values of passwords; `member` names its entries."""
     if member not in report:
         return report
-    told = [_without_value(entry) if is_secret(entry["variable"]["name"]) else entry for entry in report[member]]
+    told = [
+        _without_value(entry) if is_basic_password(entry["variable"]["name"]) else entry for entry in report[member]
+    ]
     return report | {member: told}
 
 

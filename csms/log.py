@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+from types import TracebackType
+
+from csms import passwords
 
 LONGEST_LINE = 500
 
@@ -14,6 +17,11 @@ class OneLine(logging.Formatter):
         line = super().formatMessage(record)
         safe = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
         return safe if len(safe) <= LONGEST_LINE else f"{safe[:LONGEST_LINE]}…"
+
+    def formatException(
+        self, ei: tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+    ) -> str:
+        return passwords.text(super().formatException(ei))
 
 
 def start(quiet: bool = False) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from csms import timestamps
+from csms import passwords, timestamps
+from csms.passwords import Memory, Passwords
 
 type Source = Literal["charge_point", "csms", "connection"]
 
@@ -29,13 +30,15 @@ class Seen:
 class Log:
     """The last messages of one charge point; they outlive its connections."""
 
-    def __init__(self) -> None:
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
         self.entries: deque[Seen] = deque(maxlen=KEPT)
         self._count = 0
 
     def add(self, source: Source, text: str) -> None:
-        """Keep a message, cut where it is very long."""
+        """Keep a message, its passwords starred, cut where it is very long."""
         self._count += 1
+        text = passwords.text(text, self._memory)
         shown = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
         self.entries.append(Seen(self._count, timestamps.now(), source, shown))
 
@@ -45,11 +48,13 @@ class Logs:
 
     Args:
         connected: tells whether a charge point is there; its log is never forgotten.
+        passwords: what is known of the passwords of each.
     """
 
-    def __init__(self, connected: Callable[[str], bool]) -> None:
+    def __init__(self, connected: Callable[[str], bool], passwords: Passwords) -> None:
         self._logs: dict[str, Log] = {}
         self._connected = connected
+        self._passwords = passwords
 
     def of(self, charge_point_id: str) -> Log:
         """Return the log of a charge point, a new one where there is none."""
@@ -59,7 +64,7 @@ class Logs:
                 gone = next((name for name in self._logs if not self._connected(name)), None)
                 if gone is not None:
                     del self._logs[gone]
-            log = self._logs[charge_point_id] = Log()
+            log = self._logs[charge_point_id] = Log(self._passwords.of(charge_point_id))
         return log
 
     def forget(self, charge_point_id: str) -> None:

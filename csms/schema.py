@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import time
 
+import orjson
 from sqlite_utils import Database, Migrations
+
+from csms import passwords
 
 APPLICATION_ID = 0x4353_4D53  # "CSMS": tells our files from other SQLite files.
 migrations = Migrations("csms")
@@ -55,6 +58,25 @@ def first_tables(db: Database) -> None:
     db.conn.execute(
         "INSERT INTO sqlite_sequence (name, seq) VALUES ('transactions', ?)", (int(time.time()) - 1_577_836_800,)
     )
+
+
+@migrations(transactional=False)
+def no_passwords(db: Database) -> None:
+    """Star the passwords that older versions have kept, and overwrite what the file still has of them."""
+    with db.atomic():
+        rows = db.conn.execute("SELECT rowid, variable, value FROM variables WHERE value IS NOT NULL").fetchall()
+        for row_id, name, value in rows:
+            shown = passwords.hidden({"key": name, "value": value})["value"]
+            if shown != value:
+                db.conn.execute("UPDATE variables SET value = ? WHERE rowid = ?", (shown, row_id))
+        for table, column in (("notices", "payload"), ("charging_profiles", "profile")):
+            for row_id, text in db.conn.execute(f"SELECT rowid, {column} FROM {table}").fetchall():
+                told = orjson.loads(text)
+                if (shown := passwords.hidden(told)) != told:
+                    told = orjson.dumps(shown).decode()
+                    db.conn.execute(f"UPDATE {table} SET {column} = ? WHERE rowid = ?", (told, row_id))
+    db.conn.execute("VACUUM")
+    db.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def newer(db: Database) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 from sqlite_utils import Database
 
-from csms import schema, timestamps
+from csms import passwords, schema, timestamps
 from csms.errors import CsmsMistake
 
 type Row = dict[str, Any]
@@ -38,6 +38,8 @@ class Sample:
 class Store:
     """The state of one CSMS. Every write is committed before the answer that rests on it is sent.
 
+    No secret reaches the file: it gets asterisks in place of passwords, as `passwords` knows them.
+
     Args:
         path: the SQLite file, made when missing; None keeps everything in memory.
         file_mode: the permissions of a file that is made, whatever the umask is; it holds passwords of charge points.
@@ -48,6 +50,7 @@ class Store:
 
     def __init__(self, path: Path | None = None, file_mode: int = 0o600) -> None:
         self.path = path
+        self.passwords = passwords.Passwords()
         try:
             if path is not None:
                 _make(path, file_mode)
@@ -68,6 +71,7 @@ class Store:
         # NORMAL loses nothing when the process is killed; only a power cut can take the last commits.
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA secure_delete = ON")
         connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
         schema.migrations.apply(self.db)
 
@@ -298,7 +302,7 @@ class Store:
     def charging_profile(self, charge_point_id: str, evse_id: int, profile_id: int, profile: Row) -> None:
         self._run(
             "INSERT OR REPLACE INTO charging_profiles VALUES (?, ?, ?, ?)",
-            charge_point_id, profile_id, evse_id, orjson.dumps(profile).decode(),
+            charge_point_id, profile_id, evse_id, self._json(charge_point_id, profile),
         )  # fmt: skip
 
     def clear_charging_profiles(
@@ -332,17 +336,25 @@ class Store:
         self, charge_point_id: str, component: str, name: str, attribute: str, value: str | None, mutability: str | None
     ) -> None:
         """Keep the newest value of a 2.x variable, or of a 1.6 configuration key (component is then empty)."""
+        memory = self.passwords.of(charge_point_id)
+        if value is not None:
+            value = passwords.hidden({"key": name, "value": value}, memory)["value"]
         self._run(
             "INSERT INTO variables VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value,"
             " mutability = coalesce(excluded.mutability, mutability)",
             charge_point_id, component, name, attribute, value, mutability,
         )  # fmt: skip
 
+    def _json(self, charge_point_id: str, payload: Row) -> str:
+        memory = self.passwords.of(charge_point_id)
+        # Twice: a password may be quoted before its name.
+        return orjson.dumps(passwords.hidden(passwords.hidden(payload, memory), memory)).decode()
+
     def notice(self, charge_point_id: str, action: str, payload: Row) -> None:
         """Keep a notification as it came, for the operator to read."""
         self._run(
             "INSERT INTO notices (charge_point_id, ts, action, payload) VALUES (?, ?, ?, ?)",
-            charge_point_id, timestamps.now(), action, orjson.dumps(payload).decode(),
+            charge_point_id, timestamps.now(), action, self._json(charge_point_id, payload),
         )  # fmt: skip
         self._trim(1)
 

@@ -8,7 +8,7 @@ from ocpp.v201 import call_result
 from ocpp.v201.datatypes import IdTokenInfoType, IdTokenType, StatusInfoType
 from ocpp.v201.enums import Action
 
-from csms import timestamps, tokens
+from csms import passwords, timestamps, tokens
 from csms.connection import Connection, answers
 from csms.learning import component_name, variable_name, without_passwords
 from csms.schemas import Payload, Version
@@ -89,7 +89,8 @@ class ChargePoint201(Connection):
             {
                 "evse_id": evse.get("id"),
                 "connector_id": evse.get("connectorId"),
-                "id_token": token["idToken"] if token else None,
+                # A PIN is a secret; the id token has its length.
+                "id_token": passwords.hidden(token)["idToken"] if token else None,
                 "authorization": str(info.status) if info else None,
                 "charging_state": transaction.get("chargingState"),
                 "seq_no": request["seqNo"],

@@ -19,11 +19,12 @@ from datasette.utils import sqlite_timelimit, tilde_decode, tilde_encode
 from markupsafe import Markup
 
 from inspector.browse import cells, formatting, metadata, queries
+from inspector.browse.query_worker import isolate
 from inspector.browse.security import App, Policy, guard, hosts, inline_scripts
 from inspector.browse.skip_counts import uncounted
 from inspector.browse.views import pages
 from inspector.browse.views.request import Ask, NotThere
-from inspector.store.connection import is_recording
+from inspector.store.connection import distrust, is_recording
 
 if TYPE_CHECKING:
     # Datasette loads this module while it is itself being imported.
@@ -59,6 +60,13 @@ def _ours(datasette: Datasette, database: str | None) -> bool:
 def get_metadata(datasette: Datasette, key: str | None, database: str | None, table: str | None) -> dict[str, Any]:
     """Titles, descriptions, order and facets; Datasette's own metadata file goes before."""
     return metadata.describe(list(recordings(datasette)))
+
+
+@hookimpl
+def prepare_connection(conn: sqlite3.Connection, database: str, datasette: Datasette) -> None:
+    """Treat what a file brings along as a stranger's; what somebody types runs in `query_process.py`."""
+    if _ours(datasette, database):
+        distrust(conn)
 
 
 @hookimpl
@@ -118,6 +126,8 @@ def asgi_wrapper(datasette: Datasette) -> Callable[[App], App]:
         policy = Policy(hosts=hosts(_allowed(datasette)))
     if policy is None:
         return lambda app: app
+    for database in recordings(datasette).values():
+        isolate(database)
     scripts = inline_scripts(_TEMPLATES)
     guarded = Policy(policy.hosts, policy.any_address, policy.token, scripts)
     tables = {

@@ -75,6 +75,8 @@ class Recording(Database):  # type: ignore[misc]
         """End the queries that run."""
         for connection in self._all_file_connections:
             connection.interrupt()
+        if (workers := self.__dict__.get("chargesentinel_workers")) is not None:
+            workers.interrupt()
 
 
 def embed(path: Path, policy: Policy) -> tuple[Datasette, Recording]:

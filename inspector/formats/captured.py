@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -54,6 +55,7 @@ class Meta(NamedTuple):
     after: tuple[Record, ...] = ()
     closed: Record | None = None
     placeholder: bool = False  # the record stands for a session without frames
+    outside: tuple[Record, ...] = ()  # events of no session, such as attempts to connect; then there is nothing else
 
 
 _NO_META = Meta()
@@ -105,16 +107,31 @@ def to_records(
         charge_point: the id of the charge point of frames that do not tell theirs.
     """
     links: dict[tuple[str | None, str], _Link] = {}
+    closings: list[tuple[int, int, Record]] = []
     count = 0
     last = (0, 0)
+
+    def closed_before(ts_ns: int) -> Iterator[tuple[Record, None]]:
+        # A file tells of a close beside the last frame of its session; frames of other sessions may come between.
+        while closings and closings[0][0] < ts_ns:
+            yield heapq.heappop(closings)[2], None
+
     for captured in frames:
         key = (captured.charge_point_id, captured.session)
         link, meta = links.get(key), captured.meta or _NO_META
+        if meta.outside:
+            for record in meta.outside:
+                yield from closed_before(record[2])
+                yield record, None
+            continue
         if link is None:
             count += 1
             link = links[key] = _Link(count)
             opened = meta.opened or records.opened(0, *link.stamp(captured, last), _facts(captured, ocpp, charge_point))
+            yield from closed_before(opened[2])
             yield _numbered(opened, link), None
+        if closings and captured.ts_ns is not None:
+            yield from closed_before(meta.before[0][2] if meta.before else captured.ts_ns)
         for record in meta.before:
             yield _numbered(record, link), captured if record[0] == records.FRAME else None
         last = stamps = link.stamp(captured, last)
@@ -129,9 +146,11 @@ def to_records(
             yield _numbered(record, link), captured if record[0] == records.FRAME else None
         if meta.closed:
             del links[key]
-            yield _numbered(meta.closed, link), None
+            heapq.heappush(closings, (meta.closed[2], link.number, _numbered(meta.closed, link)))
     for link in links.values():
-        yield records.closed(link.number, *link.last, {"closed_by": "unknown"}), None
+        record = records.closed(link.number, *link.last, {"closed_by": "unknown"})
+        heapq.heappush(closings, (record[2], link.number, record))
+    yield from closed_before(LARGEST_NS + 1)
 
 
 def _numbered(record: Record, link: _Link) -> Record:

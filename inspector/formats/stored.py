@@ -30,6 +30,7 @@ class Stored(NamedTuple):
         before: events between the frame before and this one.
         last: whether this is the last of its session; then
         after, closed: the events after it, and the CLOSE record of a session that is over.
+        outside: events of no session that happened before; only where all sessions are asked for.
     """
 
     session_id: int
@@ -40,6 +41,7 @@ class Stored(NamedTuple):
     last: bool
     after: tuple[Record, ...]
     closed: Record | None
+    outside: tuple[Record, ...] = ()
 
 
 class Until(NamedTuple):
@@ -85,6 +87,7 @@ def stored(
     reading = frames(connection, _where(sessions), last=until.frame)
     around: dict[int, Iterator[sqlite3.Row]] = {}
     next_event: dict[int, sqlite3.Row | None] = {}
+    outside = _Outside(connection, until.event) if sessions is None else None
     step = next(reading, None)
     while step is not None:
         record, row_id = step
@@ -106,11 +109,33 @@ def stored(
             rest = around.pop(session_id)
             after = tuple(event_record(row, place.offset) for row in ([event, *rest] if event is not None else ()))
             closed = closing_record(connection, place)
-        yield Stored(session_id, record, row_id, opened, tuple(before), row_id == place.last, after, closed)
+        beside = outside.until(record[2], place.offset) if outside is not None else ()
+        yield Stored(session_id, record, row_id, opened, tuple(before), row_id == place.last, after, closed, beside)
         step = next(reading, None)
     for place in known.values():
         if place.first is None:
-            yield _empty(connection, place, until.event)
+            beside = outside.until(place.opened_ns, place.offset) if outside is not None else ()
+            yield _empty(connection, place, until.event)._replace(outside=beside)
+    if outside is not None and (beside := outside.until(None, 0)):
+        yield Stored(0, None, 0, None, (), True, (), None, beside)
+
+
+class _Outside:
+    """The events of no session, such as attempts to connect that failed, in the order they were stored."""
+
+    def __init__(self, connection: sqlite3.Connection, last: int) -> None:
+        sql = f"""SELECT * FROM events WHERE id BETWEEN :low AND :high AND session_id IS NULL AND {NOT_RECORDS}
+            ORDER BY id"""
+        self._rows = paged(connection, sql, high=last)
+        self._next: sqlite3.Row | None = next(self._rows, None)
+
+    def until(self, ts_ns: int | None, offset: int) -> tuple[Record, ...]:
+        """Those that are left and happened by `ts_ns`; all that are left where it is None."""
+        found = []
+        while self._next is not None and (ts_ns is None or self._next["ts_ns"] <= ts_ns):
+            found.append(event_record(self._next, offset))
+            self._next = next(self._rows, None)
+        return tuple(found)
 
 
 def _empty(connection: sqlite3.Connection, place: Place, last_event: int) -> Stored:

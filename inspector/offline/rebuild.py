@@ -10,15 +10,12 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 from sqlite_utils import Database
 
-from inspector.protocol.correlation import Correlation
-from inspector.protocol.session import Session
-from inspector.protocol.vocabulary import Direction, OcppVersion
 from inspector.recorder.derived_tables import DerivedTables
-from inspector.records import BINARY, EVENT, FRAME, OPEN, is_gap
+from inspector.records import OPEN
+from inspector.rules.feed import Feed
 from inspector.store import next_file
 from inspector.store.connection import open_recording
 from inspector.store.pending_rows import PendingRows
@@ -75,31 +72,18 @@ def rebuild(db: Database, path: Path, tell: Callable[[int], None]) -> dict[str, 
 
 def _derive(source: sqlite3.Connection, tables: PendingRows, tell: Callable[[int], None]) -> None:
     derivation = DerivedTables(tables)
-    sessions: dict[int, tuple[str, Session]] = {}
+    feed = Feed(judging=False)
     frames = 0
     for record, frame_id in reread(source):
-        kind, number, ts_ns, mono_ns = record[:4]
-        if kind == OPEN:
-            charge_point_id = record[4].get("charge_point_id") or ""
-            sessions[number] = charge_point_id, _session(record[4])
-            derivation.seen(charge_point_id, ts_ns)
-        elif number not in sessions:
+        session, frame, _ = feed.take(record, frame_id)
+        if session is None:
             continue
-        elif kind == FRAME:
-            charge_point_id, session = sessions[number]
-            direction = Direction.FROM_CHARGE_POINT if record[4] else Direction.FROM_CSMS
-            frame = session.frame(frame_id, ts_ns, mono_ns, direction, record[6], record[5] == BINARY, record[7])
-            derivation.frame(number, charge_point_id, session.version, frame)
+        charge_point_id = session.station.charge_point_id
+        if record[0] == OPEN:
+            derivation.seen(charge_point_id, record[2])
+        elif frame is not None:
+            derivation.frame(record[1], charge_point_id, session.protocol.version, frame)
             frames += 1
             if frames % FLUSH_AT == 0:
                 tables.flush()
                 tell(frames)
-        elif kind == EVENT and is_gap(record):
-            sessions[number][1].correlation = Correlation()  # as the recorder did
-
-
-def _session(facts: dict[str, Any]) -> Session:
-    known = facts.get("ocpp_version")
-    # One that agreed on no subprotocol was told by its first CALL that could, which may be in the file before.
-    told = facts.get("subprotocol") or not facts.get("from_start", True)
-    return Session(facts.get("subprotocol"), OcppVersion(known) if known and told else None)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from operator import sub
 from typing import Any
 
 from inspector.protocol.correlation import AnswerStatus
-from inspector.protocol.vocabulary import Direction
 from inspector.recorder import frame_row
 from inspector.recorder.derived_tables import DerivedTables
 from inspector.recorder.faults import HANDSHAKE_NOT_READ, ROW_NOT_DERIVED, RULE_FAILED, Faults
@@ -29,13 +28,14 @@ from inspector.records import (
     OPEN,
     REOPEN,
     Record,
-    is_gap,
 )
 from inspector.redaction.redacted_frames import RedactedFrames
 from inspector.redaction.redactor import Redactor
+from inspector.redaction.secrets import Secrets
 from inspector.rules.context import Moment
+from inspector.rules.feed import Fed, Feed
 from inspector.rules.finding import Finding
-from inspector.rules.judge import Judge
+from inspector.rules.judge import SessionJudge
 from inspector.rules.settings import DEFAULTS, Settings
 from inspector.store.counted_rows import COUNTED
 from inspector.store.pending_rows import FRAME_COLUMNS, SESSION_COLUMNS
@@ -44,7 +44,6 @@ from inspector.store.writer import Writer
 log = logging.getLogger("chargesentinel.recorder")
 
 FRAME_TS = FRAME_COLUMNS.index("ts_ns")
-_DIRECTIONS = {False: Direction.FROM_CSMS, True: Direction.FROM_CHARGE_POINT}
 
 
 class Pipeline:
@@ -53,7 +52,7 @@ class Pipeline:
     def __init__(self, writer: Writer, settings: Settings = DEFAULTS, redaction: Redactor | None = None) -> None:
         self.writer = writer
         self._redaction = redaction or Redactor()
-        self.judge = Judge(settings)
+        self.feed = Feed(settings, failed=self._rule_failed)
         self.links: dict[int, RecordedSession] = {}
         self._large_calls = LargeCalls()
         self._restored: dict[int, RecordedSession] = {}  # by session id: open when the recorder before this one ended
@@ -94,32 +93,24 @@ class Pipeline:
         `steps` are those of `rereading.reread`. Nothing is written; findings that are stored already go on being
         counted where they are.
         """
+        # The sessions of the file have its numbers, not those that the relay gives them.
+        feed = Feed(self.feed.settings, judge=self.feed.judge, failed=self._rule_failed)
+
+        def begin(judge: SessionJudge, session_id: int, ts_ns: int, secrets: Secrets) -> None:
+            self._restored[session_id] = RecordedSession(session_id, judge, ts_ns, secrets, self.file)
+            self._stored_forms.judged = True
+
         for record, frame_id in steps:
-            kind, session_id, ts_ns, mono_ns = record[:4]
-            moment = Moment(mono_ns, ts_ns)
-            link = self._restored.get(session_id)
+            kind, session_id, ts_ns = record[:3]
             if kind == OPEN:
-                judge = self.judge.open(record[4], moment)
                 secrets = self._redaction.secrets_of(record[4].get("charge_point_id"))
-                link = self._restored[session_id] = RecordedSession(session_id, judge, ts_ns, secrets, self.file)
-                self._stored_forms.judged = True
-                self._judged(link, judge.opened)
-            elif link is None:
-                if kind == EVENT and is_gap(record):
-                    self.judge.gap()
-            elif kind == FRAME:
-                direction = Direction.FROM_CHARGE_POINT if record[4] else Direction.FROM_CSMS
-                binary = record[5] == BINARY
-                frame = link.judge.protocol.frame(frame_id, ts_ns, mono_ns, direction, record[6], binary, record[7])
-                self._judged(link, link.judge.frame, frame)
+                feed.open(record, lambda judge, at=(session_id, ts_ns, secrets): begin(judge, *at))  # type: ignore[misc]
+                continue
+            feed.take(record, frame_id)
+            if kind == CLOSE:
+                self._restored.pop(session_id, None)
+            elif kind == FRAME and (link := self._restored.get(session_id)) is not None:
                 link.last_frame_id, link.last_seen_ns = frame_id, ts_ns
-            elif kind == EVENT and not is_gap(record):
-                self._judged(link, link.judge.event, record[4], moment, record[5])
-            elif kind == EVENT:
-                self._judged(link, link.judge.gap, moment)
-            elif kind == CLOSE:
-                self._judged(link, link.judge.closed, moment, record[4])
-                del self._restored[session_id]
         self.recount()
         for link in self._restored.values():
             link.version = link.judge.version
@@ -130,8 +121,8 @@ class Pipeline:
 
     def tick(self, mono_ns: int, ts_ns: int) -> None:
         """Let time pass for every open session, so that silence is judged while it lasts."""
-        for link in self.links.values():
-            self._finding_rows.store(link, self._judged(link, link.judge.advance, Moment(mono_ns, ts_ns)), None)
+        for fed in self.feed.advance(Moment(mono_ns, ts_ns)):
+            self._store_findings(fed)
 
     def commit(self, committed: int | None = None) -> None:
         """Put everything taken so far on disk.
@@ -180,12 +171,12 @@ class Pipeline:
         `more` is what else is to be said: how many events and sessions went with them, and why.
         """
         detail = {"frames": frames, "since_ns": since_ns, "until_ns": until_ns, **more}
-        if not link:
-            self.writer.event(None, until_ns, None, "gap", detail)
-            self.judge.gap()
-        elif one := self.links.get(link):
+        one = self.links.get(link)
+        if one is not None:
             self.writer.event(one.session_id, until_ns, self.writer.here(one.last_frame_id), "gap", detail)
-            self._judged(one, one.judge.gap, Moment(mono_ns, until_ns))
+        elif not link:
+            self.writer.event(None, until_ns, None, "gap", detail)
+        self._store_findings(self.feed.take((GAP, link, until_ns, mono_ns, frames, since_ns, more)))
 
     def found(self, link: RecordedSession, findings: list[Finding]) -> None:
         """Store findings of a session that is open."""
@@ -229,14 +220,17 @@ class Pipeline:
         secrets = self._redaction.secrets_of(facts.get("charge_point_id"))
         secrets.add(facts.get("secrets", ()))
         facts = {name: value for name, value in facts.items() if name != "secrets"}
-        moment = Moment(mono_ns, ts_ns)
         failed: list[Exception] = []
+
+        def begin(judge: SessionJudge) -> None:
+            self.links[number] = RecordedSession(session_id, judge, ts_ns, secrets, self.file)
+
         try:
-            judge = self.judge.open(facts, moment)
+            fed = self.feed.open((OPEN, number, ts_ns, mono_ns, facts), begin)
         except Exception as why:
             failed.append(why)
-            judge = self.judge.open({"from_start": False}, moment)
-        link = self.links[number] = RecordedSession(session_id, judge, ts_ns, secrets, self.file)
+            fed = self.feed.open((OPEN, number, ts_ns, mono_ns, {"from_start": False}), begin)
+        link = self.links[number]
         try:
             facts = self._redaction.detail(secrets, facts)
         except Exception as why:  # unseen it is not stored; the session is
@@ -248,7 +242,7 @@ class Pipeline:
         values |= {
             "id": session_id,
             "opened_ns": ts_ns,
-            "ocpp_version": judge.version,
+            "ocpp_version": link.judge.version,
             "subprotocols_offered": json.dumps(offered) if offered is not None else None,
         }
         self.writer.session(values)
@@ -261,30 +255,25 @@ class Pipeline:
             self.derivation.seen(facts.get("charge_point_id"), ts_ns)
         except Exception as error:
             self._faults.note(link, ROW_NOT_DERIVED, error)
-        self._finding_rows.store(link, self._judged(link, judge.opened), None)
+        self._store_findings(fed)
 
     def _reopen(self, record: Record) -> None:
         _, number, ts_ns, _, facts = record
         for link in self._restored.values():
             if link.opened_ns == ts_ns and link.judge.station.charge_point_id == (facts.get("charge_point_id") or ""):
                 self.links[number] = link
+                self.feed.sessions[number] = link.judge
                 link.secrets.add(facts.get("secrets", ()))
                 return
         self._open((OPEN, *record[1:4], {**facts, "from_start": False}))
 
     def _frame(self, link: RecordedSession, record: Record) -> None:
         _, _, ts_ns, mono_ns, from_charge_point, opcode, payload, notes = record
-        judge, writer = link.judge, self.writer
+        judge, writer, feed = link.judge, self.writer, self.feed
         frame_id = writer.next_id("frames")
-        frame = judge.protocol.frame(
-            frame_id, ts_ns, mono_ns, _DIRECTIONS[from_charge_point], payload, opcode == BINARY, notes
-        )
+        frame = feed.frame(judge, record, frame_id)
         shown, hidden = self._stored_forms.of(link.secrets, judge.protocol.version, frame)
-        try:  # as `_judged` does
-            found = judge.frame(frame)
-        except Exception as error:
-            self._faults.note(link, RULE_FAILED, error)
-            found = []
+        found = feed.judged(judge, judge.frame, frame)
         worst = self._finding_rows.store(link, found, frame_id) if found else None
         text = frame_row.text(payload if hidden is None else hidden, opcode)
         msg_type = action = valid = latency = call = id_length = None
@@ -335,25 +324,21 @@ class Pipeline:
             self._faults.note(link, ROW_NOT_DERIVED, error)
 
     def _event(self, record: Record) -> None:
-        _, number, ts_ns, mono_ns, kind, detail = record
+        _, number, ts_ns, _, kind, detail = record
         link = self.links.get(number)
         secrets = link.secrets if link else self._redaction.secrets_of(detail.get("charge_point_id"))
         shown = self._redaction.detail(secrets, detail)
         self.writer.event(link.session_id if link else None, ts_ns, link.last_frame_id if link else None, kind, shown)
-        if link is not None:
-            self._finding_rows.store(
-                link, self._judged(link, link.judge.event, kind, Moment(mono_ns, ts_ns), detail), None
-            )
-        elif kind in ("rejected-upgrade", "unreachable"):
-            self.judge.refused(detail, Moment(mono_ns, ts_ns))
+        self._store_findings(self.feed.take(record))
 
     def _close(self, record: Record) -> None:
-        _, number, ts_ns, mono_ns, facts = record
+        _, number, ts_ns, _, facts = record
+        fed = self.feed.take(record)
         link = self.links.pop(number, None)
         if link is None:
             return
         self.closed += 1
-        self._finding_rows.store(link, self._judged(link, link.judge.closed, Moment(mono_ns, ts_ns), facts), None)
+        self._store_findings(fed)
         known = ("cp_close_code", "cp_close_reason", "csms_close_code", "csms_close_reason", "closed_by")
         self._changed.discard(link)
         shown = self._redaction.detail(link.secrets, {column: facts.get(column) for column in known})
@@ -370,10 +355,10 @@ class Pipeline:
         }
         self.writer.update_session(link.session_id, counts | values)
 
-    def _judged(self, link: RecordedSession, ask: Callable[..., list[Finding] | None], *given: Any) -> list[Finding]:
-        """Ask the judge; a rule that fails on us costs its findings, never the frame it failed on."""
-        try:
-            return ask(*given) or []
-        except Exception as error:
-            self._faults.note(link, RULE_FAILED, error)
-            return []
+    def _store_findings(self, fed: Fed) -> None:
+        if fed.session is not None and fed.findings:
+            self._finding_rows.store(fed.session.label, fed.findings, None)
+
+    def _rule_failed(self, session: SessionJudge, error: Exception) -> None:
+        """A rule that fails on us costs its findings, never the frame it failed on."""
+        self._faults.note(session.label, RULE_FAILED, error)

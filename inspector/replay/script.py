@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from inspector.errors import UserMistake
 from inspector.formats.inputs import open_input
 from inspector.protocol.session import Frame
-from inspector.protocol.vocabulary import Direction, OcppVersion
-from inspector.records import BINARY, CLOSE, FRAME, OPEN, Record
+from inspector.protocol.vocabulary import OcppVersion
+from inspector.records import CLOSE, OPEN, Record
 from inspector.rules.context import Moment
+from inspector.rules.feed import Feed
 from inspector.rules.finding import Finding, Severity, Side
 from inspector.rules.judge import Judge, SessionJudge
 
@@ -81,35 +82,30 @@ def read(source: str, ocpp: OcppVersion | None = None) -> list[Script]:
 
 def scripts(source: str, records: Iterable[Record]) -> list[Script]:
     """Sessions from records, judged as they were recorded."""
-    judge = Judge()
-    sessions: dict[int, tuple[SessionJudge, Script]] = {}
+    feed = Feed()
+    scripts_by_session: dict[SessionJudge, Script] = {}
     made: list[Script] = []
     for record in records:
-        kind, link, ts_ns, mono_ns = record[:4]
-        moment = Moment(mono_ns, ts_ns)
-        if kind == OPEN:
-            session = judge.open(record[4], moment)
+        open_session = feed.sessions.get(record[1])
+        number = len(scripts_by_session[open_session].frames) + 1 if open_session is not None else 0
+        if number > FRAMES_LIMIT:
+            raise UserMistake(f"{source}: a session has more than {FRAMES_LIMIT:,} frames; export a part of it")
+        session, frame, findings = feed.take(record, number)
+        if session is None:
+            continue
+        if record[0] == OPEN:
             path = record[4].get("request_path")
             script = Script(source, session.station.charge_point_id, session.version, request_path=path)
-            sessions[link] = session, script
+            scripts_by_session[session] = script
             made.append(script)
-            count(script.findings, session.opened())
-        elif link not in sessions:
-            continue
-        elif kind == FRAME:
-            session, script = sessions[link]
-            number = len(script.frames) + 1
-            if number > FRAMES_LIMIT:
-                raise UserMistake(f"{source}: a session has more than {FRAMES_LIMIT:,} frames; export a part of it")
-            direction = Direction.FROM_CHARGE_POINT if record[4] else Direction.FROM_CSMS
-            frame = session.protocol.frame(number, ts_ns, mono_ns, direction, record[6], record[5] == BINARY)
+        script = scripts_by_session[session]
+        if frame is not None:
             script.frames.append(frame)
-            count(script.findings, session.frame(frame))
             script.version = session.version
-        elif kind == CLOSE:
-            session, script = sessions.pop(link)
+        elif record[0] == CLOSE:
             script.closed_by = record[4].get("closed_by", "unknown")
-            count(script.findings, session.closed(moment, record[4]))
+            del scripts_by_session[session]
+        count(script.findings, findings)
     ends = {script.charge_point_id: script.frames[-1].ts_ns for script in made if script.frames}
     for script in made:
         script.recording_ends_ns = ends.get(script.charge_point_id, 0)

@@ -22,12 +22,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import cast
 
-from inspector.protocol.session import Frame
-from inspector.protocol.vocabulary import Direction, OcppVersion
+from inspector import records
+from inspector.protocol.vocabulary import OcppVersion
+from inspector.records import FRAME, Record, SessionFacts
 from inspector.rules.context import Moment
+from inspector.rules.feed import Feed
 from inspector.rules.finding import Finding
-from inspector.rules.judge import Judge, SessionJudge
 from inspector.rules.settings import DEFAULTS, Settings
 
 START_NS = 1_767_268_800_000_000_000
@@ -42,53 +44,65 @@ class ExampleMistake(ValueError):
 def play(script: str, version: OcppVersion, settings: Settings = DEFAULTS) -> list[Finding]:
     """Judge a script; returns its findings, each once with its count, in the order they were first made."""
     found: dict[int, Finding] = {}
-    for finding in _play(script, version, settings):
-        found.setdefault(id(finding), finding)
+    feed = Feed(thresholds(script, settings))
+    frames = 0
+    for step in steps(script, version):
+        if isinstance(step, Moment):
+            fed = list(feed.advance(step))
+        else:
+            frames += step[0] == FRAME
+            fed = [feed.take(step, frames)]
+        for finding in (finding for one in fed for finding in one.findings):
+            found.setdefault(id(finding), finding)
     return list(found.values())
 
 
-def _play(script: str, version: OcppVersion, settings: Settings) -> Iterator[Finding]:
-    lines = [line.strip() for line in script.strip().splitlines()]
-    thresholds = {line.split()[1]: float(line.split()[2]) for line in lines if line.startswith("set ")}
-    judge, now, number = Judge(replace(settings, **thresholds)), START_NS, 0  # type: ignore[arg-type]
-    session: SessionJudge | None = None
+def thresholds(script: str, settings: Settings = DEFAULTS) -> Settings:
+    """Return `settings` with what the script's own `set` lines say."""
+    own = [line.split() for line in script.split("\n") if line.strip().startswith("set ")]
+    return replace(settings, **{name: float(value) for _, name, value in own})  # type: ignore[arg-type]
+
+
+def steps(script: str, version: OcppVersion) -> Iterator[Record | Moment]:
+    """Return a script as the records it stands for; a Moment where time passes without one.
+
+    Raises:
+        ExampleMistake: a line is not in the notation.
+    """
+    now, link = START_NS, 0
+    is_open = False
     defaults = {
         "charge_point_id": "CP1",
         "subprotocol": version.subprotocol,
         "subprotocols_offered": [version.subprotocol],
     }
-    for line in lines:
+    for line in (line.strip() for line in script.strip().splitlines()):
         step, _, rest = line.partition(" ")
         rest = rest.strip()
         if not step or step.startswith("#") or step == "set":
             continue
         now += STEP_NS
         if step == "refused":
-            judge.refused({**defaults, **json.loads(rest or "{}")}, Moment(now, now))
+            yield records.event(0, now, now, "rejected-upgrade", {**defaults, **json.loads(rest or "{}")})
             continue
-        if step == "open" or session is None:
+        if step == "open" or not is_open:
+            link += 1
+            is_open = True
             facts = {**defaults, **(json.loads(rest or "{}") if step == "open" else {"from_start": False})}
-            session = judge.open(facts, Moment(now, now))
-            yield from session.opened()
+            yield records.opened(link, now, now, cast(SessionFacts, facts))
         if step in (">", "<", ">b", "<b"):
-            number += 1
-            direction = Direction.FROM_CHARGE_POINT if step[0] == ">" else Direction.FROM_CSMS
             raw = bytes.fromhex(rest) if step[1:] else rest.encode()
-            frame: Frame = session.protocol.frame(number, now, now, direction, raw, binary=bool(step[1:]))
-            yield from session.frame(frame)
+            yield records.frame(link, now, now, step[0] == ">", records.BINARY if step[1:] else records.TEXT, raw)
         elif step == "+":
             unit = rest.lstrip("0123456789.")
             if unit not in _UNITS:
                 raise ExampleMistake(f"{line!r}: time is written as 5s, 100ms, 2m or 1h")
             now += int(float(rest.removesuffix(unit)) * _UNITS[unit])
-            yield from session.advance(Moment(now, now))
+            yield Moment(now, now)
         elif step == "event":
             kind, _, detail = rest.partition(" ")
-            if kind == "gap":
-                session.gap(Moment(now, now))
-                continue
-            yield from session.event(kind, Moment(now, now), json.loads(detail or "{}"))
+            yield records.event(link, now, now, kind, json.loads(detail or "{}"))
         elif step == "close":
-            yield from session.closed(Moment(now, now), json.loads(rest or "{}"))
+            yield records.closed(link, now, now, json.loads(rest or "{}"))
         elif step != "open":
             raise ExampleMistake(f"{line!r}: a step is one of > < >b <b + event close open refused set")

@@ -253,8 +253,10 @@ def opening_record(connection: sqlite3.Connection, place: Place, first: int = 0)
     facts: dict[str, Any] = {name: row[name] for name in _HANDSHAKE if row[name] is not None}
     if facts.get("ocpp_version") not in _VERSIONS:
         facts.pop("ocpp_version", None)
-    if offered := _told(row["subprotocols_offered"], list):
-        facts["subprotocols_offered"] = [str(name) for name in offered]
+    if row["subprotocols_offered"] is not None:
+        # The handshake was seen, so that nothing offered and nothing selected are facts too.
+        facts["subprotocols_offered"] = [str(name) for name in _told(row["subprotocols_offered"], list)]
+        facts["subprotocol"] = row["subprotocol"]
     details = connection.execute(
         f"SELECT kind, detail FROM events WHERE session_id = ? AND kind IN ({_OF_OPENING})", (place.session_id,)
     )

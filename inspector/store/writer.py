@@ -13,7 +13,8 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Collection
+import weakref
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -142,14 +143,16 @@ class Writer(CountedRows):
     def here(self, frame_id: int | None) -> int | None:
         return frame_id if frame_id is not None and frame_id >= self.begins["frames"] else None
 
-    _watch: NameWatch | None = None
     _files: OpenFiles
+    _stop_watching: Callable[[], object] | None = None
 
     def _look_at_file(self, files: OpenFiles | None = None) -> None:
         self._files = files or OpenFiles(self.path)
-        if self._watch:
-            self._watch.stop()
-        self._watch = NameWatch(self.path, partial(self._files.step_aside, unless_free=True))
+        if self._stop_watching:
+            self._stop_watching()
+        watch = NameWatch(self.path, partial(self._files.step_aside, unless_free=True))
+        # A writer that is dropped without `close` ends its thread too: the system has only so many watches.
+        self._stop_watching = weakref.finalize(self, watch.stop)
 
     @property
     def wal_bytes(self) -> int:
@@ -371,8 +374,8 @@ class Writer(CountedRows):
             self._let_go()
 
     def _let_go(self) -> None:
-        if self._watch:
-            self._watch.stop()
+        if self._stop_watching:
+            self._stop_watching()
         for lock in self._locks.values():
             lock.release()
 

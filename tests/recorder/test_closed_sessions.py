@@ -107,7 +107,7 @@ def test_the_recorder_frees_closed_sessions_without_waiting_for_the_collector(tm
             if record[0] == records.OPEN:
                 session = weakref.ref(process._pipeline.links[1].judge)
         process._pipeline.commit()
-        process._pipeline.judge._stations.clear()  # with the deadlines that wait there
+        process._pipeline.feed.judge._stations.clear()  # with the deadlines that wait there
         process._pipeline.closed = CLEAR_AFTER - 1
         process._clear_away()
         assert session() is not None

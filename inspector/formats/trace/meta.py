@@ -2,8 +2,9 @@
 
 `meta.chargesentinel` holds, each only where there is something to say: `ts_ns` and `mono_ns` (as strings: JSON
 numbers of many readers end at 2^53), `session`, `notes` (of `records.frame`: that it was redacted, came in
-fragments), `opened`, `before`, `after`, `closed`. `before` and `after` are
-events, and frames that a trace cannot hold (malformed, binary, SEND, CALLRESULTERROR). Any other `meta` is kept
+fragments), `opened`, `before`, `after`, `closed`, `outside`. `before` and `after` are
+events, and frames that a trace cannot hold (malformed, binary, SEND, CALLRESULTERROR); `outside` are events of no
+session, such as attempts to connect that failed. Any other `meta` is kept
 as an event of kind `meta` before its frame.
 """
 
@@ -64,6 +65,7 @@ def read(meta: Any, ts_ns: int) -> dict[str, Any]:
             after=tuple(record(item) for item in ours.get("after", ())),
             closed=closed(ours["closed"]) if "closed" in ours else None,
             placeholder=ours.get("placeholder") is True,
+            outside=tuple(record(item) for item in ours.get("outside", ())),
         )
         noted = notes(ours.get("notes"))
     except NOT_OURS as error:

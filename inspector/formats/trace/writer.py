@@ -38,6 +38,10 @@ def write(steps: Iterable[Stored], labels: dict[int, str]) -> Iterator[bytes]:
     writing: dict[int, _Session] = {}
     line: deque[_Held] = deque()
     for step in steps:
+        if step.outside:
+            line.append(_Held(_outside(step.outside), complete=True))
+        if step.opened is None and step.frame is None:
+            continue
         session = writing.get(step.session_id)
         if session is None:
             label = labels.get(step.session_id, "")
@@ -77,6 +81,7 @@ class _Session:
         self.waiting: list[Record] = []
         self.foreign: dict[str, Any] = {}
         self.held: _Held | None = None
+        self.last_ns = 0  # time of the last frame: a session closes then unless something else tells
 
     def take(self, step: Stored) -> list[_Held]:
         """A frame with what came before it; returns the record it makes, if it makes one."""
@@ -89,6 +94,7 @@ class _Session:
                 self.waiting.append(event)
         if step.frame is None:
             return []
+        self.last_ns = step.frame[2]
         frame = _expressible(self.state, step.row_id, step.frame)
         if frame is None:
             self.waiting.append(step.frame)
@@ -114,7 +120,7 @@ class _Session:
             assert self.held is not None
             if self.waiting:
                 _ours(self.held.record)["after"] = [trace_meta.item(told) for told in self.waiting]
-        if known not in _QUIET_CLOSES and step.closed is not None:
+        if step.closed is not None and (known not in _QUIET_CLOSES or step.closed[2] != self.last_ns):
             added += self._open_record()
             assert self.held is not None
             _ours(self.held.record)["closed"] = trace_meta.closing((*step.closed[:4], known))
@@ -127,11 +133,7 @@ class _Session:
         if self.held is not None and not self.held.written:
             return []
         at = self.opened or self.waiting[0]
-        record: dict[str, Any] = {"schemaVersion": SCHEMA_VERSION, "timestamp": timestamp(at[2]), "transport": "json"}
-        record |= {"chargePointId": self.facts.get("charge_point_id") or "", "direction": "cp-to-csms"}
-        # An id and a payload are what some tools ask of every CALL.
-        record |= {"messageType": "CALL", "messageId": f"chargesentinel-{self.number}", "action": PLACEHOLDER}
-        record["payload"] = {}
+        record = _placeholder(at[2], self.facts.get("charge_point_id") or "", f"chargesentinel-{self.number}")
         _ours(record).update({"session": self.label, "placeholder": True})
         if self.opened is not None and self.held is None:
             _ours(record)["opened"] = trace_meta.opening(self.opened)
@@ -181,6 +183,21 @@ def _expressible(state: Session, number: int, record: Record) -> Frame | None:
     plain = type(frame.message) in (Call, CallResult, CallError) and not frame.message.problems
     sent = not notes or notes.get("forwarded", True)
     return frame if plain and sent else None
+
+
+def _placeholder(ts_ns: int, charge_point_id: str, message_id: str) -> dict[str, Any]:
+    record: dict[str, Any] = {"schemaVersion": SCHEMA_VERSION, "timestamp": timestamp(ts_ns), "transport": "json"}
+    record |= {"chargePointId": charge_point_id, "direction": "cp-to-csms"}
+    # An id and a payload are what some tools ask of every CALL.
+    return record | {"messageType": "CALL", "messageId": message_id, "action": PLACEHOLDER, "payload": {}}
+
+
+def _outside(events: tuple[Record, ...]) -> dict[str, Any]:
+    """A record for events of no session."""
+    first = events[0]
+    record = _placeholder(first[2], str(first[5].get("charge_point_id") or ""), f"chargesentinel-event-{first[2]}")
+    _ours(record).update({"placeholder": True, "outside": [trace_meta.item(event) for event in events]})
+    return record
 
 
 def _says_more(opened: Record, first: Record) -> bool:

@@ -1,0 +1,222 @@
+"""Keep passwords out of what the CSMS stores, logs and shows: known by their names, then wherever they are quoted.
+
+What is remembered stays in memory, for each charge point, and ends with the process.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+
+from csms.nesting import too_deep
+
+KEPT = 50
+"""Passwords remembered of one charge point; of more the oldest is forgotten."""
+CHARGE_POINTS = 2000
+SHORTEST = 4
+"""Characters of a password that is looked for where no name announces it; a word of letters alone has more."""
+STRONG = 8
+"""Characters of one that is looked for within words, and in the names of members."""
+
+_ANYWHERE = re.compile(
+    "passw(?!on)|passphrase|passcode|secret(?!ar)|credential|simpin(?!g)|pincode|sifre|parola|kennwort|wachtwoord|contrasen"
+    "|(?:api|auth|authorization|access|shared|private|encryption|subscription|functions?|account|security|session|master"
+    "|vpn|wifi|wlan|wpa|ssh|aes|hmac|sas)keys?|(?:access|refresh|auth|bearer|session|api|device)token"
+)
+_WORDS = frozenset("pass pwd pw psk pin puk jwt token bearer authorization cookie".split())
+_ABOUT = frozenset(
+    """
+    algorithm attempt attempts changed count created enabled expires expiry file group id index info interval
+    length level limit max min mode name policy reader required reset result set size state status supported
+    type updated url usage valid version
+    """.split()
+)
+"""Last words of names that describe a password and do not hold it."""
+_VALUES = frozenset({"value", "attributevalue", "actualvalue", "currentvalue", "newvalue"})
+_NETWORKS = frozenset("vpn apn wifi wlan wpa ipsec".split())
+_PIN_TYPES = frozenset({"keycode", "pin", "pincode"})
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_ACCENTS = str.maketrans("şŞıİñÑ", "sSiInN")
+_MAY_HOLD = re.compile(
+    r"pass|pwd|pw\b|psk|pin|puk|secret|key|token|cred|cookie|bearer|basic |jwt|ifre|parola|kennwort|wachtwoord|contrase|://[^/\s]*@",
+    re.I,
+)
+_IN_TEXT = (
+    re.compile(r"-{3,5} ?BEGIN [\w ]{0,40}PRIVATE KEY[\s\S]*?(?:-{3,5} ?END [\w ]{0,40}KEY[\w ]{0,20}-{3,5}|\Z)", re.I),
+    re.compile(r"\w://[^/\s:@]{0,200}:([^\s\"@]{1,300})@"),
+    re.compile(r"https?://([^/\s:@]{1,300})@"),
+    re.compile(r"\b(?:bearer|basic)\s{1,5}([\w+/=.~\-]{8,})", re.I),
+    re.compile(r"\beyJ[\w\-]{8,}\.[\w\-]{4,}\.[\w\-]*"),
+)
+_NAMED = re.compile(
+    r"(?<![\w.\-])([^\W\d][\w.\-]{1,60})\\{0,3}[\"']?(?: ?(?:[:=]|=>) ?\\{0,3}|(?=>)>)"
+    r"(?:([\"'])(.{0,500}?)(?:\2|\Z)|([^\r\n\"'<,;&}\]]{1,500}))"
+)
+_PAIR = re.compile(
+    r"[\"'](?:key|name)[\"']\s?:\s?[\"']([\w.\-]{1,60})[\"'][^{}]{0,200}?value[\"']\s?:\s?[\"']?([^\"'}]{1,500})", re.I
+)
+"""A name and the value beside it, where JSON is broken."""
+
+
+def is_secret(name: str, parent: str = "") -> bool:
+    """Tell whether the value of a member, a variable or a configuration key is a password or another secret."""
+    name = name.partition("#")[0].translate(_ACCENTS)
+    words = [word.lower() for word in _WORD.findall(name)]
+    if not words or words[-1] in _ABOUT:
+        return False
+    if name.lower() == "key":
+        return parent.lower() in _NETWORKS
+    if _ANYWHERE.search("".join(words)):
+        return True
+    behind_id = {at + 1 for at, word in enumerate(words) if word == "id"}  # an id token is no password
+    return any(
+        at not in behind_id and (word in _WORDS or word.removesuffix("s") in _WORDS) for at, word in enumerate(words)
+    )
+
+
+class Memory:
+    """The passwords of one charge point that were seen, each in the forms that it may be quoted in."""
+
+    def __init__(self) -> None:
+        self._forms: dict[str, tuple[str, ...]] = {}
+
+    def add(self, password: str) -> None:
+        """Remember a password."""
+        long_enough = len(password) >= (STRONG if password.isalpha() else SHORTEST)
+        if long_enough and password.strip("*") and password not in self._forms:
+            self._forms[password] = _forms(password)
+            if len(self._forms) > KEPT:
+                del self._forms[next(iter(self._forms))]
+
+    def knows_any_in(self, text: str) -> bool:
+        """Tell whether a text quotes one."""
+        return any(form in text for forms in self._forms.values() for form in forms)
+
+    def starred(self, text: str, *, name: bool = False) -> str:
+        """Return a text, or the name of a member, with asterisks for every quoted password."""
+        for password, forms in self._forms.items():
+            for form in forms if len(password) >= STRONG or not name else ():
+                if form in text:
+                    pattern = re.escape(form) if len(password) >= STRONG else rf"(?<!\w){re.escape(form)}(?!\w)"
+                    text = re.sub(pattern, "*" * len(form), text)
+        return text
+
+
+class Passwords:
+    """The memories of all charge points; of too many, those that came first are forgotten."""
+
+    def __init__(self) -> None:
+        self._memories: dict[str, Memory] = {}
+
+    def of(self, charge_point_id: str) -> Memory:
+        """Return the memory of a charge point, a new one where there is none."""
+        memory = self._memories.get(charge_point_id)
+        if memory is None:
+            if len(self._memories) >= CHARGE_POINTS:
+                del self._memories[next(iter(self._memories))]
+            memory = self._memories[charge_point_id] = Memory()
+        return memory
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Star passwords in a record of the log, whose first argument is a charge point's identity."""
+        name = str(record.args[0]) if isinstance(record.args, tuple) and record.args else ""
+        record.msg, record.args = text(record.getMessage(), self._memories.get(name)), None
+        return True
+
+
+def hidden(value: Any, memory: Memory | None = None, parent: str = "") -> Any:
+    """Copy parsed JSON with asterisks for its secrets, which `memory` then knows."""
+    if isinstance(value, dict):
+        named = _names_a_secret(value)
+        pin = str(value.get("type")).lower() in _PIN_TYPES
+        return {
+            (memory.starred(name, name=True) if memory else name): _all_starred(child, memory)
+            if is_secret(name, parent) or (named and name.lower() in _VALUES) or (pin and name.lower() == "idtoken")
+            else _attributes_starred(child, memory)
+            if named and name.lower() == "variableattribute"
+            else hidden(child, memory, name)
+            for name, child in value.items()
+        }
+    if isinstance(value, list):
+        return [hidden(child, memory, parent) for child in value]
+    return text(value, memory) if isinstance(value, str) else value
+
+
+def _names_a_secret(value: Mapping[str, Any]) -> bool:
+    """Tell whether an object says that the value in it is a secret's: 1.6 by a `key`, 2.x by a `variable`."""
+    for member, named in value.items():
+        name = named.get("name") if isinstance(named, dict) else named
+        if member.lower() in ("key", "name", "variable", "variablename") and isinstance(name, str) and is_secret(name):
+            return True
+    return False
+
+
+def _attributes_starred(value: Any, memory: Memory | None) -> Any:
+    attributes = value if isinstance(value, list) else [value]
+    return [
+        {name: _all_starred(child, memory) if name.lower() in _VALUES else child for name, child in attribute.items()}
+        if isinstance(attribute, dict)
+        else attribute
+        for attribute in attributes
+    ]
+
+
+def _all_starred(value: Any, memory: Memory | None) -> Any:
+    if isinstance(value, dict):
+        return {name: _all_starred(child, memory) for name, child in value.items()}
+    if isinstance(value, list):
+        return [_all_starred(child, memory) for child in value]
+    if isinstance(value, str):
+        if memory is not None:
+            memory.add(value)
+        return "*" * len(value)
+    return value if isinstance(value, bool) or value is None else int("9" * min(len(str(value)), 15))
+
+
+def text(said: str, memory: Memory | None = None) -> str:
+    """Return a frame, or any other text, with asterisks for its secrets, which `memory` then knows."""
+    if not (_MAY_HOLD.search(said) or (memory is not None and memory.knows_any_in(said))):
+        return said
+    if said.lstrip()[:1] in ("{", "["):
+        try:
+            parsed = orjson.loads(said)
+        except ValueError:
+            parsed = None
+        if parsed is not None and not too_deep(parsed):
+            # Twice: a password may be quoted before its name.
+            shown = hidden(hidden(parsed, memory), memory)
+            return said if shown == parsed else orjson.dumps(shown).decode()
+    said = _PAIR.sub(lambda found: _starred(found, 2, memory) if is_secret(found[1]) else found[0], said)
+    for pattern in _IN_TEXT:
+        said = pattern.sub(lambda found: _starred(found, 1 if found.re.groups else 0, memory), said)
+
+    def named(found: re.Match[str]) -> str:
+        return _starred(found, 3 if found[2] else 4, memory) if is_secret(found[1]) else found[0]
+
+    said = _NAMED.sub(named, said)
+    return memory.starred(said) if memory is not None else said
+
+
+def _starred(found: re.Match[str], group: int, memory: Memory | None) -> str:
+    if memory is not None:
+        memory.add(found[group])
+    start, end = found.start(group) - found.start(), found.end(group) - found.start()
+    return found[0][:start] + "*" * (end - start) + found[0][end:]
+
+
+def _forms(password: str) -> tuple[str, ...]:
+    data = password.encode("utf-8", "surrogatepass")
+    forms = [password, json.dumps(password)[1:-1], json.dumps(password, ensure_ascii=False)[1:-1], repr(password)[1:-1]]
+    if len(password) >= 2 * SHORTEST:
+        forms += [quote(data, safe=""), data.hex(), data.hex().upper()]
+        for skipped in range(3):
+            coded = base64.b64encode(b"\0" * skipped + data).decode()
+            forms.append(coded[(0, 2, 3)[skipped] : len(coded.rstrip("=")) - (1 if coded.endswith("=") else 0)])
+    return tuple(dict.fromkeys(forms))

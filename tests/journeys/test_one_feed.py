@@ -1,0 +1,125 @@
+"""The same frames get the same findings by every way in: live, check of the database, export, import, replay."""
+
+from __future__ import annotations
+
+import sqlite3
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from inspector.formats.exports import lines
+from inspector.formats.inputs import open_input
+from inspector.offline.check import check
+from inspector.offline.store_records import store
+from inspector.protocol.vocabulary import OcppVersion
+from inspector.recorder.pipeline import Pipeline
+from inspector.records import CLOSE, OPEN, Record, closed
+from inspector.replay.script import FindingKey, scripts
+from inspector.rules.catalogue import rules
+from inspector.rules.context import Moment
+from inspector.rules.playback import steps, thresholds
+from inspector.rules.settings import DEFAULTS, Settings
+from inspector.store.connection import open_recording
+from inspector.store.stored_records import read
+from inspector.store.writer import Writer
+
+CASES = Path(__file__).parents[1] / "rules" / "cases"
+RULES = {rule.slug: rule for rule in rules()}
+
+type Judged = list[tuple[Any, ...]]
+"""(rule, severity, side, frame or None, last frame or None, count, pointer, message), sorted."""
+
+
+def cases(*topics: str) -> Iterator[Any]:
+    """Every case of the rules of some topics, in every version."""
+    for path in sorted(path for topic in topics for path in CASES.glob(f"{topic}.*.toml")):
+        for case in tomllib.loads(path.read_text())["case"]:
+            named = case.get("versions") or ([case["version"]] if "version" in case else RULES[path.stem].versions)
+            for version in sorted(OcppVersion(name) for name in named):
+                yield pytest.param(version, case, id=f"{path.stem}-{version}-{case['name']}")
+
+
+def ended(script: str, version: OcppVersion) -> list[Record | Moment]:
+    """A script whose sessions all end, as those of a recording do when the proxy ends."""
+    played = list(steps(script, version))
+    still_open = {step[1] for step in played if not isinstance(step, Moment) and step[0] == OPEN}
+    still_open -= {step[1] for step in played if not isinstance(step, Moment) and step[0] == CLOSE}
+    last = played[-1]
+    ts_ns, mono_ns = (last.ts_ns, last.mono_ns) if isinstance(last, Moment) else last[2:4]
+    return played + [closed(link, ts_ns + 1, mono_ns + 1, {"closed_by": "proxy"}) for link in sorted(still_open)]
+
+
+def recorded(played: Iterable[Record | Moment], path: Path, settings: Settings) -> None:
+    """Record as the recorder process does: record by record, with ticks where time passes."""
+    writer = Writer(path, tool_version="test")
+    pipeline = Pipeline(writer, settings)
+    for step in played:
+        if isinstance(step, Moment):
+            pipeline.tick(step.mono_ns, step.ts_ns)
+        else:
+            pipeline.take(step)
+    pipeline.commit()
+    writer.close(clean=True)
+
+
+def stored_findings(path: Path) -> Judged:
+    with closing(sqlite3.connect(path)) as db:
+        rows = db.execute(
+            "SELECT rule_id, severity, side, frame_id, last_frame_id, count, pointer, message FROM findings"
+        )
+        return sorted(rows.fetchall(), key=repr)
+
+
+def checked_findings(records: Iterable[Record], settings: Settings) -> Judged:
+    found = [one.finding for one in check(records, settings).findings]
+    return sorted(
+        (
+            (f.rule_id, str(f.severity), str(f.side), f.frame_id, f.last_frame_id, f.count, f.pointer, f.message)
+            for f in found
+        ),
+        key=repr,
+    )
+
+
+def compare_all_ways(version: OcppVersion, case: dict[str, Any], folder: Path) -> None:
+    settings = thresholds(case["script"], replace(DEFAULTS, **case.get("settings", {})))
+    database, trace, again = folder / "live.db", folder / "export.jsonl", folder / "imported.db"
+    recorded(ended(case["script"], version), database, settings)
+    live = stored_findings(database)
+
+    assert checked_findings((record for record, _ in read(database)), settings) == live, "check of the database"
+
+    if settings == DEFAULTS:
+        baseline: Counter[FindingKey] = Counter()
+        for script in scripts("live.db", (record for record, _ in read(database))):
+            baseline += script.findings
+        compared = [row for row in live if row[1] != "info" and not row[0].startswith("clock.")]
+        assert baseline == Counter((row[0], row[2]) for row in compared), "the baseline of a replay"
+
+    with closing(open_recording(database)) as connection:
+        trace.write_bytes(b"".join(lines(connection, None, "trace")))
+    assert checked_findings((record for record, _ in open_input(str(trace))), settings) == live, "check of the export"
+
+    store((record for record, _ in open_input(str(trace))), Writer(again, tool_version="test"), settings)
+    assert stored_findings(again) == live, "import of the export"
+
+
+@pytest.mark.parametrize(("version", "case"), list(cases("link", "boot", "rpc")))
+def test_a_case_is_judged_alike_by_every_way_in(version: OcppVersion, case: dict[str, Any], tmp_path: Path) -> None:
+    """Live recording, check of its database, replay, check and import of its export find the same."""
+    compare_all_ways(version, case, tmp_path)
+
+
+@pytest.mark.long
+def test_every_case_is_judged_alike_by_every_way_in(tmp_path: Path) -> None:
+    """The cases of all rules, in all versions."""
+    for number, parameters in enumerate(cases("*")):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        compare_all_ways(*parameters.values, folder)
