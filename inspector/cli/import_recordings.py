@@ -94,7 +94,7 @@ def import_recordings(
         records.close()
     missed = report(readings)
     click.echo(f"imported into {path}: {summary}")
-    return int(missed)
+    return int(summary.lost > 0 or missed)
 
 
 def _again(first: Any, rest: Iterator[Any]) -> Iterator[Any]:

@@ -6,11 +6,11 @@ import asyncio
 import gc
 import logging
 import resource
-import signal
 import socket
 import ssl
 import sys
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import click
 
 from inspector.cli.option_types import Finite, amount, file_mode
 from inspector.cli.redaction_options import redaction_arguments, redaction_options
+from inspector.cli.stopping import Stopping
 from inspector.errors import UnusableAddress, UnusableFile, UserMistake
 from inspector.escaping import visible
 from inspector.proxy.addresses import (
@@ -129,10 +130,11 @@ in place of its CSMS."""
     help="Another name that /metrics is asked by.",
 )
 @click.option("--no-fast-path", is_flag=True, help="Use mitmproxy's public hooks alone: slower, without limits.")
-def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str, ...], **options: Any) -> None:
+def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str, ...], **options: Any) -> int:
     """Relay between charge points and a CSMS, byte for byte, and record every frame.
 
-    Ends with Ctrl-C: both peers are told with a close frame, and what crossed is stored.
+    Ends with Ctrl-C: both peers are told with a close frame, and what crossed is stored. The exit code is 1 where
+    frames could not be stored.
     """
     from inspector.proxy import loop
     from inspector.proxy.engine import Engine
@@ -196,13 +198,11 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
         file_mode=options["file_mode"],
     )
 
+    stopping = Stopping()
+
     async def run() -> None:
         engine = Engine(settings, recorder, sockets, metrics)
-        stopping = [signal.SIGINT, signal.SIGTERM]
-        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
-            stopping.append(signal.SIGHUP)
-        for number in stopping:
-            asyncio.get_running_loop().add_signal_handler(number, engine.stop)
+        stopping.listen(partial(asyncio.get_running_loop().call_soon_threadsafe, engine.stop))
         scheme = "wss" if settings.listener_tls else "ws"
         await engine.run(lambda: announce(scheme, listening, routing.upstreams, path, metrics))
 
@@ -214,9 +214,10 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
     finally:
         for listener in [*sockets, *([metrics] if metrics else [])]:
             listener.close()
-        summary = recorder.close()
+        summary = recorder.close(tell=stopping.tell)
     click.echo(f"recorded in {path}: {summary}")
     gc.freeze()  # takes most of the time from the interpreter's end
+    return 1 if summary.lost else 0
 
 
 def listener_tls(options: dict[str, Any]) -> ssl.SSLContext | None:

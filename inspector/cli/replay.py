@@ -92,7 +92,7 @@ Examples:
 def replay(recordings: tuple[str, ...], side: str, url: str | None, listen: str | None, **options: Any) -> int:
     """Play one side of recorded sessions against a live peer and compare what it does with what was recorded.
 
-    Exit code 0: the peer did as recorded; 1: something differs; 2: it could not be played.
+    Exit code 0: the peer did as recorded; 1: something differs, or --db lacks frames; 2: it could not be played.
     """
     from inspector.replay.script import choose, read
 
@@ -113,7 +113,7 @@ def replay(recordings: tuple[str, ...], side: str, url: str | None, listen: str 
     finally:
         run.close()
     run.report(style)
-    return int(not all(outcome.equal for outcome in run.outcomes))
+    return int(run.lost > 0 or not all(outcome.equal for outcome in run.outcomes))
 
 
 class Run:
@@ -139,6 +139,7 @@ class Run:
             tls=_tls(options["ca"]),
             prompt=Operator(options["operator"]) if options["operator"] else None,
         )
+        self.lost = 0  # frames that could not be recorded
         self._recorder: Any = None
         if options["path"]:
             from inspector.recorder.start import start_recorder
@@ -156,6 +157,7 @@ class Run:
         """Let go of the recording."""
         if self._recorder is not None:
             summary = self._recorder.close()
+            self.lost = summary.lost
             click.echo(f"recorded in {self.options['path']}: {summary}", err=True)
 
     def report(self, style: str, otherwise: str = "") -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from inspector.errors import RecorderFailure
 from inspector.recorder.pipeline import Pipeline
 from inspector.recorder.recorder import Summary
+from inspector.recorder.taking import take
 from inspector.records import Record
 from inspector.redaction.redactor import Redactor, as_config
 from inspector.rules.settings import DEFAULTS, Settings
@@ -36,7 +37,7 @@ def store(
     gc.set_threshold(50_000, 20, 20)
     try:
         for number, record in enumerate(records, 1):
-            pipeline.take(record)
+            take(pipeline, (record,))
             if number % COMMIT_AT == 0 or writer.pending_bytes > COMMIT_BYTES:
                 pipeline.commit()
         pipeline.commit()
@@ -46,7 +47,7 @@ def store(
     finally:
         gc.set_threshold(*thresholds)
         _close(writer, clean)
-    return pipeline.summary()
+    return pipeline.summary(pipeline.gone)
 
 
 def _close(writer: Writer, clean: bool) -> None:

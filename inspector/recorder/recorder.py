@@ -70,8 +70,13 @@ class Recorder(Protocol):
         for a recorder that does not work (a failing disk, a crash), as nothing gets better by it.
         """
 
-    def close(self, timeout: float = 10.0) -> Summary:
+    def close(self, timeout: float = 10.0, tell: Callable[[int], bool] | None = None) -> Summary:
         """Store what is still waiting, mark the recording as ended cleanly, and tell what was stored.
 
-        Blocks for at most `timeout` seconds; what could not be stored by then is counted as lost.
+        Takes as long as it needs. What is left once nothing has been stored for `timeout` seconds is counted as lost,
+        and a gap says so in the file where that can be written.
+
+        Args:
+            timeout: in seconds.
+            tell: is told several times a second how many records wait; returns False for an end at once.
         """

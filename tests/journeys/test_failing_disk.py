@@ -76,9 +76,11 @@ class Proxy(Program):
 
     async def ended(self) -> int:
         """End it; returns how many frames it says are not stored."""
-        assert await asyncio.to_thread(self.stop, signal.SIGINT, 20) == 0, self.report()
+        code = await asyncio.to_thread(self.stop, signal.SIGINT, 20)
         summary = self.wait_for(r"recorded in .*: .*errors\)(?:; (\d+) FRAMES NOT STORED)?")
-        return int(summary[1] or 0)
+        lost = int(summary[1] or 0)
+        assert code == int(lost > 0), self.report()
+        return lost
 
 
 def stored(path: Path) -> int:

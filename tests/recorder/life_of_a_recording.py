@@ -183,9 +183,9 @@ class Life:
     def deliver(self) -> None:
         """Hand over what waits, without a commit."""
         while self._backlog.unsent:
-            first, batch = self._backlog.batch()
-            take(self.pipeline, batch[max(0, self._taken + 1 - first) :])
-            self._taken = max(self._taken, first + len(batch) - 1)
+            batch = self._backlog.batch()
+            take(self.pipeline, batch.records[max(0, self._taken + 1 - batch.first) :])
+            self._taken = max(self._taken, batch.last)
 
     def tick(self) -> None:
         for _ in range(600):

@@ -42,7 +42,8 @@ def live(folder: Path, plan: list[tuple[Any, ...]], *, rotate: bool, seed: int, 
     if not any(what == "delete" for what, *_ in plan):
         assert not missing
     assert life.rows("PRAGMA integrity_check") == [("ok",)] * len(life.files)
-    assert life.rows("PRAGMA foreign_key_check") == []
+    if not any(where.startswith("UPDATE") for where in chance.failed):  # what corrects references may fail too
+        assert life.rows("PRAGMA foreign_key_check") == []
     counted = "SELECT total(frame_count), total(error_count) FROM sessions"
     errors = "SELECT count(*) FROM findings WHERE severity = 'error'"
     assert life.rows(counted) == [

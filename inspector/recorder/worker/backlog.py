@@ -159,6 +159,21 @@ class Backlog:
                         self._live.pop(record[1], None)
                         self._closing.discard(record[1])
 
+    def drop_unsent(self) -> list[Record]:
+        """Let go of all that has not been sent; returns it, oldest first."""
+        self.sort()
+        dropped: list[Record] = []
+        for batch in self._again:
+            dropped += batch.records
+            self.bytes -= batch.bytes
+        self._again.clear()
+        while self.fair.count:
+            records, bytes_, *_ = self.fair.take()
+            dropped += records
+            self.bytes -= bytes_
+        self._kept -= len(dropped)
+        return dropped
+
     def send_again(self) -> list[Record]:
         """Have all be sent again; returns what tells of the sessions that were opened before them."""
         self._again.extendleft(reversed(self._sent))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import select
 import socket
@@ -17,6 +16,7 @@ from inspector.errors import UnusableFile
 from inspector.recorder.recorder import Status, Summary
 from inspector.recorder.worker.backlog import Backlog
 from inspector.recorder.worker.backpressure import Pacing
+from inspector.recorder.worker.ending import GIVE_UP_S, LOOK_EVERY_S, Ending, gaps_in_place_of
 from inspector.recorder.worker.intake import Intake
 from inspector.recorder.worker.process import Decoder, encode, settings_to
 from inspector.records import Record, gap
@@ -298,7 +298,7 @@ class SupervisedRecorder:
                 if message[0] not in ("ready", "refused"):
                     self._heard(message)
                 if message[0] in kinds:
-                    found = found or tuple(message)
+                    found = tuple(message)  # the last one: nothing comes behind "closed"
             if found is not None:
                 return found
             self._flush()
@@ -312,54 +312,70 @@ class SupervisedRecorder:
         if not self._closed:
             self._pacing.look(self._ready and not self._failing, self._loop)
 
-    def close(self, timeout: float = 10.0) -> Summary:
-        """Store what is still waiting, mark a clean end and tell what was stored; see `door.Recorder`."""
+    def close(self, timeout: float = 10.0, tell: Callable[[int], bool] | None = None) -> Summary:
+        """Store what is still waiting, mark a clean end and tell what was stored; see `recorder.Recorder`."""
         if self._closed:
             return self._summary()
         self._closed = True
         self._backlog.fair.tell = None  # there is nobody left to wait
-        deadline = time.monotonic() + timeout
         if self._loop is not None and not self._loop.is_closed() and self._link.fileno() >= 0:
             self._loop.remove_reader(self._link)
             self._loop.remove_writer(self._link)
-        while not self._ended_well(deadline) and time.monotonic() < deadline:
+        ending = Ending(timeout, tell)
+        ended = self._ended_well(ending)
+        while not ended and self._goes_on(ending):
             # It was killed, or the file is still held by the one before it, which has not quite ended.
             log.error("the recorder did not end well; starting it again, %d records wait", self.waiting)
             self._end_process(0.1)
             time.sleep(RETRY_AT_END_S)
-        self._end_process(max(0.5, deadline - time.monotonic()))
-        self._unstored = self._backlog.frames
+            ended = self._ended_well(ending)
+        if not (ended or self._failing):
+            self._give_up(hangs=not ending.given_up)
+        self._end_process(0.5)
+        self._unstored += self._backlog.frames
         return self._summary()
 
-    def _ended_well(self, deadline: float) -> bool:
+    def _goes_on(self, ending: Ending) -> bool:
+        return ending.goes_on(self._backlog.acknowledged, len(self._backlog))
+
+    def _ended_well(self, ending: Ending) -> bool:
         """Have a process store all that waits, and end; False where it did not get that far."""
         if self._link.fileno() < 0:
             try:
                 self._start_again()
             except OSError:
                 return False
-        if not self._ready:
-            message = self._wait_for("ready", "refused", timeout=deadline - time.monotonic())
-            if message is None:
-                return False
-            if message[0] == "refused":
+        closing = False
+        while self._goes_on(ending):
+            if self._ready:
+                self._intake.room(over=True)
+            if self._ready and not (closing or self._out or self._backlog.unsent):
+                self._out, closing = memoryview(encode(("close",))), True
+            self._flush()
+            message = self._wait_for("ready", "refused", "committed", "closed", timeout=LOOK_EVERY_S)
+            kind = message[0] if message else None
+            if message and kind == "ready":
+                self._is_ready(message)
+            elif message and kind == "refused":
                 self._heard(message)
                 return False
-            self._is_ready(message)
-        self._intake.room(over=True)
-        self._flush()
-        while (self._out or self._backlog.unsent) and time.monotonic() < deadline:
-            if self._wait_for("committed", timeout=min(0.5, deadline - time.monotonic())) is None:
-                self._flush()
-                if self._process.poll() is not None:
-                    return False
-        with contextlib.suppress(OSError):
-            self._link.setblocking(True)
-            self._link.settimeout(max(0.1, deadline - time.monotonic()))
-            self._link.sendall(bytes(self._out) + encode(("close",)))
-            self._out = memoryview(b"")
-            return self._wait_for("closed", timeout=max(0.1, deadline - time.monotonic())) is not None
+            elif kind == "closed":
+                return True
+            elif message is None and self._process.poll() is not None:
+                return False
         return False
+
+    def _give_up(self, *, hangs: bool) -> None:
+        """Have a process note what is not stored, and end; another one where this one `hangs`."""
+        if hangs:
+            self._process.kill()
+            self._end_process(0.5)
+            self._backlog.send_again()
+        told, lost = gaps_in_place_of(self._backlog.drop_unsent())
+        self._unstored += lost
+        for record in told:
+            self._backlog.keep(record)
+        self._ended_well(Ending(_START_TIMEOUT_S if hangs else GIVE_UP_S))
 
     def _end_process(self, seconds: float) -> None:
         self._link.close()

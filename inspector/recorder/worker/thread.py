@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import threading
@@ -12,6 +13,7 @@ from inspector.recorder import rollover
 from inspector.recorder.pipeline import Pipeline
 from inspector.recorder.recorder import Status, Summary
 from inspector.recorder.taking import take
+from inspector.recorder.worker.ending import GIVE_UP_S, LOOK_EVERY_S, Ending, gaps_in_place_of
 from inspector.recorder.worker.overflow import Overflow
 from inspector.records import FRAME, Record
 from inspector.redaction.redactor import Redactor
@@ -52,13 +54,13 @@ class ThreadRecorder:
         self._queue: queue.SimpleQueue[Record | None] = queue.SimpleQueue()
         self._overflow = Overflow(queue_limit)  # touched by whoever puts
         self._unstored = 0
-        self._put_bytes = 0  # written by whoever puts
+        self._put_bytes = self._put_frames = 0  # written by whoever puts
         self._taken_bytes = self._stored_bytes = 0  # written by the thread
         self._failing = False
         self._commits = 0
         self._commit_seconds = 0.0
         self._retry_at = 0.0
-        self._deadline = float("inf")
+        self._giving_up = False
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._thread.start()
 
@@ -75,7 +77,9 @@ class ThreadRecorder:
             self._keep(record)
 
     def _keep(self, record: Record) -> None:
-        self._put_bytes += _RECORD_BYTES + (len(record[6]) if record[0] == FRAME else 0)
+        is_frame = record[0] == FRAME
+        self._put_frames += is_frame
+        self._put_bytes += _RECORD_BYTES + (len(record[6]) if is_frame else 0)
         self._queue.put(record)
 
     def status(self) -> Status:
@@ -99,21 +103,25 @@ class ThreadRecorder:
     def when_behind(self, tell: Callable[[int, bool], None]) -> None:
         """Tell nobody: it shares its processor time with whoever puts, which paces them both."""
 
-    def close(self, timeout: float = 10.0) -> Summary:
-        """Store what is still waiting, mark a clean end and tell what was stored; see `door.Recorder`."""
-        self._deadline = time.monotonic() + timeout
+    def close(self, timeout: float = 10.0, tell: Callable[[int], bool] | None = None) -> Summary:
+        """Store what is still waiting, mark a clean end and tell what was stored; see `recorder.Recorder`."""
         if self._overflow.losing:
             for told in self._overflow.resume(time.time_ns(), time.monotonic_ns()):
                 self._keep(told)
         self._queue.put(None)
-        self._thread.join(timeout + 1)
+        ending = Ending(timeout, tell)
+        while self._thread.is_alive() and ending.goes_on(self._stored_bytes, self._queue.qsize()):
+            self._thread.join(LOOK_EVERY_S)
+        self._giving_up = True
+        self._thread.join(GIVE_UP_S)
+        self._unstored = max(0, self._put_frames - self._pipeline.stored()[1] - self._pipeline.gone)
         return self._pipeline.summary(self._lost_all)
 
     def _run(self) -> None:
         ticked = time.monotonic()
         ending = False
         while not ending:
-            ending = self._take_some()
+            ending = self._giving_up or self._take_some()
             now = time.monotonic()
             if ending:
                 self._writer.look()
@@ -125,10 +133,21 @@ class ThreadRecorder:
                 self._commit()
             if now == ticked and not self._failing:
                 rollover.rotate_if_due(self._pipeline)
-        while self._failing and time.monotonic() < self._deadline:
+        while self._failing and not self._giving_up:
             time.sleep(min(RETRY_EVERY_S, 0.1))
             self._commit()
+        if self._giving_up:
+            self._give_up()
         self._finish()
+
+    def _give_up(self) -> None:
+        """Note what is not stored of all that waits in the queue."""
+        records = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                records.append(self._queue.get_nowait())
+        take(self._pipeline, gaps_in_place_of(record for record in records if record is not None)[0])
+        self._commit()
 
     def _take_some(self) -> bool:
         """Take records for one commit; returns whether the last one has come."""
@@ -176,7 +195,6 @@ class ThreadRecorder:
     def _finish(self) -> None:
         if self._failing:
             waiting = self._writer.waiting_frames
-            self._unstored = waiting
             log.error("%s: could not be written; %d frames are not stored", self._writer.path, waiting)
         try:
             self._writer.close(clean=not self._failing)

@@ -1,0 +1,125 @@
+"""The end of a recording: all that waits is stored however long it takes, or is told as a gap and counted."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from inspector import records
+from inspector.recorder.recorder import Recorder
+from inspector.recorder.start import start_recorder
+from inspector.recorder.worker.ending import REASON, Ending, gaps_in_place_of
+from inspector.recorder.worker.supervisor import SupervisedRecorder
+from inspector.records import CLOSE, GAP
+
+from .test_supervisor import rows
+
+FRAMES = 12_000
+BOTH = pytest.mark.parametrize("own_process", [True, False], ids=["process", "thread"])
+
+
+def with_a_backlog(path: Path, own_process: bool, pad: str = "") -> Recorder:
+    """A recorder that has been given more than it stores in a moment; one session has ended."""
+    recorder = start_recorder(path, holder="test", own_process=own_process)
+    for link in (1, 2):
+        recorder.put(records.opened(link, *now(), {"charge_point_id": f"CP{link}", "subprotocol": "ocpp1.6"}))
+    for number in range(FRAMES):
+        raw = f'[2,"{number}","Heartbeat",{{{pad}}}]'.encode()
+        recorder.put(records.frame(number % 2 + 1, *now(), True, records.TEXT, raw))
+    recorder.put(records.closed(2, *now(), {"closed_by": "charge-point"}))
+    return recorder
+
+
+def now() -> tuple[int, int]:
+    return time.time_ns(), time.monotonic_ns()
+
+
+@BOTH
+def test_all_that_waits_is_stored_however_long_it_takes(tmp_path: Path, own_process: bool) -> None:
+    path = tmp_path / "slow.db"
+    told: list[int] = []
+
+    def tell(waiting: int) -> bool:
+        told.append(waiting)
+        return True
+
+    summary = with_a_backlog(path, own_process).close(tell=tell)
+    assert (summary.frames, summary.lost) == (FRAMES, 0)
+    assert rows(path, "SELECT count(*) FROM frames") == [(FRAMES,)]
+    assert rows(path, "SELECT clean_close FROM recordings") == [(1,)]
+    assert told[0] > told[-1]
+
+
+def test_an_end_goes_on_as_long_as_anything_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    at = 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: at)
+    ending = Ending(10.0)
+    for acknowledged in range(20):
+        assert ending.goes_on(acknowledged, 100)
+        at += 9
+    at += 2
+    assert not ending.goes_on(19, 100)
+
+
+def look_at_the_gap(path: Path, lost: int, stored: int) -> None:
+    assert stored + lost == FRAMES and lost > 0
+    assert rows(path, "SELECT count(*) FROM frames") == [(stored,)]
+    sql = (
+        "SELECT sum(detail ->> 'frames'), min(detail ->> 'reason') FROM events WHERE kind = 'gap' AND session_id IS {}"
+    )
+    assert rows(path, sql.format("NULL")) == [(lost, REASON)]
+    assert rows(path, sql.format("NOT NULL")) == [(lost, REASON)]
+    assert rows(path, "SELECT clean_close FROM recordings") == [(1,)]
+    assert rows(path, "SELECT closed_by FROM sessions WHERE id = 2") == [("charge-point",)]
+
+
+@BOTH
+def test_an_end_at_once_is_one_and_tells_what_it_loses(tmp_path: Path, own_process: bool) -> None:
+    path = tmp_path / "hurried.db"
+    recorder = with_a_backlog(path, own_process, pad=f'"x":"{"x" * 1500}"')
+    eventually(lambda: rows(path, "SELECT count(*) FROM sessions") == [(2,)], recorder)
+    started = time.monotonic()
+    summary = recorder.close(tell=lambda waiting: False)
+    assert time.monotonic() - started < 10
+    look_at_the_gap(path, summary.lost, summary.frames)
+
+
+def test_a_recorder_that_hangs_is_replaced_by_one_that_tells_the_gap(tmp_path: Path) -> None:
+    path = tmp_path / "hangs.db"
+    recorder = with_a_backlog(path, own_process=True)
+    assert isinstance(recorder, SupervisedRecorder)
+    eventually(lambda: rows(path, "SELECT count(*) FROM sessions") == [(2,)], recorder)
+    os.kill(recorder.pid, signal.SIGSTOP)
+    summary = recorder.close(0.5)
+    look_at_the_gap(path, summary.lost, summary.frames)
+
+
+def eventually(true: Callable[[], bool], recorder: Recorder) -> None:
+    """Let a recorder work a little."""
+    deadline = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < deadline
+        if isinstance(recorder, SupervisedRecorder):
+            recorder._flush()
+            recorder._wait_for("committed", timeout=0.05)
+
+
+def test_what_is_given_up_is_counted_by_session_and_ends_of_sessions_are_kept() -> None:
+    def frame(link: int) -> records.Record:
+        return records.frame(link, 5, 5, True, records.TEXT, b"x")
+
+    earlier = records.gap(4, 4, 7, 1, 1)
+    end = records.closed(1, 9, 9, {})
+    begun = [records.opened(2, 6, 6, {}), frame(2), records.closed(2, 7, 7, {})]
+    told, frames = gaps_in_place_of([frame(1), earlier, frame(1), records.event(1, 5, 5, "ping", {}), *begun, end])
+    assert frames == 3
+    whole, share, *kept = told
+    assert (whole[0], whole[1], *whole[4:]) == (GAP, 0, 3, 5, {"events": 1, "sessions": 1, "reason": REASON})
+    assert (share[0], share[1], *share[4:]) == (GAP, 1, 2, 5, {"reason": REASON})
+    assert kept == [earlier, end] and kept[-1][0] == CLOSE
+    assert gaps_in_place_of([]) == ([], 0)
