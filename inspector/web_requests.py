@@ -55,6 +55,25 @@ def is_plain(target: str) -> bool:
     return not path.lower().endswith(DATA) and (not query or names == ["token"])
 
 
+def may_connect(origin: str, host: str, allowed: Collection[str]) -> bool:
+    """Return whether a page of this origin may open a WebSocket as a charge point.
+
+    Pages that this machine serves may: those of loopback names and of the IP address in the request, on any port. An
+    equal name is not enough: a stranger's DNS name can be made to point here.
+
+    Args:
+        origin, host: the headers of these names.
+        allowed: more origins; "*" is all.
+    """
+    if "*" in allowed or origin.lower() in {one.lower().rstrip("/") for one in allowed} | {"file://"}:
+        return True
+    place = _host_and_port(origin)
+    if place is None or origin.lower() != f"{urlsplit(origin).scheme}://{place}" or "@" in place:
+        return False
+    name = host_name(place)
+    return is_loopback(name) or (is_address(name) and name == host_name(host))
+
+
 def admits_host(host: str, names: Collection[str], *, any_address: bool) -> bool:
     """Return whether a Host header names this machine.
 

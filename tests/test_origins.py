@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import pytest
 
@@ -50,7 +50,10 @@ def test_every_server_refuses_the_same_requests(package: str, case: Case) -> Non
         ("nonsense", "nonsense", False),
     ],
 )
-def test_pages_of_this_machine_may_be_charge_points(origin: str, host: str, may: bool) -> None:
+@pytest.mark.parametrize("may_connect", [csms_origins.may_connect, web_requests.may_connect], ids=["csms", "inspector"])
+def test_pages_of_this_machine_may_be_charge_points(
+    may_connect: Callable[[str, str, Collection[str]], bool], origin: str, host: str, may: bool
+) -> None:
     """Loopback names, the address the CSMS is called by, files, and what is allowed; an equal name can be made up."""
-    assert csms_origins.may_connect(origin, host, ["http://bench.example:8080/"]) is may
-    assert csms_origins.may_connect(origin, host, ["*"])
+    assert may_connect(origin, host, ["http://bench.example:8080/"]) is may
+    assert may_connect(origin, host, ["*"])

@@ -17,7 +17,8 @@ import subprocess
 import sys
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -122,11 +123,16 @@ def _read(pipe: int, length: int, deadline: float) -> bytearray:
     return content
 
 
+MOST_AT_ONCE = 3
+"""Queries of one recording that run at the same time, as many as Datasette has threads."""
+
+
 class Workers:
-    """As many query processes as queries run at once, which is as many as Datasette has threads for them."""
+    """As many query processes as queries run at once, and threads that wait for them, so that our own pages do not."""
 
     def __init__(self, path: Path, uri: str) -> None:
         self._path, self._uri = path, uri
+        self.threads = ThreadPoolExecutor(MOST_AT_ONCE, "query")
         self._idle: queue.LifoQueue[Worker] = queue.LifoQueue()
         self._all: list[Worker] = []
 
@@ -180,7 +186,7 @@ def isolate(database: Database) -> None:
                 return worker.ask(sql, values, most if truncate and most else None, limit_ms / 1000)
 
         try:
-            names, rows, truncated = await _in_thread(ds.executor, ask)
+            names, rows, truncated = await asyncio.get_running_loop().run_in_executor(workers.threads, ask)
         except Interrupted:
             raise QueryInterrupted(sqlite3.OperationalError("interrupted"), sql, params) from None
         described = _described(names)
@@ -188,10 +194,6 @@ def isolate(database: Database) -> None:
 
     database.execute = execute
     database.chargesentinel_workers = workers
-
-
-async def _in_thread[T](executor: Any, function: Callable[[], T]) -> T:
-    return function() if executor is None else await asyncio.get_running_loop().run_in_executor(executor, function)
 
 
 def _named(sql: str, params: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from inspector.cli.option_types import file_mode
+from inspector.cli.option_types import Origin, file_mode
 from inspector.errors import UserMistake
 from inspector.proxy.addresses import bracketed, lan_addresses
 
@@ -37,17 +36,6 @@ class Address(click.ParamType[tuple[str, int]]):
         if not (port.isascii() and port.isdecimal()) or int(port) > 65535:
             self.fail(f"{value!r} is not [HOST:]PORT, such as 9000 or 0.0.0.0:9000", param, ctx)
         return host.removeprefix("[").removesuffix("]") or "127.0.0.1", int(port)
-
-
-class Origin(click.ParamType[str]):
-    """What browsers send as Origin: scheme, host and perhaps a port."""
-
-    name = "ORIGIN"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if value not in ("*", "null") and not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/?#\s]*", value, re.IGNORECASE):
-            self.fail(f"{value!r} is not an origin, such as http://bench.example:8080 (without a path)", param, ctx)
-        return str(value)
 
 
 def announce(line: str) -> None:

@@ -67,3 +67,14 @@ class FileMode(click.ParamType[int]):
 def file_mode(what: str = "Permissions of the recording and the files beside it") -> Callable[..., Any]:
     """The option `--file-mode`."""
     return click.option("--file-mode", type=FileMode(), default="0600", show_default=True, help=f"{what}, if new.")
+
+
+class Origin(click.ParamType[str]):
+    """What browsers send as Origin: scheme, host and perhaps a port."""
+
+    name = "ORIGIN"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value not in ("*", "null") and not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/?#\s]*", value, re.IGNORECASE):
+            self.fail(f"{value!r} is not an origin, such as http://bench.example:8080 (without a path)", param, ctx)
+        return str(value)

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from inspector.cli.option_types import Finite, file_mode
+from inspector.cli.option_types import Finite, Origin, file_mode
 from inspector.cli.redaction_options import redaction_arguments, redaction_options
 from inspector.errors import UserMistake, without_userinfo
 from inspector.protocol.vocabulary import OcppVersion
@@ -58,6 +58,13 @@ Examples:
 )
 @click.option("--id", "identity", help="Another charge point id than the recorded one.")
 @click.option("--password", envvar="CHARGESENTINEL_PASSWORD", help="Basic password; better given there.")
+@click.option(
+    "--allow-origin",
+    "allow_origins",
+    multiple=True,
+    type=Origin(),
+    help="Web pages of this origin may connect too; * is all. [default: pages of this machine]",
+)
 @click.option("--token", "tokens", multiple=True, metavar="RECORDED=NEW", help="Send another token; repeatable.")
 @click.option(
     "--count",
@@ -202,7 +209,8 @@ class Run:
             click.echo(f"waiting for charge points at {address}")
             sys.stdout.flush()
 
-        async with lobby(host, port, first.version, self.choices.password, ready) as waiting:
+        allowed = self.options["allow_origins"]
+        async with lobby(host, port, first.version, self.choices.password, ready, allowed) as waiting:
             for script in self.scripts:
                 self._say(f"playing {script}: connect the charge point")
                 try:

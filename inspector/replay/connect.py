@@ -6,7 +6,7 @@ import asyncio
 import base64
 import http
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -19,6 +19,7 @@ from websockets.protocol import State
 
 from inspector.errors import UnusableAddress
 from inspector.protocol.vocabulary import OcppVersion
+from inspector.web_requests import may_connect
 
 OPEN_TIMEOUT_S = 15.0
 MAX_MESSAGE = 64 * 1024 * 1024
@@ -76,8 +77,8 @@ async def dial(
 class ConnectionQueue:
     """Charge points that have connected and wait to be played with, by their identity."""
 
-    def __init__(self, version: OcppVersion, password: str | None) -> None:
-        self._version, self._password = version, password
+    def __init__(self, version: OcppVersion, password: str | None, allow_origins: Collection[str] = ()) -> None:
+        self._version, self._password, self._allow_origins = version, password, allow_origins
         self._waiting: asyncio.Queue[tuple[str, ServerConnection]] = asyncio.Queue()
         self._released: dict[ServerConnection, asyncio.Event] = {}
         self._left = False
@@ -117,7 +118,11 @@ class ConnectionQueue:
             released.set()
 
     def refuse(self, connection: ServerConnection, request: Request) -> Response | None:
-        """Handler of `serve`: refuses who offers another version or the wrong password."""
+        """Handler of `serve`: refuses foreign web pages, and who offers another version or the wrong password."""
+        origin, host = (",".join(request.headers.get_all(name)) for name in ("Origin", "Host"))
+        if origin and not may_connect(origin, host, self._allow_origins):
+            reason = f"a web page of {origin[:200]!a} may not connect; allow it with --allow-origin\n"
+            return connection.respond(http.HTTPStatus.FORBIDDEN, reason)
         offered = [name.strip() for name in ",".join(request.headers.get_all("Sec-WebSocket-Protocol")).split(",")]
         if self._version.subprotocol not in offered:
             reason = f"this recording speaks {self._version.subprotocol}\n"
@@ -135,14 +140,21 @@ class ConnectionQueue:
 
 @asynccontextmanager
 async def lobby(
-    host: str, port: int, version: OcppVersion, password: str | None, ready: Callable[[str], Any]
+    host: str,
+    port: int,
+    version: OcppVersion,
+    password: str | None,
+    ready: Callable[[str], Any],
+    allow_origins: Collection[str] = (),
 ) -> AsyncIterator[ConnectionQueue]:
-    """Listen for charge points; `ready` is told the address once it is open.
+    """Listen for charge points; `ready` is called with the address once it is open.
+
+    Web pages may connect when this machine serves them, or when they are of one of `allow_origins`.
 
     Raises:
         UnusableAddress: it cannot be listened on.
     """
-    waiting = ConnectionQueue(version, password)
+    waiting = ConnectionQueue(version, password, allow_origins)
     try:
         server = await serve(
             waiting.arrived,
