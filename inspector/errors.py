@@ -3,7 +3,8 @@
 ChargeSentinelError
 ├── UserMistake            a wrong option, address, name or file: one line, exit code 2
 │   ├── UnusableFile       a file that is not ours, too new, locked or not writable
-│   └── UnusableAddress    a malformed URL, a port in use, a host that cannot be bound
+│   ├── UnusableAddress    a malformed URL, a port in use, a host that cannot be bound
+│   └── SettingsMistake    a TOML file says what cannot be
 └── RecorderFailure        the recorder cannot go on (a dead disk with --require-recording)
 """
 
@@ -59,3 +60,14 @@ def without_userinfo_within(sentence: str) -> str:
 
 class RecorderFailure(ChargeSentinelError):
     """The recorder cannot store frames any more."""
+
+
+class SettingsMistake(UserMistake):
+    """A rules file says what cannot be; names the file and the place."""
+
+    def __init__(self, path: Path, place: str, why: str) -> None:
+        self.path, self.place, self.why = path, place, why
+        super().__init__(path, place, why)
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.place + ': ' if self.place else ''}{self.why}"

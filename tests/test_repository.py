@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import os
 import re
 import shlex
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import grimp
 import pytest
 
 from inspector.cli import COMMANDS, commands
@@ -54,6 +56,13 @@ def python(*arguments: object, **environment: str) -> subprocess.CompletedProces
 def test_imports_go_down_only() -> None:
     done = python("-c", "from importlinter.cli import lint_imports_command as c; c()", "--no-logo", "--no-cache")
     assert done.returncode == 0, done.stdout
+
+
+def test_no_module_of_the_inspector_imports_itself_in_a_circle() -> None:
+    """Imports that are only for types count too: a circle means that two modules are one."""
+    graph = grimp.build_graph("inspector", cache_dir=None)
+    imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    graphlib.TopologicalSorter(imports).prepare()  # raises a CycleError that names the modules
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -65,7 +65,8 @@ def check(
     from inspector.formats.reading import Reading
     from inspector.offline.check import check as judge
     from inspector.rules.finding import Severity
-    from inspector.rules.settings import DEFAULTS, load, settings_file
+    from inspector.rules.settings import DEFAULTS
+    from inspector.rules.settings_file import load, settings_file
 
     rules_file = settings_file(rules_file)
     settings = load(rules_file) if rules_file else DEFAULTS

@@ -67,7 +67,8 @@ def import_recordings(
     from inspector.formats.reading import Reading
     from inspector.offline.store_records import store, writer_arguments
     from inspector.redaction.redactor import Redactor
-    from inspector.rules.settings import DEFAULTS, load, settings_file
+    from inspector.rules.settings import DEFAULTS
+    from inspector.rules.settings_file import load, settings_file
     from inspector.store.writer import Writer
 
     rules_file = settings_file(rules_file)

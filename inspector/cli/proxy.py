@@ -141,7 +141,8 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
     from inspector.proxy.routing import Route, Routing, read_identities
     from inspector.proxy.settings import Settings
     from inspector.recorder.start import start_recorder
-    from inspector.rules.settings import DEFAULTS, load, settings_file
+    from inspector.rules.settings import DEFAULTS
+    from inspector.rules.settings_file import load, settings_file
     from inspector.store.rotation import Rotation
     from inspector.units import size_bytes
 

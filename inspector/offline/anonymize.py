@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from inspector.protocol.frame import Frame
 from inspector.protocol.messages import parse
-from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import ACTIONS_FROM, Direction, OcppVersion
 from inspector.recorder import frame_row
 from inspector.records import FRAMING

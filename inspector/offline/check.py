@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from inspector.protocol.session import Frame
+from inspector.protocol.frame import Frame
 from inspector.records import FRAME, OPEN, Record
 from inspector.redaction.redactor import Redactor
 from inspector.rules.feed import Feed

@@ -6,14 +6,11 @@ the oldest is forgotten, so that a peer that never answers cannot fill the memor
 
 from __future__ import annotations
 
-from enum import Enum, auto
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from inspector.protocol.frame import AnswerStatus, Frame
 from inspector.protocol.vocabulary import Direction
-
-if TYPE_CHECKING:
-    from inspector.protocol.session import Frame
 
 OPEN_LIMIT = 1000
 ANSWERED_LIMIT = 200
@@ -29,14 +26,6 @@ def forget_oldest(kept: dict[str, Any], count: int) -> None:
     """
     for key in list(islice(kept, count)):
         del kept[key]
-
-
-class AnswerStatus(Enum):
-    """What an answer is to the CALLs before it."""
-
-    PAIRED = auto()
-    DUPLICATE = auto()  # its CALL has been answered already
-    ORPHAN = auto()  # no CALL of the other side has this id
 
 
 class Correlation:

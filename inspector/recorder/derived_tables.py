@@ -12,9 +12,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from inspector.protocol.correlation import AnswerStatus
+from inspector.protocol.frame import AnswerStatus, Frame
 from inspector.protocol.messages import Call, CallResult
-from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import OcppVersion
 from inspector.store.pending_rows import PendingRows
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from inspector.protocol.frame import Frame
 from inspector.protocol.messages import Call, CallError, CallResult, CallResultError, Malformed, Message, Send
-from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import MessageType, OcppVersion
 from inspector.records import BINARY
 from inspector.rules.finding import Finding, Severity

@@ -9,7 +9,7 @@ from inspector.protocol.messages import Call
 
 if TYPE_CHECKING:
     from inspector.protocol.correlation import Correlation
-    from inspector.protocol.session import Frame
+    from inspector.protocol.frame import Frame
 
 LARGE = 64 * 1024
 """Bytes above which a frame is looked after here; how many of the smaller ones are kept is bound enough."""

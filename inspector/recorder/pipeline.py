@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from operator import sub
 from typing import Any
 
-from inspector.protocol.correlation import AnswerStatus
+from inspector.protocol.frame import AnswerStatus
 from inspector.recorder import frame_row
 from inspector.recorder.derived_tables import DerivedTables
 from inspector.recorder.faults import HANDSHAKE_NOT_READ, ROW_NOT_DERIVED, RULE_FAILED, Faults

@@ -13,8 +13,8 @@ from typing import Any
 
 import orjson
 
+from inspector.protocol.frame import Frame
 from inspector.protocol.messages import CallError, CallResult, CallResultError
-from inspector.protocol.session import Frame
 from inspector.redaction import patterns, prefilter
 from inspector.redaction.handshake import REDACTED
 from inspector.redaction.json_tokens import (

@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from inspector.rules.settings import SettingsMistake
+from inspector.errors import SettingsMistake
 
 SECRET_MEMBERS = tuple(f"{parent}/key" for parent in "vpn wifi wlan wpa wep ipsec apn".split())
 """Members whose value is a secret besides those that `secret_names` knows by their own name."""

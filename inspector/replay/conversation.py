@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from inspector.protocol.correlation import AnswerStatus
+from inspector.protocol.frame import AnswerStatus, Frame
 from inspector.protocol.messages import Call, Malformed, Send
-from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import Direction
 from inspector.replay.id_mapping import IdMapping
 from inspector.replay.matching import Difference, Policy, compare

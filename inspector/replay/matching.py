@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from inspector.errors import UserMistake
+from inspector.protocol.frame import Frame
 from inspector.protocol.large_values import shorten
 from inspector.protocol.messages import Call, CallError, Malformed, Send
-from inspector.protocol.session import Frame
 from inspector.replay.id_mapping import is_time, kind_of
 
 STRICT, SEMANTIC, SHAPE = "strict", "semantic", "shape"

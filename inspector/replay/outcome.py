@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from inspector.protocol.session import Frame
+from inspector.protocol.frame import Frame
 from inspector.replay.matching import Difference
 from inspector.replay.script import FindingKey, Script
 

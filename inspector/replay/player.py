@@ -20,9 +20,8 @@ from websockets.frames import CloseCode
 from websockets.protocol import State
 
 from inspector import records
-from inspector.protocol.correlation import AnswerStatus
+from inspector.protocol.frame import AnswerStatus, Frame
 from inspector.protocol.messages import Call, Send
-from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import Direction
 from inspector.records import Record
 from inspector.replay.conversation import Conversation, default_answer

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from inspector.protocol.frame import Frame, reworded
 from inspector.protocol.messages import parse
-from inspector.protocol.session import Frame, reworded
 from inspector.redaction.redactor import Redactor
 from inspector.replay.matching import Difference
 from inspector.replay.outcome import Outcome, Row

@@ -11,7 +11,7 @@ from itertools import count
 from typing import Any
 
 from inspector.errors import UnusableAddress
-from inspector.protocol.session import Frame
+from inspector.protocol.frame import Frame
 from inspector.protocol.vocabulary import Direction
 from inspector.records import Record
 from inspector.replay.connect import ConnectionQueue, dial

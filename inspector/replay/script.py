@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from inspector.errors import UserMistake
 from inspector.formats.inputs import open_input
-from inspector.protocol.session import Frame
+from inspector.protocol.frame import Frame
 from inspector.protocol.vocabulary import OcppVersion
 from inspector.records import CLOSE, OPEN, Record
 from inspector.rules.context import Moment

@@ -7,9 +7,9 @@ from rich.table import Table
 from rich.text import Text
 
 from inspector.escaping import visible
+from inspector.protocol.frame import Frame
 from inspector.protocol.large_values import shorten, shorten_text
 from inspector.protocol.messages import CallError
-from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import Direction
 from inspector.replay.outcome import Outcome
 

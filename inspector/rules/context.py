@@ -6,7 +6,8 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import Any, ClassVar, NamedTuple, Protocol
 
-from inspector.protocol.session import Frame, Session
+from inspector.protocol.frame import Frame
+from inspector.protocol.session import Session
 from inspector.protocol.vocabulary import Direction, OcppVersion
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from inspector.protocol.session import Frame
+from inspector.protocol.frame import Frame
 from inspector.protocol.vocabulary import Direction
 from inspector.records import BINARY, CLOSE, EVENT, FRAME, GAP, OPEN, Record, is_gap
 from inspector.rules.context import Moment

@@ -11,8 +11,9 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from inspector.protocol.correlation import AnswerStatus, Correlation
-from inspector.protocol.session import Frame, Session
+from inspector.protocol.correlation import Correlation
+from inspector.protocol.frame import AnswerStatus, Frame
+from inspector.protocol.session import Session
 from inspector.protocol.vocabulary import EVERY_ACTION, Direction, OcppVersion
 from inspector.rules.catalogue import listeners
 from inspector.rules.context import Moment, TopicState

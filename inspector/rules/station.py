@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from inspector.protocol.session import Frame
+from inspector.protocol.frame import Frame
 from inspector.rules.context import AtClose, Moment, SessionContext, TopicState
 from inspector.rules.durations import nanoseconds
 from inspector.rules.finding import Fault, Finding

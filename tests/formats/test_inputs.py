@@ -19,8 +19,8 @@ from inspector.formats.captured import Captured, version_named
 from inspector.formats.inputs import open_input
 from inspector.formats.reading import Unreadable
 from inspector.offline.check import check
-from inspector.protocol.correlation import AnswerStatus
-from inspector.protocol.session import Frame, Session
+from inspector.protocol.frame import AnswerStatus, Frame
+from inspector.protocol.session import Session
 from inspector.protocol.vocabulary import Direction, OcppVersion
 from inspector.recorder.start import start_recorder
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 
-from inspector.protocol.correlation import ANSWERED_LIMIT, OPEN_LIMIT, AnswerStatus
-from inspector.protocol.session import Frame, Session
+from inspector.protocol.correlation import ANSWERED_LIMIT, OPEN_LIMIT
+from inspector.protocol.frame import AnswerStatus, Frame
+from inspector.protocol.session import Session
 from inspector.protocol.vocabulary import Direction, OcppVersion
 
 CP, CSMS = Direction.FROM_CHARGE_POINT, Direction.FROM_CSMS

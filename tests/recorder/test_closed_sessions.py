@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from inspector import records
-from inspector.protocol.session import Frame
+from inspector.protocol.frame import Frame
 from inspector.recorder import large_calls
 from inspector.recorder.pipeline import Pipeline
 from inspector.recorder.worker.process import CLEAR_AFTER, Process, settings_to

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from inspector import records
 from inspector.errors import UnusableFile
 from inspector.protocol import schemas
-from inspector.protocol.session import Frame, Session
+from inspector.protocol.frame import Frame
+from inspector.protocol.session import Session
 from inspector.protocol.vocabulary import Direction, OcppVersion
 from inspector.recorder.start import start_recorder
 from inspector.recorder.worker.supervisor import SupervisedRecorder

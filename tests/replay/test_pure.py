@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.errors import UserMistake
-from inspector.protocol.session import Frame, Session
+from inspector.protocol.frame import Frame
+from inspector.protocol.session import Session
 from inspector.protocol.vocabulary import Direction, OcppVersion
 from inspector.replay.id_mapping import IdMapping, shifted
 from inspector.replay.matching import SHAPE, STRICT, Policy, compare, read_policy

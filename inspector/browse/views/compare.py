@@ -11,7 +11,7 @@ from inspector.browse import formatting
 from inspector.browse.summary import summarise
 from inspector.browse.views.request import Ask, NotThere, View
 from inspector.browse.views.serialize import session_row
-from inspector.protocol.session import Frame
+from inspector.protocol.frame import Frame
 from inspector.records import Record, SessionFacts
 from inspector.replay.compare import compare_scripts
 from inspector.replay.matching import MODES, SEMANTIC, Policy

@@ -11,8 +11,9 @@ import orjson
 from inspector.formats.stored import Stored
 from inspector.formats.trace import meta as trace_meta
 from inspector.formats.trace.spelling import SCHEMA_VERSION, SPELLING, connector, spelled, timestamp
+from inspector.protocol.frame import Frame
 from inspector.protocol.messages import Call, CallError, CallResult
-from inspector.protocol.session import Frame, Session
+from inspector.protocol.session import Session
 from inspector.protocol.vocabulary import Direction, OcppVersion
 from inspector.records import BINARY, Record
 

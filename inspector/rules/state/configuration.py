@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from inspector.protocol.session import Frame
+from inspector.protocol.frame import Frame
 from inspector.rules.fields import elements, integer, member, string
 from inspector.rules.rule import V2X, V16, Topic, call, result, track
 

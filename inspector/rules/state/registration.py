@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import Any
 
-from inspector.protocol.session import Frame
+from inspector.protocol.frame import Frame
 from inspector.protocol.vocabulary import Direction, OcppVersion
 from inspector.rules.context import Moment, SessionContext
 from inspector.rules.rule import CLOSED, OPENED, Topic, call, event, refusal, result, track

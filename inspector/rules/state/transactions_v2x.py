@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from inspector.protocol.session import Frame
+from inspector.protocol.frame import Frame
 from inspector.rules.context import Moment, SessionContext
 from inspector.rules.fields import elements, integer, member, seconds, string
 from inspector.rules.rule import V2X, Topic, call, event, track

@@ -6,7 +6,7 @@ import re
 from itertools import pairwise
 from urllib.parse import unquote_to_bytes
 
-from inspector.protocol.session import Frame
+from inspector.protocol.frame import Frame
 from inspector.rules.context import AtClose, Moment, SessionContext
 from inspector.rules.durations import duration
 from inspector.rules.finding import Fault, Severity, Side

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from inspector.protocol.session import Frame
+from inspector.protocol.frame import Frame
 from inspector.rules.durations import duration
 from inspector.rules.fields import elements, integer
 from inspector.rules.finding import Fault, Severity

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inspector.protocol.session import Frame
+from inspector.protocol.frame import Frame
 from inspector.rules.context import Moment
 from inspector.rules.finding import ABSENT, Fault, Severity, Side
 from inspector.rules.rule import DEADLINE, V16, Faults, Topic, call, result, rule, track

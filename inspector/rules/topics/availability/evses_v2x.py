@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inspector.protocol.session import Frame
+from inspector.protocol.frame import Frame
 from inspector.rules.context import Moment
 from inspector.rules.fields import elements, integer, member, string
 from inspector.rules.finding import ABSENT, Fault, Severity, Side

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from inspector.protocol.session import Frame
+from inspector.protocol.frame import Frame
 from inspector.protocol.vocabulary import Direction
 from inspector.rules.context import AtClose, Moment, SessionContext
 from inspector.rules.durations import duration, nanoseconds

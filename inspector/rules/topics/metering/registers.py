@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from inspector.protocol.session import Frame
+from inspector.protocol.frame import Frame
 from inspector.protocol.vocabulary import OcppVersion
 from inspector.rules.fields import earlier, elements, integer, member, string
 from inspector.rules.finding import Fault, Severity, Side

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inspector.protocol.session import Frame
+from inspector.protocol.frame import Frame
 from inspector.protocol.vocabulary import Direction
 from inspector.rules.context import Moment
 from inspector.rules.durations import duration

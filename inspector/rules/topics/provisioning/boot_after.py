@@ -5,7 +5,7 @@ Bounded: CONNECTORS_LIMIT connectors per charge point are remembered.
 
 from __future__ import annotations
 
-from inspector.protocol.session import Frame
+from inspector.protocol.frame import Frame
 from inspector.protocol.vocabulary import Direction, OcppVersion
 from inspector.rules.context import Moment, SessionContext
 from inspector.rules.durations import duration

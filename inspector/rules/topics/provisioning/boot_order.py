@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from inspector.protocol.frame import Frame
 from inspector.protocol.messages import CallResult
-from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import Direction, OcppVersion
 from inspector.rules.context import Moment, SessionContext
 from inspector.rules.durations import duration

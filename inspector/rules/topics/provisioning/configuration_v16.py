@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inspector.protocol.session import Frame
+from inspector.protocol.frame import Frame
 from inspector.rules.fields import elements, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import V16, Faults, Topic, call, result, rule, track

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from inspector.protocol.frame import Frame
 from inspector.protocol.messages import Call, CallError, CallResultError, Problem
-from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import ACTIONS, ACTIONS_FROM, ERROR_CODES, OcppVersion
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import (

@@ -10,9 +10,9 @@ from collections import deque
 from itertools import islice
 from typing import Any
 
-from inspector.protocol.correlation import OPEN_LIMIT, AnswerStatus, forget_oldest
+from inspector.protocol.correlation import OPEN_LIMIT, forget_oldest
+from inspector.protocol.frame import AnswerStatus, Frame
 from inspector.protocol.messages import CallError, Send
-from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import SIDE_NAMES, Direction, OcppVersion
 from inspector.rules.context import AtClose, Moment, SessionContext
 from inspector.rules.durations import duration

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from inspector.protocol.correlation import ANSWERED_LIMIT, AnswerStatus
-from inspector.protocol.session import Frame
+from inspector.protocol.correlation import ANSWERED_LIMIT
+from inspector.protocol.frame import AnswerStatus, Frame
 from inspector.protocol.vocabulary import SEND_ACTIONS, SIDE_NAMES, Direction
 from inspector.rules.finding import Fault, Severity
 from inspector.rules.rule import (

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from inspector.protocol import schemas
+from inspector.protocol.frame import Frame
 from inspector.protocol.messages import Call
-from inspector.protocol.session import Frame
 from inspector.protocol.vocabulary import Direction, OcppVersion
 from inspector.rules.finding import Fault, Severity
 from inspector.rules.rule import ANY_CALL, ANY_RESULT, ANY_SEND, ASIDE, V2X, Faults, Topic, aside, rule

@@ -14,7 +14,7 @@ from math import inf
 from typing import Any, NamedTuple
 
 from inspector.protocol import schemas
-from inspector.protocol.session import Frame
+from inspector.protocol.frame import Frame
 from inspector.protocol.vocabulary import Direction, OcppVersion
 from inspector.rules.durations import duration
 from inspector.rules.finding import Fault, Severity

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from inspector.protocol.session import Frame
+from inspector.protocol.frame import Frame
 from inspector.rules.context import Moment
 from inspector.rules.durations import duration
 from inspector.rules.fields import elements, member, seconds, string

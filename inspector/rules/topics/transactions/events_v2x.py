@@ -5,7 +5,7 @@ Since events may arrive out of order, what is missing is judged when it had time
 
 from __future__ import annotations
 
-from inspector.protocol.session import Frame
+from inspector.protocol.frame import Frame
 from inspector.rules.context import AtClose, Moment
 from inspector.rules.fields import earlier, string
 from inspector.rules.finding import Fault, Severity, Side

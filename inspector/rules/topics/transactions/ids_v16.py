@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from inspector.protocol import schemas
-from inspector.protocol.session import Frame
+from inspector.protocol.frame import Frame
 from inspector.protocol.vocabulary import OcppVersion
 from inspector.rules.fields import earlier, integer
 from inspector.rules.finding import Fault, Severity, Side
