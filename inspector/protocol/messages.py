@@ -34,6 +34,7 @@ PROBLEM_KINDS = (
     "message-type",
     "message-id",
     "error-form",
+    "mended",
 )
 
 

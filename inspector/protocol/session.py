@@ -13,10 +13,13 @@ from inspector.protocol.messages import (
     CallResult,
     CallResultError,
     Malformed,
+    Problem,
     Send,
     parse,
 )
-from inspector.protocol.vocabulary import SUBPROTOCOLS, Direction, OcppVersion, version_of_call
+from inspector.protocol.schemas import Kind
+from inspector.protocol.version_evidence import told_by
+from inspector.protocol.vocabulary import SUBPROTOCOLS, Direction, OcppVersion
 
 _WITH_PAYLOAD = frozenset({Call, CallResult, Send})
 
@@ -27,7 +30,7 @@ class Session:
     __slots__ = ("before_frame", "correlation", "latest_ns", "utc_offset_ns", "version")
 
     def __init__(self, subprotocol: str | None = None, version: OcppVersion | None = None) -> None:
-        """`version` forces one; else the agreed subprotocol tells it, else the first CALL that can."""
+        """`version` forces one; else the agreed subprotocol tells it, else what the charge point sends first."""
         self.version = version or SUBPROTOCOLS.get(subprotocol or "")
         self.correlation = Correlation()
         self.latest_ns = 0  # monotonic time of the latest frame
@@ -57,6 +60,9 @@ class Session:
         if self.before_frame is not None:
             self.before_frame(mono_ns)
         message = parse(raw, self.version, binary)
+        if notes is not None and "mended" in notes:
+            undone = Problem("mended", None, str(notes["mended"]))
+            message = message._replace(problems=(*message.problems, undone))
         kind = type(message)
         payload = message.payload if kind in _WITH_PAYLOAD else None  # type: ignore[union-attr]
         if type(payload) is not dict:
@@ -69,10 +75,12 @@ class Session:
         if kind is Call:
             frame.action = message.action  # type: ignore[union-attr]
             if self.version is None:
-                self._infer(frame)
+                self._infer(frame, "request")
             self.correlation.called(frame, message.message_id)  # type: ignore[arg-type]
         elif kind is CallResult or kind is CallError:
             self._pair(frame, message.message_id)  # type: ignore[arg-type]
+            if self.version is None and kind is CallResult:
+                self._infer(frame, "response")
         elif kind is Send:
             frame.action = message.action  # type: ignore[union-attr]
         elif kind is CallResultError:
@@ -92,6 +100,6 @@ class Session:
         if frame.call is not None:
             frame.action = frame.call.action
 
-    def _infer(self, frame: Frame) -> None:
-        if frame.direction is Direction.FROM_CHARGE_POINT and frame.action:
-            self.version = version_of_call(frame.action, frame.payload)
+    def _infer(self, frame: Frame, kind: Kind) -> None:
+        if frame.direction is Direction.FROM_CHARGE_POINT and (told := told_by(frame.action, kind, frame.payload)):
+            self.version = told.version

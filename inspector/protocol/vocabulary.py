@@ -143,23 +143,3 @@ EVERY_ACTION = frozenset().union(*ACTIONS.values())
 
 SEND_ACTIONS = frozenset({"NotifyPeriodicEventStream"})
 """Actions that travel as SEND, not as CALL (OCPP 2.1 part 4, section 4.2.4)."""
-
-
-def version_of_call(action: str, payload: object) -> OcppVersion | None:
-    """Infer the version from a CALL of a charge point that agreed no subprotocol.
-
-    A BootNotification tells 1.6 from 2.x by its members; other actions tell it where only one
-    generation has them. 2.1 is not told from 2.0.1 by a boot, so 2.0.1 is taken.
-    """
-    if action == "BootNotification" and isinstance(payload, dict):
-        if "chargePointVendor" in payload or "chargePointModel" in payload:
-            return OcppVersion.V16
-        if "chargingStation" in payload:
-            return OcppVersion.V201
-        return None
-    knowing = [version for version in OcppVersion if action in ACTIONS[version]]
-    if knowing == [OcppVersion.V16]:
-        return OcppVersion.V16
-    if OcppVersion.V16 not in knowing and knowing:
-        return knowing[0]
-    return None

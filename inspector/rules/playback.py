@@ -5,6 +5,7 @@ One step a line:
     > [2,"1","Heartbeat",{}]      a frame of the charge point
     < [3,"1",{"currentTime":…}]   a frame of the CSMS
     >b 00ff   <b 00ff             the same as a binary message, in hexadecimal
+    noted {"cut": true}           what a log says of the frame on the next line, as in `inspector.records.frame`
     + 30s                         time passes (ms, s, m, h)
     event ping {"from": "csms"}   an event of the link; `event gap`: frames were not recorded
     close {"cp_close_code": 1000} the end of the WebSocket; the facts may be left out
@@ -22,7 +23,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 from inspector import records
 from inspector.protocol.vocabulary import OcppVersion
@@ -71,6 +72,7 @@ def steps(script: str, version: OcppVersion) -> Iterator[Record | Moment]:
     """
     now, link = START_NS, 0
     is_open = False
+    notes: dict[str, Any] | None = None
     defaults = {
         "charge_point_id": "CP1",
         "subprotocol": version.subprotocol,
@@ -92,7 +94,11 @@ def steps(script: str, version: OcppVersion) -> Iterator[Record | Moment]:
             yield records.opened(link, now, now, cast(SessionFacts, facts))
         if step in (">", "<", ">b", "<b"):
             raw = bytes.fromhex(rest) if step[1:] else rest.encode()
-            yield records.frame(link, now, now, step[0] == ">", records.BINARY if step[1:] else records.TEXT, raw)
+            opcode = records.BINARY if step[1:] else records.TEXT
+            yield records.frame(link, now, now, step[0] == ">", opcode, raw, notes)
+            notes = None
+        elif step == "noted":
+            notes = json.loads(rest)
         elif step == "+":
             unit = rest.lstrip("0123456789.")
             if unit not in _UNITS:
@@ -105,4 +111,4 @@ def steps(script: str, version: OcppVersion) -> Iterator[Record | Moment]:
         elif step == "close":
             yield records.closed(link, now, now, json.loads(rest or "{}"))
         elif step != "open":
-            raise ExampleMistake(f"{line!r}: a step is one of > < >b <b + event close open refused set")
+            raise ExampleMistake(f"{line!r}: a step is one of > < >b <b noted + event close open refused set")

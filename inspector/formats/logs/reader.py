@@ -161,8 +161,13 @@ class _Cut:
 
 
 def _remark(reading: Reading, clock: Clock, sessions: Sessions, perspective: Perspective) -> None:
+    by_version: dict[str, list[str]] = {}
     for name, told in sorted(sessions.versions.items()):
-        reading.remark(f"{name + ': ' if name else ''}OCPP {told.version}, told by {told.by}")
+        by_version.setdefault(f"OCPP {told.version}, told by {told.by}", []).append(name)
+    for said, names in by_version.items():
+        more = f" and {len(names) - 2} more" if len(names) > 3 else ""
+        who = ", ".join(name for name in names[: 2 if more else 3] if name)
+        reading.remark(f"{who}{more}: {said}" if who else said)
     if clock.timed and not clock.known:
         what = "local times of unknown offset" if clock.day_known else "times without a date"
         reading.remark(f"{what}; give it with --timezone" if clock.day_known else what)

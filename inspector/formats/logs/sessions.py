@@ -117,6 +117,7 @@ class Sessions:
         resolver.look_ahead(window)
         count = {(side, what): 0 for side in Direction for what in ("calls", "answers")}
         actions: dict[tuple[str, str], Any] = {}
+        by_csms: dict[str, version_evidence.Told] = {}  # a CSMS may well send what its charge point does not know
         for event in window:
             if not isinstance(event, Seen):
                 continue
@@ -139,7 +140,8 @@ class Sessions:
             else:
                 told = None
             if told is not None:
-                self._versions[name] = told
+                (self._versions if way is FROM_CHARGE_POINT else by_csms).setdefault(name, told)
+        self._versions = {**by_csms, **self._versions}
         for event in window:
             if isinstance(event, Linked) and (version := SUBPROTOCOLS.get(f"ocpp{event.around.version}")):
                 name = event.around.charge_point or self._default or ""

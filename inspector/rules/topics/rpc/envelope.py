@@ -66,6 +66,21 @@ class Rpc(Topic):
         return [Fault(p.text, p.pointer, key=_kind(p)) for p in _problems(frame, "duplicate-key")]
 
     @rule(
+        "rpc.mended",
+        PROBLEM,
+        title="What a log, a mail or a chat did to a frame was undone",
+        severity=Severity.INFO,
+        side=Side.LINK,
+        spec="RFC 8259 §2",
+        remedy="Take the log as a file from the program that wrote it; what was undone may not be what was sent.",
+        bad='noted {"mended":"typographic quotation marks"}\n' + f"> {_HEARTBEAT}",
+        good=f'> {_HEARTBEAT}\n< [3,"1",{_TIME}]',
+        catalogue="RPC-JSON",
+    )
+    def mended(self, frame: Frame) -> Faults:
+        return [Fault(f"The frame is read with {p.text} undone", key=p.text) for p in _problems(frame, "mended")]
+
+    @rule(
         "rpc.shape",
         PROBLEM,
         title="The message array has the wrong length or element types",
