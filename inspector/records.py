@@ -12,7 +12,7 @@ from typing import Any, TypedDict
 
 type Record = tuple[Any, ...]
 
-OPEN, FRAME, EVENT, CLOSE, REOPEN, GAP = range(6)
+OPEN, FRAME, EVENT, CLOSE, REOPEN, GAP, SET_ASIDE = range(7)
 
 TEXT, BINARY = 1, 2
 """WebSocket opcodes (RFC 6455 section 5.2) of the two kinds of data message."""
@@ -120,6 +120,18 @@ def gap(
     `more` says what else was lost, and why: {"events": n}, {"sessions": n}, {"reason": text}.
     """
     return (GAP, link, ts_ns, mono_ns, frames, since_ns, more or {})
+
+
+SET_ASIDE_REASON = "the recorder ended or hung on it twice"
+
+
+def set_aside(record: Record) -> Record:
+    """A frame that has ended a recorder twice, as asterisks; of an event only its kind. Others stay as they are."""
+    if record[0] == FRAME:
+        return (SET_ASIDE, *record[1:6], b"*" * len(record[6]), record[7])
+    if record[0] == EVENT:
+        return event(record[1], record[2], record[3], "fault", {"reason": SET_ASIDE_REASON, "kind": record[4]})
+    return record
 
 
 def is_gap(event: Record) -> bool:

@@ -16,6 +16,7 @@ from inspector.recorder.finding_rows import FindingRows
 from inspector.recorder.large_calls import LARGE, LargeCalls
 from inspector.recorder.recorded_session import RecordedSession
 from inspector.recorder.recorder import Summary
+from inspector.recorder.set_aside import store_set_aside
 from inspector.records import (
     BINARY,
     CLOSE,
@@ -27,6 +28,7 @@ from inspector.records import (
     KEPT_NOTES,
     OPEN,
     REOPEN,
+    SET_ASIDE,
     Record,
 )
 from inspector.redaction.redacted_frames import RedactedFrames
@@ -86,6 +88,8 @@ class Pipeline:
             self._reopen(record)
         elif kind == GAP:
             self.lost(record[4], record[5], record[2], record[3], number, **record[6])
+        elif kind == SET_ASIDE:
+            store_set_aside(self, record)
 
     def restore(self, steps: Iterable[tuple[Record, int]]) -> None:
         """Rebuild the judge's state from what a recorder before this one has stored.

@@ -8,17 +8,26 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from inspector.recorder.pipeline import Pipeline
+from inspector.recorder.progress_page import FRAME_OF_SESSION, NUMBER, SESSION, TOLD, TOLD_FROM, ProgressPage
 from inspector.records import FRAME, Record
 
 log = logging.getLogger("chargesentinel.recorder")
 
 
-def take(pipeline: Pipeline, records: Iterable[Record]) -> None:
+_NOWHERE = memoryview(bytearray(32)).cast("Q")
+
+
+def take(pipeline: Pipeline, records: Iterable[Record], page: ProgressPage | None = None, first: int = 0) -> None:
     """Have records taken; one that cannot be is let go of, counted and marked as a gap.
 
-    It would break every attempt after a restart too.
+    It would break every attempt after a restart too. What is worked on is noted in `page`; the first of the records has
+    the number `first`.
     """
-    for record in records:
+    words = page.words if page is not None else _NOWHERE
+    for number, record in enumerate(records, first):
+        words[NUMBER] = number
+        if record[0] == FRAME and len(record[6]) > TOLD_FROM and (session := pipeline.links.get(record[1])):
+            words[SESSION], words[FRAME_OF_SESSION], words[TOLD] = session.session_id, session.frame_count + 1, number
         frames = pipeline.frames
         try:
             pipeline.take(record)

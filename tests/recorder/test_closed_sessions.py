@@ -13,6 +13,7 @@ from inspector import records
 from inspector.protocol.frame import Frame
 from inspector.recorder import large_calls
 from inspector.recorder.pipeline import Pipeline
+from inspector.recorder.progress_page import ProgressPage
 from inspector.recorder.worker.process import CLEAR_AFTER, Process, settings_to
 from inspector.records import Record
 from inspector.rules.judge import SessionJudge
@@ -98,7 +99,7 @@ def test_large_calls_are_kept_up_to_so_many_bytes_and_the_oldest_forgotten_witho
 def test_the_recorder_frees_closed_sessions_without_waiting_for_the_collector(tmp_path: Path) -> None:
     ours, theirs = socket.socketpair()
     setup = {"writer": {"path": tmp_path / "freed.db", "tool_version": "0"}, "settings": settings_to(DEFAULTS)}
-    process = Process(theirs, {**setup, "redaction": {}, "resume": None})
+    process = Process(theirs, {**setup, "redaction": {}, "resume": None}, ProgressPage())
     gc.collect()
     gc.disable()
     try:

@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from inspector.recorder.worker.fair_queue import BATCH, BATCH_US, USUAL_RATE, FairQueue, Station, size
-from inspector.records import CLOSE, FRAME, OPEN, Record, reopened
+from inspector.records import CLOSE, FRAME, OPEN, SET_ASIDE, Record, reopened, set_aside
 
 BATCH_BYTES = int(BATCH_US / USUAL_RATE)
 WINDOW_US = 2 * BATCH_US
@@ -71,7 +71,7 @@ class Backlog:
     @property
     def frames(self) -> int:
         """How many of the records are frames."""
-        return sum(record[0] == FRAME for record in self._all())
+        return sum(record[0] in (FRAME, SET_ASIDE) for record in self._all())
 
     def _all(self) -> list[Record]:
         """All records: those sent first, then the others."""
@@ -173,6 +173,25 @@ class Backlog:
             self.bytes -= bytes_
         self._kept -= len(dropped)
         return dropped
+
+    def sent(self, number: int) -> Record | None:
+        """Return the record with a number, None where it is acknowledged or has none yet."""
+        found = self._place(number)
+        return found and found[0][found[1]]
+
+    def set_aside(self, number: int) -> None:
+        """Have asterisks sent in place of a record that ended the recorder, or made it hang."""
+        if found := self._place(number):
+            records, at = found
+            records[at] = set_aside(records[at])
+
+    def _place(self, number: int) -> tuple[list[Record], int] | None:
+        at = number - self.acknowledged - 1
+        for batch in (*self._sent, *self._again):
+            if 0 <= at < len(batch.records):
+                return batch.records, at
+            at -= len(batch.records)
+        return None
 
     def send_again(self) -> list[Record]:
         """Have all be sent again; returns what tells of the sessions that were opened before them."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 
 from inspector.recorder.worker.backlog import Backlog
 from inspector.recorder.worker.fair_queue import SHARED_US, USUAL_RATE
@@ -17,9 +18,13 @@ HANGS_AFTER_S = 5.0
 class Pacing:
     """Whether a recorder gets on with what waits for it, so that it makes sense to wait for it."""
 
-    def __init__(self, backlog: Backlog, limit: int, *, always: bool = False) -> None:
-        """`limit` is in bytes: what is kept at most; with `always` peers wait for one that does not work, too."""
+    def __init__(self, backlog: Backlog, limit: int, busy: Callable[[], bool], *, always: bool = False) -> None:
+        """`limit` is in bytes: what is kept at most; with `always` peers wait for one that does not work, too.
+
+        `busy` tells whether the recorder is at work on a record, however long that takes.
+        """
         self._backlog, self._limit, self._always = backlog, limit, always
+        self._busy = busy
         self._works = self._looking = False
         self._progress_at = self._some_since = 0.0
 
@@ -34,8 +39,12 @@ class Pacing:
 
     def idle_s(self) -> float:
         """For how many seconds records have waited without any progress."""
+        if not self._some_since:
+            return 0.0
+        if self._busy():
+            self.progress()
         # After some silence the last progress is long ago, and means nothing.
-        return time.monotonic() - max(self._progress_at, self._some_since) if self._some_since else 0.0
+        return time.monotonic() - max(self._progress_at, self._some_since)
 
     def hangs(self) -> bool:
         """Whether records have waited for long, and nothing was done meanwhile."""

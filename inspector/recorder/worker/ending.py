@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from inspector.records import CLOSE, FRAME, GAP, OPEN, Record, gap
+from inspector.records import CLOSE, FRAME, GAP, OPEN, SET_ASIDE, Record, gap
 
 LOOK_EVERY_S = 0.2
 """How often a recorder that ends looks whether it is to go on."""
@@ -56,7 +56,7 @@ def gaps_in_place_of(given_up: Iterable[Record]) -> tuple[list[Record], int]:
     for record in given_up:
         kind, session = record[0], record[1]
         since_ns = since_ns or record[2]
-        if kind == FRAME:
+        if kind in (FRAME, SET_ASIDE):
             frames += 1
             lost[session] += 1
         elif kind == OPEN:

@@ -29,6 +29,7 @@ from typing import Any
 from inspector.errors import UnusableFile
 from inspector.recorder import rollover
 from inspector.recorder.pipeline import Pipeline
+from inspector.recorder.progress_page import ProgressPage
 from inspector.recorder.taking import take
 from inspector.records import Record
 from inspector.redaction.redactor import Redactor
@@ -93,13 +94,14 @@ class Decoder:
 class Process:
     """The far end of the socket."""
 
-    def __init__(self, link: socket.socket, setup: dict[str, Any]) -> None:
-        """Open the recording that `setup` names.
+    def __init__(self, link: socket.socket, setup: dict[str, Any], page: ProgressPage) -> None:
+        """Open the recording that `setup` names; `page` is where the relay looks for what is worked on.
 
         Raises:
             UnusableFile: it cannot be written.
         """
         self._link = link
+        self._page = page
         self._decoder = Decoder()
         self._writer = Writer(**setup["writer"], resume=setup["resume"])
         self._pipeline = Pipeline(self._writer, settings_from(setup["settings"]), Redactor(**setup["redaction"]))
@@ -179,15 +181,19 @@ class Process:
     def _take(self, first: int, batch: list[Record], measured: bool) -> None:
         """Take a batch; `measured` asks how long each session's records take."""
         new = batch[max(0, self._taken + 1 - first) :]
+        number = max(first, self._taken + 1)
         spent: dict[int, float] = {}
         if measured:
             for session, records in groupby(new, key=itemgetter(1)):
                 # Processor time: what other processes take is not this session's fault.
                 started = time.thread_time_ns()
-                take(self._pipeline, records)
+                run = list(records)
+                take(self._pipeline, run, self._page, number)
+                number += len(run)
                 spent[session] = spent.get(session, 0.0) + (time.thread_time_ns() - started) / 1000
         else:
-            take(self._pipeline, new)
+            take(self._pipeline, new, self._page, number)
+        self._page.end()
         self._taken = max(self._taken, first + len(batch) - 1)
         if measured or self._much:
             self._say(("taken", self._taken, spent))
@@ -271,7 +277,7 @@ def _say_where(kind: type[BaseException], error: BaseException, trace: Traceback
 
 
 def main() -> None:
-    """Serve the socket whose descriptor is the first argument."""
+    """Serve the socket whose descriptor is the first argument; the second is that of a `ProgressPage`."""
     # Ctrl-C reaches the whole group; the relay decides when recording ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -289,7 +295,7 @@ def main() -> None:
             return
         setups = decoder.feed(chunk)
     try:
-        process = Process(link, setups[0])
+        process = Process(link, setups[0], ProgressPage(int(sys.argv[2])))
     except UnusableFile as refused:
         link.sendall(encode(("refused", str(refused.path), refused.why, refused.remedy)))
         return

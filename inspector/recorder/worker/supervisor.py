@@ -19,6 +19,7 @@ from inspector.recorder.worker.backpressure import Pacing
 from inspector.recorder.worker.ending import GIVE_UP_S, LOOK_EVERY_S, Ending, gaps_in_place_of
 from inspector.recorder.worker.intake import Intake
 from inspector.recorder.worker.process import Decoder, encode, settings_to
+from inspector.recorder.worker.suspects import Suspects
 from inspector.records import Record, gap
 from inspector.rules.settings import DEFAULTS, Settings
 
@@ -60,7 +61,8 @@ class SupervisedRecorder:
         """
         self._setup = {"writer": writer, "settings": settings_to(settings), "redaction": redaction or {}}
         self._backlog = Backlog(queue_limit)
-        self._pacing = Pacing(self._backlog, queue_limit, always=lossless)
+        self._suspects = Suspects(self._backlog)
+        self._pacing = Pacing(self._backlog, queue_limit, lambda: self._suspects.watch.busy, always=lossless)
         self._intake = Intake(self._backlog, queue_limit, self._pacing.look_from)
         self._counts = (0, 0, 0, 0, 0)  # as of `Pipeline.stored`
         self._dropped_before = 0  # derived rows, by processes before the one that runs now
@@ -130,6 +132,8 @@ class SupervisedRecorder:
         """Send what has not been sent, as far as the socket takes it."""
         self._scheduled = False
         self._pace()
+        if self._loop is not None and not self._closed:
+            self._suspects.keep_watch(self._loop, self._kill)
         while self._ready:
             if not self._out:
                 if not self._backlog.may_send:
@@ -149,6 +153,10 @@ class SupervisedRecorder:
                     self._scheduled = True
                     self._loop.add_writer(self._link, self._writable)
                 return
+
+    def _kill(self) -> None:
+        if self._ready and not self._closed:
+            self._process.kill()
 
     def _writable(self) -> None:
         assert self._loop is not None
@@ -200,15 +208,15 @@ class SupervisedRecorder:
         self._intake.room()
 
     def _start(self) -> None:
+        self._suspects.ended()
         ours, theirs = socket.socketpair()
         for end in (ours, theirs):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
-        command = [sys.executable, "-P", "-m", "inspector.recorder.worker.process", str(theirs.fileno())]
+        shared = [theirs.fileno(), self._suspects.page.descriptor]
+        command = [sys.executable, "-P", "-m", "inspector.recorder.worker.process", *map(str, shared)]
         # A session of its own: Ctrl-C in the terminal is for the relay, which then ends the recorder.
         try:
-            self._process = subprocess.Popen(
-                command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, start_new_session=True
-            )
+            self._process = subprocess.Popen(command, pass_fds=shared, stdin=subprocess.DEVNULL, start_new_session=True)
         except OSError:
             ours.close()
             raise
@@ -236,6 +244,7 @@ class SupervisedRecorder:
         self._ending = [process for process in self._ending if process.poll() is None]
         self._acknowledge(committed)
         first += self._backlog.send_again()
+        self._suspects.started(self._process.pid)
         self._out = memoryview(encode(("again", first)) if first else b"")
         self._ready = True
 
