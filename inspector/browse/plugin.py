@@ -70,6 +70,16 @@ def prepare_connection(conn: sqlite3.Connection, database: str, datasette: Datas
 
 
 @hookimpl
+def handle_exception(datasette: Datasette, request: Any, exception: Exception) -> Any:
+    """Say that a CSV took too long: Datasette has an answer for its pages and JSON alone."""
+    from datasette.database import QueryInterrupted
+
+    if isinstance(exception, QueryInterrupted) and recordings(datasette):
+        return Response.text("The query took too long; ask for less.\n", status=400)
+    return None
+
+
+@hookimpl
 def canned_queries(datasette: Datasette, database: str, actor: Any) -> dict[str, dict[str, Any]]:
     """The questions that are worth a name."""
     return queries.canned() if _ours(datasette, database) else {}

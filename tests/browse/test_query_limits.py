@@ -106,6 +106,13 @@ def test_a_csv_of_what_is_too_much_is_refused(browse: tuple[Program, httpx.Clien
     assert largest_mib(program.process.pid) < 300
 
 
+def test_a_csv_that_takes_too_long_says_so(browse: tuple[Program, httpx.Client]) -> None:
+    """In one line: what Datasette says otherwise is a page about an internal error."""
+    _, http = browse
+    answer = http.get("/ocpp/frames.csv", params={"_where": f"({ENDLESS['steps without end']})", "_timelimit": "300"})
+    assert (answer.status_code, answer.text) == (400, "The query took too long; ask for less.\n")
+
+
 async def test_a_plain_datasette_has_the_same_limits(recording: Path) -> None:
     """The plugin brings them."""
     get = plain(recording)
