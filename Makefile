@@ -6,7 +6,7 @@ ARGS ?=
 # Most tests wait for processes and sockets: twice as many workers as there are cores.
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 2)
 
-.PHONY: help demo test proof lint bench soak conformance docs chromium
+.PHONY: help demo test proof lint bench soak conformance docs advisories chromium
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -48,6 +48,9 @@ docs: .venv/ready-dev ## write docs/commands.md, docs/rules/ and the tables of a
 	@$(PYTHON) -m tools.rule_pages
 	@$(PYTHON) -m csms.coverage > docs/csms-actions.md
 	@$(PYTHON) -m simulator.coverage > docs/charge-point-actions.md
+
+advisories: .venv/ready-dev ## check floors and pins against known advisories, before each release
+	@$(PYTHON) -m tools.advisories
 
 chromium: .venv/ready-dev
 	@$(PYTHON) -m tests.chromium

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 
 # What moves a terminal's cursor, colours or title (C0, DEL, C1), turns the reading direction round, or has no
 # encoding at all (lone surrogates). 0x9B alone is as good as ESC [ to a terminal that speaks C1.
 _DANGEROUS = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
+_LONGEST_ID = 100
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -20,6 +22,19 @@ def visible(text: str) -> str:
 def visible_lines(text: str) -> str:
     """The same with the text's own line ends left as they are."""
     return text if text.isascii() and text.isprintable() else "\n".join(map(visible, text.split("\n")))
+
+
+def part_of_id(name: str) -> str:
+    """A name as part of a pytest id: in ASCII, short, and without what pytest splits ids at.
+
+    Pytest itself escapes the ids of parameters so. Two names never become the same.
+    """
+    text = name.encode("unicode_escape").decode("ascii")
+    for special in ("::", "[", "]"):
+        text = text.replace(special, "".join(f"\\x{ord(character):02x}" for character in special))
+    if len(text) <= _LONGEST_ID:
+        return text
+    return f"{text[:_LONGEST_ID]}...{sha256(text.encode()).hexdigest()[:8]}"
 
 
 def visible_json(document: str) -> str:

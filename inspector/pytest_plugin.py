@@ -22,6 +22,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from inspector.child_lifetime import end_with_parent
+from inspector.escaping import part_of_id, visible, visible_lines
+
 if TYPE_CHECKING:
     from inspector.replay.outcome import Outcome
     from inspector.replay.script import Script
@@ -64,7 +67,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--ocpp-csms") is None:
         raise pytest.UsageError("--ocpp-recordings needs --ocpp-csms URL, the CSMS to play against")
     if config.args_source is pytest.Config.ArgsSource.ARGS:
-        config.args.append(str(folder))
+        # Who names a recording, or one test of it, means that one.
+        if not any(_is_below(Path(one.split("::")[0]).absolute(), Path(folder)) for one in config.args):
+            config.args.append(str(folder))
     else:
         config.args[:] = [str(folder)]
 
@@ -94,13 +99,13 @@ class RecordingFile(pytest.File):
         try:
             scripts = read(str(self.path))
         except UserMistake as mistake:
-            raise self.CollectError(str(mistake)) from mistake
+            raise self.CollectError(visible(str(mistake))) from mistake
         # Sessions of one charge point go on from each other, so they are one test.
         by_name: dict[str, list[Script]] = {}
         for script in scripts:
             by_name.setdefault(script.charge_point_id or "session", []).append(script)
         for name, own in by_name.items():
-            yield Recorded.from_parent(self, name=f"{name} as charge point", scripts=own)
+            yield Recorded.from_parent(self, name=f"{part_of_id(name)} as charge point", scripts=own)
 
 
 class Recorded(pytest.Item):
@@ -130,7 +135,7 @@ class Recorded(pytest.Item):
         from inspector.errors import ChargeSentinelError
 
         if isinstance(excinfo.value, Differs | ChargeSentinelError):
-            return str(excinfo.value)
+            return visible_lines(str(excinfo.value))
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int, str]:
@@ -206,6 +211,7 @@ class RecordingProxy:
             stderr=subprocess.PIPE,
             text=True,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            preexec_fn=end_with_parent(),  # noqa: PLW1509 - it takes no lock
         )
         assert self._process.stdout is not None
         timer = threading.Timer(START_TIMEOUT_S, self._process.kill)
@@ -232,12 +238,11 @@ class RecordingProxy:
     def findings(self, at_least: str = "info") -> list[dict[str, Any]]:
         """What the judge has found so far, each as a row of the table `findings`; stop first to have all."""
         import sqlite3
-        from contextlib import closing
 
         from inspector.rules.finding import Severity
         from inspector.store.connection import open_recording
 
-        with closing(open_recording(self.db)) as connection:
+        with contextlib.closing(open_recording(self.db)) as connection:
             connection.row_factory = sqlite3.Row
             rows = [dict(row) for row in connection.execute("SELECT * FROM findings ORDER BY id")]
         return [row for row in rows if Severity(row["severity"]).rank >= Severity(at_least).rank]
@@ -371,12 +376,10 @@ class Cassette:
 
 
 def _export(db: Path, path: Path) -> None:
-    from contextlib import closing
-
     from inspector.formats import exports
     from inspector.store.connection import open_recording
 
-    with closing(open_recording(db)) as connection:
+    with contextlib.closing(open_recording(db)) as connection:
         path.write_bytes(b"".join(exports.lines(connection, exports.session_ids(connection), "trace")))
     for file in path.parent.glob(f"{db.name}*"):
         file.unlink()

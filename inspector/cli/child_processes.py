@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
 import re
-import signal
 import sys
 from collections import deque
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+from inspector.child_lifetime import end_with_parent
 from inspector.errors import UserMistake
 
 PATIENCE_S = 5.0
@@ -127,7 +126,7 @@ class Parts:
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
             # Ctrl-C in a terminal reaches its whole group: here the parts are ended in order, by us alone.
             start_new_session=True,
-            preexec_fn=_die_with(os.getpid()),
+            preexec_fn=end_with_parent(),
         )
         part = Part(name, process, listener or self._listener)
         self._running.append(part)
@@ -160,18 +159,3 @@ class Parts:
     async def _end_all(self) -> None:
         while self._running:
             await self._running.pop().end()
-
-
-def _die_with(parent: int) -> Callable[[], None] | None:
-    """Return what a child runs first so that it is told to end when we are killed outright; Linux alone can."""
-    if sys.platform != "linux":
-        return None
-    set_parent_death_signal = 1  # PR_SET_PDEATHSIG of <linux/prctl.h>
-    prctl = ctypes.CDLL(None).prctl
-
-    def die_with_parent() -> None:
-        prctl(set_parent_death_signal, signal.SIGTERM)
-        if os.getppid() != parent:  # killed between the fork and here
-            os._exit(1)
-
-    return die_with_parent

@@ -100,13 +100,13 @@ def _json(outcomes: list[Outcome]) -> None:
 
 
 def _junit(outcomes: list[Outcome]) -> None:
-    from inspector.cli.reports import xml_text
+    from inspector.cli.reports import xml_name, xml_text
 
     failed = sum(not outcome.equal for outcome in outcomes)
     suite = ET.Element("testsuite", name="chargesentinel replay", tests=str(len(outcomes)), failures=str(failed))
     for outcome in outcomes:
-        name = xml_text(f"{outcome.script.charge_point_id} as {outcome.played}")
-        case = ET.SubElement(suite, "testcase", classname=xml_text(outcome.script.source), name=name)
+        name = xml_name(f"{outcome.script.charge_point_id} as {outcome.played}")
+        case = ET.SubElement(suite, "testcase", classname=xml_name(outcome.script.source), name=name)
         case.set("time", f"{outcome.seconds:.3f}")
         if not outcome.equal:
             failure = ET.SubElement(case, "failure", message=xml_text("; ".join(outcome.sentences()[:3])))

@@ -155,10 +155,10 @@ def _junit(inputs: list[CheckedInput]) -> None:
         broken: dict[str, list[Found]] = {}
         for found in entry.result.findings:
             broken.setdefault(found.finding.rule_id, []).append(found)
-        suite = ET.SubElement(suites, "testsuite", name=entry.name)
+        suite = ET.SubElement(suites, "testsuite", name=xml_name(entry.name))
         failures = 0
         for rule in rules():
-            case = ET.SubElement(suite, "testcase", classname=entry.name, name=rule.slug)
+            case = ET.SubElement(suite, "testcase", classname=xml_name(entry.name), name=rule.slug)
             hits = [f for f in broken.get(rule.slug, []) if f.finding.severity is not Severity.INFO]
             if hits:
                 failures += 1
@@ -173,6 +173,11 @@ def _junit(inputs: list[CheckedInput]) -> None:
 def xml_text(text: str) -> str:
     """The text with what XML 1.0 has no place for, not even escaped, made visible: most control characters."""
     return visible_lines(text).replace("\ufffe", "�").replace("\uffff", "�")
+
+
+def xml_name(name: str) -> str:
+    """The same on one line."""
+    return xml_text(visible(name))
 
 
 def _sarif(inputs: list[CheckedInput]) -> None:

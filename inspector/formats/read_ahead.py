@@ -6,7 +6,9 @@ Reading a frame costs a third of what becomes of it afterwards: with two process
 from __future__ import annotations
 
 import os
+import select
 import signal
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from multiprocessing import Pipe
@@ -60,9 +62,18 @@ def read_ahead(steps: Callable[[], Steps], reading: Reading) -> Iterator[Record]
         os.waitpid(pid, 0)
 
 
+def _end_with_reader(pipe: int) -> None:
+    """End this process as soon as nobody reads what it sends, also while it waits for an input that sends nothing."""
+    poll = select.poll()
+    poll.register(pipe, 0)  # an error is told without being asked for
+    poll.poll()
+    os._exit(1)
+
+
 def _read(steps: Callable[[], Steps], reading: Reading, there: Connection) -> None:
     """What the other process does; never returns."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who reads from us decides when it is over
+    threading.Thread(target=_end_with_reader, args=(there.fileno(),), daemon=True).start()
 
     def send(batch: list[Record] | None, failed: ChargeSentinelError | None = None) -> None:
         facts = {name: value for name, value in vars(reading).items() if name != "position"}

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -78,3 +83,23 @@ def test_who_wants_no_more_leaves_no_process_behind_even_where_the_input_says_no
     assert pids[0] != os.getpid()
     with pytest.raises(ProcessLookupError):
         os.kill(pids[0], 0)
+
+
+def test_no_reader_outlives_an_import_that_is_killed_even_where_the_input_says_nothing(tmp_path: Path) -> None:
+    silent, held = os.pipe()
+    command = [sys.executable, "-m", "inspector", "import", "-", "--ocpp", "1.6", "--db", str(tmp_path / "a.db")]
+    with subprocess.Popen(command, stdin=silent, stderr=subprocess.PIPE) as importing:
+        os.close(silent)
+        os.write(held, b'[2,"1","Heartbeat",{}]\n' * (BATCH + 10))
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "a.db").exists():  # the first batch has arrived, and its reader waits for more
+            assert importing.poll() is None and time.monotonic() < deadline
+            time.sleep(0.02)
+        importing.kill()
+        # The reader has the same stderr: it is closed once both have ended.
+        poll = select.poll()
+        assert importing.stderr is not None
+        poll.register(importing.stderr, 0)
+        ended = poll.poll(20_000)
+        os.close(held)
+    assert ended

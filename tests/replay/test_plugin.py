@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -165,3 +168,18 @@ def test_recordings_are_found_behind_a_link_and_a_folder_without_any_is_refused(
     result = project.runpytest_subprocess(*options, "empty")
     assert result.ret != 0
     result.stderr.fnmatch_lines(["*empty: no recording (*.jsonl) in it*"])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent was killed")
+def test_no_proxy_outlives_a_test_run_that_is_killed(tmp_path: Path) -> None:
+    code = "import pathlib, sys; from inspector.pytest_plugin import RecordingProxy as R;"
+    code += "r = R('ws://127.0.0.1:9', pathlib.Path(sys.argv[1])); print(r.url, flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", code, str(tmp_path / "traffic.db")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as run:
+        assert run.stdout and run.stdout.readline()
+        assert (tmp_path / "traffic.db.lock").exists()
+        run.kill()
+    deadline = time.monotonic() + 30
+    while (tmp_path / "traffic.db.lock").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
