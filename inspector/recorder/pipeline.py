@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import traceback
 from collections.abc import Iterable
 from operator import sub
+from pathlib import Path
 from typing import Any
 
 from inspector.protocol.frame import AnswerStatus
@@ -95,13 +97,35 @@ class Pipeline:
         """Rebuild the judge's state from what a recorder before this one has stored.
 
         `steps` are those of `rereading.reread`. Nothing is written; findings that are stored already go on being
-        counted where they are.
+        counted where they are. What cannot be read back is for the judge a gap, and stops nothing.
         """
+        seen: list[RecordedSession] = []
+        try:
+            self._read_back(steps, seen)
+        except Exception as error:
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
+            log.error("%s: what was recorded before cannot all be read back (%s)", self.writer.path, where)
+            for link in self._restored.values():
+                self.feed.judged(link.judge, link.judge.gap, link.judge.opened_at)
+            self.feed.judge.gap()
+        self.recount()
+        for link in seen:
+            link.version = link.judge.version
+            link.frame_count, link.error_count = self.writer.session_counts(link.session_id)
+            if found := link.judge.findings():
+                stored = self.writer.session_findings(link.session_id)
+                for finding in found:
+                    ids = stored.get((finding.rule_id, finding.frame_id, finding.pointer))
+                    finding.finding_id = ids.pop(0) if ids else None
+
+    def _read_back(self, steps: Iterable[tuple[Record, int]], seen: list[RecordedSession]) -> None:
         # The sessions of the file have its numbers, not those that the relay gives them.
         feed = Feed(self.feed.settings, judge=self.feed.judge, failed=self._rule_failed)
 
         def begin(judge: SessionJudge, session_id: int, ts_ns: int, secrets: Secrets) -> None:
-            self._restored[session_id] = RecordedSession(session_id, judge, ts_ns, secrets, self.file)
+            link = self._restored[session_id] = RecordedSession(session_id, judge, ts_ns, secrets, self.file)
+            seen.append(link)
             self._stored_forms.judged = True
 
         for record, frame_id in steps:
@@ -115,13 +139,6 @@ class Pipeline:
                 self._restored.pop(session_id, None)
             elif kind == FRAME and (link := self._restored.get(session_id)) is not None:
                 link.last_frame_id, link.last_seen_ns = frame_id, ts_ns
-        self.recount()
-        for link in self._restored.values():
-            link.version = link.judge.version
-            link.frame_count, link.error_count = self.writer.session_counts(link.session_id)
-            stored = self.writer.session_findings(link.session_id)
-            for finding in link.judge.findings():
-                finding.finding_id = stored.get((finding.rule_id, finding.frame_id, finding.pointer))
 
     def tick(self, mono_ns: int, ts_ns: int) -> None:
         """Let time pass for every open session, so that silence is judged while it lasts."""

@@ -48,9 +48,10 @@ class CountedRows(PendingRows):
         self._recounted = {number: one for number, one in self._recounted.items() if number not in stale}
         return list(stale.values())
 
-    def session_findings(self, session_id: int) -> dict[tuple[str, int | None, str | None], int]:
-        """The ids of a session's findings by rule, frame and pointer, as committed."""
-        sql = "SELECT rule_id, frame_id, pointer, id FROM findings WHERE session_id = ?"
-        return {
-            (rule, frame, pointer): row for rule, frame, pointer, row in self._connection.execute(sql, (session_id,))
-        }
+    def session_findings(self, session_id: int) -> dict[tuple[str, int | None, str | None], list[int]]:
+        """The ids of a session's findings by rule, frame and pointer, in the order they were made, as committed."""
+        sql = "SELECT rule_id, frame_id, pointer, id FROM findings WHERE session_id = ? ORDER BY id"
+        found: dict[tuple[str, int | None, str | None], list[int]] = {}
+        for rule, frame, pointer, row in self._connection.execute(sql, (session_id,)):
+            found.setdefault((rule, frame, pointer), []).append(row)
+        return found

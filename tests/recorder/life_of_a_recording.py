@@ -24,6 +24,7 @@ from inspector.recorder.taking import take
 from inspector.recorder.worker.backlog import Backlog
 from inspector.recorder.worker.process import stored as stored_records
 from inspector.records import Record
+from inspector.rules.settings import DEFAULTS, Settings
 from inspector.store import pending_rows, writer
 from inspector.store.rotation import segments
 from inspector.store.schema import connect
@@ -111,7 +112,8 @@ class Chance:
 class Life:
     """One recording, from its beginning to its end."""
 
-    def __init__(self, folder: Path, *, rotate: bool) -> None:
+    def __init__(self, folder: Path, *, rotate: bool, settings: Settings = DEFAULTS) -> None:
+        self._settings = settings
         self.path = folder / "traffic.db"
         self._setup = {"path": self.path, "tool_version": "0", "rotate": "1GB" if rotate else None}
         self._backlog = Backlog()
@@ -126,7 +128,7 @@ class Life:
 
     def _start(self) -> None:
         writer = Writer(**self._setup, resume=self._recording_id)
-        self.pipeline = Pipeline(writer)
+        self.pipeline = Pipeline(writer, self._settings)
         self._taken = self._committed = writer.committed()
         self._gone_before = self.gone
         if writer.resumed:
@@ -163,9 +165,14 @@ class Life:
         for number in range(said, said + messages):
             from_charge_point, text = CONVERSATION[number % len(CONVERSATION)]
             raw = text.format(n=number // 2, t=link, u=len(self.sent))
-            self.sent.append(raw)
-            self._put(records.frame(link, *self._now(), from_charge_point, records.TEXT, raw.encode()))
+            self.hear(charge_point, from_charge_point, raw)
         self._open[charge_point] = link, said + messages
+
+    def hear(self, charge_point: str, from_charge_point: bool, raw: str) -> None:
+        """Let one frame cross on the connection of a charge point."""
+        self.sent.append(raw)
+        link, _ = self._open[charge_point]
+        self._put(records.frame(link, *self._now(), from_charge_point, records.TEXT, raw.encode()))
 
     def close(self, charge_point: str) -> None:
         if charge_point in self._open:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.recorder.life_of_a_recording import Chance, Life
+from inspector import records
+from inspector.recorder.start import start_recorder
+from inspector.rules.feed import Feed
+from inspector.rules.finding import Severity
+from inspector.rules.settings import Settings
+from tests.recorder.life_of_a_recording import NOW, Chance, Life
 
 POINTS = st.sampled_from(["CP1", "CP2"])
 _STEPS = {
@@ -67,3 +75,64 @@ def test_every_frame_of_hundreds_of_plans_is_stored_once(
     tmp_path: Path, plan: list[tuple[Any, ...]], rotate: bool, seed: int, share: float
 ) -> None:
     live(tmp_path, plan, rotate=rotate, seed=seed, share=share)
+
+
+def test_a_restart_leaves_the_counts_of_sessions_that_had_ended_before_it(tmp_path: Path) -> None:
+    """A deadline may find something about a closed session, whose row is then written again."""
+    with Chance(0, 0.0).everywhere():
+        life = Life(tmp_path, rotate=False, settings=Settings(severity={"reset.no-boot": Severity.ERROR}))
+        life.connect("CP1")
+        life.hear("CP1", False, '[2,"r","Reset",{"type":"Soft"}]')
+        life.hear("CP1", True, '[3,"r",{"status":"Accepted"}]')
+        life.close("CP1")
+        life.commit()
+        life.kill()
+        life.connect("CP1")
+        life.deliver()
+        life.tick()
+        for _ in range(10):
+            life.tick()
+        life.hear("CP1", True, '[2,"h","Heartbeat",{}]')
+        life.end()
+    assert life.rows("SELECT rule_id FROM findings WHERE session_id = 1") == [("reset.no-boot",)]
+    assert life.rows("SELECT frame_count, error_count FROM sessions WHERE id = 1") == [(2, 1)]
+
+
+def test_what_cannot_be_read_back_after_a_restart_stops_no_recording(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Chance(0, 0.0).everywhere():
+        life = Life(tmp_path, rotate=False)
+        life.say("CP1", 8)
+        life.commit()
+        monkeypatch.setattr(Feed, "frame", lambda *_: 1 / 0)
+        life.kill()
+        monkeypatch.undo()
+        life.say("CP1", 8)
+        life.end()
+    assert life.rows("SELECT raw FROM frames ORDER BY id") == [(raw,) for raw in life.sent]
+    assert "cannot all be read back (ZeroDivisionError" in caplog.text
+    assert life.rows("SELECT frame_count FROM sessions") == [(16,)]
+
+
+@pytest.mark.parametrize("how", ["ABORT", "FAIL", "ROLLBACK"])
+def test_rows_that_another_program_keeps_out_are_counted_wherever_a_user_looks(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, how: str
+) -> None:
+    """A trigger made while the file is recorded, as any program with the file open can make one."""
+    recorder = start_recorder(tmp_path / "traffic.db", holder="test")
+    with closing(sqlite3.connect(tmp_path / "traffic.db", isolation_level=None)) as other:
+        other.execute(f"CREATE TRIGGER t BEFORE INSERT ON findings BEGIN SELECT RAISE({how}, 'no'); END")
+        recorder.put(records.opened(1, NOW, 0, {"charge_point_id": "CP1", "subprotocol": "ocpp1.6"}))
+        for number in range(3):
+            raw = f'[2,"{number}","Heartbeat",{{"{number}":1}}]'
+            recorder.put(records.frame(1, NOW, number, True, records.TEXT, raw.encode()))
+        summary = recorder.close()
+        assert other.execute("SELECT count(*), sum(valid) FROM frames").fetchall() == [(3, 0)]
+        (detail,) = other.execute("SELECT detail FROM events WHERE kind = 'fault'").fetchone()
+    told = json.loads(detail)
+    assert told == {"what": "rows not stored", "table": "findings", "rows": summary.dropped, "why": "IntegrityError"}
+    assert (summary.frames, summary.lost, summary.findings, summary.errors) == (3, 0, 0, 0)
+    assert summary.dropped >= 3 and recorder.status().dropped == summary.dropped
+    assert f"{summary.dropped} derived rows could not be stored" in str(summary)
+    assert caplog.text.count("a row of findings cannot be stored (IntegrityError)") == 1
