@@ -35,6 +35,8 @@ KINDS = ("recording", "trace", "har", "mitmproxy", "log", "raw")
 _LOOKED_AT = 200
 """Lines that are looked at to tell logs and raw frames apart; a log may begin with anything."""
 _HEAD = 64 * 1024
+_PACKETS = (b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xc3\xd4", b"\x4d\x3c\xb2\xa1", b"\xa1\xb2\x3c\x4d", b"\n\r\r\n")
+"""How files of pcap and pcapng begin."""
 _HAR = re.compile(rb'"log"\s*:\s*\{')
 _SEARCHED = 32 * 1024 * 1024
 """Bytes in which the first frame of a log is looked for."""
@@ -142,6 +144,9 @@ def _kind_of(first: list[bytes], file: BinaryIO, reading: Reading) -> str:
     head = first[-1].lstrip() if first else b""
     if first and first[0].startswith(b"SQLite format 3\0"):
         return "recording"
+    if first and first[0][:4] in _PACKETS:
+        fix = f"make a text of it first: tshark -r {reading.source} -Y websocket -T json"
+        raise UnusableFile(reading.source, "is a capture of packets", fix)
     if mitmproxy_flows.looks_like_flows(head):
         return "mitmproxy"
     if trace_reader.looks_like_trace(head):

@@ -40,7 +40,7 @@ _NOT_THIS = re.compile(
     re.I,
 )
 _CODE = re.compile(
-    r"(?:code|status|closestatus\[code)[\"']?\s*[=: ]\s*[\"']?(\d{4})\b|\b(1\d{3})\b(?= ?[(:,]|$)|\(code (\d{4})", re.I
+    r"(?:code|status|closestatus\[code)[\"']?\s*[=: ]\s*[\"']?(\d{4})\b|\b(1\d{3})\b(?= ?[():,]|$)|\(code (\d{4})", re.I
 )
 _REASON = re.compile(r"reason[\"']?\s*[=:]\s*(?:\"([^\"]*)\"|'([^']*)'|([^,\])]+))", re.I)
 _STATION = r"(?:charger|charge ?point|charging station|station|wallbox|client)"

@@ -34,6 +34,9 @@ _ANNOUNCED = re.compile(r"^\S+:\s+(?:ChargePoint>CentralSystem|CentralSystem>Cha
 _EMPTY = re.compile(r"^(.*?(?:receiv\w*|recv|sen[dt]\w*|message|[rt]x)\s*:?\s*)[\"'`]{0,2}\s*$", re.I)
 _DOTS = re.compile(r"[\[(<*\s]*(?:\.{2,}|\u2026|snip|skipped|omitted|\.{3} ?\w+ ?\.{3})[\])>*\s]*$", re.I)
 _MARKUP = re.compile(r"<(?:pre|td|code|p|div|li)\b")
+_BARE = re.compile(
+    r"[\s>*\-#|`\"'.\d]*(?:(?:text|payload|data|message|frame|json)\b)?(?: ?\[truncated\])?[\s:=`\"']*", re.I
+)
 _QUOTED = {"'": "'", "`": "`", "\u2018": "\u2019"}
 _ABOVE = 150
 """Lines above a frame in which its time and direction may stand (tshark writes so many)."""
@@ -57,6 +60,7 @@ class Finder:
         self._count = 0
         self._above: deque[str] = deque(maxlen=_ABOVE)
         self._awaited: int | None = None
+        self._cut = ""  # the last frame, where it was cut
 
     def find(self, texts: Iterable[Text]) -> Iterator[Event]:
         """What is in these lines."""
@@ -117,7 +121,7 @@ class Finder:
         if extent.state in (extents.OPEN, extents.OPEN_STRING):
             gathered = Gathering(source, prefix, line, start, text.partial).whole()
             if isinstance(gathered, extents.Extent):
-                extent, end = gathered, None
+                extent, end, cut = gathered, None, gathered.lost
             else:
                 raw = line[start : extent.end].rstrip()
                 marked = _CUT_MARK.search(raw)
@@ -159,6 +163,11 @@ class Finder:
     ) -> Iterator[Event]:
         self._awaited = None
         self._above.clear()
+        copied = cut and self._cut and (extent.raw.startswith(self._cut) or self._cut.startswith(extent.raw))
+        self._cut = extent.raw if cut else ""
+        if copied:
+            self._reading.passed_over += 1  # tshark writes each twice, and cuts both
+            return
         away = None if around.way is None else around.way in AWAY
         before = self._recent.get(extent.raw)
         self._count += 1
@@ -181,7 +190,7 @@ class Finder:
 
     def _stands_above(self, prefix: str) -> Around:
         """What the lines above tell of a frame that stands alone on its line."""
-        if prefix.strip(" \t>*-#|`\"'") or not self._above:
+        if not self._above or not _BARE.fullmatch(prefix):
             return NOTHING
         return self._surroundings.of_block(list(self._above))
 

@@ -36,7 +36,7 @@ _TIMES = (
         "messagetimestamp",
         "frametimeepoch",
     ),
-    *("frametime", "requesttime", "recordedat", "loggedat"),
+    *("frametime", "frameframetimeepoch", "requesttime", "recordedat", "loggedat"),
 )
 _IDS = (
     *(
@@ -72,6 +72,7 @@ _IDS = (
 _WAYS = ("direction", "dir", "messagedirection", "msgdirection", "flow", "way", "kind", "type", "event", "messagetype")
 _SENDERS = ("origin", "sender", "from", "source", "initiator", "originator")
 _RECEIVERS = ("to", "destination", "receiver", "target", "recipient")
+_MASKS = ("websocketmask", "websocketwebsocketmask")
 _SESSIONS = ("connectionid", "websocketid", "socketid", "wsid", "connid", "websocketsessionid", "session")
 _VERSIONS = ("ocppversion", "ocppprotocol", "subprotocol", "protocol", "protocolversion", "version")
 _VERSION = re.compile(r"(?:ocpp[ _-]?j?)?(1\.6|2\.0\.1|2\.1)j?", re.I)
@@ -79,9 +80,8 @@ _STATION = re.compile(
     r"charge ?point|charging ?station|station|charger|cp|evse|wallbox|charge_point|charging_station|client", re.I
 )
 _CSMS = re.compile(r"csms|central ?system|central_system|server|backend|cpo|cloud|backoffice", re.I)
-_KNOWN = frozenset(
-    (*_TIMES, *_IDS, *_WAYS, *_SENDERS, *_RECEIVERS, *_SESSIONS, *_VERSIONS, "incoming", "isincoming", "outgoing")
-)
+_SIDES = ("incoming", "isincoming", "outgoing")
+_KNOWN = frozenset((*_TIMES, *_IDS, *_WAYS, *_SENDERS, *_RECEIVERS, *_SESSIONS, *_VERSIONS, *_MASKS, *_SIDES))
 
 
 class Members:
@@ -138,6 +138,9 @@ def _way(told: dict[str, Any]) -> str | None:
     for name, incoming in (("incoming", True), ("isincoming", True), ("outgoing", False)):
         if type(told.get(name)) is bool:
             return IN if told[name] is incoming else OUT
+    for name in _MASKS:  # what a client sends is masked (RFC 6455 section 5.3)
+        if name in told:
+            return UP if str(told[name]).lower() in ("1", "true") else DOWN
     for names, ways in ((_SENDERS, (UP, DOWN)), (_RECEIVERS, (DOWN, UP))):
         for name in names:
             value = told.get(name)

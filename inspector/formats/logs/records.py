@@ -96,12 +96,21 @@ class _Walk:
                     else:
                         yield from self.walk(item, around, depth + 1)
         elif type(value) is dict:
-            around = self._members.around(value).over(around)
+            around = self._members.around(value).over(self._beside(value)).over(around)
             inner = [text for name, member in value.items() for text in self._member(name, member, around, depth)]
+            inner = _once(inner)
             if not any(text.frame or _FRAME_LIKE.search(text.text) for text in inner) and (built := _built(value)):
                 yield Text(self._line(), built, around, frame=True)
             else:
                 yield from inner
+
+    def _beside(self, value: dict[str, Any]) -> Around:
+        """What objects beside a frame say of it: labels, attributes, the layers of a packet."""
+        beside = NOTHING
+        for member in value.values():
+            if type(member) is dict and len(member) < 200:
+                beside = beside.over(self._members.around(member))
+        return beside
 
     def _member(self, name: str, value: Any, around: Around, depth: int) -> Iterator[Text]:
         if _FRAME_LIKE.search(name):
@@ -144,6 +153,18 @@ class _Walk:
                 self._place = found.start()
                 return _BLANKS.sub(r"\1", extent.raw) if "\n" in extent.raw else extent.raw
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _once(texts: list[Text]) -> list[Text]:
+    """The texts of one record without those that are there twice, or as a part."""
+    if len(texts) < 2:
+        return texts
+    kept: list[Text] = []
+    for text in texts:
+        bare = text.text.replace("[truncated]", "").strip().removesuffix("...")
+        if not any(bare and other.text.startswith(bare) and _FRAME_LIKE.match(bare) for other in kept):
+            kept.append(text)
+    return kept
 
 
 def _built(record: dict[str, Any]) -> str | None:

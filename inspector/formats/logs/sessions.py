@@ -124,7 +124,7 @@ class Sessions:
             name = self._name(event)
             way, _ = resolver.direction(event, name)
             kind, number, action = head(event)
-            count[way, "answers" if kind in (3, 4) else "calls"] += kind in (2, 3, 4)
+            count[way, "answers" if kind in (3, 4) else "calls"] += kind is not None
             message = event.message
             if message is None or number is None:
                 continue

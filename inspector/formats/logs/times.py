@@ -107,8 +107,13 @@ def of_number(value: float) -> When | None:
     """The time that a number of seconds, milli-, micro- or nanoseconds since 1970 means; None for other numbers."""
     for digits, scale in ((10, 1_000_000_000), (13, 1_000_000), (16, 1000), (19, 1)):
         if 10 ** (digits - 1) <= value < 10**digits:
-            ns = value * scale if isinstance(value, int) else int(value) * scale + int(value % 1 * scale)
-            return When(int(ns), Kind.UTC) if ns <= LARGEST_NS else None
+            # A float of seconds ends with the microseconds.
+            ns = (
+                value * scale
+                if isinstance(value, int)
+                else int(value) * scale + round(value % 1 * 10**6) * scale // 10**6
+            )
+            return When(ns, Kind.UTC) if ns <= LARGEST_NS else None
     return None
 
 
