@@ -12,6 +12,7 @@ import math
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -237,8 +238,6 @@ class RecordingProxy:
 
     def findings(self, at_least: str = "info") -> list[dict[str, Any]]:
         """What the judge has found so far, each as a row of the table `findings`; stop first to have all."""
-        import sqlite3
-
         from inspector.rules.finding import Severity
         from inspector.store.connection import open_recording
 
