@@ -80,6 +80,8 @@ def build(db: sqlite3.Connection, recording: Path, progress: Callable[[int], Non
     if covered == last and last:
         return 0
     path = place(recording)
+    if os.path.lexists(path) and not _is_index(path):
+        raise UnusableFile(path, "not an index of ChargeSentinel", "move it away; search works without an index too")
     # A half-built index must not be taken for a whole one: it gets its name at the end.
     growing = path.with_name(f"{path.name}.part")
     try:
@@ -107,6 +109,16 @@ def build(db: sqlite3.Connection, recording: Path, progress: Callable[[int], Non
         with contextlib.suppress(OSError):
             growing.unlink(missing_ok=True)
     return int(last)
+
+
+def _is_index(path: Path) -> bool:
+    """Whether a file is an index, of whatever recording."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as index:
+            index.execute("SELECT covered, format FROM about")
+    except sqlite3.Error:
+        return False
+    return True
 
 
 def candidates(db: sqlite3.Connection, texts: Sequence[Sequence[str]], newest_first: bool) -> Iterator[tuple[int, int]]:

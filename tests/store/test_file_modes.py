@@ -60,6 +60,14 @@ def test_a_file_that_is_there_keeps_its_permissions(tmp_path: Path) -> None:
     assert mode(tmp_path / "out.csv") == mode(tmp_path / "anonymous.db") == 0o640
 
 
+def test_an_index_replaces_no_file_of_somebody_else(tmp_path: Path) -> None:
+    db = tmp_path / "traffic.db"
+    run("import", next(TRACE.glob("*.jsonl")), "--db", db)
+    (tmp_path / "traffic.db.search").write_text("a note")
+    assert "not an index of ChargeSentinel; move it away" in run("search", db, "Boot", "--index", code=2)
+    assert (tmp_path / "traffic.db.search").read_text() == "a note"
+
+
 @pytest.mark.parametrize("wide", [0o600, 0o640, 0o666])
 def test_the_state_of_a_csms_has_the_mode_it_is_given_with_the_files_beside_it(tmp_path: Path, wide: int) -> None:
     store = Store(tmp_path / "csms.db", wide)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from inspector.store.paging import paged
 from inspector.store.search import Search
 from inspector.store.stored_records import read
 from inspector.store.writer import Writer
+from tests.processes import Program
 
 FRAMES = 3000
 BOUND = 24 * 1024 * 1024
@@ -44,7 +46,7 @@ class Growing:
             self.pipeline.take(records.opened(link, time.time_ns(), 0, facts))
         for number in range(FRAMES):
             self.pipeline.take(records.event(1, time.time_ns(), 1, "ping", {"from": "csms", "payload": "x" * 300}))
-            self.frame(number, 600)
+            self.frame(number, 2500)
         self.pipeline.commit()
 
     def frame(self, number: int, size: int) -> None:
@@ -111,7 +113,14 @@ def test_readers_that_stand_still_keep_no_wal_from_being_written_back(tmp_path: 
     ]
     try:
         assert all(command.stdout and command.stdout.readline() for command in commands)
-        size = recording.grow()
+        with Program("browse", path, "--listen", "127.0.0.1:0") as browse:
+            host, port = browse.wait_for(r"browse at http://([\d.]+):(\d+)").groups()
+            with socket.socket() as download:
+                download.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # so that it waits for us
+                download.connect((host, int(port)))
+                download.sendall(f"GET /ocpp/frames.csv?_stream=1 HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
+                assert download.recv(15) == b"HTTP/1.1 200 OK"
+                size = recording.grow()
         still = [command for command in commands if command.poll() is None]
     finally:
         for command in commands:
