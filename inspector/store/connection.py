@@ -26,6 +26,11 @@ TABLES = (
 )
 LARGEST_VALUE = 512 * 1024 * 1024
 """Bytes of one value that is read: a generated column of a crafted file can claim any size."""
+RECOVER = "`sqlite3 FILE .recover` may save the rest"
+_MAGIC = b"SQLite format 3\0"
+"""The first bytes of every SQLite database."""
+_HEADER = 100
+"""Bytes of its header."""
 _OF_SEVERAL = bytes.fromhex("d9d505f920a163d7")
 """The last bytes of a rollback journal that is part of a change of several files (SQLite, file format, 3)."""
 KNOWN_STEPS = frozenset({"0001_recording"})
@@ -36,18 +41,22 @@ def open_recording(path: Path, *, timeout_s: float = 2.0) -> sqlite3.Connection:
     """Open a recording read-only, also while it is being written.
 
     Raises:
-        UnusableFile: it is missing, not a database, not ours, newer than this program, or cannot be opened.
+        UnusableFile: it is missing, not a database, not ours, newer than this program, cut off, damaged, or cannot
+            be opened.
     """
     if not path.exists():
         raise UnusableFile(path, "no such file", "name a recording, as made by `chargesentinel proxy`")
     if not path.is_file():
         raise UnusableFile(path, "not a file", "name a recording, as made by `chargesentinel proxy`")
+    refuse_cut_off(path)
     try:
         connection = _connect(path, timeout_s)
         refuse_foreign(path, connection)
     except sqlite3.DatabaseError as error:
         if getattr(error, "sqlite_errorname", "") == "SQLITE_NOTADB":
             raise UnusableFile(path, "not a SQLite database", "name a recording") from None
+        if getattr(error, "sqlite_errorname", "").startswith("SQLITE_CORRUPT"):
+            raise UnusableFile(path, f"is damaged ({error})", RECOVER) from None
         raise UnusableFile(path, f"cannot be read: {error}", "copy it to a folder that can be written") from None
     # Half a character, as in a message id cut within an emoji, is handed out by SQLite and refused by Python.
     connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
@@ -64,8 +73,38 @@ def readable(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
-        remedy = "`sqlite3 FILE .recover` may save the rest"
-        raise UnusableFile(path, f"cannot be read to its end ({error})", remedy) from error
+        raise UnusableFile(path, f"cannot be read to its end ({error})", RECOVER) from error
+
+
+def refuse_cut_off(path: Path) -> None:
+    """Refuse a database that is shorter than its own header says: SQLite reads some of these without a word.
+
+    Raises:
+        UnusableFile: it is empty, or its end is missing.
+    """
+    try:
+        there = path.stat().st_size
+        with path.open("rb") as file:
+            head = file.read(_HEADER)
+        for suffix in ("-wal", "-journal"):
+            # While these are folded into the file, or undone, its header may come before the pages that it counts.
+            beside = path.with_name(f"{path.name}{suffix}")
+            if beside.exists() and beside.stat().st_size:
+                return
+    except OSError:
+        return  # what is wrong with it is said when it is opened
+    if not there:
+        raise UnusableFile(path, "an empty file, not a recording", "name a recording")
+    if head[: len(_MAGIC)] != _MAGIC[: len(head)]:
+        return
+    whole = 0
+    if len(head) == _HEADER:
+        pages, size = int.from_bytes(head[28:32], "big"), int.from_bytes(head[16:18], "big")
+        # Old versions of SQLite count no pages: then the number is of another change of the file.
+        whole = pages * (65536 if size == 1 else size) if head[24:28] == head[92:96] else 0
+    if there < max(whole, _HEADER):
+        after = f"{there:,} of {whole:,} bytes" if whole else "1 byte" if there == 1 else f"{there} bytes"
+        raise UnusableFile(path, f"is cut off after {after}", f"copy it again; {RECOVER}")
 
 
 def _connect(path: Path, timeout_s: float) -> sqlite3.Connection:
@@ -122,7 +161,7 @@ def is_database(path: Path) -> bool:
     if not path.is_file():
         return False
     with path.open("rb") as file:
-        return file.read(16) == b"SQLite format 3\0"
+        return file.read(len(_MAGIC)) == _MAGIC
 
 
 def is_marked(path: Path) -> bool:

@@ -19,7 +19,9 @@ from inspector.store.connection import (
     APPLICATION_ID,
     DEFAULT_MODE,
     MIGRATION_SET,
+    RECOVER,
     distrust,
+    refuse_cut_off,
     refuse_foreign,
     refuse_special,
     refuse_triggers,
@@ -249,6 +251,7 @@ def connect(
             # Before there is a -wal, so that the file itself says from the first on whose it is.
             db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         else:
+            refuse_cut_off(path)
             refuse_foreign(path, connection)
             refuse_triggers(path, connection)
         if wal or not synced:
@@ -280,6 +283,7 @@ def _why(error: sqlite3.DatabaseError) -> str:
     name = getattr(error, "sqlite_errorname", "")
     return {
         "SQLITE_NOTADB": "not a SQLite database",
+        "SQLITE_CORRUPT": f"is damaged ({error})",
         "SQLITE_READONLY": "cannot be written",
         "SQLITE_READONLY_DIRECTORY": "its folder cannot be written",
         "SQLITE_CANTOPEN": "cannot be opened for writing",
@@ -292,6 +296,8 @@ def _remedy(error: sqlite3.DatabaseError) -> str | None:
     name = getattr(error, "sqlite_errorname", "")
     if name == "SQLITE_NOTADB":
         return "name another file"
+    if name.startswith("SQLITE_CORRUPT"):
+        return f"name another file; {RECOVER}"
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")):
         return "name a file in a folder that can be written"
     return None
