@@ -169,7 +169,7 @@ class Pipe(asyncio.Protocol):
     @property
     def _waits(self) -> bool:
         """Whether the other side takes no more for now, or the link is held."""
-        return self._then is None and (self._other.full or bool(self._link.held))
+        return bool(self._link.held) or (self._other.full and self._then is None)
 
     def read_again(self) -> None:
         """Resume relaying what waits here, then reading, if nothing else speaks against it."""
