@@ -66,10 +66,16 @@ TABLES: dict[str, dict[str, Any]] = {
         "columns": {
             "pointer": "JSON pointer into the whole frame.",
             "side": "Who is at fault.",
-            "count": "How often it was found in this session.",
+            "count": "How often it was found in this session; the frames are in `occurrences`.",
+            "session_id": "Empty where an attempt to connect failed.",
             "frame_id": "The first frame it was found on; empty where a frame is what is missing.",
             "last_frame_id": "The latest frame it was found on.",
         },
+    },
+    "occurrences": {
+        "title": "Occurrences",
+        "description": "The frames that each finding was found on: the first thousand of each.",
+        "columns": {"finding_id": "The finding.", "frame_id": "A frame it was found on."},
     },
     "events": {
         "title": "Events",

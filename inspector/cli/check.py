@@ -77,7 +77,7 @@ def check(
         where = reports.Places()
         steps = opened(name, reading, version, kind, charge_point, perspective, timezone)
         result = judge(where.follow(steps()), settings)
-        if not result.frames and not result.sessions:
+        if not result.frames and not result.sessions and not result.failed_attempts:
             report([reading])
             raise UnusableFile(reading.source, "there is no OCPP frame in it")
         checked.append(reports.CheckedInput(name, result, where))

@@ -129,6 +129,7 @@ in place of its CSMS."""
     metavar="NAME",
     help="Another name that /metrics is asked by.",
 )
+@click.option("--quiet", "-q", is_flag=True, help="No line for each connect, disconnect, refusal and new finding.")
 @click.option("--no-fast-path", is_flag=True, help="Use mitmproxy's public hooks alone: slower, without limits.")
 def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str, ...], **options: Any) -> int:
     """Relay between charge points and a CSMS, byte for byte, and record every frame.
@@ -137,6 +138,7 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
     frames could not be stored.
     """
     from inspector.proxy import loop
+    from inspector.proxy.console import Console
     from inspector.proxy.engine import Engine
     from inspector.proxy.routing import Route, Routing, read_identities
     from inspector.proxy.settings import Settings
@@ -199,10 +201,11 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
         file_mode=options["file_mode"],
     )
 
+    console = Console(_drop if options["quiet"] else _print_line)
     stopping = Stopping()
 
     async def run() -> None:
-        engine = Engine(settings, recorder, sockets, metrics)
+        engine = Engine(settings, recorder, sockets, metrics, console)
         stopping.listen(partial(asyncio.get_running_loop().call_soon_threadsafe, engine.stop))
         scheme = "wss" if settings.listener_tls else "ws"
         await engine.run(lambda: announce(scheme, listening, routing.upstreams, path, metrics))
@@ -216,9 +219,19 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
         for listener in [*sockets, *([metrics] if metrics else [])]:
             listener.close()
         summary = recorder.close(tell=stopping.tell)
+        console.close()
     click.echo(f"recorded in {path}: {summary}")
     gc.freeze()  # takes most of the time from the interpreter's end
     return 1 if summary.lost else 0
+
+
+def _print_line(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def _drop(line: str) -> None:
+    """Print nothing, as --quiet wants it."""
 
 
 def listener_tls(options: dict[str, Any]) -> ssl.SSLContext | None:

@@ -23,7 +23,8 @@ from inspector.formats.captured import Captured
 from inspector.offline.check import Checked, Found
 from inspector.records import FRAME, Record
 from inspector.rules.catalogue import rules
-from inspector.rules.finding import Finding, Severity
+from inspector.rules.finding import Finding, Severity, tally
+from inspector.store.failed_attempts import in_words
 
 _COLOURS = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 _SIDES = {"charge_point": "charge point", "csms": "CSMS", "link": "link"}
@@ -90,11 +91,14 @@ def _text(inputs: list[CheckedInput]) -> None:
         if result.unjudged:
             line = f"{result.unjudged} frames were judged by their envelope only: nothing tells their OCPP version"
             console.print(Text(f"  {line}; give it with --ocpp", style="yellow"))
-    total = Counter(str(found.finding.severity) for entry in inputs for found in entry.result.findings)
+    total = tally(found.finding for entry in inputs for found in entry.result.findings)
     frames = sum(entry.result.frames for entry in inputs)
     sessions = sum(entry.result.sessions for entry in inputs)
-    said = ", ".join(_count(total[severity], severity.value) for severity in Severity if total[severity])
-    console.print(f"{_count(frames, 'frame')} in {_count(sessions, 'session')}: {said or 'nothing found'}")
+    said = ", ".join(_count(times, severity.value) for severity, times in total.items() if times)
+    failed = sum((entry.result.failed_attempts for entry in inputs), Counter())
+    attempts = f", {in_words(failed)}" if failed else ""
+    line = f"{_count(frames, 'frame')} in {_count(sessions, 'session')}{attempts}: {said or 'nothing found'}"
+    console.print(visible(line))
 
 
 def _print_finding(console: Console, entry: CheckedInput, found: Found) -> None:
@@ -126,6 +130,7 @@ def _json(inputs: list[CheckedInput]) -> None:
     document = {
         "frames": sum(entry.result.frames for entry in inputs),
         "sessions": sum(entry.result.sessions for entry in inputs),
+        "failed_attempts": sum(entry.result.failed_attempts.total() for entry in inputs),
         "findings": findings,
     }
     click.echo(visible_json(json.dumps(document, ensure_ascii=False, indent=2)))
@@ -137,7 +142,7 @@ def _as_json(entry: CheckedInput, found: Found, *, several: bool) -> dict[str, A
         "rule": finding.rule_id,
         "severity": finding.severity.value,
         "side": finding.side.value,
-        "session": found.session,
+        "session": found.session or None,
         "charge_point_id": found.charge_point_id or None,
         "frame": finding.frame_id,
         "pointer": finding.pointer,
@@ -145,6 +150,7 @@ def _as_json(entry: CheckedInput, found: Found, *, several: bool) -> dict[str, A
         "spec": finding.spec_ref,
         "count": finding.count,
         "last_frame": finding.last_frame_id,
+        "frames": list(found.frames),
     }
     return {"input": entry.name, **row} if several else row
 

@@ -14,6 +14,7 @@ from inspector.cli.option_types import Whole
 
 if TYPE_CHECKING:
     from inspector.cli.screen import Part
+    from inspector.store.filter import Filter
     from inspector.store.rows import Session
 
 STATES = ("live", "closed", "interrupted")
@@ -50,14 +51,37 @@ def sessions(file: Path, states: tuple[str, ...], limit: int, as_json: bool, **o
         if not written:
             found = [replace(one, state="interrupted") if one.state == "live" else one for one in found]
         more, found = bool(limit) and len(found) > limit, found[:limit] if limit else found
+        attempts = _failed_attempts(db, wanted(options)) if not states else ""
         if as_json:
             _json(db, found)
             return
         _table(db, found)
+        if attempts:
+            # Beside a table it is a remark; where there is no session it is all there is to say.
+            told = f"{len(found)}{'+' if more else ''} session{'s' if len(found) != 1 else ''}, {attempts}"
+            click.echo(told, err=bool(found))
         if more:
             click.echo(f"the newest {limit}; --limit 0 lists all", err=True)
-        elif not found:
+        elif not found and not attempts:
             click.echo("no session fits", err=True)
+
+
+def _failed_attempts(db: sqlite3.Connection, asked: Filter) -> str:
+    """What to say of attempts to connect that failed; nothing where a filter is for what only sessions have."""
+    from fnmatch import fnmatchcase
+
+    from inspector.escaping import visible
+    from inspector.store.failed_attempts import failed_attempts, in_words
+
+    if asked.of_frames or asked.of_findings or asked.sessions or asked.versions:
+        return ""
+
+    def fits(charge_point_id: str) -> bool:
+        patterns = asked.charge_points
+        return not patterns or any(fnmatchcase(charge_point_id, one) for one in patterns)
+
+    failed = failed_attempts(db, fits, asked.since_ns or 0, asked.until_ns or 2**63 - 1)
+    return visible(in_words(failed)) if failed else ""
 
 
 def _as_stored(states: tuple[str, ...], written: bool) -> tuple[str, ...]:

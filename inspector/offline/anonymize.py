@@ -75,6 +75,7 @@ class _Work:
         copy("sessions", self._session)
         copy("frames", self._frame)
         copy("findings", self._finding)
+        copy("occurrences")
         copy("events", self._event)
         copy("charge_points", self._facts)
         copy("transactions", self._transaction)

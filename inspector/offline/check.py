@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+from array import array
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from inspector.protocol.frame import Frame
-from inspector.records import FRAME, OPEN, Record
+from inspector.records import EVENT, FRAME, OPEN, Record
 from inspector.redaction.redactor import Redactor
-from inspector.rules.feed import Feed
+from inspector.rules.feed import CAME_TO_NOTHING, Feed
 from inspector.rules.finding import Finding
 from inspector.rules.judge import SessionJudge
 from inspector.rules.settings import DEFAULTS, Settings
+from inspector.rules.topics.attempts import what_failed
 
 
 class Found(NamedTuple):
-    """A finding with the session it is about: its number in the input, from 1, and its charge point."""
+    """A finding with the session it is about: its number in the input, from 1, and its charge point.
+
+    `session` is 0 where an attempt to connect failed; `frames` are those it was found on, as many as are kept.
+    """
 
     session: int
     charge_point_id: str
     finding: Finding
+    frames: array[int]
 
 
 @dataclass
@@ -31,6 +38,7 @@ class Checked:
     sessions: int = 0
     unjudged: int = 0  # frames of sessions whose OCPP version nothing told
     findings: list[Found] = field(default_factory=list)
+    failed_attempts: Counter[str] = field(default_factory=Counter)  # attempts to connect, by what came of them
 
 
 def check(records: Iterable[Record], settings: Settings = DEFAULTS) -> Checked:
@@ -41,7 +49,7 @@ def check(records: Iterable[Record], settings: Settings = DEFAULTS) -> Checked:
     """
     checked = Checked()
     redactor = Redactor()
-    seen: set[int] = set()
+    seen: dict[int, Found] = {}
 
     def learn_secrets(session: SessionJudge, frame: Frame) -> None:
         redactor.frame(redactor.secrets_of(session.station.charge_point_id), frame)
@@ -49,19 +57,22 @@ def check(records: Iterable[Record], settings: Settings = DEFAULTS) -> Checked:
     feed = Feed(settings, before=learn_secrets)
     for record in records:
         checked.frames += record[0] == FRAME and record[1] in feed.sessions
+        if record[0] == EVENT and record[4] in CAME_TO_NOTHING and record[1] not in feed.sessions:
+            checked.failed_attempts[what_failed(record[4], record[5])] += 1
         session, frame, findings = feed.take(record, checked.frames)
-        if session is None:
-            continue
-        if record[0] == OPEN:
+        if session is not None and record[0] == OPEN:
             checked.sessions += 1
             session.label = checked.sessions
-        checked.unjudged += frame is not None and session.version is None
+        checked.unjudged += frame is not None and session is not None and session.version is None
         for finding in findings:
-            if id(finding) not in seen:
-                seen.add(id(finding))
+            if (known := seen.get(id(finding))) is None:
                 about = finding.session or session
-                secrets = redactor.secrets_of(about.station.charge_point_id)
+                charge_point_id = about.station.charge_point_id if about else ""
+                secrets = redactor.secrets_of(charge_point_id)
                 finding.message = redactor.sentence(secrets, finding.message)
                 finding.pointer = finding.pointer and redactor.sentence(secrets, finding.pointer)
-                checked.findings.append(Found(about.label, about.station.charge_point_id, finding))
+                number = about.label if about and about.label else 0
+                known = seen[id(finding)] = Found(number, charge_point_id, finding, array("Q"))
+                checked.findings.append(known)
+            known.frames.extend(finding.take_frames())
     return checked

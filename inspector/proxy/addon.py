@@ -23,6 +23,7 @@ from mitmproxy.addonmanager import Loader
 from inspector import records
 from inspector.errors import UserMistake
 from inspector.proxy.addresses import Upstream, bracketed
+from inspector.proxy.console import Console
 from inspector.proxy.counters import Counts
 from inspector.proxy.routing import Routing
 from inspector.proxy.safe_log import logged
@@ -77,6 +78,8 @@ class RecordingAddon:
         self._rewrite_host = rewrite_host
         self.counts = Counts()
         self._paced: set[int] = set()  # sessions that are to wait for the recorder, by number
+        self.console: Console | None = None
+        """Prints what happens, where a command runs us; else the log does."""
         self.refusing: Callable[[], str | None] = lambda: None
         """Tells why no charge point may have a session now; None while all may."""
         self._numbers = count(1)
@@ -176,6 +179,8 @@ class RecordingAddon:
         if flow.response.status_code == 101 and handshake.is_upgrade(response):
             link = self._open(flow, path, request)
             link.opened()
+            if self.console:
+                self.console.connected(link.number, link.facts)
             link.event("handshake", detail)
             return
         body = flow.response.raw_content or b""
@@ -186,8 +191,9 @@ class RecordingAddon:
         detail = handshake.without_credentials(detail, path, sent)
         self.event_without_link("rejected-upgrade", detail | {"remote_addr": address(flow.client_conn.peername)})
         reason = handshake.without_credentials(flow.response.reason or "", path, sent)
-        charge_point_id, reason = logged(detail["charge_point_id"], reason)
-        logger.info("%s: the CSMS answered %d %s to the upgrade", charge_point_id, flow.response.status_code, reason)
+        if self.console is None:
+            name, reason = logged(detail["charge_point_id"], reason)
+            logger.info("%s: the CSMS answered %d %s to the upgrade", name, flow.response.status_code, reason)
 
     def error(self, flow: http.HTTPFlow) -> None:
         if self.recorder is None or flow.metadata.get(_ANSWERED):
@@ -203,7 +209,8 @@ class RecordingAddon:
             return
         if flow.request.timestamp_end is None:
             self.event_without_link("fault", detail | {"refused": True})
-            logger.warning("%s refused: %s", detail["remote_addr"], *logged(detail["reason"]))
+            if self.console is None:
+                logger.warning("%s refused: %s", detail["remote_addr"], *logged(detail["reason"]))
             return
         in_words = {
             "server closed connection": "the CSMS ended the connection without an answer",
@@ -216,7 +223,8 @@ class RecordingAddon:
                 # With TLS 1.3 a refused client looks accepted until it is dropped.
                 detail["reason"] += "; it may demand another client certificate (--upstream-cert)"
         self.event_without_link("unreachable", detail)
-        logger.warning("%s: no CSMS for it: %s", *logged(detail["charge_point_id"], detail["reason"]))
+        if self.console is None:
+            logger.warning("%s: no CSMS for it: %s", *logged(detail["charge_point_id"], detail["reason"]))
 
     def _open(self, flow: http.HTTPFlow, path: str, request: handshake.Headers) -> SessionTap:
         assert self.recorder is not None and flow.response is not None
@@ -290,10 +298,14 @@ class RecordingAddon:
             link.finish()
             del self._by_number[link.number]
             self._paced.discard(link.number)
+            if self.console:
+                self.console.gone(link.number, link.facts, link.closing)
 
     def event_without_link(self, kind: str, detail: dict[str, Any]) -> None:
         """Record what happened outside any WebSocket: a refused handshake, an unreachable CSMS."""
         self.counts.refused[kind] += 1
+        if self.console and (kind != "fault" or "refused" in detail):
+            self.console.refused(kind, detail)
         if self.recorder is not None:
             self.recorder.put(records.event(0, time_ns(), monotonic_ns(), kind, detail))
 

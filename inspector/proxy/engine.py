@@ -19,6 +19,7 @@ from mitmproxy.options import Options
 from inspector.errors import ChargeSentinelError, UnusableAddress, UserMistake
 from inspector.proxy.addon import RecordingAddon
 from inspector.proxy.addresses import bracketed
+from inspector.proxy.console import Console
 from inspector.proxy.metrics import MetricsServer
 from inspector.proxy.require_recording import Strictness
 from inspector.proxy.settings import Settings
@@ -42,8 +43,10 @@ class Engine:
         recorder: Recorder,
         sockets: list[socket.socket],
         metrics: socket.socket | None = None,
+        console: Console | None = None,
     ) -> None:
-        """`metrics` is a listening socket for /metrics and /healthz, None for neither."""
+        """`metrics` is a listening socket for /metrics and /healthz, `console` prints what happens; None: neither."""
+        self._console = console
         self.metrics = metrics
         self.settings = settings
         self._recorder = recorder
@@ -90,6 +93,9 @@ class Engine:
                 )
                 await watching.start()
             self._recorder.when_behind(relay.recording.pace)
+            if self._console is not None:
+                relay.recording.console = self._console
+                self._recorder.when_found(self._console.found)
             if self.settings.require_recording:
                 strictness = Strictness(
                     relay.recording,

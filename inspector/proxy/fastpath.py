@@ -312,7 +312,8 @@ class RelayHandler(ProxyConnectionHandler):
         if self._given_up:
             return
         peer = address(self.client.peername)
-        logger.warning("%s refused: it %s", peer, *logged(reason))
+        if self.recording.console is None:
+            logger.warning("%s refused: it %s", peer, *logged(reason))
         detail = {"remote_addr": peer, "refused": True, "reason": f"the charge point {reason}"}
         self.recording.event_without_link("fault", detail)
         self.give_up()
@@ -323,7 +324,8 @@ class RelayHandler(ProxyConnectionHandler):
             return
         charge_point_id, upstream = self.recording.bound.get(self.client.id, (None, None))
         peer = address(self.client.peername)
-        logger.warning("%s: no CSMS for it: %s", *logged(charge_point_id or peer, reason))
+        if self.recording.console is None:
+            logger.warning("%s: no CSMS for it: %s", *logged(charge_point_id or peer, reason))
         detail = {"remote_addr": peer, "charge_point_id": charge_point_id, "reason": reason}
         if upstream:
             detail["upstream"] = str(upstream)

@@ -185,15 +185,19 @@ class SessionTap:
         if self.closed:
             return
         self.closed = True
+        self._put(records.closed(self.number, time_ns(), monotonic_ns(), self.closing))
+
+    @property
+    def closing(self) -> CloseFacts:
+        """How it has ended, as far as that is known by now."""
         cp, csms = self.close_sent[True] or (None, None), self.close_sent[False] or (None, None)
-        facts: CloseFacts = {
+        return {
             "cp_close_code": cp[0],
             "cp_close_reason": cp[1],
             "csms_close_code": csms[0],
             "csms_close_reason": csms[1],
             "closed_by": self.closed_by or "unknown",
         }
-        self._put(records.closed(self.number, time_ns(), monotonic_ns(), facts))
 
 
 def parse_close(payload: bytes) -> tuple[int, str | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 import traceback
 from pathlib import Path
 
@@ -25,7 +26,7 @@ class Faults:
         self._writer = writer
         self._places: set[str] = set()
 
-    def note(self, link: RecordedSession, what: str, error: Exception) -> None:
+    def note(self, link: RecordedSession | None, what: str, error: Exception) -> None:
         """Say in the log and in the file that something of ours failed, once for each place in the code."""
         place = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(place.filename).name}:{place.lineno}"
@@ -36,4 +37,7 @@ class Faults:
         why = type(error).__name__
         log.error("%s (%s at %s); frames are stored, this one without all that is derived from it", what, why, where)
         detail = {"what": what, "where": where, "why": why}
+        if link is None:
+            self._writer.event(None, time.time_ns(), None, "fault", detail)
+            return
         self._writer.event(link.session_id, link.last_seen_ns, link.last_frame_id, "fault", detail)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from inspector.recorder.faults import FINDING_NOT_STORED, Faults
 from inspector.recorder.recorded_session import RecordedSession
 from inspector.redaction.redactor import Redactor
 from inspector.rules.finding import Finding, Severity
+from inspector.store.counted_rows import StoredFinding
 from inspector.store.writer import Writer
+
+type FirstFinding = tuple[str, str, str, str, str]
+"""Of the first finding of a rule: the charge point, severity, side, rule and message, secrets hidden."""
 
 
 class FindingRows:
@@ -16,70 +23,110 @@ class FindingRows:
         """`changed` gets the sessions whose count of errors has changed."""
         self._writer, self._redaction, self._faults, self._changed = writer, redaction, faults, changed
         self.total = self.errors = 0
+        self._known_rules: set[str] = set()
+        self.first: list[FirstFinding] = []
+        """The first finding of each rule, until somebody has taken them; as plain tuples, to be sent on."""
         self.by_severity: dict[str, int] = {severity.value: 0 for severity in Severity}
 
-    def store(self, link: RecordedSession, found: list[Finding], frame_id: int | None) -> Severity | None:
+    def store(self, link: RecordedSession | None, found: list[Finding], frame_id: int | None) -> Severity | None:
         """Store findings; returns the worst one about the frame `frame_id`. One that cannot be costs no other.
 
-        `link` is the session that was being judged, which is open.
+        `link` is the session that was being judged, which is open; None for an attempt to connect that failed.
         """
         worst: Severity | None = None
         for finding in found:
             try:
-                about = self._store(link, finding)
+                frames = self._store(link, finding)
             except Exception as error:
                 self._faults.note(link, FINDING_NOT_STORED, error)
                 continue
-            if about is None:
-                continue
-            if about == frame_id:
-                if worst is None or finding.severity.rank > worst.rank:
+            for about in frames:
+                if about != frame_id:
+                    self._writer.raise_severity(about, finding.severity)
+                elif worst is None or finding.severity.rank > worst.rank:
                     worst = finding.severity
-            else:
-                self._writer.raise_severity(about, finding.severity)
         return worst
 
-    def _store(self, link: RecordedSession, finding: Finding) -> int | None:
-        """Add a finding or count it again; returns the frame of this file that it is about."""
+    def _store(self, link: RecordedSession | None, finding: Finding) -> Sequence[int]:
+        """Add a finding or count it again; returns the frames of this file that it was found on since."""
         writer = self._writer
         if finding.finding_id is not None and finding.finding_id < writer.begins["findings"]:
             renew(finding)  # once it has a row in this file, its repeats count there
         new = finding.finding_id is None
-        owner: RecordedSession = (finding.session and finding.session.label) or link
-        if owner.file != link.file:  # it closed in an earlier file: its charge point's session here speaks for it
-            owner = link
-        if new and finding.frame_id is None and finding.last_frame_id is not None:
+        owner: RecordedSession | None = (finding.session and finding.session.label) or link
+        if owner is not None and link is not None and owner.file != link.file:
+            owner = link  # it closed in an earlier file: its charge point's session here speaks for it
+        if new and finding.frame_id is None and finding.last_frame_id is not None and link is not None:
             finding.frame_id, finding.ts_ns = finding.last_frame_id, link.last_seen_ns
         finding.frame_id, finding.last_frame_id = writer.here(finding.frame_id), writer.here(finding.last_frame_id)
+        frames = [one for one in finding.take_frames() if writer.here(one) is not None]
         if new:
-            finding.message = self._redaction.sentence(owner.secrets, finding.message)
-            if finding.pointer:
-                finding.pointer = self._redaction.sentence(owner.secrets, finding.pointer)
-        writer.finding(owner.session_id, finding)
-        if new:
-            self.total += 1
-            self.by_severity[finding.severity.value] += 1
-            if finding.severity is Severity.ERROR:
-                self.errors += 1
-                owner.error_count += 1
-                self._changed.add(owner)
-        return finding.last_frame_id
+            self.hide(owner, finding)
+            self._note_first(owner, finding)
+        more, finding.counted = finding.count - finding.counted, finding.count
+        writer.finding(owner.session_id if owner else None, finding, frames)
+        self._count(owner, finding.severity, more)
+        return frames or (() if finding.last_frame_id is None else (finding.last_frame_id,))
 
-    def take_back(self, session_id: int, finding: Finding, open_links: dict[int, RecordedSession]) -> None:
-        """Count a finding no more whose row could not be stored; `open_links` are by session id."""
-        self.total -= 1
-        if finding.severity is not Severity.ERROR:
+    def _note_first(self, owner: RecordedSession | None, finding: Finding) -> None:
+        if finding.rule_id in self._known_rules:
             return
-        self.errors -= 1
+        self._known_rules.add(finding.rule_id)
+        about = owner.judge if owner else finding.session
+        name = about.station.charge_point_id if about else ""
+        self.first.append((name, finding.severity.value, finding.side.value, finding.rule_id, finding.message))
+
+    def take_first(self) -> list[FirstFinding]:
+        """Return the first findings of rules that were not taken yet."""
+        taken, self.first = self.first, []
+        return taken
+
+    def _count(self, owner: RecordedSession | None, severity: Severity, more: int) -> None:
+        self.total += more
+        self.by_severity[severity.value] += more
+        if severity is Severity.ERROR:
+            self.errors += more
+            if owner is not None:
+                owner.error_count += more
+                self._changed.add(owner)
+
+    def hide(self, owner: RecordedSession | None, finding: Finding) -> None:
+        """Hide secrets in what a finding says."""
+        charge_point_id = finding.session.station.charge_point_id if finding.session else ""
+        secrets = owner.secrets if owner else self._redaction.secrets_of(charge_point_id)
+        finding.message = self._redaction.sentence(secrets, finding.message)
+        if finding.pointer:
+            finding.pointer = self._redaction.sentence(secrets, finding.pointer)
+
+    def take_up(self, owner: RecordedSession, stored: dict[tuple[Any, ...], list[StoredFinding]]) -> None:
+        """Have findings that were made again while frames were read back count on in their rows.
+
+        `stored` is what `CountedRows.session_findings` gives.
+        """
+        for finding in owner.judge.findings():
+            self.hide(owner, finding)
+            rows = stored.get((finding.rule_id, finding.frame_id, finding.pointer))
+            if not rows:
+                continue
+            row = next((one for one in rows if one.message == finding.message), rows[0])
+            rows.remove(row)
+            finding.take_frames()
+            finding.finding_id, finding.kept_frames = row.id, row.kept
+            finding.count = finding.counted = finding.committed = max(row.times, finding.count)
+
+    def take_back(self, session_id: int | None, finding: Finding, open_links: dict[int, RecordedSession]) -> None:
+        """Count a finding no more whose row could not be stored; `open_links` are by session id."""
         owner = finding.session.label if finding.session else None
-        link = owner if owner and owner.session_id == session_id else open_links.get(session_id)
-        if link:
-            link.error_count -= 1
-            self._changed.add(link)
+        link = owner if owner and owner.session_id == session_id else open_links.get(session_id or 0)
+        self._count(link, finding.severity, -finding.counted)
+        finding.counted = 0
 
 
 def renew(finding: Finding) -> None:
     """Have a finding begin again: what it counted is in an earlier file."""
     if finding.finding_id is not None:
-        finding.finding_id = finding.frame_id = None
+        frames = finding.take_frames() or [one for one in (finding.last_frame_id,) if one is not None]
+        finding.begin_again()
         finding.count = 1
+        for frame_id in frames:
+            finding.occurred(frame_id)

@@ -14,7 +14,7 @@ from inspector.protocol.frame import AnswerStatus
 from inspector.recorder import frame_row
 from inspector.recorder.derived_tables import DerivedTables
 from inspector.recorder.faults import HANDSHAKE_NOT_READ, ROW_NOT_DERIVED, RULE_FAILED, Faults
-from inspector.recorder.finding_rows import FindingRows
+from inspector.recorder.finding_rows import FindingRows, FirstFinding
 from inspector.recorder.large_calls import LARGE, LargeCalls
 from inspector.recorder.recorded_session import RecordedSession
 from inspector.recorder.recorder import Summary
@@ -113,11 +113,8 @@ class Pipeline:
         for link in seen:
             link.version = link.judge.version
             link.frame_count, link.error_count = self.writer.session_counts(link.session_id)
-            if found := link.judge.findings():
-                stored = self.writer.session_findings(link.session_id)
-                for finding in found:
-                    ids = stored.get((finding.rule_id, finding.frame_id, finding.pointer))
-                    finding.finding_id = ids.pop(0) if ids else None
+            if link.judge.findings():
+                self._finding_rows.take_up(link, self.writer.session_findings(link.session_id))
 
     def _read_back(self, steps: Iterable[tuple[Record, int]], seen: list[RecordedSession]) -> None:
         # The sessions of the file have its numbers, not those that the relay gives them.
@@ -220,9 +217,13 @@ class Pipeline:
         counts = map(sum, zip(earlier, self.writer.recording_counts(), self.writer.waiting_counts(), strict=True))
         self.sessions, self.frames, rows.total, rows.errors = counts
 
+    def take_first_findings(self) -> list[FirstFinding]:
+        """Return the first finding of each rule, those that were not taken before."""
+        return self._finding_rows.take_first()
+
     @property
     def findings(self) -> int:
-        """Findings so far, each counted once."""
+        """Findings so far, each counted as often as it was made."""
         return self._finding_rows.total
 
     @property
@@ -377,8 +378,8 @@ class Pipeline:
         self.writer.update_session(link.session_id, counts | values)
 
     def _store_findings(self, fed: Fed) -> None:
-        if fed.session is not None and fed.findings:
-            self._finding_rows.store(fed.session.label, fed.findings, None)
+        if fed.findings:
+            self._finding_rows.store(fed.session.label if fed.session else None, fed.findings, None)
 
     def _rule_failed(self, session: SessionJudge, error: Exception) -> None:
         """A rule that fails on us costs its findings, never the frame it failed on."""

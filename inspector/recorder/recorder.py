@@ -70,6 +70,12 @@ class Recorder(Protocol):
         for a recorder that does not work (a failing disk, a crash), as nothing gets better by it.
         """
 
+    def when_found(self, tell: Callable[[str, str, str, str, str], None]) -> None:
+        """Have `tell` called with the first finding of each rule: charge point, severity, side, rule and message.
+
+        Secrets are hidden in the message. A recorder in a thread tells nobody.
+        """
+
     def close(self, timeout: float = 10.0, tell: Callable[[int], bool] | None = None) -> Summary:
         """Store what is still waiting, mark the recording as ended cleanly, and tell what was stored.
 

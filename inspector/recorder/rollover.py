@@ -118,11 +118,10 @@ def _settle(pipeline: Pipeline) -> None:
         link.file = pipeline.file
         for finding in link.judge.findings():
             if finding.finding_id is not None and finding.finding_id < writer.begins["findings"]:
-                renew(finding)
-                finding.count = 0
+                finding.begin_again()
     for finding in writer.take_stale_recounts():
         renew(finding)
-        finding.count = 1  # at least: the file that is gone had the count before
+        finding.count = max(1, len(finding.new_frames))  # at least: the file that is gone had the count before
         owner = finding.session.label if finding.session else None
         if owner is not None and owner in pipeline.links.values():
             pipeline.found(owner, [finding])

@@ -14,6 +14,7 @@ from inspector.rules.state.observation import Evidence
 from inspector.rules.state.registration import Boot
 from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.state.transactions_v16 import Transactions16
+from inspector.rules.topics.attempts import Attempts
 from inspector.rules.topics.availability.change_availability import Availability
 from inspector.rules.topics.availability.connectors_v16 import Connectors16
 from inspector.rules.topics.availability.evses_v2x import Evses2x
@@ -22,6 +23,7 @@ from inspector.rules.topics.availability.status_v16 import Status16
 from inspector.rules.topics.connection import Connection, Reconnects
 from inspector.rules.topics.firmware import Firmware
 from inspector.rules.topics.local_list import LocalLists, VendorData
+from inspector.rules.topics.lost_connections import LostConnections
 from inspector.rules.topics.metering.energy import EnergyAndPower
 from inspector.rules.topics.metering.registers import Registers
 from inspector.rules.topics.metering.sampled_values import SampledValues
@@ -67,6 +69,8 @@ TOPICS: tuple[type[Topic], ...] = (
     Heartbeat,
     Reconnects,
     Connection,
+    LostConnections,
+    Attempts,
     Transactions16,
     TransactionIds16,
     TransactionContent16,

@@ -82,8 +82,7 @@ class Feed:
             return self.open(record)
         session = self.sessions.get(record[1])
         if session is None:
-            self._outside(record)
-            return _NOTHING
+            return self._outside(record)
         if kind == FRAME:
             frame = self.frame(session, record, frame_id)
             if self._before is not None:
@@ -134,10 +133,14 @@ class Feed:
         for session in list(self.sessions.values()):
             yield Fed(session, None, self.judged(session, session.advance, moment))
 
-    def _outside(self, record: Record) -> None:
+    def _outside(self, record: Record) -> Fed:
         """Take a record of no known session: only an attempt to connect and a gap mean anything then."""
         if record[0] == GAP or (record[0] == EVENT and is_gap(record)):
             if not record[1]:  # the gap of a session that is not known says nothing about the others
                 self.judge.gap()
         elif record[0] == EVENT and record[4] in CAME_TO_NOTHING:
-            self.judge.refused(record[5], Moment(record[3], record[2]))
+            attempts = self.judge.attempts(record[5], Moment(record[3], record[2]))
+            if self._judging:
+                moment = Moment(record[3], record[2])
+                return Fed(None, None, self.judged(attempts, attempts.event, record[4], moment, record[5]))
+        return _NOTHING

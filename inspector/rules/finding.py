@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -9,6 +10,9 @@ from typing import Any, NamedTuple
 from inspector.protocol.frame import Frame
 from inspector.protocol.vocabulary import Direction
 from inspector.rules.context import SessionContext
+
+OCCURRENCES_KEPT = 1000
+"""Frames remembered of one finding; those after are counted, and the last of them is known."""
 
 
 class Severity(StrEnum):
@@ -79,7 +83,9 @@ class Finding:
     """A rule's verdict about one session, counted while it repeats.
 
     `frame_id` is the first frame it was found on (None where a frame is missing), `last_frame_id` the latest,
-    `count` how often; `ts_ns` is the time of the first. `finding_id` is set by who stores it. `session` is the one
+    `count` how often; `ts_ns` is the time of the first. `finding_id` is set by who stores it. `new_frames` are the
+    frames it was found on since `take_frames`, of the first OCCURRENCES_KEPT; `counted` says how much of `count` is in
+    the sums of who stores it, `committed` how much of it is on disk, `row_session` in whose row. `session` is the one
     it is about: a deadline may fire while another connection of the charge point is being judged.
     """
 
@@ -94,9 +100,42 @@ class Finding:
     last_frame_id: int | None
     count: int = 1
     finding_id: int | None = None
+    new_frames: list[int] = field(default_factory=list, repr=False, compare=False)
+    kept_frames: int = field(default=0, repr=False, compare=False)
+    counted: int = field(default=0, repr=False, compare=False)
+    committed: int = field(default=0, repr=False, compare=False)
+    row_session: int | None = field(default=None, repr=False, compare=False)
     session: SessionContext | None = field(default=None, repr=False, compare=False)
+
+    def occurred(self, frame_id: int) -> None:
+        """Note one more frame that it was found on."""
+        if self.kept_frames < OCCURRENCES_KEPT and self.new_frames[-1:] != [frame_id]:
+            self.new_frames.append(frame_id)
+            self.kept_frames += 1
+
+    def take_frames(self) -> list[int]:
+        """Return the frames that were not taken yet; of one that repeats more often than is kept only the last."""
+        taken, self.new_frames = self.new_frames, []
+        return taken
+
+    def begin_again(self) -> None:
+        """Become a new finding at the next repetition: what was counted until now is in an earlier file."""
+        self.finding_id = self.frame_id = None
+        self.count = self.counted = self.committed = self.kept_frames = 0
+        self.new_frames = []
 
     def __str__(self) -> str:
         place = f"frame {self.frame_id}" if self.frame_id is not None else "a missing frame"
         times = f" ({self.count} times)" if self.count > 1 else ""
         return f"{self.severity} {self.rule_id} {place} [{self.side}]: {self.message}{times}"
+
+
+def tally(findings: Iterable[Finding], *, waiting: bool = False) -> dict[Severity, int]:
+    """How often something was found, by severity, the worst first: every occurrence counts.
+
+    With `waiting` only what is not committed yet.
+    """
+    sums = dict.fromkeys(Severity, 0)
+    for finding in findings:
+        sums[finding.severity] += finding.counted - finding.committed if waiting else finding.count
+    return sums

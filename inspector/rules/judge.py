@@ -43,6 +43,7 @@ class Judge:
     def __init__(self, settings: Settings = DEFAULTS) -> None:
         self.settings = settings
         self._stations: dict[str, Station] = {}
+        self._nameless = Station("", settings)  # who tries to connect without an id
 
     def open(self, facts: dict[str, Any], moment: Moment) -> SessionJudge:
         """Begin a session.
@@ -56,16 +57,21 @@ class Judge:
             station.forget()  # what went before this capture of it was not seen
         return SessionJudge(station, facts, moment)
 
-    def refused(self, facts: dict[str, Any], moment: Moment) -> None:
-        """Note an attempt to connect that came to nothing: a rejected upgrade, an unreachable CSMS.
+    def attempts(self, detail: dict[str, Any], moment: Moment) -> SessionJudge:
+        """Note an attempt to connect that came to nothing; returns who judges those of its charge point.
 
         Args:
-            facts: what the handshake said, as for `open`.
+            detail: what its event says: the charge point, both heads, the status or the reason.
             moment: when the charge point tried.
         """
-        attempts = self._station(str(facts.get("charge_point_id") or "")).refused
-        attempts.append(moment)
-        del attempts[:-REFUSED_LIMIT]
+        name = str(detail.get("charge_point_id") or "")
+        station = self._station(name) if name else self._nameless
+        station.refused.append(moment)
+        del station.refused[:-REFUSED_LIMIT]
+        if station.attempts is None:
+            station.attempts = SessionJudge(station, {"charge_point_id": name}, moment)
+        judge: SessionJudge = station.attempts
+        return judge
 
     def gap(self) -> None:
         """Frames went unseen, whoever sent them; sessions that are open are told by `SessionJudge.gap`."""
@@ -296,6 +302,7 @@ class SessionJudge:
                 known.count += fault.times
                 if seen is not None:
                     known.last_frame_id = seen.frame_id
+                    known.occurred(seen.frame_id)
                 found.append(known)
                 continue
             ts_ns = moment.ts_ns if moment is not None else frame.ts_ns if frame is not None else 0
@@ -312,6 +319,8 @@ class SessionJudge:
                 count=fault.times,
                 session=self,
             )
+            if seen is not None:
+                finding.occurred(seen.frame_id)
             self._found[key] = finding
             self._kept[rule.slug] = self._kept.get(rule.slug, 0) + 1
             found.append(finding)

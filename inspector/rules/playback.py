@@ -10,7 +10,7 @@ One step a line:
     event ping {"from": "csms"}   an event of the link; `event gap`: frames were not recorded
     close {"cp_close_code": 1000} the end of the WebSocket; the facts may be left out
     open {"from_start": true}     a WebSocket opens; the facts may be left out
-    refused                       an attempt to connect that came to nothing
+    refused {"status": 401}       an attempt to connect that came to nothing; what the event says may be left out
     set answer_timeout_s 5        a threshold of `inspector.rules.settings` for the whole script
 
 A script whose first step is no `open` or `refused` starts with one whose capture began in mid-session, so that
@@ -85,7 +85,8 @@ def steps(script: str, version: OcppVersion) -> Iterator[Record | Moment]:
             continue
         now += STEP_NS
         if step == "refused":
-            yield records.event(0, now, now, "rejected-upgrade", {**defaults, **json.loads(rest or "{}")})
+            told = {"charge_point_id": defaults["charge_point_id"], **json.loads(rest or "{}")}
+            yield records.event(0, now, now, "unreachable" if "reason" in told else "rejected-upgrade", told)
             continue
         if step == "open" or not is_open:
             link += 1

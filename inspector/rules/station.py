@@ -43,6 +43,7 @@ class Station:
         self.settings = settings
         self.sessions: list[JudgedSession] = []  # those open now, oldest first
         self.refused: list[Moment] = []  # the last attempts to connect that came to nothing
+        self.attempts: Any = None  # the judge of those attempts: a session that never opens
         self.topics: dict[type[Any], Any] = {}
         self.deadlines: list[tuple[int, int, Moment, JudgedSession, Callable[..., Any], tuple[Any, ...], AtClose]] = []
         self._serial = itertools.count()

@@ -33,7 +33,7 @@ _HEADER = 100
 """Bytes of its header."""
 _OF_SEVERAL = bytes.fromhex("d9d505f920a163d7")
 """The last bytes of a rollback journal that is part of a change of several files (SQLite, file format, 3)."""
-KNOWN_STEPS = frozenset({"0001_recording"})
+KNOWN_STEPS = frozenset({"0001_recording", "0002_occurrences"})
 """The names of all steps in `migrations.py`, for those who read without them."""
 
 

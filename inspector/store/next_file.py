@@ -40,6 +40,7 @@ _COPIES = (
     ("sessions", _CARRIED),
     ("frames", "id >= :frames"),
     ("findings", "id >= :findings"),
+    ("occurrences", "finding_id >= :findings AND frame_id >= :frames"),
     ("events", f"id >= :events OR (session_id IN ({_OPEN}) AND kind IN ('handshake', 'authentication'))"),
     ("charge_points", _POINTS),
     (
@@ -54,7 +55,8 @@ _COPIES = (
 )
 
 RECOUNT = """UPDATE sessions SET frame_count = (SELECT count(*) FROM frames WHERE session_id = sessions.id),
-  error_count = (SELECT count(*) FROM findings WHERE session_id = sessions.id AND severity = 'error')"""
+  error_count = (SELECT coalesce(sum(count), 0) FROM findings
+    WHERE session_id = sessions.id AND severity = 'error')"""
 """Counts anew what a file holds of each session."""
 _ADOPT = """UPDATE transactions SET session_id = (SELECT max(id) FROM sessions
   WHERE charge_point_id = transactions.charge_point_id) WHERE session_id NOT IN (SELECT id FROM sessions)"""
@@ -153,7 +155,8 @@ def corrections(first_frame: int) -> list[tuple[str, tuple[Any, ...]]]:
     frames = [
         (f"UPDATE {table} SET {column} = NULL WHERE {column} < ?", (first_frame,)) for table, column in _REFERENCES
     ]
-    return [*frames, (_NO_TRANSACTION, ()), (RECOUNT, ())]
+    occurrences = "DELETE FROM occurrences WHERE frame_id < ?", (first_frame,)
+    return [*frames, occurrences, (_NO_TRANSACTION, ()), (RECOUNT, ())]
 
 
 def _copy(

@@ -12,7 +12,7 @@ import logging
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import groupby
 from operator import itemgetter
@@ -22,6 +22,7 @@ from sqlite_utils import Database
 
 from inspector.rules.finding import Finding
 from inspector.store.salvage import Refused, RolledBack, Row, Salvage, Statement, is_of_the_disk, storable
+from inspector.store.waiting_rows import WaitingRows, insert_sql
 
 log = logging.getLogger("chargesentinel.recorder")
 
@@ -47,23 +48,16 @@ _FINDING_COLUMNS = (
 )
 
 
-ROWS_AT_ONCE = 250
-"""Rows of one statement where many wait: a fifth less work for each than with a statement a row."""
-
-
-def _insert(table: str, columns: Iterable[str], rows: int = 1) -> str:
-    names = list(columns)
-    row = f"({', '.join('?' * len(names))})"
-    return f"INSERT INTO {table} ({', '.join(names)}) VALUES {', '.join([row] * rows)}"
-
-
-INSERT_SESSION = _insert("sessions", SESSION_COLUMNS)
-_INSERT_FINDING = _insert("findings", _FINDING_COLUMNS)
+INSERT_SESSION = insert_sql("sessions", SESSION_COLUMNS)
+_INSERT_FINDING = insert_sql("findings", _FINDING_COLUMNS)
 _SAMPLE_COLUMNS = (
     *("transaction_id", "session_id", "frame_id", "ts_ns", "measurand"),
     *("phase", "location", "context", "value", "unit"),
 )
-INSERT_EVENT = _insert("events", ("id", "session_id", "ts_ns", "after_frame_id", "kind", "detail"))
+_INSERT_OCCURRENCE = insert_sql("occurrences", ("finding_id", "frame_id"))
+_OCCURRENCE_THAT_FITS = """INSERT INTO occurrences SELECT findings.id, frames.id FROM findings, frames
+  WHERE findings.id = ? AND frames.id = ?"""
+INSERT_EVENT = insert_sql("events", ("id", "session_id", "ts_ns", "after_frame_id", "kind", "detail"))
 
 _RANK = "CASE {} WHEN 'error' THEN 3 WHEN 'warning' THEN 2 WHEN 'info' THEN 1 ELSE 0 END"
 _RAISE_SEVERITY = (
@@ -76,34 +70,6 @@ _DERIVED_OF_FRAMES = tuple(
 )
 
 
-class _Waiting:
-    """Rows of one table that wait, one behind the other in one list: what a statement of many rows takes."""
-
-    __slots__ = ("_many", "add", "columns", "one", "values")
-
-    def __init__(self, table: str, columns: Sequence[str]) -> None:
-        self.columns = len(columns)
-        self.values: list[Any] = []
-        self.add = self.values.extend
-        self.one, self._many = _insert(table, columns), _insert(table, columns, ROWS_AT_ONCE)
-
-    def __len__(self) -> int:
-        return len(self.values) // self.columns
-
-    def __iter__(self) -> Iterator[list[Any]]:
-        return (self.values[at : at + self.columns] for at in range(0, len(self.values), self.columns))
-
-    def insert(self, connection: sqlite3.Connection) -> None:
-        """Write all of them, in their order; they still wait."""
-        values, wide = self.values, self.columns
-        many = wide * ROWS_AT_ONCE
-        left = len(values) - len(values) % many
-        for at in range(0, left, many):
-            connection.execute(self._many, values[at : at + many])
-        if left < len(values):
-            connection.executemany(self.one, [values[at : at + wide] for at in range(left, len(values), wide)])
-
-
 class PendingRows:
     """Rows waiting for one connection.
 
@@ -113,12 +79,13 @@ class PendingRows:
     def __init__(self, db: Database) -> None:
         self._use(db)
         self._next = {table: self._highest(table) + 1 for table in NUMBERED}
-        self._frames = _Waiting("frames", FRAME_COLUMNS)
-        self._samples = _Waiting("meter_samples", _SAMPLE_COLUMNS)
+        self._frames = WaitingRows("frames", FRAME_COLUMNS)
+        self._samples = WaitingRows("meter_samples", _SAMPLE_COLUMNS)
         self._rows: list[Change] = []
         self._raised: list[tuple[str, int, str]] = []
-        self._findings: list[tuple[int, Finding]] = []
+        self._findings: list[tuple[int | None, Finding]] = []
         self._recounted: dict[int, Finding] = {}
+        self._occurrences: list[tuple[int, int]] = []  # a finding's id and a frame's
         self.pending_bytes = 0
         self._has_changed_values = False
         self._said: set[tuple[str, str]] = set()
@@ -159,14 +126,18 @@ class PendingRows:
         self._raised.append((severity, frame_id, severity))
         self.pending_bytes += 100
 
-    def finding(self, session_id: int, finding: Finding) -> None:
-        """Add a finding, or note that its count has risen."""
+    def finding(self, session_id: int | None, finding: Finding, frames: Iterable[int] = ()) -> None:
+        """Add a finding, or note that its count has risen; `frames` are those it was found on since."""
+        finding.row_session = session_id
         if finding.finding_id is None:
             finding.finding_id = self.next_id("findings")
             self._findings.append((session_id, finding))
             self.pending_bytes += 400
         else:
             self._recounted[finding.finding_id] = finding
+        for frame_id in frames:
+            self._occurrences.append((finding.finding_id, frame_id))
+            self.pending_bytes += 50
 
     def event(
         self, session_id: int | None, ts_ns: int, after_frame_id: int | None, kind: str, detail: dict[str, Any]
@@ -204,7 +175,7 @@ class PendingRows:
 
     def insert(self, table: str, values: dict[str, Any], *, replace: bool = False) -> None:
         """Add a row to a derived table; `replace` puts it in the place of one with the same key."""
-        sql = _insert(table, values)
+        sql = insert_sql(table, values)
         self._add(sql.replace("INSERT", "INSERT OR REPLACE", 1) if replace else sql, tuple(values.values()))
 
     def update(self, table: str, row_id: int, values: dict[str, Any]) -> None:
@@ -306,6 +277,7 @@ class PendingRows:
         salvage.derived(as_it_is(self._samples.one, one) for one in self._samples)
         salvage.derived((_INSERT_FINDING, partial(_finding_row, *one), one) for one in self._findings)
         salvage.derived((_RECOUNT_FINDING, partial(_recounted_row, one), None) for one in self._recounted.values())
+        salvage.derived(as_it_is(_OCCURRENCE_THAT_FITS, one) for one in self._occurrences)
         salvage.derived(as_it_is(*one) for one in more)
         salvage.derived(as_it_is(*one) for one in self._faults(salvage.refused))
 
@@ -365,14 +337,19 @@ class PendingRows:
             self._connection.executemany(_INSERT_FINDING, [_finding_row(*pair) for pair in self._findings])
         if self._recounted:
             self._connection.executemany(_RECOUNT_FINDING, map(_recounted_row, self._recounted.values()))
+        if self._occurrences:
+            self._connection.executemany(_INSERT_OCCURRENCE, self._occurrences)
 
     def _clear(self) -> None:
         self._frames.values.clear()
         self._samples.values.clear()
         self._rows.clear()
         self._raised.clear()
+        for finding in (*self._recounted.values(), *(new for _, new in self._findings)):
+            finding.committed = finding.counted
         self._findings.clear()
         self._recounted.clear()
+        self._occurrences.clear()
         self.pending_bytes = 0
 
 
@@ -381,7 +358,7 @@ def dropped_rows(table: str, rows: int, why: str) -> dict[str, Any]:
     return {"what": "rows not stored", "table": table, "rows": rows, "why": why}
 
 
-def _finding_row(session_id: int, finding: Finding) -> tuple[Any, ...]:
+def _finding_row(session_id: int | None, finding: Finding) -> tuple[Any, ...]:
     return (
         *(finding.finding_id, finding.severity, finding.rule_id, finding.message, finding.pointer, finding.spec_ref),
         *(finding.side, finding.count, finding.ts_ns, finding.frame_id, finding.last_frame_id, session_id),

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 
 PRUNED = "pruned"
 """The kind of the event in a session that has lost its older frames."""
+_OF_SESSION = "SELECT id FROM findings WHERE session_id = :session"
 SLICE = 20_000
 """Frames deleted in one transaction."""
 
@@ -124,6 +125,8 @@ def _frames(connection: sqlite3.Connection, part: Part) -> Iterator[int]:
                 return
             within = {**values, "last": upto}
             connection.execute("DELETE FROM meter_samples WHERE session_id = :session AND frame_id <= :last", within)
+            # Also those of findings in other sessions: a frame can be found there by a deadline of its charge point.
+            connection.execute(f"DELETE FROM occurrences WHERE frame_id IN (SELECT id FROM frames WHERE {of})", within)
             yield connection.execute(f"DELETE FROM frames WHERE {of}", within).rowcount
 
 
@@ -137,14 +140,14 @@ def _session(connection: sqlite3.Connection, part: Part, before_ns: int | None, 
             " WHERE session_id = :session AND stop_frame_id IN (SELECT id FROM frames)",
             values,
         )
+        run(f"DELETE FROM occurrences WHERE finding_id IN ({_OF_SESSION})", values)
         for table in ("findings", "events", "meter_samples", "transactions"):
             run(f"DELETE FROM {table} WHERE session_id = :session", values)
         run("DELETE FROM sessions WHERE id = :session", values)
         return
-    run(
-        "DELETE FROM findings WHERE session_id = :session AND ts_ns < :before AND coalesce(last_frame_id, 0) <= :last",
-        values,
-    )
+    over = "session_id = :session AND ts_ns < :before AND coalesce(last_frame_id, 0) <= :last"
+    run(f"DELETE FROM occurrences WHERE finding_id IN (SELECT id FROM findings WHERE {over})", values)
+    run(f"DELETE FROM findings WHERE {over}", values)
     run("UPDATE findings SET frame_id = last_frame_id WHERE session_id = :session AND frame_id <= :last", values)
     run("DELETE FROM transactions WHERE session_id = :session AND stop_frame_id <= :last", values)
     run(
@@ -160,7 +163,8 @@ def _session(connection: sqlite3.Connection, part: Part, before_ns: int | None, 
     )
     run(
         "UPDATE sessions SET frame_count = (SELECT count(*) FROM frames WHERE session_id = :session),"
-        " error_count = (SELECT count(*) FROM findings WHERE session_id = :session AND severity = 'error')"
+        " error_count = (SELECT coalesce(sum(count), 0) FROM findings"
+        " WHERE session_id = :session AND severity = 'error')"
         " WHERE id = :session",
         values,
     )
@@ -177,6 +181,7 @@ def _loose_ends(connection: sqlite3.Connection, before_ns: int | None, charge_po
         )
     else:
         run("DELETE FROM events WHERE session_id IS NULL AND ts_ns < ? AND kind <> 'continued'", (before_ns,))
+        run("DELETE FROM findings WHERE session_id IS NULL AND ts_ns < ?", (before_ns,))
     for table, column, target in _DANGLING:
         run(
             f"UPDATE {table} SET {column} = NULL WHERE {column} IS NOT NULL"

@@ -19,8 +19,8 @@ from typing import Any
 from inspector.rules.finding import Finding
 
 type Row = Sequence[Any]
-type Owner = tuple[int, Finding] | None
-"""Of the row of a new finding: the id of its session, and the finding."""
+type Owner = tuple[int | None, Finding] | None
+"""Of the row of a new finding: the id of its session (None for a failed attempt to connect), and the finding."""
 type Statement = tuple[str, Callable[[], Row], Owner]
 """SQL, and what makes its row."""
 
@@ -66,7 +66,7 @@ class Refused:
     rows: Counter[str] = field(default_factory=Counter)
     why: dict[str, str] = field(default_factory=dict)
     changed: int = 0
-    findings: list[tuple[int, Finding]] = field(default_factory=list)
+    findings: list[tuple[int | None, Finding]] = field(default_factory=list)
     transactions: set[int] = field(default_factory=set)
     frames: list[Row] = field(default_factory=list)
 

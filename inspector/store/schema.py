@@ -217,6 +217,50 @@ def _create_tables(db: Database) -> None:
     db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
 
+_OCCURRENCES = """
+CREATE TABLE findings_again (
+  id INTEGER PRIMARY KEY,
+  severity TEXT NOT NULL,
+  rule_id TEXT NOT NULL,
+  message TEXT NOT NULL,
+  pointer TEXT,
+  spec_ref TEXT,
+  side TEXT NOT NULL,
+  count INTEGER NOT NULL DEFAULT 1,
+  ts_ns INTEGER NOT NULL,
+  frame_id INTEGER REFERENCES frames(id),
+  last_frame_id INTEGER REFERENCES frames(id),
+  session_id INTEGER REFERENCES sessions(id)
+) STRICT;
+INSERT INTO findings_again SELECT * FROM findings;
+DROP TABLE findings;
+ALTER TABLE findings_again RENAME TO findings;
+CREATE INDEX findings_session ON findings(session_id);
+CREATE INDEX findings_frame ON findings(frame_id) WHERE frame_id IS NOT NULL;
+CREATE INDEX findings_rule ON findings(rule_id);
+CREATE INDEX findings_severity ON findings(severity);
+CREATE TABLE occurrences (
+  finding_id INTEGER NOT NULL REFERENCES findings(id),
+  frame_id INTEGER NOT NULL REFERENCES frames(id)
+) STRICT;
+CREATE INDEX occurrences_finding ON occurrences(finding_id);
+CREATE INDEX occurrences_frame ON occurrences(frame_id);
+INSERT INTO occurrences SELECT id, frame_id FROM findings WHERE frame_id IS NOT NULL;
+INSERT INTO occurrences SELECT id, last_frame_id FROM findings
+  WHERE last_frame_id IS NOT NULL AND last_frame_id IS NOT frame_id;
+UPDATE sessions SET error_count = (SELECT coalesce(sum(count), 0) FROM findings
+  WHERE session_id = sessions.id AND severity = 'error') WHERE error_count > 0;
+"""
+
+
+@migrations(name="0002_occurrences")
+def _keep_occurrences(db: Database) -> None:
+    """Give every frame of a finding a row, and let a failed attempt to connect have findings without a session."""
+    for statement in _OCCURRENCES.split(";\n"):
+        if statement.strip():
+            db.execute(statement)
+
+
 def connect(
     path: Path,
     *,

@@ -306,7 +306,7 @@ class Writer(CountedRows):
     def _sessions_to_carry(self, open_sessions: Collection[int]) -> set[int]:
         """The sessions whose rows the next file needs: those that are open, and those of which rows wait."""
         found = {*open_sessions, *self._frames.values[1 :: self._frames.columns]}
-        found |= {session for session, _ in self._findings}
+        found |= {session for session, _ in self._findings if session is not None}
         for sql, row in self._rows:
             if sql.startswith("UPDATE sessions"):
                 found.add(row[-1])

@@ -33,12 +33,13 @@ def test_frames_without_a_fault_end_with_0() -> None:
 def test_json_has_the_shape_that_is_documented() -> None:
     done = chargesentinel("check", "-", "--ocpp", "1.6", "--format", "json", stdin=f'{BAD}\n[3,"1",{{}}]')
     document = json.loads(done.stdout)
-    assert set(document) == {"frames", "sessions", "findings"}
+    assert set(document) == {"frames", "sessions", "failed_attempts", "findings"}
     assert (document["frames"], document["sessions"]) == (2, 1)
     finding = next(f for f in document["findings"] if f["rule"] == "payload.schema")
     assert finding["severity"] == "error" and finding["side"] == "charge_point"
     assert (finding["frame"], finding["last_frame"], finding["count"]) == (1, 1, 1)
     assert finding["pointer"] == "/3" and finding["session"] == 1
+    assert finding["frames"] == [1] and document["failed_attempts"] == 0
     assert chargesentinel("check", "-", "--ocpp", "1.6", "--json", stdin=BAD).stdout.startswith("{")
 
 

@@ -43,6 +43,9 @@ class ListRecorder:
     def when_behind(self, tell: Callable[[int, bool], None]) -> None:
         self.tell_behind = tell
 
+    def when_found(self, tell: Callable[[str, str, str, str, str], None]) -> None:
+        self.tell_found = tell
+
     def close(self, timeout: float = 10.0) -> Summary:
         return Summary()
 

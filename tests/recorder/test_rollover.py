@@ -130,7 +130,7 @@ async def test_a_finding_that_repeats_begins_again_in_the_next_file(tmp_path: Pa
     assert rows(first, sql) == [(3, 1, 5)]
     assert rows(second, sql) == [(2, 7, 9)]
     for file in (first, second):
-        (errors,) = rows(file, "SELECT count(*) FROM findings WHERE severity = 'error'")
+        (errors,) = rows(file, "SELECT sum(count) FROM findings WHERE severity = 'error'")
         assert rows(file, "SELECT error_count FROM sessions") == [errors]
 
 

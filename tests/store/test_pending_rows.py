@@ -13,7 +13,7 @@ import pytest
 
 from inspector import records
 from inspector.recorder.pipeline import Pipeline
-from inspector.store.pending_rows import ROWS_AT_ONCE
+from inspector.store.waiting_rows import ROWS_AT_ONCE
 from inspector.store.writer import Writer
 
 

@@ -62,7 +62,7 @@ def test_a_newer_file_is_refused_with_one_line_that_says_what_to_do(tmp_path: Pa
 
 def test_a_file_from_before_the_first_release_is_refused_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "old.db"
-    connect(path).execute("UPDATE _sqlite_migrations SET name = '0001_tables'")
+    connect(path).execute("UPDATE _sqlite_migrations SET name = '0001_tables' WHERE name = '0001_recording'")
     with pytest.raises(UnusableFile, match=r"before the first release.*; name another file"):
         connect(path)
 

@@ -223,6 +223,8 @@ class Process:
         self._committed = self._taken
         self._commits += 1
         self._commit_seconds += time.monotonic() - started
+        if first := self._pipeline.take_first_findings():
+            self._say(("found", first))
         figures = (self._commits, self._commit_seconds, self._pipeline.by_severity, self._writer.wal_bytes)
         self._say(("committed", self._committed, self._pipeline.stored(), figures, self._pipeline.gone))
         if self._ticked:

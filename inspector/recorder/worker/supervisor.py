@@ -72,6 +72,7 @@ class SupervisedRecorder:
         self._failing = False
         self._figures: tuple[int, float, dict[str, int], int] = (0, 0.0, {}, 0)
         self._out = memoryview(b"")
+        self._tell_first: Callable[[str, str, str, str, str], None] = lambda *told: None
         self._scheduled = False
         self._ready = False
         self._closed = False
@@ -194,6 +195,9 @@ class SupervisedRecorder:
             self._pace()
             if self._backlog.unsent:
                 self._schedule_soon()
+        elif message[0] == "found":
+            for first in message[1]:
+                self._tell_first(*first)
         elif message[0] == "moved":
             self._setup["writer"]["path"] = message[1]
         elif message[0] == "failing":
@@ -316,6 +320,10 @@ class SupervisedRecorder:
     def when_behind(self, tell: Callable[[int, bool], None]) -> None:
         """Have `tell` called for sessions that are to wait for the process; see `recorder.Recorder`."""
         self._backlog.fair.tell = tell
+
+    def when_found(self, tell: Callable[[str, str, str, str, str], None]) -> None:
+        """Have `tell` called with the first finding of each rule; see `recorder.Recorder`."""
+        self._tell_first = tell
 
     def _pace(self) -> None:
         if not self._closed:

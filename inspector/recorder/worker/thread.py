@@ -103,6 +103,9 @@ class ThreadRecorder:
     def when_behind(self, tell: Callable[[int, bool], None]) -> None:
         """Tell nobody: it shares its processor time with whoever puts, which paces them both."""
 
+    def when_found(self, tell: Callable[[str, str, str, str, str], None]) -> None:
+        """Tell nobody: who records in a thread has the findings of the file; see `recorder.Recorder`."""
+
     def close(self, timeout: float = 10.0, tell: Callable[[int], bool] | None = None) -> Summary:
         """Store what is still waiting, mark a clean end and tell what was stored; see `recorder.Recorder`."""
         if self._overflow.losing:

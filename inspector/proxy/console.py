@@ -1,0 +1,136 @@
+"""The lines that `proxy` prints while it runs: who connects, leaves or is refused, and the first finding of each rule.
+
+The relay must not wait for a terminal: a thread writes, and what comes faster than people read is only counted.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from time import monotonic
+from typing import Any
+
+from inspector.escaping import visible
+from inspector.proxy.safe_log import logged
+
+LINES_A_SECOND = 20
+"""More than these are counted together, in one line a second."""
+WAITING = 1000
+"""Lines that may wait for a terminal that takes none."""
+_LONGEST = 300
+_SIDES = {"charge_point": "charge point", "csms": "CSMS", "link": "link"}
+_ENDERS = {"charge-point": "the charge point", "csms": "the CSMS", "proxy": "the proxy"}
+
+
+class Console:
+    """Prints one line for each thing that happens, as far as anybody can read that."""
+
+    def __init__(self, write: Callable[[str], None], clock: Callable[[], float] = monotonic) -> None:
+        """`write` prints one line; it is called from a thread, and may block."""
+        self._write, self._clock = write, clock
+        self._lines: queue.Queue[str | None] = queue.Queue(WAITING)
+        self._second, self._said = 0, 0
+        self._left_out: Counter[str] = Counter()
+        self._opened: dict[int, float] = {}
+        self._rules: set[str] = set()
+        self._thread = threading.Thread(target=self._run, name="console", daemon=True)
+        self._thread.start()
+
+    def connected(self, number: int, facts: Any) -> None:
+        """A WebSocket is up."""
+        self._opened[number] = self._clock()
+        if self._may("connect"):
+            agreed = str(facts.get("subprotocol") or "no subprotocol")[:60]
+            self._put(f"{_name(facts)} connected from {facts.get('remote_addr') or '?'}, {agreed}")
+
+    def gone(self, number: int, facts: Any, closing: Any) -> None:
+        """A WebSocket has ended."""
+        lasted = self._clock() - self._opened.pop(number, self._clock())
+        if not self._may("disconnect"):
+            return
+        by = closing.get("closed_by")
+        code = closing.get("cp_close_code" if by == "charge-point" else "csms_close_code")
+        who = f" by {_ENDERS[by]}" if by in _ENDERS else ""
+        how = f"closed{who} with {code}" if code is not None else f"ended{who} without a close frame"
+        self._put(f"{_name(facts)} disconnected after {_span(lasted)}: {how}")
+
+    def refused(self, kind: str, detail: dict[str, Any]) -> None:
+        """An attempt to connect has failed."""
+        if not self._may("refusal"):
+            return
+        name = _name(detail) if detail.get("charge_point_id") else str(detail.get("remote_addr") or "?")
+        reason = str(detail.get("reason") or kind)
+        if kind == "rejected-upgrade":
+            self._put(f"{name} refused: the CSMS answered {detail.get('status')}")
+        elif kind == "unreachable":
+            self._put(f"{name} refused: no CSMS for it: {reason}")
+        else:
+            self._put(f"{name} refused: {reason}")
+
+    def found(self, charge_point_id: str, severity: str, side: str, rule: str, message: str) -> None:
+        """A rule was broken for the first time."""
+        if rule in self._rules:
+            return
+        self._rules.add(rule)
+        if self._may("finding"):
+            name = logged(charge_point_id or "?")[0]
+            self._put(f"{name} first {severity} {rule} ({_SIDES.get(side, side)}): {message}")
+
+    def close(self, seconds: float = 0.5) -> None:
+        """Print what waits, but wait no longer than this for it."""
+        self._flush()
+        with suppress(queue.Full):
+            self._lines.put_nowait(None)
+        self._thread.join(seconds)
+
+    def _may(self, kind: str) -> bool:
+        """Whether there is room for one more line in this second; what has none is counted."""
+        second = int(self._clock())
+        if second != self._second:
+            self._flush()
+            self._second, self._said = second, 0
+        self._said += 1
+        if self._said <= LINES_A_SECOND:
+            return True
+        self._left_out[kind] += 1
+        return False
+
+    def _flush(self) -> None:
+        if self._left_out:
+            told = ", ".join(f"{times} {kind}{'s' if times != 1 else ''}" for kind, times in self._left_out.items())
+            self._left_out.clear()
+            self._put(f"... and {told} more")
+
+    def _put(self, line: str) -> None:
+        with suppress(queue.Full):  # nobody reads: the recording has it all
+            self._lines.put_nowait(visible(line)[:_LONGEST])
+
+    def _run(self) -> None:
+        while (line := self._next()) is not None:
+            if line:
+                with suppress(OSError, ValueError):  # a closed terminal
+                    self._write(line)
+
+    def _next(self) -> str | None:
+        try:
+            return self._lines.get(timeout=1.0)
+        except queue.Empty:
+            # The storm is over, and nothing else will say how many it was.
+            if self._left_out and int(self._clock()) != self._second:
+                self._flush()
+            return ""
+
+
+def _name(facts: Any) -> str:
+    return logged(str(facts.get("charge_point_id") or "?"))[0]
+
+
+def _span(seconds: float) -> str:
+    minutes, left = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {left} s" if minutes else f"{seconds:.1f} s"

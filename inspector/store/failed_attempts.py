@@ -1,0 +1,50 @@
+"""The attempts to connect that failed, as the events of a recording tell them; reads only."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Callable
+
+from inspector.rules.topics.attempts import what_failed
+
+MOST = 100_000
+"""Events looked at, the newest: a storm of attempts tells the same over and over."""
+
+
+def failed_attempts(
+    db: sqlite3.Connection,
+    fits: Callable[[str], bool] = lambda charge_point_id: True,
+    since_ns: int = 0,
+    until_ns: int = 2**63 - 1,
+) -> Counter[str]:
+    """Count failed attempts by charge point and what came of them.
+
+    Args:
+        db: a recording.
+        fits: tells of a charge point's id, empty where it is not known, whether it is asked for.
+        since_ns, until_ns: when they happened.
+    """
+    rows = db.execute(
+        """SELECT kind, detail FROM events WHERE session_id IS NULL AND kind IN ('rejected-upgrade', 'unreachable')
+        AND ts_ns >= ? AND ts_ns < ? ORDER BY id DESC LIMIT ?""",
+        (since_ns, until_ns, MOST),
+    )
+    found: Counter[str] = Counter()
+    for kind, text in rows:
+        try:
+            detail = json.loads(text)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(detail, dict) and fits(name := str(detail.get("charge_point_id") or "")):
+            found[f"{name or '?'}: {what_failed(kind, detail)}"] += 1
+    return found
+
+
+def in_words(failed: Counter[str], shown: int = 3) -> str:
+    """How many attempts failed, and how most of them did: `2 failed connection attempts (CP1: ...)`."""
+    total = failed.total()
+    told = "; ".join(f"{what} ×{times}" if times > 1 else what for what, times in failed.most_common(shown))
+    more = f"; {len(failed) - shown} other kinds" if len(failed) > shown else ""
+    return f"{total:,} failed connection attempt{'s' if total != 1 else ''} ({told}{more})"

@@ -1,0 +1,142 @@
+"""What the proxy prints: a line for each thing that happens, no flood, no secret, and never a wait for the terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from inspector.proxy.console import LINES_A_SECOND, WAITING, Console
+from inspector.websocket.frames import make_frame
+from tests.processes import Program
+from tests.proxy.conftest import raw_charge_point, raw_csms
+
+MASK = b"abcd"
+
+
+class Terminal:
+    """Takes lines, or none while it is not `open`."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.open = threading.Event()
+        self.open.set()
+        self._more = threading.Condition()
+
+    def write(self, line: str) -> None:
+        self.open.wait(30)
+        with self._more:
+            self.lines.append(line)
+            self._more.notify_all()
+
+    def wait_for(self, true: Callable[[list[str]], bool]) -> None:
+        with self._more:
+            assert self._more.wait_for(lambda: true(self.lines), 20), self.lines
+
+
+def facts(name: str = "CP1") -> dict[str, Any]:
+    return {"charge_point_id": name, "remote_addr": "10.0.0.1", "subprotocol": "ocpp1.6"}
+
+
+def test_each_thing_that_happens_is_a_line() -> None:
+    terminal, now = Terminal(), [100.0]
+    console = Console(terminal.write, lambda: now[0])
+    console.connected(1, facts())
+    now[0] += 65
+    console.gone(1, facts(), {"closed_by": "charge-point", "cp_close_code": 1000})
+    console.connected(2, facts("CP2"))
+    console.gone(2, facts("CP2"), {"closed_by": "unknown"})
+    console.refused("rejected-upgrade", {"charge_point_id": "CP3", "status": 401})
+    console.refused("unreachable", {"charge_point_id": "CP4", "reason": "connection refused"})
+    console.refused("fault", {"remote_addr": "10.0.0.9", "reason": "the charge point sent no HTTP request"})
+    console.found("CP1", "error", "charge_point", "payload.schema", "x is no member here")
+    console.found("CP2", "error", "charge_point", "payload.schema", "y is no member here")
+    console.close(20)
+    assert terminal.lines == [
+        "CP1 connected from 10.0.0.1, ocpp1.6",
+        "CP1 disconnected after 1 min 5 s: closed by the charge point with 1000",
+        "CP2 connected from 10.0.0.1, ocpp1.6",
+        "CP2 disconnected after 0.0 s: ended without a close frame",
+        "CP3 refused: the CSMS answered 401",
+        "CP4 refused: no CSMS for it: connection refused",
+        "10.0.0.9 refused: the charge point sent no HTTP request",
+        "CP1 first error payload.schema (charge point): x is no member here",
+    ]
+
+
+def test_a_storm_is_counted_and_not_printed() -> None:
+    terminal, now = Terminal(), [100.0]
+    console = Console(terminal.write, lambda: now[0])
+    for number in range(500):
+        console.connected(number, facts(f"CP{number}"))
+    for number in range(300):
+        console.gone(number, facts(f"CP{number}"), {"closed_by": "csms", "csms_close_code": 1001})
+    now[0] += 1
+    console.connected(900, facts("CP900"))
+    console.close(20)
+    assert len(terminal.lines) == LINES_A_SECOND + 2
+    assert terminal.lines[-2:] == [
+        "... and 480 connects, 300 disconnects more",
+        "CP900 connected from 10.0.0.1, ocpp1.6",
+    ]
+
+
+def test_the_end_of_a_storm_is_told_though_nothing_else_happens() -> None:
+    terminal, now = Terminal(), [100.0]
+    console = Console(terminal.write, lambda: now[0])
+    for number in range(LINES_A_SECOND + 7):
+        console.connected(number, facts())
+    now[0] += 2
+    terminal.wait_for(lambda lines: lines[-1:] == ["... and 7 connects more"])
+    console.close(20)
+
+
+def test_a_terminal_that_takes_nothing_keeps_nobody_waiting() -> None:
+    terminal, now = Terminal(), [100.0]
+    terminal.open.clear()
+    console = Console(terminal.write, lambda: now[0])
+    for number in range(2 * WAITING):
+        now[0] += 1
+        console.connected(number, facts())
+    console.close(0.01)  # returns, which is the promise
+    terminal.open.set()
+
+
+@pytest.mark.parametrize(
+    "name", ["CP\x1b[31m\n\x9b2J\u202e", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.c2lnbmF0dXJl"]
+)
+def test_an_id_moves_no_cursor_and_tells_no_secret(name: str) -> None:
+    terminal = Terminal()
+    console = Console(terminal.write)
+    console.connected(1, facts(name))
+    console.gone(1, facts(name), {"closed_by": "charge-point"})
+    console.refused("unreachable", {"charge_point_id": name, "reason": "\x1b[2J"})
+    console.close(20)
+    assert len(terminal.lines) == 3
+    assert all(line.isprintable() and "eyJzdWIi" not in line for line in terminal.lines), terminal.lines
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+async def test_the_command_prints_them_unless_it_is_quiet(tmp_path: Path, quiet: bool) -> None:
+    path, options = tmp_path / "t.db", ["--quiet"] if quiet else []
+    async with raw_csms() as csms:
+        with Program("proxy", "--upstream", csms.url, "--listen", "127.0.0.1:0", "--db", path, *options) as proxy:
+            found = await asyncio.to_thread(proxy.wait_for, r"listening on ws://127\.0\.0\.1:(\d+)")
+            charge_point = await raw_charge_point(int(found[1]))
+            at_csms = await csms.peer()
+            call = make_frame(0x81, b'[2,"1","Heartbeat",{"x":1}]', MASK)
+            await charge_point.send(call)
+            await at_csms.receive(len(call))
+            if not quiet:
+                await asyncio.to_thread(proxy.wait_for, r"first error payload\.schema \(charge point\): .*x")
+            await asyncio.to_thread(proxy.stop)
+    told = [line for line in proxy.out if re.search("connected|disconnected|first|refused", line)]
+    kinds = ["connected", "first", "disconnected"]
+    assert [kind for line in told for kind in kinds if f" {kind} " in line and kind in line.split()] == (
+        [] if quiet else kinds
+    )
