@@ -56,9 +56,9 @@ def sessions(file: Path, states: tuple[str, ...], limit: int, as_json: bool, **o
             _json(db, found)
             return
         _table(db, found)
-        if attempts:
+        if attempts and not more:
             # Beside a table it is a remark; where there is no session it is all there is to say.
-            told = f"{len(found)}{'+' if more else ''} session{'s' if len(found) != 1 else ''}, {attempts}"
+            told = f"{len(found)} session{'s' if len(found) != 1 else ''}, {attempts}"
             click.echo(told, err=bool(found))
         if more:
             click.echo(f"the newest {limit}; --limit 0 lists all", err=True)

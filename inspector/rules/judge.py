@@ -157,8 +157,9 @@ class SessionJudge:
         self.frames += 1
         if frame.direction is Direction.FROM_CHARGE_POINT:
             self.heard_ns = frame.mono_ns
-        if frame.cut:
-            return found  # the log broke it off: there is nothing to judge, and its id is paired already
+        if frame.cut:  # the log broke it off: there is nothing to judge, and its id is paired already
+            self._run(("cut", None), frame, found)
+            return found
         message, answer_status = frame.message, frame.answer_status
         kind = KIND_OF_MESSAGE[type(message)]
         if message.problems:

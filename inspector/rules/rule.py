@@ -44,6 +44,8 @@ UNPAIRED = Listen("unpaired")
 """CALLRESULTs and CALLERRORs that answer no open CALL (`frame.standing` is ORPHAN or DUPLICATE)."""
 DEADLINE = Listen("deadline")
 """The method is only called by `Station.deadline`, with the moment it was due."""
+CUT = Listen("cut")
+"""Frames that a log broke off: nobody's fault, and not heard of otherwise."""
 ASIDE = Listen("aside")
 """The method is only called by another check, by way of `aside`."""
 

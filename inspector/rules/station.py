@@ -115,6 +115,8 @@ class Station:
     ) -> None:
         self.judging = session
         faults = check(moment, *given)
+        if session.facts.get("unseen"):
+            return  # silence means nothing where the capture never shows frames of a side
         if faults:
             session.report(check.rule, faults, None, moment, found)  # type: ignore[attr-defined]
 

@@ -260,9 +260,9 @@ def charge_201(recording: Recording, name: str = "CS-PLAZA-2", samples: int = 20
             "triggerReason": trigger,
             "seqNo": sequence,
             "transactionInfo": {"transactionId": f"tx-{name}-1", "chargingState": state},
-            "evse": {"id": 1, "connectorId": 1},
         }
         if kind == "Started":
+            payload["evse"] = {"id": 1, "connectorId": 1}
             payload["idToken"] = {"idToken": "AABBCCDD", "type": "ISO14443"}
         if kind == "Ended":
             payload["transactionInfo"]["stoppedReason"] = "EVDisconnected"

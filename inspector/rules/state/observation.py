@@ -60,7 +60,7 @@ class Evidence(Topic):
     def booted(self, frame: Frame) -> None:
         self.boots += 1
         self.booted_at = frame.ts_ns
-        if self.seen_since is None and self.session.from_start:
+        if self.seen_since is None and self.session.from_start and not self.session.facts.get("unseen"):
             self.seen_since, self._told_s = frame.ts_ns, None
 
     @track(result("BootNotification"))

@@ -134,7 +134,10 @@ class Boot(Topic):
             self.asked.clear()
         triggered = self._boot_wanted or frame.payload.get("reason") == "Triggered"
         if self.state is not Registration.ACCEPTED or not triggered:
-            self._become(Registration.UNANSWERED)  # a boot that was only asked for ends no acceptance
+            answers_unseen = self.session.unseen(Direction.FROM_CSMS, "answers")
+            self._become(
+                Registration.UNKNOWN if answers_unseen else Registration.UNANSWERED
+            )  # a boot that was only asked for ends no acceptance
         self._boot_wanted = self.refused = False
         self.payload = frame.payload
         self.connection = self.session

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from inspector.protocol.frame import Frame
+from inspector.protocol.vocabulary import Direction
 from inspector.rules.context import Moment, SessionContext
 from inspector.rules.fields import elements, integer, member, seconds, string
 from inspector.rules.rule import CLOSED, V16, Topic, call, refusal, result, track
@@ -247,7 +248,8 @@ class Transactions16(Topic):
             self.stopping = Stopping(None, None, stop, None)
             return
         transaction, earlier = self.by_id.get(number), self._stops.get(number)
-        if number == NO_ID:
+        nameless = transaction is None and self.session.unseen(Direction.FROM_CSMS, "answers")
+        if number == NO_ID or nameless:
             for one in self.open_transactions():
                 if one.transaction_id is None:
                     self._close(one, stop)

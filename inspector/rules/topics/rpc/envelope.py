@@ -227,7 +227,7 @@ class Rpc(Topic):
     )
     def wrong_sender(self, frame: Frame) -> Faults:
         version = self.session.version
-        if version is None or frame.action in ACTIONS_FROM[version][frame.direction]:
+        if version is None or frame.action in ACTIONS_FROM[version][frame.direction] or frame.guessed:
             return None
         if frame.action not in ACTIONS[version]:
             return None

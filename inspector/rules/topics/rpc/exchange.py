@@ -23,6 +23,7 @@ from inspector.rules.rule import (
     ANY_RESULT,
     ANY_SEND,
     CLOSED,
+    CUT,
     DEADLINE,
     UNPAIRED,
     V2X,
@@ -113,6 +114,12 @@ class Exchange(Topic):
         """Frames were not recorded: an answer soon after may belong to one of them."""
         self._gap_ns = moment.mono_ns
 
+    @track(CUT)
+    def cut(self, frame: Frame) -> None:
+        """A log broke off a frame before its id could be read: an answer may belong to it."""
+        if not frame.message_id:
+            self._gap_ns = frame.mono_ns
+
     @rule(
         "rpc.reused-id",
         ANY_CALL,
@@ -168,7 +175,7 @@ class Exchange(Topic):
             self._watching = True
             self.station.deadline(frame, self.settings.answer_timeout_s, self.unanswered, at_close=AtClose.DROPPED)
         waiting = self.session.protocol.correlation.open_calls(frame.direction)
-        if len(waiting) < 2:
+        if len(waiting) < 2 or self.session.unseen(frame.direction.opposite, "answers"):
             return None
         for pending in islice(reversed(waiting.values()), LOOK_BACK):
             age_s = (frame.mono_ns - pending.mono_ns) / 1e9
@@ -214,6 +221,8 @@ class Exchange(Topic):
         answer that comes later than any answer may is certainly wrong then, though it may be a late one.
         """
         if frame.answer_status is not AnswerStatus.ORPHAN or self.session.protocol.correlation.overrun:
+            return None
+        if self.session.unseen(frame.direction.opposite, "calls"):
             return None
         message_id = frame.message_id
         if self._seen.answers_send(frame) or self._answers_result(frame):
@@ -330,6 +339,7 @@ class Exchange(Topic):
             if pending.frame_id < self._last_answered.get(pending.direction, 0)
             and moment.mono_ns - pending.mono_ns < allowed_ns  # else rpc.no-answer has said so
             and self._open(pending)
+            and not self.session.unseen(pending.direction.opposite, "answers")
         ]
 
     def _may_be_retry(self, earlier: Sent, frame: Frame) -> bool:
