@@ -15,6 +15,7 @@ from typing import Any
 
 from inspector.escaping import visible
 from inspector.proxy.safe_log import logged
+from inspector.recorder.recorder import FirstFinding
 
 LINES_A_SECOND = 20
 """More than these are counted together, in one line a second."""
@@ -70,14 +71,15 @@ class Console:
         else:
             self._put(f"{name} refused: {reason}")
 
-    def found(self, charge_point_id: str, severity: str, side: str, rule: str, message: str) -> None:
-        """A rule was broken for the first time."""
-        if rule in self._rules:
-            return
-        self._rules.add(rule)
-        if self._may("finding"):
-            name = logged(charge_point_id or "?")[0]
-            self._put(f"{name} first {severity} {rule} ({_SIDES.get(side, side)}): {message}")
+    def found(self, first: list[FirstFinding]) -> None:
+        """Rules were broken for the first time."""
+        for charge_point_id, severity, side, rule, message in first:
+            if rule in self._rules:
+                continue
+            self._rules.add(rule)
+            if self._may("finding"):
+                name = logged(charge_point_id or "?")[0]
+                self._put(f"{name} first {severity} {rule} ({_SIDES.get(side, side)}): {message}")
 
     def close(self, seconds: float = 0.5) -> None:
         """Print what waits, but wait no longer than this for it."""

@@ -7,13 +7,11 @@ from typing import Any
 
 from inspector.recorder.faults import FINDING_NOT_STORED, Faults
 from inspector.recorder.recorded_session import RecordedSession
+from inspector.recorder.recorder import FirstFinding
 from inspector.redaction.redactor import Redactor
 from inspector.rules.finding import Finding, Severity
 from inspector.store.counted_rows import StoredFinding
 from inspector.store.writer import Writer
-
-type FirstFinding = tuple[str, str, str, str, str]
-"""Of the first finding of a rule: the charge point, severity, side, rule and message, secrets hidden."""
 
 
 class FindingRows:
@@ -114,12 +112,13 @@ class FindingRows:
             finding.finding_id, finding.kept_frames = row.id, row.kept
             finding.count = finding.counted = finding.committed = max(row.times, finding.count)
 
-    def take_back(self, session_id: int | None, finding: Finding, open_links: dict[int, RecordedSession]) -> None:
-        """Count a finding no more whose row could not be stored; `open_links` are by session id."""
+    def take_back(
+        self, session_id: int | None, finding: Finding, times: int, open_links: dict[int, RecordedSession]
+    ) -> None:
+        """Count occurrences no more that could not be stored; `open_links` are by session id."""
         owner = finding.session.label if finding.session else None
         link = owner if owner and owner.session_id == session_id else open_links.get(session_id or 0)
-        self._count(link, finding.severity, -finding.counted)
-        finding.counted = 0
+        self._count(link, finding.severity, -times)
 
 
 def renew(finding: Finding) -> None:

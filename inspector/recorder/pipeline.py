@@ -14,10 +14,10 @@ from inspector.protocol.frame import AnswerStatus
 from inspector.recorder import frame_row
 from inspector.recorder.derived_tables import DerivedTables
 from inspector.recorder.faults import HANDSHAKE_NOT_READ, ROW_NOT_DERIVED, RULE_FAILED, Faults
-from inspector.recorder.finding_rows import FindingRows, FirstFinding
+from inspector.recorder.finding_rows import FindingRows
 from inspector.recorder.large_calls import LARGE, LargeCalls
 from inspector.recorder.recorded_session import RecordedSession
-from inspector.recorder.recorder import Summary
+from inspector.recorder.recorder import FirstFinding, Summary
 from inspector.recorder.set_aside import store_set_aside
 from inspector.records import (
     BINARY,
@@ -168,8 +168,8 @@ class Pipeline:
         all_refused = self.writer.take_refused()
         for refused in all_refused:
             self.derivation.forget_transactions(refused.transactions)
-            for session_id, finding in refused.findings:
-                self._finding_rows.take_back(session_id, finding, links)
+            for (session_id, finding), times in zip(refused.findings, refused.uncounted, strict=True):
+                self._finding_rows.take_back(session_id, finding, times, links)
             for row in refused.frames:
                 frame_id, session_id, ts_ns = row[0], row[1], row[FRAME_TS]
                 self.frames -= 1

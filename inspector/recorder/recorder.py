@@ -51,11 +51,18 @@ class Status:
     """Derived rows (findings, samples, transactions, …) that could not be stored; the frames are."""
 
 
+type FirstFinding = tuple[str, str, str, str, str]
+"""Of the first finding of a rule: the charge point, severity, side, rule and message, secrets hidden."""
+
+
 class Recorder(Protocol):
     """Takes records in the order they happened; keeps each until it is committed.
 
     `put` is called from the relay's event loop: it never blocks and never raises.
     """
+
+    tell_found: Callable[[list[FirstFinding]], None]
+    """Called with the first finding of each rule, by a recorder in a process of its own."""
 
     def put(self, record: Record) -> None:
         """Hand over one record."""
@@ -68,12 +75,6 @@ class Recorder(Protocol):
 
         Those wait whose charge point has more than its share of what the recorder still has to do. Nobody waits
         for a recorder that does not work (a failing disk, a crash), as nothing gets better by it.
-        """
-
-    def when_found(self, tell: Callable[[str, str, str, str, str], None]) -> None:
-        """Have `tell` called with the first finding of each rule: charge point, severity, side, rule and message.
-
-        Secrets are hidden in the message. A recorder in a thread tells nobody.
         """
 
     def close(self, timeout: float = 10.0, tell: Callable[[int], bool] | None = None) -> Summary:

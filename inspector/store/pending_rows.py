@@ -276,7 +276,9 @@ class PendingRows:
         salvage.derived(as_it_is(_RAISE_SEVERITY, one) for one in self._raised)
         salvage.derived(as_it_is(self._samples.one, one) for one in self._samples)
         salvage.derived((_INSERT_FINDING, partial(_finding_row, *one), one) for one in self._findings)
-        salvage.derived((_RECOUNT_FINDING, partial(_recounted_row, one), None) for one in self._recounted.values())
+        salvage.derived(
+            (_RECOUNT_FINDING, partial(_recounted_row, one), (one.row_session, one)) for one in self._recounted.values()
+        )
         salvage.derived(as_it_is(_OCCURRENCE_THAT_FITS, one) for one in self._occurrences)
         salvage.derived(as_it_is(*one) for one in more)
         salvage.derived(as_it_is(*one) for one in self._faults(salvage.refused))
@@ -309,7 +311,10 @@ class PendingRows:
             self._has_changed_values = True
             log.warning("a derived value fits no column; the nearest one is stored, or none")
         for _, finding in refused.findings:
-            finding.finding_id = None  # when it is made again its row is tried again
+            refused.uncounted.append(finding.counted - finding.committed)
+            finding.counted = finding.committed
+            if not finding.committed:
+                finding.finding_id = None  # when it is made again its row is tried again
         if refused:
             self._refused.append(refused)
 

@@ -58,7 +58,8 @@ class Refused:
         rows: how many derived rows were dropped, by table.
         why: by table, what kind of error the last one raised; never its words, which may quote a frame.
         changed: how many rows were stored with another value than the one they came with.
-        findings: the findings among them, each with the id of its session.
+        findings: the findings among them, new ones and ones counted again, each with the id of its session.
+        uncounted: of these, how many occurrences are not on disk.
         transactions: the ids of the transactions among them.
         frames: the rows of frames that no attempt could store.
     """
@@ -67,6 +68,7 @@ class Refused:
     why: dict[str, str] = field(default_factory=dict)
     changed: int = 0
     findings: list[tuple[int | None, Finding]] = field(default_factory=list)
+    uncounted: list[int] = field(default_factory=list)
     transactions: set[int] = field(default_factory=set)
     frames: list[Row] = field(default_factory=list)
 

@@ -37,14 +37,13 @@ class ListRecorder:
             self.records.append(record)
             self.changed.notify_all()
 
+    tell_found: Callable[[list[Any]], None]
+
     def status(self) -> Status:
         return self.now
 
     def when_behind(self, tell: Callable[[int, bool], None]) -> None:
         self.tell_behind = tell
-
-    def when_found(self, tell: Callable[[str, str, str, str, str], None]) -> None:
-        self.tell_found = tell
 
     def close(self, timeout: float = 10.0) -> Summary:
         return Summary()

@@ -54,8 +54,8 @@ def test_each_thing_that_happens_is_a_line() -> None:
     console.refused("rejected-upgrade", {"charge_point_id": "CP3", "status": 401})
     console.refused("unreachable", {"charge_point_id": "CP4", "reason": "connection refused"})
     console.refused("fault", {"remote_addr": "10.0.0.9", "reason": "the charge point sent no HTTP request"})
-    console.found("CP1", "error", "charge_point", "payload.schema", "x is no member here")
-    console.found("CP2", "error", "charge_point", "payload.schema", "y is no member here")
+    console.found([("CP1", "error", "charge_point", "payload.schema", "x is no member here")])
+    console.found([("CP2", "error", "charge_point", "payload.schema", "y is no member here")])
     console.close(20)
     assert terminal.lines == [
         "CP1 connected from 10.0.0.1, ocpp1.6",

@@ -53,7 +53,7 @@ def live(folder: Path, plan: list[tuple[Any, ...]], *, rotate: bool, seed: int, 
     if not any(where.startswith("UPDATE") for where in chance.failed):  # what corrects references may fail too
         assert life.rows("PRAGMA foreign_key_check") == []
     counted = "SELECT total(frame_count), total(error_count) FROM sessions"
-    errors = "SELECT count(*) FROM findings WHERE severity = 'error'"
+    errors = "SELECT total(count) FROM findings WHERE severity = 'error'"
     assert life.rows(counted) == [
         (frames, wrong)
         for (frames,), (wrong,) in zip(life.rows("SELECT count(*) FROM frames"), life.rows(errors), strict=True)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from inspector.errors import UnusableFile
-from inspector.recorder.recorder import Status, Summary
+from inspector.recorder.recorder import FirstFinding, Status, Summary
 from inspector.recorder.worker.backlog import Backlog
 from inspector.recorder.worker.backpressure import Pacing
 from inspector.recorder.worker.ending import GIVE_UP_S, LOOK_EVERY_S, Ending, gaps_in_place_of
@@ -72,10 +72,8 @@ class SupervisedRecorder:
         self._failing = False
         self._figures: tuple[int, float, dict[str, int], int] = (0, 0.0, {}, 0)
         self._out = memoryview(b"")
-        self._tell_first: Callable[[str, str, str, str, str], None] = lambda *told: None
-        self._scheduled = False
-        self._ready = False
-        self._closed = False
+        self.tell_found: Callable[[list[FirstFinding]], None] = lambda found: None
+        self._scheduled = self._ready = self._closed = False
         self._restarts = 0
         self._ending: list[subprocess.Popen[bytes]] = []  # recorders before this one, until the system lets go of them
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -196,8 +194,7 @@ class SupervisedRecorder:
             if self._backlog.unsent:
                 self._schedule_soon()
         elif message[0] == "found":
-            for first in message[1]:
-                self._tell_first(*first)
+            self.tell_found(message[1])
         elif message[0] == "moved":
             self._setup["writer"]["path"] = message[1]
         elif message[0] == "failing":
@@ -320,10 +317,6 @@ class SupervisedRecorder:
     def when_behind(self, tell: Callable[[int, bool], None]) -> None:
         """Have `tell` called for sessions that are to wait for the process; see `recorder.Recorder`."""
         self._backlog.fair.tell = tell
-
-    def when_found(self, tell: Callable[[str, str, str, str, str], None]) -> None:
-        """Have `tell` called with the first finding of each rule; see `recorder.Recorder`."""
-        self._tell_first = tell
 
     def _pace(self) -> None:
         if not self._closed:

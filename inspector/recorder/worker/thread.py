@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from inspector.recorder import rollover
 from inspector.recorder.pipeline import Pipeline
-from inspector.recorder.recorder import Status, Summary
+from inspector.recorder.recorder import FirstFinding, Status, Summary
 from inspector.recorder.taking import take
 from inspector.recorder.worker.ending import GIVE_UP_S, LOOK_EVERY_S, Ending, gaps_in_place_of
 from inspector.recorder.worker.overflow import Overflow
@@ -39,6 +39,9 @@ class ThreadRecorder:
     A failing disk never blocks `put`: records wait in memory up to `queue_limit` bytes, then frames are counted
     as lost, and the gap is written down as soon as writing works again.
     """
+
+    tell_found: Callable[[list[FirstFinding]], None]
+    """Set and never called: who records in a thread has the findings of the file."""
 
     def __init__(
         self,
@@ -102,9 +105,6 @@ class ThreadRecorder:
 
     def when_behind(self, tell: Callable[[int, bool], None]) -> None:
         """Tell nobody: it shares its processor time with whoever puts, which paces them both."""
-
-    def when_found(self, tell: Callable[[str, str, str, str, str], None]) -> None:
-        """Tell nobody: who records in a thread has the findings of the file; see `recorder.Recorder`."""
 
     def close(self, timeout: float = 10.0, tell: Callable[[int], bool] | None = None) -> Summary:
         """Store what is still waiting, mark a clean end and tell what was stored; see `recorder.Recorder`."""
