@@ -1,11 +1,8 @@
-"""The CSMS's log: one line per thing worth knowing, with a peer's control characters made harmless."""
+"""The log of the CSMS: one line per thing worth knowing, control characters escaped; `passwords` stars secrets."""
 
 from __future__ import annotations
 
 import logging
-from types import TracebackType
-
-from csms import passwords
 
 LONGEST_LINE = 500
 
@@ -17,11 +14,6 @@ class OneLine(logging.Formatter):
         line = super().formatMessage(record)
         safe = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
         return safe if len(safe) <= LONGEST_LINE else f"{safe[:LONGEST_LINE]}…"
-
-    def formatException(
-        self, ei: tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
-    ) -> str:
-        return passwords.text(super().formatException(ei))
 
 
 def start(quiet: bool = False) -> None:

@@ -44,25 +44,43 @@ _NETWORKS = frozenset("vpn apn wifi wlan wpa ipsec".split())
 _PIN_TYPES = frozenset({"keycode", "pin", "pincode"})
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _ACCENTS = str.maketrans("şŞıİñÑ", "sSiInN")
-_MAY_HOLD = re.compile(
-    r"pass|pwd|pw\b|psk|pin|puk|secret|key|token|cred|cookie|bearer|basic |jwt|ifre|parola|kennwort|wachtwoord|contrase|://[^/\s]*@",
+_TELLS = re.compile(
+    r"passw|passphrase|passcode|\bpass\b|pwd|psk\b|\bc?pin\d?\b|sim.?pin|\bpuk\b|secret(?!ar)|credential|şifre|sifre|parola"
+    r"|kennwort|wachtwoord|contrase|cookie|authorization|\bbearer\b|\bbasic (?=\S{8})|\bjwt\b"
+    r"|(?:api|auth|access|shared|private|encryption|subscription|functions|account|security|session|vpn|wifi|hmac|aes|ssh)"
+    r"[ _\-]?keys?\b|(?:access|refresh|auth|session|api|device)[ _\-]?token\b|\btoken[\"'\\]*\s?[:=>]"
+    r"|[?&;](?:sig|key|auth|hash|[\w\-]{0,40}(?:token|signature)|code(?==\S{16}))(?==)",
     re.I,
 )
-_IN_TEXT = (
-    re.compile(r"-{3,5} ?BEGIN [\w ]{0,40}PRIVATE KEY[\s\S]*?(?:-{3,5} ?END [\w ]{0,40}KEY[\w ]{0,20}-{3,5}|\Z)", re.I),
-    re.compile(r"\w://[^/\s:@]{0,200}:([^\s\"@]{1,300})@"),
-    re.compile(r"https?://([^/\s:@]{1,300})@"),
-    re.compile(r"\b(?:bearer|basic)\s{1,5}([\w+/=.~\-]{8,})", re.I),
-    re.compile(r"\beyJ[\w\-]{8,}\.[\w\-]{4,}\.[\w\-]*"),
+"""A word after which a text tells a secret: in what a charge point says freely, all that follows it counts as one."""
+_BY_FORM = re.compile(
+    r"-{3,5} ?BEGIN [\w ]{0,40}PRIVATE KEY|Private-(?:Lines|MAC):|\beyJ[\w\-]{8}|WIFI:"
+    r"|\bM[IC][\w+/]{2,9}(?:BADAN|QAwBQYDK2V|AgEAM|BAAKCA|CAQEEI)",
+    re.I,
 )
-_NAMED = re.compile(
-    r"(?<![\w.\-])([^\W\d][\w.\-]{1,60})\\{0,3}[\"']?(?: ?(?:[:=]|=>) ?\\{0,3}|(?=>)>)"
-    r"(?:([\"'])(.{0,500}?)(?:\2|\Z)|([^\r\n\"'<,;&}\]]{1,500}))"
+"""What is a secret itself, up to its end: private keys, JSON Web Tokens, QR texts of wireless networks."""
+_USER = re.compile(r"\w://([^/\s\"<>@]{1,300})@|\w://[^/\s\"<>:@]{1,200}:([^\s\"<>@]{1,300})@")
+"""Who logs in to an address, and with what."""
+_MAY_HOLD = (
+    *"pass pwd pw psk pin puk secret key token cred cookie bearer jwt ifre parola kennwort wachtwoord contrase".split(),
+    *(
+        "authorization",
+        "basic ",
+        "auth=",
+        "hash=",
+        "sig=",
+        "signature=",
+        "code=",
+        "://",
+        "\\u",
+        "wifi:",
+        "private-",
+        "eyj",
+    ),
+    *("badan", "qawbqydk2v", "ageam", "baakca", "caqeei"),
 )
-_PAIR = re.compile(
-    r"[\"'](?:key|name)[\"']\s?:\s?[\"']([\w.\-]{1,60})[\"'][^{}]{0,200}?value[\"']\s?:\s?[\"']?([^\"'}]{1,500})", re.I
-)
-"""A name and the value beside it, where JSON is broken."""
+"""Parts of all these, in lower case: most frames have none, which is soon found."""
+_SPLIT = re.compile(r"[\s\"'`„“”<>=,;:&@{}()\[\]\\]+|%2\d|%3\w|&?quot|&\w{2,5}(?=;)")
 
 
 def is_secret(name: str, parent: str = "") -> bool:
@@ -127,7 +145,11 @@ class Passwords:
     def filter(self, record: logging.LogRecord) -> bool:
         """Star passwords in a record of the log, whose first argument is a charge point's identity."""
         name = str(record.args[0]) if isinstance(record.args, tuple) and record.args else ""
-        record.msg, record.args = text(record.getMessage(), self._memories.get(name)), None
+        memory = self._memories.get(name)
+        if memory is not None:
+            record.msg, record.args = memory.starred(record.getMessage()), None
+            if record.exc_info:
+                record.exc_text = memory.starred(logging.Formatter().formatException(record.exc_info))
         return True
 
 
@@ -145,6 +167,8 @@ def hidden(value: Any, memory: Memory | None = None, parent: str = "") -> Any:
             for name, child in value.items()
         }
     if isinstance(value, list):
+        if len(value) == 2 and isinstance(value[0], str) and is_secret(value[0]):  # a header
+            return [value[0], _all_starred(value[1], memory)]
         return [hidden(child, memory, parent) for child in value]
     return text(value, memory) if isinstance(value, str) else value
 
@@ -182,7 +206,8 @@ def _all_starred(value: Any, memory: Memory | None) -> Any:
 
 def text(said: str, memory: Memory | None = None) -> str:
     """Return a frame, or any other text, with asterisks for its secrets, which `memory` then knows."""
-    if not (_MAY_HOLD.search(said) or (memory is not None and memory.knows_any_in(said))):
+    lower = said.lower()
+    if not (any(part in lower for part in _MAY_HOLD) or (memory is not None and memory.knows_any_in(said))):
         return said
     if said.lstrip()[:1] in ("{", "["):
         try:
@@ -193,22 +218,21 @@ def text(said: str, memory: Memory | None = None) -> str:
             # Twice: a password may be quoted before its name.
             shown = hidden(hidden(parsed, memory), memory)
             return said if shown == parsed else orjson.dumps(shown).decode()
-    said = _PAIR.sub(lambda found: _starred(found, 2, memory) if is_secret(found[1]) else found[0], said)
-    for pattern in _IN_TEXT:
-        said = pattern.sub(lambda found: _starred(found, 1 if found.re.groups else 0, memory), said)
-
-    def named(found: re.Match[str]) -> str:
-        return _starred(found, 3 if found[2] else 4, memory) if is_secret(found[1]) else found[0]
-
-    said = _NAMED.sub(named, said)
+    said = _USER.sub(lambda found: _starred(found[0], found.start(found.lastindex or 0) - found.start(), memory), said)
+    told = _TELLS.search(said)
+    formed = _BY_FORM.search(said)
+    begins = min((told.end() if told else len(said), formed.start() if formed else len(said)))
+    said = _starred(said, begins, memory)
     return memory.starred(said) if memory is not None else said
 
 
-def _starred(found: re.Match[str], group: int, memory: Memory | None) -> str:
+def _starred(said: str, begins: int, memory: Memory | None) -> str:
+    """Star a text from one place on; its words that can be no ones of a sentence are remembered."""
     if memory is not None:
-        memory.add(found[group])
-    start, end = found.start(group) - found.start(), found.end(group) - found.start()
-    return found[0][:start] + "*" * (end - start) + found[0][end:]
+        for word in _SPLIT.split(said[begins:]):
+            if len(word) >= STRONG and any(map(str.isdigit, word)) and any(map(str.isalpha, word)):
+                memory.add(word)
+    return said[:begins] + re.sub(r"\S", "*", said[begins:])
 
 
 def _forms(password: str) -> tuple[str, ...]:

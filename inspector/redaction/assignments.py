@@ -44,6 +44,7 @@ _NO_WORD = re.compile(
     r"(?:(?=\S{0,80}\d)(?=\S{0,80}[^\W\d])|(?=\d{4})|(?=\S{0,80}[!$%#§~^+]))\S{4}",
     re.I,
 )
+_NO_CARD = re.compile(r"(?![0-9A-Fa-f\-]{16,}(?![\w\-]))(?=\S{0,80}[a-z])[\w.\-+/=~]{16}")
 _BRACKETS = re.compile(r"[(\[{]{0,3}")
 _BLOCK = re.compile(r"[|>][+\-]?\d?[ \t]{0,20}(?=[\r\n])")
 _WORD = re.compile(r"[^\s\"']+")
@@ -135,7 +136,9 @@ def _is_value_spoken(text: str, match: re.Match[str]) -> bool:
     """Tell whether what follows a name without a mark is its value: it is quoted, or no word of a language."""
     if text[match.end()] in "\"'`“„«":
         return True
-    return "token" not in match[1].lower() and _NO_WORD.match(text, match.end()) is not None
+    found = _NO_WORD.match(text, match.end())
+    # A token that is short or hexadecimal may be that of a card.
+    return found is not None and ("token" not in match[1].lower() or _NO_CARD.match(text, match.end()) is not None)
 
 
 def _value(text: str, at: int, name_at: int) -> Iterator[tuple[int, int]]:

@@ -22,6 +22,9 @@ _SCHEME = re.compile(r"\b(basic|bearer|negotiate|apikey|dpop)\s{1,20}([A-Za-z0-9
 _CODED_JSON = re.compile(r"(?<![\w+/\-])eyJ[\w+/\-]{16,}+={0,2}")
 """JSON in base64 begins so."""
 
+_WIDE_QUOTE = re.compile("[\x18-\x1f] | [\x18-\x1f]")
+"""A typographic quotation mark in UTF-16."""
+
 _URL_START = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]{0,20}):\\?/\\?/$")
 _NOT_IN_USER = re.compile(r"[\s\"<>]")
 _PORT = re.compile(r"\d{1,5}/")
@@ -81,6 +84,7 @@ def _is_wide(text: str) -> bool:
 
 def _in_wide(text: str, is_secret: Callable[[str], bool], is_personal: Callable[[str], bool] | None) -> Iterator[Told]:
     """Find the same in UTF-16, whose characters of one byte have a NUL before or behind them."""
+    text = _WIDE_QUOTE.sub('"\0', text)
     places = [at for at, char in enumerate(text) if char != "\0"]
     for start, end, personal in find("".join(text[at] for at in places), is_secret, is_personal):
         yield Told(places[start], places[end - 1] + 1, personal)

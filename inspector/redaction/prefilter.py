@@ -13,7 +13,20 @@ from inspector.redaction.sensitive_names import PERSONAL, Additions
 
 _ESCAPE = "\\u"
 _SECRET = (
-    *("key", "token", "cookie", "psk", "puk", "kennwort", "jwt", "jsessionid", "xauth", "x-auth", "wachtwoord"),
+    *(
+        "key",
+        "token",
+        "cookie",
+        "psk",
+        "puk",
+        "kennwort",
+        "jwt",
+        "jsessionid",
+        "xauth",
+        "x-auth",
+        "wachtwoord",
+        "wifi:",
+    ),
     *('authorization"', "authorization:", "basic ", "negotiate ", "dpop ", "bearer", "ifre"),
     *("://", ":\\/\\/", _ESCAPE, "\0"),
     # Private keys without a name, also in base64; a JWT; JSON in base64.

@@ -72,7 +72,7 @@ NO_HEADERS = frozenset("idempotencykey surrogatekey cachekey publickey".split())
 
 _AS_MEMBERS = frozenset("authorization proxyauthorization xauthorization cookie setcookie xauth".split())
 _LONG = 200
-_LONG_CODE = 20
+_LONG_CODE = 16
 _MOST_SPACES = 3
 _LAST_WORDS = 4
 _WORD = re.compile(r"[^\W\d_a-z]+(?![a-z])|[^\W\d_a-z]?[a-z]+")

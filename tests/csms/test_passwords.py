@@ -71,7 +71,12 @@ def test_a_password_is_starred_and_then_known_wherever_it_is_quoted(said: str) -
 
 
 def test_an_ordinary_frame_is_shown_as_it_came() -> None:
-    for said in ('[2, "1","Authorize",{"idTag":"04AB"}]', '[3,"1",{"currentTime":"x", "interval":1.10}]', "no JSON"):
+    for said in (
+        '[2, "1","Authorize",{"idTag":"04AB"}]',
+        '[3,"1",{"currentTime":"x", "interval":1.10}]',
+        "no JSON",
+        "card 04AB rejected",
+    ):
         assert passwords.text(said, Memory()) == said
 
 

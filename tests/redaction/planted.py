@@ -33,10 +33,10 @@ class Vault:
 
 
 def forms(value: str) -> set[bytes]:
-    """A value as it may be written: plain, as JSON and in URLs, in hexadecimal, in base64 at any place."""
+    """A value as it may be written: plain, as JSON and in URLs, in UTF-16, in hexadecimal, in base64 at any place."""
     data = value.encode()
     found = {data, json.dumps(value)[1:-1].encode(), quote(value, safe="").encode(), data.hex().encode()}
-    found.add(data.hex().upper().encode())
+    found |= {data.hex().upper().encode(), value.encode("utf-16-le"), value.encode("utf-16-be")}
     for skipped in range(3):
         coded = base64.b64encode(b"\0" * skipped + data).rstrip(b"=")
         found.add(coded[(0, 2, 3)[skipped] : -1])
@@ -186,14 +186,16 @@ async def speak(
     csms_port: int,
     sessions: Iterable[tuple[str, str, list[Step], dict[str, str], str]],
     refused: Iterable[tuple[str, dict[str, str], str]] = (),
+    cookie: str = "",
 ) -> None:
     """Hold sessions through a proxy whose CSMS is here, frame after frame.
 
     Args:
         proxy_url: called once the CSMS listens; returns the proxy's address.
         csms_port: where the CSMS listens.
-        sessions: (path, subprotocol, steps, request headers, reason for closing).
+        sessions: (path, subprotocols with a comma between them, steps, request headers, reason for closing).
         refused: (path, request headers, body of the 401).
+        cookie: what the CSMS sets in its answers.
     """
     came: asyncio.Queue[ServerConnection] = asyncio.Queue()
     bodies: dict[str, str] = {}
@@ -210,8 +212,14 @@ async def speak(
         headers = Headers({"WWW-Authenticate": f'Basic realm="{body}"', "Content-Length": str(len(body))})
         return Response(401, body[:40], headers, body.encode())
 
+    def answer(connection: ServerConnection, request: Request, response: Response) -> None:
+        if cookie:
+            response.headers["Set-Cookie"] = cookie
+
     known = [Subprotocol(name) for name in ("ocpp1.6", "ocpp2.0.1", "ocpp2.1")]
-    async with serve(handle, "127.0.0.1", csms_port, subprotocols=known, process_request=check):
+    async with serve(
+        handle, "127.0.0.1", csms_port, subprotocols=known, process_request=check, process_response=answer
+    ):
         url = await asyncio.to_thread(proxy_url)
         for path, headers, body in refused:
             bodies[path] = body
@@ -221,7 +229,7 @@ async def speak(
             except websockets.InvalidStatus as error:
                 assert error.response.status_code == 401
         for path, subprotocol, steps, headers, reason in sessions:
-            spoken = [Subprotocol(subprotocol)]
+            spoken = [Subprotocol(name) for name in subprotocol.split(", ")]
             async with connect(url + path, subprotocols=spoken, additional_headers=headers, proxy=None) as charge_point:
                 csms = await came.get()
                 for who, said in steps:
