@@ -29,7 +29,7 @@ CAPTURE = "capture"
 """The kind of the event that keeps what a capture cannot show: times, offset of the clock, a side, the beginning."""
 CAPTURE_FACTS = ("from_start", "timed", "clock", "utc_offset_s", "unseen", "version_told_by")
 FACTS_OF_EVENTS = {AUTHENTICATION: AUTHENTICATION_FACTS, CAPTURE: CAPTURE_FACTS}
-KEPT_NOTES = frozenset({"fragments", "cut", "direction", "mended"})
+KEPT_NOTES = frozenset({"fragments", "cut", "direction", "mended", "unsearched"})
 """The notes of a frame that its FRAMING event keeps."""
 
 
@@ -92,7 +92,8 @@ def frame(
     `notes` is None or what the bytes do not show: {"fragments": n}, {"compressed": wire_size},
     {"forwarded": False}, {"redacted": True} (read back from a recording: something was hidden before).
     Of logs: {"cut": True} (the log broke off the frame; nobody is at fault), {"direction": "guessed"} (nothing tells
-    who sent it), {"mended": what was undone}, such as "typographic quotation marks".
+    who sent it), {"mended": what was undone}, such as "typographic quotation marks",
+    {"unsearched": n} (bytes at its end that are starred out, as looking for secrets in them would have taken too long).
     """
     return (FRAME, link, ts_ns, mono_ns, from_charge_point, opcode, payload, notes)
 

@@ -334,6 +334,7 @@ class Pipeline:
         link.last_seen_ns = ts_ns
         self._changed.add(link)
         try:
+            notes = frame.notes  # redaction may have added one
             if opcode == BINARY or (notes and not KEPT_NOTES.isdisjoint(notes)):
                 # What the stored bytes do not show: a BLOB may also be a text message that is not UTF-8.
                 detail = {**(notes or {}), **({"binary": True} if opcode == BINARY else {})}

@@ -20,6 +20,7 @@ _TOKEN = re.compile(r'"((?:[^"\\]++|\\.?)*+)("|\Z)|([{}\[\]:,])|[^\s{}\[\]:,"]+'
 _SURROGATES = r"u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _ESCAPE = re.compile(rf'\\(?:["\\/bfnrt]|{_SURROGATES}|u[0-9a-fA-F]{{4}})|\\.', re.S)
 """One character, or two as they are where the escape is unsound."""
+_SHORT_ESCAPES = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 
 
@@ -81,21 +82,28 @@ class Places(NamedTuple):
         root: the values at its top, of which a sound text has one.
         leaves: every string, number and word in order, with whether it is a member's name.
         end: how far it was read: the length of the text, or less where there were too many tokens.
+        tokens: how many it has up to there.
+        unfinished: the objects that had not ended there.
     """
 
     root: Items
     leaves: list[tuple[Leaf, bool]]
     end: int
+    tokens: int
+    unfinished: list[Members]
 
 
-def read(text: str) -> Places:
-    """Take a text apart."""
+def read(text: str, limit: float = TOKEN_LIMIT) -> Places:
+    """Take a text apart, up to so many tokens."""
     root = Items()
     stack: list[Members | Items] = [root]
     leaves: list[tuple[Leaf, bool]] = []
-    for count, token in enumerate(_TOKEN.finditer(text)):
-        if count == TOKEN_LIMIT:
-            return Places(root, leaves, token.start())
+    end, count = len(text), 0
+    for token in _TOKEN.finditer(text):
+        if count >= limit:
+            end = token.start()
+            break
+        count += 1
         top, mark = stack[-1], token[3]
         if mark is None:
             leaf = _leaf(token)
@@ -118,7 +126,7 @@ def read(text: str) -> Places:
                 leaves[-1] = (leaves[-1][0], True)
     for node in stack:
         _end_member(node)
-    return Places(root, leaves, len(text))
+    return Places(root, leaves, end, count, [node for node in stack if isinstance(node, Members)])
 
 
 def _end_member(node: Members | Items) -> None:
@@ -195,6 +203,9 @@ def places_in(raw: str, wanted: Iterable[int]) -> dict[int, int]:
 def _resolved(escape: re.Match[str]) -> str:
     """The character that an escape stands for; what is no escape stays as it is."""
     written = escape[0]
-    if len(written) > 2 or written[1] in '"\\/bfnrt':
-        return str(json.loads(f'"{written}"', strict=False))
-    return written
+    if written[1] != "u":
+        return _SHORT_ESCAPES.get(written[1], written)
+    if len(written) == 2:
+        return written
+    first = int(written[2:6], 16)
+    return chr(first) if len(written) == 6 else chr(0x10000 + ((first & 0x3FF) << 10) + (int(written[8:], 16) & 0x3FF))

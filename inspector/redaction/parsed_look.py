@@ -12,12 +12,15 @@ from typing import Any, Protocol
 
 import orjson
 
+from inspector.redaction.effort import Effort
 from inspector.redaction.json_tokens import TOKEN_LIMIT
 from inspector.redaction.ocpp_values import payload_at
 from inspector.redaction.sensitive_names import SECRET_TOKEN_TYPES
 
 _NAMING = frozenset({"key", "name", "variable", "variablename", "type"})
 """Members that say in 1.6 and 2.x what the value beside them is of, in lower case."""
+
+_NODE_STEPS, _CHILD_STEPS = 0.5, 0.5
 
 type Value = str | bool | list[Value] | tuple[tuple[str, Value], ...] | None
 """An object is a tuple of its members, so that none is lost where two have the same name; a number is as written."""
@@ -47,7 +50,12 @@ def parsed(text: str) -> Value | None:
 
 
 def has_nothing(
-    value: Value, parent: str, meaning: Meaning, tells: Callable[[str], bool], name_tells: Callable[[str], bool]
+    value: Value,
+    parent: str,
+    meaning: Meaning,
+    tells: Callable[[str], bool],
+    name_tells: Callable[[str], bool],
+    effort: Effort,
 ) -> bool:
     """Tell whether no name and no text within a value asks for anything to be hidden.
 
@@ -57,24 +65,31 @@ def has_nothing(
         meaning: what names mean.
         tells: whether a string or a number says or quotes what is to be hidden.
         name_tells: the same of a member's name.
+        effort: what is spent on it.
+
+    Raises:
+        TooMuch: it takes too long to tell.
     """
     payload = value[payload_at(value[0]) :] if isinstance(value, list) and value and isinstance(value[0], str) else []
     if not all(isinstance(child, tuple) for child in payload):
         return False  # a list may hold a name and, behind it, its value
     names: set[tuple[str, str]] = set()
-    texts: set[str] = set()
+    texts: dict[str, None] = {}  # in their order: what is found first is remembered first
     waiting: list[tuple[Any, str]] = [(value, parent)]
     while waiting:
         node, within = waiting.pop()
+        effort.spend(_NODE_STEPS)
         if isinstance(node, str):
-            texts.add(node)
+            texts[node] = None
         elif isinstance(node, list):
+            effort.spend(len(node) * _CHILD_STEPS)
             waiting += [(child, within or parent) for child in node]
         elif isinstance(node, tuple):
+            effort.spend(len(node) * _CHILD_STEPS)
             for name, child in node:
                 names.add((name, within))
                 if isinstance(child, str):
-                    texts.add(child)
+                    texts[child] = None
                 elif child is not None:
                     waiting.append((child, name))
                 if (lower := name.lower()) in _NAMING and _names_a_secret(lower, child, meaning):

@@ -36,6 +36,10 @@ class RedactedFrames:
         if raw is None:
             return (frame if call is None else replace(frame, call=call, action=call.action)), None
         message = parse(raw, version, frame.binary)
+        # A finding may quote what the rules see, and in the rest of some frames nobody has looked for secrets.
+        if (frame.notes and "unsearched" in frame.notes) or (self.judged and frame.call is None):
+            seen = reworded(frame, raw, message)
+            frame.raw, frame.message, frame.payload = seen.raw, seen.message, seen.payload
         if frame.call is not None:
             call = call or frame.call
             return reworded(frame, raw, message, action=call.action, call=call), raw
@@ -43,6 +47,4 @@ class RedactedFrames:
         self._calls[frame.frame_id] = shown
         if len(self._calls) > CALLS_LIMIT:
             del self._calls[next(iter(self._calls))]
-        if self.judged:
-            frame.raw, frame.message, frame.payload = shown.raw, shown.message, shown.payload
         return shown, raw

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inspector.redaction.close_look import CloseLook
 from inspector.redaction.json_tokens import read
 from inspector.redaction.parsed_look import parsed
 from inspector.redaction.prefilter import for_secrets
-from inspector.redaction.redactor import Redactor, _Look
+from inspector.redaction.redactor import Redactor
 from inspector.redaction.secrets import Secrets
 from inspector.redaction.sensitive_names import Additions
 
@@ -61,24 +62,24 @@ VALUES = st.recursive(
 FRAMES = st.lists(VALUES, min_size=1, max_size=3).map(lambda parts: f'[2,"1","DataTransfer",{",".join(parts)}]')
 
 
-def a_look(level: str = "secrets", known: tuple[str, ...] = (KNOWN, "12345678")) -> _Look:
+def a_look(level: str = "secrets", known: tuple[str, ...] = (KNOWN, "12345678")) -> CloseLook:
     redaction = Redactor(level, key=b"k" * 32 if level == "personal" else None)
     secrets = Secrets()
     secrets.add(known)
-    return _Look(redaction, secrets, "DataTransfer", loose=False)
+    return CloseLook(redaction, secrets, "DataTransfer", loose=False)
 
 
 @given(st.one_of(VALUES, FRAMES), st.sampled_from(("secrets", "personal")), st.booleans())
 def test_where_it_finds_nothing_the_close_look_finds_nothing(text: str, level: str, knows: bool) -> None:
     known = (KNOWN, "12345678") if knows else ()
     if a_look(level, known).finds_nothing(text):
-        assert a_look(level, known).over(text) == []
+        assert a_look(level, known).at_frame(text)[0] == []
 
 
 @given(st.text(alphabet='{}[]:,"\\ ab1:=/?', max_size=40))
 def test_broken_text_is_left_to_the_close_look(text: str) -> None:
     if a_look().finds_nothing(text):
-        assert a_look().over(text) == []
+        assert a_look().at_frame(text)[0] == []
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,7 @@ def test_broken_text_is_left_to_the_close_look(text: str) -> None:
 )
 def test_large_frames_without_secrets_need_no_close_look(payload: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     look = a_look()
-    monkeypatch.setattr(_Look, "over", lambda *_: pytest.fail("looked closely"))
+    monkeypatch.setattr(CloseLook, "_over", lambda *_: pytest.fail("looked closely"))
     assert look.finds_nothing(json.dumps([2, "1", "DataTransfer", payload]))
 
 
@@ -114,7 +115,7 @@ def test_large_frames_without_secrets_need_no_close_look(payload: Any, monkeypat
 )
 def test_what_is_to_be_hidden_is_left_to_the_close_look(payload: Any) -> None:
     text = json.dumps([2, "1", "DataTransfer", payload])
-    assert a_look().over(text)
+    assert a_look().at_frame(text)[0]
     assert not a_look().finds_nothing(text)
 
 

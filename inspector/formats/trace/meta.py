@@ -134,7 +134,7 @@ def record(told: dict[str, Any]) -> Record:
 
 
 _NOTES: dict[str, type] = {
-    **dict.fromkeys(("fragments", "compressed"), int),
+    **dict.fromkeys(("fragments", "compressed", "unsearched"), int),
     **dict.fromkeys(("forwarded", "redacted", "cut"), bool),
     **dict.fromkeys(("direction", "mended"), str),
 }
