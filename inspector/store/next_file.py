@@ -41,7 +41,11 @@ _COPIES = (
     ("frames", "id >= :frames"),
     ("findings", "id >= :findings"),
     ("occurrences", "finding_id >= :findings AND frame_id >= :frames"),
-    ("events", f"id >= :events OR (session_id IN ({_OPEN}) AND kind IN ('handshake', 'authentication'))"),
+    (
+        "events",
+        f"""id >= :events OR (session_id IN ({_OPEN}) AND kind IN ('handshake', 'authentication'))
+          OR (:gone AND kind = 'gap' AND (session_id IS NULL OR session_id IN ({_OPEN})))""",
+    ),
     ("charge_points", _POINTS),
     (
         "transactions",
@@ -81,6 +85,7 @@ class Seam:
         after: by table, the first id that is not in the file before; rows from there on are copied.
         before: what the run has stored so far.
         now_ns: the time of the seam.
+        gone: whether nobody will find the file before, so that the gaps it told of are to be told here.
     """
 
     left: Path
@@ -89,6 +94,7 @@ class Seam:
     after: dict[str, int]
     before: dict[str, int]
     now_ns: int
+    gone: bool = False
 
 
 def make_next(old: sqlite3.Connection, path: Path, seam: Seam, mode: int) -> Refused:
@@ -108,7 +114,12 @@ def make_next(old: sqlite3.Connection, path: Path, seam: Seam, mode: int) -> Ref
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PART)
     os.close(descriptor)
     part = Path(name)
-    values = {"open": json.dumps(list(seam.open_sessions)), "recording": seam.recording_id, **seam.after}
+    values = {
+        "open": json.dumps(list(seam.open_sessions)),
+        "recording": seam.recording_id,
+        "gone": seam.gone,
+        **seam.after,
+    }
     try:
         with closing(connect(part, wal=False, synced=False).conn) as new:
             new.execute("BEGIN IMMEDIATE")

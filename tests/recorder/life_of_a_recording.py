@@ -72,7 +72,7 @@ class Chance:
         """Have statements that write derived rows fail by chance; nothing of it is in the file."""
         connection.create_function("chance", 1, self)
         kinds = " ".join(f"WHEN {at} THEN RAISE({kind}, 'by chance')" for at, kind in enumerate(self.KINDS, 1))
-        for table in ("findings", "events", "charge_points", "transactions", "meter_samples"):
+        for table in ("findings", "occurrences", "events", "charge_points", "transactions", "meter_samples"):
             for what in ("INSERT", "UPDATE"):
                 self._trigger(connection, table, what, kinds)
         self._trigger(connection, "frames", "UPDATE OF max_severity", kinds)
