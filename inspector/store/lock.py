@@ -12,18 +12,25 @@ import fcntl
 import os
 import re
 import stat
+from collections.abc import Collection
 from pathlib import Path
 from typing import Self
 
 from inspector.errors import UnusableFile
 from inspector.store.connection import DEFAULT_MODE
+from inspector.store.open_files import Identity
 
-_SAID = re.compile(r"[^\n]{0,100}\(process (\d{1,9})\)\n?")
-"""What a lock file says: a command and its process."""
+_SAID = re.compile(r"([^\n]{0,100}\(process (\d{1,9})\))\n?(?:files((?: \d{1,20}:\d{1,20}){1,4})\n)?")
+"""A command and its process, and by device and inode which files SQLite has beside the recording."""
+_LONGEST = 400
 
 
 class WriterLock:
-    """Held from construction until `release`; the system drops it when the process dies."""
+    """Held from construction until `release`; the system drops it when the process dies.
+
+    Attributes:
+        left_behind: the files beside the recording that a holder had which did not release it.
+    """
 
     def __init__(self, path: Path, holder: str, pid: int | None = None, mode: int = DEFAULT_MODE) -> None:
         """Take the lock on the recording `path`.
@@ -44,7 +51,7 @@ class WriterLock:
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
-                other = os.pread(self._file, 200, 0).decode("utf-8", "replace").strip() or "another process"
+                other = _said(self._file)[1] or "another process"
                 os.close(self._file)
                 raise UnusableFile(path, f"is being written by {other}", "stop it or name another file") from error
             if self._in_place():
@@ -52,8 +59,9 @@ class WriterLock:
             os.close(self._file)  # its holder removed it between our opening and our locking it
         with contextlib.suppress(PermissionError):  # another user's, left behind
             os.fchmod(self._file, mode)
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, f"{holder} (process {pid or os.getpid()})\n".encode(), 0)
+        *_, self.left_behind = _said(self._file)
+        self._holder = f"{holder} (process {pid or os.getpid()})\n"
+        self.note(())
 
     def _open(self, path: Path) -> int:
         # Neither a link nor a pipe is followed or waited for, and nothing is written to a file that is not a lock.
@@ -72,6 +80,14 @@ class WriterLock:
 
     def _not_a_lock(self) -> UnusableFile:
         return UnusableFile(self._path, "not a lock file of ChargeSentinel", "move it away, or record to another file")
+
+    def note(self, files: Collection[Identity]) -> None:
+        """Remember which files SQLite has beside the recording, for who has to tidy up after this process."""
+        listed = "".join(f" {device}:{inode}" for device, inode in files)
+        said = f"{self._holder}files{listed}\n" if listed else self._holder
+        with contextlib.suppress(OSError):  # a full disk: it is held all the same
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, said.encode(), 0)
 
     def _in_place(self) -> bool:
         return _is_at(self._file, self._path)
@@ -111,28 +127,35 @@ def _holder_of(path: Path) -> str | None:
     except OSError:
         return None
     try:
-        said = os.pread(file, 200, 0).decode("utf-8", "replace") if _is_lock(file) else ""
+        process, said, _ = _said(file) if _is_lock(file) else (None, "", frozenset())
     finally:
         os.close(file)
-    process = _SAID.fullmatch(said)
     if process is None:
         return None
     try:
-        os.kill(int(process[1]), 0)
+        os.kill(process, 0)
     except ProcessLookupError:
         return None  # it was killed and left its lock file behind
     except (PermissionError, OverflowError):
         pass  # another user's
-    return said.strip()
+    return said
 
 
 def _is_lock(file: int) -> bool:
     """Whether an open file is a lock of ours: empty, or with a line that says who holds it."""
     found = os.fstat(file)
-    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1 or found.st_size > 200:
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1 or found.st_size > _LONGEST:
         return False
-    said = os.pread(file, 200, 0)
-    return not said or _SAID.fullmatch(said.decode("utf-8", "replace")) is not None
+    return not found.st_size or _said(file)[0] is not None
+
+
+def _said(file: int) -> tuple[int | None, str, frozenset[Identity]]:
+    """What an open lock file says: a process, the line about it, and files; (None, "", none) where it is no lock."""
+    found = _SAID.fullmatch(os.pread(file, _LONGEST, 0).decode("utf-8", "replace"))
+    if found is None:
+        return None, "", frozenset()
+    pairs = (one.split(":") for one in (found[3] or "").split())
+    return int(found[2]), found[1], frozenset((int(device), int(inode)) for device, inode in pairs)
 
 
 def _is_at(file: int, path: Path) -> bool:

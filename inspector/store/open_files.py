@@ -13,6 +13,7 @@ import os
 import sqlite3
 import threading
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -124,6 +125,11 @@ class OpenFiles:
                 )
             self._rename_ours("-shm", kept)
 
+    @property
+    def beside(self) -> list[Identity]:
+        """The `-wal` and the `-shm`."""
+        return [found for suffix in _BESIDE if (found := self._seen[suffix])]
+
     def close(self, connection: sqlite3.Connection) -> None:
         """Close a connection to these files; nothing of what has their names by now is touched."""
         if not self.in_place():
@@ -222,6 +228,18 @@ def set_aside_leftovers(path: Path) -> None:
         if os.path.lexists(f"{path}{suffix}"):
             rename(f"{path}{suffix}", f"{kept}{suffix}")
             log.warning("%s%s belongs to no file that is there; it is kept as %s%s", path, suffix, kept.name, suffix)
+
+
+def set_aside_left_behind(path: Path, left_behind: Collection[Identity]) -> None:
+    """Rename the `-wal` and `-shm` of a recording whose recorder was killed, beside what has its name now."""
+    kept = _spare_name(path)
+    for suffix in _BESIDE:
+        if _identity(f"{path}{suffix}") in left_behind:
+            with contextlib.suppress(OSError):
+                rename(f"{path}{suffix}", f"{kept}{suffix}")
+                log.warning(
+                    "%s%s was the recording's that had this name; it is kept as %s%s", path, suffix, kept, suffix
+                )
 
 
 def _spare_name(path: Path) -> Path:

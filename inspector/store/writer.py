@@ -25,7 +25,7 @@ from inspector.store.connection import DEFAULT_MODE, is_marked
 from inspector.store.counted_rows import COUNTED, CountedRows
 from inspector.store.lock import WriterLock
 from inspector.store.name_watch import NameWatch
-from inspector.store.open_files import Left, OpenFiles
+from inspector.store.open_files import Left, OpenFiles, set_aside_left_behind
 from inspector.store.pending_rows import (
     INSERT_EVENT,
     INSERT_SESSION,
@@ -82,11 +82,15 @@ class Writer(CountedRows):
         try:
             now = started_ns or time.time_ns()
             self.path = rotation.prepare(self.name, now) if self.rotation else self.name.resolve()
-            if resume is not None and os.path.lexists(self.path) and not is_marked(self.path):
-                log.error("%s has become another file while the recorder was restarted", self.path)
-                self.path = rotation.segment(self.name, now)
             if self.path != self.name:
                 self._locks[self.path] = WriterLock(self.path, holder, pid, file_mode)
+            if os.path.lexists(self.path) and not is_marked(self.path):
+                # Before SQLite opens it: it would write a -wal of ours into a file that is not.
+                set_aside_left_behind(self.path, self._locks[self.path].left_behind)
+                if resume is not None:
+                    log.error("%s has become another file while the recorder was restarted", self.path)
+                    self.path = rotation.segment(self.name, now)
+                    self._locks[self.path] = WriterLock(self.path, holder, pid, file_mode)
             self._busy_s, self._wal_watch = busy_s, WalWatch()
             super().__init__(connect(self.path, busy_s=busy_s, mode=file_mode))
             if self.rotation:
@@ -148,6 +152,7 @@ class Writer(CountedRows):
 
     def _look_at_file(self, files: OpenFiles | None = None) -> None:
         self._files = files or OpenFiles(self.path)
+        self._locks[self.path].note(self._files.beside)
         if self._stop_watching:
             self._stop_watching()
         watch = NameWatch(self.path, partial(self._files.step_aside, unless_free=True))

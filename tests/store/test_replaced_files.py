@@ -7,6 +7,8 @@ import hashlib
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from inspector import records
+from inspector.errors import UnusableFile
 from inspector.recorder import rollover
 from inspector.recorder.pipeline import Pipeline
 from inspector.store import name_watch
@@ -309,6 +312,34 @@ def test_what_is_written_into_the_file_itself_is_left_as_it_is(
     assert path.read_bytes() == written
     if change is overwrite:
         assert rows_of(path)[:2] == ("ok", ROWS)
+
+
+KILLED = """
+import os, pathlib, sys
+from tests.store.test_replaced_files import Recording
+recording = Recording(pathlib.Path(sys.argv[1]))
+recording.beat(20)
+os._exit(9)
+"""
+
+
+@pytest.mark.parametrize("resume", [None, 1])
+def test_a_database_put_in_place_while_no_recorder_runs_keeps_every_row(tmp_path: Path, resume: int | None) -> None:
+    """After a kill our -wal stays; neither the next start nor a restart may let it into a file that is not ours."""
+    path = tmp_path / "traffic.db"
+    subprocess.run([sys.executable, "-c", KILLED, path], cwd=Path(__file__).parents[2], check=False)
+    assert path.with_name("traffic.db-wal").stat().st_size
+    theirs = stranger(tmp_path / "theirs", "DELETE")
+    expected = rows_of(theirs)
+    theirs.replace(path)
+    if resume:
+        Writer(path, tool_version="0", resume=resume).close(clean=True)
+        assert len(segments(path)) == 1
+    else:
+        with pytest.raises(UnusableFile, match="not a recording of ChargeSentinel"):
+            Writer(path, tool_version="0")
+    assert rows_of(path) == expected
+    assert list(tmp_path.glob("traffic.db.replaced-*-wal"))
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, Path.touch], ids=["folder", "pipe", "empty file"])
