@@ -73,9 +73,10 @@ def test_every_frame_is_stored_once_whatever_happens_to_derived_rows_files_and_r
 
 
 @pytest.mark.long
-@settings(max_examples=600, suppress_health_check=SLOW)
+@pytest.mark.timeout(600)
+@settings(max_examples=150, suppress_health_check=SLOW)
 @given(plan=PLANS, rotate=st.booleans(), seed=st.integers(0, 2**32), share=SHARES)
-def test_every_frame_of_hundreds_of_plans_is_stored_once(
+def test_every_frame_of_many_plans_is_stored_once(
     tmp_path: Path, plan: list[tuple[Any, ...]], rotate: bool, seed: int, share: float
 ) -> None:
     live(tmp_path, plan, rotate=rotate, seed=seed, share=share)
