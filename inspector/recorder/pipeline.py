@@ -18,7 +18,7 @@ from inspector.recorder.finding_rows import FindingRows
 from inspector.recorder.large_calls import LARGE, LargeCalls
 from inspector.recorder.recorded_session import RecordedSession
 from inspector.recorder.recorder import FirstFinding, Summary
-from inspector.recorder.set_aside import store_set_aside
+from inspector.recorder.set_aside import about, as_asterisks
 from inspector.records import (
     BINARY,
     CLOSE,
@@ -91,7 +91,10 @@ class Pipeline:
         elif kind == GAP:
             self.lost(record[4], record[5], record[2], record[3], number, **record[6])
         elif kind == SET_ASIDE:
-            store_set_aside(self, record)
+            self.take(as_asterisks(record))
+            link = self.links[number]
+            detail = about(record, link.session_id, link.last_frame_id)
+            self.lost(0, record[2], record[2], record[3], number, **detail)
 
     def restore(self, steps: Iterable[tuple[Record, int]]) -> None:
         """Rebuild the judge's state from what a recorder before this one has stored.
