@@ -39,7 +39,8 @@ _PACKETS = (b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xc3\xd4", b"\x4d\x3c\xb2\xa1", b"\xa
 """How files of pcap and pcapng begin."""
 _HAR = re.compile(rb'"log"\s*:\s*\{')
 _SEARCHED = 32 * 1024 * 1024
-"""Bytes in which the first frame of a log is looked for."""
+_SEARCHED_LINES = 100_000
+"""Bytes and lines in which the first frame of a log is looked for."""
 
 type Steps = Iterator[tuple[Record, Captured | None]]
 
@@ -173,7 +174,7 @@ def _kind_of(first: list[bytes], file: BinaryIO, reading: Reading) -> str:
 def _holds_frames(file: BinaryIO, first: list[bytes], reading: Reading) -> bool:
     """Whether there is something like a frame further down; adds the lines that had to be looked at to `first`."""
     size = 0
-    while size < _SEARCHED and (line := _read(lambda: file.readline(_HEAD), reading)):
+    while size < _SEARCHED and len(first) < _SEARCHED_LINES and (line := _read(lambda: file.readline(_HEAD), reading)):
         first.append(line)
         size += len(line)
         if logs.looks_like_log(line):

@@ -20,7 +20,7 @@ _QUOTES = re.compile("[\u201c\u201d\u201e\u201f\u00ab\u00bb\u2033\u02ba]")
 _LONE = re.compile("\\[\\s*\\d+\\s*,\\s*[\u2018\u2019\u201a\u201b]")
 _INVISIBLE = re.compile("[\u200b\u200c\u200d\u2060\ufeff\u00ad]")
 _TEL = re.compile(r"<(?:tel:)?([\d+-]+)\|([\d+-]+)>|\[([\d+-]+)\]\((?:tel:)?\+?[\d-]+\)|<(?:tel:)([\d+-]+)>")
-_STARTS = {'"': "plain", "'": "program", "\\": "escaped", "`": "program"}
+_NO_JSON = frozenset("\\'`\u201c\u201d\u201e")
 _AFTER_TYPE = re.compile(r"\[\s*-?\d+\s*,\s*")
 TYPOGRAPHIC = "typographic quotation marks"
 
@@ -57,15 +57,16 @@ def at(text: str, start: int, closing: str = "") -> Extent:
         start: of its bracket.
         closing: the quotation mark that it stands in, where it does; a broken frame ends before the last such.
     """
-    try:
-        message, end = _DECODE(text, start)
-        return Extent(text[start:end], end, WHOLE, message)
-    except RecursionError:
-        return Extent(text[start:], len(text), BROKEN)
-    except ValueError:
-        pass
     head = _AFTER_TYPE.match(text, start)
     after = text[head.end() : head.end() + 3] if head else ""
+    if after[:1] not in _NO_JSON:  # to find that out takes the decoder as long as the text is
+        try:
+            message, end = _DECODE(text, start)
+            return Extent(text[start:end], end, WHOLE, message)
+        except RecursionError:
+            return Extent(text[start:], len(text), BROKEN)
+        except ValueError:
+            pass
     if after[:1] == "\\":
         return _escaped(text, start)
     if after[:2] == '""' and after[2:] not in ",]":

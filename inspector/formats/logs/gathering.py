@@ -11,6 +11,7 @@ from inspector.formats.logs.seen import Text
 
 _LONGEST = 4 * 1024 * 1024
 """Characters of a frame that goes over several lines."""
+_BUDGET = 2 * _LONGEST
 _MOST_LINES = 20_000
 _BLANKS = 3
 """Blank lines in a row that may stand within a frame."""
@@ -30,13 +31,20 @@ class Source:
     def __init__(self, texts: Iterator[Text]) -> None:
         self._texts = texts
         self._back: list[Text] = []
+        self.budget = _BUDGET
+        """Characters that may still be looked at in vain; it grows with what is read."""
 
     def __iter__(self) -> Iterator[Text]:
         while (text := self.next()) is not None:
             yield text
 
     def next(self) -> Text | None:
-        return self._back.pop() if self._back else next(self._texts, None)
+        if self._back:
+            return self._back.pop()
+        text = next(self._texts, None)
+        if text is not None and self.budget < _BUDGET:
+            self.budget += 2 * len(text.text)
+        return text
 
     def put_back(self, texts: list[Text]) -> None:
         self._back.extend(reversed(texts))
@@ -71,11 +79,14 @@ class Gathering:
     def whole(self) -> Extent | bool | None:
         """The frame, put together; False where its end does not come, None where the log ends before it."""
         size, blanks = len(self._pieces[0]), 0
+        if self._source.budget <= 0:
+            return False
         last = Text(0, "", partial=self._glued)
         while size < _LONGEST and len(self._taken) < _MOST_LINES:
             text = self._source.next()
             if text is None:
                 self._source.put_back(self._taken)
+                self._source.budget -= size
                 return None
             self._taken.append(text)
             if text.frame:
@@ -101,6 +112,7 @@ class Gathering:
                 return found
             self._in_string = self._in_string or (self._scan.in_string and not text.partial)
         self._source.put_back(self._taken)
+        self._source.budget -= size
         return False
 
     def _piece(self, line: str) -> str | None:

@@ -14,9 +14,11 @@ from inspector.formats.logs.records import Records
 from inspector.formats.logs.seen import Text
 from inspector.formats.logs.surroundings import Surroundings
 
-PIECE = 1024 * 1024
+PIECE = 256 * 1024
 """Bytes of a line that are looked at at once; a longer one is taken in such pieces."""
 _LOOKED_AT = 300
+_BRACKETS = 1000
+"""Brackets at the end of a piece of which one may begin a frame."""
 _DOCUMENT = 4 * 1024 * 1024
 """Characters of a JSON document that is read at once; of a larger one, the records in it are."""
 
@@ -28,6 +30,8 @@ _ARROW = re.compile(r"\s*<\s*\[")
 _NUMBER = re.compile(r"\s*(?:L|#|line )?(\d{1,7})(?:[:.)|\u2192](?!\d\d:\d|\d)|\t|\s{2,}(?=\S)|\s*[|\u2502]) ?")
 _FENCE = re.compile(r"\s*(?:```|~~~)[\w -]*$")
 _BEGINS_JSON = re.compile(r"\s*(?:\{\s*(?:\"|$|\})|\[\s*(?:\{|\[|\"|$))")
+_LIST = re.compile(r"\[\s*\{\s*\"")
+_DECODE = json.JSONDecoder(strict=False).raw_decode
 _OBJECT = re.compile(r"\{\s*\"")
 _HEADERS = frozenset(
     """time timestamp date datetime ts direction dir message msg raw frame payload body content log line text action
@@ -39,11 +43,12 @@ _HEADERS = frozenset(
 
 def decoded(lines: Iterable[bytes]) -> Iterator[Text]:
     """The lines as text; one that comes in pieces without a line end goes on in the next."""
-    held = None
+    held, carried = None, ""
     for number, line in _numbered(lines):
         if held is not None:
             yield held
-        text = line.decode("utf-8", "surrogateescape")
+        text = carried + line.decode("utf-8", "surrogateescape")
+        carried = ""
         if number == 1:
             text = text.removeprefix("\ufeff")
         whole = text.endswith("\n")
@@ -52,9 +57,23 @@ def decoded(lines: Iterable[bytes]) -> Iterator[Text]:
             text = _ANSI.sub("", text)
         if "\x00" in text and not _FRAME.search(text):
             text = text.replace("\x00", "")
+        if not whole and (end := _last_frame(text)):
+            text, carried = text[:end], text[end:]
         held = Text(number, text, partial=not whole)
     if held is not None:
-        yield held._replace(partial=False)
+        yield held._replace(text=held.text + carried, partial=False)
+
+
+def _last_frame(piece: str) -> int:
+    """Where to cut a piece of a long line: before what is said of its last frame, which may go on in the next."""
+    at = len(piece)
+    for _ in range(_BRACKETS):
+        at = piece.rfind("[", 0, at)
+        if at <= 0:
+            return 0
+        if _FRAME.match(piece, at):
+            return piece.rfind("]", 0, at) + 1
+    return 0
 
 
 def _numbered(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
@@ -147,7 +166,7 @@ class Unpacking:
                         yield from inner
                         continue
             if _BEGINS_JSON.match(line) and not _FRAME.match(line.strip()) and not self._is_frame(line, source):
-                document = self._document(text, source)
+                document = self._long_document(text, source) if text.partial else self._document(text, source)
                 if document is not None:
                     yield from document
                     continue
@@ -181,6 +200,30 @@ class Unpacking:
             return False
         following = source.peek()
         return following is not None and TYPE_LINE.match(following.text) is not None
+
+    def _long_document(self, text: Text, source: Source) -> Iterator[Text] | None:
+        """The texts of a document in one long line, record by record; None where it holds no list of records."""
+        found = _LIST.search(text.text)
+        return None if found is None else self._listed(text, found.end() - 1, source)
+
+    def _listed(self, text: Text, place: int, source: Source) -> Iterator[Text]:
+        left, partial = text.text, text.partial
+        while True:
+            place += len(left[place : place + 100]) - len(left[place : place + 100].lstrip(", \t"))
+            try:
+                value, end = _DECODE(left, place)
+            except (ValueError, RecursionError):
+                if not partial or len(left) - place > _DOCUMENT:
+                    yield text._replace(text=left[place:], partial=partial)
+                    return
+                following = source.next()
+                if following is None:
+                    return
+                left, place, partial = left[place:] + following.text, 0, following.partial
+                continue
+            raw = left[place:end]
+            yield from self._records.texts(value, raw, text.number, text.around)
+            place = end
 
     def _document(self, text: Text, source: Source) -> Iterator[Text] | None:
         """The texts of a JSON document over several lines; None where it is none."""
