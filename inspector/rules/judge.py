@@ -157,7 +157,9 @@ class SessionJudge:
         self.frames += 1
         if frame.direction is Direction.FROM_CHARGE_POINT:
             self.heard_ns = frame.mono_ns
-        if frame.cut:  # the log broke it off: there is nothing to judge, and its id is paired already
+        if (
+            frame.notes is not None and frame.cut
+        ):  # the log broke it off: there is nothing to judge, and its id is paired already
             self._run(("cut", None), frame, found)
             return found
         message, answer_status = frame.message, frame.answer_status

@@ -14,7 +14,6 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from inspector.protocol.frame import Frame
-from inspector.protocol.vocabulary import OcppVersion
 from inspector.rules.fields import earlier, elements, integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import ALL, V2X, V16, Faults, Topic, aside, call, result, rule, track
@@ -92,14 +91,14 @@ class Registers(Topic):
         transaction: int | str | None
         name = "meterValue"
         faults: list[Fault] = []
-        old = self.session.version is OcppVersion.V16
+        old = False  # told by the message itself, which is faster than by the session
         if frame.action == "TransactionEvent":
             if name not in payload:
                 return None
             transaction = string(member(payload, "transactionInfo"), "transactionId")
             where = None  # the transaction tells the EVSE, which need not be repeated
         elif frame.action == "StopTransaction":
-            name = "transactionData"
+            name, old = "transactionData", True
             transaction, where = integer(payload, "transactionId"), None
             stop, taken = integer(payload, "meterStop"), string(payload, "timestamp")
             if stop is not None and transaction not in (None, NO_ID) and taken is not None:
@@ -109,6 +108,7 @@ class Registers(Topic):
             if name not in payload:
                 return faults
         else:
+            old = "evseId" not in payload
             transaction, where = payload.get("transactionId"), payload.get("connectorId")
             if type(transaction) is not int:
                 transaction, where = None, payload.get("evseId", where)
@@ -142,11 +142,15 @@ class Registers(Topic):
                         continue
                 elif kind is not int and kind is not float:
                     continue
-                if not old and (odd := self._odd_unit(sample)) is not None:
-                    faults.append(odd._replace(pointer=f"/3/{name}/{i}/sampledValue/{j}/unitOfMeasure/unit"))
+                unit, scaled = sample.get("unit"), False
+                if not old and (measure := sample.get("unitOfMeasure")) is not None and type(measure) is dict:
+                    unit, scaled = measure.get("unit"), "multiplier" in measure
+                    if type(unit) is str and unit not in UNITS_2X and (odd := aside(self._values.unit, unit)):
+                        faults.append(odd._replace(pointer=f"/3/{name}/{i}/sampledValue/{j}/unitOfMeasure/unit"))
                 if measurand is not _DEFAULT:
                     if measurand == _POWER:
-                        value, phase = float(raw) * _unit(sample)[1], sample.get("phase")
+                        phase = sample.get("phase")
+                        value = float(raw) if unit == "W" and not scaled else float(raw) * _unit(sample)[1]
                         if phase is None:
                             power = value
                         elif type(phase) is str and phase in _PHASES:
@@ -172,13 +176,6 @@ class Registers(Topic):
                 for fault in self._energy.read(frame, scope, energy, power) or ():
                     faults.append(fault._replace(pointer=f"/3/{name}/{i}/sampledValue/{energy_at}/value"))
         return faults
-
-    def _odd_unit(self, sample: dict[str, Any]) -> Fault | None:
-        measure = sample.get("unitOfMeasure")
-        if type(measure) is not dict:
-            return None
-        unit = measure.get("unit")
-        return aside(self._values.unit, unit) if type(unit) is str and unit not in UNITS_2X else None
 
     def _take_in(
         self,
