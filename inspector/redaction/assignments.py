@@ -17,27 +17,34 @@ type Found = tuple[int, int, bool]
 """Where a value starts and ends, and whether it is personal rather than secret."""
 
 NAMING = frozenset(
-    "key name variable variablename parameter param setting option configurationkey field property attribute id".split()
+    """
+    key name variable variablename parameter param setting option configurationkey configkey field property attribute
+    item id label k n
+    """.split()
 )
 """Names whose value names the value beside it, as in `key=AuthorizationKey value=…`."""
-VALUES = frozenset("value attributevalue newvalue actualvalue currentvalue val string content text data to".split())
+VALUES = frozenset(
+    "value attributevalue newvalue actualvalue currentvalue configvalue val v string content text data to".split()
+)
 """Names of that value."""
 SCHEMES = frozenset(
     "apikey basic bearer digest dpop hawk hoba jwt mutual negotiate ntlm oauth privatetoken token vapid".split()
 )
 """Schemes of Authorization, in lower case; another word before a space may be a part of the credential."""
 
-_QUOTE = r"\\{0,31}[\"'`]|%22|%27|&quot;|&#34;|&apos;|&#39;|\\u0022|[“”„«»‘’]"
+_QUOTE = r"\"{3}|'{3}|\\{0,31}[\"'`]|%22|%27|&quot;|&#34;|&apos;|&#39;|\\u0022|[“”„«»‘’]"
 _OPENING = re.compile(rf"[(<\[{{]?[ \t]{{0,20}}({_QUOTE})")
 _CLOSING = {"“": "”", "„": "“", "«": "»", "»": "«", "‘": "’"}
 _NAMED = re.compile(
     r"(?:(?<![\w.\-])|(?<=%2[2367C])|(?<=%3F)|(?<=%7B))([^\W\d][\w.\-]{0,200})(?:\[\d{0,6}\])?\]?"
     rf"(?:{_QUOTE})?(?: ?\([^()\n]{{0,20}}\))?[ \t]{{0,20}}"
-    r"(:=|=>|->|[:=]|%3[ADad])[ \t]{0,20}"
+    r"(:=|=>|->|\\{0,3}[:=]|%(?:25)?3[ADad]|&#(?:58|61);|[|\t])[ \t]{0,20}"
 )
 _HEADER_PAIR = re.compile(r"(?<![\w\-])([A-Za-z][A-Za-z\-]{3,40})[\"'][ \t]{0,20},[ \t]{0,20}(?=[\"'])")
 _OPTION = re.compile(r"(?<![^\s\"'])(?:--?|/)([A-Za-z][\w\-]{1,60})[ \t]{1,20}(?=[^\s\-/])")
-_SPOKEN = re.compile(r"(?<![\w.\-])([^\W\d][\w.\-]{1,60})(?: (?:is|was|to|now|set to|changed to))?[ \t]{1,20}(?=\S)")
+_SPOKEN = re.compile(
+    r"(?<![\w.\-])([^\W\d][\w.\-]{1,60})(?:(?: (?:is|was|to|now|by|set to|changed to))?[ \t]{1,20}(?=\S)|\( ?(?=[\"']))"
+)
 _SPEAKS = re.compile("p(?:ass|wd|sk|in|uk)|secret|key|cred|kennw|wachtw|contras|senha|parola|ifre|token|jwt|otp", re.I)
 _NO_WORD = re.compile(
     r"(?!(?:SHA|MD5|AES|RSA|TLS|WPA|v)[\-_]?\d|\d+ ?(?:ms|s|min|h|d|days?|bytes?|bits?|chars?)\b)"
@@ -45,6 +52,8 @@ _NO_WORD = re.compile(
     re.I,
 )
 _NO_CARD = re.compile(r"(?![0-9A-Fa-f\-]{16,}(?![\w\-]))(?=\S{0,80}[a-z])[\w.\-+/=~]{16}")
+_FORM_DATA = re.compile(r"\"[^\r\n]{0,200}(?:\r\n\r\n|\n\n)([^\r\n]{1,4000})")
+"""A value in multipart/form-data, below the line that names it."""
 _BRACKETS = re.compile(r"[(\[{]{0,3}")
 _BLOCK = re.compile(r"[|>][+\-]?\d?[ \t]{0,20}(?=[\r\n])")
 _WORD = re.compile(r"[^\s\"']+")
@@ -113,6 +122,8 @@ def _behind_marks(text: str, is_secret: Meaning, is_personal: Meaning | None) ->
                 named = _NEAR_WORD.match(text, opening.end() if opening else at)
                 if named and is_secret(named[0].rstrip(")]}\\")):
                     named_at = match.start()
+                    if form := _FORM_DATA.match(text, named.end()):
+                        yield form.start(1), form.end(1), False
             continue
         for start, end in spans:
             yield start, end, False

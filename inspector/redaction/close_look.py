@@ -7,7 +7,7 @@ from typing import Protocol
 
 import orjson
 
-from inspector.redaction import patterns
+from inspector.redaction import ocpp_values, patterns
 from inspector.redaction.effort import Effort, TooMuch
 from inspector.redaction.json_tokens import (
     TOKEN_LIMIT,
@@ -208,6 +208,7 @@ class CloseLook:
                         personal.inherit(node, child)
                         waiting.append((child, name.text if name is not None else ""))
             elif isinstance(node, Items):
+                yield from ((leaf, False) for leaf in ocpp_values.paired(node, parent, self._redaction.is_secret))
                 for child in node.children:
                     if not isinstance(child, Leaf):
                         personal.inherit(node, child)
@@ -229,9 +230,7 @@ class CloseLook:
             yield from secret.all_of(*values(node, secret.attributes))
         if any(map(redaction.is_personal, variables)) and id(node) not in personal.whole:
             yield from personal.all_of(*values(node, personal.attributes))
-        if any(kind.text.lower() in SECRET_TOKEN_TYPES for kind in own_leaves(*by_name.get("type", ()))):
-            for token in ("idtoken", "additionalidtoken"):
-                yield from ((leaf, False) for leaf in own_leaves(*by_name.get(token, ())))
+        yield from ((leaf, False) for leaf in ocpp_values.secret_by_type(by_name))
 
     def _after_names(self, text: str, leaves: list[tuple[Leaf, bool]]) -> Iterator[Leaf]:
         """Where no object says what belongs together: every value behind a secret's name counts as one."""

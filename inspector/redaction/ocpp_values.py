@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+from inspector.redaction.assignments import NAMING, VALUES
 from inspector.redaction.json_tokens import Items, Leaf, Members, Node, own_leaves
+from inspector.redaction.sensitive_names import SECRET_TOKEN_TYPES
 
-_VALUE_MEMBERS = frozenset({"value", "attributevalue", "actualvalue", "currentvalue", "newvalue"})
-"""In lower case: a peer that writes a member's name otherwise than OCPP must not bring a secret into the file."""
+_LISTS_OF_NAMES = frozenset({"key", "unknownkey", "keys", "required"})
 
 _PAYLOAD_AT = {"2": 3, "3": 2, "6": 3}
 """Where a CALL, a CALLRESULT and a SEND have their payload, by what they begin with."""
@@ -25,8 +26,8 @@ def payload_at(kind: str) -> int:
 
 def variable_names(by_name: dict[str, list[Node]]) -> Iterator[str]:
     """How an object, its names in lower case, says what its value is of: 1.6 by a `key`, 2.x by `variable.name`."""
-    if not by_name.keys().isdisjoint(_VALUE_MEMBERS):
-        for member in ("key", "name", "variable", "variablename"):
+    if not by_name.keys().isdisjoint(VALUES):
+        for member in NAMING & by_name.keys():
             yield from (leaf.text for leaf in own_leaves(*by_name.get(member, ())))
     for node in by_name.get("variable", ()):
         if isinstance(node, Members):
@@ -46,11 +47,32 @@ def values(node: Members, seen: set[int]) -> Iterator[Node]:
             if name is None:
                 continue
             member = name.text.lower()
-            if member in _VALUE_MEMBERS:
+            if member in VALUES:
                 yield child
             elif member == "variableattribute" and isinstance(child, Items) and id(child) not in seen:
                 seen.add(id(child))
                 waiting += [attribute for attribute in child.children if isinstance(attribute, Members)]
+
+
+def secret_by_type(by_name: dict[str, list[Node]]) -> Iterator[Leaf]:
+    """What an object's type makes a secret: the text of a PIN, the private parts of a JSON Web Key."""
+    members: tuple[str, ...] = ()
+    if any(kind.text.lower() in SECRET_TOKEN_TYPES for kind in own_leaves(*by_name.get("type", ()))):
+        members = ("idtoken", "additionalidtoken")
+    elif "kty" in by_name:
+        members = ("d", "p", "q", "dp", "dq", "qi", "k")
+    for member in members:
+        yield from own_leaves(*by_name.get(member, ()))
+
+
+def paired(node: Items, parent: str, is_secret: Callable[[str], bool]) -> Iterator[Leaf]:
+    """The value in a list of a secret's name and its value; in OCPP a `key` has a list of names."""
+    if len(node.children) == 2 and parent.lower() not in _LISTS_OF_NAMES:
+        name, value = node.children
+        if not (isinstance(name, Leaf) and isinstance(value, Leaf)):
+            return
+        if name.string and is_secret(name.text) and (value.string or value.number) and not value.text.isalpha():
+            yield value
 
 
 def without_object(root: Items) -> Iterator[Leaf]:

@@ -12,13 +12,14 @@ from typing import Any, Protocol
 
 import orjson
 
+from inspector.redaction.assignments import NAMING
 from inspector.redaction.effort import Effort
 from inspector.redaction.json_tokens import TOKEN_LIMIT
 from inspector.redaction.ocpp_values import payload_at
 from inspector.redaction.sensitive_names import SECRET_TOKEN_TYPES
 
-_NAMING = frozenset({"key", "name", "variable", "variablename", "type"})
-"""Members that say in 1.6 and 2.x what the value beside them is of, in lower case."""
+_NAMING = NAMING | {"type", "kty"}
+"""Members that say what the value beside them is of, in lower case."""
 
 _NODE_STEPS, _CHILD_STEPS = 0.5, 0.5
 
@@ -83,6 +84,8 @@ def has_nothing(
             texts[node] = None
         elif isinstance(node, list):
             effort.spend(len(node) * _CHILD_STEPS)
+            if len(node) == 2 and isinstance(node[0], str) and meaning.is_secret(node[0]):
+                return False  # a name and its value
             waiting += [(child, within or parent) for child in node]
         elif isinstance(node, tuple):
             effort.spend(len(node) * _CHILD_STEPS)
@@ -105,6 +108,8 @@ def _names_a_secret(name: str, child: Any, meaning: Meaning) -> bool:
     for text in child if isinstance(child, list) else (child,):
         if not isinstance(text, str):
             continue
+        if name == "kty":
+            return True
         if name == "type":
             if text.lower() in SECRET_TOKEN_TYPES:
                 return True

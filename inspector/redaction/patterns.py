@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import string
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -12,7 +13,7 @@ from urllib.parse import unquote
 from inspector.redaction import assignments, private_keys, xml_text
 from inspector.redaction.secret_names import is_secret_parameter
 
-_TELLS = re.compile(r"[:=/ <>\0]|-----|%3|eyJ|MI[GHI]|MC4C|MHcC|LS0t")
+_TELLS = re.compile(r"[:=/ <>|(\t%&\0]|-----|%3|eyJ|MI[GHI]|MC4C|MHcC|LS0t|c3dvcmQ|N3b3Jk|d29yZ")
 """One of these is in whatever tells by its form; most values have none."""
 
 _QUERY = re.compile(r"[?&;#]([^=&;#\s\"?]{1,60})=((?:[^&;#\s\"]|;(?![^=&;#\s\"?]{1,60}=))+)")
@@ -21,6 +22,11 @@ _QUERY = re.compile(r"[?&;#]([^=&;#\s\"?]{1,60})=((?:[^&;#\s\"]|;(?![^=&;#\s\"?]
 _SCHEME = re.compile(r"\b(basic|bearer|negotiate|apikey|dpop)\s{1,20}([A-Za-z0-9+/=._~\-]{8,})", re.I)
 _CODED_JSON = re.compile(r"(?<![\w+/\-])eyJ[\w+/\-]{16,}+={0,2}")
 """JSON in base64 begins so."""
+
+_CODED_PASSWORD = re.compile(r"(?:Fzc3dvcmQ|hc3N3b3Jk|YXNzd29yZ)[\w+/\-]*+={0,2}")
+"""Where `assword` stands in base64, at any of three places, up to its end."""
+_BASE64 = f"{string.ascii_letters}{string.digits}+/-_"
+_LONGEST_CODED = 4_000
 
 _WIDE_QUOTE = re.compile("[\x18-\x1f] | [\x18-\x1f]")
 """A typographic quotation mark in UTF-16."""
@@ -58,6 +64,8 @@ def _find(text: str, is_secret: Callable[[str], bool], is_personal: Callable[[st
         decoded = base64.b64decode(match[0].rstrip("=") + "==", altchars=b"-_").decode("utf-8", "replace")
         if not decoded.startswith("eyJ") and any(not told.personal for told in find(decoded, is_secret, None)):
             yield Told(*match.span(), False)
+    for start, end in _in_base64(text, is_secret):
+        yield Told(start, end, False)
     for start, end in private_keys.find(text):
         yield Told(start, end, False)
     for start, end in _in_addresses(text):
@@ -88,6 +96,21 @@ def _in_wide(text: str, is_secret: Callable[[str], bool], is_personal: Callable[
     places = [at for at, char in enumerate(text) if char != "\0"]
     for start, end, personal in find("".join(text[at] for at in places), is_secret, is_personal):
         yield Told(places[start], places[end - 1] + 1, personal)
+
+
+def _in_base64(text: str, is_secret: Callable[[str], bool]) -> Iterator[tuple[int, int]]:
+    """Find base64 of a text that has a secret, when it is one of a password."""
+    reached = 0
+    for match in _CODED_PASSWORD.finditer(text):
+        if match.start() < reached:
+            continue
+        window = max(reached, match.start() - _LONGEST_CODED)
+        start = window + len(text[window : match.start()].rstrip(_BASE64))
+        coded = text[start : match.end()].rstrip("=")
+        decoded = base64.b64decode(coded[: len(coded) - (len(coded) % 4 == 1)] + "==", altchars=b"-_")
+        if any(True for _ in find(decoded.decode("utf-8", "replace"), is_secret, None)):
+            yield start, match.end()
+        reached = match.end()
 
 
 def _in_addresses(text: str) -> Iterator[tuple[int, int]]:

@@ -31,7 +31,7 @@ _SECRET = (
     *("://", ":\\/\\/", _ESCAPE, "\0"),
     # Private keys without a name, also in base64; a JWT; JSON in base64.
     *("ibadanbgkqhkig9w0baqefaasc", "byqgsm49ageg", "ibaakca", "mhccaqeei", "migkagebbd"),
-    *("mc4caqawbqydk2v", "crudjti", "eyj"),
+    *("mc4caqawbqydk2v", "crudjti", "eyj", "fzc3dvcmq", "hc3n3b3jk", "yxnzd29yz", '"kty'),
 )
 _BEGINS_WITH_P = re.compile(r'p(?:ass|in|wd|w["=:>]|swd|arola|hpsess)').search
 _BEGINS_WITH_C = re.compile(r"c(?:re[dt]|ontrase|cesssig)").search

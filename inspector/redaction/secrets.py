@@ -33,6 +33,7 @@ _QUOTED = {
     for quotes in ("'\"", "'", '"')
 }
 """By the quotation marks to look for."""
+_HEXADECIMAL = re.compile(r"(?:[0-9A-Fa-f]{2}){8,64}")
 _NUMERIC = re.compile(r"\s*-?\d+(\.\d+)?\s*")
 
 
@@ -283,6 +284,9 @@ def _period(value: str) -> int:
 def _forms(value: str) -> tuple[str, ...]:
     """A secret as it may be written: plain, within JSON and Python, in UTF-16, in a URL, in base64 and hexadecimal."""
     forms = [value, escaped(value), repr(value)[1:-1], json.dumps(value)[1:-1], "\0".join(value)]
+    if _HEXADECIMAL.fullmatch(value):  # an AuthorizationKey, whose bytes are the password
+        password = bytes.fromhex(value).decode("latin-1")
+        forms += [value.upper(), value.lower(), *([password] if password.isprintable() else [])]
     if len(value) >= STRONG:
         data = value.encode("utf-8", "surrogatepass")
         forms += [quote(data, safe=""), data.hex(), data.hex().upper()]

@@ -5,9 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import time
+from typing import Any
 
 import pytest
 
+from inspector.protocol.session import Session
+from inspector.protocol.vocabulary import Direction
 from inspector.redaction import patterns
 from inspector.redaction.redactor import Redactor
 from inspector.redaction.secret_names import is_secret_member
@@ -53,6 +56,17 @@ HIDDEN = (
     "setting password to GEHEIM7!",
     "curl --password GEHEIM x",
     'AT+CPIN="GEHEIM"',
+    # Less usual marks between name and value.
+    "password&#61;GEHEIM",
+    "password%253DGEHEIM",
+    "password\\=GEHEIM",
+    "password|GEHEIM|",
+    "password\tGEHEIM\tok",
+    "password......: GEHEIM",
+    'password = """GEHEIM\nGEHEIM"""',
+    "PASSWORD('GEHEIM')",
+    "ALTER USER x IDENTIFIED BY PASSWORD 'GEHEIM'",
+    'Content-Disposition: form-data; name="password"\r\n\r\nGEHEIM\r\n--x',
     # XML and YAML.
     "<password>GEHEIM</password>",
     '<ns:Password Type="x">GEHEIM</ns:Password>',
@@ -91,6 +105,20 @@ HIDDEN = (
     '["Authorization","Basic GEHEIM"]',
     "bearer GEHEIM123456",
 )
+FRAMES = (
+    {"headers": [["password", "GEHEIM1"], ["user", "bob"]]},
+    {"x": ["apiKey", "GEHEIM1"]},
+    {"id": "wifiPassword", "val": "GEHEIM"},
+    {"field": "password", "content": "GEHEIM"},
+    {"n": "psk", "v": "GEHEIM"},
+    {"kty": "RSA", "n": "abc", "d": "GEHEIM"},
+    {"Authorization": "GEHEIM"},
+    {"password": {"$value": ["GEHEIM", 4711]}},
+    {"wifi": {"key": "GEHEIM"}},
+    {"data": base64.b64encode(b"user=x password=GEHEIM").decode()},
+    {"data": base64.b64encode(b"xx Password: GEHEIM").decode()},
+)
+"""Payloads with a secret beside a name, in a pair, by its type or in base64."""
 KEPT = (
     "please change the password of this station: it is too old",
     "password authentication failed",
@@ -120,6 +148,28 @@ def test_a_secret_behind_its_name_or_of_its_own_form_is_starred_and_nothing_gets
     shown = Redactor().text(Secrets(), text)
     assert "HEIM" not in shown
     assert len(shown) == len(text)
+
+
+@pytest.mark.parametrize("payload", FRAMES, ids=str)
+def test_a_secret_beside_its_name_in_json_is_starred(payload: dict[str, Any]) -> None:
+    session = Session()
+    raw = json.dumps([2, "1", "DataTransfer", {"vendorId": "v", "data": payload}])
+    frame = session.frame(1, 1, 1, Direction.FROM_CHARGE_POINT, raw.encode())
+    stored = Redactor().frame(Secrets(), frame)
+    assert stored is not None and b"GEHEIM" not in stored and b"R0VIRUlN" not in stored and b"dFSEVJ" not in stored
+    assert len(stored) == len(raw)
+
+
+def test_names_of_settings_in_a_list_stay() -> None:
+    raw = b'[2,"1","GetConfiguration",{"key":["AuthorizationKey","ISO15118PnCEnabled"]}]'
+    assert Redactor().frame(Secrets(), Session().frame(1, 1, 1, Direction.FROM_CSMS, raw)) is None
+
+
+def test_an_authorization_key_in_hexadecimal_is_known_as_the_password_that_it_spells() -> None:
+    secrets, redactor = Secrets(), Redactor()
+    redactor.text(secrets, "AuthorizationKey=" + b"Geheim-4711!".hex())
+    assert "Geheim" not in redactor.text(secrets, "unknown password of CP1, got Geheim-4711! instead")
+    assert b"Geheim-4711!".hex().upper() not in redactor.text(secrets, f"key {b'Geheim-4711!'.hex().upper()}")
 
 
 @pytest.mark.parametrize("order", ["utf-16-le", "utf-16-be", "utf-16"])
