@@ -10,6 +10,7 @@ import importlib
 import os
 import sys
 from contextlib import suppress
+from difflib import get_close_matches
 from typing import Any
 
 import click
@@ -59,6 +60,17 @@ class LazyGroup(click.Group):
         command = getattr(importlib.import_module(module), attribute)
         assert isinstance(command, click.Command)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; for one that does not exist, name the nearest that does."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            if args and (close := get_close_matches(args[0], COMMANDS, 1)):
+                raise click.UsageError(f"No such command {args[0]!r}; did you mean {close[0]}?", ctx) from error
+            raise
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; a reader that is gone is told from a mistake here, as click would end with 1."""
@@ -116,6 +128,9 @@ def _run() -> int:
         return _mistake(f"chargesentinel: {_UNWRITABLE} (it is closed); {_ELSEWHERE}")
     try:
         code = commands.main(standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return 2
     except click.ClickException as error:
         return _mistake(one_line(error))
     except ChargeSentinelError as error:

@@ -15,7 +15,7 @@ import click
 from click.core import ParameterSource
 from rich.console import Console
 
-from inspector.cli.option_types import Finite
+from inspector.cli.option_types import Finite, without_id
 from inspector.errors import UnusableAddress, UserMistake
 from inspector.escaping import visible, visible_lines
 from inspector.replay.operator_api import Operator
@@ -43,7 +43,12 @@ Examples:
   chargesentinel charge-point --url ws://127.0.0.1:9000 --scenario offline-queue
   chargesentinel charge-point --url ws://127.0.0.1:9000 --count 50 --rate 10 --duration 60 --ocpp mixed""",
 )
-@click.option("--url", required=True, metavar="WS-URL", help="Address of the CSMS or of the proxy; the id is appended.")
+@click.option(
+    "--url",
+    required=True,
+    metavar="WS-URL",
+    help="Address of the CSMS or of the proxy; the id is appended, unless it is there.",
+)
 @click.option("--id", "charge_point_id", default="CP-1", show_default=True, help="Identity; a prefix with --count.")
 @click.option(
     "--ocpp",
@@ -131,6 +136,11 @@ def charge_point(
         raise UnusableAddress(url, "--ca and --cert are for TLS", "write wss://HOST:PORT[/PATH]")
     if not charge_point_id.strip():
         raise UserMistake("--id must not be empty")
+    if not count:
+        base = without_id(url, charge_point_id)
+        if base != url.rstrip("/"):
+            click.echo(f"the address ends with the id {visible(charge_point_id)}; it is not appended again", err=True)
+        url = base
     identity = simulated.Identity(
         url=url,
         id=charge_point_id,

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import click
 
@@ -47,6 +48,19 @@ class Finite(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{value!r} is no finite number.", param, ctx)
         return number
+
+
+def without_id(url: str, charge_point_id: str) -> str:
+    """Return the address without the charge point's id, where it ends with it: the id is appended anyway.
+
+    Raises:
+        UserMistake: it ends with the id twice.
+    """
+    ending = "/" + quote(charge_point_id, safe="")
+    base = url.rstrip("/")
+    if base.endswith(ending * 2):
+        raise UserMistake(f"{url}: ends with the id {charge_point_id} twice; write it once, or leave it out")
+    return base.removesuffix(ending)
 
 
 class FileMode(click.ParamType[int]):

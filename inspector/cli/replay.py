@@ -26,7 +26,7 @@ Examples:
 )
 @click.argument("recordings", nargs=-1, required=True, metavar="RECORDING...")
 @click.option("--as", "side", type=click.Choice(["charge-point", "csms"]), required=True, help="The side to play.")
-@click.option("--to", "url", help="ws:// or wss:// address of the CSMS, without the charge point's id.")
+@click.option("--to", "url", help="ws:// or wss:// address of the CSMS, with or without the charge point's id.")
 @click.option("--listen", help="[HOST:]PORT to wait for charge points on (0: any free port).")
 @click.option("--session", type=int, help="Only the session with this number, from 1 among those with frames.")
 @click.option("--from-frame", default=1, type=click.IntRange(1), help="Begin with this frame of the session, from 1.")

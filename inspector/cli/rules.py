@@ -15,6 +15,7 @@ from inspector.protocol.vocabulary import OcppVersion
 Examples:
   chargesentinel rules
   chargesentinel rules rpc.orphan-answer
+  chargesentinel rules meter                  # all rules of a topic
   chargesentinel rules --ocpp 1.6 --json
 """
 )
@@ -22,18 +23,24 @@ Examples:
 @click.option("--ocpp", type=click.Choice([v.value for v in OcppVersion]), help="Only rules of this version.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def rules(rule: str | None, ocpp: str | None, as_json: bool) -> None:
-    """List the rules, or explain one: a bad frame, a good frame and the remedy."""
+    """List the rules, all or those of a topic, or explain one: a bad frame, a good frame and what to do."""
     from difflib import get_close_matches
 
     from rich.console import Console
-    from rich.table import Table
+    from rich.padding import Padding
+    from rich.text import Text
 
     from inspector.rules.catalogue import rules as every_rule
     from inspector.rules.rule import Rule
 
-    chosen = [r for r in every_rule() if (not rule or r.slug == rule) and (not ocpp or OcppVersion(ocpp) in r.versions)]
-    if rule and not chosen:
-        close = get_close_matches(rule, [r.slug for r in every_rule()], 1)
+    topics = {r.slug.partition(".")[0] for r in every_rule()}
+    topic = (rule or "").removesuffix("*").removesuffix(".")
+    wanted = [
+        r for r in every_rule() if not rule or rule == r.slug or (topic in topics and r.slug.startswith(f"{topic}."))
+    ]
+    chosen = [r for r in wanted if not ocpp or OcppVersion(ocpp) in r.versions]
+    if rule and not wanted:
+        close = get_close_matches(rule, [*topics, *(r.slug for r in every_rule())], 1)
         hint = f"; did you mean {close[0]}?" if close else "; `chargesentinel rules` lists them"
         raise click.BadParameter(f"there is no rule {rule!r}{hint}", param_hint="RULE")
 
@@ -54,18 +61,22 @@ def rules(rule: str | None, ocpp: str | None, as_json: bool) -> None:
         click.echo(json.dumps([facts(one) for one in chosen], ensure_ascii=False, indent=2))
         return
     console = Console(highlight=False)
-    if rule:
+    if rule and len(chosen) == 1 and chosen[0].slug == rule:
         explain(console, chosen[0])
         return
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("rule", "severity", "OCPP", "what is broken"):
-        table.add_column(heading, style="bold" if heading == "rule" else None, no_wrap=heading != "what is broken")
+    longest = max((len(one.slug) for one in chosen), default=0)
     for one in chosen:
         severities = "/".join(dict.fromkeys(s.value for _, s in sorted(one.severity.items())))
         versions = "all" if len(one.versions) == len(OcppVersion) else " ".join(sorted(one.versions))
-        table.add_row(one.slug, severities, versions, one.title + (" (heuristic)" if one.heuristic else ""))
-    console.print(table)
-    console.print(f"{len(chosen)} rules; `chargesentinel rules RULE` explains one", style="dim")
+        facts_line = Text.assemble((f"{one.slug:<{longest}}", "bold"), f"  {severities:<13}  {versions}")
+        console.print(facts_line, soft_wrap=True)
+        title = Text(one.title + (" (heuristic)" if one.heuristic else ""))
+        if console.is_terminal:
+            console.print(Padding(title, (0, 0, 0, 4)))
+        else:  # a pipe has no width: its reader gets each title whole
+            console.print(Text("    ") + title, soft_wrap=True)
+    number = f"{len(chosen)} rule{'' if len(chosen) == 1 else 's'}"
+    console.print(f"{number}; `chargesentinel rules RULE` explains one", style="dim")
 
 
 def explain(console: Any, one: Any) -> None:
@@ -83,5 +94,5 @@ def explain(console: Any, one: Any) -> None:
         for version, script in examples.items():
             console.print(Text(f"\n{heading}{f' (OCPP {version})' if version else ''}", style=f"bold {style}"))
             console.print(Padding(Text(script.strip()), (0, 0, 0, 2)), soft_wrap=True)
-    console.print(Text("\nremedy", style="bold"))
+    console.print(Text("\nwhat to do", style="bold"))
     console.print(Padding(Text(one.remedy), (0, 0, 0, 2)))

@@ -41,7 +41,8 @@ async def dial(
         usable = False
     if not usable:
         raise UnusableAddress(url, "not an address of a CSMS", "write ws://HOST:PORT/PATH or wss://HOST:PORT/PATH")
-    target = f"{url.rstrip('/')}/{quote(charge_point_id, safe='')}"
+    ending = f"/{quote(charge_point_id, safe='')}"
+    target = url.rstrip("/").removesuffix(ending) + ending
     headers = {}
     if password is not None:
         token = base64.b64encode(f"{charge_point_id}:{password}".encode()).decode()

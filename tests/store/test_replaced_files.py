@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import os
 import shutil
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
@@ -396,12 +394,3 @@ def test_a_name_watch_ends_when_it_is_told_to(tmp_path: Path) -> None:
     watch.stop()
     (tmp_path / "a").touch()
     assert len(seen) <= 1
-
-
-def test_a_writer_that_is_dropped_without_its_close_stops_watching(tmp_path: Path) -> None:
-    """The system has 128 watches for one user; a recorder that begins anew must not use them up."""
-    watching = sum(thread.name == "name watch" for thread in threading.enumerate())
-    for number in range(5):
-        Writer(tmp_path / f"{number}.db", tool_version="test")
-    gc.collect()
-    assert sum(thread.name == "name watch" for thread in threading.enumerate()) == watching

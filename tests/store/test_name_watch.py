@@ -1,0 +1,18 @@
+"""The watch on a recording's name ends with its writer."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from pathlib import Path
+
+from inspector.store.writer import Writer
+
+
+def test_a_writer_that_is_dropped_without_its_close_stops_watching(tmp_path: Path) -> None:
+    """The system has 128 watches for one user; a recorder that begins anew must not use them up."""
+    watching = sum(thread.name == "name watch" for thread in threading.enumerate())
+    for number in range(5):
+        Writer(tmp_path / f"{number}.db", tool_version="test")
+    gc.collect()
+    assert sum(thread.name == "name watch" for thread in threading.enumerate()) == watching
