@@ -19,7 +19,7 @@ _BLANKS = 3
 _HEAD = re.compile(r"\[\s*[2-6]\s*,\s*\\*\"[^\"]{0,80}\"\s*,\s*\\*[\"{]")
 _LEVEL = re.compile(r"\s*[\[(<]?\s*(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|FATAL|CRITICAL)\b|\s*<\d{1,3}>")
 _CUTS = re.compile(r"[:|\])>]\s*|\t")
-TYPE_LINE = re.compile(r"\s*[1-9]\s*,\s*(?:\"|$)")
+TYPE_LINE = re.compile(r"(?:.{0,200}[|:\]>]\s)?\s*[1-9]\s*,\s*(?:\"|$)")
 """The first element of a frame whose bracket stands alone on the line above."""
 _SHAPE = str.maketrans("123456789", "000000000")
 _PRETTY = frozenset(("{", "}", "[", "]", "},", "],", "}]", "{}", "}}"))

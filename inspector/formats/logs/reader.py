@@ -24,7 +24,7 @@ WINDOW = 2000
 """Frames and other events by which is decided what holds for a whole log."""
 WINDOW_BYTES = 16 * 1024 * 1024
 _LIKE = re.compile(
-    rb"\[\s*[2-6]\s*,\s*(?:[\\\"'`\xe2&\d<]|$)|^\s*[2-6],\s*$|\]\s*\[\w*[Cc]all|\"(?:unique_?id|message_?type(?:_?id)?)\"",
+    rb"\[\s*[2-6]\s*,\s*(?:[\\\"'`\xe2&\d<]|$)|(?:^|[|:\]>]\s)\s*[2-6],\s*$|\]\s*\[\w*[Cc]all|\"(?:unique_?id|message_?type(?:_?id)?)\"",
     re.I,
 )
 

@@ -100,7 +100,7 @@ def spans(text: str) -> list[tuple[int, int]]:
 def begins(text: str) -> re.Match[str] | None:
     """The time with which a text begins, for what may stand before one; None where it begins otherwise."""
     found = _TIME.search(text, 0, 60)
-    return found if found is not None and not text[: found.start()].strip(" \t[(<|*'\"") else None
+    return found if found is not None and not text[: found.start()].strip(" \t[(<|*") else None
 
 
 def of_number(value: float) -> When | None:
