@@ -272,7 +272,7 @@ class CloseLook:
         spans = list(self._secrets_in(text))
         if self._redaction.personal.values:
             self._effort.spend(len(text) / 4)
-            spans += self._redaction.personal.spans(text, loose=self._loose)
+            spans += self._redaction.personal.spans(text, loose=self._loose, spend=self._effort.spend)
         return spans
 
     def _within(self, text: str) -> list[Span]:

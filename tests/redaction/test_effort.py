@@ -128,3 +128,15 @@ def test_two_megabytes_take_no_more_than_their_share_of_time(raw: bytes) -> None
     began = time.process_time()
     stored(raw)
     assert time.process_time() - began < 3
+
+
+def test_thousands_of_cards_named_alike_keep_nobody_waiting() -> None:
+    redactor = Redactor("personal", b"k" * 32)
+    for number in range(20_000):
+        redactor.personal.add(f"vehicle-{number:05d}", f"anon{number:012d}")
+    raw = b'[2,"1","DataTransfer",{"idTag":"x","data":[%s"the VEHICLE-00007"]}]' % (b'"of a VEHICLE there",' * 2_000)
+    frame = Session("ocpp1.6").frame(1, 1, 1, Direction.FROM_CHARGE_POINT, raw)
+    began = time.process_time()
+    found = redactor.frame(Secrets(), frame)
+    assert time.process_time() - began < 3
+    assert found is not None and b"00007" not in found and frame.notes
