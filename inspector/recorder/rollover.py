@@ -108,6 +108,7 @@ def _open(pipeline: Pipeline) -> list[int]:
 def _settle(pipeline: Pipeline) -> None:
     """Counts begin again; findings whose row is in the file before begin again when they are next made."""
     writer = pipeline.writer
+    stale = writer.take_stale_recounts()  # they count anew: what waits of them is not counted with the others
     waiting, wrong = writer.waiting_by_session()
     pipeline.file += 1
     for link in pipeline.links.values():
@@ -117,9 +118,10 @@ def _settle(pipeline: Pipeline) -> None:
         link.last_frame_id = writer.here(link.last_frame_id)
         link.file = pipeline.file
         for finding in link.judge.findings():
-            if finding.finding_id is not None and finding.finding_id < writer.begins["findings"]:
+            gone = finding.finding_id is not None and finding.finding_id < writer.begins["findings"]
+            if gone and not any(finding is one for one in stale):
                 finding.begin_again()
-    for finding in writer.take_stale_recounts():
+    for finding in stale:
         renew(finding)
         finding.count = max(1, len(finding.new_frames))  # at least: the file that is gone had the count before
         owner = finding.session.label if finding.session else None

@@ -133,14 +133,13 @@ class Life:
         self._gone_before = self.gone
         if writer.resumed:
             self.pipeline.restore(stored_records(writer.db.conn, writer.recording_id))
-        again: list[Record] = []
         if (lost := self._stored - self.pipeline.stored()[1]) > 0:
             self.gone = self._gone_before = self._gone_before + lost
-            again.append(records.gap(*self._now(), lost, 0))
+            self._put(records.gap(*self._now(), lost, 0))
         self._stored = self.pipeline.stored()[1]
         self._recording_id = writer.recording_id
         self._backlog.acknowledge(self._committed)
-        for record in [*again, *self._backlog.send_again()]:
+        for record in self._backlog.send_again():
             self.pipeline.take(record)
 
     def _now(self) -> tuple[int, int]:

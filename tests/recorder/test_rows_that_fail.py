@@ -50,7 +50,7 @@ def live(folder: Path, plan: list[tuple[Any, ...]], *, rotate: bool, seed: int, 
     steps = {what for what, *_ in plan}
     if "delete" not in steps:
         assert not missing
-    if not share and not {"delete", "kill"} <= steps:  # a recorder that is killed may not yet have told what went
+    if not share and not {"delete", "kill"} <= steps:  # a file that goes while nobody has it open takes its gaps along
         told = "SELECT total(detail ->> 'frames') FROM events WHERE kind = 'gap' AND session_id IS NULL"
         assert sum(frames for (frames,) in life.rows(told)) == life.gone
     assert life.rows("PRAGMA integrity_check") == [("ok",)] * len(life.files)

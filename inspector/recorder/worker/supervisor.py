@@ -233,18 +233,18 @@ class SupervisedRecorder:
 
     def _is_ready(self, message: tuple[Any, ...]) -> None:
         _, committed, recording_id, counts = message
-        first: list[Record] = []
         if (lost := self._counts[1] - counts[1]) > 0:
             # The file went while no process had it open: what was in it is lost, and so are the sessions' rows.
             self._gone = self._gone_before = self._gone_before + lost
             log.error("THE RECORDING WAS DELETED while its recorder was restarted: %d frames went with it", lost)
             why = "the file was deleted while its recorder was restarted"
-            first.append(gap(time.time_ns(), time.monotonic_ns(), lost, 0, more={"reason": why}))
+            # Kept like any other record, so that it is told also if this process ends before it is stored.
+            self._backlog.keep(gap(time.time_ns(), time.monotonic_ns(), lost, 0, more={"reason": why}))
         self._counts = (*counts[:4], self._dropped_before)
         self._recording_id = recording_id
         self._ending = [process for process in self._ending if process.poll() is None]
         self._acknowledge(committed)
-        first += self._backlog.send_again()
+        first = self._backlog.send_again()
         self._suspects.started(self._process.pid)
         self._out = memoryview(encode(("again", first)) if first else b"")
         self._ready = True
