@@ -47,9 +47,13 @@ def sendable(text: str) -> str:
     return text if text.isascii() else _HALVES.sub("\ufffd", text)
 
 
+UNTIMED_NS = 10**15
+"""Times below this, in 1970, number the frames of an input that has no times."""
+
+
 def iso(ns: int | None) -> str | None:
-    """Nanoseconds since 1970 as 2026-01-01T12:00:00.123456Z; None stays None."""
-    if ns is None:
+    """Nanoseconds since 1970 as 2026-01-01T12:00:00.123456Z; None stays None, and of an input without times too."""
+    if ns is None or 0 <= ns < UNTIMED_NS:
         return None
     seconds, rest = divmod(ns, 1_000_000_000)
     try:

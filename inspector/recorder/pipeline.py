@@ -308,7 +308,8 @@ class Pipeline:
             id_length = frame_row.id_length(shown.message, text)
             asked = frame.call
             if asked is not None and frame.answer_status is AnswerStatus.PAIRED:
-                call, latency = writer.here(asked.frame_id), (frame.mono_ns - asked.mono_ns) // 1000
+                call = writer.here(asked.frame_id)
+                latency = (frame.mono_ns - asked.mono_ns) // 1000 if judge.timed else None
         except Exception as error:
             self._faults.note(link, ROW_NOT_DERIVED, error)
         writer.frame(

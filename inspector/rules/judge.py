@@ -102,6 +102,8 @@ class SessionJudge:
         self.facts = facts
         self.utc_offset_ns: int = facts.get("utc_offset_s", 0) * 1_000_000_000
         self.opened_at = self._in_utc(moment)
+        self.timed: bool = facts.get("timed", True) is not False
+        """False where the input has no times: those of its frames only number them."""
         self.from_start: bool = facts.get("from_start", True)
         forced = facts.get("ocpp_version")
         self.protocol = Session(facts.get("subprotocol"), OcppVersion(forced) if forced else None)
@@ -124,7 +126,7 @@ class SessionJudge:
     @property
     def dated(self) -> bool:
         """Whether the wall-clock times of frames can be held against date-times in their payloads."""
-        return self.facts.get("timed", True) is not False and self.facts.get("clock") != "unknown"
+        return self.timed and self.facts.get("clock") != "unknown"
 
     def unseen(self, sender: Direction, kind: str) -> bool:
         """Whether the capture shows no "calls" or no "answers" of a side at all, though there were some."""

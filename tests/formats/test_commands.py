@@ -180,6 +180,16 @@ def test_lines_of_a_log_are_not_read_as_bare_frames(command: tuple[str, ...], tm
     assert done.returncode == 2 and b"line 1: a line of a log, not a bare frame" in done.stderr
 
 
+def test_an_input_without_times_shows_no_dates_and_no_latencies(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text(f'> {HEARTBEAT}\n< [3,"9",{{}}]\n')
+    assert chargesentinel("import", tmp_path / "a.txt", "--db", tmp_path / "a.db").returncode == 0
+    with sqlite3.connect(tmp_path / "a.db") as db:
+        assert db.execute("SELECT latency_us, call_id FROM frames").fetchall()[1] == (None, 1)
+    for command in (("sessions",), ("show", "1"), ("sessions", "--json")):
+        done = chargesentinel(command[0], tmp_path / "a.db", *command[1:])
+        assert done.returncode == 0 and b"1970" not in done.stdout, done
+
+
 def test_secrets_in_an_import_are_stored_nowhere(tmp_path: Path) -> None:
     """Neither those in frames, nor those in what other tools tell beside them."""
     frame = [2, "1", "ChangeConfiguration", {"key": "AuthorizationKey", "value": "planted-secret-1"}]

@@ -18,6 +18,7 @@ _BLANKS = 3
 
 _HEAD = re.compile(r"\[\s*[2-6]\s*,\s*\\*\"[^\"]{0,80}\"\s*,\s*\\*[\"{]")
 _LEVEL = re.compile(r"\s*[\[(<]?\s*(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|FATAL|CRITICAL)\b|\s*<\d{1,3}>")
+_TIME_IN_STRING = re.compile(r'[\d:.,TZ+-]+"')
 _CUTS = re.compile(r"[:|\])>]\s*|\t")
 TYPE_LINE = re.compile(r"(?:.{0,200}[|:\]>]\s)?\s*[1-9]\s*,\s*(?:\"|$)")
 """The first element of a frame whose bracket stands alone on the line above."""
@@ -129,7 +130,7 @@ class Gathering:
         if _HEAD.search(line) or _LEVEL.match(line):
             return None
         begins = times.begins(line)
-        if begins is not None and not (self._scan.in_string and line[begins.end() : begins.end() + 1] == '"'):
+        if begins is not None and not (self._scan.in_string and _TIME_IN_STRING.match(line)):
             return None
         return line
 
