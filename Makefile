@@ -37,7 +37,7 @@ bench: .venv/ready-dev ## what relaying and recording cost, measured beside othe
 	@$(PYTHON) -m bench $(ARGS)
 
 soak: .venv/ready-dev ## half an hour of mixed load; nothing may be lost, grown or left open
-	@SOAK_SECONDS=1800 $(PYTHON) -m pytest -m long tests/proxy/test_scale.py -k mixed_load $(ARGS)
+	@SOAK_SECONDS=1800 MIXED_SECONDS=600 $(PYTHON) -m pytest -s -m long tests/proxy -k mixed_load $(ARGS)
 
 conformance: .venv/ready-dev ## Autobahn's fuzzing client through the proxy, where there is a Python 2.7 for it
 	@sh tools/make-wstest.sh

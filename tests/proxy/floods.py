@@ -3,6 +3,7 @@
     python -m tests.proxy.floods csms                     prints its port; answers every CALL, takes all else
     python -m tests.proxy.floods flood KIND URL SECONDS   one charge point; prints how many messages it has sent
     python -m tests.proxy.floods decent URL SECONDS       charge points that call ten times a second; prints latencies
+    python -m tests.proxy.floods churn URL SECONDS        charge points that come and go; prints their frames
 
 Raw sockets, so that neither end is the bottleneck.
 """
@@ -20,6 +21,7 @@ import struct
 import sys
 import time
 import zlib
+from collections import Counter
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -30,6 +32,7 @@ from inspector.websocket.frames import FrameParser, make_frame
 
 DECENT = 20
 PAUSE_S = 0.1
+CONNECTS_PER_S = 17
 LARGE = 4 * 1024 * 1024
 DEFLATE = "permessage-deflate; client_no_context_takeover; server_no_context_takeover"
 
@@ -169,10 +172,11 @@ class Decent(asyncio.Protocol):
         if answers:
             self.answered.set()
 
-    async def call(self, seconds: float) -> None:
+    async def call(self, seconds: float, most: float = float("inf"), pause: float = PAUSE_S) -> None:
+        """Call for so many seconds, or so many times, then hang up in good order."""
         await self.answered.wait()
         until = time.monotonic() + seconds
-        while time.monotonic() < until:
+        while time.monotonic() < until and self.calls < most:
             self.calls += 1
             self.answered.clear()
             at = time.monotonic()
@@ -180,7 +184,7 @@ class Decent(asyncio.Protocol):
             await asyncio.wait_for(self.answered.wait(), 120)
             spent = time.monotonic() - at
             self.latencies.append(spent)
-            await asyncio.sleep(max(0.0, PAUSE_S - spent))
+            await asyncio.sleep(max(0.0, pause - spent))
         self.transport.write(b"\x88\x82" + MASK + bytes(a ^ b for a, b in zip(b"\x03\xe8", MASK, strict=False)))
         self.transport.close()
 
@@ -213,6 +217,29 @@ async def decent(url: str, seconds: float) -> None:
     )
 
 
+async def churn(url: str, seconds: float) -> None:
+    """Have charge points connect one after the other, each call three times and leave; ids begin anew each time."""
+    parts = urlsplit(url)
+    loop = asyncio.get_running_loop()
+    frames: Counter[str] = Counter()
+    visits: set[asyncio.Task[None]] = set()
+
+    async def visit(name: str) -> None:
+        path = parts.path.rstrip("/")
+        _, point = await loop.create_connection(lambda: Decent(name, path), parts.hostname, parts.port)
+        await point.call(60, most=3, pause=0.01)
+        frames[name] += 2 * point.calls
+
+    started, number = time.monotonic(), 0
+    while time.monotonic() - started < seconds:
+        visits.add(task := loop.create_task(visit(f"C{number % 40}")))
+        task.add_done_callback(visits.discard)
+        number += 1
+        await asyncio.sleep(max(0.0, started + number / CONNECTS_PER_S - time.monotonic()))
+    await asyncio.gather(*visits)
+    print(json.dumps({"connects": number, "frames": frames}), flush=True)
+
+
 async def csms() -> None:
     server = await asyncio.get_running_loop().create_server(Csms, "127.0.0.1", 0, backlog=1024)
     print(f"listening on {server.sockets[0].getsockname()[1]}", flush=True)
@@ -225,5 +252,7 @@ if __name__ == "__main__":
             uvloop.run(csms())
         case ["flood", kind, url, seconds]:
             flood(kind, url, float(seconds))
+        case ["churn", url, seconds]:
+            uvloop.run(churn(url, float(seconds)))
         case ["decent", url, seconds]:
             uvloop.run(decent(url, float(seconds)))

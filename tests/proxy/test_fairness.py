@@ -29,10 +29,10 @@ def tool(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "tests.proxy.floods", *map(str, arguments)]
 
 
-async def told(*arguments: object) -> dict[str, Any]:
+async def told(*arguments: object, timeout: float = 200) -> dict[str, Any]:
     """Run one side to its end and return what it printed."""
     process = await asyncio.create_subprocess_exec(*tool(*arguments), cwd=ROOT, stdout=subprocess.PIPE)
-    out, _ = await asyncio.wait_for(process.communicate(), 200)
+    out, _ = await asyncio.wait_for(process.communicate(), timeout)
     assert process.returncode == 0
     found: dict[str, Any] = json.loads(out)
     return found

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from inspector.recorder.worker.fair_queue import BATCH, BATCH_US, USUAL_RATE, FairQueue, Station, size
 from inspector.records import CLOSE, FRAME, OPEN, SET_ASIDE, Record, reopened, set_aside
 
-BATCH_BYTES = int(BATCH_US / USUAL_RATE)
+BATCH_BYTES = 150_000
+"""Bytes up to which all that has arrived is sent in the order it came, without a look at whose turn it is."""
 WINDOW_US = 2 * BATCH_US
 """Recorder time that may be on its way: enough that the recorder never waits for more, and no more than that."""
 _RECORD_BYTES = 200

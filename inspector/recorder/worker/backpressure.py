@@ -11,6 +11,8 @@ from inspector.recorder.worker.fair_queue import SHARED_US, USUAL_RATE
 
 STALLED_AFTER_S = 2.0
 """Seconds without any progress after which nobody waits for the recorder any longer."""
+RESTARTS_WITHIN_S = 10.0
+"""The same for one that has ended and is being started again: until then, who sends too much waits."""
 HANGS_AFTER_S = 5.0
 """Seconds without any, while records wait, after which it counts as not working."""
 
@@ -25,7 +27,7 @@ class Pacing:
         """
         self._backlog, self._limit, self._always = backlog, limit, always
         self._busy = busy
-        self._works = self._looking = False
+        self._works = self._ready = self._looking = False
         self._progress_at = self._some_since = 0.0
 
     @property
@@ -50,22 +52,23 @@ class Pacing:
         """Whether records have waited for long, and nothing was done meanwhile."""
         return self.idle_s() > HANGS_AFTER_S
 
-    def look(self, works: bool, loop: asyncio.AbstractEventLoop | None) -> None:
+    def look(self, works: bool, ready: bool, loop: asyncio.AbstractEventLoop | None) -> None:
         """Find out whether waiting helps; cheap, to be called once a tick and on each progress.
 
-        `works` is whether it can store anything: for one that cannot nobody waits, as nothing gets better by it.
+        `works` is whether it can store anything: for one that cannot nobody waits, as nothing gets better by it. It is
+        not `ready` while it is being started.
         """
-        self._works = works
+        self._works, self._ready = works, ready
         backlog, fair = self._backlog, self._backlog.fair
         if not backlog:
             self._some_since = 0.0
         elif not self._some_since:
             self._some_since = time.monotonic()
         # A disk that hangs acknowledges nothing: waiting for it would stop charging for nothing.
-        if works and self.idle_s() < STALLED_AFTER_S:
+        if works and self.idle_s() < (STALLED_AFTER_S if ready else RESTARTS_WITHIN_S):
             fair.shared_us = SHARED_US
         elif self._always:
-            fair.shared_us = self._limit / 4 * fair.least_rate
+            fair.shared_us = self._limit / 16 * fair.least_rate
         else:
             fair.shared_us = float("inf")
             if fair.holds:
@@ -77,4 +80,4 @@ class Pacing:
 
     def _look_again(self, loop: asyncio.AbstractEventLoop) -> None:
         self._looking = False
-        self.look(self._works, loop)
+        self.look(self._works, self._ready, loop)

@@ -21,8 +21,13 @@ QUANTUM_US = 1000.0
 """Recorder time of one charge point in one round."""
 USUAL_RATE, LEAST_RATE = 0.05, 0.02
 """Microseconds a byte: of small frames, as long as nothing is known, and the least that is assumed of any."""
+LARGE, RATE_OF_LARGE = 64 * 1024, 1.0
+"""Bytes from which on a frame counts as expensive until its charge point's rate is known: most are cheap, but of the
+others, a few would keep everybody waiting for seconds before that is found out."""
 SHARED_US = 200_000.0
-"""Recorder time that may wait, shared evenly among those whose records wait: who has more than that has to wait."""
+"""Recorder time that may wait before anybody has to: then it is who stands out among those whose records wait."""
+STANDS_OUT, FULL = 4, 3
+"""Times the average that one has who stands out; and times `SHARED_US` from which on the average is too much."""
 _RECORD_BYTES = 200
 _CONTROL_FRAME_BYTES = 350
 _REMEMBERED = 2000
@@ -31,7 +36,7 @@ _REMEMBERED = 2000
 class Station:
     """One charge point's records, oldest first."""
 
-    __slots__ = ("bytes", "credit", "held", "listed", "rate", "records", "round", "sessions")
+    __slots__ = ("bytes", "credit", "held", "known", "listed", "rate", "records", "round", "sessions")
 
     def __init__(self) -> None:
         self.records: deque[Record] = deque()
@@ -40,20 +45,22 @@ class Station:
         self.rate = USUAL_RATE
         self.credit = 0.0
         self.round = 0
-        self.listed = self.held = False
+        self.listed = self.held = self.known = False
 
 
 class FairQueue:
     """Records that wait for a recorder, by charge point."""
 
     def __init__(self, limit: int) -> None:
-        """`limit` is in bytes: a quarter of it counts as `SHARED_US`, if it is not more anyway."""
-        self.least_rate = max(LEAST_RATE, SHARED_US / (limit / 4))
+        """`limit` is in bytes: an eighth of it counts as `SHARED_US`, if it is not more anyway."""
+        self.least_rate = max(LEAST_RATE, SHARED_US / (limit / 8))
         self.shared_us = SHARED_US
         """Infinite while nobody is to wait."""
         self.tell: Callable[[int, bool], None] | None = None
         """Called with the number of a session that has to wait (True), or need not wait any longer."""
         self.count = 0
+        self.cost = 0.0
+        """Recorder time that the records will take, as far as is known."""
         self._stations: dict[str | int, Station] = {}
         self._of: dict[int, Station] = {}  # by session
         self._forget_at = _REMEMBERED
@@ -87,8 +94,11 @@ class FairQueue:
         station = self._of.get(session) or self.of(session, charge_point_id)
         bytes_ = size(record)
         station.records.append(record)
-        station.bytes += bytes_
         self.count += 1
+        if bytes_ > LARGE and not station.known:
+            self._set_rate(station, max(station.rate, RATE_OF_LARGE))
+        station.bytes += bytes_
+        self.cost += bytes_ * station.rate
         if not station.listed:
             station.listed = True
             if station.round != self._round:
@@ -96,15 +106,24 @@ class FairQueue:
             if station.credit >= 0:
                 station.credit = QUANTUM_US
             self._new.append(station)
-        if not station.held and station.bytes * station.rate > self._share:
+        if not station.held and self._has_too_much(station):
             self._hold(station, True)
         if record[0] == CLOSE:
             station.sessions.discard(session)
 
+    def _has_too_much(self, station: Station) -> bool:
+        """Whether a charge point has much more waiting than the others, while too much waits in all."""
+        if self.cost < self.shared_us:
+            return False
+        times = 1 if self.cost >= FULL * self.shared_us else STANDS_OUT
+        return station.bytes * station.rate * self._listed >= times * self.cost
+
+    def _has_little(self, station: Station) -> bool:
+        return 2 * station.bytes * station.rate * self._listed <= max(self.cost, self.shared_us)
+
     @property
-    def _share(self) -> float:
-        """What one charge point may have waiting."""
-        return self.shared_us / (len(self._new) + len(self._old) or 1)
+    def _listed(self) -> int:
+        return len(self._new) + len(self._old)
 
     def _hold(self, station: Station, held: bool) -> None:
         station.held = held
@@ -140,6 +159,7 @@ class FairQueue:
             used = self._take_of(station, batch, min(station.credit, BATCH_US - cost) / station.rate)
             spent = used * station.rate
             station.credit -= spent
+            self.cost -= spent
             cost += spent
             by_station[station] = by_station.get(station, 0) + used
             if station.records:
@@ -173,13 +193,14 @@ class FairQueue:
 
     def _settle(self, taken: Iterable[Station]) -> None:
         if not self.count:
+            self.cost = 0.0
             self._round += 1
             for station in (*self._new, *self._old):
                 station.listed = False
             self._new.clear()
             self._old.clear()
         for station in taken:
-            if station.held and station.bytes * station.rate <= self._share / 2:
+            if station.held and self._has_little(station):
                 self._hold(station, False)
 
     def learn(self, bytes_: dict[Station, int], spent_us: dict[int, float]) -> None:
@@ -196,7 +217,12 @@ class FairQueue:
             rate = min(rate, 4 * station.rate) if rate > station.rate else (rate + station.rate) / 2
             rate = max(self.least_rate, rate)
             station.credit -= us - used * station.rate
-            station.rate = rate
+            self._set_rate(station, rate)
+            station.known = True
+
+    def _set_rate(self, station: Station, rate: float) -> None:
+        self.cost += station.bytes * (rate - station.rate)
+        station.rate = rate
 
 
 def size(record: Record) -> int:

@@ -246,6 +246,7 @@ class SupervisedRecorder:
         self._acknowledge(committed)
         first = self._backlog.send_again()
         self._suspects.started(self._process.pid)
+        self._pacing.progress()
         self._out = memoryview(encode(("again", first)) if first else b"")
         self._ready = True
 
@@ -320,7 +321,7 @@ class SupervisedRecorder:
 
     def _pace(self) -> None:
         if not self._closed:
-            self._pacing.look(self._ready and not self._failing, self._loop)
+            self._pacing.look(not self._failing, self._ready, self._loop)
 
     def close(self, timeout: float = 10.0, tell: Callable[[int], bool] | None = None) -> Summary:
         """Store what is still waiting, mark a clean end and tell what was stored; see `recorder.Recorder`."""

@@ -25,7 +25,7 @@ async def test_nobody_waits_for_a_recorder_that_hangs(tmp_path: Path, monkeypatc
     await drained(recorder)
     os.kill(recorder.pid, signal.SIGSTOP)
     try:
-        for number in range(600):
+        for number in range(750):
             frame(recorder, 1, True, f'[2,"{number}","Heartbeat",{{}}]')
         await asyncio.sleep(0.05)
         deadline = time.monotonic() + 10
@@ -74,7 +74,7 @@ async def test_peers_wait_for_a_busy_recorder_after_some_silence_too(
     opened(recorder, 1)
     await drained(recorder)
     await asyncio.sleep(0.4)
-    for number in range(600):
+    for number in range(750):
         frame(recorder, 1, True, f'[2,"{number}","Heartbeat",{{}}]')
     assert told == [True]
     await drained(recorder)
@@ -103,3 +103,23 @@ async def test_who_floods_a_recorder_that_does_nothing_loses_frames_of_its_own_a
     gaps = rows(path, "SELECT session_id, sum(detail ->> '$.frames') FROM events WHERE kind = 'gap' GROUP BY 1")
     assert gaps == [(1, 4001 - stored[1])] == [(1, summary.lost)]
     assert rows(path, "SELECT count(*) FROM frames WHERE message_id = 'after'") == [(1,)]
+
+
+async def test_who_sends_too_much_waits_while_a_recorder_that_was_killed_is_started_again(tmp_path: Path) -> None:
+    """It would have sent for minutes of work by then."""
+    told: list[bool] = []
+    recorder = started(tmp_path / "killed.db", queue_limit=400_000)
+    recorder.when_behind(lambda _, waits: told.append(waits))
+    opened(recorder, 1)
+    await drained(recorder)
+    first = recorder.pid
+    os.kill(first, signal.SIGSTOP)
+    for number in range(750):
+        frame(recorder, 1, True, f'[2,"{number}","Heartbeat",{{}}]')
+    os.kill(first, signal.SIGKILL)
+    while recorder.pid == first or not recorder.status().working:
+        assert told == [True]
+        await asyncio.sleep(0.01)
+    await drained(recorder)
+    assert told == [True, False]
+    assert recorder.close().lost == 0

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from inspector import records
-from inspector.recorder.worker.fair_queue import BATCH_US, SHARED_US, USUAL_RATE, FairQueue
+from inspector.recorder.worker.fair_queue import SHARED_US, USUAL_RATE, FairQueue
 from inspector.records import Record
 
 
@@ -41,6 +41,10 @@ def test_those_who_flood_share_the_recorder_evenly_whatever_the_size_of_their_fr
     put(fair, 1, 30_000, 100)
     put(fair, 2, 300, 30_000)
     put(fair, 3, 6, 2_000_000)
+    fair.learn({fair.of(3, "CP3"): 1}, {3: 0.05})  # until that is known, what is large counts as expensive
+    fair.learn({fair.of(3, "CP3"): 1}, {3: 0.05})
+    for _ in range(10):
+        fair.learn({fair.of(3, "CP3"): 1}, {3: 0.05})
     bytes_: Counter[int] = Counter()
     for _ in range(40):
         for session, count in sessions(fair.take()[0]).items():
@@ -64,45 +68,72 @@ def test_expensive_bytes_count_as_much_as_many_cheap_ones(fair: FairQueue) -> No
     assert 0.7 < spent[1] / spent[2] < 1.4, spent
 
 
-def test_only_who_sends_more_than_its_share_waits_and_goes_on_once_half_of_it_is_free(fair: FairQueue) -> None:
+def test_only_who_stands_out_waits_and_goes_on_once_little_of_it_is_left(fair: FairQueue) -> None:
     told: list[tuple[int, bool]] = []
     fair.tell = lambda session, waits: told.append((session, waits))
-    put(fair, 2, 3)
-    share = int(SHARED_US / 2 / USUAL_RATE / 400)  # 400 bytes each; two charge points have something waiting
-    put(fair, 1, share)
+    for session in range(2, 22):
+        put(fair, session, 3)
+    much = int(SHARED_US / USUAL_RATE / 400)  # 400 bytes each
+    put(fair, 1, much - 100)
     assert told == []
-    put(fair, 1, 1)
+    put(fair, 1, 100)
     assert told == [(1, True)]
-    put(fair, 2, 10)
+    for session in range(2, 22):
+        put(fair, session, 10)
     assert told == [(1, True)]
-    taken = 0
     while len(told) < 2:
-        taken += sessions(fair.take()[0])[1]
+        fair.take()
     assert told == [(1, True), (1, False)]
-    assert taken < share / 2 + BATCH_US / USUAL_RATE / 400
+    assert fair.count > 0
+
+
+def test_nobody_waits_while_the_recorder_is_away_for_seconds_unless_somebody_floods_it(fair: FairQueue) -> None:
+    """Sixty charge points send twenty records a second each, some three times as many, for five seconds."""
+    told: list[tuple[int, bool]] = []
+    fair.tell = lambda session, waits: told.append((session, waits))
+    for _ in range(20):
+        for session in range(1, 61):
+            put(fair, session, 5 * (3 if session % 10 == 0 else 1))
+    assert told == []
+
+
+def test_all_wait_in_their_turns_where_all_together_send_too_much(fair: FairQueue) -> None:
+    held: set[int] = set()
+    fair.tell = lambda session, waits: (held.add if waits else held.discard)(session)
+    for _ in range(3000):
+        for session in range(1, 51):
+            if session not in held:
+                put(fair, session, 1)
+        if len(held) == 50:
+            break
+    assert len(held) > 25
+    assert fair.cost < 4 * SHARED_US
+    while fair.count:
+        fair.take()
+    assert not held
 
 
 def test_a_charge_point_that_connects_again_and_again_has_no_more_than_one_share(fair: FairQueue) -> None:
     told: list[tuple[int, bool]] = []
     fair.tell = lambda session, waits: told.append((session, waits))
-    for session in range(1, 8000):
+    for session in range(1, 20_000):
         for record in (records.opened(session, 1, 1, {}), frame(session), records.closed(session, 1, 1, {})):
             fair.add(record, "CP")
-    open_now = 8000
+    open_now = 20_000
     fair.add(records.opened(open_now, 1, 1, {}), "CP")
     fair.add(frame(open_now), "CP")
     assert told[-1] == (open_now, True)
-    put(fair, 9000, 1)
-    assert sessions(fair.take()[0])[9000] == 1
+    put(fair, 30_000, 1)
+    assert sessions(fair.take()[0])[30_000] == 1
 
 
 def test_nobody_waits_where_nothing_gets_better_by_it(fair: FairQueue) -> None:
     told: list[tuple[int, bool]] = []
     fair.tell = lambda session, waits: told.append((session, waits))
-    put(fair, 1, 20_000)
+    put(fair, 1, 40_000)
     fair.shared_us = float("inf")
     fair.release()
-    put(fair, 1, 20_000)
+    put(fair, 1, 40_000)
     assert told == [(1, True), (1, False)]
 
 
