@@ -74,7 +74,8 @@ class Tester {
   beforeWriting(text, item) {
     if (this.is("repeatIds") && this.lastId) {
       item.id = this.lastId;
-      text = callText(item.id, item.action, JSON.parse(text)[3]);
+      // Kept, for a retry has to carry the id that its answer is waited for.
+      item.text = text = callText(item.id, item.action, JSON.parse(text)[3]);
     }
     this.lastId = item.id;
     return this.is("badTimestamp") ? text.replace(/(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.\d{3}Z/g, "$1") : text;
