@@ -190,14 +190,15 @@ def _block(text: str, at: int, name_at: int) -> Iterator[tuple[int, int]]:
     """Find the lines below a name that are indented deeper than it, as YAML has a value of several."""
     before = text[text.rfind("\n", max(0, name_at - 200), name_at) + 1 : name_at]
     at = text.find("\n", at) + 1
-    if before.strip(" \t-") or not at:
+    if any(map(str.isalnum, before)) or not at:
         return
+    indent = sum(map(before.count, " \t-"))  # a mark of the encoding may stand before it
     while at < len(text):
         end = text.find("\n", at)
         end = len(text) if end < 0 else end
         line = text[at:end]
         value = line.strip(" \t\r")
-        if value and line.index(value[0]) <= len(before):
+        if value and line.index(value[0]) <= indent:
             return
         if value.removeprefix("- "):
             start = at + line.index(value[0]) + (2 if value.startswith("- ") else 0)

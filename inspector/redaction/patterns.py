@@ -92,6 +92,14 @@ def _is_wide(text: str) -> bool:
 
 def _in_wide(text: str, is_secret: Callable[[str], bool], is_personal: Callable[[str], bool] | None) -> Iterator[Told]:
     """Find the same in UTF-16, whose characters of one byte have a NUL before or behind them."""
+    data = text.encode("utf-8", "surrogateescape") if len(text) < 4 * text.count("\0") else b""
+    if len(data) == len(text):
+        for offset, order in ((0, "utf-16-le"), (0, "utf-16-be"), (1, "utf-16-le"), (1, "utf-16-be")):
+            whole = data[offset : len(data) - (len(data) - offset) % 2]
+            decoded = whole.decode(order, "replace")
+            if 2 * len(decoded) == len(whole) and 2 * sum(map(str.isascii, decoded)) > len(decoded):
+                for start, end, personal in find(decoded.replace("\0", " "), is_secret, is_personal):
+                    yield Told(offset + 2 * start, offset + 2 * end, personal)
     text = _WIDE_QUOTE.sub('"\0', text)
     places = [at for at, char in enumerate(text) if char != "\0"]
     for start, end, personal in find("".join(text[at] for at in places), is_secret, is_personal):

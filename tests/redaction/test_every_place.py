@@ -1,0 +1,30 @@
+"""Every written form of a secret is hidden in every place of a session where a text can stand."""
+
+from __future__ import annotations
+
+from itertools import count
+
+import pytest
+
+from inspector.protocol.session import Session
+from inspector.protocol.vocabulary import Direction, OcppVersion
+from inspector.redaction.redactor import Redactor
+from inspector.redaction.secrets import Secrets
+from tests.redaction.planted_forms import FORMS, places
+
+SECRET = "Geheim055x35545Ab"
+
+
+@pytest.mark.parametrize("version", ["1.6", "2.1"])
+@pytest.mark.parametrize("form", FORMS)
+def test_a_form_is_hidden_in_every_place(form: str, version: str) -> None:
+    for steps in places(version, form.replace("GEHEIM", SECRET), count(1)):
+        session, redactor, secrets = Session(version=OcppVersion(version)), Redactor(), Secrets()
+        for number, (who, said) in enumerate(steps):
+            if who.startswith("ping"):
+                continue
+            raw = said if isinstance(said, bytes) else said.encode()
+            frame = session.frame(number, 1, 1, Direction.FROM_CHARGE_POINT, raw)
+            stored = redactor.frame(secrets, frame) or raw
+            assert b"Geheim" not in stored.replace(b"\0", b"")
+            assert len(stored) <= len(raw)
