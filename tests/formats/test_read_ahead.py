@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -85,12 +87,20 @@ def test_who_wants_no_more_leaves_no_process_behind_even_where_the_input_says_no
         os.kill(pids[0], 0)
 
 
+def _feed(pipe: int, data: bytes) -> None:
+    with contextlib.suppress(OSError):
+        while data:
+            data = data[os.write(pipe, data[:4096]) :]
+
+
 def test_no_reader_outlives_an_import_that_is_killed_even_where_the_input_says_nothing(tmp_path: Path) -> None:
     silent, held = os.pipe()
     command = [sys.executable, "-m", "inspector", "import", "-", "--ocpp", "1.6", "--db", str(tmp_path / "a.db")]
     with subprocess.Popen(command, stdin=silent, stderr=subprocess.PIPE) as importing:
         os.close(silent)
-        os.write(held, b'[2,"1","Heartbeat",{}]\n' * (BATCH + 10))
+        # More than is read to tell what kind of input it is.
+        frames = b'[2,"1","Heartbeat",{}]\n' * 200_000
+        threading.Thread(target=_feed, args=(held, frames), daemon=True).start()
         deadline = time.monotonic() + 60
         while not (tmp_path / "a.db").exists():  # the first batch has arrived, and its reader waits for more
             assert importing.poll() is None and time.monotonic() < deadline
