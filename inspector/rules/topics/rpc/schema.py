@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from inspector.protocol import schemas
@@ -111,13 +112,10 @@ class Payload(Topic):
         self, version: OcppVersion, action: str, kind: schemas.Kind, payload: dict[str, Any]
     ) -> tuple[list[OcppVersion], frozenset[str]] | None:
         """The versions that a faulty payload is of and by which members, where only their schemas know those."""
-        own = schemas.own_members(version, action, kind)
-        if not own & payload.keys() - _IN_BOTH <= _shared(version, action, kind):
+        own_only, others = _telling(version, action, kind)
+        if not own_only.isdisjoint(payload):
             return None  # it also has what only its own version knows
-        found = {
-            other: frozenset(payload.keys() & schemas.own_members(other, action, kind) - own - _IN_BOTH)
-            for other in OcppVersion
-        }
+        found = {other: members.intersection(payload) for other, members in others.items()}
         most = max(found.values(), key=len)
         return ([other for other, members in found.items() if members == most], most) if most else None
 
@@ -207,10 +205,14 @@ _IN_BOTH = frozenset({"customData"})
 """What vendors also add to versions that do not have it."""
 
 
-def _shared(version: OcppVersion, action: str, kind: schemas.Kind) -> frozenset[str]:
-    """The members of an action's payload that some other version has too."""
+@lru_cache(1024)
+def _telling(
+    version: OcppVersion, action: str, kind: schemas.Kind
+) -> tuple[frozenset[str], dict[OcppVersion, frozenset[str]]]:
+    """The members of an action's payload that only this version has, and by other version those that it lacks."""
     own = schemas.own_members(version, action, kind)
-    return own & frozenset().union(*(schemas.own_members(o, action, kind) for o in OcppVersion if o is not version))
+    others = {other: schemas.own_members(other, action, kind) for other in OcppVersion if other is not version}
+    return (own - _IN_BOTH).difference(*others.values()), {other: known - own - _IN_BOTH for other, known in others.items()}
 
 
 _INDEX = re.compile(r"/\d+(?=/|$)")
