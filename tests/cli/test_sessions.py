@@ -8,9 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from inspector import records
+from inspector.recorder.start import start_recorder
 from tests.browse.charging import Recording
 from tests.cli.conftest import in_this_process
 from tests.forked import chargesentinel
+
+START = 1_767_268_800_000_000_000
 
 
 def ids(*arguments: object) -> list[int]:
@@ -114,3 +118,18 @@ def test_a_time_that_is_none_is_explained(recording: Path) -> None:
     done = chargesentinel("sessions", recording, "--since", "yesterday")
     assert done.returncode == 2 and done.stderr.count("\n") == 1
     assert "write 10m, 2h, 3d (ago)" in done.stderr
+
+
+def test_failed_attempts_to_connect_are_told_where_no_session_is(tmp_path: Path) -> None:
+    path = tmp_path / "t.db"
+    recorder = start_recorder(path, holder="test")
+    for number, status in enumerate((401, 401, 503)):
+        detail = {"charge_point_id": "CP1\x1b[2J", "status": status}
+        recorder.put(records.event(0, START + number, START + number, "rejected-upgrade", detail))
+    recorder.close()
+    told = "CP1\\x1b[2J: the CSMS answered 401 ×2; CP1\\x1b[2J: the CSMS answered 503"
+    done = chargesentinel("sessions", path)
+    assert done.stdout == f"0 sessions, 3 failed connection attempts ({told})\n"
+    assert chargesentinel("sessions", path, "--charge-point", "CP2*").stderr == "no session fits\n"
+    checked = chargesentinel("check", path, "--fail-on", "never").stdout
+    assert "in 0 sessions, 3 failed connection attempts (the CSMS answered 401 ×2; the CSMS answered 503)" in checked

@@ -36,6 +36,20 @@ def test_basic_authorization_tells_user_and_password_length_only() -> None:
 
 
 @pytest.mark.parametrize(
+    ("password", "form"),
+    [
+        (b"0123456789abcdefABCD" * 2, "hexadecimal"),
+        (b"0123456789abcdefghij" * 2, None),
+        (b"0123456789abcdef" * 2, None),
+    ],
+)
+def test_of_a_key_in_hexadecimal_digits_only_that_is_kept(password: bytes, form: str | None) -> None:
+    facts = handshake.authorization(((b"Authorization", b"Basic " + base64.b64encode(b"CP:" + password)),))
+    assert facts.get("auth_password_form") == form
+    assert password.decode() not in repr(facts)
+
+
+@pytest.mark.parametrize(
     "value", [b"Basic ???", b"Basic", b"Bearer abc", b"", b"Basic " + base64.b64encode(b"nocolon")]
 )
 def test_odd_authorization_is_no_crash_and_no_leak(value: bytes) -> None:

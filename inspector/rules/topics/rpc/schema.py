@@ -212,7 +212,9 @@ def _telling(
     """The members of an action's payload that only this version has, and by other version those that it lacks."""
     own = schemas.own_members(version, action, kind)
     others = {other: schemas.own_members(other, action, kind) for other in OcppVersion if other is not version}
-    return (own - _IN_BOTH).difference(*others.values()), {other: known - own - _IN_BOTH for other, known in others.items()}
+    return (own - _IN_BOTH).difference(*others.values()), {
+        other: known - own - _IN_BOTH for other, known in others.items()
+    }
 
 
 _INDEX = re.compile(r"/\d+(?=/|$)")
