@@ -20,11 +20,14 @@ _CSMS = r"(?:csms|csmss?|central[ _-]?system|central|server|back[ _-]?end|back[ 
 _TO = r"\s*(?:[-=~]*[>→⇒]+|→|⇒|\bto\b|2)\s*"
 _FROM = r"\s*(?:[<←⇐]+[-=~]*|\bfrom\b)\s*"
 _SAYS = r"(?:sends?|sent|answer(?:s|ed)?|repl(?:y|ies|ied)|respond(?:s|ed)?|response|request|says|said)"
+_ALONE = r"(?=\s*(?:[:|\])\[(]|$))"
+_TO_STATION = rf"\bto[-_ ](?:the )?{_STATION}\b|(?:[=-]>|>>)\s?{_STATION}\b{_ALONE}"
+_TO_CSMS = rf"\bto[-_ ](?:the )?{_CSMS}\b|(?:[=-]>|>>)\s?{_CSMS}\b{_ALONE}"
 _ONCE = (
-    rf"(?P<up>\b{_STATION}[-_ ]?(?:{_TO})[-_ ]?{_CSMS}\b|(?:\bto[-_ ]|[=-]>\s?|>>\s?)(?:the )?{_CSMS}\b"
-    rf"|\bfrom[-_ ](?:the )?{_STATION}\b|<[=-]\s?{_STATION}\b|\b{_CSMS}{_FROM}{_STATION}\b|\b{_STATION} {_SAYS}\b)",
-    rf"(?P<down>\b{_CSMS}[-_ ]?(?:{_TO})[-_ ]?{_STATION}\b|(?:\bto[-_ ]|[=-]>\s?|>>\s?)(?:the )?{_STATION}\b"
-    rf"|\bfrom[-_ ](?:the )?{_CSMS}\b|<[=-]\s?{_CSMS}\b|\b{_STATION}{_FROM}{_CSMS}\b|\b{_CSMS} {_SAYS}\b)",
+    rf"(?P<up>\b{_STATION}[-_ ]?(?:{_TO})[-_ ]?{_CSMS}\b|{_TO_CSMS}|\bfrom[-_ ](?:the )?{_STATION}\b"
+    rf"|<[=-]\s?{_STATION}\b|\b{_CSMS}{_FROM}{_STATION}\b|\b{_STATION} {_SAYS}\b)",
+    rf"(?P<down>\b{_CSMS}[-_ ]?(?:{_TO})[-_ ]?{_STATION}\b|{_TO_STATION}|\bfrom[-_ ](?:the )?{_CSMS}\b"
+    rf"|<[=-]\s?{_CSMS}\b|\b{_STATION}{_FROM}{_CSMS}\b|\b{_CSMS} {_SAYS}\b)",
 )
 _PARTIES = re.compile("|".join(_ONCE), re.I)
 _SPEAKS = re.compile(rf"(?:^|[\s:>*\]|])(?:(?P<up>{_STATION})|(?P<down>{_CSMS}))(?: \w+)?\s*:\W*$", re.I)

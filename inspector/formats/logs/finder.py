@@ -143,6 +143,8 @@ class Finder:
             if is_frame(extent, True) and not announced and extent.state is extents.WHOLE:
                 self._reading.miss(text.number, "an array that looks like a frame, but for its parts")
             return None
+        if around.when is None and end is not None and (behind := line[end : end + 80].partition("[")[0].strip()):
+            around = around._replace(when=self._surroundings.time(behind))
         if not around.way or not around.when:
             around = around.over(self._stands_above(prefix))
         self._forms.add(form)

@@ -17,6 +17,7 @@ _BRACKETED = re.compile(r"\[chargeBoxId=([^,\]]*)", re.I)
 _KEYED = re.compile(
     rf"(?<![A-Za-z])(?:{_KEYS}|(?:cp|charger|station|chargepoint)(?==))[\"']?\s*[=:]\s*[\"']?({_ID_CHARACTERS}+)", re.I
 )
+_NAMED = re.compile(r"\b(?:charge ?point|charging ?station|station|charger|wallbox) [\"'`]([^\"'`]{1,48})[\"'`]", re.I)
 _SESSION = re.compile(
     r"(?<![A-Za-z])(?:session_?id|connection_?id|conn_?id|ws_?id|socket_?id)[\"']?\s*[=:]\s*[\"']?([\w.:-]+)", re.I
 )
@@ -52,7 +53,7 @@ _NAME = re.compile(r"[A-Za-z][\w.*+@=-]{1,47}")
 _THREAD = re.compile(
     r"(?:.*(?:thread|worker|pool|exec|task|qtp|nio|main|loop|handler|queue|core|proc|conn|connector|evse|session|sess|req|"
     r"socket|ws|wss|http|https|ocpp|grpc|tcp|udp|line|pid|tid|job|lp|eth|wlan|v)[-_#]?\d[\d-]*|[0-9a-f]{8,}|"
-    r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|.*\.[a-z]{1,4}|v?\d+(?:\.\d+)+|\d+(?:ms|s|us|b|kb|bytes)?|0x[0-9a-f]+|"
+    r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|.*\.[a-z]{1,4}|[a-z_]+(?:\.[a-z_]+)+|v?\d+(?:\.\d+)+|\d+(?:ms|s|us|b|kb|bytes)?|0x[0-9a-f]+|"
     r"(?:1\.6|2\.0\.1|2\.1)j?)$",
     re.I,
 )
@@ -91,7 +92,7 @@ def find(prefix: str, time: tuple[int, int] | None, label: Label | None) -> str 
 
 def keyed(text: str) -> str | None:
     """The id that a text names as such: `chargeBoxId=CP1`."""
-    found = _BRACKETED.search(text) or _KEYED.search(text)
+    found = _BRACKETED.search(text) or _KEYED.search(text) or _NAMED.search(text)
     return (found[1].strip() or None) if found else None
 
 

@@ -13,6 +13,7 @@ import orjson
 from inspector.formats.captured import Captured
 from inspector.formats.logs import extents, order, texts
 from inspector.formats.logs.clock import Clock
+from inspector.formats.logs.copies import without_copies
 from inspector.formats.logs.finder import Finder
 from inspector.formats.logs.resolving import Perspective
 from inspector.formats.logs.seen import NOTHING, Event, Seen
@@ -64,7 +65,7 @@ def read(lines: Iterable[bytes], reading: Reading, options: Options = NO_OPTIONS
         options: what a user says of it.
     """
     found = Finder(reading).find(texts.Unpacking().texts(texts.undone(texts.decoded(lines))))
-    yield from in_sessions(found, reading, options)
+    yield from in_sessions(without_copies(found, reading), reading, options)
 
 
 def read_raw(lines: Iterable[bytes], reading: Reading, options: Options = NO_OPTIONS) -> Iterator[Captured]:
@@ -77,12 +78,13 @@ def read_raw(lines: Iterable[bytes], reading: Reading, options: Options = NO_OPT
 
 _RAW = re.compile(r"\s*(?:([<>])\s*)?(.*?)\s*$", re.S)
 _BEGINNING = re.compile(rb'\s*[<>]?\s*\[\s*(?:-?\d+\s*(?:,\s*[^\s\d]|\]|$)|"|\])')
+_AFTERWARDS = re.compile(rb"\][\s,;|]+[^\[\]{}\",;|\s][^\[\]{}\"]*$")
 _LOG_LINE = re.compile(r"[^\[{\"<>]*[^\[{\"<>\s][^\[{\"]*\[\s*[2-6]\s*,\s*\"")
 
 
 def looks_like_frame(line: bytes) -> bool:
     """Whether a line could be one of a list of bare frames."""
-    return _BEGINNING.match(line) is not None
+    return _BEGINNING.match(line) is not None and _AFTERWARDS.search(line) is None
 
 
 def _each_line(lines: Iterable[bytes], reading: Reading) -> Iterator[Event]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from inspector.formats.logs import directions, identities
 from inspector.formats.logs.directions import DOWN, UP
 from inspector.formats.logs.seen import NOTHING, Around
-from inspector.formats.logs.times import Times
+from inspector.formats.logs.times import Times, When
 
 _REMEMBERED = 5000
 _LONGEST = 1500
@@ -32,6 +32,7 @@ class Surroundings:
 
     def __init__(self) -> None:
         self._times = Times()
+        self._behind = Times()
         self._known: dict[tuple[str, str], tuple[str | None, str | None, str, str]] = {}
 
     def read(self, prefix: str) -> At:
@@ -57,6 +58,11 @@ class Surroundings:
         if found is None and way is None and name is None:
             return At(NOTHING, form)
         return At(Around(found.when if found else None, way, name, session), form)
+
+    def time(self, text: str) -> When | None:
+        """The time in the text behind a frame."""
+        found = self._behind.find(text)
+        return found.when if found else None
 
     def of_block(self, lines: list[str]) -> Around:
         """What lines above a frame that stands alone say of it: a capture's packet, or a heading."""

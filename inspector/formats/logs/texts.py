@@ -162,7 +162,7 @@ class Unpacking:
                 if type(value) is dict and not _FRAME.search(line, 0, found.start()):
                     outer = self._surroundings.read(line[: found.start()]).around if found.start() else text.around
                     inner = list(self._records.texts(value, record, text.number, outer))
-                    if inner:
+                    if _is_record(inner):
                         yield from inner
                         continue
             if _BEGINS_JSON.match(line) and not _FRAME.match(line.strip()) and not self._is_frame(line, source):
@@ -246,14 +246,20 @@ class Unpacking:
         value = None
         if end is not None and not scan.crossed:
             tail = len(pieces[-1].lstrip("\n")) - end
-            value = _loaded(raw[start : len(raw) - tail])
+            if not raw[len(raw) - tail :].strip(" ,;\t"):  # else it is a part of something: the payload of a frame
+                value = _loaded(raw[start : len(raw) - tail])
         if type(value) in (dict, list):
             inner = list(self._records.texts(value, raw, text.number, text.around))
-            if inner:
+            if _is_record(inner):
                 return iter(inner)
         self._wasted += size
         source.put_back(taken)
         return None
+
+
+def _is_record(texts: list[Text]) -> bool:
+    """Whether an object is a record around a message, not a piece of a frame."""
+    return any(text.frame or text.around.when is not None or _FRAME.search(text.text) for text in texts)
 
 
 def _loaded(raw: str) -> object:
