@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
 
 from csms.central_system import CentralSystem
@@ -14,9 +16,8 @@ from csms.web import serving
 from tests.chromium import FLAGS
 
 
-@pytest.fixture
-async def csms() -> AsyncIterator[CentralSystem]:
-    """A CSMS with default settings; `address` is where it listens."""
+@asynccontextmanager
+async def listening() -> AsyncIterator[CentralSystem]:
     system = CentralSystem()
     async with system.listening("127.0.0.1", 0):
         yield system
@@ -24,26 +25,44 @@ async def csms() -> AsyncIterator[CentralSystem]:
 
 
 @pytest.fixture
-async def page_address(csms: CentralSystem) -> AsyncIterator[str]:
+async def csms() -> AsyncIterator[CentralSystem]:
+    """A CSMS with default settings; `address` is where it listens."""
+    async with listening() as system:
+        yield system
+
+
+# A browser lives as long as its event loop: the tests with a page share one loop, and so one Chromium.
+in_the_loop_of_pages = pytest_asyncio.fixture(loop_scope="session")
+
+
+@in_the_loop_of_pages
+async def csms_with_page() -> AsyncIterator[CentralSystem]:
+    """The same CSMS for tests with a page, which are marked `asyncio(loop_scope="session")`."""
+    async with listening() as system:
+        yield system
+
+
+@in_the_loop_of_pages
+async def page_address(csms_with_page: CentralSystem) -> AsyncIterator[str]:
     """The URL of the operator's page."""
-    async with serving(csms, PageAddress(port=0)) as url:
+    async with serving(csms_with_page, PageAddress(port=0)) as url:
         yield url
 
 
-@pytest.fixture
-async def chromium_of_its_own(chromium: Path) -> AsyncIterator[Browser]:
-    """A Chromium that async tests can drive."""
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def async_chromium(chromium: Path) -> AsyncIterator[Browser]:
+    """A Chromium that async tests can drive, one for all tests of a worker."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
         yield browser
         await browser.close()
 
 
-@pytest.fixture
-async def page(page_address: str, chromium_of_its_own: Browser) -> AsyncIterator[Page]:
+@in_the_loop_of_pages
+async def page(page_address: str, async_chromium: Browser) -> AsyncIterator[Page]:
     """The page as an operator with a phone opens it; fails on any error of its scripts and any foreign request."""
     errors: list[str] = []
-    context = await chromium_of_its_own.new_context(base_url=page_address, viewport={"width": 390, "height": 800})
+    context = await async_chromium.new_context(base_url=page_address, viewport={"width": 390, "height": 800})
     page = await context.new_page()
     page.set_default_timeout(15_000)
     page.on("pageerror", lambda error: errors.append(str(error)))

@@ -10,7 +10,7 @@ from playwright.async_api import Page, expect
 from csms.central_system import CentralSystem
 from tests.csms.peer import connected
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 HOSTILE = "<img src=x onerror=document.title='owned'>"
 MOMENT = "2026-01-01T00:00:00Z"
 
@@ -32,9 +32,9 @@ def event(kind: str, seq_no: int, trigger: str, watt_hours: int) -> dict[str, ob
 STATUS_2X = {"evseId": 1, "connectorId": 1, "connectorStatus": "Occupied", "timestamp": MOMENT}
 
 
-async def test_the_buttons_of_a_connector_start_stop_and_unlock(csms: CentralSystem, page: Page) -> None:
+async def test_the_buttons_of_a_connector_start_stop_and_unlock(csms_with_page: CentralSystem, page: Page) -> None:
     """Its card shows what charges there; the buttons send the version's own calls and show the answers."""
-    async with connected(csms.address, "2.0.1") as charge_point:
+    async with connected(csms_with_page.address, "2.0.1") as charge_point:
         await charge_point.call("StatusNotification", STATUS_2X)
         await page.goto("/#CHARGER-001")
         card = page.locator(".place", has_text="EVSE 1")
@@ -61,8 +61,8 @@ async def test_the_buttons_of_a_connector_start_stop_and_unlock(csms: CentralSys
     assert call[2:] == ["RequestStopTransaction", {"transactionId": "tx-1"}]
 
 
-async def test_reset_trigger_and_disconnect_are_buttons(csms: CentralSystem, page: Page) -> None:
-    async with connected(csms.address, "1.6") as charge_point:
+async def test_reset_trigger_and_disconnect_are_buttons(csms_with_page: CentralSystem, page: Page) -> None:
+    async with connected(csms_with_page.address, "1.6") as charge_point:
         await page.goto("/#CHARGER-001")
         await page.get_by_role("button", name="Reset hard").click()
         call = await charge_point.receive()
@@ -80,11 +80,11 @@ async def test_reset_trigger_and_disconnect_are_buttons(csms: CentralSystem, pag
         assert charge_point.websocket.close_code == 1000
 
 
-async def test_what_a_charge_point_says_is_shown_as_text(csms: CentralSystem, page: Page) -> None:
+async def test_what_a_charge_point_says_is_shown_as_text(csms_with_page: CentralSystem, page: Page) -> None:
     """Identity, vendor, status and frames may hold markup; none of it becomes part of the page."""
     name = "%3Cimg%20src=x%20onerror=alert(1)%3E"
     boot = {"chargePointVendor": HOSTILE[:20], "chargePointModel": HOSTILE[:20], "firmwareVersion": HOSTILE}
-    async with connected(csms.address, "1.6", name, boot=False) as charge_point:
+    async with connected(csms_with_page.address, "1.6", name, boot=False) as charge_point:
         await charge_point.call("BootNotification", boot)
         await charge_point.send(f'["{HOSTILE}"]')
         await charge_point.call("DataTransfer", {"vendorId": HOSTILE, "data": HOSTILE})
@@ -97,11 +97,11 @@ async def test_what_a_charge_point_says_is_shown_as_text(csms: CentralSystem, pa
         assert "owned" not in await page.title()
 
 
-async def test_it_follows_what_happens_by_itself(csms: CentralSystem, page: Page) -> None:
+async def test_it_follows_what_happens_by_itself(csms_with_page: CentralSystem, page: Page) -> None:
     """A charge point that connects appears, its status changes, it goes; the messages outlive it."""
     await page.goto("/")
     await expect(page.get_by_text("No charge point yet")).to_be_visible()
-    async with connected(csms.address, "2.1") as charge_point:
+    async with connected(csms_with_page.address, "2.1") as charge_point:
         await page.get_by_role("link", name="CHARGER-001").click()
         await expect(page.locator("#there")).to_have_text("connected")
         await charge_point.call("StatusNotification", STATUS_2X)
@@ -112,9 +112,9 @@ async def test_it_follows_what_happens_by_itself(csms: CentralSystem, page: Page
     await expect(page.get_by_role("button", name="Start")).to_be_disabled()
 
 
-async def test_news_neither_close_what_is_open_nor_take_the_focus(csms: CentralSystem, page: Page) -> None:
+async def test_news_neither_close_what_is_open_nor_take_the_focus(csms_with_page: CentralSystem, page: Page) -> None:
     """While meter values keep coming, an opened message stays open and a focused button keeps the focus."""
-    async with connected(csms.address, "2.0.1") as charge_point:
+    async with connected(csms_with_page.address, "2.0.1") as charge_point:
         await charge_point.call("StatusNotification", STATUS_2X)
         await charge_point.call("TransactionEvent", event("Started", 0, "Authorized", 100))
         await page.goto("/#CHARGER-001")
@@ -126,8 +126,8 @@ async def test_news_neither_close_what_is_open_nor_take_the_focus(csms: CentralS
         await expect(page.locator("#frames details[open] pre")).to_contain_text("chargingStation")
 
 
-async def test_misbehaviour_is_ordered_and_withdrawn(csms: CentralSystem, page: Page) -> None:
-    async with connected(csms.address, "1.6") as charge_point:
+async def test_misbehaviour_is_ordered_and_withdrawn(csms_with_page: CentralSystem, page: Page) -> None:
+    async with connected(csms_with_page.address, "1.6") as charge_point:
         await page.goto("/#CHARGER-001")
         await page.get_by_label("When answering").select_option("Heartbeat")
         await page.get_by_label("do this").select_option("error")
@@ -142,8 +142,8 @@ async def test_misbehaviour_is_ordered_and_withdrawn(csms: CentralSystem, page: 
         assert await charge_point.receive() == [3, "nobody-asked", {}]
 
 
-async def test_tokens_are_listed_added_and_forgotten(csms: CentralSystem, page: Page) -> None:
-    async with connected(csms.address, "1.6") as charge_point:
+async def test_tokens_are_listed_added_and_forgotten(csms_with_page: CentralSystem, page: Page) -> None:
+    async with connected(csms_with_page.address, "1.6") as charge_point:
         await page.goto("/")
         await page.get_by_role("link", name="Id tokens").click()
         await expect(page.get_by_text("One that is not listed is Accepted")).to_be_visible()
@@ -162,7 +162,7 @@ async def test_tokens_are_listed_added_and_forgotten(csms: CentralSystem, page: 
     assert (blocked["idTagInfo"]["status"], accepted["idTagInfo"]["status"]) == ("Blocked", "Accepted")
 
 
-async def test_a_charge_point_is_added_with_its_policy_and_forgotten(csms: CentralSystem, page: Page) -> None:
+async def test_a_charge_point_is_added_with_its_policy_and_forgotten(csms_with_page: CentralSystem, page: Page) -> None:
     """Added before it ever connects; forgotten once it is gone, and then it is a stranger again."""
     await page.goto("/")
     await page.get_by_text("Add a charge point").click()
@@ -171,16 +171,16 @@ async def test_a_charge_point_is_added_with_its_policy_and_forgotten(csms: Centr
     await page.locator("#add").get_by_label("Boots are").select_option("Pending")
     await page.get_by_role("button", name="Add", exact=True).click()
     await expect(page.locator("#name")).to_have_text("NEW 1/A")
-    row = csms.store.charge_point("NEW 1/A")
+    row = csms_with_page.store.charge_point("NEW 1/A")
     assert row is not None and row["password_hash"].startswith("scrypt$")
-    async with connected(csms.address, "1.6", "NEW%201%2FA", boot=False) as charge_point:
+    async with connected(csms_with_page.address, "1.6", "NEW%201%2FA", boot=False) as charge_point:
         assert (await charge_point.boot())["status"] == "Pending"
         await expect(page.locator("#boot-status")).to_have_text("boot Pending")
         await expect(page.get_by_role("button", name="Forget this charge point")).to_be_disabled()
     page.on("dialog", lambda dialog: dialog.accept())
     await page.get_by_role("button", name="Forget this charge point").click()
     await expect(page.get_by_text("No charge point yet")).to_be_visible()
-    assert csms.store.charge_point("NEW 1/A") is None
+    assert csms_with_page.store.charge_point("NEW 1/A") is None
 
 
 async def test_an_address_with_a_broken_escape_says_who_is_not_known(page: Page) -> None:

@@ -12,7 +12,7 @@ from csms import actions, examples, schemas
 from csms.central_system import CentralSystem
 from tests.csms.peer import connected
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 FORM = """async (cases) => {
   const { field } = await import("./form.js");
@@ -35,9 +35,9 @@ async def test_every_action_has_a_form_that_gives_back_what_it_holds(page: Page,
         assert found == payload, action
 
 
-async def test_a_form_filled_in_by_hand_sends_its_action(csms: CentralSystem, page: Page) -> None:
+async def test_a_form_filled_in_by_hand_sends_its_action(csms_with_page: CentralSystem, page: Page) -> None:
     """What is filled in reaches the charge point as a schema-valid CALL, and its answer is shown."""
-    async with connected(csms.address, "1.6") as charge_point:
+    async with connected(csms_with_page.address, "1.6") as charge_point:
         await page.goto("/#CHARGER-001")
         await page.locator("#action").select_option("ReserveNow")
         await page.get_by_label("idTag", exact=True).fill("TAG-7")
@@ -52,9 +52,9 @@ async def test_a_form_filled_in_by_hand_sends_its_action(csms: CentralSystem, pa
     assert (call[3]["idTag"], call[3]["reservationId"], call[3]["parentIdTag"]) == ("TAG-7", 12, "FLEET")
 
 
-async def test_lists_grow_and_shrink_within_nested_objects(csms: CentralSystem, page: Page) -> None:
+async def test_lists_grow_and_shrink_within_nested_objects(csms_with_page: CentralSystem, page: Page) -> None:
     """A second period, an optional limit, a date set with a button, an item taken away again."""
-    async with connected(csms.address, "2.1") as charge_point:
+    async with connected(csms_with_page.address, "2.1") as charge_point:
         await page.goto("/#CHARGER-001")
         await page.locator("#action").select_option("SetChargingProfile")
         await page.get_by_label("chargingProfilePurpose").select_option("ChargingStationMaxProfile")
@@ -81,9 +81,9 @@ async def test_lists_grow_and_shrink_within_nested_objects(csms: CentralSystem, 
     assert schemas.fault("2.1", "SetChargingProfile", "request", call[3]) is None
 
 
-async def test_form_and_json_are_two_ways_to_write_one_payload(csms: CentralSystem, page: Page) -> None:
+async def test_form_and_json_are_two_ways_to_write_one_payload(csms_with_page: CentralSystem, page: Page) -> None:
     """JSON starts from the form, the form takes over what was written, and what is no JSON says so."""
-    async with connected(csms.address, "1.6") as charge_point:
+    async with connected(csms_with_page.address, "1.6") as charge_point:
         await page.goto("/#CHARGER-001")
         await page.locator("#action").select_option("ChangeConfiguration")
         await page.get_by_label("key", exact=True).fill("HeartbeatInterval")
@@ -106,7 +106,9 @@ async def test_form_and_json_are_two_ways_to_write_one_payload(csms: CentralSyst
         await expect(page.locator("#answer.bad")).to_contain_text("the connection closed before an answer came")
 
 
-async def test_a_form_being_filled_in_is_not_replaced_by_one_that_comes_late(csms: CentralSystem, page: Page) -> None:
+async def test_a_form_being_filled_in_is_not_replaced_by_one_that_comes_late(
+    csms_with_page: CentralSystem, page: Page
+) -> None:
     """The action that is shown first is chosen again while its form is under way: the later one stays."""
     late, asked = asyncio.Event(), asyncio.Event()
 
@@ -118,7 +120,7 @@ async def test_a_form_being_filled_in_is_not_replaced_by_one_that_comes_late(csm
         await route.continue_()
 
     await page.route("**/actions/1.6/CancelReservation", hold)
-    async with connected(csms.address, "1.6"):
+    async with connected(csms_with_page.address, "1.6"):
         await page.goto("/#CHARGER-001")
         await asked.wait()
         await page.locator("#action").select_option("CancelReservation")
@@ -130,8 +132,8 @@ async def test_a_form_being_filled_in_is_not_replaced_by_one_that_comes_late(csm
         await expect(number).to_have_value("77")
 
 
-async def test_a_number_left_empty_is_asked_for(csms: CentralSystem, page: Page) -> None:
-    async with connected(csms.address, "1.6") as charge_point:
+async def test_a_number_left_empty_is_asked_for(csms_with_page: CentralSystem, page: Page) -> None:
+    async with connected(csms_with_page.address, "1.6") as charge_point:
         await page.goto("/#CHARGER-001")
         await page.locator("#action").select_option("CancelReservation")
         await page.get_by_label("reservationId").fill("")

@@ -14,7 +14,7 @@ from csms.central_system import CentralSystem
 from tests.csms.peer import Peer, connected
 from tests.csms.test_page import STATUS_2X, event
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 WIDTHS = (360, 1440)
 OPEN_ALL = "document.querySelectorAll('main details').forEach((details) => { details.open = true; })"
@@ -58,14 +58,14 @@ async def faults(page: Page) -> list[str]:
 
 @pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.long)])
 async def test_axe_finds_nothing_serious_and_nothing_is_too_wide(
-    csms: CentralSystem, page_address: str, chromium_of_its_own: Browser, theme: str
+    csms_with_page: CentralSystem, page_address: str, async_chromium: Browser, theme: str
 ) -> None:
     """With a transaction running, everything unfolded and a deep form; the page of tokens; the list alone."""
     async with (
-        connected(csms.address, "2.1") as charge_point,
-        opened(chromium_of_its_own, page_address, theme) as page,
+        connected(csms_with_page.address, "2.1") as charge_point,
+        opened(async_chromium, page_address, theme) as page,
     ):
-        await busy(csms, charge_point)
+        await busy(csms_with_page, charge_point)
         await page.goto("/#CHARGER-001")
         await page.locator("#action").select_option("SetChargingProfile")
         await page.get_by_label("Add an optional member of chargingProfile", exact=True).select_option("validFrom")
