@@ -19,6 +19,7 @@ from inspector.recorder.recorder import Summary
 from inspector.recorder.start import start_recorder
 from inspector.rules.finding import OCCURRENCES_KEPT
 from inspector.store.connection import open_recording
+from inspector.store.occurrences import findings_on, frames_of
 from inspector.store.pruning import plan, prune
 from inspector.store.schema import connect
 from inspector.store.stored_records import read
@@ -156,3 +157,14 @@ def test_a_file_from_before_there_were_occurrences_gets_those_that_it_knows(tmp_
     assert rows(path, OCCURRED.format("payload.schema")) == [(1,), (5,)]
     assert rows(path, "SELECT error_count FROM sessions") == [(3,)]
     assert json.loads(json.dumps(rows(path, "PRAGMA foreign_key_check"))) == []
+
+
+def test_a_finding_leads_to_its_frames_and_each_of_them_back_to_it(tmp_path: Path) -> None:
+    path = tmp_path / "t.db"
+    recorded(path, [opened(from_start=False), *beats([True, False, True, True])])
+    ((number,),) = rows(path, "SELECT id FROM findings WHERE rule_id = 'payload.schema'")
+    with closing(open_recording(path)) as db:
+        assert frames_of(db, number) == [1, 5, 7]
+        assert frames_of(db, number, after=1, limit=1) == [5]
+        on = {frame: [one.id for one in findings_on(db, frame)] for frame in (1, 3, 5, 7)}
+    assert {frame: number in found for frame, found in on.items()} == {1: True, 3: False, 5: True, 7: True}

@@ -13,6 +13,7 @@ from inspector.browse.views.commands import TITLES, frame_lines
 from inspector.browse.views.request import Ask, NotThere, View
 from inspector.browse.views.serialize import finding_row, frame_row
 from inspector.store import reader
+from inspector.store.occurrences import findings_on
 
 
 def view(db: sqlite3.Connection, ask: Ask) -> View:
@@ -21,7 +22,7 @@ def view(db: sqlite3.Connection, ask: Ask) -> View:
     session = reader.session(db, one.session_id) if one is not None else None
     if one is None or session is None:
         raise NotThere(f"There is no frame {ask.id} in this recording.")
-    found = reader.findings(db, frame_ids=[one.id])
+    found = findings_on(db, one.id)
     pair_id = one.answer_id if one.msg_type == 2 else one.call_id
     pair = reader.frame(db, pair_id) if pair_id is not None else None
     before, after = reader.neighbours(db, one)
