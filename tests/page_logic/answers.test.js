@@ -179,6 +179,11 @@ for (const version of VERSIONS) {
     const clear = is16(version) ? { id: 1 } : { chargingProfileId: 1 };
     assert.equal(status(await csms.ask("ClearChargingProfile", clear)), "Accepted");
     assert.equal(status(await csms.ask("ClearChargingProfile", clear)), "Unknown");
+    const clearLevel = (stackLevel) =>
+      csms.ask("ClearChargingProfile", is16(version) ? { stackLevel } : { chargingProfileCriteria: { stackLevel } });
+    assert.equal(status(await clearLevel(5)), "Unknown");
+    assert.equal(status(await clearLevel(0)), "Accepted");
+    assert.deepEqual(page.station.profiles.all.length, 0);
   });
 }
 

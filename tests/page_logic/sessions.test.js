@@ -69,6 +69,20 @@ for (const version of VERSIONS) {
     assert.equal(last.transactionId, 5);
   });
 
+  test(`${version}: a card without a cable runs out after the connection timeout`, async (t) => {
+    const page = await connected(t, version);
+    page.tap();
+    await page.clock.pass(59_000);
+    assert.match(page.facts(), /CARD-001/);
+    await page.clock.pass(2_000);
+    assert.equal(page.status(), "Available");
+    page.plug();
+    await page.clock.pass(10_000);
+    assert.equal(page.connector().transaction, null);
+    if (is16(version)) return assert.deepEqual(page.csms.calls("StartTransaction"), []);
+    assert.deepEqual(reasonOf(await ended(page)), ["Timeout", "EVConnectTimeout"]);
+  });
+
   test(`${version}: the CSMS starts and stops a session`, async (t) => {
     const page = await connected(t, version);
     const start = is16(version)
