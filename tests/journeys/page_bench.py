@@ -182,8 +182,9 @@ def bench_for(version: str, browser: Browser, folder: Path) -> Iterator[Bench]:
     """Start everything between a browser and the CSMS; at the end nothing may have gone wrong in the page."""
     database = folder / "traffic.db"
     with (
-        RestartableCsms(folder / "csms.db") as csms,
+        # First what nobody has to wait for.
         Program("simulator", "--listen", "127.0.0.1:0") as simulator,
+        RestartableCsms(folder / "csms.db") as csms,
         Program("proxy", "--upstream", csms.url, "--listen", "127.0.0.1:0", "--db", database) as proxy,
         browser.new_context(viewport={"width": 1440, "height": 900}) as context,
     ):
