@@ -35,9 +35,9 @@ def client(path: Path, policy: Policy | None = None) -> Get:
     return ask
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def get(recording: Path) -> Get:
-    """Ask for a page of the example recording."""
+    """Ask for a page of the example recording; one Datasette for all tests, as in a server that runs for days."""
     return client(recording)
 
 
