@@ -86,7 +86,7 @@ def open_input(
         reading.position = whole.tell
         frames = (har_reader if kind == "har" else mitmproxy_flows).read(whole, reading)
     elif kind in ("log", "raw"):
-        options = logs.Options(ocpp, charge_point, perspective, zone, reading.written_ns)
+        options = logs.Options(ocpp, charge_point, perspective, zone, reading.written_ns, Path(name).name)
         frames = (logs.read if kind == "log" else logs.read_raw)(_pieces(file, first, reading), reading, options)
     else:
         frames = trace_reader.read(_lines(file, first, reading), reading)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from statistics import median
@@ -16,6 +17,7 @@ QUARTER_NS = 900 * 1_000_000_000
 _TOLERANCE_NS = 300 * 1_000_000_000
 """How far the clocks of the log and of the CSMS may be apart; offsets are whole quarters of an hour."""
 _FARTHEST_NS = 15 * 3600 * 1_000_000_000
+_DAY = re.compile(r"(?<!\d)(20\d\d)[-_.]?([01]\d)[-_.]?([0-3]\d)(?!\d)")
 _EPOCH = datetime(1970, 1, 1)
 
 
@@ -63,14 +65,21 @@ class Clock:
         by: what told the offset, for a sentence; "" where nothing did.
     """
 
-    def __init__(self, events: list[Event], zone: tzinfo | None, written_ns: int | None) -> None:
-        """`zone` is what a user says of times without an offset, `written_ns` when the file was last written."""
+    def __init__(self, events: list[Event], zone: tzinfo | None, written_ns: int | None, name: str = "") -> None:
+        """Decide by the first events.
+
+        Args:
+            events: of the log.
+            zone: what a user says of times without an offset.
+            written_ns: when the file was last written.
+            name: of the file, which may tell the day.
+        """
         frames = [event for event in events if isinstance(event, Seen)]
         whens = [event.around.when for event in frames if event.around.when is not None]
         self.timed = 2 * len(whens) >= len(frames) and bool(whens)
         self._zone = zone
         kind = max((when.kind for when in whens), default=Kind.UTC)
-        reference = _reference(frames)
+        reference = _reference(frames) or _of_name(name)
         if kind is Kind.NO_YEAR and reference is None:
             reference = written_ns
         self.day_known = kind is not Kind.TIME_OF_DAY or reference is not None
@@ -130,6 +139,17 @@ class Clock:
             return self._dated(when)
         finally:
             self._last_ns = kept
+
+
+def _of_name(name: str) -> int | None:
+    """Noon of the day that the name of a file tells."""
+    found = _DAY.search(name)
+    if found is None:
+        return None
+    try:
+        return _since(datetime(int(found[1]), int(found[2]), int(found[3]), 12))
+    except ValueError:
+        return None
 
 
 def _since(at: datetime) -> int:

@@ -54,6 +54,9 @@ _ARROWS = re.compile(
     r"(?:^|(?<=[\s\w\])|:,;\"']))(?:(?P<right>[-=~]{0,3}>{1,3}|[→⇒➡▶⟶↑⬆➜]\ufe0f?)|(?P<left><{1,3}[-=~]{0,3}|[←⇐⬅◀⟵↓⬇]\ufe0f?))"
     r"(?=$|[\s\w\[(|:\"',;])"
 )
+_FILE = re.compile(
+    r"(?:^|[-_. ])(?:(?P<in>received|incoming|inbound|recv|rx)|(?P<out>sent|outgoing|outbound|tx))(?=[-_. ])", re.I
+)
 _QUICK = re.compile(r"[<>→⇒➡▶⟶↑⬆➜←⇐⬅◀⟵↓⬇]")
 _EXPLICIT = {
     **dict.fromkeys("cp-to-csms cp_to_csms cp2csms up upstream uplink from_cp fromcp cp chargepoint".split(), UP),
@@ -95,6 +98,12 @@ def find(text: str) -> Label | None:
     if _QUICK.search(text) and (found := _last(_ARROWS, text)):
         return Label(RIGHT if found["right"] else LEFT, *found.span())
     return None
+
+
+def of_name(name: str) -> str | None:
+    """What the name of a file says of all its frames: received.txt, cp1_outgoing.log."""
+    found = _FILE.search(name)
+    return None if found is None else IN if found["in"] else OUT
 
 
 def named(value: str) -> str | None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import orjson
 
 from inspector.formats.captured import Captured
-from inspector.formats.logs import extents, order, texts
+from inspector.formats.logs import directions, extents, order, texts
 from inspector.formats.logs.clock import Clock
 from inspector.formats.logs.copies import without_copies
 from inspector.formats.logs.finder import Finder
@@ -39,6 +39,7 @@ class Options(NamedTuple):
         perspective: whose log it is, "charge-point" or "csms".
         zone: of times without an offset.
         written_ns: when the file was last written.
+        name: of the file, which may tell the day and the direction.
     """
 
     ocpp: OcppVersion | None = None
@@ -46,6 +47,7 @@ class Options(NamedTuple):
     perspective: str | None = None
     zone: tzinfo | None = None
     written_ns: int | None = None
+    name: str = ""
 
 
 NO_OPTIONS = Options()
@@ -119,13 +121,20 @@ def in_sessions(events: Iterator[Event], reading: Reading, options: Options) -> 
         reading.remark("newest first: read from its end")
         events = order.turned(chain(window, events))
         window, whole = _window(events)
+    way = directions.of_name(options.name)
+    if way is not None and not any(event.around.way for event in window if isinstance(event, Seen)):
+        window, events = [_sent(event, way) for event in window], (_sent(event, way) for event in events)
     perspective = Perspective(window, options.perspective)
-    clock = Clock(window, options.zone, options.written_ns)
+    clock = Clock(window, options.zone, options.written_ns, options.name)
     cut = _Cut(window)
     sessions = Sessions(window, perspective, clock, options.ocpp, options.charge_point)
     _remark(reading, clock, sessions, perspective)
     yield from sessions.frames(cut.marked(chain(window, events), whole))
     yield from sessions.ends()
+
+
+def _sent(event: Event, way: str) -> Event:
+    return event._replace(around=event.around._replace(way=way)) if isinstance(event, Seen) else event
 
 
 def _window(events: Iterator[Event]) -> tuple[list[Event], bool]:
