@@ -187,13 +187,13 @@ def test_ctrl_c_still_reports_what_was_played() -> None:
 
 
 def test_charge_point_that_does_not_come_again_costs_no_report() -> None:
-    with Program("replay", CHARGING, CHARGING, "--as", "csms", "--listen", "127.0.0.1:0", "--wait", "3") as playing:
+    with Program("replay", CHARGING, CHARGING, "--as", "csms", "--listen", "127.0.0.1:0", "--wait", "8") as playing:
         url = playing.wait_for(r"waiting for charge points at (ws://\S+)")[1]
         with Program("charge-point", "--url", url, "--id", "CHARGING-16") as charge_point:
             assert charge_point.finish() == 0, charge_point.report()
         assert playing.finish() == 1, playing.report()
     said = "\n".join(playing.out)
-    assert "1 of 2 sessions as recorded" in said and "no charge point came within 3 s" in said
+    assert "1 of 2 sessions as recorded" in said and "no charge point came within 8 s" in said
 
 
 def taking(first: int) -> Callable[[Any, Any], Any]:
