@@ -19,6 +19,9 @@ from inspector.rules.judge import Judge, SessionJudge
 FRAMES_LIMIT = 1_000_000
 """Frames of one session that are held in memory to be played; a longer one is refused."""
 
+_COUNTED = 0
+"""The number of a finding that is counted: nothing stores it, which is what numbers are for elsewhere."""
+
 type FindingKey = tuple[str, Side]
 """What findings of two runs are compared by: the rule, and who was at fault."""
 
@@ -168,5 +171,6 @@ def count(findings: Counter[FindingKey], found: Iterable[Finding]) -> None:
     """
     for finding in found:
         hint = finding.severity.rank <= Severity.INFO.rank or finding.rule_id.startswith("clock.")
-        if finding.count == 1 and not hint:
+        if finding.finding_id is None and not hint:
             findings[finding.rule_id, finding.side] += 1
+        finding.finding_id = _COUNTED

@@ -99,8 +99,11 @@ def compare_all_ways(version: OcppVersion, case: dict[str, Any], folder: Path) -
         baseline: Counter[FindingKey] = Counter()
         for script in scripts("live.db", (record for record, _ in read(database))):
             baseline += script.findings
-        compared = [row for row in live if row[1] != "info" and not row[0].startswith("clock.")]
-        assert baseline == Counter((row[0], row[2]) for row in compared), "the baseline of a replay"
+        # A replay plays sessions: it says nothing about attempts to connect that led to none.
+        with closing(sqlite3.connect(database)) as db:
+            sql = "SELECT rule_id, side FROM findings WHERE session_id IS NOT NULL AND severity <> 'info'"
+            compared = [row for row in db.execute(sql) if not row[0].startswith("clock.")]
+        assert baseline == Counter(compared), "the baseline of a replay"
 
     with closing(open_recording(database)) as connection:
         trace.write_bytes(b"".join(lines(connection, None, "trace")))

@@ -157,7 +157,10 @@ def test_as_csms_it_waits_for_a_charge_point() -> None:
         ((CHARGING, "--as", "charge-point", "--to", "ws://127.0.0.1:1", "--operator", "there"), "operator"),
         ((CHARGING, "--as", "csms", "--listen", "127.0.0.1:0", "--wait", "0.2"), "no charge point came"),
         ((CHARGING, "--as", "csms", "--listen", "nowhere"), "nowhere"),
-        ((Path(__file__), "--as", "charge-point", "--to", "ws://127.0.0.1:1"), "test_command.py"),
+        (
+            (Path(__file__).parents[1] / "processes.py", "--as", "charge-point", "--to", "ws://127.0.0.1:1"),
+            "processes.py",
+        ),
     ],
 )
 def test_a_mistake_of_the_user_is_one_clear_line_and_exit_code_2(

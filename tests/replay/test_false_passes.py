@@ -163,10 +163,10 @@ def test_every_session_of_two_recordings_is_compared_with_its_counterpart(tmp_pa
 
 
 def test_sessions_of_many_charge_points_are_paired_by_name_where_names_are_the_same(tmp_path: Path) -> None:
-    a = scripts_of(tmp_path, BOOT, BOOTED, name="a", charge_point="A")
-    b = scripts_of(tmp_path, BEAT, BEATEN, name="b", charge_point="B")
+    a = scripts_of(tmp_path, BOOT, BOOTED, name="a", charge_point="CP-A")
+    b = scripts_of(tmp_path, BEAT, BEATEN, name="b", charge_point="CP-B")
     assert all(outcome.equal for outcome in compare_recordings(a + b, b + a, Policy(STRICT)))
-    renamed = scripts_of(tmp_path, BOOT, BOOTED, name="c", charge_point="C")
+    renamed = scripts_of(tmp_path, BOOT, BOOTED, name="c", charge_point="CP-C")
     assert all(outcome.equal for outcome in compare_recordings(a, renamed, Policy()))
 
 

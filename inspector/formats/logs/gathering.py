@@ -9,8 +9,8 @@ from inspector.formats.logs import extents, times
 from inspector.formats.logs.extents import Extent, Scan
 from inspector.formats.logs.seen import Text
 
-_LONGEST = 4 * 1024 * 1024
-"""Characters of a frame that goes over several lines."""
+_LONGEST = 32 * 1024 * 1024
+"""Characters of a frame that goes over several lines, or over several pieces of one long line."""
 _BUDGET = 2 * _LONGEST
 _MOST_LINES = 20_000
 _BLANKS = 3

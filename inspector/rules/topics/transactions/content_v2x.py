@@ -109,7 +109,7 @@ class TransactionContent2x(Topic):
         "transaction-event.evse-repeated",
         call("TransactionEvent"),
         title="The EVSE is given again though the car is still connected to it",
-        severity=Severity.WARNING,
+        severity=Severity.INFO,
         spec="OCPP 2.x E01.FR.16",
         remedy="Give evse only in the first event after the car is connected.",
         bad=_STARTED + _event("Updated", "ChargingStateChanged", _EVSE, '"chargingState":"Charging",', 1),
