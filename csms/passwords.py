@@ -30,7 +30,8 @@ _ANYWHERE = re.compile(
     "|(?:api|auth|authorization|access|shared|private|encryption|subscription|functions?|account|security|session|master"
     "|vpn|wifi|wlan|wpa|ssh|aes|hmac|sas)keys?|(?:access|refresh|auth|bearer|session|api|device)token"
 )
-_WORDS = frozenset("pass pwd pw psk pin puk jwt token bearer authorization cookie".split())
+_WORDS = frozenset("pass pwd pw psk pin puk jwt token bearer cookie".split())
+_HEADERS = frozenset({"authorization", "proxyauthorization", "xauthorization", "httpauthorization"})
 _ABOUT = frozenset(
     """
     algorithm attempt attempts changed count created enabled expires expiry file group id index info interval
@@ -91,7 +92,7 @@ def is_secret(name: str, parent: str = "") -> bool:
         return False
     if name.lower() == "key":
         return parent.lower() in _NETWORKS
-    if _ANYWHERE.search("".join(words)):
+    if (joined := "".join(words)) in _HEADERS or _ANYWHERE.search(joined):
         return True
     behind_id = {at + 1 for at, word in enumerate(words) if word == "id"}  # an id token is no password
     return any(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import importlib.util
 import json
 import logging
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -26,7 +28,10 @@ from tests.csms.peer import connected
 
 SECRET = "WebSocketPassword ApnPassword apn_password simPin PIN1 authKey vpnKey AdminPasswordHash token psk şifre"
 ACCEPTED = {"status": "Accepted"}
-PLAIN = "key idToken id_token passwordLength tokenType TokenReader keyboard compass publicKey HeartbeatInterval passed"
+PLAIN = (
+    "key idToken id_token localAuthorizationList passwordLength tokenType TokenReader keyboard compass publicKey "
+    "HeartbeatInterval passed"
+)
 
 
 def files(path: Path) -> bytes:
@@ -70,12 +75,25 @@ def test_a_password_is_starred_and_then_known_wherever_it_is_quoted(said: str) -
         assert "R2VoZWltLTQ3MTE" not in passwords.text("R2VoZWltLTQ3MTE=", memory)
 
 
+def test_of_all_members_of_the_schemas_only_passwords_count_as_such() -> None:
+    """A member that only looks like one hides what an operator needs, and its value wherever that is quoted."""
+    package = importlib.util.find_spec("ocpp")
+    assert package is not None and package.origin is not None
+    members: set[str] = set()
+    for path in Path(package.origin).parent.glob("v*/schemas/*.json"):
+        members |= set(re.findall(r'"(\w+)"\s*:', path.read_text("utf-8-sig")))
+    assert {name for name in members if passwords.is_secret(name)} == {
+        *("apnPassword", "basicAuthPassword", "password", "simPin")
+    }
+
+
 def test_an_ordinary_frame_is_shown_as_it_came() -> None:
     for said in (
         '[2, "1","Authorize",{"idTag":"04AB"}]',
         '[3,"1",{"currentTime":"x", "interval":1.10}]',
         "no JSON",
         "card 04AB rejected",
+        '[2,"1","SendLocalList",{"localAuthorizationList":[{"idTag":"TOKEN-1","idTagInfo":{"status":"Accepted"}}]}]',
     ):
         assert passwords.text(said, Memory()) == said
 

@@ -124,7 +124,7 @@ def test_a_recording_judged_again_gives_the_findings_it_was_recorded_with(tmp_pa
     names = columns.split(", ")
     judged = sorted((tuple(getattr(f.finding, name) for name in names) for f in again.findings), key=str)
     assert judged == stored
-    assert len(stored) == summary.findings > 3
+    assert sum(row[-1] for row in stored) == summary.findings > 3
 
 
 @pytest.mark.parametrize(
