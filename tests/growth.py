@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 FLOOR_S = 0.02
 """Seconds below which work is not measured: noise is as large there."""
-MOST = 7.0
+MOST = 9.0
 """How much longer four times as much may take: linear work takes 4 times as long, and quadratic work 16 times."""
-ROUNDS = 3
+ROUNDS = 6
 HOPELESS_S = 3.0
 """Seconds above which no other run will look better."""
 

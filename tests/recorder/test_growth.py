@@ -94,7 +94,8 @@ def browsed(path: Path) -> None:
         for page in PAGES:
             assert (await get(page)).status_code == 200, page
 
-    asyncio.run(ask())
+    with asyncio.Runner() as runner:  # `asyncio.run` refuses where a browser of this worker is open
+        runner.run(ask())
 
 
 def grows(one: Shape, folder: Path | None = None, size: int = LARGE) -> list[str]:
