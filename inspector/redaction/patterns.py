@@ -61,7 +61,9 @@ def _find(text: str, is_secret: Callable[[str], bool], is_personal: Callable[[st
     if _is_wide(text):
         yield from _in_wide(text, is_secret, is_personal)
     for match in _CODED_JSON.finditer(text):
-        decoded = base64.b64decode(match[0].rstrip("=") + "==", altchars=b"-_").decode("utf-8", "replace")
+        coded = match[0].rstrip("=")
+        coded = coded[: len(coded) - (len(coded) % 4 == 1)]  # one character over is the beginning of no byte
+        decoded = base64.b64decode(coded + "==", altchars=b"-_").decode("utf-8", "replace")
         if not decoded.startswith("eyJ") and any(not told.personal for told in find(decoded, is_secret, None)):
             yield Told(*match.span(), False)
     for start, end in _in_base64(text, is_secret):

@@ -49,8 +49,8 @@ ABOUT = frozenset(
     """
     age alg algorithm allowed at attempt attempts authority capability change changed changes check complexity count
     counter created criteria date description disabled enabled encoding endpoint error exists expiration expired
-    expires expiry fail failed fails failure field file filename format group holder host id ids incorrect index info
-    interval invalid issuer kind label len length level lifetime limit lock locked management manager max maximum
+    expires expiry fail failed fails failure field file filename form format group holder host id ids incorrect index
+    info interval invalid issuer kind label len length level lifetime limit lock locked management manager max maximum
     message min minimum mismatch missing mode name ok option owner path policy port present prompt protected
     protection provider rate reader reason required requirement requirements reset result retries retry rotation rule
     rules scope server set size slot source state status store strength support supported through timeout timestamp

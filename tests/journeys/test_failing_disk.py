@@ -191,7 +191,7 @@ async def test_a_disk_that_stays_full_to_the_end_is_counted_too(csms: str, tmp_p
         lost = await proxy.ended()
     assert lost > 0
     assert stored(path) + lost == fleet.frames
-    assert "could not be" in "\n".join(proxy.err)
+    assert "cannot write" in "\n".join(proxy.err)
 
 
 @pytest.mark.long

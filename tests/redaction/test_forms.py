@@ -275,3 +275,11 @@ def test_a_megabyte_of_anything_takes_no_more_than_seconds(unit: str) -> None:
     began = time.process_time()
     sum(1 for _ in patterns.find(unit * (1_000_000 // len(unit)), is_secret_member, None))
     assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize("length", range(19, 27))
+def test_text_that_looks_like_coded_json_of_any_length_is_read(length: int) -> None:
+    """The number of characters need not be one that base64 can have."""
+    text = f'[2,"1","DataTransfer",{{"vendorId":"v","data":"{("eyJhbGciOi1" * 3)[:length]}"}}]'
+    frame = Session("ocpp1.6").frame(1, 1, 1, Direction.FROM_CHARGE_POINT, text.encode())
+    Redactor().frame(Secrets(), frame)

@@ -9,7 +9,7 @@ from inspector.formats.logs import extents, times
 from inspector.formats.logs.extents import Extent, Scan
 from inspector.formats.logs.seen import Text
 
-_LONGEST = 32 * 1024 * 1024
+_LONGEST = 20 * 1024 * 1024
 """Characters of a frame that goes over several lines, or over several pieces of one long line."""
 _BUDGET = 2 * _LONGEST
 _MOST_LINES = 20_000
