@@ -121,7 +121,8 @@ def test_a_million_frames_on_one_connection_leave_memory_as_it_was(csms_port: in
         out, _ = running.communicate(timeout=500)
         assert json.loads(out)["frames"] >= 1_000_000
         grown = proxy.rss_kib() - early
-    assert grown < 20 * 1024, f"{grown} KiB"
+    # Up to 0.6 s of frames wait in the relay while the recorder is busy.
+    assert grown < 32 * 1024, f"{grown} KiB"
 
 
 def test_reconnect_storm_loses_and_refuses_nobody(csms_port: int, tmp_path: Path) -> None:
