@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-PEAK_MIB = 120
+PEAK_MIB = 150
 FRAMES_PER_SECOND = 10_000
 MIB = 1024 * 1024
 
@@ -74,8 +74,8 @@ def read(pieces: Iterator[bytes]) -> tuple[int, float, int]:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(("log", "frames"), [(endless_line, 1), (endless_string, 2)])
 def test_a_line_without_an_end_takes_no_more_memory_than_a_short_one(log: object, frames: int) -> None:
-    """150 MiB go by and must stay far below that."""
-    found, _, peak = read(log(150 * MIB))  # type: ignore[operator]
+    """400 MiB go by and must stay far below that."""
+    found, _, peak = read(log(400 * MIB))  # type: ignore[operator]
     assert found == frames
     assert peak < PEAK_MIB
 
