@@ -54,7 +54,7 @@ async def keep_reading(path: Path, until: float) -> None:
     """Export what is there, over and over, and throw it away."""
     while time.monotonic() < until:
         reader = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "inspector", "export", str(path), "-o", "-"),
+            *(sys.executable, "-m", "inspector", "export", str(path)),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -122,11 +122,14 @@ async def test_mixed_load_with_everything_at_once_loses_no_frame_of_the_decent(t
     assert {name: found[name] for name in seen["frames"]} == seen["frames"], proxy.report()
     assert {name: found[name] for name in came["frames"]} == came["frames"], proxy.report()
     assert open_after == open_before
+    minutes = {
+        who: [round(kib / 1024) for at, kib in points[:: max(1, len(points) // 12)]] for who, points in memory.items()
+    }
     slopes = {who: statistics.linear_regression(*zip(*points, strict=True)).slope for who, points in memory.items()}
     print(
         f"\n{SECONDS:.0f} s: {came['connects']} connects, {kills} kills, {len(segments(path))} files,"
         f" {sum(found.values())} frames, p99 {seen['p99']:.3f} s, max {seen['max']:.3f} s,"
-        f" KiB a minute: {slopes['relay']:.0f} relay, {slopes['recorder']:.0f} recorder"
+        f" KiB a minute: {slopes['relay']:.0f} relay, {slopes['recorder']:.0f} recorder; MiB over time: {minutes}"
     )
     if SECONDS >= 300:  # in less time caches are still being filled
         assert max(slopes.values()) < GROWTH_KIB_PER_MINUTE, slopes
