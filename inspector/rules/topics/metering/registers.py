@@ -31,6 +31,10 @@ _POWER = "Power.Active.Import"
 
 _PHASES = frozenset({"L1", "L2", "L3", "L1-N", "L2-N", "L3-N"})
 _OUTLET = (None, "Outlet")
+
+type _Key = tuple[str, str | None, str | None, str]
+"""What tells one register from another: measurand, phase, location and base unit."""
+
 _START = """> [2,"s","StartTransaction",{"connectorId":1,"idTag":"T","meterStart":0,"timestamp":"2026-01-01T12:00:00Z"}]
 < [3,"s",{"transactionId":7,"idTagInfo":{"status":"Accepted"}}]
 """
@@ -60,7 +64,7 @@ class Registers(Topic):
     scope = "station"
 
     def setup(self) -> None:
-        self._series: dict[Any, dict[tuple[Any, ...], Reading]] = {}
+        self._series: dict[Any, dict[_Key, Reading]] = {}
         self._values = self.station.topic(SampledValues)
         self._energy = self.station.topic(EnergyAndPower)
 
@@ -130,27 +134,33 @@ class Registers(Topic):
             power: float | None = None
             phases = 0.0
             for j, sample in enumerate(elements(element, "sampledValue")):
-                raw: Any = sample.get("value")
-                measurand = sample.get("measurand", _DEFAULT)
+                get = sample.get
+                raw: Any = get("value")
+                measurand = get("measurand", _DEFAULT)
                 kind = type(raw)
                 if kind is str:
                     plain = raw.isascii() and (raw.isdigit() or raw.replace(".", "", 1).isdigit())
                     if not plain and not DECIMAL.fullmatch(raw):
                         odd = aside(self._values.not_a_number, raw, measurand) if old else None
-                        if odd is not None and sample.get("format") != "SignedData":
+                        if odd is not None and get("format") != "SignedData":
                             faults.append(odd._replace(pointer=f"/3/{name}/{i}/sampledValue/{j}/value"))
                         continue
                 elif kind is not int and kind is not float:
                     continue
-                unit, scaled = sample.get("unit"), False
-                if not old and (measure := sample.get("unitOfMeasure")) is not None and type(measure) is dict:
-                    unit, scaled = measure.get("unit"), "multiplier" in measure
+                measure = None if old else get("unitOfMeasure")
+                if type(measure) is dict:
+                    unit = measure.get("unit", "Wh")
                     if type(unit) is str and unit not in UNITS_2X and (odd := aside(self._values.unit, unit)):
                         faults.append(odd._replace(pointer=f"/3/{name}/{i}/sampledValue/{j}/unitOfMeasure/unit"))
-                if measurand is not _DEFAULT:
+                    known = _KNOWN_UNITS.get(unit) if type(unit) is str and "multiplier" not in measure else None
+                    base = known or _base_of(measure)
+                else:
+                    unit = get("unit", "Wh")
+                    base = (_KNOWN_UNITS.get(unit) or _base(unit, 0)) if type(unit) is str else _WH
+                if measurand is not _DEFAULT and measurand != _DEFAULT:
                     if measurand == _POWER:
-                        phase = sample.get("phase")
-                        value = float(raw) if unit == "W" and not scaled else float(raw) * _unit(sample)[1]
+                        phase = get("phase")
+                        value = float(raw) * base[1]
                         if phase is None:
                             power = value
                         elif type(phase) is str and phase in _PHASES:
@@ -160,16 +170,32 @@ class Registers(Topic):
                         continue
                 if taken is None and name == "transactionData":
                     continue  # it repeats earlier values; without a time there is no order
-                if sample.get("format") == "SignedData":
+                if get("format") == "SignedData":
                     continue
-                reading, fall = self._take_in(series, measurand, sample, taken, repeats)
-                if fall is not None:
-                    text, key, severity = fall
-                    place = f"/3/{name}/{i}/sampledValue/{j}/value"
+                phase, location = get("phase"), get("location")
+                if phase is not None and type(phase) is not str:
+                    phase = None
+                if location is not None and type(location) is not str:
+                    location = None
+                value = float(raw) * base[1]
+                reading: Reading = (value, raw, taken, base[1])
+                key = (measurand, phase, location, base[0])
+                last = series.get(key)
+                if last is not None and value >= last[0]:
+                    series[key] = reading
+                elif last is None:
+                    if len(series) < SERIES_LIMIT and math.isfinite(value):
+                        series[key] = reading
+                elif fall := self._fall(series, key, last, reading, repeats or get("context") == "Transaction.Begin"):
                     of = f"transaction {transaction}" if transaction is not None else "no transaction"
-                    fault = Fault(f"{text} ({of})", place, severity=severity, key=f"{transaction} {where} {key}")
-                    faults.append(fault)
-                if measurand == _DEFAULT and sample.get("phase") is None and sample.get("location") in _OUTLET:
+                    faults.append(
+                        fall._replace(
+                            message=f"{fall.message} ({of})",
+                            pointer=f"/3/{name}/{i}/sampledValue/{j}/value",
+                            key=f"{transaction} {where} {fall.key}",
+                        )
+                    )
+                if phase is None and measurand == _DEFAULT and location in _OUTLET:
                     energy, energy_at = reading, j
             if energy is not None and taken is not None and not repeats:
                 power = phases if power is None and phases else power
@@ -177,46 +203,28 @@ class Registers(Topic):
                     faults.append(fault._replace(pointer=f"/3/{name}/{i}/sampledValue/{energy_at}/value"))
         return faults
 
-    def _take_in(
-        self,
-        series: dict[tuple[Any, ...], Reading],
-        measurand: str,
-        sample: dict[str, Any],
-        taken: str | None,
-        repeats: bool,
-    ) -> tuple[Reading, tuple[str, str, Severity | None] | None]:
-        """Take a reading of a register; returns it, and where it has fallen what to say of that."""
-        get = sample.get
-        raw, phase, location = get("value"), get("phase"), get("location")
-        unit, scale = _unit(sample)
-        value = float(raw) * scale  # type: ignore[arg-type]
-        reading = (value, raw, taken, scale)
-        if phase is not None and type(phase) is not str:
-            phase = None
-        if location is not None and type(location) is not str:
-            location = None
-        key = (measurand, phase, location, unit)
-        last = series.get(key)
-        if last is None:
-            if len(series) < SERIES_LIMIT and math.isfinite(value):
-                series[key] = reading
-            return reading, None
-        if value >= last[0]:
-            series[key] = reading
-            return reading, None
+    def _fall(
+        self, series: dict[_Key, Reading], key: _Key, last: Reading, reading: Reading, repeated: bool
+    ) -> Fault | None:
+        """Keep a reading that is lower than the last of its series, unless it is older; return the fall, if it is one.
+
+        `repeated`: the reading may be one that was reported before, so that one of the same time counts as no fall.
+        """
+        value, _, taken, _ = reading
         if not math.isfinite(value) or earlier(taken, last[2]):
-            return reading, None  # taken before, delivered after
+            return None  # taken before, delivered after
         same = taken is not None and taken == last[2]
-        if same and (repeats or taken is last[2] or get("context") == "Transaction.Begin"):
-            return reading, None  # told again, or of the same element (its text is the same object), in no order
+        if same and (repeated or taken is last[2]):
+            return None  # the same object: two readings of one element, in no order
         series[key] = reading
         if value >= last[0] - _rounding(reading, last):
-            return reading, None
+            return None
+        measurand, phase, location, unit = key
         what = f"{measurand} {phase}" if phase else measurand
         text = f"{what} falls from {_told(last, unit)} to {_told(reading, unit)}"
         if same:
-            return reading, (f"{text}, both of {taken}", f"{what} {location}", Severity.WARNING)
-        return reading, (text, f"{what} {location}", None)
+            return Fault(f"{text}, both of {taken}", key=f"{what} {location}", severity=Severity.WARNING)
+        return Fault(text, key=f"{what} {location}")
 
     @track(call("BootNotification"), versions=ALL)
     def booted(self, frame: Frame) -> None:
@@ -250,13 +258,9 @@ class Registers(Topic):
             self._energy.forget(scope)
 
 
-def _unit(sample: dict[str, Any]) -> tuple[str, float]:
-    """The base unit, in lower case, and how many of it make one of the sample's unit."""
-    unit_2x = sample.get("unitOfMeasure")
-    if type(unit_2x) is not dict:
-        unit = sample.get("unit", "Wh")
-        return _KNOWN_UNITS.get(unit) or _base(unit, 0) if type(unit) is str else ("wh", 1.0)
-    return _base(string(unit_2x, "unit") or "Wh", integer(unit_2x, "multiplier") or 0)
+def _base_of(measure: dict[str, Any]) -> tuple[str, float]:
+    """Return the base unit in lower case, and how many of it one of the given unit holds."""
+    return _base(string(measure, "unit") or "Wh", integer(measure, "multiplier") or 0)
 
 
 def _base(unit: str, multiplier: int) -> tuple[str, float]:
@@ -265,6 +269,7 @@ def _base(unit: str, multiplier: int) -> tuple[str, float]:
 
 
 _KNOWN_UNITS = {unit: _base(unit, 0) for unit in ("Wh", "kWh", "varh", "kvarh", "W", "kW")}
+_WH = _KNOWN_UNITS["Wh"]
 
 
 def _rounding(one: Reading, other: Reading) -> float:

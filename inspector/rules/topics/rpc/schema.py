@@ -164,13 +164,12 @@ class Payload(Topic):
         version, action = self.session.version, frame.action
         if version is None or action is None:
             return None
+        # The schemas reject null and [] except where they leave the type open, and few of them accept {}.
+        if self._sound and b"{}" not in frame.raw and action != "DataTransfer":
+            return None
         answer = frame.answer_status is not None
         kind: schemas.Kind = "response" if answer else "request"
-        # The schemas reject null and [] but in what they leave open, and few of them let {} pass.
-        if self._sound and (
-            not schemas.may_hold_empty_object(version, action, kind)
-            or (b"{}" not in frame.raw and action != "DataTransfer")
-        ):
+        if self._sound and not schemas.may_hold_empty_object(version, action, kind):
             return None
         payload = frame.payload
         if not payload:
