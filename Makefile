@@ -6,23 +6,33 @@ ARGS ?=
 # Most tests wait for processes and sockets: twice as many workers as there are cores.
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 2)
 
-.PHONY: help demo test proof lint bench soak conformance docs advisories chromium
+.PHONY: help demo test test-system proof proof-beside proof-alone lint bench soak conformance docs advisories chromium
 .DEFAULT_GOAL := help
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: .venv/ready ## a CSMS, the proxy, a charge point page and Datasette, with three recorded sessions to look at
 	@$(PYTHON) -m inspector demo $(ARGS)
 
 # Where nothing compiled may be kept, each of some hundred processes compiles what it imports anew.
-test proof: export PYTHONDONTWRITEBYTECODE :=
+test test-system proof-beside proof-alone: export PYTHONDONTWRITEBYTECODE :=
 
-test: .venv/ready-dev chromium ## the fast suite, in parallel
-	@$(PYTHON) -m pytest -m "not long" -n $(WORKERS) --dist worksteal $(ARGS)
+test: .venv/ready-dev ## the fast suite, in parallel; needs neither Chromium nor npm
+	@$(PYTHON) -m pytest -m "not long and not system" -n $(WORKERS) --dist worksteal $(ARGS)
 
-proof: .venv/ready-dev chromium ## the long proofs, one after the other
-	@$(PYTHON) -m pytest -m long $(ARGS)
+test-system: .venv/ready-dev chromium ## the tests with Chromium, npm packages and many real processes
+	@$(PYTHON) -m pytest -m "system and not long" -n $(WORKERS) --dist worksteal $(ARGS)
+
+proof: ## the long proofs, and all examples of hypothesis; those that measure time or memory run alone, after the others
+	@$(MAKE) --no-print-directory --keep-going --jobs=1 proof-beside proof-alone
+
+# pytest exits with 5 when ARGS leaves nothing to run in one of the two.
+proof-beside: .venv/ready-dev chromium
+	@HYPOTHESIS_EXAMPLES=all $(PYTHON) -m pytest -m "(long or hypothesis) and not alone" -n $(WORKERS) --dist worksteal $(ARGS) || test $$? = 5
+
+proof-alone: .venv/ready-dev chromium
+	@$(PYTHON) -m pytest -m "long and alone" $(ARGS) || test $$? = 5
 
 lint: .venv/ready-dev ## ruff, mypy --strict, the layers, and the page's types where TypeScript is installed
 	@$(PYTHON) -m ruff check

@@ -1,6 +1,6 @@
-"""Finds the Chromium the browser tests drive, or installs one; knows nothing of any page.
+"""Finds the Chromium for the browser tests, or installs one.
 
-`python -m tests.chromium` is what `make test` runs first: quick and quiet where one is there.
+`make test-system` and `make proof` run `python -m tests.chromium` first; it prints nothing where Chromium is installed.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from pathlib import Path
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 NOT_NEEDED = (
-    # Each window would load two pages for a popup below its address bar: half of what a small page costs in all.
+    # Each window would load two pages for a popup below its address bar: half the cost of opening a small page.
     "WebUIOmniboxPopup",
     "WebUIOmniboxAimPopup",
-    # Of two lists Chromium heeds the last: what Playwright switches off and matters here.
+    # Chromium reads only the last --disable-features, so repeat what Playwright switches off and these tests need.
     "AvoidUnnecessaryBeforeUnloadCheckSync",
     "DestroyProfileOnBrowserClose",
     "HttpsFirstBalancedModeAutoEnable",
@@ -43,11 +43,11 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-"""Quiet enough for a machine without a network; add a fresh --user-data-dir."""
+"""Keep Chromium off the network. Add a new --user-data-dir."""
 
 
 def find() -> Path | None:
-    """Return the path of a Chromium that is there: CHARGESENTINEL_CHROMIUM, one on PATH, Playwright's own."""
+    """Return the path of an installed Chromium: CHARGESENTINEL_CHROMIUM, else one on PATH, else Playwright's own."""
     if named := os.environ.get("CHARGESENTINEL_CHROMIUM"):
         return Path(named)
     for name in NAMES:
@@ -61,7 +61,7 @@ def find() -> Path | None:
 
 
 def install() -> Path | None:
-    """Install one: Debian's package when we are root, else Playwright's own download."""
+    """Install Chromium: Debian's package if we are root, else Playwright's own download."""
     attempts = [[sys.executable, "-m", "playwright", "install", "chromium"]]
     if os.geteuid() == 0 and shutil.which("apt-get"):
         apt = "apt-get -qq update && apt-get -qq install --yes --no-install-recommends chromium fonts-dejavu-core"
@@ -76,4 +76,4 @@ def install() -> Path | None:
 
 
 if __name__ == "__main__" and not (find() or install()):
-    print("No Chromium could be found or installed: the browser tests will be skipped.", file=sys.stderr)
+    print("Chromium is not installed and cannot be installed: the browser tests will be skipped.", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""What every test may ask for (a Chromium, the npm peers), and the rule that CI skips nothing."""
+"""Fixtures for all tests (Chromium, the npm peers), and the rule that CI skips nothing."""
 
 from __future__ import annotations
 
@@ -9,32 +9,29 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import hypothesis
 import pytest
 from playwright.sync_api import Browser, expect
 
 from tests import chromium as chromiums
+from tests import examples
 from tests import npm_peers as peers
 from tests.journeys.page_bench import browsing
 
-PATIENT = [hypothesis.HealthCheck.too_slow]
-"""What says how fast the machine is, not how good the code."""
-hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=PATIENT)
-hypothesis.settings.load_profile("patient")
+examples.load_profile()
 
 
 @pytest.fixture(scope="session")
 def chromium() -> Path:
-    """Return the path of a Chromium; skips where there is none (`make test` installs one)."""
+    """Return the path of a Chromium; skip where there is none (`make test-system` installs one)."""
     path = chromiums.find()
     if path is None:
-        pytest.skip("no Chromium: `make test` installs one where it can")
+        pytest.skip("no Chromium: `make test-system` installs one where it can")
     return path
 
 
 @pytest.fixture(scope="session")
 def browser(chromium: Path) -> Iterator[Browser]:
-    """Return a running Chromium, one for all tests of a worker: Playwright cannot be started twice side by side."""
+    """Return a running Chromium, shared by all tests of a worker: Playwright cannot start twice in one process."""
     expect.set_options(timeout=10_000)
     with browsing(chromium) as browser:
         yield browser
@@ -42,7 +39,7 @@ def browser(chromium: Path) -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def npm_peers() -> Path:
-    """Return the folder whose node_modules holds the npm peers, installed on first use; run `node` in it."""
+    """Return the folder that has the npm peers in its node_modules; install them on first use. Run `node` in it."""
     try:
         return peers.install()
     except peers.NoPeers as reason:
@@ -51,8 +48,8 @@ def npm_peers() -> Path:
 
 @contextmanager
 def _beside_playwright() -> Iterator[None]:
-    # Playwright's sync API suspends a loop between two calls and lets it stand as the running one, so that no async
-    # test could run in the same worker while a browser is open. Each call of Playwright's sets it again.
+    # Between two calls, Playwright's sync API suspends its event loop but leaves it registered as the running one, and
+    # asyncio refuses to run another loop in that thread. Playwright registers its loop again with each call.
     suspended = asyncio._get_running_loop()
     asyncio._set_running_loop(None)
     try:
@@ -62,8 +59,8 @@ def _beside_playwright() -> Iterator[None]:
 
 
 def pytest_configure() -> None:
-    """Let async tests and open browsers share a worker, and have the commands under test heed Ctrl-C."""
-    # A run in the background inherits an ignored SIGINT, and its children would too.
+    """Let async tests run beside an open browser, and let the commands under test react to Ctrl-C."""
+    # A shell starts background jobs with SIGINT ignored, and child processes inherit that.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     run, close = asyncio.Runner.run, asyncio.Runner.close
@@ -72,8 +69,8 @@ def pytest_configure() -> None:
 
 
 def _fail_in_ci[R: (pytest.TestReport, pytest.CollectReport)](report: R) -> R:
-    """Turn a skip into a failure under CI, where everything a test may need is installed."""
-    # An expected failure reports itself as skipped too, and is none.
+    """Turn a skip into a failure in CI, where everything is installed that a test may need."""
+    # pytest reports an expected failure as skipped too.
     if os.environ.get("CI") and report.skipped and not hasattr(report, "wasxfail"):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
         report.outcome = "failed"
@@ -83,11 +80,11 @@ def _fail_in_ci[R: (pytest.TestReport, pytest.CollectReport)](report: R) -> R:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Let no test be skipped in CI."""
+    """Fail tests that are skipped in CI."""
     return _fail_in_ci((yield))
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """Let no module be skipped in CI."""
+    """Fail modules that are skipped in CI."""
     return _fail_in_ci((yield))

@@ -1,4 +1,4 @@
-"""Tells whether a piece of work takes more than linear time in the size of what it is given."""
+"""Measures whether a piece of work takes more than linear time in the size of its input."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 FLOOR_S = 0.02
-"""Seconds below which work is not measured: noise is as large there."""
+"""Seconds: work that takes less is not judged, because noise is as large."""
 MOST = 9.0
-"""How much longer four times as much may take: linear work takes 4 times as long, and quadratic work 16 times."""
+"""The largest allowed ratio for four times the input. Linear work has a ratio of 4, quadratic work of 16."""
 ROUNDS = 6
 HOPELESS_S = 3.0
-"""Seconds above which no other run will look better."""
+"""Seconds: a run that takes longer is not repeated."""
 
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """How long work of two sizes took.
+    """The time that work on inputs of two sizes took.
 
     Attributes:
-        small, large: seconds of processor time for a size and for four times that size.
+        small, large: seconds of CPU time for an input, and for one of four times its size.
     """
 
     small: float
@@ -32,7 +32,7 @@ class Growth:
 
     @property
     def too_fast(self) -> bool:
-        """Whether the work grows faster than its size."""
+        """Whether the time grows faster than the input."""
         return self.large > FLOOR_S and self.ratio > MOST
 
     def __str__(self) -> str:
@@ -42,8 +42,8 @@ class Growth:
 def measured[T](make: Callable[[int], T], work: Callable[[T], object], size: int) -> Growth:
     """Measure work on `make(size)` and on `make(4 * size)`.
 
-    The shortest of several runs counts: whatever else the machine does can only make a run longer. Runs are repeated
-    only where the first ones look bad.
+    The shortest of several runs counts, because other processes can only make a run longer. Runs are repeated only
+    when the first ones look bad.
     """
     small, large = make(size), make(4 * size)
     taken = Growth(_seconds(work, small), _seconds(work, large))

@@ -1,4 +1,4 @@
-"""Frames of any size made of one unit over and over, to find what takes more than linear time in them."""
+"""Frames of any size that repeat one unit, to find work that takes more than linear time in their size."""
 
 from __future__ import annotations
 
@@ -68,11 +68,11 @@ ELEMENTS = (
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A kind of frame that can be made as large as one likes.
+    """A kind of frame that can have any size.
 
     Attributes:
-        before, unit, after, end: text before the units, the unit, what stands for each unit behind them, the rest.
-        numbered: each unit has its number in it, and a comma stands between them.
+        before, unit, after, end: text before the units, the unit, text after them once for each unit, the rest.
+        numbered: each unit contains its number, and commas separate the units.
     """
 
     before: str
@@ -82,7 +82,7 @@ class Shape:
     numbered: bool = False
 
     def of(self, size: int) -> bytes:
-        """A frame of about so many bytes."""
+        """Return a frame of about `size` bytes."""
         count = max(1, size // len((self.unit + self.after).encode()))
         if self.numbered:
             units = ",".join(self.unit.replace("%d", str(number)) for number in range(count))
@@ -92,7 +92,7 @@ class Shape:
 
 
 def shape(dice: random.Random) -> Shape:
-    """Any shape."""
+    """Return a random shape."""
     kind = dice.random()
     if kind < 0.3:
         before, end = LISTS[dice.choice(list(LISTS))]

@@ -1,6 +1,6 @@
-"""Installs the charge points and judges that others publish on npm; knows their names, not what tests do with them.
+"""Installs the npm packages that tests use: charge points, CSMSs and validators by others.
 
-They land in tests/peers/node_modules (git-ignored) at the versions of tests/peers/package.json, once.
+They are installed once, into tests/peers/node_modules (git-ignored), at the versions of tests/peers/package.json.
 `python -m tests.npm_peers` installs them ahead of the tests.
 """
 
@@ -16,13 +16,13 @@ HOME = Path(__file__).parent / "peers"
 
 
 class NoPeers(Exception):
-    """The packages are not there and cannot be installed; `str()` of it says why."""
+    """The packages are missing and cannot be installed; the text says why."""
 
 
 def install() -> Path:
-    """Install what package.json names unless that was done; returns the folder to run `node` in.
+    """Install what package.json names unless it is installed; return the folder to run `node` in.
 
-    Safe to call from several processes at once: the first one installs, the others wait for it.
+    Several processes may call it at once: the first one installs, the others wait for it.
 
     Raises:
         NoPeers: without node or npm, or when npm fails.

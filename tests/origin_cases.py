@@ -1,4 +1,4 @@
-"""The requests that every server of ours must answer or refuse alike, whichever package it is in.
+"""Requests that all our servers must answer or refuse in the same way, in all three packages.
 
 Each case: (what it is, method, target, headers by lower-case name, whether it is foreign). The Host is HOST.
 """

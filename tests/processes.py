@@ -1,4 +1,4 @@
-"""Runs ChargeSentinel's commands as real processes for tests, and ends only those it started."""
+"""Runs ChargeSentinel's commands as real processes for tests, and ends only the processes it started."""
 
 from __future__ import annotations
 
@@ -10,12 +10,17 @@ import sys
 import threading
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+from tests.forked import ForkedCommand
+
 
 class Program:
-    """A running command whose output is read as it comes.
+    """A running command whose output is read while it runs.
+
+    A command of ours is forked from a process that has imported it; with `argv` or `env` it is a program of its own.
 
     >>> with Program("csms", "--listen", "127.0.0.1:0") as csms:
     ...     url = csms.wait_for(r"csms at (ws://\\S+)")[1]
@@ -32,15 +37,20 @@ class Program:
         self.out: list[str] = []
         self.err: list[str] = []
         self._changed = threading.Condition()
-        self.process = subprocess.Popen(
-            self.argv,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})},
-            cwd=None if cwd is None else str(cwd),
-        )
+        folder = str(cwd or Path.cwd())
+        self.process: ForkedCommand | subprocess.Popen[str]
+        if argv is None and env is None:
+            self.process = ForkedCommand([str(a) for a in args], folder, {**os.environ, "PYTHONUNBUFFERED": "1"})
+        else:
+            self.process = subprocess.Popen(
+                self.argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})},
+                cwd=folder,
+            )
         assert self.process.stdout and self.process.stderr
         self._readers = [
             threading.Thread(target=self._read, args=(stream, lines), daemon=True)
@@ -58,7 +68,7 @@ class Program:
             self._changed.notify_all()
 
     def wait_for(self, pattern: str, timeout: float = 60.0) -> re.Match[str]:
-        """Return the first match of `pattern` in a line of stdout or stderr; fail loudly when none comes."""
+        """Return the first match of `pattern` in a line of stdout or stderr; fail after `timeout` seconds."""
         deadline = time.monotonic() + timeout
         with self._changed:
             while True:
@@ -71,7 +81,7 @@ class Program:
                 self._changed.wait(min(left, 0.2))
 
     def finish(self, timeout: float = 60.0) -> int:
-        """Wait until the command ends by itself; returns its exit code."""
+        """Wait until the command ends by itself; return its exit code."""
         try:
             code = self.process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -81,7 +91,7 @@ class Program:
         return code
 
     def stop(self, how: signal.Signals = signal.SIGINT, timeout: float = 30.0) -> int:
-        """Send a signal and wait for the end; returns the exit code."""
+        """Send a signal and wait until the command ends; return its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(how)
         return self.finish(timeout)

@@ -99,7 +99,7 @@ def test_a_python_that_cannot_make_environments_is_passed_over_and_named(tmp_pat
 def test_make_alone_lists_the_targets() -> None:
     done = run(["make"], ROOT)
     assert done.returncode == 0, done.stderr
-    for target in ("demo", "test", "proof", "lint", "bench"):
+    for target in ("demo", "test", "test-system", "proof", "lint", "bench"):
         assert f"make {target}" in done.stdout
 
 

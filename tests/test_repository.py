@@ -128,8 +128,8 @@ def test_a_document_names_only_commands_that_exist(document: str) -> None:
     text = (ROOT / document).read_text()
     for words in examples(text):
         assert_runnable(words)
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
-    assert set(re.findall(r"`make ([a-z]+)|^make ([a-z]+)", text)) <= {
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+    assert set(re.findall(r"`make ([a-z-]+)|^make ([a-z-]+)", text)) <= {
         *((t, "") for t in targets),
         *(("", t) for t in targets),
     }
@@ -181,6 +181,25 @@ def test_the_wheel_holds_every_file_of_the_three_packages(tmp_path: Path) -> Non
     wanted = {str(path.relative_to(ROOT)) for package in PACKAGES for path in tracked(f"{package}/*")}
     assert wanted <= held, sorted(wanted - held)
     assert {name.split("/")[0] for name in held if ".dist-info/" not in name} == set(PACKAGES)
+
+
+NOT_FAST = {"chromium", "browser", "async_chromium", "npm_peers"}
+"""The fixtures that find, install or start Chromium and npm packages."""
+
+
+def test_no_fast_test_needs_chromium_or_npm(request: pytest.FixtureRequest) -> None:
+    """Check all tests that this run has collected; the answer to a failure is the mark `system`."""
+    needing = [item for item in request.session.items if NOT_FAST & set(getattr(item, "fixturenames", ()))]
+    assert [item.nodeid for item in needing if not _marked(item, "system") and not _marked(item, "long")] == []
+
+
+def test_what_must_run_alone_is_a_long_proof(request: pytest.FixtureRequest) -> None:
+    alone = [item for item in request.session.items if _marked(item, "alone")]
+    assert [item.nodeid for item in alone if not _marked(item, "long")] == []
+
+
+def _marked(item: pytest.Item, name: str) -> bool:
+    return item.get_closest_marker(name) is not None
 
 
 SKIPPING = """

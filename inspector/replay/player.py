@@ -62,6 +62,9 @@ class Connection(Protocol):
     @property
     def state(self) -> State: ...
 
+    @property
+    def transport(self) -> asyncio.WriteTransport: ...
+
 
 class Player:
     """One script against one peer."""
@@ -106,6 +109,7 @@ class Player:
         self._closed: str | None = None
         self._broken = False  # closed with an error, or without a word
         self._given_up: str | None = None
+        self._deaf = False  # the peer reads nothing
         self._in_vain = 0
         self._reached = 0  # the last recorded frame whose turn came
         self._previous_ns: int | None = None
@@ -134,6 +138,8 @@ class Player:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+            if self._deaf:  # a close frame would wait behind what the peer does not read
+                self._connection.transport.abort()
             await self._connection.close()
         stamps = time.time_ns(), time.monotonic_ns()
         self._tap(records.closed(self._link, *stamps, {"closed_by": "unknown"}))
@@ -201,9 +207,10 @@ class Player:
 
     async def _listen(self, seconds: float, until: Callable[[], bool] | None = None) -> bool:
         """Take what the peer sends for so long, or until a condition holds; returns whether it held."""
-        deadline = time.monotonic() + seconds
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + seconds
         while until is None or not until():
-            left = deadline - time.monotonic()
+            left = deadline - clock()
             if left <= 0 or self._closed is not None:
                 return False
             try:
@@ -289,6 +296,7 @@ class Player:
                 await self._connection.send(message)
         except TimeoutError:
             self._given_up = f"the peer has read nothing for {self._timeout_s:g} s"
+            self._deaf = True
         except ConnectionClosed as closed:
             self._lost(closed)
 

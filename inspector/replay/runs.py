@@ -19,7 +19,7 @@ from inspector.replay.id_mapping import IdMapping
 from inspector.replay.matching import Policy
 from inspector.replay.outcome import Outcome
 from inspector.replay.pace import Pace
-from inspector.replay.player import Player, Prompt
+from inspector.replay.player import Connection, Player, Prompt
 from inspector.replay.script import Script
 from inspector.rules.judge import Judge
 
@@ -81,7 +81,7 @@ async def as_charge_point(
         identity = f"{identity}-{number}"
     async with opening or nullcontext():
         connection = await dial(url, identity, script.version, choices.password, choices.tls)
-    return await _play(script, Direction.FROM_CHARGE_POINT, connection, identity, choices)
+    return await play(script, Direction.FROM_CHARGE_POINT, connection, identity, choices)
 
 
 async def go_on_as_charge_point(script: Script, url: str, choices: Choices, outcomes: list[Outcome]) -> None:
@@ -124,12 +124,13 @@ async def as_csms(script: Script, waiting: ConnectionQueue, choices: Choices, wa
     """
     identity, connection = await waiting.next(wait_s)
     try:
-        return await _play(script, Direction.FROM_CSMS, connection, identity, choices)
+        return await play(script, Direction.FROM_CSMS, connection, identity, choices)
     finally:
         waiting.release(connection)
 
 
-async def _play(script: Script, ours: Direction, connection: Any, identity: str, choices: Choices) -> Outcome:
+async def play(script: Script, ours: Direction, connection: Connection, identity: str, choices: Choices) -> Outcome:
+    """Play one side of a script over a connection that is open; `ours` is the direction of the frames to send."""
     rebinding, judge, said = choices.known(script, identity)
     player = Player(
         script,

@@ -1,4 +1,4 @@
-"""Fixtures of the browse tests: one example recording for the whole run, and Datasette over it."""
+"""Fixtures of the browse tests: an example recording, and Datasette that shows it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ type Get = Callable[..., Awaitable[httpx.Response]]
 
 @pytest.fixture(scope="session")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A recording nobody writes to any more."""
+    """Return a recording that nobody writes to."""
     return charging.example(tmp_path_factory.mktemp("browse") / "traffic.db")
 
 
 def client(path: Path, policy: Policy | None = None) -> Get:
-    """A way to ask an embedded Datasette for pages, without a socket between."""
+    """Return a function that asks an embedded Datasette for pages, without a socket."""
     ds, _ = embed(path, policy or Policy(any_address=False))
     transport = httpx.ASGITransport(app=ds.app())
 
@@ -37,31 +37,31 @@ def client(path: Path, policy: Policy | None = None) -> Get:
 
 @pytest.fixture(scope="session")
 def get(recording: Path) -> Get:
-    """Ask for a page of the example recording; one Datasette for all tests, as in a server that runs for days."""
+    """Ask for a page of the example recording; all tests share one Datasette, like the users of a server."""
     return client(recording)
 
 
 @pytest.fixture(scope="session")
 def address(recording: Path) -> Iterator[str]:
-    """The example recording, browsed by the real command."""
+    """Return the address of the real command, which shows the example recording."""
     with Program("browse", recording, "--listen", "0") as browse:
         yield browse.wait_for(r"browse at (\S+)")[1]
 
 
 def failed(got: Response) -> bool:
-    """Whether something a page asked for by itself is missing."""
+    """Return whether the page failed to load something it needs."""
     return got.status >= 400 and got.request.resource_type != "document"
 
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """A page that must neither log errors, nor violate its CSP, nor ask anyone else for anything."""
+    """A page that may not log errors, violate its CSP or send requests to another host."""
     context = browser.new_context(viewport={"width": 1400, "height": 900})
     opened = context.new_page()
     opened.set_default_timeout(10_000)
     complaints: list[str] = []
     opened.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
-    # Chromium logs every answer that is an error; of pages that are one on purpose only the other ones count.
+    # Chromium logs every HTTP error; a page itself may be one on purpose, so only what it loads counts.
     opened.on("response", lambda got: complaints.append(f"{got.status} {got.url}") if failed(got) else None)
     opened.on("pageerror", lambda error: complaints.append(str(error)))
     opened.on("request", lambda asked: None if "//127.0.0.1:" in asked.url else complaints.append(asked.url))

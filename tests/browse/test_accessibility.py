@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-pytestmark = pytest.mark.browser
+pytestmark = pytest.mark.system
 
 PAGES = (
     *("/", "/ocpp/sessions/1", "/ocpp/sessions/2#f215", "/ocpp/frames/215", "/ocpp/-/live", "/ocpp/-/dashboards"),

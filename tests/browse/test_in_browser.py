@@ -13,7 +13,7 @@ from tests.browse import charging
 from tests.browse.charging import HOSTILE, Recording
 from tests.processes import Program
 
-pytestmark = pytest.mark.browser
+pytestmark = pytest.mark.system
 
 
 def test_three_clicks_from_home_to_the_faulty_frame(page: Page, address: str) -> None:
@@ -282,6 +282,7 @@ STEP = """async () => {
 
 
 @pytest.mark.long
+@pytest.mark.alone
 @pytest.mark.timeout(600)
 def test_a_hundred_thousand_frames_scroll(page: Page, tmp_path: Path) -> None:
     """Both ends are one step away; with all frames loaded a step of scrolling takes no longer than with the first."""

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from tests.browse.charging import Recording
 from tests.processes import Program
 
-pytestmark = pytest.mark.browser
+pytestmark = pytest.mark.system
 
 
 def test_the_feed_is_filtered_where_it_stands(page: Page, address: str) -> None:
@@ -60,8 +60,14 @@ def test_a_call_knows_of_an_answer_that_comes_later(page: Page, tmp_path: Path) 
     recording.finish()
 
 
-def test_new_frames_and_sessions_appear_within_a_second(page: Page, tmp_path: Path) -> None:
-    """While the recording grows, the session page and the home page grow with it; paused, they stand still."""
+POLLS = 4
+"""How often a page may ask for news until it shows them. A page asks every second at least."""
+
+
+def test_new_frames_and_sessions_appear_by_themselves(page: Page, tmp_path: Path) -> None:
+    """While the recording grows, the session page and the home page grow with it, unless they are paused."""
+    polls: list[str] = []
+    page.on("request", lambda asked: polls.append(asked.url) if asked.resource_type == "fetch" else None)
     recording = Recording(tmp_path / "live.db", start_ns=time.time_ns())
     link = recording.connect("CP-LIVE")
     link.boot()
@@ -73,9 +79,9 @@ def test_new_frames_and_sessions_appear_within_a_second(page: Page, tmp_path: Pa
         expect(page.locator("#state")).to_have_text("live")
         link.status("Available")
         recording.commit()
-        seen = time.monotonic()
+        polls.clear()
         expect(page.locator(".row[data-id]")).to_have_count(4)
-        assert time.monotonic() - seen < 1.5, "a frame took longer than a poll to appear"
+        assert len(polls) <= POLLS
         page.get_by_role("button", name="Pause").click()
         link.status("Preparing")
         recording.commit()
@@ -87,17 +93,17 @@ def test_new_frames_and_sessions_appear_within_a_second(page: Page, tmp_path: Pa
         page.goto(home)
         recording.connect("CP-LATER").boot()
         recording.commit()
-        seen = time.monotonic()
+        polls.clear()
         expect(page.get_by_role("row", name="CP-LATER")).to_be_visible()
-        assert time.monotonic() - seen < 2
+        assert len(polls) <= POLLS
 
         page.goto(f"{home}/ocpp/-/live")
         link.status("Charging")
         recording.commit()
-        seen = time.monotonic()
+        polls.clear()
         expect(page.locator("#feed tr").first).to_contain_text("StatusNotification")
         expect(page.locator("#feed")).to_contain_text("Charging")
-        assert time.monotonic() - seen < 1.5
+        assert len(polls) <= POLLS
         page.goto("about:blank")
     link.close()
     recording.finish()

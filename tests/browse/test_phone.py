@@ -11,7 +11,7 @@ from tests.browse import charging
 from tests.browse.charging import Recording
 from tests.processes import Program
 
-pytestmark = pytest.mark.browser
+pytestmark = pytest.mark.system
 
 
 def test_a_chosen_frame_rises_over_the_ladder_on_a_phone(page: Page, address: str) -> None:

@@ -71,6 +71,7 @@ def test_counting_is_left_out_only_where_nobody_asked(query: str, sent: str) -> 
 
 
 @pytest.mark.long
+@pytest.mark.alone
 @pytest.mark.timeout(600)
 def test_every_page_answers_at_once_on_a_million_frames_while_500_a_second_are_written(tmp_path: Path) -> None:
     """Median of five under 300 ms for each page and its JSON."""

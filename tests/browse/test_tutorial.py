@@ -18,7 +18,7 @@ from tests.browse import charging
 from tests.browse.charging import Recording
 from tests.processes import Program
 
-pytestmark = pytest.mark.browser
+pytestmark = pytest.mark.system
 
 ROOT = Path(__file__).parents[2]
 TUTORIAL = ROOT / "docs" / "tutorial.md"

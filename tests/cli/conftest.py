@@ -1,4 +1,4 @@
-"""A recording to look at, and the commands that look at it."""
+"""Recordings to look at, and a way to run the commands that look at them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ESCAPES = "\x1b[31m\x9b2J\u202e\x07"
 
 
 def in_this_process(*arguments: object) -> subprocess.CompletedProcess[str]:
-    """The same without the start of an interpreter, for the many questions that differ by an option."""
+    """Run a command in this process, which saves the start of an interpreter."""
     out, err = io.StringIO(), io.StringIO()
     line = ["chargesentinel", *map(str, arguments)]
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
@@ -32,13 +32,13 @@ def in_this_process(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="session")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A good session in 1.6, a bad one, one in 2.0.1, and one cut off; sessions 1 to 4."""
+    """Return a recording of four sessions: a good one in 1.6, a bad one, one in 2.0.1, and one that was cut off."""
     return example(tmp_path_factory.mktemp("recordings") / "a recording.db")
 
 
 @pytest.fixture(scope="session")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A recording whose every text from the wire is meant to act on a terminal."""
+    """Return a recording in which every text from the wire has control characters for a terminal."""
     recording = Recording(tmp_path_factory.mktemp("hostile") / "hostile.db")
     name = f"CP-{ESCAPES}"
     link = recording.connect(name, remote_addr=f"10.0.0.1{ESCAPES}")
@@ -54,7 +54,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def growing(tmp_path: Path) -> Recording:
-    """A recording that is being written, with three sessions in it already."""
+    """A recording that is still being written; it has three sessions."""
     recording = Recording(tmp_path / "growing.db")
     charge_well(recording, samples=4)
     charge_badly(recording)

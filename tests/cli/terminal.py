@@ -1,4 +1,4 @@
-"""Runs a command on a real terminal (a pty) of a chosen size and returns what it wrote."""
+"""Runs a command in a real terminal (a pty) of a given size and returns its output."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ _SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What was written, with its colours, and the exit code."""
+    """The output of a command, with its colours, and the exit code."""
 
     text: str
     code: int
 
     @property
     def plain(self) -> str:
-        """Without colours."""
+        """Return the output without colours."""
         return _SEQUENCE.sub("", self.text)
 
     @property
     def widest(self) -> int:
-        """Columns of the widest line."""
+        """Return the width of the widest line in columns."""
         return max(cell_len(line) for line in self.plain.splitlines())
 
 
 def on_a_terminal(
     *arguments: object, columns: int = 80, rows: int = 50, env: dict[str, str] | None = None, seconds: float = 30.0
 ) -> Shown:
-    """Run a command of ours until it ends."""
+    """Run `chargesentinel` with these arguments until it ends."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     kept = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR", "LESS")}

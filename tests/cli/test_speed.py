@@ -44,6 +44,7 @@ TEXTS = ("search GroundFault", "search --id-token AABBCCDD", "search --message-i
 
 
 @pytest.mark.long
+@pytest.mark.alone
 @pytest.mark.timeout(600)
 def test_a_million_frames_are_listed_shown_and_searched_within_300_ms(tmp_path: Path) -> None:
     """Medians of five whole runs of the command, the interpreter's start included; see YARDSTICK_MS."""
@@ -60,6 +61,7 @@ def test_a_million_frames_are_listed_shown_and_searched_within_300_ms(tmp_path: 
 
 
 @pytest.mark.long
+@pytest.mark.alone
 @pytest.mark.timeout(600)
 def test_a_session_of_any_length_is_shown_in_little_memory(tmp_path: Path) -> None:
     """A hundred thousand frames of one session, to a reader of the first line, and to one of all."""

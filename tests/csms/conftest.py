@@ -1,4 +1,4 @@
-"""A CSMS on a free port, in this process, for tests that talk to it over real sockets, and its page in a browser."""
+"""A CSMS in this process, on a free port, and its page in a browser."""
 
 from __future__ import annotations
 
@@ -26,32 +26,32 @@ async def listening() -> AsyncIterator[CentralSystem]:
 
 @pytest.fixture
 async def csms() -> AsyncIterator[CentralSystem]:
-    """A CSMS with default settings; `address` is where it listens."""
+    """A CSMS with default settings; it listens at its `address`."""
     async with listening() as system:
         yield system
 
 
-# A browser lives as long as its event loop: the tests with a page share one loop, and so one Chromium.
+# A browser needs the event loop that started it, so all tests with a page share one loop and one Chromium.
 in_the_loop_of_pages = pytest_asyncio.fixture(loop_scope="session")
 
 
 @in_the_loop_of_pages
 async def csms_with_page() -> AsyncIterator[CentralSystem]:
-    """The same CSMS for tests with a page, which are marked `asyncio(loop_scope="session")`."""
+    """The same CSMS for tests with a page; mark them `asyncio(loop_scope="session")`."""
     async with listening() as system:
         yield system
 
 
 @in_the_loop_of_pages
 async def page_address(csms_with_page: CentralSystem) -> AsyncIterator[str]:
-    """The URL of the operator's page."""
+    """Return the URL of the operator's page."""
     async with serving(csms_with_page, PageAddress(port=0)) as url:
         yield url
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def async_chromium(chromium: Path) -> AsyncIterator[Browser]:
-    """A Chromium that async tests can drive, one for all tests of a worker."""
+    """Return a running Chromium for async tests, shared by all tests of a worker."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
         yield browser
@@ -60,7 +60,7 @@ async def async_chromium(chromium: Path) -> AsyncIterator[Browser]:
 
 @in_the_loop_of_pages
 async def page(page_address: str, async_chromium: Browser) -> AsyncIterator[Page]:
-    """The page as an operator with a phone opens it; fails on any error of its scripts and any foreign request."""
+    """The operator's page on a phone; the test fails if a script fails or the page sends a request to another host."""
     errors: list[str] = []
     context = await async_chromium.new_context(base_url=page_address, viewport={"width": 390, "height": 800})
     page = await context.new_page()

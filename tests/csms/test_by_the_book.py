@@ -17,6 +17,8 @@ from tests.csms.peer import Peer, connected
 from tests.csms.test_hostile_frames import FRAMES
 from tests.processes import Program
 
+pytestmark = pytest.mark.system
+
 BAD_FRAMES = [frame for frame, _, _ in FRAMES]
 
 

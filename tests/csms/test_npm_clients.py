@@ -57,7 +57,7 @@ def every_action(version: schemas.Version) -> list[tuple[str, dict[str, Any]]]:
     return found
 
 
-@pytest.mark.npm
+@pytest.mark.system
 @pytest.mark.parametrize("library", ["ocpp-rpc", "ocpp-ws-io"])
 @pytest.mark.parametrize("version", schemas.VERSIONS)
 async def test_every_call_of_a_strict_client_is_answered_to_its_satisfaction(

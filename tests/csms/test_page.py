@@ -10,7 +10,7 @@ from playwright.async_api import Page, expect
 from csms.central_system import CentralSystem
 from tests.csms.peer import connected
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
 HOSTILE = "<img src=x onerror=document.title='owned'>"
 MOMENT = "2026-01-01T00:00:00Z"
 

@@ -12,7 +12,7 @@ from csms import actions, examples, schemas
 from csms.central_system import CentralSystem
 from tests.csms.peer import connected
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
 
 FORM = """async (cases) => {
   const { field } = await import("./form.js");

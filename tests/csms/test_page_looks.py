@@ -14,7 +14,7 @@ from csms.central_system import CentralSystem
 from tests.csms.peer import Peer, connected
 from tests.csms.test_page import STATUS_2X, event
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
 
 WIDTHS = (360, 1440)
 OPEN_ALL = "document.querySelectorAll('main details').forEach((details) => { details.open = true; })"

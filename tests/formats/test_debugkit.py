@@ -29,7 +29,7 @@ def told(output: str, what: str) -> int:
     return int(found[1])
 
 
-@pytest.mark.npm
+@pytest.mark.system
 @pytest.mark.parametrize("recording", sorted(RECORDINGS.glob("*-1.6.jsonl")), ids=lambda path: path.stem)
 def test_every_frame_of_an_exported_trace_is_an_event_and_nothing_is_warned_of(
     npm_peers: Path, recording: Path, tmp_path: Path
@@ -41,7 +41,7 @@ def test_every_frame_of_an_exported_trace_is_an_event_and_nothing_is_warned_of(
     assert told(output, "Warnings") == 0
 
 
-@pytest.mark.npm
+@pytest.mark.system
 def test_what_a_trace_has_no_member_for_does_not_disturb_it(npm_peers: Path, strange: Path, tmp_path: Path) -> None:
     run("export", strange, "-o", tmp_path / "a.jsonl")
     assert told(inspected(npm_peers, tmp_path / "a.jsonl"), "Warnings") == 0

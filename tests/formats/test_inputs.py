@@ -23,6 +23,7 @@ from inspector.protocol.frame import AnswerStatus, Frame
 from inspector.protocol.session import Session
 from inspector.protocol.vocabulary import Direction, OcppVersion
 from inspector.recorder.start import start_recorder
+from tests.examples import examples
 
 
 def record(direction: str, raw: str, **more: Any) -> str:
@@ -142,7 +143,7 @@ def test_what_cannot_be_opened_is_said_in_one_line(tmp_path: Path) -> None:
         assert "\n" not in str(refused.value)
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=examples(200), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(content=st.one_of(st.binary(max_size=300), st.text(max_size=300).map(str.encode)))
 def test_any_file_is_read_or_refused_never_a_crash(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "any"

@@ -87,6 +87,7 @@ def test_a_trace_larger_than_the_memory_it_may_take_comes_back_whole_through_bot
 
 
 @pytest.mark.long
+@pytest.mark.alone
 @pytest.mark.timeout(600)
 def test_judging_and_storing_takes_little_more_than_sqlite_utils_takes_for_storing_alone(tmp_path: Path) -> None:
     """By CPU time, both in one run, so that the machine's speed cancels out.

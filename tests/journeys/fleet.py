@@ -1,4 +1,4 @@
-"""Charge points on real WebSockets that count every frame they send and get; an independent witness of what crossed."""
+"""Charge points on real WebSockets that count every frame they send and receive, independently of the proxy."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ TRAFFIC = Path(__file__).parents[2] / "bench" / "traffic.py"
 
 
 def csms_argv(port: int) -> list[object]:
-    """A CSMS that answers every CALL, without a library of ours."""
+    """Return the command line of a CSMS that answers every CALL and uses none of the packages under test."""
     return [sys.executable, TRAFFIC, "csms", port]
 
 
 class Fleet:
-    """So many charge points, each calling on and on, `pause` seconds after each answer."""
+    """Charge points that each send a CALL `pause` seconds after every answer."""
 
     def __init__(self, url: str, count: int = 4, pause: float = 0.002, first: int = 0) -> None:
         self._url, self._count, self._pause, self._first = url, count, pause, first
         self.calls = 0
         self.answers = 0
         self.texts: dict[str, list[str]] = {}
-        """By charge point, every text in the order it crossed; a CALL is noted before it is sent."""
+        """For each charge point every text in order; a CALL is listed before it is sent."""
         self.answered_at: list[tuple[float, str]] = []
-        """When (time.monotonic) which answer came."""
+        """(time.monotonic, answer) of each answer."""
         self.closed: list[int | None] = []
-        """Close codes of the connections that others ended."""
+        """Close codes of the connections that the other side ended."""
 
     @property
     def frames(self) -> int:
@@ -69,7 +69,7 @@ class Fleet:
             self.closed.append(None)
 
     async def goes_on(self, seconds: float, calls: int = 20) -> None:
-        """Wait so long, and fail unless every moment of it saw calls answered."""
+        """Wait some seconds, and fail unless at least `calls` CALLs were answered in each of them."""
         until = asyncio.get_running_loop().time() + seconds
         while (left := until - asyncio.get_running_loop().time()) > 0:
             before = self.answers

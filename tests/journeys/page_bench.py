@@ -1,4 +1,4 @@
-"""A bench for the simulator page: CSMS, proxy, page and a real Chromium, and what crossed between them."""
+"""A test bench for the simulator page: a real Chromium, the proxy, the CSMS, and the frames between them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 @contextmanager
 def browsing(chromium: Path) -> Iterator[Browser]:
-    """A headless Chromium with a fresh profile."""
+    """Start a headless Chromium with a new profile."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(chromium), args=list(chromiums.FLAGS))
         try:
@@ -33,7 +33,7 @@ def browsing(chromium: Path) -> Iterator[Browser]:
 
 
 def watched(page: Page) -> list[str]:
-    """The page's errors as they come: exceptions, refused by its own policy, errors on the console."""
+    """Return a list that collects the page's errors: exceptions, violations of its CSP, errors on the console."""
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
@@ -42,13 +42,13 @@ def watched(page: Page) -> list[str]:
 
 @dataclass
 class Api:
-    """The CSMS's own API."""
+    """The operator API of the CSMS."""
 
     url: str
     charge_point_id: str
 
     def call(self, action: str, payload: dict[str, Any]) -> dict[str, Any]:
-        """Let the CSMS send a CALL to the charge point; returns the payload of its answer."""
+        """Let the CSMS send a CALL to the charge point; return the payload of the answer."""
         body = json.dumps({"action": action, "payload": payload}).encode()
         request = urllib.request.Request(
             f"{self.url}/api/charge-points/{self.charge_point_id}/calls", body, {"Content-Type": "application/json"}
@@ -62,7 +62,7 @@ class Api:
 
 
 class RestartableCsms:
-    """The reference CSMS as a process, which can be stopped and started again on the same ports and store."""
+    """The reference CSMS as a process that can be restarted on the same ports and the same store."""
 
     def __init__(self, store: Path) -> None:
         self.store = store
@@ -70,7 +70,7 @@ class RestartableCsms:
         self.start()
 
     def start(self) -> None:
-        # A page that was saved as a file has the origin null.
+        # A page opened from a file has the origin "null".
         places = ("--listen", self.listen, "--page", self.page, "--db", self.store, "--allow-origin", "null")
         self.program = Program("csms", *places)
         self.url = self.program.wait_for(r"csms at (ws://\S+)")[1]
@@ -88,9 +88,11 @@ class RestartableCsms:
 
 @dataclass
 class Bench:
-    """One charge point's bench. `logged` gathers what the page logged before its log was lost by a reload.
+    """The test bench of one charge point.
 
-    `dropped` has the places of the last frame from the CSMS before each connection but the last one ended.
+    Attributes:
+        logged: frames that the page logged; `keep_log` adds them, because a reload clears the page's log.
+        dropped: for each connection but the last, the index of its last frame from the CSMS.
     """
 
     version: str
@@ -114,14 +116,14 @@ class Bench:
         self.page.goto(f"{self.page_url}?{urlencode(link | {'lang': 'en'} | settings)}")
 
     def status(self, text: str, seconds: float = 10) -> None:
-        """Wait until the instrument shows a status."""
+        """Wait until the page shows a status."""
         expect(self.page.locator("#status")).to_have_text(text, timeout=seconds * 1000)
 
     def click(self, selector: str) -> None:
         self.page.click(selector)
 
     def until(self, expression: str, seconds: float = 10) -> Any:
-        """Wait until a JavaScript expression is true; returns its value."""
+        """Wait until a JavaScript expression is true; return its value."""
         for _ in range(int(seconds * 20)):
             if value := self.page.evaluate(expression):
                 return value
@@ -129,11 +131,11 @@ class Bench:
         raise AssertionError(f"{expression} did not become true; log: {self.page.evaluate(LOGGED)[-6:]}")
 
     def quiet(self) -> None:
-        """Wait until nothing more is on its way."""
+        """Wait until the page has nothing left to send."""
         self.until("!station.outbox.pending && !station.outbox.queue.length")
 
     def restart_csms(self, seconds: float) -> None:
-        """Stop the CSMS, leave it away for a while, start it again."""
+        """Stop the CSMS, and start it again after some seconds."""
         self.csms.program.stop()
         self.until("!station.online()", 15)
         self.page.wait_for_timeout(seconds * 1000)
@@ -143,7 +145,7 @@ class Bench:
         self.logged += self.page.evaluate(LOGGED)
 
     def crossed(self) -> tuple[list[list[str]], list[tuple[Any, ...]]]:
-        """End the proxy; returns the frames it stored, as the page logs them, and the findings above info."""
+        """Stop the proxy; return the frames it stored, in the form of the page's log, and the findings above info."""
         assert self.proxy.stop() == 0
         with closing(sqlite3.connect(self.database)) as db:
             rows = db.execute("select direction, raw, session_id from frames order by id").fetchall()
@@ -156,7 +158,7 @@ class Bench:
         return [[direction, raw] for direction, raw, _ in rows], findings
 
     def heard(self, frames: list[list[str]]) -> list[list[str]]:
-        """What of all that crossed can have reached the page: an answer may meet a connection it has just dropped."""
+        """Leave out the frames that cannot have reached the page, because it had just dropped their connection."""
         logged = each_way(self.logged)[1]
         heard, received = [], 0
         for place, frame in enumerate(frames):
@@ -169,7 +171,7 @@ class Bench:
 
 
 def each_way(frames: list[list[str]]) -> tuple[list[str], list[str]]:
-    """The frames of each side in its own order: where two cross on the way, each end sees another order."""
+    """Return the frames of each side in order: where two cross on the wire, each end sees another order of both."""
     sent = [raw for direction, raw in frames if direction == "cp-to-csms"]
     return sent, [raw for direction, raw in frames if direction == "csms-to-cp"]
 
@@ -179,10 +181,10 @@ LOGGED = "log.entries.filter((e) => e.direction !== 'event').map((e) => [e.direc
 
 @contextmanager
 def bench_for(version: str, browser: Browser, folder: Path) -> Iterator[Bench]:
-    """Start everything between a browser and the CSMS; at the end nothing may have gone wrong in the page."""
+    """Start everything from the browser to the CSMS; fail at the end if the page reported an error."""
     database = folder / "traffic.db"
     with (
-        # First what nobody has to wait for.
+        # These start while the others wait for each other.
         Program("simulator", "--listen", "127.0.0.1:0") as simulator,
         RestartableCsms(folder / "csms.db") as csms,
         Program("proxy", "--upstream", csms.url, "--listen", "127.0.0.1:0", "--db", database) as proxy,
@@ -193,5 +195,5 @@ def bench_for(version: str, browser: Browser, folder: Path) -> Iterator[Bench]:
         page = context.new_page()
         errors = watched(page)
         yield Bench(version, page, page_url, proxy, url, csms, Api(csms.operator, "CP-7"), database, errors)
-        # A CSMS that is away is no error of the page.
+        # That the CSMS was away is not an error of the page.
         assert [error for error in errors if "ERR_CONNECTION_REFUSED" not in error and "502" not in error] == []

@@ -1,4 +1,4 @@
-"""`chargesentinel demo` as a person runs it: real parts, real sockets, and nothing left behind."""
+"""`chargesentinel demo` as a person runs it: real processes and sockets, and nothing keeps running."""
 
 from __future__ import annotations
 
@@ -19,18 +19,20 @@ from playwright.sync_api import Browser
 
 from tests.processes import Program
 
+pytestmark = pytest.mark.system
+
 ANY_PORTS = tuple(f"--{part}=0" for part in ("csms", "operator", "proxy", "simulator", "browse"))
 QUICK = ("--minutes", "0.5")
 
 
 @pytest.fixture
 def marked() -> dict[str, str]:
-    """A mark in the environment, inherited by every process a demo starts, by which the test finds them again."""
+    """An environment variable that every process of a demo inherits, so that the test finds them."""
     return {"CHARGESENTINEL_TEST_MARK": f"{os.getpid()}-{time.monotonic_ns()}"}
 
 
 def alive(mark: dict[str, str]) -> list[str]:
-    """Command lines of the running processes that carry the mark."""
+    """Return the command lines of the running processes that have the mark."""
     if sys.platform != "linux":
         pytest.skip("processes are found in /proc")
     ((name, value),) = mark.items()
@@ -46,7 +48,7 @@ def alive(mark: dict[str, str]) -> list[str]:
 
 
 def until(holds: Callable[[], bool], timeout: float = 10.0) -> bool:
-    """Ask again until it holds; False when it did not within `timeout` seconds."""
+    """Wait until a condition holds; return False if it does not within `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while not holds():
         if time.monotonic() > deadline:
@@ -56,7 +58,7 @@ def until(holds: Callable[[], bool], timeout: float = 10.0) -> bool:
 
 
 def test_exit_shows_one_recorded_session_per_version_without_an_error(tmp_path: Path, marked: dict[str, str]) -> None:
-    """`--exit` ends with 0, what it prints is what the file holds, and no process is left."""
+    """The exit code is 0, the printed numbers are those of the file, and no process keeps running."""
     db = tmp_path / "a demo.db"
     with Program("demo", "--exit", "--db", db, *QUICK, *ANY_PORTS, env=marked) as demo:
         assert demo.finish(60) == 0, demo.report()
@@ -79,7 +81,7 @@ def test_exit_shows_one_recorded_session_per_version_without_an_error(tmp_path: 
 
 
 def test_it_stays_with_pages_that_answer_and_ends_clean(tmp_path: Path, marked: dict[str, str]) -> None:
-    """The printed addresses work; Ctrl-C ends everything with 0, and nothing keeps running."""
+    """The printed addresses work; Ctrl-C ends everything with exit code 0, and no process keeps running."""
     with Program("demo", "--db", tmp_path / "demo.db", *QUICK, *ANY_PORTS, env=marked) as demo:
         demo.wait_for("until Ctrl-C", 60)
         page = demo.wait_for(r"charge point page\s+(http://\S+)")[1]
@@ -122,11 +124,10 @@ def test_interrupted_in_a_session_it_ends_with_130_and_leaves_nothing(tmp_path: 
     assert "Traceback" not in "\n".join(demo.err)
 
 
-@pytest.mark.browser
 def test_the_printed_page_is_a_charge_point_that_connects_through_the_proxy(
     tmp_path: Path, browser: Browser, marked: dict[str, str]
 ) -> None:
-    """One click on the page that the demo offers, and its boot is in the recording; SIGTERM ends it all with 0."""
+    """Click Connect on the page that the demo prints, and the recording has its boot; SIGTERM ends with exit code 0."""
     with Program("demo", "--db", tmp_path / "demo.db", *QUICK, *ANY_PORTS, env=marked) as demo:
         demo.wait_for("until Ctrl-C", 60)
         page = browser.new_page()
@@ -146,7 +147,7 @@ def test_the_printed_page_is_a_charge_point_that_connects_through_the_proxy(
 
 @pytest.fixture
 def taken() -> Iterator[int]:
-    """A port somebody else listens on."""
+    """A port that another socket listens on."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         yield other.getsockname()[1]
 
@@ -158,7 +159,7 @@ def test_a_taken_port_is_said_and_a_free_one_taken(tmp_path: Path, taken: int) -
 
 
 def test_a_part_that_does_not_start_is_named_with_its_reason(tmp_path: Path, marked: dict[str, str]) -> None:
-    """One line, exit code 2, and the parts that did start are gone."""
+    """It prints one line, exits with 2, and stops the parts that did start."""
     (tmp_path / "demo.db").write_text("not a database, but somebody's notes")
     with Program("demo", "--exit", "--db", tmp_path / "demo.db", *QUICK, *ANY_PORTS, env=marked) as demo:
         assert demo.finish(60) == 2, demo.report()

@@ -1,4 +1,4 @@
-"""Whatever happens to the file, charging goes on, what is not stored is counted to the frame, and recording resumes."""
+"""Whatever happens to the file: charging continues, every frame that is not stored is counted, recording resumes."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from tests.journeys.fleet import Fleet, csms_argv
 from tests.processes import Program
 
 SYS_ADMIN, LINUX_IMMUTABLE = 21, 9
-"""Numbers of capabilities, as in <linux/capability.h>."""
+"""Capability numbers from <linux/capability.h>."""
 
 
 def may(capability: int) -> bool:
-    """Whether this process has a capability of Linux."""
+    """Return whether this process has a Linux capability."""
     status = Path("/proc/self/status")
     found = re.search(r"^CapEff:\s*([0-9a-f]+)", status.read_text() if status.exists() else "", re.M)
     return found is not None and bool(int(found[1], 16) >> capability & 1)
@@ -63,7 +63,7 @@ class Proxy(Program):
 
     @property
     def recorder(self) -> int:
-        """The process id of the recorder, the relay's only child."""
+        """Return the process id of the recorder, the only child of the relay."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         (only,) = children
         return int(only)
@@ -75,7 +75,7 @@ class Proxy(Program):
             await asyncio.sleep(0.1)
 
     async def ended(self) -> int:
-        """End it; returns how many frames it says are not stored."""
+        """Stop the proxy; return how many frames it reports as not stored."""
         code = await asyncio.to_thread(self.stop, signal.SIGINT, 20)
         summary = self.wait_for(r"recorded in .*: .*errors\)(?:; (\d+) FRAMES NOT STORED)?")
         lost = int(summary[1] or 0)
@@ -90,14 +90,14 @@ def stored(path: Path) -> int:
 
 
 def gaps(path: Path) -> tuple[int, int]:
-    """Frames in the gaps of the file, as told once for all and as told by session."""
+    """Return the number of frames in gaps: the sum for the file, and the sum over its sessions."""
     sql = "SELECT coalesce(sum(detail ->> 'frames'), 0) FROM events WHERE kind = 'gap' AND session_id IS {} NULL"
     with closing(sqlite3.connect(path)) as db:
         return db.execute(sql.format("")).fetchone()[0], db.execute(sql.format("NOT")).fetchone()[0]
 
 
 def limit_file_size(pid: int, size: int) -> None:
-    """A disk that is full at `size` bytes a file, for one process; RLIM_INFINITY lifts it."""
+    """Act like a full disk for one process: it cannot write files beyond `size` bytes. RLIM_INFINITY ends that."""
     _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, hard))
 
@@ -234,7 +234,7 @@ async def test_a_deleted_database_is_made_anew_and_what_went_with_it_is_counted(
     assert gaps(path) == (lost, lost)
     assert "WAS DELETED OR REPLACED" in "\n".join(proxy.err)
     with closing(sqlite3.connect(path)) as db:
-        # What crossed after the deletion is all there: no session has a hole between its first and its last frame.
+        # Everything after the deletion is stored: no session has a hole between its first and its last frame.
         for name, texts in fleet.texts.items():
             sql = "SELECT raw FROM frames WHERE session_id = (SELECT id FROM sessions WHERE charge_point_id = ?)"
             kept = [raw for (raw,) in db.execute(sql, [name])]
@@ -270,7 +270,7 @@ async def test_with_require_recording_sessions_end_with_1011_on_a_dead_disk(csms
 
 
 def test_a_folder_that_cannot_be_written_is_refused_at_the_start(tmp_path: Path) -> None:
-    """Made so by a file where the folder should be: root, too, can write nothing there."""
+    """A file lies in place of the folder, so that root cannot write there either."""
     (tmp_path / "folder").write_text("")
     with Proxy("ws://127.0.0.1:9", tmp_path / "folder" / "traffic.db") as proxy:
         assert proxy.finish() == 2

@@ -1,4 +1,4 @@
-"""Charge points written by others run through `proxy` in front of `csms`; the file holds what each end saw."""
+"""Charge points written by others run through `proxy` to `csms`; the recording has what each end saw."""
 
 from __future__ import annotations
 
@@ -14,18 +14,20 @@ import pytest
 from tests.journeys.witness import witnessing
 from tests.processes import Program
 
+pytestmark = pytest.mark.system
+
 TEST_OCPP = """
 import asyncio, sys
 from test_ocpp.client import check_connection
 asyncio.run(check_connection(sys.argv[1], sys.argv[2], ocpp=sys.argv[3], log=print))
 """
-"""The package's own check, telling every message as it was sent and received."""
+"""The check that the package offers; it prints every message that it sends or receives."""
 
 type Messages = list[tuple[str, str]]
 
 
 async def play(argv: list[object], db: Path) -> tuple[list[str], Messages]:
-    """Run a charge point (URL in place of {url}) through proxy, witness and CSMS; its output and what crossed."""
+    """Run a charge point through proxy, witness and CSMS; return its output and the messages. `{url}` is replaced."""
 
     def wait(program: Program, pattern: str) -> str:
         return program.wait_for(pattern)[1]
@@ -42,7 +44,7 @@ async def play(argv: list[object], db: Path) -> tuple[list[str], Messages]:
 
 
 def assert_recorded(db: Path, charge_point: Messages, csms: Messages) -> None:
-    """The frames in the file are those of both ends, byte for byte and in order, paired, timed and without fault."""
+    """Fail unless the file has the frames of both ends, byte for byte, in order, paired, timed and without errors."""
     with closing(sqlite3.connect(db)) as recording:
         frames = recording.execute("SELECT direction, raw FROM frames ORDER BY id").fetchall()
         for direction in ("cp-to-csms", "csms-to-cp"):
@@ -60,10 +62,9 @@ def assert_recorded(db: Path, charge_point: Messages, csms: Messages) -> None:
         assert recording.execute("SELECT rule_id, message FROM findings WHERE severity = 'error'").fetchall() == []
 
 
-@pytest.mark.npm
 @pytest.mark.parametrize("version", [pytest.param("1.6", marks=pytest.mark.long), "2.0.1"])
 async def test_ocpp_rpc_in_strict_mode_charges_through_the_proxy(npm_peers: Path, tmp_path: Path, version: str) -> None:
-    """A whole charging session of npm's ocpp-rpc, which checks every message against the schemas itself."""
+    """npm's ocpp-rpc plays a whole charging session and checks every message against the schemas itself."""
     db = tmp_path / "traffic.db"
     out, seen = await play(["node", npm_peers / "ocpp_rpc_session.js", "{url}", "RPC-1", version], db)
     lines = [json.loads(line) for line in out]

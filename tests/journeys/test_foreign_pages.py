@@ -1,4 +1,4 @@
-"""A web page of another origin, in a real Chromium, gets nothing out of our servers and starts nothing in them."""
+"""A web page of another origin, in a real Chromium, can read nothing from our servers and start nothing there."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ from playwright.sync_api import Browser, Response
 from tests.browse import charging
 from tests.processes import Program
 
+pytestmark = pytest.mark.system
+
 LONG = "with recursive n(x) as (select 1 union all select x + 1 from n) select count(*) from n"
-"""Runs until the time limit, 2 s: whoever has it run is seen by the server's CPU time."""
+"""A query that runs until the time limit: the CPU time of the server shows whether it has run."""
 LONG_S = 2.0
 
 ATTEMPTS = """async (target) => {
@@ -86,7 +88,7 @@ SOCKET = """(target) => new Promise((done) => {
 
 @dataclass(frozen=True)
 class Bench:
-    """Our servers, by their addresses, and a page that is none of them."""
+    """The addresses of our servers, and the port of a foreign page."""
 
     browse: str
     browse_pid: int
@@ -128,7 +130,7 @@ def _proxy(folder: Path) -> list[object]:
 
 
 class _Stranger(BaseHTTPRequestHandler):
-    """A web server elsewhere with an empty page."""
+    """A foreign web server with an empty page."""
 
     def do_GET(self) -> None:
         body = b"<!doctype html><title>elsewhere</title><body>"
@@ -148,7 +150,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def attempt(browser: Browser, page_at: str, target: str) -> tuple[dict[str, str], list[int]]:
-    """Try everything a page can try; returns what it saw and the statuses of the answers."""
+    """Try every way in which a page can make a request; return what the page saw, and the HTTP statuses."""
     context = browser.new_context()
     statuses: list[int] = []
 
@@ -181,7 +183,7 @@ def refused(browser: Browser, page_at: str, target: str) -> None:
 
 
 def test_no_query_runs_for_a_foreign_page(browser: Browser, bench: Bench) -> None:
-    """Neither SQL, nor a condition, nor a query with a name, nor a search: not even its time can be taken."""
+    """No SQL, no condition, no named query and no search: a page cannot even measure how long they take."""
     before = cpu_seconds(bench.browse_pid)
     for name, query in [(name, QUERIES[0]) for name in NAMES] + [(NAMES[0], query) for query in QUERIES[1:]]:
         refused(browser, f"http://{name}:{bench.foreign}/", bench.browse + query)
@@ -190,7 +192,7 @@ def test_no_query_runs_for_a_foreign_page(browser: Browser, bench: Bench) -> Non
 
 
 def test_the_query_runs_for_our_own_page(browser: Browser, bench: Bench) -> None:
-    """What the other tests miss is there to be missed."""
+    """The query is one that runs, so the other tests could have seen it."""
     page = browser.new_page()
     page.goto(f"{bench.browse}/ocpp")
     status = page.evaluate("(address) => fetch(address).then((answer) => answer.status)", QUERIES[0])
@@ -216,7 +218,7 @@ def test_a_link_elsewhere_opens_a_page_at_once_and_a_query_after_a_click(browser
 
 
 def test_no_other_server_serves_a_foreign_page(browser: Browser, bench: Bench) -> None:
-    """The metrics, the CSMS's API and page, and the simulator's page, with settings that would start a session."""
+    """Not the metrics, not the CSMS's API and page, not the simulator's page with settings that start a session."""
     for name, target in (
         ("foreign.localhost", f"{bench.metrics}?x=1"),
         ("127.0.0.1", f"{bench.operator}/api/misbehaviours"),
@@ -228,7 +230,7 @@ def test_no_other_server_serves_a_foreign_page(browser: Browser, bench: Bench) -
 
 
 def test_only_pages_of_this_machine_are_charge_points(browser: Browser, bench: Bench) -> None:
-    """On the OCPP port the page's origin decides; the port it is served on does not matter."""
+    """On the OCPP port the host name of the page's origin decides; its port does not matter."""
     opened = {}
     page = browser.new_page()
     for name in NAMES:

@@ -1,4 +1,4 @@
-"""kill -9 at random moments under load: what was committed is there, the file is sound, the next start goes on."""
+"""kill -9 at random moments under load: committed frames stay, the file is sound, the next start continues."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from tests.processes import Program
 
 KILLS = 50
 LOST_AT_MOST_S, LOST_MOSTLY_S = 2.0, 0.2
-"""How old the oldest frame may be that a kill of relay and recorder together costs, and in half of the kills. A group
-waits 10 ms, 90 under great load; to that comes what its commit takes, which on a busy disk is now and then much."""
+"""Seconds before a kill of relay and recorder from which frames may be missing: at most, and in half of the kills.
+A group commit waits 10 ms, or 90 ms under high load; the commit itself may take long on a busy disk."""
 SEED = int(os.environ.get("KILL_SEED", "20"))
 
 
@@ -50,7 +50,7 @@ def texts_of(path: Path, charge_point_id: str) -> list[str]:
 
 
 def committed(path: Path) -> int:
-    """Frames that another connection sees: those are on disk."""
+    """Count the frames that another connection sees: those are on disk."""
     count = 0
     for file in files(path):
         with suppress(sqlite3.OperationalError), closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as db:
@@ -73,7 +73,7 @@ def kill(pid: int) -> None:
 
 
 async def gone(pid: int, seconds: float = 20) -> None:
-    """Wait for the end of a process that is nobody's child any more, or a zombie."""
+    """Wait until a process has ended that is not our child; a zombie has ended."""
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -87,7 +87,7 @@ async def gone(pid: int, seconds: float = 20) -> None:
 
 
 async def one_kill(csms: str, path: Path, run: int, chance: random.Random, *more: str) -> tuple[str, int, float]:
-    """Returns who was killed, how many frames that crossed are missing, and how long before the kill the first did."""
+    """Return who was killed, how many frames are missing, and how many seconds before the kill the first crossed."""
     victim = chance.choice(["relay", "recorder", "both"])
     with Proxy(csms, path, *more) as proxy:
         url, recorder = proxy.url, proxy.recorder
@@ -125,6 +125,7 @@ async def one_kill(csms: str, path: Path, run: int, chance: random.Random, *more
 
 
 @pytest.mark.long
+@pytest.mark.alone
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("rotate", [False, True], ids=["one file", "rotated"])
 async def test_fifty_kills_cost_at_most_the_last_group_commit(csms: str, tmp_path: Path, rotate: bool) -> None:
@@ -136,9 +137,9 @@ async def test_fifty_kills_cost_at_most_the_last_group_commit(csms: str, tmp_pat
     print(f"\n{sum(missing for _, missing, _ in results)} frames missing in {len(results)} kills:", results)
     assert all(first <= LOST_AT_MOST_S for _, _, first in results), results
     assert median(first for victim, _, first in results if victim == "both") <= LOST_MOSTLY_S, results
-    # What was handed over outlives the relay; only what a recorder that was just then behind had not read does not.
+    # The recorder stores what the relay has handed over; only a recorder that was behind may not have read all of it.
     assert median(missing for victim, missing, _ in results if victim == "relay") == 0, results
-    # The next start works, and marks what the kills left unfinished.
+    # The next start works, and marks the recordings and sessions that the kills left open.
     with Proxy(csms, path) as proxy:
         async with Fleet(proxy.url, first=9000) as fleet:
             await asyncio.sleep(0.2)

@@ -1,4 +1,4 @@
-"""The browser charge point at its work: real Chromium, through the proxy to the CSMS, watched by the judge."""
+"""The simulator page charges: a real Chromium, through the proxy to the CSMS; the proxy judges every frame."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, expect
 from tests.journeys.page_bench import LOGGED, Bench, bench_for, each_way
 from tests.processes import Program
 
-pytestmark = pytest.mark.browser
+pytestmark = pytest.mark.system
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def bench(request: pytest.FixtureRequest, browser: Browser, tmp_path: Path) -> I
         yield bench
 
 
-# 2.0.1 speaks the dialect of 2.1: its turn comes in the long run.
+# 2.0.1 shares its code with 2.1, so it is left to the proofs.
 every_version = pytest.mark.parametrize(
     "bench", ["1.6", pytest.param("2.0.1", marks=pytest.mark.long), "2.1"], indirect=True
 )
@@ -29,7 +29,7 @@ every_version = pytest.mark.parametrize(
 
 @every_version
 def test_sessions_by_card_and_by_csms_are_by_the_book(bench: Bench) -> None:
-    """Card and remote sessions, a limit, a fault and a reload: the judge finds nothing, the log is the wire."""
+    """Card and remote sessions, a limit, a fault and a reload: no findings, and the page logs every frame."""
     bench.open()
     bench.click("#connect")
     expect(bench.page.locator("#state-text")).to_have_text("Connected")
@@ -40,9 +40,9 @@ def test_sessions_by_card_and_by_csms_are_by_the_book(bench: Bench) -> None:
     bench.status("Charging")
     bench.until("station.connectors[0].meter.power > 1500")
 
-    # The page is reloaded in mid-session: the same session goes on.
+    # A reload of the page during the session continues the same transaction.
     before = bench.page.evaluate("station.connectors[0].transaction.ref")
-    # No sample may be on its way between reading the log and losing it.
+    # No meter value may cross between reading the log and the reload, which clears it.
     bench.page.evaluate("station.variables.find('MeterValueSampleInterval').value = '0'")
     bench.quiet()
     bench.keep_log()
@@ -89,7 +89,7 @@ def test_sessions_by_card_and_by_csms_are_by_the_book(bench: Bench) -> None:
 @pytest.mark.long
 @every_version
 def test_a_csms_that_goes_and_comes_back_hears_the_whole_session(bench: Bench) -> None:
-    """The CSMS is restarted while a session runs: what happened meanwhile is delivered, in order, by the book."""
+    """The CSMS restarts during a transaction: the page delivers everything that happened meanwhile, in order."""
     bench.open()
     bench.click("#connect")
     expect(bench.page.locator("#state-text")).to_have_text("Connected")
@@ -109,13 +109,13 @@ def test_a_csms_that_goes_and_comes_back_hears_the_whole_session(bench: Bench) -
     bench.keep_log()
     bench.click("#disconnect")
     frames, findings = bench.crossed()
-    # What the restarted CSMS has forgotten, and the connection it broke, are its own affair.
-    # While the CSMS was away it could not be reached: that is found, and nobody is accused of it.
+    # Findings about the CSMS are ignored: it forgot things and broke a connection. That nobody could reach it is a
+    # finding about the link, not about the charge point.
     away = {finding[1] for finding in findings if finding[-1] == "link"}
     assert away <= {"link.failed-attempt"}
     assert [finding for finding in findings if finding[-1] == "charge_point"] == []
     lost = [frame for frame in bench.logged if frame not in frames]
-    assert len(lost) <= 1, "at most the frame that was on its way when the CSMS went is missing in the recording"
+    assert len(lost) <= 1, "the recording may lack only the frame that was on its way when the CSMS ended"
     if not bench.is16:
         sent = [json.loads(raw) for direction, raw in frames if direction == "cp-to-csms"]
         events = [frame[3] for frame in sent if frame[0] == 2 and frame[2] == "TransactionEvent"]
@@ -126,7 +126,7 @@ def test_a_csms_that_goes_and_comes_back_hears_the_whole_session(bench: Bench) -
 
 @pytest.mark.parametrize("bench", ["2.1"], indirect=True)
 def test_the_saved_file_charges_from_disk(bench: Bench, tmp_path: Path) -> None:
-    """`--save`, opened by file://, runs a whole session through the proxy by the book; nothing else is asked for."""
+    """`--save`, opened by file://, plays a whole session through the proxy without findings, and loads nothing else."""
     target = tmp_path / "charge point.html"
     with Program("simulator", "--save", target) as saving:
         assert saving.finish() == 0
@@ -141,13 +141,13 @@ def test_the_saved_file_charges_from_disk(bench: Bench, tmp_path: Path) -> None:
     frames, findings = bench.crossed()
     assert findings == []
     assert len(frames) > 20 and each_way(frames) == each_way(bench.logged)
-    # The page itself and the blob that keeps its clock going.
+    # The page itself, and the blob that runs its clock.
     assert [url for url in asked if not url.startswith(("file:", "blob:", "data:"))] == []
 
 
 @pytest.mark.parametrize("bench", ["2.0.1"], indirect=True)
 def test_misbehaviours_are_found_by_the_judge(bench: Bench) -> None:
-    """What a tester switches on is what the judge finds: the green of the other journeys means something."""
+    """The rules find what a tester switches on, so no findings in the other journeys means something."""
     bench.open()
     bench.click("#tab-answers")
     bench.page.check("[name=beforeBoot]")
@@ -164,7 +164,7 @@ def test_misbehaviours_are_found_by_the_judge(bench: Bench) -> None:
 
 
 def limit(bench: Bench, watts: int) -> None:
-    """Let the CSMS limit the session on connector 1."""
+    """Let the CSMS limit the power of the transaction on connector 1."""
     period = {"startPeriod": 0, "limit": watts}
     schedule = {"chargingRateUnit": "W", "chargingSchedulePeriod": [period]}
     profile = {"stackLevel": 1, "chargingProfilePurpose": "TxProfile", "chargingProfileKind": "Relative"}
@@ -179,7 +179,7 @@ def limit(bench: Bench, watts: int) -> None:
 
 
 def remote_session(bench: Bench) -> None:
-    """Start by the CSMS before the cable is in, charge, stop by the CSMS."""
+    """Let the CSMS start a transaction before the cable is plugged in, charge, and let the CSMS stop it."""
     if bench.is16:
         start = bench.api.call("RemoteStartTransaction", {"connectorId": 1, "idTag": "REMOTE"})
     else:

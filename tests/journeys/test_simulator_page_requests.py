@@ -1,4 +1,4 @@
-"""Everything a CSMS asks of the page and every scenario it knows, through the proxy: the judge finds nothing."""
+"""Every request of a CSMS and every scenario of the page, through the proxy: no findings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from playwright.sync_api import Browser
 
 from tests.journeys.page_bench import Bench, bench_for, each_way
 
-pytestmark = [pytest.mark.browser, pytest.mark.long]
+pytestmark = [pytest.mark.system, pytest.mark.long]
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ every_version = pytest.mark.parametrize("bench", ["1.6", "2.0.1", "2.1"], indire
 
 
 def nothing_found(bench: Bench) -> None:
-    """The judge has no finding above info, and the page's log is what crossed."""
+    """Fail if there is a finding above info, or if the page's log differs from the recorded frames."""
     bench.click("#disconnect")
     bench.keep_log()
     frames, findings = bench.crossed()
@@ -71,7 +71,7 @@ def test_what_a_csms_asks_in_1_6_is_done_by_the_book(bench: Bench) -> None:
     ask(bench, "UnlockConnector", "Unlocked", connectorId=1)
     bench.click("#plug")
     ask(bench, "ChangeAvailability", "Accepted", connectorId=1, type="Operative")
-    # A cable is in and nothing charges: the matrix has no way from Preparing to Unavailable but over Available.
+    # With a cable in and nothing charging: the specification allows Preparing to Unavailable only by way of Available.
     bench.click("#plug")
     ask(bench, "ChangeAvailability", "Accepted", connectorId=1, type="Inoperative")
     ask(bench, "ChangeAvailability", "Accepted", connectorId=1, type="Operative")
@@ -131,7 +131,7 @@ def soon(seconds: float) -> str:
 
 
 def ask(bench: Bench, action: str, status: str | None = None, **payload: object) -> None:
-    """Let the CSMS ask, hold the answer's status against what is expected, and let what follows go out."""
+    """Let the CSMS send a CALL, check the status of the answer, and wait until the page has nothing left to send."""
     assert bench.api.call(action, payload).get("status") == status, action
     bench.page.wait_for_timeout(300)
     bench.quiet()
@@ -146,7 +146,7 @@ def charge(bench: Bench) -> None:
 
 
 def restarted(bench: Bench) -> None:
-    """Wait until the station has gone and booted again."""
+    """Wait until the station has gone offline and booted again."""
     bench.until("!station.online()", 15)
     bench.until("station.online()", 20)
     bench.quiet()

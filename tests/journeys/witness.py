@@ -1,4 +1,4 @@
-"""A relay of the tests' own between the proxy and the CSMS, which writes down every message; knows no OCPP."""
+"""A relay between the proxy and the CSMS that keeps a list of every message; knows no OCPP."""
 
 from __future__ import annotations
 
@@ -17,7 +17,12 @@ SUBPROTOCOLS = [Subprotocol(f"ocpp{version}") for version in ("1.6", "2.0.1", "2
 
 
 class Witness:
-    """What crossed, in order: ("cp-to-csms" | "csms-to-cp", text); `url` is where charge points connect."""
+    """Relays and lists what crosses.
+
+    Attributes:
+        url: where charge points connect.
+        seen: ("cp-to-csms" or "csms-to-cp", text) of each message, in order.
+    """
 
     def __init__(self, upstream: str) -> None:
         self.upstream = upstream

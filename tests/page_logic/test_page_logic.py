@@ -1,7 +1,7 @@
 """The simulator page's logic under `node --test`: a fake clock, a fake socket, and the page's own scripts.
 
-Everything that a station says in those tests is held against the installed schemas here, and the traces that a test
-keeps are judged by `check`.
+What a station sends in those tests is validated here against the installed schemas, and `check` judges the traces
+that a test keeps.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FILES = sorted(path.name for path in HOME.glob("*.test.js"))
 
 @pytest.fixture(scope="session")
 def node() -> str:
-    """Return the path of node; skips where there is none that can run tests."""
+    """Return the path of node; skip if it is missing or too old to run tests."""
     path = shutil.which("node")
     if path is None:
         pytest.skip("node is not installed")
@@ -38,7 +38,7 @@ def node() -> str:
 
 @pytest.fixture(scope="session")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Return the environment that hands the page and the requests to node."""
+    """Return the environment variables that tell node where the page and the requests are."""
     folder = tmp_path_factory.mktemp("inputs")
     page, requests = folder / "page.html", folder / "requests.json"
     page.write_text(assemble(), encoding="utf-8")
@@ -52,7 +52,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.mark.parametrize("file", FILES)
 def test_page_logic(file: str, node: str, inputs: dict[str, str], tmp_path: Path) -> None:
-    """Every node test passes, what the stations said fits its schema, and the traces are judged as expected."""
+    """Every node test passes, all messages of the stations fit their schemas, the traces have the expected findings."""
     environment = {**os.environ, **inputs, "CHARGESENTINEL_KEPT": str(tmp_path), "NO_COLOR": "1"}
     environment.pop("FORCE_COLOR", None)
     argv = [node, "--test", "--test-reporter=tap", HOME / file]
@@ -67,13 +67,13 @@ def test_page_logic(file: str, node: str, inputs: dict[str, str], tmp_path: Path
 
 
 def failures(tap: str) -> str:
-    """Cut the tests that failed, with what they say, out of node's report."""
+    """Return the failed tests of node's report, with their messages."""
     found = re.findall(r"^ *not ok \d+ - .*?^ *\.\.\.$", tap, re.MULTILINE | re.DOTALL)
     return "\n".join(found)
 
 
 def fits_the_schemas(said: Path) -> None:
-    """Hold each CALL, SEND and CALLRESULT of the stations against its schema."""
+    """Fail unless every CALL, SEND and CALLRESULT of the stations fits its schema."""
     if not said.exists():
         return
     wrong = {}
@@ -85,7 +85,7 @@ def fits_the_schemas(said: Path) -> None:
 
 
 def is_judged_as(trace: Path, expected: Path) -> None:
-    """`check` finds in a trace what its test expects, and nothing else."""
+    """Fail unless `check` finds exactly what a test expects in its trace."""
     with Program("check", trace, "--format", "json") as check:
         check.finish()
         report = json.loads("\n".join(check.out))
@@ -95,5 +95,5 @@ def is_judged_as(trace: Path, expected: Path) -> None:
 
 
 def test_the_last_script_is_the_only_one_that_node_leaves_out() -> None:
-    """The harness runs every script but the last, which puts the parts together for the eye."""
+    """The harness runs all scripts but the last, which builds the visible page."""
     assert SCRIPTS[-1] == "main"

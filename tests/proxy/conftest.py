@@ -1,4 +1,4 @@
-"""Real sockets on both sides of a real proxy: a raw CSMS, a raw charge point and an engine that records into a list."""
+"""Real sockets on both sides of a real proxy: a raw CSMS, a raw charge point, an engine that records into a list."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KEY = base64.b64encode(b"0123456789abcdef").decode()
 
 
 class ListRecorder:
-    """Stands behind the recorder's door and keeps the records in a list."""
+    """A recorder that keeps the records in a list."""
 
     def __init__(self) -> None:
         self.records: list[Record] = []
@@ -52,14 +52,14 @@ class ListRecorder:
         return [record for record in self.records if record[0] == kind]
 
     def frames(self) -> list[tuple[bool, int, bytes]]:
-        """(from the charge point, opcode, payload) of every frame."""
+        """Return (from the charge point, opcode, payload) of every frame."""
         return [(r[4], r[5], r[6]) for r in self.of(records.FRAME)]
 
     def events(self, kind: str) -> list[dict[str, Any]]:
         return [r[5] for r in self.of(records.EVENT) if r[4] == kind]
 
     def wait_for(self, condition: Callable[[], Any], timeout: float = 10.0) -> Any:
-        """Return the first true value of `condition`, asked again whenever a record comes."""
+        """Wait until `condition` is true, check it after every record, and return its value."""
         with self.changed:
             found = self.changed.wait_for(condition, timeout)
         assert found, f"not seen within {timeout} s; records: {self.records}"
@@ -69,13 +69,13 @@ class ListRecorder:
         return await asyncio.to_thread(self.wait_for, condition)
 
     async def closed(self) -> dict[str, Any]:
-        """Wait for the first session's end and return its facts."""
+        """Wait for the end of the first session and return its facts."""
         found = await self.seen(lambda: self.of(records.CLOSE))
         return dict(found[0][4])
 
 
 class RunningProxy:
-    """An engine on a thread and loop of its own."""
+    """An engine in a thread with its own event loop."""
 
     def __init__(self, upstream: str, **settings: Any) -> None:
         self.recorder = ListRecorder()
@@ -106,7 +106,7 @@ class RunningProxy:
             self._ready.set()
 
     async def call(self, what: Callable[[], None]) -> None:
-        """Do something on the engine's own loop."""
+        """Call a function on the engine's event loop."""
 
         async def do() -> None:
             what()
@@ -122,7 +122,7 @@ class RunningProxy:
 
 @pytest.fixture(params=["fast path", "public hooks"])
 def start_proxy(request: pytest.FixtureRequest) -> Iterator[Callable[..., RunningProxy]]:
-    """Start engines of both ways through mitmproxy, stopped after the test."""
+    """Start engines, once for each of the two ways through mitmproxy; stop them after the test."""
     running: list[RunningProxy] = []
 
     def start(upstream: str, **settings: Any) -> RunningProxy:
@@ -135,7 +135,7 @@ def start_proxy(request: pytest.FixtureRequest) -> Iterator[Callable[..., Runnin
 
 
 class Peer:
-    """One end of a connection, byte by byte."""
+    """One end of a connection, for raw bytes."""
 
     def __init__(self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.head, self.reader, self.writer = head, reader, writer
@@ -148,11 +148,11 @@ class Peer:
         return await asyncio.wait_for(self.reader.readexactly(size), 10)
 
     async def rest(self) -> bytes:
-        """Everything until the other side ends its stream."""
+        """Return everything until the other side ends its stream."""
         return await asyncio.wait_for(self.reader.read(-1), 10)
 
     def reset(self) -> None:
-        """End with a TCP RST."""
+        """End the connection with a TCP RST."""
         import socket
         import struct
 
@@ -177,7 +177,7 @@ def upgrade_response(*headers: str) -> bytes:
 
 
 class RawCsms:
-    """Accepts TCP, answers every request head with `answer`, and hands the connection over."""
+    """A server that answers every request head with `answer` and puts the connection into `peers`."""
 
     def __init__(self, answer: bytes) -> None:
         self.answer = answer
@@ -228,7 +228,7 @@ def upgrade_request(path: str, *headers: str) -> bytes:
 async def raw_charge_point(
     port: int, path: str = "/CP1", *headers: str, request: bytes | None = None, **options: Any
 ) -> Peer:
-    """Connect, upgrade and return the charge point's end; its `head` is the answer."""
+    """Connect, send the upgrade request, and return the charge point's end; its `head` is the answer."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port, **options)
     writer.write(upgrade_request(path, *headers) if request is None else request)
     head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)

@@ -59,7 +59,6 @@ async def test_what_one_charge_point_sends_does_not_displace_the_frames_of_anoth
             await cross(size, other_at_csms.reader)
             await cross(BOMBS * len(make_frame(0xC1, bomb, MASK)), bomber_at_csms.reader)
             ended = await asyncio.to_thread(proxy.stop)
-            assert "NOT STORED" not in proxy.report()
     with sqlite3.connect(path) as connection:
         stored = dict(
             connection.execute(

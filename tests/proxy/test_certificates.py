@@ -5,22 +5,27 @@ from __future__ import annotations
 import json
 import stat
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from inspector.errors import UnusableFile, UserMistake
 from inspector.proxy.certificates import Authority
-
-
-def run(*args: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "inspector", "certificates", *map(str, args)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+from tests.forked import chargesentinel
 
 
 def test_one_command_makes_ca_server_and_client_that_openssl_verifies(tmp_path: Path) -> None:
-    ended = run(tmp_path / "my bench", "--host", "csms.local", "--host", "10.0.0.7", "--charge-point", "CP 1", "--json")
+    ended = chargesentinel(
+        "certificates",
+        tmp_path / "my bench",
+        "--host",
+        "csms.local",
+        "--host",
+        "10.0.0.7",
+        "--charge-point",
+        "CP 1",
+        "--json",
+    )
     assert ended.returncode == 0, ended.stderr
     made = json.loads(ended.stdout)
     for name, purpose in (("server", "sslserver"), ("CP 1", "sslclient")):
@@ -66,6 +71,6 @@ def test_damaged_authority_is_refused_not_replaced(tmp_path: Path) -> None:
 
 
 def test_unusable_directory_is_told_in_one_line() -> None:
-    ended = run("/proc/bench")
+    ended = chargesentinel("certificates", "/proc/bench")
     assert ended.returncode == 2
     assert ended.stderr.count("\n") == 1 and "/proc/bench" in ended.stderr

@@ -17,7 +17,7 @@ from tests.processes import Program
 
 from .floods import KINDS
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.long, pytest.mark.alone, pytest.mark.timeout(300)]
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 5

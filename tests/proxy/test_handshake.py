@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from inspector.proxy import tls
 from inspector.proxy.addresses import Upstream
 from inspector.proxy.certificates import Authority
 from inspector.proxy.routing import Route, Routing
-from tests.proxy.conftest import RunningProxy, raw_charge_point, raw_csms, upgrade_request, upgrade_response
+from tests.proxy.conftest import Peer, RunningProxy, raw_charge_point, raw_csms, upgrade_request, upgrade_response
 
 Start = Callable[..., RunningProxy]
 
@@ -27,6 +28,17 @@ async def opened(port: int, request: bytes) -> tuple[asyncio.StreamReader, async
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(request)
     return reader, writer
+
+
+async def once_there_is_room(port: int, answer: bytes, **options: Any) -> Peer:
+    """Connect until the answer begins as given: the proxy refuses while all its places are taken."""
+    async with asyncio.timeout(20):
+        while True:
+            with suppress(OSError, asyncio.IncompleteReadError):
+                one = await raw_charge_point(port, **options)
+                if one.head.startswith(answer):
+                    return one
+            await asyncio.sleep(0.05)
 
 
 async def the_end(reader: asyncio.StreamReader, seconds: float = 5.0) -> bytes:
@@ -62,11 +74,7 @@ class TestDeadline:
             one = await raw_charge_point(proxy.port)
             assert one.head == REJECTED
             assert await one.rest() == b""
-            for _ in range(50):
-                if (head := (await raw_charge_point(proxy.port)).head) == REJECTED:
-                    break
-                await asyncio.sleep(0.1)
-            assert head == REJECTED
+            await once_there_is_room(proxy.port, REJECTED)
 
     async def test_rejected_charge_point_may_ask_again_on_its_connection(self, start_proxy: Start) -> None:
         async with raw_csms(REJECTED) as csms:
@@ -99,7 +107,6 @@ class TestPlaces:
         async with raw_csms() as csms:
             proxy = start_proxy(csms.url, listener_tls=tls.listener_context(server.cert, server.key), max_connections=2)
             silent = [await asyncio.open_connection("127.0.0.1", proxy.port) for _ in range(2)]
-            await asyncio.sleep(0.2)
             context = ssl.create_default_context(cafile=str(authority.ca.cert))
             with pytest.raises((ssl.SSLError, OSError)):
                 await raw_charge_point(proxy.port, ssl=context, server_hostname="localhost")
@@ -142,9 +149,7 @@ class TestPlaces:
             mute = await asyncio.open_connection("127.0.0.1", proxy.port, ssl=trusting, server_hostname="localhost")
             mute[1].transport.pause_reading()
             await proxy.recorder.seen(lambda: proxy.recorder.events("fault"))
-            await asyncio.sleep(1)
-            one = await raw_charge_point(proxy.port, ssl=trusting, server_hostname="localhost")
-            assert one.head.startswith(b"HTTP/1.1 101 ")
+            await once_there_is_room(proxy.port, b"HTTP/1.1 101 ", ssl=trusting, server_hostname="localhost")
             mute[1].transport.abort()
 
 
@@ -162,11 +167,11 @@ class TestEnds:
 
     async def test_request_that_breaks_off_half_way_is_one_event(self, start_proxy: Start) -> None:
         async with raw_csms() as csms:
-            proxy = start_proxy(csms.url, handshake_timeout=0.3)
+            proxy = start_proxy(csms.url, handshake_timeout=1)
             _, writer = await opened(proxy.port, b"GET /CP1 HTTP/1.1\r\nHost: x\r\n")
-            await asyncio.sleep(0.1)
             writer.close()
-            await asyncio.sleep(0.5)
+            await proxy.recorder.seen(lambda: proxy.recorder.events("fault"))
+            await asyncio.sleep(1.1)  # beyond its time
         (event,) = proxy.recorder.events("fault")
         assert "left before its request was whole" in event["reason"]
 

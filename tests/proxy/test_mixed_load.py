@@ -28,7 +28,7 @@ SETTLED = 0.4
 """The share of the time after which memory is looked at, and no recorder is killed any more: its memory begins anew."""
 GROWTH_KIB_PER_MINUTE = 1024
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(SECONDS + 240)]
+pytestmark = [pytest.mark.long, pytest.mark.alone, pytest.mark.timeout(SECONDS + 240)]
 
 
 def recorder_of(relay: int) -> int | None:

@@ -20,9 +20,9 @@ from bench.processes import Measured, free_port
 from tests.processes import Program
 from tests.proxy.visits import visits
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.long, pytest.mark.alone, pytest.mark.timeout(600)]
 
-SOAK_SECONDS = float(os.environ.get("SOAK_SECONDS", "180"))
+SOAK_SECONDS = float(os.environ.get("SOAK_SECONDS", "90"))
 
 ROOT = Path(__file__).parents[2]
 

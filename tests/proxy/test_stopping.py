@@ -14,7 +14,7 @@ from typing import Any
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 
-from tests.processes import Program
+from tests.journeys.test_failing_disk import Proxy
 
 FRAMES = 200
 
@@ -25,16 +25,16 @@ async def answer(connection: ServerConnection) -> None:
 
 
 @asynccontextmanager
-async def with_a_stopped_recorder(path: Path) -> AsyncIterator[tuple[Program, int]]:
+async def with_a_stopped_recorder(path: Path) -> AsyncIterator[tuple[Proxy, int]]:
     """A proxy whose recorder stands still while frames cross, and the recorder's process id."""
     async with serve(answer, "127.0.0.1", 0, subprotocols=["ocpp1.6"]) as csms:  # type: ignore[list-item]
         upstream = f"ws://127.0.0.1:{csms.sockets[0].getsockname()[1]}"
-        with Program("proxy", "--upstream", upstream, "--listen", "127.0.0.1:0", "--db", path) as proxy:
-            url = (await asyncio.to_thread(proxy.wait_for, r"listening on (ws://\S+)"))[1]
+        with Proxy(upstream, path) as proxy:
+            url = await asyncio.to_thread(lambda: proxy.url)
             async with connect(f"{url}/CP1", subprotocols=["ocpp1.6"]) as charge_point:  # type: ignore[list-item]
                 await exchange(charge_point, "first")
-                children = Path(f"/proc/{proxy.process.pid}/task/{proxy.process.pid}/children").read_text().split()
-                recorder = int(children[0])
+                await proxy.until("recorder_waiting_records", lambda waiting: waiting == 0)
+                recorder = proxy.recorder
                 os.kill(recorder, signal.SIGSTOP)
                 for number in range(FRAMES // 2 - 1):
                     await exchange(charge_point, str(number))

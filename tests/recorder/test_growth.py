@@ -29,7 +29,7 @@ from tests.growth import HOPELESS_S, measured
 from tests.hostile_frames import LISTS, NESTS, Shape, shape
 
 NOW = 1_767_268_800 * 10**9
-SECONDS = float(os.environ.get("GROWTH_SECONDS", "50"))
+SECONDS = float(os.environ.get("GROWTH_SECONDS", "30"))
 """How long shapes are tried; with more, more of them are."""
 SMALL, LARGE = 3_000, 24_000
 """Bytes of the smaller of two frames: for work on one frame, and for work on its recording, most of which is the same
@@ -131,6 +131,7 @@ def tried(seed: int, folder: Path) -> int:
 
 
 @pytest.mark.long
+@pytest.mark.alone
 @pytest.mark.timeout(0)
 @pytest.mark.parametrize("seed", [16, None], ids=["the seed of always", "another seed each time"])
 def test_no_frame_of_any_shape_takes_more_than_linear_time(tmp_path: Path, seed: int | None) -> None:

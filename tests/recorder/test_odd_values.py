@@ -21,6 +21,7 @@ from inspector.redaction.redactor import LEVELS, Redactor
 from inspector.replay.id_mapping import is_time
 from inspector.replay.script import Script, read
 from inspector.store.writer import Writer
+from tests.examples import examples
 
 RECORDINGS = sorted((Path(__file__).parents[2] / "recordings").glob("*.jsonl"))
 SECOND = 10**9
@@ -116,7 +117,7 @@ def stored(folder: Path, script: Script, raws: list[bytes], level: str) -> None:
 SLOW = (HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large)
 
 
-@settings(max_examples=60, suppress_health_check=SLOW)
+@settings(max_examples=examples(60), suppress_health_check=SLOW)
 @given(session=sessions(), level=st.sampled_from(LEVELS))
 def test_no_value_at_any_place_keeps_a_frame_from_being_stored(
     tmp_path: Path, session: tuple[Script, list[bytes]], level: str

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +23,7 @@ from inspector.recorder.worker.supervisor import SupervisedRecorder
 from inspector.redaction.pseudonyms import LENGTH, Pseudonyms, default_path, read_key
 from inspector.redaction.redactor import Redactor
 from inspector.redaction.sensitive_names import PERSONAL
+from tests.forked import chargesentinel
 from tests.redaction.test_redaction import everything, record, rows
 
 KEY = b"0123456789abcdef0123456789abcdef"
@@ -171,9 +170,7 @@ def test_derived_rows_are_those_that_rebuild_derives(tmp_path: Path) -> None:
     record(path, CHARGING, level="personal", key=KEY)
     before = rows(path, "SELECT * FROM transactions")
     assert before[0][6] == NAMES.of("04AB99CD")
-    done = subprocess.run(
-        [sys.executable, "-m", "inspector", "rebuild", str(path)], capture_output=True, check=False, timeout=60
-    )
+    done = chargesentinel("rebuild", path)
     assert done.returncode == 0, done.stderr
     assert rows(path, "SELECT * FROM transactions") == before
 

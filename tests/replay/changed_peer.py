@@ -1,4 +1,4 @@
-"""A peer over a real WebSocket that does what a recording says but for one change; knows no player."""
+"""A peer that does what a recording says, with one change."""
 
 from __future__ import annotations
 
@@ -7,19 +7,17 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from websockets.asyncio.client import connect
-from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
 
 from inspector.protocol.messages import Malformed
 from inspector.protocol.vocabulary import Direction
-from inspector.replay.connect import lobby
 from inspector.replay.outcome import Outcome
-from inspector.replay.runs import Choices, as_charge_point, as_csms
+from inspector.replay.runs import Choices, play
 from inspector.replay.script import Script
+from tests.replay.in_memory import End, without_waiting
 from tests.replay.parties import sessions
 
-TIMEOUT_S = 0.5
+TIMEOUT_S = 10.0
 
 
 class Step:
@@ -33,15 +31,6 @@ class Step:
 
 
 type Change = Callable[[list[Step]], None]
-
-
-def quick(name: str) -> Script:
-    """The first session of a recording, with its time a hundred times as fast."""
-    script = sessions(name)[0]
-    first = script.frames[0].mono_ns
-    for frame in script.frames:
-        frame.mono_ns = first + (frame.mono_ns - first) // 100
-    return script
 
 
 class Peer:
@@ -82,38 +71,26 @@ class Peer:
             return  # its answers are taken as they come, before the next CALL that is waited for
         waiting = calls.setdefault(str(step.action), [])
         while not waiting:
-            message = json.loads(await asyncio.wait_for(connection.recv(), 10))
+            message = json.loads(await asyncio.wait_for(connection.recv(), 6 * TIMEOUT_S))
             if message[0] == 2:
                 calls.setdefault(message[2], []).append(message[1])
         ids[step.message[1]] = waiting.pop(0)
 
 
-async def replayed_to_csms(name: str, change: Change) -> Outcome:
+def replayed_to_csms(name: str, change: Change) -> Outcome:
     """Play a recording as charge point against a CSMS with one change."""
-    script = quick(name)
-    peer = Peer(script, Direction.FROM_CSMS, change)
-    assert script.version is not None
-    protocol: Any = script.version.subprotocol
-    async with serve(peer.play, "127.0.0.1", 0, subprotocols=[protocol]) as server:
-        port = next(iter(server.sockets)).getsockname()[1]
-        return await as_charge_point(script, f"ws://127.0.0.1:{port}", Choices(timeout_s=TIMEOUT_S))
+    return without_waiting(_replayed(name, Direction.FROM_CHARGE_POINT, change))
 
 
-async def replayed_to_charge_point(name: str, change: Change) -> Outcome:
+def replayed_to_charge_point(name: str, change: Change) -> Outcome:
     """Play a recording as CSMS against a charge point with one change."""
-    script = quick(name)
-    peer = Peer(script, Direction.FROM_CHARGE_POINT, change)
-    assert script.version is not None
-    protocol: Any = script.version.subprotocol
-    address: list[str] = []
-    async with lobby("127.0.0.1", 0, script.version, None, address.append) as waiting:
+    return without_waiting(_replayed(name, Direction.FROM_CSMS, change))
 
-        async def run() -> None:
-            async with connect(f"{address[0]}/{script.charge_point_id}", subprotocols=[protocol], proxy=None) as socket:
-                await peer.play(socket)
 
-        playing = asyncio.create_task(run())
-        outcome = await as_csms(script, waiting, Choices(timeout_s=TIMEOUT_S), 10)
-        playing.cancel()
-        await asyncio.gather(playing, return_exceptions=True)
-        return outcome
+async def _replayed(name: str, ours: Direction, change: Change) -> Outcome:
+    script = sessions(name)[0]
+    player, peer = End.pair()
+    playing = asyncio.create_task(Peer(script, ours.opposite, change).play(peer))
+    outcome = await play(script, ours, player, script.charge_point_id or "CP1", Choices(timeout_s=TIMEOUT_S))
+    await playing
+    return outcome

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ from inspector.replay.text_report import excerpt
 from tests.replay.changed_peer import TIMEOUT_S, Change, Step, replayed_to_charge_point, replayed_to_csms
 
 CSMS, CHARGE_POINT = "csms", "charge-point"  # the side that changes
-REPLAY: dict[str, Callable[[str, Change], Awaitable[Outcome]]] = {
+REPLAY: dict[str, Callable[[str, Change], Outcome]] = {
     CSMS: replayed_to_csms,
     CHARGE_POINT: replayed_to_charge_point,
 }
@@ -274,10 +274,10 @@ HARMLESS: list[tuple[str, str, Change]] = [
 
 
 @pytest.mark.parametrize(("side", "name", "change", "action", "pointer"), CAUGHT)
-async def test_a_change_that_matters_is_named(
+def test_a_change_that_matters_is_named(
     side: str, name: str, change: Change, action: str | None, pointer: str | None
 ) -> None:
-    outcome = await REPLAY[side](name, change)
+    outcome = REPLAY[side](name, change)
     assert not outcome.equal
     named = [
         (frame.action if (frame := row.recorded or row.live) is not None else None, difference.pointer)
@@ -289,14 +289,14 @@ async def test_a_change_that_matters_is_named(
 
 
 @pytest.mark.parametrize(("side", "name", "change"), HARMLESS)
-async def test_a_change_that_means_nothing_passes(side: str, name: str, change: Change) -> None:
-    outcome = await REPLAY[side](name, change)
+def test_a_change_that_means_nothing_passes(side: str, name: str, change: Change) -> None:
+    outcome = REPLAY[side](name, change)
     assert outcome.equal, excerpt(outcome)
 
 
 @pytest.mark.parametrize("side", [CSMS, CHARGE_POINT])
 @pytest.mark.parametrize("name", [C16, C201, SMART])
-async def test_a_peer_without_a_change_does_as_recorded(side: str, name: str) -> None:
+def test_a_peer_without_a_change_does_as_recorded(side: str, name: str) -> None:
     """Else the changes above would prove nothing."""
-    outcome = await REPLAY[side](name, lambda steps: None)
+    outcome = REPLAY[side](name, lambda steps: None)
     assert outcome.equal, excerpt(outcome)

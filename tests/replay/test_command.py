@@ -12,6 +12,7 @@ import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ from inspector.cli import main, replay_reports
 from inspector.protocol.vocabulary import Direction, OcppVersion
 from inspector.replay.outcome import Outcome
 from inspector.replay.script import Script, read
+from inspector.store.connection import open_recording
 from tests.processes import Program
 from tests.replay.changed_peer import Peer
 from tests.replay.parties import FOLDER
@@ -178,12 +180,21 @@ def test_ctrl_c_ends_it_with_130() -> None:
         assert playing.stop(signal.SIGINT) == 130, playing.report()
 
 
-def test_ctrl_c_still_reports_what_was_played() -> None:
-    with Program("replay", CHARGING, CHARGING, "--as", "csms", "--listen", "127.0.0.1:0") as playing:
+def _ended_sessions(path: Path) -> int:
+    with closing(open_recording(path)) as db:
+        return int(db.execute("SELECT count(*) FROM sessions WHERE closed_ns IS NOT NULL").fetchone()[0])
+
+
+def test_ctrl_c_still_reports_what_was_played(tmp_path: Path) -> None:
+    db = tmp_path / "replayed.db"
+    with Program("replay", CHARGING, CHARGING, "--as", "csms", "--listen", "127.0.0.1:0", "--db", db) as playing:
         url = playing.wait_for(r"waiting for charge points at (ws://\S+)")[1]
         with Program("charge-point", "--url", url, "--id", "CHARGING-16") as charge_point:
             assert charge_point.finish() == 0, charge_point.report()
-        time.sleep(0.5)  # the end of the first session is waited for that long
+        deadline = time.monotonic() + 30
+        while _ended_sessions(db) < 1:
+            assert time.monotonic() < deadline, playing.report()
+            time.sleep(0.02)
         assert playing.stop(signal.SIGINT) == 130, playing.report()
     said = "\n".join(playing.out)
     assert "1 of 2 sessions as recorded" in said and "not played: interrupted" in said

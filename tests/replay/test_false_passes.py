@@ -99,6 +99,8 @@ async def test_peer_that_reads_nothing_is_a_difference(tmp_path: Path) -> None:
         tmp_path, BOOT, BOOTED, (">", json.dumps([2, "d", "DataTransfer", {"data": "x" * 20_000_000}]))
     )
 
+    over = asyncio.Event()
+
     async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         key = next(line.split(": ")[1] for line in head.split("\r\n") if line.lower().startswith("sec-websocket-key"))
@@ -113,12 +115,13 @@ async def test_peer_that_reads_nothing_is_a_difference(tmp_path: Path) -> None:
         answer = json.dumps([3, boot[1], json.loads(BOOTED[1])[2]]).encode()
         writer.write(bytes([0x81, len(answer)]) + answer)
         writer.transport.pause_reading()  # type: ignore[attr-defined]
-        await asyncio.sleep(5)
+        await over.wait()
         writer.transport.abort()
 
     async with await asyncio.start_server(deaf, "127.0.0.1", 0) as server:
         url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         outcome = await as_charge_point(script, url, Choices(timeout_s=0.5))
+        over.set()
     assert not outcome.equal
     assert "read nothing" in " ".join(outcome.sentences())
 

@@ -17,7 +17,7 @@ from inspector.replay.script import read
 from tests.processes import Program
 from tests.replay.parties import sessions
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.long, pytest.mark.alone, pytest.mark.timeout(300)]
 
 CALLS = 5000
 METER_VALUES = {

@@ -34,6 +34,7 @@ def assert_every_call_answered(outcome: Outcome) -> None:
             assert row.live is not None and isinstance(row.live.message, CallResult), excerpt(outcome)
 
 
+@pytest.mark.system
 async def test_the_server_of_ocpp_rpc_opens_and_closes_the_transaction(npm_peers: Path) -> None:
     """Its id is another than the recorded one, so it only closes when the id is bound anew."""
     with Program(argv=["node", npm_peers / "transactions_csms.js"], cwd=npm_peers) as csms:

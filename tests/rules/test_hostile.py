@@ -19,6 +19,7 @@ from inspector.rules.state import transactions_v2x, transactions_v16
 from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.state.transactions_v16 import Transactions16
 from inspector.rules.station import Station
+from tests.examples import examples
 from tests.protocol.strategies import any_json
 
 CASES = Path(__file__).parent / "cases"
@@ -81,7 +82,7 @@ def bent_sessions(draw: st.DrawFn) -> tuple[OcppVersion, str]:
     return version, "\n".join(lines)
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(bent_sessions())
 def test_a_session_with_senseless_values_is_judged_to_its_end(session: tuple[OcppVersion, str]) -> None:
     """No value, of whatever type, in whatever place of a payload makes a rule raise."""

@@ -21,6 +21,7 @@ from inspector.rules.judge import FINDINGS_PER_RULE, REFUSED_LIMIT, Judge, Sessi
 from inspector.rules.playback import START_NS, play
 from inspector.rules.settings import DEFAULTS, Settings
 from inspector.rules.station import Station
+from tests.examples import examples
 from tests.protocol import strategies
 from tests.protocol.real_messages import REAL
 
@@ -268,7 +269,7 @@ def test_identities_that_come_and_go_are_forgotten_those_connected_are_not(monke
     assert len(table.judge._stations) == 10
 
 
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 @given(st.data(), strategies.ANY_VERSION, st.booleans())
 def test_any_traffic_is_judged_without_an_exception(
     data: st.DataObject, version: OcppVersion, from_start: bool

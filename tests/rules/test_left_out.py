@@ -14,6 +14,7 @@ from inspector.protocol.vocabulary import OcppVersion
 from inspector.rules import judge
 from inspector.rules.catalogue import listeners
 from inspector.rules.playback import play
+from tests.examples import examples
 from tests.protocol.real_messages import REAL
 from tests.rules.test_hostile import bent_sessions
 from tests.rules.test_judge import CP, CSMS, Table
@@ -71,7 +72,7 @@ def test_checks_left_out_of_any_traffic_would_have_found_nothing(version: OcppVe
     assert {"boot.too-early", "boot.while-rejected", "boot.not-refused", "rpc.wrong-sender"} <= rules
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(bent_sessions())
 def test_checks_left_out_of_a_case_would_have_found_nothing(session: tuple[OcppVersion, str]) -> None:
     version, script = session

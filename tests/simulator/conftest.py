@@ -1,4 +1,4 @@
-"""Fixtures of the charge points' tests, the headless one's and the page's."""
+"""Fixtures for the tests of both charge points: the headless one and the page."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.simulator.powered import PowerOn
 
 @pytest.fixture
 async def csms() -> AsyncIterator[ListeningCsms]:
-    """A listening CSMS on a free port."""
+    """A CSMS on a free port."""
     listening = ListeningCsms()
     await listening.start()
     yield listening
@@ -28,7 +28,7 @@ async def csms() -> AsyncIterator[ListeningCsms]:
 
 @pytest.fixture
 async def power_on(csms: ListeningCsms) -> AsyncIterator[PowerOn]:
-    """Build charge points that are on, and switch them off afterwards."""
+    """Make charge points and switch them on; switch them off after the test."""
     made: list[Station] = []
     url = csms.url
 
@@ -47,7 +47,7 @@ async def power_on(csms: ListeningCsms) -> AsyncIterator[PowerOn]:
 
 @pytest.fixture(scope="module")
 def saved_page(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The page as a file, to be opened by file:// as a double click does."""
+    """Return the file:// address of the saved page."""
     target = tmp_path_factory.mktemp("page") / "charge point.html"
     target.write_text(assemble(), encoding="utf-8")
     return target.as_uri()
@@ -55,14 +55,14 @@ def saved_page(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def page_csms() -> Iterator[PageCsms]:
-    """A CSMS in a thread, for pages."""
+    """A CSMS in a thread of its own, for pages."""
     with PageCsms() as csms:
         yield csms
 
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """An empty page; nothing may have gone wrong in it when the test ends."""
+    """An empty page; the test fails if the page reports an error."""
     with browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True) as context:
         page = context.new_page()
         errors = watched(page)

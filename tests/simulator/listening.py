@@ -1,4 +1,4 @@
-"""A small CSMS of the tests' own: answers by the book, keeps every frame, and sends what a test asks for."""
+"""A small CSMS for tests: answers as the specification says, keeps every frame, and sends what a test asks for."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ VERSIONS = ("1.6", "2.0.1", "2.1")
 
 
 class ListeningCsms:
-    """Answers what charge points send and remembers it: `frames` holds ("cp" | "csms", parsed frame) in order.
+    """Answers what charge points send.
 
-    `heard` holds when (monotonic seconds) each CALL of the charge points came in, before its answer went out.
+    Attributes:
+        frames: ("cp" or "csms", parsed frame) of every frame, in order.
+        heard: (monotonic seconds, parsed frame) of each CALL of a charge point, taken before the answer goes out.
     """
 
     def __init__(self) -> None:
@@ -60,7 +62,7 @@ class ListeningCsms:
         return f"ws://127.0.0.1:{self.port}"
 
     def calls(self, action: str | None = None) -> list[dict[str, Any]]:
-        """Payloads of the charge point's CALLs, in order."""
+        """Return the payloads of the charge points' CALLs, in order."""
         return [
             frame[3] for side, frame in self.frames if side == "cp" and frame[0] == 2 and action in (None, frame[2])
         ]
@@ -69,16 +71,16 @@ class ListeningCsms:
         return [frame[2] for side, frame in self.frames if side == "cp" and frame[0] == 2]
 
     def heard_at(self, name: str) -> float:
-        """When the first CALL of an action, or TransactionEvent of an eventType, came in."""
+        """Return the time of the first CALL with an action, or of the first TransactionEvent with an eventType."""
         return next(at for at, frame in self.heard if name in (frame[2], frame[3].get("eventType")))
 
     async def until(self, happened: Callable[[], object], timeout: float = 10.0) -> None:
-        """Wait until something is true of what was received."""
+        """Wait until a condition holds; check it whenever a frame comes in."""
         async with self._news:
             await asyncio.wait_for(self._news.wait_for(lambda: bool(happened())), timeout)
 
     async def ask(self, action: str, payload: dict[str, Any], timeout: float = 10.0) -> Frame:
-        """Send a CALL over the newest connection and return the whole answering frame."""
+        """Send a CALL over the newest connection and return the whole answer."""
         message_id = str(uuid.uuid4())
         self._waiting[message_id] = asyncio.get_running_loop().create_future()
         await self.send([2, message_id, action, payload])

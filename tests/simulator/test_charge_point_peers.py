@@ -49,7 +49,7 @@ async def charge(url: str, version: str) -> simulated.Outcome:
     return await simulated.play(station, scenario, {"minutes": 2})
 
 
-@pytest.mark.npm
+@pytest.mark.system
 @pytest.mark.parametrize("library", ["ocpp-rpc", "ocpp-ws-io"])
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_a_strict_csms_of_npm_has_nothing_to_complain_about(npm_peers: Path, library: str, version: str) -> None:

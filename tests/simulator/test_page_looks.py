@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.journeys.page_bench import watched
 from tests.simulator.page_csms import PageCsms
 
-pytestmark = pytest.mark.browser
+pytestmark = pytest.mark.system
 
 SIZES = {"phone": (360, 740), "wide": (1440, 900)}
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
@@ -246,6 +246,7 @@ def test_a_full_log_keeps_the_page_quick_and_the_memory_flat(
 
 
 @pytest.mark.long
+@pytest.mark.alone
 def test_ten_minutes_of_charging_with_a_full_log_stay_quick(
     browser: Browser, saved_page: str, page_csms: PageCsms
 ) -> None:

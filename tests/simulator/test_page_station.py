@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.simulator.page_csms import PageCsms, connect
 
-pytestmark = pytest.mark.browser
+pytestmark = pytest.mark.system
 
 
 def test_each_control_at_the_station_does_what_it_says(page: Page, saved_page: str, page_csms: PageCsms) -> None:

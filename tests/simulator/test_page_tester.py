@@ -13,7 +13,7 @@ from tests.processes import Program
 from tests.simulator.page_csms import PageCsms, connect
 from tests.simulator.schemas import violations
 
-pytestmark = pytest.mark.browser
+pytestmark = pytest.mark.system
 
 HOSTILE = "<img src=x onerror=\"document.title='stolen'\"><script>document.title='stolen'</script>"
 

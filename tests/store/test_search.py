@@ -16,6 +16,7 @@ from inspector.store.connection import open_recording
 from inspector.store.filter import Filter, names_transaction
 from inspector.store.search import Search
 from tests.browse.charging import START_NS, Recording, charge_201, charge_badly, charge_well
+from tests.examples import examples
 
 _LOWER = str.maketrans({chr(upper): chr(upper + 32) for upper in range(65, 91)})
 
@@ -126,7 +127,7 @@ def _globs(name: str, pattern: str) -> bool:
     return fnmatchcase(name, pattern)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(wanted=wanteds(), few=st.sampled_from([0, 30, 20_000]), stretch=st.sampled_from([7, 100_000]))
 def test_every_way_into_the_frames_finds_what_looking_at_each_finds(
     indexed: Path, wanted: Filter, few: int, stretch: int

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from inspector import records
 from inspector.formats.inputs import open_input
 from inspector.formats.reading import Reading
+from tests.examples import examples
 
 NOON_MS = 1_767_268_800_000
 
@@ -119,7 +120,7 @@ def read(path: Path) -> tuple[list[Sent], Reading, list[Any]]:
     return frames, reading, [step[4] for step in steps if step[0] == records.OPEN]
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(120), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     session=sessions(),
     form=st.sampled_from(sorted(FORMS)),
@@ -139,7 +140,7 @@ def test_a_session_comes_back_from_any_log(
     assert reading.missed == 0 and len(opened) == 1
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     session=sessions(),
     form=st.sampled_from(["arrow", "steve", "mobilityhouse", "evcc", "charge point", "portal"]),

@@ -13,6 +13,7 @@ from inspector.formats import logs
 from inspector.formats.captured import Captured
 from inspector.formats.reading import Reading
 from inspector.protocol.vocabulary import Direction
+from tests.examples import examples
 
 UP, DOWN = Direction.FROM_CHARGE_POINT, Direction.FROM_CSMS
 NOON = 1_767_268_800_000_000_000
@@ -169,7 +170,7 @@ def test_a_frame_that_the_log_cut_short_is_kept_as_it_is() -> None:
     assert reading.missed == 0
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(
     lines=st.lists(
         st.one_of(

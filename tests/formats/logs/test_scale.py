@@ -89,6 +89,7 @@ def test_a_document_in_one_line_is_read_record_by_record() -> None:
 
 
 @pytest.mark.long
+@pytest.mark.alone
 @pytest.mark.timeout(300)
 def test_a_log_is_read_at_ten_thousand_frames_a_second_and_more() -> None:
     """By CPU time; judging and storing go on beside it, in another process."""

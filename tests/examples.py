@@ -1,0 +1,25 @@
+"""How many examples hypothesis tries: a part of them in `make test`, all of them in `make proof`."""
+
+from __future__ import annotations
+
+import os
+
+import hypothesis
+
+ALL = os.environ.get("HYPOTHESIS_EXAMPLES") == "all"
+SHARE = 4
+"""`make test` tries one example in so many."""
+TOO_SLOW = [hypothesis.HealthCheck.too_slow]
+"""A check that measures the machine, not the code."""
+
+
+def examples(count: int) -> int:
+    """Return how many of `count` examples this run tries."""
+    return count if ALL else -(-count // SHARE)
+
+
+def load_profile() -> None:
+    """Set what holds for all tests that have no settings of their own."""
+    count = examples(hypothesis.settings.default.max_examples)  # type: ignore[union-attr]
+    hypothesis.settings.register_profile("tests", max_examples=count, deadline=None, suppress_health_check=TOO_SLOW)
+    hypothesis.settings.load_profile("tests")
