@@ -1,4 +1,4 @@
-"""Who may send which action, told from the answers the versions hold and the schemas there are; sends nothing."""
+"""Which actions a charge point may send, and which a CSMS may: worked out from the handlers and the schemas."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ FROM_BOTH = frozenset({"DataTransfer"})
 
 @cache
 def charge_point_of(version: Version) -> type[Connection]:
-    """Return what answers a charge point of a version.
+    """Return the connection class of a version.
 
-    Imported when the first one comes: ocpp's dataclasses of all three take half of what it takes to start a CSMS.
+    It is imported when its first charge point connects: importing ocpp's dataclasses of all three versions would
+    double the time that the CSMS takes to start.
     """
     if version == "1.6":
         from csms.v16 import ChargePoint16
@@ -32,7 +33,7 @@ def charge_point_of(version: Version) -> type[Connection]:
 
 @cache
 def from_charge_point(version: Version) -> frozenset[str]:
-    """Return the actions that a charge point may send: those the CSMS has an answer to."""
+    """Return the actions that a charge point may send: those with a handler."""
     kind = charge_point_of(version)
     members = (getattr(kind, name) for name in dir(kind))
     return frozenset(str(member._on_action) for member in members if hasattr(member, "_on_action"))

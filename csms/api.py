@@ -1,13 +1,13 @@
-"""The operator's HTTP+JSON API on Starlette, and its OpenAPI description; decides nothing, it asks the CSMS."""
+"""The operator's HTTP API with JSON, on Starlette: every route, and the function that answers it."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 from starlette.applications import Starlette
@@ -31,10 +31,10 @@ from csms import (
     schemas,
 )
 from csms.connection import Connection
+from csms.context import Context
+from csms.openapi import Operation
+from csms.overview import Connections
 from csms.schemas import VERSIONS, Version
-
-if TYPE_CHECKING:
-    from csms.central_system import CentralSystem
 
 LOG = logging.getLogger("csms")
 PAGE = Path(__file__).parent / "page"
@@ -49,7 +49,7 @@ CALL = {
         "checked": {
             "type": "boolean",
             "default": True,
-            "description": "false sends what the schema or the order of things forbids",
+            "description": "false sends the CALL even where the schema or the specification forbids it",
         },
     },
 }
@@ -61,10 +61,10 @@ ORDER = {
         "charge_point": {"type": "string", "default": "*"},
         "action": {"type": "string", "default": "*"},
         "times": {"type": "integer", "minimum": 1},
-        "seconds": {"type": "number", "description": "of a delay"},
-        "code": {"type": ["string", "integer"], "description": "of an error or a close"},
+        "seconds": {"type": "number", "description": "for delay"},
+        "code": {"type": ["string", "integer"], "description": "for error and close"},
         "field": {"type": "string", "description": "JSON pointer into the answer's payload"},
-        "value": {"description": "what to put there; left out, the field is removed"},
+        "value": {"description": "the new value of the field; without it the field is removed"},
     },
 }
 POLICY = {
@@ -86,39 +86,23 @@ OUTCOME = {
     "required": ["kind", "payload", "error_code", "error_description"],
     "properties": {
         "kind": {"enum": ["CALLRESULT", "CALLERROR", "timeout", "closed"]},
-        "payload": {"type": ["object", "null"], "description": "of the CALLRESULT"},
-        "error_code": {"type": ["string", "null"], "description": "of a CALLERROR, or why a CALLRESULT does not fit"},
+        "payload": {"type": ["object", "null"], "description": "the payload of the CALLRESULT"},
+        "error_code": {
+            "type": ["string", "null"],
+            "description": "the code of a CALLERROR, or of the fault in a CALLRESULT",
+        },
         "error_description": {"type": ["string", "null"]},
-        "action": {"type": "string", "description": "what an operation was sent as"},
-        "request": {"type": "object", "description": "its payload"},
+        "action": {"type": "string", "description": "the action that an operation was sent as"},
+        "request": {"type": "object", "description": "the payload that was sent"},
     },
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One entry of the API: routed and described from the same place.
-
-    Args:
-        body, content: JSON schemas of what is sent and of what comes back; None where there is none or it varies.
-        name: its operationId; None takes the name of `answer`.
-    """
-
-    method: str
-    path: str
-    summary: str
-    answer: Callable[[Request], Awaitable[Any]]
-    body: dict[str, Any] | None = None
-    query: tuple[str, ...] = ()
-    content: dict[str, Any] | None = None
-    name: str | None = None
-
-
 class Api:
-    """What the operator can ask of one CSMS."""
+    """The API of one CSMS."""
 
-    def __init__(self, csms: CentralSystem) -> None:
-        self.csms = csms
+    def __init__(self, context: Context, connections: Connections) -> None:
+        self.context, self.connections = context, connections
         one = "/api/charge-points/{id:path}"
         self.operations = [
             Operation("GET", "/api/status", "Sum up the CSMS", self.status),
@@ -133,16 +117,16 @@ class Api:
                 )
                 for name, summary in operations.SUMMARIES.items()
             ),
-            Operation("POST", f"{one}/frames", "Send a text frame as it is", self.frame, RAW),
+            Operation("POST", f"{one}/frames", "Send a text frame exactly as written", self.frame, RAW),
             Operation("POST", f"{one}/disconnect", "Close the charge point's connection", self.disconnect),
-            Operation("GET", one, "Tell all of one charge point", self.show),
+            Operation("GET", one, "Show everything known of a charge point", self.show),
             Operation("PATCH", one, "Set a charge point's boot policy or password, or add it", self.decide, POLICY),
-            Operation("DELETE", one, "Forget a charge point that is not connected, and all it told", self.forget),
+            Operation("DELETE", one, "Delete a disconnected charge point and everything it sent", self.forget),
             Operation("GET", "/api/actions/{version}", "List the actions of a version by who sends them", self.actions),
             Operation("GET", "/api/actions/{version}/{action}", "Show an action's schema and an example", self.action),
             Operation("GET", "/api/tokens", "List id tokens", self.tokens),
             Operation("PUT", "/api/tokens/{id:path}", "Add or replace an id token", self.put_token, TOKEN),
-            Operation("DELETE", "/api/tokens/{id:path}", "Forget an id token", self.delete_token),
+            Operation("DELETE", "/api/tokens/{id:path}", "Delete an id token", self.delete_token),
             Operation("GET", "/api/misbehaviours", "List the orders to misbehave", self.orders),
             Operation("POST", "/api/misbehaviours", "Order the CSMS to misbehave", self.order, ORDER),
             Operation("DELETE", "/api/misbehaviours/{number:int}", "Withdraw an order", self.withdraw),
@@ -151,7 +135,7 @@ class Api:
     def application(self) -> Starlette:
         """Build the ASGI application: the API, its description and the page."""
         routes: list[Route | Mount] = [
-            # Starlette's own whole numbers fail where there are thousands of digits.
+            # Starlette's `int` convertor raises on a number of thousands of digits, so `_number` reads it.
             Route(operation.path.replace(":int}", "}"), self._endpoint(operation), methods=[operation.method])
             for operation in self.operations
         ]
@@ -176,31 +160,33 @@ class Api:
         return JSONResponse(openapi.describe(self.operations))
 
     async def status(self, request: Request) -> Any:
-        return overview.status(self.csms)
+        return overview.status(self.context, self.connections)
 
     async def listed(self, request: Request) -> Any:
         limit = request.query_params.get("limit", str(overview.SHOWN_CHARGE_POINTS))
         if not limit.isdecimal():
             raise ValueError("limit must be a whole number")
-        return overview.charge_points(self.csms, request.query_params.get("search", ""), int(limit))
+        return overview.charge_points(
+            self.context, self.connections, request.query_params.get("search", ""), int(limit)
+        )
 
     async def show(self, request: Request) -> Any:
-        found = overview.charge_point(self.csms, request.path_params["id"])
+        found = overview.charge_point(self.context, self.connections, request.path_params["id"])
         if found is None:
-            raise HTTPException(404, f"no charge point {request.path_params['id']!r} is known")
+            raise HTTPException(404, f"the CSMS does not know the charge point {request.path_params['id']!r}")
         return found
 
     async def decide(self, request: Request) -> Any:
         name = configuration.identity(request.path_params["id"])
-        self.csms.store.set_charge_point(name, **configuration.charge_point(await _json(request)))
+        self.context.store.set_charge_point(name, **configuration.charge_point(await _json(request)))
 
     async def forget(self, request: Request) -> Any:
         name = request.path_params["id"]
-        if name in self.csms.connections:
+        if name in self.connections:
             raise HTTPException(409, f"charge point {name!r} is connected")
-        if not self.csms.store.forget(name):
-            raise HTTPException(404, f"no charge point {name!r} is known")
-        self.csms.seen.forget(name)
+        if not self.context.store.forget(name):
+            raise HTTPException(404, f"the CSMS does not know the charge point {name!r}")
+        self.context.log.forget(name)
 
     async def call(self, request: Request) -> Any:
         connection = self._connection(request)
@@ -209,7 +195,7 @@ class Api:
                 if more.get("checked", True) is not False:
                     self._object(connection, action, payload)
                 return self._shown(connection, asdict(await connection.send_call(action, payload)))
-        raise ValueError("expected action (text), payload (object) and perhaps checked (true or false)")
+        raise ValueError("expected action (text), payload (object) and, if wanted, checked (true or false)")
 
     async def operate(self, request: Request, name: str) -> Any:
         connection = self._connection(request)
@@ -218,10 +204,10 @@ class Api:
         outcome = asdict(await connection.send_call(action, payload))
         return self._shown(connection, {"action": action, "request": payload} | outcome)
 
-    def _shown(self, connection: Connection, told: dict[str, Any]) -> Any:
-        """Return what an operator gets to see: no password."""
-        memory = self.csms.passwords.of(connection.id)
-        return passwords.hidden(passwords.hidden(told, memory), memory)
+    def _shown(self, connection: Connection, outcome: dict[str, Any]) -> Any:
+        """Return an outcome with asterisks for passwords."""
+        memory = self.context.passwords.of(connection.id)
+        return passwords.hidden(passwords.hidden(outcome, memory), memory)
 
     def _object(self, connection: Connection, action: str, payload: dict[str, Any]) -> None:
         objection = call_order.objection(connection.version, connection.boot_status, action, payload)
@@ -234,13 +220,13 @@ class Api:
             case {"text": str(text)}:
                 await connection.send_raw(text)
                 return None
-        raise ValueError("expected text")
+        raise ValueError("expected text (the frame to send)")
 
     async def disconnect(self, request: Request) -> Any:
         await self._connection(request).websocket.close(1000, "closed by the operator")
 
     def _connection(self, request: Request) -> Connection:
-        connection = self.csms.connections.get(request.path_params["id"])
+        connection = self.connections.get(request.path_params["id"])
         if connection is None:
             raise HTTPException(409, f"charge point {request.path_params['id']!r} is not connected")
         return connection
@@ -255,33 +241,33 @@ class Api:
     async def action(self, request: Request) -> Any:
         schema = schemas.schema(_version(request), request.path_params["action"], "request")
         if schema is None:
-            raise HTTPException(404, f"there is no action {request.path_params['action']!r}")
+            raise HTTPException(404, f"unknown action {request.path_params['action']!r}")
         return {"schema": schema, "example": examples.example(schema)}
 
     async def tokens(self, request: Request) -> Any:
-        return self.csms.store.rows("SELECT * FROM tokens ORDER BY id_token")
+        return self.context.store.rows("SELECT * FROM tokens ORDER BY id_token")
 
     async def put_token(self, request: Request) -> Any:
         name = configuration.id_token(request.path_params["id"])
-        self.csms.store.set_token(name, **configuration.token(await _json(request)))
+        self.context.store.set_token(name, **configuration.token(await _json(request)))
 
     async def delete_token(self, request: Request) -> Any:
-        if not self.csms.store.delete_token(request.path_params["id"]):
-            raise HTTPException(404, "there is no such token")
+        if not self.context.store.delete_token(request.path_params["id"]):
+            raise HTTPException(404, "unknown id token")
 
     async def orders(self, request: Request) -> Any:
-        return self.csms.misbehaviours.listed()
+        return self.context.misbehaviours.listed()
 
     async def order(self, request: Request) -> Any:
-        return {"number": self.csms.misbehaviours.add(misbehaviour.read(await _json(request)))}
+        return {"number": self.context.misbehaviours.add(misbehaviour.read(await _json(request)))}
 
     async def withdraw(self, request: Request) -> Any:
-        if not self.csms.misbehaviours.remove(_number(request.path_params["number"])):
-            raise HTTPException(404, "there is no such order")
+        if not self.context.misbehaviours.remove(_number(request.path_params["number"])):
+            raise HTTPException(404, "unknown number of an order")
 
 
 async def _json(request: Request) -> dict[str, Any]:
-    """Read a body; anything but a JSON object of a sensible size is refused."""
+    """Read the body as a JSON object; refuses anything else, and a body that is too large."""
     body = b""
     async for chunk in request.stream():
         body += chunk
@@ -299,7 +285,7 @@ async def _json(request: Request) -> dict[str, Any]:
 
 
 def _number(text: str) -> int:
-    """Read the number of an order; 0, which no order has, where there is none."""
+    """Return the number in a path; 0, which is no order's number, where the text is not a number."""
     return int(text) if text.isdecimal() and len(text) <= LONGEST_NUMBER else 0
 
 
@@ -312,11 +298,11 @@ def _version(request: Request) -> Version:
 
 async def _no_operation(request: Request) -> Response:
     name = request.path_params["name"]
-    raise HTTPException(404, f"{name!r} is none of {', '.join(operations.OPERATIONS)}")
+    raise HTTPException(404, f"unknown operation {name!r}; the operations are {', '.join(operations.OPERATIONS)}")
 
 
 async def _fault(request: Request, error: Exception) -> Response:
-    LOG.error("the operator's API failed at %s %s", request.method, request.url.path, exc_info=error)
+    LOG.error("internal error in the operator's API: %s %s", request.method, request.url.path, exc_info=error)
     return JSONResponse({"error": "the CSMS failed; see its log"}, 500)
 
 

@@ -1,4 +1,4 @@
-"""A certificate authority for a test bench: signs charge points' requests; knows no OCPP message."""
+"""A certificate authority for a test bench: it signs the certificate requests of charge points."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ VALIDITY = timedelta(days=365)
 
 
 class Authority:
-    """Signs with one CA.
+    """The CA that signs.
 
     Args:
         path: a PEM file that holds the CA's certificate and its key, unencrypted.
 
     Raises:
-        CsmsMistake: the file holds no such pair.
+        CsmsMistake: the file does not hold such a pair.
     """
 
     def __init__(self, path: Path) -> None:
@@ -32,20 +32,20 @@ class Authority:
             self._certificate = x509.load_pem_x509_certificate(content)
             key = serialization.load_pem_private_key(content, password=None)
         except (OSError, ValueError, TypeError) as error:
-            raise CsmsMistake(f"{path}: needs the PEM certificate and key of a CA ({error})") from None
+            raise CsmsMistake(f"{path}: expected the certificate and the key of a CA, in PEM ({error})") from None
         if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
             raise CsmsMistake(f"{path}: the CA's key must be an RSA or EC key")
         self._key = key
 
     def sign(self, csr: str, names: set[str]) -> str:
-        """Sign a request; returns the chain in PEM, the charge point's certificate first.
+        """Sign a request; returns the chain in PEM, with the charge point's certificate first.
 
         Args:
             csr: in PEM, as a charge point sent it.
-            names: what the common name may be: the charge point's identity or serial number (A02.FR.06).
+            names: the allowed common names: the charge point's identity and its serial number (A02.FR.06).
 
         Raises:
-            ValueError: it is no request, its signature is wrong, or it names somebody else.
+            ValueError: the text is not a request, its signature is wrong, or it has another common name.
         """
         try:
             request = x509.load_pem_x509_csr(csr.encode())
@@ -59,9 +59,9 @@ class Authority:
         if not isinstance(
             key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | ed448.Ed448PublicKey
         ):
-            raise ValueError("the request's key is of no kind that can be signed")
+            raise ValueError("the request's key must be RSA, EC, Ed25519 or Ed448")
         if not found or str(found[0].value) not in names:
-            raise ValueError("the request's common name is not the charge point's")
+            raise ValueError("the request's common name is neither the charge point's identity nor its serial number")
         now = datetime.now(UTC)
         certificate = (
             x509.CertificateBuilder()

@@ -1,4 +1,4 @@
-"""What a CSMS is told before it starts: settings and the TOML file of charge points, tokens and misbehaviours."""
+"""What the user configures before the start: options, and the TOML file of charge points, tokens, misbehaviours."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from csms.security import Security, hash_password
 from csms.store import Store
 
 BOOT_POLICIES = ("Accepted", "Pending", "Rejected")
-# The words both 1.6 and 2.x have for a token.
+# The statuses of a token that both 1.6 and 2.x have.
 TOKEN_STATUSES = ("Accepted", "Blocked", "Expired", "Invalid")
-# 2.1's IdTokenType; 2.0.1 has 36 characters, 1.6 has 20.
+# In 2.1; 2.0.1 allows 36 characters, 1.6 allows 20.
 LONGEST_TOKEN = 255
 TABLES = {"charge_points": dict, "tokens": dict, "misbehaviours": list}
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How the CSMS behaves.
+    """The options of the CSMS.
 
     Args:
-        db: the SQLite file that keeps its state; None is memory.
-        file_mode: the permissions of that file and those beside it, where they are made.
-        heartbeat_s: seconds between heartbeats, told with an accepted boot.
-        retry_s: seconds until the next boot, told with one that is Pending or Rejected.
+        db: the SQLite file that keeps the state; None keeps it in memory.
+        file_mode: the permissions of that file and its -wal and -shm files, when they are created.
+        heartbeat_s: the interval, in seconds, in the answer to an accepted boot.
+        retry_s: the interval, in seconds, in the answer to a boot that is Pending or Rejected.
         boot: the answer to boots of charge points without a policy of their own.
-        unknown_tokens: the status of tokens that are not on the list.
+        unknown_tokens: the status of tokens that were never added.
         unknown_charge_points: whether identities that were never added may connect.
         security: the security profile and its files.
-        sign_with: PEM file of the CA that signs charge points' certificates; None rejects SignCertificate.
-        allow_origins: web pages of these origins may connect too, besides those of this machine; "*" is all.
+        sign_with: PEM file of the CA that signs certificates of charge points; None rejects SignCertificate.
+        allow_origins: web pages of these origins may connect, besides those of this machine; "*" allows all.
     """
 
     db: Path | None = None
@@ -56,7 +56,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class PageAddress:
-    """Where the operator's page listens. `explicit`: the user named it, so it must be exactly there."""
+    """Where the operator's page listens. `explicit` means that the user chose it, so no other port will do."""
 
     host: str = "127.0.0.1"
     port: int = 9001
@@ -72,7 +72,7 @@ class PageAddress:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """A TOML file's content, checked; `apply` puts it into a store."""
+    """The checked content of a configuration file; `apply` writes it to a store."""
 
     charge_points: Mapping[str, Mapping[str, str]]
     tokens: Mapping[str, Mapping[str, Any]]
@@ -89,7 +89,7 @@ def load(path: Path) -> Configuration:
     """Read a configuration file.
 
     Raises:
-        CsmsMistake: it cannot be read, or something in it means nothing; the sentence says where.
+        CsmsMistake: the file cannot be read, or an entry is wrong; the text says which.
     """
     try:
         content = tomllib.loads(path.read_text("utf-8"))
@@ -97,7 +97,7 @@ def load(path: Path) -> Configuration:
         raise CsmsMistake(f"{path}: {getattr(error, 'strerror', None) or error}") from None
     for name, value in content.items():
         if not isinstance(value, TABLES.get(name, ())):
-            raise CsmsMistake(f"{path}: {name} is none of {', '.join(TABLES)}, or not a table of that kind")
+            raise CsmsMistake(f"{path}: unexpected {name}; the file may have the tables {', '.join(TABLES)}")
     where = ""
     try:
         charge_points = {}
@@ -118,24 +118,24 @@ def load(path: Path) -> Configuration:
 
 
 def identity(name: str) -> str:
-    """Check a charge point's identity, of file or API; raises ValueError for one that could not connect."""
+    """Return a charge point's identity; raises ValueError for one that could not connect."""
     if not is_identity(name):
-        raise ValueError(f"an identity has 1 to {LONGEST_IDENTITY} printable characters")
+        raise ValueError(f"an identity must have 1 to {LONGEST_IDENTITY} printable characters")
     return name
 
 
 def id_token(name: str) -> str:
-    """Check an id token, of file or API; raises ValueError for one that no charge point could send."""
+    """Return an id token; raises ValueError for one that no charge point could send."""
     if not name.isprintable() or not 1 <= len(name) <= LONGEST_TOKEN:
-        raise ValueError(f"an id token has 1 to {LONGEST_TOKEN} printable characters")
+        raise ValueError(f"an id token must have 1 to {LONGEST_TOKEN} printable characters")
     return name
 
 
 def charge_point(table: object) -> dict[str, str]:
-    """Read an operator's decisions on a charge point, of file or API; returns the store's columns.
+    """Read a charge point's entry in the file or the API; returns the columns for the store.
 
     Raises:
-        ValueError: a sentence that says what is wrong.
+        ValueError: its text says what is wrong.
     """
     members = _members(table, ("boot", "password"))
     columns = {}
@@ -150,10 +150,10 @@ def charge_point(table: object) -> dict[str, str]:
 
 
 def token(table: object) -> dict[str, Any]:
-    """Read a token's policy, of file or API; returns the arguments of `Store.set_token`.
+    """Read a token's entry in the file or the API; returns the arguments of `Store.set_token`.
 
     Raises:
-        ValueError: a sentence that says what is wrong.
+        ValueError: its text says what is wrong.
     """
     members = _members(table, ("status", "expires", "parent", "concurrent"))
     found: dict[str, Any] = {"status": _one_of("status", members.get("status", "Accepted"), TOKEN_STATUSES)}
@@ -177,13 +177,13 @@ def token(table: object) -> dict[str, Any]:
 
 def _members(table: object, known: tuple[str, ...]) -> dict[str, Any]:
     if not isinstance(table, dict):
-        raise ValueError(f"expected {', '.join(known)}")
+        raise ValueError(f"expected a table with {', '.join(known)}")
     if strange := sorted(set(table) - set(known)):
-        raise ValueError(f"{strange[0]!r} is none of {', '.join(known)}")
+        raise ValueError(f"unknown key {strange[0]!r}; the keys are {', '.join(known)}")
     return table
 
 
 def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
-        raise ValueError(f"{name} is {value!r}; it must be one of {', '.join(allowed)}")
+        raise ValueError(f"{name} must be one of {', '.join(allowed)}, not {value!r}")
     return str(value)

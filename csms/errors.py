@@ -1,39 +1,22 @@
-"""The CSMS's own failures; what a charge point does wrong is answered on the wire and is none of these.
+"""The exceptions of the CSMS. Mistakes of charge points are not among them: those are answered on the wire.
 
-CsmsMistake            the user asked for what cannot be done; the sentence says what, where and what next
-Refusal                a CALL that gets a CALLERROR
+CsmsMistake            a mistake of the user; its text says what is wrong, where, and what to do
+Refusal                makes the answer to a CALL a CALLERROR
 """
 
 from __future__ import annotations
 
-import errno
-
 
 class CsmsMistake(Exception):
-    """A wrong address, file or option; `str()` is a sentence for the user."""
-
-
-def why_not(error: Exception) -> str:
-    """Say in a few words why an address cannot be listened on."""
-    known = {
-        errno.EADDRINUSE: "the port is in use",
-        errno.EADDRNOTAVAIL: "it is no address of this machine",
-        errno.EACCES: "that is not allowed to this user",
-    }
-    if (number := getattr(error, "errno", None)) in known:
-        return known[number]
-    words = getattr(error, "strerror", None) or str(error)
-    if "could not bind on any address" in words:
-        return known[errno.EADDRNOTAVAIL]
-    return str(words)
+    """A wrong address, file or option; `str()` gives the message for the user."""
 
 
 class Refusal(Exception):
-    """A CALL cannot be answered with a CALLRESULT.
+    """A CALL that gets a CALLERROR instead of a CALLRESULT.
 
     Args:
-        code: an error code in 2.x spelling; `frames.call_error` spells it for the version.
-        description: what is wrong, for the peer's log.
+        code: an error code in the spelling of 2.x; `frames.call_error` converts it for the version.
+        description: what is wrong, for the charge point's log.
     """
 
     def __init__(self, code: str, description: str) -> None:

@@ -1,4 +1,4 @@
-"""Payloads that fit a JSON schema, to fill in a form or to try a peer with; knows no action."""
+"""Write example payloads that fit a JSON schema, for the forms of the page and for tests."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from csms import timestamps
 
 TEXT = "Example text"
 AN_HOUR = timedelta(hours=1)
-# Times at which something ends lie ahead.
+# Timestamps at which something ends: an example has one in the future.
 ENDS = frozenset({"expiryDate", "expiryDateTime", "cacheExpiryDateTime", "validTo"})
 NUMBER = 1
-# Members whose first enum value or smallest number would fit the schema and yet make no sense.
+# Better examples than the first value of an enum or the smallest number.
 SENSIBLE: dict[str, Any] = {
     "chargingProfilePurpose": "TxDefaultProfile",
     "limit": 16,
@@ -23,11 +23,11 @@ SENSIBLE: dict[str, Any] = {
 
 
 def example(schema: dict[str, Any], optional: bool = False) -> Any:
-    """Build a payload that fits a schema.
+    """Return a payload that fits a schema.
 
     Args:
-        schema: a whole schema as `ocpp` ships it, with its definitions.
-        optional: also fill in what may be left out.
+        schema: a whole schema of `ocpp`, with its definitions.
+        optional: also include optional members.
     """
     return _value(schema, schema.get("definitions", {}), optional)
 

@@ -1,4 +1,4 @@
-"""OCPP-J frames: text in, messages out and back; knows the envelope of each version and no action."""
+"""Parse and write OCPP-J frames. This module knows the envelope of each version, but no action."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from csms.schemas import Payload, Version
 
 CALL, CALLRESULT, CALLERROR, CALLRESULTERROR, SEND = 2, 3, 4, 5, 6
 
-# OCPP-J 1.6, 4.2.3 keeps two misspelt codes that 2.x put right, and lacks two of its codes.
+# OCPP-J 1.6, 4.2.3 misspells two codes that 2.x corrects, and lacks two codes of 2.x.
 CODES_OF_16 = {
     "FormatViolation": "FormationViolation",
     "OccurrenceConstraintViolation": "OccurenceConstraintViolation",
@@ -53,7 +53,7 @@ class CallError:
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """What is no message. `message_id` and `code` are what to answer with, None where no answer is due."""
+    """A frame that is not a message. `message_id` and `code` are those of the answer; None where none is due."""
 
     reason: str
     message_id: str | None = None
@@ -64,7 +64,7 @@ type Message = Call | CallResult | CallError | Malformed
 
 
 def parse(raw: str | bytes, version: Version) -> Message:
-    """Read one frame as a charge point may have sent it; never raises."""
+    """Parse one frame of a charge point; never raises."""
     unreadable_id = None if version == "1.6" else UNREADABLE_ID
     if isinstance(raw, bytes):
         return Malformed("binary frame", unreadable_id, "RpcFrameworkError")
@@ -84,7 +84,7 @@ def parse(raw: str | bytes, version: Version) -> Message:
         readable = len(elements) > 1 and _is_id(elements[1])
         answer_due = version == "2.0.1" and readable
         return Malformed(
-            f"message type {str(kind)[:40]} is not known",
+            f"unknown message type {str(kind)[:40]}",
             elements[1] if answer_due else None,
             "MessageTypeNotSupported" if answer_due else None,
         )
@@ -94,9 +94,10 @@ def parse(raw: str | bytes, version: Version) -> Message:
 
 
 def _without_usable_id(kind: int, message_id: list[Any], version: Version) -> Malformed:
-    """Refuse a message by its id. A CALL is answered by what can be read of it: a number as text, a long id as it is.
+    """Refuse a message whose id is not a string of at most `LONGEST_ID` characters.
 
-    OCPP-J 1.6, 4.2.3 wants a CALLERROR for an id that is too long; 2.x part 4, 4.2.3 has "-1" for an unreadable one.
+    The answer to a CALL repeats the id where that is possible: a number as text, a long id unchanged. OCPP-J 1.6,
+    4.2.3 wants a CALLERROR for an id that is too long; 2.x part 4, 4.2.3 wants "-1" for an unreadable one.
     """
     if kind != CALL:
         return Malformed(f"a message of type {kind} without a usable id")
@@ -125,14 +126,14 @@ def _message(kind: int, elements: list[Any]) -> Message:
         case ((2 | 6), [str(action), dict(payload)]):
             return Call(message_id, action, payload, answered=kind == CALL)
         case ((2 | 6), [str(action), None]):
-            # OCPP-J 1.6, 4.2.1 lets a message without fields have null as its payload.
+            # OCPP-J 1.6, 4.2.1 allows null as the payload of a message without fields.
             return Call(message_id, action, {}, answered=kind == CALL)
         case 3, [dict(payload)]:
             return CallResult(message_id, payload)
         case ((4 | 5), [str(code), str(description), details]):
             return CallError(message_id, code, description, details, of_result=kind == CALLRESULTERROR)
         case 4, [str(code), *rest]:
-            # Some charge points leave out the description or the details; the code is what matters.
+            # Some charge points leave out the description or the details. The code is enough.
             return CallError(message_id, code, str(rest[0]) if rest else "", {})
         case 2, _:
             return Malformed("a CALL is [2, message id, action, payload object]", message_id, "FormatViolation")
@@ -140,7 +141,7 @@ def _message(kind: int, elements: list[Any]) -> Message:
 
 
 def _id_of_bad_json(raw: str) -> str | None:
-    """Find the id of a CALL in JSON that only Python's lenient reader takes (NaN, 1e999, lone surrogates)."""
+    """Return the id of a CALL in JSON that orjson refuses but Python's json accepts (NaN, 1e999, lone surrogates)."""
     try:
         elements = json.loads(raw)
     except (ValueError, RecursionError):
@@ -162,7 +163,7 @@ def call_result(message_id: str, payload: Payload) -> str:
 
 
 def call_error(version: Version, message_id: str, code: str, description: str, kind: int = CALLERROR) -> str:
-    """Write a CALLERROR (or CALLRESULTERROR), spelling the code as the version does."""
+    """Write a CALLERROR (or CALLRESULTERROR), with the code in the version's spelling."""
     if version == "1.6":
         code = CODES_OF_16.get(code, code)
     text = description.encode("utf-8", "replace").decode()[:LONGEST_DESCRIPTION]

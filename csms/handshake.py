@@ -1,4 +1,4 @@
-"""Which WebSocket upgrades are OCPP: reads a request, says who calls in which version or why not; opens nothing."""
+"""Read an upgrade request: which charge point connects, in which version, or why the request is not OCPP."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 @dataclass(frozen=True, slots=True)
 class NotOcpp:
-    """An HTTP answer instead of a WebSocket; `reason` is one line for whoever reads it."""
+    """The HTTP answer to a request that is refused; `reason` is one line of text."""
 
     status: HTTPStatus
     reason: str
 
 
 def is_identity(name: str) -> bool:
-    """Tell whether a charge point of some version can be called so."""
+    """Return whether a name can be the identity of a charge point, in some version."""
     return name.isprintable() and bool(name.strip()) and len(name) <= LONGEST_IDENTITY
 
 
 def identity(path: str) -> str | NotOcpp:
-    """Find the charge point's identity: the last part of the path, percent-decoded."""
+    """Return the charge point's identity: the last part of the path, percent-decoded."""
     segments = [segment for segment in path.partition("?")[0].split("/") if segment]
     if not segments:
         return NotOcpp(
@@ -53,12 +53,13 @@ def identity(path: str) -> str | NotOcpp:
 
 
 def examine(path: str, headers: Headers) -> tuple[str, str | None] | NotOcpp:
-    """Judge an upgrade request.
+    """Check an upgrade request.
 
     Returns:
-        The identity and the subprotocol to select, None when none of those offered is ours; or why it is refused.
+        The identity, with the subprotocol to select (None when the CSMS supports none of the offered ones); or the
+        refusal.
     """
-    # A header that comes twice is one for `websockets` to refuse.
+    # Headers may be repeated here; `websockets` refuses that later.
     if "websocket" not in ",".join(headers.get_all("Upgrade")).lower():
         return NotOcpp(
             HTTPStatus.UPGRADE_REQUIRED,

@@ -1,4 +1,4 @@
-"""What the CSMS learns from answers to its own CALLs: profiles, reservations, variables; sends nothing."""
+"""Store what the answers to the CSMS's own CALLs say of a charge point: profiles, reservations, variables."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from csms.schemas import Payload
 from csms.security import hash_password
 from csms.store import Store
 
-# The passwords of HTTP Basic are kept as hashes only. Names are CiStrings: case does not matter.
+# The HTTP Basic password is stored as a hash only. Names are compared without case, as CiStrings are.
 BASIC_PASSWORDS = frozenset({"authorizationkey", "basicauthpassword"})
 
 
 def learn(store: Store, charge_point_id: str, action: str, request: Payload, response: Payload) -> None:
-    """Draw the conclusions from an answered CALL; request and response fit their schemas."""
+    """Store what an answered CALL changed or reported; request and response fit their schemas."""
     match action, response.get("status"):
         case "ReserveNow", "Accepted":
             token = request.get("idTag") or passwords.hidden(request["idToken"])["idToken"]
@@ -70,7 +70,7 @@ def _changed(store: Store, charge_point_id: str, component: str, name: str, kind
         return
     password = value.encode()
     if plain_name.casefold() == "authorizationkey":
-        # 1.6 whitepaper 2.4: the key is written in hexadecimal, the password is its bytes.
+        # 1.6 whitepaper 2.4: AuthorizationKey is hexadecimal; the password is its bytes.
         try:
             password = bytes.fromhex(value)
         except ValueError:
@@ -79,18 +79,18 @@ def _changed(store: Store, charge_point_id: str, component: str, name: str, kind
 
 
 def is_basic_password(name: str) -> bool:
-    """Tell whether a variable or configuration key of this name holds the password of HTTP Basic."""
+    """Return whether a variable or configuration key of this name holds the HTTP Basic password."""
     return name.casefold() in BASIC_PASSWORDS
 
 
 def without_passwords(report: Payload, member: str) -> Payload:
-    """Copy a NotifyReport or NotifyEvent without the values of passwords; `member` names its entries."""
+    """Copy a NotifyReport or NotifyEvent without the values of passwords; `member` is the name of its list."""
     if member not in report:
         return report
-    told = [
+    entries = [
         _without_value(entry) if is_basic_password(entry["variable"]["name"]) else entry for entry in report[member]
     ]
-    return report | {member: told}
+    return report | {member: entries}
 
 
 def _without_value(entry: Payload) -> Payload:
@@ -104,7 +104,7 @@ def _without_value(entry: Payload) -> Payload:
 
 
 def component_name(component: Payload) -> str:
-    """Write a component as one line, such as `Connector@1.2`, or `Model#a` for an instance."""
+    """Return a component as one line, such as `Connector@1.2`, or `Model#a` for an instance."""
     evse = component.get("evse")
     place = "" if evse is None else "@" + ".".join(str(evse[k]) for k in ("id", "connectorId") if k in evse)
     instance = f"#{component['instance']}" if "instance" in component else ""
@@ -112,5 +112,5 @@ def component_name(component: Payload) -> str:
 
 
 def variable_name(variable: Payload) -> str:
-    """Write a variable as one line, such as `MessageTimeout#Default`."""
+    """Return a variable as one line, such as `MessageTimeout#Default`."""
     return f"{variable['name']}#{variable['instance']}" if "instance" in variable else str(variable["name"])

@@ -1,4 +1,4 @@
-"""The last messages of every charge point, for the operator's eyes; kept in memory and bounded, judged by nobody."""
+"""The last messages of every charge point, kept in memory for the operator's page, at most `KEPT` for each."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ MOST_CHARGE_POINTS = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """A message, or a word on the connection. `number` counts up for one charge point as long as the CSMS runs."""
+class Entry:
+    """A message, or a note that the connection opened or closed.
+
+    `number` counts the entries of one charge point since the CSMS started.
+    """
 
     number: int
     ts: str
@@ -28,50 +31,50 @@ class Seen:
 
 
 class Log:
-    """The last messages of one charge point; they outlive its connections."""
+    """The last messages of one charge point; they stay when it disconnects."""
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
-        self.entries: deque[Seen] = deque(maxlen=KEPT)
+        self.entries: deque[Entry] = deque(maxlen=KEPT)
         self._count = 0
 
     def add(self, source: Source, text: str) -> None:
-        """Keep a message, its passwords starred, cut where it is very long."""
+        """Keep a message, with asterisks for its passwords, cut off after `LONGEST` characters."""
         self._count += 1
         text = passwords.text(text, self._memory)
         shown = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
-        self.entries.append(Seen(self._count, timestamps.now(), source, shown))
+        self.entries.append(Entry(self._count, timestamps.now(), source, shown))
 
 
 class Logs:
-    """The logs of all charge points; of too many, those that came first are forgotten.
+    """The logs of all charge points. Beyond `MOST_CHARGE_POINTS`, the oldest one of a disconnected charge point goes.
 
     Args:
-        connected: tells whether a charge point is there; its log is never forgotten.
-        passwords: what is known of the passwords of each.
+        is_connected: returns whether a charge point is connected; then its log is never dropped.
+        passwords: the passwords seen of each charge point.
     """
 
-    def __init__(self, connected: Callable[[str], bool], passwords: Passwords) -> None:
+    def __init__(self, is_connected: Callable[[str], bool], passwords: Passwords) -> None:
         self._logs: dict[str, Log] = {}
-        self._connected = connected
+        self._is_connected = is_connected
         self._passwords = passwords
 
     def of(self, charge_point_id: str) -> Log:
-        """Return the log of a charge point, a new one where there is none."""
+        """Return the log of a charge point; creates it when missing."""
         log = self._logs.get(charge_point_id)
         if log is None:
             if len(self._logs) >= MOST_CHARGE_POINTS:
-                gone = next((name for name in self._logs if not self._connected(name)), None)
+                gone = next((name for name in self._logs if not self._is_connected(name)), None)
                 if gone is not None:
                     del self._logs[gone]
             log = self._logs[charge_point_id] = Log(self._passwords.of(charge_point_id))
         return log
 
     def forget(self, charge_point_id: str) -> None:
-        """Drop the log of a charge point that is gone for good."""
+        """Drop the log of a charge point that the operator deleted."""
         self._logs.pop(charge_point_id, None)
 
-    def entries(self, charge_point_id: str) -> list[Seen]:
-        """Return what is kept of a charge point, oldest first."""
+    def entries(self, charge_point_id: str) -> list[Entry]:
+        """Return the entries of a charge point, oldest first."""
         log = self._logs.get(charge_point_id)
         return list(log.entries) if log else []

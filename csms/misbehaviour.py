@@ -1,4 +1,4 @@
-"""Misbehaving on request: turns a proper answer into what a broken CSMS would send; sends nothing itself."""
+"""Misbehave on request: turn a correct answer into what a broken CSMS would send."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from csms import frames
 from csms.nesting import DEEPEST, too_deep
 from csms.schemas import Version
 
-# What can be asked for, and the members each kind takes.
+# Kind of misbehaviour -> the members that it takes.
 KINDS: dict[str, tuple[str, ...]] = {
     "delay": ("seconds",),
     "no-answer": (),
@@ -37,9 +37,9 @@ class Misbehaviour:
     Args:
         what: a key of `KINDS`.
         charge_point: an identity, or `*` for all.
-        action: the action whose answers are spoilt, or `*` for all.
-        times: how often; None is for ever.
-        details: seconds of a delay, code of an error or close, field (JSON pointer into the payload) and value.
+        action: the action whose answers are changed, or `*` for all.
+        times: how many answers are changed; None has no limit.
+        details: seconds (delay), code (error, close), field (a JSON pointer into the payload) and value (wrong-field).
     """
 
     what: str
@@ -55,7 +55,7 @@ class Misbehaviour:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What goes out instead of one answer: after a delay, some frames, then perhaps a close."""
+    """What the CSMS does instead of answering: wait, send some frames, and close the connection if there is a code."""
 
     texts: tuple[str, ...]
     delay_s: float = 0.0
@@ -63,31 +63,31 @@ class Delivery:
 
 
 def read(order: Mapping[str, Any]) -> Misbehaviour:
-    """Read an order from a file or the API.
+    """Read an order from the configuration file or the API.
 
     Raises:
-        ValueError: a sentence that says what is wrong with it.
+        ValueError: its text says what is wrong.
     """
     what = order.get("what")
     if not isinstance(what, str) or what not in KINDS:
-        raise ValueError(f"what is {what!r}; it must be one of {', '.join(KINDS)}")
+        raise ValueError(f"what must be one of {', '.join(KINDS)}, not {what!r}")
     details = {name: value for name, value in order.items() if name not in EVERYWHERE}
     if strange := sorted(set(details) - set(KINDS[what])):
-        raise ValueError(f"{what} takes no {strange[0]}")
+        raise ValueError(f"unknown member {strange[0]!r} of {what}")
     match what:
         case "delay" if not _between(details.get("seconds"), 0, LONGEST_DELAY_S):
-            raise ValueError(f"delay needs seconds, from 0 to {LONGEST_DELAY_S}")
+            raise ValueError(f"delay: seconds must be a number from 0 to {LONGEST_DELAY_S}")
         case "error" if not isinstance(details.get("code"), str):
-            raise ValueError("error needs a code, such as InternalError")
+            raise ValueError("error: code must be a text such as InternalError")
         case "wrong-field" if not _is_pointer(details.get("field")):
-            raise ValueError("wrong-field needs a field, as a JSON pointer such as /currentTime")
+            raise ValueError("wrong-field: field must be a JSON pointer such as /currentTime")
         case "wrong-field" if not _writable(details):
-            raise ValueError(f"wrong-field takes a field of at most {DEEPEST} parts, and a value that JSON can hold")
+            raise ValueError(f"wrong-field: field may have at most {DEEPEST} parts, and value must be a JSON value")
         case "close" if not _sendable(details.get("code", 1011)):
-            raise ValueError("close takes a code that may be sent, such as 1000, 1011 or 4000")
+            raise ValueError("close: code must be one that may be sent, such as 1000, 1011 or 4000")
     times = order.get("times")
     if times is not None and (type(times) is not int or not 1 <= times <= MOST_TIMES):
-        raise ValueError(f"times must be a whole number from 1 to {MOST_TIMES}; leave it out for ever")
+        raise ValueError(f"times must be a whole number from 1 to {MOST_TIMES}; leave it out for no limit")
     names = {name: order.get(name, "*") for name in ("charge_point", "action")}
     if strange := [name for name, value in names.items() if not isinstance(value, str)]:
         raise ValueError(f"{strange[0]} must be text")
@@ -103,7 +103,7 @@ def _between(value: object, low: float, high: float) -> bool:
 
 
 def _sendable(code: object) -> bool:
-    # RFC 6455, 7.4: the others are reserved or never cross the wire.
+    # RFC 6455, 7.4: all other codes are reserved or must not be sent.
     known = (1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014)
     return type(code) is int and (code in known or 3000 <= code <= 4999)
 
@@ -117,7 +117,7 @@ def _writable(details: Mapping[str, Any]) -> bool:
 
 
 def spoil(order: Misbehaviour | None, version: Version, answer: str) -> Delivery:
-    """Turn a proper answer (a CALLRESULT's or CALLERROR's text) into what is sent instead."""
+    """Return what is sent instead of a correct answer (the text of a CALLRESULT or CALLERROR)."""
     if order is None:
         return Delivery((answer,))
     elements = orjson.loads(answer)
@@ -128,7 +128,7 @@ def spoil(order: Misbehaviour | None, version: Version, answer: str) -> Delivery
             return Delivery(())
         case "error":
             code = order.details["code"]
-            # The code goes out as it was written: a wrong spelling may be the very thing asked for.
+            # The code is sent as written, because a tester may want a wrong spelling.
             return Delivery((orjson.dumps([frames.CALLERROR, elements[1], code, "as requested", {}]).decode(),))
         case "wrong-field":
             return Delivery((orjson.dumps([*elements[:-1], _changed(elements[-1], order.details)]).decode(),))
@@ -140,7 +140,7 @@ def spoil(order: Misbehaviour | None, version: Version, answer: str) -> Delivery
 
 
 def _changed(payload: Any, details: Mapping[str, Any]) -> Any:
-    """Set the field a pointer names, or remove it when no value is given; new members are made."""
+    """Return a copy with the field at a pointer set, or removed where no value is given; adds missing objects."""
     changed = copy.deepcopy(payload)
     *way, last = [part.replace("~1", "/").replace("~0", "~") for part in str(details["field"]).split("/")[1:]]
     place = changed
@@ -157,7 +157,7 @@ def _changed(payload: Any, details: Mapping[str, Any]) -> Any:
 
 
 class Misbehaviours:
-    """The orders in force, oldest first; the first that fits an answer is carried out."""
+    """The orders in force, oldest first; the first one that fits an answer applies."""
 
     def __init__(self) -> None:
         self._numbers = itertools.count(1)
@@ -177,7 +177,7 @@ class Misbehaviours:
         return self._orders.pop(number, None) is not None
 
     def listed(self) -> list[dict[str, Any]]:
-        """List the orders as they were given, with their numbers and how often they will still happen."""
+        """Return the orders as they were given, each with its number and how many answers it still changes."""
         return [
             {**{k: v for k, v in asdict(order).items() if k not in ("details", "times")}, **order.details,
              "number": number, "left": self._left.get(number)}
@@ -185,7 +185,7 @@ class Misbehaviours:
         ]  # fmt: skip
 
     def pick(self, charge_point: str, action: str) -> Misbehaviour | None:
-        """Find the order for an answer and count it as carried out."""
+        """Return the order that applies to an answer, and count it as carried out."""
         for number, order in self._orders.items():
             if order.charge_point in ("*", charge_point) and order.action in ("*", action):
                 if number in self._left:

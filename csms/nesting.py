@@ -1,15 +1,15 @@
-"""How deeply JSON may be nested: what is deeper is taken from nobody, as it could be neither shown nor sent again."""
+"""The limit for nested JSON. The CSMS refuses anything deeper: it could neither show it nor send it again."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-# OCPP's own types need a tenth of it; orjson writes 254.
+# The types of OCPP need a tenth of it; orjson can write 254 levels.
 DEEPEST = 100
 
 
 def too_deep(value: object) -> bool:
-    """Tell whether more than `DEEPEST` lists and objects stand in one another."""
+    """Return whether a value is nested in more than `DEEPEST` levels of lists and objects."""
     level = [value]
     for _ in range(DEEPEST):
         level = [inner for outer in level for inner in _inside(outer)]

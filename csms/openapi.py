@@ -1,24 +1,43 @@
-"""The API's OpenAPI 3.1 description, made from the operations themselves; routes nothing."""
+"""The operations of the API, and its OpenAPI 3.1 description, which is written from them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from csms.api import Operation
+from starlette.requests import Request
 
 PARAMETER = re.compile(r"{(\w+)(?::(\w+))?}")
 ERROR = {
-    "description": "refused; `error` says why",
+    "description": "the request is refused; `error` says why",
     "content": {"application/json": {"schema": {"type": "object", "properties": {"error": {"type": "string"}}}}},
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One method and path of the API, with the function that answers it.
+
+    Args:
+        body, content: JSON schemas of the request's and the response's content; None where there is none or it varies.
+        name: its operationId; None takes the name of `answer`.
+    """
+
+    method: str
+    path: str
+    summary: str
+    answer: Callable[[Request], Awaitable[Any]]
+    body: dict[str, Any] | None = None
+    query: tuple[str, ...] = ()
+    content: dict[str, Any] | None = None
+    name: str | None = None
+
+
 def describe(operations: Iterable[Operation]) -> dict[str, Any]:
-    """Write the description of a list of operations."""
+    """Return the OpenAPI document for some operations."""
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
         path = PARAMETER.sub(r"{\1}", operation.path)
@@ -55,7 +74,7 @@ def _describe(operation: Operation) -> dict[str, Any]:
                 "description": "done; the content is JSON",
                 "content": {"application/json": {"schema": operation.content or {}}},
             },
-            "204": {"description": "done; there is nothing to say"},
+            "204": {"description": "done; without content"},
             "4XX": ERROR,
         },
     }

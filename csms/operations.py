@@ -1,4 +1,4 @@
-"""What an operator does with a charge point in everyday words, as the CALL each version has for it; sends nothing."""
+"""Translate the operator's everyday operations, such as start and unlock, into the CALL of each version."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from csms.schemas import Payload, Version
 
-# The everyday operations and what each takes; what is marked with ? may be left out.
+# Operation -> its arguments and their types; those that end with ? are optional.
 OPERATIONS: dict[str, dict[str, str]] = {
     "start": {"evse_id": "integer", "id_token": "string"},
     "stop": {"transaction_id": "string"},
@@ -18,9 +18,9 @@ OPERATIONS: dict[str, dict[str, str]] = {
 SUMMARIES = {
     "start": "Start a transaction remotely",
     "stop": "Stop a transaction remotely",
-    "reset": "Reset the charge point, gently or hard",
+    "reset": "Reset the charge point, softly or hard",
     "unlock": "Unlock a connector",
-    "trigger": "Have the charge point send a message",
+    "trigger": "Ask the charge point to send a message",
 }
 KINDS = {"integer": int, "string": str, "boolean": bool}
 LONGEST_NUMBER = 18
@@ -31,7 +31,7 @@ def call_for(version: Version, operation: str, arguments: dict[str, Any]) -> tup
     """Translate an operation into an action and its payload.
 
     Raises:
-        ValueError: there is no such operation, or an argument is missing or of the wrong type.
+        ValueError: the operation is unknown, or an argument is missing or of the wrong type.
     """
     _check(operation, arguments)
     evse_id: int | None = arguments.get("evse_id")
@@ -39,7 +39,7 @@ def call_for(version: Version, operation: str, arguments: dict[str, Any]) -> tup
         case "start", "1.6":
             return "RemoteStartTransaction", {"connectorId": evse_id, "idTag": arguments["id_token"]}
         case "start", _:
-            # F01.FR.25: the id by which the transaction will name this request.
+            # F01.FR.25: the transaction will name this request by its id.
             remote_start_id = secrets.randbelow(LARGEST_REMOTE_START_ID) + 1
             token = {"idToken": arguments["id_token"], "type": "Central"}
             payload = {"idToken": token, "remoteStartId": remote_start_id, "evseId": evse_id}
@@ -66,7 +66,7 @@ def call_for(version: Version, operation: str, arguments: dict[str, Any]) -> tup
 
 
 def schema(operation: str) -> dict[str, Any]:
-    """Describe an operation's arguments as a JSON schema."""
+    """Return the JSON schema of an operation's arguments."""
     wanted = OPERATIONS[operation]
     return {
         "type": "object",
@@ -78,13 +78,13 @@ def schema(operation: str) -> dict[str, Any]:
 
 def _check(operation: str, arguments: dict[str, Any]) -> None:
     if operation not in OPERATIONS:
-        raise ValueError(f"{operation!r} is none of {', '.join(OPERATIONS)}")
+        raise ValueError(f"unknown operation {operation!r}; the operations are {', '.join(OPERATIONS)}")
     wanted = OPERATIONS[operation]
     if strange := set(arguments) - {name.rstrip("?") for name in wanted}:
-        raise ValueError(f"{operation} takes no {min(strange)}")
+        raise ValueError(f"{operation}: unknown argument {min(strange)!r}")
     for name, kind in wanted.items():
         value = arguments.get(name.rstrip("?"))
         if value is None and name.endswith("?"):
             continue
         if type(value) is not KINDS[kind]:
-            raise ValueError(f"{operation} needs {name.rstrip('?')}, of type {kind}")
+            raise ValueError(f"{operation}: the argument {name.rstrip('?')} must be of type {kind}")

@@ -1,7 +1,7 @@
-"""Decides what web pages may do: which requests the operator's API answers, and which pages may be charge points.
+"""What web pages may do: which of their requests the operator's API answers, and which pages may be charge points.
 
-Every page in a user's browser can send requests and open WebSockets to this machine. The browser says in
-`Sec-Fetch-Site` and `Origin` which page it was, and no page can forge these.
+Every page in a user's browser can send requests and open WebSockets to this machine. The browser adds the headers
+`Sec-Fetch-Site` and `Origin`, which say where the page is from; a page cannot forge them.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from collections.abc import Collection, Mapping
 from urllib.parse import SplitResult, urlsplit
 
 PAGE_ADDRESS = re.compile(r"(?!/api/)[^?]*(?<!\.json)(?<!\.csv)(\?(token=[^&]*)?)?")
-"""An address that names a page and asks nothing; a token, which a stranger does not know, may follow."""
+"""The address of a page without a query, other than a token, which foreign pages do not know."""
 AHEAD = re.compile("prefetch|prerender|preview", re.IGNORECASE)
 SAVED_PAGE = "file://"
-"""The origin of a page that was opened from a file; no web page has it."""
+"""The origin of a page that was opened from a file. Web pages never have it."""
 
 
 def is_foreign(method: str, target: str, headers: Mapping[str, str]) -> bool:
-    """Return whether a page of another origin made this request, other than by leading the user to a page.
+    """Return whether a page of another origin made this request. Following a link to a page does not count.
 
     Args:
         method: "GET", "POST", …
@@ -41,12 +41,12 @@ def is_foreign(method: str, target: str, headers: Mapping[str, str]) -> bool:
 def may_connect(origin: str, host: str, allowed: Collection[str]) -> bool:
     """Return whether a page of this origin may open a WebSocket as a charge point.
 
-    Pages that this machine serves may: those of loopback names and of the IP address the CSMS is called by, on any
-    port, and files. An equal name is not enough: a stranger's DNS name can be made to point here.
+    Allowed are files, and pages that this machine serves: from a loopback name, or from the IP address under which
+    the page calls the CSMS, on any port. A DNS name is not enough: anybody's name can be made to point here.
 
     Args:
         origin, host: the headers of these names.
-        allowed: more origins; "*" is all.
+        allowed: further origins; "*" allows all.
     """
     if "*" in allowed or origin.lower() in {one.lower().rstrip("/") for one in allowed} | {SAVED_PAGE}:
         return True
@@ -63,7 +63,7 @@ def may_connect(origin: str, host: str, allowed: Collection[str]) -> bool:
 
 
 def _parts(url: str) -> SplitResult:
-    """Split a URL; what is no URL has no parts."""
+    """Split a URL; a malformed one has no parts."""
     try:
         return urlsplit(url.lower())
     except ValueError:

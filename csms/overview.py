@@ -1,71 +1,75 @@
-"""The CSMS's state as an operator wants to see it: plain values made for JSON; changes nothing."""
+"""The state of the CSMS as the operator's page shows it: plain values for JSON. Reads only."""
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
 from csms import timestamps
-
-if TYPE_CHECKING:
-    from csms.central_system import CentralSystem
+from csms.connection import Connection
+from csms.context import Context
+from csms.store import Store
 
 type Json = dict[str, Any]
+type Connections = Mapping[str, Connection]
 SHOWN_CHARGE_POINTS = 500
 SHOWN_ROWS = 20
 
 
-def status(csms: CentralSystem) -> Json:
-    """Sum up: where the CSMS listens, how many are connected in which version, what is open."""
+def status(context: Context, connections: Connections) -> Json:
+    """Return where the CSMS listens, how many charge points are connected in each version, and what is open."""
     versions: dict[str, int] = defaultdict(int)
-    for connection in csms.connections.values():
+    for connection in connections.values():
         versions[connection.version] += 1
     return {
-        "address": csms.address,
-        "security_profile": csms.settings.security.profile,
-        "unknown_tokens": csms.settings.unknown_tokens,
-        "db": str(csms.settings.db) if csms.settings.db else None,
-        "connected": len(csms.connections),
+        "address": context.address,
+        "security_profile": context.settings.security.profile,
+        "unknown_tokens": context.settings.unknown_tokens,
+        "db": str(context.settings.db) if context.settings.db else None,
+        "connected": len(connections),
         "connected_by_version": dict(versions),
-        "known": csms.store.rows("SELECT count(*) AS n FROM charge_points")[0]["n"],
-        "open_transactions": csms.store.rows("SELECT count(*) AS n FROM transactions WHERE stopped IS NULL")[0]["n"],
+        "known": context.store.rows("SELECT count(*) AS n FROM charge_points")[0]["n"],
+        "open_transactions": context.store.rows("SELECT count(*) AS n FROM transactions WHERE stopped IS NULL")[0]["n"],
     }
 
 
-def charge_points(csms: CentralSystem, search: str = "", limit: int = SHOWN_CHARGE_POINTS) -> list[Json]:
+def charge_points(
+    context: Context, connections: Connections, search: str = "", limit: int = SHOWN_CHARGE_POINTS
+) -> list[Json]:
     """List charge points by identity, each with its connectors and open transactions.
 
     Args:
-        csms: whose.
+        context: holds the store.
+        connections: the connected charge points, which come first.
         search: part of an identity, vendor or model; case does not matter.
-        limit: at most so many; connected ones come first.
+        limit: the largest number of charge points to return.
     """
-    # Names first, the rest for those that are shown: the page asks every second, and a CSMS may know thousands.
-    found = csms.store.rows(
+    # Only the shown charge points are read in full: the page asks every second, and a CSMS may know thousands.
+    found = context.store.rows(
         "SELECT charge_point_id FROM charge_points WHERE instr(lower(charge_point_id || ' ' || coalesce(vendor, '')"
         " || ' ' || coalesce(model, '')), lower(?)) ORDER BY charge_point_id",
         search,
     )
     names = [row["charge_point_id"] for row in found]
-    names.sort(key=lambda name: name not in csms.connections)
+    names.sort(key=lambda name: name not in connections)
     shown = orjson.dumps(names[: max(0, limit)]).decode()
     chosen = "charge_point_id IN (SELECT value FROM json_each(?))"
 
     def of(sql: str) -> list[Json]:
-        return csms.store.rows(sql, shown)
+        return context.store.rows(sql, shown)
 
     rows = of(f"SELECT * FROM charge_points WHERE {chosen} ORDER BY charge_point_id")
-    rows.sort(key=lambda row: row["charge_point_id"] not in csms.connections)
+    rows.sort(key=lambda row: row["charge_point_id"] not in connections)
     connectors = _by_charge_point(of(f"SELECT * FROM connectors WHERE {chosen} ORDER BY evse_id, connector_id"))
     transactions = _by_charge_point(of(f"SELECT * FROM transactions WHERE stopped IS NULL AND {chosen} ORDER BY id"))
     return [
-        _summary(csms, row)
+        _summary(row, connections)
         | {
             "connectors": connectors[row["charge_point_id"]],
             "open_transactions": transactions[row["charge_point_id"]],
@@ -81,25 +85,25 @@ def _by_charge_point(rows: Iterable[Json]) -> defaultdict[str, list[Json]]:
     return grouped
 
 
-def _summary(csms: CentralSystem, row: Json) -> Json:
+def _summary(row: Json, connections: Connections) -> Json:
     shown = {name: value for name, value in row.items() if name != "password_hash"}
-    connected = row["charge_point_id"] in csms.connections
+    connected = row["charge_point_id"] in connections
     return shown | {"connected": connected, "has_password": row["password_hash"] is not None}
 
 
-def charge_point(csms: CentralSystem, charge_point_id: str) -> Json | None:
-    """Tell all of one charge point: transactions with energy, profiles, variables, notices, last frames."""
-    row = csms.store.charge_point(charge_point_id)
+def charge_point(context: Context, connections: Connections, charge_point_id: str) -> Json | None:
+    """Return everything known of one charge point; None where the CSMS does not know it."""
+    row = context.store.charge_point(charge_point_id)
     if row is None:
         return None
 
     def of(sql: str) -> list[Json]:
-        return csms.store.rows(sql, charge_point_id)
+        return context.store.rows(sql, charge_point_id)
 
-    return _summary(csms, row) | {
+    return _summary(row, connections) | {
         "connectors": of("SELECT * FROM connectors WHERE charge_point_id = ? ORDER BY evse_id, connector_id"),
         "transactions": [
-            transaction | measured(csms, transaction)
+            transaction | measured(context.store, transaction)
             for transaction in of(
                 "SELECT * FROM transactions WHERE charge_point_id = ?"
                 f" ORDER BY stopped IS NOT NULL, id DESC LIMIT {SHOWN_ROWS}"
@@ -120,44 +124,44 @@ def charge_point(csms: CentralSystem, charge_point_id: str) -> Json | None:
                 f"SELECT ts, action, payload FROM notices WHERE charge_point_id = ? ORDER BY id DESC LIMIT {SHOWN_ROWS}"
             )
         ],
-        "frames": [asdict(seen) for seen in csms.seen.entries(charge_point_id)],
+        "frames": [asdict(entry) for entry in context.log.entries(charge_point_id)],
     }  # fmt: skip
 
 
 def _over(reservation: Json) -> bool:
-    """Tell whether a reservation ran out; 1.6 charge points tell of that by the connector's status alone."""
+    """Return whether a reservation has expired; a 1.6 charge point reports that by the connector's status alone."""
     expiry = timestamps.parse(reservation["expires"])
     return reservation["status"] == "Accepted" and expiry is not None and expiry <= datetime.now(UTC)
 
 
-def measured(csms: CentralSystem, transaction: Json) -> Json:
-    """Work out what a transaction has charged, and how it stands.
+def measured(store: Store, transaction: Json) -> Json:
+    """Compute the energy of a transaction, and find its newest power and state of charge.
 
     Returns:
-        energy_wh, None without two readings; power_w and soc as last told, None where they never were.
+        energy_wh, power_w and soc; each is None where the charge point sent no fitting meter values.
     """
     begin, end = transaction["meter_start_wh"], transaction["meter_stop_wh"]
     register = "Energy.Active.Import.Register"
-    begin = _reading(csms, transaction, register, "ASC") if begin is None else begin
-    end = _reading(csms, transaction, register, "DESC") if end is None else end
+    begin = _reading(store, transaction, register, "ASC") if begin is None else begin
+    end = _reading(store, transaction, register, "DESC") if end is None else end
     open_still = transaction["stopped"] is None
     return {
         "energy_wh": None if begin is None or end is None else round(end - begin, 3),
-        "power_w": _reading(csms, transaction, "Power.Active.Import", "DESC") if open_still else None,
-        "soc": _reading(csms, transaction, "SoC", "DESC"),
+        "power_w": _reading(store, transaction, "Power.Active.Import", "DESC") if open_still else None,
+        "soc": _reading(store, transaction, "SoC", "DESC"),
     }
 
 
-# To the units shown. 2.x writes a multiplier of 3 as `e3`; see `v201._unit`.
+# Unit -> factor to Wh, W or percent. A unit of 2.x with the multiplier 3 ends with `e3`; see `v201._unit`.
 FACTORS = {"Wh": 1, "kWh": 1000, "Whe3": 1000, "W": 1, "kW": 1000, "We3": 1000, "Percent": 1, "e3": 1000, None: 1}
 
 
-def _reading(csms: CentralSystem, transaction: Json, measurand: str, order: str) -> float | None:
-    """Read the first (ASC) or last (DESC) value of a measurand, by its own time, that is a number in a known unit.
+def _reading(store: Store, transaction: Json, measurand: str, order: str) -> float | None:
+    """Return the first (ASC) or last (DESC) value of a measurand, by timestamp, that is a number in a known unit.
 
-    What is delivered is measured at the outlet, which is meant too where no location is told.
+    Only values measured at the outlet count, which is the location where a value names none.
     """
-    samples = csms.store.rows(
+    samples = store.rows(
         "SELECT value, unit FROM meter_values WHERE charge_point_id = ? AND transaction_id = ? AND measurand = ?"
         " AND phase IS NULL AND (measurand = 'SoC' OR coalesce(location, 'Outlet') = 'Outlet')"
         f" ORDER BY julianday(upper(ts)) {order}, id {order} LIMIT 5",

@@ -1,6 +1,7 @@
-"""Keep passwords out of what the CSMS stores, logs and shows: known by their names, then wherever they are quoted.
+"""Replace passwords with asterisks in everything that the CSMS stores, logs and shows.
 
-What is remembered stays in memory, for each charge point, and ends with the process.
+The name of a member or key tells that its value is a password. From then on that password is starred wherever the
+charge point quotes it. Passwords are remembered for each charge point, in memory, until the process ends.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ import orjson
 from csms.nesting import too_deep
 
 KEPT = 50
-"""Passwords remembered of one charge point; of more the oldest is forgotten."""
+"""How many passwords of one charge point are remembered; beyond that the oldest is dropped."""
 CHARGE_POINTS = 2000
 SHORTEST = 4
-"""Characters of a password that is looked for where no name announces it; a word of letters alone has more."""
+"""The fewest characters of a password that is starred wherever it is quoted; `STRONG` for one of letters alone."""
 STRONG = 8
-"""Characters of one that is looked for within words, and in the names of members."""
+"""The fewest characters of a password that is starred within longer words, and in names of members."""
 
 _ANYWHERE = re.compile(
     "passw(?!on)|passphrase|passcode|secret(?!ar)|credential|simpin(?!g)|pincode|sifre|parola|kennwort|wachtwoord|contrasen"
@@ -39,7 +40,7 @@ _ABOUT = frozenset(
     type updated url usage valid version
     """.split()
 )
-"""Last words of names that describe a password and do not hold it."""
+"""Last words of names whose value only describes a password, such as passwordLength."""
 _VALUES = frozenset({"value", "attributevalue", "actualvalue", "currentvalue", "newvalue"})
 _NETWORKS = frozenset("vpn apn wifi wlan wpa ipsec".split())
 _PIN_TYPES = frozenset({"keycode", "pin", "pincode"})
@@ -53,15 +54,15 @@ _TELLS = re.compile(
     r"|[?&;](?:sig|key|auth|hash|[\w\-]{0,40}(?:token|signature)|code(?==\S{16}))(?==)",
     re.I,
 )
-"""A word after which a text tells a secret: in what a charge point says freely, all that follows it counts as one."""
+"""Words that introduce a secret: in free text, everything after such a word is starred."""
 _BY_FORM = re.compile(
     r"-{3,5} ?BEGIN [\w ]{0,40}PRIVATE KEY|Private-(?:Lines|MAC):|\beyJ[\w\-]{8}|WIFI:"
     r"|\bM[IC][\w+/]{2,9}(?:BADAN|QAwBQYDK2V|AgEAM|BAAKCA|CAQEEI)",
     re.I,
 )
-"""What is a secret itself, up to its end: private keys, JSON Web Tokens, QR texts of wireless networks."""
+"""The beginnings of secrets themselves: private keys, JSON Web Tokens, QR texts of wireless networks."""
 _USER = re.compile(r"\w://([^/\s\"<>@]{1,300})@|\w://[^/\s\"<>:@]{1,200}:([^\s\"<>@]{1,300})@")
-"""Who logs in to an address, and with what."""
+"""User names and passwords in URLs."""
 _MAY_HOLD = (
     *"pass pwd pw psk pin puk secret key token cred cookie bearer jwt ifre parola kennwort wachtwoord contrase".split(),
     *(
@@ -80,12 +81,12 @@ _MAY_HOLD = (
     ),
     *("badan", "qawbqydk2v", "ageam", "baakca", "caqeei"),
 )
-"""Parts of all these, in lower case: most frames have none, which is soon found."""
+"""Parts of all these words, in lower case: a quick check, because most frames have none."""
 _SPLIT = re.compile(r"[\s\"'`„“”<>=,;:&@{}()\[\]\\]+|%2\d|%3\w|&?quot|&\w{2,5}(?=;)")
 
 
 def is_secret(name: str, parent: str = "") -> bool:
-    """Tell whether the value of a member, a variable or a configuration key is a password or another secret."""
+    """Return whether a member, variable or configuration key of this name holds a password or another secret."""
     name = name.partition("#")[0].translate(_ACCENTS)
     words = [word.lower() for word in _WORD.findall(name)]
     if not words or words[-1] in _ABOUT:
@@ -94,14 +95,14 @@ def is_secret(name: str, parent: str = "") -> bool:
         return parent.lower() in _NETWORKS
     if (joined := "".join(words)) in _HEADERS or _ANYWHERE.search(joined):
         return True
-    behind_id = {at + 1 for at, word in enumerate(words) if word == "id"}  # an id token is no password
+    behind_id = {at + 1 for at, word in enumerate(words) if word == "id"}  # an id token is not a password
     return any(
         at not in behind_id and (word in _WORDS or word.removesuffix("s") in _WORDS) for at, word in enumerate(words)
     )
 
 
 class Memory:
-    """The passwords of one charge point that were seen, each in the forms that it may be quoted in."""
+    """The passwords seen of one charge point, each with the forms in which it may be quoted."""
 
     def __init__(self) -> None:
         self._forms: dict[str, tuple[str, ...]] = {}
@@ -115,7 +116,7 @@ class Memory:
                 del self._forms[next(iter(self._forms))]
 
     def knows_any_in(self, text: str) -> bool:
-        """Tell whether a text quotes one."""
+        """Return whether a text quotes one of them."""
         return any(form in text for forms in self._forms.values() for form in forms)
 
     def starred(self, text: str, *, name: bool = False) -> str:
@@ -129,13 +130,13 @@ class Memory:
 
 
 class Passwords:
-    """The memories of all charge points; of too many, those that came first are forgotten."""
+    """The memories of all charge points; beyond `CHARGE_POINTS` the oldest is dropped."""
 
     def __init__(self) -> None:
         self._memories: dict[str, Memory] = {}
 
     def of(self, charge_point_id: str) -> Memory:
-        """Return the memory of a charge point, a new one where there is none."""
+        """Return the memory of a charge point; creates it when missing."""
         memory = self._memories.get(charge_point_id)
         if memory is None:
             if len(self._memories) >= CHARGE_POINTS:
@@ -144,7 +145,7 @@ class Passwords:
         return memory
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Star passwords in a record of the log, whose first argument is a charge point's identity."""
+        """Star passwords in a log record whose first argument is the identity of a charge point."""
         name = str(record.args[0]) if isinstance(record.args, tuple) and record.args else ""
         memory = self._memories.get(name)
         if memory is not None:
@@ -155,7 +156,7 @@ class Passwords:
 
 
 def hidden(value: Any, memory: Memory | None = None, parent: str = "") -> Any:
-    """Copy parsed JSON with asterisks for its secrets, which `memory` then knows."""
+    """Copy parsed JSON with asterisks for its secrets, and add them to `memory`."""
     if isinstance(value, dict):
         named = _names_a_secret(value)
         pin = str(value.get("type")).lower() in _PIN_TYPES
@@ -175,7 +176,7 @@ def hidden(value: Any, memory: Memory | None = None, parent: str = "") -> Any:
 
 
 def _names_a_secret(value: Mapping[str, Any]) -> bool:
-    """Tell whether an object says that the value in it is a secret's: 1.6 by a `key`, 2.x by a `variable`."""
+    """Return whether an object names a secret whose value it holds: by `key` in 1.6, by `variable` in 2.x."""
     for member, named in value.items():
         name = named.get("name") if isinstance(named, dict) else named
         if member.lower() in ("key", "name", "variable", "variablename") and isinstance(name, str) and is_secret(name):
@@ -206,7 +207,7 @@ def _all_starred(value: Any, memory: Memory | None) -> Any:
 
 
 def text(said: str, memory: Memory | None = None) -> str:
-    """Return a frame, or any other text, with asterisks for its secrets, which `memory` then knows."""
+    """Return a frame or another text with asterisks for its secrets, and add them to `memory`."""
     lower = said.lower()
     if not (any(part in lower for part in _MAY_HOLD) or (memory is not None and memory.knows_any_in(said))):
         return said
@@ -216,7 +217,7 @@ def text(said: str, memory: Memory | None = None) -> str:
         except ValueError:
             parsed = None
         if parsed is not None and not too_deep(parsed):
-            # Twice: a password may be quoted before its name.
+            # Twice, because a password may be quoted before the member that reveals it.
             shown = hidden(hidden(parsed, memory), memory)
             return said if shown == parsed else orjson.dumps(shown).decode()
     said = _USER.sub(lambda found: _starred(found[0], found.start(found.lastindex or 0) - found.start(), memory), said)
@@ -228,7 +229,7 @@ def text(said: str, memory: Memory | None = None) -> str:
 
 
 def _starred(said: str, begins: int, memory: Memory | None) -> str:
-    """Star a text from one place on; its words that can be no ones of a sentence are remembered."""
+    """Star the rest of a text from `begins` on, and remember its long words of letters and digits as passwords."""
     if memory is not None:
         for word in _SPLIT.split(said[begins:]):
             if len(word) >= STRONG and any(map(str.isdigit, word)) and any(map(str.isalpha, word)):

@@ -1,4 +1,4 @@
-"""The tables the CSMS keeps its state in, and how a file grows to the newest ones; knows no protocol."""
+"""The tables in which the CSMS keeps its state, and the migrations to the newest ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlite_utils import Database, Migrations
 
 from csms import passwords
 
-APPLICATION_ID = 0x4353_4D53  # "CSMS": tells our files from other SQLite files.
+APPLICATION_ID = 0x4353_4D53  # "CSMS" in ASCII: marks a SQLite file as the CSMS's.
 migrations = Migrations("csms")
 
 TABLES: dict[str, str] = {
@@ -53,8 +53,8 @@ def first_tables(db: Database) -> None:
     db.conn.execute("CREATE INDEX open_tokens ON transactions (id_token) WHERE stopped IS NULL")
     db.conn.execute("CREATE INDEX meter_values_of ON meter_values (charge_point_id, transaction_id)")
     db.conn.execute("CREATE INDEX notices_of ON notices (charge_point_id, action)")
-    # Ids go on from the seconds since 2020, so that a CSMS without a file does not repeat, after a restart, the
-    # transaction ids that charge points and recordings still know.
+    # Transaction ids start from the seconds since 2020. So a CSMS without a file does not repeat ids after a restart,
+    # when charge points and recordings still know the old ones.
     db.conn.execute(
         "INSERT INTO sqlite_sequence (name, seq) VALUES ('transactions', ?)", (int(time.time()) - 1_577_836_800,)
     )
@@ -62,7 +62,7 @@ def first_tables(db: Database) -> None:
 
 @migrations(transactional=False)
 def no_passwords(db: Database) -> None:
-    """Star the passwords that older versions have kept, and overwrite what the file still has of them."""
+    """Replace the passwords that older versions stored with asterisks, and wipe them from the file's free pages."""
     with db.atomic():
         rows = db.conn.execute("SELECT rowid, variable, value FROM variables WHERE value IS NOT NULL").fetchall()
         for row_id, name, value in rows:
@@ -71,15 +71,15 @@ def no_passwords(db: Database) -> None:
                 db.conn.execute("UPDATE variables SET value = ? WHERE rowid = ?", (shown, row_id))
         for table, column in (("notices", "payload"), ("charging_profiles", "profile")):
             for row_id, text in db.conn.execute(f"SELECT rowid, {column} FROM {table}").fetchall():
-                told = orjson.loads(text)
-                if (shown := passwords.hidden(told)) != told:
-                    told = orjson.dumps(shown).decode()
-                    db.conn.execute(f"UPDATE {table} SET {column} = ? WHERE rowid = ?", (told, row_id))
+                kept = orjson.loads(text)
+                if (shown := passwords.hidden(kept)) != kept:
+                    starred = orjson.dumps(shown).decode()
+                    db.conn.execute(f"UPDATE {table} SET {column} = ? WHERE rowid = ?", (starred, row_id))
     db.conn.execute("VACUUM")
     db.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def newer(db: Database) -> bool:
-    """Tell whether a file has had changes that this program does not know."""
+    """Return whether a file has migrations that this version does not know."""
     known = {migration.name for migration in migrations.pending(Database(memory=True))}
     return any(migration.name not in known for migration in migrations.applied(db))

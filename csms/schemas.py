@@ -1,4 +1,4 @@
-"""The JSON schemas of the installed `ocpp` package, compiled when first used; knows no charge point and no socket."""
+"""The JSON schemas of the installed `ocpp` package, compiled when first used."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ VERSIONS: tuple[Version, ...] = ("1.6", "2.0.1", "2.1")
 FOLDERS: dict[Version, str] = {"1.6": "v16", "2.0.1": "v201", "2.1": "v21"}
 SUBPROTOCOLS: dict[str, Version] = {"ocpp2.1": "2.1", "ocpp2.0.1": "2.0.1", "ocpp1.6": "1.6"}
 
-# OCPP 2.1 part 4, 4.2.4: sent unanswered, as message type 6, with a schema that has no "Request" in its name.
+# OCPP 2.1 part 4, 4.2.4: sent as message type 6, without an answer; the schema's name does not end with "Request".
 SENDS = frozenset({"NotifyPeriodicEventStream"})
 
 CODES = {
@@ -36,7 +36,7 @@ CODES = {
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Why a payload does not fit its schema."""
+    """Why a payload does not fit its schema, with the error code for the answer."""
 
     code: str
     pointer: str
@@ -48,7 +48,7 @@ class Fault:
 
 @cache
 def folder(version: Version) -> Path:
-    """Find the schema files of a version without importing `ocpp.messages`, which is slow."""
+    """Return the folder of a version's schema files, without importing `ocpp.messages`, which is slow."""
     package = importlib.util.find_spec("ocpp")
     if package is None or not package.submodule_search_locations:
         raise ModuleNotFoundError("the package `ocpp` is not installed")
@@ -57,7 +57,7 @@ def folder(version: Version) -> Path:
 
 @cache
 def actions(version: Version) -> frozenset[str]:
-    """Return every action the version has a schema for, whoever sends it."""
+    """Return every action that the version has a schema for, from either side."""
     stems = {path.stem for path in folder(version).glob("*.json")}
     return frozenset(stem.removesuffix("Request") for stem in stems if not stem.endswith("Response"))
 
@@ -85,19 +85,19 @@ def _validator(version: Version, action: str, kind: Kind) -> jsonschema_rs.Valid
 
 
 def _is_datetime(text: str) -> bool:
-    # Chargers that leave out the offset are common; a judge may object, a CSMS goes on.
+    # Many chargers leave out the offset. That is for a judge to report; the CSMS accepts it.
     return timestamps.parse(text) is not None
 
 
 def _is_text(text: str) -> bool:
-    # Locations of logs and firmware are often not URIs by the letter (blanks, bare paths).
+    # Locations of logs and firmware are often not valid URIs (they have blanks, or no scheme).
     return True
 
 
 def fault(version: Version, action: str, kind: Kind, payload: object) -> Fault | None:
-    """Judge a payload by its schema; None when it fits or the version has no such schema.
+    """Return why a payload does not fit its schema; None when it fits, or when the version has no such schema.
 
-    Nesting is judged first, and without a schema too: none of them limits it.
+    Too deep nesting is a fault even without a schema: no schema limits it.
     """
     if too_deep(payload):
         return Fault("FormatViolation", "", f"nested deeper than {DEEPEST}")

@@ -1,4 +1,4 @@
-"""Who a charge point proves to be: passwords, TLS and client certificates; knows no OCPP message."""
+"""How charge points prove their identity: passwords, TLS and client certificates."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ from typing import Any
 
 from csms.errors import CsmsMistake
 
-# scrypt's cost: about 40 ms and 16 MiB a check, once per credential and process.
+# One check takes about 40 ms and 16 MiB; a right password is checked once per process (see `PasswordCheck`).
 SCRYPT_N, SCRYPT_R, SCRYPT_P = 2**14, 8, 1
 
 
 @dataclass(frozen=True, slots=True)
 class Security:
-    """A security profile (2.0.1 A00, 1.6 whitepaper 2): 0 none, 1 Basic, 2 TLS and Basic, 3 TLS both ways."""
+    """A security profile (2.0.1 A00, 1.6 whitepaper 2).
+
+    0 is no security, 1 HTTP Basic, 2 TLS with HTTP Basic, 3 TLS with certificates of both sides.
+    """
 
     profile: int = 0
     certificate: Path | None = None
@@ -33,10 +36,10 @@ class Security:
         return self.profile in (1, 2)
 
     def context(self) -> ssl.SSLContext | None:
-        """Build the TLS context; None for profiles without TLS.
+        """Return the TLS context; None for profiles without TLS.
 
         Raises:
-            CsmsMistake: a file is missing from the profile or cannot be used.
+            CsmsMistake: an option that the profile needs is missing, or a file cannot be used.
         """
         if self.profile < 2:
             return None
@@ -49,18 +52,18 @@ class Security:
         try:
             context.load_cert_chain(self.certificate, self.key)
         except (OSError, ssl.SSLError) as error:
-            raise CsmsMistake(f"{self.certificate}: not usable as the CSMS's certificate ({error})") from None
+            raise CsmsMistake(f"{self.certificate}: cannot be used as the CSMS's certificate ({error})") from None
         if self.profile == 3:
             try:
                 context.load_verify_locations(self.client_ca)
             except (OSError, ssl.SSLError) as error:
-                raise CsmsMistake(f"{self.client_ca}: not usable as --client-ca ({error})") from None
+                raise CsmsMistake(f"{self.client_ca}: cannot be used as --client-ca ({error})") from None
             context.verify_mode = ssl.CERT_REQUIRED
         return context
 
 
 def hash_password(password: bytes) -> str:
-    """Hash a password for keeping; returns salt and hash, never the password."""
+    """Return the salted hash of a password, for the store."""
     salt = secrets.token_bytes(16)
     return f"scrypt${salt.hex()}${_scrypt(password, salt).hex()}"
 
@@ -70,7 +73,7 @@ def _scrypt(password: bytes, salt: bytes) -> bytes:
 
 
 def credentials(authorization: str) -> tuple[str, bytes] | None:
-    """Read a Basic Authorization header; the user name is everything before the first colon."""
+    """Return user name and password from a Basic Authorization header; the name ends at the first colon."""
     scheme, _, blob = authorization.partition(" ")
     if scheme.lower() != "basic":
         return None
@@ -82,10 +85,10 @@ def credentials(authorization: str) -> tuple[str, bytes] | None:
 
 
 class PasswordCheck:
-    """Checks passwords against their hashes, off the event loop, and remembers those that were right.
+    """Checks passwords against their hashes, in a thread, and remembers the right ones.
 
-    What is remembered is a keyed digest that dies with the process, so a storm of reconnecting charge points
-    costs one scrypt each, not one per attempt.
+    Each right one is remembered as a keyed digest until the process ends. So thousands of charge points that
+    reconnect at once cost one scrypt each, however often they try.
     """
 
     def __init__(self) -> None:
@@ -93,7 +96,7 @@ class PasswordCheck:
         self._right: set[bytes] = set()
 
     async def right(self, password: bytes, stored: str | None) -> bool:
-        """Tell whether a password fits a stored hash; takes as long for an identity without one."""
+        """Return whether a password fits a stored hash; takes as long without one, to reveal no identity."""
         salt, expected = (bytes.fromhex(part) for part in (stored or f"scrypt${'00' * 16}$").split("$")[1:])
         digest = hmac.digest(self._key, salt + expected + password, "sha256")
         if digest in self._right:
@@ -106,7 +109,7 @@ class PasswordCheck:
 
 
 def common_name(certificate: dict[str, Any] | None) -> str | None:
-    """Find the common name in what `ssl` tells of a peer's certificate."""
+    """Return the common name of a peer's certificate, in the form that `ssl` returns it."""
     for part in (certificate or {}).get("subject", ()):
         for name, value in part:
             if name == "commonName":

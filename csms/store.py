@@ -1,4 +1,4 @@
-"""What the CSMS remembers: SQLite rows in, plain values out; knows no frame and no socket."""
+"""The state of the CSMS in SQLite: the only module that writes to the file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TRIM_EVERY = 1000
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One measured value. `value` is the peer's text or number as text; `unit` may be None where left out."""
+    """One measured value. `value` is the charge point's value as text; `unit` is None where it sent none."""
 
     ts: str
     measurand: str
@@ -36,16 +36,16 @@ class Sample:
 
 
 class Store:
-    """The state of one CSMS. Every write is committed before the answer that rests on it is sent.
+    """The state of one CSMS. Every write is committed before the answer that depends on it is sent.
 
-    No secret reaches the file: it gets asterisks in place of passwords, as `passwords` knows them.
+    Secrets are replaced with asterisks before they are written; see `passwords`.
 
     Args:
-        path: the SQLite file, made when missing; None keeps everything in memory.
-        file_mode: the permissions of a file that is made, whatever the umask is; it holds passwords of charge points.
+        path: the SQLite file, which is created when missing; None keeps everything in memory.
+        file_mode: the permissions of a created file, whatever the umask; it holds the hashes of passwords.
 
     Raises:
-        CsmsMistake: the file is not a CSMS's, is newer than this program, or cannot be opened.
+        CsmsMistake: the file is not a CSMS's, was written by a newer version, or cannot be opened.
     """
 
     def __init__(self, path: Path | None = None, file_mode: int = 0o600) -> None:
@@ -58,17 +58,19 @@ class Store:
             self.db = Database(connection)
             self._prepare(connection)
         except (OSError, sqlite3.Error) as error:
-            raise CsmsMistake(f"{path}: cannot be used as the CSMS's file ({error}); name another --db") from None
+            raise CsmsMistake(f"{path}: cannot be used as --db ({error}); choose another file") from None
         self._depth = 0
         self._since_trim = 0
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         ours = connection.execute("PRAGMA application_id").fetchone()[0] == schema.APPLICATION_ID
         if not ours and self.db.table_names():
-            raise CsmsMistake(f"{self.path}: holds other tables than a CSMS's; name another --db")
+            raise CsmsMistake(f"{self.path}: holds the tables of another program; choose another --db")
         if schema.newer(self.db):
-            raise CsmsMistake(f"{self.path}: was written by a newer version; update this one, or name another --db")
-        # NORMAL loses nothing when the process is killed; only a power cut can take the last commits.
+            raise CsmsMistake(
+                f"{self.path}: written by a newer version of ChargeSentinel; update, or choose another --db"
+            )
+        # With NORMAL, killing the process loses nothing; only a power cut can lose the last commits.
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA secure_delete = ON")
@@ -80,7 +82,7 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Group the writes of one message into one commit; rolled back when it fails."""
+        """Commit all writes of one message together, or none of them when it fails."""
         if self._depth:
             yield
             return
@@ -101,7 +103,7 @@ class Store:
         return cursor
 
     def rows(self, sql: str, *values: Any) -> list[Row]:
-        """Run a query; returns its rows as dicts."""
+        """Return the rows of a query as dicts."""
         cursor = self._run(sql, *values)
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor]
@@ -113,7 +115,7 @@ class Store:
         return found[0] if found else None
 
     def seen(self, charge_point_id: str, version: str) -> None:
-        """Note that a charge point has connected."""
+        """Store that a charge point has connected."""
         self._run(
             "INSERT INTO charge_points (charge_point_id, ocpp_version, last_seen) VALUES (?, ?, ?) ON CONFLICT DO"
             " UPDATE SET ocpp_version = excluded.ocpp_version, last_seen = excluded.last_seen",
@@ -121,7 +123,7 @@ class Store:
         )  # fmt: skip
 
     def booted(self, charge_point_id: str, status: str, facts: Row) -> None:
-        """Note a boot and its answer. `facts` has vendor, model, firmware and serial, each text or None."""
+        """Store a boot and its answer. `facts` has vendor, model, firmware and serial, each a text or None."""
         self._run(
             "UPDATE charge_points SET boot_status = ?, booted = ?, vendor = ?, model = ?, firmware = ?, serial = ?"
             " WHERE charge_point_id = ?",
@@ -130,14 +132,14 @@ class Store:
         )  # fmt: skip
 
     def set_charge_point(self, charge_point_id: str, **columns: str | None) -> None:
-        """Add a charge point or change what an operator decides of it: boot_policy, password_hash."""
+        """Add a charge point, or set its boot_policy or password_hash."""
         assert set(columns) <= {"boot_policy", "password_hash"}
         self._run("INSERT OR IGNORE INTO charge_points (charge_point_id) VALUES (?)", charge_point_id)
         for name, value in columns.items():
             self._run(f"UPDATE charge_points SET {name} = ? WHERE charge_point_id = ?", value, charge_point_id)
 
     def forget(self, charge_point_id: str) -> bool:
-        """Delete a charge point and everything it ever told; false when there is no such one."""
+        """Delete a charge point and everything it sent; False when the CSMS does not know it."""
         with self.writing():
             for table in schema.TABLES:
                 if table not in ("charge_points", "tokens"):
@@ -147,7 +149,7 @@ class Store:
     def status(
         self, charge_point_id: str, evse_id: int, connector_id: int, status: str, error_code: str | None, changed: str
     ) -> None:
-        """Keep a connector's newest status; connector 0 (1.6) is the charge point itself."""
+        """Store a connector's newest status; connector 0 of 1.6 is the charge point itself."""
         self._run(
             "INSERT OR REPLACE INTO connectors (charge_point_id, evse_id, connector_id, status, error_code, changed)"
             " VALUES (?, ?, ?, ?, ?, ?)",
@@ -157,7 +159,7 @@ class Store:
     # Transactions
 
     def same_start(self, charge_point_id: str, connector_id: int, id_token: str, started: str) -> Row | None:
-        """Find the 1.6 transaction that this very start opened when it was sent before."""
+        """Return the 1.6 transaction that the same StartTransaction opened before; None when it is new."""
         found = self.rows(
             "SELECT * FROM transactions WHERE charge_point_id = ? AND connector_id = ? AND id_token = ?"
             " AND started = ?",
@@ -168,12 +170,12 @@ class Store:
     def start(
         self, charge_point_id: str, connector_id: int, id_token: str, started: str, meter_wh: float, status: str
     ) -> int:
-        """Open a 1.6 transaction; `status` is what its token was found to be.
+        """Open a 1.6 transaction; `status` is the status of its token.
 
         Returns:
-            The transaction id, never issued before by this file.
+            The transaction id, which this file never used before.
         """
-        # A connector has one transaction (1.6, 4.8): one still open here is one whose stop never reached us.
+        # A connector has one transaction (1.6, 4.8): the stop of one that is still open never arrived.
         self._run(
             "UPDATE transactions SET stopped = ?, stop_reason = 'Superseded' WHERE charge_point_id = ?"
             " AND connector_id = ? AND stopped IS NULL",
@@ -191,7 +193,7 @@ class Store:
     def stop(
         self, charge_point_id: str, transaction_id: str, stopped: str, meter_wh: float | None, reason: str | None
     ) -> bool:
-        """Close a transaction; false when there is no such one, true too when it was closed before."""
+        """Close a transaction, unless it is closed; returns whether the CSMS knows it."""
         self._run(
             "UPDATE transactions SET stopped = ?, meter_stop_wh = coalesce(?, meter_stop_wh), stop_reason = ?"
             " WHERE charge_point_id = ? AND transaction_id = ? AND (stopped IS NULL OR stop_reason = 'Superseded')",
@@ -200,7 +202,7 @@ class Store:
         return self.transaction(charge_point_id, transaction_id) is not None
 
     def event(self, charge_point_id: str, transaction_id: str, facts: Row) -> None:
-        """Take in one 2.x TransactionEvent; what it leaves out keeps its value, whatever the order of arrival.
+        """Store one TransactionEvent of 2.x. Members that it leaves out keep their value, in any order of arrival.
 
         Args:
             facts: evse_id, connector_id, id_token, charging_state, stop_reason, seq_no, and started or stopped.
@@ -227,7 +229,7 @@ class Store:
         return found[0] if found else None
 
     def open_transactions(self, charge_point_id: str | None = None) -> list[Row]:
-        """List transactions without a stop, oldest first, of one charge point or of all."""
+        """Return the open transactions of one charge point, or of all, oldest first."""
         return self.rows(
             "SELECT * FROM transactions WHERE stopped IS NULL AND (?1 IS NULL OR charge_point_id = ?1) ORDER BY id",
             charge_point_id,
@@ -236,7 +238,7 @@ class Store:
     def measured(
         self, charge_point_id: str, evse_id: int | None, transaction_id: str | None, samples: list[Sample]
     ) -> None:
-        """Keep measured values, of a transaction or of none."""
+        """Store measured values, with their transaction if they belong to one."""
         self.db.conn.executemany(
             "INSERT INTO meter_values (charge_point_id, evse_id, transaction_id, ts, measurand, phase, location,"
             " context, value, unit) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -249,7 +251,7 @@ class Store:
         self._trim(len(samples))
 
     def _trim(self, added: int) -> None:
-        """Keep memory bounded: without a file, only the newest samples and notices are kept."""
+        """Without a file, drop all but the newest meter values and notices, so that memory stays bounded."""
         self._since_trim += added
         if self.path is None and self._since_trim >= TRIM_EVERY:
             self._since_trim = 0
@@ -259,7 +261,7 @@ class Store:
     # Tokens
 
     def token(self, id_token: str) -> Row | None:
-        """Look a token up, ignoring case as OCPP's CiString does."""
+        """Return a token's entry; case does not matter, as in OCPP's CiString."""
         found = self.rows("SELECT * FROM tokens WHERE id_token = ?", id_token.lower())
         return found[0] if found else None
 
@@ -271,7 +273,7 @@ class Store:
         parent: str | None = None,
         concurrent: bool = True,
     ) -> None:
-        """Add or replace a token. `concurrent` allows more than one transaction with it at a time."""
+        """Add or replace a token; `concurrent` allows several transactions with it at a time."""
         self._run(
             "INSERT OR REPLACE INTO tokens VALUES (?, ?, ?, ?, ?)",
             id_token.lower(), status, expires, parent, int(concurrent),
@@ -283,7 +285,7 @@ class Store:
     def open_with_token(self, id_token: str) -> list[Row]:
         return self.rows("SELECT * FROM transactions WHERE id_token = ? COLLATE NOCASE AND stopped IS NULL", id_token)
 
-    # Everything else a charge point tells
+    # Everything else
 
     def reserve(
         self, charge_point_id: str, reservation_id: int, evse_id: int | None, id_token: str, expires: str
@@ -313,7 +315,7 @@ class Store:
         purpose: str | None,
         stack_level: int | None,
     ) -> None:
-        """Forget the profiles that fit every criterion; None is no criterion."""
+        """Delete the profiles that fit every criterion; None is not a criterion."""
         self._run(
             "DELETE FROM charging_profiles WHERE charge_point_id = ?1 AND (?2 IS NULL OR profile_id = ?2)"
             " AND (?3 IS NULL OR evse_id = ?3)"
@@ -323,7 +325,7 @@ class Store:
         )  # fmt: skip
 
     def transaction_profiles_ended(self, charge_point_id: str, transaction_id: str) -> None:
-        """Forget the TxProfiles on the place of a transaction: they end with it (1.6 3.13.1, 2.x K01.FR.15)."""
+        """Delete the TxProfiles of an ended transaction: they end with it (1.6 3.13.1, 2.x K01.FR.15)."""
         self._run(
             "DELETE FROM charging_profiles WHERE charge_point_id = ?1 AND evse_id = (SELECT evse_id FROM transactions"
             " WHERE charge_point_id = ?1 AND transaction_id = ?2)"
@@ -335,7 +337,7 @@ class Store:
     def variable(
         self, charge_point_id: str, component: str, name: str, attribute: str, value: str | None, mutability: str | None
     ) -> None:
-        """Keep the newest value of a 2.x variable, or of a 1.6 configuration key (component is then empty)."""
+        """Store the newest value of a 2.x variable, or of a 1.6 configuration key, whose component is empty."""
         memory = self.passwords.of(charge_point_id)
         if value is not None:
             value = passwords.hidden({"key": name, "value": value}, memory)["value"]
@@ -347,11 +349,11 @@ class Store:
 
     def _json(self, charge_point_id: str, payload: Row) -> str:
         memory = self.passwords.of(charge_point_id)
-        # Twice: a password may be quoted before its name.
+        # Twice, because a password may be quoted before the member that reveals it.
         return orjson.dumps(passwords.hidden(passwords.hidden(payload, memory), memory)).decode()
 
     def notice(self, charge_point_id: str, action: str, payload: Row) -> None:
-        """Keep a notification as it came, for the operator to read."""
+        """Store a notification as it came, for the operator's page."""
         self._run(
             "INSERT INTO notices (charge_point_id, ts, action, payload) VALUES (?, ?, ?, ?)",
             charge_point_id, timestamps.now(), action, self._json(charge_point_id, payload),
@@ -360,7 +362,7 @@ class Store:
 
 
 def _make(path: Path, mode: int) -> None:
-    """Make a file with these permissions, which SQLite gives to those beside it; one that is there keeps its own."""
+    """Create a file with these permissions, which SQLite copies to its -wal and -shm files; leaves existing ones."""
     with suppress(FileExistsError):
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         os.fchmod(file, mode)

@@ -1,4 +1,4 @@
-"""Times as OCPP writes them: RFC 3339, UTC, three fraction digits; knows no clock but the system's."""
+"""Timestamps as OCPP writes them: RFC 3339, UTC, three fraction digits."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ def now() -> str:
 
 
 def stamp(moment: datetime) -> str:
-    """Write a datetime as OCPP does, taking one without an offset as UTC; OverflowError where UTC has none."""
+    """Format a datetime; one without an offset counts as UTC. Raises OverflowError beyond the years 1 to 9999."""
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return aware.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def parse(text: object) -> datetime | None:
-    """Read a timestamp, taking one without an offset as UTC; None when it is no date-time."""
+    """Parse a timestamp; one without an offset counts as UTC. Returns None for anything else."""
     if not isinstance(text, str) or "T" not in text.upper():
         return None
     try:

@@ -1,4 +1,4 @@
-"""Who may charge: the policy for id tokens, in words that all OCPP versions share; knows no frame."""
+"""The policy for id tokens, the same for all OCPP versions: which token may charge."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from csms.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the CSMS thinks of a token. `status` is Accepted, Blocked, Expired, Invalid or ConcurrentTx."""
+    """The CSMS's answer about a token. `status` is Accepted, Blocked, Expired, Invalid or ConcurrentTx."""
 
     status: str
     expires: str | None = None
@@ -22,11 +22,11 @@ def judge(store: Store, id_token: str, unknown: str, charge_point_id: str, start
     """Judge a token.
 
     Args:
-        store: where tokens and open transactions are kept.
+        store: holds tokens and open transactions.
         id_token: as the charge point sent it; case does not matter.
         unknown: the status of a token that the store does not know.
-        charge_point_id: who asks.
-        starting: a transaction is about to start; only then can it be one too many (1.6, 7.2).
+        charge_point_id: the charge point that asks.
+        starting: whether a transaction is about to start; only then ConcurrentTx is possible (1.6, 7.2).
     """
     known = store.token(id_token)
     if known is None:

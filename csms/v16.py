@@ -1,4 +1,4 @@
-"""What the CSMS answers a charge point of OCPP 1.6, security extensions included; knows no other version."""
+"""The answers to a charge point of OCPP 1.6, including the security extensions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from csms.store import Sample
 
 
 class ChargePoint16(Connection):
-    """A charge point that speaks OCPP 1.6."""
+    """The connection of a charge point that speaks OCPP 1.6."""
 
     version: ClassVar[Version] = "1.6"
     _ocpp_version = "1.6"
@@ -75,7 +75,7 @@ class ChargePoint16(Connection):
         known = self.store.transaction(self.id, transaction_id)
         evse_id = known["evse_id"] if known else None
         self._keep_samples(request.get("transactionData", []), evse_id, transaction_id)
-        # An unknown transaction is answered like any other: withholding the answer only makes it be sent again (4.10).
+        # An unknown transaction gets an answer too: without one, the charge point would only send it again (4.10).
         return call_result.StopTransaction(self._id_tag_info(request["idTag"]) if "idTag" in request else None)
 
     @answers(Action.meter_values)
@@ -127,7 +127,7 @@ class ChargePoint16(Connection):
         return call_result.SignedFirmwareStatusNotification()
 
     def _id_tag_info(self, id_tag: str, starting: bool = False) -> IdTagInfo:
-        unknown = self.csms.settings.unknown_tokens
+        unknown = self.context.settings.unknown_tokens
         verdict = tokens.judge(self.store, id_tag, unknown, self.id, starting)
         return IdTagInfo(verdict.status, expiry_date=verdict.expires, parent_id_tag=verdict.parent)
 
@@ -135,7 +135,7 @@ class ChargePoint16(Connection):
         samples = [
             Sample(
                 meter_value["timestamp"],
-                # 1.6, 7.31, 7.46: what is left out means the energy register, in Wh.
+                # 1.6, 7.31 and 7.46: the default measurand is the energy register, in Wh.
                 value.get("measurand", "Energy.Active.Import.Register"),
                 value["value"],
                 value.get("unit", "Wh" if "measurand" not in value else None),

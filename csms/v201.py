@@ -1,4 +1,4 @@
-"""What the CSMS answers a charging station of OCPP 2.0.1; knows nothing of 1.6, and 2.1 builds on it."""
+"""The answers to a charging station of OCPP 2.0.1; those of 2.1 build on them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from csms.learning import component_name, variable_name, without_passwords
 from csms.schemas import Payload, Version
 from csms.store import Sample
 
-# C03: these tokens carry no identity to look up; the station has decided by itself.
+# C03: tokens of these types have no identity to look up; the station has authorized them itself.
 TOKENS_WITHOUT_IDENTITY = frozenset({"NoAuthorization"})
 
 
 class ChargePoint201(Connection):
-    """A charging station that speaks OCPP 2.0.1."""
+    """The connection of a charging station that speaks OCPP 2.0.1."""
 
     version: ClassVar[Version] = "2.0.1"
     _ocpp_version = "2.0.1"
@@ -52,18 +52,18 @@ class ChargePoint201(Connection):
 
     @answers(Action.notify_report)
     def on_report(self, request: Payload) -> call_result.NotifyReport:
-        told = without_passwords(request, "reportData")
-        for report in told.get("reportData", []):
-            for attribute in report["variableAttribute"]:
+        report = without_passwords(request, "reportData")
+        for entry in report.get("reportData", []):
+            for attribute in entry["variableAttribute"]:
                 self.store.variable(
                     self.id,
-                    component_name(report["component"]),
-                    variable_name(report["variable"]),
+                    component_name(entry["component"]),
+                    variable_name(entry["variable"]),
                     attribute.get("type", "Actual"),
                     attribute.get("value"),
                     attribute.get("mutability", "ReadWrite"),
                 )
-        self.store.notice(self.id, "NotifyReport", told)
+        self.store.notice(self.id, "NotifyReport", report)
         return call_result.NotifyReport()
 
     # Authorization (C) and transactions (E)
@@ -78,7 +78,7 @@ class ChargePoint201(Connection):
         transaction_id = transaction["transactionId"]
         info = None
         if token is not None:
-            # E01.FR.12 and others: whoever names a token is told what it is worth.
+            # E01.FR.12 and others: the answer to an event with a token contains the token's status.
             known = self.store.transaction(self.id, transaction_id)
             info = self._id_token_info(token, starting=known is None or known["id_token"] is None)
         evse = request.get("evse", {})
@@ -89,14 +89,14 @@ class ChargePoint201(Connection):
             {
                 "evse_id": evse.get("id"),
                 "connector_id": evse.get("connectorId"),
-                # A PIN is a secret; the id token has its length.
+                # A PIN is a secret: asterisks of the same length take its place.
                 "id_token": passwords.hidden(token)["idToken"] if token else None,
                 "authorization": str(info.status) if info else None,
                 "charging_state": transaction.get("chargingState"),
                 "seq_no": request["seqNo"],
                 "started": ts if event == "Started" else None,
                 "stopped": ts if event == "Ended" else None,
-                # E06.FR.08: leaving the reason out means Local.
+                # E06.FR.08: the default reason is Local.
                 "stop_reason": transaction.get("stoppedReason", "Local") if event == "Ended" else None,
             },
         )
@@ -135,7 +135,7 @@ class ChargePoint201(Connection):
 
     @answers(Action.notify_ev_charging_needs)
     def on_charging_needs(self, request: Payload) -> call_result.NotifyEVChargingNeeds:
-        # K15: Accepted would promise a SetChargingProfile within a minute.
+        # K15: after Accepted the station would expect SetChargingProfile within a minute.
         answer = call_result.NotifyEVChargingNeeds("Rejected", _reason("NotEnabled"))
         return self._noted("NotifyEVChargingNeeds", request, answer)
 
@@ -168,7 +168,7 @@ class ChargePoint201(Connection):
 
     @answers(Action.get_15118_ev_certificate)
     def on_ev_certificate(self, request: Payload) -> call_result.Get15118EVCertificate:
-        # No contract certificate provider stands behind this CSMS (M01, M02).
+        # This CSMS is not connected to a provider of contract certificates (M01, M02).
         answer = call_result.Get15118EVCertificate("Failed", "", _reason("NotEnabled"))
         return self._noted("Get15118EVCertificate", request, answer)
 
@@ -203,7 +203,7 @@ class ChargePoint201(Connection):
     def on_data_transfer(self, request: Payload) -> call_result.DataTransfer:
         return self._noted("DataTransfer", request, call_result.DataTransfer("UnknownVendorId"))
 
-    # What several of them share
+    # Helpers
 
     def _noted[Answer](self, action: str, request: Payload, answer: Answer) -> Answer:
         self.store.notice(self.id, action, request)
@@ -212,7 +212,7 @@ class ChargePoint201(Connection):
     def _id_token_info(self, token: Payload, starting: bool = False) -> IdTokenInfoType:
         if token["type"] in TOKENS_WITHOUT_IDENTITY:
             return IdTokenInfoType("Accepted")
-        unknown = self.csms.settings.unknown_tokens
+        unknown = self.context.settings.unknown_tokens
         verdict = tokens.judge(self.store, token["idToken"], unknown, self.id, starting)
         group = IdTokenType(verdict.parent, "Central") if verdict.parent else None
         return IdTokenInfoType(verdict.status, cache_expiry_date_time=verdict.expires, group_id_token=group)
@@ -221,7 +221,7 @@ class ChargePoint201(Connection):
         samples = [
             Sample(
                 meter_value["timestamp"],
-                # MeterValueType: what is left out means the energy register, in Wh.
+                # MeterValueType: the default measurand is the energy register, in Wh.
                 value.get("measurand", "Energy.Active.Import.Register"),
                 str(value["value"]),
                 _unit(value),

@@ -1,4 +1,4 @@
-"""What the CSMS answers a charging station of OCPP 2.1: all of 2.0.1, and what 2.1 added or changed."""
+"""The answers to a charging station of OCPP 2.1: those of 2.0.1, and what 2.1 added or changed."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from csms.connection import answers
 from csms.schemas import Payload, Version
 from csms.v201 import ChargePoint201
 
-# The shape of an EU VAT number: a country and up to twelve characters. Whether it was issued, only VIES knows.
+# The form of an EU VAT number: country and up to twelve characters. Only VIES knows whether it was issued.
 VAT_NUMBER = re.compile(r"[A-Z]{2}[0-9A-Z+*]{2,12}")
 
 
 class ChargePoint21(ChargePoint201):
-    """A charging station that speaks OCPP 2.1."""
+    """The connection of a charging station that speaks OCPP 2.1."""
 
     version: ClassVar[Version] = "2.1"
     _ocpp_version = "2.1"
 
     @answers(Action.notify_ev_charging_needs)
     def on_charging_needs(self, request: Payload) -> call_result.NotifyEVChargingNeeds:
-        # K15: 2.1 has a word for a CSMS that leaves the charging to the station.
+        # K15: in 2.1 a CSMS that sets no profile answers NoChargingProfile.
         answer = call_result.NotifyEVChargingNeeds("NoChargingProfile")
         return self._noted("NotifyEVChargingNeeds", request, answer)
 
@@ -35,19 +35,19 @@ class ChargePoint21(ChargePoint201):
 
     @answers(Action.pull_dynamic_schedule_update)
     def on_pull_schedule(self, request: Payload) -> call_result.PullDynamicScheduleUpdate:
-        # K28: only profiles of kind Dynamic that this CSMS keeps up to date can be pulled; it has none.
+        # K28: a station may pull updates of a Dynamic profile of this CSMS; it never sets one.
         answer = call_result.PullDynamicScheduleUpdate("Rejected", status_info=StatusInfoType("NotFound"))
         return self._noted("PullDynamicScheduleUpdate", request, answer)
 
     @answers(Action.get_certificate_chain_status)
     def on_chain_status(self, request: Payload) -> call_result.GetCertificateChainStatus:
-        # M07: no OCSP responder or CRL is asked, so every certificate's status is Unknown.
+        # M07: this CSMS asks no OCSP responder and reads no CRL, so the status of every certificate is Unknown.
         statuses = [
             {
                 "certificate_hash_data": asked["certificateHashData"],
                 "source": asked["source"],
                 "status": "Unknown",
-                "next_update": self.csms.next_update(),
+                "next_update": self.context.next_update(),
             }
             for asked in request["certificateStatusRequests"]
         ]

@@ -1,4 +1,4 @@
-"""Serves the operator's API and page, and keeps strangers out; knows nothing of what they show."""
+"""Serve the operator's API and page over HTTP, to the operator alone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Iterator
 from http.cookies import CookieError, SimpleCookie
-from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, parse_qs, quote, unquote, urlsplit
 
 import uvicorn
@@ -19,12 +18,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from csms.api import Api
 from csms.configuration import PageAddress
-from csms.errors import CsmsMistake, why_not
+from csms.context import Context
+from csms.errors import CsmsMistake
+from csms.net import EVERY_ADDRESS, host_and_port, listen_on_every_address, why_not_listening
 from csms.origins import is_foreign
-from csms.sockets import EVERYBODY, listen_to_everybody
-
-if TYPE_CHECKING:
-    from csms.central_system import CentralSystem
+from csms.overview import Connections
 
 COOKIE = "chargesentinel_csms"
 HEADERS = {
@@ -41,10 +39,10 @@ HEADERS = {
 
 
 class Guard:
-    """Lets requests through that come from the operator, and none that a page of another origin makes.
+    """Lets the operator's requests through and refuses all others, above all those of web pages of other origins.
 
-    On loopback these are the ones that name this machine as their host, so that no web page elsewhere can get in
-    by way of the operator's browser (DNS rebinding); anywhere else they carry the token.
+    On loopback a request must name 127.0.0.1 or localhost as its host, so that a web page cannot reach the API under
+    a name of its own (DNS rebinding). Elsewhere a request must carry the token.
     """
 
     def __init__(self, application: ASGIApp, token: str | None) -> None:
@@ -67,18 +65,18 @@ class Guard:
         host = headers.get("host", "")
         target = scope["path"] + (f"?{query}" if (query := scope["query_string"].decode("latin-1")) else "")
         if is_foreign(scope["method"], target, headers):
-            return JSONResponse({"error": "requests that pages of other sites make are not answered"}, 403)
+            return JSONResponse({"error": "requests of other sites' pages are refused"}, 403)
         if self.token is None:
             if _address(f"//{host}").hostname not in ("127.0.0.1", "localhost", "::1"):
-                return JSONResponse({"error": "this page answers to 127.0.0.1 and localhost only"}, 421)
+                return JSONResponse({"error": "open this page as 127.0.0.1 or localhost"}, 421)
             return None
         asked = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
         if scope["path"] == "/" and self._right(asked):
-            # The token moves from the address bar into a cookie that scripts cannot read.
+            # Move the token from the address bar into a cookie that scripts cannot read.
             response = RedirectResponse("/", 303)
             response.set_cookie(COOKIE, quote(asked, safe=""), httponly=True, samesite="strict")
             return response
-        # Programs send UTF-8 where the token has it; a header has been read as Latin-1.
+        # Starlette decodes headers as Latin-1, but a token may contain UTF-8.
         bearer = headers.get("authorization", "").removeprefix("Bearer ").encode("latin-1").decode("utf-8", "replace")
         if self._right(bearer) or self._right(_in_cookie(headers)):
             return None
@@ -89,7 +87,7 @@ class Guard:
 
 
 def _address(url: str) -> SplitResult:
-    """Split what a header says into its parts; what is no URL has none."""
+    """Split a URL from a header; one that is malformed has no parts."""
     try:
         return urlsplit(url)
     except ValueError:
@@ -105,7 +103,7 @@ def _in_cookie(headers: Headers) -> str:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its own signal handlers: the CSMS ends the page when it ends itself."""
+    """uvicorn without its signal handlers: the CSMS stops the page when it stops itself."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -115,36 +113,38 @@ class _Server(uvicorn.Server):
 def _bind(address: PageAddress) -> socket.socket:
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     try:
-        if address.host == EVERYBODY:
-            return listen_to_everybody(address.port)
+        if address.host == EVERY_ADDRESS:
+            return listen_on_every_address(address.port)
         return socket.create_server((address.host, address.port), family=family)
     except OSError as error:
         if not address.explicit:
             return socket.create_server((address.host, 0), family=family)
         raise CsmsMistake(
-            f"{address.host}:{address.port} cannot be listened on ({why_not(error)}); choose another --page"
+            f"cannot listen on {address.host}:{address.port}: {why_not_listening(error)}; choose another --page"
         ) from None
 
 
 @contextlib.asynccontextmanager
-async def serving(csms: CentralSystem, address: PageAddress, token: str | None = None) -> AsyncIterator[str]:
+async def serving(
+    context: Context, connections: Connections, address: PageAddress, token: str | None = None
+) -> AsyncIterator[str]:
     """Serve API and page until the block ends; yields the URL to open.
 
     Args:
-        csms: whose state is shown.
-        address: where to listen; a default port that is taken gives way to any free one.
-        token: what strangers lack; made up when the address is not loopback and none is given.
+        context, connections: the CSMS to show.
+        address: where to listen; any free port replaces the default one when that is in use.
+        token: needed to open the page; when None, a page that is not on loopback gets a random one.
 
     Raises:
-        CsmsMistake: the address was named by the user and cannot be bound, or the token is none.
+        CsmsMistake: the user's address cannot be listened on, or the token is unusable.
     """
     if token is not None and not (token.strip() and token.isprintable()):
-        raise CsmsMistake("--page-token is empty or holds what cannot be typed; give it another, or leave it out")
+        raise CsmsMistake("--page-token must be printable text; choose another, or leave the option out")
     if token is None and not address.loopback:
         token = secrets.token_urlsafe(24)
     listener = _bind(address)
     config = uvicorn.Config(
-        Guard(Api(csms).application(), token),
+        Guard(Api(context, connections).application(), token),
         log_level="critical",
         access_log=False,
         lifespan="off",
@@ -153,8 +153,7 @@ async def serving(csms: CentralSystem, address: PageAddress, token: str | None =
     )
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
-    host, port = listener.getsockname()[:2]
-    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    place = host_and_port(listener)
     try:
         yield f"http://{place}" + (f"/?token={quote(token, safe='')}" if token else "")
     finally:

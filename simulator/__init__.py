@@ -1,1 +1,1 @@
-"""Simulated charge points, in a browser and headless: knows the charging side of OCPP, nothing of inspector/."""
+"""Simulated charge points, headless and in a browser. They do not use the inspector."""

@@ -1,4 +1,4 @@
-"""Spoilt answers, on request: what a charge point sends instead of a proper answer to a CALL; sends nothing itself."""
+"""Faulty answers on request: what a charge point sends instead of the correct answer to a CALL."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 UNKNOWN_ID = "no-such-call"
 FOREIGN_CODES = {"1.6": "FormatViolation"}
-"""An error code in the spelling of the other versions; 2.x gets that of 1.6."""
+"""Version -> an error code in another version's spelling; 2.x gets that of 1.6."""
 
 
 class Delivery(NamedTuple):
-    """What goes out instead of one answer: after a delay, some frames, then perhaps a close."""
+    """What is sent instead of one answer: after a delay, some frames, and a close frame if there is a code."""
 
     frames: list[str]
     delay_s: float = 0.0
@@ -21,13 +21,15 @@ class Delivery(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What is asked for, besides the kind of misbehaviour.
+class Options:
+    """The options of a faulty answer.
 
     Attributes:
-        action: only the answer to this action is spoilt; None is whichever comes next.
-        seconds: of a delay. `code` of a CALLERROR, `close_code` of a close.
-        field, value: a JSON pointer into the answer's payload and what to put there; None removes it.
+        action: the action whose answer is replaced; None means the next answer of any action.
+        seconds: how long to delay.
+        code: the error code of a CALLERROR.
+        close_code: the code of a close frame.
+        field, value: a JSON pointer into the answer's payload, and the new value there; None removes the member.
     """
 
     action: str | None = None
@@ -38,59 +40,59 @@ class Wish:
     value: object = None
 
 
-type Spoiler = Callable[[str, str, Wish], Delivery]
-"""Makes a delivery of a proper answer: (its text, the version, the wish)."""
+type Fault = Callable[[str, str, Options], Delivery]
+"""Returns what replaces a correct answer, from its text, the version and the options."""
 
 
-def error_for_the_next_call(answer: str, version: str, wish: Wish) -> Delivery:
+def error_for_the_next_call(answer: str, version: str, options: Options) -> Delivery:
     """Answer with a CALLERROR of a given code."""
-    return _error(answer, wish.code)
+    return _error(answer, options.code)
 
 
-def foreign_error_code(answer: str, version: str, wish: Wish) -> Delivery:
+def foreign_error_code(answer: str, version: str, options: Options) -> Delivery:
     """Answer with an error code in the other version's spelling."""
     return _error(answer, FOREIGN_CODES.get(version, "FormationViolation"))
 
 
-def twofold_answer(answer: str, version: str, wish: Wish) -> Delivery:
+def twofold_answer(answer: str, version: str, options: Options) -> Delivery:
     """Answer twice."""
     return Delivery([answer, answer])
 
 
-def no_answer(answer: str, version: str, wish: Wish) -> Delivery:
+def no_answer(answer: str, version: str, options: Options) -> Delivery:
     """Do not answer."""
     return Delivery([])
 
 
-def wrong_answer(answer: str, version: str, wish: Wish) -> Delivery:
-    """Answer with one wrong member, or where none is named with a payload that no schema allows."""
+def wrong_answer(answer: str, version: str, options: Options) -> Delivery:
+    """Answer with one wrong member; without `field`, with a payload that no schema allows."""
     elements = json.loads(answer)
-    if wish.field is None:
+    if options.field is None:
         elements[-1] = {"status": 17}
     else:
-        _change(elements[-1], wish.field, wish.value)
+        _change(elements[-1], options.field, options.value)
     return Delivery([_text(elements)])
 
 
-def delayed_answer(answer: str, version: str, wish: Wish) -> Delivery:
-    """Answer late; other frames are not held up."""
-    return Delivery([answer], delay_s=wish.seconds)
+def delayed_answer(answer: str, version: str, options: Options) -> Delivery:
+    """Answer late; other frames are sent meanwhile."""
+    return Delivery([answer], delay_s=options.seconds)
 
 
-def answer_to_unknown_id(answer: str, version: str, wish: Wish) -> Delivery:
-    """Answer a CALL that nobody sent, then the one that was."""
+def answer_to_unknown_id(answer: str, version: str, options: Options) -> Delivery:
+    """Answer a CALL that the CSMS did not send, then the one it sent."""
     elements = json.loads(answer)
     return Delivery([_text([elements[0], UNKNOWN_ID, *elements[2:]]), answer])
 
 
-def closed_instead(answer: str, version: str, wish: Wish) -> Delivery:
-    """Close the connection instead of answering, and come back as after any loss."""
-    return Delivery([], close_code=wish.close_code)
+def closed_instead(answer: str, version: str, options: Options) -> Delivery:
+    """Close the connection instead of answering, then reconnect."""
+    return Delivery([], close_code=options.close_code)
 
 
-SPOILERS: dict[str, Spoiler] = {
-    spoiler.__name__.replace("_", "-"): spoiler
-    for spoiler in (
+ANSWER_FAULTS: dict[str, Fault] = {
+    fault.__name__.replace("_", "-"): fault
+    for fault in (
         error_for_the_next_call,
         foreign_error_code,
         twofold_answer,
@@ -105,18 +107,18 @@ SPOILERS: dict[str, Spoiler] = {
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One spoilt answer that is due."""
+    """A faulty answer that is due."""
 
     how: str
-    wish: Wish = Wish()
+    options: Options = Options()
 
     def concerns(self, action: str) -> bool:
-        """Tell whether it is for the answer to an action."""
-        return self.wish.action in (None, action)
+        """Return whether it replaces the answer to an action."""
+        return self.options.action in (None, action)
 
     def carry_out(self, answer: str, version: str) -> Delivery:
-        """Make the delivery of a proper answer."""
-        return SPOILERS[self.how](answer, version, self.wish)
+        """Return what replaces a correct answer."""
+        return ANSWER_FAULTS[self.how](answer, version, self.options)
 
 
 def _error(answer: str, code: str) -> Delivery:
@@ -128,7 +130,7 @@ def _text(elements: list[Any]) -> str:
 
 
 def _change(payload: Any, pointer: str, value: object) -> None:
-    """Set the member a pointer names, or remove it; a way that does not exist is left alone."""
+    """Set the member at a pointer, or remove it; a pointer into nothing changes nothing."""
     *way, last = [part.replace("~1", "/").replace("~0", "~") for part in pointer.removeprefix("/").split("/")]
     for part in way:
         payload = payload.get(part) if isinstance(payload, dict) else None

@@ -1,16 +1,21 @@
-"""Which function answers which CALL of the CSMS: knows names only."""
+"""Find and call the handler that answers a CALL of the CSMS."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
+from ocpp.exceptions import InternalError, OCPPError
+from ocpp.exceptions import NotImplementedError as NotImplementedFault
+
 from simulator.link import Payload, Reply
+from simulator.schemas import violation
 
 type Handler = Callable[[Payload], Reply]
 
 
 def answers[F: Callable[..., Reply]](*actions: str) -> Callable[[F], F]:
-    """Mark a method `(payload) -> Reply` as the one that answers these actions."""
+    """Mark a method `(payload) -> Reply` as the handler of these actions."""
 
     def mark(function: F) -> F:
         function.__dict__["answers"] = actions
@@ -19,12 +24,60 @@ def answers[F: Callable[..., Reply]](*actions: str) -> Callable[[F], F]:
     return mark
 
 
-def routes(*blocks: object) -> dict[str, Handler]:
+def routes(*parts: object) -> dict[str, Handler]:
     """Return the marked methods of some objects by action; a later object overrides an earlier one."""
     found: dict[str, Handler] = {}
-    for block in blocks:
-        for name in dir(type(block)):
-            method = getattr(type(block), name)
+    for part in parts:
+        for name in dir(type(part)):
+            method = getattr(type(part), name)
             for action in getattr(method, "answers", ()):
-                found[action] = getattr(block, name)
+                found[action] = getattr(part, name)
     return found
+
+
+class Answering:
+    """Answers the CALLs of the CSMS, and remembers which arrived.
+
+    Args:
+        version: the OCPP version.
+        failed: is called with an exception that a handler raises by mistake.
+        log: gets one line for each CALL.
+    """
+
+    def __init__(self, version: str, failed: Callable[[BaseException], None], log: Callable[[str], None]) -> None:
+        self.routes: dict[str, Handler] = {}
+        self.served: list[str] = []
+        """The actions of the answered CALLs, in order."""
+        self._version, self._failed, self._log = version, failed, log
+        self._served_more = asyncio.Event()
+
+    def answer(self, action: str, payload: Payload) -> Reply:
+        """Return the answer to a CALL.
+
+        Raises:
+            OCPPError: the CALLERROR to answer with.
+        """
+        handler = self.routes.get(action)
+        if handler is None:
+            raise NotImplementedFault(description=f"OCPP {self._version}: unknown action {action} from a CSMS"[:255])
+        if fault := violation("request", action, payload, self._version):
+            raise fault
+        try:
+            reply = handler(payload)
+        except OCPPError:
+            raise
+        except Exception as bug:
+            # Even after a bug of the simulator the CSMS gets an answer, and the connection stays.
+            self._failed(bug)
+            raise InternalError(description=f"{type(bug).__name__}: {bug}"[:255]) from bug
+        status = reply.payload.get("status")
+        self._log(f"CSMS sends {action}" + (f": {status}" if isinstance(status, str) else ""))
+        self.served.append(action)
+        self._served_more.set()
+        return reply
+
+    async def until_served(self, action: str, skip: int) -> None:
+        """Wait for a CALL of an action, other than the first `skip` CALLs."""
+        while action not in self.served[skip:]:
+            self._served_more.clear()
+            await self._served_more.wait()

@@ -1,6 +1,6 @@
-"""The certificates and the key of a charge point: knows X.509; knows no message.
+"""The certificates and the private key of a charge point, as real X.509.
 
-Certificates are really parsed and hashed, and a certificate is taken for our own only when it holds our key.
+The charge point accepts a certificate as its own only if it contains its public key.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ HASHES: dict[str, hashes.HashAlgorithm] = {
     "SHA512": hashes.SHA512(),
 }
 MOST = 20
-"""As many certificates as CertificateStoreMaxLength says."""
+"""The value of CertificateStoreMaxLength: installed certificates."""
 
 
 @dataclass(slots=True)
 class CertificateStore:
-    """Installed certificates by use, the private key and the certificate that goes with it."""
+    """The installed certificates with their uses, the private key, and the charge point's own certificate."""
 
     charge_point_id: str
     installed: list[tuple[str, x509.Certificate]] = field(default_factory=list)
@@ -40,7 +40,7 @@ class CertificateStore:
         return self._key
 
     def signing_request(self, organization: str) -> str:
-        """Return a certificate signing request in PEM, as SignCertificate sends it."""
+        """Return a certificate signing request in PEM, for SignCertificate."""
         subject = x509.Name(
             [
                 x509.NameAttribute(NameOID.COMMON_NAME, self.charge_point_id[:64]),
@@ -51,7 +51,7 @@ class CertificateStore:
         return request.public_bytes(serialization.Encoding.PEM).decode()
 
     def take_own(self, chain: str) -> bool:
-        """Take the answer to our signing request; False where it is no certificate of our key."""
+        """Accept a certificate chain as the charge point's own; returns False if it is not for its key."""
         try:
             leaf = x509.load_pem_x509_certificates(chain.encode())[0]
         except (ValueError, IndexError):
@@ -62,7 +62,7 @@ class CertificateStore:
         return True
 
     def install(self, use: str, pem: str) -> str:
-        """Install a root certificate; returns Accepted, Rejected or Failed, as InstallCertificate answers."""
+        """Install a root certificate; returns the status for the answer: Accepted, Rejected or Failed."""
         try:
             certificate = x509.load_pem_x509_certificate(pem.encode())
         except ValueError:
@@ -74,11 +74,11 @@ class CertificateStore:
         return "Accepted"
 
     def listed(self, uses: list[str] | None) -> list[tuple[str, Payload]]:
-        """Return (use, CertificateHashData) of the installed certificates of some uses, or of all."""
+        """Return (use, CertificateHashData) of the installed certificates of some uses; None means all."""
         return [(use, hash_data(found, "SHA256")) for use, found in self.installed if uses is None or use in uses]
 
     def delete(self, wanted: Payload) -> str:
-        """Delete the certificate of some hash data; returns Accepted or NotFound, as DeleteCertificate answers."""
+        """Delete the certificate with some hash data; returns the status for the answer: Accepted or NotFound."""
         for entry in self.installed:
             if hash_data(entry[1], wanted["hashAlgorithm"]) == _lower(wanted):
                 self.installed.remove(entry)
@@ -86,7 +86,7 @@ class CertificateStore:
         return "NotFound"
 
     def sign(self, data: bytes) -> bytes:
-        """Sign with ECDSA on secp256r1 and SHA-256; returns DER."""
+        """Return the signature of some data, by ECDSA on secp256r1 with SHA-256, as DER."""
         return self.key.sign(data, ec.ECDSA(hashes.SHA256()))
 
     def public_key(self) -> bytes:
@@ -109,10 +109,9 @@ def _lower(hash_data: Payload) -> Payload:
 
 
 def hash_data(certificate: x509.Certificate, algorithm: str) -> Payload:
-    """Return CertificateHashData, as OCSP identifies a certificate (RFC 6960, 4.1.1).
+    """Return CertificateHashData, which identifies a certificate as OCSP does (RFC 6960, 4.1.1).
 
-    The issuer's key is known for self-signed certificates only, which roots are; else the authority key identifier
-    stands in for its hash.
+    Only a self-signed certificate contains the key of its issuer. For others the authority key identifier replaces it.
     """
     digest = HASHES[algorithm]
     return {
@@ -132,7 +131,7 @@ def _issuer_key(certificate: x509.Certificate) -> bytes:
         except x509.ExtensionNotFound:
             return b""
         return extension.value.key_identifier or b""
-    # RFC 6960 hashes the BIT STRING's content, without tag and length.
+    # RFC 6960 hashes the content of the BIT STRING, without tag and length.
     key = certificate.public_key()
     if isinstance(key, ec.EllipticCurvePublicKey):
         return key.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)

@@ -1,4 +1,4 @@
-"""The headless charge point's front door: takes an address and a wish, runs it, and tells how it went."""
+"""Build headless charge points, run scenarios with them, and sum up the outcome. The command line starts here."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from simulator.connection import Identity, Unreachable
 from simulator.link import CallFailed
 from simulator.scenario import BadScenario, Scenario, load, shipped
 from simulator.station import Station
-from simulator.v2x.charge_point import ChargePoint201
-from simulator.v2x.v21 import ChargePoint21
-from simulator.v16.charge_point import ChargePoint16
+from simulator.v2x.charge_point import charge_point_201
+from simulator.v2x.v21 import charge_point_21
+from simulator.v16.charge_point import charge_point_16
 
 VERSIONS: dict[str, Callable[[Identity, Callable[[str], None]], Station]] = {
-    "1.6": ChargePoint16,
-    "2.0.1": ChargePoint201,
-    "2.1": ChargePoint21,
+    "1.6": charge_point_16,
+    "2.0.1": charge_point_201,
+    "2.1": charge_point_21,
 }
 
 __all__ = [
@@ -39,7 +39,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a charge point's run went; `str()` is the one-line summary."""
+    """The outcome of a charge point's run; `str()` gives the summary in one line."""
 
     charge_point_id: str
     version: str
@@ -62,38 +62,40 @@ class Outcome:
 
 
 def checked_url(url: str) -> str:
-    """Return the URL when a charge point can connect to it.
+    """Return the URL if a charge point can connect to it.
 
     Raises:
-        ValueError: why not, for the user; the URL, which may hold a password, is not in it.
+        ValueError: its text says why not. It does not contain the URL, which may hold a password.
     """
     try:
         parts = urlsplit(url)
-        parts.port  # noqa: B018  # raises ValueError when it is no port
+        parts.port  # noqa: B018  # raises ValueError when the port is invalid
         (parts.hostname or "").encode("idna")
     except UnicodeError:
-        raise ValueError("no name of a host; write ws://HOST:PORT[/PATH]") from None
+        raise ValueError("invalid host name; write ws://HOST:PORT[/PATH]") from None
     except ValueError as error:
-        # Its text quotes what stands where a port belongs: of a mistyped password, a part.
-        why = "not a host and a port" if "@" in url else error
+        # The text of the error quotes what it found instead of a port, which may be part of a mistyped password.
+        why = "expected host and port" if "@" in url else error
         raise ValueError(f"{why}; write ws://HOST:PORT[/PATH]") from None
     if parts.scheme not in ("ws", "wss") or not parts.hostname:
-        raise ValueError("not a WebSocket address; write ws://HOST:PORT[/PATH] or wss://…")
+        raise ValueError("expected a WebSocket address: ws://HOST:PORT[/PATH] or wss://…")
     if parts.query or parts.fragment:
-        raise ValueError("the charge point's id goes after the path, so no query and no fragment")
+        raise ValueError(
+            "the address cannot have a query or a fragment, because the charge point's id is appended to the path"
+        )
     return url
 
 
 def make(
     version: str,
     identity: Identity,
-    say: Callable[[str], None] = lambda line: None,
+    log: Callable[[str], None] = lambda line: None,
     scenario: Scenario | None = None,
 ) -> Station:
-    """Build a charge point of a version, as a scenario needs it; it does nothing until powered on."""
+    """Build a charge point of a version, with the connectors that a scenario needs; it is powered off."""
     if scenario is not None:
         identity = replace(identity, **scenario.charge_point)
-    return VERSIONS[version](identity, say)
+    return VERSIONS[version](identity, log)
 
 
 async def play(
@@ -106,12 +108,14 @@ async def play(
     """Run a scenario from power on to power off.
 
     Args:
-        values: in place of the scenario's own, for its `$names`.
-        operator: address of the reference CSMS's operator API.
-        after: a coroutine function to wait for before the power goes off.
+        station: the charge point.
+        scenario: the steps.
+        values: replace the scenario's own values of its `$names`.
+        operator: the address of the reference CSMS's operator API.
+        after: a coroutine function that runs before power off.
 
     Raises:
-        Unreachable: the CSMS cannot be connected to.
+        Unreachable: the charge point cannot connect to the CSMS.
     """
     try:
         await scenario.run(station, values, operator)
@@ -127,7 +131,7 @@ async def play(
 
 
 def outcome(station: Station) -> Outcome:
-    """Sum up what a charge point did."""
+    """Return what a charge point did."""
     traffic = station.traffic
     return Outcome(
         station.identity.id,

@@ -1,7 +1,7 @@
-"""Time for a simulated charge point: knows how much faster than the wall its charging runs, and nothing of OCPP.
+"""The clock of a simulated charge point, whose charging runs faster than real time.
 
-Only charging is compressed. Timestamps, time-outs and what the CSMS asks for in seconds keep wall-clock time,
-because the other side of the wire lives there.
+Only charging is faster. Timestamps, time-outs and intervals that the CSMS sets are in real time, because the CSMS
+measures them.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from datetime import UTC, datetime
 
 
 class Clock:
-    """A clock whose simulated seconds pass `speed` times faster than those on the wall."""
+    """A clock whose simulated seconds pass `speed` times faster than real ones."""
 
     def __init__(self, speed: float = 60.0) -> None:
         self.speed = speed
 
     def simulated(self) -> float:
-        """Simulated seconds since some fixed moment; never falls."""
+        """Return the simulated seconds since some fixed moment; never decreases."""
         return time.monotonic() * self.speed
 
     async def sleep(self, seconds: float) -> None:

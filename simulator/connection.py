@@ -1,4 +1,4 @@
-"""How a charge point gets to its CSMS: knows addresses, passwords, TLS and what goes wrong; sends no frame."""
+"""Connect to a CSMS: address, password, TLS, and a message for everything that can fail."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from simulator.link import SUBPROTOCOLS
 
 
 class Unreachable(Exception):
-    """The CSMS cannot be connected to; `str()` is a sentence for the user."""
+    """The charge point cannot connect to the CSMS; `str()` gives the message for the user."""
 
     def __init__(self, url: str, why: str) -> None:
         self.url, self.why = url, why
@@ -28,19 +28,19 @@ class Unreachable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who the charge point is and how it behaves.
+    """The options of a charge point.
 
     Attributes:
-        url: ws:// or wss:// address of the CSMS without the charge point's id.
-        connectors: how many outlets; 2.x shows each as an EVSE with one connector.
-        speed: simulated seconds of charging per second.
+        url: ws:// or wss:// address of the CSMS, without the charge point's id.
+        connectors: the number of connectors; in 2.x each is an EVSE with one connector.
+        speed: simulated seconds of charging per real second.
         timeout: seconds to wait for an answer.
-        tls: for wss:// addresses; None takes the system's certificate authorities.
+        tls: the context for wss:// addresses; None trusts the system's certificate authorities.
         password: for HTTP Basic authentication (security profiles 1 and 2).
-        seed: makes jitter and chance repeatable; message and transaction ids stay unique all the same.
-        direct_current: a DC outlet with a tapering curve instead of AC 7.4 kW.
+        seed: makes random delays and choices repeatable; message and transaction ids are unique anyway.
+        direct_current: charge with up to 50 kW DC, less as the battery fills, instead of 7.4 kW AC.
         signed: add signed meter values.
-        client_certificate: `tls` shows one, which is security profile 3.
+        client_certificate: whether `tls` holds a client certificate, which means security profile 3.
     """
 
     url: str
@@ -60,14 +60,19 @@ class Identity:
 
     @property
     def security_profile(self) -> int:
-        """The security profile that this way of connecting is (2.0.1 A00, 1.6 whitepaper 2)."""
+        """The security profile that these options amount to (2.0.1 A00, 1.6 whitepaper 2)."""
         if self.url.startswith("wss:"):
             return 3 if self.client_certificate else 2
         return 0 if self.password is None else 1
 
     @property
+    def connector_type(self) -> str:
+        """The ConnectorEnumType of every connector, for 2.x."""
+        return "cCCS2" if self.direct_current else "sType2"
+
+    @property
     def secret(self) -> bytes | None:
-        """The password as it goes over the wire."""
+        """The password in bytes."""
         return None if self.password is None else self.password.encode()
 
     @property
@@ -80,11 +85,13 @@ async def open_socket(identity: Identity, version: str, ping: float | None, pass
     """Open a WebSocket with the subprotocol of a version.
 
     Args:
-        ping: seconds between WebSocket pings, None for none.
-        password: for HTTP Basic; the CSMS may have changed it since the identity was made.
+        identity: the options of the charge point.
+        version: the OCPP version.
+        ping: seconds between WebSocket pings; None sends none.
+        password: for HTTP Basic, which is not the identity's if the CSMS has changed it.
 
     Raises:
-        Unreachable: nobody answers, OCPP is refused there, or TLS fails.
+        Unreachable: nobody answers, the server refuses OCPP, or TLS fails.
     """
     headers = {}
     if password is not None:
@@ -119,15 +126,15 @@ async def open_socket(identity: Identity, version: str, ping: float | None, pass
         raise Unreachable(address, f"no TLS connection: {reason}") from None
     except (ConnectionResetError, EOFError) as error:
         if address.startswith("wss:"):
-            why = "the CSMS ends the connection during the TLS handshake; does it speak TLS there? else write ws://"
+            why = "the CSMS ends the connection during the TLS handshake; if that port has no TLS, write ws://"
             raise Unreachable(address, why) from None
         raise Unreachable(address, f"cannot connect: {error or 'the connection was reset'}") from None
     except OSError as error:
         raise Unreachable(address, f"cannot connect: {error.strerror or error}") from None
     except (ValueError, OverflowError):
         if tls and not address.startswith("wss:"):
-            raise  # by a caller in Python; other addresses of our own have been looked at before
-        raise Unreachable(address, "the CSMS redirects to what is no address") from None
+            raise  # a mistake of the calling code, because the command line checks addresses first
+        raise Unreachable(address, "the CSMS redirects to an invalid address") from None
     if socket.subprotocol != wanted:
         await socket.close(1002, "no common subprotocol")
         raise Unreachable(address, f"the CSMS does not speak {wanted}")
@@ -135,14 +142,14 @@ async def open_socket(identity: Identity, version: str, ping: float | None, pass
 
 
 HINTS = {
-    401: "give the password it wants; the user name is the id",
+    401: "give the right --password; the user name is the id",
     403: "is the client certificate issued to this id?",
-    404: "is the path right, and the id known there?",
+    404: "is the path right, and does the CSMS know the id?",
 }
 
 
 def _status(error: InvalidStatus) -> str:
-    """Say what HTTP answer came instead of a WebSocket: its status, its own first line, and what may help."""
+    """Describe the HTTP answer that came instead of a WebSocket: status, first line of text, and a hint."""
     response = error.response
     said = bytes(response.body or b"").decode("utf-8", "replace").strip().partition("\n")[0]
     line = f" ({said[:150]})" if said and said.isprintable() and not said.startswith("<") else ""
@@ -151,7 +158,7 @@ def _status(error: InvalidStatus) -> str:
 
 
 def _refusal(error: InvalidHandshake, tls: bool) -> str:
-    """Say why a handshake failed: TLS 1.3 drops who shows no client certificate only after its own handshake."""
+    """Say why a handshake failed. With TLS 1.3 a missing client certificate shows only after the TLS handshake."""
     if tls and isinstance(error, InvalidMessage):
-        return "the CSMS drops the TLS connection without an answer; does it want a client certificate?"
+        return "the CSMS closes the TLS connection without an answer; does it want a client certificate?"
     return f"the CSMS refuses the connection: {error}"

@@ -1,6 +1,6 @@
-"""One connector and the transaction on it: knows which status may follow which; sends nothing.
+"""One connector with its transaction, and which status may follow which.
 
-Statuses are those of OCPP 1.6, the finer ones; 2.x shows them as AvailabilityState and ChargingState.
+The statuses are those of OCPP 1.6, which has more of them; 2.x reports them as connector status and charging state.
 """
 
 from __future__ import annotations
@@ -30,13 +30,12 @@ MATRIX: dict[str, frozenset[str]] = {
 
 PLUGGED = frozenset({"Preparing", "Charging", "SuspendedEV", "SuspendedEVSE", "Finishing"})
 
-
 ACCEPTED = Verdict("Accepted")
 MOST_READINGS = 60
 
 
 class ImpossibleStatus(Exception):
-    """A scenario asked for a status change that a real charge point cannot make."""
+    """A status change that the specification forbids."""
 
     def __init__(self, connector: int, before: str, after: str) -> None:
         self.connector, self.before, self.after = connector, before, after
@@ -46,17 +45,28 @@ class ImpossibleStatus(Exception):
         return f"connector {self.connector} cannot go from {self.before} to {self.after} (OCPP 1.6, 4.9)"
 
 
+@dataclass(frozen=True, slots=True)
+class PendingStart:
+    """An authorized token that waits for the cable to be plugged in."""
+
+    token: str
+    kind: str
+    trigger: str
+    remote_start_id: int | None = None
+
+
 @dataclass(slots=True)
 class Transaction:
-    """One charging transaction as the charge point knows it.
+    """One transaction.
 
     Attributes:
-        id: ours, unique for ever; 2.x sends it as transactionId.
-        number: the CSMS's, 1.6 only; None until StartTransaction is answered.
-        seq_no: of the next TransactionEvent, 2.x only.
+        id: chosen by the charge point, never repeated; the transactionId of 2.x.
+        number: the transactionId of 1.6, chosen by the CSMS; None until StartTransaction is answered.
+        seq_no: of the next TransactionEvent (2.x).
+        evse_told: whether an event named the EVSE already (2.x).
         verdict: what the answer to the start said of the token.
-        meter_start: register at the start, Wh.
-        readings: (timestamp, reading, context) of what 1.6 may tell again at the end.
+        meter_start: the energy register at the start, in Wh.
+        readings: (timestamp, reading, context) of each reading that StopTransaction may repeat (1.6).
     """
 
     id_token: str
@@ -75,7 +85,7 @@ class Transaction:
     readings: list[tuple[str, Reading, str]] = field(default_factory=list)
 
     def noted(self, stamp: str, reading: Reading, context: str) -> None:
-        """Keep a reading for the end; of very many, the first and the last ones."""
+        """Keep a reading for StopTransaction; beyond `MOST_READINGS`, only the first and the newest are kept."""
         self.readings.append((stamp, reading, context))
         if len(self.readings) > MOST_READINGS:
             del self.readings[1]
@@ -83,7 +93,7 @@ class Transaction:
 
 @dataclass(slots=True)
 class Connector:
-    """One outlet with its meter; on a 2.x charging station an EVSE with one connector."""
+    """One connector with its meter; in 2.x an EVSE with one connector."""
 
     number: int
     status: str = "Available"
@@ -93,17 +103,17 @@ class Connector:
     transaction: Transaction | None = None
     operative: bool = True
     busy: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held while a transaction begins or ends: what people and the CSMS do meanwhile comes after."""
+    """Held while a transaction starts or ends, so that nothing else starts or ends one meanwhile."""
 
     @property
     def plugged(self) -> bool:
         return self.vehicle is not None
 
     def becomes(self, status: str) -> bool:
-        """Change the status; returns False where it is the same already.
+        """Change the status; returns whether it is a new one.
 
         Raises:
-            ImpossibleStatus: the matrix forbids the change.
+            ImpossibleStatus: `MATRIX` forbids the change.
         """
         if status == self.status:
             return False

@@ -1,4 +1,4 @@
-"""Writes the table of what the headless charge point does with every action, from its code; sends nothing.
+"""Write docs/charge-point-actions.md from the code: what the headless charge point does with every action.
 
 python -m simulator.coverage > docs/charge-point-actions.md
 """
@@ -12,32 +12,32 @@ from pathlib import Path
 
 from simulator.charge_point import VERSIONS, make
 from simulator.connection import Identity
-from simulator.v2x.v21_answers import REFUSED
+from simulator.v2x.v21 import REFUSED
 
 HERE = Path(__file__).parent
 MODULES = {"1.6": ("v16/*.py",), "2.0.1": ("v2x/[!v]*.py",), "2.1": ("v2x/*.py",)}
-"""Where a version's words stand; what all versions say in the same words stands in `SHARED`."""
+"""Version -> the modules with its messages; those with messages of all versions are in `SHARED`."""
 
-SHARED = ("lifecycle.py",)
+SHARED = ("lifecycle.py", "dialect.py")
 FROM_BOTH = ("DataTransfer",)
 SEND = "NotifyPeriodicEventStream"
 
 HEAD = """\
 # What the headless charge point does with every action
 
-Written by `python -m simulator.coverage` from the code; a test compares the two.
+`python -m simulator.coverage` writes this page from the code; a test compares the two.
 
 - **answers**: a CSMS sends it, the charge point answers it and does what it asks.
-- **refuses**: a CSMS sends it, and the answer is always Rejected, for the reason given.
-- **sends**: the charge point sends it by itself when there is reason to.
-- **by scenario**: it never sends this by itself, as it has nothing of the kind; the step `call` of a scenario does.
-- **not in …**: that version has no such action; it is answered with NotImplemented.
+- **refuses**: a CSMS sends it, and the charge point always answers Rejected, for the given reason.
+- **sends**: the charge point sends it on its own, when there is a reason.
+- **by scenario**: the charge point never sends it on its own; the step `call` of a scenario can.
+- **not in …**: that version does not have the action; the charge point answers NotImplemented.
 """
 
 
 @cache
 def actions(version: str) -> frozenset[str]:
-    """Return every action that a version has a schema for, whoever sends it."""
+    """Return every action that the version has a schema for, from either side."""
     package = importlib.util.find_spec("ocpp")
     assert package is not None and package.origin is not None
     folder = Path(package.origin).parent / f"v{version.replace('.', '')}" / "schemas"
@@ -48,12 +48,12 @@ def actions(version: str) -> frozenset[str]:
 @cache
 def served(version: str) -> frozenset[str]:
     """Return the actions that the charge point answers."""
-    return frozenset(make(version, Identity(url="ws://127.0.0.1", id="CP-1")).routes)
+    return frozenset(make(version, Identity(url="ws://127.0.0.1", id="CP-1")).answering.routes)
 
 
 @cache
 def said(version: str) -> frozenset[str]:
-    """Return the actions that stand in the version's code as texts and are not ones that it answers."""
+    """Return the actions that the version's code contains as strings, without those that it answers."""
     files = [path for pattern in (*MODULES[version], *SHARED) for path in HERE.glob(pattern)]
     texts = {
         node.value
@@ -65,7 +65,7 @@ def said(version: str) -> frozenset[str]:
 
 
 def cell(version: str, action: str) -> str:
-    """Say what the charge point does with an action in a version."""
+    """Return what the charge point does with an action in a version."""
     if action not in actions(version):
         return f"not in {version}"
     if action in REFUSED and action in served(version):
@@ -80,7 +80,7 @@ def cell(version: str, action: str) -> str:
 
 
 def table() -> str:
-    """Write the whole page, in Markdown."""
+    """Return the whole page, in Markdown."""
     names = sorted(frozenset().union(*(actions(version) for version in VERSIONS)))
     lines = [HEAD, "| action | " + " | ".join(VERSIONS) + " |", "| --- " * (len(VERSIONS) + 1) + "|"]
     lines += [f"| {name} | " + " | ".join(cell(version, name) for version in VERSIONS) + " |" for name in names]

@@ -1,25 +1,54 @@
-"""What a CSMS may ask of a charge point, in no version's words: knows what follows, forms no message."""
+"""Carry out what a CSMS asks of a charge point: remote control, availability, reset, unlocking, reservations.
+
+Methods that are not coroutines decide on the answer; the coroutines do what follows once the answer is sent.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Literal
 
-from simulator.connector import Connector
+from simulator.connector import Connector, PendingStart
+from simulator.link import Payload, Reply
 from simulator.reservations import Reservation
-from simulator.station import Promise, Station
+from simulator.smart_charging import SmartCharging
+from simulator.station import Station
+
+REJECTED = Reply({"status": "Rejected"})
 
 
 class Requests:
-    """Remote control, availability, reset and reservations.
+    """The requests that all versions share; the modules of the versions read and name them."""
 
-    Methods that return a word decide what to answer; the coroutines do what follows once the answer is sent.
-    """
+    def __init__(self, station: Station, smart_charging: SmartCharging) -> None:
+        self.station, self.smart_charging = station, smart_charging
 
-    def __init__(self, station: Station) -> None:
-        self.station = station
+    # --- remote control ------------------------------------------------------------------------------------------
 
-    def free_connector(self, number: int | None, token: str) -> Connector | None:
+    def start(
+        self, number: int | None, token: str, kind: str, profile: Payload | None, remote_start_id: int | None
+    ) -> Reply:
+        """Answer a remote start on a connector, or on any with None; `profile` is a TxProfile for the transaction."""
+        connector = self._free_connector(number, token)
+        if connector is None or self.station.registration != "Accepted":
+            return REJECTED
+        if profile is not None and (
+            profile["chargingProfilePurpose"] != "TxProfile"
+            or "transactionId" in profile
+            or self.smart_charging.objection(profile, connector.number, charging=True)
+        ):
+            return REJECTED
+
+        async def follow() -> None:
+            if profile is not None:
+                self.smart_charging.install(profile, connector.number)
+            await self._start(connector, token, kind, remote_start_id)
+
+        return Reply({"status": "Accepted"}, follow)
+
+    def _free_connector(self, number: int | None, token: str) -> Connector | None:
         """Return the connector on which a remote start may happen, or None."""
         candidates = [self.station.connectors.get(number)] if number else list(self.station.connectors.values())
         for connector in candidates:
@@ -27,37 +56,61 @@ class Requests:
                 connector is not None
                 and connector.operative
                 and connector.transaction is None
-                and connector.number not in self.station.promises
+                and connector.number not in self.station.pending_starts
                 and connector.status in ("Available", "Preparing", "Finishing", "Reserved")
                 and self.station.reservations.admits(connector.number, token, None)
             ):
                 return connector
         return None
 
-    async def remote_start(self, connector: Connector, token: str, kind: str, remote: int | None) -> None:
-        """Start what the CSMS asked for; without a cable wait for one."""
+    async def _start(self, connector: Connector, token: str, kind: str, remote_start_id: int | None) -> None:
+        """Start the transaction; without a cable, wait for one."""
         ask_first = self.station.settings.flag("AuthorizeRemoteTxRequests")
-        if ask_first and await self.station.authorize(token, kind) != "Accepted":
+        if ask_first and await self.station.authorization.authorize(token, kind) != "Accepted":
             return
         if connector.plugged:
-            await self.station.start(connector.number, token, kind, "RemoteStart", remote)
+            await self.station.start(connector.number, token, kind, "RemoteStart", remote_start_id)
         else:
-            await self.station.promise(connector, Promise(token, kind, "RemoteStart", remote))
+            await self.station.await_cable(connector, PendingStart(token, kind, "RemoteStart", remote_start_id))
 
-    def change_availability(self, number: int, operative: bool) -> str:
-        """Make a connector, or all of them with 0, usable or not; returns Accepted, Scheduled or Rejected."""
+    def stop(self, transaction_id: str | int) -> Reply:
+        """Answer a remote stop."""
+        connector = self.station.connector_of(transaction_id)
+        if connector is None:
+            return REJECTED
+        return Reply({"status": "Accepted"}, lambda: self.station.stop(connector.number, "Remote"))
+
+    async def reset(self, stop_reason: str, boot_reason: str) -> None:
+        """Stop every transaction, close the connection, connect again and boot."""
+        for number in self.station.connectors:
+            await self.station.stop(number, stop_reason)
+        await self.station.restart(boot_reason)
+
+    async def unlock(self, number: int) -> None:
+        """Unlock a connector: a transaction on it ends, and the driver unplugs."""
+        await self.station.stop(number, "UnlockCommand")
+        await self.station.unplug(number)
+
+    async def trigger_boot(self) -> None:
+        """Send BootNotification now, as TriggerMessage asks."""
+        self.station.boot_now()
+
+    # --- availability --------------------------------------------------------------------------------------------
+
+    def change_availability(self, number: int, operative: bool) -> Reply:
+        """Make a connector usable or not; 0 means all of them."""
         if number and number not in self.station.connectors:
-            return "Rejected"
+            return REJECTED
         chosen = [self.station.connectors[number]] if number else list(self.station.connectors.values())
         for connector in chosen:
             connector.operative = operative
         busy = not operative and any(connector.transaction for connector in chosen)
-        return "Scheduled" if busy else "Accepted"
+        return Reply({"status": "Scheduled" if busy else "Accepted"}, lambda: self._report_availability(number))
 
-    async def show_availability(self, number: int) -> None:
-        """Report what `change_availability` changed; a connector with a transaction follows when that ends."""
+    async def _report_availability(self, number: int) -> None:
+        """Report the new status; a connector with a transaction changes when that ends."""
         if number == 0:
-            await self.station.told(self.station.say_whole_status())
+            await self.station.report_whole()
         for connector in self.station.connectors.values():
             if connector.transaction is not None or (number and connector.number != number):
                 continue
@@ -69,25 +122,16 @@ class Requests:
                 connector.becomes("Unavailable")
             await self.station.report(connector, always=True)
 
-    async def reset(self, stop_reason: str, boot_reason: str) -> None:
-        """End every transaction, then really go away, come back and boot."""
-        for number in self.station.connectors:
-            await self.station.stop(number, stop_reason)
-        await self.station.restart(boot_reason)
+    # --- reservations --------------------------------------------------------------------------------------------
 
-    def unlock(self, number: int) -> bool:
-        """Tell whether a connector can be unlocked."""
-        return number in self.station.connectors
+    def reserve(self, reservation: Reservation) -> Reply:
+        """Reserve a connector for a token; connector 0 means any."""
+        status = self._reserve(reservation)
+        if status != "Accepted":
+            return Reply({"status": status})
+        return Reply({"status": status}, lambda: self._show_reservation(reservation.id))
 
-    async def unlocked(self, number: int) -> None:
-        """Let go of the cable: a transaction on it ends, the cable comes out."""
-        await self.station.stop(number, "UnlockCommand")
-        await self.station.unplug(number)
-
-    # --- reservations ------------------------------------------------------------------------------------------------
-
-    def reserve(self, reservation: Reservation) -> str:
-        """Keep a connector for a token; connector 0 means any. Returns what ReserveNow answers."""
+    def _reserve(self, reservation: Reservation) -> str:
         number = reservation.connector
         if number and number not in self.station.connectors:
             return "Rejected"
@@ -99,13 +143,11 @@ class Requests:
             return status if status in ("Faulted", "Unavailable") else "Occupied"
         if reservation.expires <= datetime.now(UTC):
             return "Rejected"
-        self.station.reservations.held[reservation.id] = Reservation(
-            reservation.id, free[0].number, reservation.token, reservation.group, reservation.expires
-        )
+        self.station.reservations.held[reservation.id] = replace(reservation, connector=free[0].number)
         return "Accepted"
 
-    async def show_reservation(self, number: int) -> None:
-        """Show a reservation just made, until it ends by itself."""
+    async def _show_reservation(self, number: int) -> None:
+        """Report a new reservation, and its end when it expires."""
         reservation = self.station.reservations.held.get(number)
         if reservation is None:
             return
@@ -117,13 +159,20 @@ class Requests:
         await asyncio.sleep(max(0.0, (reservation.expires - datetime.now(UTC)).total_seconds()))
         if self.station.reservations.held.get(number) == reservation:
             del self.station.reservations.held[number]
-            self.station.say(f"reservation {number} expired")
-            await self.release(reservation, "Expired")
+            self.station.log(f"reservation {number} expired")
+            await self._release(reservation, "Expired")
 
-    async def release(self, reservation: Reservation, why: str | None) -> None:
-        """Show that a reservation is over."""
+    def cancel(self, number: int) -> Reply:
+        """Answer CancelReservation."""
+        held = self.station.reservations.held.pop(number, None)
+        if held is None:
+            return REJECTED
+        return Reply({"status": "Accepted"}, lambda: self._release(held, None))
+
+    async def _release(self, reservation: Reservation, why: Literal["Expired", "Removed"] | None) -> None:
+        """Report that a reservation ended; why is None when the CSMS itself ended it."""
         connector = self.station.connectors[reservation.connector]
         if connector.status == "Reserved":
             await self.station.becomes(connector, "Available")
         if why is not None:
-            await self.station.told(self.station.say_reservation_ended(reservation, why))
+            await self.station.send(self.station.dialect.reservation_ended(reservation, why))

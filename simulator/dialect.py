@@ -1,72 +1,131 @@
-"""What a version must be able to say for a charge point: the list of it, and no word of any version."""
+"""What a charge point says in one OCPP version: writes its messages and reads their answers, but sends nothing.
+
+`v16.charge_point` and `v2x.charge_point` implement it.
+"""
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
 
+from simulator.certificates import CertificateStore
+from simulator.clock import timestamp
+from simulator.connection import Identity
 from simulator.connector import Connector, Transaction
-from simulator.lifecycle import Lifecycle
-from simulator.link import Payload
+from simulator.link import Message, Payload
 from simulator.meter import Reading
 from simulator.outbox import Build
 from simulator.reservations import Reservation
+from simulator.settings import Settings
 from simulator.tokens import Verdict
 
 
-class Dialect(Lifecycle):
-    """Methods named `say_…` send a CALL; those that return a Build are told in order, through the outbox."""
+class Dialect(ABC):
+    """The messages of one version.
+
+    A method that returns None stands for a version without such a message. One that returns a `Build` writes a
+    message that belongs to a transaction: the outbox sends those in order, and later when the charge point is offline.
+    """
+
+    version: ClassVar[str]
+    bad_certificate_event: ClassVar[str]
+    """The security event that reports an unusable certificate in CertificateSigned."""
+    list_version_member: ClassVar[str]
+    """The member of SendLocalList and GetLocalListVersion that holds the version of the list."""
+    list_off: ClassVar[tuple[str, int]]
+    """The status and the list version to answer with while the local list is switched off."""
+
+    def __init__(self, identity: Identity, settings: Settings, certificates: CertificateStore) -> None:
+        self.identity, self.settings, self.certificates = identity, settings, certificates
+
+    # --- the charge point and its connectors ---------------------------------------------------------------------
 
     @abstractmethod
-    async def say_status(self, connector: Connector) -> None:
-        """Send StatusNotification."""
-
-    async def say_whole_status(self) -> None:
-        """Report the charge point itself, where the version knows that: 1.6 calls it connector 0."""
+    def boot(self, reason: str, firmware: str) -> Message:
+        """Write BootNotification."""
 
     @abstractmethod
-    async def say_authorize(self, token: str, kind: str) -> Verdict:
-        """Send Authorize; return what the CSMS says."""
-
-    @abstractmethod
-    async def say_meter_values(self, connector: Connector, reading: Reading, context: str) -> None:
-        """Send MeterValues outside a transaction."""
-
-    @abstractmethod
-    async def say_security_event(self, kind: str, info: str | None) -> None:
-        """Send SecurityEventNotification."""
-
-    @abstractmethod
-    async def say_fault(self, connector: Connector, cleared: bool) -> None:
-        """Tell more about a fault than the status does, where the version can."""
-
-    @abstractmethod
-    async def say_reservation_ended(self, reservation: Reservation, why: str) -> None:
-        """Tell that a reservation is Expired or Removed, where the version can."""
-
-    @abstractmethod
-    def started(self, connector: Connector, tx: Transaction, reading: Reading, trigger: str) -> Build:
-        """Tell that a transaction started."""
-
-    @abstractmethod
-    def understood_start(self, tx: Transaction, answer: Payload) -> Verdict:
-        """Take in the answer to a start; return what it says of the token."""
-
-    @abstractmethod
-    def sampled(self, connector: Connector, tx: Transaction, reading: Reading, context: str) -> Build | None:
-        """Tell what the meter shows in a transaction; None where no measurand is asked for."""
-
-    @abstractmethod
-    def state_changed(self, connector: Connector, tx: Transaction, reading: Reading) -> Build | None:
-        """Tell that charging goes on, pauses or resumes; None where the status says it all."""
-
-    @abstractmethod
-    def rate_changed(self, connector: Connector, tx: Transaction, reading: Reading) -> Build | None:
-        """Tell that a limit changed the power; None where the version has no word for that."""
-
-    @abstractmethod
-    def stopped(self, connector: Connector, tx: Transaction, reading: Reading, reason: str, token: str | None) -> Build:
-        """Tell that a transaction ended."""
+    def status(self, connector: Connector) -> Message:
+        """Write StatusNotification."""
 
     @abstractmethod
     def shown_status(self, status: str) -> str:
-        """Return the word that StatusNotification has for a status of ours."""
+        """Return the status that StatusNotification has for a status of `connector.ALL`."""
+
+    def whole_status(self, operative: bool) -> Message | None:
+        """Write the status of the whole charge point, which is connector 0 in 1.6."""
+        return None
+
+    def fault(self, connector: Connector, cleared: bool) -> Message | None:
+        """Write what a fault adds to the connector's status."""
+        return None
+
+    def event(self, component: Payload, variable: Payload, value: str, **members: Any) -> Message | None:
+        """Write NotifyEvent with one event; `members` are further members of its EventDataType."""
+        return None
+
+    def reservation_ended(self, reservation: Reservation, why: str) -> Message | None:
+        """Write that a reservation is Expired or Removed."""
+        return None
+
+    def security_event(self, kind: str, info: str | None = None) -> Message:
+        """Write SecurityEventNotification."""
+        payload = {"type": kind, "timestamp": timestamp()} | ({} if info is None else {"techInfo": info})
+        return "SecurityEventNotification", payload
+
+    @abstractmethod
+    def firmware_status(self, status: str, request_id: int | None) -> Message:
+        """Write the progress of a firmware update; `request_id` is None for one that came without."""
+
+    def log_status(self, status: str, request_id: int | None) -> Message:
+        """Write the progress of a log upload."""
+        info = {} if status == "Idle" else {"requestId": request_id}
+        return "LogStatusNotification", {"status": "UploadFailure" if status == "UploadFailed" else status, **info}
+
+    def rejected(self, reason: str) -> Payload:
+        """Return an answer with the status Rejected; only 2.x has a place for the reason code."""
+        return {"status": "Rejected"}
+
+    # --- tokens --------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def authorize(self, token: str, kind: str) -> Message:
+        """Write Authorize."""
+
+    @abstractmethod
+    def authorized(self, answer: Payload) -> Verdict:
+        """Return what the answer to Authorize says of the token."""
+
+    @abstractmethod
+    def list_entry(self, entry: Payload) -> tuple[str, Verdict | None]:
+        """Return the token of an entry of SendLocalList, and its verdict: None removes the token from the list."""
+
+    # --- metering and transactions -------------------------------------------------------------------------------
+
+    @abstractmethod
+    def meter_values(self, connector: Connector, reading: Reading, context: str) -> Message | None:
+        """Write MeterValues outside a transaction; None when no measurand is configured."""
+
+    @abstractmethod
+    def started(self, connector: Connector, tx: Transaction, reading: Reading, trigger: str) -> Build:
+        """Write that a transaction started."""
+
+    @abstractmethod
+    def start_answered(self, tx: Transaction, answer: Payload) -> Verdict:
+        """Keep what the answer to a start contains; return what it says of the token."""
+
+    @abstractmethod
+    def sampled(self, connector: Connector, tx: Transaction, reading: Reading, context: str) -> Build | None:
+        """Write a meter reading of a transaction; None when no measurand is configured."""
+
+    def state_changed(self, connector: Connector, tx: Transaction) -> Build | None:
+        """Write that charging paused or resumed; in 1.6 the connector's status alone says it."""
+        return None
+
+    def rate_changed(self, connector: Connector, tx: Transaction, reading: Reading) -> Build | None:
+        """Write that a limit changed the power."""
+        return None
+
+    @abstractmethod
+    def stopped(self, connector: Connector, tx: Transaction, reading: Reading, reason: str, token: str | None) -> Build:
+        """Write that a transaction ended."""

@@ -1,4 +1,4 @@
-"""Many charge points in one process: knows when each starts, charges and stops; what it says is the station's."""
+"""Many charge points in one process: when each starts, charges and stops."""
 
 from __future__ import annotations
 
@@ -21,21 +21,24 @@ SESSION_MINUTES = (1.0, 5.0)
 IDLE_MINUTES = (0.2, 2.0)
 COUNT_EVERY_S = 0.2
 DRIVES_OFF = 0.1
-"""Share of the drivers who pull the cable without stopping first."""
+"""The share of drivers who unplug without stopping the transaction first."""
 
 LOSES_NETWORK = 0.05
-"""Share of the sessions in which the network goes away for a while."""
+"""The share of sessions in which the network fails for a while."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How large a fleet is and how it behaves.
+    """The options of a fleet.
 
     Attributes:
-        count: charge points; their versions take turns.
+        identity: the options of each charge point; a number is appended to the id.
+        versions: the OCPP versions, used in turn.
+        count: the number of charge points.
         rate: how many power on per second.
-        duration: seconds from the first power on until all stop, or None for until told to.
-        minutes: simulated minutes of every session, one right after the other and undisturbed; None is by chance.
+        duration: seconds from the first power on until all stop; None runs until `stop` is called.
+        token: the id token that charges.
+        minutes: simulated minutes of each session, without pauses and faults; None means random sessions.
     """
 
     identity: Identity
@@ -49,7 +52,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a fleet did; latencies are milliseconds by action, all charge points together."""
+    """What a fleet did, all charge points together; latencies are in milliseconds, by action."""
 
     count: int
     online: int
@@ -85,13 +88,13 @@ class Report:
 
 
 OTHER_FILES = 60
-"""Files a process has open besides its charge points' connections."""
+"""Open files of the process other than the charge points' connections, at most."""
 
 
 def room() -> int:
-    """Return how many charge points this process can connect, having raised its limit of open files."""
+    """Raise the limit of open files; returns how many charge points this process can connect."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # macOS calls its limit unlimited and refuses it.
+    # macOS reports an unlimited hard limit, and then refuses to set it.
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -99,25 +102,25 @@ def room() -> int:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Return the value below which a share of sorted values lies; 0 where there are none."""
+    """Return the value below which a share of sorted values lies; 0 when there are none."""
     return values[min(len(values) - 1, int(share * len(values)))] if values else 0.0
 
 
 @dataclass(slots=True)
 class Fleet:
-    """Charge points that come up one after the other, charge again and again, and stop together."""
+    """Charge points that power on one after the other, run session after session, and stop together."""
 
     plan: Plan
-    say: Callable[[str], None] = lambda line: None
+    log: Callable[[str], None] = lambda line: None
     stations: list[Station] = field(default_factory=list)
     _started: float = field(default_factory=time.monotonic)
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _lost: list[str] = field(default_factory=list)
-    _told: set[str] = field(default_factory=set)
+    _logged: set[str] = field(default_factory=set)
     _most: int = 0
 
     async def run(self) -> Report:
-        """Run until the duration is over or `stop` is called, then bring every charge point home."""
+        """Run until the duration is over or `stop` is called, then power every charge point off."""
         plan = self.plan
         async with asyncio.TaskGroup() as group:
             counting = group.create_task(self._count())
@@ -131,35 +134,35 @@ class Fleet:
                 station = make(plan.versions[(number - 1) % len(plan.versions)], identity, self._listener(identity.id))
                 self.stations.append(station)
                 group.create_task(self._drive(station))
-                # By the clock, so that what is late catches up.
+                # The pause is computed from the clock, so that late starts catch up.
                 await self._wait(max(0.0, self._started + number / plan.rate - time.monotonic()))
             await self._stop.wait()
             counting.cancel()
         return self.report()
 
     async def _count(self) -> None:
-        """Remember how many charged at once at most."""
+        """Record the highest number of charge points that charge at the same time."""
         while True:
             await asyncio.sleep(COUNT_EVERY_S)
             self._most = max(self._most, sum(station.charging() for station in self.stations))
 
     def stop(self) -> None:
-        """End it: transactions stop, what waits is delivered, connections are closed."""
+        """Stop all transactions, deliver queued messages and close all connections."""
         self._stop.set()
 
     def _listener(self, charge_point_id: str) -> Callable[[str], None]:
-        def say(line: str) -> None:
+        def log(line: str) -> None:
             if "FAILED" in line:
-                self.say(f"{charge_point_id}  {line}")
-            elif line.endswith("trying again") and line not in self._told:
-                # The same trouble of a thousand charge points is told once.
-                self._told.add(line)
-                self.say(f"{charge_point_id}  {line}")
+                self.log(f"{charge_point_id}  {line}")
+            elif line.endswith("trying again") and line not in self._logged:
+                # The same failure of a thousand charge points is logged once.
+                self._logged.add(line)
+                self.log(f"{charge_point_id}  {line}")
 
-        return say
+        return log
 
     async def _wait(self, seconds: float) -> None:
-        """Sleep, but no longer than until the end."""
+        """Sleep, but at most until `stop` is called."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stop.wait(), seconds)
 
@@ -207,7 +210,7 @@ class Fleet:
         await station.unplug(number)
 
     def report(self) -> Report:
-        """Sum up what was done so far."""
+        """Return what the fleet did so far."""
         latencies: dict[str, array[float]] = {}
         for station in self.stations:
             for action, values in station.traffic.latencies.items():

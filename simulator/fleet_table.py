@@ -1,4 +1,4 @@
-"""How a fleet is shown in a terminal: live while it runs, latencies at the end; knows no charge point."""
+"""Show a fleet in a terminal: its state while it runs, and its latencies at the end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LIVE_EVERY_S = 0.5
 
 
 async def watch(fleet: Fleet, console: Console) -> None:
-    """Show a fleet until cancelled: a live table in a terminal, a line now and then elsewhere."""
+    """Show a fleet until cancelled: a live table in a terminal, else a line every `PLAIN_EVERY_S`."""
     if not console.is_terminal:
         while True:
             await asyncio.sleep(PLAIN_EVERY_S)
@@ -34,7 +34,7 @@ async def watch(fleet: Fleet, console: Console) -> None:
 
 
 def table(report: Report) -> Group:
-    """Return the present state and the latencies of the calls that are made most."""
+    """Return the table of the present state, with the latencies by action."""
     state = Table.grid(padding=(0, 3))
     rate = report.sent / report.seconds if report.seconds else 0.0
     state.add_row("online", f"{report.online} of {report.count}", "calls", f"{report.sent}", "a second", f"{rate:.0f}")

@@ -1,4 +1,7 @@
-"""A charge point's life on the wire: connects, boots, beats, reconnects; knows nothing of connectors or charging."""
+"""A charge point's connection over time: connect, boot, send heartbeats, reconnect, answer the CSMS.
+
+Connectors and charging are in `station`.
+"""
 
 from __future__ import annotations
 
@@ -8,39 +11,33 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
-from typing import Any, ClassVar
+from typing import Any
 
-from ocpp.exceptions import InternalError, OCPPError
-from ocpp.exceptions import NotImplementedError as NotImplementedFault
-
-from simulator.answers import Handler
+from simulator.answers import Answering
 from simulator.clock import Clock
 from simulator.connection import Identity, Unreachable, open_socket
-from simulator.link import CallFailed, CallRefused, Link, LinkLost, Payload, Reply, Traffic
+from simulator.link import CallFailed, CallRefused, Link, LinkLost, Message, Payload, Traffic
 from simulator.outbox import Build, Outbox
-from simulator.schemas import violation
 from simulator.settings import Settings
 
 PENDING_WAIT_S = 10
-"""How long to wait before the next boot where the CSMS leaves it to us with interval 0 (2.x, B02.FR.07)."""
+"""Seconds before the next boot when the CSMS answers interval 0, which leaves the choice to us (2.x, B02.FR.07)."""
 
 REBOOT_S = 30.0
-"""How long a reboot takes, in simulated seconds."""
+"""Simulated seconds that a reboot takes."""
 
 LOOK_AGAIN_S = 60.0
-"""How soon a changed HeartbeatInterval takes effect at the latest."""
+"""A changed HeartbeatInterval takes effect within this many seconds."""
 
 STEADY_S = 30.0
-"""A connection that lived this long starts the reconnection delays anew."""
+"""After a connection of this many seconds, reconnection delays start from the shortest again."""
 
 
 class Lifecycle(ABC):
-    """From power on to power off: one charge point, one WebSocket after the other."""
+    """One charge point from power on to power off, over one WebSocket after another."""
 
-    version: ClassVar[str]
-
-    def __init__(self, identity: Identity, say: Callable[[str], None] = lambda line: None) -> None:
-        self.identity, self.say = identity, say
+    def __init__(self, version: str, identity: Identity, log: Callable[[str], None]) -> None:
+        self.version, self.identity, self.log = version, identity, log
         self.random = random.Random(None if identity.seed is None else f"{identity.seed} {identity.id}")
         self.clock = Clock(identity.speed)
         self.settings = Settings()
@@ -51,15 +48,13 @@ class Lifecycle(ABC):
         self.firmware = identity.firmware
         self.failures: list[str] = []
         self.unreachable: str | None = None
-        """Why the last attempt to connect failed; None once one went well."""
+        """Why the last attempt to connect failed; None after one that succeeded."""
         self.connections = 0
         self.online = asyncio.Event()
         self.offline = asyncio.Event()
         self.offline.set()
-        self.heard = asyncio.Condition()
-        self.served: list[str] = []
         self.outbox = Outbox(self.call, self.online, self.settings.attempts)
-        self.routes: dict[str, Handler] = {}
+        self.answering = Answering(version, self.failed, log)
         self.before_boot: Callable[[], Awaitable[object]] | None = None
         self._boot_reason = "PowerUp"
         self._boot_now = asyncio.Event()
@@ -73,12 +68,12 @@ class Lifecycle(ABC):
         self._booted_here = False
 
     @abstractmethod
-    async def say_boot(self, reason: str) -> tuple[str, int]:
-        """Send BootNotification; return (status, interval in seconds)."""
+    def boot_message(self, reason: str) -> Message:
+        """Return the BootNotification to send."""
 
     @abstractmethod
     async def report_all(self) -> None:
-        """Report the status of everything, as after an accepted boot."""
+        """Report the status of every connector, as after an accepted boot."""
 
     @abstractmethod
     async def report_changes(self) -> None:
@@ -86,19 +81,20 @@ class Lifecycle(ABC):
 
     @property
     def reconnects(self) -> int:
-        """How often it was connected again."""
+        """How often the charge point connected again."""
         return max(0, self.connections - 1)
 
     # --- on and off ----------------------------------------------------------------------------------------------
 
     async def power_on(self, reason: str = "PowerUp", patient: bool = False) -> None:
-        """Connect, boot until Accepted, report every connector; from then on stay connected.
+        """Connect, boot until Accepted, report every connector, and stay connected in the background.
 
         Args:
-            patient: keep trying with growing delays where the CSMS cannot be reached, instead of raising.
+            reason: for BootNotification.
+            patient: when the CSMS cannot be reached, try again with growing delays instead of raising.
 
         Raises:
-            Unreachable: nobody answers at the address, or OCPP is refused there.
+            Unreachable: nobody answers at the address, or the server there refuses OCPP.
             CallFailed: the CSMS refuses the boot.
         """
         self._boot_reason = reason
@@ -110,7 +106,7 @@ class Lifecycle(ABC):
         await (up if up.done() else living)
 
     async def power_off(self) -> None:
-        """Close the connection and stop everything that runs."""
+        """Close the connection and stop all tasks."""
         self._leaving = True
         self._go_offline()
         if self.link is not None:
@@ -121,7 +117,7 @@ class Lifecycle(ABC):
         await asyncio.gather(*running, return_exceptions=True)
 
     async def restart(self, reason: str) -> None:
-        """Reboot: close the connection, come back and boot again."""
+        """Reboot: close the connection, connect again and boot."""
         self._boot_reason, self.registration, self._rebooting = reason, "None", True
         self._go_offline()
         self._may_connect.set()
@@ -129,7 +125,7 @@ class Lifecycle(ABC):
             await self.link.close(1000, "rebooting")
 
     async def go_offline(self, abruptly: bool = False) -> None:
-        """Lose the network and stay without it until `come_back`."""
+        """Lose the network until `come_back` is called."""
         self._may_connect.clear()
         self._go_offline()
         if self.link is not None:
@@ -139,13 +135,13 @@ class Lifecycle(ABC):
                 await self.link.close(1001, "network lost")
 
     async def come_back(self) -> None:
-        """Have the network again; returns when the CSMS is connected and all that waited is delivered."""
+        """Reconnect; returns once all queued messages are delivered."""
         self._may_connect.set()
         await self.online.wait()
         await self.outbox.drained()
 
     async def _live(self, up: asyncio.Future[None], patient: bool) -> None:
-        """Connect again and again; `up` learns how the first attempt went."""
+        """Reconnect until power off; sets `up` to the outcome of the first attempt."""
         attempt = 0
         while not self._leaving:
             await self._may_connect.wait()
@@ -158,7 +154,7 @@ class Lifecycle(ABC):
                     return
                 if isinstance(error, Unreachable):
                     self.unreachable = error.why
-                    self.say(f"{error.why}; trying again")
+                    self.log(f"{error.why}; trying again")
                 elif not isinstance(error, LinkLost):
                     self.failed(error)
             if self._rebooting:
@@ -169,7 +165,7 @@ class Lifecycle(ABC):
                 await asyncio.sleep(self._back_off(attempt))
 
     async def _one_link(self, up: asyncio.Future[None]) -> None:
-        """Live through one WebSocket: connect, boot where needed, stay until it ends."""
+        """Open one WebSocket, boot where needed, and wait until it ends."""
         link = await self._connect()
         reading = asyncio.create_task(link.serve())
         reading.add_done_callback(lambda _: self._link_ended())
@@ -182,7 +178,7 @@ class Lifecycle(ABC):
                 up.set_result(None)
             await reading
             if not (self._leaving or self._rebooting) and self._may_connect.is_set():
-                self.say("connection lost")
+                self.log("connection lost")
         finally:
             await link.close()
             reading.cancel()
@@ -190,12 +186,12 @@ class Lifecycle(ABC):
             self._go_offline()
 
     def _link_ended(self) -> None:
-        """Let everyone who waits for the CSMS know at once."""
+        """Wake everything that waits for the CSMS."""
         self._go_offline()
         self._boot_now.set()
 
     async def _settle(self) -> None:
-        """Boot after power on or a reset; after a mere loss of connection deliver what waited (1.6-J, 5.4)."""
+        """Boot after power on or a reset; after a lost connection only deliver queued messages (1.6-J, 5.4)."""
         if self.registration != "Accepted":
             if self.before_boot is not None:
                 await self.before_boot()
@@ -209,7 +205,7 @@ class Lifecycle(ABC):
         await (self.report_all() if away > threshold else self.report_changes())
 
     def _back_off(self, attempt: int) -> float:
-        """Return seconds to wait before reconnecting; doubles each time, with some chance (2.x, J5.3)."""
+        """Return the seconds before the next attempt: doubled each time, plus a random part (2.x, J5.3)."""
         rows = self.settings.by_variable
         least = float(rows["OCPPCommCtrlr", "RetryBackOffWaitMinimum"].value)
         spread = float(rows["OCPPCommCtrlr", "RetryBackOffRandomRange"].value)
@@ -218,32 +214,33 @@ class Lifecycle(ABC):
 
     async def _connect(self) -> Link:
         ping = float(self.settings.text("WebSocketPingInterval")) or None
-        # 1.6 writes a new password in hexadecimal (whitepaper 2.4), 2.x as it is.
+        # In 1.6 the CSMS sets a new password in hexadecimal (whitepaper 2.4), in 2.x as text.
         password = self.settings.password(hexadecimal=self.version == "1.6") or self.identity.secret
         socket = await open_socket(self.identity, self.version, ping, password)
-        self.link = Link(socket, self.version, self.answer, self.spawn, self.traffic, self.identity.timeout)
-        self.say(f"connected to {self.identity.address} ({socket.subprotocol})")
+        self.link = Link(socket, self.version, self.answering.answer, self.spawn, self.traffic, self.identity.timeout)
+        self.log(f"connected to {self.identity.address} ({socket.subprotocol})")
         return self.link
 
     # --- boot and heartbeat --------------------------------------------------------------------------------------
 
     async def boot(self, reason: str) -> None:
-        """Send BootNotification until it is accepted, waiting what the CSMS asks, then report everything."""
+        """Send BootNotification at the CSMS's interval until it is accepted, then report every connector."""
         while True:
             self._boot_now.clear()
-            status, interval = await self.say_boot(reason)
+            answer = await self.call(*self.boot_message(reason))
+            status, interval = str(answer["status"]), int(answer["interval"])
             self.registration = status
             if status == "Accepted":
                 break
             wait = interval or PENDING_WAIT_S
-            self.say(f"boot {status.lower()}, again in {wait} s")
+            self.log(f"boot {status.lower()}, next one in {wait} s")
             try:
                 await asyncio.wait_for(self._boot_now.wait(), wait)
                 reason = "Triggered"
             except TimeoutError:
                 reason = self._boot_reason
         self._booted_here = True
-        self.say(f"boot accepted, heartbeat every {interval} s")
+        self.log(f"boot accepted, heartbeat every {interval} s")
         if interval > 0:
             self.settings.by_key["HeartbeatInterval"].value = str(interval)
             self._interval_set.set()
@@ -261,7 +258,7 @@ class Lifecycle(ABC):
         self.online.set()
 
     async def _heartbeats(self) -> None:
-        """Say Heartbeat whenever nothing was said for the interval; jittered, so that a fleet does not beat as one."""
+        """Send Heartbeat when no CALL was sent for the interval, shortened at random so that fleets spread out."""
         while True:
             self._interval_set.clear()
             interval = max(1.0, self.settings.number("HeartbeatInterval")) * self.random.uniform(0.85, 1.0)
@@ -271,18 +268,18 @@ class Lifecycle(ABC):
                     await asyncio.wait_for(self._interval_set.wait(), min(interval - quiet, LOOK_AGAIN_S))
                 continue
             await self.online.wait()
-            if not await self.told(self.heartbeat()):
+            if not await self.attempt(self.heartbeat()):
                 await asyncio.sleep(1)
 
     async def heartbeat(self) -> None:
         """Send Heartbeat."""
         await self.call("Heartbeat", {})
-        self.say("heartbeat answered")
+        self.log("heartbeat answered")
 
-    # --- talking -------------------------------------------------------------------------------------------------
+    # --- messages ------------------------------------------------------------------------------------------------
 
     async def call(self, action: str, payload: Payload, message_id: str | None = None) -> Payload:
-        """Send a CALL over the present link; see `Link.call`."""
+        """Send a CALL over the present connection; see `Link.call`."""
         if self.link is None:
             raise LinkLost(action, "was not sent: offline")
         try:
@@ -290,13 +287,13 @@ class Lifecycle(ABC):
         except CallRefused as failure:
             if failure.code != "SecurityError" or self._booted_here or action == "BootNotification":
                 raise
-            # A CSMS that forgot us over a restart refuses what is said without a boot (2.x, B01.FR.10).
+            # After a restart a CSMS may not know this charge point, and refuses CALLs before a boot (2.x, B01.FR.10).
             if self.registration == "Accepted":
-                self.say("the CSMS does not know us any more")
+                self.log("the CSMS no longer knows this charge point: booting again")
                 self.registration = "None"
                 self._go_offline()
                 self.spawn(self.restart("Unknown"))
-            raise LinkLost(action, "was refused until the next boot") from failure
+            raise LinkLost(action, "was refused because the CSMS wants a boot first") from failure
 
     def post(self, build: Build, taken: Callable[[Payload], None] | None = None) -> asyncio.Future[Payload]:
         """Queue a transaction message; see `Outbox.put`."""
@@ -312,7 +309,7 @@ class Lifecycle(ABC):
         return receipt.result() if receipt.done() else None
 
     async def _before_offline(self, event: Coroutine[Any, Any, None] | asyncio.Future[Any]) -> bool:
-        """Wait for something, but no longer than the connection is up; tells whether it came."""
+        """Wait for something or for the connection to end; returns whether it came first."""
         coming = asyncio.ensure_future(event)
         down = asyncio.create_task(self.offline.wait())
         either: set[asyncio.Future[Any]] = {coming, down}
@@ -324,21 +321,26 @@ class Lifecycle(ABC):
                 coming.cancel()
         return coming.done() and not coming.cancelled()
 
-    async def deliver(self, build: Build) -> Payload | None:
-        """Queue a transaction message and wait for its answer; see `receive`."""
-        return await self.receive(self.post(build))
+    async def deliver(self, build: Build | None) -> None:
+        """Queue a transaction message and wait for its answer, or until the connection is lost; None does nothing."""
+        if build is not None:
+            await self.attempt(self.receive(self.post(build)))
 
     async def all_delivered(self) -> None:
-        """Wait for what is queued, as long as for an answer; what stays undelivered is a failure."""
+        """Wait until the outbox is empty, at most one time-out; undelivered messages are a failure."""
         try:
             await asyncio.wait_for(self.outbox.drained(), self.identity.timeout)
         except TimeoutError:
-            self.failures.append(f"{len(self.outbox)} transaction messages are not delivered")
+            self.failures.append(f"{len(self.outbox)} transaction messages were not delivered")
 
-    async def told(self, job: Awaitable[object]) -> bool:
-        """Wait until something is said; a lost connection is no failure, all else is kept for the summary."""
+    async def send(self, message: Message | None) -> bool:
+        """Send a CALL and wait for its answer, like `attempt`; None does nothing."""
+        return message is None or await self.attempt(self.call(*message))
+
+    async def attempt(self, sending: Awaitable[object]) -> bool:
+        """Wait for a CALL to be answered; returns whether it was. A lost connection is not a failure of the run."""
         try:
-            await job
+            await sending
         except LinkLost:
             return False
         except CallFailed as failure:
@@ -346,41 +348,12 @@ class Lifecycle(ABC):
             return False
         return True
 
-    def answer(self, action: str, payload: Payload) -> Reply:
-        """Answer a CALL of the CSMS.
-
-        Raises:
-            OCPPError: what to answer as CALLERROR.
-        """
-        handler = self.routes.get(action)
-        if handler is None:
-            raise NotImplementedFault(description=f"a charge point of OCPP {self.version} knows no {action}"[:255])
-        if fault := violation("request", action, payload, self.version):
-            raise fault
-        try:
-            reply = handler(payload)
-        except OCPPError:
-            raise
-        except Exception as bug:
-            # A bug of ours must neither leave the CSMS without an answer nor end the connection.
-            self.failed(bug)
-            raise InternalError(description=f"{type(bug).__name__}: {bug}"[:255]) from bug
-        outcome = reply.payload.get("status")
-        self.say(f"CSMS asks {action}" + (f": {outcome}" if isinstance(outcome, str) else ""))
-        self.served.append(action)
-        self.spawn(self._tell())
-        return reply
-
-    async def _tell(self) -> None:
-        async with self.heard:
-            self.heard.notify_all()
-
     def boot_now(self) -> None:
-        """Send the next BootNotification at once, while Pending or Rejected."""
+        """Send the next BootNotification now, without waiting for the interval."""
         self._boot_now.set()
 
     def spawn(self, job: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """Run something beside the rest; its failures are kept for the summary."""
+        """Run a coroutine as a task; its failure is kept for the summary."""
         task = asyncio.create_task(job)
         self._tasks.add(task)
         task.add_done_callback(self._finished)
@@ -392,8 +365,8 @@ class Lifecycle(ABC):
             self.failed(error)
 
     def failed(self, error: BaseException) -> None:
-        """Remember a failure for the summary."""
+        """Keep a failure for the summary."""
         if isinstance(error, LinkLost) and self._leaving:
             return
         self.failures.append(str(error) or type(error).__name__)
-        self.say(f"FAILED: {error}")
+        self.log(f"FAILED: {error}")

@@ -1,8 +1,8 @@
-"""One WebSocket life of a charge point: knows frames, ids and answers; knows nothing of charging.
+"""OCPP-J over one WebSocket of a charge point: sends CALLs, waits for their answers, and answers the CSMS's CALLs.
 
-Payloads are plain dicts in the specification's own spelling. The frames, error codes and schemas are those of the
-`ocpp` package; its ChargePoint class is not used because its snake_case round trip loses names such as `V2XControl`
-and it knows neither SEND nor CALLRESULTERROR (OCPP 2.1 part 4, 4.2.3 and 4.2.4).
+Payloads are dicts with the specification's names. Frames, error codes and schemas are those of the `ocpp` package.
+Its ChargePoint class is not used: converting names to snake_case and back loses some, such as `V2XControl`, and it
+knows neither SEND nor CALLRESULTERROR (OCPP 2.1 part 4, 4.2.3 and 4.2.4).
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from simulator.answer_faults import Delivery, Order
 from simulator.schemas import violation
 
 type Payload = dict[str, Any]
+type Message = tuple[str, Payload]
+"""The action and the payload of a CALL."""
 
 SUBPROTOCOLS = {"1.6": "ocpp1.6", "2.0.1": "ocpp2.0.1", "2.1": "ocpp2.1"}
 
@@ -34,22 +36,21 @@ SPELLING_1_6 = {
     "FormatViolation": "FormationViolation",
     "OccurrenceConstraintViolation": "OccurenceConstraintViolation",
 }
-"""OCPP-J 1.6 spells two error codes its own way (table 7)."""
-
+"""OCPP-J 1.6 misspells two error codes (table 7)."""
 
 LAST_ANSWER_S = 1.0
-"""How long a graceful end waits for the answer to the last CALL."""
+"""Seconds that `close` waits for the answer to a pending CALL."""
 
 
 class Reply(NamedTuple):
-    """What to answer to a CALL, and what to do once the answer is on the wire."""
+    """The payload of an answer, and a coroutine function to run once the answer is sent."""
 
     payload: Payload
     then: Callable[[], Coroutine[Any, Any, Any]] | None = None
 
 
 class CallFailed(Exception):
-    """A CALL of ours got no good answer; `str()` is a sentence for the user."""
+    """A CALL to the CSMS failed; `str()` gives the message for the user."""
 
     def __init__(self, action: str, why: str) -> None:
         self.action, self.why = action, why
@@ -60,7 +61,7 @@ class CallFailed(Exception):
 
 
 class CallRefused(CallFailed):
-    """The CSMS answered with a CALLERROR of that code, or with a payload that its schema forbids."""
+    """The CSMS answered with a CALLERROR, whose code is `code`, or with a payload that does not fit its schema."""
 
     def __init__(self, action: str, why: str, code: str = "") -> None:
         super().__init__(action, why)
@@ -77,7 +78,7 @@ class LinkLost(CallFailed):
 
 @dataclass(slots=True)
 class Traffic:
-    """What crossed the links of one charge point; latencies in milliseconds by action, as 32-bit floats."""
+    """Counts of one charge point's messages; `latencies` holds milliseconds by action, as 32-bit floats."""
 
     sent: int = 0
     answered: int = 0
@@ -89,7 +90,7 @@ class Traffic:
 
 
 class Link:
-    """Speaks OCPP-J over one open WebSocket: at most one CALL of ours in flight, the CSMS's answered in order."""
+    """OCPP-J over one open WebSocket: one pending CALL at a time, and the CSMS's CALLs answered in order."""
 
     def __init__(
         self,
@@ -106,10 +107,10 @@ class Link:
         self._pending: dict[str, asyncio.Future[CallResult | CallError]] = {}
         self.last_called = time.monotonic()
         self.spoil: Order | None = None
-        """Spoils the next answer it concerns; for misbehaviour on request."""
+        """Replaces the next answer that it concerns, for misbehaviour on request."""
 
     async def serve(self) -> None:
-        """Read until the WebSocket ends; then every open CALL of ours ends with LinkLost."""
+        """Read until the WebSocket ends; then every pending CALL fails with LinkLost."""
         try:
             async for raw in self.socket:
                 await self._receive(raw)
@@ -121,7 +122,7 @@ class Link:
                     waiting.cancel()
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
-        """End the WebSocket with a close frame, after the answer to a CALL in flight if it comes soon."""
+        """Close the WebSocket; waits `LAST_ANSWER_S` for the answer to a pending CALL."""
         with suppress(TimeoutError):
             async with asyncio.timeout(LAST_ANSWER_S), self._one_call:
                 pass
@@ -131,8 +132,8 @@ class Link:
         """Send a CALL and return the payload of its CALLRESULT.
 
         Raises:
-            CallRefused: a CALLERROR, or a payload the schema forbids.
-            CallUnanswered: no answer within the time-out.
+            CallRefused: the answer is a CALLERROR, or does not fit its schema.
+            CallUnanswered: there is no answer within the time-out.
             LinkLost: the WebSocket ended first.
         """
         async with self._one_call:
@@ -169,12 +170,12 @@ class Link:
             self.traffic.refused += 1
             if self.version == "2.1":
                 await self.send(json.dumps([5, result.unique_id, fault.code, fault.description, {}]))
-            raise CallRefused(action, f"was answered against the schema: {fault.description}")
+            raise CallRefused(action, f"got an answer that does not fit its schema: {fault.description}")
         payload: Payload = result.payload
         return payload
 
     async def shout(self, text: str | bytes, message_id: str | None = None, wait: float = 1.0) -> None:
-        """Send a frame that may be wrong; with an id, give its answer a moment, whatever it says."""
+        """Send a frame that may be invalid; with an id, wait a moment for its answer and ignore it."""
         async with self._one_call:
             self.last_called = time.monotonic()
             await self.socket.send(text)
@@ -185,7 +186,7 @@ class Link:
             del self._pending[message_id]
 
     async def shout_at_once(self, texts: dict[str, str], wait: float = 1.0) -> None:
-        """Send several CALLs, text by id, in one piece, so that no answer can come between; give theirs a moment."""
+        """Send several CALLs, given by message id, in one write, so that no answer can come between them."""
         async with self._one_call:
             self.last_called = time.monotonic()
             for message_id in texts:
@@ -197,11 +198,11 @@ class Link:
                 del self._pending[message_id]
 
     async def send_only(self, action: str, payload: Payload) -> None:
-        """Send a SEND, which nobody answers (2.1 only)."""
+        """Send a SEND (2.1 only), which gets no answer."""
         await self.send(json.dumps([6, str(uuid.uuid4()), action, payload], separators=(",", ":")))
 
     async def send(self, text: str) -> None:
-        """Send one frame as it is."""
+        """Send one text frame."""
         await self.socket.send(text)
 
     async def _receive(self, raw: str | bytes) -> None:
@@ -218,12 +219,12 @@ class Link:
             self.traffic.orphans += 1
         else:
             waiting.set_result(message)
-            # Who waited takes the answer in before the next frame is looked at, which may be about it: a
-            # RemoteStopTransaction with the id that StartTransaction has just been given, for one.
+            # Let the waiting task handle the answer before the next frame is read, which may depend on it: for
+            # example RemoteStopTransaction with the id that StartTransaction was just answered with.
             await asyncio.sleep(0)
 
     async def _complain(self, raw: str | bytes, fault: Exception) -> None:
-        """Answer what cannot be read (2.x part 4, 4.1.3 and 4.2.3); 1.6 has no answer for that."""
+        """Answer an unreadable frame (2.x part 4, 4.1.3 and 4.2.3); 1.6 has no answer for that."""
         if self.version == "1.6":
             return
         try:
@@ -234,7 +235,7 @@ class Link:
         if kind in (3, 4, 5, 6):
             return
         if isinstance(kind, int) and kind != 2 and isinstance(message_id, str):
-            complaint = [4, message_id, "MessageTypeNotSupported", f"there is no message type {kind}", {}]
+            complaint = [4, message_id, "MessageTypeNotSupported", f"unknown message type {kind}", {}]
         else:
             complaint = [4, "-1", "RpcFrameworkError", type(fault).__name__, {}]
         await self.send(json.dumps(complaint))
@@ -258,7 +259,7 @@ class Link:
         self._spawn(self._deliver(delivery, reply))
 
     async def _deliver(self, delivery: Delivery, reply: Reply) -> None:
-        """Send a spoilt answer, beside what else is said, and do what the proper one would have been followed by."""
+        """Send what replaces an answer, then run what follows the correct one."""
         await asyncio.sleep(delivery.delay_s)
         with suppress(ConnectionClosed):
             for frame in delivery.frames:

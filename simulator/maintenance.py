@@ -1,28 +1,25 @@
-"""Firmware updates and log uploads: knows the order of their steps; neither downloads nor uploads anything.
+"""Firmware updates and log uploads: their steps in order. Nothing is really downloaded or uploaded.
 
-Each step takes `STEP_S` simulated seconds. Locations that are no http, https, ftp or ftps address fail, as on a real
-charge point without network to them.
+Each step takes `STEP_S` simulated seconds. A location succeeds if its scheme is one of `SCHEMES`, else it fails.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
+from simulator.link import Message
 from simulator.station import Station
 
 STEP_S = 30.0
 SCHEMES = ("http", "https", "ftp", "ftps")
 
-type Tell = Callable[[str], Awaitable[object]]
-"""Sends one status in the version's words."""
-
 
 class Maintenance:
-    """What runs at most once at a time: one firmware update, one upload."""
+    """The firmware update and the upload of a charge point, at most one of each at a time."""
 
     def __init__(self, station: Station) -> None:
         self.station = station
@@ -41,28 +38,45 @@ class Maintenance:
     def uploading(self) -> bool:
         return self._upload is not None and not self._upload.done()
 
-    async def update(
-        self, tell: Tell, location: str, at: datetime | None, install_at: datetime | None, signed: bool, modern: bool
+    async def send_firmware_status(self) -> None:
+        """Send the progress of the firmware update."""
+        await self.station.send(self.station.dialect.firmware_status(self.firmware_status, self.update_id))
+
+    async def send_log_status(self) -> None:
+        """Send the progress of the log upload."""
+        await self.station.send(self.station.dialect.log_status(self.upload_status, self.upload_id))
+
+    def update(
+        self,
+        request_id: int | None,
+        location: str,
+        at: datetime | None,
+        install_at: datetime | None,
+        signed: bool,
+        modern: bool,
     ) -> None:
-        """Run a firmware update in the background, in place of one that still runs.
+        """Start a firmware update in the background; one that is running is cancelled.
 
         Args:
-            at: when to download, and `install_at` when to install; None is at once.
-            signed: whether a signature is verified in between.
-            modern: whether the version knows the scheduled and rebooting steps (2.x and the signed update of 1.6).
+            request_id: the id of the request, for its status messages; None in an unsigned update of 1.6.
+            location: where the firmware would be downloaded from.
+            at, install_at: when to download and when to install; None is now.
+            signed: whether to verify a signature in between.
+            modern: whether the version has the steps for scheduling and rebooting (2.x, and signed updates of 1.6).
         """
         if self._update is not None:
             self._update.cancel()
-        self._update = self.station.spawn(self._updating(tell, location, at, install_at, signed, modern))
+        self.update_id = request_id
+        self._update = self.station.spawn(self._updating(location, at, install_at, signed, modern))
 
     async def _updating(
-        self, tell: Tell, location: str, at: datetime | None, install_at: datetime | None, signed: bool, modern: bool
+        self, location: str, at: datetime | None, install_at: datetime | None, signed: bool, modern: bool
     ) -> None:
         async def step(status: str) -> None:
             self.firmware_status = status
-            self.station.say(f"firmware {status}")
+            self.station.log(f"firmware {status}")
             await self.station.online.wait()
-            await self.station.told(tell(status))
+            await self.send_firmware_status()
             await self.station.clock.sleep(STEP_S)
 
         if modern and _later(at):
@@ -88,18 +102,23 @@ class Maintenance:
         await step("Installed")
         self.firmware_status = "Idle"
 
-    async def upload(self, tell: Tell, location: str) -> None:
-        """Run an upload of diagnostics or logs in the background, in place of one that still runs."""
+    def upload(self, message: Callable[[str], Message], location: str) -> None:
+        """Start an upload of diagnostics or logs in the background; one that is running is cancelled.
+
+        Args:
+            message: writes the message for a status.
+            location: where the file would be uploaded to.
+        """
         if self._upload is not None:
             self._upload.cancel()
-        self._upload = self.station.spawn(self._uploading(tell, location))
+        self._upload = self.station.spawn(self._uploading(message, location))
 
-    async def _uploading(self, tell: Tell, location: str) -> None:
+    async def _uploading(self, message: Callable[[str], Message], location: str) -> None:
         reached = urlsplit(location).scheme in SCHEMES
         for status in ("Uploading", "Uploaded" if reached else "UploadFailed"):
             self.upload_status = status
-            self.station.say(f"upload {status}")
-            await self.station.told(tell(status))
+            self.station.log(f"upload {status}")
+            await self.station.send(message(status))
             await self.station.clock.sleep(STEP_S)
         self.upload_status = "Idle"
 
@@ -114,7 +133,7 @@ async def _until(at: datetime | None) -> None:
 
 
 def version_in(location: str, present: str) -> str:
-    """Return the version that a firmware's address names, else the present one with its last number raised."""
+    """Return the version in a firmware's address, else the present version with its last number increased."""
     found = re.findall(r"\d+(?:\.\d+)+", location.rsplit("/", 1)[-1])
     if found:
         return str(found[-1])

@@ -1,4 +1,4 @@
-"""The energy meter of one connector: knows power, energy and how they add up; knows nothing of messages."""
+"""The energy meter of one connector."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from simulator.vehicle import VOLTAGE, Vehicle
 
 STEP_S = 10.0
-"""Longest stretch of simulated seconds over which power is taken as constant."""
+"""The longest interval, in simulated seconds, over which power counts as constant."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the meter shows at one moment: Wh since it was built in, W, A, V, and the vehicle's SoC in %."""
+    """One reading of the meter, with the vehicle's state of charge in % if one is connected."""
 
     energy_wh: int
     power_w: int
@@ -27,13 +27,13 @@ class Reading:
 
 @dataclass(slots=True)
 class Meter:
-    """Integrates power over simulated time; its register never falls."""
+    """Integrates power over simulated time; its energy register never decreases."""
 
     register_wh: float = 1_000.0
     power_w: float = 0.0
 
     def run(self, seconds: float, vehicle: Vehicle, limit_w: float) -> None:
-        """Let the vehicle charge for a while, taking at most `limit_w` watts."""
+        """Charge the vehicle for some simulated seconds, with at most `limit_w` watts."""
         while seconds > 0:
             step = min(seconds, STEP_S)
             self.power_w = max(0.0, min(vehicle.demand_w(), limit_w))
@@ -43,11 +43,11 @@ class Meter:
             seconds -= step
 
     def rest(self) -> None:
-        """No power flows from now on."""
+        """Set the power to 0."""
         self.power_w = 0.0
 
     def reading(self, vehicle: Vehicle | None) -> Reading:
-        """Return what the meter shows now."""
+        """Return the present reading."""
         return Reading(
             energy_wh=round(self.register_wh),
             power_w=round(self.power_w),

@@ -1,4 +1,4 @@
-"""What a charge point may do against the book, one thing at a time and on request; used to try judges and CSMSs."""
+"""Violations of the specification on request, to test judges and CSMSs."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ MISBEHAVIOURS: dict[str, Misbehaviour] = {}
 
 
 def misbehaviour(function: Misbehaviour) -> Misbehaviour:
-    """Enter a coroutine under its name, with hyphens."""
+    """Add a coroutine function to `MISBEHAVIOURS`, under its name with hyphens."""
     MISBEHAVIOURS[function.__name__.replace("_", "-")] = function
     return function
 
 
-async def _shout(station: Station, frame: list[object]) -> None:
+async def _send(station: Station, frame: list[object]) -> None:
     if station.link is None:
         raise LinkLost(str(frame[2]), "was not sent: offline")
     message_id = str(frame[1]) if frame[0] == 2 else None
@@ -38,47 +38,47 @@ def _status(station: Station, connector: Connector, status: str) -> list[object]
     if station.version == "1.6":
         payload = {"connectorId": connector.number, "errorCode": "NoError", "status": status}
     else:
-        shown = station.shown_status(status)
+        shown = station.dialect.shown_status(status)
         payload = {"evseId": connector.number, "connectorId": 1, "connectorStatus": shown, "timestamp": timestamp()}
     return [2, str(uuid.uuid4()), "StatusNotification", payload]
 
 
 @misbehaviour
 async def traffic_before_boot(station: Station, connector: Connector) -> None:
-    """Report a status before the next BootNotification."""
+    """Send StatusNotification before the next BootNotification."""
 
     async def early() -> None:
         station.before_boot = None
-        await _shout(station, _status(station, connector, "Available"))
+        await _send(station, _status(station, connector, "Available"))
 
     station.before_boot = early
 
 
 @misbehaviour
 async def reused_message_id(station: Station, connector: Connector) -> None:
-    """Send two different CALLs with one id."""
+    """Send two different CALLs with the same id."""
     message_id = str(uuid.uuid4())
-    await _shout(station, _heartbeat(message_id))
+    await _send(station, _heartbeat(message_id))
     frame = _status(station, connector, connector.status)
     frame[1] = message_id
-    await _shout(station, frame)
+    await _send(station, frame)
 
 
 @misbehaviour
 async def over_long_message_id(station: Station, connector: Connector) -> None:
     """Send a CALL whose id has more than 36 characters."""
-    await _shout(station, _heartbeat("x" * 40))
+    await _send(station, _heartbeat("x" * 40))
 
 
 @misbehaviour
 async def unknown_answer(station: Station, connector: Connector) -> None:
-    """Answer a CALL that nobody sent."""
-    await _shout(station, [3, f"unknown-{uuid.uuid4().hex[:8]}", {}])
+    """Answer a CALL that the CSMS did not send."""
+    await _send(station, [3, f"unknown-{uuid.uuid4().hex[:8]}", {}])
 
 
 @misbehaviour
 async def two_calls_at_once(station: Station, connector: Connector) -> None:
-    """Send a second CALL while the first is open."""
+    """Send a second CALL while the first one is pending."""
     if station.link is not None:
         beats = [_heartbeat(), _heartbeat()]
         await station.link.shout_at_once({str(beat[1]): json.dumps(beat, separators=(",", ":")) for beat in beats})
@@ -87,13 +87,13 @@ async def two_calls_at_once(station: Station, connector: Connector) -> None:
 @misbehaviour
 async def unknown_action(station: Station, connector: Connector) -> None:
     """Send an action that OCPP does not have."""
-    await _shout(station, [2, str(uuid.uuid4()), "MakeCoffee", {"cups": 2}])
+    await _send(station, [2, str(uuid.uuid4()), "MakeCoffee", {"cups": 2}])
 
 
 @misbehaviour
 async def request_suffix(station: Station, connector: Connector) -> None:
-    """Put the schema's name where the action's belongs."""
-    await _shout(station, [2, str(uuid.uuid4()), "HeartbeatRequest", {}])
+    """Send the name of the schema as the action."""
+    await _send(station, [2, str(uuid.uuid4()), "HeartbeatRequest", {}])
 
 
 @misbehaviour
@@ -112,31 +112,31 @@ async def binary_frame(station: Station, connector: Connector) -> None:
 
 @misbehaviour
 async def wrong_type(station: Station, connector: Connector) -> None:
-    """Send a text where the schema wants a number."""
+    """Send a string where the schema wants a number."""
     frame = _status(station, connector, connector.status)
     frame[3] |= {"connectorId": str(connector.number)}  # type: ignore[operator]
-    await _shout(station, frame)
+    await _send(station, frame)
 
 
 @misbehaviour
 async def foreign_value(station: Station, connector: Connector) -> None:
-    """Send an enumeration's value that a vendor made up."""
+    """Send an enumeration value that the specification does not have."""
     frame = _status(station, connector, connector.status)
     frame[3] |= {"errorCode" if station.version == "1.6" else "connectorStatus": "Error"}  # type: ignore[operator]
-    await _shout(station, frame)
+    await _send(station, frame)
 
 
 @misbehaviour
 async def bad_timestamp(station: Station, connector: Connector) -> None:
-    """Send a timestamp without offset."""
+    """Send a timestamp without an offset."""
     frame = _status(station, connector, connector.status)
     frame[3] |= {"timestamp": timestamp().removesuffix("Z")}  # type: ignore[operator]
-    await _shout(station, frame)
+    await _send(station, frame)
 
 
 @misbehaviour
 async def empty_member(station: Station, connector: Connector) -> None:
-    """Send an optional member without content: null in 1.6, an empty object in 2.x, which its schema allows."""
+    """Send an optional member without content: null in 1.6; an empty object in 2.x, which the schema allows."""
     if station.version == "1.6":
         frame = _status(station, connector, connector.status)
         frame[3] |= {"info": None}  # type: ignore[operator]
@@ -144,22 +144,22 @@ async def empty_member(station: Station, connector: Connector) -> None:
         value = {"value": 0, "measurand": "Power.Active.Import", "unitOfMeasure": {}}
         values = [{"timestamp": timestamp(), "sampledValue": [value]}]
         frame = [2, str(uuid.uuid4()), "MeterValues", {"evseId": connector.number, "meterValue": values}]
-    await _shout(station, frame)
+    await _send(station, frame)
 
 
 @misbehaviour
 async def impossible_status(station: Station, connector: Connector) -> None:
-    """Go from Available to Finishing; 2.x has no such rule, so it reports EVSE 0 instead."""
-    await _shout(station, _status(station, connector, "Available"))
+    """Report Available, then Finishing. 2.x does not forbid that, so there it reports EVSE 0 instead."""
+    await _send(station, _status(station, connector, "Available"))
     frame = _status(station, connector, "Finishing")
     if station.version != "1.6":
         frame[3] |= {"evseId": 0}  # type: ignore[operator]
-    await _shout(station, frame)
+    await _send(station, frame)
 
 
 @misbehaviour
 async def falling_register(station: Station, connector: Connector) -> None:
-    """Turn the energy register back and send meter values."""
+    """Decrease the energy register and send meter values."""
     connector.meter.register_wh = max(0.0, connector.meter.register_wh - 500)
     await station.sample(connector, "Sample.Periodic")
 
@@ -178,12 +178,12 @@ async def stop_of_unknown_transaction(station: Station, connector: Connector) ->
             "transactionInfo": {"transactionId": str(uuid.uuid4()), "chargingState": "Idle", "stoppedReason": "Local"},
             "evse": {"id": connector.number, "connectorId": 1},
         }
-    await _shout(station, [2, str(uuid.uuid4()), action, payload])
+    await _send(station, [2, str(uuid.uuid4()), action, payload])
 
 
 @misbehaviour
 async def gap_in_seq_no(station: Station, connector: Connector) -> None:
-    """Leave out two sequence numbers; 1.6 has none, so nothing happens there."""
+    """Skip two sequence numbers; 1.6 has none, so nothing happens there."""
     if connector.transaction is not None:
         connector.transaction.seq_no += 2
         await station.sample(connector, "Sample.Periodic")
@@ -191,7 +191,7 @@ async def gap_in_seq_no(station: Station, connector: Connector) -> None:
 
 @misbehaviour
 async def sudden_end(station: Station, connector: Connector) -> None:
-    """Drop the connection without a close frame and come back as after any loss."""
+    """Drop the connection without a close frame, then reconnect."""
     if station.link is not None:
         station.link.socket.transport.abort()
         await station.offline.wait()

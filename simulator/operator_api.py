@@ -1,4 +1,4 @@
-"""Has the reference CSMS send a CALL, by its operator API over HTTP; knows nothing of what the CALL means."""
+"""Ask the reference CSMS to send a CALL, through its operator API."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ from http.client import HTTPException
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
-# The API is on this machine or in this network: what the environment says of web proxies is not meant for it.
+# The API is on this machine or in this network, so the web proxies of the environment are not used.
 OPEN = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class NotOperated(Exception):
-    """The CSMS did not send it; `str()` says why."""
+    """The CSMS did not send the CALL; `str()` says why."""
 
 
 def operate(operator: str, charge_point_id: str, action: str, payload: dict[str, Any]) -> dict[str, Any]:
-    """Ask the CSMS to send a CALL; returns the answer as it tells it.
+    """Ask the CSMS to send a CALL; returns its report about the answer.
 
     Args:
-        operator: the page's address as the CSMS prints it, with `?token=` where it needs one.
+        operator: the address of the operator's page as the CSMS prints it, with `?token=` if it has a token.
+        charge_point_id, action, payload: the CALL.
 
     Raises:
-        NotOperated: there is no such API, or it refuses.
+        NotOperated: there is no operator API at the address, or it refuses.
     """
     parts = urlsplit(operator)
     headers = {"Content-Type": "application/json"}
@@ -41,12 +42,12 @@ def operate(operator: str, charge_point_id: str, action: str, payload: dict[str,
             found: dict[str, Any] = json.load(response)
             return found
     except urllib.error.HTTPError as error:
-        raise NotOperated(f"the CSMS does not send {action}: {_said(error)}") from None
+        raise NotOperated(f"the CSMS refuses to send {action}: {_reason(error)}") from None
     except (OSError, HTTPException, ValueError) as error:
-        raise NotOperated(f"{place}: no operator API there ({error})") from None
+        raise NotOperated(f"{place}: no operator API at this address ({error})") from None
 
 
-def _said(error: urllib.error.HTTPError) -> str:
+def _reason(error: urllib.error.HTTPError) -> str:
     text = error.read().decode(errors="replace")
     try:
         return str(json.loads(text)["error"])

@@ -1,6 +1,6 @@
-"""Decides which HTTP requests the page's server answers: none that a page of another origin makes, but for links.
+"""Which HTTP requests of other origins' pages the page's server answers: only links to the page itself.
 
-A link must not hold settings: it could start a charging session in the name of whoever follows it.
+A link from another page may not carry settings: they could start a charging session that the user did not ask for.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ AHEAD = re.compile("prefetch|prerender|preview", re.IGNORECASE)
 
 
 def is_foreign(method: str, target: str, headers: Mapping[str, str]) -> bool:
-    """Return whether a page of another origin made this request, other than by leading the user to the page.
+    """Return whether a page of another origin made this request. Following a link to a page does not count.
 
-    Browsers send `Sec-Fetch-Site` and `Origin`, and no page can forge them; for programs, which send neither, nothing
-    is foreign. `headers` holds values by lower-case name.
+    Browsers send `Sec-Fetch-Site` and `Origin`, which a page cannot forge. A program that sends neither is allowed.
+    `headers` holds values by lower-case name.
     """
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if site not in (None, "same-origin", "none"):

@@ -1,7 +1,6 @@
-"""Transaction messages on their way: knows order, retries and that nothing is dropped while offline.
+"""The queue of transaction messages: sends them in order, repeats them after errors, keeps them while offline.
 
-StartTransaction, MeterValues and StopTransaction (1.6, 3.7.1), or TransactionEvent (2.x, E04), leave in the order in
-which they happened, whether the connection is up or not.
+They are StartTransaction, MeterValues and StopTransaction in 1.6 (3.7.1), and TransactionEvent in 2.x (E04).
 """
 
 from __future__ import annotations
@@ -12,15 +11,15 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from simulator.link import CallFailed, CallRefused, LinkLost, Payload
+from simulator.link import CallFailed, CallRefused, LinkLost, Message, Payload
 
-type Build = Callable[[bool], tuple[str, Payload]]
-"""Makes (action, payload) when it is sent (1.6 learns its transaction id late), from whether it happened offline."""
+type Build = Callable[[bool], Message]
+"""Writes a message when it is sent, because only then 1.6 knows the transaction id; True means it happened offline."""
 
 
 @dataclass(slots=True)
 class Parcel:
-    """One message waiting for its turn."""
+    """One queued message."""
 
     build: Build
     offline: bool
@@ -29,7 +28,13 @@ class Parcel:
 
 
 class Outbox:
-    """A queue that sends one message after the other while the charge point is online."""
+    """Sends one message after the other while the charge point is online.
+
+    Args:
+        call: sends a CALL with an action, a payload and a message id; returns the answer.
+        online: is set while the CSMS accepts messages.
+        attempts: returns how often to try a message, and the seconds to wait after the first try.
+    """
 
     def __init__(
         self,
@@ -49,10 +54,12 @@ class Outbox:
     def put(
         self, build: Build, offline: bool, taken: Callable[[Payload], None] | None = None
     ) -> asyncio.Future[Payload]:
-        """Queue a message; the future holds its answer, or the CallFailed after the last attempt.
+        """Queue a message; the future gets its answer, or the CallFailed of the last attempt.
 
         Args:
-            taken: called with the answer before the next message is built, which may need what it says.
+            build: writes the message.
+            offline: whether it happened while offline.
+            taken: is called with the answer before the next message is written, which may depend on it.
         """
         parcel = Parcel(build, offline, taken)
         parcel.delivered.add_done_callback(_seen)
@@ -62,11 +69,11 @@ class Outbox:
         return parcel.delivered
 
     async def drained(self) -> None:
-        """Wait until nothing is waiting."""
+        """Wait until the queue is empty."""
         await self._empty.wait()
 
     async def run(self) -> None:
-        """Deliver for ever."""
+        """Send queued messages, until the task is cancelled."""
         while True:
             while not self._waiting:
                 self._news.clear()
@@ -93,22 +100,22 @@ class Outbox:
             try:
                 return await self._call(*frame)
             except LinkLost:
-                # The CSMS may have got it already; on another connection it is another CALL with the same content.
+                # The CSMS may have received it. On the next connection it is sent with the same content and a new id.
                 frame = (*frame[:2], str(uuid.uuid4()))
                 await asyncio.sleep(0)
             except CallFailed as failure:
                 tried += 1
                 attempts, interval = self._attempts()
-                # A refused TransactionEvent stays refused (2.x, E13); 1.6 asks to try again (3.7.1).
+                # A TransactionEvent that was refused is not repeated (2.x, E13); 1.6 repeats messages (3.7.1).
                 if tried >= attempts or (isinstance(failure, CallRefused) and frame[0] == "TransactionEvent"):
                     raise
-                # Unanswered it is sent again as it was, id included (OCPP-J 1.6, errata 3.1).
+                # An unanswered message is repeated with the same id (OCPP-J 1.6, errata 3.1).
                 if isinstance(failure, CallRefused):
                     frame = None
                 await asyncio.sleep(interval * tried)
 
 
 def _seen(future: asyncio.Future[Payload]) -> None:
-    """Mark a failure as looked at: who queued the message may be gone by now."""
+    """Retrieve a failure, so that asyncio does not report it when nobody waits for the message any more."""
     if not future.cancelled():
         future.exception()

@@ -1,7 +1,7 @@
-"""The simulator page: knows how to make one self-contained HTML of its parts; refuses to know OCPP or any socket.
+"""Put the parts of the simulator page into one self-contained HTML file.
 
-Browsers load no modules and fetch no files from file://, so everything the page needs is inlined: styles, scripts
-and the request schemas of the installed `ocpp` package, which are read as they are and only laid out compactly.
+From file:// a browser loads no modules and fetches no files. So the HTML contains everything that the page needs:
+styles, scripts, and the request schemas of the installed `ocpp` package.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ SCRIPTS = (
     *("i18n_en", "i18n_tr", "i18n", "dom", "form", "chart", "gist", "facts", "scenarios"),
     *("view_connection", "view_station", "view_messages", "view_tester", "view_raw", "view_limits", "view_log", "main"),
 )
-"""In the order they run: each uses only what stands before it, or what is called later."""
+"""In the order in which they run: while it loads, a script uses only the scripts before it."""
 
 SCHEMAS = {"1.6": ("v16", ""), "2.0.1": ("v201", "Request"), "2.1": ("v21", "Request")}
-"""Version -> folder in the `ocpp` package, and what follows the action in a request schema's file name."""
+"""Version -> folder in the `ocpp` package, and what follows the action in the file name of a request schema."""
 
 
 def content_policy(html: str) -> str:
-    """Return the Content-Security-Policy of an assembled page: its own scripts and styles, and WebSockets anywhere.
+    """Return the Content-Security-Policy of the page: it allows its own scripts and styles, and all WebSockets.
 
-    A worker from a blob keeps the station's clock going in a background tab.
+    It also allows the worker, made from a blob, that keeps the clock running in a background tab.
     """
     scripts = " ".join(_hash(part) for part in _between(html, "<script>", "</script>"))
     styles = " ".join(_hash(part) for part in _between(html, "<style>", "</style>"))
@@ -58,7 +58,7 @@ def content_policy(html: str) -> str:
 
 @functools.cache
 def assemble() -> str:
-    """Return the whole page as one HTML text, the same whether it is served or saved."""
+    """Return the page as one HTML text, which is the same for serving and saving."""
     html = (HOME / "index.html").read_text(encoding="utf-8")
     styles = "\n".join(f"<style>{_part('css', name, '.css')}</style>" for name in STYLES)
     schemas = "\n".join(
@@ -76,14 +76,14 @@ def _part(folder: str, name: str, suffix: str) -> str:
 
 
 def _schemas(version: str) -> str:
-    """Return the request schemas of a version as one JSON object by action, safe within a script element."""
+    """Return the request schemas of a version as one JSON object by action, escaped for a script element."""
     folder, ending = SCHEMAS[version]
     spec = importlib.util.find_spec("ocpp")
     assert spec and spec.submodule_search_locations, "ocpp is a dependency and is installed"
     files = Path(spec.submodule_search_locations[0]) / folder / "schemas"
     found = {}
     for path in sorted(files.glob("*.json")):
-        # NotifyPeriodicEventStream of 2.1, which is sent as SEND, has no ending.
+        # NotifyPeriodicEventStream of 2.1, which is sent as SEND, has no "Request" in its file name.
         if not path.stem.endswith("Response"):
             found[path.stem.removesuffix(ending)] = json.loads(path.read_text(encoding="utf-8-sig"))
     return json.dumps(found, separators=(",", ":")).replace("<", "\\u003c")

@@ -1,8 +1,7 @@
-"""Charging profiles: knows how much power they leave at a moment; knows neither messages nor meters.
+"""Charging profiles, and the power limit that they set at a moment.
 
-From the moment a profile arrives its seconds pass at the charge point's charging speed, so that a schedule of an hour
-can be watched within a minute. Limits are watts; amperes are turned into watts on one phase at 230 V, which is what
-the simulated outlet has.
+The time of a profile passes at the speed of charging, from the moment it arrives, so that a schedule of an hour passes
+in a minute. Limits are in watts; amperes are converted for one phase at 230 V, which the simulated connector has.
 """
 
 from __future__ import annotations
@@ -27,9 +26,9 @@ class Profile:
     """One charging profile in force.
 
     Attributes:
-        place: its connector or EVSE, 0 for the whole charge point.
+        place: its connector or EVSE; 0 is the whole charge point.
         raw: the profile as it came.
-        received, received_s: wall-clock and simulated time of its arrival.
+        received, received_s: when it arrived, in real and in simulated time.
     """
 
     id: int
@@ -43,7 +42,7 @@ class Profile:
 
     @property
     def schedule(self) -> Payload:
-        """The schedule that counts: 1.6 has one, 2.x up to three for the vehicle to choose from."""
+        """The schedule: the only one in 1.6, the first of up to three in 2.x."""
         found: Any = self.raw["chargingSchedule"]
         first: Payload = found[0] if isinstance(found, list) else found
         return first
@@ -54,12 +53,12 @@ class Profile:
         return found
 
     def _moment(self, text: object) -> float | None:
-        """Return simulated seconds for a timestamp in the profile."""
+        """Return the simulated second of a timestamp in the profile."""
         found = when(text)
         return None if found is None else self.received_s + (found - self.received).total_seconds()
 
     def _start(self, now: float, started: float | None) -> float:
-        """Return the simulated second at which the schedule in force now began."""
+        """Return the simulated second at which the present schedule starts."""
         start = self._moment(self.schedule.get("startSchedule"))
         if self.kind in ("Relative", "Dynamic") or start is None:
             return self.received_s if started is None else started
@@ -69,7 +68,7 @@ class Profile:
         return start
 
     def limit_w(self, now: float, started: float | None) -> float | None:
-        """Return the limit at a simulated second, W, or None where this profile sets none then."""
+        """Return the limit at a simulated second, in W; None when the profile sets none then."""
         valid_from, valid_to = (self._moment(self.raw.get(key)) for key in ("validFrom", "validTo"))
         if (valid_from is not None and now < valid_from) or (valid_to is not None and now >= valid_to):
             return None
@@ -85,7 +84,7 @@ class Profile:
         return float(limit) * (VOLTAGE if self.schedule["chargingRateUnit"] == "A" else 1.0)
 
     def changes(self, now: float, end: float, started: float | None) -> list[float]:
-        """Return the simulated seconds between two at which this profile's limit may change."""
+        """Return the simulated seconds between `now` and `end` at which the limit may change."""
         marks = [float(period["startPeriod"]) for period in self.schedule["chargingSchedulePeriod"]]
         marks += [float(self.schedule["duration"])] if "duration" in self.schedule else []
         starts = [self._start(now, started)]
@@ -97,13 +96,13 @@ class Profile:
 
 
 class ProfileBook:
-    """All charging profiles of a charge point."""
+    """The charging profiles in force at a charge point."""
 
     def __init__(self) -> None:
         self.profiles: list[Profile] = []
 
     def install(self, profile: Profile) -> None:
-        """Put a profile in force: it replaces one of the same id, or of the same place, purpose and level."""
+        """Put a profile in force; it replaces one of the same id, or of the same place, purpose and stack level."""
         self.profiles = [
             other
             for other in self.profiles
@@ -114,20 +113,20 @@ class ProfileBook:
         self.profiles.append(profile)
 
     def clear(self, wanted: Callable[[Profile], bool]) -> bool:
-        """Take the wanted profiles out of force; False where there was none."""
+        """Remove the wanted profiles; returns whether there was one."""
         kept = [profile for profile in self.profiles if not wanted(profile)]
         found = len(kept) < len(self.profiles)
         self.profiles = kept
         return found
 
     def forget_transaction(self, place: int) -> None:
-        """TxProfiles end with their transaction (1.6, 3.13.1)."""
+        """Remove the TxProfiles of an ended transaction (1.6, 3.13.1)."""
         self.clear(lambda profile: profile.purpose == "TxProfile" and profile.place == place)
 
     def limit_w(self, place: int, outlet_w: float, now: float, started: float | None) -> float:
-        """Return the power left for a connector at a simulated second, W.
+        """Return the power limit of a connector at a simulated second, in W.
 
-        It is the lowest of all purposes; a TxProfile stands in for the TxDefaultProfile.
+        It is the lowest limit of all purposes; a TxProfile replaces the TxDefaultProfile.
         """
         limits = [outlet_w]
         for purpose in STATION:
@@ -138,7 +137,7 @@ class ProfileBook:
         return max(0.0, min(limits))
 
     def _strongest(self, purpose: str, places: tuple[int, ...], now: float, started: float | None) -> list[float]:
-        """Return the limit of the profile with the highest level; at one level the connector's own comes first."""
+        """Return the limit of the highest stack level; within a level the connector's own profile takes precedence."""
         found = [
             (profile.stack_level, profile.place == places[0], limit)
             for profile in self.profiles
@@ -151,7 +150,7 @@ class ProfileBook:
     def composite(
         self, place: int, outlet_w: float, now: float, seconds: int, started: float | None
     ) -> list[tuple[int, float]]:
-        """Return (seconds from now, limit in W) for each change within a time, the first at 0."""
+        """Return (seconds from now, limit in W) for each change of the limit within `seconds`; the first is at 0."""
         moments = {now, *(m for profile in self.profiles for m in profile.changes(now, now + seconds, started))}
         steps: list[tuple[int, float]] = []
         for moment in sorted(moments):
@@ -162,31 +161,33 @@ class ProfileBook:
 
 
 def objection(raw: Payload, place: int, places: int, charging: bool, strict: bool) -> str | None:
-    """Return why a charging profile cannot be taken, or None.
+    """Return why a charging profile cannot be accepted, or None.
 
     Args:
-        place: the connector or EVSE it is for; `places` of them exist.
-        charging: whether a transaction runs there.
-        strict: the rules of 2.x (K01) rather than those of 1.6 (3.13).
+        raw: the profile as it came.
+        place: its connector or EVSE; 0 is the whole charge point.
+        places: the number of connectors.
+        charging: whether a transaction runs there, or is about to start.
+        strict: whether the rules of 2.x hold (K01) rather than those of 1.6 (3.13).
     """
     purpose, kind = raw["chargingProfilePurpose"], raw["chargingProfileKind"]
     if not 0 <= place <= places:
-        return "no such connector"
+        return "unknown connector"
     if raw["stackLevel"] > MAX_STACK_LEVEL or raw["stackLevel"] < 0:
-        return "stackLevel out of range"
+        return f"stackLevel must be from 0 to {MAX_STACK_LEVEL}"
     if purpose == "ChargingStationExternalConstraints":
-        return "external constraints do not come from the CSMS"
+        return "a CSMS may not set ChargingStationExternalConstraints (K01.FR.22)"
     if purpose in STATION and place != 0:
-        return "a maximum for the whole charge point belongs on 0"
+        return "a profile for the whole charge point must be set on 0"
     if purpose == "TxProfile" and (place == 0 or not charging):
         return "a TxProfile needs a transaction"
     if strict and "recurrencyKind" in raw and kind != "Recurring":
-        return "recurrencyKind on what does not recur"
+        return "recurrencyKind is only for Recurring profiles"
     if strict and kind == "Recurring" and "recurrencyKind" not in raw:
-        return "what recurs needs recurrencyKind"
+        return "a Recurring profile needs recurrencyKind"
     schedules = raw["chargingSchedule"]
     for schedule in schedules if isinstance(schedules, list) else [schedules]:
         starts = [period["startPeriod"] for period in schedule["chargingSchedulePeriod"]]
         if not starts or starts[0] != 0 or any(a >= b for a, b in pairwise(starts)):
-            return "startPeriod must begin at 0 and ascend"
+            return "startPeriod must start at 0 and increase"
     return None

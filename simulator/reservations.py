@@ -1,4 +1,4 @@
-"""Reservations: knows which connector waits for whom; sends nothing."""
+"""Reservations of connectors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from simulator.tokens import same
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """A connector kept for a token, or for anyone of its group, until a moment."""
+    """A connector reserved for a token, or for its group, until it expires."""
 
     id: int
     connector: int
@@ -21,7 +21,7 @@ class Reservation:
 
 @dataclass(slots=True)
 class ReservationBook:
-    """All reservations by id."""
+    """The reservations by id."""
 
     held: dict[int, Reservation] = field(default_factory=dict)
 
@@ -30,7 +30,7 @@ class ReservationBook:
         return next((held for held in self.held.values() if held.connector == connector), None)
 
     def admits(self, connector: int, token: str, group: str | None) -> bool:
-        """Tell whether a token may use a connector."""
+        """Return whether a token may use a connector."""
         held = self.of(connector)
         if held is None or same(held.token, token):
             return True

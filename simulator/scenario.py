@@ -1,8 +1,8 @@
-"""Scenarios: reads small TOML files of steps and runs them; what a step does is in `simulator.steps`.
+"""Read scenarios from TOML files and run them; the steps are in `simulator.steps`.
 
 title = "One driver charges"
 
-[values]                  # what $token and $minutes mean unless the command line says otherwise
+[values]                  # the values of $token and $minutes; the command line may replace them
 token = "CAFE0001"
 minutes = 5
 
@@ -44,11 +44,11 @@ KINDS: dict[str, tuple[str, tuple[type, ...]]] = {
     "dict": ("a table", (dict,)),
     "object": ("any value", (object,)),
 }
-"""What a step's argument may be, by its annotation: in words and in types."""
+"""Annotation of a step's argument -> its description and the allowed types."""
 
 
 class BadScenario(Exception):
-    """A scenario cannot be read or run; `str()` is a sentence for the user."""
+    """A mistake in a scenario; `str()` gives the message for the user."""
 
     def __init__(self, where: str, why: str) -> None:
         self.where, self.why = where, why
@@ -60,7 +60,7 @@ class BadScenario(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One line of a scenario."""
+    """One step of a scenario."""
 
     number: int
     name: str
@@ -74,7 +74,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A list of steps with the charge point they need."""
+    """A list of steps, and the charge point that they need."""
 
     name: str
     title: str
@@ -83,14 +83,15 @@ class Scenario:
     charge_point: dict[str, Any] = field(default_factory=dict)
 
     async def run(self, station: Station, values: dict[str, Any] | None = None, operator: str | None = None) -> None:
-        """Run all steps; a failed one ends the run and is kept among the station's failures.
+        """Run all steps until one fails; the failure is added to the station's failures.
 
         Args:
-            values: in place of the scenario's own.
-            operator: address of the reference CSMS's operator API, for steps in which the CSMS acts.
+            station: the charge point.
+            values: replace the scenario's own values.
+            operator: the address of the reference CSMS's operator API, for steps in which the CSMS sends a CALL.
 
         Raises:
-            Unreachable: the CSMS cannot be connected to.
+            Unreachable: the charge point cannot connect to the CSMS.
         """
         known = self.values | (values or {})
         run = Run(station, operator)
@@ -100,26 +101,26 @@ class Scenario:
             try:
                 arguments = _filled(step.arguments, known, station)
                 if (number := arguments.get("connector", 1)) not in station.connectors:
-                    raise StepFailed(f"there is no connector {number}; it has {len(station.connectors)}")
+                    raise StepFailed(f"unknown connector {number}; the charge point has {len(station.connectors)}")
                 await step.act(run, **arguments)
             except (StepFailed, CallFailed, ImpossibleStatus, TimeoutError) as failure:
-                station.failures.append(f"{step}: {failure or 'took too long'}")
-                station.say(f"FAILED {station.failures[-1]}")
+                station.failures.append(f"{step}: {failure or 'timed out'}")
+                station.log(f"FAILED {station.failures[-1]}")
                 return
 
 
 def shipped() -> dict[str, str]:
-    """Return name and title of every scenario that comes with the package."""
+    """Return the name and the title of every scenario in the package."""
     folder = resources.files("simulator") / "scenarios"
     names = sorted(path.name.removesuffix(".toml") for path in folder.iterdir() if path.name.endswith(".toml"))
     return {name: load(name).title for name in names}
 
 
 def load(name: str) -> Scenario:
-    """Read a shipped scenario by name, or any by its file.
+    """Read a shipped scenario by name, or any scenario by its file.
 
     Raises:
-        BadScenario: there is none, it is not TOML, or a step is not as it should be.
+        BadScenario: there is no such scenario, it is not TOML, or a step is wrong.
     """
     shipped_file = resources.files("simulator") / "scenarios" / f"{name}.toml"
     try:
@@ -129,7 +130,7 @@ def load(name: str) -> Scenario:
             text = Path(name).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not a text file"
-        raise BadScenario(name, f"no such scenario ({reason}); `--scenario list` shows the shipped ones") from None
+        raise BadScenario(name, f"unknown scenario ({reason}); `--scenario list` shows the shipped ones") from None
     try:
         return parse(name, tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
@@ -137,16 +138,18 @@ def load(name: str) -> Scenario:
 
 
 def parse(name: str, document: dict[str, Any]) -> Scenario:
-    """Make a scenario of a TOML document; see `load`."""
+    """Return the scenario in a TOML document; see `load`."""
     strange = set(document) - {"title", "about", "values", "charge_point", "step"}
     if strange:
         raise BadScenario(name, f"unknown table or key {min(strange)!r}")
     for key, value in document.get("charge_point", {}).items():
         if key not in CHARGE_POINT or type(value) is not CHARGE_POINT[key]:
-            raise BadScenario(name, f"charge_point.{key}: expected one of {', '.join(CHARGE_POINT)}")
+            raise BadScenario(
+                name, f"charge_point.{key}: unknown key or wrong type; the keys are {', '.join(CHARGE_POINT)}"
+            )
     steps = document.get("step", [])
     if not isinstance(steps, list) or not steps:
-        raise BadScenario(name, "no [[step]] in it")
+        raise BadScenario(name, "no [[step]] found")
     return Scenario(
         name=name,
         title=str(document.get("title", name)),
@@ -160,34 +163,34 @@ def _step(scenario: str, number: int, entry: dict[str, Any]) -> Step:
     verb = entry.pop("do", None)
     where = f"{scenario}, step {number}"
     if verb not in STEPS:
-        raise BadScenario(where, f"do = {verb!r} is none of {', '.join(sorted(STEPS))}")
+        raise BadScenario(where, f"unknown step do = {verb!r}; the steps are {', '.join(sorted(STEPS))}")
     versions = entry.pop("ocpp", list(VERSIONS))
     if not isinstance(versions, list) or not set(versions) <= set(VERSIONS):
         raise BadScenario(where, f"ocpp: expected a list of {', '.join(VERSIONS)}")
     act = STEPS[verb]
     known = list(inspect.signature(act).parameters.values())[1:]
     if strange := set(entry) - {parameter.name for parameter in known}:
-        raise BadScenario(where, f"{verb} takes no {min(strange)!r}")
+        raise BadScenario(where, f"{verb}: unknown argument {min(strange)!r}")
     for parameter in known:
         if parameter.default is parameter.empty and parameter.name not in entry:
-            raise BadScenario(where, f"{verb} needs {parameter.name!r}")
+            raise BadScenario(where, f"{verb}: missing argument {parameter.name!r}")
         value, kind = entry.get(parameter.name), str(parameter.annotation).removesuffix(" | None").partition("[")[0]
         named = isinstance(value, str) and value.startswith("$")
         if value is not None and not named and not _is(value, kind):
             raise BadScenario(where, f"{verb}: {parameter.name} must be {KINDS[kind][0]}, not {value!r}")
         choices = CHOICES.get((verb, parameter.name))
         if choices is not None and value is not None and not named and value not in choices:
-            raise BadScenario(where, f"{verb}: {parameter.name} = {value!r} is none of {', '.join(choices)}")
+            raise BadScenario(where, f"{verb}: {parameter.name} must be one of {', '.join(choices)}, not {value!r}")
     return Step(number, verb, entry, tuple(versions), act)
 
 
 def _is(value: object, kind: str) -> bool:
-    """Tell whether a TOML value fits a step's argument; true is no number."""
+    """Return whether a TOML value has the type of a step's argument; a boolean is not a number."""
     return isinstance(value, KINDS[kind][1]) and (kind in ("bool", "object") or not isinstance(value, bool))
 
 
 def _filled(value: Any, values: dict[str, Any], station: Station) -> Any:
-    """Put in what stands behind "$name", "$transaction" and "$in SECONDS"."""
+    """Return a value with "$name", "$transaction" and "$in SECONDS" replaced."""
     match value:
         case dict():
             return {key: _filled(part, values, station) for key, part in value.items()}
@@ -202,9 +205,9 @@ def _filled(value: Any, values: dict[str, Any], station: Station) -> Any:
             try:
                 return timestamp(datetime.now(UTC) + timedelta(seconds=float(value[4:])))
             except (ValueError, OverflowError):
-                raise StepFailed(f"{value}: after $in comes a number of seconds") from None
+                raise StepFailed(f"{value}: expected a number of seconds after $in") from None
         case str() if value.startswith("$"):
             if value[1:] not in values:
-                raise StepFailed(f"{value} is not among [values]")
+                raise StepFailed(f"{value} is not defined in [values]")
             return values[value[1:]]
     return value

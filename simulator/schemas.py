@@ -1,4 +1,4 @@
-"""The JSON schemas that the `ocpp` package ships, compiled when first used: tells how a payload breaks its own."""
+"""Check payloads against the JSON schemas of the `ocpp` package, which are compiled when first used."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FAULTS: dict[str, type[OCPPError]] = {
     "maxItems": OccurrenceConstraintViolationError,
     "additionalProperties": FormatViolationError,
 }
-"""The error to answer with by the keyword of the schema; every other keyword constrains a property."""
+"""Keyword of the schema -> error to answer with; all other keywords give PropertyConstraintViolation."""
 
 
 @cache
@@ -33,7 +33,7 @@ def _validator(version: str, action: str, ending: str) -> jsonschema_rs.Validato
     package = importlib.util.find_spec("ocpp")
     assert package is not None and package.origin is not None
     path = Path(package.origin).parent / f"v{version.replace('.', '')}" / "schemas" / f"{action}{ending}.json"
-    # An action is a peer's or a scenario's text: only a plain word names a file, and not every word does.
+    # The action comes from a peer or a scenario: only letters and digits may become part of a file name.
     if not action.isalnum() or not path.is_file():
         return None
     document = json.loads(path.read_text("utf-8-sig"))
@@ -42,15 +42,17 @@ def _validator(version: str, action: str, ending: str) -> jsonschema_rs.Validato
 
 
 def _readable(text: str) -> bool:
-    """A timestamp without offset is bad style in 1.6 but can be read."""
+    """Return whether a text is a timestamp; one without offset is accepted, as 1.6 allows."""
     return when(text) is not None
 
 
 def violation(kind: str, action: str, payload: object, version: str) -> OCPPError | None:
-    """Return how a payload breaks its schema, as the error to answer with; None where it fits, or none is known.
+    """Return the error to answer with if a payload does not fit its schema; None if it fits, or has no schema.
 
     Args:
         kind: "request" or "response".
+        action, payload: the message.
+        version: the OCPP version.
     """
     ending = "Response" if kind == "response" else "" if version == "1.6" else "Request"
     validator = _validator(version, action, ending)

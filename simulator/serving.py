@@ -1,4 +1,4 @@
-"""Serves the simulator page with Starlette on uvicorn: knows addresses and headers; nothing of what the page does."""
+"""Serve the simulator page over HTTP, with Starlette on uvicorn."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _REFUSED = {"Cross-Origin-Resource-Policy": "same-origin", "X-Content-Type-Optio
 
 
 class Guard:
-    """Answers no page of another origin, and on loopback nobody who calls this machine by another name."""
+    """Refuses requests of other origins' pages and, on loopback, requests that name another host."""
 
     def __init__(self, application: ASGIApp, loopback: bool) -> None:
         self._application, self._loopback = application, loopback
@@ -37,15 +37,15 @@ class Guard:
         target = scope["path"] + (f"?{query}" if (query := scope["query_string"].decode("latin-1")) else "")
         application = self._application
         if self._loopback and not LOOPBACK.fullmatch(headers.get("host", "")):
-            application = PlainTextResponse("This page answers to 127.0.0.1 and localhost only.\n", 421, _REFUSED)
+            application = PlainTextResponse("Open this page as 127.0.0.1 or localhost.\n", 421, _REFUSED)
         elif is_foreign(scope["method"], target, headers):
-            why = "A page of another site asked for this. Copy the address into the address bar to open it.\n"
+            why = "Links from other sites are refused. Copy the address into the address bar to open this page.\n"
             application = PlainTextResponse(why, 403, _REFUSED)
         await application(scope, receive, send)
 
 
 def application(*, loopback: bool = True) -> Starlette:
-    """Return the ASGI application: the page at /, and nothing else; `loopback`: it listens there and nowhere else."""
+    """Return the ASGI application, which serves the page at /; `loopback` says that it listens on loopback only."""
     html = assemble()
     headers = {
         "Content-Security-Policy": f"{content_policy(html)}; frame-ancestors 'none'",
@@ -62,7 +62,7 @@ def application(*, loopback: bool = True) -> Starlette:
 
 
 def serve(listener: socket.socket, ready: Callable[[], None]) -> None:
-    """Serve the page on a listening socket until SIGINT or SIGTERM; calls `ready` once requests are answered."""
+    """Serve the page on a listening socket until SIGINT or SIGTERM; calls `ready` when it answers requests."""
     asyncio.run(_serve(listener, ready))
 
 
@@ -78,7 +78,7 @@ async def _serve(listener: socket.socket, ready: Callable[[], None]) -> None:
     serving = asyncio.ensure_future(server.serve(sockets=[listener]))
     while not server.started and not serving.done():
         await asyncio.sleep(0.01)
-    # After uvicorn's own, which would raise the signal again once it has ended.
+    # Replaces uvicorn's handlers, which would raise the signal again after shutdown.
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, leave)
     if server.started:

@@ -1,4 +1,4 @@
-"""What can be configured: one table for 1.6 keys and 2.x variables; knows access and types, not what they cause."""
+"""The settings of a charge point: one table for the configuration keys of 1.6 and the variables of 2.x."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Setting:
-    """One row of the table below, as it stands now.
+    """One row of the table, with its present value.
 
     Attributes:
-        key: its name in 1.6, or None where 1.6 has no such key.
-        component, variable: its name in 2.x, "name/instance" where it has one; None where 2.x has no such variable.
-        access: "ReadWrite", "ReadOnly" or "WriteOnly" (1.6 keeps a WriteOnly value to itself).
-        kind: "integer", "boolean", "decimal", "string", "password", or "a|b|c" for a choice.
+        key: its name in 1.6; None when 1.6 does not have it.
+        component, variable: its name in 2.x, as "name/instance" if it has an instance; None when 2.x does not have it.
+        access: "ReadWrite", "ReadOnly" or "WriteOnly"; a charge point never reports a WriteOnly value.
+        kind: "integer", "boolean", "decimal", "string", "password", or "a|b|c" for a list of these values.
     """
 
     key: str | None
@@ -22,10 +22,9 @@ class Setting:
     value: str
     kind: str = "integer"
     access: str = "ReadWrite"
-    reboot: bool = False
 
     def takes(self, value: str) -> bool:
-        """Tell whether a value is of this setting's kind."""
+        """Return whether the setting accepts a value."""
         match self.kind:
             case "integer":
                 return value.isascii() and value.isdigit()
@@ -39,7 +38,7 @@ class Setting:
                 # 2.0.1 wants 16 to 40 characters, 2.1 up to 64; 1.6 sends 16 to 20 bytes as up to 40 hex digits.
                 return 16 <= len(value) <= 64
             case choice:
-                # A list of none is a list too: it switches measurands off.
+                # An empty list is allowed: it turns off all measurands.
                 return not value.strip() or all(part.strip() in choice.split("|") for part in value.split(","))
 
 
@@ -144,29 +143,29 @@ class Settings:
         self.by_variable = {(row.component, row.variable): row for row in rows if row.component}
 
     def number(self, key: str) -> float:
-        """Return the number behind a 1.6 key."""
+        """Return a setting as a number, by its 1.6 key."""
         return float(self.by_key[key].value)
 
     def flag(self, key: str) -> bool:
-        """Return the boolean behind a 1.6 key."""
+        """Return a setting as a boolean, by its 1.6 key."""
         return self.by_key[key].value.lower() == "true"
 
     def measurands(self, component: str, variable: str) -> list[str]:
-        """Return the measurands that a 2.x variable, or the 1.6 key it is, lists."""
+        """Return the measurands that a setting lists, by its name in 2.x."""
         return [name.strip() for name in self.by_variable[component, variable].value.split(",")]
 
     def password(self, hexadecimal: bool) -> bytes | None:
-        """Return the password that the CSMS set; None where it never did."""
+        """Return the password that the CSMS has set; None if it has not."""
         written = self.by_key["AuthorizationKey"].value
         if not written:
             return None
         return bytes.fromhex(written) if hexadecimal else written.encode()
 
     def attempts(self) -> tuple[int, float]:
-        """Return how often a transaction message is tried, and the pause after the first try, s."""
+        """Return how often to try a transaction message, and the seconds to wait after the first try."""
         tries = self.number("TransactionMessageAttempts")
         return int(tries), self.number("TransactionMessageRetryInterval")
 
     def text(self, key: str) -> str:
-        """Return the text behind a 1.6 key."""
+        """Return a setting as text, by its 1.6 key."""
         return self.by_key[key].value

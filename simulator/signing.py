@@ -1,6 +1,6 @@
-"""Signed meter values: knows how a reading becomes a text that can be checked; the key is the certificate store's.
+"""Sign meter values in the Open Charge Metering Format, with the charge point's key.
 
-The text has the shape of the Open Charge Metering Format: OCMF|{payload}|{signature}, ECDSA over the payload as it is.
+The text is OCMF|{payload}|{signature}, with an ECDSA signature of the payload.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ SIGNING_METHOD = "ECDSA-secp256r1-SHA256"
 
 
 def signed_data(store: CertificateStore, serial: str, reading: Reading, stamp: str) -> str:
-    """Return a signed reading of the energy register."""
+    """Return the signed reading of the energy register."""
     payload = json.dumps(
         {"FV": "1.0", "GI": "ChargeSentinel", "GS": serial, "RD": [{"TM": stamp, "RV": reading.energy_wh, "RU": "Wh"}]},
         separators=(",", ":"),

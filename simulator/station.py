@@ -1,6 +1,6 @@
-"""A charge point with outlets and people: plugs, tokens, transactions, limits, faults; leaves words to its version.
+"""A charge point with connectors and the people at it: cables, tokens, transactions, power limits and faults.
 
-`simulator.v16.charge_point`, `simulator.v2x.charge_point` and `simulator.v2x.v21` say how each thing is put into OCPP.
+Its `dialect` writes the messages of the OCPP version.
 """
 
 from __future__ import annotations
@@ -8,63 +8,70 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from typing import Any
 
-from simulator.authorization import Authorizing
+from simulator.authorization import Authorization
 from simulator.certificates import CertificateStore
 from simulator.clock import timestamp
 from simulator.connection import Identity
-from simulator.connector import Connector, Transaction
-from simulator.link import CallFailed, Payload
+from simulator.connector import Connector, PendingStart, Transaction
+from simulator.dialect import Dialect
+from simulator.lifecycle import Lifecycle
+from simulator.link import CallFailed, Message, Payload
 from simulator.meter import Reading
 from simulator.profiles import ProfileBook
 from simulator.reservations import ReservationBook
-from simulator.tokens import same
+from simulator.tokens import Verdict, same
 from simulator.vehicle import Vehicle
 
 AC_OUTLET_W = 7_400.0
 DC_OUTLET_W = 50_000.0
 DRIVER_S = 10.0
-"""How long a driver takes to handle the cable, in simulated seconds."""
+"""Simulated seconds that a driver takes to handle the cable."""
 
 LOOK_AGAIN_S = 5.0
-"""How soon a changed ClockAlignedDataInterval takes effect."""
+"""A changed ClockAlignedDataInterval takes effect within this many seconds."""
 
 SIGNIFICANT_W = 100.0
-"""A change of power below this is not worth a message."""
+"""Smaller changes of power are not reported."""
 
 
-@dataclass(frozen=True, slots=True)
-class Promise:
-    """Someone may charge here as soon as the cable is in."""
+class Station(Lifecycle):
+    """A charge point, in any version.
 
-    token: str
-    kind: str
-    trigger: str
-    remote_start_id: int | None = None
+    Args:
+        identity: the options of the charge point.
+        dialect: the class that writes the messages of its OCPP version.
+        log: gets one line for each event.
+    """
 
-
-class Station(Authorizing):
-    """What charging is in all versions."""
-
-    def __init__(self, identity: Identity, say: Callable[[str], None] = lambda line: None) -> None:
-        super().__init__(identity, say)
+    def __init__(self, identity: Identity, dialect: type[Dialect], log: Callable[[str], None]) -> None:
+        super().__init__(dialect.version, identity, log)
+        self.certificates = CertificateStore(identity.id)
+        self.dialect = dialect(identity, self.settings, self.certificates)
+        self.authorization = Authorization(self.settings, self.online.is_set, self._ask, log)
+        self.tokens = self.authorization.tokens
         self.settings.by_key["NumberOfConnectors"].value = str(identity.connectors)
         self.connectors = {number: Connector(number) for number in range(1, identity.connectors + 1)}
         self.profiles = ProfileBook()
         self.reservations = ReservationBook()
-        self.certificates = CertificateStore(identity.id)
         self.outlet_w = DC_OUTLET_W if identity.direct_current else AC_OUTLET_W
         self.energy_wh = 0
         self.transactions = 0
-        self.promises: dict[int, Promise] = {}
+        self.pending_starts: dict[int, PendingStart] = {}
         self._shown: dict[int, str] = {}
         self._metered: dict[int, tuple[float, float]] = {}
         self.driver = False
-        """Whether somebody plugs in after a remote start and unplugs after a remote stop."""
+        """Whether a simulated driver plugs in after a remote start, and unplugs after a remote stop."""
         self.reset_when_idle: str | None = None
-        """Boot reason of the reset that waits for the last transaction to end."""
+        """The boot reason of a reset that waits for the last transaction to end."""
+
+    def boot_message(self, reason: str) -> Message:
+        return self.dialect.boot(reason, self.firmware)
+
+    async def _ask(self, token: str, kind: str) -> Verdict:
+        """Ask the CSMS about a token."""
+        return self.dialect.authorized(await self.call(*self.dialect.authorize(token, kind)))
 
     # --- status --------------------------------------------------------------------------------------------------
 
@@ -73,7 +80,7 @@ class Station(Authorizing):
         await super().power_on(reason, patient)
 
     async def _aligned(self) -> None:
-        """Send meter values at every multiple of ClockAlignedDataInterval since midnight UTC; 0 is never."""
+        """Send meter values at each multiple of ClockAlignedDataInterval since midnight UTC; 0 means never."""
         while True:
             interval = self.settings.number("ClockAlignedDataInterval")
             left = interval - time.time() % interval if interval else LOOK_AGAIN_S
@@ -83,13 +90,18 @@ class Station(Authorizing):
                     await self.sample(connector, "Sample.Clock")
 
     async def report_all(self) -> None:
-        await self.told(self.say_whole_status())
+        await self.report_whole()
         for connector in self.connectors.values():
             if connector.transaction is None and connector.status != "Faulted":
-                # After a reboot a connector shows what it finds, whatever it showed before.
+                # After a reboot the status follows from the cable alone.
                 occupied = connector.plugged and connector.operative
                 connector.status = "Preparing" if occupied else self.resting(connector)
             await self.report(connector, always=True)
+
+    async def report_whole(self) -> None:
+        """Report the status of the charge point itself, where the version has one."""
+        operative = any(connector.operative for connector in self.connectors.values())
+        await self.send(self.dialect.whole_status(operative))
 
     async def report_changes(self) -> None:
         for connector in self.connectors.values():
@@ -101,44 +113,46 @@ class Station(Authorizing):
         await self.report(connector)
 
     async def report(self, connector: Connector, always: bool = False) -> None:
-        """Report a connector's status where it differs from what the CSMS was told last."""
-        shown = self.shown_status(connector.status)
+        """Report a connector's status if it differs from the last reported one; `always` reports it anyway."""
+        shown = self.dialect.shown_status(connector.status)
         if not always and (not self.online.is_set() or self._shown.get(connector.number) == shown):
             return
-        if await self.told(self.say_status(connector)):
+        if await self.send(self.dialect.status(connector)):
             self._shown[connector.number] = shown
-            self.say(f"connector {connector.number} is {shown}")
+            self.log(f"connector {connector.number} is {shown}")
 
     # --- people and cables ---------------------------------------------------------------------------------------
 
     def vehicle(self) -> Vehicle:
-        """Return a car of the kind that charges here."""
+        """Return a vehicle for AC or DC, whichever this charge point has."""
         if self.identity.direct_current:
             return Vehicle(capacity_wh=60_000, charge_wh=12_000, max_power_w=DC_OUTLET_W, direct_current=True)
         return Vehicle()
 
     async def plug_in(self, number: int, vehicle: Vehicle | None = None) -> None:
-        """Put the cable in; charging starts where someone was already accepted."""
+        """Plug in a vehicle; charging starts if a token is already authorized."""
         connector = self.connectors[number]
         connector.vehicle = vehicle or self.vehicle()
         if connector.transaction is not None:
             await self._show_power(connector, connector.transaction)
         if connector.status == "Available":
             await self.becomes(connector, "Preparing")
-        promise = self.promises.pop(number, None)
-        if promise is not None:
-            await self.start(number, promise.token, promise.kind, promise.trigger, promise.remote_start_id)
+        pending = self.pending_starts.pop(number, None)
+        if pending is not None:
+            await self.start(number, pending.token, pending.kind, pending.trigger, pending.remote_start_id)
 
     async def present(self, number: int, token: str, kind: str = "ISO14443") -> str:
-        """Hold a token to the reader: it starts charging, or stops what it started.
+        """Present a token to the reader: it starts a transaction, or stops the one that it started.
 
         Returns:
-            The authorization status, or "Occupied" where another transaction runs and "Reserved" where the
-            connector waits for somebody else.
+            The authorization status; "Occupied" when another token's transaction runs on the connector; "Reserved"
+            when the connector is reserved for another token.
         """
         connector = self.connectors[number]
         tx = connector.transaction
-        if tx is not None and (same(tx.id_token, token) or await self.of_group(tx.verdict.group, token, kind)):
+        if tx is not None and (
+            same(tx.id_token, token) or await self.authorization.in_group(tx.verdict.group, token, kind)
+        ):
             await self.stop(number, "Local", token)
             return "Accepted"
         if tx is not None:
@@ -146,11 +160,11 @@ class Station(Authorizing):
         known = self.tokens.known(token, True, True)
         held = self.reservations.of(number)
         admitted = self.reservations.admits(number, token, known.group if known else None)
-        # Whose group it belongs to may be for the CSMS to say (1.6, 3.11).
-        if held is not None and not admitted and not await self.of_group(held.group, token, kind):
-            self.say(f"connector {number} is reserved for somebody else")
+        # Only the CSMS may know the group of a token (1.6, 3.11).
+        if held is not None and not admitted and not await self.authorization.in_group(held.group, token, kind):
+            self.log(f"connector {number} is reserved for another token")
             return "Reserved"
-        status = await self.authorize(token, kind)
+        status = await self.authorization.authorize(token, kind)
         if status != "Accepted":
             return status
         if connector.status == "Reserved":
@@ -158,11 +172,11 @@ class Station(Authorizing):
         if connector.plugged:
             await self.start(number, token, kind)
         else:
-            await self.promise(connector, Promise(token, kind, "Authorized"))
+            await self.await_cable(connector, PendingStart(token, kind, "Authorized"))
         return status
 
     async def unplug(self, number: int) -> None:
-        """Pull the cable; a running transaction ends with it."""
+        """Unplug the vehicle, which ends a running transaction."""
         connector = self.connectors[number]
         async with connector.busy:
             if connector.transaction and not self.settings.flag("StopTransactionOnEVSideDisconnect"):
@@ -174,40 +188,39 @@ class Station(Authorizing):
                 await self.becomes(connector, self.resting(connector))
 
     async def _left_open(self, connector: Connector, tx: Transaction) -> None:
-        """Go on with a transaction without a cable, as StopTransactionOnEVSideDisconnect = false wants."""
-        reading = self.measure(connector)
+        """Suspend a transaction without a cable, for StopTransactionOnEVSideDisconnect = false."""
+        self.measure(connector)
         connector.meter.rest()
         connector.vehicle = None
         if connector.becomes("SuspendedEV"):
-            message = self.state_changed(connector, tx, reading)
-            if message is not None:
-                await self.told(self.deliver(message))
+            await self.deliver(self.dialect.state_changed(connector, tx))
             await self.report(connector)
 
     def resting(self, connector: Connector) -> str:
+        """Return the status of a connector without a cable."""
         if not connector.operative:
             return "Unavailable"
         return "Reserved" if self.reservations.of(connector.number) else "Available"
 
-    async def promise(self, connector: Connector, promise: Promise) -> None:
-        """Wait for the cable as long as ConnectionTimeOut says, in simulated seconds."""
-        self.promises[connector.number] = promise
+    async def await_cable(self, connector: Connector, pending: PendingStart) -> None:
+        """Wait for the cable for the simulated seconds of ConnectionTimeOut."""
+        self.pending_starts[connector.number] = pending
         if connector.status in ("Available", "Reserved"):
             await self.becomes(connector, "Preparing")
-        self.spawn(self._give_up(connector, promise))
+        self.spawn(self._give_up(connector, pending))
         if self.driver:
             self.spawn(self._later(self.plug_in(connector.number)))
 
     async def _later(self, act: Coroutine[Any, Any, None]) -> None:
-        """Do what a person does once they have walked to the charge point."""
+        """Run what a driver does after the time that a driver takes."""
         await self.clock.sleep(DRIVER_S)
         await act
 
-    async def _give_up(self, connector: Connector, promise: Promise) -> None:
+    async def _give_up(self, connector: Connector, pending: PendingStart) -> None:
         await self.clock.sleep(self.settings.number("ConnectionTimeOut"))
-        if self.promises.get(connector.number) is promise:
-            del self.promises[connector.number]
-            self.say(f"connector {connector.number}: no cable came in time")
+        if self.pending_starts.get(connector.number) is pending:
+            del self.pending_starts[connector.number]
+            self.log(f"connector {connector.number}: nobody plugged in within ConnectionTimeOut")
             self.profiles.forget_transaction(connector.number)
             if connector.status == "Preparing":
                 await self.becomes(connector, self.resting(connector))
@@ -217,7 +230,7 @@ class Station(Authorizing):
     async def start(
         self, number: int, token: str, kind: str = "ISO14443", trigger: str = "Authorized", remote: int | None = None
     ) -> bool:
-        """Start a transaction on a plugged connector; returns False where the CSMS refuses the token after all."""
+        """Start a transaction on a connector with a vehicle; returns False if the CSMS refuses the token."""
         connector = self.connectors[number]
         async with connector.busy:
             if connector.transaction is not None or not connector.plugged:
@@ -239,17 +252,17 @@ class Station(Authorizing):
         waiting = True
 
         def taken(answer: Payload) -> None:
-            tx.verdict = self.understood_start(tx, answer)
+            tx.verdict = self.dialect.start_answered(tx, answer)
             if not waiting and self._unwanted(tx):
                 self.spawn(self.stop(connector.number, "DeAuthorized"))
 
         try:
-            await self.receive(self.post(self.started(connector, tx, reading, trigger), taken))
+            await self.receive(self.post(self.dialect.started(connector, tx, reading, trigger), taken))
         except CallFailed as failure:
-            # The start is lost for the CSMS; charging goes on, and 1.6 tells it with transaction id -1.
+            # The CSMS has no start of this transaction. Charging continues; 1.6 reports it with transaction id -1.
             self.failed(failure)
         waiting = False
-        self.say(f"transaction {tx.number or tx.id} started at {reading.energy_wh} Wh")
+        self.log(f"transaction {tx.number or tx.id} started at {reading.energy_wh} Wh")
         if self._unwanted(tx):
             await self._stop(connector, "DeAuthorized", None)
             return False
@@ -258,16 +271,16 @@ class Station(Authorizing):
         return True
 
     def _unwanted(self, tx: Transaction) -> bool:
-        """Tell whether the answer to a start refused its token."""
+        """Return whether the transaction must stop because the answer to its start refused the token."""
         return tx.verdict.status != "Accepted" and self.settings.flag("StopTransactionOnInvalidId")
 
     def limit_w(self, connector: Connector) -> float:
-        """Return how much power the connector may give now, W."""
+        """Return the power limit of a connector now, in W."""
         started = connector.transaction.started_at if connector.transaction else None
         return self.profiles.limit_w(connector.number, self.outlet_w, self.clock.simulated(), started)
 
     def measure(self, connector: Connector) -> Reading:
-        """Let the meter catch up with the clock, at the limit that held until now, and read it."""
+        """Advance the meter to the present time, at the limit in force until now, and read it."""
         now = self.clock.simulated()
         before, limit = self._metered.get(connector.number, (now, self.outlet_w))
         self._metered[connector.number] = (now, self.limit_w(connector))
@@ -278,7 +291,7 @@ class Station(Authorizing):
         return connector.meter.reading(connector.vehicle)
 
     async def limits_changed(self) -> None:
-        """Bring every running transaction in line with the charging profiles."""
+        """Apply changed charging profiles to all running transactions."""
         for connector in self.connectors.values():
             tx = connector.transaction
             if tx is None:
@@ -286,13 +299,12 @@ class Station(Authorizing):
             before = connector.meter.power_w
             await self._show_power(connector, tx)
             if connector.status == "Charging" and abs(connector.meter.power_w - before) > SIGNIFICANT_W:
-                message = self.rate_changed(connector, tx, connector.meter.reading(connector.vehicle))
-                if message is not None:
-                    await self.told(self.deliver(message))
+                reading = connector.meter.reading(connector.vehicle)
+                await self.deliver(self.dialect.rate_changed(connector, tx, reading))
 
     async def _show_power(self, connector: Connector, tx: Transaction) -> None:
-        """Bring the status in line with whether power may and can flow."""
-        reading = self.measure(connector)
+        """Set the status by whether the limit allows power and the vehicle takes any."""
+        self.measure(connector)
         if connector.vehicle is None or tx.ended or connector.status == "Faulted":
             return
         demand, limit = connector.vehicle.demand_w(), self.limit_w(connector)
@@ -300,9 +312,7 @@ class Station(Authorizing):
         changed = connector.becomes("SuspendedEVSE" if limit <= 0 else "SuspendedEV" if demand <= 0 else "Charging")
         if not changed:
             return
-        message = self.state_changed(connector, tx, reading)
-        if message is not None:
-            await self.told(self.deliver(message))
+        await self.deliver(self.dialect.state_changed(connector, tx))
         await self.report(connector)
 
     async def _charge(self, connector: Connector, tx: Transaction) -> None:
@@ -317,19 +327,17 @@ class Station(Authorizing):
                 await self.sample(connector, "Sample.Periodic")
 
     async def sample(self, connector: Connector, context: str) -> None:
-        """Read the meter and send what it shows, within the transaction where one runs."""
+        """Read the meter and send the reading, as part of the transaction if one runs."""
         tx = connector.transaction
         reading = self.measure(connector)
-        self.say(f"meter {reading}")
+        self.log(f"meter {reading}")
         if tx is None or tx.ended:
-            await self.told(self.say_meter_values(connector, reading, context))
+            await self.send(self.dialect.meter_values(connector, reading, context))
         else:
-            message = self.sampled(connector, tx, reading, context)
-            if message is not None:
-                await self.told(self.deliver(message))
+            await self.deliver(self.dialect.sampled(connector, tx, reading, context))
 
     async def stop(self, number: int, reason: str = "Local", token: str | None = None) -> None:
-        """End the transaction on a connector; the cable may stay in."""
+        """End the transaction on a connector; the cable stays in."""
         connector = self.connectors[number]
         async with connector.busy:
             await self._stop(connector, reason, token)
@@ -341,12 +349,12 @@ class Station(Authorizing):
         reading = self.measure(connector)
         tx.ended = True
         connector.meter.rest()
-        message = self.stopped(connector, tx, reading, reason, token)
+        message = self.dialect.stopped(connector, tx, reading, reason, token)
         connector.transaction = None
         self.profiles.forget_transaction(connector.number)
         self.energy_wh += max(0, reading.energy_wh - tx.meter_start)
-        await self.told(self.deliver(message))
-        self.say(f"transaction {tx.number or tx.id} stopped at {reading.energy_wh} Wh ({reason})")
+        await self.deliver(message)
+        self.log(f"transaction {tx.number or tx.id} stopped at {reading.energy_wh} Wh ({reason})")
         if connector.status != "Faulted":
             if reason != "EVDisconnected":
                 await self.becomes(connector, "Finishing" if connector.plugged else self.resting(connector))
@@ -359,11 +367,11 @@ class Station(Authorizing):
             self.spawn(self.restart(why))
 
     def charging(self) -> bool:
-        """Tell whether any transaction runs."""
+        """Return whether a transaction runs."""
         return any(connector.transaction for connector in self.connectors.values())
 
     def connector_of(self, transaction: str | int) -> Connector | None:
-        """Return the connector on which a transaction runs, by the id that the CSMS uses."""
+        """Return the connector on which a transaction runs, by the id that the CSMS knows."""
         for connector in self.connectors.values():
             tx = connector.transaction
             if tx is not None and transaction in (tx.id, tx.number):
@@ -379,7 +387,7 @@ class Station(Authorizing):
             await self._stop(connector, "Other", None)
             connector.error_code = error_code
             await self.becomes(connector, "Faulted")
-        await self.told(self.say_fault(connector, cleared=False))
+        await self.send(self.dialect.fault(connector, cleared=False))
 
     async def clear_fault(self, number: int) -> None:
         """Repair a connector."""
@@ -387,4 +395,4 @@ class Station(Authorizing):
         connector.error_code = "NoError"
         if connector.status == "Faulted":
             await self.becomes(connector, "Preparing" if connector.plugged else self.resting(connector))
-            await self.told(self.say_fault(connector, cleared=True))
+            await self.send(self.dialect.fault(connector, cleared=True))

@@ -1,4 +1,4 @@
-"""Who may charge, as far as a charge point knows by itself: the local list and the cache; asks nobody."""
+"""The local authorization list and the cache: what a charge point knows about tokens without the CSMS."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 
 
 def same(one: str, other: str) -> bool:
-    """Tell whether two tokens are one: case does not matter (CiString, identifierString)."""
+    """Return whether two tokens are the same; case does not matter (CiString, identifierString)."""
     return one.casefold() == other.casefold()
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is known of a token; `status` is AuthorizationStatus, `group` its parent or group token."""
+    """What is known of a token; `status` is its AuthorizationStatus, `group` its parent or group token."""
 
     status: str
     expires: datetime | None = None
@@ -25,7 +25,7 @@ class Verdict:
 
 
 MOST_AT_ONCE = 100
-"""As many entries in one message as SendLocalListMaxLength says."""
+"""The value of SendLocalListMaxLength: entries in one message."""
 
 
 @dataclass(slots=True)
@@ -37,10 +37,10 @@ class TokenBook:
     cached: dict[str, Verdict] = field(default_factory=dict)
 
     def update(self, version: int, full: bool, entries: list[tuple[str, Verdict | None]]) -> str:
-        """Take in a list from the CSMS; an entry without verdict is taken off the list.
+        """Apply a list from the CSMS; an entry without verdict is removed from the list.
 
         Returns:
-            Accepted, Failed or VersionMismatch, as SendLocalList answers.
+            The status for the answer: Accepted, Failed or VersionMismatch.
         """
         entries = [(name.casefold(), verdict) for name, verdict in entries]
         names = [name for name, _ in entries]
@@ -60,12 +60,12 @@ class TokenBook:
         return "Accepted"
 
     def remember(self, token: str, verdict: Verdict, cache: bool) -> None:
-        """Keep what the CSMS said about a token; what is on the list is never cached (1.6, 3.5.3)."""
+        """Cache what the CSMS said about a token; a token on the list is never cached (1.6, 3.5.3)."""
         if cache and token.casefold() not in self.listed:
             self.cached[token.casefold()] = verdict
 
     def known(self, token: str, use_list: bool, use_cache: bool) -> Verdict | None:
-        """Return what is known of a token: the list speaks before the cache."""
+        """Return what is known of a token; the list takes precedence over the cache."""
         token = token.casefold()
         if use_list and token in self.listed:
             verdict = self.listed[token]
@@ -76,7 +76,7 @@ class TokenBook:
 
 
 def when(text: object) -> datetime | None:
-    """Read an RFC 3339 timestamp; without an offset it is taken as UTC; None where there is none to read."""
+    """Parse an RFC 3339 timestamp; one without an offset counts as UTC. Returns None for anything else."""
     if not isinstance(text, str):
         return None
     try:

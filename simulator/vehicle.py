@@ -1,4 +1,4 @@
-"""The electric vehicle at the other end of the cable: knows how much power it takes; knows nothing of OCPP."""
+"""The electric vehicle: its battery, and how much power it takes."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 VOLTAGE = 230.0
-"""Volts between phase and neutral."""
+"""Between phase and neutral, in V."""
 
 
 @dataclass(slots=True)
 class Vehicle:
-    """A battery with a charger in front of it.
+    """A battery and the vehicle's charger.
 
     Attributes:
-        capacity_wh: what the battery holds when full, Wh.
-        charge_wh: what it holds now, Wh.
-        max_power_w: what the vehicle takes at most, W; a 32 A single-phase on-board charger takes 7.4 kW.
-        direct_current: True where the battery is charged directly, with a taper towards full.
+        capacity_wh: the energy in a full battery, in Wh.
+        charge_wh: the energy in it now, in Wh.
+        max_power_w: the most power that the vehicle takes, in W; 7.4 kW is 32 A on one phase.
+        direct_current: whether it charges with DC, with less power as the battery fills.
     """
 
     capacity_wh: float = 52_000.0
@@ -27,20 +27,20 @@ class Vehicle:
 
     @property
     def soc(self) -> float:
-        """State of charge, 0 to 100 %."""
+        """The state of charge, 0 to 100 %."""
         return 100.0 * self.charge_wh / self.capacity_wh
 
     def demand_w(self) -> float:
-        """Return the power the vehicle would take now, W.
+        """Return the power that the vehicle would take now, in W.
 
-        AC holds its power until 95 % and then falls to a tenth; DC rises to its peak at 10 %, holds until 50 %
-        and tapers to a fifth at 80 % and to a twentieth at 100 %, as lithium cells ask for.
+        With AC it takes full power up to 95 % and a tenth of it at 100 %. With DC it takes full power from 10 % to
+        50 %, a fifth at 80 % and a twentieth at 100 %, as lithium cells require.
         """
         points = DC_CURVE if self.direct_current else AC_CURVE
         return self.max_power_w * _between(points, self.soc)
 
     def take(self, energy_wh: float) -> None:
-        """Put energy into the battery, Wh."""
+        """Add energy to the battery, in Wh."""
         self.charge_wh = min(self.capacity_wh, self.charge_wh + energy_wh)
 
 
@@ -49,7 +49,7 @@ DC_CURVE = ((0.0, 0.6), (10.0, 1.0), (50.0, 1.0), (80.0, 0.2), (100.0, 0.05), (1
 
 
 def _between(points: tuple[tuple[float, float], ...], x: float) -> float:
-    """Interpolate linearly between (x, y) points sorted by x; the ends go on flat."""
+    """Interpolate linearly between (x, y) points sorted by x; constant beyond the ends."""
     if x >= 100.0:
         return 0.0
     for (x0, y0), (x1, y1) in pairwise(points):

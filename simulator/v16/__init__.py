@@ -1,1 +1,1 @@
-"""The headless charge point of OCPP 1.6."""
+"""The answers and messages of a headless charge point in OCPP 1.6."""

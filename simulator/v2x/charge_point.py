@@ -1,30 +1,36 @@
-"""How a charging station puts things in OCPP 2.0.1: knows the payloads, decides nothing."""
+"""The messages of a charging station in OCPP 2.0.1 and 2.1, and the parts that make one of 2.0.1."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from simulator.answers import routes
+from simulator.certificates import CertificateStore
 from simulator.clock import timestamp
 from simulator.connection import Identity
 from simulator.connector import Connector, Transaction
 from simulator.csms_requests import Requests
-from simulator.link import Payload
+from simulator.dialect import Dialect
+from simulator.link import Message, Payload
 from simulator.maintenance import Maintenance
 from simulator.meter import Reading
 from simulator.outbox import Build
 from simulator.reservations import Reservation
+from simulator.settings import Settings
+from simulator.shared_answers import SharedAnswers
 from simulator.signing import SIGNING_METHOD, signed_data
+from simulator.smart_charging import SmartCharging
 from simulator.station import Station
-from simulator.tokens import Verdict
-from simulator.v2x.device_model import Device201
-from simulator.v2x.display import Display201
-from simulator.v2x.maintenance import Maintenance201
-from simulator.v2x.monitoring import Monitors201
-from simulator.v2x.remote_control import Remote201, verdict
-from simulator.v2x.smart_charging import Profiles201
+from simulator.tokens import Verdict, when
+from simulator.v2x.device_model import DeviceModel
+from simulator.v2x.display import Display
+from simulator.v2x.maintenance import Maintenance2x
+from simulator.v2x.monitoring import Monitors
+from simulator.v2x.remote_control import RemoteControl
+from simulator.v2x.smart_charging import Profiles2x
 
 CHARGING_STATE = {
     "Charging": "Charging",
@@ -33,7 +39,7 @@ CHARGING_STATE = {
     "Preparing": "EVConnected",
     "Finishing": "EVConnected",
 }
-"""ChargingState by the finer status; everything else is Idle."""
+"""Status of a connector -> ChargingState; all others are Idle."""
 
 END_TRIGGER = {
     "Local": "StopAuthorized",
@@ -43,123 +49,130 @@ END_TRIGGER = {
     "ImmediateReset": "ResetCommand",
     "UnlockCommand": "UnlockCommand",
 }
-"""TriggerReason of the Ended event by the reason it stopped for; everything else is AbnormalCondition."""
+"""Reason for stopping -> TriggerReason of the Ended event; all others are AbnormalCondition."""
 
 STOPPED_REASON = {
     "HardReset": "ImmediateReset",
     "SoftReset": "ImmediateReset",
     "UnlockCommand": "Other",
 }
-"""ReasonEnumType where 2.x has another word for it."""
+"""Reason for stopping in 1.6 -> in 2.x, where they differ."""
 
 
-class ChargePoint201(Station):
-    """A charging station that speaks OCPP 2.0.1 edition 3."""
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of a 2.0.1 charging station that 2.1 extends."""
+
+    device_model: DeviceModel
+    monitors: Monitors
+
+
+def add_answers(station: Station) -> Parts:
+    """Give a station the answers that 2.0.1 and 2.1 share; returns the parts that 2.1 extends."""
+    smart_charging = SmartCharging(station, "id", strict=True)
+    requests, maintenance = Requests(station, smart_charging), Maintenance(station)
+    device_model = DeviceModel(station, requests)
+    monitors = Monitors(station, device_model)
+    station.answering.routes = routes(
+        SharedAnswers(station, requests, maintenance),
+        device_model,
+        monitors,
+        RemoteControl(station, requests, maintenance),
+        Profiles2x(station, smart_charging),
+        Maintenance2x(station, maintenance),
+        Display(station),
+    )
+    return Parts(device_model, monitors)
+
+
+def charge_point_201(identity: Identity, log: Callable[[str], None]) -> Station:
+    """Build a charging station that speaks OCPP 2.0.1 edition 3."""
+    station = Station(identity, Dialect201, log)
+    add_answers(station)
+    return station
+
+
+class Dialect201(Dialect):
+    """The messages of OCPP 2.0.1."""
 
     version = "2.0.1"
+    bad_certificate_event = "InvalidChargingStationCertificate"
+    list_version_member = "versionNumber"
+    list_off = ("Failed", 0)
 
-    def __init__(self, identity: Identity, say: Callable[[str], None] = lambda line: None) -> None:
-        super().__init__(identity, say)
-        self.requests = Requests(self)
-        self.maintenance = Maintenance(self)
-        self.device = Device201(self)
-        self.monitors = Monitors201(self)
-        self.profile_answers = Profiles201(self)
-        self.routes = routes(
-            self.device, self.monitors, Remote201(self), self.profile_answers, Maintenance201(self), Display201(self)
-        )
+    def __init__(self, identity: Identity, settings: Settings, certificates: CertificateStore) -> None:
+        super().__init__(identity, settings, certificates)
         self._events = 0
 
-    @property
-    def connector_type(self) -> str:
-        """ConnectorEnumType of every outlet."""
-        return "cCCS2" if self.identity.direct_current else "sType2"
+    def boot(self, reason: str, firmware: str) -> Message:
+        station = {
+            "vendorName": self.identity.vendor,
+            "model": self.identity.model,
+            "serialNumber": self.identity.id[:25],
+            "firmwareVersion": firmware,
+        }
+        return "BootNotification", {"reason": reason, "chargingStation": station}
 
-    async def say_boot(self, reason: str) -> tuple[str, int]:
-        answer = await self.call(
-            "BootNotification",
-            {
-                "reason": reason,
-                "chargingStation": {
-                    "vendorName": self.identity.vendor,
-                    "model": self.identity.model,
-                    "serialNumber": self.identity.id[:25],
-                    "firmwareVersion": self.firmware,
-                },
-            },
-        )
-        return str(answer["status"]), int(answer["interval"])
-
-    async def say_status(self, connector: Connector) -> None:
-        await self.call(
-            "StatusNotification",
-            {
-                "timestamp": timestamp(),
-                "connectorStatus": self.shown_status(connector.status),
-                "evseId": connector.number,
-                "connectorId": 1,
-            },
-        )
+    def status(self, connector: Connector) -> Message:
+        return "StatusNotification", {
+            "timestamp": timestamp(),
+            "connectorStatus": self.shown_status(connector.status),
+            "evseId": connector.number,
+            "connectorId": 1,
+        }
 
     def shown_status(self, status: str) -> str:
         return status if status in ("Available", "Reserved", "Unavailable", "Faulted") else "Occupied"
 
-    async def say_authorize(self, token: str, kind: str) -> Verdict:
-        answer = await self.call("Authorize", {"idToken": {"idToken": token, "type": kind}})
-        return verdict(answer["idTokenInfo"])
-
-    async def say_meter_values(self, connector: Connector, reading: Reading, context: str) -> None:
-        value = self.meter_value(reading, context)
-        if value is not None:
-            await self.call("MeterValues", {"evseId": connector.number, "meterValue": [value]})
-
-    async def say_security_event(self, kind: str, info: str | None) -> None:
-        payload = {"type": kind, "timestamp": timestamp()} | ({} if info is None else {"techInfo": info})
-        await self.call("SecurityEventNotification", payload)
-
-    async def say_fault(self, connector: Connector, cleared: bool) -> None:
-        """Send NotifyEvent for the connector's Problem variable (G05, N07)."""
-        await self.say_event(
+    def fault(self, connector: Connector, cleared: bool) -> Message:
+        """Write NotifyEvent for the connector's Problem variable (G05, N07)."""
+        return self.event(
             {"name": "Connector", "evse": {"id": connector.number, "connectorId": 1}},
             {"name": "Problem"},
             "false" if cleared else "true",
+            eventNotificationType="HardWiredNotification",
+            trigger="Alerting",
             cleared=cleared,
             techCode=connector.error_code,
         )
 
-    async def say_event(self, component: Payload, variable: Payload, value: str, **members: Any) -> None:
-        """Send NotifyEvent with one event; members are added to its EventData."""
+    def event(self, component: Payload, variable: Payload, value: str, **members: Any) -> Message:
         self._events += 1
         event: Payload = {
             "eventId": self._events,
             "timestamp": timestamp(),
-            "trigger": "Alerting",
             "actualValue": value,
-            "eventNotificationType": "HardWiredNotification",
             "component": component,
             "variable": variable,
             **members,
         }
-        await self.call("NotifyEvent", {"generatedAt": timestamp(), "seqNo": 0, "tbc": False, "eventData": [event]})
+        return "NotifyEvent", {"generatedAt": timestamp(), "seqNo": 0, "tbc": False, "eventData": [event]}
 
-    async def say_reservation_ended(self, reservation: Reservation, why: str) -> None:
-        await self.call("ReservationStatusUpdate", {"reservationId": reservation.id, "reservationUpdateStatus": why})
+    def reservation_ended(self, reservation: Reservation, why: str) -> Message:
+        return "ReservationStatusUpdate", {"reservationId": reservation.id, "reservationUpdateStatus": why}
 
-    async def say_firmware_status(self) -> None:
-        """Send how the firmware update goes; Idle needs no request id (L01.FR.20)."""
-        status = self.maintenance.firmware_status
-        info = {} if status == "Idle" else {"requestId": self.maintenance.update_id}
-        await self.call("FirmwareStatusNotification", {"status": status, **info})
+    def firmware_status(self, status: str, request_id: int | None) -> Message:
+        # L01.FR.20: Idle comes without request id.
+        info = {} if status == "Idle" else {"requestId": request_id}
+        return "FirmwareStatusNotification", {"status": status, **info}
 
-    async def say_log_status(self) -> None:
-        """Send how the upload of a log goes."""
-        status = self.maintenance.upload_status
-        info = {} if status == "Idle" else {"requestId": self.maintenance.upload_id}
-        await self.call(
-            "LogStatusNotification", {"status": "UploadFailure" if status == "UploadFailed" else status, **info}
-        )
+    def rejected(self, reason: str) -> Payload:
+        return {"status": "Rejected", "statusInfo": {"reasonCode": reason}}
 
-    def event(
+    def authorize(self, token: str, kind: str) -> Message:
+        return "Authorize", {"idToken": {"idToken": token, "type": kind}}
+
+    def authorized(self, answer: Payload) -> Verdict:
+        return _verdict(answer["idTokenInfo"])
+
+    def list_entry(self, entry: Payload) -> tuple[str, Verdict | None]:
+        return entry["idToken"]["idToken"], _verdict(entry["idTokenInfo"]) if "idTokenInfo" in entry else None
+
+    def meter_values(self, connector: Connector, reading: Reading, context: str) -> Message | None:
+        value = self._meter_value(reading, context)
+        return None if value is None else ("MeterValues", {"evseId": connector.number, "meterValue": [value]})
+
+    def _event(
         self,
         connector: Connector,
         tx: Transaction,
@@ -169,7 +182,7 @@ class ChargePoint201(Station):
         info: Payload | None = None,
         **members: Any,
     ) -> Build:
-        """Return a TransactionEvent; its seqNo and timestamp are taken now, `offline` is known when it is sent."""
+        """Write a TransactionEvent with the present seqNo and timestamp; `offline` is added when it is sent."""
         payload: Payload = {
             "eventType": kind,
             "timestamp": timestamp(),
@@ -195,28 +208,28 @@ class ChargePoint201(Station):
         if tx.reservation_id is not None:
             members["reservationId"] = tx.reservation_id
         info = {} if tx.remote_start_id is None else {"remoteStartId": tx.remote_start_id}
-        value = self.meter_value(reading, "Transaction.Begin", "TxStartedMeasurands")
-        return self.event(connector, tx, "Started", trigger, value, info, **members)
+        value = self._meter_value(reading, "Transaction.Begin", "TxStartedMeasurands")
+        return self._event(connector, tx, "Started", trigger, value, info, **members)
 
-    def understood_start(self, tx: Transaction, answer: Payload) -> Verdict:
+    def start_answered(self, tx: Transaction, answer: Payload) -> Verdict:
         info = answer.get("idTokenInfo")
-        return Verdict("Accepted") if info is None else verdict(info)
+        return Verdict("Accepted") if info is None else _verdict(info)
 
     def sampled(self, connector: Connector, tx: Transaction, reading: Reading, context: str) -> Build | None:
-        value = self.meter_value(reading, context)
+        value = self._meter_value(reading, context)
         if value is None:
             return None
         trigger = {"Sample.Periodic": "MeterValuePeriodic", "Sample.Clock": "MeterValueClock"}.get(context, "Trigger")
-        return self.event(connector, tx, "Updated", trigger, value)
+        return self._event(connector, tx, "Updated", trigger, value)
 
-    def state_changed(self, connector: Connector, tx: Transaction, reading: Reading) -> Build | None:
-        return self.event(connector, tx, "Updated", "ChargingStateChanged")
+    def state_changed(self, connector: Connector, tx: Transaction) -> Build:
+        return self._event(connector, tx, "Updated", "ChargingStateChanged")
 
-    def rate_changed(self, connector: Connector, tx: Transaction, reading: Reading) -> Build | None:
-        return self.event(connector, tx, "Updated", "ChargingRateChanged", self.meter_value(reading, "Other"))
+    def rate_changed(self, connector: Connector, tx: Transaction, reading: Reading) -> Build:
+        return self._event(connector, tx, "Updated", "ChargingRateChanged", self._meter_value(reading, "Other"))
 
     def stopped(self, connector: Connector, tx: Transaction, reading: Reading, reason: str, token: str | None) -> Build:
-        value = self.meter_value(reading, "Transaction.End", "TxEndedMeasurands")
+        value = self._meter_value(reading, "Transaction.End", "TxEndedMeasurands")
         if self.identity.signed and value is not None:
             value["sampledValue"][0]["signedMeterValue"] = self._signed(reading, value["timestamp"])
         info = {
@@ -227,10 +240,10 @@ class ChargePoint201(Station):
         if token is not None:
             members["idToken"] = {"idToken": token, "type": tx.token_type}
         trigger = END_TRIGGER.get(STOPPED_REASON.get(reason, reason), END_TRIGGER.get(reason, "AbnormalCondition"))
-        return self.event(connector, tx, "Ended", trigger, value, info, **members)
+        return self._event(connector, tx, "Ended", trigger, value, info, **members)
 
-    def meter_value(self, reading: Reading, context: str, measurands: str = "TxUpdatedMeasurands") -> Payload | None:
-        """Return a MeterValueType of the measurands that the device model names for its context; None for none."""
+    def _meter_value(self, reading: Reading, context: str, measurands: str = "TxUpdatedMeasurands") -> Payload | None:
+        """Return a MeterValueType with the measurands configured for its context; None when there are none."""
         values: dict[str, tuple[float, str, str]] = {
             "Energy.Active.Import.Register": (reading.energy_wh, "Wh", "Outlet"),
             "Power.Active.Import": (reading.power_w, "W", "Outlet"),
@@ -255,7 +268,7 @@ class ChargePoint201(Station):
         return {"timestamp": timestamp(), "sampledValue": samples} if samples else None
 
     def _signed(self, reading: Reading, stamp: str) -> Payload:
-        """Return a SignedMeterValueType of a reading."""
+        """Return a reading as a SignedMeterValueType."""
         data = signed_data(self.certificates, self.identity.id, reading, stamp).encode()
         return {
             "signedMeterData": base64.b64encode(data).decode(),
@@ -263,3 +276,10 @@ class ChargePoint201(Station):
             "encodingMethod": "OCMF",
             "publicKey": base64.b64encode(self.certificates.public_key()).decode(),
         }
+
+
+def _verdict(info: Payload) -> Verdict:
+    """Read an IdTokenInfoType."""
+    return Verdict(
+        str(info["status"]), when(info.get("cacheExpiryDateTime")), info.get("groupIdToken", {}).get("idToken")
+    )

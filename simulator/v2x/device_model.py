@@ -1,41 +1,38 @@
-"""What a 2.x charging station answers: its device model, reports, reset and network profiles."""
+"""The device model of a 2.x charging station, and its answers about variables, reports, reset and network profiles."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import batched
-from typing import TYPE_CHECKING
 
 from ocpp.exceptions import OccurrenceConstraintViolationError
 
 from simulator.answers import answers
 from simulator.clock import timestamp
+from simulator.csms_requests import Requests
 from simulator.link import Payload, Reply
 from simulator.settings import RO, WO, Setting
+from simulator.station import Station
 
-if TYPE_CHECKING:
-    from simulator.v2x.charge_point import ChargePoint201
-
-STATION_COMPONENTS = ("ChargingStation",)
 REPORT_ITEMS = 50
 FIRST_SLOT, LAST_SLOT = 1, 3
 
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """One variable of one component, with what to report of it."""
+    """One variable of one component."""
 
     component: Payload
     variable: Payload
     setting: Setting
 
     def matches(self, component: Payload, variable: Payload | None) -> bool:
-        """Tell whether a request means this variable."""
+        """Return whether a request asks for this variable; None asks for all variables of the component."""
         return component == self.component and (variable is None or variable == self.variable)
 
     def report(self) -> Payload:
-        """Return ReportDataType."""
+        """Return the variable as ReportDataType."""
         attribute: Payload = {"type": "Actual", "mutability": self.setting.access}
         if self.setting.access != WO and self.setting.value:
             attribute["value"] = self.setting.value
@@ -53,14 +50,14 @@ class Variable:
         }
 
 
-class Device201:
-    """Provisioning (B)."""
+class DeviceModel:
+    """The variables of a charging station, and its answers about provisioning (B)."""
 
-    def __init__(self, station: ChargePoint201) -> None:
-        self.station = station
+    def __init__(self, station: Station, requests: Requests) -> None:
+        self.station, self.requests = station, requests
 
     def variables(self) -> Iterator[Variable]:
-        """Yield the whole device model as it stands now."""
+        """Yield all variables with their present values."""
         rows = self.station.settings.by_variable
         rows["SecurityCtrlr", "Identity"].value = self.station.identity.id
         rows["ClockCtrlr", "DateTime"].value = timestamp()
@@ -70,7 +67,7 @@ class Device201:
                 {"name": component}, {"name": variable} | ({"instance": instance} if instance else {}), setting
             )
         for connector in self.station.connectors.values():
-            status = self.station.shown_status(connector.status)
+            status = self.station.dialect.shown_status(connector.status)
             for component, evse in (
                 ("EVSE", {"id": connector.number}),
                 ("Connector", {"id": connector.number, "connectorId": 1}),
@@ -84,21 +81,21 @@ class Device201:
                 if component == "EVSE":
                     values["Power"] = (str(round(connector.meter.power_w)), "decimal")
                 else:
-                    values["ConnectorType"] = (self.station.connector_type, "string")
+                    values["ConnectorType"] = (self.station.identity.connector_type, "string")
                 for name, (value, kind) in values.items():
                     setting = Setting(None, component, name, value, kind, RO)
                     yield Variable({"name": component, "evse": evse}, {"name": name}, setting)
 
     def find(self, entry: Payload) -> tuple[str, Variable | None]:
-        """Return the status of a lookup and what was found."""
-        same = [found for found in self.variables() if found.matches(entry["component"], None)]
-        if not same:
+        """Return the status of a look-up, and the variable if it was found."""
+        found_in = [found for found in self.variables() if found.matches(entry["component"], None)]
+        if not found_in:
             return "UnknownComponent", None
-        named = [found for found in same if found.variable == entry["variable"]]
+        named = [found for found in found_in if found.variable == entry["variable"]]
         return ("Accepted", named[0]) if named else ("UnknownVariable", None)
 
     def value_of(self, component: Payload, variable: Payload) -> str:
-        """Return the present value of a variable, empty where there is none."""
+        """Return the present value of a variable; empty when it does not exist."""
         _, found = self.find({"component": component, "variable": variable})
         return "" if found is None else found.setting.value
 
@@ -187,9 +184,9 @@ class Device201:
                 "tbc": number < len(parts) - 1,
                 "reportData": [found.report() for found in part],
             }
-            await self.station.told(self.station.call("NotifyReport", message))
+            await self.station.send(("NotifyReport", message))
 
-    # --- the rest of provisioning --------------------------------------------------------------------------------
+    # --- reset and network profiles -----------------------------------------------------------------------------
 
     @answers("Reset")
     def reset(self, payload: Payload) -> Reply:
@@ -199,7 +196,7 @@ class Device201:
         if payload["type"] in ("OnIdle", "ImmediateAndResume") and station.charging():
             station.reset_when_idle = "ScheduledReset"
             return Reply({"status": "Scheduled"})
-        return Reply({"status": "Accepted"}, lambda: station.requests.reset("ImmediateReset", "RemoteReset"))
+        return Reply({"status": "Accepted"}, lambda: self.requests.reset("ImmediateReset", "RemoteReset"))
 
     @answers("SetNetworkProfile")
     def network_profile(self, payload: Payload) -> Reply:
@@ -210,14 +207,6 @@ class Device201:
         if not str(profile["ocppCsmsUrl"]).startswith(("ws://", "wss://")):
             return Reply({"status": "Failed"})
         return Reply({"status": "Accepted"})
-
-    @answers("DataTransfer")
-    def data_transfer(self, payload: Payload) -> Reply:
-        if payload["vendorId"] != self.station.identity.vendor:
-            return Reply({"status": "UnknownVendorId"})
-        if payload.get("messageId") != "Echo":
-            return Reply({"status": "UnknownMessageId"})
-        return Reply({"status": "Accepted"} | ({"data": payload["data"]} if payload.get("data") else {}))
 
 
 def _limited(entries: list[Payload]) -> list[Payload]:

@@ -1,20 +1,16 @@
-"""What a 2.x charging station answers: display messages (O) and running cost (I02)."""
+"""The answers of a 2.x charging station about display messages (O) and the running cost (I02)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from simulator.answers import answers
 from simulator.link import Payload, Reply
-
-if TYPE_CHECKING:
-    from simulator.v2x.charge_point import ChargePoint201
+from simulator.station import Station
 
 
-class Display201:
-    """A display that keeps its messages by id."""
+class Display:
+    """The messages on the display, by id."""
 
-    def __init__(self, station: ChargePoint201) -> None:
+    def __init__(self, station: Station) -> None:
         self.station = station
         self.messages: dict[int, Payload] = {}
 
@@ -41,7 +37,7 @@ class Display201:
 
         async def follow() -> None:
             report = {"requestId": payload["requestId"], "messageInfo": chosen, "tbc": False}
-            await self.station.told(self.station.call("NotifyDisplayMessages", report))
+            await self.station.send(("NotifyDisplayMessages", report))
 
         return Reply({"status": "Accepted"}, follow)
 
@@ -52,5 +48,5 @@ class Display201:
 
     @answers("CostUpdated")
     def cost(self, payload: Payload) -> Reply:
-        self.station.say(f"cost so far {payload['totalCost']}")
+        self.station.log(f"cost so far {payload['totalCost']}")
         return Reply({})

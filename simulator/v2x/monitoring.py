@@ -1,36 +1,34 @@
-"""What a 2.x charging station answers about monitors (N), and the events they cause."""
+"""The monitors of a 2.x charging station (N): its answers about them, and the events that they send."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from simulator.answers import answers
 from simulator.clock import timestamp
 from simulator.link import Payload, Reply
-
-if TYPE_CHECKING:
-    from simulator.v2x.charge_point import ChargePoint201
+from simulator.station import Station
+from simulator.v2x.device_model import DeviceModel
 
 WATCH_S = 10.0
-"""How often the monitored variables are looked at, in simulated seconds; periodic monitors run on them too."""
+"""Simulated seconds between two checks of the monitored variables; periodic monitors cannot send more often."""
 
 
 @dataclass(slots=True)
 class Seen:
-    """What a monitor last told: the value, when (simulated seconds), and whether a threshold was crossed."""
+    """What a monitor reported last: the value, the simulated second, and whether a threshold was crossed."""
 
     value: str
     at: float
     crossed: bool = False
 
 
-class Monitors201:
-    """Monitors by id; each is looked at again and again and sends NotifyEvent where it says so."""
+class Monitors:
+    """The monitors by id; each is checked every `WATCH_S` and sends NotifyEvent."""
 
-    def __init__(self, station: ChargePoint201) -> None:
-        self.station = station
+    def __init__(self, station: Station, device_model: DeviceModel) -> None:
+        self.station, self.device_model = station, device_model
         self.monitors: dict[int, Payload] = {}
         self._seen: dict[int, Seen] = {}
         self._level = 9
@@ -41,7 +39,7 @@ class Monitors201:
         return Reply({"setMonitoringResult": [self._set_monitor(entry) for entry in payload["setMonitoringData"]]})
 
     def _set_monitor(self, entry: Payload) -> Payload:
-        status, found = self.station.device.find(entry)
+        status, found = self.device_model.find(entry)
         number = entry.get("id")
         if found is not None:
             status = "Accepted"
@@ -114,7 +112,7 @@ class Monitors201:
                 for number, held in chosen.items()
             ]
             message = {"requestId": payload["requestId"], "generatedAt": timestamp(), "seqNo": 0, "monitor": monitors}
-            await self.station.told(self.station.call("NotifyMonitoringReport", message | {"tbc": False}))
+            await self.station.send(("NotifyMonitoringReport", message | {"tbc": False}))
 
         return Reply({"status": "Accepted"}, follow)
 
@@ -138,10 +136,10 @@ class Monitors201:
         self._level = payload["severity"]
         return Reply({"status": "Accepted"})
 
-    # --- what they cause -----------------------------------------------------------------------------------------
+    # --- events --------------------------------------------------------------------------------------------
 
     def _value(self, monitor: Payload) -> str:
-        return self.station.device.value_of(monitor["component"], monitor["variable"])
+        return self.device_model.value_of(monitor["component"], monitor["variable"])
 
     async def _watch(self) -> None:
         while self.monitors:
@@ -152,19 +150,19 @@ class Monitors201:
                 if trigger is None or silent or (monitor.get("transaction") and not self.station.charging()):
                     continue
                 seen = self._seen[number]
-                event = {"variableMonitoringId": number, "eventNotificationType": "CustomMonitor"}
-                told = self.station.say_event(
+                event = self.station.dialect.event(
                     monitor["component"],
                     monitor["variable"],
                     seen.value,
                     trigger=trigger,
                     cleared=trigger == "Alerting" and not seen.crossed,
-                    **event,
+                    variableMonitoringId=number,
+                    eventNotificationType="CustomMonitor",
                 )
-                await self.station.told(told)
+                await self.station.send(event)
 
     def _trigger(self, number: int, monitor: Payload) -> str | None:
-        """Look at a variable; return EventTriggerEnumType where its monitor has something to tell, and note it."""
+        """Check a variable; returns the EventTriggerEnumType if its monitor must send an event, else None."""
         seen, value, now = self._seen[number], self._value(monitor), self.station.clock.simulated()
         limit, kind = float(monitor["value"]), monitor["type"]
         if kind in ("Periodic", "PeriodicClockAligned"):

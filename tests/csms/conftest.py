@@ -45,7 +45,7 @@ async def csms_with_page() -> AsyncIterator[CentralSystem]:
 @in_the_loop_of_pages
 async def page_address(csms_with_page: CentralSystem) -> AsyncIterator[str]:
     """Return the URL of the operator's page."""
-    async with serving(csms_with_page, PageAddress(port=0)) as url:
+    async with serving(csms_with_page.context, csms_with_page.connections, PageAddress(port=0)) as url:
         yield url
 
 

@@ -23,7 +23,10 @@ from tests.origin_cases import CASES, HOST, VISIT, Case
 @pytest.fixture
 async def operator(csms: CentralSystem) -> AsyncIterator[httpx.AsyncClient]:
     """An HTTP client of the CSMS's API."""
-    async with serving(csms, PageAddress(port=0)) as url, httpx.AsyncClient(base_url=url, trust_env=False) as client:
+    async with (
+        serving(csms.context, csms.connections, PageAddress(port=0)) as url,
+        httpx.AsyncClient(base_url=url, trust_env=False) as client,
+    ):
         yield client
 
 
@@ -240,7 +243,7 @@ async def test_strangers_pages_do_not_get_in_by_the_operators_browser(
 
 async def test_elsewhere_than_on_loopback_a_token_is_needed(csms: CentralSystem) -> None:
     """The URL holds the token once; a cookie that no script reads takes over; a bearer works for programs."""
-    async with serving(csms, PageAddress("0.0.0.0", 0)) as url:
+    async with serving(csms.context, csms.connections, PageAddress("0.0.0.0", 0)) as url:
         base, _, token = url.partition("/?token=")
         base = base.replace("0.0.0.0", "127.0.0.1")
         assert len(token) >= 32
@@ -257,7 +260,7 @@ async def test_elsewhere_than_on_loopback_a_token_is_needed(csms: CentralSystem)
 @pytest.mark.parametrize("token", ["a b", "a&b#c+d", "a%41", "tökén €", 'q"x;y'])
 async def test_a_token_of_any_characters_opens_the_page(csms: CentralSystem, token: str) -> None:
     """By the printed URL, by the cookie that it leaves, and as a bearer in UTF-8."""
-    async with serving(csms, PageAddress(port=0), token) as url:
+    async with serving(csms.context, csms.connections, PageAddress(port=0), token) as url:
         base = url.partition("/?token=")[0]
         async with httpx.AsyncClient(base_url=base, trust_env=False, follow_redirects=True) as client:
             bearer = [(b"Authorization", b"Bearer " + token.encode())]
@@ -270,7 +273,7 @@ async def test_a_token_of_any_characters_opens_the_page(csms: CentralSystem, tok
 @pytest.mark.parametrize("token", ["", " ", "a\n", "\udcff"])
 async def test_a_token_that_keeps_nobody_out_is_a_users_mistake(csms: CentralSystem, token: str) -> None:
     with pytest.raises(CsmsMistake, match="--page-token"):
-        async with serving(csms, PageAddress(port=0), token):
+        async with serving(csms.context, csms.connections, PageAddress(port=0), token):
             pass
 
 

@@ -225,7 +225,7 @@ async def test_a_reservation_and_a_profile_of_2_x_end_with_their_transaction(csm
     async with connected(csms.address, "2.0.1") as charge_point:
         reserve = {"id": 7, "evseId": 1, "expiryDateTime": "2020-01-01T00:00:00Z", "idToken": token}
         await asked(csms, charge_point, "ReserveNow", reserve, accepted)
-        shown = overview.charge_point(csms, "CHARGER-001")
+        shown = overview.charge_point(csms.context, csms.connections, "CHARGER-001")
         assert shown is not None and shown["reservations"][0]["status"] == "Expired"
         await charge_point.call("TransactionEvent", {**event, **first})
         assert rows("reservations")[0]["status"] == "Used"

@@ -65,7 +65,7 @@ def test_a_port_in_use_is_one_clear_line() -> None:
         with Program("csms", "--listen", str(port)) as csms:
             assert csms.finish() == 2
             assert len(csms.err) == 1
-            assert f"{port} cannot be listened on (the port is in use); choose another --listen" in csms.err[0]
+            assert f"{port}: the port is in use; choose another --listen" in csms.err[0]
 
 
 @pytest.mark.parametrize("wildcard", ["0.0.0.0", "[::]"])
@@ -97,7 +97,7 @@ def test_more_charge_points_than_files_is_one_line_and_no_end() -> None:
         with ExitStack() as crowd:
             for _ in range(80):
                 crowd.enter_context(socket.create_connection((host, int(port))))
-            csms.wait_for("no more connections: 60 open files")
+            csms.wait_for("no more connections: the system allows 60 open files")
         with connect(f"ws://{host}:{port}/LATER", subprotocols=[Subprotocol("ocpp1.6")]) as charge_point:
             charge_point.send('[2,"a","Heartbeat",{}]')
             assert "SecurityError" in str(charge_point.recv(timeout=10))

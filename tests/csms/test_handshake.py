@@ -141,7 +141,7 @@ async def test_a_connection_that_the_csms_fails_to_take_in_is_logged(
             await charge_point.receive()
     assert closed.value.rcvd is not None
     assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1011, "the CSMS failed; see its log")
-    assert "CHARGER-001: closed with 1011, database is locked" in caplog.text
+    assert "CHARGER-001: closed with 1011: database is locked" in caplog.text
     assert "Traceback" not in caplog.text
 
 

@@ -148,7 +148,7 @@ async def test_what_is_nested_too_deep_is_refused(csms: CentralSystem, version: 
         refused = await charge_point.ask([2, "a", "DataTransfer", {"vendorId": "V", "data": nested(depth)}])
         assert refused[:3] == [4, "a", "FormatViolation"]
         await charge_point.silence_until_heartbeat()
-    shown = overview.charge_point(csms, "CHARGER-001")
+    shown = overview.charge_point(csms.context, csms.connections, "CHARGER-001")
     assert shown is not None and len(shown["notices"]) == 1
 
 

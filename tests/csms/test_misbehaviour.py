@@ -15,7 +15,7 @@ from tests.csms.peer import Peer, connected
 
 
 def order(csms: CentralSystem, **members: Any) -> None:
-    csms.misbehaviours.add(misbehaviour.read(members))
+    csms.context.misbehaviours.add(misbehaviour.read(members))
 
 
 async def heartbeat(peer: Peer, message_id: str = "a") -> Any:

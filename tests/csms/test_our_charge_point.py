@@ -30,4 +30,4 @@ async def test_every_call_of_the_csms_gets_an_answer_that_fits(csms: CentralSyst
     assert {a: o for a, o in outcomes.items() if o.kind != "CALLRESULT" or o.error_code} == {}
     await station.power_off()
     assert station.failures == []
-    assert set(outcomes) == actions.from_csms(version) == set(station.routes)
+    assert set(outcomes) == actions.from_csms(version) == set(station.answering.routes)

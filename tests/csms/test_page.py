@@ -185,4 +185,4 @@ async def test_a_charge_point_is_added_with_its_policy_and_forgotten(csms_with_p
 
 async def test_an_address_with_a_broken_escape_says_who_is_not_known(page: Page) -> None:
     await page.goto("/#%")
-    await expect(page.locator("#trouble")).to_contain_text("no charge point '%' is known")
+    await expect(page.locator("#trouble")).to_contain_text("the CSMS does not know the charge point '%'")

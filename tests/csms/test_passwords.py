@@ -105,7 +105,7 @@ async def test_no_password_is_in_the_file_the_page_or_the_log(tmp_path: Path, ca
     basic = {"Authorization": "Basic " + base64.b64encode(b"CP1:Geheim-0001").decode()}
     async with (
         csms.listening("127.0.0.1", 0),
-        serving(csms, PageAddress(port=0)) as url,
+        serving(csms.context, csms.connections, PageAddress(port=0)) as url,
         connected(csms.address, "1.6", "CP1", additional_headers=basic) as charge_point,
         httpx.AsyncClient(base_url=url) as operator,
     ):

@@ -144,7 +144,9 @@ async def test_energy_is_read_by_the_meters_time_at_the_outlet(csms: CentralSyst
             sample = {"timestamp": f"2026-01-01T00:0{minute}:00Z", "sampledValue": [{"value": value}]}
             told = {"connectorId": 1, "transactionId": start["transactionId"], "meterValue": [sample]}
             await charge_point.call("MeterValues", told)
-    shown = {name: overview.charge_point(csms, name) for name in ("CHARGER-001", "CHARGER-002")}
+    shown = {
+        name: overview.charge_point(csms.context, csms.connections, name) for name in ("CHARGER-001", "CHARGER-002")
+    }
     [[first], [second]] = [known["transactions"] for known in shown.values() if known is not None]
     assert (first["energy_wh"], first["soc"]) == (8999, 80)
     assert second["energy_wh"] == 1000

@@ -34,7 +34,7 @@ def test_another_programs_database_is_refused_and_left_alone(tmp_path: Path) -> 
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("CREATE TABLE theirs (a)")
     before = path.read_bytes()
-    with pytest.raises(CsmsMistake, match="other tables"):
+    with pytest.raises(CsmsMistake, match="tables of another program"):
         Store(path)
     assert path.read_bytes() == before
 

@@ -133,7 +133,7 @@ def test_the_printed_page_is_a_charge_point_that_connects_through_the_proxy(
         page = browser.new_page()
         page.goto(demo.wait_for(r"charge point page\s+(http://\S+)")[1])
         page.get_by_role("button", name="Connect", exact=True).click()
-        demo.wait_for(r"csms .*CHARGER-001.*boots")
+        demo.wait_for(r"csms .*CHARGER-001: boot of")
         page.close()
         assert demo.stop(signal.SIGTERM) == 0, demo.report()
     assert alive(marked) == []

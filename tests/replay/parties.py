@@ -33,7 +33,10 @@ async def csms_of(name: str) -> AsyncIterator[tuple[str, str]]:
     """The CSMS a recording was made with, on free ports; yields its address and that of its operator API."""
     settings = configuration.load(CSMS_CONFIG[name]) if name in CSMS_CONFIG else None
     system = CentralSystem(configuration=settings)
-    async with system.listening("127.0.0.1", 0) as url, serving(system, PageAddress(port=0)) as operator:
+    async with (
+        system.listening("127.0.0.1", 0) as url,
+        serving(system.context, system.connections, PageAddress(port=0)) as operator,
+    ):
         yield url, operator
     system.close()
 

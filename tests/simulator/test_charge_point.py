@@ -47,7 +47,7 @@ async def test_a_refused_token_starts_nothing_and_fails_the_session(csms: Listen
     station = simulated.make(version, identity(csms, version))
     outcome = await simulated.play(station, simulated.load("charging"), {"token": "STOLEN"})
     assert not outcome.good
-    assert "token STOLEN: Invalid instead of Accepted" in str(outcome)
+    assert "token STOLEN: expected Accepted, got Invalid" in str(outcome)
     assert "StartTransaction" not in csms.actions()
     assert "TransactionEvent" not in csms.actions()
 
@@ -67,7 +67,7 @@ async def test_the_command_charges_and_sums_up(csms: ListeningCsms) -> None:
 @pytest.mark.parametrize(
     ("args", "sentence"),
     [
-        (("--url", "http://127.0.0.1:9000"), "not a WebSocket address"),
+        (("--url", "http://127.0.0.1:9000"), "expected a WebSocket address"),
         (("--url", "ws://127.0.0.1:99999"), "Port out of range"),
         (("--url", "ws://127.0.0.1:1"), "cannot connect"),
         (("--url", "ws://127.0.0.1:1", "--ocpp", "1.5"), "'1.5' is not one of"),
@@ -116,7 +116,7 @@ def test_it_speaks_tls_shows_its_certificate_and_its_password(tmp_path: Path) ->
         ):
             assert good.finish() == 0, good.report()
             assert bad.finish() == 2
-            assert "HTTP 401" in bad.err[0] and "give the password" in bad.err[0]
+            assert "HTTP 401" in bad.err[0] and "give the right --password" in bad.err[0]
         with charge_point("--url", url.replace("ws:", "wss:"), *known[:4]) as plain:
             assert plain.finish() == 2
-            assert len(plain.err) == 1 and "does it speak TLS there?" in plain.err[0]
+            assert len(plain.err) == 1 and "if that port has no TLS, write ws://" in plain.err[0]

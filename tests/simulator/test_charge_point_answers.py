@@ -66,7 +66,7 @@ async def test_every_action_of_the_csms_is_answered_by_the_book(csms: ListeningC
 @pytest.mark.parametrize("version", CSMS_ACTIONS)
 async def test_the_charge_point_serves_these_actions_and_no_others(csms: ListeningCsms, version: str) -> None:
     station = simulated.make(version, simulated.Identity(url=csms.url, id="CP-1"))
-    assert sorted(station.routes) == sorted(CSMS_ACTIONS[version])
+    assert sorted(station.answering.routes) == sorted(CSMS_ACTIONS[version])
 
 
 def test_the_table_of_actions_is_what_the_code_does() -> None:

@@ -69,7 +69,7 @@ async def test_a_csms_that_redirects_to_no_address_is_told_so(place: str) -> Non
     async with await asyncio.start_server(redirect, "127.0.0.1", 0) as server:
         url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         station = simulated.make("1.6", simulated.Identity(url=url, id="CP-1"))
-        with pytest.raises(simulated.Unreachable, match="redirects to what is no address"):
+        with pytest.raises(simulated.Unreachable, match="redirects to an invalid address"):
             await station.power_on()
         await station.power_off()
 

@@ -86,9 +86,9 @@ async def test_a_csms_that_forgot_the_charge_point_gets_a_boot(csms: ListeningCs
 async def test_offline_the_cache_and_the_list_decide(csms: ListeningCsms, power_on: PowerOn) -> None:
     station = await power_on("1.6")
     csms.refuse_tokens.add("STOLEN")
-    assert await station.authorize("STOLEN") == "Invalid"
-    assert await station.authorize(TOKEN) == "Accepted"
+    assert await station.authorization.authorize("STOLEN") == "Invalid"
+    assert await station.authorization.authorize(TOKEN) == "Accepted"
     await station.go_offline()
-    assert await station.authorize(TOKEN) == "Accepted"
-    assert await station.authorize("STOLEN") == "Invalid"
-    assert await station.authorize("UNKNOWN") == "Invalid"
+    assert await station.authorization.authorize(TOKEN) == "Accepted"
+    assert await station.authorization.authorize("STOLEN") == "Invalid"
+    assert await station.authorization.authorize("UNKNOWN") == "Invalid"

@@ -183,12 +183,12 @@ def test_a_composite_schedule_says_what_the_limit_will_be(gaps: list[tuple[int, 
     ("changes", "place", "charging", "why"),
     [
         ({}, 1, True, None),
-        ({}, 5, True, "no such connector"),
+        ({}, 5, True, "unknown connector"),
         ({}, 0, True, "a TxProfile needs a transaction"),
         ({}, 1, False, "a TxProfile needs a transaction"),
-        ({"chargingProfilePurpose": "ChargePointMaxProfile"}, 1, True, "belongs on 0"),
-        ({"stackLevel": 99}, 1, True, "stackLevel out of range"),
-        ({"recurrencyKind": "Daily"}, 1, True, "recurrencyKind on what does not recur"),
+        ({"chargingProfilePurpose": "ChargePointMaxProfile"}, 1, True, "must be set on 0"),
+        ({"stackLevel": 99}, 1, True, "stackLevel must be from 0 to 10"),
+        ({"recurrencyKind": "Daily"}, 1, True, "recurrencyKind is only for Recurring profiles"),
         ({"chargingProfileKind": "Recurring"}, 1, True, "needs recurrencyKind"),
     ],
 )
@@ -214,7 +214,7 @@ def test_periods_must_begin_at_zero_and_ascend(starts: list[int]) -> None:
         "chargingProfileKind": "Relative",
         "chargingSchedule": {"chargingRateUnit": "W", "chargingSchedulePeriod": periods},
     }
-    assert objection(raw, 1, 1, False, strict=False) == "startPeriod must begin at 0 and ascend"
+    assert objection(raw, 1, 1, False, strict=False) == "startPeriod must start at 0 and increase"
 
 
 # --- lists, reservations, settings -------------------------------------------------------------------------------

@@ -52,7 +52,7 @@ async def test_a_password_set_by_the_csms_is_the_one_for_the_next_connection(ver
         await asyncio.wait_for(station.online.wait(), 10)
         await station.power_off()
         assert station.failures == [] and station.reconnects == 1
-        with pytest.raises(simulated.Unreachable, match=r"HTTP 401.*give the password"):
+        with pytest.raises(simulated.Unreachable, match=r"HTTP 401.*give the right --password"):
             await simulated.make(version, identity).power_on()
 
 

@@ -14,8 +14,8 @@ async def test_an_answer_against_the_schema_is_complained_about_in_2_1(csms: Lis
     """Part 4, 4.2.3: CALLRESULTERROR, from the one who called."""
     station = await power_on("2.1")
     csms.answers["Authorize"] = lambda _: {"idTokenInfo": {"status": "Maybe"}}
-    with pytest.raises(Exception, match="answered against the schema"):
-        await station.authorize(TOKEN)
+    with pytest.raises(Exception, match="answer that does not fit its schema"):
+        await station.authorization.authorize(TOKEN)
     await csms.until(lambda: [frame for side, frame in csms.frames if side == "cp" and frame[0] == 5])
     complaint = [frame for side, frame in csms.frames if side == "cp" and frame[0] == 5]
     asked = [frame for side, frame in csms.frames if side == "cp" and frame[0] == 2 and frame[2] == "Authorize"]
@@ -39,7 +39,7 @@ async def test_a_bug_of_ours_is_answered_and_told(csms: ListeningCsms, power_on:
     def broken(payload: dict[str, Any]) -> Any:
         raise KeyError("cable")
 
-    station.routes["ClearCache"] = broken
+    station.answering.routes["ClearCache"] = broken
     answer = await csms.ask("ClearCache", {})
     assert answer[2:4] == ["InternalError", "KeyError: 'cable'"]
     assert station.failures == ["'cable'"]

@@ -1,0 +1,73 @@
+"""What every part of one running CSMS shares: its settings, its store and what it remembers of charge points."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from csms import timestamps
+from csms.authority import Authority
+from csms.configuration import Configuration, Settings
+from csms.message_log import Logs
+from csms.misbehaviour import Misbehaviours
+from csms.passwords import Passwords
+from csms.store import Store
+
+
+@dataclass(slots=True)
+class Context:
+    """The shared parts.
+
+    Args:
+        settings: the options the CSMS was started with.
+        store: what the CSMS remembers, in SQLite.
+        authority: the CA that signs certificates of charge points; None where there is none.
+        misbehaviours: the orders to misbehave that are in force.
+        log: the last messages of every charge point.
+        address: where charge points connect, such as `ws://127.0.0.1:9000`; empty until the CSMS listens.
+    """
+
+    settings: Settings
+    store: Store
+    authority: Authority | None
+    misbehaviours: Misbehaviours
+    log: Logs
+    address: str = ""
+
+    @classmethod
+    def start(
+        cls, settings: Settings, configuration: Configuration | None, is_connected: Callable[[str], bool]
+    ) -> Context:
+        """Open the store and apply the configuration file.
+
+        Args:
+            settings: the options the CSMS was started with.
+            configuration: the content of the configuration file.
+            is_connected: returns whether a charge point is connected now.
+
+        Raises:
+            CsmsMistake: the store or the CA's file cannot be used.
+        """
+        authority = Authority(settings.sign_with) if settings.sign_with else None
+        store = Store(settings.db, settings.file_mode)
+        misbehaviours = Misbehaviours()
+        if configuration is not None:
+            configuration.apply(store)
+            for order in configuration.misbehaviours:
+                misbehaviours.add(order)
+        return cls(settings, store, authority, misbehaviours, Logs(is_connected, store.passwords))
+
+    @property
+    def passwords(self) -> Passwords:
+        """The passwords that were seen, so that they can be starred wherever they are quoted."""
+        return self.store.passwords
+
+    def boot_policy(self, charge_point_id: str) -> str:
+        """Return the answer to a charge point's boot: Accepted, Pending or Rejected."""
+        known = self.store.charge_point(charge_point_id)
+        return str((known and known["boot_policy"]) or self.settings.boot)
+
+    def next_update(self) -> str:
+        """Return when a certificate's status is worth asking for again."""
+        return timestamps.stamp(datetime.now(UTC) + timedelta(days=1))
