@@ -238,7 +238,10 @@ async def test_a_step_that_cannot_be_done_fails_with_a_sentence(
         ({"step": [{"do": "present"}]}, "present: missing argument 'token'"),
         ({"step": [{"do": "wait", "ocpp": ["1.5"]}]}, "ocpp: expected a list of 1.6, 2.0.1, 2.1"),
         ({"steps": []}, "unknown table or key 'steps'"),
-        ({"charge_point": {"wheels": 4}, "step": [{"do": "wait"}]}, "charge_point.wheels: unknown key or wrong type; the keys are "),
+        (
+            {"charge_point": {"wheels": 4}, "step": [{"do": "wait"}]},
+            "charge_point.wheels: unknown key or wrong type; the keys are ",
+        ),
         ({"step": [{"do": "wait", "seconds": "long"}]}, "wait: seconds must be a number, not 'long'"),
         ({"step": [{"do": "misbehave", "how": "sing"}]}, "misbehave: how must be one of answer-to-unknown-id, "),
         ({"step": [{"do": "setting", "key": "Colour", "value": "1"}]}, "setting: key must be one of "),
@@ -254,7 +257,11 @@ def test_a_wrong_scenario_is_refused_with_a_sentence(document: dict[str, Any], s
 def test_a_missing_or_broken_file_ends_with_one_line(tmp_path: Path) -> None:
     broken = tmp_path / "broken.toml"
     broken.write_text("[[step\n")
-    for name, sentence in ((tmp_path / "none.toml", "unknown scenario"), (broken, "not TOML"), ("nap", "unknown scenario")):
+    for name, sentence in (
+        (tmp_path / "none.toml", "unknown scenario"),
+        (broken, "not TOML"),
+        ("nap", "unknown scenario"),
+    ):
         with Program("charge-point", "--url", "ws://127.0.0.1:1", "--scenario", name) as run:
             assert run.finish() == 2
             assert len(run.err) == 1 and sentence in run.err[0]
