@@ -5,6 +5,7 @@ Such a process is as separate as any other, but starts in a tenth of the time.
 
 from __future__ import annotations
 
+import io
 import multiprocessing
 import os
 import resource
@@ -46,8 +47,10 @@ def _run_with_pipes(argv: list[str], out: Connection, err: Connection, cwd: str,
     os.close(nothing)
     out.close()
     err.close()
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(write_through=True)  # type: ignore[union-attr]
+    # New streams, unbuffered: those of the server that forks were opened on something else.
+    sys.stdout = io.TextIOWrapper(open(1, "wb", buffering=0, closefd=False), "utf-8", write_through=True)  # noqa: SIM115
+    raw_err = open(2, "wb", buffering=0, closefd=False)  # noqa: SIM115
+    sys.stderr = io.TextIOWrapper(raw_err, "utf-8", "backslashreplace", write_through=True)
     _run(argv, cwd, environment)
 
 

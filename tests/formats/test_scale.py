@@ -1,4 +1,4 @@
-"""Big files stream: they come in and go out whole, and memory does not grow with them."""
+"""Large files are read and written whole, as streams: memory does not grow with them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OVERHEAD = 220
 
 
 def chargesentinel(*args: object) -> tuple[str, int]:
-    """What a command printed, and its peak of resident memory in KiB."""
+    """Run a command; return its output and its peak of resident memory in KiB."""
     script = (
         "import re, sys; from inspector.cli import main\n"
         "try:\n    main()\nfinally:\n"
@@ -87,7 +87,6 @@ def test_a_trace_larger_than_the_memory_it_may_take_comes_back_whole_through_bot
 
 
 @pytest.mark.long
-@pytest.mark.alone
 @pytest.mark.timeout(600)
 def test_judging_and_storing_takes_little_more_than_sqlite_utils_takes_for_storing_alone(tmp_path: Path) -> None:
     """By CPU time, both in one run, so that the machine's speed cancels out.

@@ -131,7 +131,6 @@ def tried(seed: int, folder: Path) -> int:
 
 
 @pytest.mark.long
-@pytest.mark.alone
 @pytest.mark.timeout(0)
 @pytest.mark.parametrize("seed", [16, None], ids=["the seed of always", "another seed each time"])
 def test_no_frame_of_any_shape_takes_more_than_linear_time(tmp_path: Path, seed: int | None) -> None:
