@@ -43,9 +43,12 @@ from inspector.rules.topics.rpc.exchange import Exchange, SeenIds
 from inspector.rules.topics.rpc.exchange_v21 import Exchange21
 from inspector.rules.topics.rpc.schema import Payload
 from inspector.rules.topics.rpc.timestamps import Timestamps
-from inspector.rules.topics.schedule_periods import SchedulePeriods
 from inspector.rules.topics.security import Security
-from inspector.rules.topics.smart_charging import ChargingProfiles
+from inspector.rules.topics.smart_charging.answered import ProfileAnswers
+from inspector.rules.topics.smart_charging.periods import SchedulePeriods
+from inspector.rules.topics.smart_charging.profiles import ChargingProfiles
+from inspector.rules.topics.smart_charging.profiles_v21 import Profiles21
+from inspector.rules.topics.smart_charging.sent_v2x import SentProfiles2x
 from inspector.rules.topics.transactions.authorization_v16 import TransactionAuthorization16
 from inspector.rules.topics.transactions.content_v2x import TransactionContent2x
 from inspector.rules.topics.transactions.content_v16 import TransactionContent16
@@ -87,6 +90,9 @@ TOPICS: tuple[type[Topic], ...] = (
     EnergyAndPower,
     Registers,
     Samples16,
+    SentProfiles2x,
+    ProfileAnswers,
+    Profiles21,
     ChargingProfiles,
     SchedulePeriods,
     LocalLists,

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 type ByVersion = dict[str, str]
 """A script for "1.6" and one for "2x"."""
+type Payload = dict[str, Any]
+
+ACCEPTED: Payload = {"status": "Accepted"}
+NOW = "2026-01-01T12:00:00Z"
 
 
 def joined(*parts: ByVersion | str) -> ByVersion:
@@ -19,3 +26,60 @@ def reported(status: str, message_id: str = "n") -> ByVersion:
         version: f'> [2,"{message_id}","StatusNotification",{{{payload}}}]\n< [3,"{message_id}",{{}}]\n'
         for version, payload in (("1.6", old), ("2x", new))
     }
+
+
+def cp(action: str, payload: Payload | None = None, answer: Payload | None = None) -> str:
+    """A CALL of the charge point, and the CSMS's answer ({} by default); for `script`, which numbers it."""
+    return _exchange("><", action, payload or {}, answer or {})
+
+
+def csms(action: str, payload: Payload | None = None, answer: Payload | None = None) -> str:
+    """A CALL of the CSMS, and the charge point's answer (Accepted by default); for `script`, which numbers it."""
+    return _exchange("<>", action, payload or {}, ACCEPTED if answer is None else answer)
+
+
+def _exchange(arrows: str, action: str, payload: Payload, answer: Payload) -> str:
+    call, result = (json.dumps(text, separators=(",", ":"), ensure_ascii=False) for text in (payload, answer))
+    return f'{arrows[0]} [2,"#","{action}",{call}]\n{arrows[1]} [3,"#",{result}]\n'
+
+
+def script(*steps: str) -> str:
+    """Join exchanges and other lines of the notation; each exchange gets a message id of its own."""
+    return "".join(
+        step.replace('"#"', f'"{number}"') if step.endswith("\n") else f"{step}\n"
+        for number, step in enumerate(steps, 1)
+    )
+
+
+def status_2x(status: str, evse: int = 1) -> str:
+    """A StatusNotification of the first connector of an EVSE, and its answer."""
+    place = {"evseId": evse, "connectorId": 1}
+    return cp("StatusNotification", {"timestamp": NOW, **place, "connectorStatus": status})
+
+
+def transaction_event(kind: str, trigger: str, sequence: int = 0, info: Payload | None = None, **more: Any) -> str:
+    """A TransactionEvent of transaction "t1", and its answer, which `answer` gives where it is not {}."""
+    answer = more.pop("answer", {})
+    told = {"transactionId": "t1", **(info or {})}
+    event = {"eventType": kind, "timestamp": NOW, "triggerReason": trigger, "seqNo": sequence}
+    return cp("TransactionEvent", {**event, "transactionInfo": told, **more}, answer)
+
+
+def started(info: Payload | None = None, **more: Any) -> str:
+    """The Started of transaction "t1" on EVSE 1, and its answer."""
+    place = {"id": 1, "connectorId": 1}
+    return transaction_event(
+        "Started", "CablePluggedIn", 0, {"chargingState": "EVConnected", **(info or {})}, evse=place, **more
+    )
+
+
+BOOT_2X = 'open {"from_start": true}\n' + cp(
+    "BootNotification",
+    {"reason": "PowerUp", "chargingStation": {"model": "M", "vendorName": "V"}},
+    {"status": "Accepted", "currentTime": NOW, "interval": 86400},
+).replace('"#"', '"b"')
+BOOT_16 = 'open {"from_start": true}\n' + cp(
+    "BootNotification",
+    {"chargePointVendor": "V", "chargePointModel": "M"},
+    {"status": "Accepted", "currentTime": NOW, "interval": 86400},
+).replace('"#"', '"b"')

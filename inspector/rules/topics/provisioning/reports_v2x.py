@@ -1,4 +1,8 @@
-"""Whether a device model report arrives as asked, in order and whole; knows nothing of what it reports."""
+"""Whether reports arrive as they were requested, in order and whole; knows nothing of what they report.
+
+All requests that are answered with Accepted and then served in parts are alike: device model, monitors, charging
+profiles, customer information, display messages, DER controls.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,17 @@ from inspector.rules.rule import DEADLINE, OPENED, V2X, Faults, Topic, call, eve
 from inspector.rules.state.observation import Evidence
 
 REPORTS_LIMIT = 200
+REQUESTS = {
+    "GetBaseReport": "NotifyReport",
+    "GetReport": "NotifyReport",
+    "GetMonitoringReport": "NotifyMonitoringReport",
+    "GetChargingProfiles": "ReportChargingProfiles",
+    "CustomerInformation": "NotifyCustomerInformation",
+    "GetDisplayMessages": "NotifyDisplayMessages",
+    "GetDERControl": "ReportDERControl",
+}
+"""Each request of the CSMS for a report, and the message that brings the parts."""
+_PARTS = tuple(dict.fromkeys(REQUESTS.values()))
 
 _BOOT = """open {"from_start": true}
 > [2,"b","BootNotification",{"reason":"PowerUp","chargingStation":{"model":"M","vendorName":"V"}}]
@@ -31,9 +46,11 @@ def _part(sequence: int, more: bool, request: int = 7) -> str:
 
 @dataclass(slots=True, eq=False)
 class Report:
-    """A report asked for; `latest` is its last part, or the answer that promised it, None before that."""
+    """A requested report; `latest` is its last part, or the answer that promised it, None before that."""
 
     session: SessionContext
+    action: str  # of the parts
+    request: int
     sequence: int | None = None  # seqNo of the last part
     whole: bool = False
     refused: bool = False
@@ -41,43 +58,43 @@ class Report:
 
 
 class Reports2x(Topic):
-    """Rules about NotifyReport.
+    """Rules about reports in parts.
 
     Attributes:
-        reports: those asked for, by requestId, oldest first; at most REPORTS_LIMIT.
+        reports: the requested ones, by the action of their parts and requestId, oldest first; at most REPORTS_LIMIT.
     """
 
     scope = "station"
     versions = V2X
 
     def setup(self) -> None:
-        self.reports: dict[int, Report] = {}
+        self.reports: dict[tuple[str, int], Report] = {}
         self._evidence = self.station.topic(Evidence)
 
-    @track(call("GetBaseReport", "GetReport"))
+    @track(call(*REQUESTS))
     def asked(self, frame: Frame) -> None:
-        request = integer(frame.payload, "requestId")
+        request, action = integer(frame.payload, "requestId"), REQUESTS[frame.action or ""]
         if request is None:
             return
-        self.reports.pop(request, None)
-        self.reports[request] = Report(self.session)
+        self.reports.pop((action, request), None)
+        self.reports[action, request] = Report(self.session, action, request)
         if len(self.reports) > REPORTS_LIMIT:
             del self.reports[next(iter(self.reports))]
 
-    @track(result("GetBaseReport", "GetReport"))
+    @track(result(*REQUESTS))
     def promised(self, frame: Frame) -> None:
-        report = self._of(integer(frame.request, "requestId"))
+        report = self._of(frame.request, REQUESTS[frame.action or ""])
         if report is None:
             return
         if frame.payload.get("status") != "Accepted":
             report.refused = True
-        elif report.latest is None:
+        elif report.latest is None and frame.request.get("report") is not False:  # CustomerInformation may only clear
             report.latest = frame
             self.station.deadline(frame, self.settings.effect_timeout_s, self.not_whole, report, frame)
 
-    @track(refusal("GetBaseReport", "GetReport"))
+    @track(refusal(*REQUESTS))
     def refused(self, frame: Frame) -> None:
-        report = self._of(integer(frame.request, "requestId"))
+        report = self._of(frame.request, REQUESTS[frame.action or ""])
         if report is not None:
             report.refused = True
 
@@ -90,15 +107,16 @@ class Reports2x(Topic):
     def gap(self, session: SessionContext, moment: Moment, detail: dict[str, Any]) -> None:
         self.reports.clear()
 
-    def _of(self, request: int | None) -> Report | None:
-        return self.reports.get(request) if request is not None else None
+    def _of(self, payload: dict[str, Any], action: str | None) -> Report | None:
+        request = integer(payload, "requestId")
+        return self.reports.get((action or "", request)) if request is not None else None
 
     @rule(
         "report.request",
-        call("NotifyReport"),
-        title="A report that was not asked for",
+        call(*_PARTS),
+        title="A report that nobody has requested",
         severity=Severity.ERROR,
-        spec="OCPP 2.x B07.FR.04, B07.FR.05, B08.FR.04",
+        spec="OCPP 2.x B07.FR.04, B07.FR.05, B08.FR.04, N02.FR.04, N02.FR.10, K09.FR.01, O03.FR.05; OCPP 2.1 R04.FR.31",
         remedy="Repeat the requestId of the request in each part; send none for a request you have not accepted.",
         bad=_BOOT + _ASKED + _part(0, False, request=8),
         good=_BOOT + _ASKED + _part(0, False),
@@ -110,21 +128,23 @@ class Reports2x(Topic):
         request = integer(frame.payload, "requestId")
         if request is None:
             return None
-        report = self.reports.get(request)
+        report = self._of(frame.payload, frame.action)
         if report is not None:
             if not report.refused:
                 return None
-            return Fault(f"a report for request {request}, which was not accepted", "/3/requestId", key=str(request))
+            text = f"{frame.action} for request {request}, which was not accepted"
+            return Fault(text, "/3/requestId", key=str(request))
         if self._evidence.seen_since is None or len(self.reports) >= REPORTS_LIMIT:
             return None
-        return Fault(f"a report for request {request}; nobody has asked with that", "/3/requestId", key=str(request))
+        text = f"{frame.action} for request {request}; no request has had this requestId"
+        return Fault(text, "/3/requestId", key=str(request))
 
     @rule(
         "report.sequence",
-        call("NotifyReport"),
+        call(*_PARTS),
         title="The parts of a report are not numbered 0, 1, 2 and so on",
         severity=Severity.ERROR,
-        spec="OCPP 2.x B07.FR.10, B08.FR.14",
+        spec="OCPP 2.x B07.FR.10, B08.FR.14, N02.FR.09, K09.FR.02, O03.FR.04; OCPP 2.1 R04.FR.32",
         remedy="Give the first part seqNo 0 and each next one 1 more; end with the part that has tbc false.",
         bad=_ASKED + _part(0, True) + _part(2, False),
         good=_ASKED + _part(0, True) + _part(1, False),
@@ -133,27 +153,29 @@ class Reports2x(Topic):
         catalogue="RPT",
     )
     def sequence(self, frame: Frame) -> Faults:
-        sequence, request = integer(frame.payload, "seqNo"), integer(frame.payload, "requestId")
-        report = self._of(request)
-        if sequence is None or report is None or report.refused:
+        sequence, report = integer(frame.payload, "seqNo"), self._of(frame.payload, frame.action)
+        if report is None or report.refused:
             return None
         before, ended, previous = report.sequence, report.whole, report.latest
         report.sequence, report.latest = sequence, frame
         report.whole = frame.payload.get("tbc") is not True
         expected = 0 if before is None else before + 1
-        if sequence == expected and not ended:
+        if not ended and sequence in (expected, None):  # charging profiles, messages and DER controls have no seqNo
             return None
         if sequence == before and previous is not None and previous.payload == frame.payload:
             return None  # the same part, sent again because its answer stayed out
         why = "the report had ended" if ended else f"{expected} is next"
-        return Fault(f"seqNo {sequence} in the report for request {request}; {why}", "/3/seqNo", key=str(request))
+        part = f"seqNo {sequence}" if sequence is not None else "another part"
+        text = f"{part} in {frame.action} for request {report.request}; {why}"
+        return Fault(text, "/3/tbc" if sequence is None else "/3/seqNo", key=str(report.request))
 
     @rule(
         "report.unfinished",
         DEADLINE,
         title="A report has no last part",
         severity=Severity.WARNING,
-        spec="OCPP 2.x B07.FR.03, B08.FR.03",
+        spec="OCPP 2.x B07.FR.03, B08.FR.03, N02.FR.03, N09.FR.05, N09.FR.06, K09.FR.02, O03.FR.02; "
+        "OCPP 2.1 R04.FR.33, R04.FR.34",
         remedy="Send all parts; the last one has tbc false or leaves it out.",
         bad=_ASKED + _part(0, True) + "+ 5m",
         good=_ASKED + _part(0, True) + _part(1, False) + "+ 5m",
@@ -168,8 +190,7 @@ class Reports2x(Topic):
         if report.latest is not latest and report.latest is not None:
             self.station.deadline(report.latest, wait, self.not_whole, report, report.latest)
             return None
-        number = next(request for request, one in self.reports.items() if one is report)
-        what = "no part" if report.sequence is None else f"no part after seqNo {report.sequence}"
-        return Fault(
-            f"{what} of the report for request {number} within {duration(wait)}", frame=ABSENT, key=str(number)
-        )
+        begun = report.latest is not None and report.latest.action == report.action
+        what = f"{'no last' if begun else 'no'} {report.action}"
+        text = f"{what} for request {report.request} has come within {duration(wait)}"
+        return Fault(text, frame=ABSENT, key=f"{report.action} {report.request}")

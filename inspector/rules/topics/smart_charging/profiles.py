@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 from inspector.protocol.frame import Frame
 from inspector.protocol.vocabulary import OcppVersion
-from inspector.rules.fields import elements, integer, member, seconds, string
+from inspector.rules.fields import integer, seconds, string
 from inspector.rules.finding import Fault, Severity, Side
+from inspector.rules.kit import ongoing
 from inspector.rules.rule import V2X, Faults, Topic, call, result, rule, track
 from inspector.rules.state.observation import Evidence
 from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.state.transactions_v16 import Transactions16
+from inspector.rules.topics.smart_charging.reading import Found, profiles_in, profiles_of, schedules_of
 
 PROFILES_LIMIT = 500
 """Accepted profiles remembered of one charge point; the oldest are forgotten."""
@@ -34,9 +35,12 @@ def _profile(
     """A profile in both spellings, as the text of an object."""
     start = f'"stackLevel":0,"chargingProfilePurpose":"{purpose}",{kind}{more},"chargingSchedule":'
     schedule = f'"chargingRateUnit":"A","chargingSchedulePeriod":[{periods}]'
+    begins = "" if "Relative" in kind else '"startSchedule":"2026-01-01T12:00:00Z",'
     return {
         "1.6": f'{{"chargingProfileId":{number},{start}{{{schedule}}}}}',
-        "2x": f'{{"id":{number},{start}[{{"id":1,{schedule}}}]}}'.replace("ChargePointMax", "ChargingStationMax"),
+        "2x": f'{{"id":{number},{start}[{{"id":1,{begins}{schedule}}}]}}'.replace(
+            "ChargePointMax", "ChargingStationMax"
+        ),
     }
 
 
@@ -71,14 +75,6 @@ def _2x(examples: dict[str, str]) -> dict[str, str]:
     return {version: script for version, script in examples.items() if version != "1.6"}
 
 
-class Found(NamedTuple):
-    """A profile of a CALL, with where it stands and where it is to hold."""
-
-    profile: dict[str, Any]
-    pointer: str
-    place: int | None  # connector or EVSE
-
-
 class Kept(NamedTuple):
     """A profile the charge point has accepted, as far as it decides which other would overlap."""
 
@@ -88,6 +84,7 @@ class Kept(NamedTuple):
     transaction: Any
     valid_from: float
     valid_to: float
+    kind: str | None  # Absolute, Recurring, Relative or Dynamic
 
 
 class ChargingProfiles(Topic):
@@ -117,8 +114,8 @@ class ChargingProfiles(Topic):
     )
     def first_period(self, frame: Frame) -> Faults:
         faults = []
-        for found in _found(frame):
-            for pointer, periods in _schedules(found):
+        for found in profiles_of(frame):
+            for pointer, periods in schedules_of(found):
                 start = integer(periods[0], "startPeriod") if periods else None
                 if start:
                     text = f"the first period starts at {start} s; a schedule begins at 0"
@@ -145,8 +142,8 @@ class ChargingProfiles(Topic):
     )
     def period_order(self, frame: Frame) -> Faults:
         faults = []
-        for found in _found(frame):
-            for pointer, periods in _schedules(found):
+        for found in profiles_of(frame):
+            for pointer, periods in schedules_of(found):
                 starts = [integer(period, "startPeriod") for period in periods]
                 for index, (one, other) in enumerate(pairwise(starts), 1):
                     if one is not None and other is not None and other <= one:
@@ -169,8 +166,8 @@ class ChargingProfiles(Topic):
         catalogue="CP-KIND",
     )
     def decimals(self, frame: Frame) -> Faults:
-        for found in _found(frame):
-            for pointer, periods in _schedules(found):
+        for found in profiles_of(frame):
+            for pointer, periods in schedules_of(found):
                 for index, period in enumerate(periods):
                     limit = period.get("limit")
                     if type(limit) is float and round(limit, 1) != limit:
@@ -191,7 +188,7 @@ class ChargingProfiles(Topic):
         catalogue="CP-KIND",
     )
     def recurrency(self, frame: Frame) -> Faults:
-        for found in _found(frame):
+        for found in profiles_of(frame):
             kind = string(found.profile, "chargingProfileKind")
             if "recurrencyKind" in found.profile and kind not in (None, "Recurring"):
                 text = f"a profile of kind {kind} has a recurrencyKind"
@@ -205,12 +202,12 @@ class ChargingProfiles(Topic):
         severity=Severity.ERROR,
         spec="OCPP 1.6 §3.13.1; K01.FR.16 and the remarks of use case K01",
         remedy="Send the profile for the whole station to 0, and a TxProfile to the connector or EVSE that charges.",
-        bad=_sent(_profile(purpose="ChargePointMaxProfile")),
-        good=_sent(_profile(purpose="ChargePointMaxProfile"), place=0),
+        bad=_sent(_profile(purpose="ChargePointMaxProfile", kind='"chargingProfileKind":"Absolute"')),
+        good=_sent(_profile(purpose="ChargePointMaxProfile", kind='"chargingProfileKind":"Absolute"'), place=0),
         catalogue="CP-SCOPE",
     )
     def place(self, frame: Frame) -> Faults:
-        for found in _found(frame):
+        for found in profiles_of(frame):
             purpose = string(found.profile, "chargingProfilePurpose")
             member_name = "/3/connectorId" if self.session.version is OcppVersion.V16 else "/3/evseId"
             if purpose in _STATION_MAX and found.place:
@@ -233,7 +230,7 @@ class ChargingProfiles(Topic):
         catalogue="CP-SCOPE",
     )
     def remote_start(self, frame: Frame) -> Faults:
-        for found in _found(frame):
+        for found in profiles_of(frame):
             purpose = string(found.profile, "chargingProfilePurpose")
             if purpose is not None and purpose != "TxProfile":
                 text = f"a remote start with a {purpose}"
@@ -248,7 +245,7 @@ class ChargingProfiles(Topic):
         title="A TxProfile is accepted although no transaction is there to limit",
         severity=Severity.ERROR,
         side=Side.CHARGE_POINT,
-        spec="OCPP 1.6 §5.16.2; K01.FR.09",
+        spec="OCPP 1.6 §5.16.2; K01.FR.09, K01.FR.33",
         remedy="Reject a TxProfile while no transaction runs on its connector or EVSE.",
         bad={
             "1.6": 'open\n> [2,"b","BootNotification",{"chargePointVendor":"V","chargePointModel":"M"}]\n'
@@ -261,14 +258,22 @@ class ChargingProfiles(Topic):
                 for version, script in _2x(_sent(_profile(purpose="TxProfile", more=',"transactionId":"T"'))).items()
             },
         },
-        good=_sent(_profile(purpose="TxProfile")),
+        good={
+            "1.6": _sent(_profile(purpose="TxProfile"))["1.6"],
+            **_2x(_sent(_profile(purpose="TxProfile", more=',"transactionId":"T"'))),
+        },
         catalogue="CP-SCOPE",
     )
     def no_transaction(self, frame: Frame) -> Faults:
-        if frame.payload.get("status") != "Accepted" or self._evidence.seen_since is None:
+        if frame.payload.get("status") != "Accepted":
             return None
-        for found in _found_in(frame.request):
-            if string(found.profile, "chargingProfilePurpose") != "TxProfile" or not found.place:
+        for found in profiles_in(frame.request):
+            if string(found.profile, "chargingProfilePurpose") != "TxProfile":
+                continue
+            name = found.profile.get("transactionId")
+            if type(name) is str and ongoing(self, name) is False:
+                return Fault(f"a TxProfile for {name[:36]!r} was accepted, which is not active", "/2/status", key="id")
+            if not found.place or self._evidence.seen_since is None:
                 continue
             if self.session.version is OcppVersion.V16:
                 known = self.station.topic(Transactions16)
@@ -300,7 +305,7 @@ class ChargingProfiles(Topic):
         if frame.payload.get("status") != "Accepted":
             return None
         faults = []
-        for found in _found_in(frame.request):
+        for found in profiles_in(frame.request):
             number, kept = _kept(found)
             for other, there in self.accepted.items():
                 same = there[:4] == kept[:4] and kept.purpose is not None and kept.level is not None
@@ -317,7 +322,7 @@ class ChargingProfiles(Topic):
     def keep(self, frame: Frame) -> None:
         if frame.payload.get("status") != "Accepted":
             return
-        for found in _found_in(frame.request):
+        for found in profiles_in(frame.request):
             number, kept = _kept(found)
             if number is None:
                 continue
@@ -354,30 +359,6 @@ class ChargingProfiles(Topic):
             self.accepted = {n: kept for n, kept in self.accepted.items() if kept.purpose != "TxProfile"}
 
 
-def _found(frame: Frame) -> Iterator[Found]:
-    return _found_in(frame.payload)
-
-
-def _found_in(payload: dict[str, Any]) -> Iterator[Found]:
-    """The profiles of a SetChargingProfile or remote start CALL."""
-    place = integer(payload, "evseId")
-    if place is None:
-        place = integer(payload, "connectorId")
-    for name in ("csChargingProfiles", "chargingProfile"):
-        if profile := member(payload, name):
-            yield Found(profile, f"/3/{name}", place)
-
-
-def _schedules(found: Found) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """The periods of each schedule of a profile, with the pointer to them."""
-    one = member(found.profile, "chargingSchedule")
-    if one:
-        yield f"{found.pointer}/chargingSchedule/chargingSchedulePeriod", elements(one, "chargingSchedulePeriod")
-    for index, schedule in enumerate(elements(found.profile, "chargingSchedule")):
-        pointer = f"{found.pointer}/chargingSchedule/{index}/chargingSchedulePeriod"
-        yield pointer, elements(schedule, "chargingSchedulePeriod")
-
-
 def _kept(found: Found) -> tuple[int | None, Kept]:
     profile = found.profile
     number = integer(profile, "chargingProfileId")
@@ -389,6 +370,7 @@ def _kept(found: Found) -> tuple[int | None, Kept]:
         transaction if isinstance(transaction, str | int) else None,
         seconds(string(profile, "validFrom")) or float("-inf"),
         seconds(string(profile, "validTo")) or float("inf"),
+        string(profile, "chargingProfileKind"),
     )
 
 

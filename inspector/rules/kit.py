@@ -1,0 +1,188 @@
+"""Parts that most rules are made of: what an answer must hold, what must follow a promise, ids to remember.
+
+A rule made of these gives its facts as any rule does; see `inspector.rules.rule`. State is bounded, and a promise is
+only heard for while it is open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Any
+
+from inspector.protocol.frame import Frame
+from inspector.rules.context import Moment, SessionContext
+from inspector.rules.durations import duration
+from inspector.rules.finding import Fault
+from inspector.rules.rule import DEADLINE, Faults, Listen, Topic, call, refusal, result, rule, track
+from inspector.rules.state.observation import Evidence
+from inspector.rules.state.transactions_v2x import Transactions2x
+
+IDS_LIMIT = 1000
+PROMISES_LIMIT = 100
+
+
+class Known[K: Hashable, V](dict[K, V]):
+    """A dict of at most IDS_LIMIT ids; the oldest are forgotten."""
+
+    def note(self, key: K, value: V) -> None:
+        """Remember an id as the newest."""
+        self.pop(key, None)
+        self[key] = value
+        if len(self) > IDS_LIMIT:
+            del self[next(iter(self))]
+
+
+def found(payload: Any, path: str) -> Any:
+    """The value at a path like "schedule/evseId"; None where nothing is there."""
+    for name in path.split("/"):
+        payload = payload.get(name) if type(payload) is dict else None
+    return payload
+
+
+def needs(path: str, *, status: str | None = None) -> Callable[[Any, Frame], Faults]:
+    """A check that a frame has this member, or that an answer with this status has it."""
+
+    def check(topic: Any, frame: Frame) -> Faults:
+        if status is not None and frame.payload.get("status") != status:
+            return None
+        if found(frame.payload, path) not in (None, "", []):
+            return None
+        said = f"the status is {status}, but" if status else f"{frame.action}:"
+        return Fault(f"{said} {path.replace('/', '.')} is missing", "/2" if frame.call is not None else "/3")
+
+    return check
+
+
+def same(path: str, asked: str | None = None) -> Callable[[Any, Frame], Faults]:
+    """A check that an answer repeats the value that the request has at this path."""
+
+    def check(topic: Any, frame: Frame) -> Faults:
+        wanted, given = found(frame.request, asked or path), found(frame.payload, path)
+        if wanted is None or given is None or wanted == given:
+            return None
+        return Fault(f"{path} is {str(given)[:50]}, but {str(wanted)[:50]} was requested", f"/2/{path}")
+
+    return check
+
+
+def ongoing(topic: Topic, transaction: str | None) -> bool | None:
+    """Whether a 2.x station has this transaction now; None where that cannot be said."""
+    known = topic.station.topic(Transactions2x)
+    one = known.by_id.get(transaction or "")
+    if one is not None and one.open:
+        return True
+    if not topic.station.topic(Evidence).told_all(topic.session):
+        return None  # its start, or its end, may be on its way
+    return False if one is not None or known.known_missing(None) else None
+
+
+@dataclass(slots=True, eq=False)
+class _Open:
+    """A CALL whose answer may promise something, or has promised it; `key` is None before the answer."""
+
+    key: Hashable | None = None
+    early: set[Hashable] = field(default_factory=set)  # keys of what came before the answer
+
+
+class Promise:
+    """A rule: after an answer that promises it, a message has to follow.
+
+    As an attribute of a topic it becomes the rule and the trackers that the rule needs.
+    """
+
+    def __init__(
+        self,
+        slug: str,
+        *actions: str,
+        promised: Callable[[Any, Frame], Hashable | None],
+        kept_by: tuple[Listen, ...],
+        keeps: Callable[[Any, Frame], Hashable | None],
+        text: str,
+        early: bool = True,
+        seconds: Callable[[Any], float] | None = None,
+        excused: Callable[[Any, Frame], bool] | None = None,
+        **facts: Any,
+    ) -> None:
+        """Describe the promise.
+
+        Args:
+            slug: the rule's.
+            actions: those whose answer promises.
+            promised: given the topic and the answer, returns the key of what must follow, None for no promise.
+            kept_by: what may keep it.
+            keeps: given the topic and a frame of those, returns the key (or a list of keys) that it keeps.
+            text: the finding's message; `{key}` is the key, `{wait}` how long was waited.
+            early: whether what came between CALL and answer keeps it too.
+            seconds: given the topic, returns how long to wait; `effect_timeout_s` by default.
+            excused: given the topic and the answer when the time is over, returns whether nothing need have come.
+            facts: those of `inspector.rules.rule.rule`.
+        """
+        self.slug, self.actions, self.promised, self.kept_by = slug, actions, promised, kept_by
+        self.keeps, self.text, self.early, self.seconds, self.excused = keeps, text, early, seconds, excused
+        self.facts = facts
+
+    def __set_name__(self, owner: type[Topic], name: str) -> None:
+        """Put the rule and its trackers into the topic."""
+        promise, state = self, f"_open_{name}"
+
+        def opened(topic: Any, number: int, one: _Open) -> None:
+            waiting: dict[int, _Open] = vars(topic).setdefault(state, {})
+            if not waiting:
+                topic.station.relisten()
+            waiting[number] = one
+            if len(waiting) > PROMISES_LIMIT:
+                del waiting[next(iter(waiting))]
+
+        def dropped(topic: Any, number: int) -> _Open | None:
+            waiting: dict[int, _Open] = vars(topic).get(state, {})
+            one = waiting.pop(number, None)
+            if one is not None and not waiting:
+                topic.station.relisten()
+            return one
+
+        def asked(topic: Any, frame: Frame) -> None:
+            opened(topic, frame.frame_id, _Open())
+
+        def answered(topic: Any, frame: Frame) -> None:
+            number = frame.call.frame_id if frame.call is not None else -1
+            one = dropped(topic, number) if promise.early else _Open()
+            key = promise.promised(topic, frame) if one is not None else None
+            if one is None or key is None or key in one.early:
+                return
+            one.key = key
+            opened(topic, number, one)
+            wait = promise.seconds(topic) if promise.seconds else topic.settings.effect_timeout_s
+            topic.station.deadline(frame, wait, getattr(topic, name), number, frame, topic.session, wait)
+
+        def refused(topic: Any, frame: Frame) -> None:
+            dropped(topic, frame.call.frame_id if frame.call is not None else -1)
+
+        def sent(topic: Any, frame: Frame) -> None:
+            given = promise.keeps(topic, frame)
+            keys = given if isinstance(given, list) else [given]
+            for number, one in list(vars(topic).get(state, {}).items()):
+                if one.key is None:
+                    one.early.update(keys)
+                elif one.key in keys:
+                    dropped(topic, number)
+
+        def broken(
+            topic: Any, moment: Moment, number: int, answer: Frame, session: SessionContext, wait: float
+        ) -> Faults:
+            one = dropped(topic, number)
+            if one is None or session not in topic.station.sessions:
+                return None
+            if promise.excused is not None and promise.excused(topic, answer):
+                return None
+            text = promise.text.format(key=str(one.key)[:50], wait=duration(wait))
+            return Fault(text, "/2/status" if "status" in answer.payload else None, frame=answer, key=str(one.key)[:50])
+
+        versions = self.facts.get("versions", owner.versions)
+        setattr(owner, name, rule(self.slug, DEADLINE, **self.facts)(broken))
+        setattr(owner, f"{name}_answered", track(*result(*self.actions), versions=versions)(answered))
+        if self.early:
+            setattr(owner, f"{name}_asked", track(*call(*self.actions), versions=versions)(asked))
+            setattr(owner, f"{name}_refused", track(*refusal(*self.actions), versions=versions)(refused))
+        keep = track(*self.kept_by, versions=versions, dormant=lambda topic: not vars(topic).get(state))
+        setattr(owner, f"{name}_sent", keep(sent))

@@ -1,0 +1,237 @@
+"""How a charge point answers requests about charging profiles, and what it reports of limits and cars."""
+
+from __future__ import annotations
+
+from inspector.protocol.frame import Frame
+from inspector.protocol.vocabulary import OcppVersion
+from inspector.rules.context import AtClose, Moment
+from inspector.rules.fields import integer, member, string
+from inspector.rules.finding import Fault, Severity, Side
+from inspector.rules.rule import DEADLINE, V2X, Faults, Topic, call, result, rule, track
+from inspector.rules.state.configuration import ConfigurationState
+from inspector.rules.state.observation import Evidence
+from inspector.rules.state.transactions_v2x import Transactions2x
+from inspector.rules.topics.availability.evses_v2x import Evses2x
+from inspector.rules.topics.example_frames import ACCEPTED, BOOT_2X, NOW, cp, csms, script, status_2x
+from inspector.rules.topics.smart_charging.profiles import ChargingProfiles
+from inspector.rules.topics.smart_charging.sent_v2x import profile, sent
+
+_PERIOD = [{"startPeriod": 0, "limit": 16.0}]
+_UNITS = (
+    '> [2,"u","NotifyReport",{"requestId":1,"generatedAt":"2026-01-01T12:00:00Z","seqNo":0,"reportData":[{"component":'
+    '{"name":"SmartChargingCtrlr"},"variable":{"name":"RateUnit"},"variableAttribute":[{"value":"A"}],'
+    '"variableCharacteristics":{"dataType":"MemberList","supportsMonitoring":false}}]}]\n< [3,"u",{}]\n'
+)
+
+
+def _composite(answer: dict[str, object] | None, **asked: object) -> str:
+    schedule = {"evseId": 1, "duration": 60, "scheduleStart": NOW, "chargingRateUnit": "A"}
+    told = {"schedule": {**schedule, "chargingSchedulePeriod": _PERIOD, **answer}} if answer is not None else {}
+    return csms("GetCompositeSchedule", {"evseId": 1, "duration": 60, **asked}, {"status": "Accepted", **told})
+
+
+_COMPOSITE_16 = '< [2,"g","GetCompositeSchedule",{"connectorId":1,"duration":60}]\n> [3,"g",{"status":"Accepted"%s}]'
+_SCHEDULE_16 = (
+    ',"connectorId":1,"scheduleStart":"2026-01-01T12:00:00Z","chargingSchedule":{"chargingRateUnit":"A",'
+    '"chargingSchedulePeriod":[{"startPeriod":0,"limit":16.0}]}'
+)
+_SET_16 = (
+    '< [2,"p","SetChargingProfile",{"connectorId":1,"csChargingProfiles":{"chargingProfileId":1,"stackLevel":0,'
+    '"chargingProfilePurpose":"TxDefaultProfile","chargingProfileKind":"Relative","chargingSchedule":{'
+    '"chargingRateUnit":"A","chargingSchedulePeriod":[{"startPeriod":0,"limit":16.0}]}}}]\n'
+    '> [3,"p",{"status":"Accepted"}]\n'
+)
+_CLEAR_16 = '< [2,"c","ClearChargingProfile",{"id":1}]\n> [3,"c",{"status":"%s"}]'
+
+
+class ProfileAnswers(Topic):
+    """Rules about the charge point's answers."""
+
+    scope = "station"
+
+    def setup(self) -> None:
+        self._profiles = self.station.topic(ChargingProfiles)
+        self._configuration = self.station.topic(ConfigurationState)
+        self._evidence = self.station.topic(Evidence)
+
+    @rule(
+        "profile.composite",
+        result("GetCompositeSchedule"),
+        title="The composite schedule is missing, or is not the one that was requested",
+        severity=Severity.ERROR,
+        spec="OCPP 1.6 §5.7 and §6.22; OCPP 2.x K08.FR.02",
+        remedy="Answer Accepted with the schedule of the requested connector or EVSE, in the requested unit.",
+        bad={"1.6": _COMPOSITE_16 % "", "2x": script(_composite(None))},
+        good={"1.6": _COMPOSITE_16 % _SCHEDULE_16, "2x": script(_composite({}))},
+        side=Side.CHARGE_POINT,
+    )
+    def composite(self, frame: Frame) -> Faults:
+        if frame.payload.get("status") != "Accepted":
+            return None
+        old = self.session.version is OcppVersion.V16
+        name, place = ("chargingSchedule", "connectorId") if old else ("schedule", "evseId")
+        schedule = member(frame.payload, name)
+        if not schedule:
+            return Fault(f"the status is Accepted, but {name} is missing", "/2")
+        told, asked = integer(frame.payload if old else schedule, place), integer(frame.request, place)
+        if told is not None and asked is not None and told != asked:
+            at = f"/2/{place}" if old else f"/2/{name}/{place}"
+            return Fault(f"a schedule for {place} {told}; {asked} was requested", at, key="place")
+        unit, wanted = string(schedule, "chargingRateUnit"), string(frame.request, "chargingRateUnit")
+        if unit is not None and wanted is not None and unit != wanted:
+            text = f"a schedule in {unit[:9]}; {wanted[:9]} was requested"
+            return Fault(text, f"/2/{name}/chargingRateUnit", key="unit")
+        return None
+
+    @rule(
+        "profile.rate-unit",
+        result("GetCompositeSchedule"),
+        title="A composite schedule is promised in a unit that the station does not support",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x K08.FR.07",
+        remedy="Answer Rejected where SmartChargingCtrlr.RateUnit does not list the requested unit.",
+        bad=script(_UNITS, _composite({"chargingRateUnit": "W"}, chargingRateUnit="W")),
+        good=script(_UNITS, _composite({}, chargingRateUnit="A")),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def rate_unit(self, frame: Frame) -> Faults:
+        wanted, listed = string(frame.request, "chargingRateUnit"), self._rate_units()
+        if frame.payload.get("status") != "Accepted" or wanted is None or not listed or wanted in listed:
+            return None
+        return Fault(f"Accepted for the unit {wanted[:9]}; the station supports {', '.join(listed)}", "/2/status")
+
+    def _rate_units(self) -> list[str]:
+        told = self._configuration.variable("SmartChargingCtrlr", "RateUnit")
+        return [unit.strip() for unit in (told or "").split(",") if unit.strip() in ("A", "W")]
+
+    @rule(
+        "profile.unknown-evse",
+        DEADLINE,
+        title="A charging profile is accepted for an EVSE that does not exist",
+        severity=Severity.ERROR,
+        spec="OCPP 2.x K01.FR.28",
+        remedy="Answer Rejected where the station has no EVSE with this number.",
+        bad=script(BOOT_2X, status_2x("Available"), sent(profile(), 9), "+ 5m"),
+        good=script(BOOT_2X, status_2x("Available"), sent(profile()), "+ 5m"),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def unknown_evse(self, moment: Moment, place: int, frame: Frame) -> Faults:
+        known = {evse for evse, _ in self.station.topic(Evses2x).connectors}
+        known |= {one.evse for one in self.station.topic(Transactions2x).by_id.values() if one.evse is not None}
+        if not known or place <= max(known) or self._evidence.seen_since is None:
+            return None
+        text = f"a profile for EVSE {place} is accepted; the highest EVSE that the station has reported is {max(known)}"
+        return Fault(text, "/2/status", frame=frame, key=str(place))
+
+    @track(result("SetChargingProfile"), versions=V2X)
+    def profile_set(self, frame: Frame) -> None:
+        place = integer(frame.request, "evseId")
+        if place and frame.payload.get("status") == "Accepted" and self._evidence.seen_since is not None:
+            wait = self.settings.status_after_boot_s  # until then not every EVSE need have reported
+            self.station.deadline(frame, wait, self.unknown_evse, place, frame, at_close=AtClose.JUDGED)
+
+    @rule(
+        "profile.clear-unknown",
+        result("ClearChargingProfile"),
+        title="A charging profile that the charge point has accepted is called unknown",
+        severity=Severity.ERROR,
+        spec="OCPP 1.6 §5.4 and §6.10; OCPP 2.x K10.FR.03",
+        remedy="Remove the profile with the requested id and answer Accepted.",
+        bad={
+            "1.6": _SET_16 + _CLEAR_16 % "Unknown",
+            "2x": script(
+                sent(profile()), csms("ClearChargingProfile", {"chargingProfileId": 1}, {"status": "Unknown"})
+            ),
+        },
+        good={
+            "1.6": _SET_16 + _CLEAR_16 % "Accepted",
+            "2x": script(sent(profile()), csms("ClearChargingProfile", {"chargingProfileId": 1})),
+        },
+        side=Side.CHARGE_POINT,
+    )
+    def clear_unknown(self, frame: Frame) -> Faults:
+        number = integer(frame.request, "id" if self.session.version is OcppVersion.V16 else "chargingProfileId")
+        kept = self._profiles.accepted.get(number if number is not None else -1)
+        if frame.payload.get("status") != "Unknown" or kept is None or kept.purpose == "TxProfile":
+            return None
+        if kept.valid_to != float("inf"):
+            return None  # it may have expired and be gone
+        return Fault(f"profile {number} is called unknown, though it was accepted", "/2/status", key=str(number))
+
+    @rule(
+        "profile.duplicate-default",
+        result("SetChargingProfile"),
+        title="A second TxDefaultProfile of one stack level is accepted for the station and one of its EVSEs",
+        severity=Severity.ERROR,
+        spec="OCPP 2.x K01.FR.52, K01.FR.53",
+        remedy="Answer Rejected (DuplicateProfile) while EVSE 0 and an EVSE would have TxDefaultProfiles of one level.",
+        bad=script(sent(profile(), 0), sent(profile(number=2), 1)),
+        good=script(sent(profile(), 0), sent(profile(number=2), 1, "Rejected")),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def duplicate_default(self, frame: Frame) -> Faults:
+        one, place = member(frame.request, "chargingProfile"), integer(frame.request, "evseId")
+        if frame.payload.get("status") != "Accepted" or one.get("chargingProfilePurpose") != "TxDefaultProfile":
+            return None
+        number, level = integer(one, "id"), integer(one, "stackLevel")
+        for other, kept in self._profiles.accepted.items():
+            same = kept.purpose == "TxDefaultProfile" and kept.level == level and other != number
+            if same and place is not None and kept.place is not None and (kept.place == 0) != (place == 0):
+                text = f"profile {number} for EVSE {place} is accepted beside profile {other} for EVSE {kept.place}"
+                return Fault(f"{text}, both on stack level {level}", "/2/status", key=f"{number} {other}")
+        return None
+
+    @rule(
+        "profile.limit-source",
+        call("NotifyChargingLimit"),
+        title="A charging limit from outside is reported as one of the charging station operator",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x K11.FR.05",
+        remedy="Name the external system in chargingLimitSource: EMS, SO or Other.",
+        bad=script(cp("NotifyChargingLimit", {"chargingLimit": {"chargingLimitSource": "CSO"}})),
+        good=script(cp("NotifyChargingLimit", {"chargingLimit": {"chargingLimitSource": "EMS"}})),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def limit_source(self, frame: Frame) -> Faults:
+        source = string(member(frame.payload, "chargingLimit"), "chargingLimitSource")
+        if source is None or source.upper() != "CSO":
+            return None
+        return Fault(f"chargingLimitSource is {source}", "/3/chargingLimit/chargingLimitSource")
+
+    @rule(
+        "profile.charging-needs",
+        call("NotifyEVChargingNeeds"),
+        title="The charging needs of a car have neither AC nor DC parameters, or both",
+        severity=Severity.ERROR,
+        spec="OCPP 2.x K15.FR.06",
+        remedy="Send acChargingParameters for AC charging, dcChargingParameters for DC charging.",
+        bad=script(
+            cp("NotifyEVChargingNeeds", {"evseId": 1, "chargingNeeds": {"requestedEnergyTransfer": "DC"}}, ACCEPTED)
+        ),
+        good=script(
+            cp(
+                "NotifyEVChargingNeeds",
+                {
+                    "evseId": 1,
+                    "chargingNeeds": {
+                        "requestedEnergyTransfer": "DC",
+                        "dcChargingParameters": {"evMaxCurrent": 200, "evMaxVoltage": 400},
+                    },
+                },
+                {"status": "Accepted"},
+            )
+        ),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def charging_needs(self, frame: Frame) -> Faults:
+        needs = member(frame.payload, "chargingNeeds")
+        given = [name for name in ("acChargingParameters", "dcChargingParameters") if name in needs]
+        if not needs or len(given) == 1 or (not given and "v2xChargingParameters" in needs):
+            return None
+        text = "acChargingParameters and dcChargingParameters are both given" if given else "no charging parameters"
+        return Fault(text, "/3/chargingNeeds", key=str(len(given)))

@@ -1,0 +1,232 @@
+"""What OCPP 2.1 adds to smart charging: dynamic profiles, priority charging, modes of operation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from inspector.protocol.frame import Frame
+from inspector.rules.fields import elements, integer, member, string
+from inspector.rules.finding import Fault, Severity, Side
+from inspector.rules.kit import Promise, ongoing
+from inspector.rules.rule import V21, Faults, Topic, call, result, rule
+from inspector.rules.topics.example_frames import BOOT_2X, cp, csms, script, started
+from inspector.rules.topics.smart_charging.profiles import ChargingProfiles
+from inspector.rules.topics.smart_charging.sent_v2x import profile, sent
+
+_LIMITS = tuple(f"{name}{phase}" for name in ("limit", "dischargeLimit") for phase in ("", "_L2", "_L3"))
+_SETPOINTS = tuple(f"{name}{phase}" for name in ("setpoint", "setpointReactive") for phase in ("", "_L2", "_L3"))
+_CURVE = [{"frequency": 49.8, "power": 1000}, {"frequency": 50.2, "power": -1000}]
+_PRIORITY = csms("UsePriorityCharging", {"transactionId": "t1", "activate": True})
+
+
+def _mode(mode: str, unit: str = "W", **period: Any) -> str:
+    """A profile of one period with this mode of operation."""
+    told = {"startPeriod": 0, "operationMode": mode, **period}
+    return sent(profile(schedule={"chargingRateUnit": unit, "chargingSchedulePeriod": [told]}))
+
+
+class Profiles21(Topic):
+    """Rules about dynamic profiles, priority charging and modes of operation."""
+
+    scope = "station"
+    versions = V21
+
+    def setup(self) -> None:
+        self._profiles = self.station.topic(ChargingProfiles)
+
+    @rule(
+        "profile.dynamic-periods",
+        call("SetChargingProfile"),
+        title="A dynamic charging profile has more than one period",
+        severity=Severity.ERROR,
+        spec="OCPP 2.1 K28.FR.01, K28.FR.02",
+        remedy="Give a Dynamic profile one schedule with one period that starts at 0.",
+        bad=script(
+            sent(profile(kind="Dynamic", schedule={"chargingSchedulePeriod": [{"startPeriod": n} for n in (0, 60)]}))
+        ),
+        good=script(sent(profile(kind="Dynamic"))),
+        versions=V21,
+        side=Side.CSMS,
+    )
+    def dynamic_periods(self, frame: Frame) -> Faults:
+        one = member(frame.payload, "chargingProfile")
+        if one.get("chargingProfileKind") != "Dynamic":
+            return None
+        schedules = elements(one, "chargingSchedule")
+        periods = [period for schedule in schedules for period in elements(schedule, "chargingSchedulePeriod")]
+        if len(schedules) == 1 and len(periods) == 1:
+            return None
+        many = f"{len(schedules)} schedules" if len(schedules) > 1 else f"{len(periods)} periods"
+        return Fault(f"a Dynamic profile with {many}; one is allowed", "/3/chargingProfile/chargingSchedule")
+
+    @rule(
+        "profile.dynamic-interval",
+        result("SetChargingProfile"),
+        title="A profile that is not dynamic is accepted with an update interval",
+        severity=Severity.ERROR,
+        spec="OCPP 2.1 K28.FR.04",
+        remedy="Answer Rejected where a profile has dynUpdateInterval but another kind than Dynamic.",
+        bad=script(sent(profile(dynUpdateInterval=60))),
+        good=script(sent(profile(kind="Dynamic", dynUpdateInterval=60))),
+        versions=V21,
+        side=Side.CHARGE_POINT,
+    )
+    def dynamic_interval(self, frame: Frame) -> Faults:
+        one = member(frame.request, "chargingProfile")
+        kind = string(one, "chargingProfileKind")
+        if frame.payload.get("status") != "Accepted" or "dynUpdateInterval" not in one or kind in (None, "Dynamic"):
+            return None
+        return Fault(f"a profile of kind {kind} with dynUpdateInterval is accepted", "/2/status")
+
+    @rule(
+        "profile.not-dynamic",
+        result("UpdateDynamicSchedule", "PullDynamicScheduleUpdate"),
+        title="The update of a profile that is not dynamic is accepted",
+        severity=Severity.ERROR,
+        spec="OCPP 2.1 K28.FR.11, K28.FR.12",
+        remedy="Answer Rejected where the profile is not of kind Dynamic.",
+        bad=script(
+            sent(profile()), csms("UpdateDynamicSchedule", {"chargingProfileId": 1, "scheduleUpdate": {"limit": 8}})
+        ),
+        good=script(
+            sent(profile(kind="Dynamic")),
+            csms("UpdateDynamicSchedule", {"chargingProfileId": 1, "scheduleUpdate": {"limit": 8}}),
+        ),
+        versions=V21,
+    )
+    def not_dynamic(self, frame: Frame) -> Faults:
+        number = integer(frame.request, "chargingProfileId")
+        kept = self._profiles.accepted.get(number if number is not None else -1)
+        if frame.payload.get("status") != "Accepted" or kept is None or kept.kind in (None, "Dynamic"):
+            return None
+        return Fault(
+            f"an update of profile {number} is accepted; its kind is {kept.kind}", "/2/status", key=str(number)
+        )
+
+    @rule(
+        "priority.no-transaction",
+        result("UsePriorityCharging"),
+        title="Priority charging is accepted for a transaction that does not exist",
+        severity=Severity.ERROR,
+        spec="OCPP 2.1 K21.FR.02",
+        remedy="Answer Rejected where no such transaction is active.",
+        bad=script(BOOT_2X, _PRIORITY),
+        good=script(BOOT_2X, started(), _PRIORITY),
+        versions=V21,
+        side=Side.CHARGE_POINT,
+    )
+    def no_transaction(self, frame: Frame) -> Faults:
+        name = string(frame.request, "transactionId")
+        if frame.payload.get("status") != "Accepted" or name is None or ongoing(self, name) is not False:
+            return None
+        return Fault(
+            f"priority charging is accepted for {name[:36]!r}, which is not active", "/2/status", key=name[:36]
+        )
+
+    not_notified = Promise(
+        "priority.not-notified",
+        "UsePriorityCharging",
+        kept_by=call("NotifyPriorityCharging"),
+        promised=lambda topic, frame: (
+            string(frame.request, "transactionId")
+            if frame.payload.get("status") == "Accepted" and frame.request.get("activate") is True
+            else None
+        ),
+        keeps=lambda topic, frame: string(frame.payload, "transactionId"),
+        excused=lambda topic, frame: ongoing(topic, string(frame.request, "transactionId")) is False,
+        text="priority charging of {key} was accepted, but no NotifyPriorityCharging came within {wait}",
+        title="Priority charging is accepted, but not reported as activated",
+        severity=Severity.WARNING,
+        spec="OCPP 2.1 K21.FR.05",
+        remedy="Send NotifyPriorityCharging with activated true and the transactionId once the profile applies.",
+        bad=script(started(), _PRIORITY, "+ 5m"),
+        good=script(
+            started(), _PRIORITY, cp("NotifyPriorityCharging", {"transactionId": "t1", "activated": True}), "+ 5m"
+        ),
+        versions=V21,
+        side=Side.CHARGE_POINT,
+    )
+
+    @rule(
+        "profile.setpoint-limit",
+        call("SetChargingProfile"),
+        title="A period with a central setpoint also has limits",
+        severity=Severity.WARNING,
+        spec="OCPP 2.1 Q03.FR.02",
+        remedy="Leave limit and dischargeLimit out of periods with operationMode CentralSetpoint.",
+        bad=script(_mode("CentralSetpoint", setpoint=-2000, limit=3000)),
+        good=script(_mode("CentralSetpoint", setpoint=-2000)),
+        versions=V21,
+        side=Side.CSMS,
+    )
+    def setpoint_limit(self, frame: Frame) -> Faults:
+        for pointer, period, _ in _periods(frame.payload, "CentralSetpoint"):
+            if named := [name for name in _LIMITS if name in period]:
+                return Fault(f"operationMode is CentralSetpoint, but {named[0]} is given", f"{pointer}/{named[0]}")
+        return None
+
+    @rule(
+        "profile.frequency-curve",
+        call("SetChargingProfile"),
+        result("SetChargingProfile"),
+        title="A period that follows the grid frequency lacks its curve, or gives power in other ways",
+        severity=Severity.ERROR,
+        spec="OCPP 2.1 Q08.FR.01, Q08.FR.02, Q08.FR.03, Q08.FR.05",
+        remedy="For LocalFrequency give v2xBaseline and a v2xFreqWattCurve of two points or more, in W, and no limit "
+        "or setpoint. The charging station answers Rejected (NoFreqWattCurve) where baseline or curve is missing.",
+        bad=script(_mode("LocalFrequency", v2xBaseline=0)),
+        good=script(_mode("LocalFrequency", v2xBaseline=0, v2xFreqWattCurve=_CURVE)),
+        versions=V21,
+    )
+    def frequency_curve(self, frame: Frame) -> Faults:
+        answer = frame.call is not None
+        if answer and frame.payload.get("status") != "Accepted":
+            return None
+        for pointer, period, schedule in _periods(frame.request if answer else frame.payload, "LocalFrequency"):
+            if "v2xBaseline" not in period or len(elements(period, "v2xFreqWattCurve")) < 2:
+                text = "operationMode is LocalFrequency, but v2xBaseline or a curve of two points is missing"
+                return Fault(f"{text}, and it is accepted", "/2/status") if answer else Fault(text, pointer)
+            if answer:
+                continue
+            if named := [name for name in (*_LIMITS, *_SETPOINTS) if name in period]:
+                return Fault(f"operationMode is LocalFrequency, but {named[0]} is given", f"{pointer}/{named[0]}")
+            if schedule.get("chargingRateUnit") not in ("W", None):
+                return Fault("a frequency-watt curve in a schedule whose chargingRateUnit is not W", pointer, key="W")
+        return None
+
+    @rule(
+        "profile.idle-limit",
+        call("SetChargingProfile"),
+        result("SetChargingProfile"),
+        title="A period in which nothing is to be charged has a limit or a setpoint",
+        severity=Severity.ERROR,
+        spec="OCPP 2.1 Q10.FR.01, Q10.FR.02",
+        remedy="Leave limits and setpoints out of periods with operationMode Idle. Where they are given, the charging "
+        "station answers Rejected (InvalidSchedule).",
+        bad=script(_mode("Idle", limit=0)),
+        good=script(_mode("Idle")),
+        versions=V21,
+    )
+    def idle_limit(self, frame: Frame) -> Faults:
+        answer = frame.call is not None
+        if answer and frame.payload.get("status") != "Accepted":
+            return None
+        for pointer, period, _ in _periods(frame.request if answer else frame.payload, "Idle"):
+            if named := [name for name in (*_LIMITS, *_SETPOINTS) if name in period]:
+                text = f"operationMode is Idle, but {named[0]} is given"
+                return (
+                    Fault(f"{text}, and it is accepted", "/2/status")
+                    if answer
+                    else Fault(text, f"{pointer}/{named[0]}")
+                )
+        return None
+
+
+def _periods(payload: dict[str, Any], mode: str) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """The periods with this mode of operation, each with its pointer and its schedule."""
+    for number, schedule in enumerate(elements(member(payload, "chargingProfile"), "chargingSchedule")):
+        for index, period in enumerate(elements(schedule, "chargingSchedulePeriod")):
+            if period.get("operationMode") == mode:
+                pointer = f"/3/chargingProfile/chargingSchedule/{number}/chargingSchedulePeriod/{index}"
+                yield pointer, period, schedule
