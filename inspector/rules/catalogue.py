@@ -9,19 +9,23 @@ from functools import cache, lru_cache
 
 from inspector.protocol.vocabulary import Direction, OcppVersion
 from inspector.rules.rule import KIND_OF_MESSAGE, Dormant, Listen, Rule, Topic
+from inspector.rules.state.authorized_v2x import Authorized2x
 from inspector.rules.state.configuration import ConfigurationState
 from inspector.rules.state.observation import Evidence
 from inspector.rules.state.registration import Boot
 from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.state.transactions_v16 import Transactions16
 from inspector.rules.topics.attempts import Attempts
+from inspector.rules.topics.authorization_v2x import Authorization2x
 from inspector.rules.topics.availability.change_availability import Availability
 from inspector.rules.topics.availability.connectors_v16 import Connectors16
 from inspector.rules.topics.availability.evses_v2x import Evses2x
 from inspector.rules.topics.availability.heartbeat import Heartbeat
 from inspector.rules.topics.availability.status_v16 import Status16
+from inspector.rules.topics.certificates import Certificates
 from inspector.rules.topics.connection import Connection, Reconnects
-from inspector.rules.topics.firmware import Firmware
+from inspector.rules.topics.firmware.answers import FirmwareAnswers
+from inspector.rules.topics.firmware.status import Firmware
 from inspector.rules.topics.local_list import LocalLists, VendorData
 from inspector.rules.topics.lost_connections import LostConnections
 from inspector.rules.topics.metering.energy import EnergyAndPower
@@ -34,10 +38,12 @@ from inspector.rules.topics.provisioning.configuration_v16 import Configuration1
 from inspector.rules.topics.provisioning.reports_v2x import Reports2x
 from inspector.rules.topics.provisioning.reset import Reset
 from inspector.rules.topics.provisioning.variables_v2x import Variables2x
+from inspector.rules.topics.remote_control.remote_answers import RemoteAnswers
 from inspector.rules.topics.remote_control.start_stop import RemoteControl
 from inspector.rules.topics.remote_control.trigger import Triggers
 from inspector.rules.topics.remote_control.unlock import Unlock
-from inspector.rules.topics.reservation import Reservations
+from inspector.rules.topics.reservation.booking import Reservations
+from inspector.rules.topics.reservation.ended import Reserved
 from inspector.rules.topics.rpc.envelope import Rpc
 from inspector.rules.topics.rpc.exchange import Exchange, SeenIds
 from inspector.rules.topics.rpc.exchange_v21 import Exchange21
@@ -81,6 +87,7 @@ TOPICS: tuple[type[Topic], ...] = (
     Connectors16,
     Status16,
     Transactions2x,
+    Authorized2x,
     TransactionEvents2x,
     TransactionContent2x,
     TransactionRequests2x,
@@ -101,11 +108,16 @@ TOPICS: tuple[type[Topic], ...] = (
     Variables2x,
     Reports2x,
     RemoteControl,
+    RemoteAnswers,
+    Certificates,
     Triggers,
     Availability,
     Unlock,
+    Reserved,
     Reservations,
     Firmware,
+    FirmwareAnswers,
+    Authorization2x,
 )
 
 _KINDS = frozenset(KIND_OF_MESSAGE.values())

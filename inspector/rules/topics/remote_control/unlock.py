@@ -6,24 +6,17 @@ from inspector.protocol.frame import Frame
 from inspector.protocol.vocabulary import OcppVersion
 from inspector.rules.context import Moment
 from inspector.rules.durations import duration
-from inspector.rules.fields import integer, member, string
+from inspector.rules.fields import integer, string
 from inspector.rules.finding import Fault, Severity, Side
-from inspector.rules.rule import DEADLINE, V2X, V16, Faults, Topic, call, result, rule, track
+from inspector.rules.rule import DEADLINE, V2X, V16, Faults, Topic, result, rule, track
+from inspector.rules.state.authorized_v2x import Authorized2x
 from inspector.rules.state.configuration import ConfigurationState
 from inspector.rules.state.observation import Evidence
 from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.state.transactions_v16 import Transaction16, Transactions16
 from inspector.rules.topics.availability.evses_v2x import Evses2x
 
-AUTHORIZED_LIMIT = 1000
-
 _TRIED = frozenset({"Unlocked", "UnlockFailed"})
-_NO_LONGER = frozenset(
-    "StopAuthorized RemoteStop Deauthorized EVConnectTimeout EVCommunicationLost EVDeparted TimeLimitReached "
-    "EnergyLimitReached AbnormalCondition ResetCommand UnlockCommand".split()
-)
-"""Triggers after which a transaction may go on without being authorized."""
-
 _CONNECTORS = (
     '< [2,"g","GetConfiguration",{"key":["NumberOfConnectors"]}]\n'
     '> [3,"g",{"configurationKey":[{"key":"NumberOfConnectors","readonly":true,"value":"2"}]}]\n'
@@ -56,31 +49,10 @@ class Unlock(Topic):
     scope = "station"
 
     def setup(self) -> None:
-        self._authorized: dict[str, None] = {}  # ids of transactions whose token was accepted, oldest first
+        self._authorized = self.station.topic(Authorized2x)
         self._evidence = self.station.topic(Evidence)
         self._configuration = self.station.topic(ConfigurationState)
         self._transactions = self.station.topic(Transactions2x)
-
-    @track(call("TransactionEvent"), versions=V2X)
-    def happened(self, frame: Frame) -> None:
-        event = self._transactions.event
-        if event is None or (event.token is None and not self._authorized):
-            return
-        name = event.transaction.transaction_id
-        if event.kind == "Ended" or event.trigger in _NO_LONGER:
-            self._authorized.pop(name, None)
-        elif event.token is not None:
-            self._authorized[name] = None
-            if len(self._authorized) > AUTHORIZED_LIMIT:
-                del self._authorized[next(iter(self._authorized))]
-
-    @track(result("TransactionEvent"), versions=V2X)
-    def judged(self, frame: Frame) -> None:
-        if "idTokenInfo" not in frame.payload:
-            return
-        status = string(member(frame.payload, "idTokenInfo"), "status")
-        if status is not None and status != "Accepted":
-            self._authorized.pop(string(member(frame.request, "transactionInfo"), "transactionId") or "", None)
 
     @rule(
         "unlock.connector",
@@ -149,7 +121,7 @@ class Unlock(Topic):
         if status not in _TRIED or not self._evidence.told_all(self.session):
             return None
         for one in there:
-            if one.transaction_id in self._authorized and one.connection == self._evidence.connections:
+            if one.transaction_id in self._authorized.now and one.connection == self._evidence.connections:
                 return Fault(f"{status}, though {one} is authorized and open", "/2/status", key=one.transaction_id[:36])
         return None
 

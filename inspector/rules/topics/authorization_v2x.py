@@ -1,0 +1,165 @@
+"""What a 2.x CSMS says about tokens, and how a station clears its cache; knows no token's meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from inspector.protocol.frame import Frame
+from inspector.rules.fields import elements, member, string
+from inspector.rules.finding import Fault, Severity, Side
+from inspector.rules.rule import V2X, V21, Faults, Topic, call, result, rule
+from inspector.rules.state.configuration import ConfigurationState
+from inspector.rules.topics.example_frames import ACCEPTED, cp, csms, script, transaction_event
+
+_TOKEN = {"idToken": "T", "type": "ISO14443"}
+_EMPTY = {"idToken": "", "type": "NoAuthorization"}
+_CERTIFICATE = {"idToken": {"idToken": "DE8AA1A2B3C4D5", "type": "eMAID"}, "certificate": "-----BEGIN CERTIFICATE-----"}
+_CANCELLED = frozenset({"Blocked", "Expired", "Invalid", "Unknown"})
+"""Statuses of a token whose contract is over, though its certificate is valid."""
+STATUS_OF = {"CertificateExpired": "Expired", "CertificateRevoked": "Invalid", "CertChainError": "Invalid"}
+"""The status of the token that belongs to a status of its certificate."""
+_CACHE_OFF = (
+    '< [2,"v","GetVariables",{"getVariableData":[{"component":{"name":"AuthCacheCtrlr"},'
+    '"variable":{"name":"Enabled"}}]}]\n'
+    '> [3,"v",{"getVariableResult":[{"attributeStatus":"Accepted","attributeValue":"%s",'
+    '"component":{"name":"AuthCacheCtrlr"},"variable":{"name":"Enabled"}}]}]\n'
+)
+
+
+def _said(**info: Any) -> str:
+    return cp("Authorize", {"idToken": _TOKEN}, {"idTokenInfo": {**ACCEPTED, **info}})
+
+
+def _certified(certificate: str, status: str) -> str:
+    return cp("Authorize", _CERTIFICATE, {"certificateStatus": certificate, "idTokenInfo": {"status": status}})
+
+
+def _infos(frame: Frame) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The objects idTokenInfo of a frame, with their pointers."""
+    if "idTokenInfo" in frame.payload:
+        yield "/2/idTokenInfo", member(frame.payload, "idTokenInfo")
+    for index, entry in enumerate(elements(frame.payload, "localAuthorizationList")):
+        yield f"/3/localAuthorizationList/{index}/idTokenInfo", member(entry, "idTokenInfo")
+
+
+class Authorization2x(Topic):
+    """Rules about idTokenInfo and the cache."""
+
+    scope = "station"
+    versions = V2X
+
+    def setup(self) -> None:
+        self._configuration = self.station.topic(ConfigurationState)
+
+    @rule(
+        "authorize.languages",
+        result("Authorize", "TransactionEvent"),
+        call("SendLocalList"),
+        title="The second language of a driver is given without the first, or is the same",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x C01.FR.10, C01.FR.11",
+        remedy="Set language2 only beside another language1.",
+        bad=script(_said(language2="en")),
+        good=script(_said(language1="de", language2="en")),
+        versions=V2X,
+        side=Side.CSMS,
+    )
+    def languages(self, frame: Frame) -> Faults:
+        for pointer, info in _infos(frame):
+            first, second = string(info, "language1"), string(info, "language2")
+            if second is None or (first is not None and first.lower() != second.lower()):
+                continue
+            why = "language1 is missing" if first is None else "language1 is the same"
+            return Fault(f"language2 is {second[:8]!r}, but {why}", f"{pointer}/language2")
+        return None
+
+    @rule(
+        "authorize.group-type",
+        result("Authorize", "TransactionEvent"),
+        call("SendLocalList"),
+        title="The group of a token is not of type Central",
+        severity=Severity.WARNING,
+        spec="OCPP 2.1 C09.FR.13",
+        remedy="Set groupIdToken.type to Central: the CSMS makes up the group.",
+        bad=script(_said(groupIdToken={"idToken": "G", "type": "ISO14443"})),
+        good=script(_said(groupIdToken={"idToken": "G", "type": "Central"})),
+        versions=V21,
+        side=Side.CSMS,
+    )
+    def group_type(self, frame: Frame) -> Faults:
+        for pointer, info in _infos(frame):
+            kind = string(member(info, "groupIdToken"), "type")
+            if kind not in (None, "Central"):
+                return Fault(f"groupIdToken is of type {kind}", f"{pointer}/groupIdToken/type")
+        return None
+
+    @rule(
+        "authorize.no-authorization-refused",
+        result("TransactionEvent"),
+        title="A transaction that needs no authorization is not accepted",
+        severity=Severity.ERROR,
+        spec="OCPP 2.x C02.FR.02",
+        remedy="Answer idTokenInfo.status Accepted to a token of type NoAuthorization.",
+        bad=script(
+            transaction_event("Updated", "Authorized", 3, idToken=_EMPTY, answer={"idTokenInfo": {"status": "Invalid"}})
+        ),
+        good=script(transaction_event("Updated", "Authorized", 3, idToken=_EMPTY, answer={"idTokenInfo": ACCEPTED})),
+        versions=V2X,
+        side=Side.CSMS,
+    )
+    def no_authorization_refused(self, frame: Frame) -> Faults:
+        if "idTokenInfo" not in frame.payload or member(frame.request, "idToken").get("type") != "NoAuthorization":
+            return None
+        status = string(member(frame.payload, "idTokenInfo"), "status")
+        if status in (None, "Accepted"):
+            return None
+        return Fault(
+            f"the status of a NoAuthorization token is {status[:20] if status else ''}", "/2/idTokenInfo/status"
+        )
+
+    @rule(
+        "authorize.certificate-status",
+        result("Authorize"),
+        title="The status of a contract certificate contradicts the status of its token",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x C07.FR.13, C07.FR.15, C07.FR.16, C07.FR.17",
+        remedy="Answer CertificateExpired with Expired; CertificateRevoked and CertChainError with Invalid; and "
+        "ContractCancelled where the certificate is valid but the token is not.",
+        bad=script(_certified("CertificateExpired", "Invalid")),
+        good=script(_certified("CertificateExpired", "Expired")),
+        versions=V2X,
+        side=Side.CSMS,
+    )
+    def certificate_status(self, frame: Frame) -> Faults:
+        certificate = string(frame.payload, "certificateStatus")
+        status = string(member(frame.payload, "idTokenInfo"), "status")
+        if certificate is None or status is None:
+            return None
+        fitting = STATUS_OF.get(certificate)
+        if fitting is not None and status != fitting:
+            return Fault(f"{certificate} with the token's status {status[:20]}; {fitting} belongs there", "/2")
+        if certificate == "ContractCancelled" and status not in _CANCELLED:
+            return Fault(f"ContractCancelled with the token's status {status[:20]}", "/2", key="cancelled")
+        if certificate == "Accepted" and status in _CANCELLED:
+            text = f"certificateStatus is Accepted, but the token is {status}; ContractCancelled belongs there"
+            return Fault(text, "/2/certificateStatus", key="accepted")
+        return None
+
+    @rule(
+        "authorize.cache-disabled",
+        result("ClearCache"),
+        title="A cache that is switched off is said to be cleared",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x C11.FR.04",
+        remedy="Answer ClearCache with Rejected while AuthCacheCtrlr.Enabled is false.",
+        bad=script(_CACHE_OFF % "false", csms("ClearCache")),
+        good=script(_CACHE_OFF % "true", csms("ClearCache")),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def cache_disabled(self, frame: Frame) -> Faults:
+        enabled = self._configuration.variable("AuthCacheCtrlr", "Enabled")
+        if frame.payload.get("status") != "Accepted" or (enabled or "").lower() != "false":
+            return None
+        return Fault("Accepted, though AuthCacheCtrlr.Enabled is false", "/2/status")

@@ -1,0 +1,216 @@
+"""Whether messages about certificates hold what their status promises; reads no certificate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from inspector.protocol.frame import Frame
+from inspector.protocol.vocabulary import OcppVersion
+from inspector.rules.fields import elements, member, string
+from inspector.rules.finding import Fault, Severity, Side
+from inspector.rules.kit import Known, Promise, needs
+from inspector.rules.rule import ALL, V2X, V21, Faults, Topic, call, result, rule, track
+from inspector.rules.topics.example_frames import NOW, cp, csms, script
+
+_HASH = {"hashAlgorithm": "SHA256", "issuerNameHash": "aa", "issuerKeyHash": "bb", "serialNumber": "1"}
+_OTHER_HASH = {**_HASH, "hashAlgorithm": "SHA512"}
+_CHAIN = [{"certificateHashData": _HASH, "certificateType": "CSMSRootCertificate"}]
+_INSTALLED = ("GetInstalledCertificateIds", {"certificateType": ["CSMSRootCertificate"]})
+_INSTALLED_16 = ("GetInstalledCertificateIds", {"certificateType": "CentralSystemRootCertificate"})
+_SIGNED = csms("CertificateSigned", {"certificateChain": "-----BEGIN CERTIFICATE-----"}, {"status": "Rejected"})
+_EVENTS = frozenset({"InvalidChargingStationCertificate", "InvalidChargePointCertificate"})
+_REQUESTED = ("SignChargingStationCertificate", "SignV2GCertificate", "SignV2G20Certificate", "SignCombinedCertificate")
+
+
+def _event(kind: str) -> str:
+    return cp("SecurityEventNotification", {"type": kind, "timestamp": NOW})
+
+
+def _status(status: str | None) -> str:
+    ocsp = {"ocspRequestData": {**_HASH, "responderURL": "http://ocsp.example"}}
+    return cp("GetCertificateStatus", ocsp, {"status": "Accepted", **({"ocspResult": status} if status else {})})
+
+
+def _chain_status(*hashes: dict[str, str]) -> str:
+    asked = [{"certificateHashData": _HASH, "source": "OCSP", "urls": ["http://ocsp.example"]}]
+    told = [{"certificateHashData": one, "source": "OCSP", "status": "Good", "nextUpdate": NOW} for one in hashes]
+    return cp("GetCertificateChainStatus", {"certificateStatusRequests": asked}, {"certificateStatus": told})
+
+
+class Certificates(Topic):
+    """Rules about certificates."""
+
+    scope = "station"
+
+    def setup(self) -> None:
+        self._algorithms: Known[tuple[str, str], str] = Known()  # by issuer and serial number, as the station reports
+        self._rejected = False  # the last signed certificate, and no trigger has come since
+
+    @rule(
+        "certificate.hash-missing",
+        result("GetInstalledCertificateIds"),
+        title="The list of installed certificates contradicts its status",
+        severity=Severity.WARNING,
+        spec="M03.FR.02, M03.FR.03, M03.FR.04 (1.6 security whitepaper, 2.x part 2)",
+        remedy="Answer Accepted with the hash data of each matching certificate, or NotFound without any.",
+        bad={"1.6": script(csms(*_INSTALLED_16)), "2x": script(csms(*_INSTALLED))},
+        good={
+            "1.6": script(csms(*_INSTALLED_16, {"status": "Accepted", "certificateHashData": [_HASH]})),
+            "2x": script(csms(*_INSTALLED, {"status": "Accepted", "certificateHashDataChain": _CHAIN})),
+        },
+        side=Side.CHARGE_POINT,
+    )
+    def hash_missing(self, frame: Frame) -> Faults:
+        old, status = self.session.version is OcppVersion.V16, string(frame.payload, "status")
+        name = "certificateHashData" if old else "certificateHashDataChain"
+        given = elements(frame.payload, name)
+        if status == "Accepted" and not given:
+            return Fault(f"the status is Accepted, but {name} is missing", "/2", key="missing")
+        if status == "NotFound" and given:
+            return Fault(f"the status is NotFound, but {name} is given", f"/2/{name}", key="given")
+        return None
+
+    @rule(
+        "certificate.ocsp-missing",
+        result("GetCertificateStatus"),
+        title="The status of a certificate is answered without the OCSP response",
+        severity=Severity.ERROR,
+        spec="OCPP 2.x M06.FR.03",
+        remedy="Give ocspResult with the status Accepted, or answer Failed.",
+        bad=script(_status(None)),
+        good=script(_status("MIIB")),
+        versions=V2X,
+        side=Side.CSMS,
+    )
+    def ocsp_missing(self, frame: Frame) -> Faults:
+        return needs("ocspResult", status="Accepted")(self, frame)
+
+    @rule(
+        "certificate.chain-status",
+        result("GetCertificateChainStatus"),
+        title="The status of a certificate in a chain is not answered",
+        severity=Severity.ERROR,
+        spec="OCPP 2.1 M07.FR.08",
+        remedy="Answer with one certificateStatus for each requested certificate, under its own certificateHashData.",
+        bad=script(_chain_status(_OTHER_HASH)),
+        good=script(_chain_status(_HASH)),
+        versions=V21,
+        side=Side.CSMS,
+    )
+    def chain_status(self, frame: Frame) -> Faults:
+        told = [_hash(entry) for entry in elements(frame.payload, "certificateStatus")]
+        for index, entry in enumerate(elements(frame.request, "certificateStatusRequests")):
+            if _hash(entry) not in told:
+                return Fault(f"no status of requested certificate {index + 1}", "/2/certificateStatus", key=str(index))
+        return None
+
+    @rule(
+        "certificate.delete-algorithm",
+        call("DeleteCertificate"),
+        title="A certificate is deleted with another hash algorithm than the station uses for it",
+        severity=Severity.WARNING,
+        spec="M04.FR.07 (1.6 security whitepaper, 2.x part 2)",
+        remedy="Repeat the certificateHashData that GetInstalledCertificateIds reported.",
+        bad={
+            "1.6": script(
+                csms(*_INSTALLED_16, {"status": "Accepted", "certificateHashData": [_HASH]}),
+                csms("DeleteCertificate", {"certificateHashData": _OTHER_HASH}),
+            ),
+            "2x": script(
+                csms(*_INSTALLED, {"status": "Accepted", "certificateHashDataChain": _CHAIN}),
+                csms("DeleteCertificate", {"certificateHashData": _OTHER_HASH}),
+            ),
+        },
+        good={
+            "1.6": script(
+                csms(*_INSTALLED_16, {"status": "Accepted", "certificateHashData": [_HASH]}),
+                csms("DeleteCertificate", {"certificateHashData": _HASH}),
+            ),
+            "2x": script(
+                csms(*_INSTALLED, {"status": "Accepted", "certificateHashDataChain": _CHAIN}),
+                csms("DeleteCertificate", {"certificateHashData": _HASH}),
+            ),
+        },
+        side=Side.CSMS,
+    )
+    def delete_algorithm(self, frame: Frame) -> Faults:
+        given = member(frame.payload, "certificateHashData")
+        serial, algorithm = string(given, "serialNumber"), string(given, "hashAlgorithm")
+        told = {known for (number, _), known in self._algorithms.items() if number == (serial or "").lower()}
+        if not told or algorithm is None or algorithm in told:
+            return None
+        text = f"hashAlgorithm is {algorithm[:9]}; the charge point has reported this certificate with {min(told)}"
+        return Fault(text, "/3/certificateHashData/hashAlgorithm")
+
+    @track(result("GetInstalledCertificateIds"))
+    def installed(self, frame: Frame) -> None:
+        chains = elements(frame.payload, "certificateHashDataChain")
+        told = [member(chain, "certificateHashData") for chain in chains]
+        told += [child for chain in chains for child in elements(chain, "childCertificateHashData")]
+        for one in [*told, *elements(frame.payload, "certificateHashData")]:
+            serial, algorithm = string(one, "serialNumber"), string(one, "hashAlgorithm")
+            if serial is not None and algorithm is not None:
+                self._algorithms.note((serial.lower(), algorithm), algorithm)
+
+    rejected_silently = Promise(
+        "certificate.rejected-silently",
+        "CertificateSigned",
+        promised=lambda topic, frame: "event" if frame.payload.get("status") == "Rejected" else None,
+        kept_by=call("SecurityEventNotification"),
+        keeps=lambda topic, frame: "event" if frame.payload.get("type") in _EVENTS else None,
+        text="a signed certificate was rejected, but no security event says that it is invalid within {wait}",
+        title="A signed certificate is rejected without a security event",
+        severity=Severity.WARNING,
+        spec="A02.FR.07, A03.FR.07 (1.6 security whitepaper, 2.x part 2)",
+        remedy="Send SecurityEventNotification with the type InvalidChargingStationCertificate, in 1.6 "
+        "InvalidChargePointCertificate.",
+        bad={"1.6": script(_SIGNED, "+ 5m"), "2x": script(_SIGNED, "+ 5m")},
+        good={
+            "1.6": script(_SIGNED, _event("InvalidChargePointCertificate"), "+ 5m"),
+            "2x": script(_SIGNED, _event("InvalidChargingStationCertificate"), "+ 5m"),
+        },
+        versions=ALL,
+        side=Side.CHARGE_POINT,
+    )
+
+    @rule(
+        "certificate.sign-again",
+        call("SignCertificate"),
+        title="A certificate is requested again after the signed one was rejected, without a trigger",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x A02.FR.20",
+        remedy="After rejecting a signed certificate, send SignCertificate only when TriggerMessage asks for it.",
+        bad=script(
+            _SIGNED,
+            _event("InvalidChargingStationCertificate"),
+            cp("SignCertificate", {"csr": "x"}, {"status": "Accepted"}),
+        ),
+        good=script(
+            _SIGNED,
+            _event("InvalidChargingStationCertificate"),
+            csms("TriggerMessage", {"requestedMessage": "SignChargingStationCertificate"}),
+            cp("SignCertificate", {"csr": "x"}, {"status": "Accepted"}),
+        ),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def sign_again(self, frame: Frame) -> Faults:
+        if not self._rejected:
+            return None
+        return Fault("SignCertificate follows a rejected certificate, and no trigger has asked for it")
+
+    @track(result("CertificateSigned"))
+    def signed(self, frame: Frame) -> None:
+        self._rejected = frame.payload.get("status") == "Rejected"
+
+    @track(call("TriggerMessage"))
+    def triggered(self, frame: Frame) -> None:
+        if frame.payload.get("requestedMessage") in _REQUESTED:
+            self._rejected = False
+
+
+def _hash(entry: dict[str, Any]) -> tuple[str | None, ...]:
+    """What names a certificate, in one spelling."""
+    one = member(entry, "certificateHashData")
+    names = ("hashAlgorithm", "issuerNameHash", "issuerKeyHash", "serialNumber")
+    return tuple((string(one, name) or "").lower() for name in names)

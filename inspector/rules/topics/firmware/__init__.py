@@ -1,0 +1,1 @@
+"""Firmware updates and log uploads: their answers, their statuses and the security events they need."""

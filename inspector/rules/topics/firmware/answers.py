@@ -1,0 +1,154 @@
+"""What firmware updates and log uploads owe beside their statuses: a file name, a first status, security events."""
+
+from __future__ import annotations
+
+from inspector.protocol.frame import Frame
+from inspector.protocol.vocabulary import OcppVersion
+from inspector.rules.fields import seconds, string
+from inspector.rules.finding import Severity, Side
+from inspector.rules.kit import Promise, found, needs
+from inspector.rules.rule import ALL, V2X, Faults, Topic, call, result, rule, track
+from inspector.rules.state.observation import Evidence
+from inspector.rules.topics.example_frames import NOW, cp, csms, script
+
+_STATUSES = ("FirmwareStatusNotification", "SignedFirmwareStatusNotification")
+_UPDATES = ("UpdateFirmware", "SignedUpdateFirmware")
+_GET_LOG = {"logType": "SecurityLog", "requestId": 7, "log": {"remoteLocation": "ftp://f.example/l"}}
+_FIRMWARE = {"location": "ftp://f.example/f", "retrieveDateTime": NOW}
+_UPDATE = csms("UpdateFirmware", {"requestId": 7, "firmware": _FIRMWARE})
+_SIGNED = {"requestId": 7, "firmware": {**_FIRMWARE, "signature": "x", "signingCertificate": "y"}}
+_OWN = ("Installed", "FirmwareUpdated"), ("InvalidSignature", "InvalidFirmwareSignature")
+EVENTS = {**dict(_OWN), "InvalidCertificate": "InvalidFirmwareSigningCertificate"}
+"""The statuses that a security event has to report too, and its type."""
+
+
+def _status(status: str, action: str = "FirmwareStatusNotification") -> str:
+    return cp(action, {"status": status, "requestId": 7})
+
+
+def _event(kind: str) -> str:
+    return cp("SecurityEventNotification", {"type": kind, "timestamp": NOW})
+
+
+def _owed(topic: FirmwareAnswers, frame: Frame) -> str | None:
+    """The type of the security event that must follow this answer, None for none."""
+    kind = EVENTS.get(str(frame.payload.get("status") if frame.action in _UPDATES else frame.request.get("status")))
+    old = topic.session.version is OcppVersion.V16
+    if kind is None or (old and (kind == "FirmwareUpdated" or not (frame.action or "").startswith("Signed"))):
+        return None
+    sent_ns = topic.events_ns.get(kind)
+    recent = sent_ns is not None and frame.mono_ns - sent_ns < topic.settings.effect_timeout_s * 1e9
+    return None if recent else kind
+
+
+class FirmwareAnswers(Topic):
+    """Rules about answers and security events.
+
+    Attributes:
+        events_ns: when (monotonic) each of the security events was sent last.
+    """
+
+    scope = "station"
+
+    def setup(self) -> None:
+        self.events_ns: dict[str, int] = {}
+
+    @rule(
+        "log.filename-missing",
+        result("GetLog"),
+        title="A log is promised without the name of its file",
+        severity=Severity.WARNING,
+        spec="N01.FR.01 (1.6 security whitepaper, 2.x part 2)",
+        remedy="Give filename with the status Accepted.",
+        bad=script(csms("GetLog", _GET_LOG)),
+        good=script(csms("GetLog", _GET_LOG, {"status": "Accepted", "filename": "log.txt"})),
+        side=Side.CHARGE_POINT,
+    )
+    def filename_missing(self, frame: Frame) -> Faults:
+        return needs("filename", status="Accepted")(self, frame)
+
+    @rule(
+        "firmware.location-missing",
+        call("PublishFirmwareStatusNotification"),
+        title="Firmware is published without its addresses",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x L03.FR.04",
+        remedy="List the address for each supported protocol in location with the status Published.",
+        bad=script(_status("Published", "PublishFirmwareStatusNotification")),
+        good=script(_status("Downloaded", "PublishFirmwareStatusNotification")),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def location_missing(self, frame: Frame) -> Faults:
+        return needs("location", status="Published")(self, frame)
+
+    no_status = Promise(
+        "firmware.no-status",
+        *_UPDATES,
+        promised=lambda topic, frame: (
+            "update" if str(frame.payload.get("status", "Accepted")).startswith("Accepted") else None
+        ),
+        kept_by=call(*_STATUSES),
+        keeps=lambda topic, frame: "update",
+        excused=lambda topic, frame: topic.later(frame),
+        text="the firmware update was accepted, but no status of it came within {wait}",
+        title="An accepted firmware update reports no status",
+        severity=Severity.WARNING,
+        spec="OCPP 1.6 §4.5; L01.FR.01 (1.6 security whitepaper, 2.x part 2)",
+        remedy="Send a firmware status whenever the update enters a new state, beginning with the download.",
+        bad={
+            "1.6": script(csms("UpdateFirmware", {"location": "ftp://f.example/f", "retrieveDate": NOW}, {}), "+ 5m"),
+            "2x": script(_UPDATE, "+ 5m"),
+        },
+        good={
+            "1.6": script(
+                csms("UpdateFirmware", {"location": "ftp://f.example/f", "retrieveDate": NOW}, {}),
+                cp("FirmwareStatusNotification", {"status": "Downloading"}),
+                "+ 5m",
+            ),
+            "2x": script(_UPDATE, _status("Downloading"), "+ 5m"),
+        },
+        versions=ALL,
+        side=Side.CHARGE_POINT,
+    )
+
+    def later(self, answer: Frame) -> bool:
+        """Whether the download is to begin later than an update has to have reported something."""
+        when = found(answer.request, "retrieveDate") or found(answer.request, "firmware/retrieveDateTime")
+        begins = seconds(when if type(when) is str else None)
+        return not self.station.topic(Evidence).timed or (begins is not None and begins > answer.ts_ns / 1e9)
+
+    no_security_event = Promise(
+        "firmware.no-security-event",
+        *_STATUSES,
+        *_UPDATES,
+        promised=_owed,
+        kept_by=call("SecurityEventNotification"),
+        keeps=lambda topic, frame: string(frame.payload, "type"),
+        text="no security event {key} came within {wait}",
+        title="A firmware update that needs a security event has none",
+        severity=Severity.WARNING,
+        spec="L01.FR.02, L01.FR.03 (1.6 security whitepaper, 2.x part 2); 2.x L01.FR.31",
+        remedy="Send SecurityEventNotification: FirmwareUpdated once installed, InvalidFirmwareSignature and "
+        "InvalidFirmwareSigningCertificate where a check fails.",
+        bad={
+            "1.6": script(csms("SignedUpdateFirmware", _SIGNED, {"status": "InvalidCertificate"}), "+ 5m"),
+            "2x": script(_status("Installed"), "+ 5m"),
+        },
+        good={
+            "1.6": script(
+                csms("SignedUpdateFirmware", _SIGNED, {"status": "InvalidCertificate"}),
+                _event("InvalidFirmwareSigningCertificate"),
+                "+ 5m",
+            ),
+            "2x": script(_status("Installed"), _event("FirmwareUpdated"), "+ 5m"),
+        },
+        versions=ALL,
+        side=Side.CHARGE_POINT,
+    )
+
+    @track(call("SecurityEventNotification"))
+    def event_sent(self, frame: Frame) -> None:
+        kind = string(frame.payload, "type")
+        if kind in EVENTS.values():
+            self.events_ns[kind or ""] = frame.mono_ns

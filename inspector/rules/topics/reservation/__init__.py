@@ -1,0 +1,1 @@
+"""Reservations: how they are answered and shown, and how they end."""
