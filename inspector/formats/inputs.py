@@ -74,7 +74,7 @@ def open_input(
     reading = reading or Reading("standard input" if name == "-" else name)
     file = _opened(name, reading)
     first = _first_lines(file, reading)
-    kind = reading.kind = kind or _kind_of(first, file, reading)
+    kind = reading.kind = kind or _kind_of(first, file, reading, bare=name == "-" and ocpp is not None)
     if kind == "recording":
         file.close()
         reading.size, reading.position = None, lambda: 0
@@ -140,8 +140,11 @@ def _first_lines(file: BinaryIO, reading: Reading) -> list[bytes]:
     return first
 
 
-def _kind_of(first: list[bytes], file: BinaryIO, reading: Reading) -> str:
-    """What the input is; adds to `first` the lines that it had to look at."""
+def _kind_of(first: list[bytes], file: BinaryIO, reading: Reading, *, bare: bool = False) -> str:
+    """What the input is; adds to `first` the lines that it had to look at.
+
+    With `bare` (lines are piped in, and their version is named) whatever looks like nothing else is a list of frames.
+    """
     head = first[-1].lstrip() if first else b""
     if first and first[0].startswith(b"SQLite format 3\0"):
         return "recording"
@@ -163,12 +166,20 @@ def _kind_of(first: list[bytes], file: BinaryIO, reading: Reading) -> str:
             return "har"
     first.extend(more)
     said = [line for line in first if line.strip() and not line.startswith(b"#")]
-    if all(logs.looks_like_frame(line) for line in said):
+    if all(logs.looks_like_frame(line) or (bare and _could_be_frame(line)) for line in said):
         return "raw"
     if any(logs.looks_like_log(line) for line in first) or _holds_frames(file, first, reading):
         return "log"
+    if bare:
+        return "raw"
     what = "no recording, trace, HAR file, flow file of mitmproxy, log with OCPP frames, or list of frames"
     raise Unreadable(reading.source, None, f"{what}; force one with `chargesentinel import --format`")
+
+
+def _could_be_frame(line: bytes) -> bool:
+    """Whether a line is JSON, or meant to be, and does not quote a frame in something longer."""
+    text = line.strip().lstrip(b"<>").lstrip()
+    return len(text) > 1 and text[:1] in b"[{" and (text[:1] == b"[" or not logs.looks_like_log(line))
 
 
 def _holds_frames(file: BinaryIO, first: list[bytes], reading: Reading) -> bool:

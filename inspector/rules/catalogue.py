@@ -28,6 +28,7 @@ from inspector.rules.topics.firmware.answers import FirmwareAnswers
 from inspector.rules.topics.firmware.status import Firmware
 from inspector.rules.topics.local_list import LocalLists, VendorData
 from inspector.rules.topics.lost_connections import LostConnections
+from inspector.rules.topics.metering.bounds_v16 import MeterBounds16
 from inspector.rules.topics.metering.energy import EnergyAndPower
 from inspector.rules.topics.metering.registers import Registers
 from inspector.rules.topics.metering.sampled_values import SampledValues
@@ -37,6 +38,7 @@ from inspector.rules.topics.provisioning.boot_order import BootOrder
 from inspector.rules.topics.provisioning.configuration_v16 import Configuration16
 from inspector.rules.topics.provisioning.reports_v2x import Reports2x
 from inspector.rules.topics.provisioning.reset import Reset
+from inspector.rules.topics.provisioning.reset_v2x import Reset2x
 from inspector.rules.topics.provisioning.variables_v2x import Variables2x
 from inspector.rules.topics.remote_control.remote_answers import RemoteAnswers
 from inspector.rules.topics.remote_control.start_stop import RemoteControl
@@ -58,6 +60,7 @@ from inspector.rules.topics.smart_charging.sent_v2x import SentProfiles2x
 from inspector.rules.topics.transactions.authorization_v16 import TransactionAuthorization16
 from inspector.rules.topics.transactions.content_v2x import TransactionContent2x
 from inspector.rules.topics.transactions.content_v16 import TransactionContent16
+from inspector.rules.topics.transactions.deauthorization_v2x import Deauthorization2x
 from inspector.rules.topics.transactions.events_v2x import TransactionEvents2x
 from inspector.rules.topics.transactions.ids_v16 import TransactionIds16
 from inspector.rules.topics.transactions.requests_v2x import TransactionRequests2x
@@ -93,8 +96,11 @@ TOPICS: tuple[type[Topic], ...] = (
     TransactionRequests2x,
     Evses2x,
     Reset,
+    Reset2x,
+    Deauthorization2x,
     SampledValues,
     EnergyAndPower,
+    MeterBounds16,
     Registers,
     Samples16,
     SentProfiles2x,

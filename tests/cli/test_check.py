@@ -24,6 +24,13 @@ def test_a_frame_on_standard_input_is_judged_and_its_fault_ends_with_1() -> None
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize("line", ['[,2,"1","Heartbeat",{}]', '{"a":1}', '[2,"1","Heartbeat",{}', "hello"])
+def test_a_line_on_standard_input_is_a_frame_however_broken_where_the_version_is_named(line: str) -> None:
+    done = chargesentinel("check", "-", "--ocpp", "1.6", stdin=f"{GOOD}{line}\n")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "frame 3" in done.stdout and "3 frames in 1 session: 1 error" in done.stdout
+
+
 def test_frames_without_a_fault_end_with_0() -> None:
     done = chargesentinel("check", "-", "--ocpp", "1.6", stdin=GOOD)
     assert (done.returncode, done.stderr) == (0, "")

@@ -74,10 +74,11 @@ class LocalLists(Topic):
         catalogue="LIST",
     )
     def twice(self, frame: Frame) -> Faults:
-        seen = set()
+        seen: set[tuple[str, ...]] = set()
         for index, entry in enumerate(elements(frame.payload, "localAuthorizationList")):
             token = member(entry, "idToken")
-            name = string(entry, "idTag"), string(token, "idToken"), string(token, "type")
+            texts = string(entry, "idTag"), string(token, "idToken"), string(token, "type")
+            name = tuple((text or "").lower() for text in texts)  # tokens are case-insensitive
             if name in seen and any(name):
                 return Fault(f"entry {index + 1} names a token that the list has already", _entry(index))
             seen.add(name)

@@ -6,6 +6,7 @@ recording that lacks them gives no finding.
 
 from __future__ import annotations
 
+from string import hexdigits
 from typing import Any
 
 from inspector.protocol.frame import Frame
@@ -17,8 +18,8 @@ from inspector.rules.rule import OPENED, V16, Faults, Topic, call, result, rule
 from inspector.rules.state.configuration import ConfigurationState
 
 SHORTEST_PASSWORD = 16
-LONGEST_PASSWORD = {OcppVersion.V16: 20, OcppVersion.V201: 40, OcppVersion.V21: 64}
-"""In bytes; a 2.1 station may say less with the maxLimit of BasicAuthPassword, but not below 40."""
+LONGEST_PASSWORD = {OcppVersion.V16: 20, OcppVersion.V201: 64, OcppVersion.V21: 64}
+"""In bytes; a 2.x station may say less with the maxLimit of BasicAuthPassword, but not below 40 (errata 2025-09)."""
 OLD_TLS = frozenset({"SSLv2", "SSLv3", "TLSv1", "TLSv1.0", "TLSv1.1"})
 
 _COMMON_EVENTS = frozenset(
@@ -53,6 +54,12 @@ _READ_PASSWORD = (
     '"variable":{"name":"BasicAuthPassword"}}]}]\n'
     '> [3,"g",{"getVariableResult":[{"attributeStatus":"%s",%s"component":{"name":"SecurityCtrlr"},'
     '"variable":{"name":"BasicAuthPassword"}}]}]'
+)
+_SET_KEY = '< [2,"k","ChangeConfiguration",{"key":"AuthorizationKey","value":"%s"}]\n> [3,"k",{"status":"Accepted"}]'
+_SET_PASSWORD = (
+    '< [2,"k","SetVariables",{"setVariableData":[{"attributeValue":"%s","component":{"name":"SecurityCtrlr"},'
+    '"variable":{"name":"BasicAuthPassword"}}]}]\n> [3,"k",{"setVariableResult":[{"attributeStatus":"Accepted",'
+    '"component":{"name":"SecurityCtrlr"},"variable":{"name":"BasicAuthPassword"}}]}]'
 )
 _PROFILE = {
     "1.6": '< [2,"p","GetConfiguration",{"key":["SecurityProfile"]}]\n'
@@ -105,7 +112,8 @@ class Security(Topic):
             OcppVersion.V21: Severity.ERROR,
         },
         spec="A00.FR.205, A00.FR.304 (1.6 security whitepaper, 2.x part 2)",
-        remedy="Use a random password: 16 to 20 bytes in 1.6, 16 to 40 characters in 2.0.1, up to 64 in 2.1.",
+        remedy="Use a random password: 16 to 20 bytes in 1.6, 16 to 64 characters in 2.x, or up to the maxLimit of "
+        "BasicAuthPassword where the station has one.",
         bad=_BASIC % ("CP1", 15, '"TLSv1.3"'),
         good=_BASIC % ("CP1", 16, '"TLSv1.3"'),
         side=Side.CHARGE_POINT,
@@ -116,7 +124,7 @@ class Security(Topic):
         if type(length) is not int or version is None or (version is OcppVersion.V16 and _is_hex(session)):
             return None  # security.password-hex says why it is too long
         longest = LONGEST_PASSWORD[version]
-        if version is OcppVersion.V21 and self._longest is not None:
+        if version is not OcppVersion.V16 and self._longest is not None:
             longest = max(40, min(self._longest, longest))
         if SHORTEST_PASSWORD <= length <= longest:
             return None
@@ -144,7 +152,7 @@ class Security(Topic):
         "security.basic-without-tls",
         OPENED,
         title="Basic authentication without TLS",
-        severity=Severity.WARNING,
+        severity=Severity.INFO,
         spec="A00.FR.201, A00.FR.206 (1.6 security whitepaper, 2.x part 2)",
         remedy="Use TLS (wss://): without it everyone on the way can read the password.",
         bad=_BASIC % ("CP1", 16, "null"),
@@ -222,6 +230,29 @@ class Security(Topic):
         return None
 
     @rule(
+        "security.short-key",
+        call("ChangeConfiguration", "SetVariables"),
+        title="The CSMS sets a password that is too short",
+        severity=Severity.ERROR,
+        spec="A00.FR.205 (1.6 security whitepaper, 2.x part 2)",
+        remedy="Set at least 16 random bytes: in 1.6 as 32 to 40 hexadecimal digits, in 2.x as 16 characters or more.",
+        bad={"1.6": _SET_KEY % "31323334", "2x": _SET_PASSWORD % "secret"},
+        good={"1.6": _SET_KEY % "0123456789abcdef0123456789abcdef", "2x": _SET_PASSWORD % "correct-horse-battery"},
+        side=Side.CSMS,
+    )
+    def short_key(self, frame: Frame) -> Faults:
+        payload = frame.payload
+        if (string(payload, "key") or "").lower() == "authorizationkey":
+            length, unit = _bytes(string(payload, "value") or ""), "bytes"
+            return _too_short("AuthorizationKey", length, unit, "/3/value")
+        for index, entry in enumerate(elements(payload, "setVariableData")):
+            value = string(entry, "attributeValue")
+            if _is_password(entry) and value is not None and value.strip("*"):
+                at = f"/3/setVariableData/{index}/attributeValue"
+                return _too_short("BasicAuthPassword", len(value), "characters", at)
+        return None
+
+    @rule(
         "security.profile-lowered",
         result("ChangeConfiguration", "SetNetworkProfile"),
         title="A lower security profile is accepted",
@@ -275,6 +306,19 @@ class Security(Topic):
         if kind is None or known is None or kind in known:
             return None
         return Fault(f"{kind[:50]!r} is no security event of the list", "/3/type", key=kind[:50])
+
+
+def _bytes(key: str) -> int:
+    """The length of an AuthorizationKey: it is written in hexadecimal; stars are what a redacted recording shows."""
+    if not key.strip("*"):
+        return SHORTEST_PASSWORD
+    return len(key) // 2 if set(key) <= set(hexdigits) else len(key)
+
+
+def _too_short(name: str, length: int, unit: str, pointer: str) -> Fault | None:
+    if length >= SHORTEST_PASSWORD:
+        return None
+    return Fault(f"{name} is set to {length} {unit}; at least {SHORTEST_PASSWORD} are required", pointer)
 
 
 def _is_hex(session: SessionContext) -> bool:

@@ -7,8 +7,8 @@ from inspector.protocol.vocabulary import OcppVersion
 from inspector.rules.context import Moment, SessionContext
 from inspector.rules.durations import duration
 from inspector.rules.fields import integer, member
-from inspector.rules.finding import Fault, Severity, Side
-from inspector.rules.rule import DEADLINE, Faults, Topic, result, rule, track
+from inspector.rules.finding import ABSENT, Fault, Severity, Side
+from inspector.rules.rule import DEADLINE, Faults, Topic, call, result, rule, track
 from inspector.rules.state.observation import Evidence
 from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.state.transactions_v16 import Transactions16
@@ -32,6 +32,13 @@ _STARTED = {
     '"CablePluggedIn","seqNo":0,"transactionInfo":{"transactionId":"t1","chargingState":"EVConnected"},'
     '"evse":{"id":1,"connectorId":1}}]\n< [3,"s",{}]\n',
 }
+_ENDED = {
+    "1.6": '> [2,"e","StopTransaction",{"transactionId":1,"meterStop":0,"timestamp":"2026-01-01T12:00:00Z"}]\n'
+    '< [3,"e",{}]\n',
+    "2x": '> [2,"e","TransactionEvent",{"eventType":"Ended","timestamp":"2026-01-01T12:00:00Z","triggerReason":'
+    '"StopAuthorized","seqNo":1,"transactionInfo":{"transactionId":"t1"}}]\n< [3,"e",{}]\n',
+}
+_CARRIED_OUT = frozenset({"Unavailable", "Faulted", "Finishing"})  # Finishing while the car is still plugged in
 _ANSWER = '> [3,"c",{"status":"%s"}]\n'
 
 
@@ -42,6 +49,7 @@ class Availability(Topic):
 
     def setup(self) -> None:
         self._inoperative: dict[Place, bool] = {}  # where Inoperative was promised, and whether only Scheduled
+        self._awaited: set[Place] = set()  # where the change has to show before a deadline
         self._evidence = self.station.topic(Evidence)
 
     @rule(
@@ -101,6 +109,7 @@ class Availability(Topic):
             return
         place, inoperative = asked
         statuses = self._statuses(place)
+        self.station.relisten()
         if inoperative:
             if len(self._inoperative) < PLACES_LIMIT:
                 self._inoperative[place] = status == "Scheduled"
@@ -112,6 +121,43 @@ class Availability(Topic):
         if status == "Accepted" and statuses and set(statuses.values()) == expected:
             wait = self.settings.effect_timeout_s
             self.station.deadline(frame, wait, self.no_status, place, inoperative, statuses, frame)
+
+    @rule(
+        "availability.not-carried-out",
+        DEADLINE,
+        title="A connector becomes available again although it was to become inoperative",
+        severity=Severity.WARNING,
+        spec="OCPP 1.6 §5.2; 2.x G01.FR.05, G03.FR.05",
+        remedy="Make the change once the transaction has ended, and report the connector as Unavailable.",
+        bad=joined(_STARTED, _REQUEST, _ANSWER % "Scheduled", _ENDED, reported("Available"), "+ 5m"),
+        good=joined(_STARTED, _REQUEST, _ANSWER % "Scheduled", _ENDED, reported("Unavailable"), "+ 5m"),
+        side=Side.CHARGE_POINT,
+        catalogue="AVAIL",
+    )
+    def not_carried_out(self, moment: Moment, place: Place) -> Faults:
+        self._awaited.discard(place)
+        if not self._inoperative.get(place) or self.session not in self.station.sessions:
+            return None
+        statuses = set(self._statuses(place).values())
+        if self._running(place, self.session) is not None:
+            return None
+        old = self.session.version is OcppVersion.V16 and place[0]
+        if "Available" not in statuses and (not old or statuses & _CARRIED_OUT):
+            return None
+        where = " of ".join(f"{n} {i}" for n, i in zip(self._names(), reversed(place), strict=True) if i)
+        wait = duration(self.settings.effect_timeout_s)
+        text = f"{where or 'all'} was to become inoperative, but is not Unavailable {wait} after the transaction"
+        return Fault(text, frame=ABSENT, key=str(place))
+
+    @track(call("StatusNotification", "NotifyEvent", "StopTransaction"), dormant=lambda topic: not topic._inoperative)
+    def freed(self, frame: Frame) -> None:
+        for place, scheduled in self._inoperative.items():
+            ended = frame.action == "StopTransaction"
+            if place in self._awaited or not scheduled:
+                continue
+            if ended or "Available" in self._statuses(place).values():
+                self._awaited.add(place)
+                self.station.deadline(frame, self.settings.effect_timeout_s, self.not_carried_out, place)
 
     def _statuses(self, place: Place) -> dict[Place, str]:
         """What the connectors of a place last reported."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from inspector.protocol.frame import Frame
 from inspector.protocol.vocabulary import OcppVersion
 from inspector.rules.fields import seconds, string
-from inspector.rules.finding import Severity, Side
+from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Promise, found, needs
 from inspector.rules.rule import ALL, V2X, Faults, Topic, call, result, rule, track
 from inspector.rules.state.observation import Evidence
@@ -20,6 +20,15 @@ _SIGNED = {"requestId": 7, "firmware": {**_FIRMWARE, "signature": "x", "signingC
 _OWN = ("Installed", "FirmwareUpdated"), ("InvalidSignature", "InvalidFirmwareSignature")
 EVENTS = {**dict(_OWN), "InvalidCertificate": "InvalidFirmwareSigningCertificate"}
 """The statuses that a security event has to report too, and its type."""
+
+
+_LOG = {"status": "Accepted", "filename": "log.txt"}
+_IDLE = {"status": "Idle"}
+_TRIGGER = csms("TriggerMessage", {"requestedMessage": "LogStatusNotification"})
+
+
+def _log(status: str) -> str:
+    return cp("LogStatusNotification", {"status": status, "requestId": 7})
 
 
 def _status(status: str, action: str = "FirmwareStatusNotification") -> str:
@@ -52,6 +61,8 @@ class FirmwareAnswers(Topic):
 
     def setup(self) -> None:
         self.events_ns: dict[str, int] = {}
+        self._uploading: bool | None = None  # None until a log was requested or reported
+        self._idle_expected = False
 
     @rule(
         "log.filename-missing",
@@ -61,7 +72,7 @@ class FirmwareAnswers(Topic):
         spec="N01.FR.01 (1.6 security whitepaper, 2.x part 2)",
         remedy="Give filename with the status Accepted.",
         bad=script(csms("GetLog", _GET_LOG)),
-        good=script(csms("GetLog", _GET_LOG, {"status": "Accepted", "filename": "log.txt"})),
+        good=script(csms("GetLog", _GET_LOG, _LOG)),
         side=Side.CHARGE_POINT,
     )
     def filename_missing(self, frame: Frame) -> Faults:
@@ -146,6 +157,39 @@ class FirmwareAnswers(Topic):
         versions=ALL,
         side=Side.CHARGE_POINT,
     )
+
+    @rule(
+        "log.not-idle",
+        call("LogStatusNotification"),
+        title="The status of a log is triggered while none is uploaded, and is not Idle",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x F06.FR.15",
+        remedy="Answer the trigger with the status Idle while no log is being uploaded.",
+        bad=script(csms("GetLog", _GET_LOG, _LOG), _log("Uploaded"), _TRIGGER, _log("Uploaded")),
+        good=script(csms("GetLog", _GET_LOG, _LOG), _log("Uploaded"), _TRIGGER, cp("LogStatusNotification", _IDLE)),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def log_not_idle(self, frame: Frame) -> Faults:
+        asked, self._idle_expected = self._idle_expected, False
+        status = string(frame.payload, "status")
+        self._uploading = status == "Uploading" or (self._uploading and status == "Idle")
+        if not asked or status in (None, "Idle", "Uploading"):
+            return None
+        return Fault(f"the status is {status[:30] if status else ''}, but no log is being uploaded", "/3/status")
+
+    @track(result("GetLog"))
+    def log_promised(self, frame: Frame) -> None:
+        if str(frame.payload.get("status")).startswith("Accepted"):
+            self._uploading, self._idle_expected = True, False
+
+    @track(result("TriggerMessage"), versions=V2X)
+    def triggered(self, frame: Frame) -> None:
+        if (
+            frame.request.get("requestedMessage") == "LogStatusNotification"
+            and frame.payload.get("status") == "Accepted"
+        ):
+            self._idle_expected = self._uploading is False
 
     @track(call("SecurityEventNotification"))
     def event_sent(self, frame: Frame) -> None:

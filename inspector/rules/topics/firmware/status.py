@@ -142,7 +142,8 @@ class Firmware(Topic):
         call("FirmwareStatusNotification", "SignedFirmwareStatusNotification", "LogStatusNotification"),
         title="A status does not name the request that it is about",
         severity=Severity.ERROR,
-        spec="L01.FR.10, L01.FR.20 (1.6 whitepaper L01.FR.21), N01.FR.07, N01.FR.13 (1.6 whitepaper N01.FR.12)",
+        spec="L01.FR.10, L01.FR.20 (1.6 whitepaper L01.FR.21), N01.FR.07, N01.FR.13 (1.6 whitepaper N01.FR.12), "
+        "F06.FR.15",
         remedy="Repeat the requestId of the request in each status; only Idle goes without.",
         bad={"1.6": _SIGNED % "", "2x": _status("Downloading", request="")["2x"]},
         good={"1.6": _SIGNED % ',"requestId":7', "2x": _status("Downloading")["2x"]},
@@ -151,16 +152,18 @@ class Firmware(Topic):
     )
     def request_id(self, frame: Frame) -> Faults:
         status, request = string(frame.payload, "status"), frame.payload.get("requestId")
-        if status == "Idle" or status is None:
+        if status is None or (status == "Idle" and request is None):
             return None
         if frame.action == "FirmwareStatusNotification" and self.session.version is OcppVersion.V16:
             return None  # plain 1.6 has no requestId
         if request is None:
             return Fault(f"the status {status[:30]} without the requestId of its request", "/3")
         known = self._requests["Log" if frame.action == "LogStatusNotification" else "Firmware"]
-        if type(request) is not int or not known or request in known or self._evidence.seen_since is None:
+        if type(request) is not int or request in known or self._evidence.seen_since is None:
             return None
-        return Fault(f"requestId {request}; no request has had that", "/3/requestId", key=str(request))
+        if not known and status != "Idle":
+            return None  # the update may have been asked for before the boot
+        return Fault(f"requestId {request}, which no request has had", "/3/requestId", key=str(request))
 
     @rule(
         "firmware.order",

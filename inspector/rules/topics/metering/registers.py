@@ -18,6 +18,7 @@ from inspector.rules.fields import earlier, elements, integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import ALL, V2X, V16, Faults, Topic, aside, call, result, rule, track
 from inspector.rules.state.transactions_v16 import NO_ID, Transactions16
+from inspector.rules.topics.metering.bounds_v16 import MeterBounds16
 from inspector.rules.topics.metering.energy import EnergyAndPower, Reading, step
 from inspector.rules.topics.metering.sampled_values import DECIMAL, UNITS_2X, SampledValues
 
@@ -67,6 +68,7 @@ class Registers(Topic):
         self._series: dict[Any, dict[_Key, Reading]] = {}
         self._values = self.station.topic(SampledValues)
         self._energy = self.station.topic(EnergyAndPower)
+        self._bounds = self.station.topic(MeterBounds16)
 
     @rule(
         "meter.register-falls",
@@ -109,6 +111,9 @@ class Registers(Topic):
                 stopped: Reading = (float(stop), stop, taken, 1.0)
                 for fault in self._energy.read(frame, transaction, stopped, None) or ():
                     faults.append(fault._replace(pointer="/3/meterStop"))
+                below = aside(self._bounds.outside, transaction, stopped, True)
+                if below is not None:
+                    faults.append(below._replace(pointer="/3/meterStop"))
             if name not in payload:
                 return faults
         else:
@@ -197,6 +202,10 @@ class Registers(Topic):
                     )
                 if phase is None and measurand == _DEFAULT and location in _OUTLET:
                     energy, energy_at = reading, j
+            if energy is not None and old and transaction is not None:
+                below = aside(self._bounds.outside, transaction, energy, False)
+                if below is not None:
+                    faults.append(below._replace(pointer=f"/3/{name}/{i}/sampledValue/{energy_at}/value"))
             if energy is not None and taken is not None and not repeats:
                 power = phases if power is None and phases else power
                 for fault in self._energy.read(frame, scope, energy, power) or ():

@@ -13,14 +13,14 @@ from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import V2X, Faults, Topic, call, rule, track
 from inspector.rules.state.configuration import ConfigurationState
 from inspector.rules.state.transactions_v2x import Transactions2x
-from inspector.rules.topics.example_frames import NOW, cp, csms, script, started
+from inspector.rules.topics.example_frames import NOW, Payload, cp, csms, script, started
 from inspector.rules.topics.smart_charging.reading import profiles_of, schedules_of
 
 _SET = call("SetChargingProfile")
 _STARTS = call("RequestStartTransaction")
 
 
-def profile(purpose: str = "TxDefaultProfile", kind: str = "Absolute", number: int = 1, **more: Any) -> dict[str, Any]:
+def profile(purpose: str = "TxDefaultProfile", kind: str = "Absolute", *, number: int = 1, **more: Any) -> Payload:
     """A profile with one schedule of one period; `schedule` and `period` add to those, and None leaves out."""
     period = {"startPeriod": 0, "limit": 16.0, **more.pop("period", {})}
     begins = {"startSchedule": NOW} if kind in ("Absolute", "Recurring") else {}
@@ -30,12 +30,12 @@ def profile(purpose: str = "TxDefaultProfile", kind: str = "Absolute", number: i
     return {**told, "chargingSchedule": [schedule], **more}
 
 
-def sent(one: dict[str, Any], evse: int = 1, status: str = "Accepted") -> str:
+def sent(one: Payload, evse: int = 1, status: str = "Accepted") -> str:
     """SetChargingProfile with this profile, and its answer."""
     return csms("SetChargingProfile", {"evseId": evse, "chargingProfile": one}, {"status": status})
 
 
-_TX = {"transactionId": "t1"}
+_TX: Payload = {"transactionId": "t1"}
 _TWO = [profile()["chargingSchedule"][0], {**profile()["chargingSchedule"][0], "id": 2}]
 _AC = {"energyAmount": 20, "evMinCurrent": 6, "evMaxCurrent": 32, "evMaxVoltage": 230}
 _NEEDS = cp(

@@ -277,7 +277,7 @@ class TransactionContent2x(Topic):
 
     @rule(
         "transaction-event.no-authorization-token",
-        call("TransactionEvent"),
+        call("TransactionEvent", "Authorize", "RequestStartTransaction", "ReserveNow"),
         title="A token of type NoAuthorization is not empty",
         severity=Severity.ERROR,
         spec="OCPP 2.x C02.FR.01",
@@ -285,13 +285,15 @@ class TransactionContent2x(Topic):
         bad=_event("Updated", "Authorized", '"idToken":{"idToken":"T","type":"NoAuthorization"},'),
         good=_event("Updated", "Authorized", '"idToken":{"idToken":"","type":"NoAuthorization"},'),
         versions=V2X,
-        side=Side.CHARGE_POINT,
         catalogue="TE-NOAUTH",
     )
     def no_authorization_token(self, frame: Frame) -> Faults:
-        event = self._known.event
-        if event is None or event.token is None or event.token.get("type") != "NoAuthorization":
-            return None
-        if event.token.get("idToken") == "":
+        token = frame.payload.get("idToken")
+        if (
+            token is None
+            or type(token) is not dict
+            or token.get("type") != "NoAuthorization"
+            or not token.get("idToken")
+        ):
             return None
         return Fault("a NoAuthorization token that is not empty", "/3/idToken/idToken")

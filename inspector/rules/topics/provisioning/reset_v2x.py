@@ -1,0 +1,139 @@
+"""How a 2.x station answers resets, ends its transactions before them, and explains its boots; knows no timing."""
+
+from __future__ import annotations
+
+from inspector.protocol.frame import Frame
+from inspector.rules.fields import string
+from inspector.rules.finding import Fault, Severity, Side
+from inspector.rules.rule import V2X, V21, Faults, Topic, call, result, rule, track
+from inspector.rules.state.observation import Evidence
+from inspector.rules.state.transactions_v2x import Transaction2x, Transactions2x
+from inspector.rules.topics.example_frames import NOW, cp, csms, script, started, transaction_event
+
+_RESETS = frozenset({"RemoteReset", "ScheduledReset", "Unknown"})
+_IMMEDIATE = csms("Reset", {"type": "Immediate"})
+_RESUME = csms("Reset", {"type": "ImmediateAndResume"})
+
+
+def _boot(reason: str) -> str:
+    station = {"model": "M", "vendorName": "V"}
+    answer = {"status": "Accepted", "currentTime": NOW, "interval": 600}
+    return cp("BootNotification", {"reason": reason, "chargingStation": station}, answer)
+
+
+class Reset2x(Topic):
+    """Rules about Reset and the boot after it."""
+
+    scope = "station"
+    versions = V2X
+
+    def setup(self) -> None:
+        self._reset: Frame | None = None  # the answer to a reset of the whole station that no boot has followed yet
+        self._open: list[Transaction2x] = []  # transactions at that time
+        self._announced: set[str] = set()  # ids of those that have reported the reset
+        self._triggered = False  # a boot was triggered and accepted
+        self._transactions = self.station.topic(Transactions2x)
+        self._evidence = self.station.topic(Evidence)
+
+    @rule(
+        "reset.not-immediate",
+        result("Reset"),
+        title="An immediate reset is put off",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x B12.FR.02",
+        remedy="Answer Reset(Immediate) with Accepted, or Rejected where the station cannot reset now.",
+        bad=script(started(), csms("Reset", {"type": "Immediate"}, {"status": "Scheduled"})),
+        good=script(started(), csms("Reset", {"type": "OnIdle"}, {"status": "Scheduled"})),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def not_immediate(self, frame: Frame) -> Faults:
+        if frame.payload.get("status") != "Scheduled" or frame.request.get("type") in (None, "OnIdle"):
+            return None
+        return Fault(f"Reset({frame.request['type']}) is answered with Scheduled", "/2/status")
+
+    @rule(
+        "reset.transaction-open",
+        call("BootNotification"),
+        title="A station restarts for an immediate reset without ending its transactions",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x B12.FR.04",
+        remedy="Send Ended with ResetCommand and ImmediateReset for each transaction, then restart.",
+        bad=script(started(), _IMMEDIATE, _boot("RemoteReset")),
+        good=script(
+            started(),
+            _IMMEDIATE,
+            transaction_event("Ended", "ResetCommand", 1, {"stoppedReason": "ImmediateReset"}),
+            _boot("RemoteReset"),
+        ),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def transaction_open(self, frame: Frame) -> Faults:
+        if self._reset is None or self._reset.request.get("type") != "Immediate":
+            return None
+        left = [one for one in self._open if one.open]
+        return Fault(f"{left[0]} has not ended before the reset", "/3", key=left[0].transaction_id) if left else None
+
+    @rule(
+        "reset.not-announced",
+        call("BootNotification"),
+        title="A station restarts to resume its transactions without saying so in them",
+        severity=Severity.WARNING,
+        spec="OCPP 2.1 B13.FR.04",
+        remedy="Send Updated with ResetCommand for each transaction before the restart for Reset(ImmediateAndResume).",
+        bad=script(started(), _RESUME, _boot("RemoteReset")),
+        good=script(started(), _RESUME, transaction_event("Updated", "ResetCommand", 1), _boot("RemoteReset")),
+        versions=V21,
+        side=Side.CHARGE_POINT,
+    )
+    def not_announced(self, frame: Frame) -> Faults:
+        if self._reset is None or self._reset.request.get("type") != "ImmediateAndResume":
+            return None
+        left = [one for one in self._open if one.open and one.transaction_id not in self._announced]
+        return Fault(f"{left[0]} was not told of the reset", "/3", key=left[0].transaction_id) if left else None
+
+    @rule(
+        "boot.reason",
+        call("BootNotification"),
+        title="The reason of a boot is another than what has caused it",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x B01.FR.09",
+        remedy="Give reason RemoteReset or ScheduledReset after an accepted Reset, Triggered after a TriggerMessage.",
+        bad=script(_IMMEDIATE, _boot("PowerUp")),
+        good=script(_IMMEDIATE, _boot("RemoteReset")),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def reason(self, frame: Frame) -> Faults:
+        reason, reset, triggered = string(frame.payload, "reason"), self._reset, self._triggered
+        self._reset, self._triggered = None, False
+        self._announced.clear()
+        if reset is None and not triggered:
+            return None
+        within = reset is None or frame.mono_ns - reset.mono_ns < self.settings.reboot_after_reset_s * 1e9
+        allowed = (_RESETS if reset is not None else frozenset()) | ({"Triggered"} if triggered else frozenset())
+        if reason is None or reason in allowed or not within:
+            return None
+        cause = "a Reset that was accepted" if reset is not None else "a TriggerMessage that was accepted"
+        return Fault(f"the reason is {reason}, but the boot follows {cause}", "/3/reason")
+
+    @track(result("Reset"))
+    def answered(self, frame: Frame) -> None:
+        if frame.payload.get("status") != "Accepted" or "evseId" in frame.request:
+            return
+        here = self._evidence.connections
+        self._reset = frame
+        self._open = [one for one in self._transactions.open_transactions() if one.connection == here]
+        self.station.relisten()
+
+    @track(result("TriggerMessage"))
+    def triggered(self, frame: Frame) -> None:
+        if frame.request.get("requestedMessage") == "BootNotification" and frame.payload.get("status") == "Accepted":
+            self._triggered = True
+
+    @track(call("TransactionEvent"), dormant=lambda topic: topic._reset is None)
+    def event(self, frame: Frame) -> None:
+        event = self._transactions.event
+        if event is not None and event.trigger == "ResetCommand":
+            self._announced.add(event.transaction.transaction_id)

@@ -1,0 +1,195 @@
+"""How a 2.x transaction goes on when its token is refused, nobody plugs in, or a limit was set; knows no meter."""
+
+from __future__ import annotations
+
+from inspector.protocol.frame import Frame
+from inspector.rules.context import Moment
+from inspector.rules.durations import duration
+from inspector.rules.fields import member, string
+from inspector.rules.finding import Fault, Severity, Side
+from inspector.rules.kit import Known, Promise
+from inspector.rules.rule import DEADLINE, V2X, V21, Faults, Topic, call, result, rule, track
+from inspector.rules.state.configuration import ConfigurationState
+from inspector.rules.state.transactions_v2x import Transaction2x, Transactions2x
+from inspector.rules.topics.example_frames import Payload, script, started, transaction_event
+
+REASONS = {
+    "Deauthorized": ("DeAuthorized", Severity.WARNING),  # E05.FR.10
+    "EVConnectTimeout": ("Timeout", Severity.INFO),  # E03.FR.05
+    "ResetCommand": ("ImmediateReset", Severity.WARNING),  # B12.FR.04
+}
+"""The stoppedReason that belongs to a triggerReason of Ended, and how bad another one is."""
+LIMITS = ("maxCost", "maxEnergy", "maxTime", "maxSoC")
+_NO_POWER = frozenset({"SuspendedEVSE", "EVConnected", "Idle"})
+_TOKEN = {"idToken": "T", "type": "ISO14443"}
+_REFUSED: Payload = {"idTokenInfo": {"status": "Blocked"}}
+_CHARGING = {"chargingState": "Charging"}
+_PLUG_IN = (
+    '< [2,"v","GetVariables",{"getVariableData":[{"component":{"name":"TxCtrlr"},"variable":'
+    '{"name":"EVConnectionTimeOut"}}]}]\n> [3,"v",{"getVariableResult":[{"attributeStatus":"Accepted",'
+    '"attributeValue":"60","component":{"name":"TxCtrlr"},"variable":{"name":"EVConnectionTimeOut"}}]}]\n'
+)
+_WAITING = transaction_event("Started", "RemoteStart", 0, {"chargingState": "Idle", "remoteStartId": 5})
+
+
+def _refused(topic: Deauthorization2x, frame: Frame) -> str | None:
+    """The transaction that this answer refuses while it charges, None where it does not."""
+    if "idTokenInfo" not in frame.payload:
+        return None
+    status = string(member(frame.payload, "idTokenInfo"), "status")
+    name = string(member(frame.request, "transactionInfo"), "transactionId") or ""
+    one = topic.transactions.by_id.get(name)
+    if status in (None, "Accepted") or one is None or not one.open or frame.request.get("offline") is True:
+        return None
+    more = topic.configuration.variable("TxCtrlr", "MaxEnergyOnInvalidId")
+    return name if more in (None, "", "0") and topic.charging.get(name) == "Charging" else None
+
+
+def _stops(topic: Deauthorization2x, frame: Frame) -> str | None:
+    """The transaction that this event stops, or takes the power from."""
+    info = member(frame.payload, "transactionInfo")
+    stopped = frame.payload.get("eventType") == "Ended" or frame.payload.get("triggerReason") == "Deauthorized"
+    return string(info, "transactionId") if stopped or info.get("chargingState") in _NO_POWER else None
+
+
+class Deauthorization2x(Topic):
+    """Rules about transactions that must not go on.
+
+    Attributes:
+        charging: the charging state that each open transaction reported last, by transaction id.
+    """
+
+    scope = "station"
+    versions = V2X
+
+    def setup(self) -> None:
+        self.charging: Known[str, str] = Known()
+        self.limits: Known[str, Payload] = Known()  # by transaction id, as the CSMS has set them
+        self.transactions = self.station.topic(Transactions2x)
+        self.configuration = self.station.topic(ConfigurationState)
+
+    @track(call("TransactionEvent"))
+    def happened(self, frame: Frame) -> None:
+        event = self.transactions.event
+        if event is None:
+            return
+        name, state = event.transaction.transaction_id, event.info.get("chargingState")
+        if event.kind == "Ended":
+            self.charging.pop(name, None)
+        elif state is not None and self.charging.get(name) != state and type(state) is str:
+            self.charging.note(name, state)
+        if event.kind == "Started" and not event.transaction.connected:
+            plug_in_s = self.configuration.variable_number("TxCtrlr", "EVConnectionTimeOut")
+            if plug_in_s and state == "Idle":
+                wait = plug_in_s + self.settings.effect_timeout_s
+                self.station.deadline(frame, wait, self.not_plugged_in, event.transaction, frame, plug_in_s)
+
+    not_deauthorized = Promise(
+        "transaction-event.not-deauthorized",
+        "TransactionEvent",
+        promised=_refused,
+        kept_by=call("TransactionEvent"),
+        keeps=_stops,
+        early=False,
+        text="the token of {key} was refused, but the transaction still charges {wait} later",
+        title="A transaction goes on charging although its token was refused",
+        severity=Severity.ERROR,
+        spec="OCPP 2.x E05.FR.02, E05.FR.09, E05.FR.10",
+        remedy="Stop the energy at once: send Deauthorized (or Ended), or the charging state SuspendedEVSE.",
+        bad=script(started(_CHARGING, idToken=_TOKEN, answer=_REFUSED), "+ 5m"),
+        good=script(
+            started(_CHARGING, idToken=_TOKEN, answer=_REFUSED),
+            transaction_event("Ended", "Deauthorized", 1, {"stoppedReason": "DeAuthorized"}),
+            "+ 5m",
+        ),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+
+    @rule(
+        "transaction-event.reason-mismatch",
+        call("TransactionEvent"),
+        title="The reason why a transaction stopped does not fit the trigger of its end",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x E05.FR.10, E03.FR.05, B12.FR.04",
+        remedy="Set stoppedReason to DeAuthorized for Deauthorized, to Timeout for EVConnectTimeout and to "
+        "ImmediateReset for ResetCommand.",
+        bad=script(started(), transaction_event("Ended", "Deauthorized", 1, {"stoppedReason": "Local"})),
+        good=script(started(), transaction_event("Ended", "Deauthorized", 1, {"stoppedReason": "DeAuthorized"})),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def reason_mismatch(self, frame: Frame) -> Faults:
+        event = self.transactions.event
+        if event is None or event.kind != "Ended" or event.trigger not in REASONS:
+            return None
+        reason, (fitting, severity) = string(event.info, "stoppedReason"), REASONS[event.trigger or ""]
+        if reason in (None, fitting):
+            return None  # transaction-event.stopped-reason reports one that is left out
+        text = f"Ended by {event.trigger} with stoppedReason {reason}; {fitting} belongs there"
+        return Fault(text, "/3/transactionInfo/stoppedReason", severity=severity, key=event.transaction.transaction_id)
+
+    @rule(
+        "transaction-event.not-plugged-in",
+        DEADLINE,
+        title="A transaction does not end although nobody has plugged in in time",
+        severity=Severity.INFO,
+        spec="OCPP 2.x E03.FR.05",
+        remedy="End the transaction with EVConnectTimeout and Timeout once EVConnectionTimeOut is over.",
+        bad=script(_PLUG_IN, _WAITING, "+ 5m"),
+        good=script(
+            _PLUG_IN,
+            _WAITING,
+            "+ 1m",
+            transaction_event("Ended", "EVConnectTimeout", 1, {"stoppedReason": "Timeout"}),
+            "+ 5m",
+        ),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def not_plugged_in(self, moment: Moment, one: Transaction2x, frame: Frame, plug_in_s: int) -> Faults:
+        stays = self.configuration.variable("TxCtrlr", "TxStopPoint") or ""
+        if not one.open or one.connected or "ParkingBayOccupancy" in stays or self.session not in self.station.sessions:
+            return None
+        text = f"{one} is open without a car; EVConnectionTimeOut is {duration(plug_in_s)}"
+        return Fault(text, "/3", frame=frame, key=one.transaction_id)
+
+    @rule(
+        "transaction-event.limit-exceeded",
+        call("TransactionEvent"),
+        title="A station sets a higher limit for a transaction than the CSMS has set",
+        severity=Severity.ERROR,
+        spec="OCPP 2.1 E16.FR.04",
+        remedy="Keep limits at or below those of the CSMS's transactionLimit.",
+        bad=script(
+            started(answer={"transactionLimit": {"maxCost": 20}}),
+            transaction_event("Updated", "LimitSet", 1, {"transactionLimit": {"maxCost": 30}}),
+        ),
+        good=script(
+            started(answer={"transactionLimit": {"maxCost": 20}}),
+            transaction_event("Updated", "LimitSet", 1, {"transactionLimit": {"maxCost": 20}}),
+        ),
+        versions=V21,
+        side=Side.CHARGE_POINT,
+        dormant=lambda topic: not topic.limits,
+    )
+    def limit_exceeded(self, frame: Frame) -> Faults:
+        event = self.transactions.event
+        if event is None:
+            return None
+        known, told = self.limits.get(event.transaction.transaction_id), member(event.info, "transactionLimit")
+        for name in LIMITS if known and told else ():
+            most, limit = (known or {}).get(name), told.get(name)
+            if isinstance(most, int | float) and isinstance(limit, int | float) and limit > most:
+                at = f"/3/transactionInfo/transactionLimit/{name}"
+                return Fault(f"{name} is {limit}, above the {most} that the CSMS has set", at, key=name)
+        return None
+
+    @track(result("TransactionEvent"), versions=V21)
+    def limited(self, frame: Frame) -> None:
+        name = string(member(frame.request, "transactionInfo"), "transactionId")
+        if "transactionLimit" not in frame.payload or name is None:
+            return
+        if not self.limits:
+            self.station.relisten()
+        self.limits.note(name, {**self.limits.get(name, {}), **member(frame.payload, "transactionLimit")})
