@@ -22,8 +22,11 @@ from inspector.rules.topics.availability.connectors_v16 import Connectors16
 from inspector.rules.topics.availability.evses_v2x import Evses2x
 from inspector.rules.topics.availability.heartbeat import Heartbeat
 from inspector.rules.topics.availability.status_v16 import Status16
+from inspector.rules.topics.battery_swap_v21 import BatterySwaps21
 from inspector.rules.topics.certificates import Certificates
 from inspector.rules.topics.connection import Connection, Reconnects
+from inspector.rules.topics.der_v21 import DerControls21
+from inspector.rules.topics.display_v2x import DisplayMessages
 from inspector.rules.topics.firmware.answers import FirmwareAnswers
 from inspector.rules.topics.firmware.status import Firmware
 from inspector.rules.topics.local_list import LocalLists, VendorData
@@ -33,6 +36,9 @@ from inspector.rules.topics.metering.energy import EnergyAndPower
 from inspector.rules.topics.metering.registers import Registers
 from inspector.rules.topics.metering.sampled_values import SampledValues
 from inspector.rules.topics.metering.samples_v16 import Samples16
+from inspector.rules.topics.monitoring.events import Events2x
+from inspector.rules.topics.monitoring.monitors import Monitors
+from inspector.rules.topics.monitoring.streams_v21 import Streams21
 from inspector.rules.topics.provisioning.boot_after import BootAfter
 from inspector.rules.topics.provisioning.boot_order import BootOrder
 from inspector.rules.topics.provisioning.configuration_v16 import Configuration16
@@ -57,6 +63,7 @@ from inspector.rules.topics.smart_charging.periods import SchedulePeriods
 from inspector.rules.topics.smart_charging.profiles import ChargingProfiles
 from inspector.rules.topics.smart_charging.profiles_v21 import Profiles21
 from inspector.rules.topics.smart_charging.sent_v2x import SentProfiles2x
+from inspector.rules.topics.tariffs_v21 import Tariffs21
 from inspector.rules.topics.transactions.authorization_v16 import TransactionAuthorization16
 from inspector.rules.topics.transactions.content_v2x import TransactionContent2x
 from inspector.rules.topics.transactions.content_v16 import TransactionContent16
@@ -124,6 +131,13 @@ TOPICS: tuple[type[Topic], ...] = (
     Firmware,
     FirmwareAnswers,
     Authorization2x,
+    Events2x,
+    Monitors,
+    Streams21,
+    DisplayMessages,
+    Tariffs21,
+    BatterySwaps21,
+    DerControls21,
 )
 
 _KINDS = frozenset(KIND_OF_MESSAGE.values())

@@ -7,25 +7,53 @@ from inspector.protocol.vocabulary import OcppVersion
 from inspector.rules.fields import elements, integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import V16, Faults, Topic, call, result, rule, track
+from inspector.rules.state.configuration import ConfigurationState
 
 _OK = '> [3,"l",{"status":"Accepted"}]'
 _KINDS = {"1.6": "listVersion", "2.0.1": "versionNumber", "2.1": "versionNumber"}
+_INFO = {
+    "1.6": ',"idTagInfo":{"status":"Accepted"}',
+    **dict.fromkeys(("2.0.1", "2.1"), ',"idTokenInfo":{"status":"Accepted"}'),
+}
 _ENTRY = {
-    "1.6": '{"idTag":"T"}',
-    **dict.fromkeys(("2.0.1", "2.1"), '{"idToken":{"idToken":"T","type":"Central"}}'),
+    version: "{" + token + _INFO[version] + "}"
+    for version, token in (
+        ("1.6", '"idTag":"T%d"'),
+        ("2.0.1", '"idToken":{"idToken":"T%d","type":"Central"}'),
+        ("2.1", '"idToken":{"idToken":"T%d","type":"Central"}'),
+    )
+}
+_MOST = {
+    "1.6": '< [2,"m","GetConfiguration",{"key":["SendLocalListMaxLength"]}]\n'
+    '> [3,"m",{"configurationKey":[{"key":"SendLocalListMaxLength","readonly":true,"value":"1"}]}]\n',
+    **dict.fromkeys(
+        ("2.0.1", "2.1"),
+        '< [2,"m","GetVariables",{"getVariableData":[{"component":{"name":"LocalAuthListCtrlr"},'
+        '"variable":{"name":"ItemsPerMessage"}}]}]\n> [3,"m",{"getVariableResult":[{"attributeStatus":"Accepted",'
+        '"attributeValue":"1","component":{"name":"LocalAuthListCtrlr"},"variable":{"name":"ItemsPerMessage"}}]}]\n',
+    ),
 }
 
 
 def _send(
-    number: int, kind: str = "Full", entries: int = 0, message_id: str = "l", answer: str = _OK
+    number: int, kind: str = "Full", entries: int = 0, message_id: str = "l", *, same: bool = False
 ) -> dict[str, str]:
     """SendLocalList with this version number, and its answer, by version."""
     scripts = {}
     for version, name in _KINDS.items():
-        listed = f',"localAuthorizationList":[{",".join([_ENTRY[version]] * entries)}]' if entries else ""
+        named = ",".join(_ENTRY[version] % (1 if same else number) for number in range(entries))
+        listed = f',"localAuthorizationList":[{named}]' if entries else ""
         text = f'< [2,"{message_id}","SendLocalList",{{"{name}":{number},"updateType":"{kind}"{listed}}}]'
         scripts[version] = f"{text}\n{_OK}".replace('"l"', f'"{message_id}"')
     return scripts
+
+
+def _version(number: int) -> dict[str, str]:
+    """GetLocalListVersion, and its answer, by version."""
+    return {
+        version: f'< [2,"v","GetLocalListVersion",{{}}]\n> [3,"v",{{"{name}":{number}}}]\n'
+        for version, name in _KINDS.items()
+    }
 
 
 def _after(first: dict[str, str], second: dict[str, str]) -> dict[str, str]:
@@ -43,6 +71,7 @@ class LocalLists(Topic):
 
     def setup(self) -> None:
         self.version_number: int | None = None
+        self._accepted: int | None = None  # the version that was accepted last, until the charge point restarts
 
     @rule(
         "list.version",
@@ -69,8 +98,8 @@ class LocalLists(Topic):
         severity=Severity.ERROR,
         spec="OCPP 1.6 §6.41; D01.FR.06",
         remedy="Name each token once in a list.",
-        bad=_send(1, entries=2),
-        good=_send(1, entries=1),
+        bad=_send(1, entries=2, same=True),
+        good=_send(1, entries=2),
         catalogue="LIST",
     )
     def twice(self, frame: Frame) -> Faults:
@@ -105,14 +134,76 @@ class LocalLists(Topic):
             return None
         return Fault(f"an update to version {number} was accepted; the list has version {known}", "/2/status")
 
+    @rule(
+        "list.entry-incomplete",
+        call("SendLocalList"),
+        title="A full local list has an entry that does not say whether the token is accepted",
+        severity=Severity.ERROR,
+        spec="OCPP 1.6 §7.1; OCPP 2.x part 2, AuthorizationData",
+        remedy="Give idTagInfo (1.6) or idTokenInfo (2.x) with every entry of a Full update.",
+        bad={version: script.replace(_INFO[version], "") for version, script in _send(1, entries=1).items()},
+        good=_send(1, entries=1),
+    )
+    def entry_incomplete(self, frame: Frame) -> Faults:
+        name = "idTagInfo" if self.session.version is OcppVersion.V16 else "idTokenInfo"
+        if frame.payload.get("updateType") != "Full":
+            return None
+        for index, entry in enumerate(elements(frame.payload, "localAuthorizationList")):
+            if name not in entry:
+                return Fault(f"entry {index + 1} of a Full update has no {name}", _entry(index))
+        return None
+
+    @rule(
+        "list.version-differs",
+        result("GetLocalListVersion"),
+        title="The charge point reports another version of its local list than it has accepted",
+        severity=Severity.WARNING,
+        side=Side.CHARGE_POINT,
+        spec="OCPP 1.6 §5.10 and §5.15; OCPP 2.x D01.FR.01, D02.FR.01",
+        remedy="Store the version number of each accepted update, and report it until the next.",
+        bad=_after(_send(5, entries=1), _version(4)),
+        good=_after(_send(5, entries=1), _version(5)),
+    )
+    def version_differs(self, frame: Frame) -> Faults:
+        told = integer(frame.payload, self._member())
+        if self._accepted is None or told is None or told == self._accepted:
+            return None
+        return Fault(f"the version is {told}; version {self._accepted} was accepted", f"/2/{self._member()}")
+
+    @rule(
+        "list.too-many",
+        call("SendLocalList"),
+        title="A local list update has more entries than the charge point takes",
+        severity=Severity.ERROR,
+        side=Side.CSMS,
+        spec="OCPP 1.6 §9.3.3; OCPP 2.x D01.FR.11",
+        remedy="Send at most SendLocalListMaxLength (1.6) or ItemsPerMessage (2.x) entries, then the rest as "
+        "Differential updates.",
+        bad={version: _MOST[version] + script for version, script in _send(5, entries=2).items()},
+        good={version: _MOST[version] + script for version, script in _send(5, entries=1).items()},
+    )
+    def too_many(self, frame: Frame) -> Faults:
+        known = self.station.topic(ConfigurationState)
+        most = known.number("SendLocalListMaxLength")
+        if self.session.version is not OcppVersion.V16:
+            most = known.variable_number("LocalAuthListCtrlr", "ItemsPerMessage")
+        count = len(elements(frame.payload, "localAuthorizationList"))
+        if not most or count <= most:
+            return None
+        return Fault(f"entries: {count}; the charge point takes {most} at a time", "/3/localAuthorizationList")
+
+    @track(call("BootNotification"))
+    def booted(self, frame: Frame) -> None:
+        self._accepted = None  # a list should outlive a restart, but need not
+
     @track(result("SendLocalList"))
     def sent(self, frame: Frame) -> None:
         if frame.payload.get("status") == "Accepted":
-            self.version_number = integer(frame.request, self._member())
+            self.version_number = self._accepted = integer(frame.request, self._member())
 
     @track(result("GetLocalListVersion"))
     def told(self, frame: Frame) -> None:
-        self.version_number = integer(frame.payload, self._member())
+        self.version_number, self._accepted = integer(frame.payload, self._member()), None
 
     def _member(self) -> str:
         return "listVersion" if self.session.version is OcppVersion.V16 else "versionNumber"

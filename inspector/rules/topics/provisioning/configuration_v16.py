@@ -5,6 +5,7 @@ from __future__ import annotations
 from inspector.protocol.frame import Frame
 from inspector.rules.fields import elements, string
 from inspector.rules.finding import Fault, Severity, Side
+from inspector.rules.kit import Known
 from inspector.rules.rule import V16, Faults, Topic, call, result, rule, track
 from inspector.rules.state.configuration import KEYS_LIMIT, ConfigurationState
 
@@ -14,6 +15,9 @@ _SECRET = "authorizationkey"  # cannot be read back, or only masked
 
 _ASKED = '< [2,"g","GetConfiguration",{"key":["HeartbeatInterval","Colour"]}]\n'
 _HEARTBEAT = '{"key":"HeartbeatInterval","readonly":false,"value":"300"}'
+_ASKED_ONE = '< [2,"g","GetConfiguration",{"key":["HeartbeatInterval"]}]\n'
+_INTERVAL = '{"key":"ConnectionTimeOut","readonly":false,"value":"60"}'
+_CALLED_UNKNOWN = _ASKED_ONE + '> [3,"g",{"unknownKey":["HeartbeatInterval"]}]\n'
 _MAXIMUM = (
     '< [2,"m","GetConfiguration",{"key":["GetConfigurationMaxKeys"]}]\n'
     '> [3,"m",{"configurationKey":[{"key":"GetConfigurationMaxKeys","readonly":true,"value":"1"}]}]\n'
@@ -37,6 +41,7 @@ class Configuration16(Topic):
 
     def setup(self) -> None:
         self._accepted: dict[str, str] = {}  # by key, what the charge point has accepted and nobody changed since
+        self._unknown: Known[str, None] = Known()  # keys that the charge point has called unknown, in lower case
         self._known = self.station.topic(ConfigurationState)
 
     @rule(
@@ -64,6 +69,54 @@ class Configuration16(Topic):
             return None
         named = ", ".join(key[:50] for key in missing[:NAMED])
         return Fault(f"{named} asked for, and in neither configurationKey nor unknownKey", "/2", key=named)
+
+    @rule(
+        "configuration.not-asked",
+        result("GetConfiguration"),
+        title="A configuration key is reported that was not requested",
+        severity=Severity.WARNING,
+        spec="OCPP 1.6 §5.8",
+        remedy="List only the requested keys; all keys only where the request names none.",
+        bad=_ASKED_ONE + f'> [3,"g",{{"configurationKey":[{_HEARTBEAT},{_INTERVAL}]}}]',
+        good=_ASKED_ONE + f'> [3,"g",{{"configurationKey":[{_HEARTBEAT}]}}]',
+        versions=V16,
+        side=Side.CHARGE_POINT,
+    )
+    def not_asked(self, frame: Frame) -> Faults:
+        asked = {key.lower() for key in _keys(frame.request, "key")}
+        told = [string(entry, "key") or "" for entry in elements(frame.payload, "configurationKey")]
+        more = [key for key in (*told, *_keys(frame.payload, "unknownKey")) if key and key.lower() not in asked]
+        if not asked or not more:
+            return None
+        return Fault(f"{more[0][:50]} is reported, but was not requested", "/2", key=more[0][:50])
+
+    @rule(
+        "configuration.unknown-accepted",
+        result("ChangeConfiguration"),
+        title="A change is accepted of a key that the charge point does not know",
+        severity=Severity.WARNING,
+        spec="OCPP 1.6 §5.3 and §5.8",
+        remedy="Answer NotSupported for a key that GetConfiguration calls unknown, or report its value there.",
+        bad=_CALLED_UNKNOWN + _CHANGE % ("HeartbeatInterval", "60", "Accepted"),
+        good=_CALLED_UNKNOWN + _CHANGE % ("HeartbeatInterval", "60", "NotSupported"),
+        versions=V16,
+        side=Side.CHARGE_POINT,
+    )
+    def unknown_accepted(self, frame: Frame) -> Faults:
+        key = (string(frame.request, "key") or "").lower()
+        if frame.payload.get("status") not in ("Accepted", "RebootRequired") or key not in self._unknown:
+            return None
+        return Fault(
+            f"the change of {frame.request['key'][:50]} is accepted, but it was called unknown", "/2/status", key=key
+        )
+
+    @track(result("GetConfiguration"))
+    def called_unknown(self, frame: Frame) -> None:
+        for entry in elements(frame.payload, "configurationKey"):
+            self._unknown.pop((string(entry, "key") or "").lower(), None)
+        for key in _keys(frame.payload, "unknownKey"):
+            if key.lower() != _SECRET:  # which may be written and not read
+                self._unknown.note(key.lower(), None)
 
     @rule(
         "configuration.too-many-keys",
@@ -147,6 +200,7 @@ class Configuration16(Topic):
 
     @track(call("BootNotification"))
     def booted(self, frame: Frame) -> None:
+        self._unknown.clear()
         self._accepted.clear()  # new firmware or another hand may have changed it meanwhile
 
 

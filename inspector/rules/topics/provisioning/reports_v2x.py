@@ -12,10 +12,11 @@ from typing import Any
 from inspector.protocol.frame import Frame
 from inspector.rules.context import Moment, SessionContext
 from inspector.rules.durations import duration
-from inspector.rules.fields import integer
+from inspector.rules.fields import elements, integer, member
 from inspector.rules.finding import ABSENT, Fault, Severity, Side
 from inspector.rules.rule import DEADLINE, OPENED, V2X, Faults, Topic, call, event, refusal, result, rule, track
 from inspector.rules.state.observation import Evidence
+from inspector.rules.topics.provisioning.variables_v2x import item_of
 
 REPORTS_LIMIT = 200
 REQUESTS = {
@@ -37,6 +38,18 @@ _BOOT = """open {"from_start": true}
 _ASKED = '< [2,"r","GetBaseReport",{"requestId":7,"reportBase":"FullInventory"}]\n> [3,"r",{"status":"Accepted"}]\n'
 
 
+_ASKED_ONE = (
+    '< [2,"r","GetReport",{"requestId":7,"componentVariable":[{"component":{"name":"EVSE"},'
+    '"variable":{"name":"Available"}}]}]\n> [3,"r",{"status":"Accepted"}]\n'
+)
+_POWER = '"component":{"name":"EVSE"},"variable":{"name":"Power"},"variableAttribute":[{"value":"1"}]'
+_CHARACTERISTICS = ',"variableCharacteristics":{"dataType":"decimal","supportsMonitoring":true}'
+
+
+def _reported(entry: str) -> str:
+    return _part(0, False).replace('"tbc"', f'"reportData":[{{{entry}}}],"tbc"', 1)
+
+
 def _part(sequence: int, more: bool, request: int = 7) -> str:
     return (
         f'> [2,"p{sequence}","NotifyReport",{{"requestId":{request},"generatedAt":"2026-01-01T12:00:00Z",'
@@ -51,6 +64,7 @@ class Report:
     session: SessionContext
     action: str  # of the parts
     request: int
+    asked: Frame
     sequence: int | None = None  # seqNo of the last part
     whole: bool = False
     refused: bool = False
@@ -77,7 +91,7 @@ class Reports2x(Topic):
         if request is None:
             return
         self.reports.pop((action, request), None)
-        self.reports[action, request] = Report(self.session, action, request)
+        self.reports[action, request] = Report(self.session, action, request, frame)
         if len(self.reports) > REPORTS_LIMIT:
             del self.reports[next(iter(self.reports))]
 
@@ -170,6 +184,51 @@ class Reports2x(Topic):
         return Fault(text, "/3/tbc" if sequence is None else "/3/seqNo", key=str(report.request))
 
     @rule(
+        "report.characteristics",
+        call("NotifyReport"),
+        title="A report of the device model leaves out what its variables are like",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x B07.FR.07, B07.FR.08, B08.FR.12",
+        remedy="Give variableCharacteristics with each variable; only a summary inventory may leave it out.",
+        bad=_ASKED + _reported(_POWER),
+        good=_ASKED + _reported(_POWER + _CHARACTERISTICS),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def characteristics(self, frame: Frame) -> Faults:
+        report = self._of(frame.payload, frame.action)
+        if report is None or report.asked.payload.get("reportBase") == "SummaryInventory":
+            return None
+        for index, entry in enumerate(elements(frame.payload, "reportData")):
+            if "variableCharacteristics" not in entry:
+                text = f"{item_of(entry)} is reported without variableCharacteristics"
+                return Fault(text, f"/3/reportData/{index}", key=str(report.request))
+        return None
+
+    @rule(
+        "report.not-asked",
+        call("NotifyReport"),
+        title="A report has variables that were not requested",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x B08.FR.11",
+        remedy="Report only what the componentVariable list of GetReport names.",
+        bad=_ASKED_ONE + _reported(_POWER + _CHARACTERISTICS),
+        good=_ASKED_ONE + _reported(_POWER.replace("Power", "Available") + _CHARACTERISTICS),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def not_asked(self, frame: Frame) -> Faults:
+        report = self._of(frame.payload, frame.action)
+        wanted = elements(report.asked.payload, "componentVariable") if report is not None else []
+        if report is None or not wanted or report.asked.payload.get("componentCriteria"):
+            return None
+        for index, entry in enumerate(elements(frame.payload, "reportData")):
+            if not any(_covers(one, entry) for one in wanted):
+                text = f"{item_of(entry)} is reported, but was not requested"
+                return Fault(text, f"/3/reportData/{index}", key=str(report.request))
+        return None
+
+    @rule(
         "report.unfinished",
         DEADLINE,
         title="A report has no last part",
@@ -194,3 +253,16 @@ class Reports2x(Topic):
         what = f"{'no last' if begun else 'no'} {report.action}"
         text = f"{what} for request {report.request} has come within {duration(wait)}"
         return Fault(text, frame=ABSENT, key=f"{report.action} {report.request}")
+
+
+def _covers(wanted: dict[str, Any], entry: dict[str, Any]) -> bool:
+    """Whether a componentVariable names what an entry of a report is about; what it leaves out is any."""
+    for kind in ("component", "variable"):
+        asked, told = member(wanted, kind), member(entry, kind)
+        for name in ("name", "instance"):
+            if name in asked and str(asked[name]).lower() != str(told.get(name)).lower():
+                return False
+        evse, its = member(asked, "evse"), member(told, "evse")
+        if any(evse[name] != its.get(name) for name in evse if name in ("id", "connectorId")):
+            return False
+    return True

@@ -97,7 +97,7 @@ class Variables2x(Topic):
         left = Counter(_items(_asked(frame)))
         faults = []
         for index, entry in enumerate(_results(frame)):
-            item = _item(entry)
+            item = item_of(entry)
             if item is None:
                 continue
             if left[item] > 0:
@@ -126,7 +126,28 @@ class Variables2x(Topic):
             status = string(entry, "attributeStatus")
             if status in _NO_VALUE and "attributeValue" in entry:
                 text = f"attributeValue is given, though the status is {status}"
-                faults.append(Fault(text, f"/2/getVariableResult/{index}/attributeValue", key=str(_item(entry))))
+                faults.append(Fault(text, f"/2/getVariableResult/{index}/attributeValue", key=str(item_of(entry))))
+        return faults or None
+
+    @rule(
+        "variables.value-missing",
+        result("GetVariables"),
+        title="A variable that could be read has no value",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x B06.FR.10",
+        remedy="Give attributeValue with the status Accepted, or another status.",
+        bad=_get(_HEARTBEAT) + _told(_TOLD.replace('"attributeValue":"300",', "")),
+        good=_get(_HEARTBEAT) + _told(_TOLD),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+        catalogue="VAR-MAP",
+    )
+    def value_missing(self, frame: Frame) -> Faults:
+        faults = []
+        for index, entry in enumerate(_results(frame)):
+            if entry.get("attributeStatus") == "Accepted" and "attributeValue" not in entry:
+                text = f"{item_of(entry)} is Accepted, but attributeValue is missing"
+                faults.append(Fault(text, f"/2/getVariableResult/{index}", key=str(item_of(entry))))
         return faults or None
 
     @rule(
@@ -168,7 +189,7 @@ class Variables2x(Topic):
     def twice(self, frame: Frame) -> Faults:
         seen: set[Item] = set()
         for index, entry in enumerate(elements(frame.payload, "setVariableData")):
-            item = _item(entry)
+            item = item_of(entry)
             if item in seen:
                 return Fault(f"{item} is set twice in one message", f"/3/setVariableData/{index}", key=str(item))
             if item is not None:
@@ -185,10 +206,11 @@ def _results(frame: Frame) -> list[dict[str, Any]]:
 
 
 def _items(entries: list[dict[str, Any]]) -> list[Item]:
-    return [item for item in map(_item, entries) if item is not None]
+    return [item for item in map(item_of, entries) if item is not None]
 
 
-def _item(entry: dict[str, Any]) -> Item | None:
+def item_of(entry: dict[str, Any]) -> Item | None:
+    """The attribute that an entry of a request, an answer or a report is about; None where it names none."""
     component, variable = member(entry, "component"), member(entry, "variable")
     name, its_variable = string(component, "name"), string(variable, "name")
     if name is None or its_variable is None:

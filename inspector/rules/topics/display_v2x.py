@@ -1,0 +1,76 @@
+"""Display messages: for transactions that exist, and found again when they are cleared; shows none."""
+
+from __future__ import annotations
+
+from inspector.protocol.frame import Frame
+from inspector.rules.fields import integer, member, string
+from inspector.rules.finding import Fault, Severity, Side
+from inspector.rules.kit import Known, ongoing
+from inspector.rules.rule import V2X, Faults, Topic, call, result, rule, track
+from inspector.rules.topics.example_frames import BOOT_2X, csms, script, started
+
+
+def _shown(**more: str) -> str:
+    text = {"format": "UTF8", "content": "Hello"}
+    return csms("SetDisplayMessage", {"message": {"id": 1, "priority": "NormalCycle", "message": text, **more}})
+
+
+class DisplayMessages(Topic):
+    """Rules about SetDisplayMessage and ClearDisplayMessage."""
+
+    scope = "station"
+    versions = V2X
+
+    def setup(self) -> None:
+        self._kept: Known[int, None] = Known()  # ids of accepted messages without an end
+
+    @rule(
+        "display.unknown-transaction",
+        result("SetDisplayMessage"),
+        title="A display message is accepted for a transaction that does not exist",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x O02.FR.01",
+        remedy="Answer UnknownTransaction where no such transaction is active.",
+        bad=script(BOOT_2X, _shown(transactionId="t1")),
+        good=script(BOOT_2X, started(), _shown(transactionId="t1")),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def unknown_transaction(self, frame: Frame) -> Faults:
+        name = string(member(frame.request, "message"), "transactionId")
+        if frame.payload.get("status") != "Accepted" or name is None or ongoing(self, name) is not False:
+            return None
+        return Fault(f"a message for {name[:36]!r} is accepted, which is not active", "/2/status", key=name[:36])
+
+    @rule(
+        "display.clear-unknown",
+        result("ClearDisplayMessage"),
+        title="A display message that the station has accepted is called unknown",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x O05.FR.01",
+        remedy="Remove the message with the requested id and answer Accepted.",
+        bad=script(_shown(), csms("ClearDisplayMessage", {"id": 1}, {"status": "Unknown"})),
+        good=script(_shown(), csms("ClearDisplayMessage", {"id": 1})),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def clear_unknown(self, frame: Frame) -> Faults:
+        number = integer(frame.request, "id")
+        if frame.payload.get("status") != "Unknown" or number not in self._kept:
+            return None
+        return Fault(f"message {number} is called unknown, though it was accepted", "/2/status", key=str(number))
+
+    @track(result("SetDisplayMessage", "ClearDisplayMessage"))
+    def answered(self, frame: Frame) -> None:
+        message = member(frame.request, "message")
+        number = integer(message if frame.action == "SetDisplayMessage" else frame.request, "id")
+        if number is None or frame.payload.get("status") not in ("Accepted", "Unknown"):
+            return
+        self._kept.pop(number, None)
+        lasts = frame.action == "SetDisplayMessage" and not {"endDateTime", "transactionId"} & message.keys()
+        if lasts and frame.payload.get("status") == "Accepted":
+            self._kept.note(number, None)
+
+    @track(call("BootNotification"))
+    def booted(self, frame: Frame) -> None:
+        self._kept.clear()  # nothing says that messages outlive a restart

@@ -1,0 +1,1 @@
+"""Variable monitoring: setting and clearing monitors, the events they raise, and periodic event streams."""

@@ -1,0 +1,172 @@
+"""How a station answers when monitors are set and cleared; keeps which monitors there are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from inspector.protocol.frame import Frame
+from inspector.rules.fields import elements, integer, string
+from inspector.rules.finding import Fault, Severity, Side
+from inspector.rules.kit import Known
+from inspector.rules.rule import V2X, Faults, Topic, call, result, rule, track
+from inspector.rules.topics.example_frames import Payload, csms, script
+from inspector.rules.topics.provisioning.variables_v2x import Item, item_of
+
+_PLACE: Payload = {"component": {"name": "EVSE", "evse": {"id": 1}}, "variable": {"name": "Power"}}
+_OTHER: Payload = {"component": {"name": "EVSE", "evse": {"id": 2}}, "variable": {"name": "Power"}}
+
+
+def monitored(kind: str = "UpperThreshold", told: dict[str, Any] | None = None, **asked: Any) -> str:
+    """SetVariableMonitoring of one monitor, and its result; `told` changes the result, None in it leaves out."""
+    data = {"value": 1000, "type": kind, "severity": 5, **_PLACE, **asked}
+    answer = {"id": 1, "status": "Accepted", "type": kind, "severity": 5, **_PLACE, **(told or {})}
+    answer = {name: value for name, value in answer.items() if value is not None}
+    return csms("SetVariableMonitoring", {"setMonitoringData": [data]}, {"setMonitoringResult": [answer]})
+
+
+def _cleared(*ids: int) -> str:
+    told = [{"status": "Accepted", "id": number} for number in ids]
+    return csms("ClearVariableMonitoring", {"id": [1, 2]}, {"clearMonitoringResult": told})
+
+
+class Monitors(Topic):
+    """Rules about SetVariableMonitoring and ClearVariableMonitoring.
+
+    Attributes:
+        kinds: the type of each monitor that the station has accepted or reported, by id.
+    """
+
+    scope = "station"
+    versions = V2X
+
+    def setup(self) -> None:
+        self.kinds: Known[int, str] = Known()
+
+    @rule(
+        "monitor.results",
+        result("SetVariableMonitoring"),
+        title="Not one result for each monitor that was to be set",
+        severity=Severity.ERROR,
+        spec="OCPP 2.x N04.FR.01, N04.FR.02",
+        remedy="Answer with one result for each element of the request, with its component and variable.",
+        bad=script(monitored(told=_OTHER)),
+        good=script(monitored()),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def results(self, frame: Frame) -> Faults:
+        asked, told = _items(frame.request, "setMonitoringData"), _items(frame.payload, "setMonitoringResult")
+        if len(asked) != len(told):
+            text = f"results: {len(told)}, requested monitors: {len(asked)}"
+            return Fault(text, "/2/setMonitoringResult", key="count")
+        left = list(asked)
+        for index, item in enumerate(told):
+            if item is None:
+                continue
+            if item not in left:
+                return Fault(f"a result for {item}, which was not requested", f"/2/setMonitoringResult/{index}")
+            left.remove(item)
+        return None
+
+    @rule(
+        "monitor.id-missing",
+        result("SetVariableMonitoring"),
+        title="An accepted monitor has no id",
+        severity=Severity.ERROR,
+        spec="OCPP 2.x N04.FR.11",
+        remedy="Give the id of the monitor with the status Accepted; make one up where the request has none.",
+        bad=script(monitored(told={"id": None})),
+        good=script(monitored()),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def id_missing(self, frame: Frame) -> Faults:
+        for index, entry in enumerate(elements(frame.payload, "setMonitoringResult")):
+            if entry.get("status") == "Accepted" and "id" not in entry:
+                return Fault(
+                    f"the monitor of {item_of(entry)} is Accepted without an id", f"/2/setMonitoringResult/{index}"
+                )
+        return None
+
+    @rule(
+        "monitor.negative-delta",
+        result("SetVariableMonitoring"),
+        title="A monitor for changes is accepted with a negative value",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x N04.FR.14",
+        remedy="Answer Rejected where the type is Delta and the value is negative.",
+        bad=script(monitored("Delta", value=-5)),
+        good=script(monitored("Delta", {"status": "Rejected", "id": None}, value=-5)),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def negative_delta(self, frame: Frame) -> Faults:
+        asked = [
+            (item_of(entry), entry.get("value"))
+            for entry in elements(frame.request, "setMonitoringData")
+            if entry.get("type") == "Delta" and isinstance(entry.get("value"), int | float) and entry["value"] < 0
+        ]
+        for index, entry in enumerate(elements(frame.payload, "setMonitoringResult")):
+            if entry.get("status") != "Accepted" or entry.get("type") != "Delta":
+                continue
+            for item, value in asked:
+                if item == item_of(entry):
+                    return Fault(
+                        f"a Delta monitor with the value {value} is Accepted", f"/2/setMonitoringResult/{index}"
+                    )
+        return None
+
+    @rule(
+        "monitor.clear-results",
+        result("ClearVariableMonitoring"),
+        title="Not one result for each monitor that was to be cleared",
+        severity=Severity.ERROR,
+        spec="OCPP 2.x N06.FR.05",
+        remedy="Answer with one result for each requested id, NotFound for those that do not exist.",
+        bad=script(_cleared(1)),
+        good=script(_cleared(1, 2)),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def clear_results(self, frame: Frame) -> Faults:
+        told = [integer(entry, "id") for entry in elements(frame.payload, "clearMonitoringResult")]
+        asked = frame.request.get("id")
+        if type(asked) is not list:
+            return None
+        missing = [number for number in asked if type(number) is int and number not in told]
+        more = [number for number in told if number is not None and number not in asked]
+        if missing:
+            return Fault(f"no result for monitor {missing[0]}", "/2/clearMonitoringResult", key="missing")
+        if more:
+            return Fault(
+                f"a result for monitor {more[0]}, which was not requested", "/2/clearMonitoringResult", key="more"
+            )
+        return None
+
+    @track(result("SetVariableMonitoring"))
+    def accepted(self, frame: Frame) -> None:
+        for entry in elements(frame.payload, "setMonitoringResult"):
+            number, kind = integer(entry, "id"), string(entry, "type")
+            if number is not None and kind is not None and entry.get("status") == "Accepted":
+                self.kinds.note(number, kind)
+
+    @track(call("NotifyMonitoringReport"))
+    def reported(self, frame: Frame) -> None:
+        for entry in elements(frame.payload, "monitor"):
+            for one in elements(entry, "variableMonitoring"):
+                number, kind = integer(one, "id"), string(one, "type")
+                if number is not None and kind is not None:
+                    self.kinds.note(number, kind)
+
+    @track(result("ClearVariableMonitoring", "SetMonitoringBase"))
+    def cleared(self, frame: Frame) -> None:
+        if frame.action == "SetMonitoringBase":
+            self.kinds.clear()
+        for entry in elements(frame.payload, "clearMonitoringResult"):
+            number = integer(entry, "id")
+            if number is not None and entry.get("status") == "Accepted":
+                self.kinds.pop(number, None)
+
+
+def _items(payload: Payload, name: str) -> list[Item | None]:
+    return [item_of(entry) for entry in elements(payload, name)]

@@ -1,0 +1,215 @@
+"""Periodic event streams of OCPP 2.1: opened for their monitors, with their parameters, and closed with them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from inspector.protocol.frame import Frame
+from inspector.rules.fields import elements, integer, member
+from inspector.rules.finding import Fault, Severity, Side
+from inspector.rules.kit import Known, Promise, found
+from inspector.rules.rule import V21, Faults, Listen, Topic, call, result, rule, track
+from inspector.rules.topics.example_frames import ACCEPTED, NOW, Payload, cp, csms, script
+from inspector.rules.topics.monitoring.monitors import monitored
+
+_SENT = Listen("send", "NotifyPeriodicEventStream")
+_PARAMS: Payload = {"interval": 60, "values": 2}
+_ASKED = monitored("Periodic", periodicEventStream=_PARAMS)
+_CLEARED = csms("ClearVariableMonitoring", {"id": [1]}, {"clearMonitoringResult": [{"status": "Accepted", "id": 1}]})
+_CLOSED = cp("ClosePeriodicEventStream", {"id": 7})
+
+
+def _opened(status: str = "Accepted", **params: int) -> str:
+    data = {"id": 7, "variableMonitoringId": 1, "params": {**_PARAMS, **params}}
+    return cp("OpenPeriodicEventStream", {"constantStreamData": data}, {"status": status})
+
+
+def _streamed(count: int = 1, begins: float = 0.0) -> str:
+    values = ",".join(f'{{"t":{begins + n},"v":"1"}}' for n in range(count))
+    body = f'"id":7,"pending":0,"basetime":"{NOW}","data":[{values}]'
+    return f'> [6,"#","NotifyPeriodicEventStream",{{{body}}}]\n'
+
+
+def _promised(topic: Streams21, frame: Frame) -> int | None:
+    """The monitor that a stream must be opened for after this answer."""
+    wanted = topic.wanted(frame)
+    return next(iter(wanted), None)
+
+
+class Stream(NamedTuple):
+    """A stream as the station has opened it."""
+
+    monitor: int | None
+    accepted: bool
+    values: int | None  # the most values in one message
+
+
+class Streams21(Topic):
+    """Rules about periodic event streams."""
+
+    scope = "station"
+    versions = V21
+
+    def setup(self) -> None:
+        self._streams: Known[int, Stream] = Known()
+        self._wanted: Known[int, Payload] = Known()  # the parameters of the stream that a monitor is to have, by its id
+
+    def wanted(self, frame: Frame) -> dict[int, Payload]:
+        """The parameters of the streams that this answer to SetVariableMonitoring promises, by monitor id."""
+        streams = {}
+        asked = elements(frame.request, "setMonitoringData")
+        for index, entry in enumerate(elements(frame.payload, "setMonitoringResult")):
+            number = integer(entry, "id")
+            params = member(asked[index], "periodicEventStream") if index < len(asked) else {}
+            if number is not None and entry.get("status") == "Accepted" and params:
+                streams[number] = params
+        return streams
+
+    not_opened = Promise(
+        "stream.not-opened",
+        "SetVariableMonitoring",
+        promised=_promised,
+        kept_by=call("OpenPeriodicEventStream"),
+        keeps=lambda topic, frame: found(frame.payload, "constantStreamData/variableMonitoringId"),
+        text="no OpenPeriodicEventStream for monitor {key} came within {wait}",
+        title="An accepted monitor with an event stream opens none",
+        severity=Severity.WARNING,
+        spec="OCPP 2.1 N11.FR.02",
+        remedy="Send OpenPeriodicEventStream with the id of the monitor after accepting it.",
+        bad=script(_ASKED, "+ 5m"),
+        good=script(_ASKED, _opened(), "+ 5m"),
+        versions=V21,
+        side=Side.CHARGE_POINT,
+    )
+
+    @rule(
+        "stream.params",
+        call("OpenPeriodicEventStream"),
+        title="An event stream is opened with other parameters than were requested",
+        severity=Severity.WARNING,
+        spec="OCPP 2.1 N11.FR.02",
+        remedy="Repeat interval and values of the monitor's periodicEventStream in params.",
+        bad=script(_ASKED, _opened(values=9)),
+        good=script(_ASKED, _opened()),
+        versions=V21,
+        side=Side.CHARGE_POINT,
+    )
+    def params(self, frame: Frame) -> Faults:
+        data = member(frame.payload, "constantStreamData")
+        wanted = self._wanted.get(found(data, "variableMonitoringId") or -1)
+        for name in ("interval", "values") if wanted else ():
+            asked, told = (wanted or {}).get(name), found(data, f"params/{name}")
+            if asked != told:
+                text = f"{name} is {told}; {asked} was requested for this monitor"
+                return Fault(text, f"/3/constantStreamData/params/{name}", key=name)
+        return None
+
+    @rule(
+        "stream.refused",
+        _SENT,
+        title="Values are sent over an event stream that the CSMS has refused",
+        severity=Severity.ERROR,
+        spec="OCPP 2.1 N11.FR.07",
+        remedy="Send NotifyEvent for this monitor once OpenPeriodicEventStream is answered with Rejected.",
+        bad=script(_opened("Rejected"), _streamed()),
+        good=script(_opened(), _streamed()),
+        versions=V21,
+        side=Side.CHARGE_POINT,
+    )
+    def refused(self, frame: Frame) -> Faults:
+        stream = self._stream(frame)
+        if stream is None or stream.accepted:
+            return None
+        return Fault(
+            f"a value of stream {frame.payload['id']}, which was refused", "/3/id", key=str(frame.payload["id"])
+        )
+
+    def _stream(self, frame: Frame) -> Stream | None:
+        number = integer(frame.payload, "id")
+        return self._streams.get(number) if number is not None else None
+
+    @rule(
+        "stream.too-many-values",
+        _SENT,
+        title="An event stream sends more values at a time than was agreed",
+        severity=Severity.WARNING,
+        spec="OCPP 2.1 N15.FR.07",
+        remedy="Send at most params.values values in one NotifyPeriodicEventStream.",
+        bad=script(_opened(), _streamed(3)),
+        good=script(_opened(), _streamed(2)),
+        versions=V21,
+        side=Side.CHARGE_POINT,
+    )
+    def too_many_values(self, frame: Frame) -> Faults:
+        stream, count = self._stream(frame), len(elements(frame.payload, "data"))
+        if stream is None or not stream.values or count <= stream.values:
+            return None
+        return Fault(f"{count} values at a time; params.values is {stream.values}", "/3/data")
+
+    @rule(
+        "stream.base-time",
+        _SENT,
+        title="The base time of an event stream is not the time of its first value",
+        severity=Severity.WARNING,
+        spec="OCPP 2.1 N15.FR.09",
+        remedy="Set basetime to the time of the first value; its t is 0 then.",
+        bad=script(_opened(), _streamed(begins=5.0)),
+        good=script(_opened(), _streamed()),
+        versions=V21,
+        side=Side.CHARGE_POINT,
+    )
+    def base_time(self, frame: Frame) -> Faults:
+        first = next(iter(elements(frame.payload, "data")), {}).get("t")
+        if not isinstance(first, int | float) or first == 0:
+            return None
+        return Fault(f"the first value has t {first}; basetime is to be its own time", "/3/data/0/t")
+
+    not_closed = Promise(
+        "stream.not-closed",
+        "ClearVariableMonitoring",
+        promised=lambda topic, frame: topic.orphaned(frame),
+        kept_by=call("ClosePeriodicEventStream"),
+        keeps=lambda topic, frame: integer(frame.payload, "id"),
+        text="the monitor of event stream {key} was cleared, but no ClosePeriodicEventStream came within {wait}",
+        title="An event stream stays open although its monitor was cleared",
+        severity=Severity.WARNING,
+        spec="OCPP 2.1 N13.FR.05",
+        remedy="Send ClosePeriodicEventStream when the monitor of a stream is cleared.",
+        bad=script(_opened(), _CLEARED, "+ 5m"),
+        good=script(_opened(), _CLEARED, _CLOSED, "+ 5m"),
+        versions=V21,
+        side=Side.CHARGE_POINT,
+    )
+
+    def orphaned(self, frame: Frame) -> int | None:
+        """The open stream whose monitor this answer has cleared."""
+        results = elements(frame.payload, "clearMonitoringResult")
+        cleared = {integer(entry, "id") for entry in results if entry.get("status") == "Accepted"}
+        return next((n for n, one in self._streams.items() if one.accepted and one.monitor in cleared), None)
+
+    @track(result("SetVariableMonitoring"))
+    def promised(self, frame: Frame) -> None:
+        for number, params in self.wanted(frame).items():
+            self._wanted.note(number, params)
+
+    @track(result("OpenPeriodicEventStream"))
+    def answered(self, frame: Frame) -> None:
+        data = member(frame.request, "constantStreamData")
+        number, values = integer(data, "id"), integer(member(data, "params"), "values")
+        if number is not None:
+            accepted = frame.payload.get("status") == ACCEPTED["status"]
+            self._streams.note(number, Stream(integer(data, "variableMonitoringId"), accepted, values))
+
+    @track(result("AdjustPeriodicEventStream"))
+    def adjusted(self, frame: Frame) -> None:
+        number = integer(frame.request, "id")
+        stream = self._streams.get(number if number is not None else -1)
+        if number is not None and stream is not None and frame.payload.get("status") == "Accepted":
+            values = integer(member(frame.request, "params"), "values")
+            self._streams.note(number, stream._replace(values=values))
+
+    @track(call("ClosePeriodicEventStream"))
+    def closed(self, frame: Frame) -> None:
+        number = integer(frame.payload, "id")
+        if number is not None:
+            self._streams.pop(number, None)
