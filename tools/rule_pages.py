@@ -5,6 +5,7 @@ Run `python -m tools.rule_pages` after changing a rule.
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -19,8 +20,13 @@ from inspector.rules.topics.availability import status_v16
 from inspector.rules.topics.metering import registers
 from inspector.rules.topics.rpc import exchange
 from inspector.rules.topics.transactions import authorization_v16
+from tools import rule_coverage
 
-FOLDER = Path(__file__).parent.parent / "docs" / "rules"
+ROOT = Path(__file__).parent.parent
+READMES = ("README.md", "README.tr.md")
+FOLDER = ROOT / "docs" / "rules"
+COUNTED = re.compile(r"(?<=\b)[\d,.]+(?= (?:requirements|gereksinim))")
+"""The number of covered requirements where the READMEs say it."""
 BOUNDS = {
     "CALLs that wait for an answer, for each side of a connection": correlation.OPEN_LIMIT,
     "CALLs that were answered, for each side of a connection": correlation.ANSWERED_LIMIT,
@@ -44,7 +50,13 @@ def pages() -> dict[str, str]:
     """Every page's text by its file name."""
     made = {f"{rule.slug}.md": page(rule) for rule in rules()}
     made["README.md"] = index()
+    made["coverage.md"] = rule_coverage.page()
     return made
+
+
+def counted(text: str) -> str:
+    """A README with the present number of requirements that have a rule."""
+    return COUNTED.sub(str(rule_coverage.count()), text)
 
 
 def page(rule: Rule) -> str:
@@ -71,6 +83,9 @@ def index() -> str:
         "What ChargeSentinel judges in every frame, exchange and silence. `chargesentinel rules RULE` shows these",
         "pages in the terminal. In the examples `>` is a frame of the charge point, `<` one of the CSMS, `+` lets",
         "time pass, `open`, `close` and `event` are the life of the WebSocket.",
+        "",
+        f"{rule_coverage.count()} requirements of OCPP 2.0.1 and 2.1 have a rule. [coverage.md](coverage.md) lists them and",
+        "says why the others have none.",
         "",
         "Severities, thresholds and vendor allowances are set in a TOML file that `check`, `import` and `proxy` take",
         "as `--rules FILE`, or in `[tool.chargesentinel]` of the `pyproject.toml` where they are run:",
@@ -126,6 +141,7 @@ def _severities(rule: Rule) -> str:
 def main() -> int:
     """Write the pages, or with `--check` name those that are not as they should be; returns the exit code."""
     wanted = pages()
+    wanted |= {f"../../{name}": counted((ROOT / name).read_text(encoding="utf-8")) for name in READMES}
     stale = [name for name, text in wanted.items() if not _is(FOLDER / name, text)]
     left = [path.name for path in FOLDER.glob("*.md") if path.name not in wanted]
     if "--check" in sys.argv:

@@ -166,20 +166,17 @@ def _kind_of(first: list[bytes], file: BinaryIO, reading: Reading, *, bare: bool
             return "har"
     first.extend(more)
     said = [line for line in first if line.strip() and not line.startswith(b"#")]
-    if all(logs.looks_like_frame(line) or (bare and _could_be_frame(line)) for line in said):
+    if all(logs.looks_like_frame(line) for line in said) or (bare and not any(map(_quotes_a_frame, said))):
         return "raw"
     if any(logs.looks_like_log(line) for line in first) or _holds_frames(file, first, reading):
         return "log"
-    if bare:
-        return "raw"
     what = "no recording, trace, HAR file, flow file of mitmproxy, log with OCPP frames, or list of frames"
     raise Unreadable(reading.source, None, f"{what}; force one with `chargesentinel import --format`")
 
 
-def _could_be_frame(line: bytes) -> bool:
-    """Whether a line is JSON, or meant to be, and does not quote a frame in something longer."""
-    text = line.strip().lstrip(b"<>").lstrip()
-    return len(text) > 1 and text[:1] in b"[{" and (text[:1] == b"[" or not logs.looks_like_log(line))
+def _quotes_a_frame(line: bytes) -> bool:
+    """Whether a line is one of a log: a frame in something longer."""
+    return logs.looks_like_log(line) and not line.lstrip(b" \t<>").startswith(b"[")
 
 
 def _holds_frames(file: BinaryIO, first: list[bytes], reading: Reading) -> bool:

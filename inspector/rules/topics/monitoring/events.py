@@ -102,7 +102,7 @@ class Events2x(Topic):
         call("NotifyEvent"),
         title="The parts of a NotifyEvent are not numbered from 0",
         severity=Severity.WARNING,
-        spec="OCPP 2.x N07.FR.07",
+        spec="OCPP 2.x N07.FR.07, N08.FR.04",
         remedy="Begin each notification with seqNo 0, and count on only after a part with tbc true.",
         bad=script(_notified(), _notified(1)),
         good=script(_notified(more=True), _notified(1), _notified()),

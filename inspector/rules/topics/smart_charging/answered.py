@@ -189,7 +189,7 @@ class ProfileAnswers(Topic):
         call("NotifyChargingLimit"),
         title="A charging limit from outside is reported as one of the charging station operator",
         severity=Severity.WARNING,
-        spec="OCPP 2.x K11.FR.05",
+        spec="OCPP 2.x K11.FR.05, K12.FR.04",
         remedy="Name the external system in chargingLimitSource: EMS, SO or Other.",
         bad=script(cp("NotifyChargingLimit", {"chargingLimit": {"chargingLimitSource": "CSO"}})),
         good=script(cp("NotifyChargingLimit", {"chargingLimit": {"chargingLimitSource": "EMS"}})),

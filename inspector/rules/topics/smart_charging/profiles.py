@@ -223,7 +223,7 @@ class ChargingProfiles(Topic):
         _STARTS,
         title="The profile of a remote start is no TxProfile, or names a transaction",
         severity=Severity.ERROR,
-        spec="OCPP 1.6 §5.11 and §3.13.1; F01.FR.09, F01.FR.11",
+        spec="OCPP 1.6 §5.11 and §3.13.1; F01.FR.09, F01.FR.11, F02.FR.17, F02.FR.19",
         remedy="Send a TxProfile without transactionId: the transaction has none yet.",
         bad=_started(_profile()),
         good=_started(_profile(purpose="TxProfile")),

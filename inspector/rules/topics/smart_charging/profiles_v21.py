@@ -40,7 +40,7 @@ class Profiles21(Topic):
         call("SetChargingProfile"),
         title="A dynamic charging profile has more than one period",
         severity=Severity.ERROR,
-        spec="OCPP 2.1 K28.FR.01, K28.FR.02",
+        spec="OCPP 2.1 K28.FR.01, K28.FR.02, K29.FR.01, K29.FR.02",
         remedy="Give a Dynamic profile one schedule with one period that starts at 0.",
         bad=script(
             sent(profile(kind="Dynamic", schedule={"chargingSchedulePeriod": [{"startPeriod": n} for n in (0, 60)]}))

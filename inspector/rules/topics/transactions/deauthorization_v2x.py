@@ -134,7 +134,7 @@ class Deauthorization2x(Topic):
         DEADLINE,
         title="A transaction does not end although nobody has plugged in in time",
         severity=Severity.INFO,
-        spec="OCPP 2.x E03.FR.05",
+        spec="OCPP 2.x E03.FR.05, F02.FR.07",
         remedy="End the transaction with EVConnectTimeout and Timeout once EVConnectionTimeOut is over.",
         bad=script(_PLUG_IN, _WAITING, "+ 5m"),
         good=script(
