@@ -80,8 +80,8 @@ def page() -> str:
     lines = [
         "# Which requirements have a rule",
         "",
-        "Each numbered requirement of OCPP 2.0.1 (edition 3, errata of 2025-09) and 2.1 (edition 1), part 2, with the rules",
-        "that judge it, or why it has none. The sections of OCPP 1.6 follow at the end.",
+        "Each numbered requirement of OCPP 2.0.1 (edition 3, errata of 2025-09) and 2.1 (edition 1), part 2, with the",
+        "rules that judge it, or why it has none. The sections of OCPP 1.6 follow at the end.",
         "",
         "| requirements | |",
         "| ---: | --- |",

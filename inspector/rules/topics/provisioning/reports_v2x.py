@@ -233,7 +233,8 @@ class Reports2x(Topic):
         DEADLINE,
         title="A report has no last part",
         severity=Severity.WARNING,
-        spec="OCPP 2.x B07.FR.03, B08.FR.03, N02.FR.03, N09.FR.05, N09.FR.06, N10.FR.03, N10.FR.04, N10.FR.06, K09.FR.02, O03.FR.02; "
+        spec="OCPP 2.x B07.FR.03, B08.FR.03, N02.FR.03, N09.FR.05, N09.FR.06, N10.FR.03, "
+        "N10.FR.04, N10.FR.06, K09.FR.02, O03.FR.02; "
         "OCPP 2.1 R04.FR.33, R04.FR.34",
         remedy="Send all parts; the last one has tbc false or leaves it out.",
         bad=_ASKED + _part(0, True) + "+ 5m",
