@@ -185,7 +185,7 @@ def _message(array: list[Any], version: OcppVersion | None, problems: tuple[Prob
         found = "an empty array" if not count else f"{_kind(kind)} as message type"
         pointer = "/0" if count else ""
         best = str(array[1]) if count > 1 and type(array[1]) in (str, int) else None
-        return Malformed((*problems, Problem("shape", pointer, f"{found}; a number from 2 belongs there")), None, best)
+        return Malformed((*problems, Problem("shape", pointer, f"{found}; expected a number from 2")), None, best)
     message_id = array[1] if count > 1 else None
     if type(message_id) is not str:
         if type(message_id) is int or type(message_id) is float:
@@ -196,7 +196,7 @@ def _message(array: list[Any], version: OcppVersion | None, problems: tuple[Prob
             found_at = Problem("message-id" if count > 1 else "shape", "/1" if count > 1 else "", what)
             return Malformed((*problems, found_at), kind)
     elif not 0 < len(message_id) <= ID_LENGTH:
-        text = f"the message id has {len(message_id)} characters; 1 to {ID_LENGTH} belong there"
+        text = f"the message id has {len(message_id)} characters; expected 1 to {ID_LENGTH}"
         if not message_id:
             text = "the message id is empty"
         problems += (Problem("message-id", "/1", text),)
@@ -237,7 +237,7 @@ def _error(array: list[Any], kind: int, message_id: str, problems: tuple[Problem
         problems += (Problem("shape", "/3", f"{_kind(description)} as error description"),)
         description = "" if description is None else str(description)[:255]
     if type(details) is not dict:
-        problems += (Problem("error-form", "/4", f"{_kind(details)} as error details; an object belongs there"),)
+        problems += (Problem("error-form", "/4", f"{_kind(details)} as error details; expected an object"),)
     return (CallError if kind == 4 else CallResultError)(message_id, code, description, details, problems)
 
 

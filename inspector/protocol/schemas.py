@@ -302,25 +302,25 @@ def _faults(error: jsonschema_rs.ValidationError, payload: Any) -> Iterator[Sche
         case "enum":
             options = [str(option) for option in kind.options]
             listed = shorten_text(", ".join(options), 400)
-            text = f"{place} is {found}{_meant(instance, options)}; one of {listed} belongs there"
+            text = f"{place} is {found}{_meant(instance, options)}; expected one of {listed}"
             yield SchemaFault(keyword, pointer, text, found=found)
         case "type":
-            text = f"{place} is {found}; {_article(kind.types)} belongs there"
+            text = f"{place} is {found}; expected {_article(kind.types)}"
             yield SchemaFault(keyword, pointer, text, found=type(instance).__name__)
         case "maxLength" | "minLength":
             most = "at most" if keyword == "maxLength" else "at least"
             length = len(instance) if isinstance(instance, str) else 0
-            text = f"{place} has {length} characters ({found}); {most} {kind.limit} belong there"
+            text = f"{place} has {length} characters ({found}); expected {most} {kind.limit}"
             yield SchemaFault(keyword, pointer, text)
         case "maxItems" | "minItems":
             most = "at most" if keyword == "maxItems" else "at least"
             count = len(instance) if isinstance(instance, list) else 0
-            yield SchemaFault(keyword, pointer, f"{place} has {count} elements; {most} {kind.limit} belong there")
+            yield SchemaFault(keyword, pointer, f"{place} has {count} elements; expected {most} {kind.limit}")
         case "maximum" | "minimum":
             most = "at most" if keyword == "maximum" else "at least"
-            yield SchemaFault(keyword, pointer, f"{place} is {found}; {most} {_whole(kind.limit)} belongs there")
+            yield SchemaFault(keyword, pointer, f"{place} is {found}; expected {most} {_whole(kind.limit)}")
         case "multipleOf":
-            yield SchemaFault(keyword, pointer, f"{place} is {found}; a multiple of {kind.multiple_of} belongs there")
+            yield SchemaFault(keyword, pointer, f"{place} is {found}; expected a multiple of {kind.multiple_of}")
         case _:
             yield SchemaFault(keyword, pointer, f"{place}: {shorten_text(error.message, 200)}")
 

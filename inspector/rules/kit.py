@@ -146,10 +146,11 @@ class Promise:
 
         def answered(topic: Any, frame: Frame) -> None:
             number = frame.call.frame_id if frame.call is not None else -1
-            one = dropped(topic, number) if promise.early else _Open()
-            key = promise.promised(topic, frame) if one is not None else None
-            if one is None or key is None or key in one.early:
+            one = dropped(topic, number) if promise.early else None
+            key = promise.promised(topic, frame)
+            if key is None or (promise.early and (one is None or key in one.early)):
                 return
+            one = one or _Open()
             one.key = key
             opened(topic, number, one)
             wait = promise.seconds(topic) if promise.seconds else topic.settings.effect_timeout_s

@@ -172,7 +172,7 @@ def test_every_fault_of_a_payload_is_told_with_its_place_and_what_belongs_there(
     told = {
         (fault.keyword, fault.pointer, fault.text) for fault in faults(V16, "StatusNotification", "request", payload)
     }
-    assert ("type", "/connectorId", 'connectorId is "1"; an integer belongs there') in told
+    assert ("type", "/connectorId", 'connectorId is "1"; expected an integer') in told
     assert ("additionalProperties", "/a~1b~0", '"a/b~" is no member here') in told
     assert {(keyword, pointer) for keyword, pointer, _ in told} == {
         ("type", "/connectorId"),
@@ -190,7 +190,7 @@ def test_a_fault_in_a_payload_of_any_depth_is_told(levels: int) -> None:
     for _ in range(levels):
         data = [data]
     (fault,) = faults(V16, "DataTransfer", "request", {"vendorId": "x", "data": data})
-    assert ("a string belongs there" if levels == 100 else "nested too deeply") in fault.text
+    assert ("expected a string" if levels == 100 else "nested too deeply") in fault.text
 
 
 @pytest.mark.parametrize(

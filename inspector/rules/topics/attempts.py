@@ -54,7 +54,7 @@ class Attempts(Topic):
         severity=Severity.ERROR,
         side=Side.CHARGE_POINT,
         spec="OCPP-J 1.6 §3.1.2; OCPP 2.x part 4 §3.1.2; RFC 6455 §11.5",
-        remedy="Write ocpp1.6, ocpp2.0.1 or ocpp2.1 in small letters, as registered: a CSMS compares every letter.",
+        remedy="Write ocpp1.6, ocpp2.0.1 or ocpp2.1, all in lower case: the name is case-sensitive.",
         bad=_refused(400, "OCPP1.6"),
         good=_refused(401, "ocpp1.6").replace('"status": 401, ', ""),
     )
@@ -70,11 +70,11 @@ class Attempts(Topic):
     @rule(
         "link.no-common-subprotocol",
         _REJECTED,
-        title="The charge point offers no subprotocol that the CSMS could select",
+        title="The charge point offers no subprotocol that the CSMS supports",
         severity=Severity.WARNING,
         side=Side.LINK,
         spec="OCPP-J 1.6 §3.1.2 and §3.2; OCPP 2.x part 4 §3.3",
-        remedy="Offer a version that the CSMS speaks: ocpp1.6, ocpp2.0.1 or ocpp2.1. OCPP 1.5 and older are SOAP.",
+        remedy="Offer a version that the CSMS supports: ocpp1.6, ocpp2.0.1 or ocpp2.1. OCPP 1.5 and older use SOAP.",
         bad=_refused(400, "ocpp1.5"),
         good=_refused(401, "ocpp1.5", "ocpp1.6").replace('"status": 401, ', ""),
     )
@@ -96,7 +96,7 @@ class Attempts(Topic):
         side=Side.CHARGE_POINT,
         spec="RFC 6455 §4.1",
         remedy="Send Connection: Upgrade, Upgrade: websocket, Sec-WebSocket-Version: 13 and a Sec-WebSocket-Key. A "
-        "reverse proxy on the way has to pass the first two on.",
+        "reverse proxy in between has to pass on the first two.",
         bad=_refused(426, "ocpp1.6", without="Connection"),
         good=_refused(401, "ocpp1.6").replace('"status": 401, ', ""),
     )
@@ -133,7 +133,8 @@ class Attempts(Topic):
         severity=Severity.WARNING,
         side=Side.LINK,
         spec="",
-        remedy="Look at the status or the reason: an address, a path, a password, a certificate, a CSMS that is down.",
+        remedy="Check what the status or reason points to: the address, the path, the password, the certificate, "
+        "or whether the CSMS is running.",
         bad=_refused(401, "ocpp1.6"),
         good="open",
         heuristic=True,

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from inspector.protocol.frame import Frame
+from inspector.protocol.vocabulary import OcppVersion
 from inspector.rules.fields import elements, member, string
 from inspector.rules.finding import Fault, Severity, Side
-from inspector.rules.rule import V2X, V21, Faults, Topic, call, result, rule
+from inspector.rules.rule import ASIDE, V2X, V21, Faults, Topic, aside, call, result, rule
 from inspector.rules.state.configuration import ConfigurationState
 from inspector.rules.topics.example_frames import ACCEPTED, cp, csms, script, transaction_event
 
@@ -56,7 +57,7 @@ class Authorization2x(Topic):
         "authorize.languages",
         result("Authorize", "TransactionEvent"),
         call("SendLocalList"),
-        title="The second language of a driver is given without the first, or is the same",
+        title="language2 of a token is set without language1, or is the same",
         severity=Severity.WARNING,
         spec="OCPP 2.x C01.FR.10, C01.FR.11",
         remedy="Set language2 only beside another language1.",
@@ -66,18 +67,25 @@ class Authorization2x(Topic):
         side=Side.CSMS,
     )
     def languages(self, frame: Frame) -> Faults:
+        """Judge every idTokenInfo: this is the only check that listens, for most events have none."""
+        if "idTokenInfo" not in frame.payload and "localAuthorizationList" not in frame.payload:
+            return None
+        others = [aside(self.no_authorization_refused, frame)] if frame.action == "TransactionEvent" else []
+        if self.session.version is OcppVersion.V21:
+            others.append(aside(self.group_type, frame))
+        faults = [fault for fault in others if fault is not None]
         for pointer, info in _infos(frame):
             first, second = string(info, "language1"), string(info, "language2")
             if second is None or (first is not None and first.lower() != second.lower()):
                 continue
             why = "language1 is missing" if first is None else "language1 is the same"
-            return Fault(f"language2 is {second[:8]!r}, but {why}", f"{pointer}/language2")
-        return None
+            faults.append(Fault(f"language2 is {second[:8]!r}, but {why}", f"{pointer}/language2"))
+            break
+        return faults
 
     @rule(
         "authorize.group-type",
-        result("Authorize", "TransactionEvent"),
-        call("SendLocalList"),
+        ASIDE,
         title="The group of a token is not of type Central",
         severity=Severity.WARNING,
         spec="OCPP 2.1 C09.FR.13",
@@ -87,7 +95,7 @@ class Authorization2x(Topic):
         versions=V21,
         side=Side.CSMS,
     )
-    def group_type(self, frame: Frame) -> Faults:
+    def group_type(self, frame: Frame) -> Fault | None:
         for pointer, info in _infos(frame):
             kind = string(member(info, "groupIdToken"), "type")
             if kind not in (None, "Central"):
@@ -96,8 +104,8 @@ class Authorization2x(Topic):
 
     @rule(
         "authorize.no-authorization-refused",
-        result("TransactionEvent"),
-        title="A transaction that needs no authorization is not accepted",
+        ASIDE,
+        title="A NoAuthorization token is not accepted",
         severity=Severity.ERROR,
         spec="OCPP 2.x C02.FR.02",
         remedy="Answer idTokenInfo.status Accepted to a token of type NoAuthorization.",
@@ -108,8 +116,8 @@ class Authorization2x(Topic):
         versions=V2X,
         side=Side.CSMS,
     )
-    def no_authorization_refused(self, frame: Frame) -> Faults:
-        if "idTokenInfo" not in frame.payload or member(frame.request, "idToken").get("type") != "NoAuthorization":
+    def no_authorization_refused(self, frame: Frame) -> Fault | None:
+        if member(frame.request, "idToken").get("type") != "NoAuthorization":
             return None
         status = string(member(frame.payload, "idTokenInfo"), "status")
         if status in (None, "Accepted"):
@@ -138,18 +146,18 @@ class Authorization2x(Topic):
             return None
         fitting = STATUS_OF.get(certificate)
         if fitting is not None and status != fitting:
-            return Fault(f"{certificate} with the token's status {status[:20]}; {fitting} belongs there", "/2")
+            return Fault(f"{certificate} with the token's status {status[:20]}; expected {fitting}", "/2")
         if certificate == "ContractCancelled" and status not in _CANCELLED:
             return Fault(f"ContractCancelled with the token's status {status[:20]}", "/2", key="cancelled")
         if certificate == "Accepted" and status in _CANCELLED:
-            text = f"certificateStatus is Accepted, but the token is {status}; ContractCancelled belongs there"
+            text = f"certificateStatus is Accepted, but the token is {status}; expected ContractCancelled"
             return Fault(text, "/2/certificateStatus", key="accepted")
         return None
 
     @rule(
         "authorize.cache-disabled",
         result("ClearCache"),
-        title="A cache that is switched off is said to be cleared",
+        title="ClearCache is accepted although the authorization cache is disabled",
         severity=Severity.WARNING,
         spec="OCPP 2.x C11.FR.04",
         remedy="Answer ClearCache with Rejected while AuthCacheCtrlr.Enabled is false.",

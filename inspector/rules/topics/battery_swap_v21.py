@@ -55,7 +55,7 @@ class BatterySwaps21(Topic):
     @rule(
         "battery.out-id",
         call("BatterySwap"),
-        title="The batteries that go out do not belong to any that came in",
+        title="BatteryOut does not match any BatteryIn",
         severity=Severity.WARNING,
         spec="OCPP 2.1 S03.FR.03, S03.FR.06",
         remedy="Repeat the requestId and the idToken of BatteryIn in BatteryOut and BatteryOutTimeout.",

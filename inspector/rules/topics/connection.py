@@ -106,7 +106,7 @@ class Connection(Topic):
         severity=Severity.ERROR,
         side=Side.CSMS,
         spec="OCPP-J 1.6 §3.2; OCPP 2.x part 4 §3.3",
-        remedy="Where none of the offered subprotocols suits, close the connection right after the handshake.",
+        remedy="Close the connection right after the handshake when you support none of the offered subprotocols.",
         bad=f'open {{"subprotocol":null}}\n{_OPEN}\nclose',
         good='open {"subprotocol":null}\nclose',
         catalogue="WS-PROTO",
@@ -125,8 +125,8 @@ class Connection(Topic):
         severity=Severity.ERROR,
         side=Side.CHARGE_POINT,
         spec="OCPP 2.x part 4 §3.1.1; part 2 §2 (identifierString)",
-        remedy="Use at most 48 characters out of A-Z a-z 0-9 * - _ = + | @ . and percent-encode those that a URL "
-        "needs so.",
+        remedy="Use at most 48 characters of A-Z a-z 0-9 * - _ = + | @ . and percent-encode those that are "
+        "reserved in a URL.",
         bad='open {"charge_point_id":"CP:1","request_path":"/ocpp/CP:1"}',
         good='open {"charge_point_id":"CP|1","request_path":"/ocpp/CP%7C1"}',
         catalogue="WS-ID",
@@ -135,7 +135,7 @@ class Connection(Topic):
         found = []
         name = session.facts.get("charge_point_id") or ""
         if len(name) > IDENTITY_LENGTH:
-            found.append(Fault(f"the identity has {len(name)} characters; at most 48 belong there", key="length"))
+            found.append(Fault(f"the identity has {len(name)} characters; at most 48 are allowed", key="length"))
         if ":" in name:
             found.append(Fault(f"the identity {name[:60]!r} has a colon", key="colon"))
         elif not _IDENTITY.fullmatch(name):
@@ -152,7 +152,7 @@ class Connection(Topic):
     @rule(
         "link.no-backoff",
         OPENED,
-        title="A charge point reconnects again and again without waiting longer",
+        title="A charge point reconnects repeatedly without increasing its delay",
         versions=V2X,
         severity=Severity.WARNING,
         side=Side.CHARGE_POINT,
@@ -190,12 +190,12 @@ class Connection(Topic):
     @rule(
         "link.two-at-once",
         DEADLINE,
-        title="Two WebSockets of one identity are in use at the same time",
+        title="Two WebSockets with the same identity are in use at the same time",
         severity=Severity.WARNING,
         side=Side.LINK,
         spec="",
-        remedy="Give each charge point an identity of its own. Where it is one charge point that has come back, let "
-        "pings tell the CSMS sooner that the old connection is dead.",
+        remedy="Give each charge point its own identity. If one charge point has reconnected, use pings so that "
+        "the CSMS notices the dead connection sooner.",
         bad=f"open\n{_OPEN}\nopen\n+ 31s",
         good="open\nclose\nopen\n+ 31s",
         heuristic=True,
@@ -213,12 +213,12 @@ class Connection(Topic):
     @rule(
         "link.message-size",
         call(*_LIMITS),
-        title="A message is longer than the charging station said it can take",
+        title="A message is longer than the charging station accepts",
         versions=V2X,
         severity=Severity.WARNING,
         side=Side.CSMS,
         spec="B06.FR.17, B08.FR.18, D01.FR.11, N04.FR.09, N06.FR.07",
-        remedy="Keep within the variable BytesPerMessage: send several shorter messages.",
+        remedy="Send several messages of at most BytesPerMessage bytes.",
         bad='< [2,"1","GetVariables",{"getVariableData":[{"component":{"name":"LocalAuthListCtrlr"},'
         '"variable":{"name":"BytesPerMessage"}}]}]\n'
         '> [3,"1",{"getVariableResult":[{"attributeStatus":"Accepted","attributeValue":"60",'
@@ -232,7 +232,7 @@ class Connection(Topic):
         limit = self._configuration.variable_number(component, "BytesPerMessage", instance)
         if limit is None or len(frame.raw) <= limit:
             return None
-        return Fault(f"{frame.action} has {len(frame.raw)} bytes; the station takes {limit} (BytesPerMessage)")
+        return Fault(f"{frame.action} has {len(frame.raw)} bytes; the station accepts {limit} (BytesPerMessage)")
 
     @rule(
         "link.frame-size",

@@ -51,7 +51,7 @@ class DerControls21(Topic):
     @rule(
         "der.settings",
         call("SetDERControl"),
-        title="A DER control has other settings than its type needs",
+        title="The settings of a DER control do not fit its type",
         severity=Severity.ERROR,
         spec="OCPP 2.1 part 2, SetDERControlRequest and DERControlEnumType",
         remedy="Give exactly the member that belongs to controlType: curve, gradient, freqDroop and so on.",
@@ -67,12 +67,12 @@ class DerControls21(Topic):
         if kind is None or given == [fitting]:
             return None
         said = " and ".join(given) or "no settings"
-        return Fault(f"a control of type {kind[:30]} with {said}; {fitting} belongs there", "/3", key=kind[:30])
+        return Fault(f"a control of type {kind[:30]} with {said}; expected {fitting}", "/3", key=kind[:30])
 
     @rule(
         "der.not-found",
         result("GetDERControl"),
-        title="A DER control that the station has accepted is not found, or a cleared one is",
+        title="A station does not find an accepted DER control, or finds a cleared one",
         severity=Severity.ERROR,
         spec="OCPP 2.1 R01.FR.03, R04.FR.30",
         remedy="Keep accepted controls over restarts until they are cleared, and answer NotFound only without a match.",

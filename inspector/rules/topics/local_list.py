@@ -109,7 +109,7 @@ class LocalLists(Topic):
             texts = string(entry, "idTag"), string(token, "idToken"), string(token, "type")
             name = tuple((text or "").lower() for text in texts)  # tokens are case-insensitive
             if name in seen and any(name):
-                return Fault(f"entry {index + 1} names a token that the list has already", _entry(index))
+                return Fault(f"entry {index + 1} repeats a token of this list", _entry(index))
             seen.add(name)
         return None
 
@@ -190,7 +190,7 @@ class LocalLists(Topic):
         count = len(elements(frame.payload, "localAuthorizationList"))
         if not most or count <= most:
             return None
-        return Fault(f"entries: {count}; the charge point takes {most} at a time", "/3/localAuthorizationList")
+        return Fault(f"entries: {count}; the charge point accepts {most} at a time", "/3/localAuthorizationList")
 
     @track(call("BootNotification"))
     def booted(self, frame: Frame) -> None:
@@ -217,7 +217,7 @@ class VendorData(Topic):
     @rule(
         "data.unknown-vendor",
         result("DataTransfer"),
-        title="Data in answer to an unknown vendor",
+        title="The answer UnknownVendorId has data",
         versions=V16,
         severity=Severity.ERROR,
         spec="OCPP 1.6 §4.3",
@@ -229,7 +229,7 @@ class VendorData(Topic):
     def unknown_vendor(self, frame: Frame) -> Faults:
         if frame.payload.get("status") != "UnknownVendorId" or "data" not in frame.payload:
             return None
-        return Fault("the vendor is unknown, yet data is given", "/2/data")
+        return Fault("the status is UnknownVendorId, but data is sent", "/2/data")
 
 
 def _entry(index: int) -> str:

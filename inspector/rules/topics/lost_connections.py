@@ -58,13 +58,13 @@ class LostConnections(Topic):
     @rule(
         "link.regular-loss",
         CLOSED,
-        title="Connections are lost again and again after the same time",
+        title="Connections are repeatedly lost after the same time",
         severity=Severity.WARNING,
         side=Side.LINK,
         spec="",
-        remedy="Look at what is the same each time: an idle time-out on the way (set HeartbeatInterval or "
-        "WebSocketPingInterval shorter than it), a peer that does not answer pings, or a limit to how long a "
-        "connection may last. `regular_drops` says how many losses make it a rule.",
+        remedy="Look for the common cause: an idle time-out on the network path (set HeartbeatInterval or "
+        "WebSocketPingInterval below it), a peer that does not answer pings, or a limit on the lifetime of a "
+        "connection. `regular_drops` is the number of losses that count as regular.",
         bad="".join(_LIFE % (n, n, "60s") for n in range(4)),
         good="".join(_LIFE % (n, n, time) for n, time in enumerate(("60s", "7m", "25s", "2h"))),
         heuristic=True,

@@ -90,7 +90,7 @@ class Security(Topic):
         title="The Basic user name is not the charge point's identity",
         severity=Severity.ERROR,
         spec="A00.FR.204, A00.FR.303 (1.6 security whitepaper, 2.x part 2)",
-        remedy="Send the identity, as it stands in the URL, as user name.",
+        remedy="Send the identity from the URL as the user name.",
         bad=_BASIC % ("admin", 16, '"TLSv1.3"'),
         good=_BASIC % ("CP1", 16, '"TLSv1.3"'),
         side=Side.CHARGE_POINT,
@@ -128,7 +128,7 @@ class Security(Topic):
             longest = max(40, min(self._longest, longest))
         if SHORTEST_PASSWORD <= length <= longest:
             return None
-        return Fault(f"the password has {length} bytes; {SHORTEST_PASSWORD} to {longest} belong there", key="password")
+        return Fault(f"the password has {length} bytes; expected {SHORTEST_PASSWORD} to {longest}", key="password")
 
     @rule(
         "security.password-hex",
@@ -146,7 +146,7 @@ class Security(Topic):
     def password_hex(self, session: SessionContext, moment: Moment) -> Faults:
         if not _is_hex(session):
             return None
-        return Fault("the password is 40 hexadecimal digits; the 20 bytes they stand for belong there", key="password")
+        return Fault("the password is 40 hexadecimal digits; expected the 20 bytes that they encode", key="password")
 
     @rule(
         "security.basic-without-tls",
@@ -154,7 +154,7 @@ class Security(Topic):
         title="Basic authentication without TLS",
         severity=Severity.INFO,
         spec="A00.FR.201, A00.FR.206 (1.6 security whitepaper, 2.x part 2)",
-        remedy="Use TLS (wss://): without it everyone on the way can read the password.",
+        remedy="Use TLS (wss://): without it, anyone on the network path can read the password.",
         bad=_BASIC % ("CP1", 16, "null"),
         good=_BASIC % ("CP1", 16, '"TLSv1.3"'),
         side=Side.LINK,
@@ -188,7 +188,7 @@ class Security(Topic):
         for name, who in (("tls_version", "the charge point"), ("upstream_tls_version", "the CSMS")):
             spoken = session.facts.get(name)
             if spoken in OLD_TLS:
-                return Fault(f"{spoken} with {who}; 1.2 is the oldest that is safe", key=name)
+                return Fault(f"{spoken} with {who}; the oldest safe version is 1.2", key=name)
         return None
 
     @rule(
@@ -202,7 +202,7 @@ class Security(Topic):
             OcppVersion.V21: Severity.ERROR,
         },
         spec="1.6 security whitepaper §7.2; 2.x part 2 §2 BasicAuthPassword, B06.FR.09, B07.FR.03",
-        remedy="Make AuthorizationKey and BasicAuthPassword write-only: never tell their value.",
+        remedy="Make AuthorizationKey and BasicAuthPassword write-only: never report their values.",
         bad={
             "1.6": _READ_KEY % ',"value":"****************"',
             "2x": _READ_PASSWORD % ("Accepted", '"attributeValue":"****",'),
@@ -217,10 +217,10 @@ class Security(Topic):
             # A shorter value is no key: 1.6 lets something unrelated be given back (OCPP-J 6.2.2).
             told = str(entry.get("value") or "")
             if (string(entry, "key") or "").lower() == "authorizationkey" and len(told) >= SHORTEST_PASSWORD:
-                return Fault("the value of AuthorizationKey is told", f"/2/configurationKey/{index}/value")
+                return Fault("the value of AuthorizationKey is reported", f"/2/configurationKey/{index}/value")
         for index, entry in enumerate(elements(payload, "getVariableResult")):
             if _is_password(entry) and entry.get("attributeValue"):
-                text = "the value of BasicAuthPassword is told"
+                text = "the value of BasicAuthPassword is reported"
                 return Fault(text, f"/2/getVariableResult/{index}/attributeValue")
         for index, entry in enumerate(elements(payload, "reportData")):
             if _is_password(entry):
@@ -258,7 +258,7 @@ class Security(Topic):
         title="A lower security profile is accepted",
         severity=Severity.ERROR,
         spec="1.6 security whitepaper A05.FR.01; 2.x A00.FR.005, B09.FR.04",
-        remedy="Reject a lower security profile (in 1.6 also the present one); go back by other means than OCPP.",
+        remedy="Reject a lower security profile (in 1.6 also the present one). Lower it on site, not over OCPP.",
         bad={version: script % 1 for version, script in _PROFILE.items()},
         good={version: script % 3 for version, script in _PROFILE.items()},
         side=Side.CHARGE_POINT,
@@ -291,7 +291,7 @@ class Security(Topic):
     @rule(
         "security.unlisted-event",
         call("SecurityEventNotification"),
-        title="A security event of no listed type",
+        title="The type of a security event is not in the list",
         severity=Severity.INFO,
         spec="1.6 security whitepaper §8; 2.x part 2 appendix 1",
         remedy="Use a listed type where one fits, so that the CSMS understands it.",
@@ -305,7 +305,7 @@ class Security(Topic):
         known = SECURITY_EVENTS.get(self.session.version)
         if kind is None or known is None or kind in known:
             return None
-        return Fault(f"{kind[:50]!r} is no security event of the list", "/3/type", key=kind[:50])
+        return Fault(f"{kind[:50]!r} is not a listed security event", "/3/type", key=kind[:50])
 
 
 def _bytes(key: str) -> int:

@@ -111,7 +111,7 @@ class Tariffs21(Topic):
     @rule(
         "tariff.valid-from",
         result("Authorize"),
-        title="The tariff of a driver has a date from which it is valid",
+        title="The tariff of a driver has validFrom",
         severity=Severity.WARNING,
         spec="OCPP 2.1 I08.FR.09",
         remedy="Leave validFrom out of the tariff in the answer to Authorize.",
@@ -131,7 +131,7 @@ class Tariffs21(Topic):
         title="The list of tariffs contradicts its status",
         severity=Severity.WARNING,
         spec="OCPP 2.1 I09.FR.01, I09.FR.03",
-        remedy="Answer Accepted with tariffAssignments where the station has tariffs, NoTariff without them where not.",
+        remedy="Answer Accepted with tariffAssignments, or NoTariff without any.",
         bad=script(_listed("NoTariff", "A")),
         good=script(_listed("Accepted", "A")),
         versions=V21,

@@ -74,7 +74,7 @@ class Availability(Topic):
         running = self._running(place, self.session)
         if running is None or not self._evidence.told_all(self.session):
             return None
-        return Fault(f"{running} is open; Scheduled belongs here", "/2/status", key=str(place))
+        return Fault(f"{running} is open; expected Scheduled", "/2/status", key=str(place))
 
     def _asked(self, frame: Frame) -> tuple[Place, bool] | None:
         """What a ChangeAvailability was for: the place, and whether to make it inoperative."""

@@ -41,7 +41,7 @@ class Connectors16(Topic):
     @rule(
         "connector.number",
         call("StartTransaction", "StatusNotification", "MeterValues"),
-        title="A connector number that the charge point cannot have",
+        title="The charge point does not have a connector with this number",
         severity=Severity.ERROR,
         spec="OCPP 1.6 §3.8 and §6.45",
         remedy="Number the connectors from 1 up to NumberOfConnectors; 0 is the charge point and has no transactions.",
@@ -68,7 +68,7 @@ class Connectors16(Topic):
     @rule(
         "connector.gap",
         DEADLINE,
-        title="A connector number is left out",
+        title="A connector number is skipped",
         severity=Severity.WARNING,
         spec="OCPP 1.6 §3.8",
         remedy="Number the connectors 1, 2, 3 and so on, and report the status of each after a boot.",

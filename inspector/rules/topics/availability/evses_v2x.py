@@ -81,7 +81,7 @@ class Evses2x(Topic):
     @rule(
         "evse.gap",
         DEADLINE,
-        title="An EVSE or connector number is left out",
+        title="An EVSE or connector number is skipped",
         severity=Severity.WARNING,
         spec="OCPP 2.x part 1 §7.1 and §7.2",
         remedy="Number EVSEs, and the connectors of each, 1, 2, 3 and so on; report the status of each after a boot.",

@@ -67,7 +67,7 @@ class FirmwareAnswers(Topic):
     @rule(
         "log.filename-missing",
         result("GetLog"),
-        title="A log is promised without the name of its file",
+        title="GetLog is accepted without a file name",
         severity=Severity.WARNING,
         spec="N01.FR.01 (1.6 security whitepaper, 2.x part 2)",
         remedy="Give filename with the status Accepted.",
@@ -161,7 +161,7 @@ class FirmwareAnswers(Topic):
     @rule(
         "log.not-idle",
         call("LogStatusNotification"),
-        title="The status of a log is triggered while none is uploaded, and is not Idle",
+        title="A triggered log status is not Idle although no log is being uploaded",
         severity=Severity.WARNING,
         spec="OCPP 2.x F06.FR.15",
         remedy="Answer the trigger with the status Idle while no log is being uploaded.",

@@ -117,10 +117,10 @@ class Firmware(Topic):
     @rule(
         "firmware.idle",
         call(*_NOTIFICATIONS),
-        title="The status Idle is sent untriggered",
+        title="The status Idle is sent without a trigger",
         severity=Severity.ERROR,
         spec="OCPP 1.6 §4.4 and §4.5; 2.x FirmwareStatusEnumType and UploadLogStatusEnumType",
-        remedy="Send Idle only when TriggerMessage asks for the status while nothing is going on.",
+        remedy="Send Idle only when TriggerMessage requests the status while no update or upload is running.",
         bad=joined("open\n", _status("Idle", request="")),
         good=joined("open\n", _TRIGGER, _status("Idle", request="")),
         side=Side.CHARGE_POINT,
@@ -135,7 +135,7 @@ class Firmware(Topic):
         asked_ns = self._triggered_ns.get(action.removeprefix("Signed"))
         if asked_ns is not None and frame.mono_ns - asked_ns <= self.settings.effect_timeout_s * 1e9:
             return None
-        return Fault("the status is Idle, and no trigger has asked for it", "/3/status")
+        return Fault("the status is Idle, but no trigger has requested it", "/3/status")
 
     @rule(
         "firmware.request-id",
@@ -144,7 +144,7 @@ class Firmware(Topic):
         severity=Severity.ERROR,
         spec="L01.FR.10, L01.FR.20, L02.FR.06 (1.6 whitepaper L01.FR.21), N01.FR.07, N01.FR.13 "
         "(1.6 whitepaper N01.FR.12), F06.FR.15",
-        remedy="Repeat the requestId of the request in each status; only Idle goes without.",
+        remedy="Repeat the requestId of the request in each status; only Idle may have none.",
         bad={"1.6": _SIGNED % "", "2x": _status("Downloading", request="")["2x"]},
         good={"1.6": _SIGNED % ',"requestId":7', "2x": _status("Downloading")["2x"]},
         side=Side.CHARGE_POINT,
@@ -171,7 +171,7 @@ class Firmware(Topic):
         title="A firmware status that cannot follow the one before",
         severity=Severity.WARNING,
         spec="OCPP 1.6 §4.5, whitepaper L01.FR.01; 2.x L01.FR.01, L02.FR.01",
-        remedy="Tell every status of an update as it is entered, in order.",
+        remedy="Report every status of an update in order, as soon as it is entered.",
         bad=joined(_UPDATE, _status("Downloading"), _status("Installed", "g")),
         good=joined(_UPDATE, _status("Downloading"), _status("Downloaded", "g"), _status("Installed", "h")),
         side=Side.CHARGE_POINT,

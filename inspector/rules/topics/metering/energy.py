@@ -141,11 +141,11 @@ class EnergyAndPower(Topic):
     @rule(
         "meter.register-jumps",
         ASIDE,
-        title="A register counts faster than any charge point can charge",
+        title="A register rises faster than any charge point can charge",
         severity=Severity.WARNING,
         spec="OCPP 1.6 §4.7 and §7.31; OCPP 2.x J02.FR.16",
-        remedy="Report the register of one meter throughout, in the unit that is given. `highest_power_w` says which "
-        "power counts as possible.",
+        remedy="Always report the same meter, in the stated unit. `highest_power_w` is the highest power that "
+        "counts as possible.",
         bad=_course(None, 10, 909000),
         good=_course(None, 10, 9090),
         side=Side.CHARGE_POINT,
@@ -166,11 +166,11 @@ class EnergyAndPower(Topic):
     @rule(
         "meter.energy-power",
         ASIDE,
-        title="The energy that a register counts contradicts the power reported with it",
+        title="The energy register contradicts the power that is reported with it",
         severity=Severity.WARNING,
         spec="OCPP 1.6 §7.31; OCPP 2.x part 2, MeasurandEnumType",
-        remedy="Check the units of both, and whether the register is the one that is charged from. `energy_factor` and "
-        "`energy_window_s` say what is tolerated.",
+        remedy="Check the units of both, and whether both come from the same meter. `energy_factor` and "
+        "`energy_window_s` set the tolerance.",
         bad=_course(9400, *(361, 361, 361, 361, 361, 361, 361, 362, 362)),
         good=_course(9400, *(361 + 156 * minute for minute in range(9))),
         side=Side.CHARGE_POINT,

@@ -76,7 +76,7 @@ class Registers(Topic):
         title="A register that only counts up has gone down",
         severity=Severity.ERROR,
         spec="OCPP 1.6 §7.31; OCPP 2.x J02.FR.16",
-        remedy="Report registers as the meter has them; within a transaction they never fall.",
+        remedy="Report registers as the meter shows them; within a transaction they never fall.",
         bad={
             "1.6": _START + _meter("00:01", 500) + _meter("00:02", 300, "m2"),
             "2.0.1": _FALLING_2X,

@@ -53,8 +53,8 @@ class SampledValues(Topic):
         title="A sampled value is not a decimal number",
         severity=Severity.ERROR,
         spec="OCPP 1.6 §7.43",
-        remedy="Write values as decimal numbers with a point and without blanks, such as 1.7. Leave out what the meter "
-        "does not measure.",
+        remedy="Write values as decimal numbers with a point and without spaces, such as 1.7. Leave out what the "
+        "meter does not measure.",
         bad=_values("1,7"),
         good=_values("1.7"),
         versions=V16,

@@ -47,7 +47,7 @@ class Samples16(Topic):
     @rule(
         "meter.sample-gap",
         DEADLINE,
-        title="Meter values stay out for more than twice the configured interval",
+        title="No meter values were sent for more than twice the configured interval",
         severity=Severity.WARNING,
         spec="OCPP 1.6 errata 3.15",
         remedy="Send MeterValues of a transaction every MeterValueSampleInterval seconds.",
@@ -87,7 +87,7 @@ class Samples16(Topic):
         title="A long transaction has no meter value between its start and its stop",
         severity=Severity.INFO,
         spec="OCPP 1.6 §4.7",
-        remedy="Set MeterValueSampleInterval where the course of a transaction matters.",
+        remedy="Set MeterValueSampleInterval if you need values during transactions.",
         bad=_START + "+ 20m\n" + _STOP,
         good=_START + "+ 10m\n" + _meter("10:00", 5) + "+ 10m\n" + _STOP,
         versions=V16,

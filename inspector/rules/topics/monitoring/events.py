@@ -55,7 +55,7 @@ class Events2x(Topic):
     @rule(
         "event.monitor-missing",
         call("NotifyEvent"),
-        title="An event that a monitor raised does not name the monitor",
+        title="An event does not name the monitor that raised it",
         severity=Severity.WARNING,
         spec="OCPP 2.x N07.FR.06",
         remedy="Give variableMonitoringId unless eventNotificationType is HardWiredNotification.",
@@ -93,7 +93,7 @@ class Events2x(Topic):
             fitting = TRIGGERS.get(kind or "")
             if fitting is None or trigger is None or trigger == fitting:
                 continue
-            text = f"the trigger is {trigger[:20]}; {fitting} belongs to monitor {number} of type {kind}"
+            text = f"the trigger is {trigger[:20]}; expected {fitting} for monitor {number} of type {kind}"
             return Fault(text, f"/3/eventData/{index}/trigger", key=str(number))
         return None
 

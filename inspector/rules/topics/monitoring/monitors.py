@@ -45,7 +45,7 @@ class Monitors(Topic):
     @rule(
         "monitor.results",
         result("SetVariableMonitoring"),
-        title="Not one result for each monitor that was to be set",
+        title="SetVariableMonitoring does not have one result for each requested monitor",
         severity=Severity.ERROR,
         spec="OCPP 2.x N04.FR.01, N04.FR.02",
         remedy="Answer with one result for each element of the request, with its component and variable.",
@@ -91,7 +91,7 @@ class Monitors(Topic):
     @rule(
         "monitor.negative-delta",
         result("SetVariableMonitoring"),
-        title="A monitor for changes is accepted with a negative value",
+        title="A Delta monitor is accepted with a negative value",
         severity=Severity.WARNING,
         spec="OCPP 2.x N04.FR.14",
         remedy="Answer Rejected where the type is Delta and the value is negative.",
@@ -119,7 +119,7 @@ class Monitors(Topic):
     @rule(
         "monitor.clear-results",
         result("ClearVariableMonitoring"),
-        title="Not one result for each monitor that was to be cleared",
+        title="ClearVariableMonitoring does not have one result for each requested monitor",
         severity=Severity.ERROR,
         spec="OCPP 2.x N06.FR.05",
         remedy="Answer with one result for each requested id, NotFound for those that do not exist.",

@@ -72,7 +72,7 @@ class Streams21(Topic):
         kept_by=call("OpenPeriodicEventStream"),
         keeps=lambda topic, frame: found(frame.payload, "constantStreamData/variableMonitoringId"),
         text="no OpenPeriodicEventStream for monitor {key} came within {wait}",
-        title="An accepted monitor with an event stream opens none",
+        title="No event stream is opened for an accepted monitor that needs one",
         severity=Severity.WARNING,
         spec="OCPP 2.1 N11.FR.02",
         remedy="Send OpenPeriodicEventStream with the id of the monitor after accepting it.",

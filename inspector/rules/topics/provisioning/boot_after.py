@@ -163,11 +163,11 @@ class BootAfter(Topic):
     @rule(
         "boot.needless",
         call("BootNotification"),
-        title="A boot on reconnecting, although nothing has restarted or changed",
+        title="The charge point boots when it reconnects, although it has not restarted",
         severity=Severity.WARNING,
         side=Side.CHARGE_POINT,
         spec="OCPP-J 1.6 §5.4; OCPP 2.0.1 part 4 §5.3, OCPP 2.1 part 4 §5.4",
-        remedy="Go on without BootNotification after a lost connection.",
+        remedy="Do not send BootNotification after a lost connection.",
         bad={
             "1.6": f"open\n{_boot('1.6', 'b')}\n{_LOST}\n{_boot('1.6', 'c')}",
             "2x": f"open\n{_boot('2x', 'b', 'Unknown')}\n{_LOST}\n{_boot('2x', 'c', 'Unknown')}",
@@ -227,7 +227,7 @@ class BootAfter(Topic):
     @rule(
         "boot.trigger-not-rejected",
         result("TriggerMessage"),
-        title="A charging station that is accepted agrees to boot again when triggered",
+        title="A charging station that was accepted accepts a trigger to boot again",
         versions=V2X,
         severity=Severity.ERROR,
         spec="F06.FR.17",
@@ -245,4 +245,4 @@ class BootAfter(Topic):
             or frame.payload.get("status") != "Accepted"
         ):
             return None
-        return Fault("agrees to boot although the last boot was accepted; Rejected belongs there", "/2/status")
+        return Fault("the trigger is accepted although the last boot was accepted; expected Rejected", "/2/status")

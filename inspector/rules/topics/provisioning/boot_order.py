@@ -67,8 +67,8 @@ class BootOrder(Topic):
         severity=Severity.ERROR,
         side=Side.CHARGE_POINT,
         spec="OCPP 1.6 §4.2; B01.FR.08, B02.FR.02",
-        remedy="Send BootNotification first and nothing else until it is answered with Accepted; while Pending only "
-        "what the CSMS asks for with TriggerMessage (2.x also GetBaseReport and GetReport).",
+        remedy="Send BootNotification first, and nothing else until the answer is Accepted. While Pending, send "
+        "only what the CSMS requests with TriggerMessage (2.x: also with GetBaseReport and GetReport).",
         bad=_after("", '> [2,"1","Heartbeat",{}]'),
         good=_after("Accepted", '> [2,"1","Heartbeat",{}]'),
         catalogue="BOOT-FIRST",
@@ -113,10 +113,10 @@ class BootOrder(Topic):
     @rule(
         "boot.not-refused",
         ANY_RESULT,
-        title="The CSMS accepts what a charge point may not send yet",
+        title="The CSMS accepts a CALL that the charge point may not send yet",
         severity=_WARNING_IN_16,
         spec="OCPP-J 1.6 errata 3.10; B01.FR.10, B02.FR.09, B03.FR.07",
-        remedy="Answer such a CALL with a CALLERROR, SecurityError.",
+        remedy="Answer such a CALL with the CALLERROR SecurityError.",
         bad=_after("Pending", '> [2,"1","Heartbeat",{}]\n< [3,"1",{"currentTime":"2026-01-01T12:00:00Z"}]'),
         good=_after("Pending", '> [2,"1","Heartbeat",{}]\n< [4,"1","SecurityError","",{}]'),
         catalogue="BOOT-SECERR",
@@ -128,7 +128,7 @@ class BootOrder(Topic):
             return None
         if self._early.pop(frame.message_id, self) is self:
             return None
-        return Fault(f"{frame.action} came before the boot was accepted; SecurityError belongs here", "/0")
+        return Fault(f"{frame.action} came before the boot was accepted; expected SecurityError", "/0")
 
     @rule(
         "boot.retry-too-soon",
@@ -137,7 +137,7 @@ class BootOrder(Topic):
         severity=_WARNING_IN_16,
         side=Side.CHARGE_POINT,
         spec="OCPP 1.6 §4.2; B02.FR.04, B02.FR.08, B03.FR.06",
-        remedy="Wait as many seconds as the last answer's interval says, unless the CSMS asks for a boot.",
+        remedy="Wait for the interval of the last answer, unless the CSMS triggers a boot.",
         bad={
             version: f"open\n{_BOOT[version]}\n{_ANSWER % 'Pending'}\n+ 30s\n{_BOOT_AGAIN[version]}"
             for version in _BOOT
@@ -171,7 +171,7 @@ class BootOrder(Topic):
         ANY_CALL,
         ANY_RESULT,
         ANY_ERROR,
-        title="Traffic with a charge point that was rejected",
+        title="Messages are exchanged with a charge point that was rejected",
         severity=Severity.ERROR,
         spec="OCPP 1.6 §4.2; B03.FR.02, B03.FR.03, B03.FR.08",
         remedy="A rejected charge point sends nothing until the interval is over, then a BootNotification; the CSMS "
@@ -243,7 +243,7 @@ class BootOrder(Topic):
         status = frame.payload.get("status")
         if self._boot.state is not Registration.PENDING or status != "Accepted":
             return None  # a status that the schema does not know accepts nothing
-        return Fault(f"{frame.action} is answered with {status!r} while Pending; Rejected belongs there", "/2/status")
+        return Fault(f"{frame.action} is answered with {status!r} while Pending; expected Rejected", "/2/status")
 
     @rule(
         "boot.closed-while-pending",
@@ -251,7 +251,7 @@ class BootOrder(Topic):
         title="The connection is closed while the charge point is Pending",
         severity=_WARNING_IN_16,
         spec="OCPP 1.6 §4.2; B02.FR.06",
-        remedy="Keep the connection open: Pending means that the CSMS has something to ask or to set.",
+        remedy="Keep the connection open: Pending means that the CSMS wants to read or change something first.",
         bad=_after("Pending", 'close {"closed_by":"csms","csms_close_code":1000}'),
         good=_after("Accepted", 'close {"closed_by":"csms","csms_close_code":1000}'),
         catalogue="BOOT-PENDCLOSE",

@@ -47,7 +47,7 @@ class Configuration16(Topic):
     @rule(
         "configuration.key-unanswered",
         result("GetConfiguration"),
-        title="A requested configuration key is neither told nor called unknown",
+        title="A requested configuration key is missing from the answer",
         severity=Severity.ERROR,
         spec="OCPP 1.6 §5.8",
         remedy="List each requested key: known ones in configurationKey, all others in unknownKey.",
@@ -68,7 +68,7 @@ class Configuration16(Topic):
         if not missing:
             return None
         named = ", ".join(key[:50] for key in missing[:NAMED])
-        return Fault(f"{named} asked for, and in neither configurationKey nor unknownKey", "/2", key=named)
+        return Fault(f"{named} requested, but in neither configurationKey nor unknownKey", "/2", key=named)
 
     @rule(
         "configuration.not-asked",
@@ -93,7 +93,7 @@ class Configuration16(Topic):
     @rule(
         "configuration.unknown-accepted",
         result("ChangeConfiguration"),
-        title="A change is accepted of a key that the charge point does not know",
+        title="The change of a key is accepted that the charge point has called unknown",
         severity=Severity.WARNING,
         spec="OCPP 1.6 §5.3 and §5.8",
         remedy="Answer NotSupported for a key that GetConfiguration calls unknown, or report its value there.",
@@ -121,7 +121,7 @@ class Configuration16(Topic):
     @rule(
         "configuration.too-many-keys",
         call("GetConfiguration"),
-        title="More configuration keys are asked for than the charge point takes",
+        title="More configuration keys are requested than the charge point accepts",
         severity=Severity.WARNING,
         spec="OCPP 1.6 §5.8 and §9.1.9",
         remedy="Ask for at most GetConfigurationMaxKeys keys at a time.",
@@ -135,7 +135,7 @@ class Configuration16(Topic):
         count, most = len(_keys(frame.payload, "key")), self._known.number("GetConfigurationMaxKeys")
         if not most or count <= most:
             return None
-        return Fault(f"{count} keys asked for; the charge point takes {most} (GetConfigurationMaxKeys)", "/3/key")
+        return Fault(f"{count} keys requested; the charge point accepts {most} (GetConfigurationMaxKeys)", "/3/key")
 
     @rule(
         "configuration.read-only-accepted",
@@ -143,7 +143,7 @@ class Configuration16(Topic):
         title="A change of a read-only configuration key is accepted",
         severity=Severity.WARNING,
         spec="OCPP 1.6 §5.3",
-        remedy="Answer Rejected for a key that is told as read-only, or tell it as writable.",
+        remedy="Answer Rejected for a read-only key, or report the key as writable.",
         bad=_CONNECTORS + _CHANGE % ("NumberOfConnectors", "3", "Accepted"),
         good=_CONNECTORS + _CHANGE % ("NumberOfConnectors", "3", "Rejected"),
         versions=V16,
@@ -159,7 +159,7 @@ class Configuration16(Topic):
         if known is None or not known.read_only:
             return None
         return Fault(
-            f"the change of {key[:50]} is accepted, though it was told as read-only", "/2/status", key=key[:50]
+            f"the change of {key[:50]} is accepted, although it was reported as read-only", "/2/status", key=key[:50]
         )
 
     @rule(
@@ -168,7 +168,7 @@ class Configuration16(Topic):
         title="A configuration key does not have the value that was accepted",
         severity=Severity.WARNING,
         spec="OCPP 1.6 §5.3",
-        remedy="Answer Accepted once the new value is in effect, and tell that value from then on.",
+        remedy="Answer Accepted only if the new value takes effect, and report that value from then on.",
         bad=_CHANGE % ("HeartbeatInterval", "60", "Accepted") + _READ % "300",
         good=_CHANGE % ("HeartbeatInterval", "60", "Accepted") + _READ % "60",
         versions=V16,
@@ -185,7 +185,7 @@ class Configuration16(Topic):
             if key is None or value is None or key.lower() not in self._accepted:
                 continue
             if _meaning(self._accepted.pop(key.lower())) != _meaning(value):
-                text = f"{key[:50]} has another value than the one whose change was accepted"
+                text = f"{key[:50]} does not have the value whose change was accepted"
                 faults.append(Fault(text, f"/2/configurationKey/{index}/value", key=key[:50]))
         return faults or None
 

@@ -128,7 +128,7 @@ class Reports2x(Topic):
     @rule(
         "report.request",
         call(*_PARTS),
-        title="A report that nobody has requested",
+        title="A report was not requested",
         severity=Severity.ERROR,
         spec="OCPP 2.x B07.FR.04, B07.FR.05, B08.FR.04, N02.FR.04, N02.FR.10, K09.FR.01, O03.FR.05; OCPP 2.1 R04.FR.31",
         remedy="Repeat the requestId of the request in each part; send none for a request you have not accepted.",
@@ -159,7 +159,7 @@ class Reports2x(Topic):
         title="The parts of a report are not numbered 0, 1, 2 and so on",
         severity=Severity.ERROR,
         spec="OCPP 2.x B07.FR.10, B08.FR.14, N02.FR.09, K09.FR.02, O03.FR.04; OCPP 2.1 R04.FR.32",
-        remedy="Give the first part seqNo 0 and each next one 1 more; end with the part that has tbc false.",
+        remedy="Number the parts from 0 without gaps; tbc is false in the last part.",
         bad=_ASKED + _part(0, True) + _part(2, False),
         good=_ASKED + _part(0, True) + _part(1, False),
         versions=V2X,
@@ -186,7 +186,7 @@ class Reports2x(Topic):
     @rule(
         "report.characteristics",
         call("NotifyReport"),
-        title="A report of the device model leaves out what its variables are like",
+        title="A device model report lacks the characteristics of its variables",
         severity=Severity.WARNING,
         spec="OCPP 2.x B07.FR.07, B07.FR.08, B08.FR.12",
         remedy="Give variableCharacteristics with each variable; only a summary inventory may leave it out.",
@@ -231,7 +231,7 @@ class Reports2x(Topic):
     @rule(
         "report.unfinished",
         DEADLINE,
-        title="A report has no last part",
+        title="A report has not been completed",
         severity=Severity.WARNING,
         spec="OCPP 2.x B07.FR.03, B08.FR.03, N02.FR.03, N09.FR.05, N09.FR.06, N10.FR.03, "
         "N10.FR.04, N10.FR.06, K09.FR.02, O03.FR.02; "

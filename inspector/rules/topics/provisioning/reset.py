@@ -67,7 +67,7 @@ class Reset(Topic):
     @rule(
         "reset.not-scheduled",
         result("Reset"),
-        title="A reset for when the station is idle is accepted at once during a transaction",
+        title="A Reset(OnIdle) is accepted at once during a transaction",
         versions=V2X,
         severity=Severity.ERROR,
         spec="B12.FR.01",
@@ -86,4 +86,4 @@ class Reset(Topic):
         running = [one for one in running if one.connection == evidence.connections]
         if not running or not evidence.told_all(self.session):
             return None
-        return Fault(f"{running[0]} is open; Scheduled belongs here", "/2/status")
+        return Fault(f"{running[0]} is open; expected Scheduled", "/2/status")

@@ -38,7 +38,7 @@ class Reset2x(Topic):
     @rule(
         "reset.not-immediate",
         result("Reset"),
-        title="An immediate reset is put off",
+        title="An immediate reset is answered with Scheduled",
         severity=Severity.WARNING,
         spec="OCPP 2.x B12.FR.02",
         remedy="Answer Reset(Immediate) with Accepted, or Rejected where the station cannot reset now.",
@@ -78,7 +78,7 @@ class Reset2x(Topic):
     @rule(
         "reset.not-announced",
         call("BootNotification"),
-        title="A station restarts to resume its transactions without saying so in them",
+        title="A station restarts for ImmediateAndResume without reporting it in its transactions",
         severity=Severity.WARNING,
         spec="OCPP 2.1 B13.FR.04",
         remedy="Send Updated with ResetCommand for each transaction before the restart for Reset(ImmediateAndResume).",

@@ -64,10 +64,11 @@ class Variables2x(Topic):
     @rule(
         "variables.count",
         result("GetVariables", "SetVariables"),
-        title="Not one result for each variable asked for",
+        title="The answer does not have one result for each requested variable",
         severity=Severity.ERROR,
         spec="OCPP 2.x B05.FR.01, B06.FR.01",
-        remedy="Answer with one result for each element of the request; say Unknown* of what you do not have.",
+        remedy="Answer with one result for each element of the request; use UnknownComponent or UnknownVariable "
+        "where you have none.",
         bad=_get(_HEARTBEAT, _OFFLINE) + _told(_TOLD),
         good=_get(_HEARTBEAT, _OFFLINE) + _told(_TOLD, _TOLD_OTHER),
         versions=V2X,
@@ -83,7 +84,7 @@ class Variables2x(Topic):
     @rule(
         "variables.not-asked",
         result("GetVariables", "SetVariables"),
-        title="A result for a variable that was not asked for",
+        title="A result is for a variable that was not requested",
         severity=Severity.ERROR,
         spec="OCPP 2.x B05.FR.02, .03, .12; B06.FR.02, .03, .11, .14",
         remedy="Repeat component, variable and attributeType of the request in each result (Actual where left out).",
@@ -103,14 +104,14 @@ class Variables2x(Topic):
             if left[item] > 0:
                 left[item] -= 1
                 continue
-            text = f"a result for {item}, which was not asked for"
+            text = f"a result for {item}, which was not requested"
             faults.append(Fault(text, f"/2/{_RESULT[frame.action or '']}/{index}", key=str(item)))
         return faults or None
 
     @rule(
         "variables.value-of-unknown",
         result("GetVariables"),
-        title="A value beside a status that says there is none",
+        title="A result has a value although its status says that there is none",
         severity=Severity.ERROR,
         spec="OCPP 2.x B06.FR.06, B06.FR.07, B06.FR.08",
         remedy="Leave attributeValue out for UnknownComponent, UnknownVariable and NotSupportedAttributeType.",
@@ -125,7 +126,7 @@ class Variables2x(Topic):
         for index, entry in enumerate(_results(frame)):
             status = string(entry, "attributeStatus")
             if status in _NO_VALUE and "attributeValue" in entry:
-                text = f"attributeValue is given, though the status is {status}"
+                text = f"attributeValue is sent, but the status is {status}"
                 faults.append(Fault(text, f"/2/getVariableResult/{index}/attributeValue", key=str(item_of(entry))))
         return faults or None
 
@@ -153,7 +154,7 @@ class Variables2x(Topic):
     @rule(
         "variables.too-many",
         call("GetVariables", "SetVariables"),
-        title="More variables in one message than the station takes",
+        title="A message has more variables than the station accepts",
         severity=Severity.ERROR,
         spec="OCPP 2.x B05.FR.11, B06.FR.05",
         remedy="Send at most as many as the station's variable ItemsPerMessage says.",
@@ -169,7 +170,7 @@ class Variables2x(Topic):
         count = len(elements(frame.payload, _DATA[action]))
         if not most or count <= most:
             return None
-        return Fault(f"{count} variables; the station takes {most} (ItemsPerMessage)", f"/3/{_DATA[action]}")
+        return Fault(f"{count} variables; the station accepts {most} (ItemsPerMessage)", f"/3/{_DATA[action]}")
 
     @rule(
         "variables.twice",

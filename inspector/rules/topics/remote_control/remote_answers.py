@@ -16,14 +16,12 @@ from inspector.rules.topics.availability.evses_v2x import Evses2x
 from inspector.rules.topics.example_frames import (
     ACCEPTED,
     BOOT_2X,
-    NOW,
     Payload,
     cp,
     csms,
     script,
     started,
     status_2x,
-    transaction_event,
 )
 from inspector.rules.topics.reservation.booking import Reservations
 
@@ -34,7 +32,6 @@ _OTHER = {"idToken": "U", "type": "ISO14443"}
 _CENTRAL = {"idToken": "T", "type": "Central"}
 _ACCEPTED_TOKEN = {"idTokenInfo": {"status": "Accepted"}}
 _RESERVED = csms("ReserveNow", {"id": 5, "expiryDateTime": "2026-01-01T13:00:00Z", "evseId": 1, "idToken": _OTHER})
-_METER = [{"timestamp": NOW, "sampledValue": [{"value": 1.0}]}]
 
 
 def _start(status: str = "Accepted", token: Payload = _TOKEN, **answer: object) -> str:
@@ -59,10 +56,10 @@ class RemoteAnswers(Topic):
     @rule(
         "remote.transaction-id",
         result("RequestStartTransaction"),
-        title="An accepted remote start does not name the transaction that runs already",
+        title="The answer to a remote start does not name the transaction that has already begun",
         severity=Severity.WARNING,
         spec="OCPP 2.x F01.FR.13",
-        remedy="Give transactionId in the answer where a transaction has begun that nobody has authorized yet.",
+        remedy="Send transactionId in the answer when a transaction has begun that is not authorized yet.",
         bad=script(started(), _start()),
         good=script(started(), _start(transactionId="t1")),
         versions=V2X,
@@ -149,7 +146,7 @@ class RemoteAnswers(Topic):
     @rule(
         "remote.connector-zero",
         call("RemoteStartTransaction", "UnlockConnector"),
-        title="A remote start or an unlocking names connector 0",
+        title="RemoteStartTransaction or UnlockConnector names connector 0",
         severity=Severity.ERROR,
         spec="OCPP 1.6 §6.33 and §6.53",
         remedy="Name a connector from 1 on. RemoteStartTransaction may leave connectorId out.",
@@ -216,7 +213,7 @@ class RemoteAnswers(Topic):
     @rule(
         "trigger.connector",
         call("TriggerMessage"),
-        title="A status is triggered without a connector",
+        title="A StatusNotification is triggered without a connector",
         severity=Severity.WARNING,
         spec="OCPP 2.x F06.FR.13",
         remedy="Give evse.connectorId where requestedMessage is StatusNotification.",
@@ -241,29 +238,6 @@ class RemoteAnswers(Topic):
         if "connectorId" in member(frame.payload, "evse"):
             return None
         return Fault("StatusNotification is triggered without evse.connectorId", "/3")
-
-    @rule(
-        "trigger.event-content",
-        call("TransactionEvent"),
-        title="A triggered TransactionEvent lacks the charging state or the meter values",
-        severity=Severity.WARNING,
-        spec="OCPP 2.x F06.FR.07",
-        remedy="Send chargingState and the latest meter values with triggerReason Trigger.",
-        bad=script(transaction_event("Updated", "Trigger", 3, {"chargingState": "Charging"})),
-        good=script(transaction_event("Updated", "Trigger", 3, {"chargingState": "Charging"}, meterValue=_METER)),
-        versions=V2X,
-        side=Side.CHARGE_POINT,
-    )
-    def event_content(self, frame: Frame) -> Faults:
-        payload = frame.payload
-        if payload.get("triggerReason") != "Trigger":
-            return None
-        if "chargingState" not in member(payload, "transactionInfo"):
-            return Fault("triggerReason is Trigger, but chargingState is missing", "/3/transactionInfo")
-        wanted = self._configuration.variable("SampledDataCtrlr", "TxUpdatedMeasurands")
-        if payload.get("meterValue") or wanted == "":
-            return None
-        return Fault("triggerReason is Trigger, but meterValue is missing", "/3", key="meter")
 
     @rule(
         "transaction-event.ongoing",

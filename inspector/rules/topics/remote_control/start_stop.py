@@ -132,7 +132,10 @@ class RemoteControl(Topic):
         one = self._starts.pop(asked, None)
         if one is None or one.showed or one.session not in self.station.sessions:
             return None
-        text = f"the remote start was accepted; within {duration(wait)} came no authorization, status or transaction"
+        text = (
+            f"the remote start was accepted, but no authorization, status or transaction followed within "
+            f"{duration(wait)}"
+        )
         return Fault(text, "/2/status", frame=frame)
 
     @track(result("RemoteStopTransaction", "RequestStopTransaction"))
@@ -171,7 +174,7 @@ class RemoteControl(Topic):
         title="An accepted remote stop has no effect",
         severity=Severity.WARNING,
         spec="OCPP 1.6 §5.12; 2.x F03.FR.02, F03.FR.03",
-        remedy="Stop the transaction after accepting and tell so, or answer Rejected.",
+        remedy="Stop the transaction after accepting and report it, or answer Rejected.",
         bad={version: script + "+ 5m" for version, script in _STOP.items()},
         good={version: script + _STOPPED[version] + "+ 5m" for version, script in _STOP.items()},
         side=Side.CHARGE_POINT,
@@ -182,5 +185,5 @@ class RemoteControl(Topic):
         if session is None or session not in self.station.sessions:
             return None
         wait = self.settings.effect_timeout_s
-        text = f"the stop of transaction {str(name)[:36]} was accepted; nothing of it came within {duration(wait)}"
+        text = f"the stop of transaction {str(name)[:36]} was accepted, but it has not ended within {duration(wait)}"
         return Fault(text, "/2/status", frame=frame, key=str(name)[:36])

@@ -119,7 +119,7 @@ class Triggers(Topic):
     @rule(
         "trigger.not-sent",
         DEADLINE,
-        title="A message that was promised to a trigger is not sent",
+        title="A triggered message was accepted but is not sent",
         severity={
             OcppVersion.V16: Severity.WARNING,
             OcppVersion.V201: Severity.ERROR,

@@ -57,7 +57,7 @@ class Unlock(Topic):
     @rule(
         "unlock.connector",
         result("UnlockConnector"),
-        title="The answer to UnlockConnector contradicts which connectors there are",
+        title="The answer to UnlockConnector contradicts the connectors that the charge point has",
         severity={
             OcppVersion.V16: Severity.WARNING,
             OcppVersion.V201: Severity.ERROR,
@@ -86,7 +86,9 @@ class Unlock(Topic):
         if status == "UnknownConnector" and known is not None:
             return Fault(f"{where} is called unknown; its status was {known[:20]}", "/2/status", key=where)
         if status in _TRIED and known is None and self._all_told(frame) and evses.connectors:
-            return Fault(f"{status} for {where}, of which there is no status since the boot", "/2/status", key=where)
+            return Fault(
+                f"{status} for {where}, which has not reported a status since the boot", "/2/status", key=where
+            )
         return None
 
     def _all_told(self, frame: Frame) -> bool:
@@ -128,10 +130,10 @@ class Unlock(Topic):
     @rule(
         "unlock.transaction-goes-on",
         DEADLINE,
-        title="A connector is unlocked and its transaction goes on",
+        title="A connector is unlocked and its transaction continues",
         severity=Severity.WARNING,
         spec="OCPP 1.6 §5.18",
-        remedy="Finish the transaction on a connector before unlocking it, with the reason UnlockCommand.",
+        remedy="End the transaction with the reason UnlockCommand before you unlock its connector.",
         bad=_STARTED_16 + _UNLOCK_16 % (1, "Unlocked") + "+ 5m",
         good=_STARTED_16 + _UNLOCK_16 % (1, "Unlocked") + _STOPPED_16 + "+ 5m",
         versions=V16,

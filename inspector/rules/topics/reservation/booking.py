@@ -98,7 +98,8 @@ class Reservations(Topic):
         title="The answer to ReserveNow contradicts the connector's status",
         severity=Severity.WARNING,
         spec="OCPP 1.6 §5.13; 2.x H01.FR.11, .12, .14, .19, .23",
-        remedy="Accept for an available connector; else answer Occupied, Faulted or Unavailable as its status is.",
+        remedy="Answer Accepted for an available connector, otherwise Occupied, Faulted or Unavailable according "
+        "to its status.",
         bad=joined(reported("Faulted"), _RESERVE, _ANSWER % "Accepted"),
         good=joined(reported("Faulted"), _RESERVE, _ANSWER % "Faulted"),
         side=Side.CHARGE_POINT,
@@ -111,7 +112,9 @@ class Reservations(Topic):
         _, place = self._asked(frame.call)
         if place == 0:
             if status == "Accepted" and self._any_place_allowed() is False:
-                return Fault("Accepted without a connector, which the configuration rules out", "/2/status", key="0")
+                return Fault(
+                    "Accepted without a connector, but the configuration does not allow that", "/2/status", key="0"
+                )
             return None
         before, again = self._at_call.get(frame.call.frame_id, (None, False))
         fitting = ANSWERS.get(before or "")
@@ -146,6 +149,7 @@ class Reservations(Topic):
         self._gone.pop(number, None)
         self.booked.pop(number, None)
         self.booked[number] = booking = Booking(number, place, frame)
+        self.station.relisten()
         if len(self.booked) > RESERVATIONS_LIMIT:
             del self.booked[next(iter(self.booked))]
         wait = self.settings.effect_timeout_s
@@ -163,7 +167,7 @@ class Reservations(Topic):
         title="A reserved connector is not shown as reserved",
         severity=Severity.WARNING,
         spec="OCPP 1.6 §4.9; 2.x H01.FR.23",
-        remedy="Report the status Reserved for each connector of what was reserved.",
+        remedy="Report the status Reserved for each reserved connector.",
         bad=joined(reported("Available"), _RESERVE, _ANSWER % "Accepted", "+ 5m"),
         good=joined(reported("Available"), _RESERVE, _ANSWER % "Accepted", reported("Reserved", "n2"), "+ 5m"),
         side=Side.CHARGE_POINT,
@@ -190,7 +194,7 @@ class Reservations(Topic):
         title="A connector stays reserved after its reservation has ended",
         severity=Severity.WARNING,
         spec="OCPP 1.6 §5.13; 2.x H04.FR.03",
-        remedy="Make the connector available when a reservation is cancelled or has expired, and report that.",
+        remedy="Make the connector available and report it when a reservation is cancelled or expires.",
         bad=joined(reported("Reserved"), _RESERVE, _ANSWER % "Accepted", "+ 2h"),
         good=joined(
             reported("Reserved"), _RESERVE, _ANSWER % "Accepted", "+ 1h\n", reported("Available", "n2"), "+ 2h"
@@ -211,10 +215,10 @@ class Reservations(Topic):
     @rule(
         "reservation.cancel",
         result("CancelReservation"),
-        title="The cancellation of a reservation that does not exist is accepted",
+        title="CancelReservation is accepted for a reservation that does not exist",
         severity=Severity.ERROR,
         spec="OCPP 1.6 §5.1; 2.x H02.FR.01",
-        remedy="Answer Rejected where no reservation has this id.",
+        remedy="Answer Rejected when no reservation has this id.",
         bad=joined(_RESERVE, _ANSWER % "Accepted", _CANCEL % ("c", "c", "Accepted"), _CANCEL % ("d", "d", "Accepted")),
         good=joined(_RESERVE, _ANSWER % "Accepted", _CANCEL % ("c", "c", "Accepted"), _CANCEL % ("d", "d", "Rejected")),
         side=Side.CHARGE_POINT,
@@ -227,10 +231,10 @@ class Reservations(Topic):
         if number in self._gone:
             if frame.mono_ns < self._gone[number]:
                 return None
-            return Fault(f"reservation {number} is cancelled, though it had ended", "/2/status", key=str(number))
+            return Fault(f"reservation {number} is cancelled, although it had ended", "/2/status", key=str(number))
         if self._evidence.seen_since is None:
             return None
-        text = f"reservation {number} is cancelled, though none with this id was made since the boot"
+        text = f"reservation {number} is cancelled, but no reservation has had this id since the boot"
         return Fault(text, "/2/status", severity=Severity.WARNING, key=str(number))  # it may have outlived the boot
 
     @track(result("CancelReservation"))

@@ -71,7 +71,7 @@ class Reserved(Topic):
         title="A transaction that uses a reservation does not name it",
         severity=Severity.WARNING,
         spec="OCPP 2.x H01.FR.15",
-        remedy="Send reservationId in a TransactionEvent of the transaction that uses up the reservation.",
+        remedy="Send reservationId in a TransactionEvent of the transaction that uses the reservation.",
         bad=script(_RESERVED, started(idToken=_TOKEN, answer=_TOLD), "+ 5m"),
         good=script(_RESERVED, started(idToken=_TOKEN, reservationId=5, answer=_TOLD), "+ 5m"),
         versions=V2X,
@@ -84,7 +84,7 @@ class Reserved(Topic):
         text = f"{transaction} uses reservation {number}, but has not named it within {wait}"
         return Fault(text, "/3", frame=frame, key=str(number))
 
-    @track(call("TransactionEvent"), versions=V2X)
+    @track(call("TransactionEvent"), versions=V2X, dormant=lambda topic: not topic._reservations.booked)
     def happened(self, frame: Frame) -> None:
         booked = self._reservations.booked
         if not booked or "reservationId" in frame.payload:
@@ -110,7 +110,7 @@ class Reserved(Topic):
         early=False,
         excused=lambda topic, frame: topic.usable_again(frame),
         text="the EVSE of reservation {key} is out of order, but no ReservationStatusUpdate came within {wait}",
-        title="A reservation outlives the fault of its EVSE",
+        title="A reservation is not removed although its EVSE is Faulted or Unavailable",
         severity=Severity.WARNING,
         spec="OCPP 2.x H01.FR.16, H01.FR.17",
         remedy="When the reserved EVSE becomes Faulted or Unavailable, cancel the reservation and send "

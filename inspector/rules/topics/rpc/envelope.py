@@ -111,7 +111,7 @@ class Rpc(Topic):
     @rule(
         "rpc.message-type",
         PROBLEM,
-        title="The message type is none of this version",
+        title="This version has no such message type",
         severity=Severity.ERROR,
         spec="OCPP-J 1.6 §4.1.3; OCPP 2.x part 4 §4.1.3",
         remedy="Use 2, 3 and 4; 5 and 6 only in OCPP 2.1. The receiver ignores such a message; in 2.0.1 it answers "
@@ -127,7 +127,7 @@ class Rpc(Topic):
     @rule(
         "rpc.message-id",
         PROBLEM,
-        title="The message id is no string, empty or longer than 36 characters",
+        title="The message id is not a string, is empty or is longer than 36 characters",
         severity=Severity.ERROR,
         spec="OCPP-J 1.6 §4.1.4; OCPP 2.x part 4 §4.1.4",
         remedy="Use a string of at most 36 characters, such as a UUID.",
@@ -144,7 +144,7 @@ class Rpc(Topic):
         "rpc.error-form",
         ANY_ERROR,
         RESULT_ERROR,
-        title="The details of a CALLERROR are no object, or its description is too long",
+        title="The details of a CALLERROR are not an object, or its description is too long",
         severity=Severity.ERROR,
         spec="OCPP-J 1.6 §4.2.3; OCPP 2.x part 4 §4.2.3",
         remedy="Send the error details as an object, {} where there are none, and in 2.x at most 255 characters "
@@ -159,7 +159,7 @@ class Rpc(Topic):
         found = [Fault(p.text, p.pointer, key=_kind(p)) for p in _problems(frame, "error-form")]
         length = len(message.error_description)
         if length > 255 and self.session.version in V2X:
-            text = f"the error description has {length} characters; at most 255 belong there"
+            text = f"the error description has {length} characters; at most 255 are allowed"
             found.append(Fault(text, "/3", key="length"))
         return found
 

@@ -193,7 +193,8 @@ class Exchange(Topic):
         title="A CALLERROR in answer to a CALLRESULT",
         severity=Severity.ERROR,
         spec="OCPP-J 1.6 §4.2.3; OCPP 2.x part 4 §4.2.3",
-        remedy="Answer CALLs only; OCPP 2.1 has CALLRESULTERROR (message type 5) for an answer one cannot read.",
+        remedy="Answer CALLs only; in OCPP 2.1 report an answer that you cannot use with CALLRESULTERROR (message "
+        "type 5).",
         bad=f'{_HEARTBEAT}\n{_TIME}\n> [4,"1","FormatViolation","",{{}}]',
         good=f'{_HEARTBEAT}\n< [4,"1","InternalError","",{{}}]',
         catalogue="RPC-ERR4RES",

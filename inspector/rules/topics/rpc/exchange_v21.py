@@ -43,7 +43,7 @@ class Exchange21(Topic):
         versions=V21,
         severity=Severity.ERROR,
         spec="OCPP 2.1 part 4 §4.2.4; N15.FR.01",
-        remedy="Send it with message type 6; it wants no answer.",
+        remedy="Send it with message type 6; it gets no answer.",
         bad="> " + _STREAM % 2,
         good="> " + _STREAM % 6,
         catalogue="RPC-T6",
@@ -54,7 +54,7 @@ class Exchange21(Topic):
     @rule(
         "rpc.call-as-send",
         ANY_SEND,
-        title="An action that wants an answer is sent as SEND",
+        title="An action that needs an answer is sent as SEND",
         versions=V21,
         severity=Severity.WARNING,
         spec="OCPP 2.1 part 4 §4.2.4",

@@ -38,7 +38,7 @@ class Payload(Topic):
         title="A payload does not satisfy the JSON schema of its action",
         severity=Severity.ERROR,
         spec="the JSON schemas of OCPP 1.6, 2.0.1 and 2.1",
-        remedy="Send what the schema asks for; the finding names the place, what is there and what belongs there.",
+        remedy="Send what the schema requires. The finding names the member, its value and what is expected.",
         bad={
             "1.6": '> [2,"1","Authorize",{}]',
             "2.0.1": '> [2,"1","BootNotification",{"reason":"PowerUp"}]',
@@ -87,8 +87,8 @@ class Payload(Topic):
         title="A payload of another OCPP version than the connection's",
         severity=Severity.ERROR,
         spec="OCPP-J 1.6 §3.1.2 and §3.3; OCPP 2.x part 4 §3.1.2 and §3.3",
-        remedy="Speak the version that the connection has agreed on, or offer and select the one that is spoken. Where "
-        "--ocpp forced the version, force the other one.",
+        remedy="Use the version that the handshake agreed on, or agree on the version that you use. Where --ocpp "
+        "forced the version, force the other one.",
         bad={
             "1.6": '> [2,"1","BootNotification",{"reason":"PowerUp","chargingStation":{"model":"M","vendorName":"V"}}]',
             "2x": '> [2,"1","BootNotification",{"chargePointVendor":"V","chargePointModel":"M"}]',
@@ -149,7 +149,7 @@ class Payload(Topic):
         ANY_CALL,
         ANY_RESULT,
         ANY_SEND,
-        title="An optional member is there as null, {} or []",
+        title="An optional member is null, {} or []",
         versions=V2X,
         severity=Severity.WARNING,
         spec="OCPP 2.x part 4 §4.1.5",

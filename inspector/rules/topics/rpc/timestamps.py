@@ -105,7 +105,7 @@ class Timestamps(Topic):
         ANY_CALL,
         ANY_RESULT,
         ANY_SEND,
-        title="A date-time is none, or has more than 3 decimals in 2.x",
+        title="A date-time is malformed, or has more than 3 decimals in 2.x",
         severity=Severity.ERROR,
         spec="OCPP 1.6 §3.15; OCPP 2.x part 2 §1 (time format); RFC 3339 §5.6",
         remedy="Write date-times as 2026-01-01T12:00:00Z, with at most 3 decimals.",
@@ -137,7 +137,7 @@ class Timestamps(Topic):
                 shape = _DIGIT.sub("9", odd.text[:40])
                 found.append(Fault(f"{odd.text[:60]!r} is no date-time", odd.pointer, key=shape))
             elif odd.read.decimals > 3 and version is not OcppVersion.V16:
-                text = f"{odd.text[:60]!r} has {odd.read.decimals} decimals; at most 3 belong there"
+                text = f"{odd.text[:60]!r} has {odd.read.decimals} decimals; at most 3 are allowed"
                 found.append(Fault(text, odd.pointer, key="decimals"))
         return found
 
@@ -166,7 +166,7 @@ class Timestamps(Topic):
                 continue
             offset = odd.read.offset
             if offset is None:
-                text = f"{odd.text!r} has no time zone; Z or an offset such as +02:00 belongs there"
+                text = f"{odd.text!r} has no time zone; expected Z or an offset such as +02:00"
                 found.append(Fault(text, odd.pointer))
             elif len(offset) in (3, 5):
                 text = f"{odd.text!r} has the offset {offset}; an offset is written {_long(offset)}"
@@ -180,11 +180,11 @@ class Timestamps(Topic):
         "time.skew",
         ANY_CALL,
         ANY_SEND,
-        title="A charge point tells a time of itself that cannot be",
+        title="A charge point sends a time that cannot be right",
         severity=Severity.WARNING,
         spec="OCPP 1.6 §4.2 and §4.6; B01.FR.06, G02.FR.06",
-        remedy="Set the clock by the currentTime of BootNotification and Heartbeat; `clock_skew_s` says what is "
-        "tolerated.",
+        remedy="Set the clock by the currentTime of BootNotification and Heartbeat. `clock_skew_s` is the "
+        "difference that is tolerated.",
         bad=_status("2026-01-01T13:00:00Z"),
         good=_status("2026-01-01T12:01:00Z"),
         catalogue="TIME-FORM",

@@ -163,10 +163,10 @@ class ProfileAnswers(Topic):
     @rule(
         "profile.duplicate-default",
         result("SetChargingProfile"),
-        title="A second TxDefaultProfile of one stack level is accepted for the station and one of its EVSEs",
+        title="TxDefaultProfiles of the same stack level are accepted for EVSE 0 and for another EVSE",
         severity=Severity.ERROR,
         spec="OCPP 2.x K01.FR.52, K01.FR.53",
-        remedy="Answer Rejected (DuplicateProfile) while EVSE 0 and an EVSE would have TxDefaultProfiles of one level.",
+        remedy="Answer Rejected (DuplicateProfile) to the second of two such profiles.",
         bad=script(sent(profile(), 0), sent(profile(number=2), 1)),
         good=script(sent(profile(), 0), sent(profile(number=2), 1, "Rejected")),
         versions=V2X,
@@ -187,7 +187,7 @@ class ProfileAnswers(Topic):
     @rule(
         "profile.limit-source",
         call("NotifyChargingLimit"),
-        title="A charging limit from outside is reported as one of the charging station operator",
+        title="A charging limit from an external system is reported with the source CSO",
         severity=Severity.WARNING,
         spec="OCPP 2.x K11.FR.05, K12.FR.04",
         remedy="Name the external system in chargingLimitSource: EMS, SO or Other.",
@@ -205,7 +205,7 @@ class ProfileAnswers(Topic):
     @rule(
         "profile.charging-needs",
         call("NotifyEVChargingNeeds"),
-        title="The charging needs of a car have neither AC nor DC parameters, or both",
+        title="The charging needs of a car have no parameters for AC or DC, or both",
         severity=Severity.ERROR,
         spec="OCPP 2.x K15.FR.06",
         remedy="Send acChargingParameters for AC charging, dcChargingParameters for DC charging.",

@@ -160,7 +160,7 @@ class ChargingProfiles(Topic):
         versions=V2X,
         severity=Severity.WARNING,
         spec="OCPP 2.x part 2, ChargingSchedulePeriodType",
-        remedy="Round limits to one decimal; the charge point may do it otherwise than you would.",
+        remedy="Round limits to one decimal; otherwise the charge point rounds them in its own way.",
         bad=_2x(_sent(_profile('{"startPeriod":0,"limit":16.25}'))),
         good=_2x(_sent(_profile('{"startPeriod":0,"limit":16.2}'))),
         catalogue="CP-KIND",
@@ -198,10 +198,11 @@ class ChargingProfiles(Topic):
     @rule(
         "profile.place",
         _SET,
-        title="A charging profile for a place that its purpose does not allow",
+        title="The purpose of a charging profile does not allow its connector or EVSE",
         severity=Severity.ERROR,
         spec="OCPP 1.6 §3.13.1; K01.FR.16 and the remarks of use case K01",
-        remedy="Send the profile for the whole station to 0, and a TxProfile to the connector or EVSE that charges.",
+        remedy="Send the profile for the whole station to 0, and a TxProfile to the connector or EVSE of its "
+        "transaction.",
         bad=_sent(_profile(purpose="ChargePointMaxProfile", kind='"chargingProfileKind":"Absolute"')),
         good=_sent(_profile(purpose="ChargePointMaxProfile", kind='"chargingProfileKind":"Absolute"'), place=0),
         catalogue="CP-SCOPE",
@@ -211,17 +212,17 @@ class ChargingProfiles(Topic):
             purpose = string(found.profile, "chargingProfilePurpose")
             member_name = "/3/connectorId" if self.session.version is OcppVersion.V16 else "/3/evseId"
             if purpose in _STATION_MAX and found.place:
-                text = f"a {purpose} for {found.place}; it holds for the whole station, 0"
+                text = f"a {purpose} for {found.place}; it is valid for the whole station, 0"
                 return Fault(text, member_name, key=purpose or "")
             if purpose == "TxProfile" and found.place == 0:
-                text = "a TxProfile for 0; it belongs to the place of its transaction"
+                text = "a TxProfile for 0; it needs the connector or EVSE of its transaction"
                 return Fault(text, member_name, key="TxProfile")
         return None
 
     @rule(
         "profile.remote-start",
         _STARTS,
-        title="The profile of a remote start is no TxProfile, or names a transaction",
+        title="The profile of a remote start is not a TxProfile, or names a transaction",
         severity=Severity.ERROR,
         spec="OCPP 1.6 §5.11 and §3.13.1; F01.FR.09, F01.FR.11, F02.FR.17, F02.FR.19",
         remedy="Send a TxProfile without transactionId: the transaction has none yet.",
@@ -242,11 +243,11 @@ class ChargingProfiles(Topic):
     @rule(
         "profile.no-transaction",
         result("SetChargingProfile"),
-        title="A TxProfile is accepted although no transaction is there to limit",
+        title="A TxProfile is accepted although its transaction does not exist",
         severity=Severity.ERROR,
         side=Side.CHARGE_POINT,
         spec="OCPP 1.6 §5.16.2; K01.FR.09, K01.FR.33",
-        remedy="Reject a TxProfile while no transaction runs on its connector or EVSE.",
+        remedy="Answer Rejected to a TxProfile while its transaction is not active.",
         bad={
             "1.6": 'open\n> [2,"b","BootNotification",{"chargePointVendor":"V","chargePointModel":"M"}]\n'
             '< [3,"b",{"status":"Accepted","currentTime":"2026-01-01T12:00:00Z","interval":600}]\n'
@@ -288,7 +289,7 @@ class ChargingProfiles(Topic):
     @rule(
         "profile.overlap",
         result("SetChargingProfile"),
-        title="Two profiles of one purpose, place and stack level hold at the same time",
+        title="Two profiles with the same purpose, place and stack level are valid at the same time",
         severity={
             OcppVersion.V16: Severity.INFO,
             OcppVersion.V201: Severity.ERROR,
@@ -296,7 +297,7 @@ class ChargingProfiles(Topic):
         },
         side=Side.CSMS,
         spec="OCPP 1.6 §5.16; K01.FR.06, K01.FR.39",
-        remedy="Give each profile of one purpose a stack level of its own, or reuse the id to replace the other.",
+        remedy="Give each profile of a purpose its own stack level, or reuse the id to replace the other profile.",
         bad={v: f"{one}\n{_sent(_profile(number=2), message_id='q')[v]}" for v, one in _sent(_profile()).items()},
         good={v: f"{one}\n{_sent(_profile(), message_id='q')[v]}" for v, one in _sent(_profile()).items()},
         catalogue="CP-DUP",
@@ -310,7 +311,7 @@ class ChargingProfiles(Topic):
             for other, there in self.accepted.items():
                 same = there[:4] == kept[:4] and kept.purpose is not None and kept.level is not None
                 if other != number and same and _overlap(there, kept):
-                    text = f"profile {number} holds at the same time as profile {other}: {kept.purpose}, "
+                    text = f"profile {number} is valid at the same time as profile {other}: {kept.purpose}, "
                     text += f"stack level {kept.level}"
                     if self.session.version is OcppVersion.V16:
                         text += "; it replaces it"

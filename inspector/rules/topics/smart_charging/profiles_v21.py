@@ -66,7 +66,7 @@ class Profiles21(Topic):
         title="A profile that is not dynamic is accepted with an update interval",
         severity=Severity.ERROR,
         spec="OCPP 2.1 K28.FR.04",
-        remedy="Answer Rejected where a profile has dynUpdateInterval but another kind than Dynamic.",
+        remedy="Answer Rejected to a profile that has dynUpdateInterval but is not Dynamic.",
         bad=script(sent(profile(dynUpdateInterval=60))),
         good=script(sent(profile(kind="Dynamic", dynUpdateInterval=60))),
         versions=V21,
@@ -170,7 +170,7 @@ class Profiles21(Topic):
         "profile.frequency-curve",
         call("SetChargingProfile"),
         result("SetChargingProfile"),
-        title="A period that follows the grid frequency lacks its curve, or gives power in other ways",
+        title="A period with operationMode LocalFrequency lacks its curve, or has a limit or setpoint",
         severity=Severity.ERROR,
         spec="OCPP 2.1 Q08.FR.01, Q08.FR.02, Q08.FR.03, Q08.FR.05",
         remedy="For LocalFrequency give v2xBaseline and a v2xFreqWattCurve of two points or more, in W, and no limit "
@@ -199,7 +199,7 @@ class Profiles21(Topic):
         "profile.idle-limit",
         call("SetChargingProfile"),
         result("SetChargingProfile"),
-        title="A period in which nothing is to be charged has a limit or a setpoint",
+        title="A period with operationMode Idle has a limit or a setpoint",
         severity=Severity.ERROR,
         spec="OCPP 2.1 Q10.FR.01, Q10.FR.02",
         remedy="Leave limits and setpoints out of periods with operationMode Idle. Where they are given, the charging "

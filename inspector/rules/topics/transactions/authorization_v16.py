@@ -79,7 +79,7 @@ class TransactionAuthorization16(Topic):
         if tag in self.tags or tag in self._remote_starts:
             return None
         since = "" if self.session.from_start else " since the capture began"
-        text = f"a start for {id_tag!r} though no Authorize for it was seen{since}; a list or cache may hold it"
+        text = f"a start for {id_tag!r} without a previous Authorize{since}; a local list or cache may have accepted it"
         return Fault(text, "/3/idTag", key=tag)
 
     @rule(
@@ -114,7 +114,7 @@ class TransactionAuthorization16(Topic):
         title="An Authorize is sent for the idTag that started the transaction, only to stop it",
         severity=Severity.WARNING,
         spec="OCPP 1.6 §4.1",
-        remedy="Stop without asking when the idTag is the one that started the transaction.",
+        remedy="Stop without Authorize when the idTag is the one that started the transaction.",
         bad=_AUTHORIZE + _START + _AUTHORIZE.replace('"a"', '"a2"') + _STOP,
         good=_AUTHORIZE + _START + _STOP,
         versions=V16,
@@ -135,7 +135,8 @@ class TransactionAuthorization16(Topic):
         if frame.mono_ns - asked.mono_ns > self.settings.effect_timeout_s * 1e9:
             return None
         text = (
-            f"an Authorize for {stop.id_tag!r} before the stop of transaction {stopping.transaction_id}, which it began"
+            f"Authorize for {stop.id_tag!r} before the stop of transaction {stopping.transaction_id}, which the "
+            f"same idTag started"
         )
         return Fault(text, "/3/idTag", frame=asked, key=tag)
 
@@ -145,7 +146,7 @@ class TransactionAuthorization16(Topic):
         title="An Authorize is answered with ConcurrentTx",
         severity=Severity.WARNING,
         spec="OCPP 1.6 §7.2",
-        remedy="Keep ConcurrentTx for the answer to StartTransaction.",
+        remedy="Use ConcurrentTx only in the answer to StartTransaction.",
         bad=_AUTHORIZE.replace("Accepted", "ConcurrentTx"),
         good=_AUTHORIZE + _START.replace("Accepted", "ConcurrentTx"),
         versions=V16,
@@ -160,7 +161,7 @@ class TransactionAuthorization16(Topic):
     @rule(
         "transaction.not-deauthorized",
         DEADLINE,
-        title="A refused transaction goes on",
+        title="A transaction continues although the CSMS refused it",
         severity=Severity.WARNING,
         spec="OCPP 1.6 errata 3.17",
         remedy="When a start is not Accepted, stop with reason DeAuthorized or report SuspendedEVSE.",
@@ -183,7 +184,7 @@ class TransactionAuthorization16(Topic):
             before = ended is not None and ended * 1e9 <= (transaction.answered_ts_ns or 0)
             if before or stop.reason not in (None, "Local", "Other"):
                 return None
-            went_on = f"but ends with reason {stop.reason or 'left out'}, not DeAuthorized"
+            went_on = f"but ends with reason {stop.reason or 'missing'}; expected DeAuthorized"
         else:
             went_on = f"but is neither stopped nor suspended after {duration(self.settings.effect_timeout_s)}"
         text = f"{transaction} was refused ({transaction.status}) {went_on}"

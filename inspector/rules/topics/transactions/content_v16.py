@@ -61,7 +61,7 @@ class TransactionContent16(Topic):
         title="A transaction ends with a lower meter than it began with",
         severity=Severity.ERROR,
         spec="OCPP 1.6 §6.45 and §6.49",
-        remedy="Report the meter of the connector in Wh at both ends, from a register that only counts up.",
+        remedy="Take meterStart and meterStop in Wh from the same register, one that only counts up.",
         bad=_START + _STOP.replace(":90", ":1"),
         good=_START + _STOP,
         versions=V16,
@@ -83,10 +83,10 @@ class TransactionContent16(Topic):
     @rule(
         "transaction.time",
         call("MeterValues", "StopTransaction"),
-        title="The timestamps of one transaction fall",
+        title="The timestamps of a transaction go back in time",
         severity=Severity.WARNING,
         spec="OCPP 1.6 §3.7",
-        remedy="Send the messages of a transaction in the order they happened, with a clock that is set.",
+        remedy="Set the clock, and send the messages of a transaction in the order of the events.",
         bad=_START + _STOP.replace(":50Z", ":00Z").replace("12:00", "11:00"),
         good=_START + _STOP,
         versions=V16,
@@ -111,10 +111,10 @@ class TransactionContent16(Topic):
     @rule(
         "transaction.reason",
         call("StopTransaction"),
-        title="A stop that came from outside gives no reason",
+        title="A transaction that was stopped from outside ends without a reason",
         severity=Severity.WARNING,
         spec="OCPP 1.6 §6.49 and §7.36",
-        remedy='Give the reason (Remote, HardReset, SoftReset, UnlockCommand); left out it means "Local".',
+        remedy='Set reason to Remote, HardReset, SoftReset or UnlockCommand; without it the reason is "Local".',
         bad=_START + _REMOTE_STOP + _STOP,
         good=_START + _REMOTE_STOP + _STOP.replace('"transactionId"', '"reason":"Remote","transactionId"'),
         versions=V16,
@@ -136,16 +136,16 @@ class TransactionContent16(Topic):
             cause, fitting = "the CSMS unlocked the connector", "UnlockCommand"
         else:
             return None
-        text = f"transaction {stopping.transaction_id} ends without a reason, though {cause}; {fitting} belongs there"
+        text = f"transaction {stopping.transaction_id} ends without a reason, although {cause}; expected {fitting}"
         return Fault(text, "/3", key=str(stopping.transaction_id))
 
     @rule(
         "transaction.reservation",
         call("StartTransaction"),
-        title="A start that uses a reservation does not name it",
+        title="A transaction that uses a reservation starts without its id",
         severity=Severity.ERROR,
         spec="OCPP 1.6 §4.8",
-        remedy="Give the reservationId in the StartTransaction that ends the reservation.",
+        remedy="Set reservationId in the StartTransaction that uses the reservation.",
         bad=_RESERVE + _START,
         good=_RESERVE + _START.replace('"idTag"', '"reservationId":3,"idTag"'),
         versions=V16,
@@ -169,7 +169,8 @@ class TransactionContent16(Topic):
         title="A transaction-related message is repeated sooner than configured",
         severity=Severity.WARNING,
         spec="OCPP 1.6 §3.7.1",
-        remedy="Before each repetition wait TransactionMessageRetryInterval seconds times the transmissions so far.",
+        remedy="Before each repetition, wait TransactionMessageRetryInterval seconds multiplied by the number of "
+        "transmissions so far.",
         bad=_START + _RETRY + "+ 20s\n" + _STOP,
         good=_START + _RETRY + "+ 60s\n" + _STOP,
         versions=V16,
@@ -196,7 +197,7 @@ class TransactionContent16(Topic):
         if waited >= due - EARLY_S:
             return None
         after = duration(waited)
-        text = f"{frame.action} is repeated after {after}; {due} s belong between (transmission {failed.times + 1})"
+        text = f"{frame.action} is repeated after {after}; the delay must be {due} s (transmission {failed.times + 1})"
         return Fault(text, key=str(frame.action))
 
     @track(refusal(*_TRANSACTION_MESSAGES), versions=V16)

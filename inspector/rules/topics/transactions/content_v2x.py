@@ -58,10 +58,10 @@ class TransactionContent2x(Topic):
     @rule(
         "transaction-event.charging-state",
         call("TransactionEvent"),
-        title="The charging state is left out where it changed or begins",
+        title="An event that starts a transaction or changes the charging state does not report the state",
         severity=Severity.ERROR,
         spec="OCPP 2.x E02.FR.13",
-        remedy="Give transactionInfo.chargingState with every change of it, and with Started.",
+        remedy="Send transactionInfo.chargingState with Started and with every change of the state.",
         bad=_event("Updated", "ChargingStateChanged"),
         good=_event("Updated", "ChargingStateChanged", _EVSE, '"chargingState":"Charging",'),
         versions=V2X,
@@ -82,10 +82,10 @@ class TransactionContent2x(Topic):
     @rule(
         "transaction-event.evse-missing",
         call("TransactionEvent"),
-        title="The EVSE and connector are not given though a car is connected",
+        title="The EVSE and connector are missing although a car is connected",
         severity=Severity.WARNING,
         spec="OCPP 2.x E01.FR.16",
-        remedy="Give evse.id and evse.connectorId with the first event after the car is connected.",
+        remedy="Send evse.id and evse.connectorId in the first event after the car is connected.",
         bad=_event("Started", "CablePluggedIn", "", '"chargingState":"EVConnected",'),
         good=_STARTED + _event("Updated", "ChargingStateChanged", "", '"chargingState":"Charging",', 1),
         versions=V2X,
@@ -102,16 +102,16 @@ class TransactionContent2x(Topic):
         lacking = "evse" if transaction.evse is None else "evse.connectorId" if transaction.connector is None else None
         if lacking is None:
             return None
-        text = f"{transaction} is {event.info['chargingState']}, and {lacking} was never given"
+        text = f"{transaction} is {event.info['chargingState']}, but {lacking} was never sent"
         return Fault(text, "/3/evse" if transaction.evse else "/3", key=transaction.transaction_id)
 
     @rule(
         "transaction-event.evse-repeated",
         call("TransactionEvent"),
-        title="The EVSE is given again though the car is still connected to it",
+        title="The EVSE is sent again although the car is still connected to it",
         severity=Severity.INFO,
         spec="OCPP 2.x E01.FR.16",
-        remedy="Give evse only in the first event after the car is connected.",
+        remedy="Send evse only in the first event after the car is connected.",
         bad=_STARTED + _event("Updated", "ChargingStateChanged", _EVSE, '"chargingState":"Charging",', 1),
         good=_STARTED + _event("Updated", "ChargingStateChanged", "", '"chargingState":"Charging",', 1),
         versions=V2X,
@@ -126,7 +126,7 @@ class TransactionContent2x(Topic):
             event.connector is not None and event.connector != event.connector_before
         ):
             return None  # transaction-event.evse-changed has its say, or the connector is given for the first time
-        return Fault("evse is given again; it belongs in the first event after the car is connected", "/3/evse")
+        return Fault("evse is sent again; only the first event after the car is connected has it", "/3/evse")
 
     @rule(
         "transaction-event.evse-changed",
@@ -134,7 +134,7 @@ class TransactionContent2x(Topic):
         title="A transaction moves to another EVSE or connector",
         severity=Severity.ERROR,
         spec="OCPP 2.x E01.FR.16",
-        remedy="Keep a transaction on the EVSE and connector where it is; start another for another place.",
+        remedy="Keep a transaction on its EVSE and connector; start a new transaction for another one.",
         bad=_STARTED + _event("Updated", "MeterValuePeriodic", _EVSE.replace('"id":1', '"id":2'), sequence=1),
         good=_STARTED + _event("Updated", "MeterValuePeriodic", sequence=1),
         versions=V2X,
@@ -165,7 +165,7 @@ class TransactionContent2x(Topic):
         title="An authorization is reported without its token",
         severity=Severity.ERROR,
         spec="OCPP 2.x E02.FR.01",
-        remedy="Give the idToken with the event whose triggerReason is Authorized.",
+        remedy="Send idToken in the event with the triggerReason Authorized.",
         bad=_event("Updated", "Authorized"),
         good=_event("Updated", "Authorized", _TOKEN),
         versions=V2X,
@@ -184,7 +184,7 @@ class TransactionContent2x(Topic):
         title="A token in a TransactionEvent gets no idTokenInfo",
         severity=Severity.ERROR,
         spec="OCPP 2.x E01.FR.12",
-        remedy="Say in idTokenInfo whether the token is accepted whenever an event carries one.",
+        remedy="Answer every event that has an idToken with idTokenInfo.",
         bad=_event("Updated", "Authorized", _TOKEN) + '< [3,"e0",{}]',
         good=_event("Updated", "Authorized", _TOKEN) + '< [3,"e0",{"idTokenInfo":{"status":"Accepted"}}]',
         versions=V2X,
@@ -199,7 +199,7 @@ class TransactionContent2x(Topic):
     @rule(
         "transaction-event.not-offline",
         call("TransactionEvent"),
-        title="An event of a time without connection is not marked as offline",
+        title="An event from a time without connection is not marked as offline",
         severity=Severity.ERROR,
         spec="OCPP 2.x E04.FR.03",
         remedy="Set offline to true in every event that happened or waited while there was no connection.",
@@ -224,7 +224,7 @@ class TransactionContent2x(Topic):
         if not closed / 1e9 + OFFLINE_MARGIN_S < happened < opened / 1e9 - OFFLINE_MARGIN_S:
             return None
         self._latest = latest
-        text = f"an event of {event.timestamp}, when there was no connection, without offline=true"
+        text = f"an event of {event.timestamp}, a time without connection, does not have offline=true"
         return Fault(text, "/3", key=event.transaction.transaction_id)
 
     @rule(
@@ -233,7 +233,7 @@ class TransactionContent2x(Topic):
         title="A transaction that was not stopped by the driver ends without stoppedReason",
         severity=Severity.WARNING,
         spec="OCPP 2.x E06.FR.08 and E06.FR.09",
-        remedy='Give stoppedReason; left out it means "Local".',
+        remedy='Set stoppedReason; without it the reason is "Local".',
         bad=_STARTED + _event("Ended", "EVCommunicationLost", sequence=1),
         good=_STARTED + _event("Ended", "StopAuthorized", sequence=1),
         versions=V2X,
@@ -249,13 +249,13 @@ class TransactionContent2x(Topic):
             return None  # what comes after the driver's stop (unplugging, leaving) only ends what was stopped
         if event.transaction.stopped_remotely:
             fitting = "Remote"  # it was stopped before, and only ends now (F04.FR.03)
-        text = f"Ended by {event.trigger} without stoppedReason; {fitting} would fit"
+        text = f"Ended by {event.trigger} without stoppedReason; expected {fitting}"
         return Fault(text, "/3/transactionInfo", key=event.transaction.transaction_id)
 
     @rule(
         "transaction-event.remote-stop-reason",
         call("TransactionEvent"),
-        title="A transaction ended by a remote stop does not say Remote",
+        title="A transaction that a remote stop ended does not have the stoppedReason Remote",
         severity=Severity.ERROR,
         spec="OCPP 2.x F03.FR.03",
         remedy="End it with triggerReason RemoteStop and stoppedReason Remote.",
@@ -272,7 +272,7 @@ class TransactionContent2x(Topic):
         reason = string(event.info, "stoppedReason")
         if reason == "Remote":
             return None
-        text = f"Ended by RemoteStop with stoppedReason {reason or 'left out'}; Remote belongs there"
+        text = f"Ended by RemoteStop with stoppedReason {reason or 'missing'}; expected Remote"
         return Fault(text, "/3/transactionInfo", key=event.transaction.transaction_id)
 
     @rule(
@@ -281,7 +281,7 @@ class TransactionContent2x(Topic):
         title="A token of type NoAuthorization is not empty",
         severity=Severity.ERROR,
         spec="OCPP 2.x C02.FR.01",
-        remedy="Leave idToken an empty string where nobody was authorized.",
+        remedy="Send an empty string as idToken when nobody was authorized.",
         bad=_event("Updated", "Authorized", '"idToken":{"idToken":"T","type":"NoAuthorization"},'),
         good=_event("Updated", "Authorized", '"idToken":{"idToken":"","type":"NoAuthorization"},'),
         versions=V2X,

@@ -8,10 +8,10 @@ from inspector.rules.durations import duration
 from inspector.rules.fields import member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known, Promise
-from inspector.rules.rule import DEADLINE, V2X, V21, Faults, Topic, call, result, rule, track
+from inspector.rules.rule import ASIDE, DEADLINE, V2X, V21, Faults, Topic, aside, call, result, rule, track
 from inspector.rules.state.configuration import ConfigurationState
-from inspector.rules.state.transactions_v2x import Transaction2x, Transactions2x
-from inspector.rules.topics.example_frames import Payload, script, started, transaction_event
+from inspector.rules.state.transactions_v2x import Event, Transaction2x, Transactions2x
+from inspector.rules.topics.example_frames import NOW, Payload, script, started, transaction_event
 
 REASONS = {
     "Deauthorized": ("DeAuthorized", Severity.WARNING),  # E05.FR.10
@@ -20,6 +20,7 @@ REASONS = {
 }
 """The stoppedReason that belongs to a triggerReason of Ended, and how bad another one is."""
 LIMITS = ("maxCost", "maxEnergy", "maxTime", "maxSoC")
+_METER = [{"timestamp": NOW, "sampledValue": [{"value": 1.0}]}]
 _NO_POWER = frozenset({"SuspendedEVSE", "EVConnected", "Idle"})
 _TOKEN = {"idToken": "T", "type": "ISO14443"}
 _REFUSED: Payload = {"idTokenInfo": {"status": "Blocked"}}
@@ -68,11 +69,7 @@ class Deauthorization2x(Topic):
         self.transactions = self.station.topic(Transactions2x)
         self.configuration = self.station.topic(ConfigurationState)
 
-    @track(call("TransactionEvent"))
-    def happened(self, frame: Frame) -> None:
-        event = self.transactions.event
-        if event is None:
-            return
+    def _note(self, event: Event, frame: Frame) -> None:
         name, state = event.transaction.transaction_id, event.info.get("chargingState")
         if event.kind == "Ended":
             self.charging.pop(name, None)
@@ -92,10 +89,11 @@ class Deauthorization2x(Topic):
         keeps=_stops,
         early=False,
         text="the token of {key} was refused, but the transaction still charges {wait} later",
-        title="A transaction goes on charging although its token was refused",
+        title="A transaction continues to charge although its token was refused",
         severity=Severity.ERROR,
         spec="OCPP 2.x E05.FR.02, E05.FR.09, E05.FR.10",
-        remedy="Stop the energy at once: send Deauthorized (or Ended), or the charging state SuspendedEVSE.",
+        remedy="Stop charging at once and report it: with triggerReason Deauthorized, with Ended, or with the "
+        "charging state SuspendedEVSE.",
         bad=script(started(_CHARGING, idToken=_TOKEN, answer=_REFUSED), "+ 5m"),
         good=script(
             started(_CHARGING, idToken=_TOKEN, answer=_REFUSED),
@@ -121,13 +119,38 @@ class Deauthorization2x(Topic):
     )
     def reason_mismatch(self, frame: Frame) -> Faults:
         event = self.transactions.event
-        if event is None or event.kind != "Ended" or event.trigger not in REASONS:
+        if event is None:
+            return None
+        self._note(event, frame)
+        if event.trigger == "Trigger":
+            return aside(self.event_content, event, frame.payload)
+        if event.kind != "Ended" or event.trigger not in REASONS:
             return None
         reason, (fitting, severity) = string(event.info, "stoppedReason"), REASONS[event.trigger or ""]
         if reason in (None, fitting):
             return None  # transaction-event.stopped-reason reports one that is left out
-        text = f"Ended by {event.trigger} with stoppedReason {reason}; {fitting} belongs there"
+        text = f"Ended by {event.trigger} with stoppedReason {reason}; expected {fitting}"
         return Fault(text, "/3/transactionInfo/stoppedReason", severity=severity, key=event.transaction.transaction_id)
+
+    @rule(
+        "trigger.event-content",
+        ASIDE,
+        title="A triggered TransactionEvent lacks the charging state or the meter values",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x F06.FR.07",
+        remedy="Send chargingState and the latest meter values with triggerReason Trigger.",
+        bad=script(transaction_event("Updated", "Trigger", 3, {"chargingState": "Charging"})),
+        good=script(transaction_event("Updated", "Trigger", 3, {"chargingState": "Charging"}, meterValue=_METER)),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def event_content(self, event: Event, payload: Payload) -> Fault | None:
+        if "chargingState" not in event.info:
+            return Fault("triggerReason is Trigger, but chargingState is missing", "/3/transactionInfo")
+        wanted = self.configuration.variable("SampledDataCtrlr", "TxUpdatedMeasurands")
+        if payload.get("meterValue") or wanted == "":
+            return None
+        return Fault("triggerReason is Trigger, but meterValue is missing", "/3", key="meter")
 
     @rule(
         "transaction-event.not-plugged-in",

@@ -50,7 +50,7 @@ class TransactionEvents2x(Topic):
         title="A transaction has events but no Started",
         severity=Severity.ERROR,
         spec="OCPP 2.x part 2, TransactionEventRequest.eventType",
-        remedy="Begin each transaction with an event of type Started, and deliver it also after an offline time.",
+        remedy="Begin each transaction with an event of type Started; send it later if the station is offline.",
         bad=_BOOT + _event("Updated", 0) + _event("Ended", 1) + "+ 5m",
         good=_BOOT + _event("Updated", 1) + _event("Started", 0) + "+ 5m",
         versions=V2X,
@@ -60,7 +60,7 @@ class TransactionEvents2x(Topic):
     def not_started(self, moment: Moment, transaction: Transaction2x, frame: Frame) -> Faults:
         if transaction.started is not None or not transaction.known_from_start:
             return None
-        text = f"{transaction} has no Started; the first of it is {frame.payload.get('eventType')}"
+        text = f"{transaction} has no Started; its first event is {frame.payload.get('eventType')}"
         return Fault(text, "/3/eventType", frame=frame, key=transaction.transaction_id)
 
     @rule(
@@ -69,7 +69,7 @@ class TransactionEvents2x(Topic):
         title="A transaction is Started a second time",
         severity=Severity.ERROR,
         spec="OCPP 2.x part 2, TransactionEventRequest.eventType",
-        remedy="Send Started once, Updated for what follows; repeat the very same message where it was not answered.",
+        remedy="Send Started once and Updated from then on; repeat Started unchanged only if it was not answered.",
         bad=_event("Started", 0) + _event("Started", 1),
         good=_event("Started", 0) + _event("Started", 0) + _event("Updated", 1),
         versions=V2X,
@@ -82,7 +82,9 @@ class TransactionEvents2x(Topic):
             return None
         if event.repeated:
             return None
-        return Fault(f"{event.transaction} is Started again", "/3/eventType", key=event.transaction.transaction_id)
+        return Fault(
+            f"{event.transaction} has a second Started event", "/3/eventType", key=event.transaction.transaction_id
+        )
 
     @rule(
         "transaction-event.id-reused",
@@ -90,7 +92,7 @@ class TransactionEvents2x(Topic):
         title="A transaction id is used for a second transaction",
         severity=Severity.ERROR,
         spec="OCPP 2.x E01.FR.08",
-        remedy="Make a new id, such as a UUID, for every transaction, also after a reboot.",
+        remedy="Use a new id, such as a UUID, for every transaction, also after a reboot.",
         bad=_event("Started", 0) + _event("Ended", 1) + _event("Started", 2),
         good=_event("Started", 0) + _event("Ended", 1) + _event("Started", 2, "t2"),
         versions=V2X,
@@ -101,7 +103,7 @@ class TransactionEvents2x(Topic):
         event = self._known.event
         if event is None or not event.reused:
             return None
-        text = f"{event.transaction.transaction_id[:36]!r} was the id of a transaction that has ended"
+        text = f"{event.transaction.transaction_id[:36]!r} is also the id of a transaction that has ended"
         return Fault(text, "/3/transactionInfo/transactionId", key=event.transaction.transaction_id)
 
     @rule(
@@ -133,7 +135,7 @@ class TransactionEvents2x(Topic):
         title="A sequence number is missing",
         severity=Severity.ERROR,
         spec="OCPP 2.x part 2, E 1.3.2.1 and E04.FR.07",
-        remedy="Count seqNo up by one with every event; only Updated events of an offline time may be dropped.",
+        remedy="Increase seqNo by one with every event; only Updated events from an offline period may be dropped.",
         bad=_event("Started", 0) + _event("Updated", 2) + "+ 5m",
         good=_event("Started", 0) + _event("Updated", 2) + _event("Updated", 1) + "+ 5m",
         versions=V2X,
@@ -156,10 +158,10 @@ class TransactionEvents2x(Topic):
     @rule(
         "transaction-event.sequence-reused",
         call("TransactionEvent"),
-        title="Two different events have one sequence number",
+        title="Two different events have the same sequence number",
         severity=Severity.ERROR,
         spec="OCPP 2.x part 2, E 1.3.2.1",
-        remedy="Count seqNo up by one with every event.",
+        remedy="Increase seqNo by one with every event.",
         bad=_event("Started", 0) + _event("Updated", 0),
         good=_event("Started", 0) + _event("Started", 0) + _event("Updated", 1),
         versions=V2X,
@@ -179,7 +181,7 @@ class TransactionEvents2x(Topic):
         title="An event arrives after one that happened later",
         severity=Severity.INFO,
         spec="OCPP 2.x part 2, E 1.3.2",
-        remedy="Nothing to do: the CSMS is to order events by seqNo.",
+        remedy="Nothing: the CSMS has to order events by seqNo.",
         bad=_event("Started", 0) + _event("Updated", 2) + _event("Updated", 1),
         good=_event("Started", 0) + _event("Updated", 1) + _event("Updated", 2),
         versions=V2X,
@@ -201,7 +203,7 @@ class TransactionEvents2x(Topic):
         title="The sequence numbers of a transaction do not start with 0",
         severity=Severity.INFO,
         spec="OCPP 2.x part 2, E 1.3.2.1",
-        remedy="Start each transaction with seqNo 0; a counter that goes on over transactions is allowed.",
+        remedy="Start each transaction with seqNo 0. A counter that continues over transactions is allowed, too.",
         bad=_event("Started", 4),
         good=_event("Started", 0),
         versions=V2X,
@@ -220,7 +222,7 @@ class TransactionEvents2x(Topic):
         title="Two transactions run on one EVSE",
         severity=Severity.ERROR,
         spec="OCPP 2.x E01.FR.14",
-        remedy="End the transaction on an EVSE before the next one starts there.",
+        remedy="End the open transaction of an EVSE before you start the next.",
         bad=_event("Started", 0) + _event("Started", 1, "t2") + "+ 5m",
         good=_event("Started", 0) + _event("Started", 1, "t2", evse=2) + "+ 5m",
         versions=V2X,

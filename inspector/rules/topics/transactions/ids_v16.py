@@ -41,10 +41,10 @@ class TransactionIds16(Topic):
     @rule(
         "transaction.id-reissued",
         result("StartTransaction"),
-        title="The CSMS issues a transaction id that another transaction has",
+        title="The CSMS issues a transaction id twice",
         severity=Severity.ERROR,
         spec="OCPP 1.6 §6.46, errata 3.54",
-        remedy="Give every transaction an id that no other transaction of this charge point has or had.",
+        remedy="Give every transaction of a charge point a new id.",
         bad=_START + _START.replace('"s"', '"s2"').replace('"connectorId":1', '"connectorId":2'),
         good=_START
         + _START.replace('"s"', '"s2"').replace('"connectorId":1', '"connectorId":2').replace('Id":7', 'Id":8'),
@@ -71,10 +71,10 @@ class TransactionIds16(Topic):
     @rule(
         "transaction.meter-values-id",
         call("MeterValues"),
-        title="MeterValues name a transaction that is unknown, over or on another connector",
+        title="MeterValues name a transaction that is unknown, has ended or is on another connector",
         severity=Severity.WARNING,
         spec="OCPP 1.6 §4.7, errata 3.16 and 3.18",
-        remedy="Give the id of the transaction that runs on the connector, or none where no transaction does.",
+        remedy="Send the id of the connector's open transaction, or no transactionId when there is none.",
         bad=_BOOT + _METER,
         good=_BOOT + _START + _METER,
         versions=V16,
@@ -93,14 +93,16 @@ class TransactionIds16(Topic):
                 return Fault(text, place, key=f"connector {number}")
             stop = transaction.stop
             if stop is not None and not _before(last_sampled(frame.payload), stop.timestamp):
-                return Fault(f"MeterValues name {transaction}, which is over", place, key=f"over {number}")
+                return Fault(f"MeterValues name {transaction}, which has ended", place, key=f"over {number}")
             return None
         if number == NO_ID and self._known.may_lack_id():
             return None
         if not self._known.known_missing(last_sampled(frame.payload), connector or None):
             return None
         if number == NO_ID:
-            return Fault("MeterValues name transaction -1, though every start was answered", place, key="-1")
+            return Fault(
+                "MeterValues name transaction -1, although every StartTransaction was answered", place, key="-1"
+            )
         return Fault(f"MeterValues name transaction {number}, which was never started", place, key=str(number))
 
     @rule(
@@ -109,7 +111,7 @@ class TransactionIds16(Topic):
         title="StopTransaction names a transaction that was never started",
         severity=Severity.WARNING,
         spec="OCPP 1.6 §6.49",
-        remedy="Stop a transaction by the id that the answer to its StartTransaction gave, or by -1 where none came.",
+        remedy="Use the id from the answer to StartTransaction, or -1 when no answer came.",
         bad=_BOOT + _STOP,
         good=_BOOT + _START + _STOP,
         versions=V16,
@@ -133,7 +135,8 @@ class TransactionIds16(Topic):
         title="The CSMS answers a StopTransaction with an error",
         severity=Severity.WARNING,
         spec="OCPP 1.6 §4.10",
-        remedy="Answer every StopTransaction with a result, also one that cannot be booked, or it comes again.",
+        remedy="Answer every StopTransaction with a result, even for an unknown transaction; otherwise the charge "
+        "point repeats it.",
         bad=_START + _STOP.replace('[3,"e",{}]', '[4,"e","InternalError","unknown transaction",{}]'),
         good=_START + _STOP,
         versions=V16,
@@ -153,7 +156,7 @@ class TransactionIds16(Topic):
         title="A transaction is stopped a second time, with other values",
         severity=Severity.WARNING,
         spec="OCPP 1.6 §4.10",
-        remedy="Stop a transaction once; repeat the same message only where it was not answered.",
+        remedy="Stop a transaction once; repeat the message unchanged only if it was not answered.",
         bad=_START + _STOP + _STOP.replace('"e"', '"e2"').replace('Stop":9', 'Stop":12'),
         good=_START + _STOP + _STOP.replace('"e"', '"e2"'),
         versions=V16,
@@ -181,7 +184,7 @@ class TransactionIds16(Topic):
     @rule(
         "transaction.overlap",
         call("StartTransaction"),
-        title="A transaction starts on a connector that still has one",
+        title="A transaction starts on a connector that already has an open one",
         severity=Severity.WARNING,
         spec="OCPP 1.6 §4.8 and §4.10",
         remedy="Send the StopTransaction of the earlier transaction first; a connector has one transaction at a time.",

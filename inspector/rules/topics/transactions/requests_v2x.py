@@ -68,7 +68,7 @@ class TransactionRequests2x(Topic):
         title="The first event after a remote start does not refer to it",
         severity=Severity.ERROR,
         spec="OCPP 2.x F01.FR.19, F01.FR.25, F02.FR.01 and F02.FR.21",
-        remedy="Give triggerReason RemoteStart and the remoteStartId of the request in the next event.",
+        remedy="Set triggerReason RemoteStart and the remoteStartId of the request in the next event.",
         bad=_START_REQUEST + _STARTED % ("CablePluggedIn", ""),
         good=_START_REQUEST + _STARTED % ("RemoteStart", ',"remoteStartId":5'),
         versions=V2X,
@@ -88,10 +88,10 @@ class TransactionRequests2x(Topic):
         if event.trigger != "RemoteStart":
             lacking.append(f"triggerReason is {event.trigger}, not RemoteStart")
         if number != request.remote_start_id:
-            lacking.append(f"remoteStartId is {number if number is not None else 'left out'}")
+            lacking.append(f"remoteStartId is {number if number is not None else 'missing'}")
         if not lacking:
             return None
-        text = f"the event after remote start {request.remote_start_id} was accepted: {' and '.join(lacking)}"
+        text = f"the first event after remote start {request.remote_start_id}: {' and '.join(lacking)}"
         return Fault(text, "/3", key=str(request.remote_start_id))
 
     def _meant(self, event: Event, frame: Frame) -> RemoteStart | None:
@@ -123,7 +123,7 @@ class TransactionRequests2x(Topic):
         title="The answer to RequestStopTransaction contradicts the transaction",
         severity=Severity.ERROR,
         spec="OCPP 2.x F03.FR.07 and F03.FR.08",
-        remedy="Accept to stop a transaction that is active, reject for any other.",
+        remedy="Answer Accepted for an active transaction, Rejected for any other.",
         bad=_BOOT + _STARTED % ("CablePluggedIn", "") + _STOP_REQUEST % ("t1", "Rejected"),
         good=_BOOT + _STARTED % ("CablePluggedIn", "") + _STOP_REQUEST % ("t1", "Accepted"),
         versions=V2X,
@@ -135,11 +135,11 @@ class TransactionRequests2x(Topic):
         if frame.payload.get("status") == "Accepted":
             if before is not None and frame.call is not None:
                 ended = before.ended_ns is not None and before.ended_ns < frame.call.mono_ns
-                text = f"the stop of {before} is accepted, though it had ended"
+                text = f"the stop of {before} is accepted, although it had ended"
                 return Fault(text, "/2/status", frame=frame, key=name) if ended else None
             if transaction is not None or self._evidence.seen_since is None or self._known.unseen:
                 return None
-            text = f"the stop of {name[:36]!r} is accepted, though there is no such transaction"
+            text = f"the stop of {name[:36]!r} is accepted, but there is no such transaction"
             return Fault(text, "/2/status", frame=frame, key=name)
         if before is None or transaction is not before:
             return None
@@ -147,15 +147,15 @@ class TransactionRequests2x(Topic):
             ended_s = seconds(before.ended[1])
             if ended_s is None or not self._evidence.timed or ended_s <= frame.ts_ns / 1e9 + 1:
                 return None  # it had ended; the event came later than the answer
-        return Fault(f"the stop of {before} is rejected, though it is active", "/2/status", frame=frame, key=name)
+        return Fault(f"the stop of {before} is rejected, although it is active", "/2/status", frame=frame, key=name)
 
     @rule(
         "transaction-event.ongoing-unasked",
         result("GetTransactionStatus"),
-        title="ongoingIndicator is given though no transaction was asked for",
+        title="ongoingIndicator is sent although the request names no transaction",
         severity=Severity.ERROR,
         spec="OCPP 2.x E14.FR.06",
-        remedy="Leave ongoingIndicator out where the request has no transactionId.",
+        remedy="Leave out ongoingIndicator when the request has no transactionId.",
         bad='< [2,"q","GetTransactionStatus",{}]\n> [3,"q",{"ongoingIndicator":true,"messagesInQueue":false}]',
         good='< [2,"q","GetTransactionStatus",{"transactionId":"t1"}]\n'
         '> [3,"q",{"ongoingIndicator":true,"messagesInQueue":false}]',
@@ -166,7 +166,7 @@ class TransactionRequests2x(Topic):
     def ongoing_unasked(self, frame: Frame) -> Faults:
         if "transactionId" in frame.request or "ongoingIndicator" not in frame.payload:
             return None
-        return Fault("ongoingIndicator, though the request names no transaction", "/2/ongoingIndicator")
+        return Fault("ongoingIndicator is sent, but the request names no transaction", "/2/ongoingIndicator")
 
     @track(result("RequestStartTransaction"))
     def start_accepted(self, frame: Frame) -> None:
