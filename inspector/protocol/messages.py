@@ -202,7 +202,7 @@ def _message(array: list[Any], version: OcppVersion | None, problems: tuple[Prob
         problems += (Problem("message-id", "/1", text),)
     if kind not in MESSAGE_TYPES[version]:
         known = "2 to 6" if version in (OcppVersion.V21, None) else "2, 3 and 4"
-        text = f"message type {kind}; {'OCPP ' + version.value if version else 'OCPP'} knows {known}"
+        text = f"message type {kind}; {'OCPP ' + version.value if version else 'OCPP'} has {known}"
         action = array[2] if count > 2 and type(array[2]) is str else None
         return Malformed((*problems, Problem("message-type", "/0", text)), kind, message_id, action)
     if count != _LENGTHS[kind]:
@@ -340,7 +340,7 @@ def _duplicate_keys(raw: bytes) -> tuple[Problem, ...]:
     if not twice:
         return ()
     names = ", ".join(repr(key[:40]) for key in dict.fromkeys(twice[:5]))
-    return (Problem("duplicate-key", None, f"the member {names} is there more than once; the last one counts"),)
+    return (Problem("duplicate-key", None, f"the member {names} occurs more than once; the last one counts"),)
 
 
 _KINDS = {

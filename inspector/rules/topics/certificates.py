@@ -158,7 +158,7 @@ class Certificates(Topic):
         promised=lambda topic, frame: "event" if frame.payload.get("status") == "Rejected" else None,
         kept_by=call("SecurityEventNotification"),
         keeps=lambda topic, frame: "event" if frame.payload.get("type") in _EVENTS else None,
-        text="a signed certificate was rejected, but no security event says that it is invalid within {wait}",
+        text="a signed certificate was rejected, but no security event followed within {wait}",
         title="A signed certificate is rejected without a security event",
         severity=Severity.WARNING,
         spec="A02.FR.07, A03.FR.07 (1.6 security whitepaper, 2.x part 2)",

@@ -40,7 +40,9 @@ class DisplayMessages(Topic):
         name = string(member(frame.request, "message"), "transactionId")
         if frame.payload.get("status") != "Accepted" or name is None or ongoing(self, name) is not False:
             return None
-        return Fault(f"a message for {name[:36]!r} is accepted, which is not active", "/2/status", key=name[:36])
+        return Fault(
+            f"a message is accepted for transaction {name[:36]!r}, which is not active", "/2/status", key=name[:36]
+        )
 
     @rule(
         "display.clear-unknown",

@@ -123,7 +123,7 @@ class Tariffs21(Topic):
     def valid_from(self, frame: Frame) -> Faults:
         if "validFrom" not in member(frame.payload, "tariff"):
             return None
-        return Fault("validFrom in the tariff of a driver", "/2/tariff/validFrom")
+        return Fault("the tariff in the answer to Authorize has validFrom", "/2/tariff/validFrom")
 
     @rule(
         "tariff.list",
@@ -161,7 +161,9 @@ class Tariffs21(Topic):
         name, status = string(frame.request, "transactionId"), frame.payload.get("status")
         runs = ongoing(self, name)
         if status == "Accepted" and runs is False:
-            return Fault(f"a tariff for {name!r:.40} is accepted, which is not active", "/2/status", key="accepted")
+            return Fault(
+                f"a tariff is accepted for transaction {name!r:.40}, which is not active", "/2/status", key="accepted"
+            )
         return None
 
     not_changed = Promise(

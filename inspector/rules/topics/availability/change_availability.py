@@ -191,7 +191,7 @@ class Availability(Topic):
         where = " of ".join(f"{n} {i}" for n, i in zip(self._names(), reversed(place), strict=True) if i)
         still = "Available" if inoperative else "Unavailable"
         wait = self.settings.effect_timeout_s
-        text = f"{where or 'all'} accepted to become {change}, and is reported {still} {duration(wait)} later"
+        text = f"{where or 'all'} was accepted to become {change}, but still reports {still} {duration(wait)} later"
         return Fault(text, "/2/status", frame=frame, key=f"{place} {change}")
 
     def _names(self) -> tuple[str, str]:

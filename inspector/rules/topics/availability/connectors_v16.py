@@ -57,7 +57,7 @@ class Connectors16(Topic):
             return None
         least = 1 if frame.action == "StartTransaction" else 0
         if connector < least:
-            text = f"{frame.action} of connector {connector}; {least} is the lowest number here"
+            text = f"{frame.action} of connector {connector}; the lowest number is {least}"
             return Fault(text, "/3/connectorId", key=str(connector))
         most = self._configuration.connectors
         if most is None or connector <= most:

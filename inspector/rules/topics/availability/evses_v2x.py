@@ -72,7 +72,7 @@ class Evses2x(Topic):
             evse, connector, at = integer(payload, "evseId"), integer(payload, "connectorId"), "/3/evseId"
         least = 0 if action == "MeterValues" else 1
         if evse is not None and evse < least:
-            return Fault(f"{action} of EVSE {evse}; {least} is the lowest number here", at, key=f"evse {evse}")
+            return Fault(f"{action} of EVSE {evse}; the lowest number is {least}", at, key=f"evse {evse}")
         if connector is not None and connector < 1:
             at = "/3/evse/connectorId" if action == "TransactionEvent" else "/3/connectorId"
             return Fault(f"{action} of connector {connector} of EVSE {evse}; 1 is the lowest", at, key=f"{connector}")
@@ -103,7 +103,7 @@ class Evses2x(Topic):
         if not missing:
             return None
         named = ", ".join(missing[:20])
-        return Fault(f"no status of {named}, though there are higher numbers", frame=ABSENT, key=named)
+        return Fault(f"no status of {named} was reported, but one of a higher number", frame=ABSENT, key=named)
 
     @track(call("StatusNotification"))
     def reported(self, frame: Frame) -> None:

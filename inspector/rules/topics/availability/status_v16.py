@@ -160,7 +160,9 @@ class Status16(Topic):
             return None  # another error, or told again after a boot or a time offline
         if self._triggered_ns is not None and frame.mono_ns - self._triggered_ns < self.settings.effect_timeout_s * 1e9:
             return None
-        return Fault(f"connector {self.connector} is {now.status} already", "/3/status", key=str(self.connector))
+        return Fault(
+            f"connector {self.connector} has already reported {now.status}", "/3/status", key=str(self.connector)
+        )
 
     @rule(
         "status.main-controller",

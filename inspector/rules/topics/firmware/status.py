@@ -157,13 +157,13 @@ class Firmware(Topic):
         if frame.action == "FirmwareStatusNotification" and self.session.version is OcppVersion.V16:
             return None  # plain 1.6 has no requestId
         if request is None:
-            return Fault(f"the status {status[:30]} without the requestId of its request", "/3")
+            return Fault(f"the status {status[:30]} has no requestId", "/3")
         known = self._requests["Log" if frame.action == "LogStatusNotification" else "Firmware"]
         if type(request) is not int or request in known or self._evidence.seen_since is None:
             return None
         if not known and status != "Idle":
             return None  # the update may have been asked for before the boot
-        return Fault(f"requestId {request}, which no request has had", "/3/requestId", key=str(request))
+        return Fault(f"requestId {request} does not belong to any request", "/3/requestId", key=str(request))
 
     @rule(
         "firmware.order",

@@ -119,7 +119,7 @@ class Events2x(Topic):
             return None
         if sequence == 0 and expected > 1:
             return None  # the rest of a notification was given up
-        text = f"seqNo is {sequence}; {expected} is next"
+        text = f"seqNo is {sequence}; expected {expected}"
         return Fault(text, "/3/seqNo", key="after the last part" if expected == 0 else "in order")
 
     @track(OPENED)

@@ -121,7 +121,9 @@ class Streams21(Topic):
         if stream is None or stream.accepted:
             return None
         return Fault(
-            f"a value of stream {frame.payload['id']}, which was refused", "/3/id", key=str(frame.payload["id"])
+            f"a value for stream {frame.payload['id']}, which the CSMS has refused",
+            "/3/id",
+            key=str(frame.payload["id"]),
         )
 
     def _stream(self, frame: Frame) -> Stream | None:
@@ -162,7 +164,7 @@ class Streams21(Topic):
         first = next(iter(elements(frame.payload, "data")), {}).get("t")
         if not isinstance(first, int | float) or first == 0:
             return None
-        return Fault(f"the first value has t {first}; basetime is to be its own time", "/3/data/0/t")
+        return Fault(f"the first value has t {first}; expected 0", "/3/data/0/t")
 
     not_closed = Promise(
         "stream.not-closed",

@@ -201,7 +201,7 @@ class BootAfter(Topic):
         if closer == "charge-point" or not 0 <= away_s < (RECONNECT_S if closer == "csms" else RESTART_S):
             return None
         how = "the CSMS closed" if closer == "csms" else "the loss of"
-        return Fault(f"boots again {duration(away_s)} after {how} its connection, unchanged, though it was accepted")
+        return Fault(f"boots again, unchanged, {duration(away_s)} after {how} its connection, although it was accepted")
 
     @rule(
         "boot.triggered",

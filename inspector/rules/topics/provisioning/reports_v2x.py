@@ -178,7 +178,7 @@ class Reports2x(Topic):
             return None
         if sequence == before and previous is not None and previous.payload == frame.payload:
             return None  # the same part, sent again because its answer stayed out
-        why = "the report had ended" if ended else f"{expected} is next"
+        why = "the report had ended" if ended else f"expected {expected}"
         part = f"seqNo {sequence}" if sequence is not None else "another part"
         text = f"{part} in {frame.action} for request {report.request}; {why}"
         return Fault(text, "/3/tbc" if sequence is None else "/3/seqNo", key=str(report.request))

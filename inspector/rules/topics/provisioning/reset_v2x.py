@@ -91,7 +91,7 @@ class Reset2x(Topic):
         if self._reset is None or self._reset.request.get("type") != "ImmediateAndResume":
             return None
         left = [one for one in self._open if one.open and one.transaction_id not in self._announced]
-        return Fault(f"{left[0]} was not told of the reset", "/3", key=left[0].transaction_id) if left else None
+        return Fault(f"{left[0]} has not reported the reset", "/3", key=left[0].transaction_id) if left else None
 
     @rule(
         "boot.reason",

@@ -79,7 +79,7 @@ class Variables2x(Topic):
         asked, told = len(_asked(frame)), len(_results(frame))
         if asked == told:
             return None
-        return Fault(f"{told} results for {asked} variables", f"/2/{_RESULT[frame.action or '']}")
+        return Fault(f"results: {told}, requested variables: {asked}", f"/2/{_RESULT[frame.action or '']}")
 
     @rule(
         "variables.not-asked",

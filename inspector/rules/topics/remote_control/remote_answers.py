@@ -96,7 +96,7 @@ class RemoteAnswers(Topic):
             if one.place != place or held is None or held == token:
                 continue
             if group is None or group != _token(frame.request, "groupIdToken"):
-                text = f"Accepted for EVSE {place}, which reservation {number} holds for another token"
+                text = f"Accepted for EVSE {place}, but reservation {number} reserves it for another token"
                 return Fault(text, "/2/status", key=str(number))
         return None
 

@@ -209,7 +209,7 @@ class Reservations(Topic):
             return None
         if self._status(booking.place) != "Reserved":
             return None
-        text = f"reservation {booking.number} was {how}, and {self._name(booking.place)} is still Reserved"
+        text = f"reservation {booking.number} has ended ({how}), but {self._name(booking.place)} is still Reserved"
         return Fault(text, frame=ABSENT, key=f"{booking.number} {booking.place}")
 
     @rule(

@@ -210,4 +210,6 @@ class Reserved(Topic):
         happened = seconds(string(frame.payload, "timestamp"))
         if happened is None or not self._evidence.timed or happened + self.settings.clock_skew_s < ended:
             return None  # it may have started before the cancellation
-        return Fault(f"reservation {number} is named, which was cancelled", "/3/reservationId", key=str(number))
+        return Fault(
+            f"the transaction uses reservation {number}, which was cancelled", "/3/reservationId", key=str(number)
+        )

@@ -78,7 +78,9 @@ class Rpc(Topic):
         catalogue="RPC-JSON",
     )
     def mended(self, frame: Frame) -> Faults:
-        return [Fault(f"The frame is read with {p.text} undone", key=p.text) for p in _problems(frame, "mended")]
+        return [
+            Fault(f"the frame was read after {p.text} had been undone", key=p.text) for p in _problems(frame, "mended")
+        ]
 
     @rule(
         "rpc.shape",
@@ -100,7 +102,7 @@ class Rpc(Topic):
         title="The payload is null",
         severity=Severity.WARNING,
         spec="OCPP-J 1.6 §4.2.1; OCPP 2.x part 4 §4.2.1",
-        remedy="Send an empty object {} where there is nothing to say.",
+        remedy="Send an empty object {} when there is no content.",
         bad='> [2,"1","Heartbeat",null]',
         good=f'> {_HEARTBEAT}\n< [3,"1",{_TIME}]',
         catalogue="RPC-SHAPE",
@@ -170,7 +172,7 @@ class Rpc(Topic):
         title="An error code that this version does not list",
         severity=Severity.WARNING,
         spec="OCPP-J 1.6 §4.2.3 table 7; OCPP 2.x part 4 §4.3",
-        remedy="Use a code of the agreed version's list, spelled as it is there; GenericError fits all else.",
+        remedy="Use a code of the agreed version's list, spelled as it is there; use GenericError for anything else.",
         bad='> [2,"1","Heartbeat",{}]\n< [4,"1","ServerBusy","",{}]',
         good='> [2,"1","Heartbeat",{}]\n< [4,"1","GenericError","",{}]',
         catalogue="RPC-ERRCODE",

@@ -156,7 +156,7 @@ class Exchange(Topic):
     @rule(
         "rpc.in-flight",
         ANY_CALL,
-        title="A second CALL while one of the same side waits for its answer",
+        title="A CALL is sent while an earlier CALL of the same side waits for its answer",
         severity={
             OcppVersion.V16: Severity.WARNING,
             OcppVersion.V201: Severity.ERROR,
@@ -207,10 +207,10 @@ class Exchange(Topic):
     @rule(
         "rpc.orphan-answer",
         UNPAIRED,
-        title="An answer without a CALL of the other side",
+        title="An answer does not match any CALL of the other side",
         severity=Severity.ERROR,
         spec="OCPP-J 1.6 §4.1.4; OCPP 2.x part 4 §4.1.4",
-        remedy="Answer with the message id of the CALL that is answered, once, on the connection it came on.",
+        remedy="Answer each CALL once, with its message id, on the connection that it came on.",
         bad='open {"from_start": true}\n< [3,"nobody-asked",{}]',
         good=f"{_HEARTBEAT}\n{_TIME}",
         catalogue="RPC-ORPHAN",
@@ -324,7 +324,7 @@ class Exchange(Topic):
     @rule(
         "rpc.never-answered",
         CLOSED,
-        title="A CALL was never answered, though a later one of the same side was",
+        title="A CALL was never answered, although a later one of the same side was",
         severity=Severity.WARNING,
         spec="OCPP-J 1.6 §4.1.1; OCPP 2.x part 4 §4.1.1",
         remedy="Answer every CALL, with a CALLERROR where it cannot be carried out.",

@@ -49,7 +49,7 @@ class Exchange21(Topic):
         catalogue="RPC-T6",
     )
     def stream_as_call(self, frame: Frame) -> Faults:
-        return Fault(f"{frame.action} as a CALL; it travels as SEND (message type 6)", "/0")
+        return Fault(f"{frame.action} is sent as a CALL; expected SEND (message type 6)", "/0")
 
     @rule(
         "rpc.call-as-send",
@@ -66,7 +66,7 @@ class Exchange21(Topic):
     def call_as_send(self, frame: Frame) -> Faults:
         if frame.action in SEND_ACTIONS:
             return None
-        return Fault(f"{(frame.action or '')[:60]} as a SEND; only {', '.join(SEND_ACTIONS)} travels so", "/0")
+        return Fault(f"{(frame.action or '')[:60]} is sent as a SEND; expected CALL (message type 2)", "/0")
 
     @rule(
         "rpc.answered-send",
@@ -83,7 +83,7 @@ class Exchange21(Topic):
     def answered_send(self, frame: Frame) -> Faults:
         if frame.answer_status is not AnswerStatus.ORPHAN or not self.session.topic(SeenIds).answers_send(frame):
             return None
-        return Fault(f"an answer to the SEND {frame.message_id!r}, which wants none", "/1")
+        return Fault(f"the SEND {frame.message_id!r} is answered", "/1")
 
     @track(ANY_ERROR, versions=V21)
     def refused(self, frame: Frame) -> None:
@@ -95,7 +95,7 @@ class Exchange21(Topic):
     @rule(
         "rpc.stray-result-error",
         RESULT_ERROR,
-        title="A CALLRESULTERROR that answers no CALLRESULT of the other side",
+        title="A CALLRESULTERROR does not match a CALLRESULT of the other side",
         versions=V21,
         severity=Severity.ERROR,
         spec="OCPP 2.1 part 4 §4.1.4 and §4.2.3",

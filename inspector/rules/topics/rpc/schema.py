@@ -153,7 +153,7 @@ class Payload(Topic):
         versions=V2X,
         severity=Severity.WARNING,
         spec="OCPP 2.x part 4 §4.1.5",
-        remedy="Leave an optional member out where there is nothing to say.",
+        remedy="Leave out an optional member that has no value.",
         bad='> [2,"1","StatusNotification",{"timestamp":"2026-01-01T12:00:00Z","connectorStatus":"Available",'
         '"evseId":1,"connectorId":1,"customData":null}]',
         good='> [2,"1","StatusNotification",{"timestamp":"2026-01-01T12:00:00Z","connectorStatus":"Available",'
@@ -176,7 +176,7 @@ class Payload(Topic):
             return None
         place = "/2" if answer else "/3"
         return [
-            Fault(f"{text} where the optional member {pointer.rpartition('/')[2]} could be left out", place + pointer)
+            Fault(f"the optional member {pointer.rpartition('/')[2]} is {text}; leave it out", place + pointer)
             for pointer, text in schemas.empty_members(version, action, kind, payload)
         ]
 

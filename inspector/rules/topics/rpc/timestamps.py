@@ -135,7 +135,7 @@ class Timestamps(Topic):
         for odd in self._odd:
             if odd.read is None:
                 shape = _DIGIT.sub("9", odd.text[:40])
-                found.append(Fault(f"{odd.text[:60]!r} is no date-time", odd.pointer, key=shape))
+                found.append(Fault(f"{odd.text[:60]!r} is not a date-time", odd.pointer, key=shape))
             elif odd.read.decimals > 3 and version is not OcppVersion.V16:
                 text = f"{odd.text[:60]!r} has {odd.read.decimals} decimals; at most 3 are allowed"
                 found.append(Fault(text, odd.pointer, key="decimals"))
@@ -203,10 +203,10 @@ class Timestamps(Topic):
             if told < EARLIEST_S:
                 found.append(Fault(f"{odd.text!r} is long past: the clock was never set", odd.pointer, key="unset"))
             elif told - now > skew:
-                text = f"{odd.text!r} lies {duration(told - now)} in the future of its frame"
+                text = f"{odd.text!r} is {duration(told - now)} later than its frame"
                 found.append(Fault(text, odd.pointer, key="future"))
             elif odd.top and now - told > skew and told >= connected and not self._delayed(frame):
-                text = f"{odd.text!r} lies {duration(now - told)} before its frame, though the connection was up"
+                text = f"{odd.text!r} is {duration(now - told)} earlier than its frame, although the connection was up"
                 found.append(Fault(text, odd.pointer, key="past"))
         return found
 

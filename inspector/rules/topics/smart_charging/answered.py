@@ -180,8 +180,8 @@ class ProfileAnswers(Topic):
         for other, kept in self._profiles.accepted.items():
             same = kept.purpose == "TxDefaultProfile" and kept.level == level and other != number
             if same and place is not None and kept.place is not None and (kept.place == 0) != (place == 0):
-                text = f"profile {number} for EVSE {place} is accepted beside profile {other} for EVSE {kept.place}"
-                return Fault(f"{text}, both on stack level {level}", "/2/status", key=f"{number} {other}")
+                text = f"profile {number} for EVSE {place} is accepted, although profile {other} for EVSE {kept.place}"
+                return Fault(f"{text} has the same stack level {level}", "/2/status", key=f"{number} {other}")
         return None
 
     @rule(

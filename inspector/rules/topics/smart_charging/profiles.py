@@ -273,7 +273,11 @@ class ChargingProfiles(Topic):
                 continue
             name = found.profile.get("transactionId")
             if type(name) is str and ongoing(self, name) is False:
-                return Fault(f"a TxProfile for {name[:36]!r} was accepted, which is not active", "/2/status", key="id")
+                return Fault(
+                    f"a TxProfile was accepted for transaction {name[:36]!r}, which is not active",
+                    "/2/status",
+                    key="id",
+                )
             if not found.place or self._evidence.seen_since is None:
                 continue
             if self.session.version is OcppVersion.V16:

@@ -121,7 +121,9 @@ class Profiles21(Topic):
         if frame.payload.get("status") != "Accepted" or name is None or ongoing(self, name) is not False:
             return None
         return Fault(
-            f"priority charging is accepted for {name[:36]!r}, which is not active", "/2/status", key=name[:36]
+            f"priority charging is accepted for transaction {name[:36]!r}, which is not active",
+            "/2/status",
+            key=name[:36],
         )
 
     not_notified = Promise(

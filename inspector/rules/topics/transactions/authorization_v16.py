@@ -105,7 +105,7 @@ class TransactionAuthorization16(Topic):
         # ConcurrentTx in Authorize has a rule of its own; a free connector may still be started with that tag.
         if said.status == "ConcurrentTx" or self._remote_starts.get(id_tag.lower(), -1) > said.said_ns:
             return None
-        text = f"a start for {id_tag!r}, which the CSMS has called {said.status}"
+        text = f"a start for {id_tag!r}, although the CSMS has answered {said.status}"
         return Fault(text, "/3/idTag", key=id_tag.lower())
 
     @rule(
@@ -156,7 +156,9 @@ class TransactionAuthorization16(Topic):
     def concurrent_tag(self, frame: Frame) -> Faults:
         if member(frame.payload, "idTagInfo").get("status") != "ConcurrentTx":
             return None
-        return Fault("ConcurrentTx in answer to Authorize; it is meant for StartTransaction", "/2/idTagInfo/status")
+        return Fault(
+            "Authorize is answered with ConcurrentTx, which is meant for StartTransaction", "/2/idTagInfo/status"
+        )
 
     @rule(
         "transaction.not-deauthorized",

@@ -159,7 +159,8 @@ class TransactionContent16(Topic):
         one = starting.reservation
         place = f"connector {one.connector}" if one.connector else "any connector"
         text = (
-            f"a start for {one.id_tag!r}, who holds reservation {one.reservation_id} on {place}, without reservationId"
+            f"a start for {one.id_tag!r} has no reservationId, although reservation {one.reservation_id} of {place} "
+            f"is for it"
         )
         return Fault(text, "/3", key=str(one.reservation_id))
 

@@ -219,7 +219,7 @@ class TransactionEvents2x(Topic):
     @rule(
         "transaction-event.two-on-evse",
         DEADLINE,
-        title="Two transactions run on one EVSE",
+        title="Two transactions are open on one EVSE",
         severity=Severity.ERROR,
         spec="OCPP 2.x E01.FR.14",
         remedy="End the open transaction of an EVSE before you start the next.",
@@ -236,7 +236,7 @@ class TransactionEvents2x(Topic):
             return None
         if other.ended is not None and not earlier(timestamp, other.ended[1]):
             return None  # its end was only delivered later
-        text = f"{transaction} runs while transaction {other.transaction_id[:36]} on the same EVSE has not ended"
+        text = f"{transaction} is open while transaction {other.transaction_id[:36]} on the same EVSE has not ended"
         return Fault(text, "/3/evse/id", frame=frame, key=transaction.transaction_id)
 
     @track(call("TransactionEvent"))
