@@ -25,6 +25,7 @@ from inspector.rules.topics.availability.status_v16 import Status16
 from inspector.rules.topics.battery_swap_v21 import BatterySwaps21
 from inspector.rules.topics.certificates import Certificates
 from inspector.rules.topics.connection import Connection, Reconnects
+from inspector.rules.topics.customer_v2x import CustomerInformation
 from inspector.rules.topics.der_v21 import DerControls21
 from inspector.rules.topics.display_v2x import DisplayMessages
 from inspector.rules.topics.firmware.answers import FirmwareAnswers
@@ -135,6 +136,7 @@ TOPICS: tuple[type[Topic], ...] = (
     Monitors,
     Streams21,
     DisplayMessages,
+    CustomerInformation,
     Tariffs21,
     BatterySwaps21,
     DerControls21,

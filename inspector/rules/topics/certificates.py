@@ -22,6 +22,18 @@ _EVENTS = frozenset({"InvalidChargingStationCertificate", "InvalidChargePointCer
 _REQUESTED = ("SignChargingStationCertificate", "SignV2GCertificate", "SignV2G20Certificate", "SignCombinedCertificate")
 
 
+_LISTED_16 = {"status": "Accepted", "certificateHashData": [_HASH]}
+_LISTED = {"status": "Accepted", "certificateHashDataChain": _CHAIN}
+
+
+def _signing(request: int) -> str:
+    return cp("SignCertificate", {"csr": "x", "requestId": request}, {"status": "Accepted"})
+
+
+def _certificate(request: int, status: str) -> str:
+    return csms("CertificateSigned", {"certificateChain": "x", "requestId": request}, {"status": status})
+
+
 def _event(kind: str) -> str:
     return cp("SecurityEventNotification", {"type": kind, "timestamp": NOW})
 
@@ -44,6 +56,8 @@ class Certificates(Topic):
 
     def setup(self) -> None:
         self._algorithms: Known[tuple[str, str], str] = Known()  # by issuer and serial number, as the station reports
+        self._deleted: Known[tuple[str | None, ...], None] = Known()
+        self._requested: Known[int, None] = Known()  # the requestIds of SignCertificate
         self._rejected = False  # the last signed certificate, and no trigger has come since
 
     @rule(
@@ -141,6 +155,78 @@ class Certificates(Topic):
             return None
         text = f"hashAlgorithm is {algorithm[:9]}; the charge point has reported this certificate with {min(told)}"
         return Fault(text, "/3/certificateHashData/hashAlgorithm")
+
+    @rule(
+        "certificate.still-installed",
+        result("GetInstalledCertificateIds"),
+        title="A certificate is still installed although its deletion was accepted",
+        severity=Severity.ERROR,
+        spec="M04.FR.02 (1.6 security whitepaper, 2.x part 2)",
+        remedy="Delete the certificate before you answer DeleteCertificate with Accepted, or answer Failed.",
+        bad={
+            "1.6": script(csms("DeleteCertificate", {"certificateHashData": _HASH}), csms(*_INSTALLED_16, _LISTED_16)),
+            "2x": script(csms("DeleteCertificate", {"certificateHashData": _HASH}), csms(*_INSTALLED, _LISTED)),
+        },
+        good={
+            "1.6": script(csms(*_INSTALLED_16, _LISTED_16), csms("DeleteCertificate", {"certificateHashData": _HASH})),
+            "2x": script(csms(*_INSTALLED, _LISTED), csms("DeleteCertificate", {"certificateHashData": _HASH})),
+        },
+        side=Side.CHARGE_POINT,
+    )
+    def still_installed(self, frame: Frame) -> Faults:
+        chains = elements(frame.payload, "certificateHashDataChain")
+        for one in [*chains, *({"certificateHashData": one} for one in elements(frame.payload, "certificateHashData"))]:
+            if self._deleted and _hash(one) in self._deleted:
+                serial = string(member(one, "certificateHashData"), "serialNumber") or ""
+                return Fault(
+                    f"certificate {serial[:40]} is listed, but its deletion was accepted", "/2", key=serial[:40]
+                )
+        return None
+
+    @track(result("DeleteCertificate"))
+    def deleted(self, frame: Frame) -> None:
+        if frame.payload.get("status") == "Accepted":
+            self._deleted.note(_hash(frame.request), None)
+
+    @track(result("InstallCertificate", "CertificateSigned"))
+    def added(self, frame: Frame) -> None:
+        self._deleted.clear()  # the same one may have been installed again
+
+    @rule(
+        "certificate.request-id",
+        call("CertificateSigned"),
+        result("CertificateSigned"),
+        title="A signed certificate does not have the requestId of its request",
+        severity=Severity.WARNING,
+        spec="OCPP 2.1 A02.FR.25, A02.FR.26, A03.FR.21, A03.FR.22",
+        remedy="Repeat the requestId of SignCertificate in CertificateSigned. The charging station answers "
+        "Rejected where it "
+        "is another one.",
+        bad=script(_signing(7), _certificate(8, "Rejected")),
+        good=script(_signing(7), _certificate(7, "Accepted")),
+        versions=V21,
+    )
+    def request_id(self, frame: Frame) -> Faults:
+        answer = frame.call is not None
+        number = (frame.request if answer else frame.payload).get("requestId")
+        if not self._requested or number in self._requested:
+            return None
+        if answer:
+            accepted = frame.payload.get("status") == "Accepted" and number is not None
+            return (
+                Fault(f"a certificate with the unknown requestId {number} is accepted", "/2/status")
+                if accepted
+                else None
+            )
+        said = "has no requestId" if number is None else f"has requestId {number}"
+        wanted = next(reversed(self._requested))
+        return Fault(f"the certificate {said}; expected {wanted}", "/3/requestId" if number is not None else "/3")
+
+    @track(call("SignCertificate"), versions=V21)
+    def requested(self, frame: Frame) -> None:
+        number = frame.payload.get("requestId")
+        if type(number) is int:
+            self._requested.note(number, None)
 
     @track(result("GetInstalledCertificateIds"))
     def installed(self, frame: Frame) -> None:

@@ -40,9 +40,18 @@ def _listed(status: str, *assigned: str) -> str:
 _CHANGED = csms("ChangeTransactionTariff", {"transactionId": "t1", "tariff": _tariff("B")})
 
 
-def _cost(currency: str = "EUR", period: Payload | None = None, **more: Any) -> str:
+_PARTS = ("fixed", "energy", "chargingTime", "idleTime", "reservationTime", "reservationFixed")
+
+
+def _changed_to(currency: str) -> str:
+    tariff = {**_tariff("B"), "currency": currency}
+    return csms("ChangeTransactionTariff", {"transactionId": "t1", "tariff": tariff})
+
+
+def _cost(currency: str = "EUR", period: Payload | None = None, energy: Payload | None = None, **more: Any) -> str:
     periods = [{"startPeriod": NOW, "tariffId": "A"} if period is None else period]
-    total = {"currency": currency, "typeOfCost": "NormalCost", "total": {"exclTax": 3.0}}
+    parts = {"energy": energy} if energy is not None else {}
+    total = {"currency": currency, "typeOfCost": "NormalCost", **parts, "total": {"exclTax": 3.0}}
     usage = {"energy": 10.0, "chargingTime": 600, "idleTime": 0}
     costs = {"chargingPeriods": periods, "totalCost": total, "totalUsage": usage, **more}
     return transaction_event("Ended", "StopAuthorized", 1, {"tariffId": "A"}, costDetails=costs)
@@ -87,6 +96,7 @@ class Tariffs21(Topic):
     def setup(self) -> None:
         self._default: Known[str, None] = Known()  # ids of default tariffs that the station has
         self._currencies: Known[str, str] = Known()  # by tariff id
+        self._in_use: Known[str, str] = Known()  # tariff ids by transaction id
 
     @rule(
         "tariff.duplicate-id",
@@ -130,7 +140,7 @@ class Tariffs21(Topic):
         result("GetTariffs"),
         title="The list of tariffs contradicts its status",
         severity=Severity.WARNING,
-        spec="OCPP 2.1 I09.FR.01, I09.FR.03",
+        spec="OCPP 2.1 I09.FR.01, I09.FR.03, I09.FR.04",
         remedy="Answer Accepted with tariffAssignments, or NoTariff without any.",
         bad=script(_listed("NoTariff", "A")),
         good=script(_listed("Accepted", "A")),
@@ -143,6 +153,9 @@ class Tariffs21(Topic):
             return Fault("the status is NoTariff, but tariffAssignments is given", "/2/tariffAssignments", key="given")
         if status == "Accepted" and not given:
             return Fault("the status is Accepted, but tariffAssignments is missing", "/2", key="missing")
+        for index, one in enumerate(elements(frame.payload, "tariffAssignments")):
+            if one.get("tariffKind") == "DefaultTariff" and not one.get("evseIds"):
+                return Fault("a default tariff without evseIds", f"/2/tariffAssignments/{index}", key="evseIds")
         return None
 
     @rule(
@@ -183,6 +196,60 @@ class Tariffs21(Topic):
         versions=V21,
         side=Side.CHARGE_POINT,
     )
+
+    @rule(
+        "tariff.currency-changed",
+        result("ChangeTransactionTariff"),
+        title="The tariff of a transaction is changed to another currency",
+        severity=Severity.ERROR,
+        spec="OCPP 2.1 I11.FR.05",
+        remedy="Answer NoCurrencyChange where the new tariff has another currency.",
+        bad=script(_default(), started({"tariffId": "A"}), _changed_to("USD")),
+        good=script(_default(), started({"tariffId": "A"}), _changed_to("EUR")),
+        versions=V21,
+        side=Side.CHARGE_POINT,
+    )
+    def currency_changed(self, frame: Frame) -> Faults:
+        name, new = string(frame.request, "transactionId"), string(member(frame.request, "tariff"), "currency")
+        present = self._currencies.get(self._in_use.get(name or "", ""))
+        if frame.payload.get("status") != "Accepted" or present is None or new is None or new == present:
+            return None
+        return Fault(f"a tariff in {new[:3]} is accepted; the transaction has one in {present[:3]}", "/2/status")
+
+    @track(call("TransactionEvent"), dormant=lambda topic: not topic._currencies)
+    def tariff_used(self, frame: Frame) -> None:
+        info = member(frame.payload, "transactionInfo")
+        name, tariff = string(info, "transactionId"), string(info, "tariffId")
+        if name is not None and tariff is not None:
+            self._in_use.note(name, tariff)
+
+    @rule(
+        "cost.total",
+        call("TransactionEvent"),
+        title="The total of the costs is not the sum of its parts",
+        severity=Severity.ERROR,
+        spec="OCPP 2.1 I12.FR.12, I12.FR.17",
+        remedy="Set total.exclTax and total.inclTax to the sums of the parts; each part has exclTax.",
+        bad=script(started(), _cost(energy={"exclTax": 2.0})),
+        good=script(started(), _cost(energy={"exclTax": 3.0})),
+        versions=V21,
+        side=Side.CHARGE_POINT,
+    )
+    def total(self, frame: Frame) -> Faults:
+        if "costDetails" not in frame.payload:
+            return None
+        costs = member(member(frame.payload, "costDetails"), "totalCost")
+        parts = {name: member(costs, name) for name in _PARTS if name in costs}
+        for name, part in parts.items():
+            if "exclTax" not in part:
+                return Fault(f"{name} has no exclTax", f"/3/costDetails/totalCost/{name}", key=name)
+        for tax in ("exclTax", "inclTax") if parts else ():
+            total = member(costs, "total").get(tax)
+            given = [part[tax] for part in parts.values() if isinstance(part.get(tax), int | float)]
+            if isinstance(total, int | float) and given and abs(total - sum(given)) > 0.011 * len(given):
+                text = f"total.{tax} is {total}; the parts make {sum(given):.2f}"
+                return Fault(text, f"/3/costDetails/totalCost/total/{tax}", key=tax)
+        return None
 
     @rule(
         "cost.tariff-id",
@@ -280,6 +347,8 @@ class Tariffs21(Topic):
         if frame.action == "SetDefaultTariff":
             self._default.note(name, None)
         if currency is not None:
+            if not self._currencies:
+                self.station.relisten()
             self._currencies.note(name, currency)
 
     @track(result("ClearTariffs"))

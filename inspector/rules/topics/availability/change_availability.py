@@ -38,6 +38,15 @@ _ENDED = {
     "2x": '> [2,"e","TransactionEvent",{"eventType":"Ended","timestamp":"2026-01-01T12:00:00Z","triggerReason":'
     '"StopAuthorized","seqNo":1,"transactionInfo":{"transactionId":"t1"}}]\n< [3,"e",{}]\n',
 }
+_AGAIN = {version: text.replace('"c"', '"c2"') for version, text in _REQUEST.items()}
+_ANSWER_AGAIN = '> [3,"c2",{"status":"%s"}]\n'
+_BOOTED = {
+    "1.6": '> [2,"b","BootNotification",{"chargePointVendor":"V","chargePointModel":"M"}]\n'
+    '< [3,"b",{"status":"Accepted","currentTime":"2026-01-01T12:00:00Z","interval":600}]\n'
+    '> [2,"z","StatusNotification",{"connectorId":0,"errorCode":"NoError","status":"Available"}]\n< [3,"z",{}]\n',
+    "2x": '> [2,"b","BootNotification",{"reason":"PowerUp","chargingStation":{"model":"M","vendorName":"V"}}]\n'
+    '< [3,"b",{"status":"Accepted","currentTime":"2026-01-01T12:00:00Z","interval":600}]\n',
+}
 _CARRIED_OUT = frozenset({"Unavailable", "Faulted", "Finishing"})  # Finishing while the car is still plugged in
 _ANSWER = '> [3,"c",{"status":"%s"}]\n'
 
@@ -148,6 +157,56 @@ class Availability(Topic):
         wait = duration(self.settings.effect_timeout_s)
         text = f"{where or 'all'} was to become inoperative, but is not Unavailable {wait} after the transaction"
         return Fault(text, frame=ABSENT, key=str(place))
+
+    @rule(
+        "availability.not-persistent",
+        DEADLINE,
+        title="A connector that was made inoperative is available after a restart",
+        severity=Severity.WARNING,
+        spec="OCPP 1.6 §5.2; 2.x B01.FR.07, B11.FR.02, B12.FR.06",
+        remedy="Keep a connector Unavailable over restarts until ChangeAvailability makes it operative.",
+        bad=joined(
+            reported("Unavailable"), _REQUEST, _ANSWER % "Accepted", _BOOTED, reported("Available", "n2"), "+ 5m"
+        ),
+        good=joined(
+            reported("Unavailable"), _REQUEST, _ANSWER % "Accepted", _BOOTED, reported("Unavailable", "n2"), "+ 5m"
+        ),
+        side=Side.CHARGE_POINT,
+    )
+    def not_persistent(self, moment: Moment, place: Place, boot: Frame) -> Faults:
+        if self._inoperative.get(place) is not False or self.session not in self.station.sessions:
+            return None
+        if "Available" not in self._statuses(place).values():
+            return None
+        where = " of ".join(f"{n} {i}" for n, i in zip(self._names(), reversed(place), strict=True) if i)
+        return Fault(f"{where or 'a connector'} is Available after the boot, but was made inoperative", frame=boot)
+
+    @track(result("BootNotification"))
+    def booted(self, frame: Frame) -> None:
+        if frame.payload.get("status") == "Accepted":
+            for place, scheduled in self._inoperative.items():
+                if not scheduled:
+                    wait = self.settings.status_after_boot_s
+                    self.station.deadline(frame, wait, self.not_persistent, place, frame.call or frame)
+
+    @rule(
+        "availability.refused",
+        result("ChangeAvailability"),
+        title="A change to the availability that a connector already has is refused",
+        severity=Severity.WARNING,
+        spec="OCPP 1.6 §5.2; 2.x G03.FR.03, G04.FR.04",
+        remedy="Answer Accepted where nothing has to change.",
+        bad=joined(_REQUEST, _ANSWER % "Accepted", _AGAIN, _ANSWER_AGAIN % "Rejected"),
+        good=joined(_REQUEST, _ANSWER % "Accepted", _AGAIN, _ANSWER_AGAIN % "Accepted"),
+        side=Side.CHARGE_POINT,
+    )
+    def refused(self, frame: Frame) -> Faults:
+        asked = self._asked(frame)
+        if asked is None or frame.payload.get("status") != "Rejected" or not asked[1]:
+            return None
+        if self._inoperative.get(asked[0]) is not False:
+            return None
+        return Fault("Rejected, but the same change was accepted before", "/2/status", key=str(asked[0]))
 
     @track(call("StatusNotification", "NotifyEvent", "StopTransaction"), dormant=lambda topic: not topic._inoperative)
     def freed(self, frame: Frame) -> None:

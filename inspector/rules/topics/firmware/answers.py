@@ -35,6 +35,15 @@ def _status(status: str, action: str = "FirmwareStatusNotification") -> str:
     return cp(action, {"status": status, "requestId": 7})
 
 
+def _signed(status: str) -> str:
+    return _status(status, "SignedFirmwareStatusNotification")
+
+
+_FIRMWARE_TRIGGER = csms("TriggerMessage", {"requestedMessage": "FirmwareStatusNotification"})
+_FIRMWARE_TRIGGER_16 = csms("ExtendedTriggerMessage", {"requestedMessage": "FirmwareStatusNotification"})
+_RUNNING = frozenset({"Downloading", "DownloadScheduled", "DownloadPaused", "Installing", "InstallScheduled"})
+
+
 def _event(kind: str) -> str:
     return cp("SecurityEventNotification", {"type": kind, "timestamp": NOW})
 
@@ -63,6 +72,8 @@ class FirmwareAnswers(Topic):
         self.events_ns: dict[str, int] = {}
         self._uploading: bool | None = None  # None until a log was requested or reported
         self._idle_expected = False
+        self._last_status: str | None = None  # of a firmware update since the last restart
+        self._status_asked = False
 
     @rule(
         "log.filename-missing",
@@ -177,6 +188,45 @@ class FirmwareAnswers(Topic):
         if not asked or status in (None, "Idle", "Uploading"):
             return None
         return Fault(f"the status is {status[:30] if status else ''}, but no log is being uploaded", "/3/status")
+
+    @rule(
+        "firmware.triggered-status",
+        call(*_STATUSES),
+        title="A triggered firmware status is not the last one, or not Idle after the installation",
+        severity=Severity.WARNING,
+        spec="L01.FR.25, L01.FR.26, L02.FR.16, L02.FR.17 (1.6 whitepaper L01.FR.28, L01.FR.29)",
+        remedy="Answer the trigger with Idle once the firmware is installed, otherwise with the last status.",
+        bad={
+            "1.6": script(_signed("Installed"), _FIRMWARE_TRIGGER_16, _signed("Installed")),
+            "2x": script(_status("Downloading"), _FIRMWARE_TRIGGER, cp(_STATUSES[0], {"status": "Idle"})),
+        },
+        good={
+            "1.6": script(_signed("Installed"), _FIRMWARE_TRIGGER_16, cp(_STATUSES[1], {"status": "Idle"})),
+            "2x": script(_status("Downloading"), _FIRMWARE_TRIGGER, _status("Downloading")),
+        },
+        side=Side.CHARGE_POINT,
+    )
+    def triggered_status(self, frame: Frame) -> Faults:
+        status, last, asked = string(frame.payload, "status"), self._last_status, self._status_asked
+        self._status_asked = False
+        if status != "Idle":
+            self._last_status = status
+        if not asked or last is None:
+            return None
+        if last == "Installed" and status == "Installed":
+            return Fault("the firmware is installed; expected Idle", "/3/status", key="installed")
+        if status == "Idle" and last in _RUNNING:
+            return Fault(f"the status is Idle; the last one was {last}", "/3/status", key="running")
+        return None
+
+    @track(result("TriggerMessage", "ExtendedTriggerMessage"))
+    def status_triggered(self, frame: Frame) -> None:
+        wanted = frame.request.get("requestedMessage") == "FirmwareStatusNotification"
+        self._status_asked = wanted and frame.payload.get("status") == "Accepted"
+
+    @track(call("BootNotification"))
+    def booted(self, frame: Frame) -> None:
+        self._last_status = None
 
     @track(result("GetLog"))
     def log_promised(self, frame: Frame) -> None:

@@ -24,8 +24,8 @@ def monitored(kind: str = "UpperThreshold", told: dict[str, Any] | None = None, 
     return csms("SetVariableMonitoring", {"setMonitoringData": [data]}, {"setMonitoringResult": [answer]})
 
 
-def _cleared(*ids: int) -> str:
-    told = [{"status": "Accepted", "id": number} for number in ids]
+def _cleared(*ids: int, status: str = "Accepted") -> str:
+    told = [{"status": status, "id": number} for number in ids]
     return csms("ClearVariableMonitoring", {"id": [1, 2]}, {"clearMonitoringResult": told})
 
 
@@ -41,6 +41,7 @@ class Monitors(Topic):
 
     def setup(self) -> None:
         self.kinds: Known[int, str] = Known()
+        self._cleared: Known[int, None] = Known()
 
     @rule(
         "monitor.results",
@@ -143,12 +144,34 @@ class Monitors(Topic):
             )
         return None
 
+    @rule(
+        "monitor.clear-status",
+        result("ClearVariableMonitoring"),
+        title="The result of clearing a monitor contradicts which monitors there are",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x N06.FR.01, N06.FR.02",
+        remedy="Answer Accepted or Rejected for a monitor that exists, NotFound for one that does not.",
+        bad=script(monitored(), _cleared(1, 2, status="NotFound")),
+        good=script(monitored(), _cleared(1, 2)),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def clear_status(self, frame: Frame) -> Faults:
+        for index, entry in enumerate(elements(frame.payload, "clearMonitoringResult")):
+            number, at = integer(entry, "id"), f"/2/clearMonitoringResult/{index}/status"
+            if entry.get("status") == "NotFound" and number in self.kinds:
+                return Fault(f"monitor {number} is not found, although it was accepted", at, key=str(number))
+            if entry.get("status") == "Accepted" and number in self._cleared:
+                return Fault(f"monitor {number} is cleared again, although it does not exist", at, key=str(number))
+        return None
+
     @track(result("SetVariableMonitoring"))
     def accepted(self, frame: Frame) -> None:
         for entry in elements(frame.payload, "setMonitoringResult"):
             number, kind = integer(entry, "id"), string(entry, "type")
             if number is not None and kind is not None and entry.get("status") == "Accepted":
                 self.kinds.note(number, kind)
+                self._cleared.pop(number, None)
 
     @track(call("NotifyMonitoringReport"))
     def reported(self, frame: Frame) -> None:
@@ -157,15 +180,18 @@ class Monitors(Topic):
                 number, kind = integer(one, "id"), string(one, "type")
                 if number is not None and kind is not None:
                     self.kinds.note(number, kind)
+                    self._cleared.pop(number, None)
 
     @track(result("ClearVariableMonitoring", "SetMonitoringBase"))
     def cleared(self, frame: Frame) -> None:
         if frame.action == "SetMonitoringBase":
             self.kinds.clear()
+            self._cleared.clear()
         for entry in elements(frame.payload, "clearMonitoringResult"):
             number = integer(entry, "id")
             if number is not None and entry.get("status") == "Accepted":
                 self.kinds.pop(number, None)
+                self._cleared.note(number, None)
 
 
 def _items(payload: Payload, name: str) -> list[Item | None]:

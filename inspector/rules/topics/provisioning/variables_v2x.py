@@ -13,6 +13,14 @@ from inspector.rules.state.configuration import ConfigurationState
 
 _DATA = {"GetVariables": "getVariableData", "SetVariables": "setVariableData"}
 _RESULT = {"GetVariables": "getVariableResult", "SetVariables": "setVariableResult"}
+_ITEMS = {
+    "GetVariables": ("DeviceDataCtrlr", "getVariableData"),
+    "SetVariables": ("DeviceDataCtrlr", "setVariableData"),
+    "GetReport": ("DeviceDataCtrlr", "componentVariable"),
+    "SetVariableMonitoring": ("MonitoringCtrlr", "setMonitoringData"),
+    "ClearVariableMonitoring": ("MonitoringCtrlr", "id"),
+}
+"""The component whose ItemsPerMessage limits an action, and the list that it limits."""
 _NO_VALUE = frozenset({"UnknownComponent", "UnknownVariable", "NotSupportedAttributeType"})
 
 _HEARTBEAT = '"component":{"name":"OCPPCommCtrlr"},"variable":{"name":"HeartbeatInterval"}'
@@ -153,10 +161,10 @@ class Variables2x(Topic):
 
     @rule(
         "variables.too-many",
-        call("GetVariables", "SetVariables"),
-        title="A message has more variables than the station accepts",
+        call(*_ITEMS),
+        title="A message has more variables or monitors than the station accepts",
         severity=Severity.ERROR,
-        spec="OCPP 2.x B05.FR.11, B06.FR.05",
+        spec="OCPP 2.x B05.FR.11, B06.FR.05, B08.FR.06, N04.FR.09, N06.FR.04",
         remedy="Send at most as many as the station's variable ItemsPerMessage says.",
         bad=_LIMIT + _get(_HEARTBEAT, _OFFLINE),
         good=_LIMIT + _get(_HEARTBEAT),
@@ -165,12 +173,12 @@ class Variables2x(Topic):
         catalogue="VAR-MAX",
     )
     def too_many(self, frame: Frame) -> Faults:
-        action = frame.action or ""
-        most = self._known.variable_number("DeviceDataCtrlr", "ItemsPerMessage", action)
-        count = len(elements(frame.payload, _DATA[action]))
-        if not most or count <= most:
+        component, name = _ITEMS[frame.action or ""]
+        most = self._known.variable_number(component, "ItemsPerMessage", frame.action)
+        items = frame.payload.get(name)
+        if not most or type(items) is not list or len(items) <= most:
             return None
-        return Fault(f"{count} variables; the station accepts {most} (ItemsPerMessage)", f"/3/{_DATA[action]}")
+        return Fault(f"{name} has {len(items)} elements; the station accepts {most} (ItemsPerMessage)", f"/3/{name}")
 
     @rule(
         "variables.twice",

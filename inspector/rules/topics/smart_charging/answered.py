@@ -7,12 +7,13 @@ from inspector.protocol.vocabulary import OcppVersion
 from inspector.rules.context import AtClose, Moment
 from inspector.rules.fields import integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
+from inspector.rules.kit import Promise
 from inspector.rules.rule import DEADLINE, V2X, Faults, Topic, call, result, rule, track
 from inspector.rules.state.configuration import ConfigurationState
 from inspector.rules.state.observation import Evidence
 from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.topics.availability.evses_v2x import Evses2x
-from inspector.rules.topics.example_frames import ACCEPTED, BOOT_2X, NOW, cp, csms, script, status_2x
+from inspector.rules.topics.example_frames import ACCEPTED, BOOT_2X, NOW, cp, csms, script, started, status_2x
 from inspector.rules.topics.smart_charging.profiles import ChargingProfiles
 from inspector.rules.topics.smart_charging.sent_v2x import profile, sent
 
@@ -22,6 +23,10 @@ _UNITS = (
     '{"name":"SmartChargingCtrlr"},"variable":{"name":"RateUnit"},"variableAttribute":[{"value":"A"}],'
     '"variableCharacteristics":{"dataType":"MemberList","supportsMonitoring":false}}]}]\n< [3,"u",{}]\n'
 )
+
+
+_DC = {"requestedEnergyTransfer": "DC", "dcChargingParameters": {"evMaxCurrent": 200, "evMaxVoltage": 400}}
+_NEEDS_DC = cp("NotifyEVChargingNeeds", {"evseId": 1, "chargingNeeds": _DC}, {"status": "Accepted"})
 
 
 def _composite(answer: dict[str, object] | None, **asked: object) -> str:
@@ -184,6 +189,25 @@ class ProfileAnswers(Topic):
                 return Fault(f"{text} has the same stack level {level}", "/2/status", key=f"{number} {other}")
         return None
 
+    not_sent = Promise(
+        "profile.not-sent",
+        "NotifyEVChargingNeeds",
+        promised=lambda topic, frame: (
+            integer(frame.request, "evseId") if frame.payload.get("status") == "Accepted" else None
+        ),
+        kept_by=call("SetChargingProfile"),
+        keeps=lambda topic, frame: integer(frame.payload, "evseId"),
+        text="the charging needs of EVSE {key} were accepted, but no SetChargingProfile came within {wait}",
+        title="Accepted charging needs are not followed by a charging profile",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x K15.FR.03, K15.FR.07, K17.FR.07; OCPP 2.1 K18.FR.07, K19.FR.07",
+        remedy="Send a TxProfile for the EVSE after answering Accepted, or answer Rejected.",
+        bad=script(_NEEDS_DC, "+ 5m"),
+        good=script(started(), _NEEDS_DC, sent(profile("TxProfile", transactionId="t1")), "+ 5m"),
+        versions=V2X,
+        side=Side.CSMS,
+    )
+
     @rule(
         "profile.limit-source",
         call("NotifyChargingLimit"),
@@ -212,19 +236,7 @@ class ProfileAnswers(Topic):
         bad=script(
             cp("NotifyEVChargingNeeds", {"evseId": 1, "chargingNeeds": {"requestedEnergyTransfer": "DC"}}, ACCEPTED)
         ),
-        good=script(
-            cp(
-                "NotifyEVChargingNeeds",
-                {
-                    "evseId": 1,
-                    "chargingNeeds": {
-                        "requestedEnergyTransfer": "DC",
-                        "dcChargingParameters": {"evMaxCurrent": 200, "evMaxVoltage": 400},
-                    },
-                },
-                {"status": "Accepted"},
-            )
-        ),
+        good=script(_NEEDS_DC),
         versions=V2X,
         side=Side.CHARGE_POINT,
     )

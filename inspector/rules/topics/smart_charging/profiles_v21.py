@@ -105,6 +105,36 @@ class Profiles21(Topic):
         )
 
     @rule(
+        "profile.dynamic-refused",
+        result("UpdateDynamicSchedule", "PullDynamicScheduleUpdate"),
+        title="The update of a dynamic profile is refused",
+        severity=Severity.WARNING,
+        spec="OCPP 2.1 K28.FR.06, K28.FR.07",
+        remedy="Answer Accepted for a profile of kind Dynamic that was accepted.",
+        bad=script(
+            sent(profile(kind="Dynamic")),
+            csms(
+                "UpdateDynamicSchedule",
+                {"chargingProfileId": 1, "scheduleUpdate": {"limit": 8}},
+                {"status": "Rejected"},
+            ),
+        ),
+        good=script(
+            sent(profile(kind="Dynamic")),
+            csms("UpdateDynamicSchedule", {"chargingProfileId": 1, "scheduleUpdate": {"limit": 8}}),
+        ),
+        versions=V21,
+    )
+    def dynamic_refused(self, frame: Frame) -> Faults:
+        number = integer(frame.request, "chargingProfileId")
+        kept = self._profiles.accepted.get(number if number is not None else -1)
+        if frame.payload.get("status") != "Rejected" or kept is None or kept.kind != "Dynamic":
+            return None
+        if kept.purpose == "TxProfile" or kept.valid_to != float("inf"):
+            return None  # it may be gone
+        return Fault(f"an update of the dynamic profile {number} is rejected", "/2/status", key=str(number))
+
+    @rule(
         "priority.no-transaction",
         result("UsePriorityCharging"),
         title="Priority charging is accepted for a transaction that does not exist",
