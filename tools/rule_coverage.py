@@ -83,6 +83,8 @@ def page() -> str:
         "Each numbered requirement of OCPP 2.0.1 (edition 3, errata of 2025-09) and 2.1 (edition 1), part 2, with the",
         "rules that judge it, or why it has none. The sections of OCPP 1.6 follow at the end.",
         "",
+        "The reasons are those of a first reading. Where you find one wrong, a rule is missing: please report it.",
+        "",
         "| requirements | |",
         "| ---: | --- |",
         f"| {count():,} | have a rule of their own |",
