@@ -82,7 +82,12 @@ REFUSED: dict[str, tuple[Any, str]] = {
 }
 
 
-@pytest.mark.parametrize("what", REFUSED)
+LARGE = {"a line of 100 MB", "200 MB of one line in a small gzip file"}
+
+
+@pytest.mark.parametrize(
+    "what", [pytest.param(what, marks=[pytest.mark.long] if what in LARGE else []) for what in REFUSED]
+)
 def test_a_hostile_file_is_refused_in_one_line_and_leaves_nothing(what: str, tmp_path: Path) -> None:
     content, why = REFUSED[what]
     path = tmp_path / "hostile"

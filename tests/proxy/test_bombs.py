@@ -13,6 +13,8 @@ from inspector.websocket.frames import make_frame
 from tests.processes import Program
 from tests.proxy.conftest import raw_charge_point, raw_csms, upgrade_response
 
+pytestmark = pytest.mark.system
+
 MASK = b"abcd"
 BOMBS, BOMB_SIZE = 20, 8_000_000
 HEARTBEATS = 60

@@ -15,6 +15,8 @@ import pytest
 from tests.processes import Program
 from tests.replay.parties import FOLDER
 
+pytestmark = pytest.mark.system
+
 CHARGE_POINT = """
     import asyncio
     from simulator import charge_point as simulated
