@@ -167,7 +167,7 @@ def test_demo_and_test_work_in_a_fresh_clone_and_again_without_network(fresh_clo
 @pytest.mark.long
 @pytest.mark.timeout(600)
 def test_the_wheel_alone_plays_the_demo(tmp_path: Path) -> None:
-    """What pipx and `uv tool` install needs nothing of the source tree, nor minds files of ours names around it."""
+    """The wheel needs nothing from the source tree and ignores files of the same names around it."""
     built = run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)], ROOT)
     assert built.returncode == 0, built.stderr
     (wheel,) = tmp_path.glob("*.whl")

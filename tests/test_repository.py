@@ -92,7 +92,7 @@ def examples(text: str) -> Iterator[list[str]]:
 
 
 def assert_runnable(words: list[str]) -> None:
-    """Fail unless the command line has a command of ours with options it knows and values it takes."""
+    """Fail unless the command line names an existing command with valid options and values."""
     if words[0].startswith("-"):
         assert words in (["--version"], ["--help"])
         return

@@ -1,4 +1,4 @@
-"""Every page of ours before axe-core, in light and dark."""
+"""axe-core checks every one of our pages, in light and dark."""
 
 from __future__ import annotations
 

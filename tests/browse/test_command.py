@@ -157,7 +157,7 @@ def test_beyond_this_machine_a_token_is_made_up(recording: Path) -> None:
 
 
 def test_a_plain_datasette_gets_the_plugin_too(recording: Path) -> None:
-    """`datasette FILE` shows our cells, queries and headers without being told."""
+    """`datasette FILE` shows our cells, queries and headers without any option."""
     import sys
 
     argv = [Path(sys.executable).with_name("datasette"), recording, "-p", "0", "--get", "/traffic/findings?_size=5"]

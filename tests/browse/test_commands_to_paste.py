@@ -44,7 +44,7 @@ async def test_a_frame_is_checked_alone(recording: Path, tmp_path: Path) -> None
 
 
 async def test_a_recording_is_checked(recording: Path, tmp_path: Path) -> None:
-    """It tells what the pages tell, from any folder."""
+    """The pasted command shows what the page shows, from any folder."""
     done = pasted((await lines_of(recording, 215))["check"], tmp_path)
     assert done.returncode == 1, done.stderr
     assert "rpc.orphan-answer" in done.stdout

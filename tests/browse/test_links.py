@@ -14,13 +14,13 @@ OF_A_KIND = 30
 
 
 def followed(address: str) -> bool:
-    """Whether it is a page of ours, or a table of ours as it first appears."""
+    """Return whether an address is one of our pages, or one of our tables without filters."""
     path = address.removeprefix("/ocpp")
     return path in ("/", "") or any(re.fullmatch(rf"{page.path}(\?.*)?|/[a-z_]+", path) for page in PAGES)
 
 
 async def test_every_link_leads_somewhere(get: Get) -> None:
-    """From the home page on, whatever a page of ours or a table of ours links to is there."""
+    """Follow all links from the home page through our pages and tables: every target exists."""
     found_on, waiting, kinds = {"/": ""}, ["/"], Counter[str]()
     for address in waiting:
         answer = await get(address)

@@ -58,7 +58,7 @@ def scanned(planner: sqlite3.Connection, statement: str) -> list[str]:
 
 
 def test_the_planner_is_understood(recording: Path) -> None:
-    """A count of all frames is told from one of a session's."""
+    """A count of all frames is distinguished from a count of one session's frames."""
     planner = sqlite3.connect(recording)
     assert scanned(planner, "SELECT count(*) FROM frames")
     assert scanned(planner, "SELECT count(*) FROM frames AS f WHERE f.direction = 'x'")

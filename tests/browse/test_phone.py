@@ -46,7 +46,7 @@ def test_a_phone_is_wide_enough(page: Page, address: str) -> None:
 
 @pytest.mark.long
 def test_a_name_of_any_length_breaks_no_page(page: Page, tmp_path: Path) -> None:
-    """A charge point called like a novel is cut or wrapped; what stands beside it stays in sight."""
+    """A very long charge point id is cut or wrapped, and what is beside it stays visible."""
     name = "CP-" + "X" * 250
     recording = Recording(tmp_path / "long.db")
     charging.charge_badly(recording, name)

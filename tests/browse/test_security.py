@@ -36,7 +36,7 @@ async def test_loopback_names_are_admitted(get: Get, host: str) -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=[case[0] for case in CASES])
 async def test_foreign_pages_do_not_reach_datasette(case: Case) -> None:
-    """What a page of another origin asks for is refused before it is looked up, so that its time tells nothing."""
+    """A request from another origin is refused before anything is looked up, so the time it takes reveals nothing."""
     _, method, target, headers, foreign = case
     reached: list[str] = []
 
@@ -150,7 +150,7 @@ def test_no_connection_can_write(recording: Path) -> None:
 
 
 async def test_without_the_token_nothing_is_readable(recording: Path) -> None:
-    """No page, no JSON, no file; a wrong token is no token."""
+    """Without the token there is no page, no JSON and no file; a wrong token is like none."""
     get = client(recording, Policy(any_address=False, token="right-token"))
     for address in PAGES:
         assert (await get(address)).status_code == 401

@@ -35,7 +35,7 @@ async def test_frames_come_newest_first_with_arrows_and_readable_json(get: Get) 
 
 
 async def test_columns_are_in_the_order_of_the_design(get: Get) -> None:
-    """What a reader looks for first stands first."""
+    """The columns that a reader looks for first come first."""
     columns = (await get("/ocpp/frames.json?_size=1")).json()["columns"]
     assert columns[:10] == [
         *(
@@ -101,7 +101,7 @@ async def test_latency_by_action_has_true_percentiles(get: Get, recording: Path)
 
 
 async def test_the_dashboard_and_the_query_tell_the_same_latencies(get: Get) -> None:
-    """The quicker way to the percentiles is no other way."""
+    """The faster computation of percentiles has the same results."""
     rows = (await get("/ocpp/latency-by-action.json?_shape=array")).json()
     board = (await get("/ocpp/-/dashboards.json")).json()["latency"]
     assert sorted(board, key=str) == sorted(rows, key=str)
@@ -135,7 +135,7 @@ def test_other_databases_are_left_alone(tmp_path: Path, recording: Path) -> None
 
 
 async def test_a_foreign_table_of_the_same_name_looks_as_ever(tmp_path: Path) -> None:
-    """Neither cells nor headers nor queries of ours reach a database that is not a recording."""
+    """A database that is not a recording gets none of our cells, headers and queries."""
     foreign = tmp_path / "foreign.db"
     with sqlite3.connect(foreign) as connection:
         connection.execute("CREATE TABLE frames (id INTEGER PRIMARY KEY, msg_type INTEGER)")

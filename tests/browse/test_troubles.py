@@ -1,4 +1,4 @@
-"""What befalls a recording while it is browsed, told in our words."""
+"""A recording that is locked, damaged or replaced while it is browsed is reported in plain words."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def copy(recording: Path, tmp_path: Path) -> Path:
 
 
 async def test_a_locked_recording_is_said_to_be_held(copy: Path) -> None:
-    """Not as a fault of ours and not in SQLite's words; when it is let go, the page is there."""
+    """The message is not an internal error of SQLite; once the lock is gone the page works."""
     get = client(copy)
     with closing(sqlite3.connect(copy, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
@@ -60,13 +60,13 @@ async def test_a_recording_that_is_none_any_more_is_said_to_be_gone(copy: Path, 
 
 
 async def test_a_mistake_of_ours_is_not_blamed_on_the_file(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A question that is no SQL stays a fault, whose words are in the log."""
+    """A query that is not SQL is an error, and the log has its message."""
     monkeypatch.setattr("inspector.store.reader.EVENT", "SELECT no_such_column FROM events")
     assert (await client(copy)("/")).status_code == 500
 
 
 async def test_a_file_that_has_just_begun_names_the_one_before(copy: Path, tmp_path: Path) -> None:
-    """An empty file of a recording in several is no recording without anything in it."""
+    """An empty file of a recording in several files is skipped, not shown as an empty recording."""
     first = copy.rename(tmp_path / "traffic-2026-07-02T09-00-00Z.db")
     newest = Recording(tmp_path / "traffic-2026-07-02T10-00-00Z.db").finish()
     copy.symlink_to(newest.name)

@@ -232,7 +232,7 @@ async def test_two_sessions_are_compared_by_meaning(tmp_path: Path) -> None:
 
 
 async def test_differences_alone_are_shown_when_asked(get: Get) -> None:
-    """The steps that are the same are left out; how many there are is told as before."""
+    """Equal steps are left out; their number is shown as before."""
     whole = (await get("/ocpp/-/compare.json?a=1&b=2")).json()
     only = (await get("/ocpp/-/compare.json?a=1&b=2&only=differences")).json()
     assert only["rows"] == [row for row in whole["rows"] if row["differences"]]
@@ -372,7 +372,7 @@ async def test_a_nameless_charge_point_has_a_row(tmp_path: Path) -> None:
 
 
 def test_every_view_is_documented() -> None:
-    """docs/browse.md names each address of ours."""
+    """docs/browse.md names each of our addresses."""
     text = (Path(__file__).parents[2] / "docs" / "browse.md").read_text()
     for page in PAGES:
         path = re.sub(r"\(\?P<(\w+)>[^)]*\)", r"{\1}", page.path.replace(r"(\.(?P<format>json))?", "")).replace(

@@ -1,4 +1,4 @@
-"""A recording that was cut off or damaged is told in one line, by whatever command reads it."""
+"""Every command that reads a recording reports one that was cut off or damaged in one line."""
 
 from __future__ import annotations
 

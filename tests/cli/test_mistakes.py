@@ -25,7 +25,7 @@ PLAYED = ("replay", RECORDING, "--as", "charge-point")
 
 
 def refused(*arguments: object) -> str:
-    """Run a command, expect a mistake told in one line, and return the line."""
+    """Run a command that must report a mistake in one line, and return the line."""
     ended = chargesentinel(*arguments)
     assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1), ended
     return ended.stderr

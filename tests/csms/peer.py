@@ -62,7 +62,7 @@ class Peer:
 async def connected(
     url: str, version: str, identity: str = "CHARGER-001", boot: bool = True, **options: Any
 ) -> AsyncIterator[Peer]:
-    """Connect as a charge point, booted unless told otherwise."""
+    """Connect as a charge point, and boot unless `boot` is false."""
     subprotocols = [Subprotocol(SUBPROTOCOLS[version])]
     async with connect(f"{url}/{identity}", subprotocols=subprotocols, **options) as websocket:
         peer = Peer(websocket)

@@ -278,7 +278,7 @@ async def test_a_token_that_keeps_nobody_out_is_a_users_mistake(csms: CentralSys
 
 
 async def test_the_page_asks_nothing_of_other_machines(operator: httpx.AsyncClient) -> None:
-    """Everything comes from the CSMS itself, and the browser is told to hold the page to it."""
+    """Everything comes from the CSMS itself, and a CSP makes the browser enforce that."""
     for path in ["", *sorted(path.name for path in PAGE.iterdir())]:
         answer = await operator.get(f"/{path}")
         assert answer.status_code == 200

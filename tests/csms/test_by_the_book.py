@@ -1,4 +1,4 @@
-"""What a passive judge has to say of the CSMS when charge points send it anything at all."""
+"""No findings against the CSMS, whatever charge points send it."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ async def test_one_call_at_a_time(csms: CentralSystem) -> None:
 
 
 async def test_a_call_without_an_answer_ends_and_the_next_is_sent(csms: CentralSystem) -> None:
-    """Silence is a timeout, the late answer is ignored, an error and a lost connection are told apart."""
+    """Silence is a timeout, a late answer is ignored, an error differs from a lost connection."""
     async with connected(csms.address, "2.0.1") as charge_point:
         connection = csms.connections["CHARGER-001"]
         connection._response_timeout = 0.1
@@ -119,7 +119,7 @@ async def test_a_bad_answer_gets_a_callresulterror_in_2_1(csms: CentralSystem) -
 async def test_nothing_is_learnt_from_a_call_that_should_not_have_been_sent(
     csms: CentralSystem, version: str, action: str, payload: dict[str, Any], answer: dict[str, Any]
 ) -> None:
-    """Its answer is told all the same."""
+    """Its answer is shown nevertheless."""
     rows = rows_of(csms)
     async with connected(csms.address, version) as charge_point:
         _, outcome = await asked(csms, charge_point, action, payload, answer)

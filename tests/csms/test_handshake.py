@@ -117,7 +117,7 @@ async def test_the_identity_is_the_last_part_of_the_path(csms: CentralSystem) ->
 
 
 async def test_the_newer_of_two_equal_identities_wins(csms: CentralSystem) -> None:
-    """The older connection is closed with a reason; the newer one goes on, booted as it was."""
+    """The older connection is closed with a reason; the newer one continues and stays booted."""
     async with connected(csms.address, "1.6") as older, connected(csms.address, "1.6", boot=False) as newer:
         with pytest.raises(ConnectionClosed) as closed:
             await older.receive()

@@ -1,4 +1,4 @@
-"""What the CSMS makes of frames that are no proper CALL."""
+"""How the CSMS handles frames that are not proper CALLs."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ async def test_a_bad_frame_gets_the_right_error_or_none(
     in_16: tuple[str, str] | None,
     in_2x: tuple[str, str] | None,
 ) -> None:
-    """A bad frame is answered with the version's own error code or not at all, and the session goes on."""
+    """A bad frame is answered with the version's own error code or not at all, and the session continues."""
     expected = in_16 if version == "1.6" else in_2x
     if version == "2.0.1" and isinstance(frame, str) and frame[1:2] in ("9", '"', "["):
         expected = ("a", "MessageTypeNotSupported") if '"a"' in frame else expected
@@ -130,7 +130,7 @@ async def test_a_call_that_failed_is_done_when_it_is_sent_again(
     ],
 )
 async def test_a_number_too_large_to_be_kept_is_refused(csms: CentralSystem, number: str, code: str) -> None:
-    """Schemas set no upper bound; the CALL is refused as a whole and the session goes on."""
+    """Schemas set no upper bound; the whole CALL is refused, and the session continues."""
     status = f'{{"connectorId":{number},"errorCode":"NoError","status":"Available"}}'
     async with connected(csms.address, "1.6") as charge_point:
         answer = await charge_point.ask(f'[2,"a","StatusNotification",{status}]')
@@ -155,7 +155,7 @@ async def test_what_is_nested_too_deep_is_refused(csms: CentralSystem, version: 
 async def test_a_send_that_cannot_be_kept_does_not_end_the_session(
     csms: CentralSystem, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Neither one nested too deep nor one that fails for want of a file, say; the log tells of both."""
+    """Not one that is nested too deeply, nor one whose handling fails; the log reports both."""
     send = {"id": 1, "pending": 0, "basetime": "2026-01-01T00:00:00Z", "data": [{"t": 1, "v": "x"}]}
 
     def failing(*_: object) -> None:

@@ -47,7 +47,7 @@ class Operator:
         return result
 
     def operate(self, name: str, operation: str, arguments: dict[str, Any]) -> bool:
-        """Start or stop; tells whether the charge point accepted."""
+        """Start or stop a transaction; return whether the charge point accepted."""
         answer = self.client.post(f"/api/charge-points/{name}/operations/{operation}", json=arguments).json()
         return bool(answer["payload"]["status"] == "Accepted")
 

@@ -82,7 +82,7 @@ async def test_lists_grow_and_shrink_within_nested_objects(csms_with_page: Centr
 
 
 async def test_form_and_json_are_two_ways_to_write_one_payload(csms_with_page: CentralSystem, page: Page) -> None:
-    """JSON starts from the form, the form takes over what was written, and what is no JSON says so."""
+    """JSON starts from the form, the form takes over what was written, and invalid JSON gets a message."""
     async with connected(csms_with_page.address, "1.6") as charge_point:
         await page.goto("/#CHARGER-001")
         await page.locator("#action").select_option("ChangeConfiguration")

@@ -1,4 +1,4 @@
-"""Security profiles 0 to 3 over real sockets: who is let in and what strangers are told."""
+"""Security profiles 0 to 3 over real sockets: who is accepted, and what strangers learn."""
 
 from __future__ import annotations
 

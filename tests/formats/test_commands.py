@@ -93,7 +93,7 @@ def test_csv_has_every_frame_and_runs_nothing_in_a_spreadsheet(tmp_path: Path) -
 
 
 def test_what_was_not_understood_is_named_and_the_rest_is_stored(tmp_path: Path) -> None:
-    """Exit code 1: the answer to "is all of it in there" is no."""
+    """The exit code is 1, because not everything was imported."""
     good = json.dumps(
         {
             "schemaVersion": "1.1",
@@ -166,7 +166,7 @@ def test_a_forced_kind_is_the_one_that_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", [("import", "--db", os.devnull, "--format"), ("check", "--input-format")])
 def test_lines_of_a_log_are_not_read_as_bare_frames(command: tuple[str, ...], tmp_path: Path) -> None:
-    """Each would be a frame that is no JSON, and its peer accused of that."""
+    """Otherwise each would be a frame that is not JSON, and a finding against the peer."""
     (tmp_path / "a.log").write_text(f"2026-01-01T12:00:00Z CP1 > {HEARTBEAT}\n")
     done = chargesentinel(*command, "raw", tmp_path / "a.log")
     assert done.returncode == 2 and "line 1: a line of a log, not a bare frame" in done.stderr

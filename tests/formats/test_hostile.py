@@ -116,7 +116,7 @@ def test_frames_that_are_10000_deep_are_findings(tmp_path: Path) -> None:
 
 
 def test_names_in_a_file_are_names_and_nothing_else(tmp_path: Path) -> None:
-    """No path is opened, no SQL run, no line forged by what stands in an id."""
+    """An id can neither open a path, nor run SQL, nor forge a line."""
     names = [
         "../../../etc/passwd",
         "/etc/passwd",

@@ -107,7 +107,7 @@ def compare(version: OcppVersion, action: str, kind: Kind, count: int) -> tuple[
 
 
 def _wrongly_multiple(error: Any) -> bool:
-    """Whether the reference rejects a number of one decimal, for which 12.3 is no multiple of 0.1."""
+    """Return whether the reference rejects a number with one decimal: it takes 12.3 for no multiple of 0.1."""
     if error.validator == "multipleOf":
         return abs(error.instance * 10 - round(error.instance * 10)) < 1e-6
     return False

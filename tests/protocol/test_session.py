@@ -60,7 +60,7 @@ def test_a_clock_that_was_set_back_makes_no_answer_older_than_its_call() -> None
 
 
 def test_the_csms_does_not_decide_the_version() -> None:
-    """Only what the charge point says tells what it speaks."""
+    """Only messages of the charge point show which version it speaks."""
     session = Session()
     session.frame(1, 0, 0, CSMS, b'[2,"1","StartTransaction",{}]')
     assert session.version is None

@@ -167,7 +167,7 @@ for listener in listening_sockets(sys.argv[1:]):
 
 
 def answers(*listen: str) -> list[str]:
-    """By listener, in a network without others: at which loopback addresses it answers, and what others are told."""
+    """Return for each listener, in a network of its own, where on loopback it answers and what others get."""
     alone = ["unshare", "--map-root-user", "--net"]
     try:
         subprocess.run([*alone, "ip", "link"], check=True, capture_output=True)

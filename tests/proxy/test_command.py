@@ -121,7 +121,7 @@ async def test_unreachable_csms_is_an_event_in_the_database(tmp_path: Path) -> N
 
 
 def refused(*args: object) -> str:
-    """Run the command, expect a user's mistake told in one line, and return the line."""
+    """Run a command that must report the user's mistake in one line, and return the line."""
     ended = chargesentinel("proxy", *args)
     assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1), ended
     return ended.stderr

@@ -155,7 +155,7 @@ async def test_metrics_for_other_machines_answer_to_addresses_and_local_names() 
 
 @pytest.mark.parametrize("case", CASES, ids=[case[0] for case in CASES])
 async def test_metrics_are_refused_to_foreign_pages(case: Case) -> None:
-    """The same requests as everywhere; what is none of ours to answer is refused all the same."""
+    """The same requests as for all servers; unknown paths are refused in the same way."""
     _, method, target, headers, foreign = case
     with listening_socket("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]

@@ -1,4 +1,4 @@
-"""With --require-recording charging waits for the recorder, and ends when it is dead; without, it goes on."""
+"""With --require-recording charging waits for the recorder, and ends when that is dead; without, it continues."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TLS as OCPP's security profiles want it: the right peers pass, the others are refused with the reason told."""
+"""TLS as OCPP's security profiles require it: the right peers pass, others are refused with the reason."""
 
 from __future__ import annotations
 
@@ -262,7 +262,7 @@ async def test_password_of_the_identities_file_replaces_the_charge_points_own(
         assert b"\r\nAuthorization: Basic Q1AxOmh1c2g=\r\nX-A: b\r\n" in (await csms.peer()).head
         await raw_charge_point(proxy.port, "/CP2", "Authorization: Basic b2xkOm9sZA==")
         assert b"\r\nAuthorization: Basic b2xkOm9sZA==\r\n" in (await csms.peer()).head
-    # What the recorder is told is secret is for hiding it wherever it is quoted; nothing else may hold it.
+    # The recorder gets the secret to hide it wherever it is quoted; nothing else may hold it.
     told = [opened[4].pop("secrets") for opened in proxy.recorder.of(0)]
     assert [bool(secrets) for secrets in told] == [True, True], told
     assert not any(secret in repr(proxy.recorder.records) for secret in ("hush", "Q1AxOmh1c2g", "b2xkOm9sZA"))

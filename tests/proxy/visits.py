@@ -114,7 +114,7 @@ async def fragments(url: str) -> int:
 
 
 async def errs(url: str) -> int:
-    """What is no OCPP: no JSON, wrong types, an unknown action, a binary message; at last a CALL that is answered."""
+    """Send invalid JSON, wrong types, an unknown action and a binary message; then a CALL that is answered."""
     count = 0
     async with await linked(url, "1.6") as link:
         for odd in ("not json", "[]", '[2,"1","Nonsense",{}]', '[2,"2","StartTransaction",{"connectorId":"x"}]', b"\0"):

@@ -109,7 +109,7 @@ def grows(one: Shape, folder: Path | None = None, size: int = LARGE) -> list[str
 
 
 def grown[T](make: Callable[[int], T], work: Callable[[T], object], size: int, name: str = "") -> str:
-    """What is told of work that takes more than linear time, which is looked at twice.
+    """Return a report on work that takes more than linear time, or nothing; measure twice before.
 
     What is remembered up to a bound, such as secrets, makes work dearer until it is reached, and no dearer then.
     """

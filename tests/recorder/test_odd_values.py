@@ -26,7 +26,7 @@ from tests.examples import examples
 RECORDINGS = sorted((Path(__file__).parents[2] / "recordings").glob("*.jsonl"))
 SECOND = 10**9
 DEEP = 200
-"""Brackets of a frame that may be nested so deeply that it is no place for more."""
+"""Frames with more brackets than this get no further values."""
 NOW = 1_767_268_800 * SECOND
 
 _TIMES = ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z", "2026-02-30T00:00:00Z", "2026-01-01T00:00:00+23:59"]
@@ -35,7 +35,7 @@ _TEXTS = ["", "x" * 300, "\ud83d", "a\0b", "1e999", "NaN", "٣", "1" * 5000]
 _OTHERS = [None, [], {}, [[]], [None], {"a": {}}, {"\ud83d": 1}]
 ODD = st.sampled_from([*_TIMES, *_NUMBERS, *_TEXTS, *_OTHERS])
 ODD_TIME = st.sampled_from(_TIMES)
-"""In place of a time: most of what is no time at all is told from one before anything is made of it."""
+"""Values in place of a time: most of them are recognised before they are parsed."""
 
 
 @cache

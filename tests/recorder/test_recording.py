@@ -236,7 +236,7 @@ def test_whatever_a_peer_sends_is_stored_as_it_came(recorded: Recorded, raw: byt
 
 @pytest.mark.parametrize("when", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
 def test_times_no_column_holds_keep_no_frame_from_being_stored(recorded: Recorded, when: str) -> None:
-    """The first and the last time that .NET knows stand in many a frame where there is none."""
+    """Many frames have the first or the last time of .NET in place of none."""
     recorded.open()
     start = f'{{"connectorId":1,"idTag":"T","meterStart":1,"timestamp":"{when}"}}'
     recorded.frame(True, f'[2,"a","StartTransaction",{start}]')
@@ -325,7 +325,7 @@ def test_a_locked_file_delays_frames_and_loses_none(recorded: Recorded) -> None:
 
 
 def test_a_rule_that_fails_costs_no_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Our own mistake in a rule must not stop recording: it is told once, in the log and as an event."""
+    """A bug in a rule must not stop recording: it is reported once, in the log and as an event."""
     from inspector.rules.topics.rpc.schema import Payload
 
     def fails(self: Payload, frame: object) -> None:
@@ -345,7 +345,7 @@ def test_a_rule_that_fails_costs_no_frame(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_finding_belongs_to_the_session_it_is_about(recorded: Recorded) -> None:
-    """A reset that no boot follows is noticed on the next connection, and told of the one that was reset."""
+    """A reset without a boot is noticed on the next connection; the finding belongs to the one that was reset."""
     recorded.open(1)
     recorded.frame(False, '[2,"r","Reset",{"type":"Soft"}]')
     recorded.frame(True, '[3,"r",{"status":"Accepted"}]')

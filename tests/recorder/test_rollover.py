@@ -1,4 +1,4 @@
-"""A recording that goes on in another file: rotated, deleted, replaced. Every file stands for itself."""
+"""A recording that continues in another file: rotated, deleted, replaced. Every file can be read alone."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def secret_frames(version: str, new: Any) -> Iterator[Step]:
         data = dumps({"wifi": {"psk": new(), "ssid": "home"}})
         yield ">", dumps([2, "d1", "DataTransfer", {"vendorId": "v", "data": data}])
         yield "<", dumps([3, "d1", {"status": "Accepted"}])
-        # What is no message, is cut off, or has the secret where none belongs.
+        # Not a message, cut off, or with the secret in an unexpected place.
         yield "<", f'[2,"m1","ChangeConfiguration",{{"key":"AuthorizationKey","value":"{new()}'
         yield ">", f'[2,"m2","DataTransfer",{{"vendorId":"v",,"password":"{new()}"}}]'
         yield ">", f'{{"password":"{new()}"}}'

@@ -1,4 +1,4 @@
-"""Every written form of a secret, in turn in every place of a session where a text can stand."""
+"""Every written form of a secret, in every place of a session that can hold text."""
 
 from __future__ import annotations
 

@@ -100,6 +100,6 @@ def test_where_a_secret_is_in_a_text_full_of_escapes_is_found_in_little_memory()
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    # What stands in quotes behind the word password counts as one, too.
+    # Text in quotes after the word password counts as one, too.
     assert found == raw.replace(b"geheim0011", b"*" * 10).replace(b'password \\"\\u00e9', b'password \\"*')
     assert peak < 30 * len(raw)

@@ -1,4 +1,4 @@
-"""Every written form of a secret is hidden in every place of a session where a text can stand."""
+"""Every written form of a secret is hidden in every place of a session that can hold text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Personal values become pseudonyms that fit where they stand, tell nothing, and still correlate."""
+"""Personal values become pseudonyms that fit their place, reveal nothing, and still correlate."""
 
 from __future__ import annotations
 

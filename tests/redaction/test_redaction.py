@@ -1,4 +1,4 @@
-"""What must not be stored is replaced in its frame, wherever it stands there, and nothing else of it is changed."""
+"""Values that must not be stored are replaced wherever they are in a frame, and nothing else of the frame changes."""
 
 from __future__ import annotations
 
@@ -331,7 +331,7 @@ def shape(value: Any) -> Any:
 def test_a_frame_that_breaks_the_search_is_not_stored_and_breaks_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
-    """Rather a gap that is told of than a frame in which nobody has looked for secrets."""
+    """A gap is better than a frame in which nobody has looked for secrets."""
     from inspector.redaction.redactor import Redactor
 
     whole = Redactor.frame

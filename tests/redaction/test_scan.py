@@ -33,7 +33,7 @@ def free_port() -> int:
 
 
 def found(places: dict[str, bytes], values: list[str]) -> dict[str, list[str]]:
-    """Where any form of any value stands."""
+    """Return the places that contain any form of a value, by value."""
     hits: dict[str, list[str]] = {}
     beginning = values[0][:6]
     if all(value.startswith(beginning) for value in values):  # where not even the beginning of all stands, none does
@@ -49,7 +49,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def ours(*arguments: object) -> bytes:
-    """What a command of ours prints, on both streams."""
+    """Return what a command prints, on both streams."""
     done = subprocess.run(
         [sys.executable, "-m", "inspector", *map(str, arguments)], capture_output=True, check=False, timeout=100
     )

@@ -50,7 +50,7 @@ type Run = Callable[..., Done]
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command of ours in this process to its end, which must be with one of these exit codes."""
+    """Return a function that runs a command in this process and checks its exit code."""
 
     def runs(*arguments: object, code: int | tuple[int, ...]) -> Done:
         monkeypatch.setattr(sys, "argv", ["chargesentinel", *map(str, arguments)])
@@ -67,7 +67,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture(scope="module")
 def changed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A recording in which the CSMS turned a token away, as none of ours does."""
+    """Return a recording in which the CSMS refused a token, which our CSMS accepts."""
     path = tmp_path_factory.mktemp("changed") / "changed.jsonl"
     lines = CHARGING.read_text().splitlines()
     frames = [json.loads(line) for line in lines]

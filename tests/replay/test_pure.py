@@ -188,7 +188,7 @@ def test_a_clock_that_jumps_by_centuries_is_played_all_the_same() -> None:
 
 
 def test_a_frame_without_ids_goes_out_as_recorded_but_for_its_own_id_and_times() -> None:
-    """The quick way gives what the thorough way gives, also for times that are keys or stand inside of texts."""
+    """The fast way has the same result as the thorough one, also for times in keys or inside texts."""
     recorded = (
         '[2, "a","DataTransfer" ,{"vendorId":"V","data":"{\\"t\\":\\"2026-01-01T12:00:00Z\\"}",'
         '"2026-01-01T12:00:00Z": "2026-01-01T12:00:00.50Z"}]'

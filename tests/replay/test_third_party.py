@@ -27,7 +27,7 @@ async def played(program: Program) -> Outcome:
 
 
 def assert_every_call_answered(outcome: Outcome) -> None:
-    """Each recorded CALLRESULT has a live one that stands for it."""
+    """Fail unless each recorded CALLRESULT has a live counterpart."""
     assert outcome.failure is None, excerpt(outcome)
     for row in outcome.rows:
         if row.recorded is not None and isinstance(row.recorded.message, CallResult):

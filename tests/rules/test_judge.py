@@ -187,7 +187,7 @@ def test_a_clock_that_leaps_and_one_that_ticks_find_the_same() -> None:
 
 
 def test_a_threshold_that_is_no_round_number_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """4.1 s are no whole nanoseconds as floats go; a deadline a nanosecond early was set anew for ever."""
+    """4.1 s as a float is not a whole number of nanoseconds: a deadline may come a nanosecond early."""
     count_looks(monkeypatch, 20)
     table = Table(given=replace(DEFAULTS, answer_timeout_s=4.1, status_after_boot_s=2.01))
     table.says(CP, b'[2,"1","BootNotification",{"chargePointVendor":"V","chargePointModel":"M"}]', 1)
@@ -223,7 +223,7 @@ def test_live_and_offline_judging_find_the_same(version: OcppVersion) -> None:
 
 
 def test_without_a_version_only_rules_of_all_versions_are_judged() -> None:
-    """The envelope and the exchange; nothing is guessed about payloads, and all is judged once a boot tells it."""
+    """Envelope and exchange are judged, payloads only once a boot shows the version."""
     table = Table(None)
     assert table.says(CP, b'[2,"1","StatusNotification",{"no":"member"}]', 1) == []
     assert [f.rule_id for f in table.says(CP, b"?", 2)] == ["rpc.not-json"]
@@ -234,7 +234,7 @@ def test_without_a_version_only_rules_of_all_versions_are_judged() -> None:
 
 
 def test_sessions_without_an_identity_are_not_taken_for_one_charge_point() -> None:
-    """Nothing tells that they are; an id used in both is no reuse."""
+    """Nothing shows that they are; an id used in both is not reused."""
     script = (
         'open {"charge_point_id":""}\n> [2,"1","Heartbeat",{}]\nopen {"charge_point_id":""}\n> [2,"1","Heartbeat",{}]'
     )
@@ -242,7 +242,7 @@ def test_sessions_without_an_identity_are_not_taken_for_one_charge_point() -> No
 
 
 def test_after_a_gap_what_was_lost_is_not_held_against_anyone() -> None:
-    """CALLs from before are not waited for, answers soon after are no orphans."""
+    """CALLs from before are not waited for, and answers soon after are not orphans."""
     script = 'open\n> [2,"1","Heartbeat",{}]\nevent gap\n< [3,"2",{}]\n+ 60s'
     assert play(script, V16) == []
 

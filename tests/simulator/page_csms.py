@@ -1,4 +1,4 @@
-"""A CSMS in a thread for the page's tests: answers as it is told, even with hostile texts; knows no schema."""
+"""A CSMS in a thread, for tests of the page: sends the answers that a test chooses, hostile texts too."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SUBPROTOCOLS = [Subprotocol(f"ocpp{version}") for version in ("1.6", "2.0.1", "2
 
 
 def message_of(text: str) -> list[Any]:
-    """A frame as parsed; what is no message at all is of type 0."""
+    """Parse a frame; the type is 0 if it is not an OCPP message."""
     try:
         frame = json.loads(text)
     except ValueError:

@@ -9,7 +9,7 @@ from simulator.station import Station
 from tests.simulator.listening import ListeningCsms
 
 type PowerOn = Callable[..., Awaitable[Station]]
-"""Builds a charge point of a version, switched on unless told otherwise; see the fixture `power_on`."""
+"""Makes a charge point of a version and switches it on unless `on` is false; see the fixture `power_on`."""
 
 TOKEN = "CAFE0001"
 ACCEPTED = {"status": "Accepted", "currentTime": "2026-01-01T00:00:00Z", "interval": 300}

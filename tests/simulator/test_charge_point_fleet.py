@@ -111,7 +111,7 @@ async def test_one_charge_point_stays_until_told_to_go(csms: ListeningCsms) -> N
 
 
 def test_a_fleet_that_reaches_nobody_says_why_at_once_and_at_the_end() -> None:
-    """The same reason of many charge points is told once when it first comes, and counted in the summary."""
+    """A reason that many charge points share is printed once, when it first occurs, and counted in the summary."""
     with Program("charge-point", "--url", "ws://127.0.0.1:1", "--count", 3, "--rate", 50, "--duration", 2) as fleet:
         fleet.wait_for("Connection refused; trying again|refused.*trying again|Connect call failed.*trying again")
         assert fleet.finish() == 1, fleet.report()

@@ -82,7 +82,7 @@ async def test_certificates_are_installed_listed_and_deleted(
 
 
 async def test_only_a_certificate_of_its_own_key_is_taken(csms: ListeningCsms, power_on: PowerOn) -> None:
-    """A02: what does not match the signing request is rejected and told as a security event."""
+    """A02: a certificate that does not match the signing request is rejected and reported as a security event."""
     await power_on("2.0.1")
     await csms.ask("TriggerMessage", {"requestedMessage": "SignChargingStationCertificate"})
     await csms.until(lambda: csms.calls("SignCertificate"))

@@ -102,7 +102,7 @@ async def test_the_misbehaving_charge_point_is_found_out(bench: Bench) -> None:
 async def test_every_misbehaviour_leaves_the_charge_point_in_working_order(
     csms: ListeningCsms, version: str, how: str
 ) -> None:
-    """What is done against the book is done on purpose: the session around it goes on."""
+    """The faults are made on purpose: the rest of the session is as usual."""
     scenario = parse(
         "inline",
         {

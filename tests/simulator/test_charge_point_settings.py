@@ -36,7 +36,7 @@ async def test_settings_change_what_is_sent(csms: ListeningCsms, power_on: Power
 
 
 async def test_a_measurand_that_is_switched_off_is_not_sent(csms: ListeningCsms, power_on: PowerOn) -> None:
-    """1.6 9.1.16: an empty list is no meter values; a blank behind a comma does no harm."""
+    """1.6 9.1.16: an empty list means no meter values; a blank after a comma is allowed."""
     station = await power_on("1.6")
     empty = {"key": "MeterValuesSampledData", "value": ""}
     assert (await csms.ask("ChangeConfiguration", empty))[2]["status"] == "Accepted"

@@ -1,4 +1,4 @@
-"""What a charge point tells of a transaction from its start to its end, in every version."""
+"""What a charge point reports about a transaction from its start to its end, in every version."""
 
 from __future__ import annotations
 

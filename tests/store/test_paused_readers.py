@@ -1,4 +1,4 @@
-"""A reader that stands still (`… | less`) holds no read transaction: the -wal of a live recording stays small."""
+"""A paused reader (`… | less`) holds no read transaction: the -wal of a live recording stays small."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def test_a_commit_that_the_disk_refuses_late_writes_nothing_and_all_go_with_the_
 
 
 def test_a_commit_of_many_rows_writes_no_temporary_file(tmp_path: Path) -> None:
-    """Nothing of a recording stands outside its folder, and a full /tmp stops none."""
+    """Nothing of a recording lies outside its folder, and a full /tmp stops no recording."""
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     changed = temporary.stat().st_mtime_ns  # changes with each file that is made there, also one that is gone again

@@ -1,4 +1,4 @@
-"""Another file takes the name of a recording while it is recorded: that file stays as it is, and recording goes on."""
+"""Another file takes the name of a live recording: that file is not changed, and recording continues."""
 
 from __future__ import annotations
 

@@ -175,7 +175,7 @@ def test_a_file_that_others_have_open_is_not_moved_under_their_feet(tmp_path: Pa
 
 
 def test_a_start_finishes_what_a_kill_in_a_rotation_left(tmp_path: Path) -> None:
-    """Killed when the next file had its name and nothing else was done: that one goes on, the one before is sealed."""
+    """Killed right after the next file got its name: recording continues there, and the file before is sealed."""
     path = tmp_path / "traffic.db"
     writer = Writer(path, tool_version="0", rotate="day")
     writer.session({"id": writer.next_id("sessions"), "charge_point_id": "CP1", "opened_ns": 5})

@@ -1,4 +1,4 @@
-"""A -wal that grows is told of once, with who keeps it from being written into the file."""
+"""A growing -wal is reported once, with the process that keeps it from being written into the file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages are put together as their receiver gets them, and what cannot be read is told, never raised."""
+"""Messages are assembled as their receiver gets them; unreadable data is reported, never raised."""
 
 from __future__ import annotations
 

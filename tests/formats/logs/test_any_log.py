@@ -149,7 +149,7 @@ def test_a_session_comes_back_from_any_log(
 def test_a_session_comes_back_from_lines_that_a_terminal_broke(
     tmp_path: Path, session: list[Sent], form: str, width: int
 ) -> None:
-    """What stands around a frame is on the first line; a break within a string or a number is no part of the frame."""
+    """The text around a frame is on its first line; a line break within a string or number is not part of the frame."""
     lines = [FORMS[form](frame) for frame in session]
     broken = [line[at : at + width] for line in lines for at in range(0, len(line), width)]
     (tmp_path / "a.log").write_text("\n".join(broken))

@@ -74,7 +74,7 @@ INFO:ocpp:Wallbox: receive message [2,"8","Heartbeat",{}]
 
 
 def test_the_log_of_a_charge_point_that_uses_the_ocpp_package() -> None:
-    """The same words mean the opposite; the first CALL that one side alone may send tells whose log it is."""
+    """The same words mean the opposite elsewhere; the first CALL that only one side may send shows whose log it is."""
     frames, _ = read(f'CP1: receive message [3,"0",{{}}]\nCP1: send {BOOT}\nCP1: receive message {BOOTED}\n')
     assert [frame.direction for frame in frames] == [DOWN, UP, DOWN]
 

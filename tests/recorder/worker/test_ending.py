@@ -1,4 +1,4 @@
-"""The end of a recording: all that waits is stored however long it takes, or is told as a gap and counted."""
+"""At the end of a recording everything that waits is stored, however long it takes, or counted as a gap."""
 
 from __future__ import annotations
 

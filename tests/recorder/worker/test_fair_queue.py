@@ -54,7 +54,7 @@ def test_those_who_flood_share_the_recorder_evenly_whatever_the_size_of_their_fr
 
 
 def test_expensive_bytes_count_as_much_as_many_cheap_ones(fair: FairQueue) -> None:
-    """Once the recorder has told what they take, both get the same time of it."""
+    """Once the recorder has reported their costs, both get the same share of its time."""
     us_of = {1: 0.04 * 400, 2: 1.0 * 10_200}
     put(fair, 1, 40_000)
     put(fair, 2, 500, 10_000)

@@ -1,4 +1,4 @@
-"""At the bound every frame, event and session that is lost is counted, and what is told stays in order."""
+"""At the limit every lost frame, event and session is counted, and the reports stay in order."""
 
 from __future__ import annotations
 

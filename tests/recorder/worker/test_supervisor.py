@@ -1,4 +1,4 @@
-"""The recorder as a supervised process: killed at any moment it loses nothing, doubles nothing and goes on judging."""
+"""The recorder as a supervised process: killed at any moment, it loses and doubles nothing and continues to judge."""
 
 from __future__ import annotations
 
@@ -269,7 +269,7 @@ async def test_recorder_that_cannot_be_started_now_is_started_later(
 async def test_a_recorder_that_takes_long_to_end_is_let_go_of_once_the_next_one_works(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a busy machine its socket is closed well before the system tells that it has ended; no zombie stays."""
+    """On a busy machine its socket closes well before the system reports its end; no zombie stays."""
     recorder = started(tmp_path / "slow.db")
     opened(recorder, 1)
     await drained(recorder)
