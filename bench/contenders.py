@@ -111,8 +111,8 @@ class Nowhere:
     def status(self) -> Status:
         return Status()
 
-    def when_behind(self, tell: Callable[[int, bool], None]) -> None:
-        self.tell_behind = tell
+    def when_behind(self, hold: Callable[[int, bool], None]) -> None:
+        self.hold = hold
 
     def close(self, timeout: float = 10.0) -> Summary:
         return Summary()

@@ -17,5 +17,5 @@ handshake to its end. An *exchange* is a CALL with its answer. A *finding* is wh
 or a silence. A *recording* is a stored session, or the file that holds several.
 
 Imports go down only: cli -> browse -> proxy | replay -> formats -> offline -> recorder -> store -> redaction -> rules
--> protocol | websocket -> records, units, escaping -> errors.
+-> protocol | websocket -> records, units, escaping, toml_file -> errors.
 """

@@ -1,11 +1,11 @@
-"""Our own failures, one shallow tree; what a peer does wrong on the wire is a finding, never one of these.
+"""The exceptions of this package, one shallow tree. Faults of a peer on the wire are findings, never exceptions.
 
 ChargeSentinelError
 ├── UserMistake            a wrong option, address, name or file: one line, exit code 2
-│   ├── UnusableFile       a file that is not ours, too new, locked or not writable
+│   ├── UnusableFile       a file that is not a recording, from a newer version, locked or not writable
 │   ├── UnusableAddress    a malformed URL, a port in use, a host that cannot be bound
-│   └── SettingsMistake    a TOML file says what cannot be
-└── RecorderFailure        the recorder cannot go on (a dead disk with --require-recording)
+│   └── SettingsMistake    an unknown name or a wrong value in a settings file
+└── RecorderFailure        the recorder cannot continue (a dead disk with --require-recording)
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from pathlib import Path
 
 
 class ChargeSentinelError(Exception):
-    """Base of everything this package raises on purpose; `str()` of it is a sentence for the user."""
+    """The base of everything this package raises on purpose; `str()` of it is a sentence for the user."""
 
 
 class UserMistake(ChargeSentinelError):
-    """The user asked for what cannot be done; the command line prints the sentence and exits with 2."""
+    """The user asked for something that cannot be done; the command line prints the sentence and exits with 2."""
 
 
 class UnusableFile(UserMistake):
-    """A file cannot be used for what was asked."""
+    """A file cannot be used for what the user asked."""
 
     def __init__(self, path: Path | str, why: str, remedy: str | None = None) -> None:
         self.path, self.why, self.remedy = Path(path), why, remedy
@@ -34,7 +34,7 @@ class UnusableFile(UserMistake):
 
 
 class UnusableAddress(UserMistake):
-    """An address cannot be listened on or connected to; what may be a password in it is not repeated."""
+    """An address cannot be listened on or connected to. The message leaves out what may be a password in it."""
 
     def __init__(self, address: str, why: str, remedy: str | None = None) -> None:
         self.address, self.why, self.remedy = without_userinfo(address), why, remedy
@@ -45,10 +45,10 @@ class UnusableAddress(UserMistake):
 
 
 def without_userinfo(address: str) -> str:
-    """Return an address as typed, but for what may be a user and password.
+    """Return an address as typed, without what may be a user and password.
 
-    Mistyped, a password holds slashes, an @ or a space, or stands in an address without a scheme. So everything
-    between the first :// (else the beginning) and the last @ counts as one.
+    In a mistyped address, a password may contain slashes, an @ or a space, and the scheme may be missing. So everything
+    between the first :// (or the beginning) and the last @ counts as a password.
     """
     return re.sub(r"^(.*?://)?.*@", r"\1…@", address, count=1, flags=re.S)
 
@@ -59,11 +59,11 @@ def without_userinfo_within(sentence: str) -> str:
 
 
 class RecorderFailure(ChargeSentinelError):
-    """The recorder cannot store frames any more."""
+    """The recorder can no longer store frames."""
 
 
 class SettingsMistake(UserMistake):
-    """A rules file says what cannot be; names the file and the place."""
+    """A settings file has an unknown name or a wrong value; names the file and the place in it."""
 
     def __init__(self, path: Path, place: str, why: str) -> None:
         self.path, self.place, self.why = path, place, why

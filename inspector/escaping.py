@@ -1,12 +1,12 @@
-"""Makes text that a stranger wrote harmless to look at: knows control characters, neither frames nor terminals."""
+"""Escape characters in foreign text that could manipulate a terminal or mislead a reader."""
 
 from __future__ import annotations
 
 import re
 from hashlib import sha256
 
-# What moves a terminal's cursor, colours or title (C0, DEL, C1), turns the reading direction round, or has no
-# encoding at all (lone surrogates). 0x9B alone is as good as ESC [ to a terminal that speaks C1.
+# Characters that change a terminal's cursor, colours or title (C0, DEL, C1), reverse the reading direction, or have no
+# encoding (lone surrogates). 0x9B alone means ESC [ to a terminal that understands C1.
 _DANGEROUS = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
@@ -15,19 +15,19 @@ _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def visible(text: str) -> str:
-    """The text on one line, with each character that is not for looking at as its escape: `\\x1b`, `\\u202e`, `\\n`."""
+    """Return the text on one line, with dangerous characters as escapes: `\\x1b`, `\\u202e`, `\\n`."""
     return text if text.isascii() and text.isprintable() else _DANGEROUS.sub(_escaped, text)
 
 
 def visible_lines(text: str) -> str:
-    """The same with the text's own line ends left as they are."""
+    """Return the same, but keep the line ends of the text."""
     return text if text.isascii() and text.isprintable() else "\n".join(map(visible, text.split("\n")))
 
 
 def part_of_id(name: str) -> str:
-    """A name as part of a pytest id: in ASCII, short, and without what pytest splits ids at.
+    """Return a name as part of a pytest id: in ASCII, short, and without the characters at which pytest splits ids.
 
-    Pytest itself escapes the ids of parameters so. Two names never become the same.
+    Pytest escapes the ids of parameters in the same way. Different names stay different.
     """
     text = name.encode("unicode_escape").decode("ascii")
     for special in ("::", "[", "]"):
@@ -38,7 +38,7 @@ def part_of_id(name: str) -> str:
 
 
 def visible_json(document: str) -> str:
-    """A JSON document with the same characters escaped as JSON does it; line ends between its parts stay."""
+    """Return a JSON document with the same characters as JSON escapes; line ends between its parts stay."""
     if document.isascii() and "\x7f" not in document:
         return document
     return _DANGEROUS.sub(lambda found: found[0] if found[0] in "\t\n\r" else _in_json(found[0]), document)

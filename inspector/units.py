@@ -1,8 +1,11 @@
-"""Sizes and ages as people write them; knows nothing of what they are for."""
+"""Sizes and durations as people write them, and the times that are none."""
 
 from __future__ import annotations
 
 import re
+
+UNTIMED_NS = 10**15
+"""Times from 0 up to this one, in January 1970, only number the frames of an input that has no times."""
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(B|[kKMGT](?:i?B)?)")
 _POWERS = {"B": 0, "K": 1, "M": 2, "G": 3, "T": 4}
@@ -14,7 +17,7 @@ def size_bytes(text: str) -> int:
     """Bytes of "500MB" or "500M" (powers of 1000), "64MiB" (of 1024) or "20000B".
 
     Raises:
-        ValueError: it is no size.
+        ValueError: it is not a size.
     """
     if not (found := _SIZE.fullmatch(text.strip())):
         raise ValueError(text)
@@ -26,7 +29,7 @@ def duration_s(text: str) -> float:
     """Seconds of "90s", "30m", "24h", "30d" or "2w".
 
     Raises:
-        ValueError: it is no duration.
+        ValueError: it is not a duration.
     """
     if not (found := _AGE.fullmatch(text.strip())):
         raise ValueError(text)

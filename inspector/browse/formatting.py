@@ -6,6 +6,8 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
+from inspector.units import UNTIMED_NS
+
 MESSAGE_TYPES = {2: "CALL", 3: "CALLRESULT", 4: "CALLERROR", 5: "CALLRESULTERROR", 6: "SEND"}
 
 ARROWS = {"cp-to-csms": "→", "csms-to-cp": "←"}
@@ -45,10 +47,6 @@ def sendable(text: str) -> str:
     JSON brings such halves as escapes ("\\ud83d"), so they turn up wherever what a peer sent is read and shown.
     """
     return text if text.isascii() else _HALVES.sub("\ufffd", text)
-
-
-UNTIMED_NS = 10**15
-"""Times below this, in 1970, number the frames of an input that has no times."""
 
 
 def iso(ns: int | None) -> str | None:

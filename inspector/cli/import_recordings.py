@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,6 +16,7 @@ from inspector.protocol.vocabulary import OcppVersion
 
 if TYPE_CHECKING:
     from inspector.formats.reading import Reading
+    from inspector.records import Record
 
 
 @click.command(
@@ -77,7 +78,7 @@ def import_recordings(
     redaction = redaction_arguments(redact, redact_key, rules_file)
     readings = [Reading("standard input" if name == "-" else name, strict=False) for name in inputs]
 
-    def every() -> Generator[Any]:
+    def every() -> Generator[Record]:
         for number, (name, reading) in enumerate(zip(inputs, readings, strict=True)):
             steps = opened(name, reading, version, kind, charge_point, perspective, timezone)
             yield from _watched(read_ahead(steps, reading), number, reading)
@@ -98,13 +99,13 @@ def import_recordings(
     return int(summary.lost > 0 or missed)
 
 
-def _again(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
+def _again(first: Record, rest: Iterator[Record]) -> Iterator[Record]:
     yield first
     yield from rest
 
 
-def _watched(records: Iterator[Any], source: int, reading: Reading) -> Iterator[Any]:
-    """The records of one of several sources, whose links must not meet those of another, with a bar on a terminal."""
+def _watched(records: Iterator[Record], source: int, reading: Reading) -> Iterator[Record]:
+    """The records of one of several sources, numbered apart from the others', with a bar on a terminal."""
     from inspector.cli.progress import bar
 
     first = next(records, None)  # whoever reads is forked off before the bar has a thread of its own
@@ -116,7 +117,8 @@ def _watched(records: Iterator[Any], source: int, reading: Reading) -> Iterator[
         for number, record in enumerate(_again(first, records)):
             if number % 2000 == 0:
                 progress.update(task, completed=reading.position())
-            yield (record[0], record[1] and base + record[1], *record[2:])
+            number_here = record.session_number
+            yield record._replace(session_number=number_here and base + number_here)
 
 
 def _nothing(readings: list[Reading]) -> str:

@@ -218,7 +218,7 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
     finally:
         for listener in [*sockets, *([metrics] if metrics else [])]:
             listener.close()
-        summary = recorder.close(tell=stopping.tell)
+        summary = recorder.close(progress=stopping.tell)
         console.close()
     click.echo(f"recorded in {path}: {summary}")
     gc.freeze()  # takes most of the time from the interpreter's end

@@ -21,7 +21,7 @@ from rich.text import Text
 from inspector.escaping import visible, visible_json, visible_lines
 from inspector.formats.captured import Captured
 from inspector.offline.check import Checked, Found
-from inspector.records import FRAME, Record
+from inspector.records import FrameRecord, Record
 from inspector.rules.catalogue import rules
 from inspector.rules.finding import Finding, Severity, tally
 from inspector.store.failed_attempts import in_words
@@ -40,7 +40,7 @@ class Places:
     def follow(self, steps: Iterable[tuple[Record, Captured | None]]) -> Iterator[Record]:
         """Pass the records on, noting the place of each frame."""
         for record, captured in steps:
-            if record[0] == FRAME:
+            if isinstance(record, FrameRecord):
                 self._by_row = self._by_row or bool(captured and captured.row)
                 self._places.append((captured.row or captured.line) if captured else 0)
             yield record

@@ -36,7 +36,7 @@ def storing(path: Path, holder: str) -> Iterator[Database]:
             raise KeyboardInterrupt from None
         why, remedy = {
             "SQLITE_FULL": ("the disk is full", "free as much room as the file has, and run this again"),
-            "SQLITE_CORRUPT": ("is damaged", "`sqlite3 FILE .recover` may save the rest"),
+            "SQLITE_CORRUPT": ("is damaged", "`sqlite3 FILE .recover` may rescue the rest"),
             "SQLITE_BUSY": ("is locked by another program", "close that, and run this again"),
         }.get(name, (f"could not be changed ({error})", "nothing of it is half done; run this again"))
         raise UnusableFile(path, why, remedy) from error

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from inspector import records
 from inspector.protocol.messages import Call, CallResultError, Malformed, Send, parse
 from inspector.protocol.vocabulary import ACTIONS_FROM, SUBPROTOCOLS, Direction, OcppVersion
-from inspector.records import Record, SessionFacts
+from inspector.records import CloseRecord, FrameRecord, OpenRecord, Record, SessionFacts
 
 
 class Captured(NamedTuple):
@@ -26,7 +26,7 @@ class Captured(NamedTuple):
         binary: whether it was a binary message.
         line: where it stands in the input, from 1; 0 where that has no lines.
         meta: what the input tells beside the frame.
-        notes: as of `records.frame`.
+        notes: those of `records.FrameRecord`.
         row: the id of its row where the input is a recording, else 0.
     """
 
@@ -50,10 +50,10 @@ class Meta(NamedTuple):
     `before` and `after` are records with link 0: events, and frames that the format has no place for.
     """
 
-    opened: Record | None = None
+    opened: OpenRecord | None = None
     before: tuple[Record, ...] = ()
     after: tuple[Record, ...] = ()
-    closed: Record | None = None
+    closed: CloseRecord | None = None
     placeholder: bool = False  # the record stands for a session without frames
     outside: tuple[Record, ...] = ()  # events of no session, such as attempts to connect; then there is nothing else
 
@@ -121,40 +121,40 @@ def to_records(
         link, meta = links.get(key), captured.meta or _NO_META
         if meta.outside:
             for record in meta.outside:
-                yield from closed_before(record[2])
+                yield from closed_before(record.ts_ns)
                 yield record, None
             continue
         if link is None:
             count += 1
             link = links[key] = _Link(count)
-            opened = meta.opened or records.opened(0, *link.stamp(captured, last), _facts(captured, ocpp, charge_point))
-            yield from closed_before(opened[2])
+            opened = meta.opened or OpenRecord(0, *link.stamp(captured, last), _facts(captured, ocpp, charge_point))
+            yield from closed_before(opened.ts_ns)
             yield _numbered(opened, link), None
         if closings and captured.ts_ns is not None:
-            yield from closed_before(meta.before[0][2] if meta.before else captured.ts_ns)
+            yield from closed_before(meta.before[0].ts_ns if meta.before else captured.ts_ns)
         for record in meta.before:
-            yield _numbered(record, link), captured if record[0] == records.FRAME else None
+            yield _numbered(record, link), captured if isinstance(record, FrameRecord) else None
         last = stamps = link.stamp(captured, last)
         from_charge_point = link.direction(captured, ocpp) is Direction.FROM_CHARGE_POINT
         opcode = records.BINARY if captured.binary else records.TEXT
         if not meta.placeholder:
             yield (
-                records.frame(link.number, *stamps, from_charge_point, opcode, captured.raw, captured.notes),
+                FrameRecord(link.number, *stamps, from_charge_point, opcode, captured.raw, captured.notes),
                 captured,
             )
         for record in meta.after:
-            yield _numbered(record, link), captured if record[0] == records.FRAME else None
+            yield _numbered(record, link), captured if isinstance(record, FrameRecord) else None
         if meta.closed:
             del links[key]
-            heapq.heappush(closings, (meta.closed[2], link.number, _numbered(meta.closed, link)))
+            heapq.heappush(closings, (meta.closed.ts_ns, link.number, _numbered(meta.closed, link)))
     for link in links.values():
-        record = records.closed(link.number, *link.last, {"closed_by": "unknown"})
-        heapq.heappush(closings, (record[2], link.number, record))
+        record = CloseRecord(link.number, *link.last, {"closed_by": "unknown"})
+        heapq.heappush(closings, (record.ts_ns, link.number, record))
     yield from closed_before(LARGEST_NS + 1)
 
 
 def _numbered(record: Record, link: _Link) -> Record:
-    return (record[0], link.number, *record[2:])
+    return record._replace(session_number=link.number)
 
 
 def _facts(captured: Captured, ocpp: OcppVersion | None, charge_point: str | None) -> SessionFacts:

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from inspector import records
 from inspector.formats.captured import Captured, Meta
 from inspector.protocol.vocabulary import SUBPROTOCOLS, OcppVersion
-from inspector.records import CloseFacts, Record
+from inspector.records import CloseFacts, CloseRecord, EventRecord, OpenRecord, Record
 from inspector.redaction import handshake
 from inspector.redaction.handshake import Headers
 
@@ -78,24 +77,24 @@ def session(connection: Connection, messages: Iterable[Captured]) -> Iterator[Ca
         held = message._replace(session=connection.session, **told)
         if facts is not None:
             at = connection.opened_ns if connection.opened_ns is not None else message.ts_ns or 0
-            held = _with(held, opened=records.opened(0, at, at, facts), first=_shaken(at, shaken))
+            held = _with(held, opened=OpenRecord(0, at, at, facts), first=_shaken(at, shaken))
             facts = None  # type: ignore[assignment]
     if held is None:
         at = connection.opened_ns or 0
-        meta = Meta(records.opened(0, at, at, facts), (_shaken(at, shaken),), placeholder=True)
+        meta = Meta(OpenRecord(0, at, at, facts), (_shaken(at, shaken),), placeholder=True)
         held = Captured(b"", ts_ns=at, mono_ns=at, session=connection.session, meta=meta, **told)
     if connection.closed is not None:
         at, how = connection.closed
         meta = held.meta or Meta()
-        held = held._replace(meta=meta._replace(closed=records.closed(0, at, at, how)))
+        held = held._replace(meta=meta._replace(closed=CloseRecord(0, at, at, how)))
     yield held
 
 
 def _shaken(at: int, detail: dict[str, Any]) -> Record:
-    return records.event(0, at, at, "handshake", detail)
+    return EventRecord(0, at, at, "handshake", detail)
 
 
-def _with(message: Captured, opened: Record, first: Record) -> Captured:
+def _with(message: Captured, opened: OpenRecord, first: Record) -> Captured:
     meta = message.meta or Meta()
     if meta.opened is None:
         meta = meta._replace(opened=opened, before=(first, *meta.before))

@@ -43,7 +43,7 @@ def lines(connection: sqlite3.Connection, sessions: Sequence[int] | None, style:
         yield from csv_writer.write(connection, where)
     else:
         for record, _ in frames(connection, where):
-            yield record[6].replace(b"\n", b" ").replace(b"\r", b" ") + b"\n"
+            yield record.payload.replace(b"\n", b" ").replace(b"\r", b" ") + b"\n"
 
 
 def _labels(connection: sqlite3.Connection, where: str) -> dict[int, str]:

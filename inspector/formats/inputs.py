@@ -25,7 +25,7 @@ from inspector.formats.reading import Reading, Unreadable
 from inspector.formats.recoded import utf8
 from inspector.formats.trace import reader as trace_reader
 from inspector.protocol.vocabulary import OcppVersion
-from inspector.records import Record
+from inspector.records import FrameRecord, Record
 from inspector.store.stored_records import read
 
 LINE_LIMIT = 64 * 1024 * 1024
@@ -80,7 +80,10 @@ def open_input(
         reading.size, reading.position = None, lambda: 0
         if name == "-":
             raise UnusableFile(reading.source, "a recording", "name its file, a database cannot be read from a pipe")
-        return ((record, Captured(record[6], row=row_id) if row_id else None) for record, row_id in read(Path(name)))
+        return (
+            (record, Captured(record.payload, row=row_id) if isinstance(record, FrameRecord) else None)
+            for record, row_id in read(Path(name))
+        )
     if kind in ("har", "mitmproxy"):
         whole = _seekable(file, first, reading)
         reading.position = whole.tell

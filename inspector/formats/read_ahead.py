@@ -17,6 +17,7 @@ from typing import Any
 
 from inspector.errors import ChargeSentinelError
 from inspector.formats.reading import Reading, Unreadable
+from inspector.recorder.worker.wire import plain, typed
 from inspector.records import Record
 
 BATCH = 500
@@ -46,9 +47,9 @@ def read_ahead(steps: Callable[[], Steps], reading: Reading) -> Iterator[Record]
     there.close()
     try:
         failed: ChargeSentinelError | None = None
-        batch: list[Record] | None = []
+        batch: tuple[bytes, list[Any]] | None = (b"", [])
         while batch is not None:
-            yield from batch
+            yield from typed(*batch)
             try:
                 batch, position, facts, failed = here.recv()
             except EOFError:
@@ -77,7 +78,7 @@ def _read(steps: Callable[[], Steps], reading: Reading, there: Connection) -> No
 
     def send(batch: list[Record] | None, failed: ChargeSentinelError | None = None) -> None:
         facts = {name: value for name, value in vars(reading).items() if name != "position"}
-        there.send((batch, reading.position(), facts, failed))
+        there.send((plain(batch) if batch is not None else None, reading.position(), facts, failed))
 
     try:
         batch: list[Record] = []

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
-from inspector.records import Record
+from inspector.records import CloseRecord, EventRecord, FrameRecord, OpenRecord
 from inspector.store.paging import LAST, highest, one_moment, paged
 from inspector.store.stored_records import (
     NOT_RECORDS,
@@ -24,24 +24,24 @@ class Stored(NamedTuple):
 
     Attributes:
         session_id: whose.
-        frame: the FRAME record; None for a session without frames.
+        frame: the FrameRecord; None for a session without frames.
         row_id: the id of the frame's row, 0 without.
-        opened: the OPEN record, where this is the first of its session.
+        opened: the OpenRecord, where this is the first of its session.
         before: events between the frame before and this one.
         last: whether this is the last of its session; then
-        after, closed: the events after it, and the CLOSE record of a session that is over.
+        after, closed: the events after it, and the CloseRecord of a session that is over.
         outside: events of no session that happened before; only where all sessions are asked for.
     """
 
     session_id: int
-    frame: Record | None
+    frame: FrameRecord | None
     row_id: int
-    opened: Record | None
-    before: tuple[Record, ...]
+    opened: OpenRecord | None
+    before: tuple[EventRecord, ...]
     last: bool
-    after: tuple[Record, ...]
-    closed: Record | None
-    outside: tuple[Record, ...] = ()
+    after: tuple[EventRecord, ...]
+    closed: CloseRecord | None
+    outside: tuple[EventRecord, ...] = ()
 
 
 class Until(NamedTuple):
@@ -91,7 +91,7 @@ def stored(
     step = next(reading, None)
     while step is not None:
         record, row_id = step
-        session_id = record[1]
+        session_id = record.session_number
         place = known[session_id]
         opened = None
         if session_id not in around:
@@ -102,14 +102,14 @@ def stored(
         while (event := next_event[session_id]) is not None and (event["after_frame_id"] or 0) < row_id:
             before.append(event_record(event, place.offset))
             next_event[session_id] = next(around[session_id], None)
-        after: tuple[Record, ...] = ()
+        after: tuple[EventRecord, ...] = ()
         closed = None
         if row_id == place.last:
             event = next_event.pop(session_id)
             rest = around.pop(session_id)
             after = tuple(event_record(row, place.offset) for row in ([event, *rest] if event is not None else ()))
             closed = closing_record(connection, place)
-        beside = outside.until(record[2], place.offset) if outside is not None else ()
+        beside = outside.until(record.ts_ns, place.offset) if outside is not None else ()
         yield Stored(session_id, record, row_id, opened, tuple(before), row_id == place.last, after, closed, beside)
         step = next(reading, None)
     for place in known.values():
@@ -129,7 +129,7 @@ class _Outside:
         self._rows = paged(connection, sql, high=last)
         self._next: sqlite3.Row | None = next(self._rows, None)
 
-    def until(self, ts_ns: int | None, offset: int) -> tuple[Record, ...]:
+    def until(self, ts_ns: int | None, offset: int) -> tuple[EventRecord, ...]:
         """Those that are left and happened by `ts_ns`; all that are left where it is None."""
         found = []
         while self._next is not None and (ts_ns is None or self._next["ts_ns"] <= ts_ns):
@@ -144,10 +144,12 @@ def _empty(connection: sqlite3.Connection, place: Place, last_event: int) -> Sto
     return Stored(place.session_id, None, 0, opened, (), True, events, closed)
 
 
-def _opening(connection: sqlite3.Connection, place: Place) -> Record:
-    """The OPEN record without what means nothing outside of this database."""
+def _opening(connection: sqlite3.Connection, place: Place) -> OpenRecord:
+    """The OpenRecord without what means nothing outside of this database."""
     record = opening_record(connection, place)
-    return (*record[:4], {name: value for name, value in record[4].items() if name != "recording_id"})
+    facts = record.facts.copy()
+    facts.pop("recording_id", None)
+    return record._replace(facts=facts)
 
 
 def _events(connection: sqlite3.Connection, session_id: int, last: int) -> Iterator[sqlite3.Row]:

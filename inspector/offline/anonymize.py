@@ -1,6 +1,7 @@
-"""Hides in an existing recording what should not be in it: a new file with the same ids; judges nothing again.
+"""Copy a recording and hide secrets and personal values in the copy, which keeps all ids.
 
-All frames are looked through before one is written, so that a value is found in what came before its name too.
+All frames are searched before the first one is written, so that a value is also found in frames before the one that
+names it.
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ _ACTIONS = frozenset(action for version in ACTIONS_FROM.values() for side in ver
 
 
 def anonymize(source: Path, target: Path, redaction: dict[str, Any], tell: Callable[[int, int], None]) -> int:
-    """Write the recording `source` again as `target`; returns in how many frames something is hidden.
+    """Copy the recording `source` to `target`; returns in how many frames something was hidden.
 
     Args:
-        source: a recording; only read.
-        target: is replaced.
+        source: a recording; it is only read.
+        target: is replaced if it exists.
         redaction: the arguments of `Redactor`.
-        tell: is called with how many frames have been looked at and how many looks there are in all.
+        tell: called with the progress: frames searched so far, and in all.
 
     Raises:
         UnusableFile: one of the files cannot be used.
@@ -99,7 +100,7 @@ class _Work:
         hidden = self._look(row)
         if row["action"] not in _ACTIONS and row["action"] is not None:
             row["action"] = self._redaction.text(self._secrets(row["session_id"]), row["action"])
-            row["id_length"] = None  # the payload cannot be cut out behind an action that the frame does not have
+            row["id_length"] = None  # SQLite cannot cut out the payload after an action that the frame does not have
         if hidden is None:
             return row
         self.hidden += 1
@@ -114,7 +115,7 @@ class _Work:
             config = {}
         said = {**(config if isinstance(config, dict) else {}), **self._config}
         if isinstance(said.get("imported"), list):
-            said["imported"] = [Path(str(name)).name for name in said["imported"]]  # folders are named after people
+            said["imported"] = [Path(str(name)).name for name in said["imported"]]  # folders may be named after people
         return {**self._facts(row), "config": json.dumps(self._redaction.detail(Secrets(), said))}
 
     def _session(self, row: Row) -> Row:

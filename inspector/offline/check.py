@@ -1,4 +1,4 @@
-"""Judges records without storing them, by the same judge and in the same order as a recorder does."""
+"""Judge records without storing them, in the same way as a recorder does."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from inspector.protocol.frame import Frame
-from inspector.records import EVENT, FRAME, OPEN, Record
+from inspector.records import EventRecord, FrameRecord, OpenRecord, Record
 from inspector.redaction.redactor import Redactor
-from inspector.rules.feed import CAME_TO_NOTHING, Feed
+from inspector.rules.feed import FAILED_ATTEMPTS, Feed
 from inspector.rules.finding import Finding
 from inspector.rules.judge import SessionJudge
 from inspector.rules.settings import DEFAULTS, Settings
@@ -19,9 +19,9 @@ from inspector.rules.topics.attempts import what_failed
 
 
 class Found(NamedTuple):
-    """A finding with the session it is about: its number in the input, from 1, and its charge point.
+    """A finding with its session (the number in the input, from 1) and its charge point.
 
-    `session` is 0 where an attempt to connect failed; `frames` are those it was found on, as many as are kept.
+    `session` is 0 for a failed attempt to connect. `frames` are the frames it was found on, as far as they are kept.
     """
 
     session: int
@@ -32,20 +32,20 @@ class Found(NamedTuple):
 
 @dataclass
 class Checked:
-    """What judging an input gave; frames are numbered from 1 in the order of the input."""
+    """The result of judging an input; frames are numbered from 1 in the order of the input."""
 
     frames: int = 0
     sessions: int = 0
-    unjudged: int = 0  # frames of sessions whose OCPP version nothing told
+    unjudged: int = 0  # frames of sessions with an unknown OCPP version
     findings: list[Found] = field(default_factory=list)
-    failed_attempts: Counter[str] = field(default_factory=Counter)  # attempts to connect, by what came of them
+    failed_attempts: Counter[str] = field(default_factory=Counter)  # by outcome
 
 
 def check(records: Iterable[Record], settings: Settings = DEFAULTS) -> Checked:
     """Judge a whole input.
 
     Raises:
-        ChargeSentinelError: what reading the input raises.
+        ChargeSentinelError: the input cannot be read.
     """
     checked = Checked()
     redactor = Redactor()
@@ -56,11 +56,12 @@ def check(records: Iterable[Record], settings: Settings = DEFAULTS) -> Checked:
 
     feed = Feed(settings, before=learn_secrets)
     for record in records:
-        checked.frames += record[0] == FRAME and record[1] in feed.sessions
-        if record[0] == EVENT and record[4] in CAME_TO_NOTHING and record[1] not in feed.sessions:
-            checked.failed_attempts[what_failed(record[4], record[5])] += 1
+        known_session = record.session_number in feed.sessions
+        checked.frames += isinstance(record, FrameRecord) and known_session
+        if isinstance(record, EventRecord) and record.kind in FAILED_ATTEMPTS and not known_session:
+            checked.failed_attempts[what_failed(record.kind, record.detail)] += 1
         session, frame, findings = feed.take(record, checked.frames)
-        if session is not None and record[0] == OPEN:
+        if session is not None and isinstance(record, OpenRecord):
             checked.sessions += 1
             session.label = checked.sessions
         checked.unjudged += frame is not None and session is not None and session.version is None

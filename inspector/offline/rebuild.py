@@ -1,7 +1,7 @@
-"""Derives charge points, transactions and meter samples again from the frames of a recording; judges nothing.
+"""Derive charge points, transactions and meter samples again from the frames of a recording.
 
-The same code derives them live, and gets the same rows from the same frames. What frames of this file cannot tell is
-kept: the beginning of a transaction, or a charge point's name, from an earlier file or from before it was pruned.
+The same code derives them live, and gets the same rows from the same frames. Rows are kept if the frames of this file
+cannot give them: the beginning of a transaction, or the vendor of a charge point, that is in an earlier file or pruned.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from inspector.recorder.derived_tables import DerivedTables
-from inspector.records import OPEN
+from inspector.records import OpenRecord
 from inspector.rules.feed import Feed
 from inspector.store import next_file
 from inspector.store.connection import open_recording
@@ -25,7 +25,7 @@ DERIVED = ("charge_points", "transactions", "meter_samples")
 FLUSH_AT = 5000
 
 _KEPT = "started_ns IS NOT NULL AND start_frame_id IS NULL"
-"""A transaction whose beginning is in no frame of this file."""
+"""The condition for a transaction whose beginning is not in any frame of this file."""
 _UNSTOP = f"""UPDATE transactions SET stopped_ns = NULL, meter_stop_wh = NULL, stop_reason = NULL, stop_frame_id = NULL
   WHERE {_KEPT} AND stop_frame_id IS NOT NULL"""
 _MERGE = """INSERT INTO charge_points SELECT * FROM _known
@@ -37,12 +37,12 @@ _MERGE = """INSERT INTO charge_points SELECT * FROM _known
 
 
 def rebuild(db: Database, path: Path, tell: Callable[[int], None]) -> dict[str, int]:
-    """Replace the derived rows of a recording, all at once; returns how many there are by table.
+    """Replace the derived rows of a recording in one transaction; returns how many rows each table has.
 
     Args:
-        db: opened for change; readers see the old rows until all are there.
-        path: the same file.
-        tell: is told how many frames have been read.
+        db: opened for writing; readers see the old rows until the transaction ends.
+        path: of the same file.
+        tell: called with the number of frames read so far.
 
     Raises:
         sqlite3.Error: nothing was changed.
@@ -79,10 +79,10 @@ def _derive(source: sqlite3.Connection, tables: PendingRows, tell: Callable[[int
         if session is None:
             continue
         charge_point_id = session.station.charge_point_id
-        if record[0] == OPEN:
-            derivation.seen(charge_point_id, record[2])
+        if isinstance(record, OpenRecord):
+            derivation.note_charge_point(charge_point_id, record.ts_ns)
         elif frame is not None:
-            derivation.frame(record[1], charge_point_id, session.protocol.version, frame)
+            derivation.derive(record.session_number, charge_point_id, session.protocol.version, frame)
             frames += 1
             if frames % FLUSH_AT == 0:
                 tables.flush()

@@ -1,4 +1,4 @@
-"""Stores records that come from a file, through the same pipeline as live traffic; knows no file format."""
+"""Store records that come from a file, through the same pipeline as live traffic."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 from inspector.errors import RecorderFailure
 from inspector.recorder.pipeline import Pipeline
 from inspector.recorder.recorder import Summary
-from inspector.recorder.taking import take
 from inspector.records import Record
 from inspector.redaction.redactor import Redactor, as_config
 from inspector.rules.settings import DEFAULTS, Settings
@@ -18,26 +17,26 @@ from inspector.store.writer import Writer
 
 COMMIT_AT = 10_000
 COMMIT_BYTES = 16 * 1024 * 1024
-"""What waits for a commit is bounded by both: frames may be large."""
+"""Commit after so many records or bytes, as frames may be large."""
 
 
 def store(
     records: Iterable[Record], writer: Writer, settings: Settings = DEFAULTS, redaction: Redactor | None = None
 ) -> Summary:
-    """Store all of `records` and let go of the file.
+    """Store all records and close the file.
 
     Raises:
-        RecorderFailure: the disk does not take them; what was committed before stays.
-        ChargeSentinelError: what reading the input raises; what was read before stays.
+        RecorderFailure: the file cannot be written; earlier commits stay.
+        ChargeSentinelError: the input cannot be read; records before the fault are stored.
     """
     pipeline = Pipeline(writer, settings, redaction)
     clean = False
     thresholds = gc.get_threshold()
-    # Every frame leaves a dozen objects that are gone by themselves; looking for circles among them takes a tenth.
+    # The objects of a frame are in no cycles. At Python's usual threshold, looking for some takes a tenth of the time.
     gc.set_threshold(50_000, 20, 20)
     try:
         for number, record in enumerate(records, 1):
-            take(pipeline, (record,))
+            pipeline.take_all((record,))
             if number % COMMIT_AT == 0 or writer.pending_bytes > COMMIT_BYTES:
                 pipeline.commit()
         pipeline.commit()
@@ -60,7 +59,7 @@ def _close(writer: Writer, clean: bool) -> None:
 def writer_arguments(
     path: Any, holder: str, sources: list[str], redaction: dict[str, Any] | None = None
 ) -> dict[str, Any]:
-    """The arguments of `Writer` for an import from `sources`; `redaction` are those of `Redactor`."""
+    """Return the arguments of `Writer` for an import from `sources`; `redaction` are the arguments of `Redactor`."""
     from importlib.metadata import version
 
     return {

@@ -1,1 +1,1 @@
-"""OCPP-J itself: from raw text to sessions with their exchanges; knows no clock, socket, file or log."""
+"""OCPP-J itself: parse raw text and pair it into sessions and exchanges. Knows no clock, socket, file or log."""

@@ -1,7 +1,7 @@
-"""Pairs answers with open CALLs, keyed by sender and message id; knows time only as numbers it is given.
+"""Pair answers with open CALLs, by sender and message id.
 
-Bounded: at most OPEN_LIMIT open CALLs and ANSWERED_LIMIT remembered answered ones per direction; beyond that
-the oldest is forgotten, so that a peer that never answers cannot fill the memory.
+In each direction, at most OPEN_LIMIT open CALLs and ANSWERED_LIMIT answered ones are remembered. Beyond that the oldest
+is forgotten, so that a peer that never answers cannot fill the memory.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ OPEN_LIMIT = 1000
 ANSWERED_LIMIT = 200
 _OPPOSITE = {direction: direction.opposite for direction in Direction}
 COVERED_LIMIT = 10
-"""Open CALLs kept that share one message id."""
+"""At most so many open CALLs with the same message id are remembered."""
 
 
 def forget_oldest(kept: dict[str, Any], count: int) -> None:
     """Drop the first entries of a dict.
 
-    Many at once, now and then: to find the first one, a dict passes all the places of those dropped before it.
+    Drop many at once: to find its first entry, a dict has to skip the places of all entries dropped before.
     """
     for key in list(islice(kept, count)):
         del kept[key]
@@ -35,14 +35,14 @@ class Correlation:
 
     def __init__(self) -> None:
         self.overrun = False
-        """Whether an open CALL was ever forgotten: from then on an orphan may be the answer to such a one."""
+        """Whether an open CALL was ever forgotten: from then on, an orphan may be the answer to it."""
         self._open: dict[Direction, dict[str, Frame]] = {direction: {} for direction in Direction}
         self._answered: dict[Direction, dict[str, Frame]] = {direction: {} for direction in Direction}
         self._covered: dict[tuple[Direction, str], list[Frame]] = {}
         self._asked: dict[tuple[Direction, str], Frame] = {}
 
-    def called(self, frame: Frame, message_id: str) -> None:
-        """Note a CALL; one with the id of an open CALL is answered first, as the most recent of the two."""
+    def note_call(self, frame: Frame, message_id: str) -> None:
+        """Note a CALL. If an open CALL has the same id, the new one is answered first."""
         calls = self._open[frame.direction]
         if (covered := calls.pop(message_id, None)) is not None:
             below = self._covered.setdefault((frame.direction, message_id), [])
@@ -55,17 +55,17 @@ class Correlation:
             del calls[next(iter(calls))]
             self.overrun = True
 
-    def asked(self, frame: Frame, message_id: str) -> None:
-        """Note a malformed frame whose id could be read: it may be refused under that id, and need not be."""
+    def note_malformed(self, frame: Frame, message_id: str) -> None:
+        """Note a malformed frame whose id could be read: an answer may refuse it under that id."""
         self._asked[frame.direction, message_id] = frame
         if len(self._asked) > ANSWERED_LIMIT:
             del self._asked[next(iter(self._asked))]
 
-    def answered(self, direction: Direction, message_id: str) -> tuple[AnswerStatus, Frame | None]:
-        """Settle the CALL that a message in `direction` answers.
+    def note_answer(self, direction: Direction, message_id: str) -> tuple[AnswerStatus, Frame | None]:
+        """Find the CALL that an answer in `direction` belongs to, and close it.
 
         Returns:
-            How the answer stands, and the CALL (None for an orphan).
+            The status of the answer, and the CALL (None for an orphan).
         """
         caller = _OPPOSITE[direction]
         call = self._open[caller].pop(message_id, None)
@@ -86,7 +86,7 @@ class Correlation:
         return AnswerStatus.PAIRED, call
 
     def forget(self, frame: Frame) -> None:
-        """Wait no longer for the answer to a CALL, if it has not come yet."""
+        """Stop waiting for the answer to a CALL."""
         message_id, calls = frame.message_id, self._open[frame.direction]
         below = self._covered.get((frame.direction, message_id), [])
         if calls.get(message_id) is frame:
@@ -101,16 +101,16 @@ class Correlation:
         if not below:
             self._covered.pop((frame.direction, message_id), None)
 
-    def ended(self) -> None:
-        """Let go of what only another message could ask for; who goes on looking at open CALLs finds them."""
+    def end(self) -> None:
+        """Drop everything that only another message would need; open CALLs stay, as deadlines still ask for them."""
         for caller in self._answered:
             self._answered[caller] = {}
         self._covered, self._asked = {}, {}
 
     def answered_call(self, caller: Direction, message_id: str) -> Frame | None:
-        """The CALL of `caller` with this id that has been answered lately."""
+        """Return the recently answered CALL of `caller` with this id."""
         return self._answered[caller].get(message_id)
 
     def open_calls(self, caller: Direction) -> dict[str, Frame]:
-        """The CALLs of `caller` that wait for an answer, oldest first, by message id."""
+        """Return the CALLs of `caller` that wait for an answer, oldest first, by message id."""
         return self._open[caller]

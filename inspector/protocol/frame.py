@@ -1,4 +1,4 @@
-"""One WebSocket message as seen, with what it turned out to be once parsed and paired."""
+"""A frame: one WebSocket message as seen, parsed, and paired with its CALL."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import Any
 
+from inspector.protocol.large_values import MANY_VALUES_FROM, first_values
 from inspector.protocol.messages import Message
 from inspector.protocol.vocabulary import Direction
 
 
 class AnswerStatus(Enum):
-    """What an answer is to the CALLs before it."""
+    """How an answer relates to the CALLs before it."""
 
     PAIRED = auto()
     DUPLICATE = auto()  # its CALL has been answered already
@@ -20,11 +21,11 @@ class AnswerStatus(Enum):
 
 @dataclass(slots=True, eq=False)
 class Frame:
-    """One WebSocket message as seen, with what it turned out to be.
+    """One WebSocket message as seen, parsed and paired.
 
-    `frame_id` is the caller's number for it; times are nanoseconds (`ts_ns` since 1970, `mono_ns` on a
-    monotonic clock); `action` is the CALL's own or, for an answer, that of the CALL it answers; `payload` is that of
-    a CALL, CALLRESULT or SEND, an empty object for all else and where it is no object.
+    `frame_id` is the caller's number for it. Times are nanoseconds: `ts_ns` since 1970, `mono_ns` on a monotonic clock.
+    `action` is that of the CALL or, for an answer, of the CALL it answers. `payload` is that of a CALL, CALLRESULT or
+    SEND, cut to the first JUDGED_VALUES values; for other messages, or if it is not an object, it is {}.
     """
 
     frame_id: int
@@ -42,27 +43,27 @@ class Frame:
 
     @property
     def cut(self) -> bool:
-        """Whether the log it was read from broke it off: what is missing is nobody's fault."""
+        """Whether the log it was read from broke it off; neither side is at fault."""
         return self.notes is not None and "cut" in self.notes
 
     @property
     def guessed(self) -> bool:
-        """Whether `direction` is a guess: no side may be accused of this frame."""
+        """Whether `direction` is a guess, so that no side may be accused of this frame."""
         return self.notes is not None and "direction" in self.notes
 
     @property
     def request(self) -> Any:
-        """For an answer: the payload of the CALL it answers, else an empty object."""
+        """The payload of the CALL that this frame answers, else {}."""
         return self.call.payload if self.call is not None else {}
 
     @property
     def message_id(self) -> str:
-        """The message id, empty where none could be made out."""
+        """The message id; empty if none was found."""
         return self.message.message_id or ""
 
     @property
     def latency_ns(self) -> int | None:
-        """From the CALL to this answer, for a first answer."""
+        """The time from the CALL to this answer; None for anything but a first answer."""
         if self.answer_status is AnswerStatus.PAIRED and self.call is not None:
             return self.mono_ns - self.call.mono_ns
         return None
@@ -73,6 +74,13 @@ class Frame:
 
 
 def reworded(frame: Frame, raw: bytes, message: Message, **changes: Any) -> Frame:
-    """A frame with another text in place of its own, and the message that is read from it."""
+    """Return a frame with another text in place of its own, and the message parsed from that text."""
+    return replace(frame, raw=raw, message=message, payload=judged_payload(raw, message), **changes)
+
+
+def judged_payload(raw: bytes, message: Message) -> dict[str, Any]:
+    """Return the payload of a message as rules get it: {} if it is not an object, cut if it has too many values."""
     payload = getattr(message, "payload", None)
-    return replace(frame, raw=raw, message=message, payload=payload if type(payload) is dict else {}, **changes)
+    if type(payload) is not dict:
+        return {}
+    return payload if len(raw) < MANY_VALUES_FROM else first_values(payload)

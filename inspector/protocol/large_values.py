@@ -1,4 +1,4 @@
-"""Cuts values that are too large: to quote one in a sentence, or to look for every fault in it."""
+"""Cut values that are too large to quote in a sentence, or to search for every fault."""
 
 from __future__ import annotations
 
@@ -8,34 +8,44 @@ from itertools import islice
 from typing import Any
 
 VALUES_LIMIT = 10_000
-"""Values within a payload up to which every fault of it is looked for; each costs some 15 µs."""
+"""A payload with at most so many values is searched for every fault; each value takes some 15 µs."""
 FIRST_ELEMENTS = (100, 10, 5, 2)
-"""Elements that are looked at of each list in a larger payload, and of the lists within it."""
+"""In a larger payload, so many elements of each list are searched, by how many lists it is in."""
+JUDGED_VALUES = 200_000
+"""Rules and derived tables use at most so many values of a payload: with millions of them, they would take seconds. The
+largest real payloads, a day of meter values in one message, have about half as many."""
+MANY_VALUES_FROM = 2 * JUDGED_VALUES
+"""A frame of fewer bytes cannot have so many values."""
 _DEPTH = 200
 OTHER_MEMBERS = 1000
-"""Members of one object that are looked at although no schema names them."""
+"""So many members of one object are searched although no schema names them."""
 
 
 def is_large(payload: Any) -> bool:
-    """Tell whether a payload holds more values than can be looked through one by one."""
+    """Tell whether a payload has more values than VALUES_LIMIT."""
+    return has_more_than(VALUES_LIMIT, payload)
+
+
+def has_more_than(most: int, payload: Any) -> bool:
+    """Tell whether there are more than `most` values within a payload."""
     waiting, count = [payload], 0
     while waiting:
         value = waiting.pop()
         if type(value) is dict or type(value) is list:
             count += len(value)
-            if count > VALUES_LIMIT:
+            if count > most:
                 return True
             waiting += value.values() if type(value) is dict else value
     return False
 
 
 def first_part(value: Any, names: Collection[str], lists: int = 0, depth: int = 0) -> Any:
-    """Return a value with the first elements of each list alone.
+    """Return a value with only the first elements of each list.
 
     Args:
         value: parsed JSON.
         names: members that are never left out.
-        lists, depth: how many lists it is in, and how many lists and objects.
+        lists, depth: how many lists the value is in; and how many lists and objects.
     """
     if depth == _DEPTH:
         return value
@@ -52,8 +62,38 @@ def first_part(value: Any, names: Collection[str], lists: int = 0, depth: int = 
     return value
 
 
+def first_values(payload: dict[str, Any], most: int = JUDGED_VALUES) -> dict[str, Any]:
+    """Return an object with only its first `most` values, in the order of the text; itself if it has no more."""
+    if not has_more_than(most, payload):
+        return payload
+    left = most
+
+    def copy(value: Any, depth: int) -> Any:
+        nonlocal left
+        if type(value) is dict:
+            members: dict[str, Any] = {}
+            for name, member in value.items():
+                if left <= 0 or depth == _DEPTH:
+                    break
+                left -= 1
+                members[name] = copy(member, depth + 1)
+            return members
+        if type(value) is list:
+            elements: list[Any] = []
+            for element in value:
+                if left <= 0 or depth == _DEPTH:
+                    break
+                left -= 1
+                elements.append(copy(element, depth + 1))
+            return elements
+        return value
+
+    found: dict[str, Any] = copy(payload, 0)
+    return found
+
+
 def at(payload: Any, path: Iterable[str | int]) -> Any:
-    """Return what is at a place in a payload."""
+    """Return the value at a place in a payload."""
     for part in path:
         payload = payload[part]
     return payload
@@ -65,12 +105,12 @@ def shorten_text(text: str, most: int = 60) -> str:
 
 
 def shorten(value: Any, most: int = 60) -> str:
-    """A value as JSON, cut for a sentence; costs no more where the value is large."""
+    """Return a value as JSON, cut for a sentence; fast even if the value is large."""
     return shorten_text(json.dumps(_beginning(value, most + 1, [most + 1]), ensure_ascii=False, default=str), most)
 
 
 def _beginning(value: Any, most: int, left: list[int]) -> Any:
-    """As much of a value as `most` characters of JSON may show; each value in it takes one of those `left` at least."""
+    """Return as much of a value as `most` characters of JSON can show; each value within it uses up one of `left`."""
     left[0] -= 1
     if type(value) is str:
         return value[:most]

@@ -1,7 +1,7 @@
-"""From the raw bytes of one WebSocket message to a parsed message; never raises on what a peer sent.
+"""Parse the raw bytes of one WebSocket message; never raises on what a peer sent.
 
-What can be understood is returned as a message even when its envelope is faulty; the faults are listed in
-its `problems`. What cannot be is Malformed, with the reason and the best message id that could be found.
+A message with a faulty envelope is still returned as a message if it can be understood; its `problems` list the faults.
+Otherwise it is Malformed, with the reason, and with the message id if one could be found.
 Envelope: OCPP-J 1.6 section 4.2, OCPP 2.x part 4 section 4.2.
 """
 
@@ -88,7 +88,7 @@ class CallResultError(NamedTuple):
 
 
 class Send(NamedTuple):
-    """A message that wants no answer (type 6, since 2.1)."""
+    """A message that needs no answer (type 6, since 2.1)."""
 
     message_id: str
     action: str
@@ -100,7 +100,7 @@ class Send(NamedTuple):
 
 
 class Malformed(NamedTuple):
-    """What is no OCPP-J message; the members are what could still be made out."""
+    """A frame that is not an OCPP-J message, with the members that could still be found."""
 
     problems: tuple[Problem, ...]
     message_type: int | None = None
@@ -120,15 +120,15 @@ _QUOTES_OF_TWO_KEYS = 4
 _new = tuple.__new__
 _LENGTHS = {2: 4, 3: 3, 4: 5, 5: 5, 6: 4}
 _MARKS = "\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb"
-"""Quotation marks that a word processor or a chat puts in place of the plain one."""
+"""Quotation marks that word processors and chats put in place of the plain one."""
 _BLANK = r"[\s\x00\ufeff]*"
 _COMMA = rf"{_BLANK},[\s\x00\ufeff,]*"
 _TEXT = rf"""(?:"((?:[^"\\]|\\.)*)"|['{_MARKS}]([^'"{_MARKS}]*)['{_MARKS}])"""
 _HEAD = re.compile(
     rf"{_BLANK},?{_BLANK}\[{_BLANK},?{_BLANK}(\d{{1,3}}){_COMMA}(?:{_TEXT}|(-?\d+))(?:{_COMMA}{_TEXT})?", re.S
 )
-"""The beginning of a frame that is not JSON: it may stand behind a byte order mark or NULs, hold a comma too many, or
-use other quotation marks."""
+"""Matches the beginning of a frame that is not JSON: after a byte order mark or NULs, with a comma too many, or with
+other quotation marks."""
 _WORD = re.compile(r"[A-Za-z][A-Za-z ]{0,15}")
 
 
@@ -148,8 +148,8 @@ def parse(raw: bytes, version: OcppVersion | None = None, binary: bool = False) 
         head = _best_head(raw)
         return Malformed((Problem("binary", None, "a binary WebSocket message; OCPP-J uses text only"),), *head)
     if type(array) is not list:
-        return Malformed((Problem("shape", "", f"{_kind(array)} where the message array belongs"),))
-    # orjson keeps the last of duplicate keys without a word; a key lost shows in the count of quotes.
+        return Malformed((Problem("shape", "", f"the frame is {_kind(array)}; expected a JSON array"),))
+    # orjson silently keeps the last of duplicate keys. A lost key shows in the number of quotation marks.
     quotes = raw.count(b'"')
     if quotes >= _QUOTES_OF_TWO_KEYS and quotes != _quotes(array):
         return _message(array, version, _duplicate_keys(raw))
@@ -157,8 +157,8 @@ def parse(raw: bytes, version: OcppVersion | None = None, binary: bool = False) 
 
 
 def _sound(array: list[Any]) -> Message | None:
-    """The message where nothing is wrong with a CALL or CALLRESULT, as almost ever; else None."""
-    # Every frame comes through here: the conditions are written out twice, and `_new` spares `Call(...)` a call.
+    """Return a CALL or CALLRESULT without any fault, as almost all are; None for everything else."""
+    # This runs for every frame, so the conditions are written out twice, and `_new` is faster than `Call(...)`.
     if len(array) == 4:
         kind, message_id, action, payload = array
         if (
@@ -182,17 +182,17 @@ def _message(array: list[Any], version: OcppVersion | None, problems: tuple[Prob
     count = len(array)
     kind = array[0] if count else None
     if type(kind) is not int:
-        found = "an empty array" if not count else f"{_kind(kind)} as message type"
+        text = f"the message type is {_kind(kind)}; expected a number" if count else "the frame is an empty array"
         pointer = "/0" if count else ""
         best = str(array[1]) if count > 1 and type(array[1]) in (str, int) else None
-        return Malformed((*problems, Problem("shape", pointer, f"{found}; expected a number from 2")), None, best)
+        return Malformed((*problems, Problem("shape", pointer, text)), None, best)
     message_id = array[1] if count > 1 else None
     if type(message_id) is not str:
         if type(message_id) is int or type(message_id) is float:
-            problems += (Problem("message-id", "/1", f"the message id {message_id} is a number, not a string"),)
+            problems += (Problem("message-id", "/1", f"the message id {message_id} is a number; expected a string"),)
             message_id = str(message_id)
         else:
-            what = "no message id" if count < 2 else f"{_kind(message_id)} as message id"
+            what = "no message id" if count < 2 else f"the message id is {_kind(message_id)}; expected a string"
             found_at = Problem("message-id" if count > 1 else "shape", "/1" if count > 1 else "", what)
             return Malformed((*problems, found_at), kind)
     elif not 0 < len(message_id) <= ID_LENGTH:
@@ -202,11 +202,11 @@ def _message(array: list[Any], version: OcppVersion | None, problems: tuple[Prob
         problems += (Problem("message-id", "/1", text),)
     if kind not in MESSAGE_TYPES[version]:
         known = "2 to 6" if version in (OcppVersion.V21, None) else "2, 3 and 4"
-        text = f"message type {kind}; {'OCPP ' + version.value if version else 'OCPP'} has {known}"
+        text = f"unknown message type {kind}; {'OCPP ' + version.value if version else 'OCPP'} has {known}"
         action = array[2] if count > 2 and type(array[2]) is str else None
         return Malformed((*problems, Problem("message-type", "/0", text)), kind, message_id, action)
     if count != _LENGTHS[kind]:
-        text = f"{count} elements where a message of type {kind} has {_LENGTHS[kind]}"
+        text = f"{count} elements; expected {_LENGTHS[kind]} in a message of type {kind}"
         problems += (Problem("shape", "", text),)
     if kind == 3:
         if count < 3:
@@ -216,7 +216,7 @@ def _message(array: list[Any], version: OcppVersion | None, problems: tuple[Prob
         action = array[2] if count > 2 else None
         if type(action) is not str:
             if count > 2:
-                problems += (Problem("shape", "/2", f"{_kind(action)} as action"),)
+                problems += (Problem("shape", "/2", f"the action is {_kind(action)}; expected a string"),)
             return Malformed(problems, kind, message_id)
         if count < 4:
             return Malformed(problems, kind, message_id, action)
@@ -229,15 +229,15 @@ def _error(array: list[Any], kind: int, message_id: str, problems: tuple[Problem
     code = array[2] if len(array) > 2 else None
     if type(code) is not str:
         if len(array) > 2:
-            problems += (Problem("shape", "/2", f"{_kind(code)} as error code"),)
+            problems += (Problem("shape", "/2", f"the error code is {_kind(code)}; expected a string"),)
         return Malformed(problems, kind, message_id)
     description = array[3] if len(array) > 3 else ""
     details = array[4] if len(array) > 4 else {}
     if type(description) is not str:
-        problems += (Problem("shape", "/3", f"{_kind(description)} as error description"),)
+        problems += (Problem("shape", "/3", f"the error description is {_kind(description)}; expected a string"),)
         description = "" if description is None else str(description)[:255]
     if type(details) is not dict:
-        problems += (Problem("error-form", "/4", f"{_kind(details)} as error details; expected an object"),)
+        problems += (Problem("error-form", "/4", f"the error details are {_kind(details)}; expected an object"),)
     return (CallError if kind == 4 else CallResultError)(message_id, code, description, details, problems)
 
 
@@ -247,9 +247,9 @@ def _payload(payload: Any, place: int, problems: tuple[Problem, ...]) -> tuple[P
     if payload is None:
         return (
             *problems,
-            Problem("payload-null", f"/{place}", "null where the payload object belongs; write {}"),
+            Problem("payload-null", f"/{place}", "the payload is null; write {}"),
         )
-    return (*problems, Problem("shape", f"/{place}", f"{_kind(payload)} where the payload object belongs"))
+    return (*problems, Problem("shape", f"/{place}", f"the payload is {_kind(payload)}; expected an object"))
 
 
 def _unreadable(raw: bytes, error: ValueError, binary: bool) -> Malformed:
@@ -269,8 +269,8 @@ def _unreadable(raw: bytes, error: ValueError, binary: bool) -> Malformed:
 def _json_fault(text: str, error: ValueError) -> str:
     if why := _usual_damage(text):
         return why
-    # json.loads accepts what orjson rightly refuses (NaN, lone surrogates, deep nesting), so orjson's
-    # own word is the fallback; where json.loads fails too its sentence is the better one.
+    # If json.loads fails too, its message is the better one. But it accepts what orjson rightly refuses (NaN, lone
+    # surrogates, deep nesting); then orjson's message has to do.
     try:
         json.loads(text)
     except RecursionError:
@@ -279,22 +279,22 @@ def _json_fault(text: str, error: ValueError) -> str:
         return str(better)
     for word in ("NaN", "-Infinity", "Infinity"):
         if word in text:
-            return f"{word} is no JSON number"
+            return f"{word} is not a JSON number"
     return str(error)
 
 
 def _usual_damage(text: str) -> str | None:
-    """What is wrong with a text that would be JSON without it, or that is a single word."""
+    """Say what is wrong with a text that is JSON except for one common fault, or that is a single word."""
     if _WORD.fullmatch(text):
         return repr(text)
     if text.startswith("\ufeff"):
-        return "a byte order mark stands before the frame"
+        return "there is a byte order mark before the frame"
     if text.strip("\x00") != text:
-        return "a NUL character stands before or after the frame"
+        return "there is a NUL character before or after the frame"
     if any(mark in text for mark in _MARKS) and _is_json(re.sub(f"[{_MARKS}]", '"', text)):
-        return 'typographic quotation marks stand where " belongs'
+        return 'it has typographic quotation marks instead of "'
     if "'" in text and '"' not in text and _is_json(text.replace("'", '"')):
-        return 'single quotation marks stand where " belongs'
+        return 'it has single quotation marks instead of "'
     return None
 
 
@@ -307,7 +307,7 @@ def _is_json(text: str) -> bool:
 
 
 def _best_head(raw: bytes) -> tuple[int | None, str | None, str | None]:
-    """What looks like message type, id and action at the start of an unreadable frame."""
+    """Return what looks like message type, id and action at the start of an unreadable frame."""
     found = _HEAD.match(raw[:1000].decode("utf-8", "replace"))
     if not found:
         return None, None, None

@@ -1,7 +1,7 @@
-"""Which JSON schema a payload must satisfy and where it does not; knows the schemas, nothing of sessions.
+"""Find the JSON schema of a payload, and the places where the payload violates it.
 
-The schema files are read unmodified from the installed `ocpp` package and compiled with jsonschema-rs when an
-action is first seen, each in the draft it declares. Two things that the files leave out are added in memory: the
+The schema files are read unmodified from the installed `ocpp` package. Each is compiled with jsonschema-rs, in the
+draft that it declares, when its action is first seen. Two things that the files leave out are added in memory: the
 range of OCPP's integers (32 bits, 1.6 section 3, 2.x part 2), and that some lists of 1.6 may not be empty (those of
 cardinality 1..* in sections 7.13, 7.33 and 7.44).
 """
@@ -26,16 +26,16 @@ type Kind = Literal["request", "response"]
 INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
 _NEVER_EMPTY = frozenset({"sampledValue", "chargingSchedulePeriod"})
 UNEXPECTED_LIMIT = 500
-"""Unknown members of one object that are named one by one."""
+"""So many unknown members of one object are reported one by one."""
 _FOLDERS = {OcppVersion.V16: "v16", OcppVersion.V201: "v201", OcppVersion.V21: "v21"}
 
 
 class SchemaFault(NamedTuple):
-    """One place where a payload does not satisfy its schema.
+    """One place where a payload violates its schema.
 
-    `keyword` is the JSON schema keyword ("required", "enum", ...), `pointer` a JSON pointer into the payload,
-    `member` the missing or unknown member's name where there is one, `found` what tells one wrong value from another at
-    the same place: the value itself where it is none of a list, its type where that is wrong.
+    `keyword` is the JSON schema keyword ("required", "enum", ...), `pointer` a JSON pointer into the payload, `member`
+    the name of a missing or unknown member. `found` distinguishes wrong values at the same place: it is the value if
+    that is not in a list, and its type if that is wrong.
     """
 
     keyword: str
@@ -46,7 +46,7 @@ class SchemaFault(NamedTuple):
 
 
 def schema_folder(version: OcppVersion) -> Path:
-    """Where the installed `ocpp` package keeps its schemas; found without importing it.
+    """Return the folder of the schemas in the installed `ocpp` package, without importing the package.
 
     Raises:
         ModuleNotFoundError: the `ocpp` package is not installed.
@@ -58,7 +58,7 @@ def schema_folder(version: OcppVersion) -> Path:
 
 
 def schema(version: OcppVersion, action: str, kind: Kind) -> dict[str, Any] | None:
-    """The schema as the file has it; None where an action has none (an answer to a SEND, an unknown action)."""
+    """Return a schema as in its file; None if there is none (for an answer to a SEND, or an unknown action)."""
     if action not in ACTIONS[version] or (kind == "response" and action in SEND_ACTIONS):
         return None
     stem = action if version is OcppVersion.V16 and kind == "request" else f"{action}{kind.capitalize()}"
@@ -70,8 +70,8 @@ def schema(version: OcppVersion, action: str, kind: Kind) -> dict[str, Any] | No
 
 
 def validator(version: OcppVersion, action: str, kind: Kind) -> jsonschema_rs.Validator | None:
-    """The compiled schema; None where there is none."""
-    # What a hostile peer makes up must fill no cache; so too below.
+    """Return a compiled schema; None if there is none."""
+    # Actions that a hostile peer makes up must not fill the cache; the same applies below.
     return _validator(version, action, kind) if action in ACTIONS[version] else None
 
 
@@ -81,13 +81,13 @@ def _validator(version: OcppVersion, action: str, kind: Kind) -> jsonschema_rs.V
     if read is None:
         return None
     _prepare(read)
-    # Formats (date-time, uri) have rules of their own, which know what each version asks of them.
+    # Rules check formats (date-time, uri), as each version has other requirements for them.
     compiled: jsonschema_rs.Validator = jsonschema_rs.validator_for(read, validate_formats=False)
     return compiled
 
 
 def faults(version: OcppVersion, action: str, kind: Kind, payload: Any) -> Iterator[SchemaFault]:
-    """Every place where `payload` does not satisfy its schema; nothing where it does or there is no schema."""
+    """Yield every place where `payload` violates its schema; nothing if there is no schema."""
     compiled = validator(version, action, kind)
     if compiled is None or compiled.is_valid(payload):
         return
@@ -95,19 +95,19 @@ def faults(version: OcppVersion, action: str, kind: Kind, payload: Any) -> Itera
     looked_at = first_part(payload, _member_names(version, action, kind)) if cut else payload
     try:
         found = [fault for error in compiled.iter_errors(looked_at) for fault in _faults(error, payload)]
-    except ValueError:  # jsonschema-rs judges any depth but tells of errors down to some 250 levels only
-        found = [SchemaFault("", "", "something is wrong in it, and it is nested too deeply to say where")]
+    except ValueError:  # jsonschema-rs validates any depth, but reports errors only down to some 250 levels
+        found = [SchemaFault("", "", "it violates its schema, but is nested too deeply to say where")]
     if cut:
-        text = "it is so large that only the first elements of its lists were compared with the schema one by one"
-        found.append(SchemaFault("", "", text if found else f"something is wrong in it; {text}, and those are right"))
+        text = "it is so large that only the first elements of its lists were checked one by one"
+        found.append(SchemaFault("", "", text if found else f"it violates its schema; {text}, and those are valid"))
     mistyped = {fault.pointer for fault in found if fault.keyword == "type"}
-    # A value of another type is in no list either: once is enough.
+    # A value of the wrong type is not in the list either: one fault is enough.
     yield from (fault for fault in found if fault.keyword != "enum" or fault.pointer not in mistyped)
 
 
 @cache
 def _member_names(version: OcppVersion, action: str, kind: Kind) -> frozenset[str]:
-    """Every member that a schema names."""
+    """Return the names of all members in a schema."""
     root = _loaded(version, action, kind) or {}
     return frozenset(name for node in (root, *root.get("definitions", {}).values()) for name in _named(node))
 
@@ -124,9 +124,9 @@ def _loaded(version: OcppVersion, action: str, kind: Kind) -> dict[str, Any] | N
 
 
 def empty_members(version: OcppVersion, action: str, kind: Kind, payload: Any) -> Iterator[tuple[str, str]]:
-    """Optional members that are there as null, {} or []: a JSON pointer into the payload, and what is there.
+    """Yield optional members whose value is null, {} or []: a JSON pointer into the payload, and the value.
 
-    What the schema does not name (custom data, the data of a DataTransfer) is not looked into.
+    Members that the schema does not name (custom data, the data of a DataTransfer) are not searched.
     """
     root = _loaded(version, action, kind) if action in ACTIONS[version] else None
     if root is not None:
@@ -134,7 +134,7 @@ def empty_members(version: OcppVersion, action: str, kind: Kind, payload: Any) -
 
 
 def may_hold_empty_object(version: OcppVersion, action: str, kind: Kind) -> bool:
-    """Whether a valid payload may hold {} as an optional member."""
+    """Whether a valid payload may have {} as an optional member."""
     return action in ACTIONS[version] and _may_hold_empty_object(version, action, kind)
 
 
@@ -169,7 +169,7 @@ def _empty_members(root: dict[str, Any], node: dict[str, Any], value: Any, point
 
 
 def own_members(version: OcppVersion, action: str, kind: Kind) -> frozenset[str]:
-    """The names of the members that a payload of this action may have; none where the action has no schema."""
+    """Return the names of the members that a payload may have; none if the action has no schema."""
     return _own_members(version, action, kind) if action in ACTIONS[version] else frozenset()
 
 
@@ -179,11 +179,11 @@ def _own_members(version: OcppVersion, action: str, kind: Kind) -> frozenset[str
 
 
 type DateTimes = tuple[tuple[str, DateTimes | None], ...]
-"""Members that hold date-times: their names, each with None or, where it is an object or a list of such, its own."""
+"""The members with date-times. Each has its name, and None; or for an object or list of objects, its own members."""
 
 
 def date_times(version: OcppVersion, action: str, kind: Kind) -> DateTimes:
-    """Where the payload of an action has date-times."""
+    """Return which members in the payload of an action are date-times."""
     return _date_times_of(version, action, kind) if action in ACTIONS[version] else ()
 
 
@@ -207,7 +207,7 @@ def _date_times(root: dict[str, Any], node: dict[str, Any]) -> DateTimes:
 
 
 def constrained(version: OcppVersion, action: str, kind: Kind, keyword: str) -> Iterator[str]:
-    """Members that a keyword ("enum", "maxLength") limits, as `idTagInfo/status`; the indexes of lists are left out."""
+    """Return the members that a keyword ("enum", "maxLength") limits, as `idTagInfo/status`, without list indexes."""
     root = _loaded(version, action, kind)
     if root is not None:
         yield from _constrained(root, root, keyword, "")
@@ -224,7 +224,7 @@ def _constrained(root: dict[str, Any], node: dict[str, Any], keyword: str, place
 
 
 def listed(version: OcppVersion, action: str, kind: Kind, place: str) -> frozenset[str]:
-    """The values that a version lists for a member, named as `constrained` does; none where it lists none."""
+    """Return the values that a version lists for a member, named as in `constrained`; none if there is no list."""
     return _listed(version, action, kind).get(place, frozenset()) if action in ACTIONS[version] else frozenset()
 
 
@@ -251,7 +251,7 @@ def _resolved(root: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
 
 
 def error_code(version: OcppVersion, keyword: str) -> str:
-    """The error code a receiver should answer a fault with (OCPP-J 1.6 table 7, 2.x part 4 section 4.3)."""
+    """Return the error code to answer a fault with (OCPP-J 1.6 table 7, 2.x part 4 section 4.3)."""
     old = version is OcppVersion.V16
     if keyword == "type":
         return "TypeConstraintViolation"
@@ -266,7 +266,7 @@ def error_code(version: OcppVersion, keyword: str) -> str:
 def _prepare(node: Any) -> None:
     if isinstance(node, dict):
         if node.get("type") == "object":
-            # Without it jsonschema-rs reports a member that should not be there without its name.
+            # Without it, jsonschema-rs reports an unknown member without its name.
             node.setdefault("properties", {})
         if node.get("type") == "integer":
             node.setdefault("minimum", INT32_MIN)
@@ -286,19 +286,19 @@ def _faults(error: jsonschema_rs.ValidationError, payload: Any) -> Iterator[Sche
     pointer = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in error.instance_path)
     kind: Any = error.kind
     place = str(error.instance_path[-1]) if error.instance_path else "the payload"
-    instance = at(payload, error.instance_path)  # the whole of it
+    instance = at(payload, error.instance_path)  # whole, even if only a part was checked
     found = shorten(instance)
     match keyword:
         case "required":
             yield SchemaFault(keyword, pointer, f"{kind.property} is missing", kind.property)
         case "additionalProperties":
-            # An object where the schema wants a string that also bars members: its type is told, which is enough.
+            # The schema expects a string and forbids members: for an object, the fault in its type is enough.
             unexpected = getattr(kind, "unexpected", ())
             for member in unexpected[:UNEXPECTED_LIMIT]:
-                text = f"{shorten(member)} is no member here"
+                text = f"unknown property {shorten(member)}"
                 yield SchemaFault(keyword, f"{pointer}/{_escaped(member)}", text, member)
             if (more := len(unexpected) - UNEXPECTED_LIMIT) > 0:
-                yield SchemaFault(keyword, pointer, f"{more} or more others are no members here either")
+                yield SchemaFault(keyword, pointer, f"at least {more} more unknown properties")
         case "enum":
             options = [str(option) for option in kind.options]
             listed = shorten_text(", ".join(options), 400)
@@ -326,12 +326,12 @@ def _faults(error: jsonschema_rs.ValidationError, payload: Any) -> Iterator[Sche
 
 
 def _meant(value: Any, options: list[str]) -> str:
-    """What a value was probably meant to be, where it differs from one of the list by case, blanks or signs only."""
+    """Return the probably intended value, if it differs from one of the list only by case, blanks or punctuation."""
     if not isinstance(value, str):
         return ""
     plain = _LETTERS.sub("", value).lower()
     near = [option for option in options if _LETTERS.sub("", option).lower() == plain]
-    return f" ({near[0]} is meant)" if plain and near else ""
+    return f" (did you mean {near[0]}?)" if plain and near else ""
 
 
 _LETTERS = re.compile(r"[^A-Za-z0-9]")

@@ -1,4 +1,4 @@
-"""One WebSocket life: takes frames with their times, gives them back paired and named; does no I/O, has no clock."""
+"""One OCPP session: parses frames, pairs answers with their CALLs and finds the OCPP version. No I/O and no clock."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from inspector.protocol.correlation import Correlation
 from inspector.protocol.frame import Frame
+from inspector.protocol.large_values import JUDGED_VALUES, MANY_VALUES_FROM, first_values
 from inspector.protocol.messages import (
     Call,
     CallError,
@@ -25,18 +26,18 @@ _WITH_PAYLOAD = frozenset({Call, CallResult, Send})
 
 
 class Session:
-    """The state of one WebSocket: its version and its open CALLs."""
+    """The state of one session: its OCPP version and its open CALLs."""
 
     __slots__ = ("before_frame", "correlation", "latest_ns", "utc_offset_ns", "version")
 
     def __init__(self, subprotocol: str | None = None, version: OcppVersion | None = None) -> None:
-        """`version` forces one; else the agreed subprotocol tells it, else what the charge point sends first."""
+        """The OCPP version is `version` if given, else that of the subprotocol, else what the first frames show."""
         self.version = version or SUBPROTOCOLS.get(subprotocol or "")
         self.correlation = Correlation()
         self.latest_ns = 0  # monotonic time of the latest frame
-        self.utc_offset_ns = 0  # by how much the wall clock that stamped the frames is ahead of UTC
+        self.utc_offset_ns = 0  # how far the wall clock of the frames is ahead of UTC
         self.before_frame: Callable[[int], None] | None = None
-        """Called with a frame's `mono_ns` before it changes anything, so that what is overdue is judged first."""
+        """Called with the `mono_ns` of a frame before it changes anything, so that overdue answers are judged first."""
 
     def frame(
         self,
@@ -48,10 +49,10 @@ class Session:
         binary: bool = False,
         notes: dict[str, Any] | None = None,
     ) -> Frame:
-        """Take one message; never raises on its content. Its `ts_ns` becomes UTC by `utc_offset_ns`.
+        """Parse one message and pair it; never raises on its content. `utc_offset_ns` turns its `ts_ns` into UTC.
 
-        A `mono_ns` before that of the frame before counts as the same time: an imported recording has only a wall
-        clock, which may have been set back, and an answer cannot be older than its CALL.
+        A `mono_ns` before that of the previous frame counts as the same time. An imported recording has only a wall
+        clock, which may have been set back, but an answer cannot be older than its CALL.
         """
         if mono_ns < self.latest_ns:
             mono_ns = self.latest_ns
@@ -67,6 +68,8 @@ class Session:
         payload = message.payload if kind in _WITH_PAYLOAD else None  # type: ignore[union-attr]
         if type(payload) is not dict:
             payload = {}
+        elif len(raw) >= MANY_VALUES_FROM and (judged := first_values(payload)) is not payload:
+            payload, notes = judged, {**(notes or {}), "judged_values": JUDGED_VALUES}
         frame = Frame(
             frame_id,
             ts_ns - self.utc_offset_ns,
@@ -76,7 +79,7 @@ class Session:
             frame.action = message.action  # type: ignore[union-attr]
             if self.version is None:
                 self._infer(frame, "request")
-            self.correlation.called(frame, message.message_id)  # type: ignore[arg-type]
+            self.correlation.note_call(frame, message.message_id)  # type: ignore[arg-type]
         elif kind is CallResult or kind is CallError:
             self._pair(frame, message.message_id)  # type: ignore[arg-type]
             if self.version is None and kind is CallResult:
@@ -92,11 +95,11 @@ class Session:
                 if message.message_type in (3, 4):
                     self._pair(frame, message.message_id)
                 else:
-                    self.correlation.asked(frame, message.message_id)
+                    self.correlation.note_malformed(frame, message.message_id)
         return frame
 
     def _pair(self, frame: Frame, message_id: str) -> None:
-        frame.answer_status, frame.call = self.correlation.answered(frame.direction, message_id)
+        frame.answer_status, frame.call = self.correlation.note_answer(frame.direction, message_id)
         if frame.call is not None:
             frame.action = frame.call.action
 

@@ -1,4 +1,4 @@
-"""Which OCPP version a message gives away, by an action, a member or a value that only one version has, and why."""
+"""Infer the OCPP version from a message with an action, a member or a value that only one version has."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from inspector.protocol.schemas import Kind
 from inspector.protocol.vocabulary import ACTIONS, OcppVersion
 
 _LOOKED_AT = 500
-"""Members and values of one payload that are looked at."""
+"""At most so many members and values of one payload are searched."""
 
 
 class Told(NamedTuple):
-    """A version, and what told it, as the end of "told by …"."""
+    """A version and the evidence for it, such as "the action StartTransaction"."""
 
     version: OcppVersion
     by: str
 
 
 def told_by(action: str | None, kind: Kind, payload: Any) -> Told | None:
-    """The version that a message gives away; 2.0.1 where both 2.x have what 1.6 has not; None where nothing tells.
+    """Return the version that a message shows; 2.0.1 if it fits both 2.x but not 1.6; None if it does not show any.
 
     Args:
         action: of the CALL, or of the CALL that is answered.
         kind: whether it is the CALL or the answer.
-        payload: its payload, of whatever type.
+        payload: its payload, of any type.
     """
     if action is None:
         return None
@@ -50,7 +50,7 @@ def told_by(action: str | None, kind: Kind, payload: Any) -> Told | None:
 
 
 def _only(versions: list[OcppVersion]) -> OcppVersion | None:
-    """The version that these leave: the oldest where they are of one generation."""
+    """Return the oldest of some versions; None if both 1.6 and 2.x are among them."""
     old = OcppVersion.V16 in versions
     return None if old and len(versions) > 1 else versions[0]
 
@@ -61,7 +61,7 @@ def _is_valid(version: OcppVersion, action: str, kind: Kind, payload: Any) -> bo
 
 
 def _names(payload: dict[str, Any]) -> Iterator[tuple[int, str]]:
-    """The names of all members (place 0) and all texts (place 1), those further out first."""
+    """Yield the names of all members (as 0, name) and all string values (as 1, text), the outermost first."""
     left: list[Any] = [payload]
     seen = 0
     while left and seen < _LOOKED_AT:
@@ -80,7 +80,7 @@ def _names(payload: dict[str, Any]) -> Iterator[tuple[int, str]]:
 
 @cache
 def _known(version: OcppVersion, action: str, kind: Kind) -> tuple[frozenset[str], frozenset[str]]:
-    """The names of all members in a schema, and all values of its enumerations."""
+    """Return the names of all members in a schema, and all values of its enumerations."""
     names: set[str] = set()
     values: set[str] = set()
     left: list[Any] = [schemas.schema(version, action, kind)]

@@ -1,4 +1,4 @@
-"""The words of OCPP: versions, directions, message types, error codes, actions and who may send them; no behaviour.
+"""The words of OCPP: versions, directions, message types, error codes, actions and who may send them.
 
 Actions and senders: OCPP 1.6 edition 2 with the security whitepaper edition 3, OCPP 2.0.1 edition 3 part 2,
 OCPP 2.1 edition 1 part 2.
@@ -10,13 +10,13 @@ from enum import IntEnum, StrEnum
 
 
 class OcppVersion(StrEnum):
-    """A version as people write it; `subprotocol` is how the WebSocket handshake spells it."""
+    """An OCPP version as people write it; `subprotocol` is its name in the WebSocket handshake."""
 
     V16 = "1.6"
     V201 = "2.0.1"
     V21 = "2.1"
 
-    __hash__ = str.__hash__  # Enum's own is ten times slower, and tables are looked up for every frame
+    __hash__ = str.__hash__  # ten times faster than that of Enum, and needed for every frame
 
     @property
     def subprotocol(self) -> str:
@@ -27,7 +27,7 @@ SUBPROTOCOLS = {version.subprotocol: version for version in OcppVersion}
 
 
 class Direction(StrEnum):
-    """Which way a frame went."""
+    """The direction of a frame."""
 
     FROM_CHARGE_POINT = "cp-to-csms"
     FROM_CSMS = "csms-to-cp"
@@ -40,7 +40,7 @@ class Direction(StrEnum):
 
 
 SIDE_NAMES = {Direction.FROM_CHARGE_POINT: "charge point", Direction.FROM_CSMS: "CSMS"}
-"""How a sentence calls the sender of a direction."""
+"""The sender of each direction, in words."""
 
 
 class MessageType(IntEnum):
@@ -59,7 +59,7 @@ MESSAGE_TYPES: dict[OcppVersion | None, frozenset[int]] = {
     OcppVersion.V21: frozenset({2, 3, 4, 5, 6}),
     None: frozenset({2, 3, 4, 5, 6}),
 }
-"""The message types each version knows; None stands for a session whose version is not known yet."""
+"""The message types of each version; None is for a session whose version is not known yet."""
 
 _ERROR_CODES = frozenset(
     """NotImplemented NotSupported InternalError ProtocolError SecurityError PropertyConstraintViolation
@@ -72,7 +72,7 @@ _ERROR_CODES_2X = _ERROR_CODES | {
     "RpcFrameworkError",
 }
 ERROR_CODES: dict[OcppVersion, frozenset[str]] = {
-    # "Occurence" with one r is how 1.6 spells it (OCPP-J 1.6 section 4.2.3).
+    # 1.6 spells "Occurence" with one r (OCPP-J 1.6 section 4.2.3).
     OcppVersion.V16: _ERROR_CODES | {"FormationViolation", "OccurenceConstraintViolation"},
     OcppVersion.V201: _ERROR_CODES_2X,
     OcppVersion.V21: _ERROR_CODES_2X,

@@ -307,7 +307,7 @@ class RecordingAddon:
         if self.console and (kind != "fault" or "refused" in detail):
             self.console.refused(kind, detail)
         if self.recorder is not None:
-            self.recorder.put(records.event(0, time_ns(), monotonic_ns(), kind, detail))
+            self.recorder.put(records.EventRecord(0, time_ns(), monotonic_ns(), kind, detail))
 
 
 def _redaction() -> dict[str, Any]:

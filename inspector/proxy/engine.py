@@ -95,7 +95,7 @@ class Engine:
             self._recorder.when_behind(relay.recording.pace)
             if self._console is not None:
                 relay.recording.console = self._console
-                self._recorder.tell_found = self._console.found
+                self._recorder.on_findings = self._console.found
             if self.settings.require_recording:
                 strictness = Strictness(
                     relay.recording,

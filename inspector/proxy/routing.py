@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import ssl
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from inspector import toml_file
 from inspector.errors import UnusableFile, UserMistake, without_userinfo
 from inspector.proxy.addresses import Upstream
 
@@ -70,7 +70,7 @@ class Routing:
 
 
 def read_identities(path: Path) -> dict[str, Identity]:
-    """Read a TOML file of charge points; raises UnusableFile with the entry that is wrong.
+    """Read a TOML file of charge points; raises SettingsMistake or UnusableFile with the entry that is wrong.
 
     ["CP001"]
     password = "…"            # Basic authorization (security profiles 1 and 2); user = "…" if not the id
@@ -79,12 +79,7 @@ def read_identities(path: Path) -> dict[str, Identity]:
     cert = "cp002.pem"        # a client certificate (profile 3), relative to this file
     key = "cp002.key"
     """
-    try:
-        entries = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UnusableFile(path, f"cannot be read ({getattr(error, 'strerror', None) or error})") from None
-    except tomllib.TOMLDecodeError as error:
-        raise UnusableFile(path, f"is no TOML: {error}") from None
+    entries = toml_file.read(path)
     return {charge_point_id: _identity(path, charge_point_id, entry) for charge_point_id, entry in entries.items()}
 
 

@@ -1,1 +1,1 @@
-"""The one door for frames: queue -> session -> judge -> redaction -> writer, wherever the frames come from."""
+"""The one way in for records, wherever they come from: pair, judge, redact and store them."""

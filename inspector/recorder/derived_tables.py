@@ -1,7 +1,7 @@
-"""Derives charge points, transactions and meter samples from frames; judges nothing and stores no frame.
+"""Derive charge points, transactions and meter samples from frames.
 
-The rows can be derived again from the frames at any time. A payload that is not what OCPP says yields no row:
-the finding about it is the judge's to make.
+The rows can be derived again from the frames at any time. A payload that OCPP does not allow yields no row: the judge
+reports it.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from inspector.protocol.vocabulary import OcppVersion
 from inspector.store.pending_rows import PendingRows
 
 OPEN_TRANSACTIONS_LIMIT = 10_000
-"""Transactions remembered to be found again by their id; older ones are looked up in the file."""
+"""So many transactions are remembered by their id; older ones are looked up in the file."""
 
 _KILO = {"kWh": "Wh", "kW": "W", "kvarh": "varh", "kvar": "var", "kVA": "VA", "kVAh": "VAh"}
 _DEFAULT: dict[str | None, None] = {"Outlet": None, "Sample.Periodic": None}
-"""Location and context that OCPP means where none is given: written out or not, they take no room in any row."""
+"""The default location and context of OCPP: they are stored as NULL, whether a sample states them or not."""
 _ENERGY = "Energy.Active.Import.Register"
 _LABELS = frozenset({"measurand", "phase", "location", "context"})
 _UNLABELLED = (_ENERGY, None, None, None)
@@ -32,11 +32,11 @@ _INT64 = 2**63
 _TIME_LENGTH = 40
 
 type _Derivers = dict[str, Callable[[int, str, Frame], None]]
-"""By action; called with the session's id, the charge point's and the frame."""
+"""By action. Each is called with the id of the session, the id of the charge point, and the frame."""
 
 
 class DerivedTables:
-    """The derived tables of one recording, filled frame by frame."""
+    """Fills the derived tables of one recording, frame by frame."""
 
     def __init__(self, writer: PendingRows) -> None:
         self._writer = writer
@@ -55,36 +55,36 @@ class DerivedTables:
             "TransactionEvent": self._transaction_event,
         }
 
-    def forget(self, below: int) -> None:
-        """Forget transactions whose rows have an id below this one: the file that goes on has those it needs."""
+    def forget_transactions_below(self, below: int) -> None:
+        """Forget transactions whose rows have an id below this one: they are in earlier files."""
         self._transactions = {key: row_id for key, row_id in self._transactions.items() if row_id >= below}
         self._strange.clear()
 
     def forget_transactions(self, row_ids: set[int]) -> None:
-        """Forget transactions whose rows could not be stored: the next frame of one begins its row anew."""
+        """Forget transactions whose rows could not be stored: their next frame begins a new row."""
         if row_ids:
             self._transactions = {key: row_id for key, row_id in self._transactions.items() if row_id not in row_ids}
 
-    def seen(self, charge_point_id: str | None, ts_ns: int) -> None:
-        """Note that a charge point was there."""
+    def note_charge_point(self, charge_point_id: str | None, ts_ns: int) -> None:
+        """Note that a charge point was connected at this time."""
         if charge_point_id:
             self._charge_point(charge_point_id, ts_ns, {})
 
-    def frame(self, session_id: int, charge_point_id: str, version: OcppVersion | None, frame: Frame) -> None:
-        """Derive what one frame says."""
+    def derive(self, session_id: int, charge_point_id: str, version: OcppVersion | None, frame: Frame) -> None:
+        """Derive the rows of one frame."""
         kind, old = type(frame.message), version is OcppVersion.V16
         if version is None or frame.action is None:
             return
         if kind is Call:
-            derive = (self._calls_16 if old else self._calls_2x).get(frame.action)
+            add_rows = (self._calls_16 if old else self._calls_2x).get(frame.action)
         elif old and kind is CallResult and frame.answer_status is AnswerStatus.PAIRED:
-            derive = self._answers_16.get(frame.action)
+            add_rows = self._answers_16.get(frame.action)
         else:
             return
-        if derive is None:
+        if add_rows is None:
             return
         try:
-            derive(session_id, charge_point_id, frame)
+            add_rows(session_id, charge_point_id, frame)
         except _NOT_DERIVABLE:
             return
 
@@ -166,7 +166,7 @@ class DerivedTables:
                 values["connector_id"] = _int(evse["connectorId"])
         if event.get("idToken"):
             token = event["idToken"]
-            # A PIN is a secret; the frame it came in is redacted too.
+            # A PIN is a secret; it is redacted in the frame, too.
             values["id_token"] = "****" if token.get("type") == "KeyCode" else _text(token.get("idToken"))
         register = _register(event.get("meterValue") or [])
         if event["eventType"] == "Started":
@@ -199,11 +199,11 @@ class DerivedTables:
             if row_id is not None:
                 self._remember(charge_point_id, identifier, row_id)
             elif len(self._strange) < OPEN_TRANSACTIONS_LIMIT:
-                self._strange.add(key)  # its start was not seen; it is not looked up with every meter value
+                self._strange.add(key)  # its start was not seen: do not look it up with every meter value
         return row_id
 
     def _remember(self, charge_point_id: str, identifier: str, row_id: int) -> None:
-        # Rows not committed yet are found only here, so the limit must exceed what one commit can hold.
+        # Uncommitted rows are found only here, so the limit must exceed the transactions of one commit.
         self._strange.discard((charge_point_id, identifier))
         self._transactions[(charge_point_id, identifier)] = row_id
         if len(self._transactions) > OPEN_TRANSACTIONS_LIMIT:
@@ -236,11 +236,11 @@ def _labels(sample: dict[str, Any]) -> tuple[str, str | None, str | None, str | 
 
 
 def _normal(value: Any, unit: Any, multiplier: Any) -> tuple[float | None, str | None]:
-    """A sampled value in its base unit (Wh, W, ...), for which units with kilo and a multiplier are resolved."""
+    """Return a sampled value in its base unit (Wh, W, ...), without kilo and multiplier."""
     number = _number(value)
     name = _text(unit)
     if number is None:
-        return None, name  # signed data is no number
+        return None, name  # signed data is not a number
     if multiplier:
         number *= 10.0 ** max(-12, min(12, int(multiplier)))
     if name in _KILO:
@@ -249,7 +249,7 @@ def _normal(value: Any, unit: Any, multiplier: Any) -> tuple[float | None, str |
 
 
 def _register(meter_values: list[Any]) -> float | None:
-    """The last Energy.Active.Import.Register without a phase, in Wh."""
+    """Return the last Energy.Active.Import.Register without a phase, in Wh."""
     return next(reversed(list(_registers(meter_values))), None)
 
 
@@ -264,14 +264,14 @@ def _registers(meter_values: list[Any]) -> Iterator[float]:
 
 
 def _time(value: Any) -> int | None:
-    """Nanoseconds since 1970 of an RFC 3339 text; one without offset is taken as UTC; None where it is no time.
+    """Return an RFC 3339 time in nanoseconds since 1970, as UTC if it has no offset; None if it is not a time.
 
-    Nor is what charge points write that have none: the first or the last year a calendar knows.
+    Charge points without a clock write the first or the last year of the calendar; that is not a time either.
     """
     return _read_time(value) if type(value) is str and len(value) <= _TIME_LENGTH else None
 
 
-@lru_cache(1024)  # charge points of a fleet tell the same second; the texts are short
+@lru_cache(1024)  # a fleet sends the same second many times, and the texts are short
 def _read_time(value: str) -> int | None:
     try:
         at = datetime.fromisoformat(value)
@@ -279,7 +279,7 @@ def _read_time(value: str) -> int | None:
         return None
     since = (at if at.tzinfo else at.replace(tzinfo=UTC)) - _EPOCH
     ns = ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1000
-    return ns if -_INT64 <= ns < _INT64 else None  # of the years 1677 to 2262
+    return ns if -_INT64 <= ns < _INT64 else None  # only the years 1677 to 2262 fit
 
 
 def _identifier(value: Any) -> str:
@@ -298,7 +298,7 @@ def _int(value: Any) -> int | None:
 
 def _number(value: Any) -> float | None:
     if type(value) is str and ("_" in value or not value.isascii()):
-        return None  # Python takes 1_000 and the digits of every script, OCPP decimal numbers
+        return None  # Python also accepts 1_000 and the digits of any script
     try:
         number = float(value)
     except (TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""Report failures of our own code while frames are stored: in the log and in the file, once for each place."""
+"""Report exceptions in the recorder's own code: in the log and in the file, once for each place in the code."""
 
 from __future__ import annotations
 
@@ -19,6 +19,12 @@ HANDSHAKE_NOT_READ = "the handshake could not be read"
 """What the `fault` events of this module say in `what`."""
 
 
+def place_of(error: Exception) -> str:
+    """Return the type of an exception and where it was raised. Its message may quote a frame, so it is left out."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
+
+
 class Faults:
     """The faults of one recorder."""
 
@@ -26,18 +32,15 @@ class Faults:
         self._writer = writer
         self._places: set[str] = set()
 
-    def note(self, link: RecordedSession | None, what: str, error: Exception) -> None:
-        """Say in the log and in the file that something of ours failed, once for each place in the code."""
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{Path(place.filename).name}:{place.lineno}"
+    def note(self, session: RecordedSession | None, what: str, error: Exception) -> None:
+        """Log that something failed and store an event of kind `fault`, once for each place in the code."""
+        why, _, where = place_of(error).partition(" at ")
         if where in self._places:
             return
         self._places.add(where)
-        # What an exception says may quote the frame, so that neither the log nor the file has its words.
-        why = type(error).__name__
-        log.error("%s (%s at %s); frames are stored, this one without all that is derived from it", what, why, where)
+        log.error("%s (%s at %s); the frame is stored, without everything that is derived from it", what, why, where)
         detail = {"what": what, "where": where, "why": why}
-        if link is None:
+        if session is None:
             self._writer.event(None, time.time_ns(), None, "fault", detail)
             return
-        self._writer.event(link.session_id, link.last_seen_ns, link.last_frame_id, "fault", detail)
+        self._writer.event(session.session_id, session.last_seen_ns, session.last_frame_id, "fault", detail)

@@ -1,4 +1,4 @@
-"""Give findings to the writer, each as one row in the file being written, and count them; judges nothing."""
+"""Give findings to the writer, one row for each, and count them. Judges nothing."""
 
 from __future__ import annotations
 
@@ -23,20 +23,21 @@ class FindingRows:
         self.total = self.errors = 0
         self._known_rules: set[str] = set()
         self.first: list[FirstFinding] = []
-        """The first finding of each rule, until somebody has taken them; as plain tuples, to be sent on."""
+        """The first finding of each rule, until `take_first` returns it."""
         self.by_severity: dict[str, int] = {severity.value: 0 for severity in Severity}
 
-    def store(self, link: RecordedSession | None, found: list[Finding], frame_id: int | None) -> Severity | None:
-        """Store findings; returns the worst one about the frame `frame_id`. One that cannot be costs no other.
+    def store(self, session: RecordedSession | None, found: list[Finding], frame_id: int | None) -> Severity | None:
+        """Store findings; returns the worst severity found on the frame `frame_id`.
 
-        `link` is the session that was being judged, which is open; None for an attempt to connect that failed.
+        A finding that cannot be stored is noted as a fault; the others are still stored. `session` is the open session
+        that was being judged, or None for an attempt to connect that failed.
         """
         worst: Severity | None = None
         for finding in found:
             try:
-                frames = self._store(link, finding)
+                frames = self._store(session, finding)
             except Exception as error:
-                self._faults.note(link, FINDING_NOT_STORED, error)
+                self._faults.note(session, FINDING_NOT_STORED, error)
                 continue
             for about in frames:
                 if about != frame_id:
@@ -45,21 +46,21 @@ class FindingRows:
                     worst = finding.severity
         return worst
 
-    def _store(self, link: RecordedSession | None, finding: Finding) -> Sequence[int]:
-        """Add a finding or count it again; returns the frames of this file that it was found on since."""
+    def _store(self, session: RecordedSession | None, finding: Finding) -> Sequence[int]:
+        """Add a finding or raise its count; returns the frames of this file that it was newly found on."""
         writer = self._writer
         if finding.finding_id is not None and finding.finding_id < writer.begins["findings"]:
-            renew(finding)  # once it has a row in this file, its repeats count there
+            begin_new_row(finding)  # once it has a row in this file, its repeats count there
         new = finding.finding_id is None
-        owner: RecordedSession | None = (finding.session and finding.session.label) or link
-        if owner is not None and link is not None and owner.file != link.file:
-            owner = link  # it closed in an earlier file: its charge point's session here speaks for it
-        if new and finding.frame_id is None and finding.last_frame_id is not None and link is not None:
-            finding.frame_id, finding.ts_ns = finding.last_frame_id, link.last_seen_ns
+        owner: RecordedSession | None = (finding.session and finding.session.label) or session
+        if owner is not None and session is not None and owner.file != session.file:
+            owner = session  # the owner closed in an earlier file; the charge point's session in this file takes over
+        if new and finding.frame_id is None and finding.last_frame_id is not None and session is not None:
+            finding.frame_id, finding.ts_ns = finding.last_frame_id, session.last_seen_ns
         finding.frame_id, finding.last_frame_id = writer.here(finding.frame_id), writer.here(finding.last_frame_id)
         frames = [one for one in finding.take_frames() if writer.here(one) is not None]
         if new:
-            self.hide(owner, finding)
+            self.hide_secrets(owner, finding)
             self._note_first(owner, finding)
         more, finding.counted = finding.count - finding.counted, finding.count
         writer.finding(owner.session_id if owner else None, finding, frames)
@@ -72,10 +73,11 @@ class FindingRows:
         self._known_rules.add(finding.rule_id)
         about = owner.judge if owner else finding.session
         name = about.station.charge_point_id if about else ""
-        self.first.append((name, finding.severity.value, finding.side.value, finding.rule_id, finding.message))
+        first = FirstFinding(name, finding.severity.value, finding.side.value, finding.rule_id, finding.message)
+        self.first.append(first)
 
     def take_first(self) -> list[FirstFinding]:
-        """Return the first findings of rules that were not taken yet."""
+        """Return the first findings of rules, without those that were returned before."""
         taken, self.first = self.first, []
         return taken
 
@@ -88,7 +90,7 @@ class FindingRows:
                 owner.error_count += more
                 self._changed.add(owner)
 
-    def hide(self, owner: RecordedSession | None, finding: Finding) -> None:
+    def hide_secrets(self, owner: RecordedSession | None, finding: Finding) -> None:
         """Hide secrets in what a finding says."""
         charge_point_id = finding.session.station.charge_point_id if finding.session else ""
         secrets = owner.secrets if owner else self._redaction.secrets_of(charge_point_id)
@@ -96,13 +98,13 @@ class FindingRows:
         if finding.pointer:
             finding.pointer = self._redaction.sentence(secrets, finding.pointer)
 
-    def take_up(self, owner: RecordedSession, stored: dict[tuple[Any, ...], list[StoredFinding]]) -> None:
-        """Have findings that were made again while frames were read back count on in their rows.
+    def count_on_in_rows(self, owner: RecordedSession, stored: dict[tuple[Any, ...], list[StoredFinding]]) -> None:
+        """Find the stored rows of findings that were made again while frames were read back, and count on in them.
 
-        `stored` is what `CountedRows.session_findings` gives.
+        `stored` comes from `CountedRows.session_findings`.
         """
         for finding in owner.judge.findings():
-            self.hide(owner, finding)
+            self.hide_secrets(owner, finding)
             rows = stored.get((finding.rule_id, finding.frame_id, finding.pointer))
             if not rows:
                 continue
@@ -112,17 +114,17 @@ class FindingRows:
             finding.finding_id, finding.kept_frames = row.id, row.kept
             finding.count = finding.counted = finding.committed = max(row.times, finding.count)
 
-    def take_back(
-        self, session_id: int | None, finding: Finding, times: int, open_links: dict[int, RecordedSession]
+    def uncount(
+        self, session_id: int | None, finding: Finding, times: int, open_sessions: dict[int, RecordedSession]
     ) -> None:
-        """Count occurrences no more that could not be stored; `open_links` are by session id."""
+        """Take occurrences that could not be stored out of the counts; `open_sessions` is by session id."""
         owner = finding.session.label if finding.session else None
-        link = owner if owner and owner.session_id == session_id else open_links.get(session_id or 0)
-        self._count(link, finding.severity, -times)
+        session = owner if owner and owner.session_id == session_id else open_sessions.get(session_id or 0)
+        self._count(session, finding.severity, -times)
 
 
-def renew(finding: Finding) -> None:
-    """Have a finding begin again: what it counted is in an earlier file."""
+def begin_new_row(finding: Finding) -> None:
+    """Begin a new row for a finding whose row is in an earlier file: from here on it counts in this file."""
     if finding.finding_id is not None:
         frames = finding.take_frames() or [one for one in (finding.last_frame_id,) if one is not None]
         finding.begin_again()

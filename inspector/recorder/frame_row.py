@@ -1,4 +1,4 @@
-"""What the columns of a frame's row say that are not simply copied; knows no table and makes no row."""
+"""Compute the columns of a frame's row that are not simply copied."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MAKES_INVALID = ("rpc.", "payload.")
 
 
 def msg_type(frame: Frame) -> int | None:
-    """The first element of the message, also of a malformed one; None where there is none, or none that fits."""
+    """Return the message type, even of a malformed message; None if there is none that fits the column."""
     found = _TYPES.get(type(frame.message))
     if found is not None or not isinstance(frame.message, Malformed):
         return found
@@ -30,13 +30,13 @@ def msg_type(frame: Frame) -> int | None:
     return found if found is not None and abs(found) < 2**31 else None
 
 
-def short(action: str | None) -> str | None:
-    """As much of an action as its column keeps; the whole of it is in `raw`."""
+def shortened(action: str | None) -> str | None:
+    """Cut an action to the length of its column; `raw` has all of it."""
     return action if action is None or len(action) <= _NAME_LIMIT else action[:_NAME_LIMIT]
 
 
 def valid(version: OcppVersion | None, frame: Frame, found: list[Finding]) -> int | None:
-    """1 where envelope and schema are satisfied, 0 where not, None where there was nothing to judge by."""
+    """Return 1 if envelope and schema are satisfied, 0 if not, and None if there was nothing to check against."""
     if frame.cut:
         return None
     if type(frame.message) is Malformed:
@@ -52,23 +52,25 @@ def valid(version: OcppVersion | None, frame: Frame, found: list[Finding]) -> in
 
 
 def id_length(message: Message, text: str | bytes) -> int | None:
-    """Characters of the id of a CALL or CALLRESULT that is written as almost all are: no blank, no escape before the
-    payload, and nothing behind it; None of any other frame.
+    """Return the length of the message id in a CALL or CALLRESULT of the usual form; None for any other frame.
+
+    The usual form has no blank or escape before the payload, and nothing but the bracket after it. SQLite can cut the
+    payload out of such a frame without parsing it.
     """
-    told: Any = message
-    if type(message) is Call and len(told.action) <= _NAME_LIMIT:
-        start = f'[2,"{told.message_id}","{told.action}",'
+    parsed: Any = message
+    if type(message) is Call and len(parsed.action) <= _NAME_LIMIT:
+        start = f'[2,"{parsed.message_id}","{parsed.action}",'
     elif type(message) is CallResult:
-        start = f'[3,"{told.message_id}",'
+        start = f'[3,"{parsed.message_id}",'
     else:
         return None
-    if told.problems or type(text) is bytes or not (text.startswith(start) and text[-1] == "]"):  # type: ignore[arg-type]
+    if parsed.problems or type(text) is bytes or not (text.startswith(start) and text[-1] == "]"):  # type: ignore[arg-type]
         return None
-    return len(told.message_id)
+    return len(parsed.message_id)
 
 
-def text(payload: bytes, opcode: int) -> str | bytes:
-    """A message as `raw` keeps it: text where it came as such and is UTF-8, else bytes."""
+def stored_text(payload: bytes, opcode: int) -> str | bytes:
+    """Return a message as `raw` keeps it: as text if it came as text and is UTF-8, else as bytes."""
     if opcode == BINARY:
         return payload
     try:

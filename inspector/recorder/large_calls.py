@@ -1,4 +1,4 @@
-"""Large CALLs, which others keep for their answers: lets go of what the oldest hold; knows no rule and no storage."""
+"""Limit the memory of large CALLs, which rules and pairing keep until they are answered."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ if TYPE_CHECKING:
     from inspector.protocol.frame import Frame
 
 LARGE = 64 * 1024
-"""Bytes above which a frame is looked after here; how many of the smaller ones are kept is bound enough."""
+"""Frames above so many bytes are counted here. For smaller ones, the limits on their number are enough."""
 LARGE_LIMIT = 32 * 1024 * 1024
-"""Bytes of large CALLs that are kept, over all sessions: answered ones count too, for a while they are remembered."""
+"""The most bytes of large CALLs over all sessions. Answered ones count too, as they are remembered for a while."""
 
 
 class LargeCalls:
-    """The CALLs of one recording that are large, oldest first."""
+    """The large CALLs of one recording, oldest first."""
 
     def __init__(self) -> None:
         self._kept: deque[tuple[int, Correlation, Frame, Frame]] = deque()
         self._bytes = 0
 
     def add(self, correlation: Correlation, frame: Frame, shown: Frame) -> None:
-        """Note one that has been judged and stored, with its stored form.
+        """Note a CALL that has been judged and stored, with its stored form.
 
-        The oldest are emptied where they are too many, as rules and pairing hold them by themselves. One that still
-        waits is forgotten too, so that no answer is judged by an empty request.
+        When they take too much memory, the oldest are emptied, as rules and pairing hold references to them. A CALL
+        that still waits for its answer is also forgotten, so that the answer is not judged by an empty request.
         """
         self._kept.append((len(frame.raw), correlation, frame, shown))
         self._bytes += len(frame.raw)

@@ -1,6 +1,6 @@
-"""Some words of memory in which a recorder process tells which record it works on; its relay reads them at any time.
+"""Shared memory in which a recorder process notes which record it works on, for its relay to read at any time.
 
-Memory, not messages: the relay can read it whatever the process is caught in, and when it is dead.
+It is memory rather than messages so that the relay can still read it when the process hangs or is dead.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ import mmap
 import os
 import tempfile
 
-NUMBER, SESSION, FRAME_OF_SESSION, TOLD = range(4)
-"""The words: the record's number (0 between records); its session and which frame of it the record is, for the record
-whose number is in TOLD."""
-TOLD_FROM = 256
-"""Bytes of a frame from which on its session is told too: smaller ones are done before anybody looks."""
+NUMBER, SESSION, FRAME_OF_SESSION, DETAILS_OF = range(4)
+"""The words: the number of the record being worked on, or 0 between records; then the session id of the record whose
+number is in DETAILS_OF, and which frame of that session it is."""
+DETAILS_FROM = 256
+"""Size in bytes above which a frame's session is noted too. Smaller frames are done before anybody looks."""
 _SIZE = 4096
 
 
@@ -21,7 +21,7 @@ class ProgressPage:
     """The memory that a relay and its recorder process share."""
 
     def __init__(self, descriptor: int | None = None) -> None:
-        """Make a page, or open the one whose descriptor the relay has handed on."""
+        """Make a page, or open the one whose descriptor the relay has passed on."""
         if descriptor is None:
             with tempfile.TemporaryFile() as file:
                 file.truncate(_SIZE)
@@ -31,15 +31,15 @@ class ProgressPage:
 
     @property
     def number(self) -> int:
-        """The number of the record that is worked on; 0 between records."""
+        """The number of the record being worked on; 0 between records."""
         return self.words[NUMBER]
 
     @property
-    def told(self) -> tuple[int, int]:
-        """The session of that record, and which frame of it the record is; zeros where that is not known."""
+    def details(self) -> tuple[int, int]:
+        """The session id of that record, and which frame of the session it is; zeros where they are not known."""
         words = self.words
-        return (words[SESSION], words[FRAME_OF_SESSION]) if words[TOLD] == words[NUMBER] else (0, 0)
+        return (words[SESSION], words[FRAME_OF_SESSION]) if words[DETAILS_OF] == words[NUMBER] else (0, 0)
 
     def end(self) -> None:
-        """Note that no record is worked on."""
+        """Note that no record is being worked on."""
         self.words[NUMBER] = 0

@@ -1,4 +1,4 @@
-"""One WebSocket while it is recorded: its row's numbers and its judge; stores nothing."""
+"""One session while it is recorded: the numbers of its row, its judge and its secrets. Stores nothing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from inspector.rules.judge import SessionJudge
 
 
 class RecordedSession:
-    """One WebSocket being recorded."""
+    """One session being recorded."""
 
     __slots__ = (
         "error_count",
@@ -33,4 +33,4 @@ class RecordedSession:
         self.opened_ns = self.last_seen_ns = opened_ns
         self.version = judge.version
         self.file = file
-        """Which of the recorder's files the session is in, counted from 0: the newest that it was open in."""
+        """The newest of the recorder's files that the session was open in, counted from 0."""

@@ -1,4 +1,4 @@
-"""What changes in a pipeline when its recording goes on in another file; knows nothing of why it does."""
+"""Continue a recording in another file: after a rotation, or because the file was deleted or replaced."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sqlite3
 import time
 
 from inspector.errors import ChargeSentinelError
-from inspector.recorder.finding_rows import renew
+from inspector.recorder.finding_rows import begin_new_row
 from inspector.recorder.pipeline import Pipeline
 from inspector.store.writer import RecordingGone
 
@@ -15,18 +15,18 @@ log = logging.getLogger("chargesentinel.recorder")
 
 
 FAILURES = (sqlite3.Error, OSError, ChargeSentinelError)
-"""What a disk that does not write raises here; all of what waits still waits."""
+"""What a disk that does not write raises. Nothing is lost then: what waits to be written still waits."""
 
 BROKEN = ("SQLITE_READONLY", "SQLITE_IOERR", "SQLITE_CANTOPEN")
-"""Errors that an open connection may keep for ever, also when the disk is well again."""
+"""Errors that an open connection may repeat for ever, even after the disk works again."""
 RETRY_AFTER_NS = 60 * 10**9
 
 
 def commit(pipeline: Pipeline, committed: int | None = None) -> None:
-    """Put everything taken so far on disk, in a new file where the one being written is gone.
+    """Put everything taken so far on disk; in a new file if the one being written is gone.
 
     Raises:
-        one of FAILURES: nothing is acknowledged, all of it still waits.
+        one of FAILURES: nothing was written, and everything still waits.
     """
     if not pipeline.writer.gone:
         try:
@@ -35,7 +35,7 @@ def commit(pipeline: Pipeline, committed: int | None = None) -> None:
         except RecordingGone:
             pass
         except sqlite3.Error as error:
-            closed = isinstance(error, sqlite3.ProgrammingError)  # it could not be opened again the last time
+            closed = isinstance(error, sqlite3.ProgrammingError)  # reopening it failed the last time
             if closed or getattr(error, "sqlite_errorname", "").startswith(BROKEN):
                 pipeline.writer.reopen()
             raise
@@ -44,7 +44,7 @@ def commit(pipeline: Pipeline, committed: int | None = None) -> None:
 
 
 def rotate_if_due(pipeline: Pipeline) -> None:
-    """Go on in the next file where it is time for that; where that cannot be made, it goes on in the one it has."""
+    """Continue in the next file if it is time to; if the next file cannot be made, continue in this one."""
     now, writer = time.time_ns(), pipeline.writer
     if writer.waiting or not writer.rotation_due(now):
         return
@@ -54,77 +54,82 @@ def rotate_if_due(pipeline: Pipeline) -> None:
         rotate(pipeline, now)
     except FAILURES as error:
         writer.rotate_after_ns = now + RETRY_AFTER_NS
-        log.error("%s: the next file cannot be made (%s); recording goes on in this one", writer.path, error)
+        log.error("%s: cannot make the next file (%s); recording continues in this one", writer.path, error)
 
 
 def rotate(pipeline: Pipeline, ts_ns: int) -> None:
-    """Go on in the next file; to be called when all is committed.
+    """Continue in the next file; call this when everything is committed.
 
     Raises:
-        sqlite3.Error, OSError, UnusableFile: it goes on in the one it had.
+        sqlite3.Error, OSError, UnusableFile: recording continues in the file it had.
     """
-    left = pipeline.writer.rotate(_open(pipeline), ts_ns)
-    _settle(pipeline)
-    log.info("%s is complete; recording goes on in %s", left, pipeline.writer.path.name)
+    left = pipeline.writer.rotate(_open_session_ids(pipeline), ts_ns)
+    _recount_sessions(pipeline)
+    log.info("%s is complete; recording continues in %s", left, pipeline.writer.path.name)
 
 
 def begin_again(pipeline: Pipeline, ts_ns: int) -> int:
-    """Go on in a new file in place of one that is gone; returns how many frames went with it.
+    """Continue in a new file in place of one that is gone; returns how many frames were lost with it.
 
     Raises:
-        sqlite3.Error, OSError, UnusableFile: it cannot be made; to be tried again.
+        sqlite3.Error, OSError, UnusableFile: the new file cannot be made; try again later.
     """
     writer = pipeline.writer
     gone, since = writer.path, writer.since_ns
-    had = {link.session_id: link.frame_count for link in pipeline.links.values()}
-    left = writer.begin_again(_open(pipeline), ts_ns)
+    had = {session.session_id: session.frame_count for session in pipeline.open_sessions.values()}
+    left = writer.begin_again(_open_session_ids(pipeline), ts_ns)
     lost = left.frames
-    _settle(pipeline)
+    _recount_sessions(pipeline)
     pipeline.recount()
     if left.whole_at:
-        log.warning("%s is whole as %s; recording goes on in %s", gone, left.whole_at, writer.path)
+        log.warning("%s was moved to %s and is complete; recording continues in %s", gone, left.whole_at, writer.path)
         return 0
     pipeline.gone += lost
     why = "the file was deleted or replaced while it was recorded"
     log.error(
-        "%s WAS DELETED OR REPLACED: %d frames of this recording went with it; recording goes on in %s",
+        "%s WAS DELETED OR REPLACED: %d frames of this recording are lost with it; recording continues in %s",
         *(gone, lost, writer.path),
     )
     if lost:
-        # The judge has seen them all: for it there is no gap.
+        # The judge has seen all of these frames, so this gap is not reported to it.
         detail = {"frames": lost, "since_ns": since, "until_ns": ts_ns, "reason": why}
         writer.event(None, ts_ns, None, "gap", detail)
-        for link in pipeline.links.values():
-            if missing := had[link.session_id] - link.frame_count:
-                detail = {"frames": missing, "since_ns": max(since, link.opened_ns), "until_ns": ts_ns, "reason": why}
-                writer.event(link.session_id, ts_ns, None, "gap", detail)
+        for session in pipeline.open_sessions.values():
+            if missing := had[session.session_id] - session.frame_count:
+                detail = {
+                    "frames": missing,
+                    "since_ns": max(since, session.opened_ns),
+                    "until_ns": ts_ns,
+                    "reason": why,
+                }
+                writer.event(session.session_id, ts_ns, None, "gap", detail)
     return lost
 
 
-def _open(pipeline: Pipeline) -> list[int]:
-    return [link.session_id for link in pipeline.links.values()]
+def _open_session_ids(pipeline: Pipeline) -> list[int]:
+    return [session.session_id for session in pipeline.open_sessions.values()]
 
 
-def _settle(pipeline: Pipeline) -> None:
-    """Counts begin again; findings whose row is in the file before begin again when they are next made."""
+def _recount_sessions(pipeline: Pipeline) -> None:
+    """Count sessions as the new file has them, and let findings whose rows are in an earlier file begin new rows."""
     writer = pipeline.writer
-    stale = writer.take_stale_recounts()  # they count anew: what waits of them is not counted with the others
+    stale = writer.take_stale_recounts()  # counted below, so they must not be among those that wait
     waiting, wrong = writer.waiting_by_session()
     pipeline.file += 1
-    for link in pipeline.links.values():
-        frames, errors = writer.session_counts(link.session_id)
-        link.frame_count = frames + waiting[link.session_id]
-        link.error_count = errors + wrong[link.session_id]
-        link.last_frame_id = writer.here(link.last_frame_id)
-        link.file = pipeline.file
-        for finding in link.judge.findings():
+    for session in pipeline.open_sessions.values():
+        frames, errors = writer.session_counts(session.session_id)
+        session.frame_count = frames + waiting[session.session_id]
+        session.error_count = errors + wrong[session.session_id]
+        session.last_frame_id = writer.here(session.last_frame_id)
+        session.file = pipeline.file
+        for finding in session.judge.findings():
             gone = finding.finding_id is not None and finding.finding_id < writer.begins["findings"]
             if gone and not any(finding is one for one in stale):
                 finding.begin_again()
     for finding in stale:
-        renew(finding)
-        finding.count = max(1, len(finding.new_frames))  # at least: the file that is gone had the count before
+        begin_new_row(finding)
+        finding.count = max(1, len(finding.new_frames))  # the earlier count was in the file that is gone
         owner = finding.session.label if finding.session else None
-        if owner is not None and owner in pipeline.links.values():
-            pipeline.found(owner, [finding])
-    pipeline.derivation.forget(writer.begins["transactions"])
+        if owner is not None and owner in pipeline.open_sessions.values():
+            pipeline.store_findings(owner, [finding])
+    pipeline.derivation.forget_transactions_below(writer.begins["transactions"])

@@ -1,4 +1,4 @@
-"""Starts a recorder; the only place that knows where recorders run."""
+"""Start a recorder, in a thread or in a process of its own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from inspector.store.connection import DEFAULT_MODE
 from inspector.store.writer import Writer
 
 BUSY_S = 0.2
-"""How long a commit waits for another program's lock on the file before what crosses waits in memory instead."""
+"""How long a commit waits for another program's lock on the file. After that, records wait in memory."""
 
 
 def start_recorder(
@@ -34,22 +34,22 @@ def start_recorder(
     file_mode: int = DEFAULT_MODE,
     lossless: bool = False,
 ) -> Recorder:
-    """Open a recording for writing and return the door to it.
+    """Open a recording for writing and return its recorder.
 
     Args:
-        path: the SQLite file; made if it is not there.
-        holder: the command that records, for whoever finds the file locked ("chargesentinel proxy").
-        listen, upstream, config: what the row in `recordings` says; never with a credential.
+        path: the SQLite file; created if it does not exist.
+        holder: the command that records ("chargesentinel proxy"), for the message when the file is locked.
+        listen, upstream, config: for the row in `recordings`; passwords in them are removed.
         settings: of the judge.
         queue_limit: bytes that may wait for a disk that does not write.
-        redaction: the arguments of `inspector.redaction.redactor.Redactor`; None hides credentials.
-        rotate: when to go on in the next file: a size, an age or "day"; see `store.rotation`.
-        file_mode: the permissions of files that are made.
-        lossless: in a process of its own, have those who send much wait also while nothing can be stored.
-        own_process: run it as a supervised process, to be fed from an asyncio loop; else in a thread.
+        redaction: the arguments of `inspector.redaction.redactor.Redactor`; None hides credentials only.
+        rotate: when to continue in the next file: a size, an age or "day"; see `store.rotation`.
+        file_mode: the permissions of new files.
+        lossless: in a process of its own, let peers that send a lot wait even while nothing can be stored.
+        own_process: run it as a supervised process, fed from an asyncio loop; else in a thread.
 
     Raises:
-        UnusableFile: the file is not ours, too new, being written by another process, or cannot be written.
+        UnusableFile: the file is not a recording, from a newer version, or cannot be written.
     """
     writer: dict[str, Any] = {
         "path": str(path),

@@ -7,13 +7,12 @@ characters, and `vpn/key` means `key` directly inside `vpn` (or inside the paylo
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
+from inspector import toml_file
 from inspector.errors import SettingsMistake
 
 SECRET_MEMBERS = tuple(f"{parent}/key" for parent in "vpn wifi wlan wpa wep ipsec apn".split())
@@ -59,25 +58,15 @@ def load(path: Path) -> Additions:
     Raises:
         SettingsMistake: it cannot be read, or says what cannot be, with the place.
     """
-    try:
-        document: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsMistake(path, "", (error.strerror or str(error)).lower()) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsMistake(path, "", f"not TOML: {error}") from error
-    tables = document.get("tool", {}).get("chargesentinel", document)
-    table = tables.get(_TABLE, {})
-    if not isinstance(table, dict):
-        raise SettingsMistake(path, _TABLE, "a table belongs there")
-    for name, names in table.items():
+    document = toml_file.read(path)
+    own = toml_file.table(path, "tool.chargesentinel", toml_file.own_table(document))
+    lists = toml_file.table(path, _TABLE, own.get(_TABLE, {}))
+    toml_file.refuse_unknown(path, _TABLE, lists, _LISTS)
+    for name, names in lists.items():
         place = f"{_TABLE}.{name}"
-        if name not in _LISTS:
-            raise SettingsMistake(path, place, f"not known; known are {', '.join(_LISTS)}")
-        if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
-            raise SettingsMistake(path, place, "a list of names belongs there")
-        for one in names:
+        for one in toml_file.texts(path, place, names):
             _refuse_odd(path, place, one)
-    return Additions(**{name: tuple(names) for name, names in table.items()})
+    return Additions(**{name: tuple(names) for name, names in lists.items()})
 
 
 def _refuse_odd(path: Path, place: str, name: str) -> None:

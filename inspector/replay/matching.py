@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from inspector.errors import UserMistake
+from inspector import toml_file
+from inspector.errors import SettingsMistake
 from inspector.protocol.frame import Frame
 from inspector.protocol.large_values import shorten
 from inspector.protocol.messages import Call, CallError, Malformed, Send
@@ -122,20 +122,13 @@ def read_policy(path: Path, mode: str = SEMANTIC) -> Policy:
     """A policy from a TOML file that says some of what is in KNOWN, `[volatile]` and `[ignore]` by action or "*".
 
     Raises:
-        UserMistake: it cannot be read or says what is not known.
+        SettingsMistake: it cannot be read, or a name or value in it is not known.
     """
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserMistake(f"{path}: {(error.strerror or str(error)).lower()}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserMistake(f"{path}: not TOML: {error}") from error
-    unknown = set(document) - KNOWN
-    if unknown:
-        raise UserMistake(f"{path}: {sorted(unknown)[0]}: not known; known are {', '.join(sorted(KNOWN))}")
+    document = toml_file.read(path)
+    toml_file.refuse_unknown(path, "", document, KNOWN)
     tolerance = document.get("tolerance", 0.0)
     if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not 0 <= tolerance < math.inf:
-        raise UserMistake(f"{path}: tolerance: {tolerance!r} is no number from 0")
+        raise SettingsMistake(path, "tolerance", f"must be a number from 0, got {tolerance!r}")
     extra, optional = document.get("extra_actions"), document.get("optional_actions")
     return Policy(
         mode=mode,
@@ -148,15 +141,12 @@ def read_policy(path: Path, mode: str = SEMANTIC) -> Policy:
 
 
 def _list(path: Path, place: str, names: Any) -> frozenset[str]:
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise UserMistake(f"{path}: {place}: a list of texts belongs there")
-    return frozenset(names)
+    return frozenset(toml_file.texts(path, place, names))
 
 
 def _names(path: Path, place: str, table: Any) -> dict[str, frozenset[str]]:
-    if not isinstance(table, dict):
-        raise UserMistake(f"{path}: {place}: a table of lists by action belongs there")
-    return {action: _list(path, f"{place}.{action}", names) for action, names in table.items()}
+    entries = toml_file.table(path, place, table)
+    return {action: _list(path, f"{place}.{action}", names) for action, names in entries.items()}
 
 
 type _Matcher = Callable[[Any, Any, str, str, str | None, Policy], Difference | None]

@@ -100,7 +100,7 @@ class Player:
         facts: records.SessionFacts = {"charge_point_id": charge_point_id, "subprotocol": subprotocol}
         facts["subprotocols_offered"] = [subprotocol] if subprotocol else []
         stamps = time.time_ns(), time.monotonic_ns()
-        self._tap(records.opened(link, *stamps, facts))
+        self._tap(records.OpenRecord(link, *stamps, facts))
         self._judge = judge.open(dict(facts), Moment(stamps[1], stamps[0]))
         self._number = 0
         self._ids: dict[tuple[Direction, str], str] = {}  # caller, recorded message id -> the one in this run
@@ -142,7 +142,7 @@ class Player:
                 self._connection.transport.abort()
             await self._connection.close()
         stamps = time.time_ns(), time.monotonic_ns()
-        self._tap(records.closed(self._link, *stamps, {"closed_by": "unknown"}))
+        self._tap(records.CloseRecord(self._link, *stamps, {"closed_by": "unknown"}))
         self._note(self._judge.closed(Moment(stamps[1], stamps[0])))
         self._conclude(time.monotonic() - began)
         return self.outcome
@@ -304,7 +304,7 @@ class Player:
         self._number += 1
         stamps = time.time_ns(), time.monotonic_ns()
         opcode = records.BINARY if binary else records.TEXT
-        self._tap(records.frame(self._link, *stamps, direction is Direction.FROM_CHARGE_POINT, opcode, raw))
+        self._tap(records.FrameRecord(self._link, *stamps, direction is Direction.FROM_CHARGE_POINT, opcode, raw))
         frame = self._judge.protocol.frame(self._number, *stamps, direction, raw, binary)
         self._note(self._judge.frame(frame))
         return frame

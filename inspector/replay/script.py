@@ -10,7 +10,7 @@ from inspector.errors import UserMistake
 from inspector.formats.inputs import open_input
 from inspector.protocol.frame import Frame
 from inspector.protocol.vocabulary import OcppVersion
-from inspector.records import CLOSE, OPEN, Record
+from inspector.records import CloseRecord, OpenRecord, Record
 from inspector.rules.context import Moment
 from inspector.rules.feed import Feed
 from inspector.rules.finding import Finding, Severity, Side
@@ -89,15 +89,15 @@ def scripts(source: str, records: Iterable[Record]) -> list[Script]:
     scripts_by_session: dict[SessionJudge, Script] = {}
     made: list[Script] = []
     for record in records:
-        open_session = feed.sessions.get(record[1])
+        open_session = feed.sessions.get(record.session_number)
         number = len(scripts_by_session[open_session].frames) + 1 if open_session is not None else 0
         if number > FRAMES_LIMIT:
             raise UserMistake(f"{source}: a session has more than {FRAMES_LIMIT:,} frames; export a part of it")
         session, frame, findings = feed.take(record, number)
         if session is None:
             continue
-        if record[0] == OPEN:
-            path = record[4].get("request_path")
+        if isinstance(record, OpenRecord):
+            path = record.facts.get("request_path")
             script = Script(source, session.station.charge_point_id, session.version, request_path=path)
             scripts_by_session[session] = script
             made.append(script)
@@ -105,8 +105,8 @@ def scripts(source: str, records: Iterable[Record]) -> list[Script]:
         if frame is not None:
             script.frames.append(frame)
             script.version = session.version
-        elif record[0] == CLOSE:
-            script.closed_by = record[4].get("closed_by", "unknown")
+        elif isinstance(record, CloseRecord):
+            script.closed_by = record.facts.get("closed_by", "unknown")
             del scripts_by_session[session]
         count(script.findings, findings)
     ends = {script.charge_point_id: script.frames[-1].ts_ns for script in made if script.frames}

@@ -1,1 +1,1 @@
-"""Judging: what a frame, an answer, a silence or a handshake breaks; knows no database, socket or clock."""
+"""Judge frames, answers, silences and handshakes by the rules of OCPP. Knows no database, socket or clock."""

@@ -1,6 +1,6 @@
-"""Which topics and rules there are, in the order they are judged, and what each listens to; judges nothing.
+"""The list of all topics and their rules, in the order they are judged, and what each of them listens to.
 
-Topics that keep what others ask for stand before those that ask.
+A topic whose state other topics ask for comes before them.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from inspector.protocol.vocabulary import Direction, OcppVersion
 from inspector.rules.rule import KIND_OF_MESSAGE, Dormant, Listen, Rule, Topic
 from inspector.rules.state.authorized_v2x import Authorized2x
 from inspector.rules.state.configuration import ConfigurationState
-from inspector.rules.state.observation import Evidence
-from inspector.rules.state.registration import Boot
+from inspector.rules.state.observation import Observation
+from inspector.rules.state.registration import RegistrationState
 from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.state.transactions_v16 import Transactions16
 from inspector.rules.topics.attempts import Attempts
@@ -80,12 +80,12 @@ TOPICS: tuple[type[Topic], ...] = (
     Exchange21,
     Payload,
     Timestamps,
-    Evidence,
+    Observation,
     Security,
     ConfigurationState,
     BootOrder,
     BootAfter,
-    Boot,
+    RegistrationState,
     Heartbeat,
     Reconnects,
     Connection,
@@ -149,11 +149,12 @@ _KINDS = frozenset(KIND_OF_MESSAGE.values())
 def listeners(
     key: tuple[str, str | None], version: OcppVersion | None, sender: Direction | None = None
 ) -> tuple[tuple[type[Topic], str, Rule | None, Dormant | None], ...]:
-    """The methods that hear of something in a version, with their rules, in the order they are judged.
+    """Return the methods that listen to something in a version, with their rules, in the order they are judged.
 
-    Of a frame's `sender` they need not be told where it is not known.
+    `sender` is None if the sender of the frame is not known.
 
-    Cached for all sessions: a thousand charge points that come back at once must not each look through every rule.
+    The result is cached for all sessions: when a thousand charge points reconnect at once, the rules must not be
+    searched for each of them.
     """
     kind, name = key
     listening = []
@@ -179,8 +180,8 @@ def listeners(
 def methods(
     topic: type[Topic],
 ) -> tuple[tuple[str, tuple[Listen, ...], Rule | None, frozenset[OcppVersion], Dormant | None], ...]:
-    """A topic's marked methods in the order they are written: name, what it listens to, its rule, its versions, and
-    when it is dormant.
+    """Return a topic's marked methods in the order they are written: name, what it listens to, its rule, its versions,
+    and when it is dormant.
     """
     found = []
     for cls in reversed(topic.__mro__):
@@ -193,7 +194,7 @@ def methods(
 
 
 def rules() -> list[Rule]:
-    """Every rule, by topic."""
+    """Return every rule, topic by topic."""
     return [
         member.rule
         for topic in TOPICS

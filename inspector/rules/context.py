@@ -1,4 +1,4 @@
-"""What a rule may ask of the session and the charge point before it; the judge implements these protocols."""
+"""What a rule may ask about the session and the charge point that are being judged; the judge implements it."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ class Moment(NamedTuple):
 
 
 class AtClose(Enum):
-    """What becomes of a deadline when its session closes."""
+    """What happens to a deadline when its session closes."""
 
     WAITS = auto()
-    JUDGED = auto()  # at once: nothing more can come on that session
-    DROPPED = auto()  # it asks about an open session only, and would keep a closed one in memory until it is due
+    JUDGED = auto()  # at once, as nothing more can come on that session
+    DROPPED = auto()  # it concerns open sessions only, and would keep a closed one in memory until it is due
 
 
 class TopicState(Protocol):
-    """What the judge needs to know of a topic: how long its state lives."""
+    """What the judge needs to know about a topic: how long its state lives."""
 
     scope: ClassVar[str]
 
@@ -36,7 +36,7 @@ class TopicState(Protocol):
 
 
 class SessionContext(Protocol):
-    """One session as rules see it; see `inspector.rules.judge.SessionJudge`."""
+    """One session, as rules see it; implemented by `inspector.rules.judge.SessionJudge`."""
 
     facts: dict[str, Any]
     opened_at: Moment
@@ -49,21 +49,21 @@ class SessionContext(Protocol):
 
     @property
     def station(self) -> StationContext:
-        """The charge point at the other end."""
+        """The charge point of the session."""
 
     @property
     def dated(self) -> bool:
         """Whether the wall-clock times of frames can be compared with date-times in their payloads."""
 
     def unseen(self, sender: Direction, kind: str) -> bool:
-        """Whether the capture shows no "calls" or no "answers" of a side at all, though there were some."""
+        """Whether the capture lacks all "calls" or all "answers" of a side, though there were some."""
 
     def topic[T: TopicState](self, kind: type[T]) -> T:
-        """This session's state of a topic, whatever its scope."""
+        """Return the state of a topic, of the session or of its charge point, as the topic's scope says."""
 
 
 class StationContext(Protocol):
-    """One charge point over its sessions, as rules see it; see `inspector.rules.judge.Station`."""
+    """One charge point over its sessions, as rules see it; implemented by `inspector.rules.station.Station`."""
 
     charge_point_id: str
     refused: list[Moment]
@@ -89,8 +89,8 @@ class StationContext(Protocol):
     def last_passed(self, moment: Moment, seconds: float) -> Moment:
         """Return the latest moment that is a multiple of `seconds` after `moment` and has passed."""
 
-    def relisten(self) -> None:
+    def refresh_listeners(self) -> None:
         """Look up again which checks are dormant."""
 
     def topic[T: TopicState](self, kind: type[T]) -> T:
-        """The charge point's state of a topic of scope "station"."""
+        """Return the state of a topic of scope "station"."""

@@ -1,4 +1,4 @@
-"""How long something takes: in words for a finding's message, and in whole nanoseconds; knows no rule."""
+"""Durations in words, for the messages of findings, and in whole nanoseconds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 
 def duration(seconds: float) -> str:
-    """0.055 ms, 12 ms, 3.21 s, 450 s, 86400 s: seconds as the specifications count them, never an exponent."""
+    """Return 0.055 ms, 12 ms, 3.21 s, 450 s or 86400 s: in seconds, as the specifications count, and never 1e5."""
     if 0 < seconds < 1e-6:
         return "less than 0.001 ms"
     if 0 < seconds < 0.0995:
@@ -15,5 +15,5 @@ def duration(seconds: float) -> str:
 
 
 def nanoseconds(seconds: float) -> int:
-    """Never short of the span: a check that found itself called too early would set its deadline anew for ever."""
+    """Round up: a check that is called before its deadline would set the same deadline again, for ever."""
     return math.ceil(seconds * 1e9)

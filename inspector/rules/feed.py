@@ -1,7 +1,7 @@
 """The one place where records become judged frames: live recording, restore, check, import, rebuild and replay use it.
 
-A feed takes records in the order they happened. It makes frames of them, tells each session's judge what happened,
-and returns the findings. It stores nothing and prints nothing.
+A feed takes records in the order they happened, turns them into frames, has the judge of each session judge them, and
+returns the findings. It stores nothing and prints nothing.
 """
 
 from __future__ import annotations
@@ -11,40 +11,50 @@ from typing import NamedTuple
 
 from inspector.protocol.frame import Frame
 from inspector.protocol.vocabulary import Direction
-from inspector.records import BINARY, CLOSE, EVENT, FRAME, GAP, OPEN, Record, is_gap
+from inspector.records import (
+    BINARY,
+    CloseRecord,
+    EventRecord,
+    FrameRecord,
+    GapRecord,
+    OpenRecord,
+    Record,
+    ReopenRecord,
+    SetAsideRecord,
+)
 from inspector.rules.context import Moment
 from inspector.rules.finding import Finding
 from inspector.rules.judge import Judge, SessionJudge
 from inspector.rules.settings import DEFAULTS, Settings
 
-CAME_TO_NOTHING = ("rejected-upgrade", "unreachable")
-"""The kinds of the events that are attempts to connect: no session came of them."""
+FAILED_ATTEMPTS = ("rejected-upgrade", "unreachable")
+"""The kinds of events that report a failed attempt to connect."""
 
 _DIRECTIONS = {False: Direction.FROM_CSMS, True: Direction.FROM_CHARGE_POINT}
 
 
-class Fed(NamedTuple):
-    """What one record came to.
+class FeedResult(NamedTuple):
+    """What came of one record.
 
     Attributes:
         session: the session it belongs to; None for an attempt to connect, or a record of no known session.
-        frame: the frame, where the record is one.
+        frame: the frame of a FrameRecord, else None.
         findings: those that are new or whose count rose.
     """
 
     session: SessionJudge | None
     frame: Frame | None = None
-    findings: list[Finding] = []  # noqa: RUF012  # never changed: each record with findings brings its own list
+    findings: list[Finding] = []  # noqa: RUF012  # never changed: findings come in a list of their own
 
 
-_NOTHING = Fed(None)
+_NOTHING = FeedResult(None)
 
 
 class Feed:
-    """Records in, judged frames out.
+    """Turns records into judged frames.
 
-    A recording may hold several runs of a recorder (`recording_id` in the facts of an opening). Between two runs
-    frames went unseen, so each run is judged by itself.
+    A recording may hold several runs of a recorder (`recording_id` in the facts of an OpenRecord). Frames between two
+    runs were not seen, so each run is judged by itself.
     """
 
     def __init__(
@@ -56,70 +66,69 @@ class Feed:
         before: Callable[[SessionJudge, Frame], None] | None = None,
         failed: Callable[[SessionJudge, Exception], None] | None = None,
     ) -> None:
-        """Begin with no session.
+        """Begin without any session.
 
         Args:
             settings: the thresholds of the rules.
-            judge: one that knows these charge points already; a new one by default.
-            judging: False where only the frames are wanted, parsed and paired.
+            judge: one that knows these charge points already; by default a new one.
+            judging: False to get only the frames, parsed and paired.
             before: called with each frame before it is judged.
-            failed: called with what a rule raised, which then costs its findings and not the frame; without it the
-                exception goes to the caller.
+            failed: called with an exception that a rule raised; the rule then yields no findings. Without `failed`
+                the exception reaches the caller.
         """
         self.settings = settings
         self.judge = judge or Judge(settings)
         self.sessions: dict[int, SessionJudge] = {}
-        """The open sessions by the number that their records carry."""
+        """The open sessions by session number."""
         self._judges: dict[int, Judge] = {}
         self._judging = judging
         self._before = before
         self._failed = failed
 
-    def take(self, record: Record, frame_id: int = 0) -> Fed:
-        """Take one record; `frame_id` is the caller's number for it where it is a frame."""
-        kind = record[0]
-        if kind == OPEN:
+    def take(self, record: Record, frame_id: int = 0) -> FeedResult:
+        """Take one record; `frame_id` is the caller's number for a frame."""
+        if isinstance(record, OpenRecord):
             return self.open(record)
-        session = self.sessions.get(record[1])
+        session = self.sessions.get(record.session_number)
         if session is None:
             return self._outside(record)
-        if kind == FRAME:
+        if isinstance(record, FrameRecord):
             frame = self.frame(session, record, frame_id)
             if self._before is not None:
                 self._before(session, frame)
-            return Fed(session, frame, self.judged(session, session.frame, frame) if self._judging else [])
-        moment = Moment(record[3], record[2])
-        if kind == CLOSE:
-            del self.sessions[record[1]]
-            return Fed(session, None, self.judged(session, session.closed, moment, record[4]))
-        if kind == GAP or is_gap(record):
-            return Fed(session, None, self.judged(session, session.gap, moment))
-        return Fed(session, None, self.judged(session, session.event, record[4], moment, record[5]))
+            return FeedResult(session, frame, self.call_judge(session, session.frame, frame) if self._judging else [])
+        moment = Moment(record.mono_ns, record.ts_ns)
+        if isinstance(record, CloseRecord):
+            del self.sessions[record.session_number]
+            return FeedResult(session, None, self.call_judge(session, session.closed, moment, dict(record.facts)))
+        if isinstance(record, GapRecord) or (isinstance(record, EventRecord) and record.is_gap):
+            return FeedResult(session, None, self.call_judge(session, session.gap, moment))
+        assert not isinstance(record, ReopenRecord | SetAsideRecord), "the recorder handles these itself"
+        return FeedResult(session, None, self.call_judge(session, session.event, record.kind, moment, record.detail))
 
-    def open(self, record: Record, begun: Callable[[SessionJudge], None] | None = None) -> Fed:
-        """Begin the session of an OPEN record; `begun` is called with it before it is judged."""
-        facts = record[4]
-        run = facts.get("recording_id", 0)
+    def open(self, record: OpenRecord, begun: Callable[[SessionJudge], None] | None = None) -> FeedResult:
+        """Begin a session; `begun` is called with it before its handshake is judged."""
+        run = record.facts.get("recording_id", 0)
         if run not in self._judges:
             self._judges[run] = self.judge if not self._judges else Judge(self.settings)
         self.judge = self._judges[run]
-        session = self.judge.open(facts, Moment(record[3], record[2]))
-        self.sessions[record[1]] = session
+        session = self.judge.open(dict(record.facts), Moment(record.mono_ns, record.ts_ns))
+        self.sessions[record.session_number] = session
         if begun is not None:
             begun(session)
-        return Fed(session, None, self.judged(session, session.opened))
+        return FeedResult(session, None, self.call_judge(session, session.opened))
 
-    def frame(self, session: SessionJudge, record: Record, frame_id: int) -> Frame:
-        """Parse a FRAME record and pair it with its CALL; judges nothing."""
-        _, _, ts_ns, mono_ns, from_charge_point, opcode, payload, notes = record
+    def frame(self, session: SessionJudge, record: FrameRecord, frame_id: int) -> Frame:
+        """Parse a frame and pair it with its CALL, without judging it."""
+        _, ts_ns, mono_ns, from_charge_point, opcode, payload, notes = record
         return session.protocol.frame(
             frame_id, ts_ns, mono_ns, _DIRECTIONS[from_charge_point], payload, opcode == BINARY, notes
         )
 
-    def judged[**P](
+    def call_judge[**P](
         self, session: SessionJudge, ask: Callable[P, list[Finding]], *given: P.args, **named: P.kwargs
     ) -> list[Finding]:
-        """Ask the judge; see `failed` above for a rule that raises."""
+        """Have the judge judge something; an exception of a rule goes to `failed`."""
         if self._failed is None:
             return ask(*given, **named)
         try:
@@ -128,19 +137,20 @@ class Feed:
             self._failed(session, error)
             return []
 
-    def advance(self, moment: Moment) -> Iterator[Fed]:
+    def advance(self, moment: Moment) -> Iterator[FeedResult]:
         """Let time pass for every open session, so that silence is judged while it lasts."""
         for session in list(self.sessions.values()):
-            yield Fed(session, None, self.judged(session, session.advance, moment))
+            yield FeedResult(session, None, self.call_judge(session, session.advance, moment))
 
-    def _outside(self, record: Record) -> Fed:
-        """Take a record of no known session: only an attempt to connect and a gap mean anything then."""
-        if record[0] == GAP or (record[0] == EVENT and is_gap(record)):
-            if not record[1]:  # the gap of a session that is not known says nothing about the others
+    def _outside(self, record: Record) -> FeedResult:
+        """Take a record of no known session: only attempts to connect and gaps mean anything then."""
+        if isinstance(record, GapRecord) or (isinstance(record, EventRecord) and record.is_gap):
+            if not record.session_number:  # the gap of an unknown session says nothing about the others
                 self.judge.gap()
-        elif record[0] == EVENT and record[4] in CAME_TO_NOTHING:
-            attempts = self.judge.attempts(record[5], Moment(record[3], record[2]))
+        elif isinstance(record, EventRecord) and record.kind in FAILED_ATTEMPTS:
+            moment = Moment(record.mono_ns, record.ts_ns)
+            attempts = self.judge.note_failed_attempt(record.detail, moment)
             if self._judging:
-                moment = Moment(record[3], record[2])
-                return Fed(None, None, self.judged(attempts, attempts.event, record[4], moment, record[5]))
+                found = self.call_judge(attempts, attempts.event, record.kind, moment, record.detail)
+                return FeedResult(None, None, found)
         return _NOTHING

@@ -1,7 +1,7 @@
-"""Takes members of a payload in the type they should have, and times from text; knows no message.
+"""Read members of a payload by the type they should have, and times from text.
 
-Payloads reach the rules whether or not they satisfy their schema, so a rule asks for a member by its type and
-gets None (or an empty object or list) where something else stands there.
+Payloads reach the rules even if they violate their schema. So a rule asks for a member of a type, and gets None (or an
+empty object or list) if the payload has something else there.
 """
 
 from __future__ import annotations
@@ -10,29 +10,29 @@ from datetime import UTC, datetime
 from typing import Any
 
 EARLIEST_YEAR = 2000
-"""Clocks that were never set report 1970 or year 1; what is before this year says nothing about time."""
+"""Clocks that were never set report 1970 or year 1. Date-times before this year are ignored."""
 
 
 def string(payload: dict[str, Any], name: str) -> str | None:
-    """A string, else None."""
+    """Return a string member; None if it is anything else."""
     value = payload.get(name)
     return value if type(value) is str else None
 
 
 def integer(payload: dict[str, Any], name: str) -> int | None:
-    """A whole number (no boolean), else None."""
+    """Return an integer member; None if it is anything else, a boolean too."""
     value = payload.get(name)
     return value if type(value) is int else None
 
 
 def member(payload: dict[str, Any], name: str) -> dict[str, Any]:
-    """An object, else an empty one."""
+    """Return an object member; an empty object if it is anything else."""
     value = payload.get(name)
     return value if type(value) is dict else {}
 
 
 def elements(payload: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    """The elements of an array; an empty object stands for each that is none, so that indexes stay true."""
+    """Return the objects in an array member; other elements become empty objects, so that indexes stay right."""
     value = payload.get(name)
     if type(value) is not list:
         return []
@@ -43,7 +43,7 @@ def elements(payload: dict[str, Any], name: str) -> list[dict[str, Any]]:
 
 
 def seconds(date_time: str | None) -> float | None:
-    """A date-time as seconds since 1970; without an offset it is taken as UTC. None where it tells no time."""
+    """Return a date-time in seconds since 1970, as UTC if it has no offset; None if it is not a usable date-time."""
     if date_time is None:
         return None
     try:
@@ -56,10 +56,10 @@ def seconds(date_time: str | None) -> float | None:
 
 
 def earlier(one: str | None, other: str | None) -> bool:
-    """Whether `one` is a date-time before `other`; False where either tells no time."""
+    """Whether `one` is a date-time before `other`; False if either is not a usable date-time."""
     if one is None or other is None:
         return False
     if len(one) == len(other) and one[-1:] == "Z" == other[-1:] and one >= other:
-        return False  # the common case, decided without parsing
+        return False  # the usual case, decided without parsing
     first, second = seconds(one), seconds(other)
     return first is not None and second is not None and first < second

@@ -1,4 +1,4 @@
-"""What a rule says: a fault while judging, a finding once it is attributed; knows no rule."""
+"""Faults, which rules return, and findings, which the judge makes of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from inspector.protocol.vocabulary import Direction
 from inspector.rules.context import SessionContext
 
 OCCURRENCES_KEPT = 1000
-"""Frames remembered of one finding; those after are counted, and the last of them is known."""
+"""So many frames of one finding are remembered. Later ones are only counted, except for the latest."""
 
 
 class Severity(StrEnum):
@@ -24,7 +24,7 @@ class Severity(StrEnum):
 
     @property
     def rank(self) -> int:
-        """3 for an error, 2 for a warning, 1 for an info: what `frames.max_severity` compares by."""
+        """3 for an error, 2 for a warning, 1 for an info; `frames.max_severity` is the highest of these."""
         return _RANKS[self]
 
 
@@ -44,19 +44,19 @@ class Side(StrEnum):
 
 
 class Fault(NamedTuple):
-    """What a rule's check returns; all but the sentence has a default.
+    """What the check of a rule returns; everything except `message` has a default.
 
     Attributes:
-        message: one sentence: what is wrong, with the values, what belongs there.
-        pointer: JSON pointer into the whole frame ("/3/connectorId"), None where no place can be named.
+        message: one sentence that says what is wrong, with the values, and what is expected.
+        pointer: JSON pointer into the whole frame ("/3/connectorId"); None if there is no such place.
         side: overrides the rule's side.
-        severity: overrides the rule's severity (never the user's).
-        frame: the frame at fault, where it is not the one being judged; `ABSENT` where a frame is missing.
-        key: what tells this fault from others of the same rule in one session, where action and pointer
-            do not ("connector 1"); equal keys are counted, not repeated.
-        times: how often it happened, where one look finds what many would have.
-        rule: the Rule that is broken, where it is not the one whose check returns this.
-        everywhere: one finding in the session, whatever the action and the place: they have one cause.
+        severity: overrides the rule's severity, but not one that the user has set.
+        frame: the frame at fault, if it is not the one being judged; `ABSENT` if a frame is missing.
+        key: distinguishes this fault from others of the same rule in one session, if action and pointer do not
+            ("connector 1"). Faults with equal keys are one finding, which counts them.
+        times: how often it happened, if one check finds several occurrences.
+        rule: the Rule that is broken, if it is not the one whose check returns this.
+        everywhere: makes one finding for the whole session, as all such faults have one cause.
     """
 
     message: str
@@ -75,18 +75,20 @@ class Inapplicable:
 
 
 ABSENT = Inapplicable()
-"""Stands for the frame of a fault where a frame is what is missing."""
+"""The frame of a fault that is about a missing frame."""
 
 
 @dataclass(slots=True)
 class Finding:
-    """A rule's verdict about one session, counted while it repeats.
+    """A fault in one session, counted when it occurs again.
 
-    `frame_id` is the first frame it was found on (None where a frame is missing), `last_frame_id` the latest,
-    `count` how often; `ts_ns` is the time of the first. `finding_id` is set by who stores it. `new_frames` are the
-    frames it was found on since `take_frames`, of the first OCCURRENCES_KEPT; `counted` says how much of `count` is in
-    the sums of who stores it, `committed` how much of it is on disk, `row_session` in whose row. `session` is the one
-    it is about: a deadline may fire while another connection of the charge point is being judged.
+    `frame_id` is the first frame it was found on (None if a frame is missing), `last_frame_id` the latest, `count` how
+    often it occurred, `ts_ns` the time of the first occurrence. `session` is the session at fault, which need not be
+    the one being judged: a deadline may fire while another connection of the charge point is judged.
+
+    The recorder keeps the other fields. `finding_id` is the id of its row, `row_session` the session of that row.
+    `new_frames` are the frames since `take_frames`, out of the first OCCURRENCES_KEPT. `counted` is how much of `count`
+    is in the recorder's sums, `committed` how much is on disk.
     """
 
     rule_id: str
@@ -114,12 +116,12 @@ class Finding:
             self.kept_frames += 1
 
     def take_frames(self) -> list[int]:
-        """Return the frames that were not taken yet; of one that repeats more often than is kept only the last."""
+        """Return the frames that were not returned before."""
         taken, self.new_frames = self.new_frames, []
         return taken
 
     def begin_again(self) -> None:
-        """Become a new finding at the next repetition: what was counted until now is in an earlier file."""
+        """Become a new finding at the next occurrence: everything counted until now is in an earlier file."""
         self.finding_id = self.frame_id = None
         self.count = self.counted = self.committed = self.kept_frames = 0
         self.new_frames = []
@@ -131,9 +133,9 @@ class Finding:
 
 
 def tally(findings: Iterable[Finding], *, waiting: bool = False) -> dict[Severity, int]:
-    """How often something was found, by severity, the worst first: every occurrence counts.
+    """Count findings by severity, the worst first; every occurrence counts.
 
-    With `waiting` only what is not committed yet.
+    With `waiting`, count only what is not committed yet.
     """
     sums = dict.fromkeys(Severity, 0)
     for finding in findings:

@@ -1,8 +1,8 @@
-"""Brings frames, events and silence before every rule that listens; knows no single rule, no clock, no storage.
+"""Have every rule judge the frames, events and silences that it listens to. Knows no single rule, clock or storage.
 
-Time is an argument everywhere. A deadline fires when time is seen to have passed it (a later frame, an event,
-a tick of the recorder, the close) and is judged as of the moment it was due, so the same recording gives the
-same findings live and offline.
+Time is always an argument. A deadline fires once something later happens: a frame, an event, a tick of the recorder or
+the close of the session. It is judged as of the moment when it was due, so that a recording has the same findings live
+and offline.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from inspector.rules.settings import DEFAULTS, Settings
 from inspector.rules.station import Station
 
 FINDINGS_PER_RULE = 200
-"""Distinct findings of one rule kept apart in one session; what comes after is counted on the last of them."""
+"""The most findings of one rule in one session; further faults are counted on one common finding."""
 
 STATIONS_LIMIT = 20_000
-"""Charge points remembered over their connections; beyond it the oldest that is not connected is forgotten."""
+"""The most charge points that are remembered between connections; then the oldest unconnected one is forgotten."""
 REFUSED_LIMIT = 32
-"""Attempts to connect that came to nothing remembered per charge point."""
+"""The most failed attempts to connect that are remembered for each charge point."""
 
 
 type _Check = Callable[..., Any]
-"""A bound method of a topic; a rule's has its facts as the attribute `rule`."""
+"""A bound method of a topic; the check of a rule has the attribute `rule`."""
 
 _INDEX = re.compile(r"/\d+(?=/|$)")
 
@@ -43,7 +43,7 @@ class Judge:
     def __init__(self, settings: Settings = DEFAULTS) -> None:
         self.settings = settings
         self._stations: dict[str, Station] = {}
-        self._nameless = Station("", settings)  # who tries to connect without an id
+        self._nameless = Station("", settings)  # for attempts to connect without an id
 
     def open(self, facts: dict[str, Any], moment: Moment) -> SessionJudge:
         """Begin a session.
@@ -54,14 +54,14 @@ class Judge:
         """
         station = self._station(str(facts.get("charge_point_id") or ""))
         if not facts.get("from_start", True):
-            station.forget()  # what went before this capture of it was not seen
+            station.forget()  # frames before this capture were not seen
         return SessionJudge(station, facts, moment)
 
-    def attempts(self, detail: dict[str, Any], moment: Moment) -> SessionJudge:
-        """Note an attempt to connect that came to nothing; returns who judges those of its charge point.
+    def note_failed_attempt(self, detail: dict[str, Any], moment: Moment) -> SessionJudge:
+        """Note a failed attempt to connect; returns the judge for the failed attempts of its charge point.
 
         Args:
-            detail: what its event says: the charge point, both heads, the status or the reason.
+            detail: of its event: the charge point, the headers of both sides, the status or the reason.
             moment: when the charge point tried.
         """
         name = str(detail.get("charge_point_id") or "")
@@ -74,13 +74,13 @@ class Judge:
         return judge
 
     def gap(self) -> None:
-        """Frames went unseen, whoever sent them; sessions that are open are told by `SessionJudge.gap`."""
+        """Note that frames of unknown charge points were not seen; open sessions need `SessionJudge.gap` as well."""
         for station in self._stations.values():
             station.forget()
 
     def _station(self, name: str) -> Station:
         if not name:
-            return Station(name, self.settings)  # nothing tells whether two such sessions are of one charge point
+            return Station(name, self.settings)  # two sessions without an id need not be of one charge point
         station = self._stations.get(name)
         if station is None:
             if len(self._stations) >= STATIONS_LIMIT:
@@ -92,7 +92,7 @@ class Judge:
 
 
 class SessionJudge:
-    """One WebSocket before the rules.
+    """Judges one session.
 
     Every method returns the findings that are new or whose count rose, in the order they were made.
     """
@@ -103,40 +103,40 @@ class SessionJudge:
         self.utc_offset_ns: int = facts.get("utc_offset_s", 0) * 1_000_000_000
         self.opened_at = self._in_utc(moment)
         self.timed: bool = facts.get("timed", True) is not False
-        """False where the input has no times: those of its frames only number them."""
+        """False if the input has no times: then the times of its frames only number them."""
         self.from_start: bool = facts.get("from_start", True)
         forced = facts.get("ocpp_version")
         self.protocol = Session(facts.get("subprotocol"), OcppVersion(forced) if forced else None)
         self.protocol.before_frame = self._due_before
         self.protocol.utc_offset_ns = self.utc_offset_ns
         self.version = self.protocol.version
-        """The OCPP version as of the last frame judged, None while nothing has told it."""
-        self._due: list[Finding] = []  # found by deadlines that the coming frame's time has passed
+        """The OCPP version as of the last frame judged; None while it is not known."""
+        self._due: list[Finding] = []  # of deadlines that were due before the next frame
         self.settings = station.settings
         self.frames = 0
-        self.label: Any = None  # set and read by whoever feeds this session, to know it again by a finding
+        self.label: Any = None  # set and read by callers, to recognise the session of a finding
         self.heard_ns: int | None = None  # monotonic time of the charge point's last frame
         self._topics: dict[type[Any], Any] = {}
         self._tables: dict[Direction, dict[tuple[str, str | None], tuple[_Check, ...]]] = {d: {} for d in Direction}
-        """By the sender of a frame."""
+        """The checks to call, by sender, kind of message and action."""
         self._table_version: OcppVersion | None = None
         self._found: dict[tuple[str, Side, str | None, str, str], Finding] = {}
         self._kept: dict[str, int] = {}
 
     @property
     def dated(self) -> bool:
-        """Whether the wall-clock times of frames can be held against date-times in their payloads."""
+        """Whether the wall-clock times of frames can be compared with date-times in their payloads."""
         return self.timed and self.facts.get("clock") != "unknown"
 
     def unseen(self, sender: Direction, kind: str) -> bool:
-        """Whether the capture shows no "calls" or no "answers" of a side at all, though there were some."""
+        """Whether the capture lacks all "calls" or all "answers" of a side, though there were some."""
         return f"{Side.sender(sender)} {kind}" in self.facts.get("unseen", ())
 
     def _in_utc(self, moment: Moment) -> Moment:
         return Moment(moment.mono_ns, moment.ts_ns - self.utc_offset_ns) if self.utc_offset_ns else moment
 
     def topic[T: TopicState](self, kind: type[T]) -> T:
-        """This session's state of a topic, whatever its scope."""
+        """Return the state of a topic, of the session or of its charge point, as the topic's scope says."""
         if kind.scope == "station":
             return self.station.topic(kind)
         found = self._topics.get(kind)
@@ -146,22 +146,20 @@ class SessionJudge:
         return found
 
     def opened(self) -> list[Finding]:
-        """Judge the handshake; to be called once, first."""
+        """Judge the handshake. Call this once, before anything else."""
         found = self.station.advance(self.opened_at.mono_ns)
         self.station.sessions.append(self)
-        return self._tell(("opened", None), self.opened_at, (self, self.opened_at), found)
+        return self._judge_now(("opened", None), self.opened_at, (self, self.opened_at), found)
 
     def frame(self, frame: Frame) -> list[Finding]:
-        """Judge one frame, which `self.protocol.frame` has made."""
+        """Judge one frame that `self.protocol.frame` has made."""
         found, self._due = self._due, []
         self.version = self.protocol.version
         self.station.judging = self
         self.frames += 1
         if frame.direction is Direction.FROM_CHARGE_POINT:
             self.heard_ns = frame.mono_ns
-        if (
-            frame.notes is not None and frame.cut
-        ):  # the log broke it off: there is nothing to judge, and its id is paired already
+        if frame.notes is not None and frame.cut:  # the log broke it off: it is paired by its id, but not judged
             self._run(("cut", None), frame, found)
             return found
         message, answer_status = frame.message, frame.answer_status
@@ -189,23 +187,23 @@ class SessionJudge:
                 self.report(check.rule, faults, frame, None, found)  # type: ignore[attr-defined]
 
     def event(self, kind: str, moment: Moment, detail: dict[str, Any]) -> list[Finding]:
-        """Judge an event of the link; a `gap` is one where frames went unseen."""
+        """Judge an event of the session; a `gap` means that frames were not seen."""
         moment = self._in_utc(moment)
         found = self.station.advance(moment.mono_ns)
         if kind == "gap":
             self._unseen(moment)
-        return self._tell(("event", kind), moment, (self, moment, detail), found)
+        return self._judge_now(("event", kind), moment, (self, moment, detail), found)
 
     def advance(self, moment: Moment) -> list[Finding]:
-        """Let time pass."""
+        """Fire the deadlines that are due by now."""
         return self.station.advance(moment.mono_ns)
 
     def findings(self) -> list[Finding]:
-        """Everything found so far, each once."""
+        """Return every finding so far, each once."""
         return list(self._found.values())
 
     def gap(self, moment: Moment) -> list[Finding]:
-        """Frames were not seen: from here on evidence may be missing, as if the capture began now."""
+        """Note that frames were not seen: from here on, judge as if the capture began now."""
         return self.event("gap", moment, {})
 
     def _unseen(self, moment: Moment) -> None:
@@ -217,12 +215,12 @@ class SessionJudge:
             self.forget()
 
     def forget(self) -> None:
-        """Drop what the topics of this session know; its findings stay, to be counted on."""
+        """Drop the state of this session's topics; its findings stay, and continue to count."""
         self._topics.clear()
-        self.relisten()
+        self.refresh_listeners()
 
-    def relisten(self) -> None:
-        """Look up again, with its next frame of each kind, who listens; see `Station.relisten`."""
+    def refresh_listeners(self) -> None:
+        """Look up again which checks listen, at the next frame of each kind; see `Station.refresh_listeners`."""
         for table in self._tables.values():
             table.clear()
 
@@ -231,21 +229,21 @@ class SessionJudge:
         self.facts = {**self.facts, **(facts or {})}
         moment = self._in_utc(moment)
         found = self.station.advance(moment.mono_ns)
-        found = self._tell(("closed", None), moment, (self, moment), found)
-        self.station.settle(self, moment, found)
+        found = self._judge_now(("closed", None), moment, (self, moment), found)
+        self.station.end_deadlines_of(self, moment, found)
         if self in self.station.sessions:
             self.station.sessions.remove(self)
-        # Deadlines and findings keep it for minutes yet: of a charge point that comes back again and again, many.
+        # Deadlines and findings keep this session in memory for minutes; a charge point that reconnects often has many.
         self.protocol.before_frame = None
-        self.protocol.correlation.ended()
-        self.relisten()
+        self.protocol.correlation.end()
+        self.refresh_listeners()
         return found
 
-    def _tell(
+    def _judge_now(
         self, key: tuple[str, str | None], moment: Moment, given: tuple[Any, ...], found: list[Finding]
     ) -> list[Finding]:
         self.station.judging = self
-        # What happens once in a session, or now and then, is not worth a table in each of thousands.
+        # Openings, closings and events are rare: no need for a table of their checks in each of thousands of sessions.
         for check in self._listening(key):
             faults = check(*given)
             if faults:
@@ -255,10 +253,13 @@ class SessionJudge:
     def _checks(self, key: tuple[str, str | None], sender: Direction) -> tuple[_Check, ...]:
         if self._table_version is not self.version:
             self._table_version = self.version
-            self.relisten()
+            self.refresh_listeners()
         kind, name = key
         if name is not None and name not in EVERY_ACTION:
-            key = kind, None  # what a hostile peer makes up is heard by those who hear everything, and fills no table
+            key = (
+                kind,
+                None,
+            )  # only checks for all actions get made-up actions of a hostile peer, which must not fill the table
         table = self._tables[sender]
         checks = table.get(key)
         if checks is None:
@@ -281,12 +282,12 @@ class SessionJudge:
         moment: Moment | None,
         found: list[Finding],
     ) -> None:
-        """Turn faults into findings, counting those made before; adds new and recounted ones to `found`."""
+        """Turn faults into findings, or count them on existing ones; adds new and recounted findings to `found`."""
         for fault in [faults] if isinstance(faults, Fault) else faults:
             rule = fault.rule or of
             assert rule is not None, "a tracker returned a fault"
             if rule.slug in self.settings.disabled:
-                continue  # the check itself still runs: others may use what it keeps
+                continue  # the check itself runs, as other checks may use its state
             at = frame if fault.frame is None else fault.frame
             seen = None if isinstance(at, Inapplicable) else at
             side = fault.side or rule.side or (Side.sender(seen.direction) if seen is not None else Side.LINK)

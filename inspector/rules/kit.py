@@ -15,7 +15,7 @@ from inspector.rules.context import Moment, SessionContext
 from inspector.rules.durations import duration
 from inspector.rules.finding import Fault
 from inspector.rules.rule import DEADLINE, Faults, Listen, Topic, call, refusal, result, rule, track
-from inspector.rules.state.observation import Evidence
+from inspector.rules.state.observation import Observation
 from inspector.rules.state.transactions_v2x import Transactions2x
 
 IDS_LIMIT = 1000
@@ -72,9 +72,9 @@ def ongoing(topic: Topic, transaction: str | None) -> bool | None:
     one = known.by_id.get(transaction or "")
     if one is not None and one.open:
         return True
-    if not topic.station.topic(Evidence).told_all(topic.session):
+    if not topic.station.topic(Observation).has_sent_all(topic.session):
         return None  # its start, or its end, may be on its way
-    return False if one is not None or known.known_missing(None) else None
+    return False if one is not None or known.would_have_been_seen(None) else None
 
 
 @dataclass(slots=True, eq=False)
@@ -129,7 +129,7 @@ class Promise:
         def opened(topic: Any, number: int, one: _Open) -> None:
             waiting: dict[int, _Open] = vars(topic).setdefault(state, {})
             if not waiting:
-                topic.station.relisten()
+                topic.station.refresh_listeners()
             waiting[number] = one
             if len(waiting) > PROMISES_LIMIT:
                 del waiting[next(iter(waiting))]
@@ -138,7 +138,7 @@ class Promise:
             waiting: dict[int, _Open] = vars(topic).get(state, {})
             one = waiting.pop(number, None)
             if one is not None and not waiting:
-                topic.station.relisten()
+                topic.station.refresh_listeners()
             return one
 
         def asked(topic: Any, frame: Frame) -> None:

@@ -1,20 +1,20 @@
-"""The notation of examples and test cases, and playing one before the judge; knows no rule.
+"""The notation of examples and test cases, and a function that judges them.
 
 One step a line:
 
     > [2,"1","Heartbeat",{}]      a frame of the charge point
     < [3,"1",{"currentTime":…}]   a frame of the CSMS
     >b 00ff   <b 00ff             the same as a binary message, in hexadecimal
-    noted {"cut": true}           what a log says of the frame on the next line, as in `inspector.records.frame`
+    noted {"cut": true}           what a log says of the frame on the next line, as in `inspector.records.FrameRecord`
     + 30s                         time passes (ms, s, m, h)
-    event ping {"from": "csms"}   an event of the link; `event gap`: frames were not recorded
+    event ping {"from": "csms"}   an event of the session; `event gap`: frames were not recorded
     close {"cp_close_code": 1000} the end of the WebSocket; the facts may be left out
     open {"from_start": true}     a WebSocket opens; the facts may be left out
-    refused {"status": 401}       an attempt to connect that came to nothing; what the event says may be left out
+    refused {"status": 401}       a failed attempt to connect; the detail of its event may be left out
     set answer_timeout_s 5        a threshold of `inspector.rules.settings` for the whole script
 
-A script whose first step is no `open` or `refused` starts with one whose capture began in mid-session, so that
-rules which need the beginning stay silent. 10 ms pass between steps; the clock starts at 2026-01-01T12:00:00Z.
+A script that does not begin with `open` or `refused` starts in the middle of a session, so that rules which need the
+beginning stay silent. 10 ms pass between steps; the clock starts at 2026-01-01T12:00:00Z.
 Frames are numbered from 1 over the whole script.
 """
 
@@ -27,7 +27,7 @@ from typing import Any, cast
 
 from inspector import records
 from inspector.protocol.vocabulary import OcppVersion
-from inspector.records import FRAME, Record, SessionFacts
+from inspector.records import CloseRecord, EventRecord, FrameRecord, OpenRecord, Record, SessionFacts
 from inspector.rules.context import Moment
 from inspector.rules.feed import Feed
 from inspector.rules.finding import Finding
@@ -39,11 +39,11 @@ _UNITS = {"ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 
 
 class ExampleMistake(ValueError):
-    """A line of an example is not in the notation."""
+    """A line of an example is not valid in this notation."""
 
 
 def play(script: str, version: OcppVersion, settings: Settings = DEFAULTS) -> list[Finding]:
-    """Judge a script; returns its findings, each once with its count, in the order they were first made."""
+    """Judge a script; returns its findings, each once, in the order they were first made."""
     found: dict[int, Finding] = {}
     feed = Feed(thresholds(script, settings))
     frames = 0
@@ -51,7 +51,7 @@ def play(script: str, version: OcppVersion, settings: Settings = DEFAULTS) -> li
         if isinstance(step, Moment):
             fed = list(feed.advance(step))
         else:
-            frames += step[0] == FRAME
+            frames += isinstance(step, FrameRecord)
             fed = [feed.take(step, frames)]
         for finding in (finding for one in fed for finding in one.findings):
             found.setdefault(id(finding), finding)
@@ -59,16 +59,16 @@ def play(script: str, version: OcppVersion, settings: Settings = DEFAULTS) -> li
 
 
 def thresholds(script: str, settings: Settings = DEFAULTS) -> Settings:
-    """Return `settings` with what the script's own `set` lines say."""
+    """Return `settings` as changed by the `set` lines of a script."""
     own = [line.split() for line in script.split("\n") if line.strip().startswith("set ")]
     return replace(settings, **{name: float(value) for _, name, value in own})  # type: ignore[arg-type]
 
 
 def steps(script: str, version: OcppVersion) -> Iterator[Record | Moment]:
-    """Return a script as the records it stands for; a Moment where time passes without one.
+    """Yield the records that a script describes, and a Moment wherever only time passes.
 
     Raises:
-        ExampleMistake: a line is not in the notation.
+        ExampleMistake: a line is not valid in this notation.
     """
     now, link = START_NS, 0
     is_open = False
@@ -86,30 +86,30 @@ def steps(script: str, version: OcppVersion) -> Iterator[Record | Moment]:
         now += STEP_NS
         if step == "refused":
             told = {"charge_point_id": defaults["charge_point_id"], **json.loads(rest or "{}")}
-            yield records.event(0, now, now, "unreachable" if "reason" in told else "rejected-upgrade", told)
+            yield EventRecord(0, now, now, "unreachable" if "reason" in told else "rejected-upgrade", told)
             continue
         if step == "open" or not is_open:
             link += 1
             is_open = True
             facts = {**defaults, **(json.loads(rest or "{}") if step == "open" else {"from_start": False})}
-            yield records.opened(link, now, now, cast(SessionFacts, facts))
+            yield OpenRecord(link, now, now, cast(SessionFacts, facts))
         if step in (">", "<", ">b", "<b"):
             raw = bytes.fromhex(rest) if step[1:] else rest.encode()
             opcode = records.BINARY if step[1:] else records.TEXT
-            yield records.frame(link, now, now, step[0] == ">", opcode, raw, notes)
+            yield FrameRecord(link, now, now, step[0] == ">", opcode, raw, notes)
             notes = None
         elif step == "noted":
             notes = json.loads(rest)
         elif step == "+":
             unit = rest.lstrip("0123456789.")
             if unit not in _UNITS:
-                raise ExampleMistake(f"{line!r}: time is written as 5s, 100ms, 2m or 1h")
+                raise ExampleMistake(f"{line!r}: write a time as 5s, 100ms, 2m or 1h")
             now += int(float(rest.removesuffix(unit)) * _UNITS[unit])
             yield Moment(now, now)
         elif step == "event":
             kind, _, detail = rest.partition(" ")
-            yield records.event(link, now, now, kind, json.loads(detail or "{}"))
+            yield EventRecord(link, now, now, kind, json.loads(detail or "{}"))
         elif step == "close":
-            yield records.closed(link, now, now, json.loads(rest or "{}"))
+            yield CloseRecord(link, now, now, json.loads(rest or "{}"))
         elif step != "open":
-            raise ExampleMistake(f"{line!r}: a step is one of > < >b <b noted + event close open refused set")
+            raise ExampleMistake(f"{line!r}: expected one of > < >b <b noted + event close open refused set")

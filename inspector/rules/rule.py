@@ -1,8 +1,8 @@
-"""How a rule is written down: its facts beside its code, and what it listens to; knows no particular rule.
+"""How to write a rule: the decorators that hold its facts and say what it listens to.
 
-A topic is a class that keeps the state some rules share; its methods are the rules (`@rule`) and the
-bookkeeping between them (`@track`). Methods that listen to the same thing run in the order they are written,
-so a rule that needs the state before a frame stands above the tracker that takes the frame in.
+A topic is a class that keeps the state that some rules share. Its methods are the rules (`@rule`) and the bookkeeping
+between them (`@track`). Methods that listen to the same thing run in the order they are written. So a rule that needs
+the state before a frame is written above the tracker that updates the state with that frame.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.settings import Settings
 
 type Faults = Fault | list[Fault] | None
-"""What a check returns: nothing, one fault or several."""
+"""What a check returns: None, one fault or several."""
 
 
 class Listen(NamedTuple):
-    """What a method wants to hear of: a kind, and an action or event kind (None for any)."""
+    """What a method is called for: a kind, and an action or kind of event (None for any)."""
 
     kind: str
     name: str | None = None
@@ -41,38 +41,38 @@ MALFORMED = Listen("malformed")
 PROBLEM = Listen("problem")
 """Frames whose envelope the parser found faulty (`frame.message.problems` is not empty)."""
 UNPAIRED = Listen("unpaired")
-"""CALLRESULTs and CALLERRORs that answer no open CALL (`frame.standing` is ORPHAN or DUPLICATE)."""
+"""CALLRESULTs and CALLERRORs that answer no open CALL (`frame.answer_status` is ORPHAN or DUPLICATE)."""
 DEADLINE = Listen("deadline")
-"""The method is only called by `Station.deadline`, with the moment it was due."""
+"""Nothing: the method is only called for a deadline (`Station.deadline`), with the moment it was due."""
 CUT = Listen("cut")
-"""Frames that a log broke off: nobody's fault, and not heard of otherwise."""
+"""Frames that a log broke off; no other method gets them, as neither side is at fault."""
 ASIDE = Listen("aside")
-"""The method is only called by another check, by way of `aside`."""
+"""Nothing: the method is only called by another check, through `aside`."""
 
 
 def aside(check: Callable[..., Fault | None], *given: Any) -> Fault | None:
-    """Ask a check that listens to ASIDE; its fault is one of its own rule, whoever returns it."""
+    """Call a check that listens to ASIDE; its fault belongs to its own rule, even if another check returns it."""
     fault = check(*given)
     return fault._replace(rule=check.rule) if fault is not None else None  # type: ignore[attr-defined]
 
 
 def call(*actions: str) -> tuple[Listen, ...]:
-    """CALLs with one of these actions."""
+    """Listen to CALLs with one of these actions."""
     return tuple(Listen("call", action) for action in actions)
 
 
 def result(*actions: str) -> tuple[Listen, ...]:
-    """First CALLRESULTs to CALLs with one of these actions (orphans and duplicates are not heard)."""
+    """Listen to CALLRESULTs of CALLs with one of these actions, without orphans and duplicates."""
     return tuple(Listen("result", action) for action in actions)
 
 
 def refusal(*actions: str) -> tuple[Listen, ...]:
-    """First CALLERRORs to CALLs with one of these actions."""
+    """Listen to CALLERRORs of CALLs with one of these actions, without orphans and duplicates."""
     return tuple(Listen("error", action) for action in actions)
 
 
 def event(*kinds: str) -> tuple[Listen, ...]:
-    """Events of the link: ping, pong, close, fault, ... (see docs of the table `events`)."""
+    """Listen to events: ping, pong, close, fault, ... (see docs of the table `events`)."""
     return tuple(Listen("event", kind) for kind in kinds)
 
 
@@ -93,22 +93,21 @@ V21 = frozenset({OcppVersion.V21})
 
 _OLD = "1.6"
 _BOTH = re.compile(r"RFC|schemas of|1\.6.*2\.x")
-"""What a clause says that is about every version."""
+"""Matches a clause that concerns every version."""
 
 
 type Moot = Callable[[OcppVersion, Direction, str, str], bool]
-"""Tells of a version, a sender, a kind ("call", "result", ...) and an action known in some version that nothing can be
-wrong."""
+"""Whether a check can find nothing, by version, sender, kind ("call", "result", ...) and action."""
 type Dormant = Callable[[Any], bool]
-"""Tells of a topic whether a check of it can do nothing in the state it is in, until it calls `Station.relisten`."""
+"""Whether a check can find nothing in the current state of its topic, until `Station.refresh_listeners` is called."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """The facts of one rule; what `chargesentinel rules` and the documentation show.
+    """The facts of one rule, as `chargesentinel rules` and the documentation show them.
 
     `side` None means the sender of the frame at fault. `bad` and `good` are examples in the notation of
-    `inspector.rules.playback`, by version ("" for every version that has none of its own).
+    `inspector.rules.playback`, by version ("" for every version without its own).
     """
 
     slug: str
@@ -121,27 +120,26 @@ class Rule:
     bad: dict[str, str]
     good: dict[str, str]
     heuristic: bool
-    catalogue: str
     setting: str | None = None
     moot: Moot | None = None
 
     def bad_in(self, version: OcppVersion) -> str | None:
-        """The example that breaks the rule in this version."""
+        """Return the example that breaks the rule in this version."""
         return self.bad.get(version.value, self.bad.get(""))
 
     def good_in(self, version: OcppVersion) -> str | None:
-        """The near miss that does not break the rule in this version."""
+        """Return the near miss that does not break the rule in this version."""
         return self.good.get(version.value, self.good.get(""))
 
     def spec_in(self, version: OcppVersion | None) -> str:
-        """The clauses of `spec` that are about one version; all of them where none is."""
+        """Return the clauses of `spec` for one version; all clauses if none is for that version."""
         old = version is OcppVersion.V16
         parts = [part.strip() for part in self.spec.split(";")]
         about = [part for part in parts if (_OLD in part if old else _OLD not in part) or _BOTH.search(part)]
         return "; ".join(about if version is not None and about else parts)
 
     def severity_in(self, version: OcppVersion | None) -> Severity:
-        """How bad breaking it is in one version; the worst of all where none is known."""
+        """Return the severity in one version; the worst one if the version is not known."""
         if version in self.severity:
             return self.severity[version]
         return max(self.severity.values(), key=lambda severity: severity.rank)
@@ -162,7 +160,6 @@ def rule(
     versions: Iterable[OcppVersion] = ALL,
     side: Side | None = None,
     heuristic: bool = False,
-    catalogue: str = "",
     setting: str | None = None,
     moot: Moot | None = None,
     dormant: Dormant | None = None,
@@ -183,10 +180,10 @@ def rule(
         versions: those it applies to.
         side: who is at fault; None for the sender of the frame.
         heuristic: nothing normative says so.
-        catalogue: the row of the rule catalogue it comes from.
         setting: a threshold that has to be set (not 0) for the rule to be judged at all.
-        moot: where it holds the check is not called, which costs less than its finding nothing.
-        dormant: so too, of a check called for frames; the topic calls `Station.relisten` when this changes.
+        moot: whether the check is not needed, which is faster than calling it in vain.
+        dormant: the same for a check of frames, by the state of its topic; the topic calls
+            `Station.refresh_listeners` when this changes.
     """
     covered = frozenset(versions)
     severities = severity if isinstance(severity, dict) else dict.fromkeys(covered, severity)
@@ -201,7 +198,6 @@ def rule(
         bad=_by_version(bad),
         good=_by_version(good),
         heuristic=heuristic,
-        catalogue=catalogue,
         setting=setting,
         moot=moot,
     )
@@ -228,7 +224,7 @@ def _by_version(example: str | dict[str, str]) -> dict[str, str]:
 def track(
     *listens: Listen | tuple[Listen, ...], versions: Iterable[OcppVersion] = ALL, dormant: Dormant | None = None
 ) -> Callable[[Any], Any]:
-    """Make a topic's method keep its state; same signatures and `dormant` as for a rule, and it returns nothing."""
+    """Make a method of a topic update its state; signatures and `dormant` are as for a rule, and it returns nothing."""
 
     def mark(method: Any) -> Any:
         method.dormant = dormant
@@ -248,26 +244,26 @@ def _flat(listens: Iterable[Listen | tuple[Listen, ...]]) -> Iterable[Listen]:
 
 
 class _CurrentSession:
-    """Looks up the session being judged; a topic of scope "session" has its own as a plain attribute instead."""
+    """Looks up the session being judged; in a topic of scope "session" a plain attribute takes its place."""
 
     def __get__(self, topic: Topic, owner: type[Topic]) -> SessionContext:
         return topic.station.current
 
 
 class Topic:
-    """State that some rules share, and those rules.
+    """Some rules, and the state that they share.
 
-    A topic with scope "session" lives as long as one WebSocket; with scope "station" it lives as long as the
-    charge point is known, over reconnects, so that a transaction can outlive a connection.
+    A topic with scope "session" lives as long as one session. With scope "station" it lives as long as its charge point
+    is remembered, so that a transaction can outlive a connection.
     """
 
     scope: ClassVar[str] = "session"
     versions: ClassVar[frozenset[OcppVersion]] = ALL
     session = _CurrentSession()
-    """The session being judged right now."""
+    """The session being judged."""
 
     def __init__(self, station: StationContext, settings: Settings, session: SessionContext | None = None) -> None:
-        """`session` is None for a topic of scope "station"; its frames tell theirs by `station.current`."""
+        """`session` is None for a topic of scope "station", which uses `station.current` instead."""
         self.station = station
         self.settings = settings
         if session is not None:
@@ -275,4 +271,4 @@ class Topic:
         self.setup()
 
     def setup(self) -> None:
-        """Make the empty state."""
+        """Create the empty state; subclasses override this."""

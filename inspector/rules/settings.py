@@ -1,4 +1,4 @@
-"""What a user may set about judging: thresholds, severities, allowances; knows their names and defaults only."""
+"""What users may set about judging: thresholds, severities and allowed values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Settings:
     status_after_boot_s: float = 60.0
     reboot_after_reset_s: float = 300.0
     effect_timeout_s: float = 120.0
-    max_frame_bytes: int = 0  # 0: no cap of the user's own
+    max_frame_bytes: int = 0  # 0: no limit
     highest_power_w: float = 1_000_000.0
     energy_factor: float = 5.0
     energy_window_s: float = 300.0
@@ -30,20 +30,20 @@ class Settings:
 DEFAULTS = Settings()
 _THRESHOLDS = {
     "answer_timeout_s": "how long the other side may take to answer a CALL",
-    "clock_skew_s": "how far clocks may be apart",
+    "clock_skew_s": "how far apart clocks may be",
     "status_after_boot_s": "how long after an accepted boot each connector has to report its status",
-    "reboot_after_reset_s": "how long after an accepted Reset the boot has to come",
-    "effect_timeout_s": "how long what was accepted may take to show",
+    "reboot_after_reset_s": "how long after an accepted Reset the boot may take to come",
+    "effect_timeout_s": "how long an accepted request may take to have its effect",
     "max_frame_bytes": "the longest frame you want; 0 for any",
-    "highest_power_w": "a register that needs more power than this to count so fast is wrong",
-    "energy_factor": "how many times more or less than power × time a register may count",
-    "energy_window_s": "how long power and register are watched before they are compared",
-    "regular_drops": "how many connections in a row have to be lost after the same time",
+    "highest_power_w": "the highest plausible power: a register that counts faster is wrong",
+    "energy_factor": "by what factor a register may differ from power × time",
+    "energy_window_s": "how long power and register are observed before they are compared",
+    "regular_drops": "how many connections in a row must be lost after the same time",
 }
 LARGEST = 10**9
 """The largest threshold: 31 years, or a gigabyte."""
 
 
 def thresholds() -> list[tuple[str, float, str]]:
-    """Every threshold with its default and what it says."""
+    """Return every threshold with its default and its meaning."""
     return [(name, getattr(DEFAULTS, name), what) for name, what in _THRESHOLDS.items()]

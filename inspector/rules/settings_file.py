@@ -1,37 +1,37 @@
-"""Read the settings of judging from a TOML file; a mistake in it is refused with the nearest thing that is known."""
+"""Read the settings of judging from a TOML file, and refuse what they cannot be."""
 
 from __future__ import annotations
 
 import tomllib
 from dataclasses import fields
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
+from inspector import toml_file
 from inspector.errors import SettingsMistake
 from inspector.protocol import schemas
 from inspector.protocol.vocabulary import ACTIONS, OcppVersion
 from inspector.rules.catalogue import rules
 from inspector.rules.finding import Severity
 from inspector.rules.settings import LARGEST, Settings
+from inspector.toml_file import refuse_unknown, table, texts
 
 PROJECT = Path("pyproject.toml")
 
 
 def settings_file(named: Path | None) -> Path | None:
-    """The file that the settings stand in: the named one, else ./pyproject.toml where it has [tool.chargesentinel]."""
+    """Return the file with the settings: the named one, else ./pyproject.toml if it has [tool.chargesentinel]."""
     if named is not None:
         return named
     try:
         document = tomllib.loads(PROJECT.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return None  # nobody has named it: what is wrong with it is not for us to say
-    tools = document.get("tool")
-    return PROJECT if isinstance(tools, dict) and "chargesentinel" in tools else None
+        return None  # nobody has named this file, so its mistakes are not ours to report
+    return PROJECT if toml_file.own_table(document) is not document else None
 
 
 def load(path: Path) -> Settings:
-    """Read settings from a TOML file: its top level, or `[tool.chargesentinel]` where it has that table.
+    """Read settings from a TOML file: from `[tool.chargesentinel]` if it has that table, else from its top level.
 
         [severity]
         "rpc.duplicate-key" = "off"                    # error, warning, info or off
@@ -46,103 +46,78 @@ def load(path: Path) -> Settings:
         "BootNotification/chargePointSerialNumber" = 50
 
     Raises:
-        SettingsMistake: it cannot be read, or says what is not known; with the nearest thing that is.
+        SettingsMistake: it cannot be read, or a name or value in it is not known; with the nearest known name.
     """
-    try:
-        document: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsMistake(path, "", (error.strerror or str(error)).lower()) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsMistake(path, "", f"not TOML: {error}") from error
-    tools = document.get("tool")
-    if isinstance(tools, dict) and "chargesentinel" in tools:
-        document = _table(path, "tool.chargesentinel", tools["chargesentinel"])
-    elif path.name == PROJECT.name:
+    document = toml_file.read(path)
+    own = toml_file.own_table(document)
+    if own is document and path.name == PROJECT.name:
         raise SettingsMistake(path, "", "has no table [tool.chargesentinel]")
-    return settings_from(document, path)
+    return settings_from(table(path, "tool.chargesentinel", own), path)
 
 
 def settings_from(tables: dict[str, Any], path: Path) -> Settings:
-    """Settings from parsed tables; see `load`."""
-    _known(path, "", tables, {"severity", "thresholds", "allow", "redact"})
-    allow = _table(path, "allow", tables.get("allow", {}))
-    _known(path, "allow", allow, {"values", "lengths"})
-    severity, disabled = _severities(path, _table(path, "severity", tables.get("severity", {})))
+    """Return settings from parsed tables; see `load`."""
+    refuse_unknown(path, "", tables, {"severity", "thresholds", "allow", "redact"})
+    allow = table(path, "allow", tables.get("allow", {}))
+    refuse_unknown(path, "allow", allow, {"values", "lengths"})
+    severity, disabled = _severities(path, table(path, "severity", tables.get("severity", {})))
     return Settings(
-        **_thresholds(path, _table(path, "thresholds", tables.get("thresholds", {}))),
+        **_thresholds(path, table(path, "thresholds", tables.get("thresholds", {}))),
         severity=severity,
         disabled=disabled,
-        extra_enum_values=_values(path, _table(path, "allow.values", allow.get("values", {}))),
-        longer_strings=_lengths(path, _table(path, "allow.lengths", allow.get("lengths", {}))),
+        extra_enum_values=_values(path, table(path, "allow.values", allow.get("values", {}))),
+        longer_strings=_lengths(path, table(path, "allow.lengths", allow.get("lengths", {}))),
     )
 
 
-def _table(path: Path, place: str, value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise SettingsMistake(path, place, "a table belongs there")
-    return value
-
-
-def _known(path: Path, place: str, table: dict[str, Any], names: set[str]) -> None:
-    for name in table:
-        if name not in names:
-            known = f"known are {', '.join(sorted(names))}" if len(names) < 20 else "`chargesentinel rules` lists them"
-            _unknown(path, f"{place}.{name}" if place else name, "not known", name, names, known)
-
-
-def _place(path: Path, table: str, place: str, keyword: str) -> None:
-    """Refuse a place, written `Action/member`, that no schema limits by this keyword."""
-    action, _, member = place.partition("/")
+def _check_member(path: Path, place: str, name: str, keyword: str) -> None:
+    """Refuse a name, written `Action/member`, of a member that no schema limits by this keyword."""
+    action, _, member = name.partition("/")
     actions = {action for version in OcppVersion for action in ACTIONS[version]}
-    limits = "a list of values" if keyword == "enum" else "a length"
     if action not in actions:
-        _unknown(
-            path, f"{table}.{place}", f"there is no action {action!r}", action, actions, "Action/member belongs there"
-        )
+        hint = toml_file.suggest(action, actions) or 'write "Action/member"'
+        raise SettingsMistake(path, f"{place}.{name}", f"unknown action {action!r}; {hint}")
     kinds: tuple[schemas.Kind, ...] = ("request", "response")
     members = {
         one for version in OcppVersion for kind in kinds for one in schemas.constrained(version, action, kind, keyword)
     }
     if member not in members:
-        said = f"{action} has no member {member!r} that is limited to {limits}"
-        _unknown(path, f"{table}.{place}", said, member, members, f"known are {', '.join(sorted(members)) or 'none'}")
+        limits = "a list of values" if keyword == "enum" else "a length"
+        hint = toml_file.suggest(member, members) or f"known members: {', '.join(sorted(members)) or 'none'}"
+        why = f"{action} has no member {member!r} that is limited to {limits}; {hint}"
+        raise SettingsMistake(path, f"{place}.{name}", why)
 
 
-def _unknown(path: Path, place: str, said: str, name: str, names: set[str], otherwise: str) -> NoReturn:
-    close = get_close_matches(name, names, 1)
-    raise SettingsMistake(path, place, f"{said}; {f'did you mean {close[0]}?' if close else otherwise}")
-
-
-def _severities(path: Path, table: dict[str, Any]) -> tuple[dict[str, Severity], frozenset[str]]:
-    _known(path, "severity", table, {rule.slug for rule in rules()})
+def _severities(path: Path, entries: dict[str, Any]) -> tuple[dict[str, Severity], frozenset[str]]:
+    slugs = {rule.slug for rule in rules()}
+    refuse_unknown(path, "severity", entries, slugs, "`chargesentinel rules` lists the rules")
     words = {*Severity, "off"}
-    for slug, word in table.items():
+    for slug, word in entries.items():
         if not isinstance(word, str) or word not in words:
-            raise SettingsMistake(path, f"severity.{slug}", f"{word!r} is none of error, warning, info, off")
-    off = frozenset(slug for slug, word in table.items() if word == "off")
-    return {slug: Severity(word) for slug, word in table.items() if slug not in off}, off
+            raise SettingsMistake(path, f"severity.{slug}", f"expected error, warning, info or off, got {word!r}")
+    off = frozenset(slug for slug, word in entries.items() if word == "off")
+    return {slug: Severity(word) for slug, word in entries.items() if slug not in off}, off
 
 
-def _thresholds(path: Path, table: dict[str, Any]) -> dict[str, Any]:
+def _thresholds(path: Path, entries: dict[str, Any]) -> dict[str, Any]:
     numbers = {f.name: f.type for f in fields(Settings) if f.type in ("float", "int")}
-    _known(path, "thresholds", table, set(numbers))
-    for name, value in table.items():
+    refuse_unknown(path, "thresholds", entries, numbers)
+    for name, value in entries.items():
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LARGEST:
-            raise SettingsMistake(path, f"thresholds.{name}", f"{value!r} is no number from 0 to {LARGEST:,}")
-    return {name: int(value) if numbers[name] == "int" else float(value) for name, value in table.items()}
+            why = f"must be a number from 0 to {LARGEST:,}, got {value!r}"
+            raise SettingsMistake(path, f"thresholds.{name}", why)
+    return {name: int(value) if numbers[name] == "int" else float(value) for name, value in entries.items()}
 
 
-def _values(path: Path, table: dict[str, Any]) -> dict[str, frozenset[str]]:
-    for place, values in table.items():
-        _place(path, "allow.values", place, "enum")
-        if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-            raise SettingsMistake(path, f"allow.values.{place}", "a list of texts belongs there")
-    return {place: frozenset(values) for place, values in table.items()}
+def _values(path: Path, entries: dict[str, Any]) -> dict[str, frozenset[str]]:
+    for name in entries:
+        _check_member(path, "allow.values", name, "enum")
+    return {name: frozenset(texts(path, f"allow.values.{name}", values)) for name, values in entries.items()}
 
 
-def _lengths(path: Path, table: dict[str, Any]) -> dict[str, int]:
-    for place, length in table.items():
-        _place(path, "allow.lengths", place, "maxLength")
+def _lengths(path: Path, entries: dict[str, Any]) -> dict[str, int]:
+    for name, length in entries.items():
+        _check_member(path, "allow.lengths", name, "maxLength")
         if isinstance(length, bool) or not isinstance(length, int) or length < 0:
-            raise SettingsMistake(path, f"allow.lengths.{place}", f"{length!r} is no number of characters")
-    return dict(table)
+            raise SettingsMistake(path, f"allow.lengths.{name}", f"expected a number of characters, got {length!r}")
+    return dict(entries)

@@ -16,13 +16,13 @@ from inspector.rules.settings import Settings
 
 
 class JudgedSession(SessionContext, Protocol):
-    """A session as its charge point drives it; see `inspector.rules.judge.SessionJudge`."""
+    """What a Station needs of its sessions; implemented by `inspector.rules.judge.SessionJudge`."""
 
     def forget(self) -> None:
-        """Drop what the session's topics know."""
+        """Drop the state of the session's topics."""
 
-    def relisten(self) -> None:
-        """Look up again who listens to what."""
+    def refresh_listeners(self) -> None:
+        """Look up again which checks listen to what."""
 
     def report(
         self,
@@ -36,18 +36,18 @@ class JudgedSession(SessionContext, Protocol):
 
 
 class Station:
-    """One charge point over its connections: the state that outlives a WebSocket, and the deadlines."""
+    """One charge point over its sessions."""
 
     def __init__(self, charge_point_id: str, settings: Settings) -> None:
         self.charge_point_id = charge_point_id
         self.settings = settings
         self.sessions: list[JudgedSession] = []  # those open now, oldest first
-        self.refused: list[Moment] = []  # the last attempts to connect that came to nothing
-        self.attempts: Any = None  # the judge of those attempts: a session that never opens
+        self.refused: list[Moment] = []  # the latest failed attempts to connect
+        self.attempts: Any = None  # the judge of failed attempts: a session that never opens
         self.topics: dict[type[Any], Any] = {}
         self.deadlines: list[tuple[int, int, Moment, JudgedSession, Callable[..., Any], tuple[Any, ...], AtClose]] = []
         self._serial = itertools.count()
-        self._now_ns = 0  # up to when the deadlines are fired
+        self._now_ns = 0  # deadlines up to this time have fired
         self.judging: JudgedSession | None = None
 
     @property
@@ -64,38 +64,38 @@ class Station:
         *given: Any,
         at_close: AtClose = AtClose.WAITS,
     ) -> None:
-        """Call `check(moment, *given)` once `seconds` have passed since `after`; it tells itself if it still matters.
+        """Call `check(moment, *given)` once `seconds` have passed since `after`; the check decides if it still matters.
 
         `check` is a bound method of a topic, marked `@rule(..., DEADLINE)` or `@track(DEADLINE)`; `at_close` says
-        what becomes of it where the session that set it closes before.
+        what happens if the session that set it closes first.
         """
         span = nanoseconds(seconds)
         due = Moment(after.mono_ns + span, after.ts_ns + span)
         heapq.heappush(self.deadlines, (due.mono_ns, next(self._serial), due, self.current, check, given, at_close))
 
     def last_passed(self, moment: Moment, seconds: float) -> Moment:
-        """Return the latest of `moment`, `moment` + `seconds`, … that has passed: the clock may leap by years."""
+        """Return the latest of `moment`, `moment` + `seconds`, … that has passed: the clock may jump by years."""
         span = nanoseconds(seconds)
         passed_ns = max((self._now_ns - moment.mono_ns) // span, 0) * span
         return Moment(moment.mono_ns + passed_ns, moment.ts_ns + passed_ns)
 
     def forget(self) -> None:
-        """Begin anew: frames have gone unseen, and what was known before may hold no longer.
+        """Drop the state of every topic and all deadlines.
 
-        Every topic loses its state, so that none can judge by what the unseen frames have changed.
+        Frames were not seen, and no topic may judge by a state that those frames may have changed.
         """
         self.topics.clear()
         self.deadlines.clear()
         for session in self.sessions:
             session.forget()
 
-    def relisten(self) -> None:
-        """Look up again which checks are dormant: a topic has changed what that depends on."""
+    def refresh_listeners(self) -> None:
+        """Look up again which checks are dormant; a topic calls this when its state changes that."""
         for session in self.sessions:
-            session.relisten()
+            session.refresh_listeners()
 
-    def settle(self, session: JudgedSession, moment: Moment, found: list[Finding]) -> None:
-        """Fire what `session`, now closed, has left to be judged at its close, and drop what is void with it."""
+    def end_deadlines_of(self, session: JudgedSession, moment: Moment, found: list[Finding]) -> None:
+        """Fire the deadlines of a closed session that are judged at its close, and drop those that end with it."""
         left = sorted(entry for entry in self.deadlines if entry[3] is session and entry[6] is not AtClose.WAITS)
         if not left:
             return
@@ -116,12 +116,12 @@ class Station:
         self.judging = session
         faults = check(moment, *given)
         if session.facts.get("unseen"):
-            return  # silence means nothing where the capture never shows frames of a side
+            return  # silence means nothing if the capture lacks the frames of a side
         if faults:
             session.report(check.rule, faults, None, moment, found)  # type: ignore[attr-defined]
 
     def advance(self, mono_ns: int) -> list[Finding]:
-        """Fire the deadlines due by now, in the order they were due."""
+        """Fire the deadlines that are due by now, in order."""
         found: list[Finding] = []
         self._now_ns = mono_ns
         while self.deadlines and self.deadlines[0][0] <= mono_ns:
@@ -130,7 +130,7 @@ class Station:
         return found
 
     def topic[T: TopicState](self, kind: type[T]) -> T:
-        """The charge point's state of a topic of scope "station"."""
+        """Return the state of a topic of scope "station"."""
         found = self.topics.get(kind)
         if found is None:
             found = self.topics[kind] = kind(self, self.settings)

@@ -1,1 +1,1 @@
-"""The SQLite file: its tables, the only writer and the readers; knows nothing of sockets or judging."""
+"""The SQLite file: its tables, the only writer and the readers. Knows nothing about sockets or judging."""

@@ -1,6 +1,6 @@
-"""Opens a recording for reading, also while it grows, and refuses what is none; knows no row.
+"""Open a recording for reading, even while it grows, and refuse files that are not recordings.
 
-Plain `sqlite3`: a command that prints a list should not wait for the tools that write.
+It uses plain `sqlite3`, because a command that prints a list should not have to import the tools for writing.
 """
 
 from __future__ import annotations
@@ -15,34 +15,33 @@ from pathlib import Path
 from inspector.errors import UnusableFile
 
 APPLICATION_ID = 0x4F435050
-"""`PRAGMA application_id` of our files: "OCPP" in ASCII."""
+"""`PRAGMA application_id` of every recording: "OCPP" in ASCII."""
 
 DEFAULT_MODE = 0o600
-"""The permissions of recordings that are made: frames are for whoever records them."""
+"""The permissions of new recordings: only their owner may read frames."""
 MIGRATION_SET = "chargesentinel"
 TABLES = (
     *("recordings", "sessions", "frames", "findings", "events", "charge_points", "transactions", "meter_samples"),
     *("_progress",),
 )
 LARGEST_VALUE = 512 * 1024 * 1024
-"""Bytes of one value that is read: a generated column of a crafted file can claim any size."""
-RECOVER = "`sqlite3 FILE .recover` may save the rest"
+"""The most bytes of one value: without a limit, a generated column in a crafted file could fill the memory."""
+RECOVER = "`sqlite3 FILE .recover` may rescue the rest"
 _MAGIC = b"SQLite format 3\0"
 """The first bytes of every SQLite database."""
 _HEADER = 100
-"""Bytes of its header."""
+"""Bytes in the header of a SQLite database."""
 _OF_SEVERAL = bytes.fromhex("d9d505f920a163d7")
-"""The last bytes of a rollback journal that is part of a change of several files (SQLite, file format, 3)."""
-KNOWN_STEPS = frozenset({"0001_recording", "0002_occurrences"})
-"""The names of all steps in `migrations.py`, for those who read without them."""
+"""How a rollback journal ends that belongs to a transaction over several files (SQLite file format, section 3)."""
+KNOWN_STEPS = frozenset({"0001_recording", "0002_occurrences", "0003_untimed"})
+"""The names of all migrations in `schema.py`. A reader refuses a file with any other: a newer program wrote it."""
 
 
 def open_recording(path: Path, *, timeout_s: float = 2.0) -> sqlite3.Connection:
-    """Open a recording read-only, also while it is being written.
+    """Open a recording read-only, even while it is being written.
 
     Raises:
-        UnusableFile: it is missing, not a database, not ours, newer than this program, cut off, damaged, or cannot
-            be opened.
+        UnusableFile: it is missing, damaged, cut off, not a recording, or written by a newer version.
     """
     if not path.exists():
         raise UnusableFile(path, "no such file", "name a recording, as made by `chargesentinel proxy`")
@@ -58,14 +57,14 @@ def open_recording(path: Path, *, timeout_s: float = 2.0) -> sqlite3.Connection:
         if getattr(error, "sqlite_errorname", "").startswith("SQLITE_CORRUPT"):
             raise UnusableFile(path, f"is damaged ({error})", RECOVER) from None
         raise UnusableFile(path, f"cannot be read: {error}", "copy it to a folder that can be written") from None
-    # Half a character, as in a message id cut within an emoji, is handed out by SQLite and refused by Python.
+    # SQLite returns half a character, as of a message id that was cut within an emoji; Python would refuse it.
     connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
     return connection
 
 
 @contextmanager
 def readable(path: Path) -> Iterator[None]:
-    """Say of a database that breaks off while it is read that it does.
+    """Turn an error while a database is being read into a UnusableFile.
 
     Raises:
         UnusableFile: it is damaged.
@@ -77,7 +76,7 @@ def readable(path: Path) -> Iterator[None]:
 
 
 def refuse_cut_off(path: Path) -> None:
-    """Refuse a database that is shorter than its own header says: SQLite reads some of these without a word.
+    """Refuse a database that is shorter than its header says: SQLite reads some of these without an error.
 
     Raises:
         UnusableFile: it is empty, or its end is missing.
@@ -87,12 +86,12 @@ def refuse_cut_off(path: Path) -> None:
         with path.open("rb") as file:
             head = file.read(_HEADER)
         for suffix in ("-wal", "-journal"):
-            # While these are folded into the file, or undone, its header may come before the pages that it counts.
+            # SQLite is merging or undoing these: it may have written a header before the pages that it counts.
             beside = path.with_name(f"{path.name}{suffix}")
             if beside.exists() and beside.stat().st_size:
                 return
     except OSError:
-        return  # what is wrong with it is said when it is opened
+        return  # opening it will report the error
     if not there:
         raise UnusableFile(path, "an empty file, not a recording", "name a recording")
     if head[: len(_MAGIC)] != _MAGIC[: len(head)]:
@@ -100,7 +99,7 @@ def refuse_cut_off(path: Path) -> None:
     whole = 0
     if len(head) == _HEADER:
         pages, size = int.from_bytes(head[28:32], "big"), int.from_bytes(head[16:18], "big")
-        # Old versions of SQLite count no pages: then the number is of another change of the file.
+        # Old versions of SQLite do not count pages. Then the number belongs to an earlier change of the file.
         whole = pages * (65536 if size == 1 else size) if head[24:28] == head[92:96] else 0
     if there < max(whole, _HEADER):
         after = f"{there:,} of {whole:,} bytes" if whole else "1 byte" if there == 1 else f"{there} bytes"
@@ -108,7 +107,7 @@ def refuse_cut_off(path: Path) -> None:
 
 
 def _connect(path: Path, timeout_s: float) -> sqlite3.Connection:
-    """Connect read-only; what a writer was changing as it was killed is undone first, which no reader may do."""
+    """Connect read-only, after undoing the changes of a writer that was killed: a read-only connection may not."""
     uri = path.absolute().as_uri()
     connection = sqlite3.connect(f"{uri}?mode=ro", uri=True, timeout=timeout_s, check_same_thread=False)
     try:
@@ -127,17 +126,20 @@ def _connect(path: Path, timeout_s: float) -> sqlite3.Connection:
 
 
 def _is_of_several(path: Path) -> bool:
-    """Whether the journal beside a recording is for a change of several files: none of ours; to undo it deletes one."""
+    """Whether the journal beside a recording belongs to a change of several files, which this program never makes.
+
+    Undoing such a change can delete another file.
+    """
     try:
         with path.with_name(f"{path.name}-journal").open("rb") as journal:
             journal.seek(-len(_OF_SEVERAL), os.SEEK_END)
             return journal.read() == _OF_SEVERAL
     except OSError:
-        return False  # another reader was first
+        return False  # another reader has removed it
 
 
 def identity(path: Path) -> tuple[int, int] | None:
-    """Which file has the name now; None while there is none."""
+    """Return the device and inode of the file at `path`; None if there is no file."""
     try:
         found = path.stat()
     except OSError:
@@ -146,7 +148,7 @@ def identity(path: Path) -> tuple[int, int] | None:
 
 
 def is_recording(path: Path | str | None) -> bool:
-    """Tell whether a file holds our tables; False for anything that cannot be opened."""
+    """Tell whether a file is a recording; False if it cannot be opened."""
     if not path or not Path(path).is_file():
         return False
     try:
@@ -157,7 +159,7 @@ def is_recording(path: Path | str | None) -> bool:
 
 
 def is_database(path: Path) -> bool:
-    """Tell whether a file is a SQLite database, of whatever program."""
+    """Tell whether a file is a SQLite database, whichever program made it."""
     if not path.is_file():
         return False
     with path.open("rb") as file:
@@ -165,9 +167,9 @@ def is_database(path: Path) -> bool:
 
 
 def is_marked(path: Path) -> bool:
-    """Tell whether a file is a SQLite database with our mark, without opening it as one.
+    """Tell whether a file is a SQLite database with our application id, without opening it as a database.
 
-    Not for a file that this process has open: SQLite's locks on it would go.
+    Do not call this for a file that this process has open: SQLite would lose its locks on the file.
     """
     if not path.is_file():
         return False
@@ -179,12 +181,12 @@ def is_marked(path: Path) -> bool:
 
 
 def is_marked_head(head: bytes) -> bool:
-    """Tell whether a file that begins with these 72 bytes is a SQLite database with our mark."""
+    """Tell whether a file that begins with these 72 bytes is a SQLite database with our application id."""
     return head[:16] == b"SQLite format 3\0" and head[68:72] == APPLICATION_ID.to_bytes(4, "big")
 
 
 def distrust(connection: sqlite3.Connection) -> None:
-    """Have SQLite treat what a file brings along (views, generated columns, page sizes) as a stranger's."""
+    """Tell SQLite not to trust the definitions in a file (views, generated columns, page sizes)."""
     if _distrust_works():
         connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA cell_size_check = ON")
@@ -193,7 +195,7 @@ def distrust(connection: sqlite3.Connection) -> None:
 
 @cache
 def _distrust_works() -> bool:
-    """Whether this SQLite lets untrusted generated columns call its JSON functions, as ours do; 3.40 does not."""
+    """Whether this SQLite lets untrusted generated columns call JSON functions, which ours do; 3.40 does not."""
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.execute("CREATE TABLE probe (raw, valid AS (json_valid(raw)))")
         connection.execute("PRAGMA trusted_schema = OFF")
@@ -205,53 +207,57 @@ def _distrust_works() -> bool:
 
 
 def refuse_special(path: Path) -> None:
-    """Refuse to record into a pipe or a device: SQLite leaves a journal beside it, and rotation takes its name.
+    """Refuse to record into a pipe or a device: SQLite would leave a journal beside it, and rotation would rename it.
 
     Raises:
-        UnusableFile: it is there and no file.
+        UnusableFile: it exists and is not a file.
     """
     if path.exists() and not path.is_file():
-        raise UnusableFile(path, "not a file", "name one to record into")
+        raise UnusableFile(path, "not a file", "name a file to record into")
 
 
 def refuse_triggers(path: Path, connection: sqlite3.Connection) -> None:
-    """Refuse to write to a file that would run somebody's statements whenever a row is stored.
+    """Refuse to write to a file with a trigger, which would run whenever a row is stored.
 
     Raises:
         UnusableFile: it has a trigger.
     """
     found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger' LIMIT 1").fetchone()
     if found:
-        why = f"holds a trigger ({str(found[0])[:50]!a}), which would run with every row that is stored"
-        raise UnusableFile(path, why, "drop it, or write to another file")
+        why = f"holds a trigger ({str(found[0])[:50]!a}), which would run for every row that is stored"
+        raise UnusableFile(path, why, "drop the trigger, or write to another file")
 
 
 def refuse_foreign(path: Path, connection: sqlite3.Connection) -> None:
-    """Refuse a file that is not a recording of ours, or one that a newer program has written.
+    """Refuse a file that is not a recording, or that a newer version of this program has written.
 
     Raises:
         UnusableFile: with the reason.
-        sqlite3.DatabaseError: it is no SQLite database.
+        sqlite3.DatabaseError: it is not a SQLite database.
     """
     if not _is_ours(connection):
         raise UnusableFile(path, "a database, but not a recording of ChargeSentinel", "name another file")
     marks = ", ".join("?" * len(TABLES))
     sql = f"SELECT name FROM sqlite_master WHERE name IN ({marks}) AND type <> 'table'"
     if shadow := connection.execute(sql, TABLES).fetchone():
-        raise UnusableFile(path, f"{shadow[0]} is no table in it", "it was tampered with; name another file")
+        raise UnusableFile(
+            path, f"{shadow[0]} is not a table in it", "somebody has changed its tables; name another file"
+        )
     strange = [step for step in applied_steps(connection) if step not in KNOWN_STEPS]
     if "0001_tables" in strange:
-        why = "written by a ChargeSentinel from before the first release, whose tables were others"
+        why = "written by a ChargeSentinel from before the first release, which had other tables"
         raise UnusableFile(path, why, "name another file")
     if strange:
-        raise UnusableFile(path, f"written by a newer ChargeSentinel ({strange[-1]})", "update this one to read it")
+        raise UnusableFile(path, f"written by a newer ChargeSentinel ({strange[-1]})", "update this program to read it")
     found = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if missing := [table for table in TABLES if table not in found]:
-        raise UnusableFile(path, f"there is no table {missing[0]} in it", "it was tampered with; name another file")
+        raise UnusableFile(
+            path, f"its table {missing[0]} is missing", "somebody has changed its tables; name another file"
+        )
 
 
 def applied_steps(connection: sqlite3.Connection) -> list[str]:
-    """The names of the migrations a file has been through, in their order."""
+    """Return the names of the migrations that were applied to a file, in order."""
     table = connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '_sqlite_migrations'")
     if table.fetchone() is None:
         return []

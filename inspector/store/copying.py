@@ -1,7 +1,7 @@
-"""A recording written again into a new file, row by row, changed on the way; knows no reason for a change.
+"""Copy a recording into a new file row by row, with changes that the caller makes on the way.
 
-What a file holds beside its rows (pages of deleted ones, a write-ahead log, tables, views and triggers of others)
-is left behind.
+Only rows are copied. Pages of deleted rows, the write-ahead log, and tables, views and triggers of other programs stay
+behind.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _AT_ONCE = 2000
 
 
 class Copying:
-    """One copy being made: `OUT.part` until it is whole."""
+    """One copy in progress: it is called `OUT.part` until it is complete."""
 
     def __init__(self, source: Path, target: Path, holder: str) -> None:
-        """Open both; the source is read as it is now, even if it grows meanwhile.
+        """Open both files. The source is read as it is now, even if it grows in the meantime.
 
         Raises:
-            UnusableFile: one of them cannot be used.
+            UnusableFile: one of the files cannot be used.
         """
         self.target = target
         self._part = target.with_name(f".{target.name}.part")
@@ -48,15 +48,15 @@ class Copying:
             raise
 
     def count(self, table: str) -> int:
-        """How many rows a table has."""
+        """Return how many rows a table has."""
         return int(self.source.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
 
     def copy(self, table: str, change: Callable[[Row], Row] | None = None) -> None:
         """Copy a table in the order of its ids.
 
         Args:
-            table: one of ours.
-            change: gets a row's stored columns and returns what is to stand in the new file.
+            table: its name.
+            change: gets the stored columns of a row and returns those for the new file.
         """
         columns = [row[1] for row in self._new.execute(f"PRAGMA table_info({table})")]  # without the generated ones
         names = ", ".join(columns)
@@ -95,15 +95,15 @@ class Copying:
 
 
 def put_in_place(made: Path, target: Path) -> None:
-    """Put a recording that was just made in the place of another, which goes with the files beside it.
+    """Replace a recording, and the files that SQLite has beside it, by one that was just made.
 
-    It gets the permissions of the other.
+    The new file gets the permissions of the old one.
 
     Raises:
-        OSError: it cannot be put there.
+        OSError: the file cannot be replaced.
     """
     if target.exists():
         made.chmod(target.stat().st_mode & 0o777)
-    for suffix in ("-wal", "-shm", "-journal"):  # SQLite would take them for those of the new one
+    for suffix in ("-wal", "-shm", "-journal"):  # else SQLite would apply them to the new file
         target.with_name(target.name + suffix).unlink(missing_ok=True)
     made.replace(target)

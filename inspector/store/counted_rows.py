@@ -1,4 +1,4 @@
-"""Count what one run of a recorder has stored in its file and what waits there; writes nothing."""
+"""Count what one run of a recorder has stored in its file and what still waits to be stored. Writes nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ COUNTED = ("sessions", "frames", "findings", "errors")
 
 
 class StoredFinding(NamedTuple):
-    """What a file knows of a finding; `kept` is how many of its frames are in `occurrences`."""
+    """A finding as a file has it; `kept` is how many of its frames are in `occurrences`."""
 
     message: str
     id: int
@@ -22,7 +22,7 @@ class StoredFinding(NamedTuple):
 
 
 class CountedRows(PendingRows):
-    """The rows of one run."""
+    """The waiting rows of one run, and counts of its stored ones."""
 
     recording_id: int
     begins: dict[str, int]
@@ -31,7 +31,7 @@ class CountedRows(PendingRows):
     def recording_counts(self) -> tuple[int, int, int, int]:
         """Sessions, frames, findings and findings of severity error of this recording, as committed.
 
-        A finding counts as often as it was made.
+        Every occurrence of a finding counts.
         """
         sessions = "SELECT count(*), coalesce(sum(frame_count), 0) FROM sessions WHERE recording_id = ?"
         number, frames = self._connection.execute(sessions, (self.recording_id,)).fetchone()
@@ -42,23 +42,23 @@ class CountedRows(PendingRows):
         return number, frames, findings, errors
 
     def waiting_counts(self) -> tuple[int, int, int, int]:
-        """The same of what waits for a commit."""
+        """The same counts of rows that wait for a commit."""
         sessions = sum(sql is INSERT_SESSION for sql, _ in self._rows)
         counts = tally(self._waiting_findings(), waiting=True)
         return sessions, len(self._frames), sum(counts.values()), counts[Severity.ERROR]
 
     def _waiting_findings(self) -> list[Finding]:
-        """Those that are new or were counted again since the last commit, each once."""
+        """Return the findings that are new or occurred again since the last commit, each once."""
         return list({id(one): one for one in (*self._recounted.values(), *(new for _, new in self._findings))}.values())
 
     def session_counts(self, session_id: int) -> tuple[int, int]:
-        """The counts of frames and errors of a session, as committed."""
+        """Return how many frames and errors of a session are committed."""
         sql = "SELECT frame_count, error_count FROM sessions WHERE id = ?"
         frames, errors = self._connection.execute(sql, (session_id,)).fetchone() or (0, 0)
         return frames, errors
 
     def waiting_by_session(self) -> tuple[Counter[int], Counter[int]]:
-        """Frames and errors that wait for a commit, by session."""
+        """Return how many frames and errors wait for a commit, by session."""
         frames = Counter(self._frames.values[1 :: self._frames.columns])
         errors: Counter[int] = Counter()
         for one in self._waiting_findings():
@@ -67,7 +67,7 @@ class CountedRows(PendingRows):
         return frames, errors
 
     def take_stale_recounts(self) -> list[Finding]:
-        """Findings that were counted again since the last commit, and whose rows are not in this file."""
+        """Remove and return recounted findings whose rows are in an earlier file."""
         stale = {number: one for number, one in self._recounted.items() if number < self.begins["findings"]}
         self._recounted = {number: one for number, one in self._recounted.items() if number not in stale}
         found, self._occurrences = self._occurrences, []
@@ -79,7 +79,7 @@ class CountedRows(PendingRows):
         return list(stale.values())
 
     def session_findings(self, session_id: int) -> dict[tuple[Any, ...], list[StoredFinding]]:
-        """A session's findings by rule, frame and pointer, in the order they were made, as committed."""
+        """Return the committed findings of a session, oldest first, by rule, frame and pointer."""
         sql = """SELECT rule_id, frame_id, pointer, message, id, count,
             (SELECT count(*) FROM occurrences WHERE finding_id = f.id)
             FROM findings f WHERE session_id = ? ORDER BY id"""

@@ -1,4 +1,4 @@
-"""The attempts to connect that failed, as the events of a recording tell them; reads only."""
+"""Count the failed attempts to connect in a recording, from its events. Reads only."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from inspector.rules.topics.attempts import what_failed
 
 MOST = 100_000
-"""Events looked at, the newest: a storm of attempts tells the same over and over."""
+"""Only so many of the newest events are read: a storm of attempts repeats itself."""
 
 
 def failed_attempts(
@@ -19,11 +19,11 @@ def failed_attempts(
     since_ns: int = 0,
     until_ns: int = 2**63 - 1,
 ) -> Counter[str]:
-    """Count failed attempts by charge point and what came of them.
+    """Count failed attempts by charge point and outcome.
 
     Args:
         db: a recording.
-        fits: tells of a charge point's id, empty where it is not known, whether it is asked for.
+        fits: gets the id of a charge point, or "" if it is not known; returns whether to count it.
         since_ns, until_ns: when they happened.
     """
     rows = db.execute(
@@ -43,7 +43,7 @@ def failed_attempts(
 
 
 def in_words(failed: Counter[str], shown: int = 3) -> str:
-    """How many attempts failed, and how most of them did: `2 failed connection attempts (CP1: ...)`."""
+    """Say how many attempts failed, and the most common outcomes: `2 failed connection attempts (CP1: ...)`."""
     total = failed.total()
     told = "; ".join(f"{what} ×{times}" if times > 1 else what for what, times in failed.most_common(shown))
     more = f"; {len(failed) - shown} other kinds" if len(failed) > shown else ""

@@ -1,4 +1,4 @@
-"""What somebody looks for in a recording, and the SQL that says it; asks nothing itself.
+"""Filters for sessions, frames and findings, and the SQL conditions for them. Runs no query.
 
 A value with `*`, `?` or `[` in it is a pattern; actions and rules are compared without regard to case.
 """
@@ -17,15 +17,15 @@ type Term = tuple[str, tuple[Any, ...]]
 SEVERITIES = ("info", "warning", "error")
 
 _MANY = 500
-"""Values from which on they go in as one: SQLite takes no more than some ten thousand apart."""
+"""More values than this are passed as one JSON array: SQLite takes some ten thousand parameters at most."""
 
 UNREADABLE = 0
-"""Stands among message types for frames that are no OCPP message."""
+"""Among message types: frames that are not OCPP messages."""
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Filters; those not given hold for everything, those given must all hold.
+    """What to look for. All criteria that are given must hold.
 
     Attributes:
         sessions: ids.
@@ -34,13 +34,13 @@ class Filter:
         since_ns, until_ns: nanoseconds since 1970, both included.
         actions: names or patterns.
         direction: "cp-to-csms" or "csms-to-cp".
-        message_types: numbers; UNREADABLE for frames that are no message.
+        message_types: numbers; UNREADABLE for frames that are not OCPP messages.
         severity: at least this bad a finding.
         rules: ids or patterns.
-        id_tokens: any of these is in the frame, as a whole JSON string.
-        transaction: a transaction id as OCPP has it.
-        message_id: the whole of it.
-        text: is somewhere in the frame; letters of ASCII match in either case.
+        id_tokens: the frame holds any of these as a whole JSON string.
+        transaction: a transaction id, as in OCPP.
+        message_id: a whole message id.
+        text: the frame contains it; ASCII letters match in either case.
     """
 
     sessions: tuple[int, ...] = ()
@@ -60,75 +60,75 @@ class Filter:
 
     @property
     def of_sessions(self) -> bool:
-        """Whether it asks for some sessions only."""
+        """Whether it selects sessions."""
         return bool(self.sessions or self.charge_points or self.versions)
 
     @property
     def of_time(self) -> bool:
-        """Whether it asks for a time."""
+        """Whether it selects a time."""
         return self.since_ns is not None or self.until_ns is not None
 
     @property
     def of_frames(self) -> bool:
-        """Whether it asks for what only a frame can have, so that an event or a missing frame never fits."""
+        """Whether it has a criterion that only frames can meet, and no event or missing frame."""
         return bool(
             self.actions or self.direction or self.message_types or self.message_id or self.transaction or self.texts
         )
 
     @property
     def of_findings(self) -> bool:
-        """Whether it asks for what was found."""
+        """Whether it selects findings."""
         return bool(self.severity or self.rules)
 
     @property
     def severities(self) -> tuple[str, ...]:
-        """The severities that are bad enough."""
+        """The severities that are at least as bad as `severity`."""
         return SEVERITIES[SEVERITIES.index(self.severity) :] if self.severity else ()
 
     @property
     def texts(self) -> list[tuple[str, ...]]:
-        """What must be in the text of a frame: one of each tuple."""
+        """Return what the text of a frame must contain: one text of each tuple."""
         return [
             *([(self.text,)] if self.text else []),
             *([tuple(form for token in self.id_tokens for form in json_strings(token))] if self.id_tokens else []),
-            # A number as message id has no quotation marks.
+            # A message id that is a number has no quotation marks.
             *([tuple(form[1:-1] for form in json_strings(self.message_id))] if self.message_id else []),
         ]
 
     def in_sessions(self, ids: Iterable[int]) -> Filter:
-        """The same in these sessions only."""
+        """Return the same filter, limited to these sessions."""
         return replace(self, sessions=tuple(ids), charge_points=(), versions=())
 
 
 def json_strings(value: str) -> list[str]:
-    """The ways a value may stand in a frame, quotation marks included: some write / or what is not ASCII in escapes."""
+    """Return the ways to write a value in JSON, with its quotation marks: / and non-ASCII characters may be escaped."""
     plain = json.dumps(value, ensure_ascii=False)
     return list(dict.fromkeys([plain, plain.replace("/", "\\/"), json.dumps(value)]))
 
 
 def is_pattern(value: str) -> bool:
-    """Whether a value is meant to match more than itself."""
+    """Whether a value is a pattern."""
     return any(character in value for character in "*?[")
 
 
 def one_of(column: str, values: Sequence[Any]) -> Term:
-    """The column has one of the values."""
+    """Return the condition that a column has one of the values."""
     if len(values) > _MANY:
         return f"{column} IN (SELECT value FROM json_each(?))", (json.dumps(list(values)),)
     return f"{column} IN ({', '.join('?' * len(values))})", tuple(values)
 
 
 def matches(column: str, values: Sequence[str]) -> Term:
-    """The column is one of the values or fits one of the patterns."""
+    """Return the condition that a column has one of the values or fits one of the patterns."""
     parts = [f"{column} GLOB ?" if is_pattern(value) else f"{column} = ?" for value in values]
     return f"({' OR '.join(parts)})", tuple(values)
 
 
 def holds(alternatives: Sequence[str]) -> Term:
-    """The frame's text holds one of these.
+    """Return the condition that the text of a frame contains one of these.
 
-    LIKE is three times as fast as `instr` of lower case, but it stops at a NUL and skips what is binary; such
-    frames are never valid.
+    LIKE is three times as fast as `instr` on lower case, but it stops at a NUL and skips binary frames. Such frames are
+    never valid, so only invalid frames are searched by `instr`.
     """
     exact = "f.valid IS NOT 1 AND instr(lower(CAST(f.raw AS TEXT)), lower(?))"
     parts, values = [], []
@@ -139,7 +139,9 @@ def holds(alternatives: Sequence[str]) -> Term:
 
 
 def names_transaction(transaction: str, raw: str | bytes) -> bool:
-    """Whether a frame speaks of a transaction: `transactionId` has this value, as a number or a string."""
-    text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)  # a number, in a crafted recording
+    """Whether a frame has this value as `transactionId`, as a number or a string."""
+    text = (
+        raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)
+    )  # in a crafted recording it may be a number
     quoted = "|".join(map(re.escape, json_strings(transaction)))
     return bool(re.search(rf'"transactionId"\s*:\s*(?:{quoted}|{re.escape(transaction)}(?![^\s,}}\]]))', text))

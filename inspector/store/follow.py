@@ -1,4 +1,4 @@
-"""What is new in a recording since somebody looked, and long lists row by row; reads only, and waits for nothing."""
+"""Find what is new in a recording since the last look, for `tail`. Reads only, and never waits."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from inspector.store.rows import Event, Finding, Frame, Session
 from inspector.store.search import Search
 
 _MOST = 2000
-"""Frames told in one look; the next look goes on from there."""
+"""The most frames that one look returns; the next look returns the rest."""
 
 
 @dataclass(slots=True)
 class News:
-    """What came since the last look, each list in the order it came."""
+    """What is new since the last look, oldest first."""
 
     opened: list[Session]
     closed: list[Session]
@@ -30,21 +30,21 @@ class News:
 
 
 class Follower:
-    """Looks at a growing recording again and again.
+    """Looks repeatedly at a growing recording.
 
-    Findings are those made since the last look, also about frames told before; events of quiet kinds are left out.
+    A look returns the findings made since the last one, even about earlier frames. Events of quiet kinds are left out.
     """
 
-    def __init__(self, db: sqlite3.Connection, wanted: Filter, goes_on_from_ns: int | None = None) -> None:
-        """With `goes_on_from_ns` the recording goes on from another file, and all of it is new.
+    def __init__(self, db: sqlite3.Connection, wanted: Filter, continues_from_ns: int | None = None) -> None:
+        """With `continues_from_ns` the recording continues from another file, and everything in it is new.
 
-        Sessions opened before that time were open there already.
+        Sessions opened before that time were open in the other file already.
         """
-        self._db, self._wanted, self._from_ns = db, wanted, goes_on_from_ns or 0
+        self._db, self._wanted, self._from_ns = db, wanted, continues_from_ns or 0
         self.last_ns = self._from_ns
         self._open: set[int] = set()
         self._frame = self._finding = self._event = self._session = 0
-        if goes_on_from_ns is None:
+        if continues_from_ns is None:
             self._skip()
 
     def _skip(self) -> None:
@@ -57,12 +57,12 @@ class Follower:
         (self.last_ns,) = db.execute("SELECT coalesce(max(ts_ns), 0) FROM frames").fetchone()
 
     def latest(self, count: int) -> list[Frame]:
-        """The last wanted frames from before the first look."""
+        """Return the last wanted frames from before the first look."""
         found = list(Search(self._db, self._wanted).frames(newest_first=True, limit=count, before=self._frame + 1))
         return found[::-1]
 
     def look(self) -> News:
-        """What is new; all of it is as of one moment."""
+        """Return what is new, all of it as of one moment."""
         self._db.execute("BEGIN")
         try:
             return self._news()
@@ -83,7 +83,7 @@ class Follower:
         opened = [one for one in opened if one.opened_ns > self._from_ns]
         closed: list[Session] = []
         if until == last and self._open:
-            # Not before the last frames of a session have been told.
+            # Only after the last frames of the session were returned.
             ids = sorted(self._open)
             closed = self._sessions(f"s.closed_ns IS NOT NULL AND s.id IN ({', '.join('?' * len(ids))})", ids)
             self._open -= {one.id for one in closed}
@@ -101,7 +101,7 @@ class Follower:
 
 
 def events_of(db: sqlite3.Connection, session_id: int) -> Iterator[Event]:
-    """All events of a session, one after the other."""
+    """Yield all events of a session, oldest first."""
     sql = f"{reader.EVENT} WHERE session_id = :session AND id BETWEEN :low AND :high ORDER BY id"
     for row in paged(db, sql, {"session": session_id}, low=-LAST, high=highest(db, "events")):
         yield Event(*row)

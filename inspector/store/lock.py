@@ -1,7 +1,7 @@
-"""One writer per recording, held by an operating-system lock that names its holder; knows no SQLite.
+"""Allow one writer per recording, by an operating-system lock on a file that names the writer.
 
-The lock is on a file of its own beside the recording: closing any other descriptor of the recording itself
-would drop SQLite's own POSIX locks.
+The lock file is beside the recording. It cannot be the recording itself: closing another descriptor of that would drop
+SQLite's own POSIX locks.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from inspector.store.connection import DEFAULT_MODE
 from inspector.store.open_files import Identity
 
 _SAID = re.compile(r"([^\n]{0,100}\(process (\d{1,9})\))\n?(?:files((?: \d{1,20}:\d{1,20}){1,4})\n)?")
-"""A command and its process, and by device and inode which files SQLite has beside the recording."""
+"""A command and its process, then the device and inode of each file that SQLite has beside the recording."""
 _LONGEST = 400
 
 
@@ -29,7 +29,7 @@ class WriterLock:
     """Held from construction until `release`; the system drops it when the process dies.
 
     Attributes:
-        left_behind: the files beside the recording that a holder had which did not release it.
+        left_behind: the files that SQLite had beside the recording when an earlier holder was killed.
     """
 
     def __init__(self, path: Path, holder: str, pid: int | None = None, mode: int = DEFAULT_MODE) -> None:
@@ -38,12 +38,12 @@ class WriterLock:
         Args:
             path: the recording; the lock is a file beside it.
             holder: the command that takes it.
-            pid: the process to end if somebody wants the lock; None for this one.
+            pid: the process that the lock file names; None for this one.
             mode: the permissions of the lock file.
 
         Raises:
-            UnusableFile: another process is writing to it, its folder cannot be written, or another file has the
-                name of the lock.
+            UnusableFile: another process is writing to it, its folder cannot be written, or the lock file is not
+                one.
         """
         self._path = path.with_name(f"{path.name}.lock")
         while True:
@@ -53,18 +53,20 @@ class WriterLock:
             except OSError as error:
                 other = _said(self._file)[1] or "another process"
                 os.close(self._file)
-                raise UnusableFile(path, f"is being written by {other}", "stop it or name another file") from error
+                raise UnusableFile(
+                    path, f"is being written by {other}", "stop that command or name another file"
+                ) from error
             if self._in_place():
                 break
-            os.close(self._file)  # its holder removed it between our opening and our locking it
-        with contextlib.suppress(PermissionError):  # another user's, left behind
+            os.close(self._file)  # its holder has removed it since we opened it
+        with contextlib.suppress(PermissionError):  # it belongs to another user
             os.fchmod(self._file, mode)
         *_, self.left_behind = _said(self._file)
         self._holder = f"{holder} (process {pid or os.getpid()})\n"
         self.note(())
 
     def _open(self, path: Path) -> int:
-        # Neither a link nor a pipe is followed or waited for, and nothing is written to a file that is not a lock.
+        # Do not follow a link, do not wait for a pipe, and do not write to a file that is not a lock.
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         try:
             file = os.open(self._path, flags, 0o600)
@@ -79,13 +81,13 @@ class WriterLock:
         return file
 
     def _not_a_lock(self) -> UnusableFile:
-        return UnusableFile(self._path, "not a lock file of ChargeSentinel", "move it away, or record to another file")
+        return UnusableFile(self._path, "not a lock file of ChargeSentinel", "move it away or name another recording")
 
     def note(self, files: Collection[Identity]) -> None:
-        """Remember which files SQLite has beside the recording, for who has to tidy up after this process."""
+        """Write down which files SQLite has beside the recording, for the next writer if this process is killed."""
         listed = "".join(f" {device}:{inode}" for device, inode in files)
         said = f"{self._holder}files{listed}\n" if listed else self._holder
-        with contextlib.suppress(OSError):  # a full disk: it is held all the same
+        with contextlib.suppress(OSError):  # the disk is full; the lock itself is still held
             os.ftruncate(self._file, 0)
             os.pwrite(self._file, said.encode(), 0)
 
@@ -95,7 +97,7 @@ class WriterLock:
     def release(self) -> None:
         """Let another writer in."""
         if self._file >= 0:
-            # The lock file goes while it is still held, so that no later holder's file is removed.
+            # The lock file is removed while it is held: later, it might be the file of another holder.
             with contextlib.suppress(OSError):
                 now_at = self._path
                 if not self._in_place():  # its folder was moved, or another file has its name
@@ -113,11 +115,11 @@ class WriterLock:
 
 
 def holder(path: Path) -> str | None:
-    """Who is writing to the recording `path` now ("chargesentinel proxy (process 123)"), None where nobody is.
+    """Return who is writing to the recording `path`, as "chargesentinel proxy (process 123)"; None if nobody is.
 
-    Only looks: a reader that tried the lock itself could keep a writer from starting.
+    It only reads the lock file: a reader that tried to lock it could keep a writer from starting.
     """
-    # The name of a recording in several files is a link to the newest of them.
+    # A recording in several files has a symbolic link to the newest of them as its name.
     return _holder_of(path) or (_holder_of(path.resolve()) if path.is_symlink() else None)
 
 
@@ -137,12 +139,12 @@ def _holder_of(path: Path) -> str | None:
     except ProcessLookupError:
         return None  # it was killed and left its lock file behind
     except (PermissionError, OverflowError):
-        pass  # another user's
+        pass  # it belongs to another user
     return said
 
 
 def _is_lock(file: int) -> bool:
-    """Whether an open file is a lock of ours: empty, or with a line that says who holds it."""
+    """Whether an open file is a lock file: empty, or with a line that names its holder."""
     found = os.fstat(file)
     if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1 or found.st_size > _LONGEST:
         return False
@@ -150,7 +152,7 @@ def _is_lock(file: int) -> bool:
 
 
 def _said(file: int) -> tuple[int | None, str, frozenset[Identity]]:
-    """What an open lock file says: a process, the line about it, and files; (None, "", none) where it is no lock."""
+    """Return the process, the holder and the files in a lock file; (None, "", none) if it is not a lock file."""
     found = _SAID.fullmatch(os.pread(file, _LONGEST, 0).decode("utf-8", "replace"))
     if found is None:
         return None, "", frozenset()

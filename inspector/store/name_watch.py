@@ -1,7 +1,7 @@
-"""Calls back as soon as another file gets a name, or the file of that name goes; Linux only, elsewhere it never calls.
+"""Call back as soon as the file at a path is replaced or removed. Works on Linux; elsewhere it never calls.
 
-A recorder looks at the name of its file after every commit and twice a second. That leaves time for the owner of a
-file that was put in its place to open it beside a `-wal` that is not its own. This leaves about a millisecond.
+A recorder checks the path of its file after every commit and twice a second. In between, somebody could open a file
+that was put in its place, beside a `-wal` that does not belong to it. This watch cuts that time to about a millisecond.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ class NameWatch:
     """A thread that watches one name in one folder until `stop`."""
 
     def __init__(self, path: Path, changed: Callable[[], None]) -> None:
-        """Call `changed` from the thread whenever the name `path` may lead to another file."""
+        """Call `changed` from the thread whenever `path` may lead to another file."""
         self._thread: threading.Thread | None = None
         if sys.platform != "linux":
             return
         libc = ctypes.CDLL(None)
         events = libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
-        if events < 0:  # the user's share of them is used up
+        if events < 0:  # the system allows only so many for one user
             return
         if libc.inotify_add_watch(events, os.fsencode(path.parent), _MASK) < 0:
             os.close(events)
@@ -54,10 +54,10 @@ class NameWatch:
         poll = select.poll()
         for descriptor in (events, self._stopping):
             poll.register(descriptor, select.POLLIN)
-        changed()  # it may have come before the watch
+        changed()  # it may have happened before the watch began
         while self._stopping not in {ready for ready, _ in poll.poll()}:
             with contextlib.suppress(BlockingIOError):
-                # Without a name it is about the folder itself, or more happened than the system keeps.
+                # An event without a name concerns the folder itself, or says that events were lost.
                 if any(one in {name, b""} for one in _names(os.read(events, 1 << 16))):
                     changed()
         os.close(events)

@@ -1,8 +1,8 @@
-"""Makes the file a recording goes on in: carries over what open sessions need there; knows no rule and no clock.
+"""Make the next file of a recording, with what its open sessions need there.
 
-Ids go on from file to file, so a frame, a session or a transaction has one number in all of them. What is carried:
-the open sessions with their handshake, their charge points, and transactions that have not ended. A reference to a
-frame of the file before is NULL: every file stands for itself.
+Ids continue from file to file, so a frame, a session or a transaction has one number in all of them. The next file gets
+the open sessions with their handshakes, their charge points, and the transactions that have not ended. References to
+frames of the file before become NULL: every file can be read alone.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from inspector.store.salvage import Refused, Salvage, is_of_the_disk
 from inspector.store.schema import connect
 
 PART = ".part"
-"""How the name of a file ends that is being made."""
+"""The ending of the name of an unfinished file."""
 CONTINUED = "continued"
-"""The kind of the event that says from which file a session, and the recording, came here."""
+"""The kind of the event that names the file from which a session, or the recording, continues."""
 
 _OPEN = "SELECT value FROM json_each(:open)"
 _CARRIED = f"""id IN ({_OPEN}) OR id >= :sessions OR id IN (
@@ -32,9 +32,9 @@ _CARRIED = f"""id IN ({_OPEN}) OR id >= :sessions OR id IN (
   UNION SELECT session_id FROM findings WHERE id >= :findings)"""
 _POINTS = f"charge_point_id IN (SELECT charge_point_id FROM sessions WHERE {_CARRIED})"
 _ESSENTIAL = ("recordings", "sessions", "frames")
-"""Without all of their rows there is no next file."""
+"""If a row of these tables cannot be copied, the next file is not made."""
 _SAMPLES_TAIL = 200_000
-"""Meter samples looked through for those of the frames carried over: many more than one commit holds."""
+"""So many of the latest meter samples are searched for those of copied frames: far more than one commit holds."""
 _COPIES = (
     ("recordings", "id = :recording"),
     ("sessions", _CARRIED),
@@ -61,10 +61,10 @@ _COPIES = (
 RECOUNT = """UPDATE sessions SET frame_count = (SELECT count(*) FROM frames WHERE session_id = sessions.id),
   error_count = (SELECT coalesce(sum(count), 0) FROM findings
     WHERE session_id = sessions.id AND severity = 'error')"""
-"""Counts anew what a file holds of each session."""
+"""Counts again what a file holds of each session."""
 _ADOPT = """UPDATE transactions SET session_id = (SELECT max(id) FROM sessions
   WHERE charge_point_id = transactions.charge_point_id) WHERE session_id NOT IN (SELECT id FROM sessions)"""
-"""Makes a transaction one of its charge point's session here, where the session it began in is in an earlier file."""
+"""Moves a transaction to its charge point's session in this file, if the session it began in is in an earlier one."""
 
 _NO_TRANSACTION = """UPDATE meter_samples SET transaction_id = NULL
   WHERE transaction_id NOT IN (SELECT id FROM transactions)"""
@@ -76,16 +76,16 @@ _REFERENCES = (
 
 @dataclass(frozen=True, slots=True)
 class Seam:
-    """What the next file has to know of the one before.
+    """What the next file has to know about the one before.
 
     Attributes:
         left: where the file before is.
-        recording_id: the run's.
-        open_sessions: ids of the sessions that go on.
+        recording_id: of the run.
+        open_sessions: ids of the sessions that continue.
         after: by table, the first id that is not in the file before; rows from there on are copied.
         before: what the run has stored so far.
-        now_ns: the time of the seam.
-        gone: whether nobody will find the file before, so that the gaps it told of are to be told here.
+        now_ns: when the next file begins.
+        gone: whether the file before is lost, so that its gap events have to be in the next file.
     """
 
     left: Path
@@ -98,18 +98,18 @@ class Seam:
 
 
 def make_next(old: sqlite3.Connection, path: Path, seam: Seam, mode: int) -> Refused:
-    """Make the file `path`, which a recording goes on in; it is there whole or not at all.
+    """Make the file `path`, in which a recording continues; either the whole file is made or none.
 
-    Derived rows that cannot be carried over stop nothing; returns what is missing of them.
+    Derived rows that cannot be copied do not stop it; returns which ones are missing.
 
     Args:
         old: the file before; only read.
         path: must not exist, nor anything that SQLite would take for its own beside it.
-        seam: see there.
+        seam: about the file before.
         mode: the permissions of the new file.
 
     Raises:
-        FileExistsError, OSError, sqlite3.Error, UnusableFile: it cannot be made.
+        FileExistsError, OSError, sqlite3.Error, UnusableFile: the file cannot be made.
     """
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PART)
     os.close(descriptor)
@@ -131,7 +131,7 @@ def make_next(old: sqlite3.Connection, path: Path, seam: Seam, mode: int) -> Ref
             for sql, row in corrections(seam.after["frames"]):
                 new.execute(sql, row)
             origin: dict[str, Any] = {"from": seam.left.name}
-            # Ids of rows to come are given out in memory already: the events of the seam come before all of them.
+            # Ids of later rows are assigned in memory already: the events made here need smaller ones.
             insert = "INSERT INTO events (id, session_id, ts_ns, kind, detail) VALUES (?, ?, ?, ?, ?)"
             whole = json.dumps({**origin, "first": seam.after, "before": seam.before})
             told = [(None, whole), *((session_id, json.dumps(origin)) for session_id in seam.open_sessions)]
@@ -147,7 +147,7 @@ def make_next(old: sqlite3.Connection, path: Path, seam: Seam, mode: int) -> Ref
             os.fsync(written.fileno())
         for suffix in ("-wal", "-shm", "-journal"):
             if os.path.lexists(f"{path}{suffix}"):
-                # SQLite would take it for the new file's, and so destroy what it is.
+                # SQLite would take it for a part of the new file, and so destroy it.
                 raise FileExistsError(f"{path}{suffix}")
         rename(part, path)
         return salvage.refused
@@ -158,10 +158,10 @@ def make_next(old: sqlite3.Connection, path: Path, seam: Seam, mode: int) -> Ref
 
 
 def corrections(first_frame: int) -> list[tuple[str, tuple[Any, ...]]]:
-    """Statements that make a new file stand for itself: counts of what it holds, no reference to what it does not.
+    """Return statements that correct counts and remove references to rows that are not in this file.
 
     Args:
-        first_frame: the id of the first frame that may be in it.
+        first_frame: the id of the first frame that may be in the file.
     """
     frames = [
         (f"UPDATE {table} SET {column} = NULL WHERE {column} < ?", (first_frame,)) for table, column in _REFERENCES
@@ -182,7 +182,7 @@ def _copy(
     names = ", ".join(columns)
     insert = f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(columns))})"
     try:
-        # A column's value may be a generated one's input; rows go over as they are stored.
+        # Columns are copied as they are stored, as generated columns are computed from them.
         rows = old.execute(f"SELECT {names} FROM {table} WHERE {where}", values)
         if salvage is None:
             new.executemany(insert, rows)
@@ -192,11 +192,11 @@ def _copy(
     except sqlite3.Error as error:
         if salvage is None or is_of_the_disk(error):
             raise
-        salvage.refused.drop(insert, None, None, error)  # the old file's table cannot be read
+        salvage.refused.drop(insert, None, None, error)  # the table in the old file cannot be read
 
 
 def origin(connection: sqlite3.Connection) -> tuple[int, dict[str, Any]]:
-    """Since when a file has been recorded in (ns), and how it goes on from another: {} where it is the first."""
+    """Return when recording into a file began (ns), and the detail of its `continued` event; {} for a first file."""
     (since,) = connection.execute("SELECT min(started_ns) FROM recordings").fetchone()
     sql = "SELECT detail FROM events WHERE kind = ? AND session_id IS NULL ORDER BY id DESC LIMIT 1"
     row = connection.execute(sql, (CONTINUED,)).fetchone()

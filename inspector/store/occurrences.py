@@ -1,6 +1,6 @@
-"""From a finding to the frames it was found on, and back; reads only.
+"""Find the frames of a finding, and the findings of a frame. Reads only.
 
-A file from before there was the table `occurrences` knows the first and the latest frame of each finding.
+Older files have no table `occurrences`; they have the first and the latest frame of each finding.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ def _has_table(db: sqlite3.Connection) -> bool:
 
 
 def frames_of(db: sqlite3.Connection, finding_id: int, *, after: int = 0, limit: int = 1000) -> list[int]:
-    """The ids of the frames that a finding was found on, above `after`, in their order."""
+    """Return the ids of the frames that a finding was found on, above `after`, in order."""
     kept = "SELECT frame_id FROM occurrences WHERE finding_id = :id" if _has_table(db) else _OF_OLD_FILE
     sql = f"SELECT frame_id FROM ({kept}) WHERE frame_id > :after ORDER BY 1 LIMIT :limit"
     return [frame for (frame,) in db.execute(sql, {"id": finding_id, "after": after, "limit": limit})]
 
 
 def findings_on(db: sqlite3.Connection, frame_id: int, limit: int = 500) -> list[Finding]:
-    """Everything that was found on a frame, also what was found on frames before it; as it was made."""
+    """Return every finding on a frame, even if it was first found on an earlier frame; oldest first."""
     own = "id IN (SELECT id FROM findings WHERE frame_id = :frame)"
     if _has_table(db):
         own += " OR id IN (SELECT finding_id FROM occurrences WHERE frame_id = :frame)"

@@ -1,8 +1,8 @@
-"""Which files SQLite has open for a recording, and what happens to them once another file has its name.
+"""Protect the files of a recording, and other files, when another file gets the name of the recording.
 
-SQLite finds the `-wal` of a database by name alone. A `-wal` of ours beside somebody else's database would be written
-into that database as soon as its owner opens it, so it gets another name first. Only files that this process has
-open are ever renamed, and never over another file.
+SQLite finds the `-wal` of a database by its name alone. If another database takes the place of a recording, SQLite
+would merge the recording's `-wal` into it. So the `-wal` is renamed first. Only files that this process has open
+are ever renamed, and never over another file.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _DESCRIPTORS = Path("/dev/fd")
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What became of a file that was deleted, moved or replaced: frames that went with it, and where it is whole."""
+    """What happened to a file that was deleted, moved or replaced: frames lost with it, and where it is complete."""
 
     frames: int
     whole_at: Path | None
@@ -42,8 +42,8 @@ class OpenFiles:
 
     Attributes:
         wal_bytes: the size of the `-wal` when `in_place` last looked.
-        moved_to: where the database is now if it was moved and is whole there.
-        kept_as: the name that the `-wal` belongs to now, if it could not go along with its database.
+        moved_to: where the database is now if it was moved and is complete there.
+        kept_as: the name that the `-wal` belongs to now, if it could not follow its database.
     """
 
     def __init__(self, path: Path) -> None:
@@ -57,14 +57,14 @@ class OpenFiles:
         opened = _opened()
         self._seen = {suffix: _identity(f"{path}{suffix}") for suffix in ("", *_BESIDE)}
         self._descriptor = opened.get(self._seen[""]) if opened and self._seen[""] else None
-        # Somebody may have put a file in place between SQLite's opening and our looking.
+        # Somebody may have replaced the file after SQLite has opened it.
         self._never_ours = bool(opened) and self._descriptor is None
         self._closed = False
-        # A file made by an earlier version has its mark in the -wal alone until that is first written into it.
+        # A file of an earlier version has its application id only in the -wal until that is merged.
         self._marked = not self._never_ours and self._is_marked()
 
     def in_place(self) -> bool:
-        """Tell whether the files being written are those that others find under their names."""
+        """Tell whether the files being written are still those at their paths."""
         if not self.has_name():
             return False
         try:
@@ -72,38 +72,38 @@ class OpenFiles:
         except OSError:
             found = None
         self.wal_bytes = found.st_size if found else 0
-        # SQLite removes the -wal with its last connection: until there is one again, only the database tells.
+        # SQLite removes the -wal with its last connection: until there is one again, check only the database.
         return self._closed or (found and (found.st_dev, found.st_ino)) == self._seen["-wal"]
 
     def has_name(self) -> bool:
-        """Tell whether the database itself is still the file of its name, and still a recording."""
+        """Tell whether the database is still the file at its path, and still a recording."""
         return not self._never_ours and _identity(self._database_name) == self._seen[""] and not self.overwritten()
 
     def overwritten(self) -> bool:
-        """Tell whether somebody wrote other content into the file itself, as `cp` and `>` do."""
+        """Tell whether somebody has overwritten the content of the file, as `cp` and `>` do."""
         return self._marked and not self._closed and not self._is_marked()
 
     def _is_marked(self) -> bool:
         if self._descriptor is None:
             return False
         try:
-            # SQLite's own descriptor: to close another one would drop its locks.
+            # Through SQLite's own descriptor: closing another one would drop its locks.
             if _identity_of(os.fstat(self._descriptor)) != self._seen[""]:
-                return True  # SQLite has closed it, and it is another file's by now
+                return True  # SQLite has closed it, and the number belongs to another file by now
             return is_marked_head(os.pread(self._descriptor, 72, 0))
         except OSError:
             return True
 
     def closing(self) -> None:
-        """Note that the connection is closed for now: the `-wal` may go with it."""
+        """Note that the connection is closed for now, so that the `-wal` may be gone."""
         self._closed = True
 
     def step_aside(self, *, unless_free: bool = False) -> None:
-        """Take our `-wal` and `-shm` away from the name, where the name is not that of our database any more.
+        """Rename the `-wal` and `-shm` if the path no longer belongs to their database.
 
-        They follow a database that was moved, so that it is whole where it is now. Else they get a name that nobody
-        else uses; `unless_free`, only if another file has the name by now: who deletes a recording is about to delete
-        its `-wal` too. May be called from another thread, and again.
+        If the database was moved, they follow it, so that it is complete where it is now. Otherwise they get an unused
+        name. With `unless_free` that is done only if another file is at the path by now: somebody who deletes a
+        recording will delete its `-wal` too. May be called repeatedly, and from another thread.
         """
         with self._lock:
             if self.moved_to or self.kept_as or self.has_name():
@@ -119,19 +119,19 @@ class OpenFiles:
             if self._rename_ours("-wal", kept):
                 self.kept_as = kept
                 log.warning(
-                    "%s has become another file. The -wal of the recording that had this name is kept as %s-wal;"
-                    " to read what is in it, name a copy of that recording %s and open it",
+                    "%s was replaced by another file; the -wal of the recording is kept as %s-wal"
+                    " (to read it, copy the recording to %s and open that copy)",
                     *(self.path, kept, kept.name),
                 )
             self._rename_ours("-shm", kept)
 
     @property
     def beside(self) -> list[Identity]:
-        """The `-wal` and the `-shm`."""
+        """The identities of the `-wal` and the `-shm`."""
         return [found for suffix in _BESIDE if (found := self._seen[suffix])]
 
     def close(self, connection: sqlite3.Connection) -> None:
-        """Close a connection to these files; nothing of what has their names by now is touched."""
+        """Close a connection to these files, without touching other files that have their names by now."""
         if not self.in_place():
             self.step_aside()
             with contextlib.suppress(sqlite3.Error):
@@ -140,42 +140,42 @@ class OpenFiles:
         connection.close()
 
     def is_same_as(self, other: OpenFiles) -> bool:
-        """Tell whether both are of one database."""
+        """Tell whether both belong to the same database."""
         return not self._never_ours and self._seen[""] == other._seen[""]
 
     def flee(self, name: Path) -> Path | None:
-        """Rename our database where another's `-wal` is beside it by now; returns the new name, if it has one."""
+        """Rename the database if the `-wal` beside it belongs to another one by now; returns the new name, if any."""
         if self._is_ours(self._wal_name, "-wal") or not os.path.lexists(self._wal_name):
             return None
         try:
-            if not os.lstat(self._wal_name).st_size:  # a reader's
+            if not os.lstat(self._wal_name).st_size:  # it belongs to a reader
                 return None
             rename(self.path, name)
         except OSError:
             return None
         self.moved_to = name
-        log.warning("%s-wal is another file's by now; the recording beside it is %s from now on", self.path, name)
+        log.warning("%s-wal belongs to another file now; the recording beside it is renamed to %s", self.path, name)
         return name
 
     def _now_at(self) -> Path | None:
-        """The name that the database has now; None where it has none that can be found."""
+        """Return the path of the database now; None if it cannot be found."""
         with contextlib.suppress(OSError):
             named = Path(f"/proc/self/fd/{self._descriptor}").readlink()
             if named != self.path and _identity(str(named)) == self._seen[""]:
                 return named
-        with contextlib.suppress(OSError):  # a second name (a hard link) outlives the first
+        with contextlib.suppress(OSError):  # a hard link may still exist
             for entry in os.scandir(self.path.parent):
                 if entry.inode() == (self._seen[""] or (0, 0))[1] and _identity(entry.path) == self._seen[""]:
                     return Path(entry.path)
         return None
 
     def _follow(self, now: Path) -> bool:
-        """Put the `-wal` and `-shm` beside the database where it is now; False where others have files there."""
+        """Move the `-wal` and `-shm` beside the database; returns False if other files are there."""
         with_it = [suffix for suffix in _BESIDE if self._is_ours(f"{now}{suffix}", suffix)]
         if any(os.path.lexists(f"{now}{suffix}") for suffix in _BESIDE if suffix not in with_it):
             return False
         moving = [suffix for suffix in _BESIDE if suffix not in with_it]
-        # The -shm first: who finds a -wal without it would make one that we do not share.
+        # The -shm first: a reader that finds only a -wal would create a -shm of its own.
         moved = [self._rename_ours(suffix, now) for suffix in reversed(moving)]
         return all(moved)
 
@@ -189,7 +189,7 @@ class OpenFiles:
             return False
         if self._is_ours(target, suffix):
             return True
-        with contextlib.suppress(OSError):  # somebody else's took the name in that moment: it gets it back
+        with contextlib.suppress(OSError):  # another file took the name in that moment: give it back
             rename(target, source)
         return False
 
@@ -202,14 +202,14 @@ def rename(source: Path | str, target: Path | str) -> None:
     """Rename a file, but never over another one.
 
     Raises:
-        FileExistsError: `target` has the name of something.
-        OSError: it cannot be renamed.
+        FileExistsError: `target` exists.
+        OSError: the file cannot be renamed.
     """
     try:
         os.link(source, target, follow_symlinks=False)
     except FileExistsError:
         raise
-    except OSError:  # a file system without hard links
+    except OSError:  # the file system has no hard links
         if os.path.lexists(target):
             raise FileExistsError(target) from None
         os.rename(source, target)  # noqa: PTH104 - names, not paths
@@ -218,7 +218,7 @@ def rename(source: Path | str, target: Path | str) -> None:
 
 
 def set_aside_leftovers(path: Path) -> None:
-    """Rename a `-wal` or `-journal` whose database is gone, before SQLite deletes it or takes it for a new one's.
+    """Rename a `-wal` or `-journal` whose database is gone, before SQLite deletes it or applies it to a new one.
 
     Raises:
         OSError: it cannot be renamed.
@@ -227,19 +227,17 @@ def set_aside_leftovers(path: Path) -> None:
     for suffix in ("-wal", "-journal"):
         if os.path.lexists(f"{path}{suffix}"):
             rename(f"{path}{suffix}", f"{kept}{suffix}")
-            log.warning("%s%s belongs to no file that is there; it is kept as %s%s", path, suffix, kept.name, suffix)
+            log.warning("the database of %s%s is gone; the file is kept as %s%s", path, suffix, kept.name, suffix)
 
 
 def set_aside_left_behind(path: Path, left_behind: Collection[Identity]) -> None:
-    """Rename the `-wal` and `-shm` of a recording whose recorder was killed, beside what has its name now."""
+    """Rename the `-wal` and `-shm` that a killed recorder has left beside another file at its path."""
     kept = _spare_name(path)
     for suffix in _BESIDE:
         if _identity(f"{path}{suffix}") in left_behind:
             with contextlib.suppress(OSError):
                 rename(f"{path}{suffix}", f"{kept}{suffix}")
-                log.warning(
-                    "%s%s was the recording's that had this name; it is kept as %s%s", path, suffix, kept, suffix
-                )
+                log.warning("%s%s belongs to an earlier recording; it is kept as %s%s", path, suffix, kept, suffix)
 
 
 def _spare_name(path: Path) -> Path:
@@ -248,11 +246,11 @@ def _spare_name(path: Path) -> Path:
 
 
 def _opened() -> dict[Identity, int]:
-    """A descriptor of each file that this process has open; {} where the system does not tell."""
+    """Return a descriptor of each file that this process has open; {} if the system does not say."""
     opened: dict[Identity, int] = {}
     try:
         for name in os.listdir(_DESCRIPTORS):  # noqa: PTH208 - numbers, not paths
-            with contextlib.suppress(OSError):  # the one that listed them
+            with contextlib.suppress(OSError):  # the descriptor that was used to list them
                 opened[_identity_of(os.fstat(int(name)))] = int(name)
     except OSError:
         return {}

@@ -1,7 +1,7 @@
-"""Reads long lists of rows a page at a time, so that no SELECT stays open while whoever asked is busy, or waits.
+"""Read long lists of rows page by page, so that no SELECT stays open while the caller is busy or waits.
 
-An open SELECT is a read transaction: until it ends, SQLite cannot write the `-wal` into the file, and the `-wal` of a
-recording in progress grows. `export … | less` may be left alone for hours.
+An open SELECT is a read transaction. Until it ends, SQLite cannot merge the `-wal` into the file, and the `-wal` of a
+recording in progress grows. Somebody may leave `export … | less` alone for hours.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 ROWS = 1000
 BYTES = 4 * 1024 * 1024
-"""A page ends with the row that brings it to so many rows or bytes."""
+"""A page ends when it has so many rows or bytes."""
 LAST = 2**63 - 1
 
 
@@ -26,16 +26,16 @@ def paged(
     high: int = LAST,
     rows: int = ROWS,
 ) -> Iterator[Any]:
-    """Yield the rows of a SELECT, each page of them from a short transaction of its own.
+    """Yield the rows of a SELECT; each page is read in a short transaction of its own.
 
     Args:
-        connection: where to ask.
-        sql: its first column is an integer key, its last one is what may be large. It has the condition
-            `KEY BETWEEN :low AND :high`, is ordered by the key, and an index or the rowid gives that order: a sort
-            would be made again for every page.
-        values: of its other parameters.
-        low, high: the keys to begin and end with.
-        rows: how many a page has at most.
+        connection: to the database.
+        sql: a SELECT whose first column is an integer key and whose last column may be large. It has the condition
+            `KEY BETWEEN :low AND :high` and is ordered by the key. An index or the rowid must give that order: a sort
+            would be repeated for every page.
+        values: its other parameters.
+        low, high: the first and the last key.
+        rows: the most rows in a page.
     """
     ended = False
     while not ended and low <= high:
@@ -56,7 +56,7 @@ def paged(
 
 @contextmanager
 def one_moment(connection: sqlite3.Connection) -> Iterator[None]:
-    """Have all that is asked within the block be as of one moment; to be left before anything is handed out."""
+    """Make all queries within the block see one moment. Leave the block before yielding anything."""
     if connection.in_transaction:
         yield
         return
@@ -68,6 +68,6 @@ def one_moment(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def highest(connection: sqlite3.Connection, table: str) -> int:
-    """The highest id in a table, 0 where it is empty."""
+    """Return the highest id in a table; 0 if it is empty."""
     (found,) = connection.execute(f"SELECT coalesce(max(id), 0) FROM {table}").fetchone()
     return int(found)

@@ -1,7 +1,7 @@
-"""Rows on their way to the tables: the only INSERTs of a live recording, collected in memory and committed in groups.
+"""Collect rows in memory and commit them in groups: these are the only INSERTs of a live recording.
 
-Ids are given out in memory, so that an answer's `call_id` is known before its CALL is on disk. A commit that
-fails leaves every row waiting for the next one. Knows nothing of what the rows mean.
+Ids are assigned in memory, so that an answer's `call_id` is known before its CALL is on disk. A commit that fails
+leaves every row waiting for the next one.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ SESSION_COLUMNS = (
     *("client_cert_subject", "upstream_tls_version", "recording_id"),
 )
 NUMBERED = ("sessions", "frames", "findings", "events", "transactions")
-"""The tables whose ids are given out in memory."""
+"""The tables whose ids are assigned in memory."""
 _FINDING_COLUMNS = (
     *("id", "severity", "rule_id", "message", "pointer", "spec_ref", "side", "count", "ts_ns"),
     *("frame_id", "last_frame_id", "session_id"),
@@ -71,10 +71,7 @@ _DERIVED_OF_FRAMES = tuple(
 
 
 class PendingRows:
-    """Rows waiting for one connection.
-
-    Not safe for use from two threads at once.
-    """
+    """Rows that wait to be written through one connection. Not thread-safe."""
 
     def __init__(self, db: Database) -> None:
         self._use(db)
@@ -85,7 +82,7 @@ class PendingRows:
         self._raised: list[tuple[str, int, str]] = []
         self._findings: list[tuple[int | None, Finding]] = []
         self._recounted: dict[int, Finding] = {}
-        self._occurrences: list[tuple[int, int]] = []  # a finding's id and a frame's
+        self._occurrences: list[tuple[int, int]] = []  # (finding id, frame id)
         self.pending_bytes = 0
         self._has_changed_values = False
         self._said: set[tuple[str, str]] = set()
@@ -95,7 +92,7 @@ class PendingRows:
 
     def _use(self, db: Database) -> None:
         self.db = db
-        self._fault_events: dict[str, tuple[int, int]] = {}  # by table: an event's id and the rows dropped in this file
+        self._fault_events: dict[str, tuple[int, int]] = {}  # by table: the id of its event, and rows dropped so far
         self._connection: sqlite3.Connection = db.conn
 
     def _highest(self, table: str) -> int:
@@ -103,31 +100,31 @@ class PendingRows:
         return int(found)
 
     def here(self, frame_id: int | None) -> int | None:
-        """The id of a frame, None where it is not in this file."""
+        """Return a frame id, or None if that frame is not in this file."""
         return frame_id
 
     def begin_at(self, table: str, number: int) -> None:
-        """Give out ids from `number` on, or from behind the highest there is."""
+        """Assign ids from `number` on, or after the highest id in the table if that is higher."""
         self._next[table] = max(number, self._highest(table) + 1)
 
     def next_id(self, table: str) -> int:
-        """Give out an id of `sessions`, `frames`, `findings`, `events` or `transactions`."""
+        """Return the next id of `sessions`, `frames`, `findings`, `events` or `transactions`."""
         number: int = self._next[table]
         self._next[table] = number + 1
         return number
 
     def frame(self, row: FrameRow) -> None:
-        """Add a frame; the hot path."""
+        """Add a frame. This runs once a frame, so it must be fast."""
         self._frames.add(row)
         self.pending_bytes += row[9] + 200
 
     def raise_severity(self, frame_id: int, severity: str) -> None:
-        """Note a finding made about a frame that has been added before."""
+        """Raise the severity of a frame that was added earlier."""
         self._raised.append((severity, frame_id, severity))
         self.pending_bytes += 100
 
     def finding(self, session_id: int | None, finding: Finding, frames: Iterable[int] = ()) -> None:
-        """Add a finding, or note that its count has risen; `frames` are those it was found on since."""
+        """Add a finding, or raise its count; `frames` are those it was found on since the last call."""
         finding.row_session = session_id
         if finding.finding_id is None:
             finding.finding_id = self.next_id("findings")
@@ -159,14 +156,14 @@ class PendingRows:
         self.pending_bytes += 100
 
     def charge_point(self, charge_point_id: str) -> dict[str, Any] | None:
-        """What the file knows of a charge point, as committed."""
-        with contextlib.suppress(sqlite3.Error):  # a disk that fails must not keep the frame from being kept
+        """Return the committed row of a charge point."""
+        with contextlib.suppress(sqlite3.Error):  # when the disk fails, the frame must still be kept
             rows = self.db.query("SELECT * FROM charge_points WHERE charge_point_id = ?", [charge_point_id])
             return next(iter(rows), None)
         return None
 
     def transaction(self, charge_point_id: str, transaction_id: str) -> int | None:
-        """The row of a charge point's latest transaction with this id, as committed."""
+        """Return the row id of a charge point's latest committed transaction with this id."""
         sql = "SELECT max(id) FROM transactions WHERE charge_point_id = ? AND transaction_id = ?"
         with contextlib.suppress(sqlite3.Error):
             found: int | None = self._connection.execute(sql, (charge_point_id, transaction_id)).fetchone()[0]
@@ -174,7 +171,7 @@ class PendingRows:
         return None
 
     def insert(self, table: str, values: dict[str, Any], *, replace: bool = False) -> None:
-        """Add a row to a derived table; `replace` puts it in the place of one with the same key."""
+        """Add a row to a derived table; with `replace` it replaces a row with the same key."""
         sql = insert_sql(table, values)
         self._add(sql.replace("INSERT", "INSERT OR REPLACE", 1) if replace else sql, tuple(values.values()))
 
@@ -198,10 +195,10 @@ class PendingRows:
         return len(self._frames)
 
     def commit(self) -> None:
-        """Write all that waits in one transaction.
+        """Write everything that waits in one transaction.
 
         Raises:
-            sqlite3.Error: nothing was written; all of it still waits.
+            sqlite3.Error: nothing was written, and everything still waits.
         """
         if self.waiting:
             self._write(())
@@ -232,7 +229,7 @@ class PendingRows:
             raise
 
     def _salvage(self, more: list[Change]) -> None:
-        """Write frames and sessions, and of the derived rows those that are not refused."""
+        """Write frames and sessions, and the derived rows that SQLite does not refuse."""
         without, bulk = set[str](), True
         while True:
             salvage = Salvage(self._connection, frozenset(without), bulk)
@@ -249,7 +246,7 @@ class PendingRows:
                 return self._settle(salvage.refused)
 
     def flush(self) -> None:
-        """Write all that waits into a transaction that others have begun."""
+        """Write everything that waits, within a transaction that the caller has begun."""
         run = self._connection.execute
         run("SAVEPOINT waiting")
         try:
@@ -284,37 +281,37 @@ class PendingRows:
         salvage.derived(as_it_is(*one) for one in self._faults(salvage.refused))
 
     def _barer(self, row: Row) -> Iterator[Row]:
-        """Give what may be stored in place of a frame's row that is refused, best first; `raw` is the same in each."""
+        """Yield rows to store in place of a refused frame row, the most complete first; all have the same `raw`."""
         fitting = list(map(storable, row))
         yield fitting
         yield [None if at in _DERIVED_OF_FRAMES else value for at, value in enumerate(fitting)]
         yield [self.next_id("frames"), *fitting[1:]]
 
     def _faults(self, refused: Refused) -> list[Change]:
-        """Rows of events that tell how many derived rows this file lacks: one for each table."""
+        """Yield one event row for each table, which says how many of its rows this file lacks."""
         changes: list[Change] = []
         for table, dropped in refused.rows.items():
             number, before = self._fault_events.get(table) or (self.next_id("events"), 0)
-            self._fault_events[table] = number, before  # the count is that of rows that a commit has lost
+            self._fault_events[table] = number, before  # these were dropped by a commit that has succeeded
             detail = json.dumps(dropped_rows(table, before + dropped, refused.why[table]))
             row = (number, None, time.time_ns(), None, "fault", detail)
             changes.append((INSERT_EVENT.replace("INSERT", "INSERT OR REPLACE", 1), row))
         return changes
 
     def _settle(self, refused: Refused) -> None:
-        """Count what a commit that is through has not stored, and say so once for each kind."""
+        """Count the rows that a successful commit has not stored, and log each kind once."""
         for table, dropped in refused.rows.items():
             number, before = self._fault_events.get(table, (0, 0))
             self._fault_events[table] = number, before + dropped
             self._count_dropped(table, dropped, refused.why[table])
         if refused.changed and not self._has_changed_values:
             self._has_changed_values = True
-            log.warning("a derived value fits no column; the nearest one is stored, or none")
+            log.warning("a derived value does not fit its column; the nearest value is stored, or none")
         for _, finding in refused.findings:
             refused.uncounted.append(finding.counted - finding.committed)
             finding.counted = finding.committed
             if not finding.committed:
-                finding.finding_id = None  # when it is made again its row is tried again
+                finding.finding_id = None  # at the next occurrence its row is tried again
         if refused:
             self._refused.append(refused)
 
@@ -322,20 +319,21 @@ class PendingRows:
         self.dropped[table] += rows
         if (table, why) not in self._said:
             self._said.add((table, why))
-            log.error("a row of %s cannot be stored (%s); such rows are counted, frames are stored", table, why)
+            log.error(
+                "a row of %s cannot be stored (%s); such rows are counted, and their frames are stored", table, why
+            )
 
     def take_refused(self) -> list[Refused]:
-        """What commits since the last call could not store."""
+        """Return what the commits since the last call could not store."""
         found, self._refused = self._refused, []
         return found
 
     def _put(self) -> None:
-        # Rows of sessions, events and derived tables keep their order among themselves: an UPDATE
-        # may follow the INSERT of its row.
+        # Rows of sessions, events and derived tables keep their order: an UPDATE may need the INSERT before it.
         for sql, rows in groupby(self._rows, key=itemgetter(0)):
             self._connection.executemany(sql, [row for _, row in rows])
         self._frames.insert(self._connection)
-        if self._raised:  # behind the frames: what a finding is about may be in the same commit
+        if self._raised:  # after the frames: the frame of a finding may be in the same commit
             self._connection.executemany(_RAISE_SEVERITY, self._raised)
         self._samples.insert(self._connection)
         if self._findings:
@@ -359,7 +357,7 @@ class PendingRows:
 
 
 def dropped_rows(table: str, rows: int, why: str) -> dict[str, Any]:
-    """The detail of the `fault` event that tells how many derived rows are not in this file."""
+    """Return the detail of the `fault` event that says how many derived rows are missing in this file."""
     return {"what": "rows not stored", "table": table, "rows": rows, "why": why}
 
 

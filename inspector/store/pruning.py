@@ -1,7 +1,7 @@
-"""Forgets what is old, or what is about certain charge points; knows the tables, not what their rows say.
+"""Delete old frames, or everything about certain charge points.
 
-What is deleted is overwritten, and so is what was copied of it for searching. A session that began before and goes on
-after the limit keeps its later frames and says how many are gone.
+Deleted data is overwritten, in the search index too. A session that spans the time limit keeps its later frames, and an
+event says how many are gone.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _DANGLING = (
 
 @dataclass(slots=True)
 class Pruned:
-    """What was deleted, or would be; `shortened` sessions have lost a part of their frames."""
+    """What was deleted, or would be deleted; `shortened` sessions lose only a part of their frames."""
 
     frames: int = 0
     sessions: int = 0
@@ -47,7 +47,7 @@ class Pruned:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What goes of one session: its frames up to the id `last`, and all of it where `whole`."""
+    """What is deleted of one session: its frames up to the id `last`, or the session itself if `whole`."""
 
     session_id: int
     frames: int
@@ -56,7 +56,7 @@ class Part:
 
 
 def plan(connection: sqlite3.Connection, before_ns: int | None, charge_points: Collection[str]) -> list[Part]:
-    """What goes: what is older than `before_ns` (None: of any age), of these charge points (none: of all)."""
+    """Find what to delete: older than `before_ns` (None: of any age), of these charge points (empty: of all)."""
     terms, values = ["1"], dict[str, object](before=before_ns)
     if charge_points:
         terms.append("charge_point_id IN (SELECT value FROM json_each(:points))")
@@ -79,7 +79,7 @@ def plan(connection: sqlite3.Connection, before_ns: int | None, charge_points: C
 
 
 def total(parts: Collection[Part]) -> Pruned:
-    """A plan in numbers."""
+    """Count what a plan deletes."""
     whole = sum(part.whole for part in parts)
     return Pruned(sum(part.frames for part in parts), whole, len(parts) - whole)
 
@@ -92,17 +92,17 @@ def prune(
     now_ns: int,
     tell: Callable[[int], None],
 ) -> None:
-    """Delete what `plan` found, in slices that readers hardly notice; `tell` is told how many frames are gone.
+    """Delete what `plan` found, in slices that readers hardly notice; `tell` gets the number of frames deleted so far.
 
     Raises:
-        sqlite3.Error: slices that are through stay deleted; to be called again.
+        sqlite3.Error: earlier slices stay deleted; call it again for the rest.
     """
     connection.execute("PRAGMA secure_delete = ON")
     with _transaction(connection):
         for (index,) in connection.execute(
             "SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE 'CREATE VIRTUAL TABLE%fts5%'"
         ).fetchall():
-            connection.execute(f'DROP TABLE "{index}"')  # it is built again when somebody searches
+            connection.execute(f'DROP TABLE "{index}"')  # the next search builds it again
     gone = 0
     for part in parts:
         for deleted in _frames(connection, part):
@@ -125,7 +125,7 @@ def _frames(connection: sqlite3.Connection, part: Part) -> Iterator[int]:
                 return
             within = {**values, "last": upto}
             connection.execute("DELETE FROM meter_samples WHERE session_id = :session AND frame_id <= :last", within)
-            # Also those of findings in other sessions: a frame can be found there by a deadline of its charge point.
+            # Findings of other sessions too: a deadline of the charge point may report a frame in a later session.
             connection.execute(f"DELETE FROM occurrences WHERE frame_id IN (SELECT id FROM frames WHERE {of})", within)
             yield connection.execute(f"DELETE FROM frames WHERE {of}", within).rowcount
 
@@ -134,7 +134,7 @@ def _session(connection: sqlite3.Connection, part: Part, before_ns: int | None, 
     values = {"session": part.session_id, "last": part.last, "before": before_ns}
     run = connection.execute
     if part.whole:
-        # A transaction that ended in a session which stays goes with that one.
+        # A transaction that ended in a session which stays now belongs to that session.
         run(
             "UPDATE transactions SET session_id = (SELECT session_id FROM frames WHERE id = stop_frame_id)"
             " WHERE session_id = :session AND stop_frame_id IN (SELECT id FROM frames)",
@@ -156,7 +156,7 @@ def _session(connection: sqlite3.Connection, part: Part, before_ns: int | None, 
         values,
     )
     run(
-        # Before all that is left of the session, as in time.
+        # With an id below those of the events that stay, so that it comes first.
         "INSERT INTO events (id, session_id, ts_ns, kind, detail)"
         " VALUES ((SELECT min(0, coalesce(min(id), 0)) - 1 FROM events), ?, ?, ?, ?)",
         (part.session_id, before_ns, PRUNED, json.dumps({"frames": part.frames, "pruned_ns": now_ns})),
@@ -171,7 +171,7 @@ def _session(connection: sqlite3.Connection, part: Part, before_ns: int | None, 
 
 
 def _loose_ends(connection: sqlite3.Connection, before_ns: int | None, charge_points: Collection[str]) -> None:
-    """What belonged to no session, and references to what is gone."""
+    """Delete rows that belonged to no session, and clear references to deleted rows."""
     run = connection.execute
     if charge_points:
         run(

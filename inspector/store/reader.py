@@ -1,4 +1,4 @@
-"""Asks a recording what is in it: SQL in, dataclasses out; never writes, knows neither pages nor commands.
+"""The queries behind the pages and commands that show a recording. Returns dataclasses, never writes.
 
 Every function takes an open `sqlite3.Connection` (rows as tuples or `sqlite3.Row`). Times are nanoseconds since
 1970. Pages of frames are keyset pages by id; no query counts all frames.
@@ -12,13 +12,13 @@ from typing import Any
 
 from inspector.store.rows import ChargePoint, Event, Finding, Frame, Sample, Session, Transaction
 
-# Who asks a question here finds the types of the answers here too.
+# Callers import the types of the results from here, too.
 __all__ = ["ChargePoint", "Event", "Finding", "Frame", "Sample", "Session", "Transaction"]
 
 TEXT_LIMIT = 20_000
-"""Frames above this many bytes come without their text in lists; the frame's own page has it."""
+"""Lists leave out the text of frames above so many bytes; the page of the frame has it."""
 
-# A session without an end is live only while the newest recorder runs; an older one died with it.
+# A session without an end is live only while the newest run of a recorder lasts; otherwise its run was killed.
 _STATE = """CASE WHEN s.closed_ns IS NOT NULL THEN 'closed'
   WHEN s.recording_id = (SELECT max(id) FROM recordings)
    AND (SELECT stopped_ns FROM recordings r WHERE r.id = s.recording_id) IS NULL THEN 'live'
@@ -46,15 +46,15 @@ _TRANSACTION = """SELECT id, session_id, charge_point_id, transaction_id, evse_i
 
 
 LATEST = 20_000
-"""How many of the newest frames are looked at where the whole recording would take too long."""
+"""So many of the newest frames are searched where the whole recording would take too long."""
 
 
 WALKED = 10_000
-"""Frames of a session up to which it is walked from end to end."""
+"""A session with at most so many frames is read from end to end."""
 
 
 def charge_points(db: sqlite3.Connection, charge_point_id: str | None = None) -> list[ChargePoint]:
-    """All charge points (or one), most recently seen first; those that never booted are there too."""
+    """Return all charge points (or one), most recently seen first, including those that never booted."""
     where, values = ("WHERE s.charge_point_id = :id", {"id": charge_point_id}) if charge_point_id else ("", {})
     rows = db.execute(
         f"""SELECT coalesce(s.charge_point_id, ''), c.vendor, c.model, c.firmware, c.serial,
@@ -69,7 +69,7 @@ def charge_points(db: sqlite3.Connection, charge_point_id: str | None = None) ->
 
 
 def session(db: sqlite3.Connection, session_id: int) -> Session | None:
-    """One session, None where there is none with this id."""
+    """Return one session; None if no session has this id."""
     row = db.execute(f"{_SESSION} WHERE s.id = ?", [session_id]).fetchone()
     return Session(*row) if row else None
 
@@ -85,7 +85,7 @@ def sessions(
     before: int | None = None,
     limit: int = 50,
 ) -> list[Session]:
-    """Sessions, newest first; `severity` keeps those with at least one such finding, `before` is an id."""
+    """Return sessions, newest first: with a finding of this `severity`, and with an id below `before`."""
     terms: list[tuple[str, Any]] = [
         ("s.charge_point_id = ?", charge_point_id),
         ("s.ocpp_version = ?", version),
@@ -101,27 +101,27 @@ def sessions(
 def sessions_where(
     db: sqlite3.Connection, where: str, values: Sequence[Any], states: Sequence[str] = (), limit: int | None = None
 ) -> list[Session]:
-    """Sessions `s` that fulfil a condition and are in one of some states, newest first."""
+    """Return sessions `s` that meet a condition and have one of these states, newest first."""
     parts = [where or "1", *([f"{_STATE} IN ({_marks(states)})"] if states else [])]
     sql = f"{_SESSION} WHERE {' AND '.join(parts)} ORDER BY s.id DESC LIMIT ?"
     return [Session(*row) for row in db.execute(sql, [*values, *states, -1 if limit is None else limit])]
 
 
 def place_of_session(db: sqlite3.Connection, session_id: int) -> int:
-    """Which one it is, from 1, of the sessions that have frames: how `replay` and `diff` number them."""
+    """Return the number of a session among those with frames, from 1, as `replay` and `diff` count them."""
     (place,) = db.execute("SELECT count(*) FROM sessions WHERE id <= ? AND frame_count > 0", [session_id]).fetchone()
     return int(place)
 
 
 def place_of_frame(db: sqlite3.Connection, one: Frame) -> int:
-    """Which one it is, from 1, of the frames of its session: how `replay` numbers them."""
+    """Return the number of a frame within its session, from 1, as `replay` counts them."""
     sql = "SELECT count(*) FROM frames WHERE session_id = ? AND id <= ?"
     (place,) = db.execute(sql, [one.session_id, one.id]).fetchone()
     return int(place)
 
 
 def severities(db: sqlite3.Connection, session_ids: Iterable[int]) -> dict[int, dict[str, tuple[int, int | None]]]:
-    """Findings by session and severity: how many, counted with their repetitions, and the first frame with one."""
+    """Count findings by session and severity, with repetitions, and return the first frame of each."""
     ids = [int(i) for i in session_ids]
     counts: dict[int, dict[str, tuple[int, int | None]]] = {i: {} for i in ids}
     rows = db.execute(
@@ -135,7 +135,7 @@ def severities(db: sqlite3.Connection, session_ids: Iterable[int]) -> dict[int, 
 
 
 def traffic(db: sqlite3.Connection, found: Sequence[Session], buckets: int = 24) -> dict[int, list[int]]:
-    """How busy each session was over its life, in equal spans of time; long sessions are sampled by frame id."""
+    """Count the frames of each session in equal spans of its time; long sessions are sampled by frame id."""
     busy: dict[int, list[int]] = {}
     for one in found:
         start, end = one.opened_ns, one.closed_ns or one.last_seen_ns or one.opened_ns
@@ -161,9 +161,9 @@ def frames(
     severity: str | None = None,
     text: str | None = None,
 ) -> list[Frame]:
-    """A keyset page of a session's frames in their order: those after an id, before one, or the first.
+    """Return a keyset page of a session's frames, in order: those after an id, before an id, or the first.
 
-    `severity` keeps frames with such a finding ("any" for any), `text` those whose text holds it.
+    `severity` keeps frames with such a finding ("any" for any), `text` keeps frames that contain it.
     """
     terms: list[tuple[str, Any]] = [
         ("f.session_id = ?", session_id),
@@ -179,7 +179,7 @@ def frames(
     if actions:
         where += f" AND +f.action IN ({_marks(actions)})"
         values += actions
-    # A page before an id is read backwards and turned round.
+    # A page before an id is read backwards and then reversed.
     backwards = before is not None and after is None
     order = "DESC" if backwards else "ASC"
     rows = db.execute(f"{_LISTED} {where} ORDER BY f.id {order} LIMIT ?", [*values, limit]).fetchall()
@@ -187,25 +187,25 @@ def frames(
 
 
 def frame(db: sqlite3.Connection, frame_id: int) -> Frame | None:
-    """One frame with its whole text, None where there is none with this id."""
+    """Return one frame with its whole text; None if no frame has this id."""
     row = db.execute(f"{_WHOLE} WHERE f.id = ?", [frame_id]).fetchone()
     return Frame(*row) if row else None
 
 
 def frames_of(db: sqlite3.Connection, ids: Sequence[int]) -> list[Frame]:
-    """The frames with these ids, by id."""
+    """Return the frames with these ids, by id."""
     return [Frame(*row) for row in db.execute(f"{_LISTED} WHERE f.id IN ({_marks(ids)}) ORDER BY f.id", ids)]
 
 
 def neighbours(db: sqlite3.Connection, one: Frame) -> tuple[int | None, int | None]:
-    """The ids of the frames before and after this one in its session."""
+    """Return the ids of the frames before and after this one in its session."""
     (before,) = db.execute("SELECT max(id) FROM frames WHERE session_id = ? AND id < ?", [one.session_id, one.id])
     (after,) = db.execute("SELECT min(id) FROM frames WHERE session_id = ? AND id > ?", [one.session_id, one.id])
     return before[0], after[0]
 
 
 def actions(db: sqlite3.Connection, session_id: int, limit: int = 20_000) -> list[tuple[str, int]]:
-    """The actions of a session with how often each came, from its first `limit` frames."""
+    """Count the actions among the first `limit` frames of a session."""
     rows = db.execute(
         """SELECT action, count(*) FROM (SELECT action FROM frames WHERE session_id = ? ORDER BY id LIMIT ?)
         WHERE action IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1""",
@@ -217,8 +217,8 @@ def actions(db: sqlite3.Connection, session_id: int, limit: int = 20_000) -> lis
 def frames_by_action(
     db: sqlite3.Connection, one: Session, actions: Sequence[str], msg_type: int, limit: int = 5000
 ) -> list[Frame]:
-    """The frames of some rare actions and one message type in a session, oldest first."""
-    # A short session is walked as a whole; of a long one those actions are fewer, whoever else sent them meanwhile.
+    """Return the frames of some rare actions and one message type in a session, oldest first."""
+    # A short session is read as a whole; in a long one it is faster to look the actions up in their index.
     by_session, by_action = ("", "+") if one.frame_count < WALKED else ("+", "")
     rows = db.execute(
         f"""{_LISTED} WHERE {by_session}f.session_id = ? AND {by_action}f.action IN ({_marks(actions)})
@@ -238,7 +238,7 @@ def findings(
     rule_id: str | None = None,
     limit: int = 500,
 ) -> list[Finding]:
-    """Findings of a session, of frames or of a rule; the worst first for a session or rule, else by frame."""
+    """Return findings of a session, of frames or of a rule; the worst first for a session or rule, else by frame."""
     where, values = _where([("session_id = ?", session_id), ("rule_id = ?", rule_id)])
     if frame_ids is not None:
         where += f"{' AND' if where else 'WHERE'} frame_id IN ({_marks(frame_ids)})"
@@ -249,17 +249,17 @@ def findings(
 
 
 def findings_where(db: sqlite3.Connection, where: str, values: Sequence[Any], limit: int) -> list[Finding]:
-    """Findings that fulfil a condition, in the order they were made."""
+    """Return findings that meet a condition, oldest first."""
     return [Finding(*row) for row in db.execute(f"{FINDING} WHERE {where} ORDER BY id LIMIT ?", [*values, limit])]
 
 
 def rule_counts(db: sqlite3.Connection) -> list[tuple[str, int]]:
-    """Findings by rule."""
+    """Count findings by rule."""
     return [tuple(row) for row in db.execute("SELECT rule_id, sum(count) FROM findings GROUP BY 1")]
 
 
 def rules_broken(db: sqlite3.Connection, charge_point_id: str, limit: int = 30) -> list[tuple[str, str, int]]:
-    """Rules a charge point's sessions broke: (rule, severity, times), the most frequent first."""
+    """Return the rules broken in a charge point's sessions: (rule, severity, times), the most frequent first."""
     rows = db.execute(
         """SELECT f.rule_id, f.severity, sum(f.count) FROM sessions s JOIN findings f ON f.session_id = s.id
         WHERE s.charge_point_id = ? GROUP BY 1, 2 ORDER BY 3 DESC LIMIT ?""",
@@ -274,14 +274,14 @@ _WORST_FIRST = "CASE severity WHEN 'error' THEN 0 WHEN 'warning' THEN 1 ELSE 2 E
 def events(
     db: sqlite3.Connection, session_id: int, first: int | None = None, last: int | None = None, limit: int = 20_000
 ) -> list[Event]:
-    """Events of a session that came after frame `first` (None: from its start) and not after frame `last`."""
+    """Return events of a session after frame `first` (None: from its start) and up to frame `last`."""
     after = "coalesce(after_frame_id, 0)"
     where, values = _where([("session_id = ?", session_id), (f"{after} >= ?", first), (f"{after} <= ?", last)])
     return [Event(*row) for row in db.execute(f"{EVENT} {where} ORDER BY id LIMIT ?", [*values, limit])]
 
 
 def unconnected(db: sqlite3.Connection, limit: int = 20) -> list[Event]:
-    """What happened outside of any session, newest first: refused upgrades, an unreachable CSMS, faults, gaps."""
+    """Return events outside of any session, newest first: refused upgrades, an unreachable CSMS, faults, gaps."""
     rows = db.execute(f"{EVENT} WHERE session_id IS NULL ORDER BY id DESC LIMIT ?", [limit])
     return [Event(*row) for row in rows]
 
@@ -294,7 +294,7 @@ def transactions(
     id: int | None = None,
     limit: int = 200,
 ) -> list[Transaction]:
-    """Transactions of a session, of a charge point, or one; newest first."""
+    """Return transactions of a session or a charge point, or one transaction; newest first."""
     where, values = _where([("session_id = ?", session_id), ("charge_point_id = ?", charge_point_id), ("id = ?", id)])
     rows = db.execute(f"{_TRANSACTION} {where} ORDER BY id DESC LIMIT ?", [*values, limit])
     return [Transaction(*row) for row in rows]
@@ -303,9 +303,9 @@ def transactions(
 def samples(
     db: sqlite3.Connection, *, session_id: int | None = None, transaction_id: int | None = None, most: int = 40_000
 ) -> list[Sample]:
-    """Measured values of a session or a transaction, in the order they came; about `most` of them when there are more.
+    """Return meter samples of a session or a transaction, oldest first; about `most` of them if there are more.
 
-    What is kept then is kept in runs of sixteen, evenly spread and so long that every measurand stays.
+    They are then thinned out evenly, in runs of sixteen samples, so that every measurand is still there.
     """
     column, key = ("session_id", session_id) if session_id is not None else ("transaction_id", transaction_id)
     ids = f"FROM meter_samples WHERE {column} = ?"
@@ -328,7 +328,7 @@ def samples(
 
 
 _RUN = 16
-"""Samples of a run."""
+"""Samples in one run, see `samples`."""
 
 
 def latest_frames(
@@ -342,10 +342,10 @@ def latest_frames(
     charge_point: str | None = None,
     text: str | None = None,
 ) -> list[Frame]:
-    """Frames of all sessions that came after an id, or the newest ones; oldest first.
+    """Return frames of all sessions after an id, or the newest ones; oldest first.
 
-    `charge_point` is part of a name, `text` part of a frame. Only the newest LATEST frames are looked at: a filter
-    that matches little must not read the whole recording.
+    `charge_point` is part of a name, `text` part of a frame. Only the newest LATEST frames are searched: a filter that
+    matches few frames must not read the whole recording.
     """
     terms: list[tuple[str, Any]] = [
         ("f.id > ?", max(after or 0, last_frame_id(db) - LATEST)),
@@ -363,7 +363,7 @@ def latest_frames(
 
 
 def last_frame_id(db: sqlite3.Connection) -> int:
-    """The id of the newest frame, 0 in an empty recording."""
+    """Return the id of the newest frame; 0 in an empty recording."""
     (newest,) = db.execute("SELECT max(id) FROM frames").fetchone()
     return newest or 0
 

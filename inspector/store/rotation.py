@@ -1,8 +1,8 @@
-"""When a recording goes on in the next file, and how files are named and found; knows nothing of what is in them.
+"""Decide when a recording continues in the next file, and name and find its files.
 
-`traffic.db` is a link to the newest of `traffic-2026-11-24T21-21-37Z.db`, …: no file is ever moved while it is open,
-and who opens `traffic.db` gets what is being recorded now. Names sort in the order the files were begun, also when
-the clock was set back between two of them.
+`traffic.db` is a symbolic link to the newest of `traffic-2026-11-24T21-21-37Z.db`, …: no open file is ever moved, and
+whoever opens `traffic.db` gets the file that is being recorded. Names sort in the order in which the files were
+begun, even if the clock was set back in between.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Rotation:
         """Read "500MB", "24h" or "day".
 
         Raises:
-            UserMistake: it is none of these.
+            UserMistake: it is something else.
         """
         if text == "day":
             return cls(day=True)
@@ -53,13 +53,13 @@ class Rotation:
             return cls(size=max(size_bytes(text), 1))
         with contextlib.suppress(ValueError):
             return cls(age_s=max(duration_s(text), 1.0))
-        raise UserMistake(f"--rotate: {text!r} is no size, age or day; say 500MB, 24h or day")
+        raise UserMistake(f"--rotate: {text!r} is not a size, an age or 'day'; write 500MB, 24h or day")
 
     def due(self, size: int, since_ns: int, now_ns: int) -> bool:
         """Whether a file of `size` bytes that was begun at `since_ns` is complete.
 
-        One that begins in the future by as much as a file lasts is: the clock was set back since, and may reach that
-        time in years.
+        A file that begins further in the future than a file lasts is complete: the clock was set back since then, and
+        may take years to reach that time again.
         """
         if self.size is not None:
             return size >= self.size
@@ -68,10 +68,10 @@ class Rotation:
         return _day(now_ns) > _day(since_ns) or since_ns - now_ns > _DAY_NS
 
     def worth_it(self, connection: sqlite3.Connection, now_ns: int) -> bool:
-        """Whether what a file of due size or age holds is worth a file.
+        """Whether a file that is due holds anything of its own.
 
-        An age counts from the first frame in it, so that while nobody says anything no file follows another. What
-        is complete by its size has at least an event that was not carried over from the file before.
+        The age of a file counts from its first frame, so that no new files are made while no frames arrive. A file that
+        is due by its size must have at least one event that was not copied from the file before.
 
         Raises:
             sqlite3.Error: the file cannot be read.
@@ -85,7 +85,7 @@ class Rotation:
 
 
 def segment(name: Path, now_ns: int) -> Path:
-    """A name for the next file beside `name`, which sorts after those that are there."""
+    """Return a name for the next file beside `name`; it sorts after the names of existing files."""
     at = datetime.fromtimestamp(now_ns // 10**9, UTC)
     if before := segments(name):
         last = _begun(before[-1], name)
@@ -95,40 +95,40 @@ def segment(name: Path, now_ns: int) -> Path:
 
 
 def segments(name: Path) -> list[Path]:
-    """The files of a recording that is rotated, in the order they were begun."""
+    """Return the files of a rotated recording, in the order they were begun."""
     if not name.parent.is_dir():
         return []
     return sorted(path for path in name.parent.iterdir() if _begun(path, name) is not None)
 
 
 def _begun(path: Path, name: Path) -> datetime | None:
-    """When one of the files of the recording `name` was begun, as its own name says; None where it is none of them."""
+    """Return when a file of the recording `name` was begun, as its name says; None if it is not one of them."""
     found = re.fullmatch(rf"{re.escape(name.stem)}-({_STAMPED}){re.escape(name.suffix)}", path.name)
     try:
         return datetime.strptime(found[1], _STAMP).replace(tzinfo=UTC) if found else None
-    except ValueError:  # the 99th of a month: somebody else's
+    except ValueError:  # not a date, such as the 99th of a month
         return None
 
 
 def _is_unfinished(path: Path, name: Path) -> bool:
-    """Whether a file is one that `carrying.make_next` did not finish."""
+    """Whether `next_file.make_next` did not finish a file."""
     found = re.fullmatch(r"\.(.+)\.[a-z0-9_]{8}\.part", path.name)
     return found is not None and _begun(path.with_name(found[1]), name) is not None
 
 
 def earlier(name: Path) -> list[Path]:
-    """The files before the one that `name` leads to, oldest first; none where it is no link to one of several."""
+    """Return the files before the one that `name` links to, oldest first; none if it is not such a link."""
     found = segments(name) if name.is_symlink() else []
     newest = name.parent / name.readlink() if found else name
     return found[: found.index(newest)] if newest in found else []
 
 
 def point(name: Path, target: Path) -> None:
-    """Make `name` a link to `target`, at once for everybody; what somebody else put there is left alone."""
+    """Make `name` a link to `target` in one step; a file that somebody else put there is left alone."""
     if name.is_symlink() and name.readlink() == Path(target.name):
         return
     if not _is_free(name):
-        log.warning("%s is not our link any more and is left alone; what is recorded now is in %s", name, target)
+        log.warning("%s no longer links to this recording and is left alone; recording continues in %s", name, target)
         return
     with tempfile.TemporaryDirectory(dir=name.parent, prefix=f".{name.name}.") as folder:
         link = Path(folder, "link")
@@ -137,7 +137,7 @@ def point(name: Path, target: Path) -> None:
 
 
 def _is_free(name: Path) -> bool:
-    """Whether a name can be made a link: it has no file, or is a link to a file of this recording."""
+    """Whether a name may become a link: it is free, or a link to a file of this recording."""
     if not name.is_symlink():
         return not name.exists()
     leads_to = name.readlink()
@@ -145,16 +145,15 @@ def _is_free(name: Path) -> bool:
 
 
 def prepare(name: Path, now_ns: int) -> Path:
-    """The file to go on in, after whatever an earlier run left behind has been put in order.
+    """Return the file to continue in, after tidying up what an earlier run left behind.
 
     Raises:
-        UnusableFile: `name` is no file, or one that is none of ours or open in another program.
+        UnusableFile: `name` is not a file, not a recording, or open in another program.
     """
     refuse_special(name)
     if name.is_symlink() and not _is_free(name):
-        raise UnusableFile(
-            name, f"a link to {name.readlink()}, which is none of its files", "remove the link, or name another file"
-        )
+        why = f"a link to {name.readlink()}, which is not a file of this recording"
+        raise UnusableFile(name, why, "remove the link, or name another file")
     if not name.is_symlink() and name.exists():
         _move_aside(name)
     if name.parent.is_dir():
@@ -164,13 +163,13 @@ def prepare(name: Path, now_ns: int) -> Path:
     found = segments(name)
     for earlier, later in itertools.pairwise(found):
         if not is_sealed(earlier) and is_recording(earlier):
-            with contextlib.suppress(sqlite3.Error):  # somebody reads it: another time
+            with contextlib.suppress(sqlite3.Error):  # somebody reads it: try again later
                 seal(earlier, later, now_ns)
     return found[-1] if found else segment(name, now_ns)
 
 
 def _move_aside(name: Path) -> None:
-    """Give a recording made without rotation the name of a first file."""
+    """Rename a recording that was made without rotation, so that it becomes the first file."""
     if name.stat().st_size == 0:
         name.unlink()
         return
@@ -179,7 +178,7 @@ def _move_aside(name: Path) -> None:
     try:
         with closing(sqlite3.connect(name, timeout=0.5, isolation_level=None)) as connection:
             (since,) = connection.execute("SELECT coalesce(min(started_ns), 0) FROM recordings").fetchone()
-            # Alone with the file, or refused: a name must not change under somebody's feet.
+            # Only if no other program has the file open: its name must not change while it is in use.
             connection.execute("PRAGMA journal_mode = DELETE")
     except sqlite3.OperationalError as error:
         raise UnusableFile(

@@ -1,4 +1,4 @@
-"""What a recording's rows are once read: one dataclass per table, as stored; asks nothing and knows no SQL.
+"""The rows of a recording as dataclasses, one for each table.
 
 Times are nanoseconds since 1970, energies Wh.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ChargePoint:
-    """A charge point with what its sessions add up to."""
+    """A charge point, with totals over its sessions."""
 
     charge_point_id: str
     vendor: str | None
@@ -31,7 +31,7 @@ class ChargePoint:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One WebSocket life. `state` is "live", "closed" or "interrupted" (its recorder ended before it did)."""
+    """One session. `state` is "live", "closed" or "interrupted" (its recorder ended before it closed)."""
 
     id: int
     charge_point_id: str | None
@@ -66,7 +66,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One WebSocket message. `raw` is None in lists when it is larger than TEXT_LIMIT; `answer_id` is a CALL's."""
+    """One frame. In lists, `raw` is None if it is larger than TEXT_LIMIT. `answer_id` is the answer to a CALL."""
 
     id: int
     session_id: int
@@ -92,7 +92,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A rule's verdict, as stored."""
+    """A stored finding."""
 
     id: int
     severity: str
@@ -113,7 +113,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What happened on the link besides frames; `detail` is JSON."""
+    """Anything that happened besides frames; `detail` is JSON."""
 
     id: int
     session_id: int | None

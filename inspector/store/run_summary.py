@@ -1,4 +1,4 @@
-"""Counts what one run of a recorder stored: knows the tables, not what their rows say."""
+"""Count what one run of a recorder stored."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _COUNTS = {
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What one run stored: its sessions in order, rows by table, findings by severity (repetitions counted)."""
+    """What one run stored: its sessions in order, rows by table, and findings by severity, with repetitions."""
 
     sessions: tuple[Session, ...]
     rows: dict[str, int]

@@ -1,8 +1,7 @@
-"""Store what can be stored of a commit that SQLite refuses as a whole: every frame, and each derived row that fits.
+"""If SQLite refuses a commit, store as much of it as possible: every frame, and every derived row that fits.
 
-A derived row (finding, sample, transaction, charge point, event) never keeps a frame from being stored. A row that is
-refused is tried again with values that its columns take; if it is refused again it is dropped and counted. Knows the
-tables by name, no rule and no clock.
+A derived row (finding, sample, transaction, charge point, event) never prevents a frame from being stored. A refused
+row is tried again with values that fit its columns; if it is refused again, it is dropped and counted.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ from inspector.rules.finding import Finding
 
 type Row = Sequence[Any]
 type Owner = tuple[int | None, Finding] | None
-"""Of the row of a new finding: the id of its session (None for a failed attempt to connect), and the finding."""
+"""For the row of a new finding: the id of its session (None for a failed attempt to connect), and the finding."""
 type Statement = tuple[str, Callable[[], Row], Owner]
-"""SQL, and what makes its row."""
+"""SQL, a function that makes its row, and the owner of the row."""
 
 OF_THE_DISK = frozenset(
     {
@@ -31,11 +30,11 @@ OF_THE_DISK = frozenset(
         *(sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_PERM, sqlite3.SQLITE_INTERRUPT),
     }
 )
-"""Primary error codes that say nothing about a row: the same rows may be stored later."""
+"""Primary error codes that do not concern a single row: the same rows may be stored later."""
 OF_THE_ROW = frozenset(
     {sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_RANGE}
 )
-"""Primary error codes that say that this row will never be stored as it is."""
+"""Primary error codes of a row that can never be stored as it is."""
 
 _HIGHEST = 2**63 - 1
 _TABLE = re.compile(r"(?:INSERT (?:OR REPLACE )?INTO|UPDATE) (\w+)")
@@ -43,7 +42,7 @@ _BARE_SESSION = "INSERT OR IGNORE INTO sessions (id, opened_ns, recording_id) VA
 
 
 class RolledBack(Exception):
-    """A row had SQLite undo the whole transaction, as a trigger can; `table` is its table, None if it is not known."""
+    """A row made SQLite undo the whole transaction, as a trigger can; `table` is its table, None if it is not known."""
 
     def __init__(self, table: str | None) -> None:
         self.table = table
@@ -56,11 +55,11 @@ class Refused:
 
     Attributes:
         rows: how many derived rows were dropped, by table.
-        why: by table, what kind of error the last one raised; never its words, which may quote a frame.
-        changed: how many rows were stored with another value than the one they came with.
-        findings: the findings among them, new ones and ones counted again, each with the id of its session.
-        uncounted: of these, how many occurrences are not on disk.
-        transactions: the ids of the transactions among them.
+        why: by table, the type of the last error; not its message, which may quote a frame.
+        changed: how many rows were stored with a changed value.
+        findings: new and recounted findings that were dropped, each with the id of its session.
+        uncounted: how many occurrences of each of these findings are not on disk.
+        transactions: the ids of dropped transactions.
         frames: the rows of frames that no attempt could store.
     """
 
@@ -87,13 +86,13 @@ class Refused:
 
 
 def table_of(sql: str) -> str:
-    """The table that one of our statements writes to."""
+    """Return the table that a statement writes to."""
     found = _TABLE.match(sql)
     return found[1] if found else "?"
 
 
 def is_of_the_disk(error: Exception) -> bool:
-    """Whether an error says that nothing can be written now, rather than that something is wrong with a row."""
+    """Whether an error means that nothing can be written now, rather than that a row is wrong."""
     if not isinstance(error, sqlite3.Error):
         return isinstance(error, OSError)
     code = getattr(error, "sqlite_errorcode", None)
@@ -101,9 +100,9 @@ def is_of_the_disk(error: Exception) -> bool:
 
 
 def storable(value: Any) -> Any:
-    """A value as a column takes it: halves of surrogate pairs escaped, whole numbers within 64 bits.
+    """Return a value that fits a column: with lone surrogates escaped, and integers limited to 64 bits.
 
-    Peers can write either into JSON; `frames.raw`, which has what they wrote, is never one of them.
+    Peers can send both in JSON. `frames.raw` keeps what they sent and is never changed.
     """
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode()
@@ -113,21 +112,21 @@ def storable(value: Any) -> Any:
 
 
 class Salvage:
-    """One attempt to store waiting rows one by one, in a transaction or savepoint that the caller has begun."""
+    """Stores waiting rows one by one, in a transaction or savepoint that the caller has begun."""
 
     def __init__(
         self, connection: sqlite3.Connection, without: frozenset[str] = frozenset(), bulk: bool = True
     ) -> None:
-        """`without` names tables whose derived rows are dropped unseen; without `bulk` each row is tried alone."""
+        """Drop derived rows of the tables in `without`; with `bulk`, try many rows at once first."""
         self._connection = connection
         self._without, self._bulk = without, bulk
         self.refused = Refused()
 
     def frames(self, sql: str, rows: Iterable[Row], bare: Callable[[Row], Iterable[Row]]) -> None:
-        """Store frames; for one that is refused, `bare` gives rows to store instead, best first.
+        """Store frames; for a refused one, `bare` yields rows to store instead, the most complete first.
 
         Raises:
-            sqlite3.Error: nothing can be stored now; or no frame at all is taken, so that it is not about one of them.
+            sqlite3.Error: nothing can be stored now, or every frame is refused, so that the cause is not in a frame.
         """
         rows = list(rows)
         if self._all_at_once([(sql, row) for row in rows]):
@@ -149,7 +148,7 @@ class Salvage:
             raise first
 
     def derived(self, statements: Iterable[Statement]) -> None:
-        """Store derived rows in their order, dropping those that are refused.
+        """Store derived rows in order, and drop those that are refused.
 
         Raises:
             sqlite3.Error: nothing can be stored now.
@@ -171,7 +170,7 @@ class Salvage:
             self.row(sql, row, owner)
 
     def row(self, sql: str, row: Row, owner: Owner = None) -> None:
-        """Store one derived row, or drop it; as `derived` does."""
+        """Store one derived row, or drop it, as `derived` does."""
         table = table_of(sql)
         if table in self._without:
             self.refused.drop(sql, row, owner, sqlite3.IntegrityError())
@@ -188,7 +187,7 @@ class Salvage:
         if self._try(sql, fitting) is None:
             self.refused.changed += fitting != tuple(row)
         elif sql.startswith("INSERT INTO sessions"):
-            # Without its row nobody finds the frames of a session.
+            # Without a row for the session, nobody would find its frames.
             self._connection.execute(_BARE_SESSION, (row[0], fitting[5], row[-1]))
             self.refused.rows["sessions"] += 1
             self.refused.why["sessions"] = type(error).__name__

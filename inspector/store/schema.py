@@ -1,9 +1,9 @@
-"""The tables of a recording, as steps that bring any older file up to date; knows no row.
+"""The tables of a recording, as migrations that bring any older file up to date.
 
-Column order is the order Datasette shows. Virtual generated columns cost nothing on disk, but SQLite computes them
-for every row that is inserted: `id_length` lets those of almost every frame be cut out rather than parsed.
-`sqlite-utils` migrations keep the list of applied steps; never use `Table.transform` on these tables: it silently
-drops generated columns.
+Datasette shows columns in the order of their definition. Virtual generated columns take no room on disk, but SQLite
+computes them for every inserted row: with `id_length` it can cut most payloads out instead of parsing the frame.
+`sqlite-utils` keeps the list of applied migrations. Never use its `Table.transform` on these tables: it silently drops
+generated columns.
 """
 
 from __future__ import annotations
@@ -28,12 +28,13 @@ from inspector.store.connection import (
 )
 from inspector.store.open_files import set_aside_leftovers
 from inspector.store.wal_watch import LARGE
+from inspector.units import UNTIMED_NS
 
 PAGE_SIZE = 8192
-"""Bytes: frames of some 300 B leave half as much of such a page unused as of one of 4,096."""
+"""In bytes. Frames of some 300 bytes waste half as much space in such pages as in pages of 4,096 bytes."""
 
 migrations = Migrations(MIGRATION_SET)
-"""Every step has its name in `opening.KNOWN_STEPS` too."""
+"""The name of every step must be in `connection.KNOWN_STEPS` too."""
 
 _TIME = "strftime('%Y-%m-%dT%H:%M:%f', {0} / 1000000 / 1000.0, 'unixepoch') || 'Z'"
 
@@ -261,6 +262,41 @@ def _keep_occurrences(db: Database) -> None:
             db.execute(statement)
 
 
+def _where_timed(column: str, text: str, otherwise: str) -> str:
+    return f"CASE WHEN {column} NOT BETWEEN 0 AND {UNTIMED_NS} THEN {text} ELSE {otherwise} END"
+
+
+_DATE_OF_LABEL = """' · ' ||
+    strftime('%Y-%m-%d %H:%M:%S', opened_ns / 1000000000, 'unixepoch')"""
+_TIMED_COLUMNS = {
+    "frames": {_TIME.format("ts_ns"): _where_timed("ts_ns", _TIME.format("ts_ns"), "NULL")},
+    "sessions": {
+        _TIME.format("opened_ns"): _where_timed("opened_ns", _TIME.format("opened_ns"), "NULL"),
+        _DATE_OF_LABEL: _where_timed("opened_ns", _DATE_OF_LABEL, "''"),
+    },
+}
+"""By table, the parts of the columns `ts`, `opened` and `label` that make a date, and their replacements."""
+
+
+@migrations(name="0003_untimed")
+def _show_no_dates_of_untimed_input(db: Database) -> None:
+    """Let `ts`, `opened` and `label` have no date where the input had no times.
+
+    Their definitions are changed in place. That is safe, as nothing of a virtual column is stored; a column that is
+    dropped and added again would come last in Datasette.
+    """
+    if hasattr(db.conn, "setconfig"):  # on by default on macOS, where it forbids changes of definitions
+        db.conn.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, False)
+    db.execute("PRAGMA writable_schema = ON")
+    for table, changes in _TIMED_COLUMNS.items():
+        for old, new in changes.items():
+            sql = "UPDATE sqlite_master SET sql = replace(sql, ?, ?) WHERE type = 'table' AND name = ?"
+            db.execute(sql, (old, new, table))
+    (version,) = db.execute("PRAGMA schema_version").fetchone()
+    db.execute(f"PRAGMA schema_version = {version + 1}")  # so that other connections read the definitions again
+    db.execute("PRAGMA writable_schema = RESET")
+
+
 def connect(
     path: Path,
     *,
@@ -270,20 +306,20 @@ def connect(
     synced: bool = True,
     mode: int = DEFAULT_MODE,
 ) -> Database:
-    """Open a recording for writing and bring it up to date.
+    """Open a recording for writing and bring its tables up to date.
 
-    Without `wal` it is one file all along. One that is not `synced` is filled in one go and need not outlive a crash.
-    A new file gets the permissions `mode`, whatever the umask is, and SQLite gives them to the files beside it.
+    Without `wal`, it has no -wal beside it. Without `synced`, it is written faster but may not survive a crash. A new
+    file gets the permissions `mode`, whatever the umask is; SQLite gives the files beside it the same permissions.
 
     Raises:
-        UnusableFile: it is not ours, newer than this program, no file or database, or cannot be written.
+        UnusableFile: it is not a recording, from a newer version, or cannot be written.
     """
     refuse_special(path)
     new = not path.exists() or path.stat().st_size == 0
     if new and not create:
         raise UnusableFile(path, "no such recording")
     if not path.parent.is_dir():
-        raise UnusableFile(path, f"the folder {path.parent} does not exist", "create it or name another")
+        raise UnusableFile(path, f"the folder {path.parent} does not exist", "create it or name another folder")
     if new:
         _create(path, mode)
     try:
@@ -292,7 +328,7 @@ def connect(
         db = Database(connection)
         if new:
             db.execute(f"PRAGMA page_size = {PAGE_SIZE}")
-            # Before there is a -wal, so that the file itself says from the first on whose it is.
+            # Before there is a -wal, so that the file itself has the id from the beginning.
             db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         else:
             refuse_cut_off(path)
@@ -302,7 +338,7 @@ def connect(
             db.execute(f"PRAGMA journal_mode = {'WAL' if wal else 'OFF'}")
         db.execute(f"PRAGMA synchronous = {'FULL' if synced else 'OFF'}")
         db.execute(f"PRAGMA journal_size_limit = {LARGE}")
-        # A statement of many rows keeps what it overwrites until it is through: a temporary file written with it.
+        # A statement of many rows keeps the old content of pages until it ends; by default in a temporary file.
         db.execute("PRAGMA temp_store = MEMORY")
         migrations.apply(db)
     except sqlite3.DatabaseError as error:

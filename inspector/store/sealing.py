@@ -1,4 +1,4 @@
-"""Seals recordings that are complete: the write-ahead log folded in, one file that opens anywhere; knows no frame."""
+"""Seal complete recordings: merge the write-ahead log, so that one file remains, which opens anywhere."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from inspector.store.lock import WriterLock
 from inspector.store.schema import connect
 
 CONTINUES = "continues"
-"""The kind of the event that says in which file a session goes on."""
+"""The kind of the event that names the file in which a session continues."""
 ROTATION = "rotation"
-"""`sessions.closed_by` of a session that goes on in the next file: it was not closed."""
+"""`sessions.closed_by` of a session that continues in the next file: it was not closed."""
 
 
 def is_sealed(path: Path) -> bool:
-    """Whether a file needs no -wal beside it (the "file format write version" of SQLite's header), nor a -journal."""
+    """Whether a file needs no -wal (by the "file format write version" in its header) and no -journal."""
     beside = [path.with_name(f"{path.name}{suffix}") for suffix in ("-wal", "-journal")]
     with path.open("rb") as file:
         return file.read(20)[18:20] == b"\x01\x01" and not any(other.exists() for other in beside)
 
 
 def seal(path: Path, following: Path, now_ns: int) -> None:
-    """Mark that a recording goes on in the file `following`, and make it one file; may be done again.
+    """Mark that a recording continues in the file `following`, and merge its -wal. May be called again.
 
     Raises:
-        sqlite3.Error: somebody has it open; what is marked is marked.
+        sqlite3.Error: another program has it open; it is marked, but not merged.
     """
-    uri = f"{path.absolute().as_uri()}?mode=rw"  # a file that is gone is not made anew
+    uri = f"{path.absolute().as_uri()}?mode=rw"  # do not create a file that is gone
     with closing(sqlite3.connect(uri, uri=True, timeout=0.2, isolation_level=None)) as connection:
         run = connection.execute
         run("BEGIN IMMEDIATE")
@@ -47,14 +47,14 @@ def seal(path: Path, following: Path, now_ns: int) -> None:
         run("UPDATE sessions SET closed_ns = ?, closed_by = ? WHERE closed_ns IS NULL", (now_ns, ROTATION))
         run("UPDATE recordings SET stopped_ns = ?, clean_close = 1 WHERE stopped_ns IS NULL", (now_ns,))
         run("COMMIT")
-        fold(connection)
+        merge_wal(connection)
 
 
-def fold(connection: sqlite3.Connection) -> None:
-    """Fold the write-ahead log into the file.
+def merge_wal(connection: sqlite3.Connection) -> None:
+    """Merge the write-ahead log into the file.
 
     Raises:
-        sqlite3.OperationalError: others have the file open; it is complete all the same, with an empty -wal beside it.
+        sqlite3.OperationalError: another program has the file open; it is complete, but keeps an empty -wal.
     """
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.execute("PRAGMA journal_mode = DELETE")
@@ -62,12 +62,12 @@ def fold(connection: sqlite3.Connection) -> None:
 
 @contextmanager
 def changing(path: Path, holder: str) -> Iterator[Database]:
-    """Open a recording that nobody records into, to change what is stored; it is sealed afterwards.
+    """Open a recording that nobody is recording into, to change it; it is sealed afterwards.
 
-    Others may read it meanwhile: they see what was, until a transaction is through.
+    Others may read it meanwhile; they see the old state until a transaction ends.
 
     Raises:
-        UnusableFile: it is none, is being written, or cannot be.
+        UnusableFile: it is not a recording, is being written, or cannot be written.
     """
     if not path.exists():
         raise UnusableFile(path, "no such file", "name a recording, as made by `chargesentinel proxy`")
@@ -84,8 +84,8 @@ def changing(path: Path, holder: str) -> Iterator[Database]:
                 connection.execute("ROLLBACK")
             connection.execute("PRAGMA busy_timeout = 0")
             try:
-                fold(connection)
+                merge_wal(connection)
             except sqlite3.OperationalError:
-                pass  # somebody reads it: it stays in WAL mode, whole
+                pass  # somebody is reading it: it stays in WAL mode, but is complete
             finally:
                 connection.close()

@@ -1,7 +1,7 @@
-"""Finds the sessions, frames and findings that somebody wants; reads only, and knows neither pages nor commands.
+"""Find the sessions, frames and findings that match a filter. Reads only.
 
-A recording may hold millions of frames, so a search is driven by whichever filter leaves the fewest: an index of
-the table, the sessions, the index of texts, or, when none does, all frames a stretch of ids at a time.
+A recording may have millions of frames, so a search starts with the criterion that leaves the fewest: an index of the
+table, the sessions, or the text index. If none helps, it reads all frames, a stretch of ids at a time.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from inspector.store.filter import UNREADABLE, Filter, Term, holds, is_pattern, 
 from inspector.store.rows import Finding, Frame, Session
 
 STRETCH = 100_000
-"""Ids looked at in one go where no index helps: long enough to be quick, short enough to show progress and to stop."""
+"""Ids that are read at once if no index helps: enough to be fast, and few enough to show progress and to stop."""
 FEW = 20_000
-"""With so few frames left by one filter, looking at each is quicker than asking another index."""
+"""If one criterion leaves so few frames, reading each is faster than using another index."""
 _COUNTED = 200_000
 _PAGE = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Driver:
-    """A way into the frames: a condition that an index answers, and how many frames it leaves at most."""
+    """A way to find frames: a condition that an index answers, and how many frames it leaves at most."""
 
     hint: str
     term: Term
@@ -36,7 +36,7 @@ class Search:
     """One search for frames in an open recording."""
 
     def __init__(self, db: sqlite3.Connection, wanted: Filter, covered: int = 0) -> None:
-        """`covered` is the last frame id that the text index attached to `db` knows, 0 where there is none."""
+        """`covered` is the id of the last frame in the text index attached to `db`; 0 if there is no index."""
         self._db, self.wanted, self._covered = db, wanted, covered
         self._nothing = False
         self._terms: list[Term] = []
@@ -59,14 +59,14 @@ class Search:
         before: int | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> Iterator[Frame]:
-        """The frames, by id; text above `reader.TEXT_LIMIT` is left out of them.
+        """Yield the frames by id; without their text if it is longer than `reader.TEXT_LIMIT`.
 
         Args:
-            newest_first: the other way round.
-            limit: no more than these.
+            newest_first: reverse the order.
+            limit: at most so many frames.
             after: only frames after this id.
             before: only frames before this id.
-            progress: is told now and then how many ids of how many have been looked at.
+            progress: called regularly with how many ids of how many have been read.
         """
         page: list[int] = []
         for found in self._ids(newest_first, limit, after, before, progress):
@@ -77,7 +77,7 @@ class Search:
         yield from self._read(page, newest_first)
 
     def missing(self, limit: int = 1000) -> list[Finding]:
-        """The wanted findings about frames that are missing, which no search for frames can show."""
+        """Return matching findings about missing frames, which a search for frames cannot find."""
         wanted = self.wanted
         if wanted.of_frames:
             return []
@@ -118,7 +118,7 @@ class Search:
                 f"SELECT f.id FROM {source} WHERE {' AND '.join(term for term, _ in terms)}"
                 f" ORDER BY f.id {order} LIMIT {left}"
             )
-            # All at once, and numbers only: an open SELECT would keep the -wal of a recording from being written back.
+            # Fetch all ids at once: an open SELECT would prevent SQLite from merging the -wal of a recording.
             ids = self._db.execute(sql, [value for _, given in terms for value in given]).fetchall()
             left -= len(ids)
             yield from (found for (found,) in ids)
@@ -129,7 +129,7 @@ class Search:
                 return
 
     def _best(self, first: int, until: int) -> Driver | None:
-        """The filter to go by; None where looking at all frames, or asking the text index, is no slower."""
+        """Return the best way to find the frames; None if reading all frames, or the text index, is as fast."""
         best = min(self._drivers, key=lambda driver: driver.count, default=None)
         if best is None or until - first < FEW:
             return None
@@ -139,7 +139,7 @@ class Search:
         return [texts for texts in self.wanted.texts if text_index.usable(texts)]
 
     def _ranges(self, first: int, until: int, newest_first: bool) -> Iterator[tuple[int, int]]:
-        """The stretches of ids to look at, in their order."""
+        """Yield the stretches of ids to read, in order."""
         texts = self._indexed()
         if not texts or self._covered < first:
             yield from _stretches(first, until, newest_first)
@@ -192,7 +192,7 @@ class Search:
         self._drive("INDEXED BY frames_session", (f"f.{chosen[0]}", chosen[1]), count)
 
     def _of_transaction(self, ids: list[int] | None) -> list[int] | None:
-        """The sessions in which frames of the transaction may be: those of its charge point while it lasted."""
+        """Return the sessions that may have frames of the transaction: those of its charge point while it lasted."""
         transaction = self.wanted.transaction
         assert transaction is not None
         self._db.create_function(
@@ -265,7 +265,7 @@ class Search:
             return
         if not wanted.rules:
             term, values = one_of("max_severity", wanted.severities)
-            # The partial index holds what is not NULL, which SQLite does not conclude from an IN.
+            # SQLite does not conclude from an IN that the value is not NULL, as the partial index requires.
             term += " AND {0}max_severity IS NOT NULL"
             self._terms.append((f"+f.{term.format('f.')}", values))
             count = self._at_most("frames_severity", term.format(""), values)
@@ -285,12 +285,12 @@ class Search:
     def _by_content(self) -> None:
         self._terms += map(holds, self.wanted.texts)
         if self.wanted.message_id is not None:
-            # Read from the frame for each row that is asked, so it comes after what the text can say.
+            # Needs the frame of each row, so it comes after the conditions on the text.
             self._terms.append(("f.message_id = ?", (self.wanted.message_id[:255],)))
 
 
 def session_ids(db: sqlite3.Connection, wanted: Filter) -> list[int]:
-    """The sessions that are wanted, by id."""
+    """Return the ids of matching sessions, in order."""
     terms = _of_sessions(wanted)
     where = " AND ".join(term for term, _ in terms) or "1"
     rows = db.execute(
@@ -302,7 +302,7 @@ def session_ids(db: sqlite3.Connection, wanted: Filter) -> list[int]:
 def sessions(
     db: sqlite3.Connection, wanted: Filter, *, states: Sequence[str] = (), limit: int | None = None
 ) -> list[Session]:
-    """The wanted sessions, newest first: those alive in the time asked for, with such findings and transactions."""
+    """Return matching sessions, newest first: open in the given time, with such findings and transactions."""
     terms = _of_sessions(wanted)
     if wanted.since_ns is not None:
         terms.append(("coalesce(s.closed_ns, s.last_seen_ns, s.opened_ns) >= ?", (wanted.since_ns,)))
@@ -323,17 +323,17 @@ def sessions(
 
 
 def actions(db: sqlite3.Connection) -> list[str]:
-    """Every action in a recording; jumps from one to the next in its index."""
+    """Return every action in a recording; jumps from one to the next in the index."""
     return _distinct(db, "frames", "action")
 
 
 def rules_found(db: sqlite3.Connection) -> list[str]:
-    """Every rule that was broken in a recording."""
+    """Return every rule that was broken in a recording."""
     return _distinct(db, "findings", "rule_id")
 
 
 def fits(value: str, wanted: Sequence[str]) -> bool:
-    """Whether a name is one of those wanted, or fits one of their patterns; case does not count."""
+    """Whether a name is one of these names, or matches one of these patterns, without regard to case."""
     name = value.casefold()
     return any(fnmatchcase(name, one.casefold()) if is_pattern(one) else name == one.casefold() for one in wanted)
 

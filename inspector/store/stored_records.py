@@ -1,9 +1,9 @@
-"""A recording read back as the records it was made from, to be judged again; makes no row and no finding.
+"""Read a recording back as the records that it was made from, so that it can be judged or exported again.
 
-The rows of each table have the order in which they were written. How the tables interleave is told by time, but
-never against what is certain: a session opens before its first frame, an event follows the frame it names, and a
-session closes after its last. So a clock that was set back, or an import of old sessions after newer ones, leaves
-no frame outside its session.
+The rows of each table are in the order in which they were written. Times decide how the tables interleave, within what
+is certain: a session opens before its first frame, an event follows the frame that it names, and a session closes after
+its last frame. So no frame ends up outside of its session, even if the clock was set back or old sessions were imported
+after newer ones.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, cast
 
 from inspector import records
 from inspector.protocol.vocabulary import Direction, OcppVersion
-from inspector.records import CloseFacts, Record, SessionFacts
+from inspector.records import CloseFacts, CloseRecord, EventRecord, FrameRecord, OpenRecord, Record, SessionFacts
 from inspector.store.connection import open_recording, readable
 from inspector.store.next_file import CONTINUED
 from inspector.store.paging import LAST, highest, one_moment, paged
@@ -32,17 +32,17 @@ _HANDSHAKE = (
 _CLOSE = ("cp_close_code", "cp_close_reason", "csms_close_code", "csms_close_reason", "closed_by")
 _VERSIONS = frozenset(version.value for version in OcppVersion)
 _STEP_BACK_NS = 1_000_000_000
-"""A clock that goes back by more than this was set; by less it was slewed, or two threads took turns."""
+"""A clock that goes back by more than this was set back. Smaller steps come from slewing, or from two threads."""
 
 _OF_OPENING = ", ".join(f"'{kind}'" for kind in records.FACTS_OF_EVENTS)
 NOT_RECORDS = f"kind NOT IN ('{records.FRAMING}', {_OF_OPENING})"
-"""The condition on events that are records of their own; the others are parts of a frame or of an opening."""
+"""The condition for events that become EventRecords; the others belong to a FrameRecord or an OpenRecord."""
 
 
 def read(path: Path) -> Iterator[tuple[Record, int]]:
-    """The records of a recording in the order they happened, with the id of a frame's row (0 for what is no frame).
+    """Yield the records of a recording in the order they happened, each with its frame id (0 for other records).
 
-    A record's link is the id of its session.
+    The session number of a record is the id of its session.
 
     Raises:
         UnusableFile: see `inspector.store.connection.open_recording`.
@@ -53,12 +53,12 @@ def read(path: Path) -> Iterator[tuple[Record, int]]:
 
 
 class Place(NamedTuple):
-    """Where a session stands among the frames.
+    """Where a session is among the frames.
 
     Attributes:
-        first, last: the ids of its first and last frame, None without frames.
-        offset: what to add to a wall-clock time for a monotonic one; exact for frames, which keep both.
-        not_before: it opened after all frames below this id; 0 where only time tells.
+        first, last: the ids of its first and last frame; None if it has no frames.
+        offset: monotonic time minus wall-clock time, in nanoseconds; exact for frames, which have both.
+        not_before: it opened after all frames below this id; 0 if only times say when it opened.
     """
 
     session_id: int
@@ -71,10 +71,7 @@ class Place(NamedTuple):
 
 
 def _offsets(connection: sqlite3.Connection) -> dict[int | None, int]:
-    """By recording, what to add to a wall-clock time for a monotonic one: exact for frames, which keep both.
-
-    Each run of a recorder has its own: between two of them the machine may have been started anew.
-    """
+    """Return monotonic time minus wall-clock time, by run of a recorder: the machine may have restarted in between."""
     sql = """SELECT recordings.id, (SELECT mono_ns - ts_ns FROM frames WHERE session_id =
         (SELECT min(sessions.id) FROM sessions WHERE recording_id = recordings.id AND frame_count > 0)
         ORDER BY frames.id LIMIT 1) FROM recordings ORDER BY recordings.id"""
@@ -83,9 +80,9 @@ def _offsets(connection: sqlite3.Connection) -> dict[int | None, int]:
 
 
 def places(connection: sqlite3.Connection, where: str = "1") -> dict[int, Place]:
-    """Every session's place, by its id, in the order they were opened."""
+    """Return the place of every session, by id, in the order they were opened."""
     offsets = _offsets(connection)
-    # A session that goes on in the next file has not been closed.
+    # A session that continues in the next file has not been closed.
     rows = connection.execute(
         f"""SELECT id, opened_ns, CASE WHEN closed_by IS NOT '{ROTATION}' THEN closed_ns END, first,
             (SELECT max(id) FROM frames WHERE session_id = s.id),
@@ -97,8 +94,8 @@ def places(connection: sqlite3.Connection, where: str = "1") -> dict[int, Place]
     for session_id, opened_ns, closed_ns, first, last, offset, recording in rows:
         known = offset if offset is not None else offsets.get(recording, offsets[None])
         found.append(Place(session_id, opened_ns, closed_ns, first, last, known))
-    # Ids have the order of opening. Where a session claims to be older than the one before it, it and those after it
-    # belong to another time, which began with the first of their frames.
+    # Ids are in the order of opening. If a session seems to be older than the one before it, the clock was set back or
+    # older sessions were imported: it and those after it opened after the frames that were stored before.
     begins = 0
     for index, place in enumerate(found):
         if index and place.opened_ns < found[index - 1].opened_ns - _STEP_BACK_NS:
@@ -116,14 +113,14 @@ def reread(
     last_bytes: int = 2**63,
     session_id: int | None = None,
 ) -> Iterator[tuple[Record, int]]:
-    """The same from an open connection whose rows are `sqlite3.Row`.
+    """Yield the same as `read`, from an open connection whose rows are `sqlite3.Row`.
 
     Args:
         connection: to the recording.
         recording_id: only this run of a recorder; None for all.
-        last_frames: only so many of the latest frames, 0 for all; a session that began before them is given as
-            one whose capture began in mid-session.
-        last_bytes: and of those only so many that they have together no more bytes than this.
+        last_frames: only so many of the latest frames, 0 for all. A session that began before them gets an OpenRecord
+            that says so.
+        last_bytes: only as many of those frames as fit into so many bytes.
         session_id: only this session.
     """
     first = 0
@@ -136,7 +133,7 @@ def reread(
 
 
 def _first_of(connection: sqlite3.Connection, last_frames: int, last_bytes: int) -> int:
-    """The id from which on the latest frames are within both bounds."""
+    """Return the id of the first frame that is within both limits."""
     first = 0
     latest = "SELECT id, size FROM frames ORDER BY id DESC LIMIT ?"
     for row_id, size in connection.execute(latest, (last_frames,)).fetchall():
@@ -148,12 +145,12 @@ def _first_of(connection: sqlite3.Connection, last_frames: int, last_bytes: int)
 
 
 class _Merge:
-    """Puts openings, events and closings between the frames."""
+    """Merges openings, events and closings with the frames."""
 
     def __init__(self, connection: sqlite3.Connection, where: str, first: int) -> None:
         self._connection = connection
         self._first = first
-        with one_moment(connection):  # whatever is written meanwhile
+        with one_moment(connection):  # as the recording may be growing
             last_frame, last_event = highest(connection, "frames"), highest(connection, "events")
             self._places = places(connection, where.replace("sessions.", "s."))
             self._offsets = _offsets(connection)
@@ -171,7 +168,7 @@ class _Merge:
         now = 0
         while self._frame is not None:
             record, row_id = self._frame
-            ts_ns, session_id = record[2], record[1]
+            ts_ns, session_id = record.ts_ns, record.session_number
             if ts_ns < now - _STEP_BACK_NS:
                 yield from self._until(None, row_id)
                 now = ts_ns
@@ -189,7 +186,7 @@ class _Merge:
         yield from self._until(None, 2**63)
 
     def _until(self, now: int | None, row_id: int) -> Iterator[tuple[Record, int]]:
-        """All that is known to have come before the frame `row_id`, and by its time (None: any) not after `now`."""
+        """Yield what came before the frame `row_id`, and no later than `now` (None: at any time)."""
         while True:
             opening, event = self._opening, self._event
             waiting: list[tuple[int, int]] = []
@@ -236,14 +233,14 @@ class _Merge:
         if place.closed_ns is not None:
             heapq.heappush(self._closings, (place.closed_ns, session_id))
 
-    def _close(self, session_id: int) -> Record:
+    def _close(self, session_id: int) -> CloseRecord:
         record = closing_record(self._connection, self._places[session_id])
         assert record is not None
         return record
 
 
-def opening_record(connection: sqlite3.Connection, place: Place, first: int = 0) -> Record:
-    """The OPEN record of a session; one with frames below `first` counts as captured from its middle on."""
+def opening_record(connection: sqlite3.Connection, place: Place, first: int = 0) -> OpenRecord:
+    """Return the OpenRecord of a session; if it has frames below `first`, it is marked as not seen from its start."""
     row = connection.execute(
         f"""SELECT *, EXISTS (SELECT 1 FROM events WHERE session_id = sessions.id
             AND kind IN ('{CONTINUED}', '{PRUNED}')) AS continued
@@ -254,7 +251,7 @@ def opening_record(connection: sqlite3.Connection, place: Place, first: int = 0)
     if facts.get("ocpp_version") not in _VERSIONS:
         facts.pop("ocpp_version", None)
     if row["subprotocols_offered"] is not None:
-        # The handshake was seen, so that nothing offered and nothing selected are facts too.
+        # The handshake was seen: that nothing was offered or selected is a fact, too.
         facts["subprotocols_offered"] = [str(name) for name in _told(row["subprotocols_offered"], list)]
         facts["subprotocol"] = row["subprotocol"]
     details = connection.execute(
@@ -268,26 +265,26 @@ def opening_record(connection: sqlite3.Connection, place: Place, first: int = 0)
     if row["continued"] or (place.first is not None and place.first < first):
         facts["from_start"] = False
     at = place.opened_ns
-    return records.opened(place.session_id, at, at + place.offset, cast(SessionFacts, facts))
+    return OpenRecord(place.session_id, at, at + place.offset, cast(SessionFacts, facts))
 
 
-def closing_record(connection: sqlite3.Connection, place: Place) -> Record | None:
-    """The CLOSE record of a session; None for one that is still open."""
+def closing_record(connection: sqlite3.Connection, place: Place) -> CloseRecord | None:
+    """Return the CloseRecord of a session; None if it is still open."""
     if place.closed_ns is None:
         return None
     row = connection.execute("SELECT * FROM sessions WHERE id = ?", (place.session_id,)).fetchone()
     facts = cast(CloseFacts, {name: row[name] for name in _CLOSE})
-    return records.closed(place.session_id, place.closed_ns, place.closed_ns + place.offset, facts)
+    return CloseRecord(place.session_id, place.closed_ns, place.closed_ns + place.offset, facts)
 
 
-def event_record(row: sqlite3.Row, offset: int) -> Record:
-    """The EVENT record of a row of `events`."""
+def event_record(row: sqlite3.Row, offset: int) -> EventRecord:
+    """Return the EventRecord of a row of `events`."""
     at = row["ts_ns"]
-    return records.event(row["session_id"] or 0, at, at + offset, row["kind"], _told(row["detail"], dict))
+    return EventRecord(row["session_id"] or 0, at, at + offset, row["kind"], _told(row["detail"], dict))
 
 
 def _told[T: (list[Any], dict[str, Any])](text: str | None, kind: type[T]) -> T:
-    """What a column of JSON says; nothing where it is not what we write there: a file may come from anywhere."""
+    """Parse a JSON column; returns an empty value if it holds anything else, as the file may come from anywhere."""
     try:
         found = json.loads(text or "null")
     except (ValueError, RecursionError):
@@ -297,8 +294,8 @@ def _told[T: (list[Any], dict[str, Any])](text: str | None, kind: type[T]) -> T:
 
 def frames(
     connection: sqlite3.Connection, where: str = "1", first: int = 0, last: int = LAST
-) -> Iterator[tuple[Record, int]]:
-    """The FRAME records with the ids of their rows, in the order they crossed the wire.
+) -> Iterator[tuple[FrameRecord, int]]:
+    """Yield FrameRecords with their ids, in the order they crossed the wire.
 
     Args:
         connection: to the recording.
@@ -330,17 +327,17 @@ def frames(
             notes = {**(notes or {}), "forwarded": False}
         if redacted:
             notes = {**(notes or {}), "redacted": True}
-        payload = bytes(raw) if is_blob else str(raw).encode()  # a number, where somebody has tampered with it
+        payload = bytes(raw) if is_blob else str(raw).encode()  # in a crafted recording it may be a number
         yield (
-            records.frame(session_id, ts_ns, mono_ns, direction == up, opcode, payload, notes or None),
+            FrameRecord(session_id, ts_ns, mono_ns, direction == up, opcode, payload, notes or None),
             row_id,
         )
 
 
 def of_sessions(connection: sqlite3.Connection, where: str) -> str:
-    """The part of a SELECT of frames, in the order of their ids, that leaves those of sessions with a condition."""
+    """Return the part of a SELECT that limits frames, ordered by id, to sessions that meet a condition."""
     chosen = connection.execute(f"SELECT id FROM sessions WHERE {where} LIMIT 2").fetchall()
-    if len(chosen) == 1:  # its index has its frames in their order
+    if len(chosen) == 1:  # the index of the session has its frames in order
         return f"INDEXED BY frames_session WHERE session_id = {int(chosen[0][0])}"
     return f"NOT INDEXED WHERE EXISTS (SELECT 1 FROM sessions WHERE sessions.id = frames.session_id AND {where})"
 

@@ -1,9 +1,9 @@
-"""An index of the text of a recording's frames (FTS5), in a file of its own beside it; knows no filter.
+"""Index the text of a recording's frames (FTS5), in a separate file beside the recording.
 
-A recording is evidence and has one writer, so nothing is added to it. What is indexed is not a frame but the text
-of BLOCK frames one after the other, by its groups of three characters: the index says in which blocks a text may
-be, and the frames there are looked at. That makes it small (a fiftieth of the recording) and quick to build. Frames
-that came later are not in it, and searching them is looking at each.
+A recording is evidence and has one writer, so a search adds nothing to it. The index does not hold single frames but
+blocks of BLOCK frames, by their groups of three characters. It says which blocks may contain a text; the search then
+reads the frames of those blocks. So the index is small (a fiftieth of the recording) and quick to build. Frames that
+came later are not in the index, and a search reads each of them.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ from inspector.store.lock import holder
 from inspector.store.paging import paged
 
 BLOCK = 64
-"""Frames whose ids differ in the lower bits only share an entry."""
+"""So many frames, in the order of their ids, share one entry."""
 SHORTEST = 3
-"""Characters a text must have for the index to know it."""
+"""The index is of no use for shorter texts."""
 
 _MOST_GRAMS = 40
 _FORMAT = 1
 
 
 def place(recording: Path) -> Path:
-    """Where the index of a recording is; its name may be a link to the newest of several files."""
+    """Return the path of the index of a recording, which may be a link to the newest of several files."""
     recording = recording.resolve()
     return recording.with_name(f"{recording.name}.search")
 
 
 def forget(recording: Path) -> None:
-    """Remove the index of a recording, if there is one: what was taken out of a recording must not live on in it."""
+    """Remove the index of a recording, so that deleted frames are not kept in it."""
     place(recording).unlink(missing_ok=True)
 
 
 def attach(db: sqlite3.Connection, recording: Path) -> int:
-    """Let an open recording use its index; returns the id of the last frame that is in it, 0 where there is none.
+    """Attach the index to an open recording; returns the id of the last frame in the index, 0 without an index.
 
-    An index that is not of this recording as it stands is left alone.
+    An index that does not match the recording is not used.
     """
     path = place(recording)
     if not path.is_file():
@@ -60,19 +60,21 @@ def attach(db: sqlite3.Connection, recording: Path) -> int:
 
 
 def build(db: sqlite3.Connection, recording: Path, progress: Callable[[int], None]) -> int:
-    """Make the index of a recording anew, or bring it up to its last frame; returns how many frames were added.
+    """Build the index of a recording, or bring it up to date; returns how many frames were added.
 
     Args:
-        db: the recording, open, its index not attached.
+        db: the open recording; its index must not be attached.
         recording: its path.
-        progress: is told how many frames have been read so far.
+        progress: called with the number of frames read so far.
 
     Raises:
         UserMistake: the recording is being written.
         UnusableFile: the index cannot be written beside the recording.
     """
     if (writer := holder(recording)) is not None:
-        raise UserMistake(f"{recording}: no index is built while it is written by {writer}; search works without one")
+        raise UserMistake(
+            f"{recording}: cannot build its index while {writer} is writing to it; search works without one"
+        )
     covered = attach(db, recording)
     if covered:
         db.execute("DETACH text_index")
@@ -81,8 +83,8 @@ def build(db: sqlite3.Connection, recording: Path, progress: Callable[[int], Non
         return 0
     path = place(recording)
     if os.path.lexists(path) and not _is_index(path):
-        raise UnusableFile(path, "not an index of ChargeSentinel", "move it away; search works without an index too")
-    # A half-built index must not be taken for a whole one: it gets its name at the end.
+        raise UnusableFile(path, "not an index of ChargeSentinel", "move it away; search works without an index")
+    # It gets its name when it is complete, so that nobody uses one that is half built.
     growing = path.with_name(f"{path.name}.part")
     try:
         growing.unlink(missing_ok=True)
@@ -104,7 +106,7 @@ def build(db: sqlite3.Connection, recording: Path, progress: Callable[[int], Non
         growing.chmod(recording.stat().st_mode & 0o666)
         growing.replace(path)
     except (OSError, sqlite3.OperationalError) as error:
-        raise UnusableFile(path, f"cannot be written ({error})", "search works without an index too") from None
+        raise UnusableFile(path, f"cannot be written ({error})", "search works without an index") from None
     finally:
         with contextlib.suppress(OSError):
             growing.unlink(missing_ok=True)
@@ -112,7 +114,7 @@ def build(db: sqlite3.Connection, recording: Path, progress: Callable[[int], Non
 
 
 def _is_index(path: Path) -> bool:
-    """Whether a file is an index, of whatever recording."""
+    """Whether a file is an index, no matter of which recording."""
     try:
         with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as index:
             index.execute("SELECT covered, format FROM about")
@@ -122,32 +124,32 @@ def _is_index(path: Path) -> bool:
 
 
 def candidates(db: sqlite3.Connection, texts: Sequence[Sequence[str]], newest_first: bool) -> Iterator[tuple[int, int]]:
-    """Ranges of frame ids, in their order, outside of which no frame has one text of each; texts too short count not.
+    """Yield the ranges of frame ids that may contain one text of each tuple; texts that are too short do not count.
 
-    `db` has the index attached.
+    The index must be attached to `db`.
     """
     query = " AND ".join(
         f"({' OR '.join(map(_grams, alternatives))})" for alternatives in texts if usable(alternatives)
     )
     order = "DESC" if newest_first else "ASC"
     sql = f"SELECT rowid FROM text_index.blocks WHERE blocks MATCH ? ORDER BY rowid {order}"
-    rows = db.execute(sql, (query,)).fetchall()  # an open SELECT would hold up whoever records
+    rows = db.execute(sql, (query,)).fetchall()  # an open SELECT would hold up the recorder
     step = -1 if newest_first else 1
     for _, run in groupby(enumerate(rows), lambda numbered: numbered[1][0] - step * numbered[0]):
         blocks = [block for _, (block,) in run]
-        # Blocks side by side are read in one go, but not so many that a limit could not stop in between.
+        # Adjacent blocks are read together, but not so many that a limit could not stop in between.
         for at in range(0, len(blocks), BLOCK):
             part = blocks[at : at + BLOCK]
             yield min(part) * BLOCK, (max(part) + 1) * BLOCK - 1
 
 
 def usable(alternatives: Sequence[str]) -> bool:
-    """Whether the index can tell where one of these texts may be."""
+    """Whether these texts are long enough for the index."""
     return bool(alternatives) and all(len(text) >= SHORTEST for text in alternatives)
 
 
 def _grams(text: str) -> str:
-    """The query for blocks that have every group of three characters of a text."""
+    """Return the query for blocks that contain every group of three characters of a text."""
     grams = dict.fromkeys(text[at : at + SHORTEST] for at in range(len(text) - SHORTEST + 1))
     chosen = list(grams)[:: max(1, len(grams) // _MOST_GRAMS)]
     return "(" + " AND ".join('"' + gram.replace('"', '""') + '"' for gram in chosen) + ")"
@@ -158,14 +160,14 @@ def _blocks(db: sqlite3.Connection, last: int, progress: Callable[[int], None]) 
     rows = paged(db, "SELECT id, raw FROM frames WHERE id BETWEEN :low AND :high ORDER BY id", high=last)
     for block, run in groupby(rows, lambda row: row[0] // BLOCK):
         texts = [raw if isinstance(raw, str) else str(raw, "utf-8", "replace") for _, raw in run]
-        # The tokenizer ends at a NUL, and a search must find what stands behind one.
+        # The tokenizer stops at a NUL, and a search must find what comes after it.
         yield block, "\n".join(texts).replace("\0", "\n")
         done += len(texts)
         progress(done)
 
 
 def _identity(db: sqlite3.Connection, covered: int) -> tuple[int | None, int | None]:
-    """What tells that the last frame of an index still is the same one: its time, and the file's first start."""
+    """Return what identifies the last frame of an index: its time, and when the recording began."""
     frame = db.execute("SELECT ts_ns FROM main.frames WHERE id = ?", (covered,)).fetchone()
     (started,) = db.execute("SELECT min(started_ns) FROM main.recordings").fetchone()
     return (frame[0] if frame else None), started

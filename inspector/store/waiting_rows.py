@@ -1,4 +1,4 @@
-"""Rows of one table that wait to be written, many with one statement; knows no table."""
+"""Rows of one table that wait to be written; one statement writes many of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 ROWS_AT_ONCE = 250
-"""Rows of one statement where many wait: a fifth less work for each than with a statement a row."""
+"""Rows that one statement writes: a fifth less work for each row than with a statement a row."""
 
 
 def insert_sql(table: str, columns: Iterable[str], rows: int = 1) -> str:
@@ -17,7 +17,7 @@ def insert_sql(table: str, columns: Iterable[str], rows: int = 1) -> str:
 
 
 class WaitingRows:
-    """Rows of one table that wait, one behind the other in one list: what a statement of many rows takes."""
+    """Rows of one table, kept as one flat list of values, as a statement of many rows takes them."""
 
     __slots__ = ("_many", "add", "columns", "one", "values")
 
@@ -34,7 +34,7 @@ class WaitingRows:
         return (self.values[at : at + self.columns] for at in range(0, len(self.values), self.columns))
 
     def insert(self, connection: sqlite3.Connection) -> None:
-        """Write all of them, in their order; they still wait."""
+        """Write all rows in order, without removing them from the list."""
         values, wide = self.values, self.columns
         many = wide * ROWS_AT_ONCE
         left = len(values) - len(values) % many

@@ -1,4 +1,4 @@
-"""Notices a `-wal` that keeps growing, and who keeps SQLite from writing it into the file; knows no row."""
+"""Warn about a `-wal` that keeps growing, and name the programs that keep SQLite from merging it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from inspector.escaping import visible
 log = logging.getLogger("chargesentinel.store")
 
 LARGE = 64 * 1024 * 1024
-"""Bytes: SQLite writes a -wal into its file at an eighth of this. A `-wal` that was larger is cut to this size."""
+"""Bytes. SQLite merges a `-wal` into its database at an eighth of this, and then cuts a larger one to this size."""
 LARGE_FOR_S = 10.0
 _READ_LOCKS = range(123, 128)
 """The bytes of the -shm that readers lock (SQLite, "WAL-mode file format", 2.3)."""
 
 
 class WalWatch:
-    """Looks at the size of one `-wal` now and then; warns once each time it grows too large."""
+    """Watches the size of one `-wal`; warns once each time it grows too large."""
 
     def __init__(self) -> None:
         self._large_since: float | None = None
@@ -36,13 +36,13 @@ class WalWatch:
             return
         self._warned = True
         log.warning(
-            "%s-wal has grown to %d MB, and will grow until whoever reads the file ends: %s. Recording goes on",
+            "%s-wal has grown to %d MB and grows until these programs stop reading the file: %s. Recording continues",
             *(database, size // 1_000_000, _who(readers(Path(f"{database}-shm")))),
         )
 
 
 def readers(shm: Path) -> list[str]:
-    """The processes that are in the middle of reading a database; none where the system does not tell."""
+    """Return the processes that are reading a database; none if the system does not say."""
     found: dict[int, str] = {}
     with suppress(OSError):
         inode = str(shm.stat().st_ino)

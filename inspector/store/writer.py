@@ -1,7 +1,7 @@
-"""One recording being written: begun, committed in groups, gone on with in another file, ended; knows no frame.
+"""Write one recording: begin it, commit rows in groups, continue in another file, end it.
 
-A commit counts only once its file has been seen to be the one that others find under its name: what went to a
-deleted file is written again, to a new one.
+A commit counts only once its file is known to be the one at the path of the recording. What was written to a deleted
+file is written again, to a new one.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ log = logging.getLogger("chargesentinel.store")
 
 
 class RecordingGone(RecorderFailure):
-    """The file, or the -wal beside it, was deleted or replaced while it was written."""
+    """The file, or its `-wal`, was deleted or replaced while it was written."""
 
 
 class Writer(CountedRows):
-    """One run of a recorder and the file it writes."""
+    """One run of a recorder, and the file that it writes."""
 
     def __init__(
         self,
@@ -66,13 +66,13 @@ class Writer(CountedRows):
     ) -> None:
         """Open `path`, mark what an earlier run left unfinished, and begin a row in `recordings`.
 
-        `resume` goes on with the row of that id instead, as a restarted recorder does; `resumed` is False when the
-        file with that row is gone. With `rotate` (see
-        `rotation.Rotation.parse`) `path` is a link to the newest of several files. `busy_s` is how long a commit
-        waits for another program's lock. Files that are made get `file_mode`; the lock names the process `pid`.
+        A restarted recorder gives the id of its row as `resume`, to continue that row; `resumed` is False if the file
+        with the row is gone. With `rotate` (see `rotation.Rotation.parse`) `path` is a link to the newest of several
+        files. `busy_s` is how long a commit waits for another program's lock. New files get the permissions
+        `file_mode`; the lock names the process `pid`.
 
         Raises:
-            UnusableFile: see `WriterLock`, `rotation.prepare` and `migrations.connect`.
+            UnusableFile: see `WriterLock`, `rotation.prepare` and `schema.connect`.
         """
         given = Path(path)
         self.name = given.parent.resolve() / given.name
@@ -85,10 +85,10 @@ class Writer(CountedRows):
             if self.path != self.name:
                 self._locks[self.path] = WriterLock(self.path, holder, pid, file_mode)
             if os.path.lexists(self.path) and not is_marked(self.path):
-                # Before SQLite opens it: it would write a -wal of ours into a file that is not.
+                # Before SQLite opens the file: it would merge a leftover -wal of this recording into another file.
                 set_aside_left_behind(self.path, self._locks[self.path].left_behind)
                 if resume is not None:
-                    log.error("%s has become another file while the recorder was restarted", self.path)
+                    log.error("%s was replaced while the recorder was restarted", self.path)
                     self.path = rotation.segment(self.name, now)
                     self._locks[self.path] = WriterLock(self.path, holder, pid, file_mode)
             self._busy_s, self._wal_watch = busy_s, WalWatch()
@@ -111,7 +111,7 @@ class Writer(CountedRows):
     ) -> int:
         run = self._connection.execute
         run("BEGIN IMMEDIATE")
-        # A run that was killed is told from a clean one; what it saw last is where its sessions end.
+        # Mark a run that was killed; its sessions end at the last time they were seen.
         run("UPDATE recordings SET clean_close = 0 WHERE clean_close IS NULL")
         run(
             "UPDATE sessions SET closed_ns = coalesce(last_seen_ns, opened_ns), closed_by = 'unknown'"
@@ -130,7 +130,7 @@ class Writer(CountedRows):
         return found.fetchone() is not None
 
     def _learn_where_it_begins(self) -> None:
-        """Ids go on where those of the file before ended; lower ones are of frames that are not in this file."""
+        """Read the first id of each table that may be in this file: lower ids are in earlier files."""
         self.since_ns, origin = next_file.origin(self._connection)
         self.begins: dict[str, int] = {table: origin.get("first", {}).get(table, 1) for table in NUMBERED}
         self.before: dict[str, int] = origin.get("before", {})
@@ -140,9 +140,9 @@ class Writer(CountedRows):
 
     _sealing: threading.Thread | None = None
     is_open = True
-    """False while the file could not be opened again; if it is gone then, nothing can be carried over from it."""
+    """False if the file could not be opened again. If it is gone then, nothing can be copied from it."""
     rotate_after_ns = 0
-    """Set after a failure: no sooner than this is the next file tried again."""
+    """After a failure, the next file is not tried again before this time."""
 
     def here(self, frame_id: int | None) -> int | None:
         return frame_id if frame_id is not None and frame_id >= self.begins["frames"] else None
@@ -156,7 +156,7 @@ class Writer(CountedRows):
         if self._stop_watching:
             self._stop_watching()
         watch = NameWatch(self.path, partial(self._files.step_aside, unless_free=True))
-        # A writer that is dropped without `close` ends its thread too: the system has only so many watches.
+        # A writer that is garbage-collected without `close` ends its thread too, as the system limits watches.
         self._stop_watching = weakref.finalize(self, watch.stop)
 
     @property
@@ -165,49 +165,49 @@ class Writer(CountedRows):
         return self._files.wal_bytes
 
     def in_place(self) -> bool:
-        """Whether the files being written are those that others find under their names."""
+        """Whether the files being written are still those at their paths."""
         return self._files.in_place()
 
     def reopen(self) -> None:
-        """Open the file again, as far as that is possible: what waits goes on waiting."""
+        """Open the file again, if that is possible; rows that wait still wait."""
         if not self._files.has_name():
             return
         with contextlib.suppress(UnusableFile, OSError, sqlite3.Error):
-            # Closed first: what SQLite has learned to be read-only it shares with every connection of a process.
+            # Close it first: once a file is read-only for SQLite, it is so for every connection of the process.
             self._connection.close()
             self._files.closing()
             self.is_open = False
             self._use(connect(self.path, create=False, busy_s=self._busy_s))
             opened = OpenFiles(self.path)
-            if not opened.is_same_as(self._files):  # replaced in that moment
+            if not opened.is_same_as(self._files):  # it was replaced in that moment
                 opened.close(self._connection)
                 return
             self.is_open = True
             self._look_at_file(opened)
 
     def look(self) -> None:
-        """Notice a deleted file also while nothing is committed, and a -wal that grows too large."""
+        """Notice a deleted file even while nothing is committed, and a `-wal` that grows too large."""
         self._wal_watch.look(self.path, self.wal_bytes, time.monotonic())
         if not (self.gone or self.in_place()):
             self._lose()
 
     def _lose(self) -> None:
-        """Note that others have our file or its name, and leave nothing of ours beside what has the name now."""
+        """Note that the file was replaced, and move its `-wal` and `-shm` away from the file that is there now."""
         self.gone = True
         self._files.step_aside()
         if self.is_open and self._files.overwritten():
-            # Nothing of what it held can be carried over, and SQLite must not write into what it holds now.
+            # Its rows are overwritten, so nothing can be copied, and SQLite must not write into it.
             self._files.close(self._connection)
             self.is_open = False
 
     def committed(self) -> int:
-        """How many records of its relay this recording has been brought to; see `commit`."""
+        """Return the number of the last record in this recording, as given to `commit`."""
         sql = "SELECT committed FROM _progress WHERE recording_id = ?"
         row = self._connection.execute(sql, (self.recording_id,)).fetchone()
         return int(row[0]) if row else 0
 
     def session(self, values: dict[str, Any]) -> None:
-        """Add a session; `values` by SESSION_COLUMNS, those missing are NULL."""
+        """Add a session; `values` are by SESSION_COLUMNS, and missing ones are NULL."""
         row = {**values, "recording_id": self.recording_id}
         self._add(INSERT_SESSION, tuple(row.get(column) for column in SESSION_COLUMNS))
 
@@ -215,12 +215,12 @@ class Writer(CountedRows):
         """Write all that waits in one transaction.
 
         Args:
-            committed: how many records of its relay these rows bring the recording to; stored in the same
-                transaction, so that a relay can send again exactly what is missing.
+            committed: the number of the last record in these rows. It is stored in the same transaction, so that the
+                relay can send exactly the missing records again.
 
         Raises:
             sqlite3.Error: nothing was written; all of it still waits.
-            RecordingGone: it went to a file that nobody can find; `begin_again` writes it elsewhere.
+            RecordingGone: the rows are in a file that is gone; `begin_again` writes them to another one.
         """
         if not self.waiting and committed is None:
             return
@@ -250,15 +250,15 @@ class Writer(CountedRows):
         return self.rotation.due(pages * size, self.since_ns, now_ns)
 
     def rotate(self, open_sessions: Collection[int], now_ns: int) -> Path:
-        """Go on in the next file, and seal this one; to be called when nothing waits. Returns the sealed one.
+        """Continue in the next file and seal this one; call it when nothing waits. Returns the sealed file.
 
         Args:
-            open_sessions: the ids of those that go on.
-            now_ns: the time of the seam.
+            open_sessions: the ids of the sessions that continue.
+            now_ns: when the next file begins.
 
         Raises:
-            sqlite3.Error, OSError, UnusableFile: the next file cannot be made; this one goes on.
-            RecordingGone: this one is gone; `begin_again` is what helps.
+            sqlite3.Error, OSError, UnusableFile: the next file cannot be made; recording continues in this one.
+            RecordingGone: this file is gone; call `begin_again`.
         """
         self.look()
         if self.gone:
@@ -266,20 +266,20 @@ class Writer(CountedRows):
         left, old, files = self.path, self._connection, self._files
         self._go_on_in(rotation.segment(self.name, now_ns), open_sessions, now_ns, complete=True)
         files.close(old)
-        # Beside what goes on meanwhile: on a slow disk it takes longer than a group of frames waits.
+        # In a thread, as on a slow disk it takes longer than frames wait for their commit.
         self._sealing = threading.Thread(target=_seal, args=(files, self.path, now_ns, self._locks.pop(left)))
         self._sealing.start()
         return left
 
     def begin_again(self, open_sessions: Collection[int], now_ns: int) -> Left:
-        """Go on in a new file in place of one that is gone.
+        """Continue in a new file in place of one that is gone.
 
-        The new file has its name, or where that has been given to another file one beside it. What the last commit
-        wrote to the file that is gone is in the new one too. A file that was moved is whole where it is now. Where
-        only the -wal beside a file was deleted, the file is completed from the open -wal. Both lose nothing.
+        The new file has the same path, or one beside it if another file is there now. It contains what the last commit
+        wrote to the file that is gone. Nothing is lost if the file was only moved: it is complete where it is now. Nor
+        if only its -wal was deleted: the file is completed from the open -wal.
 
         Raises:
-            sqlite3.Error, OSError, UnusableFile: the new file cannot be made; it may be tried again.
+            sqlite3.Error, OSError, UnusableFile: the new file cannot be made; try again later.
         """
         left, old, files = self.path, self._connection, self._files
         sessions = self._sessions_to_carry(open_sessions)
@@ -288,7 +288,7 @@ class Writer(CountedRows):
         (had,) = old.execute(
             "SELECT coalesce(sum(frame_count), 0) FROM sessions WHERE recording_id = ?", (self.recording_id,)
         ).fetchone()
-        # Another's -wal or -journal may come before the file it belongs to.
+        # The -wal or -journal of another file may be there before that file itself.
         taken = any(os.path.lexists(f"{self.name}{suffix}") for suffix in ("", "-wal", "-shm", "-journal"))
         path = rotation.segment(self.name, now_ns) if self.rotation is not None or taken else self.name
         whole = left if intact else files.moved_to
@@ -309,7 +309,7 @@ class Writer(CountedRows):
         return Left(int(had - kept), None)
 
     def _sessions_to_carry(self, open_sessions: Collection[int]) -> set[int]:
-        """The sessions whose rows the next file needs: those that are open, and those of which rows wait."""
+        """Return the sessions whose rows the next file needs: open ones, and those with rows that wait."""
         found = {*open_sessions, *self._frames.values[1 :: self._frames.columns]}
         found |= {session for session, _ in self._findings if session is not None}
         for sql, row in self._rows:
@@ -322,14 +322,14 @@ class Writer(CountedRows):
     def _go_on_in(
         self, path: Path, open_sessions: Collection[int], now_ns: int, *, complete: bool, left: Path | None = None
     ) -> None:
-        # What the last commit wrote is in a complete file; from one that is gone it is carried over.
+        # A complete file keeps what the last commit wrote; from a file that is gone it is copied.
         after = self._written if complete else self._counted
         before = dict(self.before)
         if complete:
             for what, count in zip(COUNTED, self.recording_counts(), strict=True):
                 before[what] = before.get(what, 0) + count - (len(open_sessions) if what == "sessions" else 0)
         if path in self._locks:
-            self._locks.pop(path).release()  # who deleted the file may have deleted its lock with it
+            self._locks.pop(path).release()  # its lock file may have been deleted with it
         with contextlib.suppress(OSError):
             path.parent.mkdir()  # the folder was moved or deleted
         self._locks[path] = WriterLock(path, self._holder, self._pid, self._file_mode)
@@ -356,11 +356,11 @@ class Writer(CountedRows):
             self._locks.pop(other).release()
 
     def close(self, *, clean: bool, stopped_ns: int | None = None) -> None:
-        """Commit, mark how the recording ended and let go of the file.
+        """Commit, mark how the recording ended and close the file.
 
         Raises:
-            sqlite3.Error: the last commit failed; the file is let go of all the same.
-            RecordingGone: it went to a file that nobody can find.
+            sqlite3.Error: the last commit failed; the file is closed nevertheless.
+            RecordingGone: the rows are in a file that is gone.
         """
         try:
             self.commit()
@@ -369,7 +369,7 @@ class Writer(CountedRows):
                 (stopped_ns or time.time_ns(), int(clean), self.recording_id),
             )
             if self.in_place():
-                with contextlib.suppress(sqlite3.OperationalError):  # somebody reads it: it stays as it is
+                with contextlib.suppress(sqlite3.OperationalError):  # somebody is reading it: it stays in WAL mode
                     self._connection.execute("PRAGMA busy_timeout = 0")
                     self._connection.execute("PRAGMA journal_mode = DELETE")
         finally:
@@ -386,7 +386,7 @@ class Writer(CountedRows):
 
 
 def _seal(files: OpenFiles, following: Path, now_ns: int, lock: WriterLock | None) -> None:
-    # What a reader keeps from being sealed is marked all the same; the next start seals it.
+    # If a reader prevents sealing, the end is still marked; the next start seals the file.
     if files.moved_to or files.has_name():
         with contextlib.suppress(sqlite3.Error):
             seal(files.moved_to or files.path, following, now_ns)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from inspector.recorder.pipeline import Pipeline
-from inspector.records import BINARY, TEXT, closed, event, frame, opened
+from inspector.records import BINARY, TEXT, CloseRecord, EventRecord, FrameRecord, OpenRecord
 from inspector.store.writer import Writer
 
 START_NS = 1_782_986_400_000_000_000  # 2026-07-02T10:00:00Z
@@ -61,7 +61,7 @@ class Link:
             "remote_addr": "192.168.1.23:51334",
             "from_start": True,
         }
-        recording.pipeline.take(opened(number, recording.now, recording.now, offer | facts))  # type: ignore[arg-type]
+        recording.pipeline.take(OpenRecord(number, recording.now, recording.now, offer | facts))  # type: ignore[arg-type]
 
     def say(self, from_charge_point: bool, raw: str | bytes, after: float = 0.02) -> None:
         """A frame crosses the wire, `after` seconds from now."""
@@ -69,7 +69,7 @@ class Link:
         now = self.recording.now
         payload = raw.encode() if isinstance(raw, str) else raw
         opcode = TEXT if isinstance(raw, str) else BINARY
-        self.recording.pipeline.take(frame(self.number, now, now, from_charge_point, opcode, payload))
+        self.recording.pipeline.take(FrameRecord(self.number, now, now, from_charge_point, opcode, payload))
 
     def call(
         self,
@@ -93,7 +93,7 @@ class Link:
     def event(self, kind: str, detail: dict[str, Any]) -> None:
         """Something else happens on the link."""
         now = self.recording.now
-        self.recording.pipeline.take(event(self.number, now, now, kind, detail))
+        self.recording.pipeline.take(EventRecord(self.number, now, now, kind, detail))
 
     def close(self, **facts: Any) -> None:
         """Both sockets are gone."""
@@ -105,7 +105,7 @@ class Link:
             "csms_close_reason": "",
             "closed_by": "charge-point",
         }
-        self.recording.pipeline.take(closed(self.number, now, now, ending | facts))  # type: ignore[arg-type]
+        self.recording.pipeline.take(CloseRecord(self.number, now, now, ending | facts))  # type: ignore[arg-type]
 
     @property
     def clock(self) -> str:
@@ -307,7 +307,7 @@ def example(path: Path) -> Path:
     recording.wait(30)
     charge_201(recording)
     refused = {"charge_point_id": "CP-UNKNOWN", "status": 404, "path": "/ocpp/CP-UNKNOWN"}
-    recording.pipeline.take(event(0, recording.now, recording.now, "rejected-upgrade", refused))
+    recording.pipeline.take(EventRecord(0, recording.now, recording.now, "rejected-upgrade", refused))
     recording.wait(300)
     link = recording.connect("CP-GARAGE-01")
     link.boot()

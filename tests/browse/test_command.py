@@ -61,11 +61,11 @@ def test_a_recording_in_several_files_is_shown_where_it_goes_on(tmp_path: Path) 
     """The newest file, in every one of Datasette's threads, and said so; an earlier one by its own name."""
     path = tmp_path / "traffic.db"
     pipeline = Pipeline(Writer(path, tool_version="0", rotate="day"))
-    pipeline.take(records.opened(1, time.time_ns(), 1, {"charge_point_id": "CP1", "subprotocol": "ocpp1.6"}))
+    pipeline.take(records.OpenRecord(1, time.time_ns(), 1, {"charge_point_id": "CP1", "subprotocol": "ocpp1.6"}))
 
     def beat(number: int) -> None:
         raw = f'[2,"{number}","Heartbeat",{{}}]'.encode()
-        pipeline.take(records.frame(1, time.time_ns(), number, True, records.TEXT, raw))
+        pipeline.take(records.FrameRecord(1, time.time_ns(), number, True, records.TEXT, raw))
         pipeline.commit()
 
     beat(1)

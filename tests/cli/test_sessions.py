@@ -125,7 +125,7 @@ def test_failed_attempts_to_connect_are_told_where_no_session_is(tmp_path: Path)
     recorder = start_recorder(path, holder="test")
     for number, status in enumerate((401, 401, 503)):
         detail = {"charge_point_id": "CP1\x1b[2J", "status": status}
-        recorder.put(records.event(0, START + number, START + number, "rejected-upgrade", detail))
+        recorder.put(records.EventRecord(0, START + number, START + number, "rejected-upgrade", detail))
     recorder.close()
     told = "CP1\\x1b[2J: the CSMS answered 401 ×2; CP1\\x1b[2J: the CSMS answered 503"
     done = chargesentinel("sessions", path)

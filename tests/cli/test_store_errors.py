@@ -88,15 +88,17 @@ def spread(path: Path, now_ns: int) -> None:
         for link, point, days in ((1, "CP1", range(10, -1, -1)), (2, "CP2", range(40, 38, -1)), (3, "CP2", range(1))):
             first = now_ns - days[0] * DAY_NS - 10**9
             facts: records.SessionFacts = {"charge_point_id": point, "subprotocol": "ocpp1.6"}
-            yield records.opened(link, first, first, facts)
-            yield records.event(link, first, first, "handshake", {"request": "GET"})
+            yield records.OpenRecord(link, first, first, facts)
+            yield records.EventRecord(link, first, first, "handshake", {"request": "GET"})
             for day in days:
                 at = now_ns - day * DAY_NS - 10**6
-                yield records.frame(
+                yield records.FrameRecord(
                     link, at, at, True, records.TEXT, f'[2,"{point}-{day}","Heartbeat",{{"x":1}}]'.encode()
                 )
-                yield records.frame(link, at + 9, at + 9, False, records.TEXT, f'[3,"{point}-{day}",{{}}]'.encode())
-            yield records.closed(link, at + 99, at + 99, {"closed_by": "csms"})
+                yield records.FrameRecord(
+                    link, at + 9, at + 9, False, records.TEXT, f'[3,"{point}-{day}",{{}}]'.encode()
+                )
+            yield records.CloseRecord(link, at + 99, at + 99, {"closed_by": "csms"})
 
     store(traffic(), Writer(path, tool_version="0"))
 

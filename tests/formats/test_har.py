@@ -108,11 +108,12 @@ def test_a_capture_of_chromium_is_a_session(indent: int | None) -> None:
 def test_the_handshake_of_a_capture_is_kept_without_its_secret() -> None:
     ((boot,), _) = read(written(entry([message("send", 1767268800.1, BOOT)])))
     assert boot.meta is not None and boot.meta.opened is not None
-    facts = boot.meta.opened[4]
+    facts = boot.meta.opened.facts
     assert (facts["subprotocol"], facts["subprotocols_offered"]) == ("ocpp1.6", ["ocpp2.0.1", "ocpp1.6"])
     assert (facts["auth_scheme"], facts["auth_user"], facts["auth_password_length"]) == ("Basic", "CP1", 7)
     (shaken,) = boot.meta.before
-    assert (shaken[0], shaken[4], shaken[5]["status"]) == (records.EVENT, "handshake", 101)
+    assert isinstance(shaken, records.EventRecord)
+    assert (shaken.kind, shaken.detail["status"]) == ("handshake", 101)
     assert "Q1AxOnBsYW50ZWQ" not in repr(shaken)
 
 
@@ -136,7 +137,7 @@ def test_pings_closes_and_errors_of_a_capture_are_events() -> None:
     (boot, rest), _ = read(file)
     assert boot.raw == BOOT.encode()
     assert rest.meta is not None and rest.meta.placeholder
-    assert [event[4] for event in rest.meta.before] == ["ping", "fault"]
+    assert [event.kind for event in rest.meta.before] == ["ping", "fault"]
 
 
 def test_a_message_that_is_none_is_missed_and_the_rest_is_read() -> None:

@@ -209,7 +209,7 @@ def test_a_crafted_database_runs_nothing_of_its_own(what: str, recording: Path, 
     if "trigger" in what:
         assert_refused(into, "holds a trigger ('boom')")
     elif what == "a view in the place of a table":
-        assert_refused(into, "events is no table in it")
+        assert_refused(into, "events is not a table in it")
     assert "Traceback" not in into.stderr
 
 
@@ -241,7 +241,7 @@ def test_frames_of_odd_types_are_read_and_a_file_that_lacks_a_table_is_refused(
         done = in_this_process(*command)
         if what.startswith("no table"):
             assert (done.returncode, done.stderr.count("\n")) == (2, 1), (command, done)
-            assert "it was tampered with" in done.stderr
+            assert "somebody has changed its tables" in done.stderr
         else:
             assert done.returncode in (0, 1), (command, done)
 

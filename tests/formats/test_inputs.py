@@ -85,7 +85,7 @@ def test_raw_lines_take_their_direction_from_arrows_or_from_what_they_say(tmp_pa
         '# a comment\n[2,"1","Heartbeat",{}]\n[3,"1",{}]\n\n[2,"2","Reset",{"type":"Soft"}]\n[3,"2",{}]\n'
         '< [2,"3","DataTransfer",{"vendorId":"x"}]\n'
     )
-    sent = [record[4] for record, frame in open_input(str(path)) if frame is not None]
+    sent = [record.from_charge_point for record, frame in open_input(str(path)) if frame is not None]
     assert sent == [True, False, False, True, False]
 
 
@@ -97,25 +97,26 @@ def test_a_recording_reads_back_as_the_frames_that_crossed_the_wire(tmp_path: Pa
         (False, b"binary", records.BINARY),
     ]
     recorder = start_recorder(path, holder="test")
-    recorder.put(records.opened(1, 10, 5, {"charge_point_id": "CP1", "subprotocol": "ocpp1.6"}))
+    recorder.put(records.OpenRecord(1, 10, 5, {"charge_point_id": "CP1", "subprotocol": "ocpp1.6"}))
     for number, (from_charge_point, raw, opcode) in enumerate(frames):
-        recorder.put(records.frame(1, 20 + number, 15 + number, from_charge_point, opcode, raw))
-    recorder.put(records.closed(1, 30, 25, {"cp_close_code": 1000, "closed_by": "charge-point"}))
+        recorder.put(records.FrameRecord(1, 20 + number, 15 + number, from_charge_point, opcode, raw))
+    recorder.put(records.CloseRecord(1, 30, 25, {"cp_close_code": 1000, "closed_by": "charge-point"}))
     recorder.close()
     read = [step for step, _ in open_input(str(path))]
-    assert [step[0] for step in read] == [records.OPEN, records.FRAME, records.FRAME, records.FRAME, records.CLOSE]
-    assert [(step[4], step[6], step[5]) for step in read[1:4]] == frames
-    assert [step[2:4] for step in read[1:4]] == [(20, 15), (21, 16), (22, 17)]
+    frame = records.FrameRecord
+    assert [type(step) for step in read] == [records.OpenRecord, frame, frame, frame, records.CloseRecord]
+    assert [(step.from_charge_point, step.payload, step.opcode) for step in read[1:4]] == frames
+    assert [(step.ts_ns, step.mono_ns) for step in read[1:4]] == [(20, 15), (21, 16), (22, 17)]
 
 
 def test_a_recording_judged_again_gives_the_findings_it_was_recorded_with(tmp_path: Path) -> None:
     path = tmp_path / "traffic.db"
     recorder = start_recorder(path, holder="test")
-    recorder.put(records.opened(1, 10, 5, {"charge_point_id": "CP1", "subprotocol": "ocpp1.6"}))
+    recorder.put(records.OpenRecord(1, 10, 5, {"charge_point_id": "CP1", "subprotocol": "ocpp1.6"}))
     now = 1_767_268_800_000_000_000
     for number, raw in enumerate(['[2,"a","Authorize",{}]', '[3,"zzz",{}]', "no JSON", '[2,"a","Reset",{}]']):
-        recorder.put(records.frame(1, now + number, now + number, True, records.TEXT, raw.encode()))
-    recorder.put(records.closed(1, now + 9, now + 9, {}))
+        recorder.put(records.FrameRecord(1, now + number, now + number, True, records.TEXT, raw.encode()))
+    recorder.put(records.CloseRecord(1, now + 9, now + 9, {}))
     summary = recorder.close()
     from inspector.store.connection import open_recording
 
@@ -215,7 +216,9 @@ def test_older_sessions_imported_after_newer_ones_keep_all_their_frames(tmp_path
     again = check(step for step, _ in open_input(str(db)))
     assert (again.sessions, again.frames) == (3, 3 * len(halfway))
     assert sum(len(each.findings) for each in judged) <= len(again.findings)
-    steps = [(step[0], step[1]) for step, _ in open_input(str(db))]
+    steps = [(type(step), step.session_number) for step, _ in open_input(str(db))]
     for session in (1, 2, 3):
         kinds = [kind for kind, link in steps if link == session]
-        assert (kinds[0], kinds[-1]) == (records.OPEN, records.CLOSE) and kinds.count(records.OPEN) == 1
+        assert (kinds[0], kinds[-1]) == (records.OpenRecord, records.CloseRecord) and kinds.count(
+            records.OpenRecord
+        ) == 1

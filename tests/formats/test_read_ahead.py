@@ -27,7 +27,7 @@ type Steps = Iterator[tuple[records.Record, Any]]
 def _frames(count: int) -> Steps:
     for number in range(count):
         raw = b"[3,%d,{}]" % number
-        yield records.frame(1, number, number, True, records.TEXT, raw), Captured(raw)
+        yield records.FrameRecord(1, number, number, True, records.TEXT, raw), Captured(raw)
 
 
 @pytest.mark.parametrize("count", [0, 1, BATCH - 1, BATCH, BATCH + 1, 3 * BATCH + 7])
@@ -75,12 +75,14 @@ def test_who_wants_no_more_leaves_no_process_behind_even_where_the_input_says_no
     silent, _held = os.pipe()
 
     def steps() -> Steps:
-        yield records.event(0, 0, 0, "pid", {"pid": os.getpid()}), None
+        yield records.EventRecord(0, 0, 0, "pid", {"pid": os.getpid()}), None
         yield from _frames(BATCH)
         os.read(silent, 1)
 
     arriving = read_ahead(steps, Reading("a file"))
-    pids.append(next(arriving)[5]["pid"])
+    first = next(arriving)
+    assert isinstance(first, records.EventRecord)
+    pids.append(first.detail["pid"])
     arriving.close()  # type: ignore[attr-defined]
     assert pids[0] != os.getpid()
     with pytest.raises(ProcessLookupError):

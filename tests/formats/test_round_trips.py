@@ -53,8 +53,8 @@ def strange(tmp_path: Path) -> Path:
         "request_path": "/x%20y",
         "remote_addr": "127.0.0.1:1",
     }
-    recorder.put(records.opened(1, NOW, 7, facts))
-    recorder.put(records.event(1, NOW + 1, 8, "handshake", {"status": 101}))
+    recorder.put(records.OpenRecord(1, NOW, 7, facts))
+    recorder.put(records.EventRecord(1, NOW + 1, 8, "handshake", {"status": 101}))
     frames = [
         (True, records.TEXT, b"not JSON"),
         (True, records.TEXT, b'[2,"1","Heartbeat", {} ]'),
@@ -66,11 +66,11 @@ def strange(tmp_path: Path) -> Path:
         (False, records.TEXT, b""),
     ]
     for number, (from_charge_point, opcode, raw) in enumerate(frames, 2):
-        recorder.put(records.frame(1, NOW + number, 7 + number, from_charge_point, opcode, raw))
-    recorder.put(records.event(1, NOW + 20, 27, "ping", {"from": "csms"}))
-    recorder.put(records.closed(1, NOW + 30, 37, {"cp_close_code": 1000, "closed_by": "charge-point"}))
-    recorder.put(records.opened(2, NOW + 40, 47, facts))
-    recorder.put(records.closed(2, NOW + 50, 57, {"csms_close_code": 1001, "closed_by": "csms"}))
+        recorder.put(records.FrameRecord(1, NOW + number, 7 + number, from_charge_point, opcode, raw))
+    recorder.put(records.EventRecord(1, NOW + 20, 27, "ping", {"from": "csms"}))
+    recorder.put(records.CloseRecord(1, NOW + 30, 37, {"cp_close_code": 1000, "closed_by": "charge-point"}))
+    recorder.put(records.OpenRecord(2, NOW + 40, 47, facts))
+    recorder.put(records.CloseRecord(2, NOW + 50, 57, {"csms_close_code": 1001, "closed_by": "csms"}))
     recorder.close()
     return path
 
@@ -110,12 +110,12 @@ def hidden(tmp_path: Path) -> Path:
     """A recording of frames with a secret, one in fragments, one that the proxy kept to itself, and a harmless one."""
     path = tmp_path / "hidden.db"
     recorder = start_recorder(path, holder="test")
-    recorder.put(records.opened(1, NOW, 7, {"charge_point_id": "CP-1", "subprotocol": "ocpp1.6"}))
+    recorder.put(records.OpenRecord(1, NOW, 7, {"charge_point_id": "CP-1", "subprotocol": "ocpp1.6"}))
     key = b'[2,"%d","ChangeConfiguration",{"key":"AuthorizationKey","value":"0123456789abcdef"}]'
     for number, notes in enumerate([None, {"fragments": 3}, {"forwarded": False}, {"compressed": 40}], 1):
-        recorder.put(records.frame(1, NOW + number, 7 + number, False, records.TEXT, key % number, notes))
-    recorder.put(records.frame(1, NOW + 9, 16, True, records.TEXT, b'[2,"h","Heartbeat",{}]', {"fragments": 2}))
-    recorder.put(records.closed(1, NOW + 10, 17, {"closed_by": "csms"}))
+        recorder.put(records.FrameRecord(1, NOW + number, 7 + number, False, records.TEXT, key % number, notes))
+    recorder.put(records.FrameRecord(1, NOW + 9, 16, True, records.TEXT, b'[2,"h","Heartbeat",{}]', {"fragments": 2}))
+    recorder.put(records.CloseRecord(1, NOW + 10, 17, {"closed_by": "csms"}))
     recorder.close()
     return path
 
@@ -293,16 +293,16 @@ def test_whatever_was_recorded_comes_back_through_both_formats(
     now = NOW
     links = {name: number for number, name in enumerate(sorted({name for name, *_ in frames}), 1)}
     for name, link in links.items():
-        recorder.put(records.opened(link, now, 7, {"charge_point_id": name, "subprotocol": "ocpp2.1"}))
+        recorder.put(records.OpenRecord(link, now, 7, {"charge_point_id": name, "subprotocol": "ocpp2.1"}))
     for name, up, raw, step in frames:
         now += step
         opcode = records.BINARY if step % 3 == 0 else records.TEXT
-        recorder.put(records.frame(links[name], now, now - NOW, up, opcode, raw))
+        recorder.put(records.FrameRecord(links[name], now, now - NOW, up, opcode, raw))
         if step % 5 == 0:
-            recorder.put(records.event(links[name], now, now - NOW, "ping", {"n": step}))
+            recorder.put(records.EventRecord(links[name], now, now - NOW, "ping", {"n": step}))
     for link in links.values():
         if link != 2:
-            recorder.put(records.closed(link, now + 5, 12, {"closed_by": "csms"}))
+            recorder.put(records.CloseRecord(link, now + 5, 12, {"closed_by": "csms"}))
     recorder.close()
     by_session = "SELECT session_id, direction, ts_ns, mono_ns, raw, typeof(raw) FROM frames ORDER BY session_id, id"
     stored = rows(folder / "a.db", by_session)

@@ -20,7 +20,7 @@ from inspector.offline.check import check
 from inspector.offline.store_records import store
 from inspector.protocol.vocabulary import OcppVersion
 from inspector.recorder.pipeline import Pipeline
-from inspector.records import CLOSE, OPEN, Record, closed
+from inspector.records import CloseRecord, OpenRecord, Record
 from inspector.replay.script import FindingKey, scripts
 from inspector.rules.catalogue import rules
 from inspector.rules.context import Moment
@@ -56,11 +56,11 @@ def by_turns(cases: Iterable[list[Any]]) -> list[Any]:
 def ended(script: str, version: OcppVersion) -> list[Record | Moment]:
     """A script whose sessions all end, as those of a recording do when the proxy ends."""
     played = list(steps(script, version))
-    still_open = {step[1] for step in played if not isinstance(step, Moment) and step[0] == OPEN}
-    still_open -= {step[1] for step in played if not isinstance(step, Moment) and step[0] == CLOSE}
+    still_open = {step.session_number for step in played if isinstance(step, OpenRecord)}
+    still_open -= {step.session_number for step in played if isinstance(step, CloseRecord)}
     last = played[-1]
-    ts_ns, mono_ns = (last.ts_ns, last.mono_ns) if isinstance(last, Moment) else last[2:4]
-    return played + [closed(link, ts_ns + 1, mono_ns + 1, {"closed_by": "proxy"}) for link in sorted(still_open)]
+    ts_ns, mono_ns = last.ts_ns, last.mono_ns
+    return played + [CloseRecord(link, ts_ns + 1, mono_ns + 1, {"closed_by": "proxy"}) for link in sorted(still_open)]
 
 
 def recorded(played: Iterable[Record | Moment], path: Path, settings: Settings) -> None:

@@ -29,7 +29,7 @@ def _record(path: Path, ago_s: int, booted_s: int, transaction: str) -> None:
     recorder = start_recorder(path, holder="test")
     at, up = NOW_NS - ago_s * SECOND, booted_s * SECOND
     now = datetime.fromtimestamp(at // SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    recorder.put(records.opened(1, at, up, FACTS))
+    recorder.put(records.OpenRecord(1, at, up, FACTS))
     steps = [
         (True, '[2,"b","BootNotification",{"reason":"PowerUp","chargingStation":{"model":"M","vendorName":"V"}}]'),
         (False, f'[3,"b",{{"status":"Accepted","currentTime":"{now}","interval":0}}]'),
@@ -38,8 +38,8 @@ def _record(path: Path, ago_s: int, booted_s: int, transaction: str) -> None:
     ]
     for number, (from_charge_point, raw) in enumerate(steps, 1):
         later = number * SECOND
-        recorder.put(records.frame(1, at + later, up + later, from_charge_point, records.TEXT, raw.encode()))
-    recorder.put(records.closed(1, at + 120 * SECOND, up + 120 * SECOND, {"closed_by": "csms"}))
+        recorder.put(records.FrameRecord(1, at + later, up + later, from_charge_point, records.TEXT, raw.encode()))
+    recorder.put(records.CloseRecord(1, at + 120 * SECOND, up + 120 * SECOND, {"closed_by": "csms"}))
     recorder.close()
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inspector.protocol.large_values import VALUES_LIMIT, is_large, shorten, shorten_text
+from inspector.protocol.large_values import VALUES_LIMIT, first_values, is_large, shorten, shorten_text
 from inspector.protocol.schemas import UNEXPECTED_LIMIT, SchemaFault, faults
 from inspector.protocol.vocabulary import OcppVersion
 from tests.growth import measured
@@ -23,6 +23,33 @@ JSON = st.recursive(
 @given(JSON, st.integers(1, 80))
 def test_a_value_is_shortened_to_the_beginning_of_its_json(value: Any, most: int) -> None:
     assert shorten(value, most) == shorten_text(json.dumps(value, ensure_ascii=False), most)
+
+
+@given(st.dictionaries(st.text(), JSON), st.integers(0, 30))
+def test_of_a_payload_with_too_many_values_only_the_first_are_judged(payload: dict[str, Any], most: int) -> None:
+    cut = first_values(payload, most)
+    assert count(cut) == min(count(payload), most)
+    assert is_beginning(cut, payload)
+    assert (cut is payload) == (count(payload) <= most)
+
+
+def count(value: Any) -> int:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return sum(1 + count(one) for one in inner)
+
+
+def is_beginning(part: Any, whole: Any) -> bool:
+    """Whether nothing but the end is missing, and that at every level of the last value only."""
+    if isinstance(part, dict) and isinstance(whole, dict):
+        part, whole = list(part.items()), list(whole.items())
+        return [name for name, _ in part] == [name for name, _ in whole[: len(part)]] and all(
+            is_beginning(one, other) for (_, one), (_, other) in zip(part, whole, strict=False)
+        )
+    if isinstance(part, list) and isinstance(whole, list):
+        return len(part) <= len(whole) and all(
+            is_beginning(one, other) for one, other in zip(part, whole, strict=False)
+        )
+    return bool(part == whole)
 
 
 def local_list(*entries: Any) -> dict[str, Any]:
@@ -63,7 +90,7 @@ def test_what_is_wrong_behind_the_first_elements_is_not_taken_for_right() -> Non
 def test_of_many_unknown_members_the_first_are_named_and_the_others_counted() -> None:
     named = found({**local_list(), **{f"m{number}": 1 for number in range(2000)}})
     assert len(named) == UNEXPECTED_LIMIT + 1
-    assert named[-1].text == "1500 or more others are no members here either"
+    assert named[-1].text == "at least 1500 more unknown properties"
 
 
 def test_a_payload_of_a_usual_size_is_looked_through_as_a_whole() -> None:

@@ -37,26 +37,26 @@ class ListRecorder:
             self.records.append(record)
             self.changed.notify_all()
 
-    tell_found: Callable[[list[Any]], None]
+    on_findings: Callable[[list[Any]], None]
 
     def status(self) -> Status:
         return self.now
 
-    def when_behind(self, tell: Callable[[int, bool], None]) -> None:
-        self.tell_behind = tell
+    def when_behind(self, hold: Callable[[int, bool], None]) -> None:
+        self.hold = hold
 
     def close(self, timeout: float = 10.0) -> Summary:
         return Summary()
 
-    def of(self, kind: int) -> list[Record]:
-        return [record for record in self.records if record[0] == kind]
+    def of[T: Record](self, kind: type[T]) -> list[T]:
+        return [record for record in self.records if isinstance(record, kind)]
 
     def frames(self) -> list[tuple[bool, int, bytes]]:
         """Return (from the charge point, opcode, payload) of every frame."""
-        return [(r[4], r[5], r[6]) for r in self.of(records.FRAME)]
+        return [(r.from_charge_point, r.opcode, r.payload) for r in self.of(records.FrameRecord)]
 
     def events(self, kind: str) -> list[dict[str, Any]]:
-        return [r[5] for r in self.of(records.EVENT) if r[4] == kind]
+        return [r.detail for r in self.of(records.EventRecord) if r.kind == kind]
 
     def wait_for(self, condition: Callable[[], Any], timeout: float = 10.0) -> Any:
         """Wait until `condition` is true, check it after every record, and return its value."""
@@ -70,8 +70,8 @@ class ListRecorder:
 
     async def closed(self) -> dict[str, Any]:
         """Wait for the end of the first session and return its facts."""
-        found = await self.seen(lambda: self.of(records.CLOSE))
-        return dict(found[0][4])
+        found = await self.seen(lambda: self.of(records.CloseRecord))
+        return dict(found[0].facts)
 
 
 class RunningProxy:

@@ -69,8 +69,8 @@ async def test_frames_cross_and_are_recorded_unchanged(start_proxy: Start) -> No
         (1, b"x" * 1_200_000),
     ]
     assert [f[1:] for f in proxy.recorder.frames() if not f[0]] == [(1, RESULT), (1, b"y" * 70_000)]
-    fragmented = next(r for r in proxy.recorder.of(1) if r[6].startswith(b'[2,"2"'))
-    assert fragmented[7] == {"fragments": 3}
+    fragmented = next(r for r in proxy.recorder.of(records.FrameRecord) if r.payload.startswith(b'[2,"2"'))
+    assert fragmented.notes == {"fragments": 3}
     assert proxy.recorder.events("ping") == [{"direction": "cp-to-csms", "payload": b"between".hex()}]
     assert proxy.recorder.events("pong") == [{"direction": "csms-to-cp", "payload": b"between".hex()}]
 
@@ -222,7 +222,7 @@ async def test_handshake_event_shows_the_scheme_and_never_the_secret(start_proxy
         (event,) = await proxy.recorder.seen(lambda: proxy.recorder.events("handshake"))
     assert ["Authorization", "Basic «redacted»"] in event["request_headers"]
     assert event["redacted"] == ["Authorization"]
-    facts = proxy.recorder.of(0)[0][4]
+    facts = proxy.recorder.of(records.OpenRecord)[0].facts
     # For the recorder's memory alone, so that it knows them where they are quoted; see records.LinkFacts.
     assert facts.pop("secrets")[:3] == ["Q1A6c2VjcmV0", "secret", "hush"]
     assert not any(secret in repr(proxy.recorder.records) for secret in ("Q1A6c2VjcmV0", "secret", "hush"))
@@ -240,8 +240,8 @@ async def test_secret_of_the_request_target_crosses_and_is_in_no_record_and_no_l
         proxy = start_proxy(csms.url)
         await raw_charge_point(proxy.port, target)
         assert (await csms.peer()).head.startswith(f"GET {target} ".encode())
-        await proxy.recorder.seen(lambda: proxy.recorder.of(0))
-    ((*_, facts),) = proxy.recorder.of(0)
+        await proxy.recorder.seen(lambda: proxy.recorder.of(records.OpenRecord))
+    ((*_, facts),) = proxy.recorder.of(records.OpenRecord)
     assert set(facts.pop("secrets")) == {"hush-hush"} and facts["charge_point_id"] == "CP1"
     proxy.stop()
     assert "hush" not in repr(proxy.recorder.records)
@@ -312,8 +312,8 @@ async def test_compressed_session_of_real_peers_is_recorded_in_the_clear(start_p
         (b'[2,"%d","Heartbeat",{}]' % number) * 40 for number in range(5)
     ]
     assert len(frames) == 10
-    assert all(r[7]["compressed"] < len(r[6]) / 5 for r in proxy.recorder.of(records.FRAME))
-    assert proxy.recorder.of(records.OPEN)[0][4]["extensions"].startswith("permessage-deflate")
+    assert all(r.notes["compressed"] < len(r.payload) / 5 for r in proxy.recorder.of(records.FrameRecord))
+    assert proxy.recorder.of(records.OpenRecord)[0].facts["extensions"].startswith("permessage-deflate")
     assert proxy.recorder.events("fault") == proxy.recorder.events("gap") == []
 
 

@@ -91,11 +91,11 @@ async def test_sessions_go_at_the_pace_of_a_recorder_that_is_behind(start_proxy:
         await charge_point.send(CALL)
         assert await at_csms.receive(len(CALL)) == CALL
         await taken_over(proxy)
-        await proxy.call(lambda: proxy.recorder.tell_behind(1, True))
+        await proxy.call(lambda: proxy.recorder.hold(1, True))
         await charge_point.send(CALL)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(at_csms.reader.readexactly(1), 0.2)
-        await proxy.call(lambda: proxy.recorder.tell_behind(1, False))
+        await proxy.call(lambda: proxy.recorder.hold(1, False))
         assert await at_csms.receive(len(CALL)) == CALL
 
 
@@ -103,12 +103,12 @@ async def test_sessions_go_at_the_pace_of_a_recorder_that_is_behind(start_proxy:
 async def test_a_session_that_begins_while_the_recorder_is_behind_goes_at_its_pace_too(start_proxy: Start) -> None:
     async with raw_csms() as csms:
         proxy = start_proxy(csms.url)
-        await proxy.call(lambda: proxy.recorder.tell_behind(1, True))
+        await proxy.call(lambda: proxy.recorder.hold(1, True))
         charge_point = await raw_charge_point(proxy.port)
         at_csms = await csms.peer()
         await taken_over(proxy)
         await charge_point.send(CALL)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(at_csms.reader.readexactly(1), 0.2)
-        await proxy.call(lambda: proxy.recorder.tell_behind(1, False))
+        await proxy.call(lambda: proxy.recorder.hold(1, False))
         assert await at_csms.receive(len(CALL)) == CALL

@@ -13,6 +13,7 @@ from inspector.errors import UnusableAddress, UserMistake
 from inspector.proxy import fastpath
 from inspector.proxy.addresses import Upstream
 from inspector.proxy.routing import Route, Routing
+from inspector.records import OpenRecord
 from inspector.websocket.frames import make_frame
 from tests.proxy.conftest import RunningProxy, raw_charge_point, raw_csms
 
@@ -58,8 +59,8 @@ async def test_charge_points_are_routed_to_different_csmss(start_proxy: Start) -
         ):
             await raw_charge_point(proxy.port, path)
             assert (await csms.peer()).head.startswith(seen)
-        await proxy.recorder.seen(lambda: len(proxy.recorder.of(0)) == 3)
-    assert [r[4]["upstream_url"] for r in proxy.recorder.of(0)] == [
+        await proxy.recorder.seen(lambda: len(proxy.recorder.of(OpenRecord)) == 3)
+    assert [r.facts["upstream_url"] for r in proxy.recorder.of(OpenRecord)] == [
         f"{one.url}/site-a/CP-1",
         f"{two.url}/x/CP-1",
         f"{rest.url}/x/other",

@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from inspector.errors import UnusableFile
+from inspector.errors import UnusableFile, UserMistake
 from inspector.proxy import tls
 from inspector.proxy.addresses import Upstream, listening_socket
 from inspector.proxy.certificates import Authority
 from inspector.proxy.routing import Identity, Routing, UpstreamTls, read_identities
+from inspector.records import OpenRecord
 from inspector.websocket.frames import make_frame
 from tests.proxy.conftest import RunningProxy, raw_charge_point, raw_csms
 
@@ -75,7 +76,7 @@ class TestListener:
             one.writer.close()
             at_csms.writer.close()
             await proxy.recorder.closed()
-        facts = proxy.recorder.of(0)[0][4]
+        facts = proxy.recorder.of(OpenRecord)[0].facts
         assert facts["tls_version"] == "TLSv1.3"
         assert facts["tls_cipher"].startswith("TLS_")
         assert facts["tls_sni"] == "localhost"
@@ -123,7 +124,7 @@ class TestListener:
             assert reason in event["reason"]
             assert any(reason in message for message in caplog.messages)
             assert csms.peers.empty()
-            assert proxy.recorder.of(0) == []
+            assert proxy.recorder.of(OpenRecord) == []
 
     async def test_certificates_made_with_openssl_are_understood(
         self, start_fast: Start, tmp_path: Path, bench: Authority
@@ -191,7 +192,7 @@ class TestUpstream:
             assert await one.rest() == b""
             one.writer.close()
             await proxy.recorder.closed()
-        facts = proxy.recorder.of(0)[0][4]
+        facts = proxy.recorder.of(OpenRecord)[0].facts
         assert facts["upstream_tls_version"] == "TLSv1.3"
         assert facts["upstream_url"] == f"{csms.url}/CP1"
         assert "tls_version" not in facts
@@ -262,8 +263,8 @@ async def test_password_of_the_identities_file_replaces_the_charge_points_own(
         assert b"\r\nAuthorization: Basic Q1AxOmh1c2g=\r\nX-A: b\r\n" in (await csms.peer()).head
         await raw_charge_point(proxy.port, "/CP2", "Authorization: Basic b2xkOm9sZA==")
         assert b"\r\nAuthorization: Basic b2xkOm9sZA==\r\n" in (await csms.peer()).head
-    # The recorder gets the secret to hide it wherever it is quoted; nothing else may hold it.
-    told = [opened[4].pop("secrets") for opened in proxy.recorder.of(0)]
+    # What the recorder is told is secret is for hiding it wherever it is quoted; nothing else may hold it.
+    told = [opened.facts.pop("secrets") for opened in proxy.recorder.of(OpenRecord)]
     assert [bool(secrets) for secrets in told] == [True, True], told
     assert not any(secret in repr(proxy.recorder.records) for secret in ("hush", "Q1AxOmh1c2g", "b2xkOm9sZA"))
 
@@ -271,7 +272,7 @@ async def test_password_of_the_identities_file_replaces_the_charge_points_own(
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("= 1", "is no TOML"),
+        ("= 1", "not TOML"),
         ("CP1 = 1", "each a string"),
         ("[CP1]\nuser = 'x'", "neither password nor cert"),
         ("[CP1]\npasword = 'x'", "takes cert, key, password, user"),
@@ -282,7 +283,7 @@ async def test_password_of_the_identities_file_replaces_the_charge_points_own(
 def test_faulty_identities_file_is_a_users_mistake(tmp_path: Path, text: str, why: str) -> None:
     file = tmp_path / "identities.toml"
     file.write_text(text)
-    with pytest.raises(UnusableFile, match=why):
+    with pytest.raises(UserMistake, match=why):
         read_identities(file)
 
 

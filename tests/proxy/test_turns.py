@@ -66,7 +66,7 @@ def test_one_turn_of_the_loop_relays_no_more_than_a_slice_and_nothing_is_lost_or
     # `uvloop.run` refuses where a browser of this worker is open.
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         got: Any = runner.run(main())
-    pings = [record for record in recorder.of(records.EVENT) if record[4] == "ping"]
+    pings = [record for record in recorder.of(records.EventRecord) if record.kind == "ping"]
     if ends_with == "fin":
         assert got == PING * PINGS
         assert len(pings) == PINGS

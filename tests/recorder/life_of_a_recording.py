@@ -20,7 +20,7 @@ from sqlite_utils import Database
 from inspector import records
 from inspector.recorder import derived_tables, rollover
 from inspector.recorder.pipeline import Pipeline
-from inspector.recorder.taking import take
+from inspector.recorder.restore import restore
 from inspector.recorder.worker.backlog import Backlog
 from inspector.recorder.worker.process import stored as stored_records
 from inspector.records import Record
@@ -132,10 +132,10 @@ class Life:
         self._taken = self._committed = writer.committed()
         self._gone_before = self.gone
         if writer.resumed:
-            self.pipeline.restore(stored_records(writer.db.conn, writer.recording_id))
+            restore(self.pipeline, stored_records(writer.db.conn, writer.recording_id))
         if (lost := self._stored - self.pipeline.stored()[1]) > 0:
             self.gone = self._gone_before = self._gone_before + lost
-            self._put(records.gap(*self._now(), lost, 0))
+            self._put(records.GapRecord(0, *self._now(), lost, 0, {}))
         self._stored = self.pipeline.stored()[1]
         self._recording_id = writer.recording_id
         self._backlog.acknowledge(self._committed)
@@ -155,7 +155,7 @@ class Life:
         self._link += 1
         self._open[charge_point] = self._link, 0
         facts: records.SessionFacts = {"charge_point_id": charge_point, "subprotocol": "ocpp1.6"}
-        self._put(records.opened(self._link, *self._now(), facts))
+        self._put(records.OpenRecord(self._link, *self._now(), facts))
 
     def say(self, charge_point: str, messages: int) -> None:
         if charge_point not in self._open:
@@ -171,12 +171,12 @@ class Life:
         """Let one frame cross on the connection of a charge point."""
         self.sent.append(raw)
         link, _ = self._open[charge_point]
-        self._put(records.frame(link, *self._now(), from_charge_point, records.TEXT, raw.encode()))
+        self._put(records.FrameRecord(link, *self._now(), from_charge_point, records.TEXT, raw.encode()))
 
     def close(self, charge_point: str) -> None:
         if charge_point in self._open:
             link, _ = self._open.pop(charge_point)
-            self._put(records.closed(link, *self._now(), {"closed_by": "charge-point"}))
+            self._put(records.CloseRecord(link, *self._now(), {"closed_by": "charge-point"}))
 
     def commit(self) -> None:
         self.deliver()
@@ -190,7 +190,7 @@ class Life:
         """Hand over what waits, without a commit."""
         while self._backlog.unsent:
             batch = self._backlog.batch()
-            take(self.pipeline, batch.records[max(0, self._taken + 1 - batch.first) :])
+            self.pipeline.take_all(batch.records[max(0, self._taken + 1 - batch.first) :])
             self._taken = max(self._taken, batch.last)
 
     def tick(self) -> None:

@@ -24,10 +24,10 @@ STATUS = '{"connectorId":1,"errorCode":"NoError","status":"Available","timestamp
 
 def session(facts: dict[str, Any], *frames: tuple[bool, str, dict[str, Any] | None], at: int = NOON) -> list[Record]:
     opened: Any = {"charge_point_id": "CP1", "ocpp_version": "1.6", "from_start": False, **facts}
-    steps = [records.opened(1, at, at, opened)]
+    steps = [records.OpenRecord(1, at, at, opened)]
     for number, (up, raw, notes) in enumerate(frames):
-        steps.append(records.frame(1, at + number, at + number, up, records.TEXT, raw.encode(), notes))
-    return [*steps, records.closed(1, at + 99, at + 99, {"closed_by": "unknown"})]
+        steps.append(records.FrameRecord(1, at + number, at + number, up, records.TEXT, raw.encode(), notes))
+    return [*steps, records.CloseRecord(1, at + 99, at + 99, {"closed_by": "unknown"})]
 
 
 def judged(steps: list[Record]) -> list[Finding]:
@@ -58,7 +58,7 @@ def test_date_times_are_held_against_frames_only_where_the_offset_of_their_times
     tmp_path: Path, facts: dict[str, Any], hours: int, skew: bool
 ) -> None:
     late = session(facts, (True, f'[2,"1","StatusNotification",{STATUS}]', None), at=NOON + hours * HOUR_NS)
-    late[0] = (*late[0][:2], NOON - 9 * HOUR_NS, *late[0][3:])
+    late[0] = late[0]._replace(ts_ns=NOON - 9 * HOUR_NS)
     now = judged(late)
     assert ("time.skew" in {finding.rule_id for finding in now}) is skew
     assert told(judged_again(late, tmp_path / "a.db")) == told(now)

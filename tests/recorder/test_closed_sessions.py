@@ -14,7 +14,8 @@ from inspector.protocol.frame import Frame
 from inspector.recorder import large_calls
 from inspector.recorder.pipeline import Pipeline
 from inspector.recorder.progress_page import ProgressPage
-from inspector.recorder.worker.process import CLEAR_AFTER, Process, settings_to
+from inspector.recorder.worker.process import CLEAR_AFTER, Process
+from inspector.recorder.worker.wire import Setup
 from inspector.records import Record
 from inspector.rules.judge import SessionJudge
 from inspector.rules.settings import DEFAULTS
@@ -28,7 +29,7 @@ KEPT_FOR = 6
 
 def one_session(link: int, at_ns: int) -> list[Record]:
     facts: records.SessionFacts = {"charge_point_id": "CP1", "subprotocol": "ocpp1.6"}
-    found = [records.opened(link, at_ns, at_ns, facts)]
+    found = [records.OpenRecord(link, at_ns, at_ns, facts)]
     pairs = [
         (
             f'[2,"b{link}","BootNotification",{{"chargePointVendor":"V","chargePointModel":"M"}}]',
@@ -40,8 +41,8 @@ def one_session(link: int, at_ns: int) -> list[Record]:
     for pair in pairs:
         for from_charge_point, raw in zip((True, False), pair, strict=True):
             at_ns += 10**6
-            found.append(records.frame(link, at_ns, at_ns, from_charge_point, records.TEXT, raw.encode()))
-    return [*found, records.closed(link, at_ns, at_ns, {"closed_by": "charge-point"})]
+            found.append(records.FrameRecord(link, at_ns, at_ns, from_charge_point, records.TEXT, raw.encode()))
+    return [*found, records.CloseRecord(link, at_ns, at_ns, {"closed_by": "charge-point"})]
 
 
 def test_closed_sessions_keep_no_answered_call_and_are_gone_once_nothing_is_waited_for(tmp_path: Path) -> None:
@@ -73,12 +74,12 @@ def test_large_calls_are_kept_up_to_so_many_bytes_and_the_oldest_forgotten_witho
     pipeline = Pipeline(writer)
 
     def says(at_ns: int, from_charge_point: bool, raw: str) -> None:
-        pipeline.take(records.frame(1, at_ns, at_ns, from_charge_point, records.TEXT, raw.encode()))
+        pipeline.take(records.FrameRecord(1, at_ns, at_ns, from_charge_point, records.TEXT, raw.encode()))
 
     def answers(number: int) -> None:
         says(100 + number, False, f'[3,"{number}",{{"status":"Accepted"}}]')
 
-    pipeline.take(records.opened(1, 1, 1, {"charge_point_id": "CP1", "subprotocol": "ocpp1.6"}))
+    pipeline.take(records.OpenRecord(1, 1, 1, {"charge_point_id": "CP1", "subprotocol": "ocpp1.6"}))
     for number in range(10):
         says(2, True, f'[2,"{number}","DataTransfer",{{"vendorId":"v","data":"{"x" * large_calls.LARGE}"}}]')
         if answered:
@@ -98,22 +99,22 @@ def test_large_calls_are_kept_up_to_so_many_bytes_and_the_oldest_forgotten_witho
 
 def test_the_recorder_frees_closed_sessions_without_waiting_for_the_collector(tmp_path: Path) -> None:
     ours, theirs = socket.socketpair()
-    setup = {"writer": {"path": tmp_path / "freed.db", "tool_version": "0"}, "settings": settings_to(DEFAULTS)}
-    process = Process(theirs, {**setup, "redaction": {}, "resume": None}, ProgressPage())
+    setup = Setup({"path": tmp_path / "freed.db", "tool_version": "0"}, DEFAULTS, {}, None)
+    process = Process(theirs, setup, ProgressPage())
     gc.collect()
     gc.disable()
     try:
         for record in one_session(1, ROUND_NS):
             process._pipeline.take(record)
-            if record[0] == records.OPEN:
-                session = weakref.ref(process._pipeline.links[1].judge)
+            if isinstance(record, records.OpenRecord):
+                session = weakref.ref(process._pipeline.open_sessions[1].judge)
         process._pipeline.commit()
         process._pipeline.feed.judge._stations.clear()  # with the deadlines that wait there
         process._pipeline.closed = CLEAR_AFTER - 1
-        process._clear_away()
+        process._free_closed_sessions()
         assert session() is not None
         process._pipeline.closed = CLEAR_AFTER
-        process._clear_away()
+        process._free_closed_sessions()
         assert session() is None
     finally:
         gc.enable()

@@ -29,15 +29,15 @@ def connect_often(pipeline: Pipeline, sessions: int, then: dict[int, Callable[[]
     clock, sent = count(NOW, 10 * MS), []
     for link in range(1, sessions + 1):
         at = next(clock)
-        pipeline.take(records.opened(link, at, at, {"charge_point_id": "CP1", "subprotocol": "ocpp1.6"}))
+        pipeline.take(records.OpenRecord(link, at, at, {"charge_point_id": "CP1", "subprotocol": "ocpp1.6"}))
         for number in range(1, CALLS + 1):
             answer = f'[3,"{number}",{{"currentTime":"2026-01-01T00:00:00Z","link":{link}}}]'
             for raw in (f'[2,"{number}","Heartbeat",{{"link":{link}}}]', answer):
                 at = next(clock)
-                pipeline.take(records.frame(link, at, at, raw is not answer, records.TEXT, raw.encode()))
+                pipeline.take(records.FrameRecord(link, at, at, raw is not answer, records.TEXT, raw.encode()))
                 sent.append(raw)
         at = next(clock)
-        pipeline.take(records.closed(link, at, at, {"closed_by": "charge-point"}))
+        pipeline.take(records.CloseRecord(link, at, at, {"closed_by": "charge-point"}))
         rollover.commit(pipeline)
         then.get(link, lambda: None)()
     return sent

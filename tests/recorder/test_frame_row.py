@@ -39,8 +39,8 @@ WRITTEN = {
 @pytest.mark.parametrize("raw", WRITTEN, ids=lambda raw: raw[:30])
 def test_payload_and_message_id_are_those_of_the_message(tmp_path: Path, raw: str) -> None:
     steps = [
-        records.opened(1, 1, 1, {"charge_point_id": "CP1", "subprotocol": "ocpp1.6"}),
-        records.frame(1, 2, 2, True, records.TEXT, raw.encode()),
+        records.OpenRecord(1, 1, 1, {"charge_point_id": "CP1", "subprotocol": "ocpp1.6"}),
+        records.FrameRecord(1, 2, 2, True, records.TEXT, raw.encode()),
     ]
     store(steps, Writer(tmp_path / "a.db", tool_version="0"))
     db = open_recording(tmp_path / "a.db")

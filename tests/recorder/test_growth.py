@@ -64,12 +64,12 @@ def recorded(raw: bytes, path: Path) -> Path:
         old.unlink()
     writer = Writer(path, tool_version="0")
     pipeline = Pipeline(writer)
-    pipeline.take(records.opened(1, NOW, NOW, {"charge_point_id": "CP1", "subprotocol": "ocpp1.6"}))
+    pipeline.take(records.OpenRecord(1, NOW, NOW, {"charge_point_id": "CP1", "subprotocol": "ocpp1.6"}))
     for number, (up, text) in enumerate(
         ((False, b'[2,"1","GetConfiguration",{}]'), (True, raw), (False, b'[3,"1",{}]'))
     ):
-        pipeline.take(records.frame(1, NOW + number, NOW + number, up, records.TEXT, text))
-    pipeline.take(records.closed(1, NOW + 9, NOW + 9, {"closed_by": "unknown"}))
+        pipeline.take(records.FrameRecord(1, NOW + number, NOW + number, up, records.TEXT, text))
+    pipeline.take(records.CloseRecord(1, NOW + 9, NOW + 9, {"closed_by": "unknown"}))
     pipeline.commit()
     writer.close(clean=True)
     return path

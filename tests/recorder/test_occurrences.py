@@ -38,12 +38,12 @@ def recorded(path: Path, steps: list[tuple[Any, ...]]) -> Summary:
 
 
 def opened(link: int = 1, **facts: Any) -> tuple[Any, ...]:
-    return records.opened(link, START, START, {"charge_point_id": f"CP{link}", "subprotocol": "ocpp1.6", **facts})
+    return records.OpenRecord(link, START, START, {"charge_point_id": f"CP{link}", "subprotocol": "ocpp1.6", **facts})
 
 
 def said(at: int, raw: str, *, up: bool = True, link: int = 1) -> tuple[Any, ...]:
     now = START + at * SECOND
-    return records.frame(link, now, now, up, records.TEXT, raw.encode())
+    return records.FrameRecord(link, now, now, up, records.TEXT, raw.encode())
 
 
 def beats(wrong: list[bool]) -> list[tuple[Any, ...]]:
@@ -131,7 +131,7 @@ def test_a_failed_attempt_has_findings_without_a_session(tmp_path: Path) -> None
     heads += [["Sec-WebSocket-Key", "a"], ["Sec-WebSocket-Protocol", "OCPP1.6"]]
     detail = {"charge_point_id": "CP1", "status": 400, "request_headers": heads}
     now = time.time_ns()
-    events = [records.event(0, now + n, now + n, "rejected-upgrade", detail) for n in range(3)]
+    events = [records.EventRecord(0, now + n, now + n, "rejected-upgrade", detail) for n in range(3)]
     summary = recorded(path, events)
     found = rows(path, "SELECT rule_id, count, session_id, frame_id FROM findings")
     assert found == [("link.subprotocol-spelling", 3, None, None)]

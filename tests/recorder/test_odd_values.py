@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from inspector import records
 from inspector.protocol.vocabulary import Direction
 from inspector.recorder.pipeline import Pipeline
-from inspector.recorder.taking import take
 from inspector.redaction.redactor import LEVELS, Redactor
 from inspector.replay.id_mapping import is_time
 from inspector.replay.script import Script, read
@@ -94,14 +93,14 @@ def stored(folder: Path, script: Script, raws: list[bytes], level: str) -> None:
     pipeline = Pipeline(writer, redaction=Redactor(level, b"k" * 32))
     assert script.version is not None
     facts: records.SessionFacts = {"charge_point_id": "CP1", "subprotocol": script.version.subprotocol}
-    batch = [records.opened(1, NOW, 0, facts)]
+    batch = [records.OpenRecord(1, NOW, 0, facts)]
     for at, (frame, raw) in enumerate(zip(script.frames, raws, strict=True), 1):
         from_charge_point = frame.direction is Direction.FROM_CHARGE_POINT
-        batch.append(records.frame(1, NOW + at * SECOND, at * SECOND, from_charge_point, records.TEXT, raw))
-    take(pipeline, batch)
+        batch.append(records.FrameRecord(1, NOW + at * SECOND, at * SECOND, from_charge_point, records.TEXT, raw))
+    pipeline.take_all(batch)
     later = 10_000 * SECOND
     pipeline.tick(later, NOW + later)
-    take(pipeline, [records.closed(1, NOW + later, later, {"closed_by": "unknown"})])
+    pipeline.take_all([records.CloseRecord(1, NOW + later, later, {"closed_by": "unknown"})])
     pipeline.commit()
     found = [one if isinstance(one, bytes) else one.encode() for (one,) in writer.db.execute("SELECT raw FROM frames")]
     assert len(found) == len(raws)

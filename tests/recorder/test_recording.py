@@ -36,7 +36,7 @@ class Recorded:
 
     def open(self, link: int = 1, **facts: Any) -> None:
         known = {"charge_point_id": "CP1", "subprotocol": "ocpp1.6", "subprotocols_offered": ["ocpp1.6"]}
-        self.recorder.put(records.opened(link, *self.tick(), known | facts))  # type: ignore[arg-type]
+        self.recorder.put(records.OpenRecord(link, *self.tick(), known | facts))  # type: ignore[arg-type]
 
     def tick(self, ms: int = 10) -> tuple[int, int]:
         self.clock += ms * MS
@@ -44,7 +44,7 @@ class Recorded:
 
     def frame(self, from_charge_point: bool, raw: str | bytes, opcode: int = records.TEXT, link: int = 1) -> None:
         payload = raw if isinstance(raw, bytes) else raw.encode()
-        self.recorder.put(records.frame(link, *self.tick(), from_charge_point, opcode, payload))
+        self.recorder.put(records.FrameRecord(link, *self.tick(), from_charge_point, opcode, payload))
 
     def close(self) -> None:
         self.summary = self.recorder.close()
@@ -129,7 +129,7 @@ def test_how_a_session_ended_is_kept_side_by_side(recorded: Recorded) -> None:
         "csms_close_reason": "bye",
         "closed_by": "csms",
     }
-    recorded.recorder.put(records.closed(1, *recorded.tick(), facts))
+    recorded.recorder.put(records.CloseRecord(1, *recorded.tick(), facts))
     recorded.close()
     (session,) = recorded.rows("SELECT * FROM sessions")
     assert (session["cp_close_code"], session["csms_close_code"], session["closed_by"]) == (None, 1001, "csms")
@@ -349,7 +349,7 @@ def test_a_finding_belongs_to_the_session_it_is_about(recorded: Recorded) -> Non
     recorded.open(1)
     recorded.frame(False, '[2,"r","Reset",{"type":"Soft"}]')
     recorded.frame(True, '[3,"r",{"status":"Accepted"}]')
-    recorded.recorder.put(records.closed(1, *recorded.tick(), {}))
+    recorded.recorder.put(records.CloseRecord(1, *recorded.tick(), {}))
     recorded.open(2)
     recorded.tick(400_000)
     recorded.frame(True, '[2,"h","Heartbeat",{}]', link=2)

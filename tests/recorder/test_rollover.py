@@ -60,10 +60,10 @@ async def test_the_next_file_goes_on_where_the_one_before_ended(tmp_path: Path) 
     recorder = started(path, rotate="1s")
     for link in (1, 2):
         opened(recorder, link)
-    recorder.put(records.event(1, *_now(), "handshake", {"request": "GET /CP1"}))
+    recorder.put(records.EventRecord(1, *_now(), "handshake", {"request": "GET /CP1"}))
     charging(recorder, 1)
     frame(recorder, 1, True, HEARTBEAT.format("over"))
-    recorder.put(records.closed(2, *_now(), {"closed_by": "charge-point"}))
+    recorder.put(records.CloseRecord(2, *_now(), {"closed_by": "charge-point"}))
     await until(lambda: len(segments(path)) > 1)
     frame(recorder, 1, False, ANSWER.format("over"))
     frame(

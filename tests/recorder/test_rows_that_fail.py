@@ -128,10 +128,10 @@ def test_rows_that_another_program_keeps_out_are_counted_wherever_a_user_looks(
     recorder = start_recorder(tmp_path / "traffic.db", holder="test")
     with closing(sqlite3.connect(tmp_path / "traffic.db", isolation_level=None)) as other:
         other.execute(f"CREATE TRIGGER t BEFORE INSERT ON findings BEGIN SELECT RAISE({how}, 'no'); END")
-        recorder.put(records.opened(1, NOW, 0, {"charge_point_id": "CP1", "subprotocol": "ocpp1.6"}))
+        recorder.put(records.OpenRecord(1, NOW, 0, {"charge_point_id": "CP1", "subprotocol": "ocpp1.6"}))
         for number in range(3):
             raw = f'[2,"{number}","Heartbeat",{{"{number}":1}}]'
-            recorder.put(records.frame(1, NOW, number, True, records.TEXT, raw.encode()))
+            recorder.put(records.FrameRecord(1, NOW, number, True, records.TEXT, raw.encode()))
         summary = recorder.close()
         assert other.execute("SELECT count(*), sum(valid) FROM frames").fetchall() == [(3, 0)]
         (detail,) = other.execute("SELECT detail FROM events WHERE kind = 'fault'").fetchone()

@@ -183,10 +183,10 @@ async def test_a_recorder_that_was_killed_goes_on_without_false_findings(tmp_pat
     path = tmp_path / "t.db"
     recorder = start_recorder(path, holder="test", redaction={"level": "personal", "key": KEY}, own_process=True)
     assert isinstance(recorder, SupervisedRecorder)
-    recorder.put(records.opened(1, 1, 1, {"charge_point_id": "CP1", "subprotocol": "ocpp1.6"}))
+    recorder.put(records.OpenRecord(1, 1, 1, {"charge_point_id": "CP1", "subprotocol": "ocpp1.6"}))
     for number, (up, raw) in enumerate(CHARGING[:2], 2):
         assert isinstance(raw, str)
-        recorder.put(records.frame(1, number, number, up, records.TEXT, raw.encode()))
+        recorder.put(records.FrameRecord(1, number, number, up, records.TEXT, raw.encode()))
     while recorder.waiting:
         await asyncio.sleep(0.01)
     first = recorder.pid
@@ -195,7 +195,7 @@ async def test_a_recorder_that_was_killed_goes_on_without_false_findings(tmp_pat
         await asyncio.sleep(0.01)
     for number, (up, raw) in enumerate(CHARGING[2:], 10):
         assert isinstance(raw, str)
-        recorder.put(records.frame(1, number, number, up, records.TEXT, raw.encode()))
+        recorder.put(records.FrameRecord(1, number, number, up, records.TEXT, raw.encode()))
     recorder.close()
     assert rows(path, "SELECT count(*) FROM frames") == [(4,)]
     assert rows(path, "SELECT id_token FROM transactions") == [(NAMES.of("04AB99CD"),)]

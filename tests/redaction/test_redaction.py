@@ -118,10 +118,10 @@ def plant(text: str) -> tuple[str, str]:
 
 def record(path: Path, frames: list[tuple[bool, str | bytes]], subprotocol: str = "ocpp1.6", **redaction: Any) -> None:
     recorder = start_recorder(path, holder="test", redaction=redaction)
-    recorder.put(records.opened(1, 1, 1, {"charge_point_id": "CP1", "subprotocol": subprotocol}))
+    recorder.put(records.OpenRecord(1, 1, 1, {"charge_point_id": "CP1", "subprotocol": subprotocol}))
     for number, (up, raw) in enumerate(frames, 2):
         opcode = records.TEXT if isinstance(raw, str) else records.BINARY
-        recorder.put(records.frame(1, number, number, up, opcode, raw.encode() if isinstance(raw, str) else raw))
+        recorder.put(records.FrameRecord(1, number, number, up, opcode, raw.encode() if isinstance(raw, str) else raw))
     recorder.close()
 
 
@@ -220,8 +220,8 @@ def test_a_secret_of_a_handshake_is_nowhere_in_the_file_however_it_came(tmp_path
     request = ((b"X-Auth", b"hush-1111"), (b"Authentication", b"Bearer hush-2222"), (b"X-Trace", b"hush-2222 kept"))
     for number, path in enumerate(("/CP1#token=hush-3333", "/CP1?jwt=hush-4444", "/CP1?pass=hush-5555#authkey=hush-6")):
         recorder = start_recorder(tmp_path / "h.db", holder="test")
-        recorder.put(records.opened(number, 1, 1, handshake.link_facts(path, request, ())))
-        recorder.put(records.event(number, 1, 1, "handshake", handshake.described("GET", path, request)))
+        recorder.put(records.OpenRecord(number, 1, 1, handshake.link_facts(path, request, ())))
+        recorder.put(records.EventRecord(number, 1, 1, "handshake", handshake.described("GET", path, request)))
         recorder.close()
     assert b"hush" not in everything(tmp_path)
     assert rows(tmp_path / "h.db", "SELECT DISTINCT charge_point_id FROM sessions") == [("CP1",)]

@@ -9,7 +9,7 @@ import pytest
 
 from inspector.formats.inputs import open_input
 from inspector.offline.check import check
-from inspector.records import CLOSE, FRAME, OPEN, Record, event
+from inspector.records import CloseRecord, EventRecord, FrameRecord, OpenRecord, Record
 from inspector.rules.finding import Severity
 
 RECORDINGS = Path(__file__).parent.parent.parent / "recordings"
@@ -28,14 +28,14 @@ def _above_info(records: list[Record]) -> list[str]:
 
 def _cut(records: list[Record], first: int, last: int) -> list[Record]:
     """Leave the frames from `first` to before `last` out, and mark the gap as a recorder does once it writes again."""
-    kept, open_links = [r for n, r in enumerate(records[:last]) if n < first or r[0] != FRAME], set()
+    kept, open_links = [r for n, r in enumerate(records[:last]) if n < first or not isinstance(r, FrameRecord)], set()
     for record in kept:
-        if record[0] == OPEN:
-            open_links.add(record[1])
-        elif record[0] == CLOSE:
-            open_links.discard(record[1])
-    at = records[last - 1][2:4]
-    gaps = [event(link, *at, "gap", {"frames": 1}) for link in (0, *sorted(open_links))]
+        if isinstance(record, OpenRecord):
+            open_links.add(record.session_number)
+        elif isinstance(record, CloseRecord):
+            open_links.discard(record.session_number)
+    at = (records[last - 1].ts_ns, records[last - 1].mono_ns)
+    gaps = [EventRecord(link, *at, "gap", {"frames": 1}) for link in (0, *sorted(open_links))]
     return kept + gaps + records[last:]
 
 
@@ -48,13 +48,13 @@ def test_a_sound_recording_has_no_finding_above_info(name: str) -> None:
 def test_a_capture_that_begins_in_mid_session_makes_no_finding_of_what_it_has_not_seen(name: str) -> None:
     """Whichever frame is the first."""
     records = _records(name)
-    frames = [number for number, record in enumerate(records) if record[0] == FRAME]
+    frames = [number for number, record in enumerate(records) if isinstance(record, FrameRecord)]
     for first in frames:
-        link = records[first][1]
-        opened = next(record for record in records if record[0] == OPEN and record[1] == link)
-        facts = {**opened[4], "from_start": False}
-        begun = (OPEN, link, *records[first][2:4], facts)
-        assert _above_info([begun, *(r for r in records[first:] if r[1] >= link)]) == [], records[first]
+        link = records[first].session_number
+        opened = next(record for record in records if isinstance(record, OpenRecord) and record.session_number == link)
+        facts = {**opened.facts, "from_start": False}
+        begun = OpenRecord(link, records[first].ts_ns, records[first].mono_ns, facts)  # type: ignore[arg-type]
+        assert _above_info([begun, *(r for r in records[first:] if r.session_number >= link)]) == [], records[first]
 
 
 @pytest.mark.parametrize("name", SOUND)

@@ -11,7 +11,7 @@ import pytest
 from inspector.formats.inputs import open_input
 from inspector.offline.check import check
 from inspector.protocol.vocabulary import OcppVersion
-from inspector.records import FRAME, OPEN, Record
+from inspector.records import FrameRecord, OpenRecord, Record
 from inspector.rules.finding import Severity
 
 RECORDINGS = Path(__file__).parent.parent.parent / "recordings"
@@ -51,11 +51,13 @@ FORMS: dict[str, Line] = {
 def log_of(records: list[Record], times: Times, line: Line) -> str:
     lines, names = [], {}
     for record in records:
-        if record[0] == OPEN:
-            names[record[1]] = record[4].get("charge_point_id") or "CP1"
-        elif record[0] == FRAME:
-            at = datetime.fromtimestamp(record[2] / 1e9, UTC)
-            lines.append(line(times(at), names[record[1]], record[4], record[6].decode()).strip())
+        if isinstance(record, OpenRecord):
+            names[record.session_number] = record.facts.get("charge_point_id") or "CP1"
+        elif isinstance(record, FrameRecord):
+            at = datetime.fromtimestamp(record.ts_ns / 1e9, UTC)
+            lines.append(
+                line(times(at), names[record.session_number], record.from_charge_point, record.payload.decode()).strip()
+            )
     return "\n".join(lines) + "\n"
 
 
@@ -69,7 +71,10 @@ def test_a_sound_session_in_a_log_has_no_finding_above_info(form: str, clock: st
         path.write_text(log_of(records, TIMES[clock], FORMS[form]))
         version = next(one for one in OcppVersion if name.endswith(one.value))
         checked = check(record for record, _ in open_input(str(path), version))
-        assert checked.frames == sum(record[0] == FRAME for record in records), (name, path.read_text()[:500])
+        assert checked.frames == sum(isinstance(record, FrameRecord) for record in records), (
+            name,
+            path.read_text()[:500],
+        )
         found = [str(one.finding) for one in checked.findings if one.finding.severity is not Severity.INFO]
         if found:
             wrong[name] = found

@@ -43,15 +43,17 @@ class Growing:
         self.pipeline = Pipeline(Writer(path, tool_version="0"))
         for link in (1, 2):
             facts: Any = {"charge_point_id": f"CP{link}", "subprotocol": "ocpp1.6"}
-            self.pipeline.take(records.opened(link, time.time_ns(), 0, facts))
+            self.pipeline.take(records.OpenRecord(link, time.time_ns(), 0, facts))
         for number in range(FRAMES):
-            self.pipeline.take(records.event(1, time.time_ns(), 1, "ping", {"from": "csms", "payload": "x" * 300}))
+            self.pipeline.take(
+                records.EventRecord(1, time.time_ns(), 1, "ping", {"from": "csms", "payload": "x" * 300})
+            )
             self.frame(number, 2500)
         self.pipeline.commit()
 
     def frame(self, number: int, size: int) -> None:
         raw = f'[2,"{number}","DataTransfer",{{"vendorId":"V","data":"{"x" * size}"}}]'
-        self.pipeline.take(records.frame(1 + number % 2, time.time_ns(), 1, True, records.TEXT, raw.encode()))
+        self.pipeline.take(records.FrameRecord(1 + number % 2, time.time_ns(), 1, True, records.TEXT, raw.encode()))
 
     def grow(self) -> int:
         """Write 40 MB in 400 commits; returns the size of the -wal."""

@@ -20,14 +20,14 @@ from inspector.store.writer import Writer
 def taken(path: Path, count: int) -> tuple[Pipeline, list[str]]:
     """A pipeline in which so many CALLs with a meter value wait, and their texts."""
     pipeline = Pipeline(Writer(path, tool_version="0"))
-    pipeline.take(records.opened(1, 1, 1, {"charge_point_id": "CP1", "subprotocol": "ocpp1.6"}))
+    pipeline.take(records.OpenRecord(1, 1, 1, {"charge_point_id": "CP1", "subprotocol": "ocpp1.6"}))
     texts = [
         f'[2,"{number}","MeterValues",{{"connectorId":1,"meterValue":[{{"timestamp":"2026-11-28T12:00:00Z",'
         f'"sampledValue":[{{"value":"{number}"}}]}}]}}]'
         for number in range(count)
     ]
     for number, text in enumerate(texts):
-        pipeline.take(records.frame(1, number + 2, number + 2, True, records.TEXT, text.encode()))
+        pipeline.take(records.FrameRecord(1, number + 2, number + 2, True, records.TEXT, text.encode()))
     return pipeline, texts
 
 

@@ -160,6 +160,37 @@ def test_those_who_only_read_know_every_step_that_writers_take(tmp_path: Path) -
     assert set(applied_steps(db.conn)) == KNOWN_STEPS
 
 
+@pytest.mark.parametrize("old", [False, True])
+def test_input_without_times_shows_no_dates(tmp_path: Path, old: bool) -> None:
+    """Also in a file from before this was so, once it is opened for writing; its columns keep their places."""
+    path, noon = tmp_path / "t.db", 1_782_986_400_000_000_000
+    db = Database(path)
+    migrations.apply(db, stop_before="0003_untimed" if old else None)
+    db.execute("INSERT INTO recordings (started_ns, tool_version) VALUES (1, '0')")
+    for session, at in enumerate((1_000_000, noon), 1):
+        sql = (
+            "INSERT INTO sessions (charge_point_id, ocpp_version, opened_ns, recording_id) VALUES ('CP1', '1.6', ?, 1)"
+        )
+        db.execute(sql, [at])
+        sql = "INSERT INTO frames (session_id, from_csms, size, ts_ns, mono_ns, raw) VALUES (?, 0, 1, ?, 1, '')"
+        db.execute(sql, [session, at])
+    db.conn.commit()
+    columns = [[row[1] for row in db.execute(f"PRAGMA table_xinfo({table})")] for table in ("sessions", "frames")]
+    if old:
+        assert db.execute("SELECT ts FROM frames").fetchone() == ("1970-01-01T00:00:00.001Z",)
+    db.close()
+    db = connect(path)
+    assert db.execute("SELECT opened, label FROM sessions").fetchall() == [
+        (None, "CP1 · 1.6"),
+        ("2026-07-02T10:00:00.000Z", "CP1 · 1.6 · 2026-07-02 10:00:00"),
+    ]
+    assert db.execute("SELECT ts FROM frames").fetchall() == [(None,), ("2026-07-02T10:00:00.000Z",)]
+    assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    assert columns == [
+        [row[1] for row in db.execute(f"PRAGMA table_xinfo({table})")] for table in ("sessions", "frames")
+    ]
+
+
 @pytest.mark.parametrize(
     ("raw", "message_id"),
     [

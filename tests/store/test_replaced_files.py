@@ -33,13 +33,15 @@ class Recording:
     def __init__(self, path: Path, **options: object) -> None:
         self.path = path
         self.pipeline = Pipeline(Writer(path, tool_version="0", **options))  # type: ignore[arg-type]
-        self.pipeline.take(records.opened(1, time.time_ns(), 0, {"charge_point_id": "CP1", "subprotocol": "ocpp1.6"}))
+        self.pipeline.take(
+            records.OpenRecord(1, time.time_ns(), 0, {"charge_point_id": "CP1", "subprotocol": "ocpp1.6"})
+        )
         self.sent: list[str] = []
 
     def beat(self, times: int = 1) -> None:
         for _ in range(times):
             self.sent.append(f'[2,"{len(self.sent)}","Heartbeat",{{}}]')
-            frame = records.frame(1, time.time_ns(), 1, True, records.TEXT, self.sent[-1].encode())
+            frame = records.FrameRecord(1, time.time_ns(), 1, True, records.TEXT, self.sent[-1].encode())
             self.pipeline.take(frame)
             with suppress(*rollover.FAILURES):
                 rollover.commit(self.pipeline)

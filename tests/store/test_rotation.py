@@ -54,14 +54,14 @@ def test_no_file_follows_one_that_holds_no_frame(tmp_path: Path, when: str) -> N
     """A charge point that stays connected and says nothing for days; its first frame begins the file's age."""
     path = tmp_path / "traffic.db"
     pipeline = Pipeline(Writer(path, tool_version="0", rotate=when, started_ns=NOON - 9 * DAY_NS))
-    pipeline.take(records.opened(1, NOON - 9 * DAY_NS, 0, {"charge_point_id": "CP1", "subprotocol": "ocpp1.6"}))
-    pipeline.take(records.event(1, NOON - 8 * DAY_NS, 1, "ping", {"from": "csms"}))
+    pipeline.take(records.OpenRecord(1, NOON - 9 * DAY_NS, 0, {"charge_point_id": "CP1", "subprotocol": "ocpp1.6"}))
+    pipeline.take(records.EventRecord(1, NOON - 8 * DAY_NS, 1, "ping", {"from": "csms"}))
     pipeline.commit()
     rollover.rotate_if_due(pipeline)
     assert len(rotation.segments(path)) == 1
 
     def beat(at: int) -> None:
-        pipeline.take(records.frame(1, at, 2, True, records.TEXT, b'[2,"1","Heartbeat",{}]'))
+        pipeline.take(records.FrameRecord(1, at, 2, True, records.TEXT, b'[2,"1","Heartbeat",{}]'))
         pipeline.commit()
 
     beat(time.time_ns())
@@ -74,7 +74,7 @@ def test_no_file_follows_one_that_holds_no_frame(tmp_path: Path, when: str) -> N
     rollover.rotate_if_due(pipeline)  # the next one is young and empty
     first, second = rotation.segments(path)
     beat(time.time_ns())
-    pipeline.take(records.closed(1, time.time_ns(), 3, {"closed_by": "csms"}))
+    pipeline.take(records.CloseRecord(1, time.time_ns(), 3, {"closed_by": "csms"}))
     pipeline.commit()
     pipeline.writer.close(clean=True)
     sql = "SELECT id, frame_count, closed_by FROM sessions"
@@ -89,12 +89,12 @@ def test_a_clock_that_was_set_back_by_a_year_makes_one_file_and_then_one_a_day(
     path, now = tmp_path / "traffic.db", NOON
     monkeypatch.setattr(time, "time_ns", lambda: now)
     pipeline = Pipeline(Writer(path, tool_version="0", rotate=when))
-    pipeline.take(records.opened(1, NOON, 0, {"charge_point_id": "CP1", "subprotocol": "ocpp1.6"}))
+    pipeline.take(records.OpenRecord(1, NOON, 0, {"charge_point_id": "CP1", "subprotocol": "ocpp1.6"}))
     back = NOON - 365 * DAY_NS
     files = []
     for now in (NOON, back, back + DAY_NS // 4, back + DAY_NS * 3 // 4, back + 2 * DAY_NS):
         for _ in range(3):
-            pipeline.take(records.frame(1, now, 1, True, records.TEXT, b'[2,"1","Heartbeat",{}]'))
+            pipeline.take(records.FrameRecord(1, now, 1, True, records.TEXT, b'[2,"1","Heartbeat",{}]'))
             pipeline.commit()
             rollover.rotate_if_due(pipeline)
         files.append(len(rotation.segments(path)))
@@ -108,7 +108,7 @@ def test_a_size_below_that_of_an_empty_file_makes_no_file_without_end(tmp_path: 
     for _ in range(3):
         rollover.rotate_if_due(pipeline)
     assert len(rotation.segments(path)) == 1
-    pipeline.take(records.event(0, time.time_ns(), 1, "rejected-upgrade", {"status": 401}))
+    pipeline.take(records.EventRecord(0, time.time_ns(), 1, "rejected-upgrade", {"status": 401}))
     pipeline.commit()
     for _ in range(3):
         rollover.rotate_if_due(pipeline)
@@ -118,7 +118,7 @@ def test_a_size_below_that_of_an_empty_file_makes_no_file_without_end(tmp_path: 
 
 @pytest.mark.parametrize("text", ["", "500", "x", "-1MB", "1.5", "daily", "5 parsecs"])
 def test_what_is_no_rotation_is_refused_in_one_line(text: str) -> None:
-    with pytest.raises(UserMistake, match="say 500MB, 24h or day"):
+    with pytest.raises(UserMistake, match="write 500MB, 24h or day"):
         Rotation.parse(text)
 
 

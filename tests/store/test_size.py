@@ -29,17 +29,17 @@ def traffic(*versions: str) -> Iterator[Record]:
         turn = [(link + number, *sessions[number % len(sessions)]) for number in range(CHARGE_POINTS)]
         for number, spoken, _ in turn:
             facts: records.SessionFacts = {"charge_point_id": f"CP{number:05}", "subprotocol": spoken}
-            yield records.opened(number, start, start, facts)
+            yield records.OpenRecord(number, start, start, facts)
         for place in range(min(len(frames) for _, _, frames in turn)):
             for number, _, frames in turn:
                 at, from_charge_point, text = frames[place]
                 stamp = at + start - sessions[0][1][0][0] + number
                 own = text.replace("0d3b6c2e", f"{number:08x}").encode()
-                yield records.frame(number, stamp, stamp, from_charge_point, records.TEXT, own)
+                yield records.FrameRecord(number, stamp, stamp, from_charge_point, records.TEXT, own)
                 count += 1
         start += sessions[0][1][-1][0] - sessions[0][1][0][0] + 60_000_000_000
         for number, _, _ in turn:
-            yield records.closed(number, start, start, {"closed_by": "charge-point"})
+            yield records.CloseRecord(number, start, start, {"closed_by": "charge-point"})
         link += CHARGE_POINTS
 
 

@@ -87,11 +87,11 @@ def _script(db: sqlite3.Connection, one: reader.Session) -> Script:
         "ocpp_version": one.ocpp_version,
         "request_path": one.request_path or "",
     }
-    made: list[Record] = [records.opened(1, one.opened_ns, opened_mono_ns, facts)]
+    made: list[Record] = [records.OpenRecord(1, one.opened_ns, opened_mono_ns, facts)]
     for ts_ns, mono_ns, direction, raw in rows:
         opcode = records.BINARY if isinstance(raw, bytes) else records.TEXT
         payload = raw if isinstance(raw, bytes) else raw.encode()
-        made.append(records.frame(1, ts_ns, mono_ns, direction == "cp-to-csms", opcode, payload))
+        made.append(records.FrameRecord(1, ts_ns, mono_ns, direction == "cp-to-csms", opcode, payload))
     (script,) = scripts(one.charge_point_id or "", made)
     return script
 

@@ -114,14 +114,14 @@ def _restored(steps: Iterable[Captured], told: Meta) -> Iterator[Captured]:
     for number, step in enumerate(steps):
         meta = step.meta or Meta()
         if number == 0 and told.opened is not None:
-            facts = told.opened[4]
+            facts = told.opened.facts
             version = facts.get("ocpp_version")
             meta = meta._replace(opened=told.opened, before=meta.before[1:])
             step = step._replace(charge_point_id=facts.get("charge_point_id") or "")  # noqa: PLW2901
             if version is None and facts.get("subprotocol") is None:
                 step = step._replace(ocpp_version=None)  # noqa: PLW2901
         elif told.opened is not None:
-            step = step._replace(charge_point_id=told.opened[4].get("charge_point_id") or "")  # noqa: PLW2901
+            step = step._replace(charge_point_id=told.opened.facts.get("charge_point_id") or "")  # noqa: PLW2901
         yield step._replace(meta=meta)
 
 
@@ -182,7 +182,7 @@ def _message(message: dict[str, Any], waiting: list[records.Record]) -> Captured
     if kind not in _DIRECTIONS or opcode not in (1, 2):
         name = _EVENTS.get(opcode, "fault")
         detail = {"direction": _DIRECTIONS[kind].value} if kind in _DIRECTIONS else {"what": str(kind)[:100]}
-        waiting.append(records.event(0, ts_ns, mono_ns or ts_ns, name, {**detail, "data": str(data)[:1000]}))
+        waiting.append(records.EventRecord(0, ts_ns, mono_ns or ts_ns, name, {**detail, "data": str(data)[:1000]}))
         return None
     binary = opcode == 2
     if "base64" in ours:

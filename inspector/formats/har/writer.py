@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Iterator
 from importlib.metadata import version
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import orjson
@@ -18,7 +18,7 @@ from inspector.formats.har.reader import MESSAGES, OURS
 from inspector.formats.stored import Stored
 from inspector.formats.trace import meta as trace_meta
 from inspector.formats.trace.spelling import SPELLING, timestamp
-from inspector.records import BINARY, Record
+from inspector.records import BINARY, CloseFacts, EventRecord, FrameRecord, OpenRecord
 from inspector.redaction import handshake
 
 _NOT_MEASURED = {"blocked": -1, "dns": -1, "connect": -1, "ssl": -1, "send": 0, "wait": 0, "receive": 0}
@@ -44,30 +44,30 @@ def _entry(steps: Iterable[Stored]) -> Iterator[bytes]:
     for number, step in enumerate(steps):
         if number == 0:
             assert step.opened is not None
-            began = ended = step.opened[2]
+            began = ended = step.opened.ts_ns
             ours["opened"] = trace_meta.opening(step.opened)
             head = _head(step.opened, (*step.before, *step.after))
             yield orjson.dumps(head)[:-1] + f',"{MESSAGES}":['.encode()
         if step.frame is not None:
             yield (b",\n" if number else b"\n") + orjson.dumps(_message(step.frame, step.before))
-            ended = max(ended, step.frame[2])
+            ended = max(ended, step.frame.ts_ns)
         if step.last:
-            ours["after"] = [trace_meta.item(event) for event in step.after if event[4] != SPELLING]
+            ours["after"] = [trace_meta.item(event) for event in step.after if event.kind != SPELLING]
             if step.closed is not None:
-                known = {name: value for name, value in step.closed[4].items() if value is not None}
-                ours["closed"] = trace_meta.closing((*step.closed[:4], known))
-                ended = max(ended, step.closed[2])
+                known = {name: value for name, value in step.closed.facts.items() if value is not None}
+                ours["closed"] = trace_meta.closing(step.closed._replace(facts=cast(CloseFacts, known)))
+                ended = max(ended, step.closed.ts_ns)
     yield b"]," + orjson.dumps({"time": (ended - began) / 1_000_000, OURS: ours})[1:]
 
 
-def _message(frame: Record, before: tuple[Record, ...]) -> dict[str, Any]:
-    _, _, ts_ns, mono_ns, from_charge_point, opcode, payload, notes = frame
+def _message(frame: FrameRecord, before: tuple[EventRecord, ...]) -> dict[str, Any]:
+    _, ts_ns, mono_ns, from_charge_point, opcode, payload, notes = frame
     ours: dict[str, Any] = {"ts_ns": str(ts_ns)}
     if mono_ns != ts_ns:
         ours["mono_ns"] = str(mono_ns)
     if notes:
         ours["notes"] = notes
-    if around := [trace_meta.item(event) for event in before if event[4] != SPELLING]:
+    if around := [trace_meta.item(event) for event in before if event.kind != SPELLING]:
         ours["before"] = around
     if opcode == BINARY:
         data = base64.b64encode(payload).decode()
@@ -81,10 +81,10 @@ def _message(frame: Record, before: tuple[Record, ...]) -> dict[str, Any]:
     return {"type": kind, "time": ts_ns / 1_000_000_000, "opcode": opcode, "data": data, OURS: ours}
 
 
-def _head(opened: Record, events: Iterable[Record]) -> dict[str, Any]:
+def _head(opened: OpenRecord, events: Iterable[EventRecord]) -> dict[str, Any]:
     """An entry without its messages, its duration and our own part."""
-    facts = opened[4]
-    shaken: dict[str, Any] = next((event[5] for event in events if event[4] == "handshake"), {})
+    facts: dict[str, Any] = dict(opened.facts)
+    shaken: dict[str, Any] = next((event.detail for event in events if event.kind == "handshake"), {})
     request = _headers(shaken.get("request_headers"))
     response = _headers(shaken.get("response_headers"))
     if not shaken:  # an import that had none: what is known of it
@@ -97,7 +97,7 @@ def _head(opened: Record, events: Iterable[Record]) -> dict[str, Any]:
     none = {"cookies": [], "headersSize": -1, "bodySize": 0}
     return {
         "_resourceType": "websocket",
-        "startedDateTime": timestamp(opened[2]),
+        "startedDateTime": timestamp(opened.ts_ns),
         "request": {
             "method": shaken.get("method", "GET"),
             "url": url,

@@ -56,7 +56,7 @@ class Seen(NamedTuple):
         line: where it begins in the input.
         around: what stands around it.
         message: its elements, None where it is no JSON.
-        notes: as of `records.frame`.
+        notes: those of `records.FrameRecord`.
         length: characters of its line where it breaks off at the end of it, else 0.
     """
 

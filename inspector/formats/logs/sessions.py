@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from inspector import records
 from inspector.formats.captured import Captured, Meta
 from inspector.formats.logs.clock import Clock
 from inspector.formats.logs.resolving import FROM_CHARGE_POINT, Perspective, Resolver, head
 from inspector.formats.logs.seen import Event, Left, Linked, Seen
 from inspector.protocol import version_evidence
 from inspector.protocol.vocabulary import SUBPROTOCOLS, Direction, OcppVersion
-from inspector.records import CloseFacts, Record, SessionFacts
+from inspector.records import CloseFacts, CloseRecord, EventRecord, OpenRecord, Record, SessionFacts
 
 _IDS = 5000
 """Message ids of a session that are remembered, to see that they begin again."""
@@ -174,7 +173,7 @@ class Sessions:
         self._gap = True
         for session in self._current.values():
             at = session.last_ns
-            session.before.append(records.event(0, at, at, "gap", {"why": "lines were left out of the log"}))
+            session.before.append(EventRecord(0, at, at, "gap", {"why": "lines were left out of the log"}))
 
     def _frame(self, event: Seen) -> Iterator[Captured]:
         name = self._name(event)
@@ -215,7 +214,7 @@ class Sessions:
         # A charge point that starts anew counts its messages from the beginning.
         return kind == 2 and action == "BootNotification" and way is FROM_CHARGE_POINT and number in session.ids
 
-    def _open(self, session: Session, way: Direction, action: Any, ts_ns: int | None) -> Record:
+    def _open(self, session: Session, way: Direction, action: Any, ts_ns: int | None) -> OpenRecord:
         link = self._opened.pop(session.name, None) or self._opened.pop("", None)
         boots = way is FROM_CHARGE_POINT and action == "BootNotification"
         facts: SessionFacts = {
@@ -234,7 +233,7 @@ class Sessions:
         at = ts_ns or 0
         if link is not None and link.around.when is not None and self._clock.timed:
             at = min(at, self._clock.ns(link.around.when) or at)
-        return records.opened(0, at, at, facts)
+        return OpenRecord(0, at, at, facts)
 
     def _end(self, session: Session) -> Captured:
         """What stands for the end of a session that the log tells of, or that a new one shows."""
@@ -248,7 +247,7 @@ class Sessions:
             if session.ended.reason:
                 told[f"{side}_close_reason"] = session.ended.reason  # type: ignore[literal-required]
             at = max(at, self._clock.ns(session.ended.around.when) or at)
-        meta = Meta(before=tuple(session.before), closed=records.closed(0, at, at, told), placeholder=True)
+        meta = Meta(before=tuple(session.before), closed=CloseRecord(0, at, at, told), placeholder=True)
         return Captured(
             b"",
             FROM_CHARGE_POINT,

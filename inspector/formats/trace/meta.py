@@ -1,7 +1,7 @@
 """What Open OCPP Trace has no member for, as our part of a record's `meta`: both ways, nothing else of the format.
 
 `meta.chargesentinel` holds, each only where there is something to say: `ts_ns` and `mono_ns` (as strings: JSON
-numbers of many readers end at 2^53), `session`, `notes` (of `records.frame`: that it was redacted, came in
+numbers of many readers end at 2^53), `session`, `notes` (of `records.FrameRecord`: that it was redacted, came in
 fragments), `opened`, `before`, `after`, `closed`, `outside`. `before` and `after` are
 events, and frames that a trace cannot hold (malformed, binary, SEND, CALLRESULTERROR); `outside` are events of no
 session, such as attempts to connect that failed. Any other `meta` is kept
@@ -16,7 +16,7 @@ from typing import Any, get_type_hints
 from inspector import records
 from inspector.formats.captured import LARGEST_NS, Meta, nanoseconds
 from inspector.protocol.vocabulary import OcppVersion
-from inspector.records import Record
+from inspector.records import CloseRecord, EventRecord, FrameRecord, OpenRecord
 from inspector.redaction import handshake
 
 OURS = "chargesentinel"
@@ -56,9 +56,9 @@ def read(meta: Any, ts_ns: int) -> dict[str, Any]:
     try:
         ts_ns = number(ours["ts_ns"]) if "ts_ns" in ours else ts_ns
         mono_ns = number(ours["mono_ns"]) if "mono_ns" in ours else None
-        before = [record(item) for item in ours.get("before", ())]
+        before: list[EventRecord | FrameRecord] = [record(item) for item in ours.get("before", ())]
         if foreign:
-            before.append(records.event(0, ts_ns, mono_ns or ts_ns, FOREIGN, foreign))
+            before.append(EventRecord(0, ts_ns, mono_ns or ts_ns, FOREIGN, foreign))
         told = Meta(
             opened=opened(ours["opened"]) if "opened" in ours else None,
             before=tuple(before),
@@ -88,17 +88,17 @@ def frame_stamps(ts_ns: int, mono_ns: int, timestamp: str) -> dict[str, str]:
     return stamps
 
 
-def item(record: Record) -> dict[str, Any]:
+def item(record: EventRecord | FrameRecord) -> dict[str, Any]:
     """An event or a frame for `before` or `after`."""
-    stamps = {"ts_ns": str(record[2]), "mono_ns": str(record[3])}
-    if record[0] == records.EVENT:
-        return {"event": record[4], **stamps, "detail": _harmless(record[5])}
+    stamps = {"ts_ns": str(record.ts_ns), "mono_ns": str(record.mono_ns)}
+    if isinstance(record, EventRecord):
+        return {"event": record.kind, **stamps, "detail": _harmless(record.detail)}
     return {
-        "frame": "cp-to-csms" if record[4] else "csms-to-cp",
+        "frame": "cp-to-csms" if record.from_charge_point else "csms-to-cp",
         **stamps,
-        "opcode": record[5],
-        "base64": base64.b64encode(record[6]).decode(),
-        **({"notes": record[7]} if record[7] else {}),
+        "opcode": record.opcode,
+        "base64": base64.b64encode(record.payload).decode(),
+        **({"notes": record.notes} if record.notes else {}),
     }
 
 
@@ -112,29 +112,29 @@ def _harmless(detail: dict[str, Any]) -> dict[str, Any]:
     return {**detail, **heads} if heads else detail
 
 
-def opening(record: Record) -> dict[str, Any]:
-    """The OPEN record of a session."""
-    return {"ts_ns": str(record[2]), "mono_ns": str(record[3]), "facts": record[4]}
+def opening(record: OpenRecord) -> dict[str, Any]:
+    """The OpenRecord of a session."""
+    return {"ts_ns": str(record.ts_ns), "mono_ns": str(record.mono_ns), "facts": record.facts}
 
 
-def closing(record: Record) -> dict[str, Any]:
-    """The CLOSE record of a session."""
-    return {"ts_ns": str(record[2]), "mono_ns": str(record[3]), "facts": record[4]}
+def closing(record: CloseRecord) -> dict[str, Any]:
+    """The CloseRecord of a session."""
+    return {"ts_ns": str(record.ts_ns), "mono_ns": str(record.mono_ns), "facts": record.facts}
 
 
-def record(told: dict[str, Any]) -> Record:
+def record(told: dict[str, Any]) -> EventRecord | FrameRecord:
     """The record of an item of `before` or `after`; raises what NOT_OURS names."""
     stamps = number(told["ts_ns"]), number(told["mono_ns"])
     if "event" in told:
-        return records.event(0, *stamps, str(told["event"]), dict(told["detail"]))
+        return EventRecord(0, *stamps, str(told["event"]), dict(told["detail"]))
     from_charge_point = {"cp-to-csms": True, "csms-to-cp": False}[told["frame"]]
     opcode = {1: records.TEXT, 2: records.BINARY}[told["opcode"]]
     payload = base64.b64decode(told["base64"], validate=True)
-    return records.frame(0, *stamps, from_charge_point, opcode, payload, notes(told.get("notes")))
+    return FrameRecord(0, *stamps, from_charge_point, opcode, payload, notes(told.get("notes")))
 
 
 _NOTES: dict[str, type] = {
-    **dict.fromkeys(("fragments", "compressed", "unsearched"), int),
+    **dict.fromkeys(("fragments", "compressed", "unsearched", "judged_values"), int),
     **dict.fromkeys(("forwarded", "redacted", "cut"), bool),
     **dict.fromkeys(("direction", "mended"), str),
 }
@@ -145,14 +145,14 @@ def notes(told: Any) -> dict[str, Any] | None:
     return {name: value for name, value in dict(told or {}).items() if type(value) is _NOTES.get(name)} or None
 
 
-def opened(told: dict[str, Any]) -> Record:
+def opened(told: dict[str, Any]) -> OpenRecord:
     """The OPEN record that `opening` wrote; raises what NOT_OURS names."""
-    return records.opened(0, number(told["ts_ns"]), number(told["mono_ns"]), _known(told, "opened"))  # type: ignore[arg-type]
+    return OpenRecord(0, number(told["ts_ns"]), number(told["mono_ns"]), _known(told, "opened"))  # type: ignore[arg-type]
 
 
-def closed(told: dict[str, Any]) -> Record:
+def closed(told: dict[str, Any]) -> CloseRecord:
     """The CLOSE record that `closing` wrote; raises what NOT_OURS names."""
-    return records.closed(0, number(told["ts_ns"]), number(told["mono_ns"]), _known(told, "closed"))  # type: ignore[arg-type]
+    return CloseRecord(0, number(told["ts_ns"]), number(told["mono_ns"]), _known(told, "closed"))  # type: ignore[arg-type]
 
 
 _FACTS = {"opened": get_type_hints(records.SessionFacts), "closed": get_type_hints(records.CloseFacts)}

@@ -63,7 +63,7 @@ def read(lines: Iterable[bytes], reading: Reading) -> Iterator[Captured]:
         if own != before and not (captured.meta and captured.meta.placeholder):
             spellings[key] = own
             meta = captured.meta or Meta()
-            event = records.event(0, ts_ns, captured.mono_ns or ts_ns, SPELLING, own)
+            event = records.EventRecord(0, ts_ns, captured.mono_ns or ts_ns, SPELLING, own)
             captured = captured._replace(meta=meta._replace(before=(*meta.before, event)))
         yield captured
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import orjson
 
@@ -15,7 +15,7 @@ from inspector.protocol.frame import Frame
 from inspector.protocol.messages import Call, CallError, CallResult
 from inspector.protocol.session import Session
 from inspector.protocol.vocabulary import Direction, OcppVersion
-from inspector.records import BINARY, Record
+from inspector.records import BINARY, CloseFacts, EventRecord, FrameRecord, OpenRecord
 
 PLACEHOLDER = "ChargeSentinel.Session"
 """The action of a record that stands for what a session has beside frames that the format can hold."""
@@ -71,15 +71,15 @@ class _Held:
 class _Session:
     """One session being written."""
 
-    def __init__(self, number: int, opened: Record | None, label: str) -> None:
+    def __init__(self, number: int, opened: OpenRecord | None, label: str) -> None:
         self.number = number
         self.opened = opened
-        self.facts: dict[str, Any] = opened[4] if opened is not None else {}
+        self.facts: dict[str, Any] = dict(opened.facts) if opened is not None else {}
         version = self.facts.get("ocpp_version")
         self.state = Session(self.facts.get("subprotocol"), OcppVersion(version) if version else None)
         self.label = label
         self.spelling: dict[str, Any] = {}
-        self.waiting: list[Record] = []
+        self.waiting: list[EventRecord | FrameRecord] = []
         self.foreign: dict[str, Any] = {}
         self.held: _Held | None = None
         self.last_ns = 0  # time of the last frame: a session closes then unless something else tells
@@ -87,20 +87,20 @@ class _Session:
     def take(self, step: Stored) -> list[_Held]:
         """A frame with what came before it; returns the record it makes, if it makes one."""
         for event in step.before:
-            if event[4] == SPELLING:
-                self.spelling = event[5]
-            elif event[4] == trace_meta.FOREIGN:
-                self.foreign = event[5]
+            if event.kind == SPELLING:
+                self.spelling = event.detail
+            elif event.kind == trace_meta.FOREIGN:
+                self.foreign = event.detail
             else:
                 self.waiting.append(event)
         if step.frame is None:
             return []
-        self.last_ns = step.frame[2]
+        self.last_ns = step.frame.ts_ns
         frame = _expressible(self.state, step.row_id, step.frame)
         if frame is None:
             self.waiting.append(step.frame)
             return []
-        record = self._record(frame, step.frame[3])
+        record = self._record(frame, step.frame.mono_ns)
         if self.opened is not None and self.held is None and _says_more(self.opened, step.frame):
             _ours(record)["opened"] = trace_meta.opening(self.opened)
         if self.waiting:
@@ -113,18 +113,18 @@ class _Session:
 
     def end(self, step: Stored) -> list[_Held]:
         """What follows the last frame of the session; returns a record for it, where none is left to hold it."""
-        self.waiting += [event for event in step.after if event[4] not in (SPELLING, trace_meta.FOREIGN)]
-        known = {name: value for name, value in step.closed[4].items() if value is not None} if step.closed else {}
+        self.waiting += [event for event in step.after if event.kind not in (SPELLING, trace_meta.FOREIGN)]
+        known = {name: value for name, value in step.closed.facts.items() if value is not None} if step.closed else {}
         added = []
         if self.waiting or self.held is None:
             added = self._open_record()
             assert self.held is not None
             if self.waiting:
                 _ours(self.held.record)["after"] = [trace_meta.item(told) for told in self.waiting]
-        if step.closed is not None and (known not in _QUIET_CLOSES or step.closed[2] != self.last_ns):
+        if step.closed is not None and (known not in _QUIET_CLOSES or step.closed.ts_ns != self.last_ns):
             added += self._open_record()
             assert self.held is not None
-            _ours(self.held.record)["closed"] = trace_meta.closing((*step.closed[:4], known))
+            _ours(self.held.record)["closed"] = trace_meta.closing(step.closed._replace(facts=cast(CloseFacts, known)))
         if self.held is not None:
             self.held.complete = True
         return added
@@ -134,7 +134,7 @@ class _Session:
         if self.held is not None and not self.held.written:
             return []
         at = self.opened or self.waiting[0]
-        record = _placeholder(at[2], self.facts.get("charge_point_id") or "", f"chargesentinel-{self.number}")
+        record = _placeholder(at.ts_ns, self.facts.get("charge_point_id") or "", f"chargesentinel-{self.number}")
         _ours(record).update({"session": self.label, "placeholder": True})
         if self.opened is not None and self.held is None:
             _ours(record)["opened"] = trace_meta.opening(self.opened)
@@ -176,9 +176,9 @@ class _Session:
         return record
 
 
-def _expressible(state: Session, number: int, record: Record) -> Frame | None:
+def _expressible(state: Session, number: int, record: FrameRecord) -> Frame | None:
     """The frame, if the format has a message type for it."""
-    _, _, ts_ns, mono_ns, from_charge_point, opcode, payload, notes = record
+    _, ts_ns, mono_ns, from_charge_point, opcode, payload, notes = record
     direction = Direction.FROM_CHARGE_POINT if from_charge_point else Direction.FROM_CSMS
     frame = state.frame(number, ts_ns, mono_ns, direction, payload, opcode == BINARY, notes)
     plain = type(frame.message) in (Call, CallResult, CallError) and not frame.message.problems
@@ -193,17 +193,19 @@ def _placeholder(ts_ns: int, charge_point_id: str, message_id: str) -> dict[str,
     return record | {"messageType": "CALL", "messageId": message_id, "action": PLACEHOLDER, "payload": {}}
 
 
-def _outside(events: tuple[Record, ...]) -> dict[str, Any]:
+def _outside(events: tuple[EventRecord, ...]) -> dict[str, Any]:
     """A record for events of no session."""
     first = events[0]
-    record = _placeholder(first[2], str(first[5].get("charge_point_id") or ""), f"chargesentinel-event-{first[2]}")
+    record = _placeholder(
+        first.ts_ns, str(first.detail.get("charge_point_id") or ""), f"chargesentinel-event-{first.ts_ns}"
+    )
     _ours(record).update({"placeholder": True, "outside": [trace_meta.item(event) for event in events]})
     return record
 
 
-def _says_more(opened: Record, first: Record) -> bool:
-    known = {name for name, value in opened[4].items() if value is not None}
-    return not known <= _QUIET_FACTS or opened[2] != first[2]
+def _says_more(opened: OpenRecord, first: FrameRecord) -> bool:
+    known = {name for name, value in opened.facts.items() if value is not None}
+    return not known <= _QUIET_FACTS or opened.ts_ns != first.ts_ns
 
 
 def _ours(record: dict[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""Records handed over and not known to be stored: keeps, counts and numbers them; knows no socket and loses none.
+"""Keep, count and number the records that a recorder process has not yet stored.
 
-Records are numbered when they are sent, in the order they are sent in: a recorder tells the number up to which it has
-stored, and one that is started again is sent the others once more, in the same order under the same numbers. As long
-as the recorder keeps up, that is the order they came in. When it does not, `FairQueue` says whose turn it is.
+Records are numbered when they are sent, in the order of sending. The recorder acknowledges the number up to which it
+has stored them. A restarted recorder gets all later ones again, in the same order and with the same numbers. As long as
+the recorder keeps up, records are sent in the order they came. When it does not, `FairQueue` decides whose turn it is.
 """
 
 from __future__ import annotations
@@ -11,24 +11,24 @@ from collections import deque
 from dataclasses import dataclass
 
 from inspector.recorder.worker.fair_queue import BATCH, BATCH_US, USUAL_RATE, FairQueue, Station, size
-from inspector.records import CLOSE, FRAME, OPEN, SET_ASIDE, Record, reopened, set_aside
+from inspector.records import CloseRecord, FrameRecord, OpenRecord, Record, ReopenRecord, SetAsideRecord, set_aside
 
 BATCH_BYTES = 150_000
-"""Bytes up to which all that has arrived is sent in the order it came, without a look at whose turn it is."""
+"""Up to this many bytes, what has arrived is sent in the order it came; beyond it, by `FairQueue`."""
 WINDOW_US = 2 * BATCH_US
-"""Recorder time that may be on its way: enough that the recorder never waits for more, and no more than that."""
+"""How much recorder time the records sent and not yet taken may cost: enough that the recorder never runs dry."""
 _RECORD_BYTES = 200
 
 
 @dataclass(slots=True)
 class Batch:
-    """Records that are sent at once; the first of them has the number `first`."""
+    """Records that are sent together; the first of them has the number `first`."""
 
     records: list[Record]
     bytes: int
     cost: float
     stations: dict[Station, int] | None = None
-    """Bytes of each charge point, where the recorder is asked how long it took."""
+    """Bytes by charge point, if the recorder is asked how long the records take; else None."""
     first: int = 0
 
     @property
@@ -38,10 +38,10 @@ class Batch:
 
 
 class Backlog:
-    """What is sent and not acknowledged, what is to be sent again, and what has arrived since."""
+    """Records that are sent and not acknowledged, records to be sent again, and records that have arrived since."""
 
     def __init__(self, limit: int = 1 << 28) -> None:
-        """`limit` is in bytes: what is kept at most."""
+        """Keep at most `limit` bytes."""
         self.fair = FairQueue(limit)
         self.bytes = 0
         self.acknowledged = 0
@@ -53,63 +53,66 @@ class Backlog:
         self._arrived_bytes = 0
         self._kept = 0
         self._last_sent = 0
-        self._live: dict[int, Record] = {}  # the OPEN of every session whose CLOSE is not acknowledged
-        self._closing: set[int] = set()  # those whose CLOSE is kept
+        self._live: dict[int, OpenRecord] = {}  # by session number, until the session's CloseRecord is acknowledged
+        self._closing: set[int] = set()  # sessions whose CloseRecord is kept
 
     def __len__(self) -> int:
         return self._kept - self.acknowledged
 
     @property
     def unsent(self) -> bool:
-        """Whether anything is still to be sent."""
+        """Whether anything has still to be sent."""
         return bool(self._arrived or self.fair.count or self._again)
 
     @property
     def may_send(self) -> bool:
-        """Whether there is something to send, and the recorder can do with more."""
+        """Whether there is something to send and the recorder needs more."""
         return self._in_flight < WINDOW_US and self.unsent
 
     @property
     def frames(self) -> int:
         """How many of the records are frames."""
-        return sum(record[0] in (FRAME, SET_ASIDE) for record in self._all())
+        return sum(isinstance(record, FrameRecord | SetAsideRecord) for record in self._all())
 
     def _all(self) -> list[Record]:
-        """All records: those sent first, then the others."""
+        """All records, those sent first."""
         found = [record for batch in (*self._sent, *self._again) for record in batch.records]
         return [*found, *self.fair.records(), *self._arrived]
 
     def keep(self, record: Record) -> None:
-        """Take one more."""
+        """Keep one more record."""
         self._arrived.append(record)
-        bytes_ = _RECORD_BYTES + len(record[6]) if record[0] == FRAME else size(record)
+        if isinstance(record, FrameRecord):
+            bytes_ = _RECORD_BYTES + len(record.payload)
+        else:
+            bytes_ = size(record)
+            if isinstance(record, OpenRecord):
+                self._live[record.session_number] = record
+            elif isinstance(record, CloseRecord):
+                self._closing.add(record.session_number)
         self.bytes += bytes_
         self._arrived_bytes += bytes_
         self._kept += 1
-        if record[0] == OPEN:
-            self._live[record[1]] = record
-        elif record[0] == CLOSE:
-            self._closing.add(record[1])
 
-    def sort(self) -> None:
-        """Have those that have arrived queue up by charge point."""
+    def sort_by_charge_point(self) -> None:
+        """Move the records that have arrived into the queues of their charge points."""
         add, arrived = self.fair.add, self._arrived
         while arrived:
             record = arrived.popleft()
-            add(record, self.charge_point_of(record[1]))
+            add(record, self.charge_point_of(record.session_number))
         self._arrived_bytes = 0
 
     def charge_point_of(self, session: int) -> str | None:
-        """Return the id of a session's charge point, None where it has none or the session is over."""
+        """Return the id of a session's charge point; None if it has none or the session is over."""
         opening = self._live.get(session)
-        return opening[4].get("charge_point_id") if opening else None
+        return opening.facts.get("charge_point_id") if opening else None
 
     def station(self, session: int) -> Station:
         """Return the queue of a session's charge point."""
-        return self.fair.of(session, self.charge_point_of(session))
+        return self.fair.station_of(session, self.charge_point_of(session))
 
     def batch(self) -> Batch:
-        """Take some unsent ones to be sent."""
+        """Return the records to send next and number them."""
         if self._again:
             batch = self._again.popleft()
         elif not self.fair.count and len(self._arrived) <= BATCH and self._arrived_bytes <= BATCH_BYTES:
@@ -117,7 +120,7 @@ class Backlog:
             self._arrived.clear()
             self._arrived_bytes = 0
         else:
-            self.sort()
+            self.sort_by_charge_point()
             batch = Batch(*self.fair.take())
         batch.first = self._last_sent + 1
         self._last_sent += len(batch.records)
@@ -126,8 +129,8 @@ class Backlog:
         self._in_flight += batch.cost
         return batch
 
-    def taken(self, number: int, spent_us: dict[int, float] | None = None) -> None:
-        """Note that the recorder has worked through all up to `number`, and how long it took for the last batch."""
+    def note_taken(self, number: int, spent_us: dict[int, float] | None = None) -> None:
+        """Note that the recorder has taken all records up to `number`; `spent_us` says how long, by session."""
         batch = None
         while self._untaken and self._untaken[0].last <= number:
             batch = self._untaken.popleft()
@@ -135,11 +138,11 @@ class Backlog:
         if not self._untaken:
             self._in_flight = 0.0
         if spent_us and batch is not None and batch.stations:
-            self.fair.learn(batch.stations, spent_us)
+            self.fair.learn_rates(batch.stations, spent_us)
 
     def acknowledge(self, number: int) -> None:
-        """Let go of all up to `number`."""
-        self.taken(number)
+        """Drop all records up to `number`: they are stored."""
+        self.note_taken(number)
         while self._sent and self.acknowledged < number:
             batch = self._sent[0]
             known = number - self.acknowledged
@@ -156,13 +159,13 @@ class Backlog:
             self.acknowledged += len(done)
             if self._closing:
                 for record in done:
-                    if record[0] == CLOSE:
-                        self._live.pop(record[1], None)
-                        self._closing.discard(record[1])
+                    if isinstance(record, CloseRecord):
+                        self._live.pop(record.session_number, None)
+                        self._closing.discard(record.session_number)
 
     def drop_unsent(self) -> list[Record]:
-        """Let go of all that has not been sent; returns it, oldest first."""
-        self.sort()
+        """Drop all records that have not been sent; returns them, oldest first."""
+        self.sort_by_charge_point()
         dropped: list[Record] = []
         for batch in self._again:
             dropped += batch.records
@@ -175,13 +178,13 @@ class Backlog:
         self._kept -= len(dropped)
         return dropped
 
-    def sent(self, number: int) -> Record | None:
-        """Return the record with a number, None where it is acknowledged or has none yet."""
+    def sent_record(self, number: int) -> Record | None:
+        """Return the record with this number; None if it is acknowledged or not sent yet."""
         found = self._place(number)
         return found and found[0][found[1]]
 
-    def set_aside(self, number: int) -> None:
-        """Have asterisks sent in place of a record that ended the recorder, or made it hang."""
+    def hide_content(self, number: int) -> None:
+        """Hide the content of a record that ended the recorder or made it hang."""
         if found := self._place(number):
             records, at = found
             records[at] = set_aside(records[at])
@@ -194,12 +197,12 @@ class Backlog:
             at -= len(batch.records)
         return None
 
-    def send_again(self) -> list[Record]:
-        """Have all be sent again; returns what tells of the sessions that were opened before them."""
+    def send_again(self) -> list[ReopenRecord]:
+        """Mark everything to be sent again; returns records of the sessions that were opened before it."""
         self._again.extendleft(reversed(self._sent))
         self._sent.clear()
         self._untaken.clear()
         self._in_flight = 0.0
         self._last_sent = self.acknowledged
-        unknown = {record[1] for record in self._all() if record[0] == OPEN}
-        return [reopened(record) for session, record in self._live.items() if session not in unknown]
+        unknown = {record.session_number for record in self._all() if isinstance(record, OpenRecord)}
+        return [ReopenRecord(*record) for session, record in self._live.items() if session not in unknown]

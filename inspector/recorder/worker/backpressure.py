@@ -1,4 +1,4 @@
-"""Tells whether anybody is to wait for a recorder process, and when it hangs; knows no record, and no process."""
+"""Decide whether charge points wait for a recorder process, and notice when it hangs."""
 
 from __future__ import annotations
 
@@ -10,20 +10,24 @@ from inspector.recorder.worker.backlog import Backlog
 from inspector.recorder.worker.fair_queue import SHARED_US, USUAL_RATE
 
 STALLED_AFTER_S = 2.0
-"""Seconds without any progress after which nobody waits for the recorder any longer."""
+"""Seconds without progress after which no charge point waits for the recorder any longer."""
 RESTARTS_WITHIN_S = 10.0
-"""The same for one that has ended and is being started again: until then, who sends too much waits."""
+"""The same while the recorder is being restarted."""
 HANGS_AFTER_S = 5.0
-"""Seconds without any, while records wait, after which it counts as not working."""
+"""Seconds without progress, while records wait, after which the recorder counts as not working."""
 
 
-class Pacing:
-    """Whether a recorder gets on with what waits for it, so that it makes sense to wait for it."""
+class Backpressure:
+    """Knows whether a recorder makes progress, so that waiting for it makes sense."""
 
     def __init__(self, backlog: Backlog, limit: int, busy: Callable[[], bool], *, always: bool = False) -> None:
-        """`limit` is in bytes: what is kept at most; with `always` peers wait for one that does not work, too.
+        """Begin.
 
-        `busy` tells whether the recorder is at work on a record, however long that takes.
+        Args:
+            backlog: the records that wait for the recorder.
+            limit: how many bytes are kept at most.
+            busy: whether the recorder is working on a record, however long that takes.
+            always: let charge points wait even for a recorder that makes no progress.
         """
         self._backlog, self._limit, self._always = backlog, limit, always
         self._busy = busy
@@ -31,12 +35,12 @@ class Pacing:
         self._progress_at = self._some_since = 0.0
 
     @property
-    def look_from(self) -> int:
-        """Bytes up to which nobody can have more than his share waiting."""
+    def watch_from_bytes(self) -> int:
+        """Bytes up to which no charge point can have more than its share waiting."""
         return min(self._limit // 4, int(SHARED_US / USUAL_RATE) // 4)
 
-    def progress(self) -> None:
-        """Note that the recorder has worked through something, or stored it."""
+    def note_progress(self) -> None:
+        """Note that the recorder has taken or stored records."""
         self._progress_at = time.monotonic()
 
     def idle_s(self) -> float:
@@ -44,19 +48,19 @@ class Pacing:
         if not self._some_since:
             return 0.0
         if self._busy():
-            self.progress()
-        # After some silence the last progress is long ago, and means nothing.
+            self.note_progress()
+        # While nothing waited there was no progress to make, so that time does not count.
         return time.monotonic() - max(self._progress_at, self._some_since)
 
     def hangs(self) -> bool:
-        """Whether records have waited for long, and nothing was done meanwhile."""
+        """Whether records have waited for long without any progress."""
         return self.idle_s() > HANGS_AFTER_S
 
-    def look(self, works: bool, ready: bool, loop: asyncio.AbstractEventLoop | None) -> None:
-        """Find out whether waiting helps; cheap, to be called once a tick and on each progress.
+    def update(self, works: bool, ready: bool, loop: asyncio.AbstractEventLoop | None) -> None:
+        """Find out whether waiting helps. Cheap; call it once a tick and on each progress.
 
-        `works` is whether it can store anything: for one that cannot nobody waits, as nothing gets better by it. It is
-        not `ready` while it is being started.
+        `works` is False while the recorder cannot store anything: then no charge point waits, as waiting would not
+        help. `ready` is False while the recorder is being started.
         """
         self._works, self._ready = works, ready
         backlog, fair = self._backlog, self._backlog.fair
@@ -64,7 +68,7 @@ class Pacing:
             self._some_since = 0.0
         elif not self._some_since:
             self._some_since = time.monotonic()
-        # A disk that hangs acknowledges nothing: waiting for it would stop charging for nothing.
+        # A disk that hangs acknowledges nothing: waiting for it would only stop charging.
         if works and self.idle_s() < (STALLED_AFTER_S if ready else RESTARTS_WITHIN_S):
             fair.shared_us = SHARED_US
         elif self._always:
@@ -74,10 +78,10 @@ class Pacing:
             if fair.holds:
                 fair.release()
         if fair.holds and loop is not None and not self._looking:
-            # Held peers send nothing that would bring us back here.
+            # Peers that wait send nothing that would lead to another call.
             self._looking = True
-            loop.call_later(STALLED_AFTER_S, self._look_again, loop)
+            loop.call_later(STALLED_AFTER_S, self._update_again, loop)
 
-    def _look_again(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _update_again(self, loop: asyncio.AbstractEventLoop) -> None:
         self._looking = False
-        self.look(self._works, self._ready, loop)
+        self.update(self._works, self._ready, loop)

@@ -1,4 +1,4 @@
-"""Say how long the end of a recording may take, and what stands for records that are given up; knows no socket."""
+"""How long ending a recording may take, and which gaps replace the records that are given up."""
 
 from __future__ import annotations
 
@@ -6,46 +6,46 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from inspector.records import CLOSE, FRAME, GAP, OPEN, SET_ASIDE, Record, gap
+from inspector.records import CloseRecord, FrameRecord, GapRecord, OpenRecord, Record, SetAsideRecord
 
 LOOK_EVERY_S = 0.2
-"""How often a recorder that ends looks whether it is to go on."""
+"""How often a recorder that is ending checks whether to continue."""
 GIVE_UP_S = 2.0
-"""How long a recorder has to store what tells of records that are given up."""
-REASON = "the recording ended before what waited was stored"
-"""What the gaps of records that are given up give as their reason."""
+"""How long a recorder has to store the gaps of records that are given up."""
+REASON = "the recording ended before everything was stored"
+"""The reason in the gaps of records that are given up."""
 
 
 class Ending:
-    """An end that goes on as long as records are being stored, and nobody says that it is enough."""
+    """Decides how long a recorder may go on storing records once recording has ended."""
 
-    def __init__(self, patience_s: float, tell: Callable[[int], bool] | None = None) -> None:
-        """Begin.
+    def __init__(self, patience_s: float, progress: Callable[[int], bool] | None = None) -> None:
+        """Begin to wait.
 
         Args:
             patience_s: how long to wait while nothing at all is stored.
-            tell: is told several times a second how many records wait; returns False where that is not waited for.
+            progress: called several times a second with the number of records that wait; returns False to give up.
         """
-        self._patience_s, self._tell = patience_s, tell
+        self._patience_s, self._progress = patience_s, progress
         self._deadline = time.monotonic() + patience_s
         self._acknowledged = -1
         self.given_up = False
 
-    def goes_on(self, acknowledged: int, waiting: int) -> bool:
-        """Whether to go on, now that so many records have been stored and so many wait."""
+    def may_continue(self, acknowledged: int, waiting: int) -> bool:
+        """Whether to continue, given how many records are stored by now and how many wait."""
         now = time.monotonic()
         if acknowledged != self._acknowledged:
             self._acknowledged = acknowledged
             self._deadline = now + self._patience_s
-        if self._tell is not None and not self.given_up:
-            self.given_up = not self._tell(waiting)
+        if self._progress is not None and not self.given_up:
+            self.given_up = not self._progress(waiting)
         return not self.given_up and now < self._deadline
 
 
 def gaps_in_place_of(given_up: Iterable[Record]) -> tuple[list[Record], int]:
-    """Return what tells of records that are given up, and how many frames are among them.
+    """Return the records to store in place of records that are given up, and how many frames are among those.
 
-    Ends of sessions, and gaps that were there already, are kept. A session that began among these records is only
+    Ends of sessions and gaps that existed already are kept. A session that began among the given-up records is only
     counted.
     """
     kept: list[Record] = []
@@ -54,25 +54,25 @@ def gaps_in_place_of(given_up: Iterable[Record]) -> tuple[list[Record], int]:
     since_ns = events = 0
     frames = 0
     for record in given_up:
-        kind, session = record[0], record[1]
-        since_ns = since_ns or record[2]
-        if kind in (FRAME, SET_ASIDE):
+        session = record.session_number
+        since_ns = since_ns or record.ts_ns
+        if isinstance(record, FrameRecord | SetAsideRecord):
             frames += 1
             lost[session] += 1
-        elif kind == OPEN:
+        elif isinstance(record, OpenRecord):
             begun.add(session)
-        elif kind == GAP or (kind == CLOSE and session not in begun):
+        elif isinstance(record, GapRecord) or (isinstance(record, CloseRecord) and session not in begun):
             kept.append(record)
-        elif kind != CLOSE:
+        elif not isinstance(record, CloseRecord):
             events += 1
     if not since_ns:
         return [], 0
     others = {what: number for what, number in (("events", events), ("sessions", len(begun))) if number}
     now = time.time_ns(), time.monotonic_ns()
-    told = [gap(*now, frames, since_ns, 0, {**others, "reason": REASON})] if frames or others else []
-    told += [
-        gap(*now, share, since_ns, session, {"reason": REASON})
+    gaps = [GapRecord(0, *now, frames, since_ns, {**others, "reason": REASON})] if frames or others else []
+    gaps += [
+        GapRecord(session, *now, share, since_ns, {"reason": REASON})
         for session, share in lost.items()
         if session not in begun
     ]
-    return [*told, *kept], frames
+    return [*gaps, *kept], frames

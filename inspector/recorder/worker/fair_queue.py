@@ -1,9 +1,9 @@
-"""Shares a recorder among charge points: whose turn it is, and who sends more than its share; knows no socket.
+"""Share a recorder among charge points: decide whose turn it is, and which charge point has to wait.
 
-Deficit round robin in microseconds of recorder time: every charge point whose records wait gets the same time in each
-round, and one that has been quiet gets its turn first. What a byte of a charge point costs is learned from what the
-recorder reports, so that few expensive bytes count as much as many cheap ones. Records of one charge point keep their
-order over its connections: the judge follows it from one to the next.
+This is deficit round robin in microseconds of recorder time. Each round gives the same time to every charge point whose
+records wait, and a charge point that has been quiet gets its turn first. The recorder reports how long records take, so
+that a few expensive bytes count as much as many cheap ones. The records of one charge point keep their order across its
+connections, because the judge follows the charge point from one connection to the next.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
-from inspector.records import CLOSE, EVENT, FRAME, Record
+from inspector.records import CloseRecord, EventRecord, FrameRecord, GapRecord, Record, SetAsideRecord
 
 BATCH = 2000
-"""Records sent to the recorder at once."""
+"""Records sent to the recorder together."""
 BATCH_US = 20_000.0
-"""About how much recorder time they may take: so long a quiet charge point's record waits for others at most, twice."""
+"""About how much recorder time they may take. A record of a quiet charge point waits at most twice as long."""
 QUANTUM_US = 1000.0
 """Recorder time of one charge point in one round."""
 USUAL_RATE, LEAST_RATE = 0.05, 0.02
-"""Microseconds a byte: of small frames, as long as nothing is known, and the least that is assumed of any."""
+"""Microseconds a byte: what small frames take until more is known, and the least that is assumed of any frame."""
 LARGE, RATE_OF_LARGE = 64 * 1024, 1.0
-"""Bytes from which on a frame counts as expensive until its charge point's rate is known: most are cheap, but of the
-others, a few would keep everybody waiting for seconds before that is found out."""
+"""A frame above so many bytes counts as expensive until its charge point's rate is known. Most large frames are cheap,
+but a few expensive ones would keep everybody waiting for seconds before that shows."""
 SHARED_US = 200_000.0
-"""Recorder time that may wait before anybody has to: then it is who stands out among those whose records wait."""
+"""Recorder time that may wait before any charge point has to wait: then those with far more than the others do."""
 STANDS_OUT, FULL = 4, 3
-"""Times the average that one has who stands out; and times `SHARED_US` from which on the average is too much."""
+"""A charge point waits if it has `STANDS_OUT` times the average; or the average, once `FULL` times SHARED_US waits."""
 _RECORD_BYTES = 200
 _CONTROL_FRAME_BYTES = 350
 _REMEMBERED = 2000
@@ -52,25 +52,25 @@ class FairQueue:
     """Records that wait for a recorder, by charge point."""
 
     def __init__(self, limit: int) -> None:
-        """`limit` is in bytes: an eighth of it counts as `SHARED_US`, if it is not more anyway."""
+        """`limit` is in bytes. An eighth of it counts as at least `SHARED_US` of recorder time."""
         self.least_rate = max(LEAST_RATE, SHARED_US / (limit / 8))
         self.shared_us = SHARED_US
-        """Infinite while nobody is to wait."""
-        self.tell: Callable[[int, bool], None] | None = None
-        """Called with the number of a session that has to wait (True), or need not wait any longer."""
+        """`SHARED_US`, or infinite while no charge point has to wait."""
+        self.hold: Callable[[int, bool], None] | None = None
+        """Called with a session number, and True if the session has to wait or False if it may continue."""
         self.count = 0
         self.cost = 0.0
-        """Recorder time that the records will take, as far as is known."""
+        """Recorder time that the records will take, as an estimate."""
         self._stations: dict[str | int, Station] = {}
         self._of: dict[int, Station] = {}  # by session
         self._forget_at = _REMEMBERED
         self._new: deque[Station] = deque()
         self._old: deque[Station] = deque()
         self._held: set[Station] = set()
-        self._round = 0  # another one each time that nothing waits any more: debts end with it
+        self._round = 0  # a new one begins whenever nothing waits any more; debts end with the old one
 
-    def of(self, session: int, charge_point_id: str | None) -> Station:
-        """Return the station that a session is one of."""
+    def station_of(self, session: int, charge_point_id: str | None) -> Station:
+        """Return the charge point of a session."""
         station = self._of.get(session)
         if station is None:
             if len(self._of) > self._forget_at:
@@ -78,8 +78,8 @@ class FairQueue:
             station = self._of[session] = self._stations.setdefault(charge_point_id or session, Station())
             station.rate = max(station.rate, self.least_rate)
             station.sessions.add(session)
-            if station.held and self.tell is not None:
-                self.tell(session, True)
+            if station.held and self.hold is not None:
+                self.hold(session, True)
         return station
 
     def _forget(self) -> None:
@@ -89,9 +89,9 @@ class FairQueue:
         self._forget_at = max(_REMEMBERED, 2 * len(self._of))
 
     def add(self, record: Record, charge_point_id: str | None) -> None:
-        """Put a record behind the others of its charge point; who has too many then has to wait."""
-        session = record[1]
-        station = self._of.get(session) or self.of(session, charge_point_id)
+        """Put a record behind the others of its charge point, which has to wait if it has too many now."""
+        session = record.session_number
+        station = self._of.get(session) or self.station_of(session, charge_point_id)
         bytes_ = size(record)
         station.records.append(record)
         self.count += 1
@@ -107,8 +107,8 @@ class FairQueue:
                 station.credit = QUANTUM_US
             self._new.append(station)
         if not station.held and self._has_too_much(station):
-            self._hold(station, True)
-        if record[0] == CLOSE:
+            self._set_held(station, True)
+        if isinstance(record, CloseRecord):
             station.sessions.discard(session)
 
     def _has_too_much(self, station: Station) -> bool:
@@ -125,12 +125,12 @@ class FairQueue:
     def _listed(self) -> int:
         return len(self._new) + len(self._old)
 
-    def _hold(self, station: Station, held: bool) -> None:
+    def _set_held(self, station: Station, held: bool) -> None:
         station.held = held
         (self._held.add if held else self._held.discard)(station)
-        if self.tell is not None:
+        if self.hold is not None:
             for session in station.sessions:
-                self.tell(session, held)
+                self.hold(session, held)
 
     @property
     def holds(self) -> bool:
@@ -138,9 +138,9 @@ class FairQueue:
         return bool(self._held)
 
     def release(self) -> None:
-        """Let everybody go on."""
+        """Let every charge point continue."""
         for station in list(self._held):
-            self._hold(station, False)
+            self._set_held(station, False)
 
     def take(self) -> tuple[list[Record], int, float, dict[Station, int]]:
         """Return the records whose turn it is, their bytes, their likely cost, and the bytes of each charge point."""
@@ -164,14 +164,14 @@ class FairQueue:
             by_station[station] = by_station.get(station, 0) + used
             if station.records:
                 lane.appendleft(station)
-            else:  # behind the others for one more round, or who comes and goes would always be first
+            else:  # it stays behind the others for one round: else one that comes and goes would always be first
                 self._old.append(station)
         self.count -= len(batch)
-        self._settle(by_station)
+        self._let_continue(by_station)
         return batch, sum(by_station.values()), cost, by_station
 
     def _take_of(self, station: Station, batch: list[Record], room: float) -> int:
-        """Move records of a charge point to `batch`, until `room` bytes are used up; returns how many were."""
+        """Move records of a charge point to `batch` until `room` bytes are used; returns how many bytes that was."""
         records = station.records
         if station.bytes <= room and len(batch) + len(records) <= BATCH:
             batch += records
@@ -187,11 +187,11 @@ class FairQueue:
         return used
 
     def records(self) -> Iterator[Record]:
-        """Yield all records, those of each charge point in their order."""
+        """Yield all records, in order within each charge point."""
         for station in {*self._new, *self._old}:
             yield from station.records
 
-    def _settle(self, taken: Iterable[Station]) -> None:
+    def _let_continue(self, taken: Iterable[Station]) -> None:
         if not self.count:
             self.cost = 0.0
             self._round += 1
@@ -201,9 +201,9 @@ class FairQueue:
             self._old.clear()
         for station in taken:
             if station.held and self._has_little(station):
-                self._hold(station, False)
+                self._set_held(station, False)
 
-    def learn(self, bytes_: dict[Station, int], spent_us: dict[int, float]) -> None:
+    def learn_rates(self, bytes_: dict[Station, int], spent_us: dict[int, float]) -> None:
         """Note how long the recorder took for the records of a batch, by session."""
         spent: dict[Station, float] = {}
         for session, us in spent_us.items():
@@ -212,7 +212,7 @@ class FairQueue:
         for station, us in spent.items():
             if not (used := bytes_.get(station)):
                 continue
-            # Up in leaps, since what is too cheap is too much; bounded, as a single record may have had bad luck.
+            # Rise fast, as too low a rate lets too much through; at most fourfold, as one record may be slow by chance.
             rate = us / used
             rate = min(rate, 4 * station.rate) if rate > station.rate else (rate + station.rate) / 2
             rate = max(self.least_rate, rate)
@@ -227,9 +227,10 @@ class FairQueue:
 
 def size(record: Record) -> int:
     """Return about how many bytes a record takes in memory."""
-    kind = record[0]
-    if kind == FRAME:
-        return _RECORD_BYTES + len(record[6])
-    if kind == EVENT and record[4] in ("ping", "pong"):
-        return _CONTROL_FRAME_BYTES
-    return _RECORD_BYTES + len(repr(record[-1]))
+    if isinstance(record, FrameRecord | SetAsideRecord):
+        return _RECORD_BYTES + len(record.payload)
+    if isinstance(record, EventRecord):
+        if record.kind in ("ping", "pong"):
+            return _CONTROL_FRAME_BYTES
+        return _RECORD_BYTES + len(repr(record.detail))
+    return _RECORD_BYTES + len(repr(record.more if isinstance(record, GapRecord) else record.facts))

@@ -1,4 +1,4 @@
-"""Tells whether a recorder process is slow or hangs on a record; reads what it says of itself, stops nothing."""
+"""Tell whether a recorder process is slow with a record or hangs on it. Only looks; stops nothing."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from inspector.recorder.progress_page import ProgressPage
 WATCH_EVERY_S = 0.5
 SLOW_AFTER_S = 5.0
 HANGS_AFTER_S = 30.0
-"""Processor seconds for one record: more than the longest frame takes that may be stored."""
+"""Processor seconds for one record: more than the largest frame that may be stored takes."""
 STANDS_STILL_AFTER_S = 120.0
-"""Seconds on the clock for one record, for a process that waits for something, or a machine with no time for it."""
+"""Seconds on the clock for one record, for a process that waits for something or a machine that is overloaded."""
 _BUSY_FOR_S = 4 * WATCH_EVERY_S
 
 
 class HangWatch:
-    """Looks at a recorder's page now and then, for the relay."""
+    """Reads a recorder's progress page for the relay."""
 
     def __init__(self, page: ProgressPage) -> None:
         self._page = page
@@ -34,12 +34,12 @@ class HangWatch:
 
     @property
     def busy(self) -> bool:
-        """Whether the process is at work on a record: slow, perhaps, but it gets on."""
+        """Whether the process is working on a record, however slowly."""
         number = self._page.number
         return number != 0 and (number != self._number or time.monotonic() - self._active_at < _BUSY_FOR_S)
 
     def look(self) -> float:
-        """Look again; returns for how many seconds the process has been at work on one record."""
+        """Look again; returns for how many seconds the process has worked on one record."""
         now, number, cpu = time.monotonic(), self._page.number, cpu_seconds(self._pid)
         if number != self._number:
             self._number, self._since, self._cpu_at = number, now, cpu or 0.0
@@ -50,8 +50,8 @@ class HangWatch:
         return now - self._since if number else 0.0
 
     @property
-    def is_news(self) -> bool:
-        """Whether the record has become a slow one since this was last asked."""
+    def became_slow(self) -> bool:
+        """Whether the record has become slow since this was last asked."""
         if self._told_slow or not self._number or time.monotonic() - self._since < SLOW_AFTER_S:
             return False
         self._told_slow = True
@@ -66,7 +66,7 @@ class HangWatch:
 
 
 def cpu_seconds(pid: int) -> float | None:
-    """Return the processor time that a process has used; None where the system does not tell."""
+    """Return the processor time that a process has used; None if the system does not say."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

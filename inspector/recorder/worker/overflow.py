@@ -1,9 +1,9 @@
-"""What a door does when its bound is reached: loses frames, counts every one, and says so once it can; keeps nothing.
+"""What happens when too many records wait: frames are lost, every one is counted, and gap records follow afterwards.
 
-One session that has more than its share waiting loses its own frames, long before the bound is reached for all. There,
-from the first frame that cannot be kept to the moment half of the bound is free, all are lost: one gap with a
-beginning and an end says more than many. Ends of sessions are always kept, and beginnings are told afterwards, so
-that what waits stays bounded whatever peers do meanwhile.
+A session that has more than its share waiting loses its own frames, long before the limit is reached for all. When the
+limit is reached, all frames are lost until half of it is free again: one long gap with a beginning and an end says more
+than many short ones. Ends of sessions are always kept. Beginnings are recorded after the gap, so that memory stays
+bounded whatever peers do in the meantime.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ import logging
 from collections import Counter
 from dataclasses import dataclass
 
-from inspector.records import CLOSE, FRAME, OPEN, Record, gap
+from inspector.records import CloseRecord, FrameRecord, GapRecord, OpenRecord, Record
 
 log = logging.getLogger("chargesentinel.recorder")
 
 REASON = "more waited to be stored than --queue-limit allows"
-"""What gaps give as their reason."""
+"""The reason in gaps that concern all sessions."""
 REASON_OF_ONE = "this charge point sent more than its share of --queue-limit while the recorder was behind"
-"""The same where one session lost frames, and not all of them."""
+"""The reason in gaps that concern one session."""
 
 
 @dataclass(slots=True)
 class _Share:
-    """What one session has lost since some time."""
+    """What one session has lost in its own gap."""
 
     since_ns: int
     frames: int = 0
@@ -32,79 +32,84 @@ class _Share:
 
 
 class Overflow:
-    """The state of one gap, while there is one."""
+    """Counts what is lost, and makes the gap records."""
 
     def __init__(self, limit: int) -> None:
-        """`limit` is in bytes."""
+        """Lose frames when more than `limit` bytes wait."""
         self.limit = limit
         self.losing = False
         self.lost_all = 0
         """Frames lost so far, in all gaps."""
-        self._lost: Counter[int] = Counter()  # frames by link
+        self._lost: Counter[int] = Counter()  # frames by session number
         self._frames = self._events = self._sessions = 0
         self._since_ns = 0
-        self._unannounced: dict[int, Record] = {}
-        self.refused: dict[int, _Share] = {}
+        # sessions that opened in the gap
+        self._unannounced: dict[int, OpenRecord] = {}
+        self.losing_sessions: dict[int, _Share] = {}
         """Sessions that lose frames because they have more than their share waiting."""
 
-    def refuse(self, record: Record) -> None:
+    def lose_of_session(self, record: Record) -> None:
         """Lose a frame or event of a session that has more than its share waiting."""
-        share = self.refused.get(record[1])
+        share = self.losing_sessions.get(record.session_number)
         if share is None:
-            share = self.refused[record[1]] = _Share(record[2])
-        if record[0] == FRAME:
+            share = self.losing_sessions[record.session_number] = _Share(record.ts_ns)
+        if isinstance(record, FrameRecord):
             share.frames += 1
             self.lost_all += 1
         else:
             share.events += 1
 
-    def accept(self, session: int, ts_ns: int, mono_ns: int) -> list[Record]:
-        """End the gap of a session, if there is one; returns the record that tells of it."""
-        share = self.refused.pop(session, None)
+    def end_gap_of(self, session: int, ts_ns: int, mono_ns: int) -> list[Record]:
+        """End the gap of a session, if it has one; returns the record of the gap."""
+        share = self.losing_sessions.pop(session, None)
         if share is None:
             return []
-        log.warning("recording of link %d goes on after a gap of %d frames", session, share.frames)
+        log.warning("session %d of this run is recorded again after a gap of %d frames", session, share.frames)
         more = {"events": share.events} if share.events else {}
-        return [gap(ts_ns, mono_ns, share.frames, share.since_ns, session, {**more, "reason": REASON_OF_ONE})]
+        more_and_why = {**more, "reason": REASON_OF_ONE}
+        return [GapRecord(session, ts_ns, mono_ns, share.frames, share.since_ns, more_and_why)]
 
-    def take(self, record: Record, waiting_bytes: int) -> list[Record]:
-        """Take a record that comes while frames are lost, or at the bound; returns what is to be kept of it."""
+    def lose(self, record: Record, waiting_bytes: int) -> list[Record]:
+        """Take a record that comes at the limit or while frames are lost; returns the records to keep."""
         if not self.losing:
-            self.losing, self._since_ns = True, record[2]
+            self.losing, self._since_ns = True, record.ts_ns
             log.error("RECORDING STOPPED: %d bytes wait to be stored; frames are being lost", waiting_bytes)
-        kind, link = record[0], record[1]
-        if kind == FRAME:
-            self._lost[link] += 1
+        session = record.session_number
+        if isinstance(record, FrameRecord):
+            self._lost[session] += 1
             self._frames += 1
             self.lost_all += 1
             return []
-        if kind == OPEN:
-            self._unannounced[link] = record
+        if isinstance(record, OpenRecord):
+            self._unannounced[session] = record
             return []
-        if kind == CLOSE:
-            own = self.accept(link, record[2], record[3])
-            if self._unannounced.pop(link, None) is not None:
+        if isinstance(record, CloseRecord):
+            now = record.ts_ns, record.mono_ns
+            gaps = self.end_gap_of(session, *now)
+            if self._unannounced.pop(session, None) is not None:
                 self._sessions += 1
-                self._lost.pop(link, None)
+                self._lost.pop(session, None)
                 return []
-            missing = self._lost.pop(link, 0)
-            return [*own, *([self._share(record[2], record[3], missing, link)] if missing else []), record]
+            if missing := self._lost.pop(session, 0):
+                gaps.append(self._gap_of(session, *now, missing))
+            return [*gaps, record]
         self._events += 1
         return []
 
-    def resume(self, ts_ns: int, mono_ns: int) -> list[Record]:
-        """End the gap; returns the records that tell of it, and of the sessions that began in it."""
+    def end_gap(self, ts_ns: int, mono_ns: int) -> list[Record]:
+        """End the gap; returns its records, and those of the sessions that opened in it and are still open."""
         log.warning("recording resumes after a gap of %d frames", self._frames)
         others = {what: n for what, n in (("events", self._events), ("sessions", self._sessions)) if n}
-        told = [gap(ts_ns, mono_ns, self._frames, self._since_ns, 0, {**others, "reason": REASON})]
-        begun = self._unannounced
-        told += [(*record[:4], {**record[4], "from_start": False}) for record in begun.values()]
-        told += [self._share(ts_ns, mono_ns, frames, link) for link, frames in self._lost.items()]
+        more = {**others, "reason": REASON}
+        records: list[Record] = [GapRecord(0, ts_ns, mono_ns, self._frames, self._since_ns, more)]
+        for opening in self._unannounced.values():
+            records.append(opening._replace(facts={**opening.facts, "from_start": False}))
+        records += [self._gap_of(session, ts_ns, mono_ns, frames) for session, frames in self._lost.items()]
         self.losing = False
         self._frames = self._events = self._sessions = 0
         self._lost, self._unannounced = Counter(), {}
-        return told
+        return records
 
-    def _share(self, ts_ns: int, mono_ns: int, frames: int, link: int) -> Record:
-        """The record that tells how much of the gap is one session's."""
-        return gap(ts_ns, mono_ns, frames, self._since_ns, link, {"reason": REASON})
+    def _gap_of(self, session: int, ts_ns: int, mono_ns: int, frames: int) -> GapRecord:
+        """Return the record that says how many of the lost frames belong to one session."""
+        return GapRecord(session, ts_ns, mono_ns, frames, self._since_ns, {"reason": REASON})

@@ -1,4 +1,4 @@
-"""A recorder in a thread of its own: group commits, and what happens when the disk fails; knows no frame's content."""
+"""A recorder in a thread of its own: when it commits, and what it does while the disk fails."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from collections.abc import Callable
 from inspector.recorder import rollover
 from inspector.recorder.pipeline import Pipeline
 from inspector.recorder.recorder import FirstFinding, Status, Summary
-from inspector.recorder.taking import take
 from inspector.recorder.worker.ending import GIVE_UP_S, LOOK_EVERY_S, Ending, gaps_in_place_of
 from inspector.recorder.worker.overflow import Overflow
-from inspector.records import FRAME, Record
+from inspector.records import FrameRecord, Record
 from inspector.redaction.redactor import Redactor
 from inspector.rules.settings import DEFAULTS, Settings
 from inspector.store.writer import Writer
@@ -34,14 +33,14 @@ _RECORD_BYTES = 200
 
 
 class ThreadRecorder:
-    """Takes records from the relay's thread and stores them from its own.
+    """Accept records from the relay's thread and store them from its own.
 
-    A failing disk never blocks `put`: records wait in memory up to `queue_limit` bytes, then frames are counted
-    as lost, and the gap is written down as soon as writing works again.
+    A failing disk never blocks `put`: records wait in memory up to `queue_limit` bytes. Beyond that, frames are
+    counted as lost, and the gap is stored as soon as writing works again.
     """
 
-    tell_found: Callable[[list[FirstFinding]], None]
-    """Set and never called: who records in a thread has the findings of the file."""
+    on_findings: Callable[[list[FirstFinding]], None]
+    """Never called: whoever records in a thread reads the findings from the file."""
 
     def __init__(
         self,
@@ -55,10 +54,10 @@ class ThreadRecorder:
         self._pipeline = Pipeline(writer, settings, redaction)
         self._writer = writer
         self._queue: queue.SimpleQueue[Record | None] = queue.SimpleQueue()
-        self._overflow = Overflow(queue_limit)  # touched by whoever puts
+        self._overflow = Overflow(queue_limit)  # used only by the thread that calls `put`
         self._unstored = 0
-        self._put_bytes = self._put_frames = 0  # written by whoever puts
-        self._taken_bytes = self._stored_bytes = 0  # written by the thread
+        self._put_bytes = self._put_frames = 0  # written by the thread that calls `put`
+        self._taken_bytes = self._stored_bytes = 0  # written by the recorder's thread
         self._failing = False
         self._commits = 0
         self._commit_seconds = 0.0
@@ -68,25 +67,24 @@ class ThreadRecorder:
         self._thread.start()
 
     def put(self, record: Record) -> None:
-        """Hand over one record; never blocks, never raises."""
+        """Accept one record; never blocks, never raises."""
         waiting = self._put_bytes - self._stored_bytes
         if self._overflow.losing and waiting < self._overflow.limit // 2:
-            for told in self._overflow.resume(record[2], record[3]):
-                self._keep(told)
+            for gap in self._overflow.end_gap(record.ts_ns, record.mono_ns):
+                self._keep(gap)
         if self._overflow.losing or waiting > self._overflow.limit:
-            for kept in self._overflow.take(record, waiting):
+            for kept in self._overflow.lose(record, waiting):
                 self._keep(kept)
         else:
             self._keep(record)
 
     def _keep(self, record: Record) -> None:
-        is_frame = record[0] == FRAME
-        self._put_frames += is_frame
-        self._put_bytes += _RECORD_BYTES + (len(record[6]) if is_frame else 0)
+        self._put_frames += isinstance(record, FrameRecord)
+        self._put_bytes += _size(record)
         self._queue.put(record)
 
     def status(self) -> Status:
-        """Tell how it is doing; see `door.Recorder`."""
+        """Return how it is doing; see `recorder.Recorder`."""
         return Status(
             not self._failing,
             self._queue.qsize() + self._writer.waiting_frames,
@@ -103,21 +101,21 @@ class ThreadRecorder:
     def _lost_all(self) -> int:
         return self._overflow.lost_all + self._pipeline.gone + self._unstored
 
-    def when_behind(self, tell: Callable[[int, bool], None]) -> None:
-        """Tell nobody: it shares its processor time with whoever puts, which paces them both."""
+    def when_behind(self, hold: Callable[[int, bool], None]) -> None:
+        """Never call `hold`: both threads share one processor, so the one that puts cannot get far ahead."""
 
-    def close(self, timeout: float = 10.0, tell: Callable[[int], bool] | None = None) -> Summary:
-        """Store what is still waiting, mark a clean end and tell what was stored; see `recorder.Recorder`."""
+    def close(self, timeout: float = 10.0, progress: Callable[[int], bool] | None = None) -> Summary:
+        """Store what is still waiting, mark a clean end and return what was stored; see `recorder.Recorder`."""
         if self._overflow.losing:
-            for told in self._overflow.resume(time.time_ns(), time.monotonic_ns()):
-                self._keep(told)
+            for gap in self._overflow.end_gap(time.time_ns(), time.monotonic_ns()):
+                self._keep(gap)
         self._queue.put(None)
-        ending = Ending(timeout, tell)
-        while self._thread.is_alive() and ending.goes_on(self._stored_bytes, self._queue.qsize()):
+        ending = Ending(timeout, progress)
+        while self._thread.is_alive() and ending.may_continue(self._stored_bytes, self._queue.qsize()):
             self._thread.join(LOOK_EVERY_S)
         self._giving_up = True
         self._thread.join(GIVE_UP_S)
-        self._unstored = max(0, self._put_frames - self._pipeline.stored()[1] - self._pipeline.gone)
+        self._unstored = max(0, self._put_frames - self._pipeline.stored().frames - self._pipeline.gone)
         return self._pipeline.summary(self._lost_all)
 
     def _run(self) -> None:
@@ -144,16 +142,16 @@ class ThreadRecorder:
         self._finish()
 
     def _give_up(self) -> None:
-        """Note what is not stored of all that waits in the queue."""
+        """Store gaps in place of everything that still waits in the queue."""
         records = []
         with contextlib.suppress(queue.Empty):
             while True:
                 records.append(self._queue.get_nowait())
-        take(self._pipeline, gaps_in_place_of(record for record in records if record is not None)[0])
+        self._pipeline.take_all(gaps_in_place_of(record for record in records if record is not None)[0])
         self._commit()
 
     def _take_some(self) -> bool:
-        """Take records for one commit; returns whether the last one has come."""
+        """Take records for one commit; returns True once the last record has come."""
         try:
             record = self._queue.get(timeout=TICK_EVERY_S)
         except queue.Empty:
@@ -174,8 +172,8 @@ class ThreadRecorder:
         return False
 
     def _take(self, record: Record) -> None:
-        self._taken_bytes += _RECORD_BYTES + (len(record[6]) if record[0] == FRAME else 0)
-        take(self._pipeline, [record])
+        self._taken_bytes += _size(record)
+        self._pipeline.take_all([record])
 
     def _commit(self) -> None:
         started = time.monotonic()
@@ -183,7 +181,7 @@ class ThreadRecorder:
             rollover.commit(self._pipeline)
         except rollover.FAILURES as error:
             if not self._failing:
-                log.error("%s: cannot write (%s); charging goes on, frames wait in memory", self._writer.path, error)
+                log.error("%s: cannot write (%s); charging continues, frames wait in memory", self._writer.path, error)
             self._failing = True
             self._retry_at = time.monotonic() + RETRY_EVERY_S
             return
@@ -203,3 +201,7 @@ class ThreadRecorder:
             self._writer.close(clean=not self._failing)
         except rollover.FAILURES as error:
             log.error("%s: could not be closed (%s)", self._writer.path, error)
+
+
+def _size(record: Record) -> int:
+    return _RECORD_BYTES + (len(record.payload) if isinstance(record, FrameRecord) else 0)

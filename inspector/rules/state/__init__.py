@@ -1,1 +1,1 @@
-"""What is known of a charge point, learned from its frames; judges nothing."""
+"""What the frames of a charge point reveal about its state; judges nothing."""

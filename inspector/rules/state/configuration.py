@@ -1,8 +1,8 @@
-"""What a charge point's configuration is known to be, learned from what was asked and answered; judges nothing.
+"""The configuration of a charge point, as far as its frames reveal it; judges nothing.
 
-1.6: GetConfiguration answers and accepted ChangeConfiguration. 2.x: GetVariables answers, accepted SetVariables
-and NotifyReport, for the Actual value of each variable. Bounded: KEYS_LIMIT keys, after which no new key is
-learned (the longest list of standard keys has about 250).
+In 1.6 it comes from answers to GetConfiguration and from accepted ChangeConfigurations. In 2.x it comes from answers to
+GetVariables, accepted SetVariables and NotifyReports; only the Actual value of a variable counts. After KEYS_LIMIT keys
+no new key is learned; the longest list of standard keys has about 250.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ KEYS_LIMIT = 5000
 
 @dataclass(slots=True)
 class Setting:
-    """One key's value, and whether the charge point called it read-only (None: it did not say)."""
+    """The value of a key, and whether it is read-only (None: the charge point did not say)."""
 
     value: str | None
     read_only: bool | None = None
 
 
 class ConfigurationState(Topic):
-    """The configuration as last heard of.
+    """The configuration as of the latest frames.
 
     Attributes:
         settings_1x: by configuration key, in lower case (keys are case-insensitive, 1.6 section 7.17).
@@ -40,31 +40,31 @@ class ConfigurationState(Topic):
         self.settings_2x: dict[tuple[str, str, int | None, str | None], Setting] = {}
 
     def value(self, key: str) -> str | None:
-        """The value of a 1.6 configuration key, None where it is not known."""
+        """Return the value of a 1.6 configuration key; None if it is not known."""
         known = self.settings_1x.get(key.lower())
         return known.value if known else None
 
     def number(self, key: str) -> int | None:
-        """The value of a 1.6 configuration key as a whole number, None where it is unknown or no number."""
+        """Return the value of a 1.6 configuration key as an integer; None if it is unknown or not a number."""
         return _whole(self.value(key))
 
     def flag(self, key: str) -> bool | None:
-        """The value of a 1.6 configuration key as a boolean, None where it is unknown or none."""
+        """Return the value of a 1.6 configuration key as a boolean; None if it is unknown or not a boolean."""
         return _FLAGS.get((self.value(key) or "").lower())
 
     def variable(
         self, component: str, variable: str, evse: int | None = None, instance: str | None = None
     ) -> str | None:
-        """The actual value of a 2.x variable, None where it is not known."""
+        """Return the actual value of a 2.x variable; None if it is not known."""
         known = self.settings_2x.get((component.lower(), variable.lower(), evse, instance))
         return known.value if known else None
 
     def variable_number(self, component: str, variable: str, instance: str | None = None) -> int | None:
-        """The actual value of a 2.x variable of the station as a whole number, None where it is unknown or none."""
+        """Return the actual value of a 2.x variable as an integer; None if it is unknown or not a number."""
         return _whole(self.variable(component, variable, None, instance))
 
     @track(result("GetConfiguration"), versions=V16)
-    def told(self, frame: Frame) -> None:
+    def configuration_reported(self, frame: Frame) -> None:
         for entry in elements(frame.payload, "configurationKey"):
             key = string(entry, "key")
             read_only = entry.get("readonly")
@@ -73,7 +73,7 @@ class ConfigurationState(Topic):
                 _learn(self.settings_1x, key.lower(), said)
 
     @track(result("ChangeConfiguration"), versions=V16)
-    def changed(self, frame: Frame) -> None:
+    def configuration_changed(self, frame: Frame) -> None:
         key = string(frame.request, "key")
         if key is None or frame.payload.get("status") != "Accepted":
             return
@@ -82,13 +82,13 @@ class ConfigurationState(Topic):
         _learn(self.settings_1x, key.lower(), Setting(value, known.read_only if known else None))
 
     @track(result("GetVariables"), versions=V2X)
-    def told_variables(self, frame: Frame) -> None:
+    def variables_reported(self, frame: Frame) -> None:
         for entry in elements(frame.payload, "getVariableResult"):
             if entry.get("attributeStatus") == "Accepted":
                 self._learn_variable(entry, entry.get("attributeType"), entry.get("attributeValue"))
 
     @track(result("SetVariables"), versions=V2X)
-    def changed_variables(self, frame: Frame) -> None:
+    def variables_changed(self, frame: Frame) -> None:
         asked = {_name(entry): entry for entry in elements(frame.request, "setVariableData") if _actual(entry)}
         for entry in elements(frame.payload, "setVariableResult"):
             request = asked.get(_name(entry))
@@ -111,7 +111,7 @@ class ConfigurationState(Topic):
 
     @property
     def connectors(self) -> int | None:
-        """How many connectors a 1.6 charge point says it has, None where that is not known."""
+        """How many connectors a 1.6 charge point has, by its configuration; None if that is not known."""
         if not self.settings_1x:
             return None
         count = self.number("NumberOfConnectors")
@@ -140,7 +140,7 @@ def _name(entry: dict[str, Any]) -> tuple[str, str, int | None, str | None] | No
 
 
 def _written(value: Any) -> str | None:
-    # Some charge points send numbers and booleans where a string belongs; what they mean is plain.
+    # Some charge points send numbers and booleans instead of strings; their meaning is clear.
     if type(value) is bool:
         return "true" if value else "false"
     return value if type(value) is str else str(value) if type(value) in (int, float) else None

@@ -1,8 +1,8 @@
-"""Since when everything of a charge point has been seen, and when it was connected; judges nothing.
+"""Since when all frames of a charge point have been seen, and when it was connected; judges nothing.
 
-A rule that calls something unknown needs to have seen everything from its beginning. A capture has, from the
-first BootNotification in a WebSocket it saw opening: what the charge point reports from then on and has never
-mentioned before is new. A gap of the recorder ends that.
+A rule may call something unknown only if all frames since a certain moment were seen. That moment is the first
+BootNotification in a session whose opening was seen: whatever is mentioned later for the first time is new. A
+gap in the recording ends that.
 """
 
 from __future__ import annotations
@@ -16,17 +16,18 @@ from inspector.rules.fields import seconds, string
 from inspector.rules.rule import CLOSED, OPENED, Topic, call, event, result, track
 
 
-class Evidence(Topic):
-    """What the rules about transactions may take for granted.
+class Observation(Topic):
+    """Which part of a charge point's life the capture shows.
 
     Attributes:
-        seen_since: wall-clock nanoseconds since which every frame has been seen, from a boot on; None if not.
-        timed: whether the capture tells when its frames were sent, so that date-times can be held against them.
-        booted_at: wall-clock nanoseconds of the last BootNotification CALL, None before the first.
+        seen_since: the time (wall-clock nanoseconds) of the boot since which every frame was seen; None if frames are
+            missing.
+        timed: whether date-times can be compared with the times of frames.
+        booted_at: wall-clock nanoseconds of the last BootNotification CALL; None before the first.
         boots: how many BootNotification CALLs there were.
-        opened_ns: wall-clock nanoseconds when the latest WebSocket opened, None for a capture begun in mid-session.
-        offline_from_ns: when the WebSocket before the latest one closed, with no other open; None if none did.
-        connections: how many WebSockets there were.
+        opened_ns: wall-clock nanoseconds when the latest session opened; None if its opening was not seen.
+        offline_from_ns: when the session before the latest one closed, if no other was open then; else None.
+        connections: how many sessions there were.
     """
 
     scope = "station"
@@ -64,8 +65,8 @@ class Evidence(Topic):
             self.seen_since, self._told_s = frame.ts_ns, None
 
     @track(result("BootNotification"))
-    def told(self, frame: Frame) -> None:
-        # The charge point sets its clock by this answer; what it dates later has happened after the boot.
+    def boot_answered(self, frame: Frame) -> None:
+        # The charge point sets its clock by this answer: anything with a later date happened after the boot.
         if self.seen_since is not None and self._told_s is None:
             self._told_s = seconds(string(frame.payload, "currentTime"))
 
@@ -73,16 +74,16 @@ class Evidence(Topic):
     def gap(self, session: SessionContext, moment: Moment, detail: dict[str, Any]) -> None:
         self.seen_since = None
 
-    def told_all(self, session: SessionContext) -> bool:
-        """Whether a charge point has told what it has to tell: no CALL of it waits for its answer, none behind that."""
+    def has_sent_all(self, session: SessionContext) -> bool:
+        """Whether no CALL of the charge point is waiting for its answer, so that it has nothing left to send."""
         return not session.protocol.correlation.open_calls(Direction.FROM_CHARGE_POINT)
 
-    def has_seen(self, date_time_s: float | None) -> bool:
-        """Whether what happened at this time (seconds since 1970, None: now) was seen from its beginning."""
+    def has_seen_since(self, date_time_s: float | None) -> bool:
+        """Whether all frames since this time (seconds since 1970; None: now) were seen."""
         if self.seen_since is None:
             return False
         starts = [self._told_s] if self._told_s is not None else []
         if self.timed:
             starts.append(self.seen_since / 1e9)
-        # Many clocks tell whole seconds only, cut off.
+        # Many clocks cut their times off to whole seconds.
         return date_time_s is None or not starts or date_time_s + 1 > min(starts)

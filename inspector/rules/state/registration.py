@@ -1,7 +1,7 @@
 """Whether the CSMS has accepted a charge point, since when and with which interval; judges nothing.
 
-Rules about what is sent before that stand in `boot_order`, those about what follows in `boot_after`. Both are
-judged before this topic takes the frame in; every later topic finds here the state after the frame.
+`boot_order` has the rules for messages before the acceptance, `boot_after` those for messages after it. Both are judged
+before this topic takes the frame into account; every later topic finds the state after the frame here.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from inspector.rules.state.configuration import ConfigurationState
 
 
 class Registration(Enum):
-    """Where a charge point stands with its CSMS."""
+    """The registration status of a charge point."""
 
     UNKNOWN = auto()  # no boot has been seen: it may have been accepted before the capture began
     UNANSWERED = auto()  # a BootNotification was sent and not answered, or with a CALLERROR
@@ -41,26 +41,26 @@ _TRIGGERED = {
 RESTART_REASONS = frozenset(
     "ApplicationReset FirmwareUpdate LocalReset PowerUp RemoteReset ScheduledReset Watchdog".split()
 )
-"""The reasons of a 2.x boot that say the station has restarted."""
+"""The reasons in a 2.x BootNotification that mean that the station has restarted."""
 ANYTHING = "*"
-"""In `Boot.asked`: a custom trigger, which may be for any message."""
+"""In `asked`: a custom trigger, which may be for any message."""
 
 
-class Boot(Topic):
+class RegistrationState(Topic):
     """The registration of one charge point, over its connections.
 
     Attributes:
-        state: where it stands now; outlives a WebSocket, for a reconnect needs no boot.
+        state: its status now; it outlives a session, as a reconnect needs no boot.
         answered: the latest answer to a boot (its payload has the status); None before the first.
-        interval_s: the interval of that answer in seconds; None where there was none.
-        heartbeat_s: seconds between heartbeats: the interval of the last Accepted, or what the configuration was
-            set to or read as since; None where unknown.
-        payload: the payload of the latest BootNotification CALL, empty before the first.
-        asked: actions that the CSMS has asked for while the charge point was not accepted (TriggerMessage,
-            ExtendedTriggerMessage; in 2.x GetBaseReport and GetReport, which stand for NotifyReport).
+        interval_s: the interval of that answer in seconds; None if it had none.
+        heartbeat_s: seconds between heartbeats: the interval of the last Accepted, or a later value from the
+            configuration; None if unknown.
+        payload: the payload of the latest BootNotification CALL; empty before the first.
+        asked: actions that the CSMS has asked for while the charge point was not accepted, by TriggerMessage or
+            ExtendedTriggerMessage; in 2.x NotifyReport, too, by GetBaseReport or GetReport.
         connection: the session of the latest BootNotification CALL.
         refused: whether the latest BootNotification was answered with a CALLERROR.
-        lost_ns: when (monotonic) the last connection ended, None before.
+        lost_ns: when (monotonic) the last connection ended; None before that.
     """
 
     scope = "station"
@@ -76,12 +76,12 @@ class Boot(Topic):
         self.refused = False
         self.lost_ns: int | None = None
         self._before = Registration.UNKNOWN
-        self._boot_wanted = False  # a trigger has asked an accepted charge point for a boot
+        self._boot_wanted = False  # a trigger has asked an accepted charge point to boot
         self._configured: int | None = None
         self._configuration = self.station.topic(ConfigurationState)
 
     def waiting_s(self, mono_ns: int) -> float:
-        """Seconds left until the charge point may send its next boot; 0 where it may, or chooses itself."""
+        """Return the seconds until the charge point may send its next boot; 0 if it may send it now."""
         if self.answered is None or not self.interval_s or self.state not in _NOT_ACCEPTED:
             return 0.0
         return max(0.0, self.interval_s - (mono_ns - self.answered.mono_ns) / 1e9)
@@ -93,7 +93,7 @@ class Boot(Topic):
     def _become(self, state: Registration) -> None:
         if state is not self.state:
             self.state = state
-            self.station.relisten()
+            self.station.refresh_listeners()
 
     @track(OPENED)
     def opened(self, session: SessionContext, moment: Moment) -> None:
@@ -117,7 +117,7 @@ class Boot(Topic):
         if self.state is Registration.ACCEPTED:
             self._boot_wanted = self._boot_wanted or wanted == "BootNotification"
             return
-        if len(self.asked) < len(_TRIGGERED) + 40:  # there are fewer messages; a hostile CSMS may invent some
+        if len(self.asked) < len(_TRIGGERED) + 40:  # a limit, as a hostile CSMS may invent messages
             self.asked.add(ANYTHING if wanted == "CustomTrigger" else _TRIGGERED.get(wanted, wanted))
 
     @track(call("GetBaseReport", "GetReport"))
@@ -137,7 +137,7 @@ class Boot(Topic):
             answers_unseen = self.session.unseen(Direction.FROM_CSMS, "answers")
             self._become(
                 Registration.UNKNOWN if answers_unseen else Registration.UNANSWERED
-            )  # a boot that was only asked for ends no acceptance
+            )  # a boot that the CSMS has triggered does not end an acceptance
         self._boot_wanted = self.refused = False
         self.payload = frame.payload
         self.connection = self.session
@@ -147,10 +147,10 @@ class Boot(Topic):
         if frame.direction is not Direction.FROM_CSMS:
             return
         self.refused = False
-        # Some CSMSs send " Accepted" or "accepted": payload.schema reports that, and the charge point may go on.
+        # Some CSMSs send " Accepted" or "accepted": payload.schema reports that, and it still counts as accepted.
         state = _ANSWERS.get(str(frame.payload.get("status")).strip().title())
         if state is None:
-            self._become(Registration.UNKNOWN)  # nobody can tell what the CSMS meant
+            self._become(Registration.UNKNOWN)  # it is not clear what the CSMS meant
             return
         self._become(state)
         interval = frame.payload.get("interval")

@@ -1,9 +1,9 @@
-"""Which transactions of a 1.6 charge point are open, and what each frame was to them; judges nothing.
+"""Which transactions of a 1.6 charge point are open, and how each frame relates to them; judges nothing.
 
-A transaction begins with its StartTransaction CALL and gets its id from the answer; a CALL that repeats one is
-the same transaction, sent again (1.6 section 3.7.1). Other topics come after this one in the order of judging:
-what they read is the state with the present frame taken in, and `starting`, `answering`, `stopping` and
-`metered` tell what that frame was. Bounded: TRANSACTIONS_LIMIT transactions, the oldest are forgotten.
+A transaction begins with its StartTransaction CALL and gets its id from the answer. A CALL that repeats an earlier one
+belongs to the same transaction (1.6 section 3.7.1). Other topics are judged after this one: they see the state after
+the frame, and `starting`, `answering`, `stopping` and `metered` say what the frame was. At most TRANSACTIONS_LIMIT
+transactions are remembered; then the oldest is forgotten.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from inspector.protocol.vocabulary import Direction
 from inspector.rules.context import Moment, SessionContext
 from inspector.rules.fields import elements, integer, member, seconds, string
 from inspector.rules.rule import CLOSED, V16, Topic, call, refusal, result, track
-from inspector.rules.state.observation import Evidence
+from inspector.rules.state.observation import Observation
 
 TRANSACTIONS_LIMIT = 1000
 LOST_S = 30.0
-"""How long before a connection ended an answer may have been lost with it: so long a dead link goes unnoticed."""
+"""An answer may be lost if it was sent less than this before a connection ended: a dead link goes unnoticed so long."""
 NO_ID = -1
-"""The transaction id a charge point uses when no start was answered (errata 3.18)."""
+"""The transaction id that a charge point uses if its start was not answered (errata 3.18)."""
 LARGEST_IDS = frozenset({2**31 - 1, 2**63 - 1})
-"""Ids some charge points use for "none"; the schema has its say about the larger one."""
+"""Ids that some charge points use for "none"; the larger one also violates the schema."""
 TAKEN = frozenset({"Charging", "SuspendedEV", "SuspendedEVSE", "Finishing"})
-"""What a connector with a transaction reports."""
+"""The statuses of a connector with a transaction."""
 
 
 class Stop(NamedTuple):
-    """What a StopTransaction said."""
+    """The content of a StopTransaction."""
 
     meter_stop: int | None
     timestamp: str | None
@@ -40,7 +40,7 @@ class Stop(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Transaction16:
-    """One transaction as the frames tell it; `transaction_id` is None until it is answered."""
+    """One transaction as seen in the frames; `transaction_id` is None until its start is answered."""
 
     connector: int | None
     id_tag: str | None
@@ -48,7 +48,7 @@ class Transaction16:
     timestamp: str | None
     started_ns: int  # monotonic time of its first StartTransaction
     transaction_id: int | None = None
-    status: str | None = None  # what the CSMS said about the idTag
+    status: str | None = None  # the CSMS's answer about the idTag
     answered_ts_ns: int | None = None  # wall-clock time of the answer
     stop: Stop | None = None
     latest: str | None = None  # the timestamp of its latest message
@@ -65,7 +65,7 @@ class Transaction16:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """A reservation the charge point has accepted; `connector` 0 stands for any."""
+    """A reservation that the charge point has accepted; `connector` 0 means any."""
 
     reservation_id: int
     connector: int
@@ -75,23 +75,23 @@ class Reservation:
 
 
 class Starting(NamedTuple):
-    """What a StartTransaction CALL is: whether it repeats an earlier one, and what it meets on its connector."""
+    """A StartTransaction CALL: whether it repeats an earlier one, and what else is on its connector."""
 
     transaction: Transaction16
     again: bool
     others: list[Transaction16]  # open on the same connector
-    reservation: Reservation | None  # the one it uses, named or not
+    reservation: Reservation | None  # the one that it uses, whether it names it or not
 
 
 class Answering(NamedTuple):
-    """What a StartTransaction answer is: the transaction it names, and who had that id before."""
+    """An answer to a StartTransaction: its transaction, and the transaction that had the id before."""
 
     transaction: Transaction16
     holder: Transaction16 | None
 
 
 class Stopping(NamedTuple):
-    """What a StopTransaction CALL is: its transaction where known, and the earlier stop with its id."""
+    """A StopTransaction CALL: its transaction if known, and an earlier stop with the same id."""
 
     transaction_id: int | None
     transaction: Transaction16 | None
@@ -103,19 +103,19 @@ class Transactions16(Topic):
     """The transactions of one charge point, over its connections.
 
     Attributes:
-        by_id: transactions that were answered, by transaction id, oldest first; closed ones too.
+        by_id: transactions with an id, by that id, oldest first; closed ones too.
         reservations: those accepted and neither used nor cancelled, by reservation id.
-        starting, answering, stopping: what the latest such frame was.
-        metered: the transaction that the latest MeterValues name, where known.
-        heard_of: connectors that a status or a start was reported of, since the capture began.
-        unseen: connectors that were in use when they were first heard of: a transaction may run there whose start
-            came before the capture.
-        undelivered: whether some start was never answered with a result, or the answer may have been lost with the
-            connection, so that the id -1 is in order.
+        starting, answering, stopping: about the latest frame of that kind.
+        metered: the transaction of the latest MeterValues, if known.
+        heard_of: connectors with a status or a start since the capture began.
+        unseen: connectors that were already in use at their first mention: they may have a transaction that started
+            before the capture.
+        undelivered: whether the answer to some start is missing, or may have been lost with the connection, so that the
+            id -1 is allowed.
         refused_stops: transaction ids whose StopTransaction the CSMS has answered with an error, oldest first.
-        remote_stops: transaction ids the CSMS has asked to stop and was not refused, with when (monotonic).
-        unlocked: connectors the CSMS has unlocked, with when (monotonic).
-        reset_ns: when the charge point was last told to reset (monotonic), None if never.
+        remote_stops: transaction ids that the CSMS has asked to stop without being refused, with the time (monotonic).
+        unlocked: connectors that the CSMS has unlocked, with the time (monotonic).
+        reset_ns: when the CSMS last asked for a reset (monotonic); None if never.
     """
 
     scope = "station"
@@ -139,29 +139,29 @@ class Transactions16(Topic):
         self._starts: dict[tuple[Any, ...], Transaction16] = {}
         self._open: list[Transaction16] = []
         self._stops: dict[int, Stop] = {}
-        self._evidence = self.station.topic(Evidence)
+        self._evidence = self.station.topic(Observation)
 
     def open_transactions(self) -> list[Transaction16]:
-        """Every transaction whose StopTransaction was not seen, oldest first; also those still without an id."""
+        """Return every transaction whose StopTransaction was not seen, oldest first, also those without an id."""
         return list(self._open)
 
     def open_on(self, connector: int) -> list[Transaction16]:
-        """The open transactions of one connector, oldest first."""
+        """Return the open transactions of one connector, oldest first."""
         return [one for one in self._open if one.connector == connector]
 
-    def known_missing(self, timestamp: str | None, connector: int | None = None) -> bool:
-        """Whether the start of a transaction mentioned now must have been seen, had there been one.
+    def would_have_been_seen(self, timestamp: str | None, connector: int | None = None) -> bool:
+        """Whether an unknown transaction that is mentioned now cannot have had a start: that would have been seen.
 
         Args:
-            timestamp: the mention's own date-time; what happened before the capture is not held against it.
-            connector: the connector it is mentioned for, None where that is not said.
+            timestamp: the date-time of the message that mentions it; it may be from before the capture.
+            connector: the connector in that message; None if it names none.
         """
         if self.unseen if connector is None else connector in self.unseen:
             return False
-        return self._evidence.has_seen(seconds(timestamp))
+        return self._evidence.has_seen_since(seconds(timestamp))
 
     def may_lack_id(self) -> bool:
-        """Whether some transaction goes without an id, because its start is not answered or never was."""
+        """Whether some transaction has no id, because its start is not answered yet or never was."""
         return self.undelivered or any(one.transaction_id is None for one in self._open)
 
     @track(call("StartTransaction"))
@@ -256,7 +256,7 @@ class Transactions16(Topic):
                     self.undelivered = True
         if transaction is not None and transaction.stop is None:
             self._close(transaction, stop)
-            earlier = None  # an earlier stop was of another transaction with this id
+            earlier = None  # the earlier stop ended another transaction with this id
         self.stopping = Stopping(number, transaction, stop, earlier)
         _keep(self._stops, number, stop)
 
@@ -338,7 +338,7 @@ class Transactions16(Topic):
 
 
 def last_sampled(payload: dict[str, Any]) -> str | None:
-    """The timestamp of the last element of `meterValue`, None where there is none."""
+    """Return the timestamp of the last element of `meterValue`; None if there is none."""
     values = elements(payload, "meterValue")
     return string(values[-1], "timestamp") if values else None
 

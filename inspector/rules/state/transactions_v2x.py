@@ -1,8 +1,8 @@
-"""Which transactions of a 2.x charging station are open, and what each TransactionEvent was to them; judges nothing.
+"""Which transactions of a 2.x charging station are open, and how each TransactionEvent relates to them; judges nothing.
 
-Events may arrive out of order (part 2 section E 1.3.2): `seqNo` is their order. Topics that come after this one
-read `event`, which is the present TransactionEvent with what it met. Bounded: TRANSACTIONS_LIMIT transactions and
-EVENTS_LIMIT remembered events each; the oldest are forgotten.
+Events may arrive out of order (part 2 section E 1.3.2): `seqNo` gives their order. Topics judged after this one read
+`event`, the current TransactionEvent. At most TRANSACTIONS_LIMIT transactions and EVENTS_LIMIT events of each are
+remembered; then the oldest are forgotten.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from inspector.protocol.frame import Frame
 from inspector.rules.context import Moment, SessionContext
 from inspector.rules.fields import elements, integer, member, seconds, string
 from inspector.rules.rule import V2X, Topic, call, event, track
-from inspector.rules.state.observation import Evidence
+from inspector.rules.state.observation import Observation
 
 TRANSACTIONS_LIMIT = 1000
 EVENTS_LIMIT = 64
@@ -24,15 +24,15 @@ CONNECTED = frozenset({"EVConnected", "Charging", "SuspendedEV", "SuspendedEVSE"
 
 
 type Said = tuple[str | None, str | None, str | None]
-"""Kind, timestamp and trigger: what tells an event from another with the same seqNo; a repetition has the same."""
+"""Kind, timestamp and trigger. They distinguish an event from others with the same seqNo, but not from repetitions."""
 
 
 @dataclass(slots=True, eq=False)
 class Transaction2x:
-    """One transaction as its events tell it."""
+    """One transaction as seen in its events."""
 
     transaction_id: str
-    known_from_start: bool  # nothing of it can have come before what was seen
+    known_from_start: bool  # all of its events were seen
     evse: int | None = None
     connector: int | None = None
     started: Said | None = None
@@ -40,11 +40,11 @@ class Transaction2x:
     ended_seq: int | None = None
     ended_ns: int | None = None  # monotonic time when its end was seen
     highest_seq: int | None = None
-    stopped_locally: bool = False  # the driver has stopped it at the station
-    stopped_remotely: bool = False  # a remote stop has stopped it
-    connected: bool = False  # the car, as far as its events have said
-    placed: bool = False  # an event since the car was connected has given the EVSE
-    connection: int = 0  # which of the station's connections its latest event came on
+    stopped_locally: bool = False  # the driver stopped it at the station
+    stopped_remotely: bool = False  # a remote stop ended it
+    connected: bool = False  # whether a car is connected, by its events
+    placed: bool = False  # whether an event has given the EVSE since the car was connected
+    connection: int = 0  # on which connection of the station its latest event came
     events: dict[int, Said] = field(default_factory=dict)
 
     @property
@@ -57,7 +57,7 @@ class Transaction2x:
 
 
 class Event(NamedTuple):
-    """A TransactionEvent, read once, with what it met. Members are None where the payload has none of that type."""
+    """The content of a TransactionEvent, and the state before it. Members are None if the payload has no such value."""
 
     transaction: Transaction2x
     kind: str | None  # Started, Updated or Ended
@@ -71,25 +71,25 @@ class Event(NamedTuple):
     token: dict[str, Any] | None
     repeated: bool  # the same event has come before
     first: bool  # the first event seen of its transaction
-    reused: bool  # a Started with the id of a transaction that has started and ended
+    reused: bool  # a Started with the id of a transaction that has ended
     before: Said | None  # another event that had this seqNo
-    evse_before: int | None  # the EVSE, connector and highest seqNo of the transaction before this event
+    evse_before: int | None  # EVSE, connector and highest seqNo of the transaction before this event
     connector_before: int | None
     sequence_before: int | None
     ended_before: bool
     started_before: Said | None
     connection_before: int
-    placed_before: bool  # the EVSE had been given since the car was connected
+    placed_before: bool  # an earlier event has given the EVSE since the car was connected
 
 
 class Transactions2x(Topic):
     """The transactions of one charging station, over its connections.
 
     Attributes:
-        by_id: every transaction heard of, by transaction id, oldest first; ended ones too.
-        event: what the latest TransactionEvent was; None before the first and where it named no transaction.
-        unseen: EVSEs that were occupied when they were first heard of: a transaction may run there whose start
-            came before the capture.
+        by_id: every known transaction, by transaction id, oldest first; ended ones too.
+        event: the latest TransactionEvent; None before the first, or if it named no transaction.
+        unseen: EVSEs that were already occupied at their first mention: they may have a transaction that started before
+            the capture.
     """
 
     scope = "station"
@@ -101,29 +101,29 @@ class Transactions2x(Topic):
         self.unseen: set[int] = set()
         self._heard_of: set[int] = set()
         self._open: dict[str, Transaction2x] = {}
-        self._evidence = self.station.topic(Evidence)
+        self._evidence = self.station.topic(Observation)
 
     def open_transactions(self) -> list[Transaction2x]:
-        """Every transaction whose Ended was not seen, oldest first."""
+        """Return every transaction whose Ended event was not seen, oldest first."""
         return list(self._open.values())
 
     def open_on(self, evse: int) -> list[Transaction2x]:
-        """The open transactions of one EVSE, oldest first."""
+        """Return the open transactions of one EVSE, oldest first."""
         return [one for one in self._open.values() if one.evse == evse]
 
-    def known_missing(self, timestamp: str | None, evse: int | None = None) -> bool:
-        """Whether the start of a transaction mentioned now must have been seen, had there been one.
+    def would_have_been_seen(self, timestamp: str | None, evse: int | None = None) -> bool:
+        """Whether an unknown transaction that is mentioned now cannot have had a start: that would have been seen.
 
         Args:
-            timestamp: the mention's own date-time; what happened before the capture is not held against it.
-            evse: the EVSE it is mentioned for, None where that is not said.
+            timestamp: the date-time of the message that mentions it; it may be from before the capture.
+            evse: the EVSE in that message; None if it names none.
         """
         if self.unseen if evse is None else evse in self.unseen:
             return False
-        return self._evidence.has_seen(seconds(timestamp))
+        return self._evidence.has_seen_since(seconds(timestamp))
 
     @track(call("TransactionEvent"))
-    def take_in(self, frame: Frame) -> None:
+    def update(self, frame: Frame) -> None:
         payload = frame.payload
         info = payload.get("transactionInfo")
         name = info.get("transactionId") if type(info) is dict else None
@@ -199,7 +199,7 @@ class Transactions2x(Topic):
             self._open.pop(name, None)
 
     def _begin(self, name: str, timestamp: str | None, evse: int | None) -> Transaction2x:
-        known = Transaction2x(name, self.known_missing(timestamp, evse))
+        known = Transaction2x(name, self.would_have_been_seen(timestamp, evse))
         self.by_id[name] = self._open[name] = known
         if len(self.by_id) > TRANSACTIONS_LIMIT:
             oldest = next(iter(self.by_id))
@@ -230,7 +230,7 @@ class Transactions2x(Topic):
 
     @track(event("gap"))
     def gap(self, session: SessionContext, moment: Moment, detail: dict[str, Any]) -> None:
-        # What the recorder missed is not missing: the sequences begin anew.
+        # Events in the gap are not missing events, so the sequences begin again.
         for known in self._open.values():
             known.highest_seq = None
             known.known_from_start = False

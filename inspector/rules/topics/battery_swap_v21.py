@@ -7,7 +7,7 @@ from inspector.rules.fields import integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
 from inspector.rules.rule import V21, Faults, Topic, call, result, rule, track
-from inspector.rules.state.observation import Evidence
+from inspector.rules.state.observation import Observation
 from inspector.rules.topics.example_frames import cp, csms, script
 
 _TOKEN = {"idToken": "T", "type": "ISO14443"}
@@ -28,7 +28,7 @@ class BatterySwaps21(Topic):
     def setup(self) -> None:
         self._requested: Known[str, int] = Known()  # requestId of an accepted request, by token in lower case
         self._inserted: Known[int, str | None] = Known()  # token of the batteries that came in, by requestId
-        self._evidence = self.station.topic(Evidence)
+        self._evidence = self.station.topic(Observation)
 
     @rule(
         "battery.request-id",

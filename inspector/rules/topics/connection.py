@@ -69,7 +69,6 @@ class Connection(Topic):
         remedy="Name the OCPP versions in Sec-WebSocket-Protocol, such as `ocpp1.6`.",
         bad='open {"subprotocols_offered":[],"subprotocol":null}',
         good="open",
-        catalogue="WS-PROTO",
     )
     def no_subprotocol(self, session: SessionContext, moment: Moment) -> Faults:
         if session.facts.get("subprotocols_offered") != []:
@@ -86,7 +85,6 @@ class Connection(Topic):
         remedy="Select one of the offered subprotocols, or none and close the connection.",
         bad='open {"subprotocols_offered":["ocpp1.5"]}',
         good='open {"subprotocols_offered":["ocpp1.5","ocpp1.6","ocpp2.0.1","ocpp2.1"]}',
-        catalogue="WS-PROTO",
     )
     def not_offered(self, session: SessionContext, moment: Moment) -> Faults:
         offered, selected = session.facts.get("subprotocols_offered"), session.facts.get("subprotocol")
@@ -109,7 +107,6 @@ class Connection(Topic):
         remedy="Close the connection right after the handshake when you support none of the offered subprotocols.",
         bad=f'open {{"subprotocol":null}}\n{_OPEN}\nclose',
         good='open {"subprotocol":null}\nclose',
-        catalogue="WS-PROTO",
     )
     def no_agreement(self, moment: Moment) -> Faults:
         if not self.session.frames:
@@ -129,7 +126,6 @@ class Connection(Topic):
         "reserved in a URL.",
         bad='open {"charge_point_id":"CP:1","request_path":"/ocpp/CP:1"}',
         good='open {"charge_point_id":"CP|1","request_path":"/ocpp/CP%7C1"}',
-        catalogue="WS-ID",
     )
     def identity(self, session: SessionContext, moment: Moment) -> Faults:
         found = []
@@ -163,7 +159,6 @@ class Connection(Topic):
         good=f"open\n{_HEARTBEAT % (1, 1)}\nclose"
         + "".join(f"\n+ {delay}s\nrefused" for delay in (2, 4, 8, 16))
         + "\n+ 32s\nopen",
-        catalogue="WS-BACKOFF",
     )
     def no_backoff(self, session: SessionContext, moment: Moment) -> Faults:
         delays = self._reconnects.delays_s(moment)
@@ -199,7 +194,6 @@ class Connection(Topic):
         bad=f"open\n{_OPEN}\nopen\n+ 31s",
         good="open\nclose\nopen\n+ 31s",
         heuristic=True,
-        catalogue="WS-DUP",
     )
     def two_at_once(self, moment: Moment) -> Faults:
         if self.session not in self.station.sessions or len(self.station.sessions) < 2:
@@ -225,7 +219,6 @@ class Connection(Topic):
         '"component":{"name":"LocalAuthListCtrlr"},"variable":{"name":"BytesPerMessage"}}]}]\n'
         '< [2,"2","SendLocalList",{"versionNumber":1,"updateType":"Full"}]',
         good='< [2,"2","SendLocalList",{"versionNumber":1,"updateType":"Full"}]',
-        catalogue="WS-SIZE",
     )
     def message_size(self, frame: Frame) -> Faults:
         component, instance = _LIMITS[frame.action or ""]
@@ -244,7 +237,6 @@ class Connection(Topic):
         bad='set max_frame_bytes 30\n> [2,"1","DataTransfer",{"vendorId":"a"}]',
         good=f"set max_frame_bytes 30\n{_OPEN}",
         heuristic=True,
-        catalogue="WS-SIZE",
         setting="max_frame_bytes",
     )
     def frame_size(self, frame: Frame) -> Faults:

@@ -82,7 +82,6 @@ class LocalLists(Topic):
         remedy="Number lists from 1; 0 means that there is no list, and -1 that lists are not supported.",
         bad=_send(0),
         good=_send(1),
-        catalogue="LIST",
     )
     def version(self, frame: Frame) -> Faults:
         name = self._member()
@@ -100,7 +99,6 @@ class LocalLists(Topic):
         remedy="Name each token once in a list.",
         bad=_send(1, entries=2, same=True),
         good=_send(1, entries=2),
-        catalogue="LIST",
     )
     def twice(self, frame: Frame) -> Faults:
         seen: set[tuple[str, ...]] = set()
@@ -123,7 +121,6 @@ class LocalLists(Topic):
         remedy="Answer VersionMismatch when a differential update is not newer than the list you have.",
         bad=_after(_send(5), _send(5, "Differential", 1, "m")),
         good=_after(_send(5), _send(6, "Differential", 1, "m")),
-        catalogue="LIST",
     )
     def stale(self, frame: Frame) -> Faults:
         number, known = integer(frame.request, self._member()), self.version_number
@@ -224,7 +221,6 @@ class VendorData(Topic):
         remedy="Leave data out when the status is UnknownVendorId.",
         bad='> [2,"d","DataTransfer",{"vendorId":"V"}]\n< [3,"d",{"status":"UnknownVendorId","data":"x"}]',
         good='> [2,"d","DataTransfer",{"vendorId":"V"}]\n< [3,"d",{"status":"UnknownVendorId"}]',
-        catalogue="DATA",
     )
     def unknown_vendor(self, frame: Frame) -> Faults:
         if frame.payload.get("status") != "UnknownVendorId" or "data" not in frame.payload:

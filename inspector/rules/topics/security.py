@@ -94,7 +94,6 @@ class Security(Topic):
         bad=_BASIC % ("admin", 16, '"TLSv1.3"'),
         good=_BASIC % ("CP1", 16, '"TLSv1.3"'),
         side=Side.CHARGE_POINT,
-        catalogue="SEC",
     )
     def user_name(self, session: SessionContext, moment: Moment) -> Faults:
         user, identity = session.facts.get("auth_user"), session.facts.get("charge_point_id")
@@ -117,7 +116,6 @@ class Security(Topic):
         bad=_BASIC % ("CP1", 15, '"TLSv1.3"'),
         good=_BASIC % ("CP1", 16, '"TLSv1.3"'),
         side=Side.CHARGE_POINT,
-        catalogue="SEC",
     )
     def password_length(self, session: SessionContext, moment: Moment) -> Faults:
         length, version = session.facts.get("auth_password_length"), session.version
@@ -158,7 +156,6 @@ class Security(Topic):
         bad=_BASIC % ("CP1", 16, "null"),
         good=_BASIC % ("CP1", 16, '"TLSv1.3"'),
         side=Side.LINK,
-        catalogue="SEC",
     )
     def basic_without_tls(self, session: SessionContext, moment: Moment) -> Faults:
         facts = session.facts
@@ -182,7 +179,6 @@ class Security(Topic):
         bad='open {"tls_version":"TLSv1.1"}',
         good='open {"tls_version":"TLSv1.2"}',
         side=Side.LINK,
-        catalogue="SEC",
     )
     def old_tls(self, session: SessionContext, moment: Moment) -> Faults:
         for name, who in (("tls_version", "the charge point"), ("upstream_tls_version", "the CSMS")):
@@ -209,7 +205,6 @@ class Security(Topic):
         },
         good={"1.6": _READ_KEY % "", "2x": _READ_PASSWORD % ("Rejected", "")},
         side=Side.CHARGE_POINT,
-        catalogue="SEC",
     )
     def key_readable(self, frame: Frame) -> Faults:
         payload = frame.payload
@@ -262,7 +257,6 @@ class Security(Topic):
         bad={version: script % 1 for version, script in _PROFILE.items()},
         good={version: script % 3 for version, script in _PROFILE.items()},
         side=Side.CHARGE_POINT,
-        catalogue="SEC",
     )
     def profile_lowered(self, frame: Frame) -> Faults:
         if frame.payload.get("status") not in ("Accepted", "RebootRequired"):
@@ -298,7 +292,6 @@ class Security(Topic):
         bad=_EVENT % "DoorOpened",
         good=_EVENT % "TamperDetectionActivated",
         side=Side.CHARGE_POINT,
-        catalogue="SEC",
     )
     def unlisted_event(self, frame: Frame) -> Faults:
         kind = string(frame.payload, "type")

@@ -348,7 +348,7 @@ class Tariffs21(Topic):
             self._default.note(name, None)
         if currency is not None:
             if not self._currencies:
-                self.station.relisten()
+                self.station.refresh_listeners()
             self._currencies.note(name, currency)
 
     @track(result("ClearTariffs"))

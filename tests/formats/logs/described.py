@@ -38,21 +38,21 @@ def described(path: Path, options: dict[str, str]) -> Described:
         given["zone"] = zone(given.pop("timezone"))
     ocpp = OcppVersion(given.pop("ocpp")) if "ocpp" in given else None
     steps = [step for step, _ in open_input(str(path), ocpp, reading=reading, **given)]
-    opened = {step[1]: step[4] for step in steps if step[0] == records.OPEN}
-    closed = [step[4] for step in steps if step[0] == records.CLOSE]
+    opened = {step.session_number: step.facts for step in steps if isinstance(step, records.OpenRecord)}
+    closed = [step.facts for step in steps if isinstance(step, records.CloseRecord)]
     found = [one.finding for one in check(steps).findings]
     return Described(
-        [_line(step, opened[step[1]]) for step in steps if step[0] == records.FRAME],
+        [_line(step, opened[step.session_number]) for step in steps if isinstance(step, records.FrameRecord)],
         next(iter(opened.values()), {}),  # type: ignore[arg-type]
         [code for facts in closed for code in [facts.get("cp_close_code") or facts.get("csms_close_code")] if code],
-        sum(step[0] == records.EVENT and step[4] == "gap" for step in steps),
+        sum(isinstance(step, records.EventRecord) and step.kind == "gap" for step in steps),
         [one.line or 0 for one in reading.first],
         sorted(f"{one.severity} {one.rule_id} {one.frame_id}" for one in found if one.severity != "info"),
     )
 
 
-def _line(step: records.Record, facts: records.SessionFacts) -> str:
-    _, session, ts_ns, _, up, _, raw, notes = step
+def _line(step: records.FrameRecord, facts: records.SessionFacts) -> str:
+    session, ts_ns, _, up, _, raw, notes = step
     notes = notes or {}
     marks = "".join(mark for name, mark in (("direction", "?"), ("cut", "~"), ("mended", "*")) if name in notes)
     at = (

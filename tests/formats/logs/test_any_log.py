@@ -116,8 +116,12 @@ CONTAINERS: dict[str, Callable[[list[str]], bytes]] = {
 def read(path: Path) -> tuple[list[Sent], Reading, list[Any]]:
     reading = Reading(path.name, strict=False)
     steps = [step for step, _ in open_input(str(path), reading=reading)]
-    frames = [Sent(step[4], step[2] // 1_000_000, step[6].decode()) for step in steps if step[0] == records.FRAME]
-    return frames, reading, [step[4] for step in steps if step[0] == records.OPEN]
+    frames = [
+        Sent(step.from_charge_point, step.ts_ns // 1_000_000, step.payload.decode())
+        for step in steps
+        if isinstance(step, records.FrameRecord)
+    ]
+    return frames, reading, [step.facts for step in steps if isinstance(step, records.OpenRecord)]
 
 
 @settings(max_examples=examples(120), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -21,7 +21,7 @@ from inspector.formats.inputs import open_input
 from inspector.formats.reading import Reading
 began, frames = time.process_time(), 0
 for step, _ in open_input("-", reading=Reading("-", strict=False)):
-    frames += step[0] == records.FRAME
+    frames += isinstance(step, records.FrameRecord)
 print(frames, time.process_time() - began, re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
 """
 

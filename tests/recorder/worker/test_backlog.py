@@ -11,7 +11,7 @@ from inspector.recorder.worker import backlog as backlog_module
 from inspector.recorder.worker import fair_queue
 from inspector.recorder.worker.backlog import Backlog
 from inspector.recorder.worker.fair_queue import size
-from inspector.records import CLOSE, FRAME, OPEN, Record
+from inspector.records import CloseRecord, FrameRecord, OpenRecord, Record
 
 KEEP, BATCH, TAKEN, ACKNOWLEDGE, AGAIN = range(5)
 SESSIONS = 3
@@ -28,18 +28,18 @@ class Peers:
         self.made[charge_point] += 1
         session, at = turn * SESSIONS + charge_point + 1, self.made[charge_point]
         if place == 0:
-            return records.opened(session, at, at, {"charge_point_id": f"CP{charge_point}"})
+            return records.OpenRecord(session, at, at, {"charge_point_id": f"CP{charge_point}"})
         if place == 6:
-            return records.closed(session, at, at, {"closed_by": "csms"})
-        return records.frame(session, at, at, True, records.TEXT, b"x" * bytes_)
+            return records.CloseRecord(session, at, at, {"closed_by": "csms"})
+        return records.FrameRecord(session, at, at, True, records.TEXT, b"x" * bytes_)
 
 
 def charge_point_of(record: Record) -> int:
-    return int((record[1] - 1) % SESSIONS)
+    return int((record.session_number - 1) % SESSIONS)
 
 
 def sums(waiting: list[Record]) -> tuple[int, int, int]:
-    return len(waiting), sum(map(size, waiting)), sum(record[0] == FRAME for record in waiting)
+    return len(waiting), sum(map(size, waiting)), sum(isinstance(record, FrameRecord) for record in waiting)
 
 
 step = st.one_of(
@@ -76,15 +76,15 @@ def test_each_record_is_sent_under_one_number_and_those_of_a_charge_point_in_the
                     sent += 1
                     assert by_number.setdefault(sent, record) is record
             elif what == TAKEN:
-                backlog.taken(min(sent, known + int(amount)), {1: 20.0, 2: 20_000.0})  # type: ignore[call-overload]
+                backlog.note_taken(min(sent, known + int(amount)), {1: 20.0, 2: 20_000.0})  # type: ignore[call-overload]
             elif what == ACKNOWLEDGE:
                 known = max(known, min(sent, known + int(amount)))  # type: ignore[call-overload]
                 backlog.acknowledge(known)
             elif what == AGAIN:
                 told = [by_number[number] for number in range(1, known + 1)]
-                opened = [record[1] for record in told if record[0] == OPEN]
-                closed = {record[1] for record in told if record[0] == CLOSE}
-                again = sorted(record[1] for record in backlog.send_again())
+                opened = [record.session_number for record in told if isinstance(record, OpenRecord)]
+                closed = {record.session_number for record in told if isinstance(record, CloseRecord)}
+                again = sorted(record.session_number for record in backlog.send_again())
                 assert again == sorted(session for session in opened if session not in closed)
                 sent = known
             stored = {id(by_number[number]) for number in range(1, known + 1)}
@@ -111,10 +111,10 @@ def test_no_more_is_on_its_way_than_the_recorder_needs() -> None:
     """The rest waits where it is still to be decided whose turn it is."""
     backlog = Backlog()
     for number in range(10_000):
-        backlog.keep(records.frame(1, number, number, True, records.TEXT, b"x" * 150))
+        backlog.keep(records.FrameRecord(1, number, number, True, records.TEXT, b"x" * 150))
     on_its_way = 0
     while backlog.may_send:
         on_its_way += len(backlog.batch().records)
     assert 2 * 1100 < on_its_way < 3 * 1200
-    backlog.taken(on_its_way)
+    backlog.note_taken(on_its_way)
     assert backlog.may_send

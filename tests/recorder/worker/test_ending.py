@@ -15,7 +15,8 @@ from inspector.recorder.recorder import Recorder
 from inspector.recorder.start import start_recorder
 from inspector.recorder.worker.ending import REASON, Ending, gaps_in_place_of
 from inspector.recorder.worker.supervisor import SupervisedRecorder
-from inspector.records import CLOSE, GAP
+from inspector.recorder.worker.wire import Committed
+from inspector.records import CloseRecord, GapRecord
 
 from .test_supervisor import rows
 
@@ -27,12 +28,12 @@ def with_a_backlog(path: Path, own_process: bool) -> Recorder:
     """A recorder that has been given more than it stores in a moment; one session has ended."""
     recorder = start_recorder(path, holder="test", own_process=own_process)
     for link in (1, 2):
-        recorder.put(records.opened(link, *now(), {"charge_point_id": f"CP{link}", "subprotocol": "ocpp1.6"}))
+        recorder.put(records.OpenRecord(link, *now(), {"charge_point_id": f"CP{link}", "subprotocol": "ocpp1.6"}))
     eventually(lambda: rows(path, "SELECT count(*) FROM sessions") == [(2,)], recorder)
     for number in range(FRAMES):
         raw = f'[2,"{number}","Heartbeat",{{}}]'.encode()
-        recorder.put(records.frame(number % 2 + 1, *now(), True, records.TEXT, raw))
-    recorder.put(records.closed(2, *now(), {"closed_by": "charge-point"}))
+        recorder.put(records.FrameRecord(number % 2 + 1, *now(), True, records.TEXT, raw))
+    recorder.put(records.CloseRecord(2, *now(), {"closed_by": "charge-point"}))
     return recorder
 
 
@@ -49,7 +50,7 @@ def test_all_that_waits_is_stored_however_long_it_takes(tmp_path: Path, own_proc
         told.append(waiting)
         return True
 
-    summary = with_a_backlog(path, own_process).close(tell=tell)
+    summary = with_a_backlog(path, own_process).close(progress=tell)
     assert (summary.frames, summary.lost) == (FRAMES, 0)
     assert rows(path, "SELECT count(*) FROM frames") == [(FRAMES,)]
     assert rows(path, "SELECT clean_close FROM recordings") == [(1,)]
@@ -61,10 +62,10 @@ def test_an_end_goes_on_as_long_as_anything_is_stored(monkeypatch: pytest.Monkey
     monkeypatch.setattr(time, "monotonic", lambda: at)
     ending = Ending(10.0)
     for acknowledged in range(20):
-        assert ending.goes_on(acknowledged, 100)
+        assert ending.may_continue(acknowledged, 100)
         at += 9
     at += 2
-    assert not ending.goes_on(19, 100)
+    assert not ending.may_continue(19, 100)
 
 
 def look_at_the_gap(path: Path, lost: int, stored: int) -> None:
@@ -84,7 +85,7 @@ def test_an_end_at_once_is_one_and_tells_what_it_loses(tmp_path: Path, own_proce
     path = tmp_path / "hurried.db"
     recorder = with_a_backlog(path, own_process)
     started = time.monotonic()
-    summary = recorder.close(tell=lambda waiting: False)
+    summary = recorder.close(progress=lambda waiting: False)
     assert time.monotonic() - started < 10
     look_at_the_gap(path, summary.lost, summary.frames)
 
@@ -105,20 +106,24 @@ def eventually(true: Callable[[], bool], recorder: Recorder) -> None:
         assert time.monotonic() < deadline
         if isinstance(recorder, SupervisedRecorder):
             recorder._flush()
-            recorder._wait_for("committed", timeout=0.05)
+            recorder._wait_for(Committed, timeout=0.05)
 
 
 def test_what_is_given_up_is_counted_by_session_and_ends_of_sessions_are_kept() -> None:
     def frame(link: int) -> records.Record:
-        return records.frame(link, 5, 5, True, records.TEXT, b"x")
+        return records.FrameRecord(link, 5, 5, True, records.TEXT, b"x")
 
-    earlier = records.gap(4, 4, 7, 1, 1)
-    end = records.closed(1, 9, 9, {})
-    begun = [records.opened(2, 6, 6, {}), frame(2), records.closed(2, 7, 7, {})]
-    told, frames = gaps_in_place_of([frame(1), earlier, frame(1), records.event(1, 5, 5, "ping", {}), *begun, end])
+    earlier = GapRecord(1, 4, 4, 7, 1, {})
+    end = records.CloseRecord(1, 9, 9, {})
+    begun = [records.OpenRecord(2, 6, 6, {}), frame(2), records.CloseRecord(2, 7, 7, {})]
+    told, frames = gaps_in_place_of(
+        [frame(1), earlier, frame(1), records.EventRecord(1, 5, 5, "ping", {}), *begun, end]
+    )
     assert frames == 3
     whole, share, *kept = told
-    assert (whole[0], whole[1], *whole[4:]) == (GAP, 0, 3, 5, {"events": 1, "sessions": 1, "reason": REASON})
-    assert (share[0], share[1], *share[4:]) == (GAP, 1, 2, 5, {"reason": REASON})
-    assert kept == [earlier, end] and kept[-1][0] == CLOSE
+    stamps = {"ts_ns": 0, "mono_ns": 0}
+    more = {"events": 1, "sessions": 1, "reason": REASON}
+    assert whole._replace(**stamps) == GapRecord(0, 0, 0, 3, 5, more)
+    assert share._replace(**stamps) == GapRecord(1, 0, 0, 2, 5, {"reason": REASON})
+    assert kept == [earlier, end] and isinstance(kept[-1], CloseRecord)
     assert gaps_in_place_of([]) == ([], 0)

@@ -75,7 +75,7 @@ async def test_frame_that_kills_the_recorder_twice_is_stored_as_asterisks_with_a
     summary = recorder.close()
     assert (summary.frames, summary.lost) == (41, 0)
     assert_set_aside(path, faulty)
-    named = [line for line in caplog.messages if "frame 11 of session 1 (CP1)" in line]
+    named = [line for line in caplog.messages if "frame 11 of session 1 of CP1" in line]
     assert len(named) == 2, caplog.text
     assert "secret" not in caplog.text
 
@@ -93,7 +93,7 @@ async def test_recorder_that_hangs_on_a_frame_is_ended_and_the_frame_is_named_an
     assert_set_aside(path, faulty)
     hangs = [line for line in caplog.messages if "the recorder hangs" in line]
     assert len(hangs) == 2
-    assert all("frame 11 of session 1 (CP1), 8" in line for line in hangs), hangs
+    assert all("frame 11 of session 1 of CP1, 8" in line for line in hangs), hangs
     assert any("the recorder is slow" in line for line in caplog.messages)
 
 

@@ -41,11 +41,11 @@ def stamps() -> tuple[int, int]:
 def opened(recorder: SupervisedRecorder, link: int) -> None:
     facts: records.SessionFacts = {"charge_point_id": f"CP{link}", "subprotocol": "ocpp1.6"}
     facts["subprotocols_offered"] = ["ocpp1.6"]
-    recorder.put(records.opened(link, *stamps(), facts))
+    recorder.put(records.OpenRecord(link, *stamps(), facts))
 
 
 def frame(recorder: SupervisedRecorder, link: int, from_charge_point: bool, raw: str) -> None:
-    recorder.put(records.frame(link, *stamps(), from_charge_point, records.TEXT, raw.encode()))
+    recorder.put(records.FrameRecord(link, *stamps(), from_charge_point, records.TEXT, raw.encode()))
 
 
 async def drained(recorder: SupervisedRecorder, seconds: float = 60.0) -> None:
@@ -129,8 +129,8 @@ async def test_a_restarted_recorder_reads_back_no_more_bytes_than_it_may(
     monkeypatch.setattr(process, "RESTORED_BYTES", 3500)
     with closing(sqlite3.connect(path)) as connection:
         steps = list(process.stored(connection, 1))
-    assert [row_id for record, row_id in steps if record[0] == records.FRAME] == [8, 9, 10]
-    assert [record[4].get("from_start") for record, _ in steps if record[0] == records.OPEN] == [False]
+    assert [row_id for record, row_id in steps if isinstance(record, records.FrameRecord)] == [8, 9, 10]
+    assert [record.facts.get("from_start") for record, _ in steps if isinstance(record, records.OpenRecord)] == [False]
 
 
 async def test_frames_beyond_the_bound_are_counted_and_the_gap_is_written_down(tmp_path: Path) -> None:
@@ -260,7 +260,7 @@ async def test_recorder_that_cannot_be_started_now_is_started_later(
     with descriptors(None):
         os.kill(recorder.pid, signal.SIGKILL)
         frame(recorder, 1, True, '[2,"1","Heartbeat",{}]')
-        await eventually(lambda: "cannot be started" in caplog.text)
+        await eventually(lambda: "cannot start the recorder" in caplog.text)
     await drained(recorder)
     assert recorder.close().lost == 0
     assert rows(tmp_path / "later.db", "SELECT count(*) FROM frames") == [(1,)]

@@ -9,7 +9,7 @@ from inspector.rules.durations import duration
 from inspector.rules.fields import integer, member
 from inspector.rules.finding import ABSENT, Fault, Severity, Side
 from inspector.rules.rule import DEADLINE, Faults, Topic, call, result, rule, track
-from inspector.rules.state.observation import Evidence
+from inspector.rules.state.observation import Observation
 from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.state.transactions_v16 import Transactions16
 from inspector.rules.topics.availability.evses_v2x import Evses2x
@@ -59,7 +59,7 @@ class Availability(Topic):
     def setup(self) -> None:
         self._inoperative: dict[Place, bool] = {}  # where Inoperative was promised, and whether only Scheduled
         self._awaited: set[Place] = set()  # where the change has to show before a deadline
-        self._evidence = self.station.topic(Evidence)
+        self._evidence = self.station.topic(Observation)
 
     @rule(
         "availability.not-scheduled",
@@ -71,7 +71,6 @@ class Availability(Topic):
         bad=joined(_STARTED, _REQUEST, _ANSWER % "Accepted"),
         good=joined(_STARTED, _REQUEST, _ANSWER % "Scheduled"),
         side=Side.CHARGE_POINT,
-        catalogue="AVAIL",
     )
     def not_scheduled(self, frame: Frame) -> Faults:
         asked = self._asked(frame)
@@ -81,7 +80,7 @@ class Availability(Topic):
         if not inoperative or place in self._inoperative:
             return None
         running = self._running(place, self.session)
-        if running is None or not self._evidence.told_all(self.session):
+        if running is None or not self._evidence.has_sent_all(self.session):
             return None
         return Fault(f"{running} is open; expected Scheduled", "/2/status", key=str(place))
 
@@ -118,7 +117,7 @@ class Availability(Topic):
             return
         place, inoperative = asked
         statuses = self._statuses(place)
-        self.station.relisten()
+        self.station.refresh_listeners()
         if inoperative:
             if len(self._inoperative) < PLACES_LIMIT:
                 self._inoperative[place] = status == "Scheduled"
@@ -141,7 +140,6 @@ class Availability(Topic):
         bad=joined(_STARTED, _REQUEST, _ANSWER % "Scheduled", _ENDED, reported("Available"), "+ 5m"),
         good=joined(_STARTED, _REQUEST, _ANSWER % "Scheduled", _ENDED, reported("Unavailable"), "+ 5m"),
         side=Side.CHARGE_POINT,
-        catalogue="AVAIL",
     )
     def not_carried_out(self, moment: Moment, place: Place) -> Faults:
         self._awaited.discard(place)
@@ -237,7 +235,6 @@ class Availability(Topic):
         bad=joined(reported("Available"), _REQUEST, _ANSWER % "Accepted", "+ 5m"),
         good=joined(reported("Available"), _REQUEST, _ANSWER % "Accepted", reported("Unavailable", "n2"), "+ 5m"),
         side=Side.CHARGE_POINT,
-        catalogue="AVAIL",
     )
     def no_status(
         self, moment: Moment, place: Place, inoperative: bool, before: dict[Place, str], frame: Frame

@@ -7,7 +7,7 @@ from inspector.rules.context import Moment
 from inspector.rules.finding import ABSENT, Fault, Severity, Side
 from inspector.rules.rule import DEADLINE, V16, Faults, Topic, call, result, rule, track
 from inspector.rules.state.configuration import ConfigurationState
-from inspector.rules.state.observation import Evidence
+from inspector.rules.state.observation import Observation
 from inspector.rules.state.transactions_v16 import Transactions16
 
 CONNECTORS_LIMIT = 500
@@ -35,7 +35,7 @@ class Connectors16(Topic):
 
     def setup(self) -> None:
         self._transactions = self.station.topic(Transactions16)
-        self._evidence = self.station.topic(Evidence)
+        self._evidence = self.station.topic(Observation)
         self._configuration = self.station.topic(ConfigurationState)
 
     @rule(
@@ -49,7 +49,6 @@ class Connectors16(Topic):
         good=_START % 1,
         versions=V16,
         side=Side.CHARGE_POINT,
-        catalogue="TX-CONN",
     )
     def number(self, frame: Frame) -> Faults:
         connector = frame.payload.get("connectorId")
@@ -76,7 +75,6 @@ class Connectors16(Topic):
         good=_BOOT + _reports(0, 1, 2, 3) + "+ 5m",
         versions=V16,
         side=Side.CHARGE_POINT,
-        catalogue="TX-CONN",
     )
     def gap(self, moment: Moment) -> Faults:
         if self._evidence.seen_since is None or self.session not in self.station.sessions:

@@ -7,7 +7,7 @@ from inspector.rules.context import Moment
 from inspector.rules.fields import elements, integer, member, string
 from inspector.rules.finding import ABSENT, Fault, Severity, Side
 from inspector.rules.rule import DEADLINE, V2X, Faults, Topic, call, result, rule, track
-from inspector.rules.state.observation import Evidence
+from inspector.rules.state.observation import Observation
 
 CONNECTORS_LIMIT = 500
 _NEEDS = ("NotifyEVChargingNeeds", "NotifyEVChargingSchedule")  # whose evseId may not be 0 either
@@ -38,7 +38,7 @@ class Evses2x(Topic):
 
     def setup(self) -> None:
         self.connectors: dict[tuple[int, int], str] = {}
-        self._evidence = self.station.topic(Evidence)
+        self._evidence = self.station.topic(Observation)
 
     def status(self, evse: int, connector: int) -> str | None:
         """The status a connector last reported, None where it is not known."""
@@ -59,7 +59,6 @@ class Evses2x(Topic):
         good=_report(1),
         versions=V2X,
         side=Side.CHARGE_POINT,
-        catalogue="EVSE-NUM",
     )
     def number(self, frame: Frame) -> Faults:
         payload, action = frame.payload, frame.action
@@ -89,7 +88,6 @@ class Evses2x(Topic):
         good=_BOOT + _report(1) + _report(2) + "+ 5m",
         versions=V2X,
         side=Side.CHARGE_POINT,
-        catalogue="EVSE-NUM",
     )
     def gap(self, moment: Moment) -> Faults:
         if self._evidence.seen_since is None or self.session not in self.station.sessions or not self.connectors:

@@ -20,7 +20,7 @@ from inspector.rules.rule import (
     rule,
     track,
 )
-from inspector.rules.state.registration import Boot, Registration
+from inspector.rules.state.registration import Registration, RegistrationState
 from inspector.rules.topics.rpc.timestamps import seconds
 
 LENIENCE = 1.5
@@ -44,7 +44,7 @@ class Heartbeat(Topic):
     """The signs of life on one WebSocket."""
 
     def setup(self) -> None:
-        self._boot = self.session.topic(Boot)
+        self._boot = self.session.topic(RegistrationState)
         self._due_ns: int | None = None  # when the silence is looked at next
         self._gap_ns = self.session.opened_at.mono_ns  # since when every frame has been seen
         self._told_ns: int | None = None  # the last sign of life before the silence told of
@@ -102,7 +102,6 @@ class Heartbeat(Topic):
         remedy="Send a Heartbeat whenever you have sent nothing else for the heartbeat interval.",
         bad=_script("+ 91s"),
         good=_script('+ 80s\n> [2,"d","DataTransfer",{"vendorId":"V"}]\n< [3,"d",{"status":"Accepted"}]\n+ 80s'),
-        catalogue="HB-GAP",
     )
     def silent(self, moment: Moment) -> Faults:
         """Judge silence: any frame of the charge point stands in for a heartbeat, an answer or a ping too (§4.6)."""
@@ -135,7 +134,6 @@ class Heartbeat(Topic):
         remedy="Send at least one Heartbeat every 24 hours, whatever else is sent.",
         bad="+ 25h",
         good='+ 20h\n> [2,"1","Heartbeat",{}]\n< [3,"1",{"currentTime":"2026-01-02T08:00:00Z"}]\n+ 20h',
-        catalogue="HB-DAY",
     )
     def daily(self, moment: Moment) -> Faults:
         if self.session not in self.station.sessions:
@@ -159,7 +157,6 @@ class Heartbeat(Topic):
         remedy="Compare both clocks with a time server. `clock_skew_s` is the difference that is tolerated.",
         bad=_script("", "2026-01-01T13:00:00Z"),
         good=_script("", "2026-01-01T12:04:00Z"),
-        catalogue="CLOCK",
     )
     def csms_clock(self, frame: Frame) -> Faults:
         if not self.session.dated:

@@ -14,7 +14,7 @@ from inspector.rules.fields import string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import DEADLINE, V16, Faults, Topic, call, rule, track
 from inspector.rules.state.configuration import ConfigurationState
-from inspector.rules.state.observation import Evidence
+from inspector.rules.state.observation import Observation
 from inspector.rules.state.transactions_v16 import Transactions16
 
 CONNECTORS_LIMIT = 500
@@ -76,7 +76,7 @@ class Status16(Topic):
         self.before: Reported | None = None
         self.suspended_ns: dict[int, int] = {}
         self._triggered_ns: int | None = None
-        self._evidence = self.station.topic(Evidence)
+        self._evidence = self.station.topic(Observation)
         self._transactions = self.station.topic(Transactions16)
         self._configuration = self.station.topic(ConfigurationState)
 
@@ -120,7 +120,6 @@ class Status16(Topic):
         good=_report("Available") + _report("Charging", message_id="n2") + _report("Finishing", message_id="n3"),
         versions=V16,
         side=Side.CHARGE_POINT,
-        catalogue="ST-MATRIX",
     )
     def transition(self, frame: Frame) -> Faults:
         connector, now, before = self.connector, self.now, self.before
@@ -150,7 +149,6 @@ class Status16(Topic):
         good=_report("Available") + _report("Preparing", message_id="n2"),
         versions=V16,
         side=Side.CHARGE_POINT,
-        catalogue="ST-MATRIX",
     )
     def repeated(self, frame: Frame) -> Faults:
         now, before = self.now, self.before
@@ -175,7 +173,6 @@ class Status16(Topic):
         good=_report("Unavailable", 0),
         versions=V16,
         side=Side.CHARGE_POINT,
-        catalogue="ST-CONN0",
     )
     def main_controller(self, frame: Frame) -> Faults:
         now = self.now
@@ -196,7 +193,6 @@ class Status16(Topic):
         good=_report("Preparing", error="EVCommunicationError"),
         versions=V16,
         side=Side.CHARGE_POINT,
-        catalogue="ST-EVCOMM",
     )
     def communication_error(self, frame: Frame) -> Faults:
         now = self.now
@@ -262,7 +258,6 @@ class Status16(Topic):
         versions=V16,
         side=Side.CHARGE_POINT,
         heuristic=True,
-        catalogue="ST-TX",
     )
     def charging_without_start(self, moment: Moment, connector: int, frame: Frame) -> Faults:
         known = self.connectors.get(connector)

@@ -8,7 +8,7 @@ from inspector.rules.fields import seconds, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Promise, found, needs
 from inspector.rules.rule import ALL, V2X, Faults, Topic, call, result, rule, track
-from inspector.rules.state.observation import Evidence
+from inspector.rules.state.observation import Observation
 from inspector.rules.topics.example_frames import NOW, cp, csms, script
 
 _STATUSES = ("FirmwareStatusNotification", "SignedFirmwareStatusNotification")
@@ -138,7 +138,7 @@ class FirmwareAnswers(Topic):
         """Whether the download is to begin later than an update has to have reported something."""
         when = found(answer.request, "retrieveDate") or found(answer.request, "firmware/retrieveDateTime")
         begins = seconds(when if type(when) is str else None)
-        return not self.station.topic(Evidence).timed or (begins is not None and begins > answer.ts_ns / 1e9)
+        return not self.station.topic(Observation).timed or (begins is not None and begins > answer.ts_ns / 1e9)
 
     no_security_event = Promise(
         "firmware.no-security-event",

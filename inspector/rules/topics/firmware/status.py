@@ -14,7 +14,7 @@ from inspector.rules.context import Moment, SessionContext
 from inspector.rules.fields import integer, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import OPENED, Faults, Topic, call, event, result, rule, track
-from inspector.rules.state.observation import Evidence
+from inspector.rules.state.observation import Observation
 from inspector.rules.topics.example_frames import joined
 
 REQUESTS_LIMIT = 100
@@ -90,7 +90,7 @@ class Firmware(Topic):
         self._triggered_ns: dict[str, int] = {}  # by the requestedMessage
         self._watched_ns: int | None = None  # since when every trigger has been seen
         self._requests: dict[str, dict[int, None]] = {"Firmware": {}, "Log": {}}  # requestIds, oldest first
-        self._evidence = self.station.topic(Evidence)
+        self._evidence = self.station.topic(Observation)
 
     @track(OPENED)
     def opened(self, session: SessionContext, moment: Moment) -> None:
@@ -124,7 +124,6 @@ class Firmware(Topic):
         bad=joined("open\n", _status("Idle", request="")),
         good=joined("open\n", _TRIGGER, _status("Idle", request="")),
         side=Side.CHARGE_POINT,
-        catalogue="FW",
     )
     def idle(self, frame: Frame) -> Faults:
         if frame.payload.get("status") != "Idle":
@@ -148,7 +147,6 @@ class Firmware(Topic):
         bad={"1.6": _SIGNED % "", "2x": _status("Downloading", request="")["2x"]},
         good={"1.6": _SIGNED % ',"requestId":7', "2x": _status("Downloading")["2x"]},
         side=Side.CHARGE_POINT,
-        catalogue="FW",
     )
     def request_id(self, frame: Frame) -> Faults:
         status, request = string(frame.payload, "status"), frame.payload.get("requestId")
@@ -175,7 +173,6 @@ class Firmware(Topic):
         bad=joined(_UPDATE, _status("Downloading"), _status("Installed", "g")),
         good=joined(_UPDATE, _status("Downloading"), _status("Downloaded", "g"), _status("Installed", "h")),
         side=Side.CHARGE_POINT,
-        catalogue="FW",
     )
     def order(self, frame: Frame) -> Faults:
         status, request = string(frame.payload, "status"), integer(frame.payload, "requestId")

@@ -89,7 +89,6 @@ class Registers(Topic):
         },
         versions=ALL,
         side=Side.CHARGE_POINT,
-        catalogue="REG-MONO",
     )
     def register_falls(self, frame: Frame) -> Faults:
         payload = frame.payload

@@ -55,7 +55,6 @@ class Samples16(Topic):
         good=_INTERVAL + _START + "+ 100s\n" + _meter("01:40", 5) + "+ 100s",
         versions=V16,
         side=Side.CHARGE_POINT,
-        catalogue="TX-SAMPLE",
     )
     def sample_gap(self, moment: Moment, transaction: Transaction16) -> Faults:
         interval = self._interval()
@@ -93,7 +92,6 @@ class Samples16(Topic):
         versions=V16,
         side=Side.CHARGE_POINT,
         heuristic=True,
-        catalogue="TX-SAMPLE",
     )
     def no_values(self, frame: Frame) -> Faults:
         stopping = self._known.stopping

@@ -25,7 +25,7 @@ from inspector.rules.rule import (
     track,
 )
 from inspector.rules.state.configuration import ConfigurationState
-from inspector.rules.state.registration import RESTART_REASONS, Boot, Registration
+from inspector.rules.state.registration import RESTART_REASONS, Registration, RegistrationState
 
 CONNECTORS_LIMIT = 500
 RESTART_S = 5.0
@@ -63,7 +63,7 @@ class BootAfter(Topic):
     scope = "station"
 
     def setup(self) -> None:
-        self._boot = self.station.topic(Boot)
+        self._boot = self.station.topic(RegistrationState)
         self._configuration = self.station.topic(ConfigurationState)
         self._known: dict[Connector, None] = {}  # every connector ever reported
         self._reported: set[Connector] = set()  # since the last accepted boot
@@ -114,7 +114,7 @@ class BootAfter(Topic):
 
     @track(result("BootNotification"))
     def accepted(self, frame: Frame) -> None:
-        """Wait for the status of every connector; judged before Boot takes the answer in."""
+        """Wait for the status of every connector; judged before RegistrationState takes the answer in."""
         if frame.direction is Direction.FROM_CSMS and frame.payload.get("status") == "Accepted":
             self._reported.clear()
             if self._accepted is None:
@@ -135,7 +135,6 @@ class BootAfter(Topic):
             "1.6": f"open\n{_boot('1.6', 'b')}\n{_STATUS_16 % (0, 0, 0)}\n{_STATUS_16 % (1, 1, 1)}\n+ 61s",
             "2x": f"open\n{_boot('2x', 'b')}\n{_STATUS_2X}\n+ 61s",
         },
-        catalogue="BOOT-STATUS",
     )
     def no_status(self, moment: Moment) -> Faults:
         accepted, allowed_s = self._accepted, self.settings.status_after_boot_s
@@ -177,7 +176,6 @@ class BootAfter(Topic):
             "2x": f"open\n{_boot('2x', 'b')}\n{_LOST}\n{_boot('2x', 'c', 'Watchdog')}",
         },
         heuristic=True,
-        catalogue="BOOT-AGAIN",
     )
     def needless(self, frame: Frame) -> Faults:
         """Judge a boot of a charge point that is accepted.
@@ -213,7 +211,6 @@ class BootAfter(Topic):
         remedy="Trigger BootNotification only while the charge point is not accepted; Reset makes it boot.",
         bad=f'open\n{_boot("1.6", "b")}\n< [2,"1","TriggerMessage",{{"requestedMessage":"BootNotification"}}]',
         good=f'open\n{_boot("1.6", "b")}\n< [2,"1","TriggerMessage",{{"requestedMessage":"Heartbeat"}}]',
-        catalogue="BOOT-TRIG",
     )
     def triggered(self, frame: Frame) -> Faults:
         if (
@@ -236,7 +233,6 @@ class BootAfter(Topic):
         '> [3,"1",{"status":"Accepted"}]',
         good=f'open\n{_boot("2x", "b")}\n< [2,"1","TriggerMessage",{{"requestedMessage":"BootNotification"}}]\n'
         '> [3,"1",{"status":"Rejected"}]',
-        catalogue="BOOT-TRIG",
     )
     def trigger_not_rejected(self, frame: Frame) -> Faults:
         if (

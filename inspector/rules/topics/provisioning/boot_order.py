@@ -21,7 +21,7 @@ from inspector.rules.rule import (
     result,
     rule,
 )
-from inspector.rules.state.registration import RESTART_REASONS, Boot, Registration
+from inspector.rules.state.registration import RESTART_REASONS, Registration, RegistrationState
 
 TOLERANCE_S = 1.0
 """How much sooner than its interval a boot may come: the network took its time for the answer before."""
@@ -56,7 +56,7 @@ class BootOrder(Topic):
     """The rules for a charge point that is not accepted yet, on one WebSocket."""
 
     def setup(self) -> None:
-        self._boot = self.session.topic(Boot)
+        self._boot = self.session.topic(RegistrationState)
         self._first: Frame | None = None  # the first CALL of a charge point of which no boot has been seen
         self._early: dict[str, None] = {}  # ids of CALLs the CSMS should answer with SecurityError
 
@@ -71,7 +71,6 @@ class BootOrder(Topic):
         "only what the CSMS requests with TriggerMessage (2.x: also with GetBaseReport and GetReport).",
         bad=_after("", '> [2,"1","Heartbeat",{}]'),
         good=_after("Accepted", '> [2,"1","Heartbeat",{}]'),
-        catalogue="BOOT-FIRST",
         moot=lambda version, sender, kind, action: sender is Direction.FROM_CSMS,
         dormant=lambda topic: topic._boot.state is Registration.ACCEPTED,
     )
@@ -119,7 +118,6 @@ class BootOrder(Topic):
         remedy="Answer such a CALL with the CALLERROR SecurityError.",
         bad=_after("Pending", '> [2,"1","Heartbeat",{}]\n< [3,"1",{"currentTime":"2026-01-01T12:00:00Z"}]'),
         good=_after("Pending", '> [2,"1","Heartbeat",{}]\n< [4,"1","SecurityError","",{}]'),
-        catalogue="BOOT-SECERR",
         moot=lambda version, sender, kind, action: sender is Direction.FROM_CHARGE_POINT,
         dormant=lambda topic: topic._boot.state is Registration.ACCEPTED and not topic._early,
     )
@@ -146,7 +144,6 @@ class BootOrder(Topic):
             version: f"open\n{_BOOT[version]}\n{_ANSWER % 'Pending'}\n+ 60s\n{_BOOT_AGAIN[version]}"
             for version in _BOOT
         },
-        catalogue="BOOT-RETRY",
     )
     def retry_too_soon(self, frame: Frame) -> Faults:
         boot = self._boot
@@ -178,7 +175,6 @@ class BootOrder(Topic):
         "sends it no CALL.",
         bad=_after("Rejected", '> [2,"1","Heartbeat",{}]'),
         good=_after("Rejected", "+ 60s"),
-        catalogue="BOOT-REJ",
         moot=lambda version, sender, kind, action: sender is Direction.FROM_CSMS and kind != "call",
         dormant=lambda topic: topic._boot.state is not Registration.REJECTED,
     )
@@ -214,7 +210,6 @@ class BootOrder(Topic):
         remedy="Accept the charge point first.",
         bad=_after("Pending", '< [2,"1","RemoteStartTransaction",{"idTag":"A"}]'),
         good=_after("Accepted", '< [2,"1","RemoteStartTransaction",{"idTag":"A"}]'),
-        catalogue="BOOT-PENDREM",
     )
     def remote_while_pending(self, frame: Frame) -> Faults:
         if self._boot.state is not Registration.PENDING or frame.direction is Direction.FROM_CHARGE_POINT:
@@ -237,7 +232,6 @@ class BootOrder(Topic):
             "Pending",
             '< [2,"1","RequestStopTransaction",{"transactionId":"T"}]\n> [3,"1",{"status":"Rejected"}]',
         ),
-        catalogue="BOOT-PENDREM",
     )
     def remote_not_rejected(self, frame: Frame) -> Faults:
         status = frame.payload.get("status")
@@ -254,7 +248,6 @@ class BootOrder(Topic):
         remedy="Keep the connection open: Pending means that the CSMS wants to read or change something first.",
         bad=_after("Pending", 'close {"closed_by":"csms","csms_close_code":1000}'),
         good=_after("Accepted", 'close {"closed_by":"csms","csms_close_code":1000}'),
-        catalogue="BOOT-PENDCLOSE",
     )
     def closed_while_pending(self, session: SessionContext, moment: Moment) -> Faults:
         boot, closer = self._boot, session.facts.get("closed_by")

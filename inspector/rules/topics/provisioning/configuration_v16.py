@@ -55,7 +55,6 @@ class Configuration16(Topic):
         good=_ASKED + f'> [3,"g",{{"configurationKey":[{_HEARTBEAT}],"unknownKey":["Colour"]}}]',
         versions=V16,
         side=Side.CHARGE_POINT,
-        catalogue="CFG-GET",
     )
     def key_unanswered(self, frame: Frame) -> Faults:
         asked = _keys(frame.request, "key")
@@ -129,7 +128,6 @@ class Configuration16(Topic):
         good=_MAXIMUM + '< [2,"g","GetConfiguration",{"key":["HeartbeatInterval"]}]',
         versions=V16,
         side=Side.CSMS,
-        catalogue="CFG-GET",
     )
     def too_many_keys(self, frame: Frame) -> Faults:
         count, most = len(_keys(frame.payload, "key")), self._known.number("GetConfigurationMaxKeys")
@@ -149,7 +147,6 @@ class Configuration16(Topic):
         versions=V16,
         side=Side.CHARGE_POINT,
         heuristic=True,
-        catalogue="CFG-SET",
     )
     def read_only_accepted(self, frame: Frame) -> Faults:
         key = string(frame.request, "key")
@@ -174,7 +171,6 @@ class Configuration16(Topic):
         versions=V16,
         side=Side.CHARGE_POINT,
         heuristic=True,
-        catalogue="CFG-SET",
     )
     def not_kept(self, frame: Frame) -> Faults:
         if not self._accepted:

@@ -15,7 +15,7 @@ from inspector.rules.durations import duration
 from inspector.rules.fields import elements, integer, member
 from inspector.rules.finding import ABSENT, Fault, Severity, Side
 from inspector.rules.rule import DEADLINE, OPENED, V2X, Faults, Topic, call, event, refusal, result, rule, track
-from inspector.rules.state.observation import Evidence
+from inspector.rules.state.observation import Observation
 from inspector.rules.topics.provisioning.variables_v2x import item_of
 
 REPORTS_LIMIT = 200
@@ -83,7 +83,7 @@ class Reports2x(Topic):
 
     def setup(self) -> None:
         self.reports: dict[tuple[str, int], Report] = {}
-        self._evidence = self.station.topic(Evidence)
+        self._evidence = self.station.topic(Observation)
 
     @track(call(*REQUESTS))
     def asked(self, frame: Frame) -> None:
@@ -136,7 +136,6 @@ class Reports2x(Topic):
         good=_BOOT + _ASKED + _part(0, False),
         versions=V2X,
         side=Side.CHARGE_POINT,
-        catalogue="RPT",
     )
     def request(self, frame: Frame) -> Faults:
         request = integer(frame.payload, "requestId")
@@ -164,7 +163,6 @@ class Reports2x(Topic):
         good=_ASKED + _part(0, True) + _part(1, False),
         versions=V2X,
         side=Side.CHARGE_POINT,
-        catalogue="RPT",
     )
     def sequence(self, frame: Frame) -> Faults:
         sequence, report = integer(frame.payload, "seqNo"), self._of(frame.payload, frame.action)
@@ -241,7 +239,6 @@ class Reports2x(Topic):
         good=_ASKED + _part(0, True) + _part(1, False) + "+ 5m",
         versions=V2X,
         side=Side.CHARGE_POINT,
-        catalogue="RPT",
     )
     def not_whole(self, moment: Moment, report: Report, latest: Frame) -> Faults:
         if report.whole or report not in self.reports.values() or report.session not in self.station.sessions:

@@ -8,7 +8,7 @@ from inspector.rules.context import Moment
 from inspector.rules.durations import duration
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import DEADLINE, V2X, Faults, Topic, call, result, rule, track
-from inspector.rules.state.observation import Evidence
+from inspector.rules.state.observation import Observation
 from inspector.rules.state.transactions_v2x import Transactions2x
 
 _RESET = {"1.6": '< [2,"r","Reset",{"type":"Soft"}]', "2x": '< [2,"r","Reset",{"type":"Immediate"}]'}
@@ -55,7 +55,6 @@ class Reset(Topic):
         remedy="Restart and send BootNotification, or answer the Reset with Rejected.",
         bad={version: f"open\n{reset}\n{_DONE}\n+ 301s" for version, reset in _RESET.items()},
         good={version: f"open\n{reset}\n{_DONE}\n+ 60s\nopen\n{_BOOT[version]}" for version, reset in _RESET.items()},
-        catalogue="RESET",
     )
     def no_boot(self, moment: Moment, promised: Frame) -> Faults:
         if self._promised is not promised:
@@ -74,16 +73,15 @@ class Reset(Topic):
         remedy="Answer Reset(OnIdle) with Scheduled while a transaction is open.",
         bad=_STARTED + '> [3,"r",{"status":"Accepted"}]',
         good=_STARTED + '> [3,"r",{"status":"Scheduled"}]',
-        catalogue="RESET",
     )
     def not_scheduled(self, frame: Frame) -> Faults:
         if frame.request.get("type") != "OnIdle" or frame.payload.get("status") != "Accepted":
             return None
-        transactions, evidence = self.station.topic(Transactions2x), self.station.topic(Evidence)
+        transactions, evidence = self.station.topic(Transactions2x), self.station.topic(Observation)
         evse = frame.request.get("evseId")
         running = transactions.open_on(evse) if type(evse) is int else transactions.open_transactions()
         # One of an earlier connection may have ended unseen, and an end may wait behind what is not answered.
         running = [one for one in running if one.connection == evidence.connections]
-        if not running or not evidence.told_all(self.session):
+        if not running or not evidence.has_sent_all(self.session):
             return None
         return Fault(f"{running[0]} is open; expected Scheduled", "/2/status")

@@ -6,7 +6,7 @@ from inspector.protocol.frame import Frame
 from inspector.rules.fields import string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import V2X, V21, Faults, Topic, call, result, rule, track
-from inspector.rules.state.observation import Evidence
+from inspector.rules.state.observation import Observation
 from inspector.rules.state.transactions_v2x import Transaction2x, Transactions2x
 from inspector.rules.topics.example_frames import NOW, cp, csms, script, started, transaction_event
 
@@ -33,7 +33,7 @@ class Reset2x(Topic):
         self._announced: set[str] = set()  # ids of those that have reported the reset
         self._triggered = False  # a boot was triggered and accepted
         self._transactions = self.station.topic(Transactions2x)
-        self._evidence = self.station.topic(Evidence)
+        self._evidence = self.station.topic(Observation)
 
     @rule(
         "reset.not-immediate",
@@ -125,7 +125,7 @@ class Reset2x(Topic):
         here = self._evidence.connections
         self._reset = frame
         self._open = [one for one in self._transactions.open_transactions() if one.connection == here]
-        self.station.relisten()
+        self.station.refresh_listeners()
 
     @track(result("TriggerMessage"))
     def triggered(self, frame: Frame) -> None:

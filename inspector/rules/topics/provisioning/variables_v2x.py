@@ -81,7 +81,6 @@ class Variables2x(Topic):
         good=_get(_HEARTBEAT, _OFFLINE) + _told(_TOLD, _TOLD_OTHER),
         versions=V2X,
         side=Side.CHARGE_POINT,
-        catalogue="VAR-MAP",
     )
     def count(self, frame: Frame) -> Faults:
         asked, told = len(_asked(frame)), len(_results(frame))
@@ -100,7 +99,6 @@ class Variables2x(Topic):
         good=_get(_HEARTBEAT) + _told(_TOLD),
         versions=V2X,
         side=Side.CHARGE_POINT,
-        catalogue="VAR-MAP",
     )
     def not_asked(self, frame: Frame) -> Faults:
         left = Counter(_items(_asked(frame)))
@@ -127,7 +125,6 @@ class Variables2x(Topic):
         good=_get(_HEARTBEAT) + _told(_TOLD.replace('Accepted"', 'Rejected"')),
         versions=V2X,
         side=Side.CHARGE_POINT,
-        catalogue="VAR-MAP",
     )
     def value_of_unknown(self, frame: Frame) -> Faults:
         faults = []
@@ -149,7 +146,6 @@ class Variables2x(Topic):
         good=_get(_HEARTBEAT) + _told(_TOLD),
         versions=V2X,
         side=Side.CHARGE_POINT,
-        catalogue="VAR-MAP",
     )
     def value_missing(self, frame: Frame) -> Faults:
         faults = []
@@ -170,7 +166,6 @@ class Variables2x(Topic):
         good=_LIMIT + _get(_HEARTBEAT),
         versions=V2X,
         side=Side.CSMS,
-        catalogue="VAR-MAX",
     )
     def too_many(self, frame: Frame) -> Faults:
         component, name = _ITEMS[frame.action or ""]
@@ -193,7 +188,6 @@ class Variables2x(Topic):
         f'{{"attributeValue":"2","attributeType":"Target",{_HEARTBEAT}}}]}}]',
         versions=V2X,
         side=Side.CSMS,
-        catalogue="VAR-MAX",
     )
     def twice(self, frame: Frame) -> Faults:
         seen: set[Item] = set()

@@ -10,7 +10,7 @@ from inspector.rules.kit import Known, ongoing
 from inspector.rules.rule import V2X, V16, Faults, Topic, call, result, rule, track
 from inspector.rules.state.authorized_v2x import Authorized2x
 from inspector.rules.state.configuration import ConfigurationState
-from inspector.rules.state.observation import Evidence
+from inspector.rules.state.observation import Observation
 from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.topics.availability.evses_v2x import Evses2x
 from inspector.rules.topics.example_frames import (
@@ -50,7 +50,7 @@ class RemoteAnswers(Topic):
     def setup(self) -> None:
         self._remote: Known[str, str | None] = Known()  # tokens of remote starts in lower case, with their type
         self._transactions = self.station.topic(Transactions2x)
-        self._evidence = self.station.topic(Evidence)
+        self._evidence = self.station.topic(Observation)
         self._configuration = self.station.topic(ConfigurationState)
 
     @rule(
@@ -71,7 +71,7 @@ class RemoteAnswers(Topic):
         authorized = self.station.topic(Authorized2x)
         for one in self._transactions.open_on(integer(frame.request, "evseId") or 0):
             here = one.connection == self._evidence.connections and one.started is not None
-            if here and one.transaction_id not in authorized.seen and self._evidence.told_all(self.session):
+            if here and one.transaction_id not in authorized.seen and self._evidence.has_sent_all(self.session):
                 return Fault(f"{one} is not authorized yet, but the answer has no transactionId", "/2")
         return None
 
@@ -117,7 +117,7 @@ class RemoteAnswers(Topic):
         if frame.payload.get("status") != "Accepted" or not place:
             return None
         statuses = self.station.topic(Evses2x).status_of_evse(place)
-        if not statuses or not statuses <= OUT_OF_ORDER or not self._evidence.told_all(self.session):
+        if not statuses or not statuses <= OUT_OF_ORDER or not self._evidence.has_sent_all(self.session):
             return None
         return Fault(f"Accepted for EVSE {place}, whose status is {min(statuses)}", "/2/status", key=str(place))
 
@@ -139,7 +139,7 @@ class RemoteAnswers(Topic):
         authorized = self.station.topic(Authorized2x)
         for one in self._transactions.open_on(integer(frame.request, "evseId") or 0):
             here = one.connection == self._evidence.connections and one.transaction_id in authorized.now
-            if here and self._evidence.told_all(self.session):
+            if here and self._evidence.has_sent_all(self.session):
                 return Fault(f"Accepted, though {one} is authorized", "/2/status", key=one.transaction_id)
         return None
 
@@ -272,7 +272,7 @@ class RemoteAnswers(Topic):
             return Fault(f"transaction {name[:36]!r} is called ongoing; none is", "/2/ongoingIndicator", key=name[:36])
         one = self._transactions.by_id.get(name)
         here = one is not None and one.connection == self._evidence.connections
-        sure = here and frame.payload.get("messagesInQueue") is False and self._evidence.told_all(self.session)
+        sure = here and frame.payload.get("messagesInQueue") is False and self._evidence.has_sent_all(self.session)
         if said is False and runs is True and sure:
             return Fault(f"{one} is open, but not called ongoing", "/2/ongoingIndicator", key=name[:36])
         return None

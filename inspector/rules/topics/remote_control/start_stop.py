@@ -126,7 +126,6 @@ class RemoteControl(Topic):
         bad={version: script + "+ 5m" for version, script in _START.items()},
         good={version: script + _AUTHORIZE[version] + "+ 5m" for version, script in _START.items()},
         side=Side.CHARGE_POINT,
-        catalogue="REM-EFFECT",
     )
     def no_start(self, moment: Moment, asked: int, frame: Frame, wait: float) -> Faults:
         one = self._starts.pop(asked, None)
@@ -178,7 +177,6 @@ class RemoteControl(Topic):
         bad={version: script + "+ 5m" for version, script in _STOP.items()},
         good={version: script + _STOPPED[version] + "+ 5m" for version, script in _STOP.items()},
         side=Side.CHARGE_POINT,
-        catalogue="REM-EFFECT",
     )
     def no_stop(self, moment: Moment, name: int | str, frame: Frame) -> Faults:
         session = self._stops.pop(name, None)

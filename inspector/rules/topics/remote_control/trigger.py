@@ -66,7 +66,7 @@ class Triggers(Topic):
         if wanted in TRIGGERED:
             self._open.append(Trigger(self.session, wanted, frame))
             del self._open[:-TRIGGERS_LIMIT]
-            self.station.relisten()
+            self.station.refresh_listeners()
 
     @track(result("TriggerMessage", "ExtendedTriggerMessage"))
     def answered(self, frame: Frame) -> None:
@@ -107,7 +107,6 @@ class Triggers(Topic):
         bad=_CALL + _HEARTBEAT + _YES + "+ 5m",
         good=_CALL + _YES + _HEARTBEAT + "+ 5m",
         side=Side.CHARGE_POINT,
-        catalogue="TRIG",
     )
     def early(self, moment: Moment, one: Trigger) -> Faults:
         # What says not itself that it was triggered may have been sent by chance: then another one follows.
@@ -130,7 +129,6 @@ class Triggers(Topic):
         bad=_CALL + _YES + "+ 5m",
         good=_CALL + _YES + _HEARTBEAT + "+ 5m",
         side=Side.CHARGE_POINT,
-        catalogue="TRIG",
     )
     def not_sent(self, moment: Moment, one: Trigger) -> Faults:
         if one not in self._open:

@@ -11,7 +11,7 @@ from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import DEADLINE, V2X, V16, Faults, Topic, result, rule, track
 from inspector.rules.state.authorized_v2x import Authorized2x
 from inspector.rules.state.configuration import ConfigurationState
-from inspector.rules.state.observation import Evidence
+from inspector.rules.state.observation import Observation
 from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.state.transactions_v16 import Transaction16, Transactions16
 from inspector.rules.topics.availability.evses_v2x import Evses2x
@@ -50,7 +50,7 @@ class Unlock(Topic):
 
     def setup(self) -> None:
         self._authorized = self.station.topic(Authorized2x)
-        self._evidence = self.station.topic(Evidence)
+        self._evidence = self.station.topic(Observation)
         self._configuration = self.station.topic(ConfigurationState)
         self._transactions = self.station.topic(Transactions2x)
 
@@ -68,7 +68,6 @@ class Unlock(Topic):
         bad={"1.6": _CONNECTORS + _UNLOCK_16 % (3, "UnlockFailed"), "2x": _AVAILABLE + _UNLOCK_2X % "UnknownConnector"},
         good={"1.6": _CONNECTORS + _UNLOCK_16 % (3, "NotSupported"), "2x": _AVAILABLE + _UNLOCK_2X % "Unlocked"},
         side=Side.CHARGE_POINT,
-        catalogue="UNLOCK",
     )
     def connector(self, frame: Frame) -> Faults:
         status, connector = string(frame.payload, "status"), integer(frame.request, "connectorId")
@@ -107,7 +106,6 @@ class Unlock(Topic):
         good=_STARTED_2X + _UNLOCK_2X % "OngoingAuthorizedTransaction",
         versions=V2X,
         side=Side.CHARGE_POINT,
-        catalogue="UNLOCK",
     )
     def transaction(self, frame: Frame) -> Faults:
         status, connector = string(frame.payload, "status"), integer(frame.request, "connectorId")
@@ -117,10 +115,10 @@ class Unlock(Topic):
         known = self._transactions
         there = [one for one in known.open_on(evse) if one.connector in (None, connector)]
         if status == "OngoingAuthorizedTransaction":
-            if there or not known.known_missing(None, evse):
+            if there or not known.would_have_been_seen(None, evse):
                 return None
             return Fault(f"{status}, though none is open on EVSE {evse}", "/2/status", key=str(evse))
-        if status not in _TRIED or not self._evidence.told_all(self.session):
+        if status not in _TRIED or not self._evidence.has_sent_all(self.session):
             return None
         for one in there:
             if one.transaction_id in self._authorized.now and one.connection == self._evidence.connections:
@@ -138,7 +136,6 @@ class Unlock(Topic):
         good=_STARTED_16 + _UNLOCK_16 % (1, "Unlocked") + _STOPPED_16 + "+ 5m",
         versions=V16,
         side=Side.CHARGE_POINT,
-        catalogue="UNLOCK",
     )
     def goes_on(self, moment: Moment, one: Transaction16, frame: Frame) -> Faults:
         if not one.open or self.session not in self.station.sessions:

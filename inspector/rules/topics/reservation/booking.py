@@ -12,7 +12,7 @@ from inspector.rules.fields import integer, seconds, string
 from inspector.rules.finding import ABSENT, Fault, Severity, Side
 from inspector.rules.rule import DEADLINE, Faults, Topic, call, result, rule, track
 from inspector.rules.state.configuration import ConfigurationState
-from inspector.rules.state.observation import Evidence
+from inspector.rules.state.observation import Observation
 from inspector.rules.topics.availability.evses_v2x import Evses2x
 from inspector.rules.topics.availability.status_v16 import Status16
 from inspector.rules.topics.example_frames import joined, reported
@@ -68,7 +68,7 @@ class Reservations(Topic):
         self.booked: dict[int, Booking] = {}
         self._gone: dict[int, int] = {}  # by id: since when (monotonic) a reservation has ended beyond doubt
         self._at_call: dict[int, tuple[str | None, bool]] = {}  # by frame id: status, and whether the id was booked
-        self._evidence = self.station.topic(Evidence)
+        self._evidence = self.station.topic(Observation)
         self._configuration = self.station.topic(ConfigurationState)
 
     def _status(self, place: int) -> str | None:
@@ -103,7 +103,6 @@ class Reservations(Topic):
         bad=joined(reported("Faulted"), _RESERVE, _ANSWER % "Accepted"),
         good=joined(reported("Faulted"), _RESERVE, _ANSWER % "Faulted"),
         side=Side.CHARGE_POINT,
-        catalogue="RES",
     )
     def answer(self, frame: Frame) -> Faults:
         status = string(frame.payload, "status")
@@ -149,7 +148,7 @@ class Reservations(Topic):
         self._gone.pop(number, None)
         self.booked.pop(number, None)
         self.booked[number] = booking = Booking(number, place, frame)
-        self.station.relisten()
+        self.station.refresh_listeners()
         if len(self.booked) > RESERVATIONS_LIMIT:
             del self.booked[next(iter(self.booked))]
         wait = self.settings.effect_timeout_s
@@ -171,7 +170,6 @@ class Reservations(Topic):
         bad=joined(reported("Available"), _RESERVE, _ANSWER % "Accepted", "+ 5m"),
         good=joined(reported("Available"), _RESERVE, _ANSWER % "Accepted", reported("Reserved", "n2"), "+ 5m"),
         side=Side.CHARGE_POINT,
-        catalogue="RES",
     )
     def not_shown(self, moment: Moment, booking: Booking) -> Faults:
         if self.booked.get(booking.number) is not booking or self.session not in self.station.sessions:
@@ -200,7 +198,6 @@ class Reservations(Topic):
             reported("Reserved"), _RESERVE, _ANSWER % "Accepted", "+ 1h\n", reported("Available", "n2"), "+ 2h"
         ),
         side=Side.CHARGE_POINT,
-        catalogue="RES",
     )
     def not_released(self, moment: Moment, booking: Booking, how: str) -> Faults:
         if booking.number in self.booked or self.session not in self.station.sessions or not booking.place:
@@ -222,7 +219,6 @@ class Reservations(Topic):
         bad=joined(_RESERVE, _ANSWER % "Accepted", _CANCEL % ("c", "c", "Accepted"), _CANCEL % ("d", "d", "Accepted")),
         good=joined(_RESERVE, _ANSWER % "Accepted", _CANCEL % ("c", "c", "Accepted"), _CANCEL % ("d", "d", "Rejected")),
         side=Side.CHARGE_POINT,
-        catalogue="RES",
     )
     def cancel(self, frame: Frame) -> Faults:
         number = integer(frame.request, "reservationId")

@@ -10,7 +10,7 @@ from inspector.rules.fields import elements, integer, member, seconds, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known, Promise
 from inspector.rules.rule import DEADLINE, V2X, Faults, Topic, call, result, rule, track
-from inspector.rules.state.observation import Evidence
+from inspector.rules.state.observation import Observation
 from inspector.rules.state.transactions_v2x import Transaction2x, Transactions2x
 from inspector.rules.topics.availability.evses_v2x import Evses2x
 from inspector.rules.topics.example_frames import cp, csms, script, started, status_2x
@@ -63,7 +63,7 @@ class Reserved(Topic):
         self._accepted: Known[int, Frame] = Known()  # by id: the answer that promised it
         self._reservations = self.station.topic(Reservations)
         self._transactions = self.station.topic(Transactions2x)
-        self._evidence = self.station.topic(Evidence)
+        self._evidence = self.station.topic(Observation)
 
     @rule(
         "reservation.id-missing",
@@ -160,7 +160,7 @@ class Reserved(Topic):
         left = expires - frame.ts_ns / 1e9 + self.settings.clock_skew_s + self.settings.effect_timeout_s
         if 0 < left < EXPIRY_LIMIT_S:
             self._accepted.note(number, frame)
-            self.station.relisten()
+            self.station.refresh_listeners()
             self.station.deadline(frame, left, self.not_expired, number, frame, self._evidence.connections)
 
     @track(call("ReservationStatusUpdate"), versions=V2X)
@@ -182,7 +182,7 @@ class Reserved(Topic):
         number = integer(frame.request, "reservationId")
         if number is not None and frame.payload.get("status") == "Accepted":
             self._cancelled.note(number, frame.ts_ns / 1e9)
-            self.station.relisten()
+            self.station.refresh_listeners()
 
     @rule(
         "reservation.cancelled-used",

@@ -45,7 +45,6 @@ class Rpc(Topic):
         remedy="Send each message as one WebSocket text message that holds JSON in UTF-8.",
         bad='> [2,"1","Heartbeat",{}',
         good=f'> {_HEARTBEAT}\n< [3,"1",{_TIME}]',
-        catalogue="RPC-JSON",
     )
     def not_json(self, frame: Frame) -> Faults:
         return [Fault(p.text, p.pointer, key=_kind(p)) for p in _problems(frame, "binary", "encoding", "json")]
@@ -60,7 +59,6 @@ class Rpc(Topic):
         bad='> [2,"1","DataTransfer",{"vendorId":"a","vendorId":"b"}]',
         good='> [2,"1","DataTransfer",{"vendorId":"a"}]\n< [3,"1",{"status":"Accepted"}]',
         heuristic=True,
-        catalogue="RPC-JSON",
     )
     def duplicate_key(self, frame: Frame) -> Faults:
         return [Fault(p.text, p.pointer, key=_kind(p)) for p in _problems(frame, "duplicate-key")]
@@ -75,7 +73,6 @@ class Rpc(Topic):
         remedy="Take the log as a file from the program that wrote it; what was undone may not be what was sent.",
         bad='noted {"mended":"typographic quotation marks"}\n' + f"> {_HEARTBEAT}",
         good=f'> {_HEARTBEAT}\n< [3,"1",{_TIME}]',
-        catalogue="RPC-JSON",
     )
     def mended(self, frame: Frame) -> Faults:
         return [
@@ -91,7 +88,6 @@ class Rpc(Topic):
         remedy="CALL and SEND have 4 elements, CALLRESULT 3, CALLERROR and CALLRESULTERROR 5.",
         bad='> [2,"1","Heartbeat"]',
         good=f'> {_HEARTBEAT}\n< [3,"1",{_TIME}]',
-        catalogue="RPC-SHAPE",
     )
     def shape(self, frame: Frame) -> Faults:
         return [Fault(p.text, p.pointer, key=_kind(p)) for p in _problems(frame, "shape")]
@@ -105,7 +101,6 @@ class Rpc(Topic):
         remedy="Send an empty object {} when there is no content.",
         bad='> [2,"1","Heartbeat",null]',
         good=f'> {_HEARTBEAT}\n< [3,"1",{_TIME}]',
-        catalogue="RPC-SHAPE",
     )
     def payload_null(self, frame: Frame) -> Faults:
         return [Fault(p.text, p.pointer) for p in _problems(frame, "payload-null")]
@@ -120,7 +115,6 @@ class Rpc(Topic):
         "MessageTypeNotSupported.",
         bad='> [7,"1","Heartbeat",{}]',
         good=f'> {_HEARTBEAT}\n< [3,"1",{_TIME}]',
-        catalogue="RPC-TYPE",
     )
     def message_type(self, frame: Frame) -> Faults:
         hint = " (answer: MessageTypeNotSupported)" if self.session.version is OcppVersion.V201 else ""
@@ -135,7 +129,6 @@ class Rpc(Topic):
         remedy="Use a string of at most 36 characters, such as a UUID.",
         bad='> [2,1,"Heartbeat",{}]',
         good=f'> {_HEARTBEAT}\n< [3,"1",{_TIME}]',
-        catalogue="RPC-IDLEN",
     )
     def message_id(self, frame: Frame) -> Faults:
         if frame.call is not None and frame.call.message.message_id == frame.message.message_id:
@@ -153,7 +146,6 @@ class Rpc(Topic):
         "of description.",
         bad='> [2,"1","Heartbeat",{}]\n< [4,"1","GenericError","",null]',
         good='> [2,"1","Heartbeat",{}]\n< [4,"1","GenericError","",{}]',
-        catalogue="RPC-ERRFORM",
     )
     def error_form(self, frame: Frame) -> Faults:
         message = frame.message
@@ -175,7 +167,6 @@ class Rpc(Topic):
         remedy="Use a code of the agreed version's list, spelled as it is there; use GenericError for anything else.",
         bad='> [2,"1","Heartbeat",{}]\n< [4,"1","ServerBusy","",{}]',
         good='> [2,"1","Heartbeat",{}]\n< [4,"1","GenericError","",{}]',
-        catalogue="RPC-ERRCODE",
     )
     def error_code(self, frame: Frame) -> Faults:
         message, version = frame.message, self.session.version
@@ -198,7 +189,6 @@ class Rpc(Topic):
         remedy="Use the action's exact name, without a Request suffix, and only those of the agreed version.",
         bad='> [2,"1","HeartbeatRequest",{}]',
         good=f'> {_HEARTBEAT}\n< [3,"1",{_TIME}]',
-        catalogue="RPC-ACTION",
         moot=lambda version, sender, kind, action: action in ACTIONS[version],
     )
     def unknown_action(self, frame: Frame) -> Faults:
@@ -224,7 +214,6 @@ class Rpc(Topic):
         remedy="Send only the actions that your role has.",
         bad='< [2,"1","Heartbeat",{}]',
         good=f'> {_HEARTBEAT}\n< [3,"1",{_TIME}]',
-        catalogue="RPC-DIR",
         moot=lambda version, sender, kind, action: action in ACTIONS_FROM[version][sender],
     )
     def wrong_sender(self, frame: Frame) -> Faults:

@@ -131,7 +131,6 @@ class Exchange(Topic):
         "again after a reboot.",
         bad=f'{_HEARTBEAT}\n{_TIME}\n> [2,"1","Heartbeat",{{}}]',
         good=f'{_HEARTBEAT}\n{_TIME}\n> [2,"2","Heartbeat",{{}}]',
-        catalogue="RPC-IDREUSE",
     )
     def reused_id(self, frame: Frame) -> Faults:
         message = frame.message
@@ -167,7 +166,6 @@ class Exchange(Topic):
         "sides may cross.",
         bad='> [2,"1","Heartbeat",{}]\n> [2,"2","Heartbeat",{}]',
         good='> [2,"1","Heartbeat",{}]\n< [2,"2","ClearCache",{}]',
-        catalogue="RPC-INFLIGHT",
     )
     def in_flight(self, frame: Frame) -> Faults:
         self._waiting.append(frame)
@@ -197,7 +195,6 @@ class Exchange(Topic):
         "type 5).",
         bad=f'{_HEARTBEAT}\n{_TIME}\n> [4,"1","FormatViolation","",{{}}]',
         good=f'{_HEARTBEAT}\n< [4,"1","InternalError","",{{}}]',
-        catalogue="RPC-ERR4RES",
     )
     def error_to_result(self, frame: Frame) -> Faults:
         if frame.answer_status is not AnswerStatus.ORPHAN or not self._answers_result(frame):
@@ -213,7 +210,6 @@ class Exchange(Topic):
         remedy="Answer each CALL once, with its message id, on the connection that it came on.",
         bad='open {"from_start": true}\n< [3,"nobody-asked",{}]',
         good=f"{_HEARTBEAT}\n{_TIME}",
-        catalogue="RPC-ORPHAN",
     )
     def orphan_answer(self, frame: Frame) -> Faults:
         """Judge an answer without a CALL.
@@ -249,7 +245,6 @@ class Exchange(Topic):
         remedy="Answer each CALL once.",
         bad=f"{_HEARTBEAT}\n{_TIME}\n{_TIME}",
         good=f"{_HEARTBEAT}\n{_TIME}",
-        catalogue="RPC-DUPRESP",
     )
     def second_answer(self, frame: Frame) -> Faults:
         if frame.answer_status is not AnswerStatus.DUPLICATE:
@@ -267,7 +262,6 @@ class Exchange(Topic):
         remedy="Answer at once, or raise `answer_timeout_s` where the network is slow.",
         bad=f"{_HEARTBEAT}\n+ 31s\n{_TIME}",
         good=f"{_HEARTBEAT}\n+ 29s\n{_TIME}",
-        catalogue="RPC-NORESP",
     )
     def late_answer(self, frame: Frame) -> Faults:
         pending = frame.call
@@ -300,7 +294,6 @@ class Exchange(Topic):
         remedy="Answer every CALL, with a CALLERROR where it cannot be carried out.",
         bad=f"{_HEARTBEAT}\n+ 31s\n",
         good=f"{_HEARTBEAT}\n{_TIME}\n+ 31s",
-        catalogue="RPC-NORESP",
     )
     def unanswered(self, moment: Moment) -> Faults:
         self._watching = False
@@ -330,7 +323,6 @@ class Exchange(Topic):
         remedy="Answer every CALL, with a CALLERROR where it cannot be carried out.",
         bad='> [2,"0","Authorize",{"idTag":"A"}]\n' + f"{_HEARTBEAT}\n{_TIME}\nclose",
         good=f'{_HEARTBEAT}\n{_TIME}\n> [2,"2","Heartbeat",{{}}]\nclose',
-        catalogue="RPC-NORESP",
     )
     def never_answered(self, session: SessionContext, moment: Moment) -> Faults:
         allowed_ns = self.settings.answer_timeout_s * 1e9

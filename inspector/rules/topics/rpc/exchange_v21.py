@@ -46,7 +46,6 @@ class Exchange21(Topic):
         remedy="Send it with message type 6; it gets no answer.",
         bad="> " + _STREAM % 2,
         good="> " + _STREAM % 6,
-        catalogue="RPC-T6",
     )
     def stream_as_call(self, frame: Frame) -> Faults:
         return Fault(f"{frame.action} is sent as a CALL; expected SEND (message type 6)", "/0")
@@ -61,7 +60,6 @@ class Exchange21(Topic):
         remedy="Send it as a CALL (message type 2).",
         bad='> [6,"9","Heartbeat",{}]',
         good="> " + _STREAM % 6,
-        catalogue="RPC-T6",
     )
     def call_as_send(self, frame: Frame) -> Faults:
         if frame.action in SEND_ACTIONS:
@@ -78,7 +76,6 @@ class Exchange21(Topic):
         remedy="Do not answer messages of type 6.",
         bad="> " + _STREAM % 6 + '\n< [3,"9",{}]',
         good="> " + _STREAM % 6,
-        catalogue="RPC-T6",
     )
     def answered_send(self, frame: Frame) -> Faults:
         if frame.answer_status is not AnswerStatus.ORPHAN or not self.session.topic(SeenIds).answers_send(frame):
@@ -102,7 +99,6 @@ class Exchange21(Topic):
         remedy="Send CALLRESULTERROR only as the caller, with the id of the CALLRESULT that could not be used.",
         bad=f'{_HEARTBEAT}\n{_TIME}\n< [5,"1","FormatViolation","",{{}}]',
         good=f'{_HEARTBEAT}\n{_TIME}\n> [5,"1","FormatViolation","",{{}}]',
-        catalogue="RPC-T5",
     )
     def stray_result_error(self, frame: Frame) -> Faults:
         message_id = frame.message_id

@@ -158,7 +158,6 @@ class Payload(Topic):
         '"evseId":1,"connectorId":1,"customData":null}]',
         good='> [2,"1","StatusNotification",{"timestamp":"2026-01-01T12:00:00Z","connectorStatus":"Available",'
         '"evseId":1,"connectorId":1}]',
-        catalogue="RPC-EMPTY",
     )
     def empty_member(self, frame: Frame) -> Faults:
         version, action = self.session.version, frame.action

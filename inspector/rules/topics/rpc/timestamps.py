@@ -111,7 +111,6 @@ class Timestamps(Topic):
         remedy="Write date-times as 2026-01-01T12:00:00Z, with at most 3 decimals.",
         bad=_status("2026-01-01 12:00"),
         good=_status("2026-01-01T12:00:00Z"),
-        catalogue="TIME-FORM",
         moot=_has_none,
     )
     def format(self, frame: Frame) -> Faults:
@@ -156,7 +155,6 @@ class Timestamps(Topic):
         remedy="Write date-times in UTC with a Z at the end.",
         bad=_status("2026-01-01T12:00:00"),
         good=_status("2026-01-01T12:00:00Z"),
-        catalogue="TIME-FORM",
         moot=_has_none,
     )
     def zone(self, frame: Frame) -> Faults:
@@ -187,7 +185,6 @@ class Timestamps(Topic):
         "difference that is tolerated.",
         bad=_status("2026-01-01T13:00:00Z"),
         good=_status("2026-01-01T12:01:00Z"),
-        catalogue="TIME-FORM",
         moot=_has_none,
     )
     def skew(self, frame: Frame) -> Faults:

@@ -10,7 +10,7 @@ from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Promise
 from inspector.rules.rule import DEADLINE, V2X, Faults, Topic, call, result, rule, track
 from inspector.rules.state.configuration import ConfigurationState
-from inspector.rules.state.observation import Evidence
+from inspector.rules.state.observation import Observation
 from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.topics.availability.evses_v2x import Evses2x
 from inspector.rules.topics.example_frames import ACCEPTED, BOOT_2X, NOW, cp, csms, script, started, status_2x
@@ -57,7 +57,7 @@ class ProfileAnswers(Topic):
     def setup(self) -> None:
         self._profiles = self.station.topic(ChargingProfiles)
         self._configuration = self.station.topic(ConfigurationState)
-        self._evidence = self.station.topic(Evidence)
+        self._evidence = self.station.topic(Observation)
 
     @rule(
         "profile.composite",

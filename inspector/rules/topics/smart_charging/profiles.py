@@ -11,7 +11,7 @@ from inspector.rules.fields import integer, seconds, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import ongoing
 from inspector.rules.rule import V2X, Faults, Topic, call, result, rule, track
-from inspector.rules.state.observation import Evidence
+from inspector.rules.state.observation import Observation
 from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.state.transactions_v16 import Transactions16
 from inspector.rules.topics.smart_charging.reading import Found, profiles_in, profiles_of, schedules_of
@@ -98,7 +98,7 @@ class ChargingProfiles(Topic):
 
     def setup(self) -> None:
         self.accepted: dict[int, Kept] = {}
-        self._evidence = self.station.topic(Evidence)
+        self._evidence = self.station.topic(Observation)
 
     @rule(
         "profile.first-period",
@@ -110,7 +110,6 @@ class ChargingProfiles(Topic):
         remedy="Begin each schedule with a period whose startPeriod is 0.",
         bad=_sent(_profile('{"startPeriod":60,"limit":16.0}')),
         good=_sent(_profile()),
-        catalogue="CP-FIRST",
     )
     def first_period(self, frame: Frame) -> Faults:
         faults = []
@@ -138,7 +137,6 @@ class ChargingProfiles(Topic):
             _profile('{"startPeriod":0,"limit":16.0},{"startPeriod":60,"limit":8.0},{"startPeriod":30,"limit":6.0}')
         ),
         good=_sent(_profile('{"startPeriod":0,"limit":16.0},{"startPeriod":30,"limit":8.0}')),
-        catalogue="CP-FIRST",
     )
     def period_order(self, frame: Frame) -> Faults:
         faults = []
@@ -163,7 +161,6 @@ class ChargingProfiles(Topic):
         remedy="Round limits to one decimal; otherwise the charge point rounds them in its own way.",
         bad=_2x(_sent(_profile('{"startPeriod":0,"limit":16.25}'))),
         good=_2x(_sent(_profile('{"startPeriod":0,"limit":16.2}'))),
-        catalogue="CP-KIND",
     )
     def decimals(self, frame: Frame) -> Faults:
         for found in profiles_of(frame):
@@ -185,7 +182,6 @@ class ChargingProfiles(Topic):
         remedy="Leave recurrencyKind out unless chargingProfileKind is Recurring.",
         bad=_sent(_profile(more=',"recurrencyKind":"Daily"')),
         good=_sent(_profile(kind='"chargingProfileKind":"Recurring"', more=',"recurrencyKind":"Daily"')),
-        catalogue="CP-KIND",
     )
     def recurrency(self, frame: Frame) -> Faults:
         for found in profiles_of(frame):
@@ -205,7 +201,6 @@ class ChargingProfiles(Topic):
         "transaction.",
         bad=_sent(_profile(purpose="ChargePointMaxProfile", kind='"chargingProfileKind":"Absolute"')),
         good=_sent(_profile(purpose="ChargePointMaxProfile", kind='"chargingProfileKind":"Absolute"'), place=0),
-        catalogue="CP-SCOPE",
     )
     def place(self, frame: Frame) -> Faults:
         for found in profiles_of(frame):
@@ -228,7 +223,6 @@ class ChargingProfiles(Topic):
         remedy="Send a TxProfile without transactionId: the transaction has none yet.",
         bad=_started(_profile()),
         good=_started(_profile(purpose="TxProfile")),
-        catalogue="CP-SCOPE",
     )
     def remote_start(self, frame: Frame) -> Faults:
         for found in profiles_of(frame):
@@ -263,7 +257,6 @@ class ChargingProfiles(Topic):
             "1.6": _sent(_profile(purpose="TxProfile"))["1.6"],
             **_2x(_sent(_profile(purpose="TxProfile", more=',"transactionId":"T"'))),
         },
-        catalogue="CP-SCOPE",
     )
     def no_transaction(self, frame: Frame) -> Faults:
         if frame.payload.get("status") != "Accepted":
@@ -282,10 +275,10 @@ class ChargingProfiles(Topic):
                 continue
             if self.session.version is OcppVersion.V16:
                 known = self.station.topic(Transactions16)
-                missing = not known.open_on(found.place) and known.known_missing(None, found.place)
+                missing = not known.open_on(found.place) and known.would_have_been_seen(None, found.place)
             else:
                 other = self.station.topic(Transactions2x)
-                missing = not other.open_on(found.place) and other.known_missing(None, found.place)
+                missing = not other.open_on(found.place) and other.would_have_been_seen(None, found.place)
             if missing:
                 return Fault(f"a TxProfile for {found.place} was accepted; no transaction is open there", "/2/status")
         return None
@@ -304,7 +297,6 @@ class ChargingProfiles(Topic):
         remedy="Give each profile of a purpose its own stack level, or reuse the id to replace the other profile.",
         bad={v: f"{one}\n{_sent(_profile(number=2), message_id='q')[v]}" for v, one in _sent(_profile()).items()},
         good={v: f"{one}\n{_sent(_profile(), message_id='q')[v]}" for v, one in _sent(_profile()).items()},
-        catalogue="CP-DUP",
     )
     def overlap(self, frame: Frame) -> Faults:
         if frame.payload.get("status") != "Accepted":

@@ -218,7 +218,7 @@ class SentProfiles2x(Topic):
         place = integer(frame.payload, "evseId")
         if place is not None and len(self._iso15118) < 500:
             self._iso15118.add(place)
-            self.station.relisten()
+            self.station.refresh_listeners()
 
     @track(call("TransactionEvent"), dormant=lambda topic: not topic._iso15118)
     def transaction_ended(self, frame: Frame) -> None:

@@ -11,7 +11,7 @@ from inspector.rules.fields import elements, member, seconds, string
 from inspector.rules.finding import ABSENT, Fault, Severity, Side
 from inspector.rules.rule import DEADLINE, V16, Faults, Topic, call, result, rule, track
 from inspector.rules.state.configuration import ConfigurationState
-from inspector.rules.state.observation import Evidence
+from inspector.rules.state.observation import Observation
 from inspector.rules.state.transactions_v16 import Transaction16, Transactions16
 from inspector.rules.topics.availability.status_v16 import Status16
 
@@ -54,7 +54,7 @@ class TransactionAuthorization16(Topic):
         self._asked: dict[str, Frame] = {}
         self._remote_starts: dict[str, int] = {}
         self._known = self.station.topic(Transactions16)
-        self._evidence = self.station.topic(Evidence)
+        self._evidence = self.station.topic(Observation)
         self._configuration = self.station.topic(ConfigurationState)
 
     @rule(
@@ -69,7 +69,6 @@ class TransactionAuthorization16(Topic):
         versions=V16,
         side=Side.CHARGE_POINT,
         heuristic=True,
-        catalogue="TX-AUTH",
     )
     def not_authorized(self, frame: Frame) -> Faults:
         id_tag = string(frame.payload, "idTag")
@@ -93,7 +92,6 @@ class TransactionAuthorization16(Topic):
         good=_AUTHORIZE + _START,
         versions=V16,
         side=Side.CHARGE_POINT,
-        catalogue="TX-AUTH",
     )
     def after_refusal(self, frame: Frame) -> Faults:
         id_tag = string(frame.payload, "idTag")
@@ -119,7 +117,6 @@ class TransactionAuthorization16(Topic):
         good=_AUTHORIZE + _START + _STOP,
         versions=V16,
         side=Side.CHARGE_POINT,
-        catalogue="TX-AUTHSTOP",
     )
     def needless_authorize(self, frame: Frame) -> Faults:
         stopping = self._known.stopping
@@ -151,7 +148,6 @@ class TransactionAuthorization16(Topic):
         good=_AUTHORIZE + _START.replace("Accepted", "ConcurrentTx"),
         versions=V16,
         side=Side.CSMS,
-        catalogue="TX-CONCUR",
     )
     def concurrent_tag(self, frame: Frame) -> Faults:
         if member(frame.payload, "idTagInfo").get("status") != "ConcurrentTx":
@@ -171,7 +167,6 @@ class TransactionAuthorization16(Topic):
         good=_REFUSED_START + _STOP.replace('"idTag":"T"', '"reason":"DeAuthorized"') + "+ 5m",
         versions=V16,
         side=Side.CHARGE_POINT,
-        catalogue="TX-DEAUTH",
     )
     def not_deauthorized(self, moment: Moment, transaction: Transaction16, answered_ns: int) -> Faults:
         if self.session not in self.station.sessions:

@@ -67,7 +67,6 @@ class TransactionContent16(Topic):
         versions=V16,
         side=Side.CHARGE_POINT,
         heuristic=True,
-        catalogue="TX-METER",
     )
     def meter_stop(self, frame: Frame) -> Faults:
         stopping = self._known.stopping
@@ -91,7 +90,6 @@ class TransactionContent16(Topic):
         good=_START + _STOP,
         versions=V16,
         side=Side.CHARGE_POINT,
-        catalogue="TX-TIME",
     )
     def time(self, frame: Frame) -> Faults:
         if frame.action == "MeterValues":
@@ -119,7 +117,6 @@ class TransactionContent16(Topic):
         good=_START + _REMOTE_STOP + _STOP.replace('"transactionId"', '"reason":"Remote","transactionId"'),
         versions=V16,
         side=Side.CHARGE_POINT,
-        catalogue="TX-REASON",
     )
     def reason(self, frame: Frame) -> Faults:
         stopping = self._known.stopping
@@ -150,7 +147,6 @@ class TransactionContent16(Topic):
         good=_RESERVE + _START.replace('"idTag"', '"reservationId":3,"idTag"'),
         versions=V16,
         side=Side.CHARGE_POINT,
-        catalogue="TX-RES",
     )
     def reservation(self, frame: Frame) -> Faults:
         starting = self._known.starting
@@ -176,7 +172,6 @@ class TransactionContent16(Topic):
         good=_START + _RETRY + "+ 60s\n" + _STOP,
         versions=V16,
         side=Side.CHARGE_POINT,
-        catalogue="TX-RETRY",
     )
     def retry(self, frame: Frame) -> Faults:
         if not self._failed and frame.action == "MeterValues":

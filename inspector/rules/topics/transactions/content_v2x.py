@@ -6,7 +6,7 @@ from inspector.protocol.frame import Frame
 from inspector.rules.fields import seconds, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import V2X, Faults, Topic, call, result, rule
-from inspector.rules.state.observation import Evidence
+from inspector.rules.state.observation import Observation
 from inspector.rules.state.transactions_v2x import CONNECTED, Transactions2x
 
 OFFLINE_MARGIN_S = 5.0
@@ -53,7 +53,7 @@ class TransactionContent2x(Topic):
     def setup(self) -> None:
         self._latest: tuple[int, str | None] | None = None  # when the latest online event came, and its own time
         self._known = self.station.topic(Transactions2x)
-        self._evidence = self.station.topic(Evidence)
+        self._evidence = self.station.topic(Observation)
 
     @rule(
         "transaction-event.charging-state",
@@ -66,7 +66,6 @@ class TransactionContent2x(Topic):
         good=_event("Updated", "ChargingStateChanged", _EVSE, '"chargingState":"Charging",'),
         versions=V2X,
         side=Side.CHARGE_POINT,
-        catalogue="TE-STATE",
     )
     def charging_state(self, frame: Frame) -> Faults:
         event = self._known.event
@@ -90,7 +89,6 @@ class TransactionContent2x(Topic):
         good=_STARTED + _event("Updated", "ChargingStateChanged", "", '"chargingState":"Charging",', 1),
         versions=V2X,
         side=Side.CHARGE_POINT,
-        catalogue="TE-EVSE",
     )
     def evse_missing(self, frame: Frame) -> Faults:
         event = self._known.event
@@ -116,7 +114,6 @@ class TransactionContent2x(Topic):
         good=_STARTED + _event("Updated", "ChargingStateChanged", "", '"chargingState":"Charging",', 1),
         versions=V2X,
         side=Side.CHARGE_POINT,
-        catalogue="TE-EVSE",
     )
     def evse_repeated(self, frame: Frame) -> Faults:
         event = self._known.event
@@ -140,7 +137,6 @@ class TransactionContent2x(Topic):
         versions=V2X,
         side=Side.CHARGE_POINT,
         heuristic=True,
-        catalogue="TE-EVSE",
     )
     def evse_changed(self, frame: Frame) -> Faults:
         event = self._known.event
@@ -170,7 +166,6 @@ class TransactionContent2x(Topic):
         good=_event("Updated", "Authorized", _TOKEN),
         versions=V2X,
         side=Side.CHARGE_POINT,
-        catalogue="TE-TOKEN",
     )
     def token_missing(self, frame: Frame) -> Faults:
         event = self._known.event
@@ -189,7 +184,6 @@ class TransactionContent2x(Topic):
         good=_event("Updated", "Authorized", _TOKEN) + '< [3,"e0",{"idTokenInfo":{"status":"Accepted"}}]',
         versions=V2X,
         side=Side.CSMS,
-        catalogue="TE-TOKEN",
     )
     def token_unanswered(self, frame: Frame) -> Faults:
         if type(frame.request.get("idToken")) is not dict or "idTokenInfo" in frame.payload:
@@ -207,7 +201,6 @@ class TransactionContent2x(Topic):
         good=_RECONNECT + _event("Updated", "MeterValuePeriodic", '"offline":true,', sequence=1, at="00:30"),
         versions=V2X,
         side=Side.CHARGE_POINT,
-        catalogue="TE-OFF",
     )
     def not_offline(self, frame: Frame) -> Faults:
         event = self._known.event
@@ -238,7 +231,6 @@ class TransactionContent2x(Topic):
         good=_STARTED + _event("Ended", "StopAuthorized", sequence=1),
         versions=V2X,
         side=Side.CHARGE_POINT,
-        catalogue="TE-REASON",
     )
     def stopped_reason(self, frame: Frame) -> Faults:
         event = self._known.event
@@ -263,7 +255,6 @@ class TransactionContent2x(Topic):
         good=_STARTED + _event("Ended", "RemoteStop", "", '"stoppedReason":"Remote",', 1),
         versions=V2X,
         side=Side.CHARGE_POINT,
-        catalogue="TE-REASON",
     )
     def remote_stop_reason(self, frame: Frame) -> Faults:
         event = self._known.event
@@ -285,7 +276,6 @@ class TransactionContent2x(Topic):
         bad=_event("Updated", "Authorized", '"idToken":{"idToken":"T","type":"NoAuthorization"},'),
         good=_event("Updated", "Authorized", '"idToken":{"idToken":"","type":"NoAuthorization"},'),
         versions=V2X,
-        catalogue="TE-NOAUTH",
     )
     def no_authorization_token(self, frame: Frame) -> Faults:
         token = frame.payload.get("idToken")

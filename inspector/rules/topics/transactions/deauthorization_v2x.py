@@ -214,5 +214,5 @@ class Deauthorization2x(Topic):
         if "transactionLimit" not in frame.payload or name is None:
             return
         if not self.limits:
-            self.station.relisten()
+            self.station.refresh_listeners()
         self.limits.note(name, {**self.limits.get(name, {}), **member(frame.payload, "transactionLimit")})

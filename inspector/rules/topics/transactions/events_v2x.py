@@ -10,7 +10,7 @@ from inspector.rules.context import AtClose, Moment
 from inspector.rules.fields import earlier, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import DEADLINE, V2X, Faults, Topic, call, rule, track
-from inspector.rules.state.observation import Evidence
+from inspector.rules.state.observation import Observation
 from inspector.rules.state.transactions_v2x import EVENTS_LIMIT, Event, Transaction2x, Transactions2x
 
 OLDER_ENDS = frozenset({"PowerLoss", "Reboot", "ImmediateReset"})
@@ -42,7 +42,7 @@ class TransactionEvents2x(Topic):
 
     def setup(self) -> None:
         self._known = self.station.topic(Transactions2x)
-        self._evidence = self.station.topic(Evidence)
+        self._evidence = self.station.topic(Observation)
 
     @rule(
         "transaction-event.not-started",
@@ -55,7 +55,6 @@ class TransactionEvents2x(Topic):
         good=_BOOT + _event("Updated", 1) + _event("Started", 0) + "+ 5m",
         versions=V2X,
         side=Side.CHARGE_POINT,
-        catalogue="TE-START",
     )
     def not_started(self, moment: Moment, transaction: Transaction2x, frame: Frame) -> Faults:
         if transaction.started is not None or not transaction.known_from_start:
@@ -74,7 +73,6 @@ class TransactionEvents2x(Topic):
         good=_event("Started", 0) + _event("Started", 0) + _event("Updated", 1),
         versions=V2X,
         side=Side.CHARGE_POINT,
-        catalogue="TE-START",
     )
     def second_started(self, frame: Frame) -> Faults:
         event = self._known.event
@@ -97,7 +95,6 @@ class TransactionEvents2x(Topic):
         good=_event("Started", 0) + _event("Ended", 1) + _event("Started", 2, "t2"),
         versions=V2X,
         side=Side.CHARGE_POINT,
-        catalogue="TE-TXID",
     )
     def id_reused(self, frame: Frame) -> Faults:
         event = self._known.event
@@ -117,7 +114,6 @@ class TransactionEvents2x(Topic):
         good=_event("Started", 0) + _event("Ended", 2) + _event("Updated", 1),
         versions=V2X,
         side=Side.CHARGE_POINT,
-        catalogue="TE-END",
     )
     def after_ended(self, frame: Frame) -> Faults:
         event = self._known.event
@@ -140,7 +136,6 @@ class TransactionEvents2x(Topic):
         good=_event("Started", 0) + _event("Updated", 2) + _event("Updated", 1) + "+ 5m",
         versions=V2X,
         side=Side.CHARGE_POINT,
-        catalogue="TE-SEQ",
     )
     def sequence_gap(self, moment: Moment, event: Event, expected: int, dropped: bool, frame: Frame) -> Faults:
         assert event.sequence is not None
@@ -166,7 +161,6 @@ class TransactionEvents2x(Topic):
         good=_event("Started", 0) + _event("Started", 0) + _event("Updated", 1),
         versions=V2X,
         side=Side.CHARGE_POINT,
-        catalogue="TE-SEQ",
     )
     def sequence_reused(self, frame: Frame) -> Faults:
         event = self._known.event
@@ -186,7 +180,6 @@ class TransactionEvents2x(Topic):
         good=_event("Started", 0) + _event("Updated", 1) + _event("Updated", 2),
         versions=V2X,
         side=Side.CHARGE_POINT,
-        catalogue="TE-SEQ",
     )
     def out_of_order(self, frame: Frame) -> Faults:
         event = self._known.event
@@ -208,7 +201,6 @@ class TransactionEvents2x(Topic):
         good=_event("Started", 0),
         versions=V2X,
         side=Side.CHARGE_POINT,
-        catalogue="TE-SEQ",
     )
     def first_sequence(self, frame: Frame) -> Faults:
         event = self._known.event
@@ -227,7 +219,6 @@ class TransactionEvents2x(Topic):
         good=_event("Started", 0) + _event("Started", 1, "t2", evse=2) + "+ 5m",
         versions=V2X,
         side=Side.CHARGE_POINT,
-        catalogue="TE-ONE",
     )
     def two_on_evse(
         self, moment: Moment, transaction: Transaction2x, other: Transaction2x, timestamp: str | None, frame: Frame

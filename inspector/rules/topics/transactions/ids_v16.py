@@ -51,7 +51,6 @@ class TransactionIds16(Topic):
         versions=V16,
         side=Side.CSMS,
         heuristic=True,
-        catalogue="TX-ID",
     )
     def reissued(self, frame: Frame) -> Faults:
         answering = self._known.answering
@@ -79,7 +78,6 @@ class TransactionIds16(Topic):
         good=_BOOT + _START + _METER,
         versions=V16,
         side=Side.CHARGE_POINT,
-        catalogue="TX-MV",
     )
     def meter_values_id(self, frame: Frame) -> Faults:
         number = integer(frame.payload, "transactionId")
@@ -97,7 +95,7 @@ class TransactionIds16(Topic):
             return None
         if number == NO_ID and self._known.may_lack_id():
             return None
-        if not self._known.known_missing(last_sampled(frame.payload), connector or None):
+        if not self._known.would_have_been_seen(last_sampled(frame.payload), connector or None):
             return None
         if number == NO_ID:
             return Fault(
@@ -116,7 +114,6 @@ class TransactionIds16(Topic):
         good=_BOOT + _START + _STOP,
         versions=V16,
         side=Side.CHARGE_POINT,
-        catalogue="TX-STOPUNK",
     )
     def stop_unknown(self, frame: Frame) -> Faults:
         stopping = self._known.stopping
@@ -125,7 +122,7 @@ class TransactionIds16(Topic):
         number = stopping.transaction_id
         if number in LARGEST_IDS or (number == NO_ID and self._known.may_lack_id()):
             return None
-        if stopping.stop.reason in OLDER_STOPS or not self._known.known_missing(stopping.stop.timestamp):
+        if stopping.stop.reason in OLDER_STOPS or not self._known.would_have_been_seen(stopping.stop.timestamp):
             return None
         return Fault(f"transaction {number} is stopped but was never started", "/3/transactionId", key=str(number))
 
@@ -141,7 +138,6 @@ class TransactionIds16(Topic):
         good=_START + _STOP,
         versions=V16,
         side=Side.CSMS,
-        catalogue="TX-STOPUNK",
     )
     def stop_refused(self, frame: Frame) -> Faults:
         compiled = schemas.validator(OcppVersion.V16, "StopTransaction", "request")
@@ -161,7 +157,6 @@ class TransactionIds16(Topic):
         good=_START + _STOP + _STOP.replace('"e"', '"e2"'),
         versions=V16,
         side=Side.CHARGE_POINT,
-        catalogue="TX-STOP2",
     )
     def second_stop(self, frame: Frame) -> Faults:
         stopping = self._known.stopping
@@ -193,7 +188,6 @@ class TransactionIds16(Topic):
         versions=V16,
         side=Side.CHARGE_POINT,
         heuristic=True,
-        catalogue="TX-OVERLAP",
     )
     def overlap(self, frame: Frame) -> Faults:
         starting = self._known.starting

@@ -10,7 +10,7 @@ from inspector.rules.fields import integer, member, seconds, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import DEADLINE, V2X, Faults, Topic, call, result, rule, track
 from inspector.rules.state.configuration import ConfigurationState
-from inspector.rules.state.observation import Evidence
+from inspector.rules.state.observation import Observation
 from inspector.rules.state.transactions_v2x import Event, Transaction2x, Transactions2x
 
 REMOTE_STARTS_LIMIT = 100
@@ -60,7 +60,7 @@ class TransactionRequests2x(Topic):
         self.remote_starts: dict[int, RemoteStart] = {}
         self._known = self.station.topic(Transactions2x)
         self._configuration = self.station.topic(ConfigurationState)
-        self._evidence = self.station.topic(Evidence)
+        self._evidence = self.station.topic(Observation)
 
     @rule(
         "transaction-event.remote-start",
@@ -73,7 +73,6 @@ class TransactionRequests2x(Topic):
         good=_START_REQUEST + _STARTED % ("RemoteStart", ',"remoteStartId":5'),
         versions=V2X,
         side=Side.CHARGE_POINT,
-        catalogue="TE-REMOTE",
     )
     def remote_start(self, frame: Frame) -> Faults:
         event = self._known.event
@@ -128,7 +127,6 @@ class TransactionRequests2x(Topic):
         good=_BOOT + _STARTED % ("CablePluggedIn", "") + _STOP_REQUEST % ("t1", "Accepted"),
         versions=V2X,
         side=Side.CHARGE_POINT,
-        catalogue="TE-STOPRQ",
     )
     def stop_answer(self, moment: Moment, name: str, before: Transaction2x | None, frame: Frame) -> Faults:
         transaction = self._known.by_id.get(name)
@@ -161,7 +159,6 @@ class TransactionRequests2x(Topic):
         '> [3,"q",{"ongoingIndicator":true,"messagesInQueue":false}]',
         versions=V2X,
         side=Side.CHARGE_POINT,
-        catalogue="TE-STATUSQ",
     )
     def ongoing_unasked(self, frame: Frame) -> Faults:
         if "transactionId" in frame.request or "ongoingIndicator" not in frame.payload:
