@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.database import rows
 from tests.forked import chargesentinel
 from tests.redaction.test_personal import CHARGING
-from tests.redaction.test_redaction import record, rows
+from tests.redaction.test_redaction import record
 
 TAG = "04AB99CD"
 

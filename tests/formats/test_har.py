@@ -19,7 +19,8 @@ from inspector.formats.har import members as har_members
 from inspector.formats.har import reader as har_reader
 from inspector.formats.reading import Reading, Unreadable
 from inspector.protocol.vocabulary import Direction, OcppVersion
-from tests.formats.test_round_trips import EVENTS, FINDINGS, FRAMES, SESSIONS, rows, run, strange
+from tests.database import rows
+from tests.formats.test_round_trips import EVENTS, FINDINGS, FRAMES, SESSIONS, run, strange
 
 __all__ = ["strange"]  # a fixture
 

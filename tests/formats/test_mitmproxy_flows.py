@@ -19,7 +19,8 @@ from inspector.formats import mitmproxy_flows
 from inspector.formats.captured import Captured
 from inspector.formats.reading import Reading
 from inspector.protocol.vocabulary import Direction
-from tests.formats.test_round_trips import rows, run
+from tests.database import rows
+from tests.formats.test_round_trips import run
 
 BOOT = b'[2,"1","BootNotification",{"chargePointVendor":"V","chargePointModel":"M"}]'
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from hypothesis import strategies as st
 from inspector import records
 from inspector.cli import commands
 from inspector.recorder.start import start_recorder
+from tests.database import rows
 from tests.formats.test_inputs import FOLDERS
 
 NOW = 1_767_268_800_123_456_789
@@ -24,10 +24,6 @@ def run(*args: object) -> str:
     result = CliRunner().invoke(commands, [str(arg) for arg in args], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.stdout
-
-
-def rows(path: Path, sql: str) -> list[tuple[Any, ...]]:
-    return sqlite3.connect(path).execute(sql).fetchall()
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=[folder.name for folder in FOLDERS])

@@ -10,8 +10,9 @@ from typing import Any
 from inspector.offline.rebuild import DERIVED, rebuild
 from inspector.store.rotation import segments
 from inspector.store.sealing import changing
-from tests.recorder.test_rollover import charging, until
+from tests.recorder.test_rollover import charging
 from tests.recorder.worker.test_supervisor import drained, frame, opened, started
+from tests.waiting import until
 
 
 def derived(path: Path) -> dict[str, list[Any]]:

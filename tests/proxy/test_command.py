@@ -16,17 +16,13 @@ import pytest
 from inspector.cli.proxy import announce
 from inspector.proxy.addresses import Upstream, listening_socket
 from inspector.websocket.frames import make_frame
+from tests.database import rows
 from tests.forked import chargesentinel
 from tests.processes import Program
 from tests.proxy.conftest import raw_charge_point, raw_csms, upgrade_request
 
 MASK = b"abcd"
 CALL = b'[2,"1","Heartbeat",{}]'
-
-
-def rows(path: Path, sql: str) -> list[tuple[object, ...]]:
-    with sqlite3.connect(path) as connection:
-        return connection.execute(sql).fetchall()
 
 
 async def port_of(proxy: Program) -> int:

@@ -23,6 +23,7 @@ from inspector.store.occurrences import findings_on, frames_of
 from inspector.store.pruning import plan, prune
 from inspector.store.schema import connect
 from inspector.store.stored_records import read
+from tests.database import rows
 
 HEARTBEAT = '[2,"{}","Heartbeat",{}]'
 ANSWER = '[3,"{}",{{"currentTime":"2026-01-01T12:00:00Z"}}]'
@@ -55,11 +56,6 @@ def beats(wrong: list[bool]) -> list[tuple[Any, ...]]:
             said(number, ANSWER.format(number), up=False),
         ]
     return frames
-
-
-def rows(path: Path, sql: str) -> list[tuple[Any, ...]]:
-    with closing(sqlite3.connect(path)) as db:
-        return db.execute(sql).fetchall()
 
 
 OCCURRED = "SELECT o.frame_id FROM occurrences o JOIN findings f ON f.id = finding_id WHERE f.rule_id = '{}' ORDER BY 1"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from inspector.recorder.start import start_recorder
 from inspector.store.pending_rows import NUMBERED, PendingRows
 from inspector.store.schema import connect
 from tests.browse.charging import Recording
+from tests.waiting import wait_until
 
 MS = 1_000_000
 NOW = 1_767_268_800_000_000_000
@@ -303,23 +303,16 @@ def test_any_bytes_in_any_order_come_back_byte_for_byte(tmp_path: Path, frames: 
     assert stored == [(from_charge_point, raw) for from_charge_point, raw, _ in frames]
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
-
-
 def test_a_locked_file_delays_frames_and_loses_none(recorded: Recorded) -> None:
     recorded.open()
     other = sqlite3.connect(recorded.path, isolation_level=None)
-    eventually(lambda: bool(recorded.rows("SELECT 1 FROM sessions")))
+    wait_until(lambda: bool(recorded.rows("SELECT 1 FROM sessions")))
     other.execute("BEGIN IMMEDIATE")
     for number in range(100):
         recorded.frame(True, f'[2,"{number}","Heartbeat",{{}}]')
     time.sleep(0.1)
     other.execute("ROLLBACK")
-    eventually(lambda: recorded.rows("SELECT count(*) AS n FROM frames") == [{"n": 100}])
+    wait_until(lambda: recorded.rows("SELECT count(*) AS n FROM frames") == [{"n": 100}])
     recorded.close()
     assert recorded.summary.lost == 0
 

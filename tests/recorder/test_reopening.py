@@ -16,9 +16,10 @@ from inspector.recorder.pipeline import Pipeline
 from inspector.recorder.worker.supervisor import SupervisedRecorder
 from inspector.store import writer as writing
 from inspector.store.writer import Writer
+from tests.database import rows
 from tests.journeys.test_failing_disk import limit_file_size
-from tests.recorder.test_rollover import until
-from tests.recorder.worker.test_supervisor import drained, frame, opened, rows, started
+from tests.recorder.worker.test_supervisor import drained, frame, opened, started
+from tests.waiting import until
 
 
 async def fails_behind_a_checkpoint(recorder: SupervisedRecorder, path: Path) -> None:

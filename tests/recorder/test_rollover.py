@@ -6,10 +6,8 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -22,17 +20,12 @@ from inspector.store.reader import sessions
 from inspector.store.rotation import segments
 from inspector.store.sealing import is_sealed
 from inspector.store.stored_records import read
-from tests.recorder.worker.test_supervisor import drained, frame, opened, rows, started
+from tests.database import rows
+from tests.recorder.worker.test_supervisor import drained, frame, opened, started
+from tests.waiting import until
 
 HEARTBEAT = '[2,"{}","Heartbeat",{{}}]'
 ANSWER = '[3,"{}",{{"currentTime":"2026-01-01T12:00:00Z"}}]'
-
-
-async def until(true: Callable[[], Any], seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it did not come about"
-        await asyncio.sleep(0.02)
 
 
 def frames_of(path: Path) -> list[str]:

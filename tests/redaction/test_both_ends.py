@@ -14,10 +14,11 @@ import httpx
 import pytest
 
 from tests.csms.peer import Peer, connected
+from tests.database import rows
 from tests.processes import Program
 from tests.redaction.planted import Vault
 from tests.redaction.planted_forms import FORMS, NAMES, nested
-from tests.redaction.test_scan import everything_printed, files, found, rows, wait_for_frames
+from tests.redaction.test_scan import everything_printed, files, found, wait_for_frames
 
 MOMENT = "2026-01-01T00:00:00Z"
 

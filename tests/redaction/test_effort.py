@@ -19,7 +19,8 @@ from inspector.redaction import effort
 from inspector.redaction.effort import unsearched
 from inspector.redaction.redactor import Redactor
 from inspector.redaction.secrets import Secrets
-from tests.redaction.test_redaction import SECRET, SECRETS, everything, plant, record, rows
+from tests.database import rows
+from tests.redaction.test_redaction import SECRET, SECRETS, everything, plant, record
 
 ENTRY = '{"key":"HeartbeatInterval","readonly":false,"value":"http://host/path?x=1"}'
 SECRET_ENTRY = '{"value":"geheim0011","readonly":false,"key":"AuthorizationKey"}'

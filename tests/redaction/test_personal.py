@@ -23,8 +23,9 @@ from inspector.recorder.worker.supervisor import SupervisedRecorder
 from inspector.redaction.pseudonyms import LENGTH, Pseudonyms, default_path, read_key
 from inspector.redaction.redactor import Redactor
 from inspector.redaction.sensitive_names import PERSONAL
+from tests.database import rows
 from tests.forked import chargesentinel
-from tests.redaction.test_redaction import everything, record, rows
+from tests.redaction.test_redaction import everything, record
 
 KEY = b"0123456789abcdef0123456789abcdef"
 NAMES = Pseudonyms(KEY)

@@ -13,7 +13,7 @@ from inspector.recorder.start import start_recorder
 from inspector.redaction import handshake
 from inspector.redaction.redactor import Redactor
 from inspector.redaction.secrets import PERSONAL_LENGTH, SECRET_LENGTH, Personal, Secrets
-from inspector.store.connection import open_recording
+from tests.database import rows
 
 SECRET = 'S3cr3t"ü/0011223344556677'
 ESCAPED = 'S3cr3t\\"ü/0011223344556677'
@@ -123,15 +123,6 @@ def record(path: Path, frames: list[tuple[bool, str | bytes]], subprotocol: str 
         opcode = records.TEXT if isinstance(raw, str) else records.BINARY
         recorder.put(records.FrameRecord(1, number, number, up, opcode, raw.encode() if isinstance(raw, str) else raw))
     recorder.close()
-
-
-def rows(path: Path, sql: str) -> list[tuple[Any, ...]]:
-    connection = open_recording(path)
-    connection.row_factory = None
-    try:
-        return connection.execute(sql).fetchall()
-    finally:
-        connection.close()
 
 
 def everything(folder: Path) -> bytes:

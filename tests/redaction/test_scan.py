@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from inspector.store.connection import open_recording
+from tests.database import rows
 from tests.processes import Program
 from tests.redaction import planted
 from tests.redaction.planted import Step, Vault, forms, personal_frames, secret_frames
@@ -98,15 +98,6 @@ def wait_for_frames(path: Path) -> None:
     while rows(path, "SELECT count(*) FROM sessions WHERE closed_ns IS NULL") != [(0,)]:
         assert time.monotonic() < deadline, "the recording does not settle"
         time.sleep(0.05)
-
-
-def rows(path: Path, sql: str) -> list[tuple[Any, ...]]:
-    connection = open_recording(path)
-    connection.row_factory = None
-    try:
-        return connection.execute(sql).fetchall()
-    finally:
-        connection.close()
 
 
 def test_none_of_forty_secrets_is_found_anywhere(tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from inspector.recorder.worker import backpressure
+from tests.database import rows
 
-from .test_supervisor import drained, frame, opened, rows, started
+from .test_supervisor import drained, frame, opened, started
 
 
 async def test_nobody_waits_for_a_recorder_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,8 +17,7 @@ from inspector.recorder.worker.ending import REASON, Ending, gaps_in_place_of
 from inspector.recorder.worker.supervisor import SupervisedRecorder
 from inspector.recorder.worker.wire import Committed
 from inspector.records import CloseRecord, GapRecord
-
-from .test_supervisor import rows
+from tests.database import rows
 
 FRAMES = 12_000
 BOTH = pytest.mark.parametrize("own_process", [True, False], ids=["process", "thread"])

@@ -10,8 +10,9 @@ import pytest
 
 from inspector.recorder.worker import hang_watch
 from inspector.recorder.worker.supervisor import SupervisedRecorder
+from tests.database import rows
 
-from .test_supervisor import drained, frame, opened, rows, started
+from .test_supervisor import drained, frame, opened, started
 
 FAULTY = """
 import os, signal

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ from inspector.recorder.start import start_recorder
 from inspector.recorder.worker import backpressure, process, supervisor
 from inspector.recorder.worker.supervisor import SupervisedRecorder
 from inspector.store.lock import WriterLock
+from tests.database import rows
+from tests.waiting import until
 
 LINKS = 4
 
@@ -53,10 +55,6 @@ async def drained(recorder: SupervisedRecorder, seconds: float = 60.0) -> None:
     while recorder.waiting:
         assert time.monotonic() < deadline, f"{recorder.waiting} records were not acknowledged"
         await asyncio.sleep(0.01)
-
-
-def rows(path: Path, sql: str) -> list[tuple[Any, ...]]:
-    return sqlite3.connect(path).execute(sql).fetchall()
 
 
 async def test_what_is_put_is_on_disk_once_it_is_acknowledged(tmp_path: Path) -> None:
@@ -199,7 +197,7 @@ async def test_recorder_that_stores_nothing_of_what_waits_counts_as_not_working(
         await asyncio.sleep(0.1)
         assert recorder.status().working
         monkeypatch.setattr(backpressure, "HANGS_AFTER_S", 0.1)
-        await eventually(lambda: not recorder.status().working)
+        await until(lambda: not recorder.status().working)
     finally:
         os.kill(recorder.pid, signal.SIGCONT)
     await drained(recorder)
@@ -228,14 +226,7 @@ def descriptors(taken: int | None) -> Iterator[None]:
 async def killed_and_back(recorder: SupervisedRecorder) -> None:
     before = recorder.pid
     os.kill(before, signal.SIGKILL)
-    await eventually(lambda: recorder.pid != before and recorder.status().working)
-
-
-async def eventually(true: Callable[[], bool], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it did not come about"
-        await asyncio.sleep(0.02)
+    await until(lambda: recorder.pid != before and recorder.status().working)
 
 
 async def test_recorder_comes_back_to_a_relay_with_a_thousand_connections(tmp_path: Path) -> None:
@@ -260,7 +251,7 @@ async def test_recorder_that_cannot_be_started_now_is_started_later(
     with descriptors(None):
         os.kill(recorder.pid, signal.SIGKILL)
         frame(recorder, 1, True, '[2,"1","Heartbeat",{}]')
-        await eventually(lambda: "cannot start the recorder" in caplog.text)
+        await until(lambda: "cannot start the recorder" in caplog.text)
     await drained(recorder)
     assert recorder.close().lost == 0
     assert rows(tmp_path / "later.db", "SELECT count(*) FROM frames") == [(1,)]
