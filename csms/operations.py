@@ -60,7 +60,10 @@ def call_for(version: Version, operation: str, arguments: dict[str, Any]) -> tup
         case "unlock", _:
             return "UnlockConnector", {"evseId": evse_id, "connectorId": arguments.get("connector_id", 1)}
     trigger: Payload = {"requestedMessage": arguments["message"]}
-    if evse_id is not None:
+    if version != "1.6" and arguments["message"] == "StatusNotification":
+        # 2.x F06.FR.12: a StatusNotification is about a connector. Without an EVSE it is the first one.
+        trigger["evse"] = {"id": evse_id or 1, "connectorId": 1}
+    elif evse_id is not None:
         trigger |= {"connectorId": evse_id} if version == "1.6" else {"evse": {"id": evse_id}}
     return "TriggerMessage", trigger
 
