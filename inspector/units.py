@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 UNTIMED_NS = 10**15
-"""Times from 0 up to this one, in January 1970, only number the frames of an input that has no times."""
+"""Times from 0 to this one (in January 1970) are not real: they number the frames of an input without times."""
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(B|[kKMGT](?:i?B)?)")
 _POWERS = {"B": 0, "K": 1, "M": 2, "G": 3, "T": 4}

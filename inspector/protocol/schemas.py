@@ -179,7 +179,7 @@ def _own_members(version: OcppVersion, action: str, kind: Kind) -> frozenset[str
 
 
 type DateTimes = tuple[tuple[str, DateTimes | None], ...]
-"""The members with date-times. Each has its name, and None; or for an object or list of objects, its own members."""
+"""The members that are date-times, as (name, None), or that contain some, as (name, those within it)."""
 
 
 def date_times(version: OcppVersion, action: str, kind: Kind) -> DateTimes:

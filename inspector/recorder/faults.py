@@ -38,7 +38,7 @@ class Faults:
         if where in self._places:
             return
         self._places.add(where)
-        log.error("%s (%s at %s); the frame is stored, without everything that is derived from it", what, why, where)
+        log.error("%s (%s at %s); the frame itself is stored", what, why, where)
         detail = {"what": what, "where": where, "why": why}
         if session is None:
             self._writer.event(None, time.time_ns(), None, "fault", detail)

@@ -59,7 +59,7 @@ class SessionContext(Protocol):
         """Whether the capture lacks all "calls" or all "answers" of a side, though there were some."""
 
     def topic[T: TopicState](self, kind: type[T]) -> T:
-        """Return the state of a topic, of the session or of its charge point, as the topic's scope says."""
+        """Return the state that a topic has for this session or, by its scope, for the charge point."""
 
 
 class StationContext(Protocol):

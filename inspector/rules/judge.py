@@ -136,7 +136,7 @@ class SessionJudge:
         return Moment(moment.mono_ns, moment.ts_ns - self.utc_offset_ns) if self.utc_offset_ns else moment
 
     def topic[T: TopicState](self, kind: type[T]) -> T:
-        """Return the state of a topic, of the session or of its charge point, as the topic's scope says."""
+        """Return the state that a topic has for this session or, by its scope, for the charge point."""
         if kind.scope == "station":
             return self.station.topic(kind)
         found = self._topics.get(kind)

@@ -72,7 +72,7 @@ def readable(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
-        raise UnusableFile(path, f"cannot be read to its end ({error})", RECOVER) from error
+        raise UnusableFile(path, f"cannot be read completely ({error})", RECOVER) from error
 
 
 def refuse_cut_off(path: Path) -> None:

@@ -182,7 +182,7 @@ def _move_aside(name: Path) -> None:
             connection.execute("PRAGMA journal_mode = DELETE")
     except sqlite3.OperationalError as error:
         raise UnusableFile(
-            name, f"cannot be moved aside for --rotate ({error})", "close what has it open, or name another file"
+            name, f"cannot be renamed for --rotate ({error})", "close what has it open, or name another file"
         ) from error
     rename(name, segment(name, since))
 

@@ -196,7 +196,7 @@ class Writer(CountedRows):
         self.gone = True
         self._files.step_aside()
         if self.is_open and self._files.overwritten():
-            # Its rows are overwritten, so nothing can be copied, and SQLite must not write into it.
+            # Somebody has overwritten the file: nothing can be copied from it, and SQLite must not write into it.
             self._files.close(self._connection)
             self.is_open = False
 

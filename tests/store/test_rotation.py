@@ -166,7 +166,7 @@ def test_a_file_that_others_have_open_is_not_moved_under_their_feet(tmp_path: Pa
     reader = sqlite3.connect(path)
     reader.execute("SELECT count(*) FROM frames").fetchone()
     writer.close(clean=True)
-    with pytest.raises(UnusableFile, match=r"cannot be moved aside for --rotate .*; close what has it open"):
+    with pytest.raises(UnusableFile, match=r"cannot be renamed for --rotate .*; close what has it open"):
         Writer(path, tool_version="0", rotate="day")
     assert not path.is_symlink()
     reader.close()

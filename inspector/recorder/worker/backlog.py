@@ -14,7 +14,7 @@ from inspector.recorder.worker.fair_queue import BATCH, BATCH_US, USUAL_RATE, Fa
 from inspector.records import CloseRecord, FrameRecord, OpenRecord, Record, ReopenRecord, SetAsideRecord, set_aside
 
 BATCH_BYTES = 150_000
-"""Up to this many bytes, what has arrived is sent in the order it came; beyond it, by `FairQueue`."""
+"""Up to so many bytes, records are sent in the order they came. If more arrive, `FairQueue` chooses the order."""
 WINDOW_US = 2 * BATCH_US
 """How much recorder time the records sent and not yet taken may cost: enough that the recorder never runs dry."""
 _RECORD_BYTES = 200

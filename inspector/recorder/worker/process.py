@@ -178,7 +178,7 @@ class Process:
             self._commit_at = time.monotonic() + RETRY_EVERY_S
             if self._writer.gone and not self._writer.is_open:
                 # The rows of open sessions are gone too. A new process gets them from the relay.
-                log.error("%s is gone and could not be opened before; restarting the recorder", self._writer.path)
+                log.error("%s is gone and could not be reopened; restarting the recorder", self._writer.path)
                 sys.exit(1)
             return
         if self._failing:
