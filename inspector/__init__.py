@@ -6,7 +6,8 @@ How a frame travels, file by file:
    mitmproxy users load our addon. `proxy/session_tap.py` stamps it, `websocket/` finds the messages in the bytes, and
    the result is a record (`records.py`).
 2. The record crosses to the **recorder** process. `recorder/worker/supervisor.py` sends it and keeps it until its
-   commit is acknowledged; `recorder/worker/process.py` receives it; `recorder/pipeline.py` takes it through step 3:
+   commit is acknowledged; `recorder/worker/wire.py` makes bytes of it and a record again; `recorder/worker/process.py`
+   receives it; `recorder/pipeline.py` takes it through step 3:
 3. `protocol/` parses it (`messages.py`) and pairs it with its CALL (`correlation.py`). `rules/judge.py` **judges** it
    by the rules in `rules/topics/`. `redaction/` stars secrets. `recorder/frame_row.py` makes the row.
 4. It is **stored** by `store/writer.py`; `store/pending_rows.py` holds the INSERTs.
