@@ -256,10 +256,8 @@ class SessionJudge:
             self.refresh_listeners()
         kind, name = key
         if name is not None and name not in EVERY_ACTION:
-            key = (
-                kind,
-                None,
-            )  # only checks for all actions get made-up actions of a hostile peer, which must not fill the table
+            # Only checks for all actions get the made-up actions of a hostile peer, which must not fill the table.
+            key = kind, None
         table = self._tables[sender]
         checks = table.get(key)
         if checks is None:

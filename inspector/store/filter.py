@@ -140,8 +140,6 @@ def holds(alternatives: Sequence[str]) -> Term:
 
 def names_transaction(transaction: str, raw: str | bytes) -> bool:
     """Whether a frame has this value as `transactionId`, as a number or a string."""
-    text = (
-        raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)
-    )  # in a crafted recording it may be a number
+    text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)  # a crafted file may have a number
     quoted = "|".join(map(re.escape, json_strings(transaction)))
     return bool(re.search(rf'"transactionId"\s*:\s*(?:{quoted}|{re.escape(transaction)}(?![^\s,}}\]]))', text))

@@ -368,8 +368,8 @@ def last_frame_id(db: sqlite3.Connection) -> int:
     return newest or 0
 
 
-# A + before a column in the terms above keeps SQLite from that column's index: the session's entries are fewer,
-# and those of the frames come in the order of ids.
+# A + before a column keeps SQLite from using the index of that column: the index of the session has fewer entries, and
+# the table has its rows in the order of ids.
 def _where(terms: Iterable[tuple[str, Any]]) -> tuple[str, list[Any]]:
     given = [(term, value) for term, value in terms if value is not None and value != ""]
     text = "WHERE " + " AND ".join(term for term, _ in given) if given else ""

@@ -271,9 +271,7 @@ class SupervisedRecorder:
 
     def _start_again(self) -> None:
         if self._process.poll() is None and self._process not in self._ending:
-            self._ending.append(
-                self._process
-            )  # its socket is closed already; on a busy machine the process itself ends later
+            self._ending.append(self._process)  # its socket is closed, but on a busy machine it ends later
         self._start()
 
     def _wait_for(self, *kinds: type[wire.ToRelay], timeout: float = _START_TIMEOUT_S) -> wire.Message | None:

@@ -133,11 +133,9 @@ class RegistrationState(Topic):
         if self.state in (Registration.ACCEPTED, Registration.UNKNOWN):
             self.asked.clear()
         triggered = self._boot_wanted or frame.payload.get("reason") == "Triggered"
-        if self.state is not Registration.ACCEPTED or not triggered:
+        if self.state is not Registration.ACCEPTED or not triggered:  # a boot on request does not end an acceptance
             answers_unseen = self.session.unseen(Direction.FROM_CSMS, "answers")
-            self._become(
-                Registration.UNKNOWN if answers_unseen else Registration.UNANSWERED
-            )  # a boot that the CSMS has triggered does not end an acceptance
+            self._become(Registration.UNKNOWN if answers_unseen else Registration.UNANSWERED)
         self._boot_wanted = self.refused = False
         self.payload = frame.payload
         self.connection = self.session
