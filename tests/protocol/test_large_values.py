@@ -84,7 +84,7 @@ def test_the_number_of_elements_is_that_of_the_whole_list() -> None:
 
 def test_what_is_wrong_behind_the_first_elements_is_not_taken_for_right() -> None:
     (fault,) = found(local_list(*[{"idTag": "A"}] * 20_000, 1))
-    assert fault.text.startswith("something is wrong in it; it is so large that only the first elements")
+    assert fault.text.startswith("it violates its schema; it is so large that only the first elements")
 
 
 def test_of_many_unknown_members_the_first_are_named_and_the_others_counted() -> None:

@@ -251,7 +251,7 @@ def test_attempts_in_vain_are_remembered_within_bounds() -> None:
     """A charge point that never gets through fills no memory."""
     table = Table()
     for second in range(1000):
-        table.judge.attempts(table.facts, table.at(second))
+        table.judge.note_failed_attempt(table.facts, table.at(second))
     assert len(table.session.station.refused) == REFUSED_LIMIT
 
 
@@ -262,7 +262,7 @@ def test_identities_that_come_and_go_are_forgotten_those_connected_are_not(monke
     table.says(CP, b'[2,"1","Heartbeat",{}]', 1)
     connected = table.session.station
     for number in range(100):
-        table.judge.attempts({"charge_point_id": f"X{number}"}, table.at(number))
+        table.judge.note_failed_attempt({"charge_point_id": f"X{number}"}, table.at(number))
     table.opens(200)
     assert table.session.station is connected
     assert [f.rule_id for f in table.says(CP, b'[2,"1","DataTransfer",{"vendorId":"a"}]', 201)] == ["rpc.reused-id"]
