@@ -24,20 +24,20 @@ HOLDER = "chargesentinel anonymize"
 _ACTIONS = frozenset(action for version in ACTIONS_FROM.values() for side in version.values() for action in side)
 
 
-def anonymize(source: Path, target: Path, redaction: dict[str, Any], tell: Callable[[int, int], None]) -> int:
+def anonymize(source: Path, target: Path, redaction: dict[str, Any], progress: Callable[[int, int], None]) -> int:
     """Copy the recording `source` to `target`; returns in how many frames something was hidden.
 
     Args:
         source: a recording; it is only read.
         target: is replaced if it exists.
         redaction: the arguments of `Redactor`.
-        tell: called with the progress: frames searched so far, and in all.
+        progress: called with the progress: frames searched so far, and in all.
 
     Raises:
         UnusableFile: one of the files cannot be used.
     """
     with Copying(source, target, HOLDER) as copying:
-        work = _Work(copying, redaction, tell)
+        work = _Work(copying, redaction, progress)
         work.learn()
         work.write()
         copying.finish()
@@ -45,11 +45,11 @@ def anonymize(source: Path, target: Path, redaction: dict[str, Any], tell: Calla
 
 
 class _Work:
-    def __init__(self, copying: Copying, redaction: dict[str, Any], tell: Callable[[int, int], None]) -> None:
+    def __init__(self, copying: Copying, redaction: dict[str, Any], progress: Callable[[int, int], None]) -> None:
         self._copying = copying
         self._redaction = Redactor(**redaction)
         self._config = as_config(redaction)
-        self._tell = tell
+        self._progress = progress
         self._looks, self._done = 2 * copying.count("frames"), 0
         self.hidden = 0
         run = copying.source.execute
@@ -88,7 +88,7 @@ class _Work:
     def _look(self, row: Row) -> bytes | None:
         self._done += 1
         if self._done % 1000 == 0:
-            self._tell(self._done, self._looks)
+            self._progress(self._done, self._looks)
         raw = row["raw"] if isinstance(row["raw"], bytes) else str(row["raw"]).encode()
         version = self._sessions[row["session_id"]][1] if row["session_id"] in self._sessions else None
         binary = row["id"] in self._binary

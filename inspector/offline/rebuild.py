@@ -36,13 +36,13 @@ _MERGE = """INSERT INTO charge_points SELECT * FROM _known
   first_seen_ns = min(first_seen_ns, excluded.first_seen_ns), last_seen_ns = max(last_seen_ns, excluded.last_seen_ns)"""
 
 
-def rebuild(db: Database, path: Path, tell: Callable[[int], None]) -> dict[str, int]:
+def rebuild(db: Database, path: Path, progress: Callable[[int], None]) -> dict[str, int]:
     """Replace the derived rows of a recording in one transaction; returns how many rows each table has.
 
     Args:
         db: opened for writing; readers see the old rows until the transaction ends.
         path: of the same file.
-        tell: called with the number of frames read so far.
+        progress: called with the number of frames read so far.
 
     Raises:
         sqlite3.Error: nothing was changed.
@@ -60,7 +60,7 @@ def rebuild(db: Database, path: Path, tell: Callable[[int], None]) -> dict[str, 
         tables = PendingRows(db)
         _, origin = next_file.origin(connection)
         tables.begin_at("transactions", origin.get("first", {}).get("transactions", 1))
-        _derive(source, tables, tell)
+        _derive(source, tables, progress)
         tables.flush()
         (partial,) = run("SELECT EXISTS (SELECT 1 FROM events WHERE kind IN ('continued', 'pruned'))").fetchone()
         if partial:
@@ -70,7 +70,7 @@ def rebuild(db: Database, path: Path, tell: Callable[[int], None]) -> dict[str, 
     return {table: run(f"SELECT count(*) FROM {table}").fetchone()[0] for table in DERIVED}
 
 
-def _derive(source: sqlite3.Connection, tables: PendingRows, tell: Callable[[int], None]) -> None:
+def _derive(source: sqlite3.Connection, tables: PendingRows, progress: Callable[[int], None]) -> None:
     derivation = DerivedTables(tables)
     feed = Feed(judging=False)
     frames = 0
@@ -86,4 +86,4 @@ def _derive(source: sqlite3.Connection, tables: PendingRows, tell: Callable[[int
             frames += 1
             if frames % FLUSH_AT == 0:
                 tables.flush()
-                tell(frames)
+                progress(frames)

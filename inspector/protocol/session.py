@@ -19,7 +19,7 @@ from inspector.protocol.messages import (
     parse,
 )
 from inspector.protocol.schemas import Kind
-from inspector.protocol.version_evidence import told_by
+from inspector.protocol.version_evidence import infer_version
 from inspector.protocol.vocabulary import SUBPROTOCOLS, Direction, OcppVersion
 
 _WITH_PAYLOAD = frozenset({Call, CallResult, Send})
@@ -104,5 +104,7 @@ class Session:
             frame.action = frame.call.action
 
     def _infer(self, frame: Frame, kind: Kind) -> None:
-        if frame.direction is Direction.FROM_CHARGE_POINT and (told := told_by(frame.action, kind, frame.payload)):
-            self.version = told.version
+        if frame.direction is Direction.FROM_CHARGE_POINT and (
+            inferred := infer_version(frame.action, kind, frame.payload)
+        ):
+            self.version = inferred.version

@@ -14,14 +14,14 @@ _LOOKED_AT = 500
 """At most so many members and values of one payload are searched."""
 
 
-class Told(NamedTuple):
+class VersionEvidence(NamedTuple):
     """A version and the evidence for it, such as "the action StartTransaction"."""
 
     version: OcppVersion
     by: str
 
 
-def told_by(action: str | None, kind: Kind, payload: Any) -> Told | None:
+def infer_version(action: str | None, kind: Kind, payload: Any) -> VersionEvidence | None:
     """Return the version that a message shows; 2.0.1 if it fits both 2.x but not 1.6; None if it does not show any.
 
     Args:
@@ -34,18 +34,18 @@ def told_by(action: str | None, kind: Kind, payload: Any) -> Told | None:
     knowing = [version for version in OcppVersion if action in ACTIONS[version]]
     if not knowing:
         return None
-    if (told := _only(knowing)) is not None:
-        return Told(told, f"the action {action}")
+    if (found := _only(knowing)) is not None:
+        return VersionEvidence(found, f"the action {action}")
     if type(payload) is not dict:
         return None
     what = f"{action}'s answer" if kind == "response" else action
     for place, name in _names(payload):
         having = [version for version in knowing if name in _known(version, action, kind)[place]]
-        if having and (told := _only(having)) is not None:
-            return Told(told, f"{name} in {what}")
+        if having and (found := _only(having)) is not None:
+            return VersionEvidence(found, f"{name} in {what}")
     valid = [version for version in knowing if _is_valid(version, action, kind, payload)]
-    if valid and payload and (told := _only(valid)) is not None:
-        return Told(told, f"the members of {what}")
+    if valid and payload and (found := _only(valid)) is not None:
+        return VersionEvidence(found, f"the members of {what}")
     return None
 
 

@@ -70,7 +70,7 @@ def steps(script: str, version: OcppVersion) -> Iterator[Record | Moment]:
     Raises:
         ExampleMistake: a line is not valid in this notation.
     """
-    now, link = START_NS, 0
+    now, number = START_NS, 0
     is_open = False
     notes: dict[str, Any] | None = None
     defaults = {
@@ -85,18 +85,18 @@ def steps(script: str, version: OcppVersion) -> Iterator[Record | Moment]:
             continue
         now += STEP_NS
         if step == "refused":
-            told = {"charge_point_id": defaults["charge_point_id"], **json.loads(rest or "{}")}
-            yield EventRecord(0, now, now, "unreachable" if "reason" in told else "rejected-upgrade", told)
+            failed = {"charge_point_id": defaults["charge_point_id"], **json.loads(rest or "{}")}
+            yield EventRecord(0, now, now, "unreachable" if "reason" in failed else "rejected-upgrade", failed)
             continue
         if step == "open" or not is_open:
-            link += 1
+            number += 1
             is_open = True
             facts = {**defaults, **(json.loads(rest or "{}") if step == "open" else {"from_start": False})}
-            yield OpenRecord(link, now, now, cast(SessionFacts, facts))
+            yield OpenRecord(number, now, now, cast(SessionFacts, facts))
         if step in (">", "<", ">b", "<b"):
             raw = bytes.fromhex(rest) if step[1:] else rest.encode()
             opcode = records.BINARY if step[1:] else records.TEXT
-            yield FrameRecord(link, now, now, step[0] == ">", opcode, raw, notes)
+            yield FrameRecord(number, now, now, step[0] == ">", opcode, raw, notes)
             notes = None
         elif step == "noted":
             notes = json.loads(rest)
@@ -108,8 +108,8 @@ def steps(script: str, version: OcppVersion) -> Iterator[Record | Moment]:
             yield Moment(now, now)
         elif step == "event":
             kind, _, detail = rest.partition(" ")
-            yield EventRecord(link, now, now, kind, json.loads(detail or "{}"))
+            yield EventRecord(number, now, now, kind, json.loads(detail or "{}"))
         elif step == "close":
-            yield CloseRecord(link, now, now, json.loads(rest or "{}"))
+            yield CloseRecord(number, now, now, json.loads(rest or "{}"))
         elif step != "open":
             raise ExampleMistake(f"{line!r}: expected one of > < >b <b noted + event close open refused set")

@@ -45,6 +45,6 @@ def failed_attempts(
 def in_words(failed: Counter[str], shown: int = 3) -> str:
     """Say how many attempts failed, and the most common outcomes: `2 failed connection attempts (CP1: ...)`."""
     total = failed.total()
-    told = "; ".join(f"{what} ×{times}" if times > 1 else what for what, times in failed.most_common(shown))
+    outcomes = "; ".join(f"{what} ×{times}" if times > 1 else what for what, times in failed.most_common(shown))
     more = f"; {len(failed) - shown} other kinds" if len(failed) > shown else ""
-    return f"{total:,} failed connection attempt{'s' if total != 1 else ''} ({told}{more})"
+    return f"{total:,} failed connection attempt{'s' if total != 1 else ''} ({outcomes}{more})"

@@ -63,10 +63,10 @@ class NameWatch:
         os.close(events)
 
 
-def _names(told: bytes) -> Iterator[bytes]:
+def _names(events: bytes) -> Iterator[bytes]:
     at = 0
-    while at < len(told):
-        length = _EVENT.unpack_from(told, at)[3]
+    while at < len(events):
+        length = _EVENT.unpack_from(events, at)[3]
         at += _EVENT.size
-        yield told[at : at + length].rstrip(b"\0")
+        yield events[at : at + length].rstrip(b"\0")
         at += length

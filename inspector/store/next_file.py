@@ -134,8 +134,8 @@ def make_next(old: sqlite3.Connection, path: Path, seam: Seam, mode: int) -> Ref
             # Ids of later rows are assigned in memory already: the events made here need smaller ones.
             insert = "INSERT INTO events (id, session_id, ts_ns, kind, detail) VALUES (?, ?, ?, ?, ?)"
             whole = json.dumps({**origin, "first": seam.after, "before": seam.before})
-            told = [(None, whole), *((session_id, json.dumps(origin)) for session_id in seam.open_sessions)]
-            for place, (session_id, detail) in enumerate(told, -len(told)):
+            origins = [(None, whole), *((session_id, json.dumps(origin)) for session_id in seam.open_sessions)]
+            for place, (session_id, detail) in enumerate(origins, -len(origins)):
                 new.execute(insert, (place, session_id, seam.now_ns, CONTINUED, detail))
             progress = old.execute(
                 "SELECT recording_id, committed FROM _progress WHERE recording_id = ?", (seam.recording_id,)

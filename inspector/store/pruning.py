@@ -90,9 +90,9 @@ def prune(
     before_ns: int | None,
     charge_points: Collection[str],
     now_ns: int,
-    tell: Callable[[int], None],
+    progress: Callable[[int], None],
 ) -> None:
-    """Delete what `plan` found, in slices that readers hardly notice; `tell` gets the number of frames deleted so far.
+    """Delete what `plan` found, in slices that readers hardly notice; `progress` gets the number of deleted frames.
 
     Raises:
         sqlite3.Error: earlier slices stay deleted; call it again for the rest.
@@ -107,7 +107,7 @@ def prune(
     for part in parts:
         for deleted in _frames(connection, part):
             gone += deleted
-            tell(gone)
+            progress(gone)
         with _transaction(connection):
             _session(connection, part, before_ns, now_ns)
     with _transaction(connection):

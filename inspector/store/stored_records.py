@@ -252,14 +252,14 @@ def opening_record(connection: sqlite3.Connection, place: Place, first: int = 0)
         facts.pop("ocpp_version", None)
     if row["subprotocols_offered"] is not None:
         # The handshake was seen: that nothing was offered or selected is a fact, too.
-        facts["subprotocols_offered"] = [str(name) for name in _told(row["subprotocols_offered"], list)]
+        facts["subprotocols_offered"] = [str(name) for name in _parsed_json(row["subprotocols_offered"], list)]
         facts["subprotocol"] = row["subprotocol"]
     details = connection.execute(
         f"SELECT kind, detail FROM events WHERE session_id = ? AND kind IN ({_OF_OPENING})", (place.session_id,)
     )
     for kind, detail in details:
         names = records.FACTS_OF_EVENTS[kind]
-        facts |= {name: value for name, value in _told(detail, dict).items() if name in names}
+        facts |= {name: value for name, value in _parsed_json(detail, dict).items() if name in names}
     if row["recording_id"] is not None:
         facts["recording_id"] = row["recording_id"]
     if row["continued"] or (place.first is not None and place.first < first):
@@ -280,10 +280,10 @@ def closing_record(connection: sqlite3.Connection, place: Place) -> CloseRecord 
 def event_record(row: sqlite3.Row, offset: int) -> EventRecord:
     """Return the EventRecord of a row of `events`."""
     at = row["ts_ns"]
-    return EventRecord(row["session_id"] or 0, at, at + offset, row["kind"], _told(row["detail"], dict))
+    return EventRecord(row["session_id"] or 0, at, at + offset, row["kind"], _parsed_json(row["detail"], dict))
 
 
-def _told[T: (list[Any], dict[str, Any])](text: str | None, kind: type[T]) -> T:
+def _parsed_json[T: (list[Any], dict[str, Any])](text: str | None, kind: type[T]) -> T:
     """Parse a JSON column; returns an empty value if it holds anything else, as the file may come from anywhere."""
     try:
         found = json.loads(text or "null")
@@ -320,7 +320,7 @@ def frames(
         opcode = records.TEXT
         while framing is not None and framing[1] <= row_id:
             if framing[1] == row_id:
-                notes = _told(framing[2], dict)
+                notes = _parsed_json(framing[2], dict)
                 opcode = records.BINARY if notes.pop("binary", False) else records.TEXT
             framing = next(framings, None)
         if not forwarded:

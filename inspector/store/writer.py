@@ -334,9 +334,9 @@ class Writer(CountedRows):
             path.parent.mkdir()  # the folder was moved or deleted
         self._locks[path] = WriterLock(path, self._holder, self._pid, self._file_mode)
         was, self.path = self.path, path
-        told = next_file.Seam(left or was, self.recording_id, open_sessions, after, before, now_ns, not complete)
+        seam = next_file.Seam(left or was, self.recording_id, open_sessions, after, before, now_ns, not complete)
         try:
-            refused = next_file.make_next(self._connection, path, told, self._file_mode)
+            refused = next_file.make_next(self._connection, path, seam, self._file_mode)
             self._use(connect(path, busy_s=self._busy_s))
         except BaseException:
             self.path = was

@@ -86,12 +86,12 @@ class Sessions:
             self._facts["clock"] = "unknown"
         elif clock.offset_s:
             self._facts["utc_offset_s"] = clock.offset_s
-        self._versions: dict[str, version_evidence.Told] = {}
+        self._versions: dict[str, version_evidence.VersionEvidence] = {}
         self._calls: dict[tuple[str, str], tuple[str, Direction]] = {}
         self._unseen = self._survey(window)
 
     @property
-    def versions(self) -> dict[str, version_evidence.Told]:
+    def versions(self) -> dict[str, version_evidence.VersionEvidence]:
         """What the window told of the versions, by charge point."""
         return self._versions
 
@@ -116,7 +116,9 @@ class Sessions:
         resolver.look_ahead(window)
         count = {(side, what): 0 for side in Direction for what in ("calls", "answers")}
         actions: dict[tuple[str, str], Any] = {}
-        by_csms: dict[str, version_evidence.Told] = {}  # a CSMS may well send what its charge point does not know
+        by_csms: dict[
+            str, version_evidence.VersionEvidence
+        ] = {}  # a CSMS may well send what its charge point does not know
         for event in window:
             if not isinstance(event, Seen):
                 continue
@@ -128,14 +130,14 @@ class Sessions:
             if message is None or number is None:
                 continue
             if (version := SUBPROTOCOLS.get(f"ocpp{event.around.version}")) is not None:
-                self._versions.setdefault(name, version_evidence.Told(version, "its record"))
+                self._versions.setdefault(name, version_evidence.VersionEvidence(version, "its record"))
             if name in self._versions:
                 continue
             if kind in (2, 6):
                 actions[name, number] = action
-                told = version_evidence.told_by(str(action), "request", message[3] if len(message) > 3 else None)
+                told = version_evidence.infer_version(str(action), "request", message[3] if len(message) > 3 else None)
             elif kind == 3:
-                told = version_evidence.told_by(actions.get((name, number)), "response", message[2])
+                told = version_evidence.infer_version(actions.get((name, number)), "response", message[2])
             else:
                 told = None
             if told is not None:
@@ -144,7 +146,7 @@ class Sessions:
         for event in window:
             if isinstance(event, Linked) and (version := SUBPROTOCOLS.get(f"ocpp{event.around.version}")):
                 name = event.around.charge_point or self._default or ""
-                self._versions[name] = version_evidence.Told(version, "the line about its connection")
+                self._versions[name] = version_evidence.VersionEvidence(version, "the line about its connection")
         unseen = []
         for side, name in ((Direction.FROM_CHARGE_POINT, "charge_point"), (Direction.FROM_CSMS, "csms")):
             other = side.opposite
