@@ -104,7 +104,7 @@ class Session:
             frame.action = frame.call.action
 
     def _infer(self, frame: Frame, kind: Kind) -> None:
-        if frame.direction is Direction.FROM_CHARGE_POINT and (
-            inferred := infer_version(frame.action, kind, frame.payload)
-        ):
+        if frame.direction is not Direction.FROM_CHARGE_POINT:
+            return
+        if inferred := infer_version(frame.action, kind, frame.payload):
             self.version = inferred.version
