@@ -116,9 +116,8 @@ class Sessions:
         resolver.look_ahead(window)
         count = {(side, what): 0 for side in Direction for what in ("calls", "answers")}
         actions: dict[tuple[str, str], Any] = {}
-        by_csms: dict[
-            str, version_evidence.VersionEvidence
-        ] = {}  # a CSMS may well send what its charge point does not know
+        # Weaker evidence: a CSMS may send what its charge point lacks.
+        by_csms: dict[str, version_evidence.VersionEvidence] = {}
         for event in window:
             if not isinstance(event, Seen):
                 continue
