@@ -9,6 +9,7 @@ from __future__ import annotations
 import marshal
 from collections.abc import Iterable
 from dataclasses import fields
+from operator import itemgetter
 from typing import Any, NamedTuple, cast
 
 from inspector.recorder.recorder import CommitFigures, FirstFinding, StoredCounts
@@ -132,7 +133,9 @@ _TYPES = tuple(_KINDS)
 _FORMAT = 2
 """The last format of `marshal` that does not look for objects it has written before: half the work, as none repeat."""
 _typed: Any = tuple.__new__
-"""Makes a named tuple of a plain one. A class's own constructor does the same in twice the time."""
+"""Makes a named tuple of a plain one. The constructor of its class does the same in twice the time."""
+_fields = itemgetter(slice(None))
+"""Makes a plain tuple of a named one. `tuple` does the same in twice the time."""
 
 
 def encode(message: Message) -> bytes:
@@ -158,7 +161,7 @@ def _plain(message: Message) -> Iterable[Any]:
 
 def plain(records: Iterable[Record]) -> tuple[bytes, list[tuple[Any, ...]]]:
     """Return the kinds of records, one byte each, and their fields as plain tuples. Every loop here runs in C."""
-    return bytes(map(_KINDS.__getitem__, map(type, records))), list(map(tuple, records))
+    return bytes(map(_KINDS.__getitem__, map(type, records))), list(map(_fields, records))
 
 
 def typed(kinds: bytes, records: list[tuple[Any, ...]]) -> list[Any]:
