@@ -128,7 +128,7 @@ def test_a_case_is_judged_alike_by_every_way_in(version: OcppVersion, case: dict
 
 
 @pytest.mark.long
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_every_case_is_judged_alike_by_every_way_in(tmp_path: Path) -> None:
     """The cases of all rules, in all versions."""
     for number, parameters in enumerate(chain.from_iterable(cases("*"))):
