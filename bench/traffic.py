@@ -1,4 +1,4 @@
-"""Both ends of a benchmark: a CSMS that answers, charge points that call; raw sockets, to be no bottleneck.
+"""Both ends of a benchmark: a CSMS that answers, and charge points that send CALLs. They use raw sockets, for speed.
 
     python bench/traffic.py csms PORT
     python bench/traffic.py load URL --connections 50 --seconds 10        as fast as answers come
@@ -36,7 +36,7 @@ METER_CALL = (
     b'[2,"%s-#","MeterValues",{"connectorId":1,"meterValue":[{"timestamp":"%s","sampledValue":'
     b'[{"value":"#","unit":"Wh"}]}]}]'
 )
-"""With a counter where # stands."""
+"""A counter replaces each #."""
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 ACCEPT = (
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -56,7 +56,7 @@ def frame(payload: bytes, *, masked: bool) -> bytes:
 
 
 def whole(data: bytes) -> bytes | None:
-    """The payload of a chunk that is one whole text frame, as almost ever; else None."""
+    """Return the payload of a chunk that is exactly one text frame, as most are; else None."""
     flags = data[1] if len(data) > 1 and data[0] == 0x81 else 0x7F
     size, start = flags & 0x7F, 2
     if size >= 126:
@@ -72,7 +72,7 @@ def whole(data: bytes) -> bytes | None:
 
 
 def payloads(buffer: bytes) -> tuple[list[bytes], bytes]:
-    """Split text frames shorter than 64 KiB off a buffer; returns them unmasked, and what is left."""
+    """Split text frames of less than 64 KiB off a buffer; returns their unmasked payloads, and the rest."""
     found = []
     while len(buffer) >= 2:
         size, start = buffer[1] & 0x7F, 2
@@ -90,8 +90,8 @@ def payloads(buffer: bytes) -> tuple[list[bytes], bytes]:
     return found, buffer
 
 
-class Csms(asyncio.Protocol):
-    """Accepts any upgrade and answers every CALL."""
+class End(asyncio.Protocol):
+    """One end of a connection: its handshake first, then frame by frame."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
@@ -99,26 +99,41 @@ class Csms(asyncio.Protocol):
         self.up = False
 
     def data_received(self, data: bytes) -> None:
-        if self.up and not self.buffer and (call := whole(data)) is not None:
-            self.answer(call)
+        if self.up and not self.buffer and (payload := whole(data)) is not None:
+            self.received(payload)
             return
         self.buffer += data
         if not self.up:
             head, end, rest = self.buffer.partition(b"\r\n\r\n")
-            if not end:
+            if not end or not self.upgraded(head):
                 return
             self.up, self.buffer = True, rest
-            key = re.search(rb"(?i)sec-websocket-key: *(\S+)", head)
-            digest = hashlib.sha1((key[1] if key else b"") + GUID).digest()
-            self.transport.write(ACCEPT % base64.b64encode(digest))
         if self.buffer[:1] == b"\x88":
             self.transport.close()
             return
-        calls, self.buffer = payloads(self.buffer)
-        for call in calls:
-            self.answer(call)
+        found, self.buffer = payloads(self.buffer)
+        for payload in found:
+            self.received(payload)
 
-    def answer(self, call: bytes) -> None:
+    def upgraded(self, head: bytes) -> bool:
+        """Finish the handshake by the head of the other end's request or answer; returns whether it succeeded."""
+        raise NotImplementedError
+
+    def received(self, payload: bytes) -> None:
+        """Handle the payload of one frame."""
+        raise NotImplementedError
+
+
+class Csms(End):
+    """Accepts any upgrade and answers every CALL."""
+
+    def upgraded(self, head: bytes) -> bool:
+        key = re.search(rb"(?i)sec-websocket-key: *(\S+)", head)
+        digest = hashlib.sha1((key[1] if key else b"") + GUID).digest()
+        self.transport.write(ACCEPT % base64.b64encode(digest))
+        return True
+
+    def received(self, call: bytes) -> None:
         message_id = call[4 : call.index(b'"', 4)]
         if call.startswith(b'"BootNotification"', len(message_id) + 6):
             self.transport.write(frame(b'[3,"%s",%s]' % (message_id, BOOT_ANSWER), masked=False))
@@ -127,8 +142,8 @@ class Csms(asyncio.Protocol):
             self.transport.write(SHORT[len(payload)] + payload)
 
 
-class ChargePoint(asyncio.Protocol):
-    """Boots, then calls: the next one on each answer, or when told."""
+class ChargePoint(End):
+    """Boots, then sends CALLs: each after the answer to the last one, or at a given rate."""
 
     def __init__(self, name: str, path: str, paced: bool, hashed: bool) -> None:
         loop = asyncio.get_running_loop()
@@ -138,16 +153,14 @@ class ChargePoint(asyncio.Protocol):
         self.lost: asyncio.Future[None] = loop.create_future()
         self.latencies: list[int] = []
         self.sent = hashlib.sha256() if hashed else None
-        self.received = hashlib.sha256() if hashed else None
+        self.heard = hashlib.sha256() if hashed else None
         self.calls = 0
         self.left = 0
         self.stop = False
         self.waiting = False
-        self.buffer = b""
-        self.up = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
+        super().connection_made(transport)
         self.transport.write(
             f"GET {self.path}/{self.name} HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
@@ -168,30 +181,19 @@ class ChargePoint(asyncio.Protocol):
         self.at = time.perf_counter_ns()
         self.transport.write(frame(payload, masked=True))
 
-    def data_received(self, data: bytes) -> None:
-        if self.up and not self.buffer and (answer := whole(data)) is not None:
-            self.answered(answer)
-            return
-        self.buffer += data
-        if not self.up:
-            head, end, rest = self.buffer.partition(b"\r\n\r\n")
-            if not end:
-                return
-            if b" 101 " not in head[:20]:
-                self.ready.set_exception(ConnectionError(head.decode("utf-8", "replace")))
-                return
-            self.up, self.buffer = True, rest
-            self.call(boot=True)
-        answers, self.buffer = payloads(self.buffer)
-        for answer in answers:
-            self.answered(answer)
+    def upgraded(self, head: bytes) -> bool:
+        if b" 101 " not in head[:20]:
+            self.ready.set_exception(ConnectionError(head.decode("utf-8", "replace")))
+            return False
+        self.call(boot=True)
+        return True
 
-    def answered(self, answer: bytes) -> None:
+    def received(self, answer: bytes) -> None:
         if not answer.startswith(self.expected, 4):
             self.transport.abort()
             raise AssertionError(f"{self.name}: got {answer!r}, waited for {self.expected!r}")
-        if self.received:
-            self.received.update(answer)
+        if self.heard:
+            self.heard.update(answer)
         self.waiting = False
         if not self.ready.done():
             self.ready.set_result(None)
@@ -268,9 +270,7 @@ async def load(options: argparse.Namespace) -> None:
                 "seconds": spent,
                 "p50_us": latencies[len(latencies) // 2] / 1000,
                 "p99_us": latencies[int(len(latencies) * 0.99)] / 1000,
-                "hashes": {
-                    p.name: [p.sent.hexdigest(), p.received.hexdigest()] for p in points if p.sent and p.received
-                },
+                "hashes": {p.name: [p.sent.hexdigest(), p.heard.hexdigest()] for p in points if p.sent and p.heard},
             }
         )
     )

@@ -1,4 +1,4 @@
-// Knows how a CALL from the CSMS becomes an answer: checked, decided, overridden, sent; not what an action does.
+// Answers a CALL of the CSMS: checks it, lets a handler decide, applies a tester's override, and sends the answer.
 
 /** @typedef {{answer: Payload, then?: () => void} | {error: string, why: string}} Reply */
 /** @typedef {(station: Station, request: any) => Reply} Answerer */
@@ -33,12 +33,12 @@ async function answerCall(station, frame) {
   if (kind === "delay") await new Promise((resolve) => window.setTimeout(resolve, seconds * 1000));
   if (kind === "edit") text = await station.tester.edit(action, text);
   station.write(text);
-  // What follows from an answer comes after it, never before (1.6 section 5.17, 2.x F06.FR.04).
+  // The consequences of an answer follow it, and never precede it (1.6 section 5.17, 2.x F06.FR.04).
   if ("then" in reply) reply.then?.();
 }
 
 /**
- * Answer what is no readable message: 1.6 ignores all but a CALL with an id, 2.x has words for the rest
+ * Answer an unreadable frame: 1.6 ignores all but a CALL with an id, 2.x has error codes for the rest
  * (part 4 section 4.2.3).
  * @param {Station} station @param {Frame} frame
  */

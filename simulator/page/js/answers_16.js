@@ -1,4 +1,4 @@
-// Knows what a 1.6 station answers to each CALL of the CSMS (sections 5.2 to 5.19, security whitepaper).
+// The answers of a 1.6 station to each CALL of the CSMS (sections 5.2 to 5.19, security whitepaper).
 
 /** @param {string} word @param {() => void} [then] @returns {Reply} */
 const says = (word, then) => ({ answer: { status: word }, then });
@@ -172,7 +172,7 @@ function trigger16(station, { requestedMessage, connectorId }) {
     FirmwareStatusNotification: () =>
       sequences.firmware(sequences.firmwareStatus, sequences.firmwareRequest, false, asked),
   };
-  // Once accepted, no boot is triggered (1.6 errata 3.40).
+  // After an accepted boot, a trigger for another one is rejected (1.6 errata 3.40).
   if (station.boot.status === "Pending") messages.BootNotification = () => station.sendBoot("Triggered");
   const say = Object.hasOwn(messages, requestedMessage) ? messages[requestedMessage] : undefined;
   if (!say) return says(requestedMessage === "BootNotification" ? "Rejected" : "NotImplemented");

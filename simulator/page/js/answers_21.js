@@ -1,4 +1,4 @@
-// Knows what the station answers where monitoring, tariffs, grid codes and what else 2.1 brought are asked for.
+// The station's answers about monitoring, tariffs, DER controls and the other additions of 2.1.
 
 Object.assign(
   ANSWERS_2X,

@@ -1,4 +1,4 @@
-// Knows what a 2.0.1 or 2.1 station answers to the CALLs of the CSMS that charging needs.
+// The answers of a 2.0.1 or 2.1 station to the CALLs that charging needs.
 
 /** @param {string} status @param {string} reason @returns {Reply} a refusal that says why */
 const refused = (status, reason) => ({ answer: { status, statusInfo: { reasonCode: reason } } });
@@ -211,7 +211,7 @@ function trigger2x(station, { requestedMessage, evse }) {
         asked,
       ),
   };
-  // F06.FR.17: no boot once accepted.
+  // F06.FR.17: after an accepted boot, a trigger for another one is rejected.
   if (station.boot.status === "Pending") messages.BootNotification = () => station.sendBoot("Triggered");
   else if (requestedMessage === "BootNotification") return refused("Rejected", "NotEnabled");
   const say = Object.hasOwn(messages, requestedMessage) ? messages[requestedMessage] : undefined;

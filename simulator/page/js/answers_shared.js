@@ -1,10 +1,10 @@
-// Knows what the station does on the CSMS's request where both versions mean the same; not how it is worded.
+// What the station does at the CSMS's request, for requests that 1.6 and 2.x share.
 
 /** @param {Station} station @param {number} id @returns {Connector | undefined} */
 const connectorOf = (station, id) => station.connectors.find((connector) => connector.id === id);
 
 /**
- * The connector a remote start goes to: the one named, else the first that is free, one with a cable before others.
+ * The connector for a remote start: the requested one, else the first free one, preferably with a cable.
  * @param {Station} station @param {number | undefined} id
  */
 function startable(station, id) {
@@ -39,7 +39,7 @@ function changeAvailability(station, target, operative) {
         if (!operative) Object.assign(connector, { reservation: null, pending: null });
         const changes = connector.operative !== operative;
         connector.operative = operative;
-        // The CSMS waits for a status even when nothing changed.
+        // The CSMS expects a status even when nothing changed.
         if (!changes) connector.reported = null;
         station.charging.sync(connector);
       }
@@ -70,7 +70,7 @@ function cancelReservation(station, id) {
 }
 
 /**
- * Decide on a profile by what both versions forbid (1.6 section 3.13, 2.x K01).
+ * Check a profile by the rules of both versions (1.6 section 3.13, 2.x K01).
  * @param {Station} station @param {Payload} original @param {number} target
  */
 function acceptProfile(station, original, target) {
@@ -88,13 +88,13 @@ function acceptProfile(station, original, target) {
   if (profile.purpose === "TxProfile") {
     const tx = connector?.transaction;
     if (!tx || (profile.transactionId !== undefined && String(profile.transactionId) !== String(tx.id))) return false;
-    // 2.x K01.FR.03 wants it named; 1.6 takes the session that runs.
+    // 2.x requires a transactionId (K01.FR.03); without one 1.6 means the running session.
     if (profile.transactionId === undefined && station.settings.version !== "1.6") return false;
   }
   if (profile.kind === "Recurring" && !profile.recurrency) return false;
   if (profile.stack < 0 || profile.stack > station.variables.number("ChargeProfileMaxStackLevel")) return false;
   if (station.settings.version !== "1.6") {
-    // 2.x K01.FR.06 and FR.39: another profile of the same rank must not be valid at the same time.
+    // 2.x K01.FR.06 and FR.39: another profile of the same stack level must not be valid at the same time.
     const rival = station.profiles.all.find(
       (other) =>
         other.id !== profile.id &&
@@ -115,7 +115,7 @@ const underwayOf = ({ transaction }) =>
   transaction ? { transactionId: transaction.id, startedAt: transaction.startedAt } : null;
 
 /**
- * The periods of a composite schedule in the unit asked for; 0 stands for the whole station.
+ * The periods of a composite schedule in the requested unit; 0 means the whole station.
  * @param {Station} station @param {number} target @param {number} duration @param {string} unit
  */
 function compositePeriods(station, target, duration, unit) {

@@ -1,7 +1,7 @@
-// Knows who decides on a card: the local list, the cache or the CSMS; not what a decision starts.
+// Decides whether a card may charge: by the local list, the cache or the CSMS.
 
 /**
- * Decide on a token: the local list and the cache before the CSMS where the settings say so, or offline.
+ * Authorize a token: by the local list and the cache when the settings say so or the station is offline, else by the CSMS.
  * @param {Station} station @param {string} token @param {string} kind
  * @returns {Promise<{status: string, parent?: string}>}
  */

@@ -1,4 +1,4 @@
-// Knows how a session goes: cards, cables, its begin and its end; leaves the wording to the dialect.
+// Charging sessions: cards, cables, start and stop. The dialect writes the messages.
 
 class Charging {
   /** @param {Station} station */
@@ -24,7 +24,7 @@ class Charging {
     connector.plugged = false;
     connector.locked = false;
     const { transaction } = connector;
-    // Only 1.6 lets a CSMS choose; in 2.x the cable's end is the transaction's end (TxStopPoint EVConnected).
+    // In 1.6 a setting decides; in 2.x unplugging always ends the transaction (TxStopPoint EVConnected).
     const keeps =
       this.station.settings.version === "1.6" && !this.station.variables.flag("StopTransactionOnEVSideDisconnect");
     if (transaction && keeps) transaction.parted = true;
@@ -35,12 +35,12 @@ class Charging {
   }
 
   /**
-   * Hold a card to the reader: begins a session, or ends the one this card began.
+   * Tap a card: it starts a session, or stops the one that it started.
    * @param {Connector} connector @param {string} token @param {string} kind
    * @returns {Promise<string>} the verdict, "stopped" or "cancelled"
    */
   async tap(connector, token, kind) {
-    // The reader takes one card at a time.
+    // The reader handles one card at a time.
     if (connector.reading) return "Refused";
     connector.reading = true;
     try {
@@ -54,7 +54,7 @@ class Charging {
   async #read(connector, token, kind) {
     const { transaction, reservation, pending } = connector;
     if (transaction) {
-      // The card that started it stops it without asking (1.6 section 4.1).
+      // The card that started the session stops it without asking the CSMS (1.6 section 4.1).
       if (transaction.token === token) return this.#stopWith(connector, token);
       const { status, parent } = await authorize(this.station, token, kind);
       if (status === "Accepted" && parent && parent === transaction.parent) return this.#stopWith(connector, token);
@@ -113,7 +113,7 @@ class Charging {
   // ---- transactions
 
   /**
-   * Begin on the CSMS's request, after the answer to it has gone out.
+   * Start a session at the CSMS's request, after the answer is sent.
    * @param {Connector} connector @param {Omit<Pending, "how" | "until">} wish
    */
   async remoteStart(connector, wish) {
@@ -214,13 +214,13 @@ class Charging {
       else if (this.station.variables.flag("StopTransactionOnInvalidId")) this.stop(connector, "deauthorized");
       else tx.refused = true;
     } else if (item.action === "StartTransaction") {
-      // Undeliverable: the CSMS will hear of it as transaction -1 (1.6 errata 3.18), the vehicle gets nothing.
+      // The start could not be delivered: the transaction id becomes -1 (1.6 errata 3.18), and no power flows.
       this.stop(connector, "deauthorized");
     }
     this.sync(connector);
   }
 
-  // ---- telling
+  // ---- reporting
 
   /** Tell what changed: the transaction's state first, then the connector's status. @param {Connector} connector */
   sync(connector) {
@@ -255,7 +255,7 @@ class Charging {
           : [status];
     for (const step of path) {
       station.say("StatusNotification", station.dialect.status(connector, step)).then((answer) => {
-        // Lost with the connection: the CSMS does not know it yet.
+        // The message was lost with the connection, so the CSMS does not know this status yet.
         if (!answer) connector.reported = null;
       });
     }

@@ -1,4 +1,4 @@
-// Knows how to draw power, limit and energy over time as SVG; knows nothing of where the numbers come from.
+// Draws power, limit and energy over time as SVG.
 
 /** @typedef {{at: number, power: number, limit: number, energy: number}} Point */
 
@@ -22,7 +22,7 @@ function clockText(seconds) {
 }
 
 /**
- * The frame of a chart: its measures in pixels, and the grid with a left axis in kW and marks of time below.
+ * The frame of a chart: its size in pixels, and the grid with an axis in kW on the left and times below.
  * @param {any} element the svg @param {number} top_kW @param {number} span seconds @param {boolean} second whether there is a right axis
  */
 function frameOf(element, top_kW, span, second) {
@@ -64,7 +64,7 @@ function drawSession(element, points, maxPower, empty) {
   const span = Math.max(30, ((points.at(-1)?.at ?? 0) - begin) / 1000);
   const { width, left, right, rem, x, y, parts } = frameOf(element, top_kW, span, true);
   if (points.length < 2) {
-    // Between two lines of the grid, which would cross it out.
+    // Between two grid lines, which would run through the text.
     const text = label((left + width - right) / 2, y(0.5) - 0.5 * (y(0.25) - y(0.5)) + 0.3 * rem, "middle", empty);
     text.setAttribute("class", "empty");
     return element.replaceChildren(...parts, text);
@@ -91,7 +91,7 @@ function drawSession(element, points, maxPower, empty) {
 }
 
 /**
- * Draw the limit of the time to come.
+ * Draw the limit over the coming hour.
  * @param {any} element the svg @param {{start: number, limit: number}[]} periods seconds and watts @param {number} duration seconds @param {number} maxPower watts
  */
 function drawCurve(element, periods, duration, maxPower) {

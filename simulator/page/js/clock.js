@@ -1,4 +1,4 @@
-// Knows what time it is for the CSMS and ticks even in a background tab; knows nothing of what time is used for.
+// The station's clock: it follows the CSMS's time, and ticks even in a background tab.
 
 class StationClock {
   constructor() {
@@ -14,21 +14,21 @@ class StationClock {
     this.offset = Math.abs(offset) > 2_000 ? offset : 0;
   }
 
-  /** Milliseconds since 1970 by the CSMS's clock; never goes back, so that timestamps never do. */
+  /** Milliseconds since 1970 by the CSMS's clock; never decreases, so that timestamps do not either. */
   now() {
     this.last = Math.max(this.last, Date.now() + this.offset);
     return this.last;
   }
 
-  /** UTC with three decimals, what every version accepts. */
+  /** A timestamp in UTC with three decimals, which every version accepts. */
   stamp() {
     return new Date(this.now()).toISOString();
   }
 }
 
 /**
- * Call `tick` twice a second. Browsers slow the timers of background tabs down to one a minute, a charge point
- * must go on all the same: the timer of a worker is not slowed down.
+ * Call `tick` twice a second. In a background tab browsers slow timers down to one a minute, but not the timer of
+ * a worker, so that is the one used.
  * @param {() => void} tick
  */
 function startTicking(tick) {

@@ -1,12 +1,12 @@
-// Knows one connector's condition and the status it adds up to in each version; knows no messages.
+// One connector: its state, and the status that each version reports for it.
 
 /**
- * How a token came to be authorized.
+ * How a token was authorized.
  * @typedef {{token: string, kind: string, how: "card" | "remote", remoteStartId?: number, until: number, profile?: Payload, parent?: string}} Pending
  */
 /**
- * A charging transaction. `ref` is our own name for it; `id` is the CSMS's number in 1.6 (null until it answers)
- * and ours in 2.x. Times are milliseconds since 1970.
+ * A transaction. `ref` is the page's own id; `id` is the CSMS's number in 1.6 (null until it answers)
+ * and the station's own in 2.x. Times are milliseconds since 1970.
  * @typedef {{
  *   ref: string, id: string | number | null, token: string, kind: string, parent?: string, startedAt: number,
  *   meterStart: number, seqNo: number, remoteStartId?: number, reservationId?: number, accepted: boolean,
@@ -15,7 +15,7 @@
  */
 /** @typedef {{id: number, token: string, parent?: string, until: number}} Reservation */
 
-/** Status changes 1.6 section 4.9 allows; Faulted may go anywhere. */
+/** The status changes that 1.6 section 4.9 allows; after Faulted every status may follow. */
 const STATUS_MATRIX = /** @type {Record<string, string[]>} */ ({
   Available: ["Preparing", "Charging", "SuspendedEV", "SuspendedEVSE", "Reserved", "Unavailable", "Faulted"],
   Preparing: ["Available", "Charging", "SuspendedEV", "SuspendedEVSE", "Finishing", "Faulted"],
@@ -28,7 +28,7 @@ const STATUS_MATRIX = /** @type {Record<string, string[]>} */ ({
 });
 
 /**
- * The statuses to report to get from one to another by allowed changes only, the last being `to`.
+ * The statuses to report on the way from one to another, so that each change is allowed; the last is `to`.
  * @param {string | null} from null when none was reported yet
  * @param {string} to
  * @returns {string[]}
@@ -47,12 +47,12 @@ class Connector {
     this.id = id;
     this.meter = meter;
     this.plugged = false;
-    /** A card is being checked. */
+    /** Whether a card is being checked. */
     this.reading = false;
     this.locked = false;
-    /** The vehicle draws nothing though it may. */
+    /** Whether the vehicle takes no power although it may. */
     this.vehiclePaused = false;
-    /** A transaction has ended and the cable is still in. */
+    /** Whether a transaction has ended and the cable is still plugged in. */
     this.finishing = false;
     /** @type {string | null} the 1.6 error code of what is broken */
     this.fault = null;
@@ -69,13 +69,13 @@ class Connector {
     this.reported = null;
     /** @type {{energy: number, seconds: number} | null} how the latest session ended, Wh and s */
     this.last = null;
-    /** The limit in force, watts; Infinity without one. */
+    /** The present limit in watts; Infinity without one. */
     this.limit = Infinity;
     /** @type {{at: number, power: number, limit: number, energy: number}[]} for the chart */
     this.history = [];
   }
 
-  /** What the power path does within a transaction (2.x ChargingStateEnumType). */
+  /** The state of charging in a transaction (2.x ChargingStateEnumType). */
   chargingState() {
     if (!this.plugged) return "Idle";
     if (this.transaction?.refused) return "SuspendedEVSE";
@@ -84,11 +84,11 @@ class Connector {
     return this.vehiclePaused || this.meter.soc >= 100 ? "SuspendedEV" : "Charging";
   }
 
-  /** The status in the words of 1.6. */
+  /** The status that 1.6 reports. */
   status16() {
     if (this.fault) return "Faulted";
     if (this.plugged && (this.transaction?.accepted || this.transaction?.refused)) return this.chargingState();
-    // Unplugged at the vehicle, and told not to end for that (StopTransactionOnEVSideDisconnect).
+    // The vehicle is unplugged, but the transaction goes on (StopTransactionOnEVSideDisconnect = false).
     if (this.transaction?.parted) return "SuspendedEV";
     if (this.transaction) return "Preparing";
     if (!this.operative) return "Unavailable";
@@ -97,7 +97,7 @@ class Connector {
     return this.reservation ? "Reserved" : "Available";
   }
 
-  /** The status in the words of 2.x. */
+  /** The status that 2.x reports. */
   status2x() {
     if (this.fault) return "Faulted";
     if (this.transaction) return "Occupied";
@@ -106,7 +106,7 @@ class Connector {
     return this.reservation ? "Reserved" : "Available";
   }
 
-  /** Watt-hours delivered in this transaction, or the one just ended. */
+  /** Watt-hours delivered in this transaction, or in the last one. */
   delivered() {
     return this.transaction ? Math.max(0, this.meter.register - this.transaction.meterStart) : 0;
   }

@@ -1,4 +1,4 @@
-// Knows the 2.x device model: reading, setting and reporting variables (B05 to B08); not what the values do.
+// The device model of 2.x: reading, setting and reporting variables (B05 to B08).
 
 /** @typedef {{name: string, instance?: string, evse?: {id: number, connectorId?: number}}} ComponentName */
 /** @typedef {{component: ComponentName, variable: {name: string, instance?: string}, attributeType?: string, attributeValue?: string}} VariableQuery */
@@ -178,7 +178,7 @@ function customReport(station, { requestId, componentVariable, componentCriteria
             (!variable || sameName(each.variable, variable.name)),
         )),
   );
-  // Nothing here has a problem, and every component is active, available and enabled.
+  // Every component here is active, available and enabled, and none has a problem.
   const found = componentCriteria?.length && componentCriteria.every((each) => each === "Problem") ? [] : wanted;
   if (!found.length) return { answer: { status: "EmptyResultSet" } };
   return { answer: { status: "Accepted" }, then: () => report(station, requestId, found) };

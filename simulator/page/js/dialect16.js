@@ -1,8 +1,8 @@
-// Knows how a station's news is said in OCPP 1.6; knows neither when to say it nor to whom.
+// Writes the station's messages in OCPP 1.6.
 
 /** @typedef {{reason16: string, reason2x: string, trigger: string, token?: string}} StopCause */
 
-/** Why a transaction ends, in the words of both versions (1.6 section 7.36; 2.x ReasonEnumType, TriggerReasonEnumType). */
+/** Reason for stopping -> its names in both versions (1.6 section 7.36; 2.x ReasonEnumType, TriggerReasonEnumType). */
 const STOP_CAUSES = /** @type {Record<string, StopCause>} */ ({
   local: { reason16: "Local", reason2x: "Local", trigger: "StopAuthorized" },
   remote: { reason16: "Remote", reason2x: "Remote", trigger: "RemoteStop" },
@@ -61,7 +61,7 @@ class Dialect16 {
     return connector.status16();
   }
 
-  /** Connector 0 knows three statuses only (1.6 section 4.9). */
+  /** Connector 0 has three statuses only (1.6 section 4.9). */
   stationStatus() {
     return this.station.operative ? "Available" : "Unavailable";
   }
@@ -81,7 +81,7 @@ class Dialect16 {
 
   /** @param {Connector} _connector @param {Transaction} _tx @param {string} _trigger */
   changed(_connector, _tx, _trigger) {
-    // 1.6 has no message for it but StatusNotification, which goes its own way.
+    // In 1.6 only StatusNotification reports it, which is sent elsewhere.
   }
 
   /** @param {Connector} connector @param {Transaction} tx @param {string} context @param {string[]} measurands */

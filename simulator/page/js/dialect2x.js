@@ -1,4 +1,4 @@
-// Knows how a station's news is said in OCPP 2.0.1 and 2.1; knows neither when to say it nor to whom.
+// Writes the station's messages in OCPP 2.0.1 and 2.1.
 
 class Dialect2x {
   /** @param {Station} station */

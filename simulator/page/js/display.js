@@ -1,6 +1,6 @@
-// Knows the messages the CSMS wants on the station's display (2.x O01 to O06) and which one is due; draws nothing.
+// The CSMS's messages for the station's display (2.x O01 to O06), and which one to show now.
 
-/** How long a message stands before the next of its rank. */
+/** Milliseconds for which a message is shown before the next one of the same priority. */
 const TURN = 5_000;
 const PRIORITIES = ["AlwaysFront", "InFront", "NormalCycle"];
 
@@ -24,7 +24,7 @@ class Display {
   }
 
   /**
-   * The text due now: of the highest priority that applies, several by turns.
+   * The text to show now: of the highest priority that applies; several messages take turns.
    * @param {number} now @param {string} state MessageStateEnumType @param {(string | number | null | undefined)[]} transactions ids that run
    */
   due(now, state, transactions) {

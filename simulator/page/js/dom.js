@@ -1,7 +1,7 @@
-// Knows how to make and find elements, always from text, never from markup; knows nothing of charging.
+// Creates and finds elements, always from text and never from markup.
 
 /**
- * The element with an id, which the page's own HTML holds.
+ * The element with an id in the page's HTML.
  * @param {string} id
  * @returns {any} loosely typed, for inputs, buttons and sections alike
  */
@@ -12,7 +12,7 @@ function byId(id) {
 }
 
 /**
- * Make an element. Strings become text, so that nothing a CSMS says is ever read as markup.
+ * Create an element. Strings become text, so that nothing from a CSMS is ever parsed as markup.
  * @param {string} tag
  * @param {Record<string, any>} [props] `class`, `text`, `on<event>` and attributes; false and undefined are left out
  * @param {...(Node | string)} children
@@ -66,7 +66,7 @@ async function copyText(text) {
 }
 
 /**
- * Make tabs of buttons that name their panels by aria-controls (WAI-ARIA authoring practices: arrows move).
+ * Turn buttons with aria-controls into tabs; the arrow keys move between them (WAI-ARIA authoring practices).
  * @param {HTMLElement} list
  */
 function wireTabs(list) {

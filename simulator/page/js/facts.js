@@ -1,7 +1,7 @@
-// Knows what a person at the station would want to read next: whose session, which limit, what to do; decides nothing.
+// The hints below a connector's status: whose session runs, which limit applies, what to do next.
 
 /**
- * The few words below a connector's status.
+ * The words below a connector's status.
  * @param {Station} station @param {Connector} connector
  * @returns {string[]}
  */

@@ -1,4 +1,4 @@
-// Knows what time brings: power that flows, samples that are due, waits that run out; not what a person does.
+// What happens as time passes: power flows, samples become due, waits end.
 
 class Flow {
   /** @param {Station} station @param {Charging} charging */
@@ -10,7 +10,7 @@ class Flow {
 
   /** @param {number} now milliseconds since 1970 */
   tick(now) {
-    // After a sleep of the machine no energy has flowed.
+    // While the machine slept, no energy flowed.
     const seconds = Math.min(5, Math.max(0, (now - (this.lastTick || now)) / 1000));
     this.lastTick = now;
     const charging = this.station.connectors.filter((each) => each.transaction).length;
@@ -38,7 +38,7 @@ class Flow {
     if (connector.history.length > 2400) connector.history = connector.history.filter((_, index) => index % 2);
     const interval = variables.number("MeterValueSampleInterval") * 1000;
     if (interval > 0 && now - tx.sampledAt >= interval && (tx.accepted || !station.online())) {
-      // Stay on the beat, whatever the timer's jitter, unless a beat was slept through.
+      // Keep the interval in spite of the timer's jitter, unless the machine slept for longer than one.
       tx.sampledAt = now - tx.sampledAt < 2 * interval ? tx.sampledAt + interval : now;
       station.dialect.sampled(connector, tx, "Sample.Periodic", variables.list("MeterValuesSampledData"));
       station.tester.afterSample(connector);

@@ -1,4 +1,4 @@
-// Knows how to make a form from a JSON schema and read a payload back from it; not what the fields mean.
+// Makes a form from a JSON schema, and reads a payload back from it.
 
 class SchemaForm {
   /** @param {HTMLElement} box @param {Schema} schema @param {any} value to start from */
@@ -7,13 +7,13 @@ class SchemaForm {
     this.read = this.#object(box, schema, value, 0);
   }
 
-  /** The payload as filled in; optional members left empty are left out. @returns {Payload} */
+  /** The payload in the form, without empty optional members. @returns {Payload} */
   payload() {
     return this.read() ?? {};
   }
 
   /**
-   * Fields for an object's members: required ones first, optional objects and lists behind a switch.
+   * Add the fields of an object's members: required ones first, optional objects and lists behind a checkbox.
    * @param {HTMLElement} box @param {Schema} schema @param {any} value @param {number} depth
    * @returns {() => any}
    */
@@ -24,7 +24,7 @@ class SchemaForm {
     const names = Object.keys(schema.properties ?? {}).filter((name) => name !== "customData");
     /** @type {[string, () => any][]} */
     const readers = [];
-    // What must be filled in first, and what nests last.
+    // Required members come first, nested ones last.
     const rank = (/** @type {string} */ name) =>
       (must.has(name) ? 0 : 2) +
       (/object|array/.test(Schemas.resolve(schema.properties[name], this.root).type) ? 1 : 0);

@@ -1,4 +1,4 @@
-// Knows OCPP-J's frames, a CALL and its answers as text; knows neither sockets nor what an action means.
+// Writes and parses the frames of OCPP-J: CALLs and their answers, as text.
 
 /** @typedef {Record<string, any>} Payload */
 /** @typedef {{type: number, id: string, action?: string, payload?: Payload, code?: string, description?: string, details?: Payload, fault?: string}} Frame */
@@ -16,8 +16,8 @@ const MESSAGE_TYPES = { 2: "CALL", 3: "CALLRESULT", 4: "CALLERROR", 5: "CALLRESU
 const SUBPROTOCOLS = /** @type {Record<string, string>} */ ({ 1.6: "ocpp1.6", "2.0.1": "ocpp2.0.1", 2.1: "ocpp2.1" });
 
 /**
- * A message id no other CALL has: 36 characters, the longest OCPP-J allows.
- * `crypto.randomUUID` is missing on plain http in a local network, hence by hand.
+ * A unique message id of 36 characters, the longest that OCPP-J allows.
+ * `crypto.randomUUID` is missing on plain http in a local network, so it is made here.
  */
 function newMessageId() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
@@ -28,7 +28,7 @@ function newMessageId() {
 }
 
 /**
- * Read one frame; a frame that breaks the rules has `fault`, which names the sentence that says how. Never throws.
+ * Parse one frame; `fault` of an invalid one is the key of the sentence that says why. Never throws.
  * @param {string} text
  * @returns {Frame}
  */

@@ -1,6 +1,6 @@
-// Knows how a frame is told in a few words and shown with its parts coloured; knows no log.
+// Summarizes a frame in a few words, and shows it with its parts in colours.
 
-/** What tells frames of one action apart, in the order it is looked for; a dot goes one member deeper. */
+/** The members that distinguish frames of one action, in order of preference; a dot means a nested member. */
 const TELLING = [
   "status",
   "connectorStatus",
@@ -31,7 +31,7 @@ const memberAt = (payload, path) =>
 function gistOf(raw) {
   const { payload } = readFrame(raw);
   if (!payload) return "";
-  // In 2.x an evseId beside it makes the connector's number say nothing.
+  // In 2.x the connector's number means nothing when there is an evseId.
   const place = [...PLACES].reverse().map((path) => memberAt(payload, path)).find(Number.isInteger);
   const words = TELLING.map((path) => memberAt(payload, path)).filter(
     (word) => typeof word === "string" || typeof word === "number",

@@ -1,11 +1,11 @@
-// Knows which language is shown and how a sentence is filled in; the sentences are in i18n_en.js and i18n_tr.js.
+// Translates: the language shown, and filling in sentences, which are in i18n_en.js and i18n_tr.js.
 
 /** @type {Record<string, Record<string, string>>} */
 const SENTENCES = { en: ENGLISH, tr: TURKISH };
 let language = "en";
 
 /**
- * The sentence for a key in the language shown; {names} in it are filled in.
+ * The sentence for a key in the present language, with its {names} filled in.
  * @param {string} key @param {Record<string, string>} [values]
  */
 function t(key, values = {}) {

@@ -1,4 +1,4 @@
-// Knows the page's sentences in English; nothing else.
+// The page's texts in English.
 
 /** @type {Record<string, string>} */
 const ENGLISH = {

@@ -1,4 +1,4 @@
-// Knows the page's sentences in Turkish; nothing else.
+// The page's texts in Turkish.
 
 /** @type {Record<string, string>} */
 const TURKISH = {

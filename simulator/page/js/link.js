@@ -1,8 +1,8 @@
-// Knows the WebSocket and when to try again; knows nothing of OCPP beyond its subprotocol names.
+// The WebSocket, and when to reconnect. Of OCPP it uses the subprotocol names only.
 
 /** @typedef {"closed" | "connecting" | "open" | "waiting"} LinkState */
 /**
- * What a link asks and tells. `backOff` gives the least wait in seconds, how often it doubles, and the
+ * The callbacks of a link. `backOff` returns the shortest wait in seconds, how often it doubles, and the
  * random range added to it (OCPP 2.0.1 part 4, section 5.3).
  * @typedef {{
  *   onOpen: () => void, onText: (text: string) => void, onState: () => void,
@@ -25,7 +25,7 @@ class Link {
     this.subprotocol = "";
     this.reconnect = true;
     this.attempts = 0;
-    /** When the next attempt is due, milliseconds since 1970; 0 when none is. */
+    /** When the next attempt is due, in milliseconds since 1970; 0 when none is. */
     this.retryAt = 0;
     this.timer = 0;
   }
@@ -61,7 +61,7 @@ class Link {
     };
   }
 
-  /** The waits grow with every attempt, so that a CSMS that comes back is not stormed. */
+  /** The waits grow with every attempt, so that stations do not overload a CSMS that comes back. */
   #retryLater() {
     const { minimum, repeats, random } = this.owner.backOff();
     const wait = minimum * 2 ** Math.min(this.attempts, repeats) + Math.random() * random;
@@ -71,13 +71,13 @@ class Link {
     this.#become("waiting");
   }
 
-  /** The CSMS has accepted us: the next loss starts from the shortest wait again. */
+  /** The CSMS has accepted the boot: after the next loss the waits start from the shortest again. */
   settled() {
     this.attempts = 0;
   }
 
   /**
-   * Hand one text to the socket.
+   * Send one text.
    * @param {string} text
    * @returns {boolean} false when there is no open socket
    */
@@ -101,7 +101,7 @@ class Link {
     this.#become("closed");
   }
 
-  /** Lose the connection as a bad cable does, then come back by the reconnect rules. */
+  /** Drop the connection without a close frame, then reconnect as after any loss. */
   drop() {
     this.dropped = this.socket;
     this.socket?.close(3001, "connection dropped on purpose");

@@ -1,7 +1,7 @@
-// Knows what happened, at most 10,000 entries of it, and how to write it as a trace; shows nothing.
+// The activity log, of at most 10,000 entries, and its export as a trace.
 
 /**
- * A frame, or an event of ours. `at` is milliseconds since 1970, `latency` milliseconds from a CALL to its answer.
+ * A frame, or an event of the page. `at` is milliseconds since 1970, `latency` milliseconds from a CALL to its answer.
  * @typedef {{
  *   n: number, at: number, direction: "cp-to-csms" | "csms-to-cp" | "event", type: string, action: string, id: string,
  *   raw: string, latency?: number, fault?: string, head?: string, values?: Record<string, string>,
@@ -9,7 +9,7 @@
  */
 
 const LOG_LIMIT = 10_000;
-/** CALLs remembered to find the action and latency of their answers. */
+/** How many CALLs are remembered, for the action and the latency of their answers. */
 const OPEN_CALLS = 200;
 
 class TrafficLog {
@@ -32,7 +32,7 @@ class TrafficLog {
   }
 
   /**
-   * Note a frame exactly as it crossed.
+   * Add a frame exactly as it was sent.
    * @param {"cp-to-csms" | "csms-to-cp"} direction @param {string} raw
    * @returns {Frame} the frame as read
    */
@@ -69,7 +69,7 @@ class TrafficLog {
   }
 
   /**
-   * The frames as Open OCPP Trace 1.1, one JSON object a line; what the format has no member for goes into `meta`.
+   * The frames as Open OCPP Trace 1.1, one JSON object a line; facts without a member of their own are in `meta`.
    * @param {string} version @param {string} chargePointId
    */
   trace(version, chargePointId) {

@@ -1,4 +1,4 @@
-// Knows how the parts are put together and when they are drawn; last of the scripts.
+// Puts the parts together and draws them. It is the last of the scripts.
 
 const settings = loadSettings(location.search);
 const log = new TrafficLog();
@@ -79,7 +79,7 @@ function keepAppearance() {
 }
 
 let due = false;
-/** Draw once per frame at most, however much happens. */
+/** Draw at most once per animation frame. */
 function drawSoon() {
   if (due) return;
   due = true;

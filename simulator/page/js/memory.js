@@ -1,4 +1,4 @@
-// Knows what of a station outlives a reload of the page; not where it is kept.
+// The state of a station that survives a reload of the page.
 
 /** What must outlive a reload, as plain data. @param {Station} station @returns {Payload} */
 function remembered(station) {
@@ -17,7 +17,7 @@ function remembered(station) {
 }
 
 /**
- * Be again the station that was remembered, if it is the same one.
+ * Restore the remembered station, if the settings still describe the same one.
  * @param {Station} station @param {Payload} saved
  * @returns {boolean} whether it was connected, and should be again
  */
@@ -26,7 +26,7 @@ function recall(station, saved) {
   if (saved.connectors.length !== station.connectors.length) return false;
   const { boot, operative, transactionIds, localList, cache, firmware } = saved;
   Object.assign(station, { operative, transactionIds, localList, cache, firmware });
-  // A boot that was under way is begun again.
+  // A boot without an answer is sent again.
   station.boot = boot.status === "Accepted" ? boot : { ...boot, status: "none" };
   Object.assign(station.clock, saved.clock);
   station.variables.restore(saved.variables);

@@ -1,11 +1,11 @@
-// Knows a vehicle's battery and a connector's energy register and how power flows between them; not who asks.
+// A vehicle's battery, a connector's energy register, and the power that flows between them.
 
-/** Watts a second: from nothing to 7.4 kW in six seconds, as an on-board charger ramps. */
+/** Watts per second: 0 to 7.4 kW in six seconds, like an on-board charger. */
 const RAMP = 7_400 / 6;
 const VOLTAGE = 230;
 
 /**
- * What the electrical side of a connector is. `kind` "ac" holds its power to the end, "dc" tapers.
+ * The power supply of a connector. With `kind` "ac" the power is constant, with "dc" it falls as the battery fills.
  * @typedef {{kind: "ac" | "dc", maxPower: number, phases: number, batteryWh: number}} Supply
  */
 
@@ -14,14 +14,14 @@ class Meter {
   constructor(register) {
     this.register = register;
     this.power = 0;
-    /** What the station lets the vehicle draw, watts. */
+    /** The power that the station offers to the vehicle, in watts. */
     this.offered = Infinity;
     this.soc = 20 + Math.floor(Math.random() * 25);
     this.misread = 0;
   }
 
   /**
-   * What the vehicle would take now, in watts: flat for AC, falling with the state of charge for DC.
+   * The power that the vehicle would take now, in watts: constant for AC, falling with the state of charge for DC.
    * @param {Supply} supply
    */
   demand(supply) {
@@ -33,26 +33,26 @@ class Meter {
   }
 
   /**
-   * Let time pass.
+   * Advance by some time.
    * @param {number} seconds @param {number} target watts to go towards @param {Supply} supply
    */
   advance(seconds, target, supply) {
     const step = RAMP * Math.max(1, supply.maxPower / 7_400) * seconds;
     const before = this.power;
-    // Up at the vehicle's pace; down at once, for a limit is a limit.
+    // Power rises at the vehicle's pace, and falls to a limit at once.
     this.power = target > before ? Math.min(target, before + step) : target;
     const energy = (((before + this.power) / 2) * seconds) / 3600;
     this.register += energy;
     if (supply.batteryWh > 0) this.soc = Math.min(100, this.soc + (energy / supply.batteryWh) * 100);
   }
 
-  /** The register in whole watt-hours: every message rounds down alike, so what is sent never falls. */
+  /** The register in whole watt-hours, always rounded down, so that the sent values never decrease. */
   reading() {
     return Math.floor(this.register) - this.misread;
   }
 
   /**
-   * One reading per measurand asked for, version-neutral; unknown measurands are left out.
+   * One reading for each requested measurand, in no version's format; unknown measurands are left out.
    * @param {string[]} measurands @param {Supply} supply
    * @returns {{measurand: string, value: number, unit?: string, location?: string, phase?: string}[]}
    */

@@ -1,12 +1,12 @@
-// Knows the order of what goes out: one CALL at a time, transaction messages kept until answered; not what they mean.
+// The queue of CALLs: one is pending at a time, and transaction messages are kept until they are answered.
 
-/** How long an answer may take before the CALL counts as unanswered, in milliseconds. */
+/** Milliseconds after which a CALL counts as unanswered. */
 const ANSWER_TIMEOUT = 30_000;
-/** Kept at most while offline; beyond it the oldest meter values go first. */
+/** The most messages kept while offline; beyond that the oldest meter values are dropped. */
 const QUEUE_LIMIT = 2_000;
 
 /**
- * A CALL on its way. `transaction` names the transaction it belongs to: such a CALL survives the loss of the
+ * A queued CALL. `transaction` is the transaction that it belongs to: such a CALL survives the loss of the
  * connection and is sent again unchanged, with the same id (OCPP 1.6 section 3.7.1, errata 3.1).
  * @typedef {{
  *   id: string, action: string, payload: Payload, transaction?: string, text?: string, urgent?: boolean, asked?: boolean,
@@ -37,7 +37,7 @@ class Outbox {
   }
 
   /**
-   * Queue a CALL. Resolves with its answer, or null when there was none.
+   * Queue a CALL. Resolves with its answer, or null when there is none.
    * @param {string} action @param {Payload} payload @param {Partial<Outgoing>} [more]
    * @returns {Promise<Frame | null>}
    */
@@ -55,12 +55,12 @@ class Outbox {
     });
   }
 
-  /** Send the next CALL if nothing is waiting for its answer. */
+  /** Send the next CALL if none is pending. */
   pump() {
     if (!this.open || this.pending) return;
     const index = this.queue.findIndex((item) => this.owner.mayGo(item));
     const item = this.queue[index];
-    // A transaction message that waits for its retry holds back those behind it, but not a heartbeat.
+    // A transaction message that waits for its retry delays later ones, but not a heartbeat.
     if (!item) return;
     if (item.notBefore > Date.now()) {
       const other = this.queue.findIndex((queued) => !queued.transaction && this.owner.mayGo(queued));
@@ -86,7 +86,7 @@ class Outbox {
   }
 
   /**
-   * Take an answer from the CSMS.
+   * Handle an answer of the CSMS.
    * @param {Frame} frame
    * @returns {Outgoing | null} the CALL it answers, or null when nothing waited for it
    */
@@ -103,7 +103,7 @@ class Outbox {
     this.pending = null;
     const { attempts, interval } = this.owner.retries();
     if (item.transaction && frame?.type !== CALLRESULT && item.attempts < attempts) {
-      // What was answered with an error is a new CALL; what was not answered at all is the same one again.
+      // After an error the message is sent as a new CALL; without an answer it is repeated with the same id.
       if (frame) Object.assign(item, { id: newMessageId(), text: undefined });
       item.notBefore = Date.now() + item.attempts * interval * 1000;
       this.queue.unshift(item);
@@ -118,7 +118,7 @@ class Outbox {
     this.open = true;
   }
 
-  /** The connection is gone: transaction messages stay, all else is given up. */
+  /** The connection is lost: keep transaction messages, drop all others. */
   closed() {
     window.clearTimeout(this.timer);
     this.open = false;
@@ -128,7 +128,7 @@ class Outbox {
     for (const item of waiting) if (!item.transaction) item.done?.(null);
   }
 
-  /** What must survive a reload of the page. */
+  /** The messages that must survive a reload of the page. */
   saved() {
     const kept = this.pending ? [this.pending, ...this.queue] : this.queue;
     return kept.filter((item) => item.transaction).map(({ done, sentAt, ...item }) => item);

@@ -1,7 +1,7 @@
-// Knows charging profiles and the limit they make at a moment; knows neither messages nor meters.
+// Charging profiles, and the power limit that they set at a moment.
 
 /**
- * A profile as both versions mean it. Times are milliseconds since 1970, `start` of a period is in seconds.
+ * A profile of either version. Times are milliseconds since 1970, `start` of a period is in seconds.
  * @typedef {{
  *   id: number, stack: number, purpose: string, kind: string, recurrency?: string, target: number,
  *   transactionId?: string | number, from: number, to: number,
@@ -16,7 +16,7 @@ const EXTERNAL = "ChargingStationExternalConstraints";
 const NO_LIMIT = Infinity;
 
 /**
- * Read a profile of either version; the first schedule is the one used.
+ * Read a profile of either version; only its first schedule is used.
  * @param {Payload} original as received @param {number} target connector (1.6) or EVSE (2.x)
  * @returns {Profile}
  */
@@ -71,7 +71,7 @@ class Profiles {
   }
 
   /**
-   * The seconds since the profile's schedule began (its latest recurrence), or null when it says nothing now.
+   * The seconds since the profile's schedule started (its latest recurrence), or null when it sets no limit now.
    * @param {Profile} profile @param {number} at @param {Underway | null} underway
    */
   static elapsed(profile, at, underway) {
@@ -105,8 +105,8 @@ class Profiles {
   }
 
   /**
-   * The composite limit of one connector in watts (1.6 section 3.13.4, 2.x K01): the lowest of the station's
-   * maximum, shared by those who charge, and the highest-stacked TxProfile or else TxDefaultProfile.
+   * The limit of one connector in watts (1.6 section 3.13.4, 2.x K01): the lower of the station's
+   * maximum, shared by the charging connectors, and the TxProfile, or else TxDefaultProfile, of the highest stack level.
    * @param {number} connector @param {number} at @param {Underway | null} underway @param {Supply} supply
    * @param {number} sharers how many connectors share the station's maximum
    */
@@ -135,7 +135,7 @@ class Profiles {
   }
 
   /**
-   * The composite schedule from `at` for `duration` seconds: limits in watts, equal neighbours joined.
+   * The composite schedule from `at` for `duration` seconds, in watts; equal periods are merged.
    * @param {number} connector @param {number} at @param {number} duration @param {Underway | null} underway @param {Supply} supply
    */
   composite(connector, at, duration, underway, supply) {

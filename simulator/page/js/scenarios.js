@@ -1,4 +1,4 @@
-// Knows the scenarios a tester runs in one click; each is a list of steps a person and a vehicle would take.
+// The scenarios that a tester starts with one click; each is a list of steps of a driver and a vehicle.
 
 const SCENARIO_NAMES = ["full", "rejected", "remote", "offline", "fault"];
 
@@ -128,7 +128,7 @@ class Scenarios {
   }
 }
 
-/** Ends a scenario early: cancelled by the user, or a step that did not happen in time. */
+/** Ends a scenario early: the user cancelled it, or a step timed out. */
 class Stopped extends Error {
   /** @param {boolean} cancelled */
   constructor(cancelled) {

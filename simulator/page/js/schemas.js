@@ -1,4 +1,4 @@
-// Knows the JSON schemas inlined in the page: what a payload breaks, what a form needs; not what a field means.
+// The JSON schemas in the page: check payloads, and describe them for forms.
 
 /** @typedef {Record<string, any>} Schema */
 /**
@@ -31,7 +31,7 @@ const Schemas = {
   },
 
   /**
-   * What is wrong with a value by a schema, in the order of the schema.
+   * The mistakes in a value, in the order of the schema.
    * @param {any} value @param {Schema} schema @param {Schema} [root] @param {string} [path]
    * @returns {Flaw[]}
    */
@@ -70,7 +70,7 @@ const Schemas = {
   },
 
   /**
-   * Every member a payload may hold, by its path, with what the schema says of it.
+   * Every member that a payload may have, by its path, with its schema.
    * @param {Schema} schema @param {Schema} [root] @param {string} [path]
    * @returns {{path: string, must: boolean, what: string}[]}
    */
@@ -94,7 +94,7 @@ const Schemas = {
   },
 
   /**
-   * The least payload a schema accepts, to start typing from.
+   * The smallest payload that fits a schema, as a start for editing.
    * @param {Schema} schema @param {Schema} [root] @param {string} [name]
    * @returns {any}
    */

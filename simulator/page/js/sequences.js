@@ -1,4 +1,4 @@
-// Knows what takes a station a while: resets, firmware, uploads, reservations that run out; not who asked.
+// What takes a station some time: resets, firmware updates, uploads, reservations until they expire.
 
 /** @typedef {{location: string, retrieveAt?: string, installAt?: string, requestId?: number, signed?: boolean}} FirmwareRequest */
 
@@ -10,7 +10,7 @@ class Sequences {
     this.step = 2;
     /** @type {(() => void)[]} what waits for the last session's end */
     this.waiting = [];
-    /** Counts the requests, so that one under way sees that another has taken its place. */
+    /** Counts the requests, so that a running one notices that a newer one replaced it. */
     this.firmwareRun = 0;
     this.uploadRun = 0;
     this.updating = false;
@@ -51,7 +51,7 @@ class Sequences {
 
   /**
    * Download, install, restart with the new version (1.6 section 4.5, security whitepaper L01, 2.x L01 and L02).
-   * A later request takes the place of one under way.
+   * A newer request replaces a running one.
    * @param {FirmwareRequest} request
    */
   async updateFirmware({ location, retrieveAt, installAt, requestId, signed }) {
@@ -96,7 +96,7 @@ class Sequences {
     return this.installing?.version ?? null;
   }
 
-  /** The boot was accepted: an installation has succeeded. */
+  /** The boot was accepted, which completes an installation. */
   booted() {
     if (!this.installing) return;
     this.firmware("Installed", this.installing.requestId, this.installing.signed);
@@ -119,13 +119,13 @@ class Sequences {
     this.station.say(is16 && signed ? "SignedFirmwareStatusNotification" : "FirmwareStatusNotification", payload, more);
   }
 
-  /** Whether an upload is under way. */
+  /** Whether an upload is running. */
   get uploading() {
     return this.uploadStatus === "Uploading";
   }
 
   /**
-   * Upload a log or diagnostics, or say that it cannot be done. A browser has no files to give: nothing leaves it.
+   * Go through the statuses of an upload, or of a failed one. Nothing is uploaded, because a page has no files.
    * @param {string} action @param {string} location @param {number} [requestId]
    */
   async upload(action, location, requestId) {
@@ -133,7 +133,7 @@ class Sequences {
     const run = (this.uploadRun += 1);
     /** @param {string} status @param {number} [id] */
     const tell = (status, id = requestId) => station.say(action, id === undefined ? { status } : { status, requestId: id });
-    // 2.x N01.FR.20; 1.6 has no word for it.
+    // 2.x N01.FR.20; 1.6 does not have this status.
     if (this.uploading && station.settings.version !== "1.6") tell("AcceptedCanceled", this.uploadRequest);
     this.uploadRequest = requestId;
     this.uploadStatus = "Uploading";

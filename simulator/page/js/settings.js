@@ -1,4 +1,4 @@
-// Knows what a user can set and how a link or the browser carries it; knows no station.
+// The user's settings, and how links and the browser store them.
 
 /**
  * @typedef {{
@@ -31,7 +31,7 @@ const DEFAULT_SETTINGS = {
   theme: "",
 };
 
-/** What a number may be, as the form has it: [least, most]. @type {Record<string, [number, number]>} */
+/** The range of each number, as in the form: [smallest, largest]. @type {Record<string, [number, number]>} */
 const RANGES = {
   connectors: [1, 4],
   maxPower: [100, 1_000_000],
@@ -43,7 +43,7 @@ const RANGES = {
 
 const SETTINGS_KEY = "chargesentinel.settings";
 
-/** Storage may be forbidden; the page then forgets, and works. @param {() => any} use */
+/** Use the browser's storage. If it is forbidden, the page works without it. @param {() => any} use */
 function withStorage(use) {
   try {
     return use();

@@ -1,4 +1,4 @@
-// Knows the station as a whole: its connection's life, boot, heartbeat, clock and queue; not how charging goes.
+// The station as a whole: its connection, boot, heartbeat, clock and queue. Charging is in charging.js.
 
 const STATION_KEY = "chargesentinel.station";
 
@@ -13,7 +13,7 @@ class Station {
     this.variables = new Variables();
     this.#sampleEvery(settings.sampleInterval);
     this.variables.onSet = (variable) => {
-      // A new password counts from the next connection on.
+      // A new password takes effect with the next connection.
       if (variable.access === "W") this.password = variable.value;
     };
     this.profiles = new Profiles();
@@ -26,7 +26,7 @@ class Station {
     this.sent = 0;
     this.received = 0;
     this.lastCallAt = 0;
-    /** When the connection was lost last, milliseconds since 1970; 0 when it never was. */
+    /** When the connection was lost last, in milliseconds since 1970; 0 when it never was. */
     this.offlineSince = 0;
     this.wanted = false;
     this.password = "";
@@ -48,7 +48,7 @@ class Station {
       backOff: () => ({
         minimum: this.variables.number("OCPPCommCtrlr.RetryBackOffWaitMinimum") || 1,
         repeats: this.variables.number("OCPPCommCtrlr.RetryBackOffRepeatTimes"),
-        // Never more than the least wait, or a later attempt could come sooner than an earlier one.
+        // At most the shortest wait, or a later attempt could wait for less than an earlier one.
         random: Math.min(1, this.variables.number("OCPPCommCtrlr.RetryBackOffRandomRange")),
       }),
     });
@@ -109,7 +109,7 @@ class Station {
     this.onChange();
   }
 
-  /** Be a station that was never switched on before. */
+  /** Start over as a new station. */
   forget() {
     this.boot = { status: "none", interval: 300, retryAt: 0, address: "" };
     this.bootReason = "PowerUp";
@@ -138,7 +138,7 @@ class Station {
     try {
       this.link.connect(target.address, SUBPROTOCOLS[version], reconnect);
     } catch {
-      // A page that came by https may not open ws://, and browsers refuse a few more.
+      // A page from https may not open ws://, and browsers refuse some other addresses too.
       this.link.disconnect();
       return location.protocol === "https:" ? "fault.secure" : "fault.url";
     }
@@ -152,7 +152,7 @@ class Station {
     this.save();
   }
 
-  /** Switch off and on: sessions end for want of power, and the station boots again. */
+  /** Switch off and on: sessions end with PowerLoss, and the station boots again. */
   powerCycle() {
     const wasWanted = this.wanted;
     this.link.disconnect(1000, "power lost");
@@ -191,10 +191,10 @@ class Station {
     this.outbox.opened();
     this.tester.beforeBoot();
     if (this.boot.status !== "Accepted") return this.sendBoot();
-    // A connection that was lost and found again needs no second boot (OCPP-J section 5.4).
+    // After a lost connection no second boot is needed (OCPP-J section 5.4).
     this.say("Heartbeat", {}, { urgent: true }).then((answer) => this.#heartbeatAnswered(answer));
     this.outbox.pump();
-    // After a long absence 2.x wants every status told again (B04.FR.01), after a short one what has changed.
+    // After a long time offline 2.x wants every status again (B04.FR.01), after a short one only changes.
     const away = this.offlineSince ? (Date.now() - this.offlineSince) / 1000 : 0;
     this.reportAll(this.settings.version !== "1.6" && away > this.variables.number("OCPPCommCtrlr.OfflineThreshold"));
   }
@@ -234,7 +234,7 @@ class Station {
   /** @param {Frame | null} answer */
   #heartbeatAnswered(answer) {
     if (answer?.payload) this.clock.set(answer.payload.currentTime);
-    // A CSMS that does not know us any more wants a boot first (2.x B01.FR.10).
+    // A CSMS that no longer knows the station wants a boot first (2.x B01.FR.10).
     if (answer?.code === "SecurityError") {
       this.boot.status = "none";
       this.sendBoot();
@@ -251,7 +251,7 @@ class Station {
     }
   }
 
-  /** Once or twice a second: what is due by the clock. */
+  /** Called once or twice a second: do what the clock makes due. */
   tick() {
     const now = this.clock.now();
     this.flow.tick(now);
@@ -326,14 +326,14 @@ class Station {
     this.onChange();
   }
 
-  /** The station's own meter: what all connectors counted together. */
+  /** The station's meter: the sum of all connectors. */
   mainMeter() {
     const meter = new Meter(this.connectors.reduce((sum, connector) => sum + connector.meter.register, 0));
     meter.power = this.connectors.reduce((sum, connector) => sum + connector.meter.power, 0);
     return meter;
   }
 
-  /** Keep what a reload must not lose, as a station keeps it through a change of its modem. */
+  /** Store the state that must survive a reload of the page. */
   save() {
     withStorage(() => sessionStorage.setItem(STATION_KEY, JSON.stringify(remembered(this))));
   }

@@ -1,11 +1,11 @@
-// Knows the ways a tester bends the station: overridden answers and misbehaviours; the station knows only the hooks.
+// What a tester can change: answers to the CSMS, and misbehaviours. The station calls the hooks in here.
 
 /** @typedef {"normal" | "reject" | "delay" | "silent" | "error" | "edit"} OverrideKind */
 /** @typedef {{kind: OverrideKind, seconds: number, code: string}} Override */
 
 const OVERRIDE_KINDS = /** @type {OverrideKind[]} */ (["normal", "reject", "delay", "silent", "error", "edit"]);
 const MISBEHAVIOURS = ["beforeBoot", "repeatIds", "fallingMeter", "noHeartbeat", "badTimestamp"];
-/** Words for no where an answer has no `Rejected`; an action that has no word at all gets a CALLERROR. */
+/** The refusing status of answers without `Rejected`; an action without any gets a CALLERROR. */
 const REFUSALS = /** @type {Record<string, string>} */ ({
   SendLocalList: "Failed",
   ClearChargingProfile: "Unknown",
@@ -60,7 +60,7 @@ class Tester {
     return { status: REFUSALS[action] ?? "Rejected" };
   }
 
-  /** Traffic before the boot is accepted. */
+  /** Send a message before the boot is accepted. */
   beforeBoot() {
     if (!this.is("beforeBoot") || this.station.boot.status === "Accepted") return;
     const { dialect } = this.station;
@@ -74,7 +74,7 @@ class Tester {
   beforeWriting(text, item) {
     if (this.is("repeatIds") && this.lastId) {
       item.id = this.lastId;
-      // Kept, for a retry has to carry the id that its answer is waited for.
+      // The id is kept, because a retry needs the id under which its answer is awaited.
       item.text = text = callText(item.id, item.action, JSON.parse(text)[3]);
     }
     this.lastId = item.id;

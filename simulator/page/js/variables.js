@@ -1,4 +1,4 @@
-// Knows the station's settings by their 1.6 keys and 2.x variables, one value behind both; not who reads them.
+// The station's configuration: keys of 1.6 and variables of 2.x, with one value for both.
 
 /**
  * @typedef {{
@@ -22,7 +22,7 @@ const MEASURANDS = [
 const DEFAULT_MEASURANDS = "Energy.Active.Import.Register,Power.Active.Import,Current.Import,Voltage,SoC";
 
 /**
- * key of 1.6 | component.variable[instance] of 2.x | value | type | access | unit or allowed values; - where a version has none.
+ * key of 1.6 | component.variable[instance] of 2.x | value | type | access | unit or allowed values; - for a version without it.
  */
 const VARIABLE_TABLE = `
 HeartbeatInterval | OCPPCommCtrlr.HeartbeatInterval | 300 | integer | RW | s
@@ -156,7 +156,7 @@ class Variables {
   }
 
   /**
-   * Set a variable on the CSMS's behalf.
+   * Set a variable at the CSMS's request.
    * @param {Variable} variable @param {string} value
    * @returns {"Accepted" | "ReadOnly" | "Invalid"}
    */

@@ -1,4 +1,7 @@
-// Knows the connection panel and the badge: settings in and out, Connect and Disconnect; nothing of charging.
+// The connection panel and the state badge: settings, Connect and Disconnect.
+
+/** How many units of a setting one unit in the form is: kW and kWh there, W and Wh here. @type {Record<string, number>} */
+const FORM_UNITS = { maxPower: 1000, batteryWh: 1000 };
 
 class ConnectionView {
   /** @param {Station} station */
@@ -12,7 +15,7 @@ class ConnectionView {
       event.preventDefault();
       this.connect();
     });
-    // The id is the last part of the address; where it was so, both change together.
+    // If the id is the last part of the address, changing one changes the other.
     const together = () => lastSegment(this.station.settings.url) === this.station.settings.id;
     byId("url").addEventListener("change", () => {
       const id = lastSegment(byId("url").value.trim());
@@ -42,38 +45,30 @@ class ConnectionView {
     for (const name of ["url", "id"]) byId(name).value = /** @type {any} */ (settings)[name];
     this.form.elements.version.value = settings.version;
     byId("reconnect").checked = settings.reconnect;
-    const shown = /** @type {any} */ ({
-      ...settings,
-      maxPower: settings.maxPower / 1000,
-      batteryWh: settings.batteryWh / 1000,
-    });
-    for (const input of this.more.elements) input.value = shown[input.name];
+    for (const input of this.more.elements) {
+      const value = /** @type {any} */ (settings)[input.name];
+      input.value = typeof value === "number" ? value / (FORM_UNITS[input.name] ?? 1) : value;
+    }
   }
 
   /** Read the forms into the settings. @returns {boolean} false when something is out of range */
   take() {
     this.#complain(this.more.checkValidity() ? null : "fault.settings");
     if (!this.more.checkValidity()) return false;
-    const more = Object.fromEntries(new FormData(this.more));
-    const number = (/** @type {string} */ name) => Number(more[name]);
-    /** @type {Settings} */
-    const settings = {
-      ...this.station.settings,
-      url: byId("url").value.trim(),
-      id: byId("id").value.trim(),
-      version: this.form.elements.version.value,
-      reconnect: byId("reconnect").checked,
-      kind: more.kind === "dc" ? "dc" : "ac",
-      phases: number("phases"),
-      maxPower: Math.round(number("maxPower") * 1000),
-      batteryWh: Math.round(number("batteryWh") * 1000),
-      sampleInterval: number("sampleInterval"),
-      connectors: number("connectors"),
-      energyLimit: number("energyLimit"),
-      timeLimit: number("timeLimit"),
-      vendor: String(more.vendor),
-      model: String(more.model),
-    };
+    const settings = { ...this.station.settings };
+    settings.url = byId("url").value.trim();
+    settings.id = byId("id").value.trim();
+    settings.version = this.form.elements.version.value;
+    settings.reconnect = byId("reconnect").checked;
+    for (const { name, value } of this.more.elements) {
+      const number = Number(value);
+      /** @type {any} */ (settings)[name] =
+        typeof (/** @type {any} */ (DEFAULT_SETTINGS)[name]) !== "number"
+          ? value
+          : name in FORM_UNITS
+            ? Math.round(number * FORM_UNITS[name])
+            : number;
+    }
     this.station.configure(settings);
     this.station.link.reconnect = settings.reconnect;
     keepSettings(settings);
@@ -104,7 +99,7 @@ class ConnectionView {
     const { id, version } = this.station.settings;
     setText(byId("who-id"), id);
     setText(byId("who-version"), version);
-    // On a phone the connected station is what one wants to see.
+    // On a phone, make room for the station once it is connected.
     if (state === "open" && !this.folded && matchMedia("(max-width: 819px)").matches)
       byId("connection-details").open = false;
     if (!wanted) byId("connection-details").open = true;

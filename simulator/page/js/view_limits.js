@@ -1,4 +1,4 @@
-// Knows how charging profiles and the station's variables are shown and set by hand.
+// Shows charging profiles and the configuration, which can be changed here too.
 
 class LimitsView {
   /** @param {Station} station @param {StationView} instrument */
@@ -42,7 +42,7 @@ class LimitsView {
     if (list.textContent !== fresh.map((item) => item.textContent).join("")) list.replaceChildren(...fresh);
   }
 
-  /** The version's own names; what the station may be told can be typed here too. */
+  /** The table of the configuration, with the version's names; writable values can be edited. */
   #variables() {
     const is16 = this.station.settings.version === "1.6";
     const { all } = this.station.variables;
@@ -64,7 +64,7 @@ class LimitsView {
     this.#values();
   }
 
-  /** What the CSMS has set meanwhile stands there too, but nothing is taken from under the fingers of who types. */
+  /** Show values that the CSMS has set meanwhile, except in the field that is being edited. */
   #values() {
     const { all } = this.station.variables;
     for (const shown of /** @type {NodeListOf<any>} */ (byId("variables").tBodies[0].querySelectorAll("[data-at]"))) {

@@ -1,4 +1,4 @@
-// Knows how the log looks: only the rows in sight exist as elements, whatever the log's length.
+// Shows the log. Only the visible rows exist as elements, whatever the log's length.
 
 class LogView {
   /** @param {TrafficLog} log @param {(text: string) => void} editRaw */
@@ -10,7 +10,7 @@ class LogView {
     this.words = null;
     this.language = language;
     this.kind = "";
-    /** The height of a row in pixels, as the style has it. */
+    /** The height of a row in pixels, as in the style sheet. */
     this.row = 30;
     this.paused = false;
     /** @type {Entry | null} */
@@ -57,7 +57,7 @@ class LogView {
   #matches(entry) {
     if (this.kind === "fault" ? !entry.fault : this.kind && entry.direction !== this.kind) return false;
     if (!this.words) return true;
-    // Without copies of what is searched: typing goes through 10,000 entries for every key.
+    // Makes no copies, because every key typed searches 10,000 entries.
     return this.words.test(entry.raw) || this.words.test((entry.head ??= headOf(entry)));
   }
 
@@ -65,7 +65,7 @@ class LogView {
   filter(words) {
     const plain = words.trim().replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
     this.words = plain ? new RegExp(plain, "i") : null;
-    // What an event says is searched in the language shown now.
+    // Events are searched in the present language.
     if (language !== this.language) for (const entry of this.log.entries) entry.head = undefined;
     this.language = language;
     this.shown = this.log.entries.filter((entry) => this.#matches(entry));
@@ -157,7 +157,7 @@ class LogView {
     if (!entry?.id || entry.direction === "event") return null;
     const at = this.log.entries.indexOf(entry);
     const matches = (/** @type {Entry} */ other) => other.id === entry.id && other.direction !== entry.direction;
-    // Ids may be used again, so the nearest one on the right side.
+    // Ids may be reused, so take the nearest entry in the right direction.
     return entry.type === "CALL"
       ? this.log.entries.slice(at, at + 500).find(matches)
       : this.log.entries.slice(Math.max(0, at - 500), at).findLast(matches);

@@ -1,4 +1,4 @@
-// Knows the core message buttons and the form for any other message; the schema makes the form.
+// The buttons for core messages, and the form, made from a schema, for any other message.
 
 class MessagesView {
   /** @param {Station} station @param {StationView} instrument */
@@ -136,7 +136,7 @@ class MessagesView {
       return tell("");
     }
     tell("…");
-    // The next event of the station's own goes on counting where this one stops.
+    // The station's next event continues with the following sequence number.
     const tx = station.connectors.find((each) => each.transaction?.id === payload.transactionInfo?.transactionId)?.transaction;
     if (tx && action === "TransactionEvent") tx.seqNo = Math.max(tx.seqNo, payload.seqNo + 1);
     const answer = await station.say(action, payload);

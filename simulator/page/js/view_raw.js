@@ -1,4 +1,4 @@
-// Knows the raw frame editor: what is typed goes out as it is, and the schema stands beside it without forbidding anything.
+// The raw frame editor: sends frames exactly as typed, and shows what the schema says about them.
 
 class RawView {
   /** @param {Station} station @param {MessagesView} messages knows what the station would say */
@@ -46,12 +46,12 @@ class RawView {
       change(parts);
       byId("raw").value = JSON.stringify(parts, null, indent);
     } catch {
-      // Not JSON: it stays as it was typed, and the hint says so.
+      // Text that is not JSON stays as it is; the hint says so.
     }
     this.#hint();
   }
 
-  /** Say how the typed frame stands to the schema. */
+  /** Show whether the typed frame fits its schema. */
   #hint() {
     const frame = readFrame(byId("raw").value);
     const { version } = this.station.settings;

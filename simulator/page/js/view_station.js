@@ -1,4 +1,4 @@
-// Knows the instrument: what the chosen connector does, and the controls a person has at the station.
+// The display of the chosen connector, and the controls of a person at the station.
 
 const FAULTS = [
   "GroundFailure",
@@ -50,7 +50,7 @@ class StationView {
     const { meter, transaction: tx, last } = connector;
     this.#connectors();
     const status = station.dialect.statusOf(connector);
-    // 2.x says Occupied for much: its charging state tells more.
+    // 2.x reports Occupied for several states; the charging state says more.
     const told =
       tx && status === "Occupied" && connector.chargingState() in STATUS_MATRIX ? connector.chargingState() : status;
     byId("status").dataset.status = told;

@@ -1,4 +1,4 @@
-// Knows the tester's panel of overridden answers and misbehaviours, and the dialog that edits an answer.
+// The tester's panel of changed answers and misbehaviours, and the dialog that edits an answer.
 
 class TesterView {
   /** @param {Station} station */
@@ -113,7 +113,7 @@ class TesterView {
       dialog.addEventListener(
         "close",
         () => {
-          // Formatted for reading; what is unchanged goes out in its plain form.
+          // Indented for reading; an unchanged answer is sent without the indentation.
           const typed = byId("edit-text").value;
           resolve(typed === readable(text) ? text : typed);
         },

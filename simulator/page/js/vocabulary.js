@@ -1,4 +1,4 @@
-// Knows which actions a charge point may send in each version, as the specifications list them; nothing else.
+// The actions that a charge point may send in each version.
 
 /** @type {Record<string, string[]>} */
 const STATION_ACTIONS = {
@@ -27,5 +27,5 @@ const STATION_ACTIONS = {
   ).split(" "),
 };
 
-/** Sent as SEND (type 6), which is never answered (2.1 part 4 section 4.2.4). */
+/** Sent as SEND (type 6), which gets no answer (2.1 part 4 section 4.2.4). */
 const SEND_ACTIONS = ["NotifyPeriodicEventStream"];
