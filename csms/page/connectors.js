@@ -1,4 +1,4 @@
-// The connectors of one charge point as cards: status, what charges there, and what can be done; decides nothing.
+// The connectors of one charge point as cards: status, transaction, and buttons.
 import { $, element, redraw, when } from "./dom.js";
 
 const KINDS = {
@@ -6,7 +6,7 @@ const KINDS = {
   SuspendedEVSE: "warn", Reserved: "warn", Unavailable: "warn", Faulted: "bad",
 };
 
-/** A transaction belongs to the connector it was told for; 2.x may leave the connector out. */
+/** The open transaction on a connector; in 2.x a transaction may name the EVSE only. */
 function transactionOn(point, connector) {
   return point.transactions.find((t) => !t.stopped && t.evse_id === connector.evse_id && [null, connector.connector_id].includes(t.connector_id));
 }

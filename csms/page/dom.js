@@ -1,5 +1,5 @@
-// What every part of the page needs: elements, the API, outputs; knows nothing of OCPP. What a charge point sent is put
-// into the page as text, never as markup.
+// Helpers for all parts of the page: elements, the API, outputs. Data from charge points is always shown as text, never as
+// markup.
 
 export const $ = (id) => document.getElementById(id);
 
@@ -26,7 +26,7 @@ export async function api(method, path, body) {
   return content;
 }
 
-/** Does some work and shows in an output what it returns, or why it failed; an error is `bad`. */
+/** Runs `work` and shows its result in an output, or the message of its error. */
 export async function say(output, work) {
   output.className = "busy";
   output.textContent = "…";
@@ -40,7 +40,7 @@ export async function say(output, work) {
   }
 }
 
-/** Draws a part of the page anew only when what it shows has changed, and puts the focus back where it was. */
+/** Redraws a part of the page if its facts have changed, and restores the focus. */
 export function redraw(container, facts, draw) {
   const written = JSON.stringify(facts);
   if (container.dataset.facts === written) return;
@@ -68,7 +68,7 @@ export function clock(text) {
   return text && !isNaN(moment) ? moment.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false }) : "–";
 }
 
-/** Date and time where it is not today's, else the time alone. */
+/** The time; with the date unless it is today. */
 export function when(text) {
   const moment = new Date(text);
   if (!text || isNaN(moment)) return "–";

@@ -1,12 +1,12 @@
-// Builds form fields from a JSON schema and reads them back; knows no action and no charge point.
+// Builds form fields from a JSON schema, and reads the payload back from them.
 import { element, smallButton } from "./dom.js";
 
 const HOUR_MS = 3_600_000;
 const stamp = (later = 0) => new Date(Date.now() + later).toISOString();
-// 2.x descriptions carry the registry's names of types, which help nobody who fills in a form.
+// Descriptions of 2.x contain names of types in a registry, which do not help in a form.
 const help = (schema) => (schema.description ?? "").replace(/urn:x-\S+|\r/g, "").trim();
 
-/** A field is {node, read}: what to show, and a function that returns its value. */
+/** A field is {node, read}: the element, and a function that returns its value. */
 export function field(schema, definitions, name, value) {
   if (schema.$ref) return field(definitions[schema.$ref.split("/").pop()], definitions, name, value);
   if (schema.enum) return choice(schema, schema.enum, name, value);
@@ -37,7 +37,7 @@ function text(schema, name, value) {
   const input = element("input", { value: value === undefined ? "" : typeof value === "string" ? value : JSON.stringify(value) });
   if (schema.maxLength) input.maxLength = schema.maxLength;
   input.size = Math.min(36, Math.max(12, schema.maxLength ?? 20, input.value.length));
-  // 2.x DataTransfer takes any JSON: what reads as JSON is sent as such.
+  // DataTransfer of 2.x accepts any JSON: text that is valid JSON is sent as JSON.
   const any = () => { try { return JSON.parse(input.value); } catch { return input.value; } };
   return { node: labelled(schema, name, input), read: schema.type ? () => input.value : any };
 }
@@ -83,7 +83,7 @@ function group(schema, definitions, name, value) {
   if (!fields.size && !others.length) box.append(nothing);
   box.append(more);
   more.hidden = !others.length;
-  // What the schema does not know is kept: it may have been written as JSON, to be sent against the book.
+  // Unknown members are kept: somebody may have written them as JSON, to break the rules on purpose.
   const strange = Object.entries(value).filter(([key]) => !names.includes(key));
   return { node: box, read: () => Object.fromEntries([...[...fields].map(([key, made]) => [key, made.read()]), ...strange]) };
 }

@@ -1,4 +1,4 @@
-// What the CSMS remembers of one charge point, as tables: transactions, reservations, profiles, variables, notices.
+// What the CSMS knows about one charge point, as tables: transactions, reservations, profiles, variables, notices.
 import { $, element, redraw, smallButton, table, when } from "./dom.js";
 
 const kwh = (t) => (t.energy_wh === null ? "–" : (t.energy_wh / 1000).toFixed(2));
@@ -31,7 +31,7 @@ const PARTS = {
     [{ name: "When" }, { name: "Action" }, { name: "Payload", wrap: true }]],
 };
 
-/** A part that was opened stays open; the words of those that are empty say so. */
+/** Shows the parts as foldable tables; an open one stays open when it is refreshed. */
 export function showKnown(point) {
   const box = $("known");
   if (box.dataset.whose !== point.charge_point_id) {

@@ -1,4 +1,4 @@
-// The last messages of one charge point, newest first, each to be opened; knows the frames' envelope and no action.
+// The last messages of one charge point, newest first; a click opens one.
 import { $, clock, element } from "./dom.js";
 
 const ARROWS = { charge_point: "→", csms: "←", connection: "•" };
@@ -6,7 +6,7 @@ const WORDS = { charge_point: "from the charge point", csms: "from the CSMS", co
 const FAULTS = { 4: "CALLERROR", 5: "CALLRESULTERROR" };
 let shown = { whose: null, newest: 0 };
 
-/** What stands in a row: [the word that matters, the rest, whether something went wrong]. */
+/** The text of a row: [the main word, the rest, whether it is an error]. */
 function summary(frame, actions) {
   let parsed;
   try { parsed = JSON.parse(frame.text); } catch { return ["not JSON", frame.text, true]; }
@@ -35,7 +35,7 @@ function row(frame, actions) {
   head[1].append(element("span", { className: "offscreen", textContent: ` ${WORDS[frame.source]}: ` }));
   const line = element("summary", {}, ...head, what);
   const details = element("details", {}, line);
-  // Written out only when somebody looks: most messages nobody opens.
+  // Formatted only when it is opened, because most messages never are.
   details.ontoggle = () => { if (details.childElementCount === 1) details.append(element("pre", { textContent: pretty(frame.text) })); };
   return element("li", { className: `${frame.source}${fault ? " fault" : ""}` }, details);
 }
@@ -44,7 +44,7 @@ function pretty(text) {
   try { return JSON.stringify(JSON.parse(text), null, 1); } catch { return text; }
 }
 
-/** Puts in what is new, so that what was opened stays open. `frames` come oldest first. */
+/** Adds the new messages only, so that opened ones stay open. `frames` are sorted from the oldest. */
 export function showMessages(whose, frames) {
   const list = $("frames");
   const newest = frames.at(-1)?.number ?? 0;

@@ -1,4 +1,4 @@
-// The operator's page: what is shown, and kept up to date; the parts are in the modules beside it.
+// The operator's page: what it shows, and how it refreshes. The parts are in the other modules.
 import { $, api, element, redraw, say } from "./dom.js";
 import { showConnectors } from "./connectors.js";
 import { showKnown, showTransactions } from "./known.js";
@@ -7,14 +7,14 @@ import { offer, timed } from "./sending.js";
 import { showTokens } from "./tokens.js";
 
 const REFRESH_MS = 1000;
-const SHOWN = 100; // charge points in the list; whoever has more searches
+const SHOWN = 100; // charge points in the list; search finds the others
 const TRIGGERS = {
   "1.6": ["StatusNotification", "Heartbeat", "MeterValues", "BootNotification", "FirmwareStatusNotification", "DiagnosticsStatusNotification"],
   2: ["StatusNotification", "Heartbeat", "MeterValues", "TransactionEvent", "BootNotification", "FirmwareStatusNotification", "LogStatusNotification"],
 };
 const BOOTS = { Accepted: "good", Pending: "warn", Rejected: "bad" };
-let chosen = null; // identity of the charge point shown
-let version = null; // its OCPP version, for which the forms were built
+let chosen = null; // the identity of the shown charge point
+let version = null; // its OCPP version, which the forms are made for
 
 const one = (rest = "") => `charge-points/${encodeURIComponent(chosen)}${rest}`;
 const operate = (name, values) => say($("done"), () => timed(() => api("POST", one(`/operations/${name}`), values)));
@@ -80,7 +80,7 @@ for (const form of document.querySelectorAll("form[data-operation]")) {
     operate(form.dataset.operation, values);
   };
 }
-$("disconnect").onclick = () => say($("done"), async () => { await api("POST", one("/disconnect")); return "closed with 1000; it should come back"; });
+$("disconnect").onclick = () => say($("done"), async () => { await api("POST", one("/disconnect")); return "closed with 1000; the charge point should reconnect"; });
 
 $("order-what").onchange = () => {
   for (const label of document.querySelectorAll("[data-for]")) label.hidden = label.dataset.for !== $("order-what").value;
@@ -151,7 +151,7 @@ async function refresh() {
     $("trouble").hidden = true;
   } catch (error) {
     $("trouble").hidden = false;
-    $("trouble").textContent = error instanceof TypeError ? "The CSMS does not answer; it may have ended." : error.message;
+    $("trouble").textContent = error instanceof TypeError ? "The CSMS does not answer; it may have stopped." : error.message;
   }
 }
 
@@ -173,7 +173,7 @@ function decoded(text) {
   try {
     return decodeURIComponent(text);
   } catch {
-    return text; // typed by hand: nobody is called so, and the page says it
+    return text; // typed by hand: no charge point has this name, and the page says so
   }
 }
 

@@ -1,17 +1,17 @@
-// Sending any action: a form made from its schema, or JSON, and the answer; judges nothing, the CSMS does.
+// Sends any action, from a form made from its schema or as JSON, and shows the answer.
 import { $, api, element, say } from "./dom.js";
 import { field } from "./form.js";
 
 let target = { path: () => "", version: null };
 let built = null; // {action, schema, read}
-let builds = 0; // how many forms were begun
+let builds = 0; // how many forms were started
 
 export function outcome(result, ms) {
   const asked = result.request ? `${result.action} ${JSON.stringify(result.request)}\n` : "";
   const took = ` after ${ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`}`;
   if (result.kind === "CALLERROR") return [`${asked}CALLERROR ${result.error_code}${took}: ${result.error_description}`, true];
-  if (result.kind === "timeout") return [`${asked}no answer came${took}`, true];
-  if (result.kind === "closed") return [`${asked}the connection closed before an answer came${took}`, true];
+  if (result.kind === "timeout") return [`${asked}no answer${took}`, true];
+  if (result.kind === "closed") return [`${asked}the connection closed before the answer${took}`, true];
   const fault = result.error_code ? `\nthe answer does not fit its schema: ${result.error_description}` : "";
   return [`${asked}CALLRESULT${took} ${JSON.stringify(result.payload, null, 1)}${fault}`, fault !== ""];
 }
@@ -61,19 +61,19 @@ $("as-form").onclick = () => {
 
 async function build() {
   const action = $("action").value;
-  // Nothing is filled into a form that is about to be replaced.
+  // Clear the old form at once, so that nobody fills it in.
   built = null;
   $("fields").replaceChildren();
   const turn = (builds += 1);
   const { schema, example } = await api("GET", `actions/${target.version}/${action}`);
-  // Another form may have been begun meanwhile, of the same action too; that one counts, whichever comes last.
+  // Another form may have been started meanwhile: the one started last counts.
   if (turn !== builds) return;
   built = { action, schema, read: () => example };
   show(example);
   $("json").value = JSON.stringify(example, null, 2);
 }
 
-/** Offers the actions of a version; `path` gives the API's path for the charge point shown. */
+/** Offers the actions of a version; `path` returns the API's path for the shown charge point. */
 export async function offer(version, path, names) {
   target = { version, path };
   $("action").replaceChildren(...names.map((name) => element("option", { textContent: name })));
@@ -87,7 +87,7 @@ $("send").onsubmit = (event) => {
   const checked = !$("unchecked").checked;
   if (checked && !written() && !event.target.reportValidity()) return;
   say($("answer"), () => timed(async () => {
-    if (built === null) throw new Error("the form is not there yet; try again");
+    if (built === null) throw new Error("the form is still loading; try again");
     const payload = written() ? parsed() : built.read();
     return api("POST", target.path("/calls"), { action: $("action").value, payload, checked });
   }));

@@ -7,14 +7,14 @@ export async function showTokens(unknown) {
   $("unknown-tokens").textContent = unknown;
   const tokens = await api("GET", "tokens");
   redraw($("token-list"), tokens, () => {
-    if (!tokens.length) return [element("p", { className: "quiet", textContent: "None is listed." })];
+    if (!tokens.length) return [element("p", { className: "quiet", textContent: "No tokens yet." })];
     return [table(COLUMNS, tokens.map((token) => {
       const forget = smallButton("Forget", `Forget ${token.id_token}`, async () => {
         await api("DELETE", `tokens/${encodeURIComponent(token.id_token)}`);
         showTokens(unknown);
       });
       forget.dataset.key = token.id_token;
-      return [token.id_token, token.status, token.expires ? when(token.expires) : "for ever", token.parent ?? "", token.concurrent ? "several" : "one", forget];
+      return [token.id_token, token.status, token.expires ? when(token.expires) : "no limit", token.parent ?? "", token.concurrent ? "several" : "one", forget];
     }))];
   });
 }

@@ -1,4 +1,4 @@
-"""`chargesentinel charge-point`: knows the options; the charge points themselves live in simulator/."""
+"""The `charge-point` command: reads its options and runs the charge points of the package simulator."""
 
 from __future__ import annotations
 
@@ -47,15 +47,15 @@ Examples:
     "--url",
     required=True,
     metavar="WS-URL",
-    help="Address of the CSMS or of the proxy; the id is appended, unless it is there.",
+    help="Address of the CSMS or the proxy; the id is appended unless it is the last part.",
 )
-@click.option("--id", "charge_point_id", default="CP-1", show_default=True, help="Identity; a prefix with --count.")
+@click.option("--id", "charge_point_id", default="CP-1", show_default=True, help="Identity of the charge point; with --count, its prefix.")
 @click.option(
     "--ocpp",
     type=click.Choice([*simulated.VERSIONS, "mixed"]),
     default="1.6",
     show_default=True,
-    help="OCPP version; mixed is for --count.",
+    help="OCPP version; mixed needs --count.",
 )
 @click.option(
     "--scenario",
@@ -64,25 +64,25 @@ Examples:
     metavar="NAME|FILE",
     is_eager=True,
     callback=show_scenarios,
-    help="What to do; `list` shows the shipped ones.",
+    help="Scenario to run; `list` prints the shipped ones.",
 )
-@click.option("--token", metavar="ID", help="Id token that charges, in place of the scenario's.")
+@click.option("--token", metavar="ID", help="Id token to charge with, instead of the scenario's.")
 @click.option("--minutes", type=Finite(0.1), help="Simulated charging time of each session.")
-@click.option("--operator", metavar="HTTP-URL", help="Operator API of `chargesentinel csms`, to have the CSMS act.")
+@click.option("--operator", metavar="HTTP-URL", help="Operator API of `chargesentinel csms`, for steps of the CSMS.")
 @click.option("--stay", is_flag=True, help="Stay connected after the scenario, until Ctrl-C.")
-@click.option("--speed", type=Finite(0.1, 3600), default=60.0, show_default=True, help="Simulated seconds a second.")
-@click.option("--timeout", type=Finite(0.1), default=30.0, show_default=True, help="Wait for an answer, s.")
-@click.option("--connectors", type=click.IntRange(1, 64), default=1, show_default=True, help="Outlets.")
-@click.option("--dc", is_flag=True, help="Charge direct current: 50 kW with a taper instead of 7.4 kW.")
+@click.option("--speed", type=Finite(0.1, 3600), default=60.0, show_default=True, help="Simulated seconds per second.")
+@click.option("--timeout", type=Finite(0.1), default=30.0, show_default=True, help="Seconds to wait for an answer.")
+@click.option("--connectors", type=click.IntRange(1, 64), default=1, show_default=True, help="Number of connectors.")
+@click.option("--dc", is_flag=True, help="Charge with up to 50 kW DC instead of 7.4 kW AC.")
 @click.option("--signed", is_flag=True, help="Add signed meter values.")
-@click.option("--password", envvar="CHARGESENTINEL_PASSWORD", help="For HTTP Basic authentication.")
-@click.option("--ca", type=click.Path(exists=True, dir_okay=False), help="CA of a wss:// CSMS, PEM.")
-@click.option("--cert", type=click.Path(exists=True, dir_okay=False), help="Client certificate, PEM.")
-@click.option("--key", type=click.Path(exists=True, dir_okay=False), help="Its key, when not in --cert.")
-@click.option("--seed", type=int, help="Make chance and jitter repeatable.")
-@click.option("--count", type=click.IntRange(1, 10_000), help="Run a fleet of so many charge points.")
-@click.option("--rate", type=Finite(0.1), default=10.0, show_default=True, help="Fleet: power-ons a second.")
-@click.option("--duration", type=Finite(1), help="Fleet: seconds to run; else until Ctrl-C.")
+@click.option("--password", envvar="CHARGESENTINEL_PASSWORD", help="Password for HTTP Basic authentication.")
+@click.option("--ca", type=click.Path(exists=True, dir_okay=False), help="CA of a wss:// CSMS, in PEM.")
+@click.option("--cert", type=click.Path(exists=True, dir_okay=False), help="Client certificate, in PEM.")
+@click.option("--key", type=click.Path(exists=True, dir_okay=False), help="Its key, unless --cert contains it.")
+@click.option("--seed", type=int, help="Make random choices repeatable.")
+@click.option("--count", type=click.IntRange(1, 10_000), help="Run a fleet of this many charge points.")
+@click.option("--rate", type=Finite(0.1), default=10.0, show_default=True, help="Fleet: charge points that power on per second.")
+@click.option("--duration", type=Finite(1), help="Fleet: seconds to run; default until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def charge_point(
     url: str,
@@ -110,9 +110,9 @@ def charge_point(
 ) -> int:
     """Run headless charge points: one through a scenario, or a fleet.
 
-    Without --scenario one charging session runs: boot, plug in, authorize, charge, stop, unplug. Charging is
-    compressed: a simulated minute passes in a second. Exit code 0 when all went well, 1 when a call was refused or
-    unanswered or an expectation failed, 2 when it could not start.
+    Without --scenario it runs one charging session: boot, plug in, authorize, charge, stop, unplug. A simulated minute
+    of charging takes a second. Exit code: 0 for success, 1 when a CALL was refused or unanswered or an expectation
+    failed, 2 when the charge point could not start.
     """
     try:
         simulated.checked_url(url)
@@ -127,7 +127,7 @@ def charge_point(
         place = operator.partition("?")[0]
         if "@" in place:
             raise UnusableAddress(
-                place, "the operator API takes a token, no password", "write http://HOST:PORT/?token=…"
+                place, "the operator API takes a token, not a password", "write http://HOST:PORT/?token=…"
             )
         Operator(place)
     if key is not None and cert is None:
@@ -139,7 +139,7 @@ def charge_point(
     if not count:
         base = without_id(url, charge_point_id)
         if base != url.rstrip("/"):
-            click.echo(f"the address ends with the id {visible(charge_point_id)}; it is not appended again", err=True)
+            click.echo(f"the address ends with the id {visible(charge_point_id)}, so the id is not appended", err=True)
         url = base
     identity = simulated.Identity(
         url=url,
@@ -166,7 +166,7 @@ FOR_FLEETS = ("rate", "duration")
 
 
 def _fitting(ocpp: str, count: int | None) -> None:
-    """Refuse options that would have no effect, rather than ignore them."""
+    """Refuse options that would have no effect."""
     if ocpp == "mixed" and count is None:
         raise UserMistake("--ocpp mixed is for a fleet; add --count N")
     context = click.get_current_context()
@@ -182,12 +182,12 @@ def _tls(ca: str | None, cert: str | None, key: str | None) -> ssl.SSLContext | 
     try:
         context = ssl.create_default_context(cafile=ca)
     except ssl.SSLError as error:
-        raise UserMistake(f"{ca}: no certificate in PEM ({error.reason})") from None
+        raise UserMistake(f"{ca}: expected a certificate in PEM ({error.reason})") from None
     if cert is not None:
         try:
             context.load_cert_chain(cert, key)
         except ssl.SSLError as error:
-            raise UserMistake(f"{cert}: no certificate with its key in PEM ({error.reason})") from None
+            raise UserMistake(f"{cert}: expected a certificate with its key in PEM ({error.reason})") from None
     return context
 
 
@@ -207,7 +207,7 @@ def _one(
         asked = asyncio.Event()
 
         def say(line: str) -> None:
-            """Print a line; where it cannot be printed, end: whoever says it is a task that knows no command line."""
+            """Print a line; if that fails, end the run, because the task that logs it cannot report the failure."""
             try:
                 click.echo(f"{datetime.now():%H:%M:%S.%f}"[:-3] + f"  {identity.id}  {visible(line)}", err=as_json)
                 sys.stdout.flush()
@@ -227,7 +227,7 @@ def _one(
         async def after() -> None:
             staying.set()
             station.driver = True
-            say("stays connected until Ctrl-C")
+            say("connected until Ctrl-C")
             await asked.wait()
 
         loop = asyncio.get_running_loop()
@@ -267,7 +267,7 @@ def _fleet(plan: Plan, as_json: bool) -> int:
     if plan.count > (most := room()):
         raise UserMistake(
             f"{plan.count} charge points need more open files than the system allows (enough for {most});"
-            " raise it with `ulimit -n`, or take a smaller --count"
+            " raise the limit with `ulimit -n`, or use a smaller --count"
         )
     console = Console(stderr=as_json)
 

@@ -1,4 +1,4 @@
-"""The `csms` command: reads its options and hands over to the package csms; knows nothing of what it answers."""
+"""The `csms` command: reads its options and runs the package csms."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 class Address(click.ParamType[tuple[str, int]]):
-    """A place to listen on, as `[HOST:]PORT`; the host is 127.0.0.1 when left out."""
+    """An address to listen on, as `[HOST:]PORT`; the default host is 127.0.0.1."""
 
     name = "[HOST:]PORT"
 
@@ -34,12 +34,12 @@ class Address(click.ParamType[tuple[str, int]]):
             return value
         host, _, port = str(value).rpartition(":")
         if not (port.isascii() and port.isdecimal()) or int(port) > 65535:
-            self.fail(f"{value!r} is not [HOST:]PORT, such as 9000 or 0.0.0.0:9000", param, ctx)
+            self.fail(f"expected [HOST:]PORT, such as 9000 or 0.0.0.0:9000, not {value!r}", param, ctx)
         return host.removeprefix("[").removesuffix("]") or "127.0.0.1", int(port)
 
 
 def announce(line: str) -> None:
-    """Print a ready line, and for a wildcard address what other machines call it."""
+    """Print a ready line and, for a wildcard address, the addresses to use from other machines."""
     click.echo(line)
     for wildcard, ipv6 in (("0.0.0.0", False), ("[::]", False), ("[::]", True)):
         if f"://{wildcard}:" in line:
@@ -50,24 +50,24 @@ def announce(line: str) -> None:
 
 
 @click.command(epilog=EPILOG)
-@click.option("--listen", type=Address(), default="127.0.0.1:9000", show_default=True, help="Port 0: any free one.")
+@click.option("--listen", type=Address(), default="127.0.0.1:9000", show_default=True, help="Where charge points connect; port 0 takes any free one.")
 @click.option(
     "--db",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Keep state in this SQLite file over restarts; without it, in memory.",
+    help="SQLite file that keeps the state; without it, the state is lost at the end.",
 )
 @file_mode("Permissions of --db and the files beside it")
 @click.option(
     "--config",
     type=EXISTING,
-    help="TOML file of charge points, id tokens and misbehaviours to start with.",
+    help="TOML file with charge points, id tokens and misbehaviours.",
 )
-@click.option("--page", type=Address(), help="The operator's page and API. [default: 127.0.0.1:9001]")
-@click.option("--no-page", is_flag=True, help="Serve no operator's page.")
+@click.option("--page", type=Address(), help="Address of the operator's page and API. [default: 127.0.0.1:9001]")
+@click.option("--no-page", is_flag=True, help="Do not serve the operator's page.")
 @click.option(
     "--page-token",
     envvar="CHARGESENTINEL_CSMS_TOKEN",
-    help="Token of page and API; one is made up when the page is not on loopback.",
+    help="Token of page and API; random if the page is not on loopback.",
 )
 @click.option(
     "--heartbeat",
@@ -81,21 +81,21 @@ def announce(line: str) -> None:
     type=click.Choice(["Accepted", "Pending", "Rejected"]),
     default="Accepted",
     show_default=True,
-    help="The answer to boots.",
+    help="Answer to BootNotification.",
 )
 @click.option(
     "--unknown-tokens",
     type=click.Choice(["Accepted", "Blocked", "Expired", "Invalid"]),
     default="Accepted",
     show_default=True,
-    help="What an id token that is not on the list is worth.",
+    help="Status of id tokens that were never added.",
 )
 @click.option(
     "--unknown-charge-points",
     type=click.Choice(["accept", "refuse"]),
     default="accept",
     show_default=True,
-    help="Identities that were never added or seen.",
+    help="Charge points that were never added and never seen.",
 )
 @click.option(
     "--security-profile",
@@ -104,16 +104,16 @@ def announce(line: str) -> None:
     show_default=True,
     help="1: password, 2: TLS and password, 3: TLS and client certificate.",
 )
-@click.option("--tls-cert", type=EXISTING, help="PEM certificate chain, for profiles 2 and 3.")
-@click.option("--tls-key", type=EXISTING, help="PEM key, when it is not in --tls-cert.")
-@click.option("--client-ca", type=EXISTING, help="PEM CA of the client certificates, for profile 3.")
-@click.option("--sign-with", type=EXISTING, help="PEM certificate and key of the CA for SignCertificate.")
+@click.option("--tls-cert", type=EXISTING, help="The CSMS's certificate chain in PEM, for profiles 2 and 3.")
+@click.option("--tls-key", type=EXISTING, help="Its key in PEM, unless --tls-cert contains it.")
+@click.option("--client-ca", type=EXISTING, help="CA of the client certificates in PEM, for profile 3.")
+@click.option("--sign-with", type=EXISTING, help="Certificate and key in PEM of the CA that answers SignCertificate.")
 @click.option(
     "--allow-origin",
     "allow_origins",
     multiple=True,
     type=Origin(),
-    help="Web pages of this origin may connect too; * is all. [default: pages of this machine]",
+    help="Let web pages of this origin connect; * means all. [default: pages of this machine]",
 )
 @click.option("--quiet", "-q", is_flag=True, help="Log warnings only.")
 def csms(listen: tuple[str, int], page: tuple[str, int] | None, no_page: bool, quiet: bool, **options: Any) -> None:
@@ -128,7 +128,7 @@ def csms(listen: tuple[str, int], page: tuple[str, int] | None, no_page: bool, q
     from csms.security import Security
 
     if page is not None and no_page:
-        raise click.UsageError("--page and --no-page exclude each other")
+        raise click.UsageError("--page and --no-page cannot be used together")
     page_address = PageAddress(*page, explicit=True) if page is not None else PageAddress()
     settings = Settings(
         db=options["db"],

@@ -103,7 +103,7 @@ async def test_form_and_json_are_two_ways_to_write_one_payload(csms_with_page: C
         call = await charge_point.receive()
         assert call[3] == {"key": "Strange", "value": "5", "extra": True}
         await charge_point.websocket.close()
-        await expect(page.locator("#answer.bad")).to_contain_text("the connection closed before an answer came")
+        await expect(page.locator("#answer.bad")).to_contain_text("the connection closed before the answer")
 
 
 async def test_a_form_being_filled_in_is_not_replaced_by_one_that_comes_late(

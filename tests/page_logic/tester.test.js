@@ -29,7 +29,7 @@ for (const version of VERSIONS) {
     csms.send('[2,"never","ClearCache",{}]');
     await clock.pass(100_000);
     assert.ok(unanswered("never"));
-    assert.ok(page.notes().some((note) => note.includes("left unanswered on purpose")));
+    assert.ok(page.notes().some((note) => note.includes("not answered, on purpose")));
     override("edit");
     station.tester.edit = async (action, text) => text.replace("Accepted", `Perhaps ${action}`);
     csms.send('[2,"edited","ClearCache",{}]');
