@@ -183,7 +183,7 @@ class Api:
     async def forget(self, request: Request) -> Any:
         name = request.path_params["id"]
         if name in self.connections:
-            raise HTTPException(409, f"charge point {name!r} is connected")
+            raise HTTPException(409, f"charge point {name!r} is connected; disconnect it first")
         if not self.context.store.forget(name):
             raise HTTPException(404, f"the CSMS does not know the charge point {name!r}")
         self.context.log.forget(name)

@@ -49,7 +49,13 @@ Examples:
     metavar="WS-URL",
     help="Address of the CSMS or the proxy; the id is appended unless it is the last part.",
 )
-@click.option("--id", "charge_point_id", default="CP-1", show_default=True, help="Identity of the charge point; with --count, its prefix.")
+@click.option(
+    "--id",
+    "charge_point_id",
+    default="CP-1",
+    show_default=True,
+    help="Identity of the charge point; with --count, its prefix.",
+)
 @click.option(
     "--ocpp",
     type=click.Choice([*simulated.VERSIONS, "mixed"]),
@@ -81,7 +87,9 @@ Examples:
 @click.option("--key", type=click.Path(exists=True, dir_okay=False), help="Its key, unless --cert contains it.")
 @click.option("--seed", type=int, help="Make random choices repeatable.")
 @click.option("--count", type=click.IntRange(1, 10_000), help="Run a fleet of this many charge points.")
-@click.option("--rate", type=Finite(0.1), default=10.0, show_default=True, help="Fleet: charge points that power on per second.")
+@click.option(
+    "--rate", type=Finite(0.1), default=10.0, show_default=True, help="Fleet: charge points that power on per second."
+)
 @click.option("--duration", type=Finite(1), help="Fleet: seconds to run; default until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def charge_point(

@@ -50,7 +50,13 @@ def announce(line: str) -> None:
 
 
 @click.command(epilog=EPILOG)
-@click.option("--listen", type=Address(), default="127.0.0.1:9000", show_default=True, help="Where charge points connect; port 0 takes any free one.")
+@click.option(
+    "--listen",
+    type=Address(),
+    default="127.0.0.1:9000",
+    show_default=True,
+    help="Where charge points connect; port 0 takes any free one.",
+)
 @click.option(
     "--db",
     type=click.Path(dir_okay=False, path_type=Path),

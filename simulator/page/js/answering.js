@@ -3,7 +3,7 @@
 /** @typedef {{answer: Payload, then?: () => void} | {error: string, why: string}} Reply */
 /** @typedef {(station: Station, request: any) => Reply} Answerer */
 
-/** Error codes whose spelling 2.x changed. @param {string} version @param {string} code */
+/** Error codes of 1.6 that 2.x spells differently. @param {string} version @param {string} code */
 const spelled = (version, code) =>
   version === "1.6"
     ? code

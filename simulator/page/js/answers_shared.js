@@ -138,7 +138,7 @@ function compositePeriods(station, target, duration, unit) {
 }
 
 /**
- * Take a local list. @param {Station} station @param {number} version @param {boolean} full
+ * Apply a local list of the CSMS. @param {Station} station @param {number} version @param {boolean} full
  * @param {[string, Payload | undefined][]} entries a token without data is removed
  * @returns {string}
  */
@@ -158,7 +158,7 @@ function takeLocalList(station, version, full, entries) {
 /** @param {string} text */
 const isCertificate = (text) => text.includes("-----BEGIN CERTIFICATE-----");
 
-/** Refuse firmware whose certificate is none, and report it (2.x L01.FR.22, 1.6 security whitepaper L01). @param {Station} station @returns {Reply} */
+/** Refuse firmware whose certificate is not valid PEM, and report it (2.x L01.FR.22, 1.6 security whitepaper L01). @param {Station} station @returns {Reply} */
 const refuseCertificate = (station) =>
   says("InvalidCertificate", () =>
     station.say("SecurityEventNotification", {
@@ -167,7 +167,7 @@ const refuseCertificate = (station) =>
     }),
   );
 
-/** Take a firmware update that can be told to be superseded. @param {Station} station @param {FirmwareRequest} request @returns {Reply} */
+/** Start a firmware update, in a version where the answer says whether it replaces a running one. @param {Station} station @param {FirmwareRequest} request @returns {Reply} */
 const takeFirmware = (station, request) => ({
   answer: { status: station.sequences.updating ? "AcceptedCanceled" : "Accepted" },
   then: () => station.sequences.updateFirmware(request),

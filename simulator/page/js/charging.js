@@ -195,7 +195,7 @@ class Charging {
     station.sequences.sessionEnded();
   }
 
-  /** The CSMS has answered a CALL of a transaction, or never will. @param {Outgoing} item @param {Frame | null} answer */
+  /** Handle the answer to a CALL of a transaction; null when there is none. @param {Outgoing} item @param {Frame | null} answer */
   answered(item, answer) {
     if (!item.transaction) return;
     const connector = this.station.connectors.find((each) => each.transaction?.ref === item.transaction);
@@ -222,7 +222,7 @@ class Charging {
 
   // ---- reporting
 
-  /** Tell what changed: the transaction's state first, then the connector's status. @param {Connector} connector */
+  /** Report what changed: the transaction's state first, then the connector's status. @param {Connector} connector */
   sync(connector) {
     const { station } = this;
     const tx = connector.transaction;

@@ -2,7 +2,7 @@
 
 /** @typedef {{at: number, power: number, limit: number, energy: number}} Point */
 
-/** The least round number that is not below a value and whose quarters are round too. @param {number} value */
+/** The smallest round number that is at least a value, and whose quarters are round too. @param {number} value */
 function roundUp(value) {
   const tens = 10 ** Math.floor(Math.log10(Math.max(value, 1e-6)));
   return ([1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8].find((step) => step * tens >= value * 0.9999) ?? 10) * tens;
@@ -50,7 +50,7 @@ function frameOf(element, top_kW, span, second) {
 /** @param {number} seconds */
 const shortTime = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
 
-/** A line that goes in steps. @param {[number, number][]} places */
+/** The path of a step line. @param {[number, number][]} places */
 const stairs = (places) =>
   places.map(([x, y], index) => `${index ? `H${x.toFixed(1)}V` : `M${x.toFixed(1)} `}${y.toFixed(1)}`).join("");
 

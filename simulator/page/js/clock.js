@@ -6,7 +6,7 @@ class StationClock {
     this.last = 0;
   }
 
-  /** Set by BootNotification and Heartbeat answers; small differences are left alone. @param {string} currentTime */
+  /** Set the clock by an answer to BootNotification or Heartbeat; small differences are ignored. @param {string} currentTime */
   set(currentTime) {
     const theirs = Date.parse(currentTime);
     if (Number.isNaN(theirs)) return;

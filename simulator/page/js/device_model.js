@@ -3,7 +3,7 @@
 /** @typedef {{name: string, instance?: string, evse?: {id: number, connectorId?: number}}} ComponentName */
 /** @typedef {{component: ComponentName, variable: {name: string, instance?: string}, attributeType?: string, attributeValue?: string}} VariableQuery */
 
-/** Add what the station knows of itself to its variables. @param {Station} station */
+/** Add the variables whose values are the station's state. @param {Station} station */
 function describeStation(station) {
   const { variables } = station;
   variables.all = variables.all.filter((each) => !each.live);

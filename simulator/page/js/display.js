@@ -41,7 +41,7 @@ class Display {
   }
 }
 
-/** The display's state in the words of 2.x. @param {Connector} connector */
+/** The display's state as 2.x names it. @param {Connector} connector */
 function displayState(connector) {
   if (connector.fault) return "Faulted";
   if (!connector.operative) return "Unavailable";

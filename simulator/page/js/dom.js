@@ -31,7 +31,7 @@ function make(tag, props = {}, ...children) {
   return element;
 }
 
-/** Set a text only when it changed, so that readers of the screen hear no echo. @param {HTMLElement} element @param {string} text */
+/** Set a text only if it changed, so that screen readers do not repeat it. @param {HTMLElement} element @param {string} text */
 function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
@@ -44,14 +44,14 @@ function svg(name, props = {}, ...children) {
   return element;
 }
 
-/** Hand the user a file. @param {string} name @param {string} text @param {string} type */
+/** Download a file. @param {string} name @param {string} text @param {string} type */
 function offerFile(name, text, type) {
   const address = URL.createObjectURL(new Blob([text], { type }));
   make("a", { href: address, download: name }).click();
   window.setTimeout(() => URL.revokeObjectURL(address), 10_000);
 }
 
-/** Copy, also where the clipboard API is missing (plain http). @param {string} text */
+/** Copy a text, even if the clipboard API is missing (plain http). @param {string} text */
 async function copyText(text) {
   try {
     await navigator.clipboard.writeText(text);

@@ -27,7 +27,7 @@ const PLACES = ["connectorId", "evseId", "evse.id"];
 const memberAt = (payload, path) =>
   path.split(".").reduce((value, name) => (isObject(value) ? value[name] : undefined), /** @type {any} */ (payload));
 
-/** A few words on a frame's payload. @param {string} raw */
+/** A summary of a frame's payload. @param {string} raw */
 function gistOf(raw) {
   const { payload } = readFrame(raw);
   if (!payload) return "";
@@ -51,7 +51,7 @@ function readable(raw) {
   }
 }
 
-/** JSON's names, texts and other values in spans of their own. @param {string} text @returns {(Node | string)[]} */
+/** Indented JSON with its names, strings and other values in separate spans. @param {string} text @returns {(Node | string)[]} */
 function coloured(text) {
   const parts = text.split(/("(?:[^"\\]|\\.)*"(?:\s*:)?|\b(?:true|false|null)\b|-?\d[\d.eE+-]*)/);
   return parts.map((part, index) => {

@@ -13,10 +13,10 @@ function t(key, values = {}) {
   return sentence.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
 }
 
-/** Making one costs more than using it a thousand times. @type {Map<string, Intl.NumberFormat>} */
+/** Cached, because making one costs more than using it a thousand times. @type {Map<string, Intl.NumberFormat>} */
 const figures = new Map();
 
-/** A number as the language writes it. @param {number} value @param {number} digits after the point */
+/** A number in the format of the language. @param {number} value @param {number} digits after the point */
 function figure(value, digits) {
   const key = `${language} ${digits}`;
   const format =
@@ -26,7 +26,7 @@ function figure(value, digits) {
   return format.format(value);
 }
 
-/** What a flaw is, in one sentence. @param {Flaw} flaw @param {Record<string, string>} [sentences] */
+/** The sentence that describes a flaw. @param {Flaw} flaw @param {Record<string, string>} [sentences] */
 function flawText({ path, rule, limit = "" }, sentences = SENTENCES[language]) {
   return sentences[`flaw.${rule}`].replace("{where}", path || "payload").replace("{limit}", String(limit));
 }

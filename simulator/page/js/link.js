@@ -87,7 +87,7 @@ class Link {
     return true;
   }
 
-  /** Close for good: no reconnect until `connect` is called. @param {number} code @param {string} reason */
+  /** Close the connection and do not reconnect until `connect` is called. @param {number} code @param {string} reason */
   disconnect(code = 1000, reason = "") {
     window.clearTimeout(this.timer);
     this.retryAt = 0;

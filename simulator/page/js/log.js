@@ -58,7 +58,7 @@ class TrafficLog {
     return frame;
   }
 
-  /** Note something that is no frame. @param {string} key of the sentence @param {Record<string, string>} [values] */
+  /** Add an event that is not a frame. @param {string} key of the sentence @param {Record<string, string>} [values] */
   event(key, values) {
     this.#add({ direction: "event", type: "", action: key, id: "", raw: "", values });
   }
@@ -116,7 +116,7 @@ function traceLine(entry, version, chargePointId) {
   return line;
 }
 
-/** Tell that a connection begins with a frame, nothing of which is missing. @param {Payload} line @param {Entry} entry */
+/** Mark a frame as the first of a connection, so that readers know that none before it is missing. @param {Payload} line @param {Entry} entry */
 function traceBegin(line, entry) {
   const subprotocol = SUBPROTOCOLS[line.ocppVersion];
   const facts = {
@@ -127,7 +127,7 @@ function traceBegin(line, entry) {
   ours(line).opened = { ...stamps(entry), facts };
 }
 
-/** Tell that the connection ended after a frame: what comes next is on another one. @param {Payload} line @param {Entry} entry */
+/** Mark a frame as the last of a connection: the next one belongs to another connection. @param {Payload} line @param {Entry} entry */
 function traceEnd(line, entry) {
   const { code, by } = entry.values ?? {};
   const clean = code !== "1006";
@@ -135,7 +135,7 @@ function traceEnd(line, entry) {
   ours(line).closed = { ...stamps(entry), facts };
 }
 
-/** Our part of what the format has no member for. @param {Payload} line @returns {Payload} */
+/** The object in `meta` for facts without a member of their own. @param {Payload} line @returns {Payload} */
 function ours(line) {
   line.meta ??= {};
   return (line.meta.chargesentinel ??= {});

@@ -1,6 +1,6 @@
 // The state of a station that survives a reload of the page.
 
-/** What must outlive a reload, as plain data. @param {Station} station @returns {Payload} */
+/** The state that must survive a reload, as plain data. @param {Station} station @returns {Payload} */
 function remembered(station) {
   const { settings, boot, operative, wanted, firmware, transactionIds, localList, cache, clock } = station;
   return {

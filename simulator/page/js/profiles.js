@@ -53,7 +53,7 @@ class Profiles {
     this.all = [];
   }
 
-  /** Install a profile in place of the one with its id, or (1.6 section 5.16) its level and purpose. @param {Profile} profile */
+  /** Install a profile; it replaces the one with the same id, or (1.6 section 5.16) the same level and purpose. @param {Profile} profile */
   install(profile) {
     this.all = this.all.filter(
       (other) =>

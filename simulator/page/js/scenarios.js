@@ -14,7 +14,7 @@ class Scenarios {
     this.onChange = () => {};
   }
 
-  /** Begin a scenario, or cancel the one that runs. @param {string} name @returns {Promise<void>} */
+  /** Start a scenario, or cancel the running one. @param {string} name @returns {Promise<void>} */
   async run(name) {
     if (this.running) {
       this.running = "";

@@ -28,7 +28,7 @@ class Sequences {
     return this.station.connectors.every((connector) => !connector.transaction);
   }
 
-  /** Do something now, or when the last session has ended. @param {() => void} act @returns {boolean} whether it waits */
+  /** Do something now, or once the last session has ended. @param {() => void} act @returns {boolean} whether it waits */
   whenIdle(act) {
     const waits = !this.idle();
     if (waits) this.waiting.push(act);
@@ -40,7 +40,7 @@ class Sequences {
     if (this.idle()) for (const act of this.waiting.splice(0)) act();
   }
 
-  /** End the sessions, let what they say go out, then restart. @param {string} cause a name in STOP_CAUSES @param {string} bootReason */
+  /** End the sessions, send their last messages, then restart. @param {string} cause a name in STOP_CAUSES @param {string} bootReason */
   async reset(cause, bootReason) {
     const { station } = this;
     for (const connector of station.connectors) station.charging.stop(connector, cause);
@@ -59,7 +59,7 @@ class Sequences {
     const scheduled = signed || this.station.settings.version !== "1.6";
     this.installing = null;
     this.updating = true;
-    /** Tell a status and let its time pass. @param {string} status @param {number} [seconds] @returns {Promise<boolean>} false when another request came */
+    /** Report a status and wait for the time of one step. @param {string} status @param {number} [seconds] @returns {Promise<boolean>} false when another request came */
     const goes = async (status, seconds = this.step) => {
       this.firmware(status, requestId, signed);
       await pause(seconds);
@@ -91,7 +91,7 @@ class Sequences {
     return moment ? Math.min(86_400, (Date.parse(moment) - this.station.clock.now()) / 1000) : 0;
   }
 
-  /** The firmware to boot with, when one was installed. @returns {string | null} */
+  /** The version of the installed firmware, for the next boot; null when none was installed. @returns {string | null} */
   installed() {
     return this.installing?.version ?? null;
   }
@@ -160,7 +160,7 @@ class Sequences {
   }
 }
 
-/** Whether this station's FileTransferProtocols reach a place. @param {string} location */
+/** Whether a location has one of the station's FileTransferProtocols. @param {string} location */
 const reachable = (location) => /^(https?|s?ftp|ftps):\/\/[^/]/i.test(location);
 
 /** @param {number} seconds */

@@ -99,7 +99,7 @@ class Station {
     describeStation(this);
   }
 
-  /** Take new settings; what defines the station itself makes it another one, which must boot. @param {Settings} settings */
+  /** Apply new settings; with another id, version or number of connectors it is a new station, which must boot. @param {Settings} settings */
   configure(settings) {
     const before = this.settings;
     this.settings = settings;
@@ -241,7 +241,7 @@ class Station {
     }
   }
 
-  /** Tell the statuses. @param {boolean} all also those the CSMS has been told */
+  /** Report the statuses. @param {boolean} all also those the CSMS has been told */
   reportAll(all) {
     const station = this.dialect.stationStatus();
     if (all && station) this.say("StatusNotification", this.dialect.status(null, station));
@@ -299,7 +299,7 @@ class Station {
     return true;
   }
 
-  /** Send a text that is no queued CALL: an answer, or what a tester typed. @param {string} text */
+  /** Send a text that does not come from the queue: an answer, or a tester's raw frame. @param {string} text */
   write(text) {
     if (!this.link.send(text)) return false;
     this.sent += 1;

@@ -70,7 +70,7 @@ class Tester {
     );
   }
 
-  /** The last hand on a CALL before it goes out. @param {string} text @param {Outgoing} item */
+  /** Change a CALL before it is sent, if a misbehaviour asks for it. @param {string} text @param {Outgoing} item */
   beforeWriting(text, item) {
     if (this.is("repeatIds") && this.lastId) {
       item.id = this.lastId;

@@ -119,7 +119,7 @@ class Variables {
     };
   }
 
-  /** Add what the station knows of itself, read when asked. @param {Variable} variable */
+  /** Add a variable whose value is computed when it is read. @param {Variable} variable */
   add(variable) {
     this.all.push(variable);
   }

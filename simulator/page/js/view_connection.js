@@ -1,6 +1,6 @@
 // The connection panel and the state badge: settings, Connect and Disconnect.
 
-/** How many units of a setting one unit in the form is: kW and kWh there, W and Wh here. @type {Record<string, number>} */
+/** Setting -> factor from the form's unit (kW, kWh) to the setting's (W, Wh). @type {Record<string, number>} */
 const FORM_UNITS = { maxPower: 1000, batteryWh: 1000 };
 
 class ConnectionView {

@@ -152,7 +152,7 @@ class LogView {
     this.#later();
   }
 
-  /** The CALL's answer, or the answer's CALL. @param {Entry | null} entry */
+  /** The answer of a CALL, or the CALL of an answer. @param {Entry | null} entry */
   #pairOf(entry) {
     if (!entry?.id || entry.direction === "event") return null;
     const at = this.log.entries.indexOf(entry);
@@ -163,7 +163,7 @@ class LogView {
       : this.log.entries.slice(Math.max(0, at - 500), at).findLast(matches);
   }
 
-  /** Select an entry and bring it into sight. @param {Entry | null | undefined} entry */
+  /** Select an entry and scroll to it. @param {Entry | null | undefined} entry */
   #show(entry) {
     if (!entry) return;
     const at = this.shown.indexOf(entry);
@@ -194,7 +194,7 @@ function timeOf(at) {
   return `${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}.${String(time.getMilliseconds()).padStart(3, "0")}`;
 }
 
-/** What a line begins with: when, which way, what. @param {Entry} entry */
+/** The start of a row: time, direction, kind. @param {Entry} entry */
 function headOf(entry) {
   if (entry.direction === "event") return `${timeOf(entry.at)} · ${t(entry.action, entry.values)}`;
   return `${timeOf(entry.at)} ${entry.direction === "cp-to-csms" ? "→" : "←"} ${entry.type} ${entry.action}`;

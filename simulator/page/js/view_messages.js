@@ -20,7 +20,7 @@ class MessagesView {
     return byId("token").value.trim();
   }
 
-  /** Redo what depends on the version or the language. @param {boolean} [anew] */
+  /** Redraw the parts that depend on the version or the language. @param {boolean} [anew] */
   draw(anew = false) {
     const { version } = this.station.settings;
     if (version === this.version && !anew) return;
@@ -38,7 +38,7 @@ class MessagesView {
     this.#formFor("");
   }
 
-  /** What each core button does: by the book, for the connector chosen. @returns {Record<string, () => void>} */
+  /** The actions of the core buttons, for the chosen connector. @returns {Record<string, () => void>} */
   #core() {
     const { station, instrument } = this;
     const { charging } = station;
@@ -88,13 +88,13 @@ class MessagesView {
     );
   }
 
-  /** A payload of the action as the station would fill it in now. @param {string} action @returns {Payload} */
+  /** The payload that the station would send for an action now. @param {string} action @returns {Payload} */
   usual(action) {
     const schema = Schemas.find(this.version, action);
     return schema ? { ...Schemas.example(schema), ...this.#sensible(action) } : {};
   }
 
-  /** What the station knows already of a message's members. @param {string} action @returns {Payload} */
+  /** The members of a message that the station already knows. @param {string} action @returns {Payload} */
   #sensible(action) {
     const { station, instrument } = this;
     const { connector } = instrument;

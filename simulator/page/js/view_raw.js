@@ -23,7 +23,7 @@ class RawView {
     this.draw();
   }
 
-  /** Put a frame into the editor. @param {string} text */
+  /** Show a frame in the editor. @param {string} text */
   edit(text) {
     byId("raw").value = readable(text);
     byId("tab-raw").click();
@@ -31,7 +31,7 @@ class RawView {
     this.#hint();
   }
 
-  /** Begin with a message as the station would send it now. @param {string} action */
+  /** Show a message as the station would send it now. @param {string} action */
   #start(action) {
     if (!action) return;
     const frame = [SEND_ACTIONS.includes(action) ? SEND : CALL, newMessageId(), action, this.messages.usual(action)];
@@ -79,7 +79,7 @@ class RawView {
       .join(" · ");
   }
 
-  /** List what the action's payload may hold. @param {string} action @param {Schema} [schema] */
+  /** List the members that the action's payload may have. @param {string} action @param {Schema} [schema] */
   #describe(action, schema) {
     byId("raw-members").hidden = !schema;
     const now = `${this.version} ${language} ${action}`;
@@ -93,7 +93,7 @@ class RawView {
     );
   }
 
-  /** Redo what depends on the version or the language. @param {boolean} [anew] */
+  /** Redraw the parts that depend on the version or the language. @param {boolean} [anew] */
   draw(anew = false) {
     const { version } = this.station.settings;
     if (version === this.version && !anew) return;

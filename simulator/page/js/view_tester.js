@@ -14,7 +14,7 @@ class TesterView {
     this.draw();
   }
 
-  /** Redo what depends on the version or the language. @param {boolean} [anew] */
+  /** Redraw the parts that depend on the version or the language. @param {boolean} [anew] */
   draw(anew = false) {
     const { version } = this.station.settings;
     if (version === this.version && !anew) return;
@@ -103,7 +103,7 @@ class TesterView {
     );
   }
 
-  /** Let the tester change an answer before it goes out. @param {string} action @param {string} text @returns {Promise<string>} */
+  /** Let the tester change an answer before it is sent. @param {string} action @param {string} text @returns {Promise<string>} */
   #edit(action, text) {
     const dialog = byId("edit-dialog");
     setText(byId("edit-title"), t("edit.title", { action }));
