@@ -293,7 +293,7 @@ def _version(request: Request) -> Version:
     for version in VERSIONS:
         if version == request.path_params["version"]:
             return version
-    raise HTTPException(404, f"the versions are {', '.join(VERSIONS)}")
+    raise HTTPException(404, f"unknown version; the versions are {', '.join(VERSIONS)}")
 
 
 async def _no_operation(request: Request) -> Response:
