@@ -29,6 +29,7 @@ from csms import (
     overview,
     passwords,
     schemas,
+    tokens,
 )
 from csms.connection import Connection
 from csms.context import Context
@@ -210,7 +211,12 @@ class Api:
         return passwords.hidden(passwords.hidden(outcome, memory), memory)
 
     def _object(self, connection: Connection, action: str, payload: dict[str, Any]) -> None:
-        objection = call_order.objection(connection.version, connection.boot_status, action, payload)
+        def token_status(token: str) -> str:
+            unknown = self.context.settings.unknown_tokens
+            return tokens.judge(self.context.store, token, unknown, connection.id).status
+
+        version, boot_status = connection.version, connection.boot_status
+        objection = call_order.objection(version, boot_status, action, payload, token_status)
         if objection is not None:
             raise ValueError(objection)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from csms import actions, schemas
+from collections.abc import Callable
+
+from csms import actions, call_rules, schemas
 from csms.schemas import Payload, Version
 
 STARTS_AND_STOPS = frozenset(
@@ -11,14 +13,21 @@ STARTS_AND_STOPS = frozenset(
 TRIGGERS = frozenset({"TriggerMessage", "ExtendedTriggerMessage"})
 
 
-def objection(version: Version, boot_status: str | None, action: str, payload: Payload) -> str | None:
+def objection(
+    version: Version,
+    boot_status: str | None,
+    action: str,
+    payload: Payload,
+    token_status: Callable[[str], str] = lambda token: "Accepted",
+) -> str | None:
     """Return why a CALL should not be sent; None when it may be sent.
 
     Args:
         version: the charge point's version.
         boot_status: the answer to its last boot; None when it has never booted here.
         action: any text; there is an objection to an action that a CSMS does not send.
-        payload: checked against the action's schema.
+        payload: checked against the action's schema, and the rules of `call_rules`.
+        token_status: returns the status of an id token.
     """
     if action not in actions.from_csms(version):
         return f"in OCPP {version} a CSMS sends no action {action!r}"
@@ -32,4 +41,4 @@ def objection(version: Version, boot_status: str | None, action: str, payload: P
         return "the charge point has not booted yet; only TriggerMessage can be sent"
     if boot_status == "Accepted" and action in TRIGGERS and payload.get("requestedMessage") == "BootNotification":
         return "the boot was accepted already, so it may not be triggered again (1.6 errata 3.40, 2.x F06.FR.17)"
-    return None
+    return call_rules.objection(version, action, payload, call_rules.Facts(token_status))

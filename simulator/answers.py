@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from ocpp.exceptions import InternalError, OCPPError
+from ocpp.exceptions import InternalError, OCPPError, SecurityError
 from ocpp.exceptions import NotImplementedError as NotImplementedFault
 
-from simulator.link import Payload, Reply
+from simulator.link import NotAnswered, Payload, Reply
 from simulator.schemas import violation
 
 type Handler = Callable[[Payload], Reply]
@@ -40,15 +40,22 @@ class Answering:
 
     Args:
         version: the OCPP version.
+        registration: returns the status of the last boot: "Accepted", "Pending", "Rejected", or "None" before it.
         failed: is called with an exception that a handler raises by mistake.
         log: gets one line for each CALL.
     """
 
-    def __init__(self, version: str, failed: Callable[[BaseException], None], log: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        version: str,
+        registration: Callable[[], str],
+        failed: Callable[[BaseException], None],
+        log: Callable[[str], None],
+    ) -> None:
         self.routes: dict[str, Handler] = {}
         self.served: list[str] = []
         """The actions of the answered CALLs, in order."""
-        self._version, self._failed, self._log = version, failed, log
+        self._version, self._registration, self._failed, self._log = version, registration, failed, log
         self._served_more = asyncio.Event()
 
     def answer(self, action: str, payload: Payload) -> Reply:
@@ -56,7 +63,13 @@ class Answering:
 
         Raises:
             OCPPError: the CALLERROR to answer with.
+            NotAnswered: there is no answer.
         """
+        if self._registration() == "Rejected":
+            self._log(f"CSMS sends {action} although it rejected the boot")
+            if self._version == "1.6":
+                raise NotAnswered  # 1.6, 4.2
+            raise SecurityError(description="the CSMS rejected this charging station's boot")  # B03.FR.08
         handler = self.routes.get(action)
         if handler is None:
             raise NotImplementedFault(description=f"OCPP {self._version}: unknown action {action} from a CSMS"[:255])

@@ -5,7 +5,10 @@ The charge point accepts a certificate as its own only if it contains its public
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import pairwise
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -20,6 +23,8 @@ HASHES: dict[str, hashes.HashAlgorithm] = {
     "SHA384": hashes.SHA384(),
     "SHA512": hashes.SHA512(),
 }
+CSMS_ROOTS = ("CSMSRootCertificate", "CentralSystemRootCertificate")
+MANUFACTURER_ROOTS = ("ManufacturerRootCertificate",)
 MOST = 20
 """The value of CertificateStoreMaxLength: installed certificates."""
 
@@ -50,22 +55,54 @@ class CertificateStore:
         request = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(self.key, hashes.SHA256())
         return request.public_bytes(serialization.Encoding.PEM).decode()
 
-    def take_own(self, chain: str) -> bool:
-        """Accept a certificate chain as the charge point's own; returns False if it is not for its key."""
+    def take_own(self, chain: str) -> str | None:
+        """Accept a certificate chain as the charge point's own; returns why not, or None if it is accepted.
+
+        A02.FR.06, A02.FR.07: the first certificate must be for this key and this charge point, and valid now. Each
+        one must be issued by the next, and the last by an installed root of the CSMS, if there is one.
+        """
         try:
-            leaf = x509.load_pem_x509_certificates(chain.encode())[0]
-        except (ValueError, IndexError):
-            return False
+            certificates = x509.load_pem_x509_certificates(chain.encode())
+        except ValueError:
+            return "the chain is not PEM"
+        leaf = certificates[0]
         if _public(leaf) != self.key.public_key().public_bytes(*SPKI):
-            return False
+            return "the certificate is for another key"
+        names = [str(name.value) for name in leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+        if names != [self.charge_point_id[:64]]:
+            return "the common name is not the charge point's id"
+        if not all(_is_valid(certificate) for certificate in certificates):
+            return "a certificate of the chain is expired or not yet valid"
+        if any(not _issued(issuer, certificate) for certificate, issuer in pairwise(certificates)):
+            return "a certificate of the chain is not issued by the next one"
+        roots = [found for use, found in self.installed if use in CSMS_ROOTS]
+        last = certificates[-1]
+        if roots and not any(last == root or _issued(root, last) for root in roots):
+            return "no installed root certificate issued the chain"
         self.own = leaf
-        return True
+        return None
+
+    def signing_objection(self, pem: str) -> str | None:
+        """Return why a certificate may not sign firmware; an installed manufacturer root must have issued it."""
+        try:
+            certificate = x509.load_pem_x509_certificate(pem.encode())
+        except ValueError:
+            return "the certificate is not PEM"
+        if not _is_valid(certificate):
+            return "the certificate is expired or not yet valid"
+        roots = [found for use, found in self.installed if use in MANUFACTURER_ROOTS]
+        if roots and not any(_issued(root, certificate) for root in roots):
+            return "no installed manufacturer root issued the certificate"
+        return None
 
     def install(self, use: str, pem: str) -> str:
         """Install a root certificate; returns the status for the answer: Accepted, Rejected or Failed."""
         try:
             certificate = x509.load_pem_x509_certificate(pem.encode())
         except ValueError:
+            return "Rejected"
+        # M05.FR.07: neither the certificate of a server or client nor an expired one is a root.
+        if not _is_authority(certificate) or not _is_valid(certificate):
             return "Rejected"
         if len(self.installed) >= MOST:
             return "Failed"
@@ -75,12 +112,19 @@ class CertificateStore:
 
     def listed(self, uses: list[str] | None) -> list[tuple[str, Payload]]:
         """Return (use, CertificateHashData) of the installed certificates of some uses; None means all."""
-        return [(use, hash_data(found, "SHA256")) for use, found in self.installed if uses is None or use in uses]
+        return [
+            (use, hash_data(found, "SHA256", self._issuers()))
+            for use, found in self.installed
+            if uses is None or use in uses
+        ]
+
+    def _issuers(self) -> list[x509.Certificate]:
+        return [found for _, found in self.installed]
 
     def delete(self, wanted: Payload) -> str:
         """Delete the certificate with some hash data; returns the status for the answer: Accepted or NotFound."""
         for entry in self.installed:
-            if hash_data(entry[1], wanted["hashAlgorithm"]) == _lower(wanted):
+            if hash_data(entry[1], wanted["hashAlgorithm"], self._issuers()) == _lower(wanted):
                 self.installed.remove(entry)
                 return "Accepted"
         return "NotFound"
@@ -108,34 +152,56 @@ def _lower(hash_data: Payload) -> Payload:
     }
 
 
-def hash_data(certificate: x509.Certificate, algorithm: str) -> Payload:
+def hash_data(certificate: x509.Certificate, algorithm: str, issuers: Iterable[x509.Certificate]) -> Payload:
     """Return CertificateHashData, which identifies a certificate as OCSP does (RFC 6960, 4.1.1).
 
-    Only a self-signed certificate contains the key of its issuer. For others the authority key identifier replaces it.
+    The issuer is the certificate itself if it is self-signed, or one of `issuers`. If there is none, its authority key
+    identifier replaces its key.
     """
     digest = HASHES[algorithm]
     return {
         "hashAlgorithm": algorithm,
         "issuerNameHash": _digest(certificate.issuer.public_bytes(), digest),
-        "issuerKeyHash": _digest(_issuer_key(certificate), digest),
+        "issuerKeyHash": _digest(_issuer_key(certificate, issuers), digest),
         "serialNumber": f"{certificate.serial_number:x}",
     }
 
 
-def _issuer_key(certificate: x509.Certificate) -> bytes:
-    try:
-        certificate.verify_directly_issued_by(certificate)
-    except (ValueError, TypeError, InvalidSignature):
+def _issuer_key(certificate: x509.Certificate, issuers: Iterable[x509.Certificate]) -> bytes:
+    issuer = next((found for found in (certificate, *issuers) if _issued(found, certificate)), None)
+    if issuer is None:
         try:
             extension = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier)
         except x509.ExtensionNotFound:
             return b""
         return extension.value.key_identifier or b""
     # RFC 6960 hashes the content of the BIT STRING, without tag and length.
-    key = certificate.public_key()
+    key = issuer.public_key()
     if isinstance(key, ec.EllipticCurvePublicKey):
         return key.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
     return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.PKCS1)
+
+
+def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
+    """Return whether a certificate has the issuer's name and signature."""
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
+def _is_valid(certificate: x509.Certificate) -> bool:
+    """Return whether the present time is within the certificate's validity."""
+    return certificate.not_valid_before_utc <= datetime.now(UTC) <= certificate.not_valid_after_utc
+
+
+def _is_authority(certificate: x509.Certificate) -> bool:
+    """Return whether a certificate is a CA's; old roots without extensions are self-signed at least."""
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return _issued(certificate, certificate)
 
 
 def _digest(data: bytes, algorithm: hashes.HashAlgorithm) -> str:

@@ -50,8 +50,9 @@ class Requests:
 
     def _free_connector(self, number: int | None, token: str) -> Connector | None:
         """Return the connector on which a remote start may happen, or None."""
-        candidates = [self.station.connectors.get(number)] if number else list(self.station.connectors.values())
-        for connector in candidates:
+        # 1.6, 6.33: connectorId is above 0 if there is one; evseId of 2.x likewise.
+        chosen = [self.station.connectors.get(number)] if number is not None else list(self.station.connectors.values())
+        for connector in chosen:
             if (
                 connector is not None
                 and connector.operative
@@ -66,6 +67,8 @@ class Requests:
     async def _start(self, connector: Connector, token: str, kind: str, remote_start_id: int | None) -> None:
         """Start the transaction; without a cable, wait for one."""
         ask_first = self.station.settings.flag("AuthorizeRemoteTxRequests")
+        if kind == "Central" and self.station.version != "1.6":
+            ask_first = False  # C03.FR.01
         if ask_first and await self.station.authorization.authorize(token, kind) != "Accepted":
             return
         if connector.plugged:
@@ -117,6 +120,10 @@ class Requests:
             if connector.operative and connector.status == "Unavailable":
                 connector.becomes("Preparing" if connector.plugged else self.station.resting(connector))
             elif not connector.operative and connector.status not in ("Unavailable", "Faulted"):
+                if (reservation := self.station.reservations.of(connector.number)) is not None:
+                    # H01.FR.17
+                    del self.station.reservations.held[reservation.id]
+                    await self.station.send(self.station.dialect.reservation_ended(reservation, "Removed"))
                 if connector.status == "Preparing":
                     await self.station.becomes(connector, "Finishing")
                 connector.becomes("Unavailable")

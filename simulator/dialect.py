@@ -82,6 +82,10 @@ class Dialect(ABC):
         info = {} if status == "Idle" else {"requestId": request_id}
         return "LogStatusNotification", {"status": "UploadFailure" if status == "UploadFailed" else status, **info}
 
+    def log_canceled(self, request_id: int | None) -> Message | None:
+        """Write that a newer request canceled a log upload."""
+        return None
+
     def rejected(self, reason: str) -> Payload:
         """Return an answer with the status Rejected; only 2.x has a place for the reason code."""
         return {"status": "Rejected"}

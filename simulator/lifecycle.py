@@ -54,7 +54,7 @@ class Lifecycle(ABC):
         self.offline = asyncio.Event()
         self.offline.set()
         self.outbox = Outbox(self.call, self.online, self.settings.attempts)
-        self.answering = Answering(version, self.failed, log)
+        self.answering = Answering(version, lambda: self.registration, self.failed, log)
         self.before_boot: Callable[[], Awaitable[object]] | None = None
         self._boot_reason = "PowerUp"
         self._boot_now = asyncio.Event()

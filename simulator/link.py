@@ -76,6 +76,10 @@ class LinkLost(CallFailed):
     """The WebSocket ended before the answer came."""
 
 
+class NotAnswered(Exception):
+    """A CALL of the CSMS that must not get an answer."""
+
+
 @dataclass(slots=True)
 class Traffic:
     """Counts of one charge point's messages; `latencies` holds milliseconds by action, as 32-bit floats."""
@@ -248,6 +252,8 @@ class Link:
             reply = self._answer(call.action, call.payload)
         except OCPPError as fault:
             await self.send(self._call_error(call.unique_id, fault))
+            return
+        except NotAnswered:
             return
         text = call.create_call_result(reply.payload).to_json()
         if self.spoil is None or not self.spoil.concerns(call.action):

@@ -6,13 +6,16 @@ Each step takes `STEP_S` simulated seconds. A location succeeds if its scheme is
 from __future__ import annotations
 
 import asyncio
+import base64
+import binascii
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from simulator.link import Message
+from simulator.link import Message, Payload, Reply
 from simulator.station import Station
+from simulator.tokens import when
 
 STEP_S = 30.0
 SCHEMES = ("http", "https", "ftp", "ftps")
@@ -46,13 +49,36 @@ class Maintenance:
         """Send the progress of the log upload."""
         await self.station.send(self.station.dialect.log_status(self.upload_status, self.upload_id))
 
+    def answer_update(self, payload: Payload) -> Reply:
+        """Answer UpdateFirmware of 2.x or SignedUpdateFirmware of 1.6, whose payloads are the same."""
+        firmware = payload["firmware"]
+        certificate = firmware.get("signingCertificate")
+        why = None if certificate is None else self.station.certificates.signing_objection(certificate)
+        if why is not None:
+            # L01.FR.02
+            event = self.station.dialect.security_event("InvalidFirmwareSigningCertificate", why)
+            return Reply({"status": "InvalidCertificate"}, lambda: self.station.send(event))
+        again = self.updating
+
+        async def follow() -> None:
+            self.update(
+                payload["requestId"],
+                firmware["location"],
+                when(firmware["retrieveDateTime"]),
+                when(firmware.get("installDateTime")),
+                signature=None if certificate is None else firmware.get("signature", ""),
+                modern=True,
+            )
+
+        return Reply({"status": "AcceptedCanceled" if again else "Accepted"}, follow)
+
     def update(
         self,
         request_id: int | None,
         location: str,
         at: datetime | None,
         install_at: datetime | None,
-        signed: bool,
+        signature: str | None,
         modern: bool,
     ) -> None:
         """Start a firmware update in the background; one that is running is cancelled.
@@ -61,17 +87,19 @@ class Maintenance:
             request_id: the id of the request, for its status messages; None in an unsigned update of 1.6.
             location: where the firmware would be downloaded from.
             at, install_at: when to download and when to install; None is now.
-            signed: whether to verify a signature in between.
+            signature: in base64, of a signed firmware; None for an unsigned one.
             modern: whether the version has the steps for scheduling and rebooting (2.x, and signed updates of 1.6).
         """
         if self._update is not None:
             self._update.cancel()
         self.update_id = request_id
-        self._update = self.station.spawn(self._updating(location, at, install_at, signed, modern))
+        self._update = self.station.spawn(self._updating(location, at, install_at, signature, modern))
 
     async def _updating(
-        self, location: str, at: datetime | None, install_at: datetime | None, signed: bool, modern: bool
+        self, location: str, at: datetime | None, install_at: datetime | None, signature: str | None, modern: bool
     ) -> None:
+        fault, self.station.firmware_fault = self.station.firmware_fault, None
+
         async def step(status: str) -> None:
             self.firmware_status = status
             self.station.log(f"firmware {status}")
@@ -83,11 +111,16 @@ class Maintenance:
             await step("DownloadScheduled")
         await _until(at)
         await step("Downloading")
-        if urlsplit(location).scheme not in SCHEMES:
+        if urlsplit(location).scheme not in SCHEMES or fault == "DownloadFailed":
             await step("DownloadFailed")
             return
         await step("Downloaded")
-        if signed:
+        if signature is not None:
+            if fault == "InvalidSignature" or not _is_base64(signature):
+                # L01.FR.03
+                await step("InvalidSignature")
+                await self.station.send(self.station.dialect.security_event("InvalidFirmwareSignature"))
+                return
             await step("SignatureVerified")
         if modern and (_later(install_at) or self.station.charging()):
             await step("InstallScheduled")
@@ -95,11 +128,17 @@ class Maintenance:
         while self.station.charging():
             await self.station.clock.sleep(STEP_S)
         await step("Installing")
+        if fault == "InstallationFailed":
+            await step("InstallationFailed")
+            return
         if modern:
             await step("InstallRebooting")
         self.station.firmware = version_in(location, self.station.firmware)
         await self.station.restart("FirmwareUpdate")
         await step("Installed")
+        if modern:
+            # L01.FR.31
+            await self.station.send(self.station.dialect.security_event("FirmwareUpdated"))
         self.firmware_status = "Idle"
 
     def upload(self, message: Callable[[str], Message], location: str) -> None:
@@ -121,6 +160,17 @@ class Maintenance:
             await self.station.send(message(status))
             await self.station.clock.sleep(STEP_S)
         self.upload_status = "Idle"
+
+
+FIRMWARE_FAULTS = ("DownloadFailed", "InvalidSignature", "InstallationFailed")
+"""How a firmware update can fail on request."""
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        return bool(base64.b64decode(text, validate=True))
+    except (binascii.Error, ValueError):
+        return False
 
 
 def _later(at: datetime | None) -> bool:

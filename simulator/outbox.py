@@ -106,10 +106,10 @@ class Outbox:
             except CallFailed as failure:
                 tried += 1
                 attempts, interval = self._attempts()
-                # A TransactionEvent that was refused is not repeated (2.x, E13); 1.6 repeats messages (3.7.1).
-                if tried >= attempts or (isinstance(failure, CallRefused) and frame[0] == "TransactionEvent"):
+                # 1.6, 3.7.1 and 2.x, E13.FR.02 and E13.FR.03: messages behind this one wait for its last attempt.
+                if tried >= attempts:
                     raise
-                # An unanswered message is repeated with the same id (OCPP-J 1.6, errata 3.1).
+                # A refused message is sent as a new CALL. An unanswered one keeps its id (OCPP-J 1.6, errata 3.1).
                 if isinstance(failure, CallRefused):
                     frame = None
                 await asyncio.sleep(interval * tried)

@@ -142,6 +142,10 @@ class Settings:
         self.by_key = {row.key: row for row in rows if row.key}
         self.by_variable = {(row.component, row.variable): row for row in rows if row.component}
 
+    def find_key(self, key: str) -> Setting | None:
+        """Return a setting by its 1.6 key in any case, as keys are CiStrings; None when there is no such key."""
+        return next((row for name, row in self.by_key.items() if name.casefold() == key.casefold()), None)
+
     def number(self, key: str) -> float:
         """Return a setting as a number, by its 1.6 key."""
         return float(self.by_key[key].value)

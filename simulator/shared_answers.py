@@ -60,10 +60,13 @@ class SharedAnswers:
 
     @answers("GetLog")
     def get_log(self, payload: Payload) -> Reply:
-        again = self.maintenance.uploading
+        again, canceled = self.maintenance.uploading, self.maintenance.upload_id
         self.maintenance.upload_id = number = payload["requestId"]
 
         async def follow() -> None:
+            if again:
+                # N01.FR.20
+                await self.station.send(self.station.dialect.log_canceled(canceled))
             location = payload["log"]["remoteLocation"]
             self.maintenance.upload(lambda status: self.station.dialect.log_status(status, number), location)
 
@@ -72,10 +75,12 @@ class SharedAnswers:
 
     @answers("CertificateSigned")
     def certificate_signed(self, payload: Payload) -> Reply:
-        if self.station.certificates.take_own(payload["certificateChain"]):
+        why = self.station.certificates.take_own(payload["certificateChain"])
+        if why is None:
             return Reply({"status": "Accepted"})
+        self.station.log(f"certificate rejected: {why}")
         dialect = self.station.dialect
-        event = dialect.security_event(dialect.bad_certificate_event)
+        event = dialect.security_event(dialect.bad_certificate_event, why)
         return Reply(dialect.rejected("InvalidCertificate"), lambda: self.station.send(event))
 
     @answers("InstallCertificate")

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from simulator.connector import Transaction
 from simulator.link import Payload, Reply
+from simulator.profile_rules import broken_rule
 from simulator.profiles import Profile, objection
 from simulator.station import Station
 from simulator.vehicle import VOLTAGE
+
+
+class Objection(NamedTuple):
+    """Why a profile is rejected, with the reasonCode for 2.x."""
+
+    code: str
+    why: str
 
 
 class SmartCharging:
@@ -23,7 +32,7 @@ class SmartCharging:
     def __init__(self, station: Station, id_member: str, strict: bool) -> None:
         self.station, self.id_member, self.strict = station, id_member, strict
 
-    def objection(self, raw: Payload, place: int, charging: bool) -> str | None:
+    def objection(self, raw: Payload, place: int, charging: bool) -> Objection | None:
         """Return why a profile cannot be accepted, or None.
 
         Args:
@@ -32,13 +41,17 @@ class SmartCharging:
             charging: whether a transaction runs there, or is about to start.
         """
         wrong = objection(raw, place, len(self.station.connectors), charging, self.strict)
-        if wrong is not None or not self.strict:
-            return wrong
+        if wrong is not None:
+            return Objection("InvalidProfile", wrong)
+        if not self.strict:
+            return None
+        if (rule := broken_rule(raw)) is not None:
+            return Objection(rule.code, f"{rule.text} ({rule.requirement})")
         level = place, raw["chargingProfilePurpose"], raw["stackLevel"], raw.get("transactionId")
         for held in self.station.profiles.profiles:
             same_level = (held.place, held.purpose, held.stack_level, held.transaction_id) == level
             if held.id != raw[self.id_member] and same_level and _overlap(held.raw, raw):
-                return "another profile with this stackLevel is valid at the same time"
+                return Objection("InvalidProfile", "another profile with this stackLevel is valid at the same time")
         return None
 
     def install(self, raw: Payload, place: int) -> None:
@@ -62,12 +75,12 @@ class SmartCharging:
         tx = connector.transaction if connector else None
         wrong = self.objection(raw, place, charging=tx is not None)
         if wrong is None and tx is not None and not self._belongs(raw, tx):
-            wrong = "transactionId is not that of the running transaction"
+            wrong = Objection("InvalidProfile", "transactionId is not that of the running transaction")
         if wrong is not None:
-            self.station.log(f"charging profile rejected: {wrong}")
-            answer = self.station.dialect.rejected("InvalidProfile")
+            self.station.log(f"charging profile rejected: {wrong.why}")
+            answer = self.station.dialect.rejected(wrong.code)
             if "statusInfo" in answer:
-                answer["statusInfo"]["additionalInfo"] = wrong
+                answer["statusInfo"]["additionalInfo"] = wrong.why
             return Reply(answer)
         self.install(raw, place)
         return Reply({"status": "Accepted"}, self.station.limits_changed)

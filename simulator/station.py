@@ -63,6 +63,8 @@ class Station(Lifecycle):
         self._metered: dict[int, tuple[float, float]] = {}
         self.driver = False
         """Whether a simulated driver plugs in after a remote start, and unplugs after a remote stop."""
+        self.firmware_fault: str | None = None
+        """The status with which the next firmware update fails, one of `maintenance.FIRMWARE_FAULTS`."""
         self.reset_when_idle: str | None = None
         """The boot reason of a reset that waits for the last transaction to end."""
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from simulator.answer_faults import ANSWER_FAULTS, Options, Order
 from simulator.connector import ALL
+from simulator.maintenance import FIRMWARE_FAULTS
 from simulator.misbehaviour import MISBEHAVIOURS
 from simulator.operator_api import NotOperated, operate
 from simulator.settings import Settings
@@ -19,6 +20,7 @@ CHOICES: dict[tuple[str, str], Iterable[str]] = {
     ("misbehave", "how"): sorted({*MISBEHAVIOURS, *ANSWER_FAULTS}),
     ("setting", "key"): sorted(Settings().by_key),
     ("expect", "status"): sorted(ALL),
+    ("firmware-fault", "status"): FIRMWARE_FAULTS,
 }
 """(step, argument) -> the allowed texts, where only some are."""
 
@@ -152,6 +154,12 @@ async def setting(run: Run, key: str, value: str) -> None:
     if not row.takes(value):
         raise StepFailed(f"{key}: invalid value {value!r}")
     row.value = value
+
+
+@step
+async def firmware_fault(run: Run, status: str) -> None:
+    """Let the next firmware update fail with a status."""
+    run.station.firmware_fault = status
 
 
 @step

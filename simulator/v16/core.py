@@ -27,23 +27,23 @@ class Core16:
 
     @answers("GetConfiguration")
     def get_configuration(self, payload: Payload) -> Reply:
-        rows = self.station.settings.by_key
-        wanted = payload.get("key") or list(rows)
+        settings = self.station.settings
+        wanted = payload.get("key") or list(settings.by_key)
         answer: Payload = {
             "configurationKey": [
                 {"key": row.key, "readonly": row.access == "ReadOnly"}
                 | ({} if row.access == "WriteOnly" else {"value": row.value})
                 for key in wanted
-                if (row := rows.get(key)) is not None
+                if (row := settings.find_key(key)) is not None
             ]
         }
-        if unknown := [key for key in wanted if key not in rows]:
+        if unknown := [key for key in wanted if settings.find_key(key) is None]:
             answer["unknownKey"] = unknown
         return Reply(answer)
 
     @answers("ChangeConfiguration")
     def change_configuration(self, payload: Payload) -> Reply:
-        row = self.station.settings.by_key.get(payload["key"])
+        row = self.station.settings.find_key(payload["key"])
         if row is None:
             return Reply({"status": "NotSupported"})
         if row.access == "ReadOnly" or not row.takes(payload["value"]):

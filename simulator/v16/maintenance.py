@@ -21,28 +21,13 @@ class Maintenance16:
         at = when(payload["retrieveDate"])
 
         async def follow() -> None:
-            self.maintenance.update(None, payload["location"], at, None, signed=False, modern=False)
+            self.maintenance.update(None, payload["location"], at, None, signature=None, modern=False)
 
         return Reply({}, follow)
 
     @answers("SignedUpdateFirmware")
     def signed_update_firmware(self, payload: Payload) -> Reply:
-        firmware = payload["firmware"]
-        if "BEGIN CERTIFICATE" not in firmware["signingCertificate"]:
-            return Reply({"status": "InvalidCertificate"})
-        again = self.maintenance.updating
-
-        async def follow() -> None:
-            self.maintenance.update(
-                payload["requestId"],
-                firmware["location"],
-                when(firmware["retrieveDateTime"]),
-                when(firmware.get("installDateTime")),
-                signed=True,
-                modern=True,
-            )
-
-        return Reply({"status": "AcceptedCanceled" if again else "Accepted"}, follow)
+        return self.maintenance.answer_update(payload)
 
     @answers("GetDiagnostics")
     def get_diagnostics(self, payload: Payload) -> Reply:

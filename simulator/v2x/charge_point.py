@@ -156,6 +156,9 @@ class Dialect201(Dialect):
         info = {} if status == "Idle" else {"requestId": request_id}
         return "FirmwareStatusNotification", {"status": status, **info}
 
+    def log_canceled(self, request_id: int | None) -> Message:
+        return "LogStatusNotification", {"status": "AcceptedCanceled", "requestId": request_id}
+
     def rejected(self, reason: str) -> Payload:
         return {"status": "Rejected", "statusInfo": {"reasonCode": reason}}
 

@@ -29,7 +29,7 @@ class Variable:
 
     def matches(self, component: Payload, variable: Payload | None) -> bool:
         """Return whether a request asks for this variable; None asks for all variables of the component."""
-        return component == self.component and (variable is None or variable == self.variable)
+        return same_name(component, self.component) and (variable is None or same_name(variable, self.variable))
 
     def report(self) -> Payload:
         """Return the variable as ReportDataType."""
@@ -48,6 +48,12 @@ class Variable:
             "variableAttribute": [attribute],
             "variableCharacteristics": characteristics,
         }
+
+
+def same_name(one: Payload, other: Payload) -> bool:
+    """Return whether two components or variables are the same; names are compared without case (2.x part 1, 4.2)."""
+    names = [(each["name"].casefold(), each.get("instance", "").casefold(), each.get("evse")) for each in (one, other)]
+    return bool(names[0] == names[1])
 
 
 class DeviceModel:
@@ -91,7 +97,7 @@ class DeviceModel:
         found_in = [found for found in self.variables() if found.matches(entry["component"], None)]
         if not found_in:
             return "UnknownComponent", None
-        named = [found for found in found_in if found.variable == entry["variable"]]
+        named = [found for found in found_in if found.matches(entry["component"], entry["variable"])]
         return ("Accepted", named[0]) if named else ("UnknownVariable", None)
 
     def value_of(self, component: Payload, variable: Payload) -> str:
@@ -202,7 +208,8 @@ class DeviceModel:
     def network_profile(self, payload: Payload) -> Reply:
         slot, profile = payload["configurationSlot"], payload["connectionData"]
         current = int(self.station.settings.text("SecurityProfile"))
-        if not FIRST_SLOT <= slot <= LAST_SLOT or profile["securityProfile"] < current:
+        soap = profile["ocppTransport"] == "SOAP"  # 2.x has JSON only
+        if soap or not FIRST_SLOT <= slot <= LAST_SLOT or profile["securityProfile"] < current:
             return Reply({"status": "Rejected"})
         if not str(profile["ocppCsmsUrl"]).startswith(("ws://", "wss://")):
             return Reply({"status": "Failed"})

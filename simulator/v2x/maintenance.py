@@ -8,7 +8,6 @@ from simulator.answers import answers
 from simulator.link import Payload, Reply
 from simulator.maintenance import SCHEMES, STEP_S, Maintenance
 from simulator.station import Station
-from simulator.tokens import when
 
 
 class Maintenance2x:
@@ -21,23 +20,7 @@ class Maintenance2x:
 
     @answers("UpdateFirmware")
     def update_firmware(self, payload: Payload) -> Reply:
-        firmware = payload["firmware"]
-        certificate = firmware.get("signingCertificate")
-        if certificate is not None and "BEGIN CERTIFICATE" not in certificate:
-            return Reply({"status": "InvalidCertificate"})
-        again = self.maintenance.updating
-
-        async def follow() -> None:
-            self.maintenance.update(
-                payload["requestId"],
-                firmware["location"],
-                when(firmware["retrieveDateTime"]),
-                when(firmware.get("installDateTime")),
-                signed=certificate is not None,
-                modern=True,
-            )
-
-        return Reply({"status": "AcceptedCanceled" if again else "Accepted"}, follow)
+        return self.maintenance.answer_update(payload)
 
     @answers("PublishFirmware")
     def publish(self, payload: Payload) -> Reply:

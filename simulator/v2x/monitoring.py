@@ -9,7 +9,7 @@ from simulator.answers import answers
 from simulator.clock import timestamp
 from simulator.link import Payload, Reply
 from simulator.station import Station
-from simulator.v2x.device_model import DeviceModel
+from simulator.v2x.device_model import DeviceModel, same_name
 
 WATCH_S = 10.0
 """Simulated seconds between two checks of the monitored variables; periodic monitors cannot send more often."""
@@ -49,8 +49,8 @@ class Monitors:
             if unfit or unknown or entry["value"] < 0:
                 status = "Rejected"
             elif any(
-                held["component"] == entry["component"]
-                and held["variable"] == entry["variable"]
+                same_name(held["component"], entry["component"])
+                and same_name(held["variable"], entry["variable"])
                 and (held["type"], held["severity"]) == (entry["type"], entry["severity"])
                 and held_number != number
                 for held_number, held in self.monitors.items()
@@ -93,8 +93,8 @@ class Monitors:
             and (
                 not wanted
                 or any(
-                    entry["component"] == held["component"]
-                    and entry.get("variable", held["variable"]) == held["variable"]
+                    same_name(entry["component"], held["component"])
+                    and same_name(entry.get("variable", held["variable"]), held["variable"])
                     for entry in wanted
                 )
             )

@@ -229,6 +229,9 @@ class Streams:
         if answer["status"] == "Accepted":
             self.streams[monitor] = stream
             self.station.spawn(self._run(monitor))
+        else:
+            # N11.FR.07: without a stream the monitor sends NotifyEvent.
+            del self.monitors.monitors[monitor]["periodicEventStream"]
 
     async def _run(self, number: int) -> None:
         while number in self.streams:

@@ -146,7 +146,7 @@ async def test_tokens_are_listed_added_and_forgotten(csms_with_page: CentralSyst
     async with connected(csms_with_page.address, "1.6") as charge_point:
         await page.goto("/")
         await page.get_by_role("link", name="Id tokens").click()
-        await expect(page.get_by_text("One that is not listed is Accepted")).to_be_visible()
+        await expect(page.get_by_text("A token that is not in this list is Accepted")).to_be_visible()
         await page.get_by_label("Token", exact=True).fill("LOST-CARD")
         await page.locator("#token [name=status]").select_option("Blocked")
         await page.get_by_role("button", name="Keep token").click()

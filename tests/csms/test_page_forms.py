@@ -57,6 +57,7 @@ async def test_lists_grow_and_shrink_within_nested_objects(csms_with_page: Centr
     async with connected(csms_with_page.address, "2.1") as charge_point:
         await page.goto("/#CHARGER-001")
         await page.locator("#action").select_option("SetChargingProfile")
+        await page.get_by_label("evseId").fill("0")
         await page.get_by_label("chargingProfilePurpose").select_option("ChargingStationMaxProfile")
         await page.get_by_label("Add an optional member of chargingProfile", exact=True).select_option("validFrom")
         await page.get_by_label("Set validFrom to an hour from now").click()
@@ -98,7 +99,7 @@ async def test_form_and_json_are_two_ways_to_write_one_payload(csms_with_page: C
         await expect(page.get_by_label("key", exact=True)).to_have_value("Strange")
         await page.get_by_role("button", name="Send", exact=True).click()
         await expect(page.locator("#answer.bad")).to_contain_text("extra")
-        await page.get_by_label("send it even where").check()
+        await page.get_by_label("send it even if").check()
         await page.get_by_role("button", name="Send", exact=True).click()
         call = await charge_point.receive()
         assert call[3] == {"key": "Strange", "value": "5", "extra": True}

@@ -92,6 +92,36 @@ for (const version of VERSIONS) {
     assert.equal(page.csms.calls("BootNotification").length, 2);
   });
 
+  test(`${version}: a rejected station is silent in 1.6 and answers SecurityError in 2.x`, async (t) => {
+    const page = opened(t, version);
+    const { csms } = page;
+    const currentTime = new Date(page.clock.now).toISOString();
+    csms.answers.BootNotification = { currentTime, interval: 60, status: "Rejected" };
+    page.station.connect();
+    await page.until(() => page.station.boot.status === "Rejected");
+    csms.send(JSON.stringify([2, "while-rejected", "ClearCache", {}]), csms.connections.at(-1));
+    delete csms.answers.BootNotification;
+    await page.until(() => page.station.online(), 90_000);
+    assert.deepEqual((await csms.ask("ClearCache", {}))[2], { status: "Accepted" });
+    const answers = csms.received.filter((frame) => frame[1] === "while-rejected").map((frame) => frame.slice(0, 3));
+    assert.deepEqual(answers, version === "1.6" ? [] : [[4, "while-rejected", "SecurityError"]]);
+  });
+
+  test(`${version}: a list with a token twice, or a full one without a token's status, fails`, async (t) => {
+    const { csms } = await connected(t, version);
+    const entry = (token, known = true) =>
+      version === "1.6"
+        ? { idTag: token, ...(known ? { idTagInfo: { status: "Accepted" } } : {}) }
+        : { idToken: { idToken: token, type: "ISO14443" }, ...(known ? { idTokenInfo: { status: "Accepted" } } : {}) };
+    const send = async (updateType, localAuthorizationList) =>
+      status(await csms.ask("SendLocalList", {
+        [version === "1.6" ? "listVersion" : "versionNumber"]: 1, updateType, localAuthorizationList,
+      }));
+    assert.equal(await send("Full", [entry("A"), entry("a")]), "Failed");
+    assert.equal(await send("Full", [entry("A"), entry("B", false)]), "Failed");
+    assert.equal(await send("Full", [entry("A"), entry("B")]), "Accepted");
+  });
+
   test(`${version}: what is triggered comes after the answer`, async (t) => {
     const page = await connected(t, version);
     const { csms } = page;
@@ -196,11 +226,24 @@ test("1.6: configuration is read, set, and takes effect", async (t) => {
   });
   assert.equal(await set("NumberOfConnectors", "9"), "Rejected");
   assert.equal(await set("NoSuchKey", "9"), "NotSupported");
-  assert.equal(await set("HeartbeatInterval", "1"), "Accepted");
+  assert.equal(await set("heartbeatINTERVAL", "1"), "Accepted");
+  assert.deepEqual((await csms.ask("GetConfiguration", { key: ["HEARTBEATinterval"] }))[2], {
+    configurationKey: [{ key: "HeartbeatInterval", readonly: false, value: "1" }],
+  });
   await csms.call("Heartbeat", () => true, 3_000);
 });
 
 for (const version of ["2.0.1", "2.1"]) {
+  test(`${version}: external constraints from a CSMS are rejected`, async (t) => {
+    const { csms } = await connected(t, version);
+    const schedule = { id: 1, chargingRateUnit: "W", chargingSchedulePeriod: [{ startPeriod: 0, limit: 1 }] };
+    const chargingProfile = {
+      id: 1, stackLevel: 0, chargingProfilePurpose: "ChargingStationExternalConstraints",
+      chargingProfileKind: "Absolute", chargingSchedule: [schedule],
+    };
+    assert.equal(status(await csms.ask("SetChargingProfile", { evseId: 0, chargingProfile })), "Rejected");
+  });
+
   test(`${version}: variables are read, set, reported, and take effect`, async (t) => {
     const page = await connected(t, version);
     const { csms } = page;

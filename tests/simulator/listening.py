@@ -32,6 +32,8 @@ class ListeningCsms:
         self.connections: list[ServerConnection] = []
         self.answers: dict[str, Callable[[dict[str, Any]], dict[str, Any] | None]] = {}
         self.refuse_tokens: set[str] = set()
+        self.errors: dict[str, list[str]] = {}
+        """Codes of the CALLERRORs that answer the next CALLs of an action."""
         self.insist_on_boot = False
         self._booted: set[ServerConnection] = set()
         self._waiting: dict[str, asyncio.Future[Frame]] = {}
@@ -116,6 +118,9 @@ class ListeningCsms:
             self._booted.add(socket)
         elif self.insist_on_boot and socket not in self._booted:
             await socket.send(json.dumps([4, frame[1], "SecurityError", "boot first", {}]))
+            return
+        if self.errors.get(action):
+            await socket.send(json.dumps([4, frame[1], self.errors[action].pop(0), "refused by the test", {}]))
             return
         make = self.answers.get(action)
         answer = make(payload) if make else self.usual(action, payload)

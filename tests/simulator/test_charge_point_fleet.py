@@ -100,7 +100,7 @@ async def test_one_charge_point_stays_until_told_to_go(csms: ListeningCsms) -> N
     """Meanwhile a driver plugs in after a remote start and unplugs after a remote stop."""
     args = ("--speed", 3000, "--minutes", 1, "--stay")
     with Program("charge-point", "--url", csms.url, "--id", "STAYS", *args) as run:
-        await asyncio.to_thread(run.wait_for, "stays connected")
+        await asyncio.to_thread(run.wait_for, "connected until Ctrl-C")
         assert (await csms.ask("RemoteStartTransaction", {"idTag": "CAFE0001"}))[2]["status"] == "Accepted"
         await csms.until(lambda: csms.actions().count("StartTransaction") == 2)
         number = {"transactionId": 2}

@@ -31,11 +31,11 @@ def test_every_part_of_the_page_is_used() -> None:
     assert {path.stem for path in (page.HOME / "css").glob("*.css")} == set(page.STYLES)
 
 
-def test_parts_are_small_and_open_with_what_they_know() -> None:
+def test_parts_are_small_and_open_with_what_they_do() -> None:
     """Each script opens with one sentence and stays below 400 lines."""
     for path in (page.HOME / "js").glob("*.js"):
         lines = path.read_text(encoding="utf-8").splitlines()
-        assert lines[0].startswith("// Knows "), path.name
+        assert re.fullmatch(r"// [A-Z].{15,}[.:]", lines[0]), path.name
         assert len(lines) <= 400, path.name
 
 

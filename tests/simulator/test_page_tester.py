@@ -125,7 +125,7 @@ def test_raw_frames_go_out_as_typed_with_hints_from_the_schema(
     page.fill("#raw", '[2,"1","Authorize",{}]')
     expect(hint).to_contain_text("/idTag is missing")
     page.fill("#raw", '[2,"1","Reset",{"type":"Hard"}]')
-    expect(hint).to_contain_text("for the CSMS to send")
+    expect(hint).to_contain_text("Only the CSMS sends")
     page.fill("#raw", "[2,,]")
     expect(hint).to_contain_text("not JSON")
     page.fill("#raw", '[2,  "spaced" ,"Heartbeat", {}]')
@@ -209,7 +209,7 @@ def test_a_password_goes_as_basic_auth_and_not_into_the_log(page: Page, page_csm
     with Program("simulator", "--listen", "127.0.0.1:0") as simulator:
         page.goto(f"{simulator.wait_for(r'simulator at (http://.+)')[1]}?url={page_csms.url}/CP-1&lang=en")
         page.fill("#password", "0123456789abcdef")
-        expect(page.locator("#password-hint")).to_contain_text("Basic auth")
+        expect(page.locator("#password-hint")).to_contain_text("HTTP Basic")
         page.click("#connect")
         expect(page.locator("#state-text")).to_have_text("Connected")
     sent = {name.lower(): value for name, value in page_csms.headers[0].items()}
@@ -279,9 +279,9 @@ def test_the_connection_form_says_what_is_wrong_and_counts_down(browser: Browser
         page = context.new_page()
         page.goto(f"{saved_page}?lang=en")
         page.fill("#password", "0123456789abcdef")
-        expect(page.locator("#password-hint")).to_contain_text("from disk cannot send it")
+        expect(page.locator("#password-hint")).to_contain_text("opened as a file cannot send it")
         page.fill("#password", "")
-        for typed, told in (("http://localhost/CP", "ws://"), ("ws:// /CP", "not an address")):
+        for typed, told in (("http://localhost/CP", "ws://"), ("ws:// /CP", "cannot connect to this address")):
             page.fill("#url", typed)
             page.press("#url", "Tab")
             page.fill("#id", "CP")

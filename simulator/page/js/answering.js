@@ -21,6 +21,8 @@ const FLAW_CODES = {
 /** @param {Station} station @param {Frame} frame */
 async function answerCall(station, frame) {
   const { id, action = "", payload = {} } = frame;
+  // A rejected station is silent in 1.6 (section 4.2).
+  if (station.settings.version === "1.6" && station.boot.status === "Rejected") return;
   const { kind, seconds, code } = station.tester.overrideFor(action);
   if (kind === "silent") return station.note("note.silent", { action });
   const reply =
@@ -59,18 +61,17 @@ function refuse(station, action) {
 /** @param {Station} station @param {string} action @param {Payload} payload @returns {Reply} */
 function decide(station, action, payload) {
   const { version } = station.settings;
+  const { status } = station.boot;
+  if (version !== "1.6" && status !== "Accepted" && status !== "Pending")
+    return { error: "SecurityError", why: "the CSMS has not accepted the station's boot" }; // B03.FR.08
   const schema = Schemas.find(version, action);
   if (!schema) return { error: "NotImplemented", why: `${action} is no action of OCPP ${version}` };
   const answerer = (version === "1.6" ? ANSWERS_16 : ANSWERS_2X)[action];
   if (!answerer) return { error: "NotSupported", why: `this station does not support ${action}` };
   const [flaw] = Schemas.check(payload, schema);
   if (flaw) return { error: spelled(version, FLAW_CODES[flaw.kind]), why: flawText(flaw, ENGLISH).slice(0, 255) };
-  const { status } = station.boot;
-  if (status !== "Accepted") {
-    if (/^(Remote|Request)(Start|Stop)Transaction$/.test(action)) return { answer: { status: "Rejected" } };
-    if (status !== "Pending" && version !== "1.6")
-      return { error: "SecurityError", why: "the station has not been accepted yet" };
-  }
+  if (status !== "Accepted" && /^(Remote|Request)(Start|Stop)Transaction$/.test(action))
+    return { answer: { status: "Rejected" } };
   try {
     return answerer(station, payload);
   } catch (error) {

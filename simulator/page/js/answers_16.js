@@ -9,20 +9,22 @@ const ANSWERS_16 = {
     changeAvailability(station, connectorId, type === "Operative"),
 
   ChangeConfiguration(station, { key, value }) {
-    const variable = station.variables.all.find((each) => each.key === key);
+    const variable = station.variables.all.find((each) => each.key && sameName(each.key, key));
     if (!variable) return says("NotSupported");
     return says(station.variables.set(variable, value) === "Accepted" ? "Accepted" : "Rejected");
   },
 
   GetConfiguration(station, { key }) {
     const readable = station.variables.all.filter((each) => each.key && each.access !== "W");
-    const asked = key?.length ? readable.filter((each) => key.includes(each.key)) : readable;
+    /** @type {(name: string) => (each: Variable) => boolean} */
+    const isCalled = (name) => (each) => sameName(each.key, name);
+    const asked = key?.length ? readable.filter((each) => key.some((/** @type {string} */ name) => isCalled(name)(each))) : readable;
     const configurationKey = asked.map((each) => ({
       key: each.key,
       readonly: each.access === "R",
       value: station.variables.text(each.key ?? ""),
     }));
-    const unknownKey = (key ?? []).filter((/** @type {string} */ name) => !readable.some((each) => each.key === name));
+    const unknownKey = (key ?? []).filter((/** @type {string} */ name) => !readable.some(isCalled(name)));
     return { answer: { configurationKey, ...(unknownKey.length ? { unknownKey } : {}) } };
   },
 

@@ -85,6 +85,7 @@ function acceptProfile(station, original, target) {
   )
     return false;
   if (STATION_MAXIMUM.includes(profile.purpose) && target !== 0) return false;
+  if (profile.purpose === "ChargingStationExternalConstraints") return false; // K01.FR.22
   if (profile.purpose === "TxProfile") {
     const tx = connector?.transaction;
     if (!tx || (profile.transactionId !== undefined && String(profile.transactionId) !== String(tx.id))) return false;
@@ -144,12 +145,14 @@ function compositePeriods(station, target, duration, unit) {
  */
 function takeLocalList(station, version, full, entries) {
   const list = station.localList;
-  if (version <= 0 || new Set(entries.map(([token]) => token)).size !== entries.length) return "Failed";
+  // Tokens are compared without case (CiString, identifierString).
+  const tokens = new Set(entries.map(([token]) => token.toLowerCase()));
+  if (version <= 0 || tokens.size !== entries.length || (full && entries.some(([, data]) => !data))) return "Failed";
   if (!full && version <= list.version) return "VersionMismatch";
   if (full) list.entries = {};
   for (const [token, data] of entries) {
-    if (data) list.entries[token] = data;
-    else delete list.entries[token];
+    if (data) list.entries[token.toLowerCase()] = data;
+    else delete list.entries[token.toLowerCase()];
   }
   list.version = version;
   return "Accepted";

@@ -7,18 +7,18 @@
  */
 async function authorize(station, token, kind) {
   const { variables } = station;
-  const listed = variables.flag("LocalAuthListEnabled") ? station.localList.entries[token] : undefined;
+  const listed = variables.flag("LocalAuthListEnabled") ? station.localList.entries[token.toLowerCase()] : undefined;
   const known = listed
     ? station.dialect.verdict(listed)
     : variables.flag("AuthorizationCacheEnabled")
-      ? station.cache[token]
+      ? station.cache[token.toLowerCase()]
       : undefined;
   if (station.online()) {
     if (known?.status === "Accepted" && variables.flag("LocalPreAuthorize")) return known;
     const answer = await station.say("Authorize", station.dialect.authorize(token, kind));
     if (answer?.payload) {
       const verdict = station.dialect.verdict(answer.payload);
-      station.cache[token] = verdict;
+      station.cache[token.toLowerCase()] = verdict;
       return verdict;
     }
     if (answer) return { status: "Invalid" };
