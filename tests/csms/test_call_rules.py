@@ -167,9 +167,9 @@ async def test_the_operator_reads_the_requirement_and_may_send_the_call_anyway(c
         httpx.AsyncClient(base_url=url, trust_env=False) as operator,
         connected(csms.address, "2.1") as charge_point,
     ):
-        for action, payload, requirement in (
-            ("ClearChargingProfile", {}, "K10.FR.02"),
-            ("RequestBatterySwap", swap, "S02.FR.03"),
+        for action, payload, requirement, status in (
+            ("ClearChargingProfile", {}, "K10.FR.02", "Unknown"),
+            ("RequestBatterySwap", swap, "S02.FR.03", "Rejected"),
         ):
             call = {"action": action, "payload": payload}
             refused = await operator.post("/api/charge-points/CHARGER-001/calls", json=call)
@@ -180,5 +180,5 @@ async def test_the_operator_reads_the_requirement_and_may_send_the_call_anyway(c
             )
             received = await charge_point.receive()
             assert received[2:] == [action, payload]
-            await charge_point.send([3, received[1], {"status": "Rejected"}])
+            await charge_point.send([3, received[1], {"status": status}])
             assert (await forced).json()["kind"] == "CALLRESULT"
