@@ -25,7 +25,9 @@ def restore(pipeline: Pipeline, steps: Iterable[tuple[Record, int]]) -> None:
     try:
         _read_back(pipeline, steps, seen)
     except Exception as error:
-        log.error("%s: what was recorded before cannot all be read back (%s)", pipeline.writer.path, place_of(error))
+        log.error(
+            "%s: could not read back everything from before the restart (%s)", pipeline.writer.path, place_of(error)
+        )
         for session in pipeline.restored.values():
             pipeline.feed.call_judge(session.judge, session.judge.gap, session.judge.opened_at)
         pipeline.feed.judge.gap()

@@ -212,14 +212,14 @@ class Writer(CountedRows):
         self._add(INSERT_SESSION, tuple(row.get(column) for column in SESSION_COLUMNS))
 
     def commit(self, committed: int | None = None) -> None:
-        """Write all that waits in one transaction.
+        """Write everything that waits in one transaction.
 
         Args:
             committed: the number of the last record in these rows. It is stored in the same transaction, so that the
                 relay can send exactly the missing records again.
 
         Raises:
-            sqlite3.Error: nothing was written; all of it still waits.
+            sqlite3.Error: nothing was written, and everything still waits.
             RecordingGone: the rows are in a file that is gone; `begin_again` writes them to another one.
         """
         if not self.waiting and committed is None:
