@@ -90,7 +90,7 @@ class Station:
             session.forget()
 
     def refresh_listeners(self) -> None:
-        """Look up again which checks are dormant. A topic calls this when a change of its state makes a check so or not."""
+        """Look up again which checks are dormant. A topic calls this after a change of state that may affect that."""
         for session in self.sessions:
             session.refresh_listeners()
 
