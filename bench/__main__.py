@@ -1,4 +1,4 @@
-"""Measures the proxy side by side with what one would use in its place, alternating, and writes the table.
+"""Measures the proxy beside the programs that one could use instead, in turn, and writes the table.
 
 python -m bench                     about a quarter of an hour; writes docs/benchmarks.md
 python -m bench --quick             one short round, prints only
@@ -28,7 +28,7 @@ PAGE = HERE.parent / "docs" / "benchmarks.md"
 NAMES = {
     "mitmdump": "mitmdump, reverse mode, records nothing",
     "websockets": "relay of the websockets library, records nothing",
-    "websockets-uvloop": "the same on uvloop, which ChargeSentinel uses too",
+    "websockets-uvloop": "the same on uvloop, which ChargeSentinel also uses",
     "tcp": "asyncio TCP relay, the limit of one Python process",
     "relay": "ChargeSentinel, relaying only",
     "proxy": "**ChargeSentinel, recording and judging everything**",
@@ -37,10 +37,10 @@ CONNECTIONS = (1, 50, 1000)
 IDLE = 2000
 SUSTAINED_S = 30.0
 LASTING = ("mitmdump", "websockets", "proxy")
-"""Measured for so long too: what waits in memory cannot flatter then."""
+"""Measured for this long too, so that frames waiting in memory cannot improve the numbers."""
 
 type Results = dict[tuple[str, str], list[float]]
-"""(contender, what) -> one value a round."""
+"""(contender, what is measured) -> one value per round."""
 
 
 def traffic(command: str, *arguments: object) -> list[str]:
@@ -113,7 +113,7 @@ def sustain(name: str, csms_port: int, results: Results) -> None:
 
 
 def stored_share(path: Path, frames: int) -> float:
-    """How much of the traffic is in the file a second after its end: 1.0 when the recorder keeps up."""
+    """Return the share of frames that the file has one second after the end: 1.0 if the recorder keeps up."""
     time.sleep(1)
     with sqlite3.connect(path) as connection:
         stored: int = connection.execute("SELECT count(*) FROM frames").fetchone()[0]
@@ -136,8 +136,8 @@ def table(results: Results, direct: dict[str, float]) -> str:
     stock = value("mitmdump", "calls/s 50")
     library = value("websockets", "calls/s 50")
     lines = [
-        "| | calls/s, 1 | calls/s, 50 | calls/s, 1,000 | CPU µs a call, 50 | × mitmdump | × websockets relay "
-        "| added p50 µs | added p99 µs | KiB an idle connection |",
+        "| | calls/s, 1 | calls/s, 50 | calls/s, 1,000 | CPU µs per call, 50 | × mitmdump | × websockets relay "
+        "| added p50 µs | added p99 µs | KiB per idle connection |",
         "| --- |" + " ---: |" * 9,
     ]
     for name, title in NAMES.items():
@@ -148,14 +148,14 @@ def table(results: Results, direct: dict[str, float]) -> str:
             f"| {added(name, 'p50'):,.0f} | {added(name, 'p99'):,.0f} | {value(name, 'idle KiB'):.0f} |"
         )
     kept = min(min(results["proxy", f"stored {count}"]) for count in CONNECTIONS)
-    lines += ["", f"In the file a second after the load's end: {kept:.1%} of all frames, in the worst of all rounds."]
+    lines += ["", f"One second after the end of the load, the file had {kept:.1%} of all frames, in the worst round."]
     if results["proxy", "sustained"]:
         lines += ["", *sustained(results)]
     return "\n".join(lines)
 
 
 def sustained(results: Results) -> list[str]:
-    """The table of what was measured for longer."""
+    """Return the table of the longer measurements."""
     rates = {name: median(results[name, "sustained"]) for name in LASTING}
     kept = min(results["proxy", "stored sustained"])
     lines = [
@@ -165,22 +165,24 @@ def sustained(results: Results) -> list[str]:
     for name in LASTING:
         beside = (f"{rates[name] / rates[other]:.2f}" for other in LASTING[:2])
         lines.append(f"| {NAMES[name]} | {rates[name]:,.0f} | {' | '.join(beside)} |")
-    return [*lines, "", f"In the file a second after that: {kept:.1%} of all frames, in the worst of all rounds."]
+    return [*lines, "", f"One second after the end, the file had {kept:.1%} of all frames, in the worst round."]
 
 
 def page(text: str, rounds: int, seconds: float) -> str:
     return f"""# Benchmarks
 
-`make bench` measures everything below in one run, contenders taking turns, and rewrites this page. A call is an OCPP
-CALL with its CALLRESULT: two frames. Medians of {rounds} rounds of {seconds:g} s; ratios hold, absolute numbers depend
-on the machine.
+`make bench` measures all numbers below in one run, with the contenders in turn, and writes this page. A call is an OCPP CALL with
+its CALLRESULT: two frames. The numbers are medians of {rounds} rounds of {seconds:g} s. Absolute numbers depend on the machine; the
+ratios between contenders are more stable.
 
 {text}
 
-*calls/s*: as fast as answers come, on 1, 50 and 1,000 connections. *CPU*: user and system time of all processes of the
-contender. *added*: latency of a call at 100 calls/s on one connection, less that of a direct connection. *idle*: growth
-of resident memory with {IDLE:,} connections that have booted. The peers run on asyncio's own event loop, as they come,
-where nothing else is said.
+- *calls/s*: the next call is sent when the answer has come, on 1, 50 and 1,000 connections.
+- *CPU*: user and system time of all processes of the contender.
+- *added*: latency of a call at 100 calls/s on one connection, minus that of a direct connection.
+- *idle connection*: growth of resident memory with {IDLE:,} connections that have booted.
+
+Contenders run on asyncio's own event loop unless the table says otherwise.
 
 {machine()}.
 """

@@ -172,7 +172,8 @@ class CentralSystem:
             )
         except (OSError, OverflowError) as error:
             raise CsmsMistake(
-                f"cannot listen on {host}:{port}: {net.why_not_listening(error)}; choose another --listen"
+                f"cannot listen on {host}:{port}: {net.why_not_listening(error)};"
+                " choose another with --listen (0 = any free port)"
             ) from None
         listener = next(iter(server.sockets))
         self.context.address = f"{'wss' if context else 'ws'}://{net.host_and_port(listener)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
+import logging
 import secrets
 import socket
 from collections.abc import AsyncIterator, Iterator
@@ -24,6 +25,7 @@ from csms.net import EVERY_ADDRESS, host_and_port, listen_on_every_address, why_
 from csms.origins import is_foreign
 from csms.overview import Connections
 
+LOG = logging.getLogger("csms")
 COOKIE = "chargesentinel_csms"
 HEADERS = {
     "Content-Security-Policy": (
@@ -118,9 +120,13 @@ def _bind(address: PageAddress) -> socket.socket:
         return socket.create_server((address.host, address.port), family=family)
     except OSError as error:
         if not address.explicit:
-            return socket.create_server((address.host, 0), family=family)
+            free = socket.create_server((address.host, 0), family=family)
+            place = f"cannot listen on {address.host}:{address.port}: {why_not_listening(error)}"
+            LOG.info("%s; the operator page takes port %d instead", place, free.getsockname()[1])
+            return free
         raise CsmsMistake(
-            f"cannot listen on {address.host}:{address.port}: {why_not_listening(error)}; choose another --page"
+            f"cannot listen on {address.host}:{address.port}: {why_not_listening(error)};"
+            " choose another with --page (0 = any free port)"
         ) from None
 
 

@@ -3,13 +3,15 @@
 ChargeSentinelError
 ├── UserMistake            a wrong option, address, name or file: one line, exit code 2
 │   ├── UnusableFile       a file that is not a recording, from a newer version, locked or not writable
-│   ├── UnusableAddress    a malformed URL, a port in use, a host that cannot be bound
+│   ├── UnusableAddress    a malformed URL, a CSMS that cannot be reached
+│   │   └── CannotListen   a port in use, an address of another machine
 │   └── SettingsMistake    an unknown name or a wrong value in a settings file
 └── RecorderFailure        the recorder cannot continue (a dead disk with --require-recording)
 """
 
 from __future__ import annotations
 
+import errno
 import re
 from pathlib import Path
 
@@ -44,6 +46,21 @@ class UnusableAddress(UserMistake):
         return f"{self.address}: {self.why}" + (f"; {self.remedy}" if self.remedy else "")
 
 
+class CannotListen(UnusableAddress):
+    """Nothing can listen on an address; `option` is the one that names another address."""
+
+    def __init__(self, address: str, error: OSError, option: str = "--listen") -> None:
+        why = {
+            errno.EADDRINUSE: "the port is in use",
+            errno.EACCES: "this user may not use that port",
+            errno.EADDRNOTAVAIL: "this machine does not have that address",
+        }.get(error.errno or 0, error.strerror or str(error))
+        super().__init__(address, why, f"choose another with {option} (0 = any free port)")
+
+    def __str__(self) -> str:
+        return f"cannot listen on {self.address}: {self.why}; {self.remedy}"
+
+
 def without_userinfo(address: str) -> str:
     """Return an address as typed, without what may be a user and password.
 
@@ -54,7 +71,7 @@ def without_userinfo(address: str) -> str:
 
 
 def without_userinfo_within(sentence: str) -> str:
-    """Return a sentence that may quote an address, without what may be a user and password in it."""
+    """Return a sentence that may quote an address, without a user and password in it."""
     return re.sub(r"//.*@", "//…@", sentence, flags=re.S)
 
 

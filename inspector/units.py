@@ -1,4 +1,4 @@
-"""Sizes and durations as people write them, and the times that are none."""
+"""Sizes, durations and counts as people write them, and the times that are none."""
 
 from __future__ import annotations
 
@@ -34,3 +34,8 @@ def duration_s(text: str) -> float:
     if not (found := _AGE.fullmatch(text.strip())):
         raise ValueError(text)
     return float(found[1]) * _SECONDS[found[2]]
+
+
+def quantity(number: int, noun: str, many: str = "") -> str:
+    """A count with its noun: `1 frame`, `2,000 frames`; `many` is the plural where it is not the noun with an s."""
+    return f"{number:,} {noun if number == 1 else many or f'{noun}s'}"

@@ -123,7 +123,9 @@ async def open_socket(identity: Identity, version: str, ping: float | None, pass
         raise Unreachable(address, f"no answer within {identity.timeout:g} s") from None
     except ssl.SSLError as error:
         reason = getattr(error, "verify_message", None) or error.reason or str(error)
-        raise Unreachable(address, f"no TLS connection: {reason}") from None
+        # Another CA mends an unknown issuer, not a wrong name or an old date.
+        hint = "; name its CA with --ca FILE" if getattr(error, "verify_code", 0) in UNKNOWN_ISSUER else ""
+        raise Unreachable(address, f"no TLS connection: {reason}{hint}") from None
     except (ConnectionResetError, EOFError) as error:
         if address.startswith("wss:"):
             why = "the CSMS ends the connection during the TLS handshake; if that port has no TLS, write ws://"
@@ -140,6 +142,9 @@ async def open_socket(identity: Identity, version: str, ping: float | None, pass
         raise Unreachable(address, f"the CSMS does not speak {wanted}")
     return socket
 
+
+UNKNOWN_ISSUER = (2, 18, 19, 20, 21)
+"""OpenSSL's codes for a certificate that no known CA has issued (`openssl verify`)."""
 
 HINTS = {
     401: "give the right --password; the user name is the id",

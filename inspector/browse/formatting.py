@@ -102,17 +102,22 @@ def size(count: int | None) -> str:
 
 
 def energy(watt_hours: float | None) -> str:
-    """Energy: 850 Wh, 12.4 kWh."""
+    """Energy: 5.6 Wh, 850 Wh, 12.4 kWh."""
     if watt_hours is None:
         return ""
-    return f"{watt_hours:.0f} Wh" if abs(watt_hours) < 1000 else f"{watt_hours / 1000:.4g} kWh"
+    return f"{_digits(watt_hours)} Wh" if abs(watt_hours) < 999.5 else f"{watt_hours / 1000:.4g} kWh"
 
 
 def power(watts: float | None) -> str:
-    """Power: 850 W, 11 kW."""
+    """Power: 5.6 W, 850 W, 11 kW."""
     if watts is None:
         return ""
-    return f"{watts:.0f} W" if abs(watts) < 1000 else f"{watts / 1000:.3g} kW"
+    return f"{_digits(watts)} W" if abs(watts) < 999.5 else f"{watts / 1000:.3g} kW"
+
+
+def _digits(value: float) -> str:
+    """Return a value below 1000 with three digits that count: 850, 85.1, 5.6, 0.04."""
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}" if abs(value) >= 0.001 else "0"
 
 
 def file(path: str) -> str:

@@ -12,11 +12,12 @@ _PROTOCOL = "sec-websocket-protocol"
 
 
 def times(row: dict[str, Any]) -> dict[str, Any]:
-    """Beside each `…_ns` its ISO time; the nanoseconds as a string."""
+    """Return a row with an ISO time beside each `…_ns` but `mono_ns`, which has no date; nanoseconds as strings."""
     shown: dict[str, Any] = {}
     for name, value in row.items():
         if name.endswith("_ns"):
-            shown[name.removesuffix("_ns")] = formatting.iso(value)
+            if name != "mono_ns":
+                shown[name.removesuffix("_ns")] = formatting.iso(value)
             shown[name] = None if value is None else str(value)
         else:
             shown[name] = value

@@ -1,7 +1,6 @@
-"""The command line: knows the commands' names and turns our errors into exit codes; knows nothing of frames.
+"""The command `chargesentinel`: finds the module of each subcommand and turns errors into exit codes.
 
-Each command lives in a module of its own and is imported only when it is called, so that `--help` is quick
-and a part that is not needed is not loaded.
+A module is imported only when its command runs, so `chargesentinel --help` is fast.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ COMMANDS = {
 }
 
 _UNWRITABLE = "standard output cannot be written"
-_ELSEWHERE = "send it to a file or program that takes it"
+_ELSEWHERE = "write to another file or program"
 
 
 class LazyGroup(click.Group):
@@ -64,7 +63,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command; for one that does not exist, name the nearest that does."""
+        """Find the command; if there is none with this name, suggest the nearest one."""
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
@@ -73,19 +72,19 @@ class LazyGroup(click.Group):
             raise
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; a reader that is gone is told from a mistake here, as click would end with 1."""
+        """Run the command; raise ReaderGone if nobody reads standard output: click would exit with 1."""
         try:
             return super().invoke(ctx)
         except BrokenPipeError as error:
             raise ReaderGone from error
         except SystemExit as ended:
-            if isinstance(ended.__context__, BrokenPipeError):  # rich ends with 1 too
+            if isinstance(ended.__context__, BrokenPipeError):  # rich exits with 1 too
                 raise ReaderGone from ended
             raise
 
 
 class ReaderGone(Exception):
-    """Nobody reads what we print any more, as in `chargesentinel … | head`."""
+    """The program that reads standard output has ended, as in `chargesentinel … | head`."""
 
 
 @click.group(
@@ -99,7 +98,7 @@ def commands() -> None:
 
 
 def one_line(error: click.ClickException) -> str:
-    """A mistake in the call as one line that says what to do next."""
+    """Return a mistake in the call as one line that names the help of the command."""
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "chargesentinel"
     said = without_userinfo_within(" ".join(error.format_message().split()).rstrip("."))
@@ -107,14 +106,14 @@ def one_line(error: click.ClickException) -> str:
 
 
 def main() -> None:
-    """Run the command line; exit codes are those of the design: 0, 1 (the answer is no), 2 (mistake), 130."""
+    """Run the command line and exit: 0 is success, 1 "the answer is no", 2 a mistake of the user, 130 Ctrl-C."""
     try:
         code = _run()
         if sys.stdout is not None:
             sys.stdout.flush()
     except (ReaderGone, BrokenPipeError):
         _drop_output()
-        code = 0  # no mistake
+        code = 0  # `head` has read enough
     except OSError as error:
         if not _output_fails():
             raise
@@ -124,7 +123,7 @@ def main() -> None:
 
 
 def _run() -> int:
-    if sys.stdout is None:  # as Python has it where it was closed
+    if sys.stdout is None:  # Python's sign for a closed one
         return _mistake(f"chargesentinel: {_UNWRITABLE} (it is closed); {_ELSEWHERE}")
     try:
         code = commands.main(standalone_mode=False)
@@ -141,13 +140,13 @@ def _run() -> int:
 
 
 def _mistake(line: str) -> int:
-    with suppress(OSError):  # nobody is left to be told
+    with suppress(OSError):  # stderr may be closed too
         click.echo(line, err=True)
     return 2
 
 
 def _output_fails() -> bool:
-    """Whether it was standard output that could not be written, rather than a file that a command has no words for."""
+    """Return whether standard output is what cannot be written, and not some other file."""
     try:
         click.echo()
     except OSError:
@@ -156,5 +155,5 @@ def _output_fails() -> bool:
 
 
 def _drop_output() -> None:
-    """Keep the interpreter from writing the rest, and complaining, at its end."""
+    """Discard the rest of the output, so that the interpreter does not try to write it when it exits."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

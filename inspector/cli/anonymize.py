@@ -1,4 +1,4 @@
-"""`chargesentinel anonymize`: a recording without secrets and personal values; knows options, hides nothing itself."""
+"""The command `anonymize`: copies a recording without secrets and personal values."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import click
 
 from inspector.cli.redaction_options import FILE, redaction_arguments, redaction_options
 from inspector.errors import UnusableFile, UserMistake
+from inspector.units import quantity
 
 if TYPE_CHECKING:
     from inspector.records import Record
@@ -29,16 +30,17 @@ Examples:
 @click.argument("source", metavar="IN", type=FILE)
 @click.argument("target", metavar="OUT", type=FILE)
 @redaction_options("personal", ("secrets", "personal"))
-@click.option("--rules", type=FILE, help="More names of what to hide: [redact] of a TOML file.")
-@click.option("--force", is_flag=True, help="Replace OUT where it exists.")
+@click.option("--rules", type=FILE, help="TOML file whose [redact] section names more values to hide.")
+@click.option("--force", is_flag=True, help="Replace OUT if it exists.")
 def anonymize(
     source: Path, target: Path, redact: str, redact_key: Path | None, rules: Path | None, force: bool
 ) -> None:
-    """Write a recording again without passwords, tokens, vehicles and SIM cards.
+    """Copy a recording without secrets and personal values.
 
-    The same value gets the same pseudonym wherever it stands, in every file made with the same key. Findings, ids,
-    times and meter values stay. OUT is a new file that holds no trace of what was hidden: a recording, or an Open
-    OCPP Trace where its name ends with .jsonl. IN is a recording or anything `chargesentinel import` reads.
+    Hides passwords, id tokens, and the ids of vehicles and SIM cards. Equal values get equal pseudonyms, in every file
+    made with the same key. Findings, ids, times and meter values stay as they are. IN is a recording or any file that
+    `chargesentinel import` reads. OUT is a new recording, or an Open OCPP Trace if its name ends with .jsonl; it holds
+    no trace of the hidden values.
     """
     if not source.is_file():
         raise UnusableFile(source, "no such file" if not source.exists() else "not a file")
@@ -46,13 +48,13 @@ def anonymize(
         if not target.is_file():
             raise UnusableFile(target, "not a file", "name another OUT")
         if target.samefile(source):
-            raise UserMistake(f"{target}: IN and OUT are one file; name another OUT")
+            raise UserMistake(f"{target}: IN and OUT are the same file; name another OUT")
         if not force:
-            raise UnusableFile(target, "is there already", "name another file, or use --force")
-    records = _readable(source)  # both files are looked at before a key is made for nothing
+            raise UnusableFile(target, "the file exists", "name another file, or replace it with --force")
+    records = _readable(source)  # before a key is made: it would be of no use if a file is unusable
     _replaceable(target)
     arguments = redaction_arguments(redact, redact_key, rules)
-    place = target.resolve()  # a link stays one
+    place = target.resolve()  # so that a link is not replaced by a file
     if target.suffix == ".jsonl":
         part = place.with_name(f".{place.name}.db")
         try:
@@ -66,7 +68,7 @@ def anonymize(
 
 
 def _readable(source: Path) -> Iterator[Record] | None:
-    """The records of an input, None where it is a recording.
+    """Return the records of an input that is not a recording, or None for a recording.
 
     Raises:
         ChargeSentinelError: it cannot be read.
@@ -80,16 +82,19 @@ def _readable(source: Path) -> Iterator[Record] | None:
     records = (record for record, _ in open_input(str(source)))
     first = next(records, None)
     if first is None:
-        raise UnusableFile(source, "there is no OCPP frame in it")
+        raise UnusableFile(source, "no OCPP frame found")
     return chain([first], records)
 
 
 def _replaceable(target: Path) -> None:
-    """Refuse to put a file in the place of one that is being recorded into, or of another program's database."""
+    """Refuse to replace a recording that is being written, or a database of another program."""
     from inspector.store.connection import is_database, is_recording
     from inspector.store.lock import WriterLock
 
-    for name in {target.absolute(), target.resolve()}:  # of a recording in several files both are locked
+    for name in {
+        target.absolute(),
+        target.resolve(),
+    }:  # a rotated recording has a lock beside the link and one beside the file
         WriterLock(name, HOLDER).release()
     if is_database(target) and not is_recording(target):
         raise UnusableFile(target, "a database, but not a recording of ChargeSentinel", "name another file")
@@ -107,7 +112,7 @@ def _recording(source: Path, records: Iterator[Record] | None, target: Path, arg
         hidden = write(
             source, target, arguments, lambda done, total: progress.update(task, completed=done, total=total)
         )
-    return f"something is hidden in {hidden} frames"
+    return f"hidden values in {quantity(hidden, 'frame')}"
 
 
 def _imported(source: Path, records: Iterator[Record], target: Path, arguments: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""The command `browse`: knows its options and what to print; the pages are in `inspector.browse`."""
+"""The command `browse`: opens the port and prints the address; the pages are in `inspector.browse`."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ Examples:
   chargesentinel browse traffic.db --open
   chargesentinel browse traffic.db --listen 0.0.0.0:8001 --token
 
-The recording may still be growing; it is only ever read. Of one in several
-files (--rotate) the newest is shown, and the next one when it begins."""
+The recording may still be growing; browse only reads it. If the recording has
+several files (--rotate), the newest one is shown, and each new one as it begins."""
 )
 @click.argument("file", type=click.Path(path_type=Path), default=Path("traffic.db"))
 @click.option(
@@ -35,25 +35,28 @@ files (--rotate) the newest is shown, and the next one when it begins."""
     metavar="[HOST:]PORT",
     default="127.0.0.1:8001",
     show_default=True,
-    help="Where to answer; 0 is any free port. Beyond this machine a token is needed.",
+    help="Address of the pages; 0 is any free port. Other machines need a --token.",
 )
-@click.option("--open", "open_browser", is_flag=True, help="Open it in the web browser.")
+@click.option("--open", "open_browser", is_flag=True, help="Open the pages in the web browser.")
 @click.option(
     "--token",
     is_flag=False,
     flag_value="",
     metavar="[TOKEN]",
     envvar="CHARGESENTINEL_TOKEN",
-    help="Let in only who shows this token; without a value one is made up and printed.",
+    help="Demand this token; without a value, make one up and print it.",
 )
-@click.option("--allow-host", multiple=True, metavar="NAME", help="Another name this machine is reached by.")
+@click.option("--allow-host", multiple=True, metavar="NAME", help="Another host name under which to answer.")
 def browse(file: Path, listen: str, open_browser: bool, token: str | None, allow_host: tuple[str, ...]) -> None:
-    """Show a recording in Datasette: charge points, sessions, frames and findings, also while it grows."""
+    """Show a recording in the web browser, also while it grows.
+
+    The pages are part of Datasette: sessions, frames, findings, charge points, dashboards, tables and SQL.
+    """
     host, port = parse_listen(listen)
     if host not in LOOPBACK and token is None:
         raise UnusableAddress(
             listen,
-            "a recording is shown beyond this machine only with a token",
+            "other machines may open a recording only with a token",
             "add --token, or listen on 127.0.0.1",
         )
     open_recording(file).close()
@@ -73,8 +76,10 @@ def browse(file: Path, listen: str, open_browser: bool, token: str | None, allow
     def ready() -> None:
         click.echo(f"browse at {address}{query}")
         if before := earlier(file):
-            click.echo(f"{file} is the newest of {len(before) + 1} files, {file.resolve().name} now; the next one is")
-            click.echo(f"shown when it begins. The one before: chargesentinel browse {shlex.quote(str(before[-1]))}")
+            click.echo(
+                f"{file} is the newest of {len(before) + 1} files, {file.resolve().name} now; new ones are shown too."
+            )
+            click.echo(f"The file before it: chargesentinel browse {shlex.quote(str(before[-1]))}")
         for other in elsewhere:
             click.echo(f"  from other machines: http://{other}:{port}{query}")
         sys.stdout.flush()

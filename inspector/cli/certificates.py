@@ -1,4 +1,4 @@
-"""The command `certificates`: knows its options and what to print; the X.509 is in `inspector.proxy.certificates`."""
+"""The command `certificates`: issues certificates for a test bench with `inspector.proxy.certificates`."""
 
 from __future__ import annotations
 
@@ -18,20 +18,37 @@ Example:
       --tls-cert bench/server.pem --tls-key bench/server.key --client-ca bench/ca.pem
 
 \b
-Give the charge point ca.pem to trust, and CP001.pem with CP001.key to show.
-Run it again to issue more from the same authority."""
+Install ca.pem in the charge point as trusted CA, and CP001.pem with CP001.key
+as its own certificate. Run the command again to issue more from the same CA."""
 )
 @click.argument("directory", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--host", "hosts", multiple=True, help="A name or address of the proxy. Default: all of this machine.")
-@click.option("--charge-point", "charge_points", multiple=True, metavar="ID", help="Issue a client certificate.")
-@click.option("--days", default=825, show_default=True, type=click.IntRange(1, 3650), help="How long they are valid.")
-@click.option("--json", "as_json", is_flag=True, help="Print the files as one JSON object.")
+@click.option(
+    "--host",
+    "hosts",
+    multiple=True,
+    help="Name or address of the proxy. [default: all names and addresses of this machine]",
+)
+@click.option(
+    "--charge-point",
+    "charge_points",
+    multiple=True,
+    metavar="ID",
+    help="Issue a client certificate for this charge point.",
+)
+@click.option(
+    "--days",
+    default=825,
+    show_default=True,
+    type=click.IntRange(1, 3650),
+    help="Days until the certificates expire.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the file names as one JSON object.")
 def certificates(
     directory: Path, hosts: tuple[str, ...], charge_points: tuple[str, ...], days: int, as_json: bool
 ) -> None:
-    """Make a CA, a server certificate and client certificates for a test bench.
+    """Make a CA and certificates for a test bench.
 
-    They are for trying OCPP's security profiles 2 and 3, not for charge points in the street.
+    With them you can try OCPP's security profiles 2 and 3. Do not use them for charge points in the field.
     """
     from inspector.proxy.certificates import Authority
 

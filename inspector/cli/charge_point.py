@@ -15,7 +15,7 @@ import click
 from click.core import ParameterSource
 from rich.console import Console
 
-from inspector.cli.option_types import Finite, without_id
+from inspector.cli.option_types import ID_IN_ADDRESS, Finite, without_id
 from inspector.errors import UnusableAddress, UserMistake
 from inspector.escaping import visible, visible_lines
 from inspector.replay.operator_api import Operator
@@ -23,11 +23,11 @@ from simulator import charge_point as simulated
 from simulator.fleet import Fleet, Plan, Report, percentile, room
 from simulator.fleet_table import latency_table, watch
 
-HINT = "is the CSMS running? try `chargesentinel csms`"
+HINT = "is the CSMS running? `chargesentinel csms` starts one"
 
 
 def show_scenarios(context: click.Context, _: click.Parameter, value: str) -> str:
-    """Print the shipped scenarios for `--scenario list` and end."""
+    """Print the included scenarios for `--scenario list` and exit."""
     if value == "list":
         for name, title in simulated.shipped().items():
             click.echo(f"{name:20} {title}")
@@ -116,7 +116,7 @@ def charge_point(
     duration: float | None,
     as_json: bool,
 ) -> int:
-    """Run headless charge points: one through a scenario, or a fleet.
+    """Run one simulated charge point, or a fleet of them.
 
     Without --scenario it runs one charging session: boot, plug in, authorize, charge, stop, unplug. A simulated minute
     of charging takes a second. Exit code: 0 for success, 1 when a CALL was refused or unanswered or an expectation
@@ -139,15 +139,15 @@ def charge_point(
             )
         Operator(place)
     if key is not None and cert is None:
-        raise UserMistake("--key belongs to a certificate; add --cert FILE")
+        raise UserMistake("--key needs a certificate; add --cert FILE")
     if (ca or cert) and not url.startswith("wss:"):
-        raise UnusableAddress(url, "--ca and --cert are for TLS", "write wss://HOST:PORT[/PATH]")
+        raise UnusableAddress(url, "--ca and --cert need TLS", "write wss://HOST:PORT[/PATH]")
     if not charge_point_id.strip():
         raise UserMistake("--id must not be empty")
     if not count:
         base = without_id(url, charge_point_id)
         if base != url.rstrip("/"):
-            click.echo(f"the address ends with the id {visible(charge_point_id)}, so the id is not appended", err=True)
+            click.echo(ID_IN_ADDRESS.format(visible(charge_point_id)), err=True)
         url = base
     identity = simulated.Identity(
         url=url,
@@ -176,11 +176,11 @@ FOR_FLEETS = ("rate", "duration")
 def _fitting(ocpp: str, count: int | None) -> None:
     """Refuse options that would have no effect."""
     if ocpp == "mixed" and count is None:
-        raise UserMistake("--ocpp mixed is for a fleet; add --count N")
+        raise UserMistake("--ocpp mixed needs a fleet; add --count N")
     context = click.get_current_context()
     for name in FOR_FLEETS if count is None else FOR_ONE:
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            remedy = "is for a fleet; add --count N" if count is None else "is for one charge point; leave out --count"
+            remedy = "needs a fleet; add --count N" if count is None else "is for one charge point; leave out --count"
             raise UserMistake(f"--{name} {remedy}")
 
 
@@ -257,7 +257,7 @@ def _one(
         return 130
     if as_json:
         facts = {
-            "charge_point_id": outcome.charge_point_id,
+            "charge_point": outcome.charge_point_id,
             "ocpp_version": outcome.version,
             "sent": outcome.sent,
             "answered": outcome.answered,

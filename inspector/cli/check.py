@@ -1,4 +1,4 @@
-"""`chargesentinel check`: judges files without a network; knows options and exit codes, not how findings are shown."""
+"""The command `check`: judges files without a network."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ Examples:
 )
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option(
-    "--ocpp", type=click.Choice([v.value for v in OcppVersion]), help="The version where an input tells none."
+    "--ocpp", type=click.Choice([v.value for v in OcppVersion]), help="OCPP version of inputs that do not show it."
 )
 @click.option(
-    "--input-format", "kind", type=click.Choice(KINDS), help="What the inputs are. Default: what their content shows."
+    "--input-format", "kind", type=click.Choice(KINDS), help="Format of the inputs. [default: recognized by content]"
 )
 @input_options
-@click.option("--format", "style", type=click.Choice(FORMATS), default="text", show_default=True, help="How to print.")
-@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@click.option("--format", "style", type=click.Choice(FORMATS), default="text", show_default=True, help="Output format.")
+@click.option("--json", "as_json", is_flag=True, help="Short for --format json.")
 @click.option(
     "--fail-on",
     type=click.Choice(["error", "warning", "never"]),
     default="error",
     show_default=True,
-    help="Exit with 1 when something at least this bad is found.",
+    help="Severity from which findings mean exit code 1.",
 )
 @click.option(
     "--rules",
     "rules_file",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Severities, thresholds and allowances (TOML); else [tool.chargesentinel] of ./pyproject.toml.",
+    help="TOML file with severities, thresholds and allowances. [default: [tool.chargesentinel] in ./pyproject.toml]",
 )
 def check(
     inputs: tuple[str, ...],
@@ -56,10 +56,10 @@ def check(
     fail_on: str,
     rules_file: Path | None,
 ) -> int:
-    """Judge recordings, traces (Open OCPP Trace JSONL), logs, or bare frames (one a line; - is standard input).
+    """Judge recordings, traces, logs or bare frames.
 
-    It reads everything that `import` reads, in the same way. Nothing is sent anywhere. Exit code 1 when something at
-    or above --fail-on is found or a line with a frame could not be understood, 2 when an input cannot be used.
+    Reads what `import` reads, in the same way; - is standard input. It needs no network. Exit code 1: a finding is at
+    least as severe as --fail-on, or a line with a frame could not be understood; 2: an input cannot be used.
     """
     from inspector.cli import reports
     from inspector.formats.reading import Reading
@@ -79,7 +79,7 @@ def check(
         result = judge(where.follow(steps()), settings)
         if not result.frames and not result.sessions and not result.failed_attempts:
             report([reading])
-            raise UnusableFile(reading.source, "there is no OCPP frame in it")
+            raise UnusableFile(reading.source, "no OCPP frame found")
         checked.append(reports.CheckedInput(name, result, where))
     missed = report(readings)
     reports.write("json" if as_json else style, checked)

@@ -1,4 +1,4 @@
-"""Runs other commands of ours as child processes and leaves none behind; knows nothing of what they do."""
+"""Runs other commands of ChargeSentinel as child processes and ends all of them."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from inspector.child_lifetime import end_with_parent
 from inspector.errors import UserMistake
 
 PATIENCE_S = 5.0
-"""How long a part may take to end once asked, before it is killed; every command promises 3 s."""
+"""Seconds that a part has to end before it is killed; every command promises to end within 3 s."""
 
 Listener = Callable[[str, str], None]
-"""Is told each line a part writes: (name of the part, line)."""
+"""Called with the name of a part and each line that it writes."""
 
 
 class PartFailed(UserMistake):
-    """A part did not start, or ended on its own; `str()` names it and gives its last words."""
+    """A part did not start, or ended by itself; the message has its name and its last line."""
 
     def __init__(self, name: str, what: str, last_words: str) -> None:
         self.name, self.what, self.last_words = name, what, last_words
         super().__init__(name, what, last_words)
 
     def __str__(self) -> str:
-        return f"{self.name} {self.what}: {self.last_words or 'it said nothing'}"
+        return f"{self.name} {self.what}: {self.last_words or 'it printed nothing'}"
 
 
 class Part:
-    """One command that runs as a child process of the same interpreter."""
+    """One command in a child process."""
 
     def __init__(self, name: str, process: asyncio.subprocess.Process, listener: Listener) -> None:
         self.name = name
@@ -57,10 +57,10 @@ class Part:
                 self._changed.notify_all()
 
     async def ready(self, pattern: str, timeout: float = 30.0) -> str:
-        """Return what `pattern` captures in the first line of stdout that has it.
+        """Wait for a line of stdout that matches `pattern`, and return its first group.
 
         Raises:
-            PartFailed: the part ended before, or said no such thing within `timeout` seconds.
+            PartFailed: the part ended first, or printed no such line within `timeout` seconds.
         """
 
         said = asyncio.create_task(self._first(pattern))
@@ -85,19 +85,19 @@ class Part:
 
     @property
     def last_words(self) -> str:
-        """The last line it wrote to stderr, else to stdout, without the name our command line puts before it."""
+        """The last line on stderr, else on stdout, without the program's name in front of it."""
         lines = [line for line in self._errors if line] or [line for line in self._lines if line]
         return lines[-1].removeprefix("chargesentinel: ").removeprefix("Error: ") if lines else ""
 
     async def ended(self) -> int:
-        """Wait until it ends by itself; returns its exit code (negative: the signal that ended it)."""
+        """Wait until the process ends by itself; return its exit code (negative: the signal that ended it)."""
         code = await self.process.wait()
-        # A child of its own may hold the pipes open for longer; its words are not awaited.
+        # A grandchild may keep the pipes open; do not wait for it.
         await asyncio.wait({self._readers}, timeout=1)
         return code
 
     async def end(self) -> None:
-        """Ask it to end, and kill it when it does not."""
+        """Ask the process to end, and kill it if it does not."""
         if self.process.returncode is None:
             self.process.terminate()
         try:
@@ -109,22 +109,22 @@ class Part:
 
 
 class Parts:
-    """The parts that run together: started in order, ended in reverse order, whatever happens."""
+    """Parts that run together. They start in order and end in reverse order, also after an error."""
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
         self._running: list[Part] = []
 
     async def start(self, name: str, *arguments: object, listener: Listener | None = None) -> Part:
-        """Run `chargesentinel ARGUMENTS` as a child; `name` is what messages call it."""
+        """Run `chargesentinel ARGUMENTS` as a child process; messages call it `name`."""
         process = await asyncio.create_subprocess_exec(
-            # -P: a file of the user's that happens to be called click.py is none of ours.
+            # -P: do not import a click.py that happens to be in the user's folder.
             *(sys.executable, "-P", "-m", "inspector", *map(str, arguments)),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
-            # Ctrl-C in a terminal reaches its whole group: here the parts are ended in order, by us alone.
+            # Ctrl-C in a terminal reaches the whole process group, but the parts must end in order.
             start_new_session=True,
             preexec_fn=end_with_parent(),
         )
@@ -133,7 +133,7 @@ class Parts:
         return part
 
     async def first_to_end(self) -> PartFailed:
-        """Wait until one of the parts that should stay ends on its own."""
+        """Wait until a part ends that should have kept running."""
         waiting = {asyncio.create_task(part.ended()): part for part in self._running if part.process.returncode is None}
         try:
             done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -141,7 +141,7 @@ class Parts:
             for task in waiting:
                 task.cancel()
         part = waiting[done.pop()]
-        return PartFailed(part.name, f"ended with {part.process.returncode}", part.last_words)
+        return PartFailed(part.name, f"ended with exit code {part.process.returncode}", part.last_words)
 
     async def __aenter__(self) -> Self:
         return self

@@ -1,4 +1,4 @@
-"""The command `demo`: plays a day at a test bench with our other commands; knows what they print, not how they work."""
+"""The command `demo`: runs the other commands together and records a charging session per OCPP version."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 from rich.console import Console
@@ -23,12 +24,13 @@ from inspector.errors import UnusableAddress
 from inspector.proxy.addresses import bracketed, listening_socket, parse_listen
 from inspector.store.connection import open_recording
 from inspector.store.run_summary import Contents, contents, latest_recording
+from inspector.units import quantity
 
 CHARGE_POINTS = {"1.6": "DEMO-16", "2.0.1": "DEMO-201", "2.1": "DEMO-21"}
-"""OCPP version -> the charge point that plays it."""
+"""OCPP version -> id of the charge point that charges in it."""
 
 VISITOR = "CHARGER-001"
-"""The charge point that the simulator page is offered as."""
+"""Id of the charge point on the simulator page."""
 
 
 @click.command(
@@ -36,7 +38,7 @@ VISITOR = "CHARGER-001"
 
     chargesentinel demo
 
-Then look at the sessions in the browser, and point a charge point of your own at the proxy."""
+Then open the printed addresses in the browser, or let your own charge point connect to the proxy."""
 )
 @click.option(
     "--db",
@@ -44,24 +46,36 @@ Then look at the sessions in the browser, and point a charge point of your own a
     type=click.Path(dir_okay=False, path_type=Path),
     default=Path("demo.db"),
     show_default=True,
-    help="The SQLite file to record in; an earlier demo's is added to.",
+    help="Recording to write; an existing one is continued.",
 )
-@click.option("--csms", metavar="[HOST:]PORT", default="9000", show_default=True, help="Where the CSMS listens.")
+@click.option("--csms", metavar="[HOST:]PORT", default="9000", show_default=True, help="Address of the CSMS.")
 @click.option(
-    "--operator", metavar="[HOST:]PORT", default="9001", show_default=True, help="Where the CSMS's operator's page is."
+    "--operator", metavar="[HOST:]PORT", default="9001", show_default=True, help="Address of the operator page."
 )
-@click.option("--proxy", metavar="[HOST:]PORT", default="9100", show_default=True, help="Where the proxy listens.")
+@click.option("--proxy", metavar="[HOST:]PORT", default="9100", show_default=True, help="Address of the proxy.")
 @click.option(
-    "--simulator", metavar="[HOST:]PORT", default="8080", show_default=True, help="Where the simulator page is."
+    "--simulator", metavar="[HOST:]PORT", default="8080", show_default=True, help="Address of the simulator page."
 )
-@click.option("--browse", metavar="[HOST:]PORT", default="8001", show_default=True, help="Where Datasette is.")
-@click.option("--minutes", type=Finite(0.1, 60), default=3.0, show_default=True, help="Simulated charging.")
-@click.option("--exit", "leave", is_flag=True, help="End after the sessions instead of staying until Ctrl-C.")
+@click.option(
+    "--browse",
+    metavar="[HOST:]PORT",
+    default="8001",
+    show_default=True,
+    help="Address of the pages that show the recording.",
+)
+@click.option(
+    "--minutes",
+    type=Finite(0.1, 60),
+    default=3.0,
+    show_default=True,
+    help="Simulated charging time in minutes.",
+)
+@click.option("--exit", "leave", is_flag=True, help="Exit after the sessions instead of running until Ctrl-C.")
 def demo(**options: Any) -> int:
-    """Record three charging sessions, one per OCPP version, and show them.
+    """Record three charging sessions and show them.
 
-    Starts the CSMS, the proxy in front of it, the simulator page and Datasette on this machine, each on its port
-    or, where that is taken, on a free one; then stays until Ctrl-C. Exit code 1 when a session failed.
+    Starts a CSMS, the proxy in front of it, the simulator page and the pages that show the recording. If a port is in
+    use, the part takes a free one. Everything runs until Ctrl-C. Exit code 1: a session failed.
     """
     return asyncio.run(Bench(**options).run())
 
@@ -82,17 +96,17 @@ class Bench:
     staying: bool = False
 
     async def run(self) -> int:
-        """Play until the end or until a signal asks for it; no child is left when this returns.
+        """Run until the end or until a signal; all child processes have ended when this returns.
 
         Returns:
-            0 fine, 1 a session failed, 130 a signal came before everything was up.
+            The exit code: 0 success, 1 a session failed, 130 a signal came before everything was running.
         """
         playing = asyncio.ensure_future(self._play())
         asked = False
 
         def ask() -> None:
             nonlocal asked
-            # Only once: a second Ctrl-C would interrupt the ending of the parts.
+            # Only once: a second Ctrl-C would interrupt the orderly end of the parts.
             if not asked:
                 asked = playing.cancel()
 
@@ -105,18 +119,23 @@ class Bench:
 
     async def _play(self) -> int:
         async with Parts(self._heard) as parts:
-            listen, page = self._free("csms", self.csms), self._free("operator's page", self.operator)
+            listen, page = self._free(self.csms), self._free(self.operator)
             csms = await parts.start("csms", "csms", "--listen", listen, "--page", page)
-            listen = self._free("simulator", self.simulator)
+            listen = self._free(self.simulator)
             simulator = await parts.start("simulator", "simulator", "--listen", listen)
             csms_url = reachable(await csms.ready(r"csms at (ws://\S+)"))
+            self._name_port("the CSMS", self.csms, csms_url)
             operator_url = await csms.ready(r"operator page at (http://\S+)")
-            listen = self._free("proxy", self.proxy)
+            self._name_port("the operator page", self.operator, operator_url)
+            listen = self._free(self.proxy)
             proxy = await parts.start("proxy", "proxy", "--upstream", csms_url, "--listen", listen, "--db", self.path)
             proxy_url = reachable(await proxy.ready(r"listening on (ws://\S+)"))
-            browse = await parts.start("browse", "browse", self.path, "--listen", self._free("browse", self.browse))
+            self._name_port("the proxy", self.proxy, proxy_url)
+            browse = await parts.start("browse", "browse", self.path, "--listen", self._free(self.browse))
             simulator_url = reachable(await simulator.ready(r"simulator at (http://\S+)"))
+            self._name_port("the simulator page", self.simulator, simulator_url)
             browse_url = await browse.ready(r"browse at (http://\S+)")
+            self._name_port("the recording", self.browse, browse_url)
 
             good = await self._sessions(parts, proxy_url)
             self._show(await self._recorded(proxy))
@@ -125,36 +144,41 @@ class Bench:
 
             for what, where in (
                 ("The recording", browse_url),
-                ("A charge point page", f"{simulator_url}/?url={proxy_url}/{VISITOR}&id={VISITOR}"),
-                ("For a charger of yours", f"{proxy_url}/<its id>"),
-                ("The CSMS's side of it", operator_url),
+                ("A simulated charger", f"{simulator_url}/?url={proxy_url}/{VISITOR}&id={VISITOR}"),
+                ("For your own charger", f"{proxy_url}/<its id>"),
+                ("The CSMS's operator page", operator_url),
             ):
-                # Never wrapped: an address is there to be copied.
+                # Not wrapped, so that addresses can be copied.
                 self.console.print(Text.assemble((f"{what:<24}", "bold"), (where, "cyan")), soft_wrap=True)
-            self.console.print("\nEverything stays up until Ctrl-C.", style="dim")
+            self.console.print("\nEverything runs until Ctrl-C.", style="dim")
             self.staying = True
             raise await parts.first_to_end()
 
-    def _free(self, part: str, wanted: str) -> str:
-        """Return `wanted`, or the same host with port 0 when the port is taken, which it says."""
+    def _free(self, wanted: str) -> str:
+        """Return `wanted`, or port 0 of the same host where the port is in use."""
         host, port = parse_listen(wanted)
         try:
             listening_socket(host, port).close()
         except UnusableAddress as error:
             if "in use" not in error.why:
                 raise
-            self.console.print(f"Port {port} is taken: the {part} takes a free one.", style="yellow")
             port = 0
         return f"{bracketed(host)}:{port}"
 
+    def _name_port(self, part: str, wanted: str, url: str) -> None:
+        """Say which port a part listens on where that is not the one that was asked for."""
+        port, asked = urlsplit(url).port, parse_listen(wanted)[1]
+        if asked and port != asked:
+            self.console.print(f"Port {asked} is in use: {part} is at port {port} instead.", style="yellow")
+
     def _heard(self, part: str, line: str) -> None:
-        """Pass on what the parts say once the sessions are over; before, it would only be in the way."""
+        """Print what the parts print, once the sessions are over: before, it would disturb the table."""
         if self.staying:
             self.console.print(Text.assemble((f"{part:>9}  ", "dim"), line))
 
     async def _sessions(self, parts: Parts, url: str) -> bool:
-        """Play one charging session per OCPP version, all at once; returns whether all went well."""
-        self.console.print(f"Three charge points charge through the proxy at {url}", highlight=False)
+        """Run one charging session per OCPP version, all at once; return whether all succeeded."""
+        self.console.print(f"Three simulated chargers charge through the proxy at {url}", highlight=False)
         progress = dict.fromkeys(CHARGE_POINTS, "starts")
         ending: dict[str, int] = {}
 
@@ -178,7 +202,7 @@ class Bench:
                 show(version, charge_point.last_words)
 
             def show(version: str, line: str) -> None:
-                # Without what the row says already: "12:00:00.000  DEMO-16  …", "DEMO-16 (OCPP 1.6): …".
+                # The row has the time and the name already: "12:00:00.000  DEMO-16  …", "DEMO-16 (OCPP 1.6): …".
                 progress[version] = re.sub(rf"^.*{CHARGE_POINTS[version]}( \([^)]*\):)?\s+", "", line)
                 live.update(table(), refresh=True)
 
@@ -188,7 +212,7 @@ class Bench:
         return not any(ending.values())
 
     async def _recorded(self, proxy: Part) -> Contents:
-        """Return what the proxy stored of this run, once it has stored the end of the sessions."""
+        """Wait until the proxy has stored the end of all sessions, and return what it stored in this run."""
         deadline = time.monotonic() + 20
         while True:
             with closing(open_recording(self.path)) as db:
@@ -197,11 +221,12 @@ class Bench:
             if sum(one.closed_ns is not None for one in found.sessions) >= len(CHARGE_POINTS):
                 return found
             if time.monotonic() > deadline:
-                raise PartFailed(proxy.name, f"has not stored the sessions within 20 s, only {found}", proxy.last_words)
+                raise PartFailed(proxy.name, f"did not store the sessions within 20 s, only {found}", proxy.last_words)
             await asyncio.sleep(0.05)
 
     def _show(self, found: Contents) -> None:
-        self.console.print(f"\nRecorded in {self.path}: {len(found.sessions)} sessions", highlight=False, style="bold")
+        sessions = quantity(len(found.sessions), "session")
+        self.console.print(f"\nRecorded in {self.path}: {sessions}", highlight=False, style="bold")
         for one in sorted(found.sessions, key=lambda session: session.ocpp_version or ""):
             self.console.print(
                 f"   OCPP {one.ocpp_version:<6} {one.charge_point_id:<9} {one.frame_count:>3} frames, "
@@ -214,5 +239,5 @@ class Bench:
 
 
 def reachable(url: str) -> str:
-    """Return an address as a program on this machine reaches it: a wildcard is no place to connect to."""
+    """Return an address with 0.0.0.0 and [::] replaced by loopback, so that a client can connect to it."""
     return url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")

@@ -1,4 +1,4 @@
-"""`chargesentinel diff`: compares two recorded sessions by meaning; knows options and exit codes."""
+"""The command `diff`: compares two recordings by meaning."""
 
 from __future__ import annotations
 
@@ -18,27 +18,31 @@ Examples:
 )
 @click.argument("a", metavar="A")
 @click.argument("b", metavar="B")
-@click.option("--session", type=int, help="Only this session of A, from 1.")
-@click.option("--other-session", type=int, help="Only this session of B, from 1.")
+@click.option("--session", type=int, help="Only this session of A; the first is 1.")
+@click.option("--other-session", type=int, help="Only this session of B; the first is 1.")
 @click.option(
     "--match",
     "mode",
     type=click.Choice(["strict", "semantic", "shape"]),
     default="semantic",
     show_default=True,
-    help="What counts as a difference.",
+    help="What counts as a difference; see docs/replay.md.",
 )
-@click.option("--policy", type=click.Path(path_type=Path, dir_okay=False), help="What may differ (TOML).")
-@click.option("--ocpp", type=click.Choice([v.value for v in OcppVersion]), help="The version of inputs that tell none.")
+@click.option("--policy", type=click.Path(path_type=Path, dir_okay=False), help="TOML file that names what may differ.")
+@click.option(
+    "--ocpp",
+    type=click.Choice([v.value for v in OcppVersion]),
+    help="OCPP version of inputs that do not show it.",
+)
 @click.option(
     "--format",
     "style",
     type=click.Choice(["text", "json", "junit", "html"]),
     default="text",
     show_default=True,
-    help="How to print.",
+    help="Output format.",
 )
-@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@click.option("--json", "as_json", is_flag=True, help="Short for --format json.")
 def diff(
     a: str,
     b: str,
@@ -50,12 +54,12 @@ def diff(
     style: str,
     as_json: bool,
 ) -> int:
-    """Compare recorded sessions by meaning: ids and times may differ, what was said may not.
+    """Compare two recordings; ids and times may differ.
 
-    All sessions are compared, each with its counterpart, or with --session and --other-session one of each recording
-    (the first where only one of them is named). Sessions without a frame do not count.
+    Compares each session of A with its counterpart in B. With --session or --other-session it compares one session of
+    each recording, the first where the other option is missing. Sessions without frames are left out.
 
-    Exit code 0: equal; 1: they differ; 2: one of them cannot be used.
+    Exit code 0: equal; 1: different; 2: an input cannot be used.
     """
     from inspector.cli import replay_reports
     from inspector.replay.compare import compare_recordings

@@ -1,4 +1,4 @@
-"""`chargesentinel export`: recorded sessions as files for other tools; knows options, no format."""
+"""The command `export`: writes recorded sessions in formats of other tools."""
 
 from __future__ import annotations
 
@@ -25,21 +25,26 @@ Examples:
 """
 )
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--session", "sessions", type=int, multiple=True, help="Only this session (by its id); may be repeated.")
+@click.option("--session", "sessions", type=int, multiple=True, help="Only this session, by its id; repeatable.")
 @click.option(
     "--format",
     "style",
     type=click.Choice(STYLES),
     default="trace",
     show_default=True,
-    help="Open OCPP Trace v1.1 (JSONL); a HAR file as browsers write it; CSV; or the bare frames, one a line.",
+    help="Open OCPP Trace v1.1 (JSONL), HAR as browsers write it, CSV, or bare frames, one per line.",
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="A file; else standard output.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The file to write. [default: -, standard output]",
+)
 def export(file: Path, sessions: tuple[int, ...], style: str, output: Path | None) -> None:
-    """Write recorded sessions as files that other tools read.
+    """Write recorded sessions in a format that other tools read.
 
-    The recording may still be growing. An output file appears when it is whole, and replaces one of its name.
-    Traces and HAR files can be imported again without loss; docs/formats.md tells what goes where.
+    The recording may still be growing. The output file appears when it is complete and replaces a file of that name.
+    Traces and HAR files can be imported again without loss; docs/formats.md describes the formats.
     """
     from inspector.formats import exports
     from inspector.formats.atomic import replaced
@@ -49,15 +54,15 @@ def export(file: Path, sessions: tuple[int, ...], style: str, output: Path | Non
         known = exports.session_ids(connection)
         for wanted in sessions:
             if wanted not in known:
-                raise UserMistake(f"{file}: there is no session {wanted}; it has {_some(known)}")
+                raise UserMistake(f"{file}: no session {wanted}; its sessions are {_some(known)}")
         chosen = list(dict.fromkeys(sessions)) or None
         total = _frames(connection, chosen)
         pieces = exports.lines(connection, chosen, style)
-        if output is None:
+        if output is None or str(output) == "-":
             _write(_watched(pieces, total, not sys.stdout.isatty()), sys.stdout.buffer)
             return
         if output.exists() and file.samefile(output):
-            raise UnusableFile(output, "the recording itself", "name another file to write to")
+            raise UnusableFile(output, "that is the recording itself", "name another output file")
         with replaced(output) as target:
             _write(_watched(pieces, total, True), target)
 
@@ -69,7 +74,7 @@ def _write(pieces: Iterable[bytes], target: BinaryIO) -> None:
 
 
 def _watched(pieces: Iterator[bytes], total: int, shown: bool) -> Iterator[bytes]:
-    """The same with a bar on a terminal, for what takes a while."""
+    """Yield the same pieces; on a terminal, show a progress bar for long exports."""
     from inspector.cli.progress import bar
 
     with bar(shown and total > 20_000) as progress:

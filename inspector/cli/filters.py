@@ -1,4 +1,4 @@
-"""The filters that `sessions`, `search`, `tail` and `show` share: options in, `Filter` out; asks no recording."""
+"""The filter options that `sessions`, `search`, `tail` and `show` share, and the `Filter` they make."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from inspector.cli.moments import Moment
+from inspector.cli.option_types import Moment
 from inspector.errors import UnusableFile
 from inspector.protocol.vocabulary import OcppVersion
 from inspector.store.filter import SEVERITIES, UNREADABLE, Filter
@@ -17,55 +17,74 @@ TYPES = {"CALL": 2, "CALLRESULT": 3, "CALLERROR": 4, "CALLRESULTERROR": 5, "SEND
 DIRECTIONS = {"charge-point": "cp-to-csms", "csms": "csms-to-cp"}
 
 RECORDING = click.argument("file", type=click.Path(path_type=Path))
-JSON = click.option("--json", "as_json", is_flag=True, help="As JSON.")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 type Command = Callable[..., Any]
 
 _OF_SESSIONS = (
     click.option(
-        "--charge-point", "charge_points", multiple=True, metavar="ID", help="A charge point's id; * and ? match many."
+        "--charge-point",
+        "charge_points",
+        multiple=True,
+        metavar="ID",
+        help="Only this charge point; * and ? are wildcards.",
     ),
     click.option(
-        "--ocpp", "versions", multiple=True, type=click.Choice([v.value for v in OcppVersion]), help="Version."
+        "--ocpp",
+        "versions",
+        multiple=True,
+        type=click.Choice([v.value for v in OcppVersion]),
+        help="Only this OCPP version.",
     ),
 )
 _OF_TIME = (
     click.option(
-        "--since", "since_ns", type=Moment(), help="From then on: 10m, 2h, 3d (ago) or 2026-01-01T10:00 (UTC)."
+        "--since",
+        "since_ns",
+        type=Moment(),
+        help="Only from this time on: 10m, 2h, 3d (ago) or 2026-01-01T10:00 (UTC).",
     ),
-    click.option("--until", "until_ns", type=Moment(), help="Up to then; written like --since."),
+    click.option("--until", "until_ns", type=Moment(), help="Only up to this time; written like --since."),
 )
 _OF_FINDINGS = (
-    click.option("--severity", type=click.Choice(SEVERITIES[::-1]), help="With a finding at least this bad."),
+    click.option("--severity", type=click.Choice(SEVERITIES[::-1]), help="Only with a finding at least this severe."),
     click.option(
-        "--rule", "rules", multiple=True, metavar="RULE", help="With a finding of this rule; payload.* is many."
+        "--rule",
+        "rules",
+        multiple=True,
+        metavar="RULE",
+        help="Only with a finding of this rule; payload.* is all of a topic.",
     ),
 )
 _OF_CHARGING = (
-    click.option("--id-token", "id_tokens", multiple=True, metavar="TOKEN", help="With this id token or idTag."),
+    click.option("--id-token", "id_tokens", multiple=True, metavar="TOKEN", help="Only with this id token or idTag."),
     click.option(
         "--redact-key",
         type=click.Path(path_type=Path, dir_okay=False),
         metavar="FILE",
-        help="Find --id-token by its pseudonym under this key too. [default: pseudonym.key in the user's state folder]",
+        help="Key to find the pseudonym of --id-token too. [default: pseudonym.key in the user's state folder]",
     ),
-    click.option("--transaction", metavar="ID", help="Of this transaction, by its OCPP id."),
+    click.option("--transaction", metavar="ID", help="Only this transaction, by its OCPP id."),
 )
 _OF_FRAMES = (
     click.option(
-        "--action", "actions", multiple=True, metavar="NAME", help="An action, with its answers; Boot* is many."
+        "--action",
+        "actions",
+        multiple=True,
+        metavar="NAME",
+        help="Only this action, with its answers; Boot* is a pattern.",
     ),
-    click.option("--from", "sender", type=click.Choice(list(DIRECTIONS)), help="Sent by this side."),
+    click.option("--from", "sender", type=click.Choice(list(DIRECTIONS)), help="Only frames from this side."),
     click.option(
         "--type",
         "message_types",
         multiple=True,
         type=click.Choice(list(TYPES), case_sensitive=False),
-        help="Kind of message.",
+        help="Only this kind of message.",
     ),
-    click.option("--message-id", metavar="ID", help="With this message id."),
+    click.option("--message-id", metavar="ID", help="Only this message id."),
 )
-_TEXT = (click.option("--text", metavar="TEXT", help="With this text anywhere; letters match in either case."),)
+_TEXT = (click.option("--text", metavar="TEXT", help="Only frames that contain this text; case does not matter."),)
 
 
 def session_filters(command: Command) -> Command:
@@ -74,7 +93,7 @@ def session_filters(command: Command) -> Command:
 
 
 def frame_filters(command: Command) -> Command:
-    """Add the filters that choose frames of any session; a text is the command's own argument."""
+    """Add the filters that choose frames of any session, without --text: `search` has an argument for it."""
     return _with(command, _OF_SESSIONS, _OF_TIME, _OF_FRAMES, _OF_FINDINGS, _OF_CHARGING)
 
 
@@ -89,7 +108,7 @@ def inner_filters(command: Command) -> Command:
 
 
 def wanted(options: dict[str, Any], sessions: tuple[int, ...] = ()) -> Filter:
-    """What the options ask for."""
+    """Return the filter that the options describe."""
     return Filter(
         sessions=sessions,
         charge_points=options.get("charge_points", ()),
@@ -109,13 +128,13 @@ def wanted(options: dict[str, Any], sessions: tuple[int, ...] = ()) -> Filter:
 
 
 def _with_pseudonyms(tokens: tuple[str, ...], key_file: Path | None) -> tuple[str, ...]:
-    """The tokens and how a recording with `--redact personal` has them; no key is made to look for something."""
+    """Return the tokens and their pseudonyms in a recording with `--redact personal`; makes no key."""
     if not tokens:
         return ()
     from inspector.redaction.pseudonyms import Pseudonyms, default_path, read_key
 
     if key_file is not None and not key_file.exists():
-        raise UnusableFile(key_file, "no such file", "name the key that the recording was made with")
+        raise UnusableFile(key_file, "no such file", "name the key with which the recording was made")
     path = key_file or default_path()
     if not path.exists():
         return tokens

@@ -1,4 +1,4 @@
-"""What of a frame fits into a line, with what was looked for marked; knows frames as stored, no terminal."""
+"""The parts of lines about frames, findings and transactions: excerpts, arrows, labels, counts."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from inspector.browse.summary import summarise
 from inspector.cli.screen import Part
 from inspector.store.filter import Filter, json_strings
 from inspector.store.rows import Finding, Frame, Transaction
+from inspector.units import quantity
 
 _LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 SIGNS = {"error": "✗", "warning": "!", "info": "·"}
 
 
 def needles(wanted: Filter) -> list[str]:
-    """The texts whose place in a frame is worth showing."""
+    """Return the texts of a search that are marked where they occur in a frame."""
     tokens = [form for token in wanted.id_tokens for form in json_strings(token)]
     return [text for text in (wanted.text, *tokens, wanted.transaction, wanted.message_id) if text]
 
 
 def excerpt(frame: Frame, looked_for: Sequence[str], room: int) -> list[Part]:
-    """At most `room` characters of a frame: around the first text that was looked for, or a summary."""
+    """Return at most `room` characters of a frame: around the first text that was searched for, or a summary."""
     text = lower = ""
     if looked_for:
         text = str(frame.raw, "utf-8", "replace") if isinstance(frame.raw, bytes) else frame.raw or ""
@@ -49,25 +50,25 @@ def excerpt(frame: Frame, looked_for: Sequence[str], room: int) -> list[Part]:
 
 
 def arrow(frame: Frame) -> Part:
-    """Which way it went."""
+    """Return an arrow in the direction of a frame."""
     return formatting.ARROWS.get(frame.direction, "?"), frame.max_severity or frame.direction
 
 
 def label(frame: Frame) -> str:
-    """What it is: the action, marked where it is an answer."""
+    """Return the action of a frame, with a sign in front of it if the frame is an answer."""
     name = frame.action or formatting.message_type(frame.msg_type)
     return {3: f"⤶ {name}", 4: f"✗ {name}", 5: f"✗ {name}"}.get(frame.msg_type or 0, name)
 
 
 def laid_out(raw: str | bytes) -> list[str]:
-    """A whole frame over several lines, every number and every key as it was sent."""
+    """Return a whole frame on several lines, with every number and key as it was sent."""
     from inspector.browse.readable import readable
 
     return html.unescape(re.sub(r"<[^>]*>", "", str(readable(raw)))).splitlines()
 
 
 def finding_parts(finding: Finding) -> list[Part]:
-    """A finding on one line."""
+    """Return the parts of a line about a finding."""
     place = f" {finding.pointer}" if finding.pointer else ""
     times = f" ×{finding.count}" if finding.count > 1 else ""
     if finding.count > 1 and finding.last_frame_id is not None:
@@ -80,12 +81,12 @@ def finding_parts(finding: Finding) -> list[Part]:
 
 
 def count(number: int, severity: str) -> str:
-    """So many findings of a severity."""
-    return f"{number:,} {severity}{'' if number == 1 or severity == 'info' else 's'}"
+    """Return a count of findings with their severity: `2 errors`, `3 info`."""
+    return quantity(number, severity, severity if severity == "info" else "")
 
 
 def began(one: Transaction) -> str:
-    """The start of a transaction."""
+    """Return a line about the start of a transaction."""
     place = [
         *([f"EVSE {one.evse_id}"] if one.evse_id is not None else []),
         *([f"connector {one.connector_id}"] if one.connector_id is not None else []),
@@ -95,7 +96,7 @@ def began(one: Transaction) -> str:
 
 
 def ended(one: Transaction) -> str:
-    """The end of a transaction."""
+    """Return a line about the end of a transaction."""
     known = one.meter_start_wh is not None and one.meter_stop_wh is not None
     said = [
         *([formatting.energy((one.meter_stop_wh or 0) - (one.meter_start_wh or 0))] if known else []),

@@ -1,8 +1,9 @@
-"""`chargesentinel import`: files of other tools, and our own, into a recording; knows no format."""
+"""The command `import`: stores recordings, traces, logs and captures in a recording."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,9 @@ from inspector.cli.input_options import KINDS, input_options, one_line, opened, 
 from inspector.cli.redaction_options import redaction_arguments, redaction_options
 from inspector.errors import UserMistake
 from inspector.protocol.vocabulary import OcppVersion
+from inspector.units import quantity
+
+_REPEATS_NAMED = 5
 
 if TYPE_CHECKING:
     from inspector.formats.reading import Reading
@@ -29,17 +33,28 @@ Examples:
 """,
 )
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
-@click.option("--db", "path", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The recording.")
 @click.option(
-    "--format", "kind", type=click.Choice(KINDS), help="What the inputs are; else each is told by its content."
+    "--db",
+    "path",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Recording to write; an existing one is continued.",
 )
-@click.option("--ocpp", type=click.Choice([v.value for v in OcppVersion]), help="The version of inputs that tell none.")
+@click.option(
+    "--format", "kind", type=click.Choice(KINDS), help="Format of the inputs. [default: recognized by content]"
+)
+@click.option(
+    "--ocpp",
+    type=click.Choice([v.value for v in OcppVersion]),
+    help="OCPP version of inputs that do not show it.",
+)
 @input_options
 @click.option(
     "--rules",
     "rules_file",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Severities, thresholds, allowances and what to hide (TOML); else [tool.chargesentinel] of ./pyproject.toml.",
+    help="TOML file with severities, thresholds, allowances and values to hide. "
+    "[default: [tool.chargesentinel] in ./pyproject.toml]",
 )
 @redaction_options()
 @option_types.file_mode()
@@ -56,13 +71,13 @@ def import_recordings(
     redact_key: Path | None,
     file_mode: int,
 ) -> int:
-    """Judge and store what other tools have captured.
+    """Store and judge what other tools have captured.
 
-    Open OCPP Traces (JSONL), HAR files with WebSockets, mitmproxy's flow files, recordings, bare frames (one a line),
-    and logs of any program with OCPP frames in them: text, JSON, CSV, tshark. They go through the same judge and the
-    same writer as live traffic. `-` is standard input; gzip is unpacked.
+    Reads Open OCPP Traces (JSONL), HAR files with WebSockets, flow files of mitmproxy, recordings, bare frames (one per
+    line), and logs of any program with OCPP frames in them: text, JSON, CSV, tshark. Gzip is unpacked; - is standard
+    input. Frames are judged and stored as live traffic is.
 
-    Exit code 1 when something in them could not be understood; it is named, and the rest is stored.
+    Exit code 1: parts of an input could not be understood; they are named, and the rest is stored.
     """
     from inspector.formats.read_ahead import read_ahead
     from inspector.formats.reading import Reading
@@ -85,7 +100,7 @@ def import_recordings(
 
     records = every()
     try:
-        first = next(records, None)  # so that what cannot be read makes no database
+        first = next(records, None)  # before the database is made: unreadable inputs leave none
         if first is None:
             report(readings)
             raise UserMistake(f"nothing to import: {_nothing(readings)}")
@@ -96,7 +111,27 @@ def import_recordings(
         records.close()
     missed = report(readings)
     click.echo(f"imported into {path}: {summary}")
+    _name_repeats(path, writer.recording_id)
     return int(summary.lost > 0 or missed)
+
+
+def _name_repeats(path: Path, recording_id: int) -> None:
+    """Say on stderr which sessions of an import the recording held before."""
+    from inspector.store.connection import open_recording
+    from inspector.store.repeats import repeated_sessions
+
+    with closing(open_recording(path)) as db:
+        repeated = repeated_sessions(db, recording_id)
+    if not repeated:
+        return
+    pairs = ", ".join(f"{new} repeats {old}" for new, old in list(repeated.items())[:_REPEATS_NAMED])
+    more = ", …" if len(repeated) > _REPEATS_NAMED else ""
+    count = quantity(len(repeated), "session was", "sessions were")
+    click.echo(
+        f"{count} in {path} before this import and {'is' if len(repeated) == 1 else 'are'} now there twice:"
+        f" {pairs}{more}",
+        err=True,
+    )
 
 
 def _again(first: Record, rest: Iterator[Record]) -> Iterator[Record]:
@@ -105,10 +140,10 @@ def _again(first: Record, rest: Iterator[Record]) -> Iterator[Record]:
 
 
 def _watched(records: Iterator[Record], source: int, reading: Reading) -> Iterator[Record]:
-    """The records of one of several sources, numbered apart from the others', with a bar on a terminal."""
+    """Yield the records of one input, with session numbers that no other input has; show a bar on a terminal."""
     from inspector.cli.progress import bar
 
-    first = next(records, None)  # whoever reads is forked off before the bar has a thread of its own
+    first = next(records, None)  # forks the reading process, before the bar starts a thread
     if first is None:
         return
     with bar() as progress:

@@ -1,4 +1,4 @@
-"""What `check` and `import` share: what a user says of their inputs, and what is said of how they were read."""
+"""The options about inputs that `check` and `import` share, and the report on how inputs were read."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ KINDS = ("recording", "trace", "har", "mitmproxy", "log", "raw")
 
 
 def input_options[F: Callable[..., Any]](command: F) -> F:
-    """The options that say what an input does not: whose log it is, the zone of its times, whose frames they are."""
+    """Add the options for facts that an input may not show: whose log it is, the time zone, the charge point."""
     for option in (
         click.option(
             "--timezone",
             metavar="ZONE",
-            help="The time zone of a log's times without an offset: Europe/Berlin, +02:00. "
-            "Default: what the CSMS's answers show.",
+            help="Time zone of times without an offset in a log: Europe/Berlin, +02:00. "
+            "[default: found in the CSMS's answers]",
         ),
         click.option(
             "--perspective",
             type=click.Choice(("charge-point", "csms")),
-            help="Whose log an input is. Default: what it sent and received shows.",
+            help="Side that wrote the log. [default: found in what it sent and received]",
         ),
-        click.option("--charge-point", metavar="ID", help="The charge point of inputs that name none."),
+        click.option("--charge-point", metavar="ID", help="Charge point of inputs that do not name one."),
     ):
         command = option(command)
     return command
@@ -46,7 +46,7 @@ def opened(
     perspective: str | None,
     timezone: str | None,
 ) -> Callable[[], Steps]:
-    """What opens an input with these options.
+    """Return a function that opens an input with these options.
 
     Raises:
         UserMistake: there is no such time zone.
@@ -67,7 +67,7 @@ def opened(
 
 
 def report(readings: Iterable[Reading]) -> bool:
-    """Say to standard error how inputs were read and what was not understood; returns whether something was not."""
+    """Print on stderr how inputs were read and what was not understood; return whether there was such a part."""
     missed = False
     for reading in readings:
         for remark in reading.remarks:
@@ -83,5 +83,5 @@ def report(readings: Iterable[Reading]) -> bool:
 
 
 def one_line(text: str) -> str:
-    """A text without control characters: names and reasons may hold what a stranger wrote."""
+    """Return a text without control characters: names and reasons may quote a peer."""
     return re.sub(r"[\x00-\x1f\x7f-\x9f]", "?", text)

@@ -1,4 +1,4 @@
-"""Rows of a recording as JSON, and JSON documents that are written as they come; knows no terminal."""
+"""Rows of a recording as JSON, and long JSON documents written item by item."""
 
 from __future__ import annotations
 
@@ -12,24 +12,27 @@ from inspector.browse.telling import times
 from inspector.escaping import visible_json
 from inspector.store.rows import Event, Finding, Frame, Session, Transaction
 
+_NAMES = {"charge_point_id": "charge_point"}
+"""Columns that have another name in JSON: every command calls a charge point's id the same."""
+
 
 def frame_json(frame: Frame, charge_point_id: str | None) -> dict[str, Any]:
-    """A frame as JSON; bytes that are no text are in `raw_hex`."""
+    """Return a frame as JSON; bytes that are not text are in `raw_hex`."""
     row = times({name: getattr(frame, name) for name in Frame.__slots__ if name != "raw"})
-    if isinstance(frame.message_id, bytes):  # cut out of bytes that somebody has put where a text was
+    if isinstance(frame.message_id, bytes):  # the frame is binary
         row["message_id"] = str(frame.message_id, "utf-8", "replace")
-    row |= {"type": formatting.message_type(frame.msg_type), "charge_point_id": charge_point_id}
+    row |= {"type": formatting.message_type(frame.msg_type), "charge_point": charge_point_id}
     return row | ({"raw_hex": frame.raw.hex()} if isinstance(frame.raw, bytes) else {"raw": frame.raw})
 
 
 def row_json(row: Session | Finding | Event | Transaction) -> dict[str, Any]:
-    """Another row as JSON; an event's detail as what it is."""
-    told = times({name: getattr(row, name) for name in type(row).__slots__})
-    return told | ({"detail": read_detail(row.detail)} if isinstance(row, Event) else {})
+    """Return another row as JSON, with the detail of an event parsed."""
+    shown = times({_NAMES.get(name, name): getattr(row, name) for name in type(row).__slots__})
+    return shown | ({"detail": read_detail(row.detail)} if isinstance(row, Event) else {})
 
 
 def read_detail(detail: str) -> Any:
-    """An event's detail: JSON, or what else it is."""
+    """Return the detail of an event parsed as JSON, or as text if it is not JSON."""
     try:
         return json.loads(detail)
     except ValueError:
@@ -37,12 +40,12 @@ def read_detail(detail: str) -> Any:
 
 
 def line(value: Any) -> str:
-    """A value as JSON on one line, harmless to a terminal."""
+    """Return a value as JSON on one line, without characters that act on a terminal."""
     return visible_json(json.dumps(value, ensure_ascii=False))
 
 
 def write_json(document: dict[str, Any]) -> int:
-    """Print an object; what can be iterated becomes an array, an item a line; returns how many items there were."""
+    """Print an object, with an iterator as an array, one item per line; return the number of items."""
 
     out = sys.stdout.write
     count = 0

@@ -1,6 +1,6 @@
-"""One session as a ladder of text: frames between two lifelines, what happened in between, findings beneath.
+"""Draws a session as a ladder of text: frames between two lifelines, with events and findings.
 
-Knows how it looks, and reads rows as they are needed: a session may have more frames than fit in memory.
+Rows are read page by page: a session may have more frames than fit into memory.
 """
 
 from __future__ import annotations
@@ -18,13 +18,15 @@ from inspector.cli.log_lines import LOUD, whole
 from inspector.cli.screen import Part, Screen
 from inspector.store import reader
 from inspector.store.rows import Event, Finding, Frame, Session
+from inspector.units import quantity
 
 _SILENCE_NS = 10_000_000_000
-"""From here on a silence has a line of its own."""
+"""A silence of this length gets a line."""
 _PAGE = 200
 _ROOM_IN_A_PIPE = 160
 _LANES = ((120, 40), (96, 36), (76, 30))
-"""Columns of the terminal -> columns between the lifelines; below the last there is room for an arrow alone."""
+"""Columns of the terminal -> columns between the lifelines; a narrower terminal gets arrows only."""
+_CALL, _CALLRESULT = 2, 3
 _FAINT_EVENTS = ("ping", "pong", "framing", "capture")
 
 
@@ -40,7 +42,7 @@ class Ladder:
         full: bool = False,
         looked_for: Sequence[str] = (),
     ) -> None:
-        """`full` puts every frame whole beneath its line; `looked_for` are texts to mark."""
+        """`full` adds the whole frame below each line; `looked_for` are texts to mark."""
         self._db, self._session, self._screen, self._full, self._looked_for = db, session, screen, full, looked_for
         width = screen.width or _LANES[0][0]
         self._lane = next((lane for columns, lane in _LANES if width >= columns), 0)
@@ -51,7 +53,7 @@ class Ladder:
         self._ended = {one.stop_frame_id: one for one in found if one.stop_frame_id is not None}
 
     def head(self) -> Iterator[str]:
-        """Who, when, how it ended, what was found."""
+        """Yield the lines above the ladder: charge point, time, end, findings."""
         one = self._session
         counted = reader.severities(self._db, [one.id])[one.id]
         until = one.closed_ns or one.last_seen_ns or one.opened_ns
@@ -61,7 +63,7 @@ class Ladder:
             f" · {formatting.span(until - one.opened_ns)}",
         )
         yield from self._facts(
-            f"{one.frame_count:,} frames",
+            quantity(one.frame_count, "frame"),
             *[(f" · {count(counted[s][0], s)}", s) for s in ("error", "warning", "info") if s in counted],
             f" · {ending(one)}",
         )
@@ -78,7 +80,7 @@ class Ladder:
             yield self._screen.line((f"{pad}{'charge point':<{self._lane - 2}}CSMS", "faint"))
 
     def _facts(self, *parts: Part) -> Iterator[str]:
-        """Parts on one line, or on more where the terminal is narrow."""
+        """Yield parts on one line, or on several if the terminal is narrow."""
         row: list[Part] = []
         used = 0
         for part in parts:
@@ -91,7 +93,7 @@ class Ladder:
         yield self._screen.line(*row)
 
     def rungs(self, frames: Iterator[Frame], events: Iterator[Event], missing: Sequence[Finding]) -> Iterator[str]:
-        """The frames in their order, with the events and the findings about missing frames where they belong."""
+        """Yield the frames in order, with events and findings about missing frames at their times."""
         last_ns: int | None = None
         waiting = next(events, None)
         absent = sorted(missing, key=lambda finding: finding.ts_ns)
@@ -163,10 +165,21 @@ class Ladder:
         yield from self._beneath(parts)
 
     def _transaction(self, frame: Frame) -> Iterator[str]:
-        if (one := self._begun.get(frame.id)) is not None:
-            yield self._between((f"▶ {began(one)}", "event"))
-        if (one := self._ended.get(frame.id)) is not None:
-            yield self._between((f"■ {ended(one)}", "event"))
+        """Yield a line for a transaction that begins or ends with a frame, below the answer of the CSMS."""
+        if frame.msg_type == _CALL:
+            if frame.answer_id is None:
+                yield from self._transaction_of(frame.id, "not answered by the CSMS", "warning")
+        elif frame.call_id is not None:
+            refused = "" if frame.msg_type == _CALLRESULT else "refused by the CSMS"
+            yield from self._transaction_of(frame.call_id, refused, "error" if refused else "event")
+
+    def _transaction_of(self, call_id: int, unaccepted: str, style: str) -> Iterator[str]:
+        for sign, said, one in (("▶", began, self._begun.get(call_id)), ("■", ended, self._ended.get(call_id))):
+            if one is None:
+                continue
+            what = "start" if said is began else "end"
+            line = f"{what} of transaction {one.transaction_id} {unaccepted}" if unaccepted else said(one)
+            yield self._between((f"{sign} {line}", style))
 
     def _new_day(self, moment: str) -> Iterator[str]:
         day = moment[:10]
@@ -178,7 +191,7 @@ class Ladder:
         return self._screen.line(" " * (13 + self._number + 1), *parts)
 
     def _beneath(self, parts: Sequence[Part]) -> Iterator[str]:
-        """Lines beneath a frame; on a terminal what is too long goes on in the next."""
+        """Yield lines below a frame; on a terminal, long ones are wrapped."""
         indent = 13 + self._number + 1 if not self._screen.width or self._lane else 4
         first = self._screen.line(" " * indent, *parts)
         length = sum(len(part if isinstance(part, str) else part[0]) for part in parts)

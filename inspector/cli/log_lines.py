@@ -1,4 +1,4 @@
-"""Frames, findings and events of many sessions as lines of a log; knows their columns, not where they come from."""
+"""Prints frames, findings and events of many sessions as lines with columns."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _ROOM_IN_A_PIPE = 120
 _LEAST_ROOM = 12
 _WIDEST_NAME = 16
 _WIDE = 110
-"""Columns from which on actions stand under each other."""
+"""From this width on, actions are aligned."""
 
 LOUD = ("gap", "fault", "rejected-upgrade", "unreachable")
-"""Kinds of event that nobody should miss."""
+"""Kinds of event that are printed whatever is filtered for."""
 
 
 class LogLines:
-    """Writes lines: time, session, charge point, frame, direction, action, excerpt.
+    """Prints lines: time, session, charge point, frame, direction, action, excerpt.
 
-    On a terminal the day has a line of its own; in a pipe every line has its date.
+    On a terminal each day begins with a line; in a pipe every line has the date.
     """
 
     def __init__(self, db: sqlite3.Connection, screen: Screen, looked_for: Sequence[str]) -> None:
@@ -36,7 +36,7 @@ class LogLines:
         self._name_width = 12
 
     def name(self, session_id: int | None) -> str:
-        """The charge point of a session."""
+        """Return the charge point of a session."""
         if session_id is None:
             return "-"
         known = self._names.get(session_id)
@@ -48,7 +48,7 @@ class LogLines:
         return known
 
     def frame(self, frame: Frame) -> None:
-        """A frame."""
+        """Print a frame."""
         head = self._head(frame.ts_ns, frame.session_id)
         took = f" {formatting.span(frame.latency_us * 1000)}" if frame.latency_us is not None else ""
         said = f"{label(frame)}{took}"
@@ -62,17 +62,17 @@ class LogLines:
         self._screen.print(*start, *excerpt(frame, self._looked_for, room))
 
     def finding(self, finding: Finding, *, beneath: bool) -> None:
-        """A finding, beneath its frame or, where a frame is missing or long gone, on its own."""
+        """Print a finding: below its frame, or with columns of its own if no frame was printed for it."""
         head: list[Part] = [" " * 15] if beneath else self._head(finding.ts_ns, finding.session_id)
         about = "" if beneath else f"{finding.frame_id or '-':>6} "
         self._screen.print(*head, about, *finding_parts(finding))
 
     def event(self, event: Event) -> None:
-        """An event."""
+        """Print an event."""
         self.remark(event.ts_ns, event.session_id, event.kind, event_line(event.kind, read_detail(event.detail)))
 
     def remark(self, ts_ns: int, session_id: int | None, what: str, said: str) -> None:
-        """Anything else that happened at a time."""
+        """Print anything else that happened at a time."""
         style = "gap" if what in LOUD else "event"
         self._screen.print(*self._head(ts_ns, session_id), " " * 5, ("● ", style), (what, style), f"  {said}")
 
@@ -94,5 +94,5 @@ class LogLines:
 
 
 def whole(db: sqlite3.Connection, frame: Frame) -> Frame:
-    """The frame with its text, where it is so large that lists leave it out."""
+    """Return the frame with its text, which lists leave out for large frames."""
     return frame if frame.raw is not None else reader.frame(db, frame.id) or frame

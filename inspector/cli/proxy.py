@@ -1,4 +1,4 @@
-"""The command `proxy`: knows its options and what to print; the work is in `inspector.proxy`."""
+"""The command `proxy`: reads the options, opens the ports and prints; the work is in `inspector.proxy`."""
 
 from __future__ import annotations
 
@@ -40,102 +40,112 @@ Example:
   chargesentinel proxy --upstream ws://127.0.0.1:9000/ocpp --listen 0.0.0.0:9100 --db traffic.db
 
 \b
-Then let the charge point connect to ws://THIS-MACHINE:9100/<its id>
-in place of its CSMS."""
+Then set the CSMS address in the charge point to ws://THIS-MACHINE:9100/<its id>."""
 )
-@click.option("--upstream", required=True, metavar="URL", help="The CSMS: ws[s]://HOST[:PORT][/PATH].")
+@click.option("--upstream", required=True, metavar="URL", help="Address of the CSMS: ws[s]://HOST[:PORT][/PATH].")
 @click.option(
     "--listen",
     multiple=True,
     metavar="[HOST:]PORT",
     default=["127.0.0.1:9100"],
     show_default=True,
-    help="Where charge points connect; may be given several times. 0 is any free port, 0.0.0.0 every network.",
+    help="Address for charge points; repeatable. Port 0 is any free port, 0.0.0.0 is every network.",
 )
 @click.option(
-    "--db", "path", type=FILE, default=Path("traffic.db"), show_default=True, help="The SQLite file to record in."
+    "--db",
+    "path",
+    type=FILE,
+    default=Path("traffic.db"),
+    show_default=True,
+    help="Recording to write; an existing one is continued.",
 )
 @click.option(
     "--ocpp",
     "ocpp_version",
     type=click.Choice(["1.6", "2.0.1", "2.1"]),
-    help="The version of charge points that agree on no subprotocol (else inferred from the boot).",
+    help="OCPP version of charge points that agree on no subprotocol. [default: found in their messages]",
 )
 @click.option(
     "--route",
     "routes",
     multiple=True,
     metavar="PATTERN=URL",
-    help="Another CSMS for some: /PATH=URL by path prefix, CP-*=URL by charge point id. The first match wins.",
+    help="Another CSMS for some charge points: /PATH=URL by path prefix, CP-*=URL by id. The first match wins.",
 )
-@click.option("--rewrite-host", is_flag=True, help="Send the CSMS's own name as Host, as virtual hosts need it.")
-@click.option("--tls-cert", type=FILE, help="Listen with TLS only (wss://): the proxy's certificate chain, PEM.")
-@click.option("--tls-key", type=FILE, help="Its private key, if not in the same file.")
-@click.option("--client-ca", type=FILE, help="Demand client certificates of this authority (security profile 3).")
-@click.option("--upstream-ca", type=FILE, help="Trust this authority for wss:// CSMSs, in place of the system's.")
-@click.option("--upstream-cert", type=FILE, help="Client certificate to show to the CSMS.")
-@click.option("--upstream-key", type=FILE, help="Its private key, if not in the same file.")
+@click.option("--rewrite-host", is_flag=True, help="Send the name of the CSMS as Host, which virtual hosts need.")
+@click.option("--tls-cert", type=FILE, help="Listen with TLS (wss://) with this certificate chain (PEM).")
+@click.option("--tls-key", type=FILE, help="Private key of --tls-cert, if it is not in the same file.")
+@click.option("--client-ca", type=FILE, help="Demand client certificates of this CA (security profile 3).")
+@click.option("--upstream-ca", type=FILE, help="Trust this CA for wss:// CSMSs, instead of the system's CAs.")
+@click.option("--upstream-cert", type=FILE, help="Client certificate for the CSMS.")
+@click.option("--upstream-key", type=FILE, help="Private key of --upstream-cert, if it is not in the same file.")
 @click.option("--upstream-insecure", is_flag=True, help="Do not verify the CSMS's certificate. For tests only.")
 @click.option(
-    "--upstream-identities", type=FILE, help="TOML file: a password or client certificate for each charge point."
+    "--upstream-identities", type=FILE, help="TOML file with a password or client certificate for each charge point."
 )
-@click.option("--max-connections", default=10_000, show_default=True, type=click.IntRange(1), help="Then: 503.")
+@click.option(
+    "--max-connections",
+    default=10_000,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Connections; more are refused with 503.",
+)
 @click.option(
     "--max-frame-size",
     default=16 * 1024 * 1024,
     show_default=True,
     type=click.IntRange(1024),
-    help="Bytes; longer messages are relayed but not stored.",
+    help="Bytes of a message; longer ones are relayed but not stored.",
 )
 @click.option(
     "--handshake-timeout",
     default=30.0,
     show_default=True,
     type=Finite(0.1),
-    help="Seconds a charge point has for TLS and its request.",
+    help="Seconds that a charge point has for TLS and for its request.",
 )
 @click.option(
     "--connect-timeout",
     default=10.0,
     show_default=True,
     type=Finite(0.1),
-    help="Seconds until an unanswered connect to the CSMS becomes a 502.",
+    help="Seconds that the CSMS has to accept a connection; then the charge point gets 502.",
 )
-@click.option("--rules", type=FILE, help="Severities, thresholds and allowances of the judge, and what to hide (TOML).")
+@click.option("--rules", type=FILE, help="TOML file with severities, thresholds, allowances and values to hide.")
 @redaction_options()
 @click.option(
     "--queue-limit",
     default="256MiB",
     show_default=True,
     metavar="SIZE",
-    help="Kept in memory for a disk that does not write; then frames are counted as lost and charging goes on.",
+    help="Memory for frames while the disk cannot write; beyond it, frames are relayed but lost.",
 )
 @click.option(
     "--require-recording",
     is_flag=True,
-    help="Rather wait for the disk, and end sessions (1011) on a dead one, than relay unrecorded.",
+    help="Relay only what is stored: wait for a slow disk, and close sessions (1011) if it fails.",
 )
 @click.option(
     "--rotate",
     metavar="SIZE|AGE|day",
-    help="Go on in a new file at 500MB, after 24h or at midnight UTC; --db is then a link to the newest one.",
+    help="Begin a new file at 500MB, after 24h or at midnight UTC (day); --db becomes a link to the newest.",
 )
 @file_mode()
-@click.option("--metrics", metavar="[HOST:]PORT", help="Serve /metrics for Prometheus and /healthz there.")
+@click.option("--metrics", metavar="[HOST:]PORT", help="Serve /metrics (Prometheus) and /healthz here.")
 @click.option(
     "--allow-host",
     "allow_hosts",
     multiple=True,
     metavar="NAME",
-    help="Another name that /metrics is asked by.",
+    help="Another host name under which /metrics answers.",
 )
-@click.option("--quiet", "-q", is_flag=True, help="No line for each connect, disconnect, refusal and new finding.")
-@click.option("--no-fast-path", is_flag=True, help="Use mitmproxy's public hooks alone: slower, without limits.")
+@click.option("--quiet", "-q", is_flag=True, help="Do not print connects, disconnects, refusals and new findings.")
+@click.option("--no-fast-path", is_flag=True, help="Use only mitmproxy's public hooks: slower, and without limits.")
 def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str, ...], **options: Any) -> int:
-    """Relay between charge points and a CSMS, byte for byte, and record every frame.
+    """Relay charge points to a CSMS and record every frame.
 
-    Ends with Ctrl-C: both peers are told with a close frame, and what crossed is stored. The exit code is 1 where
-    frames could not be stored.
+    Bytes pass unchanged in both directions. Ctrl-C ends the proxy: both peers get a close frame, and the last frames
+    are stored. Exit code 1: some frames could not be stored.
     """
     from inspector.proxy import loop
     from inspector.proxy.console import Console
@@ -182,10 +192,10 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
     allow_many_files()
     sockets = listening_sockets(listen)
     addresses = [listener.getsockname()[:2] for listener in sockets]
-    metrics = listening_socket(*parse_listen(options["metrics"])) if options["metrics"] else None
+    metrics = listening_socket(*parse_listen(options["metrics"]), option="--metrics") if options["metrics"] else None
     for target in routing.upstreams:
         refuse_loop(target, addresses)
-    # Asked now: mitmproxy's own listeners take the place of these.
+    # Before the engine starts: mitmproxy replaces these listeners with its own.
     listening = [(bracketed(host), port, reached_at(one)) for one, (host, port) in zip(sockets, addresses, strict=True)]
     recorder = start_recorder(
         path,
@@ -210,7 +220,7 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
         scheme = "wss" if settings.listener_tls else "ws"
         await engine.run(lambda: announce(scheme, listening, routing.upstreams, path, metrics))
 
-    # What is there by now stays: no later collection need look through it.
+    # Objects that exist by now live until the end: exempt them from garbage collection.
     gc.collect()
     gc.freeze()
     try:
@@ -221,7 +231,7 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
         summary = recorder.close(progress=stopping.tell)
         console.close()
     click.echo(f"recorded in {path}: {summary}")
-    gc.freeze()  # takes most of the time from the interpreter's end
+    gc.freeze()  # makes the exit of the interpreter fast
     return 1 if summary.lost else 0
 
 
@@ -231,11 +241,11 @@ def _print_line(line: str) -> None:
 
 
 def _drop(line: str) -> None:
-    """Print nothing, as --quiet wants it."""
+    """Print nothing, for --quiet."""
 
 
 def listener_tls(options: dict[str, Any]) -> ssl.SSLContext | None:
-    """Return what the listeners speak; raises UserMistake for options that mean nothing without --tls-cert."""
+    """Return the TLS context of the listeners; raise UserMistake for options that need --tls-cert."""
     from inspector.proxy import tls
 
     if options["tls_cert"] is None:
@@ -247,9 +257,9 @@ def listener_tls(options: dict[str, Any]) -> ssl.SSLContext | None:
 
 
 def upstream_tls(options: dict[str, Any], routing: Any) -> Any:
-    """Return the TLS contexts towards wss:// CSMSs, one for each charge point with its own certificate.
+    """Return the TLS contexts for wss:// CSMSs, one for each charge point that has a certificate; None without wss://.
 
-    None where no CSMS speaks TLS. Raises UserMistake for options that mean nothing then, or without another one.
+    Raises UserMistake for options that have no effect.
     """
     from inspector.proxy import tls
     from inspector.proxy.routing import UpstreamTls
@@ -257,12 +267,12 @@ def upstream_tls(options: dict[str, Any], routing: Any) -> Any:
     if not any(one.tls for one in routing.upstreams):
         for name in ("upstream_ca", "upstream_cert", "upstream_key", "upstream_insecure"):
             if options[name]:
-                raise UserMistake(f"--{name.replace('_', '-')} is for TLS, and no CSMS here has a wss:// address")
+                raise UserMistake(f"--{name.replace('_', '-')} needs a CSMS with a wss:// address")
         for charge_point_id, identity in routing.identities.items():
             if identity.cert:
                 raise UnusableFile(
                     options["upstream_identities"],
-                    f"the cert of [{charge_point_id!r}] is for TLS, and no CSMS here has a wss:// address",
+                    f"the cert of [{charge_point_id!r}] needs a CSMS with a wss:// address",
                 )
         return None
     if options["upstream_key"] and not options["upstream_cert"]:
@@ -271,7 +281,7 @@ def upstream_tls(options: dict[str, Any], routing: Any) -> Any:
         raise UserMistake("--upstream-ca has no effect with --upstream-insecure; leave one of them out")
     ca, insecure = options["upstream_ca"], options["upstream_insecure"]
     if insecure:
-        click.echo("WARNING: --upstream-insecure: anybody may pose as the CSMS", err=True)
+        click.echo("WARNING: --upstream-insecure: the proxy does not check who the CSMS is", err=True)
     common = tls.upstream_context(ca, options["upstream_cert"], options["upstream_key"], insecure=insecure)
     own = {
         charge_point_id: tls.upstream_context(ca, identity.cert, identity.key, insecure=insecure)
@@ -282,14 +292,14 @@ def upstream_tls(options: dict[str, Any], routing: Any) -> Any:
 
 
 class _Visible(logging.Formatter):
-    """What a peer sent may be quoted in a line; it must not move the terminal's cursor."""
+    """Escapes control characters, as a line may quote a peer."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         return visible(super().formatMessage(record))
 
 
 def log_to_stderr() -> None:
-    """Let our own log through, and of mitmproxy's only what is wrong."""
+    """Log to stderr: our own lines, and warnings of mitmproxy."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Visible("%(asctime)s %(levelname)s %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
@@ -297,21 +307,21 @@ def log_to_stderr() -> None:
 
 
 def allow_many_files() -> None:
-    """Raise the limit of open files as far as the system lets us: a session takes two."""
+    """Raise the limit of open files as far as the system allows; a session needs two."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(ValueError, OSError):  # macOS calls its limit unlimited and refuses it
+    with suppress(ValueError, OSError):  # macOS reports "unlimited" but refuses it
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def refuse_loop(upstream: Upstream, addresses: list[tuple[str, int]]) -> None:
-    """Raise UnusableAddress when the CSMS's address is one of our own listeners: it would call itself for ever."""
+    """Raise UnusableAddress if the CSMS is one of the proxy's own listeners: it would connect to itself forever."""
     loopback = {"localhost", "127.0.0.1", "::1"}
     for host, port in addresses:
         same = {host} | (loopback if host in loopback else set())
         if host in ("0.0.0.0", "::"):
             same |= loopback | set(lan_addresses()) | set(lan_addresses(ipv6=True))
         if upstream.port == port and upstream.host in same:
-            raise UnusableAddress(str(upstream), "that is this proxy's own listener", "choose another --listen")
+            raise UnusableAddress(str(upstream), "that is this proxy's own listener", "choose another with --listen")
 
 
 def announce(
@@ -321,7 +331,7 @@ def announce(
     path: Path,
     metrics: socket.socket | None,
 ) -> None:
-    """Print a ready line per listener (host, port, addresses of a wildcard), and what to type into a charger."""
+    """Print the listeners, and the addresses to enter in a charge point; `listening` is host, port, LAN addresses."""
     for host, port, elsewhere in listening:
         click.echo(f"listening on {scheme}://{host}:{port}")
         if host in ("0.0.0.0", "[::]"):

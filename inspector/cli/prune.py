@@ -1,8 +1,9 @@
-"""`chargesentinel prune`: has a recording forget; knows what was asked for, not how it is done."""
+"""The command `prune`: deletes frames from a recording."""
 
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from inspector.cli.store_errors import FILE, storing
 from inspector.errors import UserMistake
 
 _LONGEST_S = 9e9
-"""285 years: times are 64 bits of nanoseconds, and nothing was recorded longer ago."""
+"""285 years, the most that 64 bits of nanoseconds can hold."""
 
 
 @click.command(
@@ -24,25 +25,31 @@ Examples:
   chargesentinel prune traffic.db --charge-point CP001 --charge-point CP002"""
 )
 @click.argument("path", metavar="FILE", type=FILE)
-@click.option("--older-than", metavar="AGE", help="Forget what crossed longer ago: 90m, 24h, 30d, 8w.")
-@click.option("--charge-point", "charge_points", multiple=True, metavar="ID", help="Only of this one; may be repeated.")
-@click.option("--dry-run", is_flag=True, help="Say what would be deleted, and delete nothing.")
-@click.option("--vacuum", is_flag=True, help="Give the room back to the disk afterwards.")
+@click.option("--older-than", metavar="AGE", help="Delete frames older than this: 90m, 24h, 30d, 8w.")
+@click.option(
+    "--charge-point",
+    "charge_points",
+    multiple=True,
+    metavar="ID",
+    help="Delete only frames of this one; repeatable.",
+)
+@click.option("--dry-run", is_flag=True, help="Print what would be deleted; delete nothing.")
+@click.option("--vacuum", is_flag=True, help="Return the space to the disk afterwards.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def prune(
     path: Path, older_than: str | None, charge_points: tuple[str, ...], dry_run: bool, vacuum: bool, as_json: bool
 ) -> None:
-    """Delete frames and all that hangs on them from FILE, by age, by charge point, or by both.
+    """Delete frames from FILE, by age or by charge point.
 
-    What is deleted is overwritten in the file. A session that goes on after the limit keeps its later frames. Others
-    may read FILE meanwhile; nobody may be recording into it.
+    Deletes their findings, samples and transactions too, and overwrites all of it in the file. A session that continues
+    after the limit keeps its later frames. Other programs may read FILE meanwhile, but none may record into it.
     """
     from inspector.cli.progress import counted
     from inspector.cli.vacuum import vacuumed
     from inspector.store import pruning, text_index
 
     if not older_than and not charge_points:
-        raise UserMistake("prune needs --older-than, --charge-point or both; to forget all, delete the file")
+        raise UserMistake("prune needs --older-than, --charge-point or both; to delete everything, delete the file")
     from inspector.units import duration_s
 
     now = time.time_ns()
@@ -55,9 +62,9 @@ def prune(
         if not dry_run:
             with counted(path.name, found.frames) as tell:
                 pruning.prune(db.conn, parts, before, charge_points, now, tell)
-            text_index.forget(path)  # what is deleted must not be found in it
+            text_index.forget(path)  # it still has the deleted texts
             if vacuum:
-                with counted(f"{path.name}: giving room back", None):
+                with counted(f"{path.name}: returning space", None):
                     freed = vacuumed(db, path)
         (free,) = db.execute(
             "SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size"
@@ -67,4 +74,4 @@ def prune(
         return
     click.echo(f"{path}: {'would delete' if dry_run else 'deleted'} {found}")
     if free > 1_000_000 and not dry_run:
-        click.echo(f"`chargesentinel vacuum {path}` gives {free / 1e6:.1f} MB back to the disk")
+        click.echo(f"`chargesentinel vacuum {shlex.quote(str(path))}` returns {free / 1e6:.1f} MB to the disk")

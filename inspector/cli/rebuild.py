@@ -1,4 +1,4 @@
-"""`chargesentinel rebuild`: the derived tables of a recording made again from its frames; knows no table."""
+"""The command `rebuild`: derives tables of a recording from its frames again."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from inspector.cli.store_errors import FILE, storing
+from inspector.units import quantity
 
 
 @click.command(
@@ -19,11 +20,11 @@ Examples:
 @click.argument("path", metavar="FILE", type=FILE)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def rebuild(path: Path, as_json: bool) -> None:
-    """Derive charge points, transactions and meter samples again from the frames of FILE.
+    """Derive transactions, samples and charge points again.
 
-    The same frames give the same rows as when they were recorded; so this helps where somebody has changed the rows, or
-    where a newer ChargeSentinel derives more. Frames and findings stay as they are: to judge anew, import the
-    recording into another file. Others may read FILE meanwhile; nobody may be recording into it.
+    Use it if somebody has changed these rows, or if a newer ChargeSentinel derives more from the same frames. Frames
+    and findings stay as they are: to judge frames again, import the recording into another file. Other programs may
+    read FILE meanwhile, but none may record into it.
     """
     from inspector.cli.progress import counted
     from inspector.offline import rebuild
@@ -36,4 +37,4 @@ def rebuild(path: Path, as_json: bool) -> None:
         click.echo(json.dumps({"frames": frames, **rows}))
     else:
         derived = ", ".join(f"{count} {table.replace('_', ' ')}" for table, count in rows.items())
-        click.echo(f"{path}: {derived} from {frames} frames")
+        click.echo(f"{path}: {derived} from {quantity(frames, 'frame')}")

@@ -1,4 +1,4 @@
-"""The options --redact and --redact-key of every command that records; knows no frame."""
+"""The options --redact and --redact-key of every command that records."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def redaction_options(
     """Give a command --redact and --redact-key, as the parameters `redact` and `redact_key`."""
 
     def decorate(command: Any) -> Any:
-        what = "What is hidden before anything is stored: credentials (secrets), also tokens, VINs and SIM numbers"
-        nothing = " (personal), or nothing (none)." if "none" in levels else " (personal)."
+        what = "Hide credentials (secrets), or id tokens, VINs and SIM numbers too (personal)"
+        nothing = ", or nothing (none)." if "none" in levels else "."
         command = click.option(
             "--redact-key",
             type=FILE,
             metavar="FILE",
-            help="Key of the pseudonyms of --redact personal; made where it does not exist. "
+            help="Key of the pseudonyms for --redact personal; made if it does not exist. "
             "[default: pseudonym.key in the user's state folder]",
         )(command)
         return click.option(
@@ -34,10 +34,12 @@ def redaction_options(
 
 
 def redaction_arguments(level: str, key_file: Path | None, rules_file: Path | None) -> dict[str, Any]:
-    """The arguments of `inspector.redaction.redactor.Redactor` that the options mean; names the key on stderr.
+    """Return the arguments of `inspector.redaction.redactor.Redactor` for these options.
+
+    The name of the key is printed on stderr.
 
     Raises:
-        UserMistake: a key file that holds none, a rules file that says what cannot be, --redact-key without use.
+        UserMistake: the key file or the rules file is not valid, or --redact-key has no effect.
     """
     from dataclasses import asdict
 
@@ -46,15 +48,15 @@ def redaction_arguments(level: str, key_file: Path | None, rules_file: Path | No
     from inspector.redaction.sensitive_names import load
 
     if key_file is not None and level != "personal":
-        raise UserMistake("--redact-key is the key of pseudonyms; it needs --redact personal")
+        raise UserMistake("--redact-key needs --redact personal: only pseudonyms have a key")
     if level == "none":
         click.echo("WARNING: --redact none: passwords, PINs and keys are stored as they are", err=True)
     arguments: dict[str, Any] = {"level": level, **(asdict(load(rules_file)) if rules_file else {})}
     if level == "personal":
         key = read_key(key_file)
-        made = ", made now: keep it, and keep it from those who get the recording" if key.made else ""
-        click.echo(f"pseudonyms with the key {Pseudonyms(key.key).key_name} in {key.path}{made}", err=True)
+        made = ", made now: keep it, and do not share it with the recording" if key.made else ""
+        click.echo(f"pseudonyms use the key {Pseudonyms(key.key).key_name} in {key.path}{made}", err=True)
         if key.readable_by_others:
-            click.echo(f"WARNING: others on this machine can read {key.path}; see chmod 600", err=True)
+            click.echo(f"WARNING: other users of this machine can read {key.path}; run chmod 600 on it", err=True)
         arguments["key"] = key.key
     return arguments

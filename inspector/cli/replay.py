@@ -1,4 +1,4 @@
-"""`chargesentinel replay`: options, progress and exit codes of a replay; knows neither matching nor playing."""
+"""The command `replay`: plays one side of recorded sessions; `inspector.replay` plays and compares."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 
 import click
 
-from inspector.cli.option_types import Finite, Origin, file_mode
+from inspector.cli.option_types import ID_IN_ADDRESS, Finite, Origin, file_mode, without_id
 from inspector.cli.redaction_options import redaction_arguments, redaction_options
 from inspector.errors import UserMistake, without_userinfo
+from inspector.escaping import visible
 from inspector.protocol.vocabulary import OcppVersion
 
 
@@ -25,21 +26,28 @@ Examples:
 """
 )
 @click.argument("recordings", nargs=-1, required=True, metavar="RECORDING...")
-@click.option("--as", "side", type=click.Choice(["charge-point", "csms"]), required=True, help="The side to play.")
-@click.option("--to", "url", help="ws:// or wss:// address of the CSMS, with or without the charge point's id.")
-@click.option("--listen", help="[HOST:]PORT to wait for charge points on (0: any free port).")
-@click.option("--session", type=int, help="Only the session with this number, from 1 among those with frames.")
-@click.option("--from-frame", default=1, type=click.IntRange(1), help="Begin with this frame of the session, from 1.")
+@click.option("--as", "side", type=click.Choice(["charge-point", "csms"]), required=True, help="Side to play.")
+@click.option("--to", "url", help="Address of the CSMS, ws:// or wss://, with or without the charge point's id.")
+@click.option("--listen", help="[HOST:]PORT on which to wait for charge points; 0 is any free port.")
+@click.option("--session", type=int, help="Only this session; 1 is the first one that has frames.")
+@click.option(
+    "--from-frame", default=1, type=click.IntRange(1), help="Begin with this frame of the session; the first is 1."
+)
 @click.option(
     "--match",
     "mode",
     type=click.Choice(["strict", "semantic", "shape"]),
     default="semantic",
     show_default=True,
-    help="What counts as a difference.",
+    help="What counts as a difference; see docs/replay.md.",
 )
-@click.option("--policy", type=click.Path(path_type=Path, dir_okay=False), help="What may differ (TOML).")
-@click.option("--speed", default="max", show_default=True, help="1 as recorded, 10 ten times as fast, or max.")
+@click.option("--policy", type=click.Path(path_type=Path, dir_okay=False), help="TOML file that names what may differ.")
+@click.option(
+    "--speed",
+    default="max",
+    show_default=True,
+    help="1 is as recorded, 10 is ten times as fast; max does not wait.",
+)
 @click.option(
     "--timeout",
     "timeout_s",
@@ -54,52 +62,69 @@ Examples:
     default=120.0,
     show_default=True,
     type=Finite(0),
-    help="Seconds to wait for a charge point to connect (0: for ever).",
+    help="Seconds to wait for a charge point to connect; 0 is forever.",
 )
-@click.option("--id", "identity", help="Another charge point id than the recorded one.")
-@click.option("--password", envvar="CHARGESENTINEL_PASSWORD", help="Basic password; better given there.")
+@click.option("--id", "identity", help="Charge point id to use instead of the recorded one.")
+@click.option(
+    "--password",
+    envvar="CHARGESENTINEL_PASSWORD",
+    help="Password for HTTP Basic authentication. Safer in the environment: CHARGESENTINEL_PASSWORD.",
+)
 @click.option(
     "--allow-origin",
     "allow_origins",
     multiple=True,
     type=Origin(),
-    help="Web pages of this origin may connect too; * is all. [default: pages of this machine]",
+    help="Let web pages of this origin connect too; * is every origin. [default: pages of this machine]",
 )
-@click.option("--token", "tokens", multiple=True, metavar="RECORDED=NEW", help="Send another token; repeatable.")
+@click.option(
+    "--token",
+    "tokens",
+    multiple=True,
+    metavar="RECORDED=NEW",
+    help="Send another id token instead of a recorded one; repeatable.",
+)
 @click.option(
     "--count",
     "many",
     default=1,
     show_default=True,
     type=click.IntRange(1),
-    help="Play as so many charge points at once, with numbered ids.",
+    help="Play as this many charge points at once, with numbered ids.",
 )
 @click.option(
     "--operator",
     metavar="URL",
-    help="Operator API of `chargesentinel csms`: has it send the CALLs it sent in the recording.",
+    help="Operator API of `chargesentinel csms`, to make it send the CALLs that it sent in the recording.",
 )
-@click.option("--db", "path", type=click.Path(path_type=Path, dir_okay=False), help="Record the replayed run.")
+@click.option("--db", "path", type=click.Path(path_type=Path, dir_okay=False), help="Record the run in this file.")
 @file_mode()
 @redaction_options()
 @click.option(
-    "--rules", type=click.Path(path_type=Path, dir_okay=False), help="What to hide besides (TOML); with --db."
+    "--rules", type=click.Path(path_type=Path, dir_okay=False), help="TOML file with more values to hide, for --db."
 )
-@click.option("--ca", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="Trust this CA for wss://.")
-@click.option("--ocpp", type=click.Choice([v.value for v in OcppVersion]), help="The version of inputs that tell none.")
+@click.option(
+    "--ca", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="Trust this CA (PEM) for wss://."
+)
+@click.option(
+    "--ocpp",
+    type=click.Choice([v.value for v in OcppVersion]),
+    help="OCPP version of inputs that do not show it.",
+)
 @click.option(
     "--format",
     "style",
     type=click.Choice(["text", "json", "junit", "html"]),
     default="text",
     show_default=True,
-    help="How to print.",
+    help="Output format.",
 )
-@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@click.option("--json", "as_json", is_flag=True, help="Short for --format json.")
 def replay(recordings: tuple[str, ...], side: str, url: str | None, listen: str | None, **options: Any) -> int:
-    """Play one side of recorded sessions against a live peer and compare what it does with what was recorded.
+    """Play one side of recorded sessions against a live peer.
 
-    Exit code 0: the peer did as recorded; 1: something differs, or --db lacks frames; 2: it could not be played.
+    Compares what the peer does with what was recorded. Exit code 0: the peer did as recorded; 1: something differs, or
+    --db could not store all frames; 2: the sessions could not be played.
     """
     from inspector.replay.script import choose, read
 
@@ -132,7 +157,7 @@ class Run:
         from inspector.replay.pace import Pace
         from inspector.replay.runs import Choices
 
-        Pace.parse(options["speed"])  # a mistake in it is the user's, before anything is started
+        Pace.parse(options["speed"])  # refuse a mistake before anything starts
         self.scripts, self.options = scripts, options
         self.outcomes: list[Any] = []  # so far
         mode = options["mode"]
@@ -161,14 +186,14 @@ class Run:
             self.choices.tap = self._recorder.put
 
     def close(self) -> None:
-        """Let go of the recording."""
+        """Close the recording of the run."""
         if self._recorder is not None:
             summary = self._recorder.close()
             self.lost = summary.lost
             click.echo(f"recorded in {self.options['path']}: {summary}", err=True)
 
     def report(self, style: str, otherwise: str = "") -> None:
-        """Print what came of the scripts; those that nothing came of count as failed for the reason `otherwise`."""
+        """Print the outcomes; scripts without one count as failed for the reason `otherwise`."""
         from inspector.cli import replay_reports
         from inspector.replay.outcome import Outcome
 
@@ -183,15 +208,23 @@ class Run:
         """Play every script against the CSMS."""
         from inspector.replay.runs import as_many_charge_points, go_on_as_charge_point
 
-        for script in self.scripts:
+        for script, address in zip(self.scripts, self._addresses(url), strict=True):
             if self.options["many"] == 1:
                 self._say(f"playing {script} to {without_userinfo(url)}")
-                await go_on_as_charge_point(script, url, self.choices, self.outcomes)
+                await go_on_as_charge_point(script, address, self.choices, self.outcomes)
                 continue
             with _progress() as progress:
                 task = progress.add_task(str(script), total=self.options["many"])
                 ended = lambda outcome, task=task, progress=progress: progress.advance(task)  # noqa: E731
-                self.outcomes += await as_many_charge_points(script, url, self.choices, self.options["many"], ended)
+                self.outcomes += await as_many_charge_points(script, address, self.choices, self.options["many"], ended)
+
+    def _addresses(self, url: str) -> list[str]:
+        """Return for each script the address without the id of its charge point, which dialling appends."""
+        ids = [self.options["identity"] or script.charge_point_id for script in self.scripts]
+        for identity in dict.fromkeys(ids):
+            if identity and without_id(url, identity) != url.rstrip("/"):
+                click.echo(ID_IN_ADDRESS.format(visible(identity)), err=True)
+        return [without_id(url, identity) if identity else url for identity in ids]
 
     async def as_csms(self, listen: str) -> None:
         """Wait for a charge point for every script."""
@@ -203,7 +236,7 @@ class Run:
         host, port = parse_listen(listen)
         first = self.scripts[0]
         if any(script.version is not first.version for script in self.scripts):
-            raise UserMistake("the recordings speak several OCPP versions; play one version at a time as a CSMS")
+            raise UserMistake("the recordings have several OCPP versions; as a CSMS, play one version at a time")
 
         def ready(address: str) -> None:
             click.echo(f"waiting for charge points at {address}")
@@ -212,11 +245,11 @@ class Run:
         allowed = self.options["allow_origins"]
         async with lobby(host, port, first.version, self.choices.password, ready, allowed) as waiting:
             for script in self.scripts:
-                self._say(f"playing {script}: connect the charge point")
+                self._say(f"playing {script}; connect the charge point now")
                 try:
                     self.outcomes.append(await as_csms(script, waiting, self.choices, self.options["wait_s"] or None))
                 except TimeoutError:
-                    why = f"no charge point came within {self.options['wait_s']:g} s; see --wait"
+                    why = f"no charge point connected within {self.options['wait_s']:g} s; wait longer with --wait"
                     if not self.outcomes:
                         raise UserMistake(why) from None
                     self.outcomes += [Outcome(left, "csms", failure=why) for left in self.scripts[len(self.outcomes) :]]

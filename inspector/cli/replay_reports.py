@@ -1,4 +1,4 @@
-"""How the outcome of a replay is shown: side by side on the terminal, JSON, JUnit, HTML; knows no playing."""
+"""Prints the outcomes of replays and comparisons as text, JSON, JUnit or HTML."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from inspector.browse import formatting
 from inspector.escaping import visible_json
 from inspector.replay.outcome import Outcome, Row
 from inspector.replay.redact_outcome import hidden
+from inspector.replay.script import FindingKey
 from inspector.replay.text_report import PLAYED, WIDTH, excerpt, print_outcome
 
 _OUTCOMES_SHOWN = 5
@@ -35,7 +37,7 @@ def write(style: str, outcomes: list[Outcome]) -> None:
 
 def _text(outcomes: list[Outcome]) -> None:
     console = Console(file=sys.stdout, highlight=False)
-    if not sys.stdout.isatty():
+    if not console.is_terminal:
         console.width = WIDTH
     shown = 0
     for outcome in outcomes:
@@ -56,7 +58,7 @@ def _latencies(console: Console, outcomes: list[Outcome]) -> None:
             merged.setdefault(action, []).extend(values)
     if not merged:
         return
-    table = Table(box=None, padding=(0, 2, 0, 0), title="the peer's answers, ms", title_justify="left")
+    table = Table(box=None, padding=(0, 2, 0, 0), title="latency of the peer's answers, ms", title_justify="left")
     for heading in ("action", "count", "p50", "p95", "p99", "max"):
         table.add_column(heading, justify="left" if heading == "action" else "right")
     for action, values in sorted(merged.items()):
@@ -69,17 +71,24 @@ def _latencies(console: Console, outcomes: list[Outcome]) -> None:
 def _as_dict(outcome: Outcome) -> dict[str, Any]:
     return {
         "source": outcome.script.source,
-        "charge_point_id": outcome.script.charge_point_id,
-        "ocpp": outcome.script.version.value if outcome.script.version else None,
+        "charge_point": outcome.script.charge_point_id,
+        "ocpp_version": outcome.script.version.value if outcome.script.version else None,
         "played": outcome.played,
+        "peer": outcome.peer or None,
+        "at": formatting.iso(outcome.at_ns),
         "equal": outcome.equal,
         "failure": outcome.failure,
         "seconds": round(outcome.seconds, 3),
         "differences": [_difference(row, difference) for row, difference in outcome.differences],
-        "regressions": [{"rule": r, "side": s.value, "count": n} for (r, s), n in outcome.regressions.items()],
-        "improvements": [{"rule": r, "side": s.value, "count": n} for (r, s), n in outcome.improvements.items()],
+        "regressions": [_finding(outcome, key, count) for key, count in outcome.regressions.items()],
+        "improvements": [_finding(outcome, key, count) for key, count in outcome.improvements.items()],
         "defaults": list(dict.fromkeys(outcome.defaults)),
     }
+
+
+def _finding(outcome: Outcome, key: FindingKey, count: int) -> dict[str, Any]:
+    rule, side = key
+    return {"rule": rule, "side": side.value, "count": count, "first": outcome.messages.get(key)}
 
 
 def _difference(row: Row, difference: Any) -> dict[str, Any]:
@@ -134,11 +143,20 @@ def _html(outcomes: list[Outcome]) -> None:
         said = "".join(f"<li>{html.escape(sentence)}" for sentence in sentences)
         verdict = "as recorded" if outcome.equal else "differs"
         parts.append(
-            f"<h2>{html.escape(str(outcome.script))}: {verdict}</h2><ul>{said}</ul>"
-            f"<table><tr><th>frame<th>recorded<th>this run</tr>{rows}</table>"
+            f"<h2>{html.escape(str(outcome.script))}: {verdict}</h2><p>{html.escape(_about(outcome))}</p>"
+            f"<ul>{said}</ul><table><tr><th>frame<th>direction<th>recorded<th>{outcome.live_side}</tr>{rows}</table>"
         )
     equal = sum(outcome.equal for outcome in outcomes)
     click.echo(_PAGE.format(title=f"Replay: {equal} of {len(outcomes)} as recorded", body="".join(parts)))
+
+
+def _about(outcome: Outcome) -> str:
+    """Who was played, against which peer, and when: of the run and of the recording."""
+    who = {"charge-point": "Played as the charge point against the CSMS", "csms": "Played as the CSMS against"}
+    peer = f"{who.get(outcome.played, 'Compared with')} {outcome.peer or '?'}"
+    recorded = formatting.moment(outcome.script.began_ns)
+    recorded = f" Recorded on {recorded[:19]} UTC." if recorded else ""
+    return f"{peer} on {formatting.moment(outcome.at_ns)[:19]} UTC.{recorded}"
 
 
 def _html_row(outcome: Outcome, row: Row) -> str:
@@ -146,9 +164,9 @@ def _html_row(outcome: Outcome, row: Row) -> str:
     ours = not row.differences and (played or (row.recorded is not None and row.live is None))
     style = "differs" if row.differences else "ours" if ours else ""
     number = row.recorded.frame_id if row.recorded is not None else "extra"
-    texts = [
-        frame.raw.decode("utf-8", "replace")[:2000] if frame is not None else "" for frame in (row.recorded, row.live)
-    ]
+    texts = [frame.raw.decode("utf-8", "replace") if frame is not None else "" for frame in (row.recorded, row.live)]
+    frame = row.recorded or row.live
+    direction = formatting.DIRECTIONS[frame.direction.value] if frame is not None else ""
     why = "".join(f'<div class="why">{html.escape(d.sentence)}</div>' for d in row.differences)
     recorded, live = (f"<code>{html.escape(text)}</code>" for text in texts)
-    return f'<tr class="{style}"><td>{number}<td>{recorded}<td>{live}{why}</tr>'
+    return f'<tr class="{style}"><td>{number}<td>{direction}<td>{recorded}<td>{live}{why}</tr>'

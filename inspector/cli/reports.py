@@ -1,4 +1,4 @@
-"""How findings are shown: text, JSON, JUnit, SARIF, GitHub annotations; knows nothing of how they were made."""
+"""Prints findings as text, JSON, JUnit, SARIF or GitHub annotations."""
 
 from __future__ import annotations
 
@@ -25,20 +25,21 @@ from inspector.records import FrameRecord, Record
 from inspector.rules.catalogue import rules
 from inspector.rules.finding import Finding, Severity, tally
 from inspector.store.failed_attempts import in_words
+from inspector.units import quantity
 
 _COLOURS = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 _SIDES = {"charge_point": "charge point", "csms": "CSMS", "link": "link"}
 
 
 class Places:
-    """Where each frame stood in its input: on a line of a file, or in a row of a recording."""
+    """The place of each frame in its input: a line of a file, or a row of a recording."""
 
     def __init__(self) -> None:
         self._places = array("Q")
         self._by_row = False
 
     def follow(self, steps: Iterable[tuple[Record, Captured | None]]) -> Iterator[Record]:
-        """Pass the records on, noting the place of each frame."""
+        """Yield the same records, and remember the place of each frame."""
         for record, captured in steps:
             if isinstance(record, FrameRecord):
                 self._by_row = self._by_row or bool(captured and captured.row)
@@ -46,11 +47,11 @@ class Places:
             yield record
 
     def line(self, frame: int | None) -> int | None:
-        """The line of the frame with this number; None for a missing frame, and where the input has no lines."""
+        """Return the line of the frame with this number; None for a missing frame, or if the input has no lines."""
         return (self._place(frame) or None) if not self._by_row else None
 
     def row(self, frame: int | None) -> int | None:
-        """The id that the frame has in the recording; None for a missing frame, and in every other input."""
+        """Return the id of the frame in the recording; None for a missing frame, or if the input is not a recording."""
         return (self._place(frame) or None) if self._by_row else None
 
     def _place(self, frame: int | None) -> int:
@@ -59,7 +60,7 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class CheckedInput:
-    """One input with what judging it gave."""
+    """One input with its findings."""
 
     name: str
     result: Checked
@@ -89,8 +90,9 @@ def _text(inputs: list[CheckedInput]) -> None:
         for found in result.findings:
             _print_finding(console, entry, found)
         if result.unjudged:
-            line = f"{result.unjudged} frames were judged by their envelope only: nothing tells their OCPP version"
-            console.print(Text(f"  {line}; give it with --ocpp", style="yellow"))
+            unjudged = quantity(result.unjudged, "frame")
+            line = f"the OCPP version of {unjudged} is unknown: only the envelope was judged; name it with --ocpp"
+            console.print(Text(f"  {line}", style="yellow"))
     total = tally(found.finding for entry in inputs for found in entry.result.findings)
     frames = sum(entry.result.frames for entry in inputs)
     sessions = sum(entry.result.sessions for entry in inputs)
@@ -121,7 +123,7 @@ def _print_finding(console: Console, entry: CheckedInput, found: Found) -> None:
 
 
 def _print_below(console: Console, text: Text) -> None:
-    """Indent, with every line that a terminal needs for it; one line, however long, where nobody looks."""
+    """Print an indented text: wrapped on a terminal, on one line elsewhere."""
     console.print(Padding(text, (0, 0, 0, 10)) if not console.soft_wrap else Text("          ") + text)
 
 
@@ -143,7 +145,7 @@ def _as_json(entry: CheckedInput, found: Found, *, several: bool) -> dict[str, A
         "severity": finding.severity.value,
         "side": finding.side.value,
         "session": found.session or None,
-        "charge_point_id": found.charge_point_id or None,
+        "charge_point": found.charge_point_id or None,
         "frame": finding.frame_id,
         "pointer": finding.pointer,
         "message": finding.message,
@@ -177,12 +179,12 @@ def _junit(inputs: list[CheckedInput]) -> None:
 
 
 def xml_text(text: str) -> str:
-    """The text with what XML 1.0 has no place for, not even escaped, made visible: most control characters."""
+    """Return a text with characters escaped that XML 1.0 cannot hold, such as control characters."""
     return visible_lines(text).replace("\ufffe", "�").replace("\uffff", "�")
 
 
 def xml_name(name: str) -> str:
-    """The same on one line."""
+    """Return a name for XML, on one line."""
     return xml_text(visible(name))
 
 
@@ -228,7 +230,7 @@ def _sarif(inputs: list[CheckedInput]) -> None:
 
 
 def _frame_without_line(entry: CheckedInput, finding: Finding) -> str:
-    """The frame a finding is about, where no line says which it is: in a recording by its id there."""
+    """Return the frame of a finding that has no line in the input; in a recording by its id."""
     if finding.frame_id is None or entry.places.line(finding.frame_id):
         return ""
     return f"frame {entry.places.row(finding.frame_id) or finding.frame_id}"
@@ -258,4 +260,4 @@ def _property(text: str) -> str:
 
 
 def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 or noun == "info" else f"{number:,} {noun}s"
+    return quantity(number, noun, noun if noun == "info" else "")

@@ -1,4 +1,4 @@
-"""`chargesentinel rules`: shows the catalogue of rules; knows no frame."""
+"""The command `rules`: lists and explains the rules."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from inspector.protocol.vocabulary import OcppVersion
+from inspector.units import quantity
 
 
 @click.command(
@@ -15,19 +16,21 @@ from inspector.protocol.vocabulary import OcppVersion
 Examples:
   chargesentinel rules
   chargesentinel rules rpc.orphan-answer
-  chargesentinel rules meter                  # all rules of a topic
+  chargesentinel rules meter        # all rules of a topic
   chargesentinel rules --ocpp 1.6 --json
 """
 )
 @click.argument("rule", required=False)
 @click.option("--ocpp", type=click.Choice([v.value for v in OcppVersion]), help="Only rules of this version.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def rules(rule: str | None, ocpp: str | None, as_json: bool) -> None:
-    """List the rules, all or those of a topic, or explain one: a bad frame, a good frame and what to do."""
+    """List the rules, or explain one of them.
+
+    RULE is a rule or a topic. The explanation of a rule has a bad frame, a good frame and what to do.
+    """
     from difflib import get_close_matches
 
     from rich.console import Console
-    from rich.padding import Padding
     from rich.text import Text
 
     from inspector.rules.catalogue import rules as every_rule
@@ -42,7 +45,7 @@ def rules(rule: str | None, ocpp: str | None, as_json: bool) -> None:
     if rule and not wanted:
         close = get_close_matches(rule, [*topics, *(r.slug for r in every_rule())], 1)
         hint = f"; did you mean {close[0]}?" if close else "; `chargesentinel rules` lists them"
-        raise click.BadParameter(f"there is no rule {rule!r}{hint}", param_hint="RULE")
+        raise click.BadParameter(f"no rule {rule!r}{hint}", param_hint="RULE")
 
     def facts(one: Rule) -> dict[str, Any]:
         return {
@@ -70,29 +73,35 @@ def rules(rule: str | None, ocpp: str | None, as_json: bool) -> None:
         versions = "all" if len(one.versions) == len(OcppVersion) else " ".join(sorted(one.versions))
         facts_line = Text.assemble((f"{one.slug:<{longest}}", "bold"), f"  {severities:<13}  {versions}")
         console.print(facts_line, soft_wrap=True)
-        title = Text(one.title + (" (heuristic)" if one.heuristic else ""))
-        if console.is_terminal:
-            console.print(Padding(title, (0, 0, 0, 4)))
-        else:  # a pipe has no width: its reader gets each title whole
-            console.print(Text("    ") + title, soft_wrap=True)
-    number = f"{len(chosen)} rule{'' if len(chosen) == 1 else 's'}"
-    console.print(f"{number}; `chargesentinel rules RULE` explains one", style="dim")
+        print_indented(console, Text(one.title + (" (heuristic)" if one.heuristic else "")), 4)
+    console.print(f"{quantity(len(chosen), 'rule')}; `chargesentinel rules RULE` explains one", style="dim")
 
 
 def explain(console: Any, one: Any) -> None:
-    """Print all of one rule."""
-    from rich.padding import Padding
+    """Print everything about one rule."""
     from rich.text import Text
 
     severities = ", ".join(f"{s.value} in {v.value}" for v, s in sorted(one.severity.items()))
-    sides = {None: "who sends it", "charge_point": "the charge point", "csms": "the CSMS", "link": "the link"}
-    console.print(Text.assemble((one.slug, "bold"), "  ", one.title))
+    sides = {None: "the sender", "charge_point": "the charge point", "csms": "the CSMS", "link": "the link"}
+    print_indented(console, Text.assemble((one.slug, "bold"), "  ", one.title))
     facts = [severities, f"at fault: {sides[one.side]}", one.spec]
-    facts.append("a heuristic: no text demands it" if one.heuristic else "")
-    console.print(Text(" · ".join(fact for fact in facts if fact)))
+    facts.append("a heuristic, not demanded by the specification" if one.heuristic else "")
+    print_indented(console, Text(" · ".join(fact for fact in facts if fact)))
     for heading, examples, style in (("bad", one.bad, "red"), ("good", one.good, "green")):
         for version, script in examples.items():
             console.print(Text(f"\n{heading}{f' (OCPP {version})' if version else ''}", style=f"bold {style}"))
-            console.print(Padding(Text(script.strip()), (0, 0, 0, 2)), soft_wrap=True)
+            for line in script.strip().splitlines():
+                print_indented(console, Text(line, overflow="fold"), 2)
     console.print(Text("\nwhat to do", style="bold"))
-    console.print(Padding(Text(one.remedy), (0, 0, 0, 2)))
+    print_indented(console, Text(one.remedy), 2)
+
+
+def print_indented(console: Any, text: Any, indent: int = 0) -> None:
+    """Print a text: wrapped on a terminal, on one line in a pipe."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    if console.is_terminal:
+        console.print(Padding(text, (0, 0, 0, indent)))
+    else:
+        console.print(Text(" " * indent) + text, soft_wrap=True)

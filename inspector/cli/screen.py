@@ -1,13 +1,15 @@
-"""Puts lines on a terminal or into a pipe: knows colours, widths and what must not get through; knows no frame.
+"""Prints lines on a terminal or into a pipe, with control characters escaped.
 
-Text that came over the wire is shown with its control characters as escapes, whatever prints it. On a terminal a
-line is cut at the edge; in a pipe it is whole, plain and never wrapped. rich is loaded for a terminal only.
+On a terminal a line has colours and is cut at the edge; in a pipe it is plain, whole and never wrapped. rich is
+loaded for a terminal only.
 """
 
 from __future__ import annotations
 
 import os
+import select
 import sys
+import time
 from collections.abc import Iterable
 from functools import cache
 from itertools import chain, islice
@@ -16,7 +18,7 @@ from typing import Any
 from inspector.escaping import visible
 
 type Part = str | tuple[str, str]
-"""Text, or text with a style of rich ("bold red")."""
+"""Text, or text with a style."""
 
 STYLES = {
     "error": "bold red",
@@ -30,16 +32,16 @@ STYLES = {
     "hit": "bold black on yellow",
     "head": "bold",
 }
-"""Names a part may give in place of a style."""
+"""The names of styles, and what rich calls them."""
 
 
 class Screen:
-    """Where lines go: standard output as it is."""
+    """Standard output: a terminal with its width and colours, or a pipe."""
 
     def __init__(self) -> None:
         stream: Any = sys.stdout
         if hasattr(stream, "reconfigure"):
-            # A locale without arrows must not end the command in the middle of a line.
+            # A locale without arrows must not raise an error in the middle of a line.
             stream.reconfigure(errors="replace")
         self.terminal = stream.isatty()
         self.width, self.height, self._coloured = 0, 0, False
@@ -52,7 +54,7 @@ class Screen:
                 self.width, self.height = console.size
 
     def line(self, *parts: Part) -> str:
-        """One line, without its end; what does not fit the terminal is cut off with an ellipsis."""
+        """Return one line without its end; on a terminal it is cut at the edge with an ellipsis."""
         pieces = [(visible(part), "") if isinstance(part, str) else (visible(part[0]), part[1]) for part in parts]
         if self.width:
             pieces = _cut(pieces, self.width)
@@ -61,15 +63,15 @@ class Screen:
         return "".join(_styled(text, style) if style else text for text, style in pieces)
 
     def print(self, *parts: Part) -> None:
-        """Write one line."""
+        """Print one line."""
         sys.stdout.write(self.line(*parts) + "\n")
 
     def note(self, text: str) -> None:
-        """Say something beside the data: on stderr, so that a pipe does not get it."""
+        """Print a remark on stderr, so that it does not get into a pipe."""
         sys.stderr.write(visible(text) + "\n")
 
     def write(self, lines: Iterable[str], *, paged: bool) -> None:
-        """Write lines as they come; `paged` lets a pager have those that do not fit the terminal."""
+        """Print lines as they come; with `paged`, a pager shows those that do not fit the terminal."""
         rest = iter(lines)
         if paged and self.terminal:
             first = list(islice(rest, self.height))
@@ -81,6 +83,23 @@ class Screen:
                 return
         for line in rest:
             sys.stdout.write(line + "\n")
+
+
+def wait_or_end(seconds: float) -> None:
+    """Wait; end early if nobody reads standard output any more, as after `… | head`.
+
+    Raises:
+        BrokenPipeError: the reader has gone.
+    """
+    try:
+        output = sys.stdout.fileno()
+    except (OSError, ValueError):  # something in memory, as in a test
+        time.sleep(seconds)
+        return
+    waiting = select.poll()
+    waiting.register(output, 0)  # 0: only errors, which is how a pipe reports that its reader has gone
+    if any(happened & (select.POLLERR | select.POLLHUP) for _, happened in waiting.poll(seconds * 1000)):
+        raise BrokenPipeError
 
 
 def _cut(pieces: list[tuple[str, str]], width: int) -> list[tuple[str, str]]:

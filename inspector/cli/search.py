@@ -1,4 +1,4 @@
-"""`chargesentinel search`: finds frames in a recording; knows options, notices and exit codes, not how to search."""
+"""The command `search`: prints the frames of a recording that match."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import click
 
 from inspector.cli.filters import JSON, RECORDING, frame_filters, wanted
 from inspector.cli.option_types import Whole
+from inspector.units import quantity
 
 if TYPE_CHECKING:
     from inspector.store.rows import Finding, Frame
@@ -32,10 +33,10 @@ Examples:
   chargesentinel search traffic.db --id-token 04E91C5A2B --json
 
 \b
-Without a text, all frames that fit the filters are found. A text is found
-anywhere in a frame as it was sent. Exit code 0 when something is found,
-1 when nothing is, 2 for a mistake: as grep. For a big file that is searched
-often, --index first makes an index of its texts beside it (FILE.search)."""
+TEXT may be anywhere in a frame as it was sent. Without TEXT, search prints
+all frames that match the options. Exit code 0: found; 1: not found; 2: a
+mistake in the call. If you search a large file often, use --index once: it
+makes an index beside the file (FILE.search)."""
 )
 @RECORDING
 @click.argument("text", required=False)
@@ -45,17 +46,15 @@ often, --index first makes an index of its texts beside it (FILE.search)."""
     type=Whole(0),
     default=100,
     show_default=True,
-    help="The newest so many; 0 is all, as they come.",
+    help="Print only this many of the newest frames; 0 is all.",
 )
-@click.option("--oldest", is_flag=True, help="With --limit, the oldest in place of the newest.")
-@click.option(
-    "--index", "make_index", is_flag=True, help="Index the texts first, so that this and later searches are quick."
-)
+@click.option("--oldest", is_flag=True, help="With --limit, print the oldest instead.")
+@click.option("--index", "make_index", is_flag=True, help="Make an index of the texts first; it makes searches fast.")
 @JSON
 def search(
     file: Path, text: str | None, limit: int, oldest: bool, make_index: bool, as_json: bool, **options: Any
 ) -> int:
-    """Find frames: by charge point, time, action, finding, id token, transaction, message id or text."""
+    """Find frames by text, action, time, finding and more."""
     from inspector.store import text_index
     from inspector.store.connection import open_recording, readable
     from inspector.store.search import Search
@@ -71,11 +70,11 @@ def search(
             if limit:
                 frames = iter(list(one.frames(newest_first=not oldest, limit=limit + 1, progress=told)))
             else:
-                frames = one.frames()  # printed as they come, with no bar in between
+                frames = one.frames()  # printed as they come, so no bar
             missing = one.missing() if one.wanted.of_findings else []
             found = _show(db, one, frames, missing, limit, oldest, as_json)
         if time.monotonic() - began > _SLOW_S and one.wanted.texts and not covered:
-            click.echo(f"looked at {one.looked_at:,} frames; --index makes later searches quick", err=True)
+            click.echo(f"read {quantity(one.looked_at, 'frame')}; --index makes later searches fast", err=True)
     return 0 if found else 1
 
 
@@ -121,9 +120,9 @@ def _show(
         lines.finding(finding, beneath=False)
     if more:
         which = "oldest" if oldest else "newest"
-        screen.note(f"the {which} {limit} of more; --limit 0 prints all")
+        screen.note(f"printed the {which} {limit}; --limit 0 prints all")
     elif not count and not missing:
-        screen.note("nothing found")
+        screen.note("no frames match")
     return count + len(missing)
 
 
@@ -133,7 +132,7 @@ def _frames(db: sqlite3.Connection) -> int:
 
 @contextmanager
 def _progress(what: str, total: int) -> Iterator[Callable[..., None]]:
-    """A bar on a terminal's stderr once the work has taken a second; nothing elsewhere."""
+    """Show a bar on stderr, if that is a terminal and the work takes more than a second."""
     if not sys.stderr.isatty():
         yield lambda *_: None
         return

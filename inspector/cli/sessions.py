@@ -1,4 +1,4 @@
-"""`chargesentinel sessions`: lists the sessions of a recording; knows its columns, not how sessions are found."""
+"""The command `sessions`: lists the sessions of a recording."""
 
 from __future__ import annotations
 
@@ -29,16 +29,19 @@ Examples:
   chargesentinel sessions traffic.db --since 2h --json
 
 \b
-The newest come first. A session is live while its recorder runs, and
-interrupted where the recorder ended before it did. Times are UTC."""
+The newest come first. A session is interrupted if the recorder ended before
+the session did. Times are UTC."""
 )
 @RECORDING
 @session_filters
-@click.option("--state", "states", multiple=True, type=click.Choice(STATES), help="Live, closed or interrupted ones.")
-@click.option("--limit", type=Whole(0), default=50, show_default=True, help="At most so many; 0 is all.")
+@click.option("--state", "states", multiple=True, type=click.Choice(STATES), help="Only sessions in this state.")
+@click.option("--limit", type=Whole(0), default=50, show_default=True, help="List only this many; 0 is all.")
 @JSON
 def sessions(file: Path, states: tuple[str, ...], limit: int, as_json: bool, **options: Any) -> None:
-    """List the sessions of a recording: who, when, how long, what was found, how it ended."""
+    """List the sessions of a recording, newest first.
+
+    A line has the charge point, the time, the length, the findings and how the session ended.
+    """
     from dataclasses import replace
 
     from inspector.store.connection import open_recording, readable
@@ -57,17 +60,17 @@ def sessions(file: Path, states: tuple[str, ...], limit: int, as_json: bool, **o
             return
         _table(db, found)
         if attempts and not more:
-            # Beside a table it is a remark; where there is no session it is all there is to say.
+            # A remark beside the table; without sessions it is the result.
             told = f"{len(found)} session{'s' if len(found) != 1 else ''}, {attempts}"
             click.echo(told, err=bool(found))
         if more:
-            click.echo(f"the newest {limit}; --limit 0 lists all", err=True)
+            click.echo(f"listed the newest {limit}; --limit 0 lists all", err=True)
         elif not found and not attempts:
-            click.echo("no session fits", err=True)
+            click.echo("no sessions match", err=True)
 
 
 def _failed_attempts(db: sqlite3.Connection, asked: Filter) -> str:
-    """What to say of attempts to connect that failed; nothing where a filter is for what only sessions have."""
+    """Return a sentence about failed attempts to connect; empty if a filter asks for what only sessions have."""
     from fnmatch import fnmatchcase
 
     from inspector.escaping import visible
@@ -85,7 +88,7 @@ def _failed_attempts(db: sqlite3.Connection, asked: Filter) -> str:
 
 
 def _as_stored(states: tuple[str, ...], written: bool) -> tuple[str, ...]:
-    """What to ask the file for: it calls a session live also when its recorder was killed, and nobody writes now."""
+    """Return the states to ask the file for: after a killed recorder it calls sessions live that are interrupted."""
     if written or not states:
         return states
     kept = tuple(state for state in states if state != "live")
@@ -128,18 +131,18 @@ def _table(db: sqlite3.Connection, found: list[Session]) -> None:
 
 
 def _clock(ns: int) -> str:
-    """A span for a narrow column: 0:00:07, 1:31:00, 3d 02:10."""
+    """Return a span for a narrow column: 0:00:07, 1:31:00, 3d 02:10."""
     minutes, seconds = divmod(ns // 1_000_000_000, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours < 24 else f"{hours // 24}d {hours % 24:02}:{minutes:02}"
 
 
 def _short(one: Session) -> str:
-    """How it ended where there is little room: `CP 1000`, `CSMS 1011`, `lost`."""
+    """Return how a session ended in few characters: `CP 1000`, `CSMS 1011`, `lost`."""
     if one.state != "closed":
         return "cut off" if one.state == "interrupted" else one.state
     if one.closed_by == "rotation":
-        return "goes on"
+        return "next file"
     code, who = {
         "charge-point": (one.cp_close_code, "CP"),
         "csms": (one.csms_close_code, "CSMS"),
@@ -148,7 +151,7 @@ def _short(one: Session) -> str:
 
 
 def _counts(counted: dict[str, tuple[int, int | None]]) -> list[Part]:
-    """Findings by severity in nine columns: `2E 1W 3i `."""
+    """Return the findings by severity in nine characters: `2E 1W 3i `."""
     parts: list[Part] = []
     for severity, letter in (("error", "E"), ("warning", "W"), ("info", "i")):
         if severity in counted:

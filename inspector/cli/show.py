@@ -1,7 +1,8 @@
-"""`chargesentinel show`: prints one session as a ladder; knows options, not how the ladder is drawn."""
+"""The command `show`: prints one session as a ladder."""
 
 from __future__ import annotations
 
+import shlex
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -15,6 +16,9 @@ from inspector.cli.filters import JSON, RECORDING, inner_filters, wanted
 from inspector.cli.option_types import Whole
 from inspector.errors import UserMistake
 
+_DIGITS = 19
+"""Numbers with fewer digits fit into SQLite's integers."""
+
 if TYPE_CHECKING:
     from inspector.store.rows import Event, Frame, Session
     from inspector.store.search import Search
@@ -24,24 +28,32 @@ if TYPE_CHECKING:
     epilog="""\b
 Examples:
   chargesentinel show traffic.db 3
+  chargesentinel show traffic.db CP-DEPOT-07
   chargesentinel show traffic.db 3 --severity warning --full
   chargesentinel show traffic.db 3 --around 4711 | less
 
 \b
-SESSION is the number in the first column of `chargesentinel sessions`.
-On a terminal a long session is paged ($PAGER, else less). Times are UTC."""
+SESSION is the number in the first column of `chargesentinel sessions`; for
+CHARGE_POINT its newest session is shown. On a terminal a long session is
+paged ($PAGER, else less). Times are UTC."""
 )
 @RECORDING
-@click.argument("session", type=Whole())
+@click.argument("which", metavar="SESSION|CHARGE_POINT")
 @inner_filters
-@click.option("--around", type=Whole(1), metavar="FRAME", help="Only this frame and those near it.")
-@click.option("--context", type=Whole(0), default=10, show_default=True, help="How many before and after it.")
-@click.option("--full", is_flag=True, help="Every frame whole, beneath its line.")
-@click.option("--no-pager", is_flag=True, help="Straight to the terminal, however long it is.")
+@click.option("--around", type=Whole(1), metavar="FRAME", help="Only this frame and the frames near it.")
+@click.option(
+    "--context",
+    type=Whole(0),
+    default=10,
+    show_default=True,
+    help="With --around: frames before and after it.",
+)
+@click.option("--full", is_flag=True, help="Print every frame whole, below its line.")
+@click.option("--no-pager", is_flag=True, help="Do not use a pager.")
 @JSON
 def show(
     file: Path,
-    session: int,
+    which: str,
     around: int | None,
     context: int,
     full: bool,
@@ -49,7 +61,10 @@ def show(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Print a session as a ladder: frames both ways with latencies, events, findings and transactions."""
+    """Print a session as a ladder of frames.
+
+    The ladder has the frames of both sides with latencies, events, findings and transactions.
+    """
     from inspector.store import reader
     from inspector.store.connection import open_recording, readable
     from inspector.store.follow import events_of
@@ -57,9 +72,8 @@ def show(
     from inspector.store.search import Search
 
     with closing(open_recording(file)) as db, readable(file):
-        one = reader.session(db, session)
-        if one is None:
-            raise UserMistake(f"{file}: there is no session {session}; `chargesentinel sessions {file}` lists them")
+        one = _session(db, file, which)
+        session = one.id
         if one.state == "live" and holder(file) is None:
             from dataclasses import replace
 
@@ -80,12 +94,27 @@ def show(
         _print(db, one, asked, frames, events, absent, full=full, paged=not no_pager)
 
 
+def _session(db: sqlite3.Connection, file: Path, which: str) -> Session:
+    """Return the session with this number, or the newest one of the charge point with this id."""
+    from inspector.store import reader
+
+    found = None
+    if which.isascii() and which.isdigit() and len(which) < _DIGITS:
+        found = reader.session(db, int(which))
+    # A charge point's id may be a number too.
+    found = found or next(iter(reader.sessions(db, charge_point_id=which, limit=1)), None)
+    if found is None:
+        lists = f"`chargesentinel sessions {shlex.quote(str(file))}` lists them"
+        raise UserMistake(f"{file}: no session and no charge point {which!r}; {lists}")
+    return found
+
+
 def _near(db: sqlite3.Connection, asked: Search, one: Session, around: int, context: int) -> list[Frame]:
     from inspector.store import reader
 
     middle = reader.frame(db, around)
     if middle is None or middle.session_id != one.id:
-        where = f"it is in session {middle.session_id}" if middle else "there is no such frame"
+        where = f"it belongs to session {middle.session_id}" if middle else "the recording has no such frame"
         raise UserMistake(f"session {one.id} has no frame {around}: {where}")
     before = list(asked.frames(newest_first=True, before=around, limit=context))
     return [*reversed(before), *reader.frames_of(db, [around]), *asked.frames(after=around, limit=context)]

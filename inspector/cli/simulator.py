@@ -1,4 +1,4 @@
-"""The command `simulator`: knows its options and what to print; the page is made and served by `simulator`."""
+"""The command `simulator`: serves or saves the page of the package `simulator`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Examples:
     chargesentinel simulator --listen 8080
     chargesentinel simulator --save charge-point.html
 
-Then open http://127.0.0.1:8080, or the saved file by double click, and press Connect. A link carries the
+Then open http://127.0.0.1:8080, or the saved file with a double click, and press Connect. A link can hold the
 settings: ?url=ws://localhost:9000/CP-1&id=CP-1&version=2.0.1&autostart=full"""
 )
 @click.option(
@@ -23,19 +23,19 @@ settings: ?url=ws://localhost:9000/CP-1&id=CP-1&version=2.0.1&autostart=full"""
     metavar="[HOST:]PORT",
     default="127.0.0.1:8080",
     show_default=True,
-    help="Where the page is served; 0 is any free port.",
+    help="Address of the page; 0 is any free port.",
 )
 @click.option(
     "--save",
     "target",
     metavar="FILE.html",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the page as one file that works without a server, and end.",
+    help="Save the page as one file that works without a server, and exit.",
 )
 def simulator(listen: str, target: Path | None) -> None:
-    """Serve a page that turns a browser into a charge point, for OCPP 1.6, 2.0.1 and 2.1.
+    """Serve a page that turns a browser into a charge point.
 
-    Nothing is installed and nothing is fetched from elsewhere. Ends with Ctrl-C.
+    The page speaks OCPP 1.6, 2.0.1 and 2.1 and loads nothing from other sites. Ctrl-C ends the command.
     """
     from simulator.page import assemble
 

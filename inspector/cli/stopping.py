@@ -1,4 +1,4 @@
-"""End a recording command by signals: the first asks for the orderly end, a second one ends at once."""
+"""Ends a recording command on signals: the first one in good order, the second one at once."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from types import FrameType
 
 import click
 
+from inspector.units import quantity
+
 ONE_STROKE_S = 0.3
-"""Signals closer than this are one wish: a terminal and the program that started us may both pass Ctrl-C on."""
+"""Signals closer together count as one: a terminal and a parent process may both forward Ctrl-C."""
 TELL_AFTER_S, TELL_EVERY_S = 1.0, 2.0
 
 
 class Stopping:
-    """What Ctrl-C, SIGTERM and a closed terminal do, from `listen` until the program ends."""
+    """Handles Ctrl-C, SIGTERM and a closed terminal, from `listen` until the program ends."""
 
     def __init__(self) -> None:
         self._first: Callable[[], object] = lambda: None
@@ -25,10 +27,10 @@ class Stopping:
         self._began = self._tell_at = 0.0
 
     def listen(self, first: Callable[[], object]) -> None:
-        """Take the signals from here on; `first` is called with the first one, if the event loop still runs."""
+        """Handle signals from now on; the first one calls `first`, if the event loop still runs."""
         self._first = first
         numbers = [signal.SIGINT, signal.SIGTERM]
-        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup ignores it
             numbers.append(signal.SIGHUP)
         for number in numbers:
             signal.signal(number, self._asked_to_stop)
@@ -43,15 +45,17 @@ class Stopping:
                 self._first()
 
     def tell(self, waiting: int) -> bool:
-        """Say how many records wait while they are stored, if that takes a while; returns whether to go on."""
+        """Print now and then how many records are not stored yet; return whether to continue storing."""
         now = time.monotonic()
         if not self._began:
             self._began, self._tell_at = now, now + TELL_AFTER_S
         if self._asked > 1:
-            click.echo(f"ending at once: {waiting} records that wait are not stored", err=True)
+            click.echo(f"ending at once: {quantity(waiting, 'record is', 'records are')} not stored", err=True)
             return False
         if now >= self._tell_at:
-            again = "Ctrl-C ends at once and loses them"
-            click.echo(f"storing what crossed before the end: {waiting} records wait; {again}", err=True)
+            again = "Ctrl-C ends at once and loses the rest"
+            click.echo(
+                f"storing the last frames: {quantity(waiting, 'record waits', 'records wait')}; {again}", err=True
+            )
             self._tell_at = now + TELL_EVERY_S
         return True

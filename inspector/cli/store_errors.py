@@ -1,4 +1,4 @@
-"""What the commands that change a stored recording share: the lock, and the disk's errors in a user's words."""
+"""Opens recordings to change them, and puts errors of the disk into words."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 
 @contextmanager
 def storing(path: Path, holder: str) -> Iterator[Database]:
-    """Open a recording that nobody records into, to change what is stored.
+    """Open a recording to change it; no other program may write to it.
 
     Raises:
-        UnusableFile: see `inspector.store.sealing.changing`; or the disk does not take the change.
+        UnusableFile: as `inspector.store.sealing.changing`, or if the disk fails.
     """
     from inspector.store.sealing import changing
 

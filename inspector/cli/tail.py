@@ -1,4 +1,4 @@
-"""`chargesentinel tail`: follows a recording as it grows; knows when to look and what to print, no table."""
+"""The command `tail`: prints what is new in a recording as it grows."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import click
 
 from inspector.cli.filters import RECORDING, live_filters, wanted
 from inspector.cli.option_types import Finite, Whole
+from inspector.units import quantity
 
 if TYPE_CHECKING:
     import sqlite3
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from inspector.store.rows import Event
 
 _QUIET = ("ping", "pong", "framing", "handshake", "close", "authentication", "capture", "continues", "continued")
-"""Kinds of event that are told by --all alone: a session's opening and end have lines of their own."""
+"""Kinds of event that only --all prints: the start and the end of a session have lines anyway."""
 
 
 @click.command(
@@ -34,19 +35,35 @@ Examples:
   chargesentinel tail traffic.db --action MeterValues --json
 
 \b
-Goes on until Ctrl-C. A file that is replaced or sealed is followed to the
-one that takes its name. With a filter for frames, what is no frame is left
-out, but for what nobody should miss: gaps, faults, refused connections."""
+Runs until Ctrl-C. If a new file takes the name of FILE, as with --rotate, tail
+continues with the new one. With a filter for frames, tail prints only frames,
+and gaps, faults and refused connections."""
 )
 @RECORDING
 @live_filters
-@click.option("--lines", "-n", type=Whole(0), default=10, show_default=True, help="Begin with so many past frames.")
-@click.option("--all", "everything", is_flag=True, help="Pings, handshakes and close frames too.")
-@click.option("--interval", type=Finite(0.05), default=0.25, show_default=True, help="Seconds between two looks.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON, one object a line.")
+@click.option(
+    "--lines",
+    "-n",
+    type=Whole(0),
+    default=10,
+    show_default=True,
+    help="Begin with this many past frames.",
+)
+@click.option("--all", "everything", is_flag=True, help="Print pings, handshakes and close frames too.")
+@click.option(
+    "--interval",
+    type=Finite(0.05),
+    default=0.25,
+    show_default=True,
+    help="Seconds between two looks at the file.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
 def tail(file: Path, lines: int, everything: bool, interval: float, as_json: bool, **options: Any) -> None:
-    """Follow frames live: what crosses the wire, what is found, who connects and leaves."""
-    from inspector.cli.screen import Screen
+    """Print frames and findings live, as they are recorded.
+
+    It also prints who connects and who leaves.
+    """
+    from inspector.cli.screen import Screen, wait_or_end
     from inspector.store.connection import identity, open_recording, readable
     from inspector.store.follow import Follower
 
@@ -69,13 +86,13 @@ def tail(file: Path, lines: int, everything: bool, interval: float, as_json: boo
                     continue
                 if replaced:
                     break
-                time.sleep(interval)
+                wait_or_end(interval)
         screen.note(f"{file} was replaced; following the new one")
         db, opened, goes_on_from = _reopened(file, interval), identity(file), watch.last_ns
 
 
 def _reopened(file: Path, interval: float) -> sqlite3.Connection:
-    """Wait until the new file is a recording: its writer makes its tables a moment after its name is there."""
+    """Open the new file; its writer makes the tables a moment after the file appears."""
     from inspector.errors import UnusableFile
     from inspector.store.connection import open_recording
 
@@ -88,7 +105,7 @@ def _reopened(file: Path, interval: float) -> sqlite3.Connection:
 
 
 class _Output:
-    """Prints what a look brought."""
+    """Prints what one look at the file has found."""
 
     def __init__(self, db: sqlite3.Connection, screen: Screen, asked: Filter, everything: bool, as_json: bool) -> None:
         from inspector.cli.frame_excerpt import needles
@@ -101,7 +118,7 @@ class _Output:
         self._frames_alone = asked.of_frames or asked.of_findings
 
     def frames_only(self, frames: list[Any]) -> None:
-        """The frames from before, with what was found in them."""
+        """Print past frames with their findings."""
         from inspector.store import reader
 
         beneath: dict[int | None, list[Any]] = {}
@@ -115,7 +132,7 @@ class _Output:
                 self._tell("finding", finding, beneath=True)
 
     def news(self, news: News) -> None:
-        """All that is new, in the order it happened, a finding beneath its frame."""
+        """Print everything new in the order it happened, with findings below their frames."""
         mine = self._of_sessions() if self._of_sessions else None
         told = {frame.id for frame in news.frames}
         beneath: dict[int | None, list[Any]] = {}
@@ -133,7 +150,7 @@ class _Output:
         ]
         if not self._frames_alone:
             steps += [((one.opened_ns, 0, one.id), "opened", one) for one in news.opened if self._fits(one.id, mine)]
-            # One that goes on in the next file is told there.
+            # A session that continues in the next file ends there.
             gone = [one for one in news.closed if one.closed_by != "rotation" and self._fits(one.id, mine)]
             steps += [((one.closed_ns or 0, 3, one.id), "closed", one) for one in gone]
         for _, kind, row in sorted(steps, key=lambda step: step[0]):
@@ -149,7 +166,7 @@ class _Output:
 
         asked = self._asked
         if asked.of_frames:
-            return False  # its frame was not wanted, or came before the first look
+            return False  # its frame does not match, or came before the first look
         return (not asked.severity or finding.severity in asked.severities) and (
             not asked.rules or fits(finding.rule_id, asked.rules)
         )
@@ -169,9 +186,7 @@ class _Output:
 
             name = self._lines.name(row.id if kind in ("opened", "closed") else row.session_id)
             told = (
-                frame_json(whole(self._db, row), name)
-                if kind == "frame"
-                else {**row_json(row), "charge_point_id": name}
+                frame_json(whole(self._db, row), name) if kind == "frame" else {**row_json(row), "charge_point": name}
             )
             sys.stdout.write(line({"what": kind, **told}) + "\n")
         elif kind == "frame":
@@ -186,4 +201,5 @@ class _Output:
         else:
             from inspector.browse.telling import ending
 
-            self._lines.remark(row.closed_ns or 0, row.id, "gone", f"{ending(row)}, {row.frame_count} frames")
+            said = f"{ending(row)}, {quantity(row.frame_count, 'frame')}"
+            self._lines.remark(row.closed_ns or 0, row.id, "gone", said)

@@ -1,4 +1,4 @@
-"""`chargesentinel vacuum`: gives the room of deleted rows back to the disk; knows nothing of rows."""
+"""The command `vacuum`: returns the space of deleted rows to the disk."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ Examples:
 @click.argument("path", metavar="FILE", type=FILE)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def vacuum(path: Path, as_json: bool) -> None:
-    """Write FILE anew without the room that deleted rows have left.
+    """Shrink FILE by the space of deleted rows.
 
-    It takes as much free disk as FILE has, for the time being. Others may read FILE meanwhile; nobody may be recording
-    into it.
+    While it runs, it needs as much free disk space as FILE takes. Other programs may read FILE meanwhile, but none may
+    record into it.
     """
     from inspector.cli.progress import counted
 
@@ -37,13 +37,13 @@ def vacuum(path: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"before_bytes": before, "after_bytes": before - freed, "freed_bytes": freed}))
     else:
-        click.echo(f"{path}: {before / 1e6:.1f} MB, now {(before - freed) / 1e6:.1f} MB")
+        click.echo(f"{path}: from {before / 1e6:.1f} MB to {(before - freed) / 1e6:.1f} MB")
 
 
 def vacuumed(db: Database, path: Path) -> int:
-    """Vacuum an open recording; returns the bytes freed."""
+    """Vacuum an open recording; return how many bytes that freed."""
     before = path.stat().st_size
-    # Between its steps SQLite lets Python see a Ctrl-C.
+    # The handler does nothing, but lets Python react to Ctrl-C.
     db.conn.set_progress_handler(lambda: 0, 100_000)
     db.execute("VACUUM")
     db.conn.set_progress_handler(None, 0)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from inspector.errors import UnusableAddress
+from inspector.errors import CannotListen, UnusableAddress
 
 BACKLOG = 4096
 """Connections the kernel keeps waiting, for whole sites that reconnect at once; it caps this at somaxconn."""
@@ -106,26 +106,17 @@ def listening_sockets(texts: Iterable[str]) -> list[socket.socket]:
     return [listening_socket(host, port, ipv6_only=port in ipv4) for host, port in once]
 
 
-def listening_socket(host: str, port: int, *, ipv6_only: bool = False) -> socket.socket:
+def listening_socket(host: str, port: int, *, ipv6_only: bool = False, option: str = "--listen") -> socket.socket:
     """Open a listening socket; raises UnusableAddress when the port is taken or the host is not ours.
 
-    [::] is everybody, IPv4 too, unless `ipv6_only`.
+    [::] is everybody, IPv4 too, unless `ipv6_only`. `option` is the one that gave the address, for the message.
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         both = address[0] == "::" and not ipv6_only and socket.has_dualstack_ipv6()
         return socket.create_server(address[:2], family=family, backlog=BACKLOG, dualstack_ipv6=both)
     except OSError as error:
-        why = {
-            98: "the port is in use",
-            48: "the port is in use",
-            13: "not allowed to listen there",
-            99: "this machine has no such address",
-            49: "this machine has no such address",
-        }.get(error.errno or 0, error.strerror or str(error))
-        raise UnusableAddress(
-            f"{bracketed(host)}:{port}", f"cannot listen: {why}", "choose another with --listen (0 = any free port)"
-        ) from None
+        raise CannotListen(f"{bracketed(host)}:{port}", error, option) from None
 
 
 def reached_at(listener: socket.socket) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from inspector.records import Record
+from inspector.units import quantity
 
 
 class FirstFinding(NamedTuple):
@@ -58,10 +59,16 @@ class Summary:
     """Frames that could not be stored."""
 
     def __str__(self) -> str:
-        text = f"{self.sessions} sessions, {self.frames} frames, {self.findings} findings ({self.errors} errors)"
+        stored = (_count(self.sessions, "session"), _count(self.frames, "frame"), _count(self.findings, "finding"))
+        text = f"{', '.join(stored)} ({_count(self.errors, 'error')})"
         if self.dropped:
-            text += f"; {self.dropped} derived rows could not be stored"
-        return f"{text}; {self.lost} FRAMES NOT STORED" if self.lost else text
+            text += f"; {_count(self.dropped, 'derived row')} could not be stored"
+        return f"{text}; {_count(self.lost, 'frame').upper()} NOT STORED" if self.lost else text
+
+
+def _count(number: int, noun: str) -> str:
+    """A count without separators, for programs that read the line."""
+    return quantity(number, noun).replace(",", "")
 
 
 @dataclass(frozen=True, slots=True)

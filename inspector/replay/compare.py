@@ -42,7 +42,8 @@ def compare_recordings(a: list[Script], b: list[Script], policy: Policy) -> list
             outcomes.append(compare_scripts(recorded, other, policy, rebinding))
         elif (alone := recorded or other) is not None:
             elsewhere = (b if recorded is not None else a)[0].source
-            outcomes.append(Outcome(alone, NEITHER, failure=f"there is no such session in {elsewhere}"))
+            failure = f"{elsewhere} has no such session"
+            outcomes.append(Outcome(alone, NEITHER, failure=failure, peer=elsewhere))
     return outcomes
 
 
@@ -70,7 +71,7 @@ def compare_scripts(recorded: Script, other: Script, policy: Policy, rebinding: 
         found = conversation.heard(frame)
         if found is not None and isinstance(frame.message, Call | Send):
             stands_for[frame.frame_id] = found.frame_id
-    outcome = Outcome(recorded, NEITHER)
+    outcome = Outcome(recorded, NEITHER, peer=other.source)
     came = {found: number for number, found in stands_for.items()}  # a recorded CALL -> that of `other`
     answered = other.answers()
     for frame in recorded.frames:
@@ -89,6 +90,8 @@ def compare_scripts(recorded: Script, other: Script, policy: Policy, rebinding: 
         outcome.rows.extend(conversation.extra)
     outcome.regressions = other.findings - recorded.findings
     outcome.improvements = recorded.findings - other.findings
+    outcome.messages = {key: other.examples[key] for key in outcome.regressions}
+    outcome.messages |= {key: recorded.examples[key] for key in outcome.improvements}
     return outcome
 
 

@@ -17,11 +17,13 @@ from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
 from websockets.http11 import Request, Response
 from websockets.protocol import State
 
-from inspector.errors import UnusableAddress
+from inspector.errors import CannotListen, UnusableAddress
 from inspector.protocol.vocabulary import OcppVersion
 from inspector.web_requests import may_connect
 
 OPEN_TIMEOUT_S = 15.0
+UNKNOWN_ISSUER = (2, 18, 19, 20, 21)
+"""OpenSSL's codes for a certificate that no known CA has issued (`openssl verify`)."""
 MAX_MESSAGE = 64 * 1024 * 1024
 
 
@@ -63,10 +65,14 @@ async def dial(
         raise UnusableAddress(target, f"refused with HTTP {status} {refused.response.reason_phrase}") from refused
     except InvalidURI as error:
         raise UnusableAddress(target, f"not an address of a CSMS ({error.msg})") from error
+    except ssl.SSLCertVerificationError as error:  # which is a ValueError and an OSError, too
+        # Another CA mends an unknown issuer, not a wrong name or an old date.
+        remedy = "name its CA with --ca FILE" if error.verify_code in UNKNOWN_ISSUER else None
+        raise UnusableAddress(target, f"its certificate is not trusted ({error.verify_message})", remedy) from error
     except ValueError as error:  # our own address is sound
-        raise UnusableAddress(target, f"redirects to what is no address ({error})") from error
+        raise UnusableAddress(target, f"redirects to something that is not an address ({error})") from error
     except InvalidHandshake as error:
-        raise UnusableAddress(target, f"is no OCPP CSMS ({error})") from error
+        raise UnusableAddress(target, f"is not an OCPP CSMS ({error})") from error
     except (OSError, TimeoutError) as error:
         raise UnusableAddress(target, f"cannot be reached ({error or 'timed out'})", "is the CSMS running?") from error
     if connection.subprotocol != version.subprotocol:
@@ -99,7 +105,7 @@ class ConnectionQueue:
                 self.release(connection)  # it has hung up while it waited
 
     def release(self, connection: ServerConnection) -> None:
-        """Let go of a connection that has been played."""
+        """End the wait of a connection that has been played."""
         self._released[connection].set()
 
     async def arrived(self, connection: ServerConnection) -> None:
@@ -113,7 +119,7 @@ class ConnectionQueue:
         del self._released[connection]
 
     def leave(self) -> None:
-        """Let go of all connections, also of those that nobody has asked for."""
+        """End the wait of all connections, also of those that nobody has asked for."""
         self._left = True
         for released in self._released.values():
             released.set()
@@ -150,10 +156,10 @@ async def lobby(
 ) -> AsyncIterator[ConnectionQueue]:
     """Listen for charge points; `ready` is called with the address once it is open.
 
-    Web pages may connect when this machine serves them, or when they are of one of `allow_origins`.
+    Web pages may connect if this machine serves them, or if their origin is one of `allow_origins`.
 
     Raises:
-        UnusableAddress: it cannot be listened on.
+        UnusableAddress: nothing can listen there.
     """
     waiting = ConnectionQueue(version, password, allow_origins)
     try:
@@ -167,7 +173,7 @@ async def lobby(
             ping_interval=None,
         )
     except OSError as error:
-        raise UnusableAddress(f"{host}:{port}", f"cannot be listened on ({error.strerror or error})") from error
+        raise CannotListen(f"[{host}]:{port}" if ":" in host else f"{host}:{port}", error) from error
     async with server:
         name, number = next(iter(server.sockets)).getsockname()[:2]
         ready(f"ws://{f'[{name}]' if ':' in name else name}:{number}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -32,11 +33,14 @@ class Outcome:
     defaults: list[str] = field(default_factory=list)  # answers that were not recorded, as sentences
     regressions: Counter[FindingKey] = field(default_factory=Counter)
     improvements: Counter[FindingKey] = field(default_factory=Counter)
-    messages: dict[FindingKey, str] = field(default_factory=dict)  # the first finding of a kind in this run, in words
+    messages: dict[FindingKey, str] = field(default_factory=dict)
+    # ^ the first finding of a kind, with its frame and action: of a regression in this run, else in the recording
     latencies_ms: dict[str, list[float]] = field(default_factory=dict)
     seconds: float = 0.0
     sent: int = 0
     failure: str | None = None  # why it could not be played to its end
+    peer: str = ""  # the address of the CSMS, the id of the charge point, or the other recording
+    at_ns: int = field(default_factory=time.time_ns)  # wall-clock time of the run
 
     @property
     def differences(self) -> list[tuple[Row, Difference]]:
@@ -50,20 +54,31 @@ class Outcome:
 
     def sentences(self) -> list[str]:
         """What differs, each with the frame and the place."""
-        said = [f"{where(row)}: {difference.sentence}" for row, difference in self.differences]
-        for rule, side in self.regressions:
-            message = self.messages.get((rule, side))
-            said.append(f"new finding {rule} ({side.value})" + (f": {message}" if message else ""))
+        said = [f"{self._where(row, difference)}: {difference.sentence}" for row, difference in self.differences]
+        said += [f"new finding {self.in_words(key)}" for key in self.regressions]
         if self.failure and not any(difference.matcher == "goes-on" for _, difference in self.differences):
             said.append(self.failure)
         return said
 
+    def in_words(self, key: FindingKey) -> str:
+        """A regression or an improvement: the rule, the side at fault, and the first place where it was found."""
+        rule, side = key
+        said = f"{rule} ({side.value.replace('_', ' ')})"
+        if key not in self.messages:
+            return said
+        return f"{said}: {f'in {self.live_side}, ' if key in self.regressions else ''}{self.messages[key]}"
 
-def where(row: Row) -> str:
-    """Names a row for a sentence."""
-    if row.recorded is not None:
-        place = f"frame {row.recorded.frame_id}"
-        action = row.recorded.action or ""
-        pointers = [difference.pointer for difference in row.differences if difference.pointer]
-        return " ".join(part for part in (place, action, pointers[0] if len(pointers) == 1 else "") if part)
-    return f"extra {row.live.action or 'frame'}" if row.live is not None else "the connection"
+    @property
+    def live_side(self) -> str:
+        """The name of what the recording is compared with."""
+        return "this run" if self.played in ("charge-point", "csms") else "the other recording"
+
+    def _where(self, row: Row, difference: Difference) -> str:
+        """The place of a difference for a sentence: `frame 10 Authorize /2/idTagInfo/status`."""
+        frame = row.recorded or row.live
+        if frame is None:
+            return "the connection"
+        place = (
+            f"frame {frame.frame_id}" if row.recorded is not None else f"frame {frame.frame_id} of {self.live_side},"
+        )
+        return " ".join(part for part in (place, frame.action, difference.pointer) if part).removesuffix(",")

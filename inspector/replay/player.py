@@ -33,6 +33,7 @@ from inspector.replay.script import FindingKey, Script, count
 from inspector.rules.context import Moment
 from inspector.rules.finding import Finding, Side
 from inspector.rules.judge import Judge
+from inspector.units import quantity
 
 LINGER_S = 0.25
 """How long the end of the script waits for what the peer sends too much."""
@@ -115,6 +116,7 @@ class Player:
         self._previous_ns: int | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._findings: Counter[FindingKey] = Counter()
+        self._actions: list[str | None] = []  # of the frames of this run, in order
         self.outcome = Outcome(script, "charge-point" if ours is Direction.FROM_CHARGE_POINT else "csms")
         self._note(self._judge.opened())
 
@@ -306,13 +308,16 @@ class Player:
         opcode = records.BINARY if binary else records.TEXT
         self._tap(records.FrameRecord(self._link, *stamps, direction is Direction.FROM_CHARGE_POINT, opcode, raw))
         frame = self._judge.protocol.frame(self._number, *stamps, direction, raw, binary)
+        self._actions.append(frame.action)
         self._note(self._judge.frame(frame))
         return frame
 
     def _note(self, found: list[Finding]) -> None:
-        count(self._findings, found)
-        for finding in found:
-            self.outcome.messages.setdefault((finding.rule_id, finding.side), finding.message)
+        count(found, self._findings, self.outcome.messages, self._action_of)
+
+    def _action_of(self, number: int) -> str | None:
+        # A deadline may fire with the number of a frame in an earlier session of this charge point.
+        return self._actions[number - 1] if number <= len(self._actions) else None
 
     def _conclude(self, seconds: float) -> None:
         outcome, conversation = self.outcome, self._conversation
@@ -335,6 +340,7 @@ class Player:
                 outcome.regressions[key] = change
             elif key[1] is peer and change < 0 and not left:
                 outcome.improvements[key] = -change
+                outcome.messages[key] = self._script.examples[key]
 
     def _is_left(self, row: Row) -> bool:
         frame = row.recorded
@@ -366,7 +372,7 @@ class Player:
         """Note that the script could not be played to its end, at the first frame that is missing for it."""
         assert first.recorded is not None
         why = self._given_up or f"the peer closed the connection {self._closed}"
-        why += f"; {left} frames were left"
+        why += f"; {quantity(left, 'frame was', 'frames were')} left"
         self.outcome.failure = f"frame {first.recorded.frame_id} {first.recorded.action or ''}: {why}".replace(
             " :", ":"
         )

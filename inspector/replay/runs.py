@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from inspector.errors import UnusableAddress
+from inspector.errors import UnusableAddress, without_userinfo
 from inspector.protocol.frame import Frame
 from inspector.protocol.vocabulary import Direction
 from inspector.records import Record
@@ -81,7 +81,9 @@ async def as_charge_point(
         identity = f"{identity}-{number}"
     async with opening or nullcontext():
         connection = await dial(url, identity, script.version, choices.password, choices.tls)
-    return await play(script, Direction.FROM_CHARGE_POINT, connection, identity, choices)
+    outcome = await play(script, Direction.FROM_CHARGE_POINT, connection, identity, choices)
+    outcome.peer = without_userinfo(url)
+    return outcome
 
 
 async def go_on_as_charge_point(script: Script, url: str, choices: Choices, outcomes: list[Outcome]) -> None:
@@ -95,7 +97,7 @@ async def go_on_as_charge_point(script: Script, url: str, choices: Choices, outc
     except UnusableAddress as error:
         if not outcomes:
             raise
-        outcomes.append(Outcome(script, "charge-point", failure=str(error)))
+        outcomes.append(Outcome(script, "charge-point", failure=str(error), peer=without_userinfo(url)))
 
 
 async def as_many_charge_points(
@@ -109,7 +111,7 @@ async def as_many_charge_points(
         try:
             outcome = await as_charge_point(script, url, choices, number, opening)
         except UnusableAddress as error:
-            outcome = Outcome(script, "charge-point", failure=str(error))
+            outcome = Outcome(script, "charge-point", failure=str(error), peer=without_userinfo(url))
         tell(outcome)
         return outcome
 
@@ -124,7 +126,9 @@ async def as_csms(script: Script, waiting: ConnectionQueue, choices: Choices, wa
     """
     identity, connection = await waiting.next(wait_s)
     try:
-        return await play(script, Direction.FROM_CSMS, connection, identity, choices)
+        outcome = await play(script, Direction.FROM_CSMS, connection, identity, choices)
+        outcome.peer = f"the charge point {identity}"
+        return outcome
     finally:
         waiting.release(connection)
 

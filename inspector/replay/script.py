@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 
 from inspector.errors import UserMistake
 from inspector.formats.inputs import open_input
@@ -15,6 +17,7 @@ from inspector.rules.context import Moment
 from inspector.rules.feed import Feed
 from inspector.rules.finding import Finding, Severity, Side
 from inspector.rules.judge import Judge, SessionJudge
+from inspector.units import quantity
 
 FRAMES_LIMIT = 1_000_000
 """Frames of one session that are held in memory to be played; a longer one is refused."""
@@ -35,14 +38,14 @@ class Script:
     version: OcppVersion | None = None
     frames: list[Frame] = field(default_factory=list)
     findings: Counter[FindingKey] = field(default_factory=Counter)
+    examples: dict[FindingKey, str] = field(default_factory=dict)  # the first finding of a kind, as `in_words` has it
     request_path: str | None = None
     closed_by: str = "unknown"  # "charge-point", "csms", "proxy" or "unknown"
     recording_ends_ns: int = 0  # wall-clock time of the last frame of this charge point in this source
 
     def __str__(self) -> str:
-        return (
-            f"{self.source}: {self.charge_point_id or 'a charge point'}, OCPP {self.version}, {len(self.frames)} frames"
-        )
+        frames = quantity(len(self.frames), "frame")
+        return f"{self.source}: {self.charge_point_id or 'a charge point'}, OCPP {self.version}, {frames}"
 
     @property
     def began_ns(self) -> int:
@@ -53,6 +56,13 @@ class Script:
     def lasted_s(self) -> float:
         """Seconds from the first frame to the last."""
         return (self.frames[-1].mono_ns - self.frames[0].mono_ns) / 1e9 if self.frames else 0.0
+
+    def action_of(self, frame_id: int) -> str | None:
+        """The action of the frame with this number."""
+        # Frames are numbered from 1 without gaps, but a script may begin in the middle of a session.
+        at = bisect_left(self.frames, frame_id, key=lambda frame: frame.frame_id)
+        found = self.frames[at : at + 1]
+        return found[0].action if found and found[0].frame_id == frame_id else None
 
     def answers(self) -> dict[int, Frame]:
         """The recorded answers by the number of the CALL they answer."""
@@ -108,7 +118,7 @@ def scripts(source: str, records: Iterable[Record]) -> list[Script]:
         elif isinstance(record, CloseRecord):
             script.closed_by = record.facts.get("closed_by", "unknown")
             del scripts_by_session[session]
-        count(script.findings, findings)
+        count(findings, script.findings, script.examples, script.action_of)
     ends = {script.charge_point_id: script.frames[-1].ts_ns for script in made if script.frames}
     for script in made:
         script.recording_ends_ns = ends.get(script.charge_point_id, 0)
@@ -149,13 +159,15 @@ def choose(scripts: list[Script], number: int | None, from_frame: int = 1) -> li
     facts = {"charge_point_id": script.charge_point_id, "subprotocol": script.version.subprotocol}
     session = Judge().open(facts, _moment(script.frames[0]))
     script.findings.clear()
-    count(script.findings, session.opened())
+    script.examples.clear()
+    note = partial(count, findings=script.findings, examples=script.examples, action_of=script.action_of)
+    note(session.opened())
     for frame in script.frames:
         again = session.protocol.frame(
             frame.frame_id, frame.ts_ns, frame.mono_ns, frame.direction, frame.raw, frame.binary
         )
-        count(script.findings, session.frame(again))
-    count(script.findings, session.closed(_moment(script.frames[-1])))
+        note(session.frame(again))
+    note(session.closed(_moment(script.frames[-1])))
     script.recording_ends_ns = script.frames[-1].ts_ns
     return [script]
 
@@ -164,13 +176,30 @@ def _moment(frame: Frame) -> Moment:
     return Moment(frame.mono_ns, frame.ts_ns)
 
 
-def count(findings: Counter[FindingKey], found: Iterable[Finding]) -> None:
-    """Count findings that two runs are compared by, each once however often it repeats.
+def count(
+    found: Iterable[Finding],
+    findings: Counter[FindingKey],
+    examples: dict[FindingKey, str],
+    action_of: Callable[[int], str | None],
+) -> None:
+    """Count the findings that two runs are compared by, each finding once however often it repeats.
 
-    Hints are none of them, nor is what depends on the clock.
+    Hints and findings that depend on the clock are not counted. `examples` gets the first finding of each kind in
+    words; `action_of` returns the action of the frame with a number.
     """
     for finding in found:
+        key = finding.rule_id, finding.side
+        if key not in examples:
+            examples[key] = in_words(finding, action_of)
         hint = finding.severity.rank <= Severity.INFO.rank or finding.rule_id.startswith("clock.")
         if finding.finding_id is None and not hint:
-            findings[finding.rule_id, finding.side] += 1
+            findings[key] += 1
         finding.finding_id = _COUNTED
+
+
+def in_words(finding: Finding, action_of: Callable[[int], str | None]) -> str:
+    """Return the frame, the action and the message of a finding: `frame 12 MeterValues: unit is "Hz"`."""
+    if finding.frame_id is None:
+        return finding.message
+    action = action_of(finding.frame_id)
+    return f"frame {finding.frame_id}{f' {action}' if action else ''}: {finding.message}"

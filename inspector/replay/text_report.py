@@ -11,7 +11,8 @@ from inspector.protocol.frame import Frame
 from inspector.protocol.large_values import shorten, shorten_text
 from inspector.protocol.messages import CallError
 from inspector.protocol.vocabulary import Direction
-from inspector.replay.outcome import Outcome
+from inspector.replay.outcome import Outcome, Row
+from inspector.units import quantity
 
 CONTEXT = 3
 """Rows shown before and after the first difference."""
@@ -19,14 +20,20 @@ CONTEXT = 3
 PLAYED = {"charge-point": Direction.FROM_CHARGE_POINT, "csms": Direction.FROM_CSMS}
 """The direction of the frames that were ours to send, by `Outcome.played`."""
 
-_WIDTH = 46
-WIDTH = 2 * _WIDTH + 30
-"""Columns of the report where no terminal says otherwise."""
+_NUMBER = 5
+_PADDING = 6
+"""Columns around the three cells of a row."""
+WIDTH = 122
+"""Without a terminal, recorded and live frames are printed side by side up to this width, else below each other."""
 
 
-def excerpt(outcome: Outcome, width: int | None = None) -> str:
-    """The text report of one outcome without colours, as a failing test shows it."""
-    console = Console(width=width or WIDTH, highlight=False, no_color=True, force_terminal=False)
+_WHOLE = 10**12
+"""More characters than a frame has."""
+
+
+def excerpt(outcome: Outcome) -> str:
+    """Return the text report of one outcome without colours and with whole frames, for JUnit and failing tests."""
+    console = Console(width=WIDTH, highlight=False, no_color=True, force_terminal=False)
     with console.capture() as captured:
         print_outcome(console, outcome)
     return captured.get()
@@ -40,40 +47,77 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
     head.append(f"played as {outcome.played}: " if outcome.played in PLAYED else "compared: ")
     head.append(verdict, style="green" if outcome.equal else "bold red")
     if outcome.played in PLAYED:
-        head.append(f" ({outcome.sent} frames sent, {outcome.seconds:.1f} s)", style="dim")
+        head.append(f" ({quantity(outcome.sent, 'frame')} sent, {outcome.seconds:.1f} s)", style="dim")
     console.print(head, soft_wrap=True)
     if differences:
         _ladder(console, outcome, outcome.rows.index(differences[0][0]))
     for sentence in outcome.sentences():
         console.print(Text.assemble(("  ✗ ", "red"), visible(sentence)), soft_wrap=True)
-    for rule, side in outcome.improvements:
-        console.print(Text.assemble(("  ✓ ", "green"), f"no longer found: {rule} ({side.value})"), soft_wrap=True)
+    for key in outcome.improvements:
+        line = f"no longer found: {outcome.in_words(key)}"
+        console.print(Text.assemble(("  ✓ ", "green"), visible(line)), soft_wrap=True)
     for sentence in dict.fromkeys(outcome.defaults):
         console.print(Text(visible(f"  · {sentence}"), style="dim"), soft_wrap=True)
 
 
 def _ladder(console: Console, outcome: Outcome, first: int) -> None:
+    """Print the rows around the first difference: cut to the width of a terminal, whole everywhere else."""
+    rows = outcome.rows[max(0, first - CONTEXT) : first + CONTEXT + 1]
+    most = max(10, (console.width - _NUMBER - _PADDING) // 2) if console.is_terminal else None
+    cells = [_cells(outcome, row, most) for row in rows]
+    if most is None:
+        widest = max((max(len(recorded), len(live)) for _, recorded, live in cells), default=0)
+        if 2 * widest + _NUMBER + _PADDING > WIDTH:
+            _stacked(console, outcome, first, rows, cells)
+            return
+        most = (WIDTH - _NUMBER - _PADDING) // 2
     table = Table(box=None, padding=(0, 1), show_edge=False)
-    table.add_column("", width=5, justify="right", style="dim")
-    table.add_column("recorded", width=_WIDTH, no_wrap=True)
-    table.add_column("this run", width=_WIDTH, no_wrap=True)
-    for index in range(max(0, first - CONTEXT), min(len(outcome.rows), first + CONTEXT + 1)):
-        row = outcome.rows[index]
-        number = str(row.recorded.frame_id) if row.recorded is not None else "+"
-        ours = row.recorded is not None and row.recorded.direction is PLAYED.get(outcome.played)
-        live = Text("–" if row.live is None else "sent" if ours else _frame(row.live))
-        style = "red" if row.differences else "dim" if ours else ""
+    table.add_column("", width=_NUMBER, justify="right", style="dim")
+    table.add_column("recorded", width=max(most, len("recorded")), no_wrap=True)
+    table.add_column(outcome.live_side, width=max(most, len(outcome.live_side)), no_wrap=True)
+    for row, (number, recorded, live) in zip(rows, cells, strict=True):
         # As texts: in a plain string rich would take the brackets of a frame for its own markup.
-        recorded = Text(_frame(row.recorded) if row.recorded is not None else "–")
-        table.add_row(number, recorded, live, style=style)
-        for difference in row.differences if index == first else ():
+        table.add_row(number, Text(recorded), Text(live), style=_style(outcome, row))
+        for difference in row.differences if row is outcome.rows[first] else ():
             table.add_row("", "", Text(visible(f"^ {difference.sentence}"), style="red", overflow="fold"))
     console.print(table)
 
 
-def _frame(frame: Frame) -> str:
+def _stacked(
+    console: Console, outcome: Outcome, first: int, rows: list[Row], cells: list[tuple[str, str, str]]
+) -> None:
+    """Print the same rows with the live frame below the recorded one."""
+    for row, (number, recorded, live) in zip(rows, cells, strict=True):
+        style = _style(outcome, row)
+        label = len(outcome.live_side)
+        console.print(Text(f"{number:>{_NUMBER}}  {'recorded':<{label}}  {recorded}", style=style), soft_wrap=True)
+        console.print(Text(f"{'':>{_NUMBER}}  {outcome.live_side:<{label}}  {live}", style=style), soft_wrap=True)
+        for difference in row.differences if row is outcome.rows[first] else ():
+            line = visible(f"{'':>{_NUMBER + label + 4}}^ {difference.sentence}")
+            console.print(Text(line, style="red"), soft_wrap=True)
+
+
+def _cells(outcome: Outcome, row: Row, most: int | None) -> tuple[str, str, str]:
+    """Return the number of the recorded frame, that frame and the live one in at most so many characters each."""
+    number = str(row.recorded.frame_id) if row.recorded is not None else "+"
+    recorded = _frame(row.recorded, most) if row.recorded is not None else "–"
+    live = "–" if row.live is None else "sent" if _sent_by_us(outcome, row) else _frame(row.live, most)
+    return number, recorded, live
+
+
+def _style(outcome: Outcome, row: Row) -> str:
+    return "red" if row.differences else "dim" if _sent_by_us(outcome, row) else ""
+
+
+def _sent_by_us(outcome: Outcome, row: Row) -> bool:
+    return row.recorded is not None and row.recorded.direction is PLAYED.get(outcome.played)
+
+
+def _frame(frame: Frame, most: int | None) -> str:
     arrow = "→" if frame.direction is Direction.FROM_CHARGE_POINT else "←"
     if isinstance(frame.message, CallError):
-        return shorten_text(visible(f"{arrow} {frame.action} CALLERROR {frame.message.error_code}"), _WIDTH)
-    kind = "" if frame.answer_status is None else "⤶ "
-    return shorten_text(visible(f"{arrow} {kind}{frame.action or frame.message} {shorten(frame.payload, 200)}"), _WIDTH)
+        said = f"{arrow} {frame.action} CALLERROR {frame.message.error_code}"
+    else:
+        kind = "" if frame.answer_status is None else "⤶ "
+        said = f"{arrow} {kind}{frame.action or frame.message} {shorten(frame.payload, most or _WHOLE)}"
+    return visible(said) if most is None else shorten_text(visible(said), most)

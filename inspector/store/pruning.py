@@ -12,6 +12,8 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
+from inspector.units import quantity
+
 PRUNED = "pruned"
 """The kind of the event in a session that has lost its older frames."""
 _OF_SESSION = "SELECT id FROM findings WHERE session_id = :session"
@@ -38,7 +40,7 @@ class Pruned:
     shortened: int = 0
 
     def __str__(self) -> str:
-        text = f"{self.frames} frames and {self.sessions} whole sessions"
+        text = f"{quantity(self.frames, 'frame')} and {quantity(self.sessions, 'whole session')}"
         return f"{text}, {self.shortened} shortened" if self.shortened else text
 
     def as_dict(self) -> dict[str, int]:

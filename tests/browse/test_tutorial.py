@@ -50,7 +50,7 @@ def test_the_tutorial_can_be_followed(page: Page, tmp_path: Path) -> None:
     ports = [part for name in ("csms", "operator", "proxy", "simulator", "browse") for part in (f"--{name}", "0")]
     with Program("demo", "--db", db, "--minutes", "1", *ports) as demo:
         home = demo.wait_for(r"The recording\s+(http://\S+)", timeout=60)[1]
-        proxy = demo.wait_for(r"For a charger of yours\s+(ws://\S+?)/?<")[1].rstrip("/")
+        proxy = demo.wait_for(r"For your own charger\s+(ws://\S+?)/?<")[1].rstrip("/")
         with Program(*command(".venv/bin/chargesentinel charge-point", {"ws://127.0.0.1:9100": proxy})) as charge_point:
             charge_point.finish(60)
 

@@ -51,7 +51,7 @@ def test_the_new_file_has_the_same_rows_and_no_trace_of_what_was_hidden(tmp_path
     before = recorded.read_bytes()
     done = run(tmp_path, recorded, target)
     assert done.returncode == 0, done.stderr
-    assert "something is hidden in 5 frames" in done.stdout and "made now" in done.stderr
+    assert "hidden values in 5 frames" in done.stdout and "made now" in done.stderr
     assert recorded.read_bytes() == before
     assert [file.name for file in target.parent.iterdir()] == ["t.db"]
     written = target.read_bytes()
@@ -119,10 +119,10 @@ def test_what_is_there_is_kept_unless_told_otherwise(tmp_path: Path, recorded: P
     target.write_text("precious")
     done = run(tmp_path, recorded, target)
     assert (done.returncode, target.read_text()) == (2, "precious")
-    assert done.stderr.splitlines()[-1].endswith("is there already; name another file, or use --force")
+    assert done.stderr.splitlines()[-1].endswith("the file exists; name another file, or replace it with --force")
     assert run(tmp_path, recorded, target, "--force").returncode == 0
     done = run(tmp_path, recorded, recorded, "--force")
-    assert done.returncode == 2 and "IN and OUT are one file" in done.stderr
+    assert done.returncode == 2 and "IN and OUT are the same file" in done.stderr
 
 
 @pytest.mark.parametrize("kind", ["recording", "trace"])

@@ -145,7 +145,6 @@ BEYOND = 10**30
 @pytest.mark.parametrize(
     "options",
     [
-        ("show", BEYOND),
         ("show", 1, "--around", BEYOND),
         ("show", 1, "--around", 3, "--context", BEYOND),
         ("sessions", "--limit", BEYOND),
@@ -157,7 +156,12 @@ def test_number_that_no_recording_can_hold_is_a_mistake(recording: Path, options
     name, *rest = options
     ended = in_this_process(name, recording, *rest)
     assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1), ended
-    assert "beyond the numbers of a recording" in ended.stderr
+    assert "too large for a recording" in ended.stderr
+
+
+def test_a_session_whose_number_no_recording_can_hold_is_not_there(recording: Path) -> None:
+    ended = in_this_process("show", recording, BEYOND)
+    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1) and "no session" in ended.stderr
 
 
 def test_time_beyond_all_times_is_as_far_as_any(recording: Path) -> None:

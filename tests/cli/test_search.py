@@ -73,14 +73,14 @@ def test_a_line_tells_session_charge_point_frame_time_direction_action_and_the_p
 def test_the_newest_are_shown_in_their_order_and_what_is_left_out_is_said(recording: Path) -> None:
     done = chargesentinel("search", recording, "--action", "MeterValues", "--limit", 3)
     assert re.findall(r" (\d+) [→←] ", done.stdout) == ["195", "196", "218"]
-    assert done.stderr == "the newest 3 of more; --limit 0 prints all\n"
+    assert done.stderr == "printed the newest 3; --limit 0 prints all\n"
     oldest = chargesentinel("search", recording, "--action", "MeterValues", "--limit", 3, "--oldest")
     assert re.findall(r" (\d+) [→←] ", oldest.stdout) == ["15", "16", "17"]
 
 
 def test_as_with_grep_nothing_found_is_1_and_said_on_stderr(recording: Path) -> None:
     done = chargesentinel("search", recording, "no such text")
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", "nothing found\n")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "no frames match\n")
 
 
 def test_findings_stand_beneath_the_frames_that_were_looked_for_by_them(recording: Path) -> None:

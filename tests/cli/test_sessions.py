@@ -93,8 +93,8 @@ def test_json_has_times_counts_and_the_ending(recording: Path) -> None:
 
 def test_what_is_left_out_is_said(recording: Path) -> None:
     done = chargesentinel("sessions", recording, "--limit", "1")
-    assert done.stderr == "the newest 1; --limit 0 lists all\n"
-    assert chargesentinel("sessions", recording, "--charge-point", "x").stderr == "no session fits\n"
+    assert done.stderr == "listed the newest 1; --limit 0 lists all\n"
+    assert chargesentinel("sessions", recording, "--charge-point", "x").stderr == "no sessions match\n"
 
 
 @pytest.mark.parametrize("command", ["sessions", "search", "tail", "show"])
@@ -130,6 +130,6 @@ def test_failed_attempts_to_connect_are_told_where_no_session_is(tmp_path: Path)
     told = "CP1\\x1b[2J: the CSMS answered 401 ×2; CP1\\x1b[2J: the CSMS answered 503"
     done = chargesentinel("sessions", path)
     assert done.stdout == f"0 sessions, 3 failed connection attempts ({told})\n"
-    assert chargesentinel("sessions", path, "--charge-point", "CP2*").stderr == "no session fits\n"
+    assert chargesentinel("sessions", path, "--charge-point", "CP2*").stderr == "no sessions match\n"
     checked = chargesentinel("check", path, "--fail-on", "never").stdout
     assert "in 0 sessions, 3 failed connection attempts (the CSMS answered 401 ×2; the CSMS answered 503)" in checked

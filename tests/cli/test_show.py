@@ -83,9 +83,9 @@ def test_filters_and_around_choose_frames(recording: Path) -> None:
 
 def test_a_frame_or_a_session_that_is_not_there_is_said(recording: Path) -> None:
     for arguments, said in (
-        ([9], "there is no session 9"),
-        ([2, "--around", 3], "it is in session 1"),
-        ([2, "--around", 99999], "there is no such frame"),
+        ([9], "no session and no charge point '9'"),
+        ([2, "--around", 3], "it belongs to session 1"),
+        ([2, "--around", 99999], "the recording has no such frame"),
     ):
         done = chargesentinel("show", recording, *arguments)
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)

@@ -198,7 +198,7 @@ def test_a_recording_being_written_is_refused_with_one_line_that_names_the_write
     ("arguments", "said"),
     [
         (("prune",), "prune needs --older-than, --charge-point or both"),
-        (("prune", "--older-than", "soon"), "--older-than: 'soon' cannot be read; say 24h or 30d"),
+        (("prune", "--older-than", "soon"), "--older-than: 'soon' is not a valid value; write 24h or 30d"),
         (("rebuild",), "no such file"),
     ],
 )

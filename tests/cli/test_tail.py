@@ -84,7 +84,7 @@ def test_json_is_one_object_a_line(growing: Recording) -> None:
         tail.stop()
     told = [json.loads(line) for line in tail.out]
     assert {"frame", "finding", "opened", "closed", "event"} == {one["what"] for one in told}
-    assert all("charge_point_id" in one for one in told)
+    assert all("charge_point" in one for one in told)
 
 
 def test_a_recording_that_goes_on_in_another_file_is_followed_there(growing: Recording, tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_many_frames_at_once_are_all_told_in_order(growing: Recording) -> None:
         growing.commit()
         tail.wait_for('"what": "closed"', timeout=60)
         tail.stop()
-    told = [one for one in map(json.loads, tail.out) if one["charge_point_id"] == "CP-MANY"]
+    told = [one for one in map(json.loads, tail.out) if one["charge_point"] == "CP-MANY"]
     ids = [one["id"] for one in told if one["what"] == "frame"]
     assert len(ids) > 3000 and ids == list(range(ids[0], ids[0] + len(ids)))
     assert (told[0]["what"], told[-1]["what"]) == ("opened", "closed")

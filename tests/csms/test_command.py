@@ -65,7 +65,7 @@ def test_a_port_in_use_is_one_clear_line() -> None:
         with Program("csms", "--listen", str(port)) as csms:
             assert csms.finish() == 2
             assert len(csms.err) == 1
-            assert f"{port}: the port is in use; choose another --listen" in csms.err[0]
+            assert f"{port}: the port is in use; choose another with --listen" in csms.err[0]
 
 
 @pytest.mark.parametrize("wildcard", ["0.0.0.0", "[::]"])

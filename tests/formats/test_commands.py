@@ -111,7 +111,7 @@ def test_what_was_not_understood_is_named_and_the_rest_is_stored(tmp_path: Path)
     assert done.returncode == 1
     assert [line.split(": ")[0][-7:] for line in said[:3]] == [f" line {number}" for number in range(2, 5)]
     assert said[3].endswith("a.jsonl: 7 not understood; 4 more like these")
-    assert "1 sessions, 2 frames" in done.stdout
+    assert "1 session, 2 frames" in done.stdout
 
 
 def test_check_stops_at_the_first_line_that_is_no_record(tmp_path: Path) -> None:

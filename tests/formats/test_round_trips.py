@@ -144,7 +144,7 @@ def test_raw_lines_are_the_bare_frames_of_the_sessions_asked_for(strange: Path) 
 
 def test_a_session_that_is_not_there_is_named(strange: Path) -> None:
     result = CliRunner().invoke(commands, ["export", str(strange), "--session", "7"])
-    assert "there is no session 7; it has 1 to 2" in str(result.exception)
+    assert "no session 7; its sessions are 1 to 2" in str(result.exception)
 
 
 def test_meta_of_other_tools_is_kept(tmp_path: Path) -> None:

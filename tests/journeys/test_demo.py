@@ -84,7 +84,7 @@ def test_it_stays_with_pages_that_answer_and_ends_clean(tmp_path: Path, marked: 
     """The printed addresses work; Ctrl-C ends everything with exit code 0, and no process keeps running."""
     with Program("demo", "--db", tmp_path / "demo.db", *QUICK, *ANY_PORTS, env=marked) as demo:
         demo.wait_for("until Ctrl-C", 60)
-        page = demo.wait_for(r"charge point page\s+(http://\S+)")[1]
+        page = demo.wait_for(r"simulated charger\s+(http://\S+)")[1]
         recording = demo.wait_for(r"recording\s+(http://\S+)")[1]
         proxy = demo.wait_for(r"charger of yours\s+(ws://\S+)/<its id>")[1]
         assert page.endswith(f"/?url={proxy}/CHARGER-001&id=CHARGER-001")
@@ -131,7 +131,7 @@ def test_the_printed_page_is_a_charge_point_that_connects_through_the_proxy(
     with Program("demo", "--db", tmp_path / "demo.db", *QUICK, *ANY_PORTS, env=marked) as demo:
         demo.wait_for("until Ctrl-C", 60)
         page = browser.new_page()
-        page.goto(demo.wait_for(r"charge point page\s+(http://\S+)")[1])
+        page.goto(demo.wait_for(r"simulated charger\s+(http://\S+)")[1])
         page.get_by_role("button", name="Connect", exact=True).click()
         demo.wait_for(r"csms .*CHARGER-001: boot of")
         page.close()
@@ -155,7 +155,8 @@ def taken() -> Iterator[int]:
 def test_a_taken_port_is_said_and_a_free_one_taken(tmp_path: Path, taken: int) -> None:
     with Program("demo", "--exit", "--db", tmp_path / "demo.db", *QUICK, *ANY_PORTS, f"--proxy={taken}") as demo:
         assert demo.finish(60) == 0, demo.report()
-    assert f"Port {taken} is taken: the proxy takes a free one." in "\n".join(demo.out)
+    instead = re.search(rf"Port {taken} is in use: the proxy is at port (\d+) instead", "\n".join(demo.out))
+    assert instead and f"through the proxy at ws://127.0.0.1:{instead[1]}" in "\n".join(demo.out)
 
 
 def test_a_part_that_does_not_start_is_named_with_its_reason(tmp_path: Path, marked: dict[str, str]) -> None:

@@ -77,7 +77,7 @@ class Proxy(Program):
     async def ended(self) -> int:
         """Stop the proxy; return how many frames it reports as not stored."""
         code = await asyncio.to_thread(self.stop, signal.SIGINT, 20)
-        summary = self.wait_for(r"recorded in .*: .*errors\)(?:; (\d+) FRAMES NOT STORED)?")
+        summary = self.wait_for(r"recorded in .*: .*errors?\)(?:; (\d+) FRAMES? NOT STORED)?")
         lost = int(summary[1] or 0)
         assert code == int(lost > 0), self.report()
         return lost

@@ -167,11 +167,11 @@ def test_time_that_never_passes_is_refused(option: str, value: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (["--upstream-ca", "/no/such.pem"], "--upstream-ca is for TLS"),
-        (["--upstream-cert", "/no/such.pem"], "--upstream-cert is for TLS"),
-        (["--upstream-key", "/no/such.key"], "--upstream-key is for TLS"),
-        (["--upstream-insecure"], "--upstream-insecure is for TLS"),
-        (["--upstream-identities", "{}/certs.toml"], "the cert of ['CP1'] is for TLS"),
+        (["--upstream-ca", "/no/such.pem"], "--upstream-ca needs a CSMS"),
+        (["--upstream-cert", "/no/such.pem"], "--upstream-cert needs a CSMS"),
+        (["--upstream-key", "/no/such.key"], "--upstream-key needs a CSMS"),
+        (["--upstream-insecure"], "--upstream-insecure needs a CSMS"),
+        (["--upstream-identities", "{}/certs.toml"], "the cert of ['CP1'] needs a CSMS"),
         (["--route", "CP-*=wss://csms", "--upstream-key", "/no/such.key"], "--upstream-key needs --upstream-cert"),
         (["--route", "CP-*=wss://csms", "--upstream-insecure", "--upstream-ca", "/no/such.pem"], "has no effect"),
     ],

@@ -58,7 +58,7 @@ async def test_the_end_waits_for_what_crossed_and_says_so(tmp_path: Path) -> Non
     async with with_a_stopped_recorder(path) as (proxy, recorder):
         os.kill(recorder, signal.SIGCONT)
         assert await asyncio.to_thread(proxy.finish) == 0
-    assert f"1 sessions, {FRAMES} frames" in proxy.out[-1] and "NOT STORED" not in proxy.out[-1]
+    assert f"1 session, {FRAMES} frames" in proxy.out[-1] and "NOT STORED" not in proxy.out[-1]
     assert value(path, "SELECT count(*) FROM frames") == FRAMES
     assert value(path, "SELECT clean_close FROM recordings") == 1
 

@@ -85,7 +85,7 @@ def test_equal_is_exit_code_0_and_the_run_can_be_recorded(run: Run, csms: str, t
     db = tmp_path / "replayed.db"
     done = run("replay", CHARGING, "--as", "charge-point", "--to", csms, "--db", db, code=0)
     assert "as recorded" in done.stdout
-    assert "1 sessions, 30 frames" in done.stderr
+    assert "1 session, 30 frames" in done.stderr
     assert "as recorded" in run("diff", CHARGING, db, code=0).stdout
 
 
@@ -157,7 +157,7 @@ def test_as_csms_it_waits_for_a_charge_point() -> None:
         ((CHARGING, "--as", "charge-point", "--to", "ws://127.0.0.1:1", "--from-frame", "30"), "only answers"),
         ((CHARGING, "--as", "charge-point", "--to", "ws://127.0.0.1:1", "--token", "A"), "RECORDED=NEW"),
         ((CHARGING, "--as", "charge-point", "--to", "ws://127.0.0.1:1", "--operator", "there"), "operator"),
-        ((CHARGING, "--as", "csms", "--listen", "127.0.0.1:0", "--wait", "0.2"), "no charge point came"),
+        ((CHARGING, "--as", "csms", "--listen", "127.0.0.1:0", "--wait", "0.2"), "no charge point connected"),
         ((CHARGING, "--as", "csms", "--listen", "nowhere"), "nowhere"),
         (
             (Path(__file__).parents[1] / "processes.py", "--as", "charge-point", "--to", "ws://127.0.0.1:1"),
@@ -207,7 +207,7 @@ def test_charge_point_that_does_not_come_again_costs_no_report() -> None:
             assert charge_point.finish() == 0, charge_point.report()
         assert playing.finish() == 1, playing.report()
     said = "\n".join(playing.out)
-    assert "1 of 2 sessions as recorded" in said and "no charge point came within 8 s" in said
+    assert "1 of 2 sessions as recorded" in said and "no charge point connected within 8 s" in said
 
 
 def taking(first: int) -> Callable[[Any, Any], Any]:
