@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from inspector.cli.child_processes import Part, PartFailed, Parts
+from inspector.cli.frame_excerpt import count
 from inspector.cli.option_types import Finite
 from inspector.errors import UnusableAddress
 from inspector.proxy.addresses import bracketed, listening_socket, parse_listen
@@ -149,7 +150,7 @@ class Bench:
                 ("The CSMS's operator page", operator_url),
             ):
                 # Not wrapped, so that addresses can be copied.
-                self.console.print(Text.assemble((f"{what:<24}", "bold"), (where, "cyan")), soft_wrap=True)
+                self.console.print(Text.assemble((f"{what:<26}", "bold"), (where, "cyan")), soft_wrap=True)
             self.console.print("\nEverything runs until Ctrl-C.", style="dim")
             self.staying = True
             raise await parts.first_to_end()
@@ -226,14 +227,14 @@ class Bench:
 
     def _show(self, found: Contents) -> None:
         sessions = quantity(len(found.sessions), "session")
-        self.console.print(f"\nRecorded in {self.path}: {sessions}", highlight=False, style="bold")
+        self.console.print(f"\nRecorded in {self.path}: {sessions}", highlight=False, style="bold", soft_wrap=True)
         for one in sorted(found.sessions, key=lambda session: session.ocpp_version or ""):
             self.console.print(
                 f"   OCPP {one.ocpp_version:<6} {one.charge_point_id:<9} {one.frame_count:>3} frames, "
                 f"{one.error_count} with errors",
                 highlight=False,
             )
-        findings = ", ".join(f"{count} {severity}" for severity, count in found.findings.items())
+        findings = ", ".join(count(number, severity) for severity, number in found.findings.items())
         self.console.print(f"Findings: {findings}", highlight=False)
         self.console.print(f"Rows: {found}\n", highlight=False, soft_wrap=True)
 

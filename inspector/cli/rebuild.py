@@ -36,5 +36,5 @@ def rebuild(path: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"frames": frames, **rows}))
     else:
-        derived = ", ".join(f"{count} {table.replace('_', ' ')}" for table, count in rows.items())
+        derived = ", ".join(quantity(count, table.removesuffix("s").replace("_", " ")) for table, count in rows.items())
         click.echo(f"{path}: {derived} from {quantity(frames, 'frame')}")

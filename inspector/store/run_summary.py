@@ -6,6 +6,7 @@ import sqlite3
 from dataclasses import dataclass
 
 from inspector.store.reader import Session, sessions
+from inspector.units import quantity
 
 SEVERITIES = ("error", "warning", "info")
 
@@ -31,7 +32,11 @@ class Contents:
     findings: dict[str, int]
 
     def __str__(self) -> str:
-        return ", ".join(f"{count} {table}" for table, count in self.rows.items())
+        return ", ".join(quantity(count, _noun(table)) for table, count in self.rows.items())
+
+
+def _noun(table: str) -> str:
+    return table.removesuffix("s").replace("_", " ")
 
 
 def latest_recording(db: sqlite3.Connection) -> int | None:

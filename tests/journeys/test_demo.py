@@ -86,9 +86,9 @@ def test_it_stays_with_pages_that_answer_and_ends_clean(tmp_path: Path, marked: 
         demo.wait_for("until Ctrl-C", 60)
         page = demo.wait_for(r"simulated charger\s+(http://\S+)")[1]
         recording = demo.wait_for(r"recording\s+(http://\S+)")[1]
-        proxy = demo.wait_for(r"charger of yours\s+(ws://\S+)/<its id>")[1]
+        proxy = demo.wait_for(r"your own charger\s+(ws://\S+)/<its id>")[1]
         assert page.endswith(f"/?url={proxy}/CHARGER-001&id=CHARGER-001")
-        operator = demo.wait_for(r"CSMS's side of it\s+(http://\S+)")[1]
+        operator = demo.wait_for(r"operator page\s+(http://\S+)")[1]
         for url in (page, recording, operator):
             with urllib.request.urlopen(url, timeout=10) as answer:
                 assert answer.status == 200
@@ -183,5 +183,5 @@ def test_a_part_that_ends_on_its_own_ends_the_demo(tmp_path: Path, marked: dict[
             except OSError:
                 continue
         assert demo.finish(20) == 2, demo.report()
-    assert re.fullmatch(r"chargesentinel: csms ended with -9: .*", demo.err[-1])
+    assert re.fullmatch(r"chargesentinel: csms ended with exit code -9: .*", demo.err[-1])
     assert alive(marked) == []
