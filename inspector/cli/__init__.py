@@ -78,7 +78,7 @@ class LazyGroup(click.Group):
         except BrokenPipeError as error:
             raise ReaderGone from error
         except SystemExit as ended:
-            if isinstance(ended.__context__, BrokenPipeError):  # rich exits with 1 too
+            if isinstance(ended.__context__, BrokenPipeError):  # rich turns one into an exit with 1
                 raise ReaderGone from ended
             raise
 
@@ -123,7 +123,7 @@ def main() -> None:
 
 
 def _run() -> int:
-    if sys.stdout is None:  # Python's sign for a closed one
+    if sys.stdout is None:  # it is closed
         return _mistake(f"chargesentinel: {_UNWRITABLE} (it is closed); {_ELSEWHERE}")
     try:
         code = commands.main(standalone_mode=False)

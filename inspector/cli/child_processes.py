@@ -133,7 +133,7 @@ class Parts:
         return part
 
     async def first_to_end(self) -> PartFailed:
-        """Wait until a part ends that should have kept running."""
+        """Wait until any part ends: all of them should keep running."""
         waiting = {asyncio.create_task(part.ended()): part for part in self._running if part.process.returncode is None}
         try:
             done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)

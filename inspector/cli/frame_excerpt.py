@@ -18,7 +18,7 @@ SIGNS = {"error": "✗", "warning": "!", "info": "·"}
 
 
 def needles(wanted: Filter) -> list[str]:
-    """Return the texts of a search that are marked where they occur in a frame."""
+    """Return the texts that a search marks in the frames it finds."""
     tokens = [form for token in wanted.id_tokens for form in json_strings(token)]
     return [text for text in (wanted.text, *tokens, wanted.transaction, wanted.message_id) if text]
 

@@ -45,7 +45,7 @@ def line(value: Any) -> str:
 
 
 def write_json(document: dict[str, Any]) -> int:
-    """Print an object, with an iterator as an array, one item per line; return the number of items."""
+    """Print an object as JSON, an iterator as an array with one item per line; return the number of items."""
 
     out = sys.stdout.write
     count = 0

@@ -20,7 +20,7 @@ _WIDE = 110
 """From this width on, actions are aligned."""
 
 LOUD = ("gap", "fault", "rejected-upgrade", "unreachable")
-"""Kinds of event that are printed whatever is filtered for."""
+"""Kinds of event that no filter hides."""
 
 
 class LogLines:

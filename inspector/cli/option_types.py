@@ -19,7 +19,7 @@ _LARGEST = 2**62
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _AGO = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d|w)(?:\s+ago)?")
 _LAST_NS = 2**63 - 1
-"""SQLite's largest number is a time in 2262, its smallest one in 1677; times beyond are set to them."""
+"""The largest number in SQLite, a time in 2262; later times become this one. Its negative is in 1677."""
 _LONG_S = 1e10
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -17,8 +17,8 @@ def redaction_options(
     """Give a command --redact and --redact-key, as the parameters `redact` and `redact_key`."""
 
     def decorate(command: Any) -> Any:
-        what = "Hide credentials (secrets), or id tokens, VINs and SIM numbers too (personal)"
-        nothing = ", or nothing (none)." if "none" in levels else "."
+        what = "Hide only credentials (secrets); also id tokens, VINs and SIM numbers (personal)"
+        nothing = "; or nothing (none)." if "none" in levels else "."
         command = click.option(
             "--redact-key",
             type=FILE,

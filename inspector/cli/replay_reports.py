@@ -151,7 +151,7 @@ def _html(outcomes: list[Outcome]) -> None:
 
 
 def _about(outcome: Outcome) -> str:
-    """Who was played, against which peer, and when: of the run and of the recording."""
+    """Return which side was played against which peer, with the dates of the run and of the recording."""
     who = {"charge-point": "Played as the charge point against the CSMS", "csms": "Played as the CSMS against"}
     peer = f"{who.get(outcome.played, 'Compared with')} {outcome.peer or '?'}"
     recorded = formatting.moment(outcome.script.began_ns)

@@ -88,7 +88,7 @@ def _failed_attempts(db: sqlite3.Connection, asked: Filter) -> str:
 
 
 def _as_stored(states: tuple[str, ...], written: bool) -> tuple[str, ...]:
-    """Return the states to ask the file for: after a killed recorder it calls sessions live that are interrupted."""
+    """Return the states to ask the file for. After a crash of the recorder the file still calls open sessions live."""
     if written or not states:
         return states
     kept = tuple(state for state in states if state != "live")

@@ -150,7 +150,7 @@ class _Output:
         ]
         if not self._frames_alone:
             steps += [((one.opened_ns, 0, one.id), "opened", one) for one in news.opened if self._fits(one.id, mine)]
-            # A session that continues in the next file ends there.
+            # The end of a session that continues in the next file is printed from there.
             gone = [one for one in news.closed if one.closed_by != "rotation" and self._fits(one.id, mine)]
             steps += [((one.closed_ns or 0, 3, one.id), "closed", one) for one in gone]
         for _, kind, row in sorted(steps, key=lambda step: step[0]):
