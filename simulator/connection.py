@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import os
 import ssl
 from dataclasses import dataclass
+from socket import gaierror
 from typing import Any
 from urllib.parse import quote
 
@@ -132,7 +134,10 @@ async def open_socket(identity: Identity, version: str, ping: float | None, pass
             raise Unreachable(address, why) from None
         raise Unreachable(address, f"cannot connect: {error or 'the connection was reset'}") from None
     except OSError as error:
-        raise Unreachable(address, f"cannot connect: {error.strerror or error}") from None
+        # asyncio puts the address into strerror, which the message has already.
+        known = error.errno and not isinstance(error, gaierror)
+        reason = os.strerror(error.errno or 0).lower() if known else error.strerror or str(error)
+        raise Unreachable(address, f"cannot connect: {reason}") from None
     except (ValueError, OverflowError):
         if tls and not address.startswith("wss:"):
             raise  # a mistake of the calling code, because the command line checks addresses first

@@ -102,7 +102,7 @@ def one_line(error: click.ClickException) -> str:
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "chargesentinel"
     said = without_userinfo_within(" ".join(error.format_message().split()).rstrip("."))
-    return f"{command}: {visible(said)}; see `{command} --help`"
+    return f"{command}: {visible(said)}{' See' if said.endswith('?') else '; see'} `{command} --help`"
 
 
 def main() -> None:

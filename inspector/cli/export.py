@@ -54,7 +54,7 @@ def export(file: Path, sessions: tuple[int, ...], style: str, output: Path | Non
         known = exports.session_ids(connection)
         for wanted in sessions:
             if wanted not in known:
-                raise UserMistake(f"{file}: no session {wanted}; its sessions are {_some(known)}")
+                raise UserMistake(f"{file}: no session {wanted}; {_sessions(known)}")
         chosen = list(dict.fromkeys(sessions)) or None
         total = _frames(connection, chosen)
         pieces = exports.lines(connection, chosen, style)
@@ -91,7 +91,7 @@ def _frames(connection: sqlite3.Connection, sessions: list[int] | None) -> int:
     return count
 
 
-def _some(known: list[int]) -> str:
+def _sessions(known: list[int]) -> str:
     if not known:
-        return "none"
-    return f"{known[0]}" if len(known) == 1 else f"{known[0]} to {known[-1]}"
+        return "it has no sessions"
+    return f"its only session is {known[0]}" if len(known) == 1 else f"its sessions are {known[0]} to {known[-1]}"

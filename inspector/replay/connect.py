@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import http
+import os
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
@@ -74,11 +76,17 @@ async def dial(
     except InvalidHandshake as error:
         raise UnusableAddress(target, f"is not an OCPP CSMS ({error})") from error
     except (OSError, TimeoutError) as error:
-        raise UnusableAddress(target, f"cannot be reached ({error or 'timed out'})", "is the CSMS running?") from error
+        raise UnusableAddress(target, f"cannot be reached ({_reason(error)})", "is the CSMS running?") from error
     if connection.subprotocol != version.subprotocol:
         await connection.close()
         raise UnusableAddress(target, f"does not speak {version.subprotocol}")
     return connection
+
+
+def _reason(error: OSError) -> str:
+    if error.errno and not isinstance(error, socket.gaierror):
+        return os.strerror(error.errno).lower()
+    return error.strerror or str(error) or "timed out"
 
 
 class ConnectionQueue:
