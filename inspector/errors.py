@@ -15,6 +15,9 @@ import errno
 import re
 from pathlib import Path
 
+_UNKNOWN_CA = (2, 18, 19, 20, 21)
+"""Codes of OpenSSL; see `openssl verify`."""
+
 
 class ChargeSentinelError(Exception):
     """The base of everything this package raises on purpose; `str()` of it is a sentence for the user."""
@@ -59,6 +62,14 @@ class CannotListen(UnusableAddress):
 
     def __str__(self) -> str:
         return f"cannot listen on {self.address}: {self.why}; {self.remedy}"
+
+
+def is_of_unknown_ca(failure: Exception) -> bool:
+    """Return whether TLS failed because no trusted CA has issued the certificate: naming its CA mends that.
+
+    Naming a CA does not mend a wrong host name or an expired certificate.
+    """
+    return getattr(failure, "verify_code", 0) in _UNKNOWN_CA
 
 
 def without_userinfo(address: str) -> str:

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 from mitmproxy import certs
 from mitmproxy.connection import Client, Connection
 
-from inspector.errors import UnusableFile
+from inspector.errors import UnusableFile, is_of_unknown_ca
 
 _server_names: WeakKeyDictionary[ssl.SSLObject | ssl.SSLSocket, str] = WeakKeyDictionary()
 
@@ -86,7 +86,8 @@ def upstream_failure(failure: BaseException, timeout: float = 0.0) -> str:
     if isinstance(failure, asyncio.CancelledError):
         return "the charge point left while the CSMS was being connected"
     if isinstance(failure, ssl.SSLCertVerificationError):
-        return f"TLS: the CSMS's certificate was not accepted: {failure.verify_message}"
+        remedy = "; name its CA with --upstream-ca" if is_of_unknown_ca(failure) else ""
+        return f"TLS: the CSMS's certificate was not accepted: {failure.verify_message}{remedy}"
     if isinstance(failure, ssl.SSLError):
         reason = failure.reason or str(failure)
         known = {

@@ -19,13 +19,11 @@ from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
 from websockets.http11 import Request, Response
 from websockets.protocol import State
 
-from inspector.errors import CannotListen, UnusableAddress
+from inspector.errors import CannotListen, UnusableAddress, is_of_unknown_ca
 from inspector.protocol.vocabulary import OcppVersion
 from inspector.web_requests import may_connect
 
 OPEN_TIMEOUT_S = 15.0
-UNKNOWN_ISSUER = (2, 18, 19, 20, 21)
-"""OpenSSL's codes for a certificate that no known CA has issued (`openssl verify`)."""
 MAX_MESSAGE = 64 * 1024 * 1024
 
 
@@ -68,8 +66,7 @@ async def dial(
     except InvalidURI as error:
         raise UnusableAddress(target, f"not an address of a CSMS ({error.msg})") from error
     except ssl.SSLCertVerificationError as error:  # which is a ValueError and an OSError, too
-        # Another CA mends an unknown issuer, not a wrong name or an old date.
-        remedy = "name its CA with --ca FILE" if error.verify_code in UNKNOWN_ISSUER else None
+        remedy = "name its CA with --ca FILE" if is_of_unknown_ca(error) else None
         raise UnusableAddress(target, f"its certificate is not trusted ({error.verify_message})", remedy) from error
     except ValueError as error:  # our own address is sound
         raise UnusableAddress(target, f"redirects to something that is not an address ({error})") from error

@@ -308,3 +308,12 @@ def test_unusable_certificate_file_is_named(tmp_path: Path, bench: Authority, ro
     with pytest.raises(UnusableFile) as refused:
         tls.listener_context(*arguments[which])
     assert ".pem" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("code", "named"), [(18, True), (19, True), (20, True), (21, True), (10, False), (62, False)]
+)  # 10: expired, 62: another host name
+def test_a_csms_with_a_certificate_of_an_unknown_ca_leads_to_the_option_for_it(code: int, named: bool) -> None:
+    failure = ssl.SSLCertVerificationError()
+    failure.verify_code, failure.verify_message = code, "the reason"
+    assert ("--upstream-ca" in tls.upstream_failure(failure)) is named
