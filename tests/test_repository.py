@@ -30,6 +30,7 @@ LONG_FILES = {
 """Files of more than 400 lines -> why they are better whole."""
 
 DOCUMENTS = ["README.md", "README.tr.md", "CONTRIBUTING.md"]
+PAGES = sorted(path.name for path in (ROOT / "docs").glob("*.md"))
 
 
 def tracked(*patterns: str) -> list[Path]:
@@ -134,6 +135,14 @@ def test_a_document_names_only_commands_that_exist(document: str) -> None:
         *((t, "") for t in targets),
         *(("", t) for t in targets),
     }
+
+
+@pytest.mark.parametrize("page_name", PAGES)
+def test_every_command_in_a_block_of_a_page_can_be_pasted(page_name: str) -> None:
+    text = (ROOT / "docs" / page_name).read_text()
+    for block in re.findall(r"^```(?:sh|console)\n(.*?)^```", text, re.M | re.S):
+        for words in examples(block):
+            assert_runnable(words)
 
 
 @pytest.mark.parametrize("document", sorted(str(p.relative_to(ROOT)) for p in tracked("*.md")))
