@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import shlex
 import socket
 import sys
 import webbrowser
@@ -65,6 +64,7 @@ def browse(file: Path, listen: str, open_browser: bool, token: str | None, allow
 
     from inspector.browse.security import Policy, hosts
     from inspector.browse.server import serve
+    from inspector.browse.views.commands import opening_line
     from inspector.store.rotation import earlier
 
     policy = Policy(hosts([*allow_host, *_own_names(host)]), any_address=host not in LOOPBACK, token=shown)
@@ -79,7 +79,7 @@ def browse(file: Path, listen: str, open_browser: bool, token: str | None, allow
             click.echo(
                 f"{file} is the newest of {len(before) + 1} files, {file.resolve().name} now; new ones are shown too."
             )
-            click.echo(f"The file before it: chargesentinel browse {shlex.quote(str(before[-1]))}")
+            click.echo(f"The file before it: {opening_line(before[-1])}")
         for other in elsewhere:
             click.echo(f"  from other machines: http://{other}:{port}{query}")
         sys.stdout.flush()

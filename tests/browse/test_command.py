@@ -94,7 +94,7 @@ def test_a_recording_in_several_files_is_shown_where_it_goes_on(tmp_path: Path) 
     pipeline.writer.close(clean=True)
     with Program("browse", path, "--listen", "0") as browse:
         browse.wait_for(rf"traffic.db is the newest of 2 files, {segments(path)[-1].name} now")
-        browse.wait_for(rf"The one before: chargesentinel browse {first}")
+        browse.wait_for(rf"The file before it: .*chargesentinel browse {first}")
 
 
 def mistakes(tmp_path: Path) -> dict[str, tuple[list[object], str]]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
-import shlex
+import os
+import shutil
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from inspector.browse.views.commands import CSMS, target
+from inspector.browse.views.commands import CSMS, program, target
 from inspector.store import reader
 from inspector.store.connection import open_recording
 from tests.browse.conftest import client
@@ -19,11 +18,10 @@ from tests.processes import Program
 
 
 def pasted(line: str, folder: Path, timeout: float = 60) -> subprocess.CompletedProcess[str]:
-    """Run a line in a shell, in a folder where nothing is."""
-    command = re.sub(r"\bchargesentinel (?=\w)", f"{shlex.quote(sys.executable)} -m inspector ", line)
-    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(Path(__file__).parents[2])}
+    """Run a line as it is in a shell, in a folder where nothing is."""
+    shell, environment = ["sh", "-c", line], {"PATH": os.environ["PATH"]}
     return subprocess.run(
-        ["sh", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, timeout=timeout, check=False
+        shell, cwd=folder, env=environment, capture_output=True, text=True, timeout=timeout, check=False
     )
 
 
@@ -101,3 +99,16 @@ def test_a_line_never_names_a_csms_elsewhere(recording: Path, upstream: str | No
     db.close()
     assert one is not None
     assert target(replace(one, upstream_url=upstream)) == to
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_a_command_has_the_path_of_the_program_where_the_shell_does_not_find_it(
+    found: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: f"/somewhere/{name}" if found else None)
+    program.cache_clear()
+    monkeypatch.setattr("sys.executable", "/no such folder/python")
+    try:
+        assert program() == ("chargesentinel" if found else "'/no such folder/python' -m inspector")
+    finally:
+        program.cache_clear()

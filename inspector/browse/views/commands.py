@@ -1,14 +1,17 @@
-"""Commands to paste, about a session or a frame; knows the command line, asks the reader only where things are.
+"""Commands to paste, about a session or a frame.
 
-A line works from any folder, in any POSIX shell. It never sends anything to a CSMS elsewhere by itself: the CSMS of
-the recording is named only when it was on this machine.
+A command works in any folder and any POSIX shell of this machine. It never sends anything to a CSMS elsewhere: it names
+the CSMS of the recording only if that was on this machine.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import shlex
+import shutil
 import sqlite3
+import sys
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,7 +19,7 @@ from inspector.browse.views.request import View
 from inspector.store import reader
 
 PASTE_LIMIT = 4_000
-"""Characters of a frame that still make a line to paste."""
+"""Longer frames get no command to check them alone."""
 
 CSMS = "ws://127.0.0.1:9000"
 """Where `chargesentinel csms` listens unless told otherwise."""
@@ -30,23 +33,32 @@ TITLES = {
 }
 
 
+@cache
+def program() -> str:
+    """Return the program for a command: its name if the shell finds it, otherwise its path."""
+    if shutil.which("chargesentinel"):
+        return "chargesentinel"
+    path = Path(sys.executable).with_name("chargesentinel")
+    return shlex.quote(str(path)) if path.exists() else f"{shlex.quote(sys.executable)} -m inspector"
+
+
 def lines(db: sqlite3.Connection, file: str, one: reader.Session) -> View:
-    """Name to command, about a session."""
+    """Return the commands about a session by their names in TITLES."""
     name = _file(file)
     return {
         "replay": _replay(db, name, one),
-        "check": f"chargesentinel check {name}",
-        "export": f"chargesentinel export {name} --session {one.id} -o session-{one.id}.jsonl",
+        "check": f"{program()} check {name}",
+        "export": f"{program()} export {name} --session {one.id} -o session-{one.id}.jsonl",
     }
 
 
 def opening_line(path: Path) -> str:
-    """The command that shows another recording."""
-    return f"chargesentinel browse {_file(str(path))}"
+    """Return the command that shows another recording."""
+    return f"{program()} browse {_file(str(path))}"
 
 
 def frame_lines(db: sqlite3.Connection, file: str, one: reader.Session, frame: reader.Frame) -> View:
-    """Name to command, about a frame and its session."""
+    """Return the commands about a frame and its session by their names in TITLES."""
     made = lines(db, file, one)
     made["replay_from"] = f"{made['replay']} --from-frame {reader.place_of_frame(db, frame)}"
     if (check := _check_line(frame, one)) is not None:
@@ -60,11 +72,11 @@ def _file(file: str) -> str:
 
 def _replay(db: sqlite3.Connection, name: str, one: reader.Session) -> str:
     place = reader.place_of_session(db, one.id)
-    return f"chargesentinel replay {name} --session {place} --as charge-point --to {shlex.quote(target(one))}"
+    return f"{program()} replay {name} --session {place} --as charge-point --to {shlex.quote(target(one))}"
 
 
 def target(one: reader.Session) -> str:
-    """The CSMS to replay a session to: the recorded one when it was on this machine, else where ours listens."""
+    """Return the CSMS for a replay: the recorded one if it was on this machine, otherwise `chargesentinel csms`."""
     try:
         parts = urlsplit(one.upstream_url or "")
         local = parts.hostname == "localhost" or ipaddress.ip_address(parts.hostname or "").is_loopback
@@ -77,8 +89,8 @@ def target(one: reader.Session) -> str:
 
 
 def _check_line(frame: reader.Frame, session: reader.Session) -> str | None:
-    """A line that judges this frame alone; none for a frame no shell can hold."""
+    """Return a command that checks this frame alone; None if the frame does not fit into a command."""
     if not isinstance(frame.raw, str) or len(frame.raw) > PASTE_LIMIT or not frame.raw.isprintable():
         return None
     version = f" --ocpp {session.ocpp_version}" if session.ocpp_version else ""
-    return f"printf '%s\\n' {shlex.quote(frame.raw)} | chargesentinel check{version} -"
+    return f"printf '%s\\n' {shlex.quote(frame.raw)} | {program()} check{version} -"
