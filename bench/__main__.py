@@ -172,8 +172,8 @@ def page(text: str, rounds: int, seconds: float) -> str:
     return f"""# Benchmarks
 
 `make bench` measures all numbers below in one run, with the contenders in turn, and writes this page. A call is an OCPP
-CALL with its CALLRESULT: two frames. The numbers are medians of {rounds} rounds of {seconds:g} s. Absolute numbers depend on the
-machine; the ratios between contenders are more stable.
+CALL with its CALLRESULT: two frames. The numbers are medians of {rounds} rounds of {seconds:g} s. Absolute numbers
+depend on the machine; the ratios between contenders are more stable.
 
 {text}
 
