@@ -36,7 +36,7 @@ Examples:
     type=click.Choice(["error", "warning", "never"]),
     default="error",
     show_default=True,
-    help="Severity from which findings mean exit code 1.",
+    help="Exit with 1 for findings of this severity or worse.",
 )
 @click.option(
     "--rules",
