@@ -1,4 +1,4 @@
-"""Writes docs/commands.md, the help of every command; knows none of them. `make docs` runs it."""
+"""Writes docs/commands.md, the help of every command. `make docs` runs it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ PAGE = Path(__file__).parent.parent / "docs" / "commands.md"
 HEAD = """\
 # The commands
 
-What `chargesentinel COMMAND --help` prints. Exit codes: 0 fine, 1 the answer is no, 2 a mistake in the call or an
-unusable input (one line says which), 130 Ctrl-C. Written by `make docs`.
+The output of `chargesentinel COMMAND --help`, written by `make docs`. Exit codes: 0: success; 1: the answer is no, for
+example because `check` has found errors; 2: a mistake in the call or an unusable input, which one line explains;
+130: Ctrl-C.
 """
 
 

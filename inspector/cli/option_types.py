@@ -127,5 +127,5 @@ class Moment(click.ParamType[int]):
             self.fail(
                 f"{text!r} is not a time; write 10m, 2h, 3d (ago), 2026-01-01 or 2026-01-01T10:00 (UTC)", param, ctx
             )
-        told = ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1000
-        return min(max(told, -_LAST_NS), _LAST_NS)
+        nanoseconds = ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1000
+        return min(max(nanoseconds, -_LAST_NS), _LAST_NS)

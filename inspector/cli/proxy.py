@@ -228,7 +228,7 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
     finally:
         for listener in [*sockets, *([metrics] if metrics else [])]:
             listener.close()
-        summary = recorder.close(progress=stopping.tell)
+        summary = recorder.close(progress=stopping.report)
         console.close()
     click.echo(f"recorded in {path}: {summary}")
     gc.freeze()  # makes the exit of the interpreter fast

@@ -60,8 +60,8 @@ def prune(
         parts = pruning.plan(db.conn, before, charge_points)
         found = pruning.total(parts)
         if not dry_run:
-            with counted(path.name, found.frames) as tell:
-                pruning.prune(db.conn, parts, before, charge_points, now, tell)
+            with counted(path.name, found.frames) as progress:
+                pruning.prune(db.conn, parts, before, charge_points, now, progress)
             text_index.forget(path)  # it still has the deleted texts
             if vacuum:
                 with counted(f"{path.name}: returning space", None):

@@ -31,8 +31,8 @@ def rebuild(path: Path, as_json: bool) -> None:
 
     with storing(path, "chargesentinel rebuild") as db:
         (frames,) = db.execute("SELECT count(*) FROM frames").fetchone()
-        with counted(path.name, frames) as tell:
-            rows = rebuild.rebuild(db, path, tell)
+        with counted(path.name, frames) as progress:
+            rows = rebuild.rebuild(db, path, progress)
     if as_json:
         click.echo(json.dumps({"frames": frames, **rows}))
     else:

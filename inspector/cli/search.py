@@ -61,14 +61,14 @@ def search(
 
     with closing(open_recording(file)) as db, readable(file):
         if make_index:
-            with _progress("indexing", _frames(db)) as told:
-                text_index.build(db, file, told)
+            with _progress("indexing", _frames(db)) as report:
+                text_index.build(db, file, report)
         covered = text_index.attach(db, file)
         one = Search(db, wanted({**options, "text": text}), covered)
         began = time.monotonic()
-        with _progress("searching", 1) as told:
+        with _progress("searching", 1) as report:
             if limit:
-                frames = iter(list(one.frames(newest_first=not oldest, limit=limit + 1, progress=told)))
+                frames = iter(list(one.frames(newest_first=not oldest, limit=limit + 1, progress=report)))
             else:
                 frames = one.frames()  # printed as they come, so no bar
             missing = one.missing() if one.wanted.of_findings else []
@@ -139,7 +139,7 @@ def _progress(what: str, total: int) -> Iterator[Callable[..., None]]:
     began = time.monotonic()
     bar: Any = None
 
-    def told(done: int, of: int = total) -> None:
+    def report(done: int, of: int = total) -> None:
         nonlocal bar
         if bar is None and done < of and time.monotonic() - began > 1:
             from rich.console import Console
@@ -153,7 +153,7 @@ def _progress(what: str, total: int) -> Iterator[Callable[..., None]]:
             bar.update(bar.task_ids[0], completed=done, total=of)
 
     try:
-        yield told
+        yield report
     finally:
         if bar is not None:
             bar.stop()

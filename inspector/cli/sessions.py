@@ -11,6 +11,7 @@ import click
 
 from inspector.cli.filters import JSON, RECORDING, session_filters, wanted
 from inspector.cli.option_types import Whole
+from inspector.units import quantity
 
 if TYPE_CHECKING:
     from inspector.cli.screen import Part
@@ -61,8 +62,8 @@ def sessions(file: Path, states: tuple[str, ...], limit: int, as_json: bool, **o
         _table(db, found)
         if attempts and not more:
             # A remark beside the table; without sessions it is the result.
-            told = f"{len(found)} session{'s' if len(found) != 1 else ''}, {attempts}"
-            click.echo(told, err=bool(found))
+            line = f"{quantity(len(found), 'session')}, {attempts}"
+            click.echo(line, err=bool(found))
         if more:
             click.echo(f"listed the newest {limit}; --limit 0 lists all", err=True)
         elif not found and not attempts:

@@ -14,7 +14,7 @@ from inspector.units import quantity
 
 ONE_STROKE_S = 0.3
 """Signals closer together count as one: a terminal and a parent process may both forward Ctrl-C."""
-TELL_AFTER_S, TELL_EVERY_S = 1.0, 2.0
+REPORT_AFTER_S, REPORT_EVERY_S = 1.0, 2.0
 
 
 class Stopping:
@@ -24,7 +24,7 @@ class Stopping:
         self._first: Callable[[], object] = lambda: None
         self._last = float("-inf")
         self._asked = 0
-        self._began = self._tell_at = 0.0
+        self._began = self._report_at = 0.0
 
     def listen(self, first: Callable[[], object]) -> None:
         """Handle signals from now on; the first one calls `first`, if the event loop still runs."""
@@ -44,18 +44,18 @@ class Stopping:
             with suppress(RuntimeError):
                 self._first()
 
-    def tell(self, waiting: int) -> bool:
+    def report(self, waiting: int) -> bool:
         """Print now and then how many records are not stored yet; return whether to continue storing."""
         now = time.monotonic()
         if not self._began:
-            self._began, self._tell_at = now, now + TELL_AFTER_S
+            self._began, self._report_at = now, now + REPORT_AFTER_S
         if self._asked > 1:
             click.echo(f"ending at once: {quantity(waiting, 'record is', 'records are')} not stored", err=True)
             return False
-        if now >= self._tell_at:
+        if now >= self._report_at:
             again = "Ctrl-C ends at once and loses the rest"
             click.echo(
                 f"storing the last frames: {quantity(waiting, 'record waits', 'records wait')}; {again}", err=True
             )
-            self._tell_at = now + TELL_EVERY_S
+            self._report_at = now + REPORT_EVERY_S
         return True

@@ -127,18 +127,18 @@ class _Output:
             for finding in reader.findings(self._db, frame_ids=ids, limit=10_000):
                 beneath.setdefault(finding.frame_id, []).append(finding)
         for frame in frames:
-            self._tell("frame", frame)
+            self._print("frame", frame)
             for finding in beneath.get(frame.id, ()):
-                self._tell("finding", finding, beneath=True)
+                self._print("finding", finding, beneath=True)
 
     def news(self, news: News) -> None:
         """Print everything new in the order it happened, with findings below their frames."""
         mine = self._of_sessions() if self._of_sessions else None
-        told = {frame.id for frame in news.frames}
+        printed = {frame.id for frame in news.frames}
         beneath: dict[int | None, list[Any]] = {}
         steps: list[tuple[tuple[int, ...], str, Any]] = []
         for finding in news.findings:
-            if finding.frame_id in told:
+            if finding.frame_id in printed:
                 beneath.setdefault(finding.frame_id, []).append(finding)
             elif self._fits(finding.session_id, mine) and self._fits_rules(finding):
                 steps.append(((finding.ts_ns, 2, finding.id), "finding", finding))
@@ -154,9 +154,9 @@ class _Output:
             gone = [one for one in news.closed if one.closed_by != "rotation" and self._fits(one.id, mine)]
             steps += [((one.closed_ns or 0, 3, one.id), "closed", one) for one in gone]
         for _, kind, row in sorted(steps, key=lambda step: step[0]):
-            self._tell(kind, row)
+            self._print(kind, row)
             for finding in beneath.get(row.id, ()) if kind == "frame" else ():
-                self._tell("finding", finding, beneath=True)
+                self._print("finding", finding, beneath=True)
 
     def _fits(self, session_id: int | None, mine: set[int] | None) -> bool:
         return mine is None or session_id in mine
@@ -179,16 +179,16 @@ class _Output:
         quiet = event.kind in _QUIET and not self._everything
         return not quiet and not self._frames_alone and self._fits(event.session_id, mine)
 
-    def _tell(self, kind: str, row: Any, *, beneath: bool = False) -> None:
+    def _print(self, kind: str, row: Any, *, beneath: bool = False) -> None:
         if self._json:
             from inspector.cli.json_output import frame_json, line, row_json
             from inspector.cli.log_lines import whole
 
             name = self._lines.name(row.id if kind in ("opened", "closed") else row.session_id)
-            told = (
+            document = (
                 frame_json(whole(self._db, row), name) if kind == "frame" else {**row_json(row), "charge_point": name}
             )
-            sys.stdout.write(line({"what": kind, **told}) + "\n")
+            sys.stdout.write(line({"what": kind, **document}) + "\n")
         elif kind == "frame":
             self._lines.frame(row)
         elif kind == "finding":
