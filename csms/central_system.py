@@ -81,9 +81,7 @@ class CentralSystem:
         if security.wants_password:
             # Joined, two Authorization headers do not parse, so they are refused: either could be the wrong one.
             given = security_of.credentials(",".join(request.headers.get_all("Authorization")))
-            right = given is not None and await self._password_check.right(
-                given[1], known["password_hash"] if known else None
-            )
+            right = given is not None and await self._is_password(name, given[1])
             # A00.FR.204: the user name is the identity.
             if given is None or given[0] != name or not right:
                 reason = f"{name}: wrong or missing password (HTTP Basic, the user name is the identity)"
@@ -97,6 +95,16 @@ class CentralSystem:
         if known is None and not self.settings.unknown_charge_points:
             return handshake.NotOcpp(HTTPStatus.NOT_FOUND, f"{name}: this CSMS does not know the charge point")
         return None
+
+    async def _is_password(self, name: str, password: bytes) -> bool:
+        """Return whether a charge point has this password. With its new one, the old one becomes invalid."""
+        known = self.store.charge_point(name) or {"password_hash": None, "old_password_hash": None}
+        old = known["old_password_hash"]
+        if await self._password_check.right(password, known["password_hash"]):
+            if old is not None:
+                self.store.forget_old_password(name)
+            return True
+        return old is not None and await self._password_check.right(password, old)
 
     @staticmethod
     def select(websocket: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:

@@ -75,7 +75,7 @@ def _changed(store: Store, charge_point_id: str, component: str, name: str, kind
             password = bytes.fromhex(value)
         except ValueError:
             return
-    store.set_charge_point(charge_point_id, password_hash=hash_password(password))
+    store.change_password(charge_point_id, hash_password(password))
 
 
 def is_basic_password(name: str) -> bool:

@@ -86,7 +86,7 @@ def _by_charge_point(rows: Iterable[Json]) -> defaultdict[str, list[Json]]:
 
 
 def _summary(row: Json, connections: Connections) -> Json:
-    shown = {name: value for name, value in row.items() if name != "password_hash"}
+    shown = {name: value for name, value in row.items() if name not in ("password_hash", "old_password_hash")}
     connected = row["charge_point_id"] in connections
     return shown | {"connected": connected, "has_password": row["password_hash"] is not None}
 

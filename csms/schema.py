@@ -79,6 +79,12 @@ def no_passwords(db: Database) -> None:
     db.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
+@migrations()
+def old_password(db: Database) -> None:
+    """Add the hash of the password that stays valid until the charge point connects with its new one."""
+    db.conn.execute("ALTER TABLE charge_points ADD COLUMN old_password_hash TEXT")
+
+
 def newer(db: Database) -> bool:
     """Return whether a file has migrations that this version does not know."""
     known = {migration.name for migration in migrations.pending(Database(memory=True))}

@@ -137,6 +137,20 @@ class Store:
         self._run("INSERT OR IGNORE INTO charge_points (charge_point_id) VALUES (?)", charge_point_id)
         for name, value in columns.items():
             self._run(f"UPDATE charge_points SET {name} = ? WHERE charge_point_id = ?", value, charge_point_id)
+        if "password_hash" in columns:
+            self.forget_old_password(charge_point_id)
+
+    def change_password(self, charge_point_id: str, password_hash: str) -> None:
+        """Store a password that the charge point accepted over OCPP; the old one stays valid (A01.FR.04)."""
+        self._run(
+            "UPDATE charge_points SET old_password_hash = coalesce(old_password_hash, password_hash), password_hash = ?"
+            " WHERE charge_point_id = ?",
+            password_hash, charge_point_id,
+        )  # fmt: skip
+
+    def forget_old_password(self, charge_point_id: str) -> None:
+        """Make the old password invalid, because the charge point uses the new one."""
+        self._run("UPDATE charge_points SET old_password_hash = NULL WHERE charge_point_id = ?", charge_point_id)
 
     def forget(self, charge_point_id: str) -> bool:
         """Delete a charge point and everything it sent; False when the CSMS does not know it."""

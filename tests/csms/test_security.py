@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import ssl
@@ -14,6 +15,7 @@ import pytest
 from cryptography import x509
 from websockets.exceptions import InvalidMessage, InvalidStatus
 
+from csms import overview
 from csms.central_system import CentralSystem
 from csms.configuration import Settings
 from csms.errors import CsmsMistake
@@ -134,6 +136,51 @@ async def test_a_signing_request_is_answered_and_the_certificate_follows(authori
     assert call[3] == kind
     chain[0].verify_directly_issued_by(chain[1])
     assert chain[1] == x509.load_pem_x509_certificate(authority.path.read_bytes())
+
+
+NEW = "new-password-0123"
+
+
+@pytest.mark.parametrize("version", ["1.6", "2.0.1", "2.1"])
+async def test_the_old_password_is_valid_until_the_charge_point_connects_with_the_new_one(
+    tmp_path: Path, version: str
+) -> None:
+    """A01.FR.04; after a restart of the CSMS too. An operator's new password replaces both at once."""
+    action: str = "ChangeConfiguration"
+    payload: dict[str, Any] = {"key": "AuthorizationKey", "value": NEW.encode().hex()}
+    place = {"component": {"name": "SecurityCtrlr"}, "variable": {"name": "BasicAuthPassword"}}
+    answer: dict[str, Any] = {"status": "Accepted"}
+    if version != "1.6":
+        action, payload = "SetVariables", {"setVariableData": [place | {"attributeValue": NEW}]}
+        answer = {"setVariableResult": [place | {"attributeStatus": "Accepted"}]}
+    settings = Settings(db=tmp_path / "csms.db", security=Security(1))
+
+    def login(password: str) -> Any:
+        return connected(csms.address, version, additional_headers=basic("CHARGER-001", password))
+
+    async with running(settings) as csms:
+        csms.store.set_charge_point("CHARGER-001", password_hash=hash_password(PASSWORD.encode()))
+        async with login(PASSWORD) as charge_point:
+            sending = asyncio.create_task(csms.connections["CHARGER-001"].send_call(action, payload))
+            call = await charge_point.receive()
+            await charge_point.send([3, call[1], answer])
+            assert (await sending).kind == "CALLRESULT"
+    async with running(settings) as csms:
+        async with login(PASSWORD), login(NEW):
+            pass
+        with pytest.raises(InvalidStatus):
+            async with login(PASSWORD):
+                pass
+        shown = overview.charge_point(csms.context, csms.connections, "CHARGER-001")
+        assert "scrypt" not in str(shown)
+        csms.store.change_password("CHARGER-001", hash_password(b"newest"))
+        csms.store.set_charge_point("CHARGER-001", password_hash=hash_password(b"operator's"))
+        for password in (NEW, "newest"):
+            with pytest.raises(InvalidStatus):
+                async with login(password):
+                    pass
+        async with login("operator's"):
+            pass
 
 
 async def test_unknown_identities_are_refused_when_asked_to() -> None:
