@@ -191,7 +191,7 @@ def _in_thread[T](work: Callable[[], T]) -> T:
 
 
 def _policy(path: str | None, mode: str) -> Any:
-    from inspector.replay.matching import Policy, read_policy
+    from inspector.replay.policy import Policy, read_policy
 
     return read_policy(Path(path), mode) if path else Policy(mode)
 
@@ -329,7 +329,9 @@ class Cassette:
                     return await as_csms(script, waiting, choices, LOOK_EVERY_S)
                 except TimeoutError:
                     if was_over:
-                        return Outcome(script, "csms", failure="no charge point came for this session")
+                        refused = waiting.refusals()
+                        why = f"no charge point connected for this session{'; ' if refused else ''}{refused}"
+                        return Outcome(script, "csms", failure=why)
 
         async def serve() -> None:
             loop, task = asyncio.get_running_loop(), asyncio.current_task()

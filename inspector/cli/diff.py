@@ -63,7 +63,7 @@ def diff(
     """
     from inspector.cli import replay_reports
     from inspector.replay.compare import compare_recordings
-    from inspector.replay.matching import Policy, read_policy
+    from inspector.replay.policy import Policy, read_policy
     from inspector.replay.script import Script, choose, read
 
     version = OcppVersion(ocpp) if ocpp else None

@@ -152,9 +152,9 @@ class Run:
     """One call of the command: its choices, its recorder and its progress on stderr."""
 
     def __init__(self, scripts: list[Any], options: dict[str, Any]) -> None:
-        from inspector.replay.matching import Policy, read_policy
         from inspector.replay.operator_api import Operator
         from inspector.replay.pace import Pace
+        from inspector.replay.policy import Policy, read_policy
         from inspector.replay.runs import Choices
 
         Pace.parse(options["speed"])  # refuse a mistake before anything starts
@@ -239,7 +239,8 @@ class Run:
             raise UserMistake("the recordings have several OCPP versions; as a CSMS, play one version at a time")
 
         def ready(address: str) -> None:
-            click.echo(f"waiting for charge points at {address}")
+            for_people = self.options["style"] == "text" and not self.options["as_json"]
+            click.echo(f"waiting for charge points at {address}", err=not for_people)
             sys.stdout.flush()
 
         allowed = self.options["allow_origins"]
@@ -249,7 +250,8 @@ class Run:
                 try:
                     self.outcomes.append(await as_csms(script, waiting, self.choices, self.options["wait_s"] or None))
                 except TimeoutError:
-                    why = f"no charge point connected within {self.options['wait_s']:g} s; wait longer with --wait"
+                    why = f"no charge point connected within {self.options['wait_s']:g} s; "
+                    why += waiting.refusals() or "wait longer with --wait"
                     if not self.outcomes:
                         raise UserMistake(why) from None
                     self.outcomes += [Outcome(left, "csms", failure=why) for left in self.scripts[len(self.outcomes) :]]

@@ -9,8 +9,9 @@ from inspector.protocol.messages import Call, Send
 from inspector.protocol.vocabulary import Direction
 from inspector.replay.conversation import Conversation
 from inspector.replay.id_mapping import IdMapping
-from inspector.replay.matching import Difference, Policy
+from inspector.replay.matching import Difference
 from inspector.replay.outcome import Outcome, Row
+from inspector.replay.policy import Policy
 from inspector.replay.script import Script
 
 NEITHER = "neither side"
@@ -74,6 +75,8 @@ def compare_scripts(recorded: Script, other: Script, policy: Policy, rebinding: 
     outcome = Outcome(recorded, NEITHER, peer=other.source)
     came = {found: number for number, found in stands_for.items()}  # a recorded CALL -> that of `other`
     answered = other.answers()
+    for conversation in sides.values():
+        conversation.note_absent()
     for frame in recorded.frames:
         conversation = sides[frame.direction]
         row = conversation.rows.get(frame.frame_id)
@@ -82,8 +85,8 @@ def compare_scripts(recorded: Script, other: Script, policy: Policy, rebinding: 
             if frame.call is not None and policy.may_stay_away(frame.call):
                 # Its CALL may stay away, but one that has come is answered.
                 quiet = came.get(frame.call.frame_id) is None or came[frame.call.frame_id] in answered
-            what = "the answer to " if frame.call is not None else ""
-            missing = Difference("comes", None, f"{what}{frame.action or 'a message without an action'} is not there")
+            what = "the answer to " if frame.call is not None else "the CALL "
+            missing = Difference("comes", None, f"{what}{frame.action or 'without an action'} never came")
             row = Row(frame, None, () if quiet else (missing,))
         outcome.rows.append(row)
     for conversation in sides.values():

@@ -86,6 +86,10 @@ def _reason(error: OSError) -> str:
     return error.strerror or str(error) or "timed out"
 
 
+REFUSED_LIMIT = 5
+"""Charge points that were refused and are remembered for a message, the latest."""
+
+
 class ConnectionQueue:
     """Charge points that have connected and wait to be played with, by their identity."""
 
@@ -94,6 +98,7 @@ class ConnectionQueue:
         self._waiting: asyncio.Queue[tuple[str, ServerConnection]] = asyncio.Queue()
         self._released: dict[ServerConnection, asyncio.Event] = {}
         self._left = False
+        self._refused: dict[str, str] = {}  # why, by identity
         self.address = ("", 0)
 
     async def next(self, timeout_s: float | None) -> tuple[str, ServerConnection]:
@@ -106,6 +111,7 @@ class ConnectionQueue:
             while True:
                 identity, connection = await self._waiting.get()
                 if connection.state is State.OPEN:
+                    self._refused.clear()
                     return identity, connection
                 self.release(connection)  # it has hung up while it waited
 
@@ -131,14 +137,26 @@ class ConnectionQueue:
 
     def refuse(self, connection: ServerConnection, request: Request) -> Response | None:
         """Handler of `serve`: refuses foreign web pages, and who offers another version or the wrong password."""
+        refusal = self._refusal(request)
+        if refusal is None:
+            return None
+        status, reason = refusal
+        identity = unquote(request.path.partition("?")[0].rsplit("/", 1)[-1])[:60]
+        self._refused[identity] = reason
+        while len(self._refused) > REFUSED_LIMIT:
+            del self._refused[next(iter(self._refused))]
+        return connection.respond(status, f"{reason}\n")
+
+    def _refusal(self, request: Request) -> tuple[http.HTTPStatus, str] | None:
         origin, host = (",".join(request.headers.get_all(name)) for name in ("Origin", "Host"))
         if origin and not may_connect(origin, host, self._allow_origins):
-            reason = f"a web page of {origin[:200]!a} may not connect; allow it with --allow-origin\n"
-            return connection.respond(http.HTTPStatus.FORBIDDEN, reason)
+            reason = f"a web page of {origin[:200]!a} may not connect; allow it with --allow-origin"
+            return http.HTTPStatus.FORBIDDEN, reason
         offered = [name.strip() for name in ",".join(request.headers.get_all("Sec-WebSocket-Protocol")).split(",")]
         if self._version.subprotocol not in offered:
-            reason = f"this recording speaks {self._version.subprotocol}\n"
-            return connection.respond(http.HTTPStatus.BAD_REQUEST, reason)
+            names = ", ".join(name for name in offered if name)[:60]
+            offers = f"it offers {names!a}" if names else "it offers no subprotocol"
+            return http.HTTPStatus.BAD_REQUEST, f"{offers}, the recording speaks {self._version.subprotocol}"
         if self._password is not None:
             scheme, _, token = request.headers.get("Authorization", "").partition(" ")
             try:
@@ -146,8 +164,12 @@ class ConnectionQueue:
             except ValueError:
                 given = None
             if given != self._password:
-                return connection.respond(http.HTTPStatus.UNAUTHORIZED, "wrong password\n")
+                return http.HTTPStatus.UNAUTHORIZED, "wrong password" if given is not None else "no Basic password"
         return None
+
+    def refusals(self) -> str:
+        """Return which charge points were refused at the handshake since the last one was played, and why."""
+        return "; ".join(f"{identity} was refused at the handshake: {why}" for identity, why in self._refused.items())
 
 
 @asynccontextmanager

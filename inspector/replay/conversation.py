@@ -8,8 +8,9 @@ from inspector.protocol.frame import AnswerStatus, Frame
 from inspector.protocol.messages import Call, Malformed, Send
 from inspector.protocol.vocabulary import Direction
 from inspector.replay.id_mapping import IdMapping
-from inspector.replay.matching import Difference, Policy, compare
+from inspector.replay.matching import Difference, compare
 from inspector.replay.outcome import Row
+from inspector.replay.policy import Policy
 from inspector.replay.script import Script
 
 CANDIDATES = 10
@@ -38,6 +39,7 @@ class Conversation:
         self._answers = script.answers()
         self._sent: dict[int, Frame] = {}  # our live CALL -> the recorded one
         self._calls: dict[str | None, list[Frame]] = {}  # recorded CALLs that have not come, by action
+        self._periodic: set[str | None] = set()  # actions of which a live frame with periodic values has come
         self._odd: list[Frame] = []  # recorded frames that are neither CALLs nor first answers, not come yet
         for frame in script.frames:
             if frame.direction is ours:
@@ -88,6 +90,8 @@ class Conversation:
                 self._too_many(live, "recorded", f"{live.action} came once more than recorded")
             return None
         recurring = self.policy.may_stay_away(live)
+        if recurring:
+            self._periodic.add(live.action)
         alike = [frame for frame in waiting[:CANDIDATES] if self.policy.may_stay_away(frame) is recurring]
         if recurring and not alike:
             self.extra.append(Row(None, live))
@@ -151,6 +155,14 @@ class Conversation:
     def lost(self, recorded: Frame, why: str) -> None:
         """Note that a recorded frame of the peer has not come."""
         self.rows[recorded.frame_id] = Row(recorded, None, (Difference("comes", None, why),))
+
+    def note_absent(self) -> None:
+        """Note, at its first frame, each action of which the recording has periodic values and this run none."""
+        for action, left in self._calls.items():
+            periodic = [frame for frame in left if self.policy.wanted_once(frame)]
+            if periodic and action not in self._periodic:
+                more = "" if len(periodic) == 1 else f" of the {len(periodic)} recorded"
+                self.lost(periodic[0], f"the CALL {action} never came: none{more} with values of its kind")
 
     def is_here(self, recorded: Frame) -> bool:
         """Whether a recorded frame of the peer has come, or has been given up."""

@@ -2,42 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from inspector import toml_file
-from inspector.errors import SettingsMistake
 from inspector.protocol.frame import Frame
 from inspector.protocol.large_values import shorten
-from inspector.protocol.messages import Call, CallError, Malformed, Send
+from inspector.protocol.messages import CallError, Malformed
+from inspector.replay import unordered
 from inspector.replay.id_mapping import is_time, kind_of
-
-STRICT, SEMANTIC, SHAPE = "strict", "semantic", "shape"
-MODES = (STRICT, SEMANTIC, SHAPE)
-
-VOLATILE: dict[str, frozenset[str]] = {
-    "BootNotification": frozenset({"interval"}),
-    # What a meter shows depends on when it is read; that it never falls is for the judge to see.
-    "MeterValues": frozenset({"value"}),
-    # How often a meter is read in between depends on when a run begins; seqNo is counted on with it.
-    "TransactionEvent": frozenset({"value", "timeSpentCharging", "seqNo", "meterValue", "signedMeterData"}),
-    "StartTransaction": frozenset({"meterStart"}),
-    "StopTransaction": frozenset({"meterStop", "value", "transactionData"}),
-    # Named after the day, as a rule.
-    "GetDiagnostics": frozenset({"fileName"}),
-    "GetLog": frozenset({"filename"}),
-    "GetCompositeSchedule": frozenset({"startPeriod", "chargingSchedulePeriod"}),  # counted from the moment of asking
-    "*": frozenset({"expiryDate", "cacheExpiryDateTime", "statusInfo", "customData", "offline"}),
-}
-"""Members whose value may differ from run to run, by action ("*" for all): compared by type only in semantic mode."""
-
-
-REPEATED = frozenset({"StatusNotification"})
-"""Actions of the peer that may come more often than recorded, where they say again what was said before."""
-OPTIONAL = frozenset({"Heartbeat", "MeterValues"})
+from inspector.replay.plausible import useless_values
+from inspector.replay.policy import SHAPE, STRICT, Policy
 
 
 class Difference(NamedTuple):
@@ -49,104 +23,6 @@ class Difference(NamedTuple):
     matcher: str
     pointer: str | None
     sentence: str
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What counts as a difference.
-
-    Attributes:
-        mode: strict (all but ids and times), semantic (all but what is volatile), shape (members and types).
-        tolerance: how far numbers may be apart, as a share of the recorded one; texts only where they are readings.
-        volatile: more members that may differ, by action or "*".
-        ignore: JSON pointers into payloads ("/idTagInfo/expiryDate"), by action or "*", that are not compared.
-        extra_actions: actions of the peer that may come more often than recorded; None for those in REPEATED.
-        optional_actions: actions of the peer that may come more or less often than recorded.
-        both_stored: secrets may have been starred out of what is compared, too.
-    """
-
-    mode: str = SEMANTIC
-    tolerance: float = 0.0
-    volatile: dict[str, frozenset[str]] = field(default_factory=dict)
-    ignore: dict[str, frozenset[str]] = field(default_factory=dict)
-    extra_actions: frozenset[str] | None = None
-    optional_actions: frozenset[str] = OPTIONAL
-    both_stored: bool = False
-
-    def may_stay_away(self, frame: Frame) -> bool:
-        """Whether the peer may leave a recorded frame out: a CALL that only the time brings about."""
-        if not isinstance(frame.message, Call | Send):
-            return False
-        return frame.action in self.optional_actions or (self.mode != STRICT and _is_periodic(frame))
-
-    def may_be_extra(self, frame: Frame) -> bool:
-        """Whether the peer may send a frame that was not recorded; see `must_repeat`."""
-        return frame.action in self._extra or self.may_stay_away(frame)
-
-    def must_repeat(self, frame: Frame) -> bool:
-        """Whether a frame that may be extra has to say what was said before."""
-        return self.extra_actions is None and not self.may_stay_away(frame)
-
-    @property
-    def _extra(self) -> frozenset[str]:
-        return REPEATED if self.extra_actions is None else self.extra_actions
-
-    def is_volatile(self, action: str | None, member: str) -> bool:
-        """Whether a member's value may differ."""
-        if self.mode == STRICT:
-            return False
-        return any(member in table.get(name, ()) for table in (VOLATILE, self.volatile) for name in (action or "", "*"))
-
-    def may_lack(self, action: str | None, member: str) -> bool:
-        """Whether a recorded member may be missing: one that any message may have, or that the user named."""
-        if self.mode == STRICT:
-            return False
-        return member in VOLATILE["*"] or any(member in self.volatile.get(name, ()) for name in (action or "", "*"))
-
-    def is_ignored(self, action: str | None, pointer: str) -> bool:
-        """Whether a place of a payload is not compared at all."""
-        return any(pointer in self.ignore.get(name, ()) for name in (action or "", "*"))
-
-
-KNOWN = frozenset({"tolerance", "extra_actions", "optional_actions", "volatile", "ignore"})
-"""What a policy file may say."""
-
-
-def _is_periodic(frame: Frame) -> bool:
-    if frame.action != "TransactionEvent" or frame.payload.get("eventType") != "Updated":
-        return False
-    return frame.payload.get("triggerReason") in ("MeterValuePeriodic", "MeterValueClock")
-
-
-def read_policy(path: Path, mode: str = SEMANTIC) -> Policy:
-    """A policy from a TOML file that says some of what is in KNOWN, `[volatile]` and `[ignore]` by action or "*".
-
-    Raises:
-        SettingsMistake: it cannot be read, or a name or value in it is not known.
-    """
-    document = toml_file.read(path)
-    toml_file.refuse_unknown(path, "", document, KNOWN)
-    tolerance = document.get("tolerance", 0.0)
-    if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not 0 <= tolerance < math.inf:
-        raise SettingsMistake(path, "tolerance", f"must be a number from 0, got {tolerance!r}")
-    extra, optional = document.get("extra_actions"), document.get("optional_actions")
-    return Policy(
-        mode=mode,
-        tolerance=float(tolerance),
-        volatile=_names(path, "volatile", document.get("volatile", {})),
-        ignore=_names(path, "ignore", document.get("ignore", {})),
-        extra_actions=None if extra is None else _list(path, "extra_actions", extra),
-        optional_actions=OPTIONAL if optional is None else _list(path, "optional_actions", optional),
-    )
-
-
-def _list(path: Path, place: str, names: Any) -> frozenset[str]:
-    return frozenset(toml_file.texts(path, place, names))
-
-
-def _names(path: Path, place: str, table: Any) -> dict[str, frozenset[str]]:
-    entries = toml_file.table(path, place, table)
-    return {action: _list(path, f"{place}.{action}", names) for action, names in entries.items()}
 
 
 type _Matcher = Callable[[Any, Any, str, str, str | None, Policy], Difference | None]
@@ -177,7 +53,17 @@ def compare(recorded: Frame, expected: Any, live: Frame, policy: Policy) -> list
     if recorded.action != live.action:
         return [Difference("action", "/2", f"{live.action} came where {recorded.action} was recorded")]
     place = "/2" if recorded.answer_status is not None else "/3"
-    return list(_values(expected, live.payload, place, "", recorded.action, policy))
+    found = list(_values(expected, live.payload, place, "", recorded.action, policy))
+    if policy.mode != SHAPE:
+        found += _useless(recorded, expected, live, place, policy)
+    return found
+
+
+def _useless(recorded: Frame, expected: Any, live: Frame, root: str, policy: Policy) -> Iterator[Difference]:
+    action = recorded.action
+    for useless in useless_values(recorded, expected, live):
+        if not policy.is_ignored(action, useless.pointer) and not policy.is_named_volatile(action, useless.member):
+            yield Difference("useless", root + useless.pointer, useless.sentence)
 
 
 def _reasons(recorded: CallError, live: CallError, policy: Policy) -> Iterator[Difference]:
@@ -214,6 +100,9 @@ def _values(
                 yield Difference("absent", f"{root}{pointer}/{name}", sentence)
         return
     if isinstance(recorded, list) and isinstance(live, list):
+        if (found := unordered.pair(member, recorded, live)) is not None:
+            yield from _elements(found, recorded, live, root, pointer, action, policy, member)
+            return
         if len(recorded) != len(live) and policy.mode != SHAPE:
             if policy.is_volatile(action, member):
                 return  # nothing tells which element stands for which
@@ -227,6 +116,29 @@ def _values(
         if difference is not None:
             yield difference
             return
+
+
+def _elements(
+    found: unordered.Pairs,
+    recorded: list[Any],
+    live: list[Any],
+    root: str,
+    pointer: str,
+    action: str | None,
+    policy: Policy,
+    member: str,
+) -> Iterator[Difference]:
+    """Compare two lists whose order means nothing; elements that nothing identifies are paired in their order."""
+    pairs = [*found.pairs, *zip(found.missing, found.extra, strict=False)]
+    if policy.mode != SHAPE and not (len(recorded) != len(live) and policy.is_volatile(action, member)):
+        for index in found.missing[len(found.extra) :]:
+            name = unordered.name(member, recorded[index])
+            yield Difference("present", root + pointer, f"{pointer[1:]} lacks {name}")
+        for index in found.extra[len(found.missing) :]:
+            name = unordered.name(member, live[index])
+            yield Difference("absent", f"{root}{pointer}/{index}", f"{pointer[1:]} has {name}, which was not recorded")
+    for one, other in pairs:
+        yield from _values(recorded[one], live[other], root, f"{pointer}/{other}", action, policy, member)
 
 
 def _kind(value: Any) -> str:

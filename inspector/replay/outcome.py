@@ -39,6 +39,7 @@ class Outcome:
     seconds: float = 0.0
     sent: int = 0
     failure: str | None = None  # why it could not be played to its end
+    identity: str = ""  # what the peer says it is, where that is not as recorded
     peer: str = ""  # the address of the CSMS, the id of the charge point, or the other recording
     at_ns: int = field(default_factory=time.time_ns)  # wall-clock time of the run
 

@@ -26,9 +26,11 @@ from inspector.protocol.vocabulary import Direction
 from inspector.records import Record
 from inspector.replay.conversation import Conversation, default_answer
 from inspector.replay.id_mapping import IdMapping
-from inspector.replay.matching import Difference, Policy
+from inspector.replay.identity import other_identity
+from inspector.replay.matching import Difference
 from inspector.replay.outcome import Outcome, Row
 from inspector.replay.pace import Pace
+from inspector.replay.policy import Policy
 from inspector.replay.script import FindingKey, Script, count
 from inspector.rules.context import Moment
 from inspector.rules.finding import Finding, Side
@@ -112,6 +114,7 @@ class Player:
         self._given_up: str | None = None
         self._deaf = False  # the peer reads nothing
         self._in_vain = 0
+        self._unprompted = 0  # CALLs of the CSMS in a row that did not come
         self._reached = 0  # the last recorded frame whose turn came
         self._previous_ns: int | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -198,10 +201,22 @@ class Player:
             payload = self._rebinding.expected(frame.action, frame.payload)
             task = asyncio.ensure_future(self._prompt(self._id, frame.message.action, payload))
             self._keep(task)
-        if await self._listen(self._timeout_s + gap_s, lambda: here(frame)) or self._closed is not None:
+        operators = isinstance(frame.message, Call) and frame.direction is Direction.FROM_CSMS
+        patience_s = self._timeout_s + gap_s
+        if operators and self._unprompted >= PATIENCE:
+            patience_s = LINGER_S  # nobody makes this CSMS send CALLs
+        if await self._listen(patience_s, lambda: here(frame)) or self._closed is not None:
+            self._unprompted = 0 if operators else self._unprompted
             return
-        what = "answer to " if frame.answer_status is not None else ""
-        why = f"no {what}{frame.action or 'frame'} came within {self._timeout_s + gap_s:.3g} s"
+        waited = f"within {patience_s:.3g} s"
+        if operators:
+            # A CSMS sends it when someone tells it to: the rest of the session can be compared without it.
+            self._unprompted += 1
+            self._conversation.lost(frame, f"the CALL {frame.action} never came {waited}")
+            return
+        name = frame.action or "without an action"
+        is_answer = frame.answer_status is not None
+        why = f"no answer to {name} came {waited}" if is_answer else f"the CALL {name} never came {waited}"
         self._conversation.lost(frame, why)
         self._in_vain += 1
         if self._in_vain >= PATIENCE:
@@ -322,9 +337,12 @@ class Player:
     def _conclude(self, seconds: float) -> None:
         outcome, conversation = self.outcome, self._conversation
         outcome.seconds = seconds
+        if self._given_up is None and self._script.frames and self._reached == self._script.frames[-1].frame_id:
+            conversation.note_absent()
         for frame in self._script.frames:
             outcome.rows.append(conversation.rows.get(frame.frame_id) or Row(frame, self._out.get(frame.frame_id)))
         outcome.rows.extend(conversation.extra)
+        outcome.identity = next(filter(None, map(other_identity, outcome.rows)), "")
         left = [row for row in outcome.rows if self._is_left(row)]
         if left:
             # Answers that could not be delivered any more say less than what has not come.

@@ -16,10 +16,10 @@ from inspector.protocol.vocabulary import Direction
 from inspector.records import Record
 from inspector.replay.connect import ConnectionQueue, dial
 from inspector.replay.id_mapping import IdMapping
-from inspector.replay.matching import Policy
 from inspector.replay.outcome import Outcome
 from inspector.replay.pace import Pace
 from inspector.replay.player import Connection, Player, Prompt
+from inspector.replay.policy import Policy
 from inspector.replay.script import Script
 from inspector.rules.judge import Judge
 
@@ -127,7 +127,7 @@ async def as_csms(script: Script, waiting: ConnectionQueue, choices: Choices, wa
     identity, connection = await waiting.next(wait_s)
     try:
         outcome = await play(script, Direction.FROM_CSMS, connection, identity, choices)
-        outcome.peer = f"the charge point {identity}"
+        outcome.peer = f"the charge point {identity}" + (f" ({outcome.identity})" if outcome.identity else "")
         return outcome
     finally:
         waiting.release(connection)

@@ -49,6 +49,8 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
     if outcome.played in PLAYED:
         head.append(f" ({quantity(outcome.sent, 'frame')} sent, {outcome.seconds:.1f} s)", style="dim")
     console.print(head, soft_wrap=True)
+    if outcome.identity:
+        console.print(Text(visible(f"  · played against {outcome.identity}"), style="dim"), soft_wrap=True)
     if differences:
         _ladder(console, outcome, outcome.rows.index(differences[0][0]))
     for sentence in outcome.sentences():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from websockets.exceptions import ConnectionClosed
@@ -42,6 +43,9 @@ class Peer:
             for frame in script.frames
             if not isinstance(frame.message, Malformed)
         ]
+        for step in self._steps:  # a clock shows the time of this run
+            if step.message[0] == 3 and "currentTime" in step.message[2]:
+                step.message[2]["currentTime"] = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
         change(self._steps)
 
     async def play(self, connection: Any) -> None:

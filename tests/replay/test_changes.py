@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -172,6 +172,7 @@ def reverse(value: Any) -> Any:
 
 C16, C201, SMART = "charging-1.6", "charging-2.0.1", "smart-charging-1.6"
 NOW = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+IN_HOURS = (datetime.now(UTC) + timedelta(hours=9)).strftime("%Y-%m-%dT%H:%M:%SZ")
 FAULTED = '[2,"more","StatusNotification",{"connectorId":1,"errorCode":"GroundFailure","status":"Faulted"}]'
 LIMIT = "/3/csChargingProfiles/chargingSchedule/chargingSchedulePeriod/0/limit"
 
@@ -211,7 +212,9 @@ CAUGHT: list[tuple[str, str, Change, str | None, str | None]] = [
     (CSMS, SMART, swap("SetChargingProfile", "ClearChargingProfile"), "SetChargingProfile", None),
     (CHARGE_POINT, C16, put("StatusNotification", "/3/status", "Faulted", 2, 1), "StatusNotification", "/3/status"),
     (CHARGE_POINT, C16, put("StatusNotification", "/3/errorCode", "GroundFailure", 2), "StatusNotification", "/3/errorCode"),
-    (CHARGE_POINT, C16, put("BootNotification", "/3/firmwareVersion", "2.0", 2), "BootNotification", "/3/firmwareVersion"),
+    (CHARGE_POINT, C16, put("BootNotification", "/3/chargePointModel", "Other", 2), "BootNotification", "/3/chargePointModel"),
+    (CSMS, C16, put("BootNotification", "/2/currentTime", "2031-01-01T00:00:00Z"), "BootNotification", "/2/currentTime"),
+    (CSMS, C16, put("BootNotification", "/2/interval", 0), "BootNotification", "/2/interval"),
     (CHARGE_POINT, C16, put("StartTransaction", "/3/idTag", "OTHER", 2), "StartTransaction", "/3/idTag"),
     (CHARGE_POINT, C16, put("StartTransaction", "/3/connectorId", 2, 2), "StartTransaction", "/3/connectorId"),
     (CHARGE_POINT, C16, drop("StartTransaction", "/3/meterStart", 2), "StartTransaction", "/3/meterStart"),
@@ -240,8 +243,9 @@ CAUGHT: list[tuple[str, str, Change, str | None, str | None]] = [
 
 HARMLESS: list[tuple[str, str, Change]] = [
     (CSMS, C16, put("StartTransaction", "/2/transactionId", 4711)),
-    (CSMS, C16, put("BootNotification", "/2/currentTime", "2031-01-01T00:00:00Z")),
+    (CSMS, C16, put("BootNotification", "/2/currentTime", IN_HOURS)),
     (CSMS, C16, put("BootNotification", "/2/interval", 60)),
+    (CHARGE_POINT, C16, put("BootNotification", "/3/firmwareVersion", "2.0", 2)),
     (CSMS, C16, put("Authorize", "/2/idTagInfo/expiryDate", "2031-01-01T00:00:00Z")),
     (CSMS, C16, spell(lambda message: json.dumps(reverse(message)))),
     (CSMS, C201, put("Authorize", "/2/customData", {"vendorId": "com.example"})),

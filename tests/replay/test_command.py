@@ -142,6 +142,15 @@ def test_as_csms_it_waits_for_a_charge_point() -> None:
         assert playing.finish() == 0, playing.report()
 
 
+def test_json_is_all_that_stands_on_stdout() -> None:
+    with Program("replay", CHARGING, "--as", "csms", "--listen", "127.0.0.1:0", "--json") as playing:
+        url = playing.wait_for(r"waiting for charge points at (ws://\S+)")[1]
+        with Program("charge-point", "--url", url, "--id", "CHARGING-16") as charge_point:
+            assert charge_point.finish() == 0, charge_point.report()
+        assert playing.finish() == 0, playing.report()
+    assert json.loads("\n".join(playing.out))["equal"] is True
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

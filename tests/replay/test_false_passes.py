@@ -19,8 +19,9 @@ from inspector.protocol.vocabulary import Direction, OcppVersion
 from inspector.replay.compare import compare_recordings, compare_scripts
 from inspector.replay.connect import lobby
 from inspector.replay.id_mapping import IdMapping
-from inspector.replay.matching import STRICT, Policy, compare
+from inspector.replay.matching import compare
 from inspector.replay.outcome import Outcome
+from inspector.replay.policy import STRICT, Policy
 from inspector.replay.runs import Choices, as_charge_point, as_csms
 from inspector.replay.script import Script, read
 from inspector.replay.text_report import excerpt
@@ -173,12 +174,21 @@ def test_sessions_of_many_charge_points_are_paired_by_name_where_names_are_the_s
     assert all(outcome.equal for outcome in compare_recordings(a, renamed, Policy()))
 
 
-def test_hints_and_what_depends_on_the_clock_are_no_difference(tmp_path: Path) -> None:
+def test_hints_and_a_clock_that_is_hours_off_are_not_a_difference(tmp_path: Path) -> None:
     (recorded,) = scripts_of(tmp_path, BOOT, BOOTED, BEAT, BEATEN)
-    off = "<", '[3,"h",{"currentTime":"2020-01-01T12:00:01Z"}]'
+    off = "<", '[3,"h",{"currentTime":"2026-01-01T20:00:01Z"}]'
     (other,) = scripts_of(tmp_path, BOOT, BOOTED, BEAT, off, name="off")
     outcome = compare_scripts(recorded, other, Policy())
     assert outcome.equal, excerpt(outcome)
+
+
+def test_clock_that_is_days_off_is_a_difference(tmp_path: Path) -> None:
+    (recorded,) = scripts_of(tmp_path, BOOT, BOOTED, BEAT, BEATEN)
+    for time in ("2020-01-01T12:00:01Z", "1970-01-01T00:00:10Z"):
+        off = "<", f'[3,"h",{{"currentTime":"{time}"}}]'
+        (other,) = scripts_of(tmp_path, BOOT, BOOTED, BEAT, off, name="off")
+        (sentence,) = compare_scripts(recorded, other, Policy()).sentences()
+        assert "currentTime" in sentence and ("off the time" in sentence or "before the year 2000" in sentence)
 
 
 def found(recorded: Any, live: Any, policy: Policy | None = None, action: str = "DataTransfer") -> list[str]:

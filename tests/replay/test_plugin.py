@@ -155,7 +155,7 @@ def test_session_that_no_charge_point_came_for_is_a_failure(project: pytest.Pyte
     (project.path / "twice.jsonl").write_text(one.replace("CHARGING-16", "CP-1") + one.replace("CHARGING-16", "CP-2"))
     result = project.runpytest_subprocess("--ocpp-record", "none")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*no charge point came for this session*"])
+    result.stdout.fnmatch_lines(["*no charge point connected for this session*"])
 
 
 def test_recordings_are_found_behind_a_link_and_a_folder_without_any_is_refused(

@@ -16,8 +16,9 @@ from inspector.protocol.frame import Frame
 from inspector.protocol.session import Session
 from inspector.protocol.vocabulary import Direction, OcppVersion
 from inspector.replay.id_mapping import IdMapping, shifted
-from inspector.replay.matching import SHAPE, STRICT, Policy, compare, read_policy
+from inspector.replay.matching import compare
 from inspector.replay.pace import Pace
+from inspector.replay.policy import SHAPE, STRICT, Policy, read_policy
 from inspector.replay.script import choose, read
 from inspector.replay.spans import replace, scalars
 

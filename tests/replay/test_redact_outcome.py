@@ -18,7 +18,7 @@ FRAMES = """[2,"1","ChangeConfiguration",{"key":"AuthorizationKey","value":"SECR
 
 @pytest.mark.parametrize("style", ["text", "json", "junit", "html"])
 def test_a_comparison_shows_no_secret_of_either_side(tmp_path: Path, style: str) -> None:
-    secrets = ("Geheim-00112233", "Anders-998877")
+    secrets = ("Geheim-001122334", "Anders-998877")
     for secret in secrets:
         (tmp_path / f"{secret}.txt").write_text(FRAMES.replace("SECRET", secret))
     one, other = (str((tmp_path / f"{secret}.txt").rename(tmp_path / f"{n}.txt")) for n, secret in enumerate(secrets))
@@ -31,7 +31,7 @@ def test_a_comparison_shows_no_secret_of_either_side(tmp_path: Path, style: str)
 
 @pytest.mark.parametrize("style", ["text", "json", "junit", "sarif", "github"])
 def test_a_check_quotes_no_secret(tmp_path: Path, style: str) -> None:
-    (tmp_path / "frames.txt").write_text(FRAMES.replace("SECRET", "Geheim-00112233"))
+    (tmp_path / "frames.txt").write_text(FRAMES.replace("SECRET", "Geheim-001122334"))
     arguments = ["check", str(tmp_path / "frames.txt"), "--ocpp", "1.6", "--format", style]
     shown = CliRunner().invoke(commands, arguments, standalone_mode=False)
     assert "rpc.unknown-action" in shown.output
@@ -42,7 +42,7 @@ def test_a_value_that_was_starred_out_is_no_difference(tmp_path: Path) -> None:
     """A recording hides passwords; the live peer has them. Whether they are equal nobody can tell."""
     frame = '[2,"1","ChangeConfiguration",{"key":"AuthorizationKey","value":"%s"}]\n[3,"1",{"status":"Accepted"}]\n'
     (tmp_path / "recorded.txt").write_text(frame % ("*" * 16))
-    (tmp_path / "live.txt").write_text(frame % "Geheim-00112233")
+    (tmp_path / "live.txt").write_text(frame % "Geheim-001122334")
     arguments = ["diff", str(tmp_path / "recorded.txt"), str(tmp_path / "live.txt"), "--ocpp", "1.6"]
     shown = CliRunner().invoke(commands, arguments, standalone_mode=False)
     assert shown.return_value == 0, shown.output

@@ -14,8 +14,8 @@ from inspector.browse.views.serialize import session_row
 from inspector.protocol.frame import Frame
 from inspector.records import Record, SessionFacts
 from inspector.replay.compare import compare_scripts
-from inspector.replay.matching import MODES, SEMANTIC, Policy
 from inspector.replay.outcome import Outcome, Row
+from inspector.replay.policy import MODES, SEMANTIC, Policy
 from inspector.replay.script import Script, scripts
 from inspector.store import reader
 

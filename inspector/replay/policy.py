@@ -1,0 +1,155 @@
+"""What counts as a difference: modes, members that may differ, actions that may come more or less often."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from inspector import toml_file
+from inspector.errors import SettingsMistake
+from inspector.protocol.frame import Frame
+from inspector.protocol.messages import Call, Send
+
+STRICT, SEMANTIC, SHAPE = "strict", "semantic", "shape"
+MODES = (STRICT, SEMANTIC, SHAPE)
+
+VOLATILE: dict[str, frozenset[str]] = {
+    # Which station it is, and what runs on it, changes from run to run; vendor and model do not.
+    "BootNotification": frozenset(
+        {"interval", "chargePointSerialNumber", "chargeBoxSerialNumber", "serialNumber", "firmwareVersion"}
+        | {"iccid", "imsi", "meterSerialNumber"}
+    ),
+    # What a meter shows depends on when it is read; that it never falls is for the judge to see.
+    "MeterValues": frozenset({"value"}),
+    # How often a meter is read in between depends on when a run begins; seqNo is counted on with it.
+    "TransactionEvent": frozenset({"value", "timeSpentCharging", "seqNo", "meterValue", "signedMeterData"}),
+    "StartTransaction": frozenset({"meterStart"}),
+    "StopTransaction": frozenset({"meterStop", "value", "transactionData"}),
+    # Named after the day, as a rule.
+    "GetDiagnostics": frozenset({"fileName"}),
+    "GetLog": frozenset({"filename"}),
+    "GetCompositeSchedule": frozenset({"startPeriod", "chargingSchedulePeriod"}),  # counted from the moment of asking
+    "*": frozenset({"expiryDate", "cacheExpiryDateTime", "statusInfo", "customData", "offline"}),
+}
+"""Members whose value may differ from run to run, by action ("*" for all): compared by type only in semantic mode."""
+
+
+REPEATED = frozenset({"StatusNotification"})
+"""Actions of the peer that may come more often than recorded, where they say again what was said before."""
+OPTIONAL = frozenset({"Heartbeat", "MeterValues"})
+"""Actions of the peer that may come more or less often than recorded."""
+ABSENT = frozenset({"Heartbeat"})
+"""Those that may be absent: a short run leaves no time for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What counts as a difference.
+
+    Attributes:
+        mode: strict (all but ids and times), semantic (all but what is volatile), shape (members and types).
+        tolerance: how far numbers may be apart, as a share of the recorded one; texts only where they are readings.
+        volatile: more members that may differ, by action or "*".
+        ignore: JSON pointers into payloads ("/idTagInfo/expiryDate"), by action or "*", that are not compared.
+        extra_actions: actions of the peer that may come more often than recorded; None for those in REPEATED.
+        optional_actions: actions of the peer that may come more or less often than recorded.
+        absent_actions: those of them that may be absent altogether; of the others one has to come.
+        both_stored: secrets may have been starred out of what is compared, too.
+    """
+
+    mode: str = SEMANTIC
+    tolerance: float = 0.0
+    volatile: dict[str, frozenset[str]] = field(default_factory=dict)
+    ignore: dict[str, frozenset[str]] = field(default_factory=dict)
+    extra_actions: frozenset[str] | None = None
+    optional_actions: frozenset[str] = OPTIONAL
+    absent_actions: frozenset[str] = ABSENT
+    both_stored: bool = False
+
+    def may_stay_away(self, frame: Frame) -> bool:
+        """Whether the peer may leave a recorded frame out: a CALL that only the time brings about."""
+        if not isinstance(frame.message, Call | Send):
+            return False
+        return frame.action in self.optional_actions or (self.mode != STRICT and _is_periodic(frame))
+
+    def wanted_once(self, frame: Frame) -> bool:
+        """Whether one frame like this has to come, although each of them may stay away."""
+        return self.may_stay_away(frame) and frame.action not in self.absent_actions
+
+    def may_be_extra(self, frame: Frame) -> bool:
+        """Whether the peer may send a frame that was not recorded; see `must_repeat`."""
+        return frame.action in self._extra or self.may_stay_away(frame)
+
+    def must_repeat(self, frame: Frame) -> bool:
+        """Whether a frame that may be extra has to say what was said before."""
+        return self.extra_actions is None and not self.may_stay_away(frame)
+
+    @property
+    def _extra(self) -> frozenset[str]:
+        return REPEATED if self.extra_actions is None else self.extra_actions
+
+    def is_volatile(self, action: str | None, member: str) -> bool:
+        """Whether a member's value may differ."""
+        if self.mode == STRICT:
+            return False
+        return self.is_named_volatile(action, member) or any(
+            member in VOLATILE.get(name, ()) for name in (action or "", "*")
+        )
+
+    def is_named_volatile(self, action: str | None, member: str) -> bool:
+        """Whether the user said that a member's value may differ."""
+        return any(member in self.volatile.get(name, ()) for name in (action or "", "*"))
+
+    def may_lack(self, action: str | None, member: str) -> bool:
+        """Whether a recorded member may be missing: one that any message may have, or that the user named."""
+        if self.mode == STRICT:
+            return False
+        return member in VOLATILE["*"] or self.is_named_volatile(action, member)
+
+    def is_ignored(self, action: str | None, pointer: str) -> bool:
+        """Whether a place of a payload is not compared at all."""
+        return any(pointer in self.ignore.get(name, ()) for name in (action or "", "*"))
+
+
+KNOWN = frozenset({"tolerance", "extra_actions", "optional_actions", "volatile", "ignore"})
+"""What a policy file may say."""
+
+
+def _is_periodic(frame: Frame) -> bool:
+    if frame.action != "TransactionEvent" or frame.payload.get("eventType") != "Updated":
+        return False
+    return frame.payload.get("triggerReason") in ("MeterValuePeriodic", "MeterValueClock")
+
+
+def read_policy(path: Path, mode: str = SEMANTIC) -> Policy:
+    """A policy from a TOML file that says some of what is in KNOWN, `[volatile]` and `[ignore]` by action or "*".
+
+    Raises:
+        SettingsMistake: it cannot be read, or a name or value in it is not known.
+    """
+    document = toml_file.read(path)
+    toml_file.refuse_unknown(path, "", document, KNOWN)
+    tolerance = document.get("tolerance", 0.0)
+    if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not 0 <= tolerance < math.inf:
+        raise SettingsMistake(path, "tolerance", f"must be a number from 0, got {tolerance!r}")
+    extra, optional = document.get("extra_actions"), document.get("optional_actions")
+    return Policy(
+        mode=mode,
+        tolerance=float(tolerance),
+        volatile=_names(path, "volatile", document.get("volatile", {})),
+        ignore=_names(path, "ignore", document.get("ignore", {})),
+        extra_actions=None if extra is None else _list(path, "extra_actions", extra),
+        optional_actions=OPTIONAL if optional is None else _list(path, "optional_actions", optional),
+        absent_actions=ABSENT if optional is None else _list(path, "optional_actions", optional),
+    )
+
+
+def _list(path: Path, place: str, names: Any) -> frozenset[str]:
+    return frozenset(toml_file.texts(path, place, names))
+
+
+def _names(path: Path, place: str, table: Any) -> dict[str, frozenset[str]]:
+    entries = toml_file.table(path, place, table)
+    return {action: _list(path, f"{place}.{action}", names) for action, names in entries.items()}
