@@ -61,7 +61,7 @@ def is_ocpp(connection: Connection, first: bytes | None) -> bool:
 def session(connection: Connection, messages: Iterable[Captured]) -> Iterator[Captured]:
     """The messages with the session's beginning at the first and its end at the last; one stands for none."""
     path = connection.path
-    facts = handshake.link_facts(path, connection.request, connection.response)
+    facts = handshake.session_facts(path, connection.request, connection.response)
     facts["upstream_url"] = _bare(connection.url)
     if connection.remote_addr:
         facts["remote_addr"] = connection.remote_addr

@@ -1,6 +1,5 @@
-"""Where frames enter: mitmproxy does handshakes and routing; this package watches and never alters what passes.
+"""Relay sessions between charge points and a CSMS, unchanged, and pass what crosses to the recorder.
 
-- `addon.py` records on mitmproxy's public hooks (also for `mitmdump -s`); it is the fallback of the fast path.
-- `link.py` is the tap: one WebSocket life, from chunks of bytes to records for `inspector.recorder`.
-- `splitter.py` and `messages.py` locate frames and put messages together; both are sans-I/O.
+mitmproxy does the handshake. Then `pipe.py` relays the bytes (the fast path), or mitmproxy does and `addon.py` records
+from its public hooks (the fallback, and `mitmdump -s`). Either way `session_tap.py` makes records of the bytes.
 """

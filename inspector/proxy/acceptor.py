@@ -1,4 +1,4 @@
-"""Accepts charge points for the fast path: knows listeners, TLS and how many are too many, not what they say."""
+"""Accept connections from charge points for the fast path, with TLS and a limit on their number."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ BUSY = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length
 
 
 class FastRelay:
-    """Accepts charge points on listening sockets and runs a handler for each."""
+    """Accepts connections from charge points and runs a handler for each."""
 
     def __init__(self, master: Master, proxyserver: Proxyserver, recording: RecordingAddon, settings: Settings) -> None:
         self._master, self._proxyserver, self._settings = master, proxyserver, settings
         self.recording = recording
-        # Where a request really goes is decided when its path is known; mitmproxy wants some target before.
+        # mitmproxy needs some target now; the real one is chosen by the path of the request.
         self._mode = mode_specs.ProxyMode.parse("reverse:http://127.0.0.1:9")
         self._servers: list[asyncio.Server] = []
         self._in_tls_handshake = 0
         self.addons: list[object] = [RelayHooks()]
 
     def _full(self) -> bool:
-        """Tell whether one more is too many: those shaking hands and those joined; for a moment one is both."""
+        """Return whether the limit is reached, counting handshakes and sessions; for a moment a connection is both."""
         limit = self._settings.max_connections - self._in_tls_handshake
-        links = self.recording.links
-        return len(handlers) + len(links) >= limit and len(handlers.keys() | links.keys()) >= limit
+        sessions = self.recording.sessions
+        return len(handlers) + len(sessions) >= limit and len(handlers.keys() | sessions.keys()) >= limit
 
     async def listen(self, sockets: list[socket.socket]) -> None:
         for listener in sockets:
@@ -49,14 +49,14 @@ class FastRelay:
             server.close()
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Serve one charge point until both its sockets are gone."""
+        """Serve one connection of a charge point until its handler is done."""
         settings = self._settings
         peer = "unknown"
-        with suppress(AttributeError, OSError):  # uvloop's, of a socket that is gone already
+        with suppress(AttributeError, OSError):  # uvloop raises them for a socket that is closed already
             peer = address(writer.get_extra_info("peername"))
         secure = settings.listener_tls is not None
         if self._full():
-            # With TLS there is no saying it in words to somebody who has not shaken hands.
+            # Without a TLS handshake no HTTP answer can be sent.
             answer = b"" if secure else BUSY
             self._turn_away(writer, peer, "fault", f"more than --max-connections {settings.max_connections}", answer)
             return
@@ -70,23 +70,23 @@ class FastRelay:
             finally:
                 self._in_tls_handshake -= 1
         if writer.is_closing():
-            self._turn_away(writer, peer, "fault", "the charge point left before it asked for anything")
+            self._turn_away(writer, peer, "fault", "the charge point disconnected before it sent a request")
             return
         handler = RelayHandler(self._master, reader, writer, self._mode, self.recording, settings)
         tls.note(handler.client, writer)
         await handler.serve(self._proxyserver)
 
     def _turn_away(self, writer: asyncio.StreamWriter, peer: str, kind: str, reason: str, answer: bytes = b"") -> None:
-        """End a connection that gets no handler, and record why."""
+        """End a connection before it gets a handler, and record why."""
         logger.warning("%s refused: %s", peer, reason)
-        self.recording.event_without_link(kind, {"remote_addr": peer, "refused": True, "reason": reason})
+        self.recording.event_without_session(kind, {"remote_addr": peer, "refused": True, "reason": reason})
         if answer and not writer.is_closing():
             writer.write(answer)
         writer.close()
 
     def close_all(self) -> None:
-        """End every connection that is still there."""
-        for link in list(self.recording.links.values()):
-            link.drop()
+        """End every remaining connection."""
+        for session in list(self.recording.sessions.values()):
+            session.drop()
         for handler in list(handlers.values()):
             handler.give_up()

@@ -1,6 +1,6 @@
-"""The recording addon: knows mitmproxy's public hooks and what they tell of OCPP sessions; forwards and alters nothing.
+"""The recording addon: watches sessions through mitmproxy's public hooks and changes nothing.
 
-It is loaded by `chargesentinel proxy`, and by people who run mitmproxy themselves:
+`chargesentinel proxy` loads it, and so can users of mitmproxy:
 
     mitmdump -s "$(python -m inspector.proxy.addon)" --mode reverse:http://csms:8080@9000 --set ocpp_db=traffic.db
 """
@@ -26,7 +26,7 @@ from inspector.proxy.addresses import Upstream, bracketed
 from inspector.proxy.console import Console
 from inspector.proxy.counters import Counts
 from inspector.proxy.routing import Routing
-from inspector.proxy.safe_log import logged
+from inspector.proxy.safe_log import safe
 from inspector.proxy.session_tap import SessionTap
 from inspector.recorder.recorder import Recorder
 from inspector.records import SessionFacts
@@ -37,7 +37,7 @@ from inspector.redaction.redactor import LEVELS
 logger = logging.getLogger(__name__)
 
 MAX_FRAME_SIZE = 16 * 1024 * 1024
-"""Bytes; longer messages are relayed and counted as a gap, so that what is held back for the record is bounded."""
+"""Bytes. Longer messages are relayed and recorded as a gap, which bounds the memory."""
 
 _BODY_SHOWN = 4096
 _REASON_SHOWN = 1000
@@ -48,9 +48,9 @@ _ANSWERED = "chargesentinel.answered"
 
 
 class RecordingAddon:
-    """Turns handshakes, frames and ends into records.
+    """Sends handshakes, frames and the ends of sessions to the recorder.
 
-    Without a recorder it makes one from the option `ocpp_db`, which is how mitmdump uses it.
+    Without a recorder it starts one that writes to the file of the option `ocpp_db`, as in mitmdump.
     """
 
     name = "chargesentinel"
@@ -66,22 +66,22 @@ class RecordingAddon:
         rewrite_host: bool = False,
     ) -> None:
         self.recorder = recorder
-        self.links: dict[str, SessionTap] = {}
+        self.sessions: dict[str, SessionTap] = {}
         self._by_number: dict[int, SessionTap] = {}
         self.max_frame_size = max_frame_size
         self._embedded = recorder is not None
         self.bound: dict[str, tuple[str, Upstream]] = {}
-        """(charge point id, its CSMS) by mitmproxy's client id, from the request to the end of the connection."""
+        """(charge point id, CSMS) of each connection by mitmproxy's client id, once it has sent a request."""
         self._routing = routing
         self._tls_by_mitmproxy = tls_by_mitmproxy
         self._ocpp_version = ocpp_version
         self._rewrite_host = rewrite_host
         self.counts = Counts()
-        self._paced: set[int] = set()  # sessions that are to wait for the recorder, by number
+        self._paced: set[int] = set()  # sessions that wait for the recorder, by number
         self.console: Console | None = None
-        """Prints what happens, where a command runs us; else the log does."""
+        """Prints events. None in mitmdump, where they are logged."""
         self.refusing: Callable[[], str | None] = lambda: None
-        """Tells why no charge point may have a session now; None while all may."""
+        """Returns why no new session may be opened now, None while sessions may."""
         self._numbers = count(1)
         self._injected: list[bytes] = []
 
@@ -90,21 +90,21 @@ class RecordingAddon:
     def load(self, loader: Loader) -> None:
         if self._embedded:
             return
-        loader.add_option("ocpp_db", str, "traffic.db", "SQLite file that OCPP traffic is recorded in.")
-        loader.add_option("ocpp_redact", str, "secrets", "What is hidden before storing: secrets, personal or none.")
-        loader.add_option("ocpp_redact_key", str, "", "File with the key of pseudonyms; made where there is none.")
-        loader.add_option("ocpp_rules", str, "", "TOML file with [redact]: more names of what is to be hidden.")
-        loader.add_option("ocpp_version", str, "", "OCPP version of charge points that agree on no subprotocol.")
+        loader.add_option("ocpp_db", str, "traffic.db", "SQLite file to record OCPP traffic in.")
+        loader.add_option("ocpp_redact", str, "secrets", "What to hide before storing: secrets, personal or none.")
+        loader.add_option("ocpp_redact_key", str, "", "File with the key of pseudonyms; made if it does not exist.")
+        loader.add_option("ocpp_rules", str, "", "TOML file with [redact]: more names of values to hide.")
+        loader.add_option("ocpp_version", str, "", "OCPP version of charge points without a subprotocol.")
 
     def configure(self, updated: set[str]) -> None:
         if self._embedded:
             return
         if "ocpp_version" in updated:
             if ctx.options.ocpp_version not in ("", "1.6", "2.0.1", "2.1"):
-                raise exceptions.OptionsError("ocpp_version is 1.6, 2.0.1 or 2.1")
+                raise exceptions.OptionsError("ocpp_version must be 1.6, 2.0.1 or 2.1")
             self._ocpp_version = ctx.options.ocpp_version or None
         if "ocpp_redact" in updated and ctx.options.ocpp_redact not in LEVELS:
-            raise exceptions.OptionsError(f"ocpp_redact is {', '.join(LEVELS)}")
+            raise exceptions.OptionsError(f"ocpp_redact must be one of {', '.join(LEVELS)}")
         if ctx.options.websocket:
             # mitmproxy's own WebSocket layer re-encodes frames and keeps every message; its TCP layer passes bytes.
             wanted: dict[str, Any] = {"websocket": False, "rawtcp": True, "validate_inbound_headers": False}
@@ -127,12 +127,12 @@ class RecordingAddon:
                 redaction=_redaction(),
             )
         except UserMistake as mistake:
-            # Rather no proxy than one that its user believes to record.
+            # Stop: the user expects a recording.
             logger.error("not recording, stopping: %s", mistake)
             ctx.master.shutdown()
 
     def done(self) -> None:
-        for client_id in list(self.links):
+        for client_id in list(self.sessions):
             self.finish(client_id)
         if not self._embedded and self.recorder is not None:
             logger.info("%s: %s", ctx.options.ocpp_db, self.recorder.close())
@@ -177,22 +177,22 @@ class RecordingAddon:
             handshake.readable(flow.request.method), path, request, flow.response.status_code, response
         )
         if flow.response.status_code == 101 and handshake.is_upgrade(response):
-            link = self._open(flow, path, request)
-            link.opened()
+            session = self._open(flow, path, request)
+            session.opened()
             if self.console:
-                self.console.connected(link.number, link.facts)
-            link.event("handshake", detail)
+                self.console.connected(session.number, session.facts)
+            session.event("handshake", detail)
             return
         body = flow.response.raw_content or b""
         detail["body"] = handshake.text(body[:_BODY_SHOWN])
         detail["body_size"] = len(body)
-        # What the CSMS was sent may be another password than the charge point's: see --upstream-identities.
+        # With --upstream-identities the CSMS gets another password than the charge point's.
         sent = (*request, *flow.request.headers.fields)
         detail = handshake.without_credentials(detail, path, sent)
-        self.event_without_link("rejected-upgrade", detail | {"remote_addr": address(flow.client_conn.peername)})
+        self.event_without_session("rejected-upgrade", detail | {"remote_addr": address(flow.client_conn.peername)})
         reason = handshake.without_credentials(flow.response.reason or "", path, sent)
         if self.console is None:
-            name, reason = logged(detail["charge_point_id"], reason)
+            name, reason = safe(detail["charge_point_id"], reason)
             logger.info("%s: the CSMS answered %d %s to the upgrade", name, flow.response.status_code, reason)
 
     def error(self, flow: http.HTTPFlow) -> None:
@@ -205,30 +205,32 @@ class RecordingAddon:
         sent = (*flow.metadata.get(_HEADERS, ()), *flow.request.headers.fields)
         detail["reason"] = handshake.without_credentials(without_quotes(reason)[:_REASON_SHOWN], path, sent)
         if flow.client_conn.timestamp_end or reason.startswith("Client disconnected"):
-            self.event_without_link("fault", detail | {"reason": "the charge point left during the handshake"})
+            self.event_without_session(
+                "fault", detail | {"reason": "the charge point disconnected during the handshake"}
+            )
             return
         if flow.request.timestamp_end is None:
-            self.event_without_link("fault", detail | {"refused": True})
+            self.event_without_session("fault", detail | {"refused": True})
             if self.console is None:
-                logger.warning("%s refused: %s", detail["remote_addr"], *logged(detail["reason"]))
+                logger.warning("%s refused: %s", detail["remote_addr"], *safe(detail["reason"]))
             return
         in_words = {
             "server closed connection": "the CSMS ended the connection without an answer",
-            "unexpected server response": "the CSMS ended the connection within its answer",
+            "unexpected server response": "the CSMS ended the connection in the middle of its answer",
         }
         detail["reason"] = in_words.get(detail["reason"], detail["reason"])
         if upstream := flow.metadata.get(_ROUTE):
             detail["upstream"] = str(upstream)
             if upstream.tls and "without an answer" in detail["reason"]:
-                # With TLS 1.3 a refused client looks accepted until it is dropped.
-                detail["reason"] += "; it may demand another client certificate (--upstream-cert)"
-        self.event_without_link("unreachable", detail)
+                # With TLS 1.3 a refused client seems accepted until the connection is ended.
+                detail["reason"] += "; it may require another client certificate (--upstream-cert)"
+        self.event_without_session("unreachable", detail)
         if self.console is None:
-            logger.warning("%s: no CSMS for it: %s", *logged(detail["charge_point_id"], detail["reason"]))
+            logger.warning("%s: cannot reach its CSMS: %s", *safe(detail["charge_point_id"], detail["reason"]))
 
     def _open(self, flow: http.HTTPFlow, path: str, request: handshake.Headers) -> SessionTap:
         assert self.recorder is not None and flow.response is not None
-        facts = handshake.link_facts(
+        facts = handshake.session_facts(
             path,
             request,
             flow.response.headers.fields,
@@ -240,16 +242,16 @@ class RecordingAddon:
         url = f"{upstream}{path}" if upstream else handshake.readable(flow.request.url)
         facts["upstream_url"] = handshake.safe_path(url)
         facts.update(tls_facts(flow.client_conn, flow.server_conn))
-        link = SessionTap(next(self._numbers), facts, self.recorder, self.max_frame_size, self.counts)
-        self.links[flow.client_conn.id] = self._by_number[link.number] = link
+        session = SessionTap(next(self._numbers), facts, self.recorder, self.max_frame_size, self.counts)
+        self.sessions[flow.client_conn.id] = self._by_number[session.number] = session
         self.counts.sessions += 1
-        return link
+        return session
 
     # --- frames, as mitmproxy's TCP layer passes them after the 101 -------------------------------------------
 
     def tcp_start(self, flow: tcp.TCPFlow) -> None:
-        if link := self.links.get(flow.client_conn.id):
-            link.write = partial(self._inject, flow)
+        if session := self.sessions.get(flow.client_conn.id):
+            session.write = partial(self._inject, flow)
 
     def _inject(self, flow: tcp.TCPFlow, to_charge_point: bool, data: bytes) -> None:
         self._injected.append(data)
@@ -257,52 +259,52 @@ class RecordingAddon:
 
     def tcp_message(self, flow: tcp.TCPFlow) -> None:
         message = flow.messages[-1]
-        if link := self.links.get(flow.client_conn.id):
+        if session := self.sessions.get(flow.client_conn.id):
             if any(own is message.content for own in self._injected):
                 self._injected = [own for own in self._injected if own is not message.content]
                 return
-            shut = message.from_client in link.shut
-            link.feed(message.from_client, message.content, not shut)
+            shut = message.from_client in session.shut
+            session.feed(message.from_client, message.content, not shut)
             if shut:
                 message.content = b""
-            # The last one stays for addons behind us, such as mitmdump's dumper.
+            # Keep the last one for later addons, such as mitmdump's dumper.
             del flow.messages[:-1]
 
     def tcp_end(self, flow: tcp.TCPFlow) -> None:
-        if flow.client_conn.id in self.links:
+        if flow.client_conn.id in self.sessions:
             flow.messages.clear()
 
     def client_disconnected(self, client: connection.Client) -> None:
         self.bound.pop(client.id, None)
-        link = self.links.get(client.id)
-        if link and not link.taken_over:
-            link.vanished()
+        session = self.sessions.get(client.id)
+        if session and not session.taken_over:
+            session.vanished()
             self.finish(client.id)
 
     # --- for the fast path too --------------------------------------------------------------------------------
 
     def pace(self, number: int, waits: bool) -> None:
-        """Let one session go at the recorder's pace: what piles up would be lost in the end."""
+        """Pause or resume one session, so that no more records wait than the recorder can keep."""
         (self._paced.add if waits else self._paced.discard)(number)
-        if link := self._by_number.get(number):
-            link.hold("pace", waits)
+        if session := self._by_number.get(number):
+            session.hold("pace", waits)
 
-    def taken_over(self, link: SessionTap) -> None:
-        """From here on a session can be made to wait; one that is to wait does so at once."""
-        link.taken_over = True
-        link.hold("pace", link.number in self._paced)
+    def taken_over(self, session: SessionTap) -> None:
+        """Note that the fast path relays a session, so that it can be paused; pause it now if it has to wait."""
+        session.taken_over = True
+        session.hold("pace", session.number in self._paced)
 
     def finish(self, client_id: str) -> None:
-        """End the record of a client's WebSocket; does nothing when there is none."""
-        if link := self.links.pop(client_id, None):
-            link.finish()
-            del self._by_number[link.number]
-            self._paced.discard(link.number)
+        """Record the end of a client's session; does nothing if it has none."""
+        if session := self.sessions.pop(client_id, None):
+            session.finish()
+            del self._by_number[session.number]
+            self._paced.discard(session.number)
             if self.console:
-                self.console.gone(link.number, link.facts, link.closing)
+                self.console.gone(session.number, session.facts, session.closing)
 
-    def event_without_link(self, kind: str, detail: dict[str, Any]) -> None:
-        """Record what happened outside any WebSocket: a refused handshake, an unreachable CSMS."""
+    def event_without_session(self, kind: str, detail: dict[str, Any]) -> None:
+        """Record an event outside any session: a refused handshake, an unreachable CSMS."""
         self.counts.refused[kind] += 1
         if self.console and (kind != "fault" or "refused" in detail):
             self.console.refused(kind, detail)
@@ -311,9 +313,9 @@ class RecordingAddon:
 
 
 def _redaction() -> dict[str, Any]:
-    """What mitmdump's options say of hiding; raises UserMistake."""
+    """Return the redaction that mitmdump's options ask for; raises UserMistake."""
     options = ctx.options
-    # A name `load` in this module would be a hook of mitmproxy's.
+    # `load` is not imported by name: mitmproxy would take it for a hook of this module.
     added = sensitive_names.load(Path(options.ocpp_rules)) if options.ocpp_rules else sensitive_names.Additions()
     arguments: dict[str, Any] = {"level": options.ocpp_redact, **asdict(added)}
     if options.ocpp_redact == "personal":
@@ -324,7 +326,7 @@ def _redaction() -> dict[str, Any]:
 
 
 def without_quotes(reason: str) -> str:
-    """Return what mitmproxy says of a head without the bytes it quotes, which may hold anything; a path may stay."""
+    """Return mitmproxy's message about a bad head without the bytes it quotes, which may be secret; keep a path."""
     said, quoted, rest = reason.partition(": b")
     if said == "Bad HTTP request line" and re.match(r"['\"][A-Z]+ /[^@]*$", rest):
         return said + quoted + re.split(r"[?#;=]", rest)[0][:_REASON_SHOWN]
@@ -337,7 +339,7 @@ def address(peername: tuple[Any, ...] | None) -> str:
 
 
 def tls_facts(client: connection.Client, server: connection.Server) -> SessionFacts:
-    """Return what the two TLS handshakes said, empty without TLS."""
+    """Return the facts of the two TLS handshakes, empty without TLS."""
     facts: SessionFacts = {}
     if client.tls_version:
         facts["tls_version"], facts["tls_cipher"], facts["tls_sni"] = client.tls_version, client.cipher, client.sni

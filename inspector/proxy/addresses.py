@@ -1,4 +1,4 @@
-"""Reads addresses users type: where to listen and which CSMS to relay to; opens listening sockets, knows no HTTP."""
+"""Parse the addresses that users type (where to listen, which CSMS to relay to) and open listening sockets."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from urllib.parse import urlsplit
 from inspector.errors import CannotListen, UnusableAddress
 
 BACKLOG = 4096
-"""Connections the kernel keeps waiting, for whole sites that reconnect at once; it caps this at somaxconn."""
+"""Connections that may wait to be accepted when a whole site reconnects. The kernel's limit is somaxconn."""
 
 _FAR_IPV4 = ("192.168.255.255", "10.255.255.255", "172.16.255.255", "198.51.100.1")
 _FAR_IPV6 = ("2001:db8::1", "fd00::1")
-"""Addresses of private networks and of the world: the system knows by which of its own it would speak to them."""
+"""Addresses in private networks and on the internet: the system chooses its own address by the one it connects to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """A CSMS: where it listens and the path that a charge point's own path is appended to."""
+    """The address of a CSMS; a charge point's own path is appended to its path."""
 
     host: str
     port: int
@@ -31,20 +31,20 @@ class Upstream:
         return f"{'wss' if self.tls else 'ws'}://{bracketed(self.host)}:{self.port}{self.path}"
 
     def path_for(self, charge_point_path: str) -> str:
-        """Append the charge point's path, query and %-escapes untouched."""
+        """Return the path to request at the CSMS: the charge point's path, query and %-escapes stay unchanged."""
         return self.path + charge_point_path
 
     @classmethod
     def parse(cls, url: str) -> Upstream:
-        """Read ws[s]://HOST[:PORT][/PATH]; raises UnusableAddress with what is wrong and what to type."""
+        """Parse ws[s]://HOST[:PORT][/PATH]. Raises UnusableAddress, which says what is wrong and what to type."""
         example = "write it as ws://HOST[:PORT][/PATH] or wss://…"
         if re.search(r"[\x00-\x20\x7f]", url):
-            raise UnusableAddress(repr(url), "a URL holds no spaces or control characters", example)
+            raise UnusableAddress(repr(url), "a URL must not contain spaces or control characters", example)
         if "@" in url:
-            # Wherever it stands: of a password with a slash in it, what follows the slash looks like a path.
+            # In the path too: the part of a password after a slash looks like a path.
             raise UnusableAddress(
                 url,
-                "the address must not hold a password (an @ of its path is written %40)",
+                "the address must not contain a password (write an @ in its path as %40)",
                 "the charge point's own Authorization header passes through; see --upstream-identities",
             )
         try:
@@ -55,21 +55,25 @@ class Upstream:
         if parts.scheme not in ("ws", "wss"):
             raise UnusableAddress(url, "the CSMS's address must start with ws:// or wss://", example)
         if not host:
-            raise UnusableAddress(url, "there is no host in it", example)
+            raise UnusableAddress(url, "the host is missing", example)
         if not _is_host(host):
             raise UnusableAddress(
-                url, f"{host} is no name of a host: a part of it is empty, too long or of odd characters", example
+                url,
+                f"{host} is not a valid host name: a part of it is empty, too long or has invalid characters",
+                example,
             )
         if port == 0:
-            raise UnusableAddress(url, "0 is no port to connect to", example)
+            raise UnusableAddress(url, "cannot connect to port 0", example)
         if parts.query or parts.fragment:
-            raise UnusableAddress(url, "a query or fragment cannot be prefixed to a charge point's path", example)
+            raise UnusableAddress(
+                url, "the address must not have a query or fragment: the charge point's path is appended to it", example
+            )
         secure = parts.scheme == "wss"
         return cls(host, port or (443 if secure else 80), parts.path.rstrip("/"), secure)
 
 
 def _is_host(host: str) -> bool:
-    """Whether a name can be looked up at all: connecting encodes it so, and fails late where it cannot."""
+    """Return whether a host name can be looked up. Connecting encodes it the same way, but fails later."""
     try:
         host.encode("idna")
     except UnicodeError:
@@ -78,7 +82,7 @@ def _is_host(host: str) -> bool:
 
 
 def bracketed(host: str) -> str:
-    """Return a host as URLs write it: IPv6 in brackets, and IPv4 as such where an IPv6 socket says it its own way."""
+    """Return a host as in a URL: IPv6 in brackets, and ::ffff:192.0.2.1 as 192.0.2.1."""
     mapped = host.removeprefix("::ffff:")
     if mapped != host and "." in mapped:
         return mapped
@@ -86,7 +90,7 @@ def bracketed(host: str) -> str:
 
 
 def parse_listen(text: str) -> tuple[str, int]:
-    """Read [HOST:]PORT; the host defaults to loopback. Raises UnusableAddress."""
+    """Parse [HOST:]PORT; the default host is loopback. Raises UnusableAddress."""
     host, _, port = text.rpartition(":")
     if not (port.isascii() and port.isdigit()) or int(port) > 65535 or "@" in host or not _is_host(host):
         raise UnusableAddress(text, "not an address to listen on", "write it as PORT or HOST:PORT (0 = any free port)")
@@ -95,21 +99,21 @@ def parse_listen(text: str) -> tuple[str, int]:
 
 
 def listening_sockets(texts: Iterable[str]) -> list[socket.socket]:
-    """Open a listening socket for each address users typed: [HOST:]PORT. Raises UnusableAddress.
+    """Open a listening socket for each [HOST:]PORT. Raises UnusableAddress.
 
-    One that is given twice is one, but each port 0 is a port of its own.
+    An address that is given twice gets one socket, except port 0, which gets a new port each time.
     """
     places = [parse_listen(text) for text in texts]
     once = [place for number, place in enumerate(places) if not place[1] or place not in places[:number]]
-    # Where 0.0.0.0 has the port, [::] can only have what is left.
+    # A port that 0.0.0.0 listens on is left to [::] for IPv6 only.
     ipv4 = {port for host, port in once if host == "0.0.0.0" and port}
     return [listening_socket(host, port, ipv6_only=port in ipv4) for host, port in once]
 
 
 def listening_socket(host: str, port: int, *, ipv6_only: bool = False, option: str = "--listen") -> socket.socket:
-    """Open a listening socket; raises UnusableAddress when the port is taken or the host is not ours.
+    """Open a listening socket. Raises UnusableAddress if the port is in use or this machine has no such address.
 
-    [::] is everybody, IPv4 too, unless `ipv6_only`. `option` is the one that gave the address, for the message.
+    [::] accepts IPv4 too, unless `ipv6_only`. `option` is the one that gave the address, for the message.
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
@@ -120,7 +124,7 @@ def listening_socket(host: str, port: int, *, ipv6_only: bool = False, option: s
 
 
 def reached_at(listener: socket.socket) -> list[str]:
-    """Return what others type for a listener on every network, IPv6 in brackets; [] for one on a single address."""
+    """Return the addresses at which others reach a listener on all networks; [] for one on a single address."""
     host = listener.getsockname()[0]
     if host == "0.0.0.0":
         return lan_addresses()
@@ -131,7 +135,7 @@ def reached_at(listener: socket.socket) -> list[str]:
 
 
 def lan_addresses(*, ipv6: bool = False) -> list[str]:
-    """Return this machine's own addresses, of IPv4 or IPv6, as others on its networks reach it; sends nothing."""
+    """Return the addresses, IPv4 or IPv6, at which others reach this machine. Sends nothing."""
     family = socket.AF_INET6 if ipv6 else socket.AF_INET
     found: list[str] = []
     for target in _FAR_IPV6 if ipv6 else _FAR_IPV4:

@@ -1,4 +1,4 @@
-"""Makes a small certificate authority for a test bench: knows X.509, refuses to be a real one; opens no socket."""
+"""Make certificates for a test bench, with a certificate authority that is not meant for production."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from inspector.errors import UnusableFile, UserMistake
 
 _CLOCK_SKEW = datetime.timedelta(days=1)
-"""Chargers without a battery-backed clock wake up in the past."""
+"""Certificates are valid from so long ago: a charger without a battery for its clock starts in the past."""
 
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A certificate with its key, and where both were written."""
+    """A certificate with its key, and the files they are in."""
 
     cert: Path
     key: Path
@@ -30,10 +30,10 @@ class Issued:
 
 
 class Authority:
-    """A CA in a directory: `ca.pem` and `ca.key`, made on first use, used again later."""
+    """A CA in a directory, as `ca.pem` and `ca.key`; made on first use and reused afterwards."""
 
     def __init__(self, directory: Path, days: int = 825) -> None:
-        """Open or make the authority; raises UnusableFile when the directory or its files cannot be used."""
+        """Open or make the CA. Raises UnusableFile if the directory or its files cannot be used."""
         self.directory, self.days = directory, days
         cert, key = directory / "ca.pem", directory / "ca.key"
         try:
@@ -42,7 +42,7 @@ class Authority:
                 certificate = x509.load_pem_x509_certificate(cert.read_bytes())
                 private_key = serialization.load_pem_private_key(key.read_bytes(), None)
                 if not isinstance(private_key, ec.EllipticCurvePrivateKey):
-                    raise ValueError("its key is no elliptic-curve key")
+                    raise ValueError("its key is not an elliptic-curve key")
                 self.ca = Issued(cert, key, certificate, private_key)
                 return
         except (OSError, ValueError, TypeError) as error:
@@ -56,7 +56,7 @@ class Authority:
         self.ca = self._write("ca", builder.sign(private_key, hashes.SHA256()), private_key)
 
     def server(self, hosts: list[str], stem: str = "server") -> Issued:
-        """Issue a certificate for names and addresses that charge points or the proxy connect to."""
+        """Issue a server certificate for host names and addresses."""
         names: list[x509.GeneralName] = []
         for host in hosts:
             try:
@@ -65,13 +65,13 @@ class Authority:
                 try:
                     names.append(x509.DNSName(host))
                 except ValueError as error:
-                    raise UserMistake(f"--host {host}: no host name ({error})") from None
+                    raise UserMistake(f"--host {host}: not a valid host name ({error})") from None
         return self._issue(stem, hosts[0], x509.SubjectAlternativeName(names), ExtendedKeyUsageOID.SERVER_AUTH)
 
     def client(self, charge_point_id: str, *, days: int | None = None) -> Issued:
         """Issue a client certificate whose common name is the charge point's id (security profile 3)."""
         if charge_point_id in ("ca", "server") or not re.fullmatch(r"[\w+@][\w .:+@-]{0,63}", charge_point_id):
-            raise UserMistake(f"--charge-point {charge_point_id!r}: no id to name a file after")
+            raise UserMistake(f"--charge-point {charge_point_id!r}: cannot be used as a file name")
         return self._issue(charge_point_id, charge_point_id, None, ExtendedKeyUsageOID.CLIENT_AUTH, days)
 
     def _issue(

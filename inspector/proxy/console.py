@@ -1,6 +1,6 @@
-"""The lines that `proxy` prints while it runs: who connects, leaves or is refused, and the first finding of each rule.
+"""Print what happens while the proxy runs: connections, refusals, and the first finding of each rule.
 
-The relay must not wait for a terminal: a thread writes, and what comes faster than people read is only counted.
+The relay must not wait for a terminal, so a thread prints the lines. Lines that are too many to read are only counted.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from time import monotonic
 from typing import Any
 
 from inspector.escaping import visible
-from inspector.proxy.safe_log import logged
+from inspector.proxy.safe_log import safe
 from inspector.recorder.recorder import FirstFinding
 
 LINES_A_SECOND = 20
-"""More than these are counted together, in one line a second."""
+"""Lines printed per second; the others are counted, in one line per second."""
 WAITING = 1000
-"""Lines that may wait for a terminal that takes none."""
+"""The most lines that wait for a slow terminal."""
 _LONGEST = 300
 _SIDES = {"charge_point": "charge point", "csms": "CSMS", "link": "link"}
 _ENDERS = {"charge-point": "the charge point", "csms": "the CSMS", "proxy": "the proxy"}
 
 
 class Console:
-    """Prints one line for each thing that happens, as far as anybody can read that."""
+    """Prints one line for each event, and a count of those that come too fast."""
 
     def __init__(self, write: Callable[[str], None], clock: Callable[[], float] = monotonic) -> None:
-        """`write` prints one line; it is called from a thread, and may block."""
+        """`write` prints one line; it is called from a thread and may block."""
         self._write, self._clock = write, clock
         self._lines: queue.Queue[str | None] = queue.Queue(WAITING)
         self._second, self._said = 0, 0
@@ -41,14 +41,14 @@ class Console:
         self._thread.start()
 
     def connected(self, number: int, facts: Any) -> None:
-        """A WebSocket is up."""
+        """Print that a session was opened."""
         self._opened[number] = self._clock()
         if self._may("connect"):
             agreed = str(facts.get("subprotocol") or "no subprotocol")[:60]
             self._put(f"{_name(facts)} connected from {facts.get('remote_addr') or '?'}, {agreed}")
 
     def gone(self, number: int, facts: Any, closing: Any) -> None:
-        """A WebSocket has ended."""
+        """Print that a session ended."""
         lasted = self._clock() - self._opened.pop(number, self._clock())
         if not self._may("disconnect"):
             return
@@ -59,7 +59,7 @@ class Console:
         self._put(f"{_name(facts)} disconnected after {_span(lasted)}: {how}")
 
     def refused(self, kind: str, detail: dict[str, Any]) -> None:
-        """An attempt to connect has failed."""
+        """Print that a charge point could not connect."""
         if not self._may("refusal"):
             return
         name = _name(detail) if detail.get("charge_point_id") else str(detail.get("remote_addr") or "?")
@@ -67,29 +67,29 @@ class Console:
         if kind == "rejected-upgrade":
             self._put(f"{name} refused: the CSMS answered {detail.get('status')}")
         elif kind == "unreachable":
-            self._put(f"{name} refused: no CSMS for it: {reason}")
+            self._put(f"{name} refused: cannot reach {detail.get('upstream') or 'its CSMS'}: {reason}")
         else:
             self._put(f"{name} refused: {reason}")
 
     def found(self, first: list[FirstFinding]) -> None:
-        """Rules were broken for the first time."""
+        """Print the first findings of rules."""
         for charge_point_id, severity, side, rule, message in first:
             if rule in self._rules:
                 continue
             self._rules.add(rule)
             if self._may("finding"):
-                name = logged(charge_point_id or "?")[0]
+                name = safe(charge_point_id or "?")[0]
                 self._put(f"{name} first {severity} {rule} ({_SIDES.get(side, side)}): {message}")
 
     def close(self, seconds: float = 0.5) -> None:
-        """Print what waits, but wait no longer than this for it."""
+        """Print the waiting lines, but stop after so many seconds."""
         self._flush()
         with suppress(queue.Full):
             self._lines.put_nowait(None)
         self._thread.join(seconds)
 
     def _may(self, kind: str) -> bool:
-        """Whether there is room for one more line in this second; what has none is counted."""
+        """Return whether one more line may be printed in this second; otherwise count it."""
         second = int(self._clock())
         if second != self._second:
             self._flush()
@@ -107,27 +107,27 @@ class Console:
             self._put(f"... and {told} more")
 
     def _put(self, line: str) -> None:
-        with suppress(queue.Full):  # nobody reads: the recording has it all
+        with suppress(queue.Full):  # the terminal is too slow, and the recording has everything
             self._lines.put_nowait(visible(line)[:_LONGEST])
 
     def _run(self) -> None:
         while (line := self._next()) is not None:
             if line:
-                with suppress(OSError, ValueError):  # a closed terminal
+                with suppress(OSError, ValueError):  # the terminal was closed
                     self._write(line)
 
     def _next(self) -> str | None:
         try:
             return self._lines.get(timeout=1.0)
         except queue.Empty:
-            # The storm is over, and nothing else will say how many it was.
+            # Nothing happens any more, and the counts are not printed yet.
             if self._left_out and int(self._clock()) != self._second:
                 self._flush()
             return ""
 
 
 def _name(facts: Any) -> str:
-    return logged(str(facts.get("charge_point_id") or "?"))[0]
+    return safe(str(facts.get("charge_point_id") or "?"))[0]
 
 
 def _span(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""Runs mitmproxy embedded in reverse mode: knows listeners, start and orderly end; knows nothing of frames."""
+"""Run mitmproxy in this process: start, relay, and end in an orderly way."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from inspector.proxy.addon import RecordingAddon
 from inspector.proxy.addresses import bracketed
 from inspector.proxy.console import Console
 from inspector.proxy.metrics import MetricsServer
-from inspector.proxy.require_recording import Strictness
+from inspector.proxy.require_recording import RecordingGuard
 from inspector.proxy.settings import Settings
 from inspector.recorder.recorder import Recorder
 
 logger = logging.getLogger(__name__)
 
 NEVER = 10**9
-"""Seconds; mitmproxy's tcp_timeout has no value for `off`, and charge points may be silent for days."""
+"""Seconds. Charge points may be silent for days, and mitmproxy's tcp_timeout cannot be switched off."""
 
 DRAIN_SECONDS = 1.0
-"""How long peers have to answer our close frame; all is to end within 3 s."""
+"""How long peers have to answer the proxy's close frame; a stop should take less than 3 s."""
 
 
 class Engine:
-    """One run: listen, relay and record until told to stop, then say goodbye to every peer."""
+    """One run of the proxy: listens, relays and records until `stop` is called, then closes all sessions."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Engine:
         metrics: socket.socket | None = None,
         console: Console | None = None,
     ) -> None:
-        """`metrics` is a listening socket for /metrics and /healthz, `console` prints what happens; None: neither."""
+        """`metrics` is the listening socket of /metrics and /healthz, `console` prints events; both may be None."""
         self._console = console
         self.metrics = metrics
         self.settings = settings
@@ -54,7 +54,7 @@ class Engine:
         self._stop = asyncio.Event()
 
     def stop(self) -> None:
-        """Ask for the orderly end; `run` returns when it is done."""
+        """End the run in an orderly way; `run` returns when it is done."""
         self._stop.set()
 
     async def run(self, ready: Callable[[], None]) -> None:
@@ -81,13 +81,13 @@ class Engine:
             if running.done():
                 up.cancel()
                 running.result()
-                raise ChargeSentinelError("mitmproxy ended before it was up")
+                raise ChargeSentinelError("mitmproxy ended while it started")
             await relay.listen(self.sockets)
             if self.metrics is not None:
                 watching = MetricsServer(
                     self.metrics,
                     relay.recording.counts,
-                    lambda: len(relay.recording.links),
+                    lambda: len(relay.recording.sessions),
                     self._recorder.status,
                     self.settings.allowed_hosts,
                 )
@@ -97,19 +97,19 @@ class Engine:
                 relay.recording.console = self._console
                 self._recorder.on_findings = self._console.found
             if self.settings.require_recording:
-                strictness = Strictness(
+                guard = RecordingGuard(
                     relay.recording,
                     self._recorder.status,
                     self.settings.queue_limit,
                     self.settings.recorder_dead_after,
                 )
-                self._watching = asyncio.create_task(strictness.run())
+                self._watching = asyncio.create_task(guard.run())
             ready()
             await self._stop.wait()
             relay.stop_listening()
             await self._say_goodbye()
             relay.close_all()
-            await self._until(lambda: not self.recording.links, 0.3)
+            await self._until(lambda: not self.recording.sessions, 0.3)
         finally:
             master.shutdown()
             await running
@@ -125,7 +125,7 @@ class Engine:
             if not missing:
                 return acceptor.FastRelay(master, proxyserver, self._recording(), self.settings)
             logger.warning(
-                "mitmproxy %s lacks %s: running on its public hooks alone, several times slower",
+                "mitmproxy %s lacks %s: using its public hooks alone, which is several times slower",
                 version.VERSION,
                 ", ".join(missing),
             )
@@ -143,11 +143,11 @@ class Engine:
         )
 
     async def _say_goodbye(self) -> None:
-        """Tell both peers of every session that the proxy goes away (RFC 6455 section 7.4.1); wait for their answer."""
-        links = list(self.recording.links.values())
-        for link in links:
-            link.go_away(1001, "the recording proxy is stopping")
-        await self._until(lambda: all(link.said_goodbye for link in links), DRAIN_SECONDS)
+        """Close every session with code 1001 (RFC 6455 section 7.4.1) and wait for the peers to answer."""
+        sessions = list(self.recording.sessions.values())
+        for session in sessions:
+            session.go_away(1001, "the recording proxy is stopping")
+        await self._until(lambda: all(session.said_goodbye for session in sessions), DRAIN_SECONDS)
 
     @staticmethod
     async def _until(done: Callable[[], bool], seconds: float) -> None:
@@ -157,7 +157,7 @@ class Engine:
 
 
 class Relay(Protocol):
-    """What carries the bytes: the fast path, or mitmproxy's own layers."""
+    """The part that accepts connections and relays: the fast path, or mitmproxy's own layers."""
 
     addons: list[object]
     recording: RecordingAddon
@@ -166,23 +166,23 @@ class Relay(Protocol):
         """Accept charge points on `sockets`; raises UnusableAddress."""
 
     def stop_listening(self) -> None:
-        """Accept no more; who is connected stays."""
+        """Accept no new connections."""
 
     def close_all(self) -> None:
-        """End every connection that is still there."""
+        """End every remaining connection."""
 
 
 LIMITS = ("max_connections", "handshake_timeout", "connect_timeout")
-"""Settings that only the fast path keeps to."""
+"""Settings that only the fast path supports."""
 
 
 class PublicRelay:
-    """mitmproxy's own listeners and layers, on public names only."""
+    """Relays with mitmproxy's own listeners and layers, through public names only."""
 
     def __init__(self, master: Master, proxyserver: Proxyserver, recording: RecordingAddon, settings: Settings) -> None:
-        """Raises UserMistake for what cannot be done; of limits only where the user chose to be without the fast path.
+        """Raise UserMistake for settings that need the fast path, for limits only if the user disabled it.
 
-        A proxy that lost its fast path to another mitmproxy rather relays without limits than not at all.
+        If the installed mitmproxy has no fast path, the proxy relays without limits, which is better than not at all.
         """
         needs = []
         if settings.listener_tls:
@@ -193,9 +193,9 @@ class PublicRelay:
             needs.append("--upstream-key in a file of its own")
         limits = {name: f"--{name.replace('_', '-')} {getattr(settings, name):.10g}" for name in LIMITS}
         if settings.fast_path:
-            logger.warning("without the fast path there is no limit: %s do not hold", ", ".join(limits.values()))
+            logger.warning("without the fast path there are no limits: ignoring %s", ", ".join(limits.values()))
         else:
-            # Whether one was given cannot be told from here: one that is the default asks for nothing.
+            # A limit at its default was probably not given by the user.
             usual = {one.name: one.default for one in fields(Settings)}
             needs += [said for name, said in limits.items() if getattr(settings, name) != usual[name]]
         if needs:
@@ -214,7 +214,7 @@ class PublicRelay:
         for listener in sockets:
             host, port = listener.getsockname()[:2]
             if host == "::" and not listener.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY):
-                host = ""  # mitmproxy's word for IPv4 too
+                host = ""  # in mitmproxy this includes IPv4
             modes.append(f"reverse:http://{bracketed(default.host)}:{default.port}@{host}:{port}")
             listener.close()
         self._master.options.update(
@@ -232,12 +232,12 @@ class PublicRelay:
         self._master.options.update(server=False)
 
     def close_all(self) -> None:
-        # Connections end with the loop: public names offer no way to close one.
+        # Connections end with the event loop: mitmproxy has no public way to end one.
         pass
 
 
 class Started:
-    """Tells when mitmproxy is up, by its public `running` hook."""
+    """Sets an event when mitmproxy has started, which its public hook `running` reports."""
 
     def __init__(self, event: asyncio.Event) -> None:
         self._event = event

@@ -1,9 +1,8 @@
-"""The fast path, the only module that touches mitmproxy's non-public names: takes sockets over after the 101.
+"""The fast path: take both sockets of a session over from mitmproxy after the 101.
 
-mitmproxy reads the handshake, routes it and relays the answer. Then a tunnel layer relays chunks, and as soon as
-nothing is left in mitmproxy's own buffers both transports are joined by pipes and mitmproxy lets go of both.
-Names that mitmproxy does not promise to keep are checked by `missing_names` at start; if one is gone the engine
-runs on the public hooks alone.
+mitmproxy handles the handshake. Then a tunnel layer relays chunks until mitmproxy's own buffers are empty, pipes take
+both transports over, and mitmproxy is done with the connection. This is the only module that uses mitmproxy's
+non-public names. `missing_names` checks them at start; if one is missing, the engine uses the public hooks alone.
 """
 
 from __future__ import annotations
@@ -36,9 +35,9 @@ from mitmproxy.proxy.server import ConnectionHandler, ConnectionIO, TimeoutWatch
 
 from inspector.proxy import tls
 from inspector.proxy.addon import RecordingAddon, address, without_quotes
-from inspector.proxy.handshake_limits import HandshakeBounds
+from inspector.proxy.handshake_limits import HandshakeLimits
 from inspector.proxy.pipe import join, reset
-from inspector.proxy.safe_log import logged
+from inspector.proxy.safe_log import safe
 from inspector.proxy.session_tap import SessionTap
 from inspector.proxy.settings import Settings
 from inspector.redaction.handshake import is_upgrade
@@ -67,11 +66,11 @@ NEEDED: list[tuple[type, str, list[str]]] = [
     (Proxyserver, "register_connection", ["self", "connection_id", "handler"]),
     (modes.ReverseProxy, "__init__", ["self", "context"]),
 ]
-"""Non-public methods that are called or replaced here, with their parameters."""
+"""Non-public methods that are called or overridden here, with their parameters."""
 
 
 def missing_names() -> list[str]:
-    """Return the non-public names this module needs and the installed mitmproxy lacks, [] when all is well."""
+    """Return the non-public names that this module needs and the installed mitmproxy lacks, [] if there are none."""
     missing = []
     for owner, name, parameters in NEEDED:
         function = getattr(owner, name, None)
@@ -89,7 +88,7 @@ def missing_names() -> list[str]:
 
 
 class _Gone(asyncio.Transport):
-    """Stands in a StreamWriter for the transport that pipes have taken: closing it, or forgetting it, does nothing."""
+    """Replaces, in a StreamWriter, a transport that a pipe has taken over: closing or deleting it does nothing."""
 
     def is_closing(self) -> bool:
         return True
@@ -102,60 +101,65 @@ GONE = _Gone()
 
 
 class TunnelLayer(layer.Layer):
-    """Relays chunks unchanged between the 101 and the take-over."""
+    """Relays chunks unchanged from the 101 until pipes take over."""
 
-    def __init__(self, context: Any, link: SessionTap) -> None:
+    def __init__(self, context: Any, session: SessionTap) -> None:
         super().__init__(context)
-        self.link = link
+        self.session = session
 
     def _handle_event(self, event: events.Event) -> Commands:
-        if not isinstance(event, events.ConnectionEvent) or self.link.taken_over:
+        if not isinstance(event, events.ConnectionEvent) or self.session.taken_over:
             return
         from_cp = event.connection == self.context.client
         peer = self.context.server if from_cp else self.context.client
         if isinstance(event, events.DataReceived):
-            forward = from_cp not in self.link.shut
+            forward = from_cp not in self.session.shut
             if forward:
                 yield commands.SendData(peer, event.data)
-            self.link.feed(from_cp, event.data, forward)
+            self.session.feed(from_cp, event.data, forward)
         elif isinstance(event, events.ConnectionClosed):
             handler = handler_of(self.context.client)
             was_reset = isinstance(handler.failure(event.connection), ConnectionError)
-            self.link.ended(from_cp, "reset" if was_reset else "fin")
+            self.session.ended(from_cp, "reset" if was_reset else "fin")
             if was_reset:
                 handler.reset(peer)
             yield commands.CloseConnection(peer)
 
 
 class RelayHttpStream(HttpStream):
-    """mitmproxy's HTTP stream, but a WebSocket upgrade continues in a tunnel."""
+    """mitmproxy's HTTP stream, which continues as a tunnel after a WebSocket upgrade."""
 
     def flow_done(self) -> Commands:
         response = self.flow.response
         handler = handler_of(self.context.client)
-        link = handler.recording.links.get(self.context.client.id)
-        if response is None or response.status_code != 101 or link is None or not is_upgrade(response.headers.fields):
+        session = handler.recording.sessions.get(self.context.client.id)
+        if (
+            response is None
+            or response.status_code != 101
+            or session is None
+            or not is_upgrade(response.headers.fields)
+        ):
             yield from super().flow_done()
             if response is None or response.status_code != 101:
-                handler.bounds.expect_request()  # not before: of the answer, some was still to be sent
+                handler.limits.expect_request()  # not earlier: a part of the answer was still to be sent
             return
-        self.child_layer = handler.tunnel = TunnelLayer(self.context, link)
-        link.write = handler.write_by_layer
+        self.child_layer = handler.tunnel = TunnelLayer(self.context, session)
+        session.write = handler.write_by_layer
         self._handle_event = self.passthrough
         yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
 
 
 class RelayHttpLayer(HttpLayer):
-    """mitmproxy's HTTP layer with streams of ours."""
+    """mitmproxy's HTTP layer, with streams that can become a tunnel."""
 
     def make_stream(self, stream_id: int) -> Commands:
-        handler_of(self.context.client).bounds.head_seen = True
+        handler_of(self.context.client).limits.head_seen = True
         self.streams[stream_id] = RelayHttpStream(self.context.fork(), stream_id)
         yield from self.event_to_child(self.streams[stream_id], events.Start())
 
 
 class RelayHooks:
-    """Answers mitmproxy's public hooks: HTTP is all that is spoken here, and each handler learns how far it is."""
+    """Uses mitmproxy's public hooks to choose the HTTP layer and to inform each handler of its handshake."""
 
     name = "relay"
 
@@ -166,11 +170,11 @@ class RelayHooks:
         handler_of(flow.client_conn).asked()
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
-        handler_of(flow.client_conn).bounds.answering()
+        handler_of(flow.client_conn).limits.answering()
 
 
 class NoWatchdog(TimeoutWatchdog):
-    """Sessions may be silent for days: no task, no timer, no clock."""
+    """Replaces mitmproxy's timeout, as sessions may be silent for days; needs no task and no timer."""
 
     def __init__(self) -> None:
         pass
@@ -187,7 +191,7 @@ class NoWatchdog(TimeoutWatchdog):
 
 
 class RelayHandler(ProxyConnectionHandler):
-    """One charge point's connection until the pipes have it."""
+    """Handles one connection of a charge point until pipes take over."""
 
     def __init__(
         self,
@@ -204,31 +208,31 @@ class RelayHandler(ProxyConnectionHandler):
         self.recording = recording
         self.settings = settings
         self.tunnel: TunnelLayer | None = None
-        """What relays from the 101 until both transports are taken over."""
-        self.bounds = HandshakeBounds(settings.handshake_timeout, self._overdue)
+        """Relays from the 101 until pipes take over."""
+        self.limits = HandshakeLimits(settings.handshake_timeout, self._overdue)
         self._given_up = False
         self._csms_hung_up = False
         self._said = ""
 
     async def serve(self, proxyserver: Proxyserver) -> None:
-        """Serve until mitmproxy has no part in the connection any more; the sockets may live on."""
+        """Serve until mitmproxy is done with the connection; pipes may still relay on its sockets."""
         handlers[self.client.id] = self
-        self.bounds.expect_request()
+        self.limits.expect_request()
         try:
             with proxyserver.register_connection(self.client.id, self):
                 await self.handle_client()
         finally:
-            self.bounds.asked()
+            self.limits.asked()
             del handlers[self.client.id]
 
     def asked(self) -> None:
-        """Note that a complete request is here."""
-        self.bounds.asked()
+        """Note that the request is complete."""
+        self.limits.asked()
         self._csms_hung_up = False
 
     def _overdue(self, again: bool) -> None:
         if again:
-            self.give_up()  # as any HTTP server ends a connection that it has answered and that asks no more
+            self.give_up()  # an idle connection after an answer is closed, as HTTP servers do
         else:
             self.refuse(f"sent no complete upgrade request within {self.settings.handshake_timeout:g} s")
 
@@ -237,18 +241,18 @@ class RelayHandler(ProxyConnectionHandler):
             event.connection.state = ConnectionState.CLOSED
             return
         if isinstance(event, events.DataReceived):
-            if self.client.id not in self.recording.links and not self._admit(event):
+            if self.client.id not in self.recording.sessions and not self._admit(event):
                 return
         elif isinstance(event, events.ConnectionClosed):
             self._lost(event.connection, self.failure(event.connection))
         await super().server_event(event)
         if self.tunnel is not None:
             self._take_over(self.tunnel)
-        elif self.bounds.between_requests:
+        elif self.limits.between_requests:
             self._between_requests(event)
 
     def _lost(self, peer: Connection, failure: BaseException | None) -> None:
-        """Note what mitmproxy does not: how a connection ended, and that the other side is to hear of it."""
+        """Note how a connection ended, which mitmproxy does not, and end the other one the same way."""
         if isinstance(peer, Server):
             self._csms_hung_up = True
             if failure:
@@ -258,95 +262,95 @@ class RelayHandler(ProxyConnectionHandler):
                 self.reset(server)
 
     def _admit(self, event: events.DataReceived) -> bool:
-        """Tell whether mitmproxy gets these bytes of a handshake."""
+        """Return whether these bytes of a handshake may be passed to mitmproxy."""
         if event.connection is self.client:
-            if breach := self.bounds.breach_by_charge_point(event.data):
+            if breach := self.limits.breach_by_charge_point(event.data):
                 self.refuse(breach)
                 return False
             return True
-        interim, event.data = self.bounds.interim(event.data)
+        interim, event.data = self.limits.interim(event.data)
         self.write_by_layer(True, interim)
-        if breach := self.bounds.breach_by_csms(event.data):
+        if breach := self.limits.breach_by_csms(event.data):
             self.fail(breach)
             return False
         return bool(event.data)
 
     def _between_requests(self, event: events.Event) -> None:
-        """See to what mitmproxy keeps to itself while no request is under way."""
+        """Handle the end of a connection without a request, which mitmproxy does not report."""
         if self._csms_hung_up:
-            self.give_up()  # it has done with a charge point that it rejected: so does the proxy
-        elif self.bounds.head_seen or self.client.state is not ConnectionState.CLOSED:
+            self.give_up()  # the CSMS has closed the connection after a rejection: so does the proxy
+        elif self.limits.head_seen or self.client.state is not ConnectionState.CLOSED:
             return
         elif not isinstance(event, events.ConnectionClosed):
             self.refuse(f"sent no HTTP request: {without_quotes(self._said.partition(': ')[2])}")
-        elif self.bounds.begun:
-            self.refuse("left before its request was whole")
+        elif self.limits.begun:
+            self.refuse("disconnected before its request was complete")
 
     def log(self, message: str, level: int = logging.INFO, exc_info: Any = None) -> None:
-        """Hear what mitmproxy says of its work; what it cannot handle ends the connection at once, with a reason."""
+        """Read mitmproxy's log: if it failed to handle something, end the connection and record why."""
         self._said = message
         failure = sys.exception() if exc_info is True else None
-        if failure is None or self.client.id in self.recording.links:
+        if failure is None or self.client.id in self.recording.sessions:
             super().log(message, level, exc_info)
             return
         logger.debug("mitmproxy failed", exc_info=failure)
         why = f"{failure or type(failure).__name__}"
-        if self.bounds.between_requests:
+        if self.limits.between_requests:
             self.refuse(f"sent a request that mitmproxy cannot handle: {why}")
         else:
             self.fail(f"mitmproxy cannot handle the CSMS's answer: {why}")
 
     def failure(self, peer: Connection) -> BaseException | None:
-        """What has ended a connection, None for an end in order."""
+        """Return the error that ended a connection, None if it ended normally."""
         io = self.transports.get(peer)
         return io.reader.exception() if io and isinstance(io.reader, asyncio.StreamReader) else None
 
     def reset(self, peer: Connection) -> None:
-        """End a connection as one that was reset."""
+        """Reset a connection, as the other one was."""
         io = self.transports.get(peer)
         if io and isinstance(io.writer, asyncio.StreamWriter):
             reset(cast(asyncio.Transport, io.writer.transport))
 
     def refuse(self, reason: str) -> None:
-        """End a connection that never became a WebSocket, for what the charge point did, and record why."""
+        """End a connection in its handshake because of the charge point, and record why."""
         if self._given_up:
             return
         peer = address(self.client.peername)
         if self.recording.console is None:
-            logger.warning("%s refused: it %s", peer, *logged(reason))
+            logger.warning("%s refused: it %s", peer, *safe(reason))
         detail = {"remote_addr": peer, "refused": True, "reason": f"the charge point {reason}"}
-        self.recording.event_without_link("fault", detail)
+        self.recording.event_without_session("fault", detail)
         self.give_up()
 
     def fail(self, reason: str) -> None:
-        """Answer for a CSMS with which there is no going on, and record why."""
+        """Answer 502 because of the CSMS, end the connection, and record why."""
         if self._given_up:
             return
         charge_point_id, upstream = self.recording.bound.get(self.client.id, (None, None))
         peer = address(self.client.peername)
         if self.recording.console is None:
-            logger.warning("%s: no CSMS for it: %s", *logged(charge_point_id or peer, reason))
+            logger.warning("%s: cannot reach its CSMS: %s", *safe(charge_point_id or peer, reason))
         detail = {"remote_addr": peer, "charge_point_id": charge_point_id, "reason": reason}
         if upstream:
             detail["upstream"] = str(upstream)
-        self.recording.event_without_link("unreachable", detail)
+        self.recording.event_without_session("unreachable", detail)
         self.write_by_layer(True, BAD_GATEWAY)
         self.give_up()
 
     def give_up(self) -> None:
-        """End both sides after what is still in their buffers, without a word; mitmproxy hears no more of them.
+        """End both sides once their buffers are sent; mitmproxy gets no more events.
 
-        Who does not take it in time, or does not answer the end of TLS, keeps its place no longer than that.
+        A peer that does not accept the rest in time, or does not answer the end of TLS, is disconnected.
         """
         self._given_up = True
-        self.bounds.asked()
+        self.limits.asked()
         for io in list(self.transports.values()):
             if isinstance(io.writer, asyncio.StreamWriter):
                 io.writer.close()
                 asyncio.get_running_loop().call_later(self.settings.handshake_timeout, io.writer.transport.abort)
 
     async def open_connection(self, command: commands.OpenConnection) -> None:
-        """Connect to the CSMS, with TLS by asyncio where wanted, so that the pipes can take over there too."""
+        """Connect to the CSMS. TLS is done by asyncio, so that pipes can take over that connection too."""
         server = command.connection
         assert isinstance(server, Server) and server.address
         server.timestamp_start = time.time()
@@ -371,24 +375,24 @@ class RelayHandler(ProxyConnectionHandler):
         tls.note(server, writer)
         self.transports[server] = ConnectionIO(handler=asyncio.current_task(), reader=reader, writer=writer)
         await self.server_event(events.OpenConnectionCompleted(command, None))
-        del command  # it holds the layers of the handshake, and this frame lives as long as the session
+        del command  # it keeps the layers of the handshake alive, and this call lasts as long as the session
         try:
             await self.handle_connection(server)
         finally:
             server.timestamp_end = time.time()
 
     def write_by_layer(self, to_charge_point: bool, data: bytes) -> None:
-        """Put bytes of our own on a stream that is not taken over yet."""
+        """Write the proxy's own bytes to a connection before pipes have taken over."""
         for peer, io in self.transports.items():
             if isinstance(peer, Client) is not to_charge_point or not isinstance(io.writer, asyncio.StreamWriter):
                 continue
-            if not io.writer.is_closing():  # uvloop, unlike asyncio, raises then
+            if not io.writer.is_closing():  # uvloop raises then, asyncio does not
                 io.writer.write(data)
 
     def _take_over(self, tunnel: TunnelLayer) -> None:
-        """Join both transports, or leave it to the next event when mitmproxy still holds some bytes.
+        """Let pipes take both transports over, or try at the next event if mitmproxy still has bytes in its buffers.
 
-        At the end of an event, not on a later tick of the loop: a RST read in between would be passed on as a FIN.
+        This happens at the end of an event, not on a later tick: a RST read in between would be passed on as a FIN.
         """
         if self._server_event_lock.locked():
             return
@@ -398,7 +402,7 @@ class RelayHandler(ProxyConnectionHandler):
             if io is None or not isinstance(io.reader, asyncio.StreamReader):
                 return
             assert isinstance(io.writer, asyncio.StreamWriter)
-            # A byte or an EOF that the reader already has would be lost: its task is still to run.
+            # A byte or an EOF in the reader would be lost: the task that reads it has not run yet.
             buffered = io.reader._buffer  # type: ignore[attr-defined]
             if buffered or io.reader.at_eof() or io.writer.transport.is_closing():
                 return
@@ -406,8 +410,8 @@ class RelayHandler(ProxyConnectionHandler):
         self.tunnel = None
         self.layer = tunnel
         joined: list[asyncio.BaseTransport] = [*transports]
-        join(transports[0], transports[1], tunnel.link, partial(self.recording.finish, self.client.id))
-        self.recording.taken_over(tunnel.link)
+        join(transports[0], transports[1], tunnel.session, partial(self.recording.finish, self.client.id))
+        self.recording.taken_over(tunnel.session)
         # From here on mitmproxy has no part in it. Its tasks end, and what they close is no longer the socket.
         # A connection to another CSMS, which has rejected it before, is none of the two and is closed with its task.
         for io in list(self.transports.values()):
@@ -418,7 +422,10 @@ class RelayHandler(ProxyConnectionHandler):
 
 
 handlers: dict[str, RelayHandler] = {}
-"""Those not taken over yet, by client id, all that mitmproxy's layers know; one Master a process: one dict will do."""
+"""Handlers of connections not taken over yet, by client id, the only thing that mitmproxy's layers know of them.
+
+A process has one Master, so one dict is enough.
+"""
 
 
 def handler_of(client: Client) -> RelayHandler:

@@ -1,4 +1,4 @@
-"""Keeps a handshake within bounds of time and size; mitmproxy sets none. Knows bytes, no socket and no OCPP."""
+"""Limit the time and the size of a handshake, which mitmproxy does not."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ import re
 from collections.abc import Callable
 
 HEAD_LIMIT = 64 * 1024
-"""Bytes of the head of a request or an answer."""
+"""The most bytes of the head of a request or an answer."""
 
 EARLY_LIMIT = 1024 * 1024
-"""Bytes a charge point may send before its upgrade is answered."""
+"""The most bytes that a charge point may send before its upgrade is answered."""
 
 _TLS_HANDSHAKE = 0x16
-"""First byte of a TLS record with a ClientHello (RFC 8446 section 5.1); no HTTP method starts with it."""
+"""The first byte of a TLS ClientHello (RFC 8446 section 5.1); no HTTP method starts with it."""
 
 _INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)\d\d[ \r\n]")
 _INTERIM_SIZE = 13
-"""Bytes that tell an interim answer from another."""
+"""The bytes by which an interim answer is recognised."""
 
 
-class HandshakeBounds:
-    """One connection until it is a WebSocket: how far it is, and whether that is too slow or too much."""
+class HandshakeLimits:
+    """Follows the handshake of one connection and notices when it takes too long or sends too much."""
 
     def __init__(self, seconds: float, overdue: Callable[[bool], None]) -> None:
-        """`overdue` is called when no complete request comes in time; True where others were answered before."""
+        """`overdue` is called if no complete request arrives in time, with True if an earlier one was answered."""
         self._seconds, self._overdue = seconds, overdue
         self.head_seen = False
-        """True once the head of a request has come."""
+        """Whether the head of a request has arrived."""
         self._head_awaited = False
         self._early = self._answered = 0
         self._interim = b""
@@ -35,42 +35,42 @@ class HandshakeBounds:
 
     @property
     def begun(self) -> bool:
-        """Tell whether anything of a request has come."""
+        """Return whether a part of a request has arrived."""
         return self._early > 0
 
     @property
     def between_requests(self) -> bool:
-        """Tell whether it is the charge point's turn."""
+        """Return whether the charge point has to send a request."""
         return self._deadline is not None
 
     def expect_request(self) -> None:
-        """Start the clock for a complete request: the first one, or one more after a rejection."""
+        """Start the timeout for a complete request: the first one, or another one after a rejection."""
         self.asked()
         self._early = 0
         self._deadline = asyncio.get_running_loop().call_later(self._seconds, self._overdue, self.head_seen)
 
     def asked(self) -> None:
-        """Stop the clock: a complete request is here, and the CSMS may take its time."""
+        """Stop the timeout: the request is complete, and the CSMS has as long as it needs."""
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
         self._head_awaited, self._answered, self._interim = True, 0, b""
 
     def answering(self) -> None:
-        """Note that the whole head of the answer is here."""
+        """Note that the head of the answer is complete."""
         self._head_awaited = False
 
     def breach_by_charge_point(self, data: bytes) -> str | None:
-        """Take what a charge point sent; returns what it must not do, None when all is well."""
+        """Count bytes from the charge point. Return what is wrong with them, None if nothing is."""
         if not self._early and data[0] == _TLS_HANDSHAKE:
-            return "speaks TLS to a ws:// port; --tls-cert makes it a wss:// one"
+            return "speaks TLS, but this is a ws:// port; for wss:// give --tls-cert"
         self._early += len(data)
         if self._early > (EARLY_LIMIT if self.head_seen else HEAD_LIMIT):
             return "sent too much before its upgrade was answered"
         return None
 
     def breach_by_csms(self, data: bytes) -> str | None:
-        """Take what a CSMS answered; returns what it must not do, None when all is well."""
+        """Count bytes from the CSMS. Return what is wrong with them, None if nothing is."""
         if self._head_awaited:
             self._answered += len(data)
             if self._answered + len(self._interim) > HEAD_LIMIT:
@@ -78,9 +78,9 @@ class HandshakeBounds:
         return None
 
     def interim(self, data: bytes) -> tuple[bytes, bytes]:
-        """Split off whole interim answers (RFC 9110 section 15.2), which mitmproxy would take for the real one.
+        """Separate interim answers (RFC 9110 section 15.2), which mitmproxy would take for the final one.
 
-        Returns (what is to be passed on at once, what is left); a beginning of one is kept for the next call.
+        Return (the interim answers, to be passed on at once; the rest). The beginning of one is kept for the next call.
         """
         if self._answered or not self._head_awaited:
             return b"", data

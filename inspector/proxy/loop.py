@@ -1,7 +1,7 @@
-"""The event loop that engines run on: knows why it is uvloop and what mitmproxy needs of it, not what runs on it.
+"""Run the engine on uvloop, made compatible with mitmproxy.
 
-A relay is little but waiting for sockets, reading and writing. uvloop does that in C: a fifth less processor time for
-the relay than on asyncio's own loop, measured in one run, and less memory for each connection.
+A relay does little but wait for sockets, read and write. uvloop does this in C. Measured in one run, the relay takes a
+fifth less CPU time than on asyncio's own loop, and less memory for each connection.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ def run(main: Coroutine[Any, Any, None]) -> None:
 
 
 class _RelayLoop(uvloop.Loop):
-    """uvloop, also where it hands task factories an argument that those of its Python do not take."""
+    """uvloop, with task factories that work on every supported Python."""
 
     def set_task_factory(self, factory: Callable[..., Any] | None) -> None:
-        """Set what makes tasks; mitmproxy wants `asyncio.eager_task_factory`.
+        """Set the task factory; mitmproxy sets `asyncio.eager_task_factory`.
 
-        uvloop 0.23 gives each factory `eager_start`, which asyncio's own takes from Python 3.13.3 on only.
+        uvloop 0.23 passes `eager_start` to each factory, which asyncio's own accepts only from Python 3.13.3 on.
         """
 
         def without_eager_start(loop: Any, coroutine: Coroutine[Any, Any, Any], **options: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What one watches a running proxy by: /metrics for Prometheus and /healthz; reads counts, touches no frame."""
+"""Serve /metrics for Prometheus, and /healthz."""
 
 from __future__ import annotations
 
@@ -38,11 +38,13 @@ class _Collector(Collector):
             family.add_metric(["cp-to-csms"], by_direction[True])
             family.add_metric(["csms-to-cp"], by_direction[False])
             yield family
-        refused = CounterMetricFamily(name + "refused", "Connections that became no session", labels=["kind"])
+        refused = CounterMetricFamily(name + "refused", "Connections that did not become a session", labels=["kind"])
         for kind, count in counts.refused.items():
             refused.add_metric([kind], count)
         yield refused
-        gaps = CounterMetricFamily(name + "gaps", "Messages relayed but not to be stored, by cause", labels=["cause"])
+        gaps = CounterMetricFamily(
+            name + "gaps", "Messages relayed that could not be stored, by cause", labels=["cause"]
+        )
         for cause in (TOO_LONG, NOT_INFLATED, INTERNAL_FAULT):
             gaps.add_metric([cause], counts.gaps[cause])
         yield gaps
@@ -50,17 +52,29 @@ class _Collector(Collector):
         for severity, count in status.findings.items():
             findings.add_metric([severity], count)
         yield findings
-        yield GaugeMetricFamily(name + "recorder_working", "1 while what crosses is being stored", int(status.working))
-        yield GaugeMetricFamily(name + "recorder_waiting_records", "Handed over, not committed", status.waiting)
-        yield GaugeMetricFamily(name + "recorder_waiting_bytes", "The same in bytes", status.waiting_bytes)
-        yield CounterMetricFamily(name + "recorder_lost_frames", "Frames that are gaps in the recording", status.lost)
+        yield GaugeMetricFamily(name + "recorder_working", "1 while the recorder stores frames", int(status.working))
+        yield GaugeMetricFamily(
+            name + "recorder_waiting_records", "Records passed to the recorder and not yet committed", status.waiting
+        )
+        yield GaugeMetricFamily(
+            name + "recorder_waiting_bytes",
+            "Bytes of records passed to the recorder and not yet committed",
+            status.waiting_bytes,
+        )
         yield CounterMetricFamily(
-            name + "recorder_dropped_rows", "Derived rows that could not be stored; their frames are", status.dropped
+            name + "recorder_lost_frames", "Frames that are missing in the recording", status.lost
+        )
+        yield CounterMetricFamily(
+            name + "recorder_dropped_rows",
+            "Derived rows that could not be stored although their frames were",
+            status.dropped,
         )
         yield GaugeMetricFamily(name + "recorder_wal_bytes", "Size of the recording's -wal file", status.wal_bytes)
         yield CounterMetricFamily(name + "recorder_commits", "Group commits", status.commits)
         yield CounterMetricFamily(
-            name + "recorder_commit_seconds", "Time spent in them; divide by commits", status.commit_seconds
+            name + "recorder_commit_seconds",
+            "Time spent in group commits; divide by their number",
+            status.commit_seconds,
         )
         total, buckets = 0, []
         for bound, count in zip([*(bound / 1e6 for bound in BUCKETS_US), "+Inf"], counts.latency_buckets, strict=True):
@@ -68,14 +82,14 @@ class _Collector(Collector):
             buckets.append((str(bound), total))
         yield HistogramMetricFamily(
             name + "added_latency_seconds",
-            "From a chunk's arrival to its handing over, every 16th chunk",
+            "Time from the arrival of a chunk until it is passed on, of every 16th chunk",
             buckets=buckets,
             sum_value=counts.latency_seconds,
         )
 
 
 class MetricsServer:
-    """Answers GET and HEAD of /metrics and /healthz, nothing else; a query makes no difference.
+    """Answers GET and HEAD requests for /metrics and /healthz; ignores their query.
 
     Args:
         hosts: names this machine is reached by, besides those it knows itself.
@@ -135,7 +149,7 @@ class MetricsServer:
         return answer.encode() + (b"" if method == b"HEAD" else body)
 
     def _refusal(self, method: str, target: str, rest: bytes) -> tuple[str, str] | None:
-        """Return the status and the reason for a request that web pages elsewhere may be behind."""
+        """Return the status and the reason for refusing a request that may come from a foreign web page."""
         try:
             message = parse_headers(BytesIO(rest))
         except HTTPException as error:
@@ -150,7 +164,7 @@ class MetricsServer:
 
     def _admits(self, host: str | None) -> bool:
         if host is None:
-            return True  # programs that speak HTTP/1.0; every browser sends one
-        # A name without a dot is one of a local network or of containers: no stranger's DNS server answers for it.
+            return True  # HTTP/1.0 programs; every browser sends a Host
+        # A name without a dot belongs to a local network or to containers: no foreign DNS server answers for it.
         local = self._open and bool(host) and "." not in host_name(host)
         return local or admits_host(host, self._hosts, any_address=self._open)

@@ -1,7 +1,7 @@
-"""Moves bytes between two asyncio transports and shows them to a link: knows FIN, RST and back-pressure, not frames.
+"""Relay bytes between two asyncio transports, including FIN, RST and back-pressure, and pass them to the session tap.
 
-One socket that always has data does not keep the others waiting: what comes in bulk is relayed in slices, and after
-a few milliseconds the rest of it waits for the next turn of the event loop.
+A busy socket does not keep others waiting: large chunks are relayed in slices, and after a few milliseconds the rest
+waits for the next turn of the event loop.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ from time import perf_counter, perf_counter_ns
 from inspector.proxy.session_tap import SessionTap
 
 MEASURE_EVERY = 16
-"""Chunks; measuring each would cost more than half of what is measured."""
+"""One in so many chunks is measured: to measure each would cost more than half of the relay time."""
 SLICE = 8 * 1024
 """Bytes relayed at once. A chunk may be 32 times as long and hold 40,000 frames, which take a quarter of a second."""
 TURN_S = 0.002
-"""How long one socket is served before the others have their turn."""
+"""How long one socket is served before the others get a turn."""
 
 type ClosedCallback = Callable[[], None]
 
 
 class Pipe(asyncio.Protocol):
-    """The protocol of one transport: what arrives here goes out on `peer`, the chunk as it came."""
+    """The protocol of one transport: writes each chunk that arrives to `peer`, unchanged."""
 
     __slots__ = (
         "_feed",
         "_from_cp",
-        "_link",
         "_on_closed",
         "_other",
         "_peer",
         "_rest",
         "_scheduled",
+        "_session",
         "_then",
         "_transport",
         "_until_measured",
@@ -51,25 +51,25 @@ class Pipe(asyncio.Protocol):
         self,
         transport: asyncio.Transport,
         peer: asyncio.Transport,
-        link: SessionTap,
+        session: SessionTap,
         from_charge_point: bool,
         on_closed: ClosedCallback,
     ) -> None:
         self._transport, self._peer = transport, peer
-        self._link, self._from_cp, self._on_closed = link, from_charge_point, on_closed
-        self._feed = link.feed
+        self._session, self._from_cp, self._on_closed = session, from_charge_point, on_closed
+        self._feed = session.feed
         self.ended = self.lost = self.full = False
         self._until_measured = MEASURE_EVERY
         self._rest: memoryview | None = None
         self._scheduled = False
-        self._then: Callable[[], None] | None = None  # the end of this side, which is told after what waits
+        self._then: Callable[[], None] | None = None  # the end of this side, reported after the waiting data
 
     def data_received(self, data: bytes) -> None:
         peer = self._peer
         if len(data) > SLICE or self._rest is not None:
             self._relay_in_slices(data)
             return
-        if self._link.shut or peer.is_closing():
+        if self._session.shut or peer.is_closing():
             self._not_forwarded(data)
             return
         self._until_measured -= 1
@@ -79,17 +79,17 @@ class Pipe(asyncio.Protocol):
             self._until_measured = MEASURE_EVERY
             arrived = perf_counter_ns()
             peer.write(data)
-            self._link.counts.latency(perf_counter_ns() - arrived)
+            self._session.counts.latency(perf_counter_ns() - arrived)
         self._feed(self._from_cp, data)
 
     def _relay_in_slices(self, data: bytes) -> None:
-        # Nothing more is read until this is relayed: otherwise uvloop hands over up to 32 chunks in one turn.
+        # Read nothing until this is relayed: otherwise uvloop delivers up to 32 chunks in one turn.
         self._transport.pause_reading()
         self._rest = memoryview(data if self._rest is None else bytes(self._rest) + data)
         self._relay_for_a_turn()
 
     def _relay_for_a_turn(self) -> None:
-        """Relay slices for a few milliseconds, and what is left then in the next turn of the event loop."""
+        """Relay slices for a few milliseconds; the rest follows in the next turn of the event loop."""
         self._scheduled = False
         until = perf_counter() + TURN_S
         while self._rest is not None and not self._waits:
@@ -105,32 +105,32 @@ class Pipe(asyncio.Protocol):
         assert self._rest is not None
         data, rest = bytes(self._rest[:SLICE]), self._rest[SLICE:]
         self._rest = rest or None
-        if self._link.shut or self._peer.is_closing():
+        if self._session.shut or self._peer.is_closing():
             self._not_forwarded(data)
         else:
             self._peer.write(data)
             self._feed(self._from_cp, data)
 
     def write(self, data: bytes) -> None:
-        """Put bytes of our own on this transport, unless its stream has had its FIN."""
+        """Write the proxy's own bytes to this transport, unless a FIN was sent on it."""
         if not (self._transport.is_closing() or self._other.ended):
             self._transport.write(data)
 
     def _not_forwarded(self, data: bytes) -> None:
-        """Handle what comes after our own close frame, or for a peer that is gone."""
-        link = self._link
-        forward = self._from_cp not in link.shut and not self._peer.is_closing()
+        """Handle data that arrives after the proxy's own close frame, or for a peer that is gone."""
+        session = self._session
+        forward = self._from_cp not in session.shut and not self._peer.is_closing()
         if forward:
             self._peer.write(data)
-        link.feed(self._from_cp, data, forward)
-        if link.shut and link.close_sent[self._from_cp] is not None:
+        session.feed(self._from_cp, data, forward)
+        if session.shut and session.close_sent[self._from_cp] is not None:
             self._transport.close()
 
     def eof_received(self) -> bool:
-        """Pass a FIN on as a FIN; TLS knows no half-close (RFC 8446 section 6.1 notwithstanding), so all ends."""
-        while self._rest is not None:  # TLS may tell of the end while nothing is read
+        """Pass a FIN on. TLS connections end on both sides, as Python's TLS cannot close only one direction."""
+        while self._rest is not None:  # TLS may report the end although reading is paused
             self._relay_slice()
-        self._link.ended(self._from_cp, "fin")
+        self._session.ended(self._from_cp, "fin")
         self.ended = True
         if self._other.ended or not self._transport.can_write_eof():
             return False
@@ -143,22 +143,22 @@ class Pipe(asyncio.Protocol):
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._rest is not None:  # it came before the end, and has its turns too
+        if self._rest is not None:  # this data came before the end and still has to be relayed
             self._then = partial(self.connection_lost, exc)
             self.read_again()
             return
         self.lost = True
         if exc is None:
-            self._link.ended(self._from_cp, "fin")
+            self._session.ended(self._from_cp, "fin")
             self._peer.close()
         else:
-            self._link.ended(self._from_cp, "reset" if isinstance(exc, ConnectionError) else str(exc))
+            self._session.ended(self._from_cp, "reset" if isinstance(exc, ConnectionError) else str(exc))
             reset(self._peer)
         if self._other.lost:
             self._on_closed()
 
     def pause_writing(self) -> None:
-        """Stop reading from the peer while this side does not take what it is sent: memory stays bounded."""
+        """Stop reading from the peer while this side accepts no data, which bounds the memory."""
         self.full = True
         self._peer.pause_reading()
 
@@ -168,11 +168,11 @@ class Pipe(asyncio.Protocol):
 
     @property
     def _waits(self) -> bool:
-        """Whether the other side takes no more for now, or the link is held."""
-        return bool(self._link.held) or (self._other.full and self._then is None)
+        """Whether the other side accepts no data for now, or the session is paused."""
+        return bool(self._session.held) or (self._other.full and self._then is None)
 
     def read_again(self) -> None:
-        """Resume relaying what waits here, then reading, if nothing else speaks against it."""
+        """Relay the waiting data, then read again, unless there is another reason to wait."""
         if self._waits:
             return
         if self._rest is not None:
@@ -183,18 +183,20 @@ class Pipe(asyncio.Protocol):
             self._transport.resume_reading()
 
 
-def join(charge_point: asyncio.Transport, csms: asyncio.Transport, link: SessionTap, on_closed: ClosedCallback) -> None:
-    """Take both transports over from the protocols that have them; the caller has seen to empty buffers.
+def join(
+    charge_point: asyncio.Transport, csms: asyncio.Transport, session: SessionTap, on_closed: ClosedCallback
+) -> None:
+    """Replace the protocols of both transports by pipes. The old protocols' buffers must be empty.
 
-    Those protocols hear nothing any more: whoever owns them is to let go.
+    The old protocols get no more events, so their owner has to release them.
     """
     pipes = []
     for transport, peer, from_cp in ((charge_point, csms, True), (csms, charge_point, False)):
         raw = transport.get_extra_info("socket")
         if raw is not None:
-            # A charge point without power sends no FIN; this finds out in the end.
+            # A charge point without power sends no FIN; keep-alive detects that.
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        pipes.append(Pipe(transport, peer, link, from_cp, on_closed))
+        pipes.append(Pipe(transport, peer, session, from_cp, on_closed))
     pipes[0]._other, pipes[1]._other = pipes[1], pipes[0]
     charge_point.set_protocol(pipes[0])
     csms.set_protocol(pipes[1])
@@ -210,13 +212,13 @@ def join(charge_point: asyncio.Transport, csms: asyncio.Transport, link: Session
         charge_point.close()
         csms.close()
 
-    link.drop = drop
-    link.pause_reading = pause_reading
-    link.write = lambda to_charge_point, data: pipes[not to_charge_point].write(data)
+    session.drop = drop
+    session.pause_reading = pause_reading
+    session.write = lambda to_charge_point, data: pipes[not to_charge_point].write(data)
 
 
 def reset(transport: asyncio.Transport) -> None:
-    """End a connection with a TCP RST, as it came from the other side."""
+    """End a connection with a TCP RST, as the other side did."""
     if transport.is_closing():
         return
     raw = transport.get_extra_info("socket")

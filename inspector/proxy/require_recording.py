@@ -1,4 +1,4 @@
-"""`--require-recording`: makes charging wait for the recorder, and ends it rather than let it run unrecorded."""
+"""Implement `--require-recording`: pause sessions that the recorder cannot follow, end them if it fails."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ logger = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.05
 GOODBYE_SECONDS = 2.0
-"""How long peers have to answer the close frame before their connections end."""
+"""How long peers have to answer the close frame before their connections are ended."""
 
 DEAD_AFTER_S = 5.0
-"""How long the recorder may fail before sessions end: longer than a crashed one takes to be back."""
+"""How long the recorder may fail before sessions are ended; longer than a restart takes."""
 
 
-class Strictness:
-    """Looks at the recorder's status and acts on every session."""
+class RecordingGuard:
+    """Watches the recorder's status and pauses or ends all sessions."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class Strictness:
         queue_limit: int,
         dead_after: float = DEAD_AFTER_S,
     ) -> None:
-        """`queue_limit` is in bytes: what the recorder keeps at most before it loses frames."""
+        """`queue_limit` is the most bytes that may wait for the recorder before it loses frames."""
         self._recording, self._status = recording, status
         self._limit, self._dead_after = queue_limit, dead_after
         self._holding = False
@@ -38,27 +38,27 @@ class Strictness:
         recording.refusing = self.refusing
 
     def refusing(self) -> str | None:
-        """Why a charge point that comes now may have no session; None the moment the recorder works again."""
+        """Why no new session may be opened now; None while the recorder works."""
         refuses = self._dead and not self._status().working
-        return "the proxy cannot record and must not relay without" if refuses else None
+        return "the recorder does not work, and --require-recording forbids sessions without it" if refuses else None
 
     async def run(self) -> None:
-        """Watch until cancelled."""
+        """Watch the recorder until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
             self._look(self._status(), loop.time())
             await asyncio.sleep(LOOK_EVERY_S)
 
     def _look(self, status: Status, now: float) -> None:
-        # Held from half of the bound on, so that what is under way still fits.
+        # Paused at half of the limit, so that data in transit still fits.
         if not self._holding and status.waiting_bytes > self._limit // 2:
-            logger.warning("%d bytes wait for the recorder: sessions wait too", status.waiting_bytes)
+            logger.warning("%d bytes are waiting for the recorder: pausing all sessions", status.waiting_bytes)
             self._holding = True
         elif self._holding and status.waiting_bytes < self._limit // 4:
-            logger.info("the recorder has caught up: sessions go on")
+            logger.info("the recorder has caught up: resuming all sessions")
             self._holding = False
-        for link in self._recording.links.values():
-            link.hold("strictness", self._holding)
+        for session in self._recording.sessions.values():
+            session.hold("guard", self._holding)
         if status.working:
             self._failing_since, self._dead = None, False
             return
@@ -70,6 +70,6 @@ class Strictness:
             )
             self._dead = True
         if self._dead:
-            for link in list(self._recording.links.values()):
-                if link.go_away(1011, "recording failed"):
-                    asyncio.get_running_loop().call_later(GOODBYE_SECONDS, link.drop)
+            for session in list(self._recording.sessions.values()):
+                if session.go_away(1011, "recording failed"):
+                    asyncio.get_running_loop().call_later(GOODBYE_SECONDS, session.drop)

@@ -1,4 +1,4 @@
-"""Decides which CSMS a charge point belongs to and as whom it is spoken for there; knows no socket and no frame."""
+"""Choose the CSMS of a charge point, and the credentials to connect with."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from inspector.proxy.addresses import Upstream
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a charge point proves itself with at the CSMS, because TLS ends at the proxy."""
+    """The credentials of a charge point at the CSMS. The proxy needs them, as TLS ends at the proxy."""
 
     authorization: str | None = field(default=None, repr=False)
-    """The value of an Authorization header, in place of the charge point's own."""
+    """The value of the Authorization header that replaces the charge point's own."""
     cert: Path | None = None
     key: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Charge points whose path starts with, or whose id matches `pattern`, belong to `upstream`."""
+    """Sends charge points to `upstream` whose path starts with `pattern` or whose id matches it."""
 
     pattern: str
     upstream: Upstream
 
     def matches(self, charge_point_id: str, path: str) -> bool:
-        """Tell whether a charge point takes this route; ids match as a shell would, case kept."""
+        """Return whether a charge point takes this route; ids match like file names in a shell, in the same case."""
         if self.pattern.startswith("/"):
             prefix = self.pattern.rstrip("/")
             return path == prefix or path.startswith((prefix + "/", prefix + "?"))
@@ -41,7 +41,7 @@ class Route:
 
     @classmethod
     def parse(cls, text: str) -> Route:
-        """Read PATTERN=URL, as in /site-a=wss://csms-a or CP-*=ws://csms-b:9000; raises UserMistake."""
+        """Parse PATTERN=URL, as in /site-a=wss://csms-a or CP-*=ws://csms-b:9000. Raises UserMistake."""
         pattern, equals, url = text.partition("=")
         if not (pattern and equals):
             raise UserMistake(f"--route {without_userinfo(text)}: write it as /PATH=ws://HOST or ID-PATTERN=ws://HOST")
@@ -50,14 +50,14 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Routing:
-    """All routes and identities of one run; the first route that matches wins, else `default`."""
+    """All routes and identities of one run. The first matching route is used, `default` if none matches."""
 
     default: Upstream
     routes: tuple[Route, ...] = ()
     identities: Mapping[str, Identity] = field(default_factory=dict)
 
     def upstream(self, charge_point_id: str, path: str) -> Upstream:
-        """Return the CSMS a charge point belongs to."""
+        """Return the CSMS of a charge point."""
         for route in self.routes:
             if route.matches(charge_point_id, path):
                 return route.upstream
@@ -65,12 +65,12 @@ class Routing:
 
     @property
     def upstreams(self) -> list[Upstream]:
-        """Every CSMS there may be a connection to."""
+        """All CSMSs that may be connected to."""
         return list(dict.fromkeys([self.default, *(route.upstream for route in self.routes)]))
 
 
 def read_identities(path: Path) -> dict[str, Identity]:
-    """Read a TOML file of charge points; raises SettingsMistake or UnusableFile with the entry that is wrong.
+    """Read the charge points of a TOML file. Raises SettingsMistake or UnusableFile, which name the wrong entry.
 
     ["CP001"]
     password = "…"            # Basic authorization (security profiles 1 and 2); user = "…" if not the id
@@ -86,7 +86,7 @@ def read_identities(path: Path) -> dict[str, Identity]:
 def _identity(path: Path, charge_point_id: str, entry: Any) -> Identity:
     known = {"user", "password", "cert", "key"}
     if not isinstance(entry, dict) or set(entry) - known or not all(isinstance(v, str) for v in entry.values()):
-        raise UnusableFile(path, f"[{charge_point_id!r}] takes {', '.join(sorted(known))}, each a string")
+        raise UnusableFile(path, f"[{charge_point_id!r}] may have {', '.join(sorted(known))}, each a string")
     if not ("password" in entry or "cert" in entry):
         raise UnusableFile(path, f"[{charge_point_id!r}] has neither password nor cert")
     for idle, needed in (("key", "cert"), ("user", "password")):
@@ -102,11 +102,11 @@ def _identity(path: Path, charge_point_id: str, entry: Any) -> Identity:
 
 @dataclass(frozen=True, slots=True)
 class UpstreamTls:
-    """TLS contexts towards the CSMS: the common one, and one for each charge point with a certificate of its own."""
+    """TLS contexts for the CSMS: one for each charge point with its own certificate, one for all others."""
 
     common: ssl.SSLContext
     own: Mapping[str, ssl.SSLContext] = field(default_factory=dict)
 
     def context(self, charge_point_id: str) -> ssl.SSLContext:
-        """Return the context to speak for a charge point with."""
+        """Return the TLS context for a charge point's connection to its CSMS."""
         return self.own.get(charge_point_id, self.common)

@@ -1,4 +1,4 @@
-"""What peers have said, as the log may hold it: as little of a secret as the recording, and a line each."""
+"""Make texts from peers safe for the log: without secrets, each on one line."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from inspector.redaction.secrets import Secrets
 _REDACTION = Redactor()
 
 
-def logged(*told: str) -> list[str]:
-    """Return texts of one log line without their passwords, also where one quotes what another one gives away."""
+def safe(*texts: str) -> list[str]:
+    """Return the texts of one log line without secrets, also if one of them quotes a secret that is in another."""
     secrets = Secrets()
-    shown = [_REDACTION.text(secrets, text) for text in told]
+    shown = [_REDACTION.text(secrets, text) for text in texts]
     return [printable(_REDACTION.text(secrets, text)) for text in shown]  # an earlier one may quote a later one

@@ -1,4 +1,4 @@
-"""One WebSocket life as the tap sees it: knows how bytes become records, not mitmproxy nor where records go."""
+"""Turn the bytes of one session into records for the recorder. Knows nothing of mitmproxy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from inspector import records
 from inspector.proxy.counters import INTERNAL_FAULT, Counts
-from inspector.proxy.safe_log import logged
+from inspector.proxy.safe_log import safe
 from inspector.recorder.recorder import Recorder
 from inspector.records import CloseFacts, SessionFacts
 from inspector.websocket.frames import make_frame
@@ -25,10 +25,10 @@ _new_tuple = tuple.__new__
 
 
 class SessionTap:
-    """Watches both directions of one WebSocket and puts what happens into the recorder.
+    """Watches both directions of one session and sends records to the recorder.
 
-    `feed` is called with chunks exactly as they were forwarded. Nothing here may raise into the relay: a fault
-    of ours ends the recording of this link, loudly, and the bytes go on.
+    The relay calls `feed` with every chunk that it forwards. Nothing here may raise into the relay: an internal error
+    ends the recording of this session and is logged, and relaying continues.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class SessionTap:
         self.closed = False
         self.broken = False
         self.taken_over = False
-        """True when pipes carry the link: they see its end better than mitmproxy's hooks."""
+        """Whether pipes relay the session: they then report its end, in more detail than mitmproxy's hooks."""
         self._put = recorder.put
         self.counts = counts or Counts()
         self._frames, self._bytes = self.counts.frames, self.counts.bytes
@@ -51,48 +51,48 @@ class SessionTap:
         self.close_sent: dict[bool, tuple[int | None, str | None] | None] = {True: None, False: None}
         self.closed_by: str | None = None
         self.write: Callable[[bool, bytes], None] | None = None
-        """Set by whoever relays: puts bytes of our own on the stream to the charge point (True) or the CSMS."""
+        """Set by the relay: writes bytes to the charge point (True) or to the CSMS (False)."""
         self.shut: set[bool] = set()
-        """Directions (True: from the charge point) that end with our own close frame: nothing follows it."""
+        """Directions (True: from the charge point) in which the proxy has sent a close frame and relays no more."""
         self.pause_reading: Callable[[bool], None] | None = None
-        """Set by whoever relays and can: stops or resumes reading from both peers."""
+        """Set by the fast path: pauses or resumes reading from both peers."""
         self.held: frozenset[str] = frozenset()
-        """Why both peers wait now; empty while they go on."""
+        """Why both peers are paused; empty if they are not."""
         self.drop: Callable[[], None] = lambda: None
-        """Set by whoever relays and can: ends both connections, whatever the peers do."""
+        """Set by the fast path: ends both connections at once."""
         self._goodbye: bytes | None = None
         self._ended: set[bool] = set()
 
     def __str__(self) -> str:
-        return f"{logged(self.facts.get('charge_point_id') or '?')[0]} (link {self.number})"
+        return f"{safe(self.facts.get('charge_point_id') or '?')[0]} (session {self.number})"
 
     def opened(self) -> None:
-        """Record that the 101 has passed."""
+        """Record that the CSMS has answered 101 and the session is open."""
         self._put(records.OpenRecord(self.number, time_ns(), monotonic_ns(), self.facts))
 
     def event(self, kind: str, detail: dict[str, Any]) -> None:
-        """Record anything that is no data frame."""
+        """Record anything other than a data frame."""
         self._put(records.EventRecord(self.number, time_ns(), monotonic_ns(), kind, detail))
 
     def feed(self, from_charge_point: bool, data: bytes, forwarded: bool = True) -> None:
-        """Take one chunk, already stamped by being here now, and record the messages that end in it."""
+        """Record the messages that end in a chunk, with the current time."""
         self._bytes[from_charge_point] += len(data)
         if self.broken:
             return
         ts_ns, mono_ns = time_ns(), monotonic_ns()
         try:
-            for opcode, payload, told in self.readers[from_charge_point].feed(data):
+            for opcode, payload, found in self.readers[from_charge_point].feed(data):
                 if 0 < opcode < CLOSE:
                     self._frames[from_charge_point] += 1
-                    notes = told if forwarded else {**(told or {}), "forwarded": False}
-                    # Not through FrameRecord's own constructor, which takes twice as long: this line runs once a frame.
+                    notes = found if forwarded else {**(found or {}), "forwarded": False}
+                    # FrameRecord's own constructor takes twice as long, and this runs once per frame.
                     fields = (self.number, ts_ns, mono_ns, from_charge_point, opcode, payload, notes)
                     self._put(_new_tuple(records.FrameRecord, fields))
                 else:
-                    self._other(ts_ns, mono_ns, from_charge_point, opcode, payload, told)
+                    self._other(ts_ns, mono_ns, from_charge_point, opcode, payload, found)
         except Exception:
             self.broken = True
-            logger.exception("%s: recording stopped by a fault of ours; relaying goes on", self)
+            logger.exception("%s: an internal error stopped the recording of this session; relaying continues", self)
             self.counts.gaps[INTERNAL_FAULT] += 1
             reason = "internal fault, recording of this session stopped"
             self.event("gap", {"reason": reason, "cause": INTERNAL_FAULT})
@@ -121,7 +121,7 @@ class SessionTap:
     def ended(self, from_charge_point: bool, how: str) -> None:
         """Record that one side's TCP or TLS stream ended: `how` is "fin", "reset" or a reason in words.
 
-        After a close frame a FIN is what RFC 6455 wants and needs no mention.
+        A FIN after a close frame is normal (RFC 6455) and is not recorded.
         """
         if from_charge_point in self._ended or self.closed:
             return
@@ -137,7 +137,7 @@ class SessionTap:
             )
 
     def vanished(self) -> None:
-        """Record an end of which is not known who began it, as mitmproxy's public hooks tell it."""
+        """Record that the session ended; mitmproxy's public hooks do not say which side began it."""
         if not (self.closed or self._ended or self._closing_handshake_done):
             self.event("close", {"code": None, "tcp": "ended without a closing handshake"})
 
@@ -146,7 +146,7 @@ class SessionTap:
         return all(sent is not None for sent in self.close_sent.values())
 
     def hold(self, reason: str, held: bool) -> None:
-        """Make both peers wait, or go on once no reason is left; does nothing where the relay cannot."""
+        """Pause both peers for a reason, or resume them if no reason remains; needs the fast path."""
         if held is (reason in self.held) or self.pause_reading is None:
             return
         before, self.held = self.held, self.held ^ {reason}
@@ -154,10 +154,10 @@ class SessionTap:
             self.pause_reading(held)
 
     def go_away(self, code: int, reason: str) -> bool:
-        """End the session ourselves: tell both peers with a close frame, each as soon as it can take one.
+        """Send a close frame to both peers, to each after the frame that is being relayed to it.
 
-        A frame that is half across is let through first; what a peer sends afterwards is stored as not forwarded.
-        Returns whether that was news; the caller sees to it that the connections end if the peers do not.
+        Frames that a peer sends afterwards are stored as not forwarded. The caller has to end the connections if the
+        peers do not. Returns False if the session was ending already.
         """
         if self.closed or self._goodbye is not None or self.write is None:
             return False
@@ -174,16 +174,16 @@ class SessionTap:
             if over or self.write is None or not (reader.splitter.at_boundary or self.broken):
                 continue
             self.shut.add(direction)
-            # What goes on in the charge point's direction goes to the CSMS, as from a client: masked.
+            # The proxy is a client to the CSMS, so frames in the charge point's direction are masked.
             self.write(not direction, make_frame(0x88, payload, os.urandom(4) if direction else None))
 
     @property
     def said_goodbye(self) -> bool:
-        """Tell whether both peers have closed, on their own or in answer to ours."""
+        """Return whether both peers have sent a close frame."""
         return self.closed or self._closing_handshake_done
 
     def finish(self) -> None:
-        """Record that both sockets are gone; later calls do nothing."""
+        """Record that both connections have ended; later calls do nothing."""
         if self.closed:
             return
         self.closed = True
@@ -191,7 +191,7 @@ class SessionTap:
 
     @property
     def closing(self) -> CloseFacts:
-        """How it has ended, as far as that is known by now."""
+        """How the session ended, as far as is known."""
         cp, csms = self.close_sent[True] or (None, None), self.close_sent[False] or (None, None)
         return {
             "cp_close_code": cp[0],
@@ -203,7 +203,7 @@ class SessionTap:
 
 
 def parse_close(payload: bytes) -> tuple[int, str | None]:
-    """Return (code, reason) of a close frame's payload; an empty one is 1005 (RFC 6455 section 7.1.5)."""
+    """Return (code, reason) from a close frame's payload; the code of an empty one is 1005 (RFC 6455 section 7.1.5)."""
     if len(payload) < 2:
         return 1005, None
     return int.from_bytes(payload[:2], "big"), payload[2:].decode("utf-8", "replace") or None

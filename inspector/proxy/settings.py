@@ -1,4 +1,4 @@
-"""What one run of the proxy was asked to do: knows values and their defaults, does nothing with them."""
+"""The settings of one run of the proxy, with their defaults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TLS on both sides as OCPP's security profiles 2 and 3 want it: knows contexts and reasons, nothing of sessions."""
+"""TLS contexts for OCPP's security profiles 2 and 3, and readable reasons for failed TLS handshakes."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _server_names: WeakKeyDictionary[ssl.SSLObject | ssl.SSLSocket, str] = WeakKeyDi
 
 
 def listener_context(cert: Path, key: Path | None = None, client_ca: Path | None = None) -> ssl.SSLContext:
-    """Return what a wss:// listener speaks: TLS 1.2 or newer; with `client_ca` to those with a certificate only.
+    """Return the context of a wss:// listener: TLS 1.2 or newer. With `client_ca` clients need a certificate.
 
-    `key` may be left out when `cert` holds the private key too. Raises UnusableFile.
+    `key` may be omitted if `cert` contains the private key too. Raises UnusableFile.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -33,10 +33,10 @@ def listener_context(cert: Path, key: Path | None = None, client_ca: Path | None
 def upstream_context(
     ca: Path | None = None, cert: Path | None = None, key: Path | None = None, *, insecure: bool = False
 ) -> ssl.SSLContext:
-    """Return what a wss:// CSMS is spoken to with; without `ca` the system's authorities are trusted.
+    """Return the context for connections to a wss:// CSMS. Without `ca` it trusts the system's authorities.
 
-    Not `ssl.create_default_context`: its strict X.509 checks refuse many a private authority that has no
-    key usage extension. Raises UnusableFile.
+    It is not `ssl.create_default_context`: its strict X.509 checks refuse private authorities without a key usage
+    extension, which are common. Raises UnusableFile.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -53,12 +53,12 @@ def upstream_context(
 
 
 def server_name(tls: ssl.SSLObject) -> str | None:
-    """Return the name (SNI) a charge point asked for, None if it named none."""
+    """Return the host name (SNI) that a charge point sent, None if it sent none."""
     return _server_names.get(tls)
 
 
 def refusal(failure: BaseException) -> str:
-    """Say why a charge point's TLS handshake failed, in words for the log."""
+    """Return, for the log, why a charge point's TLS handshake failed."""
     if isinstance(failure, TimeoutError | ConnectionAbortedError):
         return "the TLS handshake was not finished in time"
     if isinstance(failure, ConnectionError):
@@ -66,14 +66,14 @@ def refusal(failure: BaseException) -> str:
     if not isinstance(failure, ssl.SSLError):
         return str(failure) or type(failure).__name__
     known = {
-        "HTTP_REQUEST": "it spoke plain ws:// to a wss:// port",
-        "PEER_DID_NOT_RETURN_A_CERTIFICATE": "it showed no client certificate and --client-ca demands one",
-        "UNSUPPORTED_PROTOCOL": "it offers no TLS version of 1.2 or newer",
+        "HTTP_REQUEST": "it spoke plain ws://, but this is a wss:// port",
+        "PEER_DID_NOT_RETURN_A_CERTIFICATE": "it sent no client certificate, which --client-ca requires",
+        "UNSUPPORTED_PROTOCOL": "it supports no TLS version from 1.2 on",
         "NO_SHARED_CIPHER": "no cipher in common",
         "WRONG_VERSION_NUMBER": "it does not speak TLS",
         "TLSV1_ALERT_UNKNOWN_CA": "it does not trust the proxy's certificate",
         "SSLV3_ALERT_BAD_CERTIFICATE": "it does not accept the proxy's certificate",
-        "SSLV3_ALERT_CERTIFICATE_EXPIRED": "it finds the proxy's certificate expired",
+        "SSLV3_ALERT_CERTIFICATE_EXPIRED": "it says that the proxy's certificate has expired",
     }
     if isinstance(failure, ssl.SSLCertVerificationError):
         return f"its client certificate was not accepted: {failure.verify_message}"
@@ -82,19 +82,19 @@ def refusal(failure: BaseException) -> str:
 
 
 def upstream_failure(failure: BaseException, timeout: float = 0.0) -> str:
-    """Say why there is no connection to the CSMS, in words for a log; `timeout` is how many seconds it was given."""
+    """Return, for the log, why connecting to the CSMS failed; `timeout` is the time limit in seconds."""
     if isinstance(failure, asyncio.CancelledError):
-        return "the charge point left while the CSMS was being connected"
+        return "the charge point disconnected while the proxy connected to the CSMS"
     if isinstance(failure, ssl.SSLCertVerificationError):
         remedy = "; name its CA with --upstream-ca" if is_of_unknown_ca(failure) else ""
         return f"TLS: the CSMS's certificate was not accepted: {failure.verify_message}{remedy}"
     if isinstance(failure, ssl.SSLError):
         reason = failure.reason or str(failure)
         known = {
-            "WRONG_VERSION_NUMBER": "the CSMS does not speak TLS there",
-            "TLSV13_ALERT_CERTIFICATE_REQUIRED": "the CSMS demands a client certificate (--upstream-cert)",
-            "TLSV1_ALERT_UNKNOWN_CA": "the CSMS does not trust our client certificate",
-            "SSLV3_ALERT_HANDSHAKE_FAILURE": "the CSMS refused; it may demand a client certificate (--upstream-cert)",
+            "WRONG_VERSION_NUMBER": "the CSMS does not speak TLS on this port",
+            "TLSV13_ALERT_CERTIFICATE_REQUIRED": "the CSMS requires a client certificate (--upstream-cert)",
+            "TLSV1_ALERT_UNKNOWN_CA": "the CSMS does not trust the proxy's client certificate",
+            "SSLV3_ALERT_HANDSHAKE_FAILURE": "the CSMS refused; it may require a client certificate (--upstream-cert)",
         }
         return f"TLS: {known.get(reason, reason)}"
     if isinstance(failure, TimeoutError) and not failure.errno:
@@ -103,7 +103,7 @@ def upstream_failure(failure: BaseException, timeout: float = 0.0) -> str:
 
 
 def note(peer: Connection, writer: asyncio.StreamWriter) -> None:
-    """Put what asyncio's TLS handshake agreed on where mitmproxy's own would."""
+    """Note the result of asyncio's TLS handshake in the fields that mitmproxy fills after its own."""
     spoken: ssl.SSLObject | None = writer.get_extra_info("ssl_object")
     if spoken is None:
         return
@@ -127,16 +127,18 @@ def _load_identity(context: ssl.SSLContext, cert: Path, key: Path | None) -> Non
             raise UnusableFile(path, "there is no such file", "`chargesentinel certificates DIR` makes some")
 
     def no_password() -> str:
-        raise UnusableFile(key or cert, "the private key is encrypted", "decrypt it, the proxy cannot ask")
+        raise UnusableFile(
+            key or cert, "the private key is encrypted", "decrypt it: the proxy cannot ask for its password"
+        )
 
     try:
         context.load_cert_chain(cert, key, password=no_password)
     except ssl.SSLError as error:
         why = {
             "KEY_VALUES_MISMATCH": f"the private key in {key or cert} does not belong to this certificate",
-            "NO_START_LINE": "it holds no PEM certificate",
+            "NO_START_LINE": "it contains no PEM certificate",
             "EE_KEY_TOO_SMALL": "its key is too short",
-        }.get(error.reason or "", f"no certificate with its private key, in PEM ({error.reason or error})")
+        }.get(error.reason or "", f"not a PEM file with a certificate and its private key ({error.reason or error})")
         raise UnusableFile(cert, why, None if key else "is --tls-key or --upstream-key missing?") from None
 
 
@@ -146,4 +148,4 @@ def _load_ca(context: ssl.SSLContext, ca: Path) -> None:
     except FileNotFoundError:
         raise UnusableFile(ca, "there is no such file", "`chargesentinel certificates DIR` makes one") from None
     except (ssl.SSLError, OSError) as error:
-        raise UnusableFile(ca, f"it holds no PEM certificates of an authority ({error})") from None
+        raise UnusableFile(ca, f"it contains no PEM certificates of an authority ({error})") from None

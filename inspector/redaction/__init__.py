@@ -1,1 +1,1 @@
-"""Redaction: secrets and personal values are starred or replaced before a frame reaches the disk."""
+"""Hide secrets and personal values in frames, events and findings before they are stored."""

@@ -1,20 +1,29 @@
-"""Find the values that stand behind a secret's name in any text: `NAME = VALUE`, YAML, headers, options, log lines.
+"""Find values that follow a secret's name in any text: `NAME = VALUE`, YAML, headers, options, log lines.
 
-A value in quotes reaches to the closing quote. One without reaches to the end of its line, to a separator (, ; & | or
-a closing bracket) or to the next `NAME=`; a separator in the middle of a word belongs to the value. No pattern here
-repeats a repetition, and no character is searched twice for the end of a value, so that time grows with length alone.
+A value in quotes ends at the closing quote. Any other value ends at the end of its line, at a separator (, ; & | or
+a closing bracket) or at the next `NAME=`; a separator in the middle of a word is a part of the value. The time is
+linear in the length of the text: no pattern has nested repetitions, and no character is searched twice for an end.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
-from inspector.redaction.secret_names import is_only_a_header, is_secret_header, squeezed
+from inspector.redaction.secret_names import is_card, is_only_a_header, is_secret_header, squeezed
+from inspector.redaction.sections import Sections
 
-type Meaning = Callable[[str], bool]
+
+class IsSecret(Protocol):
+    """Returns whether a value is a secret by its name and, if given, the name of what contains it."""
+
+    def __call__(self, name: str, parent: str = "") -> bool: ...
+
+
+type IsPersonal = Callable[[str], bool]
 type Found = tuple[int, int, bool]
-"""Where a value starts and ends, and whether it is personal rather than secret."""
+"""(start, end, whether the value is personal rather than secret)"""
 
 NAMING = frozenset(
     """
@@ -22,15 +31,15 @@ NAMING = frozenset(
     item id label k n
     """.split()
 )
-"""Names whose value names the value beside it, as in `key=AuthorizationKey value=…`."""
+"""Names whose value is the name of the next value, as in `key=AuthorizationKey value=…`."""
 VALUES = frozenset(
     "value attributevalue newvalue actualvalue currentvalue configvalue val v string content text data to".split()
 )
-"""Names of that value."""
+"""Names of that next value."""
 SCHEMES = frozenset(
     "apikey basic bearer digest dpop hawk hoba jwt mutual negotiate ntlm oauth privatetoken token vapid".split()
 )
-"""Schemes of Authorization, in lower case; another word before a space may be a part of the credential."""
+"""Schemes of Authorization, in lower case. Any other word may be a part of the credentials."""
 
 _QUOTE = r"\"{3}|'{3}|\\{0,31}[\"'`]|%22|%27|&quot;|&#34;|&apos;|&#39;|\\u0022|[“”„«»‘’]"
 _OPENING = re.compile(rf"[(<\[{{]?[ \t]{{0,20}}({_QUOTE})")
@@ -53,7 +62,7 @@ _NO_WORD = re.compile(
 )
 _NO_CARD = re.compile(r"(?![0-9A-Fa-f\-]{16,}(?![\w\-]))(?=\S{0,80}[a-z])[\w.\-+/=~]{16}")
 _FORM_DATA = re.compile(r"\"[^\r\n]{0,200}(?:\r\n\r\n|\n\n)([^\r\n]{1,4000})")
-"""A value in multipart/form-data, below the line that names it."""
+"""A value in multipart/form-data, after the line with its name."""
 _BRACKETS = re.compile(r"[(\[{]{0,3}")
 _BLOCK = re.compile(r"[|>][+\-]?\d?[ \t]{0,20}(?=[\r\n])")
 _WORD = re.compile(r"[^\s\"']+")
@@ -68,16 +77,16 @@ _LINE_END = re.compile(r"[\r\n]")
 _OF_SEVERAL = re.compile(r"(?:digest|hawk|mutual|hmac[\w\-]{0,20}|aws4[\w\-]{0,20}|vapid) ", re.I)
 """Schemes of Authorization that take several `NAME="VALUE"`."""
 _LONGEST = 4_000
-"""Characters of one unquoted value; of a longer one the first word is taken, whatever its length."""
+"""Most characters of an unquoted value. Of a longer one only the first word counts, whatever its length."""
 _PAIR_DISTANCE = 300
 _JOINED = frozenset("key keys token tokens pin pass phrase code word".split())
-"""Last words of names that are often written apart: `API key` is a secret, `RFID token` and `second pass` are not."""
+"""Last words of names written as two words: `API key` is a secret, `RFID token` and `second pass` are not."""
 _PLAIN_WORD = 8
-"""A word of fewer letters may begin a sentence, and is not remembered alone."""
+"""A word with fewer letters may be the first of a sentence, so it is not hidden on its own."""
 
 
-def find(text: str, is_secret: Meaning, is_personal: Meaning | None) -> Iterator[Found]:
-    """Find the values of names; `is_secret` and `is_personal` say what a name means."""
+def find(text: str, is_secret: IsSecret, is_personal: IsPersonal | None) -> Iterator[Found]:
+    """Find the values whose name is secret according to `is_secret`, or personal according to `is_personal`."""
     reached = 0
     for start, end, personal in _behind_marks(text, is_secret, is_personal):
         yield start, end, personal
@@ -89,17 +98,19 @@ def find(text: str, is_secret: Meaning, is_personal: Meaning | None) -> Iterator
         return
     for pattern in (_OPTION, _SPOKEN):
         reached = 0
+        sections = Sections(text)
         for match in pattern.finditer(text):
-            if match.end() < reached or not is_secret(match[1]):
+            if match.end() < reached or not is_secret(match[1], sections.of(match.start())):
                 continue
             if pattern is _OPTION or _is_value_spoken(text, match):
                 for start, reached in _one_word(text, match.end()):
                     yield start, reached, False
 
 
-def _behind_marks(text: str, is_secret: Meaning, is_personal: Meaning | None) -> Iterator[Found]:
+def _behind_marks(text: str, is_secret: IsSecret, is_personal: IsPersonal | None) -> Iterator[Found]:
     reached = 0
     named_at = -_PAIR_DISTANCE
+    sections = Sections(text)
     for match in _NAMED.finditer(text):
         if match.start() < reached:
             continue
@@ -108,7 +119,7 @@ def _behind_marks(text: str, is_secret: Meaning, is_personal: Meaning | None) ->
         if is_only_a_header(name) or (match[2] == ":" and _is_header(name)):
             spans = _header_value(text, at, to_line_end="cookie" in plain)
         elif _is_secret(text, match, is_secret):
-            spans = _value(text, at, match.start())
+            spans = (found for found in _value(text, at, match.start()) if not is_card(name, text[slice(*found)]))
         elif plain in VALUES and match.start() - named_at < _PAIR_DISTANCE:
             spans = _value(text, at, match.start())
             named_at = -_PAIR_DISTANCE
@@ -116,26 +127,33 @@ def _behind_marks(text: str, is_secret: Meaning, is_personal: Meaning | None) ->
             for start, reached in _one_word(text, at):
                 yield start, reached, True
             continue
+        elif plain in NAMING and (named := _named(text, at, is_secret)):
+            named_at = match.start()
+            if form := _FORM_DATA.match(text, named):
+                yield form.start(1), form.end(1), False
+            continue
+        elif (parent := sections.of(match.start())) and is_secret(name, parent):
+            spans = _value(text, at, match.start())
         else:
-            if plain in NAMING:
-                opening = _OPENING.match(text, at)
-                named = _NEAR_WORD.match(text, opening.end() if opening else at)
-                if named and is_secret(named[0].rstrip(")]}\\")):
-                    named_at = match.start()
-                    if form := _FORM_DATA.match(text, named.end()):
-                        yield form.start(1), form.end(1), False
             continue
         for start, end in spans:
             yield start, end, False
             reached = max(reached, end)
 
 
+def _named(text: str, at: int, is_secret: IsSecret) -> int:
+    """Return where the value at `at` ends if that value is itself the name of a secret, otherwise 0."""
+    opening = _OPENING.match(text, at)
+    named = _NEAR_WORD.match(text, opening.end() if opening else at)
+    return named.end() if named and is_secret(named[0].rstrip(")]}\\")) else 0
+
+
 def _is_header(name: str) -> bool:
-    """Tell whether a name in a text is that of an HTTP header with a secret: a re-key is none."""
+    """Return whether a name in a text is an HTTP header with a secret; a word such as `re-key` is not."""
     return is_only_a_header(name) or (name[:2].lower() in ("x-", "oc") and "-" in name and is_secret_header(name))
 
 
-def _is_secret(text: str, match: re.Match[str], is_secret: Meaning) -> bool:
+def _is_secret(text: str, match: re.Match[str], is_secret: IsSecret) -> bool:
     name = match[1]
     if name.lower() in _JOINED and text[match.start() - 1 : match.start()] == " ":
         before = text[max(0, match.start() - 30) : match.start()].split()
@@ -144,11 +162,11 @@ def _is_secret(text: str, match: re.Match[str], is_secret: Meaning) -> bool:
 
 
 def _is_value_spoken(text: str, match: re.Match[str]) -> bool:
-    """Tell whether what follows a name without a mark is its value: it is quoted, or no word of a language."""
+    """Return whether the text after a name without a `=` or `:` is its value: it is quoted or not an ordinary word."""
     if text[match.end()] in "\"'`“„«":
         return True
     found = _NO_WORD.match(text, match.end())
-    # A token that is short or hexadecimal may be that of a card.
+    # A short or hexadecimal token may be the number of a card.
     return found is not None and ("token" not in match[1].lower() or _NO_CARD.match(text, match.end()) is not None)
 
 
@@ -157,7 +175,7 @@ def _value(text: str, at: int, name_at: int) -> Iterator[tuple[int, int]]:
     if opening:
         end = _closing(text, opening.end(), opening[1])
         behind = text[end + len(opening[1]) : end + 40] if text[at] in "[{" else ""
-        if behind.lstrip()[:1] != ":":  # an object, whose members have names of their own
+        if behind.lstrip()[:1] != ":":  # an object: its members have their own names
             yield opening.end(), end
         return
     if at >= len(text) or text[at] in "\r\n" or _BLOCK.match(text, at):
@@ -178,7 +196,7 @@ def _value(text: str, at: int, name_at: int) -> Iterator[tuple[int, int]]:
 
 
 def _closing(text: str, start: int, quote: str) -> int:
-    """Find the closing quote of a value; one that is cut off ends with the text."""
+    """Return where the closing quote of a value is; without one, the end of the text."""
     mark = _CLOSING.get(quote, quote)
     at = text.find(mark, start)
     while at > start and len(mark) == 1 and text[at - 1] == "\\" and text[at - 2 : at] != "\\\\":
@@ -187,12 +205,12 @@ def _closing(text: str, start: int, quote: str) -> int:
 
 
 def _block(text: str, at: int, name_at: int) -> Iterator[tuple[int, int]]:
-    """Find the lines below a name that are indented deeper than it, as YAML has a value of several."""
+    """Find the lines of a YAML value: those below its name that are indented more than the name."""
     before = text[text.rfind("\n", max(0, name_at - 200), name_at) + 1 : name_at]
     at = text.find("\n", at) + 1
     if any(map(str.isalnum, before)) or not at:
         return
-    indent = sum(map(before.count, " \t-"))  # a mark of the encoding may stand before it
+    indent = sum(map(before.count, " \t-"))  # the line may begin with a byte order mark
     while at < len(text):
         end = text.find("\n", at)
         end = len(text) if end < 0 else end
@@ -207,7 +225,7 @@ def _block(text: str, at: int, name_at: int) -> Iterator[tuple[int, int]]:
 
 
 def _header_value(text: str, at: int, *, to_line_end: bool) -> Iterator[tuple[int, int]]:
-    """Find what a header holds behind its scheme: up to the closing quote, or to the end of its line."""
+    """Find a header's credentials, after its scheme: up to the closing quote or the end of the line."""
     opening = _OPENING.match(text, at)
     start = opening.end() if opening else at
     if opening:

@@ -1,4 +1,4 @@
-"""Looks closely at one frame or text for what is to be replaced in it; ends where it has cost too much."""
+"""Find all parts of one frame or text that must be hidden, within a budget of steps."""
 
 from __future__ import annotations
 
@@ -22,26 +22,27 @@ from inspector.redaction.json_tokens import (
     read,
 )
 from inspector.redaction.ocpp_values import is_set_off, is_word, unquoted, values, variable_names, without_object
-from inspector.redaction.parsed_look import Meaning, has_nothing, parsed
+from inspector.redaction.prefilter import Meaning, has_nothing, parsed
+from inspector.redaction.secret_names import is_card
 from inspector.redaction.secrets import SECRETS_LIMIT, STRONG, Known, Personal, Secrets, Span, merged
 from inspector.redaction.sensitive_names import SECRET_TOKEN_TYPES
 
 _WORDS = frozenset({"true", "false", "null"})
 _JSON_WITHIN = 30
-"""How deep JSON in a string is looked into: at each depth the backslashes double, so that 16 MB hold no more."""
+"""How deep JSON in strings is searched. Backslashes double with each depth, so 16 MB cannot be deeper."""
 _TOKEN_STEPS = 3
-"""What it costs to take a token, find its place among others and ask what its name means."""
+"""The cost of a token: reading it, placing it in the structure and classifying its name."""
 _READ_STEPS = 0.002
-"""What it costs to read over a character."""
+"""The cost of reading a character."""
 _ESCAPE_STEPS = 0.3
 _CHARACTER_STEPS = 0.6
-"""What it costs to look at a character for what tells by its form."""
+"""The cost of searching a character for secrets by their form."""
 _BEHIND = 1000
-"""Characters before the end of what was looked at in which something may begin that tells by how it goes on."""
+"""Characters before the end of the searched part that are dropped: a secret may begin there and end after it."""
 
 
 class Hiding(Meaning, Protocol):
-    """What names mean, and what is put in the place of personal values."""
+    """What names mean, and what replaces personal values."""
 
     @property
     def hides_personal(self) -> bool: ...
@@ -55,7 +56,7 @@ class Hiding(Meaning, Protocol):
 
 
 class CloseLook:
-    """A close look at one text, which may cost no more than `STEPS_LIMIT`: what is to be replaced where."""
+    """Finds what to hide in one text, with at most `STEPS_LIMIT` steps."""
 
     def __init__(self, redaction: Hiding, secrets: Secrets, action: str, loose: bool) -> None:
         self._redaction = redaction
@@ -64,12 +65,12 @@ class CloseLook:
         self._loose = loose
         self._effort = Effort()
         self._known: Known | None = None
-        """Which of the secrets there can be in the text; None where any can."""
+        """The known secrets that can occur in the text, None if any can."""
         self._fresh: Known = {}
-        """Those found on the way."""
+        """The secrets found in this look."""
 
     def finds_nothing(self, text: str, depth: int = 0) -> bool:
-        """Tell, much sooner than `over` does, that there is nothing to replace; False where that is not certain."""
+        """Return True if there is certainly nothing to hide, much faster than `over`; False if that is uncertain."""
         self._effort.spend(len(text) * _READ_STEPS)
         value = parsed(text)
         if value is None:
@@ -96,14 +97,14 @@ class CloseLook:
         return bool(self._secrets.values or self._redaction.personal.values)
 
     def at_frame(self, text: str) -> tuple[list[Span], int]:
-        """What to replace in a frame, and how far it was looked at; what lies behind that must not be stored."""
+        """Return what to replace in a frame, and how far it was searched: the rest must not be stored."""
         try:
             return self._over(text, 0)
         except TooMuch:
             return [], 0
 
     def over(self, text: str, depth: int) -> list[Span]:
-        """What to replace in JSON that stands in a string."""
+        """Return what to replace in JSON inside a string."""
         spans, end = self._over(text, depth)
         if end < len(text):
             raise TooMuch
@@ -113,7 +114,7 @@ class CloseLook:
         self._effort.spend(len(text) * _READ_STEPS + text.count("\\") * _ESCAPE_STEPS)
         places = read(text, min(TOKEN_LIMIT, self._effort.left / 2 // _TOKEN_STEPS))
         self._effort.spend(_TOKEN_STEPS * places.tokens)
-        told: dict[int, tuple[Leaf, bool]] = {}  # by where it starts: a value to hide, and whether it is personal
+        told: dict[int, tuple[Leaf, bool]] = {}  # by its start: a value to hide, and whether it is personal
         for leaf, personal in self._walk(places.root):
             if leaf.start not in told or not personal:
                 told[leaf.start] = leaf, personal
@@ -151,7 +152,7 @@ class CloseLook:
         return [_cut(span, end) for span in merged(spans) if span.start < end], end
 
     def _affordable(self, text: str, end: int) -> int:
-        """How much of a text without order can be looked at as a whole: up to a blank or a quotation mark."""
+        """Return how much of broken JSON can be searched as plain text: it ends after a blank or a quotation mark."""
         most = int(self._effort.left / _CHARACTER_STEPS / 2)
         if end == len(text) and end <= most:
             return end
@@ -159,8 +160,9 @@ class CloseLook:
         return max(0, *(text.rfind(mark, 0, most) + 1 for mark in " \t\n\"'"))
 
     def _know(self, text: str | None) -> None:
-        """Find out which secrets there can be in the parts of a text, where that costs no more than to look for all of
-        them in each; None where the parts are written with escapes.
+        """Note which known secrets occur in a text, so that only those are searched for in its parts.
+
+        Pass None for a text with escapes, in which any can occur. If it would cost too much, all are searched for.
         """
         cost = len(self._secrets.quick) * (len(text or "") / 5000 + 0.1)
         if text is not None and cost < self._effort.left / 4:
@@ -170,7 +172,7 @@ class CloseLook:
             self._known = None
 
     def _secrets_in(self, text: str, *, name: bool = False) -> Iterator[Span]:
-        """Where secrets are quoted that were known before, or have been found on the way."""
+        """Find known secrets in a text, including those found in this look."""
         secrets = self._secrets
         if not secrets.values:
             return
@@ -196,7 +198,7 @@ class CloseLook:
                 yield Span(leaf.start, leaf.end, "*" * (leaf.end - leaf.start))
 
     def _walk(self, root: Items) -> Iterator[tuple[Leaf, bool]]:
-        """Values to hide by their names, and whether each is personal."""
+        """Return values to hide because of their names, and whether each is personal."""
         secret, personal = _Below(False), _Below(True)
         waiting: list[tuple[Node, str]] = [(root, "")]
         while waiting:
@@ -222,7 +224,8 @@ class CloseLook:
                 continue
             by_name.setdefault(name.text.lower(), []).append(child)
             if redaction.is_secret(name.text, parent):
-                yield from secret.all_of(child)
+                if not (isinstance(child, Leaf) and is_card(name.text, child.text)):
+                    yield from secret.all_of(child)
             elif redaction.is_personal(name.text, parent):
                 yield from ((leaf, True) for leaf in own_leaves(child))
         variables = list(variable_names(by_name))
@@ -233,20 +236,20 @@ class CloseLook:
         yield from ((leaf, False) for leaf in ocpp_values.secret_by_type(by_name))
 
     def _after_names(self, text: str, leaves: list[tuple[Leaf, bool]]) -> Iterator[Leaf]:
-        """Where no object says what belongs together: every value behind a secret's name counts as one."""
+        """Return every value after the name of a secret, for JSON whose structure does not pair names with values."""
         named = words_too = False
         for written, is_name in leaves:
             leaf = unquoted(written)
             told = self._redaction.is_secret(leaf.text) or self._redaction.is_secret_variable(leaf.text)
             if told or leaf.text.lower() in SECRET_TOKEN_TYPES:
                 named = True
-                # A word such as password in a sentence is no reason to star out the rest of it.
+                # A word such as password in a sentence does not make the rest of it secret.
                 words_too = words_too or is_set_off(text, written)
             elif not is_name and (named if leaf.string or leaf.number else words_too and not is_word(leaf.text)):
                 yield leaf
 
     def _elsewhere(self, text: str, leaf: Leaf, is_name: bool, depth: int) -> list[Span]:
-        """What to replace in a value that its name says nothing of."""
+        """Return what to replace in a value whose name is harmless."""
         self._effort.spend(1)
         if leaf.number:
             known = len(leaf.text) >= STRONG and leaf.text in self._secrets.values
@@ -262,7 +265,7 @@ class CloseLook:
         return [Span(leaf.start + at[start], leaf.start + at[end], escaped(new)) for start, end, new in spans]
 
     def inside(self, text: str, depth: int) -> list[Span]:
-        """What to replace within a string."""
+        """Return what to replace in a string."""
         spans = self._within(text) + self._quoted(text)
         if depth < _JSON_WITHIN and text.lstrip()[:1] in ("{", "["):
             spans += self.over(text, depth + 1)
@@ -293,7 +296,7 @@ class CloseLook:
         return spans
 
     def _learn(self, values: list[str]) -> None:
-        """Remember secrets, and look for them in what is still to come."""
+        """Remember secrets, and search the rest of the text for them too."""
         self._secrets.add(values)
         for value in values[-SECRETS_LIMIT:]:
             if forms := self._secrets.values.get(value):
@@ -303,16 +306,16 @@ class CloseLook:
 
 
 class _Below:
-    """Objects and lists in which everything is hidden already: however deep one name is within another, each value is
-    yielded once.
+    """The objects and lists of which everything is hidden, so that each value is yielded once even if secret names are
+    nested.
     """
 
     def __init__(self, personal: bool) -> None:
         self._personal = personal
         self.whole: set[int] = set()
-        """By `id`, which nothing else has as long as the text is looked at."""
+        """Identified by `id`, as they all live until the look ends."""
         self.attributes: set[int] = set()
-        """The lists of attributes whose values are hidden."""
+        """The `id`s of lists of attributes whose values are hidden."""
 
     def inherit(self, outer: Node, inner: Node) -> None:
         if id(outer) in self.whole:
@@ -326,7 +329,7 @@ class _Below:
 
 
 def _of_unfinished(objects: list[Members]) -> Iterator[Leaf]:
-    """Values of objects, each within the one before, of which the end was not reached: their names may stand there."""
+    """Return values to hide in nested objects that were read in part, whose names may come later."""
     seen: set[int] = set()
     for node in objects:
         named = list(values(node, seen))
@@ -335,7 +338,7 @@ def _of_unfinished(objects: list[Members]) -> Iterator[Leaf]:
                 yield from own_leaves(child)
         yield from leaves_below(*named)
         if node.pairs and any(child is node.pairs[-1][1] for child in named):
-            return  # the others are within what is hidden
+            return  # the others are inside of it
 
 
 def _cut(span: Span, end: int) -> Span:

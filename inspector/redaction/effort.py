@@ -1,26 +1,26 @@
-"""What looking for secrets in one frame may cost, and what becomes of what was not looked at."""
+"""The budget for searching one frame, and what is stored of a part that was not searched."""
 
 from __future__ import annotations
 
 STEPS_LIMIT = 250_000
-"""Steps of one look at a frame, of which two are made at most. A step takes about a microsecond, and the same frame
-takes as many on any machine: what is stored of it hangs on no clock."""
+"""The budget of one look at a frame, which gets two looks at most. A step takes about a microsecond. Steps are counted
+and not timed, so that a frame is stored alike on every machine."""
 
 _MARKS = b'{}[]:,"'
 _BLANKS = b" \t\r\n"
 _IN_STRINGS = bytes.maketrans(bytes(range(256)), b"*" * 256)
 _BETWEEN = bytes(byte if byte in _MARKS + _BLANKS else ord("9") for byte in range(256))
-"""What JSON has between its strings are numbers and three words, for which a number may stand."""
+"""Between its strings JSON has numbers and three words; each may become a number."""
 _MANY = 100_000
-"""Strings that are too many to look at each."""
+"""From so many strings on, none is handled on its own."""
 
 
 class TooMuch(Exception):
-    """A look has cost more than it may."""
+    """Raised when the budget of a look is spent."""
 
 
 class Effort:
-    """What is left to be spent on one look."""
+    """The remaining budget of one look."""
 
     __slots__ = ("left",)
 
@@ -28,10 +28,10 @@ class Effort:
         self.left: float = STEPS_LIMIT
 
     def spend(self, steps: float) -> None:
-        """Spend steps, before they are taken.
+        """Take steps from the budget before doing the work.
 
         Raises:
-            TooMuch: there are not so many left.
+            TooMuch: The budget has fewer steps left.
         """
         self.left -= steps
         if self.left < 0:
@@ -39,12 +39,12 @@ class Effort:
 
 
 def unsearched(rest: str) -> str:
-    """Star out the rest of a frame in which nobody has looked for secrets.
+    """Hide the rest of a frame that was not searched.
 
-    It begins outside of a string, and remains JSON where it was: a string becomes asterisks, all else nines.
+    It starts outside of a string, and JSON remains JSON: strings become asterisks, everything else nines.
     """
     data = rest.encode("utf-8", "surrogateescape")
-    data = data.replace(b"\\\\", b"**").replace(b'\\"', b"**")  # what is left ends a string
+    data = data.replace(b"\\\\", b"**").replace(b'\\"', b"**")  # every remaining quote starts or ends a string
     if data.count(b'"') > _MANY:
         return data.translate(_BETWEEN).decode()
     parts = data.split(b'"')

@@ -1,4 +1,4 @@
-"""Reads facts out of a WebSocket handshake: knows HTTP headers, refuses to let a secret through; knows no socket."""
+"""Read the facts of a WebSocket handshake from its path and headers, without secrets."""
 
 from __future__ import annotations
 
@@ -10,66 +10,77 @@ from typing import Any
 from urllib.parse import unquote
 
 from inspector.records import SessionFacts
+from inspector.redaction import own_forms
 from inspector.redaction.assignments import SCHEMES
 from inspector.redaction.patterns import NO_PASSWORDS
-from inspector.redaction.secret_names import is_secret_header, is_secret_parameter
+from inspector.redaction.secret_names import is_secret_header, is_secret_name, is_secret_parameter, squeezed
 from inspector.redaction.secrets import Secrets, replaced
 
 type Headers = tuple[tuple[bytes, bytes], ...]
-"""(name, value) as on the wire: case and order kept."""
+"""(name, value) as on the wire, in the same case and order."""
 
 REDACTED = "«redacted»"
 
 _CREDENTIAL_LENGTH = 4
-"""Characters of a credential that is looked for in what else a peer writes; shorter ones are in every text."""
+"""Secrets with fewer characters are not searched for in other texts: they occur everywhere by chance."""
 
 _HEXADECIMAL = re.compile(rb"[0-9A-Fa-f]{40}")
-"""An AuthorizationKey of 20 bytes as a configuration writes it."""
+"""An AuthorizationKey of 20 bytes, as hexadecimal digits."""
 
 _PARAMETERS = re.compile(r"\?|[;#](?=[^=&;#/]{1,200}=)")
-"""Where a target's parameters begin: a # or a ; too, when it names a value as in #token=…"""
+"""Where a path's parameters begin. A # or ; counts if NAME= follows, as in #token=…"""
 
 _PARAMETER = re.compile(r"(?<=[?&;#])([^=&;#]+)=((?:[^&;#]|[;#](?![^=&;#]*=))*)")
-"""One of them: a ; or # ends a value where a name and = follow, and is a part of it elsewhere."""
+"""A parameter. A ; or # ends its value if NAME= follows, and is a part of it otherwise."""
 
 _IN_SUBPROTOCOL = re.compile(r"[.\-_:=|~]")
 _RANDOM = re.compile(r"(?=[^.]{0,200}\d)(?=[^.]{0,200}[A-Za-z])[^.]{20,}|eyJ[\w\-]{8,}")
-"""A part of a subprotocol that no specification would call one: a token."""
+"""A part of a subprotocol that looks like a token: long with letters and digits, or a JWT."""
 
 
 def get(headers: Headers, name: str) -> str | None:
-    """Return a header's value, several joined with a comma as RFC 9110 section 5.2 has it; None if absent."""
+    """Return a header's value, None if it is absent. Several are joined with commas (RFC 9110 section 5.2)."""
     found = [text(v) for n, v in headers if text(n).lower() == name]
     return ", ".join(found) if found else None
 
 
 def text(data: bytes) -> str:
-    """Decode what a peer wrote into a header or request line; never fails."""
+    """Decode bytes of a header or request line; never fails."""
     return data.decode("utf-8", "backslashreplace")
 
 
 def readable(decoded: str) -> str:
-    """Return what was decoded with its odd bytes smuggled along ("surrogateescape") as `text` would have decoded it."""
+    """Return a text that was decoded with "surrogateescape" as `text` would have decoded it."""
     return text(decoded.encode("utf-8", "surrogateescape"))
 
 
 def printable(text: str) -> str:
-    """Return text a peer chose with its control characters escaped: a log line stays one line of text."""
+    """Return a peer's text with control characters escaped, so that it fits on one line of a log."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def tokens(value: str | None) -> list[str]:
-    """Split a comma-separated header."""
+    """Split the value of a comma-separated header."""
     return [part for raw in (value or "").split(",") if (part := raw.strip())]
 
 
 def charge_point_id(path: str) -> str:
-    """Return the last segment of the request path, %-decoded (OCPP-J 3.1.1)."""
-    return unquote(_parted(path)[0].rstrip("/").rpartition("/")[2])
+    """Return the last segment of the request path, %-decoded (OCPP-J 3.1.1), or the one before a token at the end."""
+    segments = _parted(path)[0].split("/")
+    hidden = {at for at, start in _secret_segments(segments) if not start}
+    names_next = False
+    for at in reversed(range(len(segments))):
+        if at in hidden:
+            names_next = True
+        elif segments[at] and not (names_next and _names_a_token(segments[at])):
+            return unquote(segments[at])
+        elif segments[at]:
+            names_next = False
+    return ""
 
 
 def safe_path(path: str) -> str:
-    """Return the request path without secrets: in parameters, and in segments before the charge point's id."""
+    """Return the request path without the secrets in its parameters and segments."""
 
     def safe(pair: re.Match[str]) -> str:
         return f"{pair[1]}={REDACTED}" if is_secret_parameter(unquote(pair[1]), pair[2]) else pair[0]
@@ -82,24 +93,33 @@ def safe_path(path: str) -> str:
 
 
 def _secret_segments(segments: list[str]) -> Iterator[tuple[int, int]]:
-    """Find segments that are secrets, and where in them: behind one named so (/token/…/CP1), or NAME=VALUE.
+    """Find secret segments, and where in them the secret begins: after a name (/token/…), NAME=VALUE, or by form.
 
-    The last segment is the charge point's id, and nothing else.
+    The last segment is the charge point's id, unless it has the form of a token or follows a name such as `token`.
     """
     last = max((at for at, segment in enumerate(segments) if segment), default=0)
-    for at, segment in enumerate(segments[:last]):
+    before = ""
+    for at, segment in enumerate(segments[: last + 1]):
+        if not segment:
+            continue
         name, mark, value = segment.partition("=")
-        if mark and value and is_secret_parameter(unquote(name)):
+        announced = before and (is_secret_parameter(unquote(before)) if at < last else _names_a_token(before))
+        if at < last and mark and value and is_secret_parameter(unquote(name)):
             yield at, len(name) + 1
-        elif (segment and at and is_secret_parameter(unquote(segments[at - 1]))) or segment.startswith("eyJ"):
+        elif announced or segment.startswith("eyJ") or any(True for _ in own_forms.find(unquote(segment))):
             yield at, 0
+        before = segment
+
+
+def _names_a_token(segment: str) -> bool:
+    return is_secret_name(unquote(segment)) or squeezed(unquote(segment)) == "key"
 
 
 def safe_subprotocols(offered: list[str]) -> list[str]:
-    """Return subprotocols without the tokens that clients put there for want of a header of their own.
+    """Return subprotocols without tokens; browsers send them there, as they cannot set other headers.
 
-    A token stands behind a word that says so (`bearer.…`), behind a subprotocol that does (`access_token, …`), or
-    shows by its length and its digits.
+    A token follows a word that announces it (`bearer.…`) or such a subprotocol (`access_token, …`), or it is recognised
+    by its length and digits.
     """
     shown: list[str] = []
     announced = False
@@ -126,15 +146,15 @@ def _announces(name: str) -> bool:
 
 
 def _parted(path: str) -> tuple[str, str]:
-    """Split a request path before its parameters."""
+    """Split a request path into (path, parameters)."""
     found = _PARAMETERS.search(path)
     return (path[: found.start()], path[found.start() :]) if found else (path, "")
 
 
 def safe_headers(headers: Headers) -> tuple[list[list[str]], list[str]]:
-    """Return the headers without secrets, and the names of those that were replaced.
+    """Return the headers without secrets, and the names of the headers that had one.
 
-    Of Authorization the scheme stays, which is what a reader needs (OCPP security profiles 1 and 2).
+    The scheme of Authorization stays, as it shows the OCPP security profile.
     """
     shown: list[list[str]] = []
     redacted: list[str] = []
@@ -153,19 +173,19 @@ def safe_headers(headers: Headers) -> tuple[list[list[str]], list[str]]:
 
 
 def _scheme(value: str) -> tuple[str, str]:
-    """Split the value of Authorization into its scheme, empty when it has none that is known, and what it is given."""
+    """Split the value of Authorization into a known scheme, or an empty text, and the credentials."""
     scheme, given = [*value.split(None, 1), "", ""][:2]
     return (scheme, given.strip()) if given and scheme.lower() in SCHEMES else ("", value.strip())
 
 
 def _decoded(given: str) -> bytes:
-    """Decode Basic credentials, whatever a charge point did to their padding and letters."""
+    """Decode Basic credentials, also with wrong padding or another base64 alphabet."""
     plain = re.sub(r"[^A-Za-z0-9+/]", "", unquote(given).replace("-", "+").replace("_", "/"))
     return base64.b64decode(plain[: len(plain) - (len(plain) % 4 == 1)] + "=" * (-len(plain) % 4))
 
 
 def authorization(headers: Headers) -> SessionFacts:
-    """Return scheme, user and password length of Basic authorization, never the password."""
+    """Return the scheme, and the user and the password's length if it is Basic; never the password."""
     value = get(headers, "authorization")
     if value is None:
         return {}
@@ -186,7 +206,7 @@ def authorization(headers: Headers) -> SessionFacts:
 
 
 def credentials(path: str, headers: Headers) -> list[str]:
-    """Return every credential of a request and its answer, to be kept out of whatever quotes it; for memory alone."""
+    """Return every secret of a request and its answer, to find and hide them later; keep them in memory only."""
     found: list[str] = []
     for raw_name, raw_value in headers:
         name, value = text(raw_name).lower(), text(raw_value)
@@ -216,30 +236,30 @@ def credentials(path: str, headers: Headers) -> list[str]:
     return list(dict.fromkeys(value for value in found if len(value) >= _CREDENTIAL_LENGTH and value != own))
 
 
-def without_credentials[T](told: T, path: str, headers: Headers) -> T:
-    """Return what is told of a handshake with the credentials that its request came with starred out of every text."""
+def without_credentials[T](described: T, path: str, headers: Headers) -> T:
+    """Return a description of a handshake with the secrets of its request hidden in every text."""
     secrets = Secrets()
     secrets.add(credentials(path, headers))
-    return _without(told, secrets) if secrets.values else told
+    return _without(described, secrets) if secrets.values else described
 
 
-def _without(told: Any, secrets: Secrets) -> Any:
-    if isinstance(told, str):
-        return replaced(told, secrets.spans(told, loose=True))
-    if isinstance(told, dict):
-        return {name: _without(value, secrets) for name, value in told.items()}
-    return [_without(value, secrets) for value in told] if isinstance(told, list) else told
+def _without(described: Any, secrets: Secrets) -> Any:
+    if isinstance(described, str):
+        return replaced(described, secrets.spans(described, loose=True))
+    if isinstance(described, dict):
+        return {name: _without(value, secrets) for name, value in described.items()}
+    return [_without(value, secrets) for value in described] if isinstance(described, list) else described
 
 
 def is_upgrade(headers: Headers) -> bool:
-    """Tell whether a request or a 101 speaks of WebSocket."""
+    """Return whether the headers of a request or an answer upgrade to WebSocket."""
     return "websocket" in [token.lower() for token in tokens(get(headers, "upgrade"))]
 
 
-def link_facts(path: str, request: Headers, response: Headers, *, forced_version: str | None = None) -> SessionFacts:
-    """Return what a completed handshake tells about the session to come.
+def session_facts(path: str, request: Headers, response: Headers, *, forced_version: str | None = None) -> SessionFacts:
+    """Return the facts of a session from its completed handshake.
 
-    `forced_version` (--ocpp) holds where no subprotocol was agreed; an agreed one is the peers' own word.
+    `forced_version` (--ocpp) counts only if the peers agreed on no subprotocol.
     """
     subprotocol = get(response, "sec-websocket-protocol")
     offered = tokens(get(request, "sec-websocket-protocol"))
@@ -258,7 +278,7 @@ def link_facts(path: str, request: Headers, response: Headers, *, forced_version
 
 
 def _safe_answer(offered: list[str], subprotocol: str) -> str:
-    """Return the selected subprotocol as it is shown among those that were offered."""
+    """Return the selected subprotocol without secrets, as `safe_subprotocols` shows it among those offered."""
     shown = dict(zip(offered, safe_subprotocols(offered), strict=True))
     return shown.get(subprotocol) or ", ".join(safe_subprotocols(tokens(subprotocol)))
 
@@ -270,7 +290,7 @@ def described(
     status: int | None = None,
     response: Headers = (),
 ) -> dict[str, Any]:
-    """Return a handshake for the `events` table: both heads with secrets replaced and named."""
+    """Return the detail of a handshake event: both heads without secrets, and the names of the headers that had one."""
     shown, redacted = safe_headers(request)
     detail: dict[str, Any] = {
         "charge_point_id": charge_point_id(path),

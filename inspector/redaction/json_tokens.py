@@ -1,7 +1,7 @@
-"""Where the strings and numbers of a JSON text stand, however broken it is; knows nothing of what they mean.
+"""Find the positions of all strings and numbers in a JSON text, even if it is malformed or cut off.
 
-No parser that tells positions reads what is cut off or malformed, and such frames hold secrets too. This one never
-raises: what it cannot place it hands out as values without a name.
+Frames that are cut off have secrets too, and no other parser with positions reads them. This one never raises:
+values that it cannot assign to a name are returned without one.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 TOKEN_LIMIT = 200_000
-"""Tokens told apart; no message of OCPP has so many, and each takes memory."""
+"""Most tokens that are read. Each takes memory, and no OCPP message has so many."""
 
-# Possessive: what is read of a string is never given back, and to be able to would cost 160 bytes for each character.
-# A string always matches, also one that the end cuts off within an escape: else each quote would read to the end anew.
+# Possessive, as backtracking would take 160 bytes per character. A string matches even if the text ends inside an
+# escape: otherwise every quote in it would read to the end again.
 _TOKEN = re.compile(r'"((?:[^"\\]++|\\.?)*+)("|\Z)|([{}\[\]:,])|[^\s{}\[\]:,"]+', re.S)
 _SURROGATES = r"u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _ESCAPE = re.compile(rf'\\(?:["\\/bfnrt]|{_SURROGATES}|u[0-9a-fA-F]{{4}})|\\.', re.S)
-"""One character, or two as they are where the escape is unsound."""
+"""An escape: one character, or two if it is invalid."""
 _SHORT_ESCAPES = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 
@@ -28,9 +28,9 @@ class Leaf(NamedTuple):
     """A string (without its quotes), a number or another word.
 
     Attributes:
-        start, end: where it stands.
-        text: a string with its escapes resolved; anything else as written.
-        string, number: what it is; neither for true, false, null and what is no JSON.
+        start, end: Its position.
+        text: A string with its escapes decoded, anything else as written.
+        string, number: Its kind. Both are False for true, false, null and anything that is not JSON.
     """
 
     start: int
@@ -41,7 +41,7 @@ class Leaf(NamedTuple):
 
 
 class Members:
-    """An object: names with their values; a name or a value may be missing where the text is broken."""
+    """An object: pairs of names and values. A name may be missing if the text is broken."""
 
     __slots__ = ("colon", "pairs", "pending")
 
@@ -76,14 +76,14 @@ type Node = Leaf | Members | Items
 
 
 class Places(NamedTuple):
-    """A text taken apart.
+    """The structure of a text.
 
     Attributes:
-        root: the values at its top, of which a sound text has one.
-        leaves: every string, number and word in order, with whether it is a member's name.
-        end: how far it was read: the length of the text, or less where there were too many tokens.
-        tokens: how many it has up to there.
-        unfinished: the objects that had not ended there.
+        root: The values at the top level; valid JSON has one.
+        leaves: Every string, number and word in order, and whether it is the name of a member.
+        end: How far the text was read: to its end unless it has too many tokens.
+        tokens: The number of tokens up to there.
+        unfinished: The objects that are still open there.
     """
 
     root: Items
@@ -94,7 +94,7 @@ class Places(NamedTuple):
 
 
 def read(text: str, limit: float = TOKEN_LIMIT) -> Places:
-    """Take a text apart, up to so many tokens."""
+    """Return the structure of a text, up to `limit` tokens."""
     root = Items()
     stack: list[Members | Items] = [root]
     leaves: list[tuple[Leaf, bool]] = []
@@ -144,7 +144,7 @@ def _leaf(token: re.Match[str]) -> Leaf:
 
 
 def leaves_below(*nodes: Node) -> Iterator[Leaf]:
-    """All strings and numbers below."""
+    """Return all strings and numbers in these nodes."""
     waiting = list(nodes)
     while waiting:
         node = waiting.pop()
@@ -158,7 +158,7 @@ def leaves_below(*nodes: Node) -> Iterator[Leaf]:
 
 
 def own_leaves(*nodes: Node) -> Iterator[Leaf]:
-    """The strings and numbers that are, or that stand in an array that is, the value of a member."""
+    """Return these nodes if they are strings or numbers, and the strings and numbers of arrays; nothing deeper."""
     for node in nodes:
         if isinstance(node, Leaf):
             if node.string or node.number:
@@ -168,7 +168,7 @@ def own_leaves(*nodes: Node) -> Iterator[Leaf]:
 
 
 def unescaped(text: str) -> str:
-    """A JSON string with its escapes resolved, as far as they are sound."""
+    """Return a JSON string with its valid escapes decoded."""
     try:
         return str(json.loads(f'"{text}"', strict=False))
     except ValueError:
@@ -176,24 +176,24 @@ def unescaped(text: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """A text as it stands inside a JSON string."""
+    """Return a text as it is written in a JSON string, without the quotes."""
     return json.dumps(text, ensure_ascii=False)[1:-1]
 
 
 def places_in(raw: str, wanted: Iterable[int]) -> dict[int, int]:
-    """Where in a JSON string those characters stand that are at the places `wanted` of the unescaped text.
+    """Return where in a JSON string the characters are that have the positions `wanted` in the unescaped text.
 
-    A place may be the end of the text.
+    A position may be the end of the text.
     """
     found: dict[int, int] = {}
     escapes = _ESCAPE.finditer(raw)
-    at, ahead = 0, 0  # what was read of the unescaped text, and how much further along `raw` the same place is
+    at, ahead = 0, 0  # the position in the unescaped text, and how much further the same character is in `raw`
     escape = next(escapes, None)
     for place in sorted(set(wanted)):
         while escape is not None and escape.start() - ahead < place:
             at = escape.start() - ahead + len(_resolved(escape))
             if at > place:
-                break  # within an escape that stands as it is
+                break  # inside an invalid escape, which has two characters
             ahead = escape.end() - at
             escape = next(escapes, None)
         found[place] = place + ahead
@@ -201,7 +201,7 @@ def places_in(raw: str, wanted: Iterable[int]) -> dict[int, int]:
 
 
 def _resolved(escape: re.Match[str]) -> str:
-    """The character that an escape stands for; what is no escape stays as it is."""
+    """Return the character of an escape; an invalid escape stays as it is."""
     written = escape[0]
     if written[1] != "u":
         return _SHORT_ESCAPES.get(written[1], written)

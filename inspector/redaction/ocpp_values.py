@@ -1,4 +1,4 @@
-"""Which values stand beside a name rather than under it, in OCPP's objects and in frames that are none of OCPP's."""
+"""Find values whose name is the value of another member, as in {"key": "AuthorizationKey", "value": …}."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from inspector.redaction.sensitive_names import SECRET_TOKEN_TYPES
 _LISTS_OF_NAMES = frozenset({"key", "unknownkey", "keys", "required"})
 
 _PAYLOAD_AT = {"2": 3, "3": 2, "6": 3}
-"""Where a CALL, a CALLRESULT and a SEND have their payload, by what they begin with."""
+"""The index of the payload in a CALL, a CALLRESULT and a SEND."""
 
 _NEAR = 20
 _BETWEEN = " \t\r\n\"'"
@@ -20,12 +20,12 @@ _MARKS = frozenset("{}[]:,")
 
 
 def payload_at(kind: str) -> int:
-    """Where a frame that begins so has its payload; behind all of it where it is of no such kind."""
+    """Return the index of the payload in a frame with this message type; an unknown type has none."""
     return _PAYLOAD_AT.get(kind, sys.maxsize)
 
 
 def variable_names(by_name: dict[str, list[Node]]) -> Iterator[str]:
-    """How an object, its names in lower case, says what its value is of: 1.6 by a `key`, 2.x by `variable.name`."""
+    """Return the names of the variables whose value an object has: `key` in 1.6, `variable.name` in 2.x."""
     if not by_name.keys().isdisjoint(VALUES):
         for member in NAMING & by_name.keys():
             yield from (leaf.text for leaf in own_leaves(*by_name.get(member, ())))
@@ -37,9 +37,9 @@ def variable_names(by_name: dict[str, list[Node]]) -> Iterator[str]:
 
 
 def values(node: Members, seen: set[int]) -> Iterator[Node]:
-    """What an object has of the variable it names.
+    """Return the values of the variable that an object names.
 
-    `seen` has the `id` of each list of attributes that was looked through for an object around this one.
+    `seen` has the `id`s of the lists of attributes that outer objects have returned already.
     """
     waiting = [node]
     while waiting:
@@ -55,7 +55,7 @@ def values(node: Members, seen: set[int]) -> Iterator[Node]:
 
 
 def secret_by_type(by_name: dict[str, list[Node]]) -> Iterator[Leaf]:
-    """What an object's type makes a secret: the text of a PIN, the private parts of a JSON Web Key."""
+    """Return the values that are secret because of the object's type: a PIN, the private parts of a JSON Web Key."""
     members: tuple[str, ...] = ()
     if any(kind.text.lower() in SECRET_TOKEN_TYPES for kind in own_leaves(*by_name.get("type", ()))):
         members = ("idtoken", "additionalidtoken")
@@ -66,7 +66,7 @@ def secret_by_type(by_name: dict[str, list[Node]]) -> Iterator[Leaf]:
 
 
 def paired(node: Items, parent: str, is_secret: Callable[[str], bool]) -> Iterator[Leaf]:
-    """The value in a list of a secret's name and its value; in OCPP a `key` has a list of names."""
+    """Return the value in a pair such as ["password", "x7!"]. A list of names, as in `key`, is not a pair."""
     if len(node.children) == 2 and parent.lower() not in _LISTS_OF_NAMES:
         name, value = node.children
         if not (isinstance(name, Leaf) and isinstance(value, Leaf)):
@@ -76,7 +76,7 @@ def paired(node: Items, parent: str, is_secret: Callable[[str], bool]) -> Iterat
 
 
 def without_object(root: Items) -> Iterator[Leaf]:
-    """What a frame has for a payload that is in no object, in order: nothing, where it is OCPP's."""
+    """Return the values of a payload that are not in an object, in order; valid OCPP has none."""
     frame = root.children[0] if root.children else None
     if not (isinstance(frame, Items) and frame.children and isinstance(frame.children[0], Leaf)):
         return
@@ -90,7 +90,7 @@ def without_object(root: Items) -> Iterator[Leaf]:
 
 
 def unquoted(leaf: Leaf) -> Leaf:
-    """What single quotes stand around, which JSON does not know; any other leaf as it is."""
+    """Return a word without single quotes around it; any other leaf unchanged."""
     if leaf.string or "'" not in leaf.text:
         return leaf
     start = leaf.start + len(leaf.text) - len(leaf.text.lstrip("'"))
@@ -99,12 +99,12 @@ def unquoted(leaf: Leaf) -> Leaf:
 
 
 def is_set_off(text: str, leaf: Leaf) -> bool:
-    """Whether a string or word stands between marks of JSON, as a name or a value does."""
+    """Return whether a string or word is between JSON punctuation, as names and values are."""
     before = text[max(0, leaf.start - _NEAR) : leaf.start].rstrip(_BETWEEN)[-1:]
     after = text[leaf.end : leaf.end + _NEAR].lstrip(_BETWEEN)[:1]
     return before in _MARKS and after in _MARKS
 
 
 def is_word(text: str) -> bool:
-    """Whether it is true, false or null, in Python's letters or cut off too, which says nothing."""
+    """Return whether a word is true, false or null (None in Python), or the beginning of one."""
     return any(word.startswith(text.lower()) for word in ("true", "false", "null", "none"))

@@ -1,4 +1,4 @@
-"""Find secrets and personal values that show by their form in any text: addresses, names with values, private keys."""
+"""Find secrets and personal values in any text: names with values, addresses, private keys, tokens."""
 
 from __future__ import annotations
 
@@ -6,30 +6,34 @@ import base64
 import binascii
 import re
 import string
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from itertools import chain
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from inspector.redaction import assignments, private_keys, xml_text
+from inspector.redaction import assignments, encoded_text, own_forms, xml_text
+from inspector.redaction.assignments import IsPersonal, IsSecret
 from inspector.redaction.secret_names import is_secret_parameter
 
-_TELLS = re.compile(r"[:=/ <>|(\t%&\0]|-----|%3|eyJ|MI[GHI]|MC4C|MHcC|LS0t|c3dvcmQ|N3b3Jk|d29yZ")
-"""One of these is in whatever tells by its form; most values have none."""
+_TELLS = re.compile(
+    r"[:=/ <>|(\t%&\\\0]|-----|eyJ|MI[GHI]|MC4C|MHcC|LS0t|c3dvcmQ|N3b3Jk|d29yZ|A[KS]IA|" + "|".join(own_forms.VENDORS)
+)
+"""Every text with a secret matches this; most values do not."""
 
 _QUERY = re.compile(r"[?&;#]([^=&;#\s\"?]{1,60})=((?:[^&;#\s\"]|;(?![^=&;#\s\"?]{1,60}=))+)")
-"""A parameter. A semicolon separates as an ampersand does, but a password may hold one: what follows it tells."""
+"""A parameter. A semicolon separates parameters only if NAME= follows, as a password may have one in it."""
 
 _SCHEME = re.compile(r"\b(basic|bearer|negotiate|apikey|dpop)\s{1,20}([A-Za-z0-9+/=._~\-]{8,})", re.I)
 _CODED_JSON = re.compile(r"(?<![\w+/\-])eyJ[\w+/\-]{16,}+={0,2}")
-"""JSON in base64 begins so."""
+"""JSON in base64: it always begins with these letters."""
 
 _CODED_PASSWORD = re.compile(r"(?:Fzc3dvcmQ|hc3N3b3Jk|YXNzd29yZ)[\w+/\-]*+={0,2}")
-"""Where `assword` stands in base64, at any of three places, up to its end."""
+"""Base64 from the letters `assword` on, which are coded in three ways depending on their position."""
 _BASE64 = f"{string.ascii_letters}{string.digits}+/-_"
 _LONGEST_CODED = 4_000
 
 _WIDE_QUOTE = re.compile("[\x18-\x1f] | [\x18-\x1f]")
-"""A typographic quotation mark in UTF-16."""
+"""A typographic quotation mark in UTF-16, whose second byte is not NUL."""
 
 _URL_START = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]{0,20}):\\?/\\?/$")
 _NOT_IN_USER = re.compile(r"[\s\"<>]")
@@ -37,63 +41,68 @@ _PORT = re.compile(r"\d{1,5}/")
 _LONGEST_USER = 800
 _LONG_TOKEN = 20
 NO_PASSWORDS = frozenset({"", "x", "x-oauth-basic", "x-token-auth"})
-"""What stands for a password where the user's name is a token."""
+"""Passwords that are placeholders, used when the user's name is a token."""
 
 
-class Told(NamedTuple):
-    """A part of a text that is a secret or, where `personal`, tells of a person."""
+class Hidden(NamedTuple):
+    """A part of a text that is a secret or, if `personal`, a personal value."""
 
     start: int
     end: int
     personal: bool
 
 
-def find(text: str, is_secret: Callable[[str], bool], is_personal: Callable[[str], bool] | None) -> Iterator[Told]:
-    """Find what a text tells by its form; `is_secret` and `is_personal` say what a name means."""
+def find(text: str, is_secret: IsSecret, is_personal: IsPersonal | None) -> Iterator[Hidden]:
+    """Find the parts to hide; `is_secret` and `is_personal` decide about names."""
     if not _TELLS.search(text):
         return
-    for told in _find(text, is_secret, is_personal):
-        if text[told.start : told.end].strip("«»*") not in ("", "redacted"):
-            yield told
+    found = _find(text, is_secret, is_personal)
+    if encoded := encoded_text.decoded(text):
+        plain, places = encoded
+        in_plain = _find(plain, is_secret, is_personal)
+        found = chain(found, (Hidden(places[start], places[end], personal) for start, end, personal in in_plain))
+    for part in found:
+        if text[part.start : part.end].strip("«»*") not in ("", "redacted"):
+            yield part
 
 
-def _find(text: str, is_secret: Callable[[str], bool], is_personal: Callable[[str], bool] | None) -> Iterator[Told]:
+def _find(text: str, is_secret: IsSecret, is_personal: IsPersonal | None) -> Iterator[Hidden]:
     if _is_wide(text):
         yield from _in_wide(text, is_secret, is_personal)
     for match in _CODED_JSON.finditer(text):
         coded = match[0].rstrip("=")
-        coded = coded[: len(coded) - (len(coded) % 4 == 1)]  # one character over is the beginning of no byte
+        coded = coded[: len(coded) - (len(coded) % 4 == 1)]  # a single character at the end is not a whole byte
         decoded = base64.b64decode(coded + "==", altchars=b"-_").decode("utf-8", "replace")
-        if not decoded.startswith("eyJ") and any(not told.personal for told in find(decoded, is_secret, None)):
-            yield Told(*match.span(), False)
+        if not decoded.startswith("eyJ") and any(not part.personal for part in find(decoded, is_secret, None)):
+            yield Hidden(*match.span(), False)
     for start, end in _in_base64(text, is_secret):
-        yield Told(start, end, False)
-    for start, end in private_keys.find(text):
-        yield Told(start, end, False)
+        yield Hidden(start, end, False)
+    for start, end in own_forms.find(text):
+        yield Hidden(start, end, False)
     for start, end in _in_addresses(text):
-        yield Told(start, end, False)
+        yield Hidden(start, end, False)
     for match in _QUERY.finditer(text):
         name = unquote(match[1])
         if is_personal is not None and is_personal(name):
-            yield Told(*match.span(2), True)
+            yield Hidden(*match.span(2), True)
         elif is_secret_parameter(name, match[2]) or is_secret(name):
-            yield Told(*match.span(2), False)
+            yield Hidden(*match.span(2), False)
     for start, end, personal in assignments.find(text, is_secret, is_personal):
-        yield Told(start, end, personal)
+        yield Hidden(start, end, personal)
     for start, end in xml_text.find(text, is_secret):
-        yield Told(start, end, False)
+        yield Hidden(start, end, False)
     for match in _SCHEME.finditer(text):
         if _is_credential(match[1], match[2]):
-            yield Told(*match.span(2), False)
+            yield Hidden(*match.span(2), False)
 
 
 def _is_wide(text: str) -> bool:
-    """Tell whether it is UTF-16 that was taken for bytes: every second character is NUL."""
+    """Return whether a text is UTF-16 decoded as bytes: about every second character is NUL."""
     return 3 * text.count("\0") >= len(text)
 
 
-def _in_wide(text: str, is_secret: Callable[[str], bool], is_personal: Callable[[str], bool] | None) -> Iterator[Told]:
-    """Find the same in UTF-16, whose characters of one byte have a NUL before or behind them."""
+def _in_wide(text: str, is_secret: IsSecret, is_personal: IsPersonal | None) -> Iterator[Hidden]:
+    """Find the same in UTF-16, in which each ASCII character has a NUL before or after it."""
     data = text.encode("utf-8", "surrogateescape") if len(text) < 4 * text.count("\0") else b""
     if len(data) == len(text):
         for offset, order in ((0, "utf-16-le"), (0, "utf-16-be"), (1, "utf-16-le"), (1, "utf-16-be")):
@@ -101,15 +110,15 @@ def _in_wide(text: str, is_secret: Callable[[str], bool], is_personal: Callable[
             decoded = whole.decode(order, "replace")
             if 2 * len(decoded) == len(whole) and 2 * sum(map(str.isascii, decoded)) > len(decoded):
                 for start, end, personal in find(decoded.replace("\0", " "), is_secret, is_personal):
-                    yield Told(offset + 2 * start, offset + 2 * end, personal)
+                    yield Hidden(offset + 2 * start, offset + 2 * end, personal)
     text = _WIDE_QUOTE.sub('"\0', text)
     places = [at for at, char in enumerate(text) if char != "\0"]
     for start, end, personal in find("".join(text[at] for at in places), is_secret, is_personal):
-        yield Told(places[start], places[end - 1] + 1, personal)
+        yield Hidden(places[start], places[end - 1] + 1, personal)
 
 
-def _in_base64(text: str, is_secret: Callable[[str], bool]) -> Iterator[tuple[int, int]]:
-    """Find base64 of a text that has a secret, when it is one of a password."""
+def _in_base64(text: str, is_secret: IsSecret) -> Iterator[tuple[int, int]]:
+    """Find base64 that decodes to a text with a password."""
     reached = 0
     for match in _CODED_PASSWORD.finditer(text):
         if match.start() < reached:
@@ -124,9 +133,9 @@ def _in_base64(text: str, is_secret: Callable[[str], bool]) -> Iterator[tuple[in
 
 
 def _in_addresses(text: str) -> Iterator[tuple[int, int]]:
-    """Find passwords, and tokens instead of a user's name, before the @ of an address.
+    """Find passwords before the @ of an address, and tokens in place of the user's name.
 
-    A slash belongs into no password, but people write it; what looks like a port and a path is none.
+    A password may have a slash in it, although that is not valid; a port and a path before an @ are not a password.
     """
     reached = 0
     at = text.find("@")

@@ -1,87 +1,158 @@
-"""Tells at next to no cost that a frame has nothing to hide, which is so of almost every one; never says what it has.
+"""Decide quickly that a frame has nothing to hide: first from its bytes, then from its parsed values.
 
-A frame is looked at closely when it holds one of some words. Each word is looked for only where its rarest character
-is there: to find that none is takes a seventh of the time.
+`for_secrets` and `for_personal` search the bytes for words. Almost every frame has none of them, and this costs less
+than a microsecond. `has_nothing` goes through the parsed values of a frame that has one. The close look, which has to
+know where each value is, takes about a microsecond a byte and is left for the few frames that neither clears.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Iterable, KeysView
+import string
+import unicodedata
+from collections.abc import Callable, KeysView
+from typing import Any, Protocol
 
-from inspector.redaction.sensitive_names import PERSONAL, Additions
+import orjson
 
-_ESCAPE = "\\u"
-_SECRET = (
-    *(
-        "key",
-        "token",
-        "cookie",
-        "psk",
-        "puk",
-        "kennwort",
-        "jwt",
-        "jsessionid",
-        "xauth",
-        "x-auth",
-        "wachtwoord",
-        "wifi:",
-    ),
-    *('authorization"', "authorization:", "basic ", "negotiate ", "dpop ", "bearer", "ifre"),
-    *("://", ":\\/\\/", _ESCAPE, "\0"),
-    # Private keys without a name, also in base64; a JWT; JSON in base64.
-    *("ibadanbgkqhkig9w0baqefaasc", "byqgsm49ageg", "ibaakca", "mhccaqeei", "migkagebbd"),
-    *("mc4caqawbqydk2v", "crudjti", "eyj", "fzc3dvcmq", "hc3n3b3jk", "yxnzd29yz", '"kty'),
+from inspector.redaction.assignments import NAMING
+from inspector.redaction.effort import Effort
+from inspector.redaction.json_tokens import TOKEN_LIMIT
+from inspector.redaction.ocpp_values import payload_at
+from inspector.redaction.sensitive_names import PERSONAL, SECRET_TOKEN_TYPES, Additions
+
+_WORDS = (
+    # Names.
+    *("key", "token", "cookie", "pass", "pin", "pw", "psk", "puk", "jwt", "cred", "cret", "bearer", "sessid"),
+    *("sharedaccesssig", "jsession", "contrase", "parola", "ifre", "kennwort", "wachtwoord", "motdepasse"),
+    *("authorization", "authentication", "xauth", "signature:", "signature=", 'signature",'),
+    *("auth=", "sig=", "hash=", "code="),
+    # Schemes, addresses, the QR code of a network, JSON Web Keys.
+    *("basic ", "negotiate ", "dpop ", "://", ":\\/\\/", "wifi:", '"kty'),
+    # Other ways to write a letter: in JSON and Python, in URLs, in HTML, in UTF-16.
+    *("\\u", "\\x", "%", "&#", "\0"),
+    # Private keys, JSON and "password" in base64.
+    *("ibadanbgkqhkig9w0baqefaasc", "byqgsm49ageg", "ibaakca", "mhccaqeei", "migkagebbd", "mc4caqawbqydk2v"),
+    *("crudjti", "eyj", "fzc3dvcmq", "hc3n3b3jk", "yxnzd29yz"),
+    # Tokens of vendors.
+    *("gho_", "ghp_", "ghs_", "ghu_", "ghr_", "github_pat_", "glpat-", "gldt-", "glrt-", "glptt-", "glcbt-", "glimt-"),
+    *("glagent-", "glsoat-", "glffct-", "glft-", "xox", "xapp-", "sk_live", "sk_test", "rk_live", "rk_test", "whsec_"),
+    *("sk-ant-", "sk-proj-", "sk-svcacct", "npm_", "pypi-", "hvs.", "dop_v", "nrak-", "gocspx-", "aiza", "shpat_"),
+    *("shpca_", "shppa_", "shpss_", "sq0atp", "sq0csp", "sq0idp", "dapi", "lin_api_", "akia", "asia"),
 )
-_BEGINS_WITH_P = re.compile(r'p(?:ass|in|wd|w["=:>]|swd|arola|hpsess)').search
-_BEGINS_WITH_C = re.compile(r"c(?:re[dt]|ontrase|cesssig)").search
-"""These find all names and forms of secrets; an escaped letter could hide any of them. A pattern that begins with one
-letter is as quick as a single word."""
-_ESCAPED = re.compile(r"\\u[0-9a-f]{4}")
-"""A whole escape: the first two of its characters stand in many an image by chance."""
-_RARE = "\0\\/ jqxkwh_"
-"""Characters by how rare they are in frames; to look for one takes an eighth of what a word takes."""
+"""Every name and every form of a secret has one of these in it, whatever digits and separators stand between its
+letters."""
+_ESCAPE = "\\u"
+_ESCAPED = re.compile(rb"\\u[0-9a-fA-F]{4}")
+"""A whole escape: many an image has its first two characters by chance."""
+_RARE = "\0\\/%&= jqxkwh"
+"""Characters by how rare they are in frames. To search for one takes an eighth of the time that a word takes."""
+
+_SEPARATORS = "._-"
+_HEAD = re.compile(rb'\[[2-6], ?"(?:[0-9A-Fa-f\-]{1,64}|([\w.\-]{1,64}))(?=")')
+"""The beginning of a frame up to its message id, which is different each time. An id of digits and the letters of
+hexadecimal numbers has no word in it; the group is any other id."""
+_LIKE_AN_ID = re.compile(r'"?[0-9a-f]+(?:".*)?', re.S)
+_NO_HEAD = re.compile(b"(?!)()")
+_LONGEST_SHAPED = 4_000
+"""Bytes of a frame whose shape is remembered; two longer ones hardly ever share one."""
+_SHAPES_LIMIT = 2_000
+_FOUND, _FOUND_IF_ESCAPED = -1, -2
+"""Answers for a shape; any other is how often it has the word token."""
+
 _RUN = re.compile(r"[^*\s_.\-]+")
 WORD = re.compile(r"\w+")
 _CAMEL = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z0-9]+(?![a-z])")
 
+_NAMING = NAMING | {"type", "kty"}
+"""Members whose value says what the value beside it means, in lower case."""
+_NODE_STEPS, _CHILD_STEPS = 0.5, 0.5
+
 type Look = Callable[[bytes], bool]
-"""Asked of a frame in lower case."""
+type Value = str | bool | list[Value] | tuple[tuple[str, Value], ...] | None
+"""An object is a tuple of its members, so that two of the same name both count; a number is text, as written."""
+
+
+class Meaning(Protocol):
+    """What names mean."""
+
+    def is_secret(self, name: str, parent: str = "") -> bool: ...
+
+    def is_secret_variable(self, name: str) -> bool: ...
+
+    def is_personal(self, name: str, parent: str = "") -> bool: ...
 
 
 def for_secrets(additions: Additions) -> Look:
-    """A look for secrets, also those that a user has named."""
-    words = set(_SECRET)
-    for name in (*additions.variables, *additions.members):
-        words.add(max(_RUN.findall(name.rpartition("/")[2].lower()), key=len))
-    always, guarded = _grouped(words)
+    """Return a function that tells whether a frame may hold a secret, by the built-in names and those of a user.
 
-    def look(lower: bytes) -> bool:
-        # A byte is a character here: `in` takes five times as long on bytes, as CPython takes them for a number first.
-        text = lower.decode("latin-1")
-        for word in always:
-            if word in text:
-                return True
-        if _BEGINS_WITH_P(text) or _BEGINS_WITH_C(text):
-            return True
-        for guard, behind in guarded:
-            if guard in text:
-                for word in behind:
-                    if word not in text:
-                        continue
-                    if word == "token":
-                        # idToken is in many frames, so that "token" alone says nothing.
-                        if text.count("token") > text.count("idtoken"):
-                            return True
-                    elif word != _ESCAPE or _ESCAPED.search(text):
-                        return True
-        return False
+    It searches the frame's shape: what remains without digits and separators. `p.w.d` and `pass_word2` are found
+    there, and frames that differ in numbers and times alone have one shape, whose answer is remembered.
+    """
+    names = [max(_RUN.findall(name.rpartition("/")[2]), key=len) for name in (*additions.variables, *additions.members)]
+    added = {_plain(name) for name in names}
+    left_out = _SEPARATORS if any(map(str.isdigit, "".join(added))) else _SEPARATORS + string.digits
+    always, guarded = _grouped({word.translate(str.maketrans("", "", left_out)) for word in {*_WORDS, *added} - {""}})
+    found_if_odd = "" in added
+    head = _NO_HEAD if any(map(_LIKE_AN_ID.fullmatch, added)) else _HEAD
+    may_say = _any_of([*always, *(word for _, words in guarded for word in words)])
+    deleted = left_out.encode()
+    answers: dict[bytes, int] = {}
+
+    def words_in(text: str) -> list[str]:
+        found = [word for word in always if word in text]
+        return found + [word for guard, words in guarded if guard in text for word in words if word in text]
+
+    def answer(shape: bytes) -> int:
+        text = shape.decode("utf-8", "replace")
+        if not text.isascii() and found_if_odd:
+            return _FOUND
+        text = _plain(text)
+        found = words_in(text)
+        if found == ["token"]:
+            return text.count("token")
+        return 0 if not found else _FOUND_IF_ESCAPED if found == [_ESCAPE] else _FOUND
+
+    def look(raw: bytes) -> bool:
+        begun = head.match(raw)
+        if begun is None or (begun[1] and may_say(begun[1].translate(None, deleted).lower())):
+            shape = raw.translate(None, deleted)
+        else:
+            shape = raw[begun.end() :].translate(None, deleted)
+        if (found := answers.get(shape)) is None:
+            found = answer(shape)
+            if len(raw) <= _LONGEST_SHAPED:
+                if len(answers) >= _SHAPES_LIMIT:
+                    answers.clear()
+                answers[shape] = found
+        if found > 0:  # idToken is in many frames and no secret
+            return raw.lower().count(b"idtoken") < found
+        return found == _FOUND or (found == _FOUND_IF_ESCAPED and _ESCAPED.search(raw) is not None)
 
     return look
 
 
+def _any_of(words: list[str]) -> Callable[[bytes], object]:
+    """Return a function that searches a message id for words; of a word with a quote an id can have a part only."""
+    by_first: dict[str, list[str]] = {}
+    for word in sorted({word.strip('"').partition('"')[0] for word in words} - {""}):
+        by_first.setdefault(word[0], []).append(re.escape(word[1:]))
+    return re.compile("|".join(f"{re.escape(a)}(?:{'|'.join(b)})" for a, b in by_first.items()).encode()).search
+
+
+def _plain(text: str) -> str:
+    """Return the ASCII letters of a text, without accents and in lower case, as the names of secrets are compared."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFKD", text).replace("ı", "i").encode("ascii", "ignore").decode()
+    return text.lower()
+
+
 def for_personal(additions: Additions, known: KeysView[str]) -> Look:
-    """A look for the names of personal values, and for `known`: words of those seen before."""
+    """Return a function that tells whether a frame, in lower case, may hold a personal value.
+
+    It knows their names, and by `known` the words of the values that were seen before.
+    """
     needles: list[str] = []
     words: set[str] = set()
     for name in (*PERSONAL, *additions.personal):
@@ -105,17 +176,102 @@ def for_personal(additions: Additions, known: KeysView[str]) -> Look:
 
 
 def _written(name: str) -> set[str]:
-    """A name as a whole word, with underscores, and the last of its parts where it is written with dashes."""
+    """Return how a name may be written: as one word, with underscores, and its last part for one with dashes."""
     parts = [part.lower() for part in _CAMEL.findall(name)]
     forms = {name.lower(), "_".join(parts)}
     return forms | {parts[-1]} if len(parts) > 1 and len(parts[-1]) >= 5 else forms
 
 
-def _grouped(words: Iterable[str]) -> tuple[list[str], list[tuple[str, list[str]]]]:
-    """Words without a rare character, and the others by their rarest one."""
+def _grouped(words: set[str]) -> tuple[list[str], list[tuple[str, list[str]]]]:
+    """Return the words that are searched for always, and the others by what has to be found first.
+
+    That is a rare character or, where several words begin alike, two letters.
+    """
     shortest = [word for word in words if not any(other != word and other in word for other in words)]
     groups: dict[str, list[str]] = {}
     for word in sorted(shortest):
-        guard = next((char for char in _RARE if char in word), "")
-        groups.setdefault(guard, []).append(word.encode().decode("latin-1"))
-    return groups.pop("", []), list(groups.items())
+        groups.setdefault(next((char for char in _RARE if char in word), word[:2]), []).append(word)
+    always = [words[0] for words in groups.values() if len(words) == 1]
+    return always, [(guard, words) for guard, words in groups.items() if len(words) > 1]
+
+
+def parsed(text: str) -> Value | None:
+    """Return the value of a JSON text that every parser reads alike, and None of any other text."""
+    # A token is a mark or is next to one.
+    if 2 * sum(map(text.count, "{}[]:,")) >= TOKEN_LIMIT:
+        return None
+    try:
+        orjson.loads(text)
+        value: Value = json.loads(text, object_pairs_hook=tuple, parse_int=str, parse_float=str)
+    except (ValueError, RecursionError):
+        return None
+    return value
+
+
+def has_nothing(
+    value: Value,
+    parent: str,
+    meaning: Meaning,
+    tells: Callable[[str], bool],
+    name_tells: Callable[[str], bool],
+    effort: Effort,
+) -> bool:
+    """Return whether a value certainly has nothing to hide; False leaves it to the close look.
+
+    Args:
+        value: What `parsed` returned.
+        parent: The name that the value's members count as members of: the frame's action.
+        meaning: What names mean.
+        tells: Returns whether a string or a number contains something to hide.
+        name_tells: Returns whether a member's name contains something to hide.
+        effort: The budget that the steps are taken from.
+
+    Raises:
+        TooMuch: The budget is spent.
+    """
+    payload = value[payload_at(value[0]) :] if isinstance(value, list) and value and isinstance(value[0], str) else []
+    if not all(isinstance(child, tuple) for child in payload):
+        return False  # a list may hold a name followed by its value
+    names: set[tuple[str, str]] = set()
+    texts: dict[str, None] = {}  # in order: the close look remembers what it finds first
+    waiting: list[tuple[Any, str]] = [(value, parent)]
+    while waiting:
+        node, within = waiting.pop()
+        effort.spend(_NODE_STEPS)
+        if isinstance(node, str):
+            texts[node] = None
+        elif isinstance(node, list):
+            effort.spend(len(node) * _CHILD_STEPS)
+            if len(node) == 2 and isinstance(node[0], str) and meaning.is_secret(node[0]):
+                return False  # a name and its value
+            waiting += [(child, within or parent) for child in node]
+        elif isinstance(node, tuple):
+            effort.spend(len(node) * _CHILD_STEPS)
+            for name, child in node:
+                names.add((name, within))
+                if isinstance(child, str):
+                    texts[child] = None
+                elif child is not None:
+                    waiting.append((child, name))
+                if (lower := name.lower()) in _NAMING and _names_a_secret(lower, child, meaning):
+                    return False
+    return not (
+        any(meaning.is_secret(*one) or meaning.is_personal(*one) for one in names)
+        or any(map(name_tells, {name for name, _ in names}))
+        or any(map(tells, texts))
+    )
+
+
+def _names_a_secret(name: str, child: Any, meaning: Meaning) -> bool:
+    """Return whether a member such as "key" or "type" announces a secret beside it."""
+    for text in child if isinstance(child, list) else (child,):
+        if not isinstance(text, str):
+            continue
+        if name == "kty":
+            return True
+        if name == "type":
+            if text.lower() in SECRET_TOKEN_TYPES:
+                return True
+        elif meaning.is_secret_variable(text) or meaning.is_personal(text):
+            return True
+    return False

@@ -1,8 +1,8 @@
-"""Keyed pseudonyms: the same value and key give the same pseudonym, which tells nothing without the key; stores none.
+"""Replace personal values by keyed pseudonyms: one value and key always give the same one, which reveals nothing.
 
-A pseudonym is `anon`, ten characters of an HMAC-SHA256 and two by which its own key knows it again, filled up with
-asterisks where the value was longer: 16 characters fit in every identifier of OCPP, the 20 of an idTag among them.
-Upper and lower case make no difference, as in OCPP's CiString: 04AB and 04ab are one card.
+A pseudonym is `anon`, ten characters of an HMAC-SHA256 and two check characters by which the key recognises it. It is
+padded with asterisks to the length of the value. Its 16 characters fit in every OCPP identifier; the shortest, an
+idTag, may have 20. Upper and lower case make no difference, as in OCPP's CiString: 04AB and 04ab are one card.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from typing import NamedTuple
 from inspector.errors import UnusableFile
 
 LENGTH = 16
-"""Characters of a pseudonym; a longer value has one as long as itself."""
+"""Characters of a pseudonym; that of a longer value is padded to the same length."""
 
 SHORTEST_KEY = 32
-"""Characters a key file must hold; what we write are 64 hexadecimal ones."""
+"""Fewest characters of a key; new keys have 64 hexadecimal digits."""
 
 _BODY = 10
 _OWN = re.compile(r"anon([a-z2-7]{10})([a-z2-7]{2})\**")
@@ -33,27 +33,27 @@ _REMEMBERED_LENGTH = 1_000
 
 
 class KeyFile(NamedTuple):
-    """A key and where it is from."""
+    """A key and its file."""
 
     path: Path
     key: bytes
     made: bool
-    """Whether it was made now."""
+    """Whether the file was made now."""
     readable_by_others: bool
 
 
 def default_path() -> Path:
-    """Where the key is kept unless told otherwise: in the user's state folder (XDG), never beside a recording."""
+    """Return the default path of the key: in the user's state folder (XDG), away from recordings."""
     state = os.environ.get("XDG_STATE_HOME") or ""
     folder = Path(state) if Path(state).is_absolute() else Path.home() / ".local" / "state"
     return folder / "chargesentinel" / "pseudonym.key"
 
 
 def read_key(path: Path | None = None) -> KeyFile:
-    """Read the key, making the file (mode 0600) where there is none.
+    """Read the key; if the file does not exist, make it (mode 0600) with a new key.
 
     Raises:
-        UnusableFile: it cannot be read or made, or holds no key.
+        UnusableFile: The file cannot be read or made, or has no valid key.
     """
     path = path or default_path()
     made = False
@@ -65,16 +65,16 @@ def read_key(path: Path | None = None) -> KeyFile:
         others = bool(path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
     except OSError as error:
         why = f"no key for pseudonyms ({(error.strerror or str(error)).lower()})"
-        raise UnusableFile(path, why, "name a file with --redact-key; it is made where there is none") from error
+        raise UnusableFile(path, why, "give another file with --redact-key; it is made if it does not exist") from error
     if len(key) < SHORTEST_KEY:
-        why = f"holds {len(key)} characters; a key has at least {SHORTEST_KEY}"
-        raise UnusableFile(path, why, "name a file that does not exist and it is made")
+        why = f"has {len(key)} characters; a key needs at least {SHORTEST_KEY}"
+        raise UnusableFile(path, why, "give the name of a file that does not exist to make a new key")
     return KeyFile(path, key, made, others)
 
 
 def _make(path: Path) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # Written beside it and linked, so that another process never reads half a key; the first one wins.
+    # Written to another file and linked, so that no process reads half a key; the first one wins.
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -89,7 +89,7 @@ def _make(path: Path) -> None:
 
 
 class Pseudonyms:
-    """Pseudonyms under one key."""
+    """Makes pseudonyms with one key."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
@@ -97,11 +97,11 @@ class Pseudonyms:
 
     @property
     def key_name(self) -> str:
-        """Eight characters that tell keys apart: recordings with the same ones can be correlated."""
+        """Eight characters that identify the key: recordings with the same key can be correlated."""
         return self._code("name of this key", 8)
 
     def of(self, value: str) -> str:
-        """The pseudonym of a text; a pseudonym under this key stays as it is, so redacting twice changes nothing."""
+        """Return the pseudonym of a text. A pseudonym of this key is returned unchanged, so redacting twice is safe."""
         folded = value.lower()
         made = self._made.get(folded)
         if made is None:
@@ -113,13 +113,13 @@ class Pseudonyms:
         return made
 
     def of_number(self, literal: str) -> str:
-        """The pseudonym of a JSON number: a number of 15 digits."""
+        """Return the pseudonym of a JSON number, a number of 15 digits."""
         if len(literal) == _NUMBER_DIGITS + 1 and literal == self._number(literal[1:9]):
             return literal
         return self._number(f"{int.from_bytes(self._mac(literal)[:8]) % 10**8:08}")
 
     def is_own(self, value: str) -> bool:
-        """Whether a text is a pseudonym under this key."""
+        """Return whether a text is a pseudonym of this key."""
         found = _OWN.fullmatch(value)
         return found is not None and self._code(f"check {found[1]}", 2) == found[2]
 

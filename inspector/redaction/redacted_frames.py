@@ -1,4 +1,4 @@
-"""Frames as they are stored, beside the frames as they came: keeps CALLs until their answers; writes nothing."""
+"""Pair each frame with its redacted form, from which its row and derived rows are made."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from inspector.redaction.redactor import Redactor
 from inspector.redaction.secrets import Secrets
 
 CALLS_LIMIT = 1000
-"""CALLs with something hidden in them that are kept until they are answered."""
+"""The most redacted CALLs that are kept for their answers."""
 
 
 class RedactedFrames:
-    """What columns and derived tables are made of, so that they can be derived again from what is stored."""
+    """Makes the redacted form of frames. All derived rows come from it, so `rebuild` can derive them again."""
 
     def __init__(self, redaction: Redactor) -> None:
         self._redaction = redaction
         self._calls: dict[int, Frame] = {}  # by frame id
         self.judged = False
-        """Whether rules get stored forms too. They must once they have read some back from a file: a token and its
-        pseudonym must not look like two tokens to them."""
+        """Whether rules get redacted frames too. They must once they have read frames back from a file: otherwise a
+        token and its pseudonym would look like two tokens."""
 
     def of(self, secrets: Secrets, version: OcppVersion | None, frame: Frame) -> tuple[Frame, bytes | None]:
-        """The stored form of a frame, and its text where that is another one than came.
+        """Return the redacted form of a frame, and its text if that differs from the original.
 
-        Most frames have nothing to hide and are their own stored form.
+        Most frames have nothing to hide and are returned unchanged.
         """
         raw = self._redaction.frame(secrets, frame)
         if raw is None and frame.notes and frame.notes.get("redacted"):
-            raw = frame.raw  # hidden when it was recorded, so that there is nothing left to hide
+            raw = frame.raw  # it was redacted when it was recorded
         call = self._calls.get(frame.call.frame_id) if self._calls and frame.call is not None else None
         if raw is None:
             return (frame if call is None else replace(frame, call=call, action=call.action)), None
         message = parse(raw, version, frame.binary)
-        # A finding may quote what the rules see, and in the rest of some frames nobody has looked for secrets.
+        # A finding may quote the frame, so rules must not see a part that was not searched for secrets.
         if (frame.notes and "unsearched" in frame.notes) or (self.judged and frame.call is None):
             seen = reworded(frame, raw, message)
             frame.raw, frame.message, frame.payload = seen.raw, seen.message, seen.payload

@@ -1,7 +1,7 @@
-"""Hides what must not reach the disk: finds it in frames, events and findings; knows neither judge nor storage.
+"""Hide secrets, and personal values if asked to, in frames, events and findings.
 
-A secret is replaced by as many asterisks as it has characters, a personal value by its pseudonym (where that is
-asked for); every other byte stays as it was. What is a secret is data: see `secret_names` and `sensitive_names`.
+A secret is replaced by as many asterisks as it has characters, a personal value by its pseudonym. Every other byte
+stays unchanged. `secret_names` and `sensitive_names` list what is secret.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _STATIONS_LIMIT = 20_000
 
 
 class Redactor:
-    """What one recorder hides.
+    """Redacts for one recorder.
 
-    Its arguments are such as `marshal` can carry to a recorder process.
+    Its arguments can be passed to a recorder process with `marshal`.
     """
 
     def __init__(
@@ -40,12 +40,12 @@ class Redactor:
         members: Iterable[str] = (),
         personal: Iterable[str] = (),
     ) -> None:
-        """Hide nothing at all at the level "none", personal values too at "personal", which needs a key.
+        """Hide nothing at the level "none", and personal values too at "personal", which needs a key.
 
-        `variables`, `members` and `personal` are names beyond the built-in ones.
+        `variables`, `members` and `personal` are names in addition to the built-in ones.
         """
         if level not in LEVELS or (level == "personal" and key is None):
-            raise ValueError(f"no such redaction: {level}")
+            raise ValueError(f"unknown redaction level: {level}")
         added = Additions(tuple(variables), tuple(members), tuple(personal))
         self.enabled = level != "none"
         self._variables = NameClassifier(added.variables)
@@ -58,7 +58,7 @@ class Redactor:
         self._may_hold_personal = prefilter.for_personal(added, self._personal.words) if level == "personal" else None
 
     def secrets_of(self, charge_point_id: str | None) -> Secrets:
-        """What is known of one charge point; kept over its connections."""
+        """Return the known secrets of one charge point, which are kept between its sessions."""
         found = self._stations.get(charge_point_id or "")
         if found is None:
             found = self._stations[charge_point_id or ""] = Secrets()
@@ -67,20 +67,19 @@ class Redactor:
         return found
 
     def frame(self, secrets: Secrets, frame: Frame) -> bytes | None:
-        """A frame as it may be stored; None for almost every one, which has nothing to hide.
+        """Return the redacted bytes of a frame, None if it has nothing to hide, as almost every frame.
 
-        Of one that takes too long to look through, the rest is starred out, and its notes say how many bytes that is.
+        If searching it takes too long, the rest is starred out; the frame's notes say how many bytes that is.
         """
         if not self.enabled:
             return None
         raw, message = frame.raw, frame.message
         if type(message) is CallResult and not (message.payload or message.problems):
-            return None  # nearly every second frame: an answer that says nothing
-        lower = raw.lower()
+            return None  # an empty answer, as nearly every second frame
         if not (
-            self._may_hold_secrets(lower)
+            self._may_hold_secrets(raw)
             or secrets.may_be_in(raw)
-            or (self._may_hold_personal is not None and self._may_hold_personal(lower))
+            or (self._may_hold_personal is not None and self._may_hold_personal(raw.lower()))
         ):
             return None
         text = raw.decode("utf-8", "surrogateescape")
@@ -89,7 +88,7 @@ class Redactor:
             if CloseLook(self, secrets, frame.action or "", loose).finds_nothing(text):
                 return None
         except TooMuch:
-            pass  # the look that keeps what it has found gets as much again
+            pass  # the next look keeps what it finds and has a budget of its own
         look = CloseLook(self, secrets, frame.action or "", loose)
         spans, end = look.at_frame(text)
         if not spans and end == len(text):
@@ -102,13 +101,13 @@ class Redactor:
         return stored.encode("utf-8", "surrogateescape")
 
     def sentence(self, secrets: Secrets, text: str) -> str:
-        """A sentence of ours that may quote what frames held."""
+        """Redact a sentence of a finding, which may quote a frame."""
         if not self.enabled or not (secrets.values or self._personal.values):
             return text
         return replaced(text, sentence_spans(text, secrets, self._personal))
 
     def text(self, secrets: Secrets, text: str) -> str:
-        """Any text: a path, an address, a reason for closing."""
+        """Redact any text: a path, an address, a reason for closing."""
         if not self.enabled:
             return text
         try:
@@ -117,7 +116,7 @@ class Redactor:
             return "*" * len(text)
 
     def detail(self, secrets: Secrets, detail: Any, member: str = "") -> Any:
-        """An event's detail, or the facts of a session, value by value."""
+        """Redact an event's detail or the facts of a session, value by value."""
         if not self.enabled:
             return detail
         if isinstance(detail, dict):
@@ -136,7 +135,7 @@ class Redactor:
             return REDACTED
         if self.is_personal(name):
             return self.pseudonym(value)
-        if name == "payload":  # of a ping or pong, in hexadecimal
+        if name == "payload":  # the payload of a ping or pong, in hexadecimal
             return self._hexadecimal(secrets, value)
         return self.text(secrets, value)
 
@@ -150,24 +149,24 @@ class Redactor:
 
     @property
     def hides_personal(self) -> bool:
-        """Whether pseudonyms are asked for."""
+        """Whether personal values are replaced by pseudonyms."""
         return self._pseudonyms is not None
 
     @property
     def key_name(self) -> str | None:
-        """What tells the key of its pseudonyms from others; None where there are none."""
+        """The name of the key of its pseudonyms, None without pseudonyms."""
         return self._pseudonyms.key_name if self._pseudonyms is not None else None
 
     def is_secret(self, name: str, parent: str = "") -> bool:
-        """Whether a member of this name is a credential."""
+        """Return whether a member of this name is a secret."""
         return is_secret_member(name) or self._members.has(name, parent)
 
     def is_secret_variable(self, name: str) -> bool:
-        """Whether a configuration key or variable is one."""
+        """Return whether a configuration key or variable of this name is a secret."""
         return is_secret_name(name) or self._variables.has(name)
 
     def is_personal(self, name: str, parent: str = "") -> bool:
-        """Whether a member, key or variable tells of a person; never where pseudonyms are not asked for."""
+        """Return whether a member, key or variable is a personal value that has to be replaced."""
         return self._personal_names is not None and self._personal_names.has(name, parent)
 
     @property
@@ -176,7 +175,7 @@ class Redactor:
         return self._personal
 
     def pseudonym(self, value: str) -> str:
-        """The pseudonym of a text, which is remembered; an empty one stays empty."""
+        """Return the pseudonym of a text and remember the text; an empty text stays empty."""
         assert self._pseudonyms is not None
         if not value.strip("*"):
             return value
@@ -185,18 +184,18 @@ class Redactor:
         return made
 
     def pseudonym_of_number(self, literal: str) -> str:
-        """The pseudonym of a JSON number."""
+        """Return the pseudonym of a JSON number."""
         assert self._pseudonyms is not None
         return self._pseudonyms.of_number(literal)
 
 
 def as_config(arguments: dict[str, Any] | None) -> dict[str, str]:
-    """What `recordings.config` says of the redaction with these arguments: its level, and which key it used."""
+    """Return the entries of `recordings.config` for these arguments: the level and the name of the key."""
     redaction = Redactor(**(arguments or {}))
     said = {"redact": (arguments or {}).get("level", LEVELS[0])}
     return said if redaction.key_name is None else {**said, "redact_key": redaction.key_name}
 
 
 def without_passwords(text: str) -> str:
-    """An address or a few without what they hold of credentials."""
+    """Return addresses without the credentials in them."""
     return Redactor().text(Secrets(), text)

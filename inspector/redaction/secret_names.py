@@ -1,4 +1,4 @@
-"""Decide from a name alone whether its value is a secret: one list for members, variables, keys, parameters, headers.
+"""Decide by a name whether its value is a secret: one list for members, variables, keys, parameters and headers.
 
 A name is split into words: `AdminPasswordHash` is admin, password, hash; `wifi_psk2` is wifi, psk. Case, accents,
 separators and digits make no difference.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
+from itertools import chain, groupby
 
 ANYWHERE = (
     *("passwo(?!n)", "passw0", "passwd", "passwrd", "passphrase", "passcode", "pswd", "passkey", "secret(?!ar)"),
@@ -17,10 +18,10 @@ ANYWHERE = (
     # Password in Turkish, German, Dutch, Spanish and French.
     *("sifre", "parola", "kennwort", "wachtwoord", "contrasen", "motdepasse"),
 )
-"""Patterns that make a name secret wherever they stand in it, also in the middle of a word."""
+"""Patterns that make a name secret wherever they occur in it, also in the middle of a word."""
 
 WORDS = frozenset("pass pwd pw psk pin cpin puk jwt token bearer".split())
-"""Whole words that make a name secret: `pass` does in `user_pass`, and does not in `compass` or `passed`."""
+"""Whole words that make a name secret: `pass` does in `user_pass`, but not in `compass` or `passed`."""
 
 KEYS = frozenset(
     """
@@ -31,10 +32,10 @@ KEYS = frozenset(
     symmetric system tls token unlock user vpn web webhook websocket wep wifi wireless wlan wpa
     """.split()
 )
-"""Words that make `key` secret when they stand before it. `key` alone is the name of a setting in OCPP."""
+"""Words that make a `key` after them secret. `key` alone is the name of a setting in OCPP."""
 
 BEFORE_PIN = frozenset("access admin card device door modem operator service unlock user".split())
-"""Words that `pin` is written together with; `spin` and `mapping` end in it by chance."""
+"""Words that may be written together with `pin`; `spin` and `mapping` end in it by chance."""
 
 NOT_BEFORE = {
     "token": frozenset("charging contract id rfid tag".split()),
@@ -43,7 +44,7 @@ NOT_BEFORE = {
     ),
     "pin": frozenset("adc board chip connector cp gpio header input io led output pilot port pp relay".split()),
 }
-"""Words that make the second word harmless when they stand before it: an id token is personal, not secret."""
+"""Words that make the next word harmless: an id token is personal, not secret."""
 
 ABOUT = frozenset(
     """
@@ -57,19 +58,21 @@ ABOUT = frozenset(
     title tries ttl type updated uri url usage used valid validity version wrong
     """.split()
 )
-"""Last words of names that describe a secret and do not hold it: `passwordLength`, `tokenType`, `MasterPassGroupId`."""
+"""Last words of names that only describe a secret: `passwordLength`, `tokenType`, `MasterPassGroupId`."""
 
 PARAMETERS = frozenset("auth key sig hash".split())
-"""Further whole names of parameters in an address; every `…token…` and `…signature…` counts there too."""
+"""More names of secret parameters; a parameter with `token` or `signature` in its name is secret too."""
 
 HEADERS = frozenset(
     "auth authorization authentication cookie setcookie proxyauthorization proxyauthentication".split()
 ) | {"xauth", "xauthorization"}
-"""Further headers; each `…-Authorization` and `…-Key` counts too."""
+"""More secret headers; each `…-Authorization` and `…-Key` is secret too."""
 
 NO_HEADERS = frozenset("idempotencykey surrogatekey cachekey publickey".split())
-"""Headers that end in `-Key` and hold no secret; no `Sec-WebSocket-…` does either."""
+"""Headers that end in `-Key` and are not secret; no `Sec-WebSocket-…` is either."""
 
+_CARD = re.compile(r"(?=[^A-Fa-f]*[A-Fa-f])(?=\D*\d)[0-9A-Fa-f]{2}(?:(?:[:\- ]?[0-9A-Fa-f]{2}){3}){1,2}")
+"""It needs a letter and a digit: digits alone may be a one-time password."""
 _AS_MEMBERS = frozenset("authorization proxyauthorization xauthorization cookie setcookie xauth".split())
 _LONG = 200
 _LONG_CODE = 16
@@ -82,17 +85,22 @@ _KEY_ENDINGS = tuple(word for word in KEYS if len(word) > 2)
 
 
 def is_secret_name(name: str) -> bool:
-    """Tell whether a member, a variable, a configuration key or a key in a text holds a secret."""
+    """Return whether the value of a member, a variable, a configuration key or a name in a text is a secret."""
     return _is_secret_name(name[-_LONG:])
 
 
 def is_secret_member(name: str) -> bool:
-    """Tell the same of a JSON member, which may also be a header of an HTTP request."""
+    """Return whether the value of a JSON member is a secret; its name may also be that of an HTTP header."""
     return is_secret_name(name) or squeezed(name) in _AS_MEMBERS
 
 
+def is_card(name: str, value: str) -> bool:
+    """Return whether the value of a plain `token` is the number of a card: 4 or 7 bytes in hexadecimal."""
+    return len(value) <= 20 and squeezed(name) == "token" and _CARD.fullmatch(value) is not None
+
+
 def is_secret_parameter(name: str, value: str = "") -> bool:
-    """Tell whether a parameter of an address holds a secret; its %-escapes are already undone."""
+    """Return whether a parameter of an address is a secret; its name must be %-decoded."""
     plain = squeezed(name)
     return (
         is_secret_name(name)
@@ -104,7 +112,7 @@ def is_secret_parameter(name: str, value: str = "") -> bool:
 
 
 def is_secret_header(name: str) -> bool:
-    """Tell whether an HTTP header's value is a secret."""
+    """Return whether the value of an HTTP header is a secret."""
     plain = squeezed(name)
     if plain.startswith("secwebsocket"):
         return False
@@ -113,15 +121,17 @@ def is_secret_header(name: str) -> bool:
 
 
 def is_only_a_header(name: str) -> bool:
-    """Tell whether a name can only be that of such a header, also where a text or an event has it."""
+    """Return whether a name is certainly that of such a header, wherever it is found."""
     plain = squeezed(name)
     return plain != "auth" and (plain in HEADERS or plain in ("xauthtoken", "xapikey"))
 
 
 @lru_cache(8192)
 def words(name: str) -> tuple[str, ...]:
-    """Split a name into its words, in lower case and without accents."""
-    return tuple(word.lower() for word in _WORD.findall(_without_accents(name)))
+    """Split a name into words in lower case without accents; single letters are joined, so `p.w.d` is pwd."""
+    found = [word.lower() for word in _WORD.findall(_without_accents(name))]
+    spelled = (("".join(run),) if single else run for single, run in groupby(found, lambda word: len(word) == 1))
+    return tuple(chain.from_iterable(spelled))
 
 
 @lru_cache(8192)
@@ -145,7 +155,7 @@ def _is_secret_name(name: str) -> bool:
     if sum(map(str.isspace, name)) > _MOST_SPACES:  # a sentence
         parts = parts[-2:]
         return any(_is_secret_word(parts, at) or _ANYWHERE.search(part) for at, part in enumerate(parts))
-    # Far from the end of a long name a short word is there by chance, as in base64.
+    # Far from the end of a long name, as in base64, a short word occurs by chance.
     near_end = range(max(0, len(parts) - _LAST_WORDS), len(parts))
     return bool(_ANYWHERE.search(squeezed(name))) or any(_is_secret_word(parts, at) for at in near_end)
 
@@ -158,7 +168,7 @@ def _is_secret_word(parts: tuple[str, ...], at: int) -> bool:
         return before not in NOT_BEFORE.get(word, ())
     if word == "key":
         return before in KEYS
-    # Words that are written together.
+    # Two words written together.
     if word.endswith("key"):
         return word[:-3].endswith(_KEY_ENDINGS)
     if word.endswith("token"):

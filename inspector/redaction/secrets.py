@@ -1,6 +1,6 @@
-"""Values that were hidden before, found again wherever they are quoted; knows no frame's structure and no storage.
+"""Remember hidden values and find them wherever they are quoted later.
 
-Kept in memory only, and bounded: a secret by charge point, personal values for the whole recording.
+They are kept in memory only, up to a limit: secrets for each charge point, personal values for the whole recording.
 """
 
 from __future__ import annotations
@@ -16,33 +16,33 @@ from inspector.redaction.json_tokens import escaped
 from inspector.redaction.prefilter import WORD
 
 SECRETS_LIMIT = 100
-"""Secrets remembered of one charge point; the oldest is forgotten first."""
+"""Most secrets remembered for one charge point; the oldest is dropped first."""
 SECRET_LENGTH = 5_000
-"""Characters that are remembered of a secret: a key or a certificate has less. Of a longer one its beginning is, which
-still tells where a sentence of ours quotes it."""
+"""Most characters remembered of a secret; keys and certificates have fewer. The beginning of a longer one is enough to
+find where a finding quotes it."""
 PERSONAL_LIMIT = 200_000
 PERSONAL_LENGTH = 1_000
-"""Characters that are remembered of a personal value."""
+"""Most characters remembered of a personal value."""
 SHORTEST = 4
-"""Characters of a value that is looked for outside its own place and quotation marks."""
+"""Values with fewer characters are searched for only in quotation marks."""
 STRONG = 8
-"""Characters from which a secret is looked for even within words."""
+"""Secrets with so many characters are searched for inside words too."""
 
 _QUOTED = {
     quotes: re.compile("|".join(rf"{quote}((?:[^{quote}\\]++|\\.?)*+)({quote}|\Z)" for quote in quotes), re.S)
     for quotes in ("'\"", "'", '"')
 }
-"""By the quotation marks to look for."""
+"""By the quotation marks to search for."""
 _HEXADECIMAL = re.compile(r"(?:[0-9A-Fa-f]{2}){8,64}")
 _NUMERIC = re.compile(r"\s*-?\d+(\.\d+)?\s*")
 
 
 type Known = dict[str, tuple[str, ...]]
-"""Secrets, each with forms it may be written in."""
+"""Secrets, each with the forms in which it may be written."""
 
 
 class Span(NamedTuple):
-    """A part of a text and what is to stand in its place."""
+    """A part of a text and its replacement."""
 
     start: int
     end: int
@@ -50,7 +50,7 @@ class Span(NamedTuple):
 
 
 class Secrets:
-    """The secrets that one charge point and its CSMS have told each other, each with the forms it may be written in."""
+    """The secrets of one charge point and its CSMS, each in all forms in which it may be written."""
 
     __slots__ = ("_quick", "values")
 
@@ -59,8 +59,8 @@ class Secrets:
         self._quick: tuple[bytes, ...] | None = ()
 
     def add(self, values: Iterable[str]) -> None:
-        """Remember secrets; what was starred out before is none."""
-        cut = (value[:SECRET_LENGTH].replace("\0", "") for value in values)  # of UTF-16 no NULs
+        """Remember secrets, except values that are asterisks already."""
+        cut = (value[:SECRET_LENGTH].replace("\0", "") for value in values)  # without the NULs of UTF-16
         fresh = dict.fromkeys(value for value in cut if value.strip("*") and value not in self.values)
         if not fresh:
             return
@@ -72,22 +72,22 @@ class Secrets:
 
     @property
     def quick(self) -> tuple[bytes, ...]:
-        """Their forms that are looked for in every frame."""
+        """The forms that are searched for in every frame."""
         if self._quick is None:
             looked_for = [form for value, forms in self.values.items() if len(value) >= SHORTEST for form in forms]
-            # A frame with NULs, as UTF-16 has them, is looked at closely anyway.
+            # A frame with NULs, as in UTF-16, gets the close look anyway.
             self._quick = tuple({form.encode("utf-8", "surrogatepass") for form in looked_for if "\0" not in form})
         return self._quick
 
     def may_be_in(self, raw: bytes) -> bool:
-        """Whether a frame quotes one of them, as far as a quick look tells."""
+        """Return whether a frame may quote a secret, by a quick search."""
         for form in self._quick if self._quick is not None else self.quick:  # noqa: SIM110 - `any` costs twice as much
-            if raw.find(form) >= 0:  # `in` takes bytes for a number first, and an exception to find that they are none
+            if raw.find(form) >= 0:  # `in` would try to read the bytes as a number first
                 return True
         return False
 
     def occurring(self, text: str) -> Known:
-        """Those that a text holds, with the forms in which it does: what `spans` need look for in parts of it."""
+        """Return the secrets that occur in a text, with the forms that do; pass them to `spans` for its parts."""
         found: Known = {}
         for value, forms in self.values.items():
             if held := tuple(form for form in forms if form in text):
@@ -97,18 +97,18 @@ class Secrets:
     def spans(
         self, text: str, *, loose: bool = False, name: bool = False, among: Known | None = None
     ) -> Iterator[Span]:
-        """Where they are quoted in a text.
+        """Find secrets that a text quotes.
 
         Args:
-            text: any string.
-            loose: it is about an error, so that short ones and plain words count too.
-            name: it is a member's name, where only what cannot be one counts.
-            among: those to look for, where it is known which there can be.
+            text: Any string.
+            loose: Whether the text is about an error: short secrets and plain words count too.
+            name: Whether the text is a member's name: only long secrets count.
+            among: The secrets that can occur in it, if that is known.
         """
         known = self.values if among is None else among
         numeric = bool(known) and _NUMERIC.fullmatch(text) is not None
         for value, forms in known.items():
-            # A password may be a word such as Available, or a PIN a meter reading: those are left alone.
+            # A password may be a word such as Available, a PIN may equal a meter reading: keep those readable.
             word = len(value) < 2 * STRONG and value.isalpha()
             strong = len(value) >= STRONG and not word
             likely = len(value) >= SHORTEST and not name and not numeric and (not word or " " in text)
@@ -119,7 +119,7 @@ class Secrets:
 
 
 class Personal:
-    """Personal values with their pseudonyms, found again by the longest word of each."""
+    """Personal values with their pseudonyms, indexed by their longest word."""
 
     __slots__ = ("_by_word", "_long", "values")
 
@@ -152,11 +152,11 @@ class Personal:
 
     @property
     def words(self) -> KeysView[str]:
-        """The words that they are found by, in lower case."""
+        """The words by which values are found, in lower case."""
         return self._by_word.keys()
 
     def spans(self, text: str, *, loose: bool, spend: Callable[[float], None] = lambda steps: None) -> Iterator[Span]:
-        """Where they are quoted in a text; `spend` is told what that costs before it is done."""
+        """Find values that a text quotes; `spend` is called with the cost of the search before it is done."""
         folded = text.lower()
         if len(folded) != len(text) or not self.values:
             return
@@ -164,17 +164,17 @@ class Personal:
             yield Span(0, len(text), pseudonym)
             return
         if not loose and _NUMERIC.fullmatch(text):
-            return  # a meter reading may well have the digits of a tag
+            return  # a meter reading may have the same digits as a tag
         for word in set(WORD.findall(folded)):
             values = self._by_word.get(word, ())
-            spend(len(values) * (0.2 + len(text) / 5000))  # thousands of cards may be named alike but for a digit
+            spend(len(values) * (0.2 + len(text) / 5000))  # thousands of cards may differ in a digit only
             for value in values:
                 telling = len(value) >= 6 and any(c.isdigit() for c in value)
                 if telling or (len(value) >= SHORTEST and (loose or " " in text)):
                     yield from _found(folded, value, self.values[value], within_words=False)
 
     def cut_short(self, quoted: str) -> Iterator[str]:
-        """Long values of which `quoted` is the beginning."""
+        """Return the pseudonyms of long values that begin with `quoted`."""
         folded = quoted.lower()
         for value in self._long.get(folded[:_CUT], ()):
             if value.startswith(folded):
@@ -183,11 +183,11 @@ class Personal:
 
 _CUT = 16
 _SHORT = 32
-"""Characters of a value that may as well be compared again and again."""
+"""Values with so many characters are compared at every position, which is fast enough."""
 
 
 def sentence_spans(text: str, secrets: Secrets, personal: Personal) -> Iterator[Span]:
-    """Where a sentence of ours quotes hidden values, whole or cut short."""
+    """Find hidden values that a sentence of a finding quotes, also if they are cut short."""
     yield from secrets.spans(text, loose=True, among=secrets.occurring(text))
     yield from personal.spans(text, loose=True)
     for value, forms in secrets.values.items():
@@ -207,20 +207,20 @@ def sentence_spans(text: str, secrets: Secrets, personal: Personal) -> Iterator[
 
 
 def _quotes(text: str) -> Iterator[tuple[int, int]]:
-    """What stands in single or double quotes."""
+    """Find texts in single or double quotes."""
     marks, at = "'\"", 0
     while marks and (match := _QUOTED[marks].search(text, at)):
         inner = 1 if match[1] is not None else 3
         if match[inner + 1]:
             yield match.span(inner)
             at = match.end()
-        else:  # an apostrophe, say: nothing closes it, nor any other that comes behind it
+        else:  # an apostrophe, for example: no closing quote follows, so later ones have none either
             marks = marks.replace(text[match.start()], "")
             at = match.start() + 1
 
 
 def _beginnings(text: str, form: str, shortest: int) -> Iterator[Span]:
-    """Where a secret was quoted up to some length: its beginning, and after it no word goes on."""
+    """Find the beginning of a secret, quoted up to some length and followed by no letter or digit."""
     if len(form) <= shortest:
         return
     at = text.find(form[:shortest])
@@ -234,11 +234,11 @@ def _beginnings(text: str, form: str, shortest: int) -> Iterator[Span]:
 
 
 def _found(text: str, value: str, new: str, *, within_words: bool) -> Iterator[Span]:
-    """Where a value is; where it overlaps with itself, what goes beyond the first is starred out."""
+    """Find a value. If occurrences overlap, the part after the first is starred out."""
     covered = reached = 0
     for at in _places(text, value):
         end = at + len(value)
-        # A value that begins or ends with a sign needs no boundary there.
+        # A value that begins or ends with punctuation needs no word boundary there.
         before = at == 0 or not (text[at - 1].isalnum() and value[0].isalnum())
         after = end == len(text) or not (text[end].isalnum() and value[-1].isalnum())
         if not (within_words or (before and after)):
@@ -254,7 +254,7 @@ def _found(text: str, value: str, new: str, *, within_words: bool) -> Iterator[S
 
 
 def _places(text: str, value: str) -> Iterator[int]:
-    """Where a value begins, also within itself, at a cost of no more than the length of both."""
+    """Find where a value begins, also overlapping itself, in linear time."""
     at = text.find(value)
     period = 1 if len(value) <= _SHORT else 0
     while at >= 0:
@@ -264,13 +264,13 @@ def _places(text: str, value: str) -> Iterator[int]:
             continue
         period = period or _period(value)
         end = at + len(value)
-        # Of what repeats itself only what is new need be compared.
+        # Of a repetition only the new part has to be compared.
         at = at + period if text.startswith(value[-period:], end) else text.find(value, at + period)
 
 
 def _period(value: str) -> int:
-    """The least distance at which a text can lie over itself: what the failure function of Knuth, Morris and Pratt
-    says of its end.
+    """Return the smallest distance at which a text can overlap itself, by the failure function of Knuth, Morris and
+    Pratt.
     """
     borders = [0] * len(value)
     length = 0
@@ -284,15 +284,15 @@ def _period(value: str) -> int:
 
 
 def _forms(value: str) -> tuple[str, ...]:
-    """A secret as it may be written: plain, within JSON and Python, in UTF-16, in a URL, in base64 and hexadecimal."""
+    """Return a secret as it may be written: plain, in JSON, Python, UTF-16, a URL, base64 and hexadecimal."""
     forms = [value, escaped(value), repr(value)[1:-1], json.dumps(value)[1:-1], "\0".join(value)]
-    if _HEXADECIMAL.fullmatch(value):  # an AuthorizationKey, whose bytes are the password
+    if _HEXADECIMAL.fullmatch(value):  # an AuthorizationKey: its bytes are the password
         password = bytes.fromhex(value).decode("latin-1")
         forms += [value.upper(), value.lower(), *([password] if password.isprintable() else [])]
     if len(value) >= STRONG:
         data = value.encode("utf-8", "surrogatepass")
         forms += [quote(data, safe=""), data.hex(), data.hex().upper()]
-        # In the base64 of something longer it may begin at any of three places; what is cut off there is shared.
+        # In base64 of a longer text it has three forms; characters shared with its neighbours are cut off.
         for skipped in range(3):
             coded = base64.b64encode(b"\0" * skipped + data).decode()
             forms.append(coded[(0, 2, 3)[skipped] : len(coded.rstrip("=")) - (1 if coded.endswith("=") else 0)])
@@ -300,7 +300,7 @@ def _forms(value: str) -> tuple[str, ...]:
 
 
 def merged(spans: Iterable[Span]) -> list[Span]:
-    """Spans in order, none over another: of two that overlap the first and longest stays, and of the other its rest."""
+    """Sort spans and remove overlaps: the first and longest stays, and of the other one the rest."""
     kept: list[Span] = []
     for span in sorted(spans, key=lambda span: (span.start, -span.end)):
         reached = kept[-1].end if kept else 0
@@ -312,7 +312,7 @@ def merged(spans: Iterable[Span]) -> list[Span]:
 
 
 def replaced(text: str, spans: Iterable[Span]) -> str:
-    """The text with the new in place of the old."""
+    """Return the text with all spans replaced."""
     parts: list[str] = []
     at = 0
     for start, end, new in merged(spans):

@@ -1,7 +1,7 @@
-"""What counts as a secret and what as personal: names, as data that a user can extend; knows no frame and no text.
+"""List the names of personal values and of secrets that only their place reveals, and read a user's additions.
 
-A name is written as OCPP writes it. Case, dashes, dots and underscores make no difference, `*` stands for any
-characters, and `vpn/key` means `key` directly inside `vpn` (or inside the payload of the action of that name).
+Names are spelled as in OCPP. Case, dashes, dots and underscores make no difference, `*` stands for any characters, and
+`vpn/key` means `key` directly inside `vpn` (or inside the payload of an action of that name).
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from pathlib import Path
 from inspector import toml_file
 from inspector.errors import SettingsMistake
 
-SECRET_MEMBERS = tuple(f"{parent}/key" for parent in "vpn wifi wlan wpa wep ipsec apn".split())
-"""Members whose value is a secret besides those that `secret_names` knows by their own name."""
+SECRET_MEMBERS = tuple(f"{parent}/key" for parent in "*vpn* *wifi* *wlan* wpa* wep* *ipsec* apn*".split())
+"""Members whose value is a secret although their own name does not say so; `secret_names` knows the others."""
 
 SECRET_TOKEN_TYPES = frozenset({"keycode", "pin", "pincode"})
-"""Types of an IdToken whose text is a PIN (2.x part 2, IdTokenEnumType), in lower case."""
+"""Types of an IdToken whose value is a PIN (2.x part 2, IdTokenEnumType), in lower case."""
 
 PERSONAL = (
     *("*IdTag", "*IdToken", "eMAID", "EVCOID", "ContractId", "VIN", "VehicleId", "VehicleIdentificationNumber"),
@@ -32,7 +32,7 @@ PERSONAL = (
     *("Authorize/certificate", "Get15118EVCertificate/exiRequest", "Get15118EVCertificate/exiResponse"),
     "iso15118CertificateHashData/serialNumber",
 )
-"""Members, configuration keys and variables that tell of a person, a contract, a vehicle or a SIM card."""
+"""Members, configuration keys and variables that identify a person, a contract, a vehicle or a SIM card."""
 
 _TABLE = "redact"
 _LISTS = ("variables", "members", "personal")
@@ -40,7 +40,7 @@ _LISTS = ("variables", "members", "personal")
 
 @dataclass(frozen=True, slots=True)
 class Additions:
-    """Names a user adds to the built-in ones: the `[redact]` table of a rules file."""
+    """The names that a user adds in the `[redact]` table of a rules file."""
 
     variables: tuple[str, ...] = ()
     members: tuple[str, ...] = ()
@@ -48,15 +48,15 @@ class Additions:
 
 
 def load(path: Path) -> Additions:
-    """Read `[redact]` of a rules file, or of its `[tool.chargesentinel]`; what else is in it is for the judge.
+    """Read the table `[redact]` of a rules file, or of its `[tool.chargesentinel]`, and ignore other tables.
 
         [redact]
-        variables = ["DoorNumber"]                 # configuration keys and variables that are credentials
-        members = ["modem/unlock"]                 # members that are
-        personal = ["driverName"]                  # what --redact personal replaces besides
+        variables = ["DoorNumber"]                 # secret configuration keys and variables
+        members = ["modem/unlock"]                 # secret members
+        personal = ["driverName"]                  # more values that --redact personal replaces
 
     Raises:
-        SettingsMistake: it cannot be read, or says what cannot be, with the place.
+        SettingsMistake: The file cannot be read or has a wrong value; says where.
     """
     document = toml_file.read(path)
     own = toml_file.table(path, "tool.chargesentinel", toml_file.own_table(document))
@@ -71,19 +71,19 @@ def load(path: Path) -> Additions:
 
 def _refuse_odd(path: Path, place: str, name: str) -> None:
     if len(plain(name.replace("*", "").rpartition("/")[2])) < 2:
-        raise SettingsMistake(path, place, f"{name!r} would hide nearly everything; give a name of two letters or more")
+        raise SettingsMistake(path, place, f"{name!r} would hide nearly everything; use a name of two letters or more")
     if name.count("/") > 1 or name.startswith("/"):
         raise SettingsMistake(path, place, f"{name!r}: write MEMBER, or PARENT/MEMBER")
 
 
 @lru_cache(4096)
 def plain(name: str) -> str:
-    """A name as names are compared: letters and digits in lower case."""
+    """Return the letters and digits of a name in lower case, as names are compared."""
     return re.sub(r"[\s_.\-]", "", name).lower()
 
 
 class NameClassifier:
-    """A set of names with `*` and parents, asked once for every member of a frame that is looked at closely."""
+    """A set of names with `*` and parents; a close look asks it for every member of a frame."""
 
     def __init__(self, names: Iterable[str]) -> None:
         names = list(names)
@@ -94,7 +94,7 @@ class NameClassifier:
         self._has = lru_cache(4096)(self._match)
 
     def has(self, name: str, parent: str = "") -> bool:
-        """Whether the member `name` of `parent` is meant."""
+        """Return whether the member `name` of `parent` is in the set."""
         return self._has(name, parent) if len(name) <= 200 and len(parent) <= 200 else False
 
     def _match(self, name: str, parent: str) -> bool:

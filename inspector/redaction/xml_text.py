@@ -1,58 +1,77 @@
-"""Find secrets in XML: in elements and attributes of a secret's name, and beside an element that names one."""
+"""Find secrets in XML: in elements and attributes with the name of a secret, and beside an element that names one."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-from inspector.redaction.assignments import NAMING, VALUES
-from inspector.redaction.secret_names import squeezed
+from inspector.redaction.assignments import NAMING, VALUES, IsSecret
+from inspector.redaction.secret_names import is_card, squeezed
 
 _TAG = re.compile(r"<(/?)(?:[\w.\-]{1,60}:)?([\w.\-]{1,80})((?:\s[^<>]{0,4000})?)>")
 _ATTRIBUTE = re.compile(r"(?<![\w.\-])(?:[\w.\-]{1,60}:)?([\w.\-]{1,60})\s{0,20}=\s{0,20}(?:\"([^\"]*)\"|'([^']*)')")
 _NAMED_FOR = 8
-"""Tags within which the value of a name is expected."""
+"""The value of a name is expected within so many tags."""
+_DEEPEST = 50
 
 
-def find(text: str, is_secret: Callable[[str], bool]) -> Iterator[tuple[int, int]]:
-    """Find the content of elements whose name, or whose neighbour's content, is the name of a secret."""
+def find(text: str, is_secret: IsSecret) -> Iterator[tuple[int, int]]:
+    """Find the content of elements with a secret name, and of elements after one whose content is such a name."""
     if "<" not in text:
         return
-    hidden_in = ""
-    content_from = 0
-    named = 0
-    inside = ""
+    parents: list[str] = []
+    hidden_in = inside = ""
+    content_from = named = 0
     for tag in _TAG.finditer(text):
         closing, element, attributes = bool(tag[1]), tag[2], tag[3]
         start, end = content_from, tag.start()
+        content = text[start : min(end, start + 200)].strip()
         if hidden_in:
             if not (closing and element == hidden_in):
                 continue
-            yield from _stripped(text, start, end)
             hidden_in = ""
+            if squeezed(element) in NAMING and is_secret(content):  # <wifi><key>psk</key>
+                named = _NAMED_FOR
+            elif not is_card(element, content):
+                yield from _stripped(text, start, end)
         elif start and inside and closing:
-            content = text[start:end].strip()
             if named and squeezed(inside) in {*VALUES, "integer"}:
                 yield from _stripped(text, start, end)
                 named = 0
-            elif len(content) <= 200 and squeezed(inside) in NAMING and is_secret(content):
+            elif squeezed(inside) in NAMING and is_secret(content):
                 named = _NAMED_FOR
         named = max(0, named - 1)
         content_from, inside = tag.end(), "" if closing else element
         if closing:
+            if element in parents:
+                del parents[len(parents) - 1 - parents[::-1].index(element) :]
             continue
-        names_itself = is_secret(element)
-        if attributes:
-            values = [(squeezed(m[1]), *m.span(2 if m[2] is not None else 3)) for m in _ATTRIBUTE.finditer(attributes)]
-            offset = tag.start(3)
-            by_attribute = any(name in NAMING and is_secret(attributes[a:b][:200]) for name, a, b in values)
-            if names_itself or by_attribute:
-                yield from ((offset + a, offset + b) for name, a, b in values if name in VALUES)
-            names_itself = names_itself or by_attribute
-        if names_itself and not attributes.endswith("/"):
+        parent = parents[-1] if parents else ""
+        offset = tag.start(3)
+        named_secret = is_secret(element, parent)
+        secret_attributes, announced = _attributes(attributes, element, named_secret, is_secret)
+        yield from ((offset + a, offset + b) for a, b in secret_attributes)
+        if attributes.endswith("/"):
+            continue
+        if named_secret or announced:
             hidden_in = element
+        elif len(parents) < _DEEPEST:
+            parents.append(element)
     if hidden_in:
         yield from _stripped(text, content_from, len(text))
+
+
+def _attributes(
+    attributes: str, element: str, named_secret: bool, is_secret: IsSecret
+) -> tuple[list[tuple[int, int]], bool]:
+    """Return where an element's attributes are secret, and whether an attribute makes its content secret."""
+    if not attributes:
+        return [], False
+    found = [(m[1], squeezed(m[1]), *m.span(2 if m[2] is not None else 3)) for m in _ATTRIBUTE.finditer(attributes)]
+    announced = any(plain in NAMING and is_secret(attributes[a:b][:200]) for _, plain, a, b in found)
+    if announced or named_secret:
+        return [(a, b) for _, plain, a, b in found if plain in VALUES], announced
+    return [(a, b) for name, _, a, b in found if is_secret(name, element)], False
 
 
 def _stripped(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:

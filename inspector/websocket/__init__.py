@@ -1,1 +1,1 @@
-"""WebSocket as bytes: frames split from a stream, messages assembled, permessage-deflate inflated; opens no socket."""
+"""Read WebSocket streams: split bytes into frames, join frames into messages, inflate messages. Opens no socket."""

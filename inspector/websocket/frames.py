@@ -1,4 +1,4 @@
-"""Locates WebSocket frames in a byte stream: knows their layout (RFC 6455 section 5.2), not what they mean."""
+"""Split a byte stream into WebSocket frames (RFC 6455 section 5.2), whatever they mean."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ type Frame = tuple[int, bool, bytes | None, int]
 
 
 class FrameParser:
-    """Feeds on chunks of one direction, however cut, and yields the frames that end in each.
+    """Parses one direction of a stream, given in chunks of any size.
 
-    A frame longer than `limit` bytes is skipped, not buffered: its payload is None. Once `fault` is set the
-    stream is no WebSocket any more and nothing is yielded.
+    A frame longer than `limit` bytes is skipped and not buffered: its payload is None. Once `fault` is set, the
+    stream is not WebSocket any more and no more frames are found.
     """
 
     __slots__ = ("_buffer", "_need", "_skip", "fault", "limit")
@@ -29,7 +29,7 @@ class FrameParser:
 
     @property
     def at_boundary(self) -> bool:
-        """Tell whether the stream stands between two frames, where another one may be put in."""
+        """Return whether the last frame is complete, so that another one can be inserted."""
         return not (self._buffer or self._skip or self.fault)
 
     def feed(self, data: bytes) -> list[Frame]:
@@ -91,7 +91,7 @@ class FrameParser:
 
 
 def make_frame(first_byte: int, payload: bytes, mask: bytes | None = None) -> bytes:
-    """Build one frame; `mask` is the 4-byte key a client must use, None on the server's side."""
+    """Return the bytes of one frame; a client must give a `mask` of 4 bytes, a server None."""
     length = len(payload)
     flag = 0x80 if mask else 0
     if length < 126:

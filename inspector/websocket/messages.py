@@ -1,4 +1,4 @@
-"""Puts frames together to messages, inflated for the record: knows RFC 6455, no socket and no clock."""
+"""Join WebSocket frames into messages and inflate them (RFC 6455, RFC 7692). Uses no socket and no clock."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 FAULT, GAP = -1, -2
 
 type Message = tuple[int, bytes, dict[str, Any] | None]
-"""(opcode, payload as its receiver gets it, notes); FAULT and GAP carry their detail in the notes."""
+"""(opcode, payload as the receiver sees it, notes). The notes of FAULT and GAP have their details."""
 
 TOO_LONG, NOT_INFLATED = "too-long", "not-inflated"
-"""Why a message that crossed gave no frame to store."""
+"""Why a message that was relayed could not be stored."""
 
 
 class MessageAssembler:
-    """One direction of a WebSocket: chunks in, whole messages and control frames out."""
+    """Assembles the messages and control frames of one direction from chunks of bytes."""
 
     __slots__ = (
         "_compressed",
@@ -30,7 +30,7 @@ class MessageAssembler:
         "_opcode",
         "_payload",
         "_reported",
-        "_told_fault",
+        "_reported_fault",
         "_wire",
         "splitter",
     )
@@ -42,20 +42,20 @@ class MessageAssembler:
         self._deflated = inflater is not None
         self._reported: set[str] = set()
         self._opcode = 0
-        # One buffer from the second fragment on: a list of a million empty ones would be bounded by nothing.
+        # One buffer from the second fragment on: nothing would bound a list of a million empty fragments.
         self._payload: bytes | bytearray | None = b""
         self._count = self._wire = 0
         self._compressed = False
-        self._inflated = 0  # bytes that messages of this chunk have inflated to
-        self._told_fault = False
+        self._inflated = 0  # size of the messages inflated from the current chunk
+        self._reported_fault = False
 
     @property
     def unfinished(self) -> bool:
-        """Tell whether the bytes so far end within a frame or a fragmented message."""
+        """Return whether the bytes so far end in the middle of a frame or of a fragmented message."""
         return bool(self._opcode) or not (self.splitter.at_boundary or self.splitter.fault)
 
     def feed(self, data: bytes) -> list[Message]:
-        """Return what ends within `data`, in order; never raises on what a peer sent."""
+        """Return the messages and control frames that end within `data`, in order. No input makes it raise."""
         splitter = self.splitter
         if self._inflated:
             self._inflated = 0
@@ -66,13 +66,13 @@ class MessageAssembler:
                 messages.append((TEXT, payload, None))  # nearly every OCPP frame
             else:
                 self._frame(frame, messages)
-        if splitter.fault and not self._told_fault:
-            self._told_fault = True
+        if splitter.fault and not self._reported_fault:
+            self._reported_fault = True
             messages.append((FAULT, b"", {"reason": splitter.fault, "recording": "stopped in this direction"}))
         return messages
 
     def _fault(self, messages: list[Message], reason: str) -> None:
-        """Report each kind of fault once a direction: a broken peer must not fill the file."""
+        """Report a fault, but each kind only once per direction: a broken peer must not fill the recording."""
         if reason not in self._reported:
             self._reported.add(reason)
             messages.append((FAULT, b"", {"reason": reason}))
@@ -121,7 +121,7 @@ class MessageAssembler:
             self._finish(messages)
 
     def _continue(self, more: bytes | None) -> None:
-        """Add a fragment to the message, unless it is too long: then nothing of it is kept."""
+        """Add a fragment to the message. If the message gets too long, drop all of it."""
         payload = self._payload
         if payload is None or more is None or len(payload) + len(more) > self.splitter.limit:
             self._payload = None
@@ -151,15 +151,15 @@ class MessageAssembler:
         messages.append((opcode, payload, notes or None))
 
     def _inflate(self, payload: bytes, messages: list[Message]) -> bytes:
-        """Raises ValueError with the reason when the message cannot be had."""
+        """Return the inflated message; raises ValueError with the reason if that is not possible."""
         if self._inflater is None:
-            raise ValueError("permessage-deflate context was lost with an earlier message")
+            raise ValueError("cannot inflate: it refers to an earlier message that was not inflated")
         if not payload:
-            # Not even the octet of section 7.2.3.6. It says nothing, and to zlib it would spoil what follows.
+            # Section 7.2.3.6 wants at least one byte. Given nothing, zlib would fail on later messages.
             self._fault(messages, "compressed message without any data (RFC 7692 section 7.2.3.6)")
             return payload
         before = self._inflated
-        # What fails half-way has cost its time too.
+        # A message that fails in the middle has taken time too, so it counts in full.
         self._inflated = before + min(self._inflater.limit, MOST_TO_ONE * len(payload))
         data = self._inflater.inflate(payload, before)
         self._inflated = before + len(data)
@@ -167,5 +167,5 @@ class MessageAssembler:
 
     def _gap(self, messages: list[Message], cause: str, reason: str) -> None:
         if self._compressed and self._inflater and self._inflater.context_takeover:
-            self._inflater = None  # the context is gone with it: what follows could only be guessed
+            self._inflater = None  # later messages refer to this one
         messages.append((GAP, b"", {"reason": reason, "cause": cause, "frames": 1, "size": self._wire}))

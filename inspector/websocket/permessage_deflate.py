@@ -1,4 +1,4 @@
-"""Undoes permessage-deflate (RFC 7692) within bounds: knows DEFLATE streams and their windows, no WebSocket frame."""
+"""Inflate messages of permessage-deflate (RFC 7692), within limits on their size."""
 
 from __future__ import annotations
 
@@ -6,43 +6,45 @@ import zlib
 from bisect import bisect_left
 
 END_OF_BLOCK = b"\x00\x00\xff\xff"
-"""What a sender leaves out at the end of every message (RFC 7692 section 7.2.1)."""
+"""Bytes that a sender removes from the end of every message (RFC 7692 section 7.2.1)."""
 AT_ONCE = 32 * 1024 * 1024
-"""Bytes that the messages ending in one chunk may inflate to together, or one message if its limit is higher.
+"""Size to which the messages that end in one chunk may inflate together; a higher limit of one message counts instead.
 
-A chunk is 256 KiB at most. Repeating earlier messages packs them to a 137th (258 bytes in 15 bits), so that this
-is beyond what any but a bomb holds.
+A chunk has 256 KiB at most. Repeated messages shrink to a 137th (258 bytes in 15 bits), so only a bomb exceeds this.
 """
 MOST_TO_ONE = 1032
 """The most that one byte of DEFLATE can become: 258 bytes in two bits."""
 WINDOW = 32 * 1024
 _LONG = 8 * 1024
-"""Bytes from which on a message may well be of several blocks, and take much longer than a copy of the stream."""
+"""A compressed message of this size may have several blocks, and inflating it takes longer than copying the stream."""
 _FINAL_BLOCKS = 64
-"""Blocks with BFINAL in one message: senders set it once a flush, and each one costs a new stream."""
+"""The most blocks with BFINAL in one message. Each costs a new stream, and senders set it once per flush."""
 
 
 class Inflater:
-    """Undoes permessage-deflate of one direction (RFC 7692 section 7.2.2), never beyond `limit` bytes a message.
+    """Inflates the messages of one direction (RFC 7692 section 7.2.2), each to `limit` bytes at most.
 
-    A block with BFINAL set ends a DEFLATE stream but not what later messages may refer to (section 7.2.3.4), so the
-    next stream begins with the window of the one before. zlib does not hand that out once a stream has ended: it
-    is taken from a copy made before. No copy is made of the many messages that cannot end a stream. Where
-    a short message does so all the same, in its second block or later, what came before it stays unknown: zlib refuses
-    to reach back that far, so that nothing is made up.
+    A block with BFINAL ends a DEFLATE stream, but later messages may still refer to earlier data (section 7.2.3.4). So
+    the next stream starts with the window of the previous one. zlib does not return the window of a stream that has
+    ended, so it is read from a copy made before. Most messages cannot end a stream and need no copy. If a short message
+    ends one in its second block or later, there is no copy: messages that refer further back then fail to inflate.
     """
 
     def __init__(self, limit: int, context_takeover: bool) -> None:
         self.limit, self.context_takeover = limit, context_takeover
         self.at_once = max(limit, AT_ONCE)
         self._stream = zlib.decompressobj(-zlib.MAX_WBITS)
-        self._window: bytes | None = None  # kept from the first BFINAL on: most peers never set it
+        self._window: bytes | None = None  # kept from the first BFINAL on; most peers never set it
 
     def inflate(self, payload: bytes, before: int = 0) -> bytes:
-        """Return the message; `payload` is not empty, `before` are the bytes others of its chunk have inflated to.
+        """Return the inflated message.
+
+        Args:
+            payload: The compressed message, not empty.
+            before: The inflated size of the messages before it in the same chunk.
 
         Raises:
-            ValueError: it cannot be had; the words are the reason.
+            ValueError: It cannot be inflated; the text says why.
         """
         room = self.at_once - before
         limit = min(self.limit, room)
@@ -66,10 +68,10 @@ class Inflater:
     def _too_much(self, limit: int) -> str:
         if limit == self.limit:
             return f"permessage-deflate message inflates to more than {limit} bytes"
-        return f"permessage-deflate messages that came at once inflate to more than {self.at_once} bytes"
+        return f"permessage-deflate messages received together inflate to more than {self.at_once} bytes"
 
     def _go_on(self, data: bytes, limit: int, earlier: zlib._Decompress | None) -> bytes:
-        """Return the message of which `data` came before a stream's end, and keep what the next may refer to."""
+        """Return the whole message, of which `data` came before the stream ended, and keep the window for the next."""
         history = self._window
         if history is None:
             history = window_of(earlier) if earlier else b""
@@ -80,11 +82,11 @@ class Inflater:
             if len(rest) < len(END_OF_BLOCK):
                 raise ValueError("permessage-deflate data does not inflate: its last block is cut off")
             self._stream = zlib.decompressobj(-zlib.MAX_WBITS, zdict=_last(history, data))
-            if rest == END_OF_BLOCK:  # the octet that section 7.2.3.4 wants behind the last block is missing
+            if rest == END_OF_BLOCK:  # the byte is missing that section 7.2.3.4 wants after the last block
                 break
             data += self._stream.decompress(rest, limit + 1 - len(data))
         if self._stream.eof:
-            raise ValueError(f"permessage-deflate message of more than {_FINAL_BLOCKS} blocks with BFINAL")
+            raise ValueError(f"permessage-deflate message has more than {_FINAL_BLOCKS} blocks with BFINAL")
         if self.context_takeover:
             self._window = _last(history, data)
         return data
@@ -95,7 +97,7 @@ def _last(history: bytes, data: bytes) -> bytes:
 
 
 def _recall() -> bytes:
-    """Return a block that copies 128 times from 32 KiB back: its output is the window, in order, and a byte more."""
+    """Return a block with 128 copies from 32 KiB back. It inflates to the window, in order, and one more byte."""
     distance = "11101" + "1" * 13  # 32768, in the fixed codes of RFC 1951 sections 3.2.5 and 3.2.6
     longest, shortest, end = "11000101", "0000001", "0000000"  # 258 bytes, 3 bytes, end of block
     bits = "010" + (longest + distance) * 127 + shortest + distance + end + "000"
@@ -106,13 +108,13 @@ _RECALL = _recall()
 
 
 def window_of(stream: zlib._Decompress) -> bytes:
-    """Return what the next block of a stream may refer to, up to 32 KiB; leaves the stream as it is.
+    """Return the data that the next block of a stream may refer to, up to 32 KiB, without changing the stream.
 
-    Empty where the stream stands within a block: there is no asking it.
+    It is empty if the stream is in the middle of a block.
     """
 
     def with_filler(size: int) -> bytes | None:
-        """Put `size` zeros behind the window and have the last 32 KiB copied; None where there are not so many."""
+        """Append `size` zeros to the window and return its last 32 KiB, None if it has fewer."""
         filler = b"\x00" + size.to_bytes(2, "little") + (size ^ 0xFFFF).to_bytes(2, "little") + bytes(size)
         try:
             copied = stream.copy().decompress(filler + _RECALL)
@@ -125,9 +127,9 @@ def window_of(stream: zlib._Decompress) -> bytes:
 
 
 def inflaters(extensions: str | None, limit: int) -> tuple[Inflater | None, Inflater | None]:
-    """Return what undoes the agreed extensions from the charge point and from the CSMS.
+    """Return the inflaters for messages from the charge point and from the CSMS, None without compression.
 
-    `extensions` is the Sec-WebSocket-Extensions header of the 101; unknown ones are left alone.
+    `extensions` is the Sec-WebSocket-Extensions header of the 101; unknown extensions are ignored.
     """
     for extension in (extensions or "").split(","):
         name, *parameters = (part.strip().lower() for part in extension.split(";"))

@@ -63,7 +63,7 @@ def test_each_thing_that_happens_is_a_line() -> None:
         "CP2 connected from 10.0.0.1, ocpp1.6",
         "CP2 disconnected after 0.0 s: ended without a close frame",
         "CP3 refused: the CSMS answered 401",
-        "CP4 refused: no CSMS for it: connection refused",
+        "CP4 refused: cannot reach its CSMS: connection refused",
         "10.0.0.9 refused: the charge point sent no HTTP request",
         "CP1 first error payload.schema (charge point): x is no member here",
     ]

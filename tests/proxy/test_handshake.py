@@ -173,7 +173,7 @@ class TestEnds:
             await proxy.recorder.seen(lambda: proxy.recorder.events("fault"))
             await asyncio.sleep(1.1)  # beyond its time
         (event,) = proxy.recorder.events("fault")
-        assert "left before its request was whole" in event["reason"]
+        assert "disconnected before its request was complete" in event["reason"]
 
     async def test_csms_that_hangs_up_after_its_rejection_hangs_up_on_the_charge_point(
         self, start_proxy: Start
@@ -229,7 +229,7 @@ class TestLog:
             await raw_charge_point(proxy.port, path)
             await proxy.recorder.seen(lambda: proxy.recorder.events("unreachable"))
         lines = "\n".join(caplog.messages)
-        assert "the CSMS answered 401" in lines and lines.count("no CSMS for it") == 2
+        assert "the CSMS answered 401" in lines and lines.count("cannot reach") == 2
         assert "hush" not in lines
 
 

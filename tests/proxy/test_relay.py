@@ -322,7 +322,7 @@ async def test_fast_path_takes_over_soon_after_the_upgrade(start_proxy: Start) -
     async with raw_csms() as csms:
         proxy = start_proxy(csms.url)
         charge_point = await raw_charge_point(proxy.port)
-        link = next(iter(proxy.engine.recording.links.values()))
+        link = next(iter(proxy.engine.recording.sessions.values()))
         for _ in range(100):
             if link.taken_over:
                 break
@@ -343,5 +343,5 @@ async def test_mitmproxy_without_a_needed_name_is_told_and_the_public_hooks_serv
         await charge_point.send(call)
         assert await (await csms.peer()).receive(len(call)) == call
         await proxy.recorder.seen(proxy.recorder.frames)
-        assert not next(iter(proxy.engine.recording.links.values())).taken_over
+        assert not next(iter(proxy.engine.recording.sessions.values())).taken_over
     assert any("lacks HttpStream.flow_finished()" in message for message in caplog.messages)

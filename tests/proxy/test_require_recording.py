@@ -53,7 +53,7 @@ async def test_sessions_wait_while_the_recorder_is_behind(start_proxy: Start) ->
         await charge_point.send(CALL)
         assert await at_csms.receive(len(CALL)) == CALL
         proxy.recorder.now = Status(waiting_bytes=600)
-        link = next(iter(proxy.engine.recording.links.values()))
+        link = next(iter(proxy.engine.recording.sessions.values()))
         for _ in range(200):
             if link.held:
                 break
@@ -76,7 +76,7 @@ async def test_without_it_charging_goes_on(start_proxy: Start) -> None:
 
 async def taken_over(proxy: RunningProxy) -> None:
     for _ in range(500):
-        if any(link.taken_over for link in list(proxy.engine.recording.links.values())):
+        if any(link.taken_over for link in list(proxy.engine.recording.sessions.values())):
             return
         await asyncio.sleep(0.01)
     raise AssertionError("the fast path has not taken over")

@@ -194,6 +194,6 @@ async def test_falling_back_to_public_hooks_names_the_limits_that_do_not_hold(
     proxy.stop()
     told = [line for line in caplog.messages if "limit" in line]
     assert told == [
-        "without the fast path there is no limit: "
-        "--max-connections 2, --handshake-timeout 30, --connect-timeout 10 do not hold"
+        "without the fast path there are no limits: ignoring "
+        "--max-connections 2, --handshake-timeout 30, --connect-timeout 10"
     ]

@@ -72,7 +72,7 @@ class TestListener:
             back = make_frame(0x81, b"x" * 300_000)
             await at_csms.send(back)
             assert await one.receive(len(back)) == back
-            assert next(iter(proxy.engine.recording.links.values())).taken_over
+            assert next(iter(proxy.engine.recording.sessions.values())).taken_over
             one.writer.close()
             at_csms.writer.close()
             await proxy.recorder.closed()
@@ -187,7 +187,7 @@ class TestUpstream:
             assert await one.receive(2) == b"\x89\x00"
             await proxy.recorder.seen(lambda: proxy.recorder.events("ping"))
             if proxy.fast:
-                assert next(iter(proxy.engine.recording.links.values())).taken_over
+                assert next(iter(proxy.engine.recording.sessions.values())).taken_over
             at_csms.writer.close()
             assert await one.rest() == b""
             one.writer.close()
@@ -231,7 +231,7 @@ class TestUpstream:
             assert (await raw_charge_point(proxy.port)).head.startswith(b"HTTP/1.1 502 ")
             (event,) = await proxy.recorder.seen(lambda: proxy.recorder.events("unreachable"))
             await refusing
-        assert event["reason"] == "TLS: the CSMS demands a client certificate (--upstream-cert)"
+        assert event["reason"] == "TLS: the CSMS requires a client certificate (--upstream-cert)"
 
     @pytest.mark.parametrize("start_proxy", ["fast path"], indirect=True)
     async def test_charge_points_have_certificates_of_their_own_at_the_csms(

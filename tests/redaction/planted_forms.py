@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from itertools import count
 
 from tests.redaction.planted import Step, dumps
-from tests.redaction.test_forms import HIDDEN
+from tests.redaction.test_forms import DISGUISED, HIDDEN
 
 FORMS = tuple(text for text in HIDDEN if "GEHEIM" in text and "GE\\" not in text)
+ALL_FORMS = (*FORMS, *DISGUISED)
 NAMES = (
     *("authKey", "pass", "token", "jwt", "credentials", "pin", "simPin", "Password1", "AdminPasswordHash", "wifi_psk"),
     *("client-secret", "WebSocketPassword", "ApnPassword", "şifre", "accessToken", "hmacKey", "SIM-PIN", "OCPP_PSK"),
@@ -63,7 +64,7 @@ def places(version: str, text: str, numbers: Iterator[int]) -> Iterator[list[Ste
 def form_frames(version: str, new: Callable[[], str], first: int) -> Iterator[Step]:
     """Every form once, each in another place; `first` turns the places, so that sessions differ."""
     numbers = count(1)
-    for number, form in enumerate(FORMS, first):
+    for number, form in enumerate(ALL_FORMS, first):
         text = form.replace("GEHEIM", new())
         steps = list(places(version, text, numbers))
         yield from steps[number % len(steps)]

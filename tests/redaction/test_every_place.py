@@ -10,13 +10,13 @@ from inspector.protocol.session import Session
 from inspector.protocol.vocabulary import Direction, OcppVersion
 from inspector.redaction.redactor import Redactor
 from inspector.redaction.secrets import Secrets
-from tests.redaction.planted_forms import FORMS, places
+from tests.redaction.planted_forms import ALL_FORMS, places
 
 SECRET = "Geheim055x35545Ab"
 
 
 @pytest.mark.parametrize("version", ["1.6", "2.1"])
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", ALL_FORMS)
 def test_a_form_is_hidden_in_every_place(form: str, version: str) -> None:
     for steps in places(version, form.replace("GEHEIM", SECRET), count(1)):
         session, redactor, secrets = Session(version=OcppVersion(version)), Redactor(), Secrets()

@@ -13,7 +13,6 @@ from inspector.protocol.session import Session
 from inspector.protocol.vocabulary import Direction
 from inspector.redaction import patterns
 from inspector.redaction.redactor import Redactor
-from inspector.redaction.secret_names import is_secret_member
 from inspector.redaction.secrets import Secrets
 
 HIDDEN = (
@@ -105,6 +104,48 @@ HIDDEN = (
     '["Authorization","Basic GEHEIM"]',
     "bearer GEHEIM123456",
 )
+DISGUISED = (
+    # Names that are spelt or encoded, and tokens of vendors.
+    "p.w.d=GEHEIM",
+    "p_a_s_s: GEHEIM",
+    "p.a.s.s.w.o.r.d=GEHEIM",
+    "wifi.p-s-k=GEHEIM",
+    "/x?p%61ssword=GEHEIM",
+    "p%61ssword=GEHEIM&user=x",
+    "p%2561ssword=GEHEIM",
+    "%70%69%6E=GEHEIM",
+    "%7B%22p%61ssword%22%3A%22GEHEIM%22%7D",
+    "redirect=https%3A%2F%2Fuser%3AGEHEIM%40host%2Fx",
+    "p&#97;ssword=GEHEIM",
+    "<name>p&#x61;ssword</name><value>GEHEIM</value>",
+    "p\\x61ssword=GEHEIM",
+    "p\\u0061ssword=GEHEIM",
+    "pässwörd: GEHEIM",
+    "authorization=GEHEIM",
+    "x-hub-signature: GEHEIM",
+    "ghp_GEHEIMGEHEIMGEHEIMGEHEIMGEHEIMGEHEIM",
+    "clone with github_pat_11GEHEIM0_GEHEIMGEHEIMGEHEIM",
+    "glpat-GEHEIMGEHEIMGEHE",
+    "xoxb-123456789012-GEHEIMGEHEIM",
+    "sk_live_GEHEIMGEHEIMGEHEIMGEHEIM",
+    "npm_GEHEIMGEHEIMGEHEIMGEHEIMGEHEIMGEHEIM",
+    "AIzaGEHEIMGEHEIMGEHEIMGEHEIMGEHEIMGEHEIM",
+    "session_eyJhbGciOiJIUzI1NiJ9.eyJGEHEIM1234567890.GEHEIM-abc",
+    "eyJhbGciOiJSU0EtT0FFUCJ9.GEHEIM.GEHEIM.GEHEIM.GEHEIM",
+    # A name that is a secret by what it belongs to.
+    "<wifi><ssid>home</ssid><key>GEHEIM</key></wifi>",
+    '<wifi ssid="home" key="GEHEIM"/>',
+    "<wlan><key>psk</key><value>GEHEIM</value></wlan>",
+    "wifi:\n  ssid: home\n  key: GEHEIM\n",
+    "network:\n  - vpn:\n      server: x\n      key: GEHEIM\n",
+    "[wifi]\nssid=home\nkey=GEHEIM\n",
+    "config wifi-iface\n\toption ssid 'home'\n\toption key 'GEHEIM'\n",
+    "wlan0 {\n  ssid = home\n  key = GEHEIM\n}",
+    "wifi[key]=GEHEIM",
+    "wifi->key = GEHEIM",
+    "/config/vpn/key=GEHEIM",
+)
+"""Forms that the CSMS of this repository does not know."""
 FRAMES = (
     {"headers": [["password", "GEHEIM1"], ["user", "bob"]]},
     {"x": ["apiKey", "GEHEIM1"]},
@@ -129,6 +170,15 @@ KEPT = (
     "id token: 04A2B3C4",
     "Token 04A2B3C4 rejected",
     "idTag=04A2B3C4",
+    "token: 04A2B3C4",
+    "token=04:A2:B3:C4:D5:E6:80",
+    "<token>04A2B3C4</token>",
+    "[display]\nkey=F5\n",
+    "wifi:\n  ssid: home\nkey: HeartbeatInterval\n",
+    "<list><key>HeartbeatInterval</key></list>",
+    "100%25 charged, 5%20kWh",
+    "i.e. a p.s. of it",
+    "akia, asia, xoxo and sk_live",
     "keyboard: on",
     "compass: 30",
     "state: passed",
@@ -143,7 +193,7 @@ KEPT = (
 )
 
 
-@pytest.mark.parametrize("text", HIDDEN)
+@pytest.mark.parametrize("text", [*HIDDEN, *DISGUISED, "AKIAGEHEIMGEHEIMGEHE", "ASIAGEHEIMGEHEIMGEHE"])
 def test_a_secret_behind_its_name_or_of_its_own_form_is_starred_and_nothing_gets_longer(text: str) -> None:
     shown = Redactor().text(Secrets(), text)
     assert "HEIM" not in shown
@@ -245,6 +295,21 @@ UNITS = (
         "'",
         " ",
         "\n",
+        "[wifi]\nkey=",
+        "wifi:\n key:",
+        " a:\n",
+        "wifi/key=",
+        "//////key=",
+        "<wifi><key>",
+        "<wifi key=''>",
+        "%2525252561",
+        "%61",
+        "%25",
+        "\\x61",
+        "&#97;",
+        "ghp_",
+        "eyJa.eyJa",
+        "p.w.d=",
         "%22",
         "&quot;",
         "--password ",
@@ -262,7 +327,7 @@ def test_time_grows_with_length_alone(unit: str) -> None:
         best = 9.0
         for _ in range(2):
             began = time.process_time()
-            sum(1 for _ in patterns.find(text, is_secret_member, None))
+            sum(1 for _ in patterns.find(text, Redactor().is_secret, None))
             best = min(best, time.process_time() - began)
         return best
 
@@ -273,7 +338,7 @@ def test_time_grows_with_length_alone(unit: str) -> None:
 @pytest.mark.parametrize("unit", UNITS)
 def test_a_megabyte_of_anything_takes_no_more_than_seconds(unit: str) -> None:
     began = time.process_time()
-    sum(1 for _ in patterns.find(unit * (1_000_000 // len(unit)), is_secret_member, None))
+    sum(1 for _ in patterns.find(unit * (1_000_000 // len(unit)), Redactor().is_secret, None))
     assert time.process_time() - began < 5
 
 

@@ -153,7 +153,7 @@ def test_password_of_basic_credentials_is_known_however_they_were_written(value:
 )
 def test_a_token_among_the_subprotocols_is_hidden_and_known(offered: str, shown: str) -> None:
     headers = ((b"Sec-WebSocket-Protocol", offered.encode()), (b"X-Trace", b"got hush-hush"))
-    facts = handshake.link_facts("/CP1", headers, headers[:1])
+    facts = handshake.session_facts("/CP1", headers, headers[:1])
     assert facts["subprotocols_offered"] == shown.split(", ")
     told = handshake.described("GET", "/CP1", headers, 101, headers[:1])
     assert "hush" not in repr({**facts, "secrets": []}) and told["redacted"] == ["Sec-WebSocket-Protocol"] * 2
@@ -182,9 +182,35 @@ def test_a_secret_in_a_segment_of_the_path_is_hidden_and_the_id_stays(path: str,
     assert handshake.charge_point_id(path) == "CP1"
 
 
+@pytest.mark.parametrize(
+    ("path", "shown", "charge_point"),
+    [
+        ("/ocpp/CP1/token/hush", "/ocpp/CP1/token/«redacted»", "CP1"),
+        ("/ocpp/CP1/key/hush/", "/ocpp/CP1/key/«redacted»/", "CP1"),
+        ("/ocpp/CP1/api-key//hush", "/ocpp/CP1/api-key//«redacted»", "CP1"),
+        ("/CP1/t%6Fken/hush?a=1", "/CP1/t%6Fken/«redacted»?a=1", "CP1"),
+        ("/token/hush", "/token/«redacted»", ""),
+        ("/CP1/eyJhbGciOiJIUzI1NiJ9.hush.hush", "/CP1/«redacted»", "CP1"),
+        ("/CP1/ghp_hushhushhushhushhushhushhushhushhush", "/CP1/«redacted»", "CP1"),
+    ],
+)
+def test_a_token_at_the_end_of_the_path_is_hidden_and_is_no_id(path: str, shown: str, charge_point: str) -> None:
+    assert handshake.safe_path(path) == shown
+    assert handshake.charge_point_id(path) == charge_point
+    facts = handshake.session_facts(path, ((b"X-Trace", b"got hush"),), ())
+    assert all("hush" in secret for secret in facts["secrets"]) and facts["secrets"]
+    assert "hush" not in repr({**facts, "secrets": []})
+    assert "hush" not in repr(handshake.described("GET", path, ((b"X-Trace", path.encode()),)))
+
+
+@pytest.mark.parametrize("path", ["/auth/CP1", "/token/x/CP1", "/hash/CP1", "/ocpp/keys4you/CP1", "/tokenizer/CP1"])
+def test_an_id_after_a_word_that_paths_have_is_still_the_id(path: str) -> None:
+    assert handshake.charge_point_id(path) == "CP1"
+
+
 def test_a_cookie_that_the_csms_sets_is_known() -> None:
     answer = ((b"Set-Cookie", b"sid=hush-hush; Path=/; HttpOnly"),)
-    assert handshake.link_facts("/CP1", (), answer)["secrets"] == ["hush-hush"]
+    assert handshake.session_facts("/CP1", (), answer)["secrets"] == ["hush-hush"]
 
 
 def test_a_user_of_basic_credentials_without_a_password_is_a_token() -> None:
@@ -204,5 +230,5 @@ def test_what_a_peer_chose_cannot_break_the_log() -> None:
 
 def test_forced_version_holds_only_without_a_subprotocol() -> None:
     with_one = ((b"Sec-WebSocket-Protocol", b"ocpp1.6"),)
-    assert handshake.link_facts("/a", with_one, with_one, forced_version="2.1")["ocpp_version"] is None
-    assert handshake.link_facts("/a", (), (), forced_version="2.1")["ocpp_version"] == "2.1"
+    assert handshake.session_facts("/a", with_one, with_one, forced_version="2.1")["ocpp_version"] is None
+    assert handshake.session_facts("/a", (), (), forced_version="2.1")["ocpp_version"] == "2.1"

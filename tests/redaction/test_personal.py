@@ -241,7 +241,7 @@ def test_the_key_is_made_once_for_its_owner_alone(tmp_path: Path, monkeypatch: p
 
 def test_a_file_that_holds_no_key_is_refused(tmp_path: Path) -> None:
     (tmp_path / "short").write_text("hunter2\n")
-    with pytest.raises(UnusableFile, match="holds 7 characters; a key has at least 32"):
+    with pytest.raises(UnusableFile, match="has 7 characters; a key needs at least 32"):
         read_key(tmp_path / "short")
     with pytest.raises(UnusableFile, match="no key for pseudonyms"):
         read_key(tmp_path)

@@ -211,7 +211,7 @@ def test_a_secret_of_a_handshake_is_nowhere_in_the_file_however_it_came(tmp_path
     request = ((b"X-Auth", b"hush-1111"), (b"Authentication", b"Bearer hush-2222"), (b"X-Trace", b"hush-2222 kept"))
     for number, path in enumerate(("/CP1#token=hush-3333", "/CP1?jwt=hush-4444", "/CP1?pass=hush-5555#authkey=hush-6")):
         recorder = start_recorder(tmp_path / "h.db", holder="test")
-        recorder.put(records.OpenRecord(number, 1, 1, handshake.link_facts(path, request, ())))
+        recorder.put(records.OpenRecord(number, 1, 1, handshake.session_facts(path, request, ())))
         recorder.put(records.EventRecord(number, 1, 1, "handshake", handshake.described("GET", path, request)))
         recorder.close()
     assert b"hush" not in everything(tmp_path)

@@ -135,7 +135,7 @@ def test_a_final_block_that_is_cut_off_is_a_gap() -> None:
 
 def test_a_message_of_final_blocks_without_end_is_a_gap() -> None:
     (reason,) = reasons(fed(reader(), b"\x03\x00" * 50_000))
-    assert reason == "permessage-deflate message of more than 64 blocks with BFINAL"
+    assert reason == "permessage-deflate message has more than 64 blocks with BFINAL"
 
 
 def test_a_bomb_behind_a_final_block_is_not_inflated_beyond_the_limit() -> None:
@@ -149,7 +149,7 @@ def test_what_one_chunk_inflates_to_is_bounded_and_the_next_chunk_has_room_again
     one = reader(NO_TAKEOVER, limit=16_000_000)
     messages = one.feed(frame * 3)
     assert payloads(messages) == [text, text]
-    assert reasons(messages) == ["permessage-deflate messages that came at once inflate to more than 33554432 bytes"]
+    assert reasons(messages) == ["permessage-deflate messages received together inflate to more than 33554432 bytes"]
     assert payloads(one.feed(frame)) == [text]
 
 

@@ -1,4 +1,4 @@
-"""Find keys and tokens that show by their own form, whatever their name: PEM, PuTTY, bare base64, JWT, QR codes."""
+"""Find keys and tokens by their own form, whatever their name: private keys, JWTs, vendors' tokens, QR codes."""
 
 from __future__ import annotations
 
@@ -16,18 +16,31 @@ _BARE = re.compile(
     r"|MI[\w+/]{3,6}IBAAKCA|MIGkAgEBBD|MHcCAQEEI)[\w+/=\-]*+(?:(?:\\r|\\n|[\r\n]){1,4}+[\w+/=\-]++)*+"
 )
 _CODED_PEM = re.compile(r"LS0tLS1CRUdJTi[\w+/=\-]{20,}+")
-_JWT = re.compile(r"(?<![\w\-])eyJ[\w\-]{8,}+\.[\w\-]{4,}+\.[\w\-]*+")
+_JWT = re.compile(
+    # Glued to a word only where its second part begins like JSON too; the last two parts belong to an encrypted one.
+    r"(?:(?<![\w\-])eyJ[\w\-]{8,}+\.|eyJ[\w\-]{8,400}\.(?=eyJ))[\w\-]{4,}+\.[\w\-]*+(?:\.[\w\-]++){0,2}"
+)
+VENDORS = (
+    *("gh[opsur]_", "github_pat_", "gl(?:pat|dt|rt|ptt|cbt|imt|agent|soat|ffct|ft)-"),  # GitHub, GitLab
+    *("xox[a-z]-", "xapp-", "[rs]k_(?:live|test)_", "whsec_", "sk-(?:ant|proj|svcacct)-"),  # Slack, Stripe, AI
+    *("npm_", "pypi-", "hvs\\.", "dop_v1_", "NRAK-", "GOCSPX-", "AIza"),  # registries, clouds
+    *("shp(?:at|ca|pa|ss)_", "sq0(?:atp|csp|idp)-", "dapi(?=[0-9a-f]{16})", "lin_api_"),
+)
+"""How the tokens of large vendors begin; `prefilter` has words for all of them."""
+_VENDOR_TOKEN = re.compile(
+    rf"(?<![A-Za-z0-9])(?:(?:{'|'.join(VENDORS)})[\w\-.]{{10,}}+|A[KS]IA[A-Z0-9]{{12,}}+(?![a-z]))"
+)
 
 _WIFI = re.compile(r"WIFI:(?:[^;\r\n]{0,80};){0,4}?P:((?:[^;\\\s]|\\.){1,100})", re.I)
 """The text of a QR code for a wireless network."""
 
 
 def find(text: str) -> Iterator[tuple[int, int]]:
-    """Find them; a key that is cut off reaches to the end of the text."""
+    """Find where they are; a key that is cut off reaches to the end of the text."""
     yield from _blocks(text, _BEGIN, _END)
     if "Private-" in text or "private-" in text:
         yield from _blocks(text, _PUTTY, _PUTTY_END)
-    for pattern in (_BARE, _JWT):
+    for pattern in (_BARE, _JWT, _VENDOR_TOKEN):
         for match in pattern.finditer(text):
             yield match.span()
     for match in _WIFI.finditer(text):

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import tracemalloc
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from inspector.redaction.close_look import CloseLook
 from inspector.redaction.json_tokens import read
-from inspector.redaction.parsed_look import parsed
-from inspector.redaction.prefilter import for_secrets
+from inspector.redaction.prefilter import for_secrets, parsed
 from inspector.redaction.redactor import Redactor
+from inspector.redaction.secret_names import is_secret_member
 from inspector.redaction.secrets import Secrets
 from inspector.redaction.sensitive_names import Additions
+from tests.redaction.test_secret_names import SECRET
 
+PAYLOADS = (
+    *({"idToken": "04AB"}, {"id_token": "04AB"}, {"token": "04AB"}, {"id7token": 1}, {"data": "\\u00"}, {"data": "é"}),
+    *({"a1": "pass"}, {"a2": "p.a.s.s"}, {"a3": "compa"}, {"RadiusKey1": 1}, {"radi_us": 1}, {"data": "\\u0070"}),
+)
 KNOWN = "S3cret-Known-Value"
 NAMES = (
     *("key", "name", "value", "variable", "variableName", "type", "idToken", "additionalIdToken", "password", "secret"),
@@ -129,7 +135,60 @@ def test_what_is_to_be_hidden_is_left_to_the_close_look(payload: Any) -> None:
     ],
 )
 def test_a_whole_escape_is_looked_at_and_bytes_that_begin_like_one_are_not(frame: bytes, may: bool) -> None:
-    assert for_secrets(Additions())(frame.lower()) is may
+    assert for_secrets(Additions())(frame) is may
+
+
+def frame(payload: Any) -> bytes:
+    return json.dumps([2, "1", "DataTransfer", payload], ensure_ascii=False).encode()
+
+
+DISGUISES = st.sampled_from(("", "", "", "_", ".", "-", "7", "._", "\u0301", "\u200b", "\u00ad"))
+
+
+@given(st.sampled_from(SECRET), st.data())
+def test_a_secret_name_is_seen_whatever_stands_between_its_letters(name: str, data: st.DataObject) -> None:
+    turned = "".join(
+        data.draw(DISGUISES) + data.draw(st.sampled_from((c, c.upper(), c.lower(), wide(c)))) for c in name
+    )
+    assume(is_secret_member(turned))
+    look = for_secrets(Additions())
+    assert look(frame({turned: "x"})) and look(frame({"data": f"{turned}=x"}))
+
+
+def wide(letter: str) -> str:
+    """The letter as East Asian texts write it among their own."""
+    return chr(ord(letter) + 0xFEE0) if letter.isascii() and letter.isalpha() else letter
+
+
+@given(st.lists(st.sampled_from(PAYLOADS), min_size=2, max_size=6))
+def test_what_was_seen_before_changes_no_answer(payloads: list[Any]) -> None:
+    look = for_secrets(Additions(variables=("Radius*",)))
+    seen = [look(frame(payload)) for payload in payloads]
+    assert seen == [for_secrets(Additions(variables=("Radius*",)))(frame(payload)) for payload in payloads]
+
+
+@given(st.lists(st.sampled_from("0123456789._-"), max_size=3).map("".join), st.sampled_from(("idToken", "token")))
+def test_frames_that_differ_in_digits_and_separators_alone_are_told_apart(between: str, name: str) -> None:
+    look = for_secrets(Additions())
+    assert not look(frame({"idToken": {"idToken": "04AB", "type": "ISO14443"}}))
+    assert look(frame({f"id{between}Token": {"idToken": "04AB", "type": "ISO14443"}})) == bool(between)
+    assert look(frame({"idToken": {name: "04AB", "type": "ISO14443"}})) == (name == "token")
+
+
+@pytest.mark.parametrize("name", ["dead", "BEEF", "密码", "Tür 7", "4711", "x509"])
+def test_a_name_of_a_user_is_seen_whatever_its_letters(name: str) -> None:
+    look = for_secrets(Additions(variables=(name,), members=(name,)))
+    assert look(frame({"key": name, "value": "x"})) and look(frame({name: "x"}))
+    assert look(json.dumps([2, "dead-beef", "X", {name: 1}], ensure_ascii=False).encode())
+    assert not look(frame({"connectorId": 1}))
+
+
+def test_more_shapes_than_are_remembered_are_answered_all_the_same() -> None:
+    look = for_secrets(Additions())
+    letters = "abcdfghi"
+    shapes = ["".join(parts) for parts in itertools.product(letters, repeat=4)]
+    assert not any(look(frame({f"{shape}{number}": number})) for number, shape in enumerate(shapes))
+    assert all(look(frame({f"{shape}{number}": "password"})) for number, shape in enumerate(shapes))
 
 
 def test_members_of_the_same_name_are_all_looked_at() -> None:
