@@ -15,7 +15,7 @@ BACKLOG = 4096
 
 _FAR_IPV4 = ("192.168.255.255", "10.255.255.255", "172.16.255.255", "198.51.100.1")
 _FAR_IPV6 = ("2001:db8::1", "fd00::1")
-"""Addresses in private networks and on the internet: the system chooses its own address by the one it connects to."""
+"""Addresses in private networks and on the internet. The system would connect to each from one of its own addresses."""
 
 
 @dataclass(frozen=True, slots=True)

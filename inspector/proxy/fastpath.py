@@ -422,9 +422,9 @@ class RelayHandler(ProxyConnectionHandler):
 
 
 handlers: dict[str, RelayHandler] = {}
-"""Handlers of connections not taken over yet, by client id, the only thing that mitmproxy's layers know of them.
+"""The handlers of connections that pipes have not taken over, by client id.
 
-A process has one Master, so one dict is enough.
+mitmproxy's layers know only that id. A process has one Master, so one dict is enough.
 """
 
 

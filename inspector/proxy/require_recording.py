@@ -50,7 +50,7 @@ class RecordingGuard:
             await asyncio.sleep(LOOK_EVERY_S)
 
     def _look(self, status: Status, now: float) -> None:
-        # Paused at half of the limit, so that data in transit still fits.
+        # Sessions pause at half of the limit, so that there is room for data that is on its way.
         if not self._holding and status.waiting_bytes > self._limit // 2:
             logger.warning("%d bytes are waiting for the recorder: pausing all sessions", status.waiting_bytes)
             self._holding = True

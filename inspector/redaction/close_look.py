@@ -160,9 +160,9 @@ class CloseLook:
         return max(0, *(text.rfind(mark, 0, most) + 1 for mark in " \t\n\"'"))
 
     def _know(self, text: str | None) -> None:
-        """Note which known secrets occur in a text, so that only those are searched for in its parts.
+        """Find the known secrets in a text: only those are searched for in its parts.
 
-        Pass None for a text with escapes, in which any can occur. If it would cost too much, all are searched for.
+        Pass None for a text with escapes. All are searched for then, and also if finding them would cost too much.
         """
         cost = len(self._secrets.quick) * (len(text or "") / 5000 + 0.1)
         if text is not None and cost < self._effort.left / 4:

@@ -85,7 +85,7 @@ class Meaning(Protocol):
 
 
 def for_secrets(additions: Additions) -> Look:
-    """Return a function that tells whether a frame may hold a secret, by the built-in names and those of a user.
+    """Return a function that tells whether a frame may contain a secret. `additions` are names given by the user.
 
     It searches the frame's shape: what remains without digits and separators. `p.w.d` and `pass_word2` are found
     there, and frames that differ in numbers and times alone have one shape, whose answer is remembered.
@@ -149,9 +149,9 @@ def _plain(text: str) -> str:
 
 
 def for_personal(additions: Additions, known: KeysView[str]) -> Look:
-    """Return a function that tells whether a frame, in lower case, may hold a personal value.
+    """Return a function that tells whether a frame, given in lower case, may contain a personal value.
 
-    It knows their names, and by `known` the words of the values that were seen before.
+    It searches for their names, and for the words in `known`, which are from values seen before.
     """
     needles: list[str] = []
     words: set[str] = set()

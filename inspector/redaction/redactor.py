@@ -1,7 +1,7 @@
 """Hide secrets, and personal values if asked to, in frames, events and findings.
 
 A secret is replaced by as many asterisks as it has characters, a personal value by its pseudonym. Every other byte
-stays unchanged. `secret_names` and `sensitive_names` list what is secret.
+stays unchanged. `secret_names` and `sensitive_names` list the names of secrets.
 """
 
 from __future__ import annotations

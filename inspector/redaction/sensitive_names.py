@@ -1,4 +1,4 @@
-"""List the names of personal values and of secrets that only their place reveals, and read a user's additions.
+"""List the names of personal values and some of secrets, and read the names that a user adds.
 
 Names are spelled as in OCPP. Case, dashes, dots and underscores make no difference, `*` stands for any characters, and
 `vpn/key` means `key` directly inside `vpn` (or inside the payload of an action of that name).

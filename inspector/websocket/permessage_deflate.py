@@ -8,7 +8,7 @@ from bisect import bisect_left
 END_OF_BLOCK = b"\x00\x00\xff\xff"
 """Bytes that a sender removes from the end of every message (RFC 7692 section 7.2.1)."""
 AT_ONCE = 32 * 1024 * 1024
-"""Size to which the messages that end in one chunk may inflate together; a higher limit of one message counts instead.
+"""The most bytes that all messages ending in one chunk may inflate to, unless the limit of one message is higher.
 
 A chunk has 256 KiB at most. Repeated messages shrink to a 137th (258 bytes in 15 bits), so only a bomb exceeds this.
 """
@@ -71,7 +71,7 @@ class Inflater:
         return f"permessage-deflate messages received together inflate to more than {self.at_once} bytes"
 
     def _go_on(self, data: bytes, limit: int, earlier: zlib._Decompress | None) -> bytes:
-        """Return the whole message, of which `data` came before the stream ended, and keep the window for the next."""
+        """Continue a message whose stream may have ended after `data`; return all of it and keep the window."""
         history = self._window
         if history is None:
             history = window_of(earlier) if earlier else b""
