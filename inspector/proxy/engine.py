@@ -226,7 +226,7 @@ class PublicRelay:
         await self._proxyserver.setup_servers()
         for instance in self._proxyserver.servers:
             if not instance.is_running:
-                raise UnusableAddress(instance.mode.full_spec, f"cannot listen: {instance.last_exception}")
+                raise UnusableAddress(instance.mode.full_spec, f"cannot listen on it: {instance.last_exception}")
 
     def stop_listening(self) -> None:
         self._master.options.update(server=False)
