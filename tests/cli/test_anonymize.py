@@ -161,7 +161,7 @@ def test_what_is_no_recording_gets_one_line(tmp_path: Path, content: bytes | Non
 
 
 RULES = {
-    "redact.variabels: not known": '[redact]\nvariabels = ["x"]',
+    "redact.variabels: unknown": '[redact]\nvariabels = ["x"]',
     "redact.members: must be a list of names": '[redact]\nmembers = "x"',
     "'*' would hide nearly everything": '[redact]\nmembers = ["*"]',
     "write MEMBER, or PARENT/MEMBER": '[tool.chargesentinel.redact]\npersonal = ["a/b/ccc"]',

@@ -89,7 +89,7 @@ class TestListener:
             ("expired", "expired"),
             ("none", "no client certificate"),
             ("plain", "plain ws://"),
-            ("tls 1.1", "TLS version of 1.2"),
+            ("tls 1.1", "TLS version from 1.2"),
         ],
     )
     async def test_wrong_charge_point_is_refused_with_the_reason(
@@ -275,7 +275,7 @@ async def test_password_of_the_identities_file_replaces_the_charge_points_own(
         ("= 1", "not TOML"),
         ("CP1 = 1", "each a string"),
         ("[CP1]\nuser = 'x'", "neither password nor cert"),
-        ("[CP1]\npasword = 'x'", "takes cert, key, password, user"),
+        ("[CP1]\npasword = 'x'", "may have cert, key, password, user"),
         ("[CP1]\npassword = 'x'\nkey = 'a.key'", "has a key but no cert"),
         ("[CP1]\ncert = 'a.pem'\nuser = 'x'", "has a user but no password"),
     ],
