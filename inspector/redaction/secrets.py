@@ -16,7 +16,10 @@ from inspector.redaction.json_tokens import escaped
 from inspector.redaction.prefilter import WORD
 
 SECRETS_LIMIT = 100
-"""Most secrets remembered for one charge point; the oldest is dropped first."""
+"""Most secrets of one charge point that are searched for in every frame; the oldest is dropped first."""
+OLDER_LIMIT, OLDER_LENGTH = 1_000, 200
+"""Most secrets dropped there that are still searched for in findings, which may be about an old frame, and how long one
+may be."""
 SECRET_LENGTH = 5_000
 """Most characters remembered of a secret; keys and certificates have fewer. The beginning of a longer one is enough to
 find where a finding quotes it."""
@@ -52,10 +55,11 @@ class Span(NamedTuple):
 class Secrets:
     """The secrets of one charge point and its CSMS, each in all forms in which it may be written."""
 
-    __slots__ = ("_quick", "values")
+    __slots__ = ("_older", "_quick", "values")
 
     def __init__(self) -> None:
         self.values: dict[str, tuple[str, ...]] = {}
+        self._older: dict[str, tuple[str, ...]] = {}
         self._quick: tuple[bytes, ...] | None = ()
 
     def add(self, values: Iterable[str]) -> None:
@@ -67,8 +71,18 @@ class Secrets:
         for value in list(fresh)[-SECRETS_LIMIT:]:
             self.values[value] = _forms(value)
         while len(self.values) > SECRETS_LIMIT:
-            del self.values[next(iter(self.values))]
+            oldest = next(iter(self.values))
+            del self.values[oldest]
+            if len(oldest) <= OLDER_LENGTH:
+                self._older[oldest] = _plain_forms(oldest)
+        while len(self._older) > OLDER_LIMIT:
+            del self._older[next(iter(self._older))]
         self._quick = None
+
+    @property
+    def for_findings(self) -> Known:
+        """The secrets that are searched for in findings: also older ones, as they are written in text."""
+        return {**self._older, **self.values} if self._older else self.values
 
     @property
     def quick(self) -> tuple[bytes, ...]:
@@ -86,10 +100,10 @@ class Secrets:
                 return True
         return False
 
-    def occurring(self, text: str) -> Known:
+    def occurring(self, text: str, known: Known | None = None) -> Known:
         """Return the secrets that occur in a text, with the forms that do; pass them to `spans` for its parts."""
         found: Known = {}
-        for value, forms in self.values.items():
+        for value, forms in (self.values if known is None else known).items():
             if held := tuple(form for form in forms if form in text):
                 found[value] = held
         return found
@@ -188,16 +202,18 @@ _SHORT = 32
 
 def sentence_spans(text: str, secrets: Secrets, personal: Personal) -> Iterator[Span]:
     """Find hidden values that a sentence of a finding quotes, also if they are cut short."""
-    yield from secrets.spans(text, loose=True, among=secrets.occurring(text))
+    known = secrets.for_findings
+    yield from secrets.spans(text, loose=True, among=secrets.occurring(text, known))
     yield from personal.spans(text, loose=True)
-    for value, forms in secrets.values.items():
+    for value, forms in known.items():
         for form in forms:
-            plain = form in (value, escaped(value), repr(value)[1:-1])
-            yield from _beginnings(text, form, SHORTEST if plain else STRONG)
+            if form[:SHORTEST] in text:
+                plain = form in _plain_forms(value)
+                yield from _beginnings(text, form, SHORTEST if plain else STRONG)
     for start, end in _quotes(text):
         quoted = text[start:end]
         unquoted = quoted.replace("\\'", "'").replace("\\\\", "\\")
-        if quoted in secrets.values or unquoted in secrets.values:
+        if quoted in known or unquoted in known:
             yield Span(start, end, "*" * (end - start))
         pseudonym = personal.values.get(unquoted.lower())
         if pseudonym is None and len(unquoted) >= _CUT:
@@ -283,9 +299,14 @@ def _period(value: str) -> int:
     return len(value) - length
 
 
+def _plain_forms(value: str) -> tuple[str, ...]:
+    """Return a secret as it may be written in text, JSON and Python."""
+    return value, escaped(value), repr(value)[1:-1]
+
+
 def _forms(value: str) -> tuple[str, ...]:
     """Return a secret as it may be written: plain, in JSON, Python, UTF-16, a URL, base64 and hexadecimal."""
-    forms = [value, escaped(value), repr(value)[1:-1], json.dumps(value)[1:-1], "\0".join(value)]
+    forms = [*_plain_forms(value), json.dumps(value)[1:-1], "\0".join(value)]
     if _HEXADECIMAL.fullmatch(value):  # an AuthorizationKey: its bytes are the password
         password = bytes.fromhex(value).decode("latin-1")
         forms += [value.upper(), value.lower(), *([password] if password.isprintable() else [])]

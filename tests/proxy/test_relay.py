@@ -249,7 +249,9 @@ async def test_secret_of_the_request_target_crosses_and_is_in_no_record_and_no_l
         proxy = start_proxy("ws://127.0.0.1:1")
         assert (await raw_charge_point(proxy.port, target)).head.startswith(b"HTTP/1.1 502")
         await proxy.recorder.seen(lambda: proxy.recorder.events("unreachable"))
-    assert "CP1: cannot reach" in repr(caplog.messages) and "hush" not in repr([*proxy.recorder.records, *caplog.messages])
+    assert "CP1: cannot reach" in repr(caplog.messages) and "hush" not in repr(
+        [*proxy.recorder.records, *caplog.messages]
+    )
 
 
 async def test_stopping_tells_both_peers_with_1001(start_proxy: Start) -> None:

@@ -12,7 +12,7 @@ from inspector import records
 from inspector.recorder.start import start_recorder
 from inspector.redaction import handshake
 from inspector.redaction.redactor import Redactor
-from inspector.redaction.secrets import PERSONAL_LENGTH, SECRET_LENGTH, Personal, Secrets
+from inspector.redaction.secrets import PERSONAL_LENGTH, SECRET_LENGTH, SECRETS_LIMIT, Personal, Secrets
 from tests.database import rows
 
 SECRET = 'S3cr3t"ü/0011223344556677'
@@ -205,6 +205,15 @@ def test_of_a_value_of_any_length_no_more_than_its_beginning_is_kept_in_memory(t
     record(tmp_path / "t.db", [(False, sent % ("geheim" * 100_000))])
     assert rows(tmp_path / "t.db", "SELECT raw FROM frames") == [(sent % ("*" * 600_000),)]
     assert b"geheim" not in everything(tmp_path)
+
+
+def test_a_finding_about_an_old_frame_quotes_no_secret_of_it_however_many_came_since() -> None:
+    redactor, secrets = Redactor(), Secrets()
+    for number in range(SECRETS_LIMIT + 500):
+        redactor.text(secrets, f"password=geheim-{number:04}")
+    assert len(secrets.values) == SECRETS_LIMIT
+    for said in ("no answer to geheim-0007", "no answer to 'geheim-0007'", "no answer to geheim-0"):
+        assert "geheim" not in redactor.sentence(secrets, said)
 
 
 def test_a_secret_of_a_handshake_is_nowhere_in_the_file_however_it_came(tmp_path: Path) -> None:
