@@ -8,7 +8,7 @@ linear in the length of the text: no pattern has nested repetitions, and no char
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 from inspector.redaction.secret_names import is_card, is_only_a_header, is_secret_header, squeezed
@@ -111,6 +111,7 @@ def _behind_marks(text: str, is_secret: IsSecret, is_personal: IsPersonal | None
     reached = 0
     named_at = -_PAIR_DISTANCE
     sections = Sections(text)
+    spans: Iterable[tuple[int, int]]
     for match in _NAMED.finditer(text):
         if match.start() < reached:
             continue
@@ -119,7 +120,8 @@ def _behind_marks(text: str, is_secret: IsSecret, is_personal: IsPersonal | None
         if is_only_a_header(name) or (match[2] == ":" and _is_header(name)):
             spans = _header_value(text, at, to_line_end="cookie" in plain)
         elif _is_secret(text, match, is_secret):
-            spans = (found for found in _value(text, at, match.start()) if not is_card(name, text[slice(*found)]))
+            found = list(_value(text, at, match.start()))
+            spans = [] if any(is_card(name, text[start:end]) for start, end in found) else found
         elif plain in VALUES and match.start() - named_at < _PAIR_DISTANCE:
             spans = _value(text, at, match.start())
             named_at = -_PAIR_DISTANCE

@@ -256,6 +256,23 @@ def test_a_pin_of_four_digits_leaves_readings_and_ids_alone(tmp_path: Path) -> N
     assert "wrong PIN **** entered" in stored[3]
 
 
+@pytest.mark.parametrize("number", ["04A2B3C4", "04a2b3c4d5e680", "04:A2:B3:C4", "04 A2 B3 C4 D5 E6 80"])
+def test_the_number_of_a_card_stays_readable_whatever_is_called_a_token(tmp_path: Path, number: str) -> None:
+    frames: list[tuple[bool, str | bytes]] = [
+        (True, f'[2,"1","DataTransfer",{{"vendorId":"v","token":"{number}","data":"token: {number}"}}]'),
+        (True, f'[2,"2","Authorize",{{"idToken":{{"idToken":"{number}","type":"ISO14443"}}}}]'),
+    ]
+    record(tmp_path / "t.db", frames, "ocpp2.0.1")
+    assert rows(tmp_path / "t.db", "SELECT raw, redacted FROM frames ORDER BY id") == [(raw, 0) for _, raw in frames]
+
+
+@pytest.mark.parametrize("secret", ["geheim0011", "12345678", "0123456789abcdef", "04A2B3C4D5", "04A2B3C4D5E6801"])
+def test_another_token_is_hidden_and_so_is_a_card_number_that_is_an_access_token(tmp_path: Path, secret: str) -> None:
+    payload = f'{{"vendorId":"v","token":"{secret}","accessToken":"04A2B3C4"}}'
+    record(tmp_path / "t.db", [(True, f'[2,"1","DataTransfer",{payload}]')])
+    assert secret.encode() not in everything(tmp_path) and b"04A2B3C4" not in everything(tmp_path)
+
+
 def test_an_ordinary_frame_is_stored_untouched_and_unmarked(tmp_path: Path) -> None:
     raw = '[2,"1","ChangeConfiguration",{"key":"HeartbeatInterval","value":"300"}]'
     record(tmp_path / "plain.db", [(False, raw)])
