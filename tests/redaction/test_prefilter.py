@@ -160,6 +160,24 @@ def wide(letter: str) -> str:
     return chr(ord(letter) + 0xFEE0) if letter.isascii() and letter.isalpha() else letter
 
 
+PARTS = (
+    *("password", "p.w.d", "Pin", "key", "wifi", "token", "idToken", "Authorization", "X-Hub-Signature", "sig", "code"),
+    *("hash", "auth", "cookie", "user", "value", "name", "Bearer", "Basic", "basic", "AccountKey", "PW", "şifre"),
+    *tuple("=:?&/@<>'\"[]{}|\t\n ,;.-_"),
+    *(": ", " = ", "://", "</", "->", "--", "\n  ", "X-"),
+    *("%3D", "%61", "&#61;", "&#97;", "\\x61", "\\u0061", "ghp_", "AKIA", "eyJ"),
+    *("Geheim4711", "04A2B3C4", "x7!", "ABCDEFGHIJKLMNOP", "Q1AxOmdlaGVpbTAwMTE=", "YXNzd29yZD1nZWhlaW0", "12345678"),
+)
+
+
+@given(st.lists(st.sampled_from(PARTS), min_size=1, max_size=12).map("".join))
+def test_whatever_a_close_look_would_hide_in_a_text_it_is_asked_for(text: str) -> None:
+    payload = {"vendorId": "v", "data": text}
+    raw = frame(payload)
+    if a_look(known=()).at_frame(raw.decode())[0]:
+        assert for_secrets(Additions())(raw)
+
+
 @given(st.lists(st.sampled_from(PAYLOADS), min_size=2, max_size=6))
 def test_what_was_seen_before_changes_no_answer(payloads: list[Any]) -> None:
     look = for_secrets(Additions(variables=("Radius*",)))
