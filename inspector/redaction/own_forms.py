@@ -15,7 +15,7 @@ _BARE = re.compile(
     r"(?:MI[\w+/]{3,6}IBADANBgkqhkiG9w0BAQEFAASC|MI[GH][\w+/]{1,3}AgEAM[BEI][\w+/]{6,12}[Ss]M49AgEG|MC4CAQAwBQYDK2V[\w+/]{2,4}CIE"
     r"|MI[\w+/]{3,6}IBAAKCA|MIGkAgEBBD|MHcCAQEEI)[\w+/=\-]*+(?:(?:\\r|\\n|[\r\n]){1,4}+[\w+/=\-]++)*+"
 )
-_CODED_PEM = re.compile(r"LS0tLS1CRUdJTi[\w+/=\-]{20,}+")
+_CODED_PEM = re.compile(r"LS0tLS1CRUdJTi[\w+/=\-]{20,}+", re.A)
 _JWT = re.compile(
     # Glued to a word only where its second part begins like JSON too; the last two parts belong to an encrypted one.
     r"(?:(?<![\w\-])eyJ[\w\-]{8,}+\.|eyJ[\w\-]{8,400}\.(?=eyJ))[\w\-]{4,}+\.[\w\-]*+(?:\.[\w\-]++){0,2}"

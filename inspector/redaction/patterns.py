@@ -24,10 +24,10 @@ _QUERY = re.compile(r"[?&;#]([^=&;#\s\"?]{1,60})=((?:[^&;#\s\"]|;(?![^=&;#\s\"?]
 """A parameter. A semicolon separates parameters only if NAME= follows, as a password may have one in it."""
 
 _SCHEME = re.compile(r"\b(basic|bearer|negotiate|apikey|dpop)\s{1,20}([A-Za-z0-9+/=._~\-]{8,})", re.I)
-_CODED_JSON = re.compile(r"(?<![\w+/\-])eyJ[\w+/\-]{16,}+={0,2}")
+_CODED_JSON = re.compile(r"(?<![\w+/\-])eyJ[\w+/\-]{16,}+={0,2}", re.A)
 """JSON in base64: it always begins with these letters."""
 
-_CODED_PASSWORD = re.compile(r"(?:Fzc3dvcmQ|hc3N3b3Jk|YXNzd29yZ)[\w+/\-]*+={0,2}")
+_CODED_PASSWORD = re.compile(r"(?:Fzc3dvcmQ|hc3N3b3Jk|YXNzd29yZ)[\w+/\-]*+={0,2}", re.A)
 """Base64 from the letters `assword` on, which are coded in three ways depending on their position."""
 _BASE64 = f"{string.ascii_letters}{string.digits}+/-_"
 _LONGEST_CODED = 4_000

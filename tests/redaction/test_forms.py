@@ -342,6 +342,14 @@ def test_a_megabyte_of_anything_takes_no_more_than_seconds(unit: str) -> None:
     assert time.process_time() - began < 5
 
 
+@pytest.mark.parametrize(
+    "coded", ["YXNzd29yZD1nZWhlaW0", "eyJhbGciOiJIUzI1NiJ9", "LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0t"]
+)
+def test_letters_that_base64_does_not_have_end_it(coded: str) -> None:
+    for letter in "şé密²\udcff":
+        Redactor().text(Secrets(), f"{coded}{letter}{coded}")
+
+
 @pytest.mark.parametrize("length", range(19, 27))
 def test_text_that_looks_like_coded_json_of_any_length_is_read(length: int) -> None:
     """The number of characters need not be one that base64 can have."""
