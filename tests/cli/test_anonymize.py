@@ -161,11 +161,11 @@ def test_what_is_no_recording_gets_one_line(tmp_path: Path, content: bytes | Non
 
 
 RULES = {
-    "redact.variabels: unknown": '[redact]\nvariabels = ["x"]',
-    "redact.members: must be a list of names": '[redact]\nmembers = "x"',
+    "redact.variabels: unknown name": '[redact]\nvariabels = ["x"]',
+    "redact.members: expected a list of strings": '[redact]\nmembers = "x"',
     "'*' would hide nearly everything": '[redact]\nmembers = ["*"]',
     "write MEMBER, or PARENT/MEMBER": '[tool.chargesentinel.redact]\npersonal = ["a/b/ccc"]',
-    "redact: must be a table": "redact = 3",
+    "redact: expected a table": "redact = 3",
 }
 
 
