@@ -128,8 +128,8 @@ def for_secrets(additions: Additions) -> Look:
                 if len(answers) >= _SHAPES_LIMIT:
                     answers.clear()
                 answers[shape] = found
-        if found > 0:  # idToken is in many frames and no secret
-            return raw.lower().count(b"idtoken") < found
+        if found > 0:  # idToken and groupIdToken are in many frames and no secrets; validToken is one
+            return raw.count(b'"idToken') + raw.count(b"IdToken") < found
         return found == _FOUND or (found == _FOUND_IF_ESCAPED and _ESCAPED.search(raw) is not None)
 
     return look

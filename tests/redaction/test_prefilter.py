@@ -8,7 +8,7 @@ import tracemalloc
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from inspector.redaction.close_look import CloseLook
@@ -22,7 +22,16 @@ from tests.redaction.test_secret_names import SECRET
 
 PAYLOADS = (
     *({"idToken": "04AB"}, {"id_token": "04AB"}, {"token": "04AB"}, {"id7token": 1}, {"data": "\\u00"}, {"data": "é"}),
-    *({"a1": "pass"}, {"a2": "p.a.s.s"}, {"a3": "compa"}, {"RadiusKey1": 1}, {"radi_us": 1}, {"data": "\\u0070"}),
+    *(
+        {"validToken": "hush"},
+        {"groupIdToken": {"idToken": "04AB"}},
+        {"a1": "pass"},
+        {"a2": "p.a.s.s"},
+        {"a3": "compa"},
+        {"RadiusKey1": 1},
+        {"radi_us": 1},
+        {"data": "\\u0070"},
+    ),
 )
 KNOWN = "S3cret-Known-Value"
 NAMES = (
@@ -171,6 +180,7 @@ PARTS = (
 
 
 @given(st.lists(st.one_of(st.sampled_from(PARTS), st.text(max_size=3)), min_size=1, max_size=12).map("".join))
+@example("wifiidToken|Geheim4711")
 def test_whatever_a_close_look_would_hide_in_a_text_it_is_asked_for(text: str) -> None:
     raw = frame({"vendorId": "v", "data": text.encode("utf-8", "replace").decode()})
     if a_look(known=()).at_frame(raw.decode())[0]:
