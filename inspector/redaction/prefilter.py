@@ -26,7 +26,7 @@ _WORDS = (
     # Names.
     *("key", "token", "cookie", "pass", "pin", "pw", "psk", "puk", "jwt", "cred", "cret", "bearer", "sessid"),
     *("sharedaccesssig", "jsession", "contrase", "parola", "ifre", "kennwort", "wachtwoord", "motdepasse"),
-    *("authorization", "authentication", "xauth", "signature:", "signature=", 'signature",'),
+    *("authorization", "authentication", "xauth", "signature"),
     *("auth=", "sig=", "hash=", "code="),
     # Schemes, addresses, the QR code of a network, JSON Web Keys.
     *("basic ", "negotiate ", "dpop ", "://", ":\\/\\/", "wifi:", '"kty'),

@@ -181,6 +181,7 @@ PARTS = (
 
 @given(st.lists(st.one_of(st.sampled_from(PARTS), st.text(max_size=3)), min_size=1, max_size=12).map("".join))
 @example("wifiidToken|Geheim4711")
+@example("X-Hub-Signaturesig:0")
 def test_whatever_a_close_look_would_hide_in_a_text_it_is_asked_for(text: str) -> None:
     raw = frame({"vendorId": "v", "data": text.encode("utf-8", "replace").decode()})
     if a_look(known=()).at_frame(raw.decode())[0]:
