@@ -161,11 +161,11 @@ def test_what_is_no_recording_gets_one_line(tmp_path: Path, content: bytes | Non
 
 
 RULES = {
-    "redact.variabels: unknown name": '[redact]\nvariabels = ["x"]',
-    "redact.members: expected a list of strings": '[redact]\nmembers = "x"',
+    "redact.variabels: unknown name; did you mean variables?": '[redact]\nvariabels = ["x"]',
+    "redact.members: expected a list of strings, got 'x'": '[redact]\nmembers = "x"',
     "'*' would hide nearly everything": '[redact]\nmembers = ["*"]',
     "write MEMBER, or PARENT/MEMBER": '[tool.chargesentinel.redact]\npersonal = ["a/b/ccc"]',
-    "redact: expected a table": "redact = 3",
+    "redact: expected a table, got 3": "redact = 3",
 }
 
 
