@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import hashlib
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -126,12 +127,17 @@ def start_proxy(request: pytest.FixtureRequest) -> Iterator[Callable[..., Runnin
     running: list[RunningProxy] = []
 
     def start(upstream: str, **settings: Any) -> RunningProxy:
+        # uvloop's handles must be freed in the thread of their loop, and the collector runs in any thread.
+        gc.disable()
         running.append(RunningProxy(upstream, **{"fast_path": request.param == "fast path", **settings}))
         return running[-1]
 
     yield start
-    for proxy in running:
-        proxy.stop()
+    try:
+        for proxy in running:
+            proxy.stop()
+    finally:
+        gc.enable()
 
 
 class Peer:
