@@ -1,4 +1,4 @@
-"""Recorded sessions as tests, and fixtures for tests of one's own; knows pytest, leaves playing to `replay`.
+"""The pytest plugin: recorded sessions as tests, and fixtures for your own tests.
 
 `pytest --ocpp-recordings recordings/ --ocpp-csms ws://localhost:9000` plays every recorded session against a
 CSMS. The fixtures `ocpp_proxy`, `ocpp_replay` and `ocpp_cassette` are described where they are defined.
@@ -38,7 +38,7 @@ RECORD_MODES = ("none", "once", "all")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add our options, in a group of their own."""
+    """Add the options of the plugin."""
     group = parser.getgroup("ocpp", "OCPP recordings as tests (ChargeSentinel)")
     group.addoption("--ocpp-recordings", metavar="DIR", help="Play the recordings (*.jsonl) below this folder.")
     group.addoption("--ocpp-csms", metavar="URL", help="The CSMS to play them against, as charge points.")
@@ -50,14 +50,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def seconds(text: str) -> float:
-    """Read a time to wait, in seconds; raises ValueError for one that never passes."""
+    """Read a time in seconds; raise ValueError unless it is finite and positive."""
     if not 0 < (read := float(text)) < math.inf:
         raise ValueError(text)
     return read
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Collect the folder of recordings besides what the user names."""
+    """Collect the folder of recordings, in addition to the paths that the user names."""
     folder = config.getoption("--ocpp-recordings")
     if folder is None:
         return
@@ -68,7 +68,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--ocpp-csms") is None:
         raise pytest.UsageError("--ocpp-recordings needs --ocpp-csms URL, the CSMS to play against")
     if config.args_source is pytest.Config.ArgsSource.ARGS:
-        # Who names a recording, or one test of it, means that one.
+        # If the user names a recording or one of its tests, only that is collected.
         if not any(_is_below(Path(one.split("::")[0]).absolute(), Path(folder)) for one in config.args):
             config.args.append(str(folder))
     else:
@@ -76,7 +76,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """Take *.jsonl below the folder of recordings for files of tests."""
+    """Collect *.jsonl below the folder of recordings as files of tests."""
     folder = parent.config.getoption("--ocpp-recordings")
     if folder is None or file_path.suffix != ".jsonl" or not _is_below(file_path, Path(folder)):
         return None
@@ -85,7 +85,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 
 def _is_below(path: Path, folder: Path) -> bool:
-    """Whether a file is in a folder, by the names given or by those that links in them lead to."""
+    """Whether a file is in a folder, with or without following links."""
     return path.is_relative_to(folder.absolute()) or path.resolve().is_relative_to(folder.resolve())
 
 
@@ -93,7 +93,7 @@ class RecordingFile(pytest.File):
     """A file of recorded sessions."""
 
     def collect(self) -> Iterator[pytest.Item]:
-        """One test for each session in it."""
+        """Yield one test for each charge point in the file."""
         from inspector.errors import UserMistake
         from inspector.replay.script import read
 
@@ -101,7 +101,7 @@ class RecordingFile(pytest.File):
             scripts = read(str(self.path))
         except UserMistake as mistake:
             raise self.CollectError(visible(str(mistake))) from mistake
-        # Sessions of one charge point go on from each other, so they are one test.
+        # Sessions of one charge point depend on each other, so they are one test.
         by_name: dict[str, list[Script]] = {}
         for script in scripts:
             by_name.setdefault(script.charge_point_id or "session", []).append(script)
@@ -117,7 +117,7 @@ class Recorded(pytest.Item):
         self.scripts = scripts
 
     def runtest(self) -> None:
-        """Play them; fails with what differs."""
+        """Play them; fail with the differences."""
         option = self.config.getoption
         choices: dict[str, Any] = {
             "timeout_s": option("--ocpp-timeout"),
@@ -132,7 +132,7 @@ class Recorded(pytest.Item):
                 raise Differs(outcome)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """The excerpt that the command line shows, and one line for what could not be played."""
+        """Return the excerpt that the command line shows, or one line if it could not be played."""
         from inspector.errors import ChargeSentinelError
 
         if isinstance(excinfo.value, Differs | ChargeSentinelError):
@@ -144,7 +144,7 @@ class Recorded(pytest.Item):
 
 
 class Differs(AssertionError):
-    """A peer did not do as recorded; `outcome` has all of it."""
+    """The peer did not do as recorded; `outcome` has the details."""
 
     def __init__(self, outcome: Outcome) -> None:
         self.outcome = outcome
@@ -158,7 +158,7 @@ class Differs(AssertionError):
 
 
 def play_as_charge_point(scripts: list[Script], url: str, **choices: Any) -> list[Outcome]:
-    """Play scripts one after the other against a CSMS, in a loop of its own: it can be called from any test."""
+    """Play scripts one after the other against a CSMS, in an event loop of its own, so that any test can call this."""
     from inspector.replay.runs import Choices, go_on_as_charge_point
 
     chosen = Choices(**choices)
@@ -227,7 +227,7 @@ class RecordingProxy:
             raise RuntimeError(f"the proxy did not start: {said.strip()}")
 
     def stop(self) -> None:
-        """End it; everything that crossed is in `db` afterwards."""
+        """End the proxy; afterwards all frames are in `db`."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
             try:
@@ -237,7 +237,7 @@ class RecordingProxy:
                 self._process.communicate()
 
     def findings(self, at_least: str = "info") -> list[dict[str, Any]]:
-        """What the judge has found so far, each as a row of the table `findings`; stop first to have all."""
+        """Return the findings so far as rows of the table `findings`; call `stop` first to get all."""
         from inspector.rules.finding import Severity
         from inspector.store.connection import open_recording
 
@@ -277,9 +277,9 @@ def ocpp_replay() -> Callable[..., Outcome]:
 
 
 class Cassette:
-    """A CSMS to connect a charge point under test to: the real one, recorded, or the recording of it.
+    """A CSMS for a charge point under test: the real one, being recorded, or its recording.
 
-    Leaving the block fails with `Differs` where the charge point did not do as recorded.
+    Leaving the block raises `Differs` if the charge point did not do as recorded.
 
     Attributes:
         url: where the charge point connects.

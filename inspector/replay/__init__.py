@@ -1,6 +1,7 @@
-"""Plays one side of a recorded session against a live peer and says what the peer did differently.
+"""Plays one side of a recorded session against a live peer and reports what the peer did differently.
 
-- `script.py` is the recording as steps; `rebinding.py` knows what lives only inside one run;
-- `matching.py` compares two messages, `conversation.py` finds which live frame stands for which recorded one;
-- `player.py` plays, `pacing.py` says when, `outcome.py` holds what came of it.
+- `script.py` reads a recording as frames to play; `id_mapping.py` maps recorded ids and times to those of this run;
+- `policy.py` says what counts as a difference; `matching.py` compares two messages; `conversation.py` finds the
+  recorded frame that a live frame corresponds to;
+- `player.py` plays, `pace.py` decides when, `outcome.py` holds the result.
 """

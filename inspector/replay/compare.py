@@ -1,4 +1,4 @@
-"""Compares two recorded sessions by meaning, with the same matchers as a replay; plays nothing."""
+"""Compares two recorded sessions by meaning, with the matchers of a replay."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ NEITHER = "neither side"
 
 
 def paired(a: list[Script], b: list[Script]) -> list[tuple[Script | None, Script | None]]:
-    """The sessions of two recordings that are to be compared with each other; None where one has no counterpart.
+    """Pair the sessions of two recordings; None stands for a missing counterpart.
 
-    Those of a charge point go with those of its namesake, in their order; where other names are, all in their order.
+    If both recordings have the same charge points, sessions are paired by charge point, else in their order.
     """
     same = {script.charge_point_id for script in a} == {script.charge_point_id for script in b}
     if not same:
@@ -34,7 +34,7 @@ def paired(a: list[Script], b: list[Script]) -> list[tuple[Script | None, Script
 
 
 def compare_recordings(a: list[Script], b: list[Script], policy: Policy) -> list[Outcome]:
-    """What each session of `b` does differently from its counterpart in `a`; one without a counterpart differs."""
+    """Compare each session of `b` with its counterpart in `a`; a session without a counterpart differs."""
     rebindings: dict[str, IdMapping] = {}  # a transaction may outlive a connection
     outcomes = []
     for recorded, other in paired(a, b):
@@ -49,10 +49,10 @@ def compare_recordings(a: list[Script], b: list[Script], policy: Policy) -> list
 
 
 def compare_scripts(recorded: Script, other: Script, policy: Policy, rebinding: IdMapping | None = None) -> Outcome:
-    """What `other` does differently from `recorded`, both sides compared.
+    """Compare both sides of `other` with those of `recorded`.
 
-    Frames are paired by meaning: CALLs by action and content, answers through their CALLs. `rebinding` goes on from
-    one session of a charge point to its next.
+    CALLs are paired by action and content, answers by their CALLs. `rebinding` is shared by all sessions of a charge
+    point.
     """
     policy = replace(policy, both_stored=True)
     rebinding = rebinding or IdMapping()
@@ -68,7 +68,7 @@ def compare_scripts(recorded: Script, other: Script, policy: Policy, rebinding: 
             if call is not None:
                 conversation.sent(frame.call.frame_id, by_number[call])
             elif frame.call.frame_id in stands_for or _is_extra(sides, frame.call.frame_id):
-                continue  # the answer to a CALL that was one too many
+                continue  # the answer to an extra CALL
         found = conversation.heard(frame)
         if found is not None and isinstance(frame.message, Call | Send):
             stands_for[frame.frame_id] = found.frame_id
@@ -83,7 +83,7 @@ def compare_scripts(recorded: Script, other: Script, policy: Policy, rebinding: 
         if row is None:
             quiet = policy.may_stay_away(frame)
             if frame.call is not None and policy.may_stay_away(frame.call):
-                # Its CALL may stay away, but one that has come is answered.
+                # Its CALL may be absent; if it is there, its answer must be too.
                 quiet = came.get(frame.call.frame_id) is None or came[frame.call.frame_id] in answered
             what = "the answer to " if frame.call is not None else "the CALL "
             missing = Difference("comes", None, f"{what}{frame.action or 'without an action'} never came")

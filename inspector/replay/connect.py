@@ -1,4 +1,4 @@
-"""Brings a player and its peer together: connects to a CSMS, or waits for charge points; knows addresses only."""
+"""Connects a player with its peer: dials a CSMS, or waits for charge points."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def dial(
     """Connect to a CSMS as a charge point whose identity is the last part of the path.
 
     Raises:
-        UnusableAddress: it cannot be reached, or refuses.
+        UnusableAddress: the CSMS cannot be reached, or refuses the connection.
     """
     try:
         parts = urlsplit(url)
@@ -65,7 +65,7 @@ async def dial(
         raise UnusableAddress(target, f"refused with HTTP {status} {refused.response.reason_phrase}") from refused
     except InvalidURI as error:
         raise UnusableAddress(target, f"not an address of a CSMS ({error.msg})") from error
-    except ssl.SSLCertVerificationError as error:  # which is a ValueError and an OSError, too
+    except ssl.SSLCertVerificationError as error:  # before ValueError and OSError, which it is too
         remedy = "name its CA with --ca FILE" if is_of_unknown_ca(error) else None
         raise UnusableAddress(target, f"its certificate is not trusted ({error.verify_message})", remedy) from error
     except ValueError as error:  # our own address is sound
@@ -91,7 +91,7 @@ REFUSED_LIMIT = 5
 
 
 class ConnectionQueue:
-    """Charge points that have connected and wait to be played with, by their identity."""
+    """Charge points that have connected and wait until they are played with."""
 
     def __init__(self, version: OcppVersion, password: str | None, allow_origins: Collection[str] = ()) -> None:
         self._version, self._password, self._allow_origins = version, password, allow_origins
@@ -102,10 +102,10 @@ class ConnectionQueue:
         self.address = ("", 0)
 
     async def next(self, timeout_s: float | None) -> tuple[str, ServerConnection]:
-        """The identity and connection of the next charge point.
+        """Return the identity and the connection of the next charge point.
 
         Raises:
-            TimeoutError: none has come.
+            TimeoutError: no charge point has connected.
         """
         async with asyncio.timeout(timeout_s):
             while True:
@@ -113,14 +113,14 @@ class ConnectionQueue:
                 if connection.state is State.OPEN:
                     self._refused.clear()
                     return identity, connection
-                self.release(connection)  # it has hung up while it waited
+                self.release(connection)  # it disconnected while it waited
 
     def release(self, connection: ServerConnection) -> None:
-        """End the wait of a connection that has been played."""
+        """Let the handler of a connection end: it has been played."""
         self._released[connection].set()
 
     async def arrived(self, connection: ServerConnection) -> None:
-        """Handler of `serve`: keeps the connection until it is released, or nobody is played with any more."""
+        """Handler of `serve`: keeps the connection open until `release` or `leave`."""
         assert connection.request is not None
         if self._left:
             return
@@ -130,13 +130,13 @@ class ConnectionQueue:
         del self._released[connection]
 
     def leave(self) -> None:
-        """End the wait of all connections, also of those that nobody has asked for."""
+        """Let the handlers of all connections end."""
         self._left = True
         for released in self._released.values():
             released.set()
 
     def refuse(self, connection: ServerConnection, request: Request) -> Response | None:
-        """Handler of `serve`: refuses foreign web pages, and who offers another version or the wrong password."""
+        """Handler of `serve`: refuses foreign web pages, other OCPP versions and wrong passwords."""
         refusal = self._refusal(request)
         if refusal is None:
             return None

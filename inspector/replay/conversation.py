@@ -1,4 +1,4 @@
-"""Finds which recorded frame of the peer a live one stands for, and notes what differs; sends nothing."""
+"""Finds the recorded frame that each live frame of the peer corresponds to, and notes the differences."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ FREE_ORDER = frozenset({"Heartbeat", "StatusNotification", "SecurityEventNotific
 
 
 class Conversation:
-    """The peer's side of a script and what of it has come."""
+    """The peer's side of a script, and which of its frames have come."""
 
     def __init__(
         self, script: Script, ours: Direction, policy: Policy, rebinding: IdMapping, said: list[Frame] | None = None
     ) -> None:
-        """`said` goes on from session to session: recorded CALLs that have come and that the peer may repeat."""
+        """`said`: recorded CALLs that have come and may be repeated, shared by all sessions of a charge point."""
         self._said = said if said is not None else []
         self.policy = policy
         self.rebinding = rebinding
@@ -50,11 +50,11 @@ class Conversation:
                 self._odd.append(frame)
 
     def sent(self, live: int, recorded: Frame) -> None:
-        """Note that our recorded CALL has gone out as the live frame with this number."""
+        """Note that our recorded CALL was sent as the live frame with this number."""
         self._sent[live] = recorded
 
     def heard(self, live: Frame) -> Frame | None:
-        """Take a live frame of the peer; returns the recorded frame it stands for, None for one too many."""
+        """Take a live frame of the peer; return the recorded frame it corresponds to, None for an extra frame."""
         if isinstance(live.message, Call | Send):
             return self._called(live)
         if live.answer_status is AnswerStatus.PAIRED and live.call is not None:
@@ -114,7 +114,7 @@ class Conversation:
         return best, least
 
     def _repeats(self, live: Frame) -> bool:
-        """Whether the peer has said the same before, as it did in the recording."""
+        """Whether the peer has sent the same CALL before, as in the recording."""
         alike = [frame for frame in self._said if frame.action == live.action]
         return any(self._distance(frame, live) == 0 for frame in alike[-SAID_BEFORE:])
 
@@ -122,7 +122,7 @@ class Conversation:
         expected = self.rebinding.expected(recorded.action, recorded.payload)
         found = compare(recorded, expected, live, self.policy)
         if found and any(self.rebinding.unbound(recorded.action, recorded.payload)):
-            # An id that nothing has bound yet is no difference: this may be the frame that binds it.
+            # An id without a live value yet is not a difference: this may be the frame that gives it one.
             found = [difference for difference in found if difference.matcher != "bound-id"]
         return len(found)
 
@@ -144,7 +144,7 @@ class Conversation:
         return recorded
 
     def _has_a_place(self, recorded: Frame) -> bool:
-        """Whether the order of a frame among the peer's CALLs means something."""
+        """Whether the place of a frame among the peer's CALLs matters."""
         if not isinstance(recorded.message, Call | Send) or recorded.action in FREE_ORDER:
             return False
         return not self.policy.may_stay_away(recorded)
@@ -157,7 +157,7 @@ class Conversation:
         self.rows[recorded.frame_id] = Row(recorded, None, (Difference("comes", None, why),))
 
     def note_absent(self) -> None:
-        """Note, at its first frame, each action of which the recording has periodic values and this run none."""
+        """Note each action whose periodic values were recorded and did not come at all in this run."""
         for action, left in self._calls.items():
             periodic = [frame for frame in left if self.policy.wanted_once(frame)]
             if periodic and action not in self._periodic:
@@ -165,24 +165,24 @@ class Conversation:
                 self.lost(periodic[0], f"the CALL {action} never came: none{more} with values of its kind")
 
     def is_here(self, recorded: Frame) -> bool:
-        """Whether a recorded frame of the peer has come, or has been given up."""
+        """Whether a recorded frame of the peer has come, or is no longer expected."""
         return recorded.frame_id in self.rows
 
     def has_come(self, number: int) -> bool:
-        """Whether the recorded frame with this number has really come."""
+        """Whether the recorded frame with this number has come."""
         row = self.rows.get(number)
         return row is not None and row.live is not None
 
     def is_past(self, recorded: Frame) -> bool:
-        """Whether the peer has gone on beyond a recorded frame that it may leave out."""
+        """Whether the peer has already sent a later frame than a recorded one that it may leave out."""
         return self.last_in_order > recorded.frame_id
 
     def recorded_answer(self, recorded: Frame) -> Frame | None:
-        """What answered a recorded CALL of the peer."""
+        """Return the recorded answer to a recorded CALL of the peer."""
         return self._answers.get(recorded.frame_id)
 
     def any_answer(self, action: str | None) -> Frame | None:
-        """A recorded answer of ours to a CALL with this action, for one that was not recorded."""
+        """Return any recorded answer of ours to this action, for a CALL that was not recorded."""
         for row in self.rows.values():
             if row.recorded is None or row.recorded.action != action:
                 continue
@@ -200,7 +200,7 @@ def _oddity(frame: Frame) -> tuple[str, str | None]:
 
 
 def default_answer(action: str | None, now: str) -> Any:
-    """What to answer a CALL that no recording knows, as a payload; None to refuse it."""
+    """Return a payload that answers a CALL without a recorded answer; None if it must be refused."""
     if action == "Heartbeat":
         return {"currentTime": now}
     if action in ("StatusNotification", "MeterValues", "SecurityEventNotification", "LogStatusNotification"):

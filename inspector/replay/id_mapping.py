@@ -1,7 +1,7 @@
-"""What lives only inside one run and is bound anew on the way: ids and times; knows no connection and no order.
+"""Maps ids and times of a recording to those of this run.
 
-Message ids are not here: the player makes them. A recorded value is bound to the live one the first time both
-are seen in the same place of a matched pair of messages, or beforehand where it is ours to make.
+A recorded id gets its live value when both are first seen at the same place of two matched messages, or earlier if it
+is an id that we make. Message ids are made by the player.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _HEAD = re.compile(r'\s*\[\s*\d+\s*,\s*"')
 
 
 class IdMapping:
-    """The recorded values and what they are in this run; one for all sessions of a charge point in a recording."""
+    """The live values of recorded ids and times; shared by all sessions of a charge point in a recording."""
 
     def __init__(self, *, shift: timedelta = timedelta(0), tokens: dict[str, str] | None = None) -> None:
         """`shift` is added to recorded times; `tokens` maps recorded idTags and idTokens to those to send."""
@@ -42,9 +42,9 @@ class IdMapping:
         self._live: dict[tuple[str, Any], Any] = {}
 
     def own(self, action: str | None, payload: Any, fresh: frozenset[str] = frozenset()) -> None:
-        """Bind the ids of a recorded payload that is ours to send, before it is sent: they are ours to make.
+        """Choose live values for the ids in a recorded payload of ours, before it is sent.
 
-        Those of a kind in `fresh` become new ones of the same length where they are texts; others stay as recorded.
+        Texts of a kind in `fresh` get new values of the same length; other ids keep their recorded values.
         """
         for kind, recorded in list(self.unbound(action, payload)):
             made = recorded
@@ -53,7 +53,7 @@ class IdMapping:
             self._live[kind, recorded] = made
 
     def learn(self, action: str | None, recorded: Any, live: Any) -> None:
-        """Bind the ids of a matched pair of payloads, member by member; a recorded id keeps its first binding."""
+        """Take the live values of ids from a matched pair of payloads; a recorded id keeps its first live value."""
         if isinstance(recorded, dict) and isinstance(live, dict):
             for name, value in recorded.items():
                 if name not in live:
@@ -68,9 +68,9 @@ class IdMapping:
                 self.learn(action, one, other)
 
     def outgoing(self, raw: bytes, action: str | None, recorded_id: str, message_id: str) -> str:
-        """A recorded text frame as it goes out in this run: every byte as recorded but what is bound anew.
+        """Return a recorded text frame with the ids and times of this run; all other bytes stay as recorded.
 
-        Of what is no JSON only the message id is changed.
+        In a frame that is not JSON, only the message id is changed.
         """
         text = raw.decode("utf-8", "replace")
 
@@ -80,7 +80,7 @@ class IdMapping:
             return self.value(action, str(path[-1]), value) if path and isinstance(path[-1], str) else value
 
         if not self._tokens and action != "ReserveNow" and not any(f'"{name}"' in text for name in MEMBERS):
-            # Most frames hold no id but their own: times are found without going through the whole text.
+            # Most frames have no ids except their message id; their times are found without reading the whole text.
             head = _HEAD.match(text)
             if head is not None and text.startswith(f'{recorded_id}"', head.end()):
                 rest = text[head.end() + len(recorded_id) :]
@@ -92,7 +92,7 @@ class IdMapping:
             return text.replace(recorded_id, as_json(message_id)[1:-1], 1) if recorded_id else text
 
     def value(self, action: str | None, member: str, value: Any) -> Any:
-        """What a recorded member's value is in this run."""
+        """Return the value of a recorded member in this run."""
         kind = kind_of(action, member)
         if kind is not None and _plain(value):
             return self._live.get((kind, value), value)
@@ -104,7 +104,7 @@ class IdMapping:
         return value
 
     def expected(self, action: str | None, recorded: Any) -> Any:
-        """A recorded payload with its ids and tokens as they should come back in this run; times are left alone."""
+        """Return a recorded payload with the ids and tokens of this run; times stay as recorded."""
         if isinstance(recorded, dict):
             return {name: self._expected_member(action, name, value) for name, value in recorded.items()}
         if isinstance(recorded, list):
@@ -117,7 +117,7 @@ class IdMapping:
         return value if is_time(value) else self.value(action, name, value)
 
     def unbound(self, action: str | None, recorded: Any) -> Iterator[tuple[str, Any]]:
-        """The ids in a recorded payload that nothing has bound yet, as (kind, recorded value)."""
+        """Yield the ids in a recorded payload without a live value yet, as (kind, recorded value)."""
         if isinstance(recorded, dict):
             for name, value in recorded.items():
                 kind = kind_of(action, name)
@@ -131,7 +131,7 @@ class IdMapping:
 
 
 def kind_of(action: str | None, member: str) -> str | None:
-    """What kind of id a member holds; None for all else."""
+    """Return the kind of id in a member; None if it holds no id of a run."""
     if member == "id" and action == "ReserveNow":  # 2.x
         return "reservation"
     return MEMBERS.get(member)
@@ -143,7 +143,7 @@ def is_time(value: Any) -> bool:
 
 
 def shifted(text: str, shift: timedelta) -> str:
-    """A date-time moved by `shift`, in the spelling it had (fraction digits, Z or offset); anything else as it is."""
+    """Return a date-time moved by `shift`, with the same digits and offset; return other texts unchanged."""
     try:
         at = datetime.fromisoformat(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Says which station or firmware was played against, where that is not what was recorded."""
+"""Names the station and firmware of this run if they differ from the recording."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PARTS = {
 
 
 def other_identity(row: Row) -> str | None:
-    """Return what a live BootNotification says otherwise than the recorded one, None where it says the same."""
+    """Return in words how the station of a live BootNotification differs from the recorded one; None if it does not."""
     if row.recorded is None or row.live is None or not isinstance(row.live.message, Call):
         return None
     if row.recorded.action != "BootNotification" or row.live.action != "BootNotification":

@@ -1,4 +1,4 @@
-"""Compares two messages: small named matchers, each failing with a sentence; knows no order and no connection."""
+"""Compares two messages with small named matchers; each difference is a sentence."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from inspector.replay.policy import SHAPE, STRICT, Policy
 
 
 class Difference(NamedTuple):
-    """One thing that is not as recorded.
+    """One difference from the recording.
 
     `matcher` names the comparison that failed, `pointer` the place in the whole frame (None: the frame itself).
     """
@@ -33,9 +33,9 @@ def compare(recorded: Frame, expected: Any, live: Frame, policy: Policy) -> list
 
     Args:
         recorded: the recorded frame.
-        expected: its payload with ids and tokens as they should be in this run.
-        live: what came.
-        policy: what counts.
+        expected: its payload with the ids and tokens of this run.
+        live: the live frame.
+        policy: what counts as a difference.
     """
     kind, other = type(recorded.message), type(live.message)
     if kind is not other:
@@ -67,7 +67,7 @@ def _useless(recorded: Frame, expected: Any, live: Frame, root: str, policy: Pol
 
 
 def _reasons(recorded: CallError, live: CallError, policy: Policy) -> Iterator[Difference]:
-    """What a CALLERROR says besides its code, which is for people and compared only strictly."""
+    """Compare the description and details of CALLERRORs, which are for people; used in strict mode only."""
     was, now = recorded.error_description, live.error_description
     yield from _values(was, now, "/3", "", None, policy, "errorDescription")
     yield from _values(recorded.error_details, live.error_details, "/4", "", None, policy, "errorDetails")
@@ -88,7 +88,7 @@ def _values(
         for name, value in recorded.items():
             inner = f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}"
             if isinstance(value, dict) and isinstance(live.get(name), dict) and policy.is_volatile(action, name):
-                continue  # it may say whatever it likes
+                continue  # its content does not matter
             if name in live:
                 yield from _values(value, live[name], root, inner, action, policy, name)
             elif not policy.is_ignored(action, inner) and not policy.may_lack(action, name):
@@ -105,7 +105,7 @@ def _values(
             return
         if len(recorded) != len(live) and policy.mode != SHAPE:
             if policy.is_volatile(action, member):
-                return  # nothing tells which element stands for which
+                return  # it is unknown which elements correspond
             sentence = f"{pointer[1:]} has {len(live)} elements, recorded {len(recorded)}"
             yield Difference("length", root + pointer, sentence)
         for index, (one, other) in enumerate(zip(recorded, live, strict=False)):
@@ -128,7 +128,7 @@ def _elements(
     policy: Policy,
     member: str,
 ) -> Iterator[Difference]:
-    """Compare two lists whose order means nothing; elements that nothing identifies are paired in their order."""
+    """Compare two lists whose order means nothing; elements without a counterpart are paired in their order."""
     pairs = [*found.pairs, *zip(found.missing, found.extra, strict=False)]
     if policy.mode != SHAPE and not (len(recorded) != len(live) and policy.is_volatile(action, member)):
         for index in found.missing[len(found.extra) :]:
@@ -154,7 +154,7 @@ def _kind(value: Any) -> str:
 def same_type(
     recorded: Any, live: Any, pointer: str, member: str, action: str | None, policy: Policy
 ) -> Difference | None:
-    """Values are of one JSON type, in every mode."""
+    """Require the same JSON type, in every mode."""
     if _kind(recorded) == _kind(live):
         return None
     return Difference("type", pointer, f"{member} is {shorten(live)}, a {_kind(live)}; recorded {shorten(recorded)}")
@@ -163,7 +163,7 @@ def same_type(
 def same_value(
     recorded: Any, live: Any, pointer: str, member: str, action: str | None, policy: Policy
 ) -> Difference | None:
-    """Values are equal, where this mode asks for it: times, unbound ids and volatile members are not compared."""
+    """Require equal values if the mode does; times, ids without a live value and volatile members may differ."""
     if recorded == live or policy.mode == SHAPE or _is_starred(recorded):
         return None
     if policy.is_volatile(action, member) or (policy.both_stored and _is_starred(live)):
@@ -180,7 +180,7 @@ def same_value(
 
 
 def _is_starred(value: Any) -> bool:
-    """Whether a value was hidden before it was stored: nothing is known of it but that it was there."""
+    """Whether a value was hidden before it was stored, so that it cannot be compared."""
     return isinstance(value, str) and value != "" and not value.strip("*")
 
 

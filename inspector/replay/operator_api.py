@@ -1,4 +1,4 @@
-"""Has the reference CSMS send CALLs through its operator API; knows that one API and nothing of a replay."""
+"""Makes the reference CSMS send CALLs, through its operator API."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ TIMEOUT_S = 30.0
 
 
 class Operator:
-    """The operator of a CSMS, who sends again what was sent in the recording."""
+    """The operator of a CSMS, who repeats the CALLs of the recording."""
 
     def __init__(self, url: str) -> None:
         """`url` is the address of the API, `http://HOST:PORT`.
 
         Raises:
-            UnusableAddress: it is none.
+            UnusableAddress: it is not such an address.
         """
         place = url.partition("?")[0]
         if not url.startswith(("http://", "https://")) or "@" in place or not _has_host(place):
@@ -29,7 +29,7 @@ class Operator:
         self._url = url.rstrip("/")
 
     async def __call__(self, charge_point_id: str, action: str, payload: Any) -> None:
-        """Order a CALL; returns when it has been answered. One that is refused shows as a CALL that does not come."""
+        """Order a CALL and wait for its answer. If the CSMS refuses, the replay reports the CALL as missing."""
         request = urllib.request.Request(
             f"{self._url}/api/charge-points/{quote(charge_point_id, safe='')}/calls",
             data=json.dumps({"action": action, "payload": payload, "checked": False}).encode(),
@@ -44,12 +44,12 @@ def _ask(request: urllib.request.Request) -> None:
     try:
         with direct.open(request, timeout=TIMEOUT_S) as answer:
             answer.read()
-    except (OSError, HTTPException, ValueError):  # whoever answers there may say anything, or send us anywhere
+    except (OSError, HTTPException, ValueError):  # the server may answer anything, or redirect anywhere
         return
 
 
 def _has_host(url: str) -> bool:
-    """Whether there is somebody to ask: a name that can be looked up, and a port where one is given."""
+    """Whether the address has a valid host, and a valid port if it has one."""
     try:
         parts = urlsplit(url)
         return parts.port != 0 and bool((parts.hostname or "").encode("idna"))

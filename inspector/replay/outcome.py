@@ -1,4 +1,4 @@
-"""What came of a replay: which live frame stands for which recorded one, and all that differs."""
+"""The result of a replay: pairs of recorded and live frames, and all differences."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from inspector.replay.script import FindingKey, Script
 
 
 class Row(NamedTuple):
-    """A recorded frame and the live one that stands for it; one of them may be missing."""
+    """A recorded frame and its live counterpart; one of them may be missing."""
 
     recorded: Frame | None
     live: Frame | None
@@ -39,13 +39,13 @@ class Outcome:
     seconds: float = 0.0
     sent: int = 0
     failure: str | None = None  # why it could not be played to its end
-    identity: str = ""  # what the peer says it is, where that is not as recorded
+    identity: str = ""  # how the station differs from the recorded one
     peer: str = ""  # the address of the CSMS, the id of the charge point, or the other recording
     at_ns: int = field(default_factory=time.time_ns)  # wall-clock time of the run
 
     @property
     def differences(self) -> list[tuple[Row, Difference]]:
-        """Everything that is not as recorded, in order."""
+        """All differences, in order."""
         return [(row, difference) for row in self.rows for difference in row.differences]
 
     @property
@@ -54,7 +54,7 @@ class Outcome:
         return not self.differences and not self.regressions and self.failure is None
 
     def sentences(self) -> list[str]:
-        """What differs, each with the frame and the place."""
+        """All differences in words, each with its frame and place."""
         said = [f"{self._where(row, difference)}: {difference.sentence}" for row, difference in self.differences]
         said += [f"new finding {self.in_words(key)}" for key in self.regressions]
         if self.failure and not any(difference.matcher == "goes-on" for _, difference in self.differences):
@@ -62,7 +62,7 @@ class Outcome:
         return said
 
     def in_words(self, key: FindingKey) -> str:
-        """A regression or an improvement: the rule, the side at fault, and the first place where it was found."""
+        """Describe a regression or an improvement: the rule, the side at fault, and the first finding."""
         rule, side = key
         said = f"{rule} ({side.value.replace('_', ' ')})"
         if key not in self.messages:
@@ -71,11 +71,11 @@ class Outcome:
 
     @property
     def live_side(self) -> str:
-        """The name of what the recording is compared with."""
+        """What the recording is compared with, in words."""
         return "this run" if self.played in ("charge-point", "csms") else "the other recording"
 
     def _where(self, row: Row, difference: Difference) -> str:
-        """The place of a difference for a sentence: `frame 10 Authorize /2/idTagInfo/status`."""
+        """Return the place of a difference: `frame 10 Authorize /2/idTagInfo/status`."""
         frame = row.recorded or row.live
         if frame is None:
             return "the connection"

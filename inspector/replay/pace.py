@@ -1,4 +1,4 @@
-"""When the next frame is due: the recorded gaps, made shorter; the only clock a player reads."""
+"""Decides when the next frame is due: after the recorded pause, divided by the speed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SLOWEST = 0.001
 
 
 class Pace:
-    """Recorded time divided by a speed; None plays as fast as the peer answers."""
+    """Recorded time divided by a speed; speed None plays as fast as the peer answers."""
 
     def __init__(self, speed: float | None) -> None:
         self.speed = speed
@@ -21,7 +21,7 @@ class Pace:
 
     @staticmethod
     def parse(text: str) -> Pace:
-        """A pace from "1", "10", "0.5" or "max".
+        """Read a pace such as "1", "10", "0.5" or "max".
 
         Raises:
             UserMistake: it is none of these.
@@ -37,24 +37,24 @@ class Pace:
         return Pace(speed)
 
     def wait_s(self, mono_ns: int) -> float:
-        """How long to wait with a frame recorded at `mono_ns`, counted from the one before it."""
+        """Return how long to wait before a frame recorded at `mono_ns`, from the frame before it."""
         if self.speed is None:
             return 0.0
         now = time.monotonic()
         if self._recorded_ns is None:
             self._due = now
         else:
-            # Lateness of the peer is not made up for: no recorded gap becomes shorter than it should be.
+            # A late peer does not shorten later pauses.
             self._due = max(self._due + (mono_ns - self._recorded_ns) / 1e9 / self.speed, now)
         self._recorded_ns = mono_ns
         return self._due - now
 
     def scaled_s(self, recorded_ns: int) -> float:
-        """How long to take for what took so long in the recording."""
+        """Return how long a recorded span of time takes at this speed."""
         return recorded_ns / 1e9 / self.speed if self.speed is not None and recorded_ns > 0 else 0.0
 
     def shift(self, began_ns: int, ended_ns: int) -> timedelta:
-        """What to add to recorded times so that the last of them is the time at which it will be played."""
+        """Return the shift that moves the last recorded time to the moment at which it will be played."""
         lasted_s = (ended_ns - began_ns) / 1e9
         try:
             ends = datetime.now(UTC) + timedelta(seconds=lasted_s / self.speed if self.speed else 0.0)

@@ -1,4 +1,4 @@
-"""Finds values that may differ from run to run but have become useless: a wrong clock, an expired card, no interval."""
+"""Finds values that may differ from run to run but are wrong: a clock days off, an expired card, an interval of 0."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _EARLIEST_S = 946_684_800.0  # 2000-01-01: frames of earlier times have no wall 
 
 
 class Useless(NamedTuple):
-    """A value that the recording shows to be of use, and that is none in this run.
+    """A value that was right in the recording and is wrong in this run.
 
     Attributes:
         pointer: the place within the payload.

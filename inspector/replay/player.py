@@ -1,7 +1,7 @@
-"""Plays one side of a script over a WebSocket that is up; knows no address and prints nothing.
+"""Plays one side of a script over an open WebSocket.
 
-One loop does it all: it goes through the script, and listens whenever it has to wait. Our CALLs go out in the
-recorded order, each when the recorded frames of the peer before it have come; our answers go out when the peer asks.
+One loop goes through the script, and listens whenever it has to wait. Our CALLs are sent in the recorded order, each
+after the recorded frames of the peer before it; our answers are sent when the CALLs of the peer come.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ type Prompt = Callable[[str, str, Any], Awaitable[None]]
 
 
 class Connection(Protocol):
-    """What a player needs of a WebSocket; `websockets` connections have it."""
+    """The part of a WebSocket that a player uses; connections of `websockets` have it."""
 
     async def send(self, message: str | bytes) -> None: ...
     async def recv(self) -> str | bytes: ...
@@ -70,7 +70,7 @@ class Connection(Protocol):
 
 
 class Player:
-    """One script against one peer."""
+    """Plays one script against one peer."""
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class Player:
     ) -> None:
         """`ours` is the direction of the frames to send; `tap` takes the records of what crosses the wire.
 
-        `rebinding`, `judge` and `said` (see `Conversation`) go on from one session of a charge point to its next.
+        `rebinding`, `judge` and `said` (see `Conversation`) are shared by all sessions of a charge point.
         """
         self._script, self._ours, self._connection = script, ours, connection
         self._pace, self._timeout_s, self._prompt = pace, timeout_s, prompt
@@ -110,7 +110,7 @@ class Player:
         self._answered: set[int] = set()  # recorded CALLs of the peer that we have answered, or never will
         self._out: dict[int, Frame] = {}  # recorded frame of ours -> what went out for it
         self._closed: str | None = None
-        self._broken = False  # closed with an error, or without a word
+        self._broken = False  # closed with an error, or without a close frame
         self._given_up: str | None = None
         self._deaf = False  # the peer reads nothing
         self._in_vain = 0
@@ -124,7 +124,7 @@ class Player:
         self._note(self._judge.opened())
 
     async def play(self) -> Outcome:
-        """Play the script to its end, or to the loss of the connection; tells what came of it."""
+        """Play the script to its end, or until the connection is lost; return the result."""
         began = time.monotonic()
         try:
             for frame in self._script.frames:
@@ -143,7 +143,7 @@ class Player:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
-            if self._deaf:  # a close frame would wait behind what the peer does not read
+            if self._deaf:  # it would not read a close frame either
                 self._connection.transport.abort()
             await self._connection.close()
         stamps = time.time_ns(), time.monotonic_ns()
@@ -153,14 +153,14 @@ class Player:
         return self.outcome
 
     def _until_the_end_s(self) -> float:
-        # A charge point that hung up in the recording is given the time to do so again.
+        # If the charge point disconnected in the recording, wait until it does so again.
         theirs = self._ours is Direction.FROM_CSMS and self._script.closed_by == "charge-point"
         return self._timeout_s if theirs else LINGER_S
 
     async def _our_turn(self, frame: Frame, gap_s: float) -> None:
         if self._is_our_answer(frame):
             assert frame.call is not None
-            # An answer of ours goes out when the peer's CALL has come; here it is only waited for.
+            # Our answer is sent when the peer's CALL comes; here we only wait for that.
             call = frame.call.frame_id
             if self._conversation.has_come(call):
                 await self._listen(self._timeout_s + gap_s, lambda: call in self._answered)
@@ -168,13 +168,13 @@ class Player:
         wait_s = self._pace.wait_s(frame.mono_ns)
         calls = isinstance(frame.message, Call | Send)
         if calls and self._ours is Direction.FROM_CSMS and self._pace.speed is None:
-            # A live charge point charges in its own time, however fast we are: what it does until we ask matters.
+            # A live charge point needs its own time to charge, so that it reaches the state in which we ask.
             wait_s = min(gap_s, HOLD_S) + MARGIN_S
         await self._listen(wait_s)
         if frame.binary:
             await self._send(frame.raw, frame)
             return
-        # New transaction ids of 2.x are a charge point's to make; all other ids of ours stay as recorded.
+        # In 2.x the charge point makes transaction ids; our other ids stay as recorded.
         fresh = frozenset({"transaction"} if self._ours is Direction.FROM_CHARGE_POINT and calls else ())
         self._rebinding.own(frame.action, frame.payload, fresh)
         recorded_id = frame.message.message_id or ""
@@ -185,7 +185,7 @@ class Player:
         await self._send(text, frame)
 
     def _fresh_id(self, recorded: str) -> str:
-        # Ids used twice are used twice again, and over-long ones are as long as recorded: that may be the point.
+        # A recording may test ids that are used twice or are too long: they stay so.
         made = str(uuid.uuid4())
         made = made.ljust(len(recorded), "0") if len(recorded) > ID_LENGTH else made
         return self._ids.setdefault((self._ours, recorded), made)
@@ -194,7 +194,7 @@ class Player:
         here, past = self._conversation.is_here, self._conversation.is_past
         if self._policy.may_stay_away(frame):
             if frame.action != "Heartbeat":
-                # Waited for only as long as it took: the peer may wait for us already.
+                # Not longer than in the recording: the peer may be waiting for us.
                 await self._listen(gap_s + LINGER_S, lambda: here(frame) or past(frame))
             return
         if self._prompt is not None and isinstance(frame.message, Call) and not here(frame):
@@ -204,13 +204,13 @@ class Player:
         operators = isinstance(frame.message, Call) and frame.direction is Direction.FROM_CSMS
         patience_s = self._timeout_s + gap_s
         if operators and self._unprompted >= PATIENCE:
-            patience_s = LINGER_S  # nobody makes this CSMS send CALLs
+            patience_s = LINGER_S  # this CSMS has no operator who makes it send CALLs
         if await self._listen(patience_s, lambda: here(frame)) or self._closed is not None:
             self._unprompted = 0 if operators else self._unprompted
             return
         waited = f"within {patience_s:.3g} s"
         if operators:
-            # A CSMS sends it when someone tells it to: the rest of the session can be compared without it.
+            # It depends on an operator; the rest of the session can be compared without it.
             self._unprompted += 1
             self._conversation.lost(frame, f"the CALL {frame.action} never came {waited}")
             return
@@ -223,7 +223,7 @@ class Player:
             self._given_up = f"nothing has come for {PATIENCE} frames; given up"
 
     async def _listen(self, seconds: float, until: Callable[[], bool] | None = None) -> bool:
-        """Take what the peer sends for so long, or until a condition holds; returns whether it held."""
+        """Take frames of the peer for some seconds, or until a condition is true; return whether it became true."""
         clock = asyncio.get_running_loop().time
         deadline = clock() + seconds
         while until is None or not until():
@@ -258,7 +258,7 @@ class Player:
             await self._answer(live.message, recorded)
 
     async def _answer(self, call: Call, recorded: Frame | None) -> None:
-        """Answer a CALL of the peer as recorded; with a default, which is reported, where nothing was."""
+        """Answer a CALL of the peer as recorded; if it was not recorded, with a default, which is reported."""
         if recorded is None:
             await self._improvise(call)
             return
@@ -300,10 +300,10 @@ class Player:
         await self._send(text)
 
     async def _send(self, message: str | bytes, recorded: Frame | None = None) -> None:
-        """Send what stands for a recorded frame, or for none; what the connection does not take has not been sent."""
+        """Send a frame; `recorded` is its counterpart. A frame that the connection does not accept is not counted."""
         raw, binary = message.encode() if isinstance(message, str) else message, isinstance(message, bytes)
         if self._connection.state is State.OPEN:
-            # Before it is sent: an answer may come while we wait for room.
+            # Before sending: an answer may come while we wait for the socket.
             live = self._seen(raw, self._ours, binary)
             self.outcome.sent += 1
             if recorded is not None:
@@ -345,7 +345,7 @@ class Player:
         outcome.identity = next(filter(None, map(other_identity, outcome.rows)), "")
         left = [row for row in outcome.rows if self._is_left(row)]
         if left:
-            # Answers that could not be delivered any more say less than what has not come.
+            # A missing frame of the peer explains more than an answer of ours that could not be sent.
             self._stopped(next((row for row in left if not self._is_our_answer(row.recorded)), left[0]), len(left))
         elif self._given_up is not None:
             outcome.failure = self._given_up
@@ -371,23 +371,23 @@ class Player:
         assert frame.call is not None
         if self._conversation.has_come(frame.call.frame_id):
             return True
-        # What it answers has not come: that is told there, or may be so.
+        # Its CALL has not come, which is reported at that CALL.
         return frame.frame_id > self._reached and not self._policy.may_stay_away(frame.call)
 
     def _is_our_answer(self, frame: Frame | None) -> bool:
-        """Whether a frame of ours goes out when the peer's CALL comes."""
+        """Whether a frame is an answer of ours, which is sent when the peer's CALL comes."""
         if frame is None or frame.direction is not self._ours or frame.answer_status is not AnswerStatus.PAIRED:
             return False
         return frame.call is not None and isinstance(frame.call.message, Call)
 
     @property
     def _may_break(self) -> tuple[str, ...]:
-        """How sessions end in which the peer may break the connection once all is said."""
-        # Who drives a charge point from a test often just lets go of it; a CSMS that does so is ill.
+        """The recorded ends of sessions after which the peer may break the connection at the end."""
+        # Tests often just drop their charge point; a CSMS must close its connections.
         return ("csms",) if self.outcome.played == "charge-point" else ("charge-point", "unknown")
 
     def _stopped(self, first: Row, left: int) -> None:
-        """Note that the script could not be played to its end, at the first frame that is missing for it."""
+        """Note, at the first missing frame, that the script could not be played to its end."""
         assert first.recorded is not None
         why = self._given_up or f"the peer closed the connection {self._closed}"
         why += f"; {quantity(left, 'frame was', 'frames were')} left"

@@ -1,4 +1,4 @@
-"""What counts as a difference: modes, members that may differ, actions that may come more or less often."""
+"""Defines what counts as a difference: modes, members that may differ, actions that may come more or less often."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ VOLATILE: dict[str, frozenset[str]] = {
         {"interval", "chargePointSerialNumber", "chargeBoxSerialNumber", "serialNumber", "firmwareVersion"}
         | {"iccid", "imsi", "meterSerialNumber"}
     ),
-    # What a meter shows depends on when it is read; that it never falls is for the judge to see.
+    # A reading depends on its time; the judge checks that registers never fall.
     "MeterValues": frozenset({"value"}),
-    # How often a meter is read in between depends on when a run begins; seqNo is counted on with it.
+    # The number of readings depends on the time of the run, and seqNo counts them.
     "TransactionEvent": frozenset({"value", "timeSpentCharging", "seqNo", "meterValue", "signedMeterData"}),
     "StartTransaction": frozenset({"meterStart"}),
     "StopTransaction": frozenset({"meterStop", "value", "transactionData"}),
-    # Named after the day, as a rule.
+    # Usually named after the day.
     "GetDiagnostics": frozenset({"fileName"}),
     "GetLog": frozenset({"filename"}),
-    "GetCompositeSchedule": frozenset({"startPeriod", "chargingSchedulePeriod"}),  # counted from the moment of asking
+    "GetCompositeSchedule": frozenset({"startPeriod", "chargingSchedulePeriod"}),  # relative to the time of the request
     "*": frozenset({"expiryDate", "cacheExpiryDateTime", "statusInfo", "customData", "offline"}),
 }
 """Members whose value may differ from run to run, by action ("*" for all): compared by type only in semantic mode."""
@@ -50,13 +50,13 @@ class Policy:
 
     Attributes:
         mode: strict (all but ids and times), semantic (all but what is volatile), shape (members and types).
-        tolerance: how far numbers may be apart, as a share of the recorded one; texts only where they are readings.
+        tolerance: by which share numbers may differ from the recorded ones; in texts only meter readings.
         volatile: more members that may differ, by action or "*".
         ignore: JSON pointers into payloads ("/idTagInfo/expiryDate"), by action or "*", that are not compared.
         extra_actions: actions of the peer that may come more often than recorded; None for those in REPEATED.
         optional_actions: actions of the peer that may come more or less often than recorded.
-        absent_actions: those of them that may be absent altogether; of the others one has to come.
-        both_stored: secrets may have been starred out of what is compared, too.
+        absent_actions: those of `optional_actions` that may be absent; each other one must come at least once.
+        both_stored: secrets may be hidden in both sides.
     """
 
     mode: str = SEMANTIC
@@ -69,13 +69,13 @@ class Policy:
     both_stored: bool = False
 
     def may_stay_away(self, frame: Frame) -> bool:
-        """Whether the peer may leave a recorded frame out: a CALL that only the time brings about."""
+        """Whether the peer may leave out a recorded frame: a CALL that depends on time alone."""
         if not isinstance(frame.message, Call | Send):
             return False
         return frame.action in self.optional_actions or (self.mode != STRICT and _is_periodic(frame))
 
     def wanted_once(self, frame: Frame) -> bool:
-        """Whether one frame like this has to come, although each of them may stay away."""
+        """Whether at least one frame like this must come, although each of them may be absent."""
         return self.may_stay_away(frame) and frame.action not in self.absent_actions
 
     def may_be_extra(self, frame: Frame) -> bool:
@@ -83,7 +83,7 @@ class Policy:
         return frame.action in self._extra or self.may_stay_away(frame)
 
     def must_repeat(self, frame: Frame) -> bool:
-        """Whether a frame that may be extra has to say what was said before."""
+        """Whether an extra frame must repeat one that came before."""
         return self.extra_actions is None and not self.may_stay_away(frame)
 
     @property
@@ -103,13 +103,13 @@ class Policy:
         return any(member in self.volatile.get(name, ()) for name in (action or "", "*"))
 
     def may_lack(self, action: str | None, member: str) -> bool:
-        """Whether a recorded member may be missing: one that any message may have, or that the user named."""
+        """Whether a recorded member may be missing: one that any message may have, or one that the user named."""
         if self.mode == STRICT:
             return False
         return member in VOLATILE["*"] or self.is_named_volatile(action, member)
 
     def is_ignored(self, action: str | None, pointer: str) -> bool:
-        """Whether a place of a payload is not compared at all."""
+        """Whether a place of a payload is excluded from the comparison."""
         return any(pointer in self.ignore.get(name, ()) for name in (action or "", "*"))
 
 
@@ -124,7 +124,7 @@ def _is_periodic(frame: Frame) -> bool:
 
 
 def read_policy(path: Path, mode: str = SEMANTIC) -> Policy:
-    """A policy from a TOML file that says some of what is in KNOWN, `[volatile]` and `[ignore]` by action or "*".
+    """Read a policy from a TOML file with names of KNOWN; `[volatile]` and `[ignore]` are by action or "*".
 
     Raises:
         SettingsMistake: it cannot be read, or a name or value in it is not known.

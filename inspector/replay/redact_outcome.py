@@ -1,4 +1,4 @@
-"""Keeps credentials out of what is shown of a replay: the peer's live frames hold them as they came."""
+"""Hides secrets in the report of a replay: live frames of the peer contain them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from inspector.replay.outcome import Outcome, Row
 
 
 def hidden(outcome: Outcome) -> Outcome:
-    """The outcome as it may be printed: every secret starred out, in frames and in sentences about them."""
+    """Return an outcome that may be printed: secrets in frames and sentences are asterisks."""
     redaction = Redactor()
     secrets = redaction.secrets_of(None)
 
@@ -28,7 +28,7 @@ def hidden(outcome: Outcome) -> Outcome:
             return frame
         return reworded(frame, raw, parse(raw, outcome.script.version, frame.binary), action=action)
 
-    for row in outcome.rows:  # a sentence, or an earlier frame, may quote what a later one tells to be a secret
+    for row in outcome.rows:  # a later frame may show that a text of an earlier frame or sentence is secret
         shown(row.recorded)
         shown(row.live)
 

@@ -1,4 +1,4 @@
-"""Whole replays: a script as one side, once or as many charge points at once; prints nothing."""
+"""Runs whole replays: one side of a script, once or as many charge points at once."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class Choices:
         speed: "1", "10", "max".
         timeout_s: how long to wait for a frame of the peer.
         tokens: recorded idTag or idToken -> the one to send.
-        identity: instead of the recorded charge point id.
-        password: Basic auth; sent as a charge point, demanded as a CSMS.
+        identity: replaces the recorded charge point id.
+        password: for Basic; sent as a charge point, required as a CSMS.
         tap: takes the records of what crosses the wire.
         tls: for wss://.
-        prompt: has someone make the CSMS send a CALL that it sent in the recording.
+        prompt: makes the CSMS send a CALL of the recording.
     """
 
     policy: Policy = field(default_factory=Policy)
@@ -53,11 +53,11 @@ class Choices:
     tls: ssl.SSLContext | None = None
     prompt: Prompt | None = None
     _links: Any = field(default_factory=lambda: count(1))
-    # A transaction may outlive a connection: what is known of a charge point goes on to its next session.
+    # A transaction may outlive a connection, so this state is kept for the charge point's next session.
     _known: dict[tuple[str, str], tuple[IdMapping, Judge, list[Frame]]] = field(default_factory=dict)
 
     def known(self, script: Script, identity: str) -> tuple[IdMapping, Judge, list[Frame]]:
-        """What is bound, judged and said so far of a charge point of one recording."""
+        """Return the id mapping, the judge and the repeatable CALLs of a charge point in one recording."""
         key = script.source, identity
         if key not in self._known:
             shift = Pace.parse(self.speed).shift(script.began_ns, script.recording_ends_ns)
@@ -70,7 +70,7 @@ async def as_charge_point(
 ) -> Outcome:
     """Play the charge point's side against the CSMS at `url`; `number` is appended to the identity.
 
-    `opening` bounds how many connections are being opened at once.
+    `opening` limits how many connections are opened at the same time.
 
     Raises:
         UnusableAddress: the CSMS cannot be reached, or refuses the connection.
@@ -87,10 +87,10 @@ async def as_charge_point(
 
 
 async def go_on_as_charge_point(script: Script, url: str, choices: Choices, outcomes: list[Outcome]) -> None:
-    """Play the charge point's side of one more script, and add what came of it.
+    """Play the charge point's side of one more script, and add its result.
 
     Raises:
-        UnusableAddress: as `as_charge_point`, where nothing has been played before; else that is what came of it.
+        UnusableAddress: as `as_charge_point`, for the first script; for later ones it becomes the result.
     """
     try:
         outcomes.append(await as_charge_point(script, url, choices))
@@ -103,7 +103,7 @@ async def go_on_as_charge_point(script: Script, url: str, choices: Choices, outc
 async def as_many_charge_points(
     script: Script, url: str, choices: Choices, many: int, tell: Callable[[Outcome], None]
 ) -> list[Outcome]:
-    """Play the charge point's side `many` times at once, with numbered identities; `tell` hears of each that ends."""
+    """Play the charge point's side `many` times at once, with numbered ids; `tell` is called with each result."""
 
     opening = asyncio.Semaphore(OPENING_AT_ONCE)
 
@@ -119,10 +119,10 @@ async def as_many_charge_points(
 
 
 async def as_csms(script: Script, waiting: ConnectionQueue, choices: Choices, wait_s: float | None) -> Outcome:
-    """Play the CSMS's side against the next charge point that comes.
+    """Play the CSMS's side against the next charge point that connects.
 
     Raises:
-        TimeoutError: none has come within `wait_s` seconds.
+        TimeoutError: no charge point connected within `wait_s` seconds.
     """
     identity, connection = await waiting.next(wait_s)
     try:
@@ -134,7 +134,7 @@ async def as_csms(script: Script, waiting: ConnectionQueue, choices: Choices, wa
 
 
 async def play(script: Script, ours: Direction, connection: Connection, identity: str, choices: Choices) -> Outcome:
-    """Play one side of a script over a connection that is open; `ours` is the direction of the frames to send."""
+    """Play one side of a script over an open connection; `ours` is the direction of the frames to send."""
     rebinding, judge, said = choices.known(script, identity)
     player = Player(
         script,

@@ -1,4 +1,4 @@
-"""A recorded session as what there is to play: its frames in order, paired; knows no live peer."""
+"""Reads recorded sessions as scripts to play: frames in order, answers paired with their CALLs."""
 
 from __future__ import annotations
 
@@ -58,14 +58,14 @@ class Script:
         return (self.frames[-1].mono_ns - self.frames[0].mono_ns) / 1e9 if self.frames else 0.0
 
     def action_of(self, frame_id: int) -> str | None:
-        """The action of the frame with this number."""
+        """Return the action of the frame with this number."""
         # Frames are numbered from 1 without gaps, but a script may begin in the middle of a session.
         at = bisect_left(self.frames, frame_id, key=lambda frame: frame.frame_id)
         found = self.frames[at : at + 1]
         return found[0].action if found and found[0].frame_id == frame_id else None
 
     def answers(self) -> dict[int, Frame]:
-        """The recorded answers by the number of the CALL they answer."""
+        """Return the recorded answers, by the number of the CALL that they answer."""
         return {
             frame.call.frame_id: frame
             for frame in self.frames
@@ -74,12 +74,10 @@ class Script:
 
 
 def read(source: str, ocpp: OcppVersion | None = None) -> list[Script]:
-    """The sessions of a recording, trace or file of raw frames that have frames to play, in order.
-
-    Sessions of one charge point belong together: a transaction may outlive a connection.
+    """Read the sessions with frames of a recording, trace or file of raw frames, in order.
 
     Raises:
-        UserMistake: the file cannot be used, or nothing tells a session's OCPP version.
+        UserMistake: the file cannot be used, or the OCPP version of a session is unknown.
     """
     made = scripts(source, (record for record, _ in open_input(source, ocpp)))
     playable = [script for script in made if script.frames]
@@ -94,7 +92,7 @@ def read(source: str, ocpp: OcppVersion | None = None) -> list[Script]:
 
 
 def scripts(source: str, records: Iterable[Record]) -> list[Script]:
-    """Sessions from records, judged as they were recorded."""
+    """Make scripts from records, with the findings of the recording."""
     feed = Feed()
     scripts_by_session: dict[SessionJudge, Script] = {}
     made: list[Script] = []
@@ -126,7 +124,7 @@ def scripts(source: str, records: Iterable[Record]) -> list[Script]:
 
 
 def choose(scripts: list[Script], number: int | None, from_frame: int = 1) -> list[Script]:
-    """All sessions, or only the one with this number from 1, whose findings are then those it has by itself.
+    """Return all sessions, or only the one with this number; its findings are then judged without the others.
 
     Args:
         scripts: those of a recording.
@@ -182,7 +180,7 @@ def count(
     examples: dict[FindingKey, str],
     action_of: Callable[[int], str | None],
 ) -> None:
-    """Count the findings that two runs are compared by, each finding once however often it repeats.
+    """Count the findings that are compared between two runs, each finding once.
 
     Hints and findings that depend on the clock are not counted. `examples` gets the first finding of each kind in
     words; `action_of` returns the action of the frame with a number.

@@ -1,4 +1,4 @@
-"""Where each scalar of a JSON text stands, so that one can be replaced and every other byte kept."""
+"""Finds the place of each scalar in a JSON text, so that one can be replaced and all other bytes kept."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _SCALAR = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null")
 
 
 def scalars(text: str) -> Iterator[tuple[Path, int, int]]:
-    """The path, start and end of every scalar, in the order of the text.
+    """Yield the path, start and end of every scalar, in the order of the text.
 
     Raises:
-        ValueError: the text is no JSON.
+        ValueError: the text is not JSON.
     """
     stack: list[tuple[str, str | int]] = []  # "[" with the index, "{" with the member's name
     at = _skip(text, 0)
@@ -59,7 +59,7 @@ def scalars(text: str) -> Iterator[tuple[Path, int, int]]:
 
 
 def replace(text: str, change: Callable[[Path, Any], Any]) -> str:
-    """The text with each scalar that `change` gives another value for in its place; others keep their spelling."""
+    """Return the text with the scalars that `change` replaces; the others keep their spelling."""
     parts, done = [], 0
     for path, start, end in scalars(text):
         spelled = text[start:end]
@@ -72,7 +72,7 @@ def replace(text: str, change: Callable[[Path, Any], Any]) -> str:
 
 
 def as_json(value: Any) -> str:
-    """A scalar as JSON; letters as they are, but for halves of a surrogate pair, which only an escape can carry."""
+    """Return a scalar as JSON; only halves of surrogate pairs are escaped."""
     text = json.dumps(value, ensure_ascii=False)
     try:
         text.encode()

@@ -1,4 +1,4 @@
-"""What came of a replay as people read it: side by side around the first difference; knows terminals, no playing."""
+"""Prints the result of a replay for people: side by side around the first difference, then all differences."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def excerpt(outcome: Outcome) -> str:
 
 
 def print_outcome(console: Console, outcome: Outcome) -> None:
-    """Print what came of one session: the verdict, the place of the first difference, all that differs."""
+    """Print the result of one session: the verdict, the frames around the first difference, all differences."""
     differences = outcome.differences
     verdict = "as recorded" if outcome.equal else "DIFFERS"
     head = Text(visible(f"{outcome.script} "), style="bold")
@@ -78,7 +78,7 @@ def _ladder(console: Console, outcome: Outcome, first: int) -> None:
     table.add_column("recorded", width=max(most, len("recorded")), no_wrap=True)
     table.add_column(outcome.live_side, width=max(most, len(outcome.live_side)), no_wrap=True)
     for row, (number, recorded, live) in zip(rows, cells, strict=True):
-        # As texts: in a plain string rich would take the brackets of a frame for its own markup.
+        # As Text: in a plain string, rich would read the brackets of a frame as markup.
         table.add_row(number, Text(recorded), Text(live), style=_style(outcome, row))
         for difference in row.differences if row is outcome.rows[first] else ():
             table.add_row("", "", Text(visible(f"^ {difference.sentence}"), style="red", overflow="fold"))

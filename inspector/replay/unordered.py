@@ -57,7 +57,7 @@ class Pairs(NamedTuple):
     """Two lists side by side.
 
     Attributes:
-        pairs: indexes of elements that stand for each other: recorded, live.
+        pairs: indexes of corresponding elements: recorded, live.
         missing: indexes of recorded elements that are not in the live list.
         extra: indexes of live elements that were not recorded.
     """
