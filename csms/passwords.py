@@ -1,6 +1,6 @@
 """Replace passwords with asterisks in everything that the CSMS stores, logs and shows.
 
-The name of a member or key tells that its value is a password. From then on that password is starred wherever the
+A member or key is recognized as a password by its name. From then on that password is starred wherever the
 charge point quotes it. Passwords are remembered for each charge point, in memory, until the process ends.
 """
 
@@ -221,9 +221,9 @@ def text(said: str, memory: Memory | None = None) -> str:
             shown = hidden(hidden(parsed, memory), memory)
             return said if shown == parsed else orjson.dumps(shown).decode()
     said = _USER.sub(lambda found: _starred(found[0], found.start(found.lastindex or 0) - found.start(), memory), said)
-    told = _TELLS.search(said)
+    word = _TELLS.search(said)
     formed = _BY_FORM.search(said)
-    begins = min((told.end() if told else len(said), formed.start() if formed else len(said)))
+    begins = min((word.end() if word else len(said), formed.start() if formed else len(said)))
     said = _starred(said, begins, memory)
     return memory.starred(said) if memory is not None else said
 

@@ -65,7 +65,7 @@ function decide(station, action, payload) {
   if (version !== "1.6" && status !== "Accepted" && status !== "Pending")
     return { error: "SecurityError", why: "the CSMS has not accepted the station's boot" }; // B03.FR.08
   const schema = Schemas.find(version, action);
-  if (!schema) return { error: "NotImplemented", why: `${action} is no action of OCPP ${version}` };
+  if (!schema) return { error: "NotImplemented", why: `OCPP ${version} has no action ${action}` };
   const answerer = (version === "1.6" ? ANSWERS_16 : ANSWERS_2X)[action];
   if (!answerer) return { error: "NotSupported", why: `this station does not support ${action}` };
   const [flaw] = Schemas.check(payload, schema);

@@ -54,7 +54,7 @@ class Connector {
     this.vehiclePaused = false;
     /** Whether a transaction has ended and the cable is still plugged in. */
     this.finishing = false;
-    /** @type {string | null} the 1.6 error code of what is broken */
+    /** @type {string | null} the 1.6 error code of a fault */
     this.fault = null;
     this.operative = true;
     /** @type {boolean | null} what a Scheduled ChangeAvailability asked for */
@@ -65,7 +65,7 @@ class Connector {
     this.transaction = null;
     /** @type {Reservation | null} */
     this.reservation = null;
-    /** @type {string | null} what the CSMS was told last, null when nothing */
+    /** @type {string | null} the status that was reported last, null before the first */
     this.reported = null;
     /** @type {{energy: number, seconds: number} | null} how the latest session ended, Wh and s */
     this.last = null;

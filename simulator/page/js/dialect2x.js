@@ -128,6 +128,6 @@ class Dialect2x {
     return { evseId: connector?.id ?? 0, meterValue: this.#meterValue(connector, context, measurands) };
   }
 
-  /** 2.x has no StopTxnAlignedData: what was sent at its time is told. @param {Connector} _connector @param {Transaction} _tx @param {string[]} _measurands */
+  /** 2.x has no StopTxnAlignedData: clock-aligned readings are sent when they are taken. @param {Connector} _connector @param {Transaction} _tx @param {string[]} _measurands */
   kept(_connector, _tx, _measurands) {}
 }

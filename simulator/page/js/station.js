@@ -126,7 +126,7 @@ class Station {
     return this.link.state === "open" && this.boot.status === "Accepted";
   }
 
-  /** @returns {string | null} what is wrong with the settings, or null when connecting began */
+  /** @returns {string | null} the mistake in the settings, or null when the page starts to connect */
   connect() {
     const { url, id, version, reconnect } = this.settings;
     const target = connectAddress(url, id, this.password);
@@ -241,7 +241,7 @@ class Station {
     }
   }
 
-  /** Report the statuses. @param {boolean} all also those the CSMS has been told */
+  /** Report the statuses. @param {boolean} all also those that were reported before */
   reportAll(all) {
     const station = this.dialect.stationStatus();
     if (all && station) this.say("StatusNotification", this.dialect.status(null, station));

@@ -34,7 +34,7 @@ class Tester {
   /** @param {Station} station */
   constructor(station) {
     this.station = station;
-    /** @type {Record<string, Override>} by action; "*" stands for every action */
+    /** @type {Record<string, Override>} by action; "*" means every action */
     this.overrides = {};
     /** @type {Set<string>} */
     this.misbehaving = new Set();
