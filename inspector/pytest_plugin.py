@@ -30,8 +30,7 @@ if TYPE_CHECKING:
     from inspector.replay.outcome import Outcome
     from inspector.replay.script import Script
 
-START_TIMEOUT_S = 60.0
-LOOK_EVERY_S = 0.5
+START_TIMEOUT_S, LOOK_EVERY_S = 60.0, 0.5
 """How often a cassette that waits for a charge point looks whether its block is over."""
 PROXY = (sys.executable, "-m", "inspector", "proxy")
 RECORD_MODES = ("none", "once", "all")
@@ -329,9 +328,8 @@ class Cassette:
                     return await as_csms(script, waiting, choices, LOOK_EVERY_S)
                 except TimeoutError:
                     if was_over:
-                        refused = waiting.refusals()
-                        why = f"no charge point connected for this session{'; ' if refused else ''}{refused}"
-                        return Outcome(script, "csms", failure=why)
+                        said = ("no charge point connected for this session", waiting.refusals())
+                        return Outcome(script, "csms", failure="; ".join(filter(None, said)))
 
         async def serve() -> None:
             loop, task = asyncio.get_running_loop(), asyncio.current_task()
