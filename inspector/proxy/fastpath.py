@@ -412,8 +412,8 @@ class RelayHandler(ProxyConnectionHandler):
         joined: list[asyncio.BaseTransport] = [*transports]
         join(transports[0], transports[1], tunnel.session, partial(self.recording.finish, self.client.id))
         self.recording.taken_over(tunnel.session)
-        # From here on mitmproxy has no part in it. Its tasks end, and what they close is no longer the socket.
-        # A connection to another CSMS, which has rejected it before, is none of the two and is closed with its task.
+        # mitmproxy is done with the session: its tasks end and close `GONE` instead of the sockets. A connection to
+        # another CSMS, which rejected the charge point before, is neither of the two and is closed by its own task.
         for io in list(self.transports.values()):
             if isinstance(io.writer, asyncio.StreamWriter) and io.writer.transport in joined:
                 io.writer._transport = GONE  # type: ignore[attr-defined]
