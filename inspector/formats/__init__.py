@@ -1,1 +1,1 @@
-"""Recordings in and out: from and to the files other tools write and read; knows no judging and no storage."""
+"""Import and export: read the files that other tools write, and write the files that they read."""

@@ -1,4 +1,4 @@
-"""A file that appears whole or not at all; knows nothing of what is in it."""
+"""Write a file so that it appears complete or not at all."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from inspector.store.connection import is_database
 
 @contextmanager
 def replaced(path: Path) -> Iterator[BinaryIO]:
-    """Write to a file that takes the place of `path` when all went well, and is gone when not.
+    """Open a file that replaces `path` once the block succeeds, and is deleted if the block fails.
 
-    A new file is for its owner alone, whatever the umask is: it holds what a recording holds. One that is replaced
-    keeps its permissions.
+    Only its owner can read a new file, whatever the umask: it holds the same data as a recording. A file that
+    already exists keeps its permissions.
 
-    A pipe or a device (`/dev/stdout`) is written to as it is.
+    A pipe or a device (`/dev/stdout`) is written to directly.
 
     Raises:
-        UnusableFile: it cannot be written, or is a database, which nobody would want replaced.
+        UnusableFile: the file cannot be written, or it is a database, which nobody wants to overwrite.
     """
     try:
         if path.exists() and not path.is_file():
             with path.open("wb") as special:
                 yield special
             return
-        path = path.resolve()  # a link stays one
+        path = path.resolve()  # write through a symbolic link, do not replace it
         if is_database(path):
             raise UnusableFile(path, "a database", "name another file to write to")
         mode = path.stat().st_mode & 0o777 if path.exists() else 0o600

@@ -1,4 +1,4 @@
-"""One frame as a file tells of it, and turning a file's frames into records for the recorder's door."""
+"""A frame as read from a file, and the conversion of such frames into records for the recorder."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ class Captured(NamedTuple):
 
     Attributes:
         raw: the frame, as sent.
-        direction: None where the input does not say; it is told from the content then.
+        direction: None if the input does not say; then the content decides.
         ts_ns, mono_ns: nanoseconds since 1970 and on a monotonic clock; None where the input has no times.
-        charge_point_id, ocpp_version: as far as the input says.
-        session: what tells the sessions of one charge point apart in this input.
+        charge_point_id, ocpp_version: None if the input does not say.
+        session: a key that separates the sessions of one charge point in this input.
         binary: whether it was a binary message.
-        line: where it stands in the input, from 1; 0 where that has no lines.
-        meta: what the input tells beside the frame.
+        line: its line in the input, from 1; 0 if the input has no lines.
+        meta: what else the input says about the session.
         notes: those of `records.FrameRecord`.
-        row: the id of its row where the input is a recording, else 0.
+        row: the id of its row if the input is a recording, else 0.
     """
 
     raw: bytes
@@ -45,42 +45,42 @@ class Captured(NamedTuple):
 
 
 class Meta(NamedTuple):
-    """What a file of ours tells beside its frames, so that a session comes back whole.
+    """What a file that we exported says besides its frames, so that a session can be restored completely.
 
-    `before` and `after` are records with link 0: events, and frames that the format has no place for.
+    `before` and `after` are records with link 0: events, and frames that the format cannot express.
     """
 
     opened: OpenRecord | None = None
     before: tuple[Record, ...] = ()
     after: tuple[Record, ...] = ()
     closed: CloseRecord | None = None
-    placeholder: bool = False  # the record stands for a session without frames
-    outside: tuple[Record, ...] = ()  # events of no session, such as attempts to connect; then there is nothing else
+    placeholder: bool = False  # the record represents a session without frames
+    outside: tuple[Record, ...] = ()  # events outside any session, such as failed attempts; then all else is empty
 
 
 _NO_META = Meta()
 _FINER = re.compile(r"[.,]\d{6}(\d+)")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LARGEST_NS = 2**63 - 1
-"""What SQLite has room for; in nanoseconds, the year 2262."""
+"""The largest integer of SQLite; as nanoseconds since 1970, it is in the year 2262."""
 _UNTIMED_STEP_NS = 1_000_000
 _REMEMBERED_CALLS = 10_000
-"""CALLs whose answers can still be told from their id, where nothing else says who sent them."""
+"""How many CALLs are remembered, to find the sender of an answer by its message id."""
 
 
 def nanoseconds(text: str) -> int:
-    """Nanoseconds since 1970 of an RFC 3339 time; one without an offset is taken as UTC.
+    """Return an RFC 3339 time as nanoseconds since 1970; a time without an offset counts as UTC.
 
     Raises:
-        ValueError: it is no such time.
+        ValueError: the text is not an RFC 3339 time.
     """
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        at = datetime.fromisoformat(text.upper())  # RFC 3339 lets T and Z be small
+        at = datetime.fromisoformat(text.upper())  # RFC 3339 allows a lower-case t and z
     since = (at if at.tzinfo else at.replace(tzinfo=UTC)) - _EPOCH
     whole = ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1000
-    if len(text) > 26 and (finer := _FINER.search(text)):  # datetime ends at microseconds
+    if len(text) > 26 and (finer := _FINER.search(text)):  # datetime stops at microseconds
         whole += int(finer[1].ljust(3, "0")[:3])
     if abs(whole) > LARGEST_NS:
         raise ValueError("beyond the year 2262")
@@ -88,7 +88,7 @@ def nanoseconds(text: str) -> int:
 
 
 def version_named(text: str | None) -> OcppVersion | None:
-    """The version a file means: "1.6", "1.6J", "ocpp1.6", "OCPP 2.0.1", ...; None for none of ours."""
+    """Return the version that a file names: "1.6", "1.6J", "ocpp1.6", "OCPP 2.0.1", ...; None if unsupported."""
     plain = (text or "").lower().replace("ocpp", "").strip(" -_j")
     return SUBPROTOCOLS.get(f"ocpp{'2.0.1' if plain == '2.0' else plain}")
 
@@ -96,15 +96,15 @@ def version_named(text: str | None) -> OcppVersion | None:
 def to_records(
     frames: Iterable[Captured], ocpp: OcppVersion | None = None, charge_point: str | None = None
 ) -> Iterator[tuple[Record, Captured | None]]:
-    """Records for the recorder, with the captured frame each frame record came from (None for open and close).
+    """Yield records for the recorder, each with the captured frame it came from (None for open and close).
 
-    A session begins with the first frame of its charge point and ends with its last. Its capture counts as
-    complete from the start when the first frame is a BootNotification, which opens a charge point's life.
+    A session begins with the first frame of its charge point and ends with the last. If the first frame is a
+    BootNotification, the capture counts as complete from the start.
 
     Args:
         frames: in the order of the input.
-        ocpp: the version of frames that do not tell theirs.
-        charge_point: the id of the charge point of frames that do not tell theirs.
+        ocpp: the version of frames whose input does not name one.
+        charge_point: the id of the charge point of frames whose input does not name one.
     """
     links: dict[tuple[str | None, str], _Link] = {}
     closings: list[tuple[int, int, Record]] = []
@@ -112,7 +112,7 @@ def to_records(
     last = (0, 0)
 
     def closed_before(ts_ns: int) -> Iterator[tuple[Record, None]]:
-        # A file tells of a close beside the last frame of its session; frames of other sessions may come between.
+        # A file names a close with the last frame of its session; frames of other sessions may follow before it.
         while closings and closings[0][0] < ts_ns:
             yield heapq.heappop(closings)[2], None
 
@@ -171,7 +171,7 @@ def _facts(captured: Captured, ocpp: OcppVersion | None, charge_point: str | Non
 
 
 class _Link:
-    """What a session of an input needs for its records: its number, its last time, who sent what."""
+    """The state of one session while its records are made: its number, its last time, who sent which CALL."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -202,7 +202,7 @@ class _Link:
 
 
 def sender(action: str) -> Direction | None:
-    """Who alone may send an action, in any version; None where both may, or nobody."""
+    """Return the only side that may send an action in any version; None if both may, or neither."""
     senders = {
         direction
         for by_direction in ACTIONS_FROM.values()
@@ -213,7 +213,7 @@ def sender(action: str) -> Direction | None:
 
 
 def _sender(action: str, version: OcppVersion | None) -> Direction:
-    """Who sends an action; the charge point where both may or the action is unknown."""
+    """Return the side that sends an action; the charge point if both may, or if the action is unknown."""
     versions = [version] if version else list(OcppVersion)
     for known in versions:
         if action in ACTIONS_FROM[known][Direction.FROM_CHARGE_POINT]:

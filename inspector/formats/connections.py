@@ -1,4 +1,4 @@
-"""A WebSocket that another tool captured, as the session it is: handshake, frames, end; knows no file format."""
+"""Turn a WebSocket that another tool captured into a session: handshake, frames, end."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from inspector.redaction.handshake import Headers
 
 
 class Connection(NamedTuple):
-    """What is known of a captured WebSocket beside its messages.
+    """What a capture says about a WebSocket besides its messages.
 
     Attributes:
-        session: what tells it from others in its file.
-        url: where the client connected to, as ws(s):// or http(s)://.
+        session: a key that is unique in its file.
+        url: the address that the client connected to, as ws(s):// or http(s)://.
         method, request, status, response: the heads of the handshake.
-        opened_ns: when it began, nanoseconds since 1970; None where nothing tells.
-        closed: when it ended and how; None where nothing tells.
+        opened_ns: when it began, in nanoseconds since 1970; None if unknown.
+        closed: when and how it ended; None if unknown.
     """
 
     session: str
@@ -36,7 +36,7 @@ class Connection(NamedTuple):
 
     @property
     def subprotocol(self) -> str | None:
-        """What was agreed; else the first OCPP that was offered."""
+        """The subprotocol that was agreed; else the first OCPP subprotocol that was offered."""
         agreed = handshake.get(self.response, "sec-websocket-protocol")
         offered = handshake.tokens(handshake.get(self.request, "sec-websocket-protocol"))
         return agreed or next((name for name in offered if name in SUBPROTOCOLS), None)
@@ -52,14 +52,14 @@ class Connection(NamedTuple):
 
 
 def is_ocpp(connection: Connection, first: bytes | None) -> bool:
-    """Whether a WebSocket carries OCPP: by its subprotocol, else by the form of its first message."""
+    """Tell whether a WebSocket carries OCPP, by its subprotocol or else by its first message."""
     if (connection.subprotocol or "").lower().startswith("ocpp"):
         return True
     return first is not None and first.lstrip()[:1] == b"[" and first.lstrip()[1:].lstrip()[:1] in b"23456"
 
 
 def session(connection: Connection, messages: Iterable[Captured]) -> Iterator[Captured]:
-    """The messages with the session's beginning at the first and its end at the last; one stands for none."""
+    """Yield the messages; the first carries the opening and the last the end. Without any, yield one placeholder."""
     path = connection.path
     facts = handshake.session_facts(path, connection.request, connection.response)
     facts["upstream_url"] = _bare(connection.url)
@@ -102,7 +102,7 @@ def _with(message: Captured, opened: OpenRecord, first: Record) -> Captured:
 
 
 def _bare(url: str) -> str:
-    """The address without credentials, neither before the host nor in the query."""
+    """Return the address without the credentials before its host and in its query."""
     try:
         parts = urlsplit(url)
     except ValueError:

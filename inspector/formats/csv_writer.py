@@ -1,4 +1,4 @@
-"""Frames as CSV for spreadsheets and notebooks, one a row; cannot be read back, for a session has no row of its own."""
+"""Write frames as CSV for spreadsheets and notebooks, one per row; what a session says besides them is lost."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ COLUMNS = (
 )
 _TYPES = {2: "CALL", 3: "CALLRESULT", 4: "CALLERROR", 5: "CALLRESULTERROR", 6: "SEND"}
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for a formula at the start of a cell; peers choose the text of some."""
+"""A cell that begins with one of these runs as a formula in a spreadsheet; peers choose the text of some cells."""
 
 
 class _Echo:
-    """A file that gives back what is written to it."""
+    """A file object that returns the text written to it."""
 
     def write(self, text: str) -> str:
         return text
 
 
 def write(connection: sqlite3.Connection, where: str) -> Iterator[bytes]:
-    """The lines of the file, the header first.
+    """Yield the lines of the file, the header first.
 
-    A text that a spreadsheet would run as a formula gets an apostrophe before it. `raw_base64` has a frame's exact
-    bytes where `raw` does not: a binary frame, one that is not UTF-8, one with an apostrophe put before it.
+    A text that a spreadsheet would run as a formula gets an apostrophe in front. `raw_base64` has the exact bytes of
+    a frame whose `raw` differs from them: binary, not UTF-8, or with such an apostrophe.
     """
     write_row = csv.writer(_Echo()).writerow
     yield _encoded(write_row(COLUMNS))
@@ -57,7 +57,7 @@ def write(connection: sqlite3.Connection, where: str) -> Iterator[bytes]:
 
 
 def _harmless(text: str | bytes | None) -> str | None:
-    if isinstance(text, bytes):  # the message id, where somebody has put bytes in the place of a text
+    if isinstance(text, bytes):  # a message id that somebody stored as bytes
         text = text.decode("utf-8", "replace")
     return f"'{text}" if text and text.startswith(_FORMULA) else text
 

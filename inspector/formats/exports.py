@@ -1,4 +1,4 @@
-"""Sessions of a recording in the formats it can leave in; reads the database, writes bytes."""
+"""Export sessions of a recording in one of the formats: read the database, yield bytes."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ STYLES = ("trace", "har", "csv", "raw")
 
 
 def session_ids(connection: sqlite3.Connection) -> list[int]:
-    """The ids of all sessions, in order."""
+    """Return the ids of all sessions, in order."""
     return [row[0] for row in connection.execute("SELECT id FROM sessions ORDER BY id")]
 
 
 def lines(connection: sqlite3.Connection, sessions: Sequence[int] | None, style: str) -> Iterator[bytes]:
-    """The file in pieces, about one for each frame.
+    """Yield the file in pieces, about one per frame.
 
-    Frames leave in the order they were stored, but for HAR, which has one session after the other.
+    Frames keep the order in which they were stored, except in HAR, which lists one session after the other.
 
     Args:
         connection: to a recording; its rows become `sqlite3.Row`.
@@ -31,7 +31,7 @@ def lines(connection: sqlite3.Connection, sessions: Sequence[int] | None, style:
         style: one of STYLES.
     """
     connection.row_factory = sqlite3.Row
-    # These are numbers of ours; as parameters they would end at SQLite's limit.
+    # These are integers that we made; as parameters they could exceed SQLite's limit.
     where = "1" if sessions is None else f"sessions.id IN ({', '.join(str(int(number)) for number in sessions)})"
     if style == "trace":
         yield from trace_writer.write(stored(connection, sessions), _labels(connection, where))
@@ -47,7 +47,7 @@ def lines(connection: sqlite3.Connection, sessions: Sequence[int] | None, style:
 
 
 def _labels(connection: sqlite3.Connection, where: str) -> dict[int, str]:
-    """By session id, its number, where a charge point has several sessions: their frames bear the same name."""
+    """Return labels by session id for charge points with several sessions, whose frames all have the same name."""
     names = dict(connection.execute(f"SELECT id, charge_point_id FROM sessions WHERE {where}").fetchall())
     several = Counter(names.values())
     return {session: str(session) for session, name in names.items() if several[name] > 1}

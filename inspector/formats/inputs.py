@@ -1,4 +1,4 @@
-"""Opens whatever a command is given and tells by its content what it is; reads no format itself."""
+"""Open any input of a command and detect its kind by its content; the readers of the formats do the rest."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ LINE_LIMIT = 64 * 1024 * 1024
 
 KINDS = ("recording", "trace", "har", "mitmproxy", "log", "raw")
 _LOOKED_AT = 200
-"""Lines that are looked at to tell logs and raw frames apart; a log may begin with anything."""
+"""Lines that are examined to tell logs from raw frames; a log may begin with anything."""
 _HEAD = 64 * 1024
 _PACKETS = (b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xc3\xd4", b"\x4d\x3c\xb2\xa1", b"\xa1\xb2\x3c\x4d", b"\n\r\r\n")
-"""How files of pcap and pcapng begin."""
+"""The first bytes of pcap and pcapng files."""
 _HAR = re.compile(rb'"log"\s*:\s*\{')
 _SEARCHED = 32 * 1024 * 1024
 _SEARCHED_LINES = 100_000
-"""Bytes and lines in which the first frame of a log is looked for."""
+"""Bytes and lines that are searched for the first frame of a log."""
 
 type Steps = Iterator[tuple[Record, Captured | None]]
 
@@ -55,21 +55,21 @@ def open_input(
     zone: tzinfo | None = None,
     reading: Reading | None = None,
 ) -> Steps:
-    """The records of a file, or of standard input for `-`; one that was packed by gzip is unpacked on the way.
+    """Return the records of a file, or of standard input for `-`; gzip is unpacked on the way.
 
     Args:
         name: a recording (SQLite), an Open OCPP Trace (JSONL), a HAR file, mitmproxy's flows, a log, or raw frames,
             one a line.
-        ocpp: the version of frames whose input does not tell it.
-        kind: one of KINDS; None tells it by the content.
-        charge_point: the id of frames whose input tells none.
-        perspective: whose log an input is, "charge-point" or "csms"; None tells it by what it sent.
-        zone: of the times of a log that have no offset; None tells it by the CSMS's answers.
-        reading: is told how far it got, and what could not be understood; without one that is an error.
+        ocpp: the version of frames whose input does not name one.
+        kind: one of KINDS; None detects it by the content.
+        charge_point: the id of the charge point of frames whose input does not name one.
+        perspective: who wrote the log, "charge-point" or "csms"; None decides by what the writer sent.
+        zone: the time zone of times without an offset in a log; None decides by the CSMS's answers.
+        reading: records the progress, and what could not be understood; without it, that is an error.
 
     Raises:
         UnusableFile: it cannot be opened.
-        Unreadable: it, or a line of it, cannot be understood; raised while reading, too.
+        Unreadable: it, or a line of it, cannot be understood; also raised while reading.
     """
     reading = reading or Reading("standard input" if name == "-" else name)
     file = _opened(name, reading)
@@ -123,15 +123,15 @@ def _unpacked(file: BinaryIO, reading: Reading) -> BinaryIO:
 
 
 class _Unpacked(gzip.GzipFile):
-    """What gzip has packed; to be read from its beginning again only where the packed file can be."""
+    """A file unpacked from gzip; it can only be rewound if the packed file can."""
 
     def seekable(self) -> bool:
-        """As the packed file says; gzip's own answer is yes, from a pipe too."""
+        """Ask the packed file; gzip itself says yes even for a pipe."""
         return bool(cast(BinaryIO, self.fileobj).seekable())
 
 
 def _first_lines(file: BinaryIO, reading: Reading) -> list[bytes]:
-    """The first line that is not blank, or the beginning of it, and the blank ones before it."""
+    """Return the first line that is not blank (or its beginning), and the blank ones before it."""
     first: list[bytes] = []
     while not first or not first[-1].strip():
         line = _read(lambda: file.readline(_HEAD), reading)
@@ -144,7 +144,7 @@ def _first_lines(file: BinaryIO, reading: Reading) -> list[bytes]:
 
 
 def _kind_of(first: list[bytes], file: BinaryIO, reading: Reading, *, bare: bool = False) -> str:
-    """What the input is; adds to `first` the lines that it had to look at.
+    """Return the kind of the input; append to `first` the lines read for that.
 
     With `bare` (lines are piped in, and their version is named) whatever looks like nothing else is a list of frames.
     """
@@ -160,7 +160,7 @@ def _kind_of(first: list[bytes], file: BinaryIO, reading: Reading, *, bare: bool
         return "trace"
     more = islice(iter(lambda: _read(lambda: file.readline(_HEAD), reading), b""), _LOOKED_AT)
     if head.startswith(b"{"):
-        # Browsers write the file over many lines, mitmproxy in one.
+        # Browsers write the file in many lines, mitmproxy in one.
         start = head
         while not _HAR.search(start) and len(start) < 1000 and (line := next(more, b"")):
             first.append(line)
@@ -173,7 +173,7 @@ def _kind_of(first: list[bytes], file: BinaryIO, reading: Reading, *, bare: bool
         return "raw"
     if any(logs.looks_like_log(line) for line in first) or _holds_frames(file, first, reading):
         return "log"
-    what = "no recording, trace, HAR file, flow file of mitmproxy, log with OCPP frames, or list of frames"
+    what = "not a recording, trace, HAR file, flow file of mitmproxy, log with OCPP frames, or list of frames"
     raise Unreadable(reading.source, None, f"{what}; force one with `chargesentinel import --format`")
 
 
@@ -183,7 +183,7 @@ def _quotes_a_frame(line: bytes) -> bool:
 
 
 def _holds_frames(file: BinaryIO, first: list[bytes], reading: Reading) -> bool:
-    """Whether there is something like a frame further down; adds the lines that had to be looked at to `first`."""
+    """Tell whether anything further down looks like a frame; append to `first` the lines read for that."""
     size = 0
     while size < _SEARCHED and len(first) < _SEARCHED_LINES and (line := _read(lambda: file.readline(_HEAD), reading)):
         first.append(line)
@@ -194,14 +194,14 @@ def _holds_frames(file: BinaryIO, first: list[bytes], reading: Reading) -> bool:
 
 
 def _pieces(file: BinaryIO, first: list[bytes], reading: Reading) -> Iterator[bytes]:
-    """All lines, however long; a long one in pieces."""
+    """Yield all lines; a long one comes in pieces."""
     yield from first
     while line := _read(lambda: file.readline(logs.PIECE), reading):
         yield line
 
 
 def _lines(file: BinaryIO, first: list[bytes], reading: Reading) -> Iterator[bytes]:
-    """All lines, those that were looked at included; a piece of a long one is completed."""
+    """Yield all lines, including those already examined; complete the last one if it is only a piece."""
     for number, piece in enumerate(first, 1):
         if number == len(first) and not piece.endswith(b"\n"):
             yield _whole(piece, file, reading)
@@ -229,12 +229,12 @@ def _too_long(reading: Reading) -> UnusableFile:
 def _read[T](what: Callable[[], T], reading: Reading) -> T:
     try:
         return what()
-    except (OSError, EOFError, zlib.error) as error:  # a broken disk, or a broken gzip file
+    except (OSError, EOFError, zlib.error) as error:  # a failing disk, or a damaged gzip file
         raise UnusableFile(reading.source, f"cannot be read ({error})") from error
 
 
 def _seekable(file: BinaryIO, first: list[bytes], reading: Reading) -> BinaryIO:
-    """The same file from its beginning; what comes from a pipe is put on disk for it."""
+    """Return the file at its beginning; copy a pipe to disk for that."""
     if file.seekable():
         file.seek(0)
         return file

@@ -1,6 +1,6 @@
-"""mitmproxy's flow files: finds the WebSockets in them, by mitmproxy's own reader; knows nothing of its hooks.
+"""Read the WebSockets in mitmproxy's flow files, with mitmproxy's own reader.
 
-mitmproxy reads a flow as a whole, with all messages of its WebSocket; a flow larger than LIMIT is refused.
+mitmproxy reads a flow at once, with all messages of its WebSocket; a flow larger than LIMIT is refused.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ _FLOW = re.compile(rb"\d{1,12}:\d{1,12}:[a-z_]+;")
 
 
 def looks_like_flows(head: bytes) -> bool:
-    """Whether a file that begins with these bytes is one of mitmproxy's."""
+    """Tell whether a file that begins with these bytes is a flow file."""
     return _FLOW.match(head) is not None
 
 
 def read(file: BinaryIO, reading: Reading) -> Iterator[Captured]:
-    """The frames of every OCPP WebSocket in a flow file, one WebSocket after the other.
+    """Yield the frames of every OCPP WebSocket in a flow file, one WebSocket after the other.
 
     Raises:
-        Unreadable: it is not one of mitmproxy's files, or not a whole one; what came before stays.
+        Unreadable: it is not a flow file, or it is incomplete; the frames before that have been yielded.
         UnusableFile: a flow is larger than LIMIT.
     """
     from mitmproxy.http import HTTPFlow
@@ -57,7 +57,7 @@ def read(file: BinaryIO, reading: Reading) -> Iterator[Captured]:
             yield from session(connection, chain([first], messages) if first else ())
     except UserMistake:
         raise
-    except Exception as error:  # whatever mitmproxy's reader makes of a hostile file
+    except Exception as error:  # mitmproxy's reader may raise anything on a hostile file
         why = " ".join(str(error).split())[:100] or type(error).__name__
         raise Unreadable(reading.source, None, f"not a whole flow file of mitmproxy ({why})") from error
 
@@ -98,12 +98,12 @@ def _messages(websocket: WebSocketData) -> Iterator[Captured]:
 
 
 def _ns(seconds: float) -> int:
-    """Nanoseconds; mitmproxy's clock is a float of seconds, in which only microseconds are true."""
+    """Return nanoseconds; mitmproxy's clock is a float of seconds, accurate to microseconds only."""
     return round(seconds * 1_000_000) * 1000
 
 
 class _Guarded:
-    """A file that hands out no more than it has, and no flow larger than LIMIT: lengths in a file are claims."""
+    """A file that refuses to read a flow larger than LIMIT; the lengths that a file states may be wrong."""
 
     def __init__(self, file: BinaryIO, reading: Reading) -> None:
         self._file = file
@@ -113,7 +113,7 @@ class _Guarded:
         if size > LIMIT:
             raise UnusableFile(self._reading.source, f"a flow of {size:,} bytes; the largest read is {LIMIT:,}")
         parts, left = [], size
-        # A claim of half a gigabyte in a file of ten bytes should not cost half a gigabyte.
+        # A file of ten bytes may state a length of half a gigabyte; do not allocate that.
         while left > 0 and (part := self._file.read(min(left, 1024 * 1024))):
             parts.append(part)
             left -= len(part)

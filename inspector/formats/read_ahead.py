@@ -1,6 +1,6 @@
-"""Reads an input in a process of its own, ahead of whoever judges and stores its records; knows no format.
+"""Read an input in a process of its own, ahead of the process that judges and stores the records.
 
-Reading a frame costs a third of what becomes of it afterwards: with two processors the two go on side by side.
+Reading a frame costs a third of judging and storing it; with two processors, both happen at the same time.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from inspector.records import Record
 
 BATCH = 500
 BATCH_BYTES = 1 << 20
-"""What is handed over at once is bounded by both; the pipe holds a batch back until the one before is taken."""
+"""A batch has at most so many records and bytes; the pipe blocks until the batch before it has been received."""
 
 type Steps = Iterator[tuple[Record, Any]]
 
 
 def read_ahead(steps: Callable[[], Steps], reading: Reading) -> Iterator[Record]:
-    """The records of `steps()`, which is called and read elsewhere; `reading` is kept as if it were read here.
+    """Yield the records of `steps()`, which runs in another process; keep `reading` up to date as if it ran here.
 
-    Where the system cannot fork, it is read here.
+    On systems that cannot fork, it runs here.
 
     Raises:
-        ChargeSentinelError: what `steps` raises.
-        Unreadable: the other process ended without a word, as one that is killed does.
+        ChargeSentinelError: `steps` raised it.
+        Unreadable: the other process ended without a message, for example because it was killed.
     """
     if not hasattr(os, "fork"):
         yield from (record for record, _ in steps())
@@ -59,21 +59,21 @@ def read_ahead(steps: Callable[[], Steps], reading: Reading) -> Iterator[Record]
             raise failed
     finally:
         here.close()
-        os.kill(pid, signal.SIGKILL)  # it may wait for an input that sends nothing
+        os.kill(pid, signal.SIGKILL)  # it may be waiting for an input that sends nothing
         os.waitpid(pid, 0)
 
 
 def _end_with_reader(pipe: int) -> None:
-    """End this process as soon as nobody reads what it sends, also while it waits for an input that sends nothing."""
+    """End this process once nobody reads from it any more, even while it waits for a silent input."""
     poll = select.poll()
-    poll.register(pipe, 0)  # an error is told without being asked for
+    poll.register(pipe, 0)  # poll() always reports an error, even with an empty mask
     poll.poll()
     os._exit(1)
 
 
 def _read(steps: Callable[[], Steps], reading: Reading, there: Connection) -> None:
-    """What the other process does; never returns."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who reads from us decides when it is over
+    """Read and send batches in the other process; never return."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that reads from this one handles Ctrl-C
     threading.Thread(target=_end_with_reader, args=(there.fileno(),), daemon=True).start()
 
     def send(batch: list[Record] | None, failed: ChargeSentinelError | None = None) -> None:

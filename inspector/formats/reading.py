@@ -1,4 +1,4 @@
-"""One input being read: how far, and what in it was not understood; knows no format."""
+"""The progress of reading one input, and what could not be understood in it."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Callable
 from inspector.errors import UserMistake
 
 KEPT = 3
-"""How many of the lines that were not understood are told one by one."""
+"""How many lines that could not be understood are reported one by one."""
 
 
 REMARKS = 20
-"""How many decisions about one input are told."""
+"""How many decisions about one input are reported."""
 
 
 class Unreadable(UserMistake):
-    """An input cannot be understood; says where (file and line) and why."""
+    """An input cannot be understood; names the file, the line and the reason."""
 
     def __init__(self, source: str, line: int | None, why: str) -> None:
         self.source, self.line, self.why = source, line, why
@@ -26,18 +26,18 @@ class Unreadable(UserMistake):
 
 
 class Reading:
-    """How far an input is read, and what in it was not understood.
+    """The progress of reading an input, and what could not be understood in it.
 
     Attributes:
         source: its name.
-        strict: whether the first thing not understood ends the reading.
-        size: its bytes, None where that is not known.
-        written_ns: when it was last written, None where that is not known.
-        position: tells how many of them are read.
-        missed: how many lines (entries, flows) should be frames and could not be understood.
-        first: the first few of them.
-        passed_over: how many lines (entries, flows) have nothing to do with OCPP.
-        remarks: what was decided about the input as a whole.
+        strict: whether reading ends at the first thing that cannot be understood.
+        size: in bytes; None if unknown.
+        written_ns: when the file was last modified; None if unknown.
+        position: returns how many bytes have been read.
+        missed: how many lines (entries, flows) look like frames but could not be understood.
+        first: the first few misses.
+        passed_over: how many lines (entries, flows) have nothing to do with OCPP and were skipped.
+        remarks: decisions about the input as a whole, for the user.
     """
 
     def __init__(self, source: str, strict: bool = True) -> None:
@@ -61,7 +61,7 @@ class Reading:
         """Note a line that could not be understood.
 
         Raises:
-            Unreadable: in strict reading.
+            Unreadable: `strict` is set.
         """
         found = Unreadable(self.source, line, why)
         if self.strict:

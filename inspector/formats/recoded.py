@@ -1,4 +1,4 @@
-"""An input in another encoding than UTF-8, as UTF-8; knows no format."""
+"""Turn an input in UTF-16 or UTF-32 into UTF-8."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _PIECE = 65_536
 
 
 def utf8(file: BinaryIO, head: bytes) -> BinaryIO:
-    """The file itself where it may be UTF-8; else one that recodes it on the way.
+    """Return the file itself if it may be UTF-8; else one that converts it while it is read.
 
     Args:
         file: at its beginning.

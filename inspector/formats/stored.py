@@ -1,4 +1,4 @@
-"""The frames of a recording as they leave it: each with what stands around it; knows no file format."""
+"""Read the frames of a recording for export, each with the events around it."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from inspector.store.stored_records import (
 
 
 class Stored(NamedTuple):
-    """A frame, or a session without any.
+    """A frame with the events around it, or a session without frames.
 
     Attributes:
-        session_id: whose.
+        session_id: the id of its session.
         frame: the FrameRecord; None for a session without frames.
-        row_id: the id of the frame's row, 0 without.
+        row_id: the id of the frame's row; 0 without a frame.
         opened: the OpenRecord, where this is the first of its session.
         before: events between the frame before and this one.
-        last: whether this is the last of its session; then
+        last: whether this is the last step of its session; then
         after, closed: the events after it, and the CloseRecord of a session that is over.
-        outside: events of no session that happened before; only where all sessions are asked for.
+        outside: earlier events outside any session; only when all sessions are read.
     """
 
     session_id: int
@@ -45,11 +45,11 @@ class Stored(NamedTuple):
 
 
 class Until(NamedTuple):
-    """A moment: what was stored later is left out.
+    """A moment in the life of a recording; rows stored later are left out.
 
     Attributes:
         frame, event: the highest ids.
-        places: of the sessions, by id.
+        places: the order of the sessions, by id.
     """
 
     frame: int
@@ -58,26 +58,26 @@ class Until(NamedTuple):
 
 
 def now(connection: sqlite3.Connection, sessions: Iterable[int] | None = None) -> Until:
-    """The moment up to which `stored` may read these sessions (None: all), whatever is written meanwhile."""
+    """Return the current moment for these sessions (None: all); `stored` reads up to it despite later writes."""
     where = _where(sessions).replace("sessions.", "s.")
     with one_moment(connection):
         return Until(highest(connection, "frames"), highest(connection, "events"), places(connection, where))
 
 
 def _where(sessions: Iterable[int] | None) -> str:
-    # Ids are numbers of ours by now; a list of parameters would end at SQLite's limit.
+    # These are integers that we made; a list of parameters could exceed SQLite's limit.
     return "1" if sessions is None else f"sessions.id IN ({', '.join(str(int(number)) for number in sessions)})"
 
 
 def stored(
     connection: sqlite3.Connection, sessions: Collection[int] | None = None, until: Until | None = None
 ) -> Iterator[Stored]:
-    """What was stored of these sessions (None: of all), in the order it was stored; those without frames come last.
+    """Yield the steps of these sessions (None: all) in the order they were stored; sessions without frames come last.
 
     Args:
         connection: to a recording; its rows become `sqlite3.Row`.
         sessions: ids.
-        until: a moment from before; None for now.
+        until: a moment; None for now.
     """
     connection.row_factory = sqlite3.Row
     until = until or now(connection, sessions)
@@ -121,7 +121,7 @@ def stored(
 
 
 class _Outside:
-    """The events of no session, such as attempts to connect that failed, in the order they were stored."""
+    """Yield the events outside any session, such as failed attempts to connect, in the order they were stored."""
 
     def __init__(self, connection: sqlite3.Connection, last: int) -> None:
         sql = f"""SELECT * FROM events WHERE id BETWEEN :low AND :high AND session_id IS NULL AND {NOT_RECORDS}
@@ -130,7 +130,7 @@ class _Outside:
         self._next: sqlite3.Row | None = next(self._rows, None)
 
     def until(self, ts_ns: int | None, offset: int) -> tuple[EventRecord, ...]:
-        """Those that are left and happened by `ts_ns`; all that are left where it is None."""
+        """Take the events that happened by `ts_ns`; all remaining ones if it is None."""
         found = []
         while self._next is not None and (ts_ns is None or self._next["ts_ns"] <= ts_ns):
             found.append(event_record(self._next, offset))

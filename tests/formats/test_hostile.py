@@ -76,7 +76,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "a gzip file with damaged bytes": (gzip.compress(b"[2,1]\n")[:10] + b"\xff" * 30, "cannot be read"),
     "a flow that claims a terabyte": (b"999999999999:9:websocket;0:~", "the largest read is"),
     "a flow file that is cut off": (b"99999:9:websocket;0:~", "not a whole flow file"),
-    "a picture": (b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40, "no recording, trace, HAR file"),
+    "a picture": (b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40, "not a recording, trace, HAR file"),
     "a database of another program": (b"SQLite format 3\0" + bytes(4000), "database"),
     "nothing": (b"", "nothing to import"),
 }

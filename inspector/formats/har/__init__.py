@@ -1,1 +1,1 @@
-"""HAR files: read, walked through and written."""
+"""Read and write HAR files."""

@@ -1,4 +1,4 @@
-"""Walks through a HAR file without ever holding more of it than one member of one entry; knows no WebSocket."""
+"""Walk through a HAR file, holding at most one member of one entry in memory."""
 
 from __future__ import annotations
 
@@ -13,31 +13,30 @@ LIMIT = 64 * 1024 * 1024
 """Bytes of one value; a larger one is refused rather than read into memory."""
 
 DEPTH = 500
-"""Levels of nesting; no HAR has a tenth of it."""
+"""Levels of nesting; a real HAR file has less than a tenth of it."""
 
 _STARTS = ("start_map", "start_array")
 _ENDS = ("end_map", "end_array")
-# The file is {"log": {"entries": [{member: value}]}}: how deep one stands inside of an entry and of its messages.
+# The file is {"log": {"entries": [{member: value}]}}: the depths inside an entry and its messages.
 _ENTRY, _MESSAGE = 4, 6
 
 
 def members(
     file: BinaryIO, source: str, wanted: frozenset[str], items_of: str | None
 ) -> Iterator[tuple[int, str, Any]]:
-    """The members asked for, as (number of the entry from 0, name, value), in the order of the file.
+    """Yield the wanted members as (number of the entry from 0, name, value), in the order of the file.
 
-    Numbers are int or Decimal, so that no digit is lost. A wanted member of an entry that is larger than LIMIT is
-    left out.
+    Numbers are int or Decimal, so no digit is lost. Members of an entry that are larger than LIMIT are left out.
 
     Args:
         file: JSON.
         source: its name for messages.
         wanted: members of an entry.
-        items_of: a member of an entry that is an array, each item of which is given for itself.
+        items_of: a member of an entry that is an array; each of its items is yielded separately.
 
     Raises:
-        UnusableFile: a single value is larger than LIMIT, or the nesting deeper than DEPTH.
-        ijson.JSONError: it is not JSON; ijson has others for what is stranger.
+        UnusableFile: a single value is larger than LIMIT, or the nesting is deeper than DEPTH.
+        ijson.JSONError: it is not JSON; ijson raises other exceptions for stranger files.
     """
     guarded = _Guarded(file, source)
     names: list[str | None] = [None] * (DEPTH + 2)
@@ -83,7 +82,7 @@ def _begins(depth: int, names: list[str | None], wanted: frozenset[str], items_o
 
 
 class _Guarded:
-    """A file that refuses to be read on when one value takes more of it than LIMIT."""
+    """A file that refuses further reads once a single value is larger than LIMIT."""
 
     def __init__(self, file: BinaryIO, source: str) -> None:
         self._file = file

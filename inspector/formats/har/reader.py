@@ -1,8 +1,8 @@
-"""HAR files as browsers, mitmproxy and we write them: finds their WebSockets; knows nothing of judging.
+"""Read the WebSockets in HAR files that browsers, mitmproxy or we wrote.
 
 A WebSocket is an entry whose `_webSocketMessages` hold its messages: {type: "send" | "receive", time: seconds since
 1970, opcode, data}, binary data in Base64. A browser is the client, so what it sends comes from the charge point.
-The file is read twice, and never held in memory: browsers write an entry's messages before its request.
+The file is read twice instead of being held in memory: browsers write an entry's messages before its request.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from inspector.protocol.vocabulary import Direction
 from inspector.redaction.handshake import Headers
 
 OURS = "_chargesentinel"
-"""The member of an entry and of a message that holds what HAR has no place for."""
+"""Our member of entries and messages, for what HAR cannot express."""
 
 MESSAGES = "_webSocketMessages"
 _HEAD = frozenset({"request", "response", "startedDateTime", "_resourceType", OURS})
@@ -34,14 +34,14 @@ _EVENTS = {8: "close", 9: "ping", 10: "pong"}
 
 
 def read(file: BinaryIO, reading: Reading) -> Iterator[Captured]:
-    """The frames of every OCPP WebSocket in a HAR file, one WebSocket after the other.
+    """Yield the frames of every OCPP WebSocket in a HAR file, one WebSocket after the other.
 
     Args:
         file: seekable.
-        reading: is told of messages that are none, and how many entries are no OCPP.
+        reading: counts malformed messages, and entries without OCPP.
 
     Raises:
-        Unreadable: it is no HAR file, or not a whole one.
+        Unreadable: it is not a HAR file, or it is incomplete.
         UnusableFile: a single value in it is too large.
     """
     try:
@@ -52,17 +52,17 @@ def read(file: BinaryIO, reading: Reading) -> Iterator[Captured]:
             entry = entries.pop(index, None)
             if entry is not None:
                 yield from _session(index, entry, (value for _, _, value in group), reading)
-        for index, entry in entries.items():  # opened, and nothing was said
+        for index, entry in entries.items():  # opened, but no message was sent
             yield from _session(index, entry, (), reading)
     except UserMistake:
         raise
-    except Exception as error:  # whatever a parser makes of a hostile file
+    except Exception as error:  # a parser may raise anything on a hostile file
         why = " ".join(str(error).split("\n")[0].split())[:100] or type(error).__name__
         raise Unreadable(reading.source, None, f"not a whole HAR file ({why})") from error
 
 
 def _entries(file: BinaryIO, reading: Reading) -> dict[int, dict[str, Any]]:
-    """The WebSockets among the entries, without their messages."""
+    """Return the WebSockets among the entries, without their messages."""
     found: dict[int, dict[str, Any]] = {}
     members = har_members.members(file, reading.source, _HEAD, None)
     for index, group in groupby(members, key=lambda member: member[0]):
@@ -110,7 +110,7 @@ def _session(index: int, entry: dict[str, Any], messages: Iterable[Any], reading
 
 
 def _restored(steps: Iterable[Captured], told: Meta) -> Iterator[Captured]:
-    """The messages, the first with the opening that our part of the file tells; the handshake is among its events."""
+    """Yield the messages; the first carries the opening and the handshake from our member of the file."""
     for number, step in enumerate(steps):
         meta = step.meta or Meta()
         if number == 0 and told.opened is not None:
@@ -146,7 +146,7 @@ def _connection(index: int, entry: dict[str, Any]) -> Connection:
 
 
 def _headers(head: dict[str, Any]) -> Headers:
-    """The headers of a request or response; Slack writes pairs, all others objects with name and value."""
+    """Return the headers of a request or response; Slack writes pairs, all others objects with name and value."""
     found = []
     for header in head.get("headers") or ():
         pair = (header.get("name"), header.get("value")) if isinstance(header, dict) else header
@@ -156,7 +156,7 @@ def _headers(head: dict[str, Any]) -> Headers:
 
 
 def _messages(entry: int, messages: Iterable[Any], reading: Reading) -> Iterator[Captured]:
-    """The frames among an entry's messages; pings, closes and errors are events before the next frame."""
+    """Yield the frames among an entry's messages; pings, closes and errors become events before the next frame."""
     waiting: list[records.Record] = []
     last = Captured(b"", ts_ns=0)
     for number, message in enumerate(messages, 1):
@@ -169,7 +169,7 @@ def _messages(entry: int, messages: Iterable[Any], reading: Reading) -> Iterator
             waiting = []
             last = captured
             yield captured
-    if waiting:  # what follows the last frame hangs on a record that stands for none
+    if waiting:  # events behind the last frame need a placeholder to carry them
         yield last._replace(raw=b"", binary=False, meta=Meta(before=tuple(waiting), placeholder=True))
 
 
@@ -201,7 +201,7 @@ def _message(message: dict[str, Any], waiting: list[records.Record]) -> Captured
 
 
 def _seconds(time: Any) -> int:
-    """Nanoseconds of seconds since 1970, to the last digit that the file has."""
+    """Return seconds since 1970 as nanoseconds, keeping every digit of the file."""
     exact = Decimal(time)
     if not exact.is_finite() or exact.adjusted() > 10 or abs(at := int(exact * 1_000_000_000)) > LARGEST_NS:
         raise ValueError("a time that is none")

@@ -1,7 +1,7 @@
-"""Recorded sessions as a HAR file, one entry per WebSocket, as Chromium's DevTools write them; streams, sorts nothing.
+"""Write recorded sessions as a HAR file, one entry per WebSocket, as Chromium's DevTools do; streams, never sorts.
 
-A message's `time` is a float of seconds, as browsers have it; the nanoseconds, and all else that HAR has no place
-for, stand in `_chargesentinel` of the message or the entry (see `trace_meta` for their form).
+A message's `time` is a float of seconds, as in browsers. The nanoseconds, and all else that HAR cannot express, go
+into `_chargesentinel` of the message or the entry (`trace/meta.py` has the form).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _NOT_MEASURED = {"blocked": -1, "dns": -1, "connect": -1, "ssl": -1, "send": 0, 
 
 
 def write(sessions: Iterable[Iterable[Stored]]) -> Iterator[bytes]:
-    """The pieces of a HAR file, a message or less each.
+    """Yield the pieces of a HAR file, each a message or less.
 
     Args:
         sessions: the steps of each session, from `stored`.
@@ -82,12 +82,12 @@ def _message(frame: FrameRecord, before: tuple[EventRecord, ...]) -> dict[str, A
 
 
 def _head(opened: OpenRecord, events: Iterable[EventRecord]) -> dict[str, Any]:
-    """An entry without its messages, its duration and our own part."""
+    """Return an entry without its messages, its duration and our own member."""
     facts: dict[str, Any] = dict(opened.facts)
     shaken: dict[str, Any] = next((event.detail for event in events if event.kind == "handshake"), {})
     request = _headers(shaken.get("request_headers"))
     response = _headers(shaken.get("response_headers"))
-    if not shaken:  # an import that had none: what is known of it
+    if not shaken:  # an import without a handshake: use what is known
         offered = ", ".join(facts.get("subprotocols_offered") or ())
         request = [{"name": "Sec-WebSocket-Protocol", "value": offered}] if offered else []
         agreed = facts.get("subprotocol")
@@ -121,7 +121,7 @@ def _head(opened: OpenRecord, events: Iterable[EventRecord]) -> dict[str, Any]:
 
 
 def _url(facts: dict[str, Any], request: list[dict[str, str]]) -> str:
-    """The address that the charge point asked for; where only the CSMS's is known, that one."""
+    """Return the address that the charge point asked for; if unknown, the address of the CSMS."""
     path = facts.get("request_path")
     host = next((header["value"] for header in request if header["name"].lower() == "host"), None)
     if path and host:
@@ -131,7 +131,7 @@ def _url(facts: dict[str, Any], request: list[dict[str, str]]) -> str:
 
 
 def _headers(stored: list[list[str]] | None) -> list[dict[str, str]]:
-    """Headers for HAR. Secrets were replaced before they were stored; a file of other origin is not trusted in that."""
+    """Return headers for HAR without secrets: a database from elsewhere may still hold some."""
     pairs = tuple((name.encode(), value.encode()) for name, value in stored or ())
     shown, _ = handshake.safe_headers(pairs)
     return [{"name": name, "value": value} for name, value in shown]

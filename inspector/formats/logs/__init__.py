@@ -1,8 +1,8 @@
-"""Frames out of the logs of charge points, CSMSs and what stands between them.
+"""Read frames from the logs of charge points, CSMSs and programs between them.
 
-A log is read in steps: its lines become texts (`texts`, `records`), in which frames are found (`finder`) with what
-stands around them (`times`, `directions`, `identities`); then it is decided what holds for the whole log (`clock`,
-`resolving`, `order`), and the frames become sessions (`sessions`). No step knows a program, each what programs do.
+A log is read in steps. `texts` and `records` turn its lines into texts. `finder` finds the frames in them; `times`,
+`directions` and `identities` read the text around each frame. `clock`, `resolving` and `order` decide what applies to
+the whole log. `sessions` groups the frames. No step knows a particular program.
 """
 
 from inspector.formats.logs.clock import zone

@@ -1,4 +1,4 @@
-"""What the times of a log are worth: their date, and their offset to UTC; reads no clock itself."""
+"""Find the date and the UTC offset of the times of a log; never read the system clock."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from inspector.formats.logs.times import DAY_NS, Kind, When
 
 QUARTER_NS = 900 * 1_000_000_000
 _TOLERANCE_NS = 300 * 1_000_000_000
-"""How far the clocks of the log and of the CSMS may be apart; offsets are whole quarters of an hour."""
+"""The clocks of the log and the CSMS may differ by this much; offsets are multiples of 15 minutes."""
 _FARTHEST_NS = 15 * 3600 * 1_000_000_000
 _DAY = re.compile(r"(?<!\d)(20\d\d)[-_.]?([01]\d)[-_.]?([0-3]\d)(?!\d)")
 _EPOCH = datetime(1970, 1, 1)
 
 
 def zone(name: str) -> tzinfo:
-    """The time zone that a user names: `Europe/Berlin`, `+02:00`, `UTC`.
+    """Return the time zone that a user names: `Europe/Berlin`, `+02:00`, `UTC`.
 
     Raises:
-        UserMistake: there is no such zone.
+        UserMistake: the zone does not exist.
     """
     plain = name.strip().upper().removeprefix("UTC").removeprefix("GMT").strip()
     if plain in ("", "Z"):
@@ -43,7 +43,7 @@ def zone(name: str) -> tzinfo:
 
 
 def date_time(value: Any) -> int | None:
-    """Nanoseconds since 1970 of a date-time in a payload; None where it is none, or has no offset."""
+    """Return a date-time of a payload as nanoseconds since 1970 (UTC if it has no offset); None if it is malformed."""
     if type(value) is not str or not 19 <= len(value) <= 40:
         return None
     try:
@@ -55,24 +55,24 @@ def date_time(value: Any) -> int | None:
 
 
 class Clock:
-    """Turns what is written into nanoseconds since 1970.
+    """Turns written times into nanoseconds since 1970.
 
     Attributes:
         timed: whether the log has times.
-        offset_s: by how many seconds they are ahead of UTC, None where that is not known; 0 for those in UTC.
-        known: whether they can be held against times in payloads.
-        day_known: whether they have a date.
-        by: what told the offset, for a sentence; "" where nothing did.
+        offset_s: how many seconds the times are ahead of UTC; 0 for UTC, None if unknown.
+        known: whether the times can be compared with times in payloads.
+        day_known: whether the times have a date.
+        by: the source of the offset, for a message; "" if unknown.
     """
 
     def __init__(self, events: list[Event], zone: tzinfo | None, written_ns: int | None, name: str = "") -> None:
-        """Decide by the first events.
+        """Decide from the first events.
 
         Args:
             events: of the log.
-            zone: what a user says of times without an offset.
-            written_ns: when the file was last written.
-            name: of the file, which may tell the day.
+            zone: the user's time zone for times without an offset.
+            written_ns: when the file was last modified.
+            name: the name of the file, which may contain the date.
         """
         frames = [event for event in events if isinstance(event, Seen)]
         whens = [event.around.when for event in frames if event.around.when is not None]
@@ -94,7 +94,7 @@ class Clock:
         self.offset_s = self.offset_s if self.known else None
 
     def ns(self, when: When | None) -> int | None:
-        """A time as it is to be stored; None where the log has none. A frame without one has that of the one before."""
+        """Return a time as stored; None in a log without times. A frame without one gets the previous frame's time."""
         if not self.timed:
             return None
         if when is None:
@@ -119,7 +119,7 @@ class Clock:
         return when.ns
 
     def _told(self, frames: Iterable[Seen]) -> int | None:
-        """The offset that the CSMS's answers tell, in seconds: all but a few must agree."""
+        """Return the offset in seconds that most of the CSMS's answers agree on."""
         ahead = []
         for frame in frames:
             when, told = frame.around.when, _current_time(frame.message)
@@ -142,7 +142,7 @@ class Clock:
 
 
 def _of_name(name: str) -> int | None:
-    """Noon of the day that the name of a file tells."""
+    """Return noon of the date in a file name."""
     found = _DAY.search(name)
     if found is None:
         return None
@@ -164,7 +164,7 @@ def _current_time(message: Any) -> int | None:
 
 
 def _reference(frames: Iterable[Seen]) -> int | None:
-    """Some time that a payload tells: it gives times without a date or a year theirs."""
+    """Return a time from a payload, to complete times without a date or a year."""
     own = None
     for frame in frames:
         if (told := _current_time(frame.message)) is not None:

@@ -1,4 +1,4 @@
-"""Lines that say that a connection began or ended; knows no frame."""
+"""Recognise lines that report the beginning or the end of a connection."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple
 
 QUICK = re.compile(r"onnect|clos(?:e|ed|ing)\b|upgrade|ws[s]?://|handshake", re.I)
-"""What every such line has."""
+"""Every such line matches this quick check."""
 
 _UP = re.compile(
     r"\b(?:re)?connected\b(?! (?:\w+ )?(?:cable|ev|vehicle|car)\b)|"
@@ -55,7 +55,7 @@ VERSION = re.compile(r"ocpp[-_ ]?j?v?(1\.6|2\.0\.1|2\.1)\b", re.I)
 
 
 class Told(NamedTuple):
-    """What a line says of a connection: `up` None where it only names an address that is being connected to."""
+    """A line about a connection; `up` is None if the line only names the address that a client connects to."""
 
     up: bool | None
     code: int | None
@@ -65,7 +65,7 @@ class Told(NamedTuple):
 
 
 def read(text: str) -> Told | None:
-    """What a line says of a connection; None where it says nothing, or speaks of another one than OCPP's."""
+    """Return what a line reports about an OCPP connection, or None."""
     if len(text) > 2000:
         return None
     down, up = _DOWN.search(text), _UP.search(text)

@@ -1,4 +1,4 @@
-"""Frames that a program writes twice, once whole and once shortened: the shortened ones are left out."""
+"""Drop shortened copies of frames that a program also logs in full."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from inspector.formats.logs.seen import Event, Seen
 from inspector.formats.reading import Reading
 
 _NEAR = 4
-"""Frames between a whole one and its shortened copy."""
+"""At most so many frames lie between a frame and its shortened copy."""
 _BEGINNING = 12
-"""Characters that both have at their beginning, at least."""
+"""A frame and its copy have at least so many first characters in common."""
 
 
 def without_copies(events: Iterator[Event], reading: Reading) -> Iterator[Event]:
-    """The events without shortened copies of whole frames, before or behind them."""
+    """Yield the events without shortened copies of other frames nearby."""
     before: deque[Seen] = deque(maxlen=_NEAR)
     waiting: deque[Event] = deque()
     for event in events:

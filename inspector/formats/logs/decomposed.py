@@ -1,4 +1,4 @@
-"""Frames that a log prints in parts, `[id] [action] [Call] payload`, put together again; knows no file."""
+"""Rebuild frames that a log prints in parts: `[id] [action] [Call] payload`."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ REBUILT = "parts put together"
 
 
 class Parts(NamedTuple):
-    """A frame put together, and where its first part began."""
+    """A rebuilt frame, and where its first part begins."""
 
     extent: Extent
     start: int
 
 
 def find(line: str) -> Parts | None:
-    """The frame whose parts stand in a line, in any order, with the payload behind them; None where there is none."""
+    """Return the frame whose parts are in a line, in any order, followed by the payload; None if there is none."""
     if "all" not in line and "esult" not in line and "equest" not in line and "esponse" not in line:
         return None
     for found in _PARTS.finditer(line):
@@ -55,12 +55,12 @@ def find(line: str) -> Parts | None:
 
 
 def kind_of(value: Any) -> int | None:
-    """The message type that a member means: 2, "2", "CALL", "CallResult", ...; None for none."""
+    """Return the message type that a member names: 2, "2", "CALL", "CallResult", ...; None if unknown."""
     return _KINDS.get(str(value).lower().replace(" ", "").replace("messagetype.", "")) if value is not None else None
 
 
 def build(kind: int, message_id: str, action: str | None, payload: str, value: Any) -> str | None:
-    """The text of a frame from its parts; None where one is missing."""
+    """Return the text of a frame built from its parts; None if a part is missing."""
     name = json.dumps(message_id, ensure_ascii=False)
     if kind in (2, 6):
         return f"[{kind},{name},{json.dumps(action)},{payload}]" if action else None

@@ -1,4 +1,4 @@
-"""Which way a frame went, as the words and arrows before it say; knows no frame and no file."""
+"""Read the direction of a frame from the words and arrows in front of it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import re
 from typing import NamedTuple
 
 UP, DOWN = "up", "down"
-"""From the charge point, from the CSMS: said by the names of the parties."""
+"""From the charge point, from the CSMS: the text names the parties."""
 IN, OUT = "in", "out"
-"""Received and sent, as the writer of the log sees it."""
+"""Received and sent, as seen by the program that writes the log."""
 RIGHT, LEFT = ">", "<"
-"""Arrows: to the right is what the writer sends, in most logs."""
+"""Arrows: in most logs, an arrow to the right marks what the writer sends."""
 RELATIVE = {IN: "words", OUT: "words", RIGHT: "arrows", LEFT: "arrows"}
 AWAY = frozenset({OUT, RIGHT})
-"""What the writer sends."""
+"""Ways that mean: sent by the writer of the log."""
 
 _STATION = r"(?:charge[ _-]?points?|charging[ _-]?stations?|chargers?|wall[ _-]?box|stations?|cp|evse|charge[ _-]?box)"
 _CSMS = r"(?:csms|csmss?|central[ _-]?system|central|server|back[ _-]?end|back[ _-]?office|cloud|cpms|cpo|ocpp server)"
@@ -71,7 +71,7 @@ _EXPLICIT = {
 
 
 class Label(NamedTuple):
-    """What a text says of a direction, with its place in it."""
+    """A direction and its place in the text."""
 
     way: str
     start: int
@@ -79,7 +79,7 @@ class Label(NamedTuple):
 
 
 def find(text: str) -> Label | None:
-    """The direction that the text before a frame tells: parties before words before arrows, the last one of a kind."""
+    """Return the direction in the text before a frame: parties win over words, words over arrows, the last wins."""
     tokens = [(token[0].lower(), token) for token in _TOKEN.finditer(text)]
     parties = not _PARTY_WORDS.isdisjoint(word for word, _ in tokens)
     if parties and (found := _last(_PARTIES, text)):
@@ -101,13 +101,13 @@ def find(text: str) -> Label | None:
 
 
 def of_name(name: str) -> str | None:
-    """What the name of a file says of all its frames: received.txt, cp1_outgoing.log."""
+    """Return the direction that a file name gives all its frames: received.txt, cp1_outgoing.log."""
     found = _FILE.search(name)
     return None if found is None else IN if found["in"] else OUT
 
 
 def named(value: str) -> str | None:
-    """What the value of a member or column that is there for the direction means."""
+    """Return the direction that the value of a direction member or column names."""
     plain = value.strip().lower().replace(" ", "")
     if plain in _EXPLICIT:
         return _EXPLICIT[plain]

@@ -1,4 +1,4 @@
-"""Where a frame in a text ends, and what it was before a log escaped or quoted it; knows no line and no file."""
+"""Find the end of a frame in a text, and its form before the log escaped or quoted it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from inspector.formats.logs import notations
 
 WHOLE, BROKEN, OPEN, OPEN_STRING = "whole", "broken", "open", "open in a string"
-"""Valid JSON; closed, but no JSON; without an end; without an end that breaks off in a string."""
+"""Valid JSON; complete but invalid JSON; without an end; without an end and inside a string."""
 
 _DECODE = json.JSONDecoder(strict=False).raw_decode
 _TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}"]', re.S)
@@ -26,19 +26,19 @@ TYPOGRAPHIC = "typographic quotation marks"
 
 
 _CLEANED = 65_536
-"""Characters of a frame in which what a chat did to it is looked for: nobody pastes longer ones."""
+"""Traces of a chat program are searched in so many characters of a frame; nobody pastes longer ones."""
 
 
 class Extent(NamedTuple):
     """A frame in a text.
 
     Attributes:
-        raw: the frame, as far as it goes.
-        end: where what belongs to it ends in the text.
+        raw: the frame, as much as there is.
+        end: where it ends in the text.
         state: WHOLE, BROKEN, OPEN, OPEN_STRING.
-        message: its elements, where it is whole.
-        mended: what was undone that may not be certain.
-        lost: whether a mark says that something was left out.
+        message: its elements if it is WHOLE.
+        mended: repairs that may not be certain, for a finding.
+        lost: whether the log marks an omission in it.
     """
 
     raw: str
@@ -50,16 +50,16 @@ class Extent(NamedTuple):
 
 
 def at(text: str, start: int, closing: str = "") -> Extent:
-    """The frame that begins at `start`.
+    """Return the frame that begins at `start`.
 
     Args:
-        text: where it stands.
-        start: of its bracket.
-        closing: the quotation mark that it stands in, where it does; a broken frame ends before the last such.
+        text: the text that contains it.
+        start: the position of its bracket.
+        closing: the quotation mark around it, if any; a broken frame ends before the last one.
     """
     head = _AFTER_TYPE.match(text, start)
     after = text[head.end() : head.end() + 3] if head else ""
-    if after[:1] not in _NO_JSON:  # to find that out takes the decoder as long as the text is
+    if after[:1] not in _NO_JSON:  # the decoder would read the whole text before it fails
         try:
             message, end = _DECODE(text, start)
             return Extent(text[start:end], end, WHOLE, message)
@@ -99,7 +99,7 @@ def _loaded(raw: str) -> Any:
 
 
 def _cleaned(text: str) -> tuple[str, str] | None:
-    """The text without what chats, mails and word processors do to it; None where they did nothing."""
+    """Return the text with the changes of chats, mails and word processors undone; None if there are none."""
     plain, what = text, []
     if _QUOTES.search(plain):
         plain = _QUOTES.sub('"', plain)
@@ -120,7 +120,7 @@ def _cleaned(text: str) -> tuple[str, str] | None:
 
 
 def _escaped(text: str, start: int) -> Extent:
-    """A frame within a string of JSON or logfmt."""
+    """Return a frame inside a string of JSON or logfmt."""
     inside = _ESCAPED.match(text, start)
     assert inside is not None
     try:
@@ -129,14 +129,14 @@ def _escaped(text: str, start: int) -> Extent:
         plain = inside[0].replace('\\"', '"').replace("\\\\", "\\")
     extent = at(plain, 0)
     if extent.state is WHOLE and plain[extent.end :].strip():
-        # More may stand behind it in the same string: go on right there, in the escaped text.
+        # More may follow in the same string: continue there, in the escaped text.
         end = start + len(json.dumps(plain[: extent.end], ensure_ascii=False)) - 2
         return extent._replace(end=end if end <= inside.end() else inside.end())
     return extent._replace(end=inside.end())
 
 
 def _doubled(text: str, start: int) -> Extent:
-    """A frame within a quoted column of CSV."""
+    """Return a frame inside a quoted column of CSV."""
     inside = _DOUBLED.match(text, start)
     assert inside is not None
     extent = at(inside[0].replace('""', '"'), 0)
@@ -158,11 +158,11 @@ def _scanned(text: str, start: int, closing: str) -> Extent:
 
 
 class Scan:
-    """Follows brackets and strings of a frame over pieces of text.
+    """Tracks the brackets and strings of a frame across pieces of text.
 
     Attributes:
-        in_string: whether the text so far ends within a string.
-        crossed: whether a bracket was closed by one of the other kind: no JSON.
+        in_string: whether the text so far ends inside a string.
+        crossed: whether the wrong kind of bracket closed another, as in `[}`.
     """
 
     __slots__ = ("_open", "crossed", "in_string")
@@ -173,7 +173,7 @@ class Scan:
         self.crossed = False
 
     def feed(self, text: str, start: int = 0) -> int | None:
-        """Take a piece; returns where the frame ended in it, None where it goes on."""
+        """Take a piece; return where the frame ends in it, or None if it continues."""
         place = start
         if self.in_string:
             rest = _IN_STRING.match(text, place)

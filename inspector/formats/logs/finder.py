@@ -1,4 +1,4 @@
-"""Finds the frames in the lines of a log: first the frame, then what stands around it; decides nothing else."""
+"""Find the frames in the texts of a log, and read the text around each."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ _BARE = re.compile(
 )
 _QUOTED = {"'": "'", "`": "`", "\u2018": "\u2019"}
 _ABOVE = 150
-"""Lines above a frame in which its time and direction may stand (tshark writes so many)."""
+"""The time and direction of a frame may be in so many lines above it (tshark writes that many)."""
 _REMEMBERED = 256
 _NEAR = 12
-"""Frames between two lines of one frame, where a program writes each twice."""
+"""If a program logs each frame twice, at most so many frames lie between the two lines."""
 
 
 class Finder:
-    """The frames, connections and gaps of one log, in the order of its lines.
+    """Finds the frames, connections and gaps of one log, in the order of its lines.
 
     Args:
-        reading: is told of what looks like a frame and was not taken.
+        reading: counts what looks like a frame but was not taken.
     """
 
     def __init__(self, reading: Reading) -> None:
@@ -60,10 +60,10 @@ class Finder:
         self._count = 0
         self._above: deque[str] = deque(maxlen=_ABOVE)
         self._awaited: int | None = None
-        self._cut = ""  # the last frame, where it was cut
+        self._cut = ""  # the previous frame, if it was cut
 
     def find(self, texts: Iterable[Text]) -> Iterator[Event]:
-        """What is in these lines."""
+        """Yield the events in these texts."""
         source = Source(iter(texts))
         for text in source:
             if text.frame:
@@ -76,7 +76,7 @@ class Finder:
         line = text.text
         if "&quot;" in line or "&#34;" in line:
             line = html.unescape(line)
-        searched = said_from = 0  # where the next candidate may begin, and where what is said of it does
+        searched = said_from = 0  # where to look for the next candidate, and where its prefix begins
         outer, taken = text.around, False
         while (found := _START.search(line, searched)) is not None:
             start = found.start()
@@ -108,14 +108,14 @@ class Finder:
     def _frame(
         self, text: Text, line: str, start: int, prefix: str, outer: Around, source: Source, again: bool
     ) -> tuple[list[Event], int | None, Around] | None:
-        """The candidate at `start`; None where it is none. With it, where it ends (None: on a later line)."""
+        """Return the frame at `start` and its end (None: on a later line); None if it is not a frame."""
         closing = _QUOTED.get(line[start - 1 : start], "")
         extent = extents.at(line, start, closing)
         at = self._surroundings.read(prefix)
         around, form = at.around.over(outer), at.form
         announced = around.way is not None or form in self._forms
         if again and at.around == NOTHING:
-            announced = True  # glued to the one before it
+            announced = True  # glued to the previous one
         end: int | None = extent.end
         length, cut = 0, extent.lost
         if extent.state in (extents.OPEN, extents.OPEN_STRING):
@@ -141,7 +141,7 @@ class Finder:
             cut = True
         if not is_frame(extent, announced):
             if is_frame(extent, True) and not announced and extent.state is extents.WHOLE:
-                self._reading.miss(text.number, "an array that looks like a frame, but for its parts")
+                self._reading.miss(text.number, "an array that begins like a frame but lacks its parts")
             return None
         if around.when is None and end is not None and (behind := line[end : end + 80].partition("[")[0].strip()):
             around = around._replace(when=self._surroundings.time(behind))
@@ -168,7 +168,7 @@ class Finder:
         copied = cut and self._cut and (extent.raw.startswith(self._cut) or self._cut.startswith(extent.raw))
         self._cut = extent.raw if cut else ""
         if copied:
-            self._reading.passed_over += 1  # tshark writes each twice, and cuts both
+            self._reading.passed_over += 1  # tshark writes each frame twice, and cuts both
             return
         away = None if around.way is None else around.way in AWAY
         before = self._recent.get(extent.raw)
@@ -178,7 +178,7 @@ class Finder:
             same_side = away is None or first_away is None or away is first_away
             same_one = None in (charge_point, around.charge_point) or charge_point == around.charge_point
             if form != first_form and same_side and same_one and (error or self._count - number <= _NEAR):
-                self._reading.passed_over += 1  # an error that quotes it, or a second line about it
+                self._reading.passed_over += 1  # an error that quotes it, or the program logs it twice
                 return
         if len(self._recent) >= _REMEMBERED:
             self._recent.clear()
@@ -191,13 +191,13 @@ class Finder:
         yield Seen(extent.raw, text.number, around, extent.message, notes or None, length)
 
     def _stands_above(self, prefix: str) -> Around:
-        """What the lines above tell of a frame that stands alone on its line."""
+        """Return what the lines above say about a frame that is alone on its line."""
         if not self._above or not _BARE.fullmatch(prefix):
             return NOTHING
         return self._surroundings.of_block(list(self._above))
 
     def _other(self, text: Text, line: str, source: Source) -> Iterator[Event]:
-        """A line without a frame."""
+        """Handle a line without a frame."""
         stripped = line.strip()
         if not stripped:
             return
@@ -227,7 +227,7 @@ class Finder:
         self._above.append(line[:500])
 
     def _is_empty(self, prefix: str, source: Source) -> bool:
-        """Whether a line announces a message, as others have, and then there is none."""
+        """Tell whether a line announces a message like earlier lines did, but none follows."""
         form = self._surroundings.read(prefix).form
         if form not in self._forms and form.rstrip() not in {known.rstrip() for known in self._forms}:
             return False
@@ -241,7 +241,7 @@ class Finder:
 
 
 def is_frame(extent: extents.Extent, announced: bool) -> bool:
-    """Whether an array is a frame: of OCPP's form, or at least announced as one."""
+    """Tell whether an array is a frame: it has OCPP's form, or the log announces it as one."""
     message = extent.message
     if message is None:
         return _HEAD.match(extent.raw) is not None or (announced and _BARE_HEAD.match(extent.raw) is not None)

@@ -1,4 +1,4 @@
-"""A frame that goes on over the lines below: pretty-printed, wrapped, or with a prefix on every line."""
+"""Join a frame that continues on the next lines: pretty-printed, wrapped, or with a prefix on every line."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from inspector.formats.logs.extents import Extent, Scan
 from inspector.formats.logs.seen import Text
 
 _LONGEST = 20 * 1024 * 1024
-"""Characters of a frame that goes over several lines, or over several pieces of one long line."""
+"""The most characters of a frame that spans several lines, or several pieces of one long line."""
 _BUDGET = 2 * _LONGEST
 _MOST_LINES = 20_000
 _BLANKS = 3
-"""Blank lines in a row that may stand within a frame."""
+"""So many blank lines in a row may be part of a frame."""
 
 _HEAD = re.compile(r"\[\s*[2-6]\s*,\s*\\*\"[^\"]{0,80}\"\s*,\s*\\*[\"{]")
 _LEVEL = re.compile(r"\s*[\[(<]?\s*(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|FATAL|CRITICAL)\b|\s*<\d{1,3}>")
 _TIME_IN_STRING = re.compile(r'[\d:.,TZ+-]+"')
 _CUTS = re.compile(r"[:|\])>]\s*|\t")
 TYPE_LINE = re.compile(r"(?:.{0,200}[|:\]>]\s)?\s*[1-9]\s*,\s*(?:\"|$)")
-"""The first element of a frame whose bracket stands alone on the line above."""
+"""The first element of a frame whose bracket is alone on the line above."""
 _SHAPE = str.maketrans("123456789", "000000000")
 _PRETTY = frozenset(("{", "}", "[", "]", "},", "],", "}]", "{}", "}}"))
 
@@ -33,7 +33,7 @@ class Source:
         self._texts = texts
         self._back: list[Text] = []
         self.budget = _BUDGET
-        """Characters that may still be looked at in vain; it grows with what is read."""
+        """So many characters may still be examined in vain; reading new lines raises it."""
 
     def __iter__(self) -> Iterator[Text]:
         while (text := self.next()) is not None:
@@ -51,7 +51,7 @@ class Source:
         self._back.extend(reversed(texts))
 
     def peek(self) -> Text | None:
-        """The next line that is not blank, which stays."""
+        """Return the next line that is not blank, without consuming it."""
         passed: list[Text] = []
         while (text := self.next()) is not None:
             passed.append(text)
@@ -62,7 +62,7 @@ class Source:
 
 
 class Gathering:
-    """A frame that has begun and whose end is looked for on the lines below."""
+    """A frame that has begun; its end is searched on the next lines."""
 
     def __init__(self, source: Source, prefix: str, line: str, start: int, partial: bool) -> None:
         self._source = source
@@ -78,7 +78,7 @@ class Gathering:
         self._repeated = False
 
     def whole(self) -> Extent | bool | None:
-        """The frame, put together; False where its end does not come, None where the log ends before it."""
+        """Return the joined frame; False if it has no end, None if the log ends before it."""
         size, blanks = len(self._pieces[0]), 0
         if self._source.budget <= 0:
             return False
@@ -117,7 +117,7 @@ class Gathering:
         return False
 
     def _piece(self, line: str) -> str | None:
-        """What a line adds to the frame; None where it is a line of its own."""
+        """Return the part of the frame in a line; None if the line does not continue it."""
         shape = line[: len(self._prefix) + 1].translate(_SHAPE)
         for cut in self._cuts:
             stem = self._prefix[:cut]

@@ -1,4 +1,4 @@
-"""The id of the charge point, only from where ids stand; knows no frame and no file."""
+"""Read the id of the charge point, only from places where logs write ids."""
 
 from __future__ import annotations
 
@@ -70,12 +70,12 @@ _GENERIC = re.compile(
 
 
 def find(prefix: str, time: tuple[int, int] | None, label: Label | None) -> str | None:
-    """The id of the charge point in the text before a frame.
+    """Return the id of the charge point in the text before a frame.
 
     Args:
         prefix: the text.
-        time: where the time stands in it.
-        label: what it says of the direction, and where.
+        time: the place of the time in it.
+        label: its direction, with the place.
     """
     if name := keyed(prefix):
         return name
@@ -91,13 +91,13 @@ def find(prefix: str, time: tuple[int, int] | None, label: Label | None) -> str 
 
 
 def keyed(text: str) -> str | None:
-    """The id that a text names as such: `chargeBoxId=CP1`."""
+    """Return an id that a text labels: `chargeBoxId=CP1`."""
     found = _BRACKETED.search(text) or _KEYED.search(text) or _NAMED.search(text)
     return (found[1].strip() or None) if found else None
 
 
 def session(prefix: str) -> str:
-    """What tells one WebSocket of a charge point from its next, where the text before a frame names it."""
+    """Return the session id in the text before a frame; it separates one WebSocket of a charge point from the next."""
     if "id" not in prefix and "Id" not in prefix and "ID" not in prefix:
         return ""
     found = _SESSION.search(prefix)
@@ -105,7 +105,7 @@ def session(prefix: str) -> str:
 
 
 def of_url(text: str) -> str | None:
-    """The id at the end of a WebSocket's address or path in a text."""
+    """Return the id at the end of a WebSocket's address or path in a text."""
     for found in _URL.finditer(text):
         if name := _last_part(found[1] or found[2] or ""):
             return name
@@ -114,12 +114,12 @@ def of_url(text: str) -> str | None:
 
 
 def is_likely(name: str) -> bool:
-    """Whether a word that stands alone looks like an id: letters and digits, and no thread, file or version."""
+    """Tell whether a single word looks like an id: letters and digits, but not a thread, file or version."""
     return _LIKELY.fullmatch(name) is not None and not _THREAD.match(name) and name.lower() not in _NOT_IDS
 
 
 def _alone(prefix: str, time: tuple[int, int] | None, label: Label | None) -> str | None:
-    """The one word that a line has besides its time, its direction and what every log has."""
+    """Return the only word of a prefix besides its time, direction, level and other common words."""
     if label is None or len(prefix) > 200:
         return None
     cuts = sorted([label[1:], *([time] if time else [])], reverse=True)
@@ -140,7 +140,7 @@ def _alone(prefix: str, time: tuple[int, int] | None, label: Label | None) -> st
 
 
 def _is_name(word: str) -> bool:
-    """Whether a word may be an id where nothing but a time and an arrow stands around it."""
+    """Tell whether a word may be an id if only a time and an arrow are around it."""
     return _NAME.fullmatch(word) is not None and not _THREAD.match(word) and word.lower() not in _NOT_IDS
 
 

@@ -1,4 +1,4 @@
-"""What the members of a record around a frame say: time, direction, charge point; knows no file."""
+"""Read time, direction and charge point from the members of a record around a frame."""
 
 from __future__ import annotations
 
@@ -85,14 +85,14 @@ _KNOWN = frozenset((*_TIMES, *_IDS, *_WAYS, *_SENDERS, *_RECEIVERS, *_SESSIONS, 
 
 
 class Members:
-    """Reads records; remembers how their times were written."""
+    """Reads records; remembers the form of their times."""
 
     def __init__(self) -> None:
         self._times = Times()
         self._names: dict[str, str] = {}
 
     def around(self, record: dict[str, Any]) -> Around:
-        """What the members of a record say."""
+        """Return what the members of a record say."""
         told: dict[str, Any] = {}
         for name, value in record.items():
             plain = self._plain(name)
@@ -112,7 +112,7 @@ class Members:
         )
 
     def time(self, value: Any) -> When | None:
-        """The time that a member means: a text, or a number since 1970."""
+        """Return the time in a member: a text, or a number since 1970."""
         if type(value) in (int, float):
             return of_number(value)
         if type(value) is not str or len(value) > 60:

@@ -1,4 +1,4 @@
-"""Messages that a program printed in its own notation (JavaScript's or Python's) as JSON; evaluates nothing."""
+"""Convert messages from JavaScript's or Python's notation to JSON, without evaluating anything."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class Converted:
 
     Attributes:
         raw: the JSON, without blanks.
-        end: where it ended in the text.
+        end: where it ends in the text.
         lost: whether the program left something out ("[Object]").
-        notation: whose it was.
+        notation: the name of the notation.
     """
 
     __slots__ = ("end", "lost", "notation", "raw")
@@ -47,10 +47,10 @@ class Converted:
 
 
 def convert(text: str, start: int) -> Converted | None:
-    """The message that begins at `start`; None where it is in no such notation, or has no end.
+    """Return the message that begins at `start`; None if it is not in such a notation, or has no end.
 
-    Quotes of any kind, names without, Python's words for true, false and null, and the marks for what was left out
-    ("[Object]", "... 2 more items") are understood. What was left out is null.
+    Quotes of any kind, names without quotes, Python's words for true, false and null, and marks of omission
+    ("[Object]", "... 2 more items") are understood. Omitted values become null.
     """
     out: list[str] = []
     open_: list[str] = []

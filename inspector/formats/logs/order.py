@@ -1,4 +1,4 @@
-"""Whether a log begins with its end, and turning it then; keeps a long one on disk meanwhile."""
+"""Detect logs that are newest first, and reverse them; a long one is kept on disk meanwhile."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from inspector.formats.logs.seen import Event, Seen
 
 
 def is_newest_first(events: Iterable[Event]) -> bool:
-    """Whether answers come before their CALLs; where none tells, whether times fall."""
+    """Tell whether answers come before their CALLs; without such pairs, whether times fall."""
     frames = [event for event in events if isinstance(event, Seen)]
     rising = falling = before = after = 0
     whens = [frame.around.when for frame in frames if frame.around.when is not None]
@@ -40,7 +40,7 @@ def is_newest_first(events: Iterable[Event]) -> bool:
 
 
 def turned(events: Iterable[Event]) -> Iterator[Event]:
-    """The events from the last to the first."""
+    """Yield the events from the last to the first."""
     with tempfile.TemporaryFile() as kept:
         places = array("Q")
         for event in events:
@@ -48,4 +48,4 @@ def turned(events: Iterable[Event]) -> Iterator[Event]:
             pickle.dump(event, kept, protocol=pickle.HIGHEST_PROTOCOL)
         for place in reversed(places):
             kept.seek(place)
-            yield pickle.load(kept)  # written above, by us
+            yield pickle.load(kept)  # only what we wrote above

@@ -1,4 +1,4 @@
-"""From the lines of a log to its frames in sessions: the steps of the folder, one after the other."""
+"""Read a log: run the steps of this folder, from lines to frames in sessions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from inspector.formats.reading import Reading
 from inspector.protocol.vocabulary import OcppVersion
 
 WINDOW = 2000
-"""Frames and other events by which is decided what holds for a whole log."""
+"""What applies to a whole log is decided from so many frames and other events."""
 WINDOW_BYTES = 16 * 1024 * 1024
 _LIKE = re.compile(
     rb"\[\s*[2-6]\s*,\s*(?:[\\\"'`\xe2&\d<]|$)|(?:^|[|:\]>]\s)\s*[2-6],\s*$|\]\s*\[\w*[Cc]all|\"(?:unique_?id|message_?type(?:_?id)?)\"",
@@ -31,15 +31,15 @@ _LIKE = re.compile(
 
 
 class Options(NamedTuple):
-    """What a user says of a log.
+    """What a user says about a log.
 
     Attributes:
-        ocpp: the version of its frames.
-        charge_point: the id of frames that tell none.
-        perspective: whose log it is, "charge-point" or "csms".
-        zone: of times without an offset.
-        written_ns: when the file was last written.
-        name: of the file, which may tell the day and the direction.
+        ocpp: the version of its frames, if given.
+        charge_point: the id for frames without one.
+        perspective: who wrote the log, "charge-point" or "csms".
+        zone: the time zone of times without an offset.
+        written_ns: when the file was last modified.
+        name: the name of the file, which may contain the date and the direction.
     """
 
     ocpp: OcppVersion | None = None
@@ -54,26 +54,26 @@ NO_OPTIONS = Options()
 
 
 def looks_like_log(line: bytes) -> bool:
-    """Whether there is something like a frame in a line."""
+    """Tell whether something in a line looks like a frame."""
     return _LIKE.search(line) is not None
 
 
 def read(lines: Iterable[bytes], reading: Reading, options: Options = NO_OPTIONS) -> Iterator[Captured]:
-    """The frames of a log, in sessions.
+    """Yield the frames of a log, grouped into sessions.
 
     Args:
-        lines: with their line ends; a longer line may come in pieces.
-        reading: is told of what looks like a frame and was not taken, and how many lines have nothing to do with OCPP.
-        options: what a user says of it.
+        lines: lines with their ends; a long line may come in pieces.
+        reading: counts lines without OCPP, and what looks like a frame but was not taken.
+        options: what the user says about it.
     """
     found = Finder(reading).find(texts.Unpacking().texts(texts.undone(texts.decoded(lines))))
     yield from in_sessions(without_copies(found, reading), reading, options)
 
 
 def read_raw(lines: Iterable[bytes], reading: Reading, options: Options = NO_OPTIONS) -> Iterator[Captured]:
-    """The same of a list of frames, one a line, with or without an arrow before it: every line is a frame.
+    """Yield the frames of a list of bare frames, one per line, with or without an arrow: every line is a frame.
 
-    Empty lines and lines that begin with # are passed over. Lines of a log are refused: their frames would be buried.
+    Empty lines and lines that begin with # are skipped. Lines of a log are refused: they are not frames as a whole.
     """
     yield from in_sessions(_each_line(lines, reading), reading, options)
 
@@ -85,7 +85,7 @@ _LOG_LINE = re.compile(r"[^\[{\"<>]*[^\[{\"<>\s][^\[{\"]*\[\s*[2-6]\s*,\s*\"")
 
 
 def looks_like_frame(line: bytes) -> bool:
-    """Whether a line could be one of a list of bare frames."""
+    """Tell whether a line could be part of a list of bare frames."""
     return _BEGINNING.match(line) is not None and _AFTERWARDS.search(line) is None
 
 
@@ -115,7 +115,7 @@ def _elements(raw: str) -> object:
 
 
 def in_sessions(events: Iterator[Event], reading: Reading, options: Options) -> Iterator[Captured]:
-    """Decide what holds for the whole, by its beginning, and put the frames into sessions."""
+    """Decide from the first events what applies to the whole log, and group the frames into sessions."""
     window, whole = _window(events)
     if order.is_newest_first(window):
         reading.remark("newest first: read from its end")
@@ -138,7 +138,7 @@ def _sent(event: Event, way: str) -> Event:
 
 
 def _window(events: Iterator[Event]) -> tuple[list[Event], bool]:
-    """The first events, and whether they are all."""
+    """Return the first events, and whether there are no more."""
     window: list[Event] = []
     size = 0
     for event in events:
@@ -150,7 +150,7 @@ def _window(events: Iterator[Event]) -> tuple[list[Event], bool]:
 
 
 class _Cut:
-    """Tells frames that the log broke off from those that were sent so: a log that cuts does it at its longest line."""
+    """Separates frames that the log cut from frames that arrived incomplete: a log cuts at its longest line."""
 
     def __init__(self, window: list[Event]) -> None:
         self._longest = 0

@@ -1,4 +1,4 @@
-"""Records of log services and APIs (objects of JSON, rows of tables) as the texts and frames that they hold."""
+"""Turn records of log services and APIs (JSON objects, rows of tables) into the texts and frames in them."""
 
 from __future__ import annotations
 
@@ -30,27 +30,27 @@ _PAYLOADS = ("payload", "data", "body", "params", "request", "response", "conten
 
 
 class Records:
-    """Takes records apart."""
+    """Finds texts and frames in records."""
 
     def __init__(self) -> None:
         self._members = Members()
 
     def texts(self, value: Any, raw: str, number: int, outer: Around = NOTHING) -> Iterator[Text]:
-        """The frames of a record, and the texts in which some may be.
+        """Yield the frames of a record, and the texts that may contain some.
 
         Args:
             value: the record.
-            raw: the text that it was read from, in which frames are looked up, digit for digit.
-            number: the line where that begins.
-            outer: what stands around the record.
+            raw: the JSON text of the record, to copy frames from it digit for digit.
+            number: the line where `raw` begins.
+            outer: what the text around the record says.
         """
         yield from _Walk(self._members, raw, number).walk(value, outer, 0)
 
     def row(self, row: dict[str, str], number: int) -> Iterator[Text]:
-        """The same of a row of a table, all of whose values are texts."""
+        """Do the same for a row of a table, whose values are all texts."""
         row = {name: _UNHARMED.sub("", value) for name, value in row.items() if value}
         around = self._members.around(row)
-        if exact := row.pop("raw_base64", ""):  # of ours: what a spreadsheet would have changed
+        if exact := row.pop("raw_base64", ""):  # our own export: the exact bytes, which a spreadsheet cannot change
             with suppress(ValueError):
                 row["raw"] = base64.b64decode(exact, validate=True).decode("utf-8", "surrogateescape")
         if row.get("raw") and "ts_ns" in row:
@@ -105,7 +105,7 @@ class _Walk:
                 yield from inner
 
     def _beside(self, value: dict[str, Any]) -> Around:
-        """What objects beside a frame say of it: labels, attributes, the layers of a packet."""
+        """Return what objects next to a frame say about it: labels, attributes, the layers of a packet."""
         beside = NOTHING
         for member in value.values():
             if type(member) is dict and len(member) < 200:
@@ -137,7 +137,7 @@ class _Walk:
                 yield Text(number, line.rstrip("\r"), around)
 
     def _line(self, value: str = "") -> int:
-        """The line where a text stands; where it does not stand as such, that of the one before."""
+        """Return the line of a text; if it is not found verbatim, the line of the previous text."""
         if value and "\n" in self._raw:
             found = self._raw.find(json.dumps(value[:60], ensure_ascii=False)[1:-1], self._place)
             self._place = found if found >= 0 else self._place
@@ -146,7 +146,7 @@ class _Walk:
         return self._number
 
     def _slice(self, value: list[Any]) -> str:
-        """An array as it is written, without the line breaks and blanks of a document."""
+        """Return an array as it is written, without the line breaks and indentation of a document."""
         for found in _ARRAY.finditer(self._raw, self._place):
             extent = extents.at(self._raw, found.start())
             if extent.state is extents.WHOLE and extent.message == value:
@@ -156,7 +156,7 @@ class _Walk:
 
 
 def _once(texts: list[Text]) -> list[Text]:
-    """The texts of one record without those that are there twice, or as a part."""
+    """Return the texts of one record without duplicates and beginnings of others."""
     if len(texts) < 2:
         return texts
     kept: list[Text] = []
@@ -168,7 +168,7 @@ def _once(texts: list[Text]) -> list[Text]:
 
 
 def _built(record: dict[str, Any]) -> str | None:
-    """The frame whose parts are members of a record."""
+    """Return the frame whose parts are members of a record; None if a part is missing."""
     plain = {re.sub(r"[^a-z]", "", name.lower()): value for name, value in record.items()}
     number = next(
         (plain[name] for name in _MESSAGE_IDS if type(plain.get(name)) in (str, int) and plain[name] != ""), None

@@ -1,4 +1,4 @@
-"""Who sent each frame: by what its line says and whose log it is, else by its CALL, else by its content."""
+"""Decide who sent each frame: by its line and the writer of the log, else by its CALL, else by its content."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from inspector.protocol.vocabulary import ACTIONS_FROM, Direction, OcppVersion
 
 FROM_CHARGE_POINT, FROM_CSMS = Direction.FROM_CHARGE_POINT, Direction.FROM_CSMS
 _REMEMBERED = 10_000
-"""CALLs whose answers can still be told from their id, where nothing else says who sent them."""
+"""How many CALLs are remembered, to find the sender of an answer by its message id."""
 _FROM_CSMS_MEMBERS = frozenset("currentTime interval idTagInfo idTokenInfo".split())
 _FROM_CHARGE_POINT_MEMBERS = frozenset(
     """configurationKey unknownKey listVersion getVariableResult setVariableResult chargingSchedule filename
@@ -23,14 +23,14 @@ _FROM_CHARGE_POINT_MEMBERS = frozenset(
 
 
 def sender(action: Any, version: OcppVersion | None = None) -> Direction | None:
-    """Who alone may send an action, in one version or in any; None where both may, or nobody."""
+    """Return the only side that may send an action, in one version or in any; None if both may, or neither."""
     versions = [version] if version else list(OcppVersion)
     senders = {way for known in versions for way, actions in ACTIONS_FROM[known].items() if action in actions}
     return senders.pop() if len(senders) == 1 else None
 
 
 def head(seen: Seen) -> tuple[int | None, str | None, Any]:
-    """The type, the id and (of a CALL) the action of a frame, as far as they can be made out."""
+    """Return type, id and (of a CALL) action of a frame, each None if unreadable."""
     message = seen.message
     if message is None:
         found = parse(seen.raw.encode("utf-8", "surrogateescape"))
@@ -43,10 +43,10 @@ def head(seen: Seen) -> tuple[int | None, str | None, Any]:
 
 
 class Perspective:
-    """Whose log it is: what a frame that its writer sent or received means.
+    """Who wrote the log, and so what "sent" and "received" mean in it.
 
     Attributes:
-        of_csms: whether the writer is the CSMS; None where nothing told.
+        of_csms: whether the CSMS wrote it; None if unknown.
     """
 
     def __init__(self, events: Iterable[Event], forced: str | None) -> None:
@@ -76,7 +76,7 @@ class Perspective:
             self._of_csms = dict.fromkeys(self._of_csms, self.of_csms)
 
     def direction(self, way: str | None) -> Direction | None:
-        """What a line says of a direction, from here."""
+        """Return the sender that a way means in this log; None if unknown."""
         if way is None:
             return None
         if way in (UP, DOWN):
@@ -99,7 +99,7 @@ def _by_members(message: Any) -> Direction | None:
 
 
 class Resolver:
-    """Tells the direction of one frame after the other."""
+    """Finds the direction of one frame after the other."""
 
     def __init__(self, perspective: Perspective, version: OcppVersion | None) -> None:
         self._perspective = perspective
@@ -107,7 +107,7 @@ class Resolver:
         self._callers: dict[tuple[str | None, str], Direction] = {}
 
     def look_ahead(self, events: Iterable[Event]) -> None:
-        """Note who sent the CALLs of a window, so that answers before them are understood too."""
+        """Remember who sent the CALLs of a window, so that answers before their CALLs are understood too."""
         for event in events:
             if isinstance(event, Seen):
                 kind, number, action = head(event)
@@ -119,7 +119,7 @@ class Resolver:
                         self._callers.setdefault((event.around.charge_point, number), way)
 
     def direction(self, seen: Seen, charge_point: str | None) -> tuple[Direction, bool]:
-        """Who sent a frame, and whether that is only a guess."""
+        """Return who sent a frame, and whether that is only a guess."""
         told = self._perspective.direction(seen.around.way)
         kind, number, action = head(seen)
         if kind in (3, 4, 5) or action is None:

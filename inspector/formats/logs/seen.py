@@ -1,4 +1,4 @@
-"""What is found in a log, before it is known what it means: frames, connections, gaps; plain values."""
+"""The events found in a log, before they are interpreted: frames, connections, gaps."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from inspector.formats.logs.times import When
 
 
 class Around(NamedTuple):
-    """What stands around a frame, as far as it is there; `way` as in `directions`."""
+    """What the text around a frame says, None for what is missing; `directions` lists the values of `way`."""
 
     when: When | None = None
     way: str | None = None
@@ -17,7 +17,7 @@ class Around(NamedTuple):
     version: str | None = None
 
     def over(self, other: Around) -> Around:
-        """This, and from `other` what this lacks."""
+        """Return this, completed with what `other` says."""
         return Around(
             self.when or other.when,
             self.way or other.way,
@@ -31,14 +31,14 @@ NOTHING = Around()
 
 
 class Text(NamedTuple):
-    """A line of a log, or a text of a record in a document.
+    """A line of a log, or a text from a record.
 
     Attributes:
-        number: of its line in the input, from 1.
-        text: without its line end.
+        number: its line in the input, from 1.
+        text: the text without its line end.
         around: what the record around it says.
-        frame: a frame that the record holds as such, not as text; then `text` is it.
-        partial: whether the line goes on in the next text.
+        frame: whether the record contains the frame as JSON instead of text; then `text` is the frame.
+        partial: whether the line continues in the next text.
     """
 
     number: int
@@ -53,11 +53,11 @@ class Seen(NamedTuple):
 
     Attributes:
         raw: its text.
-        line: where it begins in the input.
-        around: what stands around it.
-        message: its elements, None where it is no JSON.
+        line: the line where it begins in the input.
+        around: what the text around it says.
+        message: its elements; None if it is not valid JSON.
         notes: those of `records.FrameRecord`.
-        length: characters of its line where it breaks off at the end of it, else 0.
+        length: the length of its line if the frame breaks off at the line end, else 0.
     """
 
     raw: str
@@ -69,13 +69,13 @@ class Seen(NamedTuple):
 
 
 class Linked(NamedTuple):
-    """A line that says that a connection began or ended.
+    """A line that reports the beginning or the end of a connection.
 
     Attributes:
-        up: whether it began; None where a line only names the address that is connected to.
-        around: what stands around it; the charge point's id may come from an address.
-        code, reason: of its end.
-        client: whether the line is of one who connects to a CSMS, and so of a charge point.
+        up: whether it began; None if the line only names the address that a client connects to.
+        around: what the text around it says; the charge point's id may come from an address.
+        code, reason: the close code and reason.
+        client: whether the writer of the line connects to a CSMS, and so is a charge point.
     """
 
     up: bool | None
@@ -87,7 +87,7 @@ class Linked(NamedTuple):
 
 
 class Left(NamedTuple):
-    """Lines that somebody has left out."""
+    """A mark for lines that somebody left out."""
 
     line: int
 

@@ -1,4 +1,4 @@
-"""The frames of a log as sessions of charge points, with what the log cannot show; knows no line."""
+"""Group the frames of a log into sessions, and note what the log cannot show."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from inspector.protocol.vocabulary import SUBPROTOCOLS, Direction, OcppVersion
 from inspector.records import CloseFacts, CloseRecord, EventRecord, OpenRecord, Record, SessionFacts
 
 _IDS = 5000
-"""Message ids of a session that are remembered, to see that they begin again."""
+"""How many message ids of a session are remembered, to notice that they start again."""
 
 
 class Session:
-    """One WebSocket of a charge point, as far as the log shows it."""
+    """One WebSocket of a charge point, as the log shows it."""
 
     def __init__(self, number: int, name: str, session: str) -> None:
         self.key = f"{number}"
@@ -31,7 +31,7 @@ class Session:
         self.last_ns = 0
 
     def takes(self, kind: int | None, number: str | None, way: Direction) -> bool:
-        """Whether a frame is the answer to a CALL that is open here."""
+        """Tell whether a frame answers an open CALL of this session."""
         return kind in (3, 4) and number in self.open_calls[way.opposite]
 
     def note(self, kind: int | None, number: str | None, way: Direction) -> None:
@@ -51,14 +51,14 @@ class Session:
 
 
 class Sessions:
-    """Puts frames into sessions.
+    """Groups frames into sessions.
 
     Args:
-        window: the first events, by which what holds for the whole log is decided.
-        perspective: whose log it is.
-        clock: what its times are.
-        ocpp: the version, where it is known beforehand.
-        charge_point: the id of frames that tell none.
+        window: the first events, to decide what applies to the whole log.
+        perspective: who wrote the log.
+        clock: the interpretation of its times.
+        ocpp: the version, if the user gave it.
+        charge_point: the id for frames without one.
     """
 
     def __init__(
@@ -92,16 +92,16 @@ class Sessions:
 
     @property
     def versions(self) -> dict[str, version_evidence.VersionEvidence]:
-        """What the window told of the versions, by charge point."""
+        """The versions found in the window, by charge point."""
         return self._versions
 
     @property
     def unseen(self) -> list[str]:
-        """What the log never shows."""
+        """The kinds of frames that the log never shows."""
         return self._unseen
 
     def frames(self, events: Iterable[Event]) -> Iterator[Captured]:
-        """The frames with their sessions."""
+        """Yield the frames with their sessions."""
         for event in events:
             if isinstance(event, Seen):
                 yield from self._frame(event)
@@ -111,7 +111,7 @@ class Sessions:
                 self._left(event)
 
     def _survey(self, window: list[Event]) -> list[str]:
-        """What the window tells of versions, and which frames it never shows."""
+        """Find the versions in the window, and return the kinds of frames that it never shows."""
         resolver = Resolver(self._perspective, self._ocpp)
         resolver.look_ahead(window)
         count = {(side, what): 0 for side in Direction for what in ("calls", "answers")}
@@ -212,7 +212,7 @@ class Sessions:
             return True
         if session.ended is not None:
             return True
-        # A charge point that starts anew counts its messages from the beginning.
+        # A charge point that restarts numbers its messages from the beginning.
         return kind == 2 and action == "BootNotification" and way is FROM_CHARGE_POINT and number in session.ids
 
     def _open(self, session: Session, way: Direction, action: Any, ts_ns: int | None) -> OpenRecord:
@@ -237,7 +237,7 @@ class Sessions:
         return OpenRecord(0, at, at, facts)
 
     def _end(self, session: Session) -> Captured:
-        """What stands for the end of a session that the log tells of, or that a new one shows."""
+        """Return the end of a session that the log reports, or that the next session implies."""
         del self._current[session.name]
         told: CloseFacts = {"closed_by": "unknown"}
         at = session.last_ns
@@ -260,7 +260,7 @@ class Sessions:
         )
 
     def ends(self) -> Iterator[Captured]:
-        """The ends of the sessions whose last line told of one."""
+        """Yield the ends of sessions that the log reports but no later frame followed."""
         for session in list(self._current.values()):
             if session.ended is not None:
                 yield self._end(session)

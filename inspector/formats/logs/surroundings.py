@@ -1,4 +1,4 @@
-"""What stands around a frame in its line, or in the lines above it; remembers what it has read before."""
+"""Read the text around a frame, in its line or in the lines above; cache the results."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TAG = re.compile(r"</?[a-z]\w*(?:\s+class=[\"']?([\w-]+))?[^<>]*>", re.I)
 
 
 class At(NamedTuple):
-    """What a prefix says, and its form: itself without time and digits, by which lines of one kind are known."""
+    """What a prefix says, and its form: the prefix without time, id and digits. Lines of one kind share a form."""
 
     around: Around
     form: str
@@ -36,11 +36,11 @@ class Surroundings:
         self._known: dict[tuple[str, str], tuple[str | None, str | None, str, str]] = {}
 
     def read(self, prefix: str) -> At:
-        """What the text before a frame says."""
+        """Return what the text before a frame says."""
         if len(prefix) > _LONGEST:
             prefix = prefix[:300] + " " + prefix[-1000:]
         if prefix[-1:] == ">" and (markup := _TAG.search(prefix)):
-            # A table in HTML: the class of a row may be its sender.
+            # A table in HTML: the class of a row may name the sender.
             prefix = html.unescape(_TAG.sub(" ", prefix)) + (f" {markup[1]}:" if markup[1] else "")
         found = self._times.find(prefix)
         key = (prefix[: found.start], prefix[found.end :]) if found else (prefix, "")
@@ -60,12 +60,12 @@ class Surroundings:
         return At(Around(found.when if found else None, way, name, session), form)
 
     def time(self, text: str) -> When | None:
-        """The time in the text behind a frame."""
+        """Return the time in the text behind a frame."""
         found = self._behind.find(text)
         return found.when if found else None
 
     def of_block(self, lines: list[str]) -> Around:
-        """What lines above a frame that stands alone say of it: a capture's packet, or a heading."""
+        """Return what the lines above a frame say about it: the packet of a capture, or a heading."""
         text = "\n".join(lines)
         arrival = _ARRIVAL.findall(text)
         if arrival:

@@ -1,4 +1,4 @@
-"""The lines of an input as texts: decoded, without colours, with what mails and chats did to whole lines undone."""
+"""Turn the lines of an input into texts: decode them, drop colours, undo what mails and chats did to whole lines."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from inspector.formats.logs.seen import Text
 from inspector.formats.logs.surroundings import Surroundings
 
 PIECE = 256 * 1024
-"""Bytes of a line that are looked at at once; a longer one is taken in such pieces."""
+"""A line is processed in pieces of at most so many bytes."""
 _LOOKED_AT = 300
 _BRACKETS = 1000
-"""Brackets at the end of a piece of which one may begin a frame."""
+"""So many brackets at the end of a piece are tried as the beginning of a frame."""
 _DOCUMENT = 4 * 1024 * 1024
-"""Characters of a JSON document that is read at once; of a larger one, the records in it are."""
+"""A JSON document of at most so many characters is read at once; a larger one is read record by record."""
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 _FRAME = re.compile(r"\[\s*[1-9]\s*,\s*[\\\"'\u201c\u201d\d]")
@@ -42,7 +42,7 @@ _HEADERS = frozenset(
 
 
 def decoded(lines: Iterable[bytes]) -> Iterator[Text]:
-    """The lines as text; one that comes in pieces without a line end goes on in the next."""
+    """Yield the lines as text; a piece without a line end continues in the next text."""
     held, carried = None, ""
     for number, line in _numbered(lines):
         if held is not None:
@@ -65,7 +65,7 @@ def decoded(lines: Iterable[bytes]) -> Iterator[Text]:
 
 
 def _last_frame(piece: str) -> int:
-    """Where to cut a piece of a long line: before what is said of its last frame, which may go on in the next."""
+    """Return where to cut a piece of a long line: before its last frame, which may continue in the next piece."""
     at = len(piece)
     for _ in range(_BRACKETS):
         at = piece.rfind("[", 0, at)
@@ -85,7 +85,7 @@ def _numbered(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
 
 
 def undone(texts: Iterable[Text]) -> Iterator[Text]:
-    """The lines without the marks of a quoted mail, line numbers and code fences, where the first ones show that."""
+    """Yield the lines without quotation marks of mails, line numbers and code fences, if the first lines have them."""
     source = iter(texts)
     first = list(islice(source, _LOOKED_AT))
     quoted = _is_quoted(first)
@@ -110,7 +110,7 @@ def undone(texts: Iterable[Text]) -> Iterator[Text]:
 
 
 def _is_quoted(texts: list[Text]) -> bool:
-    """Whether lines that begin with > are quoted: > also is an arrow, but then before frames of one side only."""
+    """Tell whether `>` marks quoted lines; as an arrow, it is in front of the frames of one side only."""
     lines = [text.text for text in texts if _QUOTE.match(text.text)]
     if not lines or any(_ARROW.match(text.text) for text in texts):
         return False
@@ -136,7 +136,7 @@ def _is_numbered(texts: list[Text]) -> bool:
 
 
 class Unpacking:
-    """Lines of which some hold records, as the texts in those."""
+    """Replaces lines with records by the texts in the records."""
 
     def __init__(self) -> None:
         self._records = Records()
@@ -144,7 +144,7 @@ class Unpacking:
         self._read = self._wasted = 0
 
     def texts(self, texts: Iterable[Text]) -> Iterator[Text]:
-        """All texts, in their order."""
+        """Yield all texts, in their order."""
         source = Source(iter(texts))
         first = source.peek()
         if first is not None and (separator := _separator(first.text)):
@@ -195,14 +195,14 @@ class Unpacking:
 
     @staticmethod
     def _is_frame(line: str, source: Source) -> bool:
-        """Whether a line with a bracket alone begins a frame, not a document."""
+        """Tell whether a bracket alone on its line begins a frame instead of a document."""
         if line.strip() != "[":
             return False
         following = source.peek()
         return following is not None and TYPE_LINE.match(following.text) is not None
 
     def _long_document(self, text: Text, source: Source) -> Iterator[Text] | None:
-        """The texts of a document in one long line, record by record; None where it holds no list of records."""
+        """Return the texts of a document in one long line, record by record; None if it has no list of records."""
         found = _LIST.search(text.text)
         return None if found is None else self._listed(text, found.end() - 1, source)
 
@@ -226,7 +226,7 @@ class Unpacking:
             place = end
 
     def _document(self, text: Text, source: Source) -> Iterator[Text] | None:
-        """The texts of a JSON document over several lines; None where it is none."""
+        """Return the texts of a JSON document that spans lines; None if there is no such document."""
         if self._wasted > 4 * self._read + 4 * _DOCUMENT:
             return None
         scan, pieces, taken, size = Scan(), [text.text], [], len(text.text)
@@ -246,7 +246,7 @@ class Unpacking:
         value = None
         if end is not None and not scan.crossed:
             tail = len(pieces[-1].lstrip("\n")) - end
-            if not raw[len(raw) - tail :].strip(" ,;\t"):  # else it is a part of something: the payload of a frame
+            if not raw[len(raw) - tail :].strip(" ,;\t"):  # else it is part of something larger: the payload of a frame
                 value = _loaded(raw[start : len(raw) - tail])
         if type(value) in (dict, list):
             inner = list(self._records.texts(value, raw, text.number, text.around))
@@ -258,7 +258,7 @@ class Unpacking:
 
 
 def _is_record(texts: list[Text]) -> bool:
-    """Whether an object is a record around a message, not a piece of a frame."""
+    """Tell whether an object is a record around a message instead of a piece of a frame."""
     return any(text.frame or text.around.when is not None or _FRAME.search(text.text) for text in texts)
 
 
@@ -270,7 +270,7 @@ def _loaded(raw: str) -> object:
 
 
 def _separator(line: str) -> str | None:
-    """What separates the columns, where a line is the head of a table of messages."""
+    """Return the column separator if a line is the header of a table of messages."""
     if _FRAME.search(line) or len(line) > 2000:
         return None
     for separator in (",", ";", "\t", "|"):

@@ -1,4 +1,4 @@
-"""Times as logs write them; knows no log, and never asks what time it is now."""
+"""Read times in the forms that logs write; never read the system clock."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 LARGEST_NS = 2**63 - 1
-"""What SQLite has room for; in nanoseconds, the year 2262."""
+"""The largest integer of SQLite; as nanoseconds since 1970, it is in the year 2262."""
 DAY_NS = 86_400 * 1_000_000_000
 NO_YEAR = 1972
-"""Stands for a year that was not written: a leap year, and before every log."""
+"""Replaces a missing year: a leap year, earlier than any log."""
 
 _MONTHS = {name: number for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
 _ZONES = {"Z": 0, "UTC": 0, "GMT": 0, "WET": 0, "BST": 60, "WEST": 60, "CET": 60, "CEST": 120, "EET": 120, "EEST": 180}
@@ -40,7 +40,7 @@ type Parts = tuple[Any, ...]
 
 
 class Kind(IntEnum):
-    """How much a time says, the most first."""
+    """How complete a time is, the most complete first."""
 
     UTC = 0
     LOCAL = 1
@@ -49,14 +49,14 @@ class Kind(IntEnum):
 
 
 class When(NamedTuple):
-    """A time: nanoseconds since 1970 (of its day, where it names none), as if it were UTC where it has no offset."""
+    """A time in nanoseconds since 1970, or since midnight without a date; read as UTC if it has no offset."""
 
     ns: int
     kind: Kind
 
 
 class Found(NamedTuple):
-    """A time with its place in the text."""
+    """A time and its place in the text."""
 
     when: When
     start: int
@@ -64,15 +64,15 @@ class Found(NamedTuple):
 
 
 class Times:
-    """Finds times in texts that are written alike: where the last ones stood is looked first."""
+    """Finds times in similar texts: it tries the places of the last times first."""
 
     def __init__(self, day_first: bool = True) -> None:
-        """`day_first` says what 5/6/2024 is where neither AM nor PM stands behind it."""
+        """`day_first` decides about 5/6/2024 without AM or PM behind it."""
         self._day_first = day_first
-        self._lately: list[tuple[str, int]] = []  # the form and the place of the last times, each different
+        self._lately: list[tuple[str, int]] = []  # the forms and places of the last times, without duplicates
 
     def find(self, text: str) -> Found | None:
-        """The time in a text that says the most; the first of several that say as much."""
+        """Return the most complete time in a text; the first of several equally complete ones."""
         for form, start in self._lately:
             if (found := _ALONE[form].match(text, start)) and (when := _read(form, found, 1, self._day_first)):
                 return Found(when, start, found.end())
@@ -93,21 +93,21 @@ class Times:
 
 
 def spans(text: str) -> list[tuple[int, int]]:
-    """Where times stand in a text."""
+    """Return the places of times in a text."""
     return [found.span() for found in _TIME.finditer(text)]
 
 
 def begins(text: str) -> re.Match[str] | None:
-    """The time with which a text begins, for what may stand before one; None where it begins otherwise."""
+    """Return the time at the beginning of a text, behind brackets or blanks at most; None if there is none."""
     found = _TIME.search(text, 0, 60)
     return found if found is not None and not text[: found.start()].strip(" \t[(<|*") else None
 
 
 def of_number(value: float) -> When | None:
-    """The time that a number of seconds, milli-, micro- or nanoseconds since 1970 means; None for other numbers."""
+    """Return a number of seconds, milli-, micro- or nanoseconds since 1970 as a time; None for other numbers."""
     for digits, scale in ((10, 1_000_000_000), (13, 1_000_000), (16, 1000), (19, 1)):
         if 10 ** (digits - 1) <= value < 10**digits:
-            # A float of seconds ends with the microseconds.
+            # A float of seconds is accurate to microseconds only.
             ns = (
                 value * scale
                 if isinstance(value, int)
@@ -172,7 +172,7 @@ def _year(text: str) -> int:
 
 @lru_cache(256)
 def _day(year: int, month: int, day: int) -> int:
-    """Days since 1970."""
+    """Return the days since 1970."""
     return date(year, month, day).toordinal() - 719_163
 
 

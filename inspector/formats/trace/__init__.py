@@ -1,1 +1,1 @@
-"""Open OCPP Trace v1 JSONL: read, spelled and written."""
+"""Read and write Open OCPP Trace v1 JSONL."""

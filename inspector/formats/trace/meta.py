@@ -1,7 +1,7 @@
-"""What Open OCPP Trace has no member for, as our part of a record's `meta`: both ways, nothing else of the format.
+"""Read and write our part of a trace record's `meta`, for what Open OCPP Trace cannot express.
 
-`meta.chargesentinel` holds, each only where there is something to say: `ts_ns` and `mono_ns` (as strings: JSON
-numbers of many readers end at 2^53), `session`, `notes` (of `records.FrameRecord`: that it was redacted, came in
+`meta.chargesentinel` holds, each only if needed: `ts_ns` and `mono_ns` (as strings: many JSON readers stop at
+2^53), `session`, `notes` (of `records.FrameRecord`: that it was redacted, came in
 fragments), `opened`, `before`, `after`, `closed`, `outside`. `before` and `after` are
 events, and frames that a trace cannot hold (malformed, binary, SEND, CALLRESULTERROR); `outside` are events of no
 session, such as attempts to connect that failed. Any other `meta` is kept
@@ -21,15 +21,15 @@ from inspector.redaction import handshake
 
 OURS = "chargesentinel"
 FOREIGN = "meta"
-"""The kind of the event that keeps what other tools have put into `meta`."""
+"""The kind of the event that keeps the `meta` of other tools."""
 
 
 NOT_OURS = (AttributeError, KeyError, TypeError, ValueError)
-"""What is raised where a part is not as we write it."""
+"""Exceptions that a part raises if it is not as we write it."""
 
 
 def number(text: Any) -> int:
-    """Nanoseconds, which are written as strings."""
+    """Nanoseconds as we write them: strings."""
     found = int(text)
     if abs(found) > LARGEST_NS:
         raise ValueError("a time beyond the year 2262")
@@ -37,17 +37,17 @@ def number(text: Any) -> int:
 
 
 class NotOurs(ValueError):
-    """What stands in our part of `meta` is not as we write it."""
+    """Our part of `meta` is not as we write it."""
 
     def __str__(self) -> str:
         return f"meta.{OURS} is not as this program writes it ({self.args[0]})"
 
 
 def read(meta: Any, ts_ns: int) -> dict[str, Any]:
-    """The arguments of `Captured` that a record's `meta` tells: times, session and what stands around the frame.
+    """Return the arguments of `Captured` from a record's `meta`: times, session, and the events around the frame.
 
     Raises:
-        NotOurs: our part of it is not as we write it.
+        NotOurs: our part is not as we write it.
     """
     if not isinstance(meta, dict):
         return {"ts_ns": ts_ns}
@@ -75,11 +75,11 @@ def read(meta: Any, ts_ns: int) -> dict[str, Any]:
 
 
 def frame_stamps(ts_ns: int, mono_ns: int, timestamp: str) -> dict[str, str]:
-    """The times of a frame as far as the timestamp of its record does not tell them."""
+    """Return the times of a frame that the timestamp of its record cannot express."""
     stamps = {}
     try:
         told: int | None = nanoseconds(timestamp)
-    except ValueError:  # cut to milliseconds, the first of all times is before all times
+    except ValueError:  # the earliest time, cut to milliseconds, is out of range
         told = None
     if told != ts_ns:
         stamps["ts_ns"] = str(ts_ns)
@@ -89,7 +89,7 @@ def frame_stamps(ts_ns: int, mono_ns: int, timestamp: str) -> dict[str, str]:
 
 
 def item(record: EventRecord | FrameRecord) -> dict[str, Any]:
-    """An event or a frame for `before` or `after`."""
+    """Return an event or a frame as an item of `before` or `after`."""
     stamps = {"ts_ns": str(record.ts_ns), "mono_ns": str(record.mono_ns)}
     if isinstance(record, EventRecord):
         return {"event": record.kind, **stamps, "detail": _harmless(record.detail)}
@@ -103,7 +103,7 @@ def item(record: EventRecord | FrameRecord) -> dict[str, Any]:
 
 
 def _harmless(detail: dict[str, Any]) -> dict[str, Any]:
-    """Secrets were replaced before they were stored; a database of other origin is not trusted in that."""
+    """Replace secrets again: they were replaced before storing, but a database from elsewhere may still hold some."""
     heads: dict[str, Any]
     heads = {name: detail[name] for name in ("request_headers", "response_headers") if name in detail}
     for name, headers in heads.items():
@@ -123,7 +123,7 @@ def closing(record: CloseRecord) -> dict[str, Any]:
 
 
 def record(told: dict[str, Any]) -> EventRecord | FrameRecord:
-    """The record of an item of `before` or `after`; raises what NOT_OURS names."""
+    """Return the record of an item of `before` or `after`; raise one of NOT_OURS if malformed."""
     stamps = number(told["ts_ns"]), number(told["mono_ns"])
     if "event" in told:
         return EventRecord(0, *stamps, str(told["event"]), dict(told["detail"]))
@@ -141,17 +141,17 @@ _NOTES: dict[str, type] = {
 
 
 def notes(told: Any) -> dict[str, Any] | None:
-    """The notes of a frame, those we know and each of its type; raises what NOT_OURS names."""
+    """Return the known notes of a frame, checked by type; raise one of NOT_OURS if malformed."""
     return {name: value for name, value in dict(told or {}).items() if type(value) is _NOTES.get(name)} or None
 
 
 def opened(told: dict[str, Any]) -> OpenRecord:
-    """The OPEN record that `opening` wrote; raises what NOT_OURS names."""
+    """Return the OPEN record that `opening` wrote; raise one of NOT_OURS if malformed."""
     return OpenRecord(0, number(told["ts_ns"]), number(told["mono_ns"]), _known(told, "opened"))  # type: ignore[arg-type]
 
 
 def closed(told: dict[str, Any]) -> CloseRecord:
-    """The CLOSE record that `closing` wrote; raises what NOT_OURS names."""
+    """Return the CLOSE record that `closing` wrote; raise one of NOT_OURS if malformed."""
     return CloseRecord(0, number(told["ts_ns"]), number(told["mono_ns"]), _known(told, "closed"))  # type: ignore[arg-type]
 
 
@@ -161,7 +161,7 @@ _VERSIONS = frozenset(version.value for version in OcppVersion)
 
 
 def _known(told: dict[str, Any], place: str) -> dict[str, Any]:
-    """The facts of ours only, each of its type: a file is untrusted input."""
+    """Return only the known facts, checked by type: a file is untrusted input."""
     facts = {}
     for name, value in told["facts"].items():
         hint = _FACTS[place].get(name)

@@ -1,4 +1,4 @@
-"""Open OCPP Trace v1 JSONL: one record a line; knows the format, nothing of sessions or judging.
+"""Read Open OCPP Trace v1 JSONL, one record per line.
 
 Format: github.com/open-ocpp-trace/specification, schema/trace-v1.schema.json and its conformance rules.
 """
@@ -24,12 +24,12 @@ _MEMBERS = frozenset({"chargePointId", "ocppVersion", "messageId", "action", "ra
 
 
 def looks_like_trace(line: bytes) -> bool:
-    """Whether a file whose first line is this one is an Open OCPP Trace."""
+    """Tell whether a file with this first line is an Open OCPP Trace."""
     return line.lstrip()[:1] == b"{" and b'"schemaVersion"' in line
 
 
 def read(lines: Iterable[bytes], reading: Reading) -> Iterator[Captured]:
-    """The frames of a trace; a line that is no record of the format is missed."""
+    """Yield the frames of a trace; count a line that is not a record of the format as a miss."""
     versions: dict[Any, OcppVersion | None] = {}
     spellings: dict[tuple[str | None, str], dict[str, Any]] = {}
     for number, line in enumerate(lines, 1):
@@ -69,17 +69,17 @@ def read(lines: Iterable[bytes], reading: Reading) -> Iterator[Captured]:
 
 
 class _NoRecord(ValueError):
-    """A line is no record of the format; says why."""
+    """A line is not a record of the format; says why."""
 
 
 def _record(line: bytes) -> tuple[dict[str, Any], int]:
-    """A line of a trace, its members of the types that the schema demands, and its time."""
+    """Return the record in a line, checked against the schema's types, and its time."""
     try:
         record = orjson.loads(line)
     except ValueError as error:
         raise _NoRecord(f"not JSON ({error})") from error
     if not isinstance(record, dict):
-        raise _NoRecord("a trace record is an object")
+        raise _NoRecord("a trace record must be an object")
     version = record.get("schemaVersion")
     if not isinstance(version, str) or version.partition(".")[0] != "1":
         raise _NoRecord(f"schemaVersion {str(version)[:20]!r}; this program reads version 1")
@@ -91,17 +91,17 @@ def _record(line: bytes) -> tuple[dict[str, Any], int]:
         if not isinstance(record[name], str):
             raise _NoRecord(f"{name} is no string")
     if record.get("messageType") not in _TYPES:
-        raise _NoRecord("messageType is none of CALL, CALLRESULT, CALLERROR")
+        raise _NoRecord("messageType must be CALL, CALLRESULT or CALLERROR")
     if record["messageType"] == "CALLERROR" and not isinstance(record.get("error"), dict):
-        raise _NoRecord("a CALLERROR record without its error")
+        raise _NoRecord("a CALLERROR record without `error`")
     try:
         return record, nanoseconds(record["timestamp"])
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise _NoRecord("timestamp is no RFC 3339 time") from error
+        raise _NoRecord("timestamp is not an RFC 3339 time") from error
 
 
 def _raw(record: dict[str, Any]) -> bytes:
-    """The verbatim frame; where the record has none, the frame its members describe."""
+    """Return the verbatim frame; if the record has none, build the frame from its members."""
     raw = record.get("raw")
     if raw is not None:
         return bytes(raw, "utf-8")

@@ -1,10 +1,10 @@
-"""How a trace of another tool writes what ours writes otherwise, so that it leaves as it came; knows no frames.
+"""Remember how another tool spells its trace records, so that an export gives them back unchanged.
 
-A spelling is a dict, empty where a record is written as we write it:
+A spelling is a dict; it is empty if the record is spelled as we would:
 `timestamp` ("6Z": six digits of a second and a Z; else the text itself), `schemaVersion`, `ocppVersion` (as texts),
-`action` (True where answers carry that of their CALL, else the text), `error` (the members it has), `without`
+`action` (True if answers carry the action of their CALL, else the text), `error` (the members it has), `without`
 (members left out) and `more` (members that the format does not define). It is stored as an event before the first
-frame that it holds for.
+frame that it applies to.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from inspector.protocol.frame import Frame
 from inspector.protocol.vocabulary import OcppVersion
 
 SPELLING = "trace-spelling"
-"""The kind of the event that keeps it."""
+"""The kind of the event that keeps a spelling."""
 
 SCHEMA_VERSION = "1.1"
 _DEFINED = frozenset(
@@ -35,12 +35,12 @@ _AS_IT_WAS = ("schemaVersion", "ocppVersion", "connectorId")
 
 
 def spelling(record: dict[str, Any], version: OcppVersion | None, before: dict[str, Any]) -> dict[str, Any]:
-    """What to remember of a record; of what it says nothing about, what was remembered of those before it.
+    """Return the spelling of a record; keep the earlier spelling of what this record does not show.
 
     Args:
-        record: as the schema of the format has it.
-        version: the one that its `ocppVersion` was understood as.
-        before: the spelling of the record before it in its session.
+        record: a record that satisfies the schema.
+        version: the version that its `ocppVersion` means.
+        before: the spelling of the previous record of its session.
     """
     found: dict[str, Any] = {}
     stamp = record["timestamp"]
@@ -58,7 +58,7 @@ def spelling(record: dict[str, Any], version: OcppVersion | None, before: dict[s
             found["error"] = sorted(record["error"].keys())
     elif "error" in before:
         found["error"] = before["error"]
-    # Where the record tells no version the session may yet turn out to be of 1.6.
+    # Without a version in the record, the session may still turn out to be OCPP 1.6.
     placed = kind == "CALL" and connector(record.get("payload"), version or OcppVersion.V16) is not None
     if "connectorId" in record and not placed:
         found["connectorId"] = record["connectorId"]
@@ -73,13 +73,13 @@ def spelling(record: dict[str, Any], version: OcppVersion | None, before: dict[s
 
 
 def connector(payload: Any, version: OcppVersion | None) -> int | None:
-    """The `connectorId` that a CALL of OCPP 1.6 is given at the top of its record."""
+    """Return the `connectorId` that a record of an OCPP 1.6 CALL repeats at its top level."""
     found = payload.get("connectorId") if version is OcppVersion.V16 and type(payload) is dict else None
     return found if type(found) is int and found >= 0 else None
 
 
 def spelled(record: dict[str, Any], spelling: dict[str, Any], frame: Frame) -> None:
-    """Write a record as the tool wrote it from which it came."""
+    """Spell a record as the tool that wrote it did."""
     style, error, action = spelling.get("timestamp"), spelling.get("error"), spelling.get("action")
     if isinstance(style, str):
         record["timestamp"] = timestamp(frame.ts_ns, style)
@@ -94,7 +94,7 @@ def spelled(record: dict[str, Any], spelling: dict[str, Any], frame: Frame) -> N
 
 
 def timestamp(ts_ns: int, style: str = _PLAIN) -> str:
-    """A time as RFC 3339 has it, by a style; anything that is no style is taken for the time itself."""
+    """Return a time in RFC 3339 by a style; a text that is not a style is the time itself."""
     found = _STYLE.fullmatch(style)
     if not found:
         return style

@@ -1,4 +1,4 @@
-"""Recorded sessions as Open OCPP Trace v1.1 JSONL, by the producer's rules of its specification."""
+"""Write recorded sessions as Open OCPP Trace v1.1 JSONL, by the producer rules of its specification."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from inspector.protocol.vocabulary import Direction, OcppVersion
 from inspector.records import BINARY, CloseFacts, EventRecord, FrameRecord, OpenRecord
 
 PLACEHOLDER = "ChargeSentinel.Session"
-"""The action of a record that stands for what a session has beside frames that the format can hold."""
+"""The action of a placeholder record, for sessions and frames that the format cannot express."""
 
 _QUIET_FACTS = frozenset({"charge_point_id", "ocpp_version", "from_start"})
 _QUIET_CLOSES: tuple[dict[str, Any], ...] = ({}, {"closed_by": "unknown"})
 _HELD = 1000
-"""Records that wait for the one before them; what a session ends with may yet belong to its last record."""
+"""How many records wait at most: the end of a session may still have to be added to its last record."""
 
 
 def write(steps: Iterable[Stored], labels: dict[int, str]) -> Iterator[bytes]:
-    """The lines of a trace, each with its newline, in the order the frames were stored.
+    """Yield the lines of a trace, each with its newline, in the order the frames were stored.
 
-    What the format cannot hold stands in `meta` of the record it precedes, at the end of a session in that of the
-    record it follows. Where there is no such record there is one of a CALL named ChargeSentinel.Session.
+    What the format cannot express goes into `meta` of the next record; at the end of a session, of the last record.
+    If there is no such record, a placeholder CALL named ChargeSentinel.Session carries it.
 
     Args:
         steps: from `stored`.
-        labels: by session id, what tells the sessions of one charge point apart in the file.
+        labels: by session id, a label that separates the sessions of one charge point in the file.
     """
     writing: dict[int, _Session] = {}
     line: deque[_Held] = deque()
@@ -58,7 +58,7 @@ def write(steps: Iterable[Stored], labels: dict[int, str]) -> Iterator[bytes]:
 
 
 class _Held:
-    """A record that may yet be added to."""
+    """A record that may still change."""
 
     __slots__ = ("complete", "record", "written")
 
@@ -82,10 +82,10 @@ class _Session:
         self.waiting: list[EventRecord | FrameRecord] = []
         self.foreign: dict[str, Any] = {}
         self.held: _Held | None = None
-        self.last_ns = 0  # time of the last frame: a session closes then unless something else tells
+        self.last_ns = 0  # time of the last frame: the session closes then unless a close is recorded
 
     def take(self, step: Stored) -> list[_Held]:
-        """A frame with what came before it; returns the record it makes, if it makes one."""
+        """Take a frame and the events before it; return its record, if the format can express it."""
         for event in step.before:
             if event.kind == SPELLING:
                 self.spelling = event.detail
@@ -112,7 +112,7 @@ class _Session:
         return [self.held]
 
     def end(self, step: Stored) -> list[_Held]:
-        """What follows the last frame of the session; returns a record for it, where none is left to hold it."""
+        """Take the events behind the last frame of the session; return a placeholder if no record can carry them."""
         self.waiting += [event for event in step.after if event.kind not in (SPELLING, trace_meta.FOREIGN)]
         known = {name: value for name, value in step.closed.facts.items() if value is not None} if step.closed else {}
         added = []
@@ -130,7 +130,7 @@ class _Session:
         return added
 
     def _open_record(self) -> list[_Held]:
-        """Make a placeholder the last record, where the last one has been written or there is none."""
+        """Make a placeholder the last record, if the last one has been written or there is none."""
         if self.held is not None and not self.held.written:
             return []
         at = self.opened or self.waiting[0]
@@ -177,7 +177,7 @@ class _Session:
 
 
 def _expressible(state: Session, number: int, record: FrameRecord) -> Frame | None:
-    """The frame, if the format has a message type for it."""
+    """Return the frame as a record, if the format has a message type for it."""
     _, ts_ns, mono_ns, from_charge_point, opcode, payload, notes = record
     direction = Direction.FROM_CHARGE_POINT if from_charge_point else Direction.FROM_CSMS
     frame = state.frame(number, ts_ns, mono_ns, direction, payload, opcode == BINARY, notes)
@@ -189,12 +189,12 @@ def _expressible(state: Session, number: int, record: FrameRecord) -> Frame | No
 def _placeholder(ts_ns: int, charge_point_id: str, message_id: str) -> dict[str, Any]:
     record: dict[str, Any] = {"schemaVersion": SCHEMA_VERSION, "timestamp": timestamp(ts_ns), "transport": "json"}
     record |= {"chargePointId": charge_point_id, "direction": "cp-to-csms"}
-    # An id and a payload are what some tools ask of every CALL.
+    # Some tools require an id and a payload in every CALL.
     return record | {"messageType": "CALL", "messageId": message_id, "action": PLACEHOLDER, "payload": {}}
 
 
 def _outside(events: tuple[EventRecord, ...]) -> dict[str, Any]:
-    """A record for events of no session."""
+    """Return a record for events outside any session."""
     first = events[0]
     record = _placeholder(
         first.ts_ns, str(first.detail.get("charge_point_id") or ""), f"chargesentinel-event-{first.ts_ns}"
@@ -217,7 +217,7 @@ def _line(held: _Held) -> bytes:
     held.written = True
     try:
         return orjson.dumps(held.record, option=orjson.OPT_APPEND_NEWLINE)
-    except TypeError:  # orjson reads 1,024 levels of nesting and writes 254; `raw` has it all the same
+    except TypeError:  # orjson reads 1,024 levels of nesting but writes 254; `raw` still has the payload
         for member in ("payload", "error"):
             held.record.pop(member, None)
         if held.record["messageType"] == "CALLERROR":
