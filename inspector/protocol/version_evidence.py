@@ -15,10 +15,11 @@ _LOOKED_AT = 500
 
 
 class VersionEvidence(NamedTuple):
-    """A version and the evidence for it, such as "the action StartTransaction"."""
+    """A version and its evidence, such as "the action StartTransaction"; `exact` if no later version has that."""
 
     version: OcppVersion
     by: str
+    exact: bool = True
 
 
 def infer_version(action: str | None, kind: Kind, payload: Any) -> VersionEvidence | None:
@@ -35,17 +36,17 @@ def infer_version(action: str | None, kind: Kind, payload: Any) -> VersionEviden
     if not knowing:
         return None
     if (found := _only(knowing)) is not None:
-        return VersionEvidence(found, f"the action {action}")
+        return VersionEvidence(found, f"the action {action}", len(knowing) == 1)
     if type(payload) is not dict:
         return None
     what = f"{action}'s answer" if kind == "response" else action
     for place, name in _names(payload):
         having = [version for version in knowing if name in _known(version, action, kind)[place]]
         if having and (found := _only(having)) is not None:
-            return VersionEvidence(found, f"{name} in {what}")
+            return VersionEvidence(found, f"{name} in {what}", len(having) == 1)
     valid = [version for version in knowing if _is_valid(version, action, kind, payload)]
     if valid and payload and (found := _only(valid)) is not None:
-        return VersionEvidence(found, f"the members of {what}")
+        return VersionEvidence(found, f"the members of {what}", len(valid) == 1)
     return None
 
 

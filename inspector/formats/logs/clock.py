@@ -14,7 +14,7 @@ from inspector.formats.logs.seen import Event, Seen
 from inspector.formats.logs.times import DAY_NS, Kind, When
 
 QUARTER_NS = 900 * 1_000_000_000
-_TOLERANCE_NS = 300 * 1_000_000_000
+TOLERANCE_NS = 300 * 1_000_000_000
 """The clocks of the log and the CSMS may differ by this much; offsets are multiples of 15 minutes."""
 _FARTHEST_NS = 15 * 3600 * 1_000_000_000
 _DAY = re.compile(r"(?<!\d)(20\d\d)[-_.]?([01]\d)[-_.]?([0-3]\d)(?!\d)")
@@ -101,11 +101,18 @@ class Clock:
             return self._last_ns
         ns = self._dated(when)
         if self._zone is not None and when.kind is not Kind.UTC and self.day_known:
-            local = _EPOCH + timedelta(microseconds=ns // 1000)
-            offset = local.replace(tzinfo=self._zone).utcoffset() or timedelta(0)
-            ns -= int(offset.total_seconds()) * 1_000_000_000
+            ns = self._of_zone(ns, self._zone)
         self._last_ns = ns
         return ns
+
+    def _of_zone(self, ns: int, zone: tzinfo) -> int:
+        """Return a local time in UTC; of an hour that comes twice, the one that follows the previous time."""
+        local = (_EPOCH + timedelta(microseconds=ns // 1000)).replace(tzinfo=zone)
+        first, second = (
+            ns - int((at.utcoffset() or timedelta(0)).total_seconds()) * 1_000_000_000
+            for at in (local, local.replace(fold=1))
+        )
+        return second if first < self._last_ns <= second else first
 
     def _dated(self, when: When) -> int:
         if when.kind is Kind.TIME_OF_DAY:
@@ -122,13 +129,13 @@ class Clock:
         """Return the offset in seconds that most of the CSMS's answers agree on."""
         ahead = []
         for frame in frames:
-            when, told = frame.around.when, _current_time(frame.message)
+            when, told = frame.around.when, current_time(frame.message)
             if when is not None and told is not None and when.kind is not Kind.UTC:
                 ahead.append(self._near(when, told) - told)
         if not ahead:
             return None
         offset = round(median(ahead) / QUARTER_NS) * QUARTER_NS
-        agreeing = sum(abs(one - offset) <= _TOLERANCE_NS for one in ahead)
+        agreeing = sum(abs(one - offset) <= TOLERANCE_NS for one in ahead)
         if abs(offset) > _FARTHEST_NS or 2 * agreeing < len(ahead):
             return None
         return offset // 1_000_000_000
@@ -157,7 +164,7 @@ def _since(at: datetime) -> int:
     return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1000
 
 
-def _current_time(message: Any) -> int | None:
+def current_time(message: Any) -> int | None:
     if type(message) is list and len(message) == 3 and message[0] == 3 and type(message[2]) is dict:
         return date_time(message[2].get("currentTime"))
     return None
@@ -167,7 +174,7 @@ def _reference(frames: Iterable[Seen]) -> int | None:
     """Return a time from a payload, to complete times without a date or a year."""
     own = None
     for frame in frames:
-        if (told := _current_time(frame.message)) is not None:
+        if (told := current_time(frame.message)) is not None:
             return told
         message = frame.message
         if own is None and type(message) is list and len(message) == 4 and type(message[3]) is dict:

@@ -11,20 +11,20 @@ QUICK = re.compile(r"onnect|clos(?:e|ed|ing)\b|upgrade|ws[s]?://|handshake", re.
 _UP = re.compile(
     r"\b(?:re)?connected\b(?! (?:\w+ )?(?:cable|ev|vehicle|car)\b)|"
     r"connection (?:is |was |has been )?(?:established|opened|open\b|accepted|up\b)|"
-    r"\bnew (?:websocket )?(?:connection|client)|accepted (?:new )?connection|"
+    r"\bnew (?:websocket )?(?:connection|client)|\bconnection request\b|accepted (?:new )?connection|"
     r"websocket (?:is |was )?(?:open(?:ed)?|connected|established|upgrade success)|"
     r"upgrade successful|\bws open\b|on_?open\b|client connected|handshake (?:succe|complete|done|ok)|"
     r"\b(?:charger|charge ?point|station|wallbox) \S{1,48} (?:re)?connected",
     re.I,
 )
-_GOING_UP = re.compile(r"\bconnecting to\b|\$ ?wscat\b|\bwscat -c\b|\bwebsocat\b", re.I)
+_GOING_UP = re.compile(r"\bconnecting to\b|\bconnecting\b.{0,40}\bwss?://|\$ ?wscat\b|\bwscat -c\b|\bwebsocat\b", re.I)
 _DOWN = re.compile(
     r"\bdisconnected\b|\bdisconnection\b|"
     r"connection (?:is |was |has been |got )?(?:closed|lost|reset|dropped|aborted|terminated|down\b)|"
     r"(?:websocket|ws|socket|session) (?:is |was |has been )?(?:closed|disconnected|lost|error close)|"
     r"\bws close[d]?\b|on_?close\b|close(?:d)? (?:frame|connection|event)|connectionclosed(?:error|ok)?|closestatus\[|"
     r"lost (?:the )?connection|\bclosed (?:with|by|code)|"
-    r"client (?:disconnected|left)",
+    r"client (?:disconnected|left)|[<>] CLOSE \d{4}\b",
     re.I,
 )
 _ABOUT_OCPP = re.compile(

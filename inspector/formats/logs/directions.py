@@ -9,10 +9,12 @@ UP, DOWN = "up", "down"
 """From the charge point, from the CSMS: the text names the parties."""
 IN, OUT = "in", "out"
 """Received and sent, as seen by the program that writes the log."""
+REPLY = "reply"
+"""Answered: by the writer, or by the other side; the CALL decides."""
 RIGHT, LEFT = ">", "<"
 """Arrows: in most logs, an arrow to the right marks what the writer sends."""
-RELATIVE = {IN: "words", OUT: "words", RIGHT: "arrows", LEFT: "arrows"}
-AWAY = frozenset({OUT, RIGHT})
+RELATIVE = {IN: "words", OUT: "words", REPLY: "words", RIGHT: "arrows", LEFT: "arrows"}
+AWAY = frozenset({OUT, REPLY, RIGHT})
 """Ways that mean: sent by the writer of the log."""
 
 _STATION = r"(?:charge[ _-]?points?|charging[ _-]?stations?|chargers?|wall[ _-]?box|stations?|cp|evse|charge[ _-]?box)"
@@ -31,14 +33,18 @@ _ONCE = (
 )
 _PARTIES = re.compile("|".join(_ONCE), re.I)
 _SPEAKS = re.compile(rf"(?:^|[\s:>*\]|])(?:(?P<up>{_STATION})|(?P<down>{_CSMS}))(?: \w+)?\s*:\W*$", re.I)
-_TOKEN = re.compile(r"[A-Za-z]+")
+_TOKEN = re.compile(r"[^\W\d_]+")
+_CHINESE = re.compile("(?P<in>收到|接收)|(?P<out>发送|發送|下发)")
 _WORDS = {
     **dict.fromkeys("receive received receives receiving recv rcv rcvd recvd rx incoming inbound".split(), IN),
     **dict.fromkeys("send sends sending sent tx xmit transmit transmits transmitted transmitting".split(), OUT),
-    **dict.fromkeys(
-        "outgoing outbound replied replies reply replying respond responds responded responding".split(), OUT
-    ),
-    **dict.fromkeys("answers answered answering".split(), OUT),
+    **dict.fromkeys("outgoing outbound".split(), OUT),
+    **dict.fromkeys("replied replies reply replying respond responds responded responding".split(), REPLY),
+    **dict.fromkeys("answers answered answering".split(), REPLY),
+    **dict.fromkeys("empfangen empfange empfängt erhalten ontvangen recibido recibida reçu reçue ricevuto".split(), IN),
+    **dict.fromkeys("recebido recebida получено принято alındı".split(), IN),
+    **dict.fromkeys("gesendet sende sendet senden verzonden enviado enviada envoyé envoyée inviato".split(), OUT),
+    **dict.fromkeys("отправлено gönderildi".split(), OUT),
 }
 _PARTY_WORDS = frozenset(
     """charge charging charger chargers chargepoint chargepoints chargebox chargingstation chargingstations
@@ -89,6 +95,8 @@ def find(text: str) -> Label | None:
             return Label(_WORDS[word], *token.span())
         if word == "request" and text[: token.start()].endswith("type: "):
             return Label(OUT, *token.span())
+    if not text.isascii() and (found := _last(_CHINESE, text)):
+        return Label(IN if found["in"] else OUT, *found.span())
     if parties and (found := _SPEAKS.search(text)):
         return Label(UP if found["up"] else DOWN, *found.span("up" if found["up"] else "down"))
     if found := _SHORT.search(text):

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from inspector.formats.logs import connections, decomposed, extents, identities
-from inspector.formats.logs.directions import AWAY
+from inspector.formats.logs.directions import AWAY, IN
 from inspector.formats.logs.gathering import TYPE_LINE, Gathering, Source
 from inspector.formats.logs.seen import NOTHING, Around, Event, Left, Linked, Seen, Text
 from inspector.formats.logs.surroundings import Surroundings
@@ -24,14 +24,16 @@ _ERROR = re.compile(
     r"\b(?:ERROR|WARN(?:ING)?|FATAL|CRITICAL)\b|exception|unable to|traceback|failed|cannot|invalid", re.I
 )
 _CUT_MARK = re.compile(
-    r"\s*(?:\.{3,}|\u2026|\[?<?\(?(?:\.{3})?\s*(?:truncated|message truncated|cut|snip|more)\)?>?\]?|"
+    r"\s*(?:\.{3,}|\u2026|\[?<?\(?(?:\.{3})?\s*(?:truncated|message truncated|cut|snip|more)"
+    r"(?::? ?\d+ ?(?:more )?(?:chars|characters|bytes|b)?)?\)?>?\]?|"
     r"\+\d+ (?:more|chars|bytes).*|\(\d+ (?:more )?(?:chars|characters|bytes)[^)]*\))\s*[\"'`]?\s*$",
     re.I,
 )
 _ELIDED = re.compile(r"\.\.\.|\u2026")
-_SIZE = re.compile(r"^[\"']? \[(\d+) bytes\]")
+_SIZE = re.compile(r"[\"']? \[(\d+) bytes\]")
 _ANNOUNCED = re.compile(r"^\S+:\s+(?:ChargePoint>CentralSystem|CentralSystem>ChargePoint)(?:\s|$)")
 _EMPTY = re.compile(r"^(.*?(?:receiv\w*|recv|sen[dt]\w*|message|[rt]x)\s*:?\s*)[\"'`]{0,2}\s*$", re.I)
+_SAID_EMPTY = re.compile(r"\b(?:received|got) (?:an )?empty (?:text )?message\b", re.I)
 _DOTS = re.compile(r"[\[(<*\s]*(?:\.{2,}|\u2026|snip|skipped|omitted|\.{3} ?\w+ ?\.{3})[\])>*\s]*$", re.I)
 _MARKUP = re.compile(r"<(?:pre|td|code|p|div|li)\b")
 _BARE = re.compile(
@@ -112,7 +114,7 @@ class Finder:
         closing = _QUOTED.get(line[start - 1 : start], "")
         extent = extents.at(line, start, closing)
         at = self._surroundings.read(prefix)
-        around, form = at.around.over(outer), at.form
+        around, form = at.around.within(outer), at.form
         announced = around.way is not None or form in self._forms
         if again and at.around == NOTHING:
             announced = True  # glued to the previous one
@@ -147,6 +149,8 @@ class Finder:
             around = around._replace(when=self._surroundings.time(behind))
         if not around.way or not around.when:
             around = around.over(self._stands_above(prefix))
+        if around.when is None and self._above and line[:1] in (" ", "\t", "<"):
+            around = around._replace(when=self._surroundings.time(self._above[-1]))  # an entry of two lines
         self._forms.add(form)
         if len(self._forms) > 2000:
             self._forms.clear()
@@ -205,7 +209,7 @@ class Finder:
         parts = decomposed.find(line)
         if parts is not None:
             at = self._surroundings.read(line[: parts.start])
-            yield from self._told(parts.extent, text, at.around.over(text.around), at.form, False)
+            yield from self._told(parts.extent, text, at.around.within(text.around), at.form, False)
             self._reading.passed_over -= 1
             return
         if len(stripped) < 40 and _DOTS.match(stripped):
@@ -215,14 +219,18 @@ class Finder:
             self._unfollowed(text.number)
         elif (empty := _EMPTY.match(line)) and self._is_empty(empty[1], source):
             at = self._surroundings.read(empty[1])
-            yield Seen("", text.number, at.around.over(text.around))
+            yield Seen("", text.number, at.around.within(text.around))
+            return
+        if (said := _SAID_EMPTY.search(line)) and self._forms:
+            around = self._surroundings.read(line[: said.start()]).around._replace(way=IN)
+            yield Seen("", text.number, around.within(text.around))
             return
         if connections.QUICK.search(line) and (told := connections.read(line)):
             at = self._surroundings.read(line[:1500])
-            name = told.who or identities.keyed(line) or identities.of_url(line)
+            name = identities.keyed(line) or identities.of_url(line) or told.who
             around = at.around._replace(charge_point=name, way=None)
             version = connections.VERSION.search(line)
-            around = around._replace(version=version[1] if version else None).over(text.around)
+            around = around._replace(version=version[1] if version else None).within(text.around)
             yield Linked(told.up, text.number, around, told.code, told.reason, told.client)
         self._above.append(line[:500])
 

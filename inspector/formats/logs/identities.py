@@ -6,11 +6,13 @@ import re
 from urllib.parse import unquote
 
 from inspector.formats.logs.directions import Label
+from inspector.protocol.vocabulary import EVERY_ACTION
 
 _ID_CHARACTERS = r"[^\s,;:|\"'`<>()\[\]{}=]"
 _KEYS = (
-    r"charge_?box(?:_?id(?:entity)?)?|charge_?point_?(?:id(?:entity)?|identifier|name|serial)|"
-    r"charging_?station_?(?:id(?:entifier)?|name)?|station_?(?:id|name|identifier)|cp_?id|cbid|charger_?(?:id|name)|"
+    r"charge_?box(?:_?id(?:entity)?)?|charge[_ ]?point[_ ]?(?:id(?:entity)?|identifier|name|serial)|"
+    r"charging[_ ]?station[_ ]?(?:id(?:entifier)?|name)?|station_?(?:id|name|identifier)|cp_?id|cbid|"
+    r"charger_?(?:id|name)|"
     r"cp_?identity|identity|evse_?name|cp_?name|ocpp_?id(?:entity)?|wallbox_?id"
 )
 _BRACKETED = re.compile(r"\[chargeBoxId=([^,\]]*)", re.I)
@@ -30,6 +32,11 @@ _TO_OR_FROM = re.compile(
     rf"[\"'`\[(]?({_ID_CHARACTERS}{{1,48}})[\"'`\])]?\s*[:|]?\s*[\"'`]?$",
     re.I,
 )
+_TOPIC = re.compile(
+    r"\bocpp[/:.]([A-Za-z0-9][\w.*+@=-]{1,47})[/:.](?:in|out|rx|tx|up|down|to|from|requests?|responses?|calls?|results?)\b",
+    re.I,
+)
+_SYSLOG = re.compile(r"\s*[\w.-]+ [\w./-]+(?:\[\d+\])?:\s")
 _BEFORE_BAR = re.compile(r"[\s\]|)-]*\s([^\s|\[\]()]+)\s*\|")
 _NOT_IDS = frozenset(
     """json message messages msg text request response payload data call result callresult callerror error
@@ -39,21 +46,32 @@ _NOT_IDS = frozenset(
     fatal notice level main thread queue com sys net app ui core simulator bytes handler socket connection
     session ocppj json: null none undefined unknown localhost""".split()
 )
+_NO_NAMES = frozenset("ocpp ocppj websocket ws wss json server client csms raw".split())
+"""What no charge point is named, even where ids are written."""
 _LEVEL = r"(?:trace|debug|info|notice|warn|warning|error|fatal|critical|verbose|silly|log|d|i|w|e|t|v)"
 _LEVELS = re.compile(rf"(?:^|(?<=[\s\[(|;,:]))<?{_LEVEL}>?(?=[\s\])|;,:]|$)", re.I)
 _BRACKETS = re.compile(r"\[[^\[\]]*\]|\([^()]*\)|\{[^{}]*\}")
 _IDLE = re.compile(
     r"(?:^|(?<=[\s|;,:\"'(\[]))(?:ocpp(?:[-_ ]?j)?(?:[-_ ]?(?:1\.?6|2\.?0\.?1|2\.?1)j?)?|"
-    r"messages?|msg|json|text|raw|frame|payload|data|"
+    r"messages?|msg|json|text|raw|frame|payload|data|charge ?point|charging ?station|charger|station|wallbox|"
+    r"ladepunkt|ladestation|ladesäule|"
     r"call|result|error|request|response|ws|websocket|type|body)(?=[\s|;,:\"')\]]|$)[:=]?",
     re.I,
 )
 _LIKELY = re.compile(r"(?=[^0-9]*[0-9])(?=.*[A-Za-z])[A-Za-z0-9][\w.*+@=-]{1,47}")
 _NAME = re.compile(r"[A-Za-z][\w.*+@=-]{1,47}")
+_STYLED = re.compile(r"(?=.*[A-Z])[A-Za-z]\w*[-_][\w.*+@=-]{1,40}")
+_CAMEL = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
+_PLAIN_PARTS = frozenset(
+    """api app bytes call client connection csms debug error event frame gateway handler http info input level
+    log logger main manager message middleware notification output pool process protocol proxy queue read request
+    response result router send server service session socket stream task thread time type web websocket worker
+    write ws""".split()
+)
 _THREAD = re.compile(
     r"(?:.*(?:thread|worker|pool|exec|task|qtp|nio|main|loop|handler|queue|core|proc|conn|connector|evse|session|sess|req|"
     r"socket|ws|wss|http|https|ocpp|grpc|tcp|udp|line|pid|tid|job|lp|eth|wlan|v)[-_#]?\d[\d-]*|[0-9a-f]{8,}|"
-    r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|.*\.[a-z]{1,4}|[a-z_]+(?:\.[a-z_]+)+|v?\d+(?:\.\d+)+|\d+(?:ms|s|us|b|kb|bytes)?|0x[0-9a-f]+|"
+    r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|.*\.[a-z]{1,4}|[a-z][a-z-]*\.\d+|ocpp[-_]?j?[-_]?\d[\d.]*j?|[a-z_]+(?:\.[a-z_]+)+|v?\d+(?:\.\d+)+|\d+(?:ms|s|us|b|kb|bytes)?|0x[0-9a-f]+|"
     r"(?:1\.6|2\.0\.1|2\.1)j?)$",
     re.I,
 )
@@ -63,7 +81,11 @@ _URL = re.compile(
     r"(?:\burl:? |\bpath:? |\buri[:=] ?|\bGET |\bendpoint:? )[\"']?(/[^\s\"'<>,)\]?]+)",
     re.I,
 )
-_OCPP_PATH = re.compile(r"(?<![\w:/])/(?:ocpp|ocppj|ws|websocket)/(?:[\w.-]+/)*([^\s/\"'<>,)\]?]+)", re.I)
+_OCPP_PATH = re.compile(
+    r"(?:(?<![\w:/])|(?<=:\d\d)|(?<=:\d\d\d\d)|(?<=:\d\d\d\d\d))/"
+    r"(?:ocpp|ocppj|ws|websocket)/(?:[\w.-]+/)*([^\s/\"'<>,)\]?]+)",
+    re.I,
+)
 _GENERIC = re.compile(
     r"(?:ocpp.*|ws|wss|websocket|v?\d(?:\.\d)*j?|api|centralsystemservice|steve|cs|server|csms|central.*|j|json)", re.I
 )
@@ -80,14 +102,16 @@ def find(prefix: str, time: tuple[int, int] | None, label: Label | None) -> str 
     if name := keyed(prefix):
         return name
     if found := _SAYS.search(prefix):
-        return found[1] if found[1] and found[1].lower() not in _NOT_IDS else None
+        return found[1] if found[1] and found[1].lower() not in _NO_NAMES else None
+    if found := _TOPIC.search(prefix):
+        return found[1]
     if found := _TO_OR_FROM.search(prefix):
         name = found[1]
         if name.lower() not in _NOT_IDS and not _FILE_LINE.match(name) and not name.isdigit():
             return name
     if time and (found := _BEFORE_BAR.match(prefix, time[1])) and is_likely(found[1]):
         return found[1]
-    return _alone(prefix, time, label)
+    return _alone(prefix, time, label) or (of_url(prefix) if "/ocpp" in prefix else None)
 
 
 def keyed(text: str) -> str | None:
@@ -106,6 +130,8 @@ def session(prefix: str) -> str:
 
 def of_url(text: str) -> str | None:
     """Return the id at the end of a WebSocket's address or path in a text."""
+    if "/" not in text:
+        return None
     for found in _URL.finditer(text):
         if name := _last_part(found[1] or found[2] or ""):
             return name
@@ -115,33 +141,57 @@ def of_url(text: str) -> str | None:
 
 def is_likely(name: str) -> bool:
     """Tell whether a single word looks like an id: letters and digits, but not a thread, file or version."""
-    return _LIKELY.fullmatch(name) is not None and not _THREAD.match(name) and name.lower() not in _NOT_IDS
+    if _LIKELY.fullmatch(name) is None:
+        return _is_styled(name)
+    return not _THREAD.match(name) and name.lower() not in _NOT_IDS
+
+
+def _is_styled(name: str) -> bool:
+    """Tell whether a word without digits is written like an id: DEPOT-LEFT, but not Web-Socket or MainThread."""
+    if _STYLED.fullmatch(name) is None or _THREAD.match(name):
+        return False
+    return _PLAIN_PARTS.isdisjoint(re.split(r"[-_.]", name.lower()))
 
 
 def _alone(prefix: str, time: tuple[int, int] | None, label: Label | None) -> str | None:
     """Return the only word of a prefix besides its time, direction, level and other common words."""
-    if label is None or len(prefix) > 200:
+    if len(prefix) > 200:
         return None
+    if label is None:
+        return _cell(prefix) if "\t" in prefix else None
     cuts = sorted([label[1:], *([time] if time else [])], reverse=True)
     rest = prefix
     for start, end in cuts:
         rest = rest[:start] + " \x00 " + rest[end:]
+    if time and (found := _SYSLOG.match(prefix, time[1])) and not prefix[: time[0]].strip():
+        rest = rest.replace(found[0].rstrip(), " ", 1)
     rest = _LEVELS.sub(" ", rest)
     bare = _IDLE.sub(" ", _BRACKETS.sub(" ", rest))
     words = [word.strip("\"'`,;|:-*") for word in bare.replace("\x00", " ").replace("|", " ").replace(";", " ").split()]
     words = [word for word in words if word and not (word.isdigit() and len(word) < 7)]
+    if len(words) > 1:
+        words = [word for word in words if not _THREAD.match(word)]
     if len(words) == 1 and (is_likely(words[0]) or (time and label.way in "<>" and _is_name(words[0]))):
         return words[0]
-    if words:
+    if any(is_likely(word) for word in words):
         return None
     inner = [found[0][1:-1].strip() for found in _BRACKETS.finditer(rest)]
     likely = [name for name in inner if is_likely(name)]
     return likely[0] if len(likely) == 1 else None
 
 
+def _cell(prefix: str) -> str | None:
+    """Return the only cell of a copied table that looks like an id."""
+    cells = [cell.strip("\"' ") for cell in prefix.split("\t")]
+    likely = [cell for cell in cells if is_likely(cell) and cell not in EVERY_ACTION]
+    return likely[0] if len(likely) == 1 else None
+
+
 def _is_name(word: str) -> bool:
     """Tell whether a word may be an id if only a time and an arrow are around it."""
-    return _NAME.fullmatch(word) is not None and not _THREAD.match(word) and word.lower() not in _NOT_IDS
+    if _NAME.fullmatch(word) is None or _THREAD.match(word) or word.lower() in _NOT_IDS:
+        return False
+    return not {part.lower() for part in _CAMEL.findall(word)} <= _PLAIN_PARTS | _NO_NAMES  # OcppClient
 
 
 def _last_part(path: str) -> str | None:

@@ -36,7 +36,7 @@ _TIMES = (
         "messagetimestamp",
         "frametimeepoch",
     ),
-    *("frametime", "frameframetimeepoch", "requesttime", "recordedat", "loggedat"),
+    *("frametime", "frameframetimeepoch", "requesttime", "recordedat", "loggedat", "t"),
 )
 _IDS = (
     *(
@@ -81,6 +81,11 @@ _STATION = re.compile(
 )
 _CSMS = re.compile(r"csms|central ?system|central_system|server|backend|cpo|cloud|backoffice", re.I)
 _SIDES = ("incoming", "isincoming", "outgoing")
+WAY_OF_NAME = {
+    **dict.fromkeys(("recv", "received", "receive", "rx", "in", "incoming", "inbound"), IN),
+    **dict.fromkeys(("send", "sent", "tx", "out", "outgoing", "outbound"), OUT),
+}
+"""The direction of a frame by the name of the member that holds it."""
 _KNOWN = frozenset((*_TIMES, *_IDS, *_WAYS, *_SENDERS, *_RECEIVERS, *_SESSIONS, *_VERSIONS, *_MASKS, *_SIDES))
 
 

@@ -14,6 +14,7 @@ from inspector.formats.captured import Captured
 from inspector.formats.logs import directions, extents, order, texts
 from inspector.formats.logs.clock import Clock
 from inspector.formats.logs.copies import without_copies
+from inspector.formats.logs.daylight import Daylight
 from inspector.formats.logs.finder import Finder
 from inspector.formats.logs.resolving import Perspective
 from inspector.formats.logs.seen import NOTHING, Event, Seen
@@ -25,7 +26,7 @@ WINDOW = 2000
 """What applies to a whole log is decided from so many frames and other events."""
 WINDOW_BYTES = 16 * 1024 * 1024
 _LIKE = re.compile(
-    rb"\[\s*[2-6]\s*,\s*(?:[\\\"'`\xe2&\d<]|$)|(?:^|[|:\]>]\s)\s*[2-6],\s*$|\]\s*\[\w*[Cc]all|\"(?:unique_?id|message_?type(?:_?id)?)\"",
+    rb"\[\s*[2-6]\s*,\s*(?:[\\\"'`\xe2&\d<]|$)|\[\s*\d\s*,\s*\"[^\"]{1,36}\"\s*,\s*\"[A-Z]|(?:^|[|:\]>]\s)\s*[2-6],\s*$|\]\s*\[\w*[Cc]all|\"(?:unique_?id|message_?type(?:_?id)?)\"",
     re.I,
 )
 
@@ -127,9 +128,12 @@ def in_sessions(events: Iterator[Event], reading: Reading, options: Options) -> 
     perspective = Perspective(window, options.perspective)
     clock = Clock(window, options.zone, options.written_ns, options.name)
     cut = _Cut(window)
+    every: Iterable[Event] = chain(window, events)
+    if clock.offset_s is not None and clock.by:
+        every = Daylight(clock.offset_s, reading).undone(every)
     sessions = Sessions(window, perspective, clock, options.ocpp, options.charge_point)
     _remark(reading, clock, sessions, perspective)
-    yield from sessions.frames(cut.marked(chain(window, events), whole))
+    yield from sessions.frames(cut.marked(every, whole))
     yield from sessions.ends()
 
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from inspector.formats.logs import decomposed, extents
-from inspector.formats.logs.members import Members
+from inspector.formats.logs import decomposed, extents, identities
+from inspector.formats.logs.members import WAY_OF_NAME, Members
 from inspector.formats.logs.seen import NOTHING, Around, Text
 from inspector.protocol.vocabulary import EVERY_ACTION
 
@@ -53,6 +53,9 @@ class Records:
         if exact := row.pop("raw_base64", ""):  # our own export: the exact bytes, which a spreadsheet cannot change
             with suppress(ValueError):
                 row["raw"] = base64.b64decode(exact, validate=True).decode("utf-8", "surrogateescape")
+        name = row.get("id", "")
+        if around.charge_point is None and identities.is_likely(name) and not _names_message(row, name):
+            around = around._replace(charge_point=name)
         if row.get("raw") and "ts_ns" in row:
             yield Text(number, row["raw"], around, frame=True)
             return
@@ -115,6 +118,8 @@ class _Walk:
     def _member(self, name: str, value: Any, around: Around, depth: int) -> Iterator[Text]:
         if _FRAME_LIKE.search(name):
             yield Text(self._line(), name, around)
+        if (way := WAY_OF_NAME.get(name.lower().strip("@_"))) is not None:
+            around = around._replace(way=way)
         if type(value) is str:
             if _FRAME_LIKE.search(value) or name.lower().strip("@") in _MESSAGES:
                 yield from self._text(value, around, depth)
@@ -153,6 +158,11 @@ class _Walk:
                 self._place = found.start()
                 return _BLANKS.sub(r"\1", extent.raw) if "\n" in extent.raw else extent.raw
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _names_message(row: dict[str, str], name: str) -> bool:
+    """Tell whether an id in a row is the id of the message in it."""
+    return any(f'"{name}"' in value for value in row.values())
 
 
 def _once(texts: list[Text]) -> list[Text]:

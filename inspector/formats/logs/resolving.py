@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
-from inspector.formats.logs.directions import AWAY, DOWN, RELATIVE, UP
+from inspector.formats.logs.directions import AWAY, DOWN, RELATIVE, REPLY, UP
 from inspector.formats.logs.seen import Event, Linked, Seen
 from inspector.protocol.messages import Malformed, parse
 from inspector.protocol.vocabulary import ACTIONS_FROM, Direction, OcppVersion
@@ -62,7 +62,7 @@ class Perspective:
                 by = sender(action) if kind in (2, 6) else None
                 if by is not None:
                     votes[RELATIVE[way], (by is FROM_CSMS) is (way in AWAY)] += 1
-                elif kind == 3 and (told := _by_members(event.message)) is not None:
+                elif kind == 3 and way != REPLY and (told := _by_members(event.message)) is not None:
                     hints[RELATIVE[way], (told is FROM_CSMS) is (way in AWAY)] += 1
         self._of_csms: dict[str, bool] = {}
         shown = {style: _majority(votes, style, _majority(hints, style, None)) for style in ("words", "arrows")}
@@ -123,9 +123,11 @@ class Resolver:
         told = self._perspective.direction(seen.around.way)
         kind, number, action = head(seen)
         if kind in (3, 4, 5) or action is None:
-            if told is not None:
+            if told is not None and seen.around.way != REPLY:
                 return told, False
             caller = self._caller(seen, charge_point, number)
+            if caller is None and told is not None:
+                return told, False
             if caller is not None:
                 return (caller if kind == 5 else caller.opposite), False
             by = _by_members(seen.message) if kind == 3 else None

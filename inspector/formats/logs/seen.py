@@ -16,6 +16,13 @@ class Around(NamedTuple):
     session: str = ""
     version: str | None = None
 
+    def within(self, outer: Around) -> Around:
+        """Return this, completed with what a container says; a time that says more is taken from there."""
+        around = self.over(outer)
+        if self.when is not None and outer.when is not None and outer.when.kind < self.when.kind:
+            return around._replace(when=outer.when)
+        return around
+
     def over(self, other: Around) -> Around:
         """Return this, completed with what `other` says."""
         return Around(

@@ -130,7 +130,7 @@ class Sessions:
                 continue
             if (version := SUBPROTOCOLS.get(f"ocpp{event.around.version}")) is not None:
                 self._versions.setdefault(name, version_evidence.VersionEvidence(version, "its record"))
-            if name in self._versions:
+            if name in self._versions and self._versions[name].exact:
                 continue
             if kind in (2, 6):
                 actions[name, number] = action
@@ -140,7 +140,9 @@ class Sessions:
             else:
                 told = None
             if told is not None:
-                (self._versions if way is FROM_CHARGE_POINT else by_csms).setdefault(name, told)
+                known = self._versions if way is FROM_CHARGE_POINT else by_csms
+                if name not in known or (told.exact and not known[name].exact and told.version is not OcppVersion.V16):
+                    known[name] = told
         self._versions = {**by_csms, **self._versions}
         for event in window:
             if isinstance(event, Linked) and (version := SUBPROTOCOLS.get(f"ocpp{event.around.version}")):

@@ -39,6 +39,8 @@ class Surroundings:
         """Return what the text before a frame says."""
         if len(prefix) > _LONGEST:
             prefix = prefix[:300] + " " + prefix[-1000:]
+        if "<![CDATA[" in prefix:
+            prefix = prefix.rpartition("<![CDATA[")[2]
         if prefix[-1:] == ">" and (markup := _TAG.search(prefix)):
             # A table in HTML: the class of a row may name the sender.
             prefix = html.unescape(_TAG.sub(" ", prefix)) + (f" {markup[1]}:" if markup[1] else "")
@@ -78,7 +80,8 @@ class Surroundings:
             if len(line) > 300:
                 break
             said = self.read(line).around
-            near = near.over(said if said.way is not None else said._replace(charge_point=identities.keyed(line)))
+            name = identities.keyed(line) or identities.of_url(line)
+            near = near.over(said if said.way is not None and name is None else said._replace(charge_point=name))
             if near.way is not None:
                 break
         return near

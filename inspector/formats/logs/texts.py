@@ -24,6 +24,8 @@ _DOCUMENT = 4 * 1024 * 1024
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 _FRAME = re.compile(r"\[\s*[1-9]\s*,\s*[\\\"'\u201c\u201d\d]")
+_MARKDOWN = re.compile(r"\\\[\s*[2-6]\s*,")
+_BACKSLASH = re.compile(r"\\([\[\]_*`#<>{}()!.+-])")
 _QUOTE = re.compile(r"\s*>[>\s]*")
 _ONE_QUOTE = re.compile(r"\s*>+ ?")
 _ARROW = re.compile(r"\s*<\s*\[")
@@ -55,6 +57,8 @@ def decoded(lines: Iterable[bytes]) -> Iterator[Text]:
         text = text.rstrip("\r\n")
         if "\x1b" in text:
             text = _ANSI.sub("", text)
+        if "\\[" in text and _MARKDOWN.search(text):
+            text = _BACKSLASH.sub(r"\1", text)
         if "\x00" in text and not _FRAME.search(text):
             text = text.replace("\x00", "")
         if not whole and (end := _last_frame(text)):
@@ -123,7 +127,7 @@ def _is_quoted(texts: list[Text]) -> bool:
 
 
 def _answers_itself(lines: list[str]) -> bool:
-    found = [re.search(r"\[\s*([23])\s*,\s*\"([^\"]*)\"", line) for line in lines]
+    found = [re.search(r"\[\s*([23])\s*,\s*[\"']([^\"']*)[\"']", line) for line in lines]
     ids = {kind: {one[2] for one in found if one and one[1] == kind} for kind in "23"}
     return not ids["2"].isdisjoint(ids["3"])
 

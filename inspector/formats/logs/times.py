@@ -29,7 +29,7 @@ _FORMS = (
     rf"(?P<slash>(?<![\d/.-])(\d\d?)([/.-])(\d\d?)[/.-](\d{{4}}|\d\d)(?:T|,?\s+(?:-\s+)?){_CLOCK}{_HALF}{_OFFSET})",
     rf"(?P<md>(?<![\d/.-])(\d\d)[-/](\d\d)\s+{_CLOCK})",
     rf"(?P<clock>(?<![\w:.-]){_CLOCK}{_HALF}(?![\w:-]))",
-    r"(?P<epoch>(?<![\w.:-])(?:\d{10}(?:\.\d{1,9})?|\d{13}|\d{16}|\d{19})(?![\w.:-]))",
+    r"(?P<epoch>(?<![\w.-])(?<!\d:)(?:\d{10}(?:\.\d{1,9})?|\d{13}|\d{16}|\d{19})(?![\w.:-]))",
 )
 _TIME = re.compile("|".join(_FORMS))
 _ALONE = {name: re.compile(form) for form in _FORMS for name in re.compile(form).groupindex}

@@ -149,6 +149,12 @@ class Transactions16(Topic):
         """Return the open transactions of one connector, oldest first."""
         return [one for one in self._open if one.connector == connector]
 
+    def started_since(self, connector: int, mono_ns: int) -> bool:
+        """Tell whether a transaction has started on a connector since then, even if it is over by now."""
+        return any(
+            one.connector == connector and one.started_ns >= mono_ns for one in (*self._open, *self.by_id.values())
+        )
+
     def would_have_been_seen(self, timestamp: str | None, connector: int | None = None) -> bool:
         """Whether an unknown transaction that is mentioned now cannot have had a start: that would have been seen.
 

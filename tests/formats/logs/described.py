@@ -64,6 +64,6 @@ def _line(step: records.FrameRecord, facts: records.SessionFacts) -> str:
 
 
 if __name__ == "__main__":
-    told = described(Path(sys.argv[1]), dict(option.split("=", 1) for option in sys.argv[2:]))
-    print("frames = '''", *told.frames, "'''", sep="\n")
-    print(told._replace(frames=[]))
+    found = described(Path(sys.argv[1]), dict(option.split("=", 1) for option in sys.argv[2:]))
+    print("frames = '''", *found.frames, "'''", sep="\n")
+    print(found._replace(frames=[]))

@@ -1,4 +1,6 @@
-"""Logs of many programs, forms and containers are read as what they hold: each file in cases/ is one log.
+"""Logs of many programs, forms and containers are read as what they hold.
+
+Each file in cases/ is one log of a certain kind; each file in products/ has logs in the forms of one product.
 
 A case has `log`, `frames` (see `described`), and where they matter: `options`, `facts` (of the first session),
 `closed` (close codes), `gaps`, `missed` (lines), `findings` above info, `encoding`, `packed`, `name` (of the file).
@@ -15,21 +17,32 @@ import pytest
 
 from tests.formats.logs.described import described
 
-CASES = {path.stem: path for path in sorted(Path(__file__).with_name("cases").glob("*.toml"))}
+HERE = Path(__file__).parent
+
+
+def cases() -> dict[str, dict[str, Any]]:
+    found = {path.stem: tomllib.loads(path.read_text(encoding="utf-8")) for path in sorted(HERE.glob("cases/*.toml"))}
+    for path in sorted(HERE.glob("products/*.toml")):
+        logs = tomllib.loads(path.read_text(encoding="utf-8"))["logs"]
+        found |= {f"{path.stem}: {log['what']}": log for log in logs}
+    return found
+
+
+CASES = cases()
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_log_is_read_as_what_it_holds(name: str, tmp_path: Path) -> None:
-    case: dict[str, Any] = tomllib.loads(CASES[name].read_text(encoding="utf-8"))
+    case = CASES[name]
     content = case["log"].encode(case.get("encoding", "utf-8"))
     path = tmp_path / case.get("name", "a.log")
     path.write_bytes(gzip.compress(content) if case.get("packed") else content)
-    told = described(path, case.get("options", {}))
-    assert told.frames == case["frames"].strip().splitlines()
-    assert {key: told.facts.get(key) for key in case.get("facts", {})} == case.get("facts", {})
-    assert (told.closed, told.gaps, told.missed) == (
+    found = described(path, case.get("options", {}))
+    assert found.frames == case["frames"].strip().splitlines()
+    assert {key: found.facts.get(key) for key in case.get("facts", {})} == case.get("facts", {})
+    assert (found.closed, found.gaps, found.missed) == (
         case.get("closed", []),
         case.get("gaps", 0),
         case.get("missed", []),
     )
-    assert told.findings == case.get("findings", [])
+    assert found.findings == case.get("findings", [])

@@ -105,7 +105,8 @@ class Status16(Topic):
             self.connectors[connector] = now
             if status == "SuspendedEVSE":
                 self.suspended_ns[connector] = frame.mono_ns
-        if status == "Charging" and connector > 0 and self.before is not None and self.before.status in FREE:
+        began = status == "Charging" and connector > 0 and self.before is not None and self.before.status in FREE
+        if began and not self._transactions.open_on(connector):
             self.station.deadline(frame, self.settings.effect_timeout_s, self.charging_without_start, connector, frame)
 
     @rule(
@@ -263,7 +264,9 @@ class Status16(Topic):
         known = self.connectors.get(connector)
         if known is None or known.status != "Charging" or self.session not in self.station.sessions:
             return None
-        if self._transactions.open_on(connector) or known.life != (self._evidence.boots, self._evidence.connections):
+        if self._transactions.started_since(connector, frame.mono_ns):
+            return None
+        if known.life != (self._evidence.boots, self._evidence.connections):
             return None
         waited = self.settings.effect_timeout_s
         text = f"connector {connector} is Charging, and after {duration(waited)} no transaction has started on it"

@@ -1,0 +1,99 @@
+"""Undo changes to and from daylight saving time within a log of local times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+
+from inspector.formats.logs.clock import QUARTER_NS, TOLERANCE_NS, current_time
+from inspector.formats.logs.seen import Event, Left, Seen
+from inspector.formats.logs.times import Kind, When
+from inspector.formats.reading import Reading
+
+_MINUTE_NS = 60 * 1_000_000_000
+_CHANGES = frozenset(minutes * _MINUTE_NS for minutes in (-60, -30, 30, 60))
+_HELD = 500
+"""So many events wait at most for an answer of the CSMS that shows the offset."""
+_DATED = frozenset({Kind.LOCAL, Kind.NO_YEAR})
+
+
+class Daylight:
+    """Keeps the times of a log at the UTC offset that its beginning has.
+
+    The CSMS's answers show when the offset changes. The change itself lies where the written times make the jump that
+    fits best between the last answer before and the first answer after it.
+
+    Args:
+        offset_s: the offset at the beginning.
+        reading: gets a remark about each change.
+    """
+
+    def __init__(self, offset_s: int, reading: Reading) -> None:
+        self._offset_ns = offset_s * 1_000_000_000
+        self._reading = reading
+        self._shift = 0
+        self._last: int | None = None
+
+    def undone(self, events: Iterable[Event]) -> Iterator[Event]:
+        """Yield the events at the offset of the beginning."""
+        held: list[Event] = []
+        for event in events:
+            held.append(event)
+            change = self._change(event)
+            if change is None and len(held) < _HELD:
+                continue
+            yield from self._released(held, change or 0)
+            held = []
+        yield from self._released(held, 0)
+
+    def _change(self, event: Event) -> int | None:
+        """Return how far an answer of the CSMS moves the offset; None if the event is not such an answer."""
+        if not isinstance(event, Seen) or (told := current_time(event.message)) is None:
+            return None
+        when = event.around.when
+        if when is None or when.kind is not Kind.LOCAL:
+            return None
+        exact = when.ns - told - self._offset_ns - self._shift
+        change = round(exact / QUARTER_NS) * QUARTER_NS
+        return change if change in _CHANGES and abs(exact - change) <= TOLERANCE_NS else 0
+
+    def _released(self, held: list[Event], change: int) -> Iterator[Event]:
+        at = self._place(held, change) if change else len(held)
+        for number, event in enumerate(held):
+            if number == at:
+                self._shift += change
+                minutes = abs(change) // _MINUTE_NS
+                way = "forward" if change > 0 else "back"
+                self._reading.remark(f"line {event.line}: the clock of the log went {way} by {minutes} minutes; undone")
+            yield self._moved(event)
+
+    def _place(self, held: list[Event], change: int) -> int:
+        """Return the index of the first event after the change: where the jump comes closest to it."""
+        timed = [(number, ns) for number, event in enumerate(held) if (ns := _ns(event)) is not None]
+        if self._last is not None:
+            timed.insert(0, (-1, self._last))
+        steps = [(later[1] - earlier[1], later[0]) for earlier, later in pairwise(timed)]
+        if not steps:
+            return 0
+        return (max if change > 0 else _earliest)(steps)[1]
+
+    def _moved(self, event: Event) -> Event:
+        ns = _ns(event)
+        if ns is None or isinstance(event, Left):
+            return event
+        self._last = ns
+        when = event.around.when
+        if not self._shift or when is None:
+            return event
+        return event._replace(around=event.around._replace(when=When(ns - self._shift, when.kind)))
+
+
+def _earliest(steps: list[tuple[int, int]]) -> tuple[int, int]:
+    """Return the step back; if the written times never fall, the longest silence, in which the clock went back."""
+    lowest = min(steps)
+    return lowest if lowest[0] < 0 else max(steps)
+
+
+def _ns(event: Event) -> int | None:
+    when = None if isinstance(event, Left) else event.around.when
+    return when.ns if when is not None and when.kind in _DATED else None
