@@ -1,4 +1,4 @@
-"""Measures what importing costs, beside storing the same lines without looking at them, in one run.
+"""Measures what importing a trace and a log costs, beside storing the same lines unexamined, in one run.
 
 python -m bench.importing                  200,000 frames
 python -m bench.importing --frames 1000000
@@ -32,6 +32,7 @@ from inspector.offline.store_records import store, writer_arguments
 from inspector.store.writer import Writer
 
 BAR_FRAMES_S = 20_000
+BAR_LOG_FRAMES_S = 10_000
 BAR_BYTES = 220
 ROUNDS = 3
 SIDE_BY_SIDE = 20
@@ -82,11 +83,22 @@ def write(path: Path, frames: int) -> None:
             file.write(line)
 
 
-def ours(trace: Path, db: Path) -> int:
+def write_log(path: Path, frames: int) -> None:
+    """Write the same frames as a CSMS's log in local time."""
+    with path.open("w", encoding="utf-8") as file:
+        for _, line in zip(range(frames), lines(), strict=False):
+            record = orjson.loads(line)
+            day, clock, name = record["timestamp"][:10], record["timestamp"][11:23], record["chargePointId"]
+            said = "Received" if record["direction"] == "cp-to-csms" else "Sending"
+            head = f"[INFO ] {day} {clock.replace('.', ',')} org.example.WebSocketLogger (qtp1384-33)"
+            file.write(f"{head} - [chargeBoxId={name}, sessionId={name}-1] {said}: {record['raw']}\n")
+
+
+def ours(source: Path, db: Path) -> int:
     """Read, judged and stored, with all indexes; returns the frames."""
-    writer = Writer(**writer_arguments(db, "bench", [str(trace)]))
-    reading = Reading(str(trace))
-    return store(read_ahead(partial(open_input, str(trace), reading=reading), reading), writer).frames
+    writer = Writer(**writer_arguments(db, "bench", [str(source)]))
+    reading = Reading(str(source))
+    return store(read_ahead(partial(open_input, str(source), reading=reading), reading), writer).frames
 
 
 def sqlite_utils(trace: Path, db: Path) -> int:
@@ -111,18 +123,19 @@ def bare(trace: Path, db: Path) -> int:
     return stored
 
 
-def measure(trace: Path, frames: int, rounds: int) -> dict[str, tuple[float, float]]:
+def measure(trace: Path, log: Path, frames: int, rounds: int) -> dict[str, tuple[float, float]]:
     """Medians of frames a second of wall clock, and of CPU microseconds a frame, by contender, taking turns."""
     taken: dict[str, list[tuple[float, float]]] = {}
+    contenders = [(each.__name__, each, trace) for each in (ours, sqlite_utils, bare)]
     for _ in range(rounds):
-        for contender in (ours, sqlite_utils, bare):
+        for name, contender, source in [*contenders, ("log", ours, log)]:
             folder = Path(tempfile.mkdtemp(prefix="bench-"))
             began, cpu = time.perf_counter(), _cpu()
-            stored = contender(trace, folder / "a.db")
+            stored = contender(source, folder / "a.db")
             spent = time.perf_counter() - began, _cpu() - cpu
             shutil.rmtree(folder)
-            assert stored == frames, f"{contender.__name__} stored {stored} of {frames}"
-            taken.setdefault(contender.__name__, []).append(spent)
+            assert stored == frames, f"{name} stored {stored} of {frames}"
+            taken.setdefault(name, []).append(spent)
     return {
         name: (frames / median(wall for wall, _ in each), median(cpu for _, cpu in each) / frames * 1e6)
         for name, each in taken.items()
@@ -153,8 +166,10 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         trace = Path(folder) / "a.jsonl"
+        log = Path(folder) / "a.log"
         write(trace, options.frames)
-        found = measure(trace, options.frames, options.rounds)
+        write_log(log, options.frames)
+        found = measure(trace, log, options.frames, options.rounds)
         rate, cost = found["ours"]
         quicker, dearer = found["sqlite_utils"][1] / cost, cost / found["bare"][1]
         print(
@@ -162,6 +177,10 @@ def main() -> None:
             f"of CPU a frame; {quicker:.1f} times the speed of sqlite-utils insert_all, which looks at nothing; "
             f"{dearer:.1f} times the cost of orjson and executemany alone; "
             f"{overhead(trace):.0f} B a frame beyond the raw bytes (bar {BAR_BYTES})"
+        )
+        rate, cost = found["log"]
+        print(
+            f"the same frames from a log: {rate:,.0f} frames/s (bar {BAR_LOG_FRAMES_S:,}), {cost:.0f} µs of CPU a frame"
         )
 
 
