@@ -92,7 +92,8 @@ def test_judging_and_storing_takes_little_more_than_sqlite_utils_takes_for_stori
     """By CPU time, both in one run, so that the machine's speed cancels out.
 
     sqlite-utils parses the lines and puts them into one table; here each is paired, judged by every rule, redacted,
-    derived from and indexed six times. 20,000 frames a second are 2.1 times what sqlite-utils takes. A log may take twice as long as a trace, no more.
+    derived from and indexed six times. 20,000 frames a second are 2.1 times what sqlite-utils takes.
+    A log takes at most twice as long as a trace.
     """
     trace, log = tmp_path / "a.jsonl", tmp_path / "a.log"
     importing.write(trace, 40_000)

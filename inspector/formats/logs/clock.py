@@ -84,6 +84,7 @@ class Clock:
             reference = written_ns
         self.day_known = kind is not Kind.TIME_OF_DAY or reference is not None
         self._last_ns = reference or 0
+        self._begun = False
         local = [when for when in whens if when.kind is not Kind.UTC]
         self.offset_s: int | None = 0
         self.by = ""
@@ -102,17 +103,14 @@ class Clock:
         ns = self._dated(when)
         if self._zone is not None and when.kind is not Kind.UTC and self.day_known:
             ns = self._of_zone(ns, self._zone)
-        self._last_ns = ns
+        self._last_ns, self._begun = ns, True
         return ns
 
     def _of_zone(self, ns: int, zone: tzinfo) -> int:
-        """Return a local time in UTC; of an hour that comes twice, the one that follows the previous time."""
+        """Return a local time in UTC; in an hour that comes twice, time never goes back."""
         local = (_EPOCH + timedelta(microseconds=ns // 1000)).replace(tzinfo=zone)
-        first, second = (
-            ns - int((at.utcoffset() or timedelta(0)).total_seconds()) * 1_000_000_000
-            for at in (local, local.replace(fold=1))
-        )
-        return second if first < self._last_ns <= second else first
+        first, second = (ns - _offset_ns(at) for at in (local, local.replace(fold=1)))
+        return second if self._begun and first < self._last_ns - TOLERANCE_NS else first
 
     def _dated(self, when: When) -> int:
         if when.kind is Kind.TIME_OF_DAY:
@@ -131,7 +129,7 @@ class Clock:
         for frame in frames:
             when, told = frame.around.when, current_time(frame.message)
             if when is not None and told is not None and when.kind is not Kind.UTC:
-                ahead.append(self._near(when, told) - told)
+                ahead.append(self.near(when, told) - told)
         if not ahead:
             return None
         offset = round(median(ahead) / QUARTER_NS) * QUARTER_NS
@@ -140,12 +138,17 @@ class Clock:
             return None
         return offset // 1_000_000_000
 
-    def _near(self, when: When, told: int) -> int:
+    def near(self, when: When, told: int) -> int:
+        """Return a time as written, with the year or the day that brings it closest to `told`."""
         kept, self._last_ns = self._last_ns, told
         try:
             return self._dated(when)
         finally:
             self._last_ns = kept
+
+
+def _offset_ns(at: datetime) -> int:
+    return int((at.utcoffset() or timedelta(0)).total_seconds()) * 1_000_000_000
 
 
 def _of_name(name: str) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
-from inspector.formats.logs.clock import QUARTER_NS, TOLERANCE_NS, current_time
+from inspector.formats.logs.clock import QUARTER_NS, TOLERANCE_NS, Clock, current_time
 from inspector.formats.logs.seen import Event, Left, Seen
 from inspector.formats.logs.times import Kind, When
 from inspector.formats.reading import Reading
@@ -24,12 +24,13 @@ class Daylight:
     fits best between the last answer before and the first answer after it.
 
     Args:
-        offset_s: the offset at the beginning.
+        clock: knows the offset at the beginning.
         reading: gets a remark about each change.
     """
 
-    def __init__(self, offset_s: int, reading: Reading) -> None:
-        self._offset_ns = offset_s * 1_000_000_000
+    def __init__(self, clock: Clock, reading: Reading) -> None:
+        self._clock = clock
+        self._offset_ns = (clock.offset_s or 0) * 1_000_000_000
         self._reading = reading
         self._shift = 0
         self._last: int | None = None
@@ -51,9 +52,9 @@ class Daylight:
         if not isinstance(event, Seen) or (told := current_time(event.message)) is None:
             return None
         when = event.around.when
-        if when is None or when.kind is not Kind.LOCAL:
+        if when is None or when.kind not in _DATED:
             return None
-        exact = when.ns - told - self._offset_ns - self._shift
+        exact = self._clock.near(when, told) - told - self._offset_ns - self._shift
         change = round(exact / QUARTER_NS) * QUARTER_NS
         return change if change in _CHANGES and abs(exact - change) <= TOLERANCE_NS else 0
 

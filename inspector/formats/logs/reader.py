@@ -130,7 +130,7 @@ def in_sessions(events: Iterator[Event], reading: Reading, options: Options) -> 
     cut = _Cut(window)
     every: Iterable[Event] = chain(window, events)
     if clock.offset_s is not None and clock.by:
-        every = Daylight(clock.offset_s, reading).undone(every)
+        every = Daylight(clock, reading).undone(every)
     sessions = Sessions(window, perspective, clock, options.ocpp, options.charge_point)
     _remark(reading, clock, sessions, perspective)
     yield from sessions.frames(cut.marked(every, whole))

@@ -57,7 +57,7 @@ class Writer:
         self.wait(1)
 
     def close(self, code: int) -> None:
-        self.lines.append(Line(self.at, None, "", code, self.connection))
+        self.lines.append(Line(self.lines[-1].at, None, "", code, self.connection))
 
     def ask(self, action: str, payload: dict[str, Any], answer: dict[str, Any]) -> None:
         self._ids += 1

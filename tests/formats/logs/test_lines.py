@@ -160,7 +160,7 @@ def test_what_looks_like_a_frame_and_is_none_is_named() -> None:
     frames, reading = read(f'2026-01-01T12:00:00Z > {BOOT}\nlist [3, "a", "b"]\nnumbers [3, 4, 5]\n')
     assert len(frames) == 1
     assert [str(line) for line in reading.first] == [
-        "a.log, line 2: an array that looks like a frame, but for its parts"
+        "a.log, line 2: an array that begins like a frame but lacks its parts"
     ]
 
 
