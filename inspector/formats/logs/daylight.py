@@ -14,6 +14,7 @@ _MINUTE_NS = 60 * 1_000_000_000
 _CHANGES = frozenset(minutes * _MINUTE_NS for minutes in (-60, -30, 30, 60))
 _HELD = 500
 """So many events wait at most for an answer of the CSMS that shows the offset."""
+_ANSWER = ("[3", "[ 3", "[\n")
 _DATED = frozenset({Kind.LOCAL, Kind.NO_YEAR})
 
 
@@ -33,23 +34,23 @@ class Daylight:
         self._offset_ns = (clock.offset_s or 0) * 1_000_000_000
         self._reading = reading
         self._shift = 0
-        self._last: int | None = None
+        self._before: Event | None = None  # the last event that was released
 
     def undone(self, events: Iterable[Event]) -> Iterator[Event]:
         """Yield the events at the offset of the beginning."""
         held: list[Event] = []
         for event in events:
             held.append(event)
-            change = self._change(event)
+            change = self._change(event) if isinstance(event, Seen) and event.raw.startswith(_ANSWER) else None
             if change is None and len(held) < _HELD:
                 continue
             yield from self._released(held, change or 0)
             held = []
         yield from self._released(held, 0)
 
-    def _change(self, event: Event) -> int | None:
+    def _change(self, event: Seen) -> int | None:
         """Return how far an answer of the CSMS moves the offset; None if the event is not such an answer."""
-        if not isinstance(event, Seen) or (told := current_time(event.message)) is None:
+        if (told := current_time(event.message)) is None:
             return None
         when = event.around.when
         if when is None or when.kind not in _DATED:
@@ -59,6 +60,11 @@ class Daylight:
         return change if change in _CHANGES and abs(exact - change) <= TOLERANCE_NS else 0
 
     def _released(self, held: list[Event], change: int) -> Iterator[Event]:
+        if not change and not self._shift:
+            if held:
+                self._before = held[-1]
+            yield from held
+            return
         at = self._place(held, change) if change else len(held)
         for number, event in enumerate(held):
             if number == at:
@@ -70,9 +76,10 @@ class Daylight:
 
     def _place(self, held: list[Event], change: int) -> int:
         """Return the index of the first event after the change: where the jump comes closest to it."""
-        timed = [(number, ns) for number, event in enumerate(held) if (ns := _ns(event)) is not None]
-        if self._last is not None:
-            timed.insert(0, (-1, self._last))
+        before = [] if self._before is None else [self._before]
+        timed = [
+            (number, ns) for number, event in enumerate(before + held, -len(before)) if (ns := _ns(event)) is not None
+        ]
         steps = [(later[1] - earlier[1], later[0]) for earlier, later in pairwise(timed)]
         if not steps:
             return 0
@@ -80,11 +87,9 @@ class Daylight:
 
     def _moved(self, event: Event) -> Event:
         ns = _ns(event)
-        if ns is None or isinstance(event, Left):
-            return event
-        self._last = ns
-        when = event.around.when
-        if not self._shift or when is None:
+        self._before = event
+        when = None if isinstance(event, Left) else event.around.when
+        if ns is None or isinstance(event, Left) or when is None or not self._shift:
             return event
         return event._replace(around=event.around._replace(when=When(ns - self._shift, when.kind)))
 

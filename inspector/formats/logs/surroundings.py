@@ -14,6 +14,9 @@ from inspector.formats.logs.times import Times, When
 _REMEMBERED = 5000
 _LONGEST = 1500
 _DIGITS = str.maketrans("123456789", "000000000")
+_FEW = 200
+_COUNTS = re.compile(r"\d\d?:\d\d:\d\d(?:[.,]\d+)?|(?<=[(\[])\d+(?=[)\]])")
+"""Second times in a prefix, numbers of processes and milliseconds since the start: never part of an id."""
 _ARRIVAL = re.compile(r"(?:^|\s)(?:UTC )?Arrival Time: (.*)")
 _MASK = re.compile(r"Mask: (True|False)|\[MASKED\]")
 _NEAREST = 4
@@ -33,6 +36,7 @@ class Surroundings:
     def __init__(self) -> None:
         self._times = Times()
         self._behind = Times()
+        self._read = self._missed = 0
         self._known: dict[tuple[str, str], tuple[str | None, str | None, str, str]] = {}
 
     def read(self, prefix: str) -> At:
@@ -46,8 +50,12 @@ class Surroundings:
             prefix = html.unescape(_TAG.sub(" ", prefix)) + (f" {markup[1]}:" if markup[1] else "")
         found = self._times.find(prefix)
         key = (prefix[: found.start], prefix[found.end :]) if found else (prefix, "")
+        self._read += 1
+        if self._missed > _FEW and 4 * self._missed > self._read:
+            key = _COUNTS.sub("0", key[0]), _COUNTS.sub("0", key[1])  # no two lines are alike otherwise
         known = self._known.get(key)
         if known is None:
+            self._missed += 1
             label = directions.find(prefix)
             name = identities.find(prefix, (found.start, found.end) if found else None, label)
             form = key[0] + "\0" + key[1]

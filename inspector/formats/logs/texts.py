@@ -19,6 +19,8 @@ PIECE = 256 * 1024
 _LOOKED_AT = 300
 _BRACKETS = 1000
 """So many brackets at the end of a piece are tried as the beginning of a frame."""
+_LINES = 20_000
+"""A pretty-printed frame has at most so many lines."""
 _DOCUMENT = 4 * 1024 * 1024
 """A JSON document of at most so many characters is read at once; a larger one is read record by record."""
 
@@ -169,6 +171,10 @@ class Unpacking:
                     if _is_record(inner):
                         yield from inner
                         continue
+            if line[-1:] in ("[", "{", ",") and (_FRAME.search(line) or self._is_frame(line, source)):
+                yield text
+                yield from _continued(line, source)
+                continue
             if _BEGINS_JSON.match(line) and not _FRAME.match(line.strip()) and not self._is_frame(line, source):
                 document = self._long_document(text, source) if text.partial else self._document(text, source)
                 if document is not None:
@@ -259,6 +265,20 @@ class Unpacking:
         self._wasted += size
         source.put_back(taken)
         return None
+
+
+def _continued(line: str, source: Source) -> Iterator[Text]:
+    """Yield the further lines of a pretty-printed frame as they are: the objects in it are not records."""
+    scan = Scan()
+    found = _FRAME.search(line)
+    if scan.feed(line, found.start() if found else line.rindex("[")) is not None:
+        return
+    for _ in range(_LINES):
+        if scan.in_string or scan.crossed or (text := source.next()) is None:
+            return
+        yield text
+        if scan.feed(text.text) is not None:
+            return
 
 
 def _is_record(texts: list[Text]) -> bool:

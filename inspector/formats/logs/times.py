@@ -99,8 +99,10 @@ def spans(text: str) -> list[tuple[int, int]]:
 
 def begins(text: str) -> re.Match[str] | None:
     """Return the time at the beginning of a text, behind brackets or blanks at most; None if there is none."""
-    found = _TIME.search(text, 0, 60)
-    return found if found is not None and not text[: found.start()].strip(" \t[(<|*") else None
+    start = len(text) - len(text.lstrip(" \t[(<|*"))
+    if not (text[start : start + 1].isdigit() or text[start : start + 3].lower() in _MONTHS):
+        return None
+    return _TIME.match(text, start, start + 60)
 
 
 def of_number(value: float) -> When | None:

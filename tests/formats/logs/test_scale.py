@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,34 @@ def lines(size: int) -> Iterator[bytes]:
         yield f"{head} - [chargeBoxId=CP{number // 2 % 20}, sessionId=1] {said}: {raw}".ljust(199).encode() + b"\n"
 
 
+def journal(size: int) -> Iterator[bytes]:
+    """journald around lines that have a time of their own: no two prefixes are alike."""
+    for number in range(size // 200):
+        up = number % 2 == 0
+        raw = (
+            f'[2,"{number}","Heartbeat",{{}}]' if up else f'[3,"{number - 1}",{{"currentTime":"2026-01-01T12:00:00Z"}}]'
+        )
+        clock = f"{number // 3600 % 24:02}:{number // 60 % 60:02}:{number % 60:02}"
+        head = f"Jan  1 {clock} pi csms[77]: [ocpp  ] TRACE 2026/01/01 {clock}"
+        yield f"{head} {'recv' if up else 'send'} CP{number // 2 % 20}: {raw}".ljust(199).encode() + b"\n"
+
+
+def pretty(size: int) -> Iterator[bytes]:
+    """Frames over 20 lines, with objects in them."""
+    for number in range(size // 200):
+        up = number % 2 == 0
+        payload: dict[str, object] = {
+            "connectorId": 1,
+            "errorCode": "NoError",
+            "status": "Available",
+            "info": {"a": [{}, {}]},
+        }
+        frame = [2, str(number), "StatusNotification", payload] if up else [3, str(number - 1), {}]
+        way = "ChargePoint>CentralSystem" if up else "CentralSystem>ChargePoint"
+        at = f"2026-01-01T12:{number // 60 % 60:02}:{number % 60:02}.000Z"
+        yield f"{at}: {way} StatusNotification \n{json.dumps(frame, indent=2)}\n\n".encode()
+
+
 def read(pieces: Iterator[bytes]) -> tuple[int, float, int]:
     """Frames, seconds of the processor, and MiB at the peak."""
     reader = subprocess.Popen([sys.executable, "-c", _READ], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -91,9 +120,10 @@ def test_a_document_in_one_line_is_read_record_by_record() -> None:
 @pytest.mark.long
 @pytest.mark.alone
 @pytest.mark.timeout(300)
-def test_a_log_is_read_at_ten_thousand_frames_a_second_and_more() -> None:
-    """By CPU time; judging and storing go on beside it, in another process."""
-    found, seconds, peak = read(lines(10 * MIB))
+@pytest.mark.parametrize("log", [lines, journal, pretty])
+def test_a_log_is_read_at_ten_thousand_frames_a_second_and_more(log: Callable[[int], Iterator[bytes]]) -> None:
+    """By CPU time; judging and storing happen at the same time, in another process."""
+    found, seconds, peak = read(log(10 * MIB))
     assert found == 10 * MIB // 200
     assert peak < PEAK_MIB
     assert found / seconds > FRAMES_PER_SECOND
