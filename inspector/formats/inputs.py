@@ -238,7 +238,7 @@ def _seekable(file: BinaryIO, first: list[bytes], reading: Reading) -> BinaryIO:
     if file.seekable():
         file.seek(0)
         return file
-    copy = tempfile.TemporaryFile()  # noqa: SIM115 - whoever reads it lets go of it
+    copy = tempfile.TemporaryFile()  # noqa: SIM115 - its reader closes it
     copy.writelines(first)
     _read(lambda: shutil.copyfileobj(file, copy, 1024 * 1024), reading)
     copy.seek(0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
-from statistics import median
+from statistics import median_low
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,6 +16,8 @@ from inspector.formats.logs.times import DAY_NS, Kind, When
 QUARTER_NS = 900 * 1_000_000_000
 TOLERANCE_NS = 300 * 1_000_000_000
 """The clocks of the log and the CSMS may differ by this much; offsets are multiples of 15 minutes."""
+CHANGES_NS = frozenset(minutes * 60 * 1_000_000_000 for minutes in (-60, -30, 30, 60))
+"""How far clocks are set forward or back for daylight saving time."""
 _FARTHEST_NS = 15 * 3600 * 1_000_000_000
 _DAY = re.compile(r"(?<!\d)(20\d\d)[-_.]?([01]\d)[-_.]?([0-3]\d)(?!\d)")
 _EPOCH = datetime(1970, 1, 1)
@@ -132,11 +134,14 @@ class Clock:
                 ahead.append(self.near(when, told) - told)
         if not ahead:
             return None
-        offset = round(median(ahead) / QUARTER_NS) * QUARTER_NS
-        agreeing = sum(abs(one - offset) <= TOLERANCE_NS for one in ahead)
+        offset = round(median_low(ahead) / QUARTER_NS) * QUARTER_NS
+        first = round(ahead[0] / QUARTER_NS) * QUARTER_NS
+        changed = first - offset in CHANGES_NS  # from or to daylight saving time, in the midst of the log
+        known = (offset, first) if changed else (offset,)
+        agreeing = sum(any(abs(one - each) <= TOLERANCE_NS for each in known) for one in ahead)
         if abs(offset) > _FARTHEST_NS or 2 * agreeing < len(ahead):
             return None
-        return offset // 1_000_000_000
+        return (first if changed else offset) // 1_000_000_000
 
     def near(self, when: When, told: int) -> int:
         """Return a time as written, with the year or the day that brings it closest to `told`."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
-from inspector.formats.logs.clock import QUARTER_NS, TOLERANCE_NS, Clock, current_time
+from inspector.formats.logs.clock import CHANGES_NS, QUARTER_NS, TOLERANCE_NS, Clock, current_time
 from inspector.formats.logs.seen import Event, Left, Seen
 from inspector.formats.logs.times import Kind, When
 from inspector.formats.reading import Reading
 
 _MINUTE_NS = 60 * 1_000_000_000
-_CHANGES = frozenset(minutes * _MINUTE_NS for minutes in (-60, -30, 30, 60))
 _HELD = 500
 """So many events wait at most for an answer of the CSMS that shows the offset."""
 _ANSWER = ("[3", "[ 3", "[\n")
@@ -57,7 +56,7 @@ class Daylight:
             return None
         exact = self._clock.near(when, told) - told - self._offset_ns - self._shift
         change = round(exact / QUARTER_NS) * QUARTER_NS
-        return change if change in _CHANGES and abs(exact - change) <= TOLERANCE_NS else 0
+        return change if change in CHANGES_NS and abs(exact - change) <= TOLERANCE_NS else 0
 
     def _released(self, held: list[Event], change: int) -> Iterator[Event]:
         if not change and not self._shift:
