@@ -185,12 +185,14 @@ def test_a_clean_log_in_local_time_has_no_finding_above_info(
     path = tmp_path / "a.log"
     path.write_text("\n".join(reversed(written) if newest_first and not told else written))
     steps, findings = read(path, zone if told else None)
-    frames = [step for step in steps if step[0] == records.FRAME]
+    frames = [step for step in steps if isinstance(step, records.FrameRecord)]
     sent = [line for line in lines if line.up is not None]
-    assert [(step[4], step[6].decode()) for step in frames] == [(line.up, line.text) for line in sent]
+    assert [(frame.from_charge_point, frame.payload.decode()) for frame in frames] == [
+        (line.up, line.text) for line in sent
+    ]
     assert findings == []
-    assert [step[1] for step in frames] == [line.connection for line in sent]
-    since = [step[2] - frames[0][2] for step in frames]
+    assert [frame.session_number for frame in frames] == [line.connection for line in sent]
+    since = [frame.ts_ns - frames[0].ts_ns for frame in frames]
     assert since == [round((line.at - sent[0].at) / timedelta(milliseconds=1)) * 1_000_000 for line in sent]
     if told:
-        assert frames[0][2] == round(sent[0].at.timestamp() * 1000) * 1_000_000
+        assert frames[0].ts_ns == round(sent[0].at.timestamp() * 1000) * 1_000_000
