@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from inspector.formats.logs.clock import CHANGES_NS, QUARTER_NS, TOLERANCE_NS, Clock, current_time
-from inspector.formats.logs.seen import Event, Left, Seen
+from inspector.formats.logs.seen import Event, Left, Linked, Seen
 from inspector.formats.logs.times import Kind, When
 from inspector.formats.reading import Reading
 
@@ -82,7 +82,12 @@ class Daylight:
         steps = [(later[1] - earlier[1], later[0]) for earlier, later in pairwise(timed)]
         if not steps:
             return 0
-        return (max if change > 0 else _earliest)(steps)[1]
+        lowest = min(steps)
+        if change < 0 and lowest[0] < -_MINUTE_NS:
+            return lowest[1]
+        # Set back during a silence: a charge point that is away is silent for longer than one that is connected.
+        away = [step for step in steps if isinstance(held[step[1]], Linked)] if change < 0 else []
+        return max(away or steps)[1]
 
     def _moved(self, event: Event) -> Event:
         ns = _ns(event)
@@ -91,12 +96,6 @@ class Daylight:
         if ns is None or isinstance(event, Left) or when is None or not self._shift:
             return event
         return event._replace(around=event.around._replace(when=When(ns - self._shift, when.kind)))
-
-
-def _earliest(steps: list[tuple[int, int]]) -> tuple[int, int]:
-    """Return the step back; if the written times never fall, the longest silence, in which the clock went back."""
-    lowest = min(steps)
-    return lowest if lowest[0] < 0 else max(steps)
 
 
 def _ns(event: Event) -> int | None:

@@ -13,6 +13,7 @@ WHOLE, BROKEN, OPEN, OPEN_STRING = "whole", "broken", "open", "open in a string"
 
 _DECODE = json.JSONDecoder(strict=False).raw_decode
 _TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}"]', re.S)
+_BRACKET = re.compile(r"[\[\]{}]")
 _IN_STRING = re.compile(r'(?:[^"\\]|\\.)*"', re.S)
 _ESCAPED = re.compile(r'(?:[^"\\]|\\.)*', re.S)
 _DOUBLED = re.compile(r'(?:[^"]|"")*')
@@ -175,6 +176,13 @@ class Scan:
     def feed(self, text: str, start: int = 0) -> int | None:
         """Take a piece; return where the frame ends in it, or None if it continues."""
         place = start
+        if (
+            not self.in_string
+            and not _BRACKET.search(text, start)
+            and "\\" not in text
+            and not text.count('"', start) % 2
+        ):
+            return None  # most lines of a pretty-printed frame
         if self.in_string:
             rest = _IN_STRING.match(text, place)
             if rest is None:
