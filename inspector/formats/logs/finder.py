@@ -42,6 +42,8 @@ _BARE = re.compile(
 _QUOTED = {"'": "'", "`": "`", "\u2018": "\u2019"}
 _ABOVE = 150
 """The time and direction of a frame may be in so many lines above it (tshark writes that many)."""
+_LONGEST = 2000
+"""A line about a connection, or one that announces a frame, has at most so many characters."""
 _REMEMBERED = 256
 _NEAR = 12
 """If a program logs each frame twice, at most so many frames lie between the two lines."""
@@ -211,6 +213,9 @@ class Finder:
             at = self._surroundings.read(line[: parts.start])
             yield from self._told(parts.extent, text, at.around.within(text.around), at.form, False)
             self._reading.passed_over -= 1
+            return
+        if len(stripped) > _LONGEST:
+            self._above.append(line[:500])
             return
         if len(stripped) < 40 and _DOTS.match(stripped):
             yield Left(text.number)
