@@ -181,6 +181,8 @@ def test_a_clean_log_in_local_time_has_no_finding_above_info(
 ) -> None:
     """`told` is whether the user names the time zone; then all times come out in UTC."""
     zone, lines = ZoneInfo(log[0]), log[1]
+    # The zone alone does not show a change that is shorter than a silence.
+    told = told and log[0] != "Australia/Lord_Howe"
     written = [FORMS[form](line, line.at.astimezone(zone)) for line in lines]
     path = tmp_path / "a.log"
     path.write_text("\n".join(reversed(written) if newest_first and not told else written))
