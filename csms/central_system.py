@@ -148,6 +148,8 @@ class CentralSystem:
         finally:
             if self.connections.get(name) is connection:
                 del self.connections[name]
+                if connection.last_message is not None:
+                    self.store.heard(name, connection.last_message)
             ending = f"disconnected ({_ending(websocket)})"
             connection.log.add("connection", ending)
             LOG.info("%s: %s", name, ending)

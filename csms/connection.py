@@ -17,7 +17,7 @@ import ocpp.routing
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
-from csms import frames, schemas
+from csms import frames, schemas, timestamps
 from csms.context import Context
 from csms.errors import Refusal
 from csms.frames import Call, CallError, CallResult, Malformed
@@ -67,6 +67,8 @@ class Connection(ocpp.charge_point.ChargePoint):  # type: ignore[misc]
         self.boot_status: str | None = known["boot_status"] if known else None
         self.asked_for: set[str] = set()
         self.log = context.log.of(charge_point_id)
+        self.last_message: str | None = None
+        """When it sent its latest message; kept in the store when the connection ends."""
         self._pending: tuple[str, str, asyncio.Future[CallResult | CallError | None]] | None = None
         self._last_answer: tuple[str, str] | None = None
         self._follow_ups: list[Callable[[], Coroutine[Any, Any, object]]] = []
@@ -76,6 +78,7 @@ class Connection(ocpp.charge_point.ChargePoint):  # type: ignore[misc]
         """Handle frames until the connection ends; a charge point's mistakes never end it."""
         try:
             async for raw in self.websocket:
+                self.last_message = timestamps.now()
                 self.log.add("charge_point", raw if isinstance(raw, str) else f"<{len(raw)} bytes>")
                 await self.route_message(raw)
         except ConnectionClosed:

@@ -27,6 +27,7 @@ def status(context: Context, connections: Connections) -> Json:
     versions: dict[str, int] = defaultdict(int)
     for connection in connections.values():
         versions[connection.version] += 1
+    charging = context.store.rows("SELECT charge_point_id FROM transactions WHERE stopped IS NULL")
     return {
         "address": context.address,
         "security_profile": context.settings.security.profile,
@@ -35,7 +36,8 @@ def status(context: Context, connections: Connections) -> Json:
         "connected": len(connections),
         "connected_by_version": dict(versions),
         "known": context.store.rows("SELECT count(*) AS n FROM charge_points")[0]["n"],
-        "open_transactions": context.store.rows("SELECT count(*) AS n FROM transactions WHERE stopped IS NULL")[0]["n"],
+        # Of the charge points that are connected: what an absent one has open may have ended long ago.
+        "open_transactions": sum(row["charge_point_id"] in connections for row in charging),
     }
 
 
@@ -87,7 +89,10 @@ def _by_charge_point(rows: Iterable[Json]) -> defaultdict[str, list[Json]]:
 
 def _summary(row: Json, connections: Connections) -> Json:
     shown = {name: value for name, value in row.items() if name not in ("password_hash", "old_password_hash")}
-    connected = row["charge_point_id"] in connections
+    connection = connections.get(row["charge_point_id"])
+    connected = connection is not None
+    if connection is not None and connection.last_message is not None:
+        shown["last_seen"] = connection.last_message
     return shown | {"connected": connected, "has_password": row["password_hash"] is not None}
 
 

@@ -122,6 +122,10 @@ class Store:
             charge_point_id, version, timestamps.now(),
         )  # fmt: skip
 
+    def heard(self, charge_point_id: str, at: str) -> None:
+        """Note when the latest message of a charge point came."""
+        self._run("UPDATE charge_points SET last_seen = ? WHERE charge_point_id = ?", at, charge_point_id)
+
     def booted(self, charge_point_id: str, status: str, facts: Row) -> None:
         """Store a boot and its answer. `facts` has vendor, model, firmware and serial, each a text or None."""
         self._run(

@@ -23,7 +23,7 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
     [
         *sorted({place.partition(":")[0] for place in COMMANDS.values()}),
-        *("inspector.browse.server", "inspector.browse.telling", "inspector.formats.inputs"),
+        *("inspector.browse.server", "inspector.browse.formatting", "inspector.formats.inputs"),
         *("inspector.offline.check", "inspector.offline.store_records", "inspector.proxy.engine"),
         *("inspector.recorder.start", "inspector.replay.runs", "inspector.store.reader"),
         *("csms.central_system", "csms.web", "simulator.charge_point", "rich.console", "uvicorn"),

@@ -83,7 +83,7 @@ def _message_type(value: Any, base: str) -> Markup:
 
 
 def _flag(usual: Any, usually: str, otherwise: str) -> Cell:
-    """Words for the value that is not the usual one; the usual one is told only to those who hear the page."""
+    """Words for the unusual value; only screen readers get words for the usual one."""
     hidden = Markup('<span class="cs-hidden">{}</span>').format(usually)
     return lambda value, base: hidden if bool(value) is usual else Markup("{}").format(otherwise)
 

@@ -1,11 +1,13 @@
-"""How times, spans, sizes and kinds of message read on a page; knows no frame and no page."""
+"""Put times, durations, sizes and rows of the store into words, for pages and commands alike."""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+from inspector.store.rows import Session
 from inspector.units import UNTIMED_NS
 
 MESSAGE_TYPES = {2: "CALL", 3: "CALLRESULT", 4: "CALLERROR", 5: "CALLRESULTERROR", 6: "SEND"}
@@ -42,7 +44,7 @@ _HALVES = re.compile("[\ud800-\udfff]")
 
 
 def sendable(text: str) -> str:
-    """Text that can leave as UTF-8: half a character, as of an emoji that was cut, becomes the sign for what is none.
+    """Return text that can be sent as UTF-8: half a character, as of a cut emoji, becomes the replacement character.
 
     JSON brings such halves as escapes ("\\ud83d"), so they turn up wherever what a peer sent is read and shown.
     """
@@ -127,7 +129,7 @@ def file(path: str) -> str:
 
 
 def message_type(number: int | None) -> str:
-    """The name of a message type; what is no OCPP message is called unreadable."""
+    """The name of a message type; a frame that is not an OCPP message is called unreadable."""
     return "unreadable" if number is None else MESSAGE_TYPES.get(number, f"type {number}")
 
 
@@ -137,3 +139,118 @@ def close_code(code: int | None, reason: str | None = None) -> str:
         return ""
     text = f"{code} {CLOSE_CODES.get(code, '')}".strip()
     return f"{text} “{reason}”" if reason else text
+
+
+_SENDERS = {"csms": "CSMS", "charge-point": "charge point", "csms-to-cp": "CSMS", "cp-to-csms": "charge point"}
+_PROTOCOL = "sec-websocket-protocol"
+
+
+def times(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row with an ISO time beside each `…_ns` but `mono_ns`, which has no date; nanoseconds as strings."""
+    shown: dict[str, Any] = {}
+    for name, value in row.items():
+        if name.endswith("_ns"):
+            if name != "mono_ns":
+                shown[name.removesuffix("_ns")] = iso(value)
+            shown[name] = None if value is None else str(value)
+        else:
+            shown[name] = value
+    return shown
+
+
+NORMAL_CODES = frozenset({1000, 1001})
+
+
+def end_unknown(one: Session) -> bool:
+    """Tell whether nobody saw how a session ended, as in one that was imported from a log."""
+    seen = one.cp_close_code is not None or one.csms_close_code is not None or one.remote_addr is not None
+    return one.state == "closed" and one.closed_by in ("unknown", None) and not seen
+
+
+def abnormal(one: Session) -> bool:
+    """Tell whether a session ended otherwise than by a normal close."""
+    if one.state == "interrupted":
+        return True
+    if one.state == "live" or one.closed_by == "rotation" or end_unknown(one):
+        return False
+    codes = {code for code in (one.cp_close_code, one.csms_close_code) if code is not None}
+    return not codes or not codes <= NORMAL_CODES
+
+
+def ending(one: Session) -> str:
+    """How a session ended, in words."""
+    if one.state == "live":
+        return "still open"
+    if one.state == "interrupted":
+        return "the recorder ended first"
+    if end_unknown(one):
+        return "end not recorded"
+    if one.closed_by == "rotation":
+        return "continues in the next file"
+    ended = f"closed {CLOSED_BY.get(one.closed_by or '', '')}".strip()
+    from_charge_point = close_code(one.cp_close_code, one.cp_close_reason)
+    from_csms = close_code(one.csms_close_code, one.csms_close_reason)
+    if from_charge_point and from_charge_point == from_csms:
+        return f"{ended}: {from_csms}"
+    codes = [f"{who} sent {code}" for who, code in (("charge point", from_charge_point), ("CSMS", from_csms)) if code]
+    return f"{ended}: {'; '.join(codes)}" if codes else f"{ended}, without a close frame"
+
+
+def ended(one: Session) -> str:
+    """How a session ended, in as few words as a row of a table has room for."""
+    if one.state == "live":
+        return "still open"
+    if one.state == "interrupted":
+        return "interrupted: recorder ended"
+    if one.closed_by == "rotation":
+        return "continues in the next file"
+    if end_unknown(one):
+        return "end not recorded"
+    who = {"charge-point": "charge point", "csms": "CSMS", "proxy": "proxy"}.get(one.closed_by or "", "")
+    codes = [code for code in (one.cp_close_code, one.csms_close_code) if code is not None]
+    if not codes:
+        return f"lost by the {who}, no close frame" if who else "connection lost"
+    code = one.csms_close_code if one.closed_by == "csms" and one.csms_close_code is not None else codes[0]
+    return f"{who or 'closed'}: {close_code(code)}"
+
+
+def _capture(detail: dict[str, Any]) -> str:
+    """Say what is missing from a session that was read from a log."""
+    said = ["begins in mid-session"] if detail.get("from_start") is False else []
+    said += ["no times"] if detail.get("timed") is False else []
+    said += ["local times, their offset to UTC unknown"] if detail.get("clock") == "unknown" else []
+    offset = detail.get("utc_offset_s")
+    if type(offset) is int:
+        sign = "+-"[offset < 0]
+        said.append(f"local times, UTC{sign}{abs(offset) // 3600:02}:{abs(offset) // 60 % 60:02}")
+    unseen = detail.get("unseen")
+    said += [f"never shows {str(what).replace('_', ' ')}" for what in unseen] if isinstance(unseen, list) else []
+    source = detail.get("version_told_by")
+    return " · ".join([*said, f"version known from {source}"] if source else said)
+
+
+def event_line(kind: str, detail: Any) -> str:
+    """What an event says, in a line; `detail` is its JSON, read."""
+    if not isinstance(detail, dict):
+        return str(detail)
+    if kind in ("handshake", "rejected-upgrade") and "status" in detail:
+        agreed = [value for name, value in detail.get("response_headers") or [] if name.lower() == _PROTOCOL]
+        return " · ".join(str(part) for part in (detail.get("path"), detail["status"], *agreed) if part)
+    if kind == "capture":
+        return _capture(detail)
+    if kind == "unreachable":
+        return " · ".join(str(detail[name]) for name in ("path", "reason", "error") if detail.get(name))
+    if kind == "close":
+        way = f"CP {ARROWS.get(str(detail.get('direction')), '·')} CSMS"
+        return f"{way} · {close_code(detail.get('code'), detail.get('reason')) or 'no code'}"
+    sender = _SENDERS.get(str(detail.get("direction", detail.get("from"))))
+    said = [f"from the {sender}"] if sender else []
+    for name, value in detail.items():
+        if (
+            value in (None, "", [], {}, False)
+            or (sender and name in ("direction", "from"))
+            or (name, value) == ("size", 0)
+        ):
+            continue
+        said.append(name if value is True else f"{name} {value}")
+    return " · ".join(said)

@@ -68,7 +68,7 @@ TABLES: dict[str, dict[str, Any]] = {
             "side": "Who is at fault.",
             "count": "How often it was found in this session; the frames are in `occurrences`.",
             "session_id": "Empty where an attempt to connect failed.",
-            "frame_id": "The first frame it was found on; empty where a frame is what is missing.",
+            "frame_id": "The first frame it was found on; empty where a frame is missing.",
             "last_frame_id": "The latest frame it was found on.",
         },
     },
@@ -92,7 +92,7 @@ TABLES: dict[str, dict[str, Any]] = {
     },
     "transactions": {
         "title": "Transactions",
-        "description": "Charging transactions, as their frames tell.",
+        "description": "Charging transactions, derived from frames.",
         "sort_desc": "id",
         "label_column": "transaction_id",
         "columns": {

@@ -1,4 +1,4 @@
-"""The Datasette plugin: thin hooks over pure functions; with `embed.py` the only module that calls Datasette.
+"""The Datasette plugin: thin hooks over pure functions; with `server.py` the only module that calls Datasette.
 
 Only databases that hold our tables are decorated. `chargesentinel browse` embeds Datasette; a plain
 `datasette FILE` gets the same views through the entry point.
@@ -64,14 +64,14 @@ def get_metadata(datasette: Datasette, key: str | None, database: str | None, ta
 
 @hookimpl
 def prepare_connection(conn: sqlite3.Connection, database: str, datasette: Datasette) -> None:
-    """Treat what a file brings along as a stranger's; what somebody types runs in `query_process.py`."""
+    """Trust nothing that a file brings along; SQL that somebody types runs in `query_process.py`."""
     if _ours(datasette, database):
         distrust(conn)
 
 
 @hookimpl
 def handle_exception(datasette: Datasette, request: Any, exception: Exception) -> Any:
-    """Say that a CSV took too long: Datasette has an answer for its pages and JSON alone."""
+    """Say that a CSV took too long; Datasette only answers so for its pages and JSON."""
     from datasette.database import QueryInterrupted
 
     if isinstance(exception, QueryInterrupted) and recordings(datasette):
@@ -81,7 +81,7 @@ def handle_exception(datasette: Datasette, request: Any, exception: Exception) -
 
 @hookimpl
 def canned_queries(datasette: Datasette, database: str, actor: Any) -> dict[str, dict[str, Any]]:
-    """The questions that are worth a name."""
+    """Return the queries that have a name."""
     return queries.canned() if _ours(datasette, database) else {}
 
 
@@ -109,7 +109,7 @@ def extra_js_urls(
     """The reader's own time on hover; names for fields that have none; bars behind the numbers of our queries."""
     if not _ours(datasette, database):
         return []
-    scripts = ["times.js", "tables.js", *(["bars.js"] if template == "query.html" else [])]
+    scripts = ["bar.js", "tables.js", *(["bars.js"] if template == "query.html" else [])]
     return [{"url": f"{STATIC}/{name}", "module": True} for name in scripts]
 
 
@@ -126,6 +126,7 @@ def prepare_jinja2_environment(env: Any, datasette: Datasette) -> None:
 
     env.globals["chargesentinel_recording"] = recording
     env.globals["chargesentinel_file"] = formatting.file
+    env.globals["chargesentinel_title"] = lambda table: metadata.TABLES.get(table, {}).get("title", table)
 
 
 @hookimpl
@@ -233,13 +234,13 @@ _TROUBLES = {
     "SQLITE_CANTOPEN": "cannot be opened: it was moved or deleted, or its folder lets nobody in.",
     "SQLITE_IOERR": "cannot be read: it was changed while it was open, or its disk fails.",
     "SQLITE_CORRUPT": "is damaged, or was replaced while it was open.",
-    "SQLITE_NOTADB": "is no recording now: something else has taken its place.",
+    "SQLITE_NOTADB": "is not a recording any more: something else has taken its place.",
 }
-"""What befalls a recording while it is browsed, by the error SQLite has for it."""
+"""What can happen to a recording while somebody browses it, by SQLite's name of the error."""
 
 
 def _trouble(error: sqlite3.DatabaseError, path: Path) -> str | None:
-    """What is the matter with the file, in a sentence; None where the mistake is ours."""
+    """Say in a sentence what is wrong with the file; None where the error is a bug of ours."""
     kind = "_".join(getattr(error, "sqlite_errorname", "").split("_")[:2])
     if kind == "SQLITE_ERROR" and not is_recording(path):
         kind = "SQLITE_NOTADB"  # a table is missing
@@ -248,7 +249,7 @@ def _trouble(error: sqlite3.DatabaseError, path: Path) -> str | None:
 
 @hookimpl
 def menu_links(datasette: Datasette, actor: Any, request: Any) -> list[dict[str, str]]:
-    """Ways from Datasette's own pages to ours, where there is no bar with them because it shows other things too."""
+    """Link from Datasette's own pages to ours where our bar is missing: other databases are shown too."""
     links: list[dict[str, str]] = []
     if only_recording(datasette):
         return links

@@ -1,15 +1,17 @@
-"""The canned queries: questions of SQL with their titles; knows no page.
+"""The canned queries with their titles; knows no page.
 
-Questions about all frames look at the latest ones only (`:frames`, newest first), so that they answer at once
-in a recording of any length. NOT INDEXED keeps SQLite from walking an index over all of them instead.
+Queries over frames look at the newest ones only (`:frames`), so that they answer at once in a recording of any
+length. NOT INDEXED keeps SQLite from walking an index over all of them instead.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from inspector.store.finding_counts import OCCURRENCES, occurrences_of
+
 LATEST = 20_000
-"""How many of the newest frames a question looks at when it is not told."""
+"""How many of the newest frames a query looks at by default."""
 
 _LATEST = f"""(SELECT max(id) FROM frames) - CAST(coalesce(nullif(:frames, ''), '{LATEST}') AS INTEGER)"""
 
@@ -44,30 +46,30 @@ WHERE f.id > {_LATEST}
   AND NOT EXISTS (SELECT 1 FROM frames a WHERE a.call_id = f.id)
 ORDER BY f.id DESC"""
 
-FINDINGS_BY_RULE = """SELECT f.severity, f.rule_id, sum(f.count) AS times, count(DISTINCT f.session_id) AS sessions,
+FINDINGS_BY_RULE = f"""SELECT f.severity, f.rule_id, {OCCURRENCES} AS times, count(DISTINCT f.session_id) AS sessions,
   count(DISTINCT s.charge_point_id) AS charge_points, f.side, min(f.frame_id) AS frame_id, max(f.ts_ns) AS last_seen_ns
-FROM findings f JOIN sessions s ON s.id = f.session_id
+FROM findings f LEFT JOIN sessions s ON s.id = f.session_id
 GROUP BY f.rule_id, f.severity, f.side
 ORDER BY CASE f.severity WHEN 'error' THEN 0 WHEN 'warning' THEN 1 ELSE 2 END, times DESC"""
 
-FINDINGS_BY_MODEL = """SELECT coalesce(c.vendor, '?') AS vendor, coalesce(c.model, '?') AS model,
+FINDINGS_BY_MODEL = f"""SELECT coalesce(c.vendor, '?') AS vendor, coalesce(c.model, '?') AS model,
   coalesce(c.firmware, '?') AS firmware, count(DISTINCT s.charge_point_id) AS charge_points,
-  sum(CASE WHEN f.severity = 'error' THEN f.count ELSE 0 END) AS errors,
-  sum(CASE WHEN f.severity = 'warning' THEN f.count ELSE 0 END) AS warnings,
-  sum(CASE WHEN f.severity = 'info' THEN f.count ELSE 0 END) AS infos,
+  coalesce({occurrences_of("error")}, 0) AS errors,
+  coalesce({occurrences_of("warning")}, 0) AS warnings,
+  coalesce({occurrences_of("info")}, 0) AS infos,
   count(DISTINCT f.rule_id) AS rules
-FROM findings f JOIN sessions s ON s.id = f.session_id
+FROM findings f LEFT JOIN sessions s ON s.id = f.session_id
   LEFT JOIN charge_points c ON c.charge_point_id = s.charge_point_id
 GROUP BY 1, 2, 3
 ORDER BY errors DESC, warnings DESC
 LIMIT 100"""
 
-FINDINGS_BY_CHARGE_POINT = """SELECT s.charge_point_id, c.vendor, c.model,
-  sum(CASE WHEN f.severity = 'error' THEN f.count ELSE 0 END) AS errors,
-  sum(CASE WHEN f.severity = 'warning' THEN f.count ELSE 0 END) AS warnings,
-  sum(CASE WHEN f.severity = 'info' THEN f.count ELSE 0 END) AS infos,
+FINDINGS_BY_CHARGE_POINT = f"""SELECT s.charge_point_id, c.vendor, c.model,
+  coalesce({occurrences_of("error")}, 0) AS errors,
+  coalesce({occurrences_of("warning")}, 0) AS warnings,
+  coalesce({occurrences_of("info")}, 0) AS infos,
   count(DISTINCT f.rule_id) AS rules, max(f.ts_ns) AS last_seen_ns
-FROM findings f JOIN sessions s ON s.id = f.session_id
+FROM findings f LEFT JOIN sessions s ON s.id = f.session_id
   LEFT JOIN charge_points c ON c.charge_point_id = s.charge_point_id
 GROUP BY s.charge_point_id
 ORDER BY errors DESC, warnings DESC
@@ -85,8 +87,9 @@ CONNECTIONS = """WITH booted AS (
   GROUP BY s.charge_point_id
 )
 SELECT charge_point_id, sessions, sessions - 1 AS reconnects,
-  round((sessions - 1) / nullif(hours, 0), 2) AS reconnects_per_hour,
-  boots, round((boots - 1) / nullif(hours, 0), 2) AS boots_per_hour, lost, seconds_each, last_opened_ns
+  CASE WHEN hours >= 1 THEN round((sessions - 1) / hours, 2) END AS reconnects_per_hour,
+  boots, CASE WHEN hours >= 1 THEN round((boots - 1) / hours, 2) END AS boots_per_hour, lost,
+  seconds_each, last_opened_ns
 FROM seen
 ORDER BY sessions DESC, charge_point_id
 LIMIT 100"""
@@ -108,6 +111,36 @@ FROM happened, span
 GROUP BY 1
 ORDER BY 1"""
 
+AT_ONCE = """SELECT coalesce(max(open), 0) FROM (
+  SELECT sum(step) OVER (ORDER BY at_ns, step) AS open FROM (
+    SELECT opened_ns AS at_ns, 1 AS step FROM sessions
+    UNION ALL
+    SELECT max(opened_ns + 1, coalesce(closed_ns, last_seen_ns, 0)), -1 FROM sessions))"""
+"""How many sessions were open at the same time, at most."""
+
+WHOLE_TIME = """SELECT min(opened_ns), max(coalesce(closed_ns, last_seen_ns, opened_ns)) FROM sessions"""
+
+FINDINGS_OVER_TIME = """WITH span AS (
+  SELECT min(opened_ns) AS first, 1 + (max(coalesce(closed_ns, last_seen_ns, opened_ns)) - min(opened_ns)) / 48 AS width
+  FROM sessions
+), happened AS (
+  SELECT r.ts_ns AS at_ns, f.severity, 1 AS times
+  FROM findings f JOIN {occurrences} o ON o.finding_id = f.id JOIN frames r ON r.id = o.frame_id
+  UNION ALL
+  SELECT ts_ns, severity, count FROM findings WHERE frame_id IS NULL
+)
+SELECT max(0, min(47, (at_ns - first) / width)) AS place, first + (at_ns - first) / width * width AS from_ns,
+  first + ((at_ns - first) / width + 1) * width AS until_ns,
+  sum(times) FILTER (WHERE severity = 'error') AS errors, sum(times) FILTER (WHERE severity = 'warning') AS warnings,
+  sum(times) FILTER (WHERE severity = 'info') AS infos
+FROM happened, span WHERE first IS NOT NULL
+GROUP BY 1
+ORDER BY 1"""
+"""Occurrences in each forty-eighth of the recording, at the times of their frames."""
+
+ALL_ENERGY = """SELECT coalesce(sum(meter_stop_wh - meter_start_wh), 0) FROM transactions
+WHERE meter_stop_wh - meter_start_wh BETWEEN 0 AND 1e9"""
+
 ENERGY = """SELECT id, charge_point_id, transaction_id, started_ns, stopped_ns, stop_reason,
   meter_stop_wh - meter_start_wh AS energy_wh
 FROM transactions
@@ -124,9 +157,9 @@ GROUP BY 1, 2
 ORDER BY sessions DESC
 LIMIT 100"""
 
-MAKES_AND_RULES = """SELECT coalesce(c.vendor, '?') AS vendor, coalesce(c.model, '?') AS model, f.severity, f.rule_id,
-  sum(f.count) AS times, count(DISTINCT f.session_id) AS sessions
-FROM findings f JOIN sessions s ON s.id = f.session_id
+MAKES_AND_RULES = f"""SELECT coalesce(c.vendor, '?') AS vendor, coalesce(c.model, '?') AS model, f.severity, f.rule_id,
+  {OCCURRENCES} AS times, count(DISTINCT f.session_id) AS sessions
+FROM findings f LEFT JOIN sessions s ON s.id = f.session_id
   LEFT JOIN charge_points c ON c.charge_point_id = s.charge_point_id
 GROUP BY 1, 2, 3, 4
 ORDER BY times DESC
@@ -173,7 +206,8 @@ def canned() -> dict[str, dict[str, Any]]:
         "connections": {
             "sql": CONNECTIONS,
             "title": "Connections by charge point",
-            "description": "How often each charge point connected, how long it stayed, how often it was lost.",
+            "description": "How often each charge point connected, how long it stayed, how often it was lost. "
+            "Rates are given from an hour on.",
             "hide_sql": True,
         },
         "connection-rates": {

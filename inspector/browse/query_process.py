@@ -4,7 +4,7 @@
 
 SQLite can be interrupted between two steps of a query, but one step may be a function that takes hours, such as
 `instr` on two long texts, or fill the memory. Here both cost no more than this process: its memory is limited, and
-it ends itself when a query goes on after its time; `query_worker.py` starts another one.
+it ends itself when a query exceeds its time; `query_worker.py` starts another one.
 
 What counts is processor time, within bounds: a busy machine makes answers late and does not end queries.
 
@@ -30,7 +30,7 @@ from typing import Any, BinaryIO
 from inspector.store.connection import distrust, identity
 
 LARGEST_VALUE = 64 * 1024 * 1024
-"""Bytes of one value; the longest frame a proxy stores has 16 MiB unless told otherwise."""
+"""Bytes of one value; the longest frame a proxy stores has 16 MiB by default."""
 LARGEST_RESULT = 100_000_000
 """Bytes of all values together."""
 HEAP = 256 * 1024 * 1024
@@ -141,7 +141,7 @@ def _limit(what: int, amount: int) -> None:
 
 
 class _Watchdog(threading.Thread):
-    """Ends the process when a query goes on after its time. SQLite lets other threads run meanwhile."""
+    """End the process when a query exceeds its time. SQLite lets other threads run meanwhile."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)

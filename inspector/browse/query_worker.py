@@ -42,7 +42,7 @@ class Worker:
     """One query process; it is started with the first query, and anew after it was killed."""
 
     def __init__(self, path: Path, uri: str) -> None:
-        # -P: a file of the user's that happens to be called sqlite3.py is none of ours.
+        # -P: a file of the user's that happens to be called sqlite3.py is not ours.
         self._argv = [sys.executable, "-P", "-m", "inspector.browse.query_process", str(path), uri]
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -51,7 +51,7 @@ class Worker:
 
         Raises:
             Interrupted: it took longer than `limit_s`.
-            sqlite3.Error: it is no query, needs too much memory, or the file cannot be read.
+            sqlite3.Error: it is not a query, needs too much memory, or the file cannot be read.
         """
         if self._process is not None and self._process.poll() is not None:
             self.close()

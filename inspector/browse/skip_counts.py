@@ -2,7 +2,7 @@
 
 Datasette counts all rows and all facets of a table before it shows the first fifty. In a long recording, on the
 tables that hold every frame, that takes longer than the rest of the page, so an address gets `_nocount` and
-`_nofacet` unless it filters for a session or something as rare, or asks for a facet: then all is counted as ever.
+`_nofacet` unless it filters for a session or something as rare, or asks for a facet: then Datasette counts as usual.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LONG_BYTES = 50_000_000
 SELECTIVE = {"id", "session_id", "max_severity", "call_id", "transaction_id"}
 """Columns of the long tables whose index leads to few rows; half of all frames may have the same action."""
 _EXACT = {"", "exact", "in"}
-"""Comparisons that leave few of them; what is more than, contains or is not something may be nearly all."""
+"""Comparisons that leave few rows; greater-than, contains and not-equal may leave nearly all."""
 
 
 def uncounted(app: App, tables: Mapping[str, Path]) -> App:

@@ -18,7 +18,7 @@ type Payload = dict[str, Any]
 
 
 def summarise(raw: str | bytes | None, msg_type: int | None, action: str | None) -> str:
-    """What a frame says, in at most LENGTH characters; `raw` None stands for one too large to look at."""
+    """What a frame says, in at most LENGTH characters; `raw` is None for a frame that is too large to look at."""
     if raw is None:
         return "a large frame"
     if isinstance(raw, bytes):

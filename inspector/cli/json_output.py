@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from inspector.browse import formatting
-from inspector.browse.telling import times
+from inspector.browse.formatting import times
 from inspector.escaping import visible_json
 from inspector.store.rows import Event, Finding, Frame, Session, Transaction
 

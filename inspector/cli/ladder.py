@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from itertools import batched
 
 from inspector.browse import formatting
-from inspector.browse.telling import ending, event_line
+from inspector.browse.formatting import ending, event_line
 from inspector.cli.frame_excerpt import arrow, began, count, ended, excerpt, finding_parts, label, laid_out
 from inspector.cli.json_output import read_detail
 from inspector.cli.log_lines import LOUD, whole

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from inspector.browse import formatting
-from inspector.browse.telling import event_line
+from inspector.browse.formatting import event_line
 from inspector.cli.frame_excerpt import arrow, excerpt, finding_parts, label
 from inspector.cli.json_output import read_detail
 from inspector.cli.screen import Part, Screen

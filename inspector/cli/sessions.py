@@ -98,7 +98,7 @@ def _as_stored(states: tuple[str, ...], written: bool) -> tuple[str, ...]:
 
 def _table(db: sqlite3.Connection, found: list[Session]) -> None:
     from inspector.browse import formatting
-    from inspector.browse.telling import ending
+    from inspector.browse.formatting import ending
     from inspector.cli.screen import Screen
     from inspector.escaping import visible
     from inspector.store.reader import severities
@@ -164,7 +164,7 @@ def _counts(counted: dict[str, tuple[int, int | None]]) -> list[Part]:
 def _json(db: sqlite3.Connection, found: list[Session]) -> None:
     import json
 
-    from inspector.browse.telling import ending
+    from inspector.browse.formatting import ending
     from inspector.cli.json_output import row_json
     from inspector.escaping import visible_json
     from inspector.store.reader import severities

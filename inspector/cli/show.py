@@ -121,7 +121,7 @@ def _near(db: sqlite3.Connection, asked: Search, one: Session, around: int, cont
 
 
 def _json(db: sqlite3.Connection, one: Session, frames: Iterator[Frame], events: Iterator[Event]) -> None:
-    from inspector.browse.telling import ending
+    from inspector.browse.formatting import ending
     from inspector.cli.json_output import frame_json, row_json, write_json
     from inspector.cli.log_lines import whole
     from inspector.store import reader

@@ -199,7 +199,7 @@ class _Output:
             said = f"OCPP {row.ocpp_version or '?'} from {row.remote_addr or '?'}"
             self._lines.remark(row.opened_ns, row.id, "connected", said)
         else:
-            from inspector.browse.telling import ending
+            from inspector.browse.formatting import ending
 
             said = f"{ending(row)}, {quantity(row.frame_count, 'frame')}"
             self._lines.remark(row.closed_ns or 0, row.id, "gone", said)

@@ -42,6 +42,14 @@ def failed_attempts(
     return found
 
 
+def how_many(db: sqlite3.Connection) -> int:
+    """Count the failed attempts of a recording, without reading what they say."""
+    (found,) = db.execute(
+        "SELECT count(*) FROM events WHERE session_id IS NULL AND kind IN ('rejected-upgrade', 'unreachable')"
+    ).fetchone()
+    return int(found)
+
+
 def in_words(failed: Counter[str], shown: int = 3) -> str:
     """Say how many attempts failed, and the most common outcomes: `2 failed connection attempts (CP1: ...)`."""
     total = failed.total()

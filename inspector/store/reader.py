@@ -10,10 +10,11 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from inspector.store.rows import ChargePoint, Event, Finding, Frame, Sample, Session, Transaction
+from inspector.store.finding_counts import count
+from inspector.store.rows import ChargePoint, Event, Finding, Frame, Session, Transaction
 
 # Callers import the types of the results from here, too.
-__all__ = ["ChargePoint", "Event", "Finding", "Frame", "Sample", "Session", "Transaction"]
+__all__ = ["ChargePoint", "Event", "Finding", "Frame", "Session", "Transaction"]
 
 TEXT_LIMIT = 20_000
 """Lists leave out the text of frames above so many bytes; the page of the frame has it."""
@@ -38,8 +39,10 @@ _RAW = "CASE WHEN typeof(f.raw) IN ('text', 'blob') THEN f.raw ELSE CAST(f.raw A
 _LISTED = _FRAME.format(raw=f"CASE WHEN f.size <= {TEXT_LIMIT} THEN {_RAW} END")
 _WHOLE = _FRAME.format(raw=_RAW)
 
-FINDING = """SELECT id, severity, rule_id, message, pointer, spec_ref, side, count, ts_ns, frame_id, last_frame_id,
+FINDING = """SELECT id, severity, rule_id, message, pointer, spec_ref, side, count,
+  coalesce((SELECT about.ts_ns FROM frames about WHERE about.id = findings.frame_id), ts_ns), frame_id, last_frame_id,
   session_id FROM findings"""
+"""A finding, whose time is that of its first frame: without one, when it was found."""
 EVENT = "SELECT id, session_id, ts_ns, after_frame_id, kind, detail FROM events"
 _TRANSACTION = """SELECT id, session_id, charge_point_id, transaction_id, evse_id, connector_id, id_token, started_ns,
   stopped_ns, meter_start_wh, meter_stop_wh, stop_reason, start_frame_id, stop_frame_id FROM transactions"""
@@ -53,9 +56,13 @@ WALKED = 10_000
 """A session with at most so many frames is read from end to end."""
 
 
-def charge_points(db: sqlite3.Connection, charge_point_id: str | None = None) -> list[ChargePoint]:
-    """Return all charge points (or one), most recently seen first, including those that never booted."""
-    where, values = ("WHERE s.charge_point_id = :id", {"id": charge_point_id}) if charge_point_id else ("", {})
+def charge_points(
+    db: sqlite3.Connection, charge_point_id: str | None = None, *, part: str | None = None
+) -> list[ChargePoint]:
+    """Return all charge points, one, or those with `part` in their name, most recently seen first."""
+    where, values = _where(
+        [("s.charge_point_id = ?", charge_point_id), ("instr(lower(s.charge_point_id), lower(?))", part)]
+    )
     rows = db.execute(
         f"""SELECT coalesce(s.charge_point_id, ''), c.vendor, c.model, c.firmware, c.serial,
           min(s.opened_ns), max(coalesce(s.last_seen_ns, s.closed_ns, s.opened_ns)), count(*),
@@ -83,19 +90,43 @@ def sessions(
     severity: str | None = None,
     text: str | None = None,
     before: int | None = None,
+    order: str = "id",
+    skip: int = 0,
     limit: int = 50,
 ) -> list[Session]:
-    """Return sessions, newest first: with a finding of this `severity`, and with an id below `before`."""
+    """Return sessions; `severity` keeps those with at least one such finding.
+
+    `order` is one of ORDERS. `before` is the id of the session after which the page begins in the order of "id" or
+    "opened"; in another order `skip` says how many to leave out.
+    """
     terms: list[tuple[str, Any]] = [
         ("s.charge_point_id = ?", charge_point_id),
         ("s.ocpp_version = ?", version),
         (f"{_STATE} = ?", state),
         ("EXISTS (SELECT 1 FROM findings x WHERE x.session_id = s.id AND +x.severity = ?)", severity),
         ("instr(lower(s.charge_point_id), lower(?))", text),
-        ("s.id < ?", before),
+        (_BEFORE.get(order, "1 OR ?"), before),
     ]
     where, values = _where(terms)
-    return [Session(*row) for row in db.execute(f"{_SESSION} {where} ORDER BY s.id DESC LIMIT ?", [*values, limit])]
+    rows = db.execute(f"{_SESSION} {where} ORDER BY {ORDERS[order]} LIMIT ? OFFSET ?", [*values, limit, skip])
+    return [Session(*row) for row in rows]
+
+
+_END = "coalesce(s.closed_ns, s.last_seen_ns, s.opened_ns)"
+ORDERS = {
+    "id": "s.id DESC",
+    "opened": "s.opened_ns DESC, s.id DESC",
+    "charge_point": "s.charge_point_id COLLATE NOCASE, s.opened_ns DESC, s.id DESC",
+    "seen": "coalesce(s.last_seen_ns, s.closed_ns, s.opened_ns) DESC, s.id DESC",
+    "duration": f"{_END} - s.opened_ns DESC, s.id DESC",
+    "frames": "s.frame_count DESC, s.id DESC",
+    "errors": "s.error_count DESC, s.opened_ns DESC, s.id DESC",
+}
+"""Orders of a list of sessions."""
+_BEFORE = {
+    "id": "s.id < ?",
+    "opened": "(s.opened_ns, s.id) < (SELECT b.opened_ns, b.id FROM sessions b WHERE b.id = ?)",
+}
 
 
 def sessions_where(
@@ -121,16 +152,16 @@ def place_of_frame(db: sqlite3.Connection, one: Frame) -> int:
 
 
 def severities(db: sqlite3.Connection, session_ids: Iterable[int]) -> dict[int, dict[str, tuple[int, int | None]]]:
-    """Count findings by session and severity, with repetitions, and return the first frame of each."""
+    """Count occurrences by session and severity, and return the first frame of each."""
     ids = [int(i) for i in session_ids]
     counts: dict[int, dict[str, tuple[int, int | None]]] = {i: {} for i in ids}
     rows = db.execute(
-        f"""SELECT session_id, severity, sum(count), min(frame_id) FROM findings
-        WHERE session_id IN ({_marks(ids)}) GROUP BY 1, 2""",
+        f"SELECT session_id, severity, min(frame_id) FROM findings WHERE session_id IN ({_marks(ids)}) GROUP BY 1, 2",
         ids,
     )
-    for session_id, severity, count, first in rows:
-        counts[session_id][severity] = count, first
+    first = {(session_id, severity): frame_id for session_id, severity, frame_id in rows}
+    for key, times in count(db, "session", "severity", sessions=ids).items():
+        counts[key[0]][key[1]] = times, first[key]
     return counts
 
 
@@ -160,10 +191,12 @@ def frames(
     direction: str | None = None,
     severity: str | None = None,
     text: str | None = None,
+    within: tuple[str, Sequence[Any]] | None = None,
 ) -> list[Frame]:
     """Return a keyset page of a session's frames, in order: those after an id, before an id, or the first.
 
-    `severity` keeps frames with such a finding ("any" for any), `text` keeps frames that contain it.
+    `severity` keeps frames with such a finding ("any" for any), `text` keeps frames that contain it, `within` those
+    whose id another query selects.
     """
     terms: list[tuple[str, Any]] = [
         ("f.session_id = ?", session_id),
@@ -176,6 +209,9 @@ def frames(
     where, values = _where(terms)
     if severity == "any":
         where += " AND +f.max_severity IS NOT NULL"
+    if within is not None:
+        where += f" AND f.id IN ({within[0]})"
+        values += within[1]
     if actions:
         where += f" AND +f.action IN ({_marks(actions)})"
         values += actions
@@ -194,6 +230,8 @@ def frame(db: sqlite3.Connection, frame_id: int) -> Frame | None:
 
 def frames_of(db: sqlite3.Connection, ids: Sequence[int]) -> list[Frame]:
     """Return the frames with these ids, by id."""
+    if not ids:
+        return []
     return [Frame(*row) for row in db.execute(f"{_LISTED} WHERE f.id IN ({_marks(ids)}) ORDER BY f.id", ids)]
 
 
@@ -253,21 +291,6 @@ def findings_where(db: sqlite3.Connection, where: str, values: Sequence[Any], li
     return [Finding(*row) for row in db.execute(f"{FINDING} WHERE {where} ORDER BY id LIMIT ?", [*values, limit])]
 
 
-def rule_counts(db: sqlite3.Connection) -> list[tuple[str, int]]:
-    """Count findings by rule."""
-    return [tuple(row) for row in db.execute("SELECT rule_id, sum(count) FROM findings GROUP BY 1")]
-
-
-def rules_broken(db: sqlite3.Connection, charge_point_id: str, limit: int = 30) -> list[tuple[str, str, int]]:
-    """Return the rules broken in a charge point's sessions: (rule, severity, times), the most frequent first."""
-    rows = db.execute(
-        """SELECT f.rule_id, f.severity, sum(f.count) FROM sessions s JOIN findings f ON f.session_id = s.id
-        WHERE s.charge_point_id = ? GROUP BY 1, 2 ORDER BY 3 DESC LIMIT ?""",
-        [charge_point_id, limit],
-    )
-    return [tuple(row) for row in rows]
-
-
 _WORST_FIRST = "CASE severity WHEN 'error' THEN 0 WHEN 'warning' THEN 1 ELSE 2 END, id"
 
 
@@ -300,35 +323,20 @@ def transactions(
     return [Transaction(*row) for row in rows]
 
 
-def samples(
-    db: sqlite3.Connection, *, session_id: int | None = None, transaction_id: int | None = None, most: int = 40_000
-) -> list[Sample]:
-    """Return meter samples of a session or a transaction, oldest first; about `most` of them if there are more.
-
-    They are then thinned out evenly, in runs of sixteen samples, so that every measurand is still there.
-    """
-    column, key = ("session_id", session_id) if session_id is not None else ("transaction_id", transaction_id)
-    ids = f"FROM meter_samples WHERE {column} = ?"
-    rows = f"""SELECT m.frame_id, m.ts_ns, f.ts_ns, m.measurand, m.phase, m.location, m.value, m.unit,
-          m.transaction_id, m.id
-        FROM meter_samples m JOIN frames f ON f.id = m.frame_id
-        WHERE m.{column} = ? AND m.id >= ? ORDER BY m.id LIMIT ?"""
-    if db.execute(f"SELECT id {ids} ORDER BY id LIMIT 1 OFFSET ?", [key, most]).fetchone() is None:
-        return [Sample(*row[:-1]) for row in db.execute(rows, [key, 0, most])]
-    first, last = db.execute(f"SELECT (SELECT min(id) {ids}), (SELECT max(id) {ids})", [key, key]).fetchone()
-    kept: list[Sample] = []
-    behind = first
-    for start in range(first, last + 1, max(1, (last - first) * _RUN // most)):
-        if start < behind:
-            continue
-        run = db.execute(rows, [key, start, _RUN]).fetchall()
-        kept += [Sample(*row[:-1]) for row in run]
-        behind = run[-1][-1] + 1 if run else last + 1
-    return kept
+def transactions_like(db: sqlite3.Connection, text: str, limit: int) -> list[Transaction]:
+    """Return transactions whose id or id token contains a text, exact matches first, then the newest."""
+    rows = db.execute(
+        f"""{_TRANSACTION} WHERE instr(lower(transaction_id), lower(:text)) OR instr(lower(id_token), lower(:text))
+        ORDER BY :text IN (transaction_id, id_token) DESC, id DESC LIMIT :limit""",
+        {"text": text, "limit": limit},
+    )
+    return [Transaction(*row) for row in rows]
 
 
-_RUN = 16
-"""Samples in one run, see `samples`."""
+def frames_with(db: sqlite3.Connection, action: str) -> int:
+    """Count the frames with an action."""
+    (found,) = db.execute("SELECT count(*) FROM frames WHERE action = ?", [action]).fetchone()
+    return int(found)
 
 
 def latest_frames(

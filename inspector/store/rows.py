@@ -151,7 +151,10 @@ class Transaction:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One measured value; `ts_ns` is the charge point's time, `seen_ns` when its frame crossed the wire."""
+    """One measured value; `ts_ns` is the charge point's time, `seen_ns` when its frame crossed the wire.
+
+    `connector` (or the EVSE) is only known of what was measured outside of a transaction.
+    """
 
     frame_id: int
     ts_ns: int
@@ -162,6 +165,7 @@ class Sample:
     value: float | None
     unit: str | None
     transaction_id: int | None
+    connector: str | int | None
 
     def __str__(self) -> str:
         return f"{self.measurand} {self.value} {self.unit}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
+from inspector.store.finding_counts import count
 from inspector.store.reader import Session, sessions
 from inspector.units import quantity
 
@@ -49,11 +50,5 @@ def contents(db: sqlite3.Connection, recording_id: int) -> Contents:
     """Count what the run `recording_id` stored; at most its newest 1,000 sessions are listed."""
     listed = [one for one in reversed(sessions(db, limit=1000)) if one.recording_id == recording_id]
     rows = {table: int(db.execute(query, (recording_id,)).fetchone()[0]) for table, query in _COUNTS.items()}
-    by_severity = dict(
-        db.execute(
-            "SELECT severity, sum(count) FROM findings"
-            " WHERE session_id IN (SELECT id FROM sessions WHERE recording_id = ?) GROUP BY severity",
-            (recording_id,),
-        ).fetchall()
-    )
-    return Contents(tuple(listed), rows, {severity: int(by_severity.get(severity, 0)) for severity in SEVERITIES})
+    by_severity = {severity: times for (severity,), times in count(db, "severity", run=recording_id).items()}
+    return Contents(tuple(listed), rows, {severity: by_severity.get(severity, 0) for severity in SEVERITIES})

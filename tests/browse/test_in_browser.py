@@ -42,7 +42,7 @@ def test_a_link_to_a_frame_opens_it(page: Page, address: str) -> None:
 
 
 def test_the_keyboard_is_enough(page: Page, address: str) -> None:
-    """j and k move, n goes to the next finding, p to the pair, / searches, Enter opens the frame's page."""
+    """j and k move, n goes to the next finding, p to the pair, f filters, Enter opens the frame's page."""
     page.goto(f"{address}/ocpp/sessions/2")
     chosen = page.locator(".row.chosen")
     expect(page.locator(".row").first).to_be_visible()
@@ -59,7 +59,7 @@ def test_the_keyboard_is_enough(page: Page, address: str) -> None:
             break
     page.keyboard.press("p")
     expect(chosen).to_have_id("f216")
-    page.keyboard.press("/")
+    page.keyboard.press("f")
     expect(page.locator("#text")).to_be_focused()
     page.keyboard.type("nobody-asked")
     expect(page.locator(".row[data-id]")).to_have_count(1)

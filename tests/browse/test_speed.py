@@ -21,8 +21,9 @@ PROMISED_MS = 300
 FRAMES_A_SECOND = 500
 
 OURS = (
-    "/-/home /-/home.json /-/home?severity=error /-/home?state=live /-/home?q=depot /-/live /-/live.json"
-    " /-/live.json?after=999000 /-/live.json?severity=error /-/dashboards /-/dashboards.json"
+    "/-/home /-/home.json /-/home?sort=duration /-/home?severity=error /-/home?state=live /-/home?q=depot"
+    " /-/search?q=CP-GARAGE-01-7 /-/search?q=1017 /-/search.json?q=nothing-like-this"
+    " /-/live /-/live.json /-/live.json?after=999000 /-/live.json?severity=error /-/dashboards /-/dashboards.json"
     " /sessions/{session} /sessions/{session}.json /sessions/{session}/frames.json"
     " /sessions/{session}/frames.json?q=nothing-like-this /sessions/{session}/frames.json?severity=error"
     " /sessions/{session}/frames.json?around={frame} /sessions/{session}/plot.json"
@@ -31,6 +32,7 @@ OURS = (
     " /rules/payload.schema /rules/payload.schema.json /-/compare?a=1999&b=1995 /-/compare.json?a=1998&b=1994"
     " /sessions/{long} /sessions/{long}.json /sessions/{long}/frames.json?limit=1000 /sessions/{long}/frames.json?end=1"
     " /sessions/{long}/frames.json?q=nothing-like-this /sessions/{long}/frames.json?severity=error"
+    " /sessions/{long}/frames.json?rule=meter.register-falls /sessions/{long}/frames.json?severity=any&limit=1&after=9"
     " /sessions/{long}/frames.json?action=StopTransaction /sessions/{long}/plot.json"
     " /transactions/{charged} /transactions/{charged}.json"
 ).split()

@@ -72,5 +72,5 @@ async def test_a_file_that_has_just_begun_names_the_one_before(copy: Path, tmp_p
     copy.symlink_to(newest.name)
     page = (await client(copy)("/")).text
     assert "recording goes on here with the next frame" in page
-    assert f"chargesentinel browse {first}</code>" in page.partition('id="points"')[2]
+    assert f"chargesentinel browse {first}</code>" in page.partition('id="sessions"')[2]
     assert "Point a charge point" not in page

@@ -109,6 +109,27 @@ async def test_a_charge_point_is_shown_with_all_that_is_known_of_it(
     assert "password_hash" not in shown
 
 
+async def test_only_connected_charge_points_are_charging_and_the_latest_message_is_the_last_sign(
+    csms: CentralSystem, operator: httpx.AsyncClient
+) -> None:
+    """`open_transactions` leaves out who is gone; `last_seen` moves with each message and is kept."""
+
+    async def last_seen() -> str:
+        return str((await operator.get("/api/charge-points/CHARGER-001")).json()["last_seen"])
+
+    async with connected(csms.address, "1.6") as charge_point:
+        at_first = await last_seen()
+        start = {"connectorId": 1, "idTag": "TAG", "meterStart": 1000, "timestamp": "2026-01-01T00:00:00Z"}
+        await charge_point.call("StartTransaction", start)
+        later = await last_seen()
+        assert later > at_first
+        assert (await operator.get("/api/status")).json()["open_transactions"] == 1
+    while (status := (await operator.get("/api/status")).json())["connected"]:
+        await asyncio.sleep(0.01)
+    assert status["open_transactions"] == 0
+    assert await last_seen() == later
+
+
 async def test_boot_policy_tokens_and_misbehaviours_are_set_by_the_api(
     csms: CentralSystem, operator: httpx.AsyncClient
 ) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from inspector import records
-from inspector.browse.telling import ending
+from inspector.browse.formatting import ending
 from inspector.offline.check import check
 from inspector.recorder.worker.supervisor import SupervisedRecorder
 from inspector.store.connection import open_recording
@@ -78,7 +78,7 @@ async def test_the_next_file_goes_on_where_the_one_before_ended(tmp_path: Path) 
     assert rows(first, "SELECT session_id, detail ->> 'in' FROM events WHERE kind = 'continues'") == [(1, second.name)]
     assert rows(first, "SELECT clean_close FROM recordings") == [(1,)]
     with closing(open_recording(first)) as db:
-        assert ending(sessions(db, charge_point_id="CP1")[0]) == "goes on in the next file"
+        assert ending(sessions(db, charge_point_id="CP1")[0]) == "continues in the next file"
     # The second: the session with its number, handshake and charge point, the transaction with its beginning.
     assert rows(second, "SELECT id, charge_point_id, frame_count FROM sessions") == [(1, "CP1", 3)]
     assert rows(second, "SELECT detail ->> 'from' FROM events WHERE kind = 'continued' AND session_id = 1") == [

@@ -1,6 +1,6 @@
 // The home page stays current: what changed is fetched every 0.7 s while the page is in sight.
 const pause = document.getElementById("pause");
-const parts = ["totals", "earlier", "points", "unconnected", "sessions"];
+const parts = ["totals", "earlier", "attention", "sessions", "unconnected"];
 const seen = new Map();
 const POLL_MS = 700;
 let paused = false;

@@ -1,5 +1,6 @@
 // The ladder: frames and events as rows of one height, of which only those in sight exist in the document.
 // It is given rows and draws them; it fetches nothing.
+import * as clock from "./clock.js";
 
 export const ROW = 28;
 const OVERSCAN = 12;
@@ -33,10 +34,11 @@ const shape = (name, attributes) => {
 };
 
 export class Ladder {
-  // `box` is the scrolling element; `onChoose(frame)` is told of every choice, `onEdge("before" | "after")` when
-  // the reader nears an end that goes on.
-  constructor(box, { onChoose, onEdge }) {
-    Object.assign(this, { box, onChoose, onEdge, items: [], long: [], spans: new Map(), chosen: null, live: false, moreBefore: false, moreAfter: false });
+  // `box` is the scrolling element; `onChoose(frame)` gets every choice, `onEdge("before" | "after")` is called when
+  // the reader nears an end with more frames behind it, `onSight(first, last)` gets the frames in sight. `covered()` is
+  // how many pixels at the bottom of the window something covers.
+  constructor(box, { onChoose, onEdge, onSight = () => {}, covered = () => 0 }) {
+    Object.assign(this, { box, onChoose, onEdge, onSight, covered, days: false, items: [], long: [], spans: new Map(), chosen: null, live: false, moreBefore: false, moreAfter: false });
     this.space = element("div", { class: "space", role: "presentation" });
     this.lanes = shape("svg", { class: "lanes", "aria-hidden": "true" });
     this.rows = element("div", { role: "presentation" });
@@ -45,8 +47,12 @@ export class Ladder {
     this.fresh = new Set();
     this.drawn = new Map(); // place -> its row, as long as nothing about it changed
     box.addEventListener("scroll", () => this.#later(), { passive: true });
+    box.addEventListener("wheel", () => { this.settled = false; }, { passive: true });
+    box.addEventListener("pointerdown", () => { this.settled = false; });
     box.addEventListener("click", (event) => this.#clicked(event));
-    new ResizeObserver(() => this.#later()).observe(box);
+    // A ladder that shrinks keeps the chosen row in sight.
+    new ResizeObserver(() => { if (this.settled) this.settle(); this.#later(); }).observe(box);
+    document.addEventListener("zone", () => this.draw());
   }
 
   // Replace everything, or add before or after. `events` are put behind the frame they came after.
@@ -140,7 +146,7 @@ export class Ladder {
     this.waiting = requestAnimationFrame(() => { this.waiting = 0; this.draw({ moved: true }); });
   }
 
-  // Draw what is in sight; after mere scrolling (`moved`) rows that were drawn stay, and nothing happens within a block.
+  // Draw what is in sight; after scrolling (`moved`), drawn rows are reused and a move within a block draws nothing.
   draw({ moved = false } = {}) {
     const { scrollTop, clientHeight, scrollHeight } = this.box;
     const sight = (y) => y / ROW - this.shift;
@@ -158,8 +164,22 @@ export class Ladder {
       this.#drawLanes(top, bottom, mate);
       [this.top, this.bottom] = [top, bottom];
     }
+    const [first, last] = [this.#frameFrom(Math.floor(sight(scrollTop)), 1), this.#frameFrom(Math.ceil(sight(scrollTop + clientHeight)) - 1, -1)];
+    if (first && last) this.onSight(first, last);
     if (this.moreBefore && scrollTop < 20 * ROW) this.onEdge("before");
     if (this.moreAfter && scrollTop + clientHeight > scrollHeight - 30 * ROW) this.onEdge("after");
+  }
+
+  #frameFrom(place, step) {
+    for (let at = Math.min(Math.max(place, 0), this.items.length - 1); at >= 0 && at < this.items.length; at += step) {
+      if (this.items[at].frame) return this.items[at].frame;
+    }
+    return null;
+  }
+
+  #time(iso) {
+    const text = iso ? clock.millis(iso) : "";
+    return element("time", { class: "time", datetime: iso ?? "" }, this.days && iso ? `${clock.date(iso).slice(5)} ${text}` : text);
   }
 
   // The exchanges any part of which is between two rows.
@@ -210,7 +230,7 @@ export class Ladder {
     what.append(element("i", {}, frame.summary));
     const waiting = frame.msg_type === 2 && frame.answer_id === null;
     row.append(
-      element("span", { class: "time", title: new Date(frame.ts).toLocaleString() }, frame.ts.slice(11, 23)),
+      this.#time(frame.ts),
       element("span", { class: gap > LONG_GAP_US ? "gap long" : "gap" }, gap === null ? "" : `+${duration(gap)}`),
       element("span", { class: "lane" }),
       what,
@@ -222,7 +242,7 @@ export class Ladder {
   #eventRow(event, style) {
     const kind = event.kind === "gap" ? "gap-event" : event.kind;
     return element("div", { class: `row event ${kind}`, style, role: "presentation" },
-      element("span", { class: "time" }, event.ts.slice(11, 23)),
+      this.#time(event.ts),
       element("span", { class: "gap" }),
       element("span", { class: "lane" }),
       element("span", { class: "what" }, `${event.kind} `, element("i", {}, event.summary)),
@@ -304,13 +324,33 @@ export class Ladder {
     this.draw();
     this.box.setAttribute("aria-activedescendant", `f${id}`);
     this.onChoose(this.items[place].frame);
+    this.settled = true;
+    // What was chosen may have raised a sheet over the ladder.
+    this.settle();
     return true;
   }
 
-  reveal(place) {
+  // Have the chosen row in the window, after the page around it has moved.
+  settle() {
+    const place = this.frames?.get(this.chosen);
+    if (place === undefined) return;
+    this.reveal(place, 0);
+    this.draw({ moved: true });
+    this.#intoWindow(place);
+  }
+
+  // Scroll to a row that is not at least `margin` rows away from the edges.
+  reveal(place, margin = 2) {
     const y = (place + this.shift) * ROW;
     const { scrollTop, clientHeight } = this.box;
-    if (y < scrollTop + 2 * ROW || y > scrollTop + clientHeight - 3 * ROW) this.box.scrollTop = y - clientHeight / 3;
+    if (y < scrollTop + margin * ROW || y + ROW > scrollTop + clientHeight - margin * ROW) this.box.scrollTop = y - clientHeight / 3;
+  }
+
+  // The ladder may itself be partly out of the window, or under a sheet: the page then scrolls to the row.
+  #intoWindow(place) {
+    const top = this.box.getBoundingClientRect().top + (place + this.shift) * ROW - this.box.scrollTop;
+    const [above, below] = [document.querySelector(".bar")?.getBoundingClientRect().bottom ?? 0, innerHeight - this.covered()];
+    if (top < Math.max(0, above) || top + ROW > below) scrollBy({ top: top - Math.max(0, above) - Math.max(0, (below - Math.max(0, above)) / 3), behavior: "instant" });
   }
 
   // Move by `step` frames; `wanted` skips those it does not want.

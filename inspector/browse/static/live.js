@@ -8,7 +8,9 @@ const POLL_MS = 500;
 const KEEP = 400;
 let newest = Number(feed.dataset.newest);
 let paused = false;
-let asked = performance.now();
+const AVERAGE_MS = 5000;
+const arrivals = []; // [when, how many frames]
+let held = []; // rows that came while the reader was in the feed
 
 const tag = (name, kind, ...children) => {
   const made = document.createElement(name);
@@ -30,12 +32,14 @@ const row = (frame) => {
   if (![2, 3].includes(frame.msg_type)) what.push(tag("span", "cs-badge cs-other", frame.type), " ");
   if (frame.severity) what.push(tag("span", `cs-badge cs-${frame.severity}`, frame.severity), " ");
   what.push(tag("span", "muted", frame.summary));
-  return tag(
-    "tr", "row-new", tag("td", "", time),
+  const made = tag(
+    "tr", `row-new${frame.severity ? ` s-${frame.severity}` : ""}`, tag("td", "", time),
     tag("td", "", link(frame.session_id, frame.charge_point_id || "unnamed", `#f${frame.id}`)),
     tag("td", "", tag("span", `cs-arrow cs-${frame.direction}`, way)), tag("td", "what", ...what),
     tag("td", "number", duration(frame.latency_us)),
   );
+  made.dataset.href = `${base}/sessions/${frame.session_id}#f${frame.id}`;
+  return made;
 };
 const note = (text) => {
   const cell = tag("td", "empty", text);
@@ -91,6 +95,8 @@ const refilter = async () => {
   const found = await ask({ limit: 100 }).catch(() => null);
   if (!found || turn !== mine) return;
   newest = found.newest;
+  held = [];
+  show();
   feed.replaceChildren(...found.frames.map(row).reverse());
   if (!found.frames.length) feed.append(note("No frame of late matches."));
 };
@@ -99,27 +105,52 @@ form.addEventListener("input", (event) => {
   typed = setTimeout(refilter, event.target.type === "search" ? 250 : 0);
 });
 form.addEventListener("submit", (event) => { event.preventDefault(); refilter(); });
-document.addEventListener("keydown", (event) => {
-  if (event.key !== "/" || event.target.closest("input, select")) return;
-  event.preventDefault();
-  byId("q").focus();
+// Rows do not move under the pointer, nor where the reader has scrolled to: a button counts them meanwhile.
+const room = feed.closest(".scroll");
+const fresh = byId("news");
+const reading = () => room.matches(":hover") || room.scrollTop > 0;
+const show = () => {
+  fresh.hidden = !held.length;
+  fresh.textContent = `↑ ${held.length >= KEEP ? `${KEEP}+` : held.length} new`;
+};
+const flush = () => {
+  if (held.length) {
+    if (feed.rows.length === 1) feed.querySelector("tr.empty")?.remove();
+    feed.prepend(...held);
+    while (feed.rows.length > KEEP + 1) feed.lastElementChild.remove();
+    held = [];
+  }
+  show();
+};
+fresh.addEventListener("click", () => { room.scrollTop = 0; flush(); });
+room.addEventListener("pointerleave", () => { if (!reading()) flush(); });
+feed.addEventListener("click", (event) => {
+  const to = event.target.closest("tr[data-href]")?.dataset.href;
+  if (to && !event.target.closest("a") && !getSelection().toString()) location.assign(to);
 });
+
+const average = (came) => {
+  const now = performance.now();
+  arrivals.push([now, came]);
+  while (arrivals.length > 1 && arrivals[0][0] < now - AVERAGE_MS) arrivals.shift();
+  const total = arrivals.reduce((sum, [, each]) => sum + each, 0);
+  if (!total) return "quiet";
+  const per = (total * 1000) / Math.max(1000, Math.min(AVERAGE_MS, now - begun));
+  return `${per >= 10 ? Math.round(per).toLocaleString("en") : per.toFixed(1)} frames a second`;
+};
+const begun = performance.now();
 
 const beat = async () => {
   const turn = mine;
   const found = await ask({ after: newest, limit: KEEP });
   if (turn !== mine) return;
-  const now = performance.now();
-  const came = found.newest - newest;
-  rate.textContent = came ? `${Math.max(1, Math.round((came * 1000) / (now - asked))).toLocaleString("en")} frames a second` : "quiet";
-  asked = now;
+  rate.textContent = average(found.newest - newest);
   newest = found.newest;
   connected(found);
   if (!found.frames.length) return;
-  if (feed.rows.length === 1) feed.querySelector("tr.empty")?.remove();
-  if (found.frames.length === KEEP) feed.replaceChildren(note("Earlier ones came faster than they can be shown; their sessions have them all."));
-  feed.prepend(...found.frames.map(row).reverse());
-  while (feed.rows.length > KEEP + 1) feed.lastElementChild.remove();
+  if (found.frames.length === KEEP) { held = []; feed.replaceChildren(note("Earlier frames came faster than they can be shown; their sessions have them all.")); }
+  held = [...found.frames.map(row).reverse(), ...held].slice(0, KEEP);
+  if (reading()) show(); else flush();
 };
 const beats = async () => {
   if (!paused && !document.hidden) await beat().catch(() => { rate.textContent = "no answer; trying again"; });

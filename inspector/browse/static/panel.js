@@ -30,6 +30,7 @@ export const copying = (root) => root.addEventListener("click", async (event) =>
 export const panel = ({ goto }) => {
   const tabs = [...document.querySelectorAll('[role="tab"]')];
   const frame = document.getElementById("frame");
+  const frameTab = document.getElementById("tab-frame");
   const open = (tab) => {
     for (const each of tabs) {
       const chosen = each === tab;
@@ -41,25 +42,21 @@ export const panel = ({ goto }) => {
   // On a narrow screen a chosen frame comes as a sheet over the lower half, so that the ladder stays in sight.
   const aside = frame.closest("aside");
   const narrow = matchMedia("(max-width: 900px)");
-  const sheet = (up) => {
-    const rises = up && narrow.matches && !aside.classList.contains("sheet");
-    aside.classList.toggle("sheet", up && narrow.matches);
-    if (rises) document.getElementById("ladder").scrollIntoView({ block: "start" });
-  };
+  const sheet = (up) => aside.classList.toggle("sheet", up && narrow.matches);
   narrow.addEventListener("change", () => sheet(false));
   aside.querySelector(".close").addEventListener("click", () => sheet(false));
-  for (const tab of tabs) {
+  for (const [place, tab] of tabs.entries()) {
     tab.addEventListener("click", () => open(tab));
     tab.addEventListener("keydown", (event) => {
       if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
-      const other = tabs[1 - tabs.indexOf(tab)];
+      const other = tabs[(place + (event.key === "ArrowRight" ? 1 : tabs.length - 1)) % tabs.length];
       open(other);
       other.focus();
       event.stopPropagation();
     });
   }
   copying(frame);
-  frame.addEventListener("click", (event) => {
+  aside.addEventListener("click", (event) => {
     const link = event.target.closest("[data-goto]");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
@@ -68,10 +65,18 @@ export const panel = ({ goto }) => {
   let wanted = 0;
   return {
     findings: () => { open(tabs[0]); sheet(false); },
+    // Show a finding without a frame in the list of all.
+    finding: (id) => {
+      open(tabs[0]);
+      const one = document.querySelector(`[data-finding="${id}"]`);
+      one?.scrollIntoView({ block: "nearest" });
+      one?.querySelector("a")?.focus();
+    },
+    covered: () => (aside.classList.contains("sheet") ? innerHeight - aside.getBoundingClientRect().top : 0),
     show: async (address, row) => {
       const mine = ++wanted;
-      tabs[1].textContent = `Frame #${row.id}`;
-      open(tabs[1]);
+      frameTab.textContent = `Frame #${row.id}`;
+      open(frameTab);
       sheet(true);
       const answer = await fetch(address);
       const markup = await answer.text();

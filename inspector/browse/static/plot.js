@@ -1,19 +1,24 @@
 // Charging over time: one strip for each quantity over a common time axis, with statuses, transactions and findings.
-// It is given data and draws it as SVG; it fetches nothing.
+// It is given data and draws it as SVG; it fetches nothing. A drag zooms, a click leads to a frame.
+import * as clock from "./clock.js";
+import { energyUnit, extent, falls, fitting, limitAt, linesOf, marks, reading, sampleAt, timeMarks } from "./plot_data.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const STRIP = 64;
-const GAP = 14;
-const LEFT = 56;
-const RIGHT = 78;
-const RIBBON = 16;
+const GAP = 6;
+const LEFT = 62;
+const RIGHT = 84;
+const RIBBON = 13;
+const AXIS = 28;
+const REACH = 10; // pixels beside a sample at which the cursor still reads it
+const DRAG = 5; // pixels from which on a click is a drag
+const SEPARATE = 400; // findings up to which each has a mark of its own
 
 const QUANTITIES = [
   { kind: "power", name: "Power", unit: "W", shown: "kW", scale: 1e-3, limit: "W" },
   { kind: "offered_power", name: "Offered", unit: "W", shown: "kW", scale: 1e-3 },
   { kind: "current", name: "Current", unit: "A", shown: "A", scale: 1, limit: "A" },
   { kind: "offered_current", name: "Offered", unit: "A", shown: "A", scale: 1 },
-  { kind: "energy", name: "Energy", unit: "Wh", shown: "kWh", scale: 1e-3 },
+  { kind: "energy", name: "Energy", unit: "Wh" },
   { kind: "soc", name: "SoC", unit: "%", shown: "%", scale: 1 },
 ];
 const TONES = {
@@ -28,226 +33,346 @@ const shape = (name, attributes = {}, text) => {
   return made;
 };
 const titled = (made, text) => { made.append(shape("title", {}, text)); return made; };
-const tidy = (value) => (Math.abs(value) >= 100 ? value.toFixed(0) : Math.abs(value) >= 10 ? value.toFixed(1) : value.toFixed(2));
-const clock = (ms, seconds = true) => new Date(ms).toISOString().slice(11, seconds ? 19 : 16);
+let plots = 0;
 
-const step = (span, most) => {
-  const rough = span / most;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  return [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((size) => size >= rough);
-};
-const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400].map((s) => s * 1000);
-
-// The index of the last point at or before a moment.
-const before = (points, ms) => {
-  let [low, high] = [0, points.length - 1];
-  if (high < 0 || points[0][0] > ms) return -1;
-  while (low < high) {
-    const middle = (low + high + 1) >> 1;
-    if (points[middle][0] <= ms) low = middle; else high = middle - 1;
-  }
-  return low;
-};
-
-export const plot = (box, legend, data, { goto }) => {
+const stripsOf = (data) => {
   const strips = QUANTITIES.map((quantity) => ({
     ...quantity,
-    series: data.series.filter((each) => each.kind === quantity.kind && each.points.length),
+    series: data.series.filter((each) => each.kind === quantity.kind && each.points.length).map((each) => ({ ...each, lines: linesOf(each) })),
     limits: data.limits.filter((each) => each.unit === quantity.limit),
   })).filter((strip) => strip.series.length || strip.limits.length);
   // What was offered belongs into the strip of what was taken.
   for (const offered of strips.filter((strip) => strip.kind.startsWith("offered_"))) {
     const taken = strips.find((strip) => strip.kind === offered.kind.slice(8));
     if (!taken) continue;
-    taken.limits.push(...offered.series.map((each) => ({ points: each.points, offered: true })));
+    taken.offered = offered.series;
     strips.splice(strips.indexOf(offered), 1);
   }
+  for (const strip of strips) {
+    if (strip.kind === "energy") Object.assign(strip, energyUnit(strip.series.flatMap((each) => each.points.map((point) => point[1]))));
+  }
+  return strips;
+};
+
+// `goto(id)` gets the frame that was clicked, `at(ms)` a moment without one, `finding(id)` a finding without a frame,
+// `zoomed(range or null)` the time range shown. `tall` is the height of the plot.
+export const plot = (box, legend, data, { goto, at = () => {}, finding = () => {}, zoomed = () => {}, tall = 200 }) => {
+  const number = ++plots;
+  const strips = stripsOf(data);
   const connectors = Map.groupBy(data.statuses, (status) => status.connector);
   const whole = [...connectors.keys()].find((name) => name === "0" || name === "");
   if (connectors.size > 1 && whole !== undefined) connectors.delete(whole);
   const ribbons = [...connectors].slice(0, 4);
 
-  let [start, end] = [data.start_ms, data.end_ms];
+  const bounds = [data.start_ms, data.end_ms];
   for (const each of data.series) {
-    start = Math.min(start, each.points[0]?.[0] ?? start);
-    end = Math.max(end, each.points.at(-1)?.[0] ?? end);
+    for (const [ms] of each.points) {
+      if (ms < bounds[0]) bounds[0] = ms;
+      if (ms > bounds[1]) bounds[1] = ms;
+    }
   }
-  if (end - start < 1000) end = start + 1000;
+  if (bounds[1] - bounds[0] < 1000) bounds[1] = bounds[0] + 1000;
+  let [start, end] = box.zoom ?? bounds;
 
   let width = 0;
+  let right = 0;
   let x = () => 0;
-  const height = ribbons.length * (RIBBON + 4) + strips.length * (STRIP + GAP) + 24;
-  const cursor = shape("line", { class: "p-cursor", y1: 0, y2: height - 20, visibility: "hidden" });
+  let when = () => 0;
+  const heads = ribbons.length * (RIBBON + 3);
+  const label = data.transactions.length ? 11 : 0;
+  const strip = Math.max(20, Math.floor((tall - heads - label - AXIS) / Math.max(1, strips.length)) - GAP);
+  const height = strips.length ? heads + label + strips.length * (strip + GAP) + AXIS : heads + label + 12 + AXIS;
+  const cursor = shape("line", { class: "p-cursor", y1: 0, y2: height - AXIS + 6, visibility: "hidden" });
   const dots = shape("g");
+  const seen = shape("rect", { class: "p-seen", y: height - AXIS + 8, height: 3, visibility: "hidden" });
+  const picked = shape("rect", { class: "p-picked", y: 0, height: height - AXIS + 8, visibility: "hidden" });
 
   const draw = () => {
     width = box.clientWidth;
     if (!width) return;
-    const right = width - (width < 560 ? 12 : RIGHT);
+    right = width - (width < 560 ? 12 : RIGHT);
     x = (ms) => LEFT + ((ms - start) / (end - start)) * (right - LEFT);
-    const svg = shape("svg", { viewBox: `0 0 ${width} ${height}`, height, role: "img", "aria-label": describe(strips) });
+    when = (px) => start + ((px - LEFT) / (right - LEFT)) * (end - start);
+    const svg = shape("svg", { viewBox: `0 0 ${width} ${height}`, height, role: "img", "aria-label": `Charging over time: ${strips.map((each) => each.name).join(", ") || "statuses"}` });
+    const clip = shape("clipPath", { id: `plot-${number}` });
+    clip.append(shape("rect", { x: LEFT - 1, y: -4, width: Math.max(0, right - LEFT + 2), height: height + 8 }));
+    const inside = shape("g", { "clip-path": `url(#plot-${number})` });
+    svg.append(clip);
     let top = 0;
     for (const [name, statuses] of ribbons) {
-      svg.append(...ribbon(name, statuses, top, right));
-      top += RIBBON + 4;
+      svg.append(shape("text", { class: "p-text", x: 0, y: top + 10 }, name ? `conn. ${name}` : "status"));
+      inside.append(...ribbon(statuses, top));
+      top += RIBBON + 3;
     }
-    const body = top;
-    for (const each of data.transactions) svg.append(...transaction(each, body, height - 24));
-    for (const strip of strips) {
-      svg.append(...drawStrip(strip, top + GAP, right));
-      top += STRIP + GAP;
+    const floor = height - AXIS;
+    inside.append(...data.transactions.flatMap((each) => transaction(each, top, floor)));
+    inside.append(...(data.gaps ?? []).map(([since, until]) => titled(
+      shape("rect", { class: "p-gap", x: x(since) - 1, y: top, width: Math.max(2, x(until) - x(since)), height: floor - top }),
+      "frames are missing here",
+    )));
+    top += label;
+    for (const each of strips) {
+      svg.append(...frameOf(each, top + GAP));
+      inside.append(...drawn(each));
+      top += strip + GAP;
     }
-    svg.append(...axis(height - 22, right), ...data.findings.map((each) => finding(each, height - 22)), cursor, dots);
-    svg.addEventListener("pointermove", (event) => hover(start + ((event.offsetX - LEFT) / (right - LEFT)) * (end - start)));
-    svg.addEventListener("pointerleave", () => hover(null));
-    svg.addEventListener("click", (event) => {
-      if (event.target.dataset?.frame) { goto(Number(event.target.dataset.frame)); return; }
-      const near = nearest(start + ((event.offsetX - LEFT) / (right - LEFT)) * (end - start));
-      if (near) goto(near);
-    });
+    svg.append(...axis(floor), inside, ...findings(floor));
+    svg.append(seen, picked, cursor, dots);
+    listen(svg);
     box.replaceChildren(svg);
   };
 
-  const describe = (shown) => `Charging over time: ${shown.map((strip) => strip.name).join(", ") || "statuses"}`;
-
-  const ribbon = (name, statuses, top, right) => {
-    const out = [shape("text", { class: "p-text", x: 0, y: top + 12 }, name ? `conn. ${name}` : "status")];
-    statuses.forEach((status, place) => {
-      const from = x(status.ms);
-      const to = place + 1 < statuses.length ? x(statuses[place + 1].ms) : right;
-      const tone = TONES[status.status.toLowerCase()] ?? "--muted";
-      const piece = shape("rect", {
-        class: "p-status", x: from, y: top, width: Math.max(1, to - from), height: RIBBON, "data-frame": status.frame_id,
-        style: `fill: color-mix(in srgb, var(${tone}) 34%, var(--surface))`,
-      });
-      out.push(titled(piece, `${status.status} from ${clock(status.ms)}`));
-      out.push(shape("rect", { x: from, y: top, width: 2, height: RIBBON, style: `fill: var(${tone})`, "pointer-events": "none" }));
-      if (to - from > status.status.length * 6.2 + 10) out.push(shape("text", { class: "p-status-text", x: from + 6, y: top + 11.5 }, status.status));
-    });
+  const ribbon = (statuses, top) => statuses.flatMap((status, place) => {
+    const from = x(status.ms);
+    const to = place + 1 < statuses.length ? x(statuses[place + 1].ms) : right;
+    if (to < LEFT || from > right) return [];
+    const tone = TONES[status.status.toLowerCase()] ?? "--muted";
+    const out = [titled(shape("rect", {
+      class: "p-status", x: from, y: top, width: Math.max(1, to - from), height: RIBBON, "data-frame": status.frame_id,
+      style: `fill: color-mix(in srgb, var(${tone}) 34%, var(--surface))`,
+    }), `${status.status} from ${clock.seconds(status.ms)}`)];
+    out.push(shape("rect", { x: from, y: top, width: 2, height: RIBBON, style: `fill: var(${tone})`, "pointer-events": "none" }));
+    const left = Math.max(from, LEFT);
+    if (fitting([status.status], Math.min(to, right) - left - 8)) out.push(shape("text", { class: "p-status-text", x: left + 5, y: top + 10 }, status.status));
     return out;
-  };
+  });
 
   const transaction = (each, top, bottom) => {
+    const edge = (ms) => shape("line", { class: "p-edge", x1: x(ms), x2: x(ms), y1: top, y2: bottom });
     // One whose start nobody saw has only an end.
-    if (!each.start_ms) return [titled(shape("line", { class: "p-edge", x1: x(each.end_ms), x2: x(each.end_ms), y1: top, y2: bottom }), `transaction ${each.transaction_id} stops`)];
-    const from = x(Math.max(each.start_ms ?? start, start));
-    const to = x(Math.min(each.end_ms, end));
+    if (!each.start_ms) return [titled(edge(each.end_ms), `transaction ${each.transaction_id} stops`)];
+    const [from, to] = [Math.max(x(each.start_ms), LEFT), Math.min(x(each.end_ms), right)];
+    if (to < LEFT || from > right) return [];
     const out = [titled(
       shape("rect", { class: "p-transaction", x: from, y: top, width: Math.max(1, to - from), height: bottom - top }),
       `transaction ${each.transaction_id}`,
-    )];
-    out.push(shape("line", { class: "p-edge", x1: from, x2: from, y1: top, y2: bottom }));
-    if (!each.open) out.push(shape("line", { class: "p-edge", x1: to, x2: to, y1: top, y2: bottom }));
-    if (to - from > 90 && width >= 560) out.push(shape("text", { class: "p-text", x: from + 4, y: top + 10 }, `transaction ${each.transaction_id}`.slice(0, Math.floor((to - from) / 6.5))));
+    ), edge(each.start_ms)];
+    if (!each.open) out.push(edge(each.end_ms));
+    const name = fitting([`transaction ${each.transaction_id}`, `tx ${each.transaction_id}`, String(each.transaction_id)], to - from - 6, 6);
+    if (name) out.push(shape("text", { class: "p-text p-tx", x: from + 4, y: top + 10 }, name));
     return out;
   };
 
-  const drawStrip = (strip, top, right) => {
-    const values = [...strip.series, ...strip.limits].flatMap((each) => each.points.map((point) => point[1] * strip.scale));
-    let [low, high] = [Math.min(...values), Math.max(...values)];
-    // Power and current are read from zero; a register or a battery from where it was.
-    if (strip.kind !== "energy" && strip.kind !== "soc") low = Math.min(0, low);
-    if (high - low < 1e-9) high += 1;
-    const room = (high - low) * 0.08;
-    high += room;
-    if (low !== 0) low -= room;
-    const size = step(high - low, 3);
-    const y = (value) => top + STRIP - ((value * strip.scale - low) / (high - low)) * (STRIP - 4);
-    strip.y = y;
-    const out = [shape("line", { class: "p-base", x1: LEFT, x2: right, y1: top + STRIP, y2: top + STRIP })];
-    for (let tick = Math.ceil(low / size - 1e-9) * size; tick <= high; tick += size) {
-      const level = y(tick / strip.scale);
+  // The axis of a strip, its name and where its reading goes.
+  const frameOf = (each, top) => {
+    const values = [...each.series, ...(each.offered ?? [])].flatMap((one) => one.points.map((point) => point[1] * each.scale))
+      .concat(each.limits.flatMap((one) => one.points.map((point) => point[1] * each.scale)));
+    const [low, high] = extent(each.kind, values);
+    const y = (value) => top + strip - ((value * each.scale - low) / (high - low)) * (strip - 2);
+    Object.assign(each, { y, low: low / each.scale, top });
+    const out = [shape("line", { class: "p-base", x1: LEFT, x2: right, y1: top + strip, y2: top + strip })];
+    for (const mark of marks(low, high, (12 / (strip - 2)) * (high - low))) {
+      const level = y(mark / each.scale);
       out.push(shape("line", { class: "p-axis", x1: LEFT, x2: right, y1: level, y2: level }));
-      out.push(shape("text", { class: "p-text", x: LEFT - 6, y: Math.max(level + 4, top + 8), "text-anchor": "end" }, +tick.toFixed(3)));
+      out.push(shape("text", { class: "p-text p-mark", x: LEFT - 6, y: Math.min(Math.max(level + 3.5, top + 7), top + strip + 3), "text-anchor": "end" }, mark.toLocaleString("en", { maximumFractionDigits: 6 })));
     }
-    for (const each of strip.series) {
-      const line = each.points.map(([ms, value], place) => `${place ? "L" : "M"}${x(ms).toFixed(1)} ${y(value).toFixed(1)}`).join("");
-      if (strip.kind === "power") out.push(shape("path", { class: `p-area k-${strip.kind}`, d: `${line}L${x(each.points.at(-1)[0]).toFixed(1)} ${y(low / strip.scale)}L${x(each.points[0][0]).toFixed(1)} ${y(low / strip.scale)}z` }));
-      out.push(shape("path", { class: `p-line k-${strip.kind}`, d: line }));
-    }
-    for (const each of strip.limits) {
-      out.push(titled(
-        shape("path", { class: "p-limit", d: each.points.map(([ms, value], place) => `${place ? "L" : "M"}${x(ms).toFixed(1)} ${y(value).toFixed(1)}`).join("") }),
-        each.offered ? "offered to the vehicle" : "limit set by the CSMS",
-      ));
-    }
+    each.reading = null;
     if (width >= 560) {
-      out.push(shape("text", { class: "p-name", x: right + 8, y: top + 12 }, strip.name));
-      out.push(shape("text", { class: "p-text", x: right + 8, y: top + 26 }, strip.shown));
-      strip.reading = shape("text", { class: "p-value", x: right + 8, y: top + 44 });
-      out.push(strip.reading);
-    } else out.push(shape("text", { class: "p-name", x: LEFT + 4, y: top + 8 }, `${strip.name} ${strip.shown}`));
+      out.push(shape("text", { class: "p-name", x: right + 8, y: top + 10 }, each.name));
+      out.push(shape("text", { class: "p-text", x: right + 14 + each.name.length * 6.6, y: top + 10 }, each.shown));
+      each.reading = shape("text", { class: "p-value", x: right + 8, y: top + 24 });
+      out.push(each.reading);
+    } else out.push(shape("text", { class: "p-name p-inside", x: LEFT + 4, y: top + 9 }, `${each.name} ${each.shown}`));
     return out;
   };
 
-  const finding = (each, top) => {
-    const at = x(Math.min(Math.max(each.ms, start), end));
-    return titled(
-      shape("path", { class: `p-finding l-${each.severity}`, d: `M${at} ${top}l-4.5 -8h9z`, "data-frame": each.frame_id }),
-      `${each.severity}: ${each.rule_id}`,
-    );
-  };
+  const path = (line, y) => line.map(([ms, value], place) => `${place ? "L" : "M"}${x(ms).toFixed(1)} ${y(value).toFixed(1)}`).join("");
 
-  const axis = (top, right) => {
-    const size = TIME_STEPS.find((each) => each >= (end - start) / Math.max(2, width / 110)) ?? 86_400_000;
-    const out = [shape("line", { class: "p-base", x1: LEFT, x2: right, y1: top, y2: top })];
-    for (let tick = Math.ceil(start / size) * size; tick <= end; tick += size) {
-      out.push(shape("line", { class: "p-base", x1: x(tick), x2: x(tick), y1: top, y2: top + 4 }));
-      out.push(shape("text", { class: "p-text", x: x(tick), y: top + 16, "text-anchor": "middle" }, clock(tick, size < 60_000)));
+  const drawn = (each) => {
+    const out = [];
+    for (const offered of each.offered ?? []) {
+      out.push(titled(shape("path", { class: "p-limit p-offered", d: offered.lines.map((line) => path(line, each.y)).join("") }), "offered to the vehicle"));
+    }
+    for (const one of each.series) {
+      if (each.kind === "power") {
+        const floor = each.y(each.low).toFixed(1);
+        const areas = one.lines.filter((line) => line.length > 1)
+          .map((line) => `${path(line, each.y)}L${x(line.at(-1)[0]).toFixed(1)} ${floor}L${x(line[0][0]).toFixed(1)} ${floor}z`).join("");
+        if (areas) out.push(shape("path", { class: `p-area k-${each.kind}`, d: areas }));
+      }
+      const lines = one.lines.filter((line) => line.length > 1);
+      if (lines.length) out.push(shape("path", { class: `p-line k-${each.kind}`, "data-phase": one.phase ?? "", d: lines.map((line) => path(line, each.y)).join("") }));
+      for (const [before, after] of each.kind === "energy" ? falls(one.lines) : []) {
+        out.push(titled(shape("path", { class: "p-fall", d: path([before, after], each.y) }), "the register falls"));
+      }
+      out.push(...samples(each, one));
+    }
+    for (const one of each.limits) {
+      const steps = [];
+      for (let place = 0; place + 1 < one.points.length; place += 2) {
+        const joined = place && one.points[place - 1][0] === one.points[place][0];
+        steps.push(`${joined ? "L" : "M"}${x(one.points[place][0]).toFixed(1)} ${each.y(one.points[place][1]).toFixed(1)}L${x(one.points[place + 1][0]).toFixed(1)} ${each.y(one.points[place + 1][1]).toFixed(1)}`);
+      }
+      const where = one.connector && one.connector !== "0" ? ` for connector ${one.connector}` : "";
+      out.push(titled(shape("path", { class: "p-limit", d: steps.join("") }), `limit set by the CSMS${where}${one.purpose ? `: ${one.purpose}` : ""}`));
     }
     return out;
   };
 
-  const hover = (ms) => {
+  // A sample without neighbours is a dot; so is each one where there is room for that.
+  const samples = (each, one) => one.lines.flatMap((line) => {
+    const inSight = line.filter(([ms]) => ms >= start && ms <= end);
+    const roomy = inSight.length < 2 || (x(inSight.at(-1)[0]) - x(inSight[0][0])) / (inSight.length - 1) > 9;
+    return line.length === 1 || roomy
+      ? inSight.map(([ms, value]) => shape("circle", { class: `p-sample${line.length === 1 ? " p-single" : ""} k-${each.kind}`, cx: x(ms).toFixed(1), cy: each.y(value).toFixed(1), r: line.length === 1 ? 2.8 : 1.9 }))
+      : [];
+  });
+
+  const findings = (top) => {
+    const inSight = data.findings.filter((each) => each.ms >= start && each.ms <= end);
+    // Many share a mark where they would cover each other; the worst is on top.
+    const rank = { error: 2, warning: 1, info: 0 };
+    const shown = new Map();
+    for (const each of inSight) {
+      const key = inSight.length > SEPARATE ? Math.round(x(each.ms) / 5) : each;
+      shown.set(key, [...(shown.get(key) ?? []), each]);
+    }
+    return [...shown.values()]
+      .map((group) => group.sort((a, b) => rank[b.severity] - rank[a.severity]))
+      .sort((a, b) => (rank[a[0].severity] ?? 0) - (rank[b[0].severity] ?? 0))
+      .map((group) => {
+        const [worst] = group;
+        const mark = shape("path", { class: `p-finding l-${worst.severity}${worst.frame_id ? "" : " p-silent"}`, d: `M${x(worst.ms).toFixed(1)} ${top - 1}l-4.5 9h9z` });
+        if (worst.frame_id) mark.dataset.frame = worst.frame_id; else mark.dataset.finding = worst.finding_id;
+        mark.dataset.rule = worst.rule_id;
+        const more = group.length > 1 ? ` and ${group.length - 1} more` : "";
+        return titled(mark, `${worst.severity}: ${worst.rule_id} at ${clock.seconds(worst.ms)}${worst.frame_id ? "" : ", a frame is missing"}${more}`);
+      });
+  };
+
+  const axis = (top) => {
+    const out = [shape("line", { class: "p-base", x1: LEFT, x2: right, y1: top, y2: top })];
+    const offset = clock.isLocal() ? -new Date(start).getTimezoneOffset() * 60_000 : 0;
+    for (const { ms, text } of timeMarks(start, end, right - LEFT, clock, offset)) {
+      out.push(shape("line", { class: "p-base", x1: x(ms), x2: x(ms), y1: top, y2: top + 4 }));
+      const half = text.length * 3.1;
+      const anchor = x(ms) + half > width ? "end" : x(ms) - half < 0 ? "start" : "middle";
+      out.push(shape("text", { class: "p-text p-time", x: x(ms), y: top + 24, "text-anchor": anchor }, text));
+    }
+    return out;
+  };
+
+  const read = (ms) => {
     dots.replaceChildren();
     if (ms === null || ms < start || ms > end) {
       cursor.setAttribute("visibility", "hidden");
       legend.textContent = "";
-      for (const strip of strips) strip.reading?.replaceChildren();
+      for (const each of strips) each.reading?.replaceChildren();
       return;
     }
     cursor.setAttribute("visibility", "visible");
     cursor.setAttribute("x1", x(ms));
     cursor.setAttribute("x2", x(ms));
-    const said = [clock(ms)];
-    for (const strip of strips) {
+    const reach = (REACH / (right - LEFT)) * (end - start);
+    const said = [clock.seconds(ms)];
+    let own = null;
+    for (const each of strips) {
       const readings = [];
-      for (const each of strip.series) {
-        const place = before(each.points, ms);
-        if (place < 0) continue;
-        const [at, value] = each.points[place];
-        readings.push(`${each.phase ? `${each.phase} ` : ""}${tidy(value * strip.scale)}`);
-        dots.append(shape("circle", { class: `p-dot k-${strip.kind}`, cx: x(at), cy: strip.y(value), r: 3.5 }));
+      for (const one of each.series) {
+        const point = sampleAt(one.lines, ms, reach);
+        if (!point) continue;
+        own = point;
+        readings.push(`${one.phase ? `${one.phase} ` : ""}${reading(each.kind, point[1], each)}`);
+        dots.append(shape("circle", { class: `p-dot k-${each.kind}`, cx: x(point[0]), cy: each.y(point[1]), r: 3.5 }));
       }
-      if (strip.reading) strip.reading.textContent = readings[0] ?? "";
-      if (readings.length) said.push(`${strip.name} ${readings.join(", ")} ${strip.shown}`);
-      for (const each of strip.limits) {
-        const place = before(each.points, ms);
-        if (place >= 0 && ms <= each.points.at(-1)[0]) said.push(`${each.offered ? "offered" : "limit"} ${tidy(each.points[place][1] * strip.scale)} ${strip.shown}`);
+      if (each.reading) each.reading.textContent = readings[0] ?? "";
+      if (readings.length) said.push(`${each.name} ${readings.join(", ")} ${each.shown}`);
+      for (const one of each.limits) {
+        const limit = limitAt(one.points, ms);
+        if (limit !== null) said.push(`limit ${reading(each.kind, limit, each)} ${each.shown}`);
+      }
+      for (const one of each.offered ?? []) {
+        const point = sampleAt(one.lines, ms, reach);
+        if (point) said.push(`offered ${reading(each.kind, point[1], each)} ${each.shown}`);
       }
     }
+    if (own && Math.abs(own[3] - own[0]) >= 1000) said.push(`charge point’s clock ${clock.seconds(own[3])}`);
     legend.textContent = said.join("  ·  ");
   };
 
+  const zoom = (range) => {
+    box.zoom = range;
+    [start, end] = range ?? bounds;
+    draw();
+    read(box.pointed ?? null);
+    zoomed(range);
+  };
+
   const nearest = (ms) => {
+    const reach = (REACH / (right - LEFT)) * (end - start);
     let best = null;
-    for (const each of data.series) {
-      for (const point of each.points) {
-        if (point[2] && (!best || Math.abs(point[0] - ms) < Math.abs(best[0] - ms))) best = point;
+    for (const each of strips) {
+      for (const one of each.series) {
+        const point = sampleAt(one.lines, ms, reach);
+        if (point && Math.abs(point[0] - ms) <= reach && (!best || Math.abs(point[0] - ms) < Math.abs(best[0] - ms))) best = point;
       }
     }
     return best?.[2] ?? null;
   };
 
+  const listen = (svg) => {
+    let from = null;
+    const place = (event) => Math.min(Math.max(event.clientX - svg.getBoundingClientRect().left, LEFT), right);
+    svg.addEventListener("pointerdown", (event) => { if (event.button === 0) from = place(event); });
+    svg.addEventListener("pointermove", (event) => {
+      read(when(place(event)));
+      const dragged = from !== null && event.buttons === 1 && Math.abs(place(event) - from) > DRAG;
+      picked.setAttribute("visibility", dragged ? "visible" : "hidden");
+      if (!dragged) return;
+      if (!svg.hasPointerCapture(event.pointerId)) svg.setPointerCapture(event.pointerId);
+      picked.setAttribute("x", Math.min(from, place(event)));
+      picked.setAttribute("width", Math.abs(place(event) - from));
+    });
+    svg.addEventListener("pointerleave", () => { if (picked.getAttribute("visibility") === "hidden") read(box.pointed ?? null); });
+    svg.addEventListener("pointercancel", () => { from = null; picked.setAttribute("visibility", "hidden"); });
+    svg.addEventListener("pointerup", (event) => {
+      const to = place(event);
+      const [begun, target] = [from, event.target];
+      from = null;
+      picked.setAttribute("visibility", "hidden");
+      if (begun === null) return;
+      if (Math.abs(to - begun) > DRAG) {
+        const range = [when(Math.min(begun, to)), when(Math.max(begun, to))];
+        if (range[1] - range[0] >= 50) zoom(range);
+        return;
+      }
+      if (target.dataset?.frame) goto(Number(target.dataset.frame));
+      else if (target.dataset?.finding) finding(Number(target.dataset.finding));
+      else {
+        const near = nearest(when(to));
+        if (near) goto(near); else at(when(to));
+      }
+    });
+    svg.addEventListener("dblclick", () => { if (box.zoom) zoom(null); });
+  };
+
+  // Room is kept for strips; where there are none, it goes to the ladder.
+  box.classList.toggle("low", !strips.length);
   if (!box.watched) {
     box.watched = new ResizeObserver(() => { if (box.clientWidth !== box.drawnWidth) box.redraw(); });
     box.watched.observe(box);
+    document.addEventListener("zone", () => box.redraw());
   }
   // A chosen frame stays shown when the plot is drawn again.
-  box.redraw = () => { box.drawnWidth = box.clientWidth; draw(); if (box.pointed) hover(box.pointed); };
+  box.redraw = () => { box.drawnWidth = box.clientWidth; draw(); read(box.pointed ?? null); };
   box.redraw();
   return {
-    // Show where a chosen frame is in time.
-    point: (frame) => { box.pointed = new Date(frame.ts).getTime(); hover(box.pointed); },
+    reset: () => zoom(null),
+    // Show where a chosen frame is in time; out of sight, the plot moves there.
+    point: (frame) => {
+      box.pointed = new Date(frame.ts).getTime();
+      if (box.zoom && (box.pointed < start || box.pointed > end)) {
+        const half = (end - start) / 2;
+        zoom([box.pointed - half, box.pointed + half]);
+      } else read(box.pointed);
+    },
+    // Show which stretch of time the ladder has in sight.
+    seen: (from, to) => {
+      if (!width) return;
+      const [left, until] = [Math.max(LEFT, x(from)), Math.min(right, x(to))];
+      seen.setAttribute("visibility", until >= left ? "visible" : "hidden");
+      seen.setAttribute("x", left);
+      seen.setAttribute("width", Math.max(2, until - left));
+    },
   };
 };

@@ -1,12 +1,14 @@
-// The session page: brings ladder, plot, filters, panel, keyboard and live updates together.
+// The session page: brings ladder, plot, chips, filters, panel, keyboard and live updates together.
 import { Ladder } from "./ladder.js";
 import { plot } from "./plot.js";
 import { copying, panel } from "./panel.js";
+import { stepper } from "./steps.js";
 
 const base = document.body.dataset.base;
 const here = location.pathname.replace(/\/$/, "");
 const byId = (id) => document.getElementById(id);
 const POLL_MS = 700;
+const TALL = matchMedia("(min-height: 800px)").matches ? 200 : 172;
 
 const get = async (address) => {
   const answer = await fetch(address, { headers: { Accept: "application/json" } });
@@ -23,7 +25,7 @@ const chosenFilters = () => {
 const restore = () => {
   const query = new URLSearchParams(location.search);
   for (const box of form.querySelectorAll("[name=action]")) box.checked = query.getAll("action").includes(box.value);
-  for (const name of ["direction", "severity", "q"]) form.elements[name].value = query.get(name) ?? "";
+  for (const name of ["direction", "severity", "rule", "q"]) form.elements[name].value = query.get(name) ?? "";
 };
 const summarise = () => {
   const actions = new FormData(form).getAll("action");
@@ -31,15 +33,15 @@ const summarise = () => {
 };
 
 let total = 0;
-let state = "closed";
+let state = byId("bench").dataset.state;
+let read = 0; // frames of the session when its end was last in sight
 let chart = null;
+let findings = []; // the occurrences that the plot marks
 let shown = null; // the frame that was chosen last, for a chart that comes later
 const frameOf = () => Number(/^#f(\d+)$/.exec(location.hash)?.[1] ?? NaN);
 
 copying(byId("lines"));
-const side = panel({
-  goto: (id) => go(id),
-});
+const side = panel({ goto: (id) => go(id) });
 
 const ladder = new Ladder(byId("ladder"), {
   onChoose: (frame) => {
@@ -47,16 +49,23 @@ const ladder = new Ladder(byId("ladder"), {
     side.show(`${base}/frames/${frame.id}?panel`, frame);
     shown = frame;
     chart?.point(frame);
+    steps.show(frame.id);
   },
   onEdge: (where) => more(where),
+  onSight: (first, last) => {
+    chart?.seen(new Date(first.ts).getTime(), new Date(last.ts).getTime());
+    if (ladder.atEnd) { read = total; news(); }
+  },
+  covered: () => side.covered(),
 });
+ladder.days = byId("bench").dataset.days === "1";
 
 const say = (text) => { byId("count").textContent = text; };
 const counted = () => {
-  const shown = ladder.frames.size;
+  const loaded = ladder.frames.size;
   const filtered = [...chosenFilters()].length > 0;
-  say(filtered ? `${shown.toLocaleString()}${ladder.moreAfter ? "+" : ""} of ${total.toLocaleString()} frames match`
-    : `${total.toLocaleString()} frames`);
+  const frames = `${total.toLocaleString("en")} frame${total === 1 ? "" : "s"}`;
+  say(filtered ? `${loaded.toLocaleString("en")}${ladder.moreAfter || ladder.moreBefore ? "+" : ""} of ${frames} match` : frames);
 };
 
 const page = async (where) => {
@@ -75,6 +84,7 @@ const exclusively = async (work) => {
   busy = true;
   try { await work(); } catch (error) { say(`Could not load frames: ${error.message}`); } finally { busy = false; }
 };
+const idle = async () => { while (busy) await new Promise((done) => setTimeout(done, 20)); };
 
 const load = async (around) => {
   ladder.set(await page(Number.isNaN(around) ? {} : { around }));
@@ -88,8 +98,6 @@ const more = (where) => exclusively(async () => {
   counted();
 });
 
-const idle = async () => { while (busy) await new Promise((done) => setTimeout(done, 20)); };
-
 // Show a frame, wherever in the session it is; where the filters hide it they are taken off.
 const go = async (id) => {
   await idle();
@@ -97,10 +105,39 @@ const go = async (id) => {
   await exclusively(() => load(id));
   if (!ladder.has(id)) {
     form.reset();
+    form.elements.rule.value = "";
+    steps.press(null);
     filtered();
     await idle();
     await exclusively(() => load(id));
   }
+};
+
+// Go to the next frame (or the one before) that has a finding and fits the filters, loaded or not.
+const step = async (way) => {
+  if (ladder.move(way, (frame) => frame.severity)) return;
+  await idle();
+  await exclusively(async () => {
+    const from = ladder.chosen ?? (way > 0 ? ladder.last : ladder.first) ?? 0;
+    const edge = way > 0 ? Math.max(from, ladder.last ?? 0) : Math.min(from, ladder.first ?? 0);
+    const wanted = form.elements.severity.value || "any";
+    const { frames } = await page({ [way > 0 ? "after" : "before"]: edge, limit: 1, severity: wanted });
+    if (frames.length) await load(frames[0].id);
+    else say(way > 0 ? "No finding after this frame." : "No finding before this frame.");
+  });
+};
+
+// Show the frame of a moment.
+const at = async (ms) => {
+  await idle();
+  await exclusively(async () => {
+    const found = await page({ at: Math.round(ms) });
+    if (found.around === null) return;
+    ladder.set(found);
+    counted();
+    const id = ladder.has(found.around) ? found.around : ladder.last;
+    if (id !== null) ladder.choose(id);
+  });
 };
 
 const filtered = () => {
@@ -109,13 +146,14 @@ const filtered = () => {
   history.replaceState(null, "", `${location.pathname}${query ? `?${query}` : ""}${location.hash}`);
 };
 let timer = 0;
-const refilter = (delay) => {
+const refilter = (delay, then = () => {}) => {
   clearTimeout(timer);
   timer = setTimeout(async () => {
     filtered();
     await idle();
     ladder.box.scrollTop = 0;
     await exclusively(() => load(NaN));
+    await then();
   }, delay);
 };
 form.addEventListener("input", (event) => refilter(event.target.type === "search" ? 200 : 0));
@@ -124,9 +162,21 @@ document.addEventListener("click", (event) => {
   for (const open of document.querySelectorAll("details.choose[open]")) if (!open.contains(event.target)) open.open = false;
 });
 
+// The chips: one filters the ladder by its rule and steps through the frames that broke it.
+const steps = stepper(byId("chips"), {
+  goto: (id) => go(id),
+  pressed: ({ rule, severity }, first) => {
+    form.elements.rule.value = rule ?? "";
+    form.elements.severity.value = severity ?? "";
+    refilter(0, async () => { if (first) await go(first); });
+  },
+  findings: async () => { await plotted; return findings; },
+  silent: (rule) => { side.findings(); document.querySelector(`.verdict[data-rule="${CSS.escape(rule)}"] a`)?.focus(); },
+});
+
 const pressed = { j: 1, ArrowDown: 1, k: -1, ArrowUp: -1 };
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
   const typing = event.target.closest("input[type=search], input[type=text], select, textarea");
   if (typing) {
     if (event.key === "Escape") { event.target.blur(); ladder.box.focus(); }
@@ -134,15 +184,15 @@ document.addEventListener("keydown", (event) => {
   }
   const within = event.target === ladder.box || event.target === document.body;
   if (event.key in pressed && (within || event.key.length === 1)) ladder.move(pressed[event.key]);
-  else if (event.key === "n" || event.key === "N") ladder.move(event.key === "n" ? 1 : -1, (frame) => frame.severity);
+  else if (event.key === "n" || event.key === "N") step(event.key === "n" ? 1 : -1);
   else if (event.key === "p") {
     const frame = ladder.items[ladder.frames.get(ladder.chosen)]?.frame;
     const mate = frame?.answer_id ?? frame?.call_id;
     if (mate) go(mate);
-  } else if (event.key === "/") byId("text").focus();
+  } else if (event.key === "f") byId("text").focus();
   else if (event.key === "Enter" && within && ladder.chosen) location.assign(`${base}/frames/${ladder.chosen}`);
   else if (event.key === "Home" && within) exclusively(async () => { await load(NaN); ladder.box.scrollTop = 0; });
-  else if (event.key === "End" && within) exclusively(async () => { ladder.set(await page({ end: 1 })); counted(); ladder.toEnd(); });
+  else if (event.key === "End" && within) toEnd();
   else if (event.key === "Escape") side.findings();
   else return;
   event.preventDefault();
@@ -154,9 +204,23 @@ document.addEventListener("click", (event) => {
   if (link && link.hash === location.hash) go(frameOf());
 });
 
-// Live: what is new is fetched while the session is open, unless the reader pauses or looks elsewhere.
+const toEnd = () => exclusively(async () => {
+  ladder.set(await page({ end: 1 }));
+  counted();
+  ladder.toEnd();
+});
+
+// Live: what is new is fetched while the session is open, unless the reader pauses or looks elsewhere. The ladder
+// follows while its end is in sight; otherwise a button counts what came since.
 const pause = byId("pause");
+const fresh = byId("news");
 let paused = false;
+const news = () => {
+  const missed = total - read;
+  fresh.hidden = !(missed > 0 && (state === "live" || !fresh.hidden));
+  fresh.textContent = `↓ ${missed.toLocaleString("en")} new`;
+};
+fresh.addEventListener("click", () => { fresh.hidden = true; toEnd(); });
 pause.addEventListener("click", () => {
   paused = !paused;
   pause.setAttribute("aria-pressed", String(paused));
@@ -170,9 +234,10 @@ const beat = async () => {
     await exclusively(async () => {
       if (beats++ % 4 === 3) await refresh();
       if (ladder.moreAfter) {
-        // The reader is somewhere in the middle: only how far it has gone since is told.
+        // The reader is somewhere in the middle: only the number of frames is fetched.
         await page({ after: ladder.last ?? 0, limit: 1 });
         counted();
+        news();
         return;
       }
       const following = ladder.atEnd;
@@ -180,8 +245,9 @@ const beat = async () => {
       if (found.frames.length || found.events.length) {
         ladder.append(found, true);
         counted();
-        if (following) ladder.toEnd();
+        if (following) { ladder.toEnd(); read = total; }
       }
+      news();
       if (state !== "live") await refresh();
     });
   }
@@ -189,26 +255,44 @@ const beat = async () => {
 };
 const refresh = async () => {
   const answer = await fetch(location.pathname);
-  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-  for (const id of ["facts", "state", "ending", "tab-findings"]) byId(id).innerHTML = fresh.getElementById(id).innerHTML;
-  const list = fresh.getElementById("findings");
-  if (list.innerHTML !== byId("findings").innerHTML) byId("findings").innerHTML = list.innerHTML;
+  const got = new DOMParser().parseFromString(await answer.text(), "text/html");
+  for (const id of ["facts", "brief", "state", "ending", "chips", "findings", "transactions", "tab-findings", "tab-transactions"]) {
+    const markup = got.getElementById(id)?.innerHTML;
+    const part = byId(id);
+    if (part && markup !== undefined && markup !== part.dataset.seen && !part.contains(document.activeElement)) {
+      part.innerHTML = markup;
+      part.dataset.seen = markup;
+    }
+  }
+  steps.restore({ rule: form.elements.rule.value, severity: form.elements.severity.value });
   await drawPlot();
 };
 
+const reset = byId("zoom-out");
 const drawPlot = async () => {
   const data = await get(`${here}/plot.json`);
+  findings = data.findings;
   const worth = data.series.length || data.transactions.length || data.statuses.length;
-  const came = byId("plot-card").hidden && worth;
   byId("plot-card").hidden = !worth;
-  if (worth) chart = plot(byId("plot"), byId("legend"), data, { goto: go });
+  if (worth) {
+    chart = plot(byId("plot"), byId("legend"), data, {
+      goto: go, at, tall: TALL, finding: (id) => side.finding(id),
+      zoomed: (range) => { reset.hidden = !range; if (range) at(range[0]); },
+    });
+  }
   if (shown) chart?.point(shown);
-  // A plot that comes later pushes the ladder from under a sheet.
-  if (came && document.querySelector(".panel.sheet")) ladder.box.scrollIntoView({ block: "start" });
+  if (ladder.known) ladder.draw();
+  steps.show(shown?.id ?? null);
 };
+reset.addEventListener("click", () => chart?.reset());
+const plotted = drawPlot().catch((error) => { byId("legend").textContent = `No plot: ${error.message}`; byId("plot-card").hidden = false; });
 
 restore();
 summarise();
-await exclusively(() => load(frameOf()));
-drawPlot().catch((error) => { byId("legend").textContent = `No plot: ${error.message}`; byId("plot-card").hidden = false; });
+steps.restore({ rule: form.elements.rule.value, severity: form.elements.severity.value });
+const begin = frameOf();
+if (Number.isNaN(begin) && state === "live" && ![...chosenFilters()].length) await toEnd();
+else await exclusively(() => load(begin));
+read = total;
+plotted.then(() => ladder.settle());
 beat();

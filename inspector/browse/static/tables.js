@@ -1,5 +1,6 @@
 // Datasette's own pages about a recording: what they leave out for those who do not see them.
 document.documentElement.lang ||= "en";
+document.querySelector("section.content")?.setAttribute("role", "main");
 
 const NAMES = { _filter_column: "Column", _filter_op: "Comparison", _filter_value: "Value", _sort: "Sort by", sql: "SQL" };
 

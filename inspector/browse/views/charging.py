@@ -1,7 +1,8 @@
 """Charging over time: measurements, limits, transactions and status changes of a session; knows payloads, no page.
 
-Series are [milliseconds since 1970, value, frame id] in base units (W, Wh, A, %), thinned to what a screen can
-show with the lowest and highest of each stretch kept.
+All times are the recorder's, as in the ladder. Points are [milliseconds since 1970, value, frame id, the charge
+point's own time] in base units (W, Wh, A, %), thinned to what a screen can show with the lowest and the highest value
+of each stretch kept. A line breaks where nothing is known: between transactions and across gaps of the recording.
 """
 
 from __future__ import annotations
@@ -11,17 +12,24 @@ import math
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from itertools import pairwise
 from typing import Any
 
-from inspector.store import reader
+from inspector.browse.views.limits import PROFILES, Span, limits, payload_of
+from inspector.store import occurrences, reader
+from inspector.store.charging_rows import gaps, samples, times_of
+from inspector.store.rows import Sample
 
 POINTS = 800
 """Points of one series."""
+SAMPLES = 5_000
+"""About how many measured values a plot is made of: many times what a screen can show."""
+TICKS = 5_000
+"""Occurrences of findings that a plot marks, the worst first."""
+TRANSACTIONS = 2_000
 
-type Point = tuple[float, float]
-type Measured = tuple[float, float, int]
+type Measured = tuple[float, float, int, float]
+type Gap = tuple[int, int]
+"""From when to when frames are missing, in ns."""
 
 _MEASURANDS = {
     "Power.Active.Import": ("power", "W"),
@@ -32,76 +40,150 @@ _MEASURANDS = {
     "Current.Offered": ("offered_current", "A"),
 }
 STATUSES = ("StatusNotification",)
-PROFILES = ("SetChargingProfile", "ClearChargingProfile")
-"""CALLs the plot is told things by, besides what is measured."""
 _HOUR_NS = 3_600_000_000_000
-
-
-SAMPLES = 5_000
-"""About how many measured values a plot is made of: many times what a screen can show."""
 
 
 def charging(db: sqlite3.Connection, one: reader.Session) -> dict[str, Any]:
     """Everything the plot of a session shows."""
-    end_ns = _end(one)
-    samples = reader.samples(db, session_id=one.id, most=SAMPLES)
+    found = samples(db, session_id=one.id, most=SAMPLES)
+    missing = _gaps(db, one)
     return {
         "start_ms": one.opened_ns / 1e6,
-        "end_ms": end_ns / 1e6,
-        "series": list(series(samples, one.opened_ns - _HOUR_NS, end_ns + _HOUR_NS)),
-        **circumstances(db, one),
+        "end_ms": end_of(one) / 1e6,
+        "series": list(series(found, missing)),
+        **circumstances(db, one, missing),
     }
 
 
-def circumstances(db: sqlite3.Connection, one: reader.Session) -> dict[str, Any]:
-    """What a session's plot shows besides what was measured: limits, transactions, statuses, the worst 300 findings."""
-    end_ns = _end(one)
-    transactions = reader.transactions(db, session_id=one.id)
-    told = reader.frames_by_action(db, one, (*STATUSES, *PROFILES), 2)
+def circumstances(db: sqlite3.Connection, one: reader.Session, missing: list[Gap] | None = None) -> dict[str, Any]:
+    """What a session's plot shows besides measurements: limits, transactions, statuses, findings, gaps."""
+    end_ns = end_of(one)
+    found = list(reversed(reader.transactions(db, session_id=one.id, limit=TRANSACTIONS)))
+    times = times_of(db, [i for each in found for i in (each.start_frame_id, each.stop_frame_id) if i])
+    spans = [_span(each, times, one, end_ns) for each in found]
+    frames = reader.frames_by_action(db, one, (*STATUSES, *PROFILES), 2)
     return {
-        "limits": limits(db, [each for each in told if each.action in PROFILES], transactions, end_ns),
+        "limits": limits(db, [each for each in frames if each.action in PROFILES], spans, end_ns),
         "transactions": [
             {
                 "id": each.id,
                 "transaction_id": each.transaction_id,
-                "start_ms": each.started_ns and each.started_ns / 1e6,
-                "end_ms": (each.stopped_ns or end_ns) / 1e6,
+                "connector": each.connector_id if each.evse_id is None else each.evse_id,
+                "start_ms": span.start_ns and span.start_ns / 1e6,
+                "end_ms": span.end_ns / 1e6,
                 "open": each.stopped_ns is None,
                 "start_frame_id": each.start_frame_id,
                 "stop_frame_id": each.stop_frame_id,
                 "stop_reason": each.stop_reason,
             }
-            for each in reversed(transactions)
+            for each, span in zip(found, spans, strict=True)
         ],
-        "statuses": list(statuses([each for each in told if each.action in STATUSES])),
+        "statuses": list(statuses([each for each in frames if each.action in STATUSES])),
         "findings": [
-            {"ms": each.ts_ns / 1e6, "frame_id": each.frame_id, "severity": each.severity, "rule_id": each.rule_id}
-            for each in reversed(reader.findings(db, session_id=one.id, limit=300))
-            if each.frame_id is not None
+            {
+                "ms": each.ts_ns / 1e6,
+                "frame_id": each.frame_id,
+                "severity": each.severity,
+                "rule_id": each.rule_id,
+                "finding_id": each.finding_id,
+            }
+            for each in occurrences.ticks(db, one.id, TICKS)
         ],
+        "gaps": [[since / 1e6, until / 1e6] for since, until in (_gaps(db, one) if missing is None else missing)],
     }
 
 
-def _end(one: reader.Session) -> int:
+def end_of(one: reader.Session) -> int:
+    """When a session ended, or was heard last."""
     return one.closed_ns or one.last_seen_ns or one.opened_ns
 
 
-def series(samples: list[reader.Sample], first_ns: int, last_ns: int) -> Iterator[dict[str, Any]]:
-    """One series for each measurand and phase; a sample whose own time is far off is placed when it was sent."""
-    grouped: dict[tuple[str, str, str], list[Measured]] = defaultdict(list)
-    for sample in samples:
+def _span(each: reader.Transaction, times: dict[int, int], one: reader.Session, end_ns: int) -> Span:
+    """When a transaction ran on the recorder's clock; the charge point's own clock may be wrong."""
+    start = times.get(each.start_frame_id or 0)
+    stop = times.get(each.stop_frame_id or 0, end_ns)
+    if start is None and each.started_ns is not None:
+        start = max(one.opened_ns, min(each.started_ns, stop))  # it began before this recording
+    return Span(each.transaction_id, each.connector_id if each.evse_id is None else each.evse_id, start, stop)
+
+
+def _gaps(db: sqlite3.Connection, one: reader.Session) -> list[Gap]:
+    """Stretches of the session from which frames are missing."""
+    found: list[Gap] = []
+    for event in gaps(db, one.id, one.opened_ns, end_of(one)):
+        try:
+            detail = json.loads(event.detail)
+            since, until = int(detail.get("since_ns", event.ts_ns)), int(detail.get("until_ns", event.ts_ns))
+        except (ValueError, TypeError, AttributeError):
+            since = until = event.ts_ns
+        found.append((since, max(since, until)))
+    return sorted(found)
+
+
+def series(found: list[Sample], missing: list[Gap]) -> Iterator[dict[str, Any]]:
+    """Return one series for each measurand, phase and location.
+
+    `breaks` are the places in `points` at which a new line begins: with another transaction, or after a gap.
+    """
+    placed = _placed(found)
+    grouped: dict[tuple[str, str, str, str], dict[Any, list[Measured]]] = defaultdict(lambda: defaultdict(list))
+    for sample in found:
         known = _MEASURANDS.get(sample.measurand)
         if known is None or sample.value is None or not math.isfinite(sample.value):
             continue
-        at = sample.ts_ns if first_ns <= sample.ts_ns <= last_ns else sample.seen_ns
-        grouped[(*known, sample.phase or "")].append((at / 1e6, sample.value, sample.frame_id))
-    whole = {kind for kind, _, phase in grouped if not phase}
-    for (kind, unit, phase), points in grouped.items():
+        at = placed[sample.frame_id] + sample.ts_ns
+        at = at if abs(at - sample.seen_ns) <= _HOUR_NS else sample.seen_ns
+        line = sample.transaction_id if sample.transaction_id is not None else f"at {sample.connector}"
+        point = at / 1e6, sample.value, sample.frame_id, sample.ts_ns / 1e6
+        grouped[*known, sample.phase or "", sample.location or ""][line].append(point)
+    whole = {kind for kind, _, phase, _ in grouped if not phase}
+    for (kind, unit, phase, location), lines in grouped.items():
         # Where the total is measured too, its phases only repeat it; current is shown by phase.
         if phase and kind in whole and kind != "current":
             continue
+        parts = sorted(_parts(lines, missing), key=lambda part: part[0][0])
+        count = sum(map(len, parts))
+        thinned = [thin(part, max(8, POINTS * len(part) // count)) for part in parts]
+        points = [point for part in thinned for point in part]
+        breaks = [sum(map(len, thinned[:place])) for place in range(1, len(thinned))]
+        yield {
+            "kind": kind,
+            "unit": unit,
+            "phase": phase or None,
+            "location": location or None,
+            "points": points,
+            "breaks": breaks,
+            "samples": count,
+        }
+
+
+def _placed(found: list[Sample]) -> dict[int, int]:
+    """By frame, what turns a charge point's time into the recorder's: a frame's newest sample was just taken."""
+    newest: dict[int, Sample] = {}
+    for sample in found:
+        if sample.frame_id not in newest or sample.ts_ns > newest[sample.frame_id].ts_ns:
+            newest[sample.frame_id] = sample
+    return {frame: sample.seen_ns - sample.ts_ns for frame, sample in newest.items()}
+
+
+def _parts(lines: dict[Any, list[Measured]], missing: list[Gap]) -> Iterator[list[Measured]]:
+    """Cut lines at gaps, and what was measured outside of transactions where one ran in between."""
+    ran = [(min(p[0] for p in points), max(p[0] for p in points)) for line, points in lines.items() if _ran(line)]
+    cut = [(since / 1e6, until / 1e6) for since, until in missing]
+    for line, points in lines.items():
         points.sort()
-        yield {"kind": kind, "unit": unit, "phase": phase or None, "points": thin(points), "samples": len(points)}
+        cuts = cut if _ran(line) else cut + ran
+        begin = 0
+        for place in range(1, len(points)):
+            last, now = points[place - 1][0], points[place][0]
+            if any(last <= until and since <= now for since, until in cuts):
+                yield points[begin:place]
+                begin = place
+        yield points[begin:]
+
+
+def _ran(line: Any) -> bool:
+    return isinstance(line, int)
 
 
 def thin(points: list[Measured], most: int = POINTS) -> list[Measured]:
@@ -117,10 +199,10 @@ def thin(points: list[Measured], most: int = POINTS) -> list[Measured]:
     return kept
 
 
-def statuses(told: list[reader.Frame]) -> Iterator[dict[str, Any]]:
+def statuses(frames: list[reader.Frame]) -> Iterator[dict[str, Any]]:
     """Status changes as the charge point reported them in StatusNotifications."""
-    for frame in told[:1000]:
-        payload = _payload(frame)
+    for frame in frames[:1000]:
+        payload = payload_of(frame)
         evse = payload.get("evseId")
         yield {
             "ms": frame.ts_ns / 1e6,
@@ -128,64 +210,3 @@ def statuses(told: list[reader.Frame]) -> Iterator[dict[str, Any]]:
             "status": str(payload.get("connectorStatus", payload.get("status", "?")))[:40],
             "connector": ".".join(str(part) for part in (evse, payload.get("connectorId")) if part is not None)[:20],
         }
-
-
-def limits(
-    db: sqlite3.Connection, asked: list[reader.Frame], transactions: list[reader.Transaction], end_ns: int
-) -> list[dict[str, Any]]:
-    """The limit the CSMS set last, over time: steps by unit, from the profiles that were accepted until cleared."""
-    steps: dict[str, list[Point]] = {"W": [], "A": []}
-    accepted = []
-    for frame in asked[:1000]:
-        answer = reader.frame(db, frame.answer_id) if frame.answer_id is not None else None
-        if answer is not None and _payload(answer, 2).get("status") == "Accepted":
-            accepted.append(frame)
-    ends = [frame.ts_ns for frame in accepted[1:]] + [end_ns]
-    for frame, until_ns in zip(accepted, ends, strict=False):
-        # One that takes profiles back has none of its own: the limit ends where it came.
-        try:
-            unit, periods, lasts_ns = _schedule(frame, transactions)
-        except (LookupError, TypeError, ValueError, OverflowError, AttributeError):
-            continue
-        stop_ns = min(until_ns, periods[0][0] + lasts_ns if lasts_ns else until_ns)
-        if stop_ns <= frame.ts_ns:
-            continue  # it was over before it came
-        moments = [(max(at, frame.ts_ns), value) for at, value in periods if at < stop_ns]
-        # Periods that were over when the profile came count as the one in force then.
-        moments = [pair for pair, later in pairwise(moments) if later[0] > pair[0]] + moments[-1:]
-        for (at, value), (following, _) in pairwise([*moments, (stop_ns, 0.0)]):
-            steps[unit] += [(at / 1e6, value), (following / 1e6, value)]
-    return [{"unit": unit, "points": points} for unit, points in steps.items() if points]
-
-
-def _schedule(frame: reader.Frame, transactions: list[reader.Transaction]) -> tuple[str, list[tuple[int, float]], int]:
-    """Unit, [(ns since 1970, limit)] and duration in ns (0: open) of a profile's first schedule."""
-    payload = _payload(frame)
-    profile = payload.get("csChargingProfiles") or payload["chargingProfile"]
-    schedules = profile["chargingSchedule"]
-    schedule = schedules[0] if isinstance(schedules, list) else schedules
-    begin = frame.ts_ns
-    if schedule.get("startSchedule"):
-        moment = datetime.fromisoformat(schedule["startSchedule"])
-        begin = int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1e9)
-    elif profile.get("chargingProfileKind") == "Relative":
-        started = [each.started_ns for each in transactions if each.started_ns and each.started_ns <= frame.ts_ns]
-        begin = max(started, default=frame.ts_ns)
-    unit = schedule["chargingRateUnit"]
-    if unit not in ("W", "A"):
-        raise ValueError(unit)
-    periods = [
-        (begin + int(float(period["startPeriod"]) * 1e9), float(period["limit"]))
-        for period in schedule["chargingSchedulePeriod"]
-    ]
-    if not all(math.isfinite(limit) for _, limit in periods):
-        raise ValueError("a limit that is no number")
-    return unit, sorted(periods)[:200], int(float(schedule.get("duration") or 0) * 1e9)
-
-
-def _payload(frame: reader.Frame, place: int = 3) -> dict[str, Any]:
-    try:
-        payload = json.loads(frame.raw or "")[place]
-    except (ValueError, LookupError, TypeError, RecursionError):
-        return {}
-    return payload if isinstance(payload, dict) else {}

@@ -22,7 +22,7 @@ PASTE_LIMIT = 4_000
 """Longer frames get no command to check them alone."""
 
 CSMS = "ws://127.0.0.1:9000"
-"""Where `chargesentinel csms` listens unless told otherwise."""
+"""Where `chargesentinel csms` listens by default."""
 
 TITLES = {
     "replay": "Replay its session",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections import Counter
 from typing import Any
@@ -37,6 +38,7 @@ def view(db: sqlite3.Connection, ask: Ask) -> View:
         "modes": MODES,
         "only": ask.choice("only", ("differences",)),
         "choices": [session_row(one) for one in reader.sessions(db, limit=100)],
+        "suggestions": [session_row(one) for one in _good_ones(db, first)] if first and not second else [],
         "rows": None,
     }
     if first is None or second is None:
@@ -56,6 +58,16 @@ def view(db: sqlite3.Connection, ask: Ask) -> View:
         "new_findings": _keys(outcome.regressions),
         "gone_findings": _keys(outcome.improvements),
     }
+
+
+def _good_ones(db: sqlite3.Connection, one: reader.Session, most: int = 3) -> list[reader.Session]:
+    """The latest sessions without an error of the same make and model, those of the same charge point first."""
+    where = """s.id <> ? AND s.error_count = 0 AND s.frame_count > 4 AND (s.charge_point_id = ? OR EXISTS (
+      SELECT 1 FROM charge_points a JOIN charge_points b ON a.vendor = b.vendor AND a.model = b.model
+      WHERE a.charge_point_id = ? AND b.charge_point_id = s.charge_point_id))"""
+    found = reader.sessions_where(db, where, [one.id, one.charge_point_id, one.charge_point_id], ("closed",), 20)
+    found.sort(key=lambda each: (each.charge_point_id != one.charge_point_id, -each.opened_ns))
+    return found[:most]
 
 
 def _wanted(db: sqlite3.Connection, ask: Ask, name: str) -> reader.Session | None:
@@ -79,7 +91,7 @@ def _script(db: sqlite3.Connection, one: reader.Session) -> Script:
         "SELECT ts_ns, mono_ns, direction, raw FROM frames WHERE session_id = ? ORDER BY id LIMIT ?",
         [one.id, FRAMES_LIMIT],
     ).fetchall()
-    # The store keeps no monotonic time of the opening; the first frame's tells it.
+    # The store keeps no monotonic time of the opening: derive it from the first frame.
     opened_mono_ns = rows[0][1] - max(0, rows[0][0] - one.opened_ns) if rows else 0
     facts: SessionFacts = {
         "charge_point_id": one.charge_point_id or "",
@@ -111,9 +123,20 @@ def _row(row: Row, ids: list[int], other_ids: list[int]) -> dict[str, Any]:
         "a": _side(row.recorded, ids),
         "b": _side(row.live, other_ids),
         "differences": [
-            {"matcher": each.matcher, "pointer": each.pointer, "sentence": each.sentence} for each in row.differences
+            {"matcher": each.matcher, "pointer": each.pointer, "sentence": each.sentence, "said": said(each.sentence)}
+            for each in row.differences
         ],
     }
+
+
+def said(sentence: str) -> str:
+    """Return a sentence about a replay and its recording in terms of the two sessions of a comparison."""
+    if found := _DIFFERENT.fullmatch(sentence):
+        return f"{found[1]}: A has {found[3]}, B has {found[2]}"
+    return sentence
+
+
+_DIFFERENT = re.compile(r"(.{1,200}?) is (.+), recorded (.+)", re.DOTALL)
 
 
 def _side(frame: Frame | None, ids: list[int]) -> dict[str, Any] | None:

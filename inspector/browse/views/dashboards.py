@@ -17,6 +17,8 @@ from typing import Any
 from inspector.browse import formatting, queries
 from inspector.browse.views.request import Ask, View
 from inspector.browse.views.serialize import RULES
+from inspector.store.finding_counts import count
+from inspector.store.occurrences import table
 
 MATRIX = 12
 """Makes and rules in the matrix of them: the ones with most findings."""
@@ -28,14 +30,28 @@ def view(db: sqlite3.Connection, ask: Ask) -> View:
     rules = _rows(db, queries.FINDINGS_BY_RULE)
     for row in rules:
         row["title"] = RULES[row["rule_id"]].title if row["rule_id"] in RULES else None
+    by_severity = {severity: times for (severity,), times in count(db, "severity").items()}
+    unanswered = _rows(db, queries.UNANSWERED_CALLS, frames=frames)
+    begin, end = db.execute(queries.WHOLE_TIME).fetchone()
     return {
         "frames": frames,
+        "from": formatting.iso(begin),
+        "until": formatting.iso(end),
+        "figures": {
+            "errors": by_severity.get("error", 0),
+            "warnings": by_severity.get("warning", 0),
+            "sessions": db.execute("SELECT count(*) FROM sessions").fetchone()[0],
+            "at_once": db.execute(queries.AT_ONCE).fetchone()[0],
+            "unanswered": len(unanswered),
+            "energy_wh": db.execute(queries.ALL_ENERGY).fetchone()[0],
+        },
+        "findings": [_moments(row) for row in _rows(db, queries.FINDINGS_OVER_TIME.format(occurrences=table(db)))],
         "rules": rules,
         "models": _rows(db, queries.FINDINGS_BY_MODEL),
         "charge_points": _rows(db, queries.FINDINGS_BY_CHARGE_POINT),
         "matrix": matrix(_rows(db, queries.MAKES_AND_RULES)),
         "latency": latency(db, frames or queries.LATEST),
-        "unanswered": _rows(db, queries.UNANSWERED_CALLS, frames=frames)[:50],
+        "unanswered": unanswered[:50],
         "connections": _rows(db, queries.CONNECTIONS),
         "rates": [_moments(row) for row in _rows(db, queries.RATES)],
         "energy": _rows(db, queries.ENERGY),
@@ -48,9 +64,9 @@ def latency(db: sqlite3.Connection, frames: int) -> list[dict[str, Any]]:
     rows = []
     for action, group in itertools.groupby(_rows(db, queries.LATENCIES, frames=frames), key=lambda row: row["action"]):
         sorted_us = [row["latency_us"] for row in group]
-        count = len(sorted_us)
-        ranks = {f"p{percent}_us": sorted_us[-(-count * percent // 100) - 1] for percent in (50, 95, 99)}
-        rows.append({"action": action, "answers": count, **ranks, "max_us": sorted_us[-1]})
+        answers = len(sorted_us)
+        ranks = {f"p{percent}_us": sorted_us[-(-answers * percent // 100) - 1] for percent in (50, 95, 99)}
+        rows.append({"action": action, "answers": answers, **ranks, "max_us": sorted_us[-1]})
     return sorted(rows, key=lambda row: -row["p95_us"])
 
 
@@ -75,11 +91,12 @@ def matrix(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def markup(view: View) -> dict[str, Any]:
-    """What the charts need besides the JSON: where a latency stands on their common axis, and the axis's marks."""
+    """What the charts need besides the JSON: the place of a latency on their common axis, and the axis's marks."""
     rows = view["latency"]
     low = max(1, min((row["p50_us"] for row in rows), default=1))
     high = max((row["p99_us"] for row in rows), default=1)
-    return {"latency_at": scale(low, high), "decades": decades(low, high)}
+    whole = view["from"], view["until"]
+    return {"latency_at": scale(low, high), "decades": decades(low, high), "whole": whole}
 
 
 def scale(low: float, high: float) -> Callable[[float], float]:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import base64
 import sqlite3
 from collections import defaultdict
+from dataclasses import asdict
 from typing import Any
 
 from inspector.browse import formatting
 from inspector.browse.readable import Mark, hexadecimal, readable
+from inspector.browse.remedy import remedy
 from inspector.browse.views.commands import TITLES, frame_lines
 from inspector.browse.views.request import Ask, NotThere, View
 from inspector.browse.views.serialize import finding_row, frame_row
 from inspector.store import reader
-from inspector.store.occurrences import findings_on
+from inspector.store.occurrences import findings_on, place_of
 
 
 def view(db: sqlite3.Connection, ask: Ask) -> View:
@@ -35,10 +37,24 @@ def view(db: sqlite3.Connection, ask: Ask) -> View:
             "opened": formatting.iso(session.opened_ns),
         },
         "pair": None if pair is None else {**frame_row(pair, session.opened_ns), **_text(pair)},
-        "findings": [finding_row(finding) for finding in found],
+        "findings": [_finding(db, finding, one, session.ocpp_version) for finding in found],
         "before": before,
         "after": after,
         "lines": frame_lines(db, ask.file, session, one),
+    }
+
+
+def _finding(db: sqlite3.Connection, finding: reader.Finding, one: reader.Frame, version: str | None) -> dict[str, Any]:
+    """A finding as it concerns this frame: which occurrence it is, and what to change here."""
+    change = remedy(finding.rule_id, finding.pointer, finding.message, version, one.action, one.raw)
+    place = place_of(db, finding.id, one.id)
+    first = finding.frame_id is None or finding.frame_id == one.id
+    return {
+        **finding_row(finding),
+        "here": None if change is None else asdict(change),
+        # The message is that of the first frame.
+        "message_here": (change.message if change else None) if not first else finding.message,
+        "occurrence": asdict(place),
     }
 
 

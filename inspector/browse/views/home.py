@@ -1,31 +1,40 @@
-"""The home page: charge points and their sessions, newest first."""
+"""The home page: what needs attention, and all sessions, the newest first."""
 
 from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 from inspector.browse.views.commands import opening_line
 from inspector.browse.views.request import PAGE, Ask, View
 from inspector.browse.views.serialize import SEVERITIES, charge_point_row, event_row, session_row
 from inspector.store import reader, rotation
+from inspector.store.failed_attempts import how_many
+from inspector.store.finding_counts import count
 
 STATES = ("live", "closed", "interrupted")
 VERSIONS = ("1.6", "2.0.1", "2.1")
+SORTS = ("opened", "charge_point", "seen", "duration", "frames", "errors")
+WORST = 3
+"""Charge points and rules that are named as needing attention."""
 
 
 def view(db: sqlite3.Connection, ask: Ask) -> View:
     """Charge points, what failed to connect, and a page of sessions.
 
-    Filters of the sessions: charge_point, version, state, severity, q; `before` is where a page goes on.
+    Filters of the sessions: charge_point, version, state, severity, q. `sort` is one of SORTS; `before` is where the
+    next page begins in the order of opening, `skip` in any other.
     """
     chosen = {
         "charge_point": ask.text("charge_point"),
         "version": ask.choice("version", VERSIONS),
         "state": ask.choice("state", STATES),
         "severity": ask.choice("severity", SEVERITIES),
+        "sort": ask.choice("sort", SORTS[1:]),
         "q": ask.text("q"),
     }
+    sort, skip = chosen["sort"] or "opened", ask.number("skip", 0, 1_000_000) or 0
     found = reader.sessions(
         db,
         charge_point_id=chosen["charge_point"],
@@ -33,26 +42,74 @@ def view(db: sqlite3.Connection, ask: Ask) -> View:
         state=chosen["state"],
         severity=chosen["severity"],
         text=chosen["q"],
-        before=ask.number("before"),
+        before=ask.number("before") if sort == "opened" else None,
+        order=sort,
+        skip=skip if sort != "opened" else 0,
         limit=PAGE + 1,
     )
     page, more = found[:PAGE], len(found) > PAGE
-    severities = reader.severities(db, [one.id for one in page])
-    traffic = reader.traffic(db, page)
     points = [charge_point_row(one) for one in reader.charge_points(db)]
+    failed = how_many(db)
+    by_severity = {severity: times for (severity,), times in count(db, "severity").items()}
+    totals = {
+        "charge_points": len(points),
+        "sessions": sum(point["sessions"] for point in points),
+        "live": sum(point["live"] for point in points),
+        "frames": sum(point["frames"] for point in points),
+        "errors": by_severity.get("error", 0),
+        "warnings": by_severity.get("warning", 0),
+        "infos": by_severity.get("info", 0),
+        "failed_attempts": failed,
+    }
     return {
         "charge_points": points,
-        "totals": {
-            "charge_points": len(points),
-            "sessions": sum(point["sessions"] for point in points),
-            "live": sum(point["live"] for point in points),
-            "frames": sum(point["frames"] for point in points),
-            "errors": sum(point["errors"] for point in points),
-        },
-        "sessions": [{**session_row(one, severities[one.id]), "traffic": traffic[one.id]} for one in page],
+        "totals": totals,
+        "attention": _attention(db),
+        "sessions": rows(db, page, {point["charge_point_id"]: point for point in points}),
         "earlier_files": [opening_line(path) for path in rotation.earlier(Path(ask.name))],
         "unconnected": [event_row(one) for one in reader.unconnected(db)],
         "filters": chosen,
         "choices": {"version": VERSIONS, "state": STATES, "severity": SEVERITIES},
-        "next": page[-1].id if more else None,
+        "next": page[-1].id if more and sort == "opened" else None,
+        "next_skip": skip + PAGE if more and sort != "opened" else None,
     }
+
+
+def _attention(db: sqlite3.Connection) -> View:
+    """The charge points and the rules with most errors; with most warnings where there are no errors."""
+    for severity in ("error", "warning"):
+        worst = [
+            {"charge_point_id": name, "count": times}
+            for (name, which), times in count(db, "charge_point", "severity").items()
+            if which == severity and name
+        ]
+        rules = [
+            {"rule_id": rule, "count": times}
+            for (rule, which), times in count(db, "rule", "severity").items()
+            if which == severity
+        ]
+        if rules:
+            return {"severity": severity, "charge_points": worst[:WORST], "rules": rules[:WORST]}
+    return {"severity": None, "charge_points": [], "rules": []}
+
+
+def rows(db: sqlite3.Connection, page: list[reader.Session], points: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """Sessions for a list: with their make, their traffic, their findings and the worst of these."""
+    ids = [one.id for one in page]
+    severities, traffic = reader.severities(db, ids), reader.traffic(db, page)
+    worst: dict[int, dict[str, Any]] = {}
+    broken = count(db, "session", "severity", "rule", sessions=ids).items()
+    for (session, severity, rule), times in sorted(broken, key=lambda item: (SEVERITIES.index(item[0][1]), -item[1])):
+        worst.setdefault(session, {"rule_id": rule, "severity": severity, "count": times})
+    made = []
+    for one in page:
+        point = points.get(one.charge_point_id or "", {})
+        made.append(
+            {
+                **session_row(one, severities[one.id]),
+                "traffic": traffic[one.id],
+                "make": " ".join(str(point[name]) for name in ("vendor", "model") if point.get(name)),
+                "worst": worst.get(one.id),
+            }
+        )
+    return made

@@ -7,7 +7,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from inspector.browse.views import charge_point, compare, dashboards, frame, home, live, rule, session, transaction
+from inspector.browse.views import (
+    charge_point,
+    compare,
+    dashboards,
+    frame,
+    home,
+    live,
+    rule,
+    search,
+    session,
+    transaction,
+)
 from inspector.browse.views.request import Ask, View
 
 _ID = r"(?P<id>\d{1,19})"
@@ -37,6 +48,7 @@ HOME = Page(rf"/-/home{_JSON}", home.view, "home.html")
 
 PAGES = (
     HOME,
+    Page(rf"/-/search{_JSON}", search.view, "search.html"),
     Page(rf"/-/live{_JSON}", live.view, "live.html"),
     Page(rf"/-/dashboards{_JSON}", dashboards.view, "dashboards.html", dashboards.markup),
     Page(rf"/-/compare{_JSON}", compare.view, "compare.html"),
@@ -47,5 +59,5 @@ PAGES = (
     Page(rf"/charge_points/(?P<id>[^/]+?){_JSON}", charge_point.view, "charge_point.html"),
     Page(rf"/transactions/{_ID}{_JSON}", transaction.view, "transaction.html"),
     Page(rf"/rules{_JSON}", rule.catalogue, "rules.html"),
-    Page(rf"/rules/(?P<id>[^/]+?){_JSON}", rule.view, "rule.html"),
+    Page(rf"/rules/(?P<id>[^/]+?){_JSON}", rule.view, "rule.html", rule.markup),
 )

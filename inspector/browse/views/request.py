@@ -15,7 +15,7 @@ FRAMES_MOST = 1000
 
 
 class NotThere(LookupError):
-    """There is no such session, frame, rule, ...; `str()` of it is a sentence."""
+    """The session, frame, rule, ... does not exist; `str()` of it is a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Ask:
         """The number the path named.
 
         Raises:
-            NotThere: it is no number SQLite could have.
+            NotThere: SQLite cannot hold such a number.
         """
         value = int(self.values["id"])
         if value >= 2**63:

@@ -5,34 +5,52 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
+from inspector.browse.examples import examples
 from inspector.browse.views.request import Ask, NotThere, View
 from inspector.browse.views.serialize import RULES, finding_row
 from inspector.rules.rule import Rule
-from inspector.store import reader
+from inspector.store import occurrences, reader
+from inspector.store.finding_counts import count
 
 FINDINGS = 100
+FRAMES = 24
+"""Frames of a finding that are named."""
 
 
 def catalogue(db: sqlite3.Connection, ask: Ask) -> View:
     """All rules, those broken in this recording first."""
-    broken = dict(reader.rule_counts(db))
+    broken = {rule: times for (rule,), times in count(db, "rule").items()}
     rows = [{**rule_row(rule), "count": broken.get(slug, 0)} for slug, rule in RULES.items()]
     return {"rules": sorted(rows, key=lambda row: (-row["count"], row["rule_id"]))}
 
 
 def view(db: sqlite3.Connection, ask: Ask) -> View:
-    """One rule with its latest findings; one only an older or newer version knew is shown by its findings."""
+    """One rule with its findings, the latest first; one that only another version knew is shown by its findings."""
     slug = ask.key
     found = reader.findings(db, rule_id=slug, limit=FINDINGS + 1)
     rule = RULES.get(slug)
     if rule is None and not found:
         raise NotThere(f"There is no rule {slug}.")
+    sessions = {each.session_id: reader.session(db, each.session_id) for each in found if each.session_id is not None}
     return {
         "rule_id": slug,
         "rule": rule_row(rule) if rule else None,
-        "findings": [finding_row(one) for one in found[:FINDINGS]],
+        "count": count(db, rule=slug)[()],
+        "findings": [
+            {
+                **finding_row(one),
+                "charge_point_id": session.charge_point_id if (session := sessions.get(one.session_id)) else None,
+                "frames": occurrences.frames_of(db, one.id, limit=FRAMES),
+            }
+            for one in found[:FINDINGS]
+        ],
         "more_findings": len(found) > FINDINGS,
     }
+
+
+def markup(view: View) -> dict[str, Any]:
+    """What the template shows besides the JSON."""
+    return {"examples": examples(view["rule_id"])}
 
 
 def rule_row(rule: Rule) -> dict[str, Any]:

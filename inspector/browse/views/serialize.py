@@ -10,8 +10,8 @@ from dataclasses import asdict
 from typing import Any
 
 from inspector.browse import formatting
+from inspector.browse.formatting import abnormal, ended, ending, event_line, times
 from inspector.browse.summary import summarise
-from inspector.browse.telling import ending, event_line, times
 from inspector.rules.catalogue import rules
 from inspector.rules.rule import Rule
 from inspector.store.reader import ChargePoint, Event, Finding, Frame, Session, Transaction
@@ -35,6 +35,8 @@ def session_row(one: Session, severities: Mapping[str, tuple[int, int | None]] |
     row["duration_ms"] = (end - one.opened_ns) // 1_000_000
     row["duration"] = formatting.span(end - one.opened_ns)
     row["ending"] = ending(one)
+    row["ended"] = ended(one)
+    row["abnormal"] = abnormal(one)
     counted = severities or {}
     row["findings"] = {name: counted[name][0] if name in counted else 0 for name in SEVERITIES}
     row["first_frames"] = {name: first for name, (_, first) in counted.items()}
@@ -101,7 +103,19 @@ def transaction_row(one: Transaction) -> dict[str, Any]:
     row["energy"] = formatting.energy(row["energy_wh"])
     took = one.stopped_ns - one.started_ns if one.started_ns is not None and one.stopped_ns is not None else None
     row["duration"] = formatting.span(took)
+    row["contradiction"] = _contradiction(one, row["energy_wh"], took)
     return row
+
+
+def _contradiction(one: Transaction, energy_wh: float | None, took: int | None) -> str | None:
+    """Say what about a transaction cannot be true; None where nothing contradicts itself."""
+    if energy_wh is not None and energy_wh < 0:
+        return f"its register ends {formatting.energy(-energy_wh)} below its start"
+    if took is not None and took < 0:
+        return "it stopped before it started"
+    if one.start_frame_id is None and one.stop_frame_id is not None:
+        return "its start was not recorded"
+    return None
 
 
 def _finite(register: float | None) -> float | None:

@@ -9,6 +9,7 @@ from inspector.browse.views.charging import charging
 from inspector.browse.views.commands import TITLES, lines
 from inspector.browse.views.request import FRAMES_MOST, FRAMES_PAGE, Ask, NotThere, View
 from inspector.browse.views.serialize import (
+    RULES,
     SEVERITIES,
     event_row,
     finding_row,
@@ -17,10 +18,13 @@ from inspector.browse.views.serialize import (
     session_row,
     transaction_row,
 )
-from inspector.store import reader
+from inspector.store import charging_rows, occurrences, reader
+from inspector.store.finding_counts import count
 
 FINDINGS = 500
 """Findings listed on a session's page, the worst first."""
+TRANSACTIONS = 1_000
+"""Transactions listed there."""
 
 
 def _session(db: sqlite3.Connection, ask: Ask) -> reader.Session:
@@ -34,15 +38,28 @@ def view(db: sqlite3.Connection, ask: Ask) -> View:
     """Who, where to, how it ended, what was found, which actions it holds."""
     one = _session(db, ask)
     found = reader.findings(db, session_id=one.id, limit=FINDINGS + 1)
+    transactions = reader.transactions(db, session_id=one.id, limit=TRANSACTIONS + 1)
     return {
         "session": session_row(one, reader.severities(db, [one.id])[one.id]),
         "charge_point": _charge_point(db, one),
         "findings": [finding_row(finding) for finding in found[:FINDINGS]],
         "more_findings": len(found) > FINDINGS,
-        "transactions": [transaction_row(each) for each in reader.transactions(db, session_id=one.id)],
+        "rules": _rules(db, one),
+        "transactions": [transaction_row(each) for each in reversed(transactions[:TRANSACTIONS])],
+        "more_transactions": len(transactions) > TRANSACTIONS,
         "actions": [{"action": action, "count": count} for action, count in reader.actions(db, one.id)],
         "lines": lines(db, ask.file, one),
     }
+
+
+def _rules(db: sqlite3.Connection, one: reader.Session) -> list[dict[str, Any]]:
+    """The rules the session broke, the worst and most frequent first."""
+    broken = count(db, "rule", "severity", sessions=[one.id])
+    rows = [
+        {"rule_id": rule, "severity": severity, "count": times, "title": RULES[rule].title if rule in RULES else None}
+        for (rule, severity), times in broken.items()
+    ]
+    return sorted(rows, key=lambda row: SEVERITIES.index(row["severity"]))
 
 
 def _charge_point(db: sqlite3.Connection, one: reader.Session) -> dict[str, Any]:
@@ -55,8 +72,8 @@ def _charge_point(db: sqlite3.Connection, one: reader.Session) -> dict[str, Any]
 def frames(db: sqlite3.Connection, ask: Ask) -> View:
     """A keyset page of the ladder: frames with the events between them.
 
-    Where: after or before (frame ids), around (a frame id), end (the last ones), limit.
-    Filters: action (several), direction, severity, q.
+    Where: after or before (frame ids), around (a frame id), at (milliseconds since 1970), end (the last ones), limit.
+    Filters: action (several), direction, severity, rule (several), q.
     """
     one = _session(db, ask)
     limit = ask.number("limit", FRAMES_PAGE, FRAMES_MOST) or FRAMES_PAGE
@@ -65,8 +82,11 @@ def frames(db: sqlite3.Connection, ask: Ask) -> View:
         "direction": ask.choice("direction", ("cp-to-csms", "csms-to-cp")),
         "severity": ask.choice("severity", (*SEVERITIES, "any")),
         "text": ask.text("q"),
+        "within": occurrences.frames_breaking(db, one.id, rules) if (rules := ask.many("rule")) else None,
     }
     after, before, around = ask.number("after"), ask.number("before"), ask.number("around")
+    if (at := ask.number("at")) is not None and abs(at) < 2**43:
+        around = charging_rows.frame_at(db, one.id, at * 1_000_000)
     if around is not None:
         earlier = reader.frames(db, one.id, before=around, limit=limit // 4 + 1, **filters)
         later = reader.frames(db, one.id, after=max(around, 1) - 1, limit=limit + 1, **filters)
@@ -87,8 +107,8 @@ def frames(db: sqlite3.Connection, ask: Ask) -> View:
     if any(filters.values()) or (not page and (more_before or before is not None)):
         events = []
     else:
-        # Each event is told once over the pages of a session: a page has what came after its first frame and
-        # before its last; one that goes on from a frame, or back to one, has what is between them too.
+        # Over all pages of a session each event comes once: a page has the events between its first and its last
+        # frame, and those up to the frame from which it was asked for.
         first = after if after else page[0].id if page and more_before else None
         last = page[-1].id - (before is None) if page and more_after else None
         events = reader.events(db, one.id, first, last)
@@ -97,6 +117,7 @@ def frames(db: sqlite3.Connection, ask: Ask) -> View:
         "events": [event_row(each) for each in events],
         "more_before": more_before,
         "more_after": more_after,
+        "around": around,
         "frame_count": one.frame_count,
         "state": one.state,
     }
@@ -111,4 +132,18 @@ def markup(view: View) -> dict[str, Any]:
     """What the template shows besides the JSON."""
     one = view["session"]
     said = offered(one["subprotocols_offered"])
-    return {"line_titles": TITLES, "offered": said if said != one["subprotocol"] else ""}
+    last = one["closed"] or one["last_seen"] or one["opened"]
+    return {
+        "line_titles": TITLES,
+        "offered": said if said != one["subprotocol"] else "",
+        "several_days": bool(one["opened"] and last and one["opened"][:10] != last[:10]),
+        # Room is kept for the plot, so that nothing moves when it comes.
+        "plotted": _plotted({each["action"] for each in view["actions"]}, bool(view["transactions"])),
+    }
+
+
+def _plotted(actions: set[str], charged: bool) -> str:
+    """How much room a plot takes: "full" with measurements, "low" with statuses or transactions alone, "" for none."""
+    if actions & {"MeterValues", "TransactionEvent"}:
+        return "full"
+    return "low" if charged or "StatusNotification" in actions else ""

@@ -1,43 +1,77 @@
-"""A transaction: who charged, how much, how long, and its measurements over time."""
+"""A transaction: who charged, how much, how long, its frames and findings, and its measurements over time."""
 
 from __future__ import annotations
 
 import sqlite3
+from typing import Any
 
-from inspector.browse.views.charging import SAMPLES, Point, circumstances, series
+from inspector.browse.views.charging import SAMPLES, circumstances, series
+from inspector.browse.views.limits import Point
 from inspector.browse.views.request import Ask, NotThere, View
-from inspector.browse.views.serialize import session_row, transaction_row
-from inspector.store import reader
+from inspector.browse.views.serialize import finding_row, frame_row, session_row, transaction_row
+from inspector.store import charging_rows, occurrences, reader
+from inspector.store.filter import names_transaction
+
+FRAMES = 200
+"""Frames of a transaction that are listed."""
 
 
 def view(db: sqlite3.Connection, ask: Ask) -> View:
-    """One transaction with its session and what was measured in it."""
+    """One transaction with its session, its frames and what was measured in it."""
     found = reader.transactions(db, id=ask.id)
     if not found:
         raise NotThere(f"There is no transaction {ask.id} in this recording.")
     one = found[0]
     session = reader.session(db, one.session_id)
-    samples = reader.samples(db, transaction_id=one.id, most=SAMPLES)
-    first = one.started_ns or min((sample.ts_ns for sample in samples), default=0)
-    last = one.stopped_ns or max((sample.seen_ns for sample in samples), default=first)
-    whole = circumstances(db, session) if session else {"limits": [], "statuses": [], "findings": []}
+    samples = charging_rows.samples(db, transaction_id=one.id, most=SAMPLES)
+    times = charging_rows.times_of(db, [i for i in (one.start_frame_id, one.stop_frame_id) if i is not None])
+    seen = [sample.seen_ns for sample in samples]
+    first = times.get(one.start_frame_id or 0) or min(seen, default=one.started_ns or 0)
+    last = times.get(one.stop_frame_id or 0) or max(seen, default=first)
+    whole: dict[str, Any] = (
+        circumstances(db, session) if session else {"limits": [], "statuses": [], "findings": [], "gaps": []}
+    )
+    start, end = first / 1e6, last / 1e6
+    listed = _frames(db, one)
     return {
         "transaction": transaction_row(one),
         "session": session_row(session) if session else None,
+        "frames": [frame_row(each, session.opened_ns) for each in listed[:FRAMES] if session],
+        "more_frames": len(listed) > FRAMES,
+        "findings": _findings(db, [each.id for each in listed if each.max_severity]),
         "plot": {
-            "start_ms": first / 1e6,
-            "end_ms": last / 1e6,
-            "series": list(series(samples, first - 3_600_000_000_000, last + 3_600_000_000_000)),
+            "start_ms": start,
+            "end_ms": end,
+            "series": list(series(samples, [(int(a * 1e6), int(b * 1e6)) for a, b in whole["gaps"]])),
             "limits": [
-                {**each, "points": points}
-                for each in whole["limits"]
-                if (points := within(each["points"], first / 1e6, last / 1e6))
+                {**each, "points": points} for each in whole["limits"] if (points := within(each["points"], start, end))
             ],
             "transactions": [],
-            "statuses": [each for each in whole["statuses"] if first / 1e6 <= each["ms"] <= last / 1e6],
-            "findings": [each for each in whole["findings"] if first / 1e6 <= each["ms"] <= last / 1e6],
+            "statuses": [each for each in whole["statuses"] if start <= each["ms"] <= end],
+            "findings": [each for each in whole["findings"] if start <= each["ms"] <= end],
+            "gaps": [each for each in whole["gaps"] if start <= each[1] and each[0] <= end],
         },
     }
+
+
+def _frames(db: sqlite3.Connection, one: reader.Transaction) -> list[reader.Frame]:
+    """The first frames that name the transaction, and its first and last one, in order."""
+    after = None if one.start_frame_id is None else one.start_frame_id - 1
+    named = reader.frames(db, one.session_id, after=after, text=one.transaction_id, limit=4 * FRAMES)
+    kept = {each.id: each for each in named if each.raw is not None and names_transaction(one.transaction_id, each.raw)}
+    for edge in (one.start_frame_id, one.stop_frame_id):
+        if edge is not None and edge not in kept and (frame := reader.frame(db, edge)) is not None:
+            kept[edge] = frame
+    return [kept[each] for each in sorted(kept)]
+
+
+def _findings(db: sqlite3.Connection, frames: list[int]) -> list[dict[str, Any]]:
+    """What was found on frames, each finding once, with those of these frames that it was found on."""
+    rows: dict[int, dict[str, Any]] = {}
+    for frame in frames:
+        for finding in occurrences.findings_on(db, frame):
+            rows.setdefault(finding.id, {**finding_row(finding), "frames": []})["frames"].append(frame)
+    return list(rows.values())
 
 
 def within(points: list[Point], start: float, end: float) -> list[Point]:

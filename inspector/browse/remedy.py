@@ -1,0 +1,159 @@
+"""What to change in one frame so that it keeps a rule: the place, what is there, what belongs there; knows schemas."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from inspector.protocol import schemas
+from inspector.protocol.vocabulary import OcppVersion
+
+OPTIONS = 12
+"""Values of a list that are named."""
+LENGTH = 120
+"""Characters of a value that are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """One change. `bad` and `good` are JSON, where there is a value to show; `message` says what is wrong here."""
+
+    text: str
+    message: str | None = None
+    bad: str | None = None
+    good: str | None = None
+
+
+def remedy(
+    rule: str, pointer: str | None, said: str, version: str | None, action: str | None, raw: str | bytes | None
+) -> Remedy | None:
+    """Return the change that mends one finding about a frame; None where only the rule's general remedy is known.
+
+    Args:
+        rule: the rule that was broken.
+        pointer: JSON pointer into the whole frame, as in the finding.
+        said: the finding's message, which tells several findings at one place apart.
+        version: the session's OCPP version.
+        action: the frame's action.
+        raw: the frame.
+    """
+    try:
+        message = json.loads(raw) if isinstance(raw, str) and pointer else None
+        if rule == "payload.schema" and message is not None and version and action:
+            return _schema(message, pointer or "", said, OcppVersion(version), action)
+        if rule == "time.zone" and message is not None:
+            value = _at(message, pointer or "")
+            text = "Add Z, or the offset to UTC, to the time."
+            return Remedy(text, None, _json(value), _json(f"{value}Z")) if isinstance(value, str) else None
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return None
+    return None
+
+
+def _schema(message: Any, pointer: str, said: str, version: OcppVersion, action: str) -> Remedy | None:
+    place = "/2" if message[0] == 3 else "/3"
+    kind: schemas.Kind = "response" if message[0] == 3 else "request"
+    payload, root = message[int(place[1:])], schemas.schema(version, action, kind)
+    found = [fault for fault in schemas.faults(version, action, kind, payload) if place + fault.pointer == pointer]
+    # Several members may be missing at one place; the message of a repeated finding is that of its first frame.
+    fault = next((each for each in found if said.startswith(each.text)), None)
+    fault = fault or next((each for each in found if each.member and each.member in said), found[0] if found else None)
+    if fault is None or root is None:
+        return None
+    node = _node(root, fault.pointer) if fault.keyword != "additionalProperties" else {}
+    value = _at(payload, fault.pointer)
+    name = fault.pointer.rpartition("/")[2] or "the payload"
+    match fault.keyword:
+        case "required":
+            wanted = _resolved(root, _node(root, f"{fault.pointer}/{fault.member}"))
+            return Remedy(f"Add {fault.member}: {_wanted(root, wanted)}.", fault.text)
+        case "additionalProperties":
+            holder = _node(root, fault.pointer.rpartition("/")[0])
+            near = difflib.get_close_matches(str(fault.member), holder.get("properties", {}), 1, 0.7)
+            text = f"Remove {fault.member}" + (f", or rename it to {near[0]}." if near else ".")
+            return Remedy(text, fault.text, _json(fault.member), _json(near[0]) if near else None)
+        case "enum":
+            options = [str(option) for option in node["enum"]]
+            near = difflib.get_close_matches(str(value), options, 1, 0.6)
+            good = _json(near[0] if near else options[0]) if near or len(options) == 1 else None
+            return Remedy(f"Change {name} to {_wanted(root, node)}.", fault.text, _json(value), good)
+        case "type":
+            text = f"Send {name} as {_wanted(root, node)}."
+            return Remedy(text, fault.text, _json(value), _converted(value, node.get("type")))
+        case "maxLength":
+            most = int(node["maxLength"])
+            return Remedy(f"Shorten {name} to {most} characters.", fault.text, _json(value), _json(value[:most]))
+        case "maximum" | "minimum":
+            return Remedy(f"Send {name} within its range.", fault.text, _json(value))
+    return None
+
+
+def _wanted(root: dict[str, Any], node: dict[str, Any]) -> str:
+    """Say what a schema wants at a place, in words."""
+    if "enum" in node:
+        options = [str(option) for option in node["enum"]]
+        more = f" and {len(options) - OPTIONS} more" if len(options) > OPTIONS else ""
+        return f"one of {', '.join(options[:OPTIONS])}{more}" if len(options) > 1 else options[0]
+    if node.get("format") == "date-time":
+        return "a time such as 2026-01-01T12:00:00Z"
+    kind = node.get("type")
+    if kind == "string":
+        return f"a string of at most {node['maxLength']} characters" if "maxLength" in node else "a string"
+    if kind == "array":
+        least = node.get("minItems", 0)
+        return f"a list with at least {least} element{'s' if least != 1 else ''}" if least else "a list"
+    if kind == "object":
+        needed = node.get("required", [])
+        return f"an object with {', '.join(needed)}" if needed else "an object"
+    words = {"integer": "an integer", "number": "a number", "boolean": "true or false"}
+    return words.get(str(kind), "a value that the schema allows")
+
+
+def _converted(value: Any, kind: Any) -> str | None:
+    """Return the same value in another type, as JSON; None where there is none."""
+    if kind == "string" and isinstance(value, int | float | bool):
+        return _json(_json(value))
+    if kind == "boolean" and isinstance(value, str) and value.lower() in ("true", "false"):
+        return value.lower()
+    if kind in ("integer", "number"):
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            return None
+        if not abs(number) < 2**53:
+            return None
+        return str(round(number)) if kind == "integer" or number.is_integer() else repr(number)
+    if kind == "array" and isinstance(value, dict | str | int | float):
+        return _json([value])
+    return None
+
+
+def _json(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= LENGTH else f"{text[:LENGTH]}…"
+
+
+def _parts(pointer: str) -> list[str]:
+    return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
+
+
+def _at(value: Any, pointer: str) -> Any:
+    for part in _parts(pointer):
+        value = value[int(part)] if isinstance(value, list) else value[part]
+    return value
+
+
+def _resolved(root: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
+    reference = node.get("$ref")
+    found: dict[str, Any] = root["definitions"][reference.removeprefix("#/definitions/")] if reference else node
+    return found
+
+
+def _node(root: dict[str, Any], pointer: str) -> dict[str, Any]:
+    """Return what the schema says about a place of the payload."""
+    node = root
+    for part in _parts(pointer):
+        node = _resolved(root, node["items"] if node.get("type") == "array" else node["properties"][part])
+    return node

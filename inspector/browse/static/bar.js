@@ -1,0 +1,48 @@
+// What the bar of every page does: `/` leads to the search box, a button switches between UTC and local time.
+// Every <time>, also one that comes later, is shown in the chosen zone, with both on hover.
+import { isLocal, restated, setLocal } from "./clock.js";
+
+const full = (iso) => new Date(iso).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "long" });
+
+document.addEventListener("pointerover", ({ target }) => {
+  const time = target.closest?.("time[datetime]");
+  if (time) time.title = `${full(time.dateTime)} (your time)\n${time.dateTime}`;
+});
+
+const restate = (root) => {
+  for (const time of root.querySelectorAll?.("time[datetime]") ?? []) {
+    time.dataset.utc ??= time.textContent;
+    const text = isLocal() ? restated(time.dateTime, time.dataset.utc) : time.dataset.utc;
+    if (time.textContent !== text) time.textContent = text;
+  }
+  for (const unit of root.querySelectorAll?.(".zone") ?? []) unit.textContent = isLocal() ? "local" : "UTC";
+};
+
+if (isLocal()) restate(document);
+new MutationObserver((changes) => {
+  if (!isLocal()) return;
+  for (const change of changes) for (const node of change.addedNodes) if (node.nodeType === 1) restate(node.parentElement ?? node);
+}).observe(document.documentElement, { childList: true, subtree: true });
+
+const button = document.getElementById("zone");
+if (button) {
+  const show = () => { button.textContent = isLocal() ? "Local time" : "UTC"; };
+  show();
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    setLocal(!isLocal());
+    show();
+    restate(document);
+    document.dispatchEvent(new Event("zone"));
+  });
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.closest("input, select, textarea, [contenteditable], .CodeMirror")) return;
+  const box = document.getElementById("find");
+  if (!box) return;
+  event.preventDefault();
+  box.focus();
+  box.select();
+});
