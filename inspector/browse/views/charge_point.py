@@ -49,7 +49,7 @@ def view(db: sqlite3.Connection, ask: Ask) -> View:
 def timeline(db: sqlite3.Connection, name: str) -> View:
     """When the charge point was connected: its newest sessions as spans, and from when to when."""
     found = reader.sessions(db, charge_point_id=name, order="opened", limit=SPANS)
-    spans = [
+    spans: list[View] = [
         {
             "id": one.id,
             "start_ms": one.opened_ns / 1e6,

@@ -46,13 +46,13 @@ def _rules(db: sqlite3.Connection, text: str) -> list[dict[str, Any]]:
     wanted = text.lower()
     slugs = [slug for slug, rule in RULES.items() if wanted in slug or wanted in rule.title.lower()]
     broken = {rule: times for (rule,), times in count(db, "rule").items()}
-    rows = [{"rule_id": slug, "title": RULES[slug].title, "count": broken.get(slug, 0)} for slug in slugs]
+    rows: list[View] = [{"rule_id": slug, "title": RULES[slug].title, "count": broken.get(slug, 0)} for slug in slugs]
     return sorted(rows, key=lambda row: -row["count"])[:MOST]
 
 
 def _actions(db: sqlite3.Connection, text: str) -> list[dict[str, Any]]:
     names = {str(name) for actions in ACTIONS.values() for name in actions if text.lower() in str(name).lower()}
-    rows = [{"action": name, "frames": reader.frames_with(db, name)} for name in sorted(names)[:40]]
+    rows: list[View] = [{"action": name, "frames": reader.frames_with(db, name)} for name in sorted(names)[:40]]
     return sorted((row for row in rows if row["frames"]), key=lambda row: -row["frames"])[:MOST]
 
 
