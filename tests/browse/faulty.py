@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from inspector.records import EventRecord
+from inspector.records import EventRecord, GapRecord
 from tests.browse.charging import SECOND, Link, Recording, charge_201, charge_badly, charge_well, sampled
 
 
@@ -90,7 +90,8 @@ def gappy(recording: Recording, name: str = "GAPPY-1") -> None:
         recording.wait(30)
         if place == 3:
             lost_from = recording.now - 20 * SECOND
-            recording.pipeline.lost(3, lost_from, recording.now - SECOND, recording.now, link.number)
+            until = recording.now - SECOND
+            recording.pipeline.take(GapRecord(link.number, until, until, 3, lost_from, {}))
         values = {"timestamp": link.clock, "sampledValue": sampled(7000, register + 60 * place, 10, 50)}
         link.call("MeterValues", {"connectorId": 1, "transactionId": 504, "meterValue": [values]}, {})
     link.close()
