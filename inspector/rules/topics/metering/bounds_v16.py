@@ -23,13 +23,17 @@ def _sample(value: int) -> str:
 
 
 class MeterBounds16(Topic):
-    """The rule; `registers` hands it the readings of the energy register."""
+    """The rule; `registers` hands it the readings of the energy register that are not the highest so far.
+
+    Attributes:
+        highest: the highest reading of each transaction in Wh, by its id, and no less than it began with.
+    """
 
     scope = "station"
     versions = V16
 
     def setup(self) -> None:
-        self._highest: dict[int, float] = {}  # by transaction id, in Wh
+        self.highest: dict[int, float] = {}
         self._known = self.station.topic(Transactions16)
 
     @rule(
@@ -47,18 +51,19 @@ class MeterBounds16(Topic):
     )
     def outside(self, number: int, reading: Reading, stop: bool) -> Fault | None:
         value, rounding = reading[0], reading[3] + 1.0
+        highest = self.highest.get(number)
         if stop:
-            highest = self._highest.pop(number, None)
+            self.highest.pop(number, None)
             if highest is None or value >= highest - rounding:
                 return None
             text = f"transaction {number} ends at {value:.0f} Wh, below the {highest:.0f} Wh that were sampled"
             return Fault(text, key=f"{number} stop")
-        if value > self._highest.get(number, -1.0):
-            self._highest[number] = value
-            if len(self._highest) > TRANSACTIONS_LIMIT:
-                del self._highest[next(iter(self._highest))]
         known = self._known.by_id.get(number)
-        if known is None or known.meter_start is None or value >= known.meter_start - rounding:
+        begun = known.meter_start if known is not None else None
+        lowest = begun - rounding if begun is not None else value
+        self.highest[number] = max(value, lowest, highest if highest is not None else value)
+        if len(self.highest) > TRANSACTIONS_LIMIT:
+            del self.highest[next(iter(self.highest))]
+        if value >= lowest:
             return None
-        text = f"{value:.0f} Wh in transaction {number}, which began at {known.meter_start} Wh"
-        return Fault(text, key=str(number))
+        return Fault(f"{value:.0f} Wh in transaction {number}, which began at {begun} Wh", key=str(number))

@@ -69,6 +69,7 @@ class Registers(Topic):
         self._values = self.station.topic(SampledValues)
         self._energy = self.station.topic(EnergyAndPower)
         self._bounds = self.station.topic(MeterBounds16)
+        self._highest = self._bounds.highest
 
     @rule(
         "meter.register-falls",
@@ -201,9 +202,11 @@ class Registers(Topic):
                     )
                 if phase is None and measurand == _DEFAULT and location in _OUTLET:
                     energy, energy_at = reading, j
-            if energy is not None and old and transaction is not None:
-                below = aside(self._bounds.outside, transaction, energy, False)
-                if below is not None:
+            if energy is not None and old and type(transaction) is int:
+                highest = self._highest.get(transaction)
+                if highest is not None and energy[0] >= highest:
+                    self._highest[transaction] = energy[0]
+                elif (below := aside(self._bounds.outside, transaction, energy, False)) is not None:
                     faults.append(below._replace(pointer=f"/3/{name}/{i}/sampledValue/{energy_at}/value"))
             if energy is not None and taken is not None and not repeats:
                 power = phases if power is None and phases else power
@@ -253,6 +256,8 @@ class Registers(Topic):
         if starting is None:
             return
         begun = starting.transaction
+        if begun.transaction_id is not None:
+            self._highest.pop(begun.transaction_id, None)
         if starting.holder is not None:
             self._series.pop(begun.transaction_id, None)
         if begun.meter_start is not None and begun.metered_ns is None:

@@ -9,6 +9,7 @@ from inspector.rules.fields import member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known, Promise
 from inspector.rules.rule import ASIDE, DEADLINE, V2X, V21, Faults, Topic, aside, call, result, rule, track
+from inspector.rules.state.authorized_v2x import Authorized2x
 from inspector.rules.state.configuration import ConfigurationState
 from inspector.rules.state.transactions_v2x import Event, Transaction2x, Transactions2x
 from inspector.rules.topics.example_frames import NOW, Payload, script, started, transaction_event
@@ -30,11 +31,12 @@ _PLUG_IN = (
     '{"name":"EVConnectionTimeOut"}}]}]\n> [3,"v",{"getVariableResult":[{"attributeStatus":"Accepted",'
     '"attributeValue":"60","component":{"name":"TxCtrlr"},"variable":{"name":"EVConnectionTimeOut"}}]}]\n'
 )
+_SUPPORTED = _PLUG_IN.replace("EVConnectionTimeOut", "SupportedLimits").replace('"60"', '"maxEnergy,maxTime"')
 _WAITING = transaction_event("Started", "RemoteStart", 0, {"chargingState": "Idle", "remoteStartId": 5})
 
 
 def _refused(topic: Deauthorization2x, frame: Frame) -> str | None:
-    """The transaction that this answer refuses while it charges, None where it does not."""
+    """The transaction that this answer refuses, None where it refuses none."""
     if "idTokenInfo" not in frame.payload:
         return None
     status = string(member(frame.payload, "idTokenInfo"), "status")
@@ -42,15 +44,16 @@ def _refused(topic: Deauthorization2x, frame: Frame) -> str | None:
     one = topic.transactions.by_id.get(name)
     if status in (None, "Accepted") or one is None or not one.open or frame.request.get("offline") is True:
         return None
-    more = topic.configuration.variable("TxCtrlr", "MaxEnergyOnInvalidId")
-    return name if more in (None, "", "0") and topic.charging.get(name) == "Charging" else None
+    return name if topic.configuration.variable("TxCtrlr", "MaxEnergyOnInvalidId") in (None, "", "0") else None
 
 
 def _stops(topic: Deauthorization2x, frame: Frame) -> str | None:
     """The transaction that this event stops, or takes the power from."""
     info = member(frame.payload, "transactionInfo")
     stopped = frame.payload.get("eventType") == "Ended" or frame.payload.get("triggerReason") == "Deauthorized"
-    return string(info, "transactionId") if stopped or info.get("chargingState") in _NO_POWER else None
+    name = string(info, "transactionId")
+    suspended = string(info, "chargingState") in _NO_POWER and topic.before == "Charging"
+    return name if stopped or suspended else None
 
 
 class Deauthorization2x(Topic):
@@ -58,6 +61,7 @@ class Deauthorization2x(Topic):
 
     Attributes:
         charging: the charging state that each open transaction reported last, by transaction id.
+        before: the state that the transaction of the latest event had before it, None where it had told none.
     """
 
     scope = "station"
@@ -65,15 +69,15 @@ class Deauthorization2x(Topic):
 
     def setup(self) -> None:
         self.charging: Known[str, str] = Known()
+        self.before: str | None = None
         self.limits: Known[str, Payload] = Known()  # by transaction id, as the CSMS has set them
         self.transactions = self.station.topic(Transactions2x)
         self.configuration = self.station.topic(ConfigurationState)
 
-    def _note(self, event: Event, frame: Frame) -> None:
-        name, state = event.transaction.transaction_id, event.info.get("chargingState")
+    def _note(self, event: Event, frame: Frame, name: str, state: str | None) -> None:
         if event.kind == "Ended":
             self.charging.pop(name, None)
-        elif state is not None and self.charging.get(name) != state and type(state) is str:
+        elif type(state) is str:
             self.charging.note(name, state)
         if event.kind == "Started" and not event.transaction.connected:
             plug_in_s = self.configuration.variable_number("TxCtrlr", "EVConnectionTimeOut")
@@ -88,6 +92,7 @@ class Deauthorization2x(Topic):
         kept_by=call("TransactionEvent"),
         keeps=_stops,
         early=False,
+        excused=lambda topic, frame: topic.may_go_on(frame),
         text="the token of {key} was refused, but the transaction still charges {wait} later",
         title="A transaction continues to charge although its token was refused",
         severity=Severity.ERROR,
@@ -103,6 +108,11 @@ class Deauthorization2x(Topic):
         versions=V2X,
         side=Side.CHARGE_POINT,
     )
+
+    def may_go_on(self, answer: Frame) -> bool:
+        """Whether a refused transaction does not charge, or has got another token that was accepted."""
+        name = string(member(answer.request, "transactionInfo"), "transactionId") or ""
+        return self.charging.get(name) != "Charging" or name in self.station.topic(Authorized2x).now
 
     @rule(
         "transaction-event.reason-mismatch",
@@ -121,7 +131,10 @@ class Deauthorization2x(Topic):
         event = self.transactions.event
         if event is None:
             return None
-        self._note(event, frame)
+        name, state = event.transaction.transaction_id, event.info.get("chargingState")
+        self.before = self.charging.get(name)
+        if event.kind != "Updated" or (state is not None and state != self.before):
+            self._note(event, frame, name, state)
         if event.trigger == "Trigger":
             return aside(self.event_content, event, frame.payload)
         if event.kind != "Ended" or event.trigger not in REASONS:
@@ -206,6 +219,27 @@ class Deauthorization2x(Topic):
             if isinstance(most, int | float) and isinstance(limit, int | float) and limit > most:
                 at = f"/3/transactionInfo/transactionLimit/{name}"
                 return Fault(f"{name} is {limit}, above the {most} that the CSMS has set", at, key=name)
+        return None
+
+    @rule(
+        "transaction-event.limit-unsupported",
+        result("TransactionEvent"),
+        title="The CSMS sets a limit that the station does not support",
+        severity=Severity.WARNING,
+        spec="OCPP 2.1 E16.FR.12",
+        remedy="Set only limits that TxCtrlr.SupportedLimits lists.",
+        bad=script(_SUPPORTED, started(answer={"transactionLimit": {"maxCost": 20}})),
+        good=script(_SUPPORTED, started(answer={"transactionLimit": {"maxEnergy": 20}})),
+        versions=V21,
+        side=Side.CSMS,
+    )
+    def limit_unsupported(self, frame: Frame) -> Faults:
+        given = member(frame.payload, "transactionLimit")
+        listed = self.configuration.variable("TxCtrlr", "SupportedLimits") if given else None
+        supported = {name.strip().lower() for name in (listed or "").split(",")}
+        for name in LIMITS if listed else ():
+            if name in given and name.lower() not in supported:
+                return Fault(f"{name} is set; the station supports {listed}", f"/2/transactionLimit/{name}", key=name)
         return None
 
     @track(result("TransactionEvent"), versions=V21)
