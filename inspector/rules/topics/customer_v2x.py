@@ -26,7 +26,7 @@ class CustomerInformation(Topic):
         result("CustomerInformation"),
         title="CustomerInformation does not name exactly one customer",
         severity=Severity.WARNING,
-        spec="OCPP 2.x N09.FR.04, N09.FR.09",
+        spec="OCPP 2.x N09.FR.04, N09.FR.09, N10.FR.08",
         remedy="Send one of idToken, customerCertificate and customerIdentifier. The charging station answers "
         "Invalid where "
         "none or several are given.",

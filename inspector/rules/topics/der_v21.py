@@ -74,7 +74,7 @@ class DerControls21(Topic):
         result("GetDERControl"),
         title="A station does not find an accepted DER control, or finds a cleared one",
         severity=Severity.ERROR,
-        spec="OCPP 2.1 R01.FR.03, R04.FR.30",
+        spec="OCPP 2.1 R01.FR.03, R04.FR.30, R02.FR.02, R03.FR.02",
         remedy="Keep accepted controls over restarts until they are cleared, and answer NotFound only without a match.",
         bad=script(_set(), csms("GetDERControl", _GET, {"status": "NotFound"})),
         good=script(_set(), csms("GetDERControl", _GET)),

@@ -8,8 +8,8 @@ from inspector.protocol.frame import Frame
 from inspector.rules.context import Moment, SessionContext
 from inspector.rules.fields import elements, integer, string
 from inspector.rules.finding import Fault, Severity, Side
-from inspector.rules.rule import OPENED, V2X, Faults, Topic, call, rule, track
-from inspector.rules.topics.example_frames import NOW, Payload, cp, script
+from inspector.rules.rule import OPENED, V2X, Faults, Topic, call, result, rule, track
+from inspector.rules.topics.example_frames import NOW, Payload, cp, csms, script
 from inspector.rules.topics.monitoring.monitors import Monitors, monitored
 
 TRIGGERS = {
@@ -50,6 +50,7 @@ class Events2x(Topic):
     def setup(self) -> None:
         self._next: int | None = None  # the seqNo that comes next, None where it is not known
         self._latest: Payload | None = None
+        self._level: int | None = None  # the highest severity number that is reported
         self._monitors = self.station.topic(Monitors)
 
     @rule(
@@ -78,7 +79,7 @@ class Events2x(Topic):
         call("NotifyEvent"),
         title="The trigger of an event does not fit the type of its monitor",
         severity=Severity.WARNING,
-        spec="OCPP 2.x N07.FR.16 to N07.FR.19, N08.FR.05",
+        spec="OCPP 2.x N07.FR.16 to N07.FR.19, N08.FR.05, N07.FR.22, N07.FR.23",
         remedy="Set trigger to Periodic for periodic monitors, to Delta for Delta and to Alerting for thresholds.",
         bad=script(monitored("Periodic"), _notified()),
         good=script(monitored("Periodic"), _notified(trigger="Periodic")),
@@ -96,6 +97,33 @@ class Events2x(Topic):
             text = f"the trigger is {trigger[:20]}; expected {fitting} for monitor {number} of type {kind}"
             return Fault(text, f"/3/eventData/{index}/trigger", key=str(number))
         return None
+
+    @rule(
+        "event.below-level",
+        call("NotifyEvent"),
+        title="An event is reported whose severity is above the accepted monitoring level",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x N05.FR.03, N07.FR.15",
+        remedy="Report only events of monitors whose severity number is at most that of SetMonitoringLevel.",
+        bad=script(monitored(), csms("SetMonitoringLevel", {"severity": 3}), _notified()),
+        good=script(monitored(), csms("SetMonitoringLevel", {"severity": 5}), _notified()),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def below_level(self, frame: Frame) -> Faults:
+        level = self._level
+        for index, event in enumerate(elements(frame.payload, "eventData") if level is not None else ()):
+            number = integer(event, "variableMonitoringId")
+            severity = self._monitors.severities.get(number if number is not None else -1)
+            if severity is not None and level is not None and severity > level:
+                text = f"monitor {number} has severity {severity}; the level is {level}"
+                return Fault(text, f"/3/eventData/{index}", key=str(number))
+        return None
+
+    @track(result("SetMonitoringLevel"))
+    def level_set(self, frame: Frame) -> None:
+        if frame.payload.get("status") == "Accepted":
+            self._level = integer(frame.request, "severity")
 
     @rule(
         "event.sequence",

@@ -34,6 +34,7 @@ class Monitors(Topic):
 
     Attributes:
         kinds: the type of each monitor that the station has accepted or reported, by id.
+        severities: their severities, likewise.
     """
 
     scope = "station"
@@ -41,6 +42,7 @@ class Monitors(Topic):
 
     def setup(self) -> None:
         self.kinds: Known[int, str] = Known()
+        self.severities: Known[int, int] = Known()
         self._cleared: Known[int, None] = Known()
 
     @rule(
@@ -118,6 +120,27 @@ class Monitors(Topic):
         return None
 
     @rule(
+        "monitor.unknown-id",
+        result("SetVariableMonitoring"),
+        title="A monitor is accepted under an id that does not exist",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x N04.FR.13",
+        remedy="Answer Rejected when the request has the id of a monitor that does not exist.",
+        bad=script(monitored(), _cleared(1, 2), monitored(id=1)),
+        good=script(monitored(), monitored(id=1)),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def unknown_id(self, frame: Frame) -> Faults:
+        asked = {integer(entry, "id") for entry in elements(frame.request, "setMonitoringData") if "id" in entry}
+        for index, entry in enumerate(elements(frame.payload, "setMonitoringResult")):
+            number = integer(entry, "id")
+            if entry.get("status") == "Accepted" and number in asked and number in self._cleared:
+                at = f"/2/setMonitoringResult/{index}/status"
+                return Fault(f"monitor {number} is Accepted, but it was cleared before", at, key=str(number))
+        return None
+
+    @rule(
         "monitor.clear-results",
         result("ClearVariableMonitoring"),
         title="ClearVariableMonitoring does not have one result for each requested monitor",
@@ -171,6 +194,7 @@ class Monitors(Topic):
             number, kind = integer(entry, "id"), string(entry, "type")
             if number is not None and kind is not None and entry.get("status") == "Accepted":
                 self.kinds.note(number, kind)
+                self.severities.note(number, integer(entry, "severity") or 0)
                 self._cleared.pop(number, None)
 
     @track(call("NotifyMonitoringReport"))
@@ -180,6 +204,7 @@ class Monitors(Topic):
                 number, kind = integer(one, "id"), string(one, "type")
                 if number is not None and kind is not None:
                     self.kinds.note(number, kind)
+                    self.severities.note(number, integer(one, "severity") or 0)
                     self._cleared.pop(number, None)
 
     @track(result("ClearVariableMonitoring", "SetMonitoringBase"))

@@ -157,7 +157,7 @@ class Reports2x(Topic):
         call(*_PARTS),
         title="The parts of a report are not numbered 0, 1, 2 and so on",
         severity=Severity.ERROR,
-        spec="OCPP 2.x B07.FR.10, B08.FR.14, N02.FR.09, K09.FR.02, O03.FR.04; OCPP 2.1 R04.FR.32",
+        spec="OCPP 2.x B07.FR.10, B08.FR.14, N02.FR.09, K09.FR.02, O03.FR.04, O04.FR.05; OCPP 2.1 R04.FR.32",
         remedy="Number the parts from 0 without gaps; tbc is false in the last part.",
         bad=_ASKED + _part(0, True) + _part(2, False),
         good=_ASKED + _part(0, True) + _part(1, False),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from inspector.protocol.frame import Frame
 from inspector.protocol.vocabulary import OcppVersion
 from inspector.rules.context import AtClose, Moment
-from inspector.rules.fields import integer, member, string
+from inspector.rules.fields import elements, integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Promise
 from inspector.rules.rule import DEADLINE, V2X, Faults, Topic, call, result, rule, track
@@ -90,21 +90,26 @@ class ProfileAnswers(Topic):
 
     @rule(
         "profile.rate-unit",
-        result("GetCompositeSchedule"),
-        title="A composite schedule is promised in a unit that the station does not support",
+        result("GetCompositeSchedule", "SetChargingProfile"),
+        title="A schedule is accepted in a unit that the station does not support",
         severity=Severity.WARNING,
-        spec="OCPP 2.x K08.FR.07",
-        remedy="Answer Rejected where SmartChargingCtrlr.RateUnit does not list the requested unit.",
+        spec="OCPP 2.x K01.FR.26, K08.FR.07",
+        remedy="Answer Rejected when SmartChargingCtrlr.RateUnit does not list the unit.",
         bad=script(_UNITS, _composite({"chargingRateUnit": "W"}, chargingRateUnit="W")),
         good=script(_UNITS, _composite({}, chargingRateUnit="A")),
         versions=V2X,
         side=Side.CHARGE_POINT,
     )
     def rate_unit(self, frame: Frame) -> Faults:
-        wanted, listed = string(frame.request, "chargingRateUnit"), self._rate_units()
-        if frame.payload.get("status") != "Accepted" or wanted is None or not listed or wanted in listed:
+        listed = self._rate_units()
+        if frame.payload.get("status") != "Accepted" or not listed:
             return None
-        return Fault(f"Accepted for the unit {wanted[:9]}; the station supports {', '.join(listed)}", "/2/status")
+        schedules = elements(member(frame.request, "chargingProfile"), "chargingSchedule")
+        for wanted in [string(one, "chargingRateUnit") for one in (frame.request, *schedules)]:
+            if wanted is not None and wanted not in listed:
+                text = f"Accepted for the unit {wanted[:9]}; the station supports {', '.join(listed)}"
+                return Fault(text, "/2/status")
+        return None
 
     def _rate_units(self) -> list[str]:
         told = self._configuration.variable("SmartChargingCtrlr", "RateUnit")
@@ -231,7 +236,7 @@ class ProfileAnswers(Topic):
         call("NotifyEVChargingNeeds"),
         title="The charging needs of a car have no parameters for AC or DC, or both",
         severity=Severity.ERROR,
-        spec="OCPP 2.x K15.FR.06",
+        spec="OCPP 2.x K15.FR.06, K17.FR.06",
         remedy="Send acChargingParameters for AC charging, dcChargingParameters for DC charging.",
         bad=script(
             cp("NotifyEVChargingNeeds", {"evseId": 1, "chargingNeeds": {"requestedEnergyTransfer": "DC"}}, ACCEPTED)

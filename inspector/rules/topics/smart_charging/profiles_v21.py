@@ -8,8 +8,8 @@ from typing import Any
 from inspector.protocol.frame import Frame
 from inspector.rules.fields import elements, integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
-from inspector.rules.kit import Promise, ongoing
-from inspector.rules.rule import V21, Faults, Topic, call, result, rule
+from inspector.rules.kit import Known, Promise, ongoing
+from inspector.rules.rule import V21, Faults, Topic, call, result, rule, track
 from inspector.rules.topics.example_frames import BOOT_2X, cp, csms, script, started
 from inspector.rules.topics.smart_charging.profiles import ChargingProfiles
 from inspector.rules.topics.smart_charging.sent_v2x import profile, sent
@@ -18,6 +18,13 @@ _LIMITS = tuple(f"{name}{phase}" for name in ("limit", "dischargeLimit") for pha
 _SETPOINTS = tuple(f"{name}{phase}" for name in ("setpoint", "setpointReactive") for phase in ("", "_L2", "_L3"))
 _CURVE = [{"frequency": 49.8, "power": 1000}, {"frequency": 50.2, "power": -1000}]
 _PRIORITY = csms("UsePriorityCharging", {"transactionId": "t1", "activate": True})
+
+
+_NO_PRIORITY = csms("UsePriorityCharging", {"transactionId": "t1", "activate": False})
+
+
+def _notified(activated: bool) -> str:
+    return cp("NotifyPriorityCharging", {"transactionId": "t1", "activated": activated})
 
 
 def _mode(mode: str, unit: str = "W", **period: Any) -> str:
@@ -34,6 +41,7 @@ class Profiles21(Topic):
 
     def setup(self) -> None:
         self._profiles = self.station.topic(ChargingProfiles)
+        self._priority: Known[str, None] = Known()  # transactions whose priority charging is active
 
     @rule(
         "profile.dynamic-periods",
@@ -173,12 +181,45 @@ class Profiles21(Topic):
         spec="OCPP 2.1 K21.FR.05",
         remedy="Send NotifyPriorityCharging with activated true and the transactionId once the profile applies.",
         bad=script(started(), _PRIORITY, "+ 5m"),
-        good=script(
-            started(), _PRIORITY, cp("NotifyPriorityCharging", {"transactionId": "t1", "activated": True}), "+ 5m"
-        ),
+        good=script(started(), _PRIORITY, _notified(True), "+ 5m"),
         versions=V21,
         side=Side.CHARGE_POINT,
     )
+
+    not_ended = Promise(
+        "priority.not-ended",
+        "UsePriorityCharging",
+        promised=lambda topic, frame: topic.ends(frame),
+        kept_by=call("NotifyPriorityCharging"),
+        keeps=lambda topic, frame: (
+            string(frame.payload, "transactionId") if frame.payload.get("activated") is False else None
+        ),
+        excused=lambda topic, frame: ongoing(topic, string(frame.request, "transactionId")) is False,
+        text="the end of priority charging of {key} was accepted, but no NotifyPriorityCharging came within {wait}",
+        title="The end of priority charging is accepted, but not reported",
+        severity=Severity.WARNING,
+        spec="OCPP 2.1 K21.FR.08",
+        remedy="Send NotifyPriorityCharging with activated false and the transactionId once the profile no longer "
+        "applies.",
+        bad=script(started(), _PRIORITY, _notified(True), _NO_PRIORITY, "+ 5m"),
+        good=script(started(), _PRIORITY, _notified(True), _NO_PRIORITY, _notified(False), "+ 5m"),
+        versions=V21,
+        side=Side.CHARGE_POINT,
+    )
+
+    def ends(self, frame: Frame) -> str | None:
+        """The transaction whose priority charging this answer ends, None where it had none."""
+        name = string(frame.request, "transactionId")
+        off = frame.request.get("activate") is False and frame.payload.get("status") == "Accepted"
+        return name if off and name in self._priority else None
+
+    @track(call("NotifyPriorityCharging"))
+    def notified(self, frame: Frame) -> None:
+        name = string(frame.payload, "transactionId")
+        if name is not None and frame.payload.get("activated") is True:
+            self._priority.note(name, None)
+        elif name is not None:
+            self._priority.pop(name, None)
 
     @rule(
         "profile.setpoint-limit",
@@ -196,6 +237,24 @@ class Profiles21(Topic):
         for pointer, period, _ in _periods(frame.payload, "CentralSetpoint"):
             if named := [name for name in _LIMITS if name in period]:
                 return Fault(f"operationMode is CentralSetpoint, but {named[0]} is given", f"{pointer}/{named[0]}")
+        return None
+
+    @rule(
+        "profile.charging-only",
+        call("SetChargingProfile"),
+        title="A period with operationMode ChargingOnly has a setpoint or a limit for discharging",
+        severity=Severity.WARNING,
+        spec="OCPP 2.1 Q02.FR.02",
+        remedy="Leave dischargeLimit, setpoint and setpointReactive out of periods with operationMode ChargingOnly.",
+        bad=script(_mode("ChargingOnly", limit=3000, dischargeLimit=-3000)),
+        good=script(_mode("ChargingOnly", limit=3000)),
+        versions=V21,
+        side=Side.CSMS,
+    )
+    def charging_only(self, frame: Frame) -> Faults:
+        for pointer, period, _ in _periods(frame.payload, "ChargingOnly"):
+            if named := [name for name in (*_LIMITS[3:], *_SETPOINTS) if name in period]:
+                return Fault(f"operationMode is ChargingOnly, but {named[0]} is given", f"{pointer}/{named[0]}")
         return None
 
     @rule(
@@ -233,7 +292,7 @@ class Profiles21(Topic):
         result("SetChargingProfile"),
         title="A period with operationMode Idle has a limit or a setpoint",
         severity=Severity.ERROR,
-        spec="OCPP 2.1 Q10.FR.01, Q10.FR.02",
+        spec="OCPP 2.1 Q10.FR.01, Q10.FR.02, Q08.FR.04",
         remedy="Leave limits and setpoints out of periods with operationMode Idle. Where they are given, the charging "
         "station answers Rejected (InvalidSchedule).",
         bad=script(_mode("Idle", limit=0)),
