@@ -6,7 +6,7 @@ from typing import Any
 
 from inspector.protocol.frame import Frame
 from inspector.protocol.vocabulary import OcppVersion
-from inspector.rules.fields import elements, member, string
+from inspector.rules.fields import elements, integer, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known, Promise, needs
 from inspector.rules.rule import ALL, V2X, V21, Faults, Topic, call, result, rule, track
@@ -112,7 +112,7 @@ class Certificates(Topic):
         side=Side.CSMS,
     )
     def chain_status(self, frame: Frame) -> Faults:
-        told = [_hash(entry) for entry in elements(frame.payload, "certificateStatus")]
+        told = {_hash(entry) for entry in elements(frame.payload, "certificateStatus")}
         for index, entry in enumerate(elements(frame.request, "certificateStatusRequests")):
             if _hash(entry) not in told:
                 return Fault(f"no status of requested certificate {index + 1}", "/2/certificateStatus", key=str(index))
@@ -208,7 +208,7 @@ class Certificates(Topic):
     )
     def request_id(self, frame: Frame) -> Faults:
         answer = frame.call is not None
-        number = (frame.request if answer else frame.payload).get("requestId")
+        number = integer(frame.request if answer else frame.payload, "requestId")
         if not self._requested or number in self._requested:
             return None
         if answer:
@@ -224,8 +224,8 @@ class Certificates(Topic):
 
     @track(call("SignCertificate"), versions=V21)
     def requested(self, frame: Frame) -> None:
-        number = frame.payload.get("requestId")
-        if type(number) is int:
+        number = integer(frame.payload, "requestId")
+        if number is not None:
             self._requested.note(number, None)
 
     @track(result("GetInstalledCertificateIds"))
@@ -243,7 +243,7 @@ class Certificates(Topic):
         "CertificateSigned",
         promised=lambda topic, frame: "event" if frame.payload.get("status") == "Rejected" else None,
         kept_by=call("SecurityEventNotification"),
-        keeps=lambda topic, frame: "event" if frame.payload.get("type") in _EVENTS else None,
+        keeps=lambda topic, frame: "event" if string(frame.payload, "type") in _EVENTS else None,
         text="a signed certificate was rejected, but no security event followed within {wait}",
         title="A signed certificate is rejected without a security event",
         severity=Severity.WARNING,

@@ -67,7 +67,7 @@ class Events2x(Topic):
     )
     def monitor_missing(self, frame: Frame) -> Faults:
         for index, event in enumerate(elements(frame.payload, "eventData")):
-            kind = event.get("eventNotificationType")
+            kind = string(event, "eventNotificationType")
             if kind in _RAISED_BY and "variableMonitoringId" not in event:
                 return Fault(
                     f"an event of a {kind} without variableMonitoringId", f"/3/eventData/{index}", key=str(kind)

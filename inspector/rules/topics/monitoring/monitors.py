@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from inspector.protocol.frame import Frame
@@ -62,13 +63,13 @@ class Monitors(Topic):
         if len(asked) != len(told):
             text = f"results: {len(told)}, requested monitors: {len(asked)}"
             return Fault(text, "/2/setMonitoringResult", key="count")
-        left = list(asked)
+        left = Counter(asked)
         for index, item in enumerate(told):
             if item is None:
                 continue
-            if item not in left:
+            if left[item] == 0:
                 return Fault(f"a result for {item}, which was not requested", f"/2/setMonitoringResult/{index}")
-            left.remove(item)
+            left[item] -= 1
         return None
 
     @rule(
@@ -104,19 +105,17 @@ class Monitors(Topic):
         side=Side.CHARGE_POINT,
     )
     def negative_delta(self, frame: Frame) -> Faults:
-        asked = [
-            (item_of(entry), entry.get("value"))
+        asked = {
+            item_of(entry): entry.get("value")
             for entry in elements(frame.request, "setMonitoringData")
             if entry.get("type") == "Delta" and isinstance(entry.get("value"), int | float) and entry["value"] < 0
-        ]
+        }
         for index, entry in enumerate(elements(frame.payload, "setMonitoringResult")):
             if entry.get("status") != "Accepted" or entry.get("type") != "Delta":
                 continue
-            for item, value in asked:
-                if item == item_of(entry):
-                    return Fault(
-                        f"a Delta monitor with the value {value} is Accepted", f"/2/setMonitoringResult/{index}"
-                    )
+            value = asked.get(item_of(entry))
+            if value is not None:
+                return Fault(f"a Delta monitor with the value {value} is Accepted", f"/2/setMonitoringResult/{index}")
         return None
 
     @rule(
@@ -153,11 +152,12 @@ class Monitors(Topic):
         side=Side.CHARGE_POINT,
     )
     def clear_results(self, frame: Frame) -> Faults:
-        told = [integer(entry, "id") for entry in elements(frame.payload, "clearMonitoringResult")]
-        asked = frame.request.get("id")
-        if type(asked) is not list:
+        told = {integer(entry, "id") for entry in elements(frame.payload, "clearMonitoringResult")}
+        ids = frame.request.get("id")
+        if type(ids) is not list:
             return None
-        missing = [number for number in asked if type(number) is int and number not in told]
+        asked = {number for number in ids if type(number) is int}
+        missing = sorted(asked - told - {None})
         more = [number for number in told if number is not None and number not in asked]
         if missing:
             return Fault(f"no result for monitor {missing[0]}", "/2/clearMonitoringResult", key="missing")

@@ -70,7 +70,7 @@ class Streams21(Topic):
         "SetVariableMonitoring",
         promised=_promised,
         kept_by=call("OpenPeriodicEventStream"),
-        keeps=lambda topic, frame: found(frame.payload, "constantStreamData/variableMonitoringId"),
+        keeps=lambda topic, frame: integer(member(frame.payload, "constantStreamData"), "variableMonitoringId"),
         text="no OpenPeriodicEventStream for monitor {key} came within {wait}",
         title="No event stream is opened for an accepted monitor that needs one",
         severity=Severity.WARNING,
@@ -96,7 +96,7 @@ class Streams21(Topic):
     )
     def params(self, frame: Frame) -> Faults:
         data = member(frame.payload, "constantStreamData")
-        wanted = self._wanted.get(found(data, "variableMonitoringId") or -1)
+        wanted = self._wanted.get(integer(data, "variableMonitoringId") or -1)
         for name in ("interval", "values") if wanted else ():
             asked, told = (wanted or {}).get(name), found(data, f"params/{name}")
             if asked != told:

@@ -19,6 +19,8 @@ from inspector.rules.state.observation import Observation
 from inspector.rules.topics.provisioning.variables_v2x import item_of
 
 REPORTS_LIMIT = 200
+WANTED_LIMIT = 100
+"""Elements of a componentVariable list that the entries of a report are compared with."""
 REQUESTS = {
     "GetBaseReport": "NotifyReport",
     "GetReport": "NotifyReport",
@@ -220,6 +222,8 @@ class Reports2x(Topic):
         wanted = elements(report.asked.payload, "componentVariable") if report is not None else []
         if report is None or not wanted or report.asked.payload.get("componentCriteria"):
             return None
+        if len(wanted) > WANTED_LIMIT:
+            return None  # each entry would be held against all of them
         for index, entry in enumerate(elements(frame.payload, "reportData")):
             if not any(_covers(one, entry) for one in wanted):
                 text = f"{item_of(entry)} is reported, but was not requested"
