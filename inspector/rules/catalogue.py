@@ -34,6 +34,7 @@ from inspector.rules.topics.local_list import LocalLists, VendorData
 from inspector.rules.topics.lost_connections import LostConnections
 from inspector.rules.topics.metering.bounds_v16 import MeterBounds16
 from inspector.rules.topics.metering.energy import EnergyAndPower
+from inspector.rules.topics.metering.measurands_v2x import Measurands2x
 from inspector.rules.topics.metering.registers import Registers
 from inspector.rules.topics.metering.sampled_values import SampledValues
 from inspector.rules.topics.metering.samples_v16 import Samples16
@@ -109,6 +110,7 @@ TOPICS: tuple[type[Topic], ...] = (
     SampledValues,
     EnergyAndPower,
     MeterBounds16,
+    Measurands2x,
     Registers,
     Samples16,
     SentProfiles2x,

@@ -19,6 +19,13 @@ from inspector.rules.state.observation import Observation
 from inspector.rules.topics.provisioning.variables_v2x import item_of
 
 REPORTS_LIMIT = 200
+MONITORS = {
+    "ThresholdMonitoring": ("UpperThreshold", "LowerThreshold"),
+    "DeltaMonitoring": ("Delta",),
+    "PeriodicMonitoring": ("Periodic", "PeriodicClockAligned"),
+    "TargetDeltaMonitoring": ("TargetDelta", "TargetDeltaRelative"),
+}
+"""The types of monitor that a monitoringCriteria stands for."""
 WANTED_LIMIT = 100
 """Elements of a componentVariable list that the entries of a report are compared with."""
 REQUESTS = {
@@ -207,11 +214,11 @@ class Reports2x(Topic):
 
     @rule(
         "report.not-asked",
-        call("NotifyReport"),
-        title="A report has variables that were not requested",
+        call("NotifyReport", "NotifyMonitoringReport"),
+        title="A report has variables or monitors that were not requested",
         severity=Severity.WARNING,
-        spec="OCPP 2.x B08.FR.11",
-        remedy="Report only what the componentVariable list of GetReport names.",
+        spec="OCPP 2.x B08.FR.11, N02.FR.05, N02.FR.06, N02.FR.08",
+        remedy="Report only what componentVariable and monitoringCriteria of the request name.",
         bad=_ASKED_ONE + _reported(_POWER + _CHARACTERISTICS),
         good=_ASKED_ONE + _reported(_POWER.replace("Power", "Available") + _CHARACTERISTICS),
         versions=V2X,
@@ -219,15 +226,21 @@ class Reports2x(Topic):
     )
     def not_asked(self, frame: Frame) -> Faults:
         report = self._of(frame.payload, frame.action)
-        wanted = elements(report.asked.payload, "componentVariable") if report is not None else []
-        if report is None or not wanted or report.asked.payload.get("componentCriteria"):
+        if report is None or report.asked.payload.get("componentCriteria"):
             return None
-        if len(wanted) > WANTED_LIMIT:
-            return None  # each entry would be held against all of them
-        for index, entry in enumerate(elements(frame.payload, "reportData")):
-            if not any(_covers(one, entry) for one in wanted):
+        wanted, name = elements(report.asked.payload, "componentVariable"), "reportData"
+        if frame.action == "NotifyMonitoringReport":
+            name = "monitor"
+        for index, entry in enumerate(elements(frame.payload, name)):
+            asked = not wanted or len(wanted) > WANTED_LIMIT or any(_covers(one, entry) for one in wanted)
+            if not asked:
                 text = f"{item_of(entry)} is reported, but was not requested"
-                return Fault(text, f"/3/reportData/{index}", key=str(report.request))
+                return Fault(text, f"/3/{name}/{index}", key=str(report.request))
+            kinds = _kinds(report.asked.payload)
+            for one in elements(entry, "variableMonitoring") if kinds else ():
+                if one.get("type") not in kinds:
+                    text = f"a monitor of type {str(one.get('type'))[:20]} is reported, but was not requested"
+                    return Fault(text, f"/3/{name}/{index}", key=str(report.request))
         return None
 
     @rule(
@@ -268,3 +281,11 @@ def _covers(wanted: dict[str, Any], entry: dict[str, Any]) -> bool:
         if any(evse[name] != its.get(name) for name in evse if name in ("id", "connectorId")):
             return False
     return True
+
+
+def _kinds(asked: dict[str, Any]) -> list[str]:
+    """The types of monitor that the criteria of a GetMonitoringReport name; empty for all."""
+    criteria = asked.get("monitoringCriteria")
+    if type(criteria) is not list:
+        return []
+    return [kind for name in criteria[: len(MONITORS)] if type(name) is str for kind in MONITORS.get(name, ())]

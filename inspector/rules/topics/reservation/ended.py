@@ -70,7 +70,7 @@ class Reserved(Topic):
         DEADLINE,
         title="A transaction that uses a reservation does not name it",
         severity=Severity.WARNING,
-        spec="OCPP 2.x H01.FR.15",
+        spec="OCPP 2.x H01.FR.15, E01.FR.13, E02.FR.03, E03.FR.03, F02.FR.06",
         remedy="Send reservationId in a TransactionEvent of the transaction that uses the reservation.",
         bad=script(_RESERVED, started(idToken=_TOKEN, answer=_TOLD), "+ 5m"),
         good=script(_RESERVED, started(idToken=_TOKEN, reservationId=5, answer=_TOLD), "+ 5m"),
