@@ -150,7 +150,7 @@ class FirmwareAnswers(Topic):
         text="no security event {key} came within {wait}",
         title="A firmware update that needs a security event has none",
         severity=Severity.WARNING,
-        spec="L01.FR.02, L01.FR.03 (1.6 security whitepaper, 2.x part 2); 2.x L01.FR.31",
+        spec="L01.FR.02, L01.FR.03 (1.6 security whitepaper, 2.x part 2); 2.x L01.FR.31, A04.FR.01",
         remedy="Send SecurityEventNotification: FirmwareUpdated once installed, InvalidFirmwareSignature and "
         "InvalidFirmwareSigningCertificate where a check fails.",
         bad={
