@@ -86,6 +86,7 @@ class Authorization2x(Topic):
     @rule(
         "authorize.group-type",
         ASIDE,
+        call("RequestStartTransaction", "ReserveNow"),
         title="The group of a token is not of type Central",
         severity=Severity.WARNING,
         spec="OCPP 2.1 C09.FR.13",
@@ -96,6 +97,9 @@ class Authorization2x(Topic):
         side=Side.CSMS,
     )
     def group_type(self, frame: Frame) -> Fault | None:
+        own = string(member(frame.payload, "groupIdToken"), "type")
+        if own not in (None, "Central"):
+            return Fault(f"groupIdToken is of type {own}", "/3/groupIdToken/type")
         for pointer, info in _infos(frame):
             kind = string(member(info, "groupIdToken"), "type")
             if kind not in (None, "Central"):
