@@ -1,4 +1,4 @@
-"""Starts what is measured and reads from /proc what it costs; knows no benchmark."""
+"""Starts what is measured and reads from /proc what it costs."""
 
 from __future__ import annotations
 

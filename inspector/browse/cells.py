@@ -1,4 +1,4 @@
-"""How one value of our tables looks in Datasette's tables: a value in, safe markup out; knows neither request nor SQL.
+"""How one value of our tables looks in Datasette's tables: a value in, safe markup out.
 
 Everything that came over the wire is hostile: it reaches markup only through `Markup.format`, which escapes it.
 """

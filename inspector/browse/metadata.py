@@ -1,4 +1,4 @@
-"""What Datasette says about our tables: titles, descriptions, columns, order and facets; knows no row.
+"""What Datasette says about our tables: titles, descriptions, columns, order and facets.
 
 Facets name indexed columns only, and long tables sort by those only: Datasette reads the whole table otherwise.
 """

@@ -240,7 +240,7 @@ _TROUBLES = {
 
 
 def _trouble(error: sqlite3.DatabaseError, path: Path) -> str | None:
-    """Say in a sentence what is wrong with the file; None where the error is a bug of ours."""
+    """Say in a sentence what is wrong with the file; None if the error is a bug in ChargeSentinel."""
     kind = "_".join(getattr(error, "sqlite_errorname", "").split("_")[:2])
     if kind == "SQLITE_ERROR" and not is_recording(path):
         kind = "SQLITE_NOTADB"  # a table is missing

@@ -1,4 +1,4 @@
-"""The canned queries with their titles; knows no page.
+"""The canned queries with their titles.
 
 Queries over frames look at the newest ones only (`:frames`), so that they answer at once in a recording of any
 length. NOT INDEXED keeps SQLite from walking an index over all of them instead.

@@ -1,4 +1,4 @@
-"""Runs SQL that somebody typed, in a process of its own that may be killed; knows one recording and no page.
+"""Runs SQL that somebody typed, in a process of its own that may be killed.
 
     python -P -m inspector.browse.query_process PATH URI
 

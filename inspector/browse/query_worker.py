@@ -1,4 +1,4 @@
-"""Has Datasette's queries run in processes of their own, which may end in the middle of one; knows no SQL.
+"""Has Datasette's queries run in processes of their own, which may end in the middle of one.
 
 All SQL that comes in an address (`?sql=`, `?_where=`, facets, queries with a name) goes through `Database.execute`.
 Our own pages do not: their SQL is ours, and stays in Datasette's threads.

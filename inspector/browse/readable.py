@@ -1,4 +1,4 @@
-"""A frame's text laid out for reading, with the faulty places marked; knows JSON and markup, not OCPP.
+"""A frame's text laid out for reading, with the faulty places marked.
 
 Numbers, duplicate keys and the order of keys stay as they were sent. All text is escaped.
 """

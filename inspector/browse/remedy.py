@@ -1,4 +1,4 @@
-"""What to change in one frame so that it keeps a rule: the place, what is there, what belongs there; knows schemas."""
+"""What to change in one frame so that it keeps a rule: the place, what is there, what belongs there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may ask and what a page may load: an ASGI wrapper with a Host allowlist, a token and headers; knows no page.
+"""Who may ask and what a page may load: an ASGI wrapper with a Host allowlist, a token and headers.
 
 The Host allowlist stops DNS rebinding: a page elsewhere that makes its own name point here still sends that name.
 Requests that pages of other origins make are refused before Datasette sees them, for their time would tell what a

@@ -1,4 +1,4 @@
-"""Datasette inside `chargesentinel browse`: one recording, read-only, with our settings; knows no page."""
+"""Datasette inside `chargesentinel browse`: one recording, read-only, with our settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keeps Datasette from counting what nobody asked about: an ASGI wrapper for the longest tables; knows no SQL.
+"""Keeps Datasette from counting what nobody asked about: an ASGI wrapper for the longest tables.
 
 Datasette counts all rows and all facets of a table before it shows the first fifty. In a long recording, on the
 tables that hold every frame, that takes longer than the rest of the page, so an address gets `_nocount` and

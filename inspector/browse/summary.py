@@ -1,4 +1,4 @@
-"""One line that says what a frame is about, for the ladder and for lists; knows payloads, not where they come from.
+"""One line that says what a frame is about, for the ladder and for lists.
 
 It never raises on what a peer sent: a payload that is not as expected is shown as its plain values.
 """

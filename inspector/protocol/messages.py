@@ -75,7 +75,7 @@ class CallError(NamedTuple):
 
 
 class CallResultError(NamedTuple):
-    """The caller's refusal of an answer (type 5, since 2.1)."""
+    """A message of type 5 (since 2.1): the sender of a CALL rejects its CALLRESULT."""
 
     message_id: str
     error_code: str

@@ -76,7 +76,7 @@ _REFERENCES = (
 
 @dataclass(frozen=True, slots=True)
 class Seam:
-    """What the next file has to know about the one before.
+    """What the next file must know about the file before it.
 
     Attributes:
         left: where the file before is.

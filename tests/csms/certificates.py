@@ -1,4 +1,4 @@
-"""A CA and certificates made for one test run; knows nothing of who uses them."""
+"""A CA and certificates made for one test run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A relay between the proxy and the CSMS that keeps a list of every message; knows no OCPP."""
+"""A relay between the proxy and the CSMS that keeps a list of every message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plays every case of tests/rules/cases/ before the judge; knows no rule.
+"""Plays every case of tests/rules/cases/ before the judge.
 
 A file is named after its rule, `<slug>.toml`, and holds cases that break the rule and near misses that do not:
 

@@ -1,4 +1,4 @@
-"""The examples written beside each rule say what they claim; knows no rule."""
+"""The examples written beside each rule say what they claim."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever a charge point sends, the rules neither stumble nor grow without bound; knows no single rule."""
+"""Whatever a charge point sends, the rules neither stumble nor grow without bound."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Charging over time: measurements, limits, transactions and status changes of a session; knows payloads, no page.
+"""Charging over time: measurements, limits, transactions and status changes of a session.
 
 All times are the recorder's, as in the ladder. Points are [milliseconds since 1970, value, frame id, the charge
 point's own time] in base units (W, Wh, A, %), thinned to what a screen can show with the lowest and the highest value

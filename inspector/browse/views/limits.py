@@ -1,4 +1,4 @@
-"""Limits that a CSMS sets with charging profiles, as lines over time; knows profiles, no page."""
+"""Limits that a CSMS sets with charging profiles, as lines over time."""
 
 from __future__ import annotations
 

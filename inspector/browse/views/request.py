@@ -1,4 +1,4 @@
-"""What a reader asked for, out of an address; knows no page and no database."""
+"""What a reader asked for, out of an address."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of the store as the pages and their JSON show them; knows the dataclasses of the reader, no SQL."""
+"""Rows of the store as the pages and their JSON show them."""
 
 from __future__ import annotations
 

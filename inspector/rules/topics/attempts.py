@@ -1,4 +1,4 @@
-"""Attempts to connect that failed: what was wrong with the request, or with the answer; knows handshakes, no frames.
+"""Attempts to connect that failed: what was wrong with the request, or with the answer.
 
 An attempt has no session. It is judged as an event of a session that never opened, one for each charge point.
 """

@@ -1,4 +1,4 @@
-"""What a 2.x CSMS says about tokens, and how a station clears its cache; knows no token's meaning."""
+"""What a 2.x CSMS says about tokens, and how a station clears its cache."""
 
 from __future__ import annotations
 
@@ -152,7 +152,9 @@ class Authorization2x(Topic):
         if fitting is not None and status != fitting:
             return Fault(f"{certificate} with the token's status {status[:20]}; expected {fitting}", "/2")
         if certificate == "ContractCancelled" and status not in _CANCELLED:
-            return Fault(f"ContractCancelled with the token's status {status[:20]}", "/2", key="cancelled")
+            return Fault(
+                f"certificateStatus is ContractCancelled, but the token is {status[:20]}", "/2", key="cancelled"
+            )
         if certificate == "Accepted" and status in _CANCELLED:
             text = f"certificateStatus is Accepted, but the token is {status}; expected ContractCancelled"
             return Fault(text, "/2/certificateStatus", key="accepted")

@@ -1,4 +1,4 @@
-"""The WebSocket itself: subprotocol, identity, reconnects, sizes; knows handshakes and byte counts, no messages."""
+"""The WebSocket itself: subprotocol, identity, reconnects, sizes."""
 
 from __future__ import annotations
 

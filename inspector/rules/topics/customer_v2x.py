@@ -1,4 +1,4 @@
-"""Whether CustomerInformation names one customer; knows no customer."""
+"""Whether CustomerInformation names one customer."""
 
 from __future__ import annotations
 

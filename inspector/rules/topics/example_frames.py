@@ -1,4 +1,4 @@
-"""Frames that the examples of several rules share, by version; knows no rule."""
+"""Frames that the examples of several rules share, by version."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Local authorization lists and vendor-specific data; knows no token's meaning."""
+"""Local authorization lists and vendor-specific data."""
 
 from __future__ import annotations
 

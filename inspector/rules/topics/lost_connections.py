@@ -1,4 +1,4 @@
-"""Connections that are lost again and again after the same time; knows when frames came, not what they say.
+"""Connections that are lost again and again after the same time.
 
 A connection is lost when it ends without a close frame. What is the same each time tells why: the silence before the
 end is that of a NAT or a load balancer that forgets idle connections, a ping without its pong that of a peer that hung,

@@ -1,4 +1,4 @@
-"""Whether changes of availability are scheduled during transactions and shown once done; knows no reservation."""
+"""Whether changes of availability are scheduled during transactions and shown once done."""
 
 from __future__ import annotations
 

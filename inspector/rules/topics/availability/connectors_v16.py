@@ -1,4 +1,4 @@
-"""How a 1.6 charge point numbers its connectors; knows no status."""
+"""How a 1.6 charge point numbers its connectors."""
 
 from __future__ import annotations
 

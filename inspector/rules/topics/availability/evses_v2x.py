@@ -1,4 +1,4 @@
-"""How a 2.x station numbers its EVSEs and connectors, and which status they reported; knows no transaction."""
+"""How a 2.x station numbers its EVSEs and connectors, and which status they reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a charge point is heard of often enough, and which time its CSMS tells; knows the interval, no payloads."""
+"""Whether a charge point is heard of often enough, and which time its CSMS tells."""
 
 from __future__ import annotations
 

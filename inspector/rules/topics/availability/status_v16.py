@@ -1,4 +1,4 @@
-"""Which status 1.6 connectors are in and how they got there; knows transactions only as open or not.
+"""Which status 1.6 connectors are in and how they got there.
 
 The table of status changes is that of 1.6 section 4.9 with errata 3.20; it holds for connectors above 0.
 """

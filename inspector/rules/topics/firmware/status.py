@@ -1,4 +1,4 @@
-"""Whether firmware and log uploads are told in order and with their request; knows no file.
+"""Whether firmware and log uploads are told in order and with their request.
 
 The table of statuses is that of the 1.6 security whitepaper and of 2.x FirmwareStatusEnumType, use cases L01 and
 L02; the statuses of plain 1.6 are among them.

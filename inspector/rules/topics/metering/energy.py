@@ -1,4 +1,4 @@
-"""Whether a register counts as fast as the power reported with it says; knows no clock but the meter's.
+"""Whether a register counts as fast as the power reported with it says.
 
 A reading is what one timestamp says: the register of imported energy, the imported power, both of all phases together.
 `registers` takes the readings out of the frames. Power is a sample and may change between two of them: energy is
@@ -23,7 +23,7 @@ SERIES_LIMIT = 200
 GAP_S = 1200.0
 """Between samples that are further apart anything may have happened."""
 JUMP_WH = 1000.0
-"""Less than that is no jump, however short the time."""
+"""A smaller rise is never a jump, however short the time."""
 SAMPLES = 4
 """The fewest samples of power that tell a course."""
 COARSE_WH, FINE_WH, IDLE_WH = 1000.0, 100.0, 500.0

@@ -1,9 +1,9 @@
-"""What meter values say over time, in all versions: registers that fall; knows no tariff.
+"""What meter values say over time, in all versions: registers that fall.
 
 Each sample is read here once; `sampled_values` judges it alone, and `energy` the register beside the power.
 
 A series is what one register counts: one transaction (or none), connector or EVSE, measurand, phase and location.
-A lower value that was taken before a higher one is no fall, so that queues may be replayed; a series without
+A lower value with an earlier timestamp is not a fall, so that queues may be replayed; a series without
 a transaction begins anew with each boot and each transaction of its connector. Bounded: TRANSACTIONS_LIMIT
 transactions of SERIES_LIMIT series each.
 """
@@ -286,7 +286,7 @@ _WH = _KNOWN_UNITS["Wh"]
 
 
 def _rounding(one: Reading, other: Reading) -> float:
-    """What may be lost between two ways of writing the same register."""
+    """Return how much the same register may differ when it is written in two units."""
     return 0.0 if one[3] == other[3] else max(step(one), step(other))
 
 

@@ -1,4 +1,4 @@
-"""Whether single sampled values are numbers and their units spelled as listed; knows no other value.
+"""Whether single sampled values are numbers and their units spelled as listed.
 
 `registers` reads each sample once and asks the rules here about what it cannot read.
 """

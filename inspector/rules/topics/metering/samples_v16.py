@@ -1,4 +1,4 @@
-"""Whether 1.6 charge points send meter values as often as they are set to; knows the interval, no value."""
+"""Whether 1.6 charge points send meter values as often as they are set to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What has to follow an accepted boot, and when none should come; knows registrations, resets and status reports.
+"""What has to follow an accepted boot, and when none should come.
 
 Bounded: CONNECTORS_LIMIT connectors per charge point are remembered.
 """

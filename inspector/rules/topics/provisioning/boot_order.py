@@ -1,4 +1,4 @@
-"""What may cross the wire before a charge point is accepted; knows the state of its registration, no payloads."""
+"""What may cross the wire before a charge point is accepted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether 1.6 configuration is asked for, told and kept as it should be; knows no key's meaning."""
+"""Whether 1.6 configuration is asked for, told and kept as it should be."""
 
 from __future__ import annotations
 

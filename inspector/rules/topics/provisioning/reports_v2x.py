@@ -1,4 +1,4 @@
-"""Whether reports arrive as they were requested, in order and whole; knows nothing of what they report.
+"""Whether reports arrive as they were requested, in order and whole.
 
 All requests that are answered with Accepted and then served in parts are alike: device model, monitors, charging
 profiles, customer information, display messages, DER controls.

@@ -1,4 +1,4 @@
-"""Whether an accepted reset is followed by a boot; knows resets, boots and open transactions."""
+"""Whether an accepted reset is followed by a boot."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Reset(Topic):
         if frame.payload.get("status") != "Accepted" or self._promised is not None:
             return
         if self.session.version is not OcppVersion.V16 and "evseId" in frame.request:
-            return  # the reset of one EVSE is no reboot (B11.FR.08)
+            return  # the reset of one EVSE is not a reboot (B11.FR.08)
         self._promised = frame
         self.station.deadline(frame, self.settings.reboot_after_reset_s, self.no_boot, frame)
 

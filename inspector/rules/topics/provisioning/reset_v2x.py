@@ -1,4 +1,4 @@
-"""How a 2.x station answers resets, ends its transactions before them, and explains its boots; knows no timing."""
+"""How a 2.x station answers resets, ends its transactions before them, and explains its boots."""
 
 from __future__ import annotations
 

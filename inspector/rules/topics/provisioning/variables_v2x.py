@@ -1,4 +1,4 @@
-"""Whether GetVariables and SetVariables are answered item by item; knows no variable's meaning but the limits."""
+"""Whether GetVariables and SetVariables are answered item by item."""
 
 from __future__ import annotations
 

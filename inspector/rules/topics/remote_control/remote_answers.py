@@ -269,7 +269,11 @@ class RemoteAnswers(Topic):
             return Fault(f"ongoingIndicator is missing, though the request names {name[:36]!r}", "/2", key="missing")
         runs = ongoing(self, name)
         if said is True and runs is False:
-            return Fault(f"transaction {name[:36]!r} is called ongoing; none is", "/2/ongoingIndicator", key=name[:36])
+            return Fault(
+                f"ongoingIndicator is true, but transaction {name[:36]!r} does not run",
+                "/2/ongoingIndicator",
+                key=name[:36],
+            )
         one = self._transactions.by_id.get(name)
         here = one is not None and one.connection == self._evidence.connections
         sure = here and frame.payload.get("messagesInQueue") is False and self._evidence.has_sent_all(self.session)

@@ -1,4 +1,4 @@
-"""Whether an accepted remote start or stop has an effect; knows no transaction's content."""
+"""Whether an accepted remote start or stop has an effect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a triggered message comes, and after the answer that promises it; knows no message's content."""
+"""Whether a triggered message comes, and after the answer that promises it."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ class Triggers(Topic):
         if one.early is not None or one.session not in self.station.sessions:
             return None
         if one.wanted == "TransactionEvent" and not self.station.topic(Transactions2x).open_transactions():
-            return None  # there is no transaction to tell of
+            return None  # there is no transaction to report
         wait = self.settings.effect_timeout_s
         text = f"{one.wanted} was triggered and accepted, but did not come within {duration(wait)}"
         return Fault(text, "/2/status", frame=one.accepted, key=one.wanted)

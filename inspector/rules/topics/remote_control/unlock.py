@@ -1,4 +1,4 @@
-"""Whether the answer to UnlockConnector fits the connector and its transaction; knows no lock."""
+"""Whether the answer to UnlockConnector fits the connector and its transaction."""
 
 from __future__ import annotations
 

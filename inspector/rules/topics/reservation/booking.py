@@ -1,4 +1,4 @@
-"""Whether reservations are answered, shown and released as the connectors' status says; knows no transaction."""
+"""Whether reservations are answered, shown and released as the connectors' status says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The envelope of one frame: what it must be before its content counts; knows no frame before it."""
+"""The envelope of one frame: what it must be before its content counts."""
 
 from __future__ import annotations
 

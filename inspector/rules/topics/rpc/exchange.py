@@ -1,4 +1,4 @@
-"""How messages belong together: ids, answers, silence and order; knows nothing of what they say.
+"""How messages belong together: ids, answers, silence and order.
 
 Bounded: the ids of the last CALLs and SENDs of each side, SEEN_IDS at most, are remembered per charge point, over its
 connections; an id that comes back after more than that is not noticed.

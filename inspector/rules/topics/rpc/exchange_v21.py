@@ -1,4 +1,4 @@
-"""What OCPP 2.1 adds to the exchange of messages: SEND and CALLRESULTERROR; knows nothing of what they say."""
+"""What OCPP 2.1 adds to the exchange of messages: SEND and CALLRESULTERROR."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The content of a message against the JSON schema of its action; knows no frame before it."""
+"""The content of a message against the JSON schema of its action."""
 
 from __future__ import annotations
 

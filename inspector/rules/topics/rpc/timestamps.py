@@ -1,4 +1,4 @@
-"""Whether date-times are written as OCPP wants them and tell a likely time; knows where they stand, not what for.
+"""Whether date-times are written as OCPP wants them and tell a likely time.
 
 Which members are date-times is read from the schemas. What a charge point reports of itself (`timestamp`,
 `generatedAt`) is compared with the time of the frame: never in the future; in the past only where that part of

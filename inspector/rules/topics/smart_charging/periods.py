@@ -1,4 +1,4 @@
-"""Whether the periods of a charging schedule lie within its duration, whoever sends it; knows one message at a time."""
+"""Whether the periods of a charging schedule lie within its duration, whoever sends it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Charging profiles as the CSMS sends them and the charge point takes them; knows no power and no clock."""
+"""Charging profiles as the CSMS sends them and the charge point takes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a 2.x CSMS may put into a charging profile, and how it may name profiles; knows one message at a time.
+"""What a 2.x CSMS may put into a charging profile, and how it may name profiles.
 
 Only whether a profile may have several schedules depends on what came before.
 """

@@ -1,4 +1,4 @@
-"""Who may start and stop a 1.6 transaction, as far as the wire shows it; knows no list inside the charge point."""
+"""Who may start and stop a 1.6 transaction, as far as the wire shows it."""
 
 from __future__ import annotations
 

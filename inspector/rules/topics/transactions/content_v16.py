@@ -1,4 +1,4 @@
-"""What a 1.6 transaction's messages say about it: meter, time, reason, reservation, retries; knows no authorization."""
+"""What a 1.6 transaction's messages say about it: meter, time, reason, reservation, retries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What 2.x TransactionEvents say: state, EVSE, token, offline, reasons; knows no order of them."""
+"""What 2.x TransactionEvents say: state, EVSE, token, offline, reasons."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a 2.x transaction goes on when its token is refused, nobody plugs in, or a limit was set; knows no meter."""
+"""How a 2.x transaction goes on when its token is refused, nobody plugs in, or a limit was set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The order of 2.x TransactionEvents: beginning, end, sequence numbers, ids, one per EVSE; knows no content of them.
+"""The order of 2.x TransactionEvents: beginning, end, sequence numbers, ids, one per EVSE.
 
 Since events may arrive out of order, what is missing is judged when it had time to come, or at the close.
 """

@@ -1,4 +1,4 @@
-"""Which transaction a 1.6 message means: ids reissued, unknown, closed or in two places; knows no content of it."""
+"""Which transaction a 1.6 message means: ids reissued, unknown, closed or in two places."""
 
 from __future__ import annotations
 
