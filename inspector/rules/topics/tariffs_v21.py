@@ -82,7 +82,7 @@ def _changed(topic: Tariffs21, frame: Frame) -> str | None:
 
 
 def _in_use(topic: Tariffs21, frame: Frame) -> str:
-    """What a TransactionEvent names."""
+    """Return the names in a TransactionEvent."""
     info = member(frame.payload, "transactionInfo")
     return _named(info, info)
 

@@ -96,7 +96,7 @@ class Reset2x(Topic):
     @rule(
         "boot.reason",
         call("BootNotification"),
-        title="The reason of a boot is another than what has caused it",
+        title="A boot reports another reason than its cause",
         severity=Severity.WARNING,
         spec="OCPP 2.x B01.FR.09",
         remedy="Give reason RemoteReset or ScheduledReset after an accepted Reset, Triggered after a TriggerMessage.",

@@ -18,7 +18,7 @@ class Found(NamedTuple):
 
 
 def profiles_of(frame: Frame) -> Iterator[Found]:
-    """The profiles of a frame that is such a CALL."""
+    """Return the charging profiles that a CALL brings."""
     return profiles_in(frame.payload)
 
 
