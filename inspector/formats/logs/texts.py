@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice, pairwise
 
+from inspector.formats.logs import pretty_printed
 from inspector.formats.logs.extents import Scan
 from inspector.formats.logs.gathering import TYPE_LINE, Source
 from inspector.formats.logs.records import Records
@@ -48,7 +49,7 @@ _HEADERS = frozenset(
 def decoded(lines: Iterable[bytes]) -> Iterator[Text]:
     """Yield the lines as text; a piece without a line end continues in the next text."""
     held, carried = None, ""
-    for number, line in _numbered(lines):
+    for number, line in pretty_printed.joined(_numbered(lines)):
         if held is not None:
             yield held
         text = carried + line.decode("utf-8", "surrogateescape")

@@ -13,6 +13,8 @@ import pytest
 ROOT = Path(__file__).parents[3]
 PEAK_MIB = 150
 FRAMES_PER_SECOND = 10_000
+SLOWEST = 7_000
+"""Of the costliest forms, which reach 13,000: what a slow minute of the machine leaves of that."""
 MIB = 1024 * 1024
 
 _READ = """
@@ -120,12 +122,9 @@ def test_a_document_in_one_line_is_read_record_by_record() -> None:
 @pytest.mark.long
 @pytest.mark.alone
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize(("log", "bar"), [(lines, FRAMES_PER_SECOND), (journal, 5_000), (pretty, 1_500)])
+@pytest.mark.parametrize(("log", "bar"), [(lines, FRAMES_PER_SECOND), (journal, SLOWEST), (pretty, SLOWEST)])
 def test_a_log_is_read_fast_enough(log: Callable[[int], Iterator[bytes]], bar: int) -> None:
-    """By CPU time; judging and storing happen at the same time, in another process.
-
-    A frame that is pretty-printed over twenty lines costs as much as several frames of one line.
-    """
+    """By CPU time; judging and storing happen at the same time, in another process."""
     found, seconds, peak = read(log(10 * MIB))
     assert found == 10 * MIB // 200
     assert peak < PEAK_MIB
