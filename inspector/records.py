@@ -27,7 +27,7 @@ CAPTURE = "capture"
 """The kind of the event that says what a capture lacks: the beginning, the times or the frames of one side."""
 CAPTURE_FACTS = ("from_start", "timed", "clock", "utc_offset_s", "unseen", "version_told_by")
 FACTS_OF_EVENTS = {AUTHENTICATION: AUTHENTICATION_FACTS, CAPTURE: CAPTURE_FACTS}
-KEPT_NOTES = frozenset({"fragments", "cut", "direction", "mended", "unsearched", "judged_values"})
+KEPT_NOTES = frozenset({"fragments", "cut", "direction", "mended", "unsearched", "judged_values", "password_length"})
 """The notes of a frame that its FRAMING event keeps."""
 
 
@@ -93,6 +93,7 @@ class FrameRecord(NamedTuple):
             {"mended": what was undone}, such as "typographic quotation marks".
             {"unsearched": n}: n bytes at its end are starred out, because searching them for secrets would have taken
             too long.
+            {"password_length": n}: it sets a password that is starred out; see `protocol.password_length`.
             {"judged_values": n}: it has more values than that, and rules and derived tables used only the first n.
     """
 

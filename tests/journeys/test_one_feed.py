@@ -33,9 +33,6 @@ from inspector.store.writer import Writer
 CASES = Path(__file__).parents[1] / "rules" / "cases"
 RULES = {rule.slug: rule for rule in rules()}
 
-MEASURES_A_SECRET = frozenset({"security.short-key"})
-"""Rules that need a secret itself: a recording hides it, so that only the live judge can apply them."""
-
 type Judged = list[tuple[Any, ...]]
 """(rule, severity, side, frame or None, last frame or None, count, pointer, message), sorted."""
 
@@ -43,8 +40,6 @@ type Judged = list[tuple[Any, ...]]
 def cases(*topics: str) -> Iterator[list[Any]]:
     """Yield every case of the rules of some topics, once for each version."""
     for path in sorted(path for topic in topics for path in CASES.glob(f"{topic}.*.toml")):
-        if path.stem in MEASURES_A_SECRET:
-            continue
         for case in tomllib.loads(path.read_text())["case"]:
             named = case.get("versions") or ([case["version"]] if "version" in case else RULES[path.stem].versions)
             yield [

@@ -134,7 +134,7 @@ def record(told: dict[str, Any]) -> EventRecord | FrameRecord:
 
 
 _NOTES: dict[str, type] = {
-    **dict.fromkeys(("fragments", "compressed", "unsearched", "judged_values"), int),
+    **dict.fromkeys(("fragments", "compressed", "unsearched", "judged_values", "password_length"), int),
     **dict.fromkeys(("forwarded", "redacted", "cut"), bool),
     **dict.fromkeys(("direction", "mended"), str),
 }

@@ -6,10 +6,10 @@ recording that lacks them gives no finding.
 
 from __future__ import annotations
 
-from string import hexdigits
 from typing import Any
 
 from inspector.protocol.frame import Frame
+from inspector.protocol.password_length import password_length
 from inspector.protocol.vocabulary import OcppVersion
 from inspector.rules.context import Moment, SessionContext
 from inspector.rules.fields import elements, integer, member, string
@@ -236,16 +236,18 @@ class Security(Topic):
         side=Side.CSMS,
     )
     def short_key(self, frame: Frame) -> Faults:
-        payload = frame.payload
-        if (string(payload, "key") or "").lower() == "authorizationkey":
-            length, unit = _bytes(string(payload, "value") or ""), "bytes"
-            return _too_short("AuthorizationKey", length, unit, "/3/value")
-        for index, entry in enumerate(elements(payload, "setVariableData")):
-            value = string(entry, "attributeValue")
-            if _is_password(entry) and value is not None and value.strip("*"):
-                at = f"/3/setVariableData/{index}/attributeValue"
-                return _too_short("BasicAuthPassword", len(value), "characters", at)
-        return None
+        length = password_length(frame.action, frame.payload)
+        if length is None and frame.notes is not None:
+            length = frame.notes.get("password_length")
+        if length is None or length >= SHORTEST_PASSWORD:
+            return None
+        required = f"at least {SHORTEST_PASSWORD} are required"
+        if frame.action == "ChangeConfiguration":
+            return Fault(f"AuthorizationKey is set to {length} bytes; {required}", "/3/value")
+        entries = enumerate(elements(frame.payload, "setVariableData"))
+        index = next((index for index, entry in entries if _is_password(entry)), 0)
+        pointer = f"/3/setVariableData/{index}/attributeValue"
+        return Fault(f"BasicAuthPassword is set to {length} characters; {required}", pointer)
 
     @rule(
         "security.profile-lowered",
@@ -299,19 +301,6 @@ class Security(Topic):
         if kind is None or known is None or kind in known:
             return None
         return Fault(f"{kind[:50]!r} is not a listed security event", "/3/type", key=kind[:50])
-
-
-def _bytes(key: str) -> int:
-    """The length of an AuthorizationKey: it is written in hexadecimal; stars are what a redacted recording shows."""
-    if not key.strip("*"):
-        return SHORTEST_PASSWORD
-    return len(key) // 2 if set(key) <= set(hexdigits) else len(key)
-
-
-def _too_short(name: str, length: int, unit: str, pointer: str) -> Fault | None:
-    if length >= SHORTEST_PASSWORD:
-        return None
-    return Fault(f"{name} is set to {length} {unit}; at least {SHORTEST_PASSWORD} are required", pointer)
 
 
 def _is_hex(session: SessionContext) -> bool:
