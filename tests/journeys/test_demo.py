@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
+from inspector.units import quantity
 from tests.processes import Program
 
 pytestmark = pytest.mark.system
@@ -69,7 +70,7 @@ def test_exit_shows_one_recorded_session_per_version_without_an_error(tmp_path: 
         assert {v for (v,) in recording.execute("SELECT ocpp_version FROM sessions")} == {"1.6", "2.0.1", "2.1"}
         for table in ("recordings", "sessions", "frames", "findings", "events", "transactions", "meter_samples"):
             (rows,) = recording.execute(f"SELECT count(*) FROM {table}").fetchone()
-            assert f" {rows} {table}" in printed, printed
+            assert f" {quantity(rows, table.removesuffix('s').replace('_', ' '))}" in printed, printed
         calls, answers = recording.execute(
             "SELECT count(*) FILTER (WHERE msg_type = 2), count(call_id) FROM frames"
         ).fetchone()
