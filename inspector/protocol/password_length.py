@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from string import hexdigits
-from typing import Any
+from typing import Any, TypeGuard
 
 
 def password_length(action: str | None, payload: dict[str, Any]) -> int | None:
@@ -26,5 +26,5 @@ def password_length(action: str | None, payload: dict[str, Any]) -> int | None:
     return None
 
 
-def _is_shown(value: Any) -> bool:
+def _is_shown(value: Any) -> TypeGuard[str]:
     return type(value) is str and bool(value.strip("*"))
