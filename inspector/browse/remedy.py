@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from inspector.protocol import schemas
@@ -40,9 +41,9 @@ def remedy(
         raw: the frame.
     """
     try:
-        message = json.loads(raw) if isinstance(raw, str) and pointer else None
-        if rule == "payload.schema" and message is not None and version and action:
-            return _schema(message, pointer or "", said, OcppVersion(version), action)
+        message = _message(raw) if isinstance(raw, str) and pointer else None
+        if rule == "payload.schema" and isinstance(raw, str) and message is not None and version and action:
+            return _schema(raw, pointer or "", said, OcppVersion(version), action)
         if rule == "time.zone" and message is not None:
             value = _at(message, pointer or "")
             text = "Add Z, or the offset to UTC, to the time."
@@ -52,11 +53,27 @@ def remedy(
     return None
 
 
-def _schema(message: Any, pointer: str, said: str, version: OcppVersion, action: str) -> Remedy | None:
+@lru_cache(1)  # a page asks about every finding of one frame
+def _message(raw: str) -> Any:
+    return json.loads(raw)
+
+
+@lru_cache(1)
+def _faults(raw: str, version: OcppVersion, action: str) -> tuple[Any, Any, dict[str, list[schemas.SchemaFault]]]:
+    """Return the payload of a frame, its schema, and its faults by their pointer into the frame."""
+    message = _message(raw)
     place = "/2" if message[0] == 3 else "/3"
     kind: schemas.Kind = "response" if message[0] == 3 else "request"
-    payload, root = message[int(place[1:])], schemas.schema(version, action, kind)
-    found = [fault for fault in schemas.faults(version, action, kind, payload) if place + fault.pointer == pointer]
+    payload = message[int(place[1:])]
+    found: dict[str, list[schemas.SchemaFault]] = {}
+    for fault in schemas.faults(version, action, kind, payload):
+        found.setdefault(place + fault.pointer, []).append(fault)
+    return payload, schemas.schema(version, action, kind), found
+
+
+def _schema(raw: str, pointer: str, said: str, version: OcppVersion, action: str) -> Remedy | None:
+    payload, root, by_pointer = _faults(raw, version, action)
+    found = by_pointer.get(pointer, [])
     # Several members may be missing at one place; the message of a repeated finding is that of its first frame.
     fault = next((each for each in found if said.startswith(each.text)), None)
     fault = fault or next((each for each in found if each.member and each.member in said), found[0] if found else None)
