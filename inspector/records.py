@@ -93,7 +93,7 @@ class FrameRecord(NamedTuple):
             {"mended": what was undone}, such as "typographic quotation marks".
             {"unsearched": n}: n bytes at its end are starred out, because searching them for secrets would have taken
             too long.
-            {"password_length": n}: it sets a password that is starred out; see `protocol.password_length`.
+            {"password_length": n}: it sets a short password, which is starred out; see `protocol.password_length`.
             {"judged_values": n}: it has more values than that, and rules and derived tables used only the first n.
     """
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from string import hexdigits
 from typing import Any, TypeGuard
 
+SHORTEST_PASSWORD = 16
+"""In bytes in 1.6, in characters in 2.x (A00.FR.205)."""
+
 
 def password_length(action: str | None, payload: dict[str, Any]) -> int | None:
     """Return the length of the first password that a CALL sets, None if it sets none or if it is already hidden.

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from inspector.protocol.frame import Frame, reworded
 from inspector.protocol.messages import parse
-from inspector.protocol.password_length import password_length
+from inspector.protocol.password_length import SHORTEST_PASSWORD, password_length
 from inspector.protocol.vocabulary import OcppVersion
 from inspector.redaction.redactor import Redactor
 from inspector.redaction.secrets import Secrets
@@ -31,8 +31,10 @@ class RedactedFrames:
         Most frames have nothing to hide and are returned unchanged.
         """
         raw = self._redaction.frame(secrets, frame)
-        if raw is not None and (length := password_length(frame.action, frame.payload)) is not None:
-            frame.notes = {**(frame.notes or {}), "password_length": length}
+        if raw is not None:
+            length = password_length(frame.action, frame.payload)
+            if length is not None and length < SHORTEST_PASSWORD:  # the rule about short passwords needs it
+                frame.notes = {**(frame.notes or {}), "password_length": length}
         if raw is None and frame.notes and frame.notes.get("redacted"):
             raw = frame.raw  # it was redacted when it was recorded
         call = self._calls.get(frame.call.frame_id) if self._calls and frame.call is not None else None

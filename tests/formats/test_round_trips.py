@@ -117,7 +117,8 @@ def hidden(tmp_path: Path) -> Path:
 
 
 MARKED = "SELECT direction, ts_ns, mono_ns, raw, redacted, forwarded FROM frames ORDER BY id"
-FRAGMENTS = "SELECT after_frame_id, detail ->> '$.fragments' FROM events WHERE kind = 'framing' ORDER BY id"
+FRAGMENTS = """SELECT after_frame_id, detail ->> '$.fragments' AS fragments FROM events
+    WHERE kind = 'framing' AND fragments IS NOT NULL ORDER BY id"""
 
 
 @pytest.mark.parametrize("style", ["trace", "har"])
@@ -133,7 +134,7 @@ def test_what_was_hidden_stays_marked_on_its_way_through_a_file(hidden: Path, st
 def test_other_tools_see_a_frame_of_a_trace_that_was_hidden_in_or_came_in_fragments(hidden: Path) -> None:
     lines = [json.loads(line) for line in run("export", hidden).splitlines()]
     assert [line["messageId"] for line in lines] == ["1", "2", "4", "h"]
-    assert lines[1]["meta"]["chargesentinel"]["notes"] == {"fragments": 3, "redacted": True}
+    assert lines[1]["meta"]["chargesentinel"]["notes"] == {"fragments": 3, "redacted": True, "password_length": 8}
 
 
 def test_raw_lines_are_the_bare_frames_of_the_sessions_asked_for(strange: Path) -> None:

@@ -114,8 +114,12 @@ class RunningProxy:
 
         await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(do(), self._loop))
 
+    @property
+    def running(self) -> bool:
+        return self._thread.is_alive()
+
     def stop(self) -> None:
-        if self._thread.is_alive():
+        if self.running:
             self._loop.call_soon_threadsafe(self.engine.stop)
             self._thread.join(10)
         assert not self._thread.is_alive(), "the engine did not stop"
@@ -127,6 +131,8 @@ def start_proxy(request: pytest.FixtureRequest) -> Iterator[Callable[..., Runnin
     running: list[RunningProxy] = []
 
     def start(upstream: str, **settings: Any) -> RunningProxy:
+        # mitmproxy knows its running master by a global name: a second engine would be used by the first one's loop.
+        assert not any(proxy.running for proxy in running), "stop the engine before you start another"
         # uvloop's handles must be freed in the thread of their loop, and the collector runs in any thread.
         gc.disable()
         running.append(RunningProxy(upstream, **{"fast_path": request.param == "fast path", **settings}))

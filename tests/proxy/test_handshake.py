@@ -221,10 +221,12 @@ class TestLog:
                 proxy = start_proxy(csms.url)
                 await raw_charge_point(proxy.port, path)
                 await proxy.recorder.seen(lambda: proxy.recorder.events("rejected-upgrade"))
+                proxy.stop()
             async with raw_csms(b"SSH-2.0-odd\r\n\r\n") as csms:
                 proxy = start_proxy(csms.url)
                 await raw_charge_point(proxy.port, path)
                 await proxy.recorder.seen(lambda: proxy.recorder.events("unreachable"))
+                proxy.stop()
             proxy = start_proxy("ws://127.0.0.1:1")
             await raw_charge_point(proxy.port, path)
             await proxy.recorder.seen(lambda: proxy.recorder.events("unreachable"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from inspector.protocol.frame import Frame
-from inspector.protocol.password_length import password_length
+from inspector.protocol.password_length import SHORTEST_PASSWORD, password_length
 from inspector.protocol.vocabulary import OcppVersion
 from inspector.rules.context import Moment, SessionContext
 from inspector.rules.fields import elements, integer, member, string
@@ -17,7 +17,6 @@ from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import OPENED, V16, Faults, Topic, call, result, rule
 from inspector.rules.state.configuration import ConfigurationState
 
-SHORTEST_PASSWORD = 16
 LONGEST_PASSWORD = {OcppVersion.V16: 20, OcppVersion.V201: 64, OcppVersion.V21: 64}
 """In bytes; a 2.x station may say less with the maxLimit of BasicAuthPassword, but not below 40 (errata 2025-09)."""
 OLD_TLS = frozenset({"SSLv2", "SSLv3", "TLSv1", "TLSv1.0", "TLSv1.1"})
