@@ -3,8 +3,8 @@
 
 PYTHON := .venv/bin/python
 ARGS ?=
-# Most tests wait for processes and sockets: twice as many workers as there are cores.
-WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 2)
+# Most tests wait for processes and sockets: three times as many workers as there are cores.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 3)
 
 .PHONY: help demo test test-system proof proof-beside proof-alone lint bench soak conformance docs advisories chromium
 .DEFAULT_GOAL := help

@@ -22,6 +22,7 @@ from tests.forked import chargesentinel
 from tests.processes import Program
 
 
+@pytest.mark.system
 def test_a_recording_is_shown_at_the_printed_address(recording: Path) -> None:
     """The ready line's address answers with the recording's frames."""
     with Program("browse", recording, "--listen", "0") as browse:

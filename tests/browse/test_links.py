@@ -6,6 +6,8 @@ import re
 from collections import Counter
 from html import unescape
 
+import pytest
+
 from inspector.browse.views.pages import PAGES
 from tests.browse.conftest import Get
 
@@ -19,6 +21,7 @@ def followed(address: str) -> bool:
     return path in ("/", "") or any(re.fullmatch(rf"{page.path}(\?.*)?|/[a-z_]+", path) for page in PAGES)
 
 
+@pytest.mark.system
 async def test_every_link_leads_somewhere(get: Get) -> None:
     """Follow all links from the home page through our pages and tables: every target exists."""
     found_on, waiting, kinds = {"/": ""}, ["/"], Counter[str]()

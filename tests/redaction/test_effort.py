@@ -131,6 +131,7 @@ def test_two_megabytes_take_no_more_than_their_share_of_time(raw: bytes) -> None
     assert time.process_time() - began < 3
 
 
+@pytest.mark.long
 def test_thousands_of_cards_named_alike_keep_nobody_waiting() -> None:
     redactor = Redactor("personal", b"k" * 32)
     for number in range(20_000):

@@ -209,6 +209,7 @@ def test_ctrl_c_still_reports_what_was_played(tmp_path: Path) -> None:
     assert "1 of 2 sessions as recorded" in said and "not played: interrupted" in said
 
 
+@pytest.mark.system
 def test_charge_point_that_does_not_come_again_costs_no_report() -> None:
     with Program("replay", CHARGING, CHARGING, "--as", "csms", "--listen", "127.0.0.1:0", "--wait", "8") as playing:
         url = playing.wait_for(r"waiting for charge points at (ws://\S+)")[1]

@@ -59,6 +59,7 @@ async def never_asks(connection: ServerConnection) -> None:
             await connection.send(json.dumps([3, call[1], {"currentTime": "2026-01-01T12:00:01Z"}]))
 
 
+@pytest.mark.system
 async def test_operator_calls_that_never_come_do_not_end_the_rest(tmp_path: Path) -> None:
     asked = [numbered(frame, n) for n in range(5) for frame in (RESET, RESETTING)]
     (script,) = scripts_of(tmp_path, BOOT, BOOTED, *asked, CLEAR, CLEARED, BEAT, BEATEN)
@@ -70,6 +71,7 @@ async def test_operator_calls_that_never_come_do_not_end_the_rest(tmp_path: Path
     assert outcome.rows[-1].live is not None and outcome.rows[-1].live.action == "Heartbeat"
 
 
+@pytest.mark.system
 async def test_csms_that_answers_nothing_is_still_given_up(tmp_path: Path) -> None:
     frames = [numbered(frame, n) for n in range(6) for frame in (BEAT, BEATEN)]
     (script,) = scripts_of(tmp_path, BOOT, BOOTED, *frames)

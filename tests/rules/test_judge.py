@@ -327,6 +327,7 @@ def _growth(version: OcppVersion, warm: int, more: int) -> int:
     return sys.getallocatedblocks() - counts[0]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("version", [V16, pytest.param(V201, marks=pytest.mark.long)])
 def test_memory_stays_bounded_over_many_frames(version: OcppVersion) -> None:
     """Once its caps are reached, a session whose ids and transactions are ever new holds hardly more memory."""
@@ -382,6 +383,7 @@ def _hostile_growth(version: OcppVersion, warm: int, more: int) -> int:
     return sys.getallocatedblocks() - before
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("version", [pytest.param(V16, marks=pytest.mark.long), V21])
 def test_memory_stays_bounded_when_everything_is_made_up(version: OcppVersion, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ever new ids, actions, connectors, transactions, tokens, keys: once the caps are reached nothing grows."""

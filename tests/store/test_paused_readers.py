@@ -104,6 +104,7 @@ COMMANDS = (
 )
 
 
+@pytest.mark.system
 def test_readers_that_stand_still_keep_no_wal_from_being_written_back(tmp_path: Path) -> None:
     path = tmp_path / "traffic.db"
     recording = Growing(path)
