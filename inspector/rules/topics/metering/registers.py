@@ -11,7 +11,7 @@ transactions of SERIES_LIMIT series each.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from inspector.protocol.frame import Frame
 from inspector.rules.fields import earlier, elements, integer, member, string
@@ -21,9 +21,6 @@ from inspector.rules.state.transactions_v16 import NO_ID, Transactions16
 from inspector.rules.topics.metering.bounds_v16 import MeterBounds16
 from inspector.rules.topics.metering.energy import EnergyAndPower, Reading, step
 from inspector.rules.topics.metering.sampled_values import DECIMAL, UNITS_2X, SampledValues
-
-if TYPE_CHECKING:
-    pass
 
 TRANSACTIONS_LIMIT = 200
 SERIES_LIMIT = 200
