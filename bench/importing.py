@@ -29,7 +29,7 @@ from inspector.formats.inputs import open_input
 from inspector.formats.read_ahead import read_ahead
 from inspector.formats.reading import Reading
 from inspector.offline.store_records import store, writer_arguments
-from inspector.store.writer import Writer
+from inspector.store.writing.writer import Writer
 
 BAR_FRAMES_S = 20_000
 BAR_LOG_FRAMES_S = 10_000

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cache
 
 from csms import schemas
-from csms.connection import Connection
 from csms.schemas import Version
+from csms.wire.connection import Connection
 
 FROM_BOTH = frozenset({"DataTransfer"})
 

@@ -22,15 +22,17 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-from csms import handshake, log, net, origins
+from csms import log
 from csms import security as security_of
 from csms.actions import charge_point_of
 from csms.configuration import Configuration, PageAddress, Settings
-from csms.connection import Connection
 from csms.context import Context
 from csms.errors import CsmsMistake
+from csms.operator_api import origins
 from csms.schemas import SUBPROTOCOLS, Version
 from csms.security import PasswordCheck
+from csms.wire import handshake, net
+from csms.wire.connection import Connection
 
 LOG = logging.getLogger("csms")
 DEFAULT_PORT = 9000
@@ -251,7 +253,7 @@ async def run(
             announce(f"csms at {address}")
             if page is not None:
                 # Imported after the CSMS listens, so that charge points do not wait for the page's libraries.
-                from csms.web import serving
+                from csms.operator_api.web import serving
 
                 url = await stack.enter_async_context(serving(csms.context, csms.connections, page, page_token))
                 announce(f"operator page at {url}")

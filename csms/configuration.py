@@ -12,10 +12,10 @@ from typing import Any
 
 from csms import misbehaviour, timestamps
 from csms.errors import CsmsMistake
-from csms.handshake import LONGEST_IDENTITY, is_identity
 from csms.misbehaviour import Misbehaviour
 from csms.security import Security, hash_password
 from csms.store import Store
+from csms.wire.handshake import LONGEST_IDENTITY, is_identity
 
 BOOT_POLICIES = ("Accepted", "Pending", "Rejected")
 # The statuses of a token that both 1.6 and 2.x have.

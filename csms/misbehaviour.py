@@ -10,9 +10,9 @@ from typing import Any
 
 import orjson
 
-from csms import frames
-from csms.nesting import DEEPEST, too_deep
 from csms.schemas import Version
+from csms.wire import frames
+from csms.wire.nesting import DEEPEST, too_deep
 
 # Kind of misbehaviour -> the members that it takes.
 KINDS: dict[str, tuple[str, ...]] = {

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import orjson
 
-from csms.nesting import too_deep
+from csms.wire.nesting import too_deep
 
 KEPT = 50
 """How many passwords of one charge point are remembered; beyond that the oldest is dropped."""

@@ -12,7 +12,7 @@ import jsonschema_rs
 import orjson
 
 from csms import timestamps
-from csms.nesting import DEEPEST, too_deep
+from csms.wire.nesting import DEEPEST, too_deep
 
 type Version = Literal["1.6", "2.0.1", "2.1"]
 type Kind = Literal["request", "response"]

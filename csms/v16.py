@@ -9,9 +9,9 @@ from ocpp.v16.datatypes import IdTagInfo
 from ocpp.v16.enums import Action
 
 from csms import timestamps, tokens
-from csms.connection import Connection, answers
 from csms.schemas import Payload, Version
 from csms.store import Sample
+from csms.wire.connection import Connection, answers
 
 
 class ChargePoint16(Connection):

@@ -9,10 +9,10 @@ from ocpp.v201.datatypes import IdTokenInfoType, IdTokenType, StatusInfoType
 from ocpp.v201.enums import Action
 
 from csms import passwords, timestamps, tokens
-from csms.connection import Connection, answers
 from csms.learning import component_name, variable_name, without_passwords
 from csms.schemas import Payload, Version
 from csms.store import Sample
+from csms.wire.connection import Connection, answers
 
 # C03: tokens of these types have no identity to look up; the station has authorized them itself.
 TOKENS_WITHOUT_IDENTITY = frozenset({"NoAuthorization"})

@@ -9,9 +9,9 @@ from ocpp.v21 import call_result
 from ocpp.v21.datatypes import StatusInfoType
 from ocpp.v21.enums import Action
 
-from csms.connection import answers
 from csms.schemas import Payload, Version
 from csms.v201 import ChargePoint201
+from csms.wire.connection import answers
 
 # The form of an EU VAT number: country and up to twelve characters. Only VIES knows whether it was issued.
 VAT_NUMBER = re.compile(r"[A-Z]{2}[0-9A-Z+*]{2,12}")

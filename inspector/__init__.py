@@ -10,7 +10,7 @@ How a frame travels, file by file:
    receives it; `recorder/pipeline.py` takes it through step 3:
 3. `protocol/` parses it (`messages.py`) and pairs it with its CALL (`correlation.py`). `rules/judge.py` **judges** it
    by the rules in `rules/topics/`. `redaction/` stars secrets. `recorder/frame_row.py` makes the row.
-4. It is **stored** by `store/writer.py`; `store/pending_rows.py` holds the INSERTs.
+4. It is **stored** by `store/writing/writer.py`; `store/writing/pending_rows.py` holds the INSERTs.
 5. It is **replayed** by `replay/player.py`, from the script that `replay/script.py` makes of a recording.
 
 Words: a *frame* is one WebSocket message as seen, bytes untouched. A *session* is one WebSocket connection, from its

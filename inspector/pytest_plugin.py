@@ -238,7 +238,7 @@ class RecordingProxy:
     def findings(self, at_least: str = "info") -> list[dict[str, Any]]:
         """Return the findings so far as rows of the table `findings`; call `stop` first to get all."""
         from inspector.rules.finding import Severity
-        from inspector.store.connection import open_recording
+        from inspector.store.files.connection import open_recording
 
         with contextlib.closing(open_recording(self.db)) as connection:
             connection.row_factory = sqlite3.Row
@@ -376,7 +376,7 @@ class Cassette:
 
 def _export(db: Path, path: Path) -> None:
     from inspector.formats import exports
-    from inspector.store.connection import open_recording
+    from inspector.store.files.connection import open_recording
 
     with contextlib.closing(open_recording(db)) as connection:
         path.write_bytes(b"".join(exports.lines(connection, exports.session_ids(connection), "trace")))

@@ -4,7 +4,8 @@ Every page in a user's browser can send requests to this machine. It cannot read
 long they take. So a request that a page of another origin makes is refused before anything is looked up. The one
 exception is a link: a visit to a page, in a tab of its own, whose address holds no query.
 
-`csms/origins.py` and `simulator/origins.py` hold the same rule; `tests/origin_cases.py` tests all three.
+`csms/operator_api/origins.py` and `simulator/page_server/origins.py` hold the same rule;
+`tests/origin_cases.py` tests all three.
 """
 
 from __future__ import annotations

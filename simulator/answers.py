@@ -8,8 +8,8 @@ from collections.abc import Callable
 from ocpp.exceptions import InternalError, OCPPError, SecurityError
 from ocpp.exceptions import NotImplementedError as NotImplementedFault
 
-from simulator.link import NotAnswered, Payload, Reply
 from simulator.schemas import violation
+from simulator.wire.link import NotAnswered, Payload, Reply
 
 type Handler = Callable[[Payload], Reply]
 

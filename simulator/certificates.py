@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from simulator.link import Payload
+from simulator.wire.link import Payload
 
 HASHES: dict[str, hashes.HashAlgorithm] = {
     "SHA256": hashes.SHA256(),

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from simulator.connection import Identity, Unreachable
-from simulator.link import CallFailed
 from simulator.scenario import BadScenario, Scenario, load, shipped
 from simulator.station import Station
 from simulator.v2x.charge_point import charge_point_201
 from simulator.v2x.v21 import charge_point_21
 from simulator.v16.charge_point import charge_point_16
+from simulator.wire.connection import Identity, Unreachable
+from simulator.wire.link import CallFailed
 
 VERSIONS: dict[str, Callable[[Identity, Callable[[str], None]], Station]] = {
     "1.6": charge_point_16,

@@ -11,8 +11,8 @@ from functools import cache
 from pathlib import Path
 
 from simulator.charge_point import VERSIONS, make
-from simulator.connection import Identity
 from simulator.v2x.v21 import REFUSED
+from simulator.wire.connection import Identity
 
 HERE = Path(__file__).parent
 MODULES = {"1.6": ("v16/*.py",), "2.0.1": ("v2x/[!v]*.py",), "2.1": ("v2x/*.py",)}

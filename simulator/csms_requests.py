@@ -10,11 +10,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Literal
 
-from simulator.connector import Connector, PendingStart
-from simulator.link import Payload, Reply
-from simulator.reservations import Reservation
-from simulator.smart_charging import SmartCharging
+from simulator.charging.connector import Connector, PendingStart
+from simulator.charging.reservations import Reservation
+from simulator.charging.smart_charging import SmartCharging
 from simulator.station import Station
+from simulator.wire.link import Payload, Reply
 
 REJECTED = Reply({"status": "Rejected"})
 

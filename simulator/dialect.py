@@ -9,15 +9,15 @@ from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 from simulator.certificates import CertificateStore
+from simulator.charging.connector import Connector, Transaction
+from simulator.charging.meter import Reading
+from simulator.charging.reservations import Reservation
+from simulator.charging.tokens import Verdict
 from simulator.clock import timestamp
-from simulator.connection import Identity
-from simulator.connector import Connector, Transaction
-from simulator.link import Message, Payload
-from simulator.meter import Reading
-from simulator.outbox import Build
-from simulator.reservations import Reservation
 from simulator.settings import Settings
-from simulator.tokens import Verdict
+from simulator.wire.connection import Identity
+from simulator.wire.link import Message, Payload
+from simulator.wire.outbox import Build
 
 
 class Dialect(ABC):

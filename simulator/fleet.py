@@ -13,9 +13,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from simulator.charge_point import make
-from simulator.connection import Identity
-from simulator.link import CallFailed
 from simulator.station import Station
+from simulator.wire.connection import Identity
+from simulator.wire.link import CallFailed
 
 SESSION_MINUTES = (1.0, 5.0)
 IDLE_MINUTES = (0.2, 2.0)

@@ -15,10 +15,10 @@ from typing import Any
 
 from simulator.answers import Answering
 from simulator.clock import Clock
-from simulator.connection import Identity, Unreachable, open_socket
-from simulator.link import CallFailed, CallRefused, Link, LinkLost, Message, Payload, Traffic
-from simulator.outbox import Build, Outbox
 from simulator.settings import Settings
+from simulator.wire.connection import Identity, Unreachable, open_socket
+from simulator.wire.link import CallFailed, CallRefused, Link, LinkLost, Message, Payload, Traffic
+from simulator.wire.outbox import Build, Outbox
 
 PENDING_WAIT_S = 10
 """Seconds before the next boot when the CSMS answers interval 0, which leaves the choice to us (2.x, B02.FR.07)."""

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from simulator.link import Message, Payload, Reply
+from simulator.charging.tokens import when
 from simulator.station import Station
-from simulator.tokens import when
+from simulator.wire.link import Message, Payload, Reply
 
 STEP_S = 30.0
 SCHEMES = ("http", "https", "ftp", "ftps")

@@ -6,10 +6,10 @@ import json
 import uuid
 from collections.abc import Awaitable, Callable
 
+from simulator.charging.connector import Connector
 from simulator.clock import timestamp
-from simulator.connector import Connector
-from simulator.link import LinkLost, Payload
 from simulator.station import Station
+from simulator.wire.link import LinkLost, Payload
 
 type Misbehaviour = Callable[[Station, Connector], Awaitable[None]]
 

@@ -27,11 +27,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from simulator.charging.connector import ImpossibleStatus
 from simulator.clock import timestamp
-from simulator.connector import ImpossibleStatus
-from simulator.link import CallFailed
 from simulator.station import Station
 from simulator.steps import CHOICES, STEPS, Run, StepFailed
+from simulator.wire.link import CallFailed
 
 VERSIONS = ("1.6", "2.0.1", "2.1")
 CHARGE_POINT = {"connectors": int, "direct_current": bool, "signed": bool}

@@ -16,7 +16,7 @@ from ocpp.exceptions import (
     TypeConstraintViolationError,
 )
 
-from simulator.tokens import when
+from simulator.charging.tokens import when
 
 FAULTS: dict[str, type[OCPPError]] = {
     "type": TypeConstraintViolationError,

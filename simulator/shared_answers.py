@@ -5,9 +5,9 @@ from __future__ import annotations
 from simulator.answers import answers
 from simulator.clock import timestamp
 from simulator.csms_requests import Requests
-from simulator.link import Payload, Reply
 from simulator.maintenance import Maintenance
 from simulator.station import Station
+from simulator.wire.link import Payload, Reply
 
 
 class SharedAnswers:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 
 from simulator.certificates import CertificateStore
-from simulator.meter import Reading
+from simulator.charging.meter import Reading
 
 SIGNING_METHOD = "ECDSA-secp256r1-SHA256"
 

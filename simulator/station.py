@@ -10,19 +10,19 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from simulator.authorization import Authorization
 from simulator.certificates import CertificateStore
+from simulator.charging.authorization import Authorization
+from simulator.charging.connector import Connector, PendingStart, Transaction
+from simulator.charging.meter import Reading
+from simulator.charging.profiles import ProfileBook
+from simulator.charging.reservations import ReservationBook
+from simulator.charging.tokens import Verdict, same
+from simulator.charging.vehicle import Vehicle
 from simulator.clock import timestamp
-from simulator.connection import Identity
-from simulator.connector import Connector, PendingStart, Transaction
 from simulator.dialect import Dialect
 from simulator.lifecycle import Lifecycle
-from simulator.link import CallFailed, Message, Payload
-from simulator.meter import Reading
-from simulator.profiles import ProfileBook
-from simulator.reservations import ReservationBook
-from simulator.tokens import Verdict, same
-from simulator.vehicle import Vehicle
+from simulator.wire.connection import Identity
+from simulator.wire.link import CallFailed, Message, Payload
 
 AC_OUTLET_W = 7_400.0
 DC_OUTLET_W = 50_000.0

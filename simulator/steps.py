@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from simulator.answer_faults import ANSWER_FAULTS, Options, Order
-from simulator.connector import ALL
+from simulator.charging.connector import ALL
 from simulator.maintenance import FIRMWARE_FAULTS
 from simulator.misbehaviour import MISBEHAVIOURS
 from simulator.operator_api import NotOperated, operate

@@ -25,8 +25,8 @@ _CONTEXT.set_forkserver_preload(
         *sorted({place.partition(":")[0] for place in COMMANDS.values()}),
         *("inspector.browse.server", "inspector.browse.formatting", "inspector.formats.inputs"),
         *("inspector.offline.check", "inspector.offline.store_records", "inspector.proxy.engine"),
-        *("inspector.recorder.start", "inspector.replay.runs", "inspector.store.reader"),
-        *("csms.central_system", "csms.web", "simulator.charge_point", "rich.console", "uvicorn"),
+        *("inspector.recorder.start", "inspector.replay.runs", "inspector.store.reading.reader"),
+        *("csms.central_system", "csms.operator_api.web", "simulator.charge_point", "rich.console", "uvicorn"),
     ]
 )
 

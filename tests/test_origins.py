@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Mapping
 
 import pytest
 
-from csms import origins as csms_origins
+from csms.operator_api import origins as csms_origins
 from inspector import web_requests
-from simulator import origins as simulator_origins
+from simulator.page_server import origins as simulator_origins
 from tests.origin_cases import CASES, HOST, Case
 
 type Rule = Callable[[str, str, Mapping[str, str]], bool]

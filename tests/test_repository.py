@@ -18,7 +18,7 @@ import click
 import grimp
 import pytest
 
-from inspector.cli import COMMANDS, commands
+from inspector.cli import COMMANDS, command_line
 from tools.command_page import PAGE, group_context, page
 
 ROOT = Path(__file__).parent.parent
@@ -97,7 +97,7 @@ def assert_runnable(words: list[str]) -> None:
     if words[0].startswith("-"):
         assert words in (["--version"], ["--help"])
         return
-    command = commands.get_command(group_context(), words[0])
+    command = command_line.get_command(group_context(), words[0])
     assert command is not None, f"no such command: {words}"
     try:
         command.make_context(words[0], words[1:], parent=group_context())
@@ -110,7 +110,7 @@ def assert_runnable(words: list[str]) -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_with_a_runnable_example(name: str) -> None:
-    command = commands.get_command(group_context(), name)
+    command = command_line.get_command(group_context(), name)
     assert command is not None
     help_text = command.get_help(click.Context(command, info_name=name, parent=group_context(), terminal_width=300))
     _, _, after_options = help_text.partition("Options:")

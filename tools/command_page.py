@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from inspector.cli import commands
+from inspector.cli import command_line
 
 PAGE = Path(__file__).parent.parent / "docs" / "commands.md"
 
@@ -22,7 +22,7 @@ example because `check` has found errors; 2: a mistake in the call or an unusabl
 
 def group_context() -> click.Context:
     """Return the context that a call has, settings included: click keeps the help option a command first got."""
-    return click.Context(commands, info_name="chargesentinel", **commands.context_settings)
+    return click.Context(command_line, info_name="chargesentinel", **command_line.context_settings)
 
 
 def page() -> str:
@@ -30,8 +30,8 @@ def page() -> str:
     context = group_context()
     rows = ["| command | does |", "| --- | --- |"]
     sections = []
-    for name in commands.list_commands(context):
-        command = commands.get_command(context, name)
+    for name in command_line.list_commands(context):
+        command = command_line.get_command(context, name)
         assert command is not None
         help_text = command.get_help(click.Context(command, info_name=name, parent=context, terminal_width=100))
         summary = inspect.cleandoc(command.help or "").partition("\n\n")[0].replace("\n", " ")

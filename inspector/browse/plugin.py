@@ -24,7 +24,7 @@ from inspector.browse.security import App, Policy, guard, hosts, inline_scripts
 from inspector.browse.skip_counts import uncounted
 from inspector.browse.views import pages
 from inspector.browse.views.request import Ask, NotThere
-from inspector.store.connection import distrust, is_recording
+from inspector.store.files.connection import distrust, is_recording
 
 if TYPE_CHECKING:
     # Datasette loads this module while it is itself being imported.

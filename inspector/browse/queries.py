@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from inspector.store.finding_counts import OCCURRENCES, occurrences_of
+from inspector.store.reading.finding_counts import OCCURRENCES, occurrences_of
 
 LATEST = 20_000
 """How many of the newest frames a query looks at by default."""

@@ -27,7 +27,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from inspector.store.connection import distrust, identity
+from inspector.store.files.connection import distrust, identity
 
 LARGEST_VALUE = 64 * 1024 * 1024
 """Bytes of one value; the longest frame a proxy stores has 16 MiB by default."""

@@ -17,7 +17,7 @@ from datasette.app import Datasette
 from datasette.database import Database
 
 from inspector.browse.security import Policy
-from inspector.store.connection import distrust, identity
+from inspector.store.files.connection import distrust, identity
 
 NAME = "ocpp"
 """What the database is called, whatever its file is called, so that addresses stay the same."""

@@ -18,27 +18,27 @@ from inspector.errors import ChargeSentinelError, without_userinfo_within
 from inspector.escaping import visible
 
 COMMANDS = {
-    "demo": "inspector.cli.demo:demo",
-    "proxy": "inspector.cli.proxy:proxy",
-    "browse": "inspector.cli.browse:browse",
-    "csms": "inspector.cli.csms:csms",
-    "simulator": "inspector.cli.simulator:simulator",
-    "charge-point": "inspector.cli.charge_point:charge_point",
-    "replay": "inspector.cli.replay:replay",
-    "diff": "inspector.cli.diff:diff",
-    "check": "inspector.cli.check:check",
-    "sessions": "inspector.cli.sessions:sessions",
-    "tail": "inspector.cli.tail:tail",
-    "show": "inspector.cli.show:show",
-    "export": "inspector.cli.export:export",
-    "import": "inspector.cli.import_recordings:import_recordings",
-    "search": "inspector.cli.search:search",
-    "rebuild": "inspector.cli.rebuild:rebuild",
-    "anonymize": "inspector.cli.anonymize:anonymize",
-    "prune": "inspector.cli.prune:prune",
-    "vacuum": "inspector.cli.vacuum:vacuum",
-    "certificates": "inspector.cli.certificates:certificates",
-    "rules": "inspector.cli.rules:rules",
+    "demo": "inspector.cli.commands.demo:demo",
+    "proxy": "inspector.cli.commands.proxy:proxy",
+    "browse": "inspector.cli.commands.browse:browse",
+    "csms": "inspector.cli.commands.csms:csms",
+    "simulator": "inspector.cli.commands.simulator:simulator",
+    "charge-point": "inspector.cli.commands.charge_point:charge_point",
+    "replay": "inspector.cli.commands.replay:replay",
+    "diff": "inspector.cli.commands.diff:diff",
+    "check": "inspector.cli.commands.check:check",
+    "sessions": "inspector.cli.commands.sessions:sessions",
+    "tail": "inspector.cli.commands.tail:tail",
+    "show": "inspector.cli.commands.show:show",
+    "export": "inspector.cli.commands.export:export",
+    "import": "inspector.cli.commands.import_recordings:import_recordings",
+    "search": "inspector.cli.commands.search:search",
+    "rebuild": "inspector.cli.commands.rebuild:rebuild",
+    "anonymize": "inspector.cli.commands.anonymize:anonymize",
+    "prune": "inspector.cli.commands.prune:prune",
+    "vacuum": "inspector.cli.commands.vacuum:vacuum",
+    "certificates": "inspector.cli.commands.certificates:certificates",
+    "rules": "inspector.cli.commands.rules:rules",
 }
 
 _UNWRITABLE = "standard output cannot be written"
@@ -93,7 +93,7 @@ class ReaderGone(Exception):
     epilog="Start with `chargesentinel demo`; every command has --help with an example.",
 )
 @click.version_option(package_name="chargesentinel", message="%(prog)s %(version)s")
-def commands() -> None:
+def command_line() -> None:
     """Record, judge, browse and replay OCPP traffic between charge points and a CSMS."""
 
 
@@ -126,7 +126,7 @@ def _run() -> int:
     if sys.stdout is None:  # it is closed
         return _mistake(f"chargesentinel: {_UNWRITABLE} (it is closed); {_ELSEWHERE}")
     try:
-        code = commands.main(standalone_mode=False)
+        code = command_line.main(standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         return 2

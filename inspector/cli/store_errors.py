@@ -23,9 +23,9 @@ def storing(path: Path, holder: str) -> Iterator[Database]:
     """Open a recording to change it; no other program may write to it.
 
     Raises:
-        UnusableFile: as `inspector.store.sealing.changing`, or if the disk fails.
+        UnusableFile: as `inspector.store.files.sealing.changing`, or if the disk fails.
     """
-    from inspector.store.sealing import changing
+    from inspector.store.files.sealing import changing
 
     try:
         with changing(path, holder) as db:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from inspector.errors import UnusableFile
-from inspector.store.connection import is_database
+from inspector.store.files.connection import is_database
 
 
 @contextmanager

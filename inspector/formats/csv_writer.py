@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from inspector.formats.trace.spelling import timestamp
-from inspector.store.paging import highest, paged
-from inspector.store.stored_records import of_sessions
+from inspector.store.reading.paging import highest, paged
+from inspector.store.reading.stored_records import of_sessions
 
 COLUMNS = (
     *("session", "charge_point", "ocpp_version", "time", "direction", "type", "action", "message_id", "latency_us"),

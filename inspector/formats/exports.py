@@ -10,7 +10,7 @@ from inspector.formats import csv_writer
 from inspector.formats.har import writer as har_writer
 from inspector.formats.stored import now, stored
 from inspector.formats.trace import writer as trace_writer
-from inspector.store.stored_records import frames
+from inspector.store.reading.stored_records import frames
 
 STYLES = ("trace", "har", "csv", "raw")
 

@@ -26,7 +26,7 @@ from inspector.formats.recoded import utf8
 from inspector.formats.trace import reader as trace_reader
 from inspector.protocol.vocabulary import OcppVersion
 from inspector.records import FrameRecord, Record
-from inspector.store.stored_records import read
+from inspector.store.reading.stored_records import read
 
 LINE_LIMIT = 64 * 1024 * 1024
 """Bytes of one line; a longer one is refused rather than read into memory."""

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from inspector.records import CloseRecord, EventRecord, FrameRecord, OpenRecord
-from inspector.store.paging import LAST, highest, one_moment, paged
-from inspector.store.stored_records import (
+from inspector.store.reading.paging import LAST, highest, one_moment, paged
+from inspector.store.reading.stored_records import (
     NOT_RECORDS,
     Place,
     closing_record,

@@ -18,7 +18,7 @@ from inspector.recorder import frame_row
 from inspector.records import FRAMING
 from inspector.redaction.redactor import Redactor, as_config
 from inspector.redaction.secrets import Secrets
-from inspector.store.copying import Copying, Row
+from inspector.store.writing.copying import Copying, Row
 
 HOLDER = "chargesentinel anonymize"
 _ACTIONS = frozenset(action for version in ACTIONS_FROM.values() for side in version.values() for action in side)

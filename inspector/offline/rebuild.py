@@ -16,10 +16,10 @@ from sqlite_utils import Database
 from inspector.recorder.derived_tables import DerivedTables
 from inspector.records import OpenRecord
 from inspector.rules.feed import Feed
-from inspector.store import next_file
-from inspector.store.connection import open_recording
-from inspector.store.pending_rows import PendingRows
-from inspector.store.stored_records import reread
+from inspector.store.files.connection import open_recording
+from inspector.store.reading.stored_records import reread
+from inspector.store.writing import next_file
+from inspector.store.writing.pending_rows import PendingRows
 
 DERIVED = ("charge_points", "transactions", "meter_samples")
 FLUSH_AT = 5000

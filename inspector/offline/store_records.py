@@ -13,7 +13,7 @@ from inspector.recorder.recorder import Summary
 from inspector.records import Record
 from inspector.redaction.redactor import Redactor, as_config
 from inspector.rules.settings import DEFAULTS, Settings
-from inspector.store.writer import Writer
+from inspector.store.writing.writer import Writer
 
 COMMIT_AT = 10_000
 COMMIT_BYTES = 16 * 1024 * 1024

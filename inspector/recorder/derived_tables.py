@@ -15,7 +15,7 @@ from typing import Any
 from inspector.protocol.frame import AnswerStatus, Frame
 from inspector.protocol.messages import Call, CallResult
 from inspector.protocol.vocabulary import OcppVersion
-from inspector.store.pending_rows import PendingRows
+from inspector.store.writing.pending_rows import PendingRows
 
 OPEN_TRANSACTIONS_LIMIT = 10_000
 """So many transactions are remembered by their id; older ones are looked up in the file."""

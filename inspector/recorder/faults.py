@@ -8,7 +8,7 @@ import traceback
 from pathlib import Path
 
 from inspector.recorder.recorded_session import RecordedSession
-from inspector.store.pending_rows import PendingRows
+from inspector.store.writing.pending_rows import PendingRows
 
 log = logging.getLogger("chargesentinel.recorder")
 

@@ -10,8 +10,8 @@ from inspector.recorder.recorded_session import RecordedSession
 from inspector.recorder.recorder import FirstFinding
 from inspector.redaction.redactor import Redactor
 from inspector.rules.finding import Finding, Severity
-from inspector.store.counted_rows import StoredFinding
-from inspector.store.writer import Writer
+from inspector.store.writing.counted_rows import StoredFinding
+from inspector.store.writing.writer import Writer
 
 
 class FindingRows:

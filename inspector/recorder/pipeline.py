@@ -39,9 +39,9 @@ from inspector.rules.feed import Feed, FeedResult
 from inspector.rules.finding import Finding
 from inspector.rules.judge import SessionJudge
 from inspector.rules.settings import DEFAULTS, Settings
-from inspector.store.counted_rows import COUNTED
-from inspector.store.pending_rows import FRAME_COLUMNS, SESSION_COLUMNS
-from inspector.store.writer import Writer
+from inspector.store.writing.counted_rows import COUNTED
+from inspector.store.writing.pending_rows import FRAME_COLUMNS, SESSION_COLUMNS
+from inspector.store.writing.writer import Writer
 
 log = logging.getLogger("chargesentinel.recorder")
 

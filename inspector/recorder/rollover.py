@@ -9,7 +9,7 @@ import time
 from inspector.errors import ChargeSentinelError
 from inspector.recorder.finding_rows import begin_new_row
 from inspector.recorder.pipeline import Pipeline
-from inspector.store.writer import RecordingGone
+from inspector.store.writing.writer import RecordingGone
 
 log = logging.getLogger("chargesentinel.recorder")
 

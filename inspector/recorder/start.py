@@ -12,8 +12,8 @@ from inspector.recorder.worker.supervisor import DEFAULT_QUEUE_LIMIT, Supervised
 from inspector.recorder.worker.thread import ThreadRecorder
 from inspector.redaction.redactor import Redactor, as_config, without_passwords
 from inspector.rules.settings import DEFAULTS, Settings
-from inspector.store.connection import DEFAULT_MODE
-from inspector.store.writer import Writer
+from inspector.store.files.connection import DEFAULT_MODE
+from inspector.store.writing.writer import Writer
 
 BUSY_S = 0.2
 """How long a commit waits for another program's lock on the file. After that, records wait in memory."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from sqlite_utils import Database, Migrations
 
 from inspector.errors import UnusableFile
-from inspector.store.connection import (
+from inspector.store.files.connection import (
     APPLICATION_ID,
     DEFAULT_MODE,
     MIGRATION_SET,
@@ -26,8 +26,8 @@ from inspector.store.connection import (
     refuse_special,
     refuse_triggers,
 )
-from inspector.store.open_files import set_aside_leftovers
-from inspector.store.wal_watch import LARGE
+from inspector.store.files.open_files import set_aside_leftovers
+from inspector.store.files.wal_watch import LARGE
 from inspector.units import UNTIMED_NS
 
 PAGE_SIZE = 8192

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from simulator.answers import routes
+from simulator.charging.connector import Connector, Transaction
+from simulator.charging.meter import Reading
+from simulator.charging.smart_charging import SmartCharging
+from simulator.charging.tokens import Verdict, when
 from simulator.clock import timestamp
-from simulator.connection import Identity
-from simulator.connector import Connector, Transaction
 from simulator.csms_requests import Requests
 from simulator.dialect import Dialect
-from simulator.link import Message, Payload
 from simulator.maintenance import Maintenance
-from simulator.meter import Reading
-from simulator.outbox import Build
 from simulator.shared_answers import SharedAnswers
 from simulator.signing import signed_data
-from simulator.smart_charging import SmartCharging
 from simulator.station import Station
-from simulator.tokens import Verdict, when
 from simulator.v16.core import Core16
 from simulator.v16.maintenance import Maintenance16
 from simulator.v16.smart_charging import Profiles16
+from simulator.wire.connection import Identity
+from simulator.wire.link import Message, Payload
+from simulator.wire.outbox import Build
 
 
 def charge_point_16(identity: Identity, log: Callable[[str], None]) -> Station:

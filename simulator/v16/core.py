@@ -6,12 +6,12 @@ import re
 from datetime import UTC, datetime
 
 from simulator.answers import answers
+from simulator.charging.reservations import Reservation
+from simulator.charging.tokens import when
 from simulator.csms_requests import Requests
-from simulator.link import Payload, Reply
 from simulator.maintenance import Maintenance
-from simulator.reservations import Reservation
 from simulator.station import Station
-from simulator.tokens import when
+from simulator.wire.link import Payload, Reply
 
 # 1.6 whitepaper 2.4: a password of 16 to 20 bytes, in hexadecimal.
 HEXADECIMAL = re.compile(r"(?:[0-9A-Fa-f]{2}){16,20}")

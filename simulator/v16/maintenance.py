@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from simulator.answers import answers
+from simulator.charging.tokens import when
 from simulator.clock import timestamp
-from simulator.link import Payload, Reply
 from simulator.maintenance import Maintenance
 from simulator.station import Station
-from simulator.tokens import when
+from simulator.wire.link import Payload, Reply
 
 
 class Maintenance16:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from simulator.answers import answers
+from simulator.charging.smart_charging import SmartCharging
 from simulator.clock import timestamp
-from simulator.link import Payload, Reply
-from simulator.smart_charging import SmartCharging
+from simulator.wire.link import Payload, Reply
 
 
 class Profiles16:

@@ -9,28 +9,28 @@ from typing import Any
 
 from simulator.answers import routes
 from simulator.certificates import CertificateStore
+from simulator.charging.connector import Connector, Transaction
+from simulator.charging.meter import Reading
+from simulator.charging.reservations import Reservation
+from simulator.charging.smart_charging import SmartCharging
+from simulator.charging.tokens import Verdict, when
 from simulator.clock import timestamp
-from simulator.connection import Identity
-from simulator.connector import Connector, Transaction
 from simulator.csms_requests import Requests
 from simulator.dialect import Dialect
-from simulator.link import Message, Payload
 from simulator.maintenance import Maintenance
-from simulator.meter import Reading
-from simulator.outbox import Build
-from simulator.reservations import Reservation
 from simulator.settings import Settings
 from simulator.shared_answers import SharedAnswers
 from simulator.signing import SIGNING_METHOD, signed_data
-from simulator.smart_charging import SmartCharging
 from simulator.station import Station
-from simulator.tokens import Verdict, when
 from simulator.v2x.device_model import DeviceModel
 from simulator.v2x.display import Display
 from simulator.v2x.maintenance import Maintenance2x
 from simulator.v2x.monitoring import Monitors
 from simulator.v2x.remote_control import RemoteControl
 from simulator.v2x.smart_charging import Profiles2x
+from simulator.wire.connection import Identity
+from simulator.wire.link import Message, Payload
+from simulator.wire.outbox import Build
 
 CHARGING_STATE = {
     "Charging": "Charging",

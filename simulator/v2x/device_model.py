@@ -11,9 +11,9 @@ from ocpp.exceptions import OccurrenceConstraintViolationError
 from simulator.answers import answers
 from simulator.clock import timestamp
 from simulator.csms_requests import Requests
-from simulator.link import Payload, Reply
 from simulator.settings import RO, WO, Setting
 from simulator.station import Station
+from simulator.wire.link import Payload, Reply
 
 REPORT_ITEMS = 50
 FIRST_SLOT, LAST_SLOT = 1, 3

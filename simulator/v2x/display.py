@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from simulator.answers import answers
-from simulator.link import Payload, Reply
 from simulator.station import Station
+from simulator.wire.link import Payload, Reply
 
 
 class Display:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from simulator.answers import answers
-from simulator.link import Payload, Reply
 from simulator.maintenance import SCHEMES, STEP_S, Maintenance
 from simulator.station import Station
+from simulator.wire.link import Payload, Reply
 
 
 class Maintenance2x:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from simulator.answers import answers
 from simulator.clock import timestamp
-from simulator.link import Payload, Reply
 from simulator.station import Station
 from simulator.v2x.device_model import DeviceModel, same_name
+from simulator.wire.link import Payload, Reply
 
 WATCH_S = 10.0
 """Simulated seconds between two checks of the monitored variables; periodic monitors cannot send more often."""

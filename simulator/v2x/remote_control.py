@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from simulator.answers import answers
+from simulator.charging.reservations import Reservation
+from simulator.charging.tokens import when
 from simulator.clock import timestamp
 from simulator.csms_requests import Requests
-from simulator.link import Payload, Reply
 from simulator.maintenance import Maintenance
-from simulator.reservations import Reservation
 from simulator.station import Station
-from simulator.tokens import when
+from simulator.wire.link import Payload, Reply
 
 UNTRIGGERABLE = ("SignV2GCertificate", "SignV2G20Certificate", "SignCombinedCertificate", "CustomTrigger")
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from itertools import groupby
 
 from simulator.answers import answers
+from simulator.charging.smart_charging import SmartCharging
 from simulator.clock import timestamp
-from simulator.link import Payload, Reply
-from simulator.smart_charging import SmartCharging
 from simulator.station import Station
+from simulator.wire.link import Payload, Reply
 
 
 class Profiles2x:

@@ -7,10 +7,10 @@ from typing import Any
 
 from simulator.answers import answers, routes
 from simulator.clock import timestamp
-from simulator.connection import Identity
-from simulator.link import Payload, Reply
 from simulator.station import Station
 from simulator.v2x.charge_point import Dialect201, Parts, add_answers
+from simulator.wire.connection import Identity
+from simulator.wire.link import Payload, Reply
 
 CURRENCY = "EUR"
 REFUSED = {"AFRRSignal": "it feeds nothing back to the grid", "RequestBatterySwap": "it holds no batteries"}

@@ -10,7 +10,7 @@ from typing import Any
 
 from inspector.recorder.pipeline import Pipeline
 from inspector.records import BINARY, TEXT, CloseRecord, EventRecord, FrameRecord, OpenRecord
-from inspector.store.writer import Writer
+from inspector.store.writing.writer import Writer
 
 START_NS = 1_782_986_400_000_000_000  # 2026-07-02T10:00:00Z
 SECOND = 1_000_000_000

@@ -15,8 +15,8 @@ import pytest
 from inspector import records
 from inspector.recorder import rollover
 from inspector.recorder.pipeline import Pipeline
-from inspector.store.rotation import segments
-from inspector.store.writer import Writer
+from inspector.store.files.rotation import segments
+from inspector.store.writing.writer import Writer
 from tests.browse import charging
 from tests.forked import chargesentinel
 from tests.processes import Program

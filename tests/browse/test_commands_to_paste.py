@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from inspector.browse.views.commands import CSMS, program, target
-from inspector.store import reader
-from inspector.store.connection import open_recording
+from inspector.store.files.connection import open_recording
+from inspector.store.reading import reader
 from tests.browse.conftest import client
 from tests.processes import Program
 

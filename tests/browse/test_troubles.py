@@ -61,7 +61,7 @@ async def test_a_recording_that_is_none_any_more_is_said_to_be_gone(copy: Path, 
 
 async def test_a_mistake_of_ours_is_not_blamed_on_the_file(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A query that is not SQL is an error, and the log has its message."""
-    monkeypatch.setattr("inspector.store.reader.EVENT", "SELECT no_such_column FROM events")
+    monkeypatch.setattr("inspector.store.reading.reader.EVENT", "SELECT no_such_column FROM events")
     assert (await client(copy)("/")).status_code == 500
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 import pytest
 
-from inspector.cli import COMMANDS, commands
+from inspector.cli import COMMANDS, command_line
 from tests.cli.conftest import in_this_process
 
 CONTRACT = json.loads(Path(__file__).with_name("contract.json").read_text())
@@ -21,8 +21,8 @@ RECORDINGS = Path(__file__).parents[2] / "recordings"
 
 @pytest.mark.parametrize("name", CONTRACT["options"])
 def test_no_option_and_no_choice_of_a_command_goes_away(name: str) -> None:
-    context = click.Context(commands, info_name="chargesentinel", **commands.context_settings)
-    command = commands.get_command(context, name)
+    context = click.Context(command_line, info_name="chargesentinel", **command_line.context_settings)
+    command = command_line.get_command(context, name)
     assert command is not None
     options: dict[str, set[str]] = {}
     for option in command.get_params(click.Context(command, info_name=name, parent=context)):

@@ -12,8 +12,8 @@ import click
 import pytest
 
 from inspector.browse import formatting
-from inspector.cli import COMMANDS, commands
-from inspector.cli.option_types import without_id
+from inspector.cli import COMMANDS, command_line
+from inspector.cli.options.option_types import without_id
 from inspector.errors import UserMistake
 from inspector.rules.catalogue import rules
 from tests.browse.charging import Recording
@@ -68,7 +68,7 @@ def test_the_rules_fit_a_terminal_of_80_columns(arguments: tuple[str, ...]) -> N
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_list_of_commands_has_the_whole_summary_of_each(name: str) -> None:
     listed = in_this_process("--help").stdout
-    summary = (commands.get_command(click.Context(commands), name) or commands).help or ""
+    summary = (command_line.get_command(click.Context(command_line), name) or command_line).help or ""
     assert f"{name} " in listed and summary.strip().splitlines()[0].strip() in listed
 
 

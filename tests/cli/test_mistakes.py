@@ -13,7 +13,7 @@ import click
 import pytest
 
 from inspector.cli import COMMANDS
-from inspector.cli.option_types import Finite
+from inspector.cli.options.option_types import Finite
 from inspector.pytest_plugin import seconds
 from tests.cli.conftest import in_this_process
 from tests.forked import chargesentinel

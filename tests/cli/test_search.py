@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from inspector.store.text_index import place
+from inspector.store.reading.text_index import place
 from tests.browse.charging import Recording
 from tests.cli.conftest import in_this_process
 from tests.cli.terminal import on_a_terminal

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from inspector.store.text_index import place
+from inspector.store.reading.text_index import place
 from tests.browse.large import large
 
 PROMISED_MS = 300

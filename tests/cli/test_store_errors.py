@@ -18,11 +18,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from inspector import records
-from inspector.cli import commands
+from inspector.cli import command_line
 from inspector.errors import UserMistake
 from inspector.offline.store_records import store
-from inspector.store.sealing import is_sealed
-from inspector.store.writer import Writer
+from inspector.store.files.sealing import is_sealed
+from inspector.store.writing.writer import Writer
 
 RECORDINGS = sorted((Path(__file__).parents[2] / "recordings").glob("*.jsonl"))
 DERIVED = ("charge_points", "transactions", "meter_samples")
@@ -30,7 +30,7 @@ DAY_NS = 86_400 * 10**9
 
 
 def run(*arguments: object) -> Result:
-    return CliRunner().invoke(commands, [str(argument) for argument in arguments], catch_exceptions=True)
+    return CliRunner().invoke(command_line, [str(argument) for argument in arguments], catch_exceptions=True)
 
 
 def answer(*arguments: object) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import signal
 import sqlite3
 from pathlib import Path
 
-from inspector.store.sealing import seal
+from inspector.store.files.sealing import seal
 from tests.browse.charging import Recording, charge_badly, charge_well
 from tests.processes import Program
 

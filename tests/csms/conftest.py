@@ -12,7 +12,7 @@ from playwright.async_api import Browser, Page, async_playwright
 
 from csms.central_system import CentralSystem
 from csms.configuration import PageAddress
-from csms.web import serving
+from csms.operator_api.web import serving
 from tests.chromium import FLAGS
 
 

@@ -10,8 +10,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from csms import actions, coverage, examples, schemas
+from csms import actions, coverage, schemas
 from csms.central_system import CentralSystem
+from csms.operator_api import examples
 from tests.csms.peer import connected
 
 FOLDERS = {"1.6": "v16", "2.0.1": "v201", "2.1": "v21"}

@@ -11,11 +11,11 @@ import httpx
 import pytest
 
 from csms import schema
-from csms.api import PAGE
 from csms.central_system import CentralSystem
 from csms.configuration import PageAddress
 from csms.errors import CsmsMistake
-from csms.web import Guard, serving
+from csms.operator_api.api import PAGE
+from csms.operator_api.web import Guard, serving
 from tests.csms.peer import connected
 from tests.origin_cases import CASES, HOST, VISIT, Case
 

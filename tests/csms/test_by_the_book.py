@@ -12,7 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from csms import actions, examples, schemas
+from csms import actions, schemas
+from csms.operator_api import examples
 from tests.csms.peer import Peer, connected
 from tests.csms.test_hostile_frames import FRAMES
 from tests.processes import Program

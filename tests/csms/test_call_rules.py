@@ -8,10 +8,11 @@ from typing import Any
 import httpx
 import pytest
 
-from csms import call_order, call_rules
+from csms import call_rules
 from csms.central_system import CentralSystem
 from csms.configuration import PageAddress
-from csms.web import serving
+from csms.operator_api.web import serving
+from csms.wire import call_order
 from tests.csms.peer import connected
 
 PAST, FUTURE = "2020-01-01T00:00:00Z", "2999-01-01T00:00:00Z"

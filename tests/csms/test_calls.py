@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
-from csms import actions, call_order, examples, operations, overview, schemas
+from csms import actions, schemas
 from csms.central_system import CentralSystem
-from csms.connection import Outcome
+from csms.operator_api import examples, operations, overview
+from csms.wire import call_order
+from csms.wire.connection import Outcome
 from tests.csms.peer import Peer, connected
 
 CASES = [(version, action) for version in schemas.VERSIONS for action in sorted(actions.from_csms(version))]

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies
 
-from csms import frames, overview, schemas
+from csms import schemas
 from csms.central_system import CentralSystem
+from csms.operator_api import overview
+from csms.wire import frames
 from tests.csms.peer import connected
 
 # frame, then what each version answers: (message id, error code), or None where no answer is due.

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from csms import actions, examples, schemas
+from csms import actions, schemas
 from csms.central_system import CentralSystem
+from csms.operator_api import examples
 from tests.csms.peer import BOOT, SUBPROTOCOLS
 
 MOMENT = "2026-01-01T00:00:00.000Z"

@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 
-from csms import actions, examples, schemas
+from csms import actions, schemas
 from csms.central_system import CentralSystem
+from csms.operator_api import examples
 from simulator import charge_point as simulated
 
 # These end the connection, so they come last.

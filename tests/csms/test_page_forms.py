@@ -8,8 +8,9 @@ import json
 import pytest
 from playwright.async_api import Page, Route, expect
 
-from csms import actions, examples, schemas
+from csms import actions, schemas
 from csms.central_system import CentralSystem
+from csms.operator_api import examples
 from tests.csms.peer import connected
 
 pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]

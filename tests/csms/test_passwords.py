@@ -21,9 +21,9 @@ from csms import passwords, schema
 from csms.central_system import CentralSystem
 from csms.configuration import PageAddress, Settings
 from csms.log import OneLine
+from csms.operator_api.web import serving
 from csms.passwords import Memory
 from csms.store import Store
-from csms.web import serving
 from tests.csms.peer import connected
 
 SECRET = "WebSocketPassword ApnPassword apn_password simPin PIN1 authKey vpnKey AdminPasswordHash token psk şifre"

@@ -15,10 +15,10 @@ import pytest
 from cryptography import x509
 from websockets.exceptions import InvalidMessage, InvalidStatus
 
-from csms import overview
 from csms.central_system import CentralSystem
 from csms.configuration import Settings
 from csms.errors import CsmsMistake
+from csms.operator_api import overview
 from csms.security import PasswordCheck, Security, credentials, hash_password
 from tests.csms.certificates import Authority, request
 from tests.csms.peer import connected

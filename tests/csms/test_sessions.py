@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from csms import overview
 from csms.central_system import CentralSystem
 from csms.configuration import Settings
+from csms.operator_api import overview
 from tests.csms.peer import BOOT, connected
 
 

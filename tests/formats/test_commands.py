@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from inspector.cli import commands
+from inspector.cli import command_line
 from inspector.formats import exports
 from tests.forked import chargesentinel
 from tests.formats.test_round_trips import run, strange
@@ -41,7 +41,7 @@ def test_an_output_file_that_could_not_be_finished_leaves_the_one_before(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(exports, "lines", breaks_off)
-    result = CliRunner().invoke(commands, ["export", str(strange), "-o", str(target)])
+    result = CliRunner().invoke(command_line, ["export", str(strange), "-o", str(target)])
     assert "cannot be written (no space left on device)" in str(result.exception)
     assert [(path.name, path.read_text()) for path in target.parent.iterdir()] == [("a.jsonl", "before")]
 
@@ -67,7 +67,7 @@ def test_the_recording_itself_and_other_databases_are_not_written_over(strange: 
     (tmp_path / "link").symlink_to(strange)
     before = strange.read_bytes(), other.read_bytes()
     for target, why in ((strange, "the recording itself"), (tmp_path / "link", "the recording"), (other, "a database")):
-        result = CliRunner().invoke(commands, ["export", str(strange), "-o", str(target)])
+        result = CliRunner().invoke(command_line, ["export", str(strange), "-o", str(target)])
         assert why in str(result.exception)
     assert (strange.read_bytes(), other.read_bytes()) == before
 

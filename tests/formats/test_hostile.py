@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from inspector.cli import commands
+from inspector.cli import command_line
 from inspector.errors import UserMistake
 from tests import forked
 from tests.cli.conftest import in_this_process
@@ -201,7 +201,7 @@ def test_a_crafted_database_runs_nothing_of_its_own(what: str, recording: Path, 
         db.executescript(CRAFTS[what])
     before = crafted.read_bytes()
     for command in (("check", crafted), ("export", crafted), ("import", crafted, "--db", tmp_path / "o.db")):
-        done = CliRunner().invoke(commands, [str(word) for word in command])
+        done = CliRunner().invoke(command_line, [str(word) for word in command])
         assert done.exit_code == 0 or isinstance(done.exception, UserMistake), done.exc_info
         assert "\n" not in str(done.exception)
     assert crafted.read_bytes() == before

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from inspector import records
-from inspector.cli import commands
+from inspector.cli import command_line
 from inspector.errors import UnusableFile, UserMistake
 from inspector.formats.captured import Captured, version_named
 from inspector.formats.inputs import open_input
@@ -118,7 +118,7 @@ def test_a_recording_judged_again_gives_the_findings_it_was_recorded_with(tmp_pa
         recorder.put(records.FrameRecord(1, now + number, now + number, True, records.TEXT, raw.encode()))
     recorder.put(records.CloseRecord(1, now + 9, now + 9, {}))
     summary = recorder.close()
-    from inspector.store.connection import open_recording
+    from inspector.store.files.connection import open_recording
 
     columns = "rule_id, severity, side, message, pointer, frame_id, count"
     stored = sorted(map(tuple, open_recording(path).execute(f"SELECT {columns} FROM findings")), key=str)
@@ -211,7 +211,7 @@ def test_older_sessions_imported_after_newer_ones_keep_all_their_frames(tmp_path
         path.write_text(text)
     judged = [check(step for step, _ in open_input(str(path))) for path in paths]
     db = tmp_path / "all.db"
-    result = CliRunner().invoke(commands, ["import", *map(str, paths), "--db", str(db)], catch_exceptions=False)
+    result = CliRunner().invoke(command_line, ["import", *map(str, paths), "--db", str(db)], catch_exceptions=False)
     assert result.exit_code == 0
     again = check(step for step, _ in open_input(str(db)))
     assert (again.sessions, again.frames) == (3, 3 * len(halfway))

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from inspector import records
-from inspector.cli import commands
+from inspector.cli import command_line
 from inspector.recorder.start import start_recorder
 from tests.database import rows
 from tests.formats.test_inputs import FOLDERS
@@ -21,7 +21,7 @@ NOW = 1_767_268_800_123_456_789
 
 
 def run(*args: object) -> str:
-    result = CliRunner().invoke(commands, [str(arg) for arg in args], catch_exceptions=False)
+    result = CliRunner().invoke(command_line, [str(arg) for arg in args], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.stdout
 
@@ -144,7 +144,7 @@ def test_raw_lines_are_the_bare_frames_of_the_sessions_asked_for(strange: Path) 
 
 
 def test_a_session_that_is_not_there_is_named(strange: Path) -> None:
-    result = CliRunner().invoke(commands, ["export", str(strange), "--session", "7"])
+    result = CliRunner().invoke(command_line, ["export", str(strange), "--session", "7"])
     assert "no session 7; its sessions are 1 to 2" in str(result.exception)
 
 
@@ -171,7 +171,7 @@ def test_meta_that_claims_to_be_ours_and_is_not_is_refused_with_its_line(tmp_pat
     source = tmp_path / "hostile.jsonl"
     record = json.loads((FOLDERS[0] / "trace.jsonl").read_text().splitlines()[0]) | {"meta": {"chargesentinel": ours}}
     source.write_text(json.dumps(record) + "\n")
-    result = CliRunner().invoke(commands, ["import", str(source), "--db", str(tmp_path / "a.db")])
+    result = CliRunner().invoke(command_line, ["import", str(source), "--db", str(tmp_path / "a.db")])
     assert "line 1: meta.chargesentinel is not as this program writes it" in result.stderr
     assert str(result.exception) == f"nothing to import: {source} has no OCPP frame (1 not understood)"
     assert not (tmp_path / "a.db").exists()

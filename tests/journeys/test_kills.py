@@ -16,7 +16,7 @@ from statistics import median
 import pytest
 
 from bench.processes import free_port
-from inspector.store.rotation import segments
+from inspector.store.files.rotation import segments
 from tests.journeys.fleet import Fleet, csms_argv
 from tests.journeys.test_failing_disk import Proxy
 from tests.processes import Program

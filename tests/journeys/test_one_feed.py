@@ -26,9 +26,9 @@ from inspector.rules.catalogue import rules
 from inspector.rules.context import Moment
 from inspector.rules.playback import steps, thresholds
 from inspector.rules.settings import DEFAULTS, Settings
-from inspector.store.connection import open_recording
-from inspector.store.stored_records import read
-from inspector.store.writer import Writer
+from inspector.store.files.connection import open_recording
+from inspector.store.reading.stored_records import read
+from inspector.store.writing.writer import Writer
 
 CASES = Path(__file__).parents[1] / "rules" / "cases"
 RULES = {rule.slug: rule for rule in rules()}

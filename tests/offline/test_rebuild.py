@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from inspector.offline.rebuild import DERIVED, rebuild
-from inspector.store.rotation import segments
-from inspector.store.sealing import changing
+from inspector.store.files.rotation import segments
+from inspector.store.files.sealing import changing
 from tests.recorder.test_rollover import charging
 from tests.recorder.worker.test_supervisor import drained, frame, opened, started
 from tests.waiting import until

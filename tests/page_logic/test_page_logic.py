@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from simulator.page import SCRIPTS, assemble
+from simulator.page_server.page import SCRIPTS, assemble
 from tests.processes import Program
 from tests.simulator.schemas import example, violations
 from tests.simulator.test_charge_point_answers import CSMS_ACTIONS

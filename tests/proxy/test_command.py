@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from inspector.cli.proxy import announce
+from inspector.cli.commands.proxy import announce
 from inspector.proxy.addresses import Upstream, listening_socket
 from inspector.websocket.frames import make_frame
 from tests.database import rows

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from inspector.store.rotation import segments
+from inspector.store.files.rotation import segments
 from tests.processes import Program
 
 from .test_fairness import ROOT, told, tool

@@ -25,10 +25,10 @@ from inspector.recorder.worker.backlog import Backlog
 from inspector.recorder.worker.process import stored as stored_records
 from inspector.records import Record
 from inspector.rules.settings import DEFAULTS, Settings
-from inspector.store import pending_rows, writer
-from inspector.store.rotation import segments
+from inspector.store.files.rotation import segments
 from inspector.store.schema import connect
-from inspector.store.writer import RecordingGone, Writer
+from inspector.store.writing import pending_rows, writer
+from inspector.store.writing.writer import RecordingGone, Writer
 
 SECOND = 10**9
 NOW = 1_767_268_800 * SECOND

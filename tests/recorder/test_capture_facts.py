@@ -15,7 +15,7 @@ from inspector.offline.check import check
 from inspector.offline.store_records import store
 from inspector.records import Record
 from inspector.rules.finding import Finding, Side
-from inspector.store.writer import Writer
+from inspector.store.writing.writer import Writer
 
 NOON = 1_767_268_800_000_000_000
 HOUR_NS = 3_600_000_000_000

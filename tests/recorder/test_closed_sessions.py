@@ -19,7 +19,7 @@ from inspector.recorder.worker.wire import Setup
 from inspector.records import Record
 from inspector.rules.judge import SessionJudge
 from inspector.rules.settings import DEFAULTS
-from inspector.store.writer import Writer
+from inspector.store.writing.writer import Writer
 
 ROUNDS, CALLS = 30, 40
 ROUND_NS = 60 * 10**9

@@ -13,8 +13,8 @@ import pytest
 from inspector import records
 from inspector.recorder import rollover
 from inspector.recorder.pipeline import Pipeline
-from inspector.store.rotation import segments
-from inspector.store.writer import Writer
+from inspector.store.files.rotation import segments
+from inspector.store.writing.writer import Writer
 
 MS = 1_000_000
 NOW = 1_767_268_800_000_000_000

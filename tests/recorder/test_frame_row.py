@@ -10,8 +10,8 @@ import pytest
 from inspector import records
 from inspector.offline.store_records import store
 from inspector.protocol.messages import Call, CallResult, parse
-from inspector.store.connection import open_recording
-from inspector.store.writer import Writer
+from inspector.store.files.connection import open_recording
+from inspector.store.writing.writer import Writer
 
 WRITTEN = {
     '[2,"1","Heartbeat",{}]': 1,

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from inspector import records
-from inspector.cli.show import show
+from inspector.cli.commands.show import show
 from inspector.formats.exports import STYLES, lines
 from inspector.protocol.session import Session
 from inspector.protocol.vocabulary import Direction
@@ -22,8 +22,8 @@ from inspector.recorder.pipeline import Pipeline
 from inspector.redaction.redactor import Redactor
 from inspector.redaction.secrets import Secrets
 from inspector.rules.judge import Judge, Moment
-from inspector.store.connection import open_recording
-from inspector.store.writer import Writer
+from inspector.store.files.connection import open_recording
+from inspector.store.writing.writer import Writer
 from tests.browse.conftest import client
 from tests.growth import HOPELESS_S, measured
 from tests.hostile_frames import LISTS, NESTS, Shape, shape

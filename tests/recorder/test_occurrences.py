@@ -18,11 +18,11 @@ from inspector.offline.check import check
 from inspector.recorder.recorder import Summary
 from inspector.recorder.start import start_recorder
 from inspector.rules.finding import OCCURRENCES_KEPT
-from inspector.store.connection import open_recording
-from inspector.store.occurrences import findings_on, frames_of
-from inspector.store.pruning import plan, prune
+from inspector.store.files.connection import open_recording
+from inspector.store.reading.occurrences import findings_on, frames_of
+from inspector.store.reading.stored_records import read
 from inspector.store.schema import connect
-from inspector.store.stored_records import read
+from inspector.store.writing.pruning import plan, prune
 from tests.database import rows
 
 HEARTBEAT = '[2,"{}","Heartbeat",{}]'

@@ -19,7 +19,7 @@ from inspector.recorder.pipeline import Pipeline
 from inspector.redaction.redactor import LEVELS, Redactor
 from inspector.replay.id_mapping import is_time
 from inspector.replay.script import Script, read
-from inspector.store.writer import Writer
+from inspector.store.writing.writer import Writer
 from tests.examples import examples
 
 RECORDINGS = sorted((Path(__file__).parents[2] / "recordings").glob("*.jsonl"))

@@ -15,8 +15,8 @@ from sqlite_utils import Database
 from inspector import records
 from inspector.recorder.recorder import Recorder
 from inspector.recorder.start import start_recorder
-from inspector.store.pending_rows import NUMBERED, PendingRows
 from inspector.store.schema import connect
+from inspector.store.writing.pending_rows import NUMBERED, PendingRows
 from tests.browse.charging import Recording
 from tests.waiting import wait_until
 

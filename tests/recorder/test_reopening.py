@@ -14,8 +14,8 @@ from inspector.errors import UnusableFile
 from inspector.recorder import rollover
 from inspector.recorder.pipeline import Pipeline
 from inspector.recorder.worker.supervisor import SupervisedRecorder
-from inspector.store import writer as writing
-from inspector.store.writer import Writer
+from inspector.store.writing import writer as writing
+from inspector.store.writing.writer import Writer
 from tests.database import rows
 from tests.journeys.test_failing_disk import limit_file_size
 from tests.recorder.worker.test_supervisor import drained, frame, opened, started

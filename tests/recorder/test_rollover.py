@@ -15,11 +15,11 @@ from inspector import records
 from inspector.browse.formatting import ending
 from inspector.offline.check import check
 from inspector.recorder.worker.supervisor import SupervisedRecorder
-from inspector.store.connection import open_recording
-from inspector.store.reader import sessions
-from inspector.store.rotation import segments
-from inspector.store.sealing import is_sealed
-from inspector.store.stored_records import read
+from inspector.store.files.connection import open_recording
+from inspector.store.files.rotation import segments
+from inspector.store.files.sealing import is_sealed
+from inspector.store.reading.reader import sessions
+from inspector.store.reading.stored_records import read
 from tests.database import rows
 from tests.recorder.worker.test_supervisor import drained, frame, opened, started
 from tests.waiting import until

@@ -14,7 +14,7 @@ from inspector.protocol.large_values import JUDGED_VALUES
 from inspector.recorder.derived_tables import DerivedTables
 from inspector.recorder.pipeline import Pipeline
 from inspector.rules.judge import SessionJudge
-from inspector.store.writer import Writer
+from inspector.store.writing.writer import Writer
 
 AT = '"2026-01-01T12:00:00Z"'
 TRANSACTION = f'"eventType":"Updated","timestamp":{AT},"triggerReason":"MeterValuePeriodic","seqNo":1'

@@ -10,7 +10,7 @@ from pathlib import Path
 from csms import configuration
 from csms.central_system import CentralSystem
 from csms.configuration import PageAddress
-from csms.web import serving
+from csms.operator_api.web import serving
 from inspector.replay.connect import lobby
 from inspector.replay.operator_api import Operator
 from inspector.replay.outcome import Outcome

@@ -19,11 +19,12 @@ from typing import Any, NamedTuple
 import pytest
 from websockets.asyncio.server import serve
 
-from inspector.cli import main, replay_reports
+from inspector.cli import main
+from inspector.cli.output import replay_reports
 from inspector.protocol.vocabulary import Direction, OcppVersion
 from inspector.replay.outcome import Outcome
 from inspector.replay.script import Script, read
-from inspector.store.connection import open_recording
+from inspector.store.files.connection import open_recording
 from tests.processes import Program
 from tests.replay.changed_peer import Peer
 from tests.replay.parties import FOLDER

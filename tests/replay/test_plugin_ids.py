@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inspector.cli import replay_reports
-from inspector.cli.reports import CheckedInput, Places, write, xml_name
+from inspector.cli.output import replay_reports
+from inspector.cli.output.reports import CheckedInput, Places, write, xml_name
 from inspector.escaping import part_of_id
 from inspector.offline.check import Checked
 from inspector.replay.outcome import Outcome

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from inspector.cli import commands
+from inspector.cli import command_line
 
 FRAMES = """[2,"1","ChangeConfiguration",{"key":"AuthorizationKey","value":"SECRET"}]
 [4,"1","SECRET","no such value: SECRET",{}]
@@ -23,7 +23,7 @@ def test_a_comparison_shows_no_secret_of_either_side(tmp_path: Path, style: str)
         (tmp_path / f"{secret}.txt").write_text(FRAMES.replace("SECRET", secret))
     one, other = (str((tmp_path / f"{secret}.txt").rename(tmp_path / f"{n}.txt")) for n, secret in enumerate(secrets))
     shown = CliRunner().invoke(
-        commands, ["diff", one, other, "--ocpp", "1.6", "--format", style], standalone_mode=False
+        command_line, ["diff", one, other, "--ocpp", "1.6", "--format", style], standalone_mode=False
     )
     assert shown.exception is None and "StatusNotification" in shown.output
     assert not any(secret[:6] in shown.output for secret in secrets)
@@ -33,7 +33,7 @@ def test_a_comparison_shows_no_secret_of_either_side(tmp_path: Path, style: str)
 def test_a_check_quotes_no_secret(tmp_path: Path, style: str) -> None:
     (tmp_path / "frames.txt").write_text(FRAMES.replace("SECRET", "Geheim-001122334"))
     arguments = ["check", str(tmp_path / "frames.txt"), "--ocpp", "1.6", "--format", style]
-    shown = CliRunner().invoke(commands, arguments, standalone_mode=False)
+    shown = CliRunner().invoke(command_line, arguments, standalone_mode=False)
     assert "rpc.unknown-action" in shown.output
     assert "Geheim" not in shown.output
 
@@ -44,5 +44,5 @@ def test_a_value_that_was_starred_out_is_no_difference(tmp_path: Path) -> None:
     (tmp_path / "recorded.txt").write_text(frame % ("*" * 16))
     (tmp_path / "live.txt").write_text(frame % "Geheim-001122334")
     arguments = ["diff", str(tmp_path / "recorded.txt"), str(tmp_path / "live.txt"), "--ocpp", "1.6"]
-    shown = CliRunner().invoke(commands, arguments, standalone_mode=False)
+    shown = CliRunner().invoke(command_line, arguments, standalone_mode=False)
     assert shown.return_value == 0, shown.output

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from inspector.cli import replay_reports
+from inspector.cli.output import replay_reports
 from inspector.protocol.vocabulary import OcppVersion
 from inspector.replay.compare import compare_recordings
 from inspector.replay.matching import Policy

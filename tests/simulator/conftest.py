@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from simulator import charge_point as simulated
-from simulator.page import assemble
+from simulator.page_server.page import assemble
 from simulator.station import Station
 from tests.journeys.page_bench import watched
 from tests.simulator.listening import ListeningCsms

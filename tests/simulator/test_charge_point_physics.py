@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.connector import ALL, MATRIX, Connector, ImpossibleStatus
-from simulator.meter import Meter
-from simulator.profiles import Profile, ProfileBook, objection
-from simulator.reservations import Reservation, ReservationBook
+from simulator.charging.connector import ALL, MATRIX, Connector, ImpossibleStatus
+from simulator.charging.meter import Meter
+from simulator.charging.profiles import Profile, ProfileBook, objection
+from simulator.charging.reservations import Reservation, ReservationBook
+from simulator.charging.tokens import TokenBook, Verdict, when
+from simulator.charging.vehicle import Vehicle
 from simulator.settings import Settings
-from simulator.tokens import TokenBook, Verdict, when
-from simulator.vehicle import Vehicle
 
 # --- power and energy --------------------------------------------------------------------------------------------
 

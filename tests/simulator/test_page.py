@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from simulator import page
-from simulator.serving import application
+from simulator.page_server import page
+from simulator.page_server.serving import application
 from tests.origin_cases import CASES, HOST, Case
 from tests.processes import Program
 

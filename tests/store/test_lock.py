@@ -13,7 +13,7 @@ import pytest
 
 from inspector.errors import UnusableFile
 from inspector.recorder.start import start_recorder
-from inspector.store.lock import WriterLock, holder
+from inspector.store.files.lock import WriterLock, holder
 
 
 def a_link(lock: Path, theirs: Path) -> None:
@@ -83,9 +83,8 @@ def test_a_lock_that_was_moved_with_its_folder_is_removed_there(tmp_path: Path) 
 
 def test_what_a_killed_holder_left_behind_is_taken_over(tmp_path: Path) -> None:
     path = tmp_path / "traffic.db"
-    code = (
-        f"import os, pathlib; from inspector.store.lock import WriterLock as W; w = W(pathlib.Path({str(path)!r}), 'x')"
-    )
+    opens = f"w = W(pathlib.Path({str(path)!r}), 'x')"
+    code = f"import os, pathlib; from inspector.store.files.lock import WriterLock as W; {opens}"
     subprocess.run([sys.executable, "-c", f"{code}; os._exit(9)"], check=False)
     assert (tmp_path / "traffic.db.lock").exists() and holder(path) is None
     with WriterLock(path, "chargesentinel prune"):

@@ -6,7 +6,7 @@ import gc
 import threading
 from pathlib import Path
 
-from inspector.store.writer import Writer
+from inspector.store.writing.writer import Writer
 
 
 def test_a_writer_that_is_dropped_without_its_close_stops_watching(tmp_path: Path) -> None:

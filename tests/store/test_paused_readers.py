@@ -20,14 +20,14 @@ from inspector import records
 from inspector.formats import exports
 from inspector.formats.inputs import open_input
 from inspector.recorder.pipeline import Pipeline
-from inspector.store import paging
-from inspector.store.connection import open_recording
-from inspector.store.filter import Filter
-from inspector.store.follow import events_of
-from inspector.store.paging import paged
-from inspector.store.search import Search
-from inspector.store.stored_records import read
-from inspector.store.writer import Writer
+from inspector.store.files.connection import open_recording
+from inspector.store.reading import paging
+from inspector.store.reading.filter import Filter
+from inspector.store.reading.follow import events_of
+from inspector.store.reading.paging import paged
+from inspector.store.reading.search import Search
+from inspector.store.reading.stored_records import read
+from inspector.store.writing.writer import Writer
 from tests.processes import Program
 
 FRAMES = 3000

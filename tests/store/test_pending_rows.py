@@ -13,8 +13,8 @@ import pytest
 
 from inspector import records
 from inspector.recorder.pipeline import Pipeline
-from inspector.store.waiting_rows import ROWS_AT_ONCE
-from inspector.store.writer import Writer
+from inspector.store.writing.waiting_rows import ROWS_AT_ONCE
+from inspector.store.writing.writer import Writer
 
 
 def taken(path: Path, count: int) -> tuple[Pipeline, list[str]]:

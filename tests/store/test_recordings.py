@@ -14,10 +14,10 @@ import pytest
 from sqlite_utils import Database
 
 from inspector.errors import UnusableFile
-from inspector.store.connection import KNOWN_STEPS, applied_steps, is_recording, open_recording
-from inspector.store.lock import WriterLock
+from inspector.store.files.connection import KNOWN_STEPS, applied_steps, is_recording, open_recording
+from inspector.store.files.lock import WriterLock
 from inspector.store.schema import connect, migrations
-from inspector.store.writer import Writer
+from inspector.store.writing.writer import Writer
 
 
 def test_a_new_file_gets_all_tables_in_the_order_datasette_shows(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_what_is_no_file_is_refused_and_stays_as_it_is(tmp_path: Path, name: str
 def test_a_second_writer_is_told_who_holds_the_file(tmp_path: Path) -> None:
     path = tmp_path / "a b.db"
     first = Writer(path, tool_version="0", holder="chargesentinel proxy")
-    script = f"from inspector.store.writer import Writer; Writer({str(path)!r}, tool_version='0')"
+    script = f"from inspector.store.writing.writer import Writer; Writer({str(path)!r}, tool_version='0')"
     second = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
     assert "is being written by chargesentinel proxy (process" in second.stderr
     first.close(clean=True)
@@ -98,7 +98,7 @@ def test_what_a_killed_writer_left_is_marked_when_the_next_one_starts(tmp_path: 
     path = tmp_path / "killed.db"
     script = f"""
 import os
-from inspector.store.writer import Writer
+from inspector.store.writing.writer import Writer
 writer = Writer({str(path)!r}, tool_version="0")
 writer.session({{"id": writer.next_id("sessions"), "opened_ns": 5}})
 writer.update_session(1, {{"last_seen_ns": 7}})

@@ -19,10 +19,10 @@ from inspector import records
 from inspector.errors import UnusableFile
 from inspector.recorder import rollover
 from inspector.recorder.pipeline import Pipeline
-from inspector.store import name_watch
-from inspector.store.connection import is_recording, open_recording
-from inspector.store.rotation import segments
-from inspector.store.writer import Writer
+from inspector.store.files import name_watch
+from inspector.store.files.connection import is_recording, open_recording
+from inspector.store.files.rotation import segments
+from inspector.store.writing.writer import Writer
 
 ROWS = 400
 

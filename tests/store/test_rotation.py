@@ -16,10 +16,10 @@ from inspector import records
 from inspector.errors import UnusableFile, UserMistake
 from inspector.recorder import rollover
 from inspector.recorder.pipeline import Pipeline
-from inspector.store import rotation
-from inspector.store.rotation import Rotation, segments
-from inspector.store.sealing import is_sealed
-from inspector.store.writer import Writer
+from inspector.store.files import rotation
+from inspector.store.files.rotation import Rotation, segments
+from inspector.store.files.sealing import is_sealed
+from inspector.store.writing.writer import Writer
 from inspector.units import duration_s, size_bytes
 from tests.store.test_recordings import killed_in_a_change
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from inspector.store import search as searching
-from inspector.store import text_index
-from inspector.store.connection import open_recording
-from inspector.store.filter import Filter, names_transaction
-from inspector.store.search import Search
+from inspector.store.files.connection import open_recording
+from inspector.store.reading import search as searching
+from inspector.store.reading import text_index
+from inspector.store.reading.filter import Filter, names_transaction
+from inspector.store.reading.search import Search
 from tests.browse.charging import START_NS, Recording, charge_201, charge_badly, charge_well
 from tests.examples import examples
 

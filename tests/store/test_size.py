@@ -11,8 +11,8 @@ from bench.judging import SESSIONS
 from inspector import records
 from inspector.offline.store_records import store
 from inspector.records import Record
-from inspector.store.connection import open_recording
-from inspector.store.writer import Writer
+from inspector.store.files.connection import open_recording
+from inspector.store.writing.writer import Writer
 
 FRAMES = 200_000
 CHARGE_POINTS = 20

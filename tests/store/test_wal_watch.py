@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from inspector.recorder.start import start_recorder
-from inspector.store import wal_watch
-from inspector.store.wal_watch import LARGE, LARGE_FOR_S, WalWatch, readers
-from inspector.store.writer import Writer
+from inspector.store.files import wal_watch
+from inspector.store.files.wal_watch import LARGE, LARGE_FOR_S, WalWatch, readers
+from inspector.store.writing.writer import Writer
 
 READS = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('BEGIN'); c.execute('SELECT * FROM frames')"
 

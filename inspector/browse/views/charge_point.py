@@ -8,8 +8,8 @@ from inspector.browse.formatting import abnormal, iso
 from inspector.browse.views.home import rows
 from inspector.browse.views.request import PAGE, Ask, NotThere, View
 from inspector.browse.views.serialize import RULES, charge_point_row, transaction_row
-from inspector.store import reader
-from inspector.store.finding_counts import count
+from inspector.store.reading import reader
+from inspector.store.reading.finding_counts import count
 
 SPANS = 500
 """Sessions in the timeline."""

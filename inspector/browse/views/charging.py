@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from inspector.browse.views.limits import PROFILES, Span, limits, payload_of
-from inspector.store import occurrences, reader
-from inspector.store.charging_rows import gaps, samples, times_of
+from inspector.store.reading import occurrences, reader
+from inspector.store.reading.charging_rows import gaps, samples, times_of
 from inspector.store.rows import Sample
 
 POINTS = 800

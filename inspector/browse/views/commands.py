@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from inspector.browse.views.request import View
-from inspector.store import reader
+from inspector.store.reading import reader
 
 PASTE_LIMIT = 4_000
 """Longer frames get no command to check them alone."""

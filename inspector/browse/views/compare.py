@@ -18,7 +18,7 @@ from inspector.replay.compare import compare_scripts
 from inspector.replay.outcome import Outcome, Row
 from inspector.replay.policy import MODES, SEMANTIC, Policy
 from inspector.replay.script import Script, scripts
-from inspector.store import reader
+from inspector.store.reading import reader
 
 FRAMES_LIMIT = 1_500
 """Frames of a session that are compared on a page, the first ones, so that it answers at once; `diff` takes all."""

@@ -17,8 +17,8 @@ from typing import Any
 from inspector.browse import formatting, queries
 from inspector.browse.views.request import Ask, View
 from inspector.browse.views.serialize import RULES
-from inspector.store.finding_counts import count
-from inspector.store.occurrences import table
+from inspector.store.reading.finding_counts import count
+from inspector.store.reading.occurrences import table
 
 MATRIX = 12
 """Makes and rules in the matrix of them: the ones with most findings."""

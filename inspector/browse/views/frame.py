@@ -14,8 +14,8 @@ from inspector.browse.remedy import remedy
 from inspector.browse.views.commands import TITLES, frame_lines
 from inspector.browse.views.request import Ask, NotThere, View
 from inspector.browse.views.serialize import finding_row, frame_row
-from inspector.store import reader
-from inspector.store.occurrences import findings_on, place_of
+from inspector.store.reading import reader
+from inspector.store.reading.occurrences import findings_on, place_of
 
 
 def view(db: sqlite3.Connection, ask: Ask) -> View:

@@ -9,9 +9,10 @@ from typing import Any
 from inspector.browse.views.commands import opening_line
 from inspector.browse.views.request import PAGE, Ask, View
 from inspector.browse.views.serialize import SEVERITIES, charge_point_row, event_row, session_row
-from inspector.store import reader, rotation
-from inspector.store.failed_attempts import how_many
-from inspector.store.finding_counts import count
+from inspector.store.files import rotation
+from inspector.store.reading import reader
+from inspector.store.reading.failed_attempts import how_many
+from inspector.store.reading.finding_counts import count
 
 STATES = ("live", "closed", "interrupted")
 VERSIONS = ("1.6", "2.0.1", "2.1")

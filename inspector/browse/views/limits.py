@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
-from inspector.store import reader
+from inspector.store.reading import reader
 
 PROFILES = ("SetChargingProfile", "ClearChargingProfile")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from inspector.browse.views.request import Ask, View
 from inspector.browse.views.serialize import SEVERITIES, frame_row
-from inspector.store import reader
+from inspector.store.reading import reader
 
 MOST = 400
 """Frames in one answer."""

@@ -9,8 +9,8 @@ from inspector.browse.examples import examples
 from inspector.browse.views.request import Ask, NotThere, View
 from inspector.browse.views.serialize import RULES, finding_row
 from inspector.rules.rule import Rule
-from inspector.store import occurrences, reader
-from inspector.store.finding_counts import count
+from inspector.store.reading import occurrences, reader
+from inspector.store.reading.finding_counts import count
 
 FINDINGS = 100
 FRAMES = 24

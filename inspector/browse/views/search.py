@@ -9,10 +9,10 @@ from typing import Any
 from inspector.browse.views.request import Ask, View
 from inspector.browse.views.serialize import RULES, charge_point_row, frame_row, transaction_row
 from inspector.protocol.vocabulary import ACTIONS
-from inspector.store import reader
-from inspector.store.filter import Filter
-from inspector.store.finding_counts import count
-from inspector.store.search import Search
+from inspector.store.reading import reader
+from inspector.store.reading.filter import Filter
+from inspector.store.reading.finding_counts import count
+from inspector.store.reading.search import Search
 
 MOST = 20
 """Results of a kind."""

@@ -14,7 +14,7 @@ from inspector.browse.formatting import abnormal, ended, ending, event_line, tim
 from inspector.browse.summary import summarise
 from inspector.rules.catalogue import rules
 from inspector.rules.rule import Rule
-from inspector.store.reader import ChargePoint, Event, Finding, Frame, Session, Transaction
+from inspector.store.reading.reader import ChargePoint, Event, Finding, Frame, Session, Transaction
 
 SEVERITIES = ("error", "warning", "info")
 

@@ -18,8 +18,8 @@ from inspector.browse.views.serialize import (
     session_row,
     transaction_row,
 )
-from inspector.store import charging_rows, occurrences, reader
-from inspector.store.finding_counts import count
+from inspector.store.reading import charging_rows, occurrences, reader
+from inspector.store.reading.finding_counts import count
 
 FINDINGS = 500
 """Findings listed on a session's page, the worst first."""

@@ -9,8 +9,8 @@ from inspector.browse.views.charging import SAMPLES, circumstances, series
 from inspector.browse.views.limits import Point
 from inspector.browse.views.request import Ask, NotThere, View
 from inspector.browse.views.serialize import finding_row, frame_row, session_row, transaction_row
-from inspector.store import charging_rows, occurrences, reader
-from inspector.store.filter import names_transaction
+from inspector.store.reading import charging_rows, occurrences, reader
+from inspector.store.reading.filter import names_transaction
 
 FRAMES = 200
 """Frames of a transaction that are listed."""

@@ -31,8 +31,8 @@ from inspector.recorder.restore import restore
 from inspector.recorder.worker import wire
 from inspector.records import Record
 from inspector.redaction.redactor import Redactor
-from inspector.store.stored_records import reread
-from inspector.store.writer import Writer
+from inspector.store.reading.stored_records import reread
+from inspector.store.writing.writer import Writer
 
 log = logging.getLogger("chargesentinel.recorder")
 

@@ -17,7 +17,7 @@ from inspector.recorder.worker.overflow import Overflow
 from inspector.records import FrameRecord, Record
 from inspector.redaction.redactor import Redactor
 from inspector.rules.settings import DEFAULTS, Settings
-from inspector.store.writer import Writer
+from inspector.store.writing.writer import Writer
 
 log = logging.getLogger("chargesentinel.recorder")
 

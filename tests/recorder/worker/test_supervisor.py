@@ -23,7 +23,7 @@ from inspector.errors import UnusableFile
 from inspector.recorder.start import start_recorder
 from inspector.recorder.worker import backpressure, process, supervisor
 from inspector.recorder.worker.supervisor import SupervisedRecorder
-from inspector.store.lock import WriterLock
+from inspector.store.files.lock import WriterLock
 from tests.database import rows
 from tests.waiting import until
 

@@ -1,0 +1,1 @@
+"""The charge points' side of the CSMS: sockets, handshakes, frames, and the order of CALLs."""

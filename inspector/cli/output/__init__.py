@@ -1,0 +1,1 @@
+"""What the commands print: lines, ladders, reports, JSON, progress."""

@@ -1,0 +1,1 @@
+"""The queries that read a recording. They never write."""

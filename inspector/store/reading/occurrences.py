@@ -1,0 +1,106 @@
+"""Find the frames of a finding, and the findings of a frame. Reads only.
+
+Older files have no table `occurrences`; they have the first and the latest frame of each finding.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from inspector.store.reading.reader import FINDING
+from inspector.store.rows import Finding
+
+_OF_OLD_FILE = """(SELECT id AS finding_id, frame_id FROM findings WHERE frame_id IS NOT NULL
+  UNION SELECT id, last_frame_id FROM findings WHERE last_frame_id IS NOT NULL)"""
+_WORST_FIRST = "CASE f.severity WHEN 'error' THEN 0 WHEN 'warning' THEN 1 ELSE 2 END, f.id"
+_FINDINGS = 2_000
+"""Findings of a session whose frames a plot looks for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """One occurrence in time; `frame_id` is None where a frame is missing."""
+
+    ts_ns: int
+    frame_id: int | None
+    severity: str
+    rule_id: str
+    finding_id: int
+
+    def __str__(self) -> str:
+        return f"{self.severity} {self.rule_id} at frame {self.frame_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a frame is among the frames of a finding: `number` from 1 of `kept`, and its neighbours' ids."""
+
+    number: int
+    kept: int
+    previous: int | None
+    next: int | None
+
+    def __str__(self) -> str:
+        return f"{self.number} of {self.kept}"
+
+
+def table(db: sqlite3.Connection) -> str:
+    """Return what to select (finding_id, frame_id) from."""
+    known = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'occurrences'").fetchone() is not None
+    return "occurrences" if known else _OF_OLD_FILE
+
+
+def frames_of(db: sqlite3.Connection, finding_id: int, *, after: int = 0, limit: int = 1000) -> list[int]:
+    """Return the ids of the frames that a finding was found on, above `after`, in order."""
+    sql = f"SELECT frame_id FROM {table(db)} WHERE finding_id = ? AND frame_id > ? ORDER BY 1 LIMIT ?"
+    return [frame for (frame,) in db.execute(sql, [finding_id, after, limit])]
+
+
+def findings_on(db: sqlite3.Connection, frame_id: int, limit: int = 500) -> list[Finding]:
+    """Return every finding on a frame, even if it was first found on an earlier frame; oldest first."""
+    sql = f"""{FINDING} WHERE id IN (SELECT id FROM findings WHERE frame_id = :frame)
+      OR id IN (SELECT finding_id FROM {table(db)} WHERE frame_id = :frame) ORDER BY id LIMIT :limit"""
+    return [Finding(*row) for row in db.execute(sql, {"frame": frame_id, "limit": limit})]
+
+
+def place_of(db: sqlite3.Connection, finding_id: int, frame_id: int) -> Place:
+    """Where a frame is among the frames that a finding was found on."""
+    sql = f"""SELECT count(*) FILTER (WHERE frame_id <= :frame), count(*),
+      max(frame_id) FILTER (WHERE frame_id < :frame), min(frame_id) FILTER (WHERE frame_id > :frame)
+      FROM {table(db)} WHERE finding_id = :finding"""
+    return Place(*db.execute(sql, {"finding": finding_id, "frame": frame_id}).fetchone())
+
+
+def frames_breaking(db: sqlite3.Connection, session_id: int, rules: Sequence[str]) -> tuple[str, list[Any]]:
+    """Return a query, with its values, for the frames of a session on which some rules were broken."""
+    marks = ", ".join("?" * len(rules))
+    sql = f"""SELECT o.frame_id FROM findings x JOIN {table(db)} o ON o.finding_id = x.id
+      WHERE x.session_id = ? AND x.rule_id IN ({marks})"""
+    return sql, [session_id, *rules]
+
+
+def ticks(db: sqlite3.Connection, session_id: int, most: int) -> list[Tick]:
+    """At most so many occurrences of a session's findings, the worst first; each finding has its first one."""
+    source = table(db)
+    found = db.execute(
+        f"""SELECT f.id, f.severity, f.rule_id, f.ts_ns, f.frame_id FROM findings f WHERE f.session_id = ?
+        ORDER BY {_WORST_FIRST} LIMIT ?""",
+        [session_id, min(most, _FINDINGS)],
+    ).fetchall()
+    room = most - len(found)
+    made: list[Tick] = []
+    for finding_id, severity, rule_id, ts_ns, frame_id in found:
+        if frame_id is None:
+            made.append(Tick(ts_ns, None, severity, rule_id, finding_id))
+            continue
+        rows = db.execute(
+            f"""SELECT fr.ts_ns, fr.id FROM {source} o JOIN frames fr ON fr.id = o.frame_id WHERE o.finding_id = ?
+            ORDER BY o.frame_id LIMIT ?""",
+            [finding_id, max(1, room + 1)],
+        ).fetchall()
+        room -= max(0, len(rows) - 1)
+        made += [Tick(ns, frame, severity, rule_id, finding_id) for ns, frame in rows]
+    return made

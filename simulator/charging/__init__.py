@@ -1,0 +1,1 @@
+"""What charges: connectors, meters, vehicles, tokens, reservations, charging profiles."""

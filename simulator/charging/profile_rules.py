@@ -1,0 +1,84 @@
+"""Rules of 2.x for charging profiles that a charging station must reject, as a table of small predicates.
+
+The rules that 1.6 shares are in `profiles.objection`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from simulator.wire.link import Payload
+
+LIMITS = ("limit", "limit_L2", "limit_L3", "dischargeLimit", "dischargeLimit_L2", "dischargeLimit_L3")
+SETPOINTS = ("setpoint", "setpoint_L2", "setpoint_L3")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule: `broken` returns whether a profile breaks it; `code` is the reasonCode of the rejection."""
+
+    requirement: str
+    code: str
+    text: str
+    broken: Callable[[Payload], bool]
+
+
+def broken_rule(raw: Payload) -> Rule | None:
+    """Return the first rule that a profile breaks, or None."""
+    return next((rule for rule in RULES if rule.broken(raw)), None)
+
+
+def _starts_given(raw: Payload) -> list[bool]:
+    return ["startSchedule" in schedule for schedule in raw["chargingSchedule"]]
+
+
+def _periods(raw: Payload, mode: str) -> Iterator[Payload]:
+    for schedule in raw["chargingSchedule"]:
+        yield from (each for each in schedule["chargingSchedulePeriod"] if each.get("operationMode") == mode)
+
+
+RULES = (
+    Rule(
+        "K01.FR.38",
+        "InvalidProfile",
+        "a ChargingStationMaxProfile cannot be Relative",
+        lambda raw: (
+            (raw["chargingProfilePurpose"], raw["chargingProfileKind"]) == ("ChargingStationMaxProfile", "Relative")
+        ),
+    ),
+    Rule(
+        "K01.FR.40",
+        "InvalidSchedule",
+        "an Absolute or Recurring profile needs startSchedule",
+        lambda raw: raw["chargingProfileKind"] in ("Absolute", "Recurring") and not all(_starts_given(raw)),
+    ),
+    Rule(
+        "K01.FR.41",
+        "InvalidSchedule",
+        "a Relative profile cannot have startSchedule",
+        lambda raw: raw["chargingProfileKind"] == "Relative" and any(_starts_given(raw)),
+    ),
+    Rule(
+        "K28.FR.04",
+        "InvalidProfile",
+        "dynUpdateInterval is only for Dynamic profiles",
+        lambda raw: "dynUpdateInterval" in raw and raw["chargingProfileKind"] != "Dynamic",
+    ),
+    Rule(
+        "Q08.FR.03",
+        "NoFreqWattCurve",
+        "a period with LocalFrequency needs v2xBaseline and a v2xFreqWattCurve of two points",
+        lambda raw: any(
+            "v2xBaseline" not in period or len(period.get("v2xFreqWattCurve", ())) < 2
+            for period in _periods(raw, "LocalFrequency")
+        ),
+    ),
+    Rule(
+        "Q10.FR.02",
+        "InvalidSchedule",
+        "a period with Idle cannot have limits or setpoints",
+        lambda raw: any(name in period for period in _periods(raw, "Idle") for name in LIMITS + SETPOINTS),
+    ),
+)
+"""All rules, in the order in which they are checked."""
