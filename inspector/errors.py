@@ -16,11 +16,11 @@ import re
 from pathlib import Path
 
 _UNKNOWN_CA = (2, 18, 19, 20, 21)
-"""Codes of OpenSSL; see `openssl verify`."""
+"""OpenSSL's error codes for a certificate from an unknown CA; see the manual of `openssl verify`."""
 
 
 class ChargeSentinelError(Exception):
-    """The base of everything this package raises on purpose; `str()` of it is a sentence for the user."""
+    """The base class of the exceptions that this package raises on purpose; `str()` returns a sentence for the user."""
 
 
 class UserMistake(ChargeSentinelError):
@@ -28,7 +28,7 @@ class UserMistake(ChargeSentinelError):
 
 
 class UnusableFile(UserMistake):
-    """A file cannot be used for what the user asked."""
+    """A file that cannot be used for what the user asked."""
 
     def __init__(self, path: Path | str, why: str, remedy: str | None = None) -> None:
         self.path, self.why, self.remedy = Path(path), why, remedy
@@ -39,7 +39,7 @@ class UnusableFile(UserMistake):
 
 
 class UnusableAddress(UserMistake):
-    """An address cannot be listened on or connected to. The message leaves out what may be a password in it."""
+    """An address that cannot be listened on or connected to. The message leaves out what may be a password."""
 
     def __init__(self, address: str, why: str, remedy: str | None = None) -> None:
         self.address, self.why, self.remedy = without_userinfo(address), why, remedy
@@ -50,7 +50,7 @@ class UnusableAddress(UserMistake):
 
 
 class CannotListen(UnusableAddress):
-    """Nothing can listen on an address; `option` is the one that names another address."""
+    """An address that cannot be listened on; the message names `option`, with which the user can choose another."""
 
     def __init__(self, address: str, error: OSError, option: str = "--listen") -> None:
         why = {
@@ -65,15 +65,15 @@ class CannotListen(UnusableAddress):
 
 
 def is_of_unknown_ca(failure: Exception) -> bool:
-    """Return whether TLS failed because no trusted CA has issued the certificate: naming its CA mends that.
+    """Return whether TLS failed because the certificate is from an unknown CA, so that the option --ca can help.
 
-    Naming a CA does not mend a wrong host name or an expired certificate.
+    For a wrong host name or an expired certificate it returns False.
     """
     return getattr(failure, "verify_code", 0) in _UNKNOWN_CA
 
 
 def without_userinfo(address: str) -> str:
-    """Return an address as typed, without what may be a user and password.
+    """Return an address with … in place of what may be a user name and password.
 
     In a mistyped address, a password may contain slashes, an @ or a space, and the scheme may be missing. So everything
     between the first :// (or the beginning) and the last @ counts as a password.
@@ -82,7 +82,7 @@ def without_userinfo(address: str) -> str:
 
 
 def without_userinfo_within(sentence: str) -> str:
-    """Return a sentence that may quote an address, without a user and password in it."""
+    """Return a sentence with … in place of what may be the user name and password of an address in it."""
     return re.sub(r"//.*@", "//…@", sentence, flags=re.S)
 
 
@@ -91,7 +91,7 @@ class RecorderFailure(ChargeSentinelError):
 
 
 class SettingsMistake(UserMistake):
-    """A settings file has an unknown name or a wrong value; names the file and the place in it."""
+    """An unknown name or a wrong value in a settings file; the message names the file and the place in it."""
 
     def __init__(self, path: Path, place: str, why: str) -> None:
         self.path, self.place, self.why = path, place, why

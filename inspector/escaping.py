@@ -1,4 +1,4 @@
-"""Escape characters in foreign text that could manipulate a terminal or mislead a reader."""
+"""Escape characters in received text that could manipulate a terminal or mislead a reader."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from hashlib import sha256
 
 # Characters that change a terminal's cursor, colours or title (C0, DEL, C1), reverse the reading direction, or have no
-# encoding (lone surrogates). 0x9B alone means ESC [ to a terminal that understands C1.
+# encoding (lone surrogates). C1 is included because some terminals read 0x9B as ESC [.
 _DANGEROUS = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
@@ -15,12 +15,12 @@ _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def visible(text: str) -> str:
-    """Return the text on one line, with dangerous characters as escapes: `\\x1b`, `\\u202e`, `\\n`."""
+    """Return the text on one line, with line ends and dangerous characters as escapes: `\\n`, `\\x1b`, `\\u202e`."""
     return text if text.isascii() and text.isprintable() else _DANGEROUS.sub(_escaped, text)
 
 
 def visible_lines(text: str) -> str:
-    """Return the same, but keep the line ends of the text."""
+    """Return the text with dangerous characters as escapes, as `visible` does, but keep its line ends."""
     return text if text.isascii() and text.isprintable() else "\n".join(map(visible, text.split("\n")))
 
 
@@ -38,7 +38,7 @@ def part_of_id(name: str) -> str:
 
 
 def visible_json(document: str) -> str:
-    """Return a JSON document with the same characters as JSON escapes; line ends between its parts stay."""
+    """Return a JSON document with its dangerous characters as JSON escapes; tabs and line ends stay."""
     if document.isascii() and "\x7f" not in document:
         return document
     return _DANGEROUS.sub(lambda found: found[0] if found[0] in "\t\n\r" else _in_json(found[0]), document)

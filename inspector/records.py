@@ -1,8 +1,8 @@
-"""The records that a recorder takes: each says what happened to a session, in the order in which it happened.
+"""The records that a recorder receives, in order. Each one is a frame of a session or another event in it.
 
-Every record begins with the same three fields. `session_number` numbers the sessions of one run of whoever made the
-records, from 1; 0 means that there is no session, as for a rejected upgrade. `ts_ns` is wall-clock time in nanoseconds
-since 1970, and `mono_ns` is the monotonic clock.
+Every record begins with the same three fields. `session_number` identifies the session: a proxy or an import numbers
+its sessions from 1; 0 means that there is no session, as for a rejected upgrade. `ts_ns` is wall-clock time in
+nanoseconds since 1970. `mono_ns` is the time on the monotonic clock, also in nanoseconds.
 
 A record holds numbers, strings, bytes, None, and dicts and lists of those, so that `recorder/worker/wire.py` can send
 it to another process.
@@ -17,24 +17,27 @@ TEXT, BINARY = 1, 2
 
 
 FRAMING = "framing"
-"""The kind of the event for properties of a frame that its bytes do not show, such as binary or fragmented."""
+"""The kind of an event that lists properties of a frame that its bytes do not show, such as binary or fragmented."""
 
 
 AUTHENTICATION = "authentication"
-"""The kind of the event for facts about the authentication that `sessions` has no columns for; never a password."""
+"""The kind of an event with facts about authentication for which the table `sessions` has no column.
+
+It never contains a password.
+"""
 AUTHENTICATION_FACTS = ("auth_user", "auth_password_length", "auth_password_form", "extensions")
 CAPTURE = "capture"
-"""The kind of the event that says what a capture lacks: the beginning, the times or the frames of one side."""
+"""The kind of an event that says what a capture lacks: the beginning, the times or the frames of one side."""
 CAPTURE_FACTS = ("from_start", "timed", "clock", "utc_offset_s", "unseen", "version_told_by")
 FACTS_OF_EVENTS = {AUTHENTICATION: AUTHENTICATION_FACTS, CAPTURE: CAPTURE_FACTS}
 KEPT_NOTES = frozenset({"fragments", "cut", "direction", "mended", "unsearched", "judged_values", "password_length"})
-"""The notes of a frame that its FRAMING event keeps."""
+"""The notes of a frame that are stored in its FRAMING event."""
 
 
 class SessionFacts(TypedDict, total=False):
     """What is known from the handshake or the capture; every key may be missing. Only `secrets` holds credentials."""
 
-    charge_point_id: str  # last path segment, %-decoded
+    charge_point_id: str  # the last segment of the request path, %-decoded
     request_path: str  # as the charge point sent it, with its query
     upstream_url: str
     subprotocol: str | None  # what the CSMS selected
@@ -43,22 +46,22 @@ class SessionFacts(TypedDict, total=False):
     remote_addr: str
     auth_scheme: str | None
     auth_user: str | None
-    auth_password_length: int | None  # bytes
+    auth_password_length: int | None  # in bytes
     auth_password_form: str  # "hexadecimal" if the password is 40 hexadecimal digits
     tls_version: str | None
     tls_cipher: str | None
     tls_sni: str | None
     client_cert_subject: str | None
     upstream_tls_version: str | None
-    extensions: str | None  # Sec-WebSocket-Extensions as agreed
-    secrets: list[str]  # must not be stored wherever they are quoted; kept in memory only
-    from_start: bool  # False if the capture begins in mid-session (imports)
+    extensions: str | None  # the Sec-WebSocket-Extensions header of the CSMS's answer
+    secrets: list[str]  # kept in memory only: they are hidden in every frame that contains them
+    from_start: bool  # False if an imported capture begins in mid-session
     timed: bool  # False if the times of frames are not known (raw lines)
-    clock: str  # "unknown" if times are local and their offset to UTC, or their date, is not known
+    clock: str  # "unknown" if the times lack their date or their offset to UTC
     utc_offset_s: int  # how many seconds the times of this session are ahead of UTC
-    unseen: list[str]  # frames that the capture lacks: "<side> calls", "<side> answers"; side as in Side
-    version_told_by: str  # how `ocpp_version` was found, if it was neither agreed nor forced
-    recording_id: int  # the run of a recorder, if a recording is read back
+    unseen: list[str]  # frames that the capture lacks: "<side> calls", "<side> answers", with a value of `rules.Side`
+    version_told_by: str  # what `ocpp_version` was inferred from, if it was neither agreed nor forced
+    recording_id: int  # row of the table `recordings`, if the session is read from a database
 
 
 class CloseFacts(TypedDict, total=False):
@@ -86,15 +89,17 @@ class FrameRecord(NamedTuple):
     Attributes:
         opcode: TEXT or BINARY.
         notes: what the bytes do not show, or None:
-            {"fragments": n}, {"compressed": wire_size}, {"forwarded": False},
-            {"redacted": True} (read back from a recording: something was hidden before).
-            Only in frames from logs: {"cut": True} (the log broke the frame off; neither peer is at fault),
-            {"direction": "guessed"} (nothing in the log says who sent it),
-            {"mended": what was undone}, such as "typographic quotation marks".
-            {"unsearched": n}: n bytes at its end are starred out, because searching them for secrets would have taken
+            {"fragments": n}: it came in n WebSocket frames.
+            {"compressed": n}: it had n bytes on the wire.
+            {"forwarded": False}: the proxy did not send it to the other peer.
+            {"redacted": True}: it was read from a recording in which something is hidden.
+            {"cut": True}: the log contains only its beginning; neither peer is at fault.
+            {"direction": "guessed"}: nothing in the log says who sent it.
+            {"mended": text}: the import repaired damage from the log, such as "typographic quotation marks".
+            {"unsearched": n}: n bytes at its end are starred out, because a search for secrets in them would have taken
             too long.
             {"password_length": n}: it sets a short password, which is starred out; see `protocol.password_length`.
-            {"judged_values": n}: it has more values than that, and rules and derived tables used only the first n.
+            {"judged_values": n}: it has more than n values, and rules and derived tables used only the first n.
     """
 
     session_number: int
@@ -107,7 +112,10 @@ class FrameRecord(NamedTuple):
 
 
 class EventRecord(NamedTuple):
-    """Anything else: handshake, rejected-upgrade, unreachable, ping, pong, close, fault, gap, tls."""
+    """An event that has no record type of its own.
+
+    `kind` is for example handshake, rejected-upgrade, unreachable, ping, pong, close, fault, gap or tls.
+    """
 
     session_number: int
     ts_ns: int
@@ -117,7 +125,7 @@ class EventRecord(NamedTuple):
 
     @property
     def is_gap(self) -> bool:
-        """Whether the event says that frames are missing, or that earlier ones are in another file."""
+        """Whether the event says that frames are missing or that earlier frames are in another file."""
         return self.kind in ("gap", "continued", "pruned")
 
 
@@ -140,13 +148,13 @@ class ReopenRecord(NamedTuple):
 
 
 class GapRecord(NamedTuple):
-    """Frames crossed the wire and could not be kept for the recorder.
+    """Frames were relayed, but could not be kept for the recorder.
 
-    They belong to one session, or to any where `session_number` is 0.
+    They belong to the session `session_number`; if that is 0, they may belong to any session.
 
     Attributes:
         frames: how many.
-        since_ns: when the first of them crossed the wire; `ts_ns` is when the gap ended.
+        since_ns: when the first of them was relayed, in nanoseconds since 1970; `ts_ns` is when the gap ended.
         more: what else was lost, and why: {"events": n}, {"sessions": n}, {"reason": text}.
     """
 
@@ -159,7 +167,7 @@ class GapRecord(NamedTuple):
 
 
 class SetAsideRecord(NamedTuple):
-    """A frame that has ended a recorder twice, with asterisks in place of its bytes."""
+    """A frame on which the recorder crashed or hung twice, with asterisks in place of its bytes."""
 
     session_number: int
     ts_ns: int
@@ -177,7 +185,10 @@ SET_ASIDE_REASON = "the recorder crashed or hung on it twice"
 
 
 def set_aside(record: Record) -> Record:
-    """Hide the content of a record that has ended a recorder twice; one that is no frame or event stays as it is."""
+    """Return a record without the content on which the recorder crashed or hung twice.
+
+    Only frames and events have such content; any other record is returned unchanged.
+    """
     if isinstance(record, FrameRecord):
         return SetAsideRecord(*record)._replace(payload=b"*" * len(record.payload))
     if isinstance(record, EventRecord):

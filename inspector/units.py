@@ -1,11 +1,11 @@
-"""Sizes, durations and counts as people write them, and the times that are none."""
+"""Parse sizes and durations as people write them, write counts, and define which times are not real."""
 
 from __future__ import annotations
 
 import re
 
 UNTIMED_NS = 10**15
-"""Times from 0 to this one (in January 1970) are not real: they number the frames of an input without times."""
+"""Times from 0 to this one (in January 1970) are not real: if an input has no times, they only number its frames."""
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(B|[kKMGT](?:i?B)?)")
 _POWERS = {"B": 0, "K": 1, "M": 2, "G": 3, "T": 4}
@@ -14,10 +14,10 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 def size_bytes(text: str) -> int:
-    """Bytes of "500MB" or "500M" (powers of 1000), "64MiB" (of 1024) or "20000B".
+    """Return how many bytes "500MB" or "500M" (powers of 1000), "64MiB" (powers of 1024) or "20000B" mean.
 
     Raises:
-        ValueError: it is not a size.
+        ValueError: the text is not a size.
     """
     if not (found := _SIZE.fullmatch(text.strip())):
         raise ValueError(text)
@@ -26,10 +26,10 @@ def size_bytes(text: str) -> int:
 
 
 def duration_s(text: str) -> float:
-    """Seconds of "90s", "30m", "24h", "30d" or "2w".
+    """Return how many seconds "90s", "30m", "24h", "30d" or "2w" mean.
 
     Raises:
-        ValueError: it is not a duration.
+        ValueError: the text is not a duration.
     """
     if not (found := _AGE.fullmatch(text.strip())):
         raise ValueError(text)
@@ -37,5 +37,5 @@ def duration_s(text: str) -> float:
 
 
 def quantity(number: int, noun: str, many: str = "") -> str:
-    """A count with its noun: `1 frame`, `2,000 frames`; `many` is the plural where it is not the noun with an s."""
+    """Return a count with its noun: `1 frame`, `2,000 frames`. Pass `many` if the plural does not just add an s."""
     return f"{number:,} {noun if number == 1 else many or f'{noun}s'}"

@@ -1,1 +1,1 @@
-"""OCPP-J itself: parse raw text and pair it into sessions and exchanges. Knows no clock, socket, file or log."""
+"""Parse OCPP-J messages and pair calls with answers. Does no I/O and reads no clock."""

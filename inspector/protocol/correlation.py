@@ -1,7 +1,7 @@
 """Pair answers with open CALLs, by sender and message id.
 
-In each direction, at most OPEN_LIMIT open CALLs and ANSWERED_LIMIT answered ones are remembered. Beyond that the oldest
-is forgotten, so that a peer that never answers cannot fill the memory.
+At most OPEN_LIMIT open CALLs and ANSWERED_LIMIT answered CALLs are remembered in each direction. Beyond that the oldest
+ones are forgotten, so that a peer that never answers cannot fill the memory.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ OPEN_LIMIT = 1000
 ANSWERED_LIMIT = 200
 _OPPOSITE = {direction: direction.opposite for direction in Direction}
 COVERED_LIMIT = 10
-"""At most so many open CALLs with the same message id are remembered."""
+"""If open CALLs share a message id, at most so many older ones are remembered behind the newest."""
 
 
 def forget_oldest(kept: dict[str, Any], count: int) -> None:
-    """Drop the first entries of a dict.
+    """Drop the first `count` entries of a dict, which are its oldest.
 
-    Drop many at once: to find its first entry, a dict has to skip the places of all entries dropped before.
+    Callers drop many at once: a dict finds its first entry slowly, because it skips the slots of all dropped entries.
     """
     for key in list(islice(kept, count)):
         del kept[key]
 
 
 class Correlation:
-    """The open CALLs of one session, in the order they were sent."""
+    """The CALLs of one session that are open or were answered recently, in the order in which they were sent."""
 
     __slots__ = ("_answered", "_asked", "_covered", "_open", "overrun")
 
@@ -42,7 +42,7 @@ class Correlation:
         self._asked: dict[tuple[Direction, str], Frame] = {}
 
     def note_call(self, frame: Frame, message_id: str) -> None:
-        """Note a CALL. If an open CALL has the same id, the new one is answered first."""
+        """Remember an open CALL. If two open CALLs have the same id, the next answer belongs to the newer one."""
         calls = self._open[frame.direction]
         if (covered := calls.pop(message_id, None)) is not None:
             below = self._covered.setdefault((frame.direction, message_id), [])
@@ -56,7 +56,7 @@ class Correlation:
             self.overrun = True
 
     def note_malformed(self, frame: Frame, message_id: str) -> None:
-        """Note a malformed frame whose id could be read: an answer may refuse it under that id."""
+        """Remember a malformed frame whose message id could be read: the receiver may answer it with an error."""
         self._asked[frame.direction, message_id] = frame
         if len(self._asked) > ANSWERED_LIMIT:
             del self._asked[next(iter(self._asked))]
@@ -86,7 +86,7 @@ class Correlation:
         return AnswerStatus.PAIRED, call
 
     def forget(self, frame: Frame) -> None:
-        """Stop waiting for the answer to a CALL."""
+        """Forget an open CALL, so that it is never overdue."""
         message_id, calls = frame.message_id, self._open[frame.direction]
         below = self._covered.get((frame.direction, message_id), [])
         if calls.get(message_id) is frame:
@@ -102,13 +102,13 @@ class Correlation:
             self._covered.pop((frame.direction, message_id), None)
 
     def end(self) -> None:
-        """Drop everything that only another message would need; open CALLs stay, as deadlines still ask for them."""
+        """Drop what only later messages would need. Open CALLs stay, because rules still check their deadlines."""
         for caller in self._answered:
             self._answered[caller] = {}
         self._covered, self._asked = {}, {}
 
     def answered_call(self, caller: Direction, message_id: str) -> Frame | None:
-        """Return the recently answered CALL of `caller` with this id."""
+        """Return the recently answered CALL of `caller` with this id, or None."""
         return self._answered[caller].get(message_id)
 
     def open_calls(self, caller: Direction) -> dict[str, Frame]:

@@ -1,4 +1,4 @@
-"""A frame: one WebSocket message as seen, parsed, and paired with its CALL."""
+"""Define Frame: one WebSocket message with its parsed form and, for an answer, its CALL."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class AnswerStatus(Enum):
 
 @dataclass(slots=True, eq=False)
 class Frame:
-    """One WebSocket message as seen, parsed and paired.
+    """One WebSocket message with its raw bytes, its parsed form and, for an answer, its CALL.
 
-    `frame_id` is the caller's number for it. Times are nanoseconds: `ts_ns` since 1970, `mono_ns` on a monotonic clock.
-    `action` is that of the CALL or, for an answer, of the CALL it answers. `payload` is that of a CALL, CALLRESULT or
-    SEND, cut to the first JUDGED_VALUES values; for other messages, or if it is not an object, it is {}.
+    `frame_id` is any number that identifies the frame. Times are nanoseconds: `ts_ns` since 1970, `mono_ns` on a
+    monotonic clock. An answer has the `action` of its CALL. `payload` is the payload of a CALL, CALLRESULT or SEND, cut
+    to its first JUDGED_VALUES values; for other messages, or if it is not an object, it is {}.
     """
 
     frame_id: int
@@ -43,17 +43,17 @@ class Frame:
 
     @property
     def cut(self) -> bool:
-        """Whether the log it was read from broke it off; neither side is at fault."""
+        """Whether the log that it was read from contains only its beginning; neither side is at fault."""
         return self.notes is not None and "cut" in self.notes
 
     @property
     def guessed(self) -> bool:
-        """Whether `direction` is a guess, so that no side may be accused of this frame."""
+        """Whether `direction` is a guess, so that rules may not blame a side for this frame."""
         return self.notes is not None and "direction" in self.notes
 
     @property
     def request(self) -> Any:
-        """The payload of the CALL that this frame answers, else {}."""
+        """The payload of the CALL that this frame answers; {} if it is not a paired answer."""
         return self.call.payload if self.call is not None else {}
 
     @property
@@ -63,7 +63,7 @@ class Frame:
 
     @property
     def latency_ns(self) -> int | None:
-        """The time from the CALL to this answer; None for anything but a first answer."""
+        """The time from the CALL to this answer in nanoseconds; None if this is not the first answer to a CALL."""
         if self.answer_status is AnswerStatus.PAIRED and self.call is not None:
             return self.mono_ns - self.call.mono_ns
         return None
@@ -74,7 +74,7 @@ class Frame:
 
 
 def reworded(frame: Frame, raw: bytes, message: Message, **changes: Any) -> Frame:
-    """Return a frame with another text in place of its own, and the message parsed from that text."""
+    """Return a copy of a frame with another text, the `message` parsed from that text, and other `changes`."""
     return replace(frame, raw=raw, message=message, payload=judged_payload(raw, message), **changes)
 
 

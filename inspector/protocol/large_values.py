@@ -1,4 +1,4 @@
-"""Cut values that are too large to quote in a sentence, or to search for every fault."""
+"""Shorten values that are too large to quote in a sentence or to check one by one."""
 
 from __future__ import annotations
 
@@ -8,26 +8,28 @@ from itertools import islice
 from typing import Any
 
 VALUES_LIMIT = 10_000
-"""A payload with at most so many values is searched for every fault; each value takes some 15 µs."""
+"""A payload with at most so many values is checked completely; each value takes some 15 µs."""
 FIRST_ELEMENTS = (100, 10, 5, 2)
-"""In a larger payload, so many elements of each list are searched, by how many lists it is in."""
+"""In a larger payload, only so many elements of each list are checked: 100 of an outer list, 10 of a list in a list."""
 JUDGED_VALUES = 200_000
-"""Rules and derived tables use at most so many values of a payload: with millions of them, they would take seconds. The
-largest real payloads, a day of meter values in one message, have about half as many."""
+"""Rules and derived tables use at most so many values of a payload, because millions of values would take seconds.
+
+The largest real payloads, a day of meter values in one message, have about half as many.
+"""
 MANY_VALUES_FROM = 2 * JUDGED_VALUES
-"""A frame of fewer bytes cannot have so many values."""
+"""A frame with fewer bytes cannot have more than JUDGED_VALUES values."""
 _DEPTH = 200
 OTHER_MEMBERS = 1000
-"""So many members of one object are searched although no schema names them."""
+"""Of the members of an object that its schema does not name, so many are checked."""
 
 
 def is_large(payload: Any) -> bool:
-    """Tell whether a payload has more values than VALUES_LIMIT."""
+    """Return whether a payload has more than VALUES_LIMIT values."""
     return has_more_than(VALUES_LIMIT, payload)
 
 
 def has_more_than(most: int, payload: Any) -> bool:
-    """Tell whether there are more than `most` values within a payload."""
+    """Return whether a payload has more than `most` values; each element and member at any depth counts."""
     waiting, count = [payload], 0
     while waiting:
         value = waiting.pop()
@@ -40,12 +42,13 @@ def has_more_than(most: int, payload: Any) -> bool:
 
 
 def first_part(value: Any, names: Collection[str], lists: int = 0, depth: int = 0) -> Any:
-    """Return a value with only the first elements of each list.
+    """Return a value with only the first elements of each list and not too many unknown members of each object.
 
     Args:
         value: parsed JSON.
-        names: members that are never left out.
-        lists, depth: how many lists the value is in; and how many lists and objects.
+        names: the names of members that are never left out.
+        lists: how many lists the value is in.
+        depth: how many lists and objects the value is in.
     """
     if depth == _DEPTH:
         return value
@@ -63,7 +66,7 @@ def first_part(value: Any, names: Collection[str], lists: int = 0, depth: int = 
 
 
 def first_values(payload: dict[str, Any], most: int = JUDGED_VALUES) -> dict[str, Any]:
-    """Return an object with only its first `most` values, in the order of the text; itself if it has no more."""
+    """Return an object with only its first `most` values, in the order of the text; the object itself if it has fewer."""
     if not has_more_than(most, payload):
         return payload
     left = most
@@ -93,24 +96,27 @@ def first_values(payload: dict[str, Any], most: int = JUDGED_VALUES) -> dict[str
 
 
 def at(payload: Any, path: Iterable[str | int]) -> Any:
-    """Return the value at a place in a payload."""
+    """Return the value in a payload at a path of member names and list indexes."""
     for part in path:
         payload = payload[part]
     return payload
 
 
 def shorten_text(text: str, most: int = 60) -> str:
-    """Cut a text for a sentence."""
+    """Return a text cut to `most` characters, so that a sentence can quote it."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def shorten(value: Any, most: int = 60) -> str:
-    """Return a value as JSON, cut for a sentence; fast even if the value is large."""
+    """Return a value as JSON, cut to `most` characters; fast even if the value is large."""
     return shorten_text(json.dumps(_beginning(value, most + 1, [most + 1]), ensure_ascii=False, default=str), most)
 
 
 def _beginning(value: Any, most: int, left: list[int]) -> Any:
-    """Return as much of a value as `most` characters of JSON can show; each value within it uses up one of `left`."""
+    """Return as much of a value as `most` characters of JSON can show.
+
+    `left` is a list of one number, shared by all calls: how many more values may be returned.
+    """
     left[0] -= 1
     if type(value) is str:
         return value[:most]

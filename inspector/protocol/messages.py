@@ -1,7 +1,7 @@
-"""Parse the raw bytes of one WebSocket message; never raises on what a peer sent.
+"""Parse the raw bytes of one WebSocket message. No input raises an exception.
 
-A message with a faulty envelope is still returned as a message if it can be understood; its `problems` list the faults.
-Otherwise it is Malformed, with the reason, and with the message id if one could be found.
+A message with a faulty envelope that can still be understood has the type that it states; its `problems` list the
+faults. Otherwise it is Malformed, with the reason, and with the message id if one could be found.
 Envelope: OCPP-J 1.6 section 4.2, OCPP 2.x part 4 section 4.2.
 """
 
@@ -51,7 +51,7 @@ class Call(NamedTuple):
 
 
 class CallResult(NamedTuple):
-    """An answer (type 3)."""
+    """A positive answer (type 3)."""
 
     message_id: str
     payload: Any
@@ -62,7 +62,7 @@ class CallResult(NamedTuple):
 
 
 class CallError(NamedTuple):
-    """A refusal (type 4)."""
+    """An answer with an error code (type 4)."""
 
     message_id: str
     error_code: str
@@ -100,7 +100,7 @@ class Send(NamedTuple):
 
 
 class Malformed(NamedTuple):
-    """A frame that is not an OCPP-J message, with the members that could still be found."""
+    """A frame that is not an OCPP-J message, with those of its elements that could still be read."""
 
     problems: tuple[Problem, ...]
     message_type: int | None = None
@@ -114,21 +114,23 @@ class Malformed(NamedTuple):
 type Message = Call | CallResult | CallError | CallResultError | Send | Malformed
 
 ID_LENGTH = 36
-"""The most characters of a message id (OCPP-J 4.1.4)."""
+"""The maximum length of a message id in characters (OCPP-J 4.1.4)."""
 
 _QUOTES_OF_TWO_KEYS = 4
 _new = tuple.__new__
 _LENGTHS = {2: 4, 3: 3, 4: 5, 5: 5, 6: 4}
 _MARKS = "\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb"
-"""Quotation marks that word processors and chats put in place of the plain one."""
+"""Quotation marks that word processors and chat programs put in place of the plain one."""
 _BLANK = r"[\s\x00\ufeff]*"
 _COMMA = rf"{_BLANK},[\s\x00\ufeff,]*"
 _TEXT = rf"""(?:"((?:[^"\\]|\\.)*)"|['{_MARKS}]([^'"{_MARKS}]*)['{_MARKS}])"""
 _HEAD = re.compile(
     rf"{_BLANK},?{_BLANK}\[{_BLANK},?{_BLANK}(\d{{1,3}}){_COMMA}(?:{_TEXT}|(-?\d+))(?:{_COMMA}{_TEXT})?", re.S
 )
-"""Matches the beginning of a frame that is not JSON: after a byte order mark or NULs, with a comma too many, or with
-other quotation marks."""
+"""Finds message type, id and action at the start of a frame that is not JSON.
+
+It accepts a byte order mark or NULs before the frame, a comma too many, and other quotation marks.
+"""
 _WORD = re.compile(r"[A-Za-z][A-Za-z ]{0,15}")
 
 
@@ -139,6 +141,9 @@ def parse(raw: bytes, version: OcppVersion | None = None, binary: bool = False) 
         raw: the message as received, unmasked.
         version: decides which message types exist; None accepts those of all versions.
         binary: whether it came as a binary message, which OCPP-J does not allow (1.6 section 4.1).
+
+    Returns:
+        The message; Malformed if it cannot be understood.
     """
     try:
         array = orjson.loads(raw)
@@ -149,7 +154,7 @@ def parse(raw: bytes, version: OcppVersion | None = None, binary: bool = False) 
         return Malformed((Problem("binary", None, "a binary WebSocket message; OCPP-J uses text only"),), *head)
     if type(array) is not list:
         return Malformed((Problem("shape", "", f"the frame is {_kind(array)}; expected a JSON array"),))
-    # orjson silently keeps the last of duplicate keys. A lost key shows in the number of quotation marks.
+    # orjson silently keeps only the last of duplicate keys; the parsed message then has fewer quotation marks.
     quotes = raw.count(b'"')
     if quotes >= _QUOTES_OF_TWO_KEYS and quotes != _quotes(array):
         return _message(array, version, _duplicate_keys(raw))
@@ -157,8 +162,8 @@ def parse(raw: bytes, version: OcppVersion | None = None, binary: bool = False) 
 
 
 def _sound(array: list[Any]) -> Message | None:
-    """Return a CALL or CALLRESULT without any fault, as almost all are; None for everything else."""
-    # This runs for every frame, so the conditions are written out twice, and `_new` is faster than `Call(...)`.
+    """Return the message if it is a CALL or CALLRESULT without any fault, as almost all are; otherwise None."""
+    # This runs for every frame. Conditions written out twice, and `_new` in place of `Call(...)`, make it faster.
     if len(array) == 4:
         kind, message_id, action, payload = array
         if (
@@ -269,8 +274,8 @@ def _unreadable(raw: bytes, error: ValueError, binary: bool) -> Malformed:
 def _json_fault(text: str, error: ValueError) -> str:
     if why := _usual_damage(text):
         return why
-    # If json.loads fails too, its message is the better one. But it accepts what orjson rightly refuses (NaN, lone
-    # surrogates, deep nesting); then orjson's message has to do.
+    # If json.loads fails too, use its message, which is better. But it accepts some text that orjson rightly refuses
+    # (NaN, lone surrogates, deep nesting); then use orjson's message.
     try:
         json.loads(text)
     except RecursionError:
@@ -284,7 +289,7 @@ def _json_fault(text: str, error: ValueError) -> str:
 
 
 def _usual_damage(text: str) -> str | None:
-    """Say what is wrong with a text that is JSON except for one common fault, or that is a single word."""
+    """Return what is wrong with a text that is a single word, or JSON with one common fault; None for other texts."""
     if _WORD.fullmatch(text):
         return repr(text)
     if text.startswith("\ufeff"):
@@ -307,7 +312,7 @@ def _is_json(text: str) -> bool:
 
 
 def _best_head(raw: bytes) -> tuple[int | None, str | None, str | None]:
-    """Return what looks like message type, id and action at the start of an unreadable frame."""
+    """Return what looks like the message type, id and action at the start of an unreadable frame, or None for each."""
     found = _HEAD.match(raw[:1000].decode("utf-8", "replace"))
     if not found:
         return None, None, None
@@ -319,7 +324,7 @@ def _best_head(raw: bytes) -> tuple[int | None, str | None, str | None]:
 def _quotes(array: list[Any]) -> int:
     try:
         return orjson.dumps(array).count(b'"')
-    except TypeError:  # orjson reads 1,024 levels of nesting but writes only 254
+    except TypeError:  # orjson reads 1,024 levels of nesting, but writes only 254
         return -1
 
 

@@ -1,4 +1,4 @@
-"""Measures the passwords that a CSMS sets: a recording hides them, and keeps only their length."""
+"""Measure the passwords that a CSMS sets: a recording hides them and keeps only their length."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from string import hexdigits
 from typing import Any, TypeGuard
 
 SHORTEST_PASSWORD = 16
-"""In bytes in 1.6, in characters in 2.x (A00.FR.205)."""
+"""The minimum length of a password: in bytes in 1.6, in characters in 2.x (A00.FR.205)."""
 
 
 def password_length(action: str | None, payload: dict[str, Any]) -> int | None:
-    """Return the length of the first password that a CALL sets, None if it sets none or if it is already hidden.
+    """Return the length of the first password that a CALL sets; None if it sets none or the password is hidden.
 
-    In bytes for an AuthorizationKey of 1.6, whose bytes are written in hexadecimal digits (security whitepaper
-    A00.FR.205); in characters for a BasicAuthPassword of 2.x.
+    An AuthorizationKey of 1.6 is measured in bytes, each of which is written as two hexadecimal digits (security
+    whitepaper A00.FR.205); a BasicAuthPassword of 2.x is measured in characters.
     """
     if action == "ChangeConfiguration":
         key, value = payload.get("key"), payload.get("value")

@@ -1,9 +1,9 @@
 """Find the JSON schema of a payload, and the places where the payload violates it.
 
-The schema files are read unmodified from the installed `ocpp` package. Each is compiled with jsonschema-rs, in the
-draft that it declares, when its action is first seen. Two things that the files leave out are added in memory: the
-range of OCPP's integers (32 bits, 1.6 section 3, 2.x part 2), and that some lists of 1.6 may not be empty (those of
-cardinality 1..* in sections 7.13, 7.33 and 7.44).
+The schema files are read unmodified from the installed `ocpp` package. jsonschema-rs compiles each schema when its
+action is first seen. Two constraints that the files lack are added in memory: the range of OCPP's integers (32 bits,
+1.6 section 3, 2.x part 2), and that some lists of 1.6 may not be empty (cardinality 1..* in sections 7.13, 7.33 and
+7.44).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ type Kind = Literal["request", "response"]
 INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
 _NEVER_EMPTY = frozenset({"sampledValue", "chargingSchedulePeriod"})
 UNEXPECTED_LIMIT = 500
-"""So many unknown members of one object are reported one by one."""
+"""At most so many unknown members of one object are reported one by one."""
 _FOLDERS = {OcppVersion.V16: "v16", OcppVersion.V201: "v201", OcppVersion.V21: "v21"}
 
 
@@ -34,8 +34,8 @@ class SchemaFault(NamedTuple):
     """One place where a payload violates its schema.
 
     `keyword` is the JSON schema keyword ("required", "enum", ...), `pointer` a JSON pointer into the payload, `member`
-    the name of a missing or unknown member. `found` distinguishes wrong values at the same place: it is the value if
-    that is not in a list, and its type if that is wrong.
+    the name of a missing or unknown member. `found` is the value if it is not in the list of allowed values, and the
+    name of its type if that is wrong; it distinguishes several wrong values at the same place.
     """
 
     keyword: str
@@ -58,7 +58,7 @@ def schema_folder(version: OcppVersion) -> Path:
 
 
 def schema(version: OcppVersion, action: str, kind: Kind) -> dict[str, Any] | None:
-    """Return a schema as in its file; None if there is none (for an answer to a SEND, or an unknown action)."""
+    """Return a schema as it is in its file; None if there is none (for an answer to a SEND or an unknown action)."""
     if action not in ACTIONS[version] or (kind == "response" and action in SEND_ACTIONS):
         return None
     stem = action if version is OcppVersion.V16 and kind == "request" else f"{action}{kind.capitalize()}"
@@ -71,7 +71,7 @@ def schema(version: OcppVersion, action: str, kind: Kind) -> dict[str, Any] | No
 
 def validator(version: OcppVersion, action: str, kind: Kind) -> jsonschema_rs.Validator | None:
     """Return a compiled schema; None if there is none."""
-    # Actions that a hostile peer makes up must not fill the cache; the same applies below.
+    # Only known actions reach a cached function here and below: a peer that makes up actions must not fill the cache.
     return _validator(version, action, kind) if action in ACTIONS[version] else None
 
 
@@ -81,7 +81,7 @@ def _validator(version: OcppVersion, action: str, kind: Kind) -> jsonschema_rs.V
     if read is None:
         return None
     _prepare(read)
-    # Rules check formats (date-time, uri), as each version has other requirements for them.
+    # Rules check formats (date-time, uri) because the versions differ in what they require.
     compiled: jsonschema_rs.Validator = jsonschema_rs.validator_for(read, validate_formats=False)
     return compiled
 
@@ -95,13 +95,13 @@ def faults(version: OcppVersion, action: str, kind: Kind, payload: Any) -> Itera
     looked_at = first_part(payload, _member_names(version, action, kind)) if cut else payload
     try:
         found = [fault for error in compiled.iter_errors(looked_at) for fault in _faults(error, payload)]
-    except ValueError:  # jsonschema-rs validates any depth, but reports errors only down to some 250 levels
+    except ValueError:  # jsonschema-rs validates at any depth, but reports errors only down to some 250 levels
         found = [SchemaFault("", "", "it violates its schema, but is nested too deeply to say where")]
     if cut:
         text = "it is so large that only the first elements of its lists were checked one by one"
         found.append(SchemaFault("", "", text if found else f"it violates its schema; {text}, and those are valid"))
     mistyped = {fault.pointer for fault in found if fault.keyword == "type"}
-    # A value of the wrong type is not in the list either: one fault is enough.
+    # A value of the wrong type is also not in the list of allowed values: report only the wrong type.
     yield from (fault for fault in found if fault.keyword != "enum" or fault.pointer not in mistyped)
 
 
@@ -134,7 +134,7 @@ def empty_members(version: OcppVersion, action: str, kind: Kind, payload: Any) -
 
 
 def may_hold_empty_object(version: OcppVersion, action: str, kind: Kind) -> bool:
-    """Whether a valid payload may have {} as an optional member."""
+    """Return whether a valid payload may have an optional member with the value {}."""
     return action in ACTIONS[version] and _may_hold_empty_object(version, action, kind)
 
 
@@ -169,7 +169,7 @@ def _empty_members(root: dict[str, Any], node: dict[str, Any], value: Any, point
 
 
 def own_members(version: OcppVersion, action: str, kind: Kind) -> frozenset[str]:
-    """Return the names of the members that a payload may have; none if the action has no schema."""
+    """Return the names of the top-level members that a payload may have; empty if the action has no schema."""
     return _own_members(version, action, kind) if action in ACTIONS[version] else frozenset()
 
 
@@ -179,11 +179,14 @@ def _own_members(version: OcppVersion, action: str, kind: Kind) -> frozenset[str
 
 
 type DateTimes = tuple[tuple[str, DateTimes | None], ...]
-"""The members that are date-times, as (name, None), or that contain some, as (name, those within it)."""
+"""A tree of the members that are or contain date-times.
+
+A date-time is (name, None). An object or list that contains date-times is (name, the DateTimes within it).
+"""
 
 
 def date_times(version: OcppVersion, action: str, kind: Kind) -> DateTimes:
-    """Return which members in the payload of an action are date-times."""
+    """Return the tree of the date-times in the payload of an action; empty if it has none."""
     return _date_times_of(version, action, kind) if action in ACTIONS[version] else ()
 
 
@@ -207,7 +210,10 @@ def _date_times(root: dict[str, Any], node: dict[str, Any]) -> DateTimes:
 
 
 def constrained(version: OcppVersion, action: str, kind: Kind, keyword: str) -> Iterator[str]:
-    """Return the members that a keyword ("enum", "maxLength") limits, as `idTagInfo/status`, without list indexes."""
+    """Yield the path of each member whose schema has a keyword such as "enum" or "maxLength".
+
+    A path has no list indexes: `idTagInfo/status`.
+    """
     root = _loaded(version, action, kind)
     if root is not None:
         yield from _constrained(root, root, keyword, "")
@@ -224,7 +230,7 @@ def _constrained(root: dict[str, Any], node: dict[str, Any], keyword: str, place
 
 
 def listed(version: OcppVersion, action: str, kind: Kind, place: str) -> frozenset[str]:
-    """Return the values that a version lists for a member, named as in `constrained`; none if there is no list."""
+    """Return the allowed values of the member at a path like `idTagInfo/status`; empty if its schema lists none."""
     return _listed(version, action, kind).get(place, frozenset()) if action in ACTIONS[version] else frozenset()
 
 
@@ -251,14 +257,17 @@ def _resolved(root: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
 
 
 def error_code(version: OcppVersion, keyword: str) -> str:
-    """Return the error code to answer a fault with (OCPP-J 1.6 table 7, 2.x part 4 section 4.3)."""
+    """Return the error code for an answer to a payload that violates `keyword`.
+
+    See OCPP-J 1.6 table 7 and 2.x part 4 section 4.3.
+    """
     old = version is OcppVersion.V16
     if keyword == "type":
         return "TypeConstraintViolation"
     if keyword in ("required", "minItems", "maxItems"):
         return "OccurenceConstraintViolation" if old else "OccurrenceConstraintViolation"
     if keyword == "additionalProperties":
-        # "Not conform the PDU structure" is a FormationViolation in 1.6 and a ProtocolError in 2.x.
+        # For a payload that is "not conform the PDU structure", 1.6 has FormationViolation and 2.x ProtocolError.
         return "FormationViolation" if old else "ProtocolError"
     return "PropertyConstraintViolation"
 
@@ -266,7 +275,7 @@ def error_code(version: OcppVersion, keyword: str) -> str:
 def _prepare(node: Any) -> None:
     if isinstance(node, dict):
         if node.get("type") == "object":
-            # Without it, jsonschema-rs reports an unknown member without its name.
+            # If "properties" is missing, jsonschema-rs reports an unknown member without its name.
             node.setdefault("properties", {})
         if node.get("type") == "integer":
             node.setdefault("minimum", INT32_MIN)
@@ -286,13 +295,13 @@ def _faults(error: jsonschema_rs.ValidationError, payload: Any) -> Iterator[Sche
     pointer = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in error.instance_path)
     kind: Any = error.kind
     place = str(error.instance_path[-1]) if error.instance_path else "the payload"
-    instance = at(payload, error.instance_path)  # whole, even if only a part was checked
+    instance = at(payload, error.instance_path)  # the whole value, even if only a part of it was checked
     found = shorten(instance)
     match keyword:
         case "required":
             yield SchemaFault(keyword, pointer, f"{kind.property} is missing", kind.property)
         case "additionalProperties":
-            # The schema expects a string and forbids members: for an object, the fault in its type is enough.
+            # jsonschema-rs gives no names where the schema expects a string; the wrong type is reported there anyway.
             unexpected = getattr(kind, "unexpected", ())
             for member in unexpected[:UNEXPECTED_LIMIT]:
                 text = f"unknown property {shorten(member)}"
@@ -326,7 +335,7 @@ def _faults(error: jsonschema_rs.ValidationError, payload: Any) -> Iterator[Sche
 
 
 def _meant(value: Any, options: list[str]) -> str:
-    """Return the probably intended value, if it differs from one of the list only by case, blanks or punctuation."""
+    """Return a hint to the allowed value from which `value` differs only by case, blanks or punctuation, or ""."""
     if not isinstance(value, str):
         return ""
     plain = _LETTERS.sub("", value).lower()

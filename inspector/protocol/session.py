@@ -26,18 +26,18 @@ _WITH_PAYLOAD = frozenset({Call, CallResult, Send})
 
 
 class Session:
-    """The state of one session: its OCPP version and its open CALLs."""
+    """Parses and pairs the frames of one session; knows its OCPP version and its open CALLs."""
 
     __slots__ = ("before_frame", "correlation", "latest_ns", "utc_offset_ns", "version")
 
     def __init__(self, subprotocol: str | None = None, version: OcppVersion | None = None) -> None:
-        """The OCPP version is `version` if given, else that of the subprotocol, else what the first frames show."""
+        """Set the OCPP version to `version`, or to that of the subprotocol. Without both, frames will show it."""
         self.version = version or SUBPROTOCOLS.get(subprotocol or "")
         self.correlation = Correlation()
         self.latest_ns = 0  # monotonic time of the latest frame
         self.utc_offset_ns = 0  # how far the wall clock of the frames is ahead of UTC
         self.before_frame: Callable[[int], None] | None = None
-        """Called with the `mono_ns` of a frame before it changes anything, so that overdue answers are judged first."""
+        """Called with the `mono_ns` of each frame before it is parsed, so that overdue answers are judged first."""
 
     def frame(
         self,
@@ -49,10 +49,10 @@ class Session:
         binary: bool = False,
         notes: dict[str, Any] | None = None,
     ) -> Frame:
-        """Parse one message and pair it; never raises on its content. `utc_offset_ns` turns its `ts_ns` into UTC.
+        """Return one message, parsed and paired, as a Frame with its time in UTC. No content raises an exception.
 
-        A `mono_ns` before that of the previous frame counts as the same time. An imported recording has only a wall
-        clock, which may have been set back, but an answer cannot be older than its CALL.
+        If `mono_ns` is lower than that of the previous frame, that of the previous frame is used. The times of an
+        imported recording come from a wall clock, which may have been set back, but no answer precedes its CALL.
         """
         if mono_ns < self.latest_ns:
             mono_ns = self.latest_ns

@@ -11,11 +11,17 @@ from inspector.protocol.schemas import Kind
 from inspector.protocol.vocabulary import ACTIONS, OcppVersion
 
 _LOOKED_AT = 500
-"""At most so many members and values of one payload are searched."""
+"""At most so many objects and lists of one payload are searched."""
 
 
 class VersionEvidence(NamedTuple):
-    """A version and its evidence, such as "the action StartTransaction"; `exact` if no later version has that."""
+    """An OCPP version and its evidence.
+
+    Attributes:
+        version: the oldest version that fits.
+        by: the evidence, such as "the action StartTransaction".
+        exact: whether no later version fits.
+    """
 
     version: OcppVersion
     by: str
@@ -23,12 +29,14 @@ class VersionEvidence(NamedTuple):
 
 
 def infer_version(action: str | None, kind: Kind, payload: Any) -> VersionEvidence | None:
-    """Return the version that a message shows; 2.0.1 if it fits both 2.x but not 1.6; None if it does not show any.
+    """Return the version of OCPP that a message belongs to, with the evidence; None if it fits 1.6 and 2.x.
+
+    A message that fits both 2.0.1 and 2.1, but not 1.6, counts as 2.0.1.
 
     Args:
-        action: of the CALL, or of the CALL that is answered.
-        kind: whether it is the CALL or the answer.
-        payload: its payload, of any type.
+        action: the action of the CALL, or of the CALL that is answered.
+        kind: whether the message is the CALL or the answer.
+        payload: the payload of the message; it may be of any type.
     """
     if action is None:
         return None
@@ -62,7 +70,7 @@ def _is_valid(version: OcppVersion, action: str, kind: Kind, payload: Any) -> bo
 
 
 def _names(payload: dict[str, Any]) -> Iterator[tuple[int, str]]:
-    """Yield the names of all members (as 0, name) and all string values (as 1, text), the outermost first."""
+    """Yield the name of each member as (0, name) and each string value as (1, text), the outermost first."""
     left: list[Any] = [payload]
     seen = 0
     while left and seen < _LOOKED_AT:
@@ -81,7 +89,7 @@ def _names(payload: dict[str, Any]) -> Iterator[tuple[int, str]]:
 
 @cache
 def _known(version: OcppVersion, action: str, kind: Kind) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the names of all members in a schema, and all values of its enumerations."""
+    """Return the names of all members in a schema, and all string values of its enumerations."""
     names: set[str] = set()
     values: set[str] = set()
     left: list[Any] = [schemas.schema(version, action, kind)]

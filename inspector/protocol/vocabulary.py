@@ -1,4 +1,4 @@
-"""The words of OCPP: versions, directions, message types, error codes, actions and who may send them.
+"""List the versions, message types, error codes and actions of OCPP, and which side may send each action.
 
 Actions and senders: OCPP 1.6 edition 2 with the security whitepaper edition 3, OCPP 2.0.1 edition 3 part 2,
 OCPP 2.1 edition 1 part 2.
@@ -10,13 +10,13 @@ from enum import IntEnum, StrEnum
 
 
 class OcppVersion(StrEnum):
-    """An OCPP version as people write it; `subprotocol` is its name in the WebSocket handshake."""
+    """An OCPP version such as "1.6"; `subprotocol` is its name in the WebSocket handshake."""
 
     V16 = "1.6"
     V201 = "2.0.1"
     V21 = "2.1"
 
-    __hash__ = str.__hash__  # ten times faster than that of Enum, and needed for every frame
+    __hash__ = str.__hash__  # Enum's hash is ten times slower, and each frame needs one
 
     @property
     def subprotocol(self) -> str:
@@ -27,7 +27,7 @@ SUBPROTOCOLS = {version.subprotocol: version for version in OcppVersion}
 
 
 class Direction(StrEnum):
-    """The direction of a frame."""
+    """Which side sent a frame."""
 
     FROM_CHARGE_POINT = "cp-to-csms"
     FROM_CSMS = "csms-to-cp"
@@ -40,7 +40,7 @@ class Direction(StrEnum):
 
 
 SIDE_NAMES = {Direction.FROM_CHARGE_POINT: "charge point", Direction.FROM_CSMS: "CSMS"}
-"""The sender of each direction, in words."""
+"""The name of the sender for each direction, for use in sentences."""
 
 
 class MessageType(IntEnum):
@@ -131,7 +131,7 @@ ACTIONS_FROM: dict[OcppVersion, dict[Direction, frozenset[str]]] = {
         (OcppVersion.V21, _CHARGE_POINT_201 + _CHARGE_POINT_21, _CSMS_201 + _CSMS_21),
     )
 }
-"""Who may send which action; DataTransfer is in both sets."""
+"""The actions that each side may send, by version; both sides may send DataTransfer."""
 
 ACTIONS: dict[OcppVersion, frozenset[str]] = {
     version: senders[Direction.FROM_CHARGE_POINT] | senders[Direction.FROM_CSMS]

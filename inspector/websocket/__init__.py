@@ -1,1 +1,1 @@
-"""Read WebSocket streams: split bytes into frames, join frames into messages, inflate messages. Opens no socket."""
+"""Read WebSocket streams: split bytes into frames, join frames into messages, inflate messages. Does no I/O."""

@@ -1,4 +1,4 @@
-"""Split a byte stream into WebSocket frames (RFC 6455 section 5.2), whatever they mean."""
+"""Split a byte stream into WebSocket frames (RFC 6455 section 5.2), without interpreting their payload."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ except ImportError:  # websockets ships no C extension for this platform
     from websockets.utils import apply_mask
 
 type Frame = tuple[int, bool, bytes | None, int]
-"""(first byte, was masked, unmasked payload or None when over the limit, bytes on the wire)"""
+"""(first byte, whether it was masked, unmasked payload or None if it was over the limit, size on the wire in bytes)"""
 
 
 class FrameParser:
     """Parses one direction of a stream, given in chunks of any size.
 
-    A frame longer than `limit` bytes is skipped and not buffered: its payload is None. Once `fault` is set, the
-    stream is not WebSocket any more and no more frames are found.
+    A frame longer than `limit` bytes is skipped and not buffered: its payload is None. `fault` is set when the bytes
+    are no longer valid WebSocket; from then on the parser returns no frames.
     """
 
     __slots__ = ("_buffer", "_need", "_skip", "fault", "limit")
@@ -29,7 +29,7 @@ class FrameParser:
 
     @property
     def at_boundary(self) -> bool:
-        """Return whether the last frame is complete, so that another one can be inserted."""
+        """Whether the bytes so far end with a whole frame, so that another frame can be inserted after them."""
         return not (self._buffer or self._skip or self.fault)
 
     def feed(self, data: bytes) -> list[Frame]:

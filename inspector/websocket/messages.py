@@ -11,10 +11,10 @@ CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 FAULT, GAP = -1, -2
 
 type Message = tuple[int, bytes, dict[str, Any] | None]
-"""(opcode, payload as the receiver sees it, notes). The notes of FAULT and GAP have their details."""
+"""(opcode, payload as the receiver sees it, notes). The opcodes FAULT and GAP are ours; their notes give the reason."""
 
 TOO_LONG, NOT_INFLATED = "too-long", "not-inflated"
-"""Why a message that was relayed could not be stored."""
+"""The causes for which a message could be relayed but not stored."""
 
 
 class MessageAssembler:
@@ -42,7 +42,7 @@ class MessageAssembler:
         self._deflated = inflater is not None
         self._reported: set[str] = set()
         self._opcode = 0
-        # One buffer from the second fragment on: nothing would bound a list of a million empty fragments.
+        # Fragments are joined at once. A list of them could grow without limit, as fragments may be empty.
         self._payload: bytes | bytearray | None = b""
         self._count = self._wire = 0
         self._compressed = False
@@ -51,11 +51,11 @@ class MessageAssembler:
 
     @property
     def unfinished(self) -> bool:
-        """Return whether the bytes so far end in the middle of a frame or of a fragmented message."""
+        """Whether the bytes so far end in the middle of a frame or of a fragmented message."""
         return bool(self._opcode) or not (self.splitter.at_boundary or self.splitter.fault)
 
     def feed(self, data: bytes) -> list[Message]:
-        """Return the messages and control frames that end within `data`, in order. No input makes it raise."""
+        """Return the messages and control frames that end within `data`, in order. Never raises on its input."""
         splitter = self.splitter
         if self._inflated:
             self._inflated = 0
@@ -72,7 +72,7 @@ class MessageAssembler:
         return messages
 
     def _fault(self, messages: list[Message], reason: str) -> None:
-        """Report a fault, but each kind only once per direction: a broken peer must not fill the recording."""
+        """Append a fault to the messages, but each reason only once: a broken peer must not fill the recording."""
         if reason not in self._reported:
             self._reported.add(reason)
             messages.append((FAULT, b"", {"reason": reason}))
@@ -151,15 +151,15 @@ class MessageAssembler:
         messages.append((opcode, payload, notes or None))
 
     def _inflate(self, payload: bytes, messages: list[Message]) -> bytes:
-        """Return the inflated message; raises ValueError with the reason if that is not possible."""
+        """Return the inflated message; raise ValueError with the reason if that is not possible."""
         if self._inflater is None:
             raise ValueError("cannot inflate: it refers to an earlier message that was not inflated")
         if not payload:
-            # Section 7.2.3.6 wants at least one byte. Given nothing, zlib would fail on later messages.
+            # An empty message violates section 7.2.3.6. zlib must not get it: it would fail on later messages.
             self._fault(messages, "compressed message without any data (RFC 7692 section 7.2.3.6)")
             return payload
         before = self._inflated
-        # A message that fails in the middle has taken time too, so it counts in full.
+        # If inflating fails midway, it has taken time all the same: count the largest size that it can have reached.
         self._inflated = before + min(self._inflater.limit, MOST_TO_ONE * len(payload))
         data = self._inflater.inflate(payload, before)
         self._inflated = before + len(data)
@@ -167,5 +167,5 @@ class MessageAssembler:
 
     def _gap(self, messages: list[Message], cause: str, reason: str) -> None:
         if self._compressed and self._inflater and self._inflater.context_takeover:
-            self._inflater = None  # later messages refer to this one
+            self._inflater = None  # later messages need the data of this one and cannot be inflated either
         messages.append((GAP, b"", {"reason": reason, "cause": cause, "frames": 1, "size": self._wire}))

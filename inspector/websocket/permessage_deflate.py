@@ -8,17 +8,21 @@ from bisect import bisect_left
 END_OF_BLOCK = b"\x00\x00\xff\xff"
 """Bytes that a sender removes from the end of every message (RFC 7692 section 7.2.1)."""
 AT_ONCE = 32 * 1024 * 1024
-"""The most bytes that all messages ending in one chunk may inflate to, unless the limit of one message is higher.
+"""The messages that end in one chunk may inflate to so many bytes together; more if the limit of one message is higher.
 
-A chunk has 256 KiB at most. Repeated messages shrink to a 137th (258 bytes in 15 bits), so only a bomb exceeds this.
+A chunk has at most 256 KiB. Repeated messages shrink to 1/137 (258 bytes in 15 bits), so only an attack exceeds this.
 """
 MOST_TO_ONE = 1032
-"""The most that one byte of DEFLATE can become: 258 bytes in two bits."""
+"""One byte of DEFLATE inflates to at most so many bytes: 258 for each two bits."""
 WINDOW = 32 * 1024
 _LONG = 8 * 1024
-"""A compressed message of this size may have several blocks, and inflating it takes longer than copying the stream."""
+"""From this size on (in bytes), zlib's stream is copied before a message is inflated; see `Inflater`.
+
+A message of this size may have several blocks, and inflating it takes longer than copying the stream.
+"""
 _FINAL_BLOCKS = 64
-"""The most blocks with BFINAL in one message. Each costs a new stream, and senders set it once per flush."""
+"""One message may have at most so many blocks with BFINAL. Each needs a new stream; real senders set it once per flush.
+"""
 
 
 class Inflater:
@@ -26,25 +30,26 @@ class Inflater:
 
     A block with BFINAL ends a DEFLATE stream, but later messages may still refer to earlier data (section 7.2.3.4). So
     the next stream starts with the window of the previous one. zlib does not return the window of a stream that has
-    ended, so it is read from a copy made before. Most messages cannot end a stream and need no copy. If a short message
-    ends one in its second block or later, there is no copy: messages that refer further back then fail to inflate.
+    ended. Therefore the stream is copied before each message that is likely to end it: a long one, or one whose first
+    block has BFINAL. If another message ends the stream, the window is lost, and later messages that need it fail to
+    inflate.
     """
 
     def __init__(self, limit: int, context_takeover: bool) -> None:
         self.limit, self.context_takeover = limit, context_takeover
         self.at_once = max(limit, AT_ONCE)
         self._stream = zlib.decompressobj(-zlib.MAX_WBITS)
-        self._window: bytes | None = None  # kept from the first BFINAL on; most peers never set it
+        self._window: bytes | None = None  # None until the first block with BFINAL; most peers never send one
 
     def inflate(self, payload: bytes, before: int = 0) -> bytes:
         """Return the inflated message.
 
         Args:
-            payload: The compressed message, not empty.
-            before: The inflated size of the messages before it in the same chunk.
+            payload: the compressed message, not empty.
+            before: the inflated size in bytes of the messages before it in the same chunk.
 
         Raises:
-            ValueError: It cannot be inflated; the text says why.
+            ValueError: the message cannot be inflated; the text says why.
         """
         room = self.at_once - before
         limit = min(self.limit, room)
@@ -71,7 +76,10 @@ class Inflater:
         return f"permessage-deflate messages received together inflate to more than {self.at_once} bytes"
 
     def _go_on(self, data: bytes, limit: int, earlier: zlib._Decompress | None) -> bytes:
-        """Continue a message whose stream may have ended after `data`; return all of it and keep the window."""
+        """Inflate the rest of a message whose stream may have ended after `data`; return the whole message.
+
+        Keep the window for the next message.
+        """
         history = self._window
         if history is None:
             history = window_of(earlier) if earlier else b""
@@ -82,7 +90,7 @@ class Inflater:
             if len(rest) < len(END_OF_BLOCK):
                 raise ValueError("permessage-deflate data does not inflate: its last block is cut off")
             self._stream = zlib.decompressobj(-zlib.MAX_WBITS, zdict=_last(history, data))
-            if rest == END_OF_BLOCK:  # the byte is missing that section 7.2.3.4 wants after the last block
+            if rest == END_OF_BLOCK:  # the sender left out the byte that section 7.2.3.4 requires after the last block
                 break
             data += self._stream.decompress(rest, limit + 1 - len(data))
         if self._stream.eof:
@@ -97,9 +105,12 @@ def _last(history: bytes, data: bytes) -> bytes:
 
 
 def _recall() -> bytes:
-    """Return a block with 128 copies from 32 KiB back. It inflates to the window, in order, and one more byte."""
+    """Return a DEFLATE block that inflates to the 32 KiB window of a stream, oldest byte first, and one more byte.
+
+    It has 128 copy commands (127 of 258 bytes, one of 3), each of which copies from 32 KiB back.
+    """
     distance = "11101" + "1" * 13  # 32768, in the fixed codes of RFC 1951 sections 3.2.5 and 3.2.6
-    longest, shortest, end = "11000101", "0000001", "0000000"  # 258 bytes, 3 bytes, end of block
+    longest, shortest, end = "11000101", "0000001", "0000000"  # the codes of 258 bytes, 3 bytes, end of block
     bits = "010" + (longest + distance) * 127 + shortest + distance + end + "000"
     return int(bits[::-1], 2).to_bytes((len(bits) + 7) // 8, "little") + END_OF_BLOCK
 
@@ -108,13 +119,13 @@ _RECALL = _recall()
 
 
 def window_of(stream: zlib._Decompress) -> bytes:
-    """Return the data that the next block of a stream may refer to, up to 32 KiB, without changing the stream.
+    """Return the window: the data that the next block of a stream may refer to, up to 32 KiB.
 
-    It is empty if the stream is in the middle of a block.
+    The stream does not change. The window is empty if the stream is in the middle of a block.
     """
 
     def with_filler(size: int) -> bytes | None:
-        """Append `size` zeros to the window and return its last 32 KiB, None if it has fewer."""
+        """Return the window, read with `size` zeros added after it; None if both together have less than 32 KiB."""
         filler = b"\x00" + size.to_bytes(2, "little") + (size ^ 0xFFFF).to_bytes(2, "little") + bytes(size)
         try:
             copied = stream.copy().decompress(filler + _RECALL)
@@ -127,9 +138,9 @@ def window_of(stream: zlib._Decompress) -> bytes:
 
 
 def inflaters(extensions: str | None, limit: int) -> tuple[Inflater | None, Inflater | None]:
-    """Return the inflaters for messages from the charge point and from the CSMS, None without compression.
+    """Return the inflaters for messages from the charge point and from the CSMS, or two None without compression.
 
-    `extensions` is the Sec-WebSocket-Extensions header of the 101; unknown extensions are ignored.
+    `extensions` is the Sec-WebSocket-Extensions header of the answer 101; unknown extensions are ignored.
     """
     for extension in (extensions or "").split(","):
         name, *parameters = (part.strip().lower() for part in extension.split(";"))
