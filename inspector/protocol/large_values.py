@@ -66,7 +66,7 @@ def first_part(value: Any, names: Collection[str], lists: int = 0, depth: int = 
 
 
 def first_values(payload: dict[str, Any], most: int = JUDGED_VALUES) -> dict[str, Any]:
-    """Return an object with only its first `most` values, in the order of the text; the object itself if it has fewer."""
+    """Return an object with only its first `most` values, in the order of the text; itself if it has no more values."""
     if not has_more_than(most, payload):
         return payload
     left = most

@@ -2,7 +2,8 @@
 
 A value in quotes ends at the closing quote. Any other value ends at the end of its line, at a separator (, ; & | or
 a closing bracket) or at the next `NAME=`; a separator in the middle of a word is a part of the value. The time is
-linear in the length of the text: no pattern has nested repetitions, and no character is searched twice for an end.
+linear in the length of the text: no pattern has nested repetitions, and no part is searched twice for the end of a
+value.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from inspector.redaction.sections import Sections
 
 
 class IsSecret(Protocol):
-    """Returns whether a value is a secret by its name and, if given, the name of what contains it."""
+    """A function that returns whether values with this name are secret; `parent` is the name of what contains them."""
 
     def __call__(self, name: str, parent: str = "") -> bool: ...
 
@@ -35,11 +36,11 @@ NAMING = frozenset(
 VALUES = frozenset(
     "value attributevalue newvalue actualvalue currentvalue configvalue val v string content text data to".split()
 )
-"""Names of that next value."""
+"""Names of a value that follows its own name, as `value` in `key=AuthorizationKey value=…`."""
 SCHEMES = frozenset(
     "apikey basic bearer digest dpop hawk hoba jwt mutual negotiate ntlm oauth privatetoken token vapid".split()
 )
-"""Schemes of Authorization, in lower case. Any other word may be a part of the credentials."""
+"""Schemes of the header Authorization, in lower case. Any other word may be a part of the credentials."""
 
 _QUOTE = r"\"{3}|'{3}|\\{0,31}[\"'`]|%22|%27|&quot;|&#34;|&apos;|&#39;|\\u0022|[“”„«»‘’]"
 _OPENING = re.compile(rf"[(<\[{{]?[ \t]{{0,20}}({_QUOTE})")
@@ -62,7 +63,7 @@ _NO_WORD = re.compile(
 )
 _NO_CARD = re.compile(r"(?![0-9A-Fa-f\-]{16,}(?![\w\-]))(?=\S{0,80}[a-z])[\w.\-+/=~]{16}")
 _FORM_DATA = re.compile(r"\"[^\r\n]{0,200}(?:\r\n\r\n|\n\n)([^\r\n]{1,4000})")
-"""A value in multipart/form-data, after the line with its name."""
+"""Finds a value in multipart/form-data, which comes after the line with its name and an empty line."""
 _BRACKETS = re.compile(r"[(\[{]{0,3}")
 _BLOCK = re.compile(r"[|>][+\-]?\d?[ \t]{0,20}(?=[\r\n])")
 _WORD = re.compile(r"[^\s\"']+")
@@ -75,18 +76,21 @@ _END = re.compile(
 _HEADER_END = re.compile(r"[\r\n\"',]")
 _LINE_END = re.compile(r"[\r\n]")
 _OF_SEVERAL = re.compile(r"(?:digest|hawk|mutual|hmac[\w\-]{0,20}|aws4[\w\-]{0,20}|vapid) ", re.I)
-"""Schemes of Authorization that take several `NAME="VALUE"`."""
+"""Schemes of Authorization with credentials of several `NAME="VALUE"`."""
 _LONGEST = 4_000
-"""Most characters of an unquoted value. Of a longer one only the first word counts, whatever its length."""
+"""The maximum length of an unquoted value in characters. If it is longer, only its first word is hidden."""
 _PAIR_DISTANCE = 300
 _JOINED = frozenset("key keys token tokens pin pass phrase code word".split())
-"""Last words of names written as two words: `API key` is a secret, `RFID token` and `second pass` are not."""
+"""Words that are judged together with the word before them: `API key` is secret, `second pass` is not."""
 _PLAIN_WORD = 8
-"""A word with fewer letters may be the first of a sentence, so it is not hidden on its own."""
+"""The first word of a value is also remembered as a secret of its own if it has at least so many letters.
+
+A shorter one may be an ordinary word at the beginning of a sentence.
+"""
 
 
 def find(text: str, is_secret: IsSecret, is_personal: IsPersonal | None) -> Iterator[Found]:
-    """Find the values whose name is secret according to `is_secret`, or personal according to `is_personal`."""
+    """Yield the values whose name is secret according to `is_secret`, or personal according to `is_personal`."""
     reached = 0
     for start, end, personal in _behind_marks(text, is_secret, is_personal):
         yield start, end, personal
@@ -168,7 +172,7 @@ def _is_value_spoken(text: str, match: re.Match[str]) -> bool:
     if text[match.end()] in "\"'`“„«":
         return True
     found = _NO_WORD.match(text, match.end())
-    # A short or hexadecimal token may be the number of a card.
+    # A token that is short or hexadecimal may be the number of a card.
     return found is not None and ("token" not in match[1].lower() or _NO_CARD.match(text, match.end()) is not None)
 
 
@@ -177,7 +181,7 @@ def _value(text: str, at: int, name_at: int) -> Iterator[tuple[int, int]]:
     if opening:
         end = _closing(text, opening.end(), opening[1])
         behind = text[end + len(opening[1]) : end + 40] if text[at] in "[{" else ""
-        if behind.lstrip()[:1] != ":":  # an object: its members have their own names
+        if behind.lstrip()[:1] != ":":  # with a colon it is an object, whose members have names of their own
             yield opening.end(), end
         return
     if at >= len(text) or text[at] in "\r\n" or _BLOCK.match(text, at):
@@ -198,7 +202,7 @@ def _value(text: str, at: int, name_at: int) -> Iterator[tuple[int, int]]:
 
 
 def _closing(text: str, start: int, quote: str) -> int:
-    """Return where the closing quote of a value is; without one, the end of the text."""
+    """Return the position of the closing quote of a value, or the end of the text if there is none."""
     mark = _CLOSING.get(quote, quote)
     at = text.find(mark, start)
     while at > start and len(mark) == 1 and text[at - 1] == "\\" and text[at - 2 : at] != "\\\\":
@@ -207,12 +211,12 @@ def _closing(text: str, start: int, quote: str) -> int:
 
 
 def _block(text: str, at: int, name_at: int) -> Iterator[tuple[int, int]]:
-    """Find the lines of a YAML value: those below its name that are indented more than the name."""
+    """Yield the lines of a YAML value: those below its name that are indented more than the name."""
     before = text[text.rfind("\n", max(0, name_at - 200), name_at) + 1 : name_at]
     at = text.find("\n", at) + 1
     if any(map(str.isalnum, before)) or not at:
         return
-    indent = sum(map(before.count, " \t-"))  # the line may begin with a byte order mark
+    indent = sum(map(before.count, " \t-"))  # not the length of `before`, which may begin with a byte order mark
     while at < len(text):
         end = text.find("\n", at)
         end = len(text) if end < 0 else end
@@ -227,7 +231,7 @@ def _block(text: str, at: int, name_at: int) -> Iterator[tuple[int, int]]:
 
 
 def _header_value(text: str, at: int, *, to_line_end: bool) -> Iterator[tuple[int, int]]:
-    """Find a header's credentials, after its scheme: up to the closing quote or the end of the line."""
+    """Yield the position of a header's credentials: from its scheme to the closing quote or the end of the value."""
     opening = _OPENING.match(text, at)
     start = opening.end() if opening else at
     if opening:

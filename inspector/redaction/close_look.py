@@ -1,4 +1,4 @@
-"""Find all parts of one frame or text that must be hidden, within a budget of steps."""
+"""Find all parts of one frame or text that must be hidden, within a limited budget of steps."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ from inspector.redaction.sensitive_names import SECRET_TOKEN_TYPES
 
 _WORDS = frozenset({"true", "false", "null"})
 _JSON_WITHIN = 30
-"""How deep JSON in strings is searched. Backslashes double with each depth, so 16 MB cannot be deeper."""
+"""JSON in a string of JSON is searched to this depth. Backslashes double with each level: 16 MB cannot be deeper."""
 _TOKEN_STEPS = 3
-"""The cost of a token: reading it, placing it in the structure and classifying its name."""
+"""The cost in steps of reading a JSON token, placing it in the structure and classifying its name."""
 _READ_STEPS = 0.002
-"""The cost of reading a character."""
+"""The cost in steps of reading a character."""
 _ESCAPE_STEPS = 0.3
 _CHARACTER_STEPS = 0.6
-"""The cost of searching a character for secrets by their form."""
+"""The cost in steps, for each character, of searching a text for patterns of secrets."""
 _BEHIND = 1000
-"""Characters before the end of the searched part that are dropped: a secret may begin there and end after it."""
+"""If only a part of a text is searched, its last characters count as not searched: a secret may continue after it."""
 
 
 class Hiding(Meaning, Protocol):
-    """What names mean, and what replaces personal values."""
+    """Decides which names are secret or personal, and makes pseudonyms for personal values."""
 
     @property
     def hides_personal(self) -> bool: ...
@@ -65,12 +65,12 @@ class CloseLook:
         self._loose = loose
         self._effort = Effort()
         self._known: Known | None = None
-        """The known secrets that can occur in the text, None if any can."""
+        """The known secrets that can occur in the text; None if all of them have to be searched for."""
         self._fresh: Known = {}
         """The secrets found in this look."""
 
     def finds_nothing(self, text: str, depth: int = 0) -> bool:
-        """Return True if there is certainly nothing to hide, much faster than `over`; False if that is uncertain."""
+        """Return True if there is certainly nothing to hide, False if that is uncertain. Much faster than `over`."""
         self._effort.spend(len(text) * _READ_STEPS)
         value = parsed(text)
         if value is None:
@@ -97,14 +97,21 @@ class CloseLook:
         return bool(self._secrets.values or self._redaction.personal.values)
 
     def at_frame(self, text: str) -> tuple[list[Span], int]:
-        """Return what to replace in a frame, and how far it was searched: the rest must not be stored."""
+        """Return the spans to replace in a frame, and the end of the part that was searched.
+
+        The rest must not be stored.
+        """
         try:
             return self._over(text, 0)
         except TooMuch:
             return [], 0
 
     def over(self, text: str, depth: int) -> list[Span]:
-        """Return what to replace in JSON inside a string."""
+        """Return the spans to replace in a text that is JSON; `depth` counts the strings around it.
+
+        Raises:
+            TooMuch: the budget does not suffice.
+        """
         spans, end = self._over(text, depth)
         if end < len(text):
             raise TooMuch
@@ -114,7 +121,7 @@ class CloseLook:
         self._effort.spend(len(text) * _READ_STEPS + text.count("\\") * _ESCAPE_STEPS)
         places = read(text, min(TOKEN_LIMIT, self._effort.left / 2 // _TOKEN_STEPS))
         self._effort.spend(_TOKEN_STEPS * places.tokens)
-        told: dict[int, tuple[Leaf, bool]] = {}  # by its start: a value to hide, and whether it is personal
+        told: dict[int, tuple[Leaf, bool]] = {}  # by position: a value to hide, and whether it is personal
         for leaf, personal in self._walk(places.root):
             if leaf.start not in told or not personal:
                 told[leaf.start] = leaf, personal
@@ -152,7 +159,10 @@ class CloseLook:
         return [_cut(span, end) for span in merged(spans) if span.start < end], end
 
     def _affordable(self, text: str, end: int) -> int:
-        """Return how much of broken JSON can be searched as plain text: it ends after a blank or a quotation mark."""
+        """Return the end of the part of broken JSON for whose search as plain text the budget suffices.
+
+        It is the end of the text, or a place after a blank or a quotation mark.
+        """
         most = int(self._effort.left / _CHARACTER_STEPS / 2)
         if end == len(text) and end <= most:
             return end
@@ -160,9 +170,10 @@ class CloseLook:
         return max(0, *(text.rfind(mark, 0, most) + 1 for mark in " \t\n\"'"))
 
     def _know(self, text: str | None) -> None:
-        """Find the known secrets in a text: only those are searched for in its parts.
+        """Set `_known` to the known secrets that occur in a text, so that its parts are searched only for those.
 
-        Pass None for a text with escapes. All are searched for then, and also if finding them would cost too much.
+        Set it to None, for all secrets, if this search would cost too much. Pass None for a text with escapes, in which
+        a secret may look different.
         """
         cost = len(self._secrets.quick) * (len(text or "") / 5000 + 0.1)
         if text is not None and cost < self._effort.left / 4:
@@ -172,7 +183,7 @@ class CloseLook:
             self._known = None
 
     def _secrets_in(self, text: str, *, name: bool = False) -> Iterator[Span]:
-        """Find known secrets in a text, including those found in this look."""
+        """Yield the places of known secrets in a text, including secrets that this look has found."""
         secrets = self._secrets
         if not secrets.values:
             return
@@ -198,7 +209,7 @@ class CloseLook:
                 yield Span(leaf.start, leaf.end, "*" * (leaf.end - leaf.start))
 
     def _walk(self, root: Items) -> Iterator[tuple[Leaf, bool]]:
-        """Return values to hide because of their names, and whether each is personal."""
+        """Yield the values to hide because of their names, and whether each is personal rather than secret."""
         secret, personal = _Below(False), _Below(True)
         waiting: list[tuple[Node, str]] = [(root, "")]
         while waiting:
@@ -236,20 +247,20 @@ class CloseLook:
         yield from ((leaf, False) for leaf in ocpp_values.secret_by_type(by_name))
 
     def _after_names(self, text: str, leaves: list[tuple[Leaf, bool]]) -> Iterator[Leaf]:
-        """Return every value after the name of a secret, for JSON whose structure does not pair names with values."""
+        """Yield every value that comes after the name of a secret, for JSON that does not pair names with values."""
         named = words_too = False
         for written, is_name in leaves:
             leaf = unquoted(written)
             told = self._redaction.is_secret(leaf.text) or self._redaction.is_secret_variable(leaf.text)
             if told or leaf.text.lower() in SECRET_TOKEN_TYPES:
                 named = True
-                # A word such as password in a sentence does not make the rest of it secret.
+                # The word "password" in a sentence does not make the rest of the sentence secret.
                 words_too = words_too or is_set_off(text, written)
             elif not is_name and (named if leaf.string or leaf.number else words_too and not is_word(leaf.text)):
                 yield leaf
 
     def _elsewhere(self, text: str, leaf: Leaf, is_name: bool, depth: int) -> list[Span]:
-        """Return what to replace in a value whose name is harmless."""
+        """Return the spans to replace in a value whose own name is harmless."""
         self._effort.spend(1)
         if leaf.number:
             known = len(leaf.text) >= STRONG and leaf.text in self._secrets.values
@@ -265,7 +276,7 @@ class CloseLook:
         return [Span(leaf.start + at[start], leaf.start + at[end], escaped(new)) for start, end, new in spans]
 
     def inside(self, text: str, depth: int) -> list[Span]:
-        """Return what to replace in a string."""
+        """Return the spans to replace in a string, which may contain JSON; positions count from its beginning."""
         spans = self._within(text) + self._quoted(text)
         if depth < _JSON_WITHIN and text.lstrip()[:1] in ("{", "["):
             spans += self.over(text, depth + 1)
@@ -296,7 +307,7 @@ class CloseLook:
         return spans
 
     def _learn(self, values: list[str]) -> None:
-        """Remember secrets, and search the rest of the text for them too."""
+        """Remember secrets, so that the rest of the text is searched for them too."""
         self._secrets.add(values)
         for value in values[-SECRETS_LIMIT:]:
             if forms := self._secrets.values.get(value):
@@ -306,14 +317,12 @@ class CloseLook:
 
 
 class _Below:
-    """The objects and lists of which everything is hidden, so that each value is yielded once even if secret names are
-    nested.
-    """
+    """The objects and lists in which every value is hidden. Yields each value once, even if secret names are nested."""
 
     def __init__(self, personal: bool) -> None:
         self._personal = personal
         self.whole: set[int] = set()
-        """Identified by `id`, as they all live until the look ends."""
+        """The `id`s of these objects and lists, which exist until the look ends."""
         self.attributes: set[int] = set()
         """The `id`s of lists of attributes whose values are hidden."""
 
@@ -329,7 +338,10 @@ class _Below:
 
 
 def _of_unfinished(objects: list[Members]) -> Iterator[Leaf]:
-    """Return values to hide in nested objects that were read in part, whose names may come later."""
+    """Yield the values to hide in nested objects that were read only in part.
+
+    The rest of such an object may contain a name that makes them secret.
+    """
     seen: set[int] = set()
     for node in objects:
         named = list(values(node, seen))
@@ -338,7 +350,7 @@ def _of_unfinished(objects: list[Members]) -> Iterator[Leaf]:
                 yield from own_leaves(child)
         yield from leaves_below(*named)
         if node.pairs and any(child is node.pairs[-1][1] for child in named):
-            return  # the others are inside of it
+            return  # the remaining objects are inside the value just yielded
 
 
 def _cut(span: Span, end: int) -> Span:

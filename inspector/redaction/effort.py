@@ -1,18 +1,20 @@
-"""The budget for searching one frame, and what is stored of a part that was not searched."""
+"""Limit the effort of searching one frame for secrets, and hide the part of a frame that was not searched."""
 
 from __future__ import annotations
 
 STEPS_LIMIT = 250_000
-"""The budget of one look at a frame, which gets two looks at most. A step takes about a microsecond. Steps are counted
-and not timed, so that a frame is stored alike on every machine."""
+"""The budget in steps of one look at a frame; a frame gets at most two looks. A step takes about a microsecond.
+
+The budget is not a time, so that every machine stores the same form of a frame.
+"""
 
 _MARKS = b'{}[]:,"'
 _BLANKS = b" \t\r\n"
 _IN_STRINGS = bytes.maketrans(bytes(range(256)), b"*" * 256)
 _BETWEEN = bytes(byte if byte in _MARKS + _BLANKS else ord("9") for byte in range(256))
-"""Between its strings JSON has numbers and three words; each may become a number."""
+"""Translates JSON outside of strings: numbers, true, false and null become nines, marks and blanks stay."""
 _MANY = 100_000
-"""From so many strings on, none is handled on its own."""
+"""With more quotation marks than this, strings are not replaced one by one, which would take too long."""
 
 
 class TooMuch(Exception):
@@ -31,7 +33,7 @@ class Effort:
         """Take steps from the budget before doing the work.
 
         Raises:
-            TooMuch: The budget has fewer steps left.
+            TooMuch: fewer steps are left.
         """
         self.left -= steps
         if self.left < 0:
@@ -39,9 +41,9 @@ class Effort:
 
 
 def unsearched(rest: str) -> str:
-    """Hide the rest of a frame that was not searched.
+    """Return the rest of a frame, which was not searched, with everything hidden.
 
-    It starts outside of a string, and JSON remains JSON: strings become asterisks, everything else nines.
+    `rest` begins outside of a string. JSON remains JSON: strings become asterisks, numbers and words nines.
     """
     data = rest.encode("utf-8", "surrogateescape")
     data = data.replace(b"\\\\", b"**").replace(b'\\"', b"**")  # every remaining quote starts or ends a string

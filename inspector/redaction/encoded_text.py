@@ -9,11 +9,11 @@ _ENCODED = re.compile(
     r"|&#[xX]0{0,4}(?P<html>[2-7][0-9A-Fa-f]);|&#0{0,4}(?P<decimal>3[2-9]|[4-9]\d|1[01]\d|12[0-6]);"
 )
 _ROUNDS = 4
-"""How often a text may have been encoded: `%2561` becomes `%61`, which becomes `a`."""
+"""Text that was encoded several times is decoded so many times: `%2561` becomes `%61`, which becomes `a`."""
 
 
 def decoded(text: str) -> tuple[str, list[int]] | None:
-    """Return the decoded text, and the position in the original of each of its characters and of its end.
+    """Return the decoded text, and for each of its characters and its end the position in the original text.
 
     Return None if nothing is encoded.
     """

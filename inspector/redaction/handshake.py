@@ -17,55 +17,61 @@ from inspector.redaction.secret_names import is_secret_header, is_secret_name, i
 from inspector.redaction.secrets import Secrets, replaced
 
 type Headers = tuple[tuple[bytes, bytes], ...]
-"""(name, value) as on the wire, in the same case and order."""
+"""(name, value) of each header, in the case and order in which they were sent."""
 
 REDACTED = "«redacted»"
 
 _CREDENTIAL_LENGTH = 4
-"""Secrets with fewer characters are not searched for in other texts: they occur everywhere by chance."""
+"""Secrets with fewer characters are not searched for in other texts, because they occur there by chance."""
 
 _HEXADECIMAL = re.compile(rb"[0-9A-Fa-f]{40}")
-"""An AuthorizationKey of 20 bytes, as hexadecimal digits."""
+"""Matches an AuthorizationKey of 20 bytes, written as hexadecimal digits."""
 
 _PARAMETERS = re.compile(r"\?|[;#](?=[^=&;#/]{1,200}=)")
-"""Where a path's parameters begin. A # or ; counts if NAME= follows, as in #token=…"""
+"""Finds where the parameters of a path begin: at a ?, or at a # or ; before NAME=, as in #token=…"""
 
 _PARAMETER = re.compile(r"(?<=[?&;#])([^=&;#]+)=((?:[^&;#]|[;#](?![^=&;#]*=))*)")
-"""A parameter. A ; or # ends its value if NAME= follows, and is a part of it otherwise."""
+"""Finds the name and value of a parameter. A ; or # ends the value only if NAME= follows."""
 
 _IN_SUBPROTOCOL = re.compile(r"[.\-_:=|~]")
 _RANDOM = re.compile(r"(?=[^.]{0,200}\d)(?=[^.]{0,200}[A-Za-z])[^.]{20,}|eyJ[\w\-]{8,}")
-"""A part of a subprotocol that looks like a token: long with letters and digits, or a JWT."""
+"""Finds a part of a subprotocol that looks like a token: long with letters and digits, or a JWT."""
 
 
 def get(headers: Headers, name: str) -> str | None:
-    """Return a header's value, None if it is absent. Several are joined with commas (RFC 9110 section 5.2)."""
+    """Return the value of a header, None if it is absent; `name` must be in lower case.
+
+    The values of several headers with this name are joined with commas (RFC 9110 section 5.2).
+    """
     found = [text(v) for n, v in headers if text(n).lower() == name]
     return ", ".join(found) if found else None
 
 
 def text(data: bytes) -> str:
-    """Decode bytes of a header or request line; never fails."""
+    """Return the bytes of a header or request line as text. Bytes that are not UTF-8 become escapes such as \\xff."""
     return data.decode("utf-8", "backslashreplace")
 
 
 def readable(decoded: str) -> str:
-    """Return a text that was decoded with "surrogateescape" as `text` would have decoded it."""
+    """Return a text that was decoded with "surrogateescape" in the form that `text` returns."""
     return text(decoded.encode("utf-8", "surrogateescape"))
 
 
 def printable(text: str) -> str:
-    """Return a peer's text with control characters escaped, so that it fits on one line of a log."""
+    """Return a peer's text with characters that are not printable as escapes, so that it fits on one line of a log."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def tokens(value: str | None) -> list[str]:
-    """Split the value of a comma-separated header."""
+    """Return the parts of a comma-separated header; empty if `value` is None."""
     return [part for raw in (value or "").split(",") if (part := raw.strip())]
 
 
 def charge_point_id(path: str) -> str:
-    """Return the last segment of the request path, %-decoded (OCPP-J 3.1.1), or the one before a token at the end."""
+    """Return the charge point's id from a request path: its last segment, %-decoded (OCPP-J 3.1.1).
+
+    If the path ends with a token, the id is the segment before it.
+    """
     segments = _parted(path)[0].split("/")
     hidden = {at for at, start in _secret_segments(segments) if not start}
     names_next = False
@@ -93,9 +99,10 @@ def safe_path(path: str) -> str:
 
 
 def _secret_segments(segments: list[str]) -> Iterator[tuple[int, int]]:
-    """Find secret segments, and where in them the secret begins: after a name (/token/…), NAME=VALUE, or by form.
+    """Yield the index of each segment with a secret, and the position in the segment where the secret begins.
 
-    The last segment is the charge point's id, unless it has the form of a token or follows a name such as `token`.
+    A segment is secret if it follows a secret name (/token/…) or looks like a token; of NAME=VALUE, the value can be.
+    The last segment is the charge point's id, unless it looks like a token or follows a name such as `token`.
     """
     last = max((at for at, segment in enumerate(segments) if segment), default=0)
     before = ""
@@ -116,10 +123,10 @@ def _names_a_token(segment: str) -> bool:
 
 
 def safe_subprotocols(offered: list[str]) -> list[str]:
-    """Return subprotocols without tokens; browsers send them there, as they cannot set other headers.
+    """Return subprotocols without tokens. Browsers put tokens there, because they cannot set other headers.
 
-    A token follows a word that announces it (`bearer.…`) or such a subprotocol (`access_token, …`), or it is recognised
-    by its length and digits.
+    A token follows a word that announces it, in the same subprotocol (`bearer.…`) or in the one before
+    (`access_token, …`), or it looks like a token because of its length and digits.
     """
     shown: list[str] = []
     announced = False
@@ -152,9 +159,9 @@ def _parted(path: str) -> tuple[str, str]:
 
 
 def safe_headers(headers: Headers) -> tuple[list[list[str]], list[str]]:
-    """Return the headers without secrets, and the names of the headers that had one.
+    """Return the headers without secrets, and the names of the headers that had a secret.
 
-    The scheme of Authorization stays, as it shows the OCPP security profile.
+    The scheme of Authorization stays, because it shows the OCPP security profile.
     """
     shown: list[list[str]] = []
     redacted: list[str] = []
@@ -173,19 +180,19 @@ def safe_headers(headers: Headers) -> tuple[list[list[str]], list[str]]:
 
 
 def _scheme(value: str) -> tuple[str, str]:
-    """Split the value of Authorization into a known scheme, or an empty text, and the credentials."""
+    """Split the value of Authorization into (scheme, credentials); an unknown scheme counts as a part of the latter."""
     scheme, given = [*value.split(None, 1), "", ""][:2]
     return (scheme, given.strip()) if given and scheme.lower() in SCHEMES else ("", value.strip())
 
 
 def _decoded(given: str) -> bytes:
-    """Decode Basic credentials, also with wrong padding or another base64 alphabet."""
+    """Return decoded Basic credentials, even if their padding is wrong or their base64 alphabet is another one."""
     plain = re.sub(r"[^A-Za-z0-9+/]", "", unquote(given).replace("-", "+").replace("_", "/"))
     return base64.b64decode(plain[: len(plain) - (len(plain) % 4 == 1)] + "=" * (-len(plain) % 4))
 
 
 def authorization(headers: Headers) -> SessionFacts:
-    """Return the scheme, and the user and the password's length if it is Basic; never the password."""
+    """Return the facts of the header Authorization: its scheme and, for Basic, the user and the password's length."""
     value = get(headers, "authorization")
     if value is None:
         return {}
@@ -206,7 +213,10 @@ def authorization(headers: Headers) -> SessionFacts:
 
 
 def credentials(path: str, headers: Headers) -> list[str]:
-    """Return every secret of a request and its answer, to find and hide them later; keep them in memory only."""
+    """Return every secret in the path and headers of a handshake, to hide them where they are quoted later.
+
+    Callers must keep them in memory only.
+    """
     found: list[str] = []
     for raw_name, raw_value in headers:
         name, value = text(raw_name).lower(), text(raw_value)
@@ -237,7 +247,10 @@ def credentials(path: str, headers: Headers) -> list[str]:
 
 
 def without_credentials[T](described: T, path: str, headers: Headers) -> T:
-    """Return a description of a handshake with the secrets of its request hidden in every text."""
+    """Return a description of a handshake with its secrets hidden in every text.
+
+    `path` and `headers` are those that the description is about.
+    """
     secrets = Secrets()
     secrets.add(credentials(path, headers))
     return _without(described, secrets) if secrets.values else described
@@ -259,7 +272,7 @@ def is_upgrade(headers: Headers) -> bool:
 def session_facts(path: str, request: Headers, response: Headers, *, forced_version: str | None = None) -> SessionFacts:
     """Return the facts of a session from its completed handshake.
 
-    `forced_version` (--ocpp) counts only if the peers agreed on no subprotocol.
+    `forced_version` (--ocpp) is used only if the peers have not agreed on a subprotocol.
     """
     subprotocol = get(response, "sec-websocket-protocol")
     offered = tokens(get(request, "sec-websocket-protocol"))
@@ -278,7 +291,7 @@ def session_facts(path: str, request: Headers, response: Headers, *, forced_vers
 
 
 def _safe_answer(offered: list[str], subprotocol: str) -> str:
-    """Return the selected subprotocol without secrets, as `safe_subprotocols` shows it among those offered."""
+    """Return the selected subprotocol without secrets, in the form that it has among the offered ones."""
     shown = dict(zip(offered, safe_subprotocols(offered), strict=True))
     return shown.get(subprotocol) or ", ".join(safe_subprotocols(tokens(subprotocol)))
 
@@ -290,7 +303,7 @@ def described(
     status: int | None = None,
     response: Headers = (),
 ) -> dict[str, Any]:
-    """Return the detail of a handshake event: both heads without secrets, and the names of the headers that had one."""
+    """Return the detail of a handshake event: request and response without secrets, and which headers had a secret."""
     shown, redacted = safe_headers(request)
     detail: dict[str, Any] = {
         "charge_point_id": charge_point_id(path),

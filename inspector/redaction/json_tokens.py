@@ -1,7 +1,7 @@
 """Find the positions of all strings and numbers in a JSON text, even if it is malformed or cut off.
 
-Frames that are cut off have secrets too, and no other parser with positions reads them. This one never raises:
-values that it cannot assign to a name are returned without one.
+Frames that are cut off contain secrets too, and other parsers that report positions cannot read them. This parser
+never raises an exception. If it cannot assign a value to a name, it returns the value without a name.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 TOKEN_LIMIT = 200_000
-"""Most tokens that are read. Each takes memory, and no OCPP message has so many."""
+"""At most so many tokens are read, because each takes memory. No OCPP message has so many."""
 
-# Possessive, as backtracking would take 160 bytes per character. A string matches even if the text ends inside an
-# escape: otherwise every quote in it would read to the end again.
+# The repetitions are possessive, because backtracking would take 160 bytes per character. A string matches even if the
+# text ends within an escape; otherwise each quote in it would start another search to the end.
 _TOKEN = re.compile(r'"((?:[^"\\]++|\\.?)*+)("|\Z)|([{}\[\]:,])|[^\s{}\[\]:,"]+', re.S)
 _SURROGATES = r"u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _ESCAPE = re.compile(rf'\\(?:["\\/bfnrt]|{_SURROGATES}|u[0-9a-fA-F]{{4}})|\\.', re.S)
-"""An escape: one character, or two if it is invalid."""
+"""Finds an escape. A valid escape stands for one character, an invalid one for its own two characters."""
 _SHORT_ESCAPES = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 
@@ -28,9 +28,10 @@ class Leaf(NamedTuple):
     """A string (without its quotes), a number or another word.
 
     Attributes:
-        start, end: Its position.
-        text: A string with its escapes decoded, anything else as written.
-        string, number: Its kind. Both are False for true, false, null and anything that is not JSON.
+        start, end: its position in the text.
+        text: a string with its escapes decoded; anything else as written.
+        string, number: whether it is a string, and whether it is a number. For true, false, null and anything that is
+            not JSON, both are False.
     """
 
     start: int
@@ -41,7 +42,7 @@ class Leaf(NamedTuple):
 
 
 class Members:
-    """An object: pairs of names and values. A name may be missing if the text is broken."""
+    """An object, as pairs of names and values. A name is None if the text is broken there."""
 
     __slots__ = ("colon", "pairs", "pending")
 
@@ -79,11 +80,11 @@ class Places(NamedTuple):
     """The structure of a text.
 
     Attributes:
-        root: The values at the top level; valid JSON has one.
-        leaves: Every string, number and word in order, and whether it is the name of a member.
-        end: How far the text was read: to its end unless it has too many tokens.
-        tokens: The number of tokens up to there.
-        unfinished: The objects that are still open there.
+        root: the values at the top level; valid JSON has one.
+        leaves: every string, number and word in order, and whether it is the name of a member.
+        end: where reading ended: the end of the text, unless it has too many tokens.
+        tokens: how many tokens were read.
+        unfinished: the objects that are not closed before `end`.
     """
 
     root: Items
@@ -94,7 +95,7 @@ class Places(NamedTuple):
 
 
 def read(text: str, limit: float = TOKEN_LIMIT) -> Places:
-    """Return the structure of a text, up to `limit` tokens."""
+    """Return the structure of a text, of which at most `limit` tokens are read."""
     root = Items()
     stack: list[Members | Items] = [root]
     leaves: list[tuple[Leaf, bool]] = []
@@ -144,7 +145,7 @@ def _leaf(token: re.Match[str]) -> Leaf:
 
 
 def leaves_below(*nodes: Node) -> Iterator[Leaf]:
-    """Return all strings and numbers in these nodes."""
+    """Yield all strings and numbers in these nodes, at any depth."""
     waiting = list(nodes)
     while waiting:
         node = waiting.pop()
@@ -158,7 +159,7 @@ def leaves_below(*nodes: Node) -> Iterator[Leaf]:
 
 
 def own_leaves(*nodes: Node) -> Iterator[Leaf]:
-    """Return these nodes if they are strings or numbers, and the strings and numbers of arrays; nothing deeper."""
+    """Yield those of the nodes that are strings or numbers, and the strings and numbers directly in their arrays."""
     for node in nodes:
         if isinstance(node, Leaf):
             if node.string or node.number:
@@ -181,19 +182,19 @@ def escaped(text: str) -> str:
 
 
 def places_in(raw: str, wanted: Iterable[int]) -> dict[int, int]:
-    """Return where in a JSON string the characters are that have the positions `wanted` in the unescaped text.
+    """Return the positions in a raw JSON string that correspond to the positions `wanted` in its unescaped text.
 
     A position may be the end of the text.
     """
     found: dict[int, int] = {}
     escapes = _ESCAPE.finditer(raw)
-    at, ahead = 0, 0  # the position in the unescaped text, and how much further the same character is in `raw`
+    at, ahead = 0, 0  # a position in the unescaped text, and how many characters further it is in `raw`
     escape = next(escapes, None)
     for place in sorted(set(wanted)):
         while escape is not None and escape.start() - ahead < place:
             at = escape.start() - ahead + len(_resolved(escape))
             if at > place:
-                break  # inside an invalid escape, which has two characters
+                break  # `place` is within an invalid escape, which stands for two characters
             ahead = escape.end() - at
             escape = next(escapes, None)
         found[place] = place + ahead
@@ -201,7 +202,7 @@ def places_in(raw: str, wanted: Iterable[int]) -> dict[int, int]:
 
 
 def _resolved(escape: re.Match[str]) -> str:
-    """Return the character of an escape; an invalid escape stays as it is."""
+    """Return the character that an escape stands for; an invalid escape is returned unchanged."""
     written = escape[0]
     if written[1] != "u":
         return _SHORT_ESCAPES.get(written[1], written)

@@ -1,4 +1,4 @@
-"""Find values whose name is the value of another member, as in {"key": "AuthorizationKey", "value": …}."""
+"""Find values that another member names, as in {"key": "AuthorizationKey", "value": …}, and other values of OCPP."""
 
 from __future__ import annotations
 
@@ -20,12 +20,15 @@ _MARKS = frozenset("{}[]:,")
 
 
 def payload_at(kind: str) -> int:
-    """Return the index of the payload in a frame with this message type; an unknown type has none."""
+    """Return the index of the payload in a frame with this message type; for an unknown type, one beyond any list."""
     return _PAYLOAD_AT.get(kind, sys.maxsize)
 
 
 def variable_names(by_name: dict[str, list[Node]]) -> Iterator[str]:
-    """Return the names of the variables whose value an object has: `key` in 1.6, `variable.name` in 2.x."""
+    """Yield the names of the variables whose values an object contains: `key` in 1.6, `variable.name` in 2.x.
+
+    `by_name` has the object's values by their names in lower case.
+    """
     if not by_name.keys().isdisjoint(VALUES):
         for member in NAMING & by_name.keys():
             yield from (leaf.text for leaf in own_leaves(*by_name.get(member, ())))
@@ -37,9 +40,9 @@ def variable_names(by_name: dict[str, list[Node]]) -> Iterator[str]:
 
 
 def values(node: Members, seen: set[int]) -> Iterator[Node]:
-    """Return the values of the variable that an object names.
+    """Yield the values of the variable that an object names.
 
-    `seen` has the `id`s of the lists of attributes that outer objects have returned already.
+    `seen` has the `id`s of the lists of attributes that were yielded for an outer object; new ones are added.
     """
     waiting = [node]
     while waiting:
@@ -55,7 +58,7 @@ def values(node: Members, seen: set[int]) -> Iterator[Node]:
 
 
 def secret_by_type(by_name: dict[str, list[Node]]) -> Iterator[Leaf]:
-    """Return the values that are secret because of the object's type: a PIN, the private parts of a JSON Web Key."""
+    """Yield the values that are secret because of the object's type: a PIN, or the private parts of a JSON Web Key."""
     members: tuple[str, ...] = ()
     if any(kind.text.lower() in SECRET_TOKEN_TYPES for kind in own_leaves(*by_name.get("type", ()))):
         members = ("idtoken", "additionalidtoken")
@@ -66,7 +69,7 @@ def secret_by_type(by_name: dict[str, list[Node]]) -> Iterator[Leaf]:
 
 
 def paired(node: Items, parent: str, is_secret: Callable[[str], bool]) -> Iterator[Leaf]:
-    """Return the value in a pair such as ["password", "x7!"]. A list of names, as in `key`, is not a pair."""
+    """Yield the value in a pair such as ["password", "x7!"]. A list of names, as in a member `key`, is not a pair."""
     if len(node.children) == 2 and parent.lower() not in _LISTS_OF_NAMES:
         name, value = node.children
         if not (isinstance(name, Leaf) and isinstance(value, Leaf)):
@@ -76,7 +79,7 @@ def paired(node: Items, parent: str, is_secret: Callable[[str], bool]) -> Iterat
 
 
 def without_object(root: Items) -> Iterator[Leaf]:
-    """Return the values of a payload that are not in an object, in order; valid OCPP has none."""
+    """Yield the values of a payload that are not in an object, in order. Valid OCPP has none."""
     frame = root.children[0] if root.children else None
     if not (isinstance(frame, Items) and frame.children and isinstance(frame.children[0], Leaf)):
         return
@@ -90,7 +93,7 @@ def without_object(root: Items) -> Iterator[Leaf]:
 
 
 def unquoted(leaf: Leaf) -> Leaf:
-    """Return a word without single quotes around it; any other leaf unchanged."""
+    """Return a leaf without single quotes around its text, which broken JSON may have; a string is unchanged."""
     if leaf.string or "'" not in leaf.text:
         return leaf
     start = leaf.start + len(leaf.text) - len(leaf.text.lstrip("'"))
@@ -99,12 +102,12 @@ def unquoted(leaf: Leaf) -> Leaf:
 
 
 def is_set_off(text: str, leaf: Leaf) -> bool:
-    """Return whether a string or word is between JSON punctuation, as names and values are."""
+    """Return whether a string or word has JSON punctuation before and after it, as names and values do."""
     before = text[max(0, leaf.start - _NEAR) : leaf.start].rstrip(_BETWEEN)[-1:]
     after = text[leaf.end : leaf.end + _NEAR].lstrip(_BETWEEN)[:1]
     return before in _MARKS and after in _MARKS
 
 
 def is_word(text: str) -> bool:
-    """Return whether a word is true, false or null (None in Python), or the beginning of one."""
+    """Return whether a text is true, false, null or None, or the beginning of one of these."""
     return any(word.startswith(text.lower()) for word in ("true", "false", "null", "none"))

@@ -1,4 +1,4 @@
-"""Find keys and tokens by their own form, whatever their name: private keys, JWTs, vendors' tokens, QR codes."""
+"""Find secrets that can be recognised without a name: private keys, JWTs, vendors' tokens, Wi-Fi passwords."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ _END = re.compile(r"-{3,5} ?END [\w ]{0,40}PRIVATE KEY[\w ]{0,20}-{3,5}", re.I)
 _PUTTY = re.compile(r"Private-Lines:[^\n]{0,20}", re.I)
 _PUTTY_END = re.compile(r"Private-(?:MAC|Hash):[^\n]{0,200}", re.I)
 _BARE = re.compile(
-    # The first bytes of a private key: PKCS#8 with RSA, EC and Ed25519, PKCS#1, SEC 1.
+    # The first bytes of a private key in base64: PKCS#8 with RSA, EC and Ed25519, PKCS#1, SEC 1.
     r"(?:MI[\w+/]{3,6}IBADANBgkqhkiG9w0BAQEFAASC|MI[GH][\w+/]{1,3}AgEAM[BEI][\w+/]{6,12}[Ss]M49AgEG|MC4CAQAwBQYDK2V[\w+/]{2,4}CIE"
     r"|MI[\w+/]{3,6}IBAAKCA|MIGkAgEBBD|MHcCAQEEI)[\w+/=\-]*+(?:(?:\\r|\\n|[\r\n]){1,4}+[\w+/=\-]++)*+"
 )
 _CODED_PEM = re.compile(r"LS0tLS1CRUdJTi[\w+/=\-]{20,}+", re.A)
 _JWT = re.compile(
-    # Glued to a word only where its second part begins like JSON too; the last two parts belong to an encrypted one.
+    # Directly after a letter or digit, it must have a second part that begins like JSON too. Encrypted JWTs have two
+    # parts more.
     r"(?:(?<![\w\-])eyJ[\w\-]{8,}+\.|eyJ[\w\-]{8,400}\.(?=eyJ))[\w\-]{4,}+\.[\w\-]*+(?:\.[\w\-]++){0,2}"
 )
 VENDORS = (
@@ -26,17 +27,17 @@ VENDORS = (
     *("npm_", "pypi-", "hvs\\.", "dop_v1_", "NRAK-", "GOCSPX-", "AIza"),  # registries, clouds
     *("shp(?:at|ca|pa|ss)_", "sq0(?:atp|csp|idp)-", "dapi(?=[0-9a-f]{16})", "lin_api_"),
 )
-"""How the tokens of large vendors begin; `prefilter` has words for all of them."""
+"""The prefixes of the tokens of large vendors, as patterns. `_WORDS` in `prefilter` must cover each of them."""
 _VENDOR_TOKEN = re.compile(
     rf"(?<![A-Za-z0-9])(?:(?:{'|'.join(VENDORS)})[\w\-.]{{10,}}+|A[KS]IA[A-Z0-9]{{12,}}+(?![a-z]))"
 )
 
 _WIFI = re.compile(r"WIFI:(?:[^;\r\n]{0,80};){0,4}?P:((?:[^;\\\s]|\\.){1,100})", re.I)
-"""The text of a QR code for a wireless network."""
+"""Finds the password in the text of a QR code for a wireless network."""
 
 
 def find(text: str) -> Iterator[tuple[int, int]]:
-    """Find where they are; a key that is cut off reaches to the end of the text."""
+    """Yield the positions of all such secrets; a private key that is cut off extends to the end of the text."""
     yield from _blocks(text, _BEGIN, _END)
     if "Private-" in text or "private-" in text:
         yield from _blocks(text, _PUTTY, _PUTTY_END)

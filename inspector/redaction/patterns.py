@@ -1,4 +1,4 @@
-"""Find secrets and personal values in any text: names with values, addresses, private keys, tokens."""
+"""Find secrets and personal values in any text, by their names and by their forms."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from inspector.redaction.secret_names import is_secret_parameter
 _TELLS = re.compile(
     r"[:=/ <>|(\t%&\\\0]|-----|eyJ|MI[GHI]|MC4C|MHcC|LS0t|c3dvcmQ|N3b3Jk|d29yZ|A[KS]IA|" + "|".join(own_forms.VENDORS)
 )
-"""Every text with a secret matches this; most values do not."""
+"""Every text with a secret matches this pattern; most other texts do not."""
 
 _QUERY = re.compile(r"[?&;#]([^=&;#\s\"?]{1,60})=((?:[^&;#\s\"]|;(?![^=&;#\s\"?]{1,60}=))+)")
-"""A parameter. A semicolon separates parameters only if NAME= follows, as a password may have one in it."""
+"""Finds the name and value of a parameter. A semicolon ends the value only if NAME= follows: passwords may have one."""
 
 _SCHEME = re.compile(r"\b(basic|bearer|negotiate|apikey|dpop)\s{1,20}([A-Za-z0-9+/=._~\-]{8,})", re.I)
 _CODED_JSON = re.compile(r"(?<![\w+/\-])eyJ[\w+/\-]{16,}+={0,2}", re.A)
-"""JSON in base64: it always begins with these letters."""
+"""Finds JSON in base64, which always begins with the letters eyJ."""
 
 _CODED_PASSWORD = re.compile(r"(?:Fzc3dvcmQ|hc3N3b3Jk|YXNzd29yZ)[\w+/\-]*+={0,2}", re.A)
-"""Base64 from the letters `assword` on, which are coded in three ways depending on their position."""
+"""Finds `assword` in base64 and the rest of the base64; depending on its position, it is encoded in three ways."""
 _BASE64 = f"{string.ascii_letters}{string.digits}+/-_"
 _LONGEST_CODED = 4_000
 
 _WIDE_QUOTE = re.compile("[\x18-\x1f] | [\x18-\x1f]")
-"""A typographic quotation mark in UTF-16, whose second byte is not NUL."""
+"""Finds a typographic quotation mark in UTF-16, which has no NUL byte."""
 
 _URL_START = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]{0,20}):\\?/\\?/$")
 _NOT_IN_USER = re.compile(r"[\s\"<>]")
@@ -41,7 +41,7 @@ _PORT = re.compile(r"\d{1,5}/")
 _LONGEST_USER = 800
 _LONG_TOKEN = 20
 NO_PASSWORDS = frozenset({"", "x", "x-oauth-basic", "x-token-auth"})
-"""Passwords that are placeholders, used when the user's name is a token."""
+"""Placeholders for a password in credentials whose user name is a token."""
 
 
 class Hidden(NamedTuple):
@@ -53,7 +53,7 @@ class Hidden(NamedTuple):
 
 
 def find(text: str, is_secret: IsSecret, is_personal: IsPersonal | None) -> Iterator[Hidden]:
-    """Find the parts to hide; `is_secret` and `is_personal` decide about names."""
+    """Yield the parts of a text to hide; `is_secret` and `is_personal` decide about names."""
     if not _TELLS.search(text):
         return
     found = _find(text, is_secret, is_personal)
@@ -71,7 +71,7 @@ def _find(text: str, is_secret: IsSecret, is_personal: IsPersonal | None) -> Ite
         yield from _in_wide(text, is_secret, is_personal)
     for match in _CODED_JSON.finditer(text):
         coded = match[0].rstrip("=")
-        coded = coded[: len(coded) - (len(coded) % 4 == 1)]  # a single character at the end is not a whole byte
+        coded = coded[: len(coded) - (len(coded) % 4 == 1)]  # one last character of four is less than a byte
         decoded = base64.b64decode(coded + "==", altchars=b"-_").decode("utf-8", "replace")
         if not decoded.startswith("eyJ") and any(not part.personal for part in find(decoded, is_secret, None)):
             yield Hidden(*match.span(), False)
@@ -97,12 +97,12 @@ def _find(text: str, is_secret: IsSecret, is_personal: IsPersonal | None) -> Ite
 
 
 def _is_wide(text: str) -> bool:
-    """Return whether a text is UTF-16 decoded as bytes: about every second character is NUL."""
+    """Return whether a text is probably UTF-16 that was read byte by byte: at least every third character is NUL."""
     return 3 * text.count("\0") >= len(text)
 
 
 def _in_wide(text: str, is_secret: IsSecret, is_personal: IsPersonal | None) -> Iterator[Hidden]:
-    """Find the same in UTF-16, in which each ASCII character has a NUL before or after it."""
+    """Yield the parts to hide in UTF-16, in which each ASCII character has a NUL before or after it."""
     data = text.encode("utf-8", "surrogateescape") if len(text) < 4 * text.count("\0") else b""
     if len(data) == len(text):
         for offset, order in ((0, "utf-16-le"), (0, "utf-16-be"), (1, "utf-16-le"), (1, "utf-16-be")):
@@ -118,7 +118,7 @@ def _in_wide(text: str, is_secret: IsSecret, is_personal: IsPersonal | None) -> 
 
 
 def _in_base64(text: str, is_secret: IsSecret) -> Iterator[tuple[int, int]]:
-    """Find base64 that decodes to a text with a password."""
+    """Yield the positions of base64 that decodes to a text with a password."""
     reached = 0
     for match in _CODED_PASSWORD.finditer(text):
         if match.start() < reached:
@@ -133,9 +133,9 @@ def _in_base64(text: str, is_secret: IsSecret) -> Iterator[tuple[int, int]]:
 
 
 def _in_addresses(text: str) -> Iterator[tuple[int, int]]:
-    """Find passwords before the @ of an address, and tokens in place of the user's name.
+    """Yield the positions of passwords before the @ of an address, and of tokens in place of the user name.
 
-    A password may have a slash in it, although that is not valid; a port and a path before an @ are not a password.
+    A password may contain a slash, although that is not valid. A port and path before an @ are not a password.
     """
     reached = 0
     at = text.find("@")

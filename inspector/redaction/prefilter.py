@@ -1,8 +1,8 @@
 """Decide quickly that a frame has nothing to hide: first from its bytes, then from its parsed values.
 
-`for_secrets` and `for_personal` search the bytes for words. Almost every frame has none of them, and this costs less
-than a microsecond. `has_nothing` goes through the parsed values of a frame that has one. The close look, which has to
-know where each value is, takes about a microsecond a byte and is left for the few frames that neither clears.
+`for_secrets` and `for_personal` search the bytes for words, which takes less than a microsecond. Almost every frame has
+none of these words. If a frame has one, `has_nothing` checks its parsed values. Only if these may contain something to
+hide does the frame get the close look, which finds the position of each value and takes about a microsecond per byte.
 """
 
 from __future__ import annotations
@@ -28,56 +28,57 @@ _WORDS = (
     *("sharedaccesssig", "jsession", "contrase", "parola", "ifre", "kennwort", "wachtwoord", "motdepasse"),
     *("authorization", "authentication", "xauth", "signature"),
     *("auth=", "sig=", "hash=", "code="),
-    # Schemes, addresses, the QR code of a network, JSON Web Keys.
+    # Schemes of Authorization, addresses, QR codes for wireless networks, JSON Web Keys.
     *("basic ", "negotiate ", "dpop ", "://", ":\\/\\/", "wifi:", '"kty'),
-    # Other ways to write a letter: in JSON and Python, in URLs, in HTML, in UTF-16.
+    # Encoded letters, in JSON and Python, URLs, HTML and UTF-16: any of the other words may be written like this.
     *("\\u", "\\x", "%", "&#", "\0"),
     # Private keys, JSON and "password" in base64.
     *("ibadanbgkqhkig9w0baqefaasc", "byqgsm49ageg", "ibaakca", "mhccaqeei", "migkagebbd", "mc4caqawbqydk2v"),
     *("crudjti", "eyj", "fzc3dvcmq", "hc3n3b3jk", "yxnzd29yz"),
-    # Tokens of vendors.
+    # The prefixes of vendors' tokens.
     *("gho_", "ghp_", "ghs_", "ghu_", "ghr_", "github_pat_", "glpat-", "gldt-", "glrt-", "glptt-", "glcbt-", "glimt-"),
     *("glagent-", "glsoat-", "glffct-", "glft-", "xox", "xapp-", "sk_live", "sk_test", "rk_live", "rk_test", "whsec_"),
     *("sk-ant-", "sk-proj-", "sk-svcacct", "npm_", "pypi-", "hvs.", "dop_v", "nrak-", "gocspx-", "aiza", "shpat_"),
     *("shpca_", "shppa_", "shpss_", "sq0atp", "sq0csp", "sq0idp", "dapi", "lin_api_", "akia", "asia"),
 )
-"""Every name and every form of a secret has one of these in it, whatever digits and separators stand between its
-letters."""
+"""Every text with a secret contains one of these words, once digits and separators are removed from both."""
 _ESCAPE = "\\u"
 _ESCAPED = re.compile(rb"\\u[0-9a-fA-F]{4}")
-"""A whole escape: many an image has its first two characters by chance."""
+"""Finds a whole escape. Its first two characters alone often occur by chance, for example in images."""
 _SECRET_ID_TOKEN = re.compile("idtoken[=:]|xidtoken")
-"""An id token as a parameter or a header, where every token is a secret."""
+"""Finds an id token in a parameter or a header; there every token is a secret."""
 _RARE = "\0\\/%&= jqxkwh"
-"""Characters by how rare they are in frames. To search for one takes an eighth of the time that a word takes."""
+"""Characters that are rare in frames, the rarest first. Searching for one is eight times faster than for a word."""
 
 _SEPARATORS = "._-"
 _HEAD = re.compile(rb'\[[2-6], ?"(?:[0-9A-Fa-f\-]{1,64}|([\w.\-]{1,64}))(?=")')
-"""The beginning of a frame up to its message id, which is different each time. An id of digits and the letters of
-hexadecimal numbers has no word in it; the group is any other id."""
+"""Matches the beginning of a frame with its message id, which differs from frame to frame.
+
+The group is the id, unless it is hexadecimal: such an id contains none of the words.
+"""
 _LIKE_AN_ID = re.compile(r'"?[0-9a-f]+(?:".*)?', re.S)
 _NO_HEAD = re.compile(b"(?!)()")
 _LONGEST_SHAPED = 4_000
-"""Bytes of a frame whose shape is remembered; two longer ones hardly ever share one."""
+"""The shape of a frame is remembered only if the frame has at most so many bytes: longer ones rarely share a shape."""
 _SHAPES_LIMIT = 2_000
 _FOUND, _FOUND_IF_ESCAPED = -1, -2
-"""Answers for a shape; any other is how often it has the word token."""
+"""Remembered results for a shape. Another result is the number of times that the shape contains "token"."""
 
 _RUN = re.compile(r"[^*\s_.\-]+")
 WORD = re.compile(r"\w+")
 _CAMEL = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z0-9]+(?![a-z])")
 
 _NAMING = NAMING | {"type", "kty"}
-"""Members whose value says what the value beside it means, in lower case."""
+"""Names of members, in lower case, whose value names or classifies the value of another member in the object."""
 _NODE_STEPS, _CHILD_STEPS = 0.5, 0.5
 
 type Look = Callable[[bytes], bool]
 type Value = str | bool | list[Value] | tuple[tuple[str, Value], ...] | None
-"""An object is a tuple of its members, so that two of the same name both count; a number is text, as written."""
+"""Parsed JSON. An object is a tuple of its members, which keeps duplicate names; a number is a string as written."""
 
 
 class Meaning(Protocol):
-    """What names mean."""
+    """Decides which names of members and variables are secret or personal."""
 
     def is_secret(self, name: str, parent: str = "") -> bool: ...
 
@@ -87,10 +88,10 @@ class Meaning(Protocol):
 
 
 def for_secrets(additions: Additions) -> Look:
-    """Return a function that tells whether a frame may contain a secret. `additions` are names given by the user.
+    """Return a function that returns whether a frame may contain a secret. `additions` has the names of the user.
 
-    It searches the frame's shape: what remains without digits and separators. `p.w.d` and `pass_word2` are found
-    there, and frames that differ in numbers and times alone have one shape, whose answer is remembered.
+    It searches the shape of the frame, which is its text without digits and separators. So it finds `p.w.d` and
+    `pass_word2`. Frames that differ only in numbers and times have the same shape, whose result is remembered.
     """
     names = [max(_RUN.findall(name.rpartition("/")[2]), key=len) for name in (*additions.variables, *additions.members)]
     added = {_plain(name) for name in names}
@@ -128,7 +129,7 @@ def for_secrets(additions: Additions) -> Look:
                 if len(answers) >= _SHAPES_LIMIT:
                     answers.clear()
                 answers[shape] = found
-        if found > 0:  # idToken and groupIdToken are in many frames and no secrets; validToken is one
+        if found > 0:  # idToken and groupIdToken are not secrets; any other name with "token" may be one
             return raw.count(b'"idToken') + raw.count(b"IdToken") < found
         return found == _FOUND or (found == _FOUND_IF_ESCAPED and _ESCAPED.search(raw) is not None)
 
@@ -136,7 +137,10 @@ def for_secrets(additions: Additions) -> Look:
 
 
 def _any_of(words: list[str]) -> Callable[[bytes], object]:
-    """Return a function that searches a message id for words; of a word with a quote an id can have a part only."""
+    """Return a function that searches a message id for any of the words.
+
+    An id has no quotation mark, so only the part before or after it is searched for if a word has one.
+    """
     by_first: dict[str, list[str]] = {}
     for word in sorted({word.strip('"').partition('"')[0] for word in words} - {""}):
         by_first.setdefault(word[0], []).append(re.escape(word[1:]))
@@ -144,16 +148,16 @@ def _any_of(words: list[str]) -> Callable[[bytes], object]:
 
 
 def _plain(text: str) -> str:
-    """Return the ASCII letters of a text, without accents and in lower case, as the names of secrets are compared."""
+    """Return a text in lower case and ASCII, without accents; names of secrets are compared in this form."""
     if not text.isascii():
         text = unicodedata.normalize("NFKD", text).replace("ı", "i").encode("ascii", "ignore").decode()
     return text.lower()
 
 
 def for_personal(additions: Additions, known: KeysView[str]) -> Look:
-    """Return a function that tells whether a frame, given in lower case, may contain a personal value.
+    """Return a function that returns whether a frame, passed in lower case, may contain a personal value.
 
-    It searches for their names, and for the words in `known`, which are from values seen before.
+    It searches for the names of personal values and for the words in `known`, which come from earlier values.
     """
     needles: list[str] = []
     words: set[str] = set()
@@ -178,16 +182,19 @@ def for_personal(additions: Additions, known: KeysView[str]) -> Look:
 
 
 def _written(name: str) -> set[str]:
-    """Return how a name may be written: as one word, with underscores, and its last part for one with dashes."""
+    """Return the forms to search for in order to find a name: as one word, with underscores, and its last part.
+
+    The last part finds the name with dashes.
+    """
     parts = [part.lower() for part in _CAMEL.findall(name)]
     forms = {name.lower(), "_".join(parts)}
     return forms | {parts[-1]} if len(parts) > 1 and len(parts[-1]) >= 5 else forms
 
 
 def _grouped(words: set[str]) -> tuple[list[str], list[tuple[str, list[str]]]]:
-    """Return the words that are searched for always, and the others by what has to be found first.
+    """Return the words that are always searched for, and groups of words with the text that they have in common.
 
-    That is a rare character or, where several words begin alike, two letters.
+    Only if this text, a rare character or the first two letters, is found, the words of its group are searched for.
     """
     shortest = [word for word in words if not any(other != word and other in word for other in words)]
     groups: dict[str, list[str]] = {}
@@ -198,8 +205,8 @@ def _grouped(words: set[str]) -> tuple[list[str], list[tuple[str, list[str]]]]:
 
 
 def parsed(text: str) -> Value | None:
-    """Return the value of a JSON text that every parser reads alike, and None of any other text."""
-    # A token is a mark or is next to one.
+    """Return the value of a JSON text; None if it has too many tokens or is not JSON for both parsers."""
+    # A token is a mark or is next to a mark, so twice the number of marks is at least the number of tokens.
     if 2 * sum(map(text.count, "{}[]:,")) >= TOKEN_LIMIT:
         return None
     try:
@@ -218,24 +225,24 @@ def has_nothing(
     name_tells: Callable[[str], bool],
     effort: Effort,
 ) -> bool:
-    """Return whether a value certainly has nothing to hide; False leaves it to the close look.
+    """Return whether a value certainly has nothing to hide. If False, the close look has to decide.
 
     Args:
-        value: What `parsed` returned.
-        parent: The name that the value's members count as members of: the frame's action.
-        meaning: What names mean.
-        tells: Returns whether a string or a number contains something to hide.
-        name_tells: Returns whether a member's name contains something to hide.
-        effort: The budget that the steps are taken from.
+        value: what `parsed` returned.
+        parent: the frame's action, which counts as the name of the payload.
+        meaning: decides which names are secret or personal.
+        tells: returns whether a string or a number contains something to hide.
+        name_tells: returns whether a member's name contains something to hide.
+        effort: the budget from which the steps are taken.
 
     Raises:
-        TooMuch: The budget is spent.
+        TooMuch: the budget is spent.
     """
     payload = value[payload_at(value[0]) :] if isinstance(value, list) and value and isinstance(value[0], str) else []
     if not all(isinstance(child, tuple) for child in payload):
-        return False  # a list may hold a name followed by its value
+        return False  # a list may contain a name followed by its value
     names: set[tuple[str, str]] = set()
-    texts: dict[str, None] = {}  # in order: the close look remembers what it finds first
+    texts: dict[str, None] = {}  # a set in the order of the text, because `tells` remembers the secrets that it finds
     waiting: list[tuple[Any, str]] = [(value, parent)]
     while waiting:
         node, within = waiting.pop()
@@ -265,7 +272,7 @@ def has_nothing(
 
 
 def _names_a_secret(name: str, child: Any, meaning: Meaning) -> bool:
-    """Return whether a member such as "key" or "type" announces a secret beside it."""
+    """Return whether the value of a member such as "key" or "type" shows that another value is secret or personal."""
     for text in child if isinstance(child, list) else (child,):
         if not isinstance(text, str):
             continue

@@ -1,8 +1,10 @@
-"""Replace personal values by keyed pseudonyms: one value and key always give the same one, which reveals nothing.
+"""Replace personal values by pseudonyms. With the same key, a value always gets the same pseudonym.
 
-A pseudonym is `anon`, ten characters of an HMAC-SHA256 and two check characters by which the key recognises it. It is
+Nobody can compute the value from it.
+
+A pseudonym is `anon`, ten characters of an HMAC-SHA256 and two check characters, by which `is_own` recognises it. It is
 padded with asterisks to the length of the value. Its 16 characters fit in every OCPP identifier; the shortest, an
-idTag, may have 20. Upper and lower case make no difference, as in OCPP's CiString: 04AB and 04ab are one card.
+idTag, may have 20. Upper and lower case make no difference, as in OCPP's CiString: 04AB and 04ab are the same card.
 """
 
 from __future__ import annotations
@@ -20,10 +22,10 @@ from typing import NamedTuple
 from inspector.errors import UnusableFile
 
 LENGTH = 16
-"""Characters of a pseudonym; that of a longer value is padded to the same length."""
+"""The length of a pseudonym in characters; the pseudonym of a longer value is padded to the value's length."""
 
 SHORTEST_KEY = 32
-"""Fewest characters of a key; new keys have 64 hexadecimal digits."""
+"""The minimum length of a key in characters; new keys have 64 hexadecimal digits."""
 
 _BODY = 10
 _OWN = re.compile(r"anon([a-z2-7]{10})([a-z2-7]{2})\**")
@@ -38,7 +40,7 @@ class KeyFile(NamedTuple):
     path: Path
     key: bytes
     made: bool
-    """Whether the file was made now."""
+    """Whether the file did not exist and was created."""
     readable_by_others: bool
 
 
@@ -50,10 +52,10 @@ def default_path() -> Path:
 
 
 def read_key(path: Path | None = None) -> KeyFile:
-    """Read the key; if the file does not exist, make it (mode 0600) with a new key.
+    """Return the key in a file; if the file does not exist, create it (mode 0600) with a new key.
 
     Raises:
-        UnusableFile: The file cannot be read or made, or has no valid key.
+        UnusableFile: the file cannot be read or created, or has no valid key.
     """
     path = path or default_path()
     made = False
@@ -74,7 +76,8 @@ def read_key(path: Path | None = None) -> KeyFile:
 
 def _make(path: Path) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # Written to another file and linked, so that no process reads half a key; the first one wins.
+    # Write the key to another file and link that, so that no process reads half a key. If two processes do this at
+    # once, both use the key of the first.
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -97,7 +100,7 @@ class Pseudonyms:
 
     @property
     def key_name(self) -> str:
-        """Eight characters that identify the key: recordings with the same key can be correlated."""
+        """Eight characters that identify the key, so that users see which recordings have the same pseudonyms."""
         return self._code("name of this key", 8)
 
     def of(self, value: str) -> str:
@@ -113,7 +116,7 @@ class Pseudonyms:
         return made
 
     def of_number(self, literal: str) -> str:
-        """Return the pseudonym of a JSON number, a number of 15 digits."""
+        """Return the pseudonym of a JSON number: another number, of 15 digits."""
         if len(literal) == _NUMBER_DIGITS + 1 and literal == self._number(literal[1:9]):
             return literal
         return self._number(f"{int.from_bytes(self._mac(literal)[:8]) % 10**8:08}")

@@ -1,4 +1,4 @@
-"""Hide secrets, and personal values if asked to, in frames, events and findings.
+"""Hide secrets in frames, events and findings; with --redact personal, hide personal values too.
 
 A secret is replaced by as many asterisks as it has characters, a personal value by its pseudonym. Every other byte
 stays unchanged. `secret_names` and `sensitive_names` list the names of secrets.
@@ -27,9 +27,9 @@ _STATIONS_LIMIT = 20_000
 
 
 class Redactor:
-    """Redacts for one recorder.
+    """Redacts the frames, events and findings of one recorder.
 
-    Its arguments can be passed to a recorder process with `marshal`.
+    The arguments of the constructor can be sent to a recorder process with `marshal`.
     """
 
     def __init__(
@@ -40,9 +40,12 @@ class Redactor:
         members: Iterable[str] = (),
         personal: Iterable[str] = (),
     ) -> None:
-        """Hide nothing at the level "none", and personal values too at "personal", which needs a key.
+        """Set what to hide: "none" hides nothing, "secrets" hides secrets, "personal" also personal values.
 
-        `variables`, `members` and `personal` are names in addition to the built-in ones.
+        Args:
+            level: one of LEVELS.
+            key: the key of the pseudonyms, which "personal" needs.
+            variables, members, personal: names in addition to the built-in ones; see `Additions`.
         """
         if level not in LEVELS or (level == "personal" and key is None):
             raise ValueError(f"unknown redaction level: {level}")
@@ -58,7 +61,7 @@ class Redactor:
         self._may_hold_personal = prefilter.for_personal(added, self._personal.words) if level == "personal" else None
 
     def secrets_of(self, charge_point_id: str | None) -> Secrets:
-        """Return the known secrets of one charge point, which are kept between its sessions."""
+        """Return the store of known secrets of one charge point; all its sessions share it."""
         found = self._stations.get(charge_point_id or "")
         if found is None:
             found = self._stations[charge_point_id or ""] = Secrets()
@@ -67,15 +70,16 @@ class Redactor:
         return found
 
     def frame(self, secrets: Secrets, frame: Frame) -> bytes | None:
-        """Return the redacted bytes of a frame, None if it has nothing to hide, as almost every frame.
+        """Return the redacted bytes of a frame; None if it has nothing to hide, as is true for almost every frame.
 
-        If searching it takes too long, the rest is starred out; the frame's notes say how many bytes that is.
+        If searching it takes too long, the rest is starred out, and the frame gets the note `unsearched` with the
+        number of these bytes.
         """
         if not self.enabled:
             return None
         raw, message = frame.raw, frame.message
         if type(message) is CallResult and not (message.payload or message.problems):
-            return None  # an empty answer, as nearly every second frame
+            return None  # an empty answer; nearly every second frame is one
         if not (
             self._may_hold_secrets(raw)
             or secrets.may_be_in(raw)
@@ -88,7 +92,7 @@ class Redactor:
             if CloseLook(self, secrets, frame.action or "", loose).finds_nothing(text):
                 return None
         except TooMuch:
-            pass  # the next look keeps what it finds and has a budget of its own
+            pass  # the next look has a budget of its own, and returns what it found if that is spent too
         look = CloseLook(self, secrets, frame.action or "", loose)
         spans, end = look.at_frame(text)
         if not spans and end == len(text):
@@ -101,13 +105,13 @@ class Redactor:
         return stored.encode("utf-8", "surrogateescape")
 
     def sentence(self, secrets: Secrets, text: str) -> str:
-        """Redact a sentence of a finding, which may quote a frame."""
+        """Return the sentence of a finding, which may quote a frame, with secrets and personal values hidden."""
         if not self.enabled or not (secrets.values or self._personal.values):
             return text
         return replaced(text, sentence_spans(text, secrets, self._personal))
 
     def text(self, secrets: Secrets, text: str) -> str:
-        """Redact any text: a path, an address, a reason for closing."""
+        """Return a text, such as a path, an address or a close reason, with secrets and personal values hidden."""
         if not self.enabled:
             return text
         try:
@@ -116,7 +120,10 @@ class Redactor:
             return "*" * len(text)
 
     def detail(self, secrets: Secrets, detail: Any, member: str = "") -> Any:
-        """Redact an event's detail or the facts of a session, value by value."""
+        """Return an event's detail or the facts of a session with each value redacted.
+
+        `member` is the name of the member that contains `detail`.
+        """
         if not self.enabled:
             return detail
         if isinstance(detail, dict):
@@ -154,24 +161,24 @@ class Redactor:
 
     @property
     def key_name(self) -> str | None:
-        """The name of the key of its pseudonyms, None without pseudonyms."""
+        """Eight characters that identify the key of the pseudonyms; None if personal values are not replaced."""
         return self._pseudonyms.key_name if self._pseudonyms is not None else None
 
     def is_secret(self, name: str, parent: str = "") -> bool:
-        """Return whether a member of this name is a secret."""
+        """Return whether the value of the member `name` in `parent` is a secret."""
         return is_secret_member(name) or self._members.has(name, parent)
 
     def is_secret_variable(self, name: str) -> bool:
-        """Return whether a configuration key or variable of this name is a secret."""
+        """Return whether the value of a configuration key or variable with this name is a secret."""
         return is_secret_name(name) or self._variables.has(name)
 
     def is_personal(self, name: str, parent: str = "") -> bool:
-        """Return whether a member, key or variable is a personal value that has to be replaced."""
+        """Return whether the value of a member, configuration key or variable is personal and must be replaced."""
         return self._personal_names is not None and self._personal_names.has(name, parent)
 
     @property
     def personal(self) -> Personal:
-        """The personal values seen so far."""
+        """The personal values seen so far, with their pseudonyms."""
         return self._personal
 
     def pseudonym(self, value: str) -> str:
@@ -190,12 +197,12 @@ class Redactor:
 
 
 def as_config(arguments: dict[str, Any] | None) -> dict[str, str]:
-    """Return the entries of `recordings.config` for these arguments: the level and the name of the key."""
+    """Return the level and the key's name for the column `recordings.config`; `arguments` are those of Redactor."""
     redaction = Redactor(**(arguments or {}))
     said = {"redact": (arguments or {}).get("level", LEVELS[0])}
     return said if redaction.key_name is None else {**said, "redact_key": redaction.key_name}
 
 
 def without_passwords(text: str) -> str:
-    """Return addresses without the credentials in them."""
+    """Return a text without the credentials of the addresses in it."""
     return Redactor().text(Secrets(), text)

@@ -1,4 +1,4 @@
-"""Decide by a name whether its value is a secret: one list for members, variables, keys, parameters and headers.
+"""Decide by the name of a member, variable, configuration key, parameter or header whether its value is a secret.
 
 A name is split into words: `AdminPasswordHash` is admin, password, hash; `wifi_psk2` is wifi, psk. Case, accents,
 separators and digits make no difference.
@@ -21,7 +21,7 @@ ANYWHERE = (
 """Patterns that make a name secret wherever they occur in it, also in the middle of a word."""
 
 WORDS = frozenset("pass pwd pw psk pin cpin puk jwt token bearer".split())
-"""Whole words that make a name secret: `pass` does in `user_pass`, but not in `compass` or `passed`."""
+"""Whole words that make a name secret: `user_pass` is secret because of `pass`, `compass` and `passed` are not."""
 
 KEYS = frozenset(
     """
@@ -32,10 +32,10 @@ KEYS = frozenset(
     symmetric system tls token unlock user vpn web webhook websocket wep wifi wireless wlan wpa
     """.split()
 )
-"""Words that make a `key` after them secret. `key` alone is the name of a setting in OCPP."""
+"""Words that make a name secret if `key` follows them. In OCPP, `key` alone is the name of a setting."""
 
 BEFORE_PIN = frozenset("access admin card device door modem operator service unlock user".split())
-"""Words that may be written together with `pin`; `spin` and `mapping` end in it by chance."""
+"""Words that make a name secret if `pin` follows in the same word, as in `userpin`. `spin` ends in it by chance."""
 
 NOT_BEFORE = {
     "token": frozenset("charging contract id rfid tag".split()),
@@ -44,7 +44,7 @@ NOT_BEFORE = {
     ),
     "pin": frozenset("adc board chip connector cp gpio header input io led output pilot port pp relay".split()),
 }
-"""Words that make the next word harmless: an id token is personal, not secret."""
+"""Words that make the next word harmless: an id token is a personal value, not a secret."""
 
 ABOUT = frozenset(
     """
@@ -58,21 +58,21 @@ ABOUT = frozenset(
     title tries ttl type updated uri url usage used valid validity version wrong
     """.split()
 )
-"""Last words of names that only describe a secret: `passwordLength`, `tokenType`, `MasterPassGroupId`."""
+"""Words at the end of names that only describe a secret: `passwordLength`, `tokenType`, `MasterPassGroupId`."""
 
 PARAMETERS = frozenset("auth key sig hash".split())
-"""More names of secret parameters; a parameter with `token` or `signature` in its name is secret too."""
+"""Names of parameters that are secret although the lists above do not have them."""
 
 HEADERS = frozenset(
     "auth authorization authentication cookie setcookie proxyauthorization proxyauthentication".split()
 ) | {"xauth", "xauthorization"}
-"""More secret headers; each `…-Authorization` and `…-Key` is secret too."""
+"""Names of secret headers, in addition to every `…-Authorization` and `…-Key`."""
 
 NO_HEADERS = frozenset("idempotencykey surrogatekey cachekey publickey".split())
-"""Headers that end in `-Key` and are not secret; no `Sec-WebSocket-…` is either."""
+"""Headers that end in `-Key` but are not secret. Headers that begin with `Sec-WebSocket-` are not secret either."""
 
 _CARD = re.compile(r"(?=[^A-Fa-f]*[A-Fa-f])(?=\D*\d)[0-9A-Fa-f]{2}(?:(?:[:\- ]?[0-9A-Fa-f]{2}){3}){1,2}")
-"""It needs a letter and a digit: digits alone may be a one-time password."""
+"""Matches the number of a card. It must have a letter and a digit: digits alone may be a one-time password."""
 _AS_MEMBERS = frozenset("authorization proxyauthorization xauthorization cookie setcookie xauth".split())
 _LONG = 200
 _LONG_CODE = 16
@@ -85,22 +85,22 @@ _KEY_ENDINGS = tuple(word for word in KEYS if len(word) > 2)
 
 
 def is_secret_name(name: str) -> bool:
-    """Return whether the value of a member, a variable, a configuration key or a name in a text is a secret."""
+    """Return whether values with this name are secret: members, variables, configuration keys, and names in texts."""
     return _is_secret_name(name[-_LONG:])
 
 
 def is_secret_member(name: str) -> bool:
-    """Return whether the value of a JSON member is a secret; its name may also be that of an HTTP header."""
+    """Return whether the value of a JSON member is a secret; names of secret HTTP headers count too."""
     return is_secret_name(name) or squeezed(name) in _AS_MEMBERS
 
 
 def is_card(name: str, value: str) -> bool:
-    """Return whether the value of a plain `token` is the number of a card: 4 or 7 bytes in hexadecimal."""
+    """Return whether a name is just `token` and its value is the number of a card: 4 or 7 bytes in hexadecimal."""
     return len(value) <= 20 and squeezed(name) == "token" and _CARD.fullmatch(value) is not None
 
 
 def is_secret_parameter(name: str, value: str = "") -> bool:
-    """Return whether a parameter of an address is a secret; its name must be %-decoded."""
+    """Return whether the value of an address's parameter is a secret; pass the name %-decoded."""
     plain = squeezed(name)
     return (
         is_secret_name(name)
@@ -121,14 +121,14 @@ def is_secret_header(name: str) -> bool:
 
 
 def is_only_a_header(name: str) -> bool:
-    """Return whether a name is certainly that of such a header, wherever it is found."""
+    """Return whether a name can only be that of a secret header, wherever it is found."""
     plain = squeezed(name)
     return plain != "auth" and (plain in HEADERS or plain in ("xauthtoken", "xapikey"))
 
 
 @lru_cache(8192)
 def words(name: str) -> tuple[str, ...]:
-    """Split a name into words in lower case without accents; single letters are joined, so `p.w.d` is pwd."""
+    """Return the words of a name in lower case without accents; single letters are joined: `p.w.d` is one word, pwd."""
     found = [word.lower() for word in _WORD.findall(_without_accents(name))]
     spelled = (("".join(run),) if single else run for single, run in groupby(found, lambda word: len(word) == 1))
     return tuple(chain.from_iterable(spelled))
@@ -152,10 +152,10 @@ def _is_secret_name(name: str) -> bool:
     parts = words(name)
     if not parts or parts[-1] in ABOUT:
         return False
-    if sum(map(str.isspace, name)) > _MOST_SPACES:  # a sentence
+    if sum(map(str.isspace, name)) > _MOST_SPACES:  # it is a sentence, of which only the last words count
         parts = parts[-2:]
         return any(_is_secret_word(parts, at) or _ANYWHERE.search(part) for at, part in enumerate(parts))
-    # Far from the end of a long name, as in base64, a short word occurs by chance.
+    # Short words count only near the end: in a long name, which may be base64, they occur by chance.
     near_end = range(max(0, len(parts) - _LAST_WORDS), len(parts))
     return bool(_ANYWHERE.search(squeezed(name))) or any(_is_secret_word(parts, at) for at in near_end)
 
@@ -168,7 +168,7 @@ def _is_secret_word(parts: tuple[str, ...], at: int) -> bool:
         return before not in NOT_BEFORE.get(word, ())
     if word == "key":
         return before in KEYS
-    # Two words written together.
+    # The remaining cases are two words written together, such as `apikey`.
     if word.endswith("key"):
         return word[:-3].endswith(_KEY_ENDINGS)
     if word.endswith("token"):

@@ -1,6 +1,7 @@
-"""Remember hidden values and find them wherever they are quoted later.
+"""Remember hidden values, and find them wherever they are quoted later.
 
-They are kept in memory only, up to a limit: secrets for each charge point, personal values for the whole recording.
+They are kept in memory only, and a limited number of them: secrets for each charge point, personal values for the whole
+recording.
 """
 
 from __future__ import annotations
@@ -16,16 +17,20 @@ from inspector.redaction.json_tokens import escaped
 from inspector.redaction.prefilter import WORD
 
 SECRETS_LIMIT = 100
-"""Most secrets of one charge point that are searched for in every frame; the oldest is dropped first."""
+"""At most so many secrets of one charge point are searched for in every frame; the oldest is dropped first."""
 OLDER_LIMIT, OLDER_LENGTH = 1_000, 200
-"""Most secrets dropped there that are still searched for in findings, which may be about an old frame, and how long one
-may be."""
+"""So many of the dropped secrets, of so many characters at most, are still searched for in findings.
+
+A finding may quote an old frame.
+"""
 SECRET_LENGTH = 5_000
-"""Most characters remembered of a secret; keys and certificates have fewer. The beginning of a longer one is enough to
-find where a finding quotes it."""
+"""At most so many characters of a secret are remembered; keys and certificates have fewer.
+
+The beginning of a longer secret is enough to find it where a finding quotes it.
+"""
 PERSONAL_LIMIT = 200_000
 PERSONAL_LENGTH = 1_000
-"""Most characters remembered of a personal value."""
+"""At most so many characters of a personal value are remembered."""
 SHORTEST = 4
 """Values with fewer characters are searched for only in quotation marks."""
 STRONG = 8
@@ -35,13 +40,13 @@ _QUOTED = {
     quotes: re.compile("|".join(rf"{quote}((?:[^{quote}\\]++|\\.?)*+)({quote}|\Z)" for quote in quotes), re.S)
     for quotes in ("'\"", "'", '"')
 }
-"""By the quotation marks to search for."""
+"""For some quotation marks, the pattern that finds the next text between two of them."""
 _HEXADECIMAL = re.compile(r"(?:[0-9A-Fa-f]{2}){8,64}")
 _NUMERIC = re.compile(r"\s*-?\d+(\.\d+)?\s*")
 
 
 type Known = dict[str, tuple[str, ...]]
-"""Secrets, each with the forms in which it may be written."""
+"""Secrets, each with all forms in which it may be written, such as base64."""
 
 
 class Span(NamedTuple):
@@ -53,7 +58,7 @@ class Span(NamedTuple):
 
 
 class Secrets:
-    """The secrets of one charge point and its CSMS, each in all forms in which it may be written."""
+    """The secrets that occurred in the sessions of one charge point, each in all forms in which it may be written."""
 
     __slots__ = ("_older", "_quick", "values")
 
@@ -63,8 +68,8 @@ class Secrets:
         self._quick: tuple[bytes, ...] | None = ()
 
     def add(self, values: Iterable[str]) -> None:
-        """Remember secrets, except values that are asterisks already."""
-        cut = (value[:SECRET_LENGTH].replace("\0", "") for value in values)  # without the NULs of UTF-16
+        """Remember secrets; ignore values of asterisks, which are hidden already."""
+        cut = (value[:SECRET_LENGTH].replace("\0", "") for value in values)  # UTF-16 read byte by byte has NULs
         fresh = dict.fromkeys(value for value in cut if value.strip("*") and value not in self.values)
         if not fresh:
             return
@@ -81,7 +86,7 @@ class Secrets:
 
     @property
     def for_findings(self) -> Known:
-        """The secrets that are searched for in findings: also older ones, as they are written in text."""
+        """The secrets that are searched for in findings: the remembered ones, and older ones in their plain forms."""
         return {**self._older, **self.values} if self._older else self.values
 
     @property
@@ -89,19 +94,22 @@ class Secrets:
         """The forms that are searched for in every frame."""
         if self._quick is None:
             looked_for = [form for value, forms in self.values.items() if len(value) >= SHORTEST for form in forms]
-            # A frame with NULs, as in UTF-16, gets the close look anyway.
+            # Forms with NULs are not needed here, because a frame with NULs gets the close look anyway.
             self._quick = tuple({form.encode("utf-8", "surrogatepass") for form in looked_for if "\0" not in form})
         return self._quick
 
     def may_be_in(self, raw: bytes) -> bool:
-        """Return whether a frame may quote a secret, by a quick search."""
+        """Return whether a quick search finds that a frame may quote a secret."""
         for form in self._quick if self._quick is not None else self.quick:  # noqa: SIM110 - `any` costs twice as much
-            if raw.find(form) >= 0:  # `in` would try to read the bytes as a number first
+            if raw.find(form) >= 0:  # faster than `in`, which first tries to read the bytes as a number
                 return True
         return False
 
     def occurring(self, text: str, known: Known | None = None) -> Known:
-        """Return the secrets that occur in a text, with the forms that do; pass them to `spans` for its parts."""
+        """Return the secrets that occur in a text, each with the forms that occur.
+
+        For parts of this text, pass the result to `spans`, which then searches only for these.
+        """
         found: Known = {}
         for value, forms in (self.values if known is None else known).items():
             if held := tuple(form for form in forms if form in text):
@@ -111,18 +119,18 @@ class Secrets:
     def spans(
         self, text: str, *, loose: bool = False, name: bool = False, among: Known | None = None
     ) -> Iterator[Span]:
-        """Find secrets that a text quotes.
+        """Yield the places where a text quotes secrets.
 
         Args:
-            text: Any string.
-            loose: Whether the text is about an error: short secrets and plain words count too.
-            name: Whether the text is a member's name: only long secrets count.
-            among: The secrets that can occur in it, if that is known.
+            text: any string.
+            loose: whether short secrets and plain words count too, as in a text about an error.
+            name: whether the text is a member's name, in which only long secrets count.
+            among: the secrets to search for; None for all.
         """
         known = self.values if among is None else among
         numeric = bool(known) and _NUMERIC.fullmatch(text) is not None
         for value, forms in known.items():
-            # A password may be a word such as Available, a PIN may equal a meter reading: keep those readable.
+            # A password may be a word such as Available, and a PIN may equal a meter reading; those stay readable.
             word = len(value) < 2 * STRONG and value.isalpha()
             strong = len(value) >= STRONG and not word
             likely = len(value) >= SHORTEST and not name and not numeric and (not word or " " in text)
@@ -143,7 +151,7 @@ class Personal:
         self._long: dict[str, list[str]] = {}
 
     def add(self, value: str, pseudonym: str) -> None:
-        """Remember a value; upper and lower case make no difference."""
+        """Remember a personal value and its pseudonym; upper and lower case make no difference."""
         folded, pseudonym = value[:PERSONAL_LENGTH].lower(), pseudonym[:PERSONAL_LENGTH]
         if folded in self.values or folded == pseudonym:
             return
@@ -166,11 +174,17 @@ class Personal:
 
     @property
     def words(self) -> KeysView[str]:
-        """The words by which values are found, in lower case."""
+        """The longest word of each value, in lower case; a text without any of these words quotes no value."""
         return self._by_word.keys()
 
     def spans(self, text: str, *, loose: bool, spend: Callable[[float], None] = lambda steps: None) -> Iterator[Span]:
-        """Find values that a text quotes; `spend` is called with the cost of the search before it is done."""
+        """Yield the places where a text quotes personal values.
+
+        Args:
+            text: any string.
+            loose: whether short values and values without digits count too, as in a text about an error.
+            spend: called before each search with its cost in steps; it may raise an exception to end the search.
+        """
         folded = text.lower()
         if len(folded) != len(text) or not self.values:
             return
@@ -178,17 +192,17 @@ class Personal:
             yield Span(0, len(text), pseudonym)
             return
         if not loose and _NUMERIC.fullmatch(text):
-            return  # a meter reading may have the same digits as a tag
+            return  # the text may be a meter reading that has the same digits as a tag
         for word in set(WORD.findall(folded)):
             values = self._by_word.get(word, ())
-            spend(len(values) * (0.2 + len(text) / 5000))  # thousands of cards may differ in a digit only
+            spend(len(values) * (0.2 + len(text) / 5000))  # thousands of values may share a word
             for value in values:
                 telling = len(value) >= 6 and any(c.isdigit() for c in value)
                 if telling or (len(value) >= SHORTEST and (loose or " " in text)):
                     yield from _found(folded, value, self.values[value], within_words=False)
 
     def cut_short(self, quoted: str) -> Iterator[str]:
-        """Return the pseudonyms of long values that begin with `quoted`."""
+        """Yield the pseudonyms of the long values that begin with `quoted`."""
         folded = quoted.lower()
         for value in self._long.get(folded[:_CUT], ()):
             if value.startswith(folded):
@@ -197,11 +211,11 @@ class Personal:
 
 _CUT = 16
 _SHORT = 32
-"""Values with so many characters are compared at every position, which is fast enough."""
+"""A value with at most so many characters may be compared at every position, which is fast enough."""
 
 
 def sentence_spans(text: str, secrets: Secrets, personal: Personal) -> Iterator[Span]:
-    """Find hidden values that a sentence of a finding quotes, also if they are cut short."""
+    """Yield the places where the sentence of a finding quotes hidden values, in full or cut short."""
     known = secrets.for_findings
     yield from secrets.spans(text, loose=True, among=secrets.occurring(text, known))
     yield from personal.spans(text, loose=True)
@@ -223,20 +237,23 @@ def sentence_spans(text: str, secrets: Secrets, personal: Personal) -> Iterator[
 
 
 def _quotes(text: str) -> Iterator[tuple[int, int]]:
-    """Find texts in single or double quotes."""
+    """Yield the positions of texts in single or double quotes."""
     marks, at = "'\"", 0
     while marks and (match := _QUOTED[marks].search(text, at)):
         inner = 1 if match[1] is not None else 3
         if match[inner + 1]:
             yield match.span(inner)
             at = match.end()
-        else:  # an apostrophe, for example: no closing quote follows, so later ones have none either
+        else:  # this mark, such as an apostrophe, has no closing mark; then no later mark of the same kind has one
             marks = marks.replace(text[match.start()], "")
             at = match.start() + 1
 
 
 def _beginnings(text: str, form: str, shortest: int) -> Iterator[Span]:
-    """Find the beginning of a secret, quoted up to some length and followed by no letter or digit."""
+    """Yield the places where a text quotes at least the first `shortest` characters of a secret.
+
+    The quoted part must not be followed by a letter or digit.
+    """
     if len(form) <= shortest:
         return
     at = text.find(form[:shortest])
@@ -250,11 +267,15 @@ def _beginnings(text: str, form: str, shortest: int) -> Iterator[Span]:
 
 
 def _found(text: str, value: str, new: str, *, within_words: bool) -> Iterator[Span]:
-    """Find a value. If occurrences overlap, the part after the first is starred out."""
+    """Yield the places where a value occurs, with its replacement `new`.
+
+    If occurrences overlap, the part after the first is starred out. If `within_words` is False, a value that is a part
+    of a longer word does not count.
+    """
     covered = reached = 0
     for at in _places(text, value):
         end = at + len(value)
-        # A value that begins or ends with punctuation needs no word boundary there.
+        # The value is a part of a longer word only if there are letters or digits on both sides of its boundary.
         before = at == 0 or not (text[at - 1].isalnum() and value[0].isalnum())
         after = end == len(text) or not (text[end].isalnum() and value[-1].isalnum())
         if not (within_words or (before and after)):
@@ -270,7 +291,7 @@ def _found(text: str, value: str, new: str, *, within_words: bool) -> Iterator[S
 
 
 def _places(text: str, value: str) -> Iterator[int]:
-    """Find where a value begins, also overlapping itself, in linear time."""
+    """Yield every position at which a value begins, even if occurrences overlap, in linear time."""
     at = text.find(value)
     period = 1 if len(value) <= _SHORT else 0
     while at >= 0:
@@ -280,13 +301,14 @@ def _places(text: str, value: str) -> Iterator[int]:
             continue
         period = period or _period(value)
         end = at + len(value)
-        # Of a repetition only the new part has to be compared.
+        # If the value repeats itself, compare only the last period, because the rest is known to match.
         at = at + period if text.startswith(value[-period:], end) else text.find(value, at + period)
 
 
 def _period(value: str) -> int:
-    """Return the smallest distance at which a text can overlap itself, by the failure function of Knuth, Morris and
-    Pratt.
+    """Return the smallest distance at which a text can overlap itself.
+
+    It is computed with the failure function of Knuth, Morris and Pratt.
     """
     borders = [0] * len(value)
     length = 0
@@ -300,20 +322,21 @@ def _period(value: str) -> int:
 
 
 def _plain_forms(value: str) -> tuple[str, ...]:
-    """Return a secret as it may be written in text, JSON and Python."""
+    """Return the forms in which a secret may be written in text, JSON and Python."""
     return value, escaped(value), repr(value)[1:-1]
 
 
 def _forms(value: str) -> tuple[str, ...]:
-    """Return a secret as it may be written: plain, in JSON, Python, UTF-16, a URL, base64 and hexadecimal."""
+    """Return the forms in which a secret may be written: text, JSON, Python, UTF-16, URLs, base64, hexadecimal."""
     forms = [*_plain_forms(value), json.dumps(value)[1:-1], "\0".join(value)]
-    if _HEXADECIMAL.fullmatch(value):  # an AuthorizationKey: its bytes are the password
+    if _HEXADECIMAL.fullmatch(value):  # it may be an AuthorizationKey, whose bytes are the password
         password = bytes.fromhex(value).decode("latin-1")
         forms += [value.upper(), value.lower(), *([password] if password.isprintable() else [])]
     if len(value) >= STRONG:
         data = value.encode("utf-8", "surrogatepass")
         forms += [quote(data, safe=""), data.hex(), data.hex().upper()]
-        # In base64 of a longer text it has three forms; characters shared with its neighbours are cut off.
+        # As a part of a longer text in base64, it has three forms. Leave out the characters that also depend on the
+        # neighbouring text.
         for skipped in range(3):
             coded = base64.b64encode(b"\0" * skipped + data).decode()
             forms.append(coded[(0, 2, 3)[skipped] : len(coded.rstrip("=")) - (1 if coded.endswith("=") else 0)])
@@ -321,7 +344,7 @@ def _forms(value: str) -> tuple[str, ...]:
 
 
 def merged(spans: Iterable[Span]) -> list[Span]:
-    """Sort spans and remove overlaps: the first and longest stays, and of the other one the rest."""
+    """Return spans sorted and without overlaps. Of a span that overlaps an earlier one, the rest is starred out."""
     kept: list[Span] = []
     for span in sorted(spans, key=lambda span: (span.start, -span.end)):
         reached = kept[-1].end if kept else 0

@@ -20,9 +20,9 @@ class Heading(NamedTuple):
     """A line that starts a section.
 
     Attributes:
-        end: Where the line ends.
-        indent: Its indentation; -1 in INI and UCI, where the lines of a section need not be indented more.
-        name: The name of the section.
+        end: the position at which the line ends.
+        indent: the width of its indentation; -1 in INI and UCI, where a section's lines need no indentation.
+        name: the name of the section.
     """
 
     end: int
@@ -31,7 +31,7 @@ class Heading(NamedTuple):
 
 
 class Sections:
-    """The sections of one text. Ask for positions in ascending order."""
+    """The sections of one text. Callers must ask for positions in ascending order."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -40,7 +40,7 @@ class Sections:
         self._open: list[Heading] = []
 
     def of(self, start: int) -> str:
-        """Return the parent of the name that begins at `start`, "" if it has none."""
+        """Return the name of the parent of the name that begins at `start`; "" if it has none."""
         return self._beside(start) or self._above(start)
 
     def _beside(self, start: int) -> str:

@@ -1,7 +1,7 @@
-"""List the names of personal values and some of secrets, and read the names that a user adds.
+"""List the names of personal values and some names of secrets, and read the names that a user adds.
 
-Names are spelled as in OCPP. Case, dashes, dots and underscores make no difference, `*` stands for any characters, and
-`vpn/key` means `key` directly inside `vpn` (or inside the payload of an action of that name).
+Names are spelled as in OCPP. Case, dashes, dots and underscores make no difference, `*` matches any characters, and
+`vpn/key` means `key` directly inside `vpn` (or directly in the payload, if `vpn` is the action).
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from inspector import toml_file
 from inspector.errors import SettingsMistake
 
 SECRET_MEMBERS = tuple(f"{parent}/key" for parent in "*vpn* *wifi* *wlan* wpa* wep* *ipsec* apn*".split())
-"""Members whose value is a secret although their own name does not say so; `secret_names` knows the others."""
+"""Members that are secret because of the name of what contains them; `secret_names` decides about other members."""
 
 SECRET_TOKEN_TYPES = frozenset({"keycode", "pin", "pincode"})
-"""Types of an IdToken whose value is a PIN (2.x part 2, IdTokenEnumType), in lower case."""
+"""Types of an IdToken whose value is a PIN (2.x part 2, IdTokenEnumType); in lower case."""
 
 PERSONAL = (
     *("*IdTag", "*IdToken", "eMAID", "EVCOID", "ContractId", "VIN", "VehicleId", "VehicleIdentificationNumber"),
@@ -28,7 +28,7 @@ PERSONAL = (
     *("vatCompany/name", "vatCompany/address1", "vatCompany/address2", "vatCompany/postalCode", "vatCompany/city"),
     *("company/name", "company/address1", "company/address2", "company/postalCode", "company/city"),
     *("personalMessage/content", "updatedPersonalMessage/content", "NotifyCustomerInformation/data"),
-    # A contract certificate names its eMAID.
+    # A contract certificate contains the eMAID of its owner.
     *("Authorize/certificate", "Get15118EVCertificate/exiRequest", "Get15118EVCertificate/exiResponse"),
     "iso15118CertificateHashData/serialNumber",
 )
@@ -48,7 +48,7 @@ class Additions:
 
 
 def load(path: Path) -> Additions:
-    """Read the table `[redact]` of a rules file, or of its `[tool.chargesentinel]`, and ignore other tables.
+    """Return the names in the table `[redact]` of a rules file, or of its `[tool.chargesentinel]`. Ignore other tables.
 
         [redact]
         variables = ["DoorNumber"]                 # secret configuration keys and variables
@@ -56,7 +56,7 @@ def load(path: Path) -> Additions:
         personal = ["driverName"]                  # more values that --redact personal replaces
 
     Raises:
-        SettingsMistake: The file cannot be read or has a wrong value; says where.
+        SettingsMistake: the file cannot be read or has a wrong value.
     """
     document = toml_file.read(path)
     own = toml_file.table(path, "tool.chargesentinel", toml_file.own_table(document))
@@ -78,12 +78,12 @@ def _refuse_odd(path: Path, place: str, name: str) -> None:
 
 @lru_cache(4096)
 def plain(name: str) -> str:
-    """Return the letters and digits of a name in lower case, as names are compared."""
+    """Return a name in lower case without spaces, dots, dashes and underscores; names are compared in this form."""
     return re.sub(r"[\s_.\-]", "", name).lower()
 
 
 class NameClassifier:
-    """A set of names with `*` and parents; a close look asks it for every member of a frame."""
+    """A set of names, which may have `*` and a parent. It is fast, because redaction asks it about every member."""
 
     def __init__(self, names: Iterable[str]) -> None:
         names = list(names)
@@ -94,7 +94,7 @@ class NameClassifier:
         self._has = lru_cache(4096)(self._match)
 
     def has(self, name: str, parent: str = "") -> bool:
-        """Return whether the member `name` of `parent` is in the set."""
+        """Return whether the name of a member, within `parent`, matches the set."""
         return self._has(name, parent) if len(name) <= 200 and len(parent) <= 200 else False
 
     def _match(self, name: str, parent: str) -> bool:

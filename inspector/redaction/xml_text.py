@@ -1,4 +1,7 @@
-"""Find secrets in XML: in elements and attributes with the name of a secret, and beside an element that names one."""
+"""Find secrets in XML: elements and attributes with a secret name, and elements that another element names.
+
+Examples: `<password>…</password>`, and `<key>AuthorizationKey</key><value>…</value>`.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,12 @@ from inspector.redaction.secret_names import is_card, squeezed
 _TAG = re.compile(r"<(/?)(?:[\w.\-]{1,60}:)?([\w.\-]{1,80})((?:\s[^<>]{0,4000})?)>")
 _ATTRIBUTE = re.compile(r"(?<![\w.\-])(?:[\w.\-]{1,60}:)?([\w.\-]{1,60})\s{0,20}=\s{0,20}(?:\"([^\"]*)\"|'([^']*)')")
 _NAMED_FOR = 8
-"""The value of a name is expected within so many tags."""
+"""After an element that names a secret, its value is expected within so many tags."""
 _DEEPEST = 50
 
 
 def find(text: str, is_secret: IsSecret) -> Iterator[tuple[int, int]]:
-    """Find the content of elements with a secret name, and of elements after one whose content is such a name."""
+    """Yield the positions of secret attributes and of the secret content of elements."""
     if "<" not in text:
         return
     parents: list[str] = []
@@ -30,7 +33,7 @@ def find(text: str, is_secret: IsSecret) -> Iterator[tuple[int, int]]:
             if not (closing and element == hidden_in):
                 continue
             hidden_in = ""
-            if squeezed(element) in NAMING and is_secret(content):  # <wifi><key>psk</key>
+            if squeezed(element) in NAMING and is_secret(content):  # as in <wifi><key>psk</key>, where psk is a name
                 named = _NAMED_FOR
             elif not is_card(element, content):
                 yield from _stripped(text, start, end)
@@ -64,7 +67,7 @@ def find(text: str, is_secret: IsSecret) -> Iterator[tuple[int, int]]:
 def _attributes(
     attributes: str, element: str, named_secret: bool, is_secret: IsSecret
 ) -> tuple[list[tuple[int, int]], bool]:
-    """Return where an element's attributes are secret, and whether an attribute makes its content secret."""
+    """Return the positions of an element's secret attributes, and whether an attribute makes its content secret."""
     if not attributes:
         return [], False
     found = [(m[1], squeezed(m[1]), *m.span(2 if m[2] is not None else 3)) for m in _ATTRIBUTE.finditer(attributes)]
