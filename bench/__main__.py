@@ -1,4 +1,4 @@
-"""Measures the proxy beside the programs that one could use instead, in turn, and writes the table.
+"""Measures the proxy and alternatives to it in turn, and writes the table in docs/benchmarks.md.
 
 python -m bench                     about a quarter of an hour; writes docs/benchmarks.md
 python -m bench --quick             one short round, prints only
@@ -62,7 +62,7 @@ def load(port: int, *arguments: object, timeout: float) -> dict[str, Any]:
 
 
 def measure(name: str, csms_port: int, seconds: float, results: Results) -> None:
-    """One round of one contender."""
+    """Run one round of one contender; return its results."""
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
     try:
         for count in CONNECTIONS:
@@ -99,7 +99,7 @@ def measure(name: str, csms_port: int, seconds: float, results: Results) -> None
 
 
 def sustain(name: str, csms_port: int, results: Results) -> None:
-    """Half a minute of one contender under full load."""
+    """Run one contender under full load for half a minute; return its results."""
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
     try:
         port = free_port()

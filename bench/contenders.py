@@ -1,4 +1,4 @@
-"""What the proxy is measured against, and the proxy without a recorder: knows how to start each, measures nothing.
+"""Starts the programs that the proxy is compared with, and the proxy without a recorder.
 
 python bench/contenders.py tcp|websockets|websockets-uvloop|relay PORT UPSTREAM_PORT
 """
@@ -27,7 +27,7 @@ from inspector.records import Record
 
 
 def argv(name: str, port: int, upstream_port: int, folder: Path) -> list[str]:
-    """The command line of a contender."""
+    """Return the command line of a contender."""
     upstream = f"127.0.0.1:{upstream_port}"
     if name == "mitmdump":
         return [
@@ -43,7 +43,7 @@ def argv(name: str, port: int, upstream_port: int, folder: Path) -> list[str]:
 
 
 class TcpPipe(asyncio.Protocol):
-    """The least a Python process can do: pass chunks on."""
+    """The minimal work of a relay in Python: forward chunks."""
 
     def __init__(self, upstream_port: int, peer: asyncio.Transport | None = None) -> None:
         self.upstream_port, self.peer = upstream_port, peer
@@ -81,7 +81,7 @@ async def tcp(port: int, upstream_port: int) -> None:
 
 
 async def websockets(port: int, upstream_port: int) -> None:
-    """A relay as one writes it with the websockets library; records nothing."""
+    """Run a simple relay made with the websockets library; it records nothing."""
 
     async def pump(source: Connection, target: Connection) -> None:
         try:
@@ -104,7 +104,7 @@ async def websockets(port: int, upstream_port: int) -> None:
 
 
 class Nowhere:
-    """A recorder that keeps nothing, for the relay alone."""
+    """A recorder that discards everything, to measure the relay alone."""
 
     def put(self, record: Record) -> None: ...
 

@@ -1,4 +1,4 @@
-"""Measures what importing a trace and a log costs, beside storing the same lines unexamined, in one run.
+"""Measures the cost of importing a trace and a log, and of storing the same lines without judging them.
 
 python -m bench.importing                  200,000 frames
 python -m bench.importing --frames 1000000
@@ -40,7 +40,7 @@ SIDE_BY_SIDE = 20
 
 
 def lines() -> Iterator[bytes]:
-    """Records of a trace without end: sessions of charging, OCPP 1.6 and 2.0.1, twenty side by side."""
+    """Yield the lines of an endless trace: twenty concurrent charging sessions of OCPP 1.6 and 2.0.1."""
     texts = {
         version: [(at, up, text, json.loads(text)) for at, up, text in frames] for version, frames in SESSIONS.items()
     }
@@ -77,7 +77,7 @@ def _records(number: int, version: str, frames: list[tuple[int, bool, str, Any]]
 
 
 def write(path: Path, frames: int) -> None:
-    """A trace of so many frames."""
+    """Write a trace of this many frames."""
     with path.open("wb") as file:
         for _, line in zip(range(frames), lines(), strict=False):
             file.write(line)
@@ -95,14 +95,14 @@ def write_log(path: Path, frames: int) -> None:
 
 
 def ours(source: Path, db: Path) -> int:
-    """Read, judged and stored, with all indexes; returns the frames."""
+    """Import: read, judge and store with all indexes; return the number of frames."""
     writer = Writer(**writer_arguments(db, "bench", [str(source)]))
     reading = Reading(str(source))
     return store(read_ahead(partial(open_input, str(source), reading=reading), reading), writer).frames
 
 
 def sqlite_utils(trace: Path, db: Path) -> int:
-    """The same lines put into a table by sqlite-utils, one index, nothing looked at."""
+    """Store the same lines in a table with one index by sqlite-utils, without judging them."""
     table = Database(db)["frames"]
     with trace.open("rb") as file:
         table.insert_all((json.loads(line) for line in file), batch_size=1000, alter=False)
@@ -111,7 +111,7 @@ def sqlite_utils(trace: Path, db: Path) -> int:
 
 
 def bare(trace: Path, db: Path) -> int:
-    """The same lines parsed and put into a table of four columns by executemany: what no import can be quicker than."""
+    """Parse the same lines and store four columns by executemany: the lower bound for any import."""
     connection = sqlite3.connect(db)
     connection.execute("CREATE TABLE frames (charge_point, at, action, raw)")
     with trace.open("rb") as file:
@@ -124,7 +124,7 @@ def bare(trace: Path, db: Path) -> int:
 
 
 def measure(trace: Path, log: Path, frames: int, rounds: int) -> dict[str, tuple[float, float]]:
-    """Medians of frames a second of wall clock, and of CPU microseconds a frame, by contender, taking turns."""
+    """Return, by contender, the median frames per second of elapsed time and CPU µs per frame; contenders alternate."""
     taken: dict[str, list[tuple[float, float]]] = {}
     contenders = [(each.__name__, each, trace) for each in (ours, sqlite_utils, bare)]
     for _ in range(rounds):
@@ -143,12 +143,12 @@ def measure(trace: Path, log: Path, frames: int, rounds: int) -> dict[str, tuple
 
 
 def _cpu() -> float:
-    """Seconds of CPU spent by this process and those that it has waited for."""
+    """Return the CPU seconds of this process and its finished children."""
     return sum(os.times()[:4])
 
 
 def overhead(trace: Path) -> float:
-    """Bytes of the file beyond the raw bytes, a frame."""
+    """Return the bytes of the file beyond the raw frames, per frame."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         db = Path(folder) / "a.db"
         frames = ours(trace, db)
@@ -159,7 +159,7 @@ def overhead(trace: Path) -> float:
 
 
 def main() -> None:
-    """Print the speed of importing and the size of what comes of it."""
+    """Print the speed of importing and the size of the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frames", type=int, default=200_000)
     parser.add_argument("--rounds", type=int, default=ROUNDS)

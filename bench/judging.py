@@ -1,4 +1,4 @@
-"""Measures what judging a frame costs, beside the validation of the `ocpp` package on the same frames in one run.
+"""Measures the cost of judging a frame, and of the `ocpp` package's validation of the same frames, in one run.
 
 python -m bench.judging
 """
@@ -31,7 +31,7 @@ type Frame = tuple[int, bool, str]
 
 
 class Session:
-    """Builds a charging session as charge points have it, one exchange after the other."""
+    """Builds a realistic charging session, one exchange after the other."""
 
     def __init__(self) -> None:
         self.frames: list[Frame] = []
@@ -52,7 +52,7 @@ class Session:
 
 
 def session_16() -> list[Frame]:
-    """A long charging session of OCPP 1.6."""
+    """Return a long charging session of OCPP 1.6."""
     s = Session()
     accepted = '{"idTagInfo":{"status":"Accepted"}}'
     boot = f'{{"status":"Accepted","currentTime":"{s.time}","interval":300}}'
@@ -77,7 +77,7 @@ def session_16() -> list[Frame]:
 
 
 def session_201() -> list[Frame]:
-    """A long charging session of OCPP 2.0.1."""
+    """Return a long charging session of OCPP 2.0.1."""
     s = Session()
     boot = f'{{"status":"Accepted","currentTime":"{s.time}","interval":300}}'
     s.call("BootNotification", '{"reason":"PowerUp","chargingStation":{"model":"M","vendorName":"V"}}', boot)
@@ -111,7 +111,7 @@ SESSIONS = {"1.6": session_16(), "2.0.1": session_201()}
 
 
 def ours(version: str, frames: list[Frame]) -> float:
-    """Microseconds a frame for parsing, schema and every rule."""
+    """Return the µs per frame for parsing, schema and every rule."""
     raw = [(at, Direction.FROM_CHARGE_POINT if up else Direction.FROM_CSMS, text.encode()) for at, up, text in frames]
     spoken = f"ocpp{version}"
     facts = {"charge_point_id": "CP1", "subprotocol": spoken, "subprotocols_offered": [spoken], "request_path": "/CP1"}
@@ -127,7 +127,7 @@ def ours(version: str, frames: list[Frame]) -> float:
 
 
 def validating(version: str, frames: list[Frame]) -> float:
-    """Microseconds a frame for parsing and the schema alone: what `validate_payload` does, and no rule."""
+    """Return the µs per frame for parsing and schema without rules: the same work as `validate_payload`."""
     spoken = OcppVersion(version)
     raw = [(Direction.FROM_CHARGE_POINT if up else Direction.FROM_CSMS, text.encode()) for _, up, text in frames]
     session = protocol.Session(version=spoken)
@@ -142,7 +142,7 @@ def validating(version: str, frames: list[Frame]) -> float:
 
 
 async def theirs(version: str, frames: list[Frame]) -> float:
-    """Microseconds a frame for `ocpp.messages.unpack` and `validate_payload`."""
+    """Return the µs per frame for `ocpp.messages.unpack` and `validate_payload`."""
     actions: dict[str, str] = {}
     began = time.process_time()
     for _, _, text in frames:
@@ -156,7 +156,7 @@ async def theirs(version: str, frames: list[Frame]) -> float:
 
 
 def measure(version: str) -> tuple[float, float, float]:
-    """Medians of judging, of validating alone and of theirs, alternating, µs a frame."""
+    """Return the median µs per frame of judging, validating alone and the `ocpp` package, measured alternately."""
     frames = SESSIONS[version]
     judged, valid, other = [], [], []
     for _ in range(ROUNDS):

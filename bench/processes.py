@@ -1,4 +1,4 @@
-"""Starts what is measured and reads from /proc what it costs."""
+"""Starts the measured programs and reads their CPU time and memory from /proc."""
 
 from __future__ import annotations
 
@@ -53,15 +53,15 @@ class Measured:
             self.process.stderr.close()
 
     def cpu_seconds(self) -> float:
-        """User and system time of the process and its children so far."""
+        """Return the user and system time of the process and its children so far."""
         return sum(int(field) for pid in self.tree() for field in _stat(pid)[11:13]) / TICKS
 
     def rss_kib(self) -> int:
-        """Resident memory of the process and its children."""
+        """Return the resident memory of the process and its children."""
         return sum(int(_stat(pid)[21]) * PAGE_KIB for pid in self.tree())
 
     def tree(self) -> list[int]:
-        """Process ids: its own first, then its children."""
+        """Return the process ids: its own first, then its children."""
         parents = {}
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit() and (stat := _stat(int(entry.name))):
@@ -73,7 +73,7 @@ class Measured:
 
 
 def _stat(pid: int) -> list[str]:
-    """Fields of /proc/PID/stat from the third on: state, ppid, …"""
+    """Return the fields of /proc/PID/stat from the third on: state, ppid, …"""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -81,7 +81,7 @@ def _stat(pid: int) -> list[str]:
 
 
 def machine() -> str:
-    """Describe where the numbers come from."""
+    """Describe the machine and the versions behind the numbers."""
     model = "unknown processor"
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):

@@ -91,7 +91,7 @@ def payloads(buffer: bytes) -> tuple[list[bytes], bytes]:
 
 
 class End(asyncio.Protocol):
-    """One end of a connection: its handshake first, then frame by frame."""
+    """One end of a connection: first the handshake, then frames."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
@@ -116,7 +116,7 @@ class End(asyncio.Protocol):
             self.received(payload)
 
     def upgraded(self, head: bytes) -> bool:
-        """Finish the handshake by the head of the other end's request or answer; returns whether it succeeded."""
+        """Finish the handshake with the head of the other end's request or answer; return whether it succeeded."""
         raise NotImplementedError
 
     def received(self, payload: bytes) -> None:
@@ -143,7 +143,7 @@ class Csms(End):
 
 
 class ChargePoint(End):
-    """Boots, then sends CALLs: each after the answer to the last one, or at a given rate."""
+    """Boots, then sends CALLs: each after the previous answer, or at a given rate."""
 
     def __init__(self, name: str, path: str, paced: bool, hashed: bool) -> None:
         loop = asyncio.get_running_loop()
@@ -214,7 +214,7 @@ class ChargePoint(End):
 async def connect(
     url: str, count: int, make: Callable[[str, str], ChargePoint], at_once: int = 100
 ) -> list[ChargePoint]:
-    """Connect all, `at_once` at a time."""
+    """Connect all charge points, `at_once` at a time."""
     parts = urlsplit(url)
     context = None
     if parts.scheme == "wss":
@@ -286,7 +286,7 @@ async def idle(options: argparse.Namespace) -> None:
 
 
 async def storm(options: argparse.Namespace) -> None:
-    """Connect all at once, with no gate: every SYN is out before the first answer is read."""
+    """Connect all at once: every SYN is sent before the first answer is read."""
     started = time.perf_counter()
     points = await connect(
         options.url, options.connections, lambda name, path: ChargePoint(name, path, True, False), at_once=100_000

@@ -14,7 +14,7 @@ from pathlib import Path
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 NOT_NEEDED = (
-    # Each window would load two pages for a popup below its address bar: half the cost of opening a small page.
+    # Without this, each window loads two pages for a popup of the address bar: half the cost of opening a small page.
     "WebUIOmniboxPopup",
     "WebUIOmniboxAimPopup",
     # Chromium reads only the last --disable-features, so repeat what Playwright switches off and these tests need.

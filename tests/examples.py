@@ -1,4 +1,4 @@
-"""How many examples hypothesis tries: a part of them in `make test`, all of them in `make proof`."""
+"""How many examples hypothesis tries: a fraction in `make test`, all in `make proof`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def examples(count: int) -> int:
 
 
 def load_profile() -> None:
-    """Set what holds for all tests that have no settings of their own."""
+    """Set the defaults for all tests without settings of their own."""
     count = examples(hypothesis.settings.default.max_examples)  # type: ignore[union-attr]
     hypothesis.settings.register_profile("tests", max_examples=count, deadline=None, suppress_health_check=TOO_SLOW)
     hypothesis.settings.load_profile("tests")

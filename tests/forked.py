@@ -1,4 +1,4 @@
-"""Runs commands in processes forked from one that has imported them already.
+"""Runs commands in processes forked from one that has already imported them.
 
 Such a process is as separate as any other, but starts in a tenth of the time.
 """
@@ -47,7 +47,7 @@ def _run_with_pipes(argv: list[str], out: Connection, err: Connection, cwd: str,
     os.close(nothing)
     out.close()
     err.close()
-    # New streams, unbuffered: those of the server that forks were opened on something else.
+    # New unbuffered streams: the forked process inherited the server's, which belong to other files.
     sys.stdout = io.TextIOWrapper(open(1, "wb", buffering=0, closefd=False), "utf-8", write_through=True)  # noqa: SIM115
     raw_err = open(2, "wb", buffering=0, closefd=False)  # noqa: SIM115
     sys.stderr = io.TextIOWrapper(raw_err, "utf-8", "backslashreplace", write_through=True)
@@ -66,7 +66,7 @@ def _run_with_files(argv: list[str], folder: str, cwd: str, environment: dict[st
 
 
 class ForkedCommand:
-    """A command that runs in a forked process; has the part of the interface of `subprocess.Popen` that tests use."""
+    """A command in a forked process, with the part of `subprocess.Popen`'s interface that tests use."""
 
     def __init__(self, arguments: list[str], cwd: str, environment: dict[str, str]) -> None:
         self.args = ["chargesentinel", *arguments]

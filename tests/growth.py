@@ -32,7 +32,7 @@ class Growth:
 
     @property
     def too_fast(self) -> bool:
-        """Whether the time grows faster than the input."""
+        """Return whether the time grows faster than the input."""
         return self.large > FLOOR_S and self.ratio > MOST
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""What users may install, and what we install ourselves, has no fault that is known and does harm."""
+"""The versions that users may install, and those we install, have no known harmful vulnerability."""
 
 from __future__ import annotations
 

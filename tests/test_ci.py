@@ -16,7 +16,7 @@ GROUPS = ("lint", "test", "test-system", "proof-beside", "proof-alone")
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A checkout whose `make TARGET` prints what $TARGET.out holds, and fails where that says so."""
+    """Make a checkout whose `make TARGET` prints the content of TARGET.out, and fails if that says so."""
     (tmp_path / ".ci").mkdir()
     shutil.copy(ROOT / ".ci" / "run", tmp_path / ".ci" / "run")
     make = 'echo "$1" >>made; cat "$1.out" 2>/dev/null; ! grep -qs FAILED "$1.out"'

@@ -1,4 +1,4 @@
-"""Text from strangers is shown whole and moves nothing on a terminal."""
+"""Text from a peer is shown completely and cannot control a terminal."""
 
 from __future__ import annotations
 

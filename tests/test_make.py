@@ -1,4 +1,4 @@
-"""`make` on a fresh machine: the interpreter is found by running it, .venv is made once, no network is needed again."""
+"""`make` on a fresh machine: it finds a working Python, makes .venv once, and then needs no network."""
 
 from __future__ import annotations
 
@@ -29,28 +29,28 @@ def shim(path: Path) -> Path:
 
 
 def old(path: Path) -> Path:
-    """A Python that takes itself for 3.11."""
+    """Make a Python that reports the version 3.11."""
     return pretending(path, "sys.version_info = (3, 11, 7)")
 
 
 def pretending(path: Path, lie: str) -> Path:
-    """The Python that runs this test, made to believe `lie` before it runs what it is given with -c."""
+    """Make a Python that runs the statement `lie` before the code given with -c."""
     return executable(path, f'exec "{sys.executable}" -c "import sys; {lie}; exec(sys.argv[1])" "$2"')
 
 
 def real(path: Path) -> Path:
-    """A Python that fits: the one that runs this test."""
+    """Make a suitable Python: the one that runs this test."""
     return executable(path, f'exec "{sys.executable}" "$@"')
 
 
 def find(path: Path, home: Path) -> subprocess.CompletedProcess[str]:
-    """Run the finder with nothing on PATH but `path`, as on a machine with nothing else."""
+    """Run the finder with only `path` on PATH."""
     environment = {"PATH": str(path), "HOME": str(home)}
     return subprocess.run([SH, str(FIND)], env=environment, capture_output=True, text=True, check=False, timeout=60)
 
 
 def test_a_shim_that_cannot_run_is_passed_over(tmp_path: Path) -> None:
-    """Being on PATH proves nothing: python3.13 exits with 127, python3.12 runs."""
+    """python3.13 is on PATH but exits with 127; python3.12 runs."""
     shim(tmp_path / "bin/python3.14")
     shim(tmp_path / "bin/python3.13")
     real(tmp_path / "bin/python3.12")
@@ -59,7 +59,7 @@ def test_a_shim_that_cannot_run_is_passed_over(tmp_path: Path) -> None:
 
 
 def test_an_old_python3_is_passed_over_for_one_under_pyenv(tmp_path: Path) -> None:
-    """python3 is 3.11, the shims do not run, and 3.12 or newer lies only in `$(pyenv root)/versions`."""
+    """python3 is 3.11, the shims do not run, and 3.12 or newer is only in `$(pyenv root)/versions`."""
     executable(tmp_path / "bin/pyenv", f'[ "$1" = root ] && echo "{tmp_path}/pyenv"')
     shim(tmp_path / "bin/python3.13")
     old(tmp_path / "bin/python3")
@@ -104,7 +104,7 @@ def test_make_alone_lists_the_targets() -> None:
 
 
 def test_a_virtual_environment_that_lost_its_interpreter_is_noticed(tmp_path: Path) -> None:
-    """The stamps of a .venv whose Python is gone are not believed."""
+    """If the Python of a .venv is gone, its stamps do not count."""
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):
         shutil.copy(ROOT / name, tmp_path / name)
     executable(tmp_path / "tools/make-venv.sh", 'echo "installs $1"')
@@ -119,7 +119,7 @@ def test_a_virtual_environment_that_lost_its_interpreter_is_noticed(tmp_path: Pa
 
 @pytest.fixture(scope="module")
 def fresh_clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tracked files as they are now, and nothing else, in a folder with a space in its name."""
+    """Copy the tracked files with their current content into a folder with a space in its name."""
     clone = tmp_path_factory.mktemp("a fresh") / "clone of it"
     listed = run(["git", "ls-files", "-z"], ROOT)
     if listed.returncode:
@@ -131,7 +131,7 @@ def fresh_clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(argv: list[str], cwd: Path, **extra: str) -> subprocess.CompletedProcess[str]:
-    """Run a command as from a shell of its own: no virtual environment, no outer make."""
+    """Run a command as in a fresh shell: without a virtual environment or variables of an outer make."""
     ours = ("VIRTUAL_ENV", "PYTHONPATH", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")
     own = {k: v for k, v in os.environ.items() if k not in ours and not k.startswith("PYTEST_")}
     return subprocess.run(
@@ -140,14 +140,14 @@ def run(argv: list[str], cwd: Path, **extra: str) -> subprocess.CompletedProcess
 
 
 def without_network(argv: list[str]) -> list[str]:
-    """Put a command into a network namespace that has a loopback and nothing else."""
+    """Return the command for a network namespace that has only a loopback interface."""
     return ["unshare", "--net", "--map-root-user", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", *argv]
 
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
 def test_demo_and_test_work_in_a_fresh_clone_and_again_without_network(fresh_clone: Path) -> None:
-    """Two commands with nothing before them; the second time they need no network and install nothing."""
+    """Both commands work without preparation; the second time they need no network and install nothing."""
     demo = ["make", "demo", f"ARGS=--exit {' '.join(ANY_PORTS)}"]
     test = ["make", "test", "ARGS=tests/recorder"]
 
@@ -167,7 +167,7 @@ def test_demo_and_test_work_in_a_fresh_clone_and_again_without_network(fresh_clo
 @pytest.mark.long
 @pytest.mark.timeout(600)
 def test_the_wheel_alone_plays_the_demo(tmp_path: Path) -> None:
-    """The wheel needs nothing from the source tree and ignores files of the same names around it."""
+    """The wheel needs nothing from the source tree, and ignores files of the same names in the current folder."""
     built = run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)], ROOT)
     assert built.returncode == 0, built.stderr
     (wheel,) = tmp_path.glob("*.whl")

@@ -54,6 +54,6 @@ def test_every_server_refuses_the_same_requests(package: str, case: Case) -> Non
 def test_pages_of_this_machine_may_be_charge_points(
     may_connect: Callable[[str, str, Collection[str]], bool], origin: str, host: str, may: bool
 ) -> None:
-    """Loopback names, the address the CSMS is called by, files, and what is allowed; an equal name can be made up."""
+    """Allowed are loopback names, the CSMS's own address, files and listed origins; not just any equal host name."""
     assert may_connect(origin, host, ["http://bench.example:8080/"]) is may
     assert may_connect(origin, host, ["*"])

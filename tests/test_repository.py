@@ -1,4 +1,4 @@
-"""What the repository promises of itself: layers, help, documents, packaging, file sizes, and that CI skips nothing."""
+"""Rules for the repository: layers, help, documents, packaging, file sizes, and that CI skips nothing."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PAGES = sorted(path.name for path in (ROOT / "docs").glob("*.md"))
 
 
 def tracked(*patterns: str) -> list[Path]:
-    """Return the files git knows (a source archive has no git: then every file that is there)."""
+    """Return the files that git tracks; in a source archive without git, all files."""
     listed = subprocess.run(["git", "ls-files", "-z", *patterns], cwd=ROOT, capture_output=True, text=True, check=False)
     if listed.returncode == 0:
         names = listed.stdout.split("\0")
@@ -61,10 +61,10 @@ def test_imports_go_down_only() -> None:
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_no_module_imports_itself_in_a_circle(package: str) -> None:
-    """Imports that are only for types count too, and so do those within functions: a circle makes two modules one."""
+    """Imports for types only and imports within functions count too."""
     graph = grimp.build_graph(package, cache_dir=None)
     imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
-    graphlib.TopologicalSorter(imports).prepare()  # raises a CycleError that names the modules
+    graphlib.TopologicalSorter(imports).prepare()  # raises CycleError, which names the modules
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -104,7 +104,7 @@ def assert_runnable(words: list[str]) -> None:
     except click.exceptions.Exit:
         pass  # --help
     except click.BadParameter as error:
-        # The files of an example need not be here; all else must be right.
+        # The files named in an example need not exist; everything else must be right.
         assert "does not exist" in str(error) or "No such file" in str(error), f"{words}: {error}"
 
 
@@ -154,7 +154,7 @@ def test_the_links_of_a_document_lead_somewhere(document: str) -> None:
 
 
 def test_the_turkish_readme_says_what_the_english_one_says() -> None:
-    """As many headings of each level, and the same commands in the same order."""
+    """Both have the same number of headings of each level, and the same commands in the same order."""
 
     def shape(name: str) -> tuple[list[str], list[str]]:
         text = (ROOT / name).read_text()
@@ -183,7 +183,7 @@ def normal(requirement: str) -> str:
 
 
 def test_the_wheel_holds_every_file_of_the_three_packages(tmp_path: Path) -> None:
-    """Pages, templates, styles and py.typed too: what is tracked is what is installed."""
+    """The wheel has every tracked file, including pages, templates, styles and py.typed."""
     built = python("-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path)
     assert built.returncode == 0, built.stderr
     (wheel,) = tmp_path.glob("chargesentinel-*.whl")
@@ -198,7 +198,7 @@ NOT_FAST = {"chromium", "browser", "async_chromium", "npm_peers"}
 
 
 def test_no_fast_test_needs_chromium_or_npm(request: pytest.FixtureRequest) -> None:
-    """Check all tests that this run has collected; the answer to a failure is the mark `system`."""
+    """Check all tests of this run; a test that fails here needs the mark `system`."""
     needing = [item for item in request.session.items if NOT_FAST & set(getattr(item, "fixturenames", ()))]
     assert [item.nodeid for item in needing if not _marked(item, "system") and not _marked(item, "long")] == []
 

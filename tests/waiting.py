@@ -1,4 +1,4 @@
-"""Waits for conditions in tests, and never longer than needed."""
+"""Waits for conditions in tests, no longer than necessary."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ PAUSE_S = 0.02
 
 
 async def until(holds: Callable[[], object], seconds: float = 30.0) -> None:
-    """Wait until a condition holds, and let the event loop work meanwhile; fail after some seconds."""
+    """Wait until a condition holds while the event loop runs; fail after some seconds."""
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, f"the condition does not hold after {seconds:g} s"

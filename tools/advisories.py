@@ -1,4 +1,4 @@
-"""Checks the floors and pins of what we depend on against known advisories: `make advisories`, before each release."""
+"""Checks our dependencies' minimum and pinned versions against known advisories: `make advisories`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TABLE = ROOT / "tools" / "advisories.toml"
 
 @dataclass(frozen=True, slots=True)
 class Advisory:
-    """One known fault of a package: the first version without it, and why an older one may do no harm."""
+    """A known fault of a package: the first fixed version, and why an older one may be harmless for us."""
 
     package: str
     id: str
@@ -32,18 +32,18 @@ class Advisory:
     accepted: str | None = None
 
     def concerns(self, version: str) -> bool:
-        """Whether this version has the fault and does harm."""
+        """Return whether this version has the fault and the fault is harmful for us."""
         return self.accepted is None and Version(version) < Version(self.fixed)
 
 
 def table() -> list[Advisory]:
-    """The advisories that were reviewed."""
+    """Return the advisories that were reviewed."""
     rows = tomllib.loads(TABLE.read_text())["advisory"]
     return [Advisory(**{**row, "aliases": tuple(row.get("aliases", ()))}) for row in rows]
 
 
 def floors() -> dict[str, str]:
-    """By package, the lowest version that pyproject.toml lets users have."""
+    """Return, by package, the lowest version that pyproject.toml allows."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     found = {}
     for requirement in map(Requirement, project["dependencies"]):
@@ -53,14 +53,14 @@ def floors() -> dict[str, str]:
 
 
 def pins() -> dict[str, str]:
-    """By package, the version that constraints.txt pins."""
+    """Return, by package, the version that constraints.txt pins."""
     lines = (line.split("#")[0].strip() for line in (ROOT / "constraints.txt").read_text().splitlines())
     pairs = (line.split("==") for line in lines if line)
     return {canonicalize_name(name): version for name, version in pairs}
 
 
 def problems(advisories: list[Advisory], floors: dict[str, str], pins: dict[str, str]) -> Iterator[str]:
-    """What has to be raised, a line each."""
+    """Return the versions that must be raised, one line each."""
     for name, floor in floors.items():
         pinned = pins.get(name)
         if pinned is None:
@@ -75,7 +75,7 @@ def problems(advisories: list[Advisory], floors: dict[str, str], pins: dict[str,
 
 
 def ask(versions: list[dict[str, str]]) -> list[dict[str, Any]]:
-    """What PyPI knows of these versions, as pip-audit tells it: a row for each package, with its `vulns`."""
+    """Return pip-audit's report from PyPI about these versions: a row for each package, with its `vulns`."""
     with tempfile.TemporaryDirectory() as folder:
         venv.create(folder, with_pip=True)
         python = Path(folder, "bin", "python")
@@ -93,21 +93,21 @@ def ask(versions: list[dict[str, str]]) -> list[dict[str, Any]]:
 def missing(
     rows: list[dict[str, Any]], advisories: list[Advisory], names: set[str]
 ) -> tuple[list[Advisory], list[str]]:
-    """Advisories that the table does not have, of packages of these names; and packages that PyPI told nothing of."""
+    """Return the advisories that are not in the table, and the packages without an answer from PyPI."""
     known = {identity for one in advisories for identity in (one.id, *one.aliases)}
     found: dict[str, Advisory] = {}
     for row in rows:
         for fault in row.get("vulns", ()):
             identities = (fault["id"], *fault.get("aliases", ()))
             if row["name"] in names and known.isdisjoint(identities):
-                # The last one is of the newest series; older ones have fixes of their own.
+                # The last fixed version belongs to the newest series; older series have other ones.
                 fixed = max(fault["fix_versions"], key=Version, default="9999")
                 found[fault["id"]] = Advisory(row["name"], fault["id"], fixed, identities[1:])
     return list(found.values()), sorted({row["name"] for row in rows if "skip_reason" in row})
 
 
 def add(advisories: list[Advisory]) -> None:
-    """Write advisories into the table."""
+    """Add advisories to the table."""
     with TABLE.open("a") as file:
         for one in advisories:
             aliases = f"aliases = {json.dumps(one.aliases)}\n" if one.aliases else ""
@@ -116,7 +116,7 @@ def add(advisories: list[Advisory]) -> None:
 
 
 def main() -> int:
-    """Check the table, ask PyPI, and say what is to be done: 0 nothing, 1 something, 2 PyPI could not be asked."""
+    """Check the table, ask PyPI, and print what to do. Exit code: 0 nothing, 1 something, 2 PyPI was not reachable."""
     lowest, pinned = floors(), pins()
     try:
         new, untold = missing(ask([lowest, pinned]), table(), {*lowest, *pinned})

@@ -21,12 +21,12 @@ example because `check` has found errors; 2: a mistake in the call or an unusabl
 
 
 def group_context() -> click.Context:
-    """Return the context that a call has, settings included: click keeps the help option a command first got."""
+    """Return a context with the settings of a real call, because click keeps a command's first help option."""
     return click.Context(command_line, info_name="chargesentinel", **command_line.context_settings)
 
 
 def page() -> str:
-    """Return the whole page."""
+    """Return the text of docs/commands.md."""
     context = group_context()
     rows = ["| command | does |", "| --- | --- |"]
     sections = []

@@ -1,6 +1,6 @@
 """Writes docs/rules/coverage.md: which requirements of the specifications have a rule, and why the others have none.
 
-A rule names its requirements in its `spec`. For the rest `requirements.toml` says why no rule is there. It holds ids
+A rule names its requirements in its `spec`. For the rest `requirements.toml` says why no rule is there. It has ids
 only: the texts are in the specifications.
 """
 
@@ -47,7 +47,7 @@ def named(spec: str) -> list[str]:
 
 
 def requirements() -> dict[str, tuple[str, str]]:
-    """Every 2.x requirement: the versions that have it, and the reason why it has no rule ("" where it has one)."""
+    """Return, for every 2.x requirement, its versions and the reason why it has no rule ("": it has one)."""
     document = tomllib.loads(DATA.read_text(encoding="utf-8"))
     covered = by_rule()
     found = {}
@@ -61,7 +61,7 @@ def requirements() -> dict[str, tuple[str, str]]:
 
 
 def by_rule() -> dict[str, list[str]]:
-    """The slugs of the rules that name each requirement."""
+    """Return the slugs of the rules that name each requirement."""
     covered: dict[str, list[str]] = {}
     for rule in rules():
         for name in named(_OLD_ID.sub("", rule.spec)):
@@ -70,12 +70,12 @@ def by_rule() -> dict[str, list[str]]:
 
 
 def count() -> int:
-    """How many requirements have a rule."""
+    """Return how many requirements have a rule."""
     return sum(not reason for _, reason in requirements().values())
 
 
 def page() -> str:
-    """The text of coverage.md."""
+    """Return the text of coverage.md."""
     known, covered = requirements(), by_rule()
     lines = [
         "# Which requirements have a rule",

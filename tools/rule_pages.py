@@ -47,7 +47,7 @@ DECLINED: dict[str, str] = {}
 
 
 def pages() -> dict[str, str]:
-    """Every page's text by its file name."""
+    """Return the text of every page by its file name."""
     made = {f"{rule.slug}.md": page(rule) for rule in rules()}
     made["README.md"] = index()
     made["coverage.md"] = rule_coverage.page()
@@ -55,12 +55,12 @@ def pages() -> dict[str, str]:
 
 
 def counted(text: str) -> str:
-    """A README with the present number of requirements that have a rule."""
+    """Return the README's text with the current number of requirements that have a rule."""
     return COUNTED.sub(str(rule_coverage.count()), text)
 
 
 def page(rule: Rule) -> str:
-    """One rule: what breaks it, how bad that is, an example of each kind, and what to do."""
+    """Return the page of a rule: what breaks it, severity, a bad and a good example, and what to do."""
     lines = [f"# {rule.slug}", "", f"{rule.title}.", ""]
     lines += ["| | |", "| --- | --- |"]
     lines.append(f"| severity | {_severities(rule)} |")
@@ -76,7 +76,7 @@ def page(rule: Rule) -> str:
 
 
 def index() -> str:
-    """All rules in a table per topic, with how to read and tune them."""
+    """Return the index: a table of rules for each topic, and how to read and configure them."""
     lines = [
         "# Rules",
         "",
@@ -139,7 +139,7 @@ def _severities(rule: Rule) -> str:
 
 
 def main() -> int:
-    """Write the pages, or with `--check` name those that are not as they should be; returns the exit code."""
+    """Write the pages, or with `--check` name those that are out of date; return the exit code."""
     wanted = pages()
     wanted |= {f"../../{name}": counted((ROOT / name).read_text(encoding="utf-8")) for name in READMES}
     stale = [name for name, text in wanted.items() if not _is(FOLDER / name, text)]

@@ -1,4 +1,4 @@
-"""Writes recordings for the tests through the real pipeline and store: charging that goes well, and badly."""
+"""Writes recordings of good and bad charging sessions for the tests, through the real pipeline and store."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HOSTILE = "<script>alert(1)</script>"
 
 
 class Recording:
-    """A recording being written, on a clock of its own."""
+    """A recording that is being written, with a clock that only the test moves."""
 
     def __init__(self, path: Path, start_ns: int = START_NS) -> None:
         self.path = path
@@ -28,20 +28,20 @@ class Recording:
         self.links = 0
 
     def connect(self, charge_point_id: str, subprotocol: str = "ocpp1.6", **facts: Any) -> Link:
-        """A charge point connects."""
+        """Open the session of a charge point."""
         self.links += 1
         return Link(self, self.links, charge_point_id, subprotocol, facts)
 
     def wait(self, seconds: float) -> None:
-        """Time passes."""
+        """Move the clock forward."""
         self.now += int(seconds * SECOND)
 
     def commit(self) -> None:
-        """Put what was said so far on disk."""
+        """Commit everything written so far."""
         self.pipeline.commit()
 
     def finish(self) -> Path:
-        """The recorder ends cleanly."""
+        """End the recording cleanly."""
         self.pipeline.commit()
         self.writer.close(clean=True, stopped_ns=self.now)
         return self.path
@@ -64,7 +64,7 @@ class Link:
         recording.pipeline.take(OpenRecord(number, recording.now, recording.now, offer | facts))  # type: ignore[arg-type]
 
     def say(self, from_charge_point: bool, raw: str | bytes, after: float = 0.02) -> None:
-        """A frame crosses the wire, `after` seconds from now."""
+        """Record a frame, `after` seconds from now."""
         self.recording.wait(after)
         now = self.recording.now
         payload = raw.encode() if isinstance(raw, str) else raw
@@ -81,7 +81,7 @@ class Link:
         took: float = 0.034,
         error: str | None = None,
     ) -> None:
-        """A CALL and what answers it; without an answer nothing does."""
+        """Record a CALL and its answer, if one is given."""
         self.calls += 1
         message_id = f"{'csms' if by_csms else 'cp'}-{self.number}-{self.calls}"
         self.say(not by_csms, json.dumps([2, message_id, action, payload], separators=(",", ":")))
@@ -91,12 +91,12 @@ class Link:
             self.say(by_csms, json.dumps([3, message_id, answer], separators=(",", ":")), took)
 
     def event(self, kind: str, detail: dict[str, Any]) -> None:
-        """Something else happens on the link."""
+        """Record an event of the session that is not a frame."""
         now = self.recording.now
         self.recording.pipeline.take(EventRecord(self.number, now, now, kind, detail))
 
     def close(self, **facts: Any) -> None:
-        """Both sockets are gone."""
+        """Close the session on both sides."""
         now = self.recording.now
         ending: dict[str, Any] = {
             "cp_close_code": 1000,
@@ -109,16 +109,16 @@ class Link:
 
     @property
     def clock(self) -> str:
-        """The time as OCPP writes it."""
+        """Return the time of the clock in the format of OCPP."""
         return f"{datetime.fromtimestamp(self.recording.now // SECOND, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
     def status(self, status: str, connector: int = 1, error: str = "NoError") -> None:
-        """StatusNotification of 1.6."""
+        """Return the payload of a StatusNotification of 1.6."""
         payload = {"connectorId": connector, "errorCode": error, "status": status, "timestamp": self.clock}
         self.call("StatusNotification", payload, {}, took=0.011)
 
     def boot(self, vendor: str = "Volta Works", model: str = "VW-22 Duo", serial: str = "VW22-004711") -> None:
-        """BootNotification of 1.6, accepted."""
+        """Record a BootNotification of 1.6 and its acceptance."""
         boot = {
             "chargePointVendor": vendor,
             "chargePointModel": model,
@@ -130,7 +130,7 @@ class Link:
 
 
 def sampled(power_w: float, energy_wh: float, current_a: float, soc: float) -> list[dict[str, str]]:
-    """The sampled values of one MeterValues, as strings as in 1.6."""
+    """Return the sampled values of one MeterValues; 1.6 writes numbers as strings."""
     return [
         {"value": f"{power_w:.1f}", "measurand": "Power.Active.Import", "unit": "W", "context": "Sample.Periodic"},
         {"value": f"{energy_wh:.0f}", "measurand": "Energy.Active.Import.Register", "unit": "Wh"},
@@ -146,9 +146,9 @@ def charge_well(
     samples: int = 90,
     falls_at: int | None = None,
 ) -> None:
-    """A whole 1.6 session: boot, status, authorize, start, a limit, a curve, stop.
+    """Record a whole 1.6 session: boot, status, authorize, start, a limit, meter values, stop.
 
-    At sample `falls_at` the energy register falls, for a session that is almost good.
+    At sample `falls_at` the energy register falls: the only fault of the session.
     """
     link = recording.connect(name)
     link.boot()
@@ -217,7 +217,7 @@ def charge_well(
 
 
 def charge_badly(recording: Recording, name: str = "CP-DEPOT-07") -> None:
-    """A session full of faults: schema, envelope, orphan, unanswered CALL, a lost connection."""
+    """Record a session full of faults: schema, envelope, answer without CALL, CALL without answer, lost connection."""
     link = recording.connect(name)
     link.boot(vendor=HOSTILE, model="Mk <b>II</b>", serial="A" * 30)
     link.status("Available", 0)
@@ -240,7 +240,7 @@ def charge_badly(recording: Recording, name: str = "CP-DEPOT-07") -> None:
 
 
 def charge_201(recording: Recording, name: str = "CS-PLAZA-2", samples: int = 20) -> None:
-    """A whole 2.0.1 session."""
+    """Record a whole 2.0.1 session without faults."""
     link = recording.connect(name, "ocpp2.0.1", tls_version="TLSv1.3", auth_scheme="basic")
     station = {"vendorName": "Kerbside", "model": "K2", "serialNumber": "K2-77", "firmwareVersion": "1.0.9"}
     accepted = {"currentTime": link.clock, "interval": 300, "status": "Accepted"}
@@ -299,7 +299,7 @@ def charge_201(recording: Recording, name: str = "CS-PLAZA-2", samples: int = 20
 
 
 def example(path: Path) -> Path:
-    """A recording with a good session in 1.6, a bad one, one in 2.0.1, a refused handshake, and one left open."""
+    """Write a recording of a good and a bad 1.6 session, a 2.0.1 session, a refused handshake and an open session."""
     recording = Recording(path)
     charge_well(recording)
     recording.wait(30)

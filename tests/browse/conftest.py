@@ -49,19 +49,19 @@ def address(recording: Path) -> Iterator[str]:
 
 
 def failed(got: Response) -> bool:
-    """Return whether the page failed to load something it needs."""
+    """Return whether a response is an error for something that the page loads by itself."""
     return got.status >= 400 and got.request.resource_type != "document"
 
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """A page that may not log errors, violate its CSP or send requests to another host."""
+    """A browser page; the test fails if it logs errors, violates its CSP or sends requests to another host."""
     context = browser.new_context(viewport={"width": 1400, "height": 900})
     opened = context.new_page()
     opened.set_default_timeout(10_000)
     complaints: list[str] = []
     opened.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
-    # Chromium logs every HTTP error; a page itself may be one on purpose, so only what it loads counts.
+    # Chromium logs every HTTP error. Some tests open an error page on purpose, so only errors of its resources count.
     opened.on("response", lambda got: complaints.append(f"{got.status} {got.url}") if failed(got) else None)
     opened.on("pageerror", lambda error: complaints.append(str(error)))
     opened.on("request", lambda asked: None if "//127.0.0.1:" in asked.url else complaints.append(asked.url))

@@ -1,4 +1,4 @@
-"""Sessions with faults that repeat, and plots with places where nothing is known; for the tests of pages."""
+"""Sessions with repeated faults, and sessions with gaps in what is known; for the tests of pages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def charge(
     limit_at: int | None = None,
     connector: int = 1,
 ) -> int:
-    """One transaction of OCPP 1.6; its register falls by 810 Wh at some samples. Returns the register at its end."""
+    """Record one 1.6 transaction whose register falls by 810 Wh at some samples; return the register at its end."""
     link.call("Authorize", {"idTag": "CAFE0001"}, {"idTagInfo": {"status": "Accepted"}})
     start = {"connectorId": connector, "idTag": "CAFE0001", "meterStart": int(register), "timestamp": link.clock}
     link.call("StartTransaction", start, {"transactionId": transaction, "idTagInfo": {"status": "Accepted"}})
@@ -46,7 +46,7 @@ def charge(
 
 
 def limit(link: Link, transaction: int, connector: int = 1) -> None:
-    """The CSMS limits a transaction to 6 kW."""
+    """Record how the CSMS limits a transaction to 6 kW."""
     schedule = {"chargingRateUnit": "W", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 6000.0}]}
     profile = {
         "chargingProfileId": 1,
@@ -61,7 +61,7 @@ def limit(link: Link, transaction: int, connector: int = 1) -> None:
 
 
 def repeated(recording: Recording, name: str = "VEST-052", samples: int = 22) -> None:
-    """A session whose register falls four times, with two CALLs that are not answered."""
+    """Record a session whose register falls four times, and in which two CALLs get no answer."""
     link = recording.connect(name)
     link.boot("Vestel", "EVC04-AC22")
     link.status("Available", 0)
@@ -73,7 +73,7 @@ def repeated(recording: Recording, name: str = "VEST-052", samples: int = 22) ->
 
 
 def gappy(recording: Recording, name: str = "GAPPY-1") -> None:
-    """A session with idle time between transactions, a single sample, a limit, and frames that are missing."""
+    """Record a session with idle time between transactions, a single sample, a limit, and missing frames."""
     link = recording.connect(name)
     link.boot()
     link.status("Available", 0)
@@ -98,7 +98,7 @@ def gappy(recording: Recording, name: str = "GAPPY-1") -> None:
 
 
 def several(path: Path) -> Path:
-    """A recording with repeated faults, gaps, a bad, a good and a 2.0.1 session, and attempts that failed."""
+    """Write a recording with repeated faults, gaps, a bad, a good and a 2.0.1 session, and failed attempts."""
     recording = Recording(path)
     repeated(recording)
     recording.wait(60)
@@ -124,7 +124,7 @@ def several(path: Path) -> Path:
 
 
 def long(path: Path, frames: int = 3000) -> Path:
-    """A recording with one long session that has a fault at its beginning and one near its end."""
+    """Write a recording of one long session with a fault at its beginning and one near its end."""
     recording = Recording(path)
     link = recording.connect("CP-LONG")
     link.boot()

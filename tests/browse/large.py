@@ -1,4 +1,4 @@
-"""Makes a recording as long as the promises about speed speak of: a written one, copied over and over."""
+"""Makes recordings large enough for the tests of speed, by copying the rows of a small one many times."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _POINTS_TO = {
 
 
 def large(path: Path, copies: int = COPIES) -> Path:
-    """A recording of 4 × `copies` sessions and about 2,000 × `copies` frames over some weeks, and one long session."""
+    """Write a recording of 4 × `copies` sessions, 2,000 × `copies` frames, over some weeks, and one long session."""
     recording = Recording(path)
     charging.charge_well(recording, samples=960)
     charging.charge_badly(recording)

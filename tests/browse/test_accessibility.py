@@ -1,4 +1,4 @@
-"""axe-core checks every one of our pages, in light and dark."""
+"""axe-core checks every page of ours and of Datasette, in light and dark."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_no_page_has_a_serious_violation(page: Page, address: str, path: str) ->
 
 @pytest.mark.parametrize("path", [*SOME, *(pytest.param(path, marks=LONG) for path in DATASETTES)])
 def test_the_dark_keeps_its_contrast(page: Page, address: str, path: str) -> None:
-    """What depends on colour holds in the dark too."""
+    """The dark theme has no serious violation of contrast either."""
     page.emulate_media(color_scheme="dark", reduced_motion="reduce")
     assert serious(page, f"{address}{path}", CONTRAST) == []
 
@@ -41,13 +41,13 @@ def test_the_dark_keeps_its_contrast(page: Page, address: str, path: str) -> Non
 @pytest.mark.long
 @pytest.mark.parametrize("path", DATASETTES)
 def test_no_page_of_datasette_has_a_serious_violation(page: Page, address: str, path: str) -> None:
-    """Datasette's own pages in our clothes, with names for what it gives none."""
+    """Datasette's own pages, to which we add style, and names where Datasette gives none."""
     page.emulate_media(color_scheme="light", reduced_motion="reduce")
     assert serious(page, f"{address}{path}", None) == []
 
 
 def serious(page: Page, address: str, rules: dict[str, object] | None) -> list[str]:
-    """What axe-core calls serious or critical on a page, once it has drawn itself."""
+    """Return what axe-core calls serious or critical on a page that has finished drawing."""
     page.goto(address)
     if "/sessions/" in address:
         expect(page.locator(".row").first).to_be_visible()

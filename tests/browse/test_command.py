@@ -34,9 +34,9 @@ def test_a_recording_is_shown_at_the_printed_address(recording: Path) -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_it_ends_at_once_and_cleanly(recording: Path, how: signal.Signals) -> None:
-    """Ctrl-C and SIGTERM end it with exit code 0, also while a browser keeps its connection open.
+    """Ctrl-C and SIGTERM end it with exit code 0, even while a browser keeps its connection open.
 
-    It takes a fraction of a second; the bound leaves room for a busy machine.
+    It usually takes a fraction of a second; the bound allows for a busy machine.
     """
     with Program("browse", recording, "--listen", "0") as browse, httpx.Client() as browser:
         address = browse.wait_for(r"browse at (\S+)")[1]
@@ -59,7 +59,7 @@ def test_a_path_with_odd_characters_is_browsed(tmp_path: Path) -> None:
 
 
 def test_a_recording_in_several_files_is_shown_where_it_goes_on(tmp_path: Path) -> None:
-    """The newest file, in every one of Datasette's threads, and said so; an earlier one by its own name."""
+    """Every thread of Datasette shows the newest file, and the page says so; older files keep their own names."""
     path = tmp_path / "traffic.db"
     pipeline = Pipeline(Writer(path, tool_version="0", rotate="day"))
     pipeline.take(records.OpenRecord(1, time.time_ns(), 1, {"charge_point_id": "CP1", "subprotocol": "ocpp1.6"}))
@@ -74,7 +74,7 @@ def test_a_recording_in_several_files_is_shown_where_it_goes_on(tmp_path: Path) 
         address = browse.wait_for(r"^browse at (http://127\.0\.0\.1:\d+)$")[1]
 
         def ids() -> set[str]:
-            # More at once than there are threads, each of which has a file of its own open.
+            # More requests at once than Datasette has threads: each thread opens the file for itself.
             with ThreadPoolExecutor(12) as pool:
                 pages = pool.map(httpx.get, [f"{address}/ocpp/frames.json?_shape=array&_col=id"] * 24)
                 return {str([row["id"] for row in page.json()]) for page in pages}
@@ -122,7 +122,7 @@ MISTAKES = ("missing", "folder", "no database", "foreign", "open to all", "no po
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_is_one_clear_line(tmp_path: Path, mistake: str) -> None:
-    """What cannot be browsed ends with exit code 2 and a sentence, never a traceback."""
+    """A file that cannot be browsed leads to exit code 2 and one sentence, never a traceback."""
     arguments, expected = mistakes(tmp_path)[mistake]
     ended = chargesentinel("browse", *arguments)
     assert ended.returncode == 2
@@ -132,7 +132,7 @@ def test_a_mistake_is_one_clear_line(tmp_path: Path, mistake: str) -> None:
 
 
 def test_a_port_in_use_is_said(recording: Path) -> None:
-    """A taken port is one clear line naming it."""
+    """The message is one line and names the port."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with Program("browse", recording, "--listen", port) as browse:
@@ -141,7 +141,7 @@ def test_a_port_in_use_is_said(recording: Path) -> None:
 
 
 def test_beyond_this_machine_a_token_is_made_up(recording: Path) -> None:
-    """`--listen 0.0.0.0:PORT --token` prints an address that lets in, and nothing else does."""
+    """Only the address that `--listen 0.0.0.0:PORT --token` prints gives access."""
     with Program("browse", recording, "--listen", "0.0.0.0:0", "--token") as browse:
         found = browse.wait_for(r"browse at (http://127\.0\.0\.1:\d+)/\?token=(\S+)")
         address, token = found[1], found[2]

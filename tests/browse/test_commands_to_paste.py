@@ -1,4 +1,4 @@
-"""The commands the pages offer, pasted into a shell just as they are copied."""
+"""The commands that the pages offer, pasted into a shell unchanged."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.processes import Program
 
 
 def pasted(line: str, folder: Path, timeout: float = 60) -> subprocess.CompletedProcess[str]:
-    """Run a line as it is in a shell, in a folder where nothing is."""
+    """Run a line unchanged in a shell, in an empty folder."""
     shell, environment = ["sh", "-c", line], {"PATH": os.environ["PATH"]}
     return subprocess.run(
         shell, cwd=folder, env=environment, capture_output=True, text=True, timeout=timeout, check=False
@@ -26,14 +26,14 @@ def pasted(line: str, folder: Path, timeout: float = 60) -> subprocess.Completed
 
 
 async def lines_of(recording: Path, frame: int) -> dict[str, str]:
-    """What the page of a frame offers."""
+    """Return the commands that the page of a frame offers."""
     lines = (await client(recording)(f"/ocpp/frames/{frame}.json")).json()["lines"]
     assert isinstance(lines, dict)
     return lines
 
 
 async def test_a_frame_is_checked_alone(recording: Path, tmp_path: Path) -> None:
-    """The line needs neither the recording nor this machine: the frame itself is in it."""
+    """The command contains the frame, so it works without the recording."""
     line = (await lines_of(recording, 215))["check_frame"]
     assert str(recording) not in line
     done = pasted(line, tmp_path)
@@ -49,7 +49,7 @@ async def test_a_recording_is_checked(recording: Path, tmp_path: Path) -> None:
 
 
 async def test_a_session_is_exported(recording: Path, tmp_path: Path) -> None:
-    """Into the folder one is in, named after the session."""
+    """The command writes into the current folder; the file is named after the session."""
     done = pasted((await lines_of(recording, 215))["export"], tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "session-2.jsonl").read_text().count("DEPOT-07") > 10
@@ -57,7 +57,7 @@ async def test_a_session_is_exported(recording: Path, tmp_path: Path) -> None:
 
 @pytest.mark.long
 async def test_a_session_is_replayed_to_the_csms_it_was_recorded_with(tmp_path: Path) -> None:
-    """A session recorded by the real proxy plays again, whole and from a frame on, to the CSMS of this machine."""
+    """A session recorded by the real proxy is replayed to the local CSMS, whole and from a frame onwards."""
     folder = tmp_path / "with a space"
     folder.mkdir()
     db = folder / "traffic.db"
@@ -74,7 +74,7 @@ async def test_a_session_is_replayed_to_the_csms_it_was_recorded_with(tmp_path: 
         last = (await client(db)("/ocpp/sessions/1/frames.json?end=1")).json()["frames"][-1]["id"]
         from_here = (await lines_of(db, last - 3))["replay_from"]
         assert from_here.startswith(lines["replay"])
-        # Whether a CSMS takes up in the middle is its own affair; that it was asked is what counts.
+        # A CSMS may refuse a session that begins in the middle; the test asks only whether the replay reached it.
         done = pasted(from_here, tmp_path)
         assert done.returncode in (0, 1), done.stdout + done.stderr
         assert "CP-7" in done.stdout
@@ -93,7 +93,7 @@ async def test_a_session_is_replayed_to_the_csms_it_was_recorded_with(tmp_path: 
     ],
 )
 def test_a_line_never_names_a_csms_elsewhere(recording: Path, upstream: str | None, to: str) -> None:
-    """Pasting must not play a session to somebody's production."""
+    """Otherwise a pasted command could replay a session to somebody's production CSMS."""
     db = open_recording(recording)
     one = reader.session(db, 1)
     db.close()

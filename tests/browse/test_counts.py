@@ -29,7 +29,7 @@ def ask(several: Path) -> Get:
 
 
 def added_up(path: Path, *by: str) -> Counter[tuple[object, ...]]:
-    """What SQL adds up, from the rows of `findings` alone."""
+    """Return the sums that SQL computes from the table `findings` alone."""
     with sqlite3.connect(path) as db:
         rows = db.execute(f"SELECT {', '.join(by)}, count FROM findings").fetchall()
     db.close()
@@ -46,7 +46,7 @@ def command(*argv: object) -> object:
 
 
 def test_the_recording_has_faults_that_repeat(several: Path) -> None:
-    """Otherwise rows and occurrences would be the same number, and nothing below would show a difference."""
+    """Otherwise rows and occurrences would be equal numbers, and the other tests could not tell them apart."""
     with sqlite3.connect(several) as db:
         rows, times, outside = db.execute(
             "SELECT count(*), sum(count), sum(session_id IS NULL) FROM findings"
@@ -57,7 +57,7 @@ def test_the_recording_has_faults_that_repeat(several: Path) -> None:
 
 
 async def test_home_counts_all_occurrences(several: Path, ask: Get) -> None:
-    """In its totals, in each row, and in what needs attention."""
+    """The totals, each row and the line "needs attention" count occurrences."""
     home = (await ask("/ocpp/-/home.json")).json()
     whole, by_session = added_up(several, "severity"), added_up(several, "session_id", "severity")
     assert [home["totals"][f"{name}s"] for name in SEVERITIES] == [whole[name,] for name in SEVERITIES]
@@ -72,7 +72,7 @@ async def test_home_counts_all_occurrences(several: Path, ask: Get) -> None:
 
 
 async def test_a_session_counts_them_in_chips_tab_and_list(several: Path, ask: Get) -> None:
-    """The header's chips, the tab and the findings add up to what SQL does."""
+    """The header's chips, the tab and the list of findings show the sum that SQL computes."""
     by_rule = added_up(several, "session_id", "rule_id", "severity")
     for session in {key[0] for key in by_rule if key[0] is not None}:
         mine = {key[1:]: times for key, times in by_rule.items() if key[0] == session}
@@ -89,7 +89,7 @@ async def test_a_session_counts_them_in_chips_tab_and_list(several: Path, ask: G
 
 
 async def test_dashboards_rules_and_charge_points_count_the_same(several: Path, ask: Get) -> None:
-    """By rule, by model, by charge point and in the matrix; findings outside of any session included."""
+    """The counts by rule, model, charge point and in the matrix include findings outside of any session."""
     board = (await ask("/ocpp/-/dashboards.json")).json()
     whole = added_up(several, "severity")
     by_rule = added_up(several, "rule_id")
@@ -114,7 +114,7 @@ async def test_dashboards_rules_and_charge_points_count_the_same(several: Path, 
 
 
 def test_sessions_and_check_count_the_same(several: Path) -> None:
-    """`sessions --json` by session; `check --json` judges the recording anew and finds as much."""
+    """`sessions --json` counts by session; `check --json` judges the recording again and finds the same number."""
     by_session, by_rule = added_up(several, "session_id", "severity"), added_up(several, "rule_id")
     for row in command("sessions", several, "--json"):  # type: ignore[attr-defined]
         assert [row["findings"][name] for name in SEVERITIES] == [by_session[row["id"], name] for name in SEVERITIES]

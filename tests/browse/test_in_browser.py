@@ -1,4 +1,4 @@
-"""The pages in a real Chromium: from the home page to the faulty frame, by mouse, keyboard and link."""
+"""The pages in a real Chromium: ways from the home page to the faulty frame, by mouse, keyboard and link."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.system
 
 
 def test_three_clicks_from_home_to_the_faulty_frame(page: Page, address: str) -> None:
-    """Home, the session at its first error, its findings, one of them: the faulty place is marked in its frame."""
+    """A click each on a session, its findings and one finding: the frame opens with the faulty place marked."""
     page.goto(address)
     page.get_by_role("row", name="CP-DEPOT-07").get_by_role("link", name=re.compile(r"\d+ error")).click()
     expect(page.locator("article.frame mark").first).to_contain_text(HOSTILE)
@@ -34,7 +34,7 @@ def test_three_clicks_from_home_to_the_faulty_frame(page: Page, address: str) ->
 
 
 def test_a_link_to_a_frame_opens_it(page: Page, address: str) -> None:
-    """#f123 selects the frame and shows it, wherever in the session it is."""
+    """#f123 in the address selects and shows the frame, even one far down in the session."""
     page.goto(f"{address}/ocpp/sessions/1#f180")
     expect(page.locator(".row.chosen")).to_have_id("f180")
     expect(page.locator(".row.chosen")).to_be_visible()
@@ -93,7 +93,7 @@ def test_filters_narrow_the_ladder_and_stay_in_the_address(page: Page, address: 
 
 
 def test_more_frames_load_while_scrolling(page: Page, tmp_path: Path) -> None:
-    """A long session loads page by page; only the rows in sight are in the document; its end can be reached."""
+    """A long session loads page by page, only the visible rows are in the document, and the end can be reached."""
     recording = Recording(tmp_path / "long.db")
     charging.charge_well(recording, samples=1500)
     path = recording.finish()
@@ -139,7 +139,7 @@ def test_the_plot_shows_charging_and_leads_to_frames(page: Page, address: str) -
 
 
 def test_hostile_text_is_only_text(page: Page, address: str) -> None:
-    """A vendor named like a script shows its name on every page, and nothing runs."""
+    """A vendor name that is a script element appears as text on every page, and nothing runs."""
     page.on("dialog", lambda dialog: pytest.fail(f"a script from the wire ran: {dialog.message}"))
     for path in (
         *("/", "/ocpp/charge_points/CP-DEPOT-07", "/ocpp/-/dashboards", "/ocpp/-/live?severity=error"),
@@ -156,7 +156,7 @@ def test_hostile_text_is_only_text(page: Page, address: str) -> None:
 
 
 def test_a_frame_of_a_megabyte_does_no_harm(page: Page, tmp_path: Path) -> None:
-    """It is listed, opened and cut at a readable length; its JSON has the whole."""
+    """The page cuts it at a readable length; the JSON has all of it."""
     recording = Recording(tmp_path / "large.db")
     link = recording.connect("CP-BIG")
     link.boot()
@@ -177,7 +177,7 @@ def test_a_frame_of_a_megabyte_does_no_harm(page: Page, tmp_path: Path) -> None:
 
 
 def test_every_page_of_datasette_keeps_the_policy(page: Page, address: str) -> None:
-    """Datasette's own tables, rows, facets, SQL editor and errors work under the CSP and wear our bar."""
+    """Datasette's own tables, rows, facets, SQL editor and errors work under the CSP and show our top bar."""
     for path in (
         *("/ocpp", "/ocpp/frames?_facet=direction", "/ocpp/recordings/1", "/ocpp/latency-by-action", "/nothing"),
         *("/ocpp?sql=nonsense", "/-/versions", "/-/plugins", "/-/settings", "/-/databases", "/-/threads"),
@@ -190,7 +190,7 @@ def test_every_page_of_datasette_keeps_the_policy(page: Page, address: str) -> N
 
 
 def test_a_query_reads_as_a_chart(page: Page, address: str) -> None:
-    """The numbers of a canned query have bars behind them, the longest across its cell."""
+    """The numbers of a canned query have bars behind them; the bar of the largest number fills its cell."""
     page.goto(f"{address}/ocpp/latency-by-action")
     bars = page.locator("td.col-p95_us.cs-bar")
     expect(bars.first).to_be_visible()
@@ -200,7 +200,7 @@ def test_a_query_reads_as_a_chart(page: Page, address: str) -> None:
 
 
 def test_the_pointer_finds_the_readers_own_time(page: Page, address: str) -> None:
-    """On every kind of page: what is shown is UTC, what hovers is local, with the zone."""
+    """Every kind of page shows UTC; the tooltip shows the local time with its zone."""
     for path in ("/", "/ocpp/sessions/2#f215", "/ocpp/frames", "/ocpp/findings", "/ocpp/-/live"):
         page.goto(f"{address}{path}")
         shown = page.locator("main time:visible, section.content time:visible").first
@@ -209,7 +209,7 @@ def test_the_pointer_finds_the_readers_own_time(page: Page, address: str) -> Non
 
 
 def test_the_dashboards_are_charts(page: Page, address: str) -> None:
-    """Findings by rule, charge point, model and make; latency; connections and boots; energy: each is drawn."""
+    """Charts show findings by rule, charge point, model and make, and latency, connections, boots and energy."""
     page.goto(f"{address}/ocpp/-/dashboards")
     for board, drawn in (
         *(("Findings by rule", ".hbar.cs-error"), ("Findings by charge point", ".stack .cs-error")),
@@ -224,7 +224,7 @@ def test_the_dashboards_are_charts(page: Page, address: str) -> None:
 
 
 def test_a_frame_and_a_command_are_copied(page: Page, address: str) -> None:
-    """What lands in the clipboard is the frame as it was sent, or the line, to the last character."""
+    """The clipboard holds the frame exactly as it was sent, or the whole command."""
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.goto(f"{address}/ocpp/sessions/2#f215")
     frame = page.locator("article.frame")
@@ -242,7 +242,7 @@ def test_a_frame_and_a_command_are_copied(page: Page, address: str) -> None:
 
 
 def test_a_plain_datasette_shows_a_recording_beside_other_files(page: Page, recording: Path, tmp_path: Path) -> None:
-    """Under a prefix too: our pages for the recording, Datasette's as ever for what is none, no violation in either."""
+    """Under a URL prefix too, the recording has our pages and other files have Datasette's, without CSP violations."""
     import sys
 
     cats = tmp_path / "cats.db"
@@ -285,7 +285,7 @@ STEP = """async () => {
 @pytest.mark.alone
 @pytest.mark.timeout(600)
 def test_a_hundred_thousand_frames_scroll(page: Page, tmp_path: Path) -> None:
-    """Both ends are one step away; with all frames loaded a step of scrolling takes no longer than with the first."""
+    """One key leads to either end; a step of scrolling takes as long with all frames loaded as with the first page."""
     recording = Recording(tmp_path / "huge.db")
     charging.charge_well(recording, samples=50_000)
     path = recording.finish()

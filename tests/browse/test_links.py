@@ -1,4 +1,4 @@
-"""Where the links on our pages lead."""
+"""Every link on our pages leads to a page that exists."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ OF_A_KIND = 30
 
 
 def followed(address: str) -> bool:
-    """Return whether an address is one of our pages, or one of our tables without filters."""
+    """Return whether the test follows a link: to one of our pages, or to an unfiltered table."""
     path = address.removeprefix("/ocpp")
     return path in ("/", "") or any(re.fullmatch(rf"{page.path}(\?.*)?|/[a-z_]+", path) for page in PAGES)
 
 
 @pytest.mark.system
 async def test_every_link_leads_somewhere(get: Get) -> None:
-    """Follow all links from the home page through our pages and tables: every target exists."""
+    """Follow all links from the home page through our pages and tables."""
     found_on, waiting, kinds = {"/": ""}, ["/"], Counter[str]()
     for address in waiting:
         answer = await get(address)
@@ -39,7 +39,7 @@ async def test_every_link_leads_somewhere(get: Get) -> None:
 
 
 async def test_a_rule_is_found_under_the_address_its_links_have(get: Get) -> None:
-    """Written as Datasette writes parts of paths, plainly, and as JSON."""
+    """The address works in Datasette's own encoding, unencoded, and with .json."""
     assert "/ocpp/rules/clock~2Ecsms" in (await get("/ocpp/rules")).text
     for address in ("/ocpp/rules/clock~2Ecsms", "/ocpp/rules/clock.csms"):
         assert (await get(address)).status_code == 200

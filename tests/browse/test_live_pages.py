@@ -1,4 +1,4 @@
-"""Pages that grow while somebody looks: a session, the home page, the feed, in a real Chromium."""
+"""Pages that grow while somebody looks at them: a session, the home page and the feed, in a real Chromium."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_the_feed_is_filtered_where_it_stands(page: Page, address: str) -> None:
 
 
 def test_a_call_knows_of_an_answer_that_comes_later(page: Page, tmp_path: Path) -> None:
-    """A live CALL waits until its answer is there, and is joined with it then."""
+    """A live CALL is shown as waiting until its answer comes; then the two are linked."""
     recording = Recording(tmp_path / "live.db", start_ns=time.time_ns())
     link = recording.connect("CP-LIVE")
     link.say(True, '[2,"1","Heartbeat",{}]')
@@ -111,7 +111,7 @@ def test_new_frames_and_sessions_appear_by_themselves(page: Page, tmp_path: Path
 
 @pytest.mark.long
 def test_a_fleet_is_watched_while_it_charges(page: Page, tmp_path: Path) -> None:
-    """Twenty charge points of all versions through the real proxy: home, feed and a session grow while they charge."""
+    """While twenty charge points of all versions charge through the real proxy, home, feed and a session page grow."""
     db = tmp_path / "fleet.db"
     with Program("csms", "--listen", "0") as csms:
         upstream = csms.wait_for(r"csms at (ws://\S+)")[1]

@@ -1,4 +1,4 @@
-"""No page reads all frames: every statement the pages run is shown to SQLite's planner."""
+"""No page reads all frames: the test shows each SQL statement of the pages to SQLite's query planner."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from tests.browse.test_speed import DATASETTES, OURS
 
 @pytest.mark.parametrize("address", [*OURS, *DATASETTES])
 async def test_no_page_reads_all_frames(recording: Path, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
-    """Neither counted nor searched from end to end: what is asked of the frames goes through an index or stops early.
+    """Every query of the frames uses an index or stops early.
 
-    SQLite plans alike for ten frames and for ten million, so a small recording that counts as long tells.
+    SQLite makes the same plan for ten frames and ten million, so a small recording is enough.
     """
     monkeypatch.setattr(skip_counts, "LONG_BYTES", 0)
     statements: list[str] = []
@@ -34,7 +34,7 @@ async def test_no_page_reads_all_frames(recording: Path, monkeypatch: pytest.Mon
     assert answer.status_code in (200, 404), answer.text
     asked = [statement for statement in dict.fromkeys(statements) if reads_frames(statement)]
     planner = sqlite3.connect(recording)
-    # Datasette's first page of a table walks the frames in the order of their ids and ends at the LIMIT.
+    # Datasette's first page of a table reads the frames in the order of their ids, up to the LIMIT.
     whole = {
         statement: plan
         for statement in asked
@@ -46,19 +46,19 @@ async def test_no_page_reads_all_frames(recording: Path, monkeypatch: pytest.Mon
 
 
 def reads_frames(statement: str) -> bool:
-    """Whether a statement asks the frames for anything."""
+    """Return whether a statement reads the table of frames."""
     return bool(re.search(r"(?i)\b(?:from|join)\s+\[?frames\b", statement))
 
 
 def scanned(planner: sqlite3.Connection, statement: str) -> list[str]:
-    """Where SQLite would walk all frames, or all of an index over them, to answer."""
+    """Return the steps of the plan that read all frames, or a whole index over them."""
     names = {"frames", *re.findall(r"(?i)\bframes\s+(?:as\s+)?(\w+)", statement)}
     plan = [row[3] for row in planner.execute(f"EXPLAIN QUERY PLAN {statement}")]
     return [step for step in plan if (found := re.match(r"SCAN (\w+)", step)) and found[1] in names]
 
 
 def test_the_planner_is_understood(recording: Path) -> None:
-    """A count of all frames is distinguished from a count of one session's frames."""
+    """The check reports a count of all frames, and accepts a count of one session's frames."""
     planner = sqlite3.connect(recording)
     assert scanned(planner, "SELECT count(*) FROM frames")
     assert scanned(planner, "SELECT count(*) FROM frames AS f WHERE f.direction = 'x'")

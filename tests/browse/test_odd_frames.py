@@ -1,4 +1,4 @@
-"""Frames nobody expected: whatever one holds, each page that shows it answers."""
+"""Every page that shows a frame works, whatever the frame contains."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PAGES = (
 
 
 def strict(text: str) -> Any:
-    """JSON as others read it: no NaN, no Infinity, and only text that has an encoding."""
+    """Parse JSON as strictly as other readers: no NaN, no Infinity, no lone surrogates."""
 
     def no_number(word: str) -> None:
         raise AssertionError(f"{word} is no JSON")
@@ -43,7 +43,7 @@ def strict(text: str) -> Any:
 
 @pytest.mark.parametrize("raw", CALLS.values(), ids=CALLS)
 async def test_every_page_shows_an_odd_frame(tmp_path: Path, raw: str) -> None:
-    """As a page and as JSON that any reader takes."""
+    """The page answers, and its JSON is valid for any parser."""
     recording = Recording(tmp_path / "odd.db")
     for name in ("CP-1", "CP-2"):
         link = recording.connect(name)
@@ -60,7 +60,7 @@ async def test_every_page_shows_an_odd_frame(tmp_path: Path, raw: str) -> None:
 @pytest.mark.parametrize("number", ["1e999", "1e300", "-1e290", HUGE, "NaN", "Infinity", '"1e999"', "[]"])
 @pytest.mark.parametrize("member", ["startPeriod", "limit", "duration"])
 async def test_a_limit_beyond_all_numbers_is_no_limit(tmp_path: Path, member: str, number: str) -> None:
-    """Nor one of a time beyond all times: the plot holds what can be drawn, and is JSON."""
+    """Nor is a limit at an impossible time; the plot has only what can be drawn, and is valid JSON."""
     recording = Recording(tmp_path / "limits.db")
     link = recording.connect("CP-1")
     values = {"startPeriod": "0", "limit": "16", "duration": "3600", member: number}
@@ -80,7 +80,7 @@ async def test_a_limit_beyond_all_numbers_is_no_limit(tmp_path: Path, member: st
 
 
 async def test_a_register_beyond_all_numbers_is_left_out(tmp_path: Path) -> None:
-    """Also of a recording that has one: transactions, their plots and those of their session are JSON."""
+    """The transactions of such a recording, their plots and the plot of the session are valid JSON."""
     recording = Recording(tmp_path / "registers.db")
     charging.charge_well(recording, samples=3)
     path = recording.finish()

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.system
 
 
 def test_a_chosen_frame_rises_over_the_ladder_on_a_phone(page: Page, address: str) -> None:
-    """The ladder stays in sight above it; closed, it is gone."""
+    """The ladder stays visible above the panel; closing the panel removes it."""
     page.set_viewport_size({"width": 360, "height": 740})
     page.goto(f"{address}/ocpp/sessions/2#f215")
     expect(page.locator("article.frame mark").first).to_be_visible()
@@ -34,7 +34,7 @@ PHONE = (
 
 
 def test_a_phone_is_wide_enough(page: Page, address: str) -> None:
-    """At 360 px nothing sticks out of any page, and the ladder still shows its arrows."""
+    """At 360 px no page is wider than the screen, and the ladder still shows its arrows."""
     page.set_viewport_size({"width": 360, "height": 740})
     for path in PHONE:
         page.goto(f"{address}{path}")
@@ -46,7 +46,7 @@ def test_a_phone_is_wide_enough(page: Page, address: str) -> None:
 
 @pytest.mark.long
 def test_a_name_of_any_length_breaks_no_page(page: Page, tmp_path: Path) -> None:
-    """A very long charge point id is cut or wrapped, and what is beside it stays visible."""
+    """A very long charge point id is cut or wrapped, and the text beside it stays visible."""
     name = "CP-" + "X" * 250
     recording = Recording(tmp_path / "long.db")
     charging.charge_badly(recording, name)

@@ -1,4 +1,4 @@
-"""The plot shows what was measured and nothing else: where lines break, what they join, and whose clock counts."""
+"""The plot shows only what was measured: where lines break, which points they join, and whose clock counts."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def ask(several: Path) -> Get:
 
 
 def segments(path: Path, session: int, measurand: str) -> list[list[tuple[float, float]]]:
-    """The lines that the stored samples allow: one for each transaction, cut at the recording's gaps."""
+    """Return the lines that the stored samples allow: one for each transaction, cut at gaps of the recording."""
     with sqlite3.connect(path) as db:
         rows = db.execute(
             """SELECT m.transaction_id, f.ts_ns / 1e6, m.value FROM meter_samples m JOIN frames f ON f.id = m.frame_id
@@ -69,7 +69,7 @@ def lines_of(series: dict[str, Any]) -> list[list[tuple[float, float]]]:
 
 @pytest.mark.parametrize("session", [1, 2])
 async def test_no_line_crosses_what_nobody_knows(several: Path, ask: Get, session: int) -> None:
-    """Between transactions and across a gap of the recording a line ends, and begins anew with the next sample."""
+    """Between transactions and across a gap of the recording the line is interrupted."""
     plot = (await ask(f"/ocpp/sessions/{session}/plot.json")).json()
     for series in plot["series"]:
         assert lines_of(series) == segments(several, session, MEASURED[series["kind"]]), series["kind"]
@@ -78,7 +78,7 @@ async def test_no_line_crosses_what_nobody_knows(several: Path, ask: Get, sessio
 
 
 async def test_a_limit_ends_with_its_transaction(ask: Get) -> None:
-    """A TxProfile limits nothing after its transaction, whatever comes next."""
+    """A TxProfile limits nothing after its transaction, whatever follows."""
     plot = (await ask("/ocpp/sessions/2/plot.json")).json()
     (limit,) = plot["limits"]
     first = plot["transactions"][0]
@@ -87,7 +87,7 @@ async def test_a_limit_ends_with_its_transaction(ask: Get) -> None:
 
 
 async def test_every_occurrence_has_a_tick(several: Path, ask: Get) -> None:
-    """As many as the finding has frames, each at the time of its frame."""
+    """There is a tick at the time of each frame of the finding."""
     with sqlite3.connect(several) as db:
         frames = db.execute(
             """SELECT o.frame_id, f.ts_ns / 1e6 FROM occurrences o JOIN findings x ON x.id = o.finding_id
@@ -105,7 +105,7 @@ async def test_every_occurrence_has_a_tick(several: Path, ask: Get) -> None:
 
 
 async def test_the_recorders_clock_counts(tmp_path: Path) -> None:
-    """A charge point whose clock is twenty minutes slow is drawn when its frames came; its own time is kept beside."""
+    """Samples of a charge point with a slow clock are drawn at the time of arrival; its own time is kept too."""
     recording = Recording(tmp_path / "slow.db")
     link = recording.connect("CP-SLOW")
     link.boot()
@@ -126,7 +126,7 @@ async def test_the_recorders_clock_counts(tmp_path: Path) -> None:
 
 
 async def test_connectors_do_not_share_a_line(tmp_path: Path) -> None:
-    """Two connectors that charge at once, or are measured idle, have lines of their own."""
+    """Each of two connectors has its own line, while both charge and while both are idle."""
     recording = Recording(tmp_path / "two.db")
     link = recording.connect("CP-TWO")
     link.boot()
@@ -144,7 +144,7 @@ async def test_connectors_do_not_share_a_line(tmp_path: Path) -> None:
 
 @pytest.mark.system
 def test_the_page_draws_those_lines_and_single_samples_as_dots(page: Page, several: Path) -> None:
-    """Read from the SVG: as many lines with as many points as the samples allow, dots, red falls, one tick for each."""
+    """The SVG has the lines and points that the samples allow, dots for single samples, red falls, and all ticks."""
     with Program("browse", several, "--listen", "0") as browse:
         home = browse.wait_for(r"browse at (\S+)")[1]
         page.goto(f"{home}/ocpp/sessions/2")
@@ -155,7 +155,7 @@ def test_the_page_draws_those_lines_and_single_samples_as_dots(page: Page, sever
             assert [1 + each.count("L") for each in drawn] == [len(line) for line in expected if len(line) > 1], kind
             singles = sum(1 for line in expected if len(line) == 1)
             expect(page.locator(f"circle.p-single.k-{kind}")).to_have_count(singles)
-            # A line's points are as far apart as its samples are in time.
+            # The distances between a line's points are proportional to the times between its samples.
             for path, line in zip(drawn, [line for line in expected if len(line) > 1], strict=True):
                 xs = [float(x) for x in re.findall(r"[ML]([\d.]+) ", path)]
                 scale = (xs[-1] - xs[0]) / (line[-1][0] - line[0][0])

@@ -1,4 +1,4 @@
-"""No query takes more time or memory than it may, whatever SQL somebody types; and every other one answers as ever."""
+"""Whatever SQL somebody types: no query exceeds the limits of time and memory, and normal queries still work."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def children(pid: int) -> list[int]:
 
 
 def largest_mib(pid: int) -> int:
-    """The most memory a process has had."""
+    """Return the peak memory of a process in MiB."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) // 1024
 
@@ -61,7 +61,7 @@ def browse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Program, 
 
 
 def plain(path: Path) -> Get:
-    """A Datasette that was started without our command."""
+    """Start Datasette without our command; return its address and process."""
     transport = httpx.ASGITransport(app=Datasette([str(path)]).app())
 
     async def ask(address: str, **keywords: object) -> httpx.Response:
@@ -73,7 +73,7 @@ def plain(path: Path) -> Get:
 
 @pytest.mark.parametrize("what", HEAVY)
 def test_a_query_that_needs_too_much_is_refused(browse: tuple[Program, httpx.Client], what: str) -> None:
-    """It says why, in bounded memory of the server and of what asks for it."""
+    """The page says why, and the memory of the server and of the query's process stays bounded."""
     program, http = browse
     sql, why = HEAVY[what]
     answer = http.get("/ocpp.json", params={"sql": sql})
@@ -86,7 +86,7 @@ def test_a_query_that_needs_too_much_is_refused(browse: tuple[Program, httpx.Cli
 
 @pytest.mark.parametrize(("address", "what"), [*((SQL, what) for what in ENDLESS), (WHERE, "steps without end")])
 def test_no_query_takes_longer_than_it_may(browse: tuple[Program, httpx.Client], what: str, address: str) -> None:
-    """Not even inside one function of SQLite's, which nothing interrupts; the next query answers."""
+    """Even a single SQLite function that cannot be interrupted is stopped; the next query works."""
     _, http = browse
     begin = time.monotonic()
     answer = http.get(address.format(quote(ENDLESS[what])) + "&_timelimit=300")
@@ -107,7 +107,7 @@ def test_a_csv_of_what_is_too_much_is_refused(browse: tuple[Program, httpx.Clien
 
 
 def test_a_csv_that_takes_too_long_says_so(browse: tuple[Program, httpx.Client]) -> None:
-    """In one line: what Datasette says otherwise is a page about an internal error."""
+    """The CSV ends with one line about it; Datasette alone would send a page about an internal error."""
     _, http = browse
     answer = http.get("/ocpp/frames.csv", params={"_where": f"({ENDLESS['steps without end']})", "_timelimit": "300"})
     assert (answer.status_code, answer.text) == (400, "The query took too long; ask for less.\n")
@@ -145,7 +145,7 @@ ASKED = [
 @pytest.mark.parametrize(("sql", "values"), ASKED, ids=[sql[:40] for sql, _ in ASKED])
 @pytest.mark.parametrize("truncate", [True, False])
 async def test_other_queries_answer_as_in_datasette(recording: Path, sql: str, values: object, truncate: bool) -> None:
-    """The same rows, names, types and kinds of error as without a process between."""
+    """Rows, column names, types and errors are the same as without our separate process for queries."""
     ds = Datasette([str(recording)], settings={"max_returned_rows": 20})
     database = ds.databases[recording.stem]
     outcomes = []
@@ -164,7 +164,7 @@ async def test_other_queries_answer_as_in_datasette(recording: Path, sql: str, v
 
 
 async def test_a_file_that_takes_the_place_of_another_is_asked(tmp_path: Path) -> None:
-    """As with --rotate, where the name is a link to the newest one."""
+    """As with --rotate, where the path is a link to the newest file."""
     first, second, link = charging.example(tmp_path / "1.db"), Recording(tmp_path / "2.db").finish(), tmp_path / "l.db"
     link.symlink_to(first)
     database = Database(Datasette([]), str(link))
@@ -178,7 +178,7 @@ async def test_a_file_that_takes_the_place_of_another_is_asked(tmp_path: Path) -
 
 @pytest.mark.long
 def test_a_frame_of_the_largest_size_is_shown(tmp_path: Path) -> None:
-    """16 MiB, the most a proxy stores: its own page, its session, the tables, and JSON that has all of it."""
+    """A frame of 16 MiB, the proxy's limit: its page, session and tables work, and the JSON has all of it."""
     recording = Recording(tmp_path / "large.db")
     link = recording.connect("CP-1")
     link.boot()
@@ -204,7 +204,7 @@ def test_a_frame_of_the_largest_size_is_shown(tmp_path: Path) -> None:
 
 
 def test_a_query_does_not_outlive_its_server(tmp_path: Path) -> None:
-    """Where the server is killed while a query is inside one function, the query's process ends by itself."""
+    """If the server is killed while a query is inside one function, the query's process ends by itself."""
     recording = charging.example(tmp_path / "traffic.db")
     with Program("browse", recording, "--listen", "0") as program:
         address = program.wait_for(r"browse at (\S+)")[1]

@@ -1,4 +1,4 @@
-"""A frame laid out: as it was sent, marked where it is wrong, and nothing but text."""
+"""Frames on pages: shown as they were sent, with faults marked, and always as plain text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def text(markup: str) -> str:
 
 
 def test_numbers_keys_and_order_stay_as_sent() -> None:
-    """1.10 is not 1.1, a key sent twice is there twice, large integers keep their digits."""
+    """1.10 does not become 1.1, duplicate keys stay, and large integers keep their digits."""
     raw = '[2,"1","X",{"b":1.10,"a":9007199254740993123,"b":1e400,"c":NaN}]'
     shown = text(readable(raw))
     assert re.sub(r"\s", "", shown) == raw
@@ -51,7 +51,7 @@ def test_the_faulty_place_is_marked() -> None:
     ],
 )
 def test_whatever_comes_is_escaped_text(raw: str) -> None:
-    """Nothing raises, and no tag but our own spans appears."""
+    """Nothing raises, and the only tags are our own spans."""
     shown = str(readable(raw, {"": [Mark("error", HOSTILE)]}))
     assert set(re.findall(r"</?([a-zA-Z!]+)", shown)) <= {"span", "mark", "b"}
     assert "<script" not in shown
@@ -88,7 +88,7 @@ def test_a_line_says_what_a_frame_is_about(msg_type: int, action: str, payload: 
 
 
 def test_what_is_no_message_is_shown_as_it_is() -> None:
-    """Errors by code, text as text, bytes as bytes, and what is too large by its size."""
+    """Errors appear with their code, text as text, bytes as bytes, and oversized frames with their size."""
     assert summarise('[4,"1","InternalError","oops",{}]', 4, "Authorize") == "InternalError: oops"
     assert summarise("not json at all", None, None) == "not json at all"
     assert summarise(b"\x01\x02", None, None) == "binary: 01 02"
@@ -96,5 +96,5 @@ def test_what_is_no_message_is_shown_as_it_is() -> None:
 
 
 def test_a_line_stays_a_line() -> None:
-    """However long a value is."""
+    """A long value does not wrap or add lines."""
     assert len(summarise(f'[2,"1","X",{{"a":"{"y" * 5000}"}}]', 2, "X")) == LENGTH

@@ -1,4 +1,4 @@
-"""What to change in a frame: the member to add, the value to send, for what schemas refuse."""
+"""What to change in a frame that its schema refuses: the member to add, or the value to send."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def mended(payload: dict[str, Any], action: str = "StatusNotification", version:
 
 
 def test_a_missing_member_is_named_with_what_it_may_be() -> None:
-    """Add it, and one of which values."""
+    """The remedy names the member and its allowed values."""
     (one,) = mended({"connectorId": 1, "errorCode": "NoError"})
     assert one.text.startswith("Add status: one of Available, Preparing, Charging")
 
 
 def test_a_value_of_no_list_gets_the_nearest_one() -> None:
-    """The bad value, and the good one beside it."""
+    """The remedy shows the bad value, and the nearest allowed one beside it."""
     (one,) = mended({"connectorId": 1, "errorCode": "NoErorr", "status": "Available"})
     assert (one.bad, one.good) == ('"NoErorr"', '"NoError"')
 
@@ -47,7 +47,7 @@ def test_a_value_of_another_type_is_converted_where_it_can_be(payload: dict[str,
 
 
 def test_too_long_a_value_is_cut_and_an_unknown_member_renamed() -> None:
-    """To the length that fits; to the name that is near."""
+    """A long value is cut to the length that fits; an unknown member gets the nearest known name."""
     (long,) = mended({"idTag": "A" * 25}, "Authorize")
     assert json.loads(long.good) == "A" * 20
     (unknown,) = mended({"idTag": "A", "idTags": "B"}, "Authorize")
@@ -55,7 +55,7 @@ def test_too_long_a_value_is_cut_and_an_unknown_member_renamed() -> None:
 
 
 def test_a_time_without_zone_gets_one() -> None:
-    """With the Z that it lacks."""
+    """The remedy adds the missing Z."""
     raw = '[2,"1","X",{"timestamp":"2026-01-01T12:00:00"}]'
     one = remedy("time.zone", "/3/timestamp", "", "1.6", "X", raw)
     assert one is not None
@@ -74,7 +74,7 @@ VALUES = st.recursive(
     pointer=st.sampled_from(["/3", "/3/status", "/3/connectorId", "/3/x", "/9", "", "/3/a/b"]),
 )
 def test_nothing_a_peer_sends_makes_it_fail(payload: dict[str, Any], pointer: str) -> None:
-    """Whatever the payload: there is a remedy or there is none."""
+    """Whatever the payload is, the function returns a remedy or None."""
     raw = json.dumps([2, "1", "StatusNotification", payload])
     for message in (raw, "[3", raw.encode(), None, '"2"', "[]", "[2,1]"):
         remedy("payload.schema", pointer, "status is missing", "1.6", "StatusNotification", message)

@@ -15,7 +15,7 @@ async def search(get: Get, text: str) -> dict[str, list[dict[str, object]]]:
 
 
 async def test_one_box_finds_everything(get: Get) -> None:
-    """A charge point, a transaction, an id token, a rule, an action, and text in frames."""
+    """It finds charge points, transactions, id tokens, rules, actions, and text in frames."""
     assert [each["charge_point_id"] for each in (await search(get, "depot"))["charge_points"]] == ["CP-DEPOT-07"]
     assert [each["transaction_id"] for each in (await search(get, "1017"))["transactions"]] == ["1017"]
     assert [each["id_token"] for each in (await search(get, "aabbccdd"))["transactions"]] == ["AABBCCDD"]
@@ -25,7 +25,7 @@ async def test_one_box_finds_everything(get: Get) -> None:
 
 
 async def test_frames_are_found_page_by_page(get: Get) -> None:
-    """The newest first, fifty at a time; `next` goes on, and nothing comes twice."""
+    """Newest first, fifty a page; `next` leads to the next fifty, and no frame appears twice."""
     seen: list[int] = []
     before: int | None = None
     for _ in range(9):
@@ -41,14 +41,14 @@ async def test_frames_are_found_page_by_page(get: Get) -> None:
 
 @pytest.mark.parametrize("text", ["", " ", "%", "'", "<script>alert(1)</script>", "\x00", "ö" * 500, "*[?"])
 async def test_any_text_may_be_searched_for(get: Get, text: str) -> None:
-    """Nothing is a mistake, and nothing is markup."""
+    """No text leads to an error, and none becomes markup."""
     await search(get, text)
     assert "<script>alert(1)" not in (await get("/ocpp/-/search", params={"q": text})).text
 
 
 @pytest.mark.system
 def test_a_slash_leads_to_the_box_from_every_page(page: Page, address: str) -> None:
-    """Ours and Datasette's; Enter searches."""
+    """On our pages and Datasette's, `/` focuses the box and Enter searches."""
     for path in ("/", "/ocpp/sessions/1", "/ocpp/-/live", "/ocpp/-/dashboards", "/ocpp/rules", "/ocpp/frames", "/ocpp"):
         page.goto(address + path)
         expect(page.locator("#zone")).to_be_visible()

@@ -1,4 +1,4 @@
-"""Who may ask, and what a page may do."""
+"""Who may use the server, and what its pages may do."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PAGES = ("/", "/ocpp", "/ocpp/frames", "/ocpp/sessions", "/ocpp/frames.json", "/
 
 @pytest.mark.parametrize("address", PAGES)
 async def test_a_foreign_host_is_refused(get: Get, address: str) -> None:
-    """A name that was made to point here (DNS rebinding) gets nothing, whatever it asks for."""
+    """A foreign host name that resolves to this machine (DNS rebinding) gets nothing."""
     for host in ("evil.example", "evil.example:8001", "127.0.0.1.evil.example", "", "localhost.evil.example"):
         answer = await get(address, headers={"Host": host})
         assert answer.status_code == 421, host
@@ -30,13 +30,13 @@ async def test_a_foreign_host_is_refused(get: Get, address: str) -> None:
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8001", "127.0.0.1:1", "[::1]:8001", "localhost."])
 async def test_loopback_names_are_admitted(get: Get, host: str) -> None:
-    """However a browser writes this machine's own name."""
+    """All names that a browser may use for this machine work."""
     assert (await get("/ocpp/sessions", headers={"Host": host})).status_code == 200
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case[0] for case in CASES])
 async def test_foreign_pages_do_not_reach_datasette(case: Case) -> None:
-    """A request from another origin is refused before anything is looked up, so the time it takes reveals nothing."""
+    """A request from another origin is refused before any lookup, so its duration reveals nothing."""
     _, method, target, headers, foreign = case
     reached: list[str] = []
 
@@ -64,7 +64,7 @@ async def test_foreign_pages_do_not_reach_datasette(case: Case) -> None:
 
 
 async def test_a_link_elsewhere_to_a_query_waits_for_a_click(get: Get) -> None:
-    """The query does not run; the page names it and holds a link of our own to it."""
+    """The query does not run; the page shows it with a link that runs it."""
     address = "/ocpp?sql=select+'<b>'||charge_point_id+from+sessions"
     answer = await get(address, headers=VISIT)
     assert answer.status_code == 403
@@ -77,7 +77,7 @@ async def test_a_link_elsewhere_to_a_query_waits_for_a_click(get: Get) -> None:
 
 
 async def test_no_websocket_is_taken(recording: Path) -> None:
-    """Datasette has none, yet its pages would be made for one, past the Host and the token."""
+    """Datasette would answer a WebSocket like a page, without our checks of host and token."""
     ds, _ = embed(recording, Policy(token="right-token"))
     sent: list[dict[str, Any]] = []
 
@@ -100,7 +100,7 @@ async def test_no_websocket_is_taken(recording: Path) -> None:
 
 
 async def test_an_allowed_name_is_admitted(recording: Path) -> None:
-    """--allow-host adds a name."""
+    """--allow-host adds a host name."""
     get = client(recording, Policy(hosts=frozenset({"bench.local"}), any_address=False))
     assert (await get("/ocpp", headers={"Host": "Bench.Local:8001"})).status_code == 200
     assert (await get("/ocpp", headers={"Host": "192.0.2.7"})).status_code == 421
@@ -108,7 +108,7 @@ async def test_an_allowed_name_is_admitted(recording: Path) -> None:
 
 @pytest.mark.parametrize("address", [*PAGES, "/ocpp/latency-by-action"])
 async def test_every_answer_carries_the_headers(get: Get, address: str) -> None:
-    """CSP without inline scripts but Datasette's own, no framing, no sniffing."""
+    """Headers forbid framing, sniffing, and all inline scripts except Datasette's own."""
     headers = (await get(address)).headers
     policy = headers["content-security-policy"]
     scripts = next(part for part in policy.split("; ") if part.startswith("script-src"))
@@ -122,7 +122,7 @@ async def test_every_answer_carries_the_headers(get: Get, address: str) -> None:
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
 async def test_methods_that_write_are_refused(get: Get, method: str) -> None:
-    """Browsing never takes anything in."""
+    """The server never changes anything, so it accepts only reading methods."""
     for address in ("/ocpp/frames", "/ocpp", "/-/messages"):
         assert (await get(address, method)).status_code == 405
 
@@ -131,7 +131,7 @@ async def test_methods_that_write_are_refused(get: Get, method: str) -> None:
     "sql", ["delete from frames", "insert into frames(id) values (1)", "drop table frames", "attach ':memory:' as x"]
 )
 async def test_sql_that_writes_is_refused(get: Get, recording: Path, sql: str) -> None:
-    """The SQL page reads only."""
+    """The SQL page runs only statements that read."""
     before = recording.stat().st_mtime_ns
     answer = await get("/ocpp.json", params={"sql": sql})
     assert answer.status_code == 400
@@ -139,7 +139,7 @@ async def test_sql_that_writes_is_refused(get: Get, recording: Path, sql: str) -
 
 
 def test_no_connection_can_write(recording: Path) -> None:
-    """Even past Datasette's checks: the file itself is open for reading only."""
+    """Even without Datasette's checks: the file is opened read-only."""
     _, database = embed(recording, Policy())
     connection = database.connect()
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
@@ -150,7 +150,7 @@ def test_no_connection_can_write(recording: Path) -> None:
 
 
 async def test_without_the_token_nothing_is_readable(recording: Path) -> None:
-    """Without the token there is no page, no JSON and no file; a wrong token is like none."""
+    """Without the token there is no page, no JSON and no file; a wrong token is treated like a missing one."""
     get = client(recording, Policy(any_address=False, token="right-token"))
     for address in PAGES:
         assert (await get(address)).status_code == 401
@@ -173,7 +173,7 @@ async def test_the_token_moves_into_a_cookie(recording: Path) -> None:
 
 
 async def test_a_token_of_any_characters_lets_in(recording: Path) -> None:
-    """Semicolons, spaces and letters beyond ASCII mean nothing to the cookie or the address."""
+    """Semicolons, spaces and non-ASCII letters work in the cookie and in the address."""
     token = 'a;b c&d=é"x,%41'
     get = client(recording, Policy(any_address=False, token=token))
     answer = await get("/ocpp", params={"token": token})
@@ -186,7 +186,7 @@ async def test_a_token_of_any_characters_lets_in(recording: Path) -> None:
 
 @pytest.mark.parametrize("path", ["//evil.example/", "/\\evil.example/", "/\\/evil.example/"])
 async def test_a_redirect_stays_here(path: str) -> None:
-    """A path of slashes, or of what browsers take for them, does not lead to another machine."""
+    """A path of slashes, or of characters that browsers treat as slashes, does not lead to another machine."""
     sent: list[dict[str, object]] = []
 
     async def app(*_: object) -> None:
@@ -210,7 +210,7 @@ async def test_a_redirect_stays_here(path: str) -> None:
 
 @pytest.mark.parametrize(("address", "status"), [("/nothing", 404), ("/ocpp.db", 403), ("/ocpp?sql=drop", 400)])
 async def test_an_error_page_leads_back(get: Get, address: str, status: int) -> None:
-    """What Datasette refuses is said on a page with our bar and a way back."""
+    """Datasette's errors appear on a page with our top bar and a link back."""
     answer = await get(address)
     assert answer.status_code == status
     assert 'href="/ocpp/-/home"' in answer.text
@@ -228,5 +228,5 @@ async def test_a_refusal_gives_nothing_away(recording: Path) -> None:
 
 
 async def test_the_file_cannot_be_downloaded(get: Get) -> None:
-    """Only what is asked for leaves, not the whole recording."""
+    """Datasette's download of the whole database is switched off."""
     assert (await get("/ocpp.db")).status_code == 403

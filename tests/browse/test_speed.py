@@ -1,4 +1,4 @@
-"""Speed at the size the product promises: a million frames in two thousand sessions, while it is being written."""
+"""Speed with a million frames in two thousand sessions, while the recording is being written."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ DATASETTES = (
 
 
 def test_every_page_of_ours_is_measured() -> None:
-    """A page added later is added here too."""
+    """The list of measured pages contains every page that exists."""
     asked = [address.format(session=1, frame=1, long=1, charged=1).partition("?")[0] for address in OURS]
     for page in PAGES:
         assert any(re.fullmatch(page.path, address) for address in asked), page.path
@@ -68,7 +68,7 @@ def test_every_page_of_ours_is_measured() -> None:
     ],
 )
 def test_counting_is_left_out_only_where_nobody_asked(query: str, sent: str) -> None:
-    """A filter an index can answer, or a facet, brings the counts back."""
+    """A table without a filter shows no count; with an indexed filter or a facet it does."""
     assert frugal_query(query) == sent
 
 

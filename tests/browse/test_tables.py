@@ -1,4 +1,4 @@
-"""Datasette's own pages about a recording, in our words."""
+"""Datasette's own pages about a recording, with our titles, descriptions and cells."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from tests.browse.conftest import Get
 
 @pytest.mark.parametrize("table", [name for name, facts in metadata.TABLES.items() if not facts.get("hidden")])
 async def test_every_table_is_titled_and_described(get: Get, table: str) -> None:
-    """No table shows its bare SQL name."""
+    """Every table has a title besides its SQL name."""
     page = (await get(f"/ocpp/{table}")).text
     assert f"<h1>{metadata.TABLES[table]['title']}</h1>" in page
     assert metadata.TABLES[table]["description"] in page
 
 
 async def test_frames_come_newest_first_with_arrows_and_readable_json(get: Get) -> None:
-    """The frames table reads without a decoder."""
+    """The table of frames shows arrows for directions and laid-out JSON."""
     page = (await get("/ocpp/frames?_size=60")).text
     ids = [int(number) for number in re.findall(r'href="/ocpp/frames/(\d+)">\1<', page)]
     assert ids == sorted(ids, reverse=True)
@@ -101,14 +101,14 @@ async def test_latency_by_action_has_true_percentiles(get: Get, recording: Path)
 
 
 async def test_the_dashboard_and_the_query_tell_the_same_latencies(get: Get) -> None:
-    """The faster computation of percentiles has the same results."""
+    """The dashboard's faster computation of percentiles has the same results as the query."""
     rows = (await get("/ocpp/latency-by-action.json?_shape=array")).json()
     board = (await get("/ocpp/-/dashboards.json")).json()["latency"]
     assert sorted(board, key=str) == sorted(rows, key=str)
 
 
 async def test_unanswered_calls_are_the_ones_without_an_answer(get: Get) -> None:
-    """Only in the bad session do CALLs lack an answer: its Heartbeat, and the one that broke off."""
+    """Only the bad session has unanswered CALLs: a Heartbeat, and the one before the connection broke."""
     rows = (await get("/ocpp/unanswered-calls.json?_shape=array")).json()
     assert [(row["charge_point_id"], row["action"]) for row in rows] == [
         ("CP-DEPOT-07", "Heartbeat"),
@@ -117,7 +117,7 @@ async def test_unanswered_calls_are_the_ones_without_an_answer(get: Get) -> None
 
 
 async def test_what_the_wire_brings_is_escaped(get: Get) -> None:
-    """A vendor named like a script shows its name and runs nothing."""
+    """A vendor name that is a script element appears as text and does not run."""
     for address in ("/ocpp/charge_points", "/ocpp/frames?session_id=2", "/ocpp/findings"):
         page = (await get(address)).text
         assert HOSTILE not in page
@@ -125,7 +125,7 @@ async def test_what_the_wire_brings_is_escaped(get: Get) -> None:
 
 
 def test_other_databases_are_left_alone(tmp_path: Path, recording: Path) -> None:
-    """Datasette with other files beside a recording decorates the recording only."""
+    """If Datasette serves other files too, only the recording gets our pages."""
     foreign = tmp_path / "foreign.db"
     sqlite3.connect(foreign).execute(
         "CREATE TABLE frames (id INTEGER PRIMARY KEY, msg_type INTEGER)"
@@ -162,5 +162,5 @@ async def test_a_foreign_table_of_the_same_name_looks_as_ever(tmp_path: Path) ->
     ],
 )
 def test_a_cell_reads_well(column: str, value: object, shown: str) -> None:
-    """Units and words a reader would pick; anything unexpected is escaped and shown."""
+    """Values have units and words; unexpected values are escaped and shown as they are."""
     assert shown in str(cells.render("x", column, value, "/ocpp"))

@@ -1,4 +1,4 @@
-"""Home, rule, charge point, transaction and dashboards: what a reader needs first, and in which order."""
+"""Home, rule, charge point, transaction and dashboards show what a reader needs first."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def ask(several: Path) -> Get:
 
 
 async def test_sessions_are_sorted_by_what_one_asks_for(tmp_path: Path) -> None:
-    """By time of opening first, also where an older session was imported later; then by any other column."""
+    """By opening time at first, even if an older session was imported later; a click sorts by another column."""
     recording = Recording(tmp_path / "sorted.db")
     start = recording.now
     for name, hours, frames in (("B", 5, 2), ("A", 1, 9), ("C", 3, 4)):
@@ -50,7 +50,7 @@ async def test_sessions_are_sorted_by_what_one_asks_for(tmp_path: Path) -> None:
 
 
 async def test_home_names_make_worst_finding_and_an_end_that_was_not_normal(ask: Get) -> None:
-    """In one row each; the end in amber where it is abnormal."""
+    """Each session's row has them; an abnormal end is amber."""
     rows = {each["charge_point_id"]: each for each in (await ask("/ocpp/-/home.json")).json()["sessions"]}
     assert rows["VEST-052"]["worst"] == {"rule_id": "meter.register-falls", "severity": "error", "count": 4}
     assert rows["VEST-052"]["make"] == "Vestel EVC04-AC22"
@@ -63,7 +63,7 @@ async def test_home_names_make_worst_finding_and_an_end_that_was_not_normal(ask:
 
 
 async def test_an_imported_session_has_no_end_of_its_own(tmp_path: Path) -> None:
-    """Nobody saw how it ended, which is not a fault."""
+    """The end of an imported session is unknown, so it is not shown as a fault."""
     recording = Recording(tmp_path / "imported.db")
     link = recording.connect("CP-LOG", remote_addr=None)
     link.boot()
@@ -74,7 +74,7 @@ async def test_an_imported_session_has_no_end_of_its_own(tmp_path: Path) -> None
 
 
 async def test_a_rule_page_names_every_occurrence(several: Path, ask: Get) -> None:
-    """Each frame is a link into its session; the count is that of the badge."""
+    """Each frame is a link into its session, and their number is the number in the badge."""
     found = (await ask("/ocpp/rules/meter.register-falls.json")).json()
     with sqlite3.connect(several) as db:
         frames = [row[0] for row in db.execute(
@@ -89,7 +89,7 @@ async def test_a_rule_page_names_every_occurrence(several: Path, ask: Get) -> No
 
 
 def test_each_bad_example_about_a_frame_is_marked() -> None:
-    """Where the rule finds something on a frame of its example, that frame is laid out with a mark."""
+    """If the rule's finding concerns a frame of its example, that frame is shown with a mark."""
     shown = [example for slug in RULES for example in examples(slug)]
     assert all(example.bad and example.good for example in shown)
     assert sum("<mark" in example.bad for example in shown) > len(shown) * 0.8
@@ -98,7 +98,7 @@ def test_each_bad_example_about_a_frame_is_marked() -> None:
 
 
 async def test_a_charge_point_shows_when_it_was_connected_and_its_firmwares(tmp_path: Path) -> None:
-    """A span for each session, an entry for each change of firmware with the boot that said it."""
+    """The page has a bar for each session, and each change of firmware with the boot that reported it."""
     recording = Recording(tmp_path / "firmware.db")
     for firmware in ("1.0", "1.0", "1.1"):
         link = recording.connect("CP-F")
@@ -115,7 +115,7 @@ async def test_a_charge_point_shows_when_it_was_connected_and_its_firmwares(tmp_
 
 
 async def test_a_transaction_lists_its_frames_and_findings(ask: Get) -> None:
-    """From its start to its stop, those that name it, and what was found on them."""
+    """The page lists all frames that name the transaction, and their findings."""
     found = (await ask("/ocpp/transactions/1.json")).json()
     actions = [each["action"] for each in found["frames"]]
     assert actions[0] == "StartTransaction"
@@ -148,12 +148,12 @@ async def test_at_once_means_at_the_same_time(tmp_path: Path) -> None:
     ("/ocpp/recordings/1", "Recordings 1"),
 ])  # fmt: skip
 async def test_tables_and_queries_have_a_title_one_knows(ask: Get, address: str, title: str) -> None:
-    """In the browser's tab, not their SQL."""
+    """The browser's tab shows the title instead of SQL."""
     assert f"<title>{title} · ChargeSentinel</title>" in (await ask(address)).text
 
 
 async def test_frames_are_filtered_by_rule_and_found_by_time(several: Path, ask: Get) -> None:
-    """Exactly the frames that broke a rule; the first frame from a moment on, or the last one."""
+    """The filter shows exactly the frames that broke the rule; a time leads to the first frame after it."""
     with sqlite3.connect(several) as db:
         expected = [row[0] for row in db.execute(
             "SELECT o.frame_id FROM occurrences o JOIN findings f ON f.id = o.finding_id"

@@ -16,12 +16,12 @@ from tests.browse.conftest import client
 
 @pytest.fixture
 def copy(recording: Path, tmp_path: Path) -> Path:
-    """A recording that something may happen to."""
+    """Return a copy of the recording, which the test may damage."""
     return Path(shutil.copy(recording, tmp_path / "traffic.db"))
 
 
 async def test_a_locked_recording_is_said_to_be_held(copy: Path) -> None:
-    """The message is not an internal error of SQLite; once the lock is gone the page works."""
+    """The page says that the file is locked instead of an SQLite error; once unlocked, the page works."""
     get = client(copy)
     with closing(sqlite3.connect(copy, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
@@ -35,7 +35,7 @@ async def test_a_locked_recording_is_said_to_be_held(copy: Path) -> None:
 
 @pytest.mark.parametrize("what", ["junk", "another database", "nothing", "a folder", "half of it"])
 async def test_a_recording_that_is_none_any_more_is_said_to_be_gone(copy: Path, what: str) -> None:
-    """And when one has its name again, it is shown."""
+    """When a recording has that name again, it is shown."""
     get = client(copy)
     assert (await get("/ocpp/sessions/1")).status_code == 200
     aside = copy.rename(copy.with_name("aside.db"))
@@ -60,7 +60,7 @@ async def test_a_recording_that_is_none_any_more_is_said_to_be_gone(copy: Path, 
 
 
 async def test_a_mistake_of_ours_is_not_blamed_on_the_file(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A query that is not SQL is an error, and the log has its message."""
+    """Invalid SQL in a query of ours is an internal error, and the log has its message."""
     monkeypatch.setattr("inspector.store.reading.reader.EVENT", "SELECT no_such_column FROM events")
     assert (await client(copy)("/")).status_code == 500
 

@@ -1,6 +1,6 @@
-"""docs/tutorial.md, carried out: after the demo, one bad session from the home page to the faulty value.
+"""Carries out docs/tutorial.md: after the demo, from the home page to the faulty value of a bad session.
 
-With CHARGESENTINEL_PICTURES=1 the tutorial's pictures are taken anew; else they go to a folder of the test.
+With CHARGESENTINEL_PICTURES=1 it updates the tutorial's pictures; otherwise they go to a temporary folder.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TUTORIAL = ROOT / "docs" / "tutorial.md"
 
 
 def command(start: str, replacing: dict[str, str]) -> list[str]:
-    """The arguments of the tutorial's command that begins so."""
+    """Return the arguments of the tutorial's command with this beginning."""
     (line,) = [line for line in TUTORIAL.read_text().splitlines() if line.startswith(f"$ {start}")]
     for old, new in replacing.items():
         assert old in line
@@ -35,7 +35,7 @@ def command(start: str, replacing: dict[str, str]) -> list[str]:
 
 @pytest.mark.long
 def test_the_tutorial_can_be_followed(page: Page, tmp_path: Path) -> None:
-    """Each command, each thing to click and each picture of the tutorial is there."""
+    """Every command works, and everything to click and every picture exists."""
     pictures = ROOT / "docs" / "pictures" if os.environ.get("CHARGESENTINEL_PICTURES") else tmp_path
     told = set(re.findall(r"\*\*(.+?)\*\*", TUTORIAL.read_text()))
     seen = set()
@@ -113,7 +113,7 @@ def test_the_tutorial_can_be_followed(page: Page, tmp_path: Path) -> None:
 
 
 def test_the_picture_of_the_readme_can_be_taken(page: Page, tmp_path: Path) -> None:
-    """An hour and a half of charging with a limit, and one value that cannot be: the curve and the frame show it."""
+    """The picture shows ninety minutes of charging with a limit, and one impossible value in plot and frame."""
     recording = Recording(tmp_path / "traffic.db")
     charging.charge_well(recording, falls_at=66)
     path = recording.finish()

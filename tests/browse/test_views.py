@@ -1,4 +1,4 @@
-"""What the pages and their JSON hold."""
+"""What the pages and their JSON contain."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.browse.conftest import Get, client
 
 
 async def every_frame(get: Get, session: int, limit: int) -> tuple[list[int], list[int]]:
-    """Frame and event ids of a session, page after page."""
+    """Return the ids of a session's frames and events, page by page."""
     frames: list[int] = []
     events: list[int] = []
     after: dict[str, int] = {}
@@ -35,7 +35,7 @@ async def every_frame(get: Get, session: int, limit: int) -> tuple[list[int], li
 
 @pytest.mark.parametrize("limit", [1, 7, 50, 1000])
 async def test_pages_of_a_session_hold_each_frame_and_event_once(get: Get, limit: int) -> None:
-    """Whatever the size of a page, forwards the whole session comes in order, nothing twice, nothing left out."""
+    """Whatever the page size, paging forwards gives every frame and event once, in order."""
     frames, events = await every_frame(get, 1, limit)
     assert frames == list(range(1, 205))
     assert events == sorted(set(events))
@@ -43,7 +43,7 @@ async def test_pages_of_a_session_hold_each_frame_and_event_once(get: Get, limit
 
 
 async def test_pages_go_backwards_and_around_too(get: Get) -> None:
-    """From the middle to both ends: the same frames and events."""
+    """Paging from the middle to both ends gives the same frames and events."""
     page = (await get("/ocpp/sessions/1/frames.json?around=100&limit=20")).json()
     assert 100 in [frame["id"] for frame in page["frames"]]
     frames = [frame["id"] for frame in page["frames"]]
@@ -60,7 +60,7 @@ async def test_pages_go_backwards_and_around_too(get: Get) -> None:
 
 @pytest.fixture(scope="module")
 def busy(tmp_path_factory: pytest.TempPathFactory) -> Get:
-    """A session of 40 frames with a handshake before them, hundreds of pings behind the 20th, and an event last."""
+    """Write a session: a handshake, 20 frames, hundreds of pings, 20 more frames, and an event at the end."""
     recording = Recording(tmp_path_factory.mktemp("busy") / "busy.db")
     link = recording.connect("CP-BUSY")
     link.event("handshake", {"status": 101})
@@ -76,7 +76,7 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Get:
 @pytest.mark.parametrize("limit", [1, 3, 7, 40, 1000])
 @pytest.mark.parametrize("start", ["limit=7", "end=1", "around=1", "around=2", "around=20", "around=40", "after=13"])
 async def test_pages_tell_each_event_once_whichever_way_they_go(busy: Get, start: str, limit: int) -> None:
-    """From wherever one begins, back to the handshake and on to the end."""
+    """Paging from any frame back to the handshake and forwards to the end shows each event once."""
     whole = (await busy("/ocpp/sessions/1/frames.json?limit=1000")).json()
     page = (await busy(f"/ocpp/sessions/1/frames.json?{start}&limit={limit}")).json()
     pages = [page]
@@ -119,7 +119,7 @@ async def test_the_end_of_a_session_is_one_step_away(get: Get) -> None:
     ],
 )
 async def test_filters_keep_what_they_say(get: Get, query: str, kept: Any) -> None:
-    """Exactly the frames that match, none besides."""
+    """The result is exactly the frames that match."""
     every = (await get("/ocpp/sessions/1/frames.json?limit=1000")).json()["frames"]
     found = (await get(f"/ocpp/sessions/1/frames.json?limit=1000&{query}")).json()["frames"]
     assert [frame["id"] for frame in found] == [frame["id"] for frame in every if kept(frame)]
@@ -137,7 +137,7 @@ async def test_calls_and_answers_lead_to_each_other(get: Get) -> None:
 
 
 async def test_the_plot_holds_what_was_measured_and_allowed(get: Get) -> None:
-    """Four quantities with a point for each sample, the limit in its two steps, one transaction."""
+    """The plot has four quantities with a point for each sample, the limit's two steps, and one transaction."""
     plot = (await get("/ocpp/sessions/1/plot.json")).json()
     assert {each["kind"]: each["samples"] for each in plot["series"]} == {
         "power": 90,
@@ -159,7 +159,7 @@ async def test_the_plot_holds_what_was_measured_and_allowed(get: Get) -> None:
 
 
 async def test_a_refused_limit_is_no_limit(tmp_path: Path) -> None:
-    """One that was rejected or makes no sense is not drawn; the next one accepted, or a clearing, ends one."""
+    """A rejected or meaningless limit is not drawn; an accepted one or a ClearChargingProfile ends the previous one."""
     recording = Recording(tmp_path / "limits.db")
     link = recording.connect("CP-LIMITS")
 
@@ -187,7 +187,7 @@ async def test_a_refused_limit_is_no_limit(tmp_path: Path) -> None:
 
 
 def test_thinning_keeps_the_extremes() -> None:
-    """A peak of one sample among a hundred thousand is still drawn."""
+    """A single peak among a hundred thousand samples is still drawn."""
     points = [(float(ms), 100.0, ms) for ms in range(100_000)]
     points[61_234] = (61_234.0, 9_000.0, 61_234)
     points[70_001] = (70_001.0, -5.0, 70_001)
@@ -198,7 +198,7 @@ def test_thinning_keeps_the_extremes() -> None:
 
 
 async def test_a_frame_tells_what_to_do(get: Get) -> None:
-    """Its findings come with remedy and specification, its answer with the time it took."""
+    """Its JSON has the findings with remedy and specification, and the answer with its latency."""
     found = (await get("/ocpp/frames/215.json")).json()
     assert {finding["pointer"] for finding in found["findings"]} >= {"/3/connectorId", "/3/meterStart"}
     assert all(finding["remedy"] and finding["spec_ref"] for finding in found["findings"])
@@ -208,7 +208,7 @@ async def test_a_frame_tells_what_to_do(get: Get) -> None:
 
 
 async def test_two_sessions_are_compared_by_meaning(tmp_path: Path) -> None:
-    """Ids, times and transaction numbers may differ; a refusal and a missing frame may not."""
+    """Other ids, times and transaction numbers are no differences; a refusal or a missing frame is one."""
     recording = Recording(tmp_path / "two.db")
     charging.charge_well(recording, samples=4)
     charging.charge_well(recording, transaction=2042, samples=4)
@@ -232,7 +232,7 @@ async def test_two_sessions_are_compared_by_meaning(tmp_path: Path) -> None:
 
 
 async def test_differences_alone_are_shown_when_asked(get: Get) -> None:
-    """Equal steps are left out; their number is shown as before."""
+    """Equal steps are left out; the page still shows how many there are."""
     whole = (await get("/ocpp/-/compare.json?a=1&b=2")).json()
     only = (await get("/ocpp/-/compare.json?a=1&b=2&only=differences")).json()
     assert only["rows"] == [row for row in whole["rows"] if row["differences"]]
@@ -241,7 +241,7 @@ async def test_differences_alone_are_shown_when_asked(get: Get) -> None:
 
 
 async def test_a_session_too_long_for_a_page_is_compared_from_its_beginning(tmp_path: Path) -> None:
-    """As many frames as a page takes, and the page says so."""
+    """The page compares as many frames as it can hold, and says so."""
     recording = Recording(tmp_path / "two.db")
     for transaction in (1, 2):
         charging.charge_well(recording, transaction=transaction, samples=800)
@@ -253,7 +253,7 @@ async def test_a_session_too_long_for_a_page_is_compared_from_its_beginning(tmp_
 
 
 def test_a_line_of_steps_is_cut_where_it_is_looked_at() -> None:
-    """A limit that was set before a transaction begins with it, and one that lasts longer ends with it."""
+    """In the plot of a transaction, an earlier limit begins at its start, and a longer one ends at its end."""
     steps: list[tuple[float, float]] = [(0, 6), (10, 6), (10, 8), (30, 8)]
     assert within(steps, 5, 20) == [(5, 6), (10, 6), (10, 8), (20, 8)]
     assert within(steps, 0, 30) == steps
@@ -263,7 +263,7 @@ def test_a_line_of_steps_is_cut_where_it_is_looked_at() -> None:
 
 
 async def test_a_transaction_shows_the_limit_it_was_given(get: Get) -> None:
-    """Its plot has the limit of its session, and no more of it than its own time."""
+    """Its plot shows the session's limit within the time of the transaction only."""
     plot = (await get("/ocpp/transactions/1.json")).json()["plot"]
     (limit,) = plot["limits"]
     assert [value for _, value in limit["points"]] == [6000.0, 6000.0, 8000.0, 8000.0]
@@ -273,7 +273,7 @@ async def test_a_transaction_shows_the_limit_it_was_given(get: Get) -> None:
 
 
 async def test_home_tells_when_a_session_was_heard_last(get: Get) -> None:
-    """In the list and on its charge point's card, and how it ended in full."""
+    """The list and the charge point's page show it, with the complete description of the end."""
     row = (await get("/ocpp/-/home.json?charge_point=CP-DEPOT-07")).json()["sessions"][0]
     page = (await get("/")).text
     assert f'datetime="{row["last_seen"]}"' in page
@@ -326,12 +326,12 @@ async def test_odd_questions_are_answered(get: Get, query: str) -> None:
     ],
 )
 def test_an_event_is_a_line(kind: str, detail: dict[str, Any], line: str) -> None:
-    """What happened besides frames, as the ladder says it."""
+    """Events that are not frames are lines in the ladder."""
     assert event_row(Event(1, 1, 1, None, kind, json.dumps(detail)))["summary"] == line
 
 
 async def test_what_never_became_a_session_is_told(get: Get) -> None:
-    """A refused upgrade is on the home page, with who and why."""
+    """The home page shows who was refused an upgrade, and why."""
     (refused,) = (await get("/ocpp/-/home.json")).json()["unconnected"]
     assert refused["kind"] == "rejected-upgrade"
     assert refused["detail"]["charge_point_id"] == "CP-UNKNOWN"
@@ -356,7 +356,7 @@ async def test_an_empty_recording_has_all_its_pages(tmp_path: Path) -> None:
 
 
 async def test_a_nameless_charge_point_has_a_row(tmp_path: Path) -> None:
-    """A session without a charge point id, and ids full of meaning to a URL, lead somewhere."""
+    """Sessions without a charge point id, and ids with characters that are special in URLs, have working links."""
     recording = Recording(tmp_path / "odd.db")
     odd = "CP/1 ?#%2F~.json"
     for name in ("", odd):

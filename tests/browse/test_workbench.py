@@ -62,7 +62,7 @@ def falls(page: Page, home: str) -> list[int]:
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
 def test_the_chosen_row_is_in_the_window(page: Page, home: str, width: int, height: int) -> None:
-    """By deep link, keys, a finding, a chip and a click into the plot, on every screen."""
+    """After a deep link, a key, or a click on a finding, a chip or the plot, on every screen size."""
     page.set_viewport_size({"width": width, "height": height})
     at = falls(page, home)
     for frame in (1, at[1], 62):
@@ -105,7 +105,7 @@ def test_the_page_does_not_scroll_on_a_desktop(page: Page, home: str, width: int
 
 
 def test_findings_beyond_the_loaded_frames_are_reached(page: Page, tmp_path: Path) -> None:
-    """n and N go to findings that were not loaded; at the last one the page says so."""
+    """n and N lead to findings whose frames are not loaded yet; at the last finding the page says so."""
     path = faulty.long(tmp_path / "long.db")
     with Program("browse", path, "--listen", "0") as browse:
         page.goto(f"{browse.wait_for(r'browse at (\S+)')[1]}/ocpp/sessions/1")
@@ -124,7 +124,7 @@ def test_findings_beyond_the_loaded_frames_are_reached(page: Page, tmp_path: Pat
 
 
 def test_each_occurrence_says_why_it_is_red_and_leads_to_the_next(page: Page, home: str) -> None:
-    """In the panel and on the frame's own page: which one it is, of how many, and ways to its neighbours."""
+    """The panel and the frame's page show its number among all occurrences, and links to its neighbours."""
     at = falls(page, home)
     page.goto(f"{home}/ocpp/sessions/1#f{at[2]}")
     panel = page.locator("article.frame .verdict").filter(has_text="meter.register-falls")
@@ -139,7 +139,7 @@ def test_each_occurrence_says_why_it_is_red_and_leads_to_the_next(page: Page, ho
 
 
 def test_a_drag_zooms_the_plot_and_moves_the_ladder(page: Page, home: str) -> None:
-    """The frames of the stretch are shown; a double click or the button shows all again."""
+    """The ladder moves to the frames of the selected time; a double click or the button shows everything again."""
     page.goto(f"{home}/ocpp/sessions/1")
     plot = page.locator("#plot svg")
     expect(plot).to_be_visible()
@@ -161,7 +161,7 @@ def test_a_drag_zooms_the_plot_and_moves_the_ladder(page: Page, home: str) -> No
 
 
 def test_a_live_session_follows_until_one_scrolls_up(page: Page, tmp_path: Path) -> None:
-    """New frames appear at the end; scrolled up, a button counts them and leads there."""
+    """New frames appear at the end; after scrolling up, a button counts them and leads there."""
     recording = Recording(tmp_path / "live.db", start_ns=time.time_ns())
     link = recording.connect("CP-LIVE")
     link.boot()

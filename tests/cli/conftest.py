@@ -1,4 +1,4 @@
-"""Recordings to look at, and a way to run the commands that look at them."""
+"""Recordings for the tests of commands that read them, and a way to run these commands."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def growing(tmp_path: Path) -> Recording:
-    """A recording that is still being written; it has three sessions."""
+    """Return a recording of three sessions that is still being written."""
     recording = Recording(tmp_path / "growing.db")
     charge_well(recording, samples=4)
     charge_badly(recording)

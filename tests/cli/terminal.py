@@ -60,7 +60,7 @@ def on_a_terminal(
                     continue
                 try:
                     part = os.read(ours, 65536)
-                except OSError:  # the other end is closed
+                except OSError:  # the command has closed the terminal
                     break
                 if not part:
                     break

@@ -1,4 +1,4 @@
-"""`chargesentinel anonymize` writes a new file without what is to be hidden, and refuses what would lose something."""
+"""`chargesentinel anonymize` writes a new file without secrets, and refuses to overwrite what would be lost."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def run(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def recorded(tmp_path: Path) -> Path:
-    """A recording that hides nothing, with a password and what is left of deleted rows."""
+    """Return a recording without redaction that contains a password, also in the remains of deleted rows."""
     path = tmp_path / "in" / "t.db"
     path.parent.mkdir()
     frames = [
@@ -127,7 +127,7 @@ def test_what_is_there_is_kept_unless_told_otherwise(tmp_path: Path, recorded: P
 
 @pytest.mark.parametrize("kind", ["recording", "trace"])
 def test_a_link_stays_one_and_what_it_leads_to_is_replaced(tmp_path: Path, recorded: Path, kind: str) -> None:
-    """From a recording and from another input, as export has it."""
+    """The output may be a symbolic link, as with `export`; the input may be a recording or another format."""
     source = recorded
     if kind == "trace":
         source = tmp_path / "in.jsonl"

@@ -81,7 +81,7 @@ def test_github_annotations_name_file_and_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["recording", "har"])
 def test_where_an_input_has_no_lines_the_frame_is_named_instead_of_one(kind: str, tmp_path: Path) -> None:
-    """A recording's ids are not lines of it; here its first frame has been forgotten, so that they begin at 2."""
+    """A recording has frame ids instead of lines; here the first frame was pruned, so the ids begin at 2."""
     frames, path = tmp_path / "frames.txt", tmp_path / "a.db"
     frames.write_text('[2,"1","Heartbeat",{}]\n' + BAD)
     chargesentinel("import", frames, "--ocpp", "1.6", "--db", path)
@@ -165,7 +165,7 @@ def test_a_rules_file_that_cannot_be_meant_is_refused_in_one_line(tmp_path: Path
 def test_the_settings_of_a_project_are_those_in_its_pyproject_toml(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where no file is named; one without the table, or one that is none, changes nothing."""
+    """This applies if no settings file is named; a pyproject.toml that is invalid or lacks the table is ignored."""
     monkeypatch.chdir(tmp_path)
     project = tmp_path / "pyproject.toml"
     for content, found in (
@@ -189,7 +189,7 @@ def test_an_input_that_cannot_be_used_is_one_line_and_2(name: str) -> None:
 
 @pytest.mark.parametrize("content", ["", "\n\n"])
 def test_an_input_without_a_frame_is_not_one_without_a_fault(content: str, tmp_path: Path) -> None:
-    """An empty capture must not pass a pipeline."""
+    """An empty capture must fail in a pipeline."""
     (tmp_path / "empty.txt").write_text(content)
     for done in (chargesentinel("check", tmp_path / "empty.txt"), chargesentinel("check", "-", stdin=content)):
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)

@@ -1,7 +1,7 @@
-"""The command line that scripts rely on: every option, every choice and every exit code of contract.json stays.
+"""Scripts rely on the command line: every option, choice and exit code in contract.json must stay.
 
 contract.json was written once, from an earlier version. Options may be added to the commands, and lines to the file;
-nothing is taken away.
+nothing may be removed.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ READERS = {
 
 
 def told(path: Path, reader: str) -> str:
-    """What a command says, which is one line and no success."""
+    """Return the one line with which a command reports its failure."""
     ended = in_this_process(*(part.format(path) for part in READERS[reader]))
     assert ended.returncode == 2, ended
     lines = ended.stderr.splitlines()
@@ -39,7 +39,7 @@ def told(path: Path, reader: str) -> str:
 
 
 def cut_off(recording: Path, folder: Path, kept: float) -> tuple[Path, int, int]:
-    """A copy of which a part is kept (or so many bytes; below 0: all but so many), its length and what it was."""
+    """Return a truncated copy, its length and the original length. `part`: a fraction, or bytes (below 0: cut off)."""
     path = shutil.copy(recording, folder / "cut.db")
     size = path.stat().st_size
     length = int(size * kept) if isinstance(kept, float) else kept % size
@@ -65,7 +65,7 @@ def test_less_than_a_header_is_told_too(recording: Path, tmp_path: Path, kept: i
     assert f"is cut off after {said}" in told(cut_off(recording, tmp_path, kept)[0], "sessions")
 
 
-@pytest.mark.parametrize("reader", sorted(READERS.keys() - {"browse"}))  # which shows what can be read
+@pytest.mark.parametrize("reader", sorted(READERS.keys() - {"browse"}))  # browse shows what can still be read
 def test_a_recording_with_damaged_pages_is_told(recording: Path, tmp_path: Path, reader: str) -> None:
     path = shutil.copy(recording, tmp_path / "damaged.db")
     size = path.stat().st_size

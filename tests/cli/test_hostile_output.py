@@ -109,7 +109,7 @@ def test_a_mistake_quotes_what_was_typed_without_acting_on_it() -> None:
 
 
 def test_the_proxys_log_shows_names_with_escapes_as_text(tmp_path: Path) -> None:
-    """The charge point's id comes from its path, decoded, and is in the line that says its CSMS is not there."""
+    """The line about an unreachable CSMS contains the charge point's id, which comes decoded from the URL."""
     with Program(
         "proxy", "--upstream", "ws://127.0.0.1:1", "--listen", "127.0.0.1:0", "--db", tmp_path / "t.db"
     ) as proxy:

@@ -1,4 +1,4 @@
-"""What every command refuses alike: numbers that are none, and passwords in addresses, which no line repeats."""
+"""What every command refuses in the same way: invalid numbers, and addresses with passwords."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_pytest_option_of_seconds_takes_seconds_alone(tmp_path: Path) -> None:
 
 
 def ended_with(output: int | None, *arguments: object) -> tuple[int, str]:
-    """Run a command whose standard output is this descriptor, None for none; its exit code and standard error."""
+    """Run a command with this descriptor (None: closed) as standard output; return its exit code and standard error."""
     argv = [sys.executable, "-m", "inspector", *map(str, arguments)]
     closing = ["sh", "-c", 'exec "$@" >&-', "sh"] if output is None else []
     ended = subprocess.run([*closing, *argv], stdout=output, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
@@ -103,7 +103,7 @@ TALKING = [
 
 @pytest.mark.parametrize("arguments", TALKING)
 def test_output_that_cannot_be_written_is_told_in_one_line(arguments: tuple[object, ...]) -> None:
-    """A full disk, or standard output closed by whoever starts the command."""
+    """Standard output is on a full disk, or was closed before the command started."""
     with FULL.open("wb") as full:
         for output, why in ((full.fileno(), "no space left"), (None, "it is closed")):
             code, said = ended_with(output, *arguments)
@@ -120,7 +120,7 @@ async def test_charge_point_whose_lines_cannot_be_written_ends_in_one_line() -> 
 
 
 def test_reader_who_is_gone_is_no_mistake_of_a_report_either() -> None:
-    """What rich prints ends with 1 there, which says that something was found."""
+    """With output by rich the exit code would be 1, which would mean that something was found."""
     reading, writing = os.pipe()
     os.close(reading)
     try:
@@ -165,7 +165,7 @@ def test_a_session_whose_number_no_recording_can_hold_is_not_there(recording: Pa
 
 
 def test_time_beyond_all_times_is_as_far_as_any(recording: Path) -> None:
-    """Before everything or after it, rather than a number that SQLite cannot take."""
+    """Such a time counts as before or after everything, instead of becoming a number too large for SQLite."""
     every = in_this_process("search", recording, "--json").stdout
     for options in (("--since", f"{BEYOND}d"), ("--since", "0001-01-01"), ("--until", "9999-12-31")):
         assert in_this_process("search", recording, "--json", *options).stdout == every

@@ -155,7 +155,7 @@ def test_a_big_frame_is_found_and_shown_around_the_place(growing: Recording) -> 
 
 
 def test_a_token_is_found_by_its_pseudonym_with_the_key(tmp_path: Path) -> None:
-    """In a recording with `--redact personal`: imported from a trace with the key, searched with and without it."""
+    """The recording was imported with `--redact personal` and the key; the search runs with and without the key."""
     frames = tmp_path / "frames.txt"
     frames.write_text('> [2,"1","Authorize",{"idTag":"04E91C5A2B"}]\n< [3,"1",{"idTagInfo":{"status":"Accepted"}}]\n')
     key, other, path = tmp_path / "our.key", tmp_path / "other.key", tmp_path / "personal.db"

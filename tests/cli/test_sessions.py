@@ -51,7 +51,7 @@ def test_a_session_whose_recorder_is_gone_is_not_called_live(recording: Path, gr
     assert ids(growing.path, "--state", "live") == [4]
     assert ids(recording, "--state", "live") == []
     assert ids(recording, "--state", "interrupted") == [4]
-    # As after a kill: nothing is closed, and the lock file names a process that is no more.
+    # As after a kill: nothing is closed, and the lock file names a process that no longer exists.
     killed = growing.path.with_name("killed.db")
     with sqlite3.connect(growing.path) as db:
         db.execute("VACUUM INTO ?", [str(killed)])

@@ -52,7 +52,7 @@ def test_a_gap_in_the_recording_cannot_be_missed(growing: Recording) -> None:
     lines = chargesentinel("show", growing.path, 4).stdout.splitlines()
     at = next(place for place, line in enumerate(lines) if "● gap" in line)
     assert "frames 12" in lines[at] and "BootNotification" in lines[at - 1] and "StatusNotification" in lines[at + 1]
-    # In colour it is red from edge to edge of its word.
+    # With colours, exactly the letters of the word are red.
     shown = on_a_terminal("show", growing.path, 4, "--no-pager", columns=100)
     assert "\x1b[1;37;41m● gap\x1b[0m" in shown.text
 
@@ -112,7 +112,7 @@ def test_no_line_is_wider_than_the_terminal(recording: Path, columns: int) -> No
 
 
 def test_a_long_session_is_paged_on_a_terminal_and_a_short_one_stays(growing: Recording) -> None:
-    """The pager here is a script that shows it was used; less would wait for a key."""
+    """The pager of this test is a script that proves it ran; less would wait for a key."""
     charge_well(growing, "CP-LONG", samples=100)
     growing.commit()
     pager = growing.path.with_name("pager.sh")

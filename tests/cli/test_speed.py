@@ -1,4 +1,4 @@
-"""The commands that look into a recording answer at once at the size the product promises: a million frames."""
+"""The commands that read a recording answer quickly even with a million frames."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ TEXTS = ("search GroundFault", "search --id-token AABBCCDD", "search --message-i
 @pytest.mark.long
 @pytest.mark.timeout(600)
 def test_a_million_frames_are_listed_shown_and_searched_within_300_ms(tmp_path: Path) -> None:
-    """Medians of five whole runs of the command, the interpreter's start included; see YARDSTICK_MS."""
+    """Each is the median of five runs of the command, including the start of Python; see YARDSTICK_MS."""
     path = large(tmp_path / "large.db")
     subprocess.run([sys.executable, "-m", "inspector", "search", path, "--index", "volta"], check=True, stdout=-3)
     assert place(path).stat().st_size < path.stat().st_size / 10
@@ -62,7 +62,7 @@ def test_a_million_frames_are_listed_shown_and_searched_within_300_ms(tmp_path: 
 @pytest.mark.long
 @pytest.mark.timeout(600)
 def test_a_session_of_any_length_is_shown_in_little_memory(tmp_path: Path) -> None:
-    """A hundred thousand frames of one session, to a reader of the first line, and to one of all."""
+    """The session has a hundred thousand frames; one reader stops after the first line, another reads everything."""
     path = large(tmp_path / "large.db", copies=50)
     with sqlite3.connect(path) as db:
         db.execute("UPDATE frames SET session_id = 1")
@@ -70,7 +70,7 @@ def test_a_session_of_any_length_is_shown_in_little_memory(tmp_path: Path) -> No
     began = time.monotonic()
     head = subprocess.run(["bash", "-c", f"{line} | head -1"], capture_output=True, text=True, timeout=60, check=True)
     assert head.stdout.startswith("session 1") and time.monotonic() - began < 5
-    # Not `ru_maxrss`: that has what the parent held before the child began its program.
+    # Not `ru_maxrss`: that includes the parent's memory from before the child started its program.
     script = (
         "import re, sys\nfrom inspector.cli import main\ntry: main()\n"
         "finally: print(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1], file=sys.stderr)"
@@ -83,7 +83,7 @@ def test_a_session_of_any_length_is_shown_in_little_memory(tmp_path: Path) -> No
 
 
 def _medians_ms(path: Path, question: str) -> tuple[float, float]:
-    """The time of a command and of the yardstick, run in turns."""
+    """Return the median times of a command and of the yardstick, run alternately."""
     name, *options = question.split()
     session = [options.pop(0)] if name == "show" else []
     command = ["-m", "inspector", name, str(path), *session, *options]
@@ -93,7 +93,7 @@ def _medians_ms(path: Path, question: str) -> tuple[float, float]:
 
 
 def _processor_ms(*arguments: str) -> float:
-    """The time on the processor: the whole time on a machine that does nothing else."""
+    """Return the CPU time, which equals the elapsed time on an idle machine."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     environment = {**os.environ, "PYTHONUNBUFFERED": ""}
     done = subprocess.run([sys.executable, *arguments], capture_output=True, env=environment, check=False)

@@ -82,7 +82,7 @@ def test_rebuild_gets_the_rows_that_were_written_live_on_every_recording(recordi
 
 
 def spread(path: Path, now_ns: int) -> None:
-    """CP1: one session of ten days; CP2: one that ended long ago, one of today. A frame with its answer each day."""
+    """Write sessions: CP1 has one of ten days, CP2 an old one and one of today; each day has a CALL with its answer."""
 
     def traffic() -> Any:
         for link, point, days in ((1, "CP1", range(10, -1, -1)), (2, "CP2", range(40, 38, -1)), (3, "CP2", range(1))):

@@ -1,4 +1,4 @@
-"""`chargesentinel tail` follows a recording that grows, and lets go of it cleanly."""
+"""`chargesentinel tail` follows a growing recording and stops cleanly."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_json_is_one_object_a_line(growing: Recording) -> None:
 
 
 def test_a_recording_that_goes_on_in_another_file_is_followed_there(growing: Recording, tmp_path: Path) -> None:
-    """As `--rotate` does it: the name is a link, and leads to another file from one moment to the next."""
+    """As with `--rotate`: the path is a link, which suddenly leads to another file."""
     name, link = tmp_path / "traffic.db", tmp_path / "next"
     name.symlink_to(growing.path)
     with Program("tail", name, "-n", 1, "--interval", 0.05) as tail:
@@ -105,7 +105,7 @@ def test_a_recording_that_goes_on_in_another_file_is_followed_there(growing: Rec
         link.symlink_to(fresh.path)
         link.replace(name)
         growing.finish()
-        with contextlib.suppress(sqlite3.Error):  # it is open elsewhere, and marked all the same
+        with contextlib.suppress(sqlite3.Error):  # another process has it open; the mark counts anyway
             seal(growing.path, fresh.path, growing.now)
         tail.wait_for("was replaced; following the new one")
         charge_well(fresh, "CP-FRESH", samples=1)

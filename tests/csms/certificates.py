@@ -1,4 +1,4 @@
-"""A CA and certificates made for one test run."""
+"""Makes a CA and certificates for one test run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cryptography.x509.oid import NameOID
 
 
 class Authority:
-    """A certificate authority whose files lie in one folder."""
+    """A certificate authority whose files are in one folder."""
 
     def __init__(self, folder: Path, name: str = "Test CA") -> None:
         self.folder = folder

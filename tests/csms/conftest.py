@@ -26,7 +26,7 @@ async def listening() -> AsyncIterator[CentralSystem]:
 
 @pytest.fixture
 async def csms() -> AsyncIterator[CentralSystem]:
-    """A CSMS with default settings; it listens at its `address`."""
+    """Return a running CSMS with default settings; `address` is where it listens."""
     async with listening() as system:
         yield system
 
@@ -37,7 +37,7 @@ in_the_loop_of_pages = pytest_asyncio.fixture(loop_scope="session")
 
 @in_the_loop_of_pages
 async def csms_with_page() -> AsyncIterator[CentralSystem]:
-    """The same CSMS for tests with a page; mark them `asyncio(loop_scope="session")`."""
+    """Return a CSMS for tests that open its page; mark them `asyncio(loop_scope="session")`."""
     async with listening() as system:
         yield system
 
@@ -60,7 +60,7 @@ async def async_chromium(chromium: Path) -> AsyncIterator[Browser]:
 
 @in_the_loop_of_pages
 async def page(page_address: str, async_chromium: Browser) -> AsyncIterator[Page]:
-    """The operator's page on a phone; the test fails if a script fails or the page sends a request to another host."""
+    """Open the operator's page at the size of a phone; fail on script errors and on requests to other hosts."""
     errors: list[str] = []
     context = await async_chromium.new_context(base_url=page_address, viewport={"width": 390, "height": 800})
     page = await context.new_page()

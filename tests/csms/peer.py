@@ -1,4 +1,4 @@
-"""A charge point's end of a WebSocket for tests: sends frames as given and reads what comes; judges nothing."""
+"""A charge point's WebSocket for tests: sends frames unchanged and reads the answers, without checking either."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Peer:
         return await self.call("BootNotification", BOOT[protocol])
 
     async def silence_until_heartbeat(self) -> None:
-        """Prove that nothing was sent so far: a Heartbeat's answer is the next frame."""
+        """Prove that the CSMS has sent nothing: the next frame is the answer to a Heartbeat sent now."""
         self._calls += 1
         answer = await self.ask([2, f"call-{self._calls}", "Heartbeat", {}])
         assert answer[:2] == [3, f"call-{self._calls}"], f"expected only the heartbeat's answer, got {answer}"

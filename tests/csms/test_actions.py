@@ -18,7 +18,7 @@ from tests.csms.peer import connected
 FOLDERS = {"1.6": "v16", "2.0.1": "v201", "2.1": "v21"}
 SENT_UNANSWERED = "NotifyPeriodicEventStream"
 
-# What the specifications say a charge point sends, counted by hand.
+# The number of actions that a charge point may send, counted in the specifications.
 COUNTS = {"1.6": 14, "2.0.1": 25, "2.1": 37}
 
 CASES = [
@@ -44,7 +44,7 @@ def validate(payload: object, schema: dict[str, Any]) -> None:
 
 
 def test_every_action_of_a_charge_point_has_an_answer() -> None:
-    """The CSMS answers as many actions as the specifications give a charge point, and sends all others."""
+    """The CSMS answers the specified number of actions, and can send all others."""
     for version, count in COUNTS.items():
         assert len(actions.from_charge_point(version)) == count
         assert actions.from_charge_point(version) | actions.from_csms(version) == schemas.actions(version)
@@ -69,7 +69,7 @@ async def test_an_action_is_answered_by_the_book(
 
 
 def empty_members(value: Any, place: str = "") -> list[str]:
-    """Find members that 2.x wants left out rather than null or empty."""
+    """Return the null and empty members, which 2.x wants to be left out."""
     members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     return [
         found
@@ -79,7 +79,7 @@ def empty_members(value: Any, place: str = "") -> list[str]:
 
 
 async def test_a_periodic_event_stream_is_taken_in_and_not_answered(csms: CentralSystem) -> None:
-    """NotifyPeriodicEventStream comes as SEND (type 6): kept, never answered; as a CALL it is a ProtocolError."""
+    """NotifyPeriodicEventStream as SEND (type 6) is stored and not answered; as a CALL it gets a ProtocolError."""
     payload = examples.example(read("2.1", SENT_UNANSWERED))
     async with connected(csms.address, "2.1") as charge_point:
         await charge_point.send([6, "stream-1", SENT_UNANSWERED, payload])

@@ -112,7 +112,7 @@ async def test_a_charge_point_is_shown_with_all_that_is_known_of_it(
 async def test_only_connected_charge_points_are_charging_and_the_latest_message_is_the_last_sign(
     csms: CentralSystem, operator: httpx.AsyncClient
 ) -> None:
-    """`open_transactions` leaves out who is gone; `last_seen` moves with each message and is kept."""
+    """`open_transactions` leaves out disconnected charge points; `last_seen` stays the last message's time."""
 
     async def last_seen() -> str:
         return str((await operator.get("/api/charge-points/CHARGER-001")).json()["last_seen"])
@@ -185,7 +185,7 @@ async def test_boot_policy_tokens_and_misbehaviours_are_set_by_the_api(
 async def test_a_request_that_makes_no_sense_says_why(
     csms: CentralSystem, operator: httpx.AsyncClient, method: str, path: str, body: Any, status: int
 ) -> None:
-    """And leaves nothing behind."""
+    """The answer says what is wrong, and nothing is stored."""
     answer = await operator.request(method, path, json=body)
     assert answer.status_code == status
     assert answer.json()["error"]
@@ -195,7 +195,7 @@ async def test_a_request_that_makes_no_sense_says_why(
 async def test_a_fault_of_our_own_is_json_too(
     csms: CentralSystem, operator: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What nobody foresaw is 500 with an `error`, and the log has the traceback."""
+    """An unexpected exception becomes status 500 with an `error`, and the log has the traceback."""
     csms.store.close()
     answer = await operator.get("/api/tokens")
     assert (answer.status_code, answer.json()) == (500, {"error": "the CSMS failed; see its log"})
@@ -203,7 +203,7 @@ async def test_a_fault_of_our_own_is_json_too(
 
 
 async def test_a_charge_point_is_forgotten_with_all_it_told(csms: CentralSystem, operator: httpx.AsyncClient) -> None:
-    """Not while it is connected; afterwards no table knows it, its messages are gone, and others are left alone."""
+    """Only after it has disconnected; then all its rows and messages are gone, and other charge points keep theirs."""
     url = "/api/charge-points/CHARGER-001"
     start = {"connectorId": 1, "idTag": "TAG", "meterStart": 0, "timestamp": "2026-01-01T00:00:00Z"}
     async with connected(csms.address, "1.6", "OTHER") as other:
@@ -263,7 +263,7 @@ async def test_strangers_pages_do_not_get_in_by_the_operators_browser(
 
 
 async def test_elsewhere_than_on_loopback_a_token_is_needed(csms: CentralSystem) -> None:
-    """The URL holds the token once; a cookie that no script reads takes over; a bearer works for programs."""
+    """The first URL contains the token, then an HttpOnly cookie has it; programs may send it as a bearer token."""
     async with serving(csms.context, csms.connections, PageAddress("0.0.0.0", 0)) as url:
         base, _, token = url.partition("/?token=")
         base = base.replace("0.0.0.0", "127.0.0.1")
@@ -280,7 +280,7 @@ async def test_elsewhere_than_on_loopback_a_token_is_needed(csms: CentralSystem)
 
 @pytest.mark.parametrize("token", ["a b", "a&b#c+d", "a%41", "tökén €", 'q"x;y'])
 async def test_a_token_of_any_characters_opens_the_page(csms: CentralSystem, token: str) -> None:
-    """By the printed URL, by the cookie that it leaves, and as a bearer in UTF-8."""
+    """The printed URL, its cookie and a bearer token in UTF-8 all work."""
     async with serving(csms.context, csms.connections, PageAddress(port=0), token) as url:
         base = url.partition("/?token=")[0]
         async with httpx.AsyncClient(base_url=base, trust_env=False, follow_redirects=True) as client:
@@ -309,7 +309,7 @@ async def test_the_page_asks_nothing_of_other_machines(operator: httpx.AsyncClie
 
 @pytest.mark.parametrize("case", CASES, ids=[case[0] for case in CASES])
 async def test_foreign_pages_do_not_reach_the_api(csms: CentralSystem, case: Case) -> None:
-    """The requests that our other servers refuse are refused here, with or without the token."""
+    """The API refuses the same requests as our other servers, with or without the token."""
     _, method, target, headers, foreign = case
     reached: list[str] = []
 

@@ -78,7 +78,7 @@ async def test_the_judge_finds_no_fault_with_the_csms(tmp_path: Path, version: s
         await answer_calls(charge_point, version, len(operations))
         assert [answer.status_code for answer in await asyncio.gather(*asked)] == [200] * len(operations)
         for number, frame in enumerate(BAD_FRAMES):
-            # An id of its own for each: ids used twice are the charge point's fault and hide others.
+            # Each frame has its own id: a repeated id would be a fault of the charge point and could hide others.
             await charge_point.send(frame.replace('"a"', f'"bad-{number}"') if isinstance(frame, str) else frame)
         await charge_point.send([2, "last", "Heartbeat", {}])
         while (await charge_point.receive())[1] != "last":

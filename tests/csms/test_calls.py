@@ -1,4 +1,4 @@
-"""What the CSMS sends of its own: any action, one at a time, by the book, and what it learns from the answers."""
+"""The CSMS's own CALLs: any action, one at a time, at the permitted moments, and what it learns from the answers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PLACE = {"component": {"name": "SecurityCtrlr"}, "variable": {"name": "Identity"
 
 
 async def asked(csms: CentralSystem, peer: Peer, action: str, payload: Any, answer: Any) -> tuple[Any, Outcome]:
-    """Have the CSMS send a CALL and answer it; returns the CALL as it came and how it ended for the CSMS."""
+    """Have the CSMS send a CALL, answer it, and return the received CALL and the CSMS's outcome."""
     task = asyncio.create_task(csms.connections["CHARGER-001"].send_call(action, payload))
     call = await peer.receive()
     await peer.send([3, call[1], answer])
@@ -31,7 +31,7 @@ async def asked(csms: CentralSystem, peer: Peer, action: str, payload: Any, answ
 
 @pytest.mark.parametrize(("version", "action"), CASES)
 async def test_every_action_of_a_csms_can_be_sent(csms: CentralSystem, version: str, action: str) -> None:
-    """A schema-valid example goes out as it is, and its schema-valid answer comes back to who asked."""
+    """A schema-valid example is sent unchanged, and the caller gets its schema-valid answer."""
     request, response = (schemas.schema(version, action, kind) for kind in ("request", "response"))  # type: ignore[arg-type]
     assert request is not None and response is not None
     payload, answer = examples.example(request, optional=True), examples.example(response)
@@ -84,7 +84,7 @@ async def test_a_call_without_an_answer_ends_and_the_next_is_sent(csms: CentralS
 
 
 async def test_a_bad_answer_gets_a_callresulterror_in_2_1(csms: CentralSystem) -> None:
-    """Only 2.1 has CALLRESULTERROR (type 5); one sent to us is taken quietly."""
+    """Only 2.1 has CALLRESULTERROR (type 5); the CSMS accepts one silently."""
     async with connected(csms.address, "2.1") as charge_point:
         call, outcome = await asked(csms, charge_point, "ClearCache", {}, {"status": 5})
         error = await charge_point.receive()
@@ -121,7 +121,7 @@ async def test_a_bad_answer_gets_a_callresulterror_in_2_1(csms: CentralSystem) -
 async def test_nothing_is_learnt_from_a_call_that_should_not_have_been_sent(
     csms: CentralSystem, version: str, action: str, payload: dict[str, Any], answer: dict[str, Any]
 ) -> None:
-    """Its answer is shown nevertheless."""
+    """Its answer is shown, but changes nothing in the state of the CSMS."""
     rows = rows_of(csms)
     async with connected(csms.address, version) as charge_point:
         _, outcome = await asked(csms, charge_point, action, payload, answer)
@@ -179,7 +179,7 @@ async def test_what_a_pending_charge_point_was_asked_for_is_taken(csms: CentralS
 
 
 async def test_profiles_reservations_and_variables_are_remembered(csms: CentralSystem) -> None:
-    """What a charge point accepts of a 1.6 CSMS is state of the CSMS, and is gone once cleared."""
+    """The CSMS remembers what a 1.6 charge point accepted, until it is cleared."""
     profile = examples.example(schemas.schema("1.6", "SetChargingProfile", "request") or {})
     reserve = {"connectorId": 1, "expiryDate": "2027-01-01T00:00:00Z", "idTag": "TAG", "reservationId": 9}
     accepted = {"status": "Accepted"}
@@ -247,7 +247,7 @@ async def test_a_reservation_and_a_profile_of_2_x_end_with_their_transaction(csm
 
 
 async def test_variables_of_the_device_model_are_remembered(csms: CentralSystem) -> None:
-    """NotifyReport, GetVariables and SetVariables of 2.x all tell of the same variables."""
+    """NotifyReport, GetVariables and SetVariables of 2.x all update the same variables."""
     component, variable = {"name": "Connector", "evse": {"id": 1, "connectorId": 2}}, {"name": "Available"}
     rows = rows_of(csms)
     async with connected(csms.address, "2.0.1") as charge_point:
@@ -295,7 +295,7 @@ async def test_a_password_set_over_ocpp_is_kept_as_a_hash_only(csms: CentralSyst
 
 @pytest.mark.parametrize("name", ["BasicAuthPassword", "basicauthpassword"])
 async def test_a_password_that_a_charge_point_tells_is_not_kept(csms: CentralSystem, name: str) -> None:
-    """Not from a report, an event or GetVariables; all else in them is."""
+    """Reports, events and answers to GetVariables are stored without the password."""
     place: dict[str, Any] = {"component": {"name": "SecurityCtrlr"}, "variable": {"name": name, "instance": "x"}}
     value, rows = "s3cretPASSw0rd1234", rows_of(csms)
     report = {**place, "variableAttribute": [{"value": value, "mutability": "WriteOnly"}]}

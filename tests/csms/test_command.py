@@ -44,7 +44,7 @@ def test_it_ends_cleanly_and_tells_its_peers(how: signal.Signals) -> None:
 
 
 def test_a_peer_that_ignores_the_close_does_not_hold_up_the_end() -> None:
-    """A charge point that answers nothing and an operator's call that waits for it: it ends all the same."""
+    """The CSMS stops even if a charge point never answers and an operator's call waits for it."""
     with Program("csms", "--listen", "0", "--page", "0") as csms:
         host, port = csms.wait_for(r"csms at ws://(\S+)")[1].split(":")
         page = csms.wait_for(r"operator page at (\S+)")[1]
@@ -70,7 +70,7 @@ def test_a_port_in_use_is_one_clear_line() -> None:
 
 @pytest.mark.parametrize("wildcard", ["0.0.0.0", "[::]"])
 def test_on_every_address_it_says_what_to_type_elsewhere(wildcard: str) -> None:
-    """For the charge points and, with its token, for the page; there they answer, on IPv4 whatever was asked for."""
+    """It prints addresses for charge points and, with the token, for the page; they work over IPv4 in any case."""
     others = lan_addresses()
     if not others or not (wildcard == "0.0.0.0" or socket.has_dualstack_ipv6()):
         pytest.skip("this machine is on no such network")
@@ -85,13 +85,13 @@ def test_on_every_address_it_says_what_to_type_elsewhere(wildcard: str) -> None:
 
 
 def limited(files: int, *args: object) -> Program:
-    """A command that may open so many files."""
+    """Return a command that may open only this many files."""
     line = [sys.executable, "-m", "inspector", *map(str, args)]
     return Program(argv=["sh", "-c", f"ulimit -n {files}; exec {shlex.join(line)}"])
 
 
 def test_more_charge_points_than_files_is_one_line_and_no_end() -> None:
-    """The connections that there is room for are served, the rest wait, and those that go make room."""
+    """As many connections as possible are served; the others wait until one closes."""
     with limited(60, "csms", "--listen", "127.0.0.1:0", "--no-page") as csms:
         host, port = csms.wait_for(r"csms at ws://(\S+)")[1].split(":")
         with ExitStack() as crowd:
@@ -140,7 +140,7 @@ def test_it_runs_alone_as_a_module() -> None:
 
 
 async def test_a_kill_in_mid_charge_loses_nothing(tmp_path: Path) -> None:
-    """After kill -9 and a restart the transaction is still open, takes samples without a new boot, and closes."""
+    """After kill -9 and a restart the transaction is open, accepts samples without a new boot, and can be closed."""
     db = tmp_path / "csms state.db"
     moment = "2026-01-01T00:00:00Z"
     with Program("csms", "--listen", "0", "--db", db) as csms:

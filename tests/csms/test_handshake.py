@@ -1,4 +1,4 @@
-"""Which connections the CSMS takes, which it refuses, and what it says then."""
+"""Which connections the CSMS accepts, which it refuses, and with which words."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def test_a_bad_path_gets_404_and_the_reason(csms: CentralSystem, path: str
 async def test_without_a_subprotocol_of_ours_the_socket_is_closed_at_once(
     csms: CentralSystem, offered: list[str] | None
 ) -> None:
-    """The handshake completes without a subprotocol, then comes a close that names those we speak."""
+    """The handshake completes without a subprotocol; then the CSMS closes and names the subprotocols it knows."""
     subprotocols = None if offered is None else [Subprotocol(name) for name in offered]
     async with connect(f"{csms.address}/CHARGER-001", subprotocols=subprotocols) as websocket:
         assert websocket.subprotocol is None
@@ -108,7 +108,7 @@ async def test_the_charge_points_first_choice_of_version_is_taken(
 
 
 async def test_the_identity_is_the_last_part_of_the_path(csms: CentralSystem) -> None:
-    """A prefix, a query, a trailing slash and percent-escapes do not change who it is."""
+    """A prefix, a query, a trailing slash and percent-escapes do not change the identity."""
     async with (
         connected(csms.address, "1.6", "ocpp/16/One%20Two/?token=x"),
         connected(csms.address, "2.1", "ocpp/Three%2FFour"),
@@ -117,7 +117,7 @@ async def test_the_identity_is_the_last_part_of_the_path(csms: CentralSystem) ->
 
 
 async def test_the_newer_of_two_equal_identities_wins(csms: CentralSystem) -> None:
-    """The older connection is closed with a reason; the newer one continues and stays booted."""
+    """The older connection is closed with a reason; the newer one continues and needs no new boot."""
     async with connected(csms.address, "1.6") as older, connected(csms.address, "1.6", boot=False) as newer:
         with pytest.raises(ConnectionClosed) as closed:
             await older.receive()
@@ -130,7 +130,7 @@ async def test_the_newer_of_two_equal_identities_wins(csms: CentralSystem) -> No
 async def test_a_connection_that_the_csms_fails_to_take_in_is_logged(
     csms: CentralSystem, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is closed with 1011 and a reason; a file that is locked is one line."""
+    """The connection is closed with 1011 and a reason; a locked file is logged in one line."""
 
     def locked(*_: object) -> None:
         raise sqlite3.OperationalError("database is locked")
@@ -157,7 +157,7 @@ async def _raw_status(address: str, header: bytes) -> int:
 
 
 async def test_a_foreign_page_is_no_charge_point(csms: CentralSystem) -> None:
-    """The answer says which option lets the page in; without an Origin, as charge points connect, nothing changes."""
+    """The refusal names the option that admits the page; connections without an Origin header are not affected."""
     origin: Any
     for origin in ("http://evil.example", "http://foreign.localhost:8080", "null"):
         with pytest.raises(InvalidStatus) as refused:

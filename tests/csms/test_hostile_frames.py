@@ -84,14 +84,14 @@ async def test_a_bad_frame_gets_the_right_error_or_none(
 
 
 async def test_types_of_2_1_are_not_known_to_2_0_1(csms: CentralSystem) -> None:
-    """SEND in 2.0.1 is a message type the CSMS does not support."""
+    """In 2.0.1 the CSMS answers SEND as an unsupported message type."""
     async with connected(csms.address, "2.0.1") as charge_point:
         answer = await charge_point.ask([6, "a", "NotifyPeriodicEventStream", {}])
     assert answer[:3] == [4, "a", "MessageTypeNotSupported"]
 
 
 async def test_a_call_sent_twice_is_answered_alike_and_done_once(csms: CentralSystem) -> None:
-    """The very same CALL again gets the very same answer, and one transaction is open."""
+    """An identical CALL gets the identical answer, and only one transaction is open."""
     start = [2, "a", "StartTransaction", {"connectorId": 1, "idTag": "TAG", "meterStart": 5,
              "timestamp": "2026-01-01T00:00:00Z"}]  # fmt: skip
     async with connected(csms.address, "1.6") as charge_point:
@@ -106,7 +106,7 @@ async def test_a_call_sent_twice_is_answered_alike_and_done_once(csms: CentralSy
 async def test_a_call_that_failed_is_done_when_it_is_sent_again(
     csms: CentralSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While the file is locked, say, the CALL gets InternalError; the very same CALL is answered and kept later."""
+    """While the file is locked the CALL gets InternalError; the same CALL sent again later is answered and stored."""
     start = [2, "a", "StartTransaction", {"connectorId": 1, "idTag": "TAG", "meterStart": 5,
              "timestamp": "2026-01-01T00:00:00Z"}]  # fmt: skip
 
@@ -132,7 +132,7 @@ async def test_a_call_that_failed_is_done_when_it_is_sent_again(
     ],
 )
 async def test_a_number_too_large_to_be_kept_is_refused(csms: CentralSystem, number: str, code: str) -> None:
-    """Schemas set no upper bound; the whole CALL is refused, and the session continues."""
+    """Schemas set no upper bound, so the CSMS refuses the whole CALL; the session continues."""
     status = f'{{"connectorId":{number},"errorCode":"NoError","status":"Available"}}'
     async with connected(csms.address, "1.6") as charge_point:
         answer = await charge_point.ask(f'[2,"a","StatusNotification",{status}]')
@@ -144,7 +144,7 @@ async def test_a_number_too_large_to_be_kept_is_refused(csms: CentralSystem, num
 @pytest.mark.parametrize("depth", [101, 252, 300, 900])
 @pytest.mark.parametrize("version", ["2.0.1", "2.1"])
 async def test_what_is_nested_too_deep_is_refused(csms: CentralSystem, version: str, depth: int) -> None:
-    """A hundred lists in one another are taken and shown; more are a FormatViolation and leave no trace."""
+    """A hundred nested lists are accepted and shown; deeper nesting is a FormatViolation and is not stored."""
     async with connected(csms.address, version) as charge_point:
         await charge_point.call("DataTransfer", {"vendorId": "V", "data": nested(99)})
         refused = await charge_point.ask([2, "a", "DataTransfer", {"vendorId": "V", "data": nested(depth)}])
@@ -157,7 +157,7 @@ async def test_what_is_nested_too_deep_is_refused(csms: CentralSystem, version: 
 async def test_a_send_that_cannot_be_kept_does_not_end_the_session(
     csms: CentralSystem, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Not one that is nested too deeply, nor one whose handling fails; the log reports both."""
+    """Neither a too deeply nested SEND nor one whose handling fails ends it; the log reports both."""
     send = {"id": 1, "pending": 0, "basetime": "2026-01-01T00:00:00Z", "data": [{"t": 1, "v": "x"}]}
 
     def failing(*_: object) -> None:
@@ -195,7 +195,7 @@ JSON = strategies.recursive(
     version=strategies.sampled_from(schemas.VERSIONS),
 )
 def test_no_frame_makes_the_reader_fail(frame: str | bytes, version: schemas.Version) -> None:
-    """Whatever comes is a message or malformed, and what is answered to it is a well-formed CALLERROR."""
+    """Every input is parsed as a message or as malformed, and the answer to a malformed one is a valid CALLERROR."""
     message = frames.parse(frame, version)
     if isinstance(message, frames.Malformed) and message.message_id is not None:
         assert message.code is not None

@@ -21,7 +21,7 @@ LATER = "2035-01-01T00:00:00Z"
 
 
 def until[**Given, T](found: Callable[Given, T | None], *args: Given.args, **more: Given.kwargs) -> T:
-    """Wait for something that comes by itself; returns it once it is not empty."""
+    """Call a function until its result is not empty, and return that."""
     deadline = time.monotonic() + PATIENCE_S
     while not (value := found(*args, **more)):
         assert time.monotonic() < deadline, "it did not come in time"
@@ -52,19 +52,19 @@ class Operator:
         return bool(answer["payload"]["status"] == "Accepted")
 
     def closed(self, name: str, row: int) -> dict[str, Any] | None:
-        """A transaction, once it has ended."""
+        """Wait until a transaction has ended, and return it."""
         found: dict[str, Any] = next(t for t in self.show(name)["transactions"] if t["id"] == row)
         return found if found["stopped"] else None
 
     def charging(self, name: str) -> dict[str, Any] | None:
-        """The transaction of a connected charge point, once it has charged something."""
+        """Wait until a connected charge point has charged some energy, and return the transaction."""
         point = self.show(name)
         running = [t for t in point.get("transactions", []) if t["stopped"] is None and (t["energy_wh"] or 0) > 100]
         return running[0] if running and point["connected"] else None
 
 
 def state_16(operator: Operator, name: str) -> None:
-    """A reservation, a profile and a changed setting of a 1.6 charge point."""
+    """Return the reservation, the profile and the changed setting of a 1.6 charge point."""
     reserve = {"connectorId": 2, "expiryDate": LATER, "idTag": "TAG", "reservationId": 7}
     assert operator.call(name, "ReserveNow", reserve) == {"status": "Accepted"}
     periods = {"chargingRateUnit": "W", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 7000}]}
@@ -82,7 +82,7 @@ def state_16(operator: Operator, name: str) -> None:
 
 
 def state_2x(operator: Operator, name: str) -> None:
-    """The same of a 2.x charging station."""
+    """Return the reservation, the profile and the changed variable of a 2.x charging station."""
     token = {"idToken": "TAG", "type": "Central"}
     reserve = {"id": 7, "expiryDateTime": LATER, "idToken": token, "evseId": 2}
     assert operator.call(name, "ReserveNow", reserve)["status"] == "Accepted"
@@ -107,7 +107,7 @@ KEPT = ("reservations", "charging_profiles", "variables", "connectors", "boot_st
 @pytest.mark.long
 @pytest.mark.timeout(120)
 def test_a_kill_in_mid_charge_loses_nothing_that_charges_or_was_agreed(tmp_path: Path) -> None:
-    """Three charge points, one per version: transactions stay open over kill -9, go on and close; nothing is forgotten.
+    """Three charge points, one per version: transactions survive kill -9, continue and close; nothing is forgotten.
 
     A transaction that starts afterwards gets an id of its own.
     """

@@ -1,4 +1,4 @@
-"""Misbehaving on request: each kind over a real socket, and orders that make no sense."""
+"""Misbehaviour on request: each kind over a real socket, and requests that make no sense."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def test_no_answer_means_none(csms: CentralSystem) -> None:
 
 
 async def test_an_error_goes_out_with_the_code_as_it_was_ordered(csms: CentralSystem) -> None:
-    """Even a code of the other version, which is what a charge point's tester may want."""
+    """Even a code of another OCPP version is sent, because a tester may want that."""
     order(csms, what="error", code="FormationViolation")
     async with connected(csms.address, "2.1", boot=False) as charge_point:
         assert (await heartbeat(charge_point))[:3] == [4, "a", "FormationViolation"]
@@ -123,7 +123,7 @@ def test_an_order_that_makes_no_sense_says_why(members: dict[str, Any], wrong: s
 
 
 def test_a_pointer_may_name_what_is_not_there() -> None:
-    """Missing objects on the way are made; a way through a text leaves the answer as it is."""
+    """Missing objects along the pointer are created; a pointer through a string leaves the answer unchanged."""
     answer = json.dumps([3, "a", {"status": "Accepted"}])
     deep = misbehaviour.read({"what": "wrong-field", "field": "/a/b~1c", "value": None})
     blocked = misbehaviour.read({"what": "wrong-field", "field": "/status/x", "value": 1})

@@ -64,7 +64,7 @@ def every_action(version: schemas.Version) -> list[tuple[str, dict[str, Any]]]:
 async def test_every_call_of_a_strict_client_is_answered_to_its_satisfaction(
     csms: CentralSystem, npm_peers: Path, library: str, version: schemas.Version
 ) -> None:
-    """A charging session and an example of every action: all answered, and no validator of theirs complains."""
+    """The client sends a charging session and an example of every action; its validators accept all answers."""
     calls = [("BootNotification", BOOT[SUBPROTOCOLS[version]]), *session(version), *every_action(version)]
     process = await asyncio.create_subprocess_exec(
         "node",

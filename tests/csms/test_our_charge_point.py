@@ -1,4 +1,4 @@
-"""The reference CSMS and the headless charge point face to face: every CALL of the one, answered by the other."""
+"""The headless charge point answers every CALL of the reference CSMS."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LAST = {"Reset": 1, "UpdateFirmware": 1, "SignedUpdateFirmware": 1}
 
 @pytest.mark.parametrize("version", schemas.VERSIONS)
 async def test_every_call_of_the_csms_gets_an_answer_that_fits(csms: CentralSystem, version: schemas.Version) -> None:
-    """One after the other over one connection, with every optional member: a CALLRESULT that fits its schema each."""
+    """Over one connection, each CALL with all optional members gets a CALLRESULT that fits its schema."""
     identity = simulated.Identity(url=csms.address, id="CP-1", connectors=2, speed=3000, timeout=5)
     station = simulated.make(version, identity)
     await station.power_on()

@@ -81,7 +81,7 @@ async def test_reset_trigger_and_disconnect_are_buttons(csms_with_page: CentralS
 
 
 async def test_what_a_charge_point_says_is_shown_as_text(csms_with_page: CentralSystem, page: Page) -> None:
-    """Identity, vendor, status and frames may hold markup; none of it becomes part of the page."""
+    """Identity, vendor, status and frames may contain markup; the page shows it as text."""
     name = "%3Cimg%20src=x%20onerror=alert(1)%3E"
     boot = {"chargePointVendor": HOSTILE[:20], "chargePointModel": HOSTILE[:20], "firmwareVersion": HOSTILE}
     async with connected(csms_with_page.address, "1.6", name, boot=False) as charge_point:
@@ -98,7 +98,7 @@ async def test_what_a_charge_point_says_is_shown_as_text(csms_with_page: Central
 
 
 async def test_it_follows_what_happens_by_itself(csms_with_page: CentralSystem, page: Page) -> None:
-    """A charge point that connects appears, its status changes, it goes; the messages outlive it."""
+    """The page shows a charge point that connects, changes its status and disconnects; its messages remain."""
     await page.goto("/")
     await expect(page.get_by_text("No charge point yet")).to_be_visible()
     async with connected(csms_with_page.address, "2.1") as charge_point:
@@ -163,7 +163,7 @@ async def test_tokens_are_listed_added_and_forgotten(csms_with_page: CentralSyst
 
 
 async def test_a_charge_point_is_added_with_its_policy_and_forgotten(csms_with_page: CentralSystem, page: Page) -> None:
-    """Added before it ever connects; forgotten once it is gone, and then it is a stranger again."""
+    """It can be added before it connects, and forgotten after it has disconnected; then it is unknown again."""
     await page.goto("/")
     await page.get_by_text("Add a charge point").click()
     await page.get_by_label("Identity").fill("NEW 1/A")

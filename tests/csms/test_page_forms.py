@@ -84,7 +84,7 @@ async def test_lists_grow_and_shrink_within_nested_objects(csms_with_page: Centr
 
 
 async def test_form_and_json_are_two_ways_to_write_one_payload(csms_with_page: CentralSystem, page: Page) -> None:
-    """JSON starts from the form, the form takes over what was written, and invalid JSON gets a message."""
+    """The JSON text starts with the form's values; the form takes over its edits; invalid JSON gets a message."""
     async with connected(csms_with_page.address, "1.6") as charge_point:
         await page.goto("/#CHARGER-001")
         await page.locator("#action").select_option("ChangeConfiguration")
@@ -111,7 +111,7 @@ async def test_form_and_json_are_two_ways_to_write_one_payload(csms_with_page: C
 async def test_a_form_being_filled_in_is_not_replaced_by_one_that_comes_late(
     csms_with_page: CentralSystem, page: Page
 ) -> None:
-    """The action that is shown first is chosen again while its form is under way: the later one stays."""
+    """Choosing an action again while its form is loading does not replace the form that the user fills in."""
     late, asked = asyncio.Event(), asyncio.Event()
 
     async def hold(route: Route) -> None:

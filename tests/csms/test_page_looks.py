@@ -30,7 +30,7 @@ async def opened(browser: Browser, url: str, theme: Any) -> AsyncIterator[Page]:
 
 
 async def busy(csms: CentralSystem, charge_point: Peer) -> None:
-    """Have something to show in every part: a transaction, a fault, a report, an order, a token."""
+    """Fill every part of the page: a transaction, a fault, a report, an ordered misbehaviour, a token."""
     await charge_point.call("StatusNotification", STATUS_2X)
     await charge_point.call("StatusNotification", {**STATUS_2X, "evseId": 2, "connectorStatus": "Faulted"})
     await charge_point.call("TransactionEvent", event("Started", 0, "Authorized", 100))
@@ -42,7 +42,7 @@ async def busy(csms: CentralSystem, charge_point: Peer) -> None:
 
 
 async def faults(page: Page) -> list[str]:
-    """What axe-core calls serious or critical on a phone and on a desk, and what is wider than either."""
+    """Return what axe-core calls serious or critical at phone and desktop size, and what is wider than the screen."""
     found = []
     for width in WIDTHS:
         await page.set_viewport_size({"width": width, "height": 900})
@@ -60,7 +60,7 @@ async def faults(page: Page) -> list[str]:
 async def test_axe_finds_nothing_serious_and_nothing_is_too_wide(
     csms_with_page: CentralSystem, page_address: str, async_chromium: Browser, theme: str
 ) -> None:
-    """With a transaction running, everything unfolded and a deep form; the page of tokens; the list alone."""
+    """The page shows a running transaction with everything unfolded and a deep form, then tokens, then the list."""
     async with (
         connected(csms_with_page.address, "2.1") as charge_point,
         opened(async_chromium, page_address, theme) as page,

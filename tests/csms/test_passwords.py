@@ -35,7 +35,7 @@ PLAIN = (
 
 
 def files(path: Path) -> bytes:
-    """The file with its -wal and -shm."""
+    """Return the contents of the file, its -wal and its -shm."""
     return b"".join(file.read_bytes() for file in path.parent.glob(f"{path.name}*"))
 
 
@@ -76,7 +76,7 @@ def test_a_password_is_starred_and_then_known_wherever_it_is_quoted(said: str) -
 
 
 def test_of_all_members_of_the_schemas_only_passwords_count_as_such() -> None:
-    """A member that only looks like one hides what an operator needs, and its value wherever that is quoted."""
+    """Hiding a member that is not a password would hide what an operator needs, everywhere its value appears."""
     package = importlib.util.find_spec("ocpp")
     assert package is not None and package.origin is not None
     members: set[str] = set()

@@ -89,7 +89,7 @@ async def test_profile_2_speaks_tls_only(authority: Authority) -> None:
 
 
 async def test_profile_3_wants_the_charge_points_own_certificate(authority: Authority, tmp_path: Path) -> None:
-    """A certificate of the CA that names the identity lets in; another's, a stranger CA's or none does not."""
+    """Only a certificate of the CA that names the identity gives access."""
     security = Security(3, authority.issue("csms"), client_ca=authority.path)
     stranger = Authority(tmp_path / "stranger", "Stranger CA")
 
@@ -145,7 +145,7 @@ NEW = "new-password-0123"
 async def test_the_old_password_is_valid_until_the_charge_point_connects_with_the_new_one(
     tmp_path: Path, version: str
 ) -> None:
-    """A01.FR.04; after a restart of the CSMS too. An operator's new password replaces both at once."""
+    """A01.FR.04; also after a restart of the CSMS. A new password from the operator replaces both at once."""
     action: str = "ChangeConfiguration"
     payload: dict[str, Any] = {"key": "AuthorizationKey", "value": NEW.encode().hex()}
     place = {"component": {"name": "SecurityCtrlr"}, "variable": {"name": "BasicAuthPassword"}}
@@ -210,7 +210,7 @@ async def test_a_profile_without_its_files_is_a_users_mistake(security: Security
 
 
 async def test_reconnects_do_not_cost_a_slow_hash_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once a password was right, it is hashed no more; a wrong one is hashed every time."""
+    """A password that was right once is not hashed again; a wrong one is hashed every time."""
     hashed: list[bytes] = []
     scrypt = hashlib.scrypt
 

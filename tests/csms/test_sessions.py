@@ -102,7 +102,7 @@ async def test_an_unknown_stop_is_answered(csms: CentralSystem) -> None:
 
 @pytest.mark.parametrize("version", ["2.0.1", "2.1"])
 async def test_a_2x_transaction_is_kept_whatever_order_its_events_come_in(csms: CentralSystem, version: str) -> None:
-    """An answer has the status of the event's token, if there is one; a late event changes nothing newer."""
+    """The answer has the status of the event's token, if any; a late event does not overwrite newer state."""
     async with connected(csms.address, version) as charge_point:
         started = await charge_point.call(
             "TransactionEvent",
@@ -125,7 +125,7 @@ async def test_a_2x_transaction_is_kept_whatever_order_its_events_come_in(csms: 
 
 
 async def test_energy_is_read_by_the_meters_time_at_the_outlet(csms: CentralSystem) -> None:
-    """A late message, the register of an inlet and a number that is not finite do not change the charged energy."""
+    """Late messages, registers at the inlet and non-finite numbers do not change the charged energy."""
     register = "Energy.Active.Import.Register"
 
     def measured(kind: str, seq_no: int, hour: str, *samples: dict[str, Any]) -> dict[str, Any]:
@@ -153,7 +153,7 @@ async def test_energy_is_read_by_the_meters_time_at_the_outlet(csms: CentralSyst
 
 
 async def test_tokens_are_judged_by_the_list(csms: CentralSystem) -> None:
-    """Blocked, expired and one-at-a-time tokens have different answers; the last only when a transaction starts."""
+    """Blocked and expired tokens, and at the start of a transaction ConcurrentTx tokens, have different answers."""
     csms.store.set_token("BLOCKED", "Blocked")
     csms.store.set_token("OLD", "Accepted", expires="2020-01-01T00:00:00Z")
     csms.store.set_token("SINGLE", "Accepted", concurrent=False)

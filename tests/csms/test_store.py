@@ -1,4 +1,4 @@
-"""The CSMS's file: what it refuses, and what it keeps bounded without one."""
+"""The CSMS's file: which files it refuses, and what stays bounded without a file."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_samples_are_bounded_in_memory_and_all_kept_in_a_file(tmp_path: Path, mo
 
 
 def test_ids_without_a_file_go_on_from_the_clock() -> None:
-    """So a run that starts a second later issues none of the ids that charge points still have from this one."""
+    """So a run that starts a second later does not reuse ids that charge points still know from this one."""
     since_2020 = time.time() - datetime(2020, 1, 1, tzinfo=UTC).timestamp()
     first = Store().start("A", 1, "TAG", "2026-01-01T00:00:00Z", 0, "Accepted")
     assert first == pytest.approx(since_2020, abs=30)

@@ -22,7 +22,7 @@ from inspector.formats import exports
 from tests.forked import chargesentinel
 from tests.formats.test_round_trips import run, strange
 
-__all__ = ["strange"]  # a fixture
+__all__ = ["strange"]  # the fixture `strange` must be visible in this module
 
 ROOT = Path(__file__).parents[2]
 HEARTBEAT = '[2,"9","Heartbeat",{}]'
@@ -31,7 +31,7 @@ HEARTBEAT = '[2,"9","Heartbeat",{}]'
 def test_an_output_file_that_could_not_be_finished_leaves_the_one_before(
     strange: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And nothing beside it."""
+    """The previous file stays, and no temporary file is left."""
     target = tmp_path / "out" / "a.jsonl"
     target.parent.mkdir()
     target.write_text("before")
@@ -123,7 +123,7 @@ def test_check_stops_at_the_first_line_that_is_no_record(tmp_path: Path) -> None
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("source", ["har", "log", "raw", "trace"])
 def test_standard_input_is_told_by_its_content_too(source: str, packed: bool, tmp_path: Path) -> None:
-    """And unpacked, though a pipe cannot be read twice as a HAR file is."""
+    """Compressed standard input works too, even for HAR, whose reader reads a file twice."""
     message = {"type": "send", "time": 1.5, "opcode": 1, "data": HEARTBEAT}
     entry = {"_webSocketMessages": [message], "request": {"url": "ws://x/CP1"}, "_resourceType": "websocket"}
     trace = {
@@ -150,7 +150,7 @@ def test_standard_input_is_told_by_its_content_too(source: str, packed: bool, tm
 
 
 def test_what_is_not_understood_is_told_what_there_is(tmp_path: Path) -> None:
-    """`--format` of check and replay says how to print."""
+    """The message lists the formats of inputs; in `check` and `replay`, `--format` is the format of the report."""
     (tmp_path / "a.txt").write_text("hello\n")
     for command in (("check",), ("replay", "--as", "csms", "--listen", "127.0.0.1:0")):
         done = chargesentinel(*command, tmp_path / "a.txt")
@@ -166,7 +166,7 @@ def test_a_forced_kind_is_the_one_that_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", [("import", "--db", os.devnull, "--format"), ("check", "--input-format")])
 def test_lines_of_a_log_are_not_read_as_bare_frames(command: tuple[str, ...], tmp_path: Path) -> None:
-    """Otherwise each would be a frame that is not JSON, and a finding against the peer."""
+    """Otherwise each line would be a frame that is not JSON, and so a finding against the peer."""
     (tmp_path / "a.log").write_text(f"2026-01-01T12:00:00Z CP1 > {HEARTBEAT}\n")
     done = chargesentinel(*command, "raw", tmp_path / "a.log")
     assert done.returncode == 2 and "line 1: a line of a log, not a bare frame" in done.stderr
@@ -183,7 +183,7 @@ def test_an_input_without_times_shows_no_dates_and_no_latencies(tmp_path: Path) 
 
 
 def test_secrets_in_an_import_are_stored_nowhere(tmp_path: Path) -> None:
-    """Neither those in frames, nor those in what other tools tell beside them."""
+    """Neither secrets in frames nor those in the metadata of other tools are stored."""
     frame = [2, "1", "ChangeConfiguration", {"key": "AuthorizationKey", "value": "planted-secret-1"}]
     record = {
         "schemaVersion": "1.1",

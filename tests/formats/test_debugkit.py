@@ -1,4 +1,4 @@
-"""OCPP DebugKit, by others, reads the traces that we write."""
+"""OCPP DebugKit, a tool by others, reads the traces that we write."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import pytest
 
 from tests.formats.test_round_trips import run, strange
 
-__all__ = ["strange"]  # a fixture
+__all__ = ["strange"]  # the fixture `strange` must be visible in this module
 
 RECORDINGS = Path(__file__).parents[2] / "recordings"
 
 
 def inspected(peers: Path, trace: Path) -> str:
-    """What it says of a trace."""
+    """Return what OCPP DebugKit says about a trace."""
     command = ["node", peers / "node_modules" / ".bin" / "ocpp-debugkit", "inspect", trace]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr

@@ -1,4 +1,4 @@
-"""WebSockets in HAR files: those of browsers come in, ours leave and come back, and mitmproxy reads them."""
+"""WebSockets in HAR files: we import those of browsers and our own, and mitmproxy reads ours."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from inspector.protocol.vocabulary import Direction, OcppVersion
 from tests.database import rows
 from tests.formats.test_round_trips import EVENTS, FINDINGS, FRAMES, SESSIONS, run, strange
 
-__all__ = ["strange"]  # a fixture
+__all__ = ["strange"]  # the fixture `strange` must be visible in this module
 
 BOOT = '[2,"1","BootNotification",{"chargePointVendor":"V","chargePointModel":"M"}]'
 
 
 def entry(messages: list[dict[str, Any]] | None, **more: Any) -> dict[str, Any]:
-    """An entry with the members, and in the order, that Chromium's DevTools write."""
+    """Return an entry with the members that Chromium's DevTools write, in their order."""
     headers = [
         {"name": "Host", "value": "csms.example:9000"},
         {"name": "Authorization", "value": "Basic Q1AxOnBsYW50ZWQ="},
@@ -82,7 +82,7 @@ def read(file: io.BytesIO) -> tuple[list[Captured], Reading]:
 
 @pytest.mark.parametrize("indent", [None, 2])
 def test_a_capture_of_chromium_is_a_session(indent: int | None) -> None:
-    """What the browser sends comes from the charge point; binary data is Base64; times keep all their digits."""
+    """Frames sent by the browser are the charge point's; binary data is Base64; times keep all digits."""
     file = written(
         entry(None, _resourceType="document", request={"url": "https://csms.example/", "headers": []}),
         entry(

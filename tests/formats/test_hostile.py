@@ -1,4 +1,4 @@
-"""Files made to do harm are read safely or refused: one line, exit code 2, no traceback, no damage."""
+"""Malicious files are read safely or refused in one line with exit code 2, without traceback or damage."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_a_hostile_file_is_refused_in_one_line_and_leaves_nothing(what: str, tmp
 
 
 def test_frames_that_are_10000_deep_are_findings(tmp_path: Path) -> None:
-    """In whatever they come: the raw text is kept, and leaves again as it came."""
+    """In every format, the raw text is stored and exported unchanged."""
     raw = f'[2,"1","Heartbeat",{deep(10_000)}]'
     (tmp_path / "frames.txt").write_text(f'[2,"0","Heartbeat",{deep(400)}]\n{raw}\n')
     message = {"type": "send", "time": 1.5, "opcode": 1, "data": raw}
@@ -116,7 +116,7 @@ def test_frames_that_are_10000_deep_are_findings(tmp_path: Path) -> None:
 
 
 def test_names_in_a_file_are_names_and_nothing_else(tmp_path: Path) -> None:
-    """An id can neither open a path, nor run SQL, nor forge a line."""
+    """An id cannot open a path, run SQL or forge a line of output."""
     names = [
         "../../../etc/passwd",
         "/etc/passwd",
@@ -139,7 +139,7 @@ def test_names_in_a_file_are_names_and_nothing_else(tmp_path: Path) -> None:
 
 
 def test_ids_that_run_in_circles_come_to_an_end(tmp_path: Path) -> None:
-    """Answers to answers, CALLs that answer each other's ids, one id for all."""
+    """Examples are answers to answers, CALLs with each other's ids, and one id for everything."""
     lines = []
     for turn in range(200):
         a, b = str(turn % 3), str((turn + 1) % 3)
@@ -194,7 +194,7 @@ def recording(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("what", CRAFTS)
 def test_a_crafted_database_runs_nothing_of_its_own(what: str, recording: Path, tmp_path: Path) -> None:
-    """It is read as data or refused; it is never written to where it would act."""
+    """Its data is read or it is refused; nothing is written where its triggers would run."""
     crafted = tmp_path / "crafted.db"
     shutil.copy(recording, crafted)
     with sqlite3.connect(crafted) as db:
@@ -247,7 +247,7 @@ def test_frames_of_odd_types_are_read_and_a_file_that_lacks_a_table_is_refused(
 
 
 def test_a_database_that_breaks_off_is_refused_in_one_line(recording: Path, tmp_path: Path) -> None:
-    """By every command, wherever it is damaged."""
+    """Every command refuses it, wherever the file is truncated."""
     whole, broken = recording.read_bytes(), tmp_path / "broken.db"
     seen = set()
     for part in range(1, 6):
@@ -258,7 +258,7 @@ def test_a_database_that_breaks_off_is_refused_in_one_line(recording: Path, tmp_
             *(("show", broken, 1), ("search", broken, "Boot"), ("rebuild", broken), ("vacuum", broken)),
             ("anonymize", broken, tmp_path / "o.db", "--force", "--redact", "secrets"),
         ):
-            broken.unlink(missing_ok=True)  # another file to SQLite, whatever this process still holds of the last
+            broken.unlink(missing_ok=True)  # a new file, so SQLite cannot use what it cached of the last one
             broken.write_bytes(content)
             done = in_this_process(*command)
             assert done.returncode in (0, 1, 2), (command, done)

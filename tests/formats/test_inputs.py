@@ -1,4 +1,4 @@
-"""Traces, raw lines and recordings are read as the frames they hold; what cannot be read is named by its line."""
+"""Traces, raw lines and recordings give their frames; what cannot be read is reported with its line."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def test_any_file_is_read_or_refused_never_a_crash(tmp_path: Path, content: byte
 
 OURS = Path(__file__).parent / "traces"
 FOLDERS = sorted(OURS.iterdir())
-if "OCPP_TRACE_FIXTURES" in os.environ:  # a copy of the format's public reference traces
+if "OCPP_TRACE_FIXTURES" in os.environ:  # a folder with the format's public reference traces
     FOLDERS += sorted(path.parent for path in Path(os.environ["OCPP_TRACE_FIXTURES"]).glob("*/expected.json"))
 
 
@@ -168,7 +168,7 @@ def test_a_trace_gives_the_consumer_view_that_the_format_demands(folder: Path) -
 
 
 def consumer_view(path: Path) -> dict[str, Any]:
-    """What the format's conformance rules derive from a trace, by our own correlation."""
+    """Return what the format's conformance rules derive from a trace, computed with our correlation."""
     session, frames, lines = Session(), [], path.read_text().splitlines()
     for index, frame in enumerate(captured(path)):
         assert frame.direction is not None and frame.ts_ns is not None
@@ -201,7 +201,7 @@ def entry(frame: Frame, kind: str) -> dict[str, Any]:
 
 
 def test_older_sessions_imported_after_newer_ones_keep_all_their_frames(tmp_path: Path) -> None:
-    """Also when both came with one import, and when the clock was set back in the middle of a session."""
+    """Both may come from one import; the clock may have been set back during a session."""
     lines = (OURS / "full-session" / "trace.jsonl").read_text()
     older = lines.replace('"timestamp":"2026', '"timestamp":"2024').replace("CP-full-session", "OLD")
     paths = [tmp_path / "new.jsonl", tmp_path / "old.jsonl", tmp_path / "back.jsonl"]

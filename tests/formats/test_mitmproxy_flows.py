@@ -1,4 +1,4 @@
-"""The flow files of mitmproxy come in as the sessions they hold."""
+"""Flow files of mitmproxy are imported as sessions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Inputs are read in a process of their own; nothing of what a reader says or does is lost by that."""
+"""Inputs are read in a separate process; its results, warnings and errors all arrive."""
 
 from __future__ import annotations
 
@@ -100,15 +100,15 @@ def test_no_reader_outlives_an_import_that_is_killed_even_where_the_input_says_n
     command = [sys.executable, "-m", "inspector", "import", "-", "--ocpp", "1.6", "--db", str(tmp_path / "a.db")]
     with subprocess.Popen(command, stdin=silent, stderr=subprocess.PIPE) as importing:
         os.close(silent)
-        # More than is read to tell what kind of input it is.
+        # More than the first bytes, from which the format is recognised.
         frames = b'[2,"1","Heartbeat",{}]\n' * 200_000
         threading.Thread(target=_feed, args=(held, frames), daemon=True).start()
         deadline = time.monotonic() + 60
-        while not (tmp_path / "a.db").exists():  # the first batch has arrived, and its reader waits for more
+        while not (tmp_path / "a.db").exists():  # until the first batch has been stored
             assert importing.poll() is None and time.monotonic() < deadline
             time.sleep(0.02)
         importing.kill()
-        # The reader has the same stderr: it is closed once both have ended.
+        # The reading process shares this stderr, so it is closed only when both processes have ended.
         poll = select.poll()
         assert importing.stderr is not None
         poll.register(importing.stderr, 0)

@@ -1,4 +1,4 @@
-"""Recordings leave and come back without losing a byte, a time or an event."""
+"""Exporting and importing a recording loses no byte, time or event."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_trace_comes_back_equal_in_every_field(folder: Path, tmp_path: Path) -
 
 @pytest.fixture
 def strange(tmp_path: Path) -> Path:
-    """A recording with what a trace has no member for: odd frames, events, two sessions, one of them empty."""
+    """Return a recording that a trace format could lose: odd frames, events, and two sessions, one of them empty."""
     path = tmp_path / "strange.db"
     recorder = start_recorder(path, holder="test")
     facts: records.SessionFacts = {
@@ -103,7 +103,7 @@ def test_every_line_of_a_trace_is_a_record_that_the_format_allows(strange: Path)
 
 @pytest.fixture
 def hidden(tmp_path: Path) -> Path:
-    """A recording of frames with a secret, one in fragments, one that the proxy kept to itself, and a harmless one."""
+    """Return a recording of frames: with a secret, in fragments, held back by the proxy, and harmless."""
     path = tmp_path / "hidden.db"
     recorder = start_recorder(path, holder="test")
     recorder.put(records.OpenRecord(1, NOW, 7, {"charge_point_id": "CP-1", "subprotocol": "ocpp1.6"}))
@@ -183,7 +183,7 @@ RECORDINGS = sorted((Path(__file__).parents[2] / "recordings").glob("*.jsonl"))
 @pytest.mark.parametrize("style", ["trace", "har"])
 @pytest.mark.parametrize("recording", RECORDINGS, ids=[path.stem for path in RECORDINGS])
 def test_a_recording_of_ours_comes_back_byte_for_byte(recording: Path, style: str, tmp_path: Path) -> None:
-    """Through a database, and through a database, a HAR file and another database."""
+    """It survives import into a database, and a detour through a database, a HAR file and another database."""
     db = tmp_path / "a.db"
     run("import", recording, "--db", db)
     if style == "har":
@@ -195,7 +195,7 @@ def test_a_recording_of_ours_comes_back_byte_for_byte(recording: Path, style: st
 
 
 def foreign(**fields: Any) -> dict[str, Any]:
-    """A record as another tool might write it."""
+    """Return a trace record as another tool might write it."""
     record: dict[str, Any] = {
         "schemaVersion": "1.0",
         "timestamp": "2026-01-01T14:00:00.123456+02:00",
@@ -253,7 +253,7 @@ SPELLINGS: dict[str, list[dict[str, Any]]] = {
 
 @pytest.mark.parametrize("how", SPELLINGS)
 def test_a_trace_that_is_written_otherwise_leaves_as_it_came(how: str, tmp_path: Path) -> None:
-    """In every field, and in the order of its lines; a lossless detour through HAR changes nothing of the frames."""
+    """All fields and the order of lines stay the same; a detour through HAR does not change the frames."""
     source = tmp_path / "foreign.jsonl"
     source.write_text("\n".join(json.dumps(record) for record in SPELLINGS[how]))
     run("import", source, "--db", tmp_path / "a.db")
@@ -284,7 +284,7 @@ def test_a_trace_that_is_written_otherwise_leaves_as_it_came(how: str, tmp_path:
 def test_whatever_was_recorded_comes_back_through_both_formats(
     tmp_path_factory: pytest.TempPathFactory, frames: list[tuple[str, bool, bytes, int]]
 ) -> None:
-    """Every frame with its bytes, its direction, its kind and both times, in the order it was stored."""
+    """Every frame keeps its bytes, direction, kind, both times and its place in the order."""
     folder = tmp_path_factory.mktemp("any")
     recorder = start_recorder(folder / "a.db", holder="test")
     now = NOW

@@ -1,4 +1,4 @@
-"""Large files are read and written whole, as streams: memory does not grow with them."""
+"""Large files are read and written as streams: memory does not grow with their size."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def chargesentinel(*args: object) -> tuple[str, int]:
     script = (
         "import re, sys; from inspector.cli import main\n"
         "try:\n    main()\nfinally:\n"
-        # Not ru_maxrss: that begins with what the process which started this one had.
+        # Not ru_maxrss: that starts with the memory of the process that started this one.
         "    print('peak', re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1], file=sys.stderr)"
     )
     done = subprocess.run(
@@ -55,7 +55,7 @@ def digest(lines: Iterable[bytes]) -> str:
 @pytest.mark.long
 @pytest.mark.timeout(1500)
 def test_a_trace_larger_than_the_memory_it_may_take_comes_back_whole_through_both_formats(tmp_path: Path) -> None:
-    """Trace to database to trace, the same bytes; database to HAR to database, the same frames."""
+    """A trace through a database has the same bytes again; a database through HAR has the same frames again."""
     trace = tmp_path / "big.jsonl"
     importing.write(trace, FRAMES)
     assert trace.stat().st_size > PEAK * 1024

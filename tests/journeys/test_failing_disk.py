@@ -97,7 +97,7 @@ def gaps(path: Path) -> tuple[int, int]:
 
 
 def limit_file_size(pid: int, size: int) -> None:
-    """Act like a full disk for one process: it cannot write files beyond `size` bytes. RLIM_INFINITY ends that."""
+    """Act like a full disk for one process: its files cannot exceed `size` bytes (RLIM_INFINITY: no limit)."""
     _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, hard))
 
@@ -234,7 +234,7 @@ async def test_a_deleted_database_is_made_anew_and_what_went_with_it_is_counted(
     assert gaps(path) == (lost, lost)
     assert "WAS DELETED OR REPLACED" in "\n".join(proxy.err)
     with closing(sqlite3.connect(path)) as db:
-        # Everything after the deletion is stored: no session has a hole between its first and its last frame.
+        # Everything after the deletion is stored: no session lacks a frame between its first and its last one.
         for name, texts in fleet.texts.items():
             sql = "SELECT raw FROM frames WHERE session_id = (SELECT id FROM sessions WHERE charge_point_id = ?)"
             kept = [raw for (raw,) in db.execute(sql, [name])]
@@ -265,7 +265,7 @@ async def test_with_require_recording_sessions_end_with_1011_on_a_dead_disk(csms
             session = "(SELECT id FROM sessions WHERE charge_point_id = ?)"
             sql = f"SELECT raw FROM frames WHERE forwarded = 1 AND session_id = {session} ORDER BY id"
             kept = [raw for (raw,) in db.execute(sql, [name])]
-            # The last CALL may have come after the close frame: then it went no further.
+            # If the last CALL came after the close frame, the proxy did not forward it.
             assert kept in (texts, texts[:-1])
 
 

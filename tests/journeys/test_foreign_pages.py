@@ -197,7 +197,7 @@ def test_the_query_runs_for_our_own_page(browser: Browser, bench: Bench) -> None
     page.goto(f"{bench.browse}/ocpp")
     status = page.evaluate("(address) => fetch(address).then((answer) => answer.status)", QUERIES[0])
     page.context.close()
-    assert status == 400  # interrupted
+    assert status == 400  # the query was stopped
 
 
 def test_a_link_elsewhere_opens_a_page_at_once_and_a_query_after_a_click(browser: Browser, bench: Bench) -> None:

@@ -54,7 +54,7 @@ def by_turns(cases: Iterable[list[Any]]) -> list[Any]:
 
 
 def ended(script: str, version: OcppVersion) -> list[Record | Moment]:
-    """A script whose sessions all end, as those of a recording do when the proxy ends."""
+    """Return the script with the end of every session, as in a recording whose proxy has ended."""
     played = list(steps(script, version))
     still_open = {step.session_number for step in played if isinstance(step, OpenRecord)}
     still_open -= {step.session_number for step in played if isinstance(step, CloseRecord)}
@@ -64,7 +64,7 @@ def ended(script: str, version: OcppVersion) -> list[Record | Moment]:
 
 
 def recorded(played: Iterable[Record | Moment], path: Path, settings: Settings) -> None:
-    """Record as the recorder process does: record by record, with ticks where time passes."""
+    """Record as the recorder process does: record by record, with a tick whenever time passes."""
     writer = Writer(path, tool_version="test")
     pipeline = Pipeline(writer, settings)
     for step in played:
@@ -107,7 +107,7 @@ def compare_all_ways(version: OcppVersion, case: dict[str, Any], folder: Path) -
         baseline: Counter[FindingKey] = Counter()
         for script in scripts("live.db", (record for record, _ in read(database))):
             baseline += script.findings
-        # A replay plays sessions: it says nothing about attempts to connect that led to none.
+        # A replay plays sessions, so it reports nothing about failed attempts to connect.
         with closing(sqlite3.connect(database)) as db:
             sql = "SELECT rule_id, side FROM findings WHERE session_id IS NOT NULL AND severity <> 'info'"
             compared = [row for row in db.execute(sql) if not row[0].startswith("clock.")]
@@ -123,14 +123,14 @@ def compare_all_ways(version: OcppVersion, case: dict[str, Any], folder: Path) -
 
 @pytest.mark.parametrize(("version", "case"), by_turns(cases("link", "boot", "rpc")))
 def test_a_case_is_judged_alike_by_every_way_in(version: OcppVersion, case: dict[str, Any], tmp_path: Path) -> None:
-    """Live recording, check of its database, replay, check and import of its export find the same."""
+    """Live recording, `check` of its database, replay, and `check` and `import` of its export find the same."""
     compare_all_ways(version, case, tmp_path)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1200)
 def test_every_case_is_judged_alike_by_every_way_in(tmp_path: Path) -> None:
-    """The cases of all rules, in all versions."""
+    """This is the same comparison for the cases of all rules, in all versions."""
     for number, parameters in enumerate(chain.from_iterable(cases("*"))):
         folder = tmp_path / str(number)
         folder.mkdir()

@@ -21,7 +21,7 @@ def bench(request: pytest.FixtureRequest, browser: Browser, tmp_path: Path) -> I
         yield bench
 
 
-# 2.0.1 shares its code with 2.1, so it is left to the proofs.
+# 2.0.1 shares its code with 2.1, so only `make proof` tests it.
 every_version = pytest.mark.parametrize(
     "bench", ["1.6", pytest.param("2.0.1", marks=pytest.mark.long), "2.1"], indirect=True
 )
@@ -109,8 +109,8 @@ def test_a_csms_that_goes_and_comes_back_hears_the_whole_session(bench: Bench) -
     bench.keep_log()
     bench.click("#disconnect")
     frames, findings = bench.crossed()
-    # Findings about the CSMS are ignored: it forgot things and broke a connection. That nobody could reach it is a
-    # finding about the link, not about the charge point.
+    # Ignore findings about the CSMS, which forgot its state and broke a connection, and the finding that it was not
+    # reachable, which concerns the link. The test is about the charge point.
     away = {finding[1] for finding in findings if finding[-1] == "link"}
     assert away <= {"link.failed-attempt"}
     assert [finding for finding in findings if finding[-1] == "charge_point"] == []
@@ -147,7 +147,7 @@ def test_the_saved_file_charges_from_disk(bench: Bench, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("bench", ["2.0.1"], indirect=True)
 def test_misbehaviours_are_found_by_the_judge(bench: Bench) -> None:
-    """The rules find what a tester switches on, so no findings in the other journeys means something."""
+    """The rules find every misbehaviour, so "no findings" in the other journeys is meaningful."""
     bench.open()
     bench.click("#tab-answers")
     bench.page.check("[name=beforeBoot]")

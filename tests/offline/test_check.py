@@ -1,4 +1,4 @@
-"""A recording judged again gives what was found while it was made."""
+"""Judging a recording again gives the findings of the live recording."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STARTED = (
 
 
 def _record(path: Path, ago_s: int, booted_s: int, transaction: str) -> None:
-    """One run of a recorder, on a machine that was started `booted_s` before it."""
+    """Write one run of a recorder on a machine that booted `booted_s` seconds earlier."""
     recorder = start_recorder(path, holder="test")
     at, up = NOW_NS - ago_s * SECOND, booted_s * SECOND
     now = datetime.fromtimestamp(at // SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -44,7 +44,7 @@ def _record(path: Path, ago_s: int, booted_s: int, transaction: str) -> None:
 
 
 def test_what_one_run_of_a_recorder_saw_is_not_held_against_the_next(tmp_path: Path) -> None:
-    """Transactions and clocks of days before: in between, frames went unseen and the machine was started anew."""
+    """Between two runs frames went unseen and the machine rebooted, so earlier transactions and clocks do not count."""
     path = tmp_path / "traffic.db"
     _record(path, 86_400, 900_000, "t1")
     _record(path, 0, 50, "t2")

@@ -1,4 +1,4 @@
-"""What is derived again from a file's frames equals what was written live, for a fleet and over a seam."""
+"""`rebuild` derives the same rows as the live recording, for a fleet and across a rotation."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ async def test_a_fleet_with_a_killed_recorder_is_derived_as_it_was_live(tmp_path
 
 
 async def test_what_began_in_the_file_before_is_kept(tmp_path: Path) -> None:
-    """The boot and the start of the transaction are in the first file, its samples in both, its stop in the second."""
+    """Boot and start of the transaction are in the first file, samples in both, the stop in the second."""
     path = tmp_path / "traffic.db"
     recorder = started(path, rotate="1s")
     opened(recorder, 1)

@@ -1,4 +1,4 @@
-"""Makes payloads from a JSON schema, valid ones and slightly wrong ones; a seed always gives the same."""
+"""Makes valid and slightly wrong payloads from a JSON schema; the same seed gives the same payloads."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Payloads:
         self.dice = random.Random(seed)
 
     def valid(self) -> Any:
-        """A payload that the schema is meant to accept."""
+        """Return a payload that is valid by the schema."""
         return self._value(self.schema, 0)
 
     def bent(self) -> Any:
-        """A valid payload with one to three values taken out, replaced, stretched or added to."""
+        """Return a valid payload after one to three random changes: a value removed, replaced, lengthened or added."""
         payload = copy.deepcopy(self.valid())
         for _ in range(self.dice.randint(1, 3)):
             payload = self._bend(payload)

@@ -1,4 +1,4 @@
-"""A few messages as charge points and CSMSs really send them, for tests that bend and mix them."""
+"""Messages as real charge points and CSMSs send them, for tests that modify and mix them."""
 
 from __future__ import annotations
 

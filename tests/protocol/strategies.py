@@ -1,4 +1,4 @@
-"""Hypothesis strategies for what a peer may send: any bytes, any JSON, nearly right messages, bent real ones."""
+"""Hypothesis strategies for what a peer may send: any bytes, any JSON, nearly valid and modified real messages."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ any_json = st.recursive(
 
 
 def written(value: Any) -> bytes:
-    """As a careless peer writes it: with NaN and lone surrogates, which no JSON may hold."""
+    """Write a value as careless peers do, with NaN and lone surrogates, which are not valid JSON."""
     return json.dumps(value).encode("utf-8", "surrogatepass")
 
 
 @st.composite
 def nearly_right(draw: st.DrawFn, version: OcppVersion) -> bytes:
-    """An array that has something of a message of this version."""
+    """Make arrays that resemble messages of this version."""
     actions = sorted(ACTIONS[version])
     parts: list[Any] = [
         draw(st.sampled_from([2, 2, 2, 3, 3, 4, 5, 6, 7, -1, 2.0, "2", None, True])),
@@ -41,7 +41,7 @@ def nearly_right(draw: st.DrawFn, version: OcppVersion) -> bytes:
 
 @st.composite
 def bent(draw: st.DrawFn, version: OcppVersion) -> bytes:
-    """A real message with some bytes cut, doubled, swapped or replaced, or a value in it replaced."""
+    """Make real messages with bytes removed, doubled, swapped or replaced, or with one value replaced."""
     raw = draw(st.sampled_from(REAL[version]))
     for _ in range(draw(st.integers(0, 3))):
         start = draw(st.integers(0, len(raw)))
@@ -59,7 +59,7 @@ def bent(draw: st.DrawFn, version: OcppVersion) -> bytes:
 
 
 def _other_value(raw: bytes, place: int, value: Any) -> bytes:
-    """Replace the value at a place, counted through the whole message."""
+    """Replace the value at a position, counted over all values of the message."""
     try:
         message = json.loads(raw)
     except (ValueError, RecursionError):
@@ -80,7 +80,7 @@ def _other_value(raw: bytes, place: int, value: Any) -> bytes:
 
 
 def anything(version: OcppVersion) -> st.SearchStrategy[bytes]:
-    """Whatever may come over a WebSocket of this version."""
+    """Make anything that may arrive over a WebSocket of this version."""
     return (
         st.sampled_from(REAL[version])
         | bent(version)

@@ -1,4 +1,4 @@
-"""Answers find their CALLs by sender and id, within bounds."""
+"""Answers are paired with their CALLs by sender and id, in bounded memory."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Conversation:
 
 
 def test_an_answer_finds_its_call_and_takes_its_action() -> None:
-    """The answer points to the CALL, has its action and request, and the time in between."""
+    """The answer has the CALL's action, its request, and the latency."""
     talk = Conversation()
     call = talk.calls(CP, "1")
     answer = talk.answers(CSMS, "1")
@@ -41,7 +41,7 @@ def test_an_answer_finds_its_call_and_takes_its_action() -> None:
 
 
 def test_the_two_sides_have_ids_of_their_own() -> None:
-    """The same id in both directions names two exchanges."""
+    """The same id in both directions belongs to two different exchanges."""
     talk = Conversation()
     ours, theirs = talk.calls(CP, "1"), talk.calls(CSMS, "1")
     assert talk.answers(CP, "1").call is theirs
@@ -57,7 +57,7 @@ def test_one_cannot_answer_oneself() -> None:
 
 
 def test_a_second_answer_is_a_duplicate_and_has_no_latency() -> None:
-    """It still knows its CALL and action."""
+    """A second answer still has the CALL and the action."""
     talk = Conversation()
     call = talk.calls(CP, "1")
     talk.answers(CSMS, "1")
@@ -71,7 +71,7 @@ def test_a_second_answer_is_a_duplicate_and_has_no_latency() -> None:
 
 
 def test_a_reused_id_pairs_with_the_latest_call_first() -> None:
-    """The next answer is for the CALL before it; CALLs with one id are answered from the latest back."""
+    """With equal ids, the first answer belongs to the latest CALL, the next answer to the CALL before."""
     talk = Conversation()
     first, second = talk.calls(CP, "1"), talk.calls(CP, "1")
     assert talk.answers(CSMS, "1").call is second
@@ -81,7 +81,7 @@ def test_a_reused_id_pairs_with_the_latest_call_first() -> None:
 
 
 def test_an_error_and_a_malformed_answer_settle_their_call_too() -> None:
-    """Whatever names the id as an answer ends the waiting."""
+    """Any kind of answer with its id settles a CALL."""
     talk = Conversation()
     talk.calls(CP, "1")
     assert talk.says(CSMS, '[4,"1","InternalError","",{}]').answer_status is AnswerStatus.PAIRED
@@ -91,7 +91,7 @@ def test_an_error_and_a_malformed_answer_settle_their_call_too() -> None:
 
 
 def test_a_result_error_belongs_to_the_call_of_its_own_sender() -> None:
-    """The caller refuses the answer it got; the other side cannot."""
+    """CALLRESULTERROR comes from the sender of the CALL, who refuses the answer."""
     talk = Conversation()
     call = talk.calls(CP, "1")
     talk.answers(CSMS, "1")
@@ -100,7 +100,7 @@ def test_a_result_error_belongs_to_the_call_of_its_own_sender() -> None:
 
 
 def test_a_peer_that_never_answers_fills_no_memory() -> None:
-    """At most OPEN_LIMIT open CALLs are kept, the latest ones, and it is known that some were forgotten."""
+    """Only the latest OPEN_LIMIT open CALLs are kept, and the session knows that it forgot some."""
     talk = Conversation()
     for number in range(OPEN_LIMIT + 10):
         assert talk.session.correlation.overrun is (number > OPEN_LIMIT)
@@ -111,7 +111,7 @@ def test_a_peer_that_never_answers_fills_no_memory() -> None:
 
 
 def test_answered_calls_are_forgotten_after_a_while() -> None:
-    """At most ANSWERED_LIMIT answered CALLs are kept, to tell a duplicate from an orphan; the oldest go first."""
+    """The latest ANSWERED_LIMIT answered CALLs are kept, so that a duplicate differs from an orphan."""
     talk = Conversation()
     for number in range(ANSWERED_LIMIT + 1):
         talk.calls(CP, str(number))
@@ -128,12 +128,12 @@ def test_a_call_that_is_let_go_of_uncovers_the_one_before_it_and_makes_no_duplic
     talk.session.correlation.forget(first)
     assert talk.session.correlation.overrun
     assert talk.answers(CSMS, "1").call is second
-    talk.session.correlation.forget(second)  # answered by now, and remembered as such
+    talk.session.correlation.forget(second)  # it has been answered, so it is remembered
     assert talk.answers(CSMS, "1").answer_status is AnswerStatus.DUPLICATE
 
 
 def test_any_order_of_calls_and_answers_is_paired_as_a_plain_list_would() -> None:
-    """On random traffic the pairing equals that of a straightforward search through all that was said."""
+    """On random traffic the pairing equals that of a simple search through all messages."""
     dice = random.Random(2026)
     for _ in range(50):
         talk = Conversation()

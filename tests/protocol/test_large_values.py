@@ -1,4 +1,4 @@
-"""A payload of any size is judged in bounded time, and a finding says where that left something out."""
+"""A payload of any size is judged in bounded time, and a finding says which part was not judged."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def count(value: Any) -> int:
 
 
 def is_beginning(part: Any, whole: Any) -> bool:
-    """Whether nothing but the end is missing, and that at every level of the last value only."""
+    """Return whether `part` is `whole` cut off at the end: at each level only the last value may be incomplete."""
     if isinstance(part, dict) and isinstance(whole, dict):
         part, whole = list(part.items()), list(whole.items())
         return [name for name, _ in part] == [name for name, _ in whole[: len(part)]] and all(

@@ -1,4 +1,4 @@
-"""The parser takes whatever a peer sends and says exactly what is wrong with it."""
+"""The parser accepts any input and says exactly what is wrong with it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ V16, V201, V21 = OcppVersion.V16, OcppVersion.V201, OcppVersion.V21
     ],
 )
 def test_a_right_message_is_read_without_a_problem(raw: bytes, expected: object) -> None:
-    """Each of the five message types becomes its own class, its members as they were sent."""
+    """Each of the five message types has its own class, whose members are as sent."""
     assert parse(raw, V21) == expected
 
 
@@ -86,7 +86,7 @@ def test_a_right_message_is_read_without_a_problem(raw: bytes, expected: object)
 def test_what_is_no_message_is_malformed_with_the_place_and_the_best_id(
     raw: bytes, kind: str, pointer: str | None, found_id: str | None, found_action: str | None
 ) -> None:
-    """A reason, where it lies, and the id and action that could still be made out."""
+    """The result has the reason, the position, and the id and action as far as they could be read."""
     message = parse(raw, V16)
     assert isinstance(message, Malformed)
     assert (message.problems[-1].kind, message.problems[-1].pointer) == (kind, pointer)
@@ -113,14 +113,14 @@ def test_what_is_no_message_is_malformed_with_the_place_and_the_best_id(
 def test_a_faulty_envelope_that_can_be_understood_is_still_a_message(
     raw: bytes, kind: str, pointer: str | None
 ) -> None:
-    """What a lenient peer would understand is paired and judged, with its one problem named."""
+    """Such a message is paired and judged, and its problem is named."""
     message = parse(raw, V16)
     assert not isinstance(message, Malformed)
     assert [(problem.kind, problem.pointer) for problem in message.problems] == [(kind, pointer)]
 
 
 def test_binary_messages_are_refused_but_looked_into() -> None:
-    """OCPP-J is text; the id is found all the same, so that a finding can name it."""
+    """OCPP-J is text only; the parser still finds the id, so that the finding can name it."""
     message = parse(b'[2,"1","Heartbeat",{}]', V16, binary=True)
     assert isinstance(message, Malformed)
     assert (message.problems[0].kind, message.message_id, message.action) == ("binary", "1", "Heartbeat")
@@ -128,14 +128,14 @@ def test_binary_messages_are_refused_but_looked_into() -> None:
 
 @pytest.mark.parametrize(("version", "understood"), [(V16, False), (V201, False), (V21, True), (None, True)])
 def test_types_5_and_6_exist_since_2_1(version: OcppVersion | None, understood: bool) -> None:
-    """Before 2.1 they are unknown message types; where the version is not known yet they are let through."""
+    """Before 2.1 they are unknown message types; while the version is unknown they are accepted."""
     for raw in (b'[5,"1","FormatViolation","",{}]', b'[6,"1","NotifyPeriodicEventStream",{}]'):
         assert isinstance(parse(raw, version), Malformed) is not understood
 
 
 @pytest.mark.parametrize("version", OcppVersion)
 def test_real_messages_have_no_problem(version: OcppVersion) -> None:
-    """Nothing is found in messages as they are meant to be (types of 2.1 apart, before 2.1)."""
+    """Correct messages have no problem, except message types of 2.1 in older versions."""
     for raw in REAL[version]:
         if raw[1:2] in b"56" and version is not V21:
             continue
@@ -148,7 +148,7 @@ def test_real_messages_have_no_problem(version: OcppVersion) -> None:
 def test_any_bytes_and_any_json_are_taken_without_an_exception(
     raw: bytes, version: OcppVersion | None, binary: bool
 ) -> None:
-    """The parser never raises; what it finds is of the kinds it says it finds, and can be printed."""
+    """The parser never raises; each problem is of a documented kind and can be printed."""
     _is_well_formed(parse(raw, version, binary))
 
 
@@ -156,7 +156,7 @@ def test_any_bytes_and_any_json_are_taken_without_an_exception(
 def test_nearly_right_and_bent_messages_are_taken_without_an_exception(
     data: st.DataObject, version: OcppVersion
 ) -> None:
-    """The same for what comes closer to a message."""
+    """The parser never raises for inputs that resemble messages either."""
     _is_well_formed(parse(data.draw(strategies.anything(version)), version))
 
 
@@ -189,7 +189,7 @@ _members = st.dictionaries(
 def test_whatever_is_written_as_a_call_is_read_as_that_call(
     message_id: str, action: str, payload: dict[str, Any], escaped: bool
 ) -> None:
-    """Id, action and payload come out as they went in, however the JSON escapes them, without a problem."""
+    """Id, action and payload are read back unchanged, however the JSON escapes them."""
     raw = json.dumps([2, message_id, action, payload], ensure_ascii=escaped).encode()
     assert parse(raw, V16) == Call(message_id, action, payload)
 
@@ -209,7 +209,7 @@ def test_whatever_is_written_as_a_call_is_read_as_that_call(
     ids=["arrays", "unclosed", "objects", "escapes", "continuation", "duplicates", "infinity", "digits"],
 )
 def test_hostile_megabytes_take_no_more_than_a_moment(raw: bytes) -> None:
-    """Time stays proportional to size: a megabyte of malice is done well within a second or two."""
+    """The time is proportional to the size: a hostile megabyte takes at most a second or two."""
     started = time.perf_counter()
     message = parse(raw, V16)
     assert time.perf_counter() - started < 3

@@ -1,4 +1,4 @@
-"""Our verdict on a payload is that of the schema's own draft, and every fault is said with its place."""
+"""Our verdict on a payload is that of the schema's own draft, and every fault is reported with its position."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ ALL_SCHEMAS = [
 
 
 def test_there_are_387_schemas_and_each_is_compiled() -> None:
-    """78 of 1.6, 128 of 2.0.1, 181 of 2.1."""
+    """There are 78 schemas of 1.6, 128 of 2.0.1 and 181 of 2.1."""
     assert [sum(v is version for v, _, _ in ALL_SCHEMAS) for version in OcppVersion] == [78, 128, 181]
     assert all(validator(*one) is not None for one in ALL_SCHEMAS)
     assert sum(1 for version in OcppVersion for _ in schema_folder(version).glob("*.json")) == 387
@@ -67,7 +67,7 @@ def test_an_action_that_is_not_on_the_list_reaches_no_file(action: str) -> None:
 
 
 def reference(version: OcppVersion, action: str, kind: Kind) -> Any:
-    """The same schema in the reference implementation, with what is added in memory."""
+    """Return the reference implementation's validator for a schema with our additions."""
     read = json.loads(json.dumps(schema(version, action, kind)))
 
     def bound(node: Any) -> None:
@@ -89,7 +89,7 @@ def reference(version: OcppVersion, action: str, kind: Kind) -> Any:
 
 
 def compare(version: OcppVersion, action: str, kind: Kind, count: int) -> tuple[int, int]:
-    """Compare verdicts on `count` valid and `count` bent payloads; returns how many were found valid and invalid."""
+    """Compare verdicts on `count` valid and `count` modified payloads; return how many were valid and invalid."""
     ours, theirs = validator(version, action, kind), reference(version, action, kind)
     assert ours is not None
     payloads = Payloads(schema(version, action, kind) or {}, f"{version} {action} {kind}")
@@ -107,14 +107,14 @@ def compare(version: OcppVersion, action: str, kind: Kind, count: int) -> tuple[
 
 
 def _wrongly_multiple(error: Any) -> bool:
-    """Return whether the reference rejects a number with one decimal: it takes 12.3 for no multiple of 0.1."""
+    """Return whether the reference wrongly rejects a number with one decimal, such as 12.3 as a multiple of 0.1."""
     if error.validator == "multipleOf":
         return abs(error.instance * 10 - round(error.instance * 10)) < 1e-6
     return False
 
 
 def _resolve(payload: Any, pointer: str) -> Any:
-    """Follow a JSON pointer (RFC 6901); fails where it leads nowhere."""
+    """Follow a JSON pointer (RFC 6901); raise if it leads nowhere."""
     for part in pointer.split("/")[1:]:
         key = part.replace("~1", "/").replace("~0", "~")
         payload = payload[int(key)] if isinstance(payload, list) else payload[key]
@@ -122,7 +122,7 @@ def _resolve(payload: Any, pointer: str) -> Any:
 
 
 def test_a_sample_of_payloads_of_every_schema_gets_the_verdict_of_the_reference_implementation() -> None:
-    """Valid and bent payloads alike; and every fault points at something that is there."""
+    """This holds for valid and modified payloads, and every fault points at something that exists."""
     verdicts = [compare(*one, count=2) for one in ALL_SCHEMAS]
     assert sum(valid for valid, _ in verdicts) > 500
     assert sum(invalid for _, invalid in verdicts) > 300
@@ -131,7 +131,7 @@ def test_a_sample_of_payloads_of_every_schema_gets_the_verdict_of_the_reference_
 @pytest.mark.long
 @pytest.mark.timeout(1200)
 def test_thousands_of_payloads_get_the_verdict_of_the_reference_implementation() -> None:
-    """The same at length: 46,440 payloads over all 387 schemas."""
+    """The same comparison with 46,440 payloads over all 387 schemas."""
     verdicts = [compare(*one, count=60) for one in ALL_SCHEMAS]
     assert sum(valid for valid, _ in verdicts) > 20_000
     assert sum(invalid for _, invalid in verdicts) > 10_000
@@ -139,7 +139,7 @@ def test_thousands_of_payloads_get_the_verdict_of_the_reference_implementation()
 
 @pytest.mark.parametrize("tenths", range(0, 4001, 37))
 def test_a_limit_with_one_decimal_is_valid(tenths: int) -> None:
-    """Where the reference implementation is wrong: 1.6 limits are multiples of 0.1."""
+    """1.6 limits are multiples of 0.1; the reference implementation is wrong here."""
     limit = tenths / 10
     payload = {
         "connectorId": 1,
@@ -161,13 +161,13 @@ def test_a_limit_with_one_decimal_is_valid(tenths: int) -> None:
     ("value", "valid"), [(2**31 - 1, True), (-(2**31), True), (2**31, False), (-(2**31) - 1, False), (2**63 - 1, False)]
 )
 def test_integers_have_32_bits(value: int, valid: bool) -> None:
-    """Which the schema files leave out."""
+    """The schema files lack this limit, which the specification sets."""
     told = list(faults(V16, "RemoteStopTransaction", "request", {"transactionId": value}))
     assert (not told) is valid
 
 
 def test_every_fault_of_a_payload_is_told_with_its_place_and_what_belongs_there() -> None:
-    """Not only the first; a pointer into the payload, what is there, what should be."""
+    """All faults are reported, each with a JSON pointer, the actual value and the expected one."""
     payload = {"connectorId": "1", "errorCode": "Error", "status": "Available", "a/b~": 1, "info": "x" * 51}
     told = {
         (fault.keyword, fault.pointer, fault.text) for fault in faults(V16, "StatusNotification", "request", payload)
@@ -185,7 +185,7 @@ def test_every_fault_of_a_payload_is_told_with_its_place_and_what_belongs_there(
 
 @pytest.mark.parametrize("levels", [100, 300, 900])
 def test_a_fault_in_a_payload_of_any_depth_is_told(levels: int) -> None:
-    """Where it is too deep to say more, that it is there."""
+    """If it is too deep for details, the finding still says that there is a fault."""
     data: list[Any] = []
     for _ in range(levels):
         data = [data]
@@ -207,12 +207,12 @@ def test_a_fault_in_a_payload_of_any_depth_is_told(levels: int) -> None:
 def test_the_error_code_that_answers_a_fault_is_spelled_as_the_version_spells_it(
     keyword: str, in_16: str, in_2x: str
 ) -> None:
-    """1.6 keeps its misspellings."""
+    """The misspelled codes of 1.6 are kept."""
     assert [error_code(version, keyword) for version in OcppVersion] == [in_16, in_2x, in_2x]
 
 
 def test_date_times_are_found_at_every_depth() -> None:
-    """Read from the formats in the schemas, through references and lists."""
+    """The positions come from the formats in the schemas, through references and lists."""
     assert date_times(V16, "Heartbeat", "request") == ()
     assert date_times(V16, "Heartbeat", "response") == (("currentTime", None),)
     assert set(date_times(V201, "TransactionEvent", "request")) == {
@@ -223,13 +223,13 @@ def test_date_times_are_found_at_every_depth() -> None:
 
 
 def test_optional_members_left_empty_are_found_required_ones_are_not() -> None:
-    """With their place; what a schema does not name is not looked into."""
+    """They are reported with their position; members unknown to the schema are not searched."""
     payload = {"requestId": 1, "evseId": None, "chargingProfile": {}, "customData": {"vendorId": "v", "empty": []}}
     assert list(empty_members(V201, "GetChargingProfiles", "request", payload)) == [("/evseId", "null")]
 
 
 def test_a_valid_payload_hides_null_or_an_empty_list_only_in_data_transfer() -> None:
-    """Which is why valid payloads of other actions need not be searched for them."""
+    """For this reason valid payloads of other actions are not searched for them."""
     open_ones = set()
     for version in (V201, V21):
         for action in ACTIONS[version]:
@@ -241,7 +241,7 @@ def test_a_valid_payload_hides_null_or_an_empty_list_only_in_data_transfer() -> 
 
 
 def _open(root: dict[str, Any], node: dict[str, Any]) -> bool:
-    """Whether an optional member of this object may be null or [] by its schema."""
+    """Return whether the schema allows null or [] for an optional member of this object."""
     for name, written in node.get("properties", {}).items():
         member = root["definitions"][written["$ref"].rpartition("/")[2]] if "$ref" in written else written
         untyped = "type" not in member and "enum" not in member
@@ -252,7 +252,7 @@ def _open(root: dict[str, Any], node: dict[str, Any]) -> bool:
 
 
 def test_a_valid_payload_holds_an_empty_object_only_where_the_schema_lets_it() -> None:
-    """Looked for by trying: {} in the place of each optional object, at any depth."""
+    """The test tries {} in the place of each optional object, at any depth."""
     for version in (V201, V21):
         for action in sorted(ACTIONS[version]):
             for kind in KINDS:

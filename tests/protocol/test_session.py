@@ -1,4 +1,4 @@
-"""A session knows its version, from the handshake or from what is said, and names every frame."""
+"""A session knows its version, from the handshake or from messages, and describes every frame."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ V16, V201, V21 = OcppVersion.V16, OcppVersion.V201, OcppVersion.V21
 def test_the_subprotocol_tells_the_version_unless_one_is_forced(
     subprotocol: str | None, forced: OcppVersion | None, version: OcppVersion | None
 ) -> None:
-    """Unknown subprotocols tell none."""
+    """Unknown subprotocols do not determine a version."""
     assert Session(subprotocol, forced).version is version
 
 
@@ -44,14 +44,14 @@ def test_the_subprotocol_tells_the_version_unless_one_is_forced(
     ],
 )
 def test_without_a_subprotocol_the_first_telling_call_decides(raw: str, version: OcppVersion | None) -> None:
-    """A boot by its members, other CALLs where only one generation has them; else it stays open."""
+    """A boot decides by its members, another CALL if only 1.6 or only 2.x has it; else the version stays unknown."""
     session = Session()
     session.frame(1, 0, 0, CP, raw.encode())
     assert session.version is version
 
 
 def test_a_clock_that_was_set_back_makes_no_answer_older_than_its_call() -> None:
-    """Imported recordings have a wall clock only."""
+    """Imported recordings have no monotonic clock, so their times can go backwards."""
     session = Session("ocpp1.6")
     hour = 3600 * 10**9
     session.frame(1, hour, hour, CP, b'[2,"1","Heartbeat",{}]')
@@ -67,7 +67,7 @@ def test_the_csms_does_not_decide_the_version() -> None:
 
 
 def test_a_frame_keeps_its_bytes_and_notes_and_prints_as_a_log_line() -> None:
-    """What was received stays as it was received."""
+    """The bytes and notes of a frame are kept as received."""
     raw = b' [2,"1",  "Heartbeat",{}]'
     frame = Session("ocpp1.6").frame(7, 1, 2, CP, raw, notes={"fragments": 2})
     assert (frame.raw, frame.notes, frame.action) == (raw, {"fragments": 2}, "Heartbeat")
@@ -76,5 +76,5 @@ def test_a_frame_keeps_its_bytes_and_notes_and_prints_as_a_log_line() -> None:
 
 @pytest.mark.parametrize("raw", [b'[2,"1","Heartbeat",null]', b'[2,"1","Heartbeat",[1]]', b"[", b'[4,"1","x","",{}]'])
 def test_a_payload_that_is_no_object_counts_as_an_empty_one(raw: bytes) -> None:
-    """So that rules may ask any frame for members."""
+    """So rules can read members of any frame."""
     assert Session("ocpp1.6").frame(1, 0, 0, CP, raw).payload == {}

@@ -1,4 +1,4 @@
-"""The allowlist of actions is that of the installed schemas, and each has its sender."""
+"""The allowlist has exactly the actions of the installed schemas, each with its sender."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CP, CSMS = Direction.FROM_CHARGE_POINT, Direction.FROM_CSMS
 
 @pytest.mark.parametrize("version", OcppVersion)
 def test_every_schema_file_has_its_action_and_every_action_its_schemas(version: OcppVersion) -> None:
-    """Nothing is left out of the allowlist and nothing is in it that the schemas do not know."""
+    """The allowlist and the schema files have exactly the same actions."""
     files = {path.stem for path in schema_folder(version).glob("*.json")}
     known = {
         f"{action}{'' if version is OcppVersion.V16 and kind == 'request' else kind.capitalize()}"
@@ -41,7 +41,7 @@ def test_every_schema_file_has_its_action_and_every_action_its_schemas(version: 
 def test_each_action_has_one_sender_but_data_transfer(
     version: OcppVersion, from_charge_point: int, from_csms: int
 ) -> None:
-    """As many from each side as the specifications have; DataTransfer may come from both."""
+    """Each side has as many actions as in the specifications; both may send DataTransfer."""
     senders = ACTIONS_FROM[version]
     assert senders[CP] & senders[CSMS] == {"DataTransfer"}
     assert len(senders[CP]) == from_charge_point + 1

@@ -41,7 +41,7 @@ type Report = dict[str, dict[str, dict[str, str]]]
 
 
 def worse_cases(report: Report) -> list[str]:
-    """Return the cases that fail through the proxy and not directly."""
+    """Return the cases that fail through the proxy but not directly."""
     return [
         case
         for case, through in sorted(report[THROUGH].items())
@@ -59,7 +59,7 @@ async def echo(connection: ServerConnection) -> None:
 
 
 async def fuzz(wstest: str, folder: Path) -> Report:
-    """Run the suite against both; returns Autobahn's report."""
+    """Run the suite against both; return Autobahn's report."""
     async with serve(echo, "127.0.0.1", 0, max_size=2**26) as server:
         url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         with Program("proxy", "--upstream", url, "--listen", "127.0.0.1:0", "--db", folder / "t.db") as proxy:

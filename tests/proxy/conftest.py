@@ -127,13 +127,13 @@ class RunningProxy:
 
 @pytest.fixture(params=["fast path", "public hooks"])
 def start_proxy(request: pytest.FixtureRequest) -> Iterator[Callable[..., RunningProxy]]:
-    """Start engines, once for each of the two ways through mitmproxy; stop them after the test."""
+    """Return a function that starts an engine (fast path or mitmproxy's own layers); stop it after the test."""
     running: list[RunningProxy] = []
 
     def start(upstream: str, **settings: Any) -> RunningProxy:
-        # mitmproxy knows its running master by a global name: a second engine would be used by the first one's loop.
+        # mitmproxy keeps its running master in a global variable: with two engines, one's loop would use the other.
         assert not any(proxy.running for proxy in running), "stop the engine before you start another"
-        # uvloop's handles must be freed in the thread of their loop, and the collector runs in any thread.
+        # uvloop's handles must be freed in the thread of their loop, but the garbage collector may run in any thread.
         gc.disable()
         running.append(RunningProxy(upstream, **{"fast_path": request.param == "fast path", **settings}))
         return running[-1]

@@ -1,4 +1,4 @@
-"""Both sides of a flood: charge points that send all they can, decent ones beside them, and a CSMS for either.
+"""Both sides of a flood: charge points that send as much as they can, normal ones, and a CSMS for both kinds.
 
     python -m tests.proxy.floods csms                     prints its port; answers every CALL, takes all else
     python -m tests.proxy.floods flood KIND URL SECONDS   one charge point; prints how many messages it has sent
@@ -47,7 +47,7 @@ def _deflated(payload: bytes) -> bytes:
 
 
 def messages(kind: str) -> list[bytes]:
-    """Return frames as a flooder of this kind sends them over and over, together about a megabyte on the wire."""
+    """Return the frames that a flooder of this kind repeats: about a megabyte on the wire."""
     match kind:
         case "broken":
             return [make_frame(0x81, b'{"', MASK)] * 100_000
@@ -87,7 +87,7 @@ def connected(url: str, extensions: str | None = None) -> socket.socket:
 
 
 def flood(kind: str, url: str, seconds: float) -> None:
-    """Send as many messages as the other side takes, read what comes, and break off without a word."""
+    """Send as many messages as the other side accepts, read its answers, and end with a TCP reset."""
     link = connected(url, DEFLATE if kind == "compressed" else None)
     burst = messages(kind)
     data = memoryview(b"".join(burst))
@@ -102,7 +102,7 @@ def flood(kind: str, url: str, seconds: float) -> None:
             at += link.send(data[at : at + (1 << 18)])
         if at == len(data):
             bursts, at = bursts + 1, 0
-    # A reset, or the proxy would go on with the megabytes that wait in the sockets' buffers.
+    # Without the reset the proxy would still relay the megabytes in the sockets' buffers.
     link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     link.close()
     print(json.dumps({"kind": kind, "sent": bursts * len(burst) + round(at * len(burst) / len(data))}), flush=True)
@@ -173,7 +173,7 @@ class Decent(asyncio.Protocol):
             self.answered.set()
 
     async def call(self, seconds: float, most: float = float("inf"), pause: float = PAUSE_S) -> None:
-        """Call for so many seconds, or so many times, then hang up in good order."""
+        """Call for some seconds, or a number of times, then close the WebSocket properly."""
         await self.answered.wait()
         until = time.monotonic() + seconds
         while time.monotonic() < until and self.calls < most:
@@ -190,7 +190,7 @@ class Decent(asyncio.Protocol):
 
 
 async def decent(url: str, seconds: float) -> None:
-    """Let all call, and print what they saw."""
+    """Let all normal charge points call, and print their results."""
     parts = urlsplit(url)
     loop = asyncio.get_running_loop()
     points = []
@@ -218,7 +218,7 @@ async def decent(url: str, seconds: float) -> None:
 
 
 async def churn(url: str, seconds: float) -> None:
-    """Have charge points connect one after the other, each call three times and leave; ids begin anew each time."""
+    """Have charge points connect one after the other, each call three times and leave; ids restart each time."""
     parts = urlsplit(url)
     loop = asyncio.get_running_loop()
     frames: Counter[str] = Counter()

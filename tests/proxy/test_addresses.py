@@ -1,4 +1,4 @@
-"""Addresses are read as users write them; what is wrong with one is said in a line."""
+"""Addresses are read as users write them; a message of one line says what is wrong with one."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ for listener in listening_sockets(sys.argv[1:]):
 
 
 def answers(*listen: str) -> list[str]:
-    """Return for each listener, in a network of its own, where on loopback it answers and what others get."""
+    """Return, for each listener, which loopback addresses it answers and what others get, in a network namespace."""
     alone = ["unshare", "--map-root-user", "--net"]
     try:
         subprocess.run([*alone, "ip", "link"], check=True, capture_output=True)

@@ -1,4 +1,4 @@
-"""A charge point whose compressed messages unpack to very much costs the others none of their frames."""
+"""A charge point that sends decompression bombs costs other charge points no frame."""
 
 from __future__ import annotations
 

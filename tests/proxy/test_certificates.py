@@ -1,4 +1,4 @@
-"""`certificates` makes what a test bench needs in one command, and openssl agrees that it holds together."""
+"""`certificates` makes all certificates of a test bench in one command, and openssl accepts them."""
 
 from __future__ import annotations
 

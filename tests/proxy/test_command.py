@@ -1,4 +1,4 @@
-"""The command `proxy` as users meet it: a real process, real signals, a real database."""
+"""The command `proxy` as a real process, with real signals and a real database."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ async def test_killed_relay_leaves_every_answered_call_in_the_database(tmp_path:
             proxy.process.kill()
             await asyncio.to_thread(proxy.finish)
     lock = path.with_name(f"{path.name}.lock")
-    for _ in range(500):  # the recorder outlives its relay until it has stored what it was given
+    for _ in range(500):  # the recorder runs until it has stored everything from its relay
         if not lock.exists():
             break
         await asyncio.sleep(0.01)

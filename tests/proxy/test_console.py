@@ -1,4 +1,4 @@
-"""What the proxy prints: a line for each thing that happens, no flood, no secret, and never a wait for the terminal."""
+"""What the proxy prints: one line for each event, no flood, no secret; and it never waits for the terminal."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MASK = b"abcd"
 
 
 class Terminal:
-    """Takes lines, or none while it is not `open`."""
+    """A terminal that accepts lines only while it is `open`."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -103,7 +103,7 @@ def test_a_terminal_that_takes_nothing_keeps_nobody_waiting() -> None:
     for number in range(2 * WAITING):
         now[0] += 1
         console.connected(number, facts())
-    console.close(0.01)  # returns, which is the promise
+    console.close(0.01)  # the promise is that this returns
     terminal.open.set()
 
 

@@ -1,4 +1,4 @@
-"""Long proof: whatever one charge point floods the proxy with, the others notice nothing and lose nothing."""
+"""Long proof: whatever one charge point floods the proxy with, the others lose no frame and wait no longer."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def tool(*arguments: object) -> list[str]:
 
 
 async def told(*arguments: object, timeout: float = 200) -> dict[str, Any]:
-    """Run one side to its end and return what it printed."""
+    """Run one of the two sides to its end and return what it printed."""
     process = await asyncio.create_subprocess_exec(*tool(*arguments), cwd=ROOT, stdout=subprocess.PIPE)
     out, _ = await asyncio.wait_for(process.communicate(), timeout)
     assert process.returncode == 0
@@ -39,7 +39,7 @@ async def told(*arguments: object, timeout: float = 200) -> dict[str, Any]:
 
 
 async def run(path: Path, kinds: tuple[str, ...], *more: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Let decent charge points call while others flood; returns what both saw, once all of it is stored."""
+    """Let normal charge points call while others flood; return the results of both once everything is stored."""
     with Program(argv=tool("csms"), cwd=ROOT) as csms, Program(argv=tool("csms"), cwd=ROOT) as flooded:
         ports = [await asyncio.to_thread(one.wait_for, r"listening on (\d+)") for one in (csms, flooded)]
         upstream, route = (f"ws://127.0.0.1:{found[1]}" for found in ports)
@@ -50,14 +50,14 @@ async def run(path: Path, kinds: tuple[str, ...], *more: str) -> tuple[dict[str,
             await asyncio.sleep(1)
             seen = await told("decent", url, SECONDS)
             sent = [await flood for flood in floods]
-            # With an end in sight all that waits is stored, however long that takes.
+            # At its end the proxy stores everything that waits, however long that takes.
             seen["exit code"] = await asyncio.to_thread(proxy.stop, timeout=120)
             assert seen["exit code"] in (0, 1), proxy.report()
     return seen, sent
 
 
 def assert_stored(path: Path, seen: dict[str, Any], sent: list[dict[str, Any]]) -> None:
-    """Every frame of the decent is there; what is missing of the others is at most what their own gaps say."""
+    """Fail unless every frame of the normal charge points is stored, and the flooders' gaps cover what they lack."""
     of_session = "JOIN sessions ON sessions.id = session_id"
     with closing(sqlite3.connect(path)) as db:
         stored = dict(db.execute(f"SELECT charge_point_id, count(*) FROM frames {of_session} GROUP BY 1").fetchall())
@@ -71,13 +71,13 @@ def assert_stored(path: Path, seen: dict[str, Any], sent: list[dict[str, Any]]) 
     assert gaps.keys() <= {flood["kind"] for flood in sent}
     assert seen["exit code"] == (1 if gaps else 0)
     for flood in sent:
-        if flood["kind"] not in ("pings", "calls"):  # those are events, and answered
+        if flood["kind"] not in ("pings", "calls"):  # pings are stored as events, and calls have answers
             assert 0 < stored[flood["kind"]] + gaps.get(flood["kind"], 0) <= flood["sent"]
 
 
 @pytest.fixture(scope="module")
 def quiet(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What decent charge points see on this machine while nobody floods."""
+    """Return what normal charge points measure on this machine while nobody floods."""
     with asyncio.Runner() as runner:  # `asyncio.run` refuses where a browser of this worker is open
         return runner.run(run(tmp_path_factory.mktemp("quiet") / "t.db", ()))[0]
 

@@ -1,4 +1,4 @@
-"""Handshakes that are slow, broken or odd: each ends, with its reason in the record, and costs nobody else anything."""
+"""Slow, broken or odd handshakes: each ends with its reason in the recording and does not disturb other connections."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def opened(port: int, request: bytes) -> tuple[asyncio.StreamReader, async
 
 
 async def once_there_is_room(port: int, answer: bytes, **options: Any) -> Peer:
-    """Connect until the answer begins as given: the proxy refuses while all its places are taken."""
+    """Connect until the answer begins as given; the proxy refuses while it has too many open handshakes."""
     async with asyncio.timeout(20):
         while True:
             with suppress(OSError, asyncio.IncompleteReadError):
@@ -42,7 +42,7 @@ async def once_there_is_room(port: int, answer: bytes, **options: Any) -> Peer:
 
 
 async def the_end(reader: asyncio.StreamReader, seconds: float = 5.0) -> bytes:
-    """Everything up to the end of the stream, a reset being one too."""
+    """Return everything up to the end of the stream or a reset."""
     found = b""
     try:
         async with asyncio.timeout(seconds):
@@ -171,7 +171,7 @@ class TestEnds:
             _, writer = await opened(proxy.port, b"GET /CP1 HTTP/1.1\r\nHost: x\r\n")
             writer.close()
             await proxy.recorder.seen(lambda: proxy.recorder.events("fault"))
-            await asyncio.sleep(1.1)  # beyond its time
+            await asyncio.sleep(1.1)  # longer than a handshake may take
         (event,) = proxy.recorder.events("fault")
         assert "disconnected before its request was complete" in event["reason"]
 

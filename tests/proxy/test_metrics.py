@@ -1,4 +1,4 @@
-"""/metrics and /healthz say what the proxy does, in the format Prometheus reads."""
+"""/metrics and /healthz report the state of the proxy; Prometheus can parse them."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ async def _statuses(listen_on: str, hosts: list[str | None]) -> list[int]:
 
 
 async def test_metrics_are_refused_under_a_foreign_name() -> None:
-    """A stranger's name that was made to point here gets nothing; programs that send no Host do."""
+    """A foreign host name that resolves to this machine gets nothing; requests without a Host header are answered."""
     ours = ["127.0.0.1:9101", "localhost", "[::1]:9101", "Bench.Example:9101", None]
     assert await _statuses("127.0.0.1", ours) == [200] * len(ours)
     foreign: list[str | None] = ["evil.example", "localhost.evil.example", "192.0.2.7", "proxy", ""]
@@ -147,7 +147,7 @@ async def test_metrics_are_refused_under_a_foreign_name() -> None:
 
 
 async def test_metrics_for_other_machines_answer_to_addresses_and_local_names() -> None:
-    """Where Prometheus runs elsewhere, it asks by an address, this machine's name, or a container's name."""
+    """Prometheus on another machine uses an IP address, this machine's name, or a container's name."""
     ours: list[str | None] = ["192.0.2.7:9101", "[2001:db8::1]", socket.gethostname(), "proxy:9101", "bench.example"]
     assert await _statuses("0.0.0.0", ours) == [200] * len(ours)
     assert await _statuses("0.0.0.0", ["evil.example:9101", ""]) == [421, 421]
@@ -155,7 +155,7 @@ async def test_metrics_for_other_machines_answer_to_addresses_and_local_names() 
 
 @pytest.mark.parametrize("case", CASES, ids=[case[0] for case in CASES])
 async def test_metrics_are_refused_to_foreign_pages(case: Case) -> None:
-    """The same requests as for all servers; unknown paths are refused in the same way."""
+    """The port refuses the same requests as our other servers, also for unknown paths."""
     _, method, target, headers, foreign = case
     with listening_socket("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]

@@ -1,4 +1,4 @@
-"""Long proof: all at once. Charge points come and go, one floods, others read, the recorder is killed, files rotate."""
+"""Long proof of everything together: reconnects, a flood, readers, kills of the recorder, rotation."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ pytestmark = [pytest.mark.long, pytest.mark.alone, pytest.mark.timeout(SECONDS +
 
 
 def recorder_of(relay: int) -> int | None:
-    """The recorder's process; None while another one is started."""
+    """Return the recorder's process, or None while a new one starts."""
     found = Path(f"/proc/{relay}/task/{relay}/children").read_text().split()
     return int(found[0]) if len(found) == 1 else None
 
 
 async def keep_killing(relay: int, until: float) -> int:
-    """Kill the recorder now and then; returns how often."""
+    """Kill the recorder now and then; return how many times."""
     kills = 0
     pause = max(6.0, SECONDS * SETTLED / 5)
     while time.monotonic() + pause < until:
@@ -51,7 +51,7 @@ async def keep_killing(relay: int, until: float) -> int:
 
 
 async def keep_reading(path: Path, until: float) -> None:
-    """Export what is there, over and over, and throw it away."""
+    """Export the recording over and over, and discard the output."""
     while time.monotonic() < until:
         reader = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "inspector", "export", str(path)),
@@ -63,7 +63,7 @@ async def keep_reading(path: Path, until: float) -> None:
 
 
 async def measured(relay: int, after: float, until: float) -> dict[str, list[tuple[float, int]]]:
-    """Resident memory of both processes once a second: (minutes, KiB)."""
+    """Return the resident memory of relay and recorder once a second, as (minutes, KiB)."""
     found: dict[str, list[tuple[float, int]]] = {"relay": [], "recorder": []}
     while (now := time.monotonic()) < until:
         if now > after:
@@ -77,7 +77,7 @@ async def measured(relay: int, after: float, until: float) -> dict[str, list[tup
 
 
 def stored(path: Path) -> Counter[str]:
-    """Frames by charge point, over all files."""
+    """Return the number of frames by charge point, over all files."""
     found: Counter[str] = Counter()
     sql = "SELECT charge_point_id, count(*) FROM frames JOIN sessions ON sessions.id = session_id GROUP BY 1"
     for file in segments(path):
@@ -88,7 +88,7 @@ def stored(path: Path) -> Counter[str]:
 
 
 async def test_mixed_load_with_everything_at_once_loses_no_frame_of_the_decent(tmp_path: Path) -> None:
-    """Every frame of those who do not flood is stored once, memory stays as it is, and no file stays open."""
+    """Every frame of the normal charge points is stored once, memory does not grow, and no file stays open."""
     path = tmp_path / "t.db"
     with Program(argv=tool("csms"), cwd=ROOT) as csms, Program(argv=tool("csms"), cwd=ROOT) as flooded:
         ports = [await asyncio.to_thread(one.wait_for, r"listening on (\d+)") for one in (csms, flooded)]
@@ -110,7 +110,7 @@ async def test_mixed_load_with_everything_at_once_loses_no_frame_of_the_decent(t
                     keep_killing(relay, settled),
                     keep_reading(path, over),
                 )
-            for _ in range(600):  # the last of what the flooder sent waits for its turn
+            for _ in range(600):  # until the last frames of the flooder are stored
                 if files_of(relay) == open_before:
                     break
                 await asyncio.sleep(0.1)
@@ -131,5 +131,5 @@ async def test_mixed_load_with_everything_at_once_loses_no_frame_of_the_decent(t
         f" {sum(found.values())} frames, p99 {seen['p99']:.3f} s, max {seen['max']:.3f} s,"
         f" KiB a minute: {slopes['relay']:.0f} relay, {slopes['recorder']:.0f} recorder; MiB over time: {minutes}"
     )
-    if SECONDS >= 300:  # in less time caches are still being filled
+    if SECONDS >= 300:  # in a shorter run caches are still filling
         assert max(slopes.values()) < GROWTH_KIB_PER_MINUTE, slopes

@@ -1,4 +1,4 @@
-"""What crosses the proxy is what each end sent, to the byte, and the record says the same."""
+"""The proxy relays every byte unchanged, and the recording has the same bytes."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ async def test_abnormal_end_reaches_the_other_side_at_once_and_is_no_clean_close
     assert facts["cp_close_code"] is None and facts["csms_close_code"] is None
     (event,) = proxy.recorder.events("close")
     assert event["code"] is None
-    if proxy.fast:  # mitmproxy's public hooks do not tell who began the end, nor a RST from a FIN
+    if proxy.fast:  # mitmproxy's public hooks do not report who closed first, nor whether by RST or FIN
         assert facts["closed_by"] == side
         assert event == {
             "direction": "cp-to-csms" if side == "charge-point" else "csms-to-cp",
@@ -223,7 +223,7 @@ async def test_handshake_event_shows_the_scheme_and_never_the_secret(start_proxy
     assert ["Authorization", "Basic «redacted»"] in event["request_headers"]
     assert event["redacted"] == ["Authorization"]
     facts = proxy.recorder.of(records.OpenRecord)[0].facts
-    # For the recorder's memory alone, so that it knows them where they are quoted; see records.LinkFacts.
+    # The recorder keeps these secrets in memory only, to hide them wherever a frame quotes them; see records.LinkFacts.
     assert facts.pop("secrets")[:3] == ["Q1A6c2VjcmV0", "secret", "hush"]
     assert not any(secret in repr(proxy.recorder.records) for secret in ("Q1A6c2VjcmV0", "secret", "hush"))
     assert facts["charge_point_id"] == "CP1"
@@ -276,7 +276,7 @@ async def test_stopping_tells_both_peers_with_1001(start_proxy: Start) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 async def test_any_bytes_cross_unchanged_both_ways_at_once(start_proxy: Start, seed: int) -> None:
-    """What the framing makes of them is for the record; the wire sees the same stream."""
+    """Even invalid framing is relayed unchanged; only the recording interprets it."""
     rng = random.Random(seed)
     up, down = rng.randbytes(300_000), rng.randbytes(300_000)
     async with raw_csms() as csms:

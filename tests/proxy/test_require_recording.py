@@ -1,4 +1,4 @@
-"""With --require-recording charging waits for the recorder, and ends when that is dead; without, it continues."""
+"""With --require-recording charging waits for the recorder and stops if it is dead; without it, charging continues."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def test_dead_recorder_ends_sessions_with_1011_and_refuses_new_ones_until_
         assert (await raw_charge_point(proxy.port, "/CP2")).head.startswith(b"HTTP/1.1 503 ")
         proxy.recorder.now = Status()
         assert (await raw_charge_point(proxy.port, "/CP3")).head.startswith(b"HTTP/1.1 101 ")
-        if proxy.fast:  # neither peer has answered: the proxy hangs up by itself
+        if proxy.fast:  # neither peer has answered the close, so the proxy closes both sockets
             assert await charge_point.rest() == b"recording failed"
 
 

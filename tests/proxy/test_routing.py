@@ -1,4 +1,4 @@
-"""Charge points reach the CSMS they belong to, many at once, and no more than was allowed."""
+"""Charge points reach the CSMS of their route, many at once, up to the configured limit."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ class TestLimits:
             sent = -1
             while sent != (sent := len(stream) - charge_point.writer.transport.get_write_buffer_size()):
                 await asyncio.sleep(0.3)
-            # What left the charge point lies in socket buffers and in two transports, not in ours without end.
+            # The charge point's bytes wait in socket buffers and two transports; the proxy's own memory is bounded.
             assert sent < 20_000_000
             at_csms.writer.transport.resume_reading()
             assert await at_csms.receive(len(stream)) == stream

@@ -1,4 +1,4 @@
-"""Long proofs: many charge points at once, a long life, and every byte accounted for."""
+"""Long proofs: many charge points at once, long sessions, and every byte stored."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def load(port: int, *arguments: object) -> dict[str, object]:
 
 
 def test_every_byte_under_load_is_in_the_database_soon_after(csms_port: int, tmp_path: Path) -> None:
-    """Count and hash of what each end saw equal what is stored, a second after the load's end."""
+    """A second after the end of the load, count and hash of the stored frames equal those of both ends."""
     path, port = tmp_path / "t.db", free_port()
     with Measured(proxy_argv(csms_port, port, path), port):
         done = load(port, "--connections", 50, "--seconds", 30, "--hash")
@@ -65,7 +65,7 @@ def test_every_byte_under_load_is_in_the_database_soon_after(csms_port: int, tmp
 
 
 def compare(path: Path, hashes: dict[str, list[str]]) -> None:
-    """Assert that what is stored hashes to what each end saw, by charge point and direction, without a gap."""
+    """Fail unless the stored frames hash like those of both ends, by charge point and direction, without gaps."""
     with sqlite3.connect(path) as connection:
         for name, ends in hashes.items():
             for direction, end in zip(("cp-to-csms", "csms-to-cp"), ends, strict=True):
@@ -116,17 +116,17 @@ def test_a_million_frames_on_one_connection_leave_memory_as_it_was(csms_port: in
             text=True,
         ) as running,
     ):
-        time.sleep(3)  # more than 1,000 frames have crossed, and every part has been used
+        time.sleep(3)  # more than 1,000 frames have crossed, so caches and buffers are in use
         early = proxy.rss_kib()
         out, _ = running.communicate(timeout=500)
         assert json.loads(out)["frames"] >= 1_000_000
         grown = proxy.rss_kib() - early
-    # Up to 0.6 s of frames wait in the relay while the recorder is busy.
+    # While the recorder is busy, frames of up to 0.6 s wait in the relay.
     assert grown < 32 * 1024, f"{grown} KiB"
 
 
 def test_reconnect_storm_loses_and_refuses_nobody(csms_port: int, tmp_path: Path) -> None:
-    """2,000 charge points are dropped and come back at once: all are accepted, and what they send is stored."""
+    """2,000 charge points reconnect at once: all are accepted, and all frames are stored."""
     path, port = tmp_path / "t.db", free_port()
     with Measured(proxy_argv(csms_port, port, path), port):
         for _ in range(2):
@@ -153,7 +153,7 @@ def test_reconnect_storm_loses_and_refuses_nobody(csms_port: int, tmp_path: Path
 def test_killed_recorder_under_load_loses_and_doubles_nothing_and_disturbs_nobody(
     csms_port: int, tmp_path: Path
 ) -> None:
-    """Three times kill -9 while 50 charge points call as fast as they are answered."""
+    """The recorder gets kill -9 three times while 50 charge points send CALLs as fast as they are answered."""
     path, port = tmp_path / "t.db", free_port()
     with (
         Measured(proxy_argv(csms_port, port, path), port) as proxy,
@@ -182,15 +182,15 @@ def reference_csms() -> Iterator[str]:
         yield csms.wait_for(r"csms at (ws://\S+)")[1]
 
 
-@pytest.mark.timeout(SOAK_SECONDS + 420)  # the mark of the module goes before what the command line says
+@pytest.mark.timeout(SOAK_SECONDS + 420)  # needed because the module's mark overrides the command line
 async def test_mixed_load_for_minutes_leaves_no_open_file_and_no_grown_memory(
     csms_port: int, reference_csms: str, tmp_path: Path
 ) -> None:
-    """Charge points call as fast as they are answered, while others of every kind come, err and break off; afterwards
-    every frame is stored, and descriptors and memory are as after the first rounds."""
+    """Some charge points call as fast as they are answered, others connect, make errors and disconnect. Afterwards
+    every frame is stored, and descriptors and memory are what they were after the first rounds."""
     path = tmp_path / "t.db"
     port = free_port()
-    # The load's charge points go to the CSMS that costs little, everybody else to one that answers as a CSMS does.
+    # The charge points of the load use a cheap CSMS, all others the reference CSMS.
     argv = proxy_argv(csms_port, port, path, "--route", f"/visitors={reference_csms}")
     with Program(argv=argv) as proxy:
         await asyncio.to_thread(proxy.wait_for, "listening on")
@@ -213,7 +213,7 @@ async def test_mixed_load_for_minutes_leaves_no_open_file_and_no_grown_memory(
     first, last = figures[1], figures[-1]
     assert last[:2] == first[:2], figures
     assert last[2] - first[2] < 20 * 1024, figures
-    # What is to come after a boot is waited for up to five minutes, over reconnections: some KiB a session.
+    # For up to five minutes the judge waits for what must follow a boot, even across reconnections: some KiB a session.
     assert last[3] - first[3] < 100 * 1024, figures
 
 

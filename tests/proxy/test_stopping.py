@@ -26,7 +26,7 @@ async def answer(connection: ServerConnection) -> None:
 
 @asynccontextmanager
 async def with_a_stopped_recorder(path: Path) -> AsyncIterator[tuple[Proxy, int]]:
-    """Start a proxy, stop its recorder, and let frames cross; yields the proxy and the recorder's process id."""
+    """Start a proxy, stop its recorder, and let frames cross; yield the proxy and the recorder's process id."""
     async with serve(answer, "127.0.0.1", 0, subprotocols=["ocpp1.6"]) as csms:  # type: ignore[list-item]
         upstream = f"ws://127.0.0.1:{csms.sockets[0].getsockname()[1]}"
         with Proxy(upstream, path) as proxy:

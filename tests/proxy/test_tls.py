@@ -1,4 +1,4 @@
-"""TLS as OCPP's security profiles require it: the right peers pass, others are refused with the reason."""
+"""TLS as OCPP's security profiles require it: the right peers are accepted, others are refused with a reason."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def rogue(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 @pytest.fixture
 def start_fast(start_proxy: Start) -> Start:
-    """TLS listeners and client certificates exist on the fast path only."""
+    """Start a proxy on the fast path, because only that has TLS listeners and client certificates."""
     return lambda upstream, **settings: start_proxy(upstream, **{**settings, "fast_path": True})
 
 
@@ -247,7 +247,7 @@ class TestUpstream:
                 assert shown == ((("commonName", name),),)
             assert (await raw_charge_point(proxy.port, "/CP3")).head.startswith(b"HTTP/1.1 502 ")
             (event,) = await proxy.recorder.seen(lambda: proxy.recorder.events("unreachable"))
-        # In TLS 1.3 the CSMS refuses after its side of the handshake: its reset may overtake the alert that says why.
+        # In TLS 1.3 the CSMS refuses after its part of the handshake; its reset may overtake the alert with the reason.
         assert "client certificate" in event["reason"] or "reset by peer" in event["reason"]
 
 
@@ -263,7 +263,7 @@ async def test_password_of_the_identities_file_replaces_the_charge_points_own(
         assert b"\r\nAuthorization: Basic Q1AxOmh1c2g=\r\nX-A: b\r\n" in (await csms.peer()).head
         await raw_charge_point(proxy.port, "/CP2", "Authorization: Basic b2xkOm9sZA==")
         assert b"\r\nAuthorization: Basic b2xkOm9sZA==\r\n" in (await csms.peer()).head
-    # What the recorder is told is secret is for hiding it wherever it is quoted; nothing else may hold it.
+    # The recorder gets secrets only to hide them in quotations; no other record may contain them.
     told = [opened.facts.pop("secrets") for opened in proxy.recorder.of(OpenRecord)]
     assert [bool(secrets) for secrets in told] == [True, True], told
     assert not any(secret in repr(proxy.recorder.records) for secret in ("hush", "Q1AxOmh1c2g", "b2xkOm9sZA"))
@@ -312,7 +312,7 @@ def test_unusable_certificate_file_is_named(tmp_path: Path, bench: Authority, ro
 
 @pytest.mark.parametrize(
     ("code", "named"), [(18, True), (19, True), (20, True), (21, True), (10, False), (62, False)]
-)  # 10: expired, 62: another host name
+)  # codes of OpenSSL: 10 is expired, 62 is a host name mismatch
 def test_a_csms_with_a_certificate_of_an_unknown_ca_leads_to_the_option_for_it(code: int, named: bool) -> None:
     failure = ssl.SSLCertVerificationError()
     failure.verify_code, failure.verify_message = code, "the reason"

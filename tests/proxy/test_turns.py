@@ -1,4 +1,4 @@
-"""A socket that always has data is served in turns, so that no other one waits for the end of what it sends."""
+"""The relay serves a socket that always has data in slices, so that other sockets need not wait."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PINGS = 200_000
 
 
 async def ends(loop: asyncio.AbstractEventLoop) -> tuple[asyncio.Transport, socket.socket]:
-    """A transport of the relay, and the peer's end of it."""
+    """Yield a transport of the relay and the peer's end of its connection."""
     ours, theirs = socket.socketpair()
     transport, _ = await loop.create_connection(asyncio.Protocol, sock=ours)
     return cast(asyncio.Transport, transport), theirs
@@ -32,7 +32,7 @@ async def ends(loop: asyncio.AbstractEventLoop) -> tuple[asyncio.Transport, sock
 def test_one_turn_of_the_loop_relays_no_more_than_a_slice_and_nothing_is_lost_or_reordered(
     monkeypatch: pytest.MonkeyPatch, ends_with: str
 ) -> None:
-    """With no time for a turn it is one slice; the bytes are the same at the other end, and each ping is recorded."""
+    """Without any time left it relays one slice; all bytes arrive unchanged, and every ping is recorded."""
     monkeypatch.setattr(pipe, "TURN_S", 0.0)
     recorder = ListRecorder()
     most: list[int] = []
@@ -48,7 +48,7 @@ def test_one_turn_of_the_loop_relays_no_more_than_a_slice_and_nothing_is_lost_or
         receiving = loop.run_in_executor(None, received, at_csms)
         while not over.is_set():
             before = len(recorder.records)
-            await asyncio.sleep(0)  # one turn
+            await asyncio.sleep(0)  # one turn of the event loop
             most.append(len(recorder.records) - before)
         await sending
         return await receiving
@@ -59,7 +59,7 @@ def test_one_turn_of_the_loop_relays_no_more_than_a_slice_and_nothing_is_lost_or
 
     def received(at_csms: socket.socket) -> bytes:
         with at_csms:
-            if ends_with == "reset":  # the other side goes away in the middle
+            if ends_with == "reset":  # the other side disconnects in the middle
                 return at_csms.recv(1 << 20)
             return b"".join(iter(lambda: at_csms.recv(1 << 20), b""))
 

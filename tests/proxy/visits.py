@@ -1,6 +1,6 @@
-"""Charge points of every kind that a proxy meets, each one's visit from connect to end; counts frames, judges none.
+"""Charge points of every kind that a proxy meets; a visit is one connection, with its count of frames.
 
-Every visit ends only when all it sent is answered or the other side is gone, so that its count is exact.
+A visit ends only when all its frames are answered or the other side has disconnected, so its count is exact.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MASK = b"abcd"
 
 
 class Counted:
-    """A connection as `ocpp` wants it, that counts messages."""
+    """A connection for the `ocpp` library that counts its messages."""
 
     def __init__(self, link: ClientConnection) -> None:
         self.link, self.count = link, 0
@@ -95,7 +95,7 @@ async def charges_201(url: str) -> int:
 
 
 async def fragments(url: str) -> int:
-    """Each CALL in three frames, with a ping between them."""
+    """Send each CALL in three fragments, with a ping between them."""
 
     async def pieces(text: str) -> AsyncIterator[str]:
         yield text[:5]
@@ -130,7 +130,7 @@ async def errs(url: str) -> int:
 
 
 async def breaks_off(url: str) -> int:
-    """Ends with a TCP reset, without a closing handshake."""
+    """End with a TCP reset, without a closing handshake."""
     link = await linked(url, "1.6", compression=None)
     for number in range(5):
         await link.send(f'[2,"{number}","Heartbeat",{{}}]')
@@ -141,7 +141,7 @@ async def breaks_off(url: str) -> int:
 
 
 async def breaks_the_framing(url: str) -> int:
-    """Invalid UTF-8, which the CSMS ends with 1007; the charge point hangs up without a word."""
+    """Send invalid UTF-8, which the CSMS answers with close code 1007; then disconnect without a close frame."""
     parts = url.removeprefix("ws://127.0.0.1:").partition("/")
     peer = await raw_charge_point(int(parts[0]), f"/{parts[2]}")
     await peer.send(make_frame(0x81, b"\xff\xfe", MASK))
@@ -152,7 +152,7 @@ async def breaks_the_framing(url: str) -> int:
 
 
 async def is_refused(url: str) -> int:
-    """Offers a subprotocol that nobody speaks."""
+    """Offer an unknown subprotocol."""
     async with connect(url, subprotocols=[Subprotocol("soap")]) as link:
         with suppress(ConnectionClosed):
             await link.recv()
@@ -160,7 +160,7 @@ async def is_refused(url: str) -> int:
 
 
 async def gives_up_connecting(url: str) -> int:
-    """Half a request, then it is gone."""
+    """Send half a request, then disconnect."""
     host_port, _, name = url.removeprefix("ws://127.0.0.1:").partition("/")
     _, writer = await asyncio.open_connection("127.0.0.1", int(host_port))
     writer.write(upgrade_request(f"/{name}")[:60])
@@ -182,7 +182,7 @@ KINDS: tuple[Callable[[str], Coroutine[Any, Any, int]], ...] = (
 
 
 async def visits(url: str, each: int) -> int:
-    """Let `each` charge points of every kind visit at once; returns how many frames crossed."""
+    """Let `each` charge points of every kind connect at once; return how many frames crossed."""
     coming = [(f"{url}/{kind.__name__}-{number}", kind) for kind in KINDS for number in range(each)]
     random.shuffle(coming)
     return sum(await asyncio.gather(*(kind(one) for one, kind in coming)))

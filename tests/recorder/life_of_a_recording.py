@@ -1,6 +1,6 @@
-"""A recording that lives through a plan: sessions, rotations, deletions, restarts, and rows that fail by chance.
+"""Runs a recording through a plan: sessions, rotations, deletions, restarts, and rows that fail at random.
 
-The real pipeline, writer and backlog run in one process, put together as the relay and the recorder process do.
+The real pipeline, writer and backlog run in one process, combined as in the relay and the recorder process.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ CONVERSATION = (
 
 
 class Chance:
-    """What fails, of the rows that are not frames: a share of them, always the same for one seed."""
+    """Decides which statements for derived rows fail: a share of them, the same ones for the same seed."""
 
     KINDS = ("ABORT", "FAIL", "ROLLBACK")
 
@@ -59,7 +59,7 @@ class Chance:
         self.failed: Counter[str] = Counter()
 
     def __call__(self, where: str) -> int:
-        """0, or the place of one of KINDS; raises where SQLite, or our own code, is to fail by itself."""
+        """Return 0 or an index of KINDS; raise an exception if SQLite or our own code is to fail at `where`."""
         if self._random.random() >= self._share:
             return 0
         self.failed[where] += 1
@@ -69,7 +69,7 @@ class Chance:
         return kind
 
     def watch(self, connection: sqlite3.Connection) -> None:
-        """Have statements that write derived rows fail by chance; nothing of it is in the file."""
+        """Make statements that write derived rows fail at random, without changing the file."""
         connection.create_function("chance", 1, self)
         kinds = " ".join(f"WHEN {at} THEN RAISE({kind}, 'by chance')" for at, kind in enumerate(self.KINDS, 1))
         for table in ("findings", "occurrences", "events", "charge_points", "transactions", "meter_samples"):
@@ -85,11 +85,11 @@ class Chance:
 
     @contextmanager
     def everywhere(self) -> Iterator[None]:
-        """Let rows of every file fail, and what makes them."""
+        """Make rows fail in every file, and the code that makes rows."""
 
         def watched(*given: Any, **more: Any) -> Database:
             db = connect(*given, **more)
-            db.conn.execute("PRAGMA synchronous = OFF")  # what a power cut costs is not asked here
+            db.conn.execute("PRAGMA synchronous = OFF")  # this test is not about power cuts
             self.watch(db.conn)
             return db
 
@@ -110,7 +110,7 @@ class Chance:
 
 
 class Life:
-    """One recording, from its beginning to its end."""
+    """One recording from beginning to end, over all its files and restarts."""
 
     def __init__(self, folder: Path, *, rotate: bool, settings: Settings = DEFAULTS) -> None:
         self._settings = settings
@@ -119,7 +119,7 @@ class Life:
         self._backlog = Backlog()
         self._clock = itertools.count(NOW, SECOND // 10)
         self._link = 0
-        self._open: dict[str, tuple[int, int]] = {}  # by charge point: its link, and the messages it has sent there
+        self._open: dict[str, tuple[int, int]] = {}  # charge point: (session, number of its messages)
         self.sent: list[str] = []
         self.gone = 0
         self._gone_before = self._stored = 0
@@ -168,7 +168,7 @@ class Life:
         self._open[charge_point] = link, said + messages
 
     def hear(self, charge_point: str, from_charge_point: bool, raw: str) -> None:
-        """Let one frame cross on the connection of a charge point."""
+        """Relay one frame on the connection of a charge point."""
         self.sent.append(raw)
         link, _ = self._open[charge_point]
         self._put(records.FrameRecord(link, *self._now(), from_charge_point, records.TEXT, raw.encode()))
@@ -187,7 +187,7 @@ class Life:
         self.gone = self._gone_before + self.pipeline.gone
 
     def deliver(self) -> None:
-        """Hand over what waits, without a commit."""
+        """Send the waiting records to the pipeline, without a commit."""
         while self._backlog.unsent:
             batch = self._backlog.batch()
             self.pipeline.take_all(batch.records[max(0, self._taken + 1 - batch.first) :])
@@ -206,12 +206,12 @@ class Life:
                 rollover.rotate(self.pipeline, self._now()[0])
 
     def delete(self) -> None:
-        """Delete the file that is being written, with all that is beside it."""
+        """Delete the file that is being written, with its -wal and other companions."""
         for file in self.path.parent.glob(f"{self.pipeline.writer.path.name}*"):
             file.unlink()
 
     def kill(self) -> None:
-        """End the recorder as a signal does: what waits in its memory is gone, its locks are free."""
+        """End the recorder like kill -9: its memory is lost, its locks are free."""
         writer = self.pipeline.writer
         writer.db.conn.close()
         if writer._sealing:
@@ -232,7 +232,7 @@ class Life:
         return segments(self.path) or [self.path]
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        """What the files say together."""
+        """Return the rows of all files together."""
         found: list[tuple[Any, ...]] = []
         for file in self.files:
             with closing(sqlite3.connect(file)) as db:

@@ -1,4 +1,4 @@
-"""What a capture cannot show is kept with it, and nobody is accused of it, now or when it is judged again."""
+"""A recording remembers what its capture could not show, so that no rule blames a peer for that."""
 
 from __future__ import annotations
 

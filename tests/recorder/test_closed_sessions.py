@@ -1,4 +1,4 @@
-"""What was kept for a while does not stay in memory: what closed sessions knew, and CALLs of megabytes."""
+"""Memory is freed in time: the state of closed sessions, and CALLs of megabytes."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_closed_sessions_keep_no_answered_call_and_are_gone_once_nothing_is_wait
     frames = [one for one in gc.get_objects() if type(one) is Frame]
     assert pipeline.closed == ROUNDS and pipeline.frames == ROUNDS * 2 * (CALLS + 1)
     assert len(alive) <= KEPT_FOR
-    assert len(frames) <= KEPT_FOR * 4  # a boot and what hangs on it, never all that was answered
+    assert len(frames) <= KEPT_FOR * 4  # a boot and what refers to it, not every answered CALL
     writer.close(clean=True)
 
 
@@ -109,7 +109,7 @@ def test_the_recorder_frees_closed_sessions_without_waiting_for_the_collector(tm
             if isinstance(record, records.OpenRecord):
                 session = weakref.ref(process._pipeline.open_sessions[1].judge)
         process._pipeline.commit()
-        process._pipeline.feed.judge._stations.clear()  # with the deadlines that wait there
+        process._pipeline.feed.judge._stations.clear()  # this also removes their waiting deadlines
         process._pipeline.closed = CLEAR_AFTER - 1
         process._free_closed_sessions()
         assert session() is not None

@@ -1,4 +1,4 @@
-"""A finding that repeats after its session's file is complete or gone counts on in the new file and stops nothing."""
+"""A repeated finding is counted in the new file if its session's file is complete or deleted."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ CALLS = 10
 
 
 def connect_often(pipeline: Pipeline, sessions: int, then: dict[int, Callable[[], None]]) -> list[str]:
-    """Let one charge point connect, number its calls from 1 and close, again and again; returns what it sent.
+    """Let one charge point connect, send CALLs numbered from 1 and close, several times; return what it sent.
 
-    `then` has what happens after the session of that number.
+    `then` maps the number of a session to what happens after it.
     """
     clock, sent = count(NOW, 10 * MS), []
     for link in range(1, sessions + 1):
@@ -60,7 +60,7 @@ def test_ids_that_restart_with_each_session_stop_no_recording_that_is_rotated(tm
     files = segments(path)
     assert len(files) == len(seams) + 1
     assert [raw for file in files for raw in stored(file)] == sent
-    # Every session but the first reuses each id of the one before: no repeat is lost over a seam, none counted twice.
+    # Every session but the first reuses all ids of the one before: each repeat counts once, even across a rotation.
     assert sum(stored(file, REUSED)[0] for file in files) == 11 * CALLS
     for file in files:
         assert stored(file, "PRAGMA foreign_key_check") == []

@@ -1,4 +1,4 @@
-"""The generated columns of a frame say what its message says, however it is written."""
+"""The generated columns of a frame agree with its message, however the JSON is written."""
 
 from __future__ import annotations
 

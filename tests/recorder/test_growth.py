@@ -1,4 +1,4 @@
-"""Nothing that is done with a frame takes more than linear time in its size: recording, exports, pages."""
+"""No work on a frame takes more than linear time in its size: recording, exporting, showing."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def judged(raw: bytes) -> None:
 
 
 def recorded(raw: bytes, path: Path) -> Path:
-    """A recording with a CALL that the frame may answer, the frame, and an answer."""
+    """Return a recording of a CALL that the frame may answer, the frame itself, and an answer."""
     for old in path.parent.glob(f"{path.name}*"):
         old.unlink()
     writer = Writer(path, tool_version="0")
@@ -99,7 +99,7 @@ def browsed(path: Path) -> None:
 
 
 def grows(one: Shape, folder: Path | None = None, size: int = LARGE) -> list[str]:
-    """What takes more than linear time in frames of a shape: with a folder, what is done with a recording of it too."""
+    """Return the work that takes more than linear time in frames of a shape; with a folder, work on recordings too."""
     found = [grown(one.of, work, SMALL) for work in (parsed, redacted, judged)]
     if folder is not None:
         found.append(grown(one.of, lambda raw: recorded(raw, folder / "growth.db"), size, "recorded"))
@@ -109,9 +109,9 @@ def grows(one: Shape, folder: Path | None = None, size: int = LARGE) -> list[str
 
 
 def grown[T](make: Callable[[int], T], work: Callable[[T], object], size: int, name: str = "") -> str:
-    """Return a report on work that takes more than linear time, or nothing; measure twice before.
+    """Return a report on work that takes more than linear time, or an empty one; a suspicion is measured again first.
 
-    What is remembered up to a bound, such as secrets, makes work dearer until it is reached, and no dearer then.
+    Caches that fill up to a bound, such as known secrets, slow down the first measurement only.
     """
     growth = measured(make, work, size)
     if growth.too_fast and growth.large < HOPELESS_S:
@@ -120,7 +120,7 @@ def grown[T](make: Callable[[int], T], work: Callable[[T], object], size: int, n
 
 
 def tried(seed: int, folder: Path) -> int:
-    """Try shapes for some time, every fourth in a recording; returns how many."""
+    """Try shapes for some time, every fourth in a recording; return how many."""
     dice, until, count = random.Random(seed), time.monotonic() + SECONDS, 0
     while time.monotonic() < until:
         one = shape(dice)

@@ -1,4 +1,4 @@
-"""Every occurrence of a finding can be found again: counts count them, and each has its frame."""
+"""Every occurrence of a finding is stored: counts are right, and each occurrence has its frame."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def said(at: int, raw: str, *, up: bool = True, link: int = 1) -> tuple[Any, ...
 
 
 def beats(wrong: list[bool]) -> list[tuple[Any, ...]]:
-    """Heartbeats a second apart, some with a member too many, all answered."""
+    """Record answered heartbeats, one a second, some of them with an unknown member."""
     frames = []
     for number, bad in enumerate(wrong):
         frames += [
@@ -147,7 +147,7 @@ def test_a_file_from_before_there_were_occurrences_gets_those_that_it_knows(tmp_
             "DROP TABLE occurrences; DELETE FROM _sqlite_migrations WHERE name = '0002_occurrences';"
             "UPDATE sessions SET error_count = 1"
         )
-    with closing(open_recording(path)) as db:  # read as it is, before anybody brings it up to date
+    with closing(open_recording(path)) as db:  # read before a migration changes it
         assert db.execute("SELECT count FROM findings WHERE rule_id = 'payload.schema'").fetchall() == [(3,)]
     connect(path).conn.close()
     assert rows(path, OCCURRED.format("payload.schema")) == [(1,), (5,)]

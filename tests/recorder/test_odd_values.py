@@ -1,4 +1,4 @@
-"""Real sessions with a value of another kind at any place: every frame is stored as it came, and no rule fails."""
+"""Real sessions with values of wrong types in any place: every frame is stored unchanged, and no rule raises."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ ODD_TIME = st.sampled_from(_TIMES)
 
 @cache
 def scripts() -> list[Script]:
-    """The sessions of our recordings."""
+    """Return the sessions of the shipped recordings."""
     return [script for path in RECORDINGS for script in read(str(path))]
 
 
 def places(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    """Every place within a message, outer ones first."""
+    """Return every position within a message, outer ones first."""
     inner: Any = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for name, member in inner:
         yield (*path, name)
@@ -52,7 +52,7 @@ def places(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str |
 
 
 def changed(raw: bytes, draw: st.DrawFn) -> bytes:
-    """A frame with a few values replaced by odd ones, or taken away."""
+    """Return a frame with a few values removed or replaced by odd ones."""
     if raw.count(b"[") + raw.count(b"{") > DEEP:
         return raw
     try:
@@ -78,14 +78,14 @@ def changed(raw: bytes, draw: st.DrawFn) -> bytes:
 
 @st.composite
 def sessions(draw: st.DrawFn) -> tuple[Script, list[bytes]]:
-    """A recorded session, and its frames with some of them changed."""
+    """Make a recorded session, and its frames with some of them changed."""
     script = draw(st.sampled_from(scripts()))
     odd = draw(st.sets(st.integers(0, len(script.frames) - 1), max_size=8))
     return script, [changed(frame.raw, draw) if at in odd else frame.raw for at, frame in enumerate(script.frames)]
 
 
 def stored(folder: Path, script: Script, raws: list[bytes], level: str) -> None:
-    """Record a session, and look that all of it is there."""
+    """Record a session, and fail unless all of it is stored."""
     path = folder / "traffic.db"
     for file in folder.iterdir():
         file.unlink()
@@ -107,7 +107,7 @@ def stored(folder: Path, script: Script, raws: list[bytes], level: str) -> None:
     if level == "none":
         assert found == raws
     elif level == "secrets":
-        # A star for each character, which may have had several bytes, or six as an escape.
+        # There is one asterisk for each character, even if it took several bytes or a six-character escape.
         assert all(len(one) <= len(raw) for one, raw in zip(found, raws, strict=True))
     assert writer.db.execute("SELECT kind, detail FROM events WHERE kind IN ('fault', 'gap')").fetchall() == []
     writer.close(clean=True)

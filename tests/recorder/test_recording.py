@@ -1,4 +1,4 @@
-"""What crosses the door is stored: text, pairs, findings, derived rows, and nothing lost at the end."""
+"""Everything given to the recorder is stored: texts, pairs, findings and derived rows, up to the end."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ type Rows = list[dict[str, Any]]
 
 
 class Recorded:
-    """A recorder fed by hand, and its file once it is closed."""
+    """A recorder that the test feeds, and its file once it is closed."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -86,7 +86,7 @@ def test_ids_of_both_directions_do_not_meet(recorded: Recorded) -> None:
 
 
 def test_a_fault_that_shows_later_marks_the_earlier_frame_in_the_same_commit(recorded: Recorded) -> None:
-    """A status before the boot is only known to be too early when the boot comes, often in the same batch."""
+    """Only the boot shows that an earlier status came too early; both are often in the same batch."""
     recorded.open()
     recorded.frame(True, '[2,"a","StatusNotification",{"connectorId":1,"errorCode":"NoError","status":"Available"}]')
     boot = '{"chargePointVendor":"V","chargePointModel":"M"}'
@@ -236,7 +236,7 @@ def test_whatever_a_peer_sends_is_stored_as_it_came(recorded: Recorded, raw: byt
 
 @pytest.mark.parametrize("when", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
 def test_times_no_column_holds_keep_no_frame_from_being_stored(recorded: Recorded, when: str) -> None:
-    """Many frames have the first or the last time of .NET in place of none."""
+    """Programs in .NET often write the first or last possible date where they have none."""
     recorded.open()
     start = f'{{"connectorId":1,"idTag":"T","meterStart":1,"timestamp":"{when}"}}'
     recorded.frame(True, f'[2,"a","StartTransaction",{start}]')
@@ -252,7 +252,7 @@ def test_times_no_column_holds_keep_no_frame_from_being_stored(recorded: Recorde
 
 
 def test_file_that_is_locked_in_a_bad_moment_keeps_nothing_from_being_stored_later(tmp_path: Path) -> None:
-    """Another program takes it between a commit that met an odd value and the one that leaves this out."""
+    """The other program locks the file between a commit that failed at an odd value and its retry."""
     db = connect(tmp_path / "t.db", busy_s=0.05)
     tables = PendingRows(db)
     other = sqlite3.connect(tmp_path / "t.db", isolation_level=None)
@@ -324,7 +324,7 @@ def test_a_rule_that_fails_costs_no_frame(tmp_path: Path, monkeypatch: pytest.Mo
     def fails(self: Payload, frame: object) -> None:
         raise ZeroDivisionError("a rule with a mistake in it")
 
-    vars(fails).update(vars(Payload.schema))  # what marks it as a rule
+    vars(fails).update(vars(Payload.schema))  # the marks of a rule
     monkeypatch.setattr(Payload, "schema", fails)
     recorded = Recorded(tmp_path / "traffic.db")
     recorded.open()
@@ -338,7 +338,7 @@ def test_a_rule_that_fails_costs_no_frame(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_finding_belongs_to_the_session_it_is_about(recorded: Recorded) -> None:
-    """A reset without a boot is noticed on the next connection; the finding belongs to the one that was reset."""
+    """A missing boot after a reset is noticed on the next connection; the finding belongs to the earlier session."""
     recorded.open(1)
     recorded.frame(False, '[2,"r","Reset",{"type":"Soft"}]')
     recorded.frame(True, '[3,"r",{"status":"Accepted"}]')

@@ -1,4 +1,4 @@
-"""A file that cannot be opened again for a while: what waits is stored once it can be, or once there is another one."""
+"""A file that cannot be reopened for a while: waiting rows are stored when it can be, or in the next file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.waiting import until
 
 
 async def fails_behind_a_checkpoint(recorder: SupervisedRecorder, path: Path) -> None:
-    """There SQLite removes the -wal when the recorder closes the file, and then cannot make another one."""
+    """Return whether closing the file makes SQLite remove the -wal, so that it cannot create one again."""
     opened(recorder, 1)
     frame(recorder, 1, True, '[2,"a","Heartbeat",{}]')
     await drained(recorder)
@@ -65,7 +65,7 @@ def test_a_wal_that_went_when_the_file_was_closed_is_no_deleted_recording(
         rollover.commit(pipeline, None)
     monkeypatch.setattr(writing, "connect", connect)
     with pytest.raises(sqlite3.ProgrammingError):
-        rollover.commit(pipeline, None)  # which opens it again
+        rollover.commit(pipeline, None)  # the commit reopens the file
     rollover.commit(pipeline, None)
     writer.close(clean=True)
     assert rows(path, "SELECT kind FROM events") == [("ping",)]

@@ -1,4 +1,4 @@
-"""A recording that continues in another file: rotated, deleted, replaced. Every file can be read alone."""
+"""A recording that continues in another file after rotation, deletion or replacement. Each file can be read alone."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def charging(recorder: SupervisedRecorder, link: int) -> None:
 
 
 async def test_the_next_file_goes_on_where_the_one_before_ended(tmp_path: Path) -> None:
-    """One transaction over the seam, one CALL answered behind it, one session that ends in each file."""
+    """A transaction spans the rotation, a CALL is answered after it, and each file has one session that ends."""
     path = tmp_path / "traffic.db"
     recorder = started(path, rotate="1s")
     for link in (1, 2):
@@ -73,13 +73,13 @@ async def test_the_next_file_goes_on_where_the_one_before_ended(tmp_path: Path) 
     assert (summary.sessions, summary.frames, summary.lost, summary.errors) == (2, 10, 0, 0)
     assert is_sealed(first) and is_sealed(second)
     assert len(frames_of(first)) == 7 and len(frames_of(second)) == 3
-    # The first file: what went on is marked as such, what ended has ended.
+    # The first file: sessions that continue are marked as such, the others have ended.
     assert rows(first, "SELECT id, closed_by FROM sessions ORDER BY id") == [(1, "rotation"), (2, "charge-point")]
     assert rows(first, "SELECT session_id, detail ->> 'in' FROM events WHERE kind = 'continues'") == [(1, second.name)]
     assert rows(first, "SELECT clean_close FROM recordings") == [(1,)]
     with closing(open_recording(first)) as db:
         assert ending(sessions(db, charge_point_id="CP1")[0]) == "continues in the next file"
-    # The second: the session with its number, handshake and charge point, the transaction with its beginning.
+    # The second file: the session keeps its number, handshake and charge point, the transaction its start.
     assert rows(second, "SELECT id, charge_point_id, frame_count FROM sessions") == [(1, "CP1", 3)]
     assert rows(second, "SELECT detail ->> 'from' FROM events WHERE kind = 'continued' AND session_id = 1") == [
         (first.name,)
@@ -89,7 +89,7 @@ async def test_the_next_file_goes_on_where_the_one_before_ended(tmp_path: Path) 
     assert rows(
         second, "SELECT id, transaction_id, meter_start_wh, meter_stop_wh, start_frame_id FROM transactions"
     ) == [(1, "77", 100.0, 900.0, None)]
-    # The answer is known for what it is; its CALL is in the file before.
+    # The answer is recognised as such, although its CALL is in the previous file.
     assert rows(second, "SELECT id, action, call_id, latency_us > 0 FROM frames LIMIT 1") == [(8, "Heartbeat", None, 1)]
     for file in (first, second):
         assert rows(file, "PRAGMA integrity_check") == [("ok",)]
@@ -140,7 +140,7 @@ async def test_rotation_by_size_under_load_keeps_every_frame_once(tmp_path: Path
             frame(recorder, sent % 4 + 1, True, HEARTBEAT.format(sent))
             frame(recorder, sent % 4 + 1, False, ANSWER.format(sent))
         if victim == "recorder" and len(segments(path)) > killed:
-            killed += 1  # as soon as each file is seen, the first one too
+            killed += 1  # as soon as each file appears, the first one included
             os.kill(recorder.pid, signal.SIGKILL)
         await until(lambda: recorder.waiting < 3000)
         await asyncio.sleep(0.002)

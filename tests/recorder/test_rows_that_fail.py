@@ -33,7 +33,7 @@ SLOW = (HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.d
 
 
 def live(folder: Path, plan: list[tuple[Any, ...]], *, rotate: bool, seed: int, share: float) -> None:
-    """Record by plan, and look that nothing is missing and nothing twice."""
+    """Run a plan; fail if a frame is missing or stored twice."""
     for file in folder.iterdir():
         file.unlink()
     chance = Chance(seed, share)
@@ -50,11 +50,11 @@ def live(folder: Path, plan: list[tuple[Any, ...]], *, rotate: bool, seed: int, 
     steps = {what for what, *_ in plan}
     if "delete" not in steps:
         assert not missing
-    if not share and not {"delete", "kill"} <= steps:  # a file that goes while nobody has it open takes its gaps along
+    if not share and not {"delete", "kill"} <= steps:  # a file deleted while closed takes its gaps with it
         told = "SELECT total(detail ->> 'frames') FROM events WHERE kind = 'gap' AND session_id IS NULL"
         assert sum(frames for (frames,) in life.rows(told)) == life.gone
     assert life.rows("PRAGMA integrity_check") == [("ok",)] * len(life.files)
-    if not any(where.startswith("UPDATE") for where in chance.failed):  # what corrects references may fail too
+    if not any(where.startswith("UPDATE") for where in chance.failed):  # an UPDATE of references may fail too
         assert life.rows("PRAGMA foreign_key_check") == []
     counted = "SELECT total(frame_count), total(error_count) FROM sessions"
     errors = "SELECT total(count) FROM findings WHERE severity = 'error'"
@@ -83,7 +83,7 @@ def test_every_frame_of_many_plans_is_stored_once(
 
 
 def test_a_restart_leaves_the_counts_of_sessions_that_had_ended_before_it(tmp_path: Path) -> None:
-    """A deadline may find something about a closed session, whose row is then written again."""
+    """A deadline may lead to a finding about a closed session, whose row is then written again."""
     with Chance(0, 0.0).everywhere():
         life = Life(tmp_path, rotate=False, settings=Settings(severity={"reset.no-boot": Severity.ERROR}))
         life.connect("CP1")
@@ -124,7 +124,7 @@ def test_what_cannot_be_read_back_after_a_restart_stops_no_recording(
 def test_rows_that_another_program_keeps_out_are_counted_wherever_a_user_looks(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, how: str
 ) -> None:
-    """A trigger made while the file is recorded, as any program with the file open can make one."""
+    """Here a trigger rejects the rows; any program that has the file open can create one."""
     recorder = start_recorder(tmp_path / "traffic.db", holder="test")
     with closing(sqlite3.connect(tmp_path / "traffic.db", isolation_level=None)) as other:
         other.execute(f"CREATE TRIGGER t BEFORE INSERT ON findings BEGIN SELECT RAISE({how}, 'no'); END")

@@ -1,4 +1,4 @@
-"""A frame of millions of values does not hold the recorder up: rules and derived tables use the first of them."""
+"""A frame of millions of values does not delay the recorder: rules and derived tables read only the first ones."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def recorded(path: Path, version: str, raw: bytes) -> Writer:
 
 def test_of_a_million_samples_the_first_are_derived_and_the_frame_says_so(tmp_path: Path) -> None:
     version, raw = frame("samples of 1.6", 1_500_000)
-    wrong = raw.replace(b"{}]}]}]", b'{"value":1}]}]}]')  # behind the last value that is judged
+    wrong = raw.replace(b"{}]}]}]", b'{"value":1}]}]}]')  # after the last value that is judged
     writer = recorded(tmp_path / "t.db", version, wrong)
     (samples,) = writer.db.execute("SELECT count(*) FROM meter_samples").fetchone()
     assert 0.9 * JUDGED_VALUES < samples < JUDGED_VALUES
@@ -79,7 +79,7 @@ def test_of_a_million_samples_the_first_are_derived_and_the_frame_says_so(tmp_pa
 def test_judging_and_deriving_twenty_megabytes_takes_less_than_a_second(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of processor time, whatever the payload is made of; on a quiet machine it is a third of that."""
+    """Less than a second of CPU time for any payload; an idle machine takes a third of that."""
     spent = {"judging": 0.0, "deriving": 0.0}
 
     def timed(owner: type, name: str, what: str) -> None:

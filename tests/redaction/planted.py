@@ -1,4 +1,4 @@
-"""Forty secrets and forty personal values with the traffic that carries them, spoken over real sockets."""
+"""Forty secrets and forty personal values, and traffic over real sockets that contains them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ type Step = tuple[str, str | bytes]
 
 
 class Vault:
-    """Hands out values and remembers them."""
+    """Makes unique values and remembers them."""
 
     def __init__(self, shape: str) -> None:
         self.values: list[str] = []
@@ -33,7 +33,7 @@ class Vault:
 
 
 def forms(value: str) -> set[bytes]:
-    """A value as it may be written: plain, as JSON and in URLs, in UTF-16, in hexadecimal, in base64 at any place."""
+    """Return the ways to write a value: plain, in JSON, in URLs, in UTF-16, in hexadecimal, in base64 at any offset."""
     data = value.encode()
     found = {data, json.dumps(value)[1:-1].encode(), quote(value, safe="").encode(), data.hex().encode()}
     found |= {data.hex().upper().encode(), value.encode("utf-16-le"), value.encode("utf-16-be")}
@@ -48,7 +48,7 @@ def dumps(value: Any) -> str:
 
 
 def secret_frames(version: str, new: Any) -> Iterator[Step]:
-    """Frames with secrets in every place, one secret for each call of `new`."""
+    """Return frames with secrets in every place; each call of `new` makes one secret."""
     if version == "1.6":
         key = new()
         yield "<", dumps([2, "c1", "ChangeConfiguration", {"key": "AuthorizationKey", "value": key}])
@@ -66,7 +66,7 @@ def secret_frames(version: str, new: Any) -> Iterator[Step]:
         data = dumps({"wifi": {"psk": new(), "ssid": "home"}})
         yield ">", dumps([2, "d1", "DataTransfer", {"vendorId": "v", "data": data}])
         yield "<", dumps([3, "d1", {"status": "Accepted"}])
-        # Not a message, cut off, or with the secret in an unexpected place.
+        # Frames that are not messages, are truncated, or have the secret in an unexpected place.
         yield "<", f'[2,"m1","ChangeConfiguration",{{"key":"AuthorizationKey","value":"{new()}'
         yield ">", f'[2,"m2","DataTransfer",{{"vendorId":"v",,"password":"{new()}"}}]'
         yield ">", f'{{"password":"{new()}"}}'
@@ -116,7 +116,7 @@ def secret_frames(version: str, new: Any) -> Iterator[Step]:
 
 
 def personal_frames(version: str, new: Any, tag: str) -> Iterator[Step]:
-    """Frames that tell of people, in every place; `tag` is a card that charges."""
+    """Return frames with personal values in every place; `tag` is the id of a card that charges."""
     if version == "1.6":
         boot = {"chargePointVendor": "V", "chargePointModel": "M", "iccid": new(), "imsi": new()}
         yield ">", dumps([2, "b1", "BootNotification", boot])
@@ -131,7 +131,7 @@ def personal_frames(version: str, new: Any, tag: str) -> Iterator[Step]:
         stop = {"transactionId": 7, "idTag": tag.lower(), "meterStop": 5, "timestamp": "2026-01-01T01:00:00Z"}
         yield ">", dumps([2, "s2", "StopTransaction", stop])
         yield "<", dumps([3, "s2", {"idTagInfo": {"status": "Accepted"}}])
-        # Never authorized: the finding about it quotes the tag.
+        # This tag was never authorized, so a finding quotes it.
         yield ">", dumps([2, "s3", "StartTransaction", {**start, "idTag": new(), "connectorId": 2}])
         yield "<", dumps([4, "s3", "InternalError", f"the tag {tag} is in use", {}])
         entries = [{"idTag": new(), "idTagInfo": {"status": "Accepted", "parentIdTag": new()}} for _ in range(3)]
@@ -188,7 +188,7 @@ async def speak(
     refused: Iterable[tuple[str, dict[str, str], str]] = (),
     cookie: str = "",
 ) -> None:
-    """Hold sessions through a proxy whose CSMS is here, frame after frame.
+    """Play sessions through a proxy frame by frame; this function is also the CSMS.
 
     Args:
         proxy_url: called once the CSMS listens; returns the proxy's address.

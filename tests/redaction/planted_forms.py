@@ -1,4 +1,4 @@
-"""Every written form of a secret, in every place of a session that can hold text."""
+"""Every way to write a secret, in every place of a session that can contain text."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ HEADERS = (
 
 
 def nested(text: str, depth: int) -> str:
-    """A text in JSON in JSON."""
+    """Return a text inside JSON inside JSON."""
     for _ in range(depth):
         text = dumps({"data": text})
     return text
 
 
 def places(version: str, text: str, numbers: Iterator[int]) -> Iterator[list[Step]]:
-    """The steps that carry a text, for each place in turn."""
+    """Yield, for each place that can contain a text, the steps of a session with the text there."""
     one, other = f"f{next(numbers)}", f"f{next(numbers)}"
     yield [(">", dumps([2, one, "DataTransfer", {"vendorId": "v", "data": text}]))]
     yield [("<", dumps([2, one, "DataTransfer", {"vendorId": "v", "data": nested(text, 3)}]))]
@@ -62,7 +62,7 @@ def places(version: str, text: str, numbers: Iterator[int]) -> Iterator[list[Ste
 
 
 def form_frames(version: str, new: Callable[[], str], first: int) -> Iterator[Step]:
-    """Every form once, each in another place; `first` turns the places, so that sessions differ."""
+    """Return frames with every form once, each in another place; `first` shifts the places, so that sessions differ."""
     numbers = count(1)
     for number, form in enumerate(ALL_FORMS, first):
         text = form.replace("GEHEIM", new())
@@ -71,7 +71,7 @@ def form_frames(version: str, new: Callable[[], str], first: int) -> Iterator[St
 
 
 def name_frames(new: Callable[[], str]) -> Iterator[Step]:
-    """Every name as a member, a configuration key, a variable and in JSON in JSON."""
+    """Return frames with every name as a member, a configuration key, a variable, and inside nested JSON."""
     for number, name in enumerate(NAMES):
         yield ">", dumps([2, f"n{number}", "DataTransfer", {"vendorId": "v", "data": {name: new()}}])
         yield "<", dumps([2, f"m{number}", "ChangeConfiguration", {"key": name, "value": new()}])
@@ -81,7 +81,7 @@ def name_frames(new: Callable[[], str]) -> Iterator[Step]:
 
 
 def handshakes(new: Callable[[], str]) -> Iterator[tuple[str, str, dict[str, str]]]:
-    """(path, subprotocols, headers) of handshakes that are full of secrets."""
+    """Return (path, subprotocols, headers) of handshakes that are full of secrets."""
     for number, header in enumerate(HEADERS):
         yield f"/CP-H{number}", "ocpp1.6", {header: new()}
     yield "/CP-I0", f"ocpp2.0.1, bearer.{new()}", {"Cookie": f"a={new()}; b={new()}"}

@@ -1,4 +1,4 @@
-"""Secrets planted between a real charge point's end and the real CSMS, with the proxy between: neither keeps one."""
+"""Secrets sent between a charge point and the real CSMS through the proxy: neither CSMS nor proxy stores one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MOMENT = "2026-01-01T00:00:00Z"
 
 
 async def asked(api: httpx.AsyncClient, peer: Peer, name: str, action: str, payload: Any, answer: Any) -> str:
-    """Have the CSMS send a CALL, answer it, and return what its operator is shown."""
+    """Have the CSMS send a CALL, answer it, and return what the operator sees."""
     call = {"action": action, "payload": payload, "checked": False}
     shown = asyncio.create_task(api.post(f"/api/charge-points/{name}/calls", json=call))
     message_id = (await peer.receive())[1]

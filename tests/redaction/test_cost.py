@@ -1,4 +1,4 @@
-"""To look for secrets takes no more than linear time, whatever a peer writes."""
+"""The search for secrets takes at most linear time, whatever a peer sends."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KNOWN = ("a" * 4000, "ab" * 2000, "S3cret-0011")
 
 
 def stored(raw: bytes, level: str = "personal") -> bytes | None:
-    """What a recorder that knows some secrets would store of a frame."""
+    """Return the text that a recorder with some known secrets would store for a frame."""
     redaction, secrets = Redactor(level, KEY), Secrets()
     secrets.add(KNOWN)
     frame = Session("ocpp2.0.1").frame(1, 1, 1, Direction.FROM_CHARGE_POINT, raw)
@@ -100,6 +100,6 @@ def test_where_a_secret_is_in_a_text_full_of_escapes_is_found_in_little_memory()
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    # Text in quotes after the word password counts as one, too.
+    # Quoted text after the word password counts as a password too.
     assert found == raw.replace(b"geheim0011", b"*" * 10).replace(b'password \\"\\u00e9', b'password \\"*')
     assert peak < 30 * len(raw)

@@ -1,4 +1,4 @@
-"""Of a frame that takes too long to look through, what was not looked at is starred out; nothing of it is stored."""
+"""If searching a frame takes too long, the part that was not searched is replaced by asterisks before it is stored."""
 
 from __future__ import annotations
 

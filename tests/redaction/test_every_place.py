@@ -1,4 +1,4 @@
-"""Every written form of a secret is hidden in every place of a session that can hold text."""
+"""Every way to write a secret is recognised, in every place of a session that can contain text."""
 
 from __future__ import annotations
 

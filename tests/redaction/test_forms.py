@@ -1,4 +1,4 @@
-"""A secret's value is found in any text that writes its name, however it is written, in time that grows with length."""
+"""A secret is found in any text that names it, in any notation, in linear time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from inspector.redaction.redactor import Redactor
 from inspector.redaction.secrets import Secrets
 
 HIDDEN = (
-    # Quotes, and none.
+    # With and without quotes.
     'password = "two GEHEIM words"',
     "pass='it is GEHEIM' ok",
     "password = two GEHEIM words",
@@ -55,7 +55,7 @@ HIDDEN = (
     "setting password to GEHEIM7!",
     "curl --password GEHEIM x",
     'AT+CPIN="GEHEIM"',
-    # Less usual marks between name and value.
+    # Unusual separators between name and value.
     "password&#61;GEHEIM",
     "password%253DGEHEIM",
     "password\\=GEHEIM",
@@ -80,7 +80,7 @@ HIDDEN = (
     "password: |\n  GEHEIM one\n  GEHEIM two\nuser: bob",
     "passwords:\n  - GEHEIM1\n  - GEHEIM2\nuser: bob",
     "- name: AuthorizationKey\n  value: GEHEIM\n",
-    # Keys and tokens by their own form.
+    # Keys and tokens that are recognised by their own format.
     "-----begin rsa private key-----\nGEHEIM\n-----end rsa private key-----",
     "-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nGEHEIM\n-----END PGP PRIVATE KEY BLOCK-----",
     "---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\nGEHEIM\n---- END SSH2 ENCRYPTED PRIVATE KEY ----",
@@ -132,7 +132,7 @@ DISGUISED = (
     "AIzaGEHEIMGEHEIMGEHEIMGEHEIMGEHEIMGEHEIM",
     "session_eyJhbGciOiJIUzI1NiJ9.eyJGEHEIM1234567890.GEHEIM-abc",
     "eyJhbGciOiJSU0EtT0FFUCJ9.GEHEIM.GEHEIM.GEHEIM.GEHEIM",
-    # A name that is a secret by what it belongs to.
+    # Names that are secret only because of the object that contains them.
     "<wifi><ssid>home</ssid><key>GEHEIM</key></wifi>",
     '<wifi ssid="home" key="GEHEIM"/>',
     "<wlan><key>psk</key><value>GEHEIM</value></wlan>",
@@ -320,7 +320,7 @@ UNITS = (
 
 @pytest.mark.parametrize("unit", UNITS)
 def test_time_grows_with_length_alone(unit: str) -> None:
-    """Eight times the text may take sixteen times as long, no more: quadratic time would take 64 times as long."""
+    """Eight times the text may take at most sixteen times as long; quadratic time would take 64 times as long."""
 
     def seconds(size: int) -> float:
         text = unit * (size // len(unit))
@@ -352,7 +352,7 @@ def test_letters_that_base64_does_not_have_end_it(coded: str) -> None:
 
 @pytest.mark.parametrize("length", range(19, 27))
 def test_text_that_looks_like_coded_json_of_any_length_is_read(length: int) -> None:
-    """The number of characters need not be one that base64 can have."""
+    """Even if the number of characters is impossible for base64."""
     text = f'[2,"1","DataTransfer",{{"vendorId":"v","data":"{("eyJhbGciOi1" * 3)[:length]}"}}]'
     frame = Session("ocpp1.6").frame(1, 1, 1, Direction.FROM_CHARGE_POINT, text.encode())
     Redactor().frame(Secrets(), frame)

@@ -1,4 +1,4 @@
-"""Handshakes tell what is needed and keep every secret out of the record."""
+"""The record of a handshake has the useful headers and no secret."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Personal values become pseudonyms that fit their place, reveal nothing, and still correlate."""
+"""Personal values become pseudonyms: valid in their place, unreadable, and equal for equal values."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_upper_and_lower_case_are_one_card_and_others_are_not() -> None:
 
 
 def test_a_pseudonym_fits_wherever_a_personal_member_may_stand() -> None:
-    """No member of any version that holds one is shorter than a pseudonym."""
+    """In all versions, every member for personal values may be as long as a pseudonym."""
     import importlib.util
 
     spec = importlib.util.find_spec("ocpp")
@@ -177,7 +177,7 @@ def test_derived_rows_are_those_that_rebuild_derives(tmp_path: Path) -> None:
 
 
 async def test_a_recorder_that_was_killed_goes_on_without_false_findings(tmp_path: Path) -> None:
-    """Its successor reads pseudonyms back; the card that comes next must not look like another one to the rules."""
+    """The next recorder reads the stored pseudonyms, so that the same card is the same card to the rules."""
     import asyncio
     import signal
 

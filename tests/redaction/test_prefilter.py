@@ -1,4 +1,4 @@
-"""The quick answer that a frame has nothing to hide is never another one than the close look's."""
+"""The fast check "nothing to hide in this frame" always agrees with the thorough search."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ TEXTS = (
 
 @st.composite
 def objects(draw: st.DrawFn, inner: st.SearchStrategy[str]) -> str:
-    """As text, so that a member may come twice."""
+    """Make objects as text, because text can repeat a member."""
     members = draw(st.lists(st.tuples(st.sampled_from(NAMES), inner), max_size=4))
     return "{" + ",".join(f"{json.dumps(name)}:{value}" for name, value in members) + "}"
 
@@ -165,7 +165,7 @@ def test_a_secret_name_is_seen_whatever_stands_between_its_letters(name: str, da
 
 
 def wide(letter: str) -> str:
-    """The letter as East Asian texts write it among their own."""
+    """Return the full-width form of a letter."""
     return chr(ord(letter) + 0xFEE0) if letter.isascii() and letter.isalpha() else letter
 
 

@@ -1,4 +1,4 @@
-"""Values that must not be stored are replaced wherever they are in a frame, and nothing else of the frame changes."""
+"""Secret values are replaced wherever they are in a frame, and the rest of the frame is unchanged."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ SECRETS = {
 
 
 def plant(text: str) -> tuple[str, str]:
-    """A frame with the secret in it, and as it is to be stored."""
+    """Return a frame with the secret in it, and the frame as it should be stored."""
     other = "S3cr3t0011223344556677!!"
     stored = text.replace("§", STARS).replace(other, "*" * len(other)).replace("12345678901", "9" * 11)
     return text.replace("§", ESCAPED), stored
@@ -135,7 +135,7 @@ def test_a_secret_is_starred_out_at_its_length_and_the_frame_marked(
 ) -> None:
     subprotocol, up, text = case
     sent, stored = plant(text)
-    # An answer may quote what it was asked.
+    # An answer may quote the request.
     refusal = f'[4,"1","GenericError","no: {ESCAPED if "§" in text else "nothing"}",{{}}]'
     record(tmp_path / "secrets.db", [(up, sent), (not up, refusal)], subprotocol)
     found = rows(tmp_path / "secrets.db", "SELECT raw, redacted, size FROM frames ORDER BY id")
@@ -348,7 +348,7 @@ def shape(value: Any) -> Any:
 def test_a_frame_that_breaks_the_search_is_not_stored_and_breaks_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
-    """A gap is better than a frame in which nobody has looked for secrets."""
+    """A gap is better than storing a frame that was not searched for secrets."""
     from inspector.redaction.redactor import Redactor
 
     whole = Redactor.frame

@@ -1,4 +1,4 @@
-"""Nothing that is planted in real traffic is found anywhere afterwards: files, logs, exports, reports."""
+"""Secrets in real traffic appear in no file, log, export or report."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def found(places: dict[str, bytes], values: list[str]) -> dict[str, list[str]]:
     """Return the places that contain any form of a value, by value."""
     hits: dict[str, list[str]] = {}
     beginning = values[0][:6]
-    if all(value.startswith(beginning) for value in values):  # where not even the beginning of all stands, none does
+    if all(value.startswith(beginning) for value in values):  # skips text that does not contain the common beginning
         places = {name: data for name, data in places.items() if any(form in data for form in forms(beginning))}
     for value in values:
         for form in forms(value):
@@ -49,7 +49,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def ours(*arguments: object) -> bytes:
-    """Return what a command prints, on both streams."""
+    """Return everything that a command prints, on both streams."""
     done = subprocess.run(
         [sys.executable, "-m", "inspector", *map(str, arguments)], capture_output=True, check=False, timeout=100
     )
@@ -58,7 +58,7 @@ def ours(*arguments: object) -> bytes:
 
 
 def everything_printed(path: Path, folder: Path) -> dict[str, bytes]:
-    """Every export and every report of a recording."""
+    """Return the output of every export and every report of a recording."""
     printed = {f"check {style}": ours("check", path, "--format", style) for style in ("text", "json", "junit", "sarif")}
     for style in ("trace", "har", "csv", "raw"):
         target = folder / f"export.{style}"
@@ -73,12 +73,12 @@ def everything_printed(path: Path, folder: Path) -> dict[str, bytes]:
 
 
 def record(folder: Path, speak: Callable[[Callable[[], str], int], Any], *options: object) -> dict[str, bytes]:
-    """Run a real proxy while `speak` talks through it; returns the files as they were while it ran, and its output."""
+    """Run a real proxy while `speak` uses it; return copies of its files from during the run, and its output."""
     folder.mkdir(exist_ok=True)
     port, metrics = free_port(), free_port()
     arguments = ("proxy", "--upstream", f"ws://127.0.0.1:{port}", "--listen", "127.0.0.1:0", "--db", folder / "t.db")
     with Program(*arguments, "--metrics", metrics, *options) as proxy:
-        # In a thread of its own: a browser that other tests still have open keeps an event loop in this one.
+        # In a separate thread: a browser that other tests left open keeps an event loop in this one.
         talk = speak(lambda: proxy.wait_for(r"listening on (ws://\S+)")[1], port)
         with ThreadPoolExecutor(1) as apart:
             apart.submit(asyncio.run, talk).result()
@@ -138,7 +138,7 @@ def test_none_of_forty_secrets_is_found_anywhere(tmp_path: Path) -> None:
     assert rows(folder / "t.db", "SELECT sum(redacted) > 30 FROM frames") == [(1,)]
     assert {"export.trace", "export.har", "export.csv", "export.raw"} <= places.keys()
     assert not found(places, vault.values)
-    # The scan itself works: what was not hidden it finds.
+    # Prove that the scan works: it finds a value that was not hidden.
     assert found(places, ["csms.example", "CP-9"]).keys() == {"csms.example", "CP-9"}
 
 
@@ -173,7 +173,7 @@ def test_none_of_two_hundred_secrets_in_all_forms_and_places_is_found_anywhere(t
 
 @pytest.fixture(scope="module")
 def personal(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[str, bytes], Vault]:
-    """The same sessions recorded twice: as they are, and with pseudonyms."""
+    """Record the same sessions twice: unchanged, and with pseudonyms."""
     base = tmp_path_factory.mktemp("personal")
     vault = Vault("PX{number:02d}Q{check:05d}")
     tags = [vault.new() for _ in VERSIONS]
@@ -227,7 +227,7 @@ def test_all_correlates_as_without_pseudonyms(personal: tuple[Path, Path, dict[s
 
 
 def test_the_same_card_has_one_pseudonym_everywhere(personal: tuple[Path, Path, dict[str, bytes], Vault]) -> None:
-    """In the start, the stop (in lower case there), the answer's sentence, a status and the derived transaction."""
+    """It is in the start, the stop (in lower case), a sentence of an answer, a status and the derived transaction."""
     plain, hidden, _, vault = personal
     ((tag,),) = rows(hidden, "SELECT id_token FROM transactions WHERE session_id = 1 LIMIT 1")
     ((was,),) = rows(plain, "SELECT id_token FROM transactions WHERE session_id = 1 LIMIT 1")

@@ -1,4 +1,4 @@
-"""One list says which names are secret; everything else in OCPP stays as it came."""
+"""One list defines which names are secret; everything else in OCPP is stored unchanged."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_parameters_of_addresses_may_be_short() -> None:
 
 
 def schema_names() -> Iterator[str]:
-    """Every member and every word of an enumeration in the schemas of all versions."""
+    """Return every member name and enumeration value in the schemas of all versions."""
     for version in ("v16", "v201", "v21"):
         for file in (resources.files("ocpp") / version / "schemas").iterdir():
             waiting: list[Any] = [json.loads(file.read_text("utf-8-sig"))]
@@ -91,7 +91,7 @@ def test_of_all_standard_variables_and_configuration_keys_these_are_secret() -> 
     kinds = [kind for module in modules for kind in vars(module).values() if isinstance(kind, type)]
     names = {str(one.value) for kind in kinds if issubclass(kind, Enum) for one in kind}
     found = {name for name in names if is_secret_name(name)}
-    # Token is what a TokenReader has read last.
+    # The variable Token of the component TokenReader holds the last id token.
     assert found - {"passwordString", "password", "simPin", "apnPassword", "basicAuthPassword"} == {
         "AuthorizationKey",
         "BasicAuthPassword",

@@ -1,4 +1,4 @@
-"""A peer that does what a recording says, with one change."""
+"""A peer that plays its side of a recording, with one change."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ TIMEOUT_S = 10.0
 
 
 class Step:
-    """One frame of the recording, to be sent or to be waited for."""
+    """One frame of the recording: the peer sends it or waits for it."""
 
     def __init__(self, sends: bool, message: list[Any], action: str | None) -> None:
         self.sends, self.message, self.action = sends, message, action
         self.delay_s = 0.0
-        self.raw: str | None = None  # sent in place of the message
-        self.close_code: int | None = None  # closes the connection in place of sending
+        self.raw: str | None = None  # sent instead of the message
+        self.close_code: int | None = None  # closes the connection instead of sending
 
 
 type Change = Callable[[list[Step]], None]
@@ -43,15 +43,15 @@ class Peer:
             for frame in script.frames
             if not isinstance(frame.message, Malformed)
         ]
-        for step in self._steps:  # a clock shows the time of this run
+        for step in self._steps:  # timestamps get the time of this run
             if step.message[0] == 3 and "currentTime" in step.message[2]:
                 step.message[2]["currentTime"] = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
         change(self._steps)
 
     async def play(self, connection: Any) -> None:
-        """Go through the steps, then wait for the other side to hang up."""
+        """Carry out the steps, then wait until the other side closes."""
         ids: dict[str, str] = {}
-        calls: dict[str, list[str]] = {}  # live ids of CALLs that have come, by action
+        calls: dict[str, list[str]] = {}  # ids of the CALLs received in this run, by action
         try:
             for step in self._steps:
                 if not step.sends:
@@ -72,7 +72,7 @@ class Peer:
     @staticmethod
     async def _take(connection: Any, step: Step, ids: dict[str, str], calls: dict[str, list[str]]) -> None:
         if step.message[0] != 2:
-            return  # its answers are taken as they come, before the next CALL that is waited for
+            return  # answers are read while waiting for the next CALL
         waiting = calls.setdefault(str(step.action), [])
         while not waiting:
             message = json.loads(await asyncio.wait_for(connection.recv(), 6 * TIMEOUT_S))

@@ -1,4 +1,4 @@
-"""A connection in memory, and an event loop that waits for nothing: its clock jumps to the next timer."""
+"""A connection in memory, and an event loop that never waits: its clock jumps to the next timer."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class End:
 
 
 class _JumpingClock(selectors.DefaultSelector):
-    """A selector that waits for nothing, and adds up how long it should have waited."""
+    """A selector that never waits, and adds up how long it should have waited."""
 
     now = 0.0
 

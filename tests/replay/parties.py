@@ -1,4 +1,4 @@
-"""The two ends of the recordings, live: our CSMS and our charge point, each as it was when it was recorded."""
+"""The peers of the shipped recordings: our CSMS and our charge point, configured as they were when recorded."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ NAMES = sorted(SCENARIOS)
 
 
 def sessions(name: str) -> list[Script]:
-    """The sessions of one of our recordings."""
+    """Return the sessions of one of our recordings."""
     return read(str(FOLDER / f"{name}.jsonl"))
 
 
 @asynccontextmanager
 async def csms_of(name: str) -> AsyncIterator[tuple[str, str]]:
-    """The CSMS a recording was made with, on free ports; yields its address and that of its operator API."""
+    """Start the CSMS of a recording on free ports; yield its address and that of its operator API."""
     settings = configuration.load(CSMS_CONFIG[name]) if name in CSMS_CONFIG else None
     system = CentralSystem(configuration=settings)
     async with (
@@ -42,7 +42,7 @@ async def csms_of(name: str) -> AsyncIterator[tuple[str, str]]:
 
 
 async def charge_point_of(name: str, url: str, charge_point_id: str) -> None:
-    """Run the charge point a recording was made with against a CSMS, through its whole scenario."""
+    """Run the charge point of a recording against a CSMS, through its whole scenario."""
     scenario, version = SCENARIOS[name]
     plan = simulated.load(scenario)
     identity = simulated.Identity(url=url, id=charge_point_id, seed=7, timeout=3)

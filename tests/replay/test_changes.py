@@ -1,4 +1,4 @@
-"""One change in the peer: it is caught, with the frame and the field named, unless it means nothing."""
+"""One change in the peer is reported with frame and field, unless it has no meaning."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from inspector.replay.outcome import Outcome
 from inspector.replay.text_report import excerpt
 from tests.replay.changed_peer import TIMEOUT_S, Change, Step, replayed_to_charge_point, replayed_to_csms
 
-CSMS, CHARGE_POINT = "csms", "charge-point"  # the side that changes
+CSMS, CHARGE_POINT = "csms", "charge-point"  # the peer with the change
 REPLAY: dict[str, Callable[[str, Change], Outcome]] = {
     CSMS: replayed_to_csms,
     CHARGE_POINT: replayed_to_charge_point,
@@ -21,7 +21,7 @@ REPLAY: dict[str, Callable[[str, Change], Outcome]] = {
 
 
 def find(steps: list[Step], action: str, kind: int = 3, nth: int = 0) -> Step:
-    """The nth step that the peer sends about an action: its CALLs are of kind 2, answers of kind 3."""
+    """Return the nth frame of the peer about an action; `kind` is 2 for its CALLs, 3 for its answers."""
     return [step for step in steps if step.sends and step.action == action and step.message[0] == kind][nth]
 
 
@@ -34,7 +34,7 @@ def place(message: list[Any], pointer: str) -> tuple[Any, Any]:
 
 
 def put(action: str, pointer: str, value: Any, kind: int = 3, nth: int = 0) -> Change:
-    """Another value at a place of the frame."""
+    """Change a value in the frame."""
 
     def change(steps: list[Step]) -> None:
         inner, last = place(find(steps, action, kind, nth).message, pointer)
@@ -45,7 +45,7 @@ def put(action: str, pointer: str, value: Any, kind: int = 3, nth: int = 0) -> C
 
 
 def drop(action: str, pointer: str, kind: int = 3, nth: int = 0) -> Change:
-    """A member less."""
+    """Remove a member from the frame."""
 
     def change(steps: list[Step]) -> None:
         inner, last = place(find(steps, action, kind, nth).message, pointer)
@@ -55,7 +55,7 @@ def drop(action: str, pointer: str, kind: int = 3, nth: int = 0) -> Change:
 
 
 def lose(action: str, kind: int = 3, nth: int = 0) -> Change:
-    """A frame that is not sent; with a CALL its answer is not waited for either."""
+    """Do not send a frame; if it is a CALL, do not wait for its answer either."""
 
     def change(steps: list[Step]) -> None:
         lost = find(steps, action, kind, nth)
@@ -65,7 +65,7 @@ def lose(action: str, kind: int = 3, nth: int = 0) -> Change:
 
 
 def double(action: str, kind: int = 3, nth: int = 0, new_id: bool = False) -> Change:
-    """A frame that is sent twice."""
+    """Send a frame twice."""
 
     def change(steps: list[Step]) -> None:
         step = find(steps, action, kind, nth)
@@ -77,7 +77,7 @@ def double(action: str, kind: int = 3, nth: int = 0, new_id: bool = False) -> Ch
 
 
 def late(action: str, nth: int = 0) -> Change:
-    """An answer that comes after the player has given it up."""
+    """Send an answer so late that the player no longer waits for it."""
 
     def change(steps: list[Step]) -> None:
         find(steps, action, 3, nth).delay_s = 3 * TIMEOUT_S
@@ -86,7 +86,7 @@ def late(action: str, nth: int = 0) -> Change:
 
 
 def refuse(action: str, code: str = "InternalError") -> Change:
-    """A CALLERROR in place of an answer."""
+    """Send a CALLERROR instead of an answer."""
 
     def change(steps: list[Step]) -> None:
         step = find(steps, action)
@@ -96,7 +96,7 @@ def refuse(action: str, code: str = "InternalError") -> Change:
 
 
 def close(action: str, kind: int = 3, code: int = 1011) -> Change:
-    """The connection is closed in place of a frame."""
+    """Close the connection instead of sending a frame."""
 
     def change(steps: list[Step]) -> None:
         find(steps, action, kind).close_code = code
@@ -105,7 +105,7 @@ def close(action: str, kind: int = 3, code: int = 1011) -> Change:
 
 
 def insert(raw: str, before: str, kind: int = 3) -> Change:
-    """A frame more."""
+    """Send an additional frame before a step."""
 
     def change(steps: list[Step]) -> None:
         step = find(steps, before, kind)
@@ -117,7 +117,7 @@ def insert(raw: str, before: str, kind: int = 3) -> Change:
 
 
 def at_the_end(raw: str) -> Change:
-    """A frame more, once all is said."""
+    """Send an additional frame after all others."""
 
     def change(steps: list[Step]) -> None:
         more = Step(True, [0, ""], None)
@@ -128,7 +128,7 @@ def at_the_end(raw: str) -> Change:
 
 
 def swap(first: str, second: str) -> Change:
-    """Two CALLs in the other order, their answers left where they are."""
+    """Exchange two CALLs, but not their answers."""
 
     def change(steps: list[Step]) -> None:
         one, other = steps.index(find(steps, first, 2)), steps.index(find(steps, second, 2))
@@ -138,7 +138,7 @@ def swap(first: str, second: str) -> Change:
 
 
 def spell(write: Callable[[Any], str]) -> Change:
-    """Every frame written in another way."""
+    """Write every frame as equivalent JSON in another style."""
 
     def change(steps: list[Step]) -> None:
         for step in steps:
@@ -148,7 +148,7 @@ def spell(write: Callable[[Any], str]) -> Change:
 
 
 def everywhere(member: str, value: Any) -> Change:
-    """Another value of a member wherever the peer sends it."""
+    """Change a member to another value in every frame of the peer."""
 
     def walk(found: Any) -> None:
         if isinstance(found, dict) and member in found:
@@ -178,7 +178,7 @@ LIMIT = "/3/csChargingProfiles/chargingSchedule/chargingSchedulePeriod/0/limit"
 
 # ruff: noqa: E501
 CAUGHT: list[tuple[str, str, Change, str | None, str | None]] = [
-    # the side that changes, the recording, the change, the action of the frame and the place that are named
+    # the peer with the change, the recording, the change, the action of the frame and the place that are named
     (CSMS, C16, put("BootNotification", "/2/status", "Pending"), "BootNotification", "/2/status"),
     (CSMS, C16, drop("BootNotification", "/2/status"), "BootNotification", "/2/status"),
     (CSMS, C16, drop("BootNotification", "/2/currentTime"), "BootNotification", "/2/currentTime"),
@@ -301,6 +301,6 @@ def test_a_change_that_means_nothing_passes(side: str, name: str, change: Change
 @pytest.mark.parametrize("side", [CSMS, CHARGE_POINT])
 @pytest.mark.parametrize("name", [C16, C201, SMART])
 def test_a_peer_without_a_change_does_as_recorded(side: str, name: str) -> None:
-    """Else the changes above would prove nothing."""
+    """Otherwise the tests of changes would prove nothing."""
     outcome = REPLAY[side](name, lambda steps: None)
     assert outcome.equal, excerpt(outcome)

@@ -1,4 +1,4 @@
-"""`chargesentinel replay` and `diff` as people and scripts run them: exit codes, formats, mistakes, hostile files."""
+"""`chargesentinel replay` and `diff` as people and scripts run them: exit codes, formats, hostile files."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ CHARGING = FOLDER / "charging-1.6.jsonl"
 
 @pytest.fixture(scope="module")
 def csms() -> Iterator[str]:
-    """A CSMS as a process of its own."""
+    """Start a CSMS as a separate process."""
     with Program("csms", "--listen", "127.0.0.1:0", "--no-page", "--quiet") as program:
         yield program.wait_for(r"csms at (ws://\S+)")[1]
 
 
 class Done(NamedTuple):
-    """What a command said before it ended."""
+    """The output and the exit code of a command."""
 
     stdout: str
     stderr: str
@@ -56,7 +56,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     def runs(*arguments: object, code: int | tuple[int, ...]) -> Done:
         monkeypatch.setattr(sys, "argv", ["chargesentinel", *map(str, arguments)])
         capsys.readouterr()
-        # A thread of its own: an open browser in this worker leaves its loop standing as the running one.
+        # In a separate thread: an open browser in this worker leaves its event loop registered as running.
         with pytest.raises(SystemExit) as ended, ThreadPoolExecutor(1) as beside:
             beside.submit(main).result()
         done = Done(*capsys.readouterr())
@@ -82,7 +82,7 @@ def changed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_equal_is_exit_code_0_and_the_run_can_be_recorded(run: Run, csms: str, tmp_path: Path) -> None:
-    """The recording of the run is one of its own: it can be compared with what was played."""
+    """The run is recorded into a new file, which can be compared with the played one."""
     db = tmp_path / "replayed.db"
     done = run("replay", CHARGING, "--as", "charge-point", "--to", csms, "--db", db, code=0)
     assert "as recorded" in done.stdout
@@ -222,7 +222,7 @@ def test_charge_point_that_does_not_come_again_costs_no_report() -> None:
 
 
 def taking(first: int) -> Callable[[Any, Any], Any]:
-    """The handshakes of a CSMS that takes so many charge points and no more."""
+    """Return the handshake handler of a CSMS that accepts this many charge points."""
     left = first
 
     def examine(connection: Any, request: Any) -> Any:
@@ -235,7 +235,7 @@ def taking(first: int) -> Callable[[Any, Any], Any]:
 
 @pytest.fixture
 def csms_for_one() -> Iterator[str]:
-    """A CSMS that answers as recorded in CHARGING, but once."""
+    """Start a CSMS that answers as in the recording CHARGING, for one charge point only."""
     peer = Peer(read(str(CHARGING))[0], Direction.FROM_CSMS, lambda steps: None)
     ready, over = threading.Event(), threading.Event()
     address: list[str] = []
@@ -296,7 +296,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("frame", HOSTILE.values(), ids=HOSTILE.keys())
 def test_hostile_recordings_are_played_without_harm(run: Run, csms: str, tmp_path: Path, frame: str) -> None:
-    """They are data: the command ends in time, says what differed, and shows no traceback."""
+    """The command ends in time, reports the differences, and shows no traceback."""
     path = tmp_path / "hostile.txt"
     path.write_text(f"{frame}\n")
     play = (

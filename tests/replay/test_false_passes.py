@@ -1,4 +1,4 @@
-"""What must never count as recorded: frames that did not go out, sessions nobody played, values nobody compared."""
+"""What must never count as equal: frames that were not sent, sessions not played, values not compared."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ type Handler = Callable[[ServerConnection], Awaitable[None]]
 def scripts_of(
     folder: Path, *frames: tuple[str, str], name: str = "session", charge_point: str = "CP1"
 ) -> list[Script]:
-    """A recording of a charge point: > is what it sent."""
+    """Return the scripts of a recording in short notation; `>` marks frames of the charge point."""
     path = folder / f"{name}.log"
     lines = [f"2026-01-01T12:00:{n:02d}.000000Z {charge_point} {way} {text}" for n, (way, text) in enumerate(frames)]
     path.write_text("\n".join(lines) + "\n")
@@ -110,7 +110,7 @@ async def test_peer_that_reads_nothing_is_a_difference(tmp_path: Path) -> None:
         writer.write("\r\n".join(lines).encode())
         frame = await reader.read(2000)
         mask, masked = frame[2:6], frame[6:]
-        if len(masked) > 125:  # an extended length
+        if len(masked) > 125:  # the length takes two more bytes
             mask, masked = frame[4:8], frame[8:]
         boot = json.loads(bytes(byte ^ mask[at % 4] for at, byte in enumerate(masked)))
         answer = json.dumps([3, boot[1], json.loads(BOOTED[1])[2]]).encode()
@@ -192,7 +192,7 @@ def test_clock_that_is_days_off_is_a_difference(tmp_path: Path) -> None:
 
 
 def found(recorded: Any, live: Any, policy: Policy | None = None, action: str = "DataTransfer") -> list[str]:
-    """The matchers that see a difference between two payloads of a CALL."""
+    """Return the matchers that find a difference between two payloads of a CALL."""
     frames = []
     for payload in (recorded, live):
         session = Session("ocpp1.6")

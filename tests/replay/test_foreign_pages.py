@@ -1,4 +1,4 @@
-"""A recorded session that plays the CSMS is not played to a web page of another site."""
+"""A replay that plays the CSMS refuses connections from web pages of other sites."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def _connects(address: str, origin: Any) -> bool:
 
 @pytest.mark.parametrize(("allowed", "may"), [((), False), (("http://bench.example",), True), (("*",), True)])
 async def test_a_foreign_page_connects_only_where_it_is_allowed(allowed: tuple[str, ...], may: bool) -> None:
-    """Charge points, which send no Origin, and pages that this machine serves always may."""
+    """Charge points, which send no Origin header, and pages served by this machine are always accepted."""
     address: list[str] = []
     async with lobby("127.0.0.1", 0, OcppVersion.V16, None, address.append, allowed):
         assert await _connects(address[0], "http://bench.example") is may

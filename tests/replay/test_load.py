@@ -1,4 +1,4 @@
-"""How fast and how many: a long session at speed max, a thousand charge points from one process."""
+"""Load: a long session at speed max, and a thousand charge points from one process."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ METER_VALUES = {
 
 
 def long_session(path: Path) -> list[tuple[str, dict[str, object]]]:
-    """Write a session of 10,000 frames, one a line; returns its CALLs."""
+    """Write a session of 10,000 frames, one per line; return its CALLs."""
     calls: list[tuple[str, dict[str, object]]] = [
         ("BootNotification", {"chargePointVendor": "V", "chargePointModel": "M"})
     ]
@@ -42,7 +42,7 @@ def long_session(path: Path) -> list[tuple[str, dict[str, object]]]:
 
 
 async def plain_client(url: str, calls: list[tuple[str, dict[str, object]]]) -> float:
-    """Send the same CALLs, each after the answer to the one before; returns the seconds it took."""
+    """Send the same CALLs, each after the previous answer; return the seconds it took."""
     protocols = ["ocpp1.6"]
     async with connect(f"{url}/PLAIN", subprotocols=protocols, proxy=None) as socket:  # type: ignore[arg-type]
         began = time.monotonic()
@@ -53,7 +53,7 @@ async def plain_client(url: str, calls: list[tuple[str, dict[str, object]]]) -> 
 
 
 async def test_ten_thousand_frames_take_at_most_twice_as_long_as_a_plain_client_needs(tmp_path: Path) -> None:
-    """Measured in turns against one CSMS in a process of its own; the best of three each, as the machine has others."""
+    """Both use one CSMS in a separate process, alternately; the best of three runs counts."""
     path = tmp_path / "long.txt"
     calls = long_session(path)
     plain, replayed = [], []

@@ -1,4 +1,4 @@
-"""What never comes is named as such, and costs the rest of a replay nothing."""
+"""A missing frame is reported as such, and the rest of the replay continues."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CLEARED = ">", '[3,"c",{"status":"Accepted"}]'
 
 
 def numbered(frame: tuple[str, str], number: int) -> tuple[str, str]:
-    """The same frame with a message id of its own."""
+    """Return the same frame with another message id."""
     kind, message_id, *rest = json.loads(frame[1])
     return frame[0], json.dumps([kind, f"{message_id}{number}", *rest])
 
@@ -51,7 +51,7 @@ def test_of_recorded_periodic_values_at_least_one_has_to_come(tmp_path: Path) ->
 
 
 async def never_asks(connection: ServerConnection) -> None:
-    """A CSMS that answers everything, and that no operator makes send anything."""
+    """Return the address of a CSMS that answers everything but sends no CALLs."""
     await answer_boot(connection)
     async for message in connection:
         call = json.loads(message)

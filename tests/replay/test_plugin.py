@@ -1,4 +1,4 @@
-"""The pytest plugin as its users meet it: recordings as tests, the fixtures, the record modes."""
+"""The pytest plugin as its users use it: recordings as tests, the fixtures, the record modes."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ CHARGE_POINT = """
 
 @pytest.fixture(scope="module")
 def csms() -> Iterator[str]:
-    """A CSMS as a process of its own."""
+    """Start a CSMS as a separate process."""
     with Program("csms", "--listen", "127.0.0.1:0", "--no-page", "--quiet") as program:
         yield program.wait_for(r"csms at (ws://\S+)")[1]
 
 
 @pytest.fixture
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
-    """A project of a user with two recordings."""
+    """Make a user's project with two recordings."""
     monkeypatch.setenv("PYTHONPATH", str(FOLDER.parent))
     folder = pytester.mkdir("recordings")
     for name in ("charging-1.6", "offline-queue-2.0.1"):
@@ -47,7 +47,7 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytes
 
 
 def spoil(project: pytest.Pytester) -> None:
-    """Let the first recording say that the CSMS turned the token away."""
+    """Change the first recording: the CSMS refused the token."""
     path = project.path / "recordings" / "charging-1.6.jsonl"
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     for line in lines:
@@ -58,7 +58,7 @@ def spoil(project: pytest.Pytester) -> None:
 
 
 def test_recordings_are_tests(project: pytest.Pytester, csms: str) -> None:
-    """One for each charge point of a file, its sessions in one go."""
+    """There is one test for each charge point of a file; it plays all its sessions."""
     result = project.runpytest_subprocess("-v", "--ocpp-recordings", "recordings", "--ocpp-csms", csms)
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(["*charging-1.6.jsonl::CHARGING-16 as charge point PASSED*"])
@@ -117,7 +117,7 @@ def test_a_recording_is_replayed_inside_a_test(project: pytest.Pytester, csms: s
 
 @pytest.mark.long
 def test_a_cassette_records_once_and_replays_afterwards(project: pytest.Pytester, csms: str) -> None:
-    """The second run needs no CSMS; a charge point that does something else then fails, with the excerpt."""
+    """The second run needs no CSMS; a charge point that behaves differently then fails with an excerpt."""
     test = """
     def test_charging(ocpp_cassette):
         with ocpp_cassette("charging.jsonl", csms="{csms}") as cassette:
@@ -145,7 +145,7 @@ def test_a_cassette_records_once_and_replays_afterwards(project: pytest.Pytester
 
 
 def test_session_that_no_charge_point_came_for_is_a_failure(project: pytest.Pytester) -> None:
-    """A cassette of two sessions, of which the code under test plays the first alone."""
+    """The cassette has two sessions, and the code under test plays only the first."""
     project.makepyfile(f"""{CHARGE_POINT}
     from inspector.replay.policy import Policy
 

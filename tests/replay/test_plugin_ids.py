@@ -1,4 +1,4 @@
-"""Charge points choose their ids, and test ids and JUnit files are made of them: nothing in them acts or breaks."""
+"""Charge point ids, which a peer chooses, appear in test ids and JUnit files without breaking them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Spans, rebinding and matching: what a replay knows without a connection."""
+"""The parts of replay that need no connection: spans, id mapping and matching."""
 
 from __future__ import annotations
 
@@ -189,13 +189,13 @@ def test_a_clock_that_jumps_by_centuries_is_played_all_the_same() -> None:
 
 
 def test_a_frame_without_ids_goes_out_as_recorded_but_for_its_own_id_and_times() -> None:
-    """The fast way has the same result as the thorough one, also for times in keys or inside texts."""
+    """The fast path gives the same result as the thorough one, even for times in keys or inside strings."""
     recorded = (
         '[2, "a","DataTransfer" ,{"vendorId":"V","data":"{\\"t\\":\\"2026-01-01T12:00:00Z\\"}",'
         '"2026-01-01T12:00:00Z": "2026-01-01T12:00:00.50Z"}]'
     )
     expected = recorded.replace('"a"', '"b"').replace("12:00:00.50Z", "13:00:00.50Z")
-    for tokens in ({}, {"NO": "NONE"}):  # with tokens to look for, the whole text is gone through
+    for tokens in ({}, {"NO": "NONE"}):  # with tokens to replace, the whole text is searched
         rebinding = IdMapping(shift=timedelta(hours=1), tokens=tokens)
         assert rebinding.outgoing(recorded.encode(), "DataTransfer", "a", "b") == expected
 

@@ -1,4 +1,4 @@
-"""Our recordings, replayed from both sides against the very parties they were made with."""
+"""Our recordings, replayed from both sides against the peers they were made with."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.replay.parties import NAMES, played_as_charge_point, played_as_csms
 
 
 def assert_equal(outcomes: list[Outcome]) -> None:
-    """Every session was replayed as recorded; a failure shows the excerpt of the first that was not."""
+    """Fail with an excerpt unless every session was replayed as recorded."""
     assert outcomes
     for outcome in outcomes:
         assert outcome.equal, excerpt(outcome)
@@ -34,7 +34,7 @@ async def test_our_charge_point_does_as_recorded(name: str) -> None:
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("turn", range(20))
 async def test_no_recording_ever_replays_differently(turn: int) -> None:
-    """Twenty times in a row, every recording from both sides, all of them at once."""
+    """Every recording is replayed twenty times from both sides, all at the same time."""
     replays = [play(name) for name in NAMES for play in (played_as_charge_point, played_as_csms)]
     for outcomes in await asyncio.gather(*replays):
         assert_equal(outcomes)

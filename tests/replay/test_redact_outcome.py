@@ -1,4 +1,4 @@
-"""Reports of a replay and of a comparison name no credential, in any format."""
+"""Reports of `replay` and `diff` contain no credentials, in any format."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_check_quotes_no_secret(tmp_path: Path, style: str) -> None:
 
 
 def test_a_value_that_was_starred_out_is_no_difference(tmp_path: Path) -> None:
-    """A recording hides passwords; the live peer has them. Whether they are equal nobody can tell."""
+    """The recording hides the password that the live peer sends, so the two cannot be compared."""
     frame = '[2,"1","ChangeConfiguration",{"key":"AuthorizationKey","value":"%s"}]\n[3,"1",{"status":"Accepted"}]\n'
     (tmp_path / "recorded.txt").write_text(frame % ("*" * 16))
     (tmp_path / "live.txt").write_text(frame % "Geheim-001122334")

@@ -24,7 +24,7 @@ MESSAGE = '[2,"1","DataTransfer",{{"vendorId":"fox","data":"{}"}}]\n[3,"1",{{"st
 
 @pytest.fixture
 def recordings(tmp_path: Path) -> tuple[Path, Path]:
-    """Two recordings that differ at the end of a frame that is wider than any report."""
+    """Write two recordings that differ only at the end of a very long frame."""
     paths = tmp_path / "a.txt", tmp_path / "b.txt"
     for path, end in zip(paths, ("FIRST", "SECOND"), strict=True):
         path.write_text(MESSAGE.format(LONG + end))

@@ -1,4 +1,4 @@
-"""Lists without an order may come in any; values that may differ may still not become useless."""
+"""Lists without a meaningful order may come in any order; values that may differ must stay usable."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from inspector.replay.unordered import KEYS, pair
 from .test_false_passes import BOOTED, scripts_of
 
 NOW_S = 1_767_268_800
-NOON = {"currentTime": "2026-01-01T12:00:00Z"}  # NOW_S
+NOON = {"currentTime": "2026-01-01T12:00:00Z"}  # the time NOW_S
 
 
 def differences(
     action: str, recorded: Any, live: Any, policy: Policy | None = None, version: str = "1.6"
 ) -> list[Difference]:
-    """What differs between two answers to one CALL; the second comes 300 days later."""
+    """Return the differences between two answers to one CALL; the second one comes 300 days later."""
     frames = []
     for payload, at_s in ((recorded, NOW_S), (live, NOW_S + 300 * 86_400)):
         session, at = Session(f"ocpp{version}"), at_s * 1_000_000_000

@@ -1,4 +1,4 @@
-"""CSMSs that others wrote take our recorded session: every CALL answered, its transaction opened and closed there."""
+"""CSMSs by others accept our recorded session: they answer every CALL, and open and close the transaction."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PEERS = Path(__file__).parents[1] / "peers"
 
 
 async def played(program: Program) -> Outcome:
-    """Play the recorded 1.6 session against the CSMS that a program is."""
+    """Start a program that is a CSMS, and play the recorded 1.6 session against it."""
     url = program.wait_for(r"listening on (ws://\S+)")[1]
     [script] = sessions("charging-1.6")
     return await as_charge_point(script, url, Choices(timeout_s=10))
@@ -36,7 +36,7 @@ def assert_every_call_answered(outcome: Outcome) -> None:
 
 @pytest.mark.system
 async def test_the_server_of_ocpp_rpc_opens_and_closes_the_transaction(npm_peers: Path) -> None:
-    """Its id is another than the recorded one, so it only closes when the id is bound anew."""
+    """Its transaction id differs from the recorded one, so the transaction closes only if the replay maps the id."""
     with Program(argv=["node", npm_peers / "transactions_csms.js"], cwd=npm_peers) as csms:
         outcome = await played(csms)
         assert csms.finish() == 0, csms.report()

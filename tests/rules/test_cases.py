@@ -1,4 +1,4 @@
-"""Plays every case of tests/rules/cases/ before the judge.
+"""Judges every case in tests/rules/cases/.
 
 A file is named after its rule, `<slug>.toml`, and holds cases that break the rule and near misses that do not:
 
@@ -50,7 +50,7 @@ ALL_CASES = _cases()
 
 
 def written(finding: Finding) -> str:
-    """A finding as the case files write it."""
+    """Return a finding in the notation of the case files."""
     frame = "-" if finding.frame_id is None else finding.frame_id
     times = f" x{finding.count}" if finding.count > 1 else ""
     return f"{finding.rule_id} @{frame} {finding.side} {finding.severity}{times}"

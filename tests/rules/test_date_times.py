@@ -1,4 +1,4 @@
-"""Date-times in the usual form are read by tables; they say what `datetime` says."""
+"""Date-times in the usual format are parsed by lookup tables, with the same results as `datetime`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The examples written beside each rule say what they claim."""
+"""The examples beside each rule are right."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever a charge point sends, the rules neither stumble nor grow without bound."""
+"""Whatever a charge point sends, no rule raises, and memory stays bounded."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _places(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 @st.composite
 def bent_sessions(draw: st.DrawFn) -> tuple[OcppVersion, str]:
-    """A case whose frames have other values in some places, or that lacks some."""
+    """Make a case with some values of its frames changed or removed."""
     version, script = draw(st.sampled_from(_SCRIPTS))
     lines = list(script)
     frames = [i for i, line in enumerate(lines) if line[:2] in ("> ", "< ") and line[2:3] == "["]
@@ -105,7 +105,7 @@ def _flood(version: OcppVersion, calls: list[tuple[str, dict[str, Any], dict[str
 
 @pytest.mark.parametrize("version", [OcppVersion.V16, OcppVersion.V201], ids=str)
 def test_transactions_that_never_end_are_forgotten_beyond_the_documented_limit(version: OcppVersion) -> None:
-    """A charge point that only ever starts transactions does not fill the memory."""
+    """Memory stays bounded for a charge point that starts transactions and never ends them."""
     at = "2026-01-01T12:00:00Z"
     count = transactions_v16.TRANSACTIONS_LIMIT + 500
     if version is OcppVersion.V16:

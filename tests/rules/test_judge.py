@@ -1,4 +1,4 @@
-"""The judge counts, caps, times and attributes what the rules find, whatever the traffic."""
+"""The judge counts, limits, dates and attributes findings correctly for any traffic."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SLUGS = {rule.slug for rule in rules()}
 
 
 class Table:
-    """A judge with one charge point on it; what is said at which second, and everything that was found."""
+    """A judge with one charge point: the test sends frames at chosen seconds and reads all findings."""
 
     def __init__(self, version: OcppVersion | None = V16, given: Settings = DEFAULTS, **facts: Any) -> None:
         self.judge = Judge(given)
@@ -71,7 +71,7 @@ class Table:
 
 
 def test_a_finding_that_repeats_is_counted_with_its_first_and_last_frame() -> None:
-    """One finding a session, not one a frame; the list index in a pointer makes no difference."""
+    """There is one finding per session, not per frame; list indexes in the pointer do not matter."""
     table = Table()
     raw = (
         b'[2,"%d","MeterValues",{"connectorId":1,'
@@ -96,7 +96,7 @@ def test_findings_of_the_two_sides_are_kept_apart() -> None:
 
 
 def test_a_rule_that_finds_something_else_in_every_frame_is_capped() -> None:
-    """At most FINDINGS_PER_RULE distinct findings and one that counts the rest; nothing goes uncounted."""
+    """There are at most FINDINGS_PER_RULE distinct findings, and one more that counts all others."""
     table = Table()
     for number in range(FINDINGS_PER_RULE * 2):
         table.says(CP, b'[2,"%d","Heartbeat",{"m%d":1}]' % (number, number), number * 31)
@@ -106,7 +106,7 @@ def test_a_rule_that_finds_something_else_in_every_frame_is_capped() -> None:
 
 
 def test_the_users_severity_goes_before_the_rules_own() -> None:
-    """By slug, for whatever severity a rule would give."""
+    """The settings give a severity by slug; it replaces every severity of the rule."""
     script = 'open\n< [3,"nobody",{}]'
     given = replace(DEFAULTS, severity={"rpc.orphan-answer": Severity.INFO})
     assert [f.severity for f in play(script, V16)] == [Severity.ERROR]
@@ -114,7 +114,7 @@ def test_the_users_severity_goes_before_the_rules_own() -> None:
 
 
 def test_a_rule_that_is_switched_off_is_silent_and_leaves_the_others_what_it_keeps() -> None:
-    """What it notes for them is noted all the same."""
+    """A rule that is switched off still collects the state that other rules need."""
     script = """
     open
     > [2,"1","DataTransfer",{"vendorId":"a"}]
@@ -129,7 +129,7 @@ def test_a_rule_that_is_switched_off_is_silent_and_leaves_the_others_what_it_kee
 
 
 def test_a_deadline_is_judged_as_of_when_it_was_due() -> None:
-    """However late time is seen to have passed it."""
+    """The finding has the time of the deadline, even if the judge notices much later."""
     table = Table()
     table.says(CP, b'[2,"1","Heartbeat",{}]', 10)
     table.says(CP, b'[2,"2","Heartbeat",{}]', 5000)
@@ -137,7 +137,7 @@ def test_a_deadline_is_judged_as_of_when_it_was_due() -> None:
 
 
 def count_looks(monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
-    """Fail once more deadlines have fired, rather than wait for millions of them."""
+    """Fail if too many deadlines fire, instead of waiting for millions of them."""
     fire, looks = Station._fire, itertools.count(1)
 
     def counted(*arguments: Any) -> None:
@@ -148,7 +148,7 @@ def count_looks(monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
 
 
 def silent_for(table: Table, seconds: int, tick: int | None = None) -> None:
-    """A charge point says nothing for so long, with a transaction whose meter values wait for an answer."""
+    """Return the findings about a charge point that is silent for `seconds` while its MeterValues has no answer."""
     table.says(CP, b'[2,"1","BootNotification",{"chargePointVendor":"V","chargePointModel":"M"}]', 1)
     table.says(CSMS, b'[3,"1",{"status":"Accepted","currentTime":"2026-01-01T12:00:00Z","interval":7}]', 2)
     table.says(CSMS, b'[2,"2","ChangeConfiguration",{"key":"MeterValueSampleInterval","value":"9"}]', 3)
@@ -169,7 +169,7 @@ def silent_for(table: Table, seconds: int, tick: int | None = None) -> None:
 def test_a_clock_that_leaps_by_years_costs_no_more_than_one_that_leaps_by_an_hour(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A file of three lines must not keep the judge busy for minutes; what is counted a day is counted all the same."""
+    """A file of three lines must not take the judge minutes; the findings for each day are still counted."""
     count_looks(monkeypatch, 20)
     table = Table()
     silent_for(table, 56 * 365 * 86_400)
@@ -178,7 +178,7 @@ def test_a_clock_that_leaps_by_years_costs_no_more_than_one_that_leaps_by_an_hou
 
 
 def test_a_clock_that_leaps_and_one_that_ticks_find_the_same() -> None:
-    """At the same times, as often."""
+    """The findings have the same times and counts."""
     leaping, ticking = Table(), Table()
     silent_for(leaping, 300_000)
     silent_for(ticking, 300_000, tick=5)
@@ -187,7 +187,7 @@ def test_a_clock_that_leaps_and_one_that_ticks_find_the_same() -> None:
 
 
 def test_a_threshold_that_is_no_round_number_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """4.1 s as a float is not a whole number of nanoseconds: a deadline may come a nanosecond early."""
+    """The float 4.1 is not a whole number of nanoseconds, so a deadline may come a nanosecond early."""
     count_looks(monkeypatch, 20)
     table = Table(given=replace(DEFAULTS, answer_timeout_s=4.1, status_after_boot_s=2.01))
     table.says(CP, b'[2,"1","BootNotification",{"chargePointVendor":"V","chargePointModel":"M"}]', 1)
@@ -199,7 +199,7 @@ def test_a_threshold_that_is_no_round_number_is_waited_for_once(monkeypatch: pyt
 
 @pytest.mark.parametrize("version", OcppVersion)
 def test_live_and_offline_judging_find_the_same(version: OcppVersion) -> None:
-    """A recorder that lets time pass every second finds what one pass over the recording finds, at the same times."""
+    """A recorder with a tick every second and one pass over the recording have the same findings at the same times."""
     for seed in range(15):
         plain, ticking = Table(version), Table(version)
         dice = random.Random(f"{version} {seed}")
@@ -223,7 +223,7 @@ def test_live_and_offline_judging_find_the_same(version: OcppVersion) -> None:
 
 
 def test_without_a_version_only_rules_of_all_versions_are_judged() -> None:
-    """Envelope and exchange are judged, payloads only once a boot shows the version."""
+    """Envelopes and exchanges are judged at once, payloads only after a boot has shown the version."""
     table = Table(None)
     assert table.says(CP, b'[2,"1","StatusNotification",{"no":"member"}]', 1) == []
     assert [f.rule_id for f in table.says(CP, b"?", 2)] == ["rpc.not-json"]
@@ -234,7 +234,7 @@ def test_without_a_version_only_rules_of_all_versions_are_judged() -> None:
 
 
 def test_sessions_without_an_identity_are_not_taken_for_one_charge_point() -> None:
-    """Nothing shows that they are; an id used in both is not reused."""
+    """They may be different charge points, so an id in both sessions does not count as reused."""
     script = (
         'open {"charge_point_id":""}\n> [2,"1","Heartbeat",{}]\nopen {"charge_point_id":""}\n> [2,"1","Heartbeat",{}]'
     )
@@ -242,13 +242,13 @@ def test_sessions_without_an_identity_are_not_taken_for_one_charge_point() -> No
 
 
 def test_after_a_gap_what_was_lost_is_not_held_against_anyone() -> None:
-    """CALLs from before are not waited for, and answers soon after are not orphans."""
+    """After a gap, earlier CALLs need no answer, and answers soon afterwards are not orphans."""
     script = 'open\n> [2,"1","Heartbeat",{}]\nevent gap\n< [3,"2",{}]\n+ 60s'
     assert play(script, V16) == []
 
 
 def test_attempts_in_vain_are_remembered_within_bounds() -> None:
-    """A charge point that never gets through fills no memory."""
+    """Memory stays bounded for a charge point whose attempts to connect always fail."""
     table = Table()
     for second in range(1000):
         table.judge.note_failed_attempt(table.facts, table.at(second))
@@ -256,7 +256,7 @@ def test_attempts_in_vain_are_remembered_within_bounds() -> None:
 
 
 def test_identities_that_come_and_go_are_forgotten_those_connected_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Someone who connects under ever new names fills no memory."""
+    """Memory stays bounded when every connection has a new name."""
     monkeypatch.setattr("inspector.rules.judge.STATIONS_LIMIT", 10)
     table = Table()
     table.says(CP, b'[2,"1","Heartbeat",{}]', 1)
@@ -274,7 +274,7 @@ def test_identities_that_come_and_go_are_forgotten_those_connected_are_not(monke
 def test_any_traffic_is_judged_without_an_exception(
     data: st.DataObject, version: OcppVersion, from_start: bool
 ) -> None:
-    """Any bytes, any JSON, bent real messages, in any order and at any time, over reconnects and gaps."""
+    """Traffic is any bytes, any JSON and modified real messages, at any time, over reconnects and gaps."""
     table = Table(data.draw(st.sampled_from([version, version, None])), from_start=from_start)
     seconds = 0.0
     for _ in range(data.draw(st.integers(1, 12))):
@@ -304,7 +304,7 @@ def _is_well_formed(findings: list[Finding], frames: int) -> None:
 
 
 def _traffic(dice: random.Random, number: int, version: OcppVersion) -> tuple[Direction, bytes]:
-    """A frame of a busy, rather careless station: real messages with ids, transactions and times of their own."""
+    """Return a frame of a busy station that makes mistakes: real messages with new ids, transactions and times."""
     raw = dice.choice(REAL[version])
     head, _, rest = raw.partition(b'"')
     _, _, rest = rest.partition(b'"')
@@ -314,7 +314,7 @@ def _traffic(dice: random.Random, number: int, version: OcppVersion) -> tuple[Di
 
 
 def _growth(version: OcppVersion, warm: int, more: int) -> int:
-    """How many blocks of memory a session holds more after `warm + more` frames than after `warm`."""
+    """Return how many memory blocks a session uses more after `warm + more` frames than after `warm`."""
     table, dice = Table(version), random.Random(7)
     counts = []
     for number in range(warm + more):
@@ -322,7 +322,7 @@ def _growth(version: OcppVersion, warm: int, more: int) -> int:
             gc.collect()
             counts.append(sys.getallocatedblocks())
         for finding in table.says(*_traffic(dice, number, version), number * 0.5):
-            finding.take_frames()  # as a recorder does with every commit
+            finding.take_frames()  # the recorder does this with every commit
     gc.collect()
     return sys.getallocatedblocks() - counts[0]
 
@@ -330,7 +330,7 @@ def _growth(version: OcppVersion, warm: int, more: int) -> int:
 @pytest.mark.long
 @pytest.mark.parametrize("version", [V16, pytest.param(V201, marks=pytest.mark.long)])
 def test_memory_stays_bounded_over_many_frames(version: OcppVersion) -> None:
-    """Once its caps are reached, a session whose ids and transactions are ever new holds hardly more memory."""
+    """A session with new ids and transactions all the time uses hardly more memory once its limits are reached."""
     assert _growth(version, 20_000, 10_000) < 10_000
 
 
@@ -386,7 +386,7 @@ def _hostile_growth(version: OcppVersion, warm: int, more: int) -> int:
 @pytest.mark.long
 @pytest.mark.parametrize("version", [pytest.param(V16, marks=pytest.mark.long), V21])
 def test_memory_stays_bounded_when_everything_is_made_up(version: OcppVersion, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ever new ids, actions, connectors, transactions, tokens, keys: once the caps are reached nothing grows."""
+    """With ever new ids, connectors, transactions, tokens and keys, memory stops growing at the limits."""
     monkeypatch.setattr("inspector.rules.state.configuration.KEYS_LIMIT", 500)
     monkeypatch.setattr("inspector.rules.topics.provisioning.configuration_v16.KEYS_LIMIT", 500)
     assert _hostile_growth(version, 1_200, 300) < 3_000
@@ -395,5 +395,5 @@ def test_memory_stays_bounded_when_everything_is_made_up(version: OcppVersion, m
 @pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_memory_stays_bounded_over_a_million_frames() -> None:
-    """The same over a million frames."""
+    """This is the same test over a million frames."""
     assert _growth(V16, 50_000, 950_000) < 20_000

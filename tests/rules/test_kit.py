@@ -1,4 +1,4 @@
-"""What the parts promise that most rules are made of."""
+"""The rule kit, of which most rules are made, does what it promises."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_promise_is_reported_once_its_time_is_over_and_no_sooner() -> None:
 
 
 def test_promises_beyond_the_limit_are_forgotten_oldest_first() -> None:
-    """A CSMS that asks without end does not fill the memory."""
+    """Memory stays bounded for a CSMS that requests reports without end."""
     lines = [
         (ASKED + ACCEPTED).replace('"p"', f'"p{number}"').replace('"t1"', f'"t{number}"')
         for number in range(PROMISES_LIMIT + 7)

@@ -1,4 +1,4 @@
-"""A check that is not called, because it is moot or dormant, would have found nothing."""
+"""Checks that the judge skips as moot or dormant would have found nothing."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ANSWER = b'[3,"%d",{"currentTime":"2026-01-01T12:00:00Z","interval":60,"status":
 
 @contextmanager
 def nothing_left_out() -> Iterator[None]:
-    """Every check that listens is called, whoever sent the frame and whatever the state."""
+    """Make the judge call every check for its action, whoever sent the frame and whatever the state is."""
 
     def all_of(key: Any, version: Any, sender: Any = None) -> Any:
         return tuple((topic, name, rule, None) for topic, name, rule, _ in listeners(key, version))
@@ -41,7 +41,7 @@ def nothing_left_out() -> Iterator[None]:
 
 
 def restless(version: OcppVersion, seed: int) -> list[tuple[object, ...]]:
-    """What is found in the traffic of a charge point that boots over and over, is refused, triggered and reconnects."""
+    """Return the findings about a charge point that boots repeatedly, is refused, triggered, and reconnects."""
     table, dice, seconds = Table(version), random.Random(f"{version} {seed}"), 0.0
     for number in range(1000, 1120):
         seconds += dice.choice((0.1, 0.5, 3, 20, 70))

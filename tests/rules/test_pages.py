@@ -1,4 +1,4 @@
-"""docs/rules/ says what the rules say."""
+"""docs/rules/ agrees with the rules."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_a_readme_says_how_many_requirements_have_a_rule(name: str) -> None:
 
 
 def test_every_requirement_that_a_rule_names_is_in_the_list() -> None:
-    """A mistyped id would count as covered what nobody judges; A05.FR.01 is one of the 1.6 whitepaper only."""
+    """A mistyped id would count a requirement as covered that has no rule. A05.FR.01 is in the 1.6 whitepaper only."""
     assert set(rule_coverage.by_rule()) - set(rule_coverage.requirements()) <= {"A05.FR.01"}
 
 

@@ -1,4 +1,4 @@
-"""Sound recordings have no finding above info, and lose none of that when a part of them was not seen."""
+"""Correct recordings have no finding above info, even if a part of them is missing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _above_info(records: list[Record]) -> list[str]:
 
 
 def _cut(records: list[Record], first: int, last: int) -> list[Record]:
-    """Leave the frames from `first` to before `last` out, and mark the gap as a recorder does once it writes again."""
+    """Leave out the frames from `first` to before `last`, and mark the gap as a recorder does."""
     kept, open_links = [r for n, r in enumerate(records[:last]) if n < first or not isinstance(r, FrameRecord)], set()
     for record in kept:
         if isinstance(record, OpenRecord):
@@ -46,7 +46,7 @@ def test_a_sound_recording_has_no_finding_above_info(name: str) -> None:
 
 @pytest.mark.parametrize("name", SOUND)
 def test_a_capture_that_begins_in_mid_session_makes_no_finding_of_what_it_has_not_seen(name: str) -> None:
-    """Whichever frame is the first."""
+    """This holds for any first frame."""
     records = _records(name)
     frames = [number for number, record in enumerate(records) if isinstance(record, FrameRecord)]
     for first in frames:
@@ -59,7 +59,7 @@ def test_a_capture_that_begins_in_mid_session_makes_no_finding_of_what_it_has_no
 
 @pytest.mark.parametrize("name", SOUND)
 def test_frames_that_were_not_recorded_are_not_held_against_anyone(name: str) -> None:
-    """Wherever the gap is, as long as it is marked."""
+    """This holds for a marked gap in any place."""
     records, dice = _records(name), random.Random(name)
     for _ in range(CUTS):
         first = dice.randrange(len(records))

@@ -1,4 +1,4 @@
-"""Whole bad sessions have exactly the findings they are built for, on the right side and frame."""
+"""Complete bad sessions have exactly the expected findings, with the right side and frame."""
 
 # ruff: noqa: E501 - a frame is one line
 
@@ -101,7 +101,7 @@ FAULTS = {
     "unresponsive-csms": "rpc.never-answered",
     "orphan-response": "rpc.orphan-answer",
     "unexpected-start": "transaction.not-authorized",
-    # Equivalents of our own, which run everywhere.
+    # Our own equivalents of public recordings, so that these tests run everywhere.
     "answer-from-before": "rpc.orphan-answer",
     "boot-unanswered": "rpc.never-answered",
     "stop-reason-unknown": "payload.schema",

@@ -1,4 +1,4 @@
-"""Sound sessions read from logs have no finding above info, whatever the form of the lines and of their times."""
+"""Correct sessions read from logs have no finding above info, in any format of lines and times."""
 
 from __future__ import annotations
 

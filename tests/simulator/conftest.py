@@ -19,7 +19,7 @@ from tests.simulator.powered import PowerOn
 
 @pytest.fixture
 async def csms() -> AsyncIterator[ListeningCsms]:
-    """A CSMS on a free port."""
+    """Start a CSMS on a free port."""
     listening = ListeningCsms()
     await listening.start()
     yield listening
@@ -28,7 +28,7 @@ async def csms() -> AsyncIterator[ListeningCsms]:
 
 @pytest.fixture
 async def power_on(csms: ListeningCsms) -> AsyncIterator[PowerOn]:
-    """Make charge points and switch them on; switch them off after the test."""
+    """Return a function that makes charge points and switches them on; switch them off after the test."""
     made: list[Station] = []
     url = csms.url
 
@@ -55,14 +55,14 @@ def saved_page(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def page_csms() -> Iterator[PageCsms]:
-    """A CSMS in a thread of its own, for pages."""
+    """Start a CSMS in a separate thread, for pages."""
     with PageCsms() as csms:
         yield csms
 
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """An empty page; the test fails if the page reports an error."""
+    """Open an empty page; the test fails if the page reports an error."""
     with browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True) as context:
         page = context.new_page()
         errors = watched(page)

@@ -103,13 +103,13 @@ class PageCsms:
         return usual.get(action, {})
 
     def send(self, text: str, connection: ServerConnection | None = None) -> None:
-        # The thread that answers and the one that asks: what stands first in `frames` goes out first.
+        # Two threads send, one answers and one calls; the lock keeps `frames` in the order of sending.
         with self.sending:
             self.frames.append(("csms-to-cp", text))
             (connection or self.connections[-1]).send(text)
 
     def ask(self, action: str, payload: dict[str, Any], seconds: float = 10) -> list[Any]:
-        """Send a CALL to the charge point that connected last; returns its answer as parsed."""
+        """Send a CALL to the charge point that connected last; return its parsed answer."""
         message_id = str(uuid.uuid4())
         self.send(json.dumps([2, message_id, action, payload]))
         answer: list[Any] = self.wait(lambda frame: frame[0] in (3, 4) and frame[1] == message_id, seconds)
@@ -126,7 +126,7 @@ class PageCsms:
         raise AssertionError(f"no such frame; the last ones: {self.frames[-5:]}")
 
     def calls(self, action: str) -> list[dict[str, Any]]:
-        """The payloads of the CALLs of one action, in order."""
+        """Return the payloads of the CALLs of one action, in order."""
         frames = [message_of(text) for direction, text in list(self.frames) if direction == "cp-to-csms"]
         return [frame[3] for frame in frames if frame[0] == 2 and frame[2] == action]
 

@@ -1,4 +1,4 @@
-"""What the tests of a powered charge point share: a token, a good boot's answer, a session begun; judges nothing."""
+"""Shared by the tests of a powered charge point: a token, the answer to a boot, the start of a session."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The installed JSON schemas as the tests' own judge: validates with jsonschema, makes payloads that fit."""
+"""Validates payloads against the installed JSON schemas with jsonschema, and makes valid examples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A headless charge point runs one whole session in each version; wrong wishes end with one line."""
+"""A headless charge point runs a whole session in each version; wrong options end with one line."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ async def test_a_session_follows_the_book_from_boot_to_heartbeat(csms: Listening
     assert outcome.good, outcome
     assert csms.actions() == (SESSION_1_6 if version == "1.6" else SESSION_2)
     assert outcome.sent == outcome.answered == len(csms.actions())
-    # 90 simulated seconds at 7.4 kW are 185 Wh. The compressed clock does not stand still while messages travel, so on
-    # a busy machine it is more: what flows between the answer to the start and the message of the end, and no more.
+    # 90 simulated seconds at 7.4 kW are 185 Wh. The fast clock also runs while messages travel, so a busy machine has
+    # more: the energy from the answer to the start until the message of the end.
     first, last = ("StartTransaction", "StopTransaction") if version == "1.6" else ("Started", "Ended")
     charging_s = (csms.heard_at(last) - csms.heard_at(first)) * station.clock.speed
     assert 185 <= outcome.energy_wh <= 7_400 * charging_s / 3600 + 1
@@ -88,7 +88,7 @@ def test_a_mistake_ends_with_one_line_and_exit_code_2(args: tuple[str, ...], sen
 
 
 def test_it_speaks_tls_shows_its_certificate_and_its_password(tmp_path: Path) -> None:
-    """Security profiles 1 to 3 of the reference CSMS: let in with what is right, one line without."""
+    """Security profiles 1 to 3 of the reference CSMS: right credentials are accepted, wrong ones end with one line."""
     with Program("certificates", tmp_path, "--charge-point", "SAFE") as made:
         assert made.finish() == 0, made.report()
     server = ("--tls-cert", tmp_path / "server.pem", "--tls-key", tmp_path / "server.key")

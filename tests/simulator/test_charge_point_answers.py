@@ -1,4 +1,4 @@
-"""Every CALL that a CSMS may send, in every version, over a real socket: answered, and to the schema's satisfaction."""
+"""Every CALL that a CSMS may send, in every version, over a real socket, gets an answer that fits the schema."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ CSMS_ACTIONS["2.1"] = (
 
 
 def everything_sent_is_valid(csms: ListeningCsms, version: str) -> None:
-    """Hold each CALL and SEND of the charge point against its schema."""
+    """Fail unless each CALL and SEND of the charge point fits its schema."""
     wrong = [
         fault
         for side, frame in csms.frames

@@ -1,4 +1,4 @@
-"""Until a charge point is accepted, and while nothing happens: boots, heartbeats, attempts to connect."""
+"""Boots until the charge point is accepted, heartbeats, and attempts to connect."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.simulator.powered import ACCEPTED, TOKEN, PowerOn
 
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_nothing_but_boots_is_sent_until_accepted(csms: ListeningCsms, power_on: PowerOn, version: str) -> None:
-    """B02.FR.02: while Pending the next boot waits for the interval, and nothing else is said."""
+    """B02.FR.02: while Pending the next boot waits for the interval, and nothing else is sent."""
     answers = [{**ACCEPTED, "status": "Pending", "interval": 1}, ACCEPTED]
     csms.answers["BootNotification"] = lambda _: answers.pop(0)
     before = asyncio.get_running_loop().time()
@@ -75,7 +75,7 @@ async def test_a_csms_that_redirects_to_no_address_is_told_so(place: str) -> Non
 
 
 async def test_a_fault_nobody_foresaw_ends_the_power_on(csms: ListeningCsms, power_on: PowerOn) -> None:
-    """TLS for an address without it, as a caller in Python may ask for: an error, and no waiting for ever."""
+    """A Python caller may pass TLS settings for a ws:// address: that raises an error instead of waiting forever."""
     station = await power_on("1.6", on=False, tls=ssl.create_default_context())
     with pytest.raises(ValueError, match="ssl"):
         await asyncio.wait_for(station.power_on(), 5)

@@ -105,7 +105,7 @@ async def test_a_certificate_that_is_expired_foreign_or_of_another_name_is_refus
 async def test_only_a_valid_certificate_of_a_ca_becomes_a_root(
     csms: ListeningCsms, power_on: PowerOn, version: str
 ) -> None:
-    """M05.FR.07."""
+    """M05.FR.07: a leaf, an expired certificate or text that is none is refused."""
     await power_on(version)
     root, use = authority("Root"), CSMS_ROOT[version]
     leaf = issue("CP-1", ec.generate_private_key(ec.SECP256R1()).public_key(), ("Root", root.key))
@@ -115,7 +115,7 @@ async def test_only_a_valid_certificate_of_a_ca_becomes_a_root(
 
 
 async def test_the_issuer_key_hash_is_that_of_the_real_issuer(csms: ListeningCsms, power_on: PowerOn) -> None:
-    """RFC 6960: the hash of the key of the issuer, which is installed, and not of the certificate's own."""
+    """RFC 6960: issuerKeyHash is the hash of the installed issuer's key, not of the certificate's own key."""
     await power_on("2.0.1")
     root = authority("Root")
     under = authority("Sub", root)

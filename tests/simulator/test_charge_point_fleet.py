@@ -1,4 +1,4 @@
-"""Many charge points in one process: all come up, charge, come home, and the summary says so."""
+"""Many charge points in one process: all connect, charge and finish, and the summary says so."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ async def test_the_command_runs_a_fleet_and_ends_cleanly_on_sigterm(csms: Listen
 
 
 async def test_one_charge_point_stays_until_told_to_go(csms: ListeningCsms) -> None:
-    """Meanwhile a driver plugs in after a remote start and unplugs after a remote stop."""
+    """The simulated driver plugs in after a remote start and unplugs after a remote stop."""
     args = ("--speed", 3000, "--minutes", 1, "--stay")
     with Program("charge-point", "--url", csms.url, "--id", "STAYS", *args) as run:
         await asyncio.to_thread(run.wait_for, "connected until Ctrl-C")
@@ -133,7 +133,7 @@ def test_a_mixed_version_is_for_fleets() -> None:
 @pytest.mark.long
 @pytest.mark.timeout(300)
 def test_a_mixed_fleet_of_50_has_no_finding_above_info(tmp_path: Path) -> None:
-    """Ten simulated minutes and more, through the recording proxy, against the reference CSMS."""
+    """The fleet runs for more than ten simulated minutes through the recording proxy against the reference CSMS."""
     db = tmp_path / "traffic.db"
     with Program("csms", "--listen", "127.0.0.1:0", "--no-page", "-q") as csms:
         upstream = csms.wait_for(r"csms at (ws://\S+)")[1]
@@ -163,7 +163,7 @@ def test_a_thousand_charge_points_charge_at_once_and_none_is_lost() -> None:
 
 
 def charging_at_once(db: Path, count: int) -> None:
-    """Wait until so many transactions are open in a CSMS's file."""
+    """Wait until this many transactions are open in a CSMS's file."""
     deadline = time.monotonic() + 20
     with closing(sqlite3.connect(db)) as stored:
         while stored.execute("select count(*) from transactions where stopped is null").fetchone()[0] < count:

@@ -94,7 +94,7 @@ async def test_a_reservation_runs_out_by_itself(csms: ListeningCsms, power_on: P
 async def test_a_reservation_lets_in_who_belongs_to_its_group(
     csms: ListeningCsms, power_on: PowerOn, version: str
 ) -> None:
-    """The CSMS is asked for the group of a token that is not known yet; a stranger stays out."""
+    """The charge point asks the CSMS for the group of an unknown token; a token of another group is refused."""
 
     def judged(payload: dict[str, Any]) -> dict[str, Any]:
         group = "FLEET" if "COLLEAGUE" in str(payload) else "ELSEWHERE"

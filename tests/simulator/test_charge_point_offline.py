@@ -1,4 +1,4 @@
-"""What a charge point does without its CSMS, and when it has it again."""
+"""What a charge point does while its CSMS is away, and after it is back."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ async def test_a_connection_lost_again_while_delivering_loses_nothing(csms: List
 
 
 async def test_a_csms_that_forgot_the_charge_point_gets_a_boot(csms: ListeningCsms, power_on: PowerOn) -> None:
-    """B01.FR.10: SecurityError for what comes without a boot; the transaction survives the second one."""
+    """B01.FR.10: the CSMS answers SecurityError until there is a boot; the transaction survives that boot."""
     station = await power_on("2.0.1")
     await charge(station)
     csms.insist_on_boot = True

@@ -1,4 +1,4 @@
-"""CSMSs written by others, in strict mode, are satisfied by our charge point, and it answers what they ask."""
+"""CSMSs by others, in strict mode, accept all messages of our charge point, and it answers their CALLs."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ async def charge(url: str, version: str) -> simulated.Outcome:
 @pytest.mark.parametrize("library", ["ocpp-rpc", "ocpp-ws-io"])
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_a_strict_csms_of_npm_has_nothing_to_complain_about(npm_peers: Path, library: str, version: str) -> None:
-    """A charging session and what it asks meanwhile: all answered, no validator of theirs complains."""
+    """In a charging session all CALLs of both sides are answered, and the CSMS's validators accept everything."""
     process = await asyncio.create_subprocess_exec(
         "node",
         npm_peers / "strict_csms.js",
@@ -78,7 +78,7 @@ async def test_a_strict_csms_of_npm_has_nothing_to_complain_about(npm_peers: Pat
 
 
 async def test_the_central_system_of_ocpp_csms_is_satisfied() -> None:
-    """PyPI `ocpp-csms`, 1.6: it sees a whole transaction and gets its three answers."""
+    """The 1.6 CSMS `ocpp-csms` from PyPI sees a whole transaction and gets answers to its three CALLs."""
     if importlib.util.find_spec("ocpp_csms") is None:
         pytest.skip("ocpp-csms is not installed: pip install ocpp-csms")
     with Program(argv=[sys.executable, Path(__file__).parents[1] / "peers" / "ocpp_csms_1_6.py"]) as csms:

@@ -1,4 +1,4 @@
-"""Power, energy, state of charge, statuses, limits and lists, without a wire."""
+"""Power, energy, state of charge, statuses, limits and lists of a charge point without a connection."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_the_register_is_the_integral_of_power_and_never_falls(
 
 
 def test_the_status_matrix_is_that_of_the_specification() -> None:
-    """OCPP 1.6 edition 2, table of section 4.9, written down a second time from its text."""
+    """The test has its own copy of the table in OCPP 1.6 edition 2, section 4.9."""
     never = {
         "Available": "Finishing",
         "Preparing": "Reserved Unavailable",

@@ -1,4 +1,4 @@
-"""What a charge point does when its CSMS asks: start, stop, availability, reset, triggers."""
+"""What a charge point does on request of its CSMS: start, stop, availability, reset, triggers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules of the specification that a charge point must obey: what it refuses, repeats and compares without case."""
+"""The charge point obeys the specification: what it refuses, sends again, and compares case-insensitively."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ V2 = VERSIONS[1:]
 async def test_after_a_rejected_boot_a_call_gets_no_answer_in_1_6_and_security_error_in_2_x(
     csms: ListeningCsms, power_on: PowerOn, version: str
 ) -> None:
-    """1.6, 4.2; B03.FR.08. A charge point that is accepted later answers again."""
+    """1.6, 4.2; B03.FR.08. After a later acceptance it answers CALLs."""
     boots = [{**ACCEPTED, "status": "Rejected", "interval": 1}, ACCEPTED]
     csms.answers["BootNotification"] = lambda _: boots.pop(0)
     station = await power_on(version, on=False)
@@ -37,7 +37,7 @@ async def test_after_a_rejected_boot_a_call_gets_no_answer_in_1_6_and_security_e
 async def test_a_refused_transaction_event_is_sent_again_before_the_next_one(
     csms: ListeningCsms, power_on: PowerOn, version: str, refusals: int, sent: list[int]
 ) -> None:
-    """E13.FR.02, E13.FR.03: as often as MessageAttempts says, each time as a new CALL, and in order."""
+    """E13.FR.02, E13.FR.03: up to MessageAttempts times, each time as a new CALL, in order."""
     station = await power_on(version)
     station.settings.by_key["TransactionMessageRetryInterval"].value = "0"
     csms.errors["TransactionEvent"] = ["InternalError"] * refusals
@@ -118,7 +118,7 @@ async def test_a_local_list_with_a_token_twice_or_a_full_one_without_its_status_
     kind: str,
     status: str,
 ) -> None:
-    """Tokens are compared without case."""
+    """Tokens are compared case-insensitively."""
     await power_on(version)
     info = {"status": "Accepted"}
     listed: list[dict[str, Any]]
@@ -166,7 +166,7 @@ async def test_a_local_list_that_is_switched_off_takes_no_update(
 
 
 def profile(**more: Any) -> dict[str, Any]:
-    """Return a default profile of 2.x that is accepted."""
+    """Return a 2.x profile with purpose TxDefaultProfile that is accepted."""
     schedule = {"id": 1, "chargingRateUnit": "W", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 1000.0}]}
     return {
         "id": 1, "stackLevel": 0, "chargingProfilePurpose": "TxDefaultProfile", "chargingProfileKind": "Relative",
@@ -246,7 +246,7 @@ async def test_a_reservation_ends_when_its_connector_becomes_inoperative(
 async def test_a_remote_start_with_a_central_token_asks_for_no_authorization_in_2_x(
     csms: ListeningCsms, power_on: PowerOn, version: str
 ) -> None:
-    """C03.FR.01; 1.6 has no types of tokens and asks when AuthorizeRemoteTxRequests says so."""
+    """C03.FR.01; in 1.6, AuthorizeRemoteTxRequests decides, because tokens have no type."""
     station = await power_on(version)
     station.settings.by_key["AuthorizeRemoteTxRequests"].value = "true"
     await station.plug_in(1)

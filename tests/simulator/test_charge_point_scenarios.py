@@ -1,4 +1,4 @@
-"""The shipped scenarios against the reference CSMS, watched by the judge; and scenarios that cannot be run."""
+"""The shipped scenarios against the reference CSMS have no findings; scenarios with mistakes are refused."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LAWFUL = sorted(set(simulated.shipped()) - {"misbehaving"})
 
 @dataclass(frozen=True)
 class Bench:
-    """A CSMS behind a recording proxy, each a process of its own."""
+    """A CSMS behind a recording proxy, both as real processes."""
 
     proxy: Program
     url: str
@@ -36,7 +36,7 @@ class Bench:
     db: Path
 
     def findings(self) -> list[tuple[str, str, str, str]]:
-        """End the recording; returns (charge point, severity, rule, message) of all above info."""
+        """End the recording; return (charge point, severity, rule, message) of all findings above info."""
         assert self.proxy.stop(signal.SIGINT) == 0, self.proxy.report()
         with closing(sqlite3.connect(self.db)) as db:
             return db.execute(
@@ -69,7 +69,7 @@ async def play(bench: Bench, name: str, version: str) -> simulated.Outcome:
 
 
 async def test_every_lawful_scenario_ends_well_and_the_judge_finds_nothing(bench: Bench) -> None:
-    """Nine scenarios in three versions at once, through the recording proxy: no finding above info."""
+    """Nine scenarios in three versions run at once through the recording proxy, without a finding above info."""
     await asyncio.to_thread(block, bench.operator, "BLOCKED01")
     outcomes = await asyncio.gather(*(play(bench, name, version) for name in LAWFUL for version in VERSIONS))
     assert [str(outcome) for outcome in outcomes if not outcome.good] == []
@@ -77,7 +77,7 @@ async def test_every_lawful_scenario_ends_well_and_the_judge_finds_nothing(bench
 
 
 async def test_the_misbehaving_charge_point_is_found_out(bench: Bench) -> None:
-    """Each kind of misbehaviour has its finding, in the versions that know it."""
+    """Each kind of misbehaviour leads to its finding, in the versions that have it."""
     outcomes = await asyncio.gather(*(play(bench, "misbehaving", version) for version in VERSIONS))
     assert [str(outcome) for outcome in outcomes if not outcome.good] == []
     found: dict[str, set[str]] = {}
@@ -94,7 +94,7 @@ async def test_the_misbehaving_charge_point_is_found_out(bench: Bench) -> None:
         assert found[f"misbehaving-{version}"] >= everywhere | more
 
 
-# --- every misbehaviour by itself --------------------------------------------------------------------------------
+# --- each misbehaviour alone ---- --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -102,7 +102,7 @@ async def test_the_misbehaving_charge_point_is_found_out(bench: Bench) -> None:
 async def test_every_misbehaviour_leaves_the_charge_point_in_working_order(
     csms: ListeningCsms, version: str, how: str
 ) -> None:
-    """The faults are made on purpose: the rest of the session is as usual."""
+    """After the deliberate fault, the rest of the session is normal."""
     scenario = parse(
         "inline",
         {
@@ -154,7 +154,7 @@ ACCEPTED = {"status": "Accepted"}
 async def test_an_answer_is_spoilt_as_the_step_says(
     csms: ListeningCsms, members: dict[str, Any], sent: list[list[Any]]
 ) -> None:
-    """It waits for the action it is for; the answer to another one before it is proper."""
+    """The fault waits for its action; answers to other CALLs before it are correct."""
     step = {"do": "misbehave", "action": "ClearCache", **members}
     station = simulated.make("1.6", simulated.Identity(url=csms.url, id="CP-1", timeout=5))
     await parse("inline", {"step": [{"do": "power-on"}, step]}).run(station)
@@ -175,7 +175,7 @@ async def test_an_answer_is_spoilt_as_the_step_says(
 
 
 async def test_the_connection_is_closed_instead_of_an_answer(csms: ListeningCsms) -> None:
-    """With the code that was asked for; afterwards the charge point comes back."""
+    """It closes with the requested code; afterwards the charge point reconnects."""
     step = {"do": "misbehave", "how": "closed-instead", "close_code": 4001}
     station = simulated.make("2.1", simulated.Identity(url=csms.url, id="CP-1", timeout=5))
     await parse("inline", {"step": [{"do": "power-on"}, step]}).run(station)

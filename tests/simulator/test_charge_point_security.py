@@ -21,7 +21,7 @@ OLD, NEW = "0123456789abcdef", "fedcba9876543210"
 
 @asynccontextmanager
 async def guarded() -> AsyncIterator[CentralSystem]:
-    """A CSMS of security profile 1 that knows CP-1 by its old password."""
+    """Start a CSMS with security profile 1 in which CP-1 has its old password."""
     csms = CentralSystem(Settings(security=Security(1)))
     csms.store.set_charge_point("CP-1", password_hash=hash_password(OLD.encode()))
     async with csms.listening("127.0.0.1", 0):
@@ -30,7 +30,7 @@ async def guarded() -> AsyncIterator[CentralSystem]:
 
 
 def change(version: str, password: str) -> tuple[str, dict[str, Any]]:
-    """The CALL that sets a new password: 1.6 writes it in hexadecimal."""
+    """Return the CALL that sets a new password; 1.6 encodes it in hexadecimal."""
     if version == "1.6":
         return "ChangeConfiguration", {"key": "AuthorizationKey", "value": password.encode().hex()}
     place = {"component": {"name": "SecurityCtrlr"}, "variable": {"name": "BasicAuthPassword"}}
@@ -39,7 +39,7 @@ def change(version: str, password: str) -> tuple[str, dict[str, Any]]:
 
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_a_password_set_by_the_csms_is_the_one_for_the_next_connection(version: str) -> None:
-    """After a reset it comes back with the new password, which is the only one the CSMS still takes."""
+    """After a reset it connects with the new password, the only one that the CSMS then accepts."""
     async with guarded() as csms:
         identity = simulated.Identity(url=csms.address, id="CP-1", password=OLD, speed=3000, timeout=5)
         station = simulated.make(version, identity)

@@ -54,7 +54,7 @@ async def test_a_measurand_that_is_switched_off_is_not_sent(csms: ListeningCsms,
 async def test_the_end_of_a_1_6_transaction_tells_again_what_its_setting_lists(
     csms: ListeningCsms, power_on: PowerOn, listed: str
 ) -> None:
-    """StopTxnSampledData: begin, samples and end as transactionData, or none of it."""
+    """StopTxnSampledData: transactionData has begin, samples and end, or is absent."""
     station = await power_on("1.6")
     change = {"key": "StopTxnSampledData", "value": listed}
     assert (await csms.ask("ChangeConfiguration", change))[2]["status"] == "Accepted"
@@ -77,7 +77,7 @@ async def test_the_end_of_a_1_6_transaction_tells_again_what_its_setting_lists(
 async def test_a_transaction_outlives_its_cable_where_the_setting_says_so(
     csms: ListeningCsms, power_on: PowerOn, version: str
 ) -> None:
-    """StopTransactionOnEVSideDisconnect = false: suspended without a cable, on with it, ended by the token."""
+    """StopTransactionOnEVSideDisconnect = false: unplugging suspends, plugging in resumes, the token ends it."""
     station = await power_on(version)
     connector = station.connectors[1]
     station.settings.by_key["StopTransactionOnEVSideDisconnect"].value = "false"
@@ -99,7 +99,7 @@ async def test_a_transaction_outlives_its_cable_where_the_setting_says_so(
 async def test_a_token_of_the_same_group_may_stop_a_transaction(
     csms: ListeningCsms, power_on: PowerOn, version: str
 ) -> None:
-    """1.6 3.8, 2.x C09: a stranger's may not, whatever case it is written in; the very token in another case may."""
+    """1.6 3.8, 2.x C09: a token of another group may not stop it; the same token in another case may."""
 
     def judged(payload: dict[str, Any]) -> dict[str, Any]:
         token = payload.get("idTag") or payload["idToken"]["idToken"]
@@ -123,7 +123,7 @@ async def test_a_token_of_the_same_group_may_stop_a_transaction(
 
 
 async def test_variables_are_got_and_set_one_by_one(csms: ListeningCsms, power_on: PowerOn) -> None:
-    """B05, B06: one result for each, in order; no value beside Unknown or Rejected."""
+    """B05, B06: one result for each variable, in order; results with Unknown or Rejected have no value."""
     await power_on("2.0.1")
 
     def named(component: str, variable: str) -> dict[str, Any]:
@@ -204,7 +204,7 @@ async def test_monitors_are_kept_reported_and_cleared(csms: ListeningCsms, power
 async def test_monitors_tell_when_a_threshold_is_crossed_and_when_it_is_over(
     csms: ListeningCsms, power_on: PowerOn
 ) -> None:
-    """N07: Alerting when the power rises above, cleared when it falls back; a severity above the level is silent."""
+    """N07: Alerting above the threshold, cleared below it; monitors above the set severity level send nothing."""
     station = await power_on("2.0.1")
     power = {"component": {"name": "EVSE", "evse": {"id": 1}}, "variable": {"name": "Power"}}
     wanted = [
@@ -229,7 +229,7 @@ async def test_monitors_tell_when_a_threshold_is_crossed_and_when_it_is_over(
 
 
 async def test_a_periodic_event_stream_goes_out_as_send(csms: ListeningCsms, power_on: PowerOn) -> None:
-    """N15.FR.01: message type 6, which nobody answers."""
+    """N15.FR.01: message type 6, which has no answer."""
     await power_on("2.1")
     monitor = {
         "component": {"name": "EVSE", "evse": {"id": 1}},

@@ -67,7 +67,7 @@ async def test_what_happens_at_once_on_one_connector_happens_in_order(csms: List
 
 
 async def test_an_unanswered_stop_is_sent_again_and_then_given_up(csms: ListeningCsms, power_on: PowerOn) -> None:
-    """1.6, 3.7.1 and errata 3.1: TransactionMessageAttempts with growing pauses, the message as it was, id included."""
+    """1.6, 3.7.1, errata 3.1: the same message and id, up to TransactionMessageAttempts times, with growing pauses."""
     station = await power_on("1.6", timeout=0.3)
     station.settings.by_key["TransactionMessageAttempts"].value = "2"
     station.settings.by_key["TransactionMessageRetryInterval"].value = "0"

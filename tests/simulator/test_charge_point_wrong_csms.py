@@ -1,4 +1,4 @@
-"""A CSMS that sends what it should not; and a fault of our own."""
+"""How a charge point handles wrong messages from a CSMS, and an internal error of its own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.simulator.powered import TOKEN, PowerOn
 
 
 async def test_an_answer_against_the_schema_is_complained_about_in_2_1(csms: ListeningCsms, power_on: PowerOn) -> None:
-    """Part 4, 4.2.3: CALLRESULTERROR, from the one who called."""
+    """Part 4, 4.2.3: the sender of the CALL answers with CALLRESULTERROR."""
     station = await power_on("2.1")
     csms.answers["Authorize"] = lambda _: {"idTokenInfo": {"status": "Maybe"}}
     with pytest.raises(Exception, match="answer that does not fit its schema"):
@@ -24,7 +24,7 @@ async def test_an_answer_against_the_schema_is_complained_about_in_2_1(csms: Lis
 
 
 async def test_an_unknown_message_type_is_answered_in_2x(csms: ListeningCsms, power_on: PowerOn) -> None:
-    """Part 4, 4.1.3: MessageTypeNotSupported; what has no readable id is answered to "-1"."""
+    """Part 4, 4.1.3: MessageTypeNotSupported, with the id "-1" if the message has no readable id."""
     await power_on("2.0.1")
     await csms.send([9, "strange", "Reset", {}])
     await csms.connections[-1].send("rubbish")

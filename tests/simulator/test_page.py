@@ -1,4 +1,4 @@
-"""The page itself: one self-contained HTML, and the command that serves or saves it."""
+"""The simulator page is one self-contained HTML file; the command `simulator` serves or saves it."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def test_page_is_one_file_that_asks_for_nothing_else() -> None:
 
 
 def test_every_part_of_the_page_is_used() -> None:
-    """A script or style that lies in the folder is in the page: nothing is forgotten, nothing is dead."""
+    """The page contains every script and style of the folder."""
     assert {path.stem for path in (page.HOME / "js").glob("*.js")} == set(page.SCRIPTS)
     assert {path.stem for path in (page.HOME / "css").glob("*.css")} == set(page.STYLES)
 
 
 def test_parts_are_small_and_open_with_what_they_do() -> None:
-    """Each script opens with one sentence and stays below 400 lines."""
+    """Each script begins with a comment that says what it does, and has less than 400 lines."""
     for path in (page.HOME / "js").glob("*.js"):
         lines = path.read_text(encoding="utf-8").splitlines()
         assert re.fullmatch(r"// [A-Z].{15,}[.:]", lines[0]), path.name
@@ -40,7 +40,7 @@ def test_parts_are_small_and_open_with_what_they_do() -> None:
 
 
 def test_both_languages_have_every_sentence() -> None:
-    """English and Turkish hold the same keys, and every key the page names exists."""
+    """English and Turkish have the same keys, and every key that the page uses exists."""
     keys = {}
     for language in ("en", "tr"):
         text = (page.HOME / "js" / f"i18n_{language}.js").read_text(encoding="utf-8")
@@ -51,7 +51,7 @@ def test_both_languages_have_every_sentence() -> None:
 
 
 def test_schemas_cannot_break_out_of_their_script_element() -> None:
-    """Whatever a schema's text holds, it ends no script element."""
+    """No text in a schema can end the script element."""
     for version in page.SCHEMAS:
         assert "<" not in page._schemas(version)
 
@@ -71,7 +71,7 @@ def test_command_serves_the_page_and_ends_when_told(how: signal.Signals) -> None
 
 
 def test_saved_file_is_the_served_page(tmp_path: Path) -> None:
-    """`--save` writes the very page that is served, also where the path has spaces."""
+    """`--save` writes exactly the page that is served, even to a path with spaces."""
     target = tmp_path / "a charge point.html"
     with Program("simulator", "--save", target) as saving:
         assert saving.finish() == 0
@@ -79,7 +79,7 @@ def test_saved_file_is_the_served_page(tmp_path: Path) -> None:
 
 
 def test_mistakes_are_one_line(tmp_path: Path) -> None:
-    """A folder that is not there and a malformed address: one line, exit code 2."""
+    """A missing folder and a malformed address each lead to one line and exit code 2."""
     for arguments in (["--save", tmp_path / "none" / "page.html"], ["--listen", "nowhere"]):
         with Program("simulator", *arguments) as command:
             assert command.finish() == 2
@@ -88,7 +88,7 @@ def test_mistakes_are_one_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=[case[0] for case in CASES])
 async def test_foreign_pages_get_nothing_but_a_visit(case: Case) -> None:
-    """A link elsewhere leads to the page, without settings that would start something."""
+    """A link on a foreign page may open the page, but without settings that start something."""
     _, method, target, headers, foreign = case
     transport = httpx.ASGITransport(app=application())
     async with httpx.AsyncClient(transport=transport, base_url=f"http://{HOST}") as http:
@@ -98,7 +98,7 @@ async def test_foreign_pages_get_nothing_but_a_visit(case: Case) -> None:
 
 
 async def test_a_page_on_loopback_answers_to_no_other_name() -> None:
-    """A stranger's name that was made to point here gets nothing; on a network any name may be the machine's."""
+    """On loopback, a foreign host name for this machine gets nothing; on a network every name is allowed."""
     for loopback, name, status in [
         (True, "127.0.0.1:8080", 200),
         (True, "LocalHost", 200),

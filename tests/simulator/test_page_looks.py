@@ -1,4 +1,4 @@
-"""How the page looks and feels: sizes, themes, languages, accessibility, and speed with a full log."""
+"""The page's sizes, themes, languages, accessibility, and speed with a full log."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 
 
 def charging(browser: Browser, address: str, csms: PageCsms, size: str, theme: str, version: str = "2.0.1") -> Page:
-    """A page of a size and theme that charges."""
+    """Open a page with a size and a theme, and start charging on it."""
     width, height = SIZES.get(size, (320, 640))
     context = browser.new_context(
         viewport={"width": width, "height": height},
@@ -37,7 +37,7 @@ def charging(browser: Browser, address: str, csms: PageCsms, size: str, theme: s
 
 
 def unfold(page: Page) -> None:
-    """Open the connection's panel, which folds itself on a phone once the station is connected."""
+    """Open the panel of the connection, which folds on a phone when the station connects."""
     is_open = page.get_attribute("#connection-details", "open") is not None
     assert is_open == (page.evaluate("innerWidth") >= 820)
     if not is_open:
@@ -49,7 +49,7 @@ def unfold(page: Page) -> None:
 def test_everything_fits_and_can_be_reached_in_both_languages(
     browser: Browser, saved_page: str, page_csms: PageCsms, size: str
 ) -> None:
-    """No horizontal scrolling in any tab; every control lies within the page's width and is not covered."""
+    """No tab scrolls horizontally; every control is within the page's width and not covered."""
     page = charging(browser, saved_page, page_csms, size, "light")
     errors = watched(page)
     unfold(page)
@@ -84,7 +84,7 @@ AXE = "(part) => axe.run(part, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag
 
 @pytest.mark.parametrize(
     ("size", "theme"),
-    # Two of the four show each size and each theme; the others take as long again.
+    # These two of the four combinations cover each size and each theme, in half the time.
     [
         *(("phone", "dark"), ("wide", "light")),
         *(pytest.param(*both, marks=pytest.mark.long) for both in (("phone", "light"), ("wide", "dark"))),
@@ -93,7 +93,7 @@ AXE = "(part) => axe.run(part, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag
 def test_axe_finds_nothing_serious(
     browser: Browser, saved_page: str, page_csms: PageCsms, npm_peers: Path, size: str, theme: str
 ) -> None:
-    """axe-core's rules for WCAG 2 A and AA, over every tab, with a session running and a frame opened."""
+    """axe-core checks WCAG 2 A and AA in every tab, with a running session and an open frame."""
     page = charging(browser, saved_page, page_csms, size, theme)
     page.locator(".entry").first.click()
     unfold(page)
@@ -101,7 +101,7 @@ def test_axe_finds_nothing_serious(
     axe = (npm_peers / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
     page.evaluate(axe)
     found: list[str] = []
-    # The whole page once, then what each further tab shows.
+    # The whole page once, then the content of each other tab.
     for tab in page.locator("[role=tab]").all():
         tab.click()
         if tab.get_attribute("id") == "tab-messages":
@@ -119,7 +119,7 @@ def test_axe_finds_nothing_serious(
 
 
 def test_both_languages_say_everything_in_their_own_words(page: Page, saved_page: str) -> None:
-    """The switch changes every word on the page, its language attribute and its title."""
+    """The language switch changes every word of the page, its lang attribute and its title."""
     page.goto(f"{saved_page}?lang=en")
     english = page.inner_text("main")
     assert page.get_attribute("html", "lang") == "en"
@@ -199,9 +199,9 @@ OBSERVE = """() => {
 
 
 def input_delays(page: Page) -> list[float]:
-    """Milliseconds from a pressed key to the frame that shows its work, as Chromium's Event Timing has them, rising.
+    """Return the milliseconds from key press to the next paint, sorted, from Chromium's Event Timing API.
 
-    Keys that take less than 16 ms are not told and count as 16.
+    Chromium does not report keys below 16 ms; they count as 16.
     """
     keys = "heartbeat"
     page.evaluate(OBSERVE)
@@ -220,7 +220,7 @@ def input_delays(page: Page) -> list[float]:
 def test_a_full_log_keeps_the_page_quick_and_the_memory_flat(
     browser: Browser, saved_page: str, page_csms: PageCsms
 ) -> None:
-    """10,000 entries while charging: typing is answered under 100 ms, few rows exist, old entries leave."""
+    """With 10,000 entries while charging: typing takes less than 100 ms, few rows exist, old entries are dropped."""
     page = charging(browser, saved_page, page_csms, "wide", "light")
     session = page.context.new_cdp_session(page)
 
@@ -238,7 +238,7 @@ def test_a_full_log_keeps_the_page_quick_and_the_memory_flat(
     assert page.locator(".entry").count() < 60
     assert heap() < full * 1.1
     delays = input_delays(page)
-    # The median, for the machine that runs the tests has others things to do at times.
+    # The median, because other processes can delay single keys.
     assert delays[len(delays) // 2] < 100, delays
     page.fill("#log-filter", "heartbeat")
     assert page.evaluate("station.connectors[0].meter.power") > 0
@@ -250,7 +250,7 @@ def test_a_full_log_keeps_the_page_quick_and_the_memory_flat(
 def test_ten_minutes_of_charging_with_a_full_log_stay_quick(
     browser: Browser, saved_page: str, page_csms: PageCsms
 ) -> None:
-    """Ten minutes of the station's clock, every message sent and answered: memory flat, typing under 100 ms."""
+    """In ten minutes of the station's clock with many messages, memory stays flat and typing below 100 ms."""
     page = charging(browser, saved_page, page_csms, "wide", "light")
     session = page.context.new_cdp_session(page)
     page.evaluate(FILL, 12_000)
@@ -272,7 +272,7 @@ def test_ten_minutes_of_charging_with_a_full_log_stay_quick(
 
 @pytest.fixture
 def pictures(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
-    """Where the pictures go: docs/pictures when asked for by the environment, else aside."""
+    """Return the folder for pictures: docs/pictures if CHARGESENTINEL_PICTURES=1, else a temporary one."""
     import os
 
     yield PICTURES if os.environ.get("CHARGESENTINEL_PICTURES") else tmp_path
@@ -284,7 +284,7 @@ def pictures(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
 def test_pictures_for_the_docs(
     browser: Browser, saved_page: str, page_csms: PageCsms, pictures: Path, size: str, theme: str
 ) -> None:
-    """A session with a limit set half-way, as the docs show it; CHARGESENTINEL_PICTURES=1 writes them there."""
+    """The pictures show a session with a limit set half-way; CHARGESENTINEL_PICTURES=1 updates those of the docs."""
     page = charging(browser, saved_page, page_csms, size, theme)
     seconds = 40 if pictures == PICTURES else 1
     page.wait_for_timeout(seconds * 500)

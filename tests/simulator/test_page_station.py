@@ -1,6 +1,6 @@
-"""The station on the page: its controls do what they say, and it shows what the CSMS sets.
+"""The station on the page: its controls work, and it shows the settings of the CSMS.
 
-How a station behaves behind them is tested without a browser, in tests/page_logic.
+tests/page_logic tests the station's behaviour without a browser.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.system
 
 
 def test_each_control_at_the_station_does_what_it_says(page: Page, saved_page: str, page_csms: PageCsms) -> None:
-    """Cable, card, pause, fault, connectors, core messages and scenarios, each by a click."""
+    """Click on each control: cable, card, pause, fault, connectors, core messages and scenarios."""
     page_csms.answers["Authorize"] = lambda asked: {
         "idTagInfo": {"status": "Invalid" if asked["idTag"] == "INVALID" else "Accepted"}
     }
@@ -49,7 +49,7 @@ def test_each_control_at_the_station_does_what_it_says(page: Page, saved_page: s
 
 
 def test_what_the_csms_sets_is_shown(page: Page, saved_page: str, page_csms: PageCsms) -> None:
-    """Reservations, messages for the display and the cost at the instrument; variables in their tab."""
+    """The instrument shows reservations, display messages and the cost; a tab shows the variables."""
     connect(page, saved_page, page_csms, "2.1")
     display = page.locator("#display")
     expect(display).to_be_hidden()

@@ -1,4 +1,4 @@
-"""What the page offers testers: overridden answers, raw frames, forms, misbehaviours, links and the log."""
+"""The page's tools for testers: overridden answers, raw frames, forms, misbehaviours, links and the log."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HOSTILE = "<img src=x onerror=\"document.title='stolen'\"><script>document.title
 
 
 def test_the_panel_of_answers_overrides_edits_and_restores(page: Page, saved_page: str, page_csms: PageCsms) -> None:
-    """Each kind of override is what the station then does; the dialog edits an answer; × gives the usual one back."""
+    """The station follows each kind of override; the dialog edits an answer; × restores the normal one."""
     connect(page, saved_page, page_csms)
     page.click("#tab-answers")
 
@@ -51,7 +51,7 @@ def test_the_panel_of_answers_overrides_edits_and_restores(page: Page, saved_pag
 
 
 def test_hostile_texts_stay_texts(page: Page, saved_page: str, page_csms: PageCsms) -> None:
-    """Nothing a CSMS says is read as markup: in the log, in details, as status, as configuration."""
+    """Markup from a CSMS stays text in the log, in details, as status and as configuration."""
     page_csms.answers["Authorize"] = {"idTagInfo": {"status": HOSTILE}}
     connect(page, saved_page, page_csms)
     page_csms.ask(HOSTILE, {HOSTILE: HOSTILE})
@@ -68,7 +68,7 @@ def test_hostile_texts_stay_texts(page: Page, saved_page: str, page_csms: PageCs
 
 
 def test_every_message_has_a_form_made_from_its_schema(page: Page, saved_page: str, page_csms: PageCsms) -> None:
-    """Each action a charge point may send is offered; its form, untouched, reads back a payload of its shape."""
+    """There is a form for each action of a charge point; the untouched form gives a payload that fits the schema."""
     for version, count in COUNTS.items():
         page.goto("about:blank")
         connect(page, saved_page, page_csms, version)
@@ -98,7 +98,7 @@ UNTOUCHED = """() => Object.fromEntries(
 
 
 def test_an_event_sent_by_hand_leaves_no_hole_in_the_numbers(page: Page, saved_page: str, page_csms: PageCsms) -> None:
-    """TransactionEvent from the form: the station's own events continue counting behind it."""
+    """After a TransactionEvent from the form, the station's own events continue its numbering."""
     connect(page, saved_page, page_csms, "2.0.1")
     page.evaluate("station.variables.find('MeterValueSampleInterval').value = '3600'")
     page.click("#plug")
@@ -139,7 +139,7 @@ def test_raw_frames_go_out_as_typed_with_hints_from_the_schema(
 def test_a_raw_frame_can_begin_as_any_message_with_its_members_listed(
     page: Page, saved_page: str, version: str
 ) -> None:
-    """Every message a charge point may send is offered, readable, by its schema, with all it may hold beside it."""
+    """The editor offers every message of a charge point, pretty-printed and valid, with a list of its members."""
     page.goto(f"{saved_page}?version={version}&lang=en")
     page.click("#tab-raw")
     begun = page.evaluate(BEGUN)
@@ -194,7 +194,7 @@ def test_the_log_tells_sides_and_faults_apart_and_leads_to_the_answer(
 
 
 def test_a_link_sets_the_station_up_and_nonsense_in_it_fits_the_form(page: Page, saved_page: str) -> None:
-    """The instrument shows what the link asks for; what is out of range is brought into the form's ranges."""
+    """The instrument shows the settings of the link; values out of range are moved into the form's ranges."""
     page.goto(f"{saved_page}?maxPower=11000&connectors=3&kind=dc&lang=en")
     expect(page.locator("#connectors button")).to_have_count(3)
     expect(page.locator("#gauge-max")).to_have_text("11.0 kW")
@@ -204,7 +204,7 @@ def test_a_link_sets_the_station_up_and_nonsense_in_it_fits_the_form(page: Page,
 
 
 def test_a_password_goes_as_basic_auth_and_not_into_the_log(page: Page, page_csms: PageCsms) -> None:
-    """The browser sends it when the CSMS asks for it, from a page that was served."""
+    """On a served page, the browser sends the password when the CSMS asks for it."""
     page_csms.asks_for_password = True
     with Program("simulator", "--listen", "127.0.0.1:0") as simulator:
         page.goto(f"{simulator.wait_for(r'simulator at (http://.+)')[1]}?url={page_csms.url}/CP-1&lang=en")
@@ -238,7 +238,7 @@ def test_the_log_filters_pauses_clears_and_is_saved_as_a_trace(
     lines = [json.loads(line) for line in target.read_text(encoding="utf-8").splitlines()]
     saved = [(line["direction"], line["raw"]) for line in lines]
     for direction in ("cp-to-csms", "csms-to-cp"):
-        # Each side's order is its own; frames that cross are seen in another order at the other end.
+        # Compare each side's frames separately, because frames that cross arrive in another order.
         assert [each for each in saved if each[0] == direction] == [
             each for each in page_csms.frames if each[0] == direction
         ]
@@ -274,7 +274,7 @@ TRACE = {
 
 
 def test_the_connection_form_says_what_is_wrong_and_counts_down(browser: Browser, saved_page: str) -> None:
-    """A password that a page from disk cannot send, mistyped addresses, a CSMS that is away, and Disconnect."""
+    """Cases: a password that a page from disk cannot send, mistyped addresses, an absent CSMS, and Disconnect."""
     with browser.new_context() as context:
         page = context.new_page()
         page.goto(f"{saved_page}?lang=en")

@@ -1,4 +1,4 @@
-"""Recordings and what is written from them are for their owner alone, unless --file-mode widens it."""
+"""Only their owner can read recordings and files written from them, unless --file-mode allows more."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lock beside a recording: it names the process to end, and no other file is changed for it."""
+"""The lock beside a recording names the process to end, and locking changes no other file."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_what_a_killed_holder_left_behind_is_taken_over(tmp_path: Path) -> None:
 
 
 def test_the_lock_names_the_process_that_a_user_can_end(tmp_path: Path) -> None:
-    """The relay's, not the recorder's below it."""
+    """It is the id of the relay, not of its child, the recorder."""
     path = tmp_path / "traffic.db"
     recorder = start_recorder(path, holder="chargesentinel proxy", own_process=True)
     assert holder(path) == f"chargesentinel proxy (process {os.getpid()})"
@@ -109,5 +109,5 @@ def test_a_recording_is_for_its_owner_alone_whatever_the_umask_is(tmp_path: Path
         recorder.close()
     finally:
         os.umask(before)
-    assert len(modes) == 5  # the file with its -wal and -shm, and the locks of its two names
+    assert len(modes) == 5  # the file, its -wal and -shm, and two locks
     assert set(modes.values()) == {0o600}

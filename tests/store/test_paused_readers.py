@@ -1,4 +1,4 @@
-"""A paused reader (`… | less`) holds no read transaction: the -wal of a live recording stays small."""
+"""A paused reader (`… | less`) keeps no read transaction open, so the -wal of a live recording stays small."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ BOUND = 24 * 1024 * 1024
 
 
 class Growing:
-    """A recording that is being written."""
+    """A recording that is being written, with the size of its -wal."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -56,7 +56,7 @@ class Growing:
         self.pipeline.take(records.FrameRecord(1 + number % 2, time.time_ns(), 1, True, records.TEXT, raw.encode()))
 
     def grow(self) -> int:
-        """Write 40 MB in 400 commits; returns the size of the -wal."""
+        """Write 40 MB in 400 commits; return the size of the -wal."""
         for number in range(400):
             self.frame(FRAMES + number, 100_000)
             self.pipeline.commit()
@@ -119,7 +119,7 @@ def test_readers_that_stand_still_keep_no_wal_from_being_written_back(tmp_path: 
         with Program("browse", path, "--listen", "127.0.0.1:0") as browse:
             host, port = browse.wait_for(r"browse at http://([\d.]+):(\d+)").groups()
             with socket.socket() as download:
-                download.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # so that it waits for us
+                download.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # the server has to wait
                 download.connect((host, int(port)))
                 download.sendall(f"GET /ocpp/frames.csv?_stream=1 HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
                 assert download.recv(15) == b"HTTP/1.1 200 OK"
@@ -131,7 +131,7 @@ def test_readers_that_stand_still_keep_no_wal_from_being_written_back(tmp_path: 
             command.communicate()
     assert len(still) == len(commands)
     if size > BOUND:
-        # The first one at whose end the -wal can be written back.
+        # The first reader whose end allows SQLite to merge the -wal.
         culprit = next((name for name, reader in readers.items() if no_more_held_up(reader, recording)), "a command")
         pytest.fail(f"the -wal has {size:,} bytes; held up by {culprit}")
     for name, reader in readers.items():
@@ -142,7 +142,7 @@ def test_readers_that_stand_still_keep_no_wal_from_being_written_back(tmp_path: 
 
 
 def no_more_held_up(reader: Iterator[Any], recording: Growing) -> bool:
-    """Whether the -wal can be written back once this reader has ended."""
+    """Return whether SQLite can merge the -wal after this reader has ended."""
     list(reader)
     recording.frame(0, 10)
     recording.pipeline.commit()

@@ -1,4 +1,4 @@
-"""Rows that wait for a commit arrive as they were given, however many they are, or not at all."""
+"""Rows waiting for a commit are stored unchanged, however many there are, or not at all."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from inspector.store.writing.writer import Writer
 
 
 def taken(path: Path, count: int) -> tuple[Pipeline, list[str]]:
-    """A pipeline in which so many CALLs with a meter value wait, and their texts."""
+    """Return a pipeline in which this many CALLs with a meter value wait for a commit, and their texts."""
     pipeline = Pipeline(Writer(path, tool_version="0"))
     pipeline.take(records.OpenRecord(1, 1, 1, {"charge_point_id": "CP1", "subprotocol": "ocpp1.6"}))
     texts = [
@@ -50,7 +50,7 @@ def test_a_commit_that_the_disk_refuses_late_writes_nothing_and_all_go_with_the_
     pipeline, texts = taken(path, 3 * ROWS_AT_ONCE)
     run = pipeline.writer.db.execute
     (pages,) = run("PRAGMA page_count").fetchone()
-    run(f"PRAGMA max_page_count = {pages + 5}")  # as a full disk: some rows find room
+    run(f"PRAGMA max_page_count = {pages + 5}")  # like a full disk: only some rows fit
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         with pytest.raises(sqlite3.OperationalError, match="full"):
             pipeline.commit()
@@ -62,10 +62,10 @@ def test_a_commit_that_the_disk_refuses_late_writes_nothing_and_all_go_with_the_
 
 
 def test_a_commit_of_many_rows_writes_no_temporary_file(tmp_path: Path) -> None:
-    """Nothing of a recording lies outside its folder, and a full /tmp stops no recording."""
+    """SQLite writes nothing outside the recording's folder, so a full /tmp does not stop recording."""
     temporary = tmp_path / "temporary"
     temporary.mkdir()
-    changed = temporary.stat().st_mtime_ns  # changes with each file that is made there, also one that is gone again
+    changed = temporary.stat().st_mtime_ns  # changes with each file made there, even a deleted one
     commit = f"from tests.store.test_pending_rows import *; taken(Path({str(tmp_path / 'a.db')!r}), 1000)[0].commit()"
     subprocess.run([sys.executable, "-c", commit], env={**os.environ, "SQLITE_TMPDIR": str(temporary)}, check=True)
     with closing(sqlite3.connect(tmp_path / "a.db")) as db:

@@ -75,7 +75,7 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("rotate", [None, "1MB"])
 @pytest.mark.parametrize("name", ["pipe", "link"])
 def test_what_is_no_file_is_refused_and_stays_as_it_is(tmp_path: Path, name: str, rotate: str | None) -> None:
-    """SQLite would leave a journal beside a device, and rotation take its name."""
+    """Otherwise SQLite would leave a journal beside a device file, and rotation would rename the device file."""
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to("pipe")
     with pytest.raises(UnusableFile, match="not a file"):
@@ -162,7 +162,7 @@ def test_those_who_only_read_know_every_step_that_writers_take(tmp_path: Path) -
 
 @pytest.mark.parametrize("old", [False, True])
 def test_input_without_times_shows_no_dates(tmp_path: Path, old: bool) -> None:
-    """Also in a file from before this was so, once it is opened for writing; its columns keep their places."""
+    """Older files too, once they are opened for writing; the order of their columns stays the same."""
     path, noon = tmp_path / "t.db", 1_782_986_400_000_000_000
     db = Database(path)
     migrations.apply(db, stop_before="0003_untimed" if old else None)
@@ -219,7 +219,7 @@ def test_the_message_id_column_is_read_from_the_frame_and_takes_no_room(
 def test_a_lock_file_that_its_holder_has_just_removed_locks_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Opened before the holder let go, locked after: the second try must not hold a file nobody else can see."""
+    """If the lock file is opened before its holder removes it and locked afterwards, the lock must not count."""
     path = tmp_path / "a.db"
     first = WriterLock(path, "first")
     real = os.open
@@ -238,7 +238,7 @@ def test_a_lock_file_that_its_holder_has_just_removed_locks_nothing(
 
 
 def killed_in_a_change(path: Path) -> None:
-    """Leave a recording as a writer does that is killed as it folds the -wal into it: half changed, with a -journal."""
+    """Leave a recording as after a kill during the merge of its -wal: half changed, with a -journal."""
     changed = path.with_name("changed.db")
     with closing(connect(path, wal=False).conn) as db:
         db.execute("PRAGMA cache_size = 1")
@@ -271,7 +271,7 @@ def test_what_a_killed_writer_had_half_changed_is_undone_for_a_reader(tmp_path: 
 
 
 def test_a_journal_that_would_delete_another_file_is_refused(tmp_path: Path) -> None:
-    """SQLite deletes the file that a journal names as that of a change of several files."""
+    """A journal can name a super-journal, and SQLite deletes that file."""
     path = one_session(tmp_path / "traffic.db")
     killed_in_a_change(path)
     victim = tmp_path / "letters.txt"

@@ -28,7 +28,7 @@ ROWS = 400
 
 
 class Recording:
-    """A recording in this process, one commit a frame."""
+    """A recording in this process, with one commit per frame."""
 
     def __init__(self, path: Path, **options: object) -> None:
         self.path = path
@@ -51,7 +51,7 @@ class Recording:
 
 
 def stranger(folder: Path, journal: str) -> Path:
-    """Make a database of another program; in WAL mode half of its rows are in the -wal alone, as after a crash."""
+    """Make a database of another program; in WAL mode half of its rows are only in the -wal, as after a crash."""
     folder.mkdir(exist_ok=True)
     made, path = folder / "made.db", folder / "backup.db"
     with closing(sqlite3.connect(made)) as db:
@@ -130,7 +130,7 @@ WAYS = (
 
 
 def all_frames(folder: Path) -> list[str]:
-    """The texts of all frames in the recordings below a folder, by the number in them."""
+    """Return the texts of all frames in the recordings below a folder, by the number in each text."""
     found: list[str] = []
     for path in folder.rglob("*.db"):
         if is_recording(path) and not path.is_symlink():
@@ -161,7 +161,7 @@ def test_a_database_put_in_the_place_of_a_recording_keeps_every_row(
     recording.beat(4)
     assert ours.read_bytes() == before
     expected = rows_of(complete if with_wal else bare)
-    if replace is not link_to_it:  # there the -wal is beside what the link leads to
+    if replace is not link_to_it:  # with a link, the -wal is beside the link's target
         assert rows_of(ours) == expected
     recording.beat(2)
     recording.close()
@@ -247,7 +247,7 @@ def test_a_recording_that_is_moved_is_whole_where_it_is_and_loses_nothing(
 
 @pytest.mark.skipif(not hasattr(os, "eventfd"), reason="the name is watched on Linux alone")
 def test_the_wal_is_away_before_the_next_commit_and_the_next_look(tmp_path: Path) -> None:
-    """The owner of the file may open it at once; until the recorder looks it would meet our -wal there."""
+    """The owner may open the file at once, before the recorder notices; our -wal must not be there then."""
     path = tmp_path / "traffic.db"
     recording = Recording(path)
     recording.beat(20)
@@ -295,7 +295,7 @@ def write_text(ours: Path, theirs: Path) -> None:
 def test_what_is_written_into_the_file_itself_is_left_as_it_is(
     tmp_path: Path, change: Callable[[Path, Path], None]
 ) -> None:
-    """As `cp backup.db traffic.db` and `> traffic.db` do: the file keeps its inode."""
+    """`cp backup.db traffic.db` and `> traffic.db` keep the file's inode."""
     path = tmp_path / "traffic.db"
     recording = Recording(path)
     recording.beat(20)
@@ -305,7 +305,7 @@ def test_what_is_written_into_the_file_itself_is_left_as_it_is(
     recording.pipeline.writer._let_go()
     assert path.read_bytes() == written
     assert not list(tmp_path.glob("traffic.db-*"))
-    assert not recording.pipeline.writer.is_open  # so that the recorder process begins anew, beside it
+    assert not recording.pipeline.writer.is_open  # the recorder process has to restart with another file
     resumed = Writer(path, tool_version="0", resume=recording.pipeline.writer.recording_id)
     resumed.close(clean=True)
     assert not resumed.resumed and resumed.path in segments(path)
@@ -325,7 +325,7 @@ os._exit(9)
 
 @pytest.mark.parametrize("resume", [None, 1])
 def test_a_database_put_in_place_while_no_recorder_runs_keeps_every_row(tmp_path: Path, resume: int | None) -> None:
-    """After a kill our -wal stays; neither the next start nor a restart may let it into a file that is not ours."""
+    """After a kill our -wal remains; neither a start nor a restart may apply it to a file that is not ours."""
     path = tmp_path / "traffic.db"
     subprocess.run([sys.executable, "-c", KILLED, path], cwd=Path(__file__).parents[2], check=False)
     assert path.with_name("traffic.db-wal").stat().st_size

@@ -1,4 +1,4 @@
-"""When a file is complete, what the next one is called, and what a start finds and puts in order."""
+"""When a file is complete, how the next one is named, and what a start repairs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ NOON = 1_795_348_800 * 10**9  # 2026-11-22T12:00:00Z
         ("24h", 0, NOON, NOON + DAY_NS, True),
         ("day", 10**12, NOON, NOON + DAY_NS // 2 - 1, False),
         ("day", 0, NOON, NOON + DAY_NS // 2, True),
-        ("day", 0, NOON, NOON - DAY_NS, False),  # the clock was set back, by a little
+        ("day", 0, NOON, NOON - DAY_NS, False),  # the clock was set back a little
         ("day", 0, NOON, NOON - DAY_NS - 1, True),
         ("24h", 0, NOON, NOON - DAY_NS + 1, False),
         ("24h", 0, NOON, NOON - 365 * DAY_NS, True),
@@ -51,7 +51,7 @@ def test_a_file_is_complete_at_its_size_its_age_or_midnight(
 
 @pytest.mark.parametrize("when", ["1h", "day"])
 def test_no_file_follows_one_that_holds_no_frame(tmp_path: Path, when: str) -> None:
-    """A charge point that stays connected and says nothing for days; its first frame begins the file's age."""
+    """With a charge point that is silent for days, the age of the file begins with its first frame."""
     path = tmp_path / "traffic.db"
     pipeline = Pipeline(Writer(path, tool_version="0", rotate=when, started_ns=NOON - 9 * DAY_NS))
     pipeline.take(records.OpenRecord(1, NOON - 9 * DAY_NS, 0, {"charge_point_id": "CP1", "subprotocol": "ocpp1.6"}))
@@ -65,13 +65,13 @@ def test_no_file_follows_one_that_holds_no_frame(tmp_path: Path, when: str) -> N
         pipeline.commit()
 
     beat(time.time_ns())
-    rollover.rotate_if_due(pipeline)  # old, but its frame is not
+    rollover.rotate_if_due(pipeline)  # the file is old, but its frame is not
     assert len(rotation.segments(path)) == 1
-    with closing(sqlite3.connect(pipeline.writer.path)) as db:  # the same a few days later
+    with closing(sqlite3.connect(pipeline.writer.path)) as db:  # as if a few days had passed
         db.execute("UPDATE frames SET ts_ns = ?", (time.time_ns() - 3 * DAY_NS,))
         db.commit()
     rollover.rotate_if_due(pipeline)
-    rollover.rotate_if_due(pipeline)  # the next one is young and empty
+    rollover.rotate_if_due(pipeline)  # the next file is new and empty
     first, second = rotation.segments(path)
     beat(time.time_ns())
     pipeline.take(records.CloseRecord(1, time.time_ns(), 3, {"closed_by": "csms"}))
@@ -112,7 +112,7 @@ def test_a_size_below_that_of_an_empty_file_makes_no_file_without_end(tmp_path: 
     pipeline.commit()
     for _ in range(3):
         rollover.rotate_if_due(pipeline)
-    assert len(rotation.segments(path)) == 2  # what was refused takes room too
+    assert len(rotation.segments(path)) == 2  # refused handshakes take room too
     pipeline.writer.close(clean=True)
 
 
@@ -175,7 +175,7 @@ def test_a_file_that_others_have_open_is_not_moved_under_their_feet(tmp_path: Pa
 
 
 def test_a_start_finishes_what_a_kill_in_a_rotation_left(tmp_path: Path) -> None:
-    """Killed right after the next file got its name: recording continues there, and the file before is sealed."""
+    """After a kill just when the next file got its name, recording continues there; the previous file is sealed."""
     path = tmp_path / "traffic.db"
     writer = Writer(path, tool_version="0", rotate="day")
     writer.session({"id": writer.next_id("sessions"), "charge_point_id": "CP1", "opened_ns": 5})

@@ -1,4 +1,4 @@
-"""Whatever drives a search, it finds what looking at every frame finds."""
+"""A search with any index finds the same frames as a look at every frame."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LOWER = str.maketrans({chr(upper): chr(upper + 32) for upper in range(65, 91)})
 
 @pytest.fixture(scope="module")
 def indexed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Seven sessions, two of them side by side, with an index up to the last but two."""
+    """Write seven sessions, two of them concurrent; the text index lacks the last two."""
     recording = Recording(tmp_path_factory.mktemp("searching") / "many.db")
     charge_well(recording, samples=40)
     charge_badly(recording)
@@ -87,7 +87,7 @@ def wanteds(draw: st.DrawFn) -> Filter:
 
 
 def looked_through(path: Path, wanted: Filter) -> list[int]:
-    """The same by looking at each frame, in Python."""
+    """Return the expected result, by looking at each frame in Python."""
     found = []
     with closing(open_recording(path)) as db:
         findings: dict[int, list[tuple[str, str]]] = {}

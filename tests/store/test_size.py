@@ -1,4 +1,4 @@
-"""A recording stays small: what it costs beyond the bytes that crossed, indexes and derived rows included."""
+"""A recording stays small: its size beyond the raw bytes is limited, indexes and derived rows included."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BAR = 220.0
 
 
 def traffic(*versions: str) -> Iterator[Record]:
-    """Long charging sessions of these versions by turns, interleaved as they come from many charge points."""
+    """Return long charging sessions of these versions, interleaved like those of many charge points."""
     sessions = [(f"ocpp{version}", SESSIONS[version]) for version in versions]
     link = count = 0
     start = sessions[0][1][0][0]
@@ -55,5 +55,5 @@ def test_a_frame_costs_at_most_220_bytes_beyond_its_own(tmp_path: Path, versions
         "SELECT count(*), sum(size), (SELECT count(*) FROM meter_samples) FROM frames"
     ).fetchone()
     assert frames >= FRAMES
-    assert samples > frames / 2  # the derived rows are part of it
+    assert samples > frames / 2  # the size includes derived rows
     assert (path.stat().st_size - raw) / frames <= BAR

@@ -1,4 +1,4 @@
-"""The splitter finds the same frames however the stream is cut, and the ones websockets itself would find."""
+"""The parser finds the same frames as the websockets library, however the stream is cut into chunks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages are assembled as their receiver gets them; unreadable data is reported, never raised."""
+"""Messages are assembled as their receiver gets them; unreadable data is reported without an exception."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_a_message_that_never_ends_takes_no_more_memory_than_the_limit(payload: 
         kept, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert kept < 300_000  # a list of them would take 800,000
+    assert kept < 300_000  # a list of all fragments would take 800,000
 
 
 def test_message_over_the_limit_is_a_gap_even_in_fragments() -> None:

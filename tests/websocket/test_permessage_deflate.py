@@ -1,4 +1,4 @@
-"""permessage-deflate is undone as RFC 7692 has it, whatever blocks a peer makes, and never without bounds."""
+"""permessage-deflate is decompressed by RFC 7692, for any DEFLATE blocks, in bounded memory."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ LIMIT = 200_000
 texts = st.one_of(
     st.binary(max_size=60),
     st.sampled_from([b'[2,"1","Heartbeat",{}]', b'[3,"1",{"currentTime":"2026-01-01T12:00:00Z"}]']),
-    st.integers(1, 50_000).map(lambda size: random.Random(size).randbytes(size)),  # beyond one block, and the window
+    st.integers(1, 50_000).map(lambda size: random.Random(size).randbytes(size)),  # larger than a block and the window
 )
 
 
 class Sender:
-    """Compresses as RFC 7692 allows, each piece with its own kind of last block."""
+    """Compresses as RFC 7692 allows; each piece can end with another kind of block."""
 
     def __init__(self, context_takeover: bool) -> None:
         self.context_takeover = context_takeover
@@ -41,7 +41,7 @@ class Sender:
         self._stream = zlib.compressobj(wbits=-15, zdict=history[-WINDOW:])
 
     def message(self, pieces: list[tuple[bytes, bool]]) -> bytes:
-        """The payload of one message; a piece is (content, whether its last block has BFINAL)."""
+        """Return the payload of one message; a piece is (content, whether its last block has BFINAL)."""
         if not self.context_takeover:
             self._sent = b""
             self._begin(b"")
@@ -95,7 +95,7 @@ def test_a_message_may_end_with_either_block_and_refer_to_any_before_it(
 
 @given(st.lists(st.lists(st.tuples(texts, st.booleans()), min_size=1, max_size=4), min_size=1, max_size=5))
 def test_no_mixture_of_blocks_is_read_otherwise_than_it_was_sent(messages: list[list[tuple[bytes, bool]]]) -> None:
-    """Where a stream ends in the middle of a message, what is out of reach is a gap."""
+    """If a stream ends in the middle of a message, the unreadable rest is a gap."""
     sender, one = Sender(True), reader()
     for pieces in messages:
         (found,) = fed(one, sender.message(pieces))
@@ -106,7 +106,7 @@ def test_what_came_before_the_first_bfinal_is_still_referred_to() -> None:
     sender, one = Sender(True), reader()
     noise = random.Random(1).randbytes(20_000)
     sent = [sender.message([(text, final)]) for text, final in ((noise, False), (b"short", True), (noise, False))]
-    assert len(sent[2]) < 1000  # it is a reference
+    assert len(sent[2]) < 1000  # the second copy is compressed to a reference
     assert payloads(fed(one, *sent)) == [noise, b"short", noise]
 
 
@@ -163,7 +163,7 @@ def test_a_compressed_message_without_data_is_a_fault_and_spoils_nothing_behind_
 
 @given(st.lists(st.binary(min_size=1, max_size=30), max_size=6))
 def test_odd_data_is_read_as_a_peer_reads_it(sent: list[bytes]) -> None:
-    """A message that ends within a block, or has data behind its end, is what it is to zlib, here and there."""
+    """A message that ends within a block, or has data after its end, is read as zlib reads it."""
     peer, one = PerMessageDeflate(False, False, 15, 15), reader()
     for payload in sent:
         (found,) = fed(one, payload)
@@ -172,7 +172,7 @@ def test_odd_data_is_read_as_a_peer_reads_it(sent: list[bytes]) -> None:
         except ProtocolError:
             there = None
         if peer.decoder.eof:
-            return  # websockets goes wrong behind a block with BFINAL
+            return  # the websockets library fails after a block with BFINAL
         if there is None:
             assert found[0] == GAP
             return

@@ -1,4 +1,4 @@
-"""Any log that is made from a session, in any known form of line, wrap and container, comes back as that session."""
+"""A session written as a log, in any known line format, wrapping and container, is read back as the same session."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def test_a_session_comes_back_from_any_log(
 def test_a_session_comes_back_from_lines_that_a_terminal_broke(
     tmp_path: Path, session: list[Sent], form: str, width: int
 ) -> None:
-    """The text around a frame is on its first line; a line break within a string or number is not part of the frame."""
+    """The log's own text is on the first line only; a break within a string or number is not part of the frame."""
     lines = [FORMS[form](frame) for frame in session]
     broken = [line[at : at + width] for line in lines for at in range(0, len(line), width)]
     (tmp_path / "a.log").write_text("\n".join(broken))

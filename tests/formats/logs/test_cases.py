@@ -1,6 +1,6 @@
-"""Logs of many programs, forms and containers are read as what they hold.
+"""Logs of many programs, formats and containers are read correctly.
 
-Each file in cases/ is one log of a certain kind; each file in products/ has logs in the forms of one product.
+Each file in cases/ is one kind of log; each file in products/ has logs in the formats of one product.
 
 A case has `log`, `frames` (see `described`), and where they matter: `options`, `facts` (of the first session),
 `closed` (close codes), `gaps`, `missed` (lines), `findings` above info, `encoding`, `packed`, `name` (of the file).

@@ -30,7 +30,7 @@ VENDOR = {"chargePointVendor": "V", "chargePointModel": "M"}
 
 
 class Line(NamedTuple):
-    """A line of a log: a frame (`up` says whose), or the beginning (code 0) or end (its code) of a connection."""
+    """A line of a log: a frame (`up`: from the charge point), or a connection's start (code 0) or end (close code)."""
 
     at: datetime
     up: bool | None
@@ -40,7 +40,7 @@ class Line(NamedTuple):
 
 
 class Writer:
-    """Writes the exchanges of one charge point, as time goes by."""
+    """Writes the exchanges of one charge point as log lines while its clock advances."""
 
     def __init__(self, at: datetime) -> None:
         self.at = at
@@ -92,7 +92,7 @@ class Writer:
         self.ask("StartTransaction", start, {"idTagInfo": {"status": "Accepted"}, "transactionId": number})
         self.status(1, "Charging")
         for minute in range(minutes):
-            self.wait(56 if minute == 0 else 59)  # a minute after the start, or after the sample before
+            self.wait(56 if minute == 0 else 59)  # one minute after the start or after the previous sample
             sample = {"timestamp": self.now, "sampledValue": [{"value": str(1000 + 120 * (minute + 1)), "unit": "Wh"}]}
             self.ask("MeterValues", {"connectorId": 1, "transactionId": number, "meterValue": [sample]}, {})
         stop = {"transactionId": number, "idTag": "TAG1", "meterStop": 1000 + 120 * minutes, "timestamp": self.now}
@@ -120,7 +120,7 @@ def logs(draw: st.DrawFn) -> tuple[str, list[Line]]:
             writer.wait(draw(st.integers(200, 290)))
             writer.beat()
         writer.wait(draw(st.integers(1, 100)))
-        writer.beat()  # the last answer shows the offset
+        writer.beat()  # its answer shows the offset of the log's times
         writer.close(draw(st.sampled_from([1000, 1001, 1006])))
         writer.wait(draw(st.integers(10, 3000)))
     return zone, writer.lines
@@ -179,9 +179,9 @@ def read(path: Path, zone: ZoneInfo | None = None) -> tuple[list[Any], list[str]
 def test_a_clean_log_in_local_time_has_no_finding_above_info(
     tmp_path: Path, form: str, log: tuple[str, list[Line]], newest_first: bool, told: bool
 ) -> None:
-    """`told` is whether the user names the time zone; then all times come out in UTC."""
+    """`told`: the user names the time zone; then all times are converted to UTC."""
     zone, lines = ZoneInfo(log[0]), log[1]
-    # The zone alone does not show a change that is shorter than a silence.
+    # Even with the zone, a pause longer than the clock change hides the change.
     told = told and log[0] != "Australia/Lord_Howe"
     written = [FORMS[form](line, line.at.astimezone(zone)) for line in lines]
     path = tmp_path / "a.log"

@@ -53,7 +53,7 @@ def test_the_log_of_steve() -> None:
 
 
 def test_the_log_of_a_csms_that_uses_the_ocpp_package() -> None:
-    """What it receives comes from the charge point; a frame may go over several lines."""
+    """Received frames are from the charge point; a frame may span several lines."""
     frames, reading = read(
         """\
 2026-01-01 12:00:00 WARNING (MainThread) [homeassistant.loader] You are using a custom integration ocpp
@@ -74,7 +74,7 @@ INFO:ocpp:Wallbox: receive message [2,"8","Heartbeat",{}]
 
 
 def test_the_log_of_a_charge_point_that_uses_the_ocpp_package() -> None:
-    """The same words mean the opposite elsewhere; the first CALL that only one side may send shows whose log it is."""
+    """ "Receive" means the opposite in a charge point's log; the first CALL that only one side may send decides."""
     frames, _ = read(f'CP1: receive message [3,"0",{{}}]\nCP1: send {BOOT}\nCP1: receive message {BOOTED}\n')
     assert [frame.direction for frame in frames] == [DOWN, UP, DOWN]
 

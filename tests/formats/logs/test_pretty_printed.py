@@ -1,4 +1,4 @@
-"""Joining the lines of pretty-printed frames saves time, and changes nothing that is read."""
+"""Joining the lines of pretty-printed frames saves time and does not change the result."""
 
 from __future__ import annotations
 

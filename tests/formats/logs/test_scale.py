@@ -1,4 +1,4 @@
-"""Logs of any size: memory does not grow with them, nor with their longest line, and they are read fast enough."""
+"""Logs of any size: memory grows neither with the log nor with its longest line, and reading is fast enough."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def lines(size: int) -> Iterator[bytes]:
 
 
 def journal(size: int) -> Iterator[bytes]:
-    """journald around lines that have a time of their own: no two prefixes are alike."""
+    """Return lines of a log with its own timestamps inside journald's lines; no two prefixes are equal."""
     for number in range(size // 200):
         up = number % 2 == 0
         raw = (
@@ -74,7 +74,7 @@ def journal(size: int) -> Iterator[bytes]:
 
 
 def pretty(size: int) -> Iterator[bytes]:
-    """Frames over 20 lines, with objects in them."""
+    """Return frames that are pretty-printed over 20 lines, with nested objects."""
     for number in range(size // 200):
         up = number % 2 == 0
         payload: dict[str, object] = {
@@ -90,7 +90,7 @@ def pretty(size: int) -> Iterator[bytes]:
 
 
 def read(pieces: Iterator[bytes]) -> tuple[int, float, int]:
-    """Frames, seconds of the processor, and MiB at the peak."""
+    """Read a log; return the number of frames, the CPU seconds and the peak memory in MiB."""
     reader = subprocess.Popen([sys.executable, "-c", _READ], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert reader.stdin is not None and reader.stdout is not None
     with reader.stdin:
@@ -105,7 +105,7 @@ def read(pieces: Iterator[bytes]) -> tuple[int, float, int]:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(("log", "frames"), [(endless_line, 1), (endless_string, 2)])
 def test_a_line_without_an_end_takes_no_more_memory_than_a_short_one(log: object, frames: int) -> None:
-    """400 MiB go by and must stay far below that."""
+    """400 MiB of one line are read; the memory stays far below that."""
     found, _, peak = read(log(400 * MIB))  # type: ignore[operator]
     assert found == frames
     assert peak < PEAK_MIB

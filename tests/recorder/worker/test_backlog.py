@@ -1,4 +1,4 @@
-"""What waits for a recorder is neither lost nor doubled, whatever is acknowledged when, and whoever sends how much."""
+"""Records waiting for a recorder are neither lost nor doubled, in any order of acknowledgements and any load."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SESSIONS = 3
 
 
 class Peers:
-    """Charge points with sessions of seven records, one session after the other: open, five frames, close."""
+    """Charge points whose sessions follow each other; each has seven records: open, five frames, close."""
 
     def __init__(self) -> None:
         self.made = [0] * SESSIONS
@@ -54,7 +54,7 @@ def test_each_record_is_sent_under_one_number_and_those_of_a_charge_point_in_the
     steps: list[tuple[int, object]], batch_us: float
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        # Small batches bring many charge points into line; the usual ones hold all of it.
+        # With small batches many charge points must queue; a batch of the usual size holds everything.
         patch.setattr(fair_queue, "BATCH_US", batch_us)
         patch.setattr(fair_queue, "QUANTUM_US", batch_us / 20)
         patch.setattr(backlog_module, "BATCH_BYTES", batch_us / fair_queue.USUAL_RATE)
@@ -108,7 +108,7 @@ def test_what_comes_while_the_recorder_keeps_up_is_sent_in_the_order_it_came() -
 
 
 def test_no_more_is_on_its_way_than_the_recorder_needs() -> None:
-    """The rest waits where it is still to be decided whose turn it is."""
+    """The rest waits in the fair queue, where the order can still change."""
     backlog = Backlog()
     for number in range(10_000):
         backlog.keep(records.FrameRecord(1, number, number, True, records.TEXT, b"x" * 150))

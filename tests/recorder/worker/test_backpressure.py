@@ -1,4 +1,4 @@
-"""Who sends more than a recorder process can store waits, or loses frames of its own; nobody else does."""
+"""Whoever sends more than a recorder can store has to wait or loses frames; other charge points do not."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .test_supervisor import drained, frame, opened, started
 
 
 async def test_nobody_waits_for_a_recorder_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Peers go at the pace of a busy recorder, but one that does nothing at all must not stop charging."""
+    """Peers are slowed down to the pace of a busy recorder, but a hanging recorder must not stop charging."""
     monkeypatch.setattr(backpressure, "STALLED_AFTER_S", 0.3)
     told: list[bool] = []
     recorder = started(tmp_path / "hangs.db", queue_limit=400_000)
@@ -54,7 +54,7 @@ async def test_few_but_large_frames_make_peers_wait_too_and_at_once(tmp_path: Pa
         frame(recorder, 1, True, large)
         assert told == []
         frame(recorder, 1, True, large)
-        assert told == [(1, True)]  # within `put`: it has no time to send more
+        assert told == [(1, True)]  # already during `put`, before the peer can send more
         frame(recorder, 2, True, '[2,"a","Heartbeat",{}]')
         assert told == [(1, True)], "who sends little does not wait for who sends much"
     finally:
@@ -67,7 +67,7 @@ async def test_few_but_large_frames_make_peers_wait_too_and_at_once(tmp_path: Pa
 async def test_peers_wait_for_a_busy_recorder_after_some_silence_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """That nothing was acknowledged while nothing was handed over says nothing about the recorder."""
+    """Without records there are no acknowledgements, so a silent period does not mean that the recorder hangs."""
     monkeypatch.setattr(backpressure, "STALLED_AFTER_S", 0.3)
     told: list[bool] = []
     recorder = started(tmp_path / "silence.db", queue_limit=400_000)
@@ -107,7 +107,7 @@ async def test_who_floods_a_recorder_that_does_nothing_loses_frames_of_its_own_a
 
 
 async def test_who_sends_too_much_waits_while_a_recorder_that_was_killed_is_started_again(tmp_path: Path) -> None:
-    """It would have sent for minutes of work by then."""
+    """Otherwise it could send minutes of work until the recorder is back."""
     told: list[bool] = []
     recorder = started(tmp_path / "killed.db", queue_limit=400_000)
     recorder.when_behind(lambda _, waits: told.append(waits))

@@ -24,7 +24,7 @@ BOTH = pytest.mark.parametrize("own_process", [True, False], ids=["process", "th
 
 
 def with_a_backlog(path: Path, own_process: bool) -> Recorder:
-    """A recorder that has been given more than it stores in a moment; one session has ended."""
+    """Return a recorder with a backlog that takes a while to store; one session has ended."""
     recorder = start_recorder(path, holder="test", own_process=own_process)
     for link in (1, 2):
         recorder.put(records.OpenRecord(link, *now(), {"charge_point_id": f"CP{link}", "subprotocol": "ocpp1.6"}))
@@ -99,7 +99,7 @@ def test_a_recorder_that_hangs_is_replaced_by_one_that_tells_the_gap(tmp_path: P
 
 
 def eventually(true: Callable[[], bool], recorder: Recorder) -> None:
-    """Let a recorder work a little."""
+    """Let the recorder work until a condition holds."""
     deadline = time.monotonic() + 20
     while not true():
         assert time.monotonic() < deadline

@@ -1,4 +1,4 @@
-"""Charge points share the recorder: who floods it waits, who does not has its turn at once."""
+"""Charge points share the recorder: one that floods it waits, the others are served at once."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_those_who_flood_share_the_recorder_evenly_whatever_the_size_of_their_fr
     put(fair, 1, 30_000, 100)
     put(fair, 2, 300, 30_000)
     put(fair, 3, 6, 2_000_000)
-    fair.learn_rates({fair.station_of(3, "CP3"): 1}, {3: 0.05})  # else large frames count as expensive
+    fair.learn_rates({fair.station_of(3, "CP3"): 1}, {3: 0.05})  # otherwise large frames count as expensive
     fair.learn_rates({fair.station_of(3, "CP3"): 1}, {3: 0.05})
     for _ in range(10):
         fair.learn_rates({fair.station_of(3, "CP3"): 1}, {3: 0.05})
@@ -54,7 +54,7 @@ def test_those_who_flood_share_the_recorder_evenly_whatever_the_size_of_their_fr
 
 
 def test_expensive_bytes_count_as_much_as_many_cheap_ones(fair: FairQueue) -> None:
-    """Once the recorder has reported their costs, both get the same share of its time."""
+    """Once the recorder has reported the costs, both charge points get the same share of its time."""
     us_of = {1: 0.04 * 400, 2: 1.0 * 10_200}
     put(fair, 1, 40_000)
     put(fair, 2, 500, 10_000)
@@ -88,7 +88,7 @@ def test_only_who_stands_out_waits_and_goes_on_once_little_of_it_is_left(fair: F
 
 
 def test_nobody_waits_while_the_recorder_is_away_for_seconds_unless_somebody_floods_it(fair: FairQueue) -> None:
-    """Sixty charge points send twenty records a second each, some three times as many, for five seconds."""
+    """For five seconds, sixty charge points send twenty records a second each, some of them sixty."""
     told: list[tuple[int, bool]] = []
     fair.hold = lambda session, waits: told.append((session, waits))
     for _ in range(20):
@@ -138,7 +138,7 @@ def test_nobody_waits_where_nothing_gets_better_by_it(fair: FairQueue) -> None:
 
 
 def test_a_debt_ends_with_the_rush(fair: FairQueue) -> None:
-    """What a single large frame took is not held against a charge point once nothing waits any more."""
+    """The cost of a single large frame is forgotten as soon as nothing waits."""
     put(fair, 1, 1, 16_000_000)
     _, _, _, stations = fair.take()
     fair.learn_rates(stations, {1: 5_000_000.0})

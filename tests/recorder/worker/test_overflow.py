@@ -18,7 +18,7 @@ def test_what_is_lost_is_counted_by_session_and_told_before_its_end() -> None:
     assert [(type(record), record.session_number) for record in told] == [(GapRecord, 2), (CloseRecord, 2)]
     assert isinstance(told[0], GapRecord)
     assert told[0].frames == 1 and told[0].more == {"reason": REASON}
-    # One session begins and ends unseen, one begins and stays.
+    # One session begins and ends during the loss, another begins and continues.
     overflow.lose(records.OpenRecord(3, 8, 8, {}), 1001)
     overflow.lose(records.FrameRecord(3, 8, 8, True, records.TEXT, b"x"), 1001)
     assert overflow.lose(records.CloseRecord(3, 9, 9, {}), 1001) == []

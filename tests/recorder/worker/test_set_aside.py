@@ -1,4 +1,4 @@
-"""A frame that ends the recorder, or makes it hang, costs nobody else a frame, and is named."""
+"""A frame that crashes or hangs the recorder costs no other frame, and the report names it."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ async def test_recorder_that_hangs_on_a_frame_is_ended_and_the_frame_is_named_an
 
 
 async def test_slow_recorder_is_not_taken_for_one_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As long as it is at work on a frame it counts as working, and who sends more waits for it."""
+    """While it works on a frame it counts as alive, and charge points that send more have to wait."""
     monkeypatch.setattr("inspector.recorder.worker.backpressure.HANGS_AFTER_S", 0.3)
     monkeypatch.setattr("inspector.recorder.worker.backpressure.STALLED_AFTER_S", 0.3)
     told: list[tuple[int, bool]] = []

@@ -1,4 +1,4 @@
-"""The recorder as a supervised process: killed at any moment, it loses and doubles nothing and continues to judge."""
+"""The recorder as a supervised process: killed at any moment, it loses and doubles nothing and continues judging."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ async def test_a_recorder_that_is_killed_comes_back_and_nothing_is_lost_or_doubl
     assert len(stored) == 3000
     assert len(set(stored)) == 3000
     assert rows(path, "SELECT count(*) FROM sessions WHERE frame_count = 750") == [(LINKS,)]
-    # Each answer found its CALL, also where a kill came between the two.
+    # Each answer was paired with its CALL, even with a kill between the two.
     assert rows(path, "SELECT count(*) FROM frames WHERE call_id IS NOT NULL") == [(1500,)]
     assert rows(path, "SELECT count(*), min(clean_close) FROM recordings") == [(1, 1)]
 
@@ -207,7 +207,7 @@ async def test_recorder_that_stores_nothing_of_what_waits_counts_as_not_working(
 
 @contextmanager
 def descriptors(taken: int | None) -> Iterator[None]:
-    """So many more descriptors are in use; with None all there may be."""
+    """Use this many more file descriptors; with None, all that the process may have."""
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     limit = 4096 if taken is not None else max(map(int, os.listdir("/proc/self/fd"))) + 20  # noqa: PTH208
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, before[1]))
@@ -260,7 +260,7 @@ async def test_recorder_that_cannot_be_started_now_is_started_later(
 async def test_a_recorder_that_takes_long_to_end_is_let_go_of_once_the_next_one_works(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a busy machine its socket closes well before the system reports its end; no zombie stays."""
+    """On a busy machine its socket closes long before the system reports its end; no zombie remains."""
     recorder = started(tmp_path / "slow.db")
     opened(recorder, 1)
     await drained(recorder)
@@ -294,7 +294,7 @@ async def test_a_recorder_that_died_just_before_the_end_is_started_once_more(
 
 @pytest.mark.parametrize("rotate", [None, "day"], ids=["one file", "rotated"])
 async def test_at_the_end_a_file_that_is_still_held_is_waited_for(tmp_path: Path, rotate: str | None) -> None:
-    """A killed process may hold its lock for a while: the disk has it finish a write first."""
+    """A killed process may keep its lock until the disk has finished a write."""
     path = tmp_path / "held.db"
     recorder = started(path, rotate=rotate)
     opened(recorder, 1)

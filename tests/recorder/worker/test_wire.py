@@ -1,4 +1,4 @@
-"""Whatever a relay and its recorder say to each other arrives as it was sent, with the types it was sent with."""
+"""Messages between relay and recorder arrive unchanged, with the same types."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from inspector.rules.finding import Severity
 from inspector.rules.settings import Settings
 
 NUMBER = st.integers(0, 2**63 - 1)
-TEXT = st.text(st.characters())  # halves of surrogate pairs among them, as peers can send them
+TEXT = st.text(st.characters())  # includes lone surrogates, which peers can send
 VALUE = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT | st.binary()
 DETAIL = st.dictionaries(TEXT, st.recursive(VALUE, st.lists))
 STAMPS = (NUMBER, NUMBER, NUMBER)
@@ -45,7 +45,7 @@ MESSAGE = st.one_of(
 
 
 def types(value: Any) -> Any:
-    """The types within a message: two named tuples of the same fields are equal, whatever their names."""
+    """Return the types within a message, because named tuples of different types can be equal."""
     return (type(value), [types(one) for one in value]) if isinstance(value, list | tuple) else type(value)
 
 
