@@ -113,7 +113,7 @@ class Link:
         return f"{datetime.fromtimestamp(self.recording.now // SECOND, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
     def status(self, status: str, connector: int = 1, error: str = "NoError") -> None:
-        """Return the payload of a StatusNotification of 1.6."""
+        """Record a StatusNotification of 1.6 and its answer."""
         payload = {"connectorId": connector, "errorCode": error, "status": status, "timestamp": self.clock}
         self.call("StatusNotification", payload, {}, took=0.011)
 

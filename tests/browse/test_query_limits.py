@@ -61,7 +61,7 @@ def browse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Program, 
 
 
 def plain(path: Path) -> Get:
-    """Start Datasette without our command; return its address and process."""
+    """Start Datasette without our command; return a function that asks it for pages."""
     transport = httpx.ASGITransport(app=Datasette([str(path)]).app())
 
     async def ask(address: str, **keywords: object) -> httpx.Response:

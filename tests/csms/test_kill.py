@@ -52,19 +52,19 @@ class Operator:
         return bool(answer["payload"]["status"] == "Accepted")
 
     def closed(self, name: str, row: int) -> dict[str, Any] | None:
-        """Wait until a transaction has ended, and return it."""
+        """Return a transaction if it has ended, else None."""
         found: dict[str, Any] = next(t for t in self.show(name)["transactions"] if t["id"] == row)
         return found if found["stopped"] else None
 
     def charging(self, name: str) -> dict[str, Any] | None:
-        """Wait until a connected charge point has charged some energy, and return the transaction."""
+        """Return the transaction of a connected charge point that has charged some energy, else None."""
         point = self.show(name)
         running = [t for t in point.get("transactions", []) if t["stopped"] is None and (t["energy_wh"] or 0) > 100]
         return running[0] if running and point["connected"] else None
 
 
 def state_16(operator: Operator, name: str) -> None:
-    """Return the reservation, the profile and the changed setting of a 1.6 charge point."""
+    """Give a 1.6 charge point a reservation, a profile and a changed setting."""
     reserve = {"connectorId": 2, "expiryDate": LATER, "idTag": "TAG", "reservationId": 7}
     assert operator.call(name, "ReserveNow", reserve) == {"status": "Accepted"}
     periods = {"chargingRateUnit": "W", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 7000}]}
@@ -82,7 +82,7 @@ def state_16(operator: Operator, name: str) -> None:
 
 
 def state_2x(operator: Operator, name: str) -> None:
-    """Return the reservation, the profile and the changed variable of a 2.x charging station."""
+    """Give a 2.x charging station a reservation, a profile and a changed variable."""
     token = {"idToken": "TAG", "type": "Central"}
     reserve = {"id": 7, "expiryDateTime": LATER, "idToken": token, "evseId": 2}
     assert operator.call(name, "ReserveNow", reserve)["status"] == "Accepted"

@@ -22,7 +22,7 @@ PINGS = 200_000
 
 
 async def ends(loop: asyncio.AbstractEventLoop) -> tuple[asyncio.Transport, socket.socket]:
-    """Yield a transport of the relay and the peer's end of its connection."""
+    """Return a transport of the relay and the peer's end of its connection."""
     ours, theirs = socket.socketpair()
     transport, _ = await loop.create_connection(asyncio.Protocol, sock=ours)
     return cast(asyncio.Transport, transport), theirs

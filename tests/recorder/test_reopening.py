@@ -23,7 +23,7 @@ from tests.waiting import until
 
 
 async def fails_behind_a_checkpoint(recorder: SupervisedRecorder, path: Path) -> None:
-    """Return whether closing the file makes SQLite remove the -wal, so that it cannot create one again."""
+    """Make reopening fail: SQLite removes the -wal when the recorder closes the file, and cannot create another."""
     opened(recorder, 1)
     frame(recorder, 1, True, '[2,"a","Heartbeat",{}]')
     await drained(recorder)

@@ -51,7 +51,7 @@ def test_of_recorded_periodic_values_at_least_one_has_to_come(tmp_path: Path) ->
 
 
 async def never_asks(connection: ServerConnection) -> None:
-    """Return the address of a CSMS that answers everything but sends no CALLs."""
+    """Answer every CALL as a CSMS does, but send none, as if no operator acted."""
     await answer_boot(connection)
     async for message in connection:
         call = json.loads(message)

@@ -148,7 +148,7 @@ def count_looks(monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
 
 
 def silent_for(table: Table, seconds: int, tick: int | None = None) -> None:
-    """Return the findings about a charge point that is silent for `seconds` while its MeterValues has no answer."""
+    """Let a charge point be silent for `seconds` in a transaction, while one of its CALLs has no answer."""
     table.says(CP, b'[2,"1","BootNotification",{"chargePointVendor":"V","chargePointModel":"M"}]', 1)
     table.says(CSMS, b'[3,"1",{"status":"Accepted","currentTime":"2026-01-01T12:00:00Z","interval":7}]', 2)
     table.says(CSMS, b'[2,"2","ChangeConfiguration",{"key":"MeterValueSampleInterval","value":"9"}]', 3)

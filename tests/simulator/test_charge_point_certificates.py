@@ -105,7 +105,7 @@ async def test_a_certificate_that_is_expired_foreign_or_of_another_name_is_refus
 async def test_only_a_valid_certificate_of_a_ca_becomes_a_root(
     csms: ListeningCsms, power_on: PowerOn, version: str
 ) -> None:
-    """M05.FR.07: a leaf, an expired certificate or text that is none is refused."""
+    """M05.FR.07: a certificate that is no CA's or has expired is refused."""
     await power_on(version)
     root, use = authority("Root"), CSMS_ROOT[version]
     leaf = issue("CP-1", ec.generate_private_key(ec.SECP256R1()).public_key(), ("Root", root.key))

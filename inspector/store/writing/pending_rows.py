@@ -288,7 +288,7 @@ class PendingRows:
         yield [self.next_id("frames"), *fitting[1:]]
 
     def _faults(self, refused: Refused) -> list[Change]:
-        """Yield one event row for each table, which says how many of its rows this file lacks."""
+        """Return one event row for each table, which says how many of its rows this file lacks."""
         changes: list[Change] = []
         for table, dropped in refused.rows.items():
             number, before = self._fault_events.get(table) or (self.next_id("events"), 0)
