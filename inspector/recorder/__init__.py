@@ -1,1 +1,1 @@
-"""The one way in for records, wherever they come from: pair, judge, redact and store them."""
+"""Record frames: pair, judge, redact and store the records of proxies, imports and replays."""

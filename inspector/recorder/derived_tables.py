@@ -1,7 +1,7 @@
 """Derive charge points, transactions and meter samples from frames.
 
-The rows can be derived again from the frames at any time. A payload that OCPP does not allow yields no row: the judge
-reports it.
+The rows can be derived again from the frames at any time. A payload that OCPP does not allow gives no row; rules report
+it.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from inspector.protocol.vocabulary import OcppVersion
 from inspector.store.writing.pending_rows import PendingRows
 
 OPEN_TRANSACTIONS_LIMIT = 10_000
-"""So many transactions are remembered by their id; older ones are looked up in the file."""
+"""The row ids of so many transactions are kept in memory; those of older ones are looked up in the file."""
 
 _KILO = {"kWh": "Wh", "kW": "W", "kvarh": "varh", "kvar": "var", "kVA": "VA", "kVAh": "VAh"}
 _DEFAULT: dict[str | None, None] = {"Outlet": None, "Sample.Periodic": None}
-"""The default location and context of OCPP: they are stored as NULL, whether a sample states them or not."""
+"""OCPP's default location and context. They are stored as NULL, whether a sample states them or not."""
 _ENERGY = "Energy.Active.Import.Register"
 _LABELS = frozenset({"measurand", "phase", "location", "context"})
 _UNLABELLED = (_ENERGY, None, None, None)
@@ -32,7 +32,7 @@ _INT64 = 2**63
 _TIME_LENGTH = 40
 
 type _Derivers = dict[str, Callable[[int, str, Frame], None]]
-"""By action. Each is called with the id of the session, the id of the charge point, and the frame."""
+"""For each action, the function that adds its rows. Arguments: session id, charge point id, frame."""
 
 
 class DerivedTables:
@@ -56,22 +56,22 @@ class DerivedTables:
         }
 
     def forget_transactions_below(self, below: int) -> None:
-        """Forget transactions whose rows have an id below this one: they are in earlier files."""
+        """Forget the transactions with a row id below `below`, because their rows are in earlier files."""
         self._transactions = {key: row_id for key, row_id in self._transactions.items() if row_id >= below}
         self._strange.clear()
 
     def forget_transactions(self, row_ids: set[int]) -> None:
-        """Forget transactions whose rows could not be stored: their next frame begins a new row."""
+        """Forget transactions whose rows could not be stored, so that their next frame begins a new row."""
         if row_ids:
             self._transactions = {key: row_id for key, row_id in self._transactions.items() if row_id not in row_ids}
 
     def note_charge_point(self, charge_point_id: str | None, ts_ns: int) -> None:
-        """Note that a charge point was connected at this time."""
+        """Add a charge point's row, or update the time at which it was last seen."""
         if charge_point_id:
             self._charge_point(charge_point_id, ts_ns, {})
 
     def derive(self, session_id: int, charge_point_id: str, version: OcppVersion | None, frame: Frame) -> None:
-        """Derive the rows of one frame."""
+        """Add the derived rows of one frame to the writer."""
         kind, old = type(frame.message), version is OcppVersion.V16
         if version is None or frame.action is None:
             return
@@ -166,7 +166,7 @@ class DerivedTables:
                 values["connector_id"] = _int(evse["connectorId"])
         if event.get("idToken"):
             token = event["idToken"]
-            # A PIN is a secret; it is redacted in the frame, too.
+            # A PIN is a secret; redaction hides it in the frame, too.
             values["id_token"] = "****" if token.get("type") == "KeyCode" else _text(token.get("idToken"))
         register = _register(event.get("meterValue") or [])
         if event["eventType"] == "Started":
@@ -199,11 +199,11 @@ class DerivedTables:
             if row_id is not None:
                 self._remember(charge_point_id, identifier, row_id)
             elif len(self._strange) < OPEN_TRANSACTIONS_LIMIT:
-                self._strange.add(key)  # its start was not seen: do not look it up with every meter value
+                self._strange.add(key)  # the file does not have it: do not look it up for each meter value
         return row_id
 
     def _remember(self, charge_point_id: str, identifier: str, row_id: int) -> None:
-        # Uncommitted rows are found only here, so the limit must exceed the transactions of one commit.
+        # The writer cannot look up rows before their commit, so the limit must exceed the transactions of one commit.
         self._strange.discard((charge_point_id, identifier))
         self._transactions[(charge_point_id, identifier)] = row_id
         if len(self._transactions) > OPEN_TRANSACTIONS_LIMIT:
@@ -236,11 +236,11 @@ def _labels(sample: dict[str, Any]) -> tuple[str, str | None, str | None, str | 
 
 
 def _normal(value: Any, unit: Any, multiplier: Any) -> tuple[float | None, str | None]:
-    """Return a sampled value in its base unit (Wh, W, ...), without kilo and multiplier."""
+    """Return a sampled value and its unit, converted to a unit without kilo (Wh, W, …) and without a multiplier."""
     number = _number(value)
     name = _text(unit)
     if number is None:
-        return None, name  # signed data is not a number
+        return None, name  # signed meter data, for example
     if multiplier:
         number *= 10.0 ** max(-12, min(12, int(multiplier)))
     if name in _KILO:
@@ -249,7 +249,7 @@ def _normal(value: Any, unit: Any, multiplier: Any) -> tuple[float | None, str |
 
 
 def _register(meter_values: list[Any]) -> float | None:
-    """Return the last Energy.Active.Import.Register without a phase, in Wh."""
+    """Return the last value of Energy.Active.Import.Register without a phase, in Wh; None if there is none."""
     return next(reversed(list(_registers(meter_values))), None)
 
 
@@ -266,12 +266,12 @@ def _registers(meter_values: list[Any]) -> Iterator[float]:
 def _time(value: Any) -> int | None:
     """Return an RFC 3339 time in nanoseconds since 1970, as UTC if it has no offset; None if it is not a time.
 
-    Charge points without a clock write the first or the last year of the calendar; that is not a time either.
+    Years before 1677 and after 2262 are not a time either: charge points without a clock send year 1 or 9999.
     """
     return _read_time(value) if type(value) is str and len(value) <= _TIME_LENGTH else None
 
 
-@lru_cache(1024)  # a fleet sends the same second many times, and the texts are short
+@lru_cache(1024)  # many charge points send the same second
 def _read_time(value: str) -> int | None:
     try:
         at = datetime.fromisoformat(value)
@@ -279,7 +279,7 @@ def _read_time(value: str) -> int | None:
         return None
     since = (at if at.tzinfo else at.replace(tzinfo=UTC)) - _EPOCH
     ns = ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1000
-    return ns if -_INT64 <= ns < _INT64 else None  # only the years 1677 to 2262 fit
+    return ns if -_INT64 <= ns < _INT64 else None  # 64 bits hold the years 1677 to 2262
 
 
 def _identifier(value: Any) -> str:
@@ -298,7 +298,7 @@ def _int(value: Any) -> int | None:
 
 def _number(value: Any) -> float | None:
     if type(value) is str and ("_" in value or not value.isascii()):
-        return None  # Python also accepts 1_000 and the digits of any script
+        return None  # float() would accept 1_000 and the digits of any script
     try:
         number = float(value)
     except (TypeError, ValueError):

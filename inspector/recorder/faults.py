@@ -1,4 +1,4 @@
-"""Report exceptions in the recorder's own code: in the log and in the file, once for each place in the code."""
+"""Report exceptions in the recorder's own code, in the log and in the recording, once for each place in the code."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ RULE_FAILED = "a rule failed"
 ROW_NOT_DERIVED = "a row could not be derived"
 FINDING_NOT_STORED = "a finding could not be stored"
 HANDSHAKE_NOT_READ = "the handshake could not be read"
-"""What the `fault` events of this module say in `what`."""
+"""The texts that `Faults.note` gets as `what`."""
 
 
 def place_of(error: Exception) -> str:
-    """Return the type of an exception and where it was raised. Its message may quote a frame, so it is left out."""
+    """Return the type of an exception and where it was raised, without its message, which may quote a frame."""
     place = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
 
 
 class Faults:
-    """The faults of one recorder."""
+    """Reports the faults of one recorder."""
 
     def __init__(self, writer: PendingRows) -> None:
         self._writer = writer

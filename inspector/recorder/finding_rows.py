@@ -1,4 +1,4 @@
-"""Give findings to the writer, one row for each, and count them. Judges nothing."""
+"""Give findings to the writer, which stores one row for each, and count them."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from inspector.store.writing.writer import Writer
 
 
 class FindingRows:
-    """The findings of one recorder, over all its files."""
+    """Stores and counts the findings of one recorder, in all its files."""
 
     def __init__(self, writer: Writer, redaction: Redactor, faults: Faults, changed: set[RecordedSession]) -> None:
-        """`changed` gets the sessions whose count of errors has changed."""
+        """Begin without findings. Sessions whose count of errors changes are added to `changed`."""
         self._writer, self._redaction, self._faults, self._changed = writer, redaction, faults, changed
         self.total = self.errors = 0
         self._known_rules: set[str] = set()
         self.first: list[FirstFinding] = []
-        """The first finding of each rule, until `take_first` returns it."""
+        """The first finding of each rule that `take_first` has not returned yet."""
         self.by_severity: dict[str, int] = {severity.value: 0 for severity in Severity}
 
     def store(self, session: RecordedSession | None, found: list[Finding], frame_id: int | None) -> Severity | None:
-        """Store findings; returns the worst severity found on the frame `frame_id`.
+        """Store findings; return the worst severity among those about the frame `frame_id`, or None.
 
-        A finding that cannot be stored is noted as a fault; the others are still stored. `session` is the open session
-        that was being judged, or None for an attempt to connect that failed.
+        If a finding cannot be stored, report a fault and store the other findings. `session` is the open session that
+        was being judged; None for a failed attempt to connect.
         """
         worst: Severity | None = None
         for finding in found:
@@ -47,14 +47,14 @@ class FindingRows:
         return worst
 
     def _store(self, session: RecordedSession | None, finding: Finding) -> Sequence[int]:
-        """Add a finding or raise its count; returns the frames of this file that it was newly found on."""
+        """Add a row for a finding or raise its count; return the ids of the frames in this file that it is new on."""
         writer = self._writer
         if finding.finding_id is not None and finding.finding_id < writer.begins["findings"]:
-            begin_new_row(finding)  # once it has a row in this file, its repeats count there
+            begin_new_row(finding)  # its row is in an earlier file; repeats count in a row of this file
         new = finding.finding_id is None
         owner: RecordedSession | None = (finding.session and finding.session.label) or session
         if owner is not None and session is not None and owner.file != session.file:
-            owner = session  # the owner closed in an earlier file; the charge point's session in this file takes over
+            owner = session  # the owner ended in an earlier file: count in the charge point's session in this file
         if new and finding.frame_id is None and finding.last_frame_id is not None and session is not None:
             finding.frame_id, finding.ts_ns = finding.last_frame_id, session.last_seen_ns
         finding.frame_id, finding.last_frame_id = writer.here(finding.frame_id), writer.here(finding.last_frame_id)
@@ -77,7 +77,7 @@ class FindingRows:
         self.first.append(first)
 
     def take_first(self) -> list[FirstFinding]:
-        """Return the first findings of rules, without those that were returned before."""
+        """Return the first finding of each rule that had none at the last call."""
         taken, self.first = self.first, []
         return taken
 
@@ -91,7 +91,7 @@ class FindingRows:
                 self._changed.add(owner)
 
     def hide_secrets(self, owner: RecordedSession | None, finding: Finding) -> None:
-        """Hide secrets in what a finding says."""
+        """Hide secrets in the message and the pointer of a finding."""
         charge_point_id = finding.session.station.charge_point_id if finding.session else ""
         secrets = owner.secrets if owner else self._redaction.secrets_of(charge_point_id)
         finding.message = self._redaction.sentence(secrets, finding.message)
@@ -99,9 +99,10 @@ class FindingRows:
             finding.pointer = self._redaction.sentence(secrets, finding.pointer)
 
     def count_on_in_rows(self, owner: RecordedSession, stored: dict[tuple[Any, ...], list[StoredFinding]]) -> None:
-        """Find the stored rows of findings that were made again while frames were read back, and count on in them.
+        """Connect a session's findings with their rows in the file, so that new occurrences count in the same rows.
 
-        `stored` comes from `CountedRows.session_findings`.
+        It is called after a restart, when rules have made these findings again from stored frames. `stored` comes from
+        `CountedRows.session_findings`.
         """
         for finding in owner.judge.findings():
             self.hide_secrets(owner, finding)
@@ -117,14 +118,14 @@ class FindingRows:
     def uncount(
         self, session_id: int | None, finding: Finding, times: int, open_sessions: dict[int, RecordedSession]
     ) -> None:
-        """Take occurrences that could not be stored out of the counts; `open_sessions` is by session id."""
+        """Subtract occurrences that could not be stored from the counts; `open_sessions` is by session id."""
         owner = finding.session.label if finding.session else None
         session = owner if owner and owner.session_id == session_id else open_sessions.get(session_id or 0)
         self._count(session, finding.severity, -times)
 
 
 def begin_new_row(finding: Finding) -> None:
-    """Begin a new row for a finding whose row is in an earlier file: from here on it counts in this file."""
+    """Prepare a finding whose row is in an earlier file to get a new row in this file, with a count of its own."""
     if finding.finding_id is not None:
         frames = finding.take_frames() or [one for one in (finding.last_frame_id,) if one is not None]
         finding.begin_again()

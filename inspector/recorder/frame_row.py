@@ -1,4 +1,4 @@
-"""Compute the columns of a frame's row that are not simply copied."""
+"""Compute the columns of a frame's row that are not copied from its record."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MAKES_INVALID = ("rpc.", "payload.")
 
 
 def msg_type(frame: Frame) -> int | None:
-    """Return the message type, even of a malformed message; None if there is none that fits the column."""
+    """Return the message type, even of a malformed message; None if it has none or the number is too large."""
     found = _TYPES.get(type(frame.message))
     if found is not None or not isinstance(frame.message, Malformed):
         return found
@@ -31,12 +31,12 @@ def msg_type(frame: Frame) -> int | None:
 
 
 def shortened(action: str | None) -> str | None:
-    """Cut an action to the length of its column; `raw` has all of it."""
+    """Return an action cut to the maximum length in its column; the column `raw` has all of it."""
     return action if action is None or len(action) <= _NAME_LIMIT else action[:_NAME_LIMIT]
 
 
 def valid(version: OcppVersion | None, frame: Frame, found: list[Finding]) -> int | None:
-    """Return 1 if envelope and schema are satisfied, 0 if not, and None if there was nothing to check against."""
+    """Return the column `valid`: 1 if envelope and schema are satisfied, 0 if not, None if they cannot be checked."""
     if frame.cut:
         return None
     if type(frame.message) is Malformed:
@@ -54,8 +54,8 @@ def valid(version: OcppVersion | None, frame: Frame, found: list[Finding]) -> in
 def id_length(message: Message, text: str | bytes) -> int | None:
     """Return the length of the message id in a CALL or CALLRESULT of the usual form; None for any other frame.
 
-    The usual form has no blank or escape before the payload, and nothing but the bracket after it. SQLite can cut the
-    payload out of such a frame without parsing it.
+    In the usual form there is no blank or escape before the payload, and only the closing bracket after it. With the
+    length, SQLite can cut the payload out of the frame without parsing it.
     """
     parsed: Any = message
     if type(message) is Call and len(parsed.action) <= _NAME_LIMIT:
@@ -70,7 +70,7 @@ def id_length(message: Message, text: str | bytes) -> int | None:
 
 
 def stored_text(payload: bytes, opcode: int) -> str | bytes:
-    """Return a message as `raw` keeps it: as text if it came as text and is UTF-8, else as bytes."""
+    """Return a message for the column `raw`: text if it is a text message in UTF-8, otherwise bytes."""
     if opcode == BINARY:
         return payload
     try:

@@ -1,4 +1,4 @@
-"""Limit the memory of large CALLs, which rules and pairing keep until they are answered."""
+"""Limit the memory of large CALLs, to which rules and pairing keep references until they are answered."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from inspector.protocol.frame import Frame
 
 LARGE = 64 * 1024
-"""Frames above so many bytes are counted here. For smaller ones, the limits on their number are enough."""
+"""CALLs of more bytes than this are limited here. For smaller ones, the limits on their number are enough."""
 LARGE_LIMIT = 32 * 1024 * 1024
-"""The most bytes of large CALLs over all sessions. Answered ones count too, as they are remembered for a while."""
+"""The large CALLs of all sessions may have so many bytes together. Answered CALLs, kept for a while, count too."""
 
 
 class LargeCalls:
@@ -25,10 +25,11 @@ class LargeCalls:
         self._bytes = 0
 
     def add(self, correlation: Correlation, frame: Frame, shown: Frame) -> None:
-        """Note a CALL that has been judged and stored, with its stored form.
+        """Add a large CALL that has been judged and stored, with its redacted form `shown`.
 
-        When they take too much memory, the oldest are emptied, as rules and pairing hold references to them. A CALL
-        that still waits for its answer is also forgotten, so that the answer is not judged by an empty request.
+        If large CALLs take too much memory, empty the oldest ones in place, because rules and pairing have references
+        to them. If one is still open, pairing also forgets it, so that rules do not compare its answer with an empty
+        request.
         """
         self._kept.append((len(frame.raw), correlation, frame, shown))
         self._bytes += len(frame.raw)

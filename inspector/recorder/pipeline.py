@@ -1,4 +1,4 @@
-"""Take each record through the recorder's work: pair, judge, redact, make its rows. Knows no thread and no clock."""
+"""Process each record: pair, judge, redact, make its rows. Starts no thread and reads no clock."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ log = logging.getLogger("chargesentinel.recorder")
 FRAME_TS = FRAME_COLUMNS.index("ts_ns")
 
 _UNWATCHED = memoryview(bytearray(32)).cast("Q")
-"""Stands in for the words of a ProgressPage where nobody watches."""
+"""Used in place of the words of a ProgressPage if there is none."""
 
 
 class Pipeline:
-    """Take records in the order they happened and fill the writer with their rows; `commit` puts the rows on disk."""
+    """Processes records in order and gives their rows to the writer; `commit` writes the rows to disk."""
 
     def __init__(self, writer: Writer, settings: Settings = DEFAULTS, redaction: Redactor | None = None) -> None:
         self.writer = writer
@@ -61,7 +61,7 @@ class Pipeline:
         self.open_sessions: dict[int, RecordedSession] = {}
         """By session number."""
         self.restored: dict[int, RecordedSession] = {}
-        """By session id: those that were open when the recorder before this one ended."""
+        """By session id: the sessions that were open when the previous recorder process ended."""
         self.redacted_frames = RedactedFrames(self.redaction)
         self.derivation = DerivedTables(writer)
         self._large_calls = LargeCalls()
@@ -69,18 +69,18 @@ class Pipeline:
         self._faults = Faults(writer)
         self.finding_rows = FindingRows(writer, self.redaction, self._faults, self._changed)
         self.file = 0
-        """How many files of this recording came before the one being written."""
+        """How many files this recording had before the current one."""
         self.gone = 0
-        """Frames that were stored in files which others deleted, or that could not be processed."""
+        """How many frames were in files that somebody deleted, or could not be processed."""
         self.closed = 0
-        """Sessions that have ended."""
+        """How many sessions have ended."""
         self.sessions = self.frames = 0
-        """Those taken so far."""
+        """How many sessions and frames were processed, committed or not."""
 
     def take_all(self, records: Iterable[Record], page: ProgressPage | None = None, first: int = 0) -> None:
-        """Take records; one that fails is dropped, counted and marked as a gap, as it would fail again after a restart.
+        """Process records. If one fails, drop it and store a gap, because it would fail again after a restart.
 
-        `page` gets the number of the record being worked on; the first of the records has the number `first`.
+        The number of the current record is written to `page`; the first record has the number `first`.
         """
         words = page.words if page is not None else _UNWATCHED
         for number, record in enumerate(records, first):
@@ -100,12 +100,12 @@ class Pipeline:
 
     def _drop(self, record: Record, error: Exception, *, stored: bool) -> None:
         log.error("%s: could not process a record (%s); it is marked as a gap", self.writer.path, place_of(error))
-        lost = int(isinstance(record, FrameRecord) and not stored)  # with `stored` the frame itself was taken
+        lost = int(isinstance(record, FrameRecord) and not stored)  # if `stored`, the frame already has its row
         self.gone += lost
         self.mark_gap(lost, record.ts_ns, record.ts_ns, record.mono_ns, reason="a fault of the recorder")
 
     def take(self, record: Record) -> None:
-        """Take one record. An event of a session that was never opened is stored as an event of no session."""
+        """Process one record. An event of a session that was never opened is stored as an event of no session."""
         if isinstance(record, FrameRecord):
             self._frame(self._session(record), record)
         elif isinstance(record, OpenRecord):
@@ -129,21 +129,23 @@ class Pipeline:
     def _session(self, record: FrameRecord) -> RecordedSession:
         session = self.open_sessions.get(record.session_number)
         if session is None:
-            # The tap sends no frame before its OpenRecord. Should that be lost, the frames are still kept.
+            # The proxy sends an OpenRecord first. If that record was lost, open the session here to keep its frames.
             self._open(OpenRecord(*record[:3], {"from_start": False}))
             session = self.open_sessions[record.session_number]
         return session
 
     def tick(self, mono_ns: int, ts_ns: int) -> None:
-        """Let time pass for every open session, so that silence is judged while it lasts."""
+        """Judge every open session by the current time, so that missing messages are found while no frames arrive."""
         for fed in self.feed.advance(Moment(mono_ns, ts_ns)):
             self._store_findings(fed)
 
     def commit(self, committed: int | None = None) -> None:
-        """Put everything taken so far on disk.
+        """Write the rows of all records processed so far to disk.
+
+        `committed` is the number of the last of them, which is stored with the rows; None if records have no numbers.
 
         Raises:
-            sqlite3.Error: nothing was written, all of it still waits.
+            sqlite3.Error: nothing was written; the rows wait for the next commit.
         """
         try:
             self._write(committed)
@@ -154,13 +156,13 @@ class Pipeline:
 
     def _write(self, committed: int | None) -> None:
         for session in self._changed:
-            if session.file == self.file:  # otherwise its row was counted again when it came to this file
+            if session.file == self.file:  # the row of a session that ended in an earlier file does not change
                 self._update(session, {})
         self._changed.clear()
         self.writer.commit(committed)
 
     def _settle_refused(self) -> bool:
-        """Take rows that could not be stored out of the counts; returns whether there were any."""
+        """Subtract rows that the database refused from the counts and store gaps; return whether there were any."""
         sessions = {session.session_id: session for session in self.open_sessions.values()}
         all_refused = self.writer.take_refused()
         for refused in all_refused:
@@ -181,10 +183,10 @@ class Pipeline:
         return bool(all_refused)
 
     def mark_gap(self, frames: int, since_ns: int, until_ns: int, mono_ns: int, number: int = 0, **more: Any) -> None:
-        """Mark a gap: `frames` crossed the wire and could not be stored.
+        """Store a gap, and report it to the judge: so many `frames` were relayed, but could not be stored.
 
-        They belong to the session with the number `number`, or to any where that is 0. `more` adds to the event: how
-        many other events and sessions were lost, and why.
+        They belong to the session with the number `number`; if that is 0, they may belong to any session. `more` is
+        added to the detail of the event: how many other events and sessions were lost, and why.
         """
         detail = {"frames": frames, "since_ns": since_ns, "until_ns": until_ns, **more}
         session = self.open_sessions.get(number)
@@ -195,43 +197,43 @@ class Pipeline:
         self._store_findings(self.feed.take(GapRecord(number, until_ns, mono_ns, frames, since_ns, more)))
 
     def store_findings(self, session: RecordedSession, findings: list[Finding]) -> None:
-        """Store findings of a session that is open."""
+        """Store the findings of an open session."""
         self.finding_rows.store(session, findings, None)
 
     def summary(self, lost: int = 0) -> Summary:
-        """What is stored so far; `lost` frames could not be."""
+        """Return how much is stored, with `lost` as the number of frames that could not be stored."""
         return Summary(*self.stored(), lost)
 
     def stored(self) -> StoredCounts:
-        """What is on disk."""
+        """Return how much is on disk: everything processed, without the rows that wait for a commit."""
         taken = (self.sessions, self.frames, self.findings, self.errors)
         sessions, frames, findings, errors = map(sub, taken, self.writer.waiting_counts())
         return StoredCounts(sessions, frames, findings, errors, self.writer.dropped.total())
 
     def recount(self) -> None:
-        """Count again, from the files and from what waits to be written."""
+        """Set the counts again, from the files and from the rows that wait for a commit."""
         before, rows = self.writer.before, self.finding_rows
         earlier = (before.get(what, 0) for what in COUNTED)
         counts = map(sum, zip(earlier, self.writer.recording_counts(), self.writer.waiting_counts(), strict=True))
         self.sessions, self.frames, rows.total, rows.errors = counts
 
     def take_first_findings(self) -> list[FirstFinding]:
-        """Return the first finding of each rule, without those that were returned before."""
+        """Return the first finding of each rule that had none at the last call."""
         return self.finding_rows.take_first()
 
     @property
     def findings(self) -> int:
-        """Findings so far; every occurrence counts."""
+        """How many findings there are; every occurrence counts."""
         return self.finding_rows.total
 
     @property
     def errors(self) -> int:
-        """Those of severity error."""
+        """How many findings of severity error there are; every occurrence counts."""
         return self.finding_rows.errors
 
     @property
     def by_severity(self) -> dict[str, int]:
-        """Findings of this process by severity."""
+        """How many findings of each severity this process has made."""
         return self.finding_rows.by_severity
 
     def _open(self, record: OpenRecord) -> None:
@@ -253,7 +255,7 @@ class Pipeline:
         session = self.open_sessions[number]
         try:
             facts = self.redaction.detail(secrets, facts)
-        except Exception as why:  # what could not be searched for secrets is not stored; the session is
+        except Exception as why:  # store the session without these facts: they could not be searched for secrets
             failed.append(why)
             facts = {}
         self.sessions += 1
@@ -333,9 +335,9 @@ class Pipeline:
         session.last_seen_ns = ts_ns
         self._changed.add(session)
         try:
-            notes = frame.notes  # redaction may have added one
+            notes = frame.notes  # redaction may have added a note
             if opcode == BINARY or (notes and not KEPT_NOTES.isdisjoint(notes)):
-                # What the stored bytes do not show: a BLOB may also be a text message that is not UTF-8.
+                # The stored bytes do not show these facts: a BLOB may be a text message that is not UTF-8.
                 detail = {**(notes or {}), **({"binary": True} if opcode == BINARY else {})}
                 writer.event(session.session_id, ts_ns, frame_id, FRAMING, detail)
             if frame.action is not None:
@@ -381,5 +383,5 @@ class Pipeline:
             self.finding_rows.store(fed.session.label if fed.session else None, fed.findings, None)
 
     def rule_failed(self, session: SessionJudge, error: Exception) -> None:
-        """Note that a rule raised: that costs its findings, never the frame it failed on."""
+        """Report that a rule raised an exception. Its findings are missing, but the frame is stored."""
         self._faults.note(session.label, RULE_FAILED, error)

@@ -1,6 +1,6 @@
-"""Shared memory in which a recorder process notes which record it works on, for its relay to read at any time.
+"""Share the number of the record that a recorder process works on with its relay, through memory.
 
-It is memory rather than messages so that the relay can still read it when the process hangs or is dead.
+Unlike a message, the relay can read it even when the process hangs or is dead.
 """
 
 from __future__ import annotations
@@ -10,10 +10,13 @@ import os
 import tempfile
 
 NUMBER, SESSION, FRAME_OF_SESSION, DETAILS_OF = range(4)
-"""The words: the number of the record being worked on, or 0 between records; then the session id of the record whose
-number is in DETAILS_OF, and which frame of that session it is."""
+"""The positions of four numbers in the memory.
+
+NUMBER is the number of the current record, 0 between records. For the record with the number DETAILS_OF, SESSION is the
+session id, and FRAME_OF_SESSION says which frame of the session it is, from 1.
+"""
 DETAILS_FROM = 256
-"""Size in bytes above which a frame's session is noted too. Smaller frames are done before anybody looks."""
+"""For frames of more bytes than this, SESSION and FRAME_OF_SESSION are set too; smaller frames are processed fast."""
 _SIZE = 4096
 
 
@@ -21,7 +24,7 @@ class ProgressPage:
     """The memory that a relay and its recorder process share."""
 
     def __init__(self, descriptor: int | None = None) -> None:
-        """Make a page, or open the one whose descriptor the relay has passed on."""
+        """Create the memory, or open the one with the file descriptor `descriptor`, which the relay has passed on."""
         if descriptor is None:
             with tempfile.TemporaryFile() as file:
                 file.truncate(_SIZE)
@@ -31,15 +34,15 @@ class ProgressPage:
 
     @property
     def number(self) -> int:
-        """The number of the record being worked on; 0 between records."""
+        """The number of the current record; 0 between records."""
         return self.words[NUMBER]
 
     @property
     def details(self) -> tuple[int, int]:
-        """The session id of that record, and which frame of the session it is; zeros where they are not known."""
+        """The session id of the current record and which frame of the session it is; (0, 0) if they are not known."""
         words = self.words
         return (words[SESSION], words[FRAME_OF_SESSION]) if words[DETAILS_OF] == words[NUMBER] else (0, 0)
 
     def end(self) -> None:
-        """Note that no record is being worked on."""
+        """Set the number of the current record to 0."""
         self.words[NUMBER] = 0

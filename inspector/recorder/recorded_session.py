@@ -1,4 +1,4 @@
-"""One session while it is recorded: the numbers of its row, its judge and its secrets. Stores nothing."""
+"""Hold the state of one session while it is recorded: the numbers of its row, its judge and its secrets."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from inspector.rules.judge import SessionJudge
 
 
 class RecordedSession:
-    """One session being recorded."""
+    """One session while it is recorded."""
 
     __slots__ = (
         "error_count",
@@ -33,4 +33,4 @@ class RecordedSession:
         self.opened_ns = self.last_seen_ns = opened_ns
         self.version = judge.version
         self.file = file
-        """The newest of the recorder's files that the session was open in, counted from 0."""
+        """The number, from 0, of the newest of the recorder's files in which the session was open."""

@@ -1,4 +1,4 @@
-"""What a recorder offers to whoever records: the one way in for records, wherever the recorder runs."""
+"""Define the interface of a recorder, which is the same whether it runs in a thread or in a process of its own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from inspector.units import quantity
 
 
 class FirstFinding(NamedTuple):
-    """The first finding of a rule, for whoever watches the recorder; secrets are hidden."""
+    """The first finding of a rule, to be shown while recording; secrets in it are hidden."""
 
     charge_point_id: str
     severity: str
@@ -21,7 +21,7 @@ class FirstFinding(NamedTuple):
 
 
 class StoredCounts(NamedTuple):
-    """What a recorder has on disk."""
+    """How many sessions, frames and findings a recorder has on disk."""
 
     sessions: int = 0
     frames: int = 0
@@ -38,11 +38,11 @@ class CommitFigures(NamedTuple):
 
     commits: int = 0
     commit_seconds: float = 0.0
-    """Time spent in all commits."""
+    """The time spent in all commits."""
     findings: dict[str, int] = {}  # noqa: RUF012  # never changed
-    """New findings by severity."""
+    """How many findings of each severity this process has made."""
     wal_bytes: int = 0
-    """The size of the file beside the recording that holds what is not yet written into it."""
+    """The size of SQLite's write-ahead log beside the recording."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,55 +73,52 @@ def _count(number: int, noun: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How a recorder is doing now, for metrics and health checks."""
+    """The current state of a recorder, for metrics and health checks."""
 
     working: bool = True
-    """False while it cannot commit: a failing disk, a recorder process being started again."""
+    """False while it cannot commit, because the disk fails or the recorder process is being restarted."""
     waiting: int = 0
-    """Records put and not committed."""
+    """How many records are not committed yet."""
     waiting_bytes: int = 0
     lost: int = 0
     """Frames that could not be stored."""
     commits: int = 0
     commit_seconds: float = 0.0
-    """Time spent in all commits."""
+    """The time spent in all commits."""
     findings: dict[str, int] = field(default_factory=dict)
-    """New findings by severity."""
+    """How many findings of each severity this process has made."""
     wal_bytes: int = 0
-    """The size of the file beside the recording that holds what is not yet written into it."""
+    """The size of SQLite's write-ahead log beside the recording."""
     dropped: int = 0
     """Derived rows (findings, samples, transactions, …) that could not be stored; their frames are stored."""
 
 
 class Recorder(Protocol):
-    """Accepts records in the order they happened and keeps each until it is committed.
-
-    `put` is called from the relay's event loop: it never blocks and never raises.
-    """
+    """Accepts records in order and keeps each one until it is committed."""
 
     on_findings: Callable[[list[FirstFinding]], None]
-    """Called with the first finding of each rule, by a recorder in a process of its own."""
+    """Called with the first finding of each rule, but only by a recorder that runs in a process of its own."""
 
     def put(self, record: Record) -> None:
-        """Accept one record."""
+        """Accept one record. Never blocks and never raises, because the relay calls it from its event loop."""
 
     def status(self) -> Status:
-        """Return how it is doing; costs next to nothing."""
+        """Return the current state of the recorder; takes almost no time."""
 
     def when_behind(self, hold: Callable[[int, bool], None]) -> None:
-        """Have `hold` called with a session number, and True if that session has to wait or False if it may continue.
+        """Set `hold`, which is called with a session number, and True if that session has to wait, otherwise False.
 
-        A session has to wait while its charge point has more than its share of the records that wait for the recorder.
-        No session waits for a recorder that does not work (a failing disk, a crash), as waiting would not help.
+        A session has to wait while too many of the records that wait for the recorder are from its charge point. No
+        session has to wait while the recorder does not work (a failing disk, a crash), because waiting would not help.
         """
 
     def close(self, timeout: float = 10.0, progress: Callable[[int], bool] | None = None) -> Summary:
-        """Store what is still waiting, mark the recording as ended cleanly, and return what was stored.
+        """Store the waiting records, mark the recording as ended cleanly, and return how much was stored.
 
-        Takes as long as it needs. If nothing has been stored for `timeout` seconds, what is left is counted as lost,
-        and a gap in the file says so if the file can be written.
+        This has no time limit. But if nothing is stored for `timeout` seconds, the records that still wait are counted
+        as lost, and a gap is stored in place of them if the file can be written.
 
         Args:
             timeout: in seconds.
-            progress: called several times a second with the number of records that wait; returns False to end at once.
+            progress: called several times a second with the number of waiting records; returns False to end at once.
         """

@@ -1,4 +1,4 @@
-"""Rebuild the judge's state from what an earlier recorder stored, so that a restart changes no finding."""
+"""Rebuild the judge's state from stored records, so that a restart of the recorder process changes no finding."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ log = logging.getLogger("chargesentinel.recorder")
 
 
 def restore(pipeline: Pipeline, steps: Iterable[tuple[Record, int]]) -> None:
-    """Judge again what an earlier recorder has stored; `steps` are those of `store.stored_records.reread`.
+    """Judge records again that an earlier process has stored; `steps` comes from `store.stored_records.reread`.
 
-    Nothing is written. Findings that are stored already continue to be counted in their rows. What cannot be read
-    back counts as a gap for the judge and stops nothing.
+    No rows are written. New occurrences of stored findings will be counted in their rows. If reading fails, the judge
+    is told of a gap, and recording continues.
     """
     seen: list[RecordedSession] = []
     try:
@@ -40,7 +40,7 @@ def restore(pipeline: Pipeline, steps: Iterable[tuple[Record, int]]) -> None:
 
 
 def _read_back(pipeline: Pipeline, steps: Iterable[tuple[Record, int]], seen: list[RecordedSession]) -> None:
-    # Sessions read back are numbered by their ids, not as the relay numbers them: hence a feed of their own.
+    # Here sessions are numbered by their ids, which may be the same as numbers of the relay: use another feed.
     feed = Feed(pipeline.feed.settings, judge=pipeline.feed.judge, failed=pipeline.rule_failed)
 
     def open_session(record: OpenRecord) -> None:

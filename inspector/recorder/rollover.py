@@ -1,4 +1,4 @@
-"""Continue a recording in another file: after a rotation, or because the file was deleted or replaced."""
+"""Continue a recording in a new file: at a rotation, or because the file was deleted or replaced."""
 
 from __future__ import annotations
 
@@ -15,18 +15,20 @@ log = logging.getLogger("chargesentinel.recorder")
 
 
 FAILURES = (sqlite3.Error, OSError, ChargeSentinelError)
-"""What a disk that does not write raises. Nothing is lost then: what waits to be written still waits."""
+"""The exceptions of a disk that cannot be written. Nothing is lost then: the rows wait for the next commit."""
 
 BROKEN = ("SQLITE_READONLY", "SQLITE_IOERR", "SQLITE_CANTOPEN")
-"""Errors that an open connection may repeat for ever, even after the disk works again."""
+"""Errors that an open SQLite connection may repeat for ever, even after the disk works again."""
 RETRY_AFTER_NS = 60 * 10**9
 
 
 def commit(pipeline: Pipeline, committed: int | None = None) -> None:
-    """Put everything taken so far on disk; in a new file if the one being written is gone.
+    """Write everything processed so far to disk, in a new file if the current one is gone.
+
+    `committed` is the number of the last record, as in `Pipeline.commit`.
 
     Raises:
-        one of FAILURES: nothing was written, and everything still waits.
+        one of FAILURES: nothing was written; the rows wait for the next commit.
     """
     if not pipeline.writer.gone:
         try:
@@ -35,7 +37,7 @@ def commit(pipeline: Pipeline, committed: int | None = None) -> None:
         except RecordingGone:
             pass
         except sqlite3.Error as error:
-            closed = isinstance(error, sqlite3.ProgrammingError)  # reopening it failed the last time
+            closed = isinstance(error, sqlite3.ProgrammingError)  # the last attempt to reopen the file failed
             if closed or getattr(error, "sqlite_errorname", "").startswith(BROKEN):
                 pipeline.writer.reopen()
             raise
@@ -44,7 +46,7 @@ def commit(pipeline: Pipeline, committed: int | None = None) -> None:
 
 
 def rotate_if_due(pipeline: Pipeline) -> None:
-    """Continue in the next file if it is time to; if the next file cannot be made, continue in this one."""
+    """Continue in the next file if a rotation is due; if that file cannot be created, continue in the current one."""
     now, writer = time.time_ns(), pipeline.writer
     if writer.waiting or not writer.rotation_due(now):
         return
@@ -58,10 +60,10 @@ def rotate_if_due(pipeline: Pipeline) -> None:
 
 
 def rotate(pipeline: Pipeline, ts_ns: int) -> None:
-    """Continue in the next file; call this when everything is committed.
+    """Continue in the next file; everything must be committed.
 
     Raises:
-        sqlite3.Error, OSError, UnusableFile: recording continues in the file it had.
+        sqlite3.Error, OSError, UnusableFile: the next file cannot be created; recording continues in the current one.
     """
     left = pipeline.writer.rotate(_open_session_ids(pipeline), ts_ns)
     _recount_sessions(pipeline)
@@ -69,10 +71,10 @@ def rotate(pipeline: Pipeline, ts_ns: int) -> None:
 
 
 def begin_again(pipeline: Pipeline, ts_ns: int) -> int:
-    """Continue in a new file in place of one that is gone; returns how many frames were lost with it.
+    """Continue in a new file in place of one that is gone; return how many frames were lost with it.
 
     Raises:
-        sqlite3.Error, OSError, UnusableFile: the new file cannot be made; try again later.
+        sqlite3.Error, OSError, UnusableFile: the new file cannot be created; try again later.
     """
     writer = pipeline.writer
     gone, since = writer.path, writer.since_ns
@@ -91,7 +93,7 @@ def begin_again(pipeline: Pipeline, ts_ns: int) -> int:
         *(gone, lost, writer.path),
     )
     if lost:
-        # The judge has seen all of these frames, so this gap is not reported to it.
+        # The judge has seen all of these frames, so do not report this gap to it.
         detail = {"frames": lost, "since_ns": since, "until_ns": ts_ns, "reason": why}
         writer.event(None, ts_ns, None, "gap", detail)
         for session in pipeline.open_sessions.values():
@@ -111,9 +113,9 @@ def _open_session_ids(pipeline: Pipeline) -> list[int]:
 
 
 def _recount_sessions(pipeline: Pipeline) -> None:
-    """Count sessions as the new file has them, and let findings whose rows are in an earlier file begin new rows."""
+    """Set the counts of open sessions to those of the new file; give findings with rows in earlier files new rows."""
     writer = pipeline.writer
-    stale = writer.take_stale_recounts()  # counted below, so they must not be among those that wait
+    stale = writer.take_stale_recounts()  # before `waiting_by_session`, because they are counted below
     waiting, wrong = writer.waiting_by_session()
     pipeline.file += 1
     for session in pipeline.open_sessions.values():
@@ -128,7 +130,7 @@ def _recount_sessions(pipeline: Pipeline) -> None:
                 finding.begin_again()
     for finding in stale:
         begin_new_row(finding)
-        finding.count = max(1, len(finding.new_frames))  # the earlier count was in the file that is gone
+        finding.count = max(1, len(finding.new_frames))  # do not count again what an earlier file has counted
         owner = finding.session.label if finding.session else None
         if owner is not None and owner in pipeline.open_sessions.values():
             pipeline.store_findings(owner, [finding])

@@ -1,4 +1,4 @@
-"""What is stored of a frame that has ended a recorder twice: its place, its size and the reason, but no content."""
+"""Store a frame on which the recorder crashed or hung twice without its content: its place, its size and the reason."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ log = logging.getLogger("chargesentinel.recorder")
 
 
 def as_asterisks(record: SetAsideRecord) -> FrameRecord:
-    """Return the FrameRecord that is stored in place of the frame; as a "cut" one, it is not judged."""
+    """Return the FrameRecord that is stored in place of the frame. Its note "cut" keeps rules from judging it."""
     return FrameRecord(*record)._replace(notes={**(record.notes or {}), "cut": True, "redacted": True})
 
 
 def describe(record: SetAsideRecord, session_id: int, frame_id: int | None) -> dict[str, Any]:
-    """Name the frame in the log; returns the detail of its event of kind `gap`."""
+    """Log which frame was set aside; return the detail of its event of kind `gap`."""
     size = len(record.payload)
     log.error(
         "session %d, frame %d (%d bytes): stored as asterisks, because %s",

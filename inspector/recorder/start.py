@@ -16,7 +16,7 @@ from inspector.store.files.connection import DEFAULT_MODE
 from inspector.store.writing.writer import Writer
 
 BUSY_S = 0.2
-"""How long a commit waits for another program's lock on the file. After that, records wait in memory."""
+"""How long a commit waits for another program's lock on the file, in seconds. After that, records wait in memory."""
 
 
 def start_recorder(
@@ -38,18 +38,18 @@ def start_recorder(
 
     Args:
         path: the SQLite file; created if it does not exist.
-        holder: the command that records ("chargesentinel proxy"), for the message when the file is locked.
+        holder: the command that records ("chargesentinel proxy"), for the message of others that find the file locked.
         listen, upstream, config: for the row in `recordings`; passwords in them are removed.
-        settings: of the judge.
-        queue_limit: bytes that may wait for a disk that does not write.
-        redaction: the arguments of `inspector.redaction.redactor.Redactor`; None hides credentials only.
+        settings: settings of the rules.
+        queue_limit: how many bytes may wait in memory while the disk cannot be written.
+        redaction: the arguments of `inspector.redaction.redactor.Redactor`; None hides only secrets.
         rotate: when to continue in the next file: a size, an age or "day"; see `store.rotation`.
         file_mode: the permissions of new files.
-        lossless: in a process of its own, let peers that send a lot wait even while nothing can be stored.
-        own_process: run it as a supervised process, fed from an asyncio loop; else in a thread.
+        lossless: let peers that send a lot wait even while nothing can be stored; needs `own_process`.
+        own_process: run the recorder in a supervised process, fed from an asyncio loop; otherwise in a thread.
 
     Raises:
-        UnusableFile: the file is not a recording, from a newer version, or cannot be written.
+        UnusableFile: the file is not a recording, is from a newer version, or cannot be written.
     """
     writer: dict[str, Any] = {
         "path": str(path),

@@ -1,1 +1,1 @@
-"""The recorder in a process or thread of its own: handing over, acknowledging, restarting, back-pressure."""
+"""Run the recorder in a process or thread of its own: send it records, restart it, and slow down fast peers."""

@@ -1,8 +1,8 @@
 """Keep, count and number the records that a recorder process has not yet stored.
 
 Records are numbered when they are sent, in the order of sending. The recorder acknowledges the number up to which it
-has stored them. A restarted recorder gets all later ones again, in the same order and with the same numbers. As long as
-the recorder keeps up, records are sent in the order they came. When it does not, `FairQueue` decides whose turn it is.
+has stored them. A restarted recorder gets all later records again, in the same order and with the same numbers. As long
+as the recorder keeps up, records are sent in the order in which they came. Otherwise, `FairQueue` chooses the order.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from inspector.recorder.worker.fair_queue import BATCH, BATCH_US, USUAL_RATE, Fa
 from inspector.records import CloseRecord, FrameRecord, OpenRecord, Record, ReopenRecord, SetAsideRecord, set_aside
 
 BATCH_BYTES = 150_000
-"""Up to so many bytes, records are sent in the order they came. If more arrive, `FairQueue` chooses the order."""
+"""If more bytes than this wait to be sent, `FairQueue` chooses the order; otherwise it is the order of arrival."""
 WINDOW_US = 2 * BATCH_US
-"""How much recorder time the records sent and not yet taken may cost: enough that the recorder never runs dry."""
+"""Records are sent ahead for about so much recorder time (in microseconds), so that the recorder never has to wait."""
 _RECORD_BYTES = 200
 
 
@@ -28,12 +28,12 @@ class Batch:
     bytes: int
     cost: float
     stations: dict[Station, int] | None = None
-    """Bytes by charge point, if the recorder is asked how long the records take; else None."""
+    """Bytes by charge point, if the recorder is to report how long the records take; otherwise None."""
     first: int = 0
 
     @property
     def last(self) -> int:
-        """The number of the last of them."""
+        """The number of the last of these records."""
         return self.first + len(self.records) - 1
 
 
@@ -41,7 +41,7 @@ class Backlog:
     """Records that are sent and not acknowledged, records to be sent again, and records that have arrived since."""
 
     def __init__(self, limit: int = 1 << 28) -> None:
-        """Keep at most `limit` bytes."""
+        """Begin without records. `limit` in bytes sizes the queues; `Intake` enforces it."""
         self.fair = FairQueue(limit)
         self.bytes = 0
         self.acknowledged = 0
@@ -54,19 +54,19 @@ class Backlog:
         self._kept = 0
         self._last_sent = 0
         self._live: dict[int, OpenRecord] = {}  # by session number, until the session's CloseRecord is acknowledged
-        self._closing: set[int] = set()  # sessions whose CloseRecord is kept
+        self._closing: set[int] = set()  # the session numbers of all CloseRecords in the backlog
 
     def __len__(self) -> int:
         return self._kept - self.acknowledged
 
     @property
     def unsent(self) -> bool:
-        """Whether anything has still to be sent."""
+        """Whether any record still has to be sent."""
         return bool(self._arrived or self.fair.count or self._again)
 
     @property
     def may_send(self) -> bool:
-        """Whether there is something to send and the recorder needs more."""
+        """Whether there are records to send, and the recorder does not have enough work already."""
         return self._in_flight < WINDOW_US and self.unsent
 
     @property
@@ -75,12 +75,12 @@ class Backlog:
         return sum(isinstance(record, FrameRecord | SetAsideRecord) for record in self._all())
 
     def _all(self) -> list[Record]:
-        """All records, those sent first."""
+        """Return all records; the ones that were sent come first."""
         found = [record for batch in (*self._sent, *self._again) for record in batch.records]
         return [*found, *self.fair.records(), *self._arrived]
 
     def keep(self, record: Record) -> None:
-        """Keep one more record."""
+        """Add one record."""
         self._arrived.append(record)
         if isinstance(record, FrameRecord):
             bytes_ = _RECORD_BYTES + len(record.payload)
@@ -112,7 +112,7 @@ class Backlog:
         return self.fair.station_of(session, self.charge_point_of(session))
 
     def batch(self) -> Batch:
-        """Return the records to send next and number them."""
+        """Number the records to send next, and return them."""
         if self._again:
             batch = self._again.popleft()
         elif not self.fair.count and len(self._arrived) <= BATCH and self._arrived_bytes <= BATCH_BYTES:
@@ -130,7 +130,10 @@ class Backlog:
         return batch
 
     def note_taken(self, number: int, spent_us: dict[int, float] | None = None) -> None:
-        """Note that the recorder has taken all records up to `number`; `spent_us` says how long, by session."""
+        """Note that the recorder has processed all records up to `number`, but not yet stored them.
+
+        `spent_us` has the microseconds that they took, by session number.
+        """
         batch = None
         while self._untaken and self._untaken[0].last <= number:
             batch = self._untaken.popleft()
@@ -141,7 +144,7 @@ class Backlog:
             self.fair.learn_rates(batch.stations, spent_us)
 
     def acknowledge(self, number: int) -> None:
-        """Drop all records up to `number`: they are stored."""
+        """Drop all records up to `number`, which are stored."""
         self.note_taken(number)
         while self._sent and self.acknowledged < number:
             batch = self._sent[0]
@@ -164,7 +167,7 @@ class Backlog:
                         self._closing.discard(record.session_number)
 
     def drop_unsent(self) -> list[Record]:
-        """Drop all records that have not been sent; returns them, oldest first."""
+        """Drop and return all records that have not been sent, oldest first."""
         self.sort_by_charge_point()
         dropped: list[Record] = []
         for batch in self._again:
@@ -184,7 +187,7 @@ class Backlog:
         return found and found[0][found[1]]
 
     def hide_content(self, number: int) -> None:
-        """Hide the content of a record that ended the recorder or made it hang."""
+        """Hide the content of the record with this number, because the recorder crashed or hung on it."""
         if found := self._place(number):
             records, at = found
             records[at] = set_aside(records[at])
@@ -198,7 +201,10 @@ class Backlog:
         return None
 
     def send_again(self) -> list[ReopenRecord]:
-        """Mark everything to be sent again; returns records of the sessions that were opened before it."""
+        """Mark all records to be sent again, to a restarted recorder.
+
+        Return a ReopenRecord for each open session whose OpenRecord is not among them.
+        """
         self._again.extendleft(reversed(self._sent))
         self._sent.clear()
         self._untaken.clear()

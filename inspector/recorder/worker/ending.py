@@ -1,4 +1,4 @@
-"""How long ending a recording may take, and which gaps replace the records that are given up."""
+"""Limit how long the end of a recording may take, and make the gaps that replace records which cannot be stored."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from collections.abc import Callable, Iterable
 from inspector.records import CloseRecord, FrameRecord, GapRecord, OpenRecord, Record, SetAsideRecord
 
 LOOK_EVERY_S = 0.2
-"""How often a recorder that is ending checks whether to continue."""
+"""So often, in seconds, the end of a recording checks whether to continue."""
 GIVE_UP_S = 2.0
-"""How long a recorder has to store the gaps of records that are given up."""
+"""So long, in seconds, a recorder may take to store the gaps in place of records that are given up."""
 REASON = "the recording ended before everything was stored"
 """The reason in the gaps of records that are given up."""
 
 
 class Ending:
-    """Decides how long a recorder may go on storing records once recording has ended."""
+    """Decides how long a recorder may continue to store records after recording has ended."""
 
     def __init__(self, patience_s: float, progress: Callable[[int], bool] | None = None) -> None:
-        """Begin to wait.
+        """Start the clock.
 
         Args:
-            patience_s: how long to wait while nothing at all is stored.
-            progress: called several times a second with the number of records that wait; returns False to give up.
+            patience_s: after so many seconds in which nothing is stored, do not continue.
+            progress: called several times a second with the number of waiting records; returns False to give up.
         """
         self._patience_s, self._progress = patience_s, progress
         self._deadline = time.monotonic() + patience_s
@@ -32,7 +32,7 @@ class Ending:
         self.given_up = False
 
     def may_continue(self, acknowledged: int, waiting: int) -> bool:
-        """Whether to continue, given how many records are stored by now and how many wait."""
+        """Return whether to continue, given how many records are stored by now and how many wait."""
         now = time.monotonic()
         if acknowledged != self._acknowledged:
             self._acknowledged = acknowledged
@@ -43,10 +43,10 @@ class Ending:
 
 
 def gaps_in_place_of(given_up: Iterable[Record]) -> tuple[list[Record], int]:
-    """Return the records to store in place of records that are given up, and how many frames are among those.
+    """Return the records to store in place of records that are given up, and how many frames are given up.
 
-    Ends of sessions and gaps that existed already are kept. A session that began among the given-up records is only
-    counted.
+    Earlier gaps and the ends of sessions are still stored. A session whose OpenRecord is given up gets no row; the gap
+    counts it.
     """
     kept: list[Record] = []
     lost: Counter[int] = Counter()  # frames by session

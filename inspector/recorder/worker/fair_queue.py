@@ -1,9 +1,9 @@
-"""Share a recorder among charge points: decide whose turn it is, and which charge point has to wait.
+"""Share a recorder among charge points: choose whose records are sent next, and which charge point has to wait.
 
-This is deficit round robin in microseconds of recorder time. Each round gives the same time to every charge point whose
-records wait, and a charge point that has been quiet gets its turn first. The recorder reports how long records take, so
-that a few expensive bytes count as much as many cheap ones. The records of one charge point keep their order across its
-connections, because the judge follows the charge point from one connection to the next.
+The algorithm is deficit round robin, in microseconds of recorder time. Each round gives the same time to every charge
+point with waiting records; a charge point that had none before gets its turn first. The recorder reports how long
+records take, so that a few expensive bytes count as much as many cheap ones. The records of one charge point keep their
+order across its connections, because the judge follows the charge point from one connection to the next.
 """
 
 from __future__ import annotations
@@ -14,27 +14,33 @@ from collections.abc import Callable, Iterable, Iterator
 from inspector.records import CloseRecord, EventRecord, FrameRecord, GapRecord, Record, SetAsideRecord
 
 BATCH = 2000
-"""Records sent to the recorder together."""
+"""At most so many records are sent to the recorder together."""
 BATCH_US = 20_000.0
-"""About how much recorder time they may take. A record of a quiet charge point waits at most twice as long."""
+"""Records sent together may take about so many microseconds. A record of a quiet charge point waits at most twice that.
+"""
 QUANTUM_US = 1000.0
-"""Recorder time of one charge point in one round."""
+"""The recorder time in microseconds that one charge point gets in one round."""
 USUAL_RATE, LEAST_RATE = 0.05, 0.02
-"""Microseconds a byte: what small frames take until more is known, and the least that is assumed of any frame."""
+"""Recorder time in microseconds per byte: the first estimate for small frames, and the minimum of all estimates."""
 LARGE, RATE_OF_LARGE = 64 * 1024, 1.0
-"""A frame above so many bytes counts as expensive until its charge point's rate is known. Most large frames are cheap,
-but a few expensive ones would keep everybody waiting for seconds before that shows."""
+"""For a frame of more bytes than LARGE, the first estimate is RATE_OF_LARGE, until its charge point's rate is known.
+
+Most large frames are cheap, but a few expensive ones would delay all others for seconds before this is noticed.
+"""
 SHARED_US = 200_000.0
-"""Recorder time that may wait before any charge point has to wait: then those with far more than the others do."""
+"""Charge points have to wait only while records with more recorder time than this (in microseconds) wait in all."""
 STANDS_OUT, FULL = 4, 3
-"""A charge point waits if it has `STANDS_OUT` times the average; or the average, once `FULL` times SHARED_US waits."""
+"""Then a charge point has to wait if it has STANDS_OUT times the average.
+
+Once FULL times SHARED_US waits in all, the average itself is enough.
+"""
 _RECORD_BYTES = 200
 _CONTROL_FRAME_BYTES = 350
 _REMEMBERED = 2000
 
 
 class Station:
-    """One charge point's records, oldest first."""
+    """The waiting records of one charge point, oldest first."""
 
     __slots__ = ("bytes", "credit", "held", "known", "listed", "rate", "records", "round", "sessions")
 
@@ -49,28 +55,28 @@ class Station:
 
 
 class FairQueue:
-    """Records that wait for a recorder, by charge point."""
+    """The records that wait for a recorder, by charge point."""
 
     def __init__(self, limit: int) -> None:
-        """`limit` is in bytes. An eighth of it counts as at least `SHARED_US` of recorder time."""
+        """Begin without records. An eighth of `limit` (in bytes) counts as at least SHARED_US of recorder time."""
         self.least_rate = max(LEAST_RATE, SHARED_US / (limit / 8))
         self.shared_us = SHARED_US
-        """`SHARED_US`, or infinite while no charge point has to wait."""
+        """SHARED_US, or another threshold in its place; infinite if no charge point may be made to wait."""
         self.hold: Callable[[int, bool], None] | None = None
-        """Called with a session number, and True if the session has to wait or False if it may continue."""
+        """Called with a session number, and True if the session has to wait, False if it may continue."""
         self.count = 0
         self.cost = 0.0
-        """Recorder time that the records will take, as an estimate."""
+        """The recorder time in microseconds that the waiting records will probably take."""
         self._stations: dict[str | int, Station] = {}
-        self._of: dict[int, Station] = {}  # by session
+        self._of: dict[int, Station] = {}  # by session number
         self._forget_at = _REMEMBERED
         self._new: deque[Station] = deque()
         self._old: deque[Station] = deque()
         self._held: set[Station] = set()
-        self._round = 0  # a new one begins whenever nothing waits any more; debts end with the old one
+        self._round = 0  # begins anew whenever no record waits; credits of an earlier round do not count
 
     def station_of(self, session: int, charge_point_id: str | None) -> Station:
-        """Return the charge point of a session."""
+        """Return the Station of a session; create it if necessary."""
         station = self._of.get(session)
         if station is None:
             if len(self._of) > self._forget_at:
@@ -89,7 +95,7 @@ class FairQueue:
         self._forget_at = max(_REMEMBERED, 2 * len(self._of))
 
     def add(self, record: Record, charge_point_id: str | None) -> None:
-        """Put a record behind the others of its charge point, which has to wait if it has too many now."""
+        """Add a record to those of its charge point; if it has too many now, make it wait."""
         session = record.session_number
         station = self._of.get(session) or self.station_of(session, charge_point_id)
         bytes_ = size(record)
@@ -112,7 +118,7 @@ class FairQueue:
             station.sessions.discard(session)
 
     def _has_too_much(self, station: Station) -> bool:
-        """Whether a charge point has much more waiting than the others, while too much waits in all."""
+        """Return whether a charge point has to wait; see SHARED_US and STANDS_OUT."""
         if self.cost < self.shared_us:
             return False
         times = 1 if self.cost >= FULL * self.shared_us else STANDS_OUT
@@ -143,7 +149,7 @@ class FairQueue:
             self._set_held(station, False)
 
     def take(self) -> tuple[list[Record], int, float, dict[Station, int]]:
-        """Return the records whose turn it is, their bytes, their likely cost, and the bytes of each charge point."""
+        """Remove the records to send next; return them, their bytes, estimated cost, and bytes by charge point."""
         batch: list[Record] = []
         cost, by_station = 0.0, dict[Station, int]()
         while cost < BATCH_US and len(batch) < BATCH and (self._new or self._old):
@@ -164,14 +170,14 @@ class FairQueue:
             by_station[station] = by_station.get(station, 0) + used
             if station.records:
                 lane.appendleft(station)
-            else:  # it stays behind the others for one round: else one that comes and goes would always be first
+            else:  # it stays in line for one more round; otherwise, with its next record, it would be first again
                 self._old.append(station)
         self.count -= len(batch)
         self._let_continue(by_station)
         return batch, sum(by_station.values()), cost, by_station
 
     def _take_of(self, station: Station, batch: list[Record], room: float) -> int:
-        """Move records of a charge point to `batch` until `room` bytes are used; returns how many bytes that was."""
+        """Move records of a charge point to `batch` until about `room` bytes are moved; return the bytes moved."""
         records = station.records
         if station.bytes <= room and len(batch) + len(records) <= BATCH:
             batch += records
@@ -187,7 +193,7 @@ class FairQueue:
         return used
 
     def records(self) -> Iterator[Record]:
-        """Yield all records, in order within each charge point."""
+        """Yield all waiting records, those of each charge point in order."""
         for station in {*self._new, *self._old}:
             yield from station.records
 
@@ -204,7 +210,7 @@ class FairQueue:
                 self._set_held(station, False)
 
     def learn_rates(self, bytes_: dict[Station, int], spent_us: dict[int, float]) -> None:
-        """Note how long the recorder took for the records of a batch, by session."""
+        """Update the estimates with the microseconds that the recorder took for a batch, by session number."""
         spent: dict[Station, float] = {}
         for session, us in spent_us.items():
             if (station := self._of.get(session)) is not None:
@@ -212,7 +218,8 @@ class FairQueue:
         for station, us in spent.items():
             if not (used := bytes_.get(station)):
                 continue
-            # Rise fast, as too low a rate lets too much through; at most fourfold, as one record may be slow by chance.
+            # Raise the rate fast, because a low rate lets too much through; but at most fourfold, because one record
+            # may be slow by chance.
             rate = us / used
             rate = min(rate, 4 * station.rate) if rate > station.rate else (rate + station.rate) / 2
             rate = max(self.least_rate, rate)
@@ -226,7 +233,7 @@ class FairQueue:
 
 
 def size(record: Record) -> int:
-    """Return about how many bytes a record takes in memory."""
+    """Return an estimate of the bytes that a record takes in memory."""
     if isinstance(record, FrameRecord | SetAsideRecord):
         return _RECORD_BYTES + len(record.payload)
     if isinstance(record, EventRecord):

@@ -1,4 +1,4 @@
-"""Tell whether a recorder process is slow with a record or hangs on it. Only looks; stops nothing."""
+"""Detect whether a recorder process is slow with a record or hangs on it. The caller decides what to do."""
 
 from __future__ import annotations
 
@@ -11,21 +11,24 @@ from inspector.recorder.progress_page import ProgressPage
 WATCH_EVERY_S = 0.5
 SLOW_AFTER_S = 5.0
 HANGS_AFTER_S = 30.0
-"""Processor seconds for one record: more than the largest frame that may be stored takes."""
+"""After so many seconds of processor time for one record, the process hangs; the largest frames take less."""
 STANDS_STILL_AFTER_S = 120.0
-"""Seconds on the clock for one record, for a process that waits for something or a machine that is overloaded."""
+"""After so many seconds of clock time for one record, the process hangs, even if it only waits for something.
+
+The limit allows for an overloaded machine.
+"""
 _BUSY_FOR_S = 4 * WATCH_EVERY_S
 
 
 class HangWatch:
-    """Reads a recorder's progress page for the relay."""
+    """Measures how long a recorder process works on one record, from its progress page and its processor time."""
 
     def __init__(self, page: ProgressPage) -> None:
         self._page = page
         self.watch(0)
 
     def watch(self, pid: int) -> None:
-        """Watch another process from now on."""
+        """Watch the process `pid` from now on; 0 for none."""
         self._pid = pid
         self._number = 0
         self._since = self._active_at = 0.0
@@ -39,7 +42,7 @@ class HangWatch:
         return number != 0 and (number != self._number or time.monotonic() - self._active_at < _BUSY_FOR_S)
 
     def look(self) -> float:
-        """Look again; returns for how many seconds the process has worked on one record."""
+        """Measure again; return for how many seconds the process has worked on the current record."""
         now, number, cpu = time.monotonic(), self._page.number, cpu_seconds(self._pid)
         if number != self._number:
             self._number, self._since, self._cpu_at = number, now, cpu or 0.0
@@ -51,7 +54,7 @@ class HangWatch:
 
     @property
     def became_slow(self) -> bool:
-        """Whether the record has become slow since this was last asked."""
+        """Whether the current record takes long. True only once for each record."""
         if self._told_slow or not self._number or time.monotonic() - self._since < SLOW_AFTER_S:
             return False
         self._told_slow = True
@@ -59,7 +62,7 @@ class HangWatch:
 
     @property
     def hangs(self) -> bool:
-        """Whether the process hung on a record when it was last looked at."""
+        """Whether the process hangs on a record, according to the last call of `look`."""
         on_the_clock = time.monotonic() - self._since
         worked = self._cpu - self._cpu_at if self._cpu else on_the_clock
         return self._number != 0 and (worked >= HANGS_AFTER_S or on_the_clock >= STANDS_STILL_AFTER_S)

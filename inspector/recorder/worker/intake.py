@@ -1,4 +1,4 @@
-"""Decide which records are kept for a recorder: all of them, until a charge point has more than its share waiting."""
+"""Decide which records are kept for a recorder: all of them, until a charge point has more than its share in memory."""
 
 from __future__ import annotations
 
@@ -13,22 +13,31 @@ log = logging.getLogger("chargesentinel.recorder")
 
 
 class Intake:
-    """The way into a backlog."""
+    """Adds records to a backlog, or counts them as lost if there is no room."""
 
     def __init__(self, backlog: Backlog, limit: int, unwatched: int) -> None:
-        """Keep at most `limit` bytes; up to `unwatched` bytes no charge point can have too much."""
+        """Begin with an empty backlog.
+
+        Args:
+            backlog: the records that are kept.
+            limit: how many bytes it may have.
+            unwatched: while it has fewer bytes than this, no charge point can have more than its share.
+        """
         self._backlog, self._limit, self._unwatched = backlog, limit, unwatched
         self._overflow = Overflow(limit)
         self.bound = unwatched
-        """Bytes up to which every record is kept; -1 while frames are being lost, so that one comparison is enough."""
+        """While the backlog has at most so many bytes, `take` need not be called: every record is kept.
+
+        It is -1 while frames are being lost, so that callers need only this one comparison.
+        """
 
     @property
     def lost(self) -> int:
-        """How many frames were lost so far."""
+        """How many frames have been lost."""
         return self._overflow.lost_all
 
     def take(self, record: Record) -> None:
-        """Take a record that comes above `bound`: keep it if there is room, else count it as lost."""
+        """Keep a record if there is room for it, otherwise count it as lost; for records that come above `bound`."""
         backlog, overflow = self._backlog, self._overflow
         session = record.session_number
         if overflow.losing or backlog.bytes > self._limit:
@@ -44,21 +53,21 @@ class Intake:
         else:
             self._accept(session)
             backlog.keep(record)
-            # Now and not at the next tick: by then its charge point may have sent much more.
+            # Do not leave this to the next batch: before that, the charge point may send much more.
             backlog.sort_by_charge_point()
 
     def _has_its_share(self, session: int) -> bool:
-        """Whether a charge point has as much waiting as is free for all others; half as much once it lost frames."""
+        """Return whether a charge point has more bytes waiting than are free; half as many once it has lost frames."""
         free = self._limit - self._backlog.bytes
         return self._backlog.station(session).bytes > (free / 2 if session in self._overflow.losing_sessions else free)
 
     def _accept(self, session: int) -> None:
-        """End the gap of a session, if it has one: from here on its frames are kept."""
+        """End the gap of a session, if it has one, because its next frames are kept."""
         for gap in self._overflow.end_gap_of(session, time.time_ns(), time.monotonic_ns()):
             self._backlog.keep(gap)
 
     def make_room(self, *, over: bool = False) -> None:
-        """End the gaps for which there is room again; with `over`, all of them, as nothing more will come."""
+        """End the gaps for which there is room again; end all of them if recording is `over`."""
         overflow = self._overflow
         if self.bound >= 0:
             return

@@ -1,9 +1,9 @@
-"""What happens when too many records wait: frames are lost, every one is counted, and gap records follow afterwards.
+"""Lose and count frames when too many records wait, and make the gap records that are stored afterwards.
 
-A session that has more than its share waiting loses its own frames, long before the limit is reached for all. When the
-limit is reached, all frames are lost until half of it is free again: one long gap with a beginning and an end says more
-than many short ones. Ends of sessions are always kept. Beginnings are recorded after the gap, so that memory stays
-bounded whatever peers do in the meantime.
+A session that has more than its share waiting loses its own frames, long before the limit is reached. When the limit is
+reached, all frames are lost until half of it is free again: one long gap is easier to understand than many short ones.
+Ends of sessions are always kept. Beginnings of sessions are recorded after the gap, and only if the session is still
+open, so that the memory in use stays bounded.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from inspector.records import CloseRecord, FrameRecord, GapRecord, OpenRecord, R
 log = logging.getLogger("chargesentinel.recorder")
 
 REASON = "more waited to be stored than --queue-limit allows"
-"""The reason in gaps that concern all sessions."""
+"""The reason that is stored in gaps of all sessions."""
 REASON_OF_ONE = "this charge point sent more than its share of --queue-limit while the recorder was behind"
-"""The reason in gaps that concern one session."""
+"""The reason that is stored in gaps of a single session."""
 
 
 @dataclass(slots=True)
 class _Share:
-    """What one session has lost in its own gap."""
+    """How much one session has lost in its own gap."""
 
     since_ns: int
     frames: int = 0
@@ -32,24 +32,24 @@ class _Share:
 
 
 class Overflow:
-    """Counts what is lost, and makes the gap records."""
+    """Counts lost frames and events, and makes the gap records."""
 
     def __init__(self, limit: int) -> None:
-        """Lose frames when more than `limit` bytes wait."""
+        """Begin without a gap; callers lose records when more than `limit` bytes wait."""
         self.limit = limit
         self.losing = False
         self.lost_all = 0
-        """Frames lost so far, in all gaps."""
+        """How many frames were lost in all gaps together."""
         self._lost: Counter[int] = Counter()  # frames by session number
         self._frames = self._events = self._sessions = 0
         self._since_ns = 0
-        # sessions that opened in the gap
+        # The OpenRecords of sessions that began in the gap, by session number.
         self._unannounced: dict[int, OpenRecord] = {}
         self.losing_sessions: dict[int, _Share] = {}
-        """Sessions that lose frames because they have more than their share waiting."""
+        """The sessions that lose frames because they have more than their share waiting, by session number."""
 
     def lose_of_session(self, record: Record) -> None:
-        """Lose a frame or event of a session that has more than its share waiting."""
+        """Count a frame or event as lost because its session has more than its share waiting."""
         share = self.losing_sessions.get(record.session_number)
         if share is None:
             share = self.losing_sessions[record.session_number] = _Share(record.ts_ns)
@@ -60,7 +60,7 @@ class Overflow:
             share.events += 1
 
     def end_gap_of(self, session: int, ts_ns: int, mono_ns: int) -> list[Record]:
-        """End the gap of a session, if it has one; returns the record of the gap."""
+        """End the gap of a single session; return its gap record, or nothing if it has no gap."""
         share = self.losing_sessions.pop(session, None)
         if share is None:
             return []
@@ -70,7 +70,7 @@ class Overflow:
         return [GapRecord(session, ts_ns, mono_ns, share.frames, share.since_ns, more_and_why)]
 
     def lose(self, record: Record, waiting_bytes: int) -> list[Record]:
-        """Take a record that comes at the limit or while frames are lost; returns the records to keep."""
+        """Begin or continue the gap of all sessions with a record; return the records to keep in its place."""
         if not self.losing:
             self.losing, self._since_ns = True, record.ts_ns
             log.error("RECORDING STOPPED: %d bytes wait to be stored; frames are being lost", waiting_bytes)
@@ -97,7 +97,7 @@ class Overflow:
         return []
 
     def end_gap(self, ts_ns: int, mono_ns: int) -> list[Record]:
-        """End the gap; returns its records, and those of the sessions that opened in it and are still open."""
+        """End the gap of all sessions; return its gap records and the OpenRecords of sessions that began in it."""
         log.warning("recording resumes after a gap of %d frames", self._frames)
         others = {what: n for what, n in (("events", self._events), ("sessions", self._sessions)) if n}
         more = {**others, "reason": REASON}
@@ -111,5 +111,5 @@ class Overflow:
         return records
 
     def _gap_of(self, session: int, ts_ns: int, mono_ns: int, frames: int) -> GapRecord:
-        """Return the record that says how many of the lost frames belong to one session."""
+        """Return the gap record for the lost frames of one session."""
         return GapRecord(session, ts_ns, mono_ns, frames, self._since_ns, {"reason": REASON})

@@ -1,7 +1,7 @@
-"""The recorder as a process of its own: reads batches of records from a socket, commits them and acknowledges them.
+"""Run a recorder in a process of its own: read batches of records from a socket, commit and acknowledge them.
 
-`inspector.recorder.worker.supervisor` starts it; it is not a command for users. It ends when its relay closes the
-socket, after committing everything that has arrived: a relay that is killed loses no record that it has sent.
+`inspector.recorder.worker.supervisor` starts this process; it is not a command for users. It ends when its relay closes
+the socket, after committing everything that has arrived: if a relay is killed, the records that it has sent are stored.
 """
 
 from __future__ import annotations
@@ -38,35 +38,37 @@ log = logging.getLogger("chargesentinel.recorder")
 
 GATHER_S, COMMIT_AFTER_S = 0.002, 0.008
 """How long records gather in the socket before they are read, and then how long they wait for their commit: 10 ms in
-all. Waking up for each record would cost as much as judging it, and what is in the socket survives the relay."""
+all. Waking up for each record would take as long as judging it. Records in the socket survive the death of the relay.
+"""
 MUCH = 16 * 1024
-"""Where one read returns more bytes than this, plenty is coming: there is no need to wait for more."""
+"""If one read returns more bytes than this, many records are coming, and the next read follows at once."""
 POSTPONED_S = 0.08
-"""How much longer a commit may wait while plenty is coming: with fewer commits the recorder catches up sooner."""
+"""While many records are coming, a commit waits so much longer: with fewer commits the recorder catches up sooner."""
 COMMIT_AT_MOST = 4000
-"""Records in one commit. Each commit rewrites a page of every session's index, so a commit should be large."""
+"""After so many records, commit at once. A commit should be large, because it rewrites index pages of each session."""
 TICK_EVERY_S = 0.5
 CLEAR_AFTER = 200
-"""Closed sessions that may wait to be freed: a full garbage collection takes up to some tenths of a second."""
+"""Memory is collected only after so many sessions have closed, because that may take some tenths of a second."""
 RETRY_EVERY_S = 0.5
 PENDING_LIMIT = 32 * 1024 * 1024
-"""Bytes taken and not yet on disk at which reading pauses. From then on records wait in the relay, within its limit."""
+"""Reading pauses while so many bytes wait to be written to disk. Then records wait in the relay, within its limit."""
 RESTORED_FRAMES = 20_000
-"""Frames read back after a restart to rebuild the judge's state; at about 15 µs each they take 0.3 s."""
+"""After a restart, at most so many frames are read back to rebuild the judge's state; at 15 µs each, this takes 0.3 s.
+"""
 RESTORED_BYTES = 64 * 1024 * 1024
-"""The bytes that these frames may have in all, so that large frames take no longer."""
+"""These frames may have so many bytes together, so that large frames do not take longer."""
 
 _READ = 1 << 18
 
 
 class Process:
-    """The recorder's end of the socket."""
+    """Receives records from the relay's socket, records them, and acknowledges their commits."""
 
     def __init__(self, connection: socket.socket, setup: wire.Setup, page: ProgressPage) -> None:
-        """Open the recording that `setup` names; `page` shows the relay which record is being worked on.
+        """Open the recording that `setup` names; `page` shows the relay the number of the current record.
 
         Raises:
-            UnusableFile: it cannot be written.
+            UnusableFile: the recording cannot be written.
         """
         self._socket = connection
         self._page = page
@@ -78,20 +80,20 @@ class Process:
             restore(self._pipeline, stored(self._writer.db.conn, setup.resume))
         self._path = self._writer.path
         if self._writer.rotation is None:
-            # The path may be a symbolic link, which may lead elsewhere by the time this process is replaced.
+            # Send the real path: `setup` may name a symbolic link, which may point elsewhere after a restart.
             self._send(wire.Moved(str(self._path)))
         self._commit_at = float("inf")
         self._tick_at = time.monotonic() + TICK_EVERY_S
-        self._ticked = False  # since the last commit
+        self._ticked = False  # whether rules have judged by the time since the last commit
         self._failing = False
         self._ending = False
-        self._cleared = 0  # of the sessions that have closed
+        self._cleared = 0  # how many of the closed sessions have been freed
         self._much = False
         self._commits = 0
         self._commit_seconds = 0.0
 
     def run(self) -> None:
-        """Record until the relay asks for the end or is gone."""
+        """Record until the relay sends Finish or closes the socket."""
         self._send(wire.Ready(self._committed, self._writer.recording_id, self._pipeline.stored()))
         while not self._ending:
             now = time.monotonic()
@@ -117,14 +119,14 @@ class Process:
         self._end()
 
     def _free_closed_sessions(self) -> None:
-        """Collect garbage: closed sessions are in reference cycles, and the collector by itself runs too rarely."""
+        """Collect garbage if enough sessions have closed. They are in reference cycles, which are seldom collected."""
         closed = self._pipeline.closed - self._cleared
         if closed >= max(CLEAR_AFTER, len(self._pipeline.open_sessions)):
             self._cleared += closed
             gc.collect()
 
     def _read(self) -> bool:
-        """Take what has arrived; returns False once the relay is gone."""
+        """Process the messages that have arrived; return False once the relay has closed the socket."""
         try:
             chunk = self._socket.recv(_READ)
         except ConnectionError:
@@ -147,13 +149,13 @@ class Process:
         return True
 
     def _take(self, first: int, batch: list[Record], measured: bool) -> None:
-        """Take the records of a `wire.Store`."""
+        """Process the records of a `wire.Store`, except those that were processed before."""
         new = batch[max(0, self._taken + 1 - first) :]
         number = max(first, self._taken + 1)
         spent: dict[int, float] = {}
         if measured:
             for session, records in groupby(new, key=attrgetter("session_number")):
-                # Processor time, so that time taken by other processes is not charged to this session.
+                # Measure processor time, so that the work of other processes does not count for this session.
                 started = time.thread_time_ns()
                 run = list(records)
                 self._pipeline.take_all(run, self._page, number)
@@ -177,7 +179,7 @@ class Process:
             self._failing = True
             self._commit_at = time.monotonic() + RETRY_EVERY_S
             if self._writer.gone and not self._writer.is_open:
-                # The rows of open sessions are gone too. A new process gets them from the relay.
+                # The rows of open sessions are gone too. A new process gets these sessions from the relay.
                 log.error("%s is gone and could not be reopened; restarting the recorder", self._writer.path)
                 sys.exit(1)
             return
@@ -217,11 +219,11 @@ class Process:
         try:
             self._socket.sendall(wire.encode(message))
         except OSError:
-            return  # the relay is gone; the records that it has sent are still stored
+            return  # the relay is gone; the records that it has sent will still be stored
 
 
 def stored(connection: sqlite3.Connection, recording_id: int) -> Iterator[tuple[Record, int]]:
-    """Yield the latest records of a recording: all of them at once might not fit into memory."""
+    """Yield the latest records of a recording with their frame ids; all records might take too long."""
     connection.row_factory = sqlite3.Row
     try:
         yield from reread(connection, recording_id, RESTORED_FRAMES, RESTORED_BYTES)
@@ -235,13 +237,13 @@ def _print_place(kind: type[BaseException], error: BaseException, trace: Traceba
 
 
 def main() -> None:
-    """Serve the socket whose descriptor is the first argument; the second is the descriptor of a `ProgressPage`."""
-    # Ctrl-C reaches the whole process group, but the relay decides when recording ends.
+    """Run the process. The arguments are the file descriptors of the relay's socket and of a ProgressPage."""
+    # Ctrl-C and SIGTERM may reach the whole process group, but the relay decides when recording ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sys.excepthook = _print_place
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
-    # `dup` returns the lowest free number: a relay with a thousand sessions passes one that `select` cannot take.
+    # A relay with a thousand sessions passes a number that is too high for `select`; `dup` returns the lowest free one.
     given = int(sys.argv[1])
     connection = socket.socket(fileno=os.dup(given))
     os.close(given)
@@ -259,14 +261,14 @@ def main() -> None:
     except UnusableFile as refused:
         connection.sendall(wire.encode(wire.Refused(str(refused.path), refused.why, refused.remedy)))
         return
-    # What exists by now stays for good: no later collection has to look through it.
+    # The objects that exist by now are never freed, so later collections need not examine them.
     gc.collect()
     gc.freeze()
-    # Frames come and go by the thousand and are in no cycles. At Python's usual threshold, looking for cycles took a
-    # tenth of all time.
+    # Thousands of frames are created and freed, and they are not in cycles. With Python's default threshold, searching
+    # for cycles took a tenth of all time.
     gc.set_threshold(50_000, 20, 50)
     if hasattr(os, "SCHED_BATCH"):
-        # Recording is bulk work: when it wakes up for more, it must not interrupt the relay.
+        # With this policy, the recorder does not interrupt the relay when records arrive.
         with contextlib.suppress(OSError):
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     process.run()

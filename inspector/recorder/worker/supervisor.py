@@ -1,4 +1,4 @@
-"""A recorder process, as the relay uses it: sends it records, keeps them until acknowledged, restarts it if it dies."""
+"""Run a recorder process for the relay: send it records, keep them until they are stored, restart it if it dies."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from inspector.rules.settings import DEFAULTS, Settings
 log = logging.getLogger("chargesentinel.recorder")
 
 DEFAULT_QUEUE_LIMIT = 256 * 1024 * 1024
-"""Bytes kept for a recorder that does not acknowledge them; beyond that, frames are counted as lost."""
+"""At most so many bytes wait for the recorder process; beyond that, frames are counted as lost."""
 RESTART_AFTER_S = (0.05, 0.2, 1.0, 5.0)
-"""How long to wait before each restart in a row; the last one repeats."""
+"""How long to wait before the first, second, … restart in a row; the last value repeats."""
 RETRY_AT_END_S = 0.5
-"""How long to wait before each restart while recording is being ended."""
+"""How long to wait before each restart while the recording is being closed."""
 
 _READ = 1 << 16
 _START_TIMEOUT_S = 20.0
 
 
 class SupervisedRecorder:
-    """Send records to a recorder process from the relay's event loop.
+    """Sends records to a recorder process, from the relay's event loop.
 
     Each record is kept until the process has acknowledged its commit. If the process dies, another one is started and
-    gets what the first had not acknowledged. Meanwhile relaying continues.
+    gets the records that the first one has not acknowledged. Relaying continues meanwhile.
     """
 
     def __init__(
@@ -51,9 +51,14 @@ class SupervisedRecorder:
         queue_limit: int = DEFAULT_QUEUE_LIMIT,
         lossless: bool = False,
     ) -> None:
-        """Start the process and wait until its file is open; `writer` are the arguments of `store.writer.Writer`.
+        """Start the process and wait until it has opened the recording.
 
-        With `lossless`, peers that send a lot wait even while the recorder does not work.
+        Args:
+            writer: the arguments of `store.writing.writer.Writer`.
+            settings: settings of the rules.
+            redaction: the arguments of `redaction.redactor.Redactor`.
+            queue_limit: how many bytes may wait for the process.
+            lossless: let peers that send a lot wait even while the recorder does not work.
 
         Raises:
             UnusableFile: the recording cannot be written.
@@ -65,17 +70,17 @@ class SupervisedRecorder:
         self._backpressure = Backpressure(self._backlog, queue_limit, lambda: watch.busy, always=lossless)
         self._intake = Intake(self._backlog, queue_limit, self._backpressure.watch_from_bytes)
         self._counts = StoredCounts()
-        self._dropped_before = 0  # derived rows dropped by processes before the one that runs now
-        self._gone = 0  # frames stored in files that others deleted, or that the process could not take
-        self._gone_before = 0  # of them, those before the process that runs now
-        self._unstored = 0  # frames that were still waiting at the end
+        self._dropped_before = 0  # derived rows that processes before the current one could not store
+        self._gone = 0  # frames in files that somebody deleted, and frames that a process could not store
+        self._gone_before = 0  # the part of `_gone` from processes before the current one
+        self._unstored = 0  # frames that were still waiting when recording ended
         self._failing = False
         self._figures = CommitFigures()
         self._out = memoryview(b"")
         self.on_findings: Callable[[list[FirstFinding]], None] = lambda findings: None
         self._scheduled = self._ready = self._closed = False
         self._restarts = 0
-        self._ending: list[subprocess.Popen[bytes]] = []  # earlier recorders that have not quite ended
+        self._ending: list[subprocess.Popen[bytes]] = []  # earlier processes that have not yet exited
         self._loop: asyncio.AbstractEventLoop | None = None
         self._start()
         message = self._wait_for(wire.Ready, wire.Refused)
@@ -89,16 +94,16 @@ class SupervisedRecorder:
 
     @property
     def pid(self) -> int:
-        """The process id of the recorder that runs now."""
+        """The process id of the current recorder process."""
         return self._process.pid
 
     @property
     def waiting(self) -> int:
-        """Records put and not acknowledged."""
+        """How many records are not acknowledged yet."""
         return len(self._backlog)
 
     def status(self) -> Status:
-        """Return how it is doing; see `recorder.Recorder`."""
+        """Return the current state; see `recorder.Recorder`."""
         working = self._ready and not self._failing and not self._backpressure.hangs()
         figures = self._figures._asdict()
         return Status(
@@ -106,7 +111,7 @@ class SupervisedRecorder:
         )
 
     def put(self, record: Record) -> None:
-        """Accept one record; never blocks, never raises."""
+        """Accept one record; see `recorder.Recorder`."""
         if self._backlog.bytes > self._intake.bound:
             self._intake.take(record)
         else:
@@ -124,13 +129,13 @@ class SupervisedRecorder:
             try:
                 loop = self._loop = asyncio.get_running_loop()
             except RuntimeError:
-                return  # no loop runs yet: the next record, or `close`, sends this one too
+                return  # no event loop is running yet; the next `put` or `close` will send this record
             loop.add_reader(self._socket, self._readable)
         self._scheduled = True
         loop.call_soon(self._flush)
 
     def _flush(self) -> None:
-        """Send what is unsent, as much as the socket takes."""
+        """Send as many of the unsent records as the socket accepts."""
         self._scheduled = False
         self._apply_backpressure()
         if self._loop is not None and not self._closed:
@@ -147,7 +152,7 @@ class SupervisedRecorder:
             except BlockingIOError:
                 taken = 0
             except OSError:
-                return  # `_readable` notices that the process has ended and restarts it
+                return  # the process has ended; `_readable` will notice and restart it
             self._out = self._out[taken:]
             if self._out:
                 if self._loop is not None and not self._closed:
@@ -222,11 +227,11 @@ class SupervisedRecorder:
 
     def _on_ready(self, message: wire.Ready) -> None:
         if (lost := self._counts.frames - message.counts.frames) > 0:
-            # The file was deleted while no process had it open: its frames are lost, and so are the sessions' rows.
+            # The file was deleted while no process had it open: its frames and the rows of sessions are lost.
             self._gone = self._gone_before = self._gone_before + lost
             log.error("THE RECORDING WAS DELETED while its recorder was restarted: %d frames are lost with it", lost)
             why = {"reason": "the file was deleted while its recorder was restarted"}
-            # Kept like any other record, so that the gap is stored even if this process dies before that.
+            # Add it to the backlog like any other record, so that it is stored even if this process dies first.
             self._backlog.keep(GapRecord(0, time.time_ns(), time.monotonic_ns(), lost, 0, why))
         self._counts = message.counts._replace(dropped=self._dropped_before)
         self._setup = self._setup._replace(resume=message.recording_id)
@@ -244,7 +249,7 @@ class SupervisedRecorder:
             self._loop.call_soon(self._flush)
 
     def _died(self) -> None:
-        """Schedule another process after this one has ended by itself."""
+        """Schedule the start of another process after the current one has ended unexpectedly."""
         assert self._loop is not None
         self._loop.remove_reader(self._socket)
         self._loop.remove_writer(self._socket)
@@ -263,7 +268,7 @@ class SupervisedRecorder:
             return
         try:
             self._start_again()
-        except OSError as error:  # no descriptor, process or memory is free: try again later
+        except OSError as error:  # no file descriptor, process or memory is free: try again later
             log.error("cannot start the recorder process (%s); trying again (%d records wait)", error, self.waiting)
             self._loop.call_later(RESTART_AFTER_S[-1], self._restart)
             return
@@ -271,13 +276,13 @@ class SupervisedRecorder:
 
     def _start_again(self) -> None:
         if self._process.poll() is None and self._process not in self._ending:
-            self._ending.append(self._process)  # its socket is closed, but on a busy machine it ends later
+            self._ending.append(self._process)  # its socket is closed, but it may take a while to exit
         self._start()
 
     def _wait_for(self, *kinds: type[wire.ToRelay], timeout: float = _START_TIMEOUT_S) -> wire.Message | None:
-        """Block until the process sends a message of one of these kinds; None if it does not, or has ended."""
+        """Block until the process sends a message of one of these kinds; return None if it does not, or has ended."""
         deadline = time.monotonic() + timeout
-        # poll, not select: with hundreds of sessions open the descriptor may be above 1023.
+        # Do not use `select`: with hundreds of open sessions, the file descriptor may be too high for it.
         poll = select.poll()
         found: wire.Message | None = None
         while (left := deadline - time.monotonic()) > 0:
@@ -297,14 +302,14 @@ class SupervisedRecorder:
                 if not isinstance(message, wire.Ready | wire.Refused):
                     self._on_message(message)
                 if isinstance(message, kinds):
-                    found = message  # the last of them, as nothing comes after Finished
+                    found = message  # return the last one: if Finished has arrived, it is that
             if found is not None:
                 return found
             self._flush()
         return None
 
     def when_behind(self, hold: Callable[[int, bool], None]) -> None:
-        """Have `hold` called for sessions that have to wait for the process; see `recorder.Recorder`."""
+        """Set the function that is called if a session has to wait for the process; see `recorder.Recorder`."""
         self._backlog.fair.hold = hold
 
     def _apply_backpressure(self) -> None:
@@ -312,18 +317,18 @@ class SupervisedRecorder:
             self._backpressure.update(not self._failing, self._ready, self._loop)
 
     def close(self, timeout: float = 10.0, progress: Callable[[int], bool] | None = None) -> Summary:
-        """Store what is still waiting, mark a clean end and return what was stored; see `recorder.Recorder`."""
+        """Store the waiting records, end the recording and return how much was stored; see `recorder.Recorder`."""
         if self._closed:
             return self._summary()
         self._closed = True
-        self._backlog.fair.hold = None  # nobody is left to wait
+        self._backlog.fair.hold = None  # all sessions have ended
         if self._loop is not None and not self._loop.is_closed() and self._socket.fileno() >= 0:
             self._loop.remove_reader(self._socket)
             self._loop.remove_writer(self._socket)
         ending = Ending(timeout, progress)
         finished = self._finish(ending)
         while not finished and self._may_continue(ending):
-            # It was killed, or the file is still held by the process before it, which has not quite ended.
+            # It was killed, or the previous process has not yet exited and still has the file locked.
             log.error("the recorder did not end cleanly; restarting it (%d records wait)", self.waiting)
             self._end_process(0.1)
             time.sleep(RETRY_AT_END_S)
@@ -338,7 +343,7 @@ class SupervisedRecorder:
         return ending.may_continue(self._backlog.acknowledged, len(self._backlog))
 
     def _finish(self, ending: Ending) -> bool:
-        """Have a process store everything that waits, and end; returns False if it did not get that far."""
+        """Let the process store all waiting records and exit; return False if it dies or may not continue."""
         if self._socket.fileno() < 0:
             try:
                 self._start_again()
@@ -365,7 +370,7 @@ class SupervisedRecorder:
         return False
 
     def _give_up(self, *, hangs: bool) -> None:
-        """Have a process store gaps in place of what is not stored, and end; another process if this one `hangs`."""
+        """Let the process store gaps in place of the waiting records and exit; if it `hangs`, replace it first."""
         if hangs:
             self._process.kill()
             self._end_process(0.5)

@@ -1,4 +1,4 @@
-"""Find the records that make a recorder process slow, hang or crash; one that crashes it twice is set aside."""
+"""Find the records on which a recorder process is slow, hangs or crashes; set aside those that ended two processes."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ SET_ASIDE_AFTER = 2
 
 
 class Suspects:
-    """The records that a process was working on when something went wrong."""
+    """The records that processes were working on when they crashed or hung."""
 
     def __init__(self, backlog: Backlog) -> None:
         self._backlog = backlog
         self.page = ProgressPage()
         self.watch = HangWatch(self.page)
         self._watching = False
-        self._blamed: Counter[int] = Counter()  # by number
+        self._blamed: Counter[int] = Counter()  # by record number: how many processes ended while they worked on it
 
     def watch_process(self, loop: asyncio.AbstractEventLoop, kill: Callable[[], None]) -> None:
-        """Check the process regularly as long as anything waits; `kill` ends one that hangs."""
+        """Check the process regularly as long as records wait; call `kill` if it hangs."""
         if not self._watching:
             self._watching = True
             loop.call_later(WATCH_EVERY_S, self._look, loop, kill)
@@ -52,7 +52,7 @@ class Suspects:
         return False
 
     def _work(self) -> str:
-        """Describe the record that the process works on, or worked on when it ended."""
+        """Return a description of the record that the process works on, or worked on when it ended."""
         record = self._backlog.sent_record(self.page.number)
         if record is None:
             return "it has worked on no record"
@@ -69,7 +69,7 @@ class Suspects:
         self.page.end()
 
     def note_process_started(self, pid: int) -> None:
-        """Watch a new process, and set aside the records that have ended two processes before they are sent again."""
+        """Watch a new process. Hide the content of each record that has ended two processes before it is sent again."""
         self.watch.watch(pid)
         for number, times in list(self._blamed.items()):
             if number <= self._backlog.acknowledged:

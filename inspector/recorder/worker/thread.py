@@ -1,4 +1,4 @@
-"""A recorder in a thread of its own: when it commits, and what it does while the disk fails."""
+"""Run a recorder in a thread of its own: decide when to commit, and keep records in memory while the disk fails."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from inspector.store.writing.writer import Writer
 log = logging.getLogger("chargesentinel.recorder")
 
 COMMIT_EVERY_S = 0.01
-"""How long a frame waits for others before its commit: the most a power cut can lose."""
+"""A frame waits so long for others before their commit; a power cut can lose the frames of this time."""
 COMMIT_AT_MOST = 2000
-"""Records in one commit."""
+"""At most so many records are committed together."""
 TICK_EVERY_S = 0.5
 RETRY_EVERY_S = 0.5
 DEFAULT_QUEUE_LIMIT = 256 * 1024 * 1024
-"""Bytes that may wait for a disk that does not write; beyond that, frames are counted as lost."""
+"""So many bytes may wait in memory while the disk cannot be written; beyond that, frames are counted as lost."""
 _RECORD_BYTES = 200
 
 
 class ThreadRecorder:
-    """Accept records from the relay's thread and store them from its own.
+    """Accepts records from another thread and stores them in a thread of its own.
 
-    A failing disk never blocks `put`: records wait in memory up to `queue_limit` bytes. Beyond that, frames are
-    counted as lost, and the gap is stored as soon as writing works again.
+    A failing disk never blocks `put`: records wait in memory up to `queue_limit` bytes. Beyond that, frames are counted
+    as lost, and a gap is stored as soon as writing works again.
     """
 
     on_findings: Callable[[list[FirstFinding]], None]
-    """Never called: whoever records in a thread reads the findings from the file."""
+    """Never called: users of this recorder read the findings from the file."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class ThreadRecorder:
         redaction: Redactor | None = None,
         queue_limit: int = DEFAULT_QUEUE_LIMIT,
     ) -> None:
-        """Start recording into `writer`, which from now on belongs to the recorder's thread."""
+        """Start recording into `writer`. From then on, only the recorder's thread may use `writer`."""
         self._pipeline = Pipeline(writer, settings, redaction)
         self._writer = writer
         self._queue: queue.SimpleQueue[Record | None] = queue.SimpleQueue()
@@ -67,7 +67,7 @@ class ThreadRecorder:
         self._thread.start()
 
     def put(self, record: Record) -> None:
-        """Accept one record; never blocks, never raises."""
+        """Accept one record; see `recorder.Recorder`."""
         waiting = self._put_bytes - self._stored_bytes
         if self._overflow.losing and waiting < self._overflow.limit // 2:
             for gap in self._overflow.end_gap(record.ts_ns, record.mono_ns):
@@ -84,7 +84,7 @@ class ThreadRecorder:
         self._queue.put(record)
 
     def status(self) -> Status:
-        """Return how it is doing; see `recorder.Recorder`."""
+        """Return the current state; see `recorder.Recorder`."""
         return Status(
             not self._failing,
             self._queue.qsize() + self._writer.waiting_frames,
@@ -102,10 +102,10 @@ class ThreadRecorder:
         return self._overflow.lost_all + self._pipeline.gone + self._unstored
 
     def when_behind(self, hold: Callable[[int, bool], None]) -> None:
-        """Never call `hold`: both threads share one processor, so the one that puts cannot get far ahead."""
+        """Ignore `hold`: because of Python's lock, only one thread runs at a time, so `put` cannot get far ahead."""
 
     def close(self, timeout: float = 10.0, progress: Callable[[int], bool] | None = None) -> Summary:
-        """Store what is still waiting, mark a clean end and return what was stored; see `recorder.Recorder`."""
+        """Store the waiting records, end the recording and return how much was stored; see `recorder.Recorder`."""
         if self._overflow.losing:
             for gap in self._overflow.end_gap(time.time_ns(), time.monotonic_ns()):
                 self._keep(gap)
@@ -142,7 +142,7 @@ class ThreadRecorder:
         self._finish()
 
     def _give_up(self) -> None:
-        """Store gaps in place of everything that still waits in the queue."""
+        """Store gaps in place of the records that still wait in the queue."""
         records = []
         with contextlib.suppress(queue.Empty):
             while True:
@@ -151,7 +151,7 @@ class ThreadRecorder:
         self._commit()
 
     def _take_some(self) -> bool:
-        """Take records for one commit; returns True once the last record has come."""
+        """Process records for one commit; return True after the last record of the recording."""
         try:
             record = self._queue.get(timeout=TICK_EVERY_S)
         except queue.Empty:

@@ -1,7 +1,7 @@
-"""What a relay and its recorder process say to each other, as typed messages and as the bytes that cross the socket.
+"""Define the messages between a relay and its recorder process, and convert them to bytes and back.
 
-`marshal` is fast, but takes plain tuples only. So this is the one place where records and messages lose their types
-(`encode`, `plain`) and get them back (`Decoder`, `typed`).
+`marshal` is fast, but accepts only plain tuples. Therefore `encode` and `plain` remove the types of messages and
+records, and `Decoder` and `typed` restore them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Setup(NamedTuple):
 
     Attributes:
         writer: the arguments of `store.writer.Writer`.
-        settings: of the judge.
+        settings: settings of the rules.
         redaction: the arguments of `redaction.redactor.Redactor`.
         resume: the id of the recording that an earlier process began; None for the first process.
     """
@@ -44,13 +44,13 @@ class Setup(NamedTuple):
 
 
 class Reopen(NamedTuple):
-    """The sessions that are open, sent to a restarted process before the records that it has to store again."""
+    """The open sessions; sent to a restarted process before the records that it has to store again."""
 
     records: list[ReopenRecord]
 
 
 class Store(NamedTuple):
-    """Records to store; the first has the number `first`. `measured` asks how long each session's records take."""
+    """Records to store. The first one has the number `first`; with `measured`, the process reports their times."""
 
     first: int
     records: list[Record]
@@ -58,11 +58,11 @@ class Store(NamedTuple):
 
 
 class Finish(NamedTuple):
-    """Nothing more is coming: store everything and end."""
+    """The request to store everything and exit; no more records will come."""
 
 
 class Ready(NamedTuple):
-    """The file is open. Records up to the number `committed` are in it already."""
+    """The report that the file is open and has the records up to the number `committed`."""
 
     committed: int
     recording_id: int
@@ -70,7 +70,7 @@ class Ready(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """The file cannot be written; the fields are those of UnusableFile."""
+    """The report that the file cannot be opened for writing; the fields are those of UnusableFile."""
 
     path: str
     why: str
@@ -78,20 +78,23 @@ class Refused(NamedTuple):
 
 
 class Moved(NamedTuple):
-    """Recording continues in the file at `path`."""
+    """The report that recording continues in the file at `path`."""
 
     path: str
 
 
 class Taken(NamedTuple):
-    """Records up to `number` are judged and wait for their commit; `spent_us` is what they took, by session."""
+    """The report that the records up to `number` are processed and wait for their commit.
+
+    `spent_us` has the microseconds that they took, by session number.
+    """
 
     number: int
     spent_us: dict[int, float]
 
 
 class Committed(NamedTuple):
-    """Records up to `number` are on disk; `gone` frames were stored in files that others deleted, or not at all."""
+    """The report that the records up to `number` are on disk; `gone` is that of the Pipeline."""
 
     number: int
     counts: StoredCounts
@@ -100,17 +103,17 @@ class Committed(NamedTuple):
 
 
 class Failing(NamedTuple):
-    """The file cannot be written at the moment; everything is kept and tried again."""
+    """The report that the file cannot be written at the moment; the process keeps its rows and tries again."""
 
 
 class Found(NamedTuple):
-    """The first findings of rules that had none before."""
+    """The first finding of each rule that had none before."""
 
     findings: list[FirstFinding]
 
 
 class Finished(NamedTuple):
-    """The answer to Finish: the file is closed."""
+    """The answer to Finish; the file is closed."""
 
     number: int
     counts: StoredCounts
@@ -131,15 +134,15 @@ _RECORDS: tuple[type[Any], ...] = (
 _KINDS = {kind: number for number, kind in enumerate((*_MESSAGES, *_RECORDS))}
 _TYPES = tuple(_KINDS)
 _FORMAT = 2
-"""The last format of `marshal` that does not look for objects it has written before: half the work, as none repeat."""
+"""The newest format of `marshal` without references to repeated objects; there are none, so it takes half the time."""
 _typed: Any = tuple.__new__
-"""Makes a named tuple of a plain one. The constructor of its class does the same in twice the time."""
+"""Makes a named tuple from a plain one, twice as fast as the constructor of its class."""
 _fields = itemgetter(slice(None))
-"""Makes a plain tuple of a named one. `tuple` does the same in twice the time."""
+"""Makes a plain tuple from a named one, twice as fast as `tuple`."""
 
 
 def encode(message: Message) -> bytes:
-    """Return a message as it crosses the socket: four bytes of length, then the message in `marshal`'s format."""
+    """Return the bytes of a message for the socket: four bytes of length, then the message in `marshal`'s format."""
     kind = _KINDS[type(message)]
     body = marshal.dumps((kind, *_plain(message)), _FORMAT)
     return len(body).to_bytes(4, "big") + body
@@ -160,12 +163,12 @@ def _plain(message: Message) -> Iterable[Any]:
 
 
 def plain(records: Iterable[Record]) -> tuple[bytes, list[tuple[Any, ...]]]:
-    """Return the kinds of records, one byte each, and their fields as plain tuples. Every loop here runs in C."""
+    """Return the kinds of records, one byte each, and their fields as plain tuples. For speed, the loops run in C."""
     return bytes(map(_KINDS.__getitem__, map(type, records))), list(map(_fields, records))
 
 
 def typed(kinds: bytes, records: list[tuple[Any, ...]]) -> list[Any]:
-    """Return the records that `plain` has taken apart."""
+    """Return the records that `plain` has converted; the arguments are its results."""
     return list(map(_typed, map(_TYPES.__getitem__, kinds), records))
 
 
@@ -201,13 +204,13 @@ def _settings(values: dict[str, Any]) -> Settings:
 
 
 class Decoder:
-    """Makes messages of the bytes that come from a socket, in whatever chunks they come."""
+    """Makes messages from the bytes of a socket, which may arrive in chunks of any size."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
 
     def feed(self, chunk: bytes) -> list[Message]:
-        """Take a chunk; returns the messages that are complete with it."""
+        """Add a chunk; return the messages that are now complete."""
         buffer = self._buffer
         buffer += chunk
         messages: list[Message] = []
