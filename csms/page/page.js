@@ -4,6 +4,8 @@ import { showConnectors } from "./connectors.js";
 import { showKnown, showTransactions } from "./known.js";
 import { showMessages } from "./messages.js";
 import { offer, timed } from "./sending.js";
+import { wireBar } from "./shared/bar.js";
+import { preferredLanguage } from "./shared/preferences.js";
 import { showTokens } from "./tokens.js";
 
 const REFRESH_MS = 1000;
@@ -196,5 +198,7 @@ function choose() {
 
 $("search").oninput = refresh;
 addEventListener("hashchange", choose);
+document.documentElement.lang = preferredLanguage();
+wireBar("csms", (language) => { document.documentElement.lang = language; });
 choose();
 setInterval(() => { if (!document.hidden) refresh(); }, REFRESH_MS);

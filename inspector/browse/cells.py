@@ -13,6 +13,7 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from inspector.browse import formatting
+from inspector.browse.language import translated
 
 PRETTY_LIMIT = 4_000
 """Characters of JSON a table cell shows; the frame's own page has the rest."""
@@ -35,7 +36,7 @@ def render(table: str | None, column: str, value: Any, base: str) -> Markup | No
 def badge(severity: Any) -> Markup:
     """A severity as a badge."""
     known = severity if severity in ("error", "warning", "info") else "other"
-    return Markup('<span class="cs-badge cs-{}">{}</span>').format(known, severity)
+    return Markup('<span class="cs-badge cs-{}">{}</span>').format(known, translated(severity))
 
 
 def time(ns: Any) -> Markup:
@@ -67,13 +68,10 @@ def pretty(text: Any) -> Markup:
 
 
 def direction(value: Any) -> Markup:
-    """An arrow the way the frame went, with words for those who do not see it."""
-    arrow, words = formatting.ARROWS.get(value), formatting.DIRECTIONS.get(value)
-    if arrow is None:
+    """The way the frame went, in the same words on every page."""
+    if value not in formatting.WAYS:
         return Markup("{}").format(value)
-    return Markup('<span class="cs-arrow cs-{}" aria-hidden="true" title="{}">CP {} CSMS</span>').format(
-        value, words, arrow
-    ) + Markup('<span class="cs-hidden">{}</span>').format(words)
+    return Markup('<span class="cs-arrow cs-{}">{}</span>').format(value, translated(formatting.WAYS[value]))
 
 
 def _message_type(value: Any, base: str) -> Markup:

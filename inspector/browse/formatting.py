@@ -13,6 +13,7 @@ from inspector.units import UNTIMED_NS
 MESSAGE_TYPES = {2: "CALL", 3: "CALLRESULT", 4: "CALLERROR", 5: "CALLRESULTERROR", 6: "SEND"}
 
 ARROWS = {"cp-to-csms": "→", "csms-to-cp": "←"}
+WAYS = {"cp-to-csms": "charge point → CSMS", "csms-to-cp": "CSMS → charge point"}
 DIRECTIONS = {"cp-to-csms": "charge point to CSMS", "csms-to-cp": "CSMS to charge point"}
 
 SIDES = {"charge_point": "charge point", "csms": "CSMS", "link": "link"}

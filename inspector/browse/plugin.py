@@ -18,7 +18,7 @@ from datasette import Response, hookimpl
 from datasette.utils import sqlite_timelimit, tilde_decode, tilde_encode
 from markupsafe import Markup
 
-from inspector.browse import cells, formatting, metadata, queries
+from inspector.browse import cells, formatting, language, metadata, queries
 from inspector.browse.query_worker import isolate
 from inspector.browse.security import App, Policy, guard, hosts, inline_scripts
 from inspector.browse.skip_counts import uncounted
@@ -99,7 +99,8 @@ def extra_css_urls(
     template: str, database: str | None, table: str | None, columns: Any, view_name: str, request: Any, datasette: Any
 ) -> list[str]:
     """Our look for Datasette's own pages about a recording."""
-    return [f"{STATIC}/theme.css", f"{STATIC}/tables.css"] if _ours(datasette, database) else []
+    names = ("shared/tokens", "shared/bar", "shared/frames", "theme", "tables")
+    return [f"{STATIC}/{name}.css" for name in names] if _ours(datasette, database) else []
 
 
 @hookimpl
@@ -124,6 +125,9 @@ def prepare_jinja2_environment(env: Any, datasette: Datasette) -> None:
             return None
         return {"base": str(datasette.urls.database(name)), "name": str(found[name].path), "static": STATIC}
 
+    env.add_extension(language.StaticText)
+    env.globals["_"] = language.translated
+    env.globals["chargesentinel_language"] = language.language
     env.globals["chargesentinel_recording"] = recording
     env.globals["chargesentinel_file"] = formatting.file
     env.globals["chargesentinel_title"] = lambda table: metadata.TABLES.get(table, {}).get("title", table)
@@ -146,7 +150,7 @@ def asgi_wrapper(datasette: Datasette) -> Callable[[App], App]:
         for name, database in recordings(datasette).items()
         for table in ("frames", "meter_samples")
     }
-    return lambda app: guard(uncounted(app, tables), guarded)
+    return lambda app: guard(language.chosen(uncounted(app, tables)), guarded)
 
 
 def _allowed(datasette: Datasette) -> Iterable[str]:

@@ -61,12 +61,17 @@ def _scalars(value: Any, depth: int) -> Iterator[tuple[str, str]]:
             if inner and isinstance(inner[0], dict):
                 nested.append(inner[0])
             else:
-                yield name, ", ".join(str(item) for item in inner[:4])
+                yield name, ", ".join(_word(item) for item in inner[:4])
         else:
-            yield name, str(inner)
+            yield name, _word(inner)
     if depth:
         for inner in nested:
             yield from _scalars(inner, depth - 1)
+
+
+def _word(value: Any) -> str:
+    """A value as it is in JSON, a text without its quotes."""
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
 def _joined(*parts: Any) -> str:
@@ -189,7 +194,8 @@ def _profile(payload: Payload) -> str:
 
 
 def _data(payload: Payload) -> str:
-    return _joined(payload.get("vendorId"), payload.get("messageId"), payload.get("data"))
+    data = payload.get("data")
+    return _joined(payload.get("vendorId"), payload.get("messageId"), None if data is None else _word(data))
 
 
 _CALLS: dict[str, Callable[[Payload], str]] = {

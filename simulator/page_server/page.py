@@ -12,9 +12,13 @@ import hashlib
 import importlib.util
 import json
 from pathlib import Path
+from urllib.parse import quote
 
 HOME = Path(__file__).parents[1] / "page"
 
+SHARED_STYLES = ("tokens", "bar", "frames")
+SHARED_SCRIPTS = ("preferences", "clock", "bar", "frame_row", "frame_summary", "json_view")
+"""What the pages of all parts of ChargeSentinel share; these files are copies."""
 STYLES = ("base", "layout", "station", "tools", "log")
 SCRIPTS = (
     *("vocabulary", "frames", "schemas", "settings", "clock", "link", "outbox", "log"),
@@ -60,11 +64,22 @@ def content_policy(html: str) -> str:
 def assemble() -> str:
     """Return the page as one HTML text, which is the same for serving and saving."""
     html = (HOME / "index.html").read_text(encoding="utf-8")
-    styles = "\n".join(f"<style>{_part('css', name, '.css')}</style>" for name in STYLES)
+    styles = "\n".join(
+        f"<style>{_part(folder, name, '.css')}</style>"
+        for folder, names in (("shared", SHARED_STYLES), ("css", STYLES))
+        for name in names
+    )
     schemas = "\n".join(
         f'<script type="application/json" id="schemas-{version}">{_schemas(version)}</script>' for version in SCHEMAS
     )
-    scripts = "\n".join(f'<script>"use strict";\n{_part("js", name, ".js")}</script>' for name in SCRIPTS)
+    scripts = "\n".join(
+        f'<script>"use strict";\n{_part(folder, name, ".js")}</script>'
+        for folder, names in (("shared", SHARED_SCRIPTS), ("js", SCRIPTS))
+        for name in names
+    )
+    icon = quote(_part("shared", "icon", ".svg").strip(), safe="")
+    html = html.replace("<!-- icon -->", f'<link rel="icon" href="data:image/svg+xml,{icon}">')
+    html = html.replace("<!-- security", f"<script>{_part('shared', 'theme', '.js')}</script>\n<!-- security")
     html = html.replace("<!-- schemas and scripts are put here -->", f"{schemas}\n{scripts}")
     html = html.replace("<!-- security policy and styles are put here -->", f"<!-- policy -->\n{styles}")
     policy = f'<meta http-equiv="Content-Security-Policy" content="{content_policy(html)}">'

@@ -28,8 +28,8 @@ async def test_frames_come_newest_first_with_arrows_and_readable_json(get: Get) 
     page = (await get("/ocpp/frames?_size=60")).text
     ids = [int(number) for number in re.findall(r'href="/ocpp/frames/(\d+)">\1<', page)]
     assert ids == sorted(ids, reverse=True)
-    assert "CP → CSMS" in page
-    assert "CP ← CSMS" in page
+    assert "charge point → CSMS" in page
+    assert "CSMS → charge point" in page
     assert "CALLRESULT" in page
     assert "  &#34;currentTime&#34;: &#34;" in page
 

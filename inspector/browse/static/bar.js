@@ -1,12 +1,13 @@
-// What the bar of every page does: `/` leads to the search box, a button switches between UTC and local time.
+// What the bar of every page does: `/` leads to the search box, switches for time zone, theme and language.
 // Every <time>, also one that comes later, is shown in the chosen zone, with both on hover.
-import { isLocal, restated, setLocal } from "./clock.js";
+import { wireBar } from "./shared/bar.js";
+import { isLocal, restated } from "./shared/clock.js";
 
-const full = (iso) => new Date(iso).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "long" });
+const full = (iso) => new Date(iso).toLocaleString(document.documentElement.lang || undefined, { dateStyle: "medium", timeStyle: "long" });
 
 document.addEventListener("pointerover", ({ target }) => {
   const time = target.closest?.("time[datetime]");
-  if (time) time.title = `${full(time.dateTime)} (your time)\n${time.dateTime}`;
+  if (time) time.title = `${full(time.dateTime)}\n${time.dateTime}`;
 });
 
 const restate = (root) => {
@@ -15,7 +16,8 @@ const restate = (root) => {
     const text = isLocal() ? restated(time.dateTime, time.dataset.utc) : time.dataset.utc;
     if (time.textContent !== text) time.textContent = text;
   }
-  for (const unit of root.querySelectorAll?.(".zone") ?? []) unit.textContent = isLocal() ? "local" : "UTC";
+  const local = document.documentElement.lang === "tr" ? "yerel" : "local";
+  for (const unit of root.querySelectorAll?.(".zone") ?? []) unit.textContent = isLocal() ? local : "UTC";
 };
 
 if (isLocal()) restate(document);
@@ -24,18 +26,9 @@ new MutationObserver((changes) => {
   for (const change of changes) for (const node of change.addedNodes) if (node.nodeType === 1) restate(node.parentElement ?? node);
 }).observe(document.documentElement, { childList: true, subtree: true });
 
-const button = document.getElementById("zone");
-if (button) {
-  const show = () => { button.textContent = isLocal() ? "Local time" : "UTC"; };
-  show();
-  button.hidden = false;
-  button.addEventListener("click", () => {
-    setLocal(!isLocal());
-    show();
-    restate(document);
-    document.dispatchEvent(new Event("zone"));
-  });
-}
+document.addEventListener("zone", () => restate(document));
+// The server writes the page, so another language needs the page again.
+wireBar("recordings", () => location.reload());
 
 document.addEventListener("keydown", (event) => {
   if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;

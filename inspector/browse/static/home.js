@@ -1,4 +1,5 @@
 // The home page stays current: what changed is fetched every 0.7 s while the page is in sight.
+import { t } from "./words.js";
 const pause = document.getElementById("pause");
 const parts = ["totals", "earlier", "attention", "sessions", "unconnected"];
 const seen = new Map();
@@ -8,7 +9,7 @@ pause.hidden = false;
 pause.addEventListener("click", () => {
   paused = !paused;
   pause.setAttribute("aria-pressed", String(paused));
-  pause.textContent = paused ? "Resume" : "Pause";
+  pause.textContent = t(paused ? "Resume" : "Pause");
 });
 
 const refresh = async () => {

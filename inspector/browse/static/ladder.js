@@ -1,35 +1,19 @@
 // The ladder: frames and events as rows of one height, of which only those in sight exist in the document.
 // It is given rows and draws them; it fetches nothing.
-import * as clock from "./clock.js";
+import * as clock from "./shared/clock.js";
+import { arrow, duration, rowKinds, shape, wayOf, whatOf } from "./shared/frame_row.js";
+import { t } from "./words.js";
 
 export const ROW = 28;
 const OVERSCAN = 12;
 const BLOCK = 8; // rows by which the drawn part moves
 const LONG_SPAN = 60; // rows between a CALL and its answer above which both may be out of sight
 const LONG_GAP_US = 10_000_000;
-const SVG = "http://www.w3.org/2000/svg";
-
-export const duration = (us) => {
-  if (us === null || us === undefined) return "";
-  if (us < 0) return `-${duration(-us)}`;
-  if (us < 1000) return `${Math.round(us)} µs`;
-  if (us < 999_500) return `${+(us / 1000).toPrecision(3)} ms`;
-  if (us < 59_950_000) return `${+(us / 1e6).toPrecision(3)} s`;
-  const minutes = Math.floor(us / 6e7);
-  if (minutes < 60) return `${minutes} min ${String(Math.floor(us / 1e6) % 60).padStart(2, "0")} s`;
-  return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, "0")} min`;
-};
 
 const element = (name, attributes = {}, ...children) => {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) if (value !== "") made.setAttribute(key, value);
   made.append(...children);
-  return made;
-};
-
-const shape = (name, attributes) => {
-  const made = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
   return made;
 };
 
@@ -202,7 +186,7 @@ export class Ladder {
 
   #edge(where, place) {
     const row = element("div", { class: "edge", style: `top:${place * ROW}px` });
-    const button = element("button", { type: "button" }, where === "before" ? "Load earlier frames" : "Load more frames");
+    const button = element("button", { type: "button" }, t(where === "before" ? "Load earlier frames" : "Load more frames"));
     button.addEventListener("click", () => this.onEdge(where));
     row.append(button);
     return row;
@@ -213,28 +197,21 @@ export class Ladder {
     if (item.event) return this.#eventRow(item.event, style);
     const { frame, gap } = item;
     const chosen = frame.id === this.chosen;
-    const kinds = ["row", frame.msg_type === 2 || frame.msg_type === 6 ? "call" : "answer"];
+    const kinds = rowKinds(frame);
     if (chosen) kinds.push("chosen");
     if (frame.id === mate) kinds.push("mate");
-    if (frame.severity) kinds.push(`s-${frame.severity}`);
     if (this.fresh.delete(frame.id)) kinds.push("new");
-    const way = frame.direction === "cp-to-csms" ? "from the charge point" : "from the CSMS";
     const row = element("div", {
       class: kinds.join(" "), id: `f${frame.id}`, role: "option", style, "data-id": frame.id,
-      "aria-selected": String(chosen), "aria-label": `${frame.type} ${frame.action ?? ""} ${way}${frame.summary ? `: ${frame.summary}` : ""}`,
+      "aria-selected": String(chosen), "aria-label": `${frame.type} ${frame.action ?? ""} ${wayOf(frame.direction, t)}${frame.summary ? `: ${frame.summary}` : ""}`,
     });
-    const what = element("span", { class: "what" }, element("b", {}, frame.action ?? "no action"), " ");
-    if (![2, 3].includes(frame.msg_type)) what.append(element("span", { class: "cs-badge cs-other" }, frame.type), " ");
-    if (!frame.forwarded) what.append(element("span", { class: "cs-badge cs-error" }, "not forwarded"), " ");
-    if (frame.severity) what.append(element("span", { class: `cs-badge cs-${frame.severity}` }, frame.severity), " ");
-    what.append(element("i", {}, frame.summary));
     const waiting = frame.msg_type === 2 && frame.answer_id === null;
     row.append(
       this.#time(frame.ts),
       element("span", { class: gap > LONG_GAP_US ? "gap long" : "gap" }, gap === null ? "" : `+${duration(gap)}`),
       element("span", { class: "lane" }),
-      what,
-      element("span", { class: waiting ? "latency none" : "latency" }, waiting ? (this.live ? "waiting" : "no answer") : duration(frame.latency_us)),
+      whatOf(frame, t),
+      element("span", { class: waiting ? "latency none" : "latency" }, waiting ? t(this.live ? "waiting" : "no answer") : duration(frame.latency_us)),
     );
     return row;
   }
@@ -270,7 +247,7 @@ export class Ladder {
       if (item.event) out.push(shape("circle", { class: "l-event", cx: this.#side(item.event, left, right), cy: y, r: 2.5 }));
       else {
         if (item.gap > LONG_GAP_US) out.push(...this.#cut(left, right, y - ROW / 2));
-        out.push(...this.#arrow(item.frame, left, right, y));
+        out.push(...arrow(item.frame, left, right, y));
       }
     }
     this.lanes.replaceChildren(...out);
@@ -288,25 +265,6 @@ export class Ladder {
       shape("line", { class: "l-cut", x1: x, x2: x, y1: y - 3, y2: y + 3 }),
       shape("path", { class: "l-slash", d: `M${x - 5} ${y - 1}l10 -4M${x - 5} ${y + 5}l10 -4` }),
     ]);
-  }
-
-  #arrow(frame, left, right, y) {
-    const rightwards = frame.direction === "cp-to-csms";
-    const [from, to] = rightwards ? [left + 4, right - 4] : [right - 4, left + 4];
-    const tone = frame.severity === "error" || frame.severity === "warning" ? `l-${frame.severity}` : rightwards ? "l-cp" : "l-csms";
-    const isAnswer = [3, 4, 5].includes(frame.msg_type);
-    const style = frame.msg_type === null ? " l-broken" : isAnswer ? " l-back" : "";
-    const back = rightwards ? -7 : 7;
-    const head = `M${to} ${y}l${back} -3.5v7z`;
-    const parts = [
-      shape("line", { class: `l-arrow ${tone}${style}`, x1: from, x2: to + back, y1: y, y2: y }),
-      shape("path", { class: `${tone}${isAnswer ? " l-open" : ""}`, d: head, "stroke-width": 1.3 }),
-    ];
-    if (frame.msg_type === 4 || frame.msg_type === 5) {
-      const x = (from + to) / 2;
-      parts.push(shape("path", { class: "l-arrow l-error", d: `M${x - 4} ${y - 4}l8 8m0 -8l-8 8` }));
-    }
-    return parts;
   }
 
   #clicked(event) {

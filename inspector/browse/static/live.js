@@ -1,5 +1,6 @@
 // The newest frames of all sessions, as they come, and who is connected.
-import { duration } from "./ladder.js";
+import { duration, wayOf, whatOf } from "./shared/frame_row.js";
+import { t } from "./words.js";
 
 const base = document.body.dataset.base;
 const byId = (id) => document.getElementById(id);
@@ -27,15 +28,10 @@ const link = (session, text, hash = "") => {
 const row = (frame) => {
   const time = tag("time", "", frame.ts.slice(11, 23));
   time.dateTime = frame.ts;
-  const way = frame.direction === "cp-to-csms" ? "CP → CSMS" : "CP ← CSMS";
-  const what = [tag("b", "", frame.action ?? "no action"), " "];
-  if (![2, 3].includes(frame.msg_type)) what.push(tag("span", "cs-badge cs-other", frame.type), " ");
-  if (frame.severity) what.push(tag("span", `cs-badge cs-${frame.severity}`, frame.severity), " ");
-  what.push(tag("span", "muted", frame.summary));
   const made = tag(
     "tr", `row-new${frame.severity ? ` s-${frame.severity}` : ""}`, tag("td", "", time),
-    tag("td", "", link(frame.session_id, frame.charge_point_id || "unnamed", `#f${frame.id}`)),
-    tag("td", "", tag("span", `cs-arrow cs-${frame.direction}`, way)), tag("td", "what", ...what),
+    tag("td", "", link(frame.session_id, frame.charge_point_id || t("unnamed"), `#f${frame.id}`)),
+    tag("td", "", tag("span", `cs-arrow cs-${frame.direction}`, wayOf(frame.direction, t))), tag("td", "what", ...whatOf(frame, t).childNodes),
     tag("td", "number", duration(frame.latency_us)),
   );
   made.dataset.href = `${base}/sessions/${frame.session_id}#f${frame.id}`;
@@ -49,15 +45,15 @@ const note = (text) => {
 
 const connected = ({ sessions, more_sessions: more }) => {
   const items = sessions.map((each) => {
-    const to = link(each.id, tag("b", "", each.charge_point_id || "unnamed"));
+    const to = link(each.id, tag("b", "", each.charge_point_id || t("unnamed")));
     to.append(" ", tag("span", "muted", each.frame_count.toLocaleString("en")));
     if (each.error_count) to.append(" ", tag("span", "cs-badge cs-error", each.error_count.toLocaleString("en")));
     to.dataset.session = each.id;
     return tag("li", "", to);
   });
-  if (!items.length) items.push(tag("li", "muted", "No charge point is connected."));
+  if (!items.length) items.push(tag("li", "muted", t("No charge point is connected.")));
   if (more) {
-    const all = tag("a", "", "all live sessions");
+    const all = tag("a", "", t("all live sessions"));
     all.href = `${base}/-/home?state=live`;
     items.push(tag("li", "", all));
   }
@@ -81,8 +77,8 @@ const ask = async (more) => {
 pause.addEventListener("click", () => {
   paused = !paused;
   pause.setAttribute("aria-pressed", String(paused));
-  pause.textContent = paused ? "Resume" : "Pause";
-  if (paused) rate.textContent = "paused";
+  pause.textContent = t(paused ? "Resume" : "Pause");
+  if (paused) rate.textContent = t("paused");
 });
 
 // Another filter begins anew, from the newest frames that match.
@@ -98,7 +94,7 @@ const refilter = async () => {
   held = [];
   show();
   feed.replaceChildren(...found.frames.map(row).reverse());
-  if (!found.frames.length) feed.append(note("No frame of late matches."));
+  if (!found.frames.length) feed.append(note(t("No frame of late matches.")));
 };
 form.addEventListener("input", (event) => {
   clearTimeout(typed);
@@ -111,7 +107,7 @@ const fresh = byId("news");
 const reading = () => room.matches(":hover") || room.scrollTop > 0;
 const show = () => {
   fresh.hidden = !held.length;
-  fresh.textContent = `↑ ${held.length >= KEEP ? `${KEEP}+` : held.length} new`;
+  fresh.textContent = `↑ ${t("{n} new", { n: held.length >= KEEP ? `${KEEP}+` : held.length })}`;
 };
 const flush = () => {
   if (held.length) {
@@ -134,9 +130,9 @@ const average = (came) => {
   arrivals.push([now, came]);
   while (arrivals.length > 1 && arrivals[0][0] < now - AVERAGE_MS) arrivals.shift();
   const total = arrivals.reduce((sum, [, each]) => sum + each, 0);
-  if (!total) return "quiet";
+  if (!total) return t("quiet");
   const per = (total * 1000) / Math.max(1000, Math.min(AVERAGE_MS, now - begun));
-  return `${per >= 10 ? Math.round(per).toLocaleString("en") : per.toFixed(1)} frames a second`;
+  return t("{n} frames a second", { n: per >= 10 ? Math.round(per).toLocaleString("en") : per.toFixed(1) });
 };
 const begun = performance.now();
 
@@ -148,12 +144,12 @@ const beat = async () => {
   newest = found.newest;
   connected(found);
   if (!found.frames.length) return;
-  if (found.frames.length === KEEP) { held = []; feed.replaceChildren(note("Earlier frames came faster than they can be shown; their sessions have them all.")); }
+  if (found.frames.length === KEEP) { held = []; feed.replaceChildren(note(t("Earlier frames came faster than they can be shown; their sessions have them all."))); }
   held = [...found.frames.map(row).reverse(), ...held].slice(0, KEEP);
   if (reading()) show(); else flush();
 };
 const beats = async () => {
-  if (!paused && !document.hidden) await beat().catch(() => { rate.textContent = "no answer; trying again"; });
+  if (!paused && !document.hidden) await beat().catch(() => { rate.textContent = t("no answer; trying again"); });
   setTimeout(beats, POLL_MS);
 };
 beats();

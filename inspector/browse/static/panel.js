@@ -1,4 +1,5 @@
 // The side panel: a tab with the session's findings, one with the chosen frame as its own page lays it out.
+import { t } from "./words.js";
 
 // A page that came over plain HTTP from another machine has no clipboard of its own; the old way still works there.
 const write = async (text) => {
@@ -21,10 +22,10 @@ export const copying = (root) => root.addEventListener("click", async (event) =>
     return (root.querySelector(`[data-raw="${button.dataset.copy}"]`) ?? root.querySelector(".readable")).textContent;
   };
   await text().then(write).then(
-    () => { button.textContent = "Copied"; },
-    () => { button.textContent = "Cannot copy"; },
+    () => { button.textContent = t("Copied"); },
+    () => { button.textContent = t("Cannot copy"); },
   );
-  setTimeout(() => { button.textContent = "Copy"; }, 1500);
+  setTimeout(() => { button.textContent = t("Copy"); }, 1500);
 });
 
 export const panel = ({ goto }) => {
@@ -75,7 +76,7 @@ export const panel = ({ goto }) => {
     covered: () => (aside.classList.contains("sheet") ? innerHeight - aside.getBoundingClientRect().top : 0),
     show: async (address, row) => {
       const mine = ++wanted;
-      frameTab.textContent = `Frame #${row.id}`;
+      frameTab.textContent = t("Frame #{id}", { id: row.id });
       open(frameTab);
       sheet(true);
       const answer = await fetch(address);

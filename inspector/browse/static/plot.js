@@ -1,6 +1,7 @@
 // Charging over time: one strip for each quantity over a common time axis, with statuses, transactions and findings.
 // It is given data and draws it as SVG; it fetches nothing. A drag zooms, a click leads to a frame.
-import * as clock from "./clock.js";
+import * as clock from "./shared/clock.js";
+import { t } from "./words.js";
 import { energyUnit, extent, falls, fitting, limitAt, linesOf, marks, reading, sampleAt, timeMarks } from "./plot_data.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -14,12 +15,12 @@ const DRAG = 5; // pixels from which on a click is a drag
 const SEPARATE = 400; // findings up to which each has a mark of its own
 
 const QUANTITIES = [
-  { kind: "power", name: "Power", unit: "W", shown: "kW", scale: 1e-3, limit: "W" },
-  { kind: "offered_power", name: "Offered", unit: "W", shown: "kW", scale: 1e-3 },
-  { kind: "current", name: "Current", unit: "A", shown: "A", scale: 1, limit: "A" },
-  { kind: "offered_current", name: "Offered", unit: "A", shown: "A", scale: 1 },
-  { kind: "energy", name: "Energy", unit: "Wh" },
-  { kind: "soc", name: "SoC", unit: "%", shown: "%", scale: 1 },
+  { kind: "power", name: t("Power"), unit: "W", shown: "kW", scale: 1e-3, limit: "W" },
+  { kind: "offered_power", name: t("Offered"), unit: "W", shown: "kW", scale: 1e-3 },
+  { kind: "current", name: t("Current"), unit: "A", shown: "A", scale: 1, limit: "A" },
+  { kind: "offered_current", name: t("Offered"), unit: "A", shown: "A", scale: 1 },
+  { kind: "energy", name: t("Energy"), unit: "Wh" },
+  { kind: "soc", name: t("SoC"), unit: "%", shown: "%", scale: 1 },
 ];
 const TONES = {
   available: "--line-strong", preparing: "--info", occupied: "--info", charging: "--ok", suspendedev: "--warning",
@@ -108,7 +109,7 @@ export const plot = (box, legend, data, { goto, at = () => {}, finding = () => {
     inside.append(...data.transactions.flatMap((each) => transaction(each, top, floor)));
     inside.append(...(data.gaps ?? []).map(([since, until]) => titled(
       shape("rect", { class: "p-gap", x: x(since) - 1, y: top, width: Math.max(2, x(until) - x(since)), height: floor - top }),
-      "frames are missing here",
+      t("frames are missing here"),
     )));
     top += label;
     for (const each of strips) {
@@ -140,15 +141,15 @@ export const plot = (box, legend, data, { goto, at = () => {}, finding = () => {
   const transaction = (each, top, bottom) => {
     const edge = (ms) => shape("line", { class: "p-edge", x1: x(ms), x2: x(ms), y1: top, y2: bottom });
     // One whose start nobody saw has only an end.
-    if (!each.start_ms) return [titled(edge(each.end_ms), `transaction ${each.transaction_id} stops`)];
+    if (!each.start_ms) return [titled(edge(each.end_ms), t("transaction {id} stops", { id: each.transaction_id }))];
     const [from, to] = [Math.max(x(each.start_ms), LEFT), Math.min(x(each.end_ms), right)];
     if (to < LEFT || from > right) return [];
     const out = [titled(
       shape("rect", { class: "p-transaction", x: from, y: top, width: Math.max(1, to - from), height: bottom - top }),
-      `transaction ${each.transaction_id}`,
+      t("transaction {id}", { id: each.transaction_id }),
     ), edge(each.start_ms)];
     if (!each.open) out.push(edge(each.end_ms));
-    const name = fitting([`transaction ${each.transaction_id}`, `tx ${each.transaction_id}`, String(each.transaction_id)], to - from - 6, 6);
+    const name = fitting([t("transaction {id}", { id: each.transaction_id }), `tx ${each.transaction_id}`, String(each.transaction_id)], to - from - 6, 6);
     if (name) out.push(shape("text", { class: "p-text p-tx", x: from + 4, y: top + 10 }, name));
     return out;
   };
@@ -181,7 +182,7 @@ export const plot = (box, legend, data, { goto, at = () => {}, finding = () => {
   const drawn = (each) => {
     const out = [];
     for (const offered of each.offered ?? []) {
-      out.push(titled(shape("path", { class: "p-limit p-offered", d: offered.lines.map((line) => path(line, each.y)).join("") }), "offered to the vehicle"));
+      out.push(titled(shape("path", { class: "p-limit p-offered", d: offered.lines.map((line) => path(line, each.y)).join("") }), t("offered to the vehicle")));
     }
     for (const one of each.series) {
       if (each.kind === "power") {
@@ -193,7 +194,7 @@ export const plot = (box, legend, data, { goto, at = () => {}, finding = () => {
       const lines = one.lines.filter((line) => line.length > 1);
       if (lines.length) out.push(shape("path", { class: `p-line k-${each.kind}`, "data-phase": one.phase ?? "", d: lines.map((line) => path(line, each.y)).join("") }));
       for (const [before, after] of each.kind === "energy" ? falls(one.lines) : []) {
-        out.push(titled(shape("path", { class: "p-fall", d: path([before, after], each.y) }), "the register falls"));
+        out.push(titled(shape("path", { class: "p-fall", d: path([before, after], each.y) }), t("the register falls")));
       }
       out.push(...samples(each, one));
     }
@@ -279,14 +280,14 @@ export const plot = (box, legend, data, { goto, at = () => {}, finding = () => {
       if (readings.length) said.push(`${each.name} ${readings.join(", ")} ${each.shown}`);
       for (const one of each.limits) {
         const limit = limitAt(one.points, ms);
-        if (limit !== null) said.push(`limit ${reading(each.kind, limit, each)} ${each.shown}`);
+        if (limit !== null) said.push(`${t("limit")} ${reading(each.kind, limit, each)} ${each.shown}`);
       }
       for (const one of each.offered ?? []) {
         const point = sampleAt(one.lines, ms, reach);
-        if (point) said.push(`offered ${reading(each.kind, point[1], each)} ${each.shown}`);
+        if (point) said.push(`${t("offered")} ${reading(each.kind, point[1], each)} ${each.shown}`);
       }
     }
-    if (own && Math.abs(own[3] - own[0]) >= 1000) said.push(`charge point’s clock ${clock.seconds(own[3])}`);
+    if (own && Math.abs(own[3] - own[0]) >= 1000) said.push(t("charge point’s clock {time}", { time: clock.seconds(own[3]) }));
     legend.textContent = said.join("  ·  ");
   };
 

@@ -1,5 +1,6 @@
 // The session page: brings ladder, plot, chips, filters, panel, keyboard and live updates together.
 import { Ladder } from "./ladder.js";
+import { t } from "./words.js";
 import { plot } from "./plot.js";
 import { copying, panel } from "./panel.js";
 import { stepper } from "./steps.js";
@@ -29,7 +30,7 @@ const restore = () => {
 };
 const summarise = () => {
   const actions = new FormData(form).getAll("action");
-  byId("action-summary").textContent = actions.length === 0 ? "all actions" : actions.length === 1 ? actions[0] : `${actions.length} actions`;
+  byId("action-summary").textContent = actions.length === 0 ? t("all actions") : actions.length === 1 ? actions[0] : t("{n} actions", { n: actions.length });
 };
 
 let total = 0;
@@ -64,8 +65,8 @@ const say = (text) => { byId("count").textContent = text; };
 const counted = () => {
   const loaded = ladder.frames.size;
   const filtered = [...chosenFilters()].length > 0;
-  const frames = `${total.toLocaleString("en")} frame${total === 1 ? "" : "s"}`;
-  say(filtered ? `${loaded.toLocaleString("en")}${ladder.moreAfter || ladder.moreBefore ? "+" : ""} of ${frames} match` : frames);
+  const frames = t(total === 1 ? "{n} frame" : "{n} frames", { n: total.toLocaleString("en") });
+  say(filtered ? t("{n} of {all} match", { n: `${loaded.toLocaleString("en")}${ladder.moreAfter || ladder.moreBefore ? "+" : ""}`, all: frames }) : frames);
 };
 
 const page = async (where) => {
@@ -82,7 +83,7 @@ let busy = false;
 const exclusively = async (work) => {
   if (busy) return;
   busy = true;
-  try { await work(); } catch (error) { say(`Could not load frames: ${error.message}`); } finally { busy = false; }
+  try { await work(); } catch (error) { say(t("Could not load frames: {why}", { why: error.message })); } finally { busy = false; }
 };
 const idle = async () => { while (busy) await new Promise((done) => setTimeout(done, 20)); };
 
@@ -123,7 +124,7 @@ const step = async (way) => {
     const wanted = form.elements.severity.value || "any";
     const { frames } = await page({ [way > 0 ? "after" : "before"]: edge, limit: 1, severity: wanted });
     if (frames.length) await load(frames[0].id);
-    else say(way > 0 ? "No finding after this frame." : "No finding before this frame.");
+    else say(t(way > 0 ? "No finding after this frame." : "No finding before this frame."));
   });
 };
 
@@ -224,7 +225,7 @@ fresh.addEventListener("click", () => { fresh.hidden = true; toEnd(); });
 pause.addEventListener("click", () => {
   paused = !paused;
   pause.setAttribute("aria-pressed", String(paused));
-  pause.textContent = paused ? "Resume" : "Pause";
+  pause.textContent = t(paused ? "Resume" : "Pause");
 });
 let beats = 0;
 const beat = async () => {

@@ -1,4 +1,5 @@
 // The chips of a session: pressed, one filters the ladder, says "2 of 4" and steps through its frames.
+import { t } from "./words.js";
 import { framesOf, placeIn } from "./occurrences.js";
 
 export const stepper = (box, { goto, pressed, findings, silent }) => {
@@ -20,7 +21,7 @@ export const stepper = (box, { goto, pressed, findings, silent }) => {
     const chip = chips().find(same);
     if (chip) chip.after(steps);
     const { number, previous, next } = placeIn(list, chosen);
-    steps.querySelector("output").textContent = `${number ?? "–"} of ${list.length}`;
+    steps.querySelector("output").textContent = t("{n} of {all}", { n: number ?? "–", all: list.length });
     const [back, on] = steps.querySelectorAll("button");
     [back.disabled, on.disabled] = [previous === null, next === null];
     [back.dataset.frame, on.dataset.frame] = [previous ?? "", next ?? ""];

@@ -31,9 +31,9 @@ function flawText({ path, rule, limit = "" }, sentences = SENTENCES[language]) {
   return sentences[`flaw.${rule}`].replace("{where}", path || "payload").replace("{limit}", String(limit));
 }
 
-/** @param {string} wanted "en", "tr" or "" for the browser's own */
+/** @param {string} wanted a language of SENTENCES */
 function speak(wanted) {
-  language = wanted in SENTENCES ? wanted : navigator.language.toLowerCase().startsWith("tr") ? "tr" : "en";
+  language = wanted in SENTENCES ? wanted : "en";
   document.documentElement.lang = language;
   document.title = t("title");
   for (const element of document.querySelectorAll("[data-t]"))

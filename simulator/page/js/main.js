@@ -5,7 +5,13 @@ const log = new TrafficLog();
 const station = new Station(settings, log);
 const wasConnected = station.restore();
 
-speak(settings.lang);
+// What a link says holds from now on, as if it had been chosen here.
+if (settings.theme) {
+  document.documentElement.dataset.theme = settings.theme;
+  preferences.prefer("theme", settings.theme);
+}
+if (settings.lang) preferences.prefer("language", settings.lang);
+speak(preferences.preferredLanguage());
 wireTabs(/** @type {HTMLElement} */ (document.querySelector("[role=tablist]")));
 const connectionView = new ConnectionView(station);
 const stationView = new StationView(station);
@@ -45,38 +51,17 @@ scenarios.onChange = () => {
   }
 };
 
-const THEMES = ["", "light", "dark"];
-function showAppearance() {
-  document.documentElement.dataset.theme = settings.theme;
-  setText(byId("theme-sign"), { "": "◐", light: "○", dark: "●" }[settings.theme] ?? "◐");
-  setText(byId("theme-name"), t(`theme.${settings.theme || "auto"}`));
-  for (const name of ["aria-label", "title"])
-    byId("theme").setAttribute(name, `${t("theme")}: ${t(`theme.${settings.theme || "auto"}`)}`);
-  const other = language === "en" ? "tr" : "en";
-  setText(byId("language"), other.toUpperCase());
-  byId("language").lang = other;
-  byId("language").title = other === "tr" ? "Türkçe" : "English";
-}
-byId("theme").addEventListener("click", () => {
-  settings.theme = THEMES[(THEMES.indexOf(settings.theme) + 1) % THEMES.length];
-  keepAppearance();
-});
-byId("language").addEventListener("click", () => {
-  settings.lang = language === "en" ? "tr" : "en";
-  speak(settings.lang);
+/** @param {string} chosen */
+function changeLanguage(chosen) {
+  speak(chosen);
   messagesView.draw(true);
   testerView.draw(true);
   rawView.draw(true);
   logView.filter(byId("log-filter").value);
-  keepAppearance();
   draw();
-});
-function keepAppearance() {
-  const { theme, lang } = settings;
-  Object.assign(station.settings, { theme, lang });
-  keepSettings(station.settings);
-  showAppearance();
 }
+bar.wireBar("simulator", changeLanguage);
+document.addEventListener("zone", () => logView.filter(byId("log-filter").value));
 
 let due = false;
 /** Draw at most once per animation frame. */
@@ -102,7 +87,6 @@ byId("log-save").addEventListener("click", () => {
   offerFile(`${id}.jsonl`, log.trace(version, id), "application/x-ndjson");
 });
 
-showAppearance();
 station.onChange = drawSoon;
 let ticks = 0;
 startTicking(() => {

@@ -41,6 +41,9 @@ const RANGES = {
   timeLimit: [0, 10_000],
 };
 
+/** Settings that only a link has; what it says about the language and the theme becomes a preference. */
+const OF_THE_LINK = ["autostart", "lang", "theme"];
+
 const SETTINGS_KEY = "chargesentinel.settings";
 
 /** Use the browser's storage. If it is forbidden, the page works without it. @param {() => any} use */
@@ -63,7 +66,7 @@ function loadSettings(search) {
   const settings = { ...DEFAULT_SETTINGS, autostart: "" };
   const link = new URLSearchParams(search);
   for (const [name, standard] of Object.entries(DEFAULT_SETTINGS)) {
-    if (typeof kept[name] === typeof standard && name !== "autostart") settings[name] = kept[name];
+    if (typeof kept[name] === typeof standard && !OF_THE_LINK.includes(name)) settings[name] = kept[name];
     const given = link.get(name);
     if (given === null) continue;
     if (typeof standard === "number") settings[name] = Number(given) || standard;
@@ -78,6 +81,7 @@ function loadSettings(search) {
   settings.kind = settings.kind === "dc" ? "dc" : "ac";
   settings.phases = settings.phases === 3 ? 3 : 1;
   if (!["", "light", "dark"].includes(settings.theme)) settings.theme = "";
+  if (!["", "en", "tr"].includes(settings.lang)) settings.lang = "";
   return /** @type {Settings} */ (settings);
 }
 

@@ -189,9 +189,7 @@ class LogView {
 
 /** @param {number} at milliseconds since 1970 */
 function timeOf(at) {
-  const time = new Date(at);
-  const two = (/** @type {number} */ value) => String(value).padStart(2, "0");
-  return `${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}.${String(time.getMilliseconds()).padStart(3, "0")}`;
+  return clock.millis(at);
 }
 
 /** The start of a row: time, direction, kind. @param {Entry} entry */

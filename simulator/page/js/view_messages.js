@@ -82,7 +82,7 @@ class MessagesView {
       make("p", { class: "hint", id: "form-outcome", role: "status" }),
       make(
         "div",
-        { class: "row" },
+        { class: "line" },
         make("button", { type: "submit", class: "main", text: t("send.message", { action }) }),
       ),
     );

@@ -1,0 +1,7 @@
+// The words that scripts add to a page, in the language in which the server sent it.
+import { learn, t } from "./shared/words.js";
+import { TURKISH } from "./turkish.js";
+
+if (document.documentElement.lang === "tr") learn(TURKISH);
+
+export { t };
