@@ -11,6 +11,7 @@ from inspector.protocol.vocabulary import Direction, OcppVersion
 from inspector.rules.rule import KIND_OF_MESSAGE, Dormant, Listen, Rule, Topic
 from inspector.rules.state.authorized_v2x import Authorized2x
 from inspector.rules.state.configuration import ConfigurationState
+from inspector.rules.state.device_model import DeviceModel
 from inspector.rules.state.observation import Observation
 from inspector.rules.state.registration import RegistrationState
 from inspector.rules.state.transactions_v2x import Transactions2x
@@ -44,9 +45,14 @@ from inspector.rules.topics.monitoring.streams_v21 import Streams21
 from inspector.rules.topics.provisioning.boot_after import BootAfter
 from inspector.rules.topics.provisioning.boot_order import BootOrder
 from inspector.rules.topics.provisioning.configuration_v16 import Configuration16
+from inspector.rules.topics.provisioning.network_variables_v21 import NetworkVariables21
+from inspector.rules.topics.provisioning.networks_v2x import Networks2x
+from inspector.rules.topics.provisioning.report_content_v2x import ReportContent2x
+from inspector.rules.topics.provisioning.report_whole_v2x import ReportWhole2x
 from inspector.rules.topics.provisioning.reports_v2x import Reports2x
 from inspector.rules.topics.provisioning.reset import Reset
 from inspector.rules.topics.provisioning.reset_v2x import Reset2x
+from inspector.rules.topics.provisioning.values_v2x import VariableValues2x
 from inspector.rules.topics.provisioning.variables_v2x import Variables2x
 from inspector.rules.topics.remote_control.remote_answers import RemoteAnswers
 from inspector.rules.topics.remote_control.start_stop import RemoteControl
@@ -122,6 +128,12 @@ TOPICS: tuple[type[Topic], ...] = (
     VendorData,
     Configuration16,
     Variables2x,
+    VariableValues2x,
+    ReportContent2x,
+    ReportWhole2x,
+    Networks2x,
+    NetworkVariables21,
+    DeviceModel,
     Reports2x,
     RemoteControl,
     RemoteAnswers,

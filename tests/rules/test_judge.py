@@ -388,6 +388,7 @@ def _hostile_growth(version: OcppVersion, warm: int, more: int) -> int:
 def test_memory_stays_bounded_when_everything_is_made_up(version: OcppVersion, monkeypatch: pytest.MonkeyPatch) -> None:
     """With ever new ids, connectors, transactions, tokens and keys, memory stops growing at the limits."""
     monkeypatch.setattr("inspector.rules.state.configuration.KEYS_LIMIT", 500)
+    monkeypatch.setattr("inspector.rules.state.device_model.VARIABLES_LIMIT", 500)
     monkeypatch.setattr("inspector.rules.topics.provisioning.configuration_v16.KEYS_LIMIT", 500)
     assert _hostile_growth(version, 1_200, 300) < 3_000
 

@@ -83,3 +83,45 @@ BOOT_16 = 'open {"from_start": true}\n' + cp(
     {"chargePointVendor": "V", "chargePointModel": "M"},
     {"status": "Accepted", "currentTime": NOW, "interval": 86400},
 ).replace('"#"', '"b"')
+
+
+def variable_2x(component: str, name: str, value: str, instance: str | None = None) -> str:
+    """A GetVariables for one variable, and the answer with its value; `instance` is the component's."""
+    named = {"name": component, **({"instance": instance} if instance is not None else {})}
+    one: Payload = {"component": named, "variable": {"name": name}}
+    told = {"attributeStatus": "Accepted", "attributeValue": value, **one}
+    return csms("GetVariables", {"getVariableData": [one]}, {"getVariableResult": [told]})
+
+
+def set_2x(
+    component: str, name: str, value: str, status: str = "Accepted", instance: str | None = None, **more: Any
+) -> str:
+    """A SetVariables for one variable, and the answer; `instance` is the component's."""
+    named = {"name": component, **({"instance": instance} if instance is not None else {})}
+    one: Payload = {"component": named, "variable": {"name": name}, **more}
+    told = {"attributeStatus": status, **one}
+    return csms("SetVariables", {"setVariableData": [{"attributeValue": value, **one}]}, {"setVariableResult": [told]})
+
+
+def entry_2x(component: Payload | str, name: str, value: str | None = None, **more: Any) -> Payload:
+    """An element of reportData; `more` has `mutability`, `type` and what belongs into variableCharacteristics."""
+    attribute = {key: more.pop(key) for key in ("mutability", "type") if key in more}
+    return {
+        "component": {"name": component} if isinstance(component, str) else component,
+        "variable": {"name": name},
+        "variableAttribute": [{**attribute, **({"value": value} if value is not None else {})}],
+        "variableCharacteristics": {"dataType": "string", "supportsMonitoring": False, **more},
+    }
+
+
+def report_2x(asked: Payload, *entries: Payload, action: str = "GetReport", request: int = 7) -> str:
+    """A GetReport (or GetBaseReport) that is accepted, and its one NotifyReport."""
+    part = {"requestId": request, "generatedAt": NOW, "seqNo": 0, "reportData": list(entries)}
+    if not entries:
+        del part["reportData"]
+    return csms(action, {"requestId": request, **asked}) + cp("NotifyReport", part).replace('"#"', f'"part {request}"')
+
+
+def inventory_2x(*entries: Payload) -> str:
+    """The full inventory of a station, as it was requested."""
+    return report_2x({"reportBase": "FullInventory"}, *entries, action="GetBaseReport", request=1)

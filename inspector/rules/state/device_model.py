@@ -1,0 +1,196 @@
+"""Which variables a 2.x station has and what they accept, as far as its frames reveal it; judges nothing.
+
+`configuration` remembers the values of variables that other rules ask for by name. This topic knows more of each: its
+instances, connector, types of attribute and characteristics, and whether a full inventory has listed it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from inspector.protocol.frame import Frame
+from inspector.rules.fields import elements, integer, member, string
+from inspector.rules.rule import V2X, Topic, call, result, track
+
+VARIABLES_LIMIT = 3000
+REQUESTS_LIMIT = 50
+NO_SUCH = frozenset({"UnknownComponent", "UnknownVariable"})
+
+
+class Name(NamedTuple):
+    """Which variable is meant; names and instances in lower case, for they are case-insensitive."""
+
+    component: str
+    component_instance: str
+    evse: int | None
+    connector: int | None
+    variable: str
+    variable_instance: str
+
+    def __str__(self) -> str:
+        place = f"[{self.component_instance[:50]}]" if self.component_instance else ""
+        place += "".join(f" {number}" for number in (self.evse, self.connector) if number is not None)
+        instance = f"[{self.variable_instance[:50]}]" if self.variable_instance else ""
+        return f"{self.component[:50]}{place}.{self.variable[:50]}{instance}"
+
+
+@dataclass(slots=True, eq=False)
+class Variable:
+    """What is known of a variable."""
+
+    value: str | None = None  # of Actual
+    seen_ns: int = 0  # when (monotonic) this value was told
+    kinds: set[str] = field(default_factory=set)  # types of attribute that it was seen to have since the boot
+    mutability: dict[str, str] = field(default_factory=dict)  # by type of attribute
+    characteristics: dict[str, Any] | None = None
+    listed: bool = False  # in the latest full inventory
+    unknown: str | None = None  # the status that called it unknown
+
+
+def name_of(entry: dict[str, Any]) -> Name | None:
+    """The variable that an entry of a request, an answer, a report or an event is about; None where it names none."""
+    component, variable = entry.get("component"), entry.get("variable")
+    if type(component) is not dict or type(variable) is not dict:
+        return None
+    name, its_variable = component.get("name"), variable.get("name")
+    if type(name) is not str or type(its_variable) is not str:
+        return None
+    evse = member(component, "evse")
+    return Name(
+        name.lower(),
+        (string(component, "instance") or "").lower(),
+        integer(evse, "id"),
+        integer(evse, "connectorId"),
+        its_variable.lower(),
+        (string(variable, "instance") or "").lower(),
+    )
+
+
+class DeviceModel(Topic):
+    """The variables of one station.
+
+    Attributes:
+        variables: by name, oldest first; at most VARIABLES_LIMIT.
+        whole: whether a full inventory has arrived whole since the latest boot, so that it lists every variable.
+        components: the names of every component in that inventory.
+    """
+
+    scope = "station"
+    versions = V2X
+
+    def setup(self) -> None:
+        self.variables: dict[Name, Variable] = {}
+        self.whole = False
+        self.components: set[str] = set()
+        self._inventories: dict[int, set[Name]] = {}  # what came of each, by requestId
+
+    def get(self, component: str, variable: str, instance: str = "") -> Variable | None:
+        """A variable without EVSE, by its name and the instance of its component."""
+        return self.variables.get(Name(component.lower(), instance.lower(), None, None, variable.lower(), ""))
+
+    def value(self, component: str, variable: str, instance: str = "") -> str | None:
+        """The value that such a variable was last seen to have, None where that is not known."""
+        known = self.get(component, variable, instance)
+        return known.value if known is not None else None
+
+    def instances(self, component: str) -> Iterator[tuple[Name, Variable]]:
+        """The known variables of every instance of a component."""
+        wanted = component.lower()
+        return ((name, known) for name, known in self.variables.items() if name.component == wanted)
+
+    def _of(self, name: Name) -> Variable | None:
+        known = self.variables.get(name)
+        if known is None and len(self.variables) < VARIABLES_LIMIT:
+            known = self.variables[name] = Variable()
+        return known
+
+    @track(call("BootNotification"))
+    def booted(self, frame: Frame) -> None:
+        # Another firmware may have other variables.
+        self.whole = False
+        self._inventories.clear()
+        for known in self.variables.values():
+            known.listed, known.unknown = False, None
+            known.kinds.clear()
+
+    @track(call("GetBaseReport"))
+    def inventory_asked(self, frame: Frame) -> None:
+        request = integer(frame.payload, "requestId")
+        if request is None or frame.payload.get("reportBase") != "FullInventory":
+            return
+        self._inventories.pop(request, None)
+        self._inventories[request] = set()
+        if len(self._inventories) > REQUESTS_LIMIT:
+            del self._inventories[next(iter(self._inventories))]
+
+    @track(call("NotifyReport"))
+    def reported(self, frame: Frame) -> None:
+        listed = self._inventories.get(integer(frame.payload, "requestId") or 0)
+        for entry in elements(frame.payload, "reportData"):
+            name = name_of(entry)
+            known = self._of(name) if name is not None else None
+            if name is None or known is None:
+                continue
+            known.unknown = None
+            characteristics = entry.get("variableCharacteristics")
+            if type(characteristics) is dict:
+                known.characteristics = characteristics
+            for attribute in elements(entry, "variableAttribute"):
+                kind = string(attribute, "type") or "Actual"
+                known.kinds.add(kind)
+                mutability = string(attribute, "mutability")
+                if mutability is not None:
+                    known.mutability[kind] = mutability
+                if kind == "Actual" and "value" in attribute:
+                    known.value, known.seen_ns = string(attribute, "value"), frame.mono_ns
+            if listed is not None and len(listed) < VARIABLES_LIMIT:
+                listed.add(name)
+        if listed is not None and frame.payload.get("tbc") is not True:
+            del self._inventories[integer(frame.payload, "requestId") or 0]
+            self.whole = bool(listed) and len(self.variables) < VARIABLES_LIMIT
+            self.components = {name.component for name in listed}
+            for name, known in self.variables.items():
+                known.listed = name in listed
+
+    @track(result("GetVariables"))
+    def read(self, frame: Frame) -> None:
+        for entry in elements(frame.payload, "getVariableResult"):
+            self._answered(entry, string(entry, "attributeValue"), frame)
+
+    @track(result("SetVariables"))
+    def written(self, frame: Frame) -> None:
+        asked = {
+            (name_of(entry), string(entry, "attributeType") or "Actual"): string(entry, "attributeValue")
+            for entry in elements(frame.request, "setVariableData")
+        }
+        for entry in elements(frame.payload, "setVariableResult"):
+            given = asked.get((name_of(entry), string(entry, "attributeType") or "Actual"))
+            self._answered(entry, given, frame)
+
+    def _answered(self, entry: dict[str, Any], value: str | None, frame: Frame) -> None:
+        name, status = name_of(entry), string(entry, "attributeStatus")
+        known = self._of(name) if name is not None and status in _TELLING else None
+        if known is None:
+            return
+        if status in NO_SUCH:
+            known.unknown, known.listed = status, False
+            known.kinds.clear()
+        elif status == "Accepted":
+            kind = string(entry, "attributeType") or "Actual"
+            known.unknown = None
+            known.kinds.add(kind)
+            if kind == "Actual":
+                known.value, known.seen_ns = value, frame.mono_ns
+
+    @track(call("NotifyEvent"), dormant=lambda topic: not topic.variables)
+    def changed(self, frame: Frame) -> None:
+        for entry in elements(frame.payload, "eventData"):
+            name = name_of(entry)
+            known = self.variables.get(name) if name is not None else None
+            if known is not None:
+                known.value, known.seen_ns = string(entry, "actualValue"), frame.mono_ns
+
+
+_TELLING = NO_SUCH | {"Accepted"}

@@ -1,0 +1,159 @@
+"""Whether a GetReport brings everything that the full inventory lists for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from inspector.protocol.frame import Frame
+from inspector.rules.fields import elements, integer, member, string
+from inspector.rules.finding import ABSENT, Fault, Severity, Side
+from inspector.rules.kit import Known
+from inspector.rules.rule import V2X, Faults, Topic, call, result, rule, track
+from inspector.rules.state.device_model import DeviceModel, Name, Variable, name_of
+from inspector.rules.topics.example_frames import csms, entry_2x, inventory_2x, report_2x, script
+
+FRESH_S = 300
+"""A value that is older than this may have changed unseen."""
+_WITHOUT = frozenset({"active", "available", "enabled"})
+"""Criteria that a component meets, too, that does not have the variable."""
+_FAN = (entry_2x("FanCtrlr", "Speed", "4"), entry_2x("FanCtrlr", "Problem", "true"))
+_FAN_ASKED = {"componentVariable": [{"component": {"name": "FanCtrlr"}}]}
+
+
+class _Wanted:
+    """What a report has to bring, and what of it has come."""
+
+    def __init__(self, names: set[Name], components: set[tuple[Any, ...]]) -> None:
+        self.names, self.components = names, components
+
+
+def _matches(asked: dict[str, Any], name: Name) -> bool:
+    """Whether an element of componentVariable names this variable; what it leaves out is any."""
+    component, variable = member(asked, "component"), member(asked, "variable")
+    evse = member(component, "evse")
+    wanted = (
+        string(component, "name"),
+        string(component, "instance"),
+        integer(evse, "id"),
+        integer(evse, "connectorId"),
+        string(variable, "name"),
+        string(variable, "instance"),
+    )
+    for given, told in zip(wanted, name, strict=True):
+        if given is not None and (given.lower() if isinstance(given, str) else given) != told:
+            return False
+    return True
+
+
+class ReportWhole2x(Topic):
+    """Rules that need a full inventory; judged before the device model learns from the frame."""
+
+    scope = "station"
+    versions = V2X
+
+    def setup(self) -> None:
+        self._model = self.station.topic(DeviceModel)
+        self._wanted: Known[int, _Wanted] = Known()  # by requestId
+
+    def _expected(self, payload: dict[str, Any], now_ns: int) -> _Wanted | None:
+        """What the report must have at least; None where that cannot be said."""
+        asked = elements(payload, "componentVariable")
+        given = payload.get("componentCriteria")
+        criteria = [one.lower() for one in given if type(one) is str] if type(given) is list else []
+        listed = {name: known for name, known in self._model.variables.items() if known.listed}
+        if not self._model.whole or not (asked or criteria):
+            return None
+        names = {name for name in listed if not asked or any(_matches(one, name) for one in asked)}
+        if not criteria:
+            return _Wanted(names, set())
+        components = {name[:4] for name in names}
+        return _Wanted(set(), {one for one in components if self._meets(one, criteria, listed, now_ns)})
+
+    def _meets(
+        self, component: tuple[Any, ...], criteria: list[str], listed: dict[Name, Variable], now_ns: int
+    ) -> bool:
+        for criterion in criteria:
+            known = listed.get(Name._make((*component, criterion, "")))
+            if known is None:
+                if criterion in _WITHOUT:
+                    return True
+            elif (known.value or "").lower() == "true" and now_ns - known.seen_ns < FRESH_S * 1e9:
+                return True
+        return False
+
+    @track(call("GetReport"))
+    def asked(self, frame: Frame) -> None:
+        request = integer(frame.payload, "requestId")
+        self._wanted.pop(request or 0, None)
+        wanted = self._expected(frame.payload, frame.mono_ns) if request is not None else None
+        if request is not None and wanted is not None:
+            self._wanted.note(request, wanted)
+
+    @rule(
+        "report.empty-result",
+        result("GetReport"),
+        title="The answer to GetReport contradicts what the station has",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x B08.FR.15",
+        remedy="Answer EmptyResultSet where no variable fits the request, and only there.",
+        bad=script(
+            inventory_2x(*_FAN), csms("GetReport", {"requestId": 7, **_FAN_ASKED}, {"status": "EmptyResultSet"})
+        ),
+        good=script(inventory_2x(*_FAN), report_2x(_FAN_ASKED, *_FAN)),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def empty_result(self, frame: Frame) -> Faults:
+        wanted, status = self._wanted.get(integer(frame.request, "requestId") or 0), frame.payload.get("status")
+        if wanted is None:
+            return None
+        if status == "EmptyResultSet" and (wanted.names or wanted.components):
+            one = str(min(wanted.names)) if wanted.names else _shown(min(wanted.components, key=str))
+            return Fault(f"the status is EmptyResultSet, but the full inventory has {one}", "/2/status")
+        exact = not frame.request.get("componentCriteria")
+        if status == "Accepted" and exact and not wanted.names:
+            asked = [member(one, "component") for one in elements(frame.request, "componentVariable")]
+            names = {(string(one, "name") or "").lower() for one in asked}
+            if not names & self._model.components:
+                text = "the status is Accepted, but the full inventory has no such component; expected EmptyResultSet"
+                return Fault(text, "/2/status", key="accepted")
+        return None
+
+    @rule(
+        "report.incomplete",
+        call("NotifyReport"),
+        title="A report lacks variables that were requested and that the station has",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x B08.FR.07, B08.FR.08, B08.FR.09, B08.FR.10, B08.FR.13, B08.FR.20, B08.FR.21, B08.FR.22, "
+        "B08.FR.23, B08.FR.24, B08.FR.25",
+        remedy="Report every variable, instance, EVSE and connector that fits the request; a component meets Active, "
+        "Available and Enabled, too, if it does not have that variable.",
+        bad=script(inventory_2x(*_FAN), report_2x(_FAN_ASKED, _FAN[0])),
+        good=script(inventory_2x(*_FAN), report_2x(_FAN_ASKED, *_FAN)),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def incomplete(self, frame: Frame) -> Faults:
+        request = integer(frame.payload, "requestId") or 0
+        wanted = self._wanted.get(request)
+        if wanted is None:
+            return None
+        for entry in elements(frame.payload, "reportData"):
+            name = name_of(entry)
+            if name is not None:
+                wanted.names.discard(name)
+                wanted.components.discard(name[:4])
+        if frame.payload.get("tbc") is True:
+            return None
+        del self._wanted[request]
+        if wanted.names:
+            text = f"report {request} lacks {min(wanted.names)}, which was requested"
+            return Fault(text, frame=ABSENT, key=str(request))
+        if wanted.components:
+            text = f"report {request} lacks {_shown(min(wanted.components, key=str))}, which meets the criteria"
+            return Fault(text, frame=ABSENT, key=str(request))
+        return None
+
+
+def _shown(component: tuple[Any, ...]) -> str:
+    return " ".join(str(part)[:50] for part in component if part not in ("", None))

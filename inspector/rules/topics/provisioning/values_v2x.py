@@ -1,0 +1,201 @@
+"""Whether a 2.x station answers for its variables as its reports describe them."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Any
+
+from inspector.protocol.frame import Frame
+from inspector.rules.fields import elements, string
+from inspector.rules.finding import Fault, Severity, Side
+from inspector.rules.rule import V2X, Faults, Topic, result, rule
+from inspector.rules.state.device_model import NO_SUCH, DeviceModel, Name, Variable, name_of
+from inspector.rules.topics.example_frames import csms, entry_2x, inventory_2x, script, set_2x
+
+_INTEGER = re.compile(r"[+-]?\d{1,18}")
+_DECIMAL = re.compile(r"[+-]?(\d{1,18}(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?")
+_HEARTBEAT = ("OCPPCommCtrlr", "HeartbeatInterval")
+_INVENTORY = inventory_2x(
+    entry_2x(*_HEARTBEAT, "300", mutability="ReadWrite", dataType="integer", minLimit=10, maxLimit=3600),
+    entry_2x("SecurityCtrlr", "SecurityProfile", "1", mutability="ReadOnly", dataType="integer"),
+)
+
+
+def _unknown(component: str, name: str, status: str = "UnknownVariable") -> str:
+    one = {"component": {"name": component}, "variable": {"name": name}}
+    return csms("GetVariables", {"getVariableData": [one]}, {"getVariableResult": [{"attributeStatus": status, **one}]})
+
+
+def _misfit(value: str, characteristics: dict[str, Any]) -> str | None:
+    """Why a value does not have the format that a variable has, None where it may have it."""
+    kind = string(characteristics, "dataType")
+    if kind == "integer" and not _INTEGER.fullmatch(value):
+        return "is no integer"
+    if kind == "decimal" and not _DECIMAL.fullmatch(value):
+        return "is no decimal number"
+    if kind == "boolean" and value.lower() not in ("true", "false"):
+        return "is neither true nor false"
+    if kind == "dateTime":
+        try:
+            datetime.fromisoformat(value)
+        except ValueError:
+            return "is no date-time"
+    listed = string(characteristics, "valuesList")
+    if listed and kind in ("OptionList", "SequenceList", "MemberList"):
+        allowed = {one.strip().lower() for one in listed.split(",")}
+        parts = [value] if kind == "OptionList" else [part for part in value.split(",") if part.strip()]
+        for part in parts:
+            if part.strip().lower() not in allowed:
+                return f"has {part.strip()[:30]!r}, which is not in {listed[:80]!r}"
+    return None
+
+
+def _beyond(value: str, characteristics: dict[str, Any]) -> str | None:
+    """The limit that a value goes beyond, None where it keeps within."""
+    kind, low, high = (characteristics.get(name) for name in ("dataType", "minLimit", "maxLimit"))
+    if kind in ("integer", "decimal"):
+        if not _DECIMAL.fullmatch(value):
+            return None
+        size: float = float(value)
+    elif kind in ("string", "OptionList", "SequenceList", "MemberList"):
+        size = len(value)
+    else:
+        return None
+    if isinstance(low, int | float) and size < low:
+        return f"below its minLimit {low:g}"
+    if isinstance(high, int | float) and size > high:
+        return f"above its maxLimit {high:g}"
+    return None
+
+
+class VariableValues2x(Topic):
+    """Rules about the results of GetVariables and SetVariables; judged before the device model learns from them."""
+
+    scope = "station"
+    versions = V2X
+
+    def setup(self) -> None:
+        self._model = self.station.topic(DeviceModel)
+
+    def _known(self, entry: dict[str, Any]) -> tuple[Name | None, Variable | None]:
+        name = name_of(entry)
+        return name, self._model.variables.get(name) if name is not None else None
+
+    @rule(
+        "variables.bad-value-accepted",
+        result("SetVariables"),
+        title="A value is accepted that the variable cannot have",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x B05.FR.07, B05.FR.08",
+        remedy="Answer Rejected where the value does not have the variable's dataType, is not in its valuesList, or "
+        "goes beyond its minLimit or maxLimit.",
+        bad=script(_INVENTORY, set_2x(*_HEARTBEAT, "5")),
+        good=script(_INVENTORY, set_2x(*_HEARTBEAT, "5", "Rejected")),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def bad_value(self, frame: Frame) -> Faults:
+        asked = {
+            (name_of(entry), string(entry, "attributeType") or "Actual"): string(entry, "attributeValue")
+            for entry in elements(frame.request, "setVariableData")
+        }
+        for index, entry in enumerate(elements(frame.payload, "setVariableResult")):
+            name, known = self._known(entry)
+            value = asked.get((name, string(entry, "attributeType") or "Actual"))
+            if known is None or known.characteristics is None or not value:
+                continue
+            if entry.get("attributeStatus") not in ("Accepted", "RebootRequired"):
+                continue
+            why = _misfit(value, known.characteristics) or _beyond(value, known.characteristics)
+            if why is not None:
+                shown = "the value" if name is not None and "password" in name.variable else repr(value[:30])
+                return Fault(
+                    f"{shown} for {name} is accepted, but {why}", f"/2/setVariableResult/{index}", key=str(name)
+                )
+        return None
+
+    @rule(
+        "variables.read-only-accepted",
+        result("SetVariables"),
+        title="A change of a read-only variable is accepted",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x B05.FR.09",
+        remedy="Answer Rejected to SetVariables for a variable whose mutability is ReadOnly.",
+        bad=script(_INVENTORY, set_2x("SecurityCtrlr", "SecurityProfile", "2")),
+        good=script(_INVENTORY, set_2x("SecurityCtrlr", "SecurityProfile", "2", "Rejected")),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def read_only(self, frame: Frame) -> Faults:
+        for index, entry in enumerate(elements(frame.payload, "setVariableResult")):
+            name, known = self._known(entry)
+            kind = string(entry, "attributeType") or "Actual"
+            if known is None or entry.get("attributeStatus") not in ("Accepted", "RebootRequired"):
+                continue
+            if known.mutability.get(kind) == "ReadOnly":
+                text = f"{name} is set, but its mutability is ReadOnly"
+                return Fault(text, f"/2/setVariableResult/{index}", key=str(name))
+        return None
+
+    @rule(
+        "variables.unknown-accepted",
+        result("GetVariables", "SetVariables"),
+        title="A variable is accepted that the station has called unknown",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x B05.FR.04, B05.FR.05, B06.FR.15",
+        remedy="Answer UnknownComponent or UnknownVariable each time for a component or variable that the station "
+        "does not have, and never for one that it has.",
+        bad=script(_unknown(*_HEARTBEAT), set_2x(*_HEARTBEAT, "300")),
+        good=script(_unknown(*_HEARTBEAT), set_2x(*_HEARTBEAT, "300", "UnknownVariable")),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def unknown_accepted(self, frame: Frame) -> Faults:
+        setting = frame.action == "SetVariables"
+        results = "setVariableResult" if setting else "getVariableResult"
+        for index, entry in enumerate(elements(frame.payload, results)):
+            name, known = self._known(entry)
+            if name is None or entry.get("attributeStatus") != "Accepted":
+                continue
+            if known is not None and known.unknown is not None:
+                text = f"{name} is accepted; it was answered with {known.unknown} before"
+                return Fault(text, f"/2/{results}/{index}", key=str(name))
+            if not setting and self._only_instances(name):
+                text = f"{name} is read without an instance; the full inventory has it with instances only"
+                return Fault(text, f"/2/{results}/{index}", key=str(name))
+        return None
+
+    def _only_instances(self, name: Name) -> bool:
+        """Whether the inventory lists this variable, but only with an instance, which `name` lacks."""
+        if not self._model.whole or name.variable_instance:
+            return False
+        same = {one.variable_instance for one in self._model.variables if one[:5] == name[:5]} - {""}
+        own = self._model.variables.get(name)
+        return bool(same) and (own is None or not own.listed)
+
+    @rule(
+        "variables.known-refused",
+        result("GetVariables", "SetVariables"),
+        title="A variable that the station has reported is called unknown",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x B05.FR.04, B05.FR.05, B05.FR.06, B06.FR.06, B06.FR.07, B06.FR.08",
+        remedy="Answer UnknownComponent, UnknownVariable or NotSupportedAttributeType only for what the station does "
+        "not have.",
+        bad=script(_INVENTORY, _unknown(*_HEARTBEAT)),
+        good=script(_INVENTORY, _unknown("OCPPCommCtrlr", "OfflineThreshold")),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def known_refused(self, frame: Frame) -> Faults:
+        results = "setVariableResult" if frame.action == "SetVariables" else "getVariableResult"
+        for index, entry in enumerate(elements(frame.payload, results)):
+            status = string(entry, "attributeStatus")
+            if status not in NO_SUCH and status != "NotSupportedAttributeType":
+                continue
+            name, known = self._known(entry)
+            kind = string(entry, "attributeType") or "Actual"
+            if known is not None and kind in known.kinds:
+                text = f"{status} for {name} ({kind[:9]}), which the station has reported"
+                return Fault(text, f"/2/{results}/{index}", key=str(name))
+        return None
