@@ -18,12 +18,14 @@ from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.state.transactions_v16 import Transactions16
 from inspector.rules.topics.attempts import Attempts
 from inspector.rules.topics.authorization_v2x import Authorization2x
+from inspector.rules.topics.availability.after_offline_v2x import AfterOffline2x
 from inspector.rules.topics.availability.change_availability import Availability
 from inspector.rules.topics.availability.connectors_v16 import Connectors16
 from inspector.rules.topics.availability.evses_v2x import Evses2x
 from inspector.rules.topics.availability.heartbeat import Heartbeat
 from inspector.rules.topics.availability.status_v16 import Status16
 from inspector.rules.topics.battery_swap_v21 import BatterySwaps21
+from inspector.rules.topics.certificate_requests import CertificateRequests
 from inspector.rules.topics.certificates import Certificates
 from inspector.rules.topics.connection import Connection, Reconnects
 from inspector.rules.topics.customer_v2x import CustomerInformation
@@ -44,6 +46,7 @@ from inspector.rules.topics.monitoring.monitors import Monitors
 from inspector.rules.topics.monitoring.streams_v21 import Streams21
 from inspector.rules.topics.provisioning.boot_after import BootAfter
 from inspector.rules.topics.provisioning.boot_order import BootOrder
+from inspector.rules.topics.provisioning.boot_pace import BootPace
 from inspector.rules.topics.provisioning.configuration_v16 import Configuration16
 from inspector.rules.topics.provisioning.network_variables_v21 import NetworkVariables21
 from inspector.rules.topics.provisioning.networks_v2x import Networks2x
@@ -51,6 +54,8 @@ from inspector.rules.topics.provisioning.report_content_v2x import ReportContent
 from inspector.rules.topics.provisioning.report_whole_v2x import ReportWhole2x
 from inspector.rules.topics.provisioning.reports_v2x import Reports2x
 from inspector.rules.topics.provisioning.reset import Reset
+from inspector.rules.topics.provisioning.reset_ends_v2x import ResetEnds2x
+from inspector.rules.topics.provisioning.reset_resume_v21 import ResetResume21
 from inspector.rules.topics.provisioning.reset_v2x import Reset2x
 from inspector.rules.topics.provisioning.values_v2x import VariableValues2x
 from inspector.rules.topics.provisioning.variables_v2x import Variables2x
@@ -92,6 +97,7 @@ TOPICS: tuple[type[Topic], ...] = (
     ConfigurationState,
     BootOrder,
     BootAfter,
+    BootPace,
     RegistrationState,
     Heartbeat,
     Reconnects,
@@ -109,9 +115,12 @@ TOPICS: tuple[type[Topic], ...] = (
     TransactionEvents2x,
     TransactionContent2x,
     TransactionRequests2x,
+    AfterOffline2x,
     Evses2x,
     Reset,
     Reset2x,
+    ResetEnds2x,
+    ResetResume21,
     Deauthorization2x,
     SampledValues,
     EnergyAndPower,
@@ -138,6 +147,7 @@ TOPICS: tuple[type[Topic], ...] = (
     RemoteControl,
     RemoteAnswers,
     Certificates,
+    CertificateRequests,
     Triggers,
     Availability,
     Unlock,

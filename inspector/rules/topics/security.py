@@ -253,7 +253,7 @@ class Security(Topic):
         result("ChangeConfiguration", "SetNetworkProfile"),
         title="A lower security profile is accepted",
         severity=Severity.ERROR,
-        spec="1.6 security whitepaper A05.FR.01; 2.x A00.FR.005, B09.FR.04",
+        spec="1.6 security whitepaper A05.FR.01; 2.x A00.FR.005, B09.FR.04; 2.1 B09.FR.31",
         remedy="Reject a lower security profile (in 1.6 also the present one). Lower it on site, not over OCPP.",
         bad={version: script % 1 for version, script in _PROFILE.items()},
         good={version: script % 3 for version, script in _PROFILE.items()},

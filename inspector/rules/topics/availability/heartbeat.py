@@ -98,7 +98,7 @@ class Heartbeat(Topic):
         title="A charge point is silent for longer than 1.5 heartbeat intervals",
         severity=Severity.WARNING,
         side=Side.CHARGE_POINT,
-        spec="OCPP 1.6 §4.6; G02.FR.01, G02.FR.02",
+        spec="OCPP 1.6 §4.6; G02.FR.01, G02.FR.02, B01.FR.04",
         remedy="Send a Heartbeat whenever you have sent nothing else for the heartbeat interval.",
         bad=_script("+ 91s"),
         good=_script('+ 80s\n> [2,"d","DataTransfer",{"vendorId":"V"}]\n< [3,"d",{"status":"Accepted"}]\n+ 80s'),

@@ -87,7 +87,7 @@ class VariableValues2x(Topic):
         result("SetVariables"),
         title="A value is accepted that the variable cannot have",
         severity=Severity.WARNING,
-        spec="OCPP 2.x B05.FR.07, B05.FR.08",
+        spec="OCPP 2.x B05.FR.07, B05.FR.08, B10.FR.02",
         remedy="Answer Rejected where the value does not have the variable's dataType, is not in its valuesList, or "
         "goes beyond its minLimit or maxLimit.",
         bad=script(_INVENTORY, set_2x(*_HEARTBEAT, "5")),

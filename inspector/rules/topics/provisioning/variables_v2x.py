@@ -140,7 +140,7 @@ class Variables2x(Topic):
         result("GetVariables"),
         title="A variable that could be read has no value",
         severity=Severity.WARNING,
-        spec="OCPP 2.x B06.FR.10",
+        spec="OCPP 2.x B06.FR.04, B06.FR.10, B06.FR.13",
         remedy="Give attributeValue with the status Accepted, or another status.",
         bad=_get(_HEARTBEAT) + _told(_TOLD.replace('"attributeValue":"300",', "")),
         good=_get(_HEARTBEAT) + _told(_TOLD),
