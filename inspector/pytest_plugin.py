@@ -84,7 +84,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 
 def _is_below(path: Path, folder: Path) -> bool:
-    """Whether a file is in a folder, with or without following links."""
+    """Return whether a file is in a folder, with or without following links."""
     return path.is_relative_to(folder.absolute()) or path.resolve().is_relative_to(folder.resolve())
 
 

@@ -1,1 +1,1 @@
-"""Import and export: read the files that other tools write, and write the files that they read."""
+"""Import and export: read files of other tools, and write files for them."""

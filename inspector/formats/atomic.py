@@ -17,13 +17,13 @@ from inspector.store.files.connection import is_database
 def replaced(path: Path) -> Iterator[BinaryIO]:
     """Open a file that replaces `path` once the block succeeds, and is deleted if the block fails.
 
-    Only its owner can read a new file, whatever the umask: it holds the same data as a recording. A file that
-    already exists keeps its permissions.
+    Only the owner can read a new file, whatever the umask: it holds the same data as a recording. A file that already
+    exists keeps its permissions.
 
-    A pipe or a device (`/dev/stdout`) is written to directly.
+    A pipe or a device (`/dev/stdout`) is written directly.
 
     Raises:
-        UnusableFile: the file cannot be written, or it is a database, which nobody wants to overwrite.
+        UnusableFile: the file cannot be written, or it is a database, which is never overwritten.
     """
     try:
         if path.exists() and not path.is_file():

@@ -25,8 +25,8 @@ class Captured(NamedTuple):
         session: a key that separates the sessions of one charge point in this input.
         binary: whether it was a binary message.
         line: its line in the input, from 1; 0 if the input has no lines.
-        meta: what else the input says about the session.
-        notes: those of `records.FrameRecord`.
+        meta: other facts about the session in the input.
+        notes: as in `records.FrameRecord`.
         row: the id of its row if the input is a recording, else 0.
     """
 
@@ -45,9 +45,9 @@ class Captured(NamedTuple):
 
 
 class Meta(NamedTuple):
-    """What a file that we exported says besides its frames, so that a session can be restored completely.
+    """The facts besides frames in a file that this program exported; they restore a session completely.
 
-    `before` and `after` are records with link 0: events, and frames that the format cannot express.
+    `before` and `after` are records with session number 0: events, and frames that the format cannot express.
     """
 
     opened: OpenRecord | None = None
@@ -55,7 +55,7 @@ class Meta(NamedTuple):
     after: tuple[Record, ...] = ()
     closed: CloseRecord | None = None
     placeholder: bool = False  # the record represents a session without frames
-    outside: tuple[Record, ...] = ()  # events outside any session, such as failed attempts; then all else is empty
+    outside: tuple[Record, ...] = ()  # events of no session, such as failed attempts; all other members are then empty
 
 
 _NO_META = Meta()
@@ -65,7 +65,7 @@ LARGEST_NS = 2**63 - 1
 """The largest integer of SQLite; as nanoseconds since 1970, it is in the year 2262."""
 _UNTIMED_STEP_NS = 1_000_000
 _REMEMBERED_CALLS = 10_000
-"""How many CALLs are remembered, to find the sender of an answer by its message id."""
+"""How many CALLs each session remembers, to find the sender of an answer by its message id."""
 
 
 def nanoseconds(text: str) -> int:
@@ -80,7 +80,7 @@ def nanoseconds(text: str) -> int:
         at = datetime.fromisoformat(text.upper())  # RFC 3339 allows a lower-case t and z
     since = (at if at.tzinfo else at.replace(tzinfo=UTC)) - _EPOCH
     whole = ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1000
-    if len(text) > 26 and (finer := _FINER.search(text)):  # datetime stops at microseconds
+    if len(text) > 26 and (finer := _FINER.search(text)):  # datetime drops digits below a microsecond
         whole += int(finer[1].ljust(3, "0")[:3])
     if abs(whole) > LARGEST_NS:
         raise ValueError("beyond the year 2262")
@@ -112,7 +112,7 @@ def to_records(
     last = (0, 0)
 
     def closed_before(ts_ns: int) -> Iterator[tuple[Record, None]]:
-        # A file names a close with the last frame of its session; frames of other sessions may follow before it.
+        # A file has the close of a session at its last frame, but frames of other sessions may precede the close.
         while closings and closings[0][0] < ts_ns:
             yield heapq.heappop(closings)[2], None
 
@@ -171,7 +171,7 @@ def _facts(captured: Captured, ocpp: OcppVersion | None, charge_point: str | Non
 
 
 class _Link:
-    """The state of one session while its records are made: its number, its last time, who sent which CALL."""
+    """The state of one session while its records are made: its number, its latest time, the senders of its CALLs."""
 
     def __init__(self, number: int) -> None:
         self.number = number

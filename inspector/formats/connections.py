@@ -14,14 +14,14 @@ from inspector.redaction.handshake import Headers
 
 
 class Connection(NamedTuple):
-    """What a capture says about a WebSocket besides its messages.
+    """The facts about a captured WebSocket besides its messages.
 
     Attributes:
-        session: a key that is unique in its file.
+        session: a key that is unique in the file.
         url: the address that the client connected to, as ws(s):// or http(s)://.
-        method, request, status, response: the heads of the handshake.
-        opened_ns: when it began, in nanoseconds since 1970; None if unknown.
-        closed: when and how it ended; None if unknown.
+        method, request, status, response: the request and the response of the handshake.
+        opened_ns: when the WebSocket was opened, in nanoseconds since 1970; None if unknown.
+        closed: when and how it was closed; None if unknown.
     """
 
     session: str
@@ -36,7 +36,7 @@ class Connection(NamedTuple):
 
     @property
     def subprotocol(self) -> str | None:
-        """The subprotocol that was agreed; else the first OCPP subprotocol that was offered."""
+        """The selected subprotocol, or else the first OCPP subprotocol that was offered."""
         agreed = handshake.get(self.response, "sec-websocket-protocol")
         offered = handshake.tokens(handshake.get(self.request, "sec-websocket-protocol"))
         return agreed or next((name for name in offered if name in SUBPROTOCOLS), None)
@@ -52,14 +52,14 @@ class Connection(NamedTuple):
 
 
 def is_ocpp(connection: Connection, first: bytes | None) -> bool:
-    """Tell whether a WebSocket carries OCPP, by its subprotocol or else by its first message."""
+    """Return whether a WebSocket carries OCPP, by its subprotocol or else by its first message."""
     if (connection.subprotocol or "").lower().startswith("ocpp"):
         return True
     return first is not None and first.lstrip()[:1] == b"[" and first.lstrip()[1:].lstrip()[:1] in b"23456"
 
 
 def session(connection: Connection, messages: Iterable[Captured]) -> Iterator[Captured]:
-    """Yield the messages; the first carries the opening and the last the end. Without any, yield one placeholder."""
+    """Yield the messages, the first with the opening and the last with the close; without messages, a placeholder."""
     path = connection.path
     facts = handshake.session_facts(path, connection.request, connection.response)
     facts["upstream_url"] = _bare(connection.url)
@@ -102,7 +102,7 @@ def _with(message: Captured, opened: OpenRecord, first: Record) -> Captured:
 
 
 def _bare(url: str) -> str:
-    """Return the address without the credentials before its host and in its query."""
+    """Return the address without the credentials before the host and in the query."""
     try:
         parts = urlsplit(url)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Write frames as CSV for spreadsheets and notebooks, one per row; what a session says besides them is lost."""
+"""Write frames as CSV for spreadsheets and notebooks, one per row, without other facts about their sessions."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ COLUMNS = (
 )
 _TYPES = {2: "CALL", 3: "CALLRESULT", 4: "CALLERROR", 5: "CALLRESULTERROR", 6: "SEND"}
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""A cell that begins with one of these runs as a formula in a spreadsheet; peers choose the text of some cells."""
+"""A spreadsheet runs a cell that begins with one of these as a formula, and peers choose the text of some cells."""
 
 
 class _Echo:
-    """A file object that returns the text written to it."""
+    """A file object whose `write` returns the text."""
 
     def write(self, text: str) -> str:
         return text
@@ -57,7 +57,7 @@ def write(connection: sqlite3.Connection, where: str) -> Iterator[bytes]:
 
 
 def _harmless(text: str | bytes | None) -> str | None:
-    if isinstance(text, bytes):  # a message id that somebody stored as bytes
+    if isinstance(text, bytes):  # a message id may be stored as bytes in a crafted recording
         text = text.decode("utf-8", "replace")
     return f"'{text}" if text and text.startswith(_FORMULA) else text
 

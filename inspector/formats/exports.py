@@ -31,7 +31,7 @@ def lines(connection: sqlite3.Connection, sessions: Sequence[int] | None, style:
         style: one of STYLES.
     """
     connection.row_factory = sqlite3.Row
-    # These are integers that we made; as parameters they could exceed SQLite's limit.
+    # Put the integers into the SQL: as parameters they could exceed SQLite's limit.
     where = "1" if sessions is None else f"sessions.id IN ({', '.join(str(int(number)) for number in sessions)})"
     if style == "trace":
         yield from trace_writer.write(stored(connection, sessions), _labels(connection, where))
@@ -47,7 +47,7 @@ def lines(connection: sqlite3.Connection, sessions: Sequence[int] | None, style:
 
 
 def _labels(connection: sqlite3.Connection, where: str) -> dict[int, str]:
-    """Return labels by session id for charge points with several sessions, whose frames all have the same name."""
+    """Return a label by session id, for charge points with several sessions: only it tells their frames apart."""
     names = dict(connection.execute(f"SELECT id, charge_point_id FROM sessions WHERE {where}").fetchall())
     several = Counter(names.values())
     return {session: str(session) for session, name in names.items() if several[name] > 1}

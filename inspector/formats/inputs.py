@@ -1,4 +1,4 @@
-"""Open any input of a command and detect its kind by its content; the readers of the formats do the rest."""
+"""Open any input of a command, detect its kind by its content, and call the reader of that format."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ from inspector.records import FrameRecord, Record
 from inspector.store.reading.stored_records import read
 
 LINE_LIMIT = 64 * 1024 * 1024
-"""Bytes of one line; a longer one is refused rather than read into memory."""
+"""In bytes. A longer line is refused rather than read into memory."""
 
 KINDS = ("recording", "trace", "har", "mitmproxy", "log", "raw")
 _LOOKED_AT = 200
-"""Lines that are examined to tell logs from raw frames; a log may begin with anything."""
+"""How many lines are examined to tell logs from raw frames: the first lines of a log may have any form."""
 _HEAD = 64 * 1024
 _PACKETS = (b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xc3\xd4", b"\x4d\x3c\xb2\xa1", b"\xa1\xb2\x3c\x4d", b"\n\r\r\n")
 """The first bytes of pcap and pcapng files."""
 _HAR = re.compile(rb'"log"\s*:\s*\{')
 _SEARCHED = 32 * 1024 * 1024
 _SEARCHED_LINES = 100_000
-"""Bytes and lines that are searched for the first frame of a log."""
+"""The most bytes and lines that are searched for the first frame of a log."""
 
 type Steps = Iterator[tuple[Record, Captured | None]]
 
@@ -65,11 +65,11 @@ def open_input(
         charge_point: the id of the charge point of frames whose input does not name one.
         perspective: who wrote the log, "charge-point" or "csms"; None decides by what the writer sent.
         zone: the time zone of times without an offset in a log; None decides by the CSMS's answers.
-        reading: records the progress, and what could not be understood; without it, that is an error.
+        reading: notes the progress and the lines that could not be understood; without it, such a line is an error.
 
     Raises:
-        UnusableFile: it cannot be opened.
-        Unreadable: it, or a line of it, cannot be understood; also raised while reading.
+        UnusableFile: the file cannot be opened.
+        Unreadable: the file or a line of it cannot be understood; also raised while the records are read.
     """
     reading = reading or Reading("standard input" if name == "-" else name)
     file = _opened(name, reading)
@@ -126,7 +126,7 @@ class _Unpacked(gzip.GzipFile):
     """A file unpacked from gzip; it can only be rewound if the packed file can."""
 
     def seekable(self) -> bool:
-        """Ask the packed file; gzip itself says yes even for a pipe."""
+        """Return whether the packed file is seekable; `GzipFile` returns True even for a pipe."""
         return bool(cast(BinaryIO, self.fileobj).seekable())
 
 
@@ -144,9 +144,9 @@ def _first_lines(file: BinaryIO, reading: Reading) -> list[bytes]:
 
 
 def _kind_of(first: list[bytes], file: BinaryIO, reading: Reading, *, bare: bool = False) -> str:
-    """Return the kind of the input; append to `first` the lines read for that.
+    """Return the kind of the input, and append to `first` the lines that had to be read.
 
-    With `bare` (lines are piped in, and their version is named) whatever looks like nothing else is a list of frames.
+    With `bare` (lines are piped in, and their version is named) an input of no other kind is a list of frames.
     """
     head = first[-1].lstrip() if first else b""
     if first and first[0].startswith(b"SQLite format 3\0"):
@@ -160,7 +160,7 @@ def _kind_of(first: list[bytes], file: BinaryIO, reading: Reading, *, bare: bool
         return "trace"
     more = islice(iter(lambda: _read(lambda: file.readline(_HEAD), reading), b""), _LOOKED_AT)
     if head.startswith(b"{"):
-        # Browsers write the file in many lines, mitmproxy in one.
+        # Browsers write a HAR file in many lines, mitmproxy in one.
         start = head
         while not _HAR.search(start) and len(start) < 1000 and (line := next(more, b"")):
             first.append(line)
@@ -178,12 +178,12 @@ def _kind_of(first: list[bytes], file: BinaryIO, reading: Reading, *, bare: bool
 
 
 def _quotes_a_frame(line: bytes) -> bool:
-    """Whether a line is one of a log: a frame in something longer."""
+    """Return whether a line belongs to a log: it contains a frame and other text."""
     return logs.looks_like_log(line) and not line.lstrip(b" \t<>").startswith(b"[")
 
 
 def _holds_frames(file: BinaryIO, first: list[bytes], reading: Reading) -> bool:
-    """Tell whether anything further down looks like a frame; append to `first` the lines read for that."""
+    """Return whether one of the next lines looks like a frame; append to `first` the lines that had to be read."""
     size = 0
     while size < _SEARCHED and len(first) < _SEARCHED_LINES and (line := _read(lambda: file.readline(_HEAD), reading)):
         first.append(line)

@@ -1,6 +1,6 @@
 """Read the WebSockets in mitmproxy's flow files, with mitmproxy's own reader.
 
-mitmproxy reads a flow at once, with all messages of its WebSocket; a flow larger than LIMIT is refused.
+mitmproxy reads a whole flow into memory, with all messages of its WebSocket; a flow larger than LIMIT is refused.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from mitmproxy.websocket import WebSocketData
 
 LIMIT = 512 * 1024 * 1024
-"""Bytes of one flow."""
+"""The most bytes of one flow."""
 
 _FLOW = re.compile(rb"\d{1,12}:\d{1,12}:[a-z_]+;")
-"""A flow is a tnetstring of a dict whose keys are text: `4028:9:websocket;...`."""
+"""The beginning of a flow, which is a tnetstring of a dict whose keys are text: `4028:9:websocket;...`."""
 
 
 def looks_like_flows(head: bytes) -> bool:
-    """Tell whether a file that begins with these bytes is a flow file."""
+    """Return whether a file that begins with these bytes is a flow file."""
     return _FLOW.match(head) is not None
 
 
@@ -37,7 +37,7 @@ def read(file: BinaryIO, reading: Reading) -> Iterator[Captured]:
     """Yield the frames of every OCPP WebSocket in a flow file, one WebSocket after the other.
 
     Raises:
-        Unreadable: it is not a flow file, or it is incomplete; the frames before that have been yielded.
+        Unreadable: the file is not a flow file, or it is incomplete; its earlier frames have been yielded.
         UnusableFile: a flow is larger than LIMIT.
     """
     from mitmproxy.http import HTTPFlow
@@ -98,7 +98,7 @@ def _messages(websocket: WebSocketData) -> Iterator[Captured]:
 
 
 def _ns(seconds: float) -> int:
-    """Return nanoseconds; mitmproxy's clock is a float of seconds, accurate to microseconds only."""
+    """Return seconds as nanoseconds, rounded to microseconds, which is the accuracy of mitmproxy's floats."""
     return round(seconds * 1_000_000) * 1000
 
 

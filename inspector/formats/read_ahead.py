@@ -22,7 +22,7 @@ from inspector.records import Record
 
 BATCH = 500
 BATCH_BYTES = 1 << 20
-"""A batch has at most so many records and bytes; the pipe blocks until the batch before it has been received."""
+"""The most records and bytes of a batch. Sending a batch blocks until the one before it has been received."""
 
 type Steps = Iterator[tuple[Record, Any]]
 
@@ -30,7 +30,7 @@ type Steps = Iterator[tuple[Record, Any]]
 def read_ahead(steps: Callable[[], Steps], reading: Reading) -> Iterator[Record]:
     """Yield the records of `steps()`, which runs in another process; keep `reading` up to date as if it ran here.
 
-    On systems that cannot fork, it runs here.
+    On systems that cannot fork, `steps` runs in this process.
 
     Raises:
         ChargeSentinelError: `steps` raised it.
@@ -59,12 +59,12 @@ def read_ahead(steps: Callable[[], Steps], reading: Reading) -> Iterator[Record]
             raise failed
     finally:
         here.close()
-        os.kill(pid, signal.SIGKILL)  # it may be waiting for an input that sends nothing
+        os.kill(pid, signal.SIGKILL)  # the process may be waiting for a silent input
         os.waitpid(pid, 0)
 
 
 def _end_with_reader(pipe: int) -> None:
-    """End this process once nobody reads from it any more, even while it waits for a silent input."""
+    """End this process once the other end of its pipe is closed, even while it waits for a silent input."""
     poll = select.poll()
     poll.register(pipe, 0)  # poll() always reports an error, even with an empty mask
     poll.poll()

@@ -1,4 +1,4 @@
-"""The progress of reading one input, and what could not be understood in it."""
+"""The progress of reading one input, and the lines that could not be understood."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ REMARKS = 20
 
 
 class Unreadable(UserMistake):
-    """An input cannot be understood; names the file, the line and the reason."""
+    """An input cannot be understood; the message names the file, the line and the reason."""
 
     def __init__(self, source: str, line: int | None, why: str) -> None:
         self.source, self.line, self.why = source, line, why
@@ -26,11 +26,11 @@ class Unreadable(UserMistake):
 
 
 class Reading:
-    """The progress of reading an input, and what could not be understood in it.
+    """The progress of reading an input, and the lines that could not be understood.
 
     Attributes:
         source: its name.
-        strict: whether reading ends at the first thing that cannot be understood.
+        strict: whether reading ends at the first line that cannot be understood.
         size: in bytes; None if unknown.
         written_ns: when the file was last modified; None if unknown.
         position: returns how many bytes have been read.

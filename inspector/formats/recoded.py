@@ -11,10 +11,10 @@ _PIECE = 65_536
 
 
 def utf8(file: BinaryIO, head: bytes) -> BinaryIO:
-    """Return the file itself if it may be UTF-8; else one that converts it while it is read.
+    """Return the file itself if it may be UTF-8, else a file that converts it to UTF-8 while it is read.
 
     Args:
-        file: at its beginning.
+        file: the input, positioned at its beginning.
         head: its first bytes.
     """
     encoding = next((name for mark, name in _MARKS if head.startswith(mark) and name != "utf-8-sig"), None)

@@ -26,11 +26,11 @@ class Stored(NamedTuple):
         session_id: the id of its session.
         frame: the FrameRecord; None for a session without frames.
         row_id: the id of the frame's row; 0 without a frame.
-        opened: the OpenRecord, where this is the first of its session.
-        before: events between the frame before and this one.
+        opened: the OpenRecord if this is the first step of its session.
+        before: events between the previous frame and this one.
         last: whether this is the last step of its session; then
-        after, closed: the events after it, and the CloseRecord of a session that is over.
-        outside: earlier events outside any session; only when all sessions are read.
+        after, closed: the events after it, and the CloseRecord of a closed session.
+        outside: earlier events of no session; only when all sessions are read.
     """
 
     session_id: int
@@ -58,14 +58,14 @@ class Until(NamedTuple):
 
 
 def now(connection: sqlite3.Connection, sessions: Iterable[int] | None = None) -> Until:
-    """Return the current moment for these sessions (None: all); `stored` reads up to it despite later writes."""
+    """Return the current moment for these sessions (None: all); `stored` leaves out all later rows."""
     where = _where(sessions).replace("sessions.", "s.")
     with one_moment(connection):
         return Until(highest(connection, "frames"), highest(connection, "events"), places(connection, where))
 
 
 def _where(sessions: Iterable[int] | None) -> str:
-    # These are integers that we made; a list of parameters could exceed SQLite's limit.
+    # Put the integers into the SQL: as parameters they could exceed SQLite's limit.
     return "1" if sessions is None else f"sessions.id IN ({', '.join(str(int(number)) for number in sessions)})"
 
 
@@ -76,8 +76,8 @@ def stored(
 
     Args:
         connection: to a recording; its rows become `sqlite3.Row`.
-        sessions: ids.
-        until: a moment; None for now.
+        sessions: their ids.
+        until: the moment up to which to read; None for now.
     """
     connection.row_factory = sqlite3.Row
     until = until or now(connection, sessions)
@@ -121,7 +121,7 @@ def stored(
 
 
 class _Outside:
-    """Yield the events outside any session, such as failed attempts to connect, in the order they were stored."""
+    """The events of no session, such as failed attempts to connect, in the order they were stored."""
 
     def __init__(self, connection: sqlite3.Connection, last: int) -> None:
         sql = f"""SELECT * FROM events WHERE id BETWEEN :low AND :high AND session_id IS NULL AND {NOT_RECORDS}
@@ -130,7 +130,7 @@ class _Outside:
         self._next: sqlite3.Row | None = next(self._rows, None)
 
     def until(self, ts_ns: int | None, offset: int) -> tuple[EventRecord, ...]:
-        """Take the events that happened by `ts_ns`; all remaining ones if it is None."""
+        """Remove and return the events that happened by `ts_ns`; all remaining events if it is None."""
         found = []
         while self._next is not None and (ts_ns is None or self._next["ts_ns"] <= ts_ns):
             found.append(event_record(self._next, offset))
@@ -145,7 +145,7 @@ def _empty(connection: sqlite3.Connection, place: Place, last_event: int) -> Sto
 
 
 def _opening(connection: sqlite3.Connection, place: Place) -> OpenRecord:
-    """The OpenRecord without what means nothing outside of this database."""
+    """Return the OpenRecord of a session without facts that have a meaning only in this database."""
     record = opening_record(connection, place)
     facts = record.facts.copy()
     facts.pop("recording_id", None)

@@ -1,1 +1,1 @@
-"""Work on recordings and files that no charge point waits for: check, import, rebuild, anonymize."""
+"""Work on stored recordings and files: check, import, rebuild and anonymize. No charge point waits for these."""

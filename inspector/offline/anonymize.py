@@ -1,7 +1,7 @@
-"""Copy a recording and hide secrets and personal values in the copy, which keeps all ids.
+"""Copy a recording, and hide secrets and personal values in the copy. Row ids do not change.
 
-All frames are searched before the first one is written, so that a value is also found in frames before the one that
-names it.
+All frames are searched before the first one is written, so that a value is also hidden in frames before the one that
+identifies it as a secret or personal value.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _ACTIONS = frozenset(action for version in ACTIONS_FROM.values() for side in ver
 
 
 def anonymize(source: Path, target: Path, redaction: dict[str, Any], progress: Callable[[int, int], None]) -> int:
-    """Copy the recording `source` to `target`; returns in how many frames something was hidden.
+    """Copy the recording `source` to `target` and return the number of frames in which a value was hidden.
 
     Args:
         source: a recording; it is only read.
         target: is replaced if it exists.
         redaction: the arguments of `Redactor`.
-        progress: called with the progress: frames searched so far, and in all.
+        progress: called with the number of frames searched so far, and of all frames.
 
     Raises:
         UnusableFile: one of the files cannot be used.
@@ -100,7 +100,7 @@ class _Work:
         hidden = self._look(row)
         if row["action"] not in _ACTIONS and row["action"] is not None:
             row["action"] = self._redaction.text(self._secrets(row["session_id"]), row["action"])
-            row["id_length"] = None  # SQLite cannot cut out the payload after an action that the frame does not have
+            row["id_length"] = None  # without the action in the frame, SQLite cannot cut out the payload
         if hidden is None:
             return row
         self.hidden += 1

@@ -21,7 +21,7 @@ from inspector.rules.topics.attempts import what_failed
 class Found(NamedTuple):
     """A finding with its session (the number in the input, from 1) and its charge point.
 
-    `session` is 0 for a failed attempt to connect. `frames` are the frames it was found on, as far as they are kept.
+    `session` is 0 for a failed attempt to connect. `frames` are the first frames with this finding.
     """
 
     session: int

@@ -1,7 +1,7 @@
 """Derive charge points, transactions and meter samples again from the frames of a recording.
 
-The same code derives them live, and gets the same rows from the same frames. Rows are kept if the frames of this file
-cannot give them: the beginning of a transaction, or the vendor of a charge point, that is in an earlier file or pruned.
+The recorder derives them with the same code, so the same frames give the same rows. Rows whose frames are in an earlier
+file or were pruned are kept, for example the beginning of a transaction or the vendor of a charge point.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ _MERGE = """INSERT INTO charge_points SELECT * FROM _known
 
 
 def rebuild(db: Database, path: Path, progress: Callable[[int], None]) -> dict[str, int]:
-    """Replace the derived rows of a recording in one transaction; returns how many rows each table has.
+    """Replace the derived rows of a recording in one transaction, and return the number of rows by table.
 
     Args:
-        db: opened for writing; readers see the old rows until the transaction ends.
-        path: of the same file.
+        db: the recording, opened for writing; readers see the old rows until the transaction ends.
+        path: the path of the recording.
         progress: called with the number of frames read so far.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Store records that come from a file, through the same pipeline as live traffic."""
+"""Store records from a file through the same pipeline as live traffic."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from inspector.store.writing.writer import Writer
 
 COMMIT_AT = 10_000
 COMMIT_BYTES = 16 * 1024 * 1024
-"""Commit after so many records or bytes, as frames may be large."""
+"""Commit after COMMIT_AT records, or earlier after COMMIT_BYTES bytes, as frames may be large."""
 
 
 def store(
@@ -32,7 +32,7 @@ def store(
     pipeline = Pipeline(writer, settings, redaction)
     clean = False
     thresholds = gc.get_threshold()
-    # The objects of a frame are in no cycles. At Python's usual threshold, looking for some takes a tenth of the time.
+    # The objects of a frame form no cycles. At the usual threshold, the search for cycles takes a tenth of the time.
     gc.set_threshold(50_000, 20, 20)
     try:
         for number, record in enumerate(records, 1):

@@ -114,7 +114,7 @@ class Conversation:
         return best, least
 
     def _repeats(self, live: Frame) -> bool:
-        """Whether the peer has sent the same CALL before, as in the recording."""
+        """Return whether the peer has sent the same CALL before, as in the recording."""
         alike = [frame for frame in self._said if frame.action == live.action]
         return any(self._distance(frame, live) == 0 for frame in alike[-SAID_BEFORE:])
 
@@ -144,7 +144,7 @@ class Conversation:
         return recorded
 
     def _has_a_place(self, recorded: Frame) -> bool:
-        """Whether the place of a frame among the peer's CALLs matters."""
+        """Return whether the place of a frame among the peer's CALLs matters."""
         if not isinstance(recorded.message, Call | Send) or recorded.action in FREE_ORDER:
             return False
         return not self.policy.may_stay_away(recorded)
@@ -165,16 +165,16 @@ class Conversation:
                 self.lost(periodic[0], f"the CALL {action} never came: none{more} with values of its kind")
 
     def is_here(self, recorded: Frame) -> bool:
-        """Whether a recorded frame of the peer has come, or is no longer expected."""
+        """Return whether a recorded frame of the peer has come, or is no longer expected."""
         return recorded.frame_id in self.rows
 
     def has_come(self, number: int) -> bool:
-        """Whether the recorded frame with this number has come."""
+        """Return whether the recorded frame with this number has come."""
         row = self.rows.get(number)
         return row is not None and row.live is not None
 
     def is_past(self, recorded: Frame) -> bool:
-        """Whether the peer has already sent a later frame than a recorded one that it may leave out."""
+        """Return whether the peer has already sent a later frame than a recorded one that it may leave out."""
         return self.last_in_order > recorded.frame_id
 
     def recorded_answer(self, recorded: Frame) -> Frame | None:

@@ -138,7 +138,7 @@ def kind_of(action: str | None, member: str) -> str | None:
 
 
 def is_time(value: Any) -> bool:
-    """Whether a value is a date-time, whatever member holds it."""
+    """Return whether a value is a date-time, whatever member holds it."""
     return isinstance(value, str) and _TIME.fullmatch(value) is not None
 
 

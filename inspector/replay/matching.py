@@ -180,7 +180,7 @@ def same_value(
 
 
 def _is_starred(value: Any) -> bool:
-    """Whether a value was hidden before it was stored, so that it cannot be compared."""
+    """Return whether a value was hidden before it was stored, so that it cannot be compared."""
     return isinstance(value, str) and value != "" and not value.strip("*")
 
 

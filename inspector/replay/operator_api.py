@@ -49,7 +49,7 @@ def _ask(request: urllib.request.Request) -> None:
 
 
 def _has_host(url: str) -> bool:
-    """Whether the address has a valid host, and a valid port if it has one."""
+    """Return whether the address has a valid host, and a valid port if it has one."""
     try:
         parts = urlsplit(url)
         return parts.port != 0 and bool((parts.hostname or "").encode("idna"))

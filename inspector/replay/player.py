@@ -375,7 +375,7 @@ class Player:
         return frame.frame_id > self._reached and not self._policy.may_stay_away(frame.call)
 
     def _is_our_answer(self, frame: Frame | None) -> bool:
-        """Whether a frame is an answer of ours, which is sent when the peer's CALL comes."""
+        """Return whether a frame is an answer of ours, which is sent when the peer's CALL comes."""
         if frame is None or frame.direction is not self._ours or frame.answer_status is not AnswerStatus.PAIRED:
             return False
         return frame.call is not None and isinstance(frame.call.message, Call)

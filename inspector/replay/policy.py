@@ -69,21 +69,21 @@ class Policy:
     both_stored: bool = False
 
     def may_stay_away(self, frame: Frame) -> bool:
-        """Whether the peer may leave out a recorded frame: a CALL that depends on time alone."""
+        """Return whether the peer may leave out a recorded frame: a CALL that depends on time alone."""
         if not isinstance(frame.message, Call | Send):
             return False
         return frame.action in self.optional_actions or (self.mode != STRICT and _is_periodic(frame))
 
     def wanted_once(self, frame: Frame) -> bool:
-        """Whether at least one frame like this must come, although each of them may be absent."""
+        """Return whether at least one frame like this must come, although each of them may be absent."""
         return self.may_stay_away(frame) and frame.action not in self.absent_actions
 
     def may_be_extra(self, frame: Frame) -> bool:
-        """Whether the peer may send a frame that was not recorded; see `must_repeat`."""
+        """Return whether the peer may send a frame that was not recorded; see `must_repeat`."""
         return frame.action in self._extra or self.may_stay_away(frame)
 
     def must_repeat(self, frame: Frame) -> bool:
-        """Whether an extra frame must repeat one that came before."""
+        """Return whether an extra frame must repeat one that came before."""
         return self.extra_actions is None and not self.may_stay_away(frame)
 
     @property
@@ -91,7 +91,7 @@ class Policy:
         return REPEATED if self.extra_actions is None else self.extra_actions
 
     def is_volatile(self, action: str | None, member: str) -> bool:
-        """Whether a member's value may differ."""
+        """Return whether a member's value may differ."""
         if self.mode == STRICT:
             return False
         return self.is_named_volatile(action, member) or any(
@@ -99,17 +99,17 @@ class Policy:
         )
 
     def is_named_volatile(self, action: str | None, member: str) -> bool:
-        """Whether the user said that a member's value may differ."""
+        """Return whether the user said that a member's value may differ."""
         return any(member in self.volatile.get(name, ()) for name in (action or "", "*"))
 
     def may_lack(self, action: str | None, member: str) -> bool:
-        """Whether a recorded member may be missing: one that any message may have, or one that the user named."""
+        """Return whether a recorded member may be missing: any message may have it, or the user named it."""
         if self.mode == STRICT:
             return False
         return member in VOLATILE["*"] or self.is_named_volatile(action, member)
 
     def is_ignored(self, action: str | None, pointer: str) -> bool:
-        """Whether a place of a payload is excluded from the comparison."""
+        """Return whether a place of a payload is excluded from the comparison."""
         return any(pointer in self.ignore.get(name, ()) for name in (action or "", "*"))
 
 

@@ -66,7 +66,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One frame. In lists, `raw` is None if it is larger than TEXT_LIMIT. `answer_id` is the answer to a CALL."""
+    """One frame. In lists, `raw` is None if it is above TEXT_LIMIT. `answer_id` is the frame that answers a CALL."""
 
     id: int
     session_id: int
@@ -113,7 +113,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Anything that happened besides frames; `detail` is JSON."""
+    """An event of a recording, such as a gap or a fault; `detail` is JSON."""
 
     id: int
     session_id: int | None
@@ -153,7 +153,7 @@ class Transaction:
 class Sample:
     """One measured value; `ts_ns` is the charge point's time, `seen_ns` when its frame crossed the wire.
 
-    `connector` (or the EVSE) is only known of what was measured outside of a transaction.
+    `connector` (or the EVSE) is only known for samples outside of a transaction.
     """
 
     frame_id: int

@@ -1,8 +1,8 @@
 """The tables of a recording, as migrations that bring any older file up to date.
 
 Datasette shows columns in the order of their definition. Virtual generated columns take no room on disk, but SQLite
-computes them for every inserted row: with `id_length` it can cut most payloads out instead of parsing the frame.
-`sqlite-utils` keeps the list of applied migrations. Never use its `Table.transform` on these tables: it silently drops
+computes them for every inserted row; the column `id_length` lets it cut out most payloads without parsing the frame.
+`sqlite-utils` stores the list of applied migrations. Never use its `Table.transform` on these tables: it silently drops
 generated columns.
 """
 
@@ -31,7 +31,7 @@ from inspector.store.files.wal_watch import LARGE
 from inspector.units import UNTIMED_NS
 
 PAGE_SIZE = 8192
-"""In bytes. Frames of some 300 bytes waste half as much space in such pages as in pages of 4,096 bytes."""
+"""In bytes. Frames of some 300 bytes waste half as much space as in pages of 4,096 bytes."""
 
 migrations = Migrations(MIGRATION_SET)
 """The name of every step must be in `connection.KNOWN_STEPS` too."""
@@ -256,7 +256,7 @@ UPDATE sessions SET error_count = (SELECT coalesce(sum(count), 0) FROM findings
 
 @migrations(name="0002_occurrences")
 def _keep_occurrences(db: Database) -> None:
-    """Give every frame of a finding a row, and let a failed attempt to connect have findings without a session."""
+    """Add a row for every frame of a finding, and allow findings without a session for failed connection attempts."""
     for statement in _OCCURRENCES.split(";\n"):
         if statement.strip():
             db.execute(statement)
@@ -275,17 +275,17 @@ _TIMED_COLUMNS = {
         _DATE_OF_LABEL: _where_timed("opened_ns", _DATE_OF_LABEL, "''"),
     },
 }
-"""By table, the parts of the columns `ts`, `opened` and `label` that make a date, and their replacements."""
+"""By table, the SQL in the columns `ts`, `opened` and `label` that formats a date, and its replacement."""
 
 
 @migrations(name="0003_untimed")
 def _show_no_dates_of_untimed_input(db: Database) -> None:
     """Let `ts`, `opened` and `label` have no date where the input had no times.
 
-    Their definitions are changed in place. That is safe, as nothing of a virtual column is stored; a column that is
-    dropped and added again would come last in Datasette.
+    Their definitions are changed in place, which is safe because virtual columns are not stored. A column that was
+    dropped and added would come last in Datasette.
     """
-    if hasattr(db.conn, "setconfig"):  # on by default on macOS, where it forbids changes of definitions
+    if hasattr(db.conn, "setconfig"):  # macOS turns defensive mode on, which forbids changing definitions
         db.conn.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, False)
     db.execute("PRAGMA writable_schema = ON")
     for table, changes in _TIMED_COLUMNS.items():
@@ -308,11 +308,11 @@ def connect(
 ) -> Database:
     """Open a recording for writing and bring its tables up to date.
 
-    Without `wal`, it has no -wal beside it. Without `synced`, it is written faster but may not survive a crash. A new
-    file gets the permissions `mode`, whatever the umask is; SQLite gives the files beside it the same permissions.
+    Without `wal`, the file has no -wal beside it. Without `synced`, writing is faster, but the file may not survive a
+    crash. A new file gets the permissions `mode`, whatever the umask is, and so do SQLite's files beside it.
 
     Raises:
-        UnusableFile: it is not a recording, from a newer version, or cannot be written.
+        UnusableFile: the file is not a recording, from a newer version, or not writable.
     """
     refuse_special(path)
     new = not path.exists() or path.stat().st_size == 0
@@ -328,7 +328,7 @@ def connect(
         db = Database(connection)
         if new:
             db.execute(f"PRAGMA page_size = {PAGE_SIZE}")
-            # Before there is a -wal, so that the file itself has the id from the beginning.
+            # Write the id before there is a -wal, so that the file itself has it from the beginning.
             db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         else:
             refuse_cut_off(path)
@@ -338,7 +338,7 @@ def connect(
             db.execute(f"PRAGMA journal_mode = {'WAL' if wal else 'OFF'}")
         db.execute(f"PRAGMA synchronous = {'FULL' if synced else 'OFF'}")
         db.execute(f"PRAGMA journal_size_limit = {LARGE}")
-        # A statement of many rows keeps the old content of pages until it ends; by default in a temporary file.
+        # During a statement of many rows SQLite keeps the old content of pages, by default in a temporary file.
         db.execute("PRAGMA temp_store = MEMORY")
         migrations.apply(db)
     except sqlite3.DatabaseError as error:

@@ -1,4 +1,4 @@
-"""Walk through a HAR file, holding at most one member of one entry in memory."""
+"""Read a HAR file with at most one member of one entry in memory."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import ijson
 from inspector.errors import UnusableFile
 
 LIMIT = 64 * 1024 * 1024
-"""Bytes of one value; a larger one is refused rather than read into memory."""
+"""In bytes. A larger value is refused rather than read into memory."""
 
 DEPTH = 500
-"""Levels of nesting; a real HAR file has less than a tenth of it."""
+"""The most levels of nesting; a real HAR file has less than a tenth of it."""
 
 _STARTS = ("start_map", "start_array")
 _ENDS = ("end_map", "end_array")
-# The file is {"log": {"entries": [{member: value}]}}: the depths inside an entry and its messages.
+# The nesting depths inside an entry, and inside its messages: a file is {"log": {"entries": [{member: value}]}}.
 _ENTRY, _MESSAGE = 4, 6
 
 
@@ -30,13 +30,13 @@ def members(
 
     Args:
         file: JSON.
-        source: its name for messages.
-        wanted: members of an entry.
-        items_of: a member of an entry that is an array; each of its items is yielded separately.
+        source: the name of the file for messages.
+        wanted: the names of the members to yield.
+        items_of: the name of a member that is an array; each of its items is yielded separately.
 
     Raises:
         UnusableFile: a single value is larger than LIMIT, or the nesting is deeper than DEPTH.
-        ijson.JSONError: it is not JSON; ijson raises other exceptions for stranger files.
+        ijson.JSONError: the file is not JSON; for some files ijson raises other exceptions.
     """
     guarded = _Guarded(file, source)
     names: list[str | None] = [None] * (DEPTH + 2)

@@ -1,8 +1,8 @@
-"""Read the WebSockets in HAR files that browsers, mitmproxy or we wrote.
+"""Read the WebSockets in HAR files of browsers, mitmproxy and this program.
 
 A WebSocket is an entry whose `_webSocketMessages` hold its messages: {type: "send" | "receive", time: seconds since
-1970, opcode, data}, binary data in Base64. A browser is the client, so what it sends comes from the charge point.
-The file is read twice instead of being held in memory: browsers write an entry's messages before its request.
+1970, opcode, data}, binary data in Base64. A browser is the client, so its messages count as the charge point's. The
+file is read twice instead of being held in memory: browsers write an entry's messages before its request.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from inspector.protocol.vocabulary import Direction
 from inspector.redaction.handshake import Headers
 
 OURS = "_chargesentinel"
-"""Our member of entries and messages, for what HAR cannot express."""
+"""The member of entries and messages for facts that HAR cannot express."""
 
 MESSAGES = "_webSocketMessages"
 _HEAD = frozenset({"request", "response", "startedDateTime", "_resourceType", OURS})
@@ -110,7 +110,7 @@ def _session(index: int, entry: dict[str, Any], messages: Iterable[Any], reading
 
 
 def _restored(steps: Iterable[Captured], told: Meta) -> Iterator[Captured]:
-    """Yield the messages; the first carries the opening and the handshake from our member of the file."""
+    """Yield the messages, the first with the opening and the handshake from the file's `_chargesentinel` members."""
     for number, step in enumerate(steps):
         meta = step.meta or Meta()
         if number == 0 and told.opened is not None:
@@ -146,7 +146,7 @@ def _connection(index: int, entry: dict[str, Any]) -> Connection:
 
 
 def _headers(head: dict[str, Any]) -> Headers:
-    """Return the headers of a request or response; Slack writes pairs, all others objects with name and value."""
+    """Return the headers of a request or response: pairs in files of Slack, objects with name and value in others."""
     found = []
     for header in head.get("headers") or ():
         pair = (header.get("name"), header.get("value")) if isinstance(header, dict) else header
@@ -169,7 +169,7 @@ def _messages(entry: int, messages: Iterable[Any], reading: Reading) -> Iterator
             waiting = []
             last = captured
             yield captured
-    if waiting:  # events behind the last frame need a placeholder to carry them
+    if waiting:  # events after the last frame need a placeholder
         yield last._replace(raw=b"", binary=False, meta=Meta(before=tuple(waiting), placeholder=True))
 
 

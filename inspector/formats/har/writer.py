@@ -1,7 +1,7 @@
 """Write recorded sessions as a HAR file, one entry per WebSocket, as Chromium's DevTools do; streams, never sorts.
 
-A message's `time` is a float of seconds, as in browsers. The nanoseconds, and all else that HAR cannot express, go
-into `_chargesentinel` of the message or the entry (`trace/meta.py` has the form).
+A message's `time` is a float of seconds, as in browsers. The nanoseconds, and other facts that HAR cannot express, go
+into `_chargesentinel` of the message or the entry, in the form of `trace/meta.py`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _NOT_MEASURED = {"blocked": -1, "dns": -1, "connect": -1, "ssl": -1, "send": 0, 
 
 
 def write(sessions: Iterable[Iterable[Stored]]) -> Iterator[bytes]:
-    """Yield the pieces of a HAR file, each a message or less.
+    """Yield the HAR file in pieces of at most one message.
 
     Args:
         sessions: the steps of each session, from `stored`.
@@ -82,12 +82,12 @@ def _message(frame: FrameRecord, before: tuple[EventRecord, ...]) -> dict[str, A
 
 
 def _head(opened: OpenRecord, events: Iterable[EventRecord]) -> dict[str, Any]:
-    """Return an entry without its messages, its duration and our own member."""
+    """Return an entry without its messages, its duration and its `_chargesentinel` member."""
     facts: dict[str, Any] = dict(opened.facts)
     shaken: dict[str, Any] = next((event.detail for event in events if event.kind == "handshake"), {})
     request = _headers(shaken.get("request_headers"))
     response = _headers(shaken.get("response_headers"))
-    if not shaken:  # an import without a handshake: use what is known
+    if not shaken:  # an import without a handshake: use the facts of the session
         offered = ", ".join(facts.get("subprotocols_offered") or ())
         request = [{"name": "Sec-WebSocket-Protocol", "value": offered}] if offered else []
         agreed = facts.get("subprotocol")
@@ -131,7 +131,7 @@ def _url(facts: dict[str, Any], request: list[dict[str, str]]) -> str:
 
 
 def _headers(stored: list[list[str]] | None) -> list[dict[str, str]]:
-    """Return headers for HAR without secrets: a database from elsewhere may still hold some."""
+    """Return the headers for HAR without secrets, which a database of another program may still hold."""
     pairs = tuple((name.encode(), value.encode()) for name, value in stored or ())
     shown, _ = handshake.safe_headers(pairs)
     return [{"name": name, "value": value} for name, value in shown]

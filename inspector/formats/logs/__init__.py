@@ -1,8 +1,8 @@
 """Read frames from the logs of charge points, CSMSs and programs between them.
 
 A log is read in steps. `texts` and `records` turn its lines into texts. `finder` finds the frames in them; `times`,
-`directions` and `identities` read the text around each frame. `clock`, `resolving` and `order` decide what applies to
-the whole log. `sessions` groups the frames. No step knows a particular program.
+`directions` and `identities` read the text around each frame. `clock`, `resolving` and `order` decide on the clock, the
+writer and the order of the whole log. `sessions` groups the frames. No step depends on a particular program.
 """
 
 from inspector.formats.logs.clock import zone

@@ -17,7 +17,7 @@ QUARTER_NS = 900 * 1_000_000_000
 TOLERANCE_NS = 300 * 1_000_000_000
 """The clocks of the log and the CSMS may differ by this much; offsets are multiples of 15 minutes."""
 CHANGES_NS = frozenset(minutes * 60 * 1_000_000_000 for minutes in (-60, -30, 30, 60))
-"""How far clocks are set forward or back for daylight saving time."""
+"""By how much clocks are set forward or back for daylight saving time."""
 _FARTHEST_NS = 15 * 3600 * 1_000_000_000
 _DAY = re.compile(r"(?<!\d)(20\d\d)[-_.]?([01]\d)[-_.]?([0-3]\d)(?!\d)")
 _EPOCH = datetime(1970, 1, 1)
@@ -57,7 +57,7 @@ def date_time(value: Any) -> int | None:
 
 
 class Clock:
-    """Turns written times into nanoseconds since 1970.
+    """Convert the times of a log to nanoseconds since 1970.
 
     Attributes:
         timed: whether the log has times.
@@ -68,10 +68,10 @@ class Clock:
     """
 
     def __init__(self, events: list[Event], zone: tzinfo | None, written_ns: int | None, name: str = "") -> None:
-        """Decide from the first events.
+        """Find the offset and the date from the first events of the log.
 
         Args:
-            events: of the log.
+            events: the first events.
             zone: the user's time zone for times without an offset.
             written_ns: when the file was last modified.
             name: the name of the file, which may contain the date.
@@ -97,7 +97,7 @@ class Clock:
         self.offset_s = self.offset_s if self.known else None
 
     def ns(self, when: When | None) -> int | None:
-        """Return a time as stored; None in a log without times. A frame without one gets the previous frame's time."""
+        """Return a time in nanoseconds since 1970, for None the previous time; None in a log without times."""
         if not self.timed:
             return None
         if when is None:
@@ -109,7 +109,7 @@ class Clock:
         return ns
 
     def _of_zone(self, ns: int, zone: tzinfo) -> int:
-        """Return a local time in UTC; in an hour that comes twice, time never goes back."""
+        """Return a local time in UTC; of two possible times in the autumn change, the one that does not go back."""
         local = (_EPOCH + timedelta(microseconds=ns // 1000)).replace(tzinfo=zone)
         first, second = (ns - _offset_ns(at) for at in (local, local.replace(fold=1)))
         return second if self._begun and first < self._last_ns - TOLERANCE_NS else first
@@ -126,7 +126,7 @@ class Clock:
         return when.ns
 
     def _told(self, frames: Iterable[Seen]) -> int | None:
-        """Return the offset in seconds that most of the CSMS's answers agree on."""
+        """Return the offset in seconds that most of the CSMS's answers show."""
         ahead = []
         for frame in frames:
             when, told = frame.around.when, current_time(frame.message)
@@ -136,7 +136,7 @@ class Clock:
             return None
         offset = round(median_low(ahead) / QUARTER_NS) * QUARTER_NS
         first = round(ahead[0] / QUARTER_NS) * QUARTER_NS
-        changed = first - offset in CHANGES_NS  # from or to daylight saving time, in the midst of the log
+        changed = first - offset in CHANGES_NS  # daylight saving time begins or ends within the log
         known = (offset, first) if changed else (offset,)
         agreeing = sum(any(abs(one - each) <= TOLERANCE_NS for each in known) for one in ahead)
         if abs(offset) > _FARTHEST_NS or 2 * agreeing < len(ahead):
@@ -144,7 +144,7 @@ class Clock:
         return (first if changed else offset) // 1_000_000_000
 
     def near(self, when: When, told: int) -> int:
-        """Return a time as written, with the year or the day that brings it closest to `told`."""
+        """Return a time of the log, completed with the year or day that brings it closest to `told`."""
         kept, self._last_ns = self._last_ns, told
         try:
             return self._dated(when)

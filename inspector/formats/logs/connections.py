@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple
 
 QUICK = re.compile(r"onnect|clos(?:e|ed|ing)\b|upgrade|ws[s]?://|handshake", re.I)
-"""Every such line matches this quick check."""
+"""A quick check that every line about a connection passes."""
 
 _UP = re.compile(
     r"\b(?:re)?connected\b(?! (?:\w+ )?(?:cable|ev|vehicle|car)\b)|"
@@ -65,7 +65,7 @@ class Told(NamedTuple):
 
 
 def read(text: str) -> Told | None:
-    """Return what a line reports about an OCPP connection, or None."""
+    """Return the report in a line about an OCPP connection; None if there is none."""
     if len(text) > 2000:
         return None
     down, up = _DOWN.search(text), _UP.search(text)

@@ -10,9 +10,9 @@ from inspector.formats.logs.seen import Event, Seen
 from inspector.formats.reading import Reading
 
 _NEAR = 4
-"""At most so many frames lie between a frame and its shortened copy."""
+"""The most frames between a frame and its shortened copy."""
 _BEGINNING = 12
-"""A frame and its copy have at least so many first characters in common."""
+"""A frame and its copy have at least this many first characters in common."""
 
 
 def without_copies(events: Iterator[Event], reading: Reading) -> Iterator[Event]:

@@ -12,16 +12,16 @@ from inspector.formats.reading import Reading
 
 _MINUTE_NS = 60 * 1_000_000_000
 _HELD = 500
-"""So many events wait at most for an answer of the CSMS that shows the offset."""
+"""The most events that wait for an answer of the CSMS that shows the offset."""
 _ANSWER = ("[3", "[ 3", "[\n")
 _DATED = frozenset({Kind.LOCAL, Kind.NO_YEAR})
 
 
 class Daylight:
-    """Keeps the times of a log at the UTC offset that its beginning has.
+    """Convert all times of a log to the UTC offset at its beginning.
 
-    The CSMS's answers show when the offset changes. The change itself lies where the written times make the jump that
-    fits best between the last answer before and the first answer after it.
+    The CSMS's answers show that the offset has changed. Between the last answer with the old offset and the first one
+    with the new offset, the change is where the written times jump by the amount closest to it.
 
     Args:
         clock: knows the offset at the beginning.
@@ -36,7 +36,7 @@ class Daylight:
         self._before: Event | None = None  # the last event that was released
 
     def undone(self, events: Iterable[Event]) -> Iterator[Event]:
-        """Yield the events at the offset of the beginning."""
+        """Yield the events with their times at the offset of the beginning."""
         held: list[Event] = []
         for event in events:
             held.append(event)
@@ -48,7 +48,7 @@ class Daylight:
         yield from self._released(held, 0)
 
     def _change(self, event: Seen) -> int | None:
-        """Return how far an answer of the CSMS moves the offset; None if the event is not such an answer."""
+        """Return by how much an answer of the CSMS shows the offset changed; None for any other event."""
         if (told := current_time(event.message)) is None:
             return None
         when = event.around.when
@@ -74,7 +74,7 @@ class Daylight:
             yield self._moved(event)
 
     def _place(self, held: list[Event], change: int) -> int:
-        """Return the index of the first event after the change: where the jump comes closest to it."""
+        """Return the index of the first event after the change: the event whose jump in time is closest to it."""
         before = [] if self._before is None else [self._before]
         timed = [
             (number, ns) for number, event in enumerate(before + held, -len(before)) if (ns := _ns(event)) is not None
@@ -85,7 +85,7 @@ class Daylight:
         lowest = min(steps)
         if change < 0 and lowest[0] < -_MINUTE_NS:
             return lowest[1]
-        # Set back during a silence: a charge point that is away is silent for longer than one that is connected.
+        # If the clock was set back during a silence, prefer a silence before a new connection: it is the longer one.
         away = [step for step in steps if isinstance(held[step[1]], Linked)] if change < 0 else []
         return max(away or steps)[1]
 

@@ -6,16 +6,16 @@ import re
 from typing import NamedTuple
 
 UP, DOWN = "up", "down"
-"""From the charge point, from the CSMS: the text names the parties."""
+"""From the charge point or from the CSMS, if the text names the parties."""
 IN, OUT = "in", "out"
-"""Received and sent, as seen by the program that writes the log."""
+"""Received or sent by the program that writes the log."""
 REPLY = "reply"
-"""Answered: by the writer, or by the other side; the CALL decides."""
+"""An answer, by the writer of the log or by the other side: the CALL decides."""
 RIGHT, LEFT = ">", "<"
-"""Arrows: in most logs, an arrow to the right marks what the writer sends."""
+"""Arrows. In most logs, an arrow to the right marks a frame that the writer sent."""
 RELATIVE = {IN: "words", OUT: "words", REPLY: "words", RIGHT: "arrows", LEFT: "arrows"}
 AWAY = frozenset({OUT, REPLY, RIGHT})
-"""Ways that mean: sent by the writer of the log."""
+"""The values that mean "sent by the writer of the log"."""
 
 _STATION = r"(?:charge[ _-]?points?|charging[ _-]?stations?|chargers?|wall[ _-]?box|stations?|cp|evse|charge[ _-]?box)"
 _CSMS = r"(?:csms|csmss?|central[ _-]?system|central|server|back[ _-]?end|back[ _-]?office|cloud|cpms|cpo|ocpp server)"
@@ -85,7 +85,10 @@ class Label(NamedTuple):
 
 
 def find(text: str) -> Label | None:
-    """Return the direction in the text before a frame: parties win over words, words over arrows, the last wins."""
+    """Return the direction in the text before a frame.
+
+    Names of parties count more than words, words more than arrows, and a later one more than an earlier one.
+    """
     tokens = [(token[0].lower(), token) for token in _TOKEN.finditer(text)]
     parties = not _PARTY_WORDS.isdisjoint(word for word, _ in tokens)
     if parties and (found := _last(_PARTIES, text)):
@@ -115,7 +118,7 @@ def of_name(name: str) -> str | None:
 
 
 def named(value: str) -> str | None:
-    """Return the direction that the value of a direction member or column names."""
+    """Return the direction in the value of a member or column for directions."""
     plain = value.strip().lower().replace(" ", "")
     if plain in _EXPLICIT:
         return _EXPLICIT[plain]

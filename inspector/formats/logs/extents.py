@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from inspector.formats.logs import notations
 
 WHOLE, BROKEN, OPEN, OPEN_STRING = "whole", "broken", "open", "open in a string"
-"""Valid JSON; complete but invalid JSON; without an end; without an end and inside a string."""
+"""States of a frame: valid JSON; complete but invalid JSON; without its end; without its end, cut in a string."""
 
 _DECODE = json.JSONDecoder(strict=False).raw_decode
 _TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}"]', re.S)
@@ -27,14 +27,14 @@ TYPOGRAPHIC = "typographic quotation marks"
 
 
 _CLEANED = 65_536
-"""Traces of a chat program are searched in so many characters of a frame; nobody pastes longer ones."""
+"""The longest frame, in characters, that is searched for changes by chat programs: longer ones are not pasted."""
 
 
 class Extent(NamedTuple):
     """A frame in a text.
 
     Attributes:
-        raw: the frame, as much as there is.
+        raw: the frame, or the part of it that is there.
         end: where it ends in the text.
         state: WHOLE, BROKEN, OPEN, OPEN_STRING.
         message: its elements if it is WHOLE.
@@ -60,7 +60,7 @@ def at(text: str, start: int, closing: str = "") -> Extent:
     """
     head = _AFTER_TYPE.match(text, start)
     after = text[head.end() : head.end() + 3] if head else ""
-    if after[:1] not in _NO_JSON:  # the decoder would read the whole text before it fails
+    if after[:1] not in _NO_JSON:  # else the decoder would read the whole text and then fail
         try:
             message, end = _DECODE(text, start)
             return Extent(text[start:end], end, WHOLE, message)
@@ -100,7 +100,7 @@ def _loaded(raw: str) -> Any:
 
 
 def _cleaned(text: str) -> tuple[str, str] | None:
-    """Return the text with the changes of chats, mails and word processors undone; None if there are none."""
+    """Return the text without the changes of chats, mails and word processors; None if it has no such change."""
     plain, what = text, []
     if _QUOTES.search(plain):
         plain = _QUOTES.sub('"', plain)
@@ -121,7 +121,7 @@ def _cleaned(text: str) -> tuple[str, str] | None:
 
 
 def _escaped(text: str, start: int) -> Extent:
-    """Return a frame inside a string of JSON or logfmt."""
+    """Return the frame that begins at `start` inside a string of JSON or logfmt."""
     inside = _ESCAPED.match(text, start)
     assert inside is not None
     try:
@@ -130,14 +130,14 @@ def _escaped(text: str, start: int) -> Extent:
         plain = inside[0].replace('\\"', '"').replace("\\\\", "\\")
     extent = at(plain, 0)
     if extent.state is WHOLE and plain[extent.end :].strip():
-        # More may follow in the same string: continue there, in the escaped text.
+        # Another frame may follow in the same string: the search continues in the escaped text.
         end = start + len(json.dumps(plain[: extent.end], ensure_ascii=False)) - 2
         return extent._replace(end=end if end <= inside.end() else inside.end())
     return extent._replace(end=inside.end())
 
 
 def _doubled(text: str, start: int) -> Extent:
-    """Return a frame inside a quoted column of CSV."""
+    """Return the frame that begins at `start` inside a quoted column of CSV."""
     inside = _DOUBLED.match(text, start)
     assert inside is not None
     extent = at(inside[0].replace('""', '"'), 0)
@@ -159,7 +159,7 @@ def _scanned(text: str, start: int, closing: str) -> Extent:
 
 
 class Scan:
-    """Tracks the brackets and strings of a frame across pieces of text.
+    """Track the brackets and strings of a frame across pieces of text.
 
     Attributes:
         in_string: whether the text so far ends inside a string.
@@ -174,7 +174,7 @@ class Scan:
         self.crossed = False
 
     def feed(self, text: str, start: int = 0) -> int | None:
-        """Take a piece; return where the frame ends in it, or None if it continues."""
+        """Scan the next piece; return where the frame ends in it, or None if it continues."""
         place = start
         if (
             not self.in_string
@@ -182,7 +182,7 @@ class Scan:
             and "\\" not in text
             and not text.count('"', start) % 2
         ):
-            return None  # most lines of a pretty-printed frame
+            return None  # the usual case for a line of a pretty-printed frame
         if self.in_string:
             rest = _IN_STRING.match(text, place)
             if rest is None:

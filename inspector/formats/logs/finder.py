@@ -41,19 +41,19 @@ _BARE = re.compile(
 )
 _QUOTED = {"'": "'", "`": "`", "\u2018": "\u2019"}
 _ABOVE = 150
-"""The time and direction of a frame may be in so many lines above it (tshark writes that many)."""
+"""How many lines above a frame may contain its time and direction (as many as tshark writes)."""
 _LONGEST = 2000
-"""A line about a connection, or one that announces a frame, has at most so many characters."""
+"""The most characters of a line about a connection, or of a line that announces a frame."""
 _REMEMBERED = 256
 _NEAR = 12
-"""If a program logs each frame twice, at most so many frames lie between the two lines."""
+"""If a program logs each frame twice: the most frames between the two lines."""
 
 
 class Finder:
-    """Finds the frames, connections and gaps of one log, in the order of its lines.
+    """Find the frames, connections and gaps of one log, in the order of its lines.
 
     Args:
-        reading: counts what looks like a frame but was not taken.
+        reading: counts texts that look like frames but are not used.
     """
 
     def __init__(self, reading: Reading) -> None:
@@ -80,7 +80,7 @@ class Finder:
         line = text.text
         if "&quot;" in line or "&#34;" in line:
             line = html.unescape(line)
-        searched = said_from = 0  # where to look for the next candidate, and where its prefix begins
+        searched = said_from = 0  # where to search for the next frame, and where its prefix begins
         outer, taken = text.around, False
         while (found := _START.search(line, searched)) is not None:
             start = found.start()
@@ -119,7 +119,7 @@ class Finder:
         around, form = at.around.within(outer), at.form
         announced = around.way is not None or form in self._forms
         if again and at.around == NOTHING:
-            announced = True  # glued to the previous one
+            announced = True  # it follows the previous frame without a space
         end: int | None = extent.end
         length, cut = 0, extent.lost
         if extent.state in (extents.OPEN, extents.OPEN_STRING):
@@ -152,7 +152,7 @@ class Finder:
         if not around.way or not around.when:
             around = around.over(self._stands_above(prefix))
         if around.when is None and self._above and line[:1] in (" ", "\t", "<"):
-            around = around._replace(when=self._surroundings.time(self._above[-1]))  # an entry of two lines
+            around = around._replace(when=self._surroundings.time(self._above[-1]))  # a log entry of two lines
         self._forms.add(form)
         if len(self._forms) > 2000:
             self._forms.clear()
@@ -184,7 +184,7 @@ class Finder:
             same_side = away is None or first_away is None or away is first_away
             same_one = None in (charge_point, around.charge_point) or charge_point == around.charge_point
             if form != first_form and same_side and same_one and (error or self._count - number <= _NEAR):
-                self._reading.passed_over += 1  # an error that quotes it, or the program logs it twice
+                self._reading.passed_over += 1  # an error message quotes the frame, or the program logs it twice
                 return
         if len(self._recent) >= _REMEMBERED:
             self._recent.clear()
@@ -197,13 +197,13 @@ class Finder:
         yield Seen(extent.raw, text.number, around, extent.message, notes or None, length)
 
     def _stands_above(self, prefix: str) -> Around:
-        """Return what the lines above say about a frame that is alone on its line."""
+        """Return the facts in the lines above a frame that is alone on its line."""
         if not self._above or not _BARE.fullmatch(prefix):
             return NOTHING
         return self._surroundings.of_block(list(self._above))
 
     def _other(self, text: Text, line: str, source: Source) -> Iterator[Event]:
-        """Handle a line without a frame."""
+        """Yield the events of a line without a frame."""
         stripped = line.strip()
         if not stripped:
             return
@@ -240,7 +240,7 @@ class Finder:
         self._above.append(line[:500])
 
     def _is_empty(self, prefix: str, source: Source) -> bool:
-        """Tell whether a line announces a message like earlier lines did, but none follows."""
+        """Return whether a line announces a message in the way of earlier lines, but no message follows."""
         form = self._surroundings.read(prefix).form
         if form not in self._forms and form.rstrip() not in {known.rstrip() for known in self._forms}:
             return False
@@ -254,7 +254,7 @@ class Finder:
 
 
 def is_frame(extent: extents.Extent, announced: bool) -> bool:
-    """Tell whether an array is a frame: it has OCPP's form, or the log announces it as one."""
+    """Return whether an array is a frame: it has OCPP's form, or the log announces it as one."""
     message = extent.message
     if message is None:
         return _HEAD.match(extent.raw) is not None or (announced and _BARE_HEAD.match(extent.raw) is not None)

@@ -14,7 +14,7 @@ _LONGEST = 20 * 1024 * 1024
 _BUDGET = 2 * _LONGEST
 _MOST_LINES = 20_000
 _BLANKS = 3
-"""So many blank lines in a row may be part of a frame."""
+"""The most blank lines in a row within a frame."""
 
 _HEAD = re.compile(r"\[\s*[2-6]\s*,\s*\\*\"[^\"]{0,80}\"\s*,\s*\\*[\"{]")
 _LEVEL = re.compile(r"\s*[\[(<]?\s*(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|FATAL|CRITICAL)\b|\s*<\d{1,3}>")
@@ -27,7 +27,7 @@ _PRETTY = frozenset(("{", "}", "[", "]", "},", "],", "}]", "{}", "}}"))
 
 
 class Source:
-    """Lines that can be put back."""
+    """An iterator of lines to which a caller can return lines."""
 
     def __init__(self, texts: Iterator[Text]) -> None:
         self._texts = texts
@@ -62,7 +62,7 @@ class Source:
 
 
 class Gathering:
-    """A frame that has begun; its end is searched on the next lines."""
+    """A frame that has begun, and the search for its end on the next lines."""
 
     def __init__(self, source: Source, prefix: str, line: str, start: int, partial: bool) -> None:
         self._source = source

@@ -47,7 +47,7 @@ _NOT_IDS = frozenset(
     session ocppj json: null none undefined unknown localhost""".split()
 )
 _NO_NAMES = frozenset("ocpp ocppj websocket ws wss json server client csms raw".split())
-"""What no charge point is named, even where ids are written."""
+"""Words that are never the id of a charge point, even where logs write ids."""
 _LEVEL = r"(?:trace|debug|info|notice|warn|warning|error|fatal|critical|verbose|silly|log|d|i|w|e|t|v)"
 _LEVELS = re.compile(rf"(?:^|(?<=[\s\[(|;,:]))<?{_LEVEL}>?(?=[\s\])|;,:]|$)", re.I)
 _BRACKETS = re.compile(r"\[[^\[\]]*\]|\([^()]*\)|\{[^{}]*\}")
@@ -96,8 +96,8 @@ def find(prefix: str, time: tuple[int, int] | None, label: Label | None) -> str 
 
     Args:
         prefix: the text.
-        time: the place of the time in it.
-        label: its direction, with the place.
+        time: where the time begins and ends in the text.
+        label: the direction in the text, and its place.
     """
     if name := keyed(prefix):
         return name
@@ -140,14 +140,14 @@ def of_url(text: str) -> str | None:
 
 
 def is_likely(name: str) -> bool:
-    """Tell whether a single word looks like an id: letters and digits, but not a thread, file or version."""
+    """Return whether a single word looks like an id: letters and digits, but not a thread, file or version."""
     if _LIKELY.fullmatch(name) is None:
         return _is_styled(name)
     return not _THREAD.match(name) and name.lower() not in _NOT_IDS
 
 
 def _is_styled(name: str) -> bool:
-    """Tell whether a word without digits is written like an id: DEPOT-LEFT, but not Web-Socket or MainThread."""
+    """Return whether a word without digits is written like an id: DEPOT-LEFT, but not Web-Socket or MainThread."""
     if _STYLED.fullmatch(name) is None or _THREAD.match(name):
         return False
     return _PLAIN_PARTS.isdisjoint(re.split(r"[-_.]", name.lower()))
@@ -188,7 +188,7 @@ def _cell(prefix: str) -> str | None:
 
 
 def _is_name(word: str) -> bool:
-    """Tell whether a word may be an id if only a time and an arrow are around it."""
+    """Return whether a word may be an id if only a time and an arrow are around it."""
     if _NAME.fullmatch(word) is None or _THREAD.match(word) or word.lower() in _NOT_IDS:
         return False
     return not {part.lower() for part in _CAMEL.findall(word)} <= _PLAIN_PARTS | _NO_NAMES  # such as OcppClient

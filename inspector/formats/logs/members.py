@@ -90,14 +90,14 @@ _KNOWN = frozenset((*_TIMES, *_IDS, *_WAYS, *_SENDERS, *_RECEIVERS, *_SESSIONS, 
 
 
 class Members:
-    """Reads records; remembers the form of their times."""
+    """Read the members of records, and remember the form of their times."""
 
     def __init__(self) -> None:
         self._times = Times()
         self._names: dict[str, str] = {}
 
     def around(self, record: dict[str, Any]) -> Around:
-        """Return what the members of a record say."""
+        """Return time, direction and charge point from the members of a record."""
         told: dict[str, Any] = {}
         for name, value in record.items():
             plain = self._plain(name)
@@ -143,7 +143,7 @@ def _way(told: dict[str, Any]) -> str | None:
     for name, incoming in (("incoming", True), ("isincoming", True), ("outgoing", False)):
         if type(told.get(name)) is bool:
             return IN if told[name] is incoming else OUT
-    for name in _MASKS:  # what a client sends is masked (RFC 6455 section 5.3)
+    for name in _MASKS:  # frames of a client are masked (RFC 6455 section 5.3)
         if name in told:
             return UP if str(told[name]).lower() in ("1", "true") else DOWN
     for names, ways in ((_SENDERS, (UP, DOWN)), (_RECEIVERS, (DOWN, UP))):

@@ -47,10 +47,10 @@ class Converted:
 
 
 def convert(text: str, start: int) -> Converted | None:
-    """Return the message that begins at `start`; None if it is not in such a notation, or has no end.
+    """Return the message that begins at `start`; None if it is in neither notation, or has no end.
 
-    Quotes of any kind, names without quotes, Python's words for true, false and null, and marks of omission
-    ("[Object]", "... 2 more items") are understood. Omitted values become null.
+    It may have quotes of any kind, names without quotes, Python's words for true, false and null, and marks of omission
+    ("[Object]", "... 2 more items"). Omitted values become null.
     """
     out: list[str] = []
     open_: list[str] = []

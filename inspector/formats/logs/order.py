@@ -13,7 +13,7 @@ from inspector.formats.logs.seen import Event, Seen
 
 
 def is_newest_first(events: Iterable[Event]) -> bool:
-    """Tell whether answers come before their CALLs; without such pairs, whether times fall."""
+    """Return whether answers come before their CALLs; if no CALL has its answer, whether the times decrease."""
     frames = [event for event in events if isinstance(event, Seen)]
     rising = falling = before = after = 0
     whens = [frame.around.when for frame in frames if frame.around.when is not None]
@@ -48,4 +48,4 @@ def turned(events: Iterable[Event]) -> Iterator[Event]:
             pickle.dump(event, kept, protocol=pickle.HIGHEST_PROTOCOL)
         for place in reversed(places):
             kept.seek(place)
-            yield pickle.load(kept)  # only what we wrote above
+            yield pickle.load(kept)  # this process wrote the file, so it is safe to unpickle

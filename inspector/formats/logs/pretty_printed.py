@@ -1,4 +1,4 @@
-"""Joins the lines of a pretty-printed frame to one line, where its layout leaves no doubt; all else stays as it is.
+"""Join the lines of a pretty-printed frame to one line, if its layout is unambiguous; leave other lines unchanged.
 
     2026-01-01 12:00:00 sent [
       2,
@@ -6,7 +6,7 @@
       …
     ]
 
-This only saves time: `gathering` reads such frames line by line, and all the others.
+This only saves time: `gathering` can read these frames too, line by line.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _TYPE = re.compile(rb"[ \t]+[2-6],[ \t]*\r?\n")
 _MOST_LINES = 2000
 _MOST_BYTES = 1024 * 1024
 _SPARE_LINES = 10_000
-"""So many lines may be examined in vain beyond the number of lines read, or a hostile log costs quadratic time."""
+"""How many more lines may be examined in vain than were read. Without a limit, a hostile log costs quadratic time."""
 
 type Numbered = tuple[int, bytes]
 """A line with its number, from 1."""
@@ -52,7 +52,7 @@ def joined(lines: Iterable[Numbered]) -> Iterator[Numbered]:
 
 
 def _frame(waiting: deque[Numbered], source: Iterator[Numbered]) -> list[Numbered]:
-    """Take the lines that continue a frame, up to its last or to the first that cannot be part of it."""
+    """Return the lines that continue a frame, up to its last line or the first that cannot be part of it."""
     taken: list[Numbered] = []
     size = 0
     while len(taken) < _MOST_LINES and size < _MOST_BYTES:

@@ -23,7 +23,7 @@ from inspector.formats.reading import Reading
 from inspector.protocol.vocabulary import OcppVersion
 
 WINDOW = 2000
-"""What applies to a whole log is decided from so many frames and other events."""
+"""How many frames and other events are read before deciding on the clock, the writer and the order of a log."""
 WINDOW_BYTES = 16 * 1024 * 1024
 _LIKE = re.compile(
     rb"\[\s*[2-6]\s*,\s*(?:[\\\"'`\xe2&\d<]|$)|\[\s*\d\s*,\s*\"[^\"]{1,36}\"\s*,\s*\"[A-Z]|(?:^|[|:\]>]\s)\s*[2-6],\s*$|\]\s*\[\w*[Cc]all|\"(?:unique_?id|message_?type(?:_?id)?)\"",
@@ -32,7 +32,7 @@ _LIKE = re.compile(
 
 
 class Options(NamedTuple):
-    """What a user says about a log.
+    """A user's options for reading a log.
 
     Attributes:
         ocpp: the version of its frames, if given.
@@ -55,7 +55,7 @@ NO_OPTIONS = Options()
 
 
 def looks_like_log(line: bytes) -> bool:
-    """Tell whether something in a line looks like a frame."""
+    """Return whether something in a line looks like a frame."""
     return _LIKE.search(line) is not None
 
 
@@ -64,17 +64,17 @@ def read(lines: Iterable[bytes], reading: Reading, options: Options = NO_OPTIONS
 
     Args:
         lines: lines with their ends; a long line may come in pieces.
-        reading: counts lines without OCPP, and what looks like a frame but was not taken.
-        options: what the user says about it.
+        reading: counts lines without OCPP, and texts that look like frames but are not used.
+        options: the user's options.
     """
     found = Finder(reading).find(texts.Unpacking().texts(texts.undone(texts.decoded(lines))))
     yield from in_sessions(without_copies(found, reading), reading, options)
 
 
 def read_raw(lines: Iterable[bytes], reading: Reading, options: Options = NO_OPTIONS) -> Iterator[Captured]:
-    """Yield the frames of a list of bare frames, one per line, with or without an arrow: every line is a frame.
+    """Yield the frames of a list with one frame per line, with or without an arrow in front.
 
-    Empty lines and lines that begin with # are skipped. Lines of a log are refused: they are not frames as a whole.
+    Empty lines and lines that begin with # are skipped. A line that contains other text besides a frame is refused.
     """
     yield from in_sessions(_each_line(lines, reading), reading, options)
 
@@ -86,7 +86,7 @@ _LOG_LINE = re.compile(r"[^\[{\"<>]*[^\[{\"<>\s][^\[{\"]*\[\s*[2-6]\s*,\s*\"")
 
 
 def looks_like_frame(line: bytes) -> bool:
-    """Tell whether a line could be part of a list of bare frames."""
+    """Return whether a line could be part of a list of bare frames."""
     return _BEGINNING.match(line) is not None and _AFTERWARDS.search(line) is None
 
 
@@ -116,7 +116,7 @@ def _elements(raw: str) -> object:
 
 
 def in_sessions(events: Iterator[Event], reading: Reading, options: Options) -> Iterator[Captured]:
-    """Decide from the first events what applies to the whole log, and group the frames into sessions."""
+    """Group the frames into sessions, after deciding on the clock, the writer and the order from the first events."""
     window, whole = _window(events)
     if order.is_newest_first(window):
         reading.remark("newest first: read from its end")
@@ -142,7 +142,7 @@ def _sent(event: Event, way: str) -> Event:
 
 
 def _window(events: Iterator[Event]) -> tuple[list[Event], bool]:
-    """Return the first events, and whether there are no more."""
+    """Return the first events, and whether these are all."""
     window: list[Event] = []
     size = 0
     for event in events:
@@ -154,7 +154,7 @@ def _window(events: Iterator[Event]) -> tuple[list[Event], bool]:
 
 
 class _Cut:
-    """Separates frames that the log cut from frames that arrived incomplete: a log cuts at its longest line."""
+    """Tell frames that the log cut from frames that arrived incomplete. A log cuts all lines at the same length."""
 
     def __init__(self, window: list[Event]) -> None:
         self._longest = 0

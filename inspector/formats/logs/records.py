@@ -30,7 +30,7 @@ _PAYLOADS = ("payload", "data", "body", "params", "request", "response", "conten
 
 
 class Records:
-    """Finds texts and frames in records."""
+    """Find texts and frames in records."""
 
     def __init__(self) -> None:
         self._members = Members()
@@ -42,15 +42,15 @@ class Records:
             value: the record.
             raw: the JSON text of the record, to copy frames from it digit for digit.
             number: the line where `raw` begins.
-            outer: what the text around the record says.
+            outer: the facts in the text around the record.
         """
         yield from _Walk(self._members, raw, number).walk(value, outer, 0)
 
     def row(self, row: dict[str, str], number: int) -> Iterator[Text]:
-        """Do the same for a row of a table, whose values are all texts."""
+        """Yield the frames and texts of a row of a table, whose values are all texts."""
         row = {name: _UNHARMED.sub("", value) for name, value in row.items() if value}
         around = self._members.around(row)
-        if exact := row.pop("raw_base64", ""):  # our own export: the exact bytes, which a spreadsheet cannot change
+        if exact := row.pop("raw_base64", ""):  # a CSV export of this program: the exact bytes
             with suppress(ValueError):
                 row["raw"] = base64.b64decode(exact, validate=True).decode("utf-8", "surrogateescape")
         name = row.get("id", "")
@@ -108,7 +108,7 @@ class _Walk:
                 yield from inner
 
     def _beside(self, value: dict[str, Any]) -> Around:
-        """Return what objects next to a frame say about it: labels, attributes, the layers of a packet."""
+        """Return the facts in objects next to a frame: labels, attributes, the layers of a packet."""
         beside = NOTHING
         for member in value.values():
             if type(member) is dict and len(member) < 200:
@@ -151,7 +151,7 @@ class _Walk:
         return self._number
 
     def _slice(self, value: list[Any]) -> str:
-        """Return an array as it is written, without the line breaks and indentation of a document."""
+        """Return the JSON text of an array as in the input, without line breaks and indentation."""
         for found in _ARRAY.finditer(self._raw, self._place):
             extent = extents.at(self._raw, found.start())
             if extent.state is extents.WHOLE and extent.message == value:
@@ -161,12 +161,12 @@ class _Walk:
 
 
 def _names_message(row: dict[str, str], name: str) -> bool:
-    """Tell whether an id in a row is the id of the message in it."""
+    """Return whether an id in a row is the id of the message in it."""
     return any(f'"{name}"' in value for value in row.values())
 
 
 def _once(texts: list[Text]) -> list[Text]:
-    """Return the texts of one record without duplicates and beginnings of others."""
+    """Return the texts of one record, without duplicates and without texts that are the beginning of another one."""
     if len(texts) < 2:
         return texts
     kept: list[Text] = []

@@ -30,7 +30,7 @@ def sender(action: Any, version: OcppVersion | None = None) -> Direction | None:
 
 
 def head(seen: Seen) -> tuple[int | None, str | None, Any]:
-    """Return type, id and (of a CALL) action of a frame, each None if unreadable."""
+    """Return the type, the id and (for a CALL) the action of a frame, each None if unreadable."""
     message = seen.message
     if message is None:
         found = parse(seen.raw.encode("utf-8", "surrogateescape"))
@@ -43,7 +43,7 @@ def head(seen: Seen) -> tuple[int | None, str | None, Any]:
 
 
 class Perspective:
-    """Who wrote the log, and so what "sent" and "received" mean in it.
+    """The writer of the log, who decides the meaning of "sent" and "received".
 
     Attributes:
         of_csms: whether the CSMS wrote it; None if unknown.
@@ -76,7 +76,7 @@ class Perspective:
             self._of_csms = dict.fromkeys(self._of_csms, self.of_csms)
 
     def direction(self, way: str | None) -> Direction | None:
-        """Return the sender that a way means in this log; None if unknown."""
+        """Return the sender for a direction as the log writes it; None if unknown."""
         if way is None:
             return None
         if way in (UP, DOWN):
@@ -99,7 +99,7 @@ def _by_members(message: Any) -> Direction | None:
 
 
 class Resolver:
-    """Finds the direction of one frame after the other."""
+    """Find the direction of each frame, in the order of the log."""
 
     def __init__(self, perspective: Perspective, version: OcppVersion | None) -> None:
         self._perspective = perspective
@@ -107,7 +107,7 @@ class Resolver:
         self._callers: dict[tuple[str | None, str], Direction] = {}
 
     def look_ahead(self, events: Iterable[Event]) -> None:
-        """Remember who sent the CALLs of a window, so that answers before their CALLs are understood too."""
+        """Remember the senders of the CALLs among the first events, for answers that come before their CALLs."""
         for event in events:
             if isinstance(event, Seen):
                 kind, number, action = head(event)

@@ -8,7 +8,7 @@ from inspector.formats.logs.times import When
 
 
 class Around(NamedTuple):
-    """What the text around a frame says, None for what is missing; `directions` lists the values of `way`."""
+    """The facts in the text around a frame; unknown ones are None. `directions` lists the values of `way`."""
 
     when: When | None = None
     way: str | None = None
@@ -17,14 +17,14 @@ class Around(NamedTuple):
     version: str | None = None
 
     def within(self, outer: Around) -> Around:
-        """Return this, completed with what a container says; a time that says more is taken from there."""
+        """Return these facts, completed with those of a container, and with its time if that is more complete."""
         around = self.over(outer)
         if self.when is not None and outer.when is not None and outer.when.kind < self.when.kind:
             return around._replace(when=outer.when)
         return around
 
     def over(self, other: Around) -> Around:
-        """Return this, completed with what `other` says."""
+        """Return these facts, completed with those of `other`."""
         return Around(
             self.when or other.when,
             self.way or other.way,
@@ -43,7 +43,7 @@ class Text(NamedTuple):
     Attributes:
         number: its line in the input, from 1.
         text: the text without its line end.
-        around: what the record around it says.
+        around: the facts in the record around it.
         frame: whether the record contains the frame as JSON instead of text; then `text` is the frame.
         partial: whether the line continues in the next text.
     """
@@ -61,9 +61,9 @@ class Seen(NamedTuple):
     Attributes:
         raw: its text.
         line: the line where it begins in the input.
-        around: what the text around it says.
+        around: the facts in the text around it.
         message: its elements; None if it is not valid JSON.
-        notes: those of `records.FrameRecord`.
+        notes: as in `records.FrameRecord`.
         length: the length of its line if the frame breaks off at the line end, else 0.
     """
 
@@ -80,7 +80,7 @@ class Linked(NamedTuple):
 
     Attributes:
         up: whether it began; None if the line only names the address that a client connects to.
-        around: what the text around it says; the charge point's id may come from an address.
+        around: the facts in the text around it; the charge point's id may come from an address.
         code, reason: the close code and reason.
         client: whether the writer of the line connects to a CSMS, and so is a charge point.
     """
@@ -94,7 +94,7 @@ class Linked(NamedTuple):
 
 
 class Left(NamedTuple):
-    """A mark for lines that somebody left out."""
+    """A mark where lines of the log were left out."""
 
     line: int
 

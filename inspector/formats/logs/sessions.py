@@ -1,4 +1,4 @@
-"""Group the frames of a log into sessions, and note what the log cannot show."""
+"""Group the frames of a log into sessions, and note which kinds of frames the log never shows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from inspector.protocol.vocabulary import SUBPROTOCOLS, Direction, OcppVersion
 from inspector.records import CloseFacts, CloseRecord, EventRecord, OpenRecord, Record, SessionFacts
 
 _IDS = 5000
-"""How many message ids of a session are remembered, to notice that they start again."""
+"""How many message ids of a session are remembered, to notice that a charge point restarted its numbering."""
 
 
 class Session:
@@ -31,7 +31,7 @@ class Session:
         self.last_ns = 0
 
     def takes(self, kind: int | None, number: str | None, way: Direction) -> bool:
-        """Tell whether a frame answers an open CALL of this session."""
+        """Return whether a frame answers an open CALL of this session."""
         return kind in (3, 4) and number in self.open_calls[way.opposite]
 
     def note(self, kind: int | None, number: str | None, way: Direction) -> None:
@@ -51,10 +51,10 @@ class Session:
 
 
 class Sessions:
-    """Groups frames into sessions.
+    """Group frames into sessions.
 
     Args:
-        window: the first events, to decide what applies to the whole log.
+        window: the first events, which decide on the OCPP versions of the log.
         perspective: who wrote the log.
         clock: the interpretation of its times.
         ocpp: the version, if the user gave it.
@@ -97,7 +97,7 @@ class Sessions:
 
     @property
     def unseen(self) -> list[str]:
-        """The kinds of frames that the log never shows."""
+        """The kinds of frames that the window does not have."""
         return self._unseen
 
     def frames(self, events: Iterable[Event]) -> Iterator[Captured]:
@@ -111,12 +111,12 @@ class Sessions:
                 self._left(event)
 
     def _survey(self, window: list[Event]) -> list[str]:
-        """Find the versions in the window, and return the kinds of frames that it never shows."""
+        """Find the versions in the window, and return the kinds of frames that the window does not have."""
         resolver = Resolver(self._perspective, self._ocpp)
         resolver.look_ahead(window)
         count = {(side, what): 0 for side in Direction for what in ("calls", "answers")}
         actions: dict[tuple[str, str], Any] = {}
-        # Weaker evidence: a CSMS may send what its charge point lacks.
+        # Frames of the CSMS are weaker evidence: a CSMS may send messages that its charge point does not support.
         by_csms: dict[str, version_evidence.VersionEvidence] = {}
         for event in window:
             if not isinstance(event, Seen):
@@ -262,7 +262,7 @@ class Sessions:
         )
 
     def ends(self) -> Iterator[Captured]:
-        """Yield the ends of sessions that the log reports but no later frame followed."""
+        """Yield the ends of sessions that the log reports after the last frame."""
         for session in list(self._current.values()):
             if session.ended is not None:
                 yield self._end(session)

@@ -16,7 +16,7 @@ _LONGEST = 1500
 _DIGITS = str.maketrans("123456789", "000000000")
 _FEW = 200
 _COUNTS = re.compile(r"\d\d?:\d\d:\d\d(?:[.,]\d+)?|(?<=[(\[])\d+(?=[)\]])")
-"""Second times in a prefix, numbers of processes and milliseconds since the start: never part of an id."""
+"""Numbers in a prefix that are never part of an id: a second time, process numbers, milliseconds since the start."""
 _ARRIVAL = re.compile(r"(?:^|\s)(?:UTC )?Arrival Time: (.*)")
 _MASK = re.compile(r"Mask: (True|False)|\[MASKED\]")
 _NEAREST = 4
@@ -24,14 +24,14 @@ _TAG = re.compile(r"</?[a-z]\w*(?:\s+class=[\"']?([\w-]+))?[^<>]*>", re.I)
 
 
 class At(NamedTuple):
-    """What a prefix says, and its form: the prefix without time, id and digits. Lines of one kind share a form."""
+    """The facts in a prefix, and its form: the prefix without time, id and digits. Lines of one kind share a form."""
 
     around: Around
     form: str
 
 
 class Surroundings:
-    """Reads the text before frames."""
+    """Read the text around frames."""
 
     def __init__(self) -> None:
         self._times = Times()
@@ -40,19 +40,19 @@ class Surroundings:
         self._known: dict[tuple[str, str], tuple[str | None, str | None, str, str]] = {}
 
     def read(self, prefix: str) -> At:
-        """Return what the text before a frame says."""
+        """Return the facts in the text before a frame."""
         if len(prefix) > _LONGEST:
             prefix = prefix[:300] + " " + prefix[-1000:]
         if "<![CDATA[" in prefix:
             prefix = prefix.rpartition("<![CDATA[")[2]
         if prefix[-1:] == ">" and (markup := _TAG.search(prefix)):
-            # A table in HTML: the class of a row may name the sender.
+            # The text is from an HTML table: the class of a row may name the sender.
             prefix = html.unescape(_TAG.sub(" ", prefix)) + (f" {markup[1]}:" if markup[1] else "")
         found = self._times.find(prefix)
         key = (prefix[: found.start], prefix[found.end :]) if found else (prefix, "")
         self._read += 1
         if self._missed > _FEW and 4 * self._missed > self._read:
-            key = _COUNTS.sub("0", key[0]), _COUNTS.sub("0", key[1])  # no two lines are alike otherwise
+            key = _COUNTS.sub("0", key[0]), _COUNTS.sub("0", key[1])  # so that lines share a cache entry
         known = self._known.get(key)
         if known is None:
             self._missed += 1
@@ -70,12 +70,12 @@ class Surroundings:
         return At(Around(found.when if found else None, way, name, session), form)
 
     def time(self, text: str) -> When | None:
-        """Return the time in the text behind a frame."""
+        """Return the time in the text after a frame."""
         found = self._behind.find(text)
         return found.when if found else None
 
     def of_block(self, lines: list[str]) -> Around:
-        """Return what the lines above a frame say about it: the packet of a capture, or a heading."""
+        """Return the facts in the lines above a frame: the packet of a capture, or a heading."""
         text = "\n".join(lines)
         arrival = _ARRIVAL.findall(text)
         if arrival:

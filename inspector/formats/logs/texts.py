@@ -1,4 +1,4 @@
-"""Turn the lines of an input into texts: decode them, drop colours, undo what mails and chats did to whole lines."""
+"""Turn the lines of an input into texts: decode them, and remove colours and the marks of mails and chats."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from inspector.formats.logs.seen import Text
 from inspector.formats.logs.surroundings import Surroundings
 
 PIECE = 256 * 1024
-"""A line is processed in pieces of at most so many bytes."""
+"""The most bytes of a piece; longer lines are processed in several pieces."""
 _LOOKED_AT = 300
 _BRACKETS = 1000
-"""So many brackets at the end of a piece are tried as the beginning of a frame."""
+"""How many brackets at the end of a piece are tried as the beginning of a frame."""
 _LINES = 20_000
-"""A pretty-printed frame has at most so many lines."""
+"""The most lines of a pretty-printed frame."""
 _DOCUMENT = 4 * 1024 * 1024
-"""A JSON document of at most so many characters is read at once; a larger one is read record by record."""
+"""The most characters of a JSON document that is read at once; a larger one is read record by record."""
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 _FRAME = re.compile(r"\[\s*[1-9]\s*,\s*[\\\"'\u201c\u201d\d]")
@@ -117,7 +117,7 @@ def undone(texts: Iterable[Text]) -> Iterator[Text]:
 
 
 def _is_quoted(texts: list[Text]) -> bool:
-    """Tell whether `>` marks quoted lines; as an arrow, it is in front of the frames of one side only."""
+    """Return whether `>` marks quoted lines of a mail; as an arrow, only the lines of one side would have it."""
     lines = [text.text for text in texts if _QUOTE.match(text.text)]
     if not lines or any(_ARROW.match(text.text) for text in texts):
         return False
@@ -143,7 +143,7 @@ def _is_numbered(texts: list[Text]) -> bool:
 
 
 class Unpacking:
-    """Replaces lines with records by the texts in the records."""
+    """Replace lines that contain records by the texts in the records."""
 
     def __init__(self) -> None:
         self._records = Records()
@@ -151,7 +151,7 @@ class Unpacking:
         self._read = self._wasted = 0
 
     def texts(self, texts: Iterable[Text]) -> Iterator[Text]:
-        """Yield all texts, in their order."""
+        """Yield all texts in the order of the input."""
         source = Source(iter(texts))
         first = source.peek()
         if first is not None and (separator := _separator(first.text)):
@@ -206,7 +206,7 @@ class Unpacking:
 
     @staticmethod
     def _is_frame(line: str, source: Source) -> bool:
-        """Tell whether a bracket alone on its line begins a frame instead of a document."""
+        """Return whether a bracket alone on its line begins a frame instead of a document."""
         if line.strip() != "[":
             return False
         following = source.peek()
@@ -257,7 +257,7 @@ class Unpacking:
         value = None
         if end is not None and not scan.crossed:
             tail = len(pieces[-1].lstrip("\n")) - end
-            if not raw[len(raw) - tail :].strip(" ,;\t"):  # else it is part of something larger: the payload of a frame
+            if not raw[len(raw) - tail :].strip(" ,;\t"):  # otherwise it is only a part, such as the payload of a frame
                 value = _loaded(raw[start : len(raw) - tail])
         if type(value) in (dict, list):
             inner = list(self._records.texts(value, raw, text.number, text.around))
@@ -283,7 +283,7 @@ def _continued(line: str, source: Source) -> Iterator[Text]:
 
 
 def _is_record(texts: list[Text]) -> bool:
-    """Tell whether an object is a record around a message instead of a piece of a frame."""
+    """Return whether an object is a record that contains a message, and not a piece of a frame."""
     return any(text.frame or text.around.when is not None or _FRAME.search(text.text) for text in texts)
 
 

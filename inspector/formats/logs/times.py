@@ -64,10 +64,10 @@ class Found(NamedTuple):
 
 
 class Times:
-    """Finds times in similar texts: it tries the places of the last times first."""
+    """Find times in similar texts: the places of the last times are tried first."""
 
     def __init__(self, day_first: bool = True) -> None:
-        """`day_first` decides about 5/6/2024 without AM or PM behind it."""
+        """Set `day_first` to read 5/6/2024 without AM or PM as the 5th of June."""
         self._day_first = day_first
         self._lately: list[tuple[str, int]] = []  # the forms and places of the last times, without duplicates
 
@@ -98,7 +98,7 @@ def spans(text: str) -> list[tuple[int, int]]:
 
 
 def begins(text: str) -> re.Match[str] | None:
-    """Return the time at the beginning of a text, behind brackets or blanks at most; None if there is none."""
+    """Return the time at the beginning of a text, with only brackets or blanks before it; None if there is none."""
     start = len(text) - len(text.lstrip(" \t[(<|*"))
     if not (text[start : start + 1].isdigit() or text[start : start + 3].lower() in _MONTHS):
         return None
@@ -174,7 +174,7 @@ def _year(text: str) -> int:
 
 @lru_cache(256)
 def _day(year: int, month: int, day: int) -> int:
-    """Return the days since 1970."""
+    """Return the number of days from 1970 to a date."""
     return date(year, month, day).toordinal() - 719_163
 
 

@@ -1,11 +1,10 @@
-"""Read and write our part of a trace record's `meta`, for what Open OCPP Trace cannot express.
+"""Read and write `meta.chargesentinel` of trace records, for facts that Open OCPP Trace cannot express.
 
-`meta.chargesentinel` holds, each only if needed: `ts_ns` and `mono_ns` (as strings: many JSON readers stop at
-2^53), `session`, `notes` (of `records.FrameRecord`: that it was redacted, came in
-fragments), `opened`, `before`, `after`, `closed`, `outside`. `before` and `after` are
-events, and frames that a trace cannot hold (malformed, binary, SEND, CALLRESULTERROR); `outside` are events of no
-session, such as attempts to connect that failed. Any other `meta` is kept
-as an event of kind `meta` before its frame.
+It has these members, each only if needed: `ts_ns` and `mono_ns` (as strings, because many JSON readers lose digits
+above 2^53), `session`, `notes` (as in `records.FrameRecord`, for example that the frame was redacted or came in
+fragments), `opened`, `before`, `after`, `closed`, `outside`. `before` and `after` are events, and frames that a trace
+cannot hold (malformed, binary, SEND, CALLRESULTERROR); `outside` are events of no session, such as failed connection
+attempts. Any other `meta` is kept as an event of kind `meta` before its frame.
 """
 
 from __future__ import annotations
@@ -25,11 +24,11 @@ FOREIGN = "meta"
 
 
 NOT_OURS = (AttributeError, KeyError, TypeError, ValueError)
-"""Exceptions that a part raises if it is not as we write it."""
+"""Exceptions that a malformed part of `meta.chargesentinel` may raise."""
 
 
 def number(text: Any) -> int:
-    """Nanoseconds as we write them: strings."""
+    """Return nanoseconds from a string, the form in which this program writes them."""
     found = int(text)
     if abs(found) > LARGEST_NS:
         raise ValueError("a time beyond the year 2262")
@@ -37,7 +36,7 @@ def number(text: Any) -> int:
 
 
 class NotOurs(ValueError):
-    """Our part of `meta` is not as we write it."""
+    """`meta.chargesentinel` does not have the form that this program writes."""
 
     def __str__(self) -> str:
         return f"meta.{OURS} is not as this program writes it ({self.args[0]})"
@@ -47,7 +46,7 @@ def read(meta: Any, ts_ns: int) -> dict[str, Any]:
     """Return the arguments of `Captured` from a record's `meta`: times, session, and the events around the frame.
 
     Raises:
-        NotOurs: our part is not as we write it.
+        NotOurs: `meta.chargesentinel` does not have the form that this program writes.
     """
     if not isinstance(meta, dict):
         return {"ts_ns": ts_ns}
@@ -79,7 +78,7 @@ def frame_stamps(ts_ns: int, mono_ns: int, timestamp: str) -> dict[str, str]:
     stamps = {}
     try:
         told: int | None = nanoseconds(timestamp)
-    except ValueError:  # the earliest time, cut to milliseconds, is out of range
+    except ValueError:  # the earliest possible time, cut to milliseconds, is out of range
         told = None
     if told != ts_ns:
         stamps["ts_ns"] = str(ts_ns)
@@ -103,7 +102,7 @@ def item(record: EventRecord | FrameRecord) -> dict[str, Any]:
 
 
 def _harmless(detail: dict[str, Any]) -> dict[str, Any]:
-    """Replace secrets again: they were replaced before storing, but a database from elsewhere may still hold some."""
+    """Replace secrets in an event: a recorder does that before storing, but other databases may still hold some."""
     heads: dict[str, Any]
     heads = {name: detail[name] for name in ("request_headers", "response_headers") if name in detail}
     for name, headers in heads.items():
@@ -113,12 +112,12 @@ def _harmless(detail: dict[str, Any]) -> dict[str, Any]:
 
 
 def opening(record: OpenRecord) -> dict[str, Any]:
-    """The OpenRecord of a session."""
+    """Return the OpenRecord of a session as JSON values."""
     return {"ts_ns": str(record.ts_ns), "mono_ns": str(record.mono_ns), "facts": record.facts}
 
 
 def closing(record: CloseRecord) -> dict[str, Any]:
-    """The CloseRecord of a session."""
+    """Return the CloseRecord of a session as JSON values."""
     return {"ts_ns": str(record.ts_ns), "mono_ns": str(record.mono_ns), "facts": record.facts}
 
 

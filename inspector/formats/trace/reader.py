@@ -24,7 +24,7 @@ _MEMBERS = frozenset({"chargePointId", "ocppVersion", "messageId", "action", "ra
 
 
 def looks_like_trace(line: bytes) -> bool:
-    """Tell whether a file with this first line is an Open OCPP Trace."""
+    """Return whether a file with this first line is an Open OCPP Trace."""
     return line.lstrip()[:1] == b"{" and b'"schemaVersion"' in line
 
 

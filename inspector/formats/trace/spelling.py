@@ -1,10 +1,10 @@
-"""Remember how another tool spells its trace records, so that an export gives them back unchanged.
+"""Remember how another tool spells its trace records, so that an export writes them unchanged.
 
-A spelling is a dict; it is empty if the record is spelled as we would:
+A spelling is a dict; it is empty if the record has the spelling of this program:
 `timestamp` ("6Z": six digits of a second and a Z; else the text itself), `schemaVersion`, `ocppVersion` (as texts),
 `action` (True if answers carry the action of their CALL, else the text), `error` (the members it has), `without`
-(members left out) and `more` (members that the format does not define). It is stored as an event before the first
-frame that it applies to.
+(missing members) and `more` (members that the format does not define). The spelling is stored as an event before the
+first frame that has it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _AS_IT_WAS = ("schemaVersion", "ocppVersion", "connectorId")
 
 
 def spelling(record: dict[str, Any], version: OcppVersion | None, before: dict[str, Any]) -> dict[str, Any]:
-    """Return the spelling of a record; keep the earlier spelling of what this record does not show.
+    """Return the spelling of a record; for members that it does not have, the earlier spelling remains.
 
     Args:
         record: a record that satisfies the schema.
@@ -73,13 +73,13 @@ def spelling(record: dict[str, Any], version: OcppVersion | None, before: dict[s
 
 
 def connector(payload: Any, version: OcppVersion | None) -> int | None:
-    """Return the `connectorId` that a record of an OCPP 1.6 CALL repeats at its top level."""
+    """Return the `connectorId` of an OCPP 1.6 CALL, which its record repeats at the top level; None for others."""
     found = payload.get("connectorId") if version is OcppVersion.V16 and type(payload) is dict else None
     return found if type(found) is int and found >= 0 else None
 
 
 def spelled(record: dict[str, Any], spelling: dict[str, Any], frame: Frame) -> None:
-    """Spell a record as the tool that wrote it did."""
+    """Change a record to the spelling of the tool that wrote it."""
     style, error, action = spelling.get("timestamp"), spelling.get("error"), spelling.get("action")
     if isinstance(style, str):
         record["timestamp"] = timestamp(frame.ts_ns, style)
@@ -94,7 +94,7 @@ def spelled(record: dict[str, Any], spelling: dict[str, Any], frame: Frame) -> N
 
 
 def timestamp(ts_ns: int, style: str = _PLAIN) -> str:
-    """Return a time in RFC 3339 by a style; a text that is not a style is the time itself."""
+    """Return a time in RFC 3339 in a style; a `style` that is not one is returned as the time."""
     found = _STYLE.fullmatch(style)
     if not found:
         return style

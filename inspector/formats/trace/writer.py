@@ -23,14 +23,14 @@ PLACEHOLDER = "ChargeSentinel.Session"
 _QUIET_FACTS = frozenset({"charge_point_id", "ocpp_version", "from_start"})
 _QUIET_CLOSES: tuple[dict[str, Any], ...] = ({}, {"closed_by": "unknown"})
 _HELD = 1000
-"""How many records wait at most: the end of a session may still have to be added to its last record."""
+"""The most records that wait, because the end of a session may still have to be added to its last record."""
 
 
 def write(steps: Iterable[Stored], labels: dict[int, str]) -> Iterator[bytes]:
     """Yield the lines of a trace, each with its newline, in the order the frames were stored.
 
-    What the format cannot express goes into `meta` of the next record; at the end of a session, of the last record.
-    If there is no such record, a placeholder CALL named ChargeSentinel.Session carries it.
+    Facts that the format cannot express go into `meta` of the next record, or of the last one at the end of a session.
+    If there is no such record, they go into a placeholder CALL named ChargeSentinel.Session.
 
     Args:
         steps: from `stored`.
@@ -82,10 +82,10 @@ class _Session:
         self.waiting: list[EventRecord | FrameRecord] = []
         self.foreign: dict[str, Any] = {}
         self.held: _Held | None = None
-        self.last_ns = 0  # time of the last frame: the session closes then unless a close is recorded
+        self.last_ns = 0  # time of the last frame: without a recorded close, the session closes then
 
     def take(self, step: Stored) -> list[_Held]:
-        """Take a frame and the events before it; return its record, if the format can express it."""
+        """Add a frame and the events before it, and return its record if the format can express the frame."""
         for event in step.before:
             if event.kind == SPELLING:
                 self.spelling = event.detail
@@ -112,7 +112,7 @@ class _Session:
         return [self.held]
 
     def end(self, step: Stored) -> list[_Held]:
-        """Take the events behind the last frame of the session; return a placeholder if no record can carry them."""
+        """Add the events after the last frame; return a placeholder for them if no record can have them."""
         self.waiting += [event for event in step.after if event.kind not in (SPELLING, trace_meta.FOREIGN)]
         known = {name: value for name, value in step.closed.facts.items() if value is not None} if step.closed else {}
         added = []
@@ -130,7 +130,7 @@ class _Session:
         return added
 
     def _open_record(self) -> list[_Held]:
-        """Make a placeholder the last record, if the last one has been written or there is none."""
+        """Add a placeholder if the last record has been written or there is none."""
         if self.held is not None and not self.held.written:
             return []
         at = self.opened or self.waiting[0]
@@ -194,7 +194,7 @@ def _placeholder(ts_ns: int, charge_point_id: str, message_id: str) -> dict[str,
 
 
 def _outside(events: tuple[EventRecord, ...]) -> dict[str, Any]:
-    """Return a record for events outside any session."""
+    """Return a record for events that belong to no session."""
     first = events[0]
     record = _placeholder(
         first.ts_ns, str(first.detail.get("charge_point_id") or ""), f"chargesentinel-event-{first.ts_ns}"
@@ -217,7 +217,7 @@ def _line(held: _Held) -> bytes:
     held.written = True
     try:
         return orjson.dumps(held.record, option=orjson.OPT_APPEND_NEWLINE)
-    except TypeError:  # orjson reads 1,024 levels of nesting but writes 254; `raw` still has the payload
+    except TypeError:  # orjson reads 1,024 levels of nesting but writes only 254; `raw` still has the payload
         for member in ("payload", "error"):
             held.record.pop(member, None)
         if held.record["messageType"] == "CALLERROR":

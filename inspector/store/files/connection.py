@@ -32,9 +32,9 @@ _MAGIC = b"SQLite format 3\0"
 _HEADER = 100
 """Bytes in the header of a SQLite database."""
 _OF_SEVERAL = bytes.fromhex("d9d505f920a163d7")
-"""How a rollback journal ends that belongs to a transaction over several files (SQLite file format, section 3)."""
+"""The last bytes of a rollback journal for a transaction over several files (SQLite file format, section 3)."""
 KNOWN_STEPS = frozenset({"0001_recording", "0002_occurrences", "0003_untimed"})
-"""The names of all migrations in `schema.py`. A reader refuses a file with any other: a newer program wrote it."""
+"""The names of all migrations in `schema.py`. A reader refuses a file with any other name: a newer program wrote it."""
 
 
 def open_recording(path: Path, *, timeout_s: float = 2.0) -> sqlite3.Connection:
@@ -57,17 +57,17 @@ def open_recording(path: Path, *, timeout_s: float = 2.0) -> sqlite3.Connection:
         if getattr(error, "sqlite_errorname", "").startswith("SQLITE_CORRUPT"):
             raise UnusableFile(path, f"is damaged ({error})", RECOVER) from None
         raise UnusableFile(path, f"cannot be read: {error}", "copy it to a folder that can be written") from None
-    # SQLite returns half a character, as of a message id that was cut within an emoji; Python would refuse it.
+    # A text may end with half a character, for example a message id that was cut within an emoji.
     connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
     return connection
 
 
 @contextmanager
 def readable(path: Path) -> Iterator[None]:
-    """Turn an error while a database is being read into a UnusableFile.
+    """Turn an SQLite error within the block into an UnusableFile.
 
     Raises:
-        UnusableFile: it is damaged.
+        UnusableFile: the database at `path` is damaged.
     """
     try:
         yield
@@ -86,7 +86,7 @@ def refuse_cut_off(path: Path) -> None:
         with path.open("rb") as file:
             head = file.read(_HEADER)
         for suffix in ("-wal", "-journal"):
-            # SQLite is merging or undoing these: it may have written a header before the pages that it counts.
+            # While SQLite merges or undoes changes, the header may already count pages that are not in the file yet.
             beside = path.with_name(f"{path.name}{suffix}")
             if beside.exists() and beside.stat().st_size:
                 return
@@ -99,7 +99,7 @@ def refuse_cut_off(path: Path) -> None:
     whole = 0
     if len(head) == _HEADER:
         pages, size = int.from_bytes(head[28:32], "big"), int.from_bytes(head[16:18], "big")
-        # Old versions of SQLite do not count pages. Then the number belongs to an earlier change of the file.
+        # Old versions of SQLite do not update the page count, so use it only if it belongs to the latest change.
         whole = pages * (65536 if size == 1 else size) if head[24:28] == head[92:96] else 0
     if there < max(whole, _HEADER):
         after = f"{there:,} of {whole:,} bytes" if whole else "1 byte" if there == 1 else f"{there} bytes"
@@ -107,7 +107,7 @@ def refuse_cut_off(path: Path) -> None:
 
 
 def _connect(path: Path, timeout_s: float) -> sqlite3.Connection:
-    """Connect read-only, after undoing the changes of a writer that was killed: a read-only connection may not."""
+    """Connect read-only. A writable connection first undoes the changes of a writer that was killed."""
     uri = path.absolute().as_uri()
     connection = sqlite3.connect(f"{uri}?mode=ro", uri=True, timeout=timeout_s, check_same_thread=False)
     try:
@@ -126,9 +126,9 @@ def _connect(path: Path, timeout_s: float) -> sqlite3.Connection:
 
 
 def _is_of_several(path: Path) -> bool:
-    """Whether the journal beside a recording belongs to a change of several files, which this program never makes.
+    """Return whether the journal beside a recording belongs to a transaction over several files.
 
-    Undoing such a change can delete another file.
+    This program never makes one, and undoing it can delete another file.
     """
     try:
         with path.with_name(f"{path.name}-journal").open("rb") as journal:
@@ -148,7 +148,7 @@ def identity(path: Path) -> tuple[int, int] | None:
 
 
 def is_recording(path: Path | str | None) -> bool:
-    """Tell whether a file is a recording; False if it cannot be opened."""
+    """Return whether a file is a recording; False if it cannot be opened."""
     if not path or not Path(path).is_file():
         return False
     try:
@@ -159,7 +159,7 @@ def is_recording(path: Path | str | None) -> bool:
 
 
 def is_database(path: Path) -> bool:
-    """Tell whether a file is a SQLite database, whichever program made it."""
+    """Return whether a file is a SQLite database of any program."""
     if not path.is_file():
         return False
     with path.open("rb") as file:
@@ -167,7 +167,7 @@ def is_database(path: Path) -> bool:
 
 
 def is_marked(path: Path) -> bool:
-    """Tell whether a file is a SQLite database with our application id, without opening it as a database.
+    """Return whether a file is a SQLite database with our application id, without opening it as a database.
 
     Do not call this for a file that this process has open: SQLite would lose its locks on the file.
     """
@@ -181,7 +181,7 @@ def is_marked(path: Path) -> bool:
 
 
 def is_marked_head(head: bytes) -> bool:
-    """Tell whether a file that begins with these 72 bytes is a SQLite database with our application id."""
+    """Return whether a file that begins with these 72 bytes is a SQLite database with our application id."""
     return head[:16] == b"SQLite format 3\0" and head[68:72] == APPLICATION_ID.to_bytes(4, "big")
 
 
@@ -195,7 +195,10 @@ def distrust(connection: sqlite3.Connection) -> None:
 
 @cache
 def _distrust_works() -> bool:
-    """Whether this SQLite lets untrusted generated columns call JSON functions, which ours do; 3.40 does not."""
+    """Return whether this SQLite lets generated columns of untrusted files call JSON functions; 3.40 does not.
+
+    The generated columns of a recording call them.
+    """
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.execute("CREATE TABLE probe (raw, valid AS (json_valid(raw)))")
         connection.execute("PRAGMA trusted_schema = OFF")
@@ -210,7 +213,7 @@ def refuse_special(path: Path) -> None:
     """Refuse to record into a pipe or a device: SQLite would leave a journal beside it, and rotation would rename it.
 
     Raises:
-        UnusableFile: it exists and is not a file.
+        UnusableFile: the path exists and is not a regular file.
     """
     if path.exists() and not path.is_file():
         raise UnusableFile(path, "not a file", "name a file to record into")
@@ -232,8 +235,8 @@ def refuse_foreign(path: Path, connection: sqlite3.Connection) -> None:
     """Refuse a file that is not a recording, or that a newer version of this program has written.
 
     Raises:
-        UnusableFile: with the reason.
-        sqlite3.DatabaseError: it is not a SQLite database.
+        UnusableFile: the file is not a recording of this or an older version.
+        sqlite3.DatabaseError: the file is not a SQLite database.
     """
     if not _is_ours(connection):
         raise UnusableFile(path, "a database, but not a recording of ChargeSentinel", "name another file")

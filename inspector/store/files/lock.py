@@ -1,7 +1,7 @@
 """Allow one writer per recording, by an operating-system lock on a file that names the writer.
 
-The lock file is beside the recording. It cannot be the recording itself: closing another descriptor of that would drop
-SQLite's own POSIX locks.
+The lock file is beside the recording. Locking the recording itself would not be safe: closing a second descriptor of
+that file would drop SQLite's own POSIX locks.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from inspector.store.files.connection import DEFAULT_MODE
 from inspector.store.files.open_files import Identity
 
 _SAID = re.compile(r"([^\n]{0,100}\(process (\d{1,9})\))\n?(?:files((?: \d{1,20}:\d{1,20}){1,4})\n)?")
-"""A command and its process, then the device and inode of each file that SQLite has beside the recording."""
+"""The content of a lock file: a command with its process, and the device and inode of SQLite's files beside it."""
 _LONGEST = 400
 
 
 class WriterLock:
-    """Held from construction until `release`; the system drops it when the process dies.
+    """The lock on one recording, from construction until `release`; the system drops it when the process dies.
 
     Attributes:
         left_behind: the files that SQLite had beside the recording when an earlier holder was killed.
@@ -42,8 +42,8 @@ class WriterLock:
             mode: the permissions of the lock file.
 
         Raises:
-            UnusableFile: another process is writing to it, its folder cannot be written, or the lock file is not
-                one.
+            UnusableFile: another process is writing the recording, its folder is not writable, or the file in the
+                place of the lock file is something else.
         """
         self._path = path.with_name(f"{path.name}.lock")
         while True:
@@ -58,8 +58,8 @@ class WriterLock:
                 ) from error
             if self._in_place():
                 break
-            os.close(self._file)  # its holder has removed it since we opened it
-        with contextlib.suppress(PermissionError):  # it belongs to another user
+            os.close(self._file)  # its holder removed the lock file after it was opened here
+        with contextlib.suppress(PermissionError):  # the lock file belongs to another user
             os.fchmod(self._file, mode)
         *_, self.left_behind = _said(self._file)
         self._holder = f"{holder} (process {pid or os.getpid()})\n"
@@ -95,9 +95,9 @@ class WriterLock:
         return _is_at(self._file, self._path)
 
     def release(self) -> None:
-        """Let another writer in."""
+        """Remove the lock file and drop the lock."""
         if self._file >= 0:
-            # The lock file is removed while it is held: later, it might be the file of another holder.
+            # Remove the lock file before dropping the lock: afterwards it might belong to another holder.
             with contextlib.suppress(OSError):
                 now_at = self._path
                 if not self._in_place():  # its folder was moved, or another file has its name
@@ -115,9 +115,9 @@ class WriterLock:
 
 
 def holder(path: Path) -> str | None:
-    """Return who is writing to the recording `path`, as "chargesentinel proxy (process 123)"; None if nobody is.
+    """Return the writer of the recording `path`, as "chargesentinel proxy (process 123)"; None if there is none.
 
-    It only reads the lock file: a reader that tried to lock it could keep a writer from starting.
+    This only reads the lock file: trying to lock it could keep a writer from starting.
     """
     # A recording in several files has a symbolic link to the newest of them as its name.
     return _holder_of(path) or (_holder_of(path.resolve()) if path.is_symlink() else None)
@@ -137,14 +137,14 @@ def _holder_of(path: Path) -> str | None:
     try:
         os.kill(process, 0)
     except ProcessLookupError:
-        return None  # it was killed and left its lock file behind
+        return None  # the writer was killed and left its lock file behind
     except (PermissionError, OverflowError):
         pass  # it belongs to another user
     return said
 
 
 def _is_lock(file: int) -> bool:
-    """Whether an open file is a lock file: empty, or with a line that names its holder."""
+    """Return whether an open file is a lock file: empty, or with a line that names its holder."""
     found = os.fstat(file)
     if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1 or found.st_size > _LONGEST:
         return False

@@ -31,7 +31,7 @@ class NameWatch:
             return
         libc = ctypes.CDLL(None)
         events = libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
-        if events < 0:  # the system allows only so many for one user
+        if events < 0:  # the system limits the watches of one user
             return
         if libc.inotify_add_watch(events, os.fsencode(path.parent), _MASK) < 0:
             os.close(events)
@@ -54,7 +54,7 @@ class NameWatch:
         poll = select.poll()
         for descriptor in (events, self._stopping):
             poll.register(descriptor, select.POLLIN)
-        changed()  # it may have happened before the watch began
+        changed()  # the file may have been replaced before the watch began
         while self._stopping not in {ready for ready, _ in poll.poll()}:
             with contextlib.suppress(BlockingIOError):
                 # An event without a name concerns the folder itself, or says that events were lost.

@@ -57,14 +57,14 @@ class OpenFiles:
         opened = _opened()
         self._seen = {suffix: _identity(f"{path}{suffix}") for suffix in ("", *_BESIDE)}
         self._descriptor = opened.get(self._seen[""]) if opened and self._seen[""] else None
-        # Somebody may have replaced the file after SQLite has opened it.
+        # Another program may have replaced the file after SQLite opened it.
         self._never_ours = bool(opened) and self._descriptor is None
         self._closed = False
         # A file of an earlier version has its application id only in the -wal until that is merged.
         self._marked = not self._never_ours and self._is_marked()
 
     def in_place(self) -> bool:
-        """Tell whether the files being written are still those at their paths."""
+        """Return whether the files being written are still those at their paths."""
         if not self.has_name():
             return False
         try:
@@ -72,24 +72,24 @@ class OpenFiles:
         except OSError:
             found = None
         self.wal_bytes = found.st_size if found else 0
-        # SQLite removes the -wal with its last connection: until there is one again, check only the database.
+        # SQLite removes the -wal with its last connection: check only the database until the next one is open.
         return self._closed or (found and (found.st_dev, found.st_ino)) == self._seen["-wal"]
 
     def has_name(self) -> bool:
-        """Tell whether the database is still the file at its path, and still a recording."""
+        """Return whether the database is still the file at its path, and still a recording."""
         return not self._never_ours and _identity(self._database_name) == self._seen[""] and not self.overwritten()
 
     def overwritten(self) -> bool:
-        """Tell whether somebody has overwritten the content of the file, as `cp` and `>` do."""
+        """Return whether somebody has overwritten the content of the file, as `cp` and `>` do."""
         return self._marked and not self._closed and not self._is_marked()
 
     def _is_marked(self) -> bool:
         if self._descriptor is None:
             return False
         try:
-            # Through SQLite's own descriptor: closing another one would drop its locks.
+            # Use SQLite's own descriptor: closing another one would drop SQLite's locks.
             if _identity_of(os.fstat(self._descriptor)) != self._seen[""]:
-                return True  # SQLite has closed it, and the number belongs to another file by now
+                return True  # SQLite closed the descriptor, and its number now belongs to another file
             return is_marked_head(os.pread(self._descriptor, 72, 0))
         except OSError:
             return True
@@ -101,9 +101,9 @@ class OpenFiles:
     def step_aside(self, *, unless_free: bool = False) -> None:
         """Rename the `-wal` and `-shm` if the path no longer belongs to their database.
 
-        If the database was moved, they follow it, so that it is complete where it is now. Otherwise they get an unused
-        name. With `unless_free` that is done only if another file is at the path by now: somebody who deletes a
-        recording will delete its `-wal` too. May be called repeatedly, and from another thread.
+        If the database was moved, they move beside it, so that it is complete there. Otherwise they get an unused name;
+        with `unless_free`, only if another file is now at the path: whoever deletes a recording will delete its `-wal`
+        too. May be called repeatedly, and from another thread.
         """
         with self._lock:
             if self.moved_to or self.kept_as or self.has_name():
@@ -127,11 +127,11 @@ class OpenFiles:
 
     @property
     def beside(self) -> list[Identity]:
-        """The identities of the `-wal` and the `-shm`."""
+        """Return the identities of the `-wal` and the `-shm`."""
         return [found for suffix in _BESIDE if (found := self._seen[suffix])]
 
     def close(self, connection: sqlite3.Connection) -> None:
-        """Close a connection to these files, without touching other files that have their names by now."""
+        """Close a connection to these files without touching other files that now have their names."""
         if not self.in_place():
             self.step_aside()
             with contextlib.suppress(sqlite3.Error):
@@ -140,15 +140,18 @@ class OpenFiles:
         connection.close()
 
     def is_same_as(self, other: OpenFiles) -> bool:
-        """Tell whether both belong to the same database."""
+        """Return whether both belong to the same database."""
         return not self._never_ours and self._seen[""] == other._seen[""]
 
     def flee(self, name: Path) -> Path | None:
-        """Rename the database if the `-wal` beside it belongs to another one by now; returns the new name, if any."""
+        """Rename the database to `name` if the `-wal` at its path now belongs to another one.
+
+        Returns `name` if the database was renamed, else None.
+        """
         if self._is_ours(self._wal_name, "-wal") or not os.path.lexists(self._wal_name):
             return None
         try:
-            if not os.lstat(self._wal_name).st_size:  # it belongs to a reader
+            if not os.lstat(self._wal_name).st_size:  # a reader made this empty one
                 return None
             rename(self.path, name)
         except OSError:
@@ -170,7 +173,7 @@ class OpenFiles:
         return None
 
     def _follow(self, now: Path) -> bool:
-        """Move the `-wal` and `-shm` beside the database; returns False if other files are there."""
+        """Move the `-wal` and `-shm` to the database, now at `now`; return False if other files have those names."""
         with_it = [suffix for suffix in _BESIDE if self._is_ours(f"{now}{suffix}", suffix)]
         if any(os.path.lexists(f"{now}{suffix}") for suffix in _BESIDE if suffix not in with_it):
             return False
@@ -189,7 +192,7 @@ class OpenFiles:
             return False
         if self._is_ours(target, suffix):
             return True
-        with contextlib.suppress(OSError):  # another file took the name in that moment: give it back
+        with contextlib.suppress(OSError):  # another file took the old name meanwhile, and was renamed: undo that
             rename(target, source)
         return False
 
@@ -199,7 +202,7 @@ class OpenFiles:
 
 
 def rename(source: Path | str, target: Path | str) -> None:
-    """Rename a file, but never over another one.
+    """Rename a file without ever replacing another one.
 
     Raises:
         FileExistsError: `target` exists.
@@ -218,10 +221,10 @@ def rename(source: Path | str, target: Path | str) -> None:
 
 
 def set_aside_leftovers(path: Path) -> None:
-    """Rename a `-wal` or `-journal` whose database is gone, before SQLite deletes it or applies it to a new one.
+    """Rename a `-wal` or `-journal` whose database is gone, before SQLite deletes it or applies it to a new database.
 
     Raises:
-        OSError: it cannot be renamed.
+        OSError: a file cannot be renamed.
     """
     kept = _spare_name(path)
     for suffix in ("-wal", "-journal"):
@@ -231,7 +234,7 @@ def set_aside_leftovers(path: Path) -> None:
 
 
 def set_aside_left_behind(path: Path, left_behind: Collection[Identity]) -> None:
-    """Rename the `-wal` and `-shm` that a killed recorder has left beside another file at its path."""
+    """Rename the `-wal` and `-shm` that a killed recorder left, if another database is now at its path."""
     kept = _spare_name(path)
     for suffix in _BESIDE:
         if _identity(f"{path}{suffix}") in left_behind:
@@ -246,7 +249,7 @@ def _spare_name(path: Path) -> Path:
 
 
 def _opened() -> dict[Identity, int]:
-    """Return a descriptor of each file that this process has open; {} if the system does not say."""
+    """Return a descriptor of each file that this process has open; {} if the system cannot list them."""
     opened: dict[Identity, int] = {}
     try:
         for name in os.listdir(_DESCRIPTORS):  # noqa: PTH208 - numbers, not paths

@@ -1,8 +1,8 @@
 """Decide when a recording continues in the next file, and name and find its files.
 
-`traffic.db` is a symbolic link to the newest of `traffic-2026-11-24T21-21-37Z.db`, …: no open file is ever moved, and
-whoever opens `traffic.db` gets the file that is being recorded. Names sort in the order in which the files were
-begun, even if the clock was set back in between.
+Each file has its date in its name, as `traffic-2026-11-24T21-21-37Z.db`, and `traffic.db` is a symbolic link to the
+newest one. So no open file is ever moved, and `traffic.db` always opens the file that is being recorded. Names sort in
+the order in which the files were begun, even if the clock was set back in between.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _DAY_NS = 86_400 * 10**9
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """What makes a file complete: its size in bytes, its age in seconds, or the end of a day (UTC)."""
+    """When to begin the next file: at a size in bytes, at an age in seconds, or at the end of a day (UTC)."""
 
     size: int | None = None
     age_s: float | None = None
@@ -45,7 +45,7 @@ class Rotation:
         """Read "500MB", "24h" or "day".
 
         Raises:
-            UserMistake: it is something else.
+            UserMistake: `text` has another form.
         """
         if text == "day":
             return cls(day=True)
@@ -56,10 +56,10 @@ class Rotation:
         raise UserMistake(f"--rotate: {text!r} is not a size, an age or 'day'; write 500MB, 24h or day")
 
     def due(self, size: int, since_ns: int, now_ns: int) -> bool:
-        """Whether a file of `size` bytes that was begun at `since_ns` is complete.
+        """Return whether a file of `size` bytes that was begun at `since_ns` is complete.
 
-        A file that begins further in the future than a file lasts is complete: the clock was set back since then, and
-        may take years to reach that time again.
+        A file whose beginning is further in the future than a file lasts is complete too: the clock was set back
+        meanwhile, and may take years to reach that time again.
         """
         if self.size is not None:
             return size >= self.size
@@ -68,7 +68,7 @@ class Rotation:
         return _day(now_ns) > _day(since_ns) or since_ns - now_ns > _DAY_NS
 
     def worth_it(self, connection: sqlite3.Connection, now_ns: int) -> bool:
-        """Whether a file that is due holds anything of its own.
+        """Return whether a file that is due holds anything that is not from the file before.
 
         The age of a file counts from its first frame, so that no new files are made while no frames arrive. A file that
         is due by its size must have at least one event that was not copied from the file before.
@@ -102,7 +102,7 @@ def segments(name: Path) -> list[Path]:
 
 
 def _begun(path: Path, name: Path) -> datetime | None:
-    """Return when a file of the recording `name` was begun, as its name says; None if it is not one of them."""
+    """Return the date in the name of a file of the recording `name`; None if `path` is not one of its files."""
     found = re.fullmatch(rf"{re.escape(name.stem)}-({_STAMPED}){re.escape(name.suffix)}", path.name)
     try:
         return datetime.strptime(found[1], _STAMP).replace(tzinfo=UTC) if found else None
@@ -111,20 +111,20 @@ def _begun(path: Path, name: Path) -> datetime | None:
 
 
 def _is_unfinished(path: Path, name: Path) -> bool:
-    """Whether `next_file.make_next` did not finish a file."""
+    """Return whether `path` is an unfinished file of `next_file.make_next`."""
     found = re.fullmatch(r"\.(.+)\.[a-z0-9_]{8}\.part", path.name)
     return found is not None and _begun(path.with_name(found[1]), name) is not None
 
 
 def earlier(name: Path) -> list[Path]:
-    """Return the files before the one that `name` links to, oldest first; none if it is not such a link."""
+    """Return the files before the one that `name` links to, oldest first; [] if `name` is not a link."""
     found = segments(name) if name.is_symlink() else []
     newest = name.parent / name.readlink() if found else name
     return found[: found.index(newest)] if newest in found else []
 
 
 def point(name: Path, target: Path) -> None:
-    """Make `name` a link to `target` in one step; a file that somebody else put there is left alone."""
+    """Make `name` a link to `target` in one step, unless another program has put a file there."""
     if name.is_symlink() and name.readlink() == Path(target.name):
         return
     if not _is_free(name):
@@ -137,7 +137,7 @@ def point(name: Path, target: Path) -> None:
 
 
 def _is_free(name: Path) -> bool:
-    """Whether a name may become a link: it is free, or a link to a file of this recording."""
+    """Return whether a name may become a link: it is free, or a link to a file of this recording."""
     if not name.is_symlink():
         return not name.exists()
     leads_to = name.readlink()
@@ -163,7 +163,7 @@ def prepare(name: Path, now_ns: int) -> Path:
     found = segments(name)
     for earlier, later in itertools.pairwise(found):
         if not is_sealed(earlier) and is_recording(earlier):
-            with contextlib.suppress(sqlite3.Error):  # somebody reads it: try again later
+            with contextlib.suppress(sqlite3.Error):  # another program is reading it: the next start tries again
                 seal(earlier, later, now_ns)
     return found[-1] if found else segment(name, now_ns)
 
@@ -178,7 +178,7 @@ def _move_aside(name: Path) -> None:
     try:
         with closing(sqlite3.connect(name, timeout=0.5, isolation_level=None)) as connection:
             (since,) = connection.execute("SELECT coalesce(min(started_ns), 0) FROM recordings").fetchone()
-            # Only if no other program has the file open: its name must not change while it is in use.
+            # This fails if another program has the file open: its name must not change then.
             connection.execute("PRAGMA journal_mode = DELETE")
     except sqlite3.OperationalError as error:
         raise UnusableFile(

@@ -1,4 +1,4 @@
-"""Seal complete recordings: merge the write-ahead log, so that one file remains, which opens anywhere."""
+"""Seal complete recordings: merge the write-ahead log, so that a single file remains."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ ROTATION = "rotation"
 
 
 def is_sealed(path: Path) -> bool:
-    """Whether a file needs no -wal (by the "file format write version" in its header) and no -journal."""
+    """Return whether a file has no -journal and is not in WAL mode ("file format write version" in its header)."""
     beside = [path.with_name(f"{path.name}{suffix}") for suffix in ("-wal", "-journal")]
     with path.open("rb") as file:
         return file.read(20)[18:20] == b"\x01\x01" and not any(other.exists() for other in beside)
 
 
 def seal(path: Path, following: Path, now_ns: int) -> None:
-    """Mark that a recording continues in the file `following`, and merge its -wal. May be called again.
+    """Mark that a recording continues in the file `following`, and merge its -wal. May be called repeatedly.
 
     Raises:
-        sqlite3.Error: another program has it open; it is marked, but not merged.
+        sqlite3.Error: another program has the recording open; it is marked, but its -wal is not merged.
     """
     uri = f"{path.absolute().as_uri()}?mode=rw"  # do not create a file that is gone
     with closing(sqlite3.connect(uri, uri=True, timeout=0.2, isolation_level=None)) as connection:
@@ -54,7 +54,7 @@ def merge_wal(connection: sqlite3.Connection) -> None:
     """Merge the write-ahead log into the file.
 
     Raises:
-        sqlite3.OperationalError: another program has the file open; it is complete, but keeps an empty -wal.
+        sqlite3.OperationalError: another program has the file open; the file is complete, but keeps an empty -wal.
     """
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.execute("PRAGMA journal_mode = DELETE")
@@ -62,12 +62,12 @@ def merge_wal(connection: sqlite3.Connection) -> None:
 
 @contextmanager
 def changing(path: Path, holder: str) -> Iterator[Database]:
-    """Open a recording that nobody is recording into, to change it; it is sealed afterwards.
+    """Open a finished recording to change it, and seal it afterwards.
 
-    Others may read it meanwhile; they see the old state until a transaction ends.
+    Other programs may read the file meanwhile; they see its old state until a transaction ends.
 
     Raises:
-        UnusableFile: it is not a recording, is being written, or cannot be written.
+        UnusableFile: the file is not a recording, another program is writing it, or it is read-only.
     """
     if not path.exists():
         raise UnusableFile(path, "no such file", "name a recording, as made by `chargesentinel proxy`")
@@ -86,6 +86,6 @@ def changing(path: Path, holder: str) -> Iterator[Database]:
             try:
                 merge_wal(connection)
             except sqlite3.OperationalError:
-                pass  # somebody is reading it: it stays in WAL mode, but is complete
+                pass  # another program is reading the file: it stays in WAL mode, but is complete
             finally:
                 connection.close()

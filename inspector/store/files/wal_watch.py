@@ -12,14 +12,14 @@ from inspector.escaping import visible
 log = logging.getLogger("chargesentinel.store")
 
 LARGE = 64 * 1024 * 1024
-"""Bytes. SQLite merges a `-wal` into its database at an eighth of this, and then cuts a larger one to this size."""
+"""In bytes. SQLite merges a `-wal` at an eighth of this size, and afterwards cuts a larger `-wal` to this size."""
 LARGE_FOR_S = 10.0
 _READ_LOCKS = range(123, 128)
 """The bytes of the -shm that readers lock (SQLite, "WAL-mode file format", 2.3)."""
 
 
 class WalWatch:
-    """Watches the size of one `-wal`; warns once each time it grows too large."""
+    """Watch the size of one `-wal`, and warn once each time it grows too large."""
 
     def __init__(self) -> None:
         self._large_since: float | None = None
@@ -42,11 +42,11 @@ class WalWatch:
 
 
 def readers(shm: Path) -> list[str]:
-    """Return the processes that are reading a database; none if the system does not say."""
+    """Return the processes that are reading a database; [] if the system does not list them."""
     found: dict[int, str] = {}
     with suppress(OSError):
         inode = str(shm.stat().st_ino)
-        # 7: POSIX  ADVISORY  READ 4711 08:01:1837 124 124
+        # Example of a line: "7: POSIX  ADVISORY  READ 4711 08:01:1837 124 124"
         for line in Path("/proc/locks").read_text().splitlines():
             fields = line.split()
             if len(fields) != 8 or fields[5].split(":")[-1] != inode or fields[3] != "READ":

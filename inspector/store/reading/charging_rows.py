@@ -1,4 +1,4 @@
-"""Ask a recording what was measured in it, and where it has gaps; reads only."""
+"""Read the meter samples of a recording, and where frames are missing."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from inspector.store.rows import Event, Sample
 def samples(
     db: sqlite3.Connection, *, session_id: int | None = None, transaction_id: int | None = None, most: int = 40_000
 ) -> list[Sample]:
-    """Return meter samples of a session or a transaction, oldest first; about `most` of them if there are more.
+    """Return meter samples of a session or a transaction, oldest first.
 
-    They are then thinned out evenly, in runs of sixteen samples, so that every measurand is still there.
+    If there are more than `most`, about that many remain: evenly spaced runs of sixteen samples, so that no measurand
+    disappears.
     """
     column, key = ("session_id", session_id) if session_id is not None else ("transaction_id", transaction_id)
     ids = f"FROM meter_samples WHERE {column} = ?"
@@ -37,14 +38,14 @@ def samples(
 
 
 _RUN = 16
-"""Samples in one run, see `samples`."""
+"""The length of a run, see `samples`."""
 _CONNECTOR = """CASE WHEN m.transaction_id IS NULL AND typeof(f.raw) = 'text' AND json_valid(f.raw)
   THEN coalesce(f.raw ->> '$[3].connectorId', f.raw ->> '$[3].evseId') END"""
-"""Where something was measured outside of a transaction."""
+"""SQL for the connector or EVSE of a sample that was measured outside of a transaction."""
 
 
 def gaps(db: sqlite3.Connection, session_id: int, since_ns: int, until_ns: int, limit: int = 1000) -> list[Event]:
-    """Where frames of a session are missing: its own gaps, and those of the whole recording in its time."""
+    """Return the gaps of a session, and those of the whole recording between the two times."""
     rows = db.execute(
         f"""{EVENT} WHERE kind = 'gap' AND (session_id = ? OR (session_id IS NULL AND ts_ns BETWEEN ? AND ?))
         ORDER BY id LIMIT ?""",
@@ -54,7 +55,7 @@ def gaps(db: sqlite3.Connection, session_id: int, since_ns: int, until_ns: int, 
 
 
 def times_of(db: sqlite3.Connection, ids: Sequence[int]) -> dict[int, int]:
-    """When the frames with these ids crossed the wire."""
+    """Return when the frames with these ids crossed the wire, by id, in nanoseconds since 1970."""
     found: dict[int, int] = {}
     for start in range(0, len(ids), 500):
         part = ids[start : start + 500]
@@ -65,7 +66,7 @@ def times_of(db: sqlite3.Connection, ids: Sequence[int]) -> dict[int, int]:
 
 
 def frame_at(db: sqlite3.Connection, session_id: int, ts_ns: int) -> int | None:
-    """The first frame of a session from a time on; its last one where none came later."""
+    """Return the id of the first frame of a session at or after a time, else of its last frame."""
     for sql in (
         "SELECT min(id) FROM frames WHERE session_id = ? AND ts_ns >= ?",
         "SELECT max(id) FROM frames WHERE session_id = ? AND ts_ns <= ?",

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from inspector.rules.topics.attempts import what_failed
 
 MOST = 100_000
-"""Only so many of the newest events are read: a storm of attempts repeats itself."""
+"""At most this many of the newest events are read: there may be a failed attempt every second for weeks."""
 
 
 def failed_attempts(
@@ -23,8 +23,8 @@ def failed_attempts(
 
     Args:
         db: a recording.
-        fits: gets the id of a charge point, or "" if it is not known; returns whether to count it.
-        since_ns, until_ns: when they happened.
+        fits: gets the id of a charge point, or "" if it is not known; returns whether to count its attempts.
+        since_ns, until_ns: count only attempts between these times.
     """
     rows = db.execute(
         """SELECT kind, detail FROM events WHERE session_id IS NULL AND kind IN ('rejected-upgrade', 'unreachable')
@@ -43,7 +43,7 @@ def failed_attempts(
 
 
 def how_many(db: sqlite3.Connection) -> int:
-    """Count the failed attempts of a recording, without reading what they say."""
+    """Count the failed attempts of a recording, without reading their details."""
     (found,) = db.execute(
         "SELECT count(*) FROM events WHERE session_id IS NULL AND kind IN ('rejected-upgrade', 'unreachable')"
     ).fetchone()
@@ -51,7 +51,7 @@ def how_many(db: sqlite3.Connection) -> int:
 
 
 def in_words(failed: Counter[str], shown: int = 3) -> str:
-    """Say how many attempts failed, and the most common outcomes: `2 failed connection attempts (CP1: ...)`."""
+    """Return the number of attempts and the most common outcomes as text: `2 failed connection attempts (…)`."""
     total = failed.total()
     outcomes = "; ".join(f"{what} ×{times}" if times > 1 else what for what, times in failed.most_common(shown))
     more = f"; {len(failed) - shown} other kinds" if len(failed) > shown else ""

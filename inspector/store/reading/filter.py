@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 type Term = tuple[str, tuple[Any, ...]]
-"""A condition with the values of its question marks."""
+"""An SQL condition with the values of its question marks."""
 
 SEVERITIES = ("info", "warning", "error")
 
@@ -20,12 +20,12 @@ _MANY = 500
 """More values than this are passed as one JSON array: SQLite takes some ten thousand parameters at most."""
 
 UNREADABLE = 0
-"""Among message types: frames that are not OCPP messages."""
+"""The number in `Filter.message_types` for frames that are not OCPP messages."""
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What to look for. All criteria that are given must hold.
+    """Criteria for sessions, frames and findings. All criteria that are given must hold.
 
     Attributes:
         sessions: ids.
@@ -35,12 +35,12 @@ class Filter:
         actions: names or patterns.
         direction: "cp-to-csms" or "csms-to-cp".
         message_types: numbers; UNREADABLE for frames that are not OCPP messages.
-        severity: at least this bad a finding.
+        severity: only findings of this severity or a worse one.
         rules: ids or patterns.
         id_tokens: the frame holds any of these as a whole JSON string.
         transaction: a transaction id, as in OCPP.
         message_id: a whole message id.
-        text: the frame contains it; ASCII letters match in either case.
+        text: a text that the frame contains; the case of ASCII letters does not matter.
     """
 
     sessions: tuple[int, ...] = ()
@@ -60,24 +60,24 @@ class Filter:
 
     @property
     def of_sessions(self) -> bool:
-        """Whether it selects sessions."""
+        """Whether the filter has a criterion for sessions."""
         return bool(self.sessions or self.charge_points or self.versions)
 
     @property
     def of_time(self) -> bool:
-        """Whether it selects a time."""
+        """Whether the filter has a time limit."""
         return self.since_ns is not None or self.until_ns is not None
 
     @property
     def of_frames(self) -> bool:
-        """Whether it has a criterion that only frames can meet, and no event or missing frame."""
+        """Whether the filter has a criterion that only frames can meet, and not events or missing frames."""
         return bool(
             self.actions or self.direction or self.message_types or self.message_id or self.transaction or self.texts
         )
 
     @property
     def of_findings(self) -> bool:
-        """Whether it selects findings."""
+        """Whether the filter has a criterion for findings."""
         return bool(self.severity or self.rules)
 
     @property
@@ -87,7 +87,7 @@ class Filter:
 
     @property
     def texts(self) -> list[tuple[str, ...]]:
-        """Return what the text of a frame must contain: one text of each tuple."""
+        """Texts that a frame must contain: at least one of each tuple."""
         return [
             *([(self.text,)] if self.text else []),
             *([tuple(form for token in self.id_tokens for form in json_strings(token))] if self.id_tokens else []),
@@ -101,13 +101,13 @@ class Filter:
 
 
 def json_strings(value: str) -> list[str]:
-    """Return the ways to write a value in JSON, with its quotation marks: / and non-ASCII characters may be escaped."""
+    """Return the ways to write a string in JSON, in quotation marks: `/` and non-ASCII characters may be escaped."""
     plain = json.dumps(value, ensure_ascii=False)
     return list(dict.fromkeys([plain, plain.replace("/", "\\/"), json.dumps(value)]))
 
 
 def is_pattern(value: str) -> bool:
-    """Whether a value is a pattern."""
+    """Return whether a value has one of the characters `*`, `?` and `[`."""
     return any(character in value for character in "*?[")
 
 
@@ -127,8 +127,8 @@ def matches(column: str, values: Sequence[str]) -> Term:
 def holds(alternatives: Sequence[str]) -> Term:
     """Return the condition that the text of a frame contains one of these.
 
-    LIKE is three times as fast as `instr` on lower case, but it stops at a NUL and skips binary frames. Such frames are
-    never valid, so only invalid frames are searched by `instr`.
+    LIKE is three times as fast as `instr` on lower case, but it stops at a NUL and skips binary frames. Only invalid
+    frames contain a NUL or are binary, so `instr` searches those.
     """
     exact = "f.valid IS NOT 1 AND instr(lower(CAST(f.raw AS TEXT)), lower(?))"
     parts, values = [], []
@@ -139,7 +139,7 @@ def holds(alternatives: Sequence[str]) -> Term:
 
 
 def names_transaction(transaction: str, raw: str | bytes) -> bool:
-    """Whether a frame has this value as `transactionId`, as a number or a string."""
+    """Return whether a `transactionId` in a frame has this value, as a number or a string."""
     text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)  # a crafted file may have a number
     quoted = "|".join(map(re.escape, json_strings(transaction)))
     return bool(re.search(rf'"transactionId"\s*:\s*(?:{quoted}|{re.escape(transaction)}(?![^\s,}}\]]))', text))

@@ -1,7 +1,7 @@
-"""Count how often rules were broken: the one place that adds up findings; reads only.
+"""Count how often rules were broken. No other module adds up findings.
 
-A finding is one row for a fault that repeats in a session, with a count. Every page, query and command shows
-occurrences, the sum of those counts, so that one number means one thing everywhere.
+A fault that repeats in a session is one finding: one row with a count. Every page, query and command shows the sum of
+these counts, so that their numbers agree.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 OCCURRENCES = "sum(f.count)"
-"""How often a group of findings `f` occurred, for queries that select more than a count."""
+"""SQL for the occurrences in a group of findings `f`, for queries that select other columns too."""
 
 _KEYS = {
     "severity": "f.severity",
@@ -35,15 +35,15 @@ def count(
     rule: str | None = None,
     run: int | None = None,
 ) -> dict[tuple[Any, ...], int]:
-    """Count occurrences by severity, rule, side, session or charge point; the most frequent first.
+    """Count occurrences, grouped by severity, rule, side, session or charge point; the most frequent group first.
 
     Args:
         db: the recording.
         by: what to group by; without any, the only key is the empty tuple.
         sessions: only findings of these sessions.
-        charge_point: only those of this charge point's sessions.
-        rule: only those of this rule.
-        run: only those of the sessions of one run of a recorder.
+        charge_point: only findings of this charge point's sessions.
+        rule: only findings of this rule.
+        run: only findings of sessions in this run of a recorder.
     """
     terms, values = ["1"], list[Any]()
     if sessions is not None:

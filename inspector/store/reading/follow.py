@@ -1,4 +1,4 @@
-"""Find what is new in a recording since the last look, for `tail`. Reads only, and never waits."""
+"""Return what was added to a recording since the last call, for `tail`. Reads only, and never waits."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from inspector.store.reading.search import Search
 from inspector.store.rows import Event, Finding, Frame, Session
 
 _MOST = 2000
-"""The most frames that one look returns; the next look returns the rest."""
+"""The most frames that one `look` returns; the next one returns the rest."""
 
 
 @dataclass(slots=True)
 class News:
-    """What is new since the last look, oldest first."""
+    """Rows that are new since the last `look`, oldest first."""
 
     opened: list[Session]
     closed: list[Session]
@@ -30,15 +30,16 @@ class News:
 
 
 class Follower:
-    """Looks repeatedly at a growing recording.
+    """Read a growing recording step by step.
 
-    A look returns the findings made since the last one, even about earlier frames. Events of quiet kinds are left out.
+    Each `look` returns the findings since the one before, even those about earlier frames. It leaves out events of
+    quiet kinds.
     """
 
     def __init__(self, db: sqlite3.Connection, wanted: Filter, continues_from_ns: int | None = None) -> None:
-        """With `continues_from_ns` the recording continues from another file, and everything in it is new.
+        """Begin at the end of the recording; with `continues_from_ns` at its start, as it continues another file.
 
-        Sessions opened before that time were open in the other file already.
+        Sessions opened before that time were already open in the other file.
         """
         self._db, self._wanted, self._from_ns = db, wanted, continues_from_ns or 0
         self.last_ns = self._from_ns
@@ -62,7 +63,7 @@ class Follower:
         return found[::-1]
 
     def look(self) -> News:
-        """Return what is new, all of it as of one moment."""
+        """Return what is new, read at one moment."""
         self._db.execute("BEGIN")
         try:
             return self._news()
@@ -83,7 +84,7 @@ class Follower:
         opened = [one for one in opened if one.opened_ns > self._from_ns]
         closed: list[Session] = []
         if until == last and self._open:
-            # Only after the last frames of the session were returned.
+            # A session counts as closed only when all its frames were returned.
             ids = sorted(self._open)
             closed = self._sessions(f"s.closed_ns IS NOT NULL AND s.id IN ({', '.join('?' * len(ids))})", ids)
             self._open -= {one.id for one in closed}

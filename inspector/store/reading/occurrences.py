@@ -1,6 +1,6 @@
 """Find the frames of a finding, and the findings of a frame. Reads only.
 
-Older files have no table `occurrences`; they have the first and the latest frame of each finding.
+Older files have no table `occurrences`; there, only the first and the latest frame of each finding are known.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _OF_OLD_FILE = """(SELECT id AS finding_id, frame_id FROM findings WHERE frame_i
   UNION SELECT id, last_frame_id FROM findings WHERE last_frame_id IS NOT NULL)"""
 _WORST_FIRST = "CASE f.severity WHEN 'error' THEN 0 WHEN 'warning' THEN 1 ELSE 2 END, f.id"
 _FINDINGS = 2_000
-"""Findings of a session whose frames a plot looks for."""
+"""The most findings of a session that a plot shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a frame is among the frames of a finding: `number` from 1 of `kept`, and its neighbours' ids."""
+    """The place of a frame among the stored frames of a finding: `number` of `kept`, and its neighbours' ids."""
 
     number: int
     kept: int
@@ -48,13 +48,13 @@ class Place:
 
 
 def table(db: sqlite3.Connection) -> str:
-    """Return what to select (finding_id, frame_id) from."""
+    """Return the table or subquery, in SQL, that has the columns `finding_id` and `frame_id`."""
     known = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'occurrences'").fetchone() is not None
     return "occurrences" if known else _OF_OLD_FILE
 
 
 def frames_of(db: sqlite3.Connection, finding_id: int, *, after: int = 0, limit: int = 1000) -> list[int]:
-    """Return the ids of the frames that a finding was found on, above `after`, in order."""
+    """Return the ids above `after` of the frames that have a finding, in order."""
     sql = f"SELECT frame_id FROM {table(db)} WHERE finding_id = ? AND frame_id > ? ORDER BY 1 LIMIT ?"
     return [frame for (frame,) in db.execute(sql, [finding_id, after, limit])]
 
@@ -67,7 +67,7 @@ def findings_on(db: sqlite3.Connection, frame_id: int, limit: int = 500) -> list
 
 
 def place_of(db: sqlite3.Connection, finding_id: int, frame_id: int) -> Place:
-    """Where a frame is among the frames that a finding was found on."""
+    """Return the place of a frame among the frames that have a finding."""
     sql = f"""SELECT count(*) FILTER (WHERE frame_id <= :frame), count(*),
       max(frame_id) FILTER (WHERE frame_id < :frame), min(frame_id) FILTER (WHERE frame_id > :frame)
       FROM {table(db)} WHERE finding_id = :finding"""
@@ -83,7 +83,7 @@ def frames_breaking(db: sqlite3.Connection, session_id: int, rules: Sequence[str
 
 
 def ticks(db: sqlite3.Connection, session_id: int, most: int) -> list[Tick]:
-    """At most so many occurrences of a session's findings, the worst first; each finding has its first one."""
+    """Return at most `most` occurrences of a session's findings, worst first; each finding has at least its first."""
     source = table(db)
     found = db.execute(
         f"""SELECT f.id, f.severity, f.rule_id, f.ts_ns, f.frame_id FROM findings f WHERE f.session_id = ?

@@ -1,7 +1,7 @@
 """Read long lists of rows page by page, so that no SELECT stays open while the caller is busy or waits.
 
 An open SELECT is a read transaction. Until it ends, SQLite cannot merge the `-wal` into the file, and the `-wal` of a
-recording in progress grows. Somebody may leave `export … | less` alone for hours.
+recording in progress grows. `export … | less` may stay open for hours.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 ROWS = 1000
 BYTES = 4 * 1024 * 1024
-"""A page ends when it has so many rows or bytes."""
+"""A page ends at ROWS rows or BYTES bytes."""
 LAST = 2**63 - 1
 
 
@@ -31,8 +31,8 @@ def paged(
     Args:
         connection: to the database.
         sql: a SELECT whose first column is an integer key and whose last column may be large. It has the condition
-            `KEY BETWEEN :low AND :high` and is ordered by the key. An index or the rowid must give that order: a sort
-            would be repeated for every page.
+            `KEY BETWEEN :low AND :high` and is ordered by the key. The order must come from an index or the rowid:
+            otherwise SQLite would sort all rows for every page.
         values: its other parameters.
         low, high: the first and the last key.
         rows: the most rows in a page.
@@ -56,7 +56,7 @@ def paged(
 
 @contextmanager
 def one_moment(connection: sqlite3.Connection) -> Iterator[None]:
-    """Make all queries within the block see one moment. Leave the block before yielding anything."""
+    """Make all queries within the block see the database at one moment. Leave the block before a `yield`."""
     if connection.in_transaction:
         yield
         return

@@ -1,7 +1,7 @@
-"""The queries behind the pages and commands that show a recording. Returns dataclasses, never writes.
+"""The queries behind the pages and commands that show a recording. They return dataclasses and never write.
 
 Every function takes an open `sqlite3.Connection` (rows as tuples or `sqlite3.Row`). Times are nanoseconds since
-1970. Pages of frames are keyset pages by id; no query counts all frames.
+1970. Pages of frames begin after or before a frame id, and no query counts all frames.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import Any
 from inspector.store.reading.finding_counts import count
 from inspector.store.rows import ChargePoint, Event, Finding, Frame, Session, Transaction
 
-# Callers import the types of the results from here, too.
+# Other modules import the types of the results from here.
 __all__ = ["ChargePoint", "Event", "Finding", "Frame", "Session", "Transaction"]
 
 TEXT_LIMIT = 20_000
-"""Lists leave out the text of frames above so many bytes; the page of the frame has it."""
+"""In bytes. Lists leave out the text of larger frames; only the page of the frame has it."""
 
-# A session without an end is live only while the newest run of a recorder lasts; otherwise its run was killed.
+# A session without an end is live if it belongs to the newest run and that run goes on; else its run was killed.
 _STATE = """CASE WHEN s.closed_ns IS NOT NULL THEN 'closed'
   WHEN s.recording_id = (SELECT max(id) FROM recordings)
    AND (SELECT stopped_ns FROM recordings r WHERE r.id = s.recording_id) IS NULL THEN 'live'
@@ -42,24 +42,24 @@ _WHOLE = _FRAME.format(raw=_RAW)
 FINDING = """SELECT id, severity, rule_id, message, pointer, spec_ref, side, count,
   coalesce((SELECT about.ts_ns FROM frames about WHERE about.id = findings.frame_id), ts_ns), frame_id, last_frame_id,
   session_id FROM findings"""
-"""A finding, whose time is that of its first frame: without one, when it was found."""
+"""SELECT of findings. The time of a finding is that of its first frame, or else when it was found."""
 EVENT = "SELECT id, session_id, ts_ns, after_frame_id, kind, detail FROM events"
 _TRANSACTION = """SELECT id, session_id, charge_point_id, transaction_id, evse_id, connector_id, id_token, started_ns,
   stopped_ns, meter_start_wh, meter_stop_wh, stop_reason, start_frame_id, stop_frame_id FROM transactions"""
 
 
 LATEST = 20_000
-"""So many of the newest frames are searched where the whole recording would take too long."""
+"""How many of the newest frames `latest_frames` searches."""
 
 
 WALKED = 10_000
-"""A session with at most so many frames is read from end to end."""
+"""A session with fewer frames is read from end to end instead of by the index of actions."""
 
 
 def charge_points(
     db: sqlite3.Connection, charge_point_id: str | None = None, *, part: str | None = None
 ) -> list[ChargePoint]:
-    """Return all charge points, one, or those with `part` in their name, most recently seen first."""
+    """Return all charge points, one, or those with `part` in their id, most recently seen first."""
     where, values = _where(
         [("s.charge_point_id = ?", charge_point_id), ("instr(lower(s.charge_point_id), lower(?))", part)]
     )
@@ -94,10 +94,10 @@ def sessions(
     skip: int = 0,
     limit: int = 50,
 ) -> list[Session]:
-    """Return sessions; `severity` keeps those with at least one such finding.
+    """Return sessions; `severity` keeps those with at least one finding of it.
 
-    `order` is one of ORDERS. `before` is the id of the session after which the page begins in the order of "id" or
-    "opened"; in another order `skip` says how many to leave out.
+    `order` is one of ORDERS. In the orders "id" and "opened" the page begins after the session with the id `before`; in
+    the others it begins after `skip` sessions.
     """
     terms: list[tuple[str, Any]] = [
         ("s.charge_point_id = ?", charge_point_id),
@@ -132,14 +132,14 @@ _BEFORE = {
 def sessions_where(
     db: sqlite3.Connection, where: str, values: Sequence[Any], states: Sequence[str] = (), limit: int | None = None
 ) -> list[Session]:
-    """Return sessions `s` that meet a condition and have one of these states, newest first."""
+    """Return sessions (`s` in the SQL condition `where`) with one of these states, newest first."""
     parts = [where or "1", *([f"{_STATE} IN ({_marks(states)})"] if states else [])]
     sql = f"{_SESSION} WHERE {' AND '.join(parts)} ORDER BY s.id DESC LIMIT ?"
     return [Session(*row) for row in db.execute(sql, [*values, *states, -1 if limit is None else limit])]
 
 
 def place_of_session(db: sqlite3.Connection, session_id: int) -> int:
-    """Return the number of a session among those with frames, from 1, as `replay` and `diff` count them."""
+    """Return the number of a session among those that have frames, from 1, as `replay` and `diff` count them."""
     (place,) = db.execute("SELECT count(*) FROM sessions WHERE id <= ? AND frame_count > 0", [session_id]).fetchone()
     return int(place)
 
@@ -166,7 +166,7 @@ def severities(db: sqlite3.Connection, session_ids: Iterable[int]) -> dict[int, 
 
 
 def traffic(db: sqlite3.Connection, found: Sequence[Session], buckets: int = 24) -> dict[int, list[int]]:
-    """Count the frames of each session in equal spans of its time; long sessions are sampled by frame id."""
+    """Count the frames of each session in `buckets` equal spans of its duration; long sessions are sampled."""
     busy: dict[int, list[int]] = {}
     for one in found:
         start, end = one.opened_ns, one.closed_ns or one.last_seen_ns or one.opened_ns
@@ -195,8 +195,8 @@ def frames(
 ) -> list[Frame]:
     """Return a keyset page of a session's frames, in order: those after an id, before an id, or the first.
 
-    `severity` keeps frames with such a finding ("any" for any), `text` keeps frames that contain it, `within` those
-    whose id another query selects.
+    `severity` keeps frames with a finding of it ("any" for any finding), `text` frames that contain it, and `within`
+    frames whose id is in the result of that query.
     """
     terms: list[tuple[str, Any]] = [
         ("f.session_id = ?", session_id),
@@ -256,7 +256,7 @@ def frames_by_action(
     db: sqlite3.Connection, one: Session, actions: Sequence[str], msg_type: int, limit: int = 5000
 ) -> list[Frame]:
     """Return the frames of some rare actions and one message type in a session, oldest first."""
-    # A short session is read as a whole; in a long one it is faster to look the actions up in their index.
+    # It is faster to read a short session as a whole, and to look up the actions of a long one in their index.
     by_session, by_action = ("", "+") if one.frame_count < WALKED else ("+", "")
     rows = db.execute(
         f"""{_LISTED} WHERE {by_session}f.session_id = ? AND {by_action}f.action IN ({_marks(actions)})
@@ -276,7 +276,7 @@ def findings(
     rule_id: str | None = None,
     limit: int = 500,
 ) -> list[Finding]:
-    """Return findings of a session, of frames or of a rule; the worst first for a session or rule, else by frame."""
+    """Return findings of a session, of frames or of a rule: those of frames by frame, others worst first."""
     where, values = _where([("session_id = ?", session_id), ("rule_id = ?", rule_id)])
     if frame_ids is not None:
         where += f"{' AND' if where else 'WHERE'} frame_id IN ({_marks(frame_ids)})"
@@ -304,7 +304,7 @@ def events(
 
 
 def unconnected(db: sqlite3.Connection, limit: int = 20) -> list[Event]:
-    """Return events outside of any session, newest first: refused upgrades, an unreachable CSMS, faults, gaps."""
+    """Return events that belong to no session, newest first: refused upgrades, an unreachable CSMS, faults, gaps."""
     rows = db.execute(f"{EVENT} WHERE session_id IS NULL ORDER BY id DESC LIMIT ?", [limit])
     return [Event(*row) for row in rows]
 
@@ -352,8 +352,8 @@ def latest_frames(
 ) -> list[Frame]:
     """Return frames of all sessions after an id, or the newest ones; oldest first.
 
-    `charge_point` is part of a name, `text` part of a frame. Only the newest LATEST frames are searched: a filter that
-    matches few frames must not read the whole recording.
+    `charge_point` is a part of an id, `text` a part of a frame. Only the newest LATEST frames are searched, so that a
+    filter that matches few frames does not read the whole recording.
     """
     terms: list[tuple[str, Any]] = [
         ("f.id > ?", max(after or 0, last_frame_id(db) - LATEST)),
@@ -376,8 +376,8 @@ def last_frame_id(db: sqlite3.Connection) -> int:
     return newest or 0
 
 
-# A + before a column keeps SQLite from using the index of that column: the index of the session has fewer entries, and
-# the table has its rows in the order of ids.
+# A + before a column keeps SQLite from using the index of that column. The index of sessions leaves fewer rows, and the
+# rows of the table are in the order of ids already.
 def _where(terms: Iterable[tuple[str, Any]]) -> tuple[str, list[Any]]:
     given = [(term, value) for term, value in terms if value is not None and value != ""]
     text = "WHERE " + " AND ".join(term for term, _ in given) if given else ""

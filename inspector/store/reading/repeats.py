@@ -1,10 +1,10 @@
-"""Finds sessions that a recording holds twice, as after importing one file two times; reads only."""
+"""Find sessions that a recording holds twice, for example after a file was imported twice. Reads only."""
 
 from __future__ import annotations
 
 import sqlite3
 
-# The first and the last frame decide: sessions of inputs without times all begin at the same moment.
+# Compare the first and last frames too: all sessions of inputs without times begin at the same moment.
 _REPEATED = """
 SELECT new.id, min(old.id) FROM sessions new JOIN sessions old
   ON old.charge_point_id IS new.charge_point_id AND old.opened_ns = new.opened_ns
@@ -19,5 +19,5 @@ GROUP BY new.id ORDER BY new.id
 
 
 def repeated_sessions(db: sqlite3.Connection, recording_id: int) -> dict[int, int]:
-    """Return the sessions of one run of a recorder that an earlier run has stored too: their ids, and those before."""
+    """Return the sessions of a run that an earlier run has stored too, as {id: id of the earlier session}."""
     return {int(new): int(old) for new, old in db.execute(_REPEATED, [recording_id])}

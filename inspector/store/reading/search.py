@@ -1,7 +1,7 @@
 """Find the sessions, frames and findings that match a filter. Reads only.
 
-A recording may have millions of frames, so a search starts with the criterion that leaves the fewest: an index of the
-table, the sessions, or the text index. If none helps, it reads all frames, a stretch of ids at a time.
+A recording may have millions of frames, so a search starts with the criterion that leaves the fewest: an indexed
+column, the sessions, or the text index. If none helps, the search reads all frames, in stretches of ids.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from inspector.store.reading.filter import (
 from inspector.store.rows import Finding, Frame, Session
 
 STRETCH = 100_000
-"""Ids that are read at once if no index helps: enough to be fast, and few enough to show progress and to stop."""
+"""Ids that one query reads if no index helps: many enough to be fast, few enough to show progress and to stop."""
 FEW = 20_000
-"""If one criterion leaves so few frames, reading each is faster than using another index."""
+"""If one criterion leaves at most this many frames, reading each is faster than using another index."""
 _COUNTED = 200_000
 _PAGE = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Driver:
-    """A way to find frames: a condition that an index answers, and how many frames it leaves at most."""
+    """One way to find frames: a condition with an index, and the most frames that may meet it."""
 
     hint: str
     term: Term
@@ -45,7 +45,7 @@ class Search:
     """One search for frames in an open recording."""
 
     def __init__(self, db: sqlite3.Connection, wanted: Filter, covered: int = 0) -> None:
-        """`covered` is the id of the last frame in the text index attached to `db`; 0 if there is no index."""
+        """Prepare a search; `covered` is the last frame id in the text index attached to `db`, 0 without an index."""
         self._db, self.wanted, self._covered = db, wanted, covered
         self._nothing = False
         self._terms: list[Term] = []
@@ -68,14 +68,14 @@ class Search:
         before: int | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> Iterator[Frame]:
-        """Yield the frames by id; without their text if it is longer than `reader.TEXT_LIMIT`.
+        """Yield the matching frames by id, without their text if it is longer than `reader.TEXT_LIMIT`.
 
         Args:
             newest_first: reverse the order.
-            limit: at most so many frames.
+            limit: the most frames to yield.
             after: only frames after this id.
             before: only frames before this id.
-            progress: called regularly with how many ids of how many have been read.
+            progress: called regularly with the number of ids that were read, and of all ids to read.
         """
         page: list[int] = []
         for found in self._ids(newest_first, limit, after, before, progress):
@@ -86,7 +86,7 @@ class Search:
         yield from self._read(page, newest_first)
 
     def missing(self, limit: int = 1000) -> list[Finding]:
-        """Return matching findings about missing frames, which a search for frames cannot find."""
+        """Return matching findings about frames that are missing: `frames` cannot find these."""
         wanted = self.wanted
         if wanted.of_frames:
             return []
@@ -138,7 +138,7 @@ class Search:
                 return
 
     def _best(self, first: int, until: int) -> Driver | None:
-        """Return the best way to find the frames; None if reading all frames, or the text index, is as fast."""
+        """Return the fastest way to find the frames; None if it is as fast to read all frames or use the text index."""
         best = min(self._drivers, key=lambda driver: driver.count, default=None)
         if best is None or until - first < FEW:
             return None
@@ -170,8 +170,8 @@ class Search:
         if not wanted.of_time:
             return
         since, until = wanted.since_ns or 0, 2**63 - 1 if wanted.until_ns is None else wanted.until_ns
-        # Ids follow time but where recordings were imported, so the first and the last of all are asked for. Where
-        # these are very many, the ids hardly narrow the search.
+        # Ids follow time, except where recordings were imported: so look for the lowest and the highest id of these
+        # frames. If there are very many, a range of ids would hardly narrow the search.
         low, high, count = self._db.execute(
             "SELECT min(id), max(id), count(*) FROM (SELECT id FROM frames INDEXED BY frames_ts_ns"
             f" WHERE ts_ns BETWEEN ? AND ? LIMIT {_COUNTED + 1})",
@@ -274,7 +274,7 @@ class Search:
             return
         if not wanted.rules:
             term, values = one_of("max_severity", wanted.severities)
-            # SQLite does not conclude from an IN that the value is not NULL, as the partial index requires.
+            # The partial index requires IS NOT NULL, and SQLite does not infer that from an IN.
             term += " AND {0}max_severity IS NOT NULL"
             self._terms.append((f"+f.{term.format('f.')}", values))
             count = self._at_most("frames_severity", term.format(""), values)
@@ -294,7 +294,7 @@ class Search:
     def _by_content(self) -> None:
         self._terms += map(holds, self.wanted.texts)
         if self.wanted.message_id is not None:
-            # Needs the frame of each row, so it comes after the conditions on the text.
+            # The column is not in the index, so each row must be read: check the text first.
             self._terms.append(("f.message_id = ?", (self.wanted.message_id[:255],)))
 
 
@@ -311,7 +311,7 @@ def session_ids(db: sqlite3.Connection, wanted: Filter) -> list[int]:
 def sessions(
     db: sqlite3.Connection, wanted: Filter, *, states: Sequence[str] = (), limit: int | None = None
 ) -> list[Session]:
-    """Return matching sessions, newest first: open in the given time, with such findings and transactions."""
+    """Return matching sessions, newest first. Time, findings and transactions of the filter count for sessions too."""
     terms = _of_sessions(wanted)
     if wanted.since_ns is not None:
         terms.append(("coalesce(s.closed_ns, s.last_seen_ns, s.opened_ns) >= ?", (wanted.since_ns,)))
@@ -332,7 +332,7 @@ def sessions(
 
 
 def actions(db: sqlite3.Connection) -> list[str]:
-    """Return every action in a recording; jumps from one to the next in the index."""
+    """Return every action in a recording, from the index alone."""
     return _distinct(db, "frames", "action")
 
 
@@ -342,7 +342,7 @@ def rules_found(db: sqlite3.Connection) -> list[str]:
 
 
 def fits(value: str, wanted: Sequence[str]) -> bool:
-    """Whether a name is one of these names, or matches one of these patterns, without regard to case."""
+    """Return whether a name is one of these names, or matches one of these patterns, without regard to case."""
     name = value.casefold()
     return any(fnmatchcase(name, one.casefold()) if is_pattern(one) else name == one.casefold() for one in wanted)
 

@@ -1,9 +1,9 @@
 """Read a recording back as the records that it was made from, so that it can be judged or exported again.
 
-The rows of each table are in the order in which they were written. Times decide how the tables interleave, within what
-is certain: a session opens before its first frame, an event follows the frame that it names, and a session closes after
-its last frame. So no frame ends up outside of its session, even if the clock was set back or old sessions were imported
-after newer ones.
+The rows of each table are in the order in which they were written. Times decide how to merge the tables, but never
+against these facts: a session opens before its first frame, an event follows the frame that it names, and a session
+closes after its last frame. So every frame is inside its session, even if the clock was set back or old sessions were
+imported after newer ones.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _HANDSHAKE = (
 _CLOSE = ("cp_close_code", "cp_close_reason", "csms_close_code", "csms_close_reason", "closed_by")
 _VERSIONS = frozenset(version.value for version in OcppVersion)
 _STEP_BACK_NS = 1_000_000_000
-"""A clock that goes back by more than this was set back. Smaller steps come from slewing, or from two threads."""
+"""A larger step back means that the clock was set back. Smaller steps come from slewing or from two threads."""
 
 _OF_OPENING = ", ".join(f"'{kind}'" for kind in records.FACTS_OF_EVENTS)
 NOT_RECORDS = f"kind NOT IN ('{records.FRAMING}', {_OF_OPENING})"
@@ -53,12 +53,12 @@ def read(path: Path) -> Iterator[tuple[Record, int]]:
 
 
 class Place(NamedTuple):
-    """Where a session is among the frames.
+    """The place of a session among the frames.
 
     Attributes:
         first, last: the ids of its first and last frame; None if it has no frames.
         offset: monotonic time minus wall-clock time, in nanoseconds; exact for frames, which have both.
-        not_before: it opened after all frames below this id; 0 if only times say when it opened.
+        not_before: the session opened after all frames below this id; 0 if only its time is known.
     """
 
     session_id: int
@@ -71,7 +71,7 @@ class Place(NamedTuple):
 
 
 def _offsets(connection: sqlite3.Connection) -> dict[int | None, int]:
-    """Return monotonic time minus wall-clock time, by run of a recorder: the machine may have restarted in between."""
+    """Return monotonic minus wall-clock time, in ns, by run of a recorder: the machine may restart between two runs."""
     sql = """SELECT recordings.id, (SELECT mono_ns - ts_ns FROM frames WHERE session_id =
         (SELECT min(sessions.id) FROM sessions WHERE recording_id = recordings.id AND frame_count > 0)
         ORDER BY frames.id LIMIT 1) FROM recordings ORDER BY recordings.id"""
@@ -82,7 +82,7 @@ def _offsets(connection: sqlite3.Connection) -> dict[int | None, int]:
 def places(connection: sqlite3.Connection, where: str = "1") -> dict[int, Place]:
     """Return the place of every session, by id, in the order they were opened."""
     offsets = _offsets(connection)
-    # A session that continues in the next file has not been closed.
+    # A session that continues in the next file is not closed.
     rows = connection.execute(
         f"""SELECT id, opened_ns, CASE WHEN closed_by IS NOT '{ROTATION}' THEN closed_ns END, first,
             (SELECT max(id) FROM frames WHERE session_id = s.id),
@@ -94,8 +94,8 @@ def places(connection: sqlite3.Connection, where: str = "1") -> dict[int, Place]
     for session_id, opened_ns, closed_ns, first, last, offset, recording in rows:
         known = offset if offset is not None else offsets.get(recording, offsets[None])
         found.append(Place(session_id, opened_ns, closed_ns, first, last, known))
-    # Ids are in the order of opening. If a session seems to be older than the one before it, the clock was set back or
-    # older sessions were imported: it and those after it opened after the frames that were stored before.
+    # Ids are in the order of opening. If a session seems older than the one before it, the clock was set back or older
+    # sessions were imported: then this session and the later ones opened after the frames that were already stored.
     begins = 0
     for index, place in enumerate(found):
         if index and place.opened_ns < found[index - 1].opened_ns - _STEP_BACK_NS:
@@ -118,9 +118,9 @@ def reread(
     Args:
         connection: to the recording.
         recording_id: only this run of a recorder; None for all.
-        last_frames: only so many of the latest frames, 0 for all. A session that began before them gets an OpenRecord
-            that says so.
-        last_bytes: only as many of those frames as fit into so many bytes.
+        last_frames: the number of latest frames to yield, 0 for all. The OpenRecord of a session that began before
+            them is marked as not seen from its start.
+        last_bytes: the most bytes of those frames; older frames are left out.
         session_id: only this session.
     """
     first = 0
@@ -145,12 +145,12 @@ def _first_of(connection: sqlite3.Connection, last_frames: int, last_bytes: int)
 
 
 class _Merge:
-    """Merges openings, events and closings with the frames."""
+    """Merge openings, events and closings with the frames."""
 
     def __init__(self, connection: sqlite3.Connection, where: str, first: int) -> None:
         self._connection = connection
         self._first = first
-        with one_moment(connection):  # as the recording may be growing
+        with one_moment(connection):  # the recording may be growing
             last_frame, last_event = highest(connection, "frames"), highest(connection, "events")
             self._places = places(connection, where.replace("sessions.", "s."))
             self._offsets = _offsets(connection)
@@ -186,7 +186,7 @@ class _Merge:
         yield from self._until(None, 2**63)
 
     def _until(self, now: int | None, row_id: int) -> Iterator[tuple[Record, int]]:
-        """Yield what came before the frame `row_id`, and no later than `now` (None: at any time)."""
+        """Yield the records before the frame `row_id` that are not later than `now` (None: of any time)."""
         while True:
             opening, event = self._opening, self._event
             waiting: list[tuple[int, int]] = []
@@ -251,7 +251,7 @@ def opening_record(connection: sqlite3.Connection, place: Place, first: int = 0)
     if facts.get("ocpp_version") not in _VERSIONS:
         facts.pop("ocpp_version", None)
     if row["subprotocols_offered"] is not None:
-        # The handshake was seen: that nothing was offered or selected is a fact, too.
+        # The handshake was recorded, so NULL means that no subprotocol was offered or selected.
         facts["subprotocols_offered"] = [str(name) for name in _parsed_json(row["subprotocols_offered"], list)]
         facts["subprotocol"] = row["subprotocol"]
     details = connection.execute(
@@ -284,7 +284,7 @@ def event_record(row: sqlite3.Row, offset: int) -> EventRecord:
 
 
 def _parsed_json[T: (list[Any], dict[str, Any])](text: str | None, kind: type[T]) -> T:
-    """Parse a JSON column; returns an empty value if it holds anything else, as the file may come from anywhere."""
+    """Parse a JSON column; return an empty value if it holds another type, as it can in a crafted file."""
     try:
         found = json.loads(text or "null")
     except (ValueError, RecursionError):
@@ -300,7 +300,7 @@ def frames(
     Args:
         connection: to the recording.
         where: a condition on `sessions`.
-        first, last: the ids of the frames to begin and end with.
+        first, last: the ids of the first and last frame to yield.
     """
     if last == LAST:
         last = highest(connection, "frames")
@@ -335,9 +335,9 @@ def frames(
 
 
 def of_sessions(connection: sqlite3.Connection, where: str) -> str:
-    """Return the part of a SELECT that limits frames, ordered by id, to sessions that meet a condition."""
+    """Return the end of a SELECT from frames that limits it to the frames of sessions that meet a condition."""
     chosen = connection.execute(f"SELECT id FROM sessions WHERE {where} LIMIT 2").fetchall()
-    if len(chosen) == 1:  # the index of the session has its frames in order
+    if len(chosen) == 1:  # this index has the frames of a session in order
         return f"INDEXED BY frames_session WHERE session_id = {int(chosen[0][0])}"
     return f"NOT INDEXED WHERE EXISTS (SELECT 1 FROM sessions WHERE sessions.id = frames.session_id AND {where})"
 

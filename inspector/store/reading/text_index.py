@@ -1,9 +1,9 @@
 """Index the text of a recording's frames (FTS5), in a separate file beside the recording.
 
-A recording is evidence and has one writer, so a search adds nothing to it. The index does not hold single frames but
-blocks of BLOCK frames, by their groups of three characters. It says which blocks may contain a text; the search then
-reads the frames of those blocks. So the index is small (a fiftieth of the recording) and quick to build. Frames that
-came later are not in the index, and a search reads each of them.
+A recording is evidence and has one writer, so a search must not change it. The index has one entry for each block of
+BLOCK frames, with every group of three characters in them. It returns the blocks that may contain a text; the search
+then reads the frames of those blocks. So the index is small (a fiftieth of the recording) and quick to build. Frames
+that were recorded later are not in the index, and a search reads each of them.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ from inspector.store.files.lock import holder
 from inspector.store.reading.paging import paged
 
 BLOCK = 64
-"""So many frames, in the order of their ids, share one entry."""
+"""The number of frames, in the order of their ids, that share one entry."""
 SHORTEST = 3
-"""The index is of no use for shorter texts."""
+"""In characters. The index cannot find shorter texts."""
 
 _MOST_GRAMS = 40
 _FORMAT = 1
 
 
 def place(recording: Path) -> Path:
-    """Return the path of the index of a recording, which may be a link to the newest of several files."""
+    """Return the path of the index of a recording; a link to the newest of several files is followed."""
     recording = recording.resolve()
     return recording.with_name(f"{recording.name}.search")
 
 
 def forget(recording: Path) -> None:
-    """Remove the index of a recording, so that deleted frames are not kept in it."""
+    """Remove the index of a recording, so that it does not keep text of deleted frames."""
     place(recording).unlink(missing_ok=True)
 
 
 def attach(db: sqlite3.Connection, recording: Path) -> int:
-    """Attach the index to an open recording; returns the id of the last frame in the index, 0 without an index.
+    """Attach the index to an open recording and return the id of the last frame in it, 0 without an index.
 
-    An index that does not match the recording is not used.
+    An index that does not match the recording is ignored.
     """
     path = place(recording)
     if not path.is_file():
@@ -68,7 +68,7 @@ def build(db: sqlite3.Connection, recording: Path, progress: Callable[[int], Non
         progress: called with the number of frames read so far.
 
     Raises:
-        UserMistake: the recording is being written.
+        UserMistake: another program is writing the recording.
         UnusableFile: the index cannot be written beside the recording.
     """
     if (writer := holder(recording)) is not None:
@@ -84,7 +84,7 @@ def build(db: sqlite3.Connection, recording: Path, progress: Callable[[int], Non
     path = place(recording)
     if os.path.lexists(path) and not _is_index(path):
         raise UnusableFile(path, "not an index of ChargeSentinel", "move it away; search works without an index")
-    # It gets its name when it is complete, so that nobody uses one that is half built.
+    # The index gets its final name when it is complete, so that no other program uses an unfinished one.
     growing = path.with_name(f"{path.name}.part")
     try:
         growing.unlink(missing_ok=True)
@@ -114,7 +114,7 @@ def build(db: sqlite3.Connection, recording: Path, progress: Callable[[int], Non
 
 
 def _is_index(path: Path) -> bool:
-    """Whether a file is an index, no matter of which recording."""
+    """Return whether a file is the text index of any recording."""
     try:
         with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as index:
             index.execute("SELECT covered, format FROM about")
@@ -124,7 +124,7 @@ def _is_index(path: Path) -> bool:
 
 
 def candidates(db: sqlite3.Connection, texts: Sequence[Sequence[str]], newest_first: bool) -> Iterator[tuple[int, int]]:
-    """Yield the ranges of frame ids that may contain one text of each tuple; texts that are too short do not count.
+    """Yield the ranges of frame ids that may contain one text of each tuple; texts below SHORTEST are ignored.
 
     The index must be attached to `db`.
     """
@@ -137,14 +137,14 @@ def candidates(db: sqlite3.Connection, texts: Sequence[Sequence[str]], newest_fi
     step = -1 if newest_first else 1
     for _, run in groupby(enumerate(rows), lambda numbered: numbered[1][0] - step * numbered[0]):
         blocks = [block for _, (block,) in run]
-        # Adjacent blocks are read together, but not so many that a limit could not stop in between.
+        # Join adjacent blocks into one range, but into a short one, so that a search with a limit can stop early.
         for at in range(0, len(blocks), BLOCK):
             part = blocks[at : at + BLOCK]
             yield min(part) * BLOCK, (max(part) + 1) * BLOCK - 1
 
 
 def usable(alternatives: Sequence[str]) -> bool:
-    """Whether these texts are long enough for the index."""
+    """Return whether these texts are long enough for the index."""
     return bool(alternatives) and all(len(text) >= SHORTEST for text in alternatives)
 
 
@@ -160,14 +160,14 @@ def _blocks(db: sqlite3.Connection, last: int, progress: Callable[[int], None]) 
     rows = paged(db, "SELECT id, raw FROM frames WHERE id BETWEEN :low AND :high ORDER BY id", high=last)
     for block, run in groupby(rows, lambda row: row[0] // BLOCK):
         texts = [raw if isinstance(raw, str) else str(raw, "utf-8", "replace") for _, raw in run]
-        # The tokenizer stops at a NUL, and a search must find what comes after it.
+        # The tokenizer stops at a NUL, but a search must find text after it too.
         yield block, "\n".join(texts).replace("\0", "\n")
         done += len(texts)
         progress(done)
 
 
 def _identity(db: sqlite3.Connection, covered: int) -> tuple[int | None, int | None]:
-    """Return what identifies the last frame of an index: its time, and when the recording began."""
+    """Return the time of the last indexed frame and the begin of the recording, which identify the recording."""
     frame = db.execute("SELECT ts_ns FROM main.frames WHERE id = ?", (covered,)).fetchone()
     (started,) = db.execute("SELECT min(started_ns) FROM main.recordings").fetchone()
     return (frame[0] if frame else None), started

@@ -1,1 +1,1 @@
-"""Everything that writes to a recording: the live recorder's commits, copies, deletions."""
+"""Everything that writes recordings: the commits of the recorder, copies and deletions."""

@@ -1,7 +1,7 @@
 """Copy a recording into a new file row by row, with changes that the caller makes on the way.
 
-Only rows are copied. Pages of deleted rows, the write-ahead log, and tables, views and triggers of other programs stay
-behind.
+Only rows are copied. The copy has no pages of deleted rows, no write-ahead log, and no tables, views or triggers of
+other programs.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _AT_ONCE = 2000
 
 
 class Copying:
-    """One copy in progress: it is called `OUT.part` until it is complete."""
+    """One copy in progress; the new file is called `OUT.part` until it is complete."""
 
     def __init__(self, source: Path, target: Path, holder: str) -> None:
-        """Open both files. The source is read as it is now, even if it grows in the meantime.
+        """Open both files. The copy has the rows that the source has now, even if it grows in the meantime.
 
         Raises:
             UnusableFile: one of the files cannot be used.
@@ -56,7 +56,7 @@ class Copying:
 
         Args:
             table: its name.
-            change: gets the stored columns of a row and returns those for the new file.
+            change: gets the stored columns of a row and returns the row for the new file.
         """
         columns = [row[1] for row in self._new.execute(f"PRAGMA table_info({table})")]  # without the generated ones
         names = ", ".join(columns)
@@ -95,7 +95,7 @@ class Copying:
 
 
 def put_in_place(made: Path, target: Path) -> None:
-    """Replace a recording, and the files that SQLite has beside it, by one that was just made.
+    """Replace the recording `target`, and SQLite's files beside it, with the new recording `made`.
 
     The new file gets the permissions of the old one.
 
@@ -104,6 +104,6 @@ def put_in_place(made: Path, target: Path) -> None:
     """
     if target.exists():
         made.chmod(target.stat().st_mode & 0o777)
-    for suffix in ("-wal", "-shm", "-journal"):  # else SQLite would apply them to the new file
+    for suffix in ("-wal", "-shm", "-journal"):  # SQLite would apply these to the new file
         target.with_name(target.name + suffix).unlink(missing_ok=True)
     made.replace(target)

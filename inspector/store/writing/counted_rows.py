@@ -1,4 +1,4 @@
-"""Count what one run of a recorder has stored in its file and what still waits to be stored. Writes nothing."""
+"""Count the rows that one run of a recorder has stored and those that still wait. Writes nothing."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from inspector.rules.finding import Finding, Severity, tally
 from inspector.store.writing.pending_rows import INSERT_SESSION, PendingRows
 
 COUNTED = ("sessions", "frames", "findings", "errors")
-"""What `CountedRows.recording_counts` counts."""
+"""The names of the counts in `CountedRows.recording_counts`, in order."""
 
 
 class StoredFinding(NamedTuple):
-    """A finding as a file has it; `kept` is how many of its frames are in `occurrences`."""
+    """A finding in a file; `kept` is the number of its frames in the table `occurrences`."""
 
     message: str
     id: int
@@ -29,7 +29,7 @@ class CountedRows(PendingRows):
     """By table, the first id that may be in this file."""
 
     def recording_counts(self) -> tuple[int, int, int, int]:
-        """Sessions, frames, findings and findings of severity error of this recording, as committed.
+        """Return how many sessions, frames, findings and errors of this run are committed.
 
         Every occurrence of a finding counts.
         """
@@ -42,13 +42,13 @@ class CountedRows(PendingRows):
         return number, frames, findings, errors
 
     def waiting_counts(self) -> tuple[int, int, int, int]:
-        """The same counts of rows that wait for a commit."""
+        """Return the same counts of the rows that wait for a commit."""
         sessions = sum(sql is INSERT_SESSION for sql, _ in self._rows)
         counts = tally(self._waiting_findings(), waiting=True)
         return sessions, len(self._frames), sum(counts.values()), counts[Severity.ERROR]
 
     def _waiting_findings(self) -> list[Finding]:
-        """Return the findings that are new or occurred again since the last commit, each once."""
+        """Return each finding that is new or has occurred again since the last commit."""
         return list({id(one): one for one in (*self._recounted.values(), *(new for _, new in self._findings))}.values())
 
     def session_counts(self, session_id: int) -> tuple[int, int]:
@@ -67,7 +67,7 @@ class CountedRows(PendingRows):
         return frames, errors
 
     def take_stale_recounts(self) -> list[Finding]:
-        """Remove and return recounted findings whose rows are in an earlier file."""
+        """Remove and return findings that occurred again but whose rows are in an earlier file."""
         stale = {number: one for number, one in self._recounted.items() if number < self.begins["findings"]}
         self._recounted = {number: one for number, one in self._recounted.items() if number not in stale}
         found, self._occurrences = self._occurrences, []

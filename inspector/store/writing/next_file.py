@@ -1,8 +1,8 @@
-"""Make the next file of a recording, with what its open sessions need there.
+"""Make the next file of a recording, with the rows that its open sessions need there.
 
 Ids continue from file to file, so a frame, a session or a transaction has one number in all of them. The next file gets
 the open sessions with their handshakes, their charge points, and the transactions that have not ended. References to
-frames of the file before become NULL: every file can be read alone.
+frames of the earlier file become NULL, so that every file can be read alone.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _POINTS = f"charge_point_id IN (SELECT charge_point_id FROM sessions WHERE {_CAR
 _ESSENTIAL = ("recordings", "sessions", "frames")
 """If a row of these tables cannot be copied, the next file is not made."""
 _SAMPLES_TAIL = 200_000
-"""So many of the latest meter samples are searched for those of copied frames: far more than one commit holds."""
+"""How many of the latest meter samples are searched for those of copied frames: far more than one commit holds."""
 _COPIES = (
     ("recordings", "id = :recording"),
     ("sessions", _CARRIED),
@@ -61,7 +61,7 @@ _COPIES = (
 RECOUNT = """UPDATE sessions SET frame_count = (SELECT count(*) FROM frames WHERE session_id = sessions.id),
   error_count = (SELECT coalesce(sum(count), 0) FROM findings
     WHERE session_id = sessions.id AND severity = 'error')"""
-"""Counts again what a file holds of each session."""
+"""Sets the counts of each session to the rows that the file holds."""
 _ADOPT = """UPDATE transactions SET session_id = (SELECT max(id) FROM sessions
   WHERE charge_point_id = transactions.charge_point_id) WHERE session_id NOT IN (SELECT id FROM sessions)"""
 """Moves a transaction to its charge point's session in this file, if the session it began in is in an earlier one."""
@@ -76,16 +76,16 @@ _REFERENCES = (
 
 @dataclass(frozen=True, slots=True)
 class Seam:
-    """What the next file must know about the file before it.
+    """The facts about the earlier file that the next file needs.
 
     Attributes:
-        left: where the file before is.
-        recording_id: of the run.
-        open_sessions: ids of the sessions that continue.
-        after: by table, the first id that is not in the file before; rows from there on are copied.
-        before: what the run has stored so far.
+        left: the path of the earlier file.
+        recording_id: the id of the run.
+        open_sessions: the ids of the sessions that continue.
+        after: by table, the id from which rows are copied.
+        before: by COUNTED, how much the run has stored so far.
         now_ns: when the next file begins.
-        gone: whether the file before is lost, so that its gap events have to be in the next file.
+        gone: whether the earlier file is lost, so that its gap events are copied too.
     """
 
     left: Path
@@ -98,14 +98,14 @@ class Seam:
 
 
 def make_next(old: sqlite3.Connection, path: Path, seam: Seam, mode: int) -> Refused:
-    """Make the file `path`, in which a recording continues; either the whole file is made or none.
+    """Make the file `path`, in which a recording continues, either completely or not at all.
 
-    Derived rows that cannot be copied do not stop it; returns which ones are missing.
+    Derived rows that cannot be copied do not stop it. Returns the rows that are missing.
 
     Args:
-        old: the file before; only read.
-        path: must not exist, nor anything that SQLite would take for its own beside it.
-        seam: about the file before.
+        old: the earlier file, which is only read.
+        path: neither this file nor a -wal, -shm or -journal beside it may exist.
+        seam: the facts about the earlier file.
         mode: the permissions of the new file.
 
     Raises:
@@ -131,7 +131,7 @@ def make_next(old: sqlite3.Connection, path: Path, seam: Seam, mode: int) -> Ref
             for sql, row in corrections(seam.after["frames"]):
                 new.execute(sql, row)
             origin: dict[str, Any] = {"from": seam.left.name}
-            # Ids of later rows are assigned in memory already: the events made here need smaller ones.
+            # Later rows have their ids already, assigned in memory: the events made here need smaller ones.
             insert = "INSERT INTO events (id, session_id, ts_ns, kind, detail) VALUES (?, ?, ?, ?, ?)"
             whole = json.dumps({**origin, "first": seam.after, "before": seam.before})
             origins = [(None, whole), *((session_id, json.dumps(origin)) for session_id in seam.open_sessions)]
@@ -147,7 +147,7 @@ def make_next(old: sqlite3.Connection, path: Path, seam: Seam, mode: int) -> Ref
             os.fsync(written.fileno())
         for suffix in ("-wal", "-shm", "-journal"):
             if os.path.lexists(f"{path}{suffix}"):
-                # SQLite would take it for a part of the new file, and so destroy it.
+                # SQLite would take this file for a part of the new recording, and destroy it.
                 raise FileExistsError(f"{path}{suffix}")
         rename(part, path)
         return salvage.refused
@@ -182,7 +182,6 @@ def _copy(
     names = ", ".join(columns)
     insert = f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(columns))})"
     try:
-        # Columns are copied as they are stored, as generated columns are computed from them.
         rows = old.execute(f"SELECT {names} FROM {table} WHERE {where}", values)
         if salvage is None:
             new.executemany(insert, rows)
@@ -196,7 +195,7 @@ def _copy(
 
 
 def origin(connection: sqlite3.Connection) -> tuple[int, dict[str, Any]]:
-    """Return when recording into a file began (ns), and the detail of its `continued` event; {} for a first file."""
+    """Return when recording into a file began (ns), and the detail of its `continued` event ({} in a first file)."""
     (since,) = connection.execute("SELECT min(started_ns) FROM recordings").fetchone()
     sql = "SELECT detail FROM events WHERE kind = ? AND session_id IS NULL ORDER BY id DESC LIMIT 1"
     row = connection.execute(sql, (CONTINUED,)).fetchone()

@@ -1,4 +1,4 @@
-"""Collect rows in memory and commit them in groups: these are the only INSERTs of a live recording.
+"""Collect rows in memory and commit them in groups. A live recording has no other INSERTs.
 
 Ids are assigned in memory, so that an answer's `call_id` is known before its CALL is on disk. A commit that fails
 leaves every row waiting for the next one.
@@ -27,7 +27,7 @@ from inspector.store.writing.waiting_rows import WaitingRows, insert_sql
 log = logging.getLogger("chargesentinel.recorder")
 
 type FrameRow = tuple[Any, ...]
-"""In the order of FRAME_COLUMNS."""
+"""A row of `frames`, in the order of FRAME_COLUMNS."""
 type Change = tuple[str, tuple[Any, ...]]
 """A statement and its values."""
 
@@ -114,7 +114,7 @@ class PendingRows:
         return number
 
     def frame(self, row: FrameRow) -> None:
-        """Add a frame. This runs once a frame, so it must be fast."""
+        """Add a frame. This runs for every frame, so it must be fast."""
         self._frames.add(row)
         self.pending_bytes += row[9] + 200
 
@@ -124,7 +124,7 @@ class PendingRows:
         self.pending_bytes += 100
 
     def finding(self, session_id: int | None, finding: Finding, frames: Iterable[int] = ()) -> None:
-        """Add a finding, or raise its count; `frames` are those it was found on since the last call."""
+        """Add a finding, or update its count; `frames` are the frames with this finding since the last call."""
         finding.row_session = session_id
         if finding.finding_id is None:
             finding.finding_id = self.next_id("findings")
@@ -157,7 +157,7 @@ class PendingRows:
 
     def charge_point(self, charge_point_id: str) -> dict[str, Any] | None:
         """Return the committed row of a charge point."""
-        with contextlib.suppress(sqlite3.Error):  # when the disk fails, the frame must still be kept
+        with contextlib.suppress(sqlite3.Error):  # the frame must be kept even if the disk fails here
             rows = self.db.query("SELECT * FROM charge_points WHERE charge_point_id = ?", [charge_point_id])
             return next(iter(rows), None)
         return None
@@ -229,7 +229,7 @@ class PendingRows:
             raise
 
     def _salvage(self, more: list[Change]) -> None:
-        """Write frames and sessions, and the derived rows that SQLite does not refuse."""
+        """Write all frames and sessions, and every derived row that SQLite accepts."""
         without, bulk = set[str](), True
         while True:
             salvage = Salvage(self._connection, frozenset(without), bulk)
@@ -281,25 +281,25 @@ class PendingRows:
         salvage.derived(as_it_is(*one) for one in self._faults(salvage.refused))
 
     def _barer(self, row: Row) -> Iterator[Row]:
-        """Yield rows to store in place of a refused frame row, the most complete first; all have the same `raw`."""
+        """Yield replacements for a refused frame row, the most complete first; all have the same `raw`."""
         fitting = list(map(storable, row))
         yield fitting
         yield [None if at in _DERIVED_OF_FRAMES else value for at, value in enumerate(fitting)]
         yield [self.next_id("frames"), *fitting[1:]]
 
     def _faults(self, refused: Refused) -> list[Change]:
-        """Return one event row for each table, which says how many of its rows this file lacks."""
+        """Return one event for each table, which says how many of the table's rows this file lacks."""
         changes: list[Change] = []
         for table, dropped in refused.rows.items():
             number, before = self._fault_events.get(table) or (self.next_id("events"), 0)
-            self._fault_events[table] = number, before  # these were dropped by a commit that has succeeded
+            self._fault_events[table] = number, before  # dropped by earlier commits, which succeeded
             detail = json.dumps(dropped_rows(table, before + dropped, refused.why[table]))
             row = (number, None, time.time_ns(), None, "fault", detail)
             changes.append((INSERT_EVENT.replace("INSERT", "INSERT OR REPLACE", 1), row))
         return changes
 
     def _settle(self, refused: Refused) -> None:
-        """Count the rows that a successful commit has not stored, and log each kind once."""
+        """Count the rows that a successful commit had to drop, and log each kind once."""
         for table, dropped in refused.rows.items():
             number, before = self._fault_events.get(table, (0, 0))
             self._fault_events[table] = number, before + dropped
@@ -311,7 +311,7 @@ class PendingRows:
             refused.uncounted.append(finding.counted - finding.committed)
             finding.counted = finding.committed
             if not finding.committed:
-                finding.finding_id = None  # at the next occurrence its row is tried again
+                finding.finding_id = None  # try to store its row again at the next occurrence
         if refused:
             self._refused.append(refused)
 
@@ -324,7 +324,7 @@ class PendingRows:
             )
 
     def take_refused(self) -> list[Refused]:
-        """Return what the commits since the last call could not store."""
+        """Return the rows that the commits since the last call could not store."""
         found, self._refused = self._refused, []
         return found
 
@@ -333,7 +333,7 @@ class PendingRows:
         for sql, rows in groupby(self._rows, key=itemgetter(0)):
             self._connection.executemany(sql, [row for _, row in rows])
         self._frames.insert(self._connection)
-        if self._raised:  # after the frames: the frame of a finding may be in the same commit
+        if self._raised:  # after the INSERTs: these UPDATEs may concern a frame of the same commit
             self._connection.executemany(_RAISE_SEVERITY, self._raised)
         self._samples.insert(self._connection)
         if self._findings:
@@ -357,7 +357,7 @@ class PendingRows:
 
 
 def dropped_rows(table: str, rows: int, why: str) -> dict[str, Any]:
-    """Return the detail of the `fault` event that says how many derived rows are missing in this file."""
+    """Return the detail of the `fault` event about derived rows that are missing in a file."""
     return {"what": "rows not stored", "table": table, "rows": rows, "why": why}
 
 

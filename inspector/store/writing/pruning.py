@@ -1,7 +1,7 @@
 """Delete old frames, or everything about certain charge points.
 
-Deleted data is overwritten, in the search index too. A session that spans the time limit keeps its later frames, and an
-event says how many are gone.
+Deleted data is overwritten, also in the search index. A session that spans the time limit keeps its later frames, and
+an event says how many frames it lost.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _DANGLING = (
 
 @dataclass(slots=True)
 class Pruned:
-    """What was deleted, or would be deleted; `shortened` sessions lose only a part of their frames."""
+    """Counts of deleted rows, or of rows to delete; `shortened` sessions lose only a part of their frames."""
 
     frames: int = 0
     sessions: int = 0
@@ -49,7 +49,7 @@ class Pruned:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What is deleted of one session: its frames up to the id `last`, or the session itself if `whole`."""
+    """What to delete of one session: its frames up to the id `last`, or everything if `whole`."""
 
     session_id: int
     frames: int
@@ -58,7 +58,7 @@ class Part:
 
 
 def plan(connection: sqlite3.Connection, before_ns: int | None, charge_points: Collection[str]) -> list[Part]:
-    """Find what to delete: older than `before_ns` (None: of any age), of these charge points (empty: of all)."""
+    """Find frames to delete: older than `before_ns` (None: of any age), of these charge points (empty: of all)."""
     terms, values = ["1"], dict[str, object](before=before_ns)
     if charge_points:
         terms.append("charge_point_id IN (SELECT value FROM json_each(:points))")
@@ -81,7 +81,7 @@ def plan(connection: sqlite3.Connection, before_ns: int | None, charge_points: C
 
 
 def total(parts: Collection[Part]) -> Pruned:
-    """Count what a plan deletes."""
+    """Count the rows that a plan deletes."""
     whole = sum(part.whole for part in parts)
     return Pruned(sum(part.frames for part in parts), whole, len(parts) - whole)
 
@@ -97,7 +97,7 @@ def prune(
     """Delete what `plan` found, in slices that readers hardly notice; `progress` gets the number of deleted frames.
 
     Raises:
-        sqlite3.Error: earlier slices stay deleted; call it again for the rest.
+        sqlite3.Error: earlier slices stay deleted; call this function again to delete the rest.
     """
     connection.execute("PRAGMA secure_delete = ON")
     with _transaction(connection):
@@ -127,7 +127,7 @@ def _frames(connection: sqlite3.Connection, part: Part) -> Iterator[int]:
                 return
             within = {**values, "last": upto}
             connection.execute("DELETE FROM meter_samples WHERE session_id = :session AND frame_id <= :last", within)
-            # Findings of other sessions too: a deadline of the charge point may report a frame in a later session.
+            # Also for findings of other sessions: a missed deadline may be reported in a later session than its frame.
             connection.execute(f"DELETE FROM occurrences WHERE frame_id IN (SELECT id FROM frames WHERE {of})", within)
             yield connection.execute(f"DELETE FROM frames WHERE {of}", within).rowcount
 
@@ -136,7 +136,7 @@ def _session(connection: sqlite3.Connection, part: Part, before_ns: int | None, 
     values = {"session": part.session_id, "last": part.last, "before": before_ns}
     run = connection.execute
     if part.whole:
-        # A transaction that ended in a session which stays now belongs to that session.
+        # A transaction that ended in a remaining session now belongs to that session.
         run(
             "UPDATE transactions SET session_id = (SELECT session_id FROM frames WHERE id = stop_frame_id)"
             " WHERE session_id = :session AND stop_frame_id IN (SELECT id FROM frames)",
@@ -158,7 +158,7 @@ def _session(connection: sqlite3.Connection, part: Part, before_ns: int | None, 
         values,
     )
     run(
-        # With an id below those of the events that stay, so that it comes first.
+        # The id is below those of all other events, so that this event comes first.
         "INSERT INTO events (id, session_id, ts_ns, kind, detail)"
         " VALUES ((SELECT min(0, coalesce(min(id), 0)) - 1 FROM events), ?, ?, ?, ?)",
         (part.session_id, before_ns, PRUNED, json.dumps({"frames": part.frames, "pruned_ns": now_ns})),
@@ -173,7 +173,7 @@ def _session(connection: sqlite3.Connection, part: Part, before_ns: int | None, 
 
 
 def _loose_ends(connection: sqlite3.Connection, before_ns: int | None, charge_points: Collection[str]) -> None:
-    """Delete rows that belonged to no session, and clear references to deleted rows."""
+    """Delete rows without a session, and clear references to deleted rows."""
     run = connection.execute
     if charge_points:
         run(

@@ -26,7 +26,7 @@ _COUNTS = {
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What one run stored: its sessions in order, rows by table, and findings by severity, with repetitions."""
+    """The contents of one run: its sessions in order, rows by table, and occurrences of findings by severity."""
 
     sessions: tuple[Session, ...]
     rows: dict[str, int]
@@ -47,7 +47,7 @@ def latest_recording(db: sqlite3.Connection) -> int | None:
 
 
 def contents(db: sqlite3.Connection, recording_id: int) -> Contents:
-    """Count what the run `recording_id` stored; at most its newest 1,000 sessions are listed."""
+    """Count the rows of the run `recording_id`, and list at most its newest 1,000 sessions."""
     listed = [one for one in reversed(sessions(db, limit=1000)) if one.recording_id == recording_id]
     rows = {table: int(db.execute(query, (recording_id,)).fetchone()[0]) for table, query in _COUNTS.items()}
     by_severity = {severity: times for (severity,), times in count(db, "severity", run=recording_id).items()}

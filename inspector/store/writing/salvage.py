@@ -19,7 +19,7 @@ from inspector.rules.finding import Finding
 
 type Row = Sequence[Any]
 type Owner = tuple[int | None, Finding] | None
-"""For the row of a new finding: the id of its session (None for a failed attempt to connect), and the finding."""
+"""A new finding and the id of its session (None for a failed connection attempt); None for any other row."""
 type Statement = tuple[str, Callable[[], Row], Owner]
 """SQL, a function that makes its row, and the owner of the row."""
 
@@ -30,7 +30,7 @@ OF_THE_DISK = frozenset(
         *(sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_PERM, sqlite3.SQLITE_INTERRUPT),
     }
 )
-"""Primary error codes that do not concern a single row: the same rows may be stored later."""
+"""Primary error codes that are not caused by a row: a later attempt may store the same rows."""
 OF_THE_ROW = frozenset(
     {sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_RANGE}
 )
@@ -42,7 +42,7 @@ _BARE_SESSION = "INSERT OR IGNORE INTO sessions (id, opened_ns, recording_id) VA
 
 
 class RolledBack(Exception):
-    """A row made SQLite undo the whole transaction, as a trigger can; `table` is its table, None if it is not known."""
+    """SQLite undid the whole transaction because of one row, as a trigger can; `table` is its table, if known."""
 
     def __init__(self, table: str | None) -> None:
         self.table = table
@@ -51,11 +51,11 @@ class RolledBack(Exception):
 
 @dataclass(slots=True)
 class Refused:
-    """What a commit could not store.
+    """The rows that a commit could not store.
 
     Attributes:
         rows: how many derived rows were dropped, by table.
-        why: by table, the type of the last error; not its message, which may quote a frame.
+        why: by table, the type of the last error, without its message, which may quote a frame.
         changed: how many rows were stored with a changed value.
         findings: new and recounted findings that were dropped, each with the id of its session.
         uncounted: how many occurrences of each of these findings are not on disk.
@@ -92,7 +92,7 @@ def table_of(sql: str) -> str:
 
 
 def is_of_the_disk(error: Exception) -> bool:
-    """Whether an error means that nothing can be written now, rather than that a row is wrong."""
+    """Return whether an error means that no row can be written now; other errors concern a single row."""
     if not isinstance(error, sqlite3.Error):
         return isinstance(error, OSError)
     code = getattr(error, "sqlite_errorcode", None)
@@ -112,12 +112,12 @@ def storable(value: Any) -> Any:
 
 
 class Salvage:
-    """Stores waiting rows one by one, in a transaction or savepoint that the caller has begun."""
+    """Store waiting rows one by one, in a transaction or savepoint that the caller has begun."""
 
     def __init__(
         self, connection: sqlite3.Connection, without: frozenset[str] = frozenset(), bulk: bool = True
     ) -> None:
-        """Drop derived rows of the tables in `without`; with `bulk`, try many rows at once first."""
+        """Prepare to store rows, first many at once if `bulk`. Derived rows of tables in `without` are dropped."""
         self._connection = connection
         self._without, self._bulk = without, bulk
         self.refused = Refused()
@@ -126,7 +126,7 @@ class Salvage:
         """Store frames; for a refused one, `bare` yields rows to store instead, the most complete first.
 
         Raises:
-            sqlite3.Error: nothing can be stored now, or every frame is refused, so that the cause is not in a frame.
+            sqlite3.Error: nothing can be stored now, or every frame is refused, so the frames are not the cause.
         """
         rows = list(rows)
         if self._all_at_once([(sql, row) for row in rows]):
@@ -187,7 +187,7 @@ class Salvage:
         if self._try(sql, fitting) is None:
             self.refused.changed += fitting != tuple(row)
         elif sql.startswith("INSERT INTO sessions"):
-            # Without a row for the session, nobody would find its frames.
+            # Store at least an empty row for the session: without it, nobody would find its frames.
             self._connection.execute(_BARE_SESSION, (row[0], fitting[5], row[-1]))
             self.refused.rows["sessions"] += 1
             self.refused.why["sessions"] = type(error).__name__

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 ROWS_AT_ONCE = 250
-"""Rows that one statement writes: a fifth less work for each row than with a statement a row."""
+"""Rows that one INSERT writes: this takes a fifth less work for each row than one INSERT per row."""
 
 
 def insert_sql(table: str, columns: Iterable[str], rows: int = 1) -> str:
@@ -17,7 +17,7 @@ def insert_sql(table: str, columns: Iterable[str], rows: int = 1) -> str:
 
 
 class WaitingRows:
-    """Rows of one table, kept as one flat list of values, as a statement of many rows takes them."""
+    """Rows of one table, as the flat list of values that an INSERT of many rows takes."""
 
     __slots__ = ("_many", "add", "columns", "one", "values")
 

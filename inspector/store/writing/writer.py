@@ -1,7 +1,7 @@
 """Write one recording: begin it, commit rows in groups, continue in another file, end it.
 
-A commit counts only once its file is known to be the one at the path of the recording. What was written to a deleted
-file is written again, to a new one.
+A commit counts only after a check that its file is still the one at the path of the recording. Rows that went to a
+deleted file are written to a new one.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ class Writer(CountedRows):
 
         A restarted recorder gives the id of its row as `resume`, to continue that row; `resumed` is False if the file
         with the row is gone. With `rotate` (see `rotation.Rotation.parse`) `path` is a link to the newest of several
-        files. `busy_s` is how long a commit waits for another program's lock. New files get the permissions
-        `file_mode`; the lock names the process `pid`.
+        files. A commit waits `busy_s` at most for another program's lock. New files get the permissions `file_mode`.
+        The lock file names the process `pid`.
 
         Raises:
             UnusableFile: see `WriterLock`, `rotation.prepare` and `schema.connect`.
@@ -86,7 +86,7 @@ class Writer(CountedRows):
             if self.path != self.name:
                 self._locks[self.path] = WriterLock(self.path, holder, pid, file_mode)
             if os.path.lexists(self.path) and not is_marked(self.path):
-                # Before SQLite opens the file: it would merge a leftover -wal of this recording into another file.
+                # Do this before SQLite opens the file, or it would merge a -wal of this recording into another file.
                 set_aside_left_behind(self.path, self._locks[self.path].left_behind)
                 if resume is not None:
                     log.error("%s was replaced while the recorder was restarted", self.path)
@@ -112,7 +112,7 @@ class Writer(CountedRows):
     ) -> int:
         run = self._connection.execute
         run("BEGIN IMMEDIATE")
-        # Mark a run that was killed; its sessions end at the last time they were seen.
+        # Mark the runs that were killed. Their sessions end at the time of their last frame.
         run("UPDATE recordings SET clean_close = 0 WHERE clean_close IS NULL")
         run(
             "UPDATE sessions SET closed_ns = coalesce(last_seen_ns, opened_ns), closed_by = 'unknown'"
@@ -141,9 +141,9 @@ class Writer(CountedRows):
 
     _sealing: threading.Thread | None = None
     is_open = True
-    """False if the file could not be opened again. If it is gone then, nothing can be copied from it."""
+    """False if the file could not be opened again: then nothing can be copied from it."""
     rotate_after_ns = 0
-    """After a failure, the next file is not tried again before this time."""
+    """After a failure to make the next file: when to try again."""
 
     def here(self, frame_id: int | None) -> int | None:
         return frame_id if frame_id is not None and frame_id >= self.begins["frames"] else None
@@ -157,7 +157,7 @@ class Writer(CountedRows):
         if self._stop_watching:
             self._stop_watching()
         watch = NameWatch(self.path, partial(self._files.step_aside, unless_free=True))
-        # A writer that is garbage-collected without `close` ends its thread too, as the system limits watches.
+        # End the thread even if the writer is garbage-collected without `close`: the system limits watches.
         self._stop_watching = weakref.finalize(self, watch.stop)
 
     @property
@@ -166,28 +166,28 @@ class Writer(CountedRows):
         return self._files.wal_bytes
 
     def in_place(self) -> bool:
-        """Whether the files being written are still those at their paths."""
+        """Return whether the files being written are still those at their paths."""
         return self._files.in_place()
 
     def reopen(self) -> None:
-        """Open the file again, if that is possible; rows that wait still wait."""
+        """Open the file again, if that is possible. Waiting rows are kept."""
         if not self._files.has_name():
             return
         with contextlib.suppress(UnusableFile, OSError, sqlite3.Error):
-            # Close it first: once a file is read-only for SQLite, it is so for every connection of the process.
+            # Close it first: a file that was read-only stays so for later connections while this one is open.
             self._connection.close()
             self._files.closing()
             self.is_open = False
             self._use(connect(self.path, create=False, busy_s=self._busy_s))
             opened = OpenFiles(self.path)
-            if not opened.is_same_as(self._files):  # it was replaced in that moment
+            if not opened.is_same_as(self._files):  # the file was replaced meanwhile
                 opened.close(self._connection)
                 return
             self.is_open = True
             self._look_at_file(opened)
 
     def look(self) -> None:
-        """Notice a deleted file even while nothing is committed, and a `-wal` that grows too large."""
+        """Check for a deleted file and a `-wal` that grows too large, even while nothing is committed."""
         self._wal_watch.look(self.path, self.wal_bytes, time.monotonic())
         if not (self.gone or self.in_place()):
             self._lose()
@@ -197,7 +197,7 @@ class Writer(CountedRows):
         self.gone = True
         self._files.step_aside()
         if self.is_open and self._files.overwritten():
-            # Somebody has overwritten the file: nothing can be copied from it, and SQLite must not write into it.
+            # Another program overwrote the file: nothing can be copied from it, and SQLite must not write into it.
             self._files.close(self._connection)
             self.is_open = False
 
@@ -208,7 +208,7 @@ class Writer(CountedRows):
         return int(row[0]) if row else 0
 
     def session(self, values: dict[str, Any]) -> None:
-        """Add a session; `values` are by SESSION_COLUMNS, and missing ones are NULL."""
+        """Add a session; the keys of `values` are from SESSION_COLUMNS, and missing ones become NULL."""
         row = {**values, "recording_id": self.recording_id}
         self._add(INSERT_SESSION, tuple(row.get(column) for column in SESSION_COLUMNS))
 
@@ -216,12 +216,12 @@ class Writer(CountedRows):
         """Write everything that waits in one transaction.
 
         Args:
-            committed: the number of the last record in these rows. It is stored in the same transaction, so that the
-                relay can send exactly the missing records again.
+            committed: the number of the last record in these rows. It is stored in the same transaction, so that after
+                a crash the relay can resend exactly the missing records.
 
         Raises:
             sqlite3.Error: nothing was written, and everything still waits.
-            RecordingGone: the rows are in a file that is gone; `begin_again` writes them to another one.
+            RecordingGone: the rows went to a file that is gone; `begin_again` writes them to another one.
         """
         if not self.waiting and committed is None:
             return
@@ -242,7 +242,7 @@ class Writer(CountedRows):
         self._counted = self._written
 
     def rotation_due(self, now_ns: int) -> bool:
-        """Whether it is time for the next file."""
+        """Return whether it is time for the next file."""
         self.look()
         if self.rotation is None or self.gone or now_ns < self.rotate_after_ns:
             return False
@@ -251,7 +251,7 @@ class Writer(CountedRows):
         return self.rotation.due(pages * size, self.since_ns, now_ns)
 
     def rotate(self, open_sessions: Collection[int], now_ns: int) -> Path:
-        """Continue in the next file and seal this one; call it when nothing waits. Returns the sealed file.
+        """Continue in the next file, seal this one and return its path. Call it when no rows wait.
 
         Args:
             open_sessions: the ids of the sessions that continue.
@@ -267,7 +267,7 @@ class Writer(CountedRows):
         left, old, files = self.path, self._connection, self._files
         self._go_on_in(rotation.segment(self.name, now_ns), open_sessions, now_ns, complete=True)
         files.close(old)
-        # In a thread, as on a slow disk it takes longer than frames wait for their commit.
+        # Seal in a thread: on a slow disk it takes longer than frames may wait for their commit.
         self._sealing = threading.Thread(target=_seal, args=(files, self.path, now_ns, self._locks.pop(left)))
         self._sealing.start()
         return left
@@ -275,9 +275,9 @@ class Writer(CountedRows):
     def begin_again(self, open_sessions: Collection[int], now_ns: int) -> Left:
         """Continue in a new file in place of one that is gone.
 
-        The new file has the same path, or one beside it if another file is there now. It contains what the last commit
-        wrote to the file that is gone. Nothing is lost if the file was only moved: it is complete where it is now. Nor
-        if only its -wal was deleted: the file is completed from the open -wal.
+        The new file has the same path, or one beside it if another file is there now. It contains the rows that the
+        last commit wrote to the file that is gone. If that file was only moved, nothing is lost: it is complete in its
+        new place. If only its -wal was deleted, nothing is lost either: the file is completed from the open -wal.
 
         Raises:
             sqlite3.Error, OSError, UnusableFile: the new file cannot be made; try again later.
@@ -323,14 +323,14 @@ class Writer(CountedRows):
     def _go_on_in(
         self, path: Path, open_sessions: Collection[int], now_ns: int, *, complete: bool, left: Path | None = None
     ) -> None:
-        # A complete file keeps what the last commit wrote; from a file that is gone it is copied.
+        # Rows of the last commit stay in a complete file; from a file that is gone they are copied.
         after = self._written if complete else self._counted
         before = dict(self.before)
         if complete:
             for what, count in zip(COUNTED, self.recording_counts(), strict=True):
                 before[what] = before.get(what, 0) + count - (len(open_sessions) if what == "sessions" else 0)
         if path in self._locks:
-            self._locks.pop(path).release()  # its lock file may have been deleted with it
+            self._locks.pop(path).release()  # the lock file may have been deleted with the recording
         with contextlib.suppress(OSError):
             path.parent.mkdir()  # the folder was moved or deleted
         self._locks[path] = WriterLock(path, self._holder, self._pid, self._file_mode)
@@ -370,7 +370,7 @@ class Writer(CountedRows):
                 (stopped_ns or time.time_ns(), int(clean), self.recording_id),
             )
             if self.in_place():
-                with contextlib.suppress(sqlite3.OperationalError):  # somebody is reading it: it stays in WAL mode
+                with contextlib.suppress(sqlite3.OperationalError):  # a reader keeps the file in WAL mode
                     self._connection.execute("PRAGMA busy_timeout = 0")
                     self._connection.execute("PRAGMA journal_mode = DELETE")
         finally:
