@@ -23,19 +23,19 @@ BUSY = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length
 
 
 class FastRelay:
-    """Accepts connections from charge points and runs a handler for each."""
+    """Accept connections from charge points and run a handler for each."""
 
     def __init__(self, master: Master, proxyserver: Proxyserver, recording: RecordingAddon, settings: Settings) -> None:
         self._master, self._proxyserver, self._settings = master, proxyserver, settings
         self.recording = recording
-        # mitmproxy needs some target now; the real one is chosen by the path of the request.
+        # mitmproxy needs a target now; the path of the request chooses the real one later.
         self._mode = mode_specs.ProxyMode.parse("reverse:http://127.0.0.1:9")
         self._servers: list[asyncio.Server] = []
         self._in_tls_handshake = 0
         self.addons: list[object] = [RelayHooks()]
 
     def _full(self) -> bool:
-        """Return whether the limit is reached, counting handshakes and sessions; for a moment a connection is both."""
+        """Return whether there are as many handshakes and sessions as allowed; one may be in both lists."""
         limit = self._settings.max_connections - self._in_tls_handshake
         sessions = self.recording.sessions
         return len(handlers) + len(sessions) >= limit and len(handlers.keys() | sessions.keys()) >= limit
@@ -56,7 +56,7 @@ class FastRelay:
             peer = address(writer.get_extra_info("peername"))
         secure = settings.listener_tls is not None
         if self._full():
-            # Without a TLS handshake no HTTP answer can be sent.
+            # Before the TLS handshake no HTTP answer can be sent.
             answer = b"" if secure else BUSY
             self._turn_away(writer, peer, "fault", f"more than --max-connections {settings.max_connections}", answer)
             return

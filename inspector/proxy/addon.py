@@ -1,6 +1,6 @@
 """The recording addon: watches sessions through mitmproxy's public hooks and changes nothing.
 
-`chargesentinel proxy` loads it, and so can users of mitmproxy:
+`chargesentinel proxy` loads it, and users of mitmproxy can load it too:
 
     mitmdump -s "$(python -m inspector.proxy.addon)" --mode reverse:http://csms:8080@9000 --set ocpp_db=traffic.db
 """
@@ -37,7 +37,7 @@ from inspector.redaction.redactor import LEVELS
 logger = logging.getLogger(__name__)
 
 MAX_FRAME_SIZE = 16 * 1024 * 1024
-"""Bytes. Longer messages are relayed and recorded as a gap, which bounds the memory."""
+"""In bytes. To bound the memory, a longer message is relayed but recorded as a gap."""
 
 _BODY_SHOWN = 4096
 _REASON_SHOWN = 1000
@@ -48,9 +48,9 @@ _ANSWERED = "chargesentinel.answered"
 
 
 class RecordingAddon:
-    """Sends handshakes, frames and the ends of sessions to the recorder.
+    """Send handshakes, frames and the ends of sessions to the recorder.
 
-    Without a recorder it starts one that writes to the file of the option `ocpp_db`, as in mitmdump.
+    Without a recorder, as in mitmdump, it starts one that writes to the file of the option `ocpp_db`.
     """
 
     name = "chargesentinel"
@@ -106,7 +106,7 @@ class RecordingAddon:
         if "ocpp_redact" in updated and ctx.options.ocpp_redact not in LEVELS:
             raise exceptions.OptionsError(f"ocpp_redact must be one of {', '.join(LEVELS)}")
         if ctx.options.websocket:
-            # mitmproxy's own WebSocket layer re-encodes frames and keeps every message; its TCP layer passes bytes.
+            # mitmproxy's WebSocket layer re-encodes frames and keeps every message; its TCP layer only passes bytes.
             wanted: dict[str, Any] = {"websocket": False, "rawtcp": True, "validate_inbound_headers": False}
             for name, value in (("connection_strategy", "lazy"), ("keep_host_header", True), ("tcp_timeout", 10**9)):
                 if not ctx.options.has_changed(name):
@@ -127,7 +127,7 @@ class RecordingAddon:
                 redaction=_redaction(),
             )
         except UserMistake as mistake:
-            # Stop: the user expects a recording.
+            # Relaying without a recording is not what the user expects, so stop.
             logger.error("not recording, stopping: %s", mistake)
             ctx.master.shutdown()
 
@@ -156,7 +156,7 @@ class RecordingAddon:
         if upstream.tls and self._tls_by_mitmproxy:
             flow.request.scheme = "https"
         flow.request.path = upstream.path_for(path)
-        flow.request.headers.fields = headers  # setting the host has rewritten them
+        flow.request.headers.fields = headers  # setting the host has changed the headers: restore them
         identity = self._routing.identities.get(charge_point_id)
         if identity and identity.authorization:
             flow.request.headers["Authorization"] = identity.authorization
@@ -186,7 +186,7 @@ class RecordingAddon:
         body = flow.response.raw_content or b""
         detail["body"] = handshake.text(body[:_BODY_SHOWN])
         detail["body_size"] = len(body)
-        # With --upstream-identities the CSMS gets another password than the charge point's.
+        # With --upstream-identities the CSMS gets a different password than the charge point sent: remove both.
         sent = (*request, *flow.request.headers.fields)
         detail = handshake.without_credentials(detail, path, sent)
         self.event_without_session("rejected-upgrade", detail | {"remote_addr": address(flow.client_conn.peername)})
@@ -222,7 +222,7 @@ class RecordingAddon:
         if upstream := flow.metadata.get(_ROUTE):
             detail["upstream"] = str(upstream)
             if upstream.tls and "without an answer" in detail["reason"]:
-                # With TLS 1.3 a refused client seems accepted until the connection is ended.
+                # With TLS 1.3 a client learns that its certificate was refused only when the connection ends.
                 detail["reason"] += "; it may require another client certificate (--upstream-cert)"
         self.event_without_session("unreachable", detail)
         if self.console is None:
@@ -267,7 +267,7 @@ class RecordingAddon:
             session.feed(message.from_client, message.content, not shut)
             if shut:
                 message.content = b""
-            # Keep the last one for later addons, such as mitmdump's dumper.
+            # Keep the last message for later addons, such as mitmdump's dumper.
             del flow.messages[:-1]
 
     def tcp_end(self, flow: tcp.TCPFlow) -> None:
@@ -281,21 +281,21 @@ class RecordingAddon:
             session.vanished()
             self.finish(client.id)
 
-    # --- for the fast path too --------------------------------------------------------------------------------
+    # --- also used by the fast path ---------------------------------------------------------------------------
 
     def pace(self, number: int, waits: bool) -> None:
-        """Pause or resume one session, so that no more records wait than the recorder can keep."""
+        """Pause or resume one session, so that its records do not exceed the memory of the recorder."""
         (self._paced.add if waits else self._paced.discard)(number)
         if session := self._by_number.get(number):
             session.hold("pace", waits)
 
     def taken_over(self, session: SessionTap) -> None:
-        """Note that the fast path relays a session, so that it can be paused; pause it now if it has to wait."""
+        """Note that the fast path relays a session and can pause it; pause it now if it has to wait."""
         session.taken_over = True
         session.hold("pace", session.number in self._paced)
 
     def finish(self, client_id: str) -> None:
-        """Record the end of a client's session; does nothing if it has none."""
+        """Record the end of a client's session, if it has one."""
         if session := self.sessions.pop(client_id, None):
             session.finish()
             del self._by_number[session.number]
@@ -304,7 +304,7 @@ class RecordingAddon:
                 self.console.gone(session.number, session.facts, session.closing)
 
     def event_without_session(self, kind: str, detail: dict[str, Any]) -> None:
-        """Record an event outside any session: a refused handshake, an unreachable CSMS."""
+        """Record an event that belongs to no session, such as a refused handshake or an unreachable CSMS."""
         self.counts.refused[kind] += 1
         if self.console and (kind != "fault" or "refused" in detail):
             self.console.refused(kind, detail)
@@ -313,9 +313,9 @@ class RecordingAddon:
 
 
 def _redaction() -> dict[str, Any]:
-    """Return the redaction that mitmdump's options ask for; raises UserMistake."""
+    """Return the arguments of `Redactor` from mitmdump's options. Raises UserMistake."""
     options = ctx.options
-    # `load` is not imported by name: mitmproxy would take it for a hook of this module.
+    # Do not import `load` by name: mitmproxy would take it for a hook of this module.
     added = sensitive_names.load(Path(options.ocpp_rules)) if options.ocpp_rules else sensitive_names.Additions()
     arguments: dict[str, Any] = {"level": options.ocpp_redact, **asdict(added)}
     if options.ocpp_redact == "personal":
@@ -326,7 +326,7 @@ def _redaction() -> dict[str, Any]:
 
 
 def without_quotes(reason: str) -> str:
-    """Return mitmproxy's message about a bad head without the bytes it quotes, which may be secret; keep a path."""
+    """Return mitmproxy's message about a bad HTTP head without the quoted bytes, which may be secret."""
     said, quoted, rest = reason.partition(": b")
     if said == "Bad HTTP request line" and re.match(r"['\"][A-Z]+ /[^@]*$", rest):
         return said + quoted + re.split(r"[?#;=]", rest)[0][:_REASON_SHOWN]
@@ -339,7 +339,7 @@ def address(peername: tuple[Any, ...] | None) -> str:
 
 
 def tls_facts(client: connection.Client, server: connection.Server) -> SessionFacts:
-    """Return the facts of the two TLS handshakes, empty without TLS."""
+    """Return the facts about the TLS handshakes with both peers; {} without TLS."""
     facts: SessionFacts = {}
     if client.tls_version:
         facts["tls_version"], facts["tls_cipher"], facts["tls_sni"] = client.tls_version, client.cipher, client.sni

@@ -11,11 +11,11 @@ from urllib.parse import urlsplit
 from inspector.errors import CannotListen, UnusableAddress
 
 BACKLOG = 4096
-"""Connections that may wait to be accepted when a whole site reconnects. The kernel's limit is somaxconn."""
+"""How many connections may wait to be accepted, as when a whole site reconnects. The kernel's limit is somaxconn."""
 
 _FAR_IPV4 = ("192.168.255.255", "10.255.255.255", "172.16.255.255", "198.51.100.1")
 _FAR_IPV6 = ("2001:db8::1", "fd00::1")
-"""Addresses in private networks and on the internet. The system would connect to each from one of its own addresses."""
+"""Addresses on the internet and in a private network, to ask the system from which own address it would connect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +36,12 @@ class Upstream:
 
     @classmethod
     def parse(cls, url: str) -> Upstream:
-        """Parse ws[s]://HOST[:PORT][/PATH]. Raises UnusableAddress, which says what is wrong and what to type."""
+        """Parse ws[s]://HOST[:PORT][/PATH]. Raises UnusableAddress with a message about the fix."""
         example = "write it as ws://HOST[:PORT][/PATH] or wss://…"
         if re.search(r"[\x00-\x20\x7f]", url):
             raise UnusableAddress(repr(url), "a URL must not contain spaces or control characters", example)
         if "@" in url:
-            # In the path too: the part of a password after a slash looks like a path.
+            # Refuse an @ in the path too: if a password contains a slash, the rest of it looks like a path.
             raise UnusableAddress(
                 url,
                 "the address must not contain a password (write an @ in its path as %40)",
@@ -73,7 +73,7 @@ class Upstream:
 
 
 def _is_host(host: str) -> bool:
-    """Return whether a host name can be looked up. Connecting encodes it the same way, but fails later."""
+    """Return whether a host name is valid for a look-up: connecting would refuse other names too, but later."""
     try:
         host.encode("idna")
     except UnicodeError:
@@ -82,7 +82,7 @@ def _is_host(host: str) -> bool:
 
 
 def bracketed(host: str) -> str:
-    """Return a host as in a URL: IPv6 in brackets, and ::ffff:192.0.2.1 as 192.0.2.1."""
+    """Return a host as written in a URL: IPv6 in brackets, but ::ffff:192.0.2.1 as 192.0.2.1."""
     mapped = host.removeprefix("::ffff:")
     if mapped != host and "." in mapped:
         return mapped
@@ -105,7 +105,7 @@ def listening_sockets(texts: Iterable[str]) -> list[socket.socket]:
     """
     places = [parse_listen(text) for text in texts]
     once = [place for number, place in enumerate(places) if not place[1] or place not in places[:number]]
-    # A port that 0.0.0.0 listens on is left to [::] for IPv6 only.
+    # If 0.0.0.0 listens on a port, [::] may use it for IPv6 only.
     ipv4 = {port for host, port in once if host == "0.0.0.0" and port}
     return [listening_socket(host, port, ipv6_only=port in ipv4) for host, port in once]
 
@@ -124,7 +124,7 @@ def listening_socket(host: str, port: int, *, ipv6_only: bool = False, option: s
 
 
 def reached_at(listener: socket.socket) -> list[str]:
-    """Return the addresses at which others reach a listener on all networks; [] for one on a single address."""
+    """Return the addresses at which other machines reach a listener on all networks; [] for any other listener."""
     host = listener.getsockname()[0]
     if host == "0.0.0.0":
         return lan_addresses()
@@ -135,7 +135,7 @@ def reached_at(listener: socket.socket) -> list[str]:
 
 
 def lan_addresses(*, ipv6: bool = False) -> list[str]:
-    """Return the addresses, IPv4 or IPv6, at which others reach this machine. Sends nothing."""
+    """Return the addresses (IPv4, or with `ipv6` IPv6) at which others reach this machine. Sends nothing."""
     family = socket.AF_INET6 if ipv6 else socket.AF_INET
     found: list[str] = []
     for target in _FAR_IPV6 if ipv6 else _FAR_IPV4:

@@ -1,4 +1,4 @@
-"""Make certificates for a test bench, with a certificate authority that is not meant for production."""
+"""Issue certificates for a test bench, with a certificate authority that is not meant for production."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from inspector.errors import UnusableFile, UserMistake
 
 _CLOCK_SKEW = datetime.timedelta(days=1)
-"""Certificates are valid from so long ago: a charger without a battery for its clock starts in the past."""
+"""How long before now certificates become valid: the clock of a charger without a battery starts in the past."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Issued:
 
 
 class Authority:
-    """A CA in a directory, as `ca.pem` and `ca.key`; made on first use and reused afterwards."""
+    """A CA in the files `ca.pem` and `ca.key` of a directory, made on first use and reused afterwards."""
 
     def __init__(self, directory: Path, days: int = 825) -> None:
         """Open or make the CA. Raises UnusableFile if the directory or its files cannot be used."""

@@ -1,6 +1,7 @@
-"""Print what happens while the proxy runs: connections, refusals, and the first finding of each rule.
+"""Print events while the proxy runs: connections, refusals, and the first finding of each rule.
 
-The relay must not wait for a terminal, so a thread prints the lines. Lines that are too many to read are only counted.
+The relay must not wait for a terminal, so a thread prints the lines. If there are too many to read, the rest are only
+counted.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from inspector.proxy.safe_log import safe
 from inspector.recorder.recorder import FirstFinding
 
 LINES_A_SECOND = 20
-"""Lines printed per second; the others are counted, in one line per second."""
+"""The most lines printed per second; one more line has the number of the others."""
 WAITING = 1000
 """The most lines that wait for a slow terminal."""
 _LONGEST = 300
@@ -27,7 +28,7 @@ _ENDERS = {"charge-point": "the charge point", "csms": "the CSMS", "proxy": "the
 
 
 class Console:
-    """Prints one line for each event, and a count of those that come too fast."""
+    """Print one line for each event, and the number of events that come too fast."""
 
     def __init__(self, write: Callable[[str], None], clock: Callable[[], float] = monotonic) -> None:
         """`write` prints one line; it is called from a thread and may block."""
@@ -72,7 +73,7 @@ class Console:
             self._put(f"{name} refused: {reason}")
 
     def found(self, first: list[FirstFinding]) -> None:
-        """Print the first findings of rules."""
+        """Print the first finding of each rule in `first`."""
         for charge_point_id, severity, side, rule, message in first:
             if rule in self._rules:
                 continue
@@ -82,14 +83,14 @@ class Console:
                 self._put(f"{name} first {severity} {rule} ({_SIDES.get(side, side)}): {message}")
 
     def close(self, seconds: float = 0.5) -> None:
-        """Print the waiting lines, but stop after so many seconds."""
+        """Print the waiting lines, but stop after `seconds`."""
         self._flush()
         with suppress(queue.Full):
             self._lines.put_nowait(None)
         self._thread.join(seconds)
 
     def _may(self, kind: str) -> bool:
-        """Return whether one more line may be printed in this second; otherwise count it."""
+        """Return whether one more line may be printed in this second; if not, count it."""
         second = int(self._clock())
         if second != self._second:
             self._flush()
@@ -107,7 +108,7 @@ class Console:
             self._put(f"... and {told} more")
 
     def _put(self, line: str) -> None:
-        with suppress(queue.Full):  # the terminal is too slow, and the recording has everything
+        with suppress(queue.Full):  # the terminal is too slow; the recording has the event
             self._lines.put_nowait(visible(line)[:_LONGEST])
 
     def _run(self) -> None:
@@ -120,7 +121,7 @@ class Console:
         try:
             return self._lines.get(timeout=1.0)
         except queue.Empty:
-            # Nothing happens any more, and the counts are not printed yet.
+            # No line came for a while: print the counts of the last busy second.
             if self._left_out and int(self._clock()) != self._second:
                 self._flush()
             return ""

@@ -6,7 +6,7 @@ from collections import Counter
 
 BUCKETS_US = (10, 25, 50, 100, 250, 500, 1000, 2500, 10_000, 100_000)
 INTERNAL_FAULT = "internal-fault"
-"""The cause of a gap that reaches to the end of its session; `websocket.messages` has the other causes."""
+"""The cause of a gap that lasts until the end of its session; `websocket.messages` defines the other causes."""
 
 
 class Counts:

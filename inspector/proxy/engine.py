@@ -1,4 +1,4 @@
-"""Run mitmproxy in this process: start, relay, and end in an orderly way."""
+"""Run mitmproxy in this process: start it, relay, and close all sessions at the end."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from inspector.recorder.recorder import Recorder
 logger = logging.getLogger(__name__)
 
 NEVER = 10**9
-"""Seconds. Charge points may be silent for days, and mitmproxy's tcp_timeout cannot be switched off."""
+"""A timeout in seconds: charge points may be silent for days, and mitmproxy's tcp_timeout cannot be switched off."""
 
 DRAIN_SECONDS = 1.0
 """How long peers have to answer the proxy's close frame; a stop should take less than 3 s."""
@@ -54,11 +54,11 @@ class Engine:
         self._stop = asyncio.Event()
 
     def stop(self) -> None:
-        """End the run in an orderly way; `run` returns when it is done."""
+        """Ask `run` to close all sessions and return."""
         self._stop.set()
 
     async def run(self, ready: Callable[[], None]) -> None:
-        """Relay until `stop`; calls `ready` once every listener accepts connections."""
+        """Relay until `stop` is called; call `ready` once every listener accepts connections."""
         started = asyncio.Event()
         master = Master(Options(mode=[]))
         proxyserver = Proxyserver()
@@ -163,7 +163,7 @@ class Relay(Protocol):
     recording: RecordingAddon
 
     async def listen(self, sockets: list[socket.socket]) -> None:
-        """Accept charge points on `sockets`; raises UnusableAddress."""
+        """Accept charge points on `sockets`. Raises UnusableAddress."""
 
     def stop_listening(self) -> None:
         """Accept no new connections."""
@@ -180,9 +180,10 @@ class PublicRelay:
     """Relays with mitmproxy's own listeners and layers, through public names only."""
 
     def __init__(self, master: Master, proxyserver: Proxyserver, recording: RecordingAddon, settings: Settings) -> None:
-        """Raise UserMistake for settings that need the fast path, for limits only if the user disabled it.
+        """Prepare the relay. Raises UserMistake for settings that need the fast path.
 
-        If the installed mitmproxy has no fast path, the proxy relays without limits, which is better than not at all.
+        Limits need it too, but raise UserMistake only if the user disabled it: if the installed mitmproxy cannot have
+        it, the proxy relays without limits.
         """
         needs = []
         if settings.listener_tls:
@@ -195,7 +196,7 @@ class PublicRelay:
         if settings.fast_path:
             logger.warning("without the fast path there are no limits: ignoring %s", ", ".join(limits.values()))
         else:
-            # A limit at its default was probably not given by the user.
+            # Report only limits that the user has probably set, as they differ from their defaults.
             usual = {one.name: one.default for one in fields(Settings)}
             needs += [said for name, said in limits.items() if getattr(settings, name) != usual[name]]
         if needs:
@@ -237,7 +238,7 @@ class PublicRelay:
 
 
 class Started:
-    """Sets an event when mitmproxy has started, which its public hook `running` reports."""
+    """Set an event when mitmproxy calls the public hook `running`, after its start."""
 
     def __init__(self, event: asyncio.Event) -> None:
         self._event = event

@@ -1,8 +1,8 @@
-"""The fast path: take both sockets of a session over from mitmproxy after the 101.
+"""The fast path: take over both sockets of a session from mitmproxy after the 101.
 
-mitmproxy handles the handshake. Then a tunnel layer relays chunks until mitmproxy's own buffers are empty, pipes take
-both transports over, and mitmproxy is done with the connection. This is the only module that uses mitmproxy's
-non-public names. `missing_names` checks them at start; if one is missing, the engine uses the public hooks alone.
+mitmproxy handles the handshake. Then a tunnel layer relays chunks until mitmproxy's own buffers are empty, two pipes
+take over the transports, and mitmproxy's part ends. No other module uses mitmproxy's non-public names. `missing_names`
+checks them at start; if one is missing, the engine uses the public hooks only.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ NEEDED: list[tuple[type, str, list[str]]] = [
 
 
 def missing_names() -> list[str]:
-    """Return the non-public names that this module needs and the installed mitmproxy lacks, [] if there are none."""
+    """Return the non-public names that this module needs but the installed mitmproxy lacks."""
     missing = []
     for owner, name, parameters in NEEDED:
         function = getattr(owner, name, None)
@@ -88,7 +88,7 @@ def missing_names() -> list[str]:
 
 
 class _Gone(asyncio.Transport):
-    """Replaces, in a StreamWriter, a transport that a pipe has taken over: closing or deleting it does nothing."""
+    """A transport that does nothing. A StreamWriter gets it in place of the one that a pipe has taken over."""
 
     def is_closing(self) -> bool:
         return True
@@ -101,7 +101,7 @@ GONE = _Gone()
 
 
 class TunnelLayer(layer.Layer):
-    """Relays chunks unchanged from the 101 until pipes take over."""
+    """Relay chunks unchanged from the 101 until pipes take over."""
 
     def __init__(self, context: Any, session: SessionTap) -> None:
         super().__init__(context)
@@ -141,7 +141,7 @@ class RelayHttpStream(HttpStream):
         ):
             yield from super().flow_done()
             if response is None or response.status_code != 101:
-                handler.limits.expect_request()  # not earlier: a part of the answer was still to be sent
+                handler.limits.expect_request()  # only now is the answer sent completely
             return
         self.child_layer = handler.tunnel = TunnelLayer(self.context, session)
         session.write = handler.write_by_layer
@@ -159,7 +159,7 @@ class RelayHttpLayer(HttpLayer):
 
 
 class RelayHooks:
-    """Uses mitmproxy's public hooks to choose the HTTP layer and to inform each handler of its handshake."""
+    """Choose the HTTP layer and inform each handler about its handshake, through mitmproxy's public hooks."""
 
     name = "relay"
 
@@ -174,7 +174,7 @@ class RelayHooks:
 
 
 class NoWatchdog(TimeoutWatchdog):
-    """Replaces mitmproxy's timeout, as sessions may be silent for days; needs no task and no timer."""
+    """A timeout that never fires, instead of mitmproxy's: sessions may be silent for days."""
 
     def __init__(self) -> None:
         pass
@@ -191,7 +191,7 @@ class NoWatchdog(TimeoutWatchdog):
 
 
 class RelayHandler(ProxyConnectionHandler):
-    """Handles one connection of a charge point until pipes take over."""
+    """Handle one connection of a charge point until pipes take over."""
 
     def __init__(
         self,
@@ -215,7 +215,7 @@ class RelayHandler(ProxyConnectionHandler):
         self._said = ""
 
     async def serve(self, proxyserver: Proxyserver) -> None:
-        """Serve until mitmproxy is done with the connection; pipes may still relay on its sockets."""
+        """Serve until mitmproxy has finished with the connection; pipes may still relay on its sockets."""
         handlers[self.client.id] = self
         self.limits.expect_request()
         try:
@@ -252,7 +252,7 @@ class RelayHandler(ProxyConnectionHandler):
             self._between_requests(event)
 
     def _lost(self, peer: Connection, failure: BaseException | None) -> None:
-        """Note how a connection ended, which mitmproxy does not, and end the other one the same way."""
+        """Note how one connection of a session ended (mitmproxy does not), and end the other in the same way."""
         if isinstance(peer, Server):
             self._csms_hung_up = True
             if failure:
@@ -262,7 +262,7 @@ class RelayHandler(ProxyConnectionHandler):
                 self.reset(server)
 
     def _admit(self, event: events.DataReceived) -> bool:
-        """Return whether these bytes of a handshake may be passed to mitmproxy."""
+        """Check bytes of a handshake against the limits; return whether mitmproxy may have them."""
         if event.connection is self.client:
             if breach := self.limits.breach_by_charge_point(event.data):
                 self.refuse(breach)
@@ -287,7 +287,7 @@ class RelayHandler(ProxyConnectionHandler):
             self.refuse("disconnected before its request was complete")
 
     def log(self, message: str, level: int = logging.INFO, exc_info: Any = None) -> None:
-        """Read mitmproxy's log: if it failed to handle something, end the connection and record why."""
+        """Read mitmproxy's log: after an internal error, end the connection and record the error."""
         self._said = message
         failure = sys.exception() if exc_info is True else None
         if failure is None or self.client.id in self.recording.sessions:
@@ -306,13 +306,13 @@ class RelayHandler(ProxyConnectionHandler):
         return io.reader.exception() if io and isinstance(io.reader, asyncio.StreamReader) else None
 
     def reset(self, peer: Connection) -> None:
-        """Reset a connection, as the other one was."""
+        """Reset the connection to `peer`, because the other connection was reset."""
         io = self.transports.get(peer)
         if io and isinstance(io.writer, asyncio.StreamWriter):
             reset(cast(asyncio.Transport, io.writer.transport))
 
     def refuse(self, reason: str) -> None:
-        """End a connection in its handshake because of the charge point, and record why."""
+        """End a connection in its handshake because of a fault of the charge point, and record `reason`."""
         if self._given_up:
             return
         peer = address(self.client.peername)
@@ -323,7 +323,7 @@ class RelayHandler(ProxyConnectionHandler):
         self.give_up()
 
     def fail(self, reason: str) -> None:
-        """Answer 502 because of the CSMS, end the connection, and record why."""
+        """Answer 502 because of a fault of the CSMS, end the connection, and record `reason`."""
         if self._given_up:
             return
         charge_point_id, upstream = self.recording.bound.get(self.client.id, (None, None))
@@ -340,7 +340,7 @@ class RelayHandler(ProxyConnectionHandler):
     def give_up(self) -> None:
         """End both sides once their buffers are sent; mitmproxy gets no more events.
 
-        A peer that does not accept the rest in time, or does not answer the end of TLS, is disconnected.
+        A peer that does not accept these bytes in time, or does not answer the TLS close, is disconnected.
         """
         self._given_up = True
         self.limits.asked()
@@ -350,7 +350,7 @@ class RelayHandler(ProxyConnectionHandler):
                 asyncio.get_running_loop().call_later(self.settings.handshake_timeout, io.writer.transport.abort)
 
     async def open_connection(self, command: commands.OpenConnection) -> None:
-        """Connect to the CSMS. TLS is done by asyncio, so that pipes can take over that connection too."""
+        """Connect to the CSMS. asyncio does the TLS, so that a pipe can take over this connection too."""
         server = command.connection
         assert isinstance(server, Server) and server.address
         server.timestamp_start = time.time()
@@ -375,7 +375,7 @@ class RelayHandler(ProxyConnectionHandler):
         tls.note(server, writer)
         self.transports[server] = ConnectionIO(handler=asyncio.current_task(), reader=reader, writer=writer)
         await self.server_event(events.OpenConnectionCompleted(command, None))
-        del command  # it keeps the layers of the handshake alive, and this call lasts as long as the session
+        del command  # it refers to the layers of the handshake, and this call lasts as long as the session
         try:
             await self.handle_connection(server)
         finally:
@@ -386,13 +386,13 @@ class RelayHandler(ProxyConnectionHandler):
         for peer, io in self.transports.items():
             if isinstance(peer, Client) is not to_charge_point or not isinstance(io.writer, asyncio.StreamWriter):
                 continue
-            if not io.writer.is_closing():  # uvloop raises then, asyncio does not
+            if not io.writer.is_closing():  # on a closing transport uvloop raises an error, asyncio does not
                 io.writer.write(data)
 
     def _take_over(self, tunnel: TunnelLayer) -> None:
-        """Let pipes take both transports over, or try at the next event if mitmproxy still has bytes in its buffers.
+        """Let pipes take over both transports; if mitmproxy still has buffered bytes, the next event tries again.
 
-        This happens at the end of an event, not on a later tick: a RST read in between would be passed on as a FIN.
+        This must happen within an event: a RST that arrives before a later tick would be passed on as a FIN.
         """
         if self._server_event_lock.locked():
             return
@@ -402,7 +402,7 @@ class RelayHandler(ProxyConnectionHandler):
             if io is None or not isinstance(io.reader, asyncio.StreamReader):
                 return
             assert isinstance(io.writer, asyncio.StreamWriter)
-            # A byte or an EOF in the reader would be lost: the task that reads it has not run yet.
+            # Wait if the reader has bytes or an EOF for a task that has not run yet: the pipe would lose them.
             buffered = io.reader._buffer  # type: ignore[attr-defined]
             if buffered or io.reader.at_eof() or io.writer.transport.is_closing():
                 return
@@ -412,8 +412,8 @@ class RelayHandler(ProxyConnectionHandler):
         joined: list[asyncio.BaseTransport] = [*transports]
         join(transports[0], transports[1], tunnel.session, partial(self.recording.finish, self.client.id))
         self.recording.taken_over(tunnel.session)
-        # mitmproxy is done with the session: its tasks end and close `GONE` instead of the sockets. A connection to
-        # another CSMS, which rejected the charge point before, is neither of the two and is closed by its own task.
+        # mitmproxy has finished with the session: its tasks end and close `GONE` instead of the two sockets. There may
+        # be a third connection, to a CSMS that rejected the charge point before: its own task closes it.
         for io in list(self.transports.values()):
             if isinstance(io.writer, asyncio.StreamWriter) and io.writer.transport in joined:
                 io.writer._transport = GONE  # type: ignore[attr-defined]
@@ -424,7 +424,7 @@ class RelayHandler(ProxyConnectionHandler):
 handlers: dict[str, RelayHandler] = {}
 """The handlers of connections that pipes have not taken over, by client id.
 
-mitmproxy's layers know only that id. A process has one Master, so one dict is enough.
+mitmproxy's layers know only this id. One dict is enough, as a process has only one Master.
 """
 
 

@@ -1,4 +1,4 @@
-"""Limit the time and the size of a handshake, which mitmproxy does not."""
+"""Limit the time and the size of a handshake; mitmproxy has no such limits."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 
 HEAD_LIMIT = 64 * 1024
-"""The most bytes of the head of a request or an answer."""
+"""The most bytes in the head of a request or an answer."""
 
 EARLY_LIMIT = 1024 * 1024
 """The most bytes that a charge point may send before its upgrade is answered."""
@@ -17,14 +17,17 @@ _TLS_HANDSHAKE = 0x16
 
 _INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)\d\d[ \r\n]")
 _INTERIM_SIZE = 13
-"""The bytes by which an interim answer is recognised."""
+"""How many bytes are needed to recognise an interim answer."""
 
 
 class HandshakeLimits:
-    """Follows the handshake of one connection and notices when it takes too long or sends too much."""
+    """Follow the handshake of one connection, and notice if it takes too long or is too large."""
 
     def __init__(self, seconds: float, overdue: Callable[[bool], None]) -> None:
-        """`overdue` is called if no complete request arrives in time, with True if an earlier one was answered."""
+        """Set the time limit. `overdue` is called if no complete request arrives within `seconds`.
+
+        Its argument is True if an earlier request on the connection was answered.
+        """
         self._seconds, self._overdue = seconds, overdue
         self.head_seen = False
         """Whether the head of a request has arrived."""
@@ -44,13 +47,13 @@ class HandshakeLimits:
         return self._deadline is not None
 
     def expect_request(self) -> None:
-        """Start the timeout for a complete request: the first one, or another one after a rejection."""
+        """Start the timeout for a complete request: the first one, or the next one after a rejection."""
         self.asked()
         self._early = 0
         self._deadline = asyncio.get_running_loop().call_later(self._seconds, self._overdue, self.head_seen)
 
     def asked(self) -> None:
-        """Stop the timeout: the request is complete, and the CSMS has as long as it needs."""
+        """Stop the timeout: the request is complete, and the CSMS may take any time to answer."""
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
@@ -61,7 +64,7 @@ class HandshakeLimits:
         self._head_awaited = False
 
     def breach_by_charge_point(self, data: bytes) -> str | None:
-        """Count bytes from the charge point. Return what is wrong with them, None if nothing is."""
+        """Count bytes from the charge point; return the limit that they exceed in words, else None."""
         if not self._early and data[0] == _TLS_HANDSHAKE:
             return "speaks TLS, but this is a ws:// port; for wss:// give --tls-cert"
         self._early += len(data)
@@ -70,7 +73,7 @@ class HandshakeLimits:
         return None
 
     def breach_by_csms(self, data: bytes) -> str | None:
-        """Count bytes from the CSMS. Return what is wrong with them, None if nothing is."""
+        """Count bytes from the CSMS; return the limit that they exceed in words, else None."""
         if self._head_awaited:
             self._answered += len(data)
             if self._answered + len(self._interim) > HEAD_LIMIT:
@@ -80,7 +83,8 @@ class HandshakeLimits:
     def interim(self, data: bytes) -> tuple[bytes, bytes]:
         """Separate interim answers (RFC 9110 section 15.2), which mitmproxy would take for the final one.
 
-        Return (the interim answers, to be passed on at once; the rest). The beginning of one is kept for the next call.
+        Return the interim answers, which are passed on at once, and the rest. An incomplete beginning of an interim
+        answer is kept for the next call.
         """
         if self._answered or not self._head_awaited:
             return b"", data

@@ -89,10 +89,10 @@ class _Collector(Collector):
 
 
 class MetricsServer:
-    """Answers GET and HEAD requests for /metrics and /healthz; ignores their query.
+    """Answer GET and HEAD requests for /metrics and /healthz; a query is ignored.
 
     Args:
-        hosts: names this machine is reached by, besides those it knows itself.
+        hosts: more names of this machine that a request may have as its Host.
     """
 
     def __init__(
@@ -149,7 +149,7 @@ class MetricsServer:
         return answer.encode() + (b"" if method == b"HEAD" else body)
 
     def _refusal(self, method: str, target: str, rest: bytes) -> tuple[str, str] | None:
-        """Return the status and the reason for refusing a request that may come from a foreign web page."""
+        """Return the status and the reason for refusing a request; None if it cannot be from a foreign web page."""
         try:
             message = parse_headers(BytesIO(rest))
         except HTTPException as error:
@@ -164,7 +164,7 @@ class MetricsServer:
 
     def _admits(self, host: str | None) -> bool:
         if host is None:
-            return True  # HTTP/1.0 programs; every browser sends a Host
-        # A name without a dot belongs to a local network or to containers: no foreign DNS server answers for it.
+            return True  # an HTTP/1.0 program: every browser sends a Host
+        # A name without a dot belongs to a local network or a container: no foreign DNS server resolves it.
         local = self._open and bool(host) and "." not in host_name(host)
         return local or admits_host(host, self._hosts, any_address=self._open)

@@ -1,7 +1,7 @@
 """Relay bytes between two asyncio transports, including FIN, RST and back-pressure, and pass them to the session tap.
 
-A busy socket does not keep others waiting: large chunks are relayed in slices, and after a few milliseconds the rest
-waits for the next turn of the event loop.
+A busy socket does not block the others: large chunks are relayed in slices, and after a few milliseconds the rest waits
+for the next turn of the event loop.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from time import perf_counter, perf_counter_ns
 from inspector.proxy.session_tap import SessionTap
 
 MEASURE_EVERY = 16
-"""One in so many chunks is measured: to measure each would cost more than half of the relay time."""
+"""One in 16 chunks is measured: measuring each would cost more than half of the relay time."""
 SLICE = 8 * 1024
-"""Bytes relayed at once. A chunk may be 32 times as long and hold 40,000 frames, which take a quarter of a second."""
+"""Bytes relayed at once. A chunk may be 32 times as long and have 40,000 frames, which take a quarter of a second."""
 TURN_S = 0.002
 """How long one socket is served before the others get a turn."""
 
@@ -26,7 +26,7 @@ type ClosedCallback = Callable[[], None]
 
 
 class Pipe(asyncio.Protocol):
-    """The protocol of one transport: writes each chunk that arrives to `peer`, unchanged."""
+    """The protocol of one transport: write each chunk that arrives to the transport `peer`, unchanged."""
 
     __slots__ = (
         "_feed",
@@ -62,7 +62,7 @@ class Pipe(asyncio.Protocol):
         self._until_measured = MEASURE_EVERY
         self._rest: memoryview | None = None
         self._scheduled = False
-        self._then: Callable[[], None] | None = None  # the end of this side, reported after the waiting data
+        self._then: Callable[[], None] | None = None  # reports the end of this side, after the waiting data
 
     def data_received(self, data: bytes) -> None:
         peer = self._peer
@@ -83,7 +83,7 @@ class Pipe(asyncio.Protocol):
         self._feed(self._from_cp, data)
 
     def _relay_in_slices(self, data: bytes) -> None:
-        # Read nothing until this is relayed: otherwise uvloop delivers up to 32 chunks in one turn.
+        # Stop reading until this chunk is relayed: otherwise uvloop delivers up to 32 chunks in one turn.
         self._transport.pause_reading()
         self._rest = memoryview(data if self._rest is None else bytes(self._rest) + data)
         self._relay_for_a_turn()
@@ -117,7 +117,7 @@ class Pipe(asyncio.Protocol):
             self._transport.write(data)
 
     def _not_forwarded(self, data: bytes) -> None:
-        """Handle data that arrives after the proxy's own close frame, or for a peer that is gone."""
+        """Record data that is not relayed: after the proxy's own close frame, or for a peer that is gone."""
         session = self._session
         forward = self._from_cp not in session.shut and not self._peer.is_closing()
         if forward:
@@ -127,7 +127,7 @@ class Pipe(asyncio.Protocol):
             self._transport.close()
 
     def eof_received(self) -> bool:
-        """Pass a FIN on. TLS connections end on both sides, as Python's TLS cannot close only one direction."""
+        """Pass a FIN on. TLS connections are closed completely, as Python's TLS cannot close one direction alone."""
         while self._rest is not None:  # TLS may report the end although reading is paused
             self._relay_slice()
         self._session.ended(self._from_cp, "fin")
@@ -143,7 +143,7 @@ class Pipe(asyncio.Protocol):
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._rest is not None:  # this data came before the end and still has to be relayed
+        if self._rest is not None:  # this data came before the end: relay it first
             self._then = partial(self.connection_lost, exc)
             self.read_again()
             return
@@ -168,11 +168,11 @@ class Pipe(asyncio.Protocol):
 
     @property
     def _waits(self) -> bool:
-        """Whether the other side accepts no data for now, or the session is paused."""
+        """Whether to stop reading: the other side accepts no data now, or the session is paused."""
         return bool(self._session.held) or (self._other.full and self._then is None)
 
     def read_again(self) -> None:
-        """Relay the waiting data, then read again, unless there is another reason to wait."""
+        """Relay the waiting data, then resume reading, unless there is another reason to wait."""
         if self._waits:
             return
         if self._rest is not None:
@@ -188,13 +188,13 @@ def join(
 ) -> None:
     """Replace the protocols of both transports by pipes. The old protocols' buffers must be empty.
 
-    The old protocols get no more events, so their owner has to release them.
+    The old protocols get no more events, so the caller must release them.
     """
     pipes = []
     for transport, peer, from_cp in ((charge_point, csms, True), (csms, charge_point, False)):
         raw = transport.get_extra_info("socket")
         if raw is not None:
-            # A charge point without power sends no FIN; keep-alive detects that.
+            # A charge point that loses power sends no FIN; keep-alive detects that.
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         pipes.append(Pipe(transport, peer, session, from_cp, on_closed))
     pipes[0]._other, pipes[1]._other = pipes[1], pipes[0]
@@ -218,7 +218,7 @@ def join(
 
 
 def reset(transport: asyncio.Transport) -> None:
-    """End a connection with a TCP RST, as the other side did."""
+    """End a connection with a TCP RST."""
     if transport.is_closing():
         return
     raw = transport.get_extra_info("socket")

@@ -1,4 +1,4 @@
-"""Implement `--require-recording`: pause sessions that the recorder cannot follow, end them if it fails."""
+"""Implement `--require-recording`: pause sessions while the recorder is too slow, end them if it fails."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DEAD_AFTER_S = 5.0
 
 
 class RecordingGuard:
-    """Watches the recorder's status and pauses or ends all sessions."""
+    """Watch the recorder's status, and pause or end all sessions."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class RecordingGuard:
         queue_limit: int,
         dead_after: float = DEAD_AFTER_S,
     ) -> None:
-        """`queue_limit` is the most bytes that may wait for the recorder before it loses frames."""
+        """Prepare to watch; `queue_limit` is how many bytes may wait before the recorder loses frames."""
         self._recording, self._status = recording, status
         self._limit, self._dead_after = queue_limit, dead_after
         self._holding = False
@@ -38,7 +38,7 @@ class RecordingGuard:
         recording.refusing = self.refusing
 
     def refusing(self) -> str | None:
-        """Why no new session may be opened now; None while the recorder works."""
+        """The reason why no session may be opened now, in words; None while the recorder works."""
         refuses = self._dead and not self._status().working
         return "the recorder does not work, and --require-recording forbids sessions without it" if refuses else None
 
@@ -50,7 +50,7 @@ class RecordingGuard:
             await asyncio.sleep(LOOK_EVERY_S)
 
     def _look(self, status: Status, now: float) -> None:
-        # Sessions pause at half of the limit, so that there is room for data that is on its way.
+        # Pause at half of the limit: there must be room for data that was already received.
         if not self._holding and status.waiting_bytes > self._limit // 2:
             logger.warning("%d bytes are waiting for the recorder: pausing all sessions", status.waiting_bytes)
             self._holding = True

@@ -17,7 +17,7 @@ from inspector.proxy.addresses import Upstream
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The credentials of a charge point at the CSMS. The proxy needs them, as TLS ends at the proxy."""
+    """The credentials with which the proxy connects to the CSMS as a charge point, whose TLS ends at the proxy."""
 
     authorization: str | None = field(default=None, repr=False)
     """The value of the Authorization header that replaces the charge point's own."""
@@ -27,13 +27,13 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Sends charge points to `upstream` whose path starts with `pattern` or whose id matches it."""
+    """Send charge points to `upstream` if their path starts with `pattern` or their id matches it."""
 
     pattern: str
     upstream: Upstream
 
     def matches(self, charge_point_id: str, path: str) -> bool:
-        """Return whether a charge point takes this route; ids match like file names in a shell, in the same case."""
+        """Return whether a charge point takes this route; ids match like file names in a shell, case-sensitively."""
         if self.pattern.startswith("/"):
             prefix = self.pattern.rstrip("/")
             return path == prefix or path.startswith((prefix + "/", prefix + "?"))
@@ -50,7 +50,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Routing:
-    """All routes and identities of one run. The first matching route is used, `default` if none matches."""
+    """All routes and identities of one run. The first matching route decides; if none matches, `default` is used."""
 
     default: Upstream
     routes: tuple[Route, ...] = ()
@@ -65,12 +65,12 @@ class Routing:
 
     @property
     def upstreams(self) -> list[Upstream]:
-        """All CSMSs that may be connected to."""
+        """The addresses of all CSMSs in the routes."""
         return list(dict.fromkeys([self.default, *(route.upstream for route in self.routes)]))
 
 
 def read_identities(path: Path) -> dict[str, Identity]:
-    """Read the charge points of a TOML file. Raises SettingsMistake or UnusableFile, which name the wrong entry.
+    """Read the identities of charge points from a TOML file. Raises SettingsMistake or UnusableFile.
 
     ["CP001"]
     password = "…"            # Basic authorization (security profiles 1 and 2); user = "…" if not the id

@@ -1,4 +1,4 @@
-"""Make texts from peers safe for the log: without secrets, each on one line."""
+"""Make texts from peers safe for the log: remove secrets and line breaks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _REDACTION = Redactor()
 
 
 def safe(*texts: str) -> list[str]:
-    """Return the texts of one log line without secrets, also if one of them quotes a secret that is in another."""
+    """Return the texts of one log line without secrets; a secret in one text is also removed from the others."""
     secrets = Secrets()
     shown = [_REDACTION.text(secrets, text) for text in texts]
-    return [printable(_REDACTION.text(secrets, text)) for text in shown]  # an earlier one may quote a later one
+    return [printable(_REDACTION.text(secrets, text)) for text in shown]  # with all secrets known

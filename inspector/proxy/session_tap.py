@@ -25,10 +25,10 @@ _new_tuple = tuple.__new__
 
 
 class SessionTap:
-    """Watches both directions of one session and sends records to the recorder.
+    """Watch both directions of one session and send records to the recorder.
 
-    The relay calls `feed` with every chunk that it forwards. Nothing here may raise into the relay: an internal error
-    ends the recording of this session and is logged, and relaying continues.
+    The relay calls `feed` with every chunk that it forwards. No method may raise an error into the relay: an internal
+    error is logged and ends the recording of this session, and relaying continues.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class SessionTap:
         self._put(records.OpenRecord(self.number, time_ns(), monotonic_ns(), self.facts))
 
     def event(self, kind: str, detail: dict[str, Any]) -> None:
-        """Record anything other than a data frame."""
+        """Record an event of the session, such as a ping or a gap."""
         self._put(records.EventRecord(self.number, time_ns(), monotonic_ns(), kind, detail))
 
     def feed(self, from_charge_point: bool, data: bytes, forwarded: bool = True) -> None:
@@ -85,7 +85,7 @@ class SessionTap:
                 if 0 < opcode < CLOSE:
                     self._frames[from_charge_point] += 1
                     notes = found if forwarded else {**(found or {}), "forwarded": False}
-                    # FrameRecord's own constructor takes twice as long, and this runs once per frame.
+                    # This runs once per frame, and FrameRecord's own constructor takes twice as long.
                     fields = (self.number, ts_ns, mono_ns, from_charge_point, opcode, payload, notes)
                     self._put(_new_tuple(records.FrameRecord, fields))
                 else:
@@ -137,7 +137,7 @@ class SessionTap:
             )
 
     def vanished(self) -> None:
-        """Record that the session ended; mitmproxy's public hooks do not say which side began it."""
+        """Record that the session ended; mitmproxy's public hooks do not report which side ended it."""
         if not (self.closed or self._ended or self._closing_handshake_done):
             self.event("close", {"code": None, "tcp": "ended without a closing handshake"})
 
@@ -146,7 +146,10 @@ class SessionTap:
         return all(sent is not None for sent in self.close_sent.values())
 
     def hold(self, reason: str, held: bool) -> None:
-        """Pause both peers for a reason, or resume them if no reason remains; needs the fast path."""
+        """Add a reason to pause both peers, or with `held` False remove it. Without a reason they resume.
+
+        This needs the fast path.
+        """
         if held is (reason in self.held) or self.pause_reading is None:
             return
         before, self.held = self.held, self.held ^ {reason}
@@ -154,10 +157,10 @@ class SessionTap:
             self.pause_reading(held)
 
     def go_away(self, code: int, reason: str) -> bool:
-        """Send a close frame to both peers, to each after the frame that is being relayed to it.
+        """Send a close frame to both peers, each after the frame that is being relayed to that peer.
 
         Frames that a peer sends afterwards are stored as not forwarded. The caller has to end the connections if the
-        peers do not. Returns False if the session was ending already.
+        peers do not. Returns False if the session is already ending.
         """
         if self.closed or self._goodbye is not None or self.write is None:
             return False
@@ -191,7 +194,7 @@ class SessionTap:
 
     @property
     def closing(self) -> CloseFacts:
-        """How the session ended, as far as is known."""
+        """The known facts about the end of the session."""
         cp, csms = self.close_sent[True] or (None, None), self.close_sent[False] or (None, None)
         return {
             "cp_close_code": cp[0],
@@ -203,7 +206,7 @@ class SessionTap:
 
 
 def parse_close(payload: bytes) -> tuple[int, str | None]:
-    """Return (code, reason) from a close frame's payload; the code of an empty one is 1005 (RFC 6455 section 7.1.5)."""
+    """Return code and reason from the payload of a close frame; 1005 if it is empty (RFC 6455 section 7.1.5)."""
     if len(payload) < 2:
         return 1005, None
     return int.from_bytes(payload[:2], "big"), payload[2:].decode("utf-8", "replace") or None

@@ -12,7 +12,7 @@ from inspector.proxy.routing import Routing, UpstreamTls
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Times are in seconds, sizes in bytes."""
+    """The settings of one run. Times are in seconds, sizes in bytes."""
 
     routing: Routing
     ocpp_version: str | None = None

@@ -16,9 +16,10 @@ _server_names: WeakKeyDictionary[ssl.SSLObject | ssl.SSLSocket, str] = WeakKeyDi
 
 
 def listener_context(cert: Path, key: Path | None = None, client_ca: Path | None = None) -> ssl.SSLContext:
-    """Return the context of a wss:// listener: TLS 1.2 or newer. With `client_ca` clients need a certificate.
+    """Return the context of a wss:// listener, for TLS 1.2 or newer.
 
-    `key` may be omitted if `cert` contains the private key too. Raises UnusableFile.
+    With `client_ca`, clients need a certificate of that CA. `key` may be omitted if `cert` contains the private key
+    too. Raises UnusableFile.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -35,7 +36,7 @@ def upstream_context(
 ) -> ssl.SSLContext:
     """Return the context for connections to a wss:// CSMS. Without `ca` it trusts the system's authorities.
 
-    It is not `ssl.create_default_context`: its strict X.509 checks refuse private authorities without a key usage
+    `ssl.create_default_context` is not used: its strict X.509 checks refuse private authorities without a key usage
     extension, which are common. Raises UnusableFile.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -103,7 +104,7 @@ def upstream_failure(failure: BaseException, timeout: float = 0.0) -> str:
 
 
 def note(peer: Connection, writer: asyncio.StreamWriter) -> None:
-    """Note the result of asyncio's TLS handshake in the fields that mitmproxy fills after its own."""
+    """Copy the result of asyncio's TLS handshake to the fields that mitmproxy fills after its own handshakes."""
     spoken: ssl.SSLObject | None = writer.get_extra_info("ssl_object")
     if spoken is None:
         return

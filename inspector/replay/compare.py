@@ -1,4 +1,4 @@
-"""Compares two recorded sessions by meaning, with the matchers of a replay."""
+"""Compare two recorded sessions by meaning, with the matchers of a replay."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from inspector.replay.policy import Policy
 from inspector.replay.script import Script
 
 NEITHER = "neither side"
-"""`Outcome.played` where two recordings are compared."""
+"""The value of `Outcome.played` for a comparison of two recordings."""
 
 
 def paired(a: list[Script], b: list[Script]) -> list[tuple[Script | None, Script | None]]:
@@ -58,8 +58,8 @@ def compare_scripts(recorded: Script, other: Script, policy: Policy, rebinding: 
     rebinding = rebinding or IdMapping()
     sides = {
         direction: Conversation(recorded, direction.opposite, policy, rebinding) for direction in Direction
-    }  # by the direction of the frames it looks at
-    stands_for: dict[int, int] = {}  # a CALL of `other` -> the recorded CALL
+    }  # by the direction of the frames that each one reads
+    stands_for: dict[int, int] = {}  # by frame number: CALL in `other` -> recorded CALL
     by_number = {frame.frame_id: frame for frame in recorded.frames}
     for frame in other.frames:
         conversation = sides[frame.direction]
@@ -73,7 +73,7 @@ def compare_scripts(recorded: Script, other: Script, policy: Policy, rebinding: 
         if found is not None and isinstance(frame.message, Call | Send):
             stands_for[frame.frame_id] = found.frame_id
     outcome = Outcome(recorded, NEITHER, peer=other.source)
-    came = {found: number for number, found in stands_for.items()}  # a recorded CALL -> that of `other`
+    came = {found: number for number, found in stands_for.items()}  # recorded CALL -> CALL in `other`
     answered = other.answers()
     for conversation in sides.values():
         conversation.note_absent()
@@ -83,7 +83,7 @@ def compare_scripts(recorded: Script, other: Script, policy: Policy, rebinding: 
         if row is None:
             quiet = policy.may_stay_away(frame)
             if frame.call is not None and policy.may_stay_away(frame.call):
-                # Its CALL may be absent; if it is there, its answer must be too.
+                # An answer may be absent with its CALL; if the CALL is there, its answer must be there.
                 quiet = came.get(frame.call.frame_id) is None or came[frame.call.frame_id] in answered
             what = "the answer to " if frame.call is not None else "the CALL "
             missing = Difference("comes", None, f"{what}{frame.action or 'without an action'} never came")

@@ -1,4 +1,4 @@
-"""Connects a player with its peer: dials a CSMS, or waits for charge points."""
+"""Connect a player with its peer: dial a CSMS, or wait for charge points."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MAX_MESSAGE = 64 * 1024 * 1024
 async def dial(
     url: str, charge_point_id: str, version: OcppVersion, password: str | None = None, tls: ssl.SSLContext | None = None
 ) -> ClientConnection:
-    """Connect to a CSMS as a charge point whose identity is the last part of the path.
+    """Connect to a CSMS as a charge point, with its identity as the last part of the path.
 
     Raises:
         UnusableAddress: the CSMS cannot be reached, or refuses the connection.
@@ -39,7 +39,7 @@ async def dial(
         parts = urlsplit(url)
         usable = parts.scheme in ("ws", "wss") and bool(parts.hostname) and parts.port != 0
         (parts.hostname or "").encode("idna")
-    except ValueError:  # of a port, an IPv6 address or a name that cannot be looked up
+    except ValueError:  # an invalid port, IPv6 address or host name
         usable = False
     if not usable:
         raise UnusableAddress(url, "not an address of a CSMS", "write ws://HOST:PORT/PATH or wss://HOST:PORT/PATH")
@@ -65,10 +65,10 @@ async def dial(
         raise UnusableAddress(target, f"refused with HTTP {status} {refused.response.reason_phrase}") from refused
     except InvalidURI as error:
         raise UnusableAddress(target, f"not an address of a CSMS ({error.msg})") from error
-    except ssl.SSLCertVerificationError as error:  # before ValueError and OSError, which it is too
+    except ssl.SSLCertVerificationError as error:  # a subclass of ValueError and OSError, so it must come first
         remedy = "name its CA with --ca FILE" if is_of_unknown_ca(error) else None
         raise UnusableAddress(target, f"its certificate is not trusted ({error.verify_message})", remedy) from error
-    except ValueError as error:  # our own address is sound
+    except ValueError as error:  # the address was checked above, so this is a redirect
         raise UnusableAddress(target, f"redirects to something that is not an address ({error})") from error
     except InvalidHandshake as error:
         raise UnusableAddress(target, f"is not an OCPP CSMS ({error})") from error
@@ -87,25 +87,25 @@ def _reason(error: OSError) -> str:
 
 
 REFUSED_LIMIT = 5
-"""Charge points that were refused and are remembered for a message, the latest."""
+"""How many of the latest refused charge points are remembered for a message."""
 
 
 class ConnectionQueue:
-    """Charge points that have connected and wait until they are played with."""
+    """Charge points that have connected and wait for a player."""
 
     def __init__(self, version: OcppVersion, password: str | None, allow_origins: Collection[str] = ()) -> None:
         self._version, self._password, self._allow_origins = version, password, allow_origins
         self._waiting: asyncio.Queue[tuple[str, ServerConnection]] = asyncio.Queue()
         self._released: dict[ServerConnection, asyncio.Event] = {}
         self._left = False
-        self._refused: dict[str, str] = {}  # why, by identity
+        self._refused: dict[str, str] = {}  # the reason, by identity
         self.address = ("", 0)
 
     async def next(self, timeout_s: float | None) -> tuple[str, ServerConnection]:
         """Return the identity and the connection of the next charge point.
 
         Raises:
-            TimeoutError: no charge point has connected.
+            TimeoutError: no charge point connected within `timeout_s`.
         """
         async with asyncio.timeout(timeout_s):
             while True:
@@ -116,11 +116,11 @@ class ConnectionQueue:
                 self.release(connection)  # it disconnected while it waited
 
     def release(self, connection: ServerConnection) -> None:
-        """Let the handler of a connection end: it has been played."""
+        """Let the handler of a connection end, after the player has finished with it."""
         self._released[connection].set()
 
     async def arrived(self, connection: ServerConnection) -> None:
-        """Handler of `serve`: keeps the connection open until `release` or `leave`."""
+        """Keep a new connection open until `release` or `leave` is called: the handler for `serve`."""
         assert connection.request is not None
         if self._left:
             return
@@ -136,7 +136,7 @@ class ConnectionQueue:
             released.set()
 
     def refuse(self, connection: ServerConnection, request: Request) -> Response | None:
-        """Handler of `serve`: refuses foreign web pages, other OCPP versions and wrong passwords."""
+        """Refuse foreign web pages, other OCPP versions and wrong passwords: the request handler for `serve`."""
         refusal = self._refusal(request)
         if refusal is None:
             return None
@@ -168,7 +168,7 @@ class ConnectionQueue:
         return None
 
     def refusals(self) -> str:
-        """Return which charge points were refused at the handshake since the last one was played, and why."""
+        """Return, in words, the charge points refused since the last one was accepted, with the reasons."""
         return "; ".join(f"{identity} was refused at the handshake: {why}" for identity, why in self._refused.items())
 
 
@@ -181,12 +181,12 @@ async def lobby(
     ready: Callable[[str], Any],
     allow_origins: Collection[str] = (),
 ) -> AsyncIterator[ConnectionQueue]:
-    """Listen for charge points; `ready` is called with the address once it is open.
+    """Listen for charge points; `ready` is called with the address once they can connect.
 
     Web pages may connect if this machine serves them, or if their origin is one of `allow_origins`.
 
     Raises:
-        UnusableAddress: nothing can listen there.
+        UnusableAddress: it is not possible to listen at this host and port.
     """
     waiting = ConnectionQueue(version, password, allow_origins)
     try:

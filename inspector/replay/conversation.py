@@ -1,4 +1,4 @@
-"""Finds the recorded frame that each live frame of the peer corresponds to, and notes the differences."""
+"""Find the recorded frame that each live frame of the peer corresponds to, and note the differences."""
 
 from __future__ import annotations
 
@@ -14,22 +14,25 @@ from inspector.replay.policy import Policy
 from inspector.replay.script import Script
 
 CANDIDATES = 10
-"""Recorded CALLs of one action that a live one is compared with to find the nearest."""
+"""How many recorded CALLs of an action are compared with a live CALL to find the most similar one."""
 
 SAID_BEFORE = 100
-"""Frames of one action, the latest, among which one is looked for that says the same: a station's connectors."""
+"""How many of the latest frames of an action are searched for a repeated CALL: a station may have many connectors."""
 
 FREE_ORDER = frozenset({"Heartbeat", "StatusNotification", "SecurityEventNotification", "LogStatusNotification"})
-"""Actions whose place among the peer's other CALLs means nothing."""
+"""Actions whose CALLs may come at any place among the peer's other CALLs."""
 
 
 class Conversation:
-    """The peer's side of a script, and which of its frames have come."""
+    """The recorded frames of the peer, and the live frames that correspond to them."""
 
     def __init__(
         self, script: Script, ours: Direction, policy: Policy, rebinding: IdMapping, said: list[Frame] | None = None
     ) -> None:
-        """`said`: recorded CALLs that have come and may be repeated, shared by all sessions of a charge point."""
+        """Prepare for a session in which this program sends the frames of the direction `ours`.
+
+        `said` are recorded CALLs that have come and may be repeated; all sessions of a charge point share them.
+        """
         self._said = said if said is not None else []
         self.policy = policy
         self.rebinding = rebinding
@@ -37,10 +40,10 @@ class Conversation:
         self.extra: list[Row] = []
         self.last_in_order = 0
         self._answers = script.answers()
-        self._sent: dict[int, Frame] = {}  # our live CALL -> the recorded one
+        self._sent: dict[int, Frame] = {}  # number of a live CALL of the player -> the recorded CALL
         self._calls: dict[str | None, list[Frame]] = {}  # recorded CALLs that have not come, by action
-        self._periodic: set[str | None] = set()  # actions of which a live frame with periodic values has come
-        self._odd: list[Frame] = []  # recorded frames that are neither CALLs nor first answers, not come yet
+        self._periodic: set[str | None] = set()  # actions for which a live frame with periodic values has come
+        self._odd: list[Frame] = []  # recorded frames that have not come and are neither CALLs nor first answers
         for frame in script.frames:
             if frame.direction is ours:
                 continue
@@ -50,11 +53,11 @@ class Conversation:
                 self._odd.append(frame)
 
     def sent(self, live: int, recorded: Frame) -> None:
-        """Note that our recorded CALL was sent as the live frame with this number."""
+        """Note that the player sent a recorded CALL as the live frame number `live`."""
         self._sent[live] = recorded
 
     def heard(self, live: Frame) -> Frame | None:
-        """Take a live frame of the peer; return the recorded frame it corresponds to, None for an extra frame."""
+        """Match a live frame of the peer; return the recorded frame it corresponds to, None for an extra frame."""
         if isinstance(live.message, Call | Send):
             return self._called(live)
         if live.answer_status is AnswerStatus.PAIRED and live.call is not None:
@@ -122,7 +125,7 @@ class Conversation:
         expected = self.rebinding.expected(recorded.action, recorded.payload)
         found = compare(recorded, expected, live, self.policy)
         if found and any(self.rebinding.unbound(recorded.action, recorded.payload)):
-            # An id without a live value yet is not a difference: this may be the frame that gives it one.
+            # An id that has no live value yet is not a difference: this frame may provide the value.
             found = [difference for difference in found if difference.matcher != "bound-id"]
         return len(found)
 
@@ -144,7 +147,7 @@ class Conversation:
         return recorded
 
     def _has_a_place(self, recorded: Frame) -> bool:
-        """Return whether the place of a frame among the peer's CALLs matters."""
+        """Return whether the order of this frame among the peer's CALLs matters."""
         if not isinstance(recorded.message, Call | Send) or recorded.action in FREE_ORDER:
             return False
         return not self.policy.may_stay_away(recorded)
@@ -157,7 +160,7 @@ class Conversation:
         self.rows[recorded.frame_id] = Row(recorded, None, (Difference("comes", None, why),))
 
     def note_absent(self) -> None:
-        """Note each action whose periodic values were recorded and did not come at all in this run."""
+        """Note each action whose periodic values were recorded but never came in this run."""
         for action, left in self._calls.items():
             periodic = [frame for frame in left if self.policy.wanted_once(frame)]
             if periodic and action not in self._periodic:
@@ -174,7 +177,7 @@ class Conversation:
         return row is not None and row.live is not None
 
     def is_past(self, recorded: Frame) -> bool:
-        """Return whether the peer has already sent a later frame than a recorded one that it may leave out."""
+        """Return whether the peer has already sent a frame that is recorded after `recorded`."""
         return self.last_in_order > recorded.frame_id
 
     def recorded_answer(self, recorded: Frame) -> Frame | None:
@@ -182,7 +185,7 @@ class Conversation:
         return self._answers.get(recorded.frame_id)
 
     def any_answer(self, action: str | None) -> Frame | None:
-        """Return any recorded answer of ours to this action, for a CALL that was not recorded."""
+        """Return any recorded answer to a CALL of this action, to answer a CALL that was not recorded."""
         for row in self.rows.values():
             if row.recorded is None or row.recorded.action != action:
                 continue

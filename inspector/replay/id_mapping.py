@@ -1,7 +1,7 @@
-"""Maps ids and times of a recording to those of this run.
+"""Map ids and times of a recording to those of this run.
 
-A recorded id gets its live value when both are first seen at the same place of two matched messages, or earlier if it
-is an id that we make. Message ids are made by the player.
+A recorded id gets its live value when both are first seen at the same place of two matched messages, or earlier if this
+program makes the id. Message ids are made by the player.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ MEMBERS = {
     "reservationId": "reservation",
     "requestId": "request",
 }
-"""Members whose values are ids of one run -> the kind of thing they name, wherever they occur."""
+"""Members whose values are ids that differ from run to run -> the kind of the id, in any message."""
 
 SHORTEST_FRESH = 8
-"""Characters of an id that is kept: so short a one is not made to be unique, and may mean something."""
+"""The fewest characters of an id that is replaced by a new one: a shorter id may have a meaning and is kept."""
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d(?::?\d\d)?)?")
 
@@ -36,15 +36,15 @@ class IdMapping:
     """The live values of recorded ids and times; shared by all sessions of a charge point in a recording."""
 
     def __init__(self, *, shift: timedelta = timedelta(0), tokens: dict[str, str] | None = None) -> None:
-        """`shift` is added to recorded times; `tokens` maps recorded idTags and idTokens to those to send."""
+        """Start without ids. `shift` is added to recorded times; `tokens` maps recorded id tokens to those to send."""
         self.shift = shift
         self._tokens = tokens or {}
         self._live: dict[tuple[str, Any], Any] = {}
 
     def own(self, action: str | None, payload: Any, fresh: frozenset[str] = frozenset()) -> None:
-        """Choose live values for the ids in a recorded payload of ours, before it is sent.
+        """Choose live values for the ids in a recorded payload before the player sends it.
 
-        Texts of a kind in `fresh` get new values of the same length; other ids keep their recorded values.
+        Text ids whose kind is in `fresh` get new values of the same length; other ids keep their recorded values.
         """
         for kind, recorded in list(self.unbound(action, payload)):
             made = recorded
@@ -53,7 +53,7 @@ class IdMapping:
             self._live[kind, recorded] = made
 
     def learn(self, action: str | None, recorded: Any, live: Any) -> None:
-        """Take the live values of ids from a matched pair of payloads; a recorded id keeps its first live value."""
+        """Note the live values of ids in a matched pair of payloads; a recorded id keeps its first live value."""
         if isinstance(recorded, dict) and isinstance(live, dict):
             for name, value in recorded.items():
                 if name not in live:
@@ -80,7 +80,7 @@ class IdMapping:
             return self.value(action, str(path[-1]), value) if path and isinstance(path[-1], str) else value
 
         if not self._tokens and action != "ReserveNow" and not any(f'"{name}"' in text for name in MEMBERS):
-            # Most frames have no ids except their message id; their times are found without reading the whole text.
+            # Most frames have no ids except the message id: replacing that and the times needs no JSON parser.
             head = _HEAD.match(text)
             if head is not None and text.startswith(f'{recorded_id}"', head.end()):
                 rest = text[head.end() + len(recorded_id) :]
@@ -117,7 +117,7 @@ class IdMapping:
         return value if is_time(value) else self.value(action, name, value)
 
     def unbound(self, action: str | None, recorded: Any) -> Iterator[tuple[str, Any]]:
-        """Yield the ids in a recorded payload without a live value yet, as (kind, recorded value)."""
+        """Yield the ids in a recorded payload that have no live value yet, as (kind, recorded value)."""
         if isinstance(recorded, dict):
             for name, value in recorded.items():
                 kind = kind_of(action, name)
@@ -131,14 +131,14 @@ class IdMapping:
 
 
 def kind_of(action: str | None, member: str) -> str | None:
-    """Return the kind of id in a member; None if it holds no id of a run."""
+    """Return the kind of the id in a member; None if the member has no id that differs from run to run."""
     if member == "id" and action == "ReserveNow":  # 2.x
         return "reservation"
     return MEMBERS.get(member)
 
 
 def is_time(value: Any) -> bool:
-    """Return whether a value is a date-time, whatever member holds it."""
+    """Return whether a value is a date-time."""
     return isinstance(value, str) and _TIME.fullmatch(value) is not None
 
 

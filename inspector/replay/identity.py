@@ -1,4 +1,4 @@
-"""Names the station and firmware of this run if they differ from the recording."""
+"""Report the station and firmware of this run if they differ from the recording."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _PARTS = {
     "charge box": ("chargeBoxSerialNumber",),
     "firmware": ("firmwareVersion",),
 }
-"""What identifies a station in a BootNotification of 1.6 and 2.x."""
+"""The members that identify a station in a BootNotification of OCPP 1.6 and 2.x."""
 
 
 def other_identity(row: Row) -> str | None:
-    """Return in words how the station of a live BootNotification differs from the recorded one; None if it does not."""
+    """Return, in words, the differences between the stations of two BootNotifications; None if there are none."""
     if row.recorded is None or row.live is None or not isinstance(row.live.message, Call):
         return None
     if row.recorded.action != "BootNotification" or row.live.action != "BootNotification":

@@ -1,4 +1,4 @@
-"""Compares two messages with small named matchers; each difference is a sentence."""
+"""Compare two messages with small named matchers; each difference is a sentence."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ type _Matcher = Callable[[Any, Any, str, str, str | None, Policy], Difference | 
 
 
 def compare(recorded: Frame, expected: Any, live: Frame, policy: Policy) -> list[Difference]:
-    """Compare a live frame with the recorded one it stands for.
+    """Compare a live frame with the recorded frame that it corresponds to.
 
     Args:
         recorded: the recorded frame.
-        expected: its payload with the ids and tokens of this run.
+        expected: the recorded payload with the ids and tokens of this run.
         live: the live frame.
-        policy: what counts as a difference.
+        policy: decides which differences count.
     """
     kind, other = type(recorded.message), type(live.message)
     if kind is not other:
@@ -67,7 +67,7 @@ def _useless(recorded: Frame, expected: Any, live: Frame, root: str, policy: Pol
 
 
 def _reasons(recorded: CallError, live: CallError, policy: Policy) -> Iterator[Difference]:
-    """Compare the description and details of CALLERRORs, which are for people; used in strict mode only."""
+    """Compare the description and details of CALLERRORs; used in strict mode only, as they are for people."""
     was, now = recorded.error_description, live.error_description
     yield from _values(was, now, "/3", "", None, policy, "errorDescription")
     yield from _values(recorded.error_details, live.error_details, "/4", "", None, policy, "errorDetails")
@@ -88,7 +88,7 @@ def _values(
         for name, value in recorded.items():
             inner = f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}"
             if isinstance(value, dict) and isinstance(live.get(name), dict) and policy.is_volatile(action, name):
-                continue  # its content does not matter
+                continue  # only its presence matters
             if name in live:
                 yield from _values(value, live[name], root, inner, action, policy, name)
             elif not policy.is_ignored(action, inner) and not policy.may_lack(action, name):
@@ -105,7 +105,7 @@ def _values(
             return
         if len(recorded) != len(live) and policy.mode != SHAPE:
             if policy.is_volatile(action, member):
-                return  # it is unknown which elements correspond
+                return  # the elements cannot be paired
             sentence = f"{pointer[1:]} has {len(live)} elements, recorded {len(recorded)}"
             yield Difference("length", root + pointer, sentence)
         for index, (one, other) in enumerate(zip(recorded, live, strict=False)):
@@ -128,7 +128,7 @@ def _elements(
     policy: Policy,
     member: str,
 ) -> Iterator[Difference]:
-    """Compare two lists whose order means nothing; elements without a counterpart are paired in their order."""
+    """Compare two lists whose order does not matter; elements without a counterpart are paired in their order."""
     pairs = [*found.pairs, *zip(found.missing, found.extra, strict=False)]
     if policy.mode != SHAPE and not (len(recorded) != len(live) and policy.is_volatile(action, member)):
         for index in found.missing[len(found.extra) :]:
@@ -163,7 +163,7 @@ def same_type(
 def same_value(
     recorded: Any, live: Any, pointer: str, member: str, action: str | None, policy: Policy
 ) -> Difference | None:
-    """Require equal values if the mode does; times, ids without a live value and volatile members may differ."""
+    """Require equal values in some modes; times, ids without a live value and volatile members may differ."""
     if recorded == live or policy.mode == SHAPE or _is_starred(recorded):
         return None
     if policy.is_volatile(action, member) or (policy.both_stored and _is_starred(live)):
@@ -180,12 +180,12 @@ def same_value(
 
 
 def _is_starred(value: Any) -> bool:
-    """Return whether a value was hidden before it was stored, so that it cannot be compared."""
+    """Return whether a value was hidden by redaction, so that it cannot be compared."""
     return isinstance(value, str) and value != "" and not value.strip("*")
 
 
 MATCHERS: tuple[_Matcher, ...] = (same_type, same_value)
-"""What is asked of two values that are neither both objects nor both arrays, in this order."""
+"""The comparisons of two values that are not both objects or both arrays, in this order."""
 
 
 def _close(recorded: Any, live: Any, tolerance: float) -> bool:

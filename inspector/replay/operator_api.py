@@ -1,4 +1,4 @@
-"""Makes the reference CSMS send CALLs, through its operator API."""
+"""Make the reference CSMS send CALLs, through its operator API."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ TIMEOUT_S = 30.0
 
 
 class Operator:
-    """The operator of a CSMS, who repeats the CALLs of the recording."""
+    """A client of the operator API, which makes the CSMS send the CALLs of the recording."""
 
     def __init__(self, url: str) -> None:
-        """`url` is the address of the API, `http://HOST:PORT`.
+        """Use the API at `url`, `http://HOST:PORT`.
 
         Raises:
-            UnusableAddress: it is not such an address.
+            UnusableAddress: `url` has another form.
         """
         place = url.partition("?")[0]
         if not url.startswith(("http://", "https://")) or "@" in place or not _has_host(place):
@@ -29,7 +29,7 @@ class Operator:
         self._url = url.rstrip("/")
 
     async def __call__(self, charge_point_id: str, action: str, payload: Any) -> None:
-        """Order a CALL and wait for its answer. If the CSMS refuses, the replay reports the CALL as missing."""
+        """Make the CSMS send a CALL, and wait for the answer. If it refuses, the replay reports the CALL as missing."""
         request = urllib.request.Request(
             f"{self._url}/api/charge-points/{quote(charge_point_id, safe='')}/calls",
             data=json.dumps({"action": action, "payload": payload, "checked": False}).encode(),
@@ -39,12 +39,12 @@ class Operator:
 
 
 def _ask(request: urllib.request.Request) -> None:
-    # A CSMS on this machine is not behind the environment's HTTP proxy.
+    # Ignore HTTP proxies in the environment: the CSMS usually runs on this machine.
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with direct.open(request, timeout=TIMEOUT_S) as answer:
             answer.read()
-    except (OSError, HTTPException, ValueError):  # the server may answer anything, or redirect anywhere
+    except (OSError, HTTPException, ValueError):  # the server may send any answer or redirect
         return
 
 

@@ -24,22 +24,22 @@ class Row(NamedTuple):
 class Outcome:
     """One played session.
 
-    `played` is the side that was played, "charge-point" or "csms"; `latencies_ms` are the peer's, by action.
+    `played` is the side that was played, "charge-point" or "csms"; `latencies_ms` are those of the peer, by action.
     """
 
     script: Script
     played: str
     rows: list[Row] = field(default_factory=list)
-    defaults: list[str] = field(default_factory=list)  # answers that were not recorded, as sentences
+    defaults: list[str] = field(default_factory=list)  # sentences about answers that were not recorded
     regressions: Counter[FindingKey] = field(default_factory=Counter)
     improvements: Counter[FindingKey] = field(default_factory=Counter)
     messages: dict[FindingKey, str] = field(default_factory=dict)
-    # ^ the first finding of a kind, with its frame and action: of a regression in this run, else in the recording
+    # ^ the first finding of each kind, with frame and action: from this run for regressions, else from the recording
     latencies_ms: dict[str, list[float]] = field(default_factory=dict)
     seconds: float = 0.0
     sent: int = 0
-    failure: str | None = None  # why it could not be played to its end
-    identity: str = ""  # how the station differs from the recorded one
+    failure: str | None = None  # why the script could not be played to its end
+    identity: str = ""  # the differences between this station and the recorded one, in words
     peer: str = ""  # the address of the CSMS, the id of the charge point, or the other recording
     at_ns: int = field(default_factory=time.time_ns)  # wall-clock time of the run
 
@@ -50,11 +50,11 @@ class Outcome:
 
     @property
     def equal(self) -> bool:
-        """Whether the peer did as recorded."""
+        """Whether the peer behaved as recorded."""
         return not self.differences and not self.regressions and self.failure is None
 
     def sentences(self) -> list[str]:
-        """All differences in words, each with its frame and place."""
+        """All differences as sentences, each with its frame and place."""
         said = [f"{self._where(row, difference)}: {difference.sentence}" for row, difference in self.differences]
         said += [f"new finding {self.in_words(key)}" for key in self.regressions]
         if self.failure and not any(difference.matcher == "goes-on" for _, difference in self.differences):
@@ -71,7 +71,7 @@ class Outcome:
 
     @property
     def live_side(self) -> str:
-        """What the recording is compared with, in words."""
+        """The name of the side or recording that was compared, for messages."""
         return "this run" if self.played in ("charge-point", "csms") else "the other recording"
 
     def _where(self, row: Row, difference: Difference) -> str:

@@ -1,4 +1,4 @@
-"""Decides when the next frame is due: after the recorded pause, divided by the speed."""
+"""Decide when the next frame is due: after the recorded pause, divided by the speed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from inspector.errors import UserMistake
 
 SLOWEST = 0.001
-"""A second of the recording takes a quarter of an hour: slower ones can only be a mistake."""
+"""At this speed a second of the recording takes a quarter of an hour. A lower one is probably a mistake."""
 
 
 class Pace:
@@ -24,7 +24,7 @@ class Pace:
         """Read a pace such as "1", "10", "0.5" or "max".
 
         Raises:
-            UserMistake: it is none of these.
+            UserMistake: `text` has another form.
         """
         if text == "max":
             return Pace(None)
@@ -37,14 +37,14 @@ class Pace:
         return Pace(speed)
 
     def wait_s(self, mono_ns: int) -> float:
-        """Return how long to wait before a frame recorded at `mono_ns`, from the frame before it."""
+        """Return how many seconds to wait from now before the frame recorded at `mono_ns`. Call this for every frame."""
         if self.speed is None:
             return 0.0
         now = time.monotonic()
         if self._recorded_ns is None:
             self._due = now
         else:
-            # A late peer does not shorten later pauses.
+            # If the peer was late, later pauses keep their length.
             self._due = max(self._due + (mono_ns - self._recorded_ns) / 1e9 / self.speed, now)
         self._recorded_ns = mono_ns
         return self._due - now
@@ -54,10 +54,10 @@ class Pace:
         return recorded_ns / 1e9 / self.speed if self.speed is not None and recorded_ns > 0 else 0.0
 
     def shift(self, began_ns: int, ended_ns: int) -> timedelta:
-        """Return the shift that moves the last recorded time to the moment at which it will be played."""
+        """Return the shift from recorded to live times, so that the end of the recording will be played at its time."""
         lasted_s = (ended_ns - began_ns) / 1e9
         try:
             ends = datetime.now(UTC) + timedelta(seconds=lasted_s / self.speed if self.speed else 0.0)
-        except OverflowError:  # a recorded clock that jumped by centuries
+        except OverflowError:  # the recorded clock jumped by centuries
             ends = datetime.max.replace(tzinfo=UTC)
         return ends - datetime.fromtimestamp(ended_ns / 1e9, UTC)

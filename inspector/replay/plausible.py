@@ -1,4 +1,4 @@
-"""Finds values that may differ from run to run but are wrong: a clock days off, an expired card, an interval of 0."""
+"""Find values that may differ from run to run but are wrong: a clock days off, an expired card, an interval of 0."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from inspector.rules.fields import seconds
 
 DAY_S = 86_400.0
 EXPIRIES = frozenset({"expiryDate", "cacheExpiryDateTime"})
-_EARLIEST_S = 946_684_800.0  # 2000-01-01: frames of earlier times have no wall clock
+_EARLIEST_S = 946_684_800.0  # 2000-01-01: earlier times do not come from a set clock
 
 
 class Useless(NamedTuple):
@@ -19,8 +19,8 @@ class Useless(NamedTuple):
 
     Attributes:
         pointer: the place within the payload.
-        member: its name.
-        sentence: what is wrong with it.
+        member: the name of the member.
+        sentence: the fault in words.
     """
 
     pointer: str
@@ -33,8 +33,8 @@ def useless_values(recorded: Frame, expected: Any, live: Frame) -> Iterator[Usel
 
     Args:
         recorded: the recorded frame, for its time.
-        expected: its payload with the ids of this run.
-        live: the frame that stands for it.
+        expected: the recorded payload with the ids of this run.
+        live: the live frame that corresponds to it.
     """
     yield from _look(expected, live.payload, "", recorded.ts_ns / 1e9, live.ts_ns / 1e9)
 
@@ -59,7 +59,7 @@ def _wrong_time(member: str, recorded: Any, live: Any, then_s: float, now_s: flo
     was_s, is_s = seconds(recorded), seconds(live)
     if was_s is None:
         return None
-    if is_s is None:  # before 2000, or not a time, which the matchers report
+    if is_s is None:  # before 2000, or not a time: the matchers report that
         return "which is before the year 2000" if live[:2] in ("00", "19") else None
     if member == "currentTime":
         off_s = abs(is_s - now_s)

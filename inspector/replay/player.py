@@ -1,7 +1,7 @@
-"""Plays one side of a script over an open WebSocket.
+"""Play one side of a script over an open WebSocket.
 
-One loop goes through the script, and listens whenever it has to wait. Our CALLs are sent in the recorded order, each
-after the recorded frames of the peer before it; our answers are sent when the CALLs of the peer come.
+One loop goes through the script, and listens whenever it has to wait. The player sends its CALLs in the recorded order,
+each after the peer's frames that were recorded before it. It sends its answers when the CALLs of the peer come.
 """
 
 from __future__ import annotations
@@ -38,21 +38,21 @@ from inspector.rules.judge import Judge
 from inspector.units import quantity
 
 LINGER_S = 0.25
-"""How long the end of the script waits for what the peer sends too much."""
+"""How long the player listens after the last frame, for extra frames of the peer."""
 
 HOLD_S = 10.0
-"""The most that a CALL of the CSMS is held back at speed max, to come no earlier than recorded."""
+"""The longest recorded pause that is kept before a CALL of the CSMS at speed max."""
 
 MARGIN_S = 0.2
-"""What such a CALL is held back longer: a charge point acts some time after it has told of it."""
+"""An extra pause before these CALLs: a charge point may act some time after it has reported its state."""
 
 PATIENCE = 3
-"""Frames of the peer in a row that are waited for in vain before the replay is given up."""
+"""After how many missing frames of the peer in a row the replay stops waiting."""
 
 ID_LENGTH = 36
 
 type Prompt = Callable[[str, str, Any], Awaitable[None]]
-"""Has someone make the CSMS send a CALL: the charge point's id, the action, the payload."""
+"""Makes the CSMS send a CALL; the arguments are the charge point's id, the action and the payload."""
 
 
 class Connection(Protocol):
@@ -70,7 +70,7 @@ class Connection(Protocol):
 
 
 class Player:
-    """Plays one script against one peer."""
+    """Play one script against one peer."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class Player:
         prompt: Prompt | None = None,
         said: list[Frame] | None = None,
     ) -> None:
-        """`ours` is the direction of the frames to send; `tap` takes the records of what crosses the wire.
+        """Prepare to send the frames of the direction `ours`; `tap` gets a record of every frame in both directions.
 
         `rebinding`, `judge` and `said` (see `Conversation`) are shared by all sessions of a charge point.
         """
@@ -106,16 +106,16 @@ class Player:
         self._tap(records.OpenRecord(link, *stamps, facts))
         self._judge = judge.open(dict(facts), Moment(stamps[1], stamps[0]))
         self._number = 0
-        self._ids: dict[tuple[Direction, str], str] = {}  # caller, recorded message id -> the one in this run
-        self._answered: set[int] = set()  # recorded CALLs of the peer that we have answered, or never will
-        self._out: dict[int, Frame] = {}  # recorded frame of ours -> what went out for it
+        self._ids: dict[tuple[Direction, str], str] = {}  # (caller, recorded message id) -> message id in this run
+        self._answered: set[int] = set()  # recorded CALLs of the peer that are answered, or never will be
+        self._out: dict[int, Frame] = {}  # number of a recorded frame of the player -> the frame that was sent for it
         self._closed: str | None = None
         self._broken = False  # closed with an error, or without a close frame
         self._given_up: str | None = None
-        self._deaf = False  # the peer reads nothing
+        self._deaf = False  # the peer does not read from the connection
         self._in_vain = 0
         self._unprompted = 0  # CALLs of the CSMS in a row that did not come
-        self._reached = 0  # the last recorded frame whose turn came
+        self._reached = 0  # the number of the last recorded frame that was due
         self._previous_ns: int | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._findings: Counter[FindingKey] = Counter()
@@ -143,7 +143,7 @@ class Player:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
-            if self._deaf:  # it would not read a close frame either
+            if self._deaf:  # the peer would not read a close frame either
                 self._connection.transport.abort()
             await self._connection.close()
         stamps = time.time_ns(), time.monotonic_ns()
@@ -160,7 +160,7 @@ class Player:
     async def _our_turn(self, frame: Frame, gap_s: float) -> None:
         if self._is_our_answer(frame):
             assert frame.call is not None
-            # Our answer is sent when the peer's CALL comes; here we only wait for that.
+            # The answer is sent when the peer's CALL comes; only wait for that here.
             call = frame.call.frame_id
             if self._conversation.has_come(call):
                 await self._listen(self._timeout_s + gap_s, lambda: call in self._answered)
@@ -168,13 +168,13 @@ class Player:
         wait_s = self._pace.wait_s(frame.mono_ns)
         calls = isinstance(frame.message, Call | Send)
         if calls and self._ours is Direction.FROM_CSMS and self._pace.speed is None:
-            # A live charge point needs its own time to charge, so that it reaches the state in which we ask.
+            # A live charge point needs the recorded time to reach the state in which it gets this CALL.
             wait_s = min(gap_s, HOLD_S) + MARGIN_S
         await self._listen(wait_s)
         if frame.binary:
             await self._send(frame.raw, frame)
             return
-        # In 2.x the charge point makes transaction ids; our other ids stay as recorded.
+        # In 2.x the charge point makes the transaction ids, so make new ones; all other ids stay as recorded.
         fresh = frozenset({"transaction"} if self._ours is Direction.FROM_CHARGE_POINT and calls else ())
         self._rebinding.own(frame.action, frame.payload, fresh)
         recorded_id = frame.message.message_id or ""
@@ -185,7 +185,7 @@ class Player:
         await self._send(text, frame)
 
     def _fresh_id(self, recorded: str) -> str:
-        # A recording may test ids that are used twice or are too long: they stay so.
+        # A recording may test ids that are repeated or too long: the new ids are repeated or too long, too.
         made = str(uuid.uuid4())
         made = made.ljust(len(recorded), "0") if len(recorded) > ID_LENGTH else made
         return self._ids.setdefault((self._ours, recorded), made)
@@ -194,7 +194,7 @@ class Player:
         here, past = self._conversation.is_here, self._conversation.is_past
         if self._policy.may_stay_away(frame):
             if frame.action != "Heartbeat":
-                # Not longer than in the recording: the peer may be waiting for us.
+                # Do not wait longer than in the recording: the peer may be waiting for the next frame of the player.
                 await self._listen(gap_s + LINGER_S, lambda: here(frame) or past(frame))
             return
         if self._prompt is not None and isinstance(frame.message, Call) and not here(frame):
@@ -210,7 +210,7 @@ class Player:
             return
         waited = f"within {patience_s:.3g} s"
         if operators:
-            # It depends on an operator; the rest of the session can be compared without it.
+            # The CALL depends on an operator; compare the rest of the session without it.
             self._unprompted += 1
             self._conversation.lost(frame, f"the CALL {frame.action} never came {waited}")
             return
@@ -223,7 +223,7 @@ class Player:
             self._given_up = f"nothing has come for {PATIENCE} frames; given up"
 
     async def _listen(self, seconds: float, until: Callable[[], bool] | None = None) -> bool:
-        """Take frames of the peer for some seconds, or until a condition is true; return whether it became true."""
+        """Handle frames of the peer for some seconds or until a condition is true; return whether it became true."""
         clock = asyncio.get_running_loop().time
         deadline = clock() + seconds
         while until is None or not until():
@@ -258,7 +258,7 @@ class Player:
             await self._answer(live.message, recorded)
 
     async def _answer(self, call: Call, recorded: Frame | None) -> None:
-        """Answer a CALL of the peer as recorded; if it was not recorded, with a default, which is reported."""
+        """Answer a CALL of the peer as recorded, or with a default answer, which the outcome reports."""
         if recorded is None:
             await self._improvise(call)
             return
@@ -300,10 +300,10 @@ class Player:
         await self._send(text)
 
     async def _send(self, message: str | bytes, recorded: Frame | None = None) -> None:
-        """Send a frame; `recorded` is its counterpart. A frame that the connection does not accept is not counted."""
+        """Send a frame; `recorded` is the frame it corresponds to. It counts only if the connection accepts it."""
         raw, binary = message.encode() if isinstance(message, str) else message, isinstance(message, bytes)
         if self._connection.state is State.OPEN:
-            # Before sending: an answer may come while we wait for the socket.
+            # Note the frame before sending it: an answer may come while the socket is still busy.
             live = self._seen(raw, self._ours, binary)
             self.outcome.sent += 1
             if recorded is not None:
@@ -331,7 +331,7 @@ class Player:
         count(found, self._findings, self.outcome.messages, self._action_of)
 
     def _action_of(self, number: int) -> str | None:
-        # A deadline may fire with the number of a frame in an earlier session of this charge point.
+        # A missed deadline may refer to a frame of an earlier session of this charge point.
         return self._actions[number - 1] if number <= len(self._actions) else None
 
     def _conclude(self, seconds: float) -> None:
@@ -345,7 +345,7 @@ class Player:
         outcome.identity = next(filter(None, map(other_identity, outcome.rows)), "")
         left = [row for row in outcome.rows if self._is_left(row)]
         if left:
-            # A missing frame of the peer explains more than an answer of ours that could not be sent.
+            # Report a missing frame of the peer rather than an answer that could not be sent.
             self._stopped(next((row for row in left if not self._is_our_answer(row.recorded)), left[0]), len(left))
         elif self._given_up is not None:
             outcome.failure = self._given_up
@@ -371,19 +371,19 @@ class Player:
         assert frame.call is not None
         if self._conversation.has_come(frame.call.frame_id):
             return True
-        # Its CALL has not come, which is reported at that CALL.
+        # The CALL has not come: the report mentions that at the CALL.
         return frame.frame_id > self._reached and not self._policy.may_stay_away(frame.call)
 
     def _is_our_answer(self, frame: Frame | None) -> bool:
-        """Return whether a frame is an answer of ours, which is sent when the peer's CALL comes."""
+        """Return whether a frame is an answer that the player sends when the peer's CALL comes."""
         if frame is None or frame.direction is not self._ours or frame.answer_status is not AnswerStatus.PAIRED:
             return False
         return frame.call is not None and isinstance(frame.call.message, Call)
 
     @property
     def _may_break(self) -> tuple[str, ...]:
-        """The recorded ends of sessions after which the peer may break the connection at the end."""
-        # Tests often just drop their charge point; a CSMS must close its connections.
+        """The values of `closed_by` after which the peer may end the connection without a close frame."""
+        # Tests often just stop their charge point; a CSMS must close its connections.
         return ("csms",) if self.outcome.played == "charge-point" else ("charge-point", "unknown")
 
     def _stopped(self, first: Row, left: int) -> None:

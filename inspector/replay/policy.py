@@ -1,4 +1,4 @@
-"""Defines what counts as a difference: modes, members that may differ, actions that may come more or less often."""
+"""Define which differences count: modes, members that may differ, actions that may come more or less often."""
 
 from __future__ import annotations
 
@@ -16,46 +16,46 @@ STRICT, SEMANTIC, SHAPE = "strict", "semantic", "shape"
 MODES = (STRICT, SEMANTIC, SHAPE)
 
 VOLATILE: dict[str, frozenset[str]] = {
-    # Which station it is, and what runs on it, changes from run to run; vendor and model do not.
+    # Serial numbers and firmware may change from run to run; vendor and model may not.
     "BootNotification": frozenset(
         {"interval", "chargePointSerialNumber", "chargeBoxSerialNumber", "serialNumber", "firmwareVersion"}
         | {"iccid", "imsi", "meterSerialNumber"}
     ),
-    # A reading depends on its time; the judge checks that registers never fall.
+    # A reading depends on its time; rules check that registers never decrease.
     "MeterValues": frozenset({"value"}),
     # The number of readings depends on the time of the run, and seqNo counts them.
     "TransactionEvent": frozenset({"value", "timeSpentCharging", "seqNo", "meterValue", "signedMeterData"}),
     "StartTransaction": frozenset({"meterStart"}),
     "StopTransaction": frozenset({"meterStop", "value", "transactionData"}),
-    # Usually named after the day.
+    # File names usually contain the date.
     "GetDiagnostics": frozenset({"fileName"}),
     "GetLog": frozenset({"filename"}),
     "GetCompositeSchedule": frozenset({"startPeriod", "chargingSchedulePeriod"}),  # relative to the time of the request
     "*": frozenset({"expiryDate", "cacheExpiryDateTime", "statusInfo", "customData", "offline"}),
 }
-"""Members whose value may differ from run to run, by action ("*" for all): compared by type only in semantic mode."""
+"""Members whose value may differ from run to run, by action ("*" for all): semantic mode only compares their types."""
 
 
 REPEATED = frozenset({"StatusNotification"})
-"""Actions of the peer that may come more often than recorded, where they say again what was said before."""
+"""Actions of the peer that may come more often than recorded, if they repeat an earlier message."""
 OPTIONAL = frozenset({"Heartbeat", "MeterValues"})
 """Actions of the peer that may come more or less often than recorded."""
 ABSENT = frozenset({"Heartbeat"})
-"""Those that may be absent: a short run leaves no time for them."""
+"""Actions of OPTIONAL that may be absent: a short run may end before they come."""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What counts as a difference.
+    """The differences between a live frame and the recorded one that count.
 
     Attributes:
-        mode: strict (all but ids and times), semantic (all but what is volatile), shape (members and types).
-        tolerance: by which share numbers may differ from the recorded ones; in texts only meter readings.
+        mode: strict (all but ids and times), semantic (all but volatile members too), shape (only members and types).
+        tolerance: the share by which numbers may differ from the recorded ones; of texts, only meter readings may.
         volatile: more members that may differ, by action or "*".
         ignore: JSON pointers into payloads ("/idTagInfo/expiryDate"), by action or "*", that are not compared.
         extra_actions: actions of the peer that may come more often than recorded; None for those in REPEATED.
         optional_actions: actions of the peer that may come more or less often than recorded.
-        absent_actions: those of `optional_actions` that may be absent; each other one must come at least once.
+        absent_actions: those of `optional_actions` that may be absent; the others must come at least once.
         both_stored: secrets may be hidden in both sides.
     """
 
@@ -75,7 +75,7 @@ class Policy:
         return frame.action in self.optional_actions or (self.mode != STRICT and _is_periodic(frame))
 
     def wanted_once(self, frame: Frame) -> bool:
-        """Return whether at least one frame like this must come, although each of them may be absent."""
+        """Return whether at least one frame of this action must come, although each single frame may be absent."""
         return self.may_stay_away(frame) and frame.action not in self.absent_actions
 
     def may_be_extra(self, frame: Frame) -> bool:
@@ -83,7 +83,7 @@ class Policy:
         return frame.action in self._extra or self.may_stay_away(frame)
 
     def must_repeat(self, frame: Frame) -> bool:
-        """Return whether an extra frame must repeat one that came before."""
+        """Return whether an extra frame must repeat an earlier frame."""
         return self.extra_actions is None and not self.may_stay_away(frame)
 
     @property
@@ -91,7 +91,7 @@ class Policy:
         return REPEATED if self.extra_actions is None else self.extra_actions
 
     def is_volatile(self, action: str | None, member: str) -> bool:
-        """Return whether a member's value may differ."""
+        """Return whether the value of a member may differ."""
         if self.mode == STRICT:
             return False
         return self.is_named_volatile(action, member) or any(
@@ -99,7 +99,7 @@ class Policy:
         )
 
     def is_named_volatile(self, action: str | None, member: str) -> bool:
-        """Return whether the user said that a member's value may differ."""
+        """Return whether the user allowed the value of a member to differ."""
         return any(member in self.volatile.get(name, ()) for name in (action or "", "*"))
 
     def may_lack(self, action: str | None, member: str) -> bool:
@@ -114,7 +114,7 @@ class Policy:
 
 
 KNOWN = frozenset({"tolerance", "extra_actions", "optional_actions", "volatile", "ignore"})
-"""What a policy file may say."""
+"""The names in a policy file."""
 
 
 def _is_periodic(frame: Frame) -> bool:
@@ -127,7 +127,7 @@ def read_policy(path: Path, mode: str = SEMANTIC) -> Policy:
     """Read a policy from a TOML file with names of KNOWN; `[volatile]` and `[ignore]` are by action or "*".
 
     Raises:
-        SettingsMistake: it cannot be read, or a name or value in it is not known.
+        SettingsMistake: the file cannot be read, or it has an unknown name or value.
     """
     document = toml_file.read(path)
     toml_file.refuse_unknown(path, "", document, KNOWN)

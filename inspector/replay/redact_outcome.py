@@ -1,4 +1,4 @@
-"""Hides secrets in the report of a replay: live frames of the peer contain them."""
+"""Hide secrets in the report of a replay: live frames of the peer may contain some."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from inspector.replay.outcome import Outcome, Row
 
 
 def hidden(outcome: Outcome) -> Outcome:
-    """Return an outcome that may be printed: secrets in frames and sentences are asterisks."""
+    """Return an outcome that is safe to print: secrets in frames and sentences are replaced by asterisks."""
     redaction = Redactor()
     secrets = redaction.secrets_of(None)
 
@@ -28,7 +28,7 @@ def hidden(outcome: Outcome) -> Outcome:
             return frame
         return reworded(frame, raw, parse(raw, outcome.script.version, frame.binary), action=action)
 
-    for row in outcome.rows:  # a later frame may show that a text of an earlier frame or sentence is secret
+    for row in outcome.rows:  # learn all secrets first: a later frame may show that an earlier text is secret
         shown(row.recorded)
         shown(row.live)
 

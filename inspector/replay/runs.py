@@ -1,4 +1,4 @@
-"""Runs whole replays: one side of a script, once or as many charge points at once."""
+"""Run whole replays: play one side of a script, once or as many charge points at the same time."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from inspector.replay.script import Script
 from inspector.rules.judge import Judge
 
 OPENING_AT_ONCE = 50
-"""Connections that are opened at the same time; all stay open together once they are."""
+"""How many connections may be in their handshake at the same time; the number of open connections has no limit."""
 
 
 @dataclass
 class Choices:
-    """How to replay.
+    """The options of a replay.
 
     Attributes:
-        policy: what counts as a difference.
+        policy: decides which differences count.
         speed: "1", "10", "max".
         timeout_s: how long to wait for a frame of the peer.
-        tokens: recorded idTag or idToken -> the one to send.
+        tokens: recorded idTag or idToken -> idTag or idToken to send.
         identity: replaces the recorded charge point id.
-        password: for Basic; sent as a charge point, required as a CSMS.
-        tap: takes the records of what crosses the wire.
-        tls: for wss://.
+        password: for Basic authorization: a played charge point sends it, a played CSMS requires it.
+        tap: gets a record of every frame in both directions.
+        tls: the context for wss://.
         prompt: makes the CSMS send a CALL of the recording.
     """
 
@@ -53,7 +53,7 @@ class Choices:
     tls: ssl.SSLContext | None = None
     prompt: Prompt | None = None
     _links: Any = field(default_factory=lambda: count(1))
-    # A transaction may outlive a connection, so this state is kept for the charge point's next session.
+    # A transaction may last longer than a session, so the next session of the charge point gets the same state.
     _known: dict[tuple[str, str], tuple[IdMapping, Judge, list[Frame]]] = field(default_factory=dict)
 
     def known(self, script: Script, identity: str) -> tuple[IdMapping, Judge, list[Frame]]:
@@ -87,10 +87,10 @@ async def as_charge_point(
 
 
 async def go_on_as_charge_point(script: Script, url: str, choices: Choices, outcomes: list[Outcome]) -> None:
-    """Play the charge point's side of one more script, and add its result.
+    """Play the charge point's side of the next script, and append its result to `outcomes`.
 
     Raises:
-        UnusableAddress: as `as_charge_point`, for the first script; for later ones it becomes the result.
+        UnusableAddress: as `as_charge_point`, but only for the first script; later it becomes the result.
     """
     try:
         outcomes.append(await as_charge_point(script, url, choices))
@@ -103,7 +103,7 @@ async def go_on_as_charge_point(script: Script, url: str, choices: Choices, outc
 async def as_many_charge_points(
     script: Script, url: str, choices: Choices, many: int, tell: Callable[[Outcome], None]
 ) -> list[Outcome]:
-    """Play the charge point's side `many` times at once, with numbered ids; `tell` is called with each result."""
+    """Play the charge point's side `many` times at once, with numbered ids; call `tell` with each result."""
 
     opening = asyncio.Semaphore(OPENING_AT_ONCE)
 

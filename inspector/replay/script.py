@@ -1,4 +1,4 @@
-"""Reads recorded sessions as scripts to play: frames in order, answers paired with their CALLs."""
+"""Read recorded sessions as scripts to play: frames in order, answers paired with their CALLs."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from inspector.rules.judge import Judge, SessionJudge
 from inspector.units import quantity
 
 FRAMES_LIMIT = 1_000_000
-"""Frames of one session that are held in memory to be played; a longer one is refused."""
+"""The most frames of one session, as they are held in memory; a longer session is refused."""
 
 _COUNTED = 0
-"""The number of a finding that is counted: nothing stores it, which is what numbers are for elsewhere."""
+"""The number of every finding here: only stored findings need different numbers."""
 
 type FindingKey = tuple[str, Side]
-"""What findings of two runs are compared by: the rule, and who was at fault."""
+"""Identifies findings of one kind in two runs: the rule, and the side at fault."""
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Script:
     version: OcppVersion | None = None
     frames: list[Frame] = field(default_factory=list)
     findings: Counter[FindingKey] = field(default_factory=Counter)
-    examples: dict[FindingKey, str] = field(default_factory=dict)  # the first finding of a kind, as `in_words` has it
+    examples: dict[FindingKey, str] = field(default_factory=dict)  # the first finding of each kind, in words
     request_path: str | None = None
     closed_by: str = "unknown"  # "charge-point", "csms", "proxy" or "unknown"
     recording_ends_ns: int = 0  # wall-clock time of the last frame of this charge point in this source
@@ -59,7 +59,6 @@ class Script:
 
     def action_of(self, frame_id: int) -> str | None:
         """Return the action of the frame with this number."""
-        # Frames are numbered from 1 without gaps, but a script may begin in the middle of a session.
         at = bisect_left(self.frames, frame_id, key=lambda frame: frame.frame_id)
         found = self.frames[at : at + 1]
         return found[0].action if found and found[0].frame_id == frame_id else None
@@ -74,7 +73,7 @@ class Script:
 
 
 def read(source: str, ocpp: OcppVersion | None = None) -> list[Script]:
-    """Read the sessions with frames of a recording, trace or file of raw frames, in order.
+    """Read the sessions of a recording, trace or file of raw frames, in order; sessions without frames are left out.
 
     Raises:
         UserMistake: the file cannot be used, or the OCPP version of a session is unknown.
@@ -124,11 +123,11 @@ def scripts(source: str, records: Iterable[Record]) -> list[Script]:
 
 
 def choose(scripts: list[Script], number: int | None, from_frame: int = 1) -> list[Script]:
-    """Return all sessions, or only the one with this number; its findings are then judged without the others.
+    """Return all sessions, or only the one with this number, with the findings that it has when judged alone.
 
     Args:
-        scripts: those of a recording.
-        number: of the session; None for all.
+        scripts: the sessions of a recording.
+        number: the number of the session; None for all.
         from_frame: the first frame to play, counted from 1 within the session.
 
     Raises:
@@ -146,7 +145,7 @@ def choose(scripts: list[Script], number: int | None, from_frame: int = 1) -> li
     assert script.version is not None
     if not 1 <= from_frame <= len(script.frames):
         raise UserMistake(f"{script.source}: there is no frame {from_frame}; the session has {len(script.frames)}")
-    # The answer to a CALL that is not played is not played either.
+    # Leave out answers to CALLs that are not played.
     script.frames = [
         frame
         for frame in script.frames
@@ -180,10 +179,10 @@ def count(
     examples: dict[FindingKey, str],
     action_of: Callable[[int], str | None],
 ) -> None:
-    """Count the findings that are compared between two runs, each finding once.
+    """Count in `findings` the findings that are compared between two runs, each once.
 
     Hints and findings that depend on the clock are not counted. `examples` gets the first finding of each kind in
-    words; `action_of` returns the action of the frame with a number.
+    words; `action_of` returns the action of a frame by its number.
     """
     for finding in found:
         key = finding.rule_id, finding.side

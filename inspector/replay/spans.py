@@ -1,4 +1,4 @@
-"""Finds the place of each scalar in a JSON text, so that one can be replaced and all other bytes kept."""
+"""Find the place of each scalar in a JSON text, to replace single scalars without changing any other byte."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def scalars(text: str) -> Iterator[tuple[Path, int, int]]:
 
 
 def replace(text: str, change: Callable[[Path, Any], Any]) -> str:
-    """Return the text with the scalars that `change` replaces; the others keep their spelling."""
+    """Return the text with the scalars that `change` returns; unchanged scalars keep their spelling."""
     parts, done = [], 0
     for path, start, end in scalars(text):
         spelled = text[start:end]
@@ -72,7 +72,7 @@ def replace(text: str, change: Callable[[Path, Any], Any]) -> str:
 
 
 def as_json(value: Any) -> str:
-    """Return a scalar as JSON; only halves of surrogate pairs are escaped."""
+    """Return a scalar as JSON; of non-ASCII characters, only halves of surrogate pairs are escaped."""
     text = json.dumps(value, ensure_ascii=False)
     try:
         text.encode()
@@ -83,7 +83,7 @@ def as_json(value: Any) -> str:
 
 def _skip(text: str, at: int) -> int:
     if text[at : at + 1] not in " \t\n\r":
-        return at  # by far the most common
+        return at  # by far the most common case
     found = _SPACE.match(text, at)
     assert found is not None
     return found.end()

@@ -1,4 +1,4 @@
-"""Prints the result of a replay for people: side by side around the first difference, then all differences."""
+"""Print the result of a replay for people: the frames around the first difference, then all differences."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ CONTEXT = 3
 """Rows shown before and after the first difference."""
 
 PLAYED = {"charge-point": Direction.FROM_CHARGE_POINT, "csms": Direction.FROM_CSMS}
-"""The direction of the frames that were ours to send, by `Outcome.played`."""
+"""The direction of the frames that this program sent, by `Outcome.played`."""
 
 _NUMBER = 5
 _PADDING = 6
 """Columns around the three cells of a row."""
 WIDTH = 122
-"""Without a terminal, recorded and live frames are printed side by side up to this width, else below each other."""
+"""The width of a report without a terminal: wider frames are printed below each other instead of side by side."""
 
 
 _WHOLE = 10**12
-"""More characters than a frame has."""
+"""A limit in characters that no frame reaches."""
 
 
 def excerpt(outcome: Outcome) -> str:
-    """Return the text report of one outcome without colours and with whole frames, for JUnit and failing tests."""
+    """Return the text report of one outcome for JUnit and failing tests: without colours, with whole frames."""
     console = Console(width=WIDTH, highlight=False, no_color=True, force_terminal=False)
     with console.capture() as captured:
         print_outcome(console, outcome)
@@ -63,7 +63,7 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
 
 
 def _ladder(console: Console, outcome: Outcome, first: int) -> None:
-    """Print the rows around the first difference: cut to the width of a terminal, whole everywhere else."""
+    """Print the rows around the first difference, in a terminal cut to its width."""
     rows = outcome.rows[max(0, first - CONTEXT) : first + CONTEXT + 1]
     most = max(10, (console.width - _NUMBER - _PADDING) // 2) if console.is_terminal else None
     cells = [_cells(outcome, row, most) for row in rows]
@@ -78,7 +78,7 @@ def _ladder(console: Console, outcome: Outcome, first: int) -> None:
     table.add_column("recorded", width=max(most, len("recorded")), no_wrap=True)
     table.add_column(outcome.live_side, width=max(most, len(outcome.live_side)), no_wrap=True)
     for row, (number, recorded, live) in zip(rows, cells, strict=True):
-        # As Text: in a plain string, rich would read the brackets of a frame as markup.
+        # Use Text: in a plain string, rich would read the brackets of a frame as markup.
         table.add_row(number, Text(recorded), Text(live), style=_style(outcome, row))
         for difference in row.differences if row is outcome.rows[first] else ():
             table.add_row("", "", Text(visible(f"^ {difference.sentence}"), style="red", overflow="fold"))
@@ -88,7 +88,7 @@ def _ladder(console: Console, outcome: Outcome, first: int) -> None:
 def _stacked(
     console: Console, outcome: Outcome, first: int, rows: list[Row], cells: list[tuple[str, str, str]]
 ) -> None:
-    """Print the same rows with the live frame below the recorded one."""
+    """Print the same rows as `_ladder`, with each live frame below the recorded one."""
     for row, (number, recorded, live) in zip(rows, cells, strict=True):
         style = _style(outcome, row)
         label = len(outcome.live_side)
@@ -100,7 +100,7 @@ def _stacked(
 
 
 def _cells(outcome: Outcome, row: Row, most: int | None) -> tuple[str, str, str]:
-    """Return the number of the recorded frame, that frame and the live one in at most so many characters each."""
+    """Return the number of the recorded frame, that frame and the live one, each cut to `most` characters."""
     number = str(row.recorded.frame_id) if row.recorded is not None else "+"
     recorded = _frame(row.recorded, most) if row.recorded is not None else "–"
     live = "–" if row.live is None else "sent" if _sent_by_us(outcome, row) else _frame(row.live, most)

@@ -1,4 +1,4 @@
-"""Pairs the elements of two lists whose order means nothing, such as configuration keys and sampled values."""
+"""Pair the elements of two lists whose order does not matter, such as configuration keys and sampled values."""
 
 from __future__ import annotations
 
@@ -46,18 +46,18 @@ KEYS: dict[str, tuple[str, ...]] = {
     "variableAttribute": ("type",),
     "variableMonitoring": ("id",),
 }
-"""The lists to which the specifications give no order, by member: the parts by which an element is known again (paths
-within it; none where the elements are plain values)."""
+"""By member, the lists whose order does not matter: paths to the parts that identify an element, () for plain
+values."""
 
 _DEFAULTS = {"measurand": "Energy.Active.Import.Register", "context": "Sample.Periodic", "location": "Outlet"}
-"""What a sampled value says where it leaves a part out (OCPP 1.6 §7.43, 2.x SampledValueType)."""
+"""The values of missing members in a sampled value (OCPP 1.6 §7.43, 2.x SampledValueType)."""
 
 
 class Pairs(NamedTuple):
-    """Two lists side by side.
+    """The elements of two lists that correspond to each other, and the rest.
 
     Attributes:
-        pairs: indexes of corresponding elements: recorded, live.
+        pairs: indexes of corresponding elements, as (recorded, live).
         missing: indexes of recorded elements that are not in the live list.
         extra: indexes of live elements that were not recorded.
     """
@@ -68,7 +68,7 @@ class Pairs(NamedTuple):
 
 
 def pair(member: str, recorded: list[Any], live: list[Any]) -> Pairs | None:
-    """Pair the elements of two lists by what identifies them; None where the order of this list means something."""
+    """Pair the elements of two lists by the parts that identify them; return None if the order of the list matters."""
     parts = KEYS.get(member)
     if parts is None or (parts and not all(isinstance(element, dict) for element in (*recorded, *live))):
         return None
@@ -89,7 +89,7 @@ def pair(member: str, recorded: list[Any], live: list[Any]) -> Pairs | None:
 
 
 def name(member: str, element: Any) -> str:
-    """Return what identifies an element, in words for a report."""
+    """Return the parts that identify an element, as text for a report."""
     parts = [shorten(value, 60) for _, value in _given(KEYS[member], element)]
     return " ".join(part.strip('"') for part in parts) or shorten(element, 60)
 
