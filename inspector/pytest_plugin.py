@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from inspector.replay.script import Script
 
 START_TIMEOUT_S, LOOK_EVERY_S = 60.0, 0.5
-"""How often a cassette that waits for a charge point looks whether its block is over."""
+"""How long a proxy may take to start, and how often a cassette that waits for a charge point checks for its end."""
 PROXY = (sys.executable, "-m", "inspector", "proxy")
 RECORD_MODES = ("none", "once", "all")
 
@@ -49,14 +49,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def seconds(text: str) -> float:
-    """Read a time in seconds; raise ValueError unless it is finite and positive."""
+    """Read a time in seconds. Raises ValueError unless it is finite and positive."""
     if not 0 < (read := float(text)) < math.inf:
         raise ValueError(text)
     return read
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Collect the folder of recordings, in addition to the paths that the user names."""
+    """Add the folder of recordings to the paths that pytest collects."""
     folder = config.getoption("--ocpp-recordings")
     if folder is None:
         return
@@ -67,7 +67,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--ocpp-csms") is None:
         raise pytest.UsageError("--ocpp-recordings needs --ocpp-csms URL, the CSMS to play against")
     if config.args_source is pytest.Config.ArgsSource.ARGS:
-        # If the user names a recording or one of its tests, only that is collected.
+        # If the user names a recording or one of its tests, collect only that.
         if not any(_is_below(Path(one.split("::")[0]).absolute(), Path(folder)) for one in config.args):
             config.args.append(str(folder))
     else:
@@ -100,7 +100,7 @@ class RecordingFile(pytest.File):
             scripts = read(str(self.path))
         except UserMistake as mistake:
             raise self.CollectError(visible(str(mistake))) from mistake
-        # Sessions of one charge point depend on each other, so they are one test.
+        # The sessions of one charge point depend on each other, so make one test of them.
         by_name: dict[str, list[Script]] = {}
         for script in scripts:
             by_name.setdefault(script.charge_point_id or "session", []).append(script)
@@ -116,7 +116,7 @@ class Recorded(pytest.Item):
         self.scripts = scripts
 
     def runtest(self) -> None:
-        """Play them; fail with the differences."""
+        """Play the sessions; fail with the differences."""
         option = self.config.getoption
         choices: dict[str, Any] = {
             "timeout_s": option("--ocpp-timeout"),
@@ -131,7 +131,7 @@ class Recorded(pytest.Item):
                 raise Differs(outcome)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """Return the excerpt that the command line shows, or one line if it could not be played."""
+        """Return the excerpt that `replay` prints, or one line if the sessions could not be played."""
         from inspector.errors import ChargeSentinelError
 
         if isinstance(excinfo.value, Differs | ChargeSentinelError):
@@ -143,7 +143,7 @@ class Recorded(pytest.Item):
 
 
 class Differs(AssertionError):
-    """The peer did not do as recorded; `outcome` has the details."""
+    """The peer did not behave as recorded; `outcome` has the details."""
 
     def __init__(self, outcome: Outcome) -> None:
         self.outcome = outcome
@@ -157,7 +157,7 @@ class Differs(AssertionError):
 
 
 def play_as_charge_point(scripts: list[Script], url: str, **choices: Any) -> list[Outcome]:
-    """Play scripts one after the other against a CSMS, in an event loop of its own, so that any test can call this."""
+    """Play scripts one after the other against a CSMS. A new event loop runs them, so that any test can call this."""
     from inspector.replay.runs import Choices, go_on_as_charge_point
 
     chosen = Choices(**choices)
@@ -199,7 +199,7 @@ class RecordingProxy:
     """A recording proxy in front of a CSMS under test.
 
     Attributes:
-        url: where charge points connect.
+        url: the address for charge points.
         db: the recording.
     """
 
@@ -236,7 +236,7 @@ class RecordingProxy:
                 self._process.communicate()
 
     def findings(self, at_least: str = "info") -> list[dict[str, Any]]:
-        """Return the findings so far as rows of the table `findings`; call `stop` first to get all."""
+        """Return the stored findings as rows of the table `findings`; call `stop` first to get all of them."""
         from inspector.rules.finding import Severity
         from inspector.store.files.connection import open_recording
 
@@ -276,15 +276,15 @@ def ocpp_replay() -> Callable[..., Outcome]:
 
 
 class Cassette:
-    """A CSMS for a charge point under test: the real one, being recorded, or its recording.
+    """A CSMS for a charge point under test: the real CSMS behind a recording proxy, or a replay of its recording.
 
-    Leaving the block raises `Differs` if the charge point did not do as recorded.
+    Leaving the block raises `Differs` if the charge point did not behave as recorded.
 
     Attributes:
-        url: where the charge point connects.
-        recording: whether the real CSMS is behind it.
-        outcomes: how each session went so far, in the order of the recording.
-        outcome: after the block, how the last session went; None when it was recorded.
+        url: the address for the charge point.
+        recording: whether the real CSMS is used and recorded.
+        outcomes: the results of the sessions played so far, in the order of the recording.
+        outcome: after the block, the result of the last session; None when it was recorded.
     """
 
     def __init__(self, path: Path, csms: str | None, mode: str, choices: dict[str, Any]) -> None:
@@ -388,9 +388,9 @@ def _export(db: Path, path: Path) -> None:
 def ocpp_cassette(request: pytest.FixtureRequest) -> Callable[..., Cassette]:
     """Record once, then replay: `with ocpp_cassette("boot.jsonl", csms="ws://…") as cassette: run(cassette.url)`.
 
-    The path is relative to the test's folder. With `--ocpp-record once` (the default) the real CSMS is recorded
-    when the file is not there, else its recording is played and the charge point compared with it; `none` never
-    records, `all` always does. Further arguments are those of `inspector.replay.runs.Choices`.
+    The path is relative to the test's folder. With `--ocpp-record once` (the default) the real CSMS is recorded if the
+    file does not exist; else its recording is played, and the charge point is compared with it. `none` never records,
+    `all` always does. Further arguments are those of `inspector.replay.runs.Choices`.
     """
     mode = request.config.getoption("--ocpp-record")
 

@@ -1,6 +1,6 @@
-"""The command `chargesentinel`: finds the module of each subcommand and turns errors into exit codes.
+"""The command `chargesentinel`: find the module of each subcommand, and turn errors into exit codes.
 
-A module is imported only when its command runs, so `chargesentinel --help` is fast.
+A module is imported only when its command runs, so that `chargesentinel --help` is fast.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command; if there is none with this name, suggest the nearest one."""
+        """Find the command; if no command has this name, suggest the most similar one."""
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
@@ -72,13 +72,13 @@ class LazyGroup(click.Group):
             raise
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; raise ReaderGone if nobody reads standard output: click would exit with 1."""
+        """Run the command. Raises ReaderGone if no program reads standard output; click would exit with 1."""
         try:
             return super().invoke(ctx)
         except BrokenPipeError as error:
             raise ReaderGone from error
         except SystemExit as ended:
-            if isinstance(ended.__context__, BrokenPipeError):  # rich turns one into an exit with 1
+            if isinstance(ended.__context__, BrokenPipeError):  # rich turns it into an exit with 1
                 raise ReaderGone from ended
             raise
 
@@ -98,7 +98,7 @@ def command_line() -> None:
 
 
 def one_line(error: click.ClickException) -> str:
-    """Return a mistake in the call as one line that names the help of the command."""
+    """Return the message of a usage error as one line that names the help of the command."""
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "chargesentinel"
     said = without_userinfo_within(" ".join(error.format_message().split()).rstrip("."))
@@ -106,14 +106,14 @@ def one_line(error: click.ClickException) -> str:
 
 
 def main() -> None:
-    """Run the command line and exit: 0 is success, 1 "the answer is no", 2 a mistake of the user, 130 Ctrl-C."""
+    """Run the command line, and exit with 0 for success, 1 for "no", 2 for a mistake of the user, 130 for Ctrl-C."""
     try:
         code = _run()
         if sys.stdout is not None:
             sys.stdout.flush()
     except (ReaderGone, BrokenPipeError):
         _drop_output()
-        code = 0  # `head` has read enough
+        code = 0  # the reader, such as `head`, has read enough
     except OSError as error:
         if not _output_fails():
             raise
@@ -123,7 +123,7 @@ def main() -> None:
 
 
 def _run() -> int:
-    if sys.stdout is None:  # it is closed
+    if sys.stdout is None:  # standard output is closed
         return _mistake(f"chargesentinel: {_UNWRITABLE} (it is closed); {_ELSEWHERE}")
     try:
         code = command_line.main(standalone_mode=False)
@@ -146,7 +146,7 @@ def _mistake(line: str) -> int:
 
 
 def _output_fails() -> bool:
-    """Return whether standard output is what cannot be written, and not some other file."""
+    """Return whether it is impossible to write to standard output, rather than to another file."""
     try:
         click.echo()
     except OSError:

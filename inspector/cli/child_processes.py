@@ -1,4 +1,4 @@
-"""Runs other commands of ChargeSentinel as child processes and ends all of them."""
+"""Run other commands of ChargeSentinel as child processes, and end all of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from inspector.child_lifetime import end_with_parent
 from inspector.errors import UserMistake
 
 PATIENCE_S = 5.0
-"""Seconds that a part has to end before it is killed; every command promises to end within 3 s."""
+"""How many seconds a part may take to end before it is killed; every command should end within 3 s."""
 
 Listener = Callable[[str, str], None]
 """Called with the name of a part and each line that it writes."""
@@ -85,19 +85,19 @@ class Part:
 
     @property
     def last_words(self) -> str:
-        """The last line on stderr, else on stdout, without the program's name in front of it."""
+        """The last line on stderr, or else on stdout, without the name of the program in front."""
         lines = [line for line in self._errors if line] or [line for line in self._lines if line]
         return lines[-1].removeprefix("chargesentinel: ").removeprefix("Error: ") if lines else ""
 
     async def ended(self) -> int:
         """Wait until the process ends by itself; return its exit code (negative: the signal that ended it)."""
         code = await self.process.wait()
-        # A grandchild may keep the pipes open; do not wait for it.
+        # A grandchild may keep the pipes open: do not wait for their end.
         await asyncio.wait({self._readers}, timeout=1)
         return code
 
     async def end(self) -> None:
-        """Ask the process to end, and kill it if it does not."""
+        """Ask the process to end; kill it if it does not end in time."""
         if self.process.returncode is None:
             self.process.terminate()
         try:
@@ -118,13 +118,13 @@ class Parts:
     async def start(self, name: str, *arguments: object, listener: Listener | None = None) -> Part:
         """Run `chargesentinel ARGUMENTS` as a child process; messages call it `name`."""
         process = await asyncio.create_subprocess_exec(
-            # -P: do not import a click.py that happens to be in the user's folder.
+            # -P keeps Python from importing, for example, a click.py in the user's folder.
             *(sys.executable, "-P", "-m", "inspector", *map(str, arguments)),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
-            # Ctrl-C in a terminal reaches the whole process group, but the parts must end in order.
+            # The parts must end in order, but Ctrl-C in a terminal would reach all processes of one group.
             start_new_session=True,
             preexec_fn=end_with_parent(),
         )
@@ -133,7 +133,7 @@ class Parts:
         return part
 
     async def first_to_end(self) -> PartFailed:
-        """Wait until any part ends: all of them should keep running."""
+        """Wait until a part ends by itself, and return the error to raise."""
         waiting = {asyncio.create_task(part.ended()): part for part in self._running if part.process.returncode is None}
         try:
             done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)

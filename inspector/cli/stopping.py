@@ -1,4 +1,4 @@
-"""Ends a recording command on signals: the first one in good order, the second one at once."""
+"""End a recording command on signals: the first signal closes the recording, the second one ends the process at once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REPORT_AFTER_S, REPORT_EVERY_S = 1.0, 2.0
 
 
 class Stopping:
-    """Handles Ctrl-C, SIGTERM and a closed terminal, from `listen` until the program ends."""
+    """Handle Ctrl-C, SIGTERM and a closed terminal, from `listen` until the program ends."""
 
     def __init__(self) -> None:
         self._first: Callable[[], object] = lambda: None
@@ -45,7 +45,7 @@ class Stopping:
                 self._first()
 
     def report(self, waiting: int) -> bool:
-        """Print now and then how many records are not stored yet; return whether to continue storing."""
+        """Print from time to time that `waiting` records are not stored yet; return whether to continue storing."""
         now = time.monotonic()
         if not self._began:
             self._began, self._report_at = now, now + REPORT_AFTER_S

@@ -1,4 +1,4 @@
-"""Opens recordings to change them, and puts errors of the disk into words."""
+"""Open recordings to change them, and turn errors of the disk into messages for the user."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 
 @contextmanager
 def storing(path: Path, holder: str) -> Iterator[Database]:
-    """Open a recording to change it; no other program may write to it.
+    """Open a recording to change it; no other program may write it meanwhile.
 
     Raises:
-        UnusableFile: as `inspector.store.files.sealing.changing`, or if the disk fails.
+        UnusableFile: as in `inspector.store.files.sealing.changing`, or the disk fails.
     """
     from inspector.store.files.sealing import changing
 

@@ -37,7 +37,7 @@ class Pace:
         return Pace(speed)
 
     def wait_s(self, mono_ns: int) -> float:
-        """Return how many seconds to wait from now before the frame recorded at `mono_ns`. Call this for every frame."""
+        """Return how many seconds to wait now before the frame recorded at `mono_ns`. Call this for every frame."""
         if self.speed is None:
             return 0.0
         now = time.monotonic()

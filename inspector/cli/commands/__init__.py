@@ -1,1 +1,1 @@
-"""The subcommands of `chargesentinel`, a module each."""
+"""The subcommands of `chargesentinel`, one in each module."""

@@ -51,7 +51,7 @@ def anonymize(
             raise UserMistake(f"{target}: IN and OUT are the same file; name another OUT")
         if not force:
             raise UnusableFile(target, "the file exists", "name another file, or replace it with --force")
-    records = _readable(source)  # before a key is made: it would be of no use if a file is unusable
+    records = _readable(source)  # check the input before making a key file
     _replaceable(target)
     arguments = redaction_arguments(redact, redact_key, rules)
     place = target.resolve()  # so that a link is not replaced by a file
@@ -71,7 +71,7 @@ def _readable(source: Path) -> Iterator[Record] | None:
     """Return the records of an input that is not a recording, or None for a recording.
 
     Raises:
-        ChargeSentinelError: it cannot be read.
+        ChargeSentinelError: the input cannot be read.
     """
     from inspector.formats.inputs import open_input
     from inspector.store.files.connection import is_recording, open_recording
@@ -87,7 +87,7 @@ def _readable(source: Path) -> Iterator[Record] | None:
 
 
 def _replaceable(target: Path) -> None:
-    """Refuse to replace a recording that is being written, or a database of another program."""
+    """Raise UnusableFile if the target is a recording that is being written, or a database of another program."""
     from inspector.store.files.connection import is_database, is_recording
     from inspector.store.files.lock import WriterLock
 

@@ -1,4 +1,4 @@
-"""The `charge-point` command: reads its options and runs the charge points of the package simulator."""
+"""The command `charge-point`: reads the options and runs charge points of the package `simulator`."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ FOR_FLEETS = ("rate", "duration")
 
 
 def _fitting(ocpp: str, count: int | None) -> None:
-    """Refuse options that would have no effect."""
+    """Raise an error for options that would have no effect."""
     if ocpp == "mixed" and count is None:
         raise UserMistake("--ocpp mixed needs a fleet; add --count N")
     context = click.get_current_context()
@@ -307,7 +307,7 @@ def _fleet(plan: Plan, as_json: bool) -> int:
 
 
 def _facts(report: Report) -> dict[str, Any]:
-    """Return a fleet's report as JSON; latencies are milliseconds."""
+    """Return a fleet's report as JSON values; latencies are in milliseconds."""
     names = (
         "count",
         "most",

@@ -1,4 +1,4 @@
-"""The `csms` command: reads its options and runs the package csms."""
+"""The command `csms`: reads the options and runs the CSMS of the package `csms`."""
 
 from __future__ import annotations
 

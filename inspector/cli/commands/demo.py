@@ -28,7 +28,7 @@ from inspector.store.writing.run_summary import Contents, contents, latest_recor
 from inspector.units import quantity
 
 CHARGE_POINTS = {"1.6": "DEMO-16", "2.0.1": "DEMO-201", "2.1": "DEMO-21"}
-"""OCPP version -> id of the charge point that charges in it."""
+"""OCPP version -> id of the charge point that uses it."""
 
 VISITOR = "CHARGER-001"
 """Id of the charge point on the simulator page."""
@@ -107,7 +107,7 @@ class Bench:
 
         def ask() -> None:
             nonlocal asked
-            # Only once: a second Ctrl-C would interrupt the orderly end of the parts.
+            # Cancel only once: a second Ctrl-C must not interrupt the end of the parts.
             if not asked:
                 asked = playing.cancel()
 
@@ -149,14 +149,14 @@ class Bench:
                 ("For your own charger", f"{proxy_url}/<its id>"),
                 ("The CSMS's operator page", operator_url),
             ):
-                # Not wrapped, so that addresses can be copied.
+                # Do not wrap lines, so that addresses can be copied.
                 self.console.print(Text.assemble((f"{what:<26}", "bold"), (where, "cyan")), soft_wrap=True)
             self.console.print("\nEverything runs until Ctrl-C.", style="dim")
             self.staying = True
             raise await parts.first_to_end()
 
     def _free(self, wanted: str) -> str:
-        """Return `wanted`, or port 0 of the same host where the port is in use."""
+        """Return the address `wanted`, or port 0 of the same host if the port is in use."""
         host, port = parse_listen(wanted)
         try:
             listening_socket(host, port).close()
@@ -167,13 +167,13 @@ class Bench:
         return f"{bracketed(host)}:{port}"
 
     def _name_port(self, part: str, wanted: str, url: str) -> None:
-        """Say which port a part listens on where that is not the one that was asked for."""
+        """Print the port of a part if it is not the wanted one."""
         port, asked = urlsplit(url).port, parse_listen(wanted)[1]
         if asked and port != asked:
             self.console.print(f"Port {asked} is in use: {part} is at port {port} instead.", style="yellow")
 
     def _heard(self, part: str, line: str) -> None:
-        """Print what the parts print, once the sessions are over: before, it would disturb the table."""
+        """Print a line of a part, but only after the sessions: earlier it would disturb the table."""
         if self.staying:
             self.console.print(Text.assemble((f"{part:>9}  ", "dim"), line))
 
@@ -203,7 +203,7 @@ class Bench:
                 show(version, charge_point.last_words)
 
             def show(version: str, line: str) -> None:
-                # The row has the time and the name already: "12:00:00.000  DEMO-16  …", "DEMO-16 (OCPP 1.6): …".
+                # The row already has the name: remove beginnings such as "12:00:00.000  DEMO-16" from the line.
                 progress[version] = re.sub(rf"^.*{CHARGE_POINTS[version]}( \([^)]*\):)?\s+", "", line)
                 live.update(table(), refresh=True)
 
@@ -213,7 +213,7 @@ class Bench:
         return not any(ending.values())
 
     async def _recorded(self, proxy: Part) -> Contents:
-        """Wait until the proxy has stored the end of all sessions, and return what it stored in this run."""
+        """Wait until the proxy has stored the end of all sessions, and return the summary of its run."""
         deadline = time.monotonic() + 20
         while True:
             with closing(open_recording(self.path)) as db:

@@ -100,7 +100,7 @@ def import_recordings(
 
     records = every()
     try:
-        first = next(records, None)  # before the database is made: unreadable inputs leave none
+        first = next(records, None)  # an unreadable input fails here, before the database is made
         if first is None:
             report(readings)
             raise UserMistake(f"nothing to import: {_nothing(readings)}")
@@ -116,7 +116,7 @@ def import_recordings(
 
 
 def _name_repeats(path: Path, recording_id: int) -> None:
-    """Say on stderr which sessions of an import the recording held before."""
+    """Print on stderr the imported sessions that the recording already had."""
     from inspector.store.files.connection import open_recording
     from inspector.store.reading.repeats import repeated_sessions
 
@@ -143,7 +143,7 @@ def _watched(records: Iterator[Record], source: int, reading: Reading) -> Iterat
     """Yield the records of one input, with session numbers that no other input has; show a bar on a terminal."""
     from inspector.cli.output.progress import bar
 
-    first = next(records, None)  # forks the reading process, before the bar starts a thread
+    first = next(records, None)  # this forks the reading process, so it must come before the thread of the bar
     if first is None:
         return
     with bar() as progress:

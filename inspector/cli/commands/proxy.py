@@ -1,4 +1,4 @@
-"""The command `proxy`: reads the options, opens the ports and prints; the work is in `inspector.proxy`."""
+"""The command `proxy`: reads the options, opens the ports and prints events; `inspector.proxy` relays and records."""
 
 from __future__ import annotations
 
@@ -195,7 +195,7 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
     metrics = listening_socket(*parse_listen(options["metrics"]), option="--metrics") if options["metrics"] else None
     for target in routing.upstreams:
         refuse_loop(target, addresses)
-    # Before the engine starts: mitmproxy replaces these listeners with its own.
+    # Look up the addresses before the engine starts: mitmproxy replaces these listeners with its own.
     listening = [(bracketed(host), port, reached_at(one)) for one, (host, port) in zip(sockets, addresses, strict=True)]
     recorder = start_recorder(
         path,
@@ -220,7 +220,7 @@ def proxy(upstream: str, listen: tuple[str, ...], path: Path, routes: tuple[str,
         scheme = "wss" if settings.listener_tls else "ws"
         await engine.run(lambda: announce(scheme, listening, routing.upstreams, path, metrics))
 
-    # Objects that exist by now live until the end: exempt them from garbage collection.
+    # The existing objects are needed until the end: exempt them from garbage collection.
     gc.collect()
     gc.freeze()
     try:
@@ -241,11 +241,11 @@ def _print_line(line: str) -> None:
 
 
 def _drop(line: str) -> None:
-    """Print nothing, for --quiet."""
+    """Ignore a line, for --quiet."""
 
 
 def listener_tls(options: dict[str, Any]) -> ssl.SSLContext | None:
-    """Return the TLS context of the listeners; raise UserMistake for options that need --tls-cert."""
+    """Return the TLS context of the listeners. Raises UserMistake for options that need --tls-cert."""
     from inspector.proxy import tls
 
     if options["tls_cert"] is None:
@@ -257,7 +257,7 @@ def listener_tls(options: dict[str, Any]) -> ssl.SSLContext | None:
 
 
 def upstream_tls(options: dict[str, Any], routing: Any) -> Any:
-    """Return the TLS contexts for wss:// CSMSs, one for each charge point that has a certificate; None without wss://.
+    """Return the TLS contexts for connections to CSMSs; None if no CSMS has a wss:// address.
 
     Raises UserMistake for options that have no effect.
     """
@@ -292,14 +292,14 @@ def upstream_tls(options: dict[str, Any], routing: Any) -> Any:
 
 
 class _Visible(logging.Formatter):
-    """Escapes control characters, as a line may quote a peer."""
+    """A log formatter that escapes control characters, as a line may quote a peer."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         return visible(super().formatMessage(record))
 
 
 def log_to_stderr() -> None:
-    """Log to stderr: our own lines, and warnings of mitmproxy."""
+    """Log to stderr: all lines of this program, and warnings of mitmproxy."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Visible("%(asctime)s %(levelname)s %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
@@ -331,7 +331,7 @@ def announce(
     path: Path,
     metrics: socket.socket | None,
 ) -> None:
-    """Print the listeners, and the addresses to enter in a charge point; `listening` is host, port, LAN addresses."""
+    """Print the listeners and the addresses to enter in a charge point; `listening` has (host, port, LAN addresses)."""
     for host, port, elsewhere in listening:
         click.echo(f"listening on {scheme}://{host}:{port}")
         if host in ("0.0.0.0", "[::]"):

@@ -14,7 +14,7 @@ from inspector.cli.store_errors import FILE, storing
 from inspector.errors import UserMistake
 
 _LONGEST_S = 9e9
-"""285 years, the most that 64 bits of nanoseconds can hold."""
+"""The longest age in seconds: 285 years, as 64 bits of nanoseconds cannot hold more."""
 
 
 @click.command(

@@ -1,4 +1,4 @@
-"""The command `rebuild`: derives tables of a recording from its frames again."""
+"""The command `rebuild`: derives tables of a recording anew from its frames."""
 
 from __future__ import annotations
 

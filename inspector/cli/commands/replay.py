@@ -149,7 +149,7 @@ def replay(recordings: tuple[str, ...], side: str, url: str | None, listen: str 
 
 
 class Run:
-    """One call of the command: its choices, its recorder and its progress on stderr."""
+    """One call of the command: its options, its recorder and its progress on stderr."""
 
     def __init__(self, scripts: list[Any], options: dict[str, Any]) -> None:
         from inspector.replay.operator_api import Operator
@@ -157,9 +157,9 @@ class Run:
         from inspector.replay.policy import Policy, read_policy
         from inspector.replay.runs import Choices
 
-        Pace.parse(options["speed"])  # refuse a mistake before anything starts
+        Pace.parse(options["speed"])  # report a mistake before anything starts
         self.scripts, self.options = scripts, options
-        self.outcomes: list[Any] = []  # so far
+        self.outcomes: list[Any] = []  # of the sessions played so far
         mode = options["mode"]
         self.choices = Choices(
             policy=read_policy(options["policy"], mode) if options["policy"] else Policy(mode),
@@ -193,7 +193,7 @@ class Run:
             click.echo(f"recorded in {self.options['path']}: {summary}", err=True)
 
     def report(self, style: str, otherwise: str = "") -> None:
-        """Print the outcomes; scripts without one count as failed for the reason `otherwise`."""
+        """Print the outcomes; a script without an outcome counts as failed with the reason `otherwise`."""
         from inspector.cli.output import replay_reports
         from inspector.replay.outcome import Outcome
 
@@ -219,7 +219,7 @@ class Run:
                 self.outcomes += await as_many_charge_points(script, address, self.choices, self.options["many"], ended)
 
     def _addresses(self, url: str) -> list[str]:
-        """Return for each script the address without the id of its charge point, which dialling appends."""
+        """Return the address for each script without the charge point's id, which is appended when dialling."""
         ids = [self.options["identity"] or script.charge_point_id for script in self.scripts]
         for identity in dict.fromkeys(ids):
             if identity and without_id(url, identity) != url.rstrip("/"):
@@ -227,7 +227,7 @@ class Run:
         return [without_id(url, identity) if identity else url for identity in ids]
 
     async def as_csms(self, listen: str) -> None:
-        """Wait for a charge point for every script."""
+        """Play the CSMS for every script, each with the next charge point that connects."""
         from inspector.proxy.addresses import parse_listen
         from inspector.replay.connect import lobby
         from inspector.replay.outcome import Outcome

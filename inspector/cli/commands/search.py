@@ -1,4 +1,4 @@
-"""The command `search`: prints the frames of a recording that match."""
+"""The command `search`: prints the frames of a recording that match the options."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def search(
             if limit:
                 frames = iter(list(one.frames(newest_first=not oldest, limit=limit + 1, progress=report)))
             else:
-                frames = one.frames()  # printed as they come, so no bar
+                frames = one.frames()  # these are printed as they are found, so no bar is needed
             missing = one.missing() if one.wanted.of_findings else []
             found = _show(db, one, frames, missing, limit, oldest, as_json)
         if time.monotonic() - began > _SLOW_S and one.wanted.texts and not covered:
@@ -132,7 +132,7 @@ def _frames(db: sqlite3.Connection) -> int:
 
 @contextmanager
 def _progress(what: str, total: int) -> Iterator[Callable[..., None]]:
-    """Show a bar on stderr, if that is a terminal and the work takes more than a second."""
+    """Show a progress bar on stderr, if that is a terminal and the work takes more than a second."""
     if not sys.stderr.isatty():
         yield lambda *_: None
         return

@@ -61,7 +61,7 @@ def sessions(file: Path, states: tuple[str, ...], limit: int, as_json: bool, **o
             return
         _table(db, found)
         if attempts and not more:
-            # A remark beside the table; without sessions it is the result.
+            # Beside a table this line is a remark, so print it on stderr; without sessions it is the result.
             line = f"{quantity(len(found), 'session')}, {attempts}"
             click.echo(line, err=bool(found))
         if more:
@@ -71,7 +71,7 @@ def sessions(file: Path, states: tuple[str, ...], limit: int, as_json: bool, **o
 
 
 def _failed_attempts(db: sqlite3.Connection, asked: Filter) -> str:
-    """Return a sentence about failed attempts to connect; empty if a filter asks for what only sessions have."""
+    """Return a sentence about failed attempts to connect; "" if a filter can only match sessions."""
     from fnmatch import fnmatchcase
 
     from inspector.escaping import visible
@@ -89,7 +89,7 @@ def _failed_attempts(db: sqlite3.Connection, asked: Filter) -> str:
 
 
 def _as_stored(states: tuple[str, ...], written: bool) -> tuple[str, ...]:
-    """Return the states to ask the file for. After a crash of the recorder the file still calls open sessions live."""
+    """Return the states to search for. Without a recorder (`written` False), stored "live" means interrupted."""
     if written or not states:
         return states
     kept = tuple(state for state in states if state != "live")
@@ -120,7 +120,7 @@ def _table(db: sqlite3.Connection, found: list[Session]) -> None:
         end = one.closed_ns or one.last_seen_ns or one.opened_ns
         who = visible(one.charge_point_id or "?")
         if len(who) > name and screen.width:
-            who = f"{who[: name // 2]}…{who[len(who) - name + name // 2 + 1 :]}"  # names differ at their ends
+            who = f"{who[: name // 2]}…{who[len(who) - name + name // 2 + 1 :]}"  # similar names differ at the ends
         screen.print(
             f"{one.id:>{number}}  ",
             (f"{who:<{name}}", "head"),
@@ -132,14 +132,14 @@ def _table(db: sqlite3.Connection, found: list[Session]) -> None:
 
 
 def _clock(ns: int) -> str:
-    """Return a span for a narrow column: 0:00:07, 1:31:00, 3d 02:10."""
+    """Return a duration for a narrow column: 0:00:07, 1:31:00, 3d 02:10."""
     minutes, seconds = divmod(ns // 1_000_000_000, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours < 24 else f"{hours // 24}d {hours % 24:02}:{minutes:02}"
 
 
 def _short(one: Session) -> str:
-    """Return how a session ended in few characters: `CP 1000`, `CSMS 1011`, `lost`."""
+    """Return the end of a session in a few characters: `CP 1000`, `CSMS 1011`, `lost`."""
     if one.state != "closed":
         return "cut off" if one.state == "interrupted" else one.state
     if one.closed_by == "rotation":

@@ -17,7 +17,7 @@ from inspector.cli.options.option_types import Whole
 from inspector.errors import UserMistake
 
 _DIGITS = 19
-"""Numbers with fewer digits fit into SQLite's integers."""
+"""A number with fewer digits fits into SQLite's integers."""
 
 if TYPE_CHECKING:
     from inspector.store.reading.search import Search
@@ -101,7 +101,7 @@ def _session(db: sqlite3.Connection, file: Path, which: str) -> Session:
     found = None
     if which.isascii() and which.isdigit() and len(which) < _DIGITS:
         found = reader.session(db, int(which))
-    # A charge point's id may be a number too.
+    # The id of a charge point may be a number too.
     found = found or next(iter(reader.sessions(db, charge_point_id=which, limit=1)), None)
     if found is None:
         lists = f"`chargesentinel sessions {shlex.quote(str(file))}` lists them"

@@ -1,4 +1,4 @@
-"""The command `tail`: prints what is new in a recording as it grows."""
+"""The command `tail`: prints new frames, findings and events of a recording while it grows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from inspector.store.rows import Event
 
 _QUIET = ("ping", "pong", "framing", "handshake", "close", "authentication", "capture", "continues", "continued")
-"""Kinds of event that only --all prints: the start and the end of a session have lines anyway."""
+"""Kinds of event that only --all prints. The start and the end of a session have lines of their own."""
 
 
 @click.command(
@@ -92,7 +92,7 @@ def tail(file: Path, lines: int, everything: bool, interval: float, as_json: boo
 
 
 def _reopened(file: Path, interval: float) -> sqlite3.Connection:
-    """Open the new file; its writer makes the tables a moment after the file appears."""
+    """Open the new file, as soon as its writer has made the tables."""
     from inspector.errors import UnusableFile
     from inspector.store.files.connection import open_recording
 
@@ -105,7 +105,7 @@ def _reopened(file: Path, interval: float) -> sqlite3.Connection:
 
 
 class _Output:
-    """Prints what one look at the file has found."""
+    """Print the news of each look at the file."""
 
     def __init__(self, db: sqlite3.Connection, screen: Screen, asked: Filter, everything: bool, as_json: bool) -> None:
         from inspector.cli.output.frame_excerpt import needles
@@ -118,7 +118,7 @@ class _Output:
         self._frames_alone = asked.of_frames or asked.of_findings
 
     def frames_only(self, frames: list[Any]) -> None:
-        """Print past frames with their findings."""
+        """Print earlier frames with their findings."""
         from inspector.store.reading import reader
 
         beneath: dict[int | None, list[Any]] = {}
@@ -132,7 +132,7 @@ class _Output:
                 self._print("finding", finding, beneath=True)
 
     def news(self, news: News) -> None:
-        """Print everything new in the order it happened, with findings below their frames."""
+        """Print the news in the order of time, with findings below their frames."""
         mine = self._of_sessions() if self._of_sessions else None
         printed = {frame.id for frame in news.frames}
         beneath: dict[int | None, list[Any]] = {}
@@ -150,7 +150,7 @@ class _Output:
         ]
         if not self._frames_alone:
             steps += [((one.opened_ns, 0, one.id), "opened", one) for one in news.opened if self._fits(one.id, mine)]
-            # The end of a session that continues in the next file is printed from there.
+            # If a session continues in the next file, its end is printed from that file.
             gone = [one for one in news.closed if one.closed_by != "rotation" and self._fits(one.id, mine)]
             steps += [((one.closed_ns or 0, 3, one.id), "closed", one) for one in gone]
         for _, kind, row in sorted(steps, key=lambda step: step[0]):
@@ -166,7 +166,7 @@ class _Output:
 
         asked = self._asked
         if asked.of_frames:
-            return False  # its frame does not match, or came before the first look
+            return False  # the frame of the finding does not match, or is older than the first look
         return (not asked.severity or finding.severity in asked.severities) and (
             not asked.rules or fits(finding.rule_id, asked.rules)
         )

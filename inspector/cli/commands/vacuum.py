@@ -41,9 +41,9 @@ def vacuum(path: Path, as_json: bool) -> None:
 
 
 def vacuumed(db: Database, path: Path) -> int:
-    """Vacuum an open recording; return how many bytes that freed."""
+    """Vacuum an open recording, and return the number of freed bytes."""
     before = path.stat().st_size
-    # The handler does nothing, but lets Python react to Ctrl-C.
+    # This handler does nothing, but while it runs Python can react to Ctrl-C.
     db.conn.set_progress_handler(lambda: 0, 100_000)
     db.execute("VACUUM")
     db.conn.set_progress_handler(None, 0)

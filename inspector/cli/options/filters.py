@@ -1,4 +1,4 @@
-"""The filter options that `sessions`, `search`, `tail` and `show` share, and the `Filter` they make."""
+"""The filter options that `sessions`, `search`, `tail` and `show` share, and their conversion to a `Filter`."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def frame_filters(command: Command) -> Command:
 
 
 def live_filters(command: Command) -> Command:
-    """Add the filters that choose frames as they come."""
+    """Add the filters for new frames."""
     return _with(command, _OF_SESSIONS, _OF_FRAMES, _OF_FINDINGS, _OF_CHARGING, _TEXT)
 
 
@@ -128,7 +128,7 @@ def wanted(options: dict[str, Any], sessions: tuple[int, ...] = ()) -> Filter:
 
 
 def _with_pseudonyms(tokens: tuple[str, ...], key_file: Path | None) -> tuple[str, ...]:
-    """Return the tokens and their pseudonyms in a recording with `--redact personal`; makes no key."""
+    """Return the tokens and the pseudonyms that `--redact personal` gives them; never creates a key file."""
     if not tokens:
         return ()
     from inspector.redaction.pseudonyms import Pseudonyms, default_path, read_key

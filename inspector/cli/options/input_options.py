@@ -1,4 +1,4 @@
-"""The options about inputs that `check` and `import` share, and the report on how inputs were read."""
+"""The options about inputs that `check` and `import` share, and the report about lines that were not understood."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KINDS = ("recording", "trace", "har", "mitmproxy", "log", "raw")
 
 
 def input_options[F: Callable[..., Any]](command: F) -> F:
-    """Add the options for facts that an input may not show: whose log it is, the time zone, the charge point."""
+    """Add the options for facts that an input may lack: the writer of the log, the time zone, the charge point."""
     for option in (
         click.option(
             "--timezone",
@@ -49,7 +49,7 @@ def opened(
     """Return a function that opens an input with these options.
 
     Raises:
-        UserMistake: there is no such time zone.
+        UserMistake: the time zone does not exist.
     """
     from inspector.formats.inputs import open_input
     from inspector.formats.logs import zone
@@ -67,7 +67,7 @@ def opened(
 
 
 def report(readings: Iterable[Reading]) -> bool:
-    """Print on stderr how inputs were read and what was not understood; return whether there was such a part."""
+    """Print on stderr how inputs were read and which lines were not understood; return whether there were any."""
     missed = False
     for reading in readings:
         for remark in reading.remarks:

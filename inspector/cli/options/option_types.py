@@ -15,20 +15,20 @@ import click
 from inspector.errors import UserMistake, without_userinfo
 
 _LARGEST = 2**62
-"""Half of SQLite's largest number, so that sums fit too."""
+"""Half of SQLite's largest integer, so that sums of two numbers fit too."""
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _AGO = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d|w)(?:\s+ago)?")
 _LAST_NS = 2**63 - 1
-"""The largest number in SQLite, a time in 2262; later times become this one. Its negative is in 1677."""
+"""The largest integer of SQLite: as a time it is in 2262, and later times become this one. The smallest is in 1677."""
 _LONG_S = 1e10
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def amount[T](option: str, text: str, read: Callable[[str], T], examples: str) -> T:
-    """Read a size or a duration with a function of `inspector.units`.
+    """Read a size or a duration with `read`, a function of `inspector.units`.
 
     Raises:
-        UserMistake: the text is not one.
+        UserMistake: the text has another form.
     """
     try:
         return read(text)
@@ -37,7 +37,7 @@ def amount[T](option: str, text: str, read: Callable[[str], T], examples: str) -
 
 
 class Whole(click.IntRange):
-    """A range of whole numbers that SQLite can hold; the help does not show that limit."""
+    """A range of whole numbers, limited to those that SQLite can store; the help does not mention this limit."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Read a number; fails with click's own line."""
@@ -48,7 +48,7 @@ class Whole(click.IntRange):
 
 
 class Finite(click.FloatRange):
-    """A range of numbers without nan and inf, which click lets through."""
+    """A range of numbers that excludes nan and inf; click's own accepts them."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Read a number; fails with click's own line."""
@@ -62,7 +62,7 @@ ID_IN_ADDRESS = "the address ends with the id {}, so the id is not appended agai
 
 
 def without_id(url: str, charge_point_id: str) -> str:
-    """Return the address without the charge point's id at its end: the id is appended when dialling.
+    """Return the address without the charge point's id at its end, as the id is appended when dialling.
 
     Raises:
         UserMistake: the address ends with the id twice.

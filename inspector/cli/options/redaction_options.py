@@ -14,7 +14,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 def redaction_options(
     default: str = "secrets", levels: tuple[str, ...] = ("secrets", "personal", "none")
 ) -> Callable[[Any], Any]:
-    """Give a command --redact and --redact-key, as the parameters `redact` and `redact_key`."""
+    """Return a decorator that gives a command --redact and --redact-key, as parameters `redact` and `redact_key`."""
 
     def decorate(command: Any) -> Any:
         what = "Hide only credentials (secrets); also id tokens, VINs and SIM numbers (personal)"
@@ -36,7 +36,7 @@ def redaction_options(
 def redaction_arguments(level: str, key_file: Path | None, rules_file: Path | None) -> dict[str, Any]:
     """Return the arguments of `inspector.redaction.redactor.Redactor` for these options.
 
-    The name of the key is printed on stderr.
+    Prints the name of the key file on stderr.
 
     Raises:
         UserMistake: the key file or the rules file is not valid, or --redact-key has no effect.

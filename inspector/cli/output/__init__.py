@@ -1,1 +1,1 @@
-"""What the commands print: lines, ladders, reports, JSON, progress."""
+"""The output of the commands: lines, ladders, reports, JSON, progress."""

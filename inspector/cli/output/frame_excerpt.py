@@ -24,7 +24,7 @@ def needles(wanted: Filter) -> list[str]:
 
 
 def excerpt(frame: Frame, looked_for: Sequence[str], room: int) -> list[Part]:
-    """Return at most `room` characters of a frame: around the first text that was searched for, or a summary."""
+    """Return at most `room` characters of a frame, around the first text of `looked_for`, or else a summary."""
     text = lower = ""
     if looked_for:
         text = str(frame.raw, "utf-8", "replace") if isinstance(frame.raw, bytes) else frame.raw or ""
@@ -55,13 +55,13 @@ def arrow(frame: Frame) -> Part:
 
 
 def label(frame: Frame) -> str:
-    """Return the action of a frame, with a sign in front of it if the frame is an answer."""
+    """Return the action of a frame, with a sign in front if the frame is an answer."""
     name = frame.action or formatting.message_type(frame.msg_type)
     return {3: f"⤶ {name}", 4: f"✗ {name}", 5: f"✗ {name}"}.get(frame.msg_type or 0, name)
 
 
 def laid_out(raw: str | bytes) -> list[str]:
-    """Return a whole frame on several lines, with every number and key as it was sent."""
+    """Return the lines of a whole frame, indented, with every number and key as it was sent."""
     from inspector.browse.readable import readable
 
     return html.unescape(re.sub(r"<[^>]*>", "", str(readable(raw)))).splitlines()

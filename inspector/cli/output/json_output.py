@@ -13,11 +13,11 @@ from inspector.escaping import visible_json
 from inspector.store.rows import Event, Finding, Frame, Session, Transaction
 
 _NAMES = {"charge_point_id": "charge_point"}
-"""Columns that have another name in JSON: every command calls a charge point's id the same."""
+"""Columns with another name in JSON: every command uses the same name for a charge point's id."""
 
 
 def frame_json(frame: Frame, charge_point_id: str | None) -> dict[str, Any]:
-    """Return a frame as JSON; bytes that are not text are in `raw_hex`."""
+    """Return a frame as JSON values; a frame that is not text is in `raw_hex`."""
     row = times({name: getattr(frame, name) for name in Frame.__slots__ if name != "raw"})
     if isinstance(frame.message_id, bytes):  # the frame is binary
         row["message_id"] = str(frame.message_id, "utf-8", "replace")
@@ -26,7 +26,7 @@ def frame_json(frame: Frame, charge_point_id: str | None) -> dict[str, Any]:
 
 
 def row_json(row: Session | Finding | Event | Transaction) -> dict[str, Any]:
-    """Return another row as JSON, with the detail of an event parsed."""
+    """Return a row of another kind as JSON values; the detail of an event is parsed."""
     shown = times({_NAMES.get(name, name): getattr(row, name) for name in type(row).__slots__})
     return shown | ({"detail": read_detail(row.detail)} if isinstance(row, Event) else {})
 
@@ -40,7 +40,7 @@ def read_detail(detail: str) -> Any:
 
 
 def line(value: Any) -> str:
-    """Return a value as JSON on one line, without characters that act on a terminal."""
+    """Return a value as JSON on one line; characters that control a terminal are escaped."""
     return visible_json(json.dumps(value, ensure_ascii=False))
 
 

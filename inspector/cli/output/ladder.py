@@ -1,6 +1,6 @@
-"""Draws a session as a ladder of text: frames between two lifelines, with events and findings.
+"""Draw a session as a ladder of text: frames between two lifelines, with events and findings.
 
-Rows are read page by page: a session may have more frames than fit into memory.
+Rows are read page by page, because a session may have more frames than fit into memory.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from inspector.store.rows import Event, Finding, Frame, Session
 from inspector.units import quantity
 
 _SILENCE_NS = 10_000_000_000
-"""A silence of this length gets a line."""
+"""A silence of at least this length gets a line of its own."""
 _PAGE = 200
 _ROOM_IN_A_PIPE = 160
 _LANES = ((120, 40), (96, 36), (76, 30))
-"""Columns of the terminal -> columns between the lifelines; a narrower terminal gets arrows only."""
+"""(Columns of the terminal, columns between the lifelines); a narrower terminal gets arrows without lifelines."""
 _CALL, _CALLRESULT = 2, 3
 _FAINT_EVENTS = ("ping", "pong", "framing", "capture")
 
 
 class Ladder:
-    """Draws one session."""
+    """Draw one session as lines of text."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Ladder:
         full: bool = False,
         looked_for: Sequence[str] = (),
     ) -> None:
-        """`full` adds the whole frame below each line; `looked_for` are texts to mark."""
+        """Prepare to draw; `full` adds the whole frame below each line, `looked_for` are texts to mark."""
         self._db, self._session, self._screen, self._full, self._looked_for = db, session, screen, full, looked_for
         width = screen.width or _LANES[0][0]
         self._lane = next((lane for columns, lane in _LANES if width >= columns), 0)
@@ -80,7 +80,7 @@ class Ladder:
             yield self._screen.line((f"{pad}{'charge point':<{self._lane - 2}}CSMS", "faint"))
 
     def _facts(self, *parts: Part) -> Iterator[str]:
-        """Yield parts on one line, or on several if the terminal is narrow."""
+        """Yield one line with all parts, or several lines if the terminal is narrow."""
         row: list[Part] = []
         used = 0
         for part in parts:
@@ -165,7 +165,7 @@ class Ladder:
         yield from self._beneath(parts)
 
     def _transaction(self, frame: Frame) -> Iterator[str]:
-        """Yield a line for a transaction that begins or ends with a frame, below the answer of the CSMS."""
+        """Yield a line if a transaction begins or ends with this frame; it is below the answer of the CSMS."""
         if frame.msg_type == _CALL:
             if frame.answer_id is None:
                 yield from self._transaction_of(frame.id, "not answered by the CSMS", "warning")

@@ -1,4 +1,4 @@
-"""Prints frames, findings and events of many sessions as lines with columns."""
+"""Print frames, findings and events of many sessions as lines with columns."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _ROOM_IN_A_PIPE = 120
 _LEAST_ROOM = 12
 _WIDEST_NAME = 16
 _WIDE = 110
-"""From this width on, actions are aligned."""
+"""The width in columns from which actions are aligned."""
 
 LOUD = ("gap", "fault", "rejected-upgrade", "unreachable")
-"""Kinds of event that no filter hides."""
+"""Kinds of event that are printed even if they do not match the filter."""
 
 
 class LogLines:
-    """Prints lines: time, session, charge point, frame, direction, action, excerpt.
+    """Print lines with time, session, charge point, frame, direction, action and excerpt.
 
-    On a terminal each day begins with a line; in a pipe every line has the date.
+    On a terminal each day begins with a line that has the date; in a pipe every line has it.
     """
 
     def __init__(self, db: sqlite3.Connection, screen: Screen, looked_for: Sequence[str]) -> None:
@@ -36,7 +36,7 @@ class LogLines:
         self._name_width = 12
 
     def name(self, session_id: int | None) -> str:
-        """Return the charge point of a session."""
+        """Return the id of the charge point of a session."""
         if session_id is None:
             return "-"
         known = self._names.get(session_id)
@@ -62,7 +62,7 @@ class LogLines:
         self._screen.print(*start, *excerpt(frame, self._looked_for, room))
 
     def finding(self, finding: Finding, *, beneath: bool) -> None:
-        """Print a finding: below its frame, or with columns of its own if no frame was printed for it."""
+        """Print a finding below its frame; without `beneath`, as a line with all columns."""
         head: list[Part] = [" " * 15] if beneath else self._head(finding.ts_ns, finding.session_id)
         about = "" if beneath else f"{finding.frame_id or '-':>6} "
         self._screen.print(*head, about, *finding_parts(finding))
@@ -72,7 +72,7 @@ class LogLines:
         self.remark(event.ts_ns, event.session_id, event.kind, event_line(event.kind, read_detail(event.detail)))
 
     def remark(self, ts_ns: int, session_id: int | None, what: str, said: str) -> None:
-        """Print anything else that happened at a time."""
+        """Print another line with a time: `what` in the column of the action, `said` in that of the excerpt."""
         style = "gap" if what in LOUD else "event"
         self._screen.print(*self._head(ts_ns, session_id), " " * 5, ("● ", style), (what, style), f"  {said}")
 

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 
 def bar(shown: bool = True) -> Progress:
-    """Return a bar that disappears at the end; it shows nothing if stderr is not a terminal or `shown` is False."""
+    """Return a bar that disappears at the end. It shows nothing unless stderr is a terminal and `shown` is True."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     return Progress(*columns, console=console, transient=True, disable=not (shown and console.is_terminal))
@@ -18,7 +18,7 @@ def bar(shown: bool = True) -> Progress:
 
 @contextmanager
 def counted(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Show a bar while the block runs; yield a function to call with the progress, out of `total` if that is known."""
+    """Show a bar while the block runs; yield a function to call with the progress, a number up to `total`."""
     with bar() as progress:
         task = progress.add_task(what, total=total)
         yield lambda done: progress.update(task, completed=done)

@@ -1,4 +1,4 @@
-"""Prints the outcomes of replays and comparisons as text, JSON, JUnit or HTML."""
+"""Print the outcomes of replays and comparisons as text, JSON, JUnit or HTML."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def _html(outcomes: list[Outcome]) -> None:
 
 
 def _about(outcome: Outcome) -> str:
-    """Return which side was played against which peer, with the dates of the run and of the recording."""
+    """Return a line with the played side, the peer, and the dates of the run and of the recording."""
     who = {"charge-point": "Played as the charge point against the CSMS", "csms": "Played as the CSMS against"}
     peer = f"{who.get(outcome.played, 'Compared with')} {outcome.peer or '?'}"
     recorded = formatting.moment(outcome.script.began_ns)

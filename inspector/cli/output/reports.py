@@ -1,4 +1,4 @@
-"""Prints findings as text, JSON, JUnit, SARIF or GitHub annotations."""
+"""Print findings as text, JSON, JUnit, SARIF or GitHub annotations."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ class Places:
             yield record
 
     def line(self, frame: int | None) -> int | None:
-        """Return the line of the frame with this number; None for a missing frame, or if the input has no lines."""
+        """Return the line of a frame by its number; None for a missing frame, and for inputs without lines."""
         return (self._place(frame) or None) if not self._by_row else None
 
     def row(self, frame: int | None) -> int | None:
-        """Return the id of the frame in the recording; None for a missing frame, or if the input is not a recording."""
+        """Return the id of the frame in a recording; None for a missing frame, and for other inputs."""
         return (self._place(frame) or None) if self._by_row else None
 
     def _place(self, frame: int | None) -> int:
@@ -179,12 +179,12 @@ def _junit(inputs: list[CheckedInput]) -> None:
 
 
 def xml_text(text: str) -> str:
-    """Return a text with characters escaped that XML 1.0 cannot hold, such as control characters."""
+    """Return a text in which characters that XML 1.0 does not allow are escaped, such as control characters."""
     return visible_lines(text).replace("\ufffe", "�").replace("\uffff", "�")
 
 
 def xml_name(name: str) -> str:
-    """Return a name for XML, on one line."""
+    """Return a name for XML in which line breaks are escaped."""
     return xml_text(visible(name))
 
 
@@ -230,7 +230,7 @@ def _sarif(inputs: list[CheckedInput]) -> None:
 
 
 def _frame_without_line(entry: CheckedInput, finding: Finding) -> str:
-    """Return the frame of a finding that has no line in the input; in a recording by its id."""
+    """Return "frame N" for a finding without a line in the input: the row id in a recording, else the number."""
     if finding.frame_id is None or entry.places.line(finding.frame_id):
         return ""
     return f"frame {entry.places.row(finding.frame_id) or finding.frame_id}"

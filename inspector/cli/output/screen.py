@@ -1,7 +1,7 @@
-"""Prints lines on a terminal or into a pipe, with control characters escaped.
+"""Print lines on a terminal or into a pipe, with control characters escaped.
 
-On a terminal a line has colours and is cut at the edge; in a pipe it is plain, whole and never wrapped. rich is
-loaded for a terminal only.
+On a terminal a line has colours and is cut at the edge; in a pipe it has no colours and is never cut or wrapped. rich
+is only imported for a terminal.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ STYLES = {
     "hit": "bold black on yellow",
     "head": "bold",
 }
-"""The names of styles, and what rich calls them."""
+"""Names of styles -> rich's names for them."""
 
 
 class Screen:
@@ -41,7 +41,7 @@ class Screen:
     def __init__(self) -> None:
         stream: Any = sys.stdout
         if hasattr(stream, "reconfigure"):
-            # A locale without arrows must not raise an error in the middle of a line.
+            # In a locale whose encoding has no arrows, print "?" instead of raising an error.
             stream.reconfigure(errors="replace")
         self.terminal = stream.isatty()
         self.width, self.height, self._coloured = 0, 0, False
@@ -67,11 +67,11 @@ class Screen:
         sys.stdout.write(self.line(*parts) + "\n")
 
     def note(self, text: str) -> None:
-        """Print a remark on stderr, so that it does not get into a pipe."""
+        """Print a remark on stderr, so that it does not mix with the output in a pipe."""
         sys.stderr.write(visible(text) + "\n")
 
     def write(self, lines: Iterable[str], *, paged: bool) -> None:
-        """Print lines as they come; with `paged`, a pager shows those that do not fit the terminal."""
+        """Print lines as they come; with `paged`, use a pager if they do not fit on the terminal."""
         rest = iter(lines)
         if paged and self.terminal:
             first = list(islice(rest, self.height))
@@ -86,18 +86,18 @@ class Screen:
 
 
 def wait_or_end(seconds: float) -> None:
-    """Wait; end early if nobody reads standard output any more, as after `… | head`.
+    """Wait for some seconds, or until the reader of standard output ends, as in `… | head`.
 
     Raises:
-        BrokenPipeError: the reader has gone.
+        BrokenPipeError: the reader has ended.
     """
     try:
         output = sys.stdout.fileno()
-    except (OSError, ValueError):  # something in memory, as in a test
+    except (OSError, ValueError):  # an output in memory, as in a test
         time.sleep(seconds)
         return
     waiting = select.poll()
-    waiting.register(output, 0)  # 0: only errors, which is how a pipe reports that its reader has gone
+    waiting.register(output, 0)  # 0 means errors only: a pipe reports one when its reader ends
     if any(happened & (select.POLLERR | select.POLLHUP) for _, happened in waiting.poll(seconds * 1000)):
         raise BrokenPipeError
 
