@@ -1,4 +1,4 @@
-"""Which actions a charge point may send, and which a CSMS may: worked out from the handlers and the schemas."""
+"""The actions that a charge point and a CSMS may send, according to the handlers and the schemas."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ FROM_BOTH = frozenset({"DataTransfer"})
 def charge_point_of(version: Version) -> type[Connection]:
     """Return the connection class of a version.
 
-    It is imported when its first charge point connects: importing ocpp's dataclasses of all three versions would
-    double the time that the CSMS takes to start.
+    Its module is imported when the first charge point of the version connects: importing ocpp's dataclasses of all
+    three versions would double the start time of the CSMS.
     """
     if version == "1.6":
         from csms.v16 import ChargePoint16

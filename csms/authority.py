@@ -17,13 +17,13 @@ VALIDITY = timedelta(days=365)
 
 
 class Authority:
-    """The CA that signs.
+    """The CA that signs certificate requests.
 
     Args:
-        path: a PEM file that holds the CA's certificate and its key, unencrypted.
+        path: a PEM file with the CA's certificate and its unencrypted key.
 
     Raises:
-        CsmsMistake: the file does not hold such a pair.
+        CsmsMistake: the file does not contain a certificate and its key.
     """
 
     def __init__(self, path: Path) -> None:
@@ -38,10 +38,10 @@ class Authority:
         self._key = key
 
     def sign(self, csr: str, names: set[str]) -> str:
-        """Sign a request; returns the chain in PEM, with the charge point's certificate first.
+        """Sign a request, and return the certificate chain in PEM, the charge point's certificate first.
 
         Args:
-            csr: in PEM, as a charge point sent it.
+            csr: the request in PEM, as the charge point sent it.
             names: the allowed common names: the charge point's identity and its serial number (A02.FR.06).
 
         Raises:

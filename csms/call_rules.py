@@ -20,7 +20,7 @@ EVERY = V16 + V2X
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a rule may know about a CALL besides its payload."""
+    """The facts besides the payload of a CALL that rules need."""
 
     token_status: Callable[[str], str]
     """Returns the status of an id token."""
@@ -28,7 +28,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule: `broken` returns whether a payload breaks it; `text` says what the payload must be like."""
+    """One rule: `broken` returns whether a payload breaks it; `text` is the requirement in words."""
 
     action: str
     versions: tuple[str, ...]
@@ -38,13 +38,13 @@ class Rule:
 
 
 def objection(version: Version, action: str, payload: Payload, facts: Facts) -> str | None:
-    """Return which rule a payload breaks, with its requirement; None when it breaks none.
+    """Return the text of the first rule that a payload breaks, with its requirement; None if it breaks no rule.
 
     Args:
         version: the charge point's version.
         action: an action that a CSMS sends.
-        payload: fits the action's schema.
-        facts: what else the rules need.
+        payload: a payload that fits the action's schema.
+        facts: other facts that the rules need.
     """
     for rule in RULES:
         if rule.action == action and version in rule.versions and rule.broken(payload, facts):
@@ -52,7 +52,7 @@ def objection(version: Version, action: str, payload: Payload, facts: Facts) -> 
     return None
 
 
-# Predicates on charging profiles, which several actions have.
+# Predicates on charging profiles, which occur in several actions.
 
 
 def _profiles(payload: Payload) -> Iterator[Payload]:

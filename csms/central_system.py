@@ -1,6 +1,6 @@
-"""Listen for charge points, let them in or refuse them, and serve each until it disconnects.
+"""Listen for charge points, accept or refuse them, and serve each until it disconnects.
 
-What a charge point gets as an answer is decided in `v16`, `v201` and `v21`.
+`v16`, `v201` and `v21` decide how to answer a charge point.
 
 python -m csms.central_system --host 127.0.0.1 --port 9000
 """
@@ -51,11 +51,11 @@ class CentralSystem:
 
     @property
     def address(self) -> str:
-        """Where charge points connect, such as `ws://127.0.0.1:9000`."""
+        """The address for charge points, such as `ws://127.0.0.1:9000`."""
         return self.context.address
 
     async def refuse(self, websocket: ServerConnection, request: Request) -> Response | None:
-        """Return the HTTP answer to a request that is not let in; None lets the WebSocket upgrade continue."""
+        """Return the HTTP answer that refuses a request; None lets the WebSocket upgrade continue."""
         verdict = handshake.examine(request.path, request.headers)
         page = ",".join(request.headers.get_all("Origin"))
         host = ",".join(request.headers.get_all("Host"))
@@ -77,11 +77,11 @@ class CentralSystem:
         return response
 
     async def _authenticate(self, websocket: ServerConnection, request: Request, name: str) -> handshake.NotOcpp | None:
-        """Check a charge point by the security profile and the policy for unknown identities; None lets it in."""
+        """Check the security profile and the policy for unknown identities; return a refusal, or None to accept."""
         known = self.store.charge_point(name)
         security = self.settings.security
         if security.wants_password:
-            # Joined, two Authorization headers do not parse, so they are refused: either could be the wrong one.
+            # Two Authorization headers must be refused, as either may be wrong: joined, they cannot be parsed.
             given = security_of.credentials(",".join(request.headers.get_all("Authorization")))
             right = given is not None and await self._is_password(name, given[1])
             # A00.FR.204: the user name is the identity.
@@ -99,7 +99,7 @@ class CentralSystem:
         return None
 
     async def _is_password(self, name: str, password: bytes) -> bool:
-        """Return whether a charge point has this password. With its new one, the old one becomes invalid."""
+        """Return whether a charge point has this password. If it is the new one, the old one becomes invalid."""
         known = self.store.charge_point(name) or {"password_hash": None, "old_password_hash": None}
         old = known["old_password_hash"]
         if await self._password_check.right(password, known["password_hash"]):
@@ -120,7 +120,7 @@ class CentralSystem:
         assert not isinstance(verdict, handshake.NotOcpp)
         name, subprotocol = verdict
         if subprotocol is None:
-            # OCPP-J 1.6, 3.3 and 2.x part 4, 3.3: complete the handshake without a subprotocol, then close at once.
+            # OCPP-J 1.6, 3.3 and 2.x part 4, 3.3: complete the handshake without a subprotocol, then close it at once.
             LOG.warning("%s: closed: it offered none of the subprotocols %s", name, ", ".join(SUBPROTOCOLS))
             await websocket.close(1002, f"offer one of {', '.join(SUBPROTOCOLS)} as WebSocket subprotocol")
             return
@@ -158,10 +158,10 @@ class CentralSystem:
 
     @contextlib.asynccontextmanager
     async def listening(self, host: str, port: int) -> AsyncIterator[str]:
-        """Listen until the block ends; yields the address as `ws://HOST:PORT`.
+        """Listen until the block ends; yield the address as `ws://HOST:PORT`.
 
         Raises:
-            CsmsMistake: the address cannot be bound.
+            CsmsMistake: the address is in use or does not belong to this machine.
         """
         context = self.settings.security.context()
         try:
@@ -174,7 +174,7 @@ class CentralSystem:
                 process_request=self.refuse,
                 select_subprotocol=self.select,
                 max_size=LARGEST_MESSAGE,
-                # Charge points are slow and mobile networks stall, so a ping may take a minute.
+                # Charge points are slow and mobile networks pause, so the answer to a ping may take a minute.
                 ping_interval=60,
                 ping_timeout=60,
                 close_timeout=1,
@@ -202,7 +202,7 @@ class CentralSystem:
 
 def _peer(websocket: ServerConnection) -> str:
     address = websocket.remote_address
-    # A socket for IPv6 and IPv4 reports IPv4 addresses as ::ffff:192.0.2.1.
+    # A socket for IPv6 and IPv4 reports IPv4 addresses in the form ::ffff:192.0.2.1.
     return f"{address[0].removeprefix('::ffff:')}:{address[1]}" if address else "unknown peer"
 
 
@@ -212,7 +212,7 @@ def _ending(websocket: ServerConnection) -> str:
 
 
 def _without_tracebacks() -> logging.Logger:
-    # websockets logs a traceback for every port scan. This module logs the failures that matter, in one line each.
+    # websockets logs a traceback for every port scan. This module logs the important failures, in one line each.
     logger = logging.getLogger("csms.websockets")
     logger.setLevel(logging.CRITICAL)
     return logger
@@ -230,12 +230,12 @@ async def run(
     """Run a CSMS until SIGINT or SIGTERM.
 
     Args:
-        host, port: where charge points connect.
+        host, port: the address for charge points.
         settings: the options.
         announce: is called with `csms at ws://HOST:PORT` when the CSMS is ready, then with the operator page's address.
         configuration: the content of the configuration file.
-        page: where to serve the operator's page; None serves no page.
-        page_token: the page's token; a page that is not on loopback gets a random one when this is None.
+        page: the address of the operator's page; None serves no page.
+        page_token: the token of the page; if it is None, a page that is not on loopback gets a random token.
 
     Raises:
         CsmsMistake: an address or a file cannot be used.
@@ -248,11 +248,11 @@ async def run(
         loop.add_signal_handler(name, end.set)
     csms = CentralSystem(settings, configuration)
     try:
-        # The page is shut down last: the CALLs that it waits for end when the charge points' connections do.
+        # Stop the page last: it may wait for CALLs, which end when the connections of the charge points end.
         async with contextlib.AsyncExitStack() as stack, csms.listening(host, port) as address:
             announce(f"csms at {address}")
             if page is not None:
-                # Imported after the CSMS listens, so that charge points do not wait for the page's libraries.
+                # Import this after the CSMS listens, so that charge points do not wait for the page's libraries.
                 from csms.operator_api.web import serving
 
                 url = await stack.enter_async_context(serving(csms.context, csms.connections, page, page_token))
@@ -263,7 +263,7 @@ async def run(
 
 
 def main() -> int:
-    """Run the CSMS from the command line; returns the exit code."""
+    """Run the CSMS from the command line, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m csms.central_system", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")

@@ -1,4 +1,4 @@
-"""What the user configures before the start: options, and the TOML file of charge points, tokens, misbehaviours."""
+"""The configuration before the start: options, and the TOML file with charge points, tokens and misbehaviours."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from csms.store import Store
 from csms.wire.handshake import LONGEST_IDENTITY, is_identity
 
 BOOT_POLICIES = ("Accepted", "Pending", "Rejected")
-# The statuses of a token that both 1.6 and 2.x have.
+# The token statuses that both OCPP 1.6 and 2.x have.
 TOKEN_STATUSES = ("Accepted", "Blocked", "Expired", "Invalid")
-# In 2.1; 2.0.1 allows 36 characters, 1.6 allows 20.
+# The most characters of a token in OCPP 2.1; 2.0.1 allows 36, 1.6 allows 20.
 LONGEST_TOKEN = 255
 TABLES = {"charge_points": dict, "tokens": dict, "misbehaviours": list}
 
@@ -30,15 +30,15 @@ class Settings:
     """The options of the CSMS.
 
     Args:
-        db: the SQLite file that keeps the state; None keeps it in memory.
-        file_mode: the permissions of that file and its -wal and -shm files, when they are created.
+        db: the SQLite file for the state; None keeps it in memory.
+        file_mode: the permissions of that file and its -wal and -shm files when they are created.
         heartbeat_s: the interval, in seconds, in the answer to an accepted boot.
         retry_s: the interval, in seconds, in the answer to a boot that is Pending or Rejected.
         boot: the answer to boots of charge points without a policy of their own.
-        unknown_tokens: the status of tokens that were never added.
-        unknown_charge_points: whether identities that were never added may connect.
+        unknown_tokens: the status of tokens that the CSMS does not know.
+        unknown_charge_points: whether charge points that the CSMS does not know may connect.
         security: the security profile and its files.
-        sign_with: PEM file of the CA that signs certificates of charge points; None rejects SignCertificate.
+        sign_with: the PEM file of the CA that signs certificates of charge points; None rejects SignCertificate.
         allow_origins: web pages of these origins may connect, besides those of this machine; "*" allows all.
     """
 
@@ -56,7 +56,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class PageAddress:
-    """Where the operator's page listens. `explicit` means that the user chose it, so no other port will do."""
+    """The address of the operator's page. If the user chose it (`explicit`), no other port may replace it."""
 
     host: str = "127.0.0.1"
     port: int = 9001
@@ -89,7 +89,7 @@ def load(path: Path) -> Configuration:
     """Read a configuration file.
 
     Raises:
-        CsmsMistake: the file cannot be read, or an entry is wrong; the text says which.
+        CsmsMistake: the file cannot be read, or an entry is wrong; the message names the entry.
     """
     try:
         content = tomllib.loads(path.read_text("utf-8"))
@@ -118,24 +118,24 @@ def load(path: Path) -> Configuration:
 
 
 def identity(name: str) -> str:
-    """Return a charge point's identity; raises ValueError for one that could not connect."""
+    """Return a charge point's identity. Raises ValueError if no charge point could connect with it."""
     if not is_identity(name):
         raise ValueError(f"an identity must have 1 to {LONGEST_IDENTITY} printable characters")
     return name
 
 
 def id_token(name: str) -> str:
-    """Return an id token; raises ValueError for one that no charge point could send."""
+    """Return an id token. Raises ValueError if no charge point could send it."""
     if not name.isprintable() or not 1 <= len(name) <= LONGEST_TOKEN:
         raise ValueError(f"an id token must have 1 to {LONGEST_TOKEN} printable characters")
     return name
 
 
 def charge_point(table: object) -> dict[str, str]:
-    """Read a charge point's entry in the file or the API; returns the columns for the store.
+    """Read a charge point's entry in the file or the API, and return the columns for the store.
 
     Raises:
-        ValueError: its text says what is wrong.
+        ValueError: the entry is wrong; the message is for the user.
     """
     members = _members(table, ("boot", "password"))
     columns = {}
@@ -150,10 +150,10 @@ def charge_point(table: object) -> dict[str, str]:
 
 
 def token(table: object) -> dict[str, Any]:
-    """Read a token's entry in the file or the API; returns the arguments of `Store.set_token`.
+    """Read a token's entry in the file or the API, and return the arguments of `Store.set_token`.
 
     Raises:
-        ValueError: its text says what is wrong.
+        ValueError: the entry is wrong; the message is for the user.
     """
     members = _members(table, ("status", "expires", "parent", "concurrent"))
     found: dict[str, Any] = {"status": _one_of("status", members.get("status", "Accepted"), TOKEN_STATUSES)}

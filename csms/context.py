@@ -1,4 +1,4 @@
-"""What every part of one running CSMS shares: its settings, its store and what it remembers of charge points."""
+"""The objects that all parts of one running CSMS share, such as its settings and its store."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Context:
     """The shared parts.
 
     Args:
-        settings: the options the CSMS was started with.
-        store: what the CSMS remembers, in SQLite.
-        authority: the CA that signs certificates of charge points; None where there is none.
-        misbehaviours: the orders to misbehave that are in force.
+        settings: the options of the CSMS.
+        store: the state of the CSMS, in SQLite.
+        authority: the CA that signs certificates of charge points; None if there is no CA.
+        misbehaviours: the active orders to misbehave.
         log: the last messages of every charge point.
-        address: where charge points connect, such as `ws://127.0.0.1:9000`; empty until the CSMS listens.
+        address: the address for charge points, such as `ws://127.0.0.1:9000`; empty until the CSMS listens.
     """
 
     settings: Settings
@@ -42,7 +42,7 @@ class Context:
         """Open the store and apply the configuration file.
 
         Args:
-            settings: the options the CSMS was started with.
+            settings: the options of the CSMS.
             configuration: the content of the configuration file.
             is_connected: returns whether a charge point is connected now.
 
@@ -60,7 +60,7 @@ class Context:
 
     @property
     def passwords(self) -> Passwords:
-        """The passwords that were seen, so that they can be starred wherever they are quoted."""
+        """The known passwords, which are replaced with asterisks wherever a text quotes them."""
         return self.store.passwords
 
     def boot_policy(self, charge_point_id: str) -> str:
@@ -69,5 +69,5 @@ class Context:
         return str((known and known["boot_policy"]) or self.settings.boot)
 
     def next_update(self) -> str:
-        """Return when a certificate's status is worth asking for again."""
+        """Return when a charge point may ask for the status of a certificate again: in a day."""
         return timestamps.stamp(datetime.now(UTC) + timedelta(days=1))

@@ -23,7 +23,7 @@ HEAD = """\
 
 
 def cell(version: Version, action: str) -> str:
-    """Return what the CSMS does with an action in a version."""
+    """Return the words for what the CSMS does with an action in a version."""
     answered, sent = action in actions.from_charge_point(version), action in actions.from_csms(version)
     if answered and sent:
         return "both"
@@ -33,7 +33,7 @@ def cell(version: Version, action: str) -> str:
 
 
 def table() -> str:
-    """Return the whole page, in Markdown."""
+    """Return the whole page in Markdown."""
     names = sorted(frozenset().union(*(schemas.actions(version) for version in VERSIONS)))
     lines = [HEAD, "| action | " + " | ".join(VERSIONS) + " |", "| --- " * (len(VERSIONS) + 1) + "|"]
     lines += [f"| {name} | " + " | ".join(cell(version, name) for version in VERSIONS) + " |" for name in names]

@@ -1,4 +1,4 @@
-"""Store what the answers to the CSMS's own CALLs say of a charge point: profiles, reservations, variables."""
+"""Store the facts in answers to the CSMS's own CALLs: profiles, reservations and variables of charge points."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from csms.schemas import Payload
 from csms.security import hash_password
 from csms.store import Store
 
-# The HTTP Basic password is stored as a hash only. Names are compared without case, as CiStrings are.
+# Variables and keys that contain the HTTP Basic password, which is stored only as a hash. Lower case, as for CiStrings.
 BASIC_PASSWORDS = frozenset({"authorizationkey", "basicauthpassword"})
 
 
 def learn(store: Store, charge_point_id: str, action: str, request: Payload, response: Payload) -> None:
-    """Store what an answered CALL changed or reported; request and response fit their schemas."""
+    """Store the changes and facts in the answer to a CALL; request and response fit their schemas."""
     match action, response.get("status"):
         case "ReserveNow", "Accepted":
             token = request.get("idTag") or passwords.hidden(request["idToken"])["idToken"]
@@ -70,7 +70,7 @@ def _changed(store: Store, charge_point_id: str, component: str, name: str, kind
         return
     password = value.encode()
     if plain_name.casefold() == "authorizationkey":
-        # 1.6 whitepaper 2.4: AuthorizationKey is hexadecimal; the password is its bytes.
+        # 1.6 whitepaper 2.4: AuthorizationKey is hexadecimal; the password consists of the decoded bytes.
         try:
             password = bytes.fromhex(value)
         except ValueError:
@@ -79,7 +79,7 @@ def _changed(store: Store, charge_point_id: str, component: str, name: str, kind
 
 
 def is_basic_password(name: str) -> bool:
-    """Return whether a variable or configuration key of this name holds the HTTP Basic password."""
+    """Return whether a variable or configuration key with this name contains the HTTP Basic password."""
     return name.casefold() in BASIC_PASSWORDS
 
 
@@ -104,7 +104,7 @@ def _without_value(entry: Payload) -> Payload:
 
 
 def component_name(component: Payload) -> str:
-    """Return a component as one line, such as `Connector@1.2`, or `Model#a` for an instance."""
+    """Return the name of a component, such as `Connector@1.2`, or `Model#a` for an instance."""
     evse = component.get("evse")
     place = "" if evse is None else "@" + ".".join(str(evse[k]) for k in ("id", "connectorId") if k in evse)
     instance = f"#{component['instance']}" if "instance" in component else ""
@@ -112,5 +112,5 @@ def component_name(component: Payload) -> str:
 
 
 def variable_name(variable: Payload) -> str:
-    """Return a variable as one line, such as `MessageTimeout#Default`."""
+    """Return the name of a variable, such as `MessageTimeout#Default`."""
     return f"{variable['name']}#{variable['instance']}" if "instance" in variable else str(variable["name"])

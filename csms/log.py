@@ -1,4 +1,4 @@
-"""The log of the CSMS: one line per event, with control characters escaped; `passwords` stars the secrets in it."""
+"""The log of the CSMS: one line per event, with control characters escaped. `passwords` hides the secrets in it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ LONGEST_LINE = 500
 
 
 class OneLine(logging.Formatter):
-    """Format a record as one printable line; the traceback of a bug of the CSMS may follow it."""
+    """Format a record as one printable line; for an internal error, a traceback follows."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         line = super().formatMessage(record)
@@ -17,7 +17,7 @@ class OneLine(logging.Formatter):
 
 
 def start(quiet: bool = False) -> None:
-    """Log to stderr; `quiet` logs warnings and errors only."""
+    """Log to stderr; with `quiet` only warnings and errors."""
     handler = logging.StreamHandler()
     handler.setFormatter(OneLine("%(asctime)s %(message)s", "%H:%M:%S"))
     logger = logging.getLogger("csms")

@@ -1,4 +1,4 @@
-"""The last messages of every charge point, kept in memory for the operator's page, at most `KEPT` for each."""
+"""The last messages of every charge point (at most `KEPT` each), in memory for the operator's page."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Entry:
 
 
 class Log:
-    """The last messages of one charge point; they stay when it disconnects."""
+    """The last messages of one charge point, which remain when it disconnects."""
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
@@ -39,7 +39,7 @@ class Log:
         self._count = 0
 
     def add(self, source: Source, text: str) -> None:
-        """Keep a message, with asterisks for its passwords, cut off after `LONGEST` characters."""
+        """Add a message, with asterisks for its passwords and cut after `LONGEST` characters."""
         self._count += 1
         text = passwords.text(text, self._memory)
         shown = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
@@ -47,11 +47,11 @@ class Log:
 
 
 class Logs:
-    """The logs of all charge points. Beyond `MOST_CHARGE_POINTS`, the oldest one of a disconnected charge point goes.
+    """The logs of all charge points. If there are too many, the oldest log of a disconnected charge point is dropped.
 
     Args:
-        is_connected: returns whether a charge point is connected; then its log is never dropped.
-        passwords: the passwords seen of each charge point.
+        is_connected: returns whether a charge point is connected.
+        passwords: the known passwords of each charge point.
     """
 
     def __init__(self, is_connected: Callable[[str], bool], passwords: Passwords) -> None:
@@ -60,7 +60,7 @@ class Logs:
         self._passwords = passwords
 
     def of(self, charge_point_id: str) -> Log:
-        """Return the log of a charge point; creates it when missing."""
+        """Return the log of a charge point; a missing one is created."""
         log = self._logs.get(charge_point_id)
         if log is None:
             if len(self._logs) >= MOST_CHARGE_POINTS:

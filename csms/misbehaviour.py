@@ -1,4 +1,4 @@
-"""Misbehave on request: turn a correct answer into what a broken CSMS would send."""
+"""Misbehave on request: turn a correct answer into the frames of a broken CSMS."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from csms.schemas import Version
 from csms.wire import frames
 from csms.wire.nesting import DEEPEST, too_deep
 
-# Kind of misbehaviour -> the members that it takes.
+# Kind of misbehaviour -> the members of its orders.
 KINDS: dict[str, tuple[str, ...]] = {
     "delay": ("seconds",),
     "no-answer": (),
@@ -55,7 +55,7 @@ class Misbehaviour:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What the CSMS does instead of answering: wait, send some frames, and close the connection if there is a code."""
+    """The actions of the CSMS in place of an answer: wait, send frames, and close the connection if there is a code."""
 
     texts: tuple[str, ...]
     delay_s: float = 0.0
@@ -66,7 +66,7 @@ def read(order: Mapping[str, Any]) -> Misbehaviour:
     """Read an order from the configuration file or the API.
 
     Raises:
-        ValueError: its text says what is wrong.
+        ValueError: the order is wrong; the message is for the user.
     """
     what = order.get("what")
     if not isinstance(what, str) or what not in KINDS:
@@ -103,7 +103,7 @@ def _between(value: object, low: float, high: float) -> bool:
 
 
 def _sendable(code: object) -> bool:
-    # RFC 6455, 7.4: all other codes are reserved or must not be sent.
+    # By RFC 6455, 7.4 all other codes are reserved or must not be sent.
     known = (1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014)
     return type(code) is int and (code in known or 3000 <= code <= 4999)
 
@@ -117,7 +117,7 @@ def _writable(details: Mapping[str, Any]) -> bool:
 
 
 def spoil(order: Misbehaviour | None, version: Version, answer: str) -> Delivery:
-    """Return what is sent instead of a correct answer (the text of a CALLRESULT or CALLERROR)."""
+    """Return what to send instead of a correct answer, the text of a CALLRESULT or CALLERROR."""
     if order is None:
         return Delivery((answer,))
     elements = orjson.loads(answer)
@@ -140,7 +140,7 @@ def spoil(order: Misbehaviour | None, version: Version, answer: str) -> Delivery
 
 
 def _changed(payload: Any, details: Mapping[str, Any]) -> Any:
-    """Return a copy with the field at a pointer set, or removed where no value is given; adds missing objects."""
+    """Return a copy of the payload with one field set to the given value, or without a value removed."""
     changed = copy.deepcopy(payload)
     *way, last = [part.replace("~1", "/").replace("~0", "~") for part in str(details["field"]).split("/")[1:]]
     place = changed
@@ -157,7 +157,7 @@ def _changed(payload: Any, details: Mapping[str, Any]) -> Any:
 
 
 class Misbehaviours:
-    """The orders in force, oldest first; the first one that fits an answer applies."""
+    """The active orders, oldest first. The first order that fits an answer applies."""
 
     def __init__(self) -> None:
         self._numbers = itertools.count(1)
@@ -165,7 +165,7 @@ class Misbehaviours:
         self._left: dict[int, int] = {}
 
     def add(self, order: Misbehaviour) -> int:
-        """Put an order in force; returns its number."""
+        """Activate an order, and return its number."""
         number = next(self._numbers)
         self._orders[number] = order
         if order.times is not None:
@@ -177,7 +177,7 @@ class Misbehaviours:
         return self._orders.pop(number, None) is not None
 
     def listed(self) -> list[dict[str, Any]]:
-        """Return the orders as they were given, each with its number and how many answers it still changes."""
+        """Return the orders as they were given, each with its number and the count of answers that it will change."""
         return [
             {**{k: v for k, v in asdict(order).items() if k not in ("details", "times")}, **order.details,
              "number": number, "left": self._left.get(number)}
@@ -185,7 +185,7 @@ class Misbehaviours:
         ]  # fmt: skip
 
     def pick(self, charge_point: str, action: str) -> Misbehaviour | None:
-        """Return the order that applies to an answer, and count it as carried out."""
+        """Return the order that applies to an answer, and count that answer; None if no order applies."""
         for number, order in self._orders.items():
             if order.charge_point in ("*", charge_point) and order.action in ("*", action):
                 if number in self._left:

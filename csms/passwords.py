@@ -1,6 +1,6 @@
 """Replace passwords with asterisks in everything that the CSMS stores, logs and shows.
 
-A member or key is recognized as a password by its name. From then on that password is starred wherever the
+The name of a member or key shows that its value is a password. From then on this password is replaced wherever the
 charge point quotes it. Passwords are remembered for each charge point, in memory, until the process ends.
 """
 
@@ -22,9 +22,9 @@ KEPT = 50
 """How many passwords of one charge point are remembered; beyond that the oldest is dropped."""
 CHARGE_POINTS = 2000
 SHORTEST = 4
-"""The fewest characters of a password that is starred wherever it is quoted; `STRONG` for one of letters alone."""
+"""The fewest characters of a password that is replaced in other texts; a password of letters only needs `STRONG`."""
 STRONG = 8
-"""The fewest characters of a password that is starred within longer words, and in names of members."""
+"""The fewest characters of a password that is also replaced within longer words and in names of members."""
 
 _ANYWHERE = re.compile(
     "passw(?!on)|passphrase|passcode|secret(?!ar)|credential|simpin(?!g)|pincode|sifre|parola|kennwort|wachtwoord|contrasen"
@@ -40,7 +40,7 @@ _ABOUT = frozenset(
     type updated url usage valid version
     """.split()
 )
-"""Last words of names whose value only describes a password, such as passwordLength."""
+"""The last words of names whose value only describes a password, such as passwordLength."""
 _VALUES = frozenset({"value", "attributevalue", "actualvalue", "currentvalue", "newvalue"})
 _NETWORKS = frozenset("vpn apn wifi wlan wpa ipsec".split())
 _PIN_TYPES = frozenset({"keycode", "pin", "pincode"})
@@ -54,13 +54,13 @@ _TELLS = re.compile(
     r"|[?&;](?:sig|key|auth|hash|[\w\-]{0,40}(?:token|signature)|code(?==\S{16}))(?==)",
     re.I,
 )
-"""Words that introduce a secret: in free text, everything after such a word is starred."""
+"""Words before a secret: in free text, everything after one of these words is replaced."""
 _BY_FORM = re.compile(
     r"-{3,5} ?BEGIN [\w ]{0,40}PRIVATE KEY|Private-(?:Lines|MAC):|\beyJ[\w\-]{8}|WIFI:"
     r"|\bM[IC][\w+/]{2,9}(?:BADAN|QAwBQYDK2V|AgEAM|BAAKCA|CAQEEI)",
     re.I,
 )
-"""The beginnings of secrets themselves: private keys, JSON Web Tokens, QR texts of wireless networks."""
+"""The first characters of secrets: private keys, JSON Web Tokens, QR texts of wireless networks."""
 _USER = re.compile(r"\w://([^/\s\"<>@]{1,300})@|\w://[^/\s\"<>:@]{1,200}:([^\s\"<>@]{1,300})@")
 """User names and passwords in URLs."""
 _MAY_HOLD = (
@@ -81,12 +81,12 @@ _MAY_HOLD = (
     ),
     *("badan", "qawbqydk2v", "ageam", "baakca", "caqeei"),
 )
-"""Parts of all these words, in lower case: a quick check, because most frames have none."""
+"""Parts of all these words, in lower case, for a quick check: most frames contain none of them."""
 _SPLIT = re.compile(r"[\s\"'`„“”<>=,;:&@{}()\[\]\\]+|%2\d|%3\w|&?quot|&\w{2,5}(?=;)")
 
 
 def is_secret(name: str, parent: str = "") -> bool:
-    """Return whether a member, variable or configuration key of this name holds a password or another secret."""
+    """Return whether a member, variable or configuration key with this name contains a password or another secret."""
     name = name.partition("#")[0].translate(_ACCENTS)
     words = [word.lower() for word in _WORD.findall(name)]
     if not words or words[-1] in _ABOUT:
@@ -102,13 +102,13 @@ def is_secret(name: str, parent: str = "") -> bool:
 
 
 class Memory:
-    """The passwords seen of one charge point, each with the forms in which it may be quoted."""
+    """The known passwords of one charge point, each with the forms in which a text may quote it."""
 
     def __init__(self) -> None:
         self._forms: dict[str, tuple[str, ...]] = {}
 
     def add(self, password: str) -> None:
-        """Remember a password."""
+        """Remember a password, unless it is too short."""
         long_enough = len(password) >= (STRONG if password.isalpha() else SHORTEST)
         if long_enough and password.strip("*") and password not in self._forms:
             self._forms[password] = _forms(password)
@@ -116,7 +116,7 @@ class Memory:
                 del self._forms[next(iter(self._forms))]
 
     def knows_any_in(self, text: str) -> bool:
-        """Return whether a text quotes one of them."""
+        """Return whether a text quotes a known password."""
         return any(form in text for forms in self._forms.values() for form in forms)
 
     def starred(self, text: str, *, name: bool = False) -> str:
@@ -130,13 +130,13 @@ class Memory:
 
 
 class Passwords:
-    """The memories of all charge points; beyond `CHARGE_POINTS` the oldest is dropped."""
+    """The memories of all charge points, at most `CHARGE_POINTS`: then the oldest one is dropped."""
 
     def __init__(self) -> None:
         self._memories: dict[str, Memory] = {}
 
     def of(self, charge_point_id: str) -> Memory:
-        """Return the memory of a charge point; creates it when missing."""
+        """Return the memory of a charge point; a missing one is created."""
         memory = self._memories.get(charge_point_id)
         if memory is None:
             if len(self._memories) >= CHARGE_POINTS:
@@ -145,7 +145,7 @@ class Passwords:
         return memory
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Star passwords in a log record whose first argument is the identity of a charge point."""
+        """Replace passwords in a log record whose first argument is the identity of a charge point."""
         name = str(record.args[0]) if isinstance(record.args, tuple) and record.args else ""
         memory = self._memories.get(name)
         if memory is not None:
@@ -156,7 +156,7 @@ class Passwords:
 
 
 def hidden(value: Any, memory: Memory | None = None, parent: str = "") -> Any:
-    """Copy parsed JSON with asterisks for its secrets, and add them to `memory`."""
+    """Return a copy of parsed JSON in which asterisks replace secrets, and add the secrets to `memory`."""
     if isinstance(value, dict):
         named = _names_a_secret(value)
         pin = str(value.get("type")).lower() in _PIN_TYPES
@@ -169,14 +169,14 @@ def hidden(value: Any, memory: Memory | None = None, parent: str = "") -> Any:
             for name, child in value.items()
         }
     if isinstance(value, list):
-        if len(value) == 2 and isinstance(value[0], str) and is_secret(value[0]):  # a header
+        if len(value) == 2 and isinstance(value[0], str) and is_secret(value[0]):  # a header as a pair
             return [value[0], _all_starred(value[1], memory)]
         return [hidden(child, memory, parent) for child in value]
     return text(value, memory) if isinstance(value, str) else value
 
 
 def _names_a_secret(value: Mapping[str, Any]) -> bool:
-    """Return whether an object names a secret whose value it holds: by `key` in 1.6, by `variable` in 2.x."""
+    """Return whether an object has the name of a secret beside its value: `key` in 1.6, `variable` in 2.x."""
     for member, named in value.items():
         name = named.get("name") if isinstance(named, dict) else named
         if member.lower() in ("key", "name", "variable", "variablename") and isinstance(name, str) and is_secret(name):
@@ -207,7 +207,7 @@ def _all_starred(value: Any, memory: Memory | None) -> Any:
 
 
 def text(said: str, memory: Memory | None = None) -> str:
-    """Return a frame or another text with asterisks for its secrets, and add them to `memory`."""
+    """Return a frame or another text in which asterisks replace secrets, and add the secrets to `memory`."""
     lower = said.lower()
     if not (any(part in lower for part in _MAY_HOLD) or (memory is not None and memory.knows_any_in(said))):
         return said
@@ -217,7 +217,7 @@ def text(said: str, memory: Memory | None = None) -> str:
         except ValueError:
             parsed = None
         if parsed is not None and not too_deep(parsed):
-            # Twice, because a password may be quoted before the member that reveals it.
+            # Do it twice: a text may quote a password before the member that identifies it.
             shown = hidden(hidden(parsed, memory), memory)
             return said if shown == parsed else orjson.dumps(shown).decode()
     said = _USER.sub(lambda found: _starred(found[0], found.start(found.lastindex or 0) - found.start(), memory), said)
@@ -229,7 +229,7 @@ def text(said: str, memory: Memory | None = None) -> str:
 
 
 def _starred(said: str, begins: int, memory: Memory | None) -> str:
-    """Star the rest of a text from `begins` on, and remember its long words of letters and digits as passwords."""
+    """Replace a text from `begins` on, and remember the long words in it as passwords."""
     if memory is not None:
         for word in _SPLIT.split(said[begins:]):
             if len(word) >= STRONG and any(map(str.isdigit, word)) and any(map(str.isalpha, word)):

@@ -1,4 +1,4 @@
-"""The tables in which the CSMS keeps its state, and the migrations to the newest ones."""
+"""The tables of the CSMS's state, and the migrations of older files."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def first_tables(db: Database) -> None:
     db.conn.execute("CREATE INDEX open_tokens ON transactions (id_token) WHERE stopped IS NULL")
     db.conn.execute("CREATE INDEX meter_values_of ON meter_values (charge_point_id, transaction_id)")
     db.conn.execute("CREATE INDEX notices_of ON notices (charge_point_id, action)")
-    # Transaction ids start from the seconds since 2020. So a CSMS without a file does not repeat ids after a restart,
-    # when charge points and recordings still know the old ones.
+    # Transaction ids start at the number of seconds since 2020. So a CSMS without a file does not repeat ids after a
+    # restart, when charge points and recordings still have the earlier ids.
     db.conn.execute(
         "INSERT INTO sqlite_sequence (name, seq) VALUES ('transactions', ?)", (int(time.time()) - 1_577_836_800,)
     )

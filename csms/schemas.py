@@ -36,7 +36,7 @@ CODES = {
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Why a payload does not fit its schema, with the error code for the answer."""
+    """The reason why a payload does not fit its schema, with the error code for the answer."""
 
     code: str
     pointer: str
@@ -57,14 +57,14 @@ def folder(version: Version) -> Path:
 
 @cache
 def actions(version: Version) -> frozenset[str]:
-    """Return every action that the version has a schema for, from either side."""
+    """Return every action of a version that has a schema, from either side."""
     stems = {path.stem for path in folder(version).glob("*.json")}
     return frozenset(stem.removesuffix("Request") for stem in stems if not stem.endswith("Response"))
 
 
 @cache
 def schema(version: Version, action: str, kind: Kind) -> dict[str, Any] | None:
-    """Return the schema of an action's request or response; None where the version has none."""
+    """Return the schema of an action's request or response; None if the version has no such action."""
     if action not in actions(version):
         return None
     suffix = "Response" if kind == "response" else "" if version == "1.6" or action in SENDS else "Request"
@@ -85,19 +85,19 @@ def _validator(version: Version, action: str, kind: Kind) -> jsonschema_rs.Valid
 
 
 def _is_datetime(text: str) -> bool:
-    # Many chargers leave out the offset. That is for a judge to report; the CSMS accepts it.
+    # Many chargers leave out the offset. The CSMS accepts that; ChargeSentinel's rules report it.
     return timestamps.parse(text) is not None
 
 
 def _is_text(text: str) -> bool:
-    # Locations of logs and firmware are often not valid URIs (they have blanks, or no scheme).
+    # Accept everything: locations of logs and firmware are often not valid URIs (with blanks, or without a scheme).
     return True
 
 
 def fault(version: Version, action: str, kind: Kind, payload: object) -> Fault | None:
-    """Return why a payload does not fit its schema; None when it fits, or when the version has no such schema.
+    """Return why a payload does not fit its schema; None if it fits, or if the version has no such schema.
 
-    Too deep nesting is a fault even without a schema: no schema limits it.
+    Too deep nesting is a fault too, even without a schema, because schemas do not limit it.
     """
     if too_deep(payload):
         return Fault("FormatViolation", "", f"nested deeper than {DEEPEST}")

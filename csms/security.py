@@ -1,4 +1,4 @@
-"""How charge points prove their identity: passwords, TLS and client certificates."""
+"""Check the identity of charge points: passwords, TLS and client certificates."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 
 from csms.errors import CsmsMistake
 
-# One check takes about 40 ms and 16 MiB; a right password is checked once per process (see `PasswordCheck`).
+# One check takes about 40 ms and 16 MiB, so a correct password is checked only once per process (`PasswordCheck`).
 SCRYPT_N, SCRYPT_R, SCRYPT_P = 2**14, 8, 1
 
 
@@ -23,7 +23,7 @@ SCRYPT_N, SCRYPT_R, SCRYPT_P = 2**14, 8, 1
 class Security:
     """A security profile (2.0.1 A00, 1.6 whitepaper 2).
 
-    0 is no security, 1 HTTP Basic, 2 TLS with HTTP Basic, 3 TLS with certificates of both sides.
+    Profile 0 is no security, 1 HTTP Basic, 2 TLS with HTTP Basic, 3 TLS with certificates of both sides.
     """
 
     profile: int = 0
@@ -73,7 +73,7 @@ def _scrypt(password: bytes, salt: bytes) -> bytes:
 
 
 def credentials(authorization: str) -> tuple[str, bytes] | None:
-    """Return user name and password from a Basic Authorization header; the name ends at the first colon."""
+    """Return user name and password from a Basic Authorization header; None if it is malformed."""
     scheme, _, blob = authorization.partition(" ")
     if scheme.lower() != "basic":
         return None
@@ -85,10 +85,10 @@ def credentials(authorization: str) -> tuple[str, bytes] | None:
 
 
 class PasswordCheck:
-    """Checks passwords against their hashes, in a thread, and remembers the right ones.
+    """Check passwords against their hashes in a thread, and remember the correct ones.
 
-    Each right one is remembered as a keyed digest until the process ends. So thousands of charge points that
-    reconnect at once cost one scrypt each, however often they try.
+    A correct password is remembered as a keyed digest until the process ends. So each of thousands of charge points
+    that reconnect at once costs one scrypt, no matter how often it reconnects.
     """
 
     def __init__(self) -> None:
@@ -96,7 +96,10 @@ class PasswordCheck:
         self._right: set[bytes] = set()
 
     async def right(self, password: bytes, stored: str | None) -> bool:
-        """Return whether a password fits a stored hash; takes as long without one, to reveal no identity."""
+        """Return whether a password fits a stored hash.
+
+        Without a hash it takes the same time, so that the time does not reveal which identities exist.
+        """
         salt, expected = (bytes.fromhex(part) for part in (stored or f"scrypt${'00' * 16}$").split("$")[1:])
         digest = hmac.digest(self._key, salt + expected + password, "sha256")
         if digest in self._right:
@@ -109,7 +112,7 @@ class PasswordCheck:
 
 
 def common_name(certificate: dict[str, Any] | None) -> str | None:
-    """Return the common name of a peer's certificate, in the form that `ssl` returns it."""
+    """Return the common name in a certificate that `ssl` has parsed; None without one."""
     for part in (certificate or {}).get("subject", ()):
         for name, value in part:
             if name == "commonName":

@@ -1,4 +1,4 @@
-"""The state of the CSMS in SQLite: the only module that writes to the file."""
+"""The state of the CSMS in SQLite. No other module writes to the file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TRIM_EVERY = 1000
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One measured value. `value` is the charge point's value as text; `unit` is None where it sent none."""
+    """One measured value: `value` is a text, as sent; `unit` is None if the charge point sent no unit."""
 
     ts: str
     measurand: str
@@ -41,11 +41,11 @@ class Store:
     Secrets are replaced with asterisks before they are written; see `passwords`.
 
     Args:
-        path: the SQLite file, which is created when missing; None keeps everything in memory.
-        file_mode: the permissions of a created file, whatever the umask; it holds the hashes of passwords.
+        path: the SQLite file, which is created if it is missing; None keeps everything in memory.
+        file_mode: the permissions of a new file, whatever the umask is: it contains hashes of passwords.
 
     Raises:
-        CsmsMistake: the file is not a CSMS's, was written by a newer version, or cannot be opened.
+        CsmsMistake: the file does not belong to a CSMS, is from a newer version, or cannot be opened.
     """
 
     def __init__(self, path: Path | None = None, file_mode: int = 0o600) -> None:
@@ -70,7 +70,7 @@ class Store:
             raise CsmsMistake(
                 f"{self.path}: written by a newer version of ChargeSentinel; update, or choose another --db"
             )
-        # With NORMAL, killing the process loses nothing; only a power cut can lose the last commits.
+        # With NORMAL, only a power cut can lose the last commits; killing the process loses nothing.
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA secure_delete = ON")
@@ -82,7 +82,7 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Commit all writes of one message together, or none of them when it fails."""
+        """Commit all writes within the block together, or none of them if the block fails."""
         if self._depth:
             yield
             return
@@ -123,11 +123,11 @@ class Store:
         )  # fmt: skip
 
     def heard(self, charge_point_id: str, at: str) -> None:
-        """Note when the latest message of a charge point came."""
+        """Store the time of a charge point's latest message."""
         self._run("UPDATE charge_points SET last_seen = ? WHERE charge_point_id = ?", at, charge_point_id)
 
     def booted(self, charge_point_id: str, status: str, facts: Row) -> None:
-        """Store a boot and its answer. `facts` has vendor, model, firmware and serial, each a text or None."""
+        """Store a boot and its answer. `facts` has vendor, model, firmware and serial; each may be None."""
         self._run(
             "UPDATE charge_points SET boot_status = ?, booted = ?, vendor = ?, model = ?, firmware = ?, serial = ?"
             " WHERE charge_point_id = ?",
@@ -157,7 +157,7 @@ class Store:
         self._run("UPDATE charge_points SET old_password_hash = NULL WHERE charge_point_id = ?", charge_point_id)
 
     def forget(self, charge_point_id: str) -> bool:
-        """Delete a charge point and everything it sent; False when the CSMS does not know it."""
+        """Delete a charge point and everything it sent; return False if the CSMS does not know it."""
         with self.writing():
             for table in schema.TABLES:
                 if table not in ("charge_points", "tokens"):
@@ -177,7 +177,7 @@ class Store:
     # Transactions
 
     def same_start(self, charge_point_id: str, connector_id: int, id_token: str, started: str) -> Row | None:
-        """Return the 1.6 transaction that the same StartTransaction opened before; None when it is new."""
+        """Return the 1.6 transaction that an identical StartTransaction opened earlier; None if there is none."""
         found = self.rows(
             "SELECT * FROM transactions WHERE charge_point_id = ? AND connector_id = ? AND id_token = ?"
             " AND started = ?",
@@ -191,9 +191,9 @@ class Store:
         """Open a 1.6 transaction; `status` is the status of its token.
 
         Returns:
-            The transaction id, which this file never used before.
+            The transaction id, which is new in this file.
         """
-        # A connector has one transaction (1.6, 4.8): the stop of one that is still open never arrived.
+        # A connector has only one transaction (1.6, 4.8), so the stop of an open one was lost: close it.
         self._run(
             "UPDATE transactions SET stopped = ?, stop_reason = 'Superseded' WHERE charge_point_id = ?"
             " AND connector_id = ? AND stopped IS NULL",
@@ -211,7 +211,7 @@ class Store:
     def stop(
         self, charge_point_id: str, transaction_id: str, stopped: str, meter_wh: float | None, reason: str | None
     ) -> bool:
-        """Close a transaction, unless it is closed; returns whether the CSMS knows it."""
+        """Close a transaction if it is open; return whether the CSMS knows it."""
         self._run(
             "UPDATE transactions SET stopped = ?, meter_stop_wh = coalesce(?, meter_stop_wh), stop_reason = ?"
             " WHERE charge_point_id = ? AND transaction_id = ? AND (stopped IS NULL OR stop_reason = 'Superseded')",
@@ -220,7 +220,7 @@ class Store:
         return self.transaction(charge_point_id, transaction_id) is not None
 
     def event(self, charge_point_id: str, transaction_id: str, facts: Row) -> None:
-        """Store one TransactionEvent of 2.x. Members that it leaves out keep their value, in any order of arrival.
+        """Store one TransactionEvent of 2.x. Missing members keep their stored value. Events may come in any order.
 
         Args:
             facts: evse_id, connector_id, id_token, charging_state, stop_reason, seq_no, and started or stopped.
@@ -247,7 +247,7 @@ class Store:
         return found[0] if found else None
 
     def open_transactions(self, charge_point_id: str | None = None) -> list[Row]:
-        """Return the open transactions of one charge point, or of all, oldest first."""
+        """Return the open transactions of one charge point, or of all charge points, oldest first."""
         return self.rows(
             "SELECT * FROM transactions WHERE stopped IS NULL AND (?1 IS NULL OR charge_point_id = ?1) ORDER BY id",
             charge_point_id,
@@ -269,7 +269,7 @@ class Store:
         self._trim(len(samples))
 
     def _trim(self, added: int) -> None:
-        """Without a file, drop all but the newest meter values and notices, so that memory stays bounded."""
+        """Without a file, drop older meter values and notices, to limit the memory."""
         self._since_trim += added
         if self.path is None and self._since_trim >= TRIM_EVERY:
             self._since_trim = 0
@@ -279,7 +279,7 @@ class Store:
     # Tokens
 
     def token(self, id_token: str) -> Row | None:
-        """Return a token's entry; case does not matter, as in OCPP's CiString."""
+        """Return the entry of a token, compared without regard to case (OCPP's CiString)."""
         found = self.rows("SELECT * FROM tokens WHERE id_token = ?", id_token.lower())
         return found[0] if found else None
 
@@ -291,7 +291,7 @@ class Store:
         parent: str | None = None,
         concurrent: bool = True,
     ) -> None:
-        """Add or replace a token; `concurrent` allows several transactions with it at a time."""
+        """Add or replace a token; `concurrent` allows several transactions with it at the same time."""
         self._run(
             "INSERT OR REPLACE INTO tokens VALUES (?, ?, ?, ?, ?)",
             id_token.lower(), status, expires, parent, int(concurrent),
@@ -333,7 +333,7 @@ class Store:
         purpose: str | None,
         stack_level: int | None,
     ) -> None:
-        """Delete the profiles that fit every criterion; None is not a criterion."""
+        """Delete the profiles that meet every criterion that is not None."""
         self._run(
             "DELETE FROM charging_profiles WHERE charge_point_id = ?1 AND (?2 IS NULL OR profile_id = ?2)"
             " AND (?3 IS NULL OR evse_id = ?3)"
@@ -343,7 +343,7 @@ class Store:
         )  # fmt: skip
 
     def transaction_profiles_ended(self, charge_point_id: str, transaction_id: str) -> None:
-        """Delete the TxProfiles of an ended transaction: they end with it (1.6 3.13.1, 2.x K01.FR.15)."""
+        """Delete the TxProfiles of an ended transaction, which end with it (1.6 3.13.1, 2.x K01.FR.15)."""
         self._run(
             "DELETE FROM charging_profiles WHERE charge_point_id = ?1 AND evse_id = (SELECT evse_id FROM transactions"
             " WHERE charge_point_id = ?1 AND transaction_id = ?2)"
@@ -355,7 +355,7 @@ class Store:
     def variable(
         self, charge_point_id: str, component: str, name: str, attribute: str, value: str | None, mutability: str | None
     ) -> None:
-        """Store the newest value of a 2.x variable, or of a 1.6 configuration key, whose component is empty."""
+        """Store the newest value of a 2.x variable, or of a 1.6 configuration key (with an empty component)."""
         memory = self.passwords.of(charge_point_id)
         if value is not None:
             value = passwords.hidden({"key": name, "value": value}, memory)["value"]
@@ -367,11 +367,11 @@ class Store:
 
     def _json(self, charge_point_id: str, payload: Row) -> str:
         memory = self.passwords.of(charge_point_id)
-        # Twice, because a password may be quoted before the member that reveals it.
+        # Do it twice: a text may quote a password before the member that identifies it.
         return orjson.dumps(passwords.hidden(passwords.hidden(payload, memory), memory)).decode()
 
     def notice(self, charge_point_id: str, action: str, payload: Row) -> None:
-        """Store a notification as it came, for the operator's page."""
+        """Store a notification for the operator's page, with its passwords hidden."""
         self._run(
             "INSERT INTO notices (charge_point_id, ts, action, payload) VALUES (?, ?, ?, ?)",
             charge_point_id, timestamps.now(), action, self._json(charge_point_id, payload),
@@ -380,7 +380,7 @@ class Store:
 
 
 def _make(path: Path, mode: int) -> None:
-    """Create a file with these permissions, which SQLite copies to its -wal and -shm files; leaves existing ones."""
+    """Create a missing file with these permissions, which SQLite copies to its -wal and -shm files."""
     with suppress(FileExistsError):
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         os.fchmod(file, mode)

@@ -1,4 +1,4 @@
-"""Timestamps as OCPP writes them: RFC 3339, UTC, three fraction digits."""
+"""Timestamps in the form of OCPP: RFC 3339, UTC, three fraction digits."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ def now() -> str:
 
 
 def stamp(moment: datetime) -> str:
-    """Format a datetime; one without an offset counts as UTC. Raises OverflowError beyond the years 1 to 9999."""
+    """Format a datetime; without an offset it counts as UTC. Raises OverflowError outside the years 1 to 9999."""
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return aware.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def parse(text: object) -> datetime | None:
-    """Parse a timestamp; one without an offset counts as UTC. Returns None for anything else."""
+    """Parse a timestamp; without an offset it counts as UTC. Return None if `text` is not a timestamp."""
     if not isinstance(text, str) or "T" not in text.upper():
         return None
     try:

@@ -1,4 +1,4 @@
-"""The policy for id tokens, the same for all OCPP versions: which token may charge."""
+"""Decide which id tokens may charge, in the same way for all OCPP versions."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class Verdict:
 
 
 def judge(store: Store, id_token: str, unknown: str, charge_point_id: str, starting: bool = False) -> Verdict:
-    """Judge a token.
+    """Return the status of a token.
 
     Args:
-        store: holds tokens and open transactions.
-        id_token: as the charge point sent it; case does not matter.
+        store: the store with tokens and open transactions.
+        id_token: the token as the charge point sent it; case does not matter.
         unknown: the status of a token that the store does not know.
         charge_point_id: the charge point that asks.
-        starting: whether a transaction is about to start; only then ConcurrentTx is possible (1.6, 7.2).
+        starting: whether a transaction is about to start: only then the status may be ConcurrentTx (1.6, 7.2).
     """
     known = store.token(id_token)
     if known is None:

@@ -75,7 +75,7 @@ class ChargePoint16(Connection):
         known = self.store.transaction(self.id, transaction_id)
         evse_id = known["evse_id"] if known else None
         self._keep_samples(request.get("transactionData", []), evse_id, transaction_id)
-        # An unknown transaction gets an answer too: without one, the charge point would only send it again (4.10).
+        # Answer for an unknown transaction too: otherwise the charge point would only repeat the message (4.10).
         return call_result.StopTransaction(self._id_tag_info(request["idTag"]) if "idTag" in request else None)
 
     @answers(Action.meter_values)
@@ -135,7 +135,7 @@ class ChargePoint16(Connection):
         samples = [
             Sample(
                 meter_value["timestamp"],
-                # 1.6, 7.31 and 7.46: the default measurand is the energy register, in Wh.
+                # By 1.6, 7.31 and 7.46 the default measurand is the energy register, in Wh.
                 value.get("measurand", "Energy.Active.Import.Register"),
                 value["value"],
                 value.get("unit", "Wh" if "measurand" not in value else None),

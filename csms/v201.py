@@ -14,7 +14,7 @@ from csms.schemas import Payload, Version
 from csms.store import Sample
 from csms.wire.connection import Connection, answers
 
-# C03: tokens of these types have no identity to look up; the station has authorized them itself.
+# C03: tokens of these types have no identity to look up: the station itself has authorized them.
 TOKENS_WITHOUT_IDENTITY = frozenset({"NoAuthorization"})
 
 
@@ -78,7 +78,7 @@ class ChargePoint201(Connection):
         transaction_id = transaction["transactionId"]
         info = None
         if token is not None:
-            # E01.FR.12 and others: the answer to an event with a token contains the token's status.
+            # E01.FR.12 and others: the answer to an event with a token contains the status of the token.
             known = self.store.transaction(self.id, transaction_id)
             info = self._id_token_info(token, starting=known is None or known["id_token"] is None)
         evse = request.get("evse", {})
@@ -89,7 +89,7 @@ class ChargePoint201(Connection):
             {
                 "evse_id": evse.get("id"),
                 "connector_id": evse.get("connectorId"),
-                # A PIN is a secret: asterisks of the same length take its place.
+                # A PIN is a secret: store asterisks of the same length.
                 "id_token": passwords.hidden(token)["idToken"] if token else None,
                 "authorization": str(info.status) if info else None,
                 "charging_state": transaction.get("chargingState"),
@@ -135,7 +135,7 @@ class ChargePoint201(Connection):
 
     @answers(Action.notify_ev_charging_needs)
     def on_charging_needs(self, request: Payload) -> call_result.NotifyEVChargingNeeds:
-        # K15: after Accepted the station would expect SetChargingProfile within a minute.
+        # K15: after "Accepted" the station would expect SetChargingProfile within a minute.
         answer = call_result.NotifyEVChargingNeeds("Rejected", _reason("NotEnabled"))
         return self._noted("NotifyEVChargingNeeds", request, answer)
 

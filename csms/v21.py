@@ -1,4 +1,4 @@
-"""The answers to a charging station of OCPP 2.1: those of 2.0.1, and what 2.1 added or changed."""
+"""The answers to a charging station of OCPP 2.1: those of 2.0.1, and the new and changed ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from csms.schemas import Payload, Version
 from csms.v201 import ChargePoint201
 from csms.wire.connection import answers
 
-# The form of an EU VAT number: country and up to twelve characters. Only VIES knows whether it was issued.
+# The form of an EU VAT number: country and up to twelve characters. Only the EU service VIES knows if a number exists.
 VAT_NUMBER = re.compile(r"[A-Z]{2}[0-9A-Z+*]{2,12}")
 
 
@@ -25,7 +25,7 @@ class ChargePoint21(ChargePoint201):
 
     @answers(Action.notify_ev_charging_needs)
     def on_charging_needs(self, request: Payload) -> call_result.NotifyEVChargingNeeds:
-        # K15: in 2.1 a CSMS that sets no profile answers NoChargingProfile.
+        # K15: in 2.1 a CSMS that sends no profile answers NoChargingProfile.
         answer = call_result.NotifyEVChargingNeeds("NoChargingProfile")
         return self._noted("NotifyEVChargingNeeds", request, answer)
 
@@ -35,13 +35,13 @@ class ChargePoint21(ChargePoint201):
 
     @answers(Action.pull_dynamic_schedule_update)
     def on_pull_schedule(self, request: Payload) -> call_result.PullDynamicScheduleUpdate:
-        # K28: a station may pull updates of a Dynamic profile of this CSMS; it never sets one.
+        # K28: a station pulls updates of Dynamic profiles, and this CSMS never sets one.
         answer = call_result.PullDynamicScheduleUpdate("Rejected", status_info=StatusInfoType("NotFound"))
         return self._noted("PullDynamicScheduleUpdate", request, answer)
 
     @answers(Action.get_certificate_chain_status)
     def on_chain_status(self, request: Payload) -> call_result.GetCertificateChainStatus:
-        # M07: this CSMS asks no OCSP responder and reads no CRL, so the status of every certificate is Unknown.
+        # M07: this CSMS queries no OCSP responder and no CRL, so the status of every certificate is Unknown.
         statuses = [
             {
                 "certificate_hash_data": asked["certificateHashData"],

@@ -1,4 +1,4 @@
-"""The operator's HTTP API with JSON, on Starlette: every route, and the function that answers it."""
+"""The operator's HTTP API (JSON, with Starlette): every route, and the function that answers it."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ class Api:
     def application(self) -> Starlette:
         """Build the ASGI application: the API, its description and the page."""
         routes: list[Route | Mount] = [
-            # Starlette's `int` convertor raises on a number of thousands of digits, so `_number` reads it.
+            # `_number` reads numbers: Starlette's `int` convertor raises an error for thousands of digits.
             Route(operation.path.replace(":int}", "}"), self._endpoint(operation), methods=[operation.method])
             for operation in self.operations
         ]
@@ -195,7 +195,7 @@ class Api:
         return self._shown(connection, {"action": action, "request": payload} | outcome)
 
     def _shown(self, connection: Connection, outcome: dict[str, Any]) -> Any:
-        """Return an outcome with asterisks for passwords."""
+        """Return an outcome in which asterisks replace passwords."""
         memory = self.context.passwords.of(connection.id)
         return passwords.hidden(passwords.hidden(outcome, memory), memory)
 
@@ -262,7 +262,7 @@ class Api:
 
 
 async def _json(request: Request) -> dict[str, Any]:
-    """Read the body as a JSON object; refuses anything else, and a body that is too large."""
+    """Read the body as a JSON object; refuse other JSON and a body that is too large."""
     body = b""
     async for chunk in request.stream():
         body += chunk
@@ -280,7 +280,7 @@ async def _json(request: Request) -> dict[str, Any]:
 
 
 def _number(text: str) -> int:
-    """Return the number in a path; 0, which is no order's number, where the text is not a number."""
+    """Return the number in a path; 0, which no order has, if the text is not a number."""
     return int(text) if text.isdecimal() and len(text) <= LONGEST_NUMBER else 0
 
 

@@ -9,10 +9,10 @@ from csms import timestamps
 
 TEXT = "Example text"
 AN_HOUR = timedelta(hours=1)
-# Timestamps at which something ends: an example has one in the future.
+# Members with the time at which something ends: an example needs a time in the future.
 ENDS = frozenset({"expiryDate", "expiryDateTime", "cacheExpiryDateTime", "validTo"})
 NUMBER = 1
-# Better examples than the first value of an enum or the smallest number.
+# Values that are better examples than the first value of an enum or the smallest number.
 SENSIBLE: dict[str, Any] = {
     "chargingProfilePurpose": "TxDefaultProfile",
     "limit": 16,
@@ -27,7 +27,7 @@ def example(schema: dict[str, Any], optional: bool = False) -> Any:
 
     Args:
         schema: a whole schema of `ocpp`, with its definitions.
-        optional: also include optional members.
+        optional: whether to include optional members.
     """
     return _value(schema, schema.get("definitions", {}), optional)
 

@@ -1,4 +1,4 @@
-"""The operations of the API, and its OpenAPI 3.1 description, which is written from them."""
+"""The operations of the API, and the OpenAPI 3.1 description that is made from them."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Operation:
     """One method and path of the API, with the function that answers it.
 
     Args:
-        body, content: JSON schemas of the request's and the response's content; None where there is none or it varies.
-        name: its operationId; None takes the name of `answer`.
+        body, content: JSON schemas of the request and the response; None if there is no content or it varies.
+        name: the operationId; None for the name of the function `answer`.
     """
 
     method: str

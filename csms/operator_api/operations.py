@@ -7,7 +7,7 @@ from typing import Any
 
 from csms.schemas import Payload, Version
 
-# Operation -> its arguments and their types; those that end with ? are optional.
+# Operation -> its arguments and their types; types with ? belong to optional arguments.
 OPERATIONS: dict[str, dict[str, str]] = {
     "start": {"evse_id": "integer", "id_token": "string"},
     "stop": {"transaction_id": "string"},
@@ -39,7 +39,7 @@ def call_for(version: Version, operation: str, arguments: dict[str, Any]) -> tup
         case "start", "1.6":
             return "RemoteStartTransaction", {"connectorId": evse_id, "idTag": arguments["id_token"]}
         case "start", _:
-            # F01.FR.25: the transaction will name this request by its id.
+            # F01.FR.25: the transaction will refer to this request by its id.
             remote_start_id = secrets.randbelow(LARGEST_REMOTE_START_ID) + 1
             token = {"idToken": arguments["id_token"], "type": "Central"}
             payload = {"idToken": token, "remoteStartId": remote_start_id, "evseId": evse_id}
@@ -61,7 +61,7 @@ def call_for(version: Version, operation: str, arguments: dict[str, Any]) -> tup
             return "UnlockConnector", {"evseId": evse_id, "connectorId": arguments.get("connector_id", 1)}
     trigger: Payload = {"requestedMessage": arguments["message"]}
     if version != "1.6" and arguments["message"] == "StatusNotification":
-        # 2.x F06.FR.12: a StatusNotification is about a connector. Without an EVSE it is the first one.
+        # 2.x F06.FR.12: a StatusNotification concerns a connector. Without an EVSE, take the first connector.
         trigger["evse"] = {"id": evse_id or 1, "connectorId": 1}
     elif evse_id is not None:
         trigger |= {"connectorId": evse_id} if version == "1.6" else {"evse": {"id": evse_id}}

@@ -1,7 +1,7 @@
-"""What web pages may do: which of their requests the operator's API answers, and which pages may be charge points.
+"""Decide which requests of web pages the operator's API answers, and which web pages may be charge points.
 
 Every page in a user's browser can send requests and open WebSockets to this machine. The browser adds the headers
-`Sec-Fetch-Site` and `Origin`, which say where the page is from; a page cannot forge them.
+`Sec-Fetch-Site` and `Origin` with the origin of the page; a page cannot forge them.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from collections.abc import Collection, Mapping
 from urllib.parse import SplitResult, urlsplit
 
 PAGE_ADDRESS = re.compile(r"(?!/api/)[^?]*(?<!\.json)(?<!\.csv)(\?(token=[^&]*)?)?")
-"""The address of a page without a query, other than a token, which foreign pages do not know."""
+"""The address of a page, without a query except a token, which foreign pages do not know."""
 AHEAD = re.compile("prefetch|prerender|preview", re.IGNORECASE)
 SAVED_PAGE = "file://"
 """The origin of a page that was opened from a file. Web pages never have it."""
 
 
 def is_foreign(method: str, target: str, headers: Mapping[str, str]) -> bool:
-    """Return whether a page of another origin made this request. Following a link to a page does not count.
+    """Return whether a page of another origin made this request, other than by a link to a page.
 
     Args:
         method: "GET", "POST", …
-        target: path and query.
-        headers: values by lower-case name.
+        target: the path and query.
+        headers: the values by lower-case name.
     """
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if site not in (None, "same-origin", "none"):
@@ -41,12 +41,12 @@ def is_foreign(method: str, target: str, headers: Mapping[str, str]) -> bool:
 def may_connect(origin: str, host: str, allowed: Collection[str]) -> bool:
     """Return whether a page of this origin may open a WebSocket as a charge point.
 
-    Allowed are files, and pages that this machine serves: from a loopback name, or from the IP address under which
-    the page calls the CSMS, on any port. A DNS name is not enough: anybody's name can be made to point here.
+    Pages from files may, and so may pages that this machine serves, on any port: from a loopback name, or from the IP
+    address under which the page calls the CSMS. A DNS name is not enough: anybody can let a name point to this machine.
 
     Args:
         origin, host: the headers of these names.
-        allowed: further origins; "*" allows all.
+        allowed: other allowed origins; "*" allows all.
     """
     if "*" in allowed or origin.lower() in {one.lower().rstrip("/") for one in allowed} | {SAVED_PAGE}:
         return True
@@ -63,7 +63,7 @@ def may_connect(origin: str, host: str, allowed: Collection[str]) -> bool:
 
 
 def _parts(url: str) -> SplitResult:
-    """Split a URL; a malformed one has no parts."""
+    """Split a URL; all parts of a malformed URL are empty."""
     try:
         return urlsplit(url.lower())
     except ValueError:

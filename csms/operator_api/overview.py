@@ -23,7 +23,7 @@ SHOWN_ROWS = 20
 
 
 def status(context: Context, connections: Connections) -> Json:
-    """Return where the CSMS listens, how many charge points are connected in each version, and what is open."""
+    """Return the CSMS's address and policies, and the numbers of charge points and open transactions."""
     versions: dict[str, int] = defaultdict(int)
     for connection in connections.values():
         versions[connection.version] += 1
@@ -36,7 +36,7 @@ def status(context: Context, connections: Connections) -> Json:
         "connected": len(connections),
         "connected_by_version": dict(versions),
         "known": context.store.rows("SELECT count(*) AS n FROM charge_points")[0]["n"],
-        # Of the charge points that are connected: what an absent one has open may have ended long ago.
+        # Count only connected charge points: an open transaction of an absent one may have ended long ago.
         "open_transactions": sum(row["charge_point_id"] in connections for row in charging),
     }
 
@@ -47,12 +47,12 @@ def charge_points(
     """List charge points by identity, each with its connectors and open transactions.
 
     Args:
-        context: holds the store.
+        context: the context with the store.
         connections: the connected charge points, which come first.
         search: part of an identity, vendor or model; case does not matter.
-        limit: the largest number of charge points to return.
+        limit: the most charge points to return.
     """
-    # Only the shown charge points are read in full: the page asks every second, and a CSMS may know thousands.
+    # Read only the shown charge points completely: the page asks every second, and there may be thousands.
     found = context.store.rows(
         "SELECT charge_point_id FROM charge_points WHERE instr(lower(charge_point_id || ' ' || coalesce(vendor, '')"
         " || ' ' || coalesce(model, '')), lower(?)) ORDER BY charge_point_id",
@@ -97,7 +97,7 @@ def _summary(row: Json, connections: Connections) -> Json:
 
 
 def charge_point(context: Context, connections: Connections, charge_point_id: str) -> Json | None:
-    """Return everything known of one charge point; None where the CSMS does not know it."""
+    """Return all facts about one charge point; None if the CSMS does not know it."""
     row = context.store.charge_point(charge_point_id)
     if row is None:
         return None
@@ -134,7 +134,7 @@ def charge_point(context: Context, connections: Connections, charge_point_id: st
 
 
 def _over(reservation: Json) -> bool:
-    """Return whether a reservation has expired; a 1.6 charge point reports that by the connector's status alone."""
+    """Return whether a reservation has expired, by its time: OCPP 1.6 has no message that reports it."""
     expiry = timestamps.parse(reservation["expires"])
     return reservation["status"] == "Accepted" and expiry is not None and expiry <= datetime.now(UTC)
 
@@ -143,7 +143,7 @@ def measured(store: Store, transaction: Json) -> Json:
     """Compute the energy of a transaction, and find its newest power and state of charge.
 
     Returns:
-        energy_wh, power_w and soc; each is None where the charge point sent no fitting meter values.
+        energy_wh, power_w and soc; each is None if the charge point sent no meter values for it.
     """
     begin, end = transaction["meter_start_wh"], transaction["meter_stop_wh"]
     register = "Energy.Active.Import.Register"
@@ -157,14 +157,14 @@ def measured(store: Store, transaction: Json) -> Json:
     }
 
 
-# Unit -> factor to Wh, W or percent. A unit of 2.x with the multiplier 3 ends with `e3`; see `v201._unit`.
+# Unit -> factor for the conversion to Wh, W or percent. A 2.x unit with the multiplier 3 ends with `e3` (`v201._unit`).
 FACTORS = {"Wh": 1, "kWh": 1000, "Whe3": 1000, "W": 1, "kW": 1000, "We3": 1000, "Percent": 1, "e3": 1000, None: 1}
 
 
 def _reading(store: Store, transaction: Json, measurand: str, order: str) -> float | None:
     """Return the first (ASC) or last (DESC) value of a measurand, by timestamp, that is a number in a known unit.
 
-    Only values measured at the outlet count, which is the location where a value names none.
+    Only values measured at the outlet count, which is the default location.
     """
     samples = store.rows(
         "SELECT value, unit FROM meter_values WHERE charge_point_id = ? AND transaction_id = ? AND measurand = ?"

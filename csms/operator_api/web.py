@@ -1,4 +1,4 @@
-"""Serve the operator's API and page over HTTP, to the operator alone."""
+"""Serve the operator's API and page over HTTP, only to the operator."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ HEADERS = {
 
 
 class Guard:
-    """Lets the operator's requests through and refuses all others, above all those of web pages of other origins.
+    """Pass on the operator's requests and refuse all others, especially those of web pages of other origins.
 
-    On loopback a request must name 127.0.0.1 or localhost as its host, so that a web page cannot reach the API under
-    a name of its own (DNS rebinding). Elsewhere a request must carry the token.
+    On loopback a request must have 127.0.0.1 or localhost as its Host, so that a web page cannot reach the API under
+    its own name (DNS rebinding). On other addresses a request must have the token.
     """
 
     def __init__(self, application: ASGIApp, token: str | None) -> None:
@@ -89,7 +89,7 @@ class Guard:
 
 
 def _address(url: str) -> SplitResult:
-    """Split a URL from a header; one that is malformed has no parts."""
+    """Split a URL from a header; all parts of a malformed URL are empty."""
     try:
         return urlsplit(url)
     except ValueError:
@@ -105,7 +105,7 @@ def _in_cookie(headers: Headers) -> str:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: the CSMS stops the page when it stops itself."""
+    """uvicorn without its signal handlers: the CSMS handles signals, and then stops the page."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -134,15 +134,15 @@ def _bind(address: PageAddress) -> socket.socket:
 async def serving(
     context: Context, connections: Connections, address: PageAddress, token: str | None = None
 ) -> AsyncIterator[str]:
-    """Serve API and page until the block ends; yields the URL to open.
+    """Serve API and page until the block ends; yield the URL to open.
 
     Args:
-        context, connections: the CSMS to show.
-        address: where to listen; any free port replaces the default one when that is in use.
-        token: needed to open the page; when None, a page that is not on loopback gets a random one.
+        context, connections: the parts of the CSMS to show.
+        address: where to listen; if the default port is in use, any free port replaces it.
+        token: the token that opens the page; if it is None, a page that is not on loopback gets a random token.
 
     Raises:
-        CsmsMistake: the user's address cannot be listened on, or the token is unusable.
+        CsmsMistake: it is not possible to listen at the user's address, or the token is unusable.
     """
     if token is not None and not (token.strip() and token.isprintable()):
         raise CsmsMistake("--page-token must be printable text; choose another, or leave the option out")

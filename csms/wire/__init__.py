@@ -1,1 +1,1 @@
-"""The charge points' side of the CSMS: sockets, handshakes, frames, and the order of CALLs."""
+"""The connections of the CSMS to charge points: sockets, handshakes, frames, and the order of CALLs."""

@@ -1,4 +1,4 @@
-"""When the CSMS may send which CALL, by the specification."""
+"""Decide whether the CSMS may send a CALL now, by the specification."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def objection(
     payload: Payload,
     token_status: Callable[[str], str] = lambda token: "Accepted",
 ) -> str | None:
-    """Return why a CALL should not be sent; None when it may be sent.
+    """Return why a CALL should not be sent; None if it may be sent.
 
     Args:
         version: the charge point's version.
-        boot_status: the answer to its last boot; None when it has never booted here.
-        action: any text; there is an objection to an action that a CSMS does not send.
-        payload: checked against the action's schema, and the rules of `call_rules`.
+        boot_status: the answer to its last boot; None if it has never booted at this CSMS.
+        action: any text; a CSMS should only send actions that the specification allows it.
+        payload: the payload, which is checked against the action's schema and the rules of `call_rules`.
         token_status: returns the status of an id token.
     """
     if action not in actions.from_csms(version):

@@ -1,4 +1,4 @@
-"""One charge point's WebSocket: answers the charge point's CALLs, and sends the CSMS's, one at a time.
+"""One charge point's WebSocket: answer the charge point's CALLs, and send the CALLs of the CSMS, one at a time.
 
 The answers to the actions of each version are in `v16`, `v201` and `v21`.
 """
@@ -38,7 +38,7 @@ def answers[Handler: Callable[..., Any]](action: str) -> Callable[[Handler], Han
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a CALL of the CSMS ended; `kind` is CALLRESULT, CALLERROR, timeout or closed."""
+    """The end of a CALL of the CSMS; `kind` is CALLRESULT, CALLERROR, timeout or closed."""
 
     kind: str
     payload: Payload | None = None
@@ -51,12 +51,11 @@ class Outcome:
 
 
 class Connection(ocpp.charge_point.ChargePoint):  # type: ignore[misc]
-    """The connection of one charge point. Its subclasses for the versions add the answers, marked with `answers`.
+    """The connection of one charge point. A subclass for each version adds the answers: methods with `@answers`.
 
-    The routing, the classes of the answers and the message ids are those of `ocpp`. Parsing and validating are not,
-    because `ocpp` raises on hostile frames, does not know SEND and CALLRESULTERROR, and spells error codes the same
-    in all versions. A handler takes the payload as it came and returns one of ocpp's `call_result` classes, or raises
-    `Refusal` for a CALLERROR.
+    Routing, answer classes and message ids come from `ocpp`. Parsing and validation do not, because `ocpp` raises on
+    hostile frames, lacks SEND and CALLRESULTERROR, and spells error codes the same in all versions. A handler gets the
+    payload as it came and returns one of ocpp's `call_result` classes, or raises `Refusal` for a CALLERROR.
     """
 
     version: ClassVar[Version]
@@ -76,7 +75,7 @@ class Connection(ocpp.charge_point.ChargePoint):  # type: ignore[misc]
         self._tasks: set[asyncio.Task[object]] = set()
 
     async def serve(self) -> None:
-        """Handle frames until the connection ends; a charge point's mistakes never end it."""
+        """Handle frames until the connection ends. Mistakes of the charge point do not end it."""
         try:
             async for raw in self.websocket:
                 self.last_message = timestamps.now()
@@ -91,7 +90,7 @@ class Connection(ocpp.charge_point.ChargePoint):  # type: ignore[misc]
                 task.cancel()
 
     async def route_message(self, raw_msg: str | bytes) -> None:
-        """Handle one frame."""
+        """Handle one frame of the charge point."""
         message = frames.parse(raw_msg, self.version)
         match message:
             case Call(answered=True):
@@ -107,7 +106,7 @@ class Connection(ocpp.charge_point.ChargePoint):  # type: ignore[misc]
                     await self._send(error)
 
     async def _answer(self, call: Call, raw: str) -> None:
-        # A charge point may repeat a CALL, with the same id, when the answer was late (OCPP-J 1.6, errata 3.1).
+        # A charge point may repeat a CALL with the same id if the answer was late (OCPP-J 1.6, errata 3.1).
         if self._last_answer is not None and self._last_answer[0] == raw:
             answer = self._last_answer[1]
         else:
@@ -115,7 +114,7 @@ class Connection(ocpp.charge_point.ChargePoint):  # type: ignore[misc]
                 answer = self._result_or_error(call)
                 self._last_answer = (raw, answer)
             except Exception:
-                # This answer is not remembered, so that the CALL is handled again when it is repeated.
+                # Do not remember this answer, so that a repeated CALL is handled again.
                 LOG.exception("%s: %s could not be answered", self.id, call.action)
                 reason = "the CSMS failed; see its log"
                 answer = frames.call_error(self.version, call.message_id, "InternalError", reason)
@@ -124,7 +123,7 @@ class Connection(ocpp.charge_point.ChargePoint):  # type: ignore[misc]
             LOG.warning("%s: misbehaving as ordered, %s", self.id, order)
         delivery = spoil(order, self.version, answer)
         if delivery.delay_s:
-            # In a task, because the charge point's other frames, such as its answers, must be read meanwhile.
+            # Do this in a task: the charge point's other frames, such as its answers, must be read meanwhile.
             self.spawn(self._deliver(delivery))
         else:
             await self._deliver(delivery)
@@ -154,13 +153,13 @@ class Connection(ocpp.charge_point.ChargePoint):  # type: ignore[misc]
         return frames.call_result(call.message_id, payload)
 
     def _handle(self, call: Call) -> Payload:
-        """Check one CALL and let its handler answer it; returns the payload of the CALLRESULT."""
+        """Check one CALL, call its handler, and return the payload of the CALLRESULT."""
         handler = self.route_map.get(call.action, {}).get("_on_action")
         if handler is None or call.action in schemas.SENDS:
             raise self._unknown(call.action)
         welcome = self.boot_status == "Accepted" or call.action in self.asked_for
         if not welcome and call.action != "BootNotification":
-            # 2.0.1 B01.FR.10. 1.6, 4.2 forbids such a CALL too, but names no error code.
+            # By 2.0.1 B01.FR.10. OCPP 1.6, 4.2 forbids this CALL too, but names no error code.
             raise Refusal("SecurityError", f"{call.action} before this charge point's BootNotification was accepted")
         if (fault := schemas.fault(self.version, call.action, "request", call.payload)) is not None:
             raise Refusal(fault.code, str(fault))
@@ -193,9 +192,9 @@ class Connection(ocpp.charge_point.ChargePoint):  # type: ignore[misc]
                 LOG.exception("%s: SEND of %s could not be stored", self.id, send.action)
 
     async def send_call(self, action: str, payload: Payload) -> Outcome:
-        """Send a CALL and wait for its answer. A CALL waits until the one before it is answered.
+        """Send a CALL after the one before it was answered, and wait for its answer.
 
-        The payload is sent unchecked; `call_order` says beforehand whether the CALL should be sent.
+        The payload is not checked: call `call_order.objection` before.
         """
         async with self._call_lock:
             message_id = str(self._unique_id_generator())
@@ -220,14 +219,14 @@ class Connection(ocpp.charge_point.ChargePoint):  # type: ignore[misc]
             LOG.warning("%s: the answer to %s does not fit its schema: %s", self.id, action, fault)
             if self.version == "2.1":
                 await self._send(frames.call_error("2.1", message_id, fault.code, str(fault), frames.CALLRESULTERROR))
-            # orjson could not write a payload that is nested too deep.
+            # Do not show a payload that is nested too deep: orjson could not write it.
             shown = None if too_deep(answer.payload) else answer.payload
             return Outcome("CALLRESULT", shown, fault.code, str(fault))
         self._learn(action, payload, answer.payload)
         return Outcome("CALLRESULT", answer.payload)
 
     def _learn(self, action: str, request: Payload, response: Payload) -> None:
-        """Store what an answer says of the charge point, where the CALL was valid."""
+        """Store the facts about the charge point in an answer, if the CALL was valid."""
         unknown = action not in schemas.actions(self.version)
         if unknown or schemas.fault(self.version, action, "request", request) is not None:
             return
@@ -238,10 +237,10 @@ class Connection(ocpp.charge_point.ChargePoint):  # type: ignore[misc]
             LOG.warning("%s: the effect of %s is not stored: %s", self.id, action, error)
 
     def _note_request(self, action: str, payload: Payload) -> None:
-        """Remember what the charge point is asked to send: it may send that while its boot is Pending."""
+        """Remember the messages that a CALL asks for: the charge point may send them while its boot is Pending."""
         if action in ("TriggerMessage", "ExtendedTriggerMessage"):
             wanted = str(payload.get("requestedMessage"))
-            # A trigger names the kind of certificate, such as SignV2GCertificate; the action is always SignCertificate.
+            # A trigger has the kind of certificate, such as SignV2GCertificate; the action is always SignCertificate.
             self.asked_for.add("SignCertificate" if wanted.endswith("Certificate") else wanted)
         elif action in ("GetBaseReport", "GetReport"):
             self.asked_for.add("NotifyReport")
@@ -268,17 +267,17 @@ class Connection(ocpp.charge_point.ChargePoint):  # type: ignore[misc]
         await self._send(text)
 
     def spawn(self, work: Coroutine[Any, Any, object]) -> None:
-        """Run a coroutine as a task; it is cancelled when the connection ends."""
+        """Run a coroutine as a task, which is cancelled when the connection ends."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     def afterwards(self, work: Callable[[], Coroutine[Any, Any, object]]) -> None:
-        """Run a coroutine after the answer to the present CALL is sent."""
+        """Run a coroutine after the answer to the current CALL was sent."""
         self._follow_ups.append(work)
 
     def boot(self, vendor: str, model: str, firmware: str | None, serial: str | None) -> tuple[str, int]:
-        """Answer a boot by the charge point's policy; returns the status and the interval in seconds."""
+        """Store a boot, and return the status and the interval (in seconds) of the answer."""
         status = self.context.boot_policy(self.id)
         self.boot_status = status
         accepted = status == "Accepted"
@@ -290,11 +289,11 @@ class Connection(ocpp.charge_point.ChargePoint):  # type: ignore[misc]
         return status, self.context.settings.heartbeat_s if accepted else self.context.settings.retry_s
 
     def sign(self, csr: str, kind: Payload) -> str | None:
-        """Sign a certificate request; CertificateSigned follows once the request is answered.
+        """Sign a certificate request; CertificateSigned follows after the answer.
 
         Args:
             csr: the request, in PEM.
-            kind: members of the request that CertificateSigned repeats.
+            kind: the members of the request that CertificateSigned repeats.
 
         Returns:
             None for Accepted, or the reason code of Rejected (2.x appendix 5).

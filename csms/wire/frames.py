@@ -1,4 +1,4 @@
-"""Parse and write OCPP-J frames. This module knows the envelope of each version, but no action."""
+"""Parse and write OCPP-J frames: the envelope of each version, without the payloads of actions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LONGEST_DESCRIPTION = 255
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A CALL, or a SEND when `answered` is false."""
+    """A CALL, or a SEND if `answered` is False."""
 
     message_id: str
     action: str
@@ -42,7 +42,7 @@ class CallResult:
 
 @dataclass(frozen=True, slots=True)
 class CallError:
-    """A CALLERROR, or the CALLRESULTERROR of 2.1 when `of_result` is true."""
+    """A CALLERROR, or the CALLRESULTERROR of 2.1 if `of_result` is True."""
 
     message_id: str
     code: str
@@ -53,7 +53,7 @@ class CallError:
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """A frame that is not a message. `message_id` and `code` are those of the answer; None where none is due."""
+    """A frame that is not a message. `message_id` and `code` are for the answer; None if it must not be answered."""
 
     reason: str
     message_id: str | None = None
@@ -64,7 +64,7 @@ type Message = Call | CallResult | CallError | Malformed
 
 
 def parse(raw: str | bytes, version: Version) -> Message:
-    """Parse one frame of a charge point; never raises."""
+    """Parse one frame of a charge point. Never raises an error: a bad frame returns Malformed."""
     unreadable_id = None if version == "1.6" else UNREADABLE_ID
     if isinstance(raw, bytes):
         return Malformed("binary frame", unreadable_id, "RpcFrameworkError")
@@ -94,10 +94,10 @@ def parse(raw: str | bytes, version: Version) -> Message:
 
 
 def _without_usable_id(kind: int, message_id: list[Any], version: Version) -> Malformed:
-    """Refuse a message whose id is not a string of at most `LONGEST_ID` characters.
+    """Return Malformed for a message whose id is not a string of at most `LONGEST_ID` characters.
 
-    The answer to a CALL repeats the id where that is possible: a number as text, a long id unchanged. OCPP-J 1.6,
-    4.2.3 wants a CALLERROR for an id that is too long; 2.x part 4, 4.2.3 wants "-1" for an unreadable one.
+    The answer to a CALL repeats the id if possible: a number as text, a long id unchanged. OCPP-J 1.6, 4.2.3 requires a
+    CALLERROR for an id that is too long; 2.x part 4, 4.2.3 requires "-1" for an unreadable id.
     """
     if kind != CALL:
         return Malformed(f"a message of type {kind} without a usable id")
@@ -133,7 +133,7 @@ def _message(kind: int, elements: list[Any]) -> Message:
         case ((4 | 5), [str(code), str(description), details]):
             return CallError(message_id, code, description, details, of_result=kind == CALLRESULTERROR)
         case 4, [str(code), *rest]:
-            # Some charge points leave out the description or the details. The code is enough.
+            # Some charge points leave out the description or the details: accept that.
             return CallError(message_id, code, str(rest[0]) if rest else "", {})
         case 2, _:
             return Malformed("a CALL is [2, message id, action, payload object]", message_id, "FormatViolation")
@@ -141,7 +141,7 @@ def _message(kind: int, elements: list[Any]) -> Message:
 
 
 def _id_of_bad_json(raw: str) -> str | None:
-    """Return the id of a CALL in JSON that orjson refuses but Python's json accepts (NaN, 1e999, lone surrogates)."""
+    """Return the id of a CALL that only Python's json can parse, not orjson (NaN, 1e999, lone surrogates), or None."""
     try:
         elements = json.loads(raw)
     except (ValueError, RecursionError):

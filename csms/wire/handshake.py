@@ -1,4 +1,4 @@
-"""Read an upgrade request: which charge point connects, in which version, or why the request is not OCPP."""
+"""Read the charge point's identity and OCPP version from an upgrade request, or refuse the request."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from websockets.datastructures import Headers
 from csms.schemas import SUBPROTOCOLS
 
 LONGEST_IDENTITY = 255
-# 2.0.1 part 4, 3.1.1: at most 48 characters, and no colon, which would split Basic credentials.
+# 2.0.1 part 4, 3.1.1: an identity has at most 48 characters, and no colon, which would split Basic credentials.
 LONGEST_IDENTITY_2X = 48
 BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
@@ -26,7 +26,7 @@ class NotOcpp:
 
 
 def is_identity(name: str) -> bool:
-    """Return whether a name can be the identity of a charge point, in some version."""
+    """Return whether a name can be the identity of a charge point in at least one version."""
     return name.isprintable() and bool(name.strip()) and len(name) <= LONGEST_IDENTITY
 
 
@@ -56,10 +56,9 @@ def examine(path: str, headers: Headers) -> tuple[str, str | None] | NotOcpp:
     """Check an upgrade request.
 
     Returns:
-        The identity, with the subprotocol to select (None when the CSMS supports none of the offered ones); or the
-        refusal.
+        The identity and the subprotocol to select (None if the CSMS supports none of the offered ones), or a refusal.
     """
-    # Headers may be repeated here; `websockets` refuses that later.
+    # Headers may be repeated here; `websockets` refuses such requests later.
     if "websocket" not in ",".join(headers.get_all("Upgrade")).lower():
         return NotOcpp(
             HTTPStatus.UPGRADE_REQUIRED,
@@ -69,7 +68,7 @@ def examine(path: str, headers: Headers) -> tuple[str, str | None] | NotOcpp:
     if isinstance(name, NotOcpp):
         return name
     offered = [p.strip() for line in headers.get_all("Sec-WebSocket-Protocol") for p in line.split(",")]
-    # 2.0.1 part 4, 3.1.2: the offer is in the charge point's order of preference.
+    # 2.0.1 part 4, 3.1.2: the charge point offers subprotocols in its order of preference.
     selected = next((protocol for protocol in offered if protocol in SUBPROTOCOLS), None)
     if selected not in (None, "ocpp1.6") and (len(name) > LONGEST_IDENTITY_2X or ":" in name):
         return NotOcpp(

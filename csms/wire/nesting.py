@@ -1,10 +1,10 @@
-"""The limit for nested JSON. The CSMS refuses anything deeper: it could neither show it nor send it again."""
+"""The limit for nested JSON. The CSMS refuses deeper JSON, because it could not write it again."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-# The types of OCPP need a tenth of it; orjson can write 254 levels.
+# OCPP's own types need a tenth of these levels; orjson can write 254.
 DEEPEST = 100
 
 

@@ -1,7 +1,4 @@
-"""The network as the operating system has it: listening sockets, their addresses, and the limit of connections.
-
-This module knows neither OCPP nor HTTP.
-"""
+"""Listening sockets, their addresses, and the limit of connections. This module depends neither on OCPP nor on HTTP."""
 
 from __future__ import annotations
 
@@ -22,7 +19,7 @@ LOG_EVERY_S = 10.0
 
 
 def listen_on_every_address(port: int) -> socket.socket:
-    """Listen on `EVERY_ADDRESS`, over IPv4 too; asyncio would listen over IPv6 alone.
+    """Listen on `EVERY_ADDRESS`, over IPv6 and IPv4; asyncio would listen over IPv6 only.
 
     Raises:
         OSError: the port cannot be used.
@@ -32,13 +29,13 @@ def listen_on_every_address(port: int) -> socket.socket:
 
 
 def host_and_port(listener: socket.socket) -> str:
-    """Return the address of a listening socket as URLs have it, such as `127.0.0.1:9000` or `[::1]:9000`."""
+    """Return the address of a listening socket in the form of URLs, such as `127.0.0.1:9000` or `[::1]:9000`."""
     host, port = listener.getsockname()[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def why_not_listening(error: Exception) -> str:
-    """Say in a few words why the CSMS cannot listen on an address."""
+    """Return, in a few words, why the CSMS cannot listen on an address."""
     known = {
         errno.EADDRINUSE: "the port is in use",
         errno.EADDRNOTAVAIL: "this machine does not have that address",
@@ -55,15 +52,15 @@ def why_not_listening(error: Exception) -> str:
 def allow_many_files() -> None:
     """Raise the limit of open files as far as the system allows: every connection takes one."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # macOS reports an unlimited hard limit, and then refuses to set it.
+    # macOS reports an unlimited hard limit, but does not allow setting it.
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 class TooManyConnections:
-    """An event loop's exception handler that logs at most one line in `LOG_EVERY_S` about too many connections.
+    """An exception handler for event loops that logs too many connections at most once in `LOG_EVERY_S` seconds.
 
-    asyncio calls it hundreds of times a second while connections wait for which the process may open no file.
+    asyncio calls it hundreds of times a second while connections wait and the process may not open another file.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""End a recording command on signals: the first signal closes the recording, the second one ends the process at once."""
+"""End a recording command on signals: the first closes the recording, the second ends the process at once."""
 
 from __future__ import annotations
 

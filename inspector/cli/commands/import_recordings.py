@@ -71,7 +71,7 @@ def import_recordings(
     redact_key: Path | None,
     file_mode: int,
 ) -> int:
-    """Store and judge what other tools have captured.
+    """Store and judge captures and logs of other tools.
 
     Reads Open OCPP Traces (JSONL), HAR files with WebSockets, flow files of mitmproxy, recordings, bare frames (one per
     line), and logs of any program with OCPP frames in them: text, JSON, CSV, tshark. Gzip is unpacked; - is standard

@@ -123,8 +123,8 @@ Examples:
 def replay(recordings: tuple[str, ...], side: str, url: str | None, listen: str | None, **options: Any) -> int:
     """Play one side of recorded sessions against a live peer.
 
-    Compares what the peer does with what was recorded. Exit code 0: the peer did as recorded; 1: something differs, or
-    --db could not store all frames; 2: the sessions could not be played.
+    Compares the frames of the peer with the recorded ones. Exit code 0: the peer behaved as recorded; 1: something
+    differs, or --db could not store all frames; 2: the sessions could not be played.
     """
     from inspector.replay.script import choose, read
 
