@@ -1,1 +1,1 @@
-"""Simulated charge points, headless and in a browser. They do not use the inspector."""
+"""Simulated charge points, headless and in a browser. They do not import the package `inspector`."""

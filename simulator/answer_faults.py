@@ -1,4 +1,4 @@
-"""Faulty answers on request: what a charge point sends instead of the correct answer to a CALL."""
+"""Faulty answers on request: the frames that a charge point sends instead of the correct answer to a CALL."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 UNKNOWN_ID = "no-such-call"
 FOREIGN_CODES = {"1.6": "FormatViolation"}
-"""Version -> an error code in another version's spelling; 2.x gets that of 1.6."""
+"""Version -> an error code in the spelling of another version; all other versions get the spelling of 1.6."""
 
 
 class Delivery(NamedTuple):
-    """What is sent instead of one answer: after a delay, some frames, and a close frame if there is a code."""
+    """The frames to send instead of one answer: after a delay the texts, then a close frame if there is a code."""
 
     frames: list[str]
     delay_s: float = 0.0
@@ -26,10 +26,10 @@ class Options:
 
     Attributes:
         action: the action whose answer is replaced; None means the next answer of any action.
-        seconds: how long to delay.
+        seconds: the delay of a delayed answer.
         code: the error code of a CALLERROR.
         close_code: the code of a close frame.
-        field, value: a JSON pointer into the answer's payload, and the new value there; None removes the member.
+        field, value: a JSON pointer into the answer's payload, and the new value of that member; None removes it.
     """
 
     action: str | None = None
@@ -41,7 +41,7 @@ class Options:
 
 
 type Fault = Callable[[str, str, Options], Delivery]
-"""Returns what replaces a correct answer, from its text, the version and the options."""
+"""Returns the frames that replace a correct answer; gets the text of the answer, the version and the options."""
 
 
 def error_for_the_next_call(answer: str, version: str, options: Options) -> Delivery:
@@ -107,17 +107,17 @@ ANSWER_FAULTS: dict[str, Fault] = {
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A faulty answer that is due."""
+    """An order to answer one of the next CALLs with a fault."""
 
     how: str
     options: Options = Options()
 
     def concerns(self, action: str) -> bool:
-        """Return whether it replaces the answer to an action."""
+        """Return whether the order replaces the answer to an action."""
         return self.options.action in (None, action)
 
     def carry_out(self, answer: str, version: str) -> Delivery:
-        """Return what replaces a correct answer."""
+        """Return the frames that replace a correct answer."""
         return ANSWER_FAULTS[self.how](answer, version, self.options)
 
 
@@ -130,7 +130,7 @@ def _text(elements: list[Any]) -> str:
 
 
 def _change(payload: Any, pointer: str, value: object) -> None:
-    """Set the member at a pointer, or remove it; a pointer into nothing changes nothing."""
+    """Set the member at a pointer, or remove it; do nothing if the payload has no such place."""
     *way, last = [part.replace("~1", "/").replace("~0", "~") for part in pointer.removeprefix("/").split("/")]
     for part in way:
         payload = payload.get(part) if isinstance(payload, dict) else None

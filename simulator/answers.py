@@ -36,12 +36,12 @@ def routes(*parts: object) -> dict[str, Handler]:
 
 
 class Answering:
-    """Answers the CALLs of the CSMS, and remembers which arrived.
+    """Answer the CALLs of the CSMS, and remember their actions.
 
     Args:
         version: the OCPP version.
-        registration: returns the status of the last boot: "Accepted", "Pending", "Rejected", or "None" before it.
-        failed: is called with an exception that a handler raises by mistake.
+        registration: returns the status of the last boot: "Accepted", "Pending", "Rejected", or "None" without a boot.
+        failed: is called with an unexpected exception of a handler.
         log: gets one line for each CALL.
     """
 
@@ -80,7 +80,7 @@ class Answering:
         except OCPPError:
             raise
         except Exception as bug:
-            # Even after a bug of the simulator the CSMS gets an answer, and the connection stays.
+            # After an internal error of the simulator, answer the CSMS too and keep the connection.
             self._failed(bug)
             raise InternalError(description=f"{type(bug).__name__}: {bug}"[:255]) from bug
         status = reply.payload.get("status")

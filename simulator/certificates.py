@@ -1,6 +1,6 @@
 """The certificates and the private key of a charge point, as real X.509.
 
-The charge point accepts a certificate as its own only if it contains its public key.
+The charge point accepts a certificate as its own only if the certificate contains the charge point's public key.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ HASHES: dict[str, hashes.HashAlgorithm] = {
 CSMS_ROOTS = ("CSMSRootCertificate", "CentralSystemRootCertificate")
 MANUFACTURER_ROOTS = ("ManufacturerRootCertificate",)
 MOST = 20
-"""The value of CertificateStoreMaxLength: installed certificates."""
+"""The most installed certificates, and the value of CertificateStoreMaxLength."""
 
 
 @dataclass(slots=True)
@@ -56,10 +56,10 @@ class CertificateStore:
         return request.public_bytes(serialization.Encoding.PEM).decode()
 
     def take_own(self, chain: str) -> str | None:
-        """Accept a certificate chain as the charge point's own; returns why not, or None if it is accepted.
+        """Accept a certificate chain as the charge point's own, or return why it is refused.
 
-        A02.FR.06, A02.FR.07: the first certificate must be for this key and this charge point, and valid now. Each
-        one must be issued by the next, and the last by an installed root of the CSMS, if there is one.
+        A02.FR.06, A02.FR.07: the first certificate must be for this key and this charge point, and valid now. The
+        issuer of each certificate must be the next one, and that of the last an installed root of the CSMS, if any.
         """
         try:
             certificates = x509.load_pem_x509_certificates(chain.encode())
@@ -83,7 +83,7 @@ class CertificateStore:
         return None
 
     def signing_objection(self, pem: str) -> str | None:
-        """Return why a certificate may not sign firmware; an installed manufacturer root must have issued it."""
+        """Return why a certificate may not sign firmware: an installed manufacturer root must be its issuer."""
         try:
             certificate = x509.load_pem_x509_certificate(pem.encode())
         except ValueError:
@@ -96,12 +96,12 @@ class CertificateStore:
         return None
 
     def install(self, use: str, pem: str) -> str:
-        """Install a root certificate; returns the status for the answer: Accepted, Rejected or Failed."""
+        """Install a root certificate, and return the status for the answer: Accepted, Rejected or Failed."""
         try:
             certificate = x509.load_pem_x509_certificate(pem.encode())
         except ValueError:
             return "Rejected"
-        # M05.FR.07: neither the certificate of a server or client nor an expired one is a root.
+        # M05.FR.07: a root must be the certificate of an authority, and must not be expired.
         if not _is_authority(certificate) or not _is_valid(certificate):
             return "Rejected"
         if len(self.installed) >= MOST:
@@ -122,7 +122,7 @@ class CertificateStore:
         return [found for _, found in self.installed]
 
     def delete(self, wanted: Payload) -> str:
-        """Delete the certificate with some hash data; returns the status for the answer: Accepted or NotFound."""
+        """Delete the certificate with this hash data, and return the status for the answer: Accepted or NotFound."""
         for entry in self.installed:
             if hash_data(entry[1], wanted["hashAlgorithm"], self._issuers()) == _lower(wanted):
                 self.installed.remove(entry)
@@ -130,7 +130,7 @@ class CertificateStore:
         return "NotFound"
 
     def sign(self, data: bytes) -> bytes:
-        """Return the signature of some data, by ECDSA on secp256r1 with SHA-256, as DER."""
+        """Return the signature of `data`: ECDSA on secp256r1 with SHA-256, as DER."""
         return self.key.sign(data, ec.ECDSA(hashes.SHA256()))
 
     def public_key(self) -> bytes:
@@ -155,8 +155,8 @@ def _lower(hash_data: Payload) -> Payload:
 def hash_data(certificate: x509.Certificate, algorithm: str, issuers: Iterable[x509.Certificate]) -> Payload:
     """Return CertificateHashData, which identifies a certificate as OCSP does (RFC 6960, 4.1.1).
 
-    The issuer is the certificate itself if it is self-signed, or one of `issuers`. If there is none, its authority key
-    identifier replaces its key.
+    The issuer is the certificate itself if it is self-signed, or one of `issuers`. If the issuer is not among them, the
+    authority key identifier of the certificate replaces the issuer's key.
     """
     digest = HASHES[algorithm]
     return {
@@ -192,12 +192,12 @@ def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
 
 
 def _is_valid(certificate: x509.Certificate) -> bool:
-    """Return whether the present time is within the certificate's validity."""
+    """Return whether a certificate is valid at the current time."""
     return certificate.not_valid_before_utc <= datetime.now(UTC) <= certificate.not_valid_after_utc
 
 
 def _is_authority(certificate: x509.Certificate) -> bool:
-    """Return whether a certificate is a CA's; old roots without extensions are self-signed at least."""
+    """Return whether a certificate belongs to a CA: by its extensions, or without extensions if it is self-signed."""
     try:
         return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     except x509.ExtensionNotFound:

@@ -1,4 +1,4 @@
-"""Build headless charge points, run scenarios with them, and sum up the outcome. The command line starts here."""
+"""Build headless charge points, run scenarios with them, and summarize the outcome. The command line calls this."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The outcome of a charge point's run; `str()` gives the summary in one line."""
+    """The outcome of a charge point's run; `str()` returns a summary of one line."""
 
     charge_point_id: str
     version: str
@@ -65,7 +65,7 @@ def checked_url(url: str) -> str:
     """Return the URL if a charge point can connect to it.
 
     Raises:
-        ValueError: its text says why not. It does not contain the URL, which may hold a password.
+        ValueError: the URL is wrong; the message has the reason, but not the URL, which may contain a password.
     """
     try:
         parts = urlsplit(url)
@@ -74,7 +74,7 @@ def checked_url(url: str) -> str:
     except UnicodeError:
         raise ValueError("invalid host name; write ws://HOST:PORT[/PATH]") from None
     except ValueError as error:
-        # The text of the error quotes what it found instead of a port, which may be part of a mistyped password.
+        # The error quotes the text in the place of the port, which may be part of a mistyped password.
         why = "expected host and port" if "@" in url else error
         raise ValueError(f"{why}; write ws://HOST:PORT[/PATH]") from None
     if parts.scheme not in ("ws", "wss") or not parts.hostname:
@@ -110,7 +110,7 @@ async def play(
     Args:
         station: the charge point.
         scenario: the steps.
-        values: replace the scenario's own values of its `$names`.
+        values: values for the scenario's `$names`; they replace the scenario's own values.
         operator: the address of the reference CSMS's operator API.
         after: a coroutine function that runs before power off.
 
@@ -131,7 +131,7 @@ async def play(
 
 
 def outcome(station: Station) -> Outcome:
-    """Return what a charge point did."""
+    """Return the summary of a charge point's run so far."""
     traffic = station.traffic
     return Outcome(
         station.identity.id,

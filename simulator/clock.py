@@ -1,7 +1,7 @@
-"""The clock of a simulated charge point, whose charging runs faster than real time.
+"""The clock of a simulated charge point, which charges faster than in real time.
 
-Only charging is faster. Timestamps, time-outs and intervals that the CSMS sets are in real time, because the CSMS
-measures them.
+Only charging is faster. Timestamps, time-outs and intervals set by the CSMS are in real time, because the CSMS measures
+them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Clock:
         self.speed = speed
 
     def simulated(self) -> float:
-        """Return the simulated seconds since some fixed moment; never decreases."""
+        """Return the simulated seconds since a fixed moment. The value never decreases."""
         return time.monotonic() * self.speed
 
     async def sleep(self, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""Write docs/charge-point-actions.md from the code: what the headless charge point does with every action.
+"""Write docs/charge-point-actions.md from the code: the actions that the headless charge point sends and answers.
 
 python -m simulator.coverage > docs/charge-point-actions.md
 """
@@ -16,7 +16,7 @@ from simulator.wire.connection import Identity
 
 HERE = Path(__file__).parent
 MODULES = {"1.6": ("v16/*.py",), "2.0.1": ("v2x/[!v]*.py",), "2.1": ("v2x/*.py",)}
-"""Version -> the modules with its messages; those with messages of all versions are in `SHARED`."""
+"""Version -> the modules with its messages; the modules for all versions are in `SHARED`."""
 
 SHARED = ("lifecycle.py", "dialect.py")
 FROM_BOTH = ("DataTransfer",)
@@ -37,7 +37,7 @@ HEAD = """\
 
 @cache
 def actions(version: str) -> frozenset[str]:
-    """Return every action that the version has a schema for, from either side."""
+    """Return every action of a version that has a schema, from either side."""
     package = importlib.util.find_spec("ocpp")
     assert package is not None and package.origin is not None
     folder = Path(package.origin).parent / f"v{version.replace('.', '')}" / "schemas"
@@ -65,7 +65,7 @@ def said(version: str) -> frozenset[str]:
 
 
 def cell(version: str, action: str) -> str:
-    """Return what the charge point does with an action in a version."""
+    """Return the words for what the charge point does with an action in a version."""
     if action not in actions(version):
         return f"not in {version}"
     if action in REFUSED and action in served(version):
@@ -80,7 +80,7 @@ def cell(version: str, action: str) -> str:
 
 
 def table() -> str:
-    """Return the whole page, in Markdown."""
+    """Return the whole page in Markdown."""
     names = sorted(frozenset().union(*(actions(version) for version in VERSIONS)))
     lines = [HEAD, "| action | " + " | ".join(VERSIONS) + " |", "| --- " * (len(VERSIONS) + 1) + "|"]
     lines += [f"| {name} | " + " | ".join(cell(version, name) for version in VERSIONS) + " |" for name in names]

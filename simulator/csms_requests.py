@@ -1,6 +1,6 @@
-"""Carry out what a CSMS asks of a charge point: remote control, availability, reset, unlocking, reservations.
+"""Carry out the requests of a CSMS: remote control, availability, reset, unlocking, reservations.
 
-Methods that are not coroutines decide on the answer; the coroutines do what follows once the answer is sent.
+Methods that are not coroutines return the answer; the coroutines do the work after the answer was sent.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ REJECTED = Reply({"status": "Rejected"})
 
 
 class Requests:
-    """The requests that all versions share; the modules of the versions read and name them."""
+    """The requests that all versions have. The modules of each version parse the payloads."""
 
     def __init__(self, station: Station, smart_charging: SmartCharging) -> None:
         self.station, self.smart_charging = station, smart_charging
@@ -30,7 +30,7 @@ class Requests:
     def start(
         self, number: int | None, token: str, kind: str, profile: Payload | None, remote_start_id: int | None
     ) -> Reply:
-        """Answer a remote start on a connector, or on any with None; `profile` is a TxProfile for the transaction."""
+        """Answer a remote start on a connector (None: any); `profile` is a TxProfile for the transaction."""
         connector = self._free_connector(number, token)
         if connector is None or self.station.registration != "Accepted":
             return REJECTED
@@ -49,8 +49,8 @@ class Requests:
         return Reply({"status": "Accepted"}, follow)
 
     def _free_connector(self, number: int | None, token: str) -> Connector | None:
-        """Return the connector on which a remote start may happen, or None."""
-        # 1.6, 6.33: connectorId is above 0 if there is one; evseId of 2.x likewise.
+        """Return a connector that is free for a remote start, or None."""
+        # A connectorId is above 0 if it is present (1.6, 6.33), and so is evseId of 2.x.
         chosen = [self.station.connectors.get(number)] if number is not None else list(self.station.connectors.values())
         for connector in chosen:
             if (
@@ -65,7 +65,7 @@ class Requests:
         return None
 
     async def _start(self, connector: Connector, token: str, kind: str, remote_start_id: int | None) -> None:
-        """Start the transaction; without a cable, wait for one."""
+        """Start the transaction, or without a cable wait for one."""
         ask_first = self.station.settings.flag("AuthorizeRemoteTxRequests")
         if kind == "Central" and self.station.version != "1.6":
             ask_first = False  # C03.FR.01
@@ -90,18 +90,18 @@ class Requests:
         await self.station.restart(boot_reason)
 
     async def unlock(self, number: int) -> None:
-        """Unlock a connector: a transaction on it ends, and the driver unplugs."""
+        """Unlock a connector: end the transaction on it, and let the driver unplug."""
         await self.station.stop(number, "UnlockCommand")
         await self.station.unplug(number)
 
     async def trigger_boot(self) -> None:
-        """Send BootNotification now, as TriggerMessage asks."""
+        """Send BootNotification now, because of a TriggerMessage."""
         self.station.boot_now()
 
     # --- availability --------------------------------------------------------------------------------------------
 
     def change_availability(self, number: int, operative: bool) -> Reply:
-        """Make a connector usable or not; 0 means all of them."""
+        """Make a connector available or unavailable; number 0 means all connectors."""
         if number and number not in self.station.connectors:
             return REJECTED
         chosen = [self.station.connectors[number]] if number else list(self.station.connectors.values())
@@ -111,7 +111,7 @@ class Requests:
         return Reply({"status": "Scheduled" if busy else "Accepted"}, lambda: self._report_availability(number))
 
     async def _report_availability(self, number: int) -> None:
-        """Report the new status; a connector with a transaction changes when that ends."""
+        """Change and report the status; a connector with a transaction changes when the transaction ends."""
         if number == 0:
             await self.station.report_whole()
         for connector in self.station.connectors.values():
@@ -177,7 +177,7 @@ class Requests:
         return Reply({"status": "Accepted"}, lambda: self._release(held, None))
 
     async def _release(self, reservation: Reservation, why: Literal["Expired", "Removed"] | None) -> None:
-        """Report that a reservation ended; why is None when the CSMS itself ended it."""
+        """Report the end of a reservation; `why` is None if the CSMS itself ended it."""
         connector = self.station.connectors[reservation.connector]
         if connector.status == "Reserved":
             await self.station.becomes(connector, "Available")

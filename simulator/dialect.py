@@ -1,4 +1,4 @@
-"""What a charge point says in one OCPP version: writes its messages and reads their answers, but sends nothing.
+"""The messages of a charge point in one OCPP version: write them and read their answers, without sending anything.
 
 `v16.charge_point` and `v2x.charge_point` implement it.
 """
@@ -23,17 +23,17 @@ from simulator.wire.outbox import Build
 class Dialect(ABC):
     """The messages of one version.
 
-    A method that returns None stands for a version without such a message. One that returns a `Build` writes a
-    message that belongs to a transaction: the outbox sends those in order, and later when the charge point is offline.
+    A method returns None if the version has no such message. A method that returns a `Build` writes a message of a
+    transaction: the outbox sends these messages in order, and after an offline time.
     """
 
     version: ClassVar[str]
     bad_certificate_event: ClassVar[str]
     """The security event that reports an unusable certificate in CertificateSigned."""
     list_version_member: ClassVar[str]
-    """The member of SendLocalList and GetLocalListVersion that holds the version of the list."""
+    """The member of SendLocalList and GetLocalListVersion with the version of the list."""
     list_off: ClassVar[tuple[str, int]]
-    """The status and the list version to answer with while the local list is switched off."""
+    """The status and the list version in answers while the local list is switched off."""
 
     def __init__(self, identity: Identity, settings: Settings, certificates: CertificateStore) -> None:
         self.identity, self.settings, self.certificates = identity, settings, certificates
@@ -50,14 +50,14 @@ class Dialect(ABC):
 
     @abstractmethod
     def shown_status(self, status: str) -> str:
-        """Return the status that StatusNotification has for a status of `connector.ALL`."""
+        """Return the status in StatusNotification for a status of `connector.ALL`."""
 
     def whole_status(self, operative: bool) -> Message | None:
         """Write the status of the whole charge point, which is connector 0 in 1.6."""
         return None
 
     def fault(self, connector: Connector, cleared: bool) -> Message | None:
-        """Write what a fault adds to the connector's status."""
+        """Write the message that reports a fault, or its end, in addition to the status."""
         return None
 
     def event(self, component: Payload, variable: Payload, value: str, **members: Any) -> Message | None:
@@ -65,7 +65,7 @@ class Dialect(ABC):
         return None
 
     def reservation_ended(self, reservation: Reservation, why: str) -> Message | None:
-        """Write that a reservation is Expired or Removed."""
+        """Write the message that a reservation is Expired or Removed."""
         return None
 
     def security_event(self, kind: str, info: str | None = None) -> Message:
@@ -75,7 +75,7 @@ class Dialect(ABC):
 
     @abstractmethod
     def firmware_status(self, status: str, request_id: int | None) -> Message:
-        """Write the progress of a firmware update; `request_id` is None for one that came without."""
+        """Write the progress of a firmware update; `request_id` is None for a request without an id."""
 
     def log_status(self, status: str, request_id: int | None) -> Message:
         """Write the progress of a log upload."""
@@ -83,11 +83,11 @@ class Dialect(ABC):
         return "LogStatusNotification", {"status": "UploadFailure" if status == "UploadFailed" else status, **info}
 
     def log_canceled(self, request_id: int | None) -> Message | None:
-        """Write that a newer request canceled a log upload."""
+        """Write the message that a newer request canceled a log upload."""
         return None
 
     def rejected(self, reason: str) -> Payload:
-        """Return an answer with the status Rejected; only 2.x has a place for the reason code."""
+        """Return an answer with the status Rejected; only 2.x includes the reason code."""
         return {"status": "Rejected"}
 
     # --- tokens --------------------------------------------------------------------------------------------------
@@ -98,38 +98,38 @@ class Dialect(ABC):
 
     @abstractmethod
     def authorized(self, answer: Payload) -> Verdict:
-        """Return what the answer to Authorize says of the token."""
+        """Return the verdict about the token in the answer to Authorize."""
 
     @abstractmethod
     def list_entry(self, entry: Payload) -> tuple[str, Verdict | None]:
-        """Return the token of an entry of SendLocalList, and its verdict: None removes the token from the list."""
+        """Return token and verdict of an entry in SendLocalList; the verdict None removes the token from the list."""
 
     # --- metering and transactions -------------------------------------------------------------------------------
 
     @abstractmethod
     def meter_values(self, connector: Connector, reading: Reading, context: str) -> Message | None:
-        """Write MeterValues outside a transaction; None when no measurand is configured."""
+        """Write MeterValues outside a transaction; return None if no measurand is configured."""
 
     @abstractmethod
     def started(self, connector: Connector, tx: Transaction, reading: Reading, trigger: str) -> Build:
-        """Write that a transaction started."""
+        """Write the start of a transaction."""
 
     @abstractmethod
     def start_answered(self, tx: Transaction, answer: Payload) -> Verdict:
-        """Keep what the answer to a start contains; return what it says of the token."""
+        """Store the facts in the answer to a start, and return its verdict about the token."""
 
     @abstractmethod
     def sampled(self, connector: Connector, tx: Transaction, reading: Reading, context: str) -> Build | None:
-        """Write a meter reading of a transaction; None when no measurand is configured."""
+        """Write a meter reading of a transaction; return None if no measurand is configured."""
 
     def state_changed(self, connector: Connector, tx: Transaction) -> Build | None:
-        """Write that charging paused or resumed; in 1.6 the connector's status alone says it."""
+        """Write the message that charging paused or resumed; 1.6 only reports it by the connector's status."""
         return None
 
     def rate_changed(self, connector: Connector, tx: Transaction, reading: Reading) -> Build | None:
-        """Write that a limit changed the power."""
+        """Write the message that a limit changed the power."""
         return None
 
     @abstractmethod
     def stopped(self, connector: Connector, tx: Transaction, reading: Reading, reason: str, token: str | None) -> Build:
-        """Write that a transaction ended."""
+        """Write the end of a transaction."""

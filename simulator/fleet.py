@@ -1,4 +1,4 @@
-"""Many charge points in one process: when each starts, charges and stops."""
+"""Run many charge points in one process, and decide when each starts, charges and stops."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Plan:
         rate: how many power on per second.
         duration: seconds from the first power on until all stop; None runs until `stop` is called.
         token: the id token that charges.
-        minutes: simulated minutes of each session, without pauses and faults; None means random sessions.
+        minutes: simulated minutes of each session, without pauses and faults; None makes random sessions.
     """
 
     identity: Identity
@@ -52,7 +52,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a fleet did, all charge points together; latencies are in milliseconds, by action."""
+    """The counts of all charge points of a fleet together; latencies are in milliseconds, by action."""
 
     count: int
     online: int
@@ -88,13 +88,13 @@ class Report:
 
 
 OTHER_FILES = 60
-"""Open files of the process other than the charge points' connections, at most."""
+"""The most open files of the process besides the connections of charge points."""
 
 
 def room() -> int:
-    """Raise the limit of open files; returns how many charge points this process can connect."""
+    """Raise the limit of open files, and return how many charge points this process can connect."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # macOS reports an unlimited hard limit, and then refuses to set it.
+    # macOS reports an unlimited hard limit, but does not allow setting it.
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -102,7 +102,7 @@ def room() -> int:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Return the value below which a share of sorted values lies; 0 when there are none."""
+    """Return the value below which the given share of the sorted values is; 0 without values."""
     return values[min(len(values) - 1, int(share * len(values)))] if values else 0.0
 
 
@@ -134,7 +134,7 @@ class Fleet:
                 station = make(plan.versions[(number - 1) % len(plan.versions)], identity, self._listener(identity.id))
                 self.stations.append(station)
                 group.create_task(self._drive(station))
-                # The pause is computed from the clock, so that late starts catch up.
+                # Compute the pause from the clock, so that a late start does not delay the next ones.
                 await self._wait(max(0.0, self._started + number / plan.rate - time.monotonic()))
             await self._stop.wait()
             counting.cancel()
@@ -155,14 +155,14 @@ class Fleet:
             if "FAILED" in line:
                 self.log(f"{charge_point_id}  {line}")
             elif line.endswith("trying again") and line not in self._logged:
-                # The same failure of a thousand charge points is logged once.
+                # Log the same failure of many charge points only once.
                 self._logged.add(line)
                 self.log(f"{charge_point_id}  {line}")
 
         return log
 
     async def _wait(self, seconds: float) -> None:
-        """Sleep, but at most until `stop` is called."""
+        """Sleep for some seconds, or until `stop` is called."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stop.wait(), seconds)
 
@@ -210,7 +210,7 @@ class Fleet:
         await station.unplug(number)
 
     def report(self) -> Report:
-        """Return what the fleet did so far."""
+        """Return the counts of the fleet so far."""
         latencies: dict[str, array[float]] = {}
         for station in self.stations:
             for action, values in station.traffic.latencies.items():

@@ -1,4 +1,4 @@
-"""Show a fleet in a terminal: its state while it runs, and its latencies at the end."""
+"""Show a fleet in a terminal: the state while it runs, and the latencies at the end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LIVE_EVERY_S = 0.5
 
 
 async def watch(fleet: Fleet, console: Console) -> None:
-    """Show a fleet until cancelled: a live table in a terminal, else a line every `PLAIN_EVERY_S`."""
+    """Show a fleet until cancelled: as a live table in a terminal, else as a line every `PLAIN_EVERY_S` seconds."""
     if not console.is_terminal:
         while True:
             await asyncio.sleep(PLAIN_EVERY_S)
@@ -34,7 +34,7 @@ async def watch(fleet: Fleet, console: Console) -> None:
 
 
 def table(report: Report) -> Group:
-    """Return the table of the present state, with the latencies by action."""
+    """Return the table of the current state, with the latencies by action."""
     state = Table.grid(padding=(0, 3))
     rate = report.sent / report.seconds if report.seconds else 0.0
     state.add_row("online", f"{report.online} of {report.count}", "calls", f"{report.sent}", "a second", f"{rate:.0f}")
@@ -49,7 +49,7 @@ def table(report: Report) -> Group:
 
 
 def latency_table(report: Report) -> Table:
-    """Return latencies by action, most frequent first, in milliseconds."""
+    """Return the table of latencies by action, in milliseconds, the most frequent action first."""
     found = Table(title=None, box=None, pad_edge=False, padding=(0, 2))
     found.add_column("action")
     for name in ("calls", "p50 ms", "p95 ms", "p99 ms", "max ms"):

@@ -21,16 +21,16 @@ from simulator.wire.link import CallFailed, CallRefused, Link, LinkLost, Message
 from simulator.wire.outbox import Build, Outbox
 
 PENDING_WAIT_S = 10
-"""Seconds before the next boot when the CSMS answers interval 0, which leaves the choice to us (2.x, B02.FR.07)."""
+"""Seconds before the next boot if the CSMS answers interval 0: then the charge point chooses (2.x, B02.FR.07)."""
 
 REBOOT_S = 30.0
-"""Simulated seconds that a reboot takes."""
+"""The duration of a reboot, in simulated seconds."""
 
 LOOK_AGAIN_S = 60.0
 """A changed HeartbeatInterval takes effect within this many seconds."""
 
 STEADY_S = 30.0
-"""After a connection of this many seconds, reconnection delays start from the shortest again."""
+"""After a connection of at least this many seconds, the next reconnection delay is the shortest one."""
 
 
 class Lifecycle(ABC):
@@ -77,11 +77,11 @@ class Lifecycle(ABC):
 
     @abstractmethod
     async def report_changes(self) -> None:
-        """Report what changed while the connection was down."""
+        """Report the statuses that changed while the connection was down."""
 
     @property
     def reconnects(self) -> int:
-        """How often the charge point connected again."""
+        """The number of reconnections."""
         return max(0, self.connections - 1)
 
     # --- on and off ----------------------------------------------------------------------------------------------
@@ -90,11 +90,11 @@ class Lifecycle(ABC):
         """Connect, boot until Accepted, report every connector, and stay connected in the background.
 
         Args:
-            reason: for BootNotification.
-            patient: when the CSMS cannot be reached, try again with growing delays instead of raising.
+            reason: the reason in BootNotification.
+            patient: whether to try again with growing delays, instead of raising, if the CSMS cannot be reached.
 
         Raises:
-            Unreachable: nobody answers at the address, or the server there refuses OCPP.
+            Unreachable: no server answers at the address, or the server refuses OCPP.
             CallFailed: the CSMS refuses the boot.
         """
         self._boot_reason = reason
@@ -135,13 +135,13 @@ class Lifecycle(ABC):
                 await self.link.close(1001, "network lost")
 
     async def come_back(self) -> None:
-        """Reconnect; returns once all queued messages are delivered."""
+        """Reconnect, and wait until all queued messages are delivered."""
         self._may_connect.set()
         await self.online.wait()
         await self.outbox.drained()
 
     async def _live(self, up: asyncio.Future[None], patient: bool) -> None:
-        """Reconnect until power off; sets `up` to the outcome of the first attempt."""
+        """Connect, and reconnect until power off; `up` gets the outcome of the first attempt."""
         attempt = 0
         while not self._leaving:
             await self._may_connect.wait()
@@ -165,7 +165,7 @@ class Lifecycle(ABC):
                 await asyncio.sleep(self._back_off(attempt))
 
     async def _one_link(self, up: asyncio.Future[None]) -> None:
-        """Open one WebSocket, boot where needed, and wait until it ends."""
+        """Open one WebSocket, boot if necessary, and wait until the WebSocket ends."""
         link = await self._connect()
         reading = asyncio.create_task(link.serve())
         reading.add_done_callback(lambda _: self._link_ended())
@@ -186,12 +186,12 @@ class Lifecycle(ABC):
             self._go_offline()
 
     def _link_ended(self) -> None:
-        """Wake everything that waits for the CSMS."""
+        """Wake all tasks that wait for the CSMS."""
         self._go_offline()
         self._boot_now.set()
 
     async def _settle(self) -> None:
-        """Boot after power on or a reset; after a lost connection only deliver queued messages (1.6-J, 5.4)."""
+        """Boot, but only after power on or a reset; after a lost connection, deliver queued messages (1.6-J, 5.4)."""
         if self.registration != "Accepted":
             if self.before_boot is not None:
                 await self.before_boot()
@@ -258,7 +258,7 @@ class Lifecycle(ABC):
         self.online.set()
 
     async def _heartbeats(self) -> None:
-        """Send Heartbeat when no CALL was sent for the interval, shortened at random so that fleets spread out."""
+        """Send Heartbeat if no CALL was sent for the interval, which varies at random to spread the load of a fleet."""
         while True:
             self._interval_set.clear()
             interval = max(1.0, self.settings.number("HeartbeatInterval")) * self.random.uniform(0.85, 1.0)
@@ -279,7 +279,7 @@ class Lifecycle(ABC):
     # --- messages ------------------------------------------------------------------------------------------------
 
     async def call(self, action: str, payload: Payload, message_id: str | None = None) -> Payload:
-        """Send a CALL over the present connection; see `Link.call`."""
+        """Send a CALL over the current connection; see `Link.call`."""
         if self.link is None:
             raise LinkLost(action, "was not sent: offline")
         try:
@@ -287,7 +287,7 @@ class Lifecycle(ABC):
         except CallRefused as failure:
             if failure.code != "SecurityError" or self._booted_here or action == "BootNotification":
                 raise
-            # After a restart a CSMS may not know this charge point, and refuses CALLs before a boot (2.x, B01.FR.10).
+            # After its restart a CSMS may not know this charge point and refuse CALLs before a boot (2.x, B01.FR.10).
             if self.registration == "Accepted":
                 self.log("the CSMS no longer knows this charge point: booting again")
                 self.registration = "None"
@@ -300,16 +300,16 @@ class Lifecycle(ABC):
         return self.outbox.put(build, not self.online.is_set(), taken)
 
     async def receive(self, receipt: asyncio.Future[Payload]) -> Payload | None:
-        """Wait for the answer to a queued message; None as soon as the connection is down.
+        """Wait for the answer to a queued message, and return it; return None as soon as the connection is down.
 
         Raises:
-            CallFailed: refused or unanswered after the last attempt.
+            CallFailed: the message was refused or unanswered after the last attempt.
         """
         await self._before_offline(receipt)
         return receipt.result() if receipt.done() else None
 
     async def _before_offline(self, event: Coroutine[Any, Any, None] | asyncio.Future[Any]) -> bool:
-        """Wait for something or for the connection to end; returns whether it came first."""
+        """Wait for an event or the end of the connection; return whether the event came first."""
         coming = asyncio.ensure_future(event)
         down = asyncio.create_task(self.offline.wait())
         either: set[asyncio.Future[Any]] = {coming, down}
@@ -322,12 +322,12 @@ class Lifecycle(ABC):
         return coming.done() and not coming.cancelled()
 
     async def deliver(self, build: Build | None) -> None:
-        """Queue a transaction message and wait for its answer, or until the connection is lost; None does nothing."""
+        """Queue a transaction message and wait for its answer or the loss of the connection; None does nothing."""
         if build is not None:
             await self.attempt(self.receive(self.post(build)))
 
     async def all_delivered(self) -> None:
-        """Wait until the outbox is empty, at most one time-out; undelivered messages are a failure."""
+        """Wait until the outbox is empty, at most for one time-out: then undelivered messages are a failure."""
         try:
             await asyncio.wait_for(self.outbox.drained(), self.identity.timeout)
         except TimeoutError:
@@ -338,7 +338,7 @@ class Lifecycle(ABC):
         return message is None or await self.attempt(self.call(*message))
 
     async def attempt(self, sending: Awaitable[object]) -> bool:
-        """Wait for a CALL to be answered; returns whether it was. A lost connection is not a failure of the run."""
+        """Wait for the answer to a CALL, and return whether it came. A lost connection is not a failure of the run."""
         try:
             await sending
         except LinkLost:

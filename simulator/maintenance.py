@@ -1,6 +1,6 @@
-"""Firmware updates and log uploads: their steps in order. Nothing is really downloaded or uploaded.
+"""Play the steps of firmware updates and log uploads, without downloading or uploading anything.
 
-Each step takes `STEP_S` simulated seconds. A location succeeds if its scheme is one of `SCHEMES`, else it fails.
+Each step takes `STEP_S` simulated seconds. A transfer succeeds if the scheme of its location is in `SCHEMES`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SCHEMES = ("http", "https", "ftp", "ftps")
 
 
 class Maintenance:
-    """The firmware update and the upload of a charge point, at most one of each at a time."""
+    """The firmware update and the upload of a charge point, each at most one at a time."""
 
     def __init__(self, station: Station) -> None:
         self.station = station
@@ -81,13 +81,13 @@ class Maintenance:
         signature: str | None,
         modern: bool,
     ) -> None:
-        """Start a firmware update in the background; one that is running is cancelled.
+        """Start a firmware update in the background, and cancel a running one.
 
         Args:
             request_id: the id of the request, for its status messages; None in an unsigned update of 1.6.
-            location: where the firmware would be downloaded from.
+            location: the URL of the firmware.
             at, install_at: when to download and when to install; None is now.
-            signature: in base64, of a signed firmware; None for an unsigned one.
+            signature: the signature of the firmware in base64; None for unsigned firmware.
             modern: whether the version has the steps for scheduling and rebooting (2.x, and signed updates of 1.6).
         """
         if self._update is not None:
@@ -142,11 +142,11 @@ class Maintenance:
         self.firmware_status = "Idle"
 
     def upload(self, message: Callable[[str], Message], location: str) -> None:
-        """Start an upload of diagnostics or logs in the background; one that is running is cancelled.
+        """Start an upload of diagnostics or logs in the background, and cancel a running one.
 
         Args:
-            message: writes the message for a status.
-            location: where the file would be uploaded to.
+            message: returns the message for a status.
+            location: the URL to upload to.
         """
         if self._upload is not None:
             self._upload.cancel()
@@ -163,7 +163,7 @@ class Maintenance:
 
 
 FIRMWARE_FAULTS = ("DownloadFailed", "InvalidSignature", "InstallationFailed")
-"""How a firmware update can fail on request."""
+"""The statuses with which a firmware update can fail on request."""
 
 
 def _is_base64(text: str) -> bool:
@@ -183,7 +183,7 @@ async def _until(at: datetime | None) -> None:
 
 
 def version_in(location: str, present: str) -> str:
-    """Return the version in a firmware's address, else the present version with its last number increased."""
+    """Return the version in the URL of a firmware, or else the `present` version with its last number increased."""
     found = re.findall(r"\d+(?:\.\d+)+", location.rsplit("/", 1)[-1])
     if found:
         return str(found[-1])

@@ -1,4 +1,4 @@
-"""Violations of the specification on request, to test judges and CSMSs."""
+"""Violate the specification on request, to test ChargeSentinel's rules and CSMSs."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ async def unknown_action(station: Station, connector: Connector) -> None:
 
 @misbehaviour
 async def request_suffix(station: Station, connector: Connector) -> None:
-    """Send the name of the schema as the action."""
+    """Send the name of the schema, such as BootNotificationRequest, as the action."""
     await _send(station, [2, str(uuid.uuid4()), "HeartbeatRequest", {}])
 
 
@@ -112,7 +112,7 @@ async def binary_frame(station: Station, connector: Connector) -> None:
 
 @misbehaviour
 async def wrong_type(station: Station, connector: Connector) -> None:
-    """Send a string where the schema wants a number."""
+    """Send a string where the schema requires a number."""
     frame = _status(station, connector, connector.status)
     frame[3] |= {"connectorId": str(connector.number)}  # type: ignore[operator]
     await _send(station, frame)
@@ -149,7 +149,7 @@ async def empty_member(station: Station, connector: Connector) -> None:
 
 @misbehaviour
 async def impossible_status(station: Station, connector: Connector) -> None:
-    """Report Available, then Finishing. 2.x does not forbid that, so there it reports EVSE 0 instead."""
+    """Report Available, then Finishing. As 2.x allows that, report EVSE 0 there instead."""
     await _send(station, _status(station, connector, "Available"))
     frame = _status(station, connector, "Finishing")
     if station.version != "1.6":
@@ -183,7 +183,7 @@ async def stop_of_unknown_transaction(station: Station, connector: Connector) ->
 
 @misbehaviour
 async def gap_in_seq_no(station: Station, connector: Connector) -> None:
-    """Skip two sequence numbers; 1.6 has none, so nothing happens there."""
+    """Skip two sequence numbers (2.x only)."""
     if connector.transaction is not None:
         connector.transaction.seq_no += 2
         await station.sample(connector, "Sample.Periodic")

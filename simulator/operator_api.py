@@ -9,16 +9,16 @@ from http.client import HTTPException
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
-# The API is on this machine or in this network, so the web proxies of the environment are not used.
+# The API is on this machine or in this network, so ignore web proxies in the environment.
 OPEN = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class NotOperated(Exception):
-    """The CSMS did not send the CALL; `str()` says why."""
+    """The CSMS did not send the CALL; `str()` returns the reason."""
 
 
 def operate(operator: str, charge_point_id: str, action: str, payload: dict[str, Any]) -> dict[str, Any]:
-    """Ask the CSMS to send a CALL; returns its report about the answer.
+    """Ask the CSMS to send a CALL, and return its report about the answer.
 
     Args:
         operator: the address of the operator's page as the CSMS prints it, with `?token=` if it has a token.

@@ -44,11 +44,11 @@ KINDS: dict[str, tuple[str, tuple[type, ...]]] = {
     "dict": ("a table", (dict,)),
     "object": ("any value", (object,)),
 }
-"""Annotation of a step's argument -> its description and the allowed types."""
+"""Annotation of a step's argument -> the description for messages, and the allowed types."""
 
 
 class BadScenario(Exception):
-    """A mistake in a scenario; `str()` gives the message for the user."""
+    """A mistake in a scenario; `str()` returns the message for the user."""
 
     def __init__(self, where: str, why: str) -> None:
         self.where, self.why = where, why
@@ -88,7 +88,7 @@ class Scenario:
         Args:
             station: the charge point.
             values: replace the scenario's own values.
-            operator: the address of the reference CSMS's operator API, for steps in which the CSMS sends a CALL.
+            operator: the address of the reference CSMS's operator API, for steps that make the CSMS send a CALL.
 
         Raises:
             Unreachable: the charge point cannot connect to the CSMS.
@@ -120,7 +120,7 @@ def load(name: str) -> Scenario:
     """Read a shipped scenario by name, or any scenario by its file.
 
     Raises:
-        BadScenario: there is no such scenario, it is not TOML, or a step is wrong.
+        BadScenario: the scenario does not exist, is not TOML, or has a wrong step.
     """
     shipped_file = resources.files("simulator") / "scenarios" / f"{name}.toml"
     try:
@@ -185,7 +185,7 @@ def _step(scenario: str, number: int, entry: dict[str, Any]) -> Step:
 
 
 def _is(value: object, kind: str) -> bool:
-    """Return whether a TOML value has the type of a step's argument; a boolean is not a number."""
+    """Return whether a TOML value has the type of a step's argument; a boolean does not count as a number."""
     return isinstance(value, KINDS[kind][1]) and (kind in ("bool", "object") or not isinstance(value, bool))
 
 

@@ -25,7 +25,7 @@ FAULTS: dict[str, type[OCPPError]] = {
     "maxItems": OccurrenceConstraintViolationError,
     "additionalProperties": FormatViolationError,
 }
-"""Keyword of the schema -> error to answer with; all other keywords give PropertyConstraintViolation."""
+"""Keyword of the schema -> error for the answer; for all other keywords it is PropertyConstraintViolation."""
 
 
 @cache
@@ -42,12 +42,12 @@ def _validator(version: str, action: str, ending: str) -> jsonschema_rs.Validato
 
 
 def _readable(text: str) -> bool:
-    """Return whether a text is a timestamp; one without offset is accepted, as 1.6 allows."""
+    """Return whether a text is a timestamp, with or without an offset, as 1.6 allows both."""
     return when(text) is not None
 
 
 def violation(kind: str, action: str, payload: object, version: str) -> OCPPError | None:
-    """Return the error to answer with if a payload does not fit its schema; None if it fits, or has no schema.
+    """Return the error for the answer if a payload does not fit its schema; None if it fits, or has no schema.
 
     Args:
         kind: "request" or "response".

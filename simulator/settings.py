@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Setting:
-    """One row of the table, with its present value.
+    """One row of the table, with its current value.
 
     Attributes:
-        key: its name in 1.6; None when 1.6 does not have it.
-        component, variable: its name in 2.x, as "name/instance" if it has an instance; None when 2.x does not have it.
+        key: the name in 1.6; None if 1.6 does not have the setting.
+        component, variable: the names in 2.x, with an instance as "name/instance"; None if 2.x does not have it.
         access: "ReadWrite", "ReadOnly" or "WriteOnly"; a charge point never reports a WriteOnly value.
         kind: "integer", "boolean", "decimal", "string", "password", or "a|b|c" for a list of these values.
     """
@@ -35,7 +35,7 @@ class Setting:
             case "string":
                 return len(value) <= 500
             case "password":
-                # 2.0.1 wants 16 to 40 characters, 2.1 up to 64; 1.6 sends 16 to 20 bytes as up to 40 hex digits.
+                # 2.0.1 requires 16 to 40 characters, 2.1 up to 64; 1.6 has 16 to 20 bytes as 32 to 40 hex digits.
                 return 16 <= len(value) <= 64
             case choice:
                 # An empty list is allowed: it turns off all measurands.
@@ -143,7 +143,7 @@ class Settings:
         self.by_variable = {(row.component, row.variable): row for row in rows if row.component}
 
     def find_key(self, key: str) -> Setting | None:
-        """Return a setting by its 1.6 key in any case, as keys are CiStrings; None when there is no such key."""
+        """Return a setting by its 1.6 key without regard to case (CiString); None if there is no such key."""
         return next((row for name, row in self.by_key.items() if name.casefold() == key.casefold()), None)
 
     def number(self, key: str) -> float:
@@ -159,14 +159,14 @@ class Settings:
         return [name.strip() for name in self.by_variable[component, variable].value.split(",")]
 
     def password(self, hexadecimal: bool) -> bytes | None:
-        """Return the password that the CSMS has set; None if it has not."""
+        """Return the password that the CSMS has set; None if it has set none."""
         written = self.by_key["AuthorizationKey"].value
         if not written:
             return None
         return bytes.fromhex(written) if hexadecimal else written.encode()
 
     def attempts(self) -> tuple[int, float]:
-        """Return how often to try a transaction message, and the seconds to wait after the first try."""
+        """Return how many times to try a transaction message, and the seconds to wait after the first try."""
         tries = self.number("TransactionMessageAttempts")
         return int(tries), self.number("TransactionMessageRetryInterval")
 

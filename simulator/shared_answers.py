@@ -11,7 +11,7 @@ from simulator.wire.link import Payload, Reply
 
 
 class SharedAnswers:
-    """Each method answers one action of the CSMS. Where versions differ in a name, the dialect has it."""
+    """Each method answers one action of the CSMS. Names that differ between versions come from the dialect."""
 
     def __init__(self, station: Station, requests: Requests, maintenance: Maintenance) -> None:
         self.station, self.requests, self.maintenance = station, requests, maintenance

@@ -1,4 +1,4 @@
-"""A charge point with connectors and the people at it: cables, tokens, transactions, power limits and faults.
+"""A charge point with connectors and drivers: cables, tokens, transactions, power limits and faults.
 
 Its `dialect` writes the messages of the OCPP version.
 """
@@ -33,7 +33,7 @@ LOOK_AGAIN_S = 5.0
 """A changed ClockAlignedDataInterval takes effect within this many seconds."""
 
 SIGNIFICANT_W = 100.0
-"""Smaller changes of power are not reported."""
+"""The smallest change of power, in watts, that is reported."""
 
 
 class Station(Lifecycle):
@@ -95,13 +95,13 @@ class Station(Lifecycle):
         await self.report_whole()
         for connector in self.connectors.values():
             if connector.transaction is None and connector.status != "Faulted":
-                # After a reboot the status follows from the cable alone.
+                # After a reboot the status depends only on the cable.
                 occupied = connector.plugged and connector.operative
                 connector.status = "Preparing" if occupied else self.resting(connector)
             await self.report(connector, always=True)
 
     async def report_whole(self) -> None:
-        """Report the status of the charge point itself, where the version has one."""
+        """Report the status of the charge point itself, if the version has one."""
         operative = any(connector.operative for connector in self.connectors.values())
         await self.send(self.dialect.whole_status(operative))
 
@@ -115,7 +115,7 @@ class Station(Lifecycle):
         await self.report(connector)
 
     async def report(self, connector: Connector, always: bool = False) -> None:
-        """Report a connector's status if it differs from the last reported one; `always` reports it anyway."""
+        """Report a connector's status if it differs from the last reported one, or with `always` in any case."""
         shown = self.dialect.shown_status(connector.status)
         if not always and (not self.online.is_set() or self._shown.get(connector.number) == shown):
             return
@@ -126,7 +126,7 @@ class Station(Lifecycle):
     # --- people and cables ---------------------------------------------------------------------------------------
 
     def vehicle(self) -> Vehicle:
-        """Return a vehicle for AC or DC, whichever this charge point has."""
+        """Return a vehicle for the current of this charge point, AC or DC."""
         if self.identity.direct_current:
             return Vehicle(capacity_wh=60_000, charge_wh=12_000, max_power_w=DC_OUTLET_W, direct_current=True)
         return Vehicle()
@@ -147,8 +147,8 @@ class Station(Lifecycle):
         """Present a token to the reader: it starts a transaction, or stops the one that it started.
 
         Returns:
-            The authorization status; "Occupied" when another token's transaction runs on the connector; "Reserved"
-            when the connector is reserved for another token.
+            The authorization status; "Occupied" if another token's transaction runs on the connector; "Reserved" if
+            the connector is reserved for another token.
         """
         connector = self.connectors[number]
         tx = connector.transaction
@@ -162,7 +162,7 @@ class Station(Lifecycle):
         known = self.tokens.known(token, True, True)
         held = self.reservations.of(number)
         admitted = self.reservations.admits(number, token, known.group if known else None)
-        # Only the CSMS may know the group of a token (1.6, 3.11).
+        # If the reservation has a group, the CSMS may know that the token belongs to it (1.6, 3.11).
         if held is not None and not admitted and not await self.authorization.in_group(held.group, token, kind):
             self.log(f"connector {number} is reserved for another token")
             return "Reserved"
@@ -214,7 +214,7 @@ class Station(Lifecycle):
             self.spawn(self._later(self.plug_in(connector.number)))
 
     async def _later(self, act: Coroutine[Any, Any, None]) -> None:
-        """Run what a driver does after the time that a driver takes."""
+        """Run the action of a driver, after the time that the driver needs for it."""
         await self.clock.sleep(DRIVER_S)
         await act
 
@@ -232,7 +232,7 @@ class Station(Lifecycle):
     async def start(
         self, number: int, token: str, kind: str = "ISO14443", trigger: str = "Authorized", remote: int | None = None
     ) -> bool:
-        """Start a transaction on a connector with a vehicle; returns False if the CSMS refuses the token."""
+        """Start a transaction on a connector with a vehicle; return False if the CSMS refuses the token."""
         connector = self.connectors[number]
         async with connector.busy:
             if connector.transaction is not None or not connector.plugged:
@@ -261,7 +261,7 @@ class Station(Lifecycle):
         try:
             await self.receive(self.post(self.dialect.started(connector, tx, reading, trigger), taken))
         except CallFailed as failure:
-            # The CSMS has no start of this transaction. Charging continues; 1.6 reports it with transaction id -1.
+            # The start did not reach the CSMS. Charging continues, in 1.6 with the transaction id -1.
             self.failed(failure)
         waiting = False
         self.log(f"transaction {tx.number or tx.id} started at {reading.energy_wh} Wh")
@@ -273,7 +273,7 @@ class Station(Lifecycle):
         return True
 
     def _unwanted(self, tx: Transaction) -> bool:
-        """Return whether the transaction must stop because the answer to its start refused the token."""
+        """Return whether a transaction must stop because the answer to its start refused the token."""
         return tx.verdict.status != "Accepted" and self.settings.flag("StopTransactionOnInvalidId")
 
     def limit_w(self, connector: Connector) -> float:
@@ -282,7 +282,7 @@ class Station(Lifecycle):
         return self.profiles.limit_w(connector.number, self.outlet_w, self.clock.simulated(), started)
 
     def measure(self, connector: Connector) -> Reading:
-        """Advance the meter to the present time, at the limit in force until now, and read it."""
+        """Advance the meter to the current time, with the limit that was valid until now, and return its reading."""
         now = self.clock.simulated()
         before, limit = self._metered.get(connector.number, (now, self.outlet_w))
         self._metered[connector.number] = (now, self.limit_w(connector))
@@ -305,7 +305,7 @@ class Station(Lifecycle):
                 await self.deliver(self.dialect.rate_changed(connector, tx, reading))
 
     async def _show_power(self, connector: Connector, tx: Transaction) -> None:
-        """Set the status by whether the limit allows power and the vehicle takes any."""
+        """Set the status: suspended if the limit allows no power or the vehicle takes none, else charging."""
         self.measure(connector)
         if connector.vehicle is None or tx.ended or connector.status == "Faulted":
             return
@@ -339,7 +339,7 @@ class Station(Lifecycle):
             await self.deliver(self.dialect.sampled(connector, tx, reading, context))
 
     async def stop(self, number: int, reason: str = "Local", token: str | None = None) -> None:
-        """End the transaction on a connector; the cable stays in."""
+        """End the transaction on a connector; the cable remains plugged in."""
         connector = self.connectors[number]
         async with connector.busy:
             await self._stop(connector, reason, token)
@@ -373,7 +373,7 @@ class Station(Lifecycle):
         return any(connector.transaction for connector in self.connectors.values())
 
     def connector_of(self, transaction: str | int) -> Connector | None:
-        """Return the connector on which a transaction runs, by the id that the CSMS knows."""
+        """Return the connector of a running transaction, by the id that the CSMS knows."""
         for connector in self.connectors.values():
             tx = connector.transaction
             if tx is not None and transaction in (tx.id, tx.number):
@@ -383,7 +383,7 @@ class Station(Lifecycle):
     # --- faults ---------------------------------------------------------------------------------
 
     async def fault(self, number: int, error_code: str = "GroundFailure") -> None:
-        """Break a connector; a transaction on it ends."""
+        """Break a connector, and end the transaction on it."""
         connector = self.connectors[number]
         async with connector.busy:
             await self._stop(connector, "Other", None)

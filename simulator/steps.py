@@ -1,4 +1,4 @@
-"""The steps of scenarios: each is a coroutine, under the name that TOML files use."""
+"""The steps of scenarios: coroutines, by the names in TOML files."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ CHOICES: dict[tuple[str, str], Iterable[str]] = {
     ("expect", "status"): sorted(ALL),
     ("firmware-fault", "status"): FIRMWARE_FAULTS,
 }
-"""(step, argument) -> the allowed texts, where only some are."""
+"""(step, argument) -> the allowed texts; all other arguments may have any text."""
 
 STEPS: dict[str, Callable[..., Awaitable[None]]] = {}
 
 
 class StepFailed(Exception):
-    """A step had another outcome than the scenario expects; `str()` says which."""
+    """A step had another outcome than the scenario expects; `str()` returns the message."""
 
 
 @dataclass(slots=True)
@@ -37,8 +37,8 @@ class Run:
 
     Attributes:
         station: the charge point.
-        operator: the http:// address of the reference CSMS's operator API; None when a person sends the CALLs.
-        served: how many CALLs of the CSMS earlier steps have waited for.
+        operator: the http:// address of the reference CSMS's operator API; None if a person makes the CSMS send CALLs.
+        served: how many CALLs of the CSMS were answered when the last waiting step ended.
     """
 
     station: Station
@@ -201,7 +201,7 @@ async def expect(
     reconnects: int | None = None,
     within: float = 600,
 ) -> None:
-    """Wait until everything given is true, at most `within` simulated seconds; power is in watts."""
+    """Wait until all given conditions are true, at most `within` simulated seconds; power is in watts."""
     station = run.station
     outlet = station.connectors[connector]
 

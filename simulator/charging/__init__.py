@@ -1,1 +1,1 @@
-"""What charges: connectors, meters, vehicles, tokens, reservations, charging profiles."""
+"""The parts of charging: connectors, meters, vehicles, tokens, reservations, charging profiles."""

@@ -1,4 +1,4 @@
-"""Decide whether a token may charge: by the local list, the cache or the CSMS, as the settings say."""
+"""Decide whether a token may charge, by the local list, the cache or the CSMS, according to the settings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Authorization:
     Args:
         settings: the settings of the charge point.
         is_online: returns whether the CSMS can be asked now.
-        ask: asks the CSMS about a token and its type; raises LinkLost when the connection ends first.
+        ask: asks the CSMS about a token and its type; raises LinkLost if the connection ends first.
         log: gets one line for each decision.
     """
 
@@ -30,7 +30,7 @@ class Authorization:
         self._settings, self._is_online, self._ask, self._log = settings, is_online, ask, log
 
     async def in_group(self, group: str | None, token: str, kind: str) -> bool:
-        """Return whether a token belongs to a group. Its members may stop each other's transactions (1.6, 3.8)."""
+        """Return whether a token belongs to a group, whose members may stop each other's transactions (1.6, 3.8)."""
         if group is None or await self.authorize(token, kind) != "Accepted":
             return False
         known = self.tokens.known(token, True, True)

@@ -1,4 +1,4 @@
-"""One connector with its transaction, and which status may follow which.
+"""One connector with its transaction, and the allowed changes of its status.
 
 The statuses are those of OCPP 1.6, which has more of them; 2.x reports them as connector status and charging state.
 """
@@ -26,7 +26,7 @@ MATRIX: dict[str, frozenset[str]] = {
     "Unavailable": frozenset({"Available", "Preparing", "Charging", "SuspendedEV", "SuspendedEVSE", "Faulted"}),
     "Faulted": ALL,
 }
-"""Which status may follow which (OCPP 1.6 edition 2, 4.9)."""
+"""Status -> the statuses that may follow it (OCPP 1.6 edition 2, 4.9)."""
 
 PLUGGED = frozenset({"Preparing", "Charging", "SuspendedEV", "SuspendedEVSE", "Finishing"})
 
@@ -62,11 +62,11 @@ class Transaction:
     Attributes:
         id: chosen by the charge point, never repeated; the transactionId of 2.x.
         number: the transactionId of 1.6, chosen by the CSMS; None until StartTransaction is answered.
-        seq_no: of the next TransactionEvent (2.x).
-        evse_told: whether an event named the EVSE already (2.x).
-        verdict: what the answer to the start said of the token.
+        seq_no: the seqNo of the next TransactionEvent (2.x).
+        evse_told: whether an event has already named the EVSE (2.x).
+        verdict: the status of the token in the answer to the start.
         meter_start: the energy register at the start, in Wh.
-        readings: (timestamp, reading, context) of each reading that StopTransaction may repeat (1.6).
+        readings: the readings that StopTransaction may repeat (1.6), as (timestamp, reading, context).
     """
 
     id_token: str
@@ -85,7 +85,7 @@ class Transaction:
     readings: list[tuple[str, Reading, str]] = field(default_factory=list)
 
     def noted(self, stamp: str, reading: Reading, context: str) -> None:
-        """Keep a reading for StopTransaction; beyond `MOST_READINGS`, only the first and the newest are kept."""
+        """Keep a reading for StopTransaction. Above `MOST_READINGS` only the first and the newest ones remain."""
         self.readings.append((stamp, reading, context))
         if len(self.readings) > MOST_READINGS:
             del self.readings[1]
@@ -103,14 +103,14 @@ class Connector:
     transaction: Transaction | None = None
     operative: bool = True
     busy: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held while a transaction starts or ends, so that nothing else starts or ends one meanwhile."""
+    """A lock for the start and the end of a transaction, so that no other task starts or ends one meanwhile."""
 
     @property
     def plugged(self) -> bool:
         return self.vehicle is not None
 
     def becomes(self, status: str) -> bool:
-        """Change the status; returns whether it is a new one.
+        """Change the status, and return whether it is different from the old one.
 
         Raises:
             ImpossibleStatus: `MATRIX` forbids the change.

@@ -12,7 +12,7 @@ STEP_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One reading of the meter, with the vehicle's state of charge in % if one is connected."""
+    """One reading of the meter, with the state of charge (in %) of a connected vehicle."""
 
     energy_wh: int
     power_w: int
@@ -27,7 +27,7 @@ class Reading:
 
 @dataclass(slots=True)
 class Meter:
-    """Integrates power over simulated time; its energy register never decreases."""
+    """Integrate power over simulated time. The energy register never decreases."""
 
     register_wh: float = 1_000.0
     power_w: float = 0.0
@@ -47,7 +47,7 @@ class Meter:
         self.power_w = 0.0
 
     def reading(self, vehicle: Vehicle | None) -> Reading:
-        """Return the present reading."""
+        """Return the current reading."""
         return Reading(
             energy_wh=round(self.register_wh),
             power_w=round(self.power_w),

@@ -1,6 +1,6 @@
 """Rules of 2.x for charging profiles that a charging station must reject, as a table of small predicates.
 
-The rules that 1.6 shares are in `profiles.objection`.
+The rules that 1.6 has too are in `profiles.objection`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Charging profiles, and the power limit that they set at a moment.
+"""Charging profiles, and the power limit that they set at a given time.
 
-The time of a profile passes at the speed of charging, from the moment it arrives, so that a schedule of an hour passes
-in a minute. Limits are in watts; amperes are converted for one phase at 230 V, which the simulated connector has.
+From its arrival, the schedule of a profile runs in simulated time, so that a schedule of an hour takes a minute. Limits
+are in watts; amperes are converted for the single phase of 230 V that the simulated connector has.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ MAX_STACK_LEVEL = 10
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One charging profile in force.
+    """One installed charging profile.
 
     Attributes:
-        place: its connector or EVSE; 0 is the whole charge point.
-        raw: the profile as it came.
-        received, received_s: when it arrived, in real and in simulated time.
+        place: the number of its connector or EVSE; 0 is the whole charge point.
+        raw: the profile as the CSMS sent it.
+        received, received_s: when it arrived, in real time and in simulated seconds.
     """
 
     id: int
@@ -58,7 +58,7 @@ class Profile:
         return None if found is None else self.received_s + (found - self.received).total_seconds()
 
     def _start(self, now: float, started: float | None) -> float:
-        """Return the simulated second at which the present schedule starts."""
+        """Return the simulated second at which the current schedule starts."""
         start = self._moment(self.schedule.get("startSchedule"))
         if self.kind in ("Relative", "Dynamic") or start is None:
             return self.received_s if started is None else started
@@ -68,7 +68,7 @@ class Profile:
         return start
 
     def limit_w(self, now: float, started: float | None) -> float | None:
-        """Return the limit at a simulated second, in W; None when the profile sets none then."""
+        """Return the limit in W at a simulated second; None if the profile has no limit at that time."""
         valid_from, valid_to = (self._moment(self.raw.get(key)) for key in ("validFrom", "validTo"))
         if (valid_from is not None and now < valid_from) or (valid_to is not None and now >= valid_to):
             return None
@@ -96,13 +96,13 @@ class Profile:
 
 
 class ProfileBook:
-    """The charging profiles in force at a charge point."""
+    """The installed charging profiles of a charge point."""
 
     def __init__(self) -> None:
         self.profiles: list[Profile] = []
 
     def install(self, profile: Profile) -> None:
-        """Put a profile in force; it replaces one of the same id, or of the same place, purpose and stack level."""
+        """Install a profile. It replaces one with the same id, or with the same place, purpose and stack level."""
         self.profiles = [
             other
             for other in self.profiles
@@ -113,7 +113,7 @@ class ProfileBook:
         self.profiles.append(profile)
 
     def clear(self, wanted: Callable[[Profile], bool]) -> bool:
-        """Remove the wanted profiles; returns whether there was one."""
+        """Remove the profiles for which `wanted` is true; return whether there was one."""
         kept = [profile for profile in self.profiles if not wanted(profile)]
         found = len(kept) < len(self.profiles)
         self.profiles = kept
@@ -124,7 +124,7 @@ class ProfileBook:
         self.clear(lambda profile: profile.purpose == "TxProfile" and profile.place == place)
 
     def limit_w(self, place: int, outlet_w: float, now: float, started: float | None) -> float:
-        """Return the power limit of a connector at a simulated second, in W.
+        """Return the power limit of a connector, in W, at a simulated second.
 
         It is the lowest limit of all purposes; a TxProfile replaces the TxDefaultProfile.
         """
@@ -137,7 +137,10 @@ class ProfileBook:
         return max(0.0, min(limits))
 
     def _strongest(self, purpose: str, places: tuple[int, ...], now: float, started: float | None) -> list[float]:
-        """Return the limit of the highest stack level; within a level the connector's own profile takes precedence."""
+        """Return the limit of the highest stack level as a list of one or none.
+
+        Within a level, the profile of the connector takes precedence over that of the charge point.
+        """
         found = [
             (profile.stack_level, profile.place == places[0], limit)
             for profile in self.profiles
@@ -164,11 +167,11 @@ def objection(raw: Payload, place: int, places: int, charging: bool, strict: boo
     """Return why a charging profile cannot be accepted, or None.
 
     Args:
-        raw: the profile as it came.
-        place: its connector or EVSE; 0 is the whole charge point.
+        raw: the profile as the CSMS sent it.
+        place: the number of its connector or EVSE; 0 is the whole charge point.
         places: the number of connectors.
         charging: whether a transaction runs there, or is about to start.
-        strict: whether the rules of 2.x hold (K01) rather than those of 1.6 (3.13).
+        strict: whether to use the rules of 2.x (K01) instead of those of 1.6 (3.13).
     """
     purpose, kind = raw["chargingProfilePurpose"], raw["chargingProfileKind"]
     if not 0 <= place <= places:

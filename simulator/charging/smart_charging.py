@@ -1,4 +1,4 @@
-"""Charging profiles from the CSMS: check, install, clear and combine them; the versions add their own names."""
+"""Check, install, clear and combine charging profiles from the CSMS, for all versions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from simulator.wire.link import Payload, Reply
 
 
 class Objection(NamedTuple):
-    """Why a profile is rejected, with the reasonCode for 2.x."""
+    """The reason for rejecting a profile in words, and the reasonCode for 2.x."""
 
     code: str
     why: str
@@ -25,8 +25,8 @@ class SmartCharging:
 
     Args:
         station: the charge point.
-        id_member: the member of a profile that holds its id.
-        strict: whether the rules of 2.x hold (K01) rather than those of 1.6 (3.13).
+        id_member: the member of a profile that has its id.
+        strict: whether to use the rules of 2.x (K01) instead of those of 1.6 (3.13).
     """
 
     def __init__(self, station: Station, id_member: str, strict: bool) -> None:
@@ -36,8 +36,8 @@ class SmartCharging:
         """Return why a profile cannot be accepted, or None.
 
         Args:
-            raw: the profile as it came.
-            place: its connector or EVSE; 0 is the whole charge point.
+            raw: the profile as the CSMS sent it.
+            place: the number of its connector or EVSE; 0 is the whole charge point.
             charging: whether a transaction runs there, or is about to start.
         """
         wrong = objection(raw, place, len(self.station.connectors), charging, self.strict)
@@ -55,7 +55,7 @@ class SmartCharging:
         return None
 
     def install(self, raw: Payload, place: int) -> None:
-        """Put a profile in force."""
+        """Install a profile."""
         self.station.profiles.install(
             Profile(
                 id=raw[self.id_member],
@@ -86,14 +86,14 @@ class SmartCharging:
         return Reply({"status": "Accepted"}, self.station.limits_changed)
 
     def _belongs(self, raw: Payload, tx: Transaction) -> bool:
-        """Return whether a profile's transactionId allows it for the transaction that runs on its connector."""
+        """Return whether the transactionId of a profile fits the transaction on its connector."""
         wanted = raw.get("transactionId")
         if self.strict:
             return raw["chargingProfilePurpose"] != "TxProfile" or wanted == tx.id
         return wanted in (None, tx.number)
 
     def clear(self, profile_id: int | None, place: int | None, purpose: str | None, stack_level: int | None) -> Reply:
-        """Answer ClearChargingProfile: clear the profiles that fit every criterion; None is not a criterion."""
+        """Answer ClearChargingProfile: remove the profiles that meet every criterion that is not None."""
         wanted = {"id": profile_id, "place": place, "purpose": purpose, "stack_level": stack_level}
         found = self.station.profiles.clear(
             lambda held: all(getattr(held, name) == value for name, value in wanted.items() if value is not None)
@@ -101,7 +101,7 @@ class SmartCharging:
         return Reply({"status": "Accepted" if found else "Unknown"}, self.station.limits_changed)
 
     def composite(self, place: int, seconds: int, unit: str) -> list[Payload] | None:
-        """Return the periods of a composite schedule from now on, in W or A; None for an unknown connector."""
+        """Return the periods of a composite schedule from now on, in `unit` (W or A); None for an unknown connector."""
         station = self.station
         if not 0 <= place <= len(station.connectors):
             return None
@@ -113,7 +113,7 @@ class SmartCharging:
 
 
 def _overlap(one: Payload, other: Payload) -> bool:
-    """Return whether two profiles are ever valid at the same time; timestamps in UTC compare as text."""
+    """Return whether two profiles are valid at the same time at some point. Timestamps in UTC are compared as text."""
     early, late = "0", "9999"
     return bool(
         one.get("validFrom", early) < other.get("validTo", late)

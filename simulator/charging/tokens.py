@@ -1,4 +1,4 @@
-"""The local authorization list and the cache: what a charge point knows about tokens without the CSMS."""
+"""The local authorization list and the cache, with which a charge point authorizes tokens without the CSMS."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 
 
 def same(one: str, other: str) -> bool:
-    """Return whether two tokens are the same; case does not matter (CiString, identifierString)."""
+    """Return whether two tokens are equal without regard to case (CiString, identifierString)."""
     return one.casefold() == other.casefold()
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is known of a token; `status` is its AuthorizationStatus, `group` its parent or group token."""
+    """The known facts about a token; `status` is its AuthorizationStatus, `group` its parent or group token."""
 
     status: str
     expires: datetime | None = None
@@ -25,7 +25,7 @@ class Verdict:
 
 
 MOST_AT_ONCE = 100
-"""The value of SendLocalListMaxLength: entries in one message."""
+"""The most entries in one message, and the value of SendLocalListMaxLength."""
 
 
 @dataclass(slots=True)
@@ -37,7 +37,7 @@ class TokenBook:
     cached: dict[str, Verdict] = field(default_factory=dict)
 
     def update(self, version: int, full: bool, entries: list[tuple[str, Verdict | None]]) -> str:
-        """Apply a list from the CSMS; an entry without verdict is removed from the list.
+        """Apply a list from the CSMS; a token without a verdict is removed from the local list.
 
         Returns:
             The status for the answer: Accepted, Failed or VersionMismatch.
@@ -60,12 +60,12 @@ class TokenBook:
         return "Accepted"
 
     def remember(self, token: str, verdict: Verdict, cache: bool) -> None:
-        """Cache what the CSMS said about a token; a token on the list is never cached (1.6, 3.5.3)."""
+        """Note the CSMS's verdict about a token in the cache, unless the token is on the list (1.6, 3.5.3)."""
         if cache and token.casefold() not in self.listed:
             self.cached[token.casefold()] = verdict
 
     def known(self, token: str, use_list: bool, use_cache: bool) -> Verdict | None:
-        """Return what is known of a token; the list takes precedence over the cache."""
+        """Return the known verdict about a token, from the list if possible, else from the cache."""
         token = token.casefold()
         if use_list and token in self.listed:
             verdict = self.listed[token]
@@ -76,7 +76,7 @@ class TokenBook:
 
 
 def when(text: object) -> datetime | None:
-    """Parse an RFC 3339 timestamp; one without an offset counts as UTC. Returns None for anything else."""
+    """Parse an RFC 3339 timestamp; without an offset it counts as UTC. Return None if `text` is not a timestamp."""
     if not isinstance(text, str):
         return None
     try:

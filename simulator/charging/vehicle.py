@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 VOLTAGE = 230.0
-"""Between phase and neutral, in V."""
+"""The voltage between phase and neutral, in V."""
 
 
 @dataclass(slots=True)
@@ -15,9 +15,9 @@ class Vehicle:
 
     Attributes:
         capacity_wh: the energy in a full battery, in Wh.
-        charge_wh: the energy in it now, in Wh.
+        charge_wh: the energy in the battery now, in Wh.
         max_power_w: the most power that the vehicle takes, in W; 7.4 kW is 32 A on one phase.
-        direct_current: whether it charges with DC, with less power as the battery fills.
+        direct_current: whether it charges with DC; then the power decreases while the battery fills.
     """
 
     capacity_wh: float = 52_000.0
@@ -33,8 +33,8 @@ class Vehicle:
     def demand_w(self) -> float:
         """Return the power that the vehicle would take now, in W.
 
-        With AC it takes full power up to 95 % and a tenth of it at 100 %. With DC it takes full power from 10 % to
-        50 %, a fifth at 80 % and a twentieth at 100 %, as lithium cells require.
+        Depending on the state of charge, it takes with AC full power up to 95 % and a tenth of it at 100 %; with DC
+        full power from 10 % to 50 %, a fifth at 80 % and a twentieth at 100 %, as lithium cells require.
         """
         points = DC_CURVE if self.direct_current else AC_CURVE
         return self.max_power_w * _between(points, self.soc)

@@ -1,6 +1,6 @@
-"""Which HTTP requests of other origins' pages the page's server answers: only links to the page itself.
+"""Decide which HTTP requests of pages of other origins to answer: only links to the simulator page.
 
-A link from another page may not carry settings: they could start a charging session that the user did not ask for.
+A link from another page must not contain settings, which could start a charging session that the user does not want.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ AHEAD = re.compile("prefetch|prerender|preview", re.IGNORECASE)
 
 
 def is_foreign(method: str, target: str, headers: Mapping[str, str]) -> bool:
-    """Return whether a page of another origin made this request. Following a link to a page does not count.
+    """Return whether a page of another origin made this request, other than by a link to the page.
 
     Browsers send `Sec-Fetch-Site` and `Origin`, which a page cannot forge. A program that sends neither is allowed.
-    `headers` holds values by lower-case name.
+    The keys of `headers` are lower-case names.
     """
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if site not in (None, "same-origin", "none"):

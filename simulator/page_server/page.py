@@ -1,4 +1,4 @@
-"""Put the parts of the simulator page into one self-contained HTML file.
+"""Assemble the simulator page into one self-contained HTML file.
 
 From file:// a browser loads no modules and fetches no files. So the HTML contains everything that the page needs:
 styles, scripts, and the request schemas of the installed `ocpp` package.
@@ -41,10 +41,10 @@ SCRIPTS = (
     *("i18n_en", "i18n_tr", "i18n", "dom", "form", "chart", "gist", "facts", "scenarios"),
     *("view_connection", "view_station", "view_messages", "view_tester", "view_raw", "view_limits", "view_log", "main"),
 )
-"""In the order in which they run: while it loads, a script uses only the scripts before it."""
+"""The scripts in the order in which they run: while it loads, a script only uses the scripts before it."""
 
 SCHEMAS = {"1.6": ("v16", ""), "2.0.1": ("v201", "Request"), "2.1": ("v21", "Request")}
-"""Version -> folder in the `ocpp` package, and what follows the action in the file name of a request schema."""
+"""Version -> folder in the `ocpp` package, and the suffix after the action in the file name of a request schema."""
 
 
 def content_policy(html: str) -> str:
@@ -62,7 +62,7 @@ def content_policy(html: str) -> str:
 
 @functools.cache
 def assemble() -> str:
-    """Return the page as one HTML text, which is the same for serving and saving."""
+    """Return the page as one HTML text, for serving and for saving."""
     html = (HOME / "index.html").read_text(encoding="utf-8")
     styles = "\n".join(
         f"<style>{_part(folder, name, '.css')}</style>"

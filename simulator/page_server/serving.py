@@ -25,7 +25,7 @@ _REFUSED = {"Cross-Origin-Resource-Policy": "same-origin", "X-Content-Type-Optio
 
 
 class Guard:
-    """Refuses requests of other origins' pages and, on loopback, requests that name another host."""
+    """Refuse requests of pages of other origins and, on loopback, requests with another Host."""
 
     def __init__(self, application: ASGIApp, loopback: bool) -> None:
         self._application, self._loopback = application, loopback
@@ -45,7 +45,7 @@ class Guard:
 
 
 def application(*, loopback: bool = True) -> Starlette:
-    """Return the ASGI application, which serves the page at /; `loopback` says that it listens on loopback only."""
+    """Return the ASGI application, which serves the page at /; `loopback` is whether it listens on loopback only."""
     html = assemble()
     headers = {
         "Content-Security-Policy": f"{content_policy(html)}; frame-ancestors 'none'",
@@ -62,7 +62,7 @@ def application(*, loopback: bool = True) -> Starlette:
 
 
 def serve(listener: socket.socket, ready: Callable[[], None]) -> None:
-    """Serve the page on a listening socket until SIGINT or SIGTERM; calls `ready` when it answers requests."""
+    """Serve the page on a listening socket until SIGINT or SIGTERM; call `ready` when it answers requests."""
     asyncio.run(_serve(listener, ready))
 
 
@@ -78,7 +78,7 @@ async def _serve(listener: socket.socket, ready: Callable[[], None]) -> None:
     serving = asyncio.ensure_future(server.serve(sockets=[listener]))
     while not server.started and not serving.done():
         await asyncio.sleep(0.01)
-    # Replaces uvicorn's handlers, which would raise the signal again after shutdown.
+    # Replace uvicorn's handlers, which would raise the signal again after shutdown.
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, leave)
     if server.started:

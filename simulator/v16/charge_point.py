@@ -1,4 +1,4 @@
-"""The messages of a charge point in OCPP 1.6, and the parts that make one."""
+"""The messages of a charge point in OCPP 1.6, and the function that builds one."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class Dialect16(Dialect):
     def stopped(self, connector: Connector, tx: Transaction, reading: Reading, reason: str, token: str | None) -> Build:
         stamp = timestamp()
         tx.noted(stamp, reading, "Transaction.End")
-        # 9.1.26: StopTransaction repeats the readings of the transaction, with the measurands of StopTxnSampledData.
+        # By 9.1.26 StopTransaction repeats the transaction's readings, with the measurands of StopTxnSampledData.
         wanted = self.settings.measurands("SampledDataCtrlr", "TxEndedMeasurands")
         data = [value for noted in tx.readings if (value := _meter_value(*noted, wanted)) is not None]
         if self.identity.signed:
@@ -134,7 +134,7 @@ class Dialect16(Dialect):
         return build
 
     def _meter_value(self, reading: Reading, context: str) -> Payload | None:
-        """Return a MeterValue with the measurands configured for its context; None when there are none."""
+        """Return a MeterValue with the measurands configured for its context; None if there are none."""
         component = "AlignedDataCtrlr" if context == "Sample.Clock" else "SampledDataCtrlr"
         variable = "Measurands" if context == "Sample.Clock" else "TxUpdatedMeasurands"
         return _meter_value(timestamp(), reading, context, self.settings.measurands(component, variable))
@@ -158,7 +158,7 @@ def _status(number: int, error: str, status: str) -> Message:
 
 
 def _verdict(info: Payload) -> Verdict:
-    """Read an IdTagInfo."""
+    """Return the verdict in an IdTagInfo."""
     return Verdict(str(info["status"]), when(info.get("expiryDate")), info.get("parentIdTag"))
 
 
@@ -168,7 +168,7 @@ def _number(tx: Transaction) -> int:
 
 
 def _meter_value(stamp: str, reading: Reading, context: str, wanted: list[str]) -> Payload | None:
-    """Return a reading as a MeterValue with the wanted measurands; None when it has none of them."""
+    """Return a reading as a MeterValue with the wanted measurands; None if it has none of them."""
     values = {
         "Energy.Active.Import.Register": (str(reading.energy_wh), "Wh", "Outlet"),
         "Power.Active.Import": (str(reading.power_w), "W", "Outlet"),

@@ -13,7 +13,7 @@ from simulator.maintenance import Maintenance
 from simulator.station import Station
 from simulator.wire.link import Payload, Reply
 
-# 1.6 whitepaper 2.4: a password of 16 to 20 bytes, in hexadecimal.
+# A password by 1.6 whitepaper 2.4: 16 to 20 bytes, in hexadecimal.
 HEXADECIMAL = re.compile(r"(?:[0-9A-Fa-f]{2}){16,20}")
 
 

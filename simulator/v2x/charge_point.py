@@ -1,4 +1,4 @@
-"""The messages of a charging station in OCPP 2.0.1 and 2.1, and the parts that make one of 2.0.1."""
+"""The messages of a charging station in OCPP 2.0.1 and 2.1, and the function that builds one for 2.0.1."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ CHARGING_STATE = {
     "Preparing": "EVConnected",
     "Finishing": "EVConnected",
 }
-"""Status of a connector -> ChargingState; all others are Idle."""
+"""Status of a connector -> ChargingState; for all other statuses it is Idle."""
 
 END_TRIGGER = {
     "Local": "StopAuthorized",
@@ -49,14 +49,14 @@ END_TRIGGER = {
     "ImmediateReset": "ResetCommand",
     "UnlockCommand": "UnlockCommand",
 }
-"""Reason for stopping -> TriggerReason of the Ended event; all others are AbnormalCondition."""
+"""Reason for stopping -> TriggerReason of the Ended event; for all other reasons it is AbnormalCondition."""
 
 STOPPED_REASON = {
     "HardReset": "ImmediateReset",
     "SoftReset": "ImmediateReset",
     "UnlockCommand": "Other",
 }
-"""Reason for stopping in 1.6 -> in 2.x, where they differ."""
+"""Reason for stopping in 1.6 -> reason in 2.x, if they differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Parts:
 
 
 def add_answers(station: Station) -> Parts:
-    """Give a station the answers that 2.0.1 and 2.1 share; returns the parts that 2.1 extends."""
+    """Give a station the answers that 2.0.1 and 2.1 share, and return the parts that 2.1 extends."""
     smart_charging = SmartCharging(station, "id", strict=True)
     requests, maintenance = Requests(station, smart_charging), Maintenance(station)
     device_model = DeviceModel(station, requests)
@@ -152,7 +152,7 @@ class Dialect201(Dialect):
         return "ReservationStatusUpdate", {"reservationId": reservation.id, "reservationUpdateStatus": why}
 
     def firmware_status(self, status: str, request_id: int | None) -> Message:
-        # L01.FR.20: Idle comes without request id.
+        # L01.FR.20: the status Idle has no request id.
         info = {} if status == "Idle" else {"requestId": request_id}
         return "FirmwareStatusNotification", {"status": status, **info}
 
@@ -185,7 +185,7 @@ class Dialect201(Dialect):
         info: Payload | None = None,
         **members: Any,
     ) -> Build:
-        """Write a TransactionEvent with the present seqNo and timestamp; `offline` is added when it is sent."""
+        """Write a TransactionEvent with the current seqNo and timestamp; `offline` is added when it is sent."""
         payload: Payload = {
             "eventType": kind,
             "timestamp": timestamp(),
@@ -246,7 +246,7 @@ class Dialect201(Dialect):
         return self._event(connector, tx, "Ended", trigger, value, info, **members)
 
     def _meter_value(self, reading: Reading, context: str, measurands: str = "TxUpdatedMeasurands") -> Payload | None:
-        """Return a MeterValueType with the measurands configured for its context; None when there are none."""
+        """Return a MeterValueType with the measurands configured for its context; None if there are none."""
         values: dict[str, tuple[float, str, str]] = {
             "Energy.Active.Import.Register": (reading.energy_wh, "Wh", "Outlet"),
             "Power.Active.Import": (reading.power_w, "W", "Outlet"),
@@ -282,7 +282,7 @@ class Dialect201(Dialect):
 
 
 def _verdict(info: Payload) -> Verdict:
-    """Read an IdTokenInfoType."""
+    """Return the verdict in an IdTokenInfoType."""
     return Verdict(
         str(info["status"]), when(info.get("cacheExpiryDateTime")), info.get("groupIdToken", {}).get("idToken")
     )

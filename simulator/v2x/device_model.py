@@ -28,7 +28,7 @@ class Variable:
     setting: Setting
 
     def matches(self, component: Payload, variable: Payload | None) -> bool:
-        """Return whether a request asks for this variable; None asks for all variables of the component."""
+        """Return whether a request means this variable; with `variable` None it means all of the component."""
         return same_name(component, self.component) and (variable is None or same_name(variable, self.variable))
 
     def report(self) -> Payload:
@@ -51,7 +51,7 @@ class Variable:
 
 
 def same_name(one: Payload, other: Payload) -> bool:
-    """Return whether two components or variables are the same; names are compared without case (2.x part 1, 4.2)."""
+    """Return whether two components or variables have the same name, without regard to case (2.x part 1, 4.2)."""
     names = [(each["name"].casefold(), each.get("instance", "").casefold(), each.get("evse")) for each in (one, other)]
     return bool(names[0] == names[1])
 
@@ -63,7 +63,7 @@ class DeviceModel:
         self.station, self.requests = station, requests
 
     def variables(self) -> Iterator[Variable]:
-        """Yield all variables with their present values."""
+        """Yield all variables with their current values."""
         rows = self.station.settings.by_variable
         rows["SecurityCtrlr", "Identity"].value = self.station.identity.id
         rows["ClockCtrlr", "DateTime"].value = timestamp()
@@ -101,7 +101,7 @@ class DeviceModel:
         return ("Accepted", named[0]) if named else ("UnknownVariable", None)
 
     def value_of(self, component: Payload, variable: Payload) -> str:
-        """Return the present value of a variable; empty when it does not exist."""
+        """Return the current value of a variable; "" if it does not exist."""
         _, found = self.find({"component": component, "variable": variable})
         return "" if found is None else found.setting.value
 
@@ -208,7 +208,7 @@ class DeviceModel:
     def network_profile(self, payload: Payload) -> Reply:
         slot, profile = payload["configurationSlot"], payload["connectionData"]
         current = int(self.station.settings.text("SecurityProfile"))
-        soap = profile["ocppTransport"] == "SOAP"  # 2.x has JSON only
+        soap = profile["ocppTransport"] == "SOAP"  # OCPP 2.x has only JSON
         if soap or not FIRST_SLOT <= slot <= LAST_SLOT or profile["securityProfile"] < current:
             return Reply({"status": "Rejected"})
         if not str(profile["ocppCsmsUrl"]).startswith(("ws://", "wss://")):
@@ -217,7 +217,7 @@ class DeviceModel:
 
 
 def _limited(entries: list[Payload]) -> list[Payload]:
-    """Refuse more entries than ItemsPerMessage allows (B05.FR.11, B06.FR.05)."""
+    """Return the entries; raise an error if there are more than ItemsPerMessage allows (B05.FR.11, B06.FR.05)."""
     if len(entries) > REPORT_ITEMS:
         raise OccurrenceConstraintViolationError(description=f"at most {REPORT_ITEMS} variables in one message")
     return entries

@@ -1,4 +1,4 @@
-"""The monitors of a 2.x charging station (N): its answers about them, and the events that they send."""
+"""The monitors of a 2.x charging station (N): the answers about them, and the events that they send."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WATCH_S = 10.0
 
 @dataclass(slots=True)
 class Seen:
-    """What a monitor reported last: the value, the simulated second, and whether a threshold was crossed."""
+    """The last report of a monitor: the value, the simulated second, and whether a threshold was exceeded."""
 
     value: str
     at: float
@@ -162,7 +162,7 @@ class Monitors:
                 await self.station.send(event)
 
     def _trigger(self, number: int, monitor: Payload) -> str | None:
-        """Check a variable; returns the EventTriggerEnumType if its monitor must send an event, else None."""
+        """Check a variable; return the EventTriggerEnumType if its monitor must send an event, else None."""
         seen, value, now = self._seen[number], self._value(monitor), self.station.clock.simulated()
         limit, kind = float(monitor["value"]), monitor["type"]
         if kind in ("Periodic", "PeriodicClockAligned"):

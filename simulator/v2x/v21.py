@@ -1,4 +1,4 @@
-"""What 2.1 adds to a charging station of 2.0.1: tariffs, DER controls, dynamic charging, event streams."""
+"""The additions of 2.1 to a charging station of 2.0.1: tariffs, DER controls, dynamic charging, event streams."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from simulator.wire.link import Payload, Reply
 
 CURRENCY = "EUR"
 REFUSED = {"AFRRSignal": "it feeds nothing back to the grid", "RequestBatterySwap": "it holds no batteries"}
-"""Action that is always answered with Rejected -> why."""
+"""Action that is always answered with Rejected -> the reason."""
 
 REPORT_NAMES = {
     "fixedPFAbsorb": "fixedPF",
@@ -47,7 +47,7 @@ class Dialect21(Dialect201):
 
 
 class Answers21:
-    """Each method answers one action of the CSMS that 2.0.1 does not have."""
+    """Each method answers one action that 2.0.1 does not have."""
 
     def __init__(self, station: Station) -> None:
         self.station = station
@@ -202,7 +202,7 @@ class Answers21:
 
 
 class Streams:
-    """Periodic event streams (N15): the values of a monitor, sent as SEND, which gets no answer."""
+    """Periodic event streams (N15): send the values of a monitor as SEND, which gets no answer."""
 
     def __init__(self, station: Station, parts: Parts) -> None:
         self.station, self.monitors, self.device_model = station, parts.monitors, parts.device_model

@@ -1,4 +1,4 @@
-"""Connect to a CSMS: address, password, TLS, and a message for everything that can fail."""
+"""Connect to a CSMS: address, password, TLS, and a message for each kind of failure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from simulator.wire.link import SUBPROTOCOLS
 
 
 class Unreachable(Exception):
-    """The charge point cannot connect to the CSMS; `str()` gives the message for the user."""
+    """The charge point cannot connect to the CSMS; `str()` returns the message for the user."""
 
     def __init__(self, url: str, why: str) -> None:
         self.url, self.why = url, why
@@ -33,16 +33,16 @@ class Identity:
     """The options of a charge point.
 
     Attributes:
-        url: ws:// or wss:// address of the CSMS, without the charge point's id.
+        url: the ws:// or wss:// address of the CSMS, without the charge point's id.
         connectors: the number of connectors; in 2.x each is an EVSE with one connector.
         speed: simulated seconds of charging per real second.
         timeout: seconds to wait for an answer.
         tls: the context for wss:// addresses; None trusts the system's certificate authorities.
         password: for HTTP Basic authentication (security profiles 1 and 2).
         seed: makes random delays and choices repeatable; message and transaction ids are unique anyway.
-        direct_current: charge with up to 50 kW DC, less as the battery fills, instead of 7.4 kW AC.
-        signed: add signed meter values.
-        client_certificate: whether `tls` holds a client certificate, which means security profile 3.
+        direct_current: whether to charge with up to 50 kW DC, less as the battery fills, instead of 7.4 kW AC.
+        signed: whether to add signed meter values.
+        client_certificate: whether `tls` has a client certificate, which means security profile 3.
     """
 
     url: str
@@ -62,7 +62,7 @@ class Identity:
 
     @property
     def security_profile(self) -> int:
-        """The security profile that these options amount to (2.0.1 A00, 1.6 whitepaper 2)."""
+        """The security profile that follows from these options (2.0.1 A00, 1.6 whitepaper 2)."""
         if self.url.startswith("wss:"):
             return 3 if self.client_certificate else 2
         return 0 if self.password is None else 1
@@ -90,10 +90,10 @@ async def open_socket(identity: Identity, version: str, ping: float | None, pass
         identity: the options of the charge point.
         version: the OCPP version.
         ping: seconds between WebSocket pings; None sends none.
-        password: for HTTP Basic, which is not the identity's if the CSMS has changed it.
+        password: the password for HTTP Basic: the CSMS may have changed the one of `identity`.
 
     Raises:
-        Unreachable: nobody answers, the server refuses OCPP, or TLS fails.
+        Unreachable: no server answers, the server refuses OCPP, or TLS fails.
     """
     headers = {}
     if password is not None:
@@ -125,7 +125,7 @@ async def open_socket(identity: Identity, version: str, ping: float | None, pass
         raise Unreachable(address, f"no answer within {identity.timeout:g} s") from None
     except ssl.SSLError as error:
         reason = getattr(error, "verify_message", None) or error.reason or str(error)
-        # Another CA mends an unknown issuer, not a wrong name or an old date.
+        # --ca helps against an unknown issuer, not against a wrong name or an expired certificate.
         hint = "; name its CA with --ca FILE" if getattr(error, "verify_code", 0) in UNKNOWN_ISSUER else ""
         raise Unreachable(address, f"no TLS connection: {reason}{hint}") from None
     except (ConnectionResetError, EOFError) as error:
@@ -134,13 +134,13 @@ async def open_socket(identity: Identity, version: str, ping: float | None, pass
             raise Unreachable(address, why) from None
         raise Unreachable(address, f"cannot connect: {error or 'the connection was reset'}") from None
     except OSError as error:
-        # asyncio puts the address into strerror, which the message has already.
+        # asyncio adds the address to strerror, but the message already has it.
         known = error.errno and not isinstance(error, gaierror)
         reason = os.strerror(error.errno or 0).lower() if known else error.strerror or str(error)
         raise Unreachable(address, f"cannot connect: {reason}") from None
     except (ValueError, OverflowError):
         if tls and not address.startswith("wss:"):
-            raise  # a mistake of the calling code, because the command line checks addresses first
+            raise  # a bug of the caller: the command line checks addresses first
         raise Unreachable(address, "the CSMS redirects to an invalid address") from None
     if socket.subprotocol != wanted:
         await socket.close(1002, "no common subprotocol")
@@ -149,7 +149,7 @@ async def open_socket(identity: Identity, version: str, ping: float | None, pass
 
 
 UNKNOWN_ISSUER = (2, 18, 19, 20, 21)
-"""OpenSSL's codes for a certificate that no known CA has issued (`openssl verify`)."""
+"""OpenSSL's codes for a certificate that was not issued by a known CA (`openssl verify`)."""
 
 HINTS = {
     401: "give the right --password; the user name is the id",
@@ -159,7 +159,7 @@ HINTS = {
 
 
 def _status(error: InvalidStatus) -> str:
-    """Describe the HTTP answer that came instead of a WebSocket: status, first line of text, and a hint."""
+    """Describe the HTTP answer that refused the WebSocket: status, first line of text, and a hint."""
     response = error.response
     said = bytes(response.body or b"").decode("utf-8", "replace").strip().partition("\n")[0]
     line = f" ({said[:150]})" if said and said.isprintable() and not said.startswith("<") else ""
@@ -168,7 +168,7 @@ def _status(error: InvalidStatus) -> str:
 
 
 def _refusal(error: InvalidHandshake, tls: bool) -> str:
-    """Say why a handshake failed. With TLS 1.3 a missing client certificate shows only after the TLS handshake."""
+    """Return why a handshake failed. In TLS 1.3 a missing client certificate only shows after the TLS handshake."""
     if tls and isinstance(error, InvalidMessage):
         return "the CSMS closes the TLS connection without an answer; does it want a client certificate?"
     return f"the CSMS refuses the connection: {error}"

@@ -1,8 +1,8 @@
-"""OCPP-J over one WebSocket of a charge point: sends CALLs, waits for their answers, and answers the CSMS's CALLs.
+"""OCPP-J over one WebSocket of a charge point: send CALLs, wait for their answers, and answer the CSMS's CALLs.
 
-Payloads are dicts with the specification's names. Frames, error codes and schemas are those of the `ocpp` package.
-Its ChargePoint class is not used: converting names to snake_case and back loses some, such as `V2XControl`, and it
-knows neither SEND nor CALLRESULTERROR (OCPP 2.1 part 4, 4.2.3 and 4.2.4).
+Payloads are dicts with the specification's names. Frames, error codes and schemas are those of the `ocpp` package. Its
+ChargePoint class is not used: it converts names to snake_case and back, which changes names such as `V2XControl`, and
+it supports neither SEND nor CALLRESULTERROR (OCPP 2.1 part 4, 4.2.3 and 4.2.4).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ SPELLING_1_6 = {
     "FormatViolation": "FormationViolation",
     "OccurrenceConstraintViolation": "OccurenceConstraintViolation",
 }
-"""OCPP-J 1.6 misspells two error codes (table 7)."""
+"""Two error codes in the spelling of OCPP-J 1.6, which has typing errors there (table 7)."""
 
 LAST_ANSWER_S = 1.0
 """Seconds that `close` waits for the answer to a pending CALL."""
@@ -50,7 +50,7 @@ class Reply(NamedTuple):
 
 
 class CallFailed(Exception):
-    """A CALL to the CSMS failed; `str()` gives the message for the user."""
+    """A CALL to the CSMS failed; `str()` returns the message for the user."""
 
     def __init__(self, action: str, why: str) -> None:
         self.action, self.why = action, why
@@ -61,7 +61,7 @@ class CallFailed(Exception):
 
 
 class CallRefused(CallFailed):
-    """The CSMS answered with a CALLERROR, whose code is `code`, or with a payload that does not fit its schema."""
+    """The CSMS answered with a CALLERROR with this `code`, or with a payload that does not fit its schema."""
 
     def __init__(self, action: str, why: str, code: str = "") -> None:
         super().__init__(action, why)
@@ -69,7 +69,7 @@ class CallRefused(CallFailed):
 
 
 class CallUnanswered(CallFailed):
-    """No answer came in time."""
+    """The CSMS did not answer within the time-out."""
 
 
 class LinkLost(CallFailed):
@@ -82,7 +82,7 @@ class NotAnswered(Exception):
 
 @dataclass(slots=True)
 class Traffic:
-    """Counts of one charge point's messages; `latencies` holds milliseconds by action, as 32-bit floats."""
+    """Counts of one charge point's messages; `latencies` are milliseconds by action, as 32-bit floats."""
 
     sent: int = 0
     answered: int = 0
@@ -94,7 +94,7 @@ class Traffic:
 
 
 class Link:
-    """OCPP-J over one open WebSocket: one pending CALL at a time, and the CSMS's CALLs answered in order."""
+    """OCPP-J over one open WebSocket: at most one CALL is pending, and the CSMS's CALLs are answered in order."""
 
     def __init__(
         self,
@@ -126,7 +126,7 @@ class Link:
                     waiting.cancel()
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
-        """Close the WebSocket; waits `LAST_ANSWER_S` for the answer to a pending CALL."""
+        """Close the WebSocket, after waiting at most `LAST_ANSWER_S` for the answer to a pending CALL."""
         with suppress(TimeoutError):
             async with asyncio.timeout(LAST_ANSWER_S), self._one_call:
                 pass
@@ -179,7 +179,7 @@ class Link:
         return payload
 
     async def shout(self, text: str | bytes, message_id: str | None = None, wait: float = 1.0) -> None:
-        """Send a frame that may be invalid; with an id, wait a moment for its answer and ignore it."""
+        """Send a frame that may be invalid; with an id, wait up to `wait` seconds for an answer, and ignore it."""
         async with self._one_call:
             self.last_called = time.monotonic()
             await self.socket.send(text)
@@ -190,7 +190,7 @@ class Link:
             del self._pending[message_id]
 
     async def shout_at_once(self, texts: dict[str, str], wait: float = 1.0) -> None:
-        """Send several CALLs, given by message id, in one write, so that no answer can come between them."""
+        """Send several CALLs (by message id) in one write, so that no answer can come between them."""
         async with self._one_call:
             self.last_called = time.monotonic()
             for message_id in texts:
@@ -223,8 +223,8 @@ class Link:
             self.traffic.orphans += 1
         else:
             waiting.set_result(message)
-            # Let the waiting task handle the answer before the next frame is read, which may depend on it: for
-            # example RemoteStopTransaction with the id that StartTransaction was just answered with.
+            # Let the waiting task handle the answer before the next frame is read. That frame may depend on it, such as
+            # RemoteStopTransaction with the transaction id in the answer to StartTransaction.
             await asyncio.sleep(0)
 
     async def _complain(self, raw: str | bytes, fault: Exception) -> None:
@@ -265,7 +265,7 @@ class Link:
         self._spawn(self._deliver(delivery, reply))
 
     async def _deliver(self, delivery: Delivery, reply: Reply) -> None:
-        """Send what replaces an answer, then run what follows the correct one."""
+        """Send the frames that replace an answer, then run the coroutine that follows the correct answer."""
         await asyncio.sleep(delivery.delay_s)
         with suppress(ConnectionClosed):
             for frame in delivery.frames:

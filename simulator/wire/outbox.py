@@ -1,6 +1,6 @@
-"""The queue of transaction messages: sends them in order, repeats them after errors, keeps them while offline.
+"""The queue of transaction messages: send them in order, repeat them after errors, keep them while offline.
 
-They are StartTransaction, MeterValues and StopTransaction in 1.6 (3.7.1), and TransactionEvent in 2.x (E04).
+These messages are StartTransaction, MeterValues and StopTransaction in 1.6 (3.7.1), and TransactionEvent in 2.x (E04).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from simulator.wire.link import CallFailed, CallRefused, LinkLost, Message, Payload
 
 type Build = Callable[[bool], Message]
-"""Writes a message when it is sent, because only then 1.6 knows the transaction id; True means it happened offline."""
+"""Writes a message just before sending, when the transaction id of 1.6 is known. True means: it happened offline."""
 
 
 @dataclass(slots=True)
@@ -28,12 +28,12 @@ class Parcel:
 
 
 class Outbox:
-    """Sends one message after the other while the charge point is online.
+    """Send one message after the other while the charge point is online.
 
     Args:
         call: sends a CALL with an action, a payload and a message id; returns the answer.
         online: is set while the CSMS accepts messages.
-        attempts: returns how often to try a message, and the seconds to wait after the first try.
+        attempts: returns how many times to try a message, and the seconds to wait after the first try.
     """
 
     def __init__(
@@ -58,8 +58,8 @@ class Outbox:
 
         Args:
             build: writes the message.
-            offline: whether it happened while offline.
-            taken: is called with the answer before the next message is written, which may depend on it.
+            offline: whether the reported event happened while offline.
+            taken: is called with the answer before the next message is written, as that may depend on the answer.
         """
         parcel = Parcel(build, offline, taken)
         parcel.delivered.add_done_callback(_seen)
@@ -100,22 +100,22 @@ class Outbox:
             try:
                 return await self._call(*frame)
             except LinkLost:
-                # The CSMS may have received it. On the next connection it is sent with the same content and a new id.
+                # The CSMS may have received the message. Send it on the next connection with a new id.
                 frame = (*frame[:2], str(uuid.uuid4()))
                 await asyncio.sleep(0)
             except CallFailed as failure:
                 tried += 1
                 attempts, interval = self._attempts()
-                # 1.6, 3.7.1 and 2.x, E13.FR.02 and E13.FR.03: messages behind this one wait for its last attempt.
+                # 1.6, 3.7.1 and 2.x, E13.FR.02 and E13.FR.03: later messages wait for the last attempt of this one.
                 if tried >= attempts:
                     raise
-                # A refused message is sent as a new CALL. An unanswered one keeps its id (OCPP-J 1.6, errata 3.1).
+                # Send a refused message as a new CALL. An unanswered one keeps its id (OCPP-J 1.6, errata 3.1).
                 if isinstance(failure, CallRefused):
                     frame = None
                 await asyncio.sleep(interval * tried)
 
 
 def _seen(future: asyncio.Future[Payload]) -> None:
-    """Retrieve a failure, so that asyncio does not report it when nobody waits for the message any more."""
+    """Retrieve the failure of a future, so that asyncio does not report it if no task waits for it any more."""
     if not future.cancelled():
         future.exception()
