@@ -76,6 +76,7 @@ from inspector.rules.topics.smart_charging.periods import SchedulePeriods
 from inspector.rules.topics.smart_charging.profiles import ChargingProfiles
 from inspector.rules.topics.smart_charging.profiles_v21 import Profiles21
 from inspector.rules.topics.smart_charging.sent_v2x import SentProfiles2x
+from inspector.rules.topics.smart_charging.supported_v21 import SupportedProfiles
 from inspector.rules.topics.tariffs_v21 import Tariffs21
 from inspector.rules.topics.transactions.authorization_v16 import TransactionAuthorization16
 from inspector.rules.topics.transactions.content_v2x import TransactionContent2x
@@ -129,6 +130,7 @@ TOPICS: tuple[type[Topic], ...] = (
     Registers,
     Samples16,
     SentProfiles2x,
+    SupportedProfiles,
     ProfileAnswers,
     Profiles21,
     ChargingProfiles,

@@ -46,26 +46,31 @@ class Profiles21(Topic):
     @rule(
         "profile.dynamic-periods",
         call("SetChargingProfile"),
+        result("SetChargingProfile"),
         title="A dynamic charging profile has more than one period",
         severity=Severity.ERROR,
-        spec="OCPP 2.1 K28.FR.01, K28.FR.02, K29.FR.01, K29.FR.02",
-        remedy="Give a Dynamic profile one schedule with one period that starts at 0.",
+        spec="OCPP 2.1 K28.FR.01, K28.FR.02, K28.FR.03, K29.FR.01, K29.FR.02",
+        remedy="Give a Dynamic profile one schedule with one period that starts at 0. The charging station answers "
+        "Rejected to others.",
         bad=script(
             sent(profile(kind="Dynamic", schedule={"chargingSchedulePeriod": [{"startPeriod": n} for n in (0, 60)]}))
         ),
         good=script(sent(profile(kind="Dynamic"))),
         versions=V21,
-        side=Side.CSMS,
     )
     def dynamic_periods(self, frame: Frame) -> Faults:
-        one = member(frame.payload, "chargingProfile")
-        if one.get("chargingProfileKind") != "Dynamic":
+        answer = frame.call is not None
+        one = member(frame.request if answer else frame.payload, "chargingProfile")
+        if one.get("chargingProfileKind") != "Dynamic" or (answer and frame.payload.get("status") != "Accepted"):
             return None
         schedules = elements(one, "chargingSchedule")
         periods = [period for schedule in schedules for period in elements(schedule, "chargingSchedulePeriod")]
-        if len(schedules) == 1 and len(periods) == 1:
+        if len(schedules) == 1 and len(periods) == 1 and (not answer or not integer(periods[0], "startPeriod")):
             return None
         many = f"{len(schedules)} schedules" if len(schedules) > 1 else f"{len(periods)} periods"
+        if answer:
+            said = "a period that does not start at 0" if len(periods) == 1 else many
+            return Fault(f"a Dynamic profile with {said} is accepted", "/2/status")
         return Fault(f"a Dynamic profile with {many}; one is allowed", "/3/chargingProfile/chargingSchedule")
 
     @rule(
@@ -73,8 +78,8 @@ class Profiles21(Topic):
         result("SetChargingProfile"),
         title="A profile that is not dynamic is accepted with an update interval",
         severity=Severity.ERROR,
-        spec="OCPP 2.1 K28.FR.04",
-        remedy="Answer Rejected to a profile that has dynUpdateInterval but is not Dynamic.",
+        spec="OCPP 2.1 K28.FR.04, K01.FR.122",
+        remedy="Answer Rejected to a profile that has dynUpdateInterval or dynUpdateTime but is not Dynamic.",
         bad=script(sent(profile(dynUpdateInterval=60))),
         good=script(sent(profile(kind="Dynamic", dynUpdateInterval=60))),
         versions=V21,
@@ -83,9 +88,10 @@ class Profiles21(Topic):
     def dynamic_interval(self, frame: Frame) -> Faults:
         one = member(frame.request, "chargingProfile")
         kind = string(one, "chargingProfileKind")
-        if frame.payload.get("status") != "Accepted" or "dynUpdateInterval" not in one or kind in (None, "Dynamic"):
+        given = [name for name in ("dynUpdateInterval", "dynUpdateTime") if name in one]
+        if frame.payload.get("status") != "Accepted" or not given or kind in (None, "Dynamic"):
             return None
-        return Fault(f"a profile of kind {kind} with dynUpdateInterval is accepted", "/2/status")
+        return Fault(f"a profile of kind {kind} with {given[0]} is accepted", "/2/status")
 
     @rule(
         "profile.not-dynamic",
