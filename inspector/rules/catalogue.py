@@ -72,9 +72,12 @@ from inspector.rules.topics.rpc.schema import Payload
 from inspector.rules.topics.rpc.timestamps import Timestamps
 from inspector.rules.topics.security import Security
 from inspector.rules.topics.smart_charging.answered import ProfileAnswers
+from inspector.rules.topics.smart_charging.cleared import ChargingLimits, ClearedProfiles
+from inspector.rules.topics.smart_charging.content_v2x import ProfileContent2x
 from inspector.rules.topics.smart_charging.periods import SchedulePeriods
 from inspector.rules.topics.smart_charging.profiles import ChargingProfiles
 from inspector.rules.topics.smart_charging.profiles_v21 import Profiles21
+from inspector.rules.topics.smart_charging.reported import ReportedProfiles
 from inspector.rules.topics.smart_charging.sent_v2x import SentProfiles2x
 from inspector.rules.topics.smart_charging.supported_v21 import SupportedProfiles
 from inspector.rules.topics.tariffs_v21 import Tariffs21
@@ -133,8 +136,12 @@ TOPICS: tuple[type[Topic], ...] = (
     SupportedProfiles,
     ProfileAnswers,
     Profiles21,
+    ClearedProfiles,
+    ChargingLimits,
+    ProfileContent2x,
     ChargingProfiles,
     SchedulePeriods,
+    ReportedProfiles,
     LocalLists,
     VendorData,
     Configuration16,

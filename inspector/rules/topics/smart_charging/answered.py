@@ -49,6 +49,9 @@ _SET_16 = (
 _CLEAR_16 = '< [2,"c","ClearChargingProfile",{"id":1}]\n> [3,"c",{"status":"%s"}]'
 
 
+_FOR_EVSE = {"GetCompositeSchedule": "a composite schedule", "SetDefaultTariff": "a tariff"}
+
+
 class ProfileAnswers(Topic):
     """Rules about the charge point's answers."""
 
@@ -64,7 +67,7 @@ class ProfileAnswers(Topic):
         result("GetCompositeSchedule"),
         title="The composite schedule is missing, or is not the one that was requested",
         severity=Severity.ERROR,
-        spec="OCPP 1.6 §5.7 and §6.22; OCPP 2.x K08.FR.02",
+        spec="OCPP 1.6 §5.7 and §6.22; OCPP 2.x K08.FR.02, K08.FR.03",
         remedy="Answer Accepted with the schedule of the requested connector or EVSE, in the requested unit.",
         bad={"1.6": _COMPOSITE_16 % "", "2x": script(_composite(None))},
         good={"1.6": _COMPOSITE_16 % _SCHEDULE_16, "2x": script(_composite({}))},
@@ -118,9 +121,9 @@ class ProfileAnswers(Topic):
     @rule(
         "profile.unknown-evse",
         DEADLINE,
-        title="A charging profile is accepted for an EVSE that does not exist",
+        title="A charging profile, schedule or tariff is accepted for an EVSE that does not exist",
         severity=Severity.ERROR,
-        spec="OCPP 2.x K01.FR.28",
+        spec="OCPP 2.x K01.FR.28, K08.FR.05; OCPP 2.1 I07.FR.06",
         remedy="Answer Rejected where the station has no EVSE with this number.",
         bad=script(BOOT_2X, status_2x("Available"), sent(profile(), 9), "+ 5m"),
         good=script(BOOT_2X, status_2x("Available"), sent(profile()), "+ 5m"),
@@ -132,10 +135,11 @@ class ProfileAnswers(Topic):
         known |= {one.evse for one in self.station.topic(Transactions2x).by_id.values() if one.evse is not None}
         if not known or place <= max(known) or self._evidence.seen_since is None:
             return None
-        text = f"a profile for EVSE {place} is accepted; the highest EVSE that the station has reported is {max(known)}"
+        what = _FOR_EVSE.get(frame.action or "", "a profile")
+        text = f"{what} for EVSE {place} is accepted; the highest EVSE that the station has reported is {max(known)}"
         return Fault(text, "/2/status", frame=frame, key=str(place))
 
-    @track(result("SetChargingProfile"), versions=V2X)
+    @track(result("SetChargingProfile", *_FOR_EVSE), versions=V2X)
     def profile_set(self, frame: Frame) -> None:
         place = integer(frame.request, "evseId")
         if place and frame.payload.get("status") == "Accepted" and self._evidence.seen_since is not None:
@@ -205,7 +209,7 @@ class ProfileAnswers(Topic):
         text="the charging needs of EVSE {key} were accepted, but no SetChargingProfile came within {wait}",
         title="Accepted charging needs are not followed by a charging profile",
         severity=Severity.WARNING,
-        spec="OCPP 2.x K15.FR.03, K15.FR.07, K17.FR.07; OCPP 2.1 K18.FR.07, K19.FR.07",
+        spec="OCPP 2.x K15.FR.03, K15.FR.07, K16.FR.12, K17.FR.07; OCPP 2.1 K17.FR.19, K18.FR.07, K19.FR.07, K20.FR.03",
         remedy="Send a TxProfile for the EVSE after answering Accepted, or answer Rejected.",
         bad=script(_NEEDS_DC, "+ 5m"),
         good=script(started(), _NEEDS_DC, sent(profile("TxProfile", transactionId="t1")), "+ 5m"),

@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 from inspector.protocol.frame import Frame
 from inspector.protocol.vocabulary import OcppVersion
+from inspector.rules.context import Moment, SessionContext
 from inspector.rules.fields import integer, seconds, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import ongoing
-from inspector.rules.rule import V2X, Faults, Topic, call, result, rule, track
+from inspector.rules.rule import OPENED, V2X, Faults, Topic, call, result, rule, track
 from inspector.rules.state.observation import Observation
 from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.state.transactions_v16 import Transactions16
@@ -196,7 +197,7 @@ class ChargingProfiles(Topic):
         _SET,
         title="The purpose of a charging profile does not allow its connector or EVSE",
         severity=Severity.ERROR,
-        spec="OCPP 1.6 §3.13.1; K01.FR.16 and the remarks of use case K01",
+        spec="OCPP 1.6 §3.13.1; K01.FR.16, K04.FR.03 and the remarks of use case K01",
         remedy="Send the profile for the whole station to 0, and a TxProfile to the connector or EVSE of its "
         "transaction.",
         bad=_sent(_profile(purpose="ChargePointMaxProfile", kind='"chargingProfileKind":"Absolute"')),
@@ -219,7 +220,7 @@ class ChargingProfiles(Topic):
         _STARTS,
         title="The profile of a remote start is not a TxProfile, or names a transaction",
         severity=Severity.ERROR,
-        spec="OCPP 1.6 §5.11 and §3.13.1; F01.FR.09, F01.FR.11, F02.FR.17, F02.FR.19",
+        spec="OCPP 1.6 §5.11 and §3.13.1; F01.FR.09, F01.FR.11, F02.FR.17, F02.FR.19, K05.FR.02",
         remedy="Send a TxProfile without transactionId: the transaction has none yet.",
         bad=_started(_profile()),
         good=_started(_profile(purpose="TxProfile")),
@@ -340,6 +341,11 @@ class ChargingProfiles(Topic):
                 self.accepted.pop(number, None)
             else:
                 self.accepted.clear()
+
+    @track(OPENED)
+    def opened(self, session: SessionContext, moment: Moment) -> None:
+        if not session.from_start:
+            self.accepted.clear()  # they may have been cleared
 
     @track(call("StopTransaction", "BootNotification"))
     def ended(self, frame: Frame) -> None:

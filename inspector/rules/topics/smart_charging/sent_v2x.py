@@ -107,7 +107,7 @@ class SentProfiles2x(Topic):
         call("SetChargingProfile", "ClearChargingProfile"),
         title="The CSMS sets or clears a charging profile that belongs to an external system",
         severity=Severity.ERROR,
-        spec="OCPP 2.x K01.FR.22, K10.FR.06, K02.FR.07, K03.FR.08",
+        spec="OCPP 2.x K01.FR.22, K10.FR.06, K02.FR.07, K03.FR.08, K14.FR.06",
         remedy="Use ChargingStationMaxProfile, TxDefaultProfile or TxProfile. External systems set "
         "ChargingStationExternalConstraints themselves.",
         bad=script(sent(profile("ChargingStationExternalConstraints"), 0)),

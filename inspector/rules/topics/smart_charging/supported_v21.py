@@ -11,7 +11,7 @@ from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
 from inspector.rules.rule import V2X, V21, Faults, Topic, call, result, rule, track
 from inspector.rules.state.configuration import ConfigurationState
-from inspector.rules.topics.example_frames import Payload, cp, csms, script
+from inspector.rules.topics.example_frames import Payload, csms, script
 from inspector.rules.topics.smart_charging.sent_v2x import profile, sent
 
 _COMPONENT = "SmartChargingCtrlr"
@@ -208,7 +208,10 @@ class SupportedProfiles(Topic):
         answer = frame.call is not None
         one = member(frame.request if answer else frame.payload, "chargingProfile")
         purpose = string(one, "chargingProfilePurpose") or ""
-        if (answer and frame.payload.get("status") != "Accepted") or purpose not in (*_CHARGING_ONLY, "LocalGeneration"):
+        if (answer and frame.payload.get("status") != "Accepted") or purpose not in (
+            *_CHARGING_ONLY,
+            "LocalGeneration",
+        ):
             return None
         at = "/2/status" if answer else "/3/chargingProfile/chargingSchedule"
         accepted = ", and it is accepted" if answer else ""
@@ -258,7 +261,10 @@ class SupportedProfiles(Topic):
 
     @track(call("NotifyEVChargingNeeds"), versions=V21)
     def needs(self, frame: Frame) -> None:
-        evse, car = integer(frame.payload, "evseId"), member(member(frame.payload, "chargingNeeds"), "v2xChargingParameters")
+        evse, car = (
+            integer(frame.payload, "evseId"),
+            member(member(frame.payload, "chargingNeeds"), "v2xChargingParameters"),
+        )
         if evse is not None and car:
             lacking = " ".join(phase for phase in ("_L2", "_L3") if f"maxChargePower{phase}" not in car)
             self._phaseless.note(evse, lacking)
