@@ -74,6 +74,8 @@ from inspector.rules.topics.security import Security
 from inspector.rules.topics.smart_charging.answered import ProfileAnswers
 from inspector.rules.topics.smart_charging.cleared import ChargingLimits, ClearedProfiles
 from inspector.rules.topics.smart_charging.content_v2x import ProfileContent2x
+from inspector.rules.topics.smart_charging.ev_schedule import CarSchedules
+from inspector.rules.topics.smart_charging.needs import ChargingNeeds
 from inspector.rules.topics.smart_charging.periods import SchedulePeriods
 from inspector.rules.topics.smart_charging.profiles import ChargingProfiles
 from inspector.rules.topics.smart_charging.profiles_v21 import Profiles21
@@ -139,6 +141,8 @@ TOPICS: tuple[type[Topic], ...] = (
     ClearedProfiles,
     ChargingLimits,
     ProfileContent2x,
+    ChargingNeeds,
+    CarSchedules,
     ChargingProfiles,
     SchedulePeriods,
     ReportedProfiles,

@@ -1,0 +1,188 @@
+"""The schedule that a car has chosen (NotifyEVChargingSchedule), compared with the TxProfile of its transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from inspector.protocol.frame import Frame
+from inspector.rules.context import Moment, SessionContext
+from inspector.rules.fields import elements, integer, member, seconds, string
+from inspector.rules.finding import Fault, Severity, Side
+from inspector.rules.kit import Known
+from inspector.rules.rule import OPENED, V2X, V21, Faults, Topic, call, result, rule, track
+from inspector.rules.state.transactions_v2x import Transactions2x
+from inspector.rules.topics.example_frames import NOW, Payload, cp, script, started
+from inspector.rules.topics.smart_charging.needs import given, needs
+
+_END = float("inf")
+
+
+def chosen(*limits: float, status: str = "Accepted", selected: int | None = None, unit: str = "A") -> str:
+    """NotifyEVChargingSchedule of EVSE 1 with these limits, a minute each, and its answer."""
+    periods = [{"startPeriod": 60 * number, "limit": limit} for number, limit in enumerate(limits)]
+    schedule = {"id": 1, "chargingRateUnit": unit, "chargingSchedulePeriod": periods}
+    more = {} if selected is None else {"selectedChargingScheduleId": selected}
+    told = {"timeBase": NOW, "evseId": 1, "chargingSchedule": schedule, **more}
+    return cp("NotifyEVChargingSchedule", told, {"status": status})
+
+
+class _Step(NamedTuple):
+    begins: float
+    ends: float
+    limit: float
+
+
+class _Given(NamedTuple):
+    """The only TxProfile of a transaction."""
+
+    number: int | None
+    transaction: str
+    profile: Payload
+    several: bool
+
+
+def _steps(schedule: Payload, base: float) -> list[_Step] | None:
+    """The limits of a schedule over time; None where a limit is missing."""
+    periods = elements(schedule, "chargingSchedulePeriod")
+    lasts = integer(schedule, "duration")
+    end = base + lasts if lasts else _END
+    found = []
+    for index, period in enumerate(periods):
+        start, limit = integer(period, "startPeriod"), period.get("limit")
+        if start is None or not isinstance(limit, int | float):
+            return None
+        after = integer(periods[index + 1], "startPeriod") if index + 1 < len(periods) else None
+        found.append(_Step(base + start, min(end, base + after if after is not None else end), float(limit)))
+    return found or None
+
+
+class CarSchedules(Topic):
+    """Rules about NotifyEVChargingSchedule."""
+
+    scope = "station"
+    versions = V2X
+
+    def setup(self) -> None:
+        self._given: Known[int, _Given] = Known()  # by EVSE
+        self._modes: Known[int, str] = Known()  # by EVSE: the controlMode of its car
+        self._transactions = self.station.topic(Transactions2x)
+
+    @rule(
+        "ev-schedule.selected",
+        call("NotifyEVChargingSchedule"),
+        title="The schedule of a car does not name the schedule that the car has selected",
+        severity=Severity.WARNING,
+        spec="OCPP 2.1 K18.FR.10, K19.FR.10",
+        remedy="Set selectedChargingScheduleId to the id of a schedule of the transaction's TxProfile.",
+        bad=script(started(), needs(), given(), chosen(16)),
+        good=script(started(), needs(), given(), chosen(16, selected=1)),
+        versions=V21,
+        side=Side.CHARGE_POINT,
+    )
+    def selected(self, frame: Frame) -> Faults:
+        evse = integer(frame.payload, "evseId") or 0
+        number, one = integer(frame.payload, "selectedChargingScheduleId"), self._current(evse)
+        if number is None:
+            mode = self._modes.get(evse)
+            return Fault(f"selectedChargingScheduleId is missing; the car uses {mode[:20]}", "/3") if mode else None
+        if one is None or one.several:
+            return None
+        ids = [integer(schedule, "id") for schedule in elements(one.profile, "chargingSchedule")]
+        if number in ids:
+            return None
+        known = ", ".join(str(name) for name in ids[:3])
+        return Fault(f"schedule {number} is selected; the TxProfile has {known}", "/3/selectedChargingScheduleId")
+
+    @rule(
+        "ev-schedule.answer",
+        result("NotifyEVChargingSchedule"),
+        title="The CSMS accepts a car's schedule beyond its own limits, or rejects one within them",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x K15.FR.11, K15.FR.12, K16.FR.06, K16.FR.07, K17.FR.11, K17.FR.12; OCPP 2.1 K18.FR.11, K18.FR.12",
+        remedy="Answer Accepted where the car's schedule is within the limits of the TxProfile, else Rejected.",
+        bad=script(started(), given(), chosen(20)),
+        good=script(started(), given(), chosen(16)),
+        versions=V2X,
+        side=Side.CSMS,
+    )
+    def answer(self, frame: Frame) -> Faults:
+        evse, status = integer(frame.request, "evseId") or 0, frame.payload.get("status")
+        one, told = self._current(evse), member(frame.request, "chargingSchedule")
+        base = seconds(string(frame.request, "timeBase"))
+        if one is None or one.several or base is None or self._modes.get(evse) == "DynamicControl":
+            return None
+        wanted = integer(frame.request, "selectedChargingScheduleId")
+        schedules = [
+            schedule
+            for schedule in elements(one.profile, "chargingSchedule")
+            if wanted in (None, integer(schedule, "id"))
+        ]
+        if not schedules or any(told.get("chargingRateUnit") != each.get("chargingRateUnit") for each in schedules):
+            return None
+        verdicts = {self._within(told, base, one.profile, schedule) for schedule in schedules}
+        if status == "Accepted" and verdicts == {False}:
+            return Fault("Accepted, but the car's schedule exceeds the limits of the TxProfile", "/2/status")
+        if status == "Rejected" and verdicts == {True}:
+            return Fault("Rejected, but the car's schedule is within the limits of the TxProfile", "/2/status")
+        return None
+
+    def _within(self, told: Payload, base: float, whole: Payload, schedule: Payload) -> bool | None:
+        """Whether a car's schedule is within a schedule of the CSMS; None where that cannot be said."""
+        start = seconds(string(schedule, "startSchedule")) if whole.get("chargingProfileKind") == "Absolute" else None
+        theirs, ours = _steps(told, base), _steps(schedule, start or 0.0)
+        if theirs is None or ours is None:
+            return None
+        highest = max(step.limit for step in theirs)
+        if highest > max(step.limit for step in ours) + 0.05:
+            return False
+        if highest <= min(step.limit for step in ours) and ours[-1].ends == _END:
+            return True
+        if start is None:
+            return None
+        if any(mine.limit + 0.05 < his.limit for mine, his in _meeting(ours, theirs)):
+            return False
+        return True if ours[0].begins <= theirs[0].begins and ours[-1].ends >= theirs[-1].ends else None
+
+    def _current(self, evse: int) -> _Given | None:
+        """The TxProfile of the transaction that is open on an EVSE."""
+        one = self._given.get(evse)
+        known = self._transactions.by_id.get(one.transaction) if one is not None else None
+        return one if known is None or known.open else None
+
+    @track(result("SetChargingProfile"))
+    def profile_set(self, frame: Frame) -> None:
+        one, evse = member(frame.request, "chargingProfile"), integer(frame.request, "evseId")
+        name, number = string(one, "transactionId"), integer(one, "id")
+        if frame.payload.get("status") != "Accepted" or not evse or one.get("chargingProfilePurpose") != "TxProfile":
+            return
+        before = self._current(evse)
+        several = before is not None and before.transaction == name and (before.several or before.number != number)
+        self._given.note(evse, _Given(number, name or "", one, several))
+
+    @track(result("ClearChargingProfile"))
+    def profile_cleared(self, frame: Frame) -> None:
+        if frame.payload.get("status") == "Accepted":
+            self._given.clear()
+
+    @track(result("NotifyEVChargingNeeds"), versions=V21)
+    def needs_told(self, frame: Frame) -> None:
+        evse, mode = integer(frame.request, "evseId"), string(member(frame.request, "chargingNeeds"), "controlMode")
+        if evse is not None and mode is not None:
+            self._modes.note(evse, mode)
+        elif evse is not None:
+            self._modes.pop(evse, None)
+
+    @track(OPENED)
+    def opened(self, session: SessionContext, moment: Moment) -> None:
+        if not session.from_start:
+            self._given.clear()
+            self._modes.clear()
+
+
+def _meeting(ours: list[_Step], theirs: list[_Step]) -> Iterator[tuple[_Step, _Step]]:
+    """The steps that hold at the same time, for longer than rounding explains."""
+    for mine in ours:
+        for his in theirs:
+            if min(mine.ends, his.ends) - max(mine.begins, his.begins) > 1:
+                yield mine, his
