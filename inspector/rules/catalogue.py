@@ -80,6 +80,7 @@ from inspector.rules.topics.smart_charging.periods import SchedulePeriods
 from inspector.rules.topics.smart_charging.profiles import ChargingProfiles
 from inspector.rules.topics.smart_charging.profiles_v21 import Profiles21
 from inspector.rules.topics.smart_charging.reported import ReportedProfiles
+from inspector.rules.topics.smart_charging.running_v21 import RunningProfiles21
 from inspector.rules.topics.smart_charging.sent_v2x import SentProfiles2x
 from inspector.rules.topics.smart_charging.supported_v21 import SupportedProfiles
 from inspector.rules.topics.tariffs_v21 import Tariffs21
@@ -146,6 +147,7 @@ TOPICS: tuple[type[Topic], ...] = (
     ChargingProfiles,
     SchedulePeriods,
     ReportedProfiles,
+    RunningProfiles21,
     LocalLists,
     VendorData,
     Configuration16,
