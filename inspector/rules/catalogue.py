@@ -29,7 +29,11 @@ from inspector.rules.topics.certificate_requests import CertificateRequests
 from inspector.rules.topics.certificates import Certificates
 from inspector.rules.topics.connection import Connection, Reconnects
 from inspector.rules.topics.customer_v2x import CustomerInformation
-from inspector.rules.topics.der_v21 import DerControls21
+from inspector.rules.topics.der.answers_v21 import DerAnswers21
+from inspector.rules.topics.der.controls_v21 import DerControls21
+from inspector.rules.topics.der.known_v21 import KnownControls
+from inspector.rules.topics.der.nameplate_v21 import Nameplates21
+from inspector.rules.topics.der.running_v21 import DerReports21
 from inspector.rules.topics.display_v2x import DisplayMessages
 from inspector.rules.topics.firmware.answers import FirmwareAnswers
 from inspector.rules.topics.firmware.status import Firmware
@@ -179,6 +183,10 @@ TOPICS: tuple[type[Topic], ...] = (
     Tariffs21,
     BatterySwaps21,
     DerControls21,
+    DerAnswers21,
+    KnownControls,
+    DerReports21,
+    Nameplates21,
 )
 
 _KINDS = frozenset(KIND_OF_MESSAGE.values())

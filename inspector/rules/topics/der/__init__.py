@@ -1,0 +1,1 @@
+"""Rules about the control of distributed energy resources (DER)."""

@@ -1,0 +1,232 @@
+"""What a 2.1 station reports of its DER controls: their list, when they start and stop, and alarms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inspector.protocol.frame import Frame
+from inspector.rules.context import Moment, SessionContext
+from inspector.rules.fields import elements, integer, string
+from inspector.rules.finding import ABSENT, Fault, Severity, Side
+from inspector.rules.kit import Known
+from inspector.rules.rule import DEADLINE, OPENED, V21, Faults, Topic, call, result, rule, track
+from inspector.rules.state.observation import Observation
+from inspector.rules.topics.der.controls_v21 import SETTINGS
+from inspector.rules.topics.der.known_v21 import FOREVER, DerControl, KnownControls, control, read, settings
+from inspector.rules.topics.example_frames import NOW, Payload, cp, csms, script
+
+LONGEST_S = 7 * 86400.0
+"""Starts and stops of controls are expected for a week at most."""
+_LATER, _LAST = "2026-01-01T12:10:00Z", "2026-01-01T12:20:00Z"
+
+
+def asked(**criteria: object) -> str:
+    """GetDERControl and its Accepted."""
+    return csms("GetDERControl", {"requestId": 1, **criteria})
+
+
+def reported(number: str = "c1", *, default: bool = True, **more: object) -> str:
+    """ReportDERControl with a FixedVar control."""
+    told = {"id": number, "isDefault": default, "isSuperseded": False, **settings("FixedVar", priority=1, **more)}
+    return cp("ReportDERControl", {"requestId": 1, "fixedVar": [told]})
+
+
+def scheduled(number: str = "c1", start: str = _LATER, **more: object) -> str:
+    """SetDERControl with a control that lasts ten minutes, and its answer."""
+    return control(number, isDefault=False, startTime=start, duration=600, **more)  # type: ignore[arg-type]
+
+
+def started(number: str = "c1", begun: bool = True, *superseded: str, when: str = NOW) -> str:
+    """NotifyDERStartStop."""
+    more = {"supersededIds": list(superseded)} if superseded else {}
+    return cp("NotifyDERStartStop", {"controlId": number, "started": begun, "timestamp": when, **more})
+
+
+def alarm(kind: str = "HVMustTrip", fault: str = "OverVoltage", ended: bool | None = None) -> str:
+    """NotifyDERAlarm."""
+    more = {"alarmEnded": ended} if ended is not None else {}
+    return cp("NotifyDERAlarm", {"controlType": kind, "gridEventFault": fault, "timestamp": NOW, **more})
+
+
+def _listed(payload: Payload) -> Iterator[tuple[str, Payload, str | None]]:
+    """The controls of a report: the pointer, the control and its type."""
+    names = {member_name: kind for kind, member_name in SETTINGS.items()}
+    for name in (*names, "curve"):
+        for index, one in enumerate(elements(payload, name)):
+            yield f"/3/{name}/{index}", one, names.get(name) or string(one, "curveType")
+
+
+class DerReports21(Topic):
+    """Rules about reports, starts and alarms."""
+
+    scope = "station"
+    versions = V21
+
+    def setup(self) -> None:
+        self._asked: Known[int, tuple[Payload, set[str]]] = Known()  # by requestId: the criteria, and what is missing
+        self._started: Known[str, None] = Known()  # controls whose start was reported, and no stop
+        self._told: Known[tuple[str, bool], None] = Known()  # starts and stops that were reported
+        self._alarm: tuple[str, str] | None = None  # the type and fault of the alarm that is on
+        self._known = self.station.topic(KnownControls)
+        self._evidence = self.station.topic(Observation)
+
+    @track(call("GetDERControl"))
+    def requested(self, frame: Frame) -> None:
+        number, now = integer(frame.payload, "requestId"), frame.ts_ns / 1e9 + self.settings.clock_skew_s
+        if number is not None:
+            matching = self._known.matching(frame.payload)
+            lasting = {one.number for one in matching if one.ends > now and not self._known.alike(one)}
+            self._asked.note(number, (frame.payload, lasting))
+
+    @rule(
+        "der.report",
+        call("ReportDERControl"),
+        title="A report of DER controls does not have those that were requested",
+        severity=Severity.WARNING,
+        spec="OCPP 2.1 R04.FR.10, R04.FR.33, R04.FR.34, R04.FR.35, R04.FR.37",
+        remedy="Report all controls that match isDefault, controlType and controlId of the request, and no others. "
+        "Delete controls that have expired.",
+        bad=script(control(), asked(controlType="FixedVar"), reported("c2", default=False)),
+        good=script(control(), asked(controlType="FixedVar"), reported("c1")),
+        versions=V21,
+        side=Side.CHARGE_POINT,
+    )
+    def report(self, frame: Frame) -> Faults:
+        request = self._asked.get(integer(frame.payload, "requestId") or 0)
+        if request is None:
+            return None
+        criteria, missing = request
+        now = frame.ts_ns / 1e9 - self.settings.clock_skew_s - self.settings.effect_timeout_s
+        for pointer, one, kind in _listed(frame.payload):
+            number = string(one, "id") or ""
+            missing.discard(number)
+            if criteria.get("controlId") not in (None, number):
+                return Fault(f"control {number[:36]!r} was not requested", pointer, key="id")
+            if kind is not None and criteria.get("controlType") not in (None, kind):
+                return Fault(f"a control of type {kind[:30]} was not requested", pointer, key="type")
+            if "isDefault" in one and criteria.get("isDefault") not in (None, one["isDefault"]):
+                return Fault(f"control {number[:36]!r} was not requested: isDefault differs", pointer, key="isDefault")
+            known = self._known.controls.get(number)
+            if known is not None and not known.default and known.ends < now and self._evidence.timed:
+                return Fault(f"control {number[:36]!r} has expired", pointer, key="expired")
+        if frame.payload.get("tbc") is True:
+            return None
+        left = sorted(missing & self._known.controls.keys())
+        missing.clear()
+        return (
+            Fault(f"control {left[0][:36]!r} was accepted, but is not reported", "/3", key="missing") if left else None
+        )
+
+    @rule(
+        "der.not-notified",
+        DEADLINE,
+        title="The start or the end of a scheduled DER control is not reported",
+        severity=Severity.WARNING,
+        spec="OCPP 2.1 R04.FR.20, R04.FR.21, R04.FR.22",
+        remedy="Send NotifyDERStartStop at the startTime of a scheduled control, and when its duration is over.",
+        bad=script(scheduled(), "+ 30m"),
+        good=script(scheduled(), "+ 10m", started(when=_LATER), "+ 10m", started("c1", False, when=_LAST), "+ 10m"),
+        versions=V21,
+        side=Side.CHARGE_POINT,
+    )
+    def not_notified(self, moment: Moment, one: DerControl, begun: bool, frame: Frame, connections: int) -> Faults:
+        if self._known.controls.get(one.number) is not one or (one.number, begun) in self._told:
+            return None
+        if self._evidence.connections != connections or self.session not in self.station.sessions:
+            return None
+        if self._known.alike(one):
+            return None  # one may supersede the other
+        what = "start" if begun else "end"
+        text = f"control {one.number[:36]!r} was to {what}, but no NotifyDERStartStop has said so"
+        return Fault(text, frame=ABSENT, key=f"{one.number[:36]} {what}")
+
+    @track(result("SetDERControl"))
+    def accepted(self, frame: Frame) -> None:
+        now = frame.ts_ns / 1e9
+        one = self._known.controls.get(string(frame.request, "controlId") or "")
+        if one is None or one != read(frame.request, now) or one.default or not self._evidence.timed:
+            return
+        self._told.pop((one.number, True), None)
+        self._told.pop((one.number, False), None)
+        late = self.settings.clock_skew_s + self.settings.effect_timeout_s
+        for when, begun in ((one.begins, True), (one.ends, False)):
+            if now < when < min(now + LONGEST_S, FOREVER):
+                wait = when - now + late
+                self.station.deadline(frame, wait, self.not_notified, one, begun, frame, self._evidence.connections)
+
+    @rule(
+        "der.superseded-start",
+        call("NotifyDERStartStop"),
+        title="The start of a DER control does not name the active control that it supersedes",
+        severity=Severity.WARNING,
+        spec="OCPP 2.1 R04.FR.21",
+        remedy="Give supersededIds with the active control of the same type that has a higher priority value.",
+        bad=script(scheduled("c1", priority=5), scheduled("c2", superseded=["c1"]), started(), started("c2")),
+        good=script(
+            scheduled("c1", priority=5), scheduled("c2", superseded=["c1"]), started(), started("c2", True, "c1")
+        ),
+        versions=V21,
+        side=Side.CHARGE_POINT,
+    )
+    def superseded_start(self, frame: Frame) -> Faults:
+        one = self._known.controls.get(string(frame.payload, "controlId") or "")
+        if one is None or one.default or frame.payload.get("started") is not True:
+            return None
+        told = frame.payload.get("supersededIds")
+        for other in self._known.alike(one):
+            if other.priority > one.priority and other.number in self._started:
+                if type(told) is list and other.number in told:
+                    continue
+                text = f"control {other.number[:36]!r} was active, but is not in supersededIds"
+                return Fault(text, "/3", key=other.number[:36])
+        return None
+
+    @track(call("NotifyDERStartStop"))
+    def notified(self, frame: Frame) -> None:
+        number, begun = string(frame.payload, "controlId"), frame.payload.get("started")
+        if number is None or type(begun) is not bool:
+            return
+        self._told.note((number, begun), None)
+        self._started.pop(number, None)
+        if begun:
+            self._started.note(number, None)
+        gone = frame.payload.get("supersededIds")
+        for name in gone if type(gone) is list else ():
+            if type(name) is str:
+                self._started.pop(name, None)
+
+    @rule(
+        "der.alarm",
+        call("NotifyDERAlarm"),
+        title="DER alarms do not follow one another",
+        severity=Severity.WARNING,
+        spec="OCPP 2.1 R05.FR.01, R05.FR.02, R05.FR.03, R05.FR.04",
+        remedy="Report an alarm once, report another control that takes over, and end only the latest alarm.",
+        bad=script(alarm(), alarm("LVMustTrip", "UnderVoltage"), alarm("HVMustTrip", "OverVoltage", ended=True)),
+        good=script(alarm(), alarm("LVMustTrip", "UnderVoltage"), alarm("LVMustTrip", "UnderVoltage", ended=True)),
+        versions=V21,
+        side=Side.CHARGE_POINT,
+    )
+    def alarmed(self, frame: Frame) -> Faults:
+        kind, fault = string(frame.payload, "controlType") or "", string(frame.payload, "gridEventFault")
+        before = self._alarm
+        if frame.payload.get("alarmEnded") is True:
+            self._alarm = None
+            if before is not None and before[0] != kind:
+                text = f"the alarm of {kind[:30]} has ended, but that of {before[0][:30]} is on"
+                return Fault(text, "/3/controlType", key=kind[:30])
+            return Fault("the alarm ends without gridEventFault", "/3", key="ended") if fault is None else None
+        self._alarm = (kind, fault or "")
+        if fault is None:
+            return Fault("an alarm without gridEventFault", "/3", key="fault")
+        if before == self._alarm:
+            text = f"the alarm of {kind[:30]} is on already"
+            return Fault(text, "/3/controlType", key="twice")
+        return None
+
+    @track(OPENED)
+    def opened(self, session: SessionContext, moment: Moment) -> None:
+        if not session.from_start:
+            self._asked.clear()
+            self._started.clear()
+            self._alarm = None
