@@ -23,6 +23,7 @@ from inspector.rules.topics.availability.change_availability import Availability
 from inspector.rules.topics.availability.connectors_v16 import Connectors16
 from inspector.rules.topics.availability.evses_v2x import Evses2x
 from inspector.rules.topics.availability.heartbeat import Heartbeat
+from inspector.rules.topics.availability.occupied_v2x import Occupied2x
 from inspector.rules.topics.availability.status_v16 import Status16
 from inspector.rules.topics.battery_swap_v21 import BatterySwaps21
 from inspector.rules.topics.certificate_requests import CertificateRequests
@@ -69,6 +70,8 @@ from inspector.rules.topics.remote_control.trigger import Triggers
 from inspector.rules.topics.remote_control.unlock import Unlock
 from inspector.rules.topics.reservation.booking import Reservations
 from inspector.rules.topics.reservation.ended import Reserved
+from inspector.rules.topics.reservation.places_v2x import ReservedPlaces2x
+from inspector.rules.topics.reservation.used_v2x import UsedReservations2x
 from inspector.rules.topics.rpc.envelope import Rpc
 from inspector.rules.topics.rpc.exchange import Exchange, SeenIds
 from inspector.rules.topics.rpc.exchange_v21 import Exchange21
@@ -88,13 +91,17 @@ from inspector.rules.topics.smart_charging.running_v21 import RunningProfiles21
 from inspector.rules.topics.smart_charging.sent_v2x import SentProfiles2x
 from inspector.rules.topics.smart_charging.supported_v21 import SupportedProfiles
 from inspector.rules.topics.tariffs_v21 import Tariffs21
+from inspector.rules.topics.transactions.attempts_v2x import Attempts2x
 from inspector.rules.topics.transactions.authorization_v16 import TransactionAuthorization16
 from inspector.rules.topics.transactions.content_v2x import TransactionContent2x
 from inspector.rules.topics.transactions.content_v16 import TransactionContent16
 from inspector.rules.topics.transactions.deauthorization_v2x import Deauthorization2x
 from inspector.rules.topics.transactions.events_v2x import TransactionEvents2x
 from inspector.rules.topics.transactions.ids_v16 import TransactionIds16
+from inspector.rules.topics.transactions.points_v2x import Points2x
 from inspector.rules.topics.transactions.requests_v2x import TransactionRequests2x
+from inspector.rules.topics.transactions.states_v2x import States2x
+from inspector.rules.topics.transactions.tokens_v2x import Tokens2x
 
 TOPICS: tuple[type[Topic], ...] = (
     Rpc,
@@ -133,6 +140,10 @@ TOPICS: tuple[type[Topic], ...] = (
     ResetEnds2x,
     ResetResume21,
     Deauthorization2x,
+    Tokens2x,
+    Points2x,
+    Attempts2x,
+    States2x,
     SampledValues,
     EnergyAndPower,
     MeterBounds16,
@@ -169,9 +180,12 @@ TOPICS: tuple[type[Topic], ...] = (
     CertificateRequests,
     Triggers,
     Availability,
+    Occupied2x,
     Unlock,
     Reserved,
     Reservations,
+    ReservedPlaces2x,
+    UsedReservations2x,
     Firmware,
     FirmwareAnswers,
     Authorization2x,

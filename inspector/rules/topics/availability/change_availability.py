@@ -161,7 +161,7 @@ class Availability(Topic):
         DEADLINE,
         title="A connector that was made inoperative is available after a restart",
         severity=Severity.WARNING,
-        spec="OCPP 1.6 §5.2; 2.x B01.FR.07, B11.FR.02, B12.FR.06",
+        spec="OCPP 1.6 §5.2; 2.x B01.FR.07, B11.FR.02, B12.FR.06, G01.FR.02, G03.FR.08, G04.FR.09",
         remedy="Keep a connector Unavailable over restarts until ChangeAvailability makes it operative.",
         bad=joined(
             reported("Unavailable"), _REQUEST, _ANSWER % "Accepted", _BOOTED, reported("Available", "n2"), "+ 5m"
@@ -230,7 +230,7 @@ class Availability(Topic):
         DEADLINE,
         title="A change of availability is not followed by a status",
         severity=Severity.WARNING,
-        spec="OCPP 1.6 §5.2; 2.x G03.FR.04, G04.FR.05",
+        spec="OCPP 1.6 §5.2; 2.x G01.FR.07, G03.FR.04, G03.FR.07, G04.FR.05, G04.FR.08",
         remedy="Report the new status of each connector concerned once the change is made.",
         bad=joined(reported("Available"), _REQUEST, _ANSWER % "Accepted", "+ 5m"),
         good=joined(reported("Available"), _REQUEST, _ANSWER % "Accepted", reported("Unavailable", "n2"), "+ 5m"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from inspector.protocol.frame import Frame
 from inspector.rules.fields import elements
 from inspector.rules.finding import Fault, Severity, Side
+from inspector.rules.kit import Known
 from inspector.rules.rule import V2X, Faults, Topic, call, result, rule, track
 from inspector.rules.state.configuration import ConfigurationState
 from inspector.rules.state.transactions_v2x import Transactions2x
@@ -35,6 +36,7 @@ class Measurands2x(Topic):
 
     def setup(self) -> None:
         self._wanted: dict[str, list[str]] = {}  # by the kind of event
+        self._late: Known[str, None] = Known()  # transactions that started without an EVSE and do not charge yet
         self._transactions = self.station.topic(Transactions2x)
         self._configuration = self.station.topic(ConfigurationState)
 
@@ -44,8 +46,9 @@ class Measurands2x(Topic):
         title="An event of a transaction lacks measurands that the station is configured to send",
         severity=Severity.WARNING,
         spec="OCPP 2.x E01.FR.09, E01.FR.10, E02.FR.09, E02.FR.10, E03.FR.07, E03.FR.08, E04.FR.05, E04.FR.06, "
-        "E05.FR.05, "
-        "E06.FR.11, E07.FR.08, E08.FR.09, J02.FR.11",
+        "E05.FR.05, E06.FR.11, E07.FR.08, E08.FR.09, E09.FR.05, E10.FR.04, E11.FR.03, E12.FR.03, E12.FR.07, E15.FR.01, "
+        "F01.FR.14, F01.FR.15, F02.FR.02, F02.FR.03, F03.FR.04, F04.FR.04, J02.FR.11; without an EVSE at the start: "
+        "E01.FR.17, E02.FR.21, E03.FR.11, E04.FR.11, E05.FR.08",
         remedy="Send the measurands of TxStartedMeasurands with Started, of TxUpdatedMeasurands with periodic "
         "Updated and "
         "of TxEndedMeasurands with Ended.",
@@ -57,10 +60,18 @@ class Measurands2x(Topic):
     )
     def measurands(self, frame: Frame) -> Faults:
         event = self._transactions.event
-        if event is None or event.repeated or (event.kind == "Started" and event.evse is None):
+        if event is None or event.repeated:
             return None
-        wanted = self._wanted.get(event.kind or "", [])
-        if not wanted or (event.kind == "Updated" and event.trigger != "MeterValuePeriodic"):
+        kind, name = event.kind or "", event.transaction.transaction_id
+        if kind == "Started" and event.evse is None:
+            if event.info.get("chargingState") != "Charging":
+                self._late.note(name, None)
+            return None
+        if name in self._late and event.info.get("chargingState") == "Charging":
+            del self._late[name]
+            kind = "Started"  # the values of the start are due now
+        wanted = self._wanted.get(kind, [])
+        if not wanted or (kind == "Updated" and event.trigger != "MeterValuePeriodic"):
             return None
         samples = [
             sample.get("measurand", _DEFAULT)
@@ -68,10 +79,10 @@ class Measurands2x(Topic):
             for sample in elements(value, "sampledValue")
         ]
         missing = [name for name in wanted if name not in samples]
-        if not missing or (event.kind == "Updated" and len(missing) < len(wanted)):
+        if not missing or (kind == "Updated" and len(missing) < len(wanted)):
             return None  # periodic values may be split over several messages
-        text = f"{event.kind} without {', '.join(missing)[:200]}, which {VARIABLES[event.kind or '']} lists"
-        return Fault(text, "/3/meterValue" if samples else "/3", key=f"{event.kind}")
+        text = f"{event.kind} without {', '.join(missing)[:200]}, which {VARIABLES[kind]} lists"
+        return Fault(text, "/3/meterValue" if samples else "/3", key=kind)
 
     @track(result("GetVariables", "SetVariables"))
     def configured(self, frame: Frame) -> None:

@@ -11,6 +11,8 @@ from inspector.rules.state.transactions_v2x import CONNECTED, Transactions2x
 
 OFFLINE_MARGIN_S = 5.0
 """How far an event must lie inside the time without a connection: clocks differ, closes are noticed late."""
+QUEUED_S = 600.0
+"""An event that is older than this when the connection is lost may have the time of another clock."""
 NOT_LOCAL = {
     "AbnormalCondition": "a fault",
     "CostLimitReached": "LocalOutOfCredit",
@@ -178,7 +180,7 @@ class TransactionContent2x(Topic):
         result("TransactionEvent"),
         title="A token in a TransactionEvent gets no idTokenInfo",
         severity=Severity.ERROR,
-        spec="OCPP 2.x E01.FR.12",
+        spec="OCPP 2.x E01.FR.12, E02.FR.02, E03.FR.02",
         remedy="Answer every event that has an idToken with idTokenInfo.",
         bad=_event("Updated", "Authorized", _TOKEN) + '< [3,"e0",{}]',
         good=_event("Updated", "Authorized", _TOKEN) + '< [3,"e0",{"idTokenInfo":{"status":"Accepted"}}]',
@@ -195,7 +197,7 @@ class TransactionContent2x(Topic):
         call("TransactionEvent"),
         title="An event from a time without connection is not marked as offline",
         severity=Severity.ERROR,
-        spec="OCPP 2.x E04.FR.03, E08.FR.07, E11.FR.02, E12.FR.02",
+        spec="OCPP 2.x E04.FR.03, E08.FR.07, E11.FR.02, E11.FR.07, E12.FR.02",
         remedy="Set offline to true in every event that happened or waited while there was no connection.",
         bad=_RECONNECT + _event("Updated", "MeterValuePeriodic", sequence=1, at="00:30"),
         good=_RECONNECT + _event("Updated", "MeterValuePeriodic", '"offline":true,', sequence=1, at="00:30"),
@@ -214,10 +216,14 @@ class TransactionContent2x(Topic):
         if happened is None or told is None or frame.ts_ns / 1e9 - happened < OFFLINE_MARGIN_S:
             return None
         happened += latest[0] / 1e9 - told  # how far its clock is from ours, by its event before
-        if not closed / 1e9 + OFFLINE_MARGIN_S < happened < opened / 1e9 - OFFLINE_MARGIN_S:
+        if not closed / 1e9 - QUEUED_S < happened < opened / 1e9 - OFFLINE_MARGIN_S:
             return None
+        queued = happened <= closed / 1e9 + OFFLINE_MARGIN_S
+        if queued and (event.repeated or event.transaction.connection == 0):
+            return None  # it was sent before the connection was lost
         self._latest = latest
-        text = f"an event of {event.timestamp}, a time without connection, does not have offline=true"
+        when = "which waited for the connection" if queued else "a time without connection"
+        text = f"an event of {event.timestamp}, {when}, does not have offline=true"
         return Fault(text, "/3", key=event.transaction.transaction_id)
 
     @rule(

@@ -96,7 +96,7 @@ class Deauthorization2x(Topic):
         text="the token of {key} was refused, but the transaction still charges {wait} later",
         title="A transaction continues to charge although its token was refused",
         severity=Severity.ERROR,
-        spec="OCPP 2.x E05.FR.02, E05.FR.09, E05.FR.10",
+        spec="OCPP 2.x E05.FR.02, E05.FR.09, E05.FR.10, E06.FR.04",
         remedy="Stop charging at once and report it: with triggerReason Deauthorized, with Ended, or with the "
         "charging state SuspendedEVSE.",
         bad=script(started(_CHARGING, idToken=_TOKEN, answer=_REFUSED), "+ 5m"),
@@ -170,8 +170,9 @@ class Deauthorization2x(Topic):
         DEADLINE,
         title="A transaction does not end although nobody has plugged in in time",
         severity=Severity.INFO,
-        spec="OCPP 2.x E03.FR.05, F02.FR.07",
-        remedy="End the transaction with EVConnectTimeout and Timeout once EVConnectionTimeOut is over.",
+        spec="OCPP 2.x E03.FR.05, E03.FR.15, F02.FR.07, F02.FR.08",
+        remedy="Send EVConnectTimeout once EVConnectionTimeOut is over, and end the transaction with Timeout unless "
+        "TxStopPoint has ParkingBayOccupancy.",
         bad=script(_PLUG_IN, _WAITING, "+ 5m"),
         good=script(
             _PLUG_IN,
@@ -185,8 +186,13 @@ class Deauthorization2x(Topic):
     )
     def not_plugged_in(self, moment: Moment, one: Transaction2x, frame: Frame, plug_in_s: int) -> Faults:
         stays = self.configuration.variable("TxCtrlr", "TxStopPoint") or ""
-        if not one.open or one.connected or "ParkingBayOccupancy" in stays or self.session not in self.station.sessions:
+        if not one.open or one.connected or self.session not in self.station.sessions:
             return None
+        if "ParkingBayOccupancy" in stays:
+            if any(trigger == "EVConnectTimeout" for _, _, trigger in one.events.values()):
+                return None
+            text = f"{one} got no EVConnectTimeout; EVConnectionTimeOut is {duration(plug_in_s)}"
+            return Fault(text, "/3", severity=Severity.WARNING, frame=frame, key=one.transaction_id)
         text = f"{one} is open without a car; EVConnectionTimeOut is {duration(plug_in_s)}"
         return Fault(text, "/3", frame=frame, key=one.transaction_id)
 

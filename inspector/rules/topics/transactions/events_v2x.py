@@ -131,7 +131,8 @@ class TransactionEvents2x(Topic):
         title="A sequence number is missing",
         severity=Severity.ERROR,
         spec="OCPP 2.x part 2, E 1.3.2.1 and E04.FR.07, E01.FR.07, E02.FR.07, E03.FR.06, E04.FR.04, E05.FR.04, "
-        "E06.FR.14, E07.FR.11, E08.FR.08, E09.FR.04, E10.FR.03",
+        "E06.FR.14, E07.FR.11, E08.FR.08, E09.FR.04, E10.FR.03; queued while offline: E04.FR.01, E04.FR.02, E08.FR.05, "
+        "E08.FR.06, E11.FR.01, E12.FR.01",
         remedy="Increase seqNo by one with every event; only Updated events from an offline period may be dropped.",
         bad=_event("Started", 0) + _event("Updated", 2) + "+ 5m",
         good=_event("Started", 0) + _event("Updated", 2) + _event("Updated", 1) + "+ 5m",
