@@ -1,1 +1,1 @@
-"""Judge frames, answers, silences and handshakes by the rules of OCPP. Knows no database, socket or clock."""
+"""Judge frames, missing answers and handshakes by the rules of OCPP. Does no I/O and reads no clock."""

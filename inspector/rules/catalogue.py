@@ -1,6 +1,6 @@
-"""The list of all topics and their rules, in the order they are judged, and what each of them listens to.
+"""List all topics in the order in which they are judged, and find the methods that listen to a frame or event.
 
-A topic whose state other topics ask for comes before them.
+A topic whose state other topics use comes before them.
 """
 
 from __future__ import annotations
@@ -210,12 +210,15 @@ _KINDS = frozenset(KIND_OF_MESSAGE.values())
 def listeners(
     key: tuple[str, str | None], version: OcppVersion | None, sender: Direction | None = None
 ) -> tuple[tuple[type[Topic], str, Rule | None, Dormant | None], ...]:
-    """Return the methods that listen to something in a version, with their rules, in the order they are judged.
-
-    `sender` is None if the sender of the frame is not known.
+    """Return (topic, name of the method, its rule, dormant) of each method to call, in the order of calls.
 
     The result is cached for all sessions: when a thousand charge points reconnect at once, the rules must not be
     searched for each of them.
+
+    Args:
+        key: the kind of what happened, such as "call" or "event", and the action or the kind of event.
+        version: the OCPP version of the session; None if it is not known.
+        sender: the side that sent the frame; None if it is not a frame.
     """
     kind, name = key
     listening = []
@@ -241,8 +244,9 @@ def listeners(
 def methods(
     topic: type[Topic],
 ) -> tuple[tuple[str, tuple[Listen, ...], Rule | None, frozenset[OcppVersion], Dormant | None], ...]:
-    """Return a topic's marked methods in the order they are written: name, what it listens to, its rule, its versions,
-    and when it is dormant.
+    """Return the methods of a topic that have a decorator, in the order in which they are written.
+
+    Each is (name, what it listens to, its rule or None, its versions, its `dormant` function or None).
     """
     found = []
     for cls in reversed(topic.__mro__):

@@ -1,4 +1,4 @@
-"""What a rule may ask about the session and the charge point that are being judged; the judge implements it."""
+"""Define what a rule may ask about the session and the charge point that are being judged. The judge implements it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from inspector.protocol.vocabulary import Direction, OcppVersion
 
 
 class Moment(NamedTuple):
-    """A point in time: nanoseconds on the monotonic clock and since 1970."""
+    """A point in time: nanoseconds on the monotonic clock, and nanoseconds since 1970."""
 
     mono_ns: int
     ts_ns: int
@@ -22,12 +22,12 @@ class AtClose(Enum):
     """What happens to a deadline when its session closes."""
 
     WAITS = auto()
-    JUDGED = auto()  # at once, as nothing more can come on that session
-    DROPPED = auto()  # it concerns open sessions only, and would keep a closed one in memory until it is due
+    JUDGED = auto()  # fire it at once: no more messages can come in that session
+    DROPPED = auto()  # drop it: it concerns only open sessions, and would keep a closed one in memory until it is due
 
 
 class TopicState(Protocol):
-    """What the judge needs to know about a topic: how long its state lives."""
+    """What the judge needs to know about a topic: whether its `scope` is "session" or "station"."""
 
     scope: ClassVar[str]
 
@@ -56,14 +56,14 @@ class SessionContext(Protocol):
         """Whether the wall-clock times of frames can be compared with date-times in their payloads."""
 
     def unseen(self, sender: Direction, kind: str) -> bool:
-        """Whether the capture lacks all "calls" or all "answers" of a side, though there were some."""
+        """Return whether the capture lacks all CALLs ("calls") or all answers ("answers") that a side has sent."""
 
     def topic[T: TopicState](self, kind: type[T]) -> T:
-        """Return the state that a topic has for this session or, by its scope, for the charge point."""
+        """Return the state of a topic: that of this session or, for scope "station", that of the charge point."""
 
 
 class StationContext(Protocol):
-    """One charge point over its sessions, as rules see it; implemented by `inspector.rules.station.Station`."""
+    """One charge point with all its sessions, as rules see it; implemented by `inspector.rules.station.Station`."""
 
     charge_point_id: str
     refused: list[Moment]
@@ -84,13 +84,13 @@ class StationContext(Protocol):
         *given: Any,
         at_close: AtClose = AtClose.WAITS,
     ) -> None:
-        """Call `check(moment, *given)` once `seconds` have passed since `after`."""
+        """Call `check(moment, *given)` once `seconds` have passed since `after`; see `Station.deadline`."""
 
     def last_passed(self, moment: Moment, seconds: float) -> Moment:
         """Return the latest moment that is a multiple of `seconds` after `moment` and has passed."""
 
     def refresh_listeners(self) -> None:
-        """Look up again which checks are dormant."""
+        """Determine again which checks are dormant."""
 
     def topic[T: TopicState](self, kind: type[T]) -> T:
         """Return the state of a topic of scope "station"."""

@@ -1,4 +1,4 @@
-"""Durations in words, for the messages of findings, and in whole nanoseconds."""
+"""Write durations for the messages of findings, and convert them to nanoseconds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import math
 
 
 def duration(seconds: float) -> str:
-    """Return 0.055 ms, 12 ms, 3.21 s, 450 s or 86400 s: in seconds, as the specifications count, and never 1e5."""
+    """Return a duration as text: 0.055 ms, 12 ms, 3.21 s, 450 s, 86400 s.
+
+    Long durations are in seconds, because the specifications use seconds. There is never an exponent as in 1e5.
+    """
     if 0 < seconds < 1e-6:
         return "less than 0.001 ms"
     if 0 < seconds < 0.0995:
@@ -15,5 +18,8 @@ def duration(seconds: float) -> str:
 
 
 def nanoseconds(seconds: float) -> int:
-    """Round up: a check that is called before its deadline would set the same deadline again, for ever."""
+    """Return a duration in nanoseconds, rounded up.
+
+    If it were rounded down, a check could be called before its deadline and would set the same deadline for ever.
+    """
     return math.ceil(seconds * 1e9)

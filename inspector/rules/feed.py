@@ -1,7 +1,7 @@
-"""The one place where records become judged frames: live recording, restore, check, import, rebuild and replay use it.
+"""Turn records into judged frames, for live recording, restore, check, import, rebuild and replay.
 
-A feed takes records in the order they happened, turns them into frames, has the judge of each session judge them, and
-returns the findings. It stores nothing and prints nothing.
+A feed receives records in order, makes frames from them, lets the judge of each session judge them, and returns the
+findings. It stores nothing and prints nothing.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ _DIRECTIONS = {False: Direction.FROM_CSMS, True: Direction.FROM_CHARGE_POINT}
 
 
 class FeedResult(NamedTuple):
-    """What came of one record.
+    """The result of one record.
 
     Attributes:
-        session: the session it belongs to; None for an attempt to connect, or a record of no known session.
-        frame: the frame of a FrameRecord, else None.
-        findings: those that are new or whose count rose.
+        session: the session of the record; None for a failed attempt to connect or a record of an unknown session.
+        frame: the frame of a FrameRecord, otherwise None.
+        findings: the findings that are new or whose count rose.
     """
 
     session: SessionJudge | None
@@ -53,8 +53,8 @@ _NOTHING = FeedResult(None)
 class Feed:
     """Turns records into judged frames.
 
-    A recording may hold several runs of a recorder (`recording_id` in the facts of an OpenRecord). Frames between two
-    runs were not seen, so each run is judged by itself.
+    A file may contain several runs of a recorder (`recording_id` in the facts of an OpenRecord). Frames between two
+    runs were not seen, so each run has a judge of its own.
     """
 
     def __init__(
@@ -69,12 +69,12 @@ class Feed:
         """Begin without any session.
 
         Args:
-            settings: the thresholds of the rules.
-            judge: one that knows these charge points already; by default a new one.
+            settings: settings of the rules.
+            judge: a judge that already has state of these charge points; by default a new one.
             judging: False to get only the frames, parsed and paired.
             before: called with each frame before it is judged.
-            failed: called with an exception that a rule raised; the rule then yields no findings. Without `failed`
-                the exception reaches the caller.
+            failed: called if a rule raises an exception; there are no findings then. Without `failed`, the exception
+                reaches the caller.
         """
         self.settings = settings
         self.judge = judge or Judge(settings)
@@ -86,7 +86,7 @@ class Feed:
         self._failed = failed
 
     def take(self, record: Record, frame_id: int = 0) -> FeedResult:
-        """Take one record; `frame_id` is the caller's number for a frame."""
+        """Judge one record and return the result; if it is a frame, `frame_id` is any number that identifies it."""
         if isinstance(record, OpenRecord):
             return self.open(record)
         session = self.sessions.get(record.session_number)
@@ -107,7 +107,7 @@ class Feed:
         return FeedResult(session, None, self.call_judge(session, session.event, record.kind, moment, record.detail))
 
     def open(self, record: OpenRecord, begun: Callable[[SessionJudge], None] | None = None) -> FeedResult:
-        """Begin a session; `begun` is called with it before its handshake is judged."""
+        """Begin a session and judge its handshake; `begun` is called with the session before that."""
         run = record.facts.get("recording_id", 0)
         if run not in self._judges:
             self._judges[run] = self.judge if not self._judges else Judge(self.settings)
@@ -119,7 +119,7 @@ class Feed:
         return FeedResult(session, None, self.call_judge(session, session.opened))
 
     def frame(self, session: SessionJudge, record: FrameRecord, frame_id: int) -> Frame:
-        """Parse a frame and pair it with its CALL, without judging it."""
+        """Return the frame of a record, parsed and paired with its CALL, without judging it."""
         _, ts_ns, mono_ns, from_charge_point, opcode, payload, notes = record
         return session.protocol.frame(
             frame_id, ts_ns, mono_ns, _DIRECTIONS[from_charge_point], payload, opcode == BINARY, notes
@@ -128,7 +128,7 @@ class Feed:
     def call_judge[**P](
         self, session: SessionJudge, ask: Callable[P, list[Finding]], *given: P.args, **named: P.kwargs
     ) -> list[Finding]:
-        """Have the judge judge something; an exception of a rule goes to `failed`."""
+        """Call the method `ask` of a judge and return its findings; pass an exception of a rule to `failed`."""
         if self._failed is None:
             return ask(*given, **named)
         try:
@@ -138,14 +138,14 @@ class Feed:
             return []
 
     def advance(self, moment: Moment) -> Iterator[FeedResult]:
-        """Let time pass for every open session, so that silence is judged while it lasts."""
+        """Judge every open session by the current time, so that missing messages are found while no frames arrive."""
         for session in list(self.sessions.values()):
             yield FeedResult(session, None, self.call_judge(session, session.advance, moment))
 
     def _outside(self, record: Record) -> FeedResult:
-        """Take a record of no known session: only attempts to connect and gaps mean anything then."""
+        """Judge a record of an unknown session. Only failed attempts to connect and gaps have an effect."""
         if isinstance(record, GapRecord) or (isinstance(record, EventRecord) and record.is_gap):
-            if not record.session_number:  # the gap of an unknown session says nothing about the others
+            if not record.session_number:  # a gap of one unknown session does not affect other sessions
                 self.judge.gap()
         elif isinstance(record, EventRecord) and record.kind in FAILED_ATTEMPTS:
             moment = Moment(record.mono_ns, record.ts_ns)

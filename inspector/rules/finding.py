@@ -1,4 +1,4 @@
-"""Faults, which rules return, and findings, which the judge makes of them."""
+"""Define faults, which rules return, and findings, which the judge makes from them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from inspector.protocol.vocabulary import Direction
 from inspector.rules.context import SessionContext
 
 OCCURRENCES_KEPT = 1000
-"""So many frames of one finding are remembered. Later ones are only counted, except for the latest."""
+"""The first so many frames of one finding are remembered, and the latest one. The others are only counted."""
 
 
 class Severity(StrEnum):
-    """How bad a finding is."""
+    """How serious a finding is."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -44,19 +44,19 @@ class Side(StrEnum):
 
 
 class Fault(NamedTuple):
-    """What the check of a rule returns; everything except `message` has a default.
+    """A violation of a rule, as its check returns it; everything except `message` has a default.
 
     Attributes:
         message: one sentence that says what is wrong, with the values, and what is expected.
-        pointer: JSON pointer into the whole frame ("/3/connectorId"); None if there is no such place.
+        pointer: JSON pointer into the whole frame ("/3/connectorId"); None if the fault has no place in it.
         side: overrides the rule's side.
         severity: overrides the rule's severity, but not one that the user has set.
         frame: the frame at fault, if it is not the one being judged; `ABSENT` if a frame is missing.
         key: distinguishes this fault from others of the same rule in one session, if action and pointer do not
             ("connector 1"). Faults with equal keys are one finding, which counts them.
-        times: how often it happened, if one check finds several occurrences.
+        times: how many occurrences this one fault stands for.
         rule: the Rule that is broken, if it is not the one whose check returns this.
-        everywhere: makes one finding for the whole session, as all such faults have one cause.
+        everywhere: whether all these faults of a session are one finding, because they have one cause.
     """
 
     message: str
@@ -71,24 +71,24 @@ class Fault(NamedTuple):
 
 
 class Inapplicable:
-    """The type of ABSENT."""
+    """The type of the constant ABSENT."""
 
 
 ABSENT = Inapplicable()
-"""The frame of a fault that is about a missing frame."""
+"""The value of `Fault.frame` if a frame is missing."""
 
 
 @dataclass(slots=True)
 class Finding:
-    """A fault in one session, counted when it occurs again.
+    """A fault in one session, with the number of its occurrences.
 
-    `frame_id` is the first frame it was found on (None if a frame is missing), `last_frame_id` the latest, `count` how
-    often it occurred, `ts_ns` the time of the first occurrence. `session` is the session at fault, which need not be
-    the one being judged: a deadline may fire while another connection of the charge point is judged.
+    `frame_id` is the first frame with the fault (None if a frame is missing), `last_frame_id` the latest one, `count`
+    the number of occurrences, `ts_ns` the time of the first one. `session` is the session at fault. It is not always
+    the session being judged: a deadline may fire while another connection of the charge point is judged.
 
-    The recorder keeps the other fields. `finding_id` is the id of its row, `row_session` the session of that row.
-    `new_frames` are the frames since `take_frames`, out of the first OCCURRENCES_KEPT. `counted` is how much of `count`
-    is in the recorder's sums, `committed` how much is on disk.
+    The recorder uses the other fields. `finding_id` is the id of the finding's row, `row_session` the session of that
+    row. `new_frames` are the frames that `take_frames` has not returned yet, out of the first OCCURRENCES_KEPT.
+    `counted` is the part of `count` that is in the recorder's sums, `committed` the part that is on disk.
     """
 
     rule_id: str
@@ -110,18 +110,18 @@ class Finding:
     session: SessionContext | None = field(default=None, repr=False, compare=False)
 
     def occurred(self, frame_id: int) -> None:
-        """Note one more frame that it was found on."""
+        """Add a frame with this finding."""
         if self.kept_frames < OCCURRENCES_KEPT and self.new_frames[-1:] != [frame_id]:
             self.new_frames.append(frame_id)
             self.kept_frames += 1
 
     def take_frames(self) -> list[int]:
-        """Return the frames that were not returned before."""
+        """Return the frames that were added since the last call."""
         taken, self.new_frames = self.new_frames, []
         return taken
 
     def begin_again(self) -> None:
-        """Become a new finding at the next occurrence: everything counted until now is in an earlier file."""
+        """Set all counts to 0, so that the next occurrence gets a new row. The old row is in an earlier file."""
         self.finding_id = self.frame_id = None
         self.count = self.counted = self.committed = self.kept_frames = 0
         self.new_frames = []
@@ -133,9 +133,9 @@ class Finding:
 
 
 def tally(findings: Iterable[Finding], *, waiting: bool = False) -> dict[Severity, int]:
-    """Count findings by severity, the worst first; every occurrence counts.
+    """Return the number of findings of each severity, the worst first; every occurrence counts.
 
-    With `waiting`, count only what is not committed yet.
+    With `waiting`, count only occurrences that are not committed yet.
     """
     sums = dict.fromkeys(Severity, 0)
     for finding in findings:

@@ -1,8 +1,8 @@
-"""Have every rule judge the frames, events and silences that it listens to. Knows no single rule, clock or storage.
+"""Call the rules that listen to a frame, an event or a deadline, and turn their faults into findings.
 
-Time is always an argument. A deadline fires once something later happens: a frame, an event, a tick of the recorder or
-the close of the session. It is judged as of the moment when it was due, so that a recording has the same findings live
-and offline.
+The judge reads no clock: time is always an argument. A deadline fires when something later happens: a frame, an event,
+a tick of the recorder or the close of the session. Its check gets the moment at which it was due, so that live
+recording and offline checks make the same findings.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from inspector.rules.settings import DEFAULTS, Settings
 from inspector.rules.station import Station
 
 FINDINGS_PER_RULE = 200
-"""The most findings of one rule in one session; further faults are counted on one common finding."""
+"""One rule makes at most so many findings in one session; all further faults are counted on one more finding."""
 
 STATIONS_LIMIT = 20_000
-"""The most charge points that are remembered between connections; then the oldest unconnected one is forgotten."""
+"""At most so many charge points are remembered; beyond that, the oldest one without a connection is forgotten."""
 REFUSED_LIMIT = 32
-"""The most failed attempts to connect that are remembered for each charge point."""
+"""At most so many failed attempts to connect are remembered for each charge point."""
 
 
 type _Check = Callable[..., Any]
-"""A bound method of a topic; the check of a rule has the attribute `rule`."""
+"""A bound method of a topic; it has the attribute `rule` if it is the check of a rule."""
 
 _INDEX = re.compile(r"/\d+(?=/|$)")
 
 
 class Judge:
-    """All charge points of one recording."""
+    """Keeps the state of all charge points of one recording, and begins the judging of sessions."""
 
     def __init__(self, settings: Settings = DEFAULTS) -> None:
         self.settings = settings
@@ -46,22 +46,22 @@ class Judge:
         self._nameless = Station("", settings)  # for attempts to connect without an id
 
     def open(self, facts: dict[str, Any], moment: Moment) -> SessionJudge:
-        """Begin a session.
+        """Begin a session and return its judge.
 
         Args:
-            facts: what the handshake said, with the keys of `inspector.records.SessionFacts`; all optional.
-            moment: when it opened.
+            facts: the facts of the handshake, with the keys of `inspector.records.SessionFacts`; all are optional.
+            moment: when the session opened.
         """
         station = self._station(str(facts.get("charge_point_id") or ""))
         if not facts.get("from_start", True):
-            station.forget()  # frames before this capture were not seen
+            station.forget()  # frames before this capture are missing, so the state may be wrong
         return SessionJudge(station, facts, moment)
 
     def note_failed_attempt(self, detail: dict[str, Any], moment: Moment) -> SessionJudge:
-        """Note a failed attempt to connect; returns the judge for the failed attempts of its charge point.
+        """Remember a failed attempt to connect; return the judge for all failed attempts of its charge point.
 
         Args:
-            detail: of its event: the charge point, the headers of both sides, the status or the reason.
+            detail: the detail of its event: the charge point, the headers of both sides, the status or the reason.
             moment: when the charge point tried.
         """
         name = str(detail.get("charge_point_id") or "")
@@ -74,13 +74,16 @@ class Judge:
         return judge
 
     def gap(self) -> None:
-        """Note that frames of unknown charge points were not seen; open sessions need `SessionJudge.gap` as well."""
+        """Forget the state of all charge points, because frames of unknown sessions are missing.
+
+        Callers must call `SessionJudge.gap` for open sessions, too.
+        """
         for station in self._stations.values():
             station.forget()
 
     def _station(self, name: str) -> Station:
         if not name:
-            return Station(name, self.settings)  # two sessions without an id need not be of one charge point
+            return Station(name, self.settings)  # sessions without an id may be from different charge points
         station = self._stations.get(name)
         if station is None:
             if len(self._stations) >= STATIONS_LIMIT:
@@ -94,7 +97,7 @@ class Judge:
 class SessionJudge:
     """Judges one session.
 
-    Every method returns the findings that are new or whose count rose, in the order they were made.
+    The methods that judge return the findings that are new or whose count rose, in the order in which rules made them.
     """
 
     def __init__(self, station: Station, facts: dict[str, Any], moment: Moment) -> None:
@@ -103,18 +106,18 @@ class SessionJudge:
         self.utc_offset_ns: int = facts.get("utc_offset_s", 0) * 1_000_000_000
         self.opened_at = self._in_utc(moment)
         self.timed: bool = facts.get("timed", True) is not False
-        """False if the input has no times: then the times of its frames only number them."""
+        """False if the input has no times; then the times of its frames only number them."""
         self.from_start: bool = facts.get("from_start", True)
         forced = facts.get("ocpp_version")
         self.protocol = Session(facts.get("subprotocol"), OcppVersion(forced) if forced else None)
         self.protocol.before_frame = self._due_before
         self.protocol.utc_offset_ns = self.utc_offset_ns
         self.version = self.protocol.version
-        """The OCPP version as of the last frame judged; None while it is not known."""
-        self._due: list[Finding] = []  # of deadlines that were due before the next frame
+        """The OCPP version after the last judged frame; None while it is not known."""
+        self._due: list[Finding] = []  # from deadlines that were due before the frame that is judged next
         self.settings = station.settings
         self.frames = 0
-        self.label: Any = None  # set and read by callers, to recognise the session of a finding
+        self.label: Any = None  # an object of the caller that stands for this session; not used here
         self.heard_ns: int | None = None  # monotonic time of the charge point's last frame
         self._topics: dict[type[Any], Any] = {}
         self._tables: dict[Direction, dict[tuple[str, str | None], tuple[_Check, ...]]] = {d: {} for d in Direction}
@@ -129,14 +132,14 @@ class SessionJudge:
         return self.timed and self.facts.get("clock") != "unknown"
 
     def unseen(self, sender: Direction, kind: str) -> bool:
-        """Whether the capture lacks all "calls" or all "answers" of a side, though there were some."""
+        """Return whether the capture lacks all CALLs ("calls") or all answers ("answers") that a side has sent."""
         return f"{Side.sender(sender)} {kind}" in self.facts.get("unseen", ())
 
     def _in_utc(self, moment: Moment) -> Moment:
         return Moment(moment.mono_ns, moment.ts_ns - self.utc_offset_ns) if self.utc_offset_ns else moment
 
     def topic[T: TopicState](self, kind: type[T]) -> T:
-        """Return the state that a topic has for this session or, by its scope, for the charge point."""
+        """Return the state of a topic: that of this session or, for scope "station", that of the charge point."""
         if kind.scope == "station":
             return self.station.topic(kind)
         found = self._topics.get(kind)
@@ -146,7 +149,7 @@ class SessionJudge:
         return found
 
     def opened(self) -> list[Finding]:
-        """Judge the handshake. Call this once, before anything else."""
+        """Judge the handshake. Call this once, before any other method."""
         found = self.station.advance(self.opened_at.mono_ns)
         self.station.sessions.append(self)
         return self._judge_now(("opened", None), self.opened_at, (self, self.opened_at), found)
@@ -159,7 +162,7 @@ class SessionJudge:
         self.frames += 1
         if frame.direction is Direction.FROM_CHARGE_POINT:
             self.heard_ns = frame.mono_ns
-        if frame.notes is not None and frame.cut:  # the log broke it off: it is paired by its id, but not judged
+        if frame.notes is not None and frame.cut:  # the log has only its beginning: it is paired, but not judged
             self._run(("cut", None), frame, found)
             return found
         message, answer_status = frame.message, frame.answer_status
@@ -187,7 +190,7 @@ class SessionJudge:
                 self.report(check.rule, faults, frame, None, found)  # type: ignore[attr-defined]
 
     def event(self, kind: str, moment: Moment, detail: dict[str, Any]) -> list[Finding]:
-        """Judge an event of the session; a `gap` means that frames were not seen."""
+        """Judge an event of the session; the event `gap` means that frames are missing."""
         moment = self._in_utc(moment)
         found = self.station.advance(moment.mono_ns)
         if kind == "gap":
@@ -195,15 +198,15 @@ class SessionJudge:
         return self._judge_now(("event", kind), moment, (self, moment, detail), found)
 
     def advance(self, moment: Moment) -> list[Finding]:
-        """Fire the deadlines that are due by now."""
+        """Fire the deadlines of the charge point that are due at `moment`."""
         return self.station.advance(moment.mono_ns)
 
     def findings(self) -> list[Finding]:
-        """Return every finding so far, each once."""
+        """Return all findings of this session, each one once."""
         return list(self._found.values())
 
     def gap(self, moment: Moment) -> list[Finding]:
-        """Note that frames were not seen: from here on, judge as if the capture began now."""
+        """Judge from now on as if the capture began at `moment`, because frames before it are missing."""
         return self.event("gap", moment, {})
 
     def _unseen(self, moment: Moment) -> None:
@@ -215,17 +218,17 @@ class SessionJudge:
             self.forget()
 
     def forget(self) -> None:
-        """Drop the state of this session's topics; its findings stay, and continue to count."""
+        """Drop the state of this session's topics. Its findings stay, and new occurrences are counted on them."""
         self._topics.clear()
         self.refresh_listeners()
 
     def refresh_listeners(self) -> None:
-        """Look up again which checks listen, at the next frame of each kind; see `Station.refresh_listeners`."""
+        """Forget which checks to call. The next frame of each kind determines them again; see `Station`."""
         for table in self._tables.values():
             table.clear()
 
     def closed(self, moment: Moment, facts: dict[str, Any] | None = None) -> list[Finding]:
-        """Judge the end of the session; `facts` are those of `inspector.records.CloseFacts`."""
+        """Judge the end of the session; `facts` has the keys of `inspector.records.CloseFacts`."""
         self.facts = {**self.facts, **(facts or {})}
         moment = self._in_utc(moment)
         found = self.station.advance(moment.mono_ns)
@@ -233,7 +236,8 @@ class SessionJudge:
         self.station.end_deadlines_of(self, moment, found)
         if self in self.station.sessions:
             self.station.sessions.remove(self)
-        # Deadlines and findings keep this session in memory for minutes; a charge point that reconnects often has many.
+        # Free memory: deadlines and findings have references to this session for minutes, and a charge point that
+        # reconnects often has many sessions.
         self.protocol.before_frame = None
         self.protocol.correlation.end()
         self.refresh_listeners()
@@ -243,7 +247,7 @@ class SessionJudge:
         self, key: tuple[str, str | None], moment: Moment, given: tuple[Any, ...], found: list[Finding]
     ) -> list[Finding]:
         self.station.judging = self
-        # Openings, closings and events are rare: no need for a table of their checks in each of thousands of sessions.
+        # Openings, closings and events are rare, so their checks are not kept in a table of each session.
         for check in self._listening(key):
             faults = check(*given)
             if faults:
@@ -256,7 +260,7 @@ class SessionJudge:
             self.refresh_listeners()
         kind, name = key
         if name is not None and name not in EVERY_ACTION:
-            # Only checks for all actions get the made-up actions of a hostile peer, which must not fill the table.
+            # A hostile peer may invent actions, which must not fill the table; only checks for all actions get them.
             key = kind, None
         table = self._tables[sender]
         checks = table.get(key)
@@ -280,12 +284,20 @@ class SessionJudge:
         moment: Moment | None,
         found: list[Finding],
     ) -> None:
-        """Turn faults into findings, or count them on existing ones; adds new and recounted findings to `found`."""
+        """Make findings from faults, or count them on existing findings; append all of these to `found`.
+
+        Args:
+            of: the rule whose check returned the faults.
+            faults: the faults.
+            frame: the frame that was judged; None for an event or a deadline.
+            moment: when an event happened or a deadline was due; None for a frame.
+            found: the list of findings.
+        """
         for fault in [faults] if isinstance(faults, Fault) else faults:
             rule = fault.rule or of
             assert rule is not None, "a tracker returned a fault"
             if rule.slug in self.settings.disabled:
-                continue  # the check itself runs, as other checks may use its state
+                continue  # checks of disabled rules still run, because other checks may use the state that they set
             at = frame if fault.frame is None else fault.frame
             seen = None if isinstance(at, Inapplicable) else at
             side = fault.side or rule.side or (Side.sender(seen.direction) if seen is not None else Side.LINK)

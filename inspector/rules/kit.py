@@ -1,7 +1,7 @@
-"""Parts that most rules are made of: what an answer must hold, what must follow a promise, ids to remember.
+"""Common parts of rules: a member that an answer must have, a message that must follow a promise, remembered ids.
 
-A rule made of these gives its facts as any rule does; see `inspector.rules.rule`. State is bounded, and a promise is
-only heard for while it is open.
+A rule made from these parts states its facts like any other rule; see `inspector.rules.rule`. The parts use limited
+memory, and the messages that keep a promise are judged only while a promise is open.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ PROMISES_LIMIT = 100
 
 
 class Known[K: Hashable, V](dict[K, V]):
-    """A dict of at most IDS_LIMIT ids; the oldest are forgotten."""
+    """A dict of at most IDS_LIMIT ids; beyond that, `note` drops the oldest."""
 
     def note(self, key: K, value: V) -> None:
-        """Remember an id as the newest."""
+        """Add an id as the newest, with its value."""
         self.pop(key, None)
         self[key] = value
         if len(self) > IDS_LIMIT:
@@ -34,14 +34,17 @@ class Known[K: Hashable, V](dict[K, V]):
 
 
 def found(payload: Any, path: str) -> Any:
-    """The value at a path like "schedule/evseId"; None where nothing is there."""
+    """Return the value in a payload at a path like "schedule/evseId"; None if there is none."""
     for name in path.split("/"):
         payload = payload.get(name) if type(payload) is dict else None
     return payload
 
 
 def needs(path: str, *, status: str | None = None) -> Callable[[Any, Frame], Faults]:
-    """A check that a frame has this member, or that an answer with this status has it."""
+    """Return a check that finds frames without the member at `path`.
+
+    With `status`, it checks only answers with this status.
+    """
 
     def check(topic: Any, frame: Frame) -> Faults:
         if status is not None and frame.payload.get("status") != status:
@@ -55,7 +58,7 @@ def needs(path: str, *, status: str | None = None) -> Callable[[Any, Frame], Fau
 
 
 def same(path: str, asked: str | None = None) -> Callable[[Any, Frame], Faults]:
-    """A check that an answer repeats the value that the request has at this path."""
+    """Return a check that finds answers with another value at `path` than the request has at `asked` (or `path`)."""
 
     def check(topic: Any, frame: Frame) -> Faults:
         wanted, given = found(frame.request, asked or path), found(frame.payload, path)
@@ -67,28 +70,28 @@ def same(path: str, asked: str | None = None) -> Callable[[Any, Frame], Faults]:
 
 
 def ongoing(topic: Topic, transaction: str | None) -> bool | None:
-    """Whether a 2.x station has this transaction now; None where that cannot be said."""
+    """Return whether a 2.x station has this transaction now; None if that is not known."""
     known = topic.station.topic(Transactions2x)
     one = known.by_id.get(transaction or "")
     if one is not None and one.open:
         return True
     if not topic.station.topic(Observation).has_sent_all(topic.session):
-        return None  # its start, or its end, may be on its way
+        return None  # an event of it may still be in transit
     return False if one is not None or known.would_have_been_seen(None) else None
 
 
 @dataclass(slots=True, eq=False)
 class _Open:
-    """A CALL whose answer may promise something, or has promised it; `key` is None before the answer."""
+    """A CALL whose answer may promise a message, or has promised one; `key` is None before the answer."""
 
     key: Hashable | None = None
-    early: set[Hashable] = field(default_factory=set)  # keys of what came before the answer
+    early: set[Hashable] = field(default_factory=set)  # keys of messages that came before the answer
 
 
 class Promise:
-    """A rule: after an answer that promises it, a message has to follow.
+    """A rule of this form: after an answer that promises a message, that message has to follow.
 
-    As an attribute of a topic it becomes the rule and the trackers that the rule needs.
+    Assigned to an attribute of a topic, it is replaced by the rule and by the trackers that the rule needs.
     """
 
     def __init__(
@@ -107,23 +110,23 @@ class Promise:
         """Describe the promise.
 
         Args:
-            slug: the rule's.
-            actions: those whose answer promises.
-            promised: given the topic and the answer, returns the key of what must follow, None for no promise.
-            kept_by: what may keep it.
-            keeps: given the topic and a frame of those, returns the key (or a list of keys) that it keeps.
-            text: the finding's message; `{key}` is the key, `{wait}` how long was waited.
-            early: whether what came between CALL and answer keeps it too.
-            seconds: given the topic, returns how long to wait; `effect_timeout_s` by default.
-            excused: given the topic and the answer when the time is over, returns whether nothing need have come.
-            facts: those of `inspector.rules.rule.rule`.
+            slug: the slug of the rule.
+            actions: the actions of the CALLs whose answer may promise a message.
+            promised: called with the topic and the answer; returns a key for the promised message, None for no promise.
+            kept_by: the frames that may keep the promise.
+            keeps: called with the topic and one of these frames; returns the key, or a list of keys, that it keeps.
+            text: the message of the finding; `{key}` is the key, `{wait}` the time to wait.
+            early: whether a frame between the CALL and its answer keeps the promise too.
+            seconds: called with the topic; returns how long to wait, which is `effect_timeout_s` by default.
+            excused: called with the topic and the answer after this time; returns whether the message may be missing.
+            facts: the other arguments of `inspector.rules.rule.rule`.
         """
         self.slug, self.actions, self.promised, self.kept_by = slug, actions, promised, kept_by
         self.keeps, self.text, self.early, self.seconds, self.excused = keeps, text, early, seconds, excused
         self.facts = facts
 
     def __set_name__(self, owner: type[Topic], name: str) -> None:
-        """Put the rule and its trackers into the topic."""
+        """Add the rule and its trackers to the topic `owner`; Python calls this when the class is created."""
         promise, state = self, f"_open_{name}"
 
         def opened(topic: Any, number: int, one: _Open) -> None:

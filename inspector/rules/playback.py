@@ -1,21 +1,21 @@
-"""The notation of examples and test cases, and a function that judges them.
+"""Read examples and test cases in the notation below, and judge them.
 
-One step a line:
+Each line is one step:
 
     > [2,"1","Heartbeat",{}]      a frame of the charge point
     < [3,"1",{"currentTime":…}]   a frame of the CSMS
     >b 00ff   <b 00ff             the same as a binary message, in hexadecimal
-    noted {"cut": true}           what a log says of the frame on the next line, as in `inspector.records.FrameRecord`
+    noted {"cut": true}           the notes of the frame on the next line, as in `inspector.records.FrameRecord`
     + 30s                         time passes (ms, s, m, h)
     event ping {"from": "csms"}   an event of the session; `event gap`: frames were not recorded
-    close {"cp_close_code": 1000} the end of the WebSocket; the facts may be left out
-    open {"from_start": true}     a WebSocket opens; the facts may be left out
+    close {"cp_close_code": 1000} the WebSocket is closed; the facts may be left out
+    open {"from_start": true}     a WebSocket is opened; the facts may be left out
     refused {"status": 401}       a failed attempt to connect; the detail of its event may be left out
     set answer_timeout_s 5        a threshold of `inspector.rules.settings` for the whole script
 
-A script that does not begin with `open` or `refused` starts in the middle of a session, so that rules which need the
-beginning stay silent. 10 ms pass between steps; the clock starts at 2026-01-01T12:00:00Z.
-Frames are numbered from 1 over the whole script.
+A script that does not begin with `open` or `refused` starts in the middle of a session; rules that need the beginning
+of a session then find nothing. 10 ms pass between steps; the clock starts at 2026-01-01T12:00:00Z.
+Frames are numbered from 1 in the whole script.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class ExampleMistake(ValueError):
 
 
 def play(script: str, version: OcppVersion, settings: Settings = DEFAULTS) -> list[Finding]:
-    """Judge a script; returns its findings, each once, in the order they were first made."""
+    """Judge a script; return its findings, each one once, in the order of their first occurrence."""
     found: dict[int, Finding] = {}
     feed = Feed(thresholds(script, settings))
     frames = 0
@@ -59,13 +59,13 @@ def play(script: str, version: OcppVersion, settings: Settings = DEFAULTS) -> li
 
 
 def thresholds(script: str, settings: Settings = DEFAULTS) -> Settings:
-    """Return `settings` as changed by the `set` lines of a script."""
+    """Return `settings` with the changes from the `set` lines of a script."""
     own = [line.split() for line in script.split("\n") if line.strip().startswith("set ")]
     return replace(settings, **{name: float(value) for _, name, value in own})  # type: ignore[arg-type]
 
 
 def steps(script: str, version: OcppVersion) -> Iterator[Record | Moment]:
-    """Yield the records that a script describes, and a Moment wherever only time passes.
+    """Yield the records that a script describes, and a Moment for each line where only time passes.
 
     Raises:
         ExampleMistake: a line is not valid in this notation.

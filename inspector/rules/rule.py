@@ -1,8 +1,8 @@
-"""How to write a rule: the decorators that hold its facts and say what it listens to.
+"""Define the decorators with which rules are written: they state the facts of a rule and what it listens to.
 
-A topic is a class that keeps the state that some rules share. Its methods are the rules (`@rule`) and the bookkeeping
-between them (`@track`). Methods that listen to the same thing run in the order they are written. So a rule that needs
-the state before a frame is written above the tracker that updates the state with that frame.
+A topic is a class with the state that some rules share. Its methods are the checks of rules (`@rule`) and trackers,
+which update the state (`@track`). Methods that listen to the same frames run in the order in which they are written. So
+a rule that needs the state before a frame is written above the tracker that updates the state with that frame.
 """
 
 from __future__ import annotations
@@ -19,11 +19,14 @@ from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.settings import Settings
 
 type Faults = Fault | list[Fault] | None
-"""What a check returns: None, one fault or several."""
+"""The type of what a check returns: None, one fault or several."""
 
 
 class Listen(NamedTuple):
-    """What a method is called for: a kind, and an action or kind of event (None for any)."""
+    """What a method of a topic is called for: a kind of message or "event", and an action or kind of event.
+
+    `name` is None for any action or kind of event.
+    """
 
     kind: str
     name: str | None = None
@@ -43,15 +46,18 @@ PROBLEM = Listen("problem")
 UNPAIRED = Listen("unpaired")
 """CALLRESULTs and CALLERRORs that answer no open CALL (`frame.answer_status` is ORPHAN or DUPLICATE)."""
 DEADLINE = Listen("deadline")
-"""Nothing: the method is only called for a deadline (`Station.deadline`), with the moment it was due."""
+"""No frames: the method is called only for a deadline (`Station.deadline`), with the moment at which it was due."""
 CUT = Listen("cut")
-"""Frames that a log broke off; no other method gets them, as neither side is at fault."""
+"""Frames of which a log has only the beginning. Other methods do not get them, because neither side is at fault."""
 ASIDE = Listen("aside")
-"""Nothing: the method is only called by another check, through `aside`."""
+"""No frames: the method is called only by another check, through the function `aside`."""
 
 
 def aside(check: Callable[..., Fault | None], *given: Any) -> Fault | None:
-    """Call a check that listens to ASIDE; its fault belongs to its own rule, even if another check returns it."""
+    """Call a check that listens to ASIDE; return its fault, marked as a fault of its own rule, or None.
+
+    The calling check can return this fault.
+    """
     fault = check(*given)
     return fault._replace(rule=check.rule) if fault is not None else None  # type: ignore[attr-defined]
 
@@ -72,7 +78,7 @@ def refusal(*actions: str) -> tuple[Listen, ...]:
 
 
 def event(*kinds: str) -> tuple[Listen, ...]:
-    """Listen to events: ping, pong, close, fault, ... (see docs of the table `events`)."""
+    """Listen to events of these kinds: ping, pong, close, fault, … (see the documentation of the table `events`)."""
     return tuple(Listen("event", kind) for kind in kinds)
 
 
@@ -93,21 +99,24 @@ V21 = frozenset({OcppVersion.V21})
 
 _OLD = "1.6"
 _BOTH = re.compile(r"RFC|schemas of|1\.6.*2\.x")
-"""Matches a clause that concerns every version."""
+"""Matches a clause of a specification that applies to every version."""
 
 
 type Moot = Callable[[OcppVersion, Direction, str, str], bool]
-"""Whether a check can find nothing, by version, sender, kind ("call", "result", ...) and action."""
+"""A function of version, sender, kind ("call", "result", …) and action. True: no such frame can have the fault."""
 type Dormant = Callable[[Any], bool]
-"""Whether a check can find nothing in the current state of its topic, until `Station.refresh_listeners` is called."""
+"""A function of a topic. True: the check cannot find a fault in its current state.
+
+This must hold until the topic calls `Station.refresh_listeners`.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     """The facts of one rule, as `chargesentinel rules` and the documentation show them.
 
-    `side` None means the sender of the frame at fault. `bad` and `good` are examples in the notation of
-    `inspector.rules.playback`, by version ("" for every version without its own).
+    If `side` is None, the sender of the frame is at fault. `bad` and `good` are examples in the notation of
+    `inspector.rules.playback`, by version ("" for every version without an example of its own).
     """
 
     slug: str
@@ -124,15 +133,15 @@ class Rule:
     moot: Moot | None = None
 
     def bad_in(self, version: OcppVersion) -> str | None:
-        """Return the example that breaks the rule in this version."""
+        """Return the example that breaks the rule in this version; None if there is none."""
         return self.bad.get(version.value, self.bad.get(""))
 
     def good_in(self, version: OcppVersion) -> str | None:
-        """Return the near miss that does not break the rule in this version."""
+        """Return the example that almost breaks the rule in this version; None if there is none."""
         return self.good.get(version.value, self.good.get(""))
 
     def spec_in(self, version: OcppVersion | None) -> str:
-        """Return the clauses of `spec` for one version; all clauses if none is for that version."""
+        """Return the clauses of `spec` that apply to one version; all clauses if none does."""
         old = version is OcppVersion.V16
         parts = [part.strip() for part in self.spec.split(";")]
         about = [part for part in parts if (_OLD in part if old else _OLD not in part) or _BOTH.search(part)]
@@ -164,26 +173,27 @@ def rule(
     moot: Moot | None = None,
     dormant: Dormant | None = None,
 ) -> Callable[[Any], Any]:
-    """Make a topic's method the check of a rule.
+    """Return a decorator that makes a topic's method the check of a rule.
 
     Args:
-        slug: `topic.short-name`.
-        listens: what it is called for; a check called for frames has the signature `(self, frame) -> Faults`,
+        slug: the name of the rule, `topic.short-name`.
+        listens: what the method is called for; a check called for frames has the signature `(self, frame) -> Faults`,
             for events `(self, session, moment, detail) -> Faults`, for OPENED and CLOSED
-            `(self, session, moment) -> Faults`, for DEADLINE `(self, moment, *what was given)`.
-        title: what is broken, as one short sentence.
-        severity: one, or one per version.
-        spec: section or requirement, with the document.
-        remedy: what to do about it, addressed to who is at fault.
-        bad, good: an example that breaks the rule and a near miss that does not; one for all versions, or by
-            version ("1.6", "2.0.1", "2.1", "2x" for the latter two, "" for the rest).
-        versions: those it applies to.
-        side: who is at fault; None for the sender of the frame.
-        heuristic: nothing normative says so.
-        setting: a threshold that has to be set (not 0) for the rule to be judged at all.
-        moot: whether the check is not needed, which is faster than calling it in vain.
-        dormant: the same for a check of frames, by the state of its topic; the topic calls
-            `Station.refresh_listeners` when this changes.
+            `(self, session, moment) -> Faults`, for DEADLINE `(self, moment, *given)` with the arguments given to
+            `Station.deadline`.
+        title: one short sentence that says what is wrong.
+        severity: one severity, or one for each version.
+        spec: the section or requirement, with its document.
+        remedy: what to do, addressed to the side at fault.
+        bad, good: an example that breaks the rule and one that almost does; one for all versions, or by version
+            ("1.6", "2.0.1", "2.1", "2x" for the latter two, "" for the rest).
+        versions: the versions that the rule applies to.
+        side: the side at fault; None for the sender of the frame.
+        heuristic: whether no specification requires this.
+        setting: the name of a threshold; the rule is judged only if this is not 0.
+        moot: returns whether the check cannot find a fault in such frames; then it is not called, which saves time.
+        dormant: returns whether the check of frames cannot find a fault in the current state of its topic; the topic
+            must call `Station.refresh_listeners` when this changes.
     """
     covered = frozenset(versions)
     severities = severity if isinstance(severity, dict) else dict.fromkeys(covered, severity)
@@ -224,7 +234,10 @@ def _by_version(example: str | dict[str, str]) -> dict[str, str]:
 def track(
     *listens: Listen | tuple[Listen, ...], versions: Iterable[OcppVersion] = ALL, dormant: Dormant | None = None
 ) -> Callable[[Any], Any]:
-    """Make a method of a topic update its state; signatures and `dormant` are as for a rule, and it returns nothing."""
+    """Return a decorator for a method that updates the state of its topic.
+
+    The arguments and the signature of the method are the same as in `rule`, but the method returns None.
+    """
 
     def mark(method: Any) -> Any:
         method.dormant = dormant
@@ -244,17 +257,20 @@ def _flat(listens: Iterable[Listen | tuple[Listen, ...]]) -> Iterable[Listen]:
 
 
 class _CurrentSession:
-    """Looks up the session being judged; in a topic of scope "session" a plain attribute takes its place."""
+    """Returns the session being judged, for a topic of scope "station".
+
+    In a topic of scope "session", the attribute `session` takes its place.
+    """
 
     def __get__(self, topic: Topic, owner: type[Topic]) -> SessionContext:
         return topic.station.current
 
 
 class Topic:
-    """Some rules, and the state that they share.
+    """A group of rules, and the state that they share.
 
-    A topic with scope "session" lives as long as one session. With scope "station" it lives as long as its charge point
-    is remembered, so that a transaction can outlive a connection.
+    A topic with scope "session" exists as long as one session. With scope "station" it exists as long as its charge
+    point is remembered, because a transaction, for example, may continue after a reconnect.
     """
 
     scope: ClassVar[str] = "session"
@@ -263,7 +279,7 @@ class Topic:
     """The session being judged."""
 
     def __init__(self, station: StationContext, settings: Settings, session: SessionContext | None = None) -> None:
-        """`session` is None for a topic of scope "station", which uses `station.current` instead."""
+        """Begin with an empty state. `session` is None for a topic of scope "station"."""
         self.station = station
         self.settings = settings
         if session is not None:

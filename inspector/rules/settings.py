@@ -1,4 +1,4 @@
-"""What users may set about judging: thresholds, severities and allowed values."""
+"""Define the settings of rules: thresholds, severities and allowed values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from inspector.rules.finding import Severity
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Thresholds in seconds unless the name says otherwise; `severity` and `disabled` are by rule slug."""
+    """The settings of rules. Names that end in `_s` are thresholds in seconds; `severity` and `disabled` have slugs.
+
+    `extra_enum_values` and `longer_strings` have keys such as "BootNotification/chargePointSerialNumber".
+    """
 
     answer_timeout_s: float = 30.0
     clock_skew_s: float = 300.0
@@ -41,7 +44,7 @@ _THRESHOLDS = {
     "regular_drops": "how many connections in a row must be lost after the same time",
 }
 LARGEST = 10**9
-"""The largest threshold: 31 years, or a gigabyte."""
+"""The largest value that a user may set as a threshold: 31 years, or a gigabyte."""
 
 
 def thresholds() -> list[tuple[str, float, str]]:

@@ -1,4 +1,4 @@
-"""Read the settings of judging from a TOML file, and refuse what they cannot be."""
+"""Read the settings of rules from a TOML file, and refuse unknown names and wrong values."""
 
 from __future__ import annotations
 
@@ -20,18 +20,21 @@ PROJECT = Path("pyproject.toml")
 
 
 def settings_file(named: Path | None) -> Path | None:
-    """Return the file with the settings: the named one, else ./pyproject.toml if it has [tool.chargesentinel]."""
+    """Return the settings file: the one that the user has named, or ./pyproject.toml if it has [tool.chargesentinel].
+
+    Return None if there is neither.
+    """
     if named is not None:
         return named
     try:
         document = tomllib.loads(PROJECT.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return None  # nobody has named this file, so its mistakes are not ours to report
+        return None  # the user has not named this file, so do not report mistakes in it
     return PROJECT if toml_file.own_table(document) is not document else None
 
 
 def load(path: Path) -> Settings:
-    """Read settings from a TOML file: from `[tool.chargesentinel]` if it has that table, else from its top level.
+    """Return the settings in a TOML file: in `[tool.chargesentinel]` if it has that table, otherwise at its top level.
 
         [severity]
         "rpc.duplicate-key" = "off"                    # error, warning, info or off
@@ -46,7 +49,7 @@ def load(path: Path) -> Settings:
         "BootNotification/chargePointSerialNumber" = 50
 
     Raises:
-        SettingsMistake: it cannot be read, or a name or value in it is not known; with the nearest known name.
+        SettingsMistake: the file cannot be read, or a name or value in it is not known; suggests the nearest name.
     """
     document = toml_file.read(path)
     own = toml_file.own_table(document)
@@ -71,7 +74,11 @@ def settings_from(tables: dict[str, Any], path: Path) -> Settings:
 
 
 def _check_member(path: Path, place: str, name: str, keyword: str) -> None:
-    """Refuse a name, written `Action/member`, of a member that no schema limits by this keyword."""
+    """Check that a schema limits the member `name`, written `Action/member`, with a keyword such as "maxLength".
+
+    Raises:
+        SettingsMistake: no schema does.
+    """
     action, _, member = name.partition("/")
     actions = {action for version in OcppVersion for action in ACTIONS[version]}
     if action not in actions:

@@ -1,4 +1,4 @@
-"""One charge point over its sessions: the state of topics that outlives a session, and the deadlines."""
+"""Keep the state of one charge point across its sessions: the topics of scope "station" and the deadlines."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from inspector.rules.settings import Settings
 
 
 class JudgedSession(SessionContext, Protocol):
-    """What a Station needs of its sessions; implemented by `inspector.rules.judge.SessionJudge`."""
+    """What a Station needs from its sessions; implemented by `inspector.rules.judge.SessionJudge`."""
 
     def forget(self) -> None:
         """Drop the state of the session's topics."""
 
     def refresh_listeners(self) -> None:
-        """Look up again which checks listen to what."""
+        """Forget which checks to call, so that they are determined again."""
 
     def report(
         self,
@@ -32,22 +32,22 @@ class JudgedSession(SessionContext, Protocol):
         moment: Moment | None,
         found: list[Finding],
     ) -> None:
-        """Turn faults into findings and add them to `found`."""
+        """Make findings from faults and append them to `found`; see `SessionJudge`."""
 
 
 class Station:
-    """One charge point over its sessions."""
+    """One charge point with all its sessions."""
 
     def __init__(self, charge_point_id: str, settings: Settings) -> None:
         self.charge_point_id = charge_point_id
         self.settings = settings
-        self.sessions: list[JudgedSession] = []  # those open now, oldest first
+        self.sessions: list[JudgedSession] = []  # the open sessions, oldest first
         self.refused: list[Moment] = []  # the latest failed attempts to connect
-        self.attempts: Any = None  # the judge of failed attempts: a session that never opens
+        self.attempts: Any = None  # the SessionJudge that judges failed attempts to connect; its session never opens
         self.topics: dict[type[Any], Any] = {}
         self.deadlines: list[tuple[int, int, Moment, JudgedSession, Callable[..., Any], tuple[Any, ...], AtClose]] = []
         self._serial = itertools.count()
-        self._now_ns = 0  # deadlines up to this time have fired
+        self._now_ns = 0  # monotonic; deadlines up to this time have fired
         self.judging: JudgedSession | None = None
 
     @property
@@ -64,38 +64,39 @@ class Station:
         *given: Any,
         at_close: AtClose = AtClose.WAITS,
     ) -> None:
-        """Call `check(moment, *given)` once `seconds` have passed since `after`; the check decides if it still matters.
+        """Call `check(moment, *given)` once `seconds` have passed since `after`.
 
-        `check` is a bound method of a topic, marked `@rule(..., DEADLINE)` or `@track(DEADLINE)`; `at_close` says
-        what happens if the session that set it closes first.
+        A deadline cannot be cancelled: the check must find out whether it still applies. `check` is a bound method of a
+        topic with the decorator `@rule(..., DEADLINE)` or `@track(DEADLINE)`. `at_close` says what happens if the
+        session that set the deadline closes first.
         """
         span = nanoseconds(seconds)
         due = Moment(after.mono_ns + span, after.ts_ns + span)
         heapq.heappush(self.deadlines, (due.mono_ns, next(self._serial), due, self.current, check, given, at_close))
 
     def last_passed(self, moment: Moment, seconds: float) -> Moment:
-        """Return the latest of `moment`, `moment` + `seconds`, … that has passed: the clock may jump by years."""
+        """Return the latest of `moment`, `moment` + `seconds`, `moment` + 2 × `seconds`, … that has passed.
+
+        A check that repeats itself uses this to skip repetitions when the clock jumps, even by years.
+        """
         span = nanoseconds(seconds)
         passed_ns = max((self._now_ns - moment.mono_ns) // span, 0) * span
         return Moment(moment.mono_ns + passed_ns, moment.ts_ns + passed_ns)
 
     def forget(self) -> None:
-        """Drop the state of every topic and all deadlines.
-
-        Frames were not seen, and no topic may judge by a state that those frames may have changed.
-        """
+        """Drop the state of every topic and all deadlines, because frames that may have changed them are missing."""
         self.topics.clear()
         self.deadlines.clear()
         for session in self.sessions:
             session.forget()
 
     def refresh_listeners(self) -> None:
-        """Look up again which checks are dormant. A topic calls this after a change of state that may affect that."""
+        """Determine again which checks are dormant. A topic calls this when the result may have changed."""
         for session in self.sessions:
             session.refresh_listeners()
 
     def end_deadlines_of(self, session: JudgedSession, moment: Moment, found: list[Finding]) -> None:
-        """Fire the deadlines of a closed session that are judged at its close, and drop those that end with it."""
+        """Fire the deadlines of a closed session that have AtClose.JUDGED, and drop those with AtClose.DROPPED."""
         left = sorted(entry for entry in self.deadlines if entry[3] is session and entry[6] is not AtClose.WAITS)
         if not left:
             return
@@ -116,12 +117,12 @@ class Station:
         self.judging = session
         faults = check(moment, *given)
         if session.facts.get("unseen"):
-            return  # silence means nothing if the capture lacks the frames of a side
+            return  # the capture lacks frames of a side, so a missing message is not a fault
         if faults:
             session.report(check.rule, faults, None, moment, found)  # type: ignore[attr-defined]
 
     def advance(self, mono_ns: int) -> list[Finding]:
-        """Fire the deadlines that are due by now, in order."""
+        """Fire the deadlines that are due at `mono_ns`, in order; return their findings."""
         found: list[Finding] = []
         self._now_ns = mono_ns
         while self.deadlines and self.deadlines[0][0] <= mono_ns:

@@ -1,1 +1,1 @@
-"""What the frames of a charge point reveal about its state; judges nothing."""
+"""Infer the state of a charge point from its frames, for the rules in `topics`."""

@@ -1,4 +1,4 @@
-"""Which transactions of a 2.x charging station are authorized, as far as their events say; judges nothing."""
+"""Track which transactions of a 2.x charging station are authorized, from their events."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ _NO_LONGER = frozenset(
     "StopAuthorized RemoteStop Deauthorized EVConnectTimeout EVCommunicationLost EVDeparted TimeLimitReached "
     "EnergyLimitReached AbnormalCondition ResetCommand UnlockCommand".split()
 )
-"""Triggers after which a transaction may go on without being authorized."""
+"""After an event with one of these triggers, a transaction is no longer authorized, but may continue."""
 
 
 class Authorized2x(Topic):
     """The authorization of a station's transactions.
 
     Attributes:
-        now: ids of transactions whose token was sent and not refused, oldest first.
-        seen: ids of transactions that a token or a remote start was seen for at any time, oldest first.
+        now: the ids of transactions that are authorized: a token was sent and not refused. Oldest first.
+        seen: the ids of transactions that have ever had a token or a remote start, oldest first.
     """
 
     scope = "station"

@@ -1,8 +1,8 @@
-"""The configuration of a charge point, as far as its frames reveal it; judges nothing.
+"""Track the configuration of a charge point, as far as its frames show it.
 
 In 1.6 it comes from answers to GetConfiguration and from accepted ChangeConfigurations. In 2.x it comes from answers to
-GetVariables, accepted SetVariables and NotifyReports; only the Actual value of a variable counts. After KEYS_LIMIT keys
-no new key is learned; the longest list of standard keys has about 250.
+GetVariables, accepted SetVariables and NotifyReports; only the Actual value of a variable counts. At most KEYS_LIMIT
+keys are remembered; the longest list of standard keys has about 250.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ KEYS_LIMIT = 5000
 
 @dataclass(slots=True)
 class Setting:
-    """The value of a key, and whether it is read-only (None: the charge point did not say)."""
+    """The value of a key, and whether it is read-only; None if that is not known."""
 
     value: str | None
     read_only: bool | None = None
 
 
 class ConfigurationState(Topic):
-    """The configuration as of the latest frames.
+    """The current configuration of a charge point.
 
     Attributes:
-        settings_1x: by configuration key, in lower case (keys are case-insensitive, 1.6 section 7.17).
+        settings_1x: by configuration key, in lower case (1.6 section 7.17: keys are case-insensitive).
         settings_2x: by (component, variable, evse id or None, instance of the variable or None), names in lower case.
     """
 
@@ -111,7 +111,7 @@ class ConfigurationState(Topic):
 
     @property
     def connectors(self) -> int | None:
-        """How many connectors a 1.6 charge point has, by its configuration; None if that is not known."""
+        """Return how many connectors a 1.6 charge point has, from its configuration; None if that is not known."""
         if not self.settings_1x:
             return None
         count = self.number("NumberOfConnectors")
@@ -140,7 +140,7 @@ def _name(entry: dict[str, Any]) -> tuple[str, str, int | None, str | None] | No
 
 
 def _written(value: Any) -> str | None:
-    # Some charge points send numbers and booleans instead of strings; their meaning is clear.
+    # Some charge points send numbers and booleans instead of strings. Accept them, because their meaning is clear.
     if type(value) is bool:
         return "true" if value else "false"
     return value if type(value) is str else str(value) if type(value) in (int, float) else None

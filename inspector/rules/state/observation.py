@@ -1,8 +1,7 @@
-"""Since when all frames of a charge point have been seen, and when it was connected; judges nothing.
+"""Track since when the capture has all frames of a charge point, and when the charge point was connected.
 
-A rule may call something unknown only if all frames since a certain moment were seen. That moment is the first
-BootNotification in a session whose opening was seen: whatever is mentioned later for the first time is new. A
-gap in the recording ends that.
+A rule may report that a transaction, for example, is unknown only if the capture has all frames since some moment. This
+moment is the first BootNotification in a session whose opening was seen. After a gap, a new BootNotification is needed.
 """
 
 from __future__ import annotations
@@ -17,16 +16,15 @@ from inspector.rules.rule import CLOSED, OPENED, Topic, call, event, result, tra
 
 
 class Observation(Topic):
-    """Which part of a charge point's life the capture shows.
+    """Which part of a charge point's frames the capture has. Times are nanoseconds since 1970.
 
     Attributes:
-        seen_since: the time (wall-clock nanoseconds) of the boot since which every frame was seen; None if frames are
-            missing.
-        timed: whether date-times can be compared with the times of frames.
-        booted_at: wall-clock nanoseconds of the last BootNotification CALL; None before the first.
+        seen_since: the time of the BootNotification since which every frame was seen; None if frames are missing.
+        timed: whether date-times in payloads can be compared with the times of frames.
+        booted_at: the time of the last BootNotification CALL; None before the first.
         boots: how many BootNotification CALLs there were.
-        opened_ns: wall-clock nanoseconds when the latest session opened; None if its opening was not seen.
-        offline_from_ns: when the session before the latest one closed, if no other was open then; else None.
+        opened_ns: the time when the latest session opened; None if its opening was not seen.
+        offline_from_ns: the time when the previous session closed, if no other session was open then; otherwise None.
         connections: how many sessions there were.
     """
 
@@ -66,7 +64,7 @@ class Observation(Topic):
 
     @track(result("BootNotification"))
     def boot_answered(self, frame: Frame) -> None:
-        # The charge point sets its clock by this answer: anything with a later date happened after the boot.
+        # The charge point sets its clock to this time, so a message with a later timestamp was made after the boot.
         if self.seen_since is not None and self._told_s is None:
             self._told_s = seconds(string(frame.payload, "currentTime"))
 
@@ -75,15 +73,15 @@ class Observation(Topic):
         self.seen_since = None
 
     def has_sent_all(self, session: SessionContext) -> bool:
-        """Whether no CALL of the charge point is waiting for its answer, so that it has nothing left to send."""
+        """Return whether no CALL of the charge point waits for its answer, and so none behind it waits to be sent."""
         return not session.protocol.correlation.open_calls(Direction.FROM_CHARGE_POINT)
 
     def has_seen_since(self, date_time_s: float | None) -> bool:
-        """Whether all frames since this time (seconds since 1970; None: now) were seen."""
+        """Return whether the capture has all frames since this time (in seconds since 1970; None for now)."""
         if self.seen_since is None:
             return False
         starts = [self._told_s] if self._told_s is not None else []
         if self.timed:
             starts.append(self.seen_since / 1e9)
-        # Many clocks cut their times off to whole seconds.
+        # Add a second, because many clocks round their times down to whole seconds.
         return date_time_s is None or not starts or date_time_s + 1 > min(starts)

@@ -1,7 +1,7 @@
-"""Whether the CSMS has accepted a charge point, since when and with which interval; judges nothing.
+"""Track whether the CSMS has accepted a charge point, since when, and with which heartbeat interval.
 
-`boot_order` has the rules for messages before the acceptance, `boot_after` those for messages after it. Both are judged
-before this topic takes the frame into account; every later topic finds the state after the frame here.
+`boot_order` has the rules for messages before the acceptance, `boot_after` the rules for messages after it. These two
+topics see the state before the current frame; topics after this one see the state after it.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from inspector.rules.state.configuration import ConfigurationState
 class Registration(Enum):
     """The registration status of a charge point."""
 
-    UNKNOWN = auto()  # no boot has been seen: it may have been accepted before the capture began
-    UNANSWERED = auto()  # a BootNotification was sent and not answered, or with a CALLERROR
+    UNKNOWN = auto()  # no BootNotification was seen: it may have been accepted before the capture began
+    UNANSWERED = auto()  # a BootNotification was sent, and not answered or answered with a CALLERROR
     PENDING = auto()
     REJECTED = auto()
     ACCEPTED = auto()
@@ -41,26 +41,26 @@ _TRIGGERED = {
 RESTART_REASONS = frozenset(
     "ApplicationReset FirmwareUpdate LocalReset PowerUp RemoteReset ScheduledReset Watchdog".split()
 )
-"""The reasons in a 2.x BootNotification that mean that the station has restarted."""
+"""The reasons in a 2.x BootNotification which mean that the station has restarted."""
 ANYTHING = "*"
-"""In `asked`: a custom trigger, which may be for any message."""
+"""The element of `RegistrationState.asked` for a custom trigger, which may be for any message."""
 
 
 class RegistrationState(Topic):
-    """The registration of one charge point, over its connections.
+    """The registration of one charge point, across its connections.
 
     Attributes:
-        state: its status now; it outlives a session, as a reconnect needs no boot.
-        answered: the latest answer to a boot (its payload has the status); None before the first.
-        interval_s: the interval of that answer in seconds; None if it had none.
-        heartbeat_s: seconds between heartbeats: the interval of the last Accepted, or a later value from the
-            configuration; None if unknown.
+        state: its current status. It stays when a session closes, because a reconnect needs no BootNotification.
+        answered: the latest CALLRESULT to a BootNotification (its payload has the status); None before the first.
+        interval_s: the interval in that answer in seconds; None if it had none.
+        heartbeat_s: the seconds between heartbeats: the interval in the last answer Accepted, or a later value from the
+            configuration; None if it is not known.
         payload: the payload of the latest BootNotification CALL; empty before the first.
-        asked: actions that the CSMS has asked for while the charge point was not accepted, by TriggerMessage or
-            ExtendedTriggerMessage; in 2.x NotifyReport, too, by GetBaseReport or GetReport.
+        asked: the actions that the CSMS has requested while the charge point was not accepted, with TriggerMessage or
+            ExtendedTriggerMessage; in 2.x also NotifyReport, with GetBaseReport or GetReport.
         connection: the session of the latest BootNotification CALL.
         refused: whether the latest BootNotification was answered with a CALLERROR.
-        lost_ns: when (monotonic) the last connection ended; None before that.
+        lost_ns: the monotonic time when the last connection ended; None before that.
     """
 
     scope = "station"
@@ -76,18 +76,18 @@ class RegistrationState(Topic):
         self.refused = False
         self.lost_ns: int | None = None
         self._before = Registration.UNKNOWN
-        self._boot_wanted = False  # a trigger has asked an accepted charge point to boot
+        self._boot_wanted = False  # whether a trigger has asked an accepted charge point for a BootNotification
         self._configured: int | None = None
         self._configuration = self.station.topic(ConfigurationState)
 
     def waiting_s(self, mono_ns: int) -> float:
-        """Return the seconds until the charge point may send its next boot; 0 if it may send it now."""
+        """Return the seconds until the charge point may send its next BootNotification; 0 if it may send it now."""
         if self.answered is None or not self.interval_s or self.state not in _NOT_ACCEPTED:
             return 0.0
         return max(0.0, self.interval_s - (mono_ns - self.answered.mono_ns) / 1e9)
 
     def was_asked(self, action: str | None) -> bool:
-        """Whether the CSMS has asked a charge point that is not accepted for this message."""
+        """Return whether the CSMS has requested this message from a charge point that is not accepted."""
         return action in self.asked or ANYTHING in self.asked
 
     def _become(self, state: Registration) -> None:
@@ -117,7 +117,7 @@ class RegistrationState(Topic):
         if self.state is Registration.ACCEPTED:
             self._boot_wanted = self._boot_wanted or wanted == "BootNotification"
             return
-        if len(self.asked) < len(_TRIGGERED) + 40:  # a limit, as a hostile CSMS may invent messages
+        if len(self.asked) < len(_TRIGGERED) + 40:  # limits the memory, because a hostile CSMS may invent messages
             self.asked.add(ANYTHING if wanted == "CustomTrigger" else _TRIGGERED.get(wanted, wanted))
 
     @track(call("GetBaseReport", "GetReport"))
@@ -133,7 +133,7 @@ class RegistrationState(Topic):
         if self.state in (Registration.ACCEPTED, Registration.UNKNOWN):
             self.asked.clear()
         triggered = self._boot_wanted or frame.payload.get("reason") == "Triggered"
-        if self.state is not Registration.ACCEPTED or not triggered:  # a boot on request does not end an acceptance
+        if self.state is not Registration.ACCEPTED or not triggered:  # after a triggered boot, it is still accepted
             answers_unseen = self.session.unseen(Direction.FROM_CSMS, "answers")
             self._become(Registration.UNKNOWN if answers_unseen else Registration.UNANSWERED)
         self._boot_wanted = self.refused = False
@@ -145,10 +145,10 @@ class RegistrationState(Topic):
         if frame.direction is not Direction.FROM_CSMS:
             return
         self.refused = False
-        # Some CSMSs send " Accepted" or "accepted": payload.schema reports that, and it still counts as accepted.
+        # Some CSMSs send " Accepted" or "accepted". The rule payload.schema reports that; here it counts as Accepted.
         state = _ANSWERS.get(str(frame.payload.get("status")).strip().title())
         if state is None:
-            self._become(Registration.UNKNOWN)  # it is not clear what the CSMS meant
+            self._become(Registration.UNKNOWN)  # the CSMS has sent an unknown status
             return
         self._become(state)
         interval = frame.payload.get("interval")

@@ -1,9 +1,9 @@
-"""Which transactions of a 1.6 charge point are open, and how each frame relates to them; judges nothing.
+"""Track which transactions of a 1.6 charge point are open, and how each frame relates to them.
 
 A transaction begins with its StartTransaction CALL and gets its id from the answer. A CALL that repeats an earlier one
 belongs to the same transaction (1.6 section 3.7.1). Other topics are judged after this one: they see the state after
-the frame, and `starting`, `answering`, `stopping` and `metered` say what the frame was. At most TRANSACTIONS_LIMIT
-transactions are remembered; then the oldest is forgotten.
+the frame, and `starting`, `answering`, `stopping` and `metered` describe the frame. At most TRANSACTIONS_LIMIT
+transactions are remembered; beyond that, the oldest is forgotten.
 """
 
 from __future__ import annotations
@@ -20,13 +20,16 @@ from inspector.rules.state.observation import Observation
 
 TRANSACTIONS_LIMIT = 1000
 LOST_S = 30.0
-"""An answer may be lost if it was sent less than this before a connection ended: a dead link goes unnoticed so long."""
+"""An answer may be lost if it was sent less than so many seconds before its connection ended.
+
+A broken connection may be noticed only after this time.
+"""
 NO_ID = -1
-"""The transaction id that a charge point uses if its start was not answered (errata 3.18)."""
+"""The transaction id that a charge point uses if its StartTransaction was not answered (errata 3.18)."""
 LARGEST_IDS = frozenset({2**31 - 1, 2**63 - 1})
 """Ids that some charge points use for "none"; the larger one also violates the schema."""
 TAKEN = frozenset({"Charging", "SuspendedEV", "SuspendedEVSE", "Finishing"})
-"""The statuses of a connector with a transaction."""
+"""The statuses that a connector has during a transaction."""
 
 
 class Stop(NamedTuple):
@@ -40,7 +43,7 @@ class Stop(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Transaction16:
-    """One transaction as seen in the frames; `transaction_id` is None until its start is answered."""
+    """One transaction, from its frames; `transaction_id` is None until its StartTransaction is answered."""
 
     connector: int | None
     id_tag: str | None
@@ -48,10 +51,10 @@ class Transaction16:
     timestamp: str | None
     started_ns: int  # monotonic time of its first StartTransaction
     transaction_id: int | None = None
-    status: str | None = None  # the CSMS's answer about the idTag
+    status: str | None = None  # the status of the idTag in the answer of the CSMS
     answered_ts_ns: int | None = None  # wall-clock time of the answer
     stop: Stop | None = None
-    latest: str | None = None  # the timestamp of its latest message
+    latest: str | None = None  # the timestamp in its latest message
     metered_ns: int | None = None  # monotonic time of its latest meter values
 
     @property
@@ -65,7 +68,7 @@ class Transaction16:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """A reservation that the charge point has accepted; `connector` 0 means any."""
+    """A reservation that the charge point has accepted; `connector` 0 means any connector."""
 
     reservation_id: int
     connector: int
@@ -75,23 +78,23 @@ class Reservation:
 
 
 class Starting(NamedTuple):
-    """A StartTransaction CALL: whether it repeats an earlier one, and what else is on its connector."""
+    """A StartTransaction CALL; `again` is whether it repeats an earlier one."""
 
     transaction: Transaction16
     again: bool
-    others: list[Transaction16]  # open on the same connector
-    reservation: Reservation | None  # the one that it uses, whether it names it or not
+    others: list[Transaction16]  # other open transactions on the same connector
+    reservation: Reservation | None  # the reservation that it uses, even if the CALL does not name it
 
 
 class Answering(NamedTuple):
-    """An answer to a StartTransaction: its transaction, and the transaction that had the id before."""
+    """An answer to a StartTransaction: its transaction, and another one that had the same id before, or None."""
 
     transaction: Transaction16
     holder: Transaction16 | None
 
 
 class Stopping(NamedTuple):
-    """A StopTransaction CALL: its transaction if known, and an earlier stop with the same id."""
+    """A StopTransaction CALL: its transaction if that is known, and an earlier StopTransaction with the same id."""
 
     transaction_id: int | None
     transaction: Transaction16 | None
@@ -100,22 +103,22 @@ class Stopping(NamedTuple):
 
 
 class Transactions16(Topic):
-    """The transactions of one charge point, over its connections.
+    """The transactions of one charge point, across its connections.
 
     Attributes:
-        by_id: transactions with an id, by that id, oldest first; closed ones too.
-        reservations: those accepted and neither used nor cancelled, by reservation id.
-        starting, answering, stopping: about the latest frame of that kind.
-        metered: the transaction of the latest MeterValues, if known.
-        heard_of: connectors with a status or a start since the capture began.
-        unseen: connectors that were already in use at their first mention: they may have a transaction that started
+        by_id: all transactions with an id, also stopped ones, by that id, oldest first.
+        reservations: the accepted reservations that were not used or cancelled, by reservation id.
+        starting, answering, stopping: describe the latest StartTransaction, its answer, and StopTransaction.
+        metered: the transaction of the latest MeterValues, if it is known.
+        heard_of: the connectors that a StatusNotification or StartTransaction has named since the capture began.
+        unseen: the connectors that were in use when they were first named: they may have a transaction that started
             before the capture.
-        undelivered: whether the answer to some start is missing, or may have been lost with the connection, so that the
-            id -1 is allowed.
-        refused_stops: transaction ids whose StopTransaction the CSMS has answered with an error, oldest first.
-        remote_stops: transaction ids that the CSMS has asked to stop without being refused, with the time (monotonic).
-        unlocked: connectors that the CSMS has unlocked, with the time (monotonic).
-        reset_ns: when the CSMS last asked for a reset (monotonic); None if never.
+        undelivered: whether an answer to a StartTransaction is missing, or may have been lost with the connection, so
+            that the id -1 is allowed.
+        refused_stops: the transaction ids whose StopTransaction the CSMS has answered with an error, oldest first.
+        remote_stops: the transaction ids of remote stops that were not refused, with the monotonic time.
+        unlocked: the connectors that the CSMS has unlocked, with the monotonic time.
+        reset_ns: the monotonic time when a Reset was last accepted; None if never.
     """
 
     scope = "station"
@@ -131,7 +134,7 @@ class Transactions16(Topic):
         self.unseen: set[int] = set()
         self.undelivered = False
         self.refused_stops: dict[int, None] = {}
-        self._answered_ns: int | None = None  # monotonic time of the last answer to a start
+        self._answered_ns: int | None = None  # monotonic time of the last answer to a StartTransaction
         self.remote_stops: dict[int, int] = {}
         self.unlocked: dict[int, int] = {}
         self.reset_ns: int | None = None
@@ -142,7 +145,7 @@ class Transactions16(Topic):
         self._evidence = self.station.topic(Observation)
 
     def open_transactions(self) -> list[Transaction16]:
-        """Return every transaction whose StopTransaction was not seen, oldest first, also those without an id."""
+        """Return every transaction whose StopTransaction was not seen, even if it has no id, oldest first."""
         return list(self._open)
 
     def open_on(self, connector: int) -> list[Transaction16]:
@@ -150,24 +153,24 @@ class Transactions16(Topic):
         return [one for one in self._open if one.connector == connector]
 
     def started_since(self, connector: int, mono_ns: int) -> bool:
-        """Tell whether a transaction has started on a connector since then, even if it is over by now."""
+        """Return whether a transaction has started on a connector since `mono_ns`, even if it is over by now."""
         return any(
             one.connector == connector and one.started_ns >= mono_ns for one in (*self._open, *self.by_id.values())
         )
 
     def would_have_been_seen(self, timestamp: str | None, connector: int | None = None) -> bool:
-        """Whether an unknown transaction that is mentioned now cannot have had a start: that would have been seen.
+        """Return whether the StartTransaction of an unknown transaction would have been seen if it had been sent.
 
         Args:
-            timestamp: the date-time of the message that mentions it; it may be from before the capture.
-            connector: the connector in that message; None if it names none.
+            timestamp: the date-time in the message that names the transaction; it may be from before the capture.
+            connector: the connector in that message; None if it has none.
         """
         if self.unseen if connector is None else connector in self.unseen:
             return False
         return self._evidence.has_seen_since(seconds(timestamp))
 
     def may_lack_id(self) -> bool:
-        """Whether some transaction has no id, because its start is not answered yet or never was."""
+        """Return whether a transaction may have no id, because its StartTransaction is not answered."""
         return self.undelivered or any(one.transaction_id is None for one in self._open)
 
     @track(call("StartTransaction"))
@@ -262,7 +265,7 @@ class Transactions16(Topic):
                     self.undelivered = True
         if transaction is not None and transaction.stop is None:
             self._close(transaction, stop)
-            earlier = None  # the earlier stop ended another transaction with this id
+            earlier = None  # the earlier StopTransaction was for another transaction with the same id
         self.stopping = Stopping(number, transaction, stop, earlier)
         _keep(self._stops, number, stop)
 
@@ -288,7 +291,7 @@ class Transactions16(Topic):
     def status(self, frame: Frame) -> None:
         connector = frame.payload.get("connectorId")
         if self.reservations and string(frame.payload, "status") in ("Faulted", "Unavailable"):
-            # Such a status ends the reservation (1.6 section 5.13).
+            # These statuses end a reservation (1.6 section 5.13).
             for one in [one for one in self.reservations.values() if connector in (0, one.connector)]:
                 del self.reservations[one.reservation_id]
         if type(connector) is not int or connector in self.heard_of or len(self.heard_of) >= TRANSACTIONS_LIMIT:
@@ -344,7 +347,7 @@ class Transactions16(Topic):
 
 
 def last_sampled(payload: dict[str, Any]) -> str | None:
-    """Return the timestamp of the last element of `meterValue`; None if there is none."""
+    """Return the timestamp in the last element of `meterValue`; None if there is none."""
     values = elements(payload, "meterValue")
     return string(values[-1], "timestamp") if values else None
 

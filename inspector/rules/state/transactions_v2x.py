@@ -1,8 +1,8 @@
-"""Which transactions of a 2.x charging station are open, and how each TransactionEvent relates to them; judges nothing.
+"""Track which transactions of a 2.x charging station are open, and how each TransactionEvent relates to them.
 
-Events may arrive out of order (part 2 section E 1.3.2): `seqNo` gives their order. Topics judged after this one read
+Events may arrive out of order (part 2 section E 1.3.2); `seqNo` gives their order. Topics judged after this one read
 `event`, the current TransactionEvent. At most TRANSACTIONS_LIMIT transactions and EVENTS_LIMIT events of each are
-remembered; then the oldest are forgotten.
+remembered; beyond that, the oldest are forgotten.
 """
 
 from __future__ import annotations
@@ -20,31 +20,31 @@ TRANSACTIONS_LIMIT = 1000
 EVENTS_LIMIT = 64
 EVSES_LIMIT = 500
 CONNECTED = frozenset({"EVConnected", "Charging", "SuspendedEV", "SuspendedEVSE"})
-"""The charging states with a car."""
+"""The charging states in which a car is connected."""
 
 
 type Said = tuple[str | None, str | None, str | None]
-"""Kind, timestamp and trigger. They distinguish an event from others with the same seqNo, but not from repetitions."""
+"""Kind, timestamp and trigger of an event. Two events with the same seqNo and these three are repetitions."""
 
 
 @dataclass(slots=True, eq=False)
 class Transaction2x:
-    """One transaction as seen in its events."""
+    """One transaction, from its events."""
 
     transaction_id: str
-    known_from_start: bool  # all of its events were seen
+    known_from_start: bool  # whether the capture has all of its events
     evse: int | None = None
     connector: int | None = None
     started: Said | None = None
     ended: Said | None = None
     ended_seq: int | None = None
-    ended_ns: int | None = None  # monotonic time when its end was seen
+    ended_ns: int | None = None  # monotonic time of its Ended event
     highest_seq: int | None = None
-    stopped_locally: bool = False  # the driver stopped it at the station
-    stopped_remotely: bool = False  # a remote stop ended it
-    connected: bool = False  # whether a car is connected, by its events
-    placed: bool = False  # whether an event has given the EVSE since the car was connected
-    connection: int = 0  # on which connection of the station its latest event came
+    stopped_locally: bool = False  # whether the driver stopped it at the station
+    stopped_remotely: bool = False  # whether a remote stop ended it
+    connected: bool = False  # whether a car is connected, according to its events
+    placed: bool = False  # whether an event has named the EVSE since the car was connected
+    connection: int = 0  # the number of the station's connection, from 1, on which its latest event came
     events: dict[int, Said] = field(default_factory=dict)
 
     @property
@@ -57,7 +57,7 @@ class Transaction2x:
 
 
 class Event(NamedTuple):
-    """The content of a TransactionEvent, and the state before it. Members are None if the payload has no such value."""
+    """The content of a TransactionEvent, and the state before it. A field is None if the payload has no such value."""
 
     transaction: Transaction2x
     kind: str | None  # Started, Updated or Ended
@@ -69,26 +69,26 @@ class Event(NamedTuple):
     evse: int | None
     connector: int | None
     token: dict[str, Any] | None
-    repeated: bool  # the same event has come before
-    first: bool  # the first event seen of its transaction
-    reused: bool  # a Started with the id of a transaction that has ended
-    before: Said | None  # another event that had this seqNo
-    evse_before: int | None  # EVSE, connector and highest seqNo of the transaction before this event
+    repeated: bool  # whether the same event has come before
+    first: bool  # whether it is the first event of its transaction in the capture
+    reused: bool  # whether it is a Started with the id of a transaction that has ended
+    before: Said | None  # an earlier, different event with the same seqNo
+    evse_before: int | None  # this and the following fields: the state of the transaction before this event
     connector_before: int | None
     sequence_before: int | None
     ended_before: bool
     started_before: Said | None
     connection_before: int
-    placed_before: bool  # an earlier event has given the EVSE since the car was connected
+    placed_before: bool  # whether an earlier event has named the EVSE since the car was connected
 
 
 class Transactions2x(Topic):
-    """The transactions of one charging station, over its connections.
+    """The transactions of one charging station, across its connections.
 
     Attributes:
-        by_id: every known transaction, by transaction id, oldest first; ended ones too.
-        event: the latest TransactionEvent; None before the first, or if it named no transaction.
-        unseen: EVSEs that were already occupied at their first mention: they may have a transaction that started before
+        by_id: every known transaction, also ended ones, by transaction id, oldest first.
+        event: the latest TransactionEvent; None before the first, or if it has no transaction id.
+        unseen: the EVSEs that were occupied when they were first named: they may have a transaction that started before
             the capture.
     """
 
@@ -112,11 +112,11 @@ class Transactions2x(Topic):
         return [one for one in self._open.values() if one.evse == evse]
 
     def would_have_been_seen(self, timestamp: str | None, evse: int | None = None) -> bool:
-        """Whether an unknown transaction that is mentioned now cannot have had a start: that would have been seen.
+        """Return whether the Started event of an unknown transaction would have been seen if it had been sent.
 
         Args:
-            timestamp: the date-time of the message that mentions it; it may be from before the capture.
-            evse: the EVSE in that message; None if it names none.
+            timestamp: the date-time in the message that names the transaction; it may be from before the capture.
+            evse: the EVSE in that message; None if it has none.
         """
         if self.unseen if evse is None else evse in self.unseen:
             return False
@@ -230,7 +230,7 @@ class Transactions2x(Topic):
 
     @track(event("gap"))
     def gap(self, session: SessionContext, moment: Moment, detail: dict[str, Any]) -> None:
-        # Events in the gap are not missing events, so the sequences begin again.
+        # Rules must not report the events in the gap as missing, so forget the sequence numbers.
         for known in self._open.values():
             known.highest_seq = None
             known.known_from_start = False
