@@ -1,1 +1,1 @@
-"""The rules, by topic: one module per functional block of OCPP."""
+"""Define the rules by topic, with one module or package for each functional block of OCPP."""

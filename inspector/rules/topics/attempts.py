@@ -1,6 +1,6 @@
-"""Attempts to connect that failed: what was wrong with the request, or with the answer.
+"""Judge failed attempts to connect: what was wrong with the request or the answer.
 
-An attempt has no session. It is judged as an event of a session that never opened, one for each charge point.
+A failed attempt has no session. It is judged as an event of a session that never opens, one for each charge point.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import OPENED, Faults, Topic, event, rule
 
 OTHER_SUBPROTOCOLS = frozenset({"ocpp1.2", "ocpp1.5", "ocpp2.0"})
-"""Registered names of versions that were never used with JSON, or were withdrawn."""
+"""Registered subprotocols of OCPP versions that were never used with JSON, or were withdrawn."""
 MEANINGS = {
     401: "it refuses the user name or password",
     403: "it refuses this charge point",
@@ -25,10 +25,10 @@ MEANINGS = {
     503: "it is overloaded or being started",
     504: "what stands before it waits in vain for it",
 }
-"""What a status in answer to an upgrade usually says."""
+"""What an HTTP status in answer to a WebSocket handshake usually says about the server."""
 
 _ABOUT_CREDENTIALS = frozenset({401, 403, 404, 429, 502, 503, 504})
-"""Statuses that have nothing to do with the subprotocol."""
+"""HTTP statuses that are not about the subprotocol."""
 _LETTERS = re.compile(r"[^a-z0-9]")
 _BY_LETTERS = {_LETTERS.sub("", name): name for name in SUBPROTOCOLS}
 _BY_LETTERS |= {f"{letters}j": name for letters, name in _BY_LETTERS.items()}
@@ -44,7 +44,7 @@ def _refused(status: int, *offered: str, without: str = "") -> str:
 
 
 class Attempts(Topic):
-    """The rules about handshakes that failed, and about subprotocols whose name is misspelt."""
+    """The rules about failed handshakes and misspelt subprotocols."""
 
     @rule(
         "link.subprotocol-spelling",
@@ -143,7 +143,7 @@ class Attempts(Topic):
         status, reason = detail.get("status"), detail.get("reason")
         if type(status) is int:
             if not _is_attempt(detail) or _lacking(detail) or _is_about_subprotocol(detail):
-                return None  # a page asked for by a browser, or what the other rules explain
+                return None  # a browser has requested a page, or another rule explains the failure
             meaning = MEANINGS.get(status, "")
             return Fault(f"the CSMS answered {status}{f': {meaning}' if meaning else ''}", key=str(status))
         if not reason:
@@ -152,7 +152,7 @@ class Attempts(Topic):
 
 
 def what_failed(kind: str, detail: dict[str, Any]) -> str:
-    """What came of an attempt to connect, in a few words without the charge point."""
+    """Return in a few words why an attempt to connect failed, without the name of the charge point."""
     status = detail.get("status")
     if kind == "rejected-upgrade" and type(status) is int:
         return f"the CSMS answered {status}"
@@ -160,7 +160,10 @@ def what_failed(kind: str, detail: dict[str, Any]) -> str:
 
 
 def _headers(detail: dict[str, Any], name: str) -> dict[str, str]:
-    """Headers by name in small letters, several of one name joined; nothing where a file says something else there."""
+    """Return the headers in the member `name` by their name in lower case; several with one name are joined.
+
+    Anything that is not a header is ignored: the detail may come from a file.
+    """
     found: dict[str, str] = {}
     told = detail.get(name)
     for entry in told if isinstance(told, list) else ():
@@ -171,7 +174,7 @@ def _headers(detail: dict[str, Any], name: str) -> dict[str, str]:
 
 
 def _offered(facts: dict[str, Any]) -> list[str]:
-    """The subprotocols that a handshake offers."""
+    """Return the subprotocols that a handshake offers."""
     told = facts.get("subprotocols_offered")
     if isinstance(told, list):
         return [str(name) for name in told]
@@ -180,7 +183,7 @@ def _offered(facts: dict[str, Any]) -> list[str]:
 
 
 def _meant(name: str) -> str | None:
-    """The subprotocol that a name misspells, None where it is right or means none."""
+    """Return the subprotocol that a misspelt name means; None if the name is right or does not resemble one."""
     if name in SUBPROTOCOLS or name in OTHER_SUBPROTOCOLS:
         return None
     return _BY_LETTERS.get(_LETTERS.sub("", name.lower()))
@@ -192,7 +195,7 @@ def _names(headers: dict[str, str], wanted: str) -> bool:
 
 
 def _is_attempt(detail: dict[str, Any]) -> bool:
-    """Whether a request was meant as a WebSocket handshake."""
+    """Return whether a request was meant as a WebSocket handshake."""
     headers = _headers(detail, "request_headers")
     return "upgrade" in headers or any(name.startswith("sec-websocket") for name in headers)
 
@@ -204,7 +207,7 @@ def _lacking(detail: dict[str, Any]) -> list[str]:
 
 
 def _is_about_subprotocol(detail: dict[str, Any]) -> bool:
-    """Whether the CSMS refused a handshake for the subprotocols that were offered, as far as that shows."""
+    """Return whether the CSMS has probably refused a handshake because of the offered subprotocols."""
     offered, status = _offered(detail), detail.get("status")
     if type(status) is not int or status in _ABOUT_CREDENTIALS or not 400 <= status < 600 or _lacking(detail):
         return False

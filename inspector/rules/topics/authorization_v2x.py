@@ -1,4 +1,4 @@
-"""What a 2.x CSMS says about tokens, and how a station clears its cache."""
+"""Judge what a 2.x CSMS answers about tokens, and how a station clears its authorization cache."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _TOKEN = {"idToken": "T", "type": "ISO14443"}
 _EMPTY = {"idToken": "", "type": "NoAuthorization"}
 _CERTIFICATE = {"idToken": {"idToken": "DE8AA1A2B3C4D5", "type": "eMAID"}, "certificate": "-----BEGIN CERTIFICATE-----"}
 _CANCELLED = frozenset({"Blocked", "Expired", "Invalid", "Unknown"})
-"""Statuses of a token whose contract is over, though its certificate is valid."""
+"""Statuses of a token whose contract is no longer valid, although its certificate is."""
 STATUS_OF = {"CertificateExpired": "Expired", "CertificateRevoked": "Invalid", "CertChainError": "Invalid"}
-"""The status of the token that belongs to a status of its certificate."""
+"""For a status of a certificate, the status that its token must have."""
 _CACHE_OFF = (
     '< [2,"v","GetVariables",{"getVariableData":[{"component":{"name":"AuthCacheCtrlr"},'
     '"variable":{"name":"Enabled"}}]}]\n'
@@ -37,7 +37,7 @@ def _certified(certificate: str, status: str) -> str:
 
 
 def _infos(frame: Frame) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The objects idTokenInfo of a frame, with their pointers."""
+    """Yield each idTokenInfo of a frame, as (JSON pointer, idTokenInfo)."""
     if "idTokenInfo" in frame.payload:
         yield "/2/idTokenInfo", member(frame.payload, "idTokenInfo")
     for index, entry in enumerate(elements(frame.payload, "localAuthorizationList")):
@@ -45,7 +45,7 @@ def _infos(frame: Frame) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 class Authorization2x(Topic):
-    """Rules about idTokenInfo and the cache."""
+    """The rules about idTokenInfo and the authorization cache."""
 
     scope = "station"
     versions = V2X
@@ -67,7 +67,7 @@ class Authorization2x(Topic):
         side=Side.CSMS,
     )
     def languages(self, frame: Frame) -> Faults:
-        """Judge every idTokenInfo: this is the only check that listens, for most events have none."""
+        """Judge every idTokenInfo by several rules. One check for all is faster, because most events have none."""
         if "idTokenInfo" not in frame.payload and "localAuthorizationList" not in frame.payload:
             return None
         others = [aside(self.no_authorization_refused, frame)] if frame.action == "TransactionEvent" else []

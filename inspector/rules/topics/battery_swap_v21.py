@@ -1,4 +1,4 @@
-"""Battery swaps of OCPP 2.1: one requestId from the request over the batteries in to the batteries out."""
+"""Judge battery swaps of OCPP 2.1: the request, the inserted and the returned batteries must have one requestId."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def _swap(kind: str, request: int = 7) -> str:
 
 
 class BatterySwaps21(Topic):
-    """Rules about BatterySwap."""
+    """The rules about BatterySwap."""
 
     scope = "station"
     versions = V21
 
     def setup(self) -> None:
         self._requested: Known[str, int] = Known()  # requestId of an accepted request, by token in lower case
-        self._inserted: Known[int, str | None] = Known()  # token of the batteries that came in, by requestId
+        self._inserted: Known[int, str | None] = Known()  # token of the batteries that were inserted, by requestId
         self._evidence = self.station.topic(Observation)
 
     @rule(
@@ -74,7 +74,7 @@ class BatterySwaps21(Topic):
             return Fault(f"{kind} for another token than BatteryIn had", "/3/idToken", key="token")
         waiting = next((one for one, its in self._inserted.items() if its == token), None)
         if waiting is None and self._evidence.seen_since is None:
-            return None  # it may have come in before the capture
+            return None  # it may have been inserted before the capture
         other = f"; BatteryIn had {waiting}" if waiting is not None else ""
         return Fault(f"{kind} with requestId {number}, which no BatteryIn had{other}", "/3/requestId", key=str(number))
 

@@ -1,4 +1,4 @@
-"""Whether messages about certificates hold what their status promises; reads no certificate."""
+"""Judge whether messages about certificates agree with each other. The certificates themselves are not read."""
 
 from __future__ import annotations
 
@@ -50,15 +50,15 @@ def _chain_status(*hashes: dict[str, str]) -> str:
 
 
 class Certificates(Topic):
-    """Rules about certificates."""
+    """The rules about certificates."""
 
     scope = "station"
 
     def setup(self) -> None:
-        self._algorithms: Known[tuple[str, str], str] = Known()  # by issuer and serial number, as the station reports
+        self._algorithms: Known[tuple[str, str], str] = Known()  # hash algorithm by issuer and serial number
         self._deleted: Known[tuple[str | None, ...], None] = Known()
         self._requested: Known[int, None] = Known()  # the requestIds of SignCertificate
-        self._rejected = False  # the last signed certificate, and no trigger has come since
+        self._rejected = False  # whether the last signed certificate was rejected and no trigger has come since
 
     @rule(
         "certificate.hash-missing",
@@ -190,7 +190,7 @@ class Certificates(Topic):
 
     @track(result("InstallCertificate", "CertificateSigned"))
     def added(self, frame: Frame) -> None:
-        self._deleted.clear()  # the same one may have been installed again
+        self._deleted.clear()  # a deleted certificate may have been installed again
 
     @rule(
         "certificate.request-id",
@@ -296,7 +296,7 @@ class Certificates(Topic):
 
 
 def _hash(entry: dict[str, Any]) -> tuple[str | None, ...]:
-    """What names a certificate, in one spelling."""
+    """Return the members that identify a certificate, in a form that can be compared."""
     one = member(entry, "certificateHashData")
     names = ("hashAlgorithm", "issuerNameHash", "issuerKeyHash", "serialNumber")
     return tuple((string(one, name) or "").lower() for name in names)

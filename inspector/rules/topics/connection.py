@@ -1,4 +1,4 @@
-"""The WebSocket itself: subprotocol, identity, reconnects, sizes."""
+"""Judge the WebSocket connection: subprotocol, identity, reconnects, message sizes."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from inspector.rules.state.configuration import ConfigurationState
 
 IDENTITY_LENGTH = 48
 FAILED_ATTEMPTS = 4
-"""Attempts to connect after a lost connection before their rhythm tells whether it grows."""
+"""After so many failed attempts to connect, the delays between them must have grown."""
 GROWTH = 1.5
-"""How much the delays must differ at least, where each is to be about twice the last."""
+"""The longest delay must be so many times the shortest; each should be about twice the one before."""
 AGREEMENT_S = 5.0
 """How long a CSMS that selects no subprotocol may take to close the connection."""
 DOUBLE_S = 30.0
@@ -49,7 +49,7 @@ _LIMITS = {
     "SetVariableMonitoring": ("MonitoringCtrlr", "SetVariableMonitoring"),
     "ClearVariableMonitoring": ("MonitoringCtrlr", "ClearVariableMonitoring"),
 }
-"""By action: the component and instance of the variable BytesPerMessage that limits its size."""
+"""For each action, the component and the instance of the variable BytesPerMessage that limits its size."""
 
 
 class Connection(Topic):
@@ -172,7 +172,7 @@ class Connection(Topic):
         return Fault(f"attempts to connect came {told} after one another; each delay should be about twice the last")
 
     def _should_grow(self, least_s: float) -> bool:
-        """Whether the delays have to grow visibly, as far as the station has told how it is configured."""
+        """Return whether the delays must grow visibly, according to what is known of the station's configuration."""
         repeats = self._configuration.variable_number("OCPPCommCtrlr", "RetryBackOffRepeatTimes")
         chance_s = self._configuration.variable_number("OCPPCommCtrlr", "RetryBackOffRandomRange")
         return (repeats is None or repeats >= 2) and (chance_s is None or chance_s < 2 * least_s)
@@ -246,20 +246,21 @@ class Connection(Topic):
 
 
 class Reconnects(Topic):
-    """When a charge point was connected, and when it tried in vain; makes no finding.
+    """Tracks when a charge point was connected and when it failed to connect. It has no rules.
 
-    `told` notes that the attempts since the last connection that was used have been judged.
+    A connection counts as used if it had at least one frame. `told` is whether the attempts since the last used
+    connection were reported.
     """
 
     scope = "station"
 
     def setup(self) -> None:
-        self._lost_ns: int | None = None  # when the last connection that was used ended
+        self._lost_ns: int | None = None  # monotonic time when the last used connection ended
         self.told = False
-        self._tried: list[int] = []  # monotonic times of connections since that ended unused
+        self._tried: list[int] = []  # monotonic times of later connections that were not used
 
     def ended(self, session: SessionContext, moment: Moment) -> None:
-        """Note the end of a WebSocket; one on which the CSMS or the charge point said nothing was a vain attempt."""
+        """Note the end of a connection; if it had no frame, it counts as a failed attempt to connect."""
         if session.frames:
             self._lost_ns = moment.mono_ns
             self.told = False
@@ -269,7 +270,7 @@ class Reconnects(Topic):
             self._tried.append(session.opened_at.mono_ns)
 
     def delays_s(self, moment: Moment) -> list[float]:
-        """Seconds between the attempts since the last connection that was used, up to the present one."""
+        """Return the seconds between attempts to connect since the end of the last used connection, up to `moment`."""
         if self._lost_ns is None:
             return []
         tried = sorted([*self._tried, *(one.mono_ns for one in self.station.refused if one.mono_ns > self._lost_ns)])

@@ -1,4 +1,4 @@
-"""Whether CustomerInformation names one customer."""
+"""Judge whether CustomerInformation names exactly one customer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _asked(status: str, **references: object) -> str:
 
 
 class CustomerInformation(Topic):
-    """The rule about the reference to a customer."""
+    """The rule about how a request names the customer."""
 
     versions = V2X
 

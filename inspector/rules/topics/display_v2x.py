@@ -1,4 +1,4 @@
-"""Display messages: for transactions that exist, and found again when they are cleared; shows none."""
+"""Judge display messages: their transaction must exist, and the station must know the messages it has accepted."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def _shown(**more: str) -> str:
 
 
 class DisplayMessages(Topic):
-    """Rules about SetDisplayMessage and ClearDisplayMessage."""
+    """The rules about SetDisplayMessage and ClearDisplayMessage."""
 
     scope = "station"
     versions = V2X
 
     def setup(self) -> None:
-        self._kept: Known[int, None] = Known()  # ids of accepted messages without an end
+        self._kept: Known[int, None] = Known()  # ids of accepted messages that stay until they are cleared
 
     @rule(
         "display.unknown-transaction",
@@ -75,4 +75,4 @@ class DisplayMessages(Topic):
 
     @track(call("BootNotification"))
     def booted(self, frame: Frame) -> None:
-        self._kept.clear()  # nothing says that messages outlive a restart
+        self._kept.clear()  # no requirement says that messages stay after a restart

@@ -1,4 +1,4 @@
-"""Frames that the examples of several rules share, by version."""
+"""Make the frames that the examples of several rules share, in the notation of `inspector.rules.playback`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 type ByVersion = dict[str, str]
-"""A script for "1.6" and one for "2x"."""
+"""Two scripts of the same example, with the keys "1.6" and "2x"."""
 type Payload = dict[str, Any]
 
 ACCEPTED: Payload = {"status": "Accepted"}
@@ -14,12 +14,12 @@ NOW = "2026-01-01T12:00:00Z"
 
 
 def joined(*parts: ByVersion | str) -> ByVersion:
-    """Scripts put one behind the other, for each version; a plain text stands for both."""
+    """Return scripts joined in order, for each version; a plain string is used for both versions."""
     return {v: "".join(part if isinstance(part, str) else part[v] for part in parts) for v in ("1.6", "2x")}
 
 
 def reported(status: str, message_id: str = "n") -> ByVersion:
-    """A StatusNotification of the first connector, and its answer."""
+    """Return a StatusNotification of the first connector and its answer."""
     old = f'"connectorId":1,"errorCode":"NoError","status":"{status}"'
     new = f'"timestamp":"2026-01-01T12:00:00Z","evseId":1,"connectorId":1,"connectorStatus":"{status}"'
     return {
@@ -29,12 +29,12 @@ def reported(status: str, message_id: str = "n") -> ByVersion:
 
 
 def cp(action: str, payload: Payload | None = None, answer: Payload | None = None) -> str:
-    """A CALL of the charge point, and the CSMS's answer ({} by default); for `script`, which numbers it."""
+    """Return a CALL of the charge point and the answer of the CSMS ({} by default); `script` sets the message id."""
     return _exchange("><", action, payload or {}, answer or {})
 
 
 def csms(action: str, payload: Payload | None = None, answer: Payload | None = None) -> str:
-    """A CALL of the CSMS, and the charge point's answer (Accepted by default); for `script`, which numbers it."""
+    """Return a CALL of the CSMS and the charge point's answer (Accepted by default); `script` sets the message id."""
     return _exchange("<>", action, payload or {}, ACCEPTED if answer is None else answer)
 
 
@@ -44,7 +44,7 @@ def _exchange(arrows: str, action: str, payload: Payload, answer: Payload) -> st
 
 
 def script(*steps: str) -> str:
-    """Join exchanges and other lines of the notation; each exchange gets a message id of its own."""
+    """Return exchanges and other lines of the notation joined; each exchange gets a message id of its own."""
     return "".join(
         step.replace('"#"', f'"{number}"') if step.endswith("\n") else f"{step}\n"
         for number, step in enumerate(steps, 1)
@@ -52,13 +52,13 @@ def script(*steps: str) -> str:
 
 
 def status_2x(status: str, evse: int = 1) -> str:
-    """A StatusNotification of the first connector of an EVSE, and its answer."""
+    """Return a StatusNotification of the first connector of an EVSE, and its answer."""
     place = {"evseId": evse, "connectorId": 1}
     return cp("StatusNotification", {"timestamp": NOW, **place, "connectorStatus": status})
 
 
 def transaction_event(kind: str, trigger: str, sequence: int = 0, info: Payload | None = None, **more: Any) -> str:
-    """A TransactionEvent of transaction "t1", and its answer, which `answer` gives where it is not {}."""
+    """Return a TransactionEvent of transaction "t1", and its answer: the argument `answer`, or {}."""
     answer = more.pop("answer", {})
     told = {"transactionId": "t1", **(info or {})}
     event = {"eventType": kind, "timestamp": NOW, "triggerReason": trigger, "seqNo": sequence}
@@ -66,7 +66,7 @@ def transaction_event(kind: str, trigger: str, sequence: int = 0, info: Payload 
 
 
 def started(info: Payload | None = None, **more: Any) -> str:
-    """The Started of transaction "t1" on EVSE 1, and its answer."""
+    """Return the event Started of transaction "t1" on EVSE 1, and its answer."""
     place = {"id": 1, "connectorId": 1}
     return transaction_event(
         "Started", "CablePluggedIn", 0, {"chargingState": "EVConnected", **(info or {})}, evse=place, **more

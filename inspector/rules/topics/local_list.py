@@ -1,4 +1,4 @@
-"""Local authorization lists and vendor-specific data."""
+"""Judge local authorization lists and vendor-specific data (DataTransfer)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _MOST = {
 def _send(
     number: int, kind: str = "Full", entries: int = 0, message_id: str = "l", *, same: bool = False
 ) -> dict[str, str]:
-    """SendLocalList with this version number, and its answer, by version."""
+    """Return a SendLocalList with this version number and its answer, by OCPP version."""
     scripts = {}
     for version, name in _KINDS.items():
         named = ",".join(_ENTRY[version] % (1 if same else number) for number in range(entries))
@@ -49,7 +49,7 @@ def _send(
 
 
 def _version(number: int) -> dict[str, str]:
-    """GetLocalListVersion, and its answer, by version."""
+    """Return a GetLocalListVersion and its answer, by OCPP version."""
     return {
         version: f'< [2,"v","GetLocalListVersion",{{}}]\n> [3,"v",{{"{name}":{number}}}]\n'
         for version, name in _KINDS.items()
@@ -64,14 +64,14 @@ class LocalLists(Topic):
     """The local authorization list of one charge point.
 
     Attributes:
-        version_number: of the list as last accepted or told; None where it is not known.
+        version_number: the version of the list that was last accepted or reported; None if it is not known.
     """
 
     scope = "station"
 
     def setup(self) -> None:
         self.version_number: int | None = None
-        self._accepted: int | None = None  # the version that was accepted last, until the charge point restarts
+        self._accepted: int | None = None  # the last accepted version; None after the charge point has restarted
 
     @rule(
         "list.version",
@@ -105,7 +105,7 @@ class LocalLists(Topic):
         for index, entry in enumerate(elements(frame.payload, "localAuthorizationList")):
             token = member(entry, "idToken")
             texts = string(entry, "idTag"), string(token, "idToken"), string(token, "type")
-            name = tuple((text or "").lower() for text in texts)  # tokens are case-insensitive
+            name = tuple((text or "").lower() for text in texts)  # because tokens are case-insensitive
             if name in seen and any(name):
                 return Fault(f"entry {index + 1} repeats a token of this list", _entry(index))
             seen.add(name)
@@ -191,7 +191,7 @@ class LocalLists(Topic):
 
     @track(call("BootNotification"))
     def booted(self, frame: Frame) -> None:
-        self._accepted = None  # a list should outlive a restart, but need not
+        self._accepted = None  # a station should keep its list after a restart, but it need not
 
     @track(result("SendLocalList"))
     def sent(self, frame: Frame) -> None:
@@ -207,7 +207,7 @@ class LocalLists(Topic):
 
 
 class VendorData(Topic):
-    """DataTransfer."""
+    """The rules about DataTransfer."""
 
     versions = V16
 

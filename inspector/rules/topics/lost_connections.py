@@ -1,8 +1,9 @@
-"""Connections that are lost again and again after the same time.
+"""Find connections that are lost several times in a row after the same time.
 
-A connection is lost when it ends without a close frame. What is the same each time tells why: the silence before the
-end is that of a NAT or a load balancer that forgets idle connections, a ping without its pong that of a peer that hung,
-and the whole life that of something that limits how long a connection may last.
+A connection is lost if it ends without a close frame. The time that is equal each time shows the probable cause:
+- since the last frame: a NAT or a load balancer drops idle connections;
+- since a ping without a pong: the peer does not answer;
+- since the connection was opened: something limits how long connections may last.
 """
 
 from __future__ import annotations
@@ -17,33 +18,33 @@ from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import CLOSED, Faults, Topic, event, rule, track
 
 LEAST_S = 10.0
-"""Shorter than that no network forgets a connection."""
+"""Shorter times are ignored, because no network drops a connection so soon."""
 PONG_S = 1.0
-"""How long a pong takes at most before its ping counts as unanswered."""
+"""A ping counts as unanswered if there is no pong after so many seconds."""
 TOLERANCE, TOLERANCE_S = 0.05, 2.0
-"""By which share, and by how many seconds at least, times that are the same may differ."""
+"""Times count as equal if they differ by at most this share of their mean, or by at most so many seconds."""
 
 _LIFE = 'open\n> [2,"%d","Heartbeat",{}]\n< [3,"%d",{"currentTime":"2026-01-01T12:00:00Z"}]\n+ %s\nclose\n+ 5s\n'
 
 
 class Lost(NamedTuple):
-    """How one connection was lost: times in seconds."""
+    """How one connection was lost; times are in seconds."""
 
     lasted_s: float
     idle_s: float  # since the last frame of either side
     last_sender: Direction
-    unanswered: Direction | None  # who had sent a ping that was not answered
+    unanswered: Direction | None  # the side that had sent a ping which was not answered
     closed_by: str
 
 
 class LostConnections(Topic):
-    """The rule about regular losses."""
+    """The rule about connections that are lost regularly."""
 
     scope = "station"
 
     def setup(self) -> None:
         self._lost: deque[Lost] = deque(maxlen=max(2, self.settings.regular_drops))
-        self._pinged: tuple[SessionContext, Direction, int] | None = None  # the last ping, while no pong has come
+        self._pinged: tuple[SessionContext, Direction, int] | None = None  # the last ping; None after a pong
 
     @track(event("ping"))
     def pinged(self, session: SessionContext, moment: Moment, detail: dict[str, Any]) -> None:
@@ -114,7 +115,7 @@ class LostConnections(Topic):
 
 
 def _same(times_s: list[float]) -> float | None:
-    """The mean of times that are all about the same, and not short."""
+    """Return the mean of some times if they are about equal and long enough, otherwise None."""
     mean_s = sum(times_s) / len(times_s)
     alike = max(times_s) - min(times_s) <= max(TOLERANCE_S, TOLERANCE * mean_s)
     return mean_s if alike and mean_s >= LEAST_S else None

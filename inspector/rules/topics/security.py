@@ -1,7 +1,7 @@
-"""Whether credentials, encryption and security profiles are handled safely; never repeats a secret.
+"""Judge whether credentials, encryption and security profiles are handled safely. Messages never quote a secret.
 
-From the handshake it knows the scheme, the user name and the length of the password, and the TLS versions; a
-recording that lacks them gives no finding.
+The facts of the handshake have the scheme, the user name, the length of the password and the TLS versions. If a
+recording lacks them, these rules find nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ from inspector.rules.rule import OPENED, V16, Faults, Topic, call, result, rule
 from inspector.rules.state.configuration import ConfigurationState
 
 LONGEST_PASSWORD = {OcppVersion.V16: 20, OcppVersion.V201: 64, OcppVersion.V21: 64}
-"""In bytes; a 2.x station may say less with the maxLimit of BasicAuthPassword, but not below 40 (errata 2025-09)."""
+"""The maximum length of a password in bytes.
+
+A 2.x station may state a lower maxLimit of BasicAuthPassword, but not below 40 (errata 2025-09).
+"""
 OLD_TLS = frozenset({"SSLv2", "SSLv3", "TLSv1", "TLSv1.0", "TLSv1.1"})
 
 _COMMON_EVENTS = frozenset(
@@ -40,7 +43,7 @@ SECURITY_EVENTS: dict[OcppVersion | None, frozenset[str]] = {
     OcppVersion.V201: _EVENTS_2X,
     OcppVersion.V21: _EVENTS_2X | {"DiscardedRenewedClientCertificate"},
 }
-"""The types of security event by version: 1.6 whitepaper section 8, 2.x part 2 appendix 1."""
+"""The types of security events by version (1.6 whitepaper section 8, 2.x part 2 appendix 1)."""
 
 _BASIC = 'open {"auth_scheme":"Basic","auth_user":"%s","auth_password_length":%d,"tls_version":%s}'
 _EVENT = '> [2,"e","SecurityEventNotification",{"type":"%s","timestamp":"2026-01-01T12:00:00Z"}]\n< [3,"e",{}]'
@@ -75,12 +78,12 @@ _PROFILE = {
 
 
 class Security(Topic):
-    """Rules about security; judged before the configuration is taken in, so that it knows the old profile."""
+    """The rules about security. They run before ConfigurationState is updated, so that they see the old profile."""
 
     scope = "station"
 
     def setup(self) -> None:
-        self._longest: int | None = None  # maxLimit of BasicAuthPassword
+        self._longest: int | None = None  # the maxLimit of BasicAuthPassword
         self._known = self.station.topic(ConfigurationState)
 
     @rule(
@@ -119,7 +122,7 @@ class Security(Topic):
     def password_length(self, session: SessionContext, moment: Moment) -> Faults:
         length, version = session.facts.get("auth_password_length"), session.version
         if type(length) is not int or version is None or (version is OcppVersion.V16 and _is_hex(session)):
-            return None  # security.password-hex says why it is too long
+            return None  # the rule security.password-hex reports this more precisely
         longest = LONGEST_PASSWORD[version]
         if version is not OcppVersion.V16 and self._longest is not None:
             longest = max(40, min(self._longest, longest))
@@ -161,7 +164,7 @@ class Security(Topic):
         if str(facts.get("auth_scheme")).lower() != "basic":
             return None
         if facts.get("tls_version") or facts.get("upstream_tls_version"):
-            return None  # only the way to the recorder is plain
+            return None  # the connection to the CSMS is encrypted; only that to the proxy is not
         return Fault("the password is sent in clear text", key="basic")
 
     @rule(
@@ -208,7 +211,7 @@ class Security(Topic):
     def key_readable(self, frame: Frame) -> Faults:
         payload = frame.payload
         for index, entry in enumerate(elements(payload, "configurationKey")):
-            # A shorter value is no key: 1.6 lets something unrelated be given back (OCPP-J 6.2.2).
+            # A shorter value is not a key: 1.6 allows an unrelated value in its place (OCPP-J 6.2.2).
             told = str(entry.get("value") or "")
             if (string(entry, "key") or "").lower() == "authorizationkey" and len(told) >= SHORTEST_PASSWORD:
                 return Fault("the value of AuthorizationKey is reported", f"/2/configurationKey/{index}/value")
@@ -277,7 +280,7 @@ class Security(Topic):
             new, kept = given, False
             allowed = self._known.variable("SecurityCtrlr", "AllowSecurityProfileDowngrade")
             if (old, new) == (3, 2) and (allowed or "true").lower() == "true":
-                return None  # allowed where the station says so, which may have been before the capture
+                return None  # the station allows it, or may have said so before the capture
         if old is None or (new >= old and not kept):
             return None
         what = "the present one, is accepted again" if kept else f"is accepted in place of {old}"

@@ -1,4 +1,4 @@
-"""Tariffs and costs of OCPP 2.1: which tariffs a station has, what it says they cost, VAT numbers; computes nothing."""
+"""Judge tariffs and costs of OCPP 2.1: a station's tariffs, reported costs, VAT numbers. It does not compute costs."""
 
 from __future__ import annotations
 
@@ -71,32 +71,32 @@ def _problem() -> str:
 
 
 def _named(payload: Payload, tariff: Payload) -> str:
-    """The tariff of a transaction, in words."""
+    """Return a text that names the tariff of a transaction."""
     name, transaction = string(tariff, "tariffId"), string(payload, "transactionId")
     return f"tariff {name!r:.60} of transaction {transaction!r:.40}"
 
 
 def _changed(topic: Tariffs21, frame: Frame) -> str | None:
-    """What a TransactionEvent must name after this answer."""
+    """Return the tariff and transaction that a TransactionEvent must name after this answer; None for a refusal."""
     return _named(frame.request, member(frame.request, "tariff")) if frame.payload.get("status") == "Accepted" else None
 
 
 def _in_use(topic: Tariffs21, frame: Frame) -> str:
-    """Return the names in a TransactionEvent."""
+    """Return the tariff and transaction in a TransactionEvent, in the same form."""
     info = member(frame.payload, "transactionInfo")
     return _named(info, info)
 
 
 class Tariffs21(Topic):
-    """Rules about tariffs and costs."""
+    """The rules about tariffs and costs."""
 
     scope = "station"
     versions = V21
 
     def setup(self) -> None:
-        self._default: Known[str, None] = Known()  # ids of default tariffs that the station has
-        self._currencies: Known[str, str] = Known()  # by tariff id
-        self._in_use: Known[str, str] = Known()  # tariff ids by transaction id
+        self._default: Known[str, None] = Known()  # the ids of the station's default tariffs
+        self._currencies: Known[str, str] = Known()  # the currency of each tariff, by tariff id
+        self._in_use: Known[str, str] = Known()  # the tariff id of each transaction, by transaction id
 
     @rule(
         "tariff.duplicate-id",

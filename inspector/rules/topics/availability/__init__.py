@@ -1,1 +1,1 @@
-"""Rules about heartbeats, status and availability."""
+"""Judge heartbeats, status and availability."""

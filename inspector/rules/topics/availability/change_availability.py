@@ -1,4 +1,4 @@
-"""Whether changes of availability are scheduled during transactions and shown once done."""
+"""Judge whether changes of availability are scheduled during transactions, and reported when they are done."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from inspector.rules.topics.example_frames import joined, reported
 PLACES_LIMIT = 500
 
 type Place = tuple[int, int]
-"""(connector, 0) in 1.6, (EVSE, connector) in 2.x; 0 for all of them."""
+"""(connector, 0) in 1.6, (EVSE, connector) in 2.x; 0 means all of them."""
 
 _REQUEST = {
     "1.6": '< [2,"c","ChangeAvailability",{"connectorId":1,"type":"Inoperative"}]\n',
@@ -47,18 +47,18 @@ _BOOTED = {
     "2x": '> [2,"b","BootNotification",{"reason":"PowerUp","chargingStation":{"model":"M","vendorName":"V"}}]\n'
     '< [3,"b",{"status":"Accepted","currentTime":"2026-01-01T12:00:00Z","interval":600}]\n',
 }
-_CARRIED_OUT = frozenset({"Unavailable", "Faulted", "Finishing"})  # Finishing while the car is still plugged in
+_CARRIED_OUT = frozenset({"Unavailable", "Faulted", "Finishing"})  # Finishing, because the car may be plugged in
 _ANSWER = '> [3,"c",{"status":"%s"}]\n'
 
 
 class Availability(Topic):
-    """Rules about ChangeAvailability."""
+    """The rules about ChangeAvailability."""
 
     scope = "station"
 
     def setup(self) -> None:
-        self._inoperative: dict[Place, bool] = {}  # where Inoperative was promised, and whether only Scheduled
-        self._awaited: set[Place] = set()  # where the change has to show before a deadline
+        self._inoperative: dict[Place, bool] = {}  # places to be made inoperative, and whether that was Scheduled
+        self._awaited: set[Place] = set()  # places whose new status must be reported before a deadline
         self._evidence = self.station.topic(Observation)
 
     @rule(
@@ -85,7 +85,7 @@ class Availability(Topic):
         return Fault(f"{running} is open; expected Scheduled", "/2/status", key=str(place))
 
     def _asked(self, frame: Frame) -> tuple[Place, bool] | None:
-        """What a ChangeAvailability was for: the place, and whether to make it inoperative."""
+        """Return the place that a ChangeAvailability is for, and whether to make it inoperative; None if invalid."""
         if self.session.version is OcppVersion.V16:
             connector, wanted = integer(frame.request, "connectorId"), frame.request.get("type")
             place = (connector, 0) if connector is not None else None
@@ -95,7 +95,10 @@ class Availability(Topic):
         return (place, wanted == "Inoperative") if place and wanted in ("Inoperative", "Operative") else None
 
     def _running(self, place: Place, session: SessionContext) -> object | None:
-        """An open transaction there that was heard of on this connection: others may have ended unseen."""
+        """Return an open transaction at a place, or None.
+
+        Only transactions that had a message on this connection count: others may have ended unseen.
+        """
         if session.version is OcppVersion.V16:
             known = self.station.topic(Transactions16)
             since = session.opened_at.mono_ns
@@ -123,7 +126,7 @@ class Availability(Topic):
                 self._inoperative[place] = status == "Scheduled"
             expected = {"Available"}
         else:
-            # A place may stay unavailable because a part of it, or the whole, is still set so.
+            # If another ChangeAvailability covers this place or a part of it, it may stay unavailable.
             expected = {"Unavailable"} if set(self._inoperative) == {place} else set()
             self._inoperative.pop(place, None)
         if status == "Accepted" and statuses and set(statuses.values()) == expected:
@@ -217,7 +220,7 @@ class Availability(Topic):
                 self.station.deadline(frame, self.settings.effect_timeout_s, self.not_carried_out, place)
 
     def _statuses(self, place: Place) -> dict[Place, str]:
-        """What the connectors of a place last reported."""
+        """Return the status that each connector of a place has last reported."""
         if self.session.version is OcppVersion.V16:
             known = self.station.topic(Status16).connectors
             chosen = {(number, 0): one.status for number, one in known.items() if number > 0}

@@ -1,4 +1,4 @@
-"""How a 1.6 charge point numbers its connectors."""
+"""Judge how a 1.6 charge point numbers its connectors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _reports(*connectors: int) -> str:
 
 
 class Connectors16(Topic):
-    """Rules about connector numbers."""
+    """The rules about connector numbers."""
 
     scope = "station"
     versions = V16

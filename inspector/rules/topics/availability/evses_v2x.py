@@ -1,4 +1,4 @@
-"""How a 2.x station numbers its EVSEs and connectors, and which status they reported."""
+"""Judge how a 2.x station numbers its EVSEs and connectors, and remember their status."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from inspector.rules.rule import DEADLINE, V2X, Faults, Topic, call, result, rul
 from inspector.rules.state.observation import Observation
 
 CONNECTORS_LIMIT = 500
-_NEEDS = ("NotifyEVChargingNeeds", "NotifyEVChargingSchedule")  # whose evseId may not be 0 either
+_NEEDS = ("NotifyEVChargingNeeds", "NotifyEVChargingSchedule")  # other actions whose evseId must not be 0
 
 _BOOT = """open {"from_start": true}
 > [2,"b","BootNotification",{"reason":"PowerUp","chargingStation":{"model":"M","vendorName":"V"}}]
@@ -26,10 +26,10 @@ def _report(evse: int, connector: int = 1) -> str:
 
 
 class Evses2x(Topic):
-    """Rules about EVSE and connector numbers.
+    """The rules about EVSE and connector numbers.
 
     Attributes:
-        connectors: the status last reported (Available, Occupied, Reserved, Unavailable, Faulted), by EVSE and
+        connectors: the last reported status (Available, Occupied, Reserved, Unavailable, Faulted), by EVSE and
             connector, from StatusNotification or from NotifyEvent of AvailabilityState.
     """
 
@@ -41,11 +41,11 @@ class Evses2x(Topic):
         self._evidence = self.station.topic(Observation)
 
     def status(self, evse: int, connector: int) -> str | None:
-        """The status a connector last reported, None where it is not known."""
+        """Return the last reported status of a connector; None if it is not known."""
         return self.connectors.get((evse, connector))
 
     def status_of_evse(self, evse: int) -> set[str]:
-        """The statuses its connectors last reported; empty where nothing is known."""
+        """Return the last reported statuses of an EVSE's connectors; empty if none is known."""
         return {status for (its_evse, _), status in self.connectors.items() if its_evse == evse}
 
     @rule(

@@ -1,4 +1,4 @@
-"""Whether a charge point is heard of often enough, and which time its CSMS tells."""
+"""Judge whether a charge point sends something often enough, and whether its CSMS answers with the right time."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from inspector.rules.state.registration import Registration, RegistrationState
 from inspector.rules.topics.rpc.timestamps import seconds
 
 LENIENCE = 1.5
-"""How many intervals of silence are tolerated."""
+"""A charge point may send nothing for so many heartbeat intervals."""
 DAY_S = 86_400.0
-_STRICTLY_S = 0.001  # a silence of exactly the limit is not yet longer than it
+_STRICTLY_S = 0.001  # added to deadlines: a silence of exactly the limit is still allowed
 
 _BOOT = {
     "1.6": '> [2,"b","BootNotification",{"chargePointVendor":"V","chargePointModel":"M"}]',
@@ -41,13 +41,13 @@ def _script(rest: str, time: str = _NOON) -> dict[str, str]:
 
 
 class Heartbeat(Topic):
-    """The signs of life on one WebSocket."""
+    """The rules about heartbeats on one WebSocket."""
 
     def setup(self) -> None:
         self._boot = self.session.topic(RegistrationState)
-        self._due_ns: int | None = None  # when the silence is looked at next
-        self._gap_ns = self.session.opened_at.mono_ns  # since when every frame has been seen
-        self._told_ns: int | None = None  # the last sign of life before the silence told of
+        self._due_ns: int | None = None  # monotonic time of the next deadline
+        self._gap_ns = self.session.opened_at.mono_ns  # monotonic time since which every frame was seen
+        self._told_ns: int | None = None  # monotonic time of the last message before the silence that was reported
         self._beat_ns = self.session.opened_at.mono_ns
 
     @track(OPENED)
@@ -70,7 +70,10 @@ class Heartbeat(Topic):
 
     @track(event("ping", "pong"))
     def control_frame(self, session: SessionContext, moment: Moment, detail: dict[str, Any]) -> None:
-        """A ping or pong of the charge point stands in for a heartbeat but once a day (OCPP-J 1.6 5.3, 2.x 5.2)."""
+        """Count a ping or pong of the charge point as a sign of life.
+
+        It can replace all heartbeats except for one a day (OCPP-J 1.6 section 5.3, 2.x section 5.2).
+        """
         if detail.get("direction") == Direction.FROM_CHARGE_POINT:
             session.heard_ns = moment.mono_ns
 
@@ -81,7 +84,7 @@ class Heartbeat(Topic):
         return LENIENCE * boot.heartbeat_s
 
     def _listen(self, since: Moment | Frame) -> None:
-        """Set the deadline for the next sign of life; a longer one that was set before is void from then on."""
+        """Set the deadline for the next message from the charge point; it replaces a later one."""
         limit_s = self._limit_s()
         if limit_s is not None:
             self._look_at(since, limit_s)
@@ -104,7 +107,7 @@ class Heartbeat(Topic):
         good=_script('+ 80s\n> [2,"d","DataTransfer",{"vendorId":"V"}]\n< [3,"d",{"status":"Accepted"}]\n+ 80s'),
     )
     def silent(self, moment: Moment) -> Faults:
-        """Judge silence: any frame of the charge point stands in for a heartbeat, an answer or a ping too (§4.6)."""
+        """Report that the charge point has sent nothing. Any frame or ping replaces a heartbeat (§4.6)."""
         if moment.mono_ns != self._due_ns:
             return None
         self._due_ns = None

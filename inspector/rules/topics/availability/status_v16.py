@@ -1,6 +1,6 @@
-"""Which status 1.6 connectors are in and how they got there.
+"""Judge the status of 1.6 connectors and how it changes.
 
-The table of status changes is that of 1.6 section 4.9 with errata 3.20; it holds for connectors above 0.
+The table of status changes is from 1.6 section 4.9 with errata 3.20. It applies to connectors above 0.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ NEXT_STATUS: dict[str, frozenset[str]] = {
     "Unavailable": _FROM_ANY - {"Finishing", "Reserved"},
     "Faulted": _FROM_ANY,
 }
-"""Which status may follow which on a connector above 0."""
+"""For each status of a connector above 0, the statuses that may follow it."""
 MAIN_CONTROLLER = frozenset({"Available", "Unavailable", "Faulted"})
 FREE = frozenset({"Available", "Preparing", "Reserved", "Unavailable"})
-"""What a connector without a transaction reports."""
+"""The statuses that a connector without a transaction may have."""
 COMMUNICATION_ERROR = frozenset({"Preparing", "SuspendedEV", "SuspendedEVSE", "Finishing"})
 
 
@@ -46,7 +46,7 @@ def _report(status: str, connector: int = 1, error: str = "NoError", message_id:
 
 
 class Reported(NamedTuple):
-    """What a StatusNotification said of a connector; `life` counts the boots and connections until then."""
+    """The content of a StatusNotification; `life` is how many boots and connections there were before it."""
 
     status: str
     error: str | None
@@ -57,13 +57,14 @@ class Reported(NamedTuple):
 
 
 class Status16(Topic):
-    """Rules about StatusNotification.
+    """The rules about StatusNotification.
 
     Attributes:
-        connectors: what each connector last reported, 0 for the charge point itself.
-        connector, now, before: the connector of the latest StatusNotification, what it says, and what the connector
-            had said before; None where the frame does not tell or nothing was known.
-        suspended_ns: when each connector last reported SuspendedEVSE (monotonic).
+        connectors: the last report of each connector; connector 0 is the charge point itself.
+        connector: the connector of the latest StatusNotification; None if the frame has none.
+        now: the content of the latest StatusNotification; None if it is not valid.
+        before: the previous report of that connector; None if there was none.
+        suspended_ns: the monotonic time when each connector last reported SuspendedEVSE.
     """
 
     scope = "station"
@@ -81,7 +82,7 @@ class Status16(Topic):
         self._configuration = self.station.topic(ConfigurationState)
 
     def status(self, connector: int) -> str | None:
-        """The status a connector last reported, None where it is not known."""
+        """Return the last reported status of a connector; None if it is not known."""
         known = self.connectors.get(connector)
         return known.status if known else None
 
@@ -128,7 +129,7 @@ class Status16(Topic):
             return None
         follows = NEXT_STATUS.get(before.status)
         if follows is None or now.status in follows or now.status not in NEXT_STATUS:
-            return None  # a status of no such name is the schema's business
+            return None  # payload.schema reports unknown statuses
         key = f"{connector} {before.status} {now.status}"
         text = f"connector {connector} goes from {before.status} to {now.status}"
         if now.life != before.life:
@@ -156,7 +157,7 @@ class Status16(Topic):
         if now is None or before is None or now.status != before.status:
             return None
         if now._replace(mono_ns=0) != before._replace(mono_ns=0):
-            return None  # another error, or told again after a boot or a time offline
+            return None  # the error is another one, or there was a boot or a reconnect in between
         if self._triggered_ns is not None and frame.mono_ns - self._triggered_ns < self.settings.effect_timeout_s * 1e9:
             return None
         return Fault(
@@ -238,7 +239,7 @@ class Status16(Topic):
     def fault_reported(self, frame: Frame) -> Faults:
         connector, now = self.connector, self.now
         if now is None or now.error == "NoError" or (now.status != "Faulted" and now.error is None):
-            return None  # Faulted with NoError has a rule of its own
+            return None  # another rule reports Faulted with NoError
         said = "; ".join(part for part in (now.error, now.vendor_error, now.info) if part)[:160]
         where = f"connector {connector}" if connector else "the charge point"
         running = " during a transaction" if connector and self._transactions.open_on(connector) else ""

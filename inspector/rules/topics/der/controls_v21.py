@@ -1,4 +1,4 @@
-"""Controls of distributed energy resources in OCPP 2.1: the settings of their type, and kept until cleared."""
+"""Judge controls of distributed energy resources (DER) in OCPP 2.1: their settings, and whether stations keep them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SETTINGS = {
     "Gradients": "gradient",
     "LimitMaxDischarge": "limitMaxDischarge",
 }
-"""The member that has the settings of a type of control; all other types have a curve."""
+"""For each type of control, the member with its settings; for all other types it is `curve`."""
 _MEMBERS = (*SETTINGS.values(), "curve")
 _GRADIENT = {"gradient": {"priority": 1, "gradient": 10, "softGradient": 5}}
 _GET = {"requestId": 1, "controlId": "c1"}
@@ -35,11 +35,11 @@ class Control(NamedTuple):
 
     default: bool
     kind: str | None
-    lasts: bool  # until it is cleared
+    lasts: bool  # whether it stays until it is cleared
 
 
 class DerControls21(Topic):
-    """Rules about DER controls."""
+    """The rules about DER controls."""
 
     scope = "station"
     versions = V21
@@ -105,7 +105,7 @@ class DerControls21(Topic):
         settings = member(frame.request, SETTINGS.get(kind or "", "curve"))
         ends = "duration" in settings or seconds(string(settings, "startTime")) is not None
         for other in [number for number, one in self._controls.items() if one.kind == kind]:
-            self._controls[other] = self._controls[other]._replace(lasts=False)  # the new one may supersede it
+            self._controls[other] = self._controls[other]._replace(lasts=False)  # the new one may replace it
         self._controls.note(name, Control(frame.request.get("isDefault") is True, kind, not ends))
         self._cleared.pop(name, None)
 

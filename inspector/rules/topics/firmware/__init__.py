@@ -1,1 +1,1 @@
-"""Firmware updates and log uploads: their answers, their statuses and the security events they need."""
+"""Judge firmware updates and log uploads: answers, statuses and required security events."""

@@ -1,4 +1,4 @@
-"""What firmware updates and log uploads owe beside their statuses: a file name, a first status, security events."""
+"""Judge answers about firmware updates and log uploads, and the statuses and security events that must follow them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _UPDATE = csms("UpdateFirmware", {"requestId": 7, "firmware": _FIRMWARE})
 _SIGNED = {"requestId": 7, "firmware": {**_FIRMWARE, "signature": "x", "signingCertificate": "y"}}
 _OWN = ("Installed", "FirmwareUpdated"), ("InvalidSignature", "InvalidFirmwareSignature")
 EVENTS = {**dict(_OWN), "InvalidCertificate": "InvalidFirmwareSigningCertificate"}
-"""The statuses that a security event has to report too, and its type."""
+"""For each status that also needs a security event, the type of the event."""
 
 
 _LOG = {"status": "Accepted", "filename": "log.txt"}
@@ -49,7 +49,7 @@ def _event(kind: str) -> str:
 
 
 def _owed(topic: FirmwareAnswers, frame: Frame) -> str | None:
-    """The type of the security event that must follow this answer, None for none."""
+    """Return the type of the security event that must follow this answer; None if none must."""
     kind = EVENTS.get(str(frame.payload.get("status") if frame.action in _UPDATES else frame.request.get("status")))
     old = topic.session.version is OcppVersion.V16
     if kind is None or (old and (kind == "FirmwareUpdated" or not (frame.action or "").startswith("Signed"))):
@@ -60,19 +60,19 @@ def _owed(topic: FirmwareAnswers, frame: Frame) -> str | None:
 
 
 class FirmwareAnswers(Topic):
-    """Rules about answers and security events.
+    """The rules about answers and security events.
 
     Attributes:
-        events_ns: when (monotonic) each of the security events was sent last.
+        events_ns: for each type of security event, the monotonic time when it was last sent.
     """
 
     scope = "station"
 
     def setup(self) -> None:
         self.events_ns: dict[str, int] = {}
-        self._uploading: bool | None = None  # None until a log was requested or reported
+        self._uploading: bool | None = None  # None until a log upload is requested or reported
         self._idle_expected = False
-        self._last_status: str | None = None  # of a firmware update since the last restart
+        self._last_status: str | None = None  # the last status of a firmware update since the last restart
         self._status_asked = False
 
     @rule(
@@ -135,7 +135,7 @@ class FirmwareAnswers(Topic):
     )
 
     def later(self, answer: Frame) -> bool:
-        """Whether the download is to begin later than an update has to have reported something."""
+        """Return whether the download is to begin after this answer; True also if the times of frames are not known."""
         when = found(answer.request, "retrieveDate") or found(answer.request, "firmware/retrieveDateTime")
         begins = seconds(when if type(when) is str else None)
         return not self.station.topic(Observation).timed or (begins is not None and begins > answer.ts_ns / 1e9)

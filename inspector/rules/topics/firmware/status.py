@@ -1,7 +1,7 @@
-"""Whether firmware and log uploads are told in order and with their request.
+"""Judge whether the statuses of firmware updates and log uploads come in order and name their request.
 
-The table of statuses is that of the 1.6 security whitepaper and of 2.x FirmwareStatusEnumType, use cases L01 and
-L02; the statuses of plain 1.6 are among them.
+The table of statuses is from the 1.6 security whitepaper and 2.x FirmwareStatusEnumType, use cases L01 and L02. It
+includes the statuses of 1.6 without the whitepaper.
 """
 
 from __future__ import annotations
@@ -37,7 +37,10 @@ NEXT_STATUS: dict[str | None, frozenset[str]] = {
     "InstallVerificationFailed": _INSTALLING | {"DownloadScheduled", "Downloading"},
     "Installed": frozenset({"InstallRebooting", "InstallVerificationFailed"}),
 }
-"""Which status may follow which in one update; None is its request. What fails may be tried again (L01.FR.30)."""
+"""For each status of an update, the statuses that may follow it; None stands for the request.
+
+After a failure the station may try again (L01.FR.30).
+"""
 
 _NOTIFICATIONS = (
     "FirmwareStatusNotification",
@@ -70,25 +73,25 @@ _TRIGGER = (
 
 
 class Progress(NamedTuple):
-    """The last status of an update, None for its request; `life` counts boots and connections until then."""
+    """The last status of an update, None after its request; `life` is how many boots and connections there were."""
 
     status: str | None
     life: tuple[int, int]
 
 
 class Firmware(Topic):
-    """Rules about firmware updates and log uploads.
+    """The rules about the statuses of firmware updates and log uploads.
 
     Attributes:
-        progress: by requestId (None where there is none, as in plain 1.6), oldest first.
+        progress: by requestId (None for 1.6 without the whitepaper, which has no ids), oldest first.
     """
 
     scope = "station"
 
     def setup(self) -> None:
         self.progress: dict[int | None, Progress] = {}
-        self._triggered_ns: dict[str, int] = {}  # by the requestedMessage
-        self._watched_ns: int | None = None  # since when every trigger has been seen
+        self._triggered_ns: dict[str, int] = {}  # monotonic time of the last trigger, by requestedMessage
+        self._watched_ns: int | None = None  # monotonic time from which no unseen trigger can explain a message
         self._requests: dict[str, dict[int, None]] = {"Firmware": {}, "Log": {}}  # requestIds, oldest first
         self._evidence = self.station.topic(Observation)
 
@@ -105,7 +108,7 @@ class Firmware(Topic):
         self.progress.clear()
 
     def _unsure(self, moment: Moment) -> None:
-        # A trigger may have come unseen whose message is still to be sent.
+        # For some time, a message may come because of a trigger that was not seen.
         self._watched_ns = moment.mono_ns + int(self.settings.effect_timeout_s * 1e9)
 
     @track(call("TriggerMessage", "ExtendedTriggerMessage"))
@@ -153,14 +156,14 @@ class Firmware(Topic):
         if status is None or (status == "Idle" and request is None):
             return None
         if frame.action == "FirmwareStatusNotification" and self.session.version is OcppVersion.V16:
-            return None  # plain 1.6 has no requestId
+            return None  # 1.6 without the security whitepaper has no requestId
         if request is None:
             return Fault(f"the status {status[:30]} has no requestId", "/3")
         known = self._requests["Log" if frame.action == "LogStatusNotification" else "Firmware"]
         if type(request) is not int or request in known or self._evidence.seen_since is None:
             return None
         if not known and status != "Idle":
-            return None  # the update may have been asked for before the boot
+            return None  # the update may have been requested before the boot
         return Fault(f"requestId {request} does not belong to any request", "/3/requestId", key=str(request))
 
     @rule(
@@ -177,13 +180,13 @@ class Firmware(Topic):
     def order(self, frame: Frame) -> Faults:
         status, request = string(frame.payload, "status"), integer(frame.payload, "requestId")
         if status is None or status not in NEXT_STATUS:
-            return None  # Idle, or no status at all
+            return None  # it is Idle or not a valid status
         before, life = self.progress.get(request), self._life()
         self._note(request, status)
         if before is None or before.life != life or before.status == status or status in NEXT_STATUS[before.status]:
             return None
         if request is None and before.status == "Installed":
-            return None  # another update, asked for in another way
+            return None  # it may be another update that was not requested over OCPP
         text = f"{status} follows {before.status or 'the request'}"
         return Fault(f"{text} directly", "/3/status", key=f"{request} {before.status} {status}")
 

@@ -1,1 +1,1 @@
-"""Rules about meter values: single ones, registers over time, energy beside power, samples that do not come."""
+"""Judge meter values: single values, registers over time, energy compared with power, missing samples."""

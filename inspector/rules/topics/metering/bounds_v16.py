@@ -1,4 +1,7 @@
-"""Whether the register of a 1.6 transaction stays between its meterStart and its meterStop; reads no frame itself."""
+"""Judge whether the register of a 1.6 transaction stays between its meterStart and its meterStop.
+
+This topic reads no frames: `registers` calls it.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +26,10 @@ def _sample(value: int) -> str:
 
 
 class MeterBounds16(Topic):
-    """The rule; `registers` hands it the readings of the energy register that are not the highest so far.
+    """The rule about the bounds. `registers` calls it with each energy reading that is not the highest so far.
 
     Attributes:
-        highest: the highest reading of each transaction in Wh, by its id, and no less than it began with.
+        highest: the highest reading of each transaction in Wh, meterStart included, by transaction id.
     """
 
     scope = "station"

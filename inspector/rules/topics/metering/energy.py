@@ -1,8 +1,8 @@
-"""Whether a register counts as fast as the power reported with it says.
+"""Judge whether an energy register rises as fast as the power that is reported with it.
 
-A reading is what one timestamp says: the register of imported energy, the imported power, both of all phases together.
-`registers` takes the readings out of the frames. Power is a sample and may change between two of them: energy is
-compared with the least and the most that two neighbouring samples allow.
+A reading has the imported energy and the imported power of all phases at one timestamp. `registers` reads them from the
+frames. Power may change between two samples, so energy is compared with the least and the most that the lower and the
+higher of two neighbouring samples would give.
 """
 
 from __future__ import annotations
@@ -19,16 +19,18 @@ from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import ASIDE, Topic, aside, rule
 
 SERIES_LIMIT = 200
-"""Transactions and places remembered; the oldest are forgotten."""
+"""At most so many transactions and connectors (or EVSEs) are remembered; beyond that, the oldest is forgotten."""
 GAP_S = 1200.0
-"""Between samples that are further apart anything may have happened."""
+"""Samples that are further apart than this (in seconds) are not compared, because the power may have changed often."""
 JUMP_WH = 1000.0
-"""A smaller rise is never a jump, however short the time."""
+"""A smaller rise is never reported as a jump, however short the time is."""
 SAMPLES = 4
-"""The fewest samples of power that tell a course."""
+"""At least so many samples of power are needed for a comparison."""
 COARSE_WH, FINE_WH, IDLE_WH = 1000.0, 100.0, 500.0
-"""How much energy has to be missing: where no step of the register has been seen yet, and where one has; and how much
-has to be too much."""
+"""A difference is reported only if so much energy is missing, or (IDLE_WH) is too much.
+
+COARSE_WH applies while no step of the register was seen, FINE_WH after that: a register may count in large steps.
+"""
 
 _START = """> [2,"s","StartTransaction",{"connectorId":1,"idTag":"T","meterStart":0,"timestamp":"2026-01-01T12:00:00Z"}]
 < [3,"s",{"transactionId":7,"idTagInfo":{"status":"Accepted"}}]
@@ -48,42 +50,44 @@ def _metered(minute: int, energy: float, power: float | None, *, new: bool) -> s
 
 
 def _course(power: float | None, *energies: float) -> dict[str, str]:
-    """Readings a minute apart, in the notation of examples, by version."""
+    """Return an example with readings a minute apart, by version."""
     old = "".join(_metered(n, energy, power, new=False) for n, energy in enumerate(energies, 1))
     new = "".join(_metered(n, energy, power, new=True) for n, energy in enumerate(energies, 1))
     return {"1.6": _START + old, "2x": new}
 
 
 type Reading = tuple[float, Any, str | None, float]
-"""What a register says: its value in the base unit, as it was written, when it was taken, and how many of the base unit
-make one of the unit it was written in."""
+"""One reading of a register: its value in the base unit, the value as sent, its timestamp, and the factor of its unit.
+
+The factor is how many base units one unit of the sent value has: 1000.0 for kWh.
+"""
 
 
 @dataclass(slots=True)
 class _Series:
-    """What is known of one register: its last reading, and the readings since power and energy were last compared.
+    """The state of one register: its last reading, and the sums since power and energy were last compared.
 
-    Times are parsed only where they count: `mono_ns` tells of almost every reading that it fits.
+    Timestamps are parsed only if they matter, because `mono_ns` is enough to see that almost every reading fits.
     """
 
     reading: Reading
     mono_ns: int
     power_w: float | None
-    step_wh: float = 0.0  # the smallest step seen
-    begun: Reading | None = None  # of the readings with power
-    powered: str | None = None  # when the last of them was taken
+    step_wh: float = 0.0  # the smallest rise between two readings so far
+    begun: Reading | None = None  # the first reading with power of this comparison
+    powered: str | None = None  # the timestamp of the last reading with power
     samples: int = 0
     least_wh: float = 0.0
     most_wh: float = 0.0
 
     def begin(self) -> None:
-        """Begin the next comparison with the latest reading."""
+        """Begin a new comparison at the latest reading."""
         self.begun, self.powered = self.reading, self.reading[2]
         self.samples, self.least_wh, self.most_wh = 1, 0.0, 0.0
 
 
 class EnergyAndPower(Topic):
-    """The rules that hold energy, power and time against each other."""
+    """The rules that compare energy, power and time."""
 
     scope = "station"
 
@@ -91,21 +95,21 @@ class EnergyAndPower(Topic):
         self._series: dict[Any, _Series] = {}
 
     def forget(self, scope: Any) -> None:
-        """A register may begin anew."""
+        """Forget a register, because it may start again at a lower value."""
         self._series.pop(scope, None)
 
     def began(self, scope: Any, timestamp: str | None, meter_start: int, frame: Frame) -> None:
-        """Take the register at the start of a transaction."""
+        """Begin the state of a register with the meterStart of its transaction."""
         self._keep(scope, _Series((float(meter_start), meter_start, timestamp, 1.0), frame.mono_ns, None))
 
     def read(self, frame: Frame, scope: Any, reading: Reading, power_w: float | None) -> list[Fault] | None:
-        """Judge a reading by those before.
+        """Compare a reading with the earlier ones, and return the faults.
 
         Args:
-            frame: the one it came with.
-            scope: the transaction, or where there is none a tuple of the connector or EVSE.
-            reading: the register of all phases.
-            power_w: the power at the same time, None where that is not told.
+            frame: the frame with the reading.
+            scope: the transaction id; without a transaction, a tuple of the connector or EVSE.
+            reading: the energy register of all phases.
+            power_w: the power at the same time; None if it is not reported.
         """
         known = self._series.get(scope)
         if known is None:
@@ -117,10 +121,10 @@ class EnergyAndPower(Topic):
         last, passed_ns, power_before = known.reading, frame.mono_ns - known.mono_ns, known.power_w
         risen_wh = reading[0] - last[0]
         if risen_wh < 0 and earlier(reading[2], last[2]):
-            return None  # taken before, delivered after
+            return None  # it is an older reading that was delivered late
         known.reading, known.mono_ns, known.power_w = reading, frame.mono_ns, power_w
         if risen_wh < 0:
-            known.begun = None  # meter.register-falls has its say
+            known.begun = None  # the rule meter.register-falls reports it
         elif risen_wh and (not known.step_wh or risen_wh < known.step_wh):
             known.step_wh = risen_wh
         jump = aside(self.jumps, scope, last, reading) if risen_wh > JUMP_WH else None
@@ -156,7 +160,7 @@ class EnergyAndPower(Topic):
         risen_wh = reading[0] - last[0] - step(reading) - step(last)
         if passed_s is None or passed_s < 0 or not math.isfinite(risen_wh):
             return None
-        power_w = risen_wh * 3600 / (passed_s + 1)  # many clocks tell whole seconds only
+        power_w = risen_wh * 3600 / (passed_s + 1)  # add a second, because many timestamps have whole seconds only
         if power_w <= self.settings.highest_power_w:
             return None
         of = self._words(scope)
@@ -194,7 +198,7 @@ class EnergyAndPower(Topic):
         return Fault(f"{text} ({of})", key=of)
 
     def _sum_up(self, known: _Series, scope: Any, power_w: float, power_before: float | None) -> Fault | None:
-        """Take in one more sample of power, and compare where there are enough."""
+        """Add a sample of power to the sums; compare them with the energy if there are enough samples."""
         begun, taken = known.begun, known.reading[2]
         passed_s = _passed_s(known.powered, taken)
         if begun is None or power_before is None or power_w < 0 or passed_s is None or not 0 <= passed_s <= GAP_S:
@@ -227,12 +231,12 @@ def _passed_s(one: str | None, other: str | None) -> float | None:
 
 
 def step(reading: Reading) -> float:
-    """What the last digit of a reading stands for, in the base unit."""
+    """Return the value of the last digit of a reading, in the base unit."""
     return reading[3] * 10.0 ** -len(str(reading[1]).partition(".")[2])
 
 
 def _amount(value: float) -> str:
-    """12.3 k, 27.3 M: three digits with the prefix of the unit that follows."""
+    """Return a number with three digits and the prefix of a unit, such as "12.3 k"; the unit must follow."""
     for scale, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= scale:
             return f"{value / scale:.3g} {prefix}"

@@ -1,4 +1,4 @@
-"""Whether the events of a 2.x transaction have the measurands that the station is configured to send."""
+"""Judge whether the events of a 2.x transaction have the measurands that the station is configured to send."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ VARIABLES = {
     "Updated": "TxUpdatedMeasurands",
     "Ended": "TxEndedMeasurands",
 }
-"""The variable of SampledDataCtrlr that lists the measurands of each kind of event."""
+"""For each kind of event, the variable of SampledDataCtrlr that lists its measurands."""
 _DEFAULT = "Energy.Active.Import.Register"
 
 _NAME = {"component": {"name": "SampledDataCtrlr"}, "variable": {"name": "TxStartedMeasurands"}}
@@ -29,14 +29,14 @@ _METER = [{"timestamp": NOW, "sampledValue": [{"value": 230.0, "measurand": "Vol
 
 
 class Measurands2x(Topic):
-    """The rule about configured measurands; it listens only while a configuration is known."""
+    """The rule about configured measurands; it is dormant while the configuration is not known."""
 
     scope = "station"
     versions = V2X
 
     def setup(self) -> None:
-        self._wanted: dict[str, list[str]] = {}  # by the kind of event
-        self._late: Known[str, None] = Known()  # transactions that started without an EVSE and do not charge yet
+        self._wanted: dict[str, list[str]] = {}  # the configured measurands, by kind of event
+        self._late: Known[str, None] = Known()  # ids of transactions that started without an EVSE and do not charge yet
         self._transactions = self.station.topic(Transactions2x)
         self._configuration = self.station.topic(ConfigurationState)
 
@@ -80,7 +80,7 @@ class Measurands2x(Topic):
         ]
         missing = [name for name in wanted if name not in samples]
         if not missing or (kind == "Updated" and len(missing) < len(wanted)):
-            return None  # periodic values may be split over several messages
+            return None  # periodic values may be split into several messages
         text = f"{event.kind} without {', '.join(missing)[:200]}, which {VARIABLES[kind]} lists"
         return Fault(text, "/3/meterValue" if samples else "/3", key=kind)
 

@@ -1,11 +1,12 @@
-"""What meter values say over time, in all versions: registers that fall.
+"""Read the meter values of all versions, and find registers that fall.
 
-Each sample is read here once; `sampled_values` judges it alone, and `energy` the register beside the power.
+Each sample is read only here. This topic calls `sampled_values`, which judges single samples, and `energy`, which
+compares energy with power.
 
-A series is what one register counts: one transaction (or none), connector or EVSE, measurand, phase and location.
-A lower value with an earlier timestamp is not a fall, so that queues may be replayed; a series without
-a transaction begins anew with each boot and each transaction of its connector. Bounded: TRANSACTIONS_LIMIT
-transactions of SERIES_LIMIT series each.
+A series has the readings of one register: one transaction (or none), connector or EVSE, measurand, phase and location.
+A lower value with an earlier timestamp is not a fall, because stations may deliver queued values late. A series without
+a transaction starts again with each boot and each transaction of its connector. At most TRANSACTIONS_LIMIT transactions
+with SERIES_LIMIT series each are remembered.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _PHASES = frozenset({"L1", "L2", "L3", "L1-N", "L2-N", "L3-N"})
 _OUTLET = (None, "Outlet")
 
 type _Key = tuple[str, str | None, str | None, str]
-"""What tells one register from another: measurand, phase, location and base unit."""
+"""The properties that distinguish the registers of a transaction: measurand, phase, location and base unit."""
 
 _START = """> [2,"s","StartTransaction",{"connectorId":1,"idTag":"T","meterStart":0,"timestamp":"2026-01-01T12:00:00Z"}]
 < [3,"s",{"transactionId":7,"idTagInfo":{"status":"Accepted"}}]
@@ -57,7 +58,7 @@ _RISING_2X = _meter_2x("00:01", 300, "m") + _meter_2x("00:02", 500, "m2")
 
 
 class Registers(Topic):
-    """The rule about registers."""
+    """The rule about registers that fall."""
 
     scope = "station"
 
@@ -94,12 +95,12 @@ class Registers(Topic):
         transaction: int | str | None
         name = "meterValue"
         faults: list[Fault] = []
-        old = False  # told by the message itself, which is faster than by the session
+        old = False  # whether it is 1.6, from the message itself, which is faster than asking the session
         if frame.action == "TransactionEvent":
             if name not in payload:
                 return None
             transaction = string(member(payload, "transactionInfo"), "transactionId")
-            where = None  # the transaction tells the EVSE, which need not be repeated
+            where = None  # later events may leave the EVSE out; the transaction identifies the register
         elif frame.action == "StopTransaction":
             name, old = "transactionData", True
             transaction, where = integer(payload, "transactionId"), None
@@ -171,7 +172,7 @@ class Registers(Topic):
                     if type(measurand) is not str or not measurand.endswith(".Register"):
                         continue
                 if taken is None and name == "transactionData":
-                    continue  # it repeats earlier values; without a time there is no order
+                    continue  # transactionData repeats earlier values, and without a time their order is not known
                 if get("format") == "SignedData":
                     continue
                 phase, location = get("phase"), get("location")
@@ -214,16 +215,16 @@ class Registers(Topic):
     def _fall(
         self, series: dict[_Key, Reading], key: _Key, last: Reading, reading: Reading, repeated: bool
     ) -> Fault | None:
-        """Keep a reading that is lower than the last of its series, unless it is older; return the fall, if it is one.
+        """Return a fault if a lower reading is a fall, otherwise None; keep the reading unless it is older.
 
-        `repeated`: the reading may be one that was reported before, so that one of the same time counts as no fall.
+        `repeated` is whether the reading may have been reported before; then one with the same time is not a fall.
         """
         value, _, taken, _ = reading
         if not math.isfinite(value) or earlier(taken, last[2]):
-            return None  # taken before, delivered after
+            return None  # it is an older reading that was delivered late
         same = taken is not None and taken == last[2]
         if same and (repeated or taken is last[2]):
-            return None  # the same object: two readings of one element, in no order
+            return None  # if it is the same object, both readings are in one element, which gives them no order
         series[key] = reading
         if value >= last[0] - _rounding(reading, last):
             return None
@@ -248,7 +249,7 @@ class Registers(Topic):
 
     @track(result("StartTransaction"), versions=V16)
     def named(self, frame: Frame) -> None:
-        # The CSMS may use an id again after years; what was counted under it before is another transaction's.
+        # The CSMS may use an id again after years; earlier readings with this id are from another transaction.
         starting = self.station.topic(Transactions16).answering
         if starting is None:
             return
@@ -269,7 +270,7 @@ class Registers(Topic):
 
 
 def _base_of(measure: dict[str, Any]) -> tuple[str, float]:
-    """Return the base unit in lower case, and how many of it one of the given unit holds."""
+    """Return the base unit in lower case, and how many base units the unit of a sample has (1000.0 for kWh)."""
     return _base(string(measure, "unit") or "Wh", integer(measure, "multiplier") or 0)
 
 
@@ -283,7 +284,7 @@ _WH = _KNOWN_UNITS["Wh"]
 
 
 def _rounding(one: Reading, other: Reading) -> float:
-    """Return how much the same register may differ when it is written in two units."""
+    """Return by how much two readings of the same value may differ because they have different units."""
     return 0.0 if one[3] == other[3] else max(step(one), step(other))
 
 

@@ -1,6 +1,6 @@
-"""Whether single sampled values are numbers and their units spelled as listed.
+"""Judge whether single sampled values are numbers, and whether their units are spelled correctly.
 
-`registers` reads each sample once and asks the rules here about what it cannot read.
+`registers` reads the samples and calls these rules with those that it cannot read.
 """
 
 from __future__ import annotations
@@ -14,11 +14,10 @@ UNITS_2X = frozenset(
     "A ASU B Celsius dB dBm Deg Fahrenheit Hz K kPa lx m ms2 N Ohm Percent RH RPM s V VA VAh var varh W Wh"
     " kVA kVAh kvar kvarh kW kWh".split()
 )
-"""The standardized units of measurement of 2.x (part 2 appendix 2), and those of 1.6 with a k, which say the same as
-a multiplier of 3."""
+"""The standardized units of 2.x (part 2 appendix 2), and the units of 1.6 with a k, which means a multiplier of 3."""
 
 DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-"""A decimal number; Python reads more than that as one (1_000, nan, the digits of every script)."""
+"""Matches a decimal number. Python's float() would also accept 1_000, nan and the digits of any script."""
 
 _BY_LETTERS = {unit.lower(): unit for unit in UNITS_2X if len(unit) > 1}
 _BY_LETTERS |= {"amp": "A", "amps": "A", "ampere": "A", "volt": "V", "volts": "V", "watt": "W", "watts": "W"}
@@ -43,7 +42,7 @@ def _unit(unit: str) -> str:
 
 
 class SampledValues(Topic):
-    """Rules about one sampled value."""
+    """The rules about a single sampled value."""
 
     scope = "station"
 
@@ -83,7 +82,7 @@ class SampledValues(Topic):
     def unit(self, unit: str) -> Fault | None:
         meant = _BY_LETTERS.get(re.sub(r"[^a-z%]", "", unit.lower()))
         if meant is None or meant == unit:
-            return None  # a unit of the vendor's own
+            return None  # vendors may define units of their own
         text = f"the unit is {unit[:20]!r}; the list spells it {meant}"
         return Fault(text, key=unit[:20])
 

@@ -1,4 +1,4 @@
-"""Whether 1.6 charge points send meter values as often as they are set to."""
+"""Judge whether 1.6 charge points send meter values as often as they are configured to."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from inspector.rules.state.configuration import ConfigurationState
 from inspector.rules.state.transactions_v16 import Transaction16, Transactions16
 
 LONG_WITHOUT_VALUES_S = 900.0
-"""A transaction longer than this usually has a meter value: the intervals in use are seconds to 15 minutes."""
+"""A transaction longer than this usually has a meter value, because usual intervals are at most 15 minutes."""
 
 _START = """> [2,"s","StartTransaction",{"connectorId":1,"idTag":"T","meterStart":0,"timestamp":"2026-01-01T12:00:00Z"}]
 < [3,"s",{"transactionId":7,"idTagInfo":{"status":"Accepted"}}]
@@ -34,7 +34,7 @@ def _meter(at: str, value: int) -> str:
 
 
 class Samples16(Topic):
-    """Rules about meter values that do not come."""
+    """The rules about missing meter values."""
 
     scope = "station"
     versions = V16
@@ -62,13 +62,13 @@ class Samples16(Topic):
         if not transaction.open or not interval or number is None or not self.station.sessions:
             self._watched.discard(number or 0)
             return None
-        # While offline meter values are queued; the time counts from the connection at the earliest.
+        # While offline, a charge point queues its meter values, so count the time only from when it was connected.
         online = self.station.sessions[0].opened_at.mono_ns
         last = max(transaction.metered_ns or transaction.started_ns, online)
         due = last + 2 * interval * 10**9
         blocked = any(
             one.protocol.correlation.open_calls(Direction.FROM_CHARGE_POINT) for one in self.station.sessions
-        )  # meter values have to wait for the answer to what was sent before them
+        )  # a charge point sends meter values only after its earlier CALL is answered
         if moment.mono_ns < due:
             self._wait(moment, max((due - moment.mono_ns) / 1e9, float(interval)), transaction)
             return None
@@ -129,9 +129,9 @@ class Samples16(Topic):
         self.station.deadline(after, seconds_more, self.sample_gap, transaction)
 
     def _interval(self) -> int | None:
-        """MeterValueSampleInterval in seconds; 0 where nothing is sampled, None where it is not known."""
+        """Return MeterValueSampleInterval in seconds; 0 if nothing is sampled, None if it is not known."""
         if not self._configuration.settings_1x:
-            return None  # asked with every meter value, and mostly nothing is known
+            return None  # the most frequent case; this runs for each meter value
         if self._configuration.value("MeterValuesSampledData") == "":
             return 0
         interval = self._configuration.number("MeterValueSampleInterval")

@@ -1,1 +1,1 @@
-"""Variable monitoring: setting and clearing monitors, the events they raise, and periodic event streams."""
+"""Judge variable monitoring: setting and clearing monitors, their events, and periodic event streams."""

@@ -1,4 +1,4 @@
-"""What NotifyEvent says of the monitor that raised it, and how its parts are numbered."""
+"""Judge whether NotifyEvent agrees with the monitor that caused it, and how its parts are numbered."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TRIGGERS = {
     "Periodic": "Periodic",
     "PeriodicClockAligned": "Periodic",
 }
-"""The trigger that belongs to an event of each type of monitor."""
+"""For each type of monitor, the trigger that its events must have."""
 _RAISED_BY = frozenset({"HardWiredMonitor", "PreconfiguredMonitor", "CustomMonitor"})
 
 
@@ -42,15 +42,15 @@ def _notified(sequence: int = 0, *, more: bool = False, **changes: Any) -> str:
 
 
 class Events2x(Topic):
-    """Rules about NotifyEvent."""
+    """The rules about NotifyEvent."""
 
     scope = "station"
     versions = V2X
 
     def setup(self) -> None:
-        self._next: int | None = None  # the seqNo that comes next, None where it is not known
+        self._next: int | None = None  # the next seqNo; None if it is not known
         self._latest: Payload | None = None
-        self._level: int | None = None  # the highest severity number that is reported
+        self._level: int | None = None  # events with a severity number above this are not reported; None if unknown
         self._monitors = self.station.topic(Monitors)
 
     @rule(
@@ -146,7 +146,7 @@ class Events2x(Topic):
         if expected is None or sequence == expected or before == payload:
             return None
         if sequence == 0 and expected > 1:
-            return None  # the rest of a notification was given up
+            return None  # the station has given up the rest of a notification
         text = f"seqNo is {sequence}; expected {expected}"
         return Fault(text, "/3/seqNo", key="after the last part" if expected == 0 else "in order")
 

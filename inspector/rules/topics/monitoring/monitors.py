@@ -1,4 +1,4 @@
-"""How a station answers when monitors are set and cleared; keeps which monitors there are."""
+"""Judge how a station answers when monitors are set and cleared, and remember its monitors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ _OTHER: Payload = {"component": {"name": "EVSE", "evse": {"id": 2}}, "variable":
 
 
 def monitored(kind: str = "UpperThreshold", told: dict[str, Any] | None = None, **asked: Any) -> str:
-    """SetVariableMonitoring of one monitor, and its result; `told` changes the result, None in it leaves out."""
+    """Return a SetVariableMonitoring of one monitor and its answer.
+
+    `asked` changes members of the request, `told` those of the result; None in `told` leaves a member out.
+    """
     data = {"value": 1000, "type": kind, "severity": 5, **_PLACE, **asked}
     answer = {"id": 1, "status": "Accepted", "type": kind, "severity": 5, **_PLACE, **(told or {})}
     answer = {name: value for name, value in answer.items() if value is not None}
@@ -31,11 +34,11 @@ def _cleared(*ids: int, status: str = "Accepted") -> str:
 
 
 class Monitors(Topic):
-    """Rules about SetVariableMonitoring and ClearVariableMonitoring.
+    """The rules about SetVariableMonitoring and ClearVariableMonitoring.
 
     Attributes:
         kinds: the type of each monitor that the station has accepted or reported, by id.
-        severities: their severities, likewise.
+        severities: the severity of each of these monitors, by id.
     """
 
     scope = "station"

@@ -1,4 +1,4 @@
-"""Periodic event streams of OCPP 2.1: opened for their monitors, with their parameters, and closed with them."""
+"""Judge periodic event streams of OCPP 2.1: how they are opened and closed for their monitors, and what they send."""
 
 from __future__ import annotations
 
@@ -31,31 +31,34 @@ def _streamed(count: int = 1, begins: float = 0.0) -> str:
 
 
 def _promised(topic: Streams21, frame: Frame) -> int | None:
-    """The monitor that a stream must be opened for after this answer."""
+    """Return the id of a monitor for which a stream must be opened after this answer; None if there is none."""
     wanted = topic.wanted(frame)
     return next(iter(wanted), None)
 
 
 class Stream(NamedTuple):
-    """A stream as the station has opened it."""
+    """A stream that the station has opened."""
 
     monitor: int | None
     accepted: bool
-    values: int | None  # the most values in one message
+    values: int | None  # how many values one message may have
 
 
 class Streams21(Topic):
-    """Rules about periodic event streams."""
+    """The rules about periodic event streams."""
 
     scope = "station"
     versions = V21
 
     def setup(self) -> None:
         self._streams: Known[int, Stream] = Known()
-        self._wanted: Known[int, Payload] = Known()  # the parameters of the stream that a monitor is to have, by its id
+        self._wanted: Known[int, Payload] = Known()  # the requested parameters of a stream, by the id of its monitor
 
     def wanted(self, frame: Frame) -> dict[int, Payload]:
-        """The parameters of the streams that this answer to SetVariableMonitoring promises, by monitor id."""
+        """Return the parameters of the streams that must be opened after an answer to SetVariableMonitoring.
+
+        They are by monitor id.
+        """
         streams = {}
         asked = elements(frame.request, "setMonitoringData")
         for index, entry in enumerate(elements(frame.payload, "setMonitoringResult")):
@@ -184,7 +187,7 @@ class Streams21(Topic):
     )
 
     def orphaned(self, frame: Frame) -> int | None:
-        """The open stream whose monitor this answer has cleared."""
+        """Return the id of an open stream whose monitor this answer has cleared; None if there is none."""
         results = elements(frame.payload, "clearMonitoringResult")
         cleared = {integer(entry, "id") for entry in results if entry.get("status") == "Accepted"}
         return next((n for n, one in self._streams.items() if one.accepted and one.monitor in cleared), None)

@@ -1,1 +1,1 @@
-"""Rules about booting, resetting and configuring a charge point."""
+"""Judge how charge points boot, are reset and are configured."""

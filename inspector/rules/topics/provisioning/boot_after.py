@@ -1,6 +1,6 @@
-"""What has to follow an accepted boot, and when none should come.
+"""Judge what must follow an accepted boot, and boots that are not needed.
 
-Bounded: CONNECTORS_LIMIT connectors per charge point are remembered.
+At most CONNECTORS_LIMIT connectors of each charge point are remembered.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from inspector.rules.state.registration import RESTART_REASONS, Registration, Re
 
 CONNECTORS_LIMIT = 500
 RESTART_S = 5.0
-"""No charge point restarts and connects again in less."""
+"""No charge point restarts and reconnects in fewer seconds."""
 RECONNECT_S = 120.0
-"""A connection that comes this soon after the CSMS has closed the one before is a reconnect, not a restart."""
+"""If a charge point connects within so many seconds after the CSMS has closed its connection, it has not restarted."""
 
 type Connector = tuple[int, int]
-"""EVSE and connector; in 1.6 the EVSE is 0, and connector 0 is the charge point itself."""
+"""(EVSE, connector). In 1.6 the EVSE is 0, and connector 0 is the charge point itself."""
 
 _ACCEPTED = '< [3,"%s",{"status":"Accepted","currentTime":"2026-01-01T12:00:00Z","interval":300}]'
 _BOOT = {
@@ -58,18 +58,18 @@ def _boot(version: str, number: str, reason: str = "PowerUp") -> str:
 
 
 class BootAfter(Topic):
-    """The rules around an accepted boot of one charge point."""
+    """The rules about what follows an accepted boot of one charge point."""
 
     scope = "station"
 
     def setup(self) -> None:
         self._boot = self.station.topic(RegistrationState)
         self._configuration = self.station.topic(ConfigurationState)
-        self._known: dict[Connector, None] = {}  # every connector ever reported
-        self._reported: set[Connector] = set()  # since the last accepted boot
-        self._accepted: Frame | None = None  # the latest accepted boot, while a deadline waits for the reports
-        self._restart_due = False  # something was asked or announced that restarts a charge point
-        self._closed: tuple[int, str | None] | None = None  # when the last WebSocket closed, and by whom
+        self._known: dict[Connector, None] = {}  # all connectors that were ever reported
+        self._reported: set[Connector] = set()  # connectors that were reported since the last accepted boot
+        self._accepted: Frame | None = None  # the latest accepted boot, while the deadline for reports is open
+        self._restart_due = False  # whether a request or a status has announced a restart
+        self._closed: tuple[int, str | None] | None = None  # monotonic time of the last close, and who closed
 
     @track(CLOSED)
     def closed(self, session: SessionContext, moment: Moment) -> None:
@@ -114,7 +114,7 @@ class BootAfter(Topic):
 
     @track(result("BootNotification"))
     def accepted(self, frame: Frame) -> None:
-        """Wait for the status of every connector; judged before RegistrationState takes the answer in."""
+        """Set a deadline for the status of every connector. This runs before RegistrationState is updated."""
         if frame.direction is Direction.FROM_CSMS and frame.payload.get("status") == "Accepted":
             self._reported.clear()
             if self._accepted is None:
@@ -139,11 +139,11 @@ class BootAfter(Topic):
     def no_status(self, moment: Moment) -> Faults:
         accepted, allowed_s = self._accepted, self.settings.status_after_boot_s
         if accepted is not None and moment.mono_ns - accepted.mono_ns < allowed_s * 1e9:
-            self.station.deadline(accepted, allowed_s, self.no_status)  # another boot has followed
+            self.station.deadline(accepted, allowed_s, self.no_status)  # there was a newer boot: wait from that one
             return None
         self._accepted = None
         if self._boot.answered is not accepted or self._boot.connection not in self.station.sessions:
-            return None  # a boot waits for its answer, or the connection was lost
+            return None  # there was another answer to a boot, or the connection was lost
         within = f"within {duration(allowed_s)} of the accepted boot"
         expected = set(self._known)
         if self.session.version is OcppVersion.V16:
@@ -178,10 +178,10 @@ class BootAfter(Topic):
         heuristic=True,
     )
     def needless(self, frame: Frame) -> Faults:
-        """Judge a boot of a charge point that is accepted.
+        """Judge the boot of a charge point that is already accepted.
 
-        A power cut cannot be seen on the wire. That there was none follows only from who closed the connection
-        before, and from a return sooner than any restart; 2.x says the reason itself.
+        The wire does not show whether the charge point has restarted. It has not if the CSMS had closed the connection,
+        or if it reconnects sooner than any restart takes. In 2.x, the reason in the boot says so.
         """
         boot, restart_due = self._boot, self._restart_due
         self._restart_due = False

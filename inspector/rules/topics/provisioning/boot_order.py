@@ -1,4 +1,4 @@
-"""What may cross the wire before a charge point is accepted."""
+"""Judge the messages before a charge point is accepted."""
 
 from __future__ import annotations
 
@@ -24,14 +24,16 @@ from inspector.rules.rule import (
 from inspector.rules.state.registration import RESTART_REASONS, Registration, RegistrationState
 
 TOLERANCE_S = 1.0
-"""How much sooner than its interval a boot may come: the network took its time for the answer before."""
+"""A boot may come so many seconds before its interval is over, because the network has delayed the last answer."""
 BOOT_S = 60.0
-"""A boot that comes later than this after a connection's first CALL is not the one that was due before it: the charge
-point had been accepted before the capture, and has since been reset or changed."""
+"""A boot that comes more than so many seconds after the first CALL of a connection was not due before that CALL.
+
+Then the charge point had been accepted before the capture and has been reset since.
+"""
 RESTART_S = 10.0
-"""No charge point restarts and connects again in less."""
+"""No charge point restarts and reconnects in fewer seconds."""
 EARLY_LIMIT = 200
-"""CALLs sent too early whose answers are waited for, per session."""
+"""At most so many CALLs that were sent too early are remembered in each session until they are answered."""
 
 _WARNING_IN_16 = {
     OcppVersion.V16: Severity.WARNING,
@@ -47,7 +49,7 @@ _ANSWER = '< [3,"b",{"status":"%s","currentTime":"2026-01-01T12:00:00Z","interva
 
 
 def _after(status: str, rest: str, before: str = "") -> dict[str, str]:
-    """A script by version: a boot with this answer (none where empty), and the rest."""
+    """Return a script by version: a boot, its answer with this status (no answer if it is empty), and the rest."""
     answer = f"\n{_ANSWER % status}" if status else ""
     return {version: f"open\n{before}{boot}{answer}\n{rest}" for version, boot in _BOOT.items()}
 
@@ -57,8 +59,8 @@ class BootOrder(Topic):
 
     def setup(self) -> None:
         self._boot = self.session.topic(RegistrationState)
-        self._first: Frame | None = None  # the first CALL of a charge point of which no boot has been seen
-        self._early: dict[str, None] = {}  # ids of CALLs the CSMS should answer with SecurityError
+        self._first: Frame | None = None  # the first CALL of the charge point, if no boot was seen before it
+        self._early: dict[str, None] = {}  # ids of CALLs that the CSMS should answer with SecurityError
 
     @rule(
         "boot.too-early",
@@ -84,18 +86,18 @@ class BootOrder(Topic):
         if frame.action == "BootNotification" or boot.was_asked(frame.action):
             return None
         if state is not Registration.UNANSWERED:
-            # Before an answer the CSMS may have accepted the boot already: only after one it must refuse.
+            # Until the boot is answered, the CSMS may already have accepted it, so only after that it must refuse.
             self._early[frame.message_id] = None
             if len(self._early) > EARLY_LIMIT:
                 del self._early[next(iter(self._early))]
         if state is Registration.REJECTED and boot.waiting_s(frame.mono_ns) > 0:
-            return None  # boot.while-rejected says it better
+            return None  # the rule boot.while-rejected reports this more precisely
         unanswered = "was answered with a CALLERROR" if boot.refused else "is not answered yet"
         why = unanswered if state is Registration.UNANSWERED else f"was answered with {state.name.title()}"
         return Fault(f"{frame.action} is sent while the BootNotification {why}")
 
     def _before_boot(self, frame: Frame) -> Faults:
-        """Judge the CALLs before the first boot that is seen, once it is: it was due before them."""
+        """Remember the first CALL before a boot. If the boot comes soon after it, report that it came too late."""
         first = self._first
         if frame.action != "BootNotification":
             if first is None and self.session.from_start and self._boot.connection is not self.session:
@@ -156,7 +158,7 @@ class BootOrder(Topic):
         )
 
     def _restarted(self, frame: Frame) -> bool:
-        """Whether a charging station says of a boot on a new connection that it has restarted, which may be so."""
+        """Return whether a boot says that the station has restarted, and there was enough time for that."""
         reason = frame.payload.get("reason")
         if type(reason) is not str or reason not in RESTART_REASONS or self._boot.connection is self.session:
             return False
@@ -196,7 +198,7 @@ class BootOrder(Topic):
             if frame.call is None or boot.answered is None or frame.call.mono_ns < boot.answered.mono_ns:
                 return None
             if not old and not isinstance(frame.message, CallResult):
-                return None  # B03.FR.08 wants this refusal
+                return None  # B03.FR.08 requires a CALLERROR
         what = f"an answer to {frame.action}" if answer else str(frame.action)
         return Fault(f"{what} is sent {duration(left_s)} before the interval after Rejected is over")
 
@@ -236,7 +238,7 @@ class BootOrder(Topic):
     def remote_not_rejected(self, frame: Frame) -> Faults:
         status = frame.payload.get("status")
         if self._boot.state is not Registration.PENDING or status != "Accepted":
-            return None  # a status that the schema does not know accepts nothing
+            return None  # an unknown status counts as not accepted
         return Fault(f"{frame.action} is answered with {status!r} while Pending; expected Rejected", "/2/status")
 
     @rule(
@@ -256,5 +258,5 @@ class BootOrder(Topic):
             return None
         code = session.facts.get("cp_close_code" if side is Side.CHARGE_POINT else "csms_close_code")
         if code is None:
-            return None  # a lost connection, not one that was closed
+            return None  # the connection was lost, not closed
         return Fault(f"closed with code {code} while Pending", side=side)

@@ -1,4 +1,4 @@
-"""Whether 1.6 configuration is asked for, told and kept as it should be."""
+"""Judge how the configuration of a 1.6 charge point is requested, reported and kept."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from inspector.rules.rule import V16, Faults, Topic, call, result, rule, track
 from inspector.rules.state.configuration import KEYS_LIMIT, ConfigurationState
 
 NAMED = 20
-"""Keys named in one sentence."""
-_SECRET = "authorizationkey"  # cannot be read back, or only masked
+"""At most so many keys are named in one sentence."""
+_SECRET = "authorizationkey"  # the only key whose value a charge point hides
 
 _ASKED = '< [2,"g","GetConfiguration",{"key":["HeartbeatInterval","Colour"]}]\n'
 _HEARTBEAT = '{"key":"HeartbeatInterval","readonly":false,"value":"300"}'
@@ -34,14 +34,14 @@ _READ = (
 
 
 class Configuration16(Topic):
-    """Rules about GetConfiguration and ChangeConfiguration."""
+    """The rules about GetConfiguration and ChangeConfiguration."""
 
     scope = "station"
     versions = V16
 
     def setup(self) -> None:
-        self._accepted: dict[str, str] = {}  # by key, what the charge point has accepted and nobody changed since
-        self._unknown: Known[str, None] = Known()  # keys that the charge point has called unknown, in lower case
+        self._accepted: dict[str, str] = {}  # by key, the last value that the charge point has accepted
+        self._unknown: Known[str, None] = Known()  # keys that the charge point has reported as unknown, in lower case
         self._known = self.station.topic(ConfigurationState)
 
     @rule(
@@ -60,7 +60,7 @@ class Configuration16(Topic):
         asked = _keys(frame.request, "key")
         most = self._known.number("GetConfigurationMaxKeys")
         if not asked or (most and len(asked) > most):
-            return None  # more than it takes: that is the fault of who asked
+            return None  # the CSMS has asked for more keys than the charge point allows
         told = {key.lower() for key in _keys(frame.payload, "unknownKey")}
         told.update((string(entry, "key") or "").lower() for entry in elements(frame.payload, "configurationKey"))
         missing = [key for key in asked if key.lower() not in told]
@@ -114,7 +114,7 @@ class Configuration16(Topic):
         for entry in elements(frame.payload, "configurationKey"):
             self._unknown.pop((string(entry, "key") or "").lower(), None)
         for key in _keys(frame.payload, "unknownKey"):
-            if key.lower() != _SECRET:  # which may be written and not read
+            if key.lower() != _SECRET:  # a charge point may report this key as unknown although it can be set
                 self._unknown.note(key.lower(), None)
 
     @rule(
@@ -197,7 +197,7 @@ class Configuration16(Topic):
     @track(call("BootNotification"))
     def booted(self, frame: Frame) -> None:
         self._unknown.clear()
-        self._accepted.clear()  # new firmware or another hand may have changed it meanwhile
+        self._accepted.clear()  # new firmware or a technician may have changed the values meanwhile
 
 
 def _keys(payload: dict[str, object], name: str) -> list[str]:
@@ -206,7 +206,7 @@ def _keys(payload: dict[str, object], name: str) -> list[str]:
 
 
 def _meaning(value: str) -> object:
-    """What a value says, so that 60 equals 60.0, TRUE equals true, and spaces in a list do not count."""
+    """Return a value in a form for comparison, in which 60 equals 60.0, TRUE equals true, and spaces do not count."""
     text = "".join(value.lower().split())
     try:
         return float(text)

@@ -1,6 +1,6 @@
-"""Whether reports arrive as they were requested, in order and whole.
+"""Judge whether reports arrive as they were requested, in order and complete.
 
-All requests that are answered with Accepted and then served in parts are alike: device model, monitors, charging
+These rules apply to all requests whose result comes in parts after the answer: device model, monitors, charging
 profiles, customer information, display messages, DER controls.
 """
 
@@ -25,9 +25,9 @@ MONITORS = {
     "PeriodicMonitoring": ("Periodic", "PeriodicClockAligned"),
     "TargetDeltaMonitoring": ("TargetDelta", "TargetDeltaRelative"),
 }
-"""The types of monitor that a monitoringCriteria stands for."""
+"""For each monitoringCriteria, the types of monitors that it selects."""
 WANTED_LIMIT = 100
-"""Elements of a componentVariable list that the entries of a report are compared with."""
+"""The entries of a report are compared with at most so many elements of the requested componentVariable list."""
 REQUESTS = {
     "GetBaseReport": "NotifyReport",
     "GetReport": "NotifyReport",
@@ -37,7 +37,7 @@ REQUESTS = {
     "GetDisplayMessages": "NotifyDisplayMessages",
     "GetDERControl": "ReportDERControl",
 }
-"""Each request of the CSMS for a report, and the message that brings the parts."""
+"""For each request of the CSMS for a report, the action of the messages with its parts."""
 _PARTS = tuple(dict.fromkeys(REQUESTS.values()))
 
 _BOOT = """open {"from_start": true}
@@ -68,23 +68,23 @@ def _part(sequence: int, more: bool, request: int = 7) -> str:
 
 @dataclass(slots=True, eq=False)
 class Report:
-    """A requested report; `latest` is its last part, or the answer that promised it, None before that."""
+    """A requested report; `latest` is its last part, before that the answer to the request, before that None."""
 
     session: SessionContext
-    action: str  # of the parts
+    action: str  # the action of its parts
     request: int
     asked: Frame
-    sequence: int | None = None  # seqNo of the last part
+    sequence: int | None = None  # the seqNo of its last part
     whole: bool = False
     refused: bool = False
     latest: Frame | None = None
 
 
 class Reports2x(Topic):
-    """Rules about reports in parts.
+    """The rules about reports that come in parts.
 
     Attributes:
-        reports: the requested ones, by the action of their parts and requestId, oldest first; at most REPORTS_LIMIT.
+        reports: the latest REPORTS_LIMIT requested reports, by the action of their parts and requestId, oldest first.
     """
 
     scope = "station"
@@ -124,7 +124,7 @@ class Reports2x(Topic):
     @track(OPENED)
     def opened(self, session: SessionContext, moment: Moment) -> None:
         if not session.from_start:
-            self.reports.clear()  # parts may have come unseen
+            self.reports.clear()  # the capture may lack some of their parts
 
     @track(event("gap"))
     def gap(self, session: SessionContext, moment: Moment, detail: dict[str, Any]) -> None:
@@ -184,7 +184,7 @@ class Reports2x(Topic):
         if not ended and sequence in (expected, None):  # charging profiles, messages and DER controls have no seqNo
             return None
         if sequence == before and previous is not None and previous.payload == frame.payload:
-            return None  # the same part, sent again because its answer stayed out
+            return None  # the same part was sent again, because its answer did not arrive
         why = "the report had ended" if ended else f"expected {expected}"
         part = f"seqNo {sequence}" if sequence is not None else "another part"
         text = f"{part} in {frame.action} for request {report.request}; {why}"
@@ -271,7 +271,7 @@ class Reports2x(Topic):
 
 
 def _covers(wanted: dict[str, Any], entry: dict[str, Any]) -> bool:
-    """Whether a componentVariable names what an entry of a report is about; what it leaves out is any."""
+    """Return whether an entry of a report matches a requested componentVariable; a member left out matches anything."""
     for kind in ("component", "variable"):
         asked, told = member(wanted, kind), member(entry, kind)
         for name in ("name", "instance"):
@@ -284,7 +284,7 @@ def _covers(wanted: dict[str, Any], entry: dict[str, Any]) -> bool:
 
 
 def _kinds(asked: dict[str, Any]) -> list[str]:
-    """The types of monitor that the criteria of a GetMonitoringReport name; empty for all."""
+    """Return the types of monitors that the criteria of a GetMonitoringReport select; empty for all types."""
     criteria = asked.get("monitoringCriteria")
     if type(criteria) is not list:
         return []

@@ -1,4 +1,4 @@
-"""Whether an accepted reset is followed by a boot."""
+"""Judge whether an accepted reset is followed by a boot."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _STARTED = (
 
 
 class Reset(Topic):
-    """The resets of one charge point."""
+    """The rules about the resets of one charge point."""
 
     scope = "station"
 
     def setup(self) -> None:
-        self._promised: Frame | None = None  # the oldest accepted reset that no boot has followed yet
+        self._promised: Frame | None = None  # the answer to the oldest accepted reset without a boot after it
 
     @track(call("BootNotification"))
     def booted(self, frame: Frame) -> None:
@@ -41,7 +41,7 @@ class Reset(Topic):
         if frame.payload.get("status") != "Accepted" or self._promised is not None:
             return
         if self.session.version is not OcppVersion.V16 and "evseId" in frame.request:
-            return  # the reset of one EVSE is not a reboot (B11.FR.08)
+            return  # after the reset of one EVSE, the station does not boot (B11.FR.08)
         self._promised = frame
         self.station.deadline(frame, self.settings.reboot_after_reset_s, self.no_boot, frame)
 
@@ -80,7 +80,8 @@ class Reset(Topic):
         transactions, evidence = self.station.topic(Transactions2x), self.station.topic(Observation)
         evse = frame.request.get("evseId")
         running = transactions.open_on(evse) if type(evse) is int else transactions.open_transactions()
-        # One of an earlier connection may have ended unseen, and an end may wait behind what is not answered.
+        # Transactions of an earlier connection may have ended unseen. An Ended event may also wait for the answer to an
+        # earlier CALL.
         running = [one for one in running if one.connection == evidence.connections]
         if not running or not evidence.has_sent_all(self.session):
             return None

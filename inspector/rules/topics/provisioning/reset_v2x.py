@@ -1,4 +1,4 @@
-"""How a 2.x station answers resets, ends its transactions before them, and explains its boots."""
+"""Judge how a 2.x station answers resets, ends its transactions before them, and gives the reason of its boots."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ def _boot(reason: str) -> str:
 
 
 class Reset2x(Topic):
-    """Rules about Reset and the boot after it."""
+    """The rules about Reset and the boot after it."""
 
     scope = "station"
     versions = V2X
 
     def setup(self) -> None:
-        self._reset: Frame | None = None  # the answer to a reset of the whole station that no boot has followed yet
-        self._open: list[Transaction2x] = []  # transactions at that time
-        self._announced: set[str] = set()  # ids of those that have reported the reset
-        self._triggered = False  # a boot was triggered and accepted
+        self._reset: Frame | None = None  # the answer to a reset of the whole station, until it boots
+        self._open: list[Transaction2x] = []  # the transactions that were open at that answer
+        self._announced: set[str] = set()  # the ids of transactions whose events have reported the reset
+        self._triggered = False  # whether a trigger for a boot was accepted
         self._transactions = self.station.topic(Transactions2x)
         self._evidence = self.station.topic(Observation)
 

@@ -1,4 +1,4 @@
-"""Whether GetVariables and SetVariables are answered item by item."""
+"""Judge whether each item of GetVariables and SetVariables is answered."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ITEMS = {
     "SetVariableMonitoring": ("MonitoringCtrlr", "setMonitoringData"),
     "ClearVariableMonitoring": ("MonitoringCtrlr", "id"),
 }
-"""The component whose ItemsPerMessage limits an action, and the list that it limits."""
+"""For each action, the component whose variable ItemsPerMessage limits it, and the list that is limited."""
 _NO_VALUE = frozenset({"UnknownComponent", "UnknownVariable", "NotSupportedAttributeType"})
 
 _HEARTBEAT = '"component":{"name":"OCPPCommCtrlr"},"variable":{"name":"HeartbeatInterval"}'
@@ -45,7 +45,7 @@ def _told(*results: str) -> str:
 
 
 class Item(NamedTuple):
-    """Which attribute of which variable is meant; names in lower case, for they are case-insensitive."""
+    """An attribute of a variable. Names are in lower case, because they are case-insensitive."""
 
     component: str
     component_instance: str
@@ -61,7 +61,7 @@ class Item(NamedTuple):
 
 
 class Variables2x(Topic):
-    """Rules about GetVariables and SetVariables."""
+    """The rules about GetVariables and SetVariables."""
 
     scope = "station"
     versions = V2X
@@ -213,7 +213,7 @@ def _items(entries: list[dict[str, Any]]) -> list[Item]:
 
 
 def item_of(entry: dict[str, Any]) -> Item | None:
-    """The attribute that an entry of a request, an answer or a report is about; None where it names none."""
+    """Return the attribute that an entry of a request, an answer or a report names; None if it names none."""
     component, variable = member(entry, "component"), member(entry, "variable")
     name, its_variable = string(component, "name"), string(variable, "name")
     if name is None or its_variable is None:

@@ -1,1 +1,1 @@
-"""Rules about what the CSMS has a charge point do: start, stop, trigger, unlock."""
+"""Judge requests of the CSMS to a charge point: remote start and stop, triggers, unlocking."""

@@ -1,4 +1,4 @@
-"""Whether remote starts, triggers and questions are put and answered as the charge point's state allows."""
+"""Judge whether remote starts, triggers and other requests, and their answers, fit the state of the charge point."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ _AUTHORIZED = started(answer=_ACCEPTED_TOKEN, idToken=_TOKEN)
 
 
 class RemoteAnswers(Topic):
-    """Rules about the requests and answers themselves; `start_stop` has those about what follows."""
+    """The rules about requests and answers; `start_stop` has the rules about what must follow them."""
 
     scope = "station"
 
     def setup(self) -> None:
-        self._remote: Known[str, str | None] = Known()  # tokens of remote starts in lower case, with their type
+        self._remote: Known[str, str | None] = Known()  # the type of each token of a remote start; tokens in lower case
         self._transactions = self.station.topic(Transactions2x)
         self._evidence = self.station.topic(Observation)
         self._configuration = self.station.topic(ConfigurationState)

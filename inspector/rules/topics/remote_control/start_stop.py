@@ -1,4 +1,4 @@
-"""Whether an accepted remote start or stop has an effect."""
+"""Judge whether an accepted remote start or stop has an effect."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.state.transactions_v16 import Transactions16
 
 REQUESTS_LIMIT = 100
-"""Remote starts, and remote stops, that are waited for; the oldest are forgotten."""
+"""The effects of so many remote starts, and as many remote stops, are awaited; beyond that, the oldest is forgotten."""
 
 _START = {
     "1.6": '< [2,"r","RemoteStartTransaction",{"connectorId":1,"idTag":"T"}]\n> [3,"r",{"status":"Accepted"}]\n',
@@ -42,23 +42,23 @@ _STOPPED = {
 
 @dataclass(slots=True, eq=False)
 class RemoteStart:
-    """A remote start; `place` is its connector (1.6) or EVSE (2x), None for any."""
+    """A remote start; `place` is its connector (1.6) or EVSE (2.x), None for any."""
 
     session: SessionContext
     place: int | None
     token: str | None
     number: int | None  # remoteStartId
-    showed: bool = False  # something of it has been seen
+    showed: bool = False  # whether an effect was seen
 
 
 class RemoteControl(Topic):
-    """Rules about what follows remote starts and stops."""
+    """The rules about the effects of remote starts and stops."""
 
     scope = "station"
 
     def setup(self) -> None:
-        self._starts: dict[int, RemoteStart] = {}  # by frame id of the CALL
-        self._stops: dict[int | str, SessionContext] = {}  # by transaction id
+        self._starts: dict[int, RemoteStart] = {}  # by the frame id of the CALL
+        self._stops: dict[int | str, SessionContext] = {}  # the session of each remote stop, by transaction id
         self._configuration = self.station.topic(ConfigurationState)
 
     @track(call("RemoteStartTransaction", "RequestStartTransaction"))

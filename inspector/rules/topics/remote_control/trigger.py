@@ -1,4 +1,4 @@
-"""Whether a triggered message comes, and after the answer that promises it."""
+"""Judge whether a triggered message comes, and whether it comes after the answer to the trigger."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TRIGGERED: dict[str, tuple[str, ...]] = {
     "StatusNotification": ("StatusNotification", "NotifyEvent"),
     "TransactionEvent": ("TransactionEvent",),
 }
-"""The messages that satisfy a requestedMessage; a CustomTrigger may be for any and is not waited for."""
+"""For each requestedMessage, the actions that satisfy it. A CustomTrigger may request any message, so it is ignored."""
 _ACTIONS = tuple(sorted({action for actions in TRIGGERED.values() for action in actions}))
 
 _CALL = '< [2,"t","TriggerMessage",{"requestedMessage":"Heartbeat"}]\n'
@@ -42,18 +42,18 @@ _HEARTBEAT = '> [2,"h","Heartbeat",{}]\n< [3,"h",{"currentTime":"2026-01-01T12:0
 
 @dataclass(slots=True, eq=False)
 class Trigger:
-    """One TriggerMessage that has not been followed by its message."""
+    """A TriggerMessage whose message has not come yet."""
 
     session: SessionContext
     wanted: str
     asked: Frame
     accepted: Frame | None = None
-    early: Frame | None = None  # the last such message that came before the answer
-    marked: bool = False  # that message said itself that it was triggered
+    early: Frame | None = None  # the last requested message that came before the answer
+    marked: bool = False  # whether this message says that it was triggered
 
 
 class Triggers(Topic):
-    """Rules about TriggerMessage and ExtendedTriggerMessage."""
+    """The rules about TriggerMessage and ExtendedTriggerMessage."""
 
     scope = "station"
 
@@ -109,7 +109,8 @@ class Triggers(Topic):
         side=Side.CHARGE_POINT,
     )
     def early(self, moment: Moment, one: Trigger) -> Faults:
-        # What says not itself that it was triggered may have been sent by chance: then another one follows.
+        # A message that does not say that it was triggered may have come by chance. If another one has followed the
+        # answer, the trigger is no longer open here.
         if one not in self._open or one.early is None or one.session not in self.station.sessions:
             return None
         text = f"{one.early.action} came before the answer to its trigger"
@@ -137,14 +138,14 @@ class Triggers(Topic):
         if one.early is not None or one.session not in self.station.sessions:
             return None
         if one.wanted == "TransactionEvent" and not self.station.topic(Transactions2x).open_transactions():
-            return None  # there is no transaction to report
+            return None  # there is no transaction to report about
         wait = self.settings.effect_timeout_s
         text = f"{one.wanted} was triggered and accepted, but did not come within {duration(wait)}"
         return Fault(text, "/2/status", frame=one.accepted, key=one.wanted)
 
 
 def _marked(payload: dict[str, Any]) -> bool:
-    """Whether a message says that it was triggered; the status Idle is sent for no other reason."""
+    """Return whether a message says that it was triggered. The status Idle is sent only after a trigger."""
     if payload.get("triggerReason") == "Trigger" or payload.get("status") == "Idle":
         return True
     return any(

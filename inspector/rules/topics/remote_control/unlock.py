@@ -1,4 +1,4 @@
-"""Whether the answer to UnlockConnector fits the connector and its transaction."""
+"""Judge whether the answer to UnlockConnector fits the connector and its transaction."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _STARTED_2X = (
 
 
 class Unlock(Topic):
-    """Rules about UnlockConnector."""
+    """The rules about UnlockConnector."""
 
     scope = "station"
 
@@ -91,7 +91,7 @@ class Unlock(Topic):
         return None
 
     def _all_told(self, frame: Frame) -> bool:
-        """Whether every connector must have reported its status since a boot that was seen (B01.FR.05)."""
+        """Return whether a boot was seen, and by now every connector must have reported its status (B01.FR.05)."""
         booted, wait = self._evidence.booted_at, self.settings.status_after_boot_s
         return self._evidence.seen_since is not None and booted is not None and frame.ts_ns - booted > wait * 1e9
 

@@ -1,1 +1,1 @@
-"""Reservations: how they are answered and shown, and how they end."""
+"""Judge reservations: their answers, the status of reserved connectors, and how they end."""

@@ -1,4 +1,4 @@
-"""Whether reservations are answered, shown and released as the connectors' status says."""
+"""Judge whether the answers to reservations fit the status of connectors, and whether the status then changes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from inspector.rules.topics.example_frames import joined, reported
 
 RESERVATIONS_LIMIT = 500
 EXPIRY_LIMIT_S = 30 * 86400.0
-"""Reservations that expire later than this are not waited for."""
+"""There is no deadline for reservations that expire in more than so many seconds."""
 
 ANSWERS: dict[str, frozenset[str]] = {
     "Available": frozenset({"Accepted", "Rejected"}),
@@ -32,9 +32,12 @@ ANSWERS: dict[str, frozenset[str]] = {
     "Faulted": frozenset({"Faulted", "Rejected"}),
     "Unavailable": frozenset({"Unavailable", "Rejected"}),
 }
-"""The answers to ReserveNow that fit a connector's status; Rejected is for who takes no reservations."""
+"""For each status of a connector, the answers to ReserveNow that fit it.
+
+Rejected always fits: it means that the station does not support reservations.
+"""
 KNOWN_ANSWERS = frozenset().union(*ANSWERS.values())
-"""Every status that ReserveNow may be answered with."""
+"""All statuses with which ReserveNow may be answered."""
 
 _RESERVE = {
     "1.6": '< [2,"r","ReserveNow",{"connectorId":1,"expiryDate":"2026-01-01T13:00:00Z","idTag":"T",'
@@ -48,7 +51,7 @@ _CANCEL = '< [2,"%s","CancelReservation",{"reservationId":5}]\n> [3,"%s",{"statu
 
 @dataclass(slots=True, eq=False)
 class Booking:
-    """One accepted reservation; `place` is its connector (1.6) or EVSE (2x), 0 for any."""
+    """One accepted reservation; `place` is its connector (1.6) or EVSE (2.x), 0 for any."""
 
     number: int
     place: int
@@ -56,30 +59,33 @@ class Booking:
 
 
 class Reservations(Topic):
-    """Rules about ReserveNow and CancelReservation.
+    """The rules about ReserveNow and CancelReservation.
 
     Attributes:
-        booked: reservations accepted and not used, cancelled or expired, by id, oldest first.
+        booked: the accepted reservations that were not used, cancelled or expired, by id, oldest first.
     """
 
     scope = "station"
 
     def setup(self) -> None:
         self.booked: dict[int, Booking] = {}
-        self._gone: dict[int, int] = {}  # by id: since when (monotonic) a reservation has ended beyond doubt
+        self._gone: dict[int, int] = {}  # by id: the monotonic time from which a reservation has certainly ended
         self._at_call: dict[int, tuple[str | None, bool]] = {}  # by frame id: status, and whether the id was booked
         self._evidence = self.station.topic(Observation)
         self._configuration = self.station.topic(ConfigurationState)
 
     def _status(self, place: int) -> str | None:
-        """What the connector, or every connector of the EVSE, last reported; None where that is not one thing."""
+        """Return the last reported status of a connector (1.6), or the common status of an EVSE's connectors (2.x).
+
+        Return None if it is not known, or if the connectors of the EVSE have different statuses.
+        """
         if self.session.version is OcppVersion.V16:
             return self.station.topic(Status16).status(place) if place else None
         statuses = self.station.topic(Evses2x).status_of_evse(place)
         return next(iter(statuses)) if len(statuses) == 1 else None
 
     def _asked(self, frame: Frame) -> tuple[int | None, int]:
-        """The id and the place that a ReserveNow names."""
+        """Return the id and the place in a ReserveNow; the place is 0 for any."""
         payload = frame.payload
         if self.session.version is OcppVersion.V16:
             return integer(payload, "reservationId"), integer(payload, "connectorId") or 0
@@ -123,11 +129,11 @@ class Reservations(Topic):
             return None  # payload.schema reports it
         taken = any(one.place in (0, place) for one in self.booked.values())
         if (status == "Occupied" and taken) or (before == "Reserved" and not taken):
-            return None  # kept for a reservation not shown yet, or released from one but not shown so
+            return None  # the station may not yet have reported that it has reserved or released the connector
         return Fault(f"{status} for {self._name(place)}, whose status is {before}", "/2/status", key=str(place))
 
     def _any_place_allowed(self) -> bool | None:
-        """Whether reservations without a connector are supported, None where that is not known."""
+        """Return whether reservations without a connector are supported; None if that is not known."""
         known = self._configuration
         if self.session.version is OcppVersion.V16:
             return known.flag("ReserveConnectorZeroSupported")
@@ -183,7 +189,7 @@ class Reservations(Topic):
     @track(DEADLINE)
     def expired(self, moment: Moment, booking: Booking) -> None:
         if self.booked.get(booking.number) is booking:
-            skew_ns = int(self.settings.clock_skew_s * 1e9)  # its clock may say that there is time left
+            skew_ns = int(self.settings.clock_skew_s * 1e9)  # by the station's clock, it may expire later
             self._end(booking.number, moment.mono_ns + skew_ns)
 
     @rule(
@@ -231,7 +237,7 @@ class Reservations(Topic):
         if self._evidence.seen_since is None:
             return None
         text = f"reservation {number} is cancelled, but no reservation has had this id since the boot"
-        return Fault(text, "/2/status", severity=Severity.WARNING, key=str(number))  # it may have outlived the boot
+        return Fault(text, "/2/status", severity=Severity.WARNING, key=str(number))  # it may be from before the boot
 
     @track(result("CancelReservation"))
     def cancelled(self, frame: Frame) -> None:

@@ -1,4 +1,4 @@
-"""How reservations are used and how they end: the id in the transaction, the status update, no use after the end."""
+"""Judge how reservations are used and how they end."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _updated(status: str) -> str:
 
 
 def _out_of_order(topic: Reserved, frame: Frame) -> int | None:
-    """The reservation of an EVSE that has become Faulted or Unavailable with this status, None for none."""
+    """Return the id of the reservation of an EVSE that is Faulted or Unavailable after this status; None if none is."""
     booked = topic.station.topic(Reservations).booked
     if not booked:
         return None
@@ -53,14 +53,14 @@ _LOST = frozenset({"Faulted", "Unavailable"})
 
 
 class Reserved(Topic):
-    """Rules about the end of reservations."""
+    """The rules about the use and the end of reservations."""
 
     scope = "station"
 
     def setup(self) -> None:
         self._cancelled: Known[int, float] = Known()  # by id: when it was cancelled, in seconds since 1970
-        self._told: Known[int, None] = Known()  # ids whose end the station has reported
-        self._accepted: Known[int, Frame] = Known()  # by id: the answer that promised it
+        self._told: Known[int, None] = Known()  # the ids of reservations whose end the station has reported
+        self._accepted: Known[int, Frame] = Known()  # by id: the answer that has accepted it
         self._reservations = self.station.topic(Reservations)
         self._transactions = self.station.topic(Transactions2x)
         self._evidence = self.station.topic(Observation)
@@ -122,7 +122,7 @@ class Reserved(Topic):
     )
 
     def usable_again(self, frame: Frame) -> bool:
-        """Whether no reservation is left on an EVSE that is out of order."""
+        """Return whether no reservation is on an EVSE that is out of order."""
         return _out_of_order(self, frame) is None
 
     @rule(
@@ -209,7 +209,7 @@ class Reserved(Topic):
             return None
         happened = seconds(string(frame.payload, "timestamp"))
         if happened is None or not self._evidence.timed or happened + self.settings.clock_skew_s < ended:
-            return None  # it may have started before the cancellation
+            return None  # the transaction may have started before the cancellation
         return Fault(
             f"the transaction uses reservation {number}, which was cancelled", "/3/reservationId", key=str(number)
         )

@@ -1,1 +1,1 @@
-"""Rules about the envelope: shape, schema, ids, answers, order, timestamps."""
+"""Judge messages of any action: envelope, schema, ids, answers, order, date-times."""

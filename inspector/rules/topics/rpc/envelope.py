@@ -1,4 +1,4 @@
-"""The envelope of one frame: what it must be before its content counts."""
+"""Judge the envelope of a frame, without its payload."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _problems(frame: Frame, *kinds: str) -> list[Problem]:
 
 
 class Rpc(Topic):
-    """Rules about the frame as such."""
+    """The rules about the envelope."""
 
     @rule(
         "rpc.not-json",
@@ -132,7 +132,7 @@ class Rpc(Topic):
     )
     def message_id(self, frame: Frame) -> Faults:
         if frame.call is not None and frame.call.message.message_id == frame.message.message_id:
-            return None  # an answer has to repeat the id it was given
+            return None  # an answer has to repeat the id of its CALL, even a wrong one
         return [Fault(p.text, p.pointer, key=_kind(p)) for p in _problems(frame, "message-id")]
 
     @rule(
@@ -227,12 +227,12 @@ class Rpc(Topic):
 
 
 def _kind(problem: Problem) -> str:
-    """What tells a fault of the envelope from others: its sentence without the numbers, which differ every time."""
+    """Return a key that is equal for equal faults of the envelope: the sentence without its numbers."""
     return _NUMBER.sub("", problem.text)
 
 
 def _meant(action: str, version: OcppVersion) -> str:
-    """What a wrong action was probably meant to be."""
+    """Return the end of a sentence about a wrong action: its right name, or the versions that have it; else ""."""
     plain = action.removesuffix("Request").removesuffix("Response").removesuffix(".req").lower()
     if known := _BY_LOWER[version].get(plain):
         return f"; it is called {known}"

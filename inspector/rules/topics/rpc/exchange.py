@@ -1,7 +1,7 @@
-"""How messages belong together: ids, answers, silence and order.
+"""Judge how messages belong together: ids, answers, missing answers and order.
 
-Bounded: the ids of the last CALLs and SENDs of each side, SEEN_IDS at most, are remembered per charge point, over its
-connections; an id that comes back after more than that is not noticed.
+For each charge point, the ids of the last SEEN_IDS CALLs and SENDs of each side are remembered across connections. The
+rules do not notice if an older id is used again.
 """
 
 from __future__ import annotations
@@ -36,15 +36,16 @@ from inspector.rules.rule import (
 
 SEEN_IDS = 512
 GIVEN_UP_S = 10.0
-"""How long a CALL waits before its sender may have given it up: each chooses its time-out (OCPP-J 4.1.1)."""
+"""After so many seconds without an answer, a sender may have given its CALL up; it chooses the time-out (OCPP-J 4.1.1).
+"""
 CROSSING_S = 5.0
-"""How long after a slow answer a retry may still come from a sender that had given the answer up."""
+"""For so many seconds after a slow answer, its CALL may still be sent again, because the sender had given it up."""
 CLOSING_S = 2.0
-"""How long a closing handshake takes: who began it reads nothing that still comes (RFC 6455 §1.4)."""
+"""How long a closing handshake takes in seconds; the side that began it ignores further messages (RFC 6455 §1.4)."""
 CLOSERS = {Direction.FROM_CHARGE_POINT: "charge-point", Direction.FROM_CSMS: "csms"}
-"""How `closed_by` calls the sender of a direction."""
+"""For each direction, the value of `closed_by` for its sender."""
 LOOK_BACK = 16
-"""How many open CALLs before a CALL are looked at."""
+"""At a new CALL, so many open CALLs before it are checked."""
 
 _CROSSING_NS, _GIVEN_UP_NS, _CLOSING_NS = int(CROSSING_S * 1e9), int(GIVEN_UP_S * 1e9), int(CLOSING_S * 1e9)
 _HEARTBEAT = '> [2,"1","Heartbeat",{}]'
@@ -52,19 +53,20 @@ _TIME = '< [3,"1",{"currentTime":"2026-01-01T12:00:00Z"}]'
 
 
 type Sent = tuple[int, int, bool, int]
-"""A CALL or SEND that was seen: its content as a number, the number of its connection, whether it was a SEND, and
-until when it may be sent again as it is (monotonic; 0 while no answer has come). A plain tuple, for one is made for
-every CALL."""
+"""A CALL or SEND that was seen: a hash of its content, the number of its connection, whether it was a SEND, and the
+monotonic time until which it may be sent again (0 while it has no answer). It is a plain tuple for speed: each CALL
+makes one.
+"""
 
 
 class SeenIds(Topic):
-    """The ids a charge point and its CSMS have used lately, over reconnects; makes no finding.
+    """Tracks the ids that a charge point and its CSMS have used recently, across reconnects. It has no rules.
 
     Attributes:
-        sent: by direction and id, oldest first.
-        connections: how many WebSockets there were.
-        ended_ns: when (monotonic) the last of them ended; None before.
-        unread_ns: by caller, for how long before that an answer may have come without being read.
+        sent: the CALLs and SENDs by direction and id, oldest first.
+        connections: how many connections there were.
+        ended_ns: the monotonic time when the last connection ended; None before that.
+        unread_ns: by caller, for how long before `ended_ns` answers may have come too late to be read.
     """
 
     scope = "station"
@@ -85,24 +87,24 @@ class SeenIds(Topic):
             self.unread_ns = {side: _CLOSING_NS for side in Direction if CLOSERS[side] == facts.get("closed_by")}
 
     def answers_send(self, answer: Frame) -> bool:
-        """Whether a frame answers a SEND of the other side."""
+        """Return whether a frame answers a SEND of the other side."""
         sent = self.sent[answer.direction.opposite].get(answer.message_id)
         return sent is not None and sent[2]
 
 
 class Exchange(Topic):
-    """The order and pairing of the messages of one WebSocket.
+    """The rules about the order and the pairing of messages on one WebSocket.
 
     Attributes:
-        troubled_ns: by caller, when (monotonic) a CALL of it was last refused, answered late or given up.
+        troubled_ns: by caller, the monotonic time when its last CALL was refused, answered late or given up.
     """
 
     def setup(self) -> None:
         self._waiting: deque[Frame] = deque(maxlen=OPEN_LIMIT)  # CALLs, oldest first; some may be answered by now
-        self._watching = False  # a deadline for the oldest of them is set
+        self._watching = False  # whether a deadline for the oldest of these CALLs is set
         self._given_up_s = min(GIVEN_UP_S, self.settings.answer_timeout_s)
         self._slow_ns = int(self._given_up_s * 1e9)
-        self._last_answered: dict[Direction, int] = {}  # by caller: frame number of the latest CALL with an answer
+        self._last_answered: dict[Direction, int] = {}  # by caller: frame id of the latest answered CALL
         self._seen = self.session.topic(SeenIds)
         self._seen.connections += 1
         self._connection = self._seen.connections
@@ -111,12 +113,12 @@ class Exchange(Topic):
 
     @track(event("gap"))
     def gap(self, session: SessionContext, moment: Moment, detail: dict[str, Any]) -> None:
-        """Frames were not recorded: an answer soon after may belong to one of them."""
+        """Note a gap, because the next answers may belong to CALLs that were not recorded."""
         self._gap_ns = moment.mono_ns
 
     @track(CUT)
     def cut(self, frame: Frame) -> None:
-        """A log broke off a frame before its id could be read: an answer may belong to it."""
+        """Note a gap if a log has only the beginning of a frame, without its id: an answer may belong to it."""
         if not frame.message_id:
             self._gap_ns = frame.mono_ns
 
@@ -179,7 +181,7 @@ class Exchange(Topic):
             age_s = (frame.mono_ns - pending.mono_ns) / 1e9
             if pending is frame or age_s >= self._given_up_s or self._retried(pending):
                 continue
-            # What is sent before the answer to a boot is for boot.too-early to tell.
+            # The rule boot.too-early reports CALLs before the answer to a boot.
             if pending.action != "BootNotification":
                 asked = f"{pending.action} {pending.message_id!r}"
                 return Fault(f"sent while {asked} has waited {duration(age_s)} for its answer")
@@ -214,8 +216,8 @@ class Exchange(Topic):
     def orphan_answer(self, frame: Frame) -> Faults:
         """Judge an answer without a CALL.
 
-        Where the capture began in mid-session, or after a gap in it, the CALL may have been sent unseen; only an
-        answer that comes later than any answer may is certainly wrong then, though it may be a late one.
+        If the capture began in mid-session or has a gap, the CALL may not have been seen. Then report only an answer
+        that comes later than an answer may take, as a warning, because it may be a late answer.
         """
         if frame.answer_status is not AnswerStatus.ORPHAN or self.session.protocol.correlation.overrun:
             return None
@@ -225,7 +227,7 @@ class Exchange(Topic):
         if self._seen.answers_send(frame) or self._answers_result(frame):
             return None
         if message_id == "-1" and type(frame.message) is CallError and self.session.version in V2X:
-            return None  # how 2.x answers a CALL whose id it could not read (part 4 section 4.2.3)
+            return None  # with this id, 2.x answers a CALL whose id could not be read (part 4 section 4.2.3)
         other = SIDE_NAMES[frame.direction.opposite]
         blind_since = self._blind_since()
         if blind_since is None:
@@ -330,13 +332,13 @@ class Exchange(Topic):
             _unanswered(pending, "before the connection ended, though a later CALL was answered")
             for pending in self._waiting
             if pending.frame_id < self._last_answered.get(pending.direction, 0)
-            and moment.mono_ns - pending.mono_ns < allowed_ns  # else rpc.no-answer has said so
+            and moment.mono_ns - pending.mono_ns < allowed_ns  # rpc.no-answer has reported older CALLs
             and self._open(pending)
             and not self.session.unseen(pending.direction.opposite, "answers")
         ]
 
     def _may_be_retry(self, earlier: Sent, frame: Frame) -> bool:
-        """Whether a message like an earlier one may be that one sent again: its sender may not have got the answer."""
+        """Return whether a message may be an earlier one sent again, because its sender may not have got the answer."""
         until_ns = earlier[3]
         if not until_ns or frame.mono_ns < until_ns:
             return True
@@ -346,21 +348,21 @@ class Exchange(Topic):
         return ended_ns - until_ns <= unread_ns
 
     def may_be_unseen(self, answer: Frame) -> bool:
-        """Whether what this frame answers may have been sent before the capture began, or in a gap of it."""
+        """Return whether the CALL of this answer may have been sent before the capture began, or in a gap."""
         since = self._blind_since()
         return since is not None and answer.mono_ns - since <= self.settings.answer_timeout_s * 1e9
 
     def _blind_since(self) -> int | None:
-        """Up to when frames may have gone unseen; None where all were seen."""
+        """Return the monotonic time until which frames may be missing; None if none is missing."""
         return self._gap_ns if self.session.from_start else max(self._gap_ns or 0, self.session.opened_at.mono_ns)
 
     def _open(self, pending: Frame) -> bool:
-        """Whether a CALL still waits for its answer."""
+        """Return whether a CALL still waits for its answer."""
         waiting = self.session.protocol.correlation.open_calls(pending.direction)
         return waiting.get(pending.message_id) is pending and not self._retried(pending)
 
     def _retried(self, pending: Frame) -> bool:
-        """Whether a later CALL with the same id has been answered: that answer is for this one too."""
+        """Return whether a later CALL with the same id was answered; that answer counts for this CALL, too."""
         correlation = self.session.protocol.correlation
         later = correlation.answered_call(pending.direction, pending.message_id)
         return later is not None and later.frame_id > pending.frame_id

@@ -1,4 +1,4 @@
-"""What OCPP 2.1 adds to the exchange of messages: SEND and CALLRESULTERROR."""
+"""Judge the messages that only OCPP 2.1 has: SEND and CALLRESULTERROR."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _STREAM = (
 
 
 class Exchange21(Topic):
-    """The two message types that only 2.1 has."""
+    """The rules about SEND and CALLRESULTERROR."""
 
     versions = V21
 
     def setup(self) -> None:
-        self._refused: dict[tuple[Direction, str], None] = {}  # CALLs answered with a CALLERROR, the last ones
+        self._refused: dict[tuple[Direction, str], None] = {}  # the latest CALLs that were answered with a CALLERROR
 
     @rule(
         "rpc.stream-as-call",

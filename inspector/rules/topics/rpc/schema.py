@@ -1,4 +1,4 @@
-"""The content of a message against the JSON schema of its action."""
+"""Judge the payload of a message by the JSON schema of its action."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from inspector.rules.rule import ANY_CALL, ANY_RESULT, ANY_SEND, ASIDE, V2X, Fau
 
 
 class Payload(Topic):
-    """The rules that read the schemas.
+    """The rules about schemas.
 
     Attributes:
-        spoken: by sender, the versions that it has been seen to speak in place of the connection's.
+        spoken: by sender, the versions of its messages, if they are not of the connection's version.
     """
 
     def setup(self) -> None:
         self._sound = False  # whether the payload being judged satisfies its schema
-        self._requests: dict[str, Any] = {}  # compiled schemas by action, as a table of its own is the faster look-up
+        self._requests: dict[str, Any] = {}  # compiled schemas by action; this look-up is faster than `validator`
         self._responses: dict[str, Any] = {}
-        self._empty_ones: set[str] = set()  # actions that may be answered with {}, as nearly every second frame is
-        self._version: OcppVersion | None = None  # that they are of
+        self._empty_ones: set[str] = set()  # actions that may be answered with {}; nearly every second frame is {}
+        self._version: OcppVersion | None = None  # the version of these schemas and actions
         self.spoken: dict[Direction, list[OcppVersion]] = {}
 
     @rule(
@@ -54,7 +54,7 @@ class Payload(Topic):
         message = frame.message
         payload = message.payload  # type: ignore[union-attr]
         if type(payload) is not dict:
-            return None  # rpc.shape and rpc.payload-null have said so
+            return None  # rpc.shape or rpc.payload-null reports this
         answer = frame.answer_status is not None
         if answer and not payload and action in self._empty_ones and version is self._version:
             self._sound = True
@@ -99,7 +99,10 @@ class Payload(Topic):
         },
     )
     def other_version(self, frame: Frame, versions: list[OcppVersion], members: Iterable[str] = ()) -> Fault:
-        """Tell once of a sender that it speaks another version, and by what that is known."""
+        """Return the fault that a sender's messages are of other versions; it becomes one finding for the session.
+
+        `members` are the members of the payload that show this; empty if the action shows it.
+        """
         self.spoken[frame.direction] = versions
         only = " and ".join(versions)
         what = f"the {'answer to ' if frame.answer_status is not None else ''}{(frame.action or '')[:60]}"
@@ -111,10 +114,13 @@ class Payload(Topic):
     def _other_version(
         self, version: OcppVersion, action: str, kind: schemas.Kind, payload: dict[str, Any]
     ) -> tuple[list[OcppVersion], frozenset[str]] | None:
-        """The versions that a faulty payload is of and by which members, where only their schemas know those."""
+        """Return the other versions that a faulty payload seems to be of, and the members that show this.
+
+        Only the schemas of these versions have these members. Return None if there are none.
+        """
         own_only, others = _telling(version, action, kind)
         if not own_only.isdisjoint(payload):
-            return None  # it also has what only its own version knows
+            return None  # it also has members that only its own version has
         found = {other: members.intersection(payload) for other, members in others.items()}
         most = max(found.values(), key=len)
         return ([other for other, members in found.items() if members == most], most) if most else None
@@ -122,7 +128,7 @@ class Payload(Topic):
     def _elsewhere(
         self, version: OcppVersion, action: str, kind: schemas.Kind, fault: schemas.SchemaFault, payload: dict[str, Any]
     ) -> str:
-        """Which other version lists a value that this one does not."""
+        """Return the end of a sentence that names the other versions with this enumeration value; "" if none has it."""
         if fault.keyword != "enum":
             return ""
         value, place = _at(payload, fault.pointer), _INDEX.sub("", fault.pointer).lstrip("/")
@@ -163,7 +169,7 @@ class Payload(Topic):
         version, action = self.session.version, frame.action
         if version is None or action is None:
             return None
-        # The schemas reject null and [] except where they leave the type open, and few of them accept {}.
+        # This is fast: a valid payload cannot have null or [] (except for DataTransfer), and few may have {}.
         if self._sound and b"{}" not in frame.raw and action != "DataTransfer":
             return None
         answer = frame.answer_status is not None
@@ -180,7 +186,7 @@ class Payload(Topic):
         ]
 
     def _allowed(self, action: str, fault: schemas.SchemaFault, payload: Any) -> bool:
-        """Whether the user's settings allow what the schema does not."""
+        """Return whether the user's settings allow a value that the schema does not allow."""
         place = f"{action}/{_INDEX.sub('', fault.pointer).lstrip('/')}"
         if fault.keyword == "enum":
             return _at(payload, fault.pointer) in self.settings.extra_enum_values.get(place, ())
@@ -191,7 +197,10 @@ class Payload(Topic):
 
 
 def _refusal(frame: Frame, version: OcppVersion, keyword: str) -> str:
-    """What the receiver should have said to the fault; nothing where it may not: to a SEND, to an answer before 2.1."""
+    """Return the end of a sentence that names the right answer to a faulty payload.
+
+    It is "" for a SEND, and for an answer before 2.1, because these must not be answered.
+    """
     if type(frame.message) is Call:
         return f" (answer: {schemas.error_code(version, keyword)})"
     if frame.answer_status is not None and version is OcppVersion.V21:
@@ -200,14 +209,17 @@ def _refusal(frame: Frame, version: OcppVersion, keyword: str) -> str:
 
 
 _IN_BOTH = frozenset({"customData"})
-"""What vendors also add to versions that do not have it."""
+"""Members that vendors also add to messages of versions that do not define them."""
 
 
 @lru_cache(1024)
 def _telling(
     version: OcppVersion, action: str, kind: schemas.Kind
 ) -> tuple[frozenset[str], dict[OcppVersion, frozenset[str]]]:
-    """The members of an action's payload that only this version has, and by other version those that it lacks."""
+    """Return the members of an action's payload that only this version has.
+
+    Return with it, for each other version, the members that it has and this version does not.
+    """
     own = schemas.own_members(version, action, kind)
     others = {other: schemas.own_members(other, action, kind) for other in OcppVersion if other is not version}
     return (own - _IN_BOTH).difference(*others.values()), {

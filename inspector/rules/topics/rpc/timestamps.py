@@ -1,8 +1,8 @@
-"""Whether date-times are written as OCPP wants them and tell a likely time.
+"""Judge whether date-times have the format that OCPP requires, and a plausible time.
 
-Which members are date-times is read from the schemas. What a charge point reports of itself (`timestamp`,
-`generatedAt`) is compared with the time of the frame: never in the future; in the past only where that part of
-the past lies within the connection, for what happened before it may have been queued.
+The schemas say which members are date-times. The times of a charge point's own messages (`timestamp`, `generatedAt`)
+are compared with the time of the frame: they must not be in the future. Times in the past are reported only if they are
+within the connection, because earlier messages may have been queued.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from inspector.rules.rule import ANY_CALL, ANY_RESULT, ANY_SEND, Faults, Topic, 
 from inspector.rules.topics.rpc.exchange import Exchange
 
 EARLIEST_S = datetime(2010, 1, 1, tzinfo=UTC).timestamp()
-"""Before there was OCPP 1.5: a clock that tells such a time was never set."""
+"""A clock with an earlier time was never set, because this is before OCPP 1.5."""
 QUEUED_S = 3600.0
-"""How long after the CSMS has refused or not answered a message what waited behind it may still arrive late."""
+"""For so many seconds after the CSMS has refused or not answered a message, later messages may come late."""
 ODD_LIMIT = 50
-"""Date-times of one frame looked into; the rest of a frame with more faulty ones is not."""
+"""At most so many date-times of one frame are examined closely."""
 
 _DIGIT = re.compile(r"\d")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -55,15 +55,15 @@ def _status(time: str) -> dict[str, str]:
 
 
 class DateTime(NamedTuple):
-    """A date-time as it was written; the members are None where the text has no such part."""
+    """A parsed date-time."""
 
-    seconds: float  # since 1970, UTC; an absent offset counts as UTC
+    seconds: float  # since 1970; a date-time without an offset counts as UTC
     decimals: int
     offset: str | None
 
 
 def read(text: str) -> DateTime | None:
-    """Read a date-time (RFC 3339; also without an offset or with a short one); None where it is none."""
+    """Return a parsed date-time (RFC 3339, but the offset may be missing or short); None if it is not a date-time."""
     found = _DATE_TIME.fullmatch(text)
     if found is None:
         return None
@@ -82,23 +82,23 @@ class _Odd(NamedTuple):
 
     pointer: str
     text: str
-    own: bool  # the charge point tells it of itself
-    top: bool  # it stands at the top of the payload
+    own: bool  # whether it is the time of the charge point's own message, such as `timestamp`
+    top: bool  # whether it is a member of the payload itself, not of an object within it
     read: DateTime | None
 
 
 class Timestamps(Topic):
-    """Date-times in every payload."""
+    """The rules about the date-times in payloads."""
 
     def setup(self) -> None:
         self._odd: list[_Odd] = []
         self._skew_s = self.settings.clock_skew_s
         self._timed = self.session.dated
         self._exchange = self.session.topic(Exchange)
-        self._requests: dict[str, schemas.DateTimes] = {}  # where date-times stand, by action
+        self._requests: dict[str, schemas.DateTimes] = {}  # which members are date-times, by action
         self._responses: dict[str, schemas.DateTimes] = {}
-        self._version: OcppVersion | None = None  # of which they are
-        self._status_wanted_ns: int | None = None  # when a trigger last asked for a status
+        self._version: OcppVersion | None = None  # the version of these actions
+        self._status_wanted_ns: int | None = None  # monotonic time of the last trigger for a StatusNotification
 
     @rule(
         "time.format",
@@ -213,10 +213,10 @@ class Timestamps(Topic):
             self._status_wanted_ns = frame.mono_ns
 
     def _delayed(self, frame: Frame) -> bool:
-        """Whether a message may rightly tell of a time long before it.
+        """Return whether a message may have a time long before its frame.
 
-        While the CSMS refuses messages or leaves them unanswered what follows waits and is sent again (1.6 section
-        3.7.1, E13), and a status that is asked for may keep the time when it was entered.
+        While the CSMS refuses messages or does not answer them, later messages wait or are sent again (1.6 section
+        3.7.1, E13). A triggered StatusNotification may have the time when the status began.
         """
         troubled_ns = self._exchange.troubled_ns.get(frame.direction)
         if troubled_ns is not None and frame.mono_ns - troubled_ns < QUEUED_S * 1e9:
@@ -234,12 +234,12 @@ class Timestamps(Topic):
             self._requests.clear()
             self._responses.clear()
         places = schemas.date_times(version, action, "response" if answer else "request")
-        if places:  # what a hostile peer makes up has none, and fills no table
+        if places:  # actions that a hostile peer invents have none, so they do not fill the table
             (self._responses if answer else self._requests)[action] = places
         return places
 
     def _plain(self, places: schemas.DateTimes, payload: dict[str, Any], now: float | None, top: bool) -> bool:
-        """Whether every date-time is in the usual form and tells a likely time (given `now`), decided fast."""
+        """Return whether every date-time has the usual form and, compared with `now`, a plausible time. Fast."""
         for name, below in places:
             value = payload.get(name)
             if value is None:
@@ -277,9 +277,10 @@ class Timestamps(Topic):
 
 
 def _usual(text: str) -> float | None:
-    """Return the seconds since 1970 of a date-time such as 2026-01-01T12:00:00Z or 2026-01-01T12:00:00.000Z, else None.
+    """Return the seconds since 1970 of a date-time like 2026-01-01T12:00:00Z or 2026-01-01T12:00:00.000Z.
 
-    It looks the parts up in tables, which takes a third of the time of datetime: every frame has date-times.
+    Return None for any other form. It uses tables and is three times as fast as datetime, because nearly every frame
+    has date-times.
     """
     length = len(text)
     if length == 24:
@@ -302,7 +303,7 @@ def _usual(text: str) -> float | None:
 
 
 def _day(text: str) -> float | None:
-    """Return the seconds from 1970 to midnight of a date, and remember it; None where the text is not a date."""
+    """Return the seconds from 1970 to midnight of a date, and remember them; None if the text is not a date."""
     if not _DATE.fullmatch(text):
         return None
     try:
@@ -316,7 +317,7 @@ def _day(text: str) -> float | None:
 
 
 def seconds(text: str) -> float | None:
-    """A date-time as seconds since 1970; None where it is none."""
+    """Return a date-time in seconds since 1970; None if the text is not a date-time."""
     usual = _usual(text)
     if usual is not None:
         return usual

@@ -1,1 +1,1 @@
-"""Charging profiles and schedules: what they hold, who may set them, and how they are answered."""
+"""Judge charging profiles and schedules: their content, who may set them, and how they are answered."""

@@ -1,4 +1,4 @@
-"""How a charge point answers requests about charging profiles, and what it reports of limits and cars."""
+"""Judge how a charge point answers requests about charging profiles, and what it reports about limits and cars."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _FOR_EVSE = {"GetCompositeSchedule": "a composite schedule", "SetDefaultTariff":
 
 
 class ProfileAnswers(Topic):
-    """Rules about the charge point's answers."""
+    """The rules about the charge point's answers and reports."""
 
     scope = "station"
 
@@ -143,7 +143,7 @@ class ProfileAnswers(Topic):
     def profile_set(self, frame: Frame) -> None:
         place = integer(frame.request, "evseId")
         if place and frame.payload.get("status") == "Accepted" and self._evidence.seen_since is not None:
-            wait = self.settings.status_after_boot_s  # until then not every EVSE need have reported
+            wait = self.settings.status_after_boot_s  # the time in which every EVSE must report its status
             self.station.deadline(frame, wait, self.unknown_evse, place, frame, at_close=AtClose.JUDGED)
 
     @rule(
@@ -171,7 +171,7 @@ class ProfileAnswers(Topic):
         if frame.payload.get("status") != "Unknown" or kept is None or kept.purpose == "TxProfile":
             return None
         if kept.valid_to != float("inf"):
-            return None  # it may have expired and be gone
+            return None  # the profile may have expired
         return Fault(f"profile {number} is called unknown, though it was accepted", "/2/status", key=str(number))
 
     @rule(

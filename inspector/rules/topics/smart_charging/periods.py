@@ -1,4 +1,4 @@
-"""Whether the periods of a charging schedule lie within its duration, whoever sends it."""
+"""Judge whether the periods of a charging schedule begin within its duration, whichever side sends it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from inspector.rules.finding import Fault, Severity
 from inspector.rules.rule import Faults, Topic, call, result, rule
 
 DEEPEST = 6
-"""Levels of a payload that are looked into: a schedule stands no deeper than in a list of profiles."""
+"""Schedules are searched for in so many levels of a payload; a schedule in a list of profiles is the deepest."""
 
 _COMPOSITE = {
     "1.6": '< [2,"g","GetCompositeSchedule",{"connectorId":1,"duration":60}]\n'
@@ -25,7 +25,7 @@ _COMPOSITE = {
 
 
 class SchedulePeriods(Topic):
-    """The rule about periods and duration."""
+    """The rule about periods and duration of a schedule."""
 
     @rule(
         "profile.period-after-end",
@@ -58,7 +58,7 @@ class SchedulePeriods(Topic):
 
 
 def _schedules(value: Any, pointer: str, levels: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The objects that have periods, with where they stand."""
+    """Yield each object with periods, as (JSON pointer, object)."""
     if levels == 0:
         return
     if type(value) is dict:

@@ -1,4 +1,4 @@
-"""Charging profiles as the CSMS sends them and the charge point takes them."""
+"""Judge the charging profiles that a CSMS sends, and remember those that the charge point has accepted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from inspector.rules.state.transactions_v16 import Transactions16
 from inspector.rules.topics.smart_charging.reading import Found, profiles_in, profiles_of, schedules_of
 
 PROFILES_LIMIT = 500
-"""Accepted profiles remembered of one charge point; the oldest are forgotten."""
+"""At most so many accepted profiles of one charge point are remembered; beyond that, the oldest is forgotten."""
 
 _SET = call("SetChargingProfile")
 _STARTS = call("RemoteStartTransaction", "RequestStartTransaction")
@@ -33,7 +33,7 @@ def _profile(
     number: int = 1,
     more: str = "",
 ) -> dict[str, str]:
-    """A profile in both spellings, as the text of an object."""
+    """Return a profile as JSON text, in the spelling of each version."""
     start = f'"stackLevel":0,"chargingProfilePurpose":"{purpose}",{kind}{more},"chargingSchedule":'
     schedule = f'"chargingRateUnit":"A","chargingSchedulePeriod":[{periods}]'
     begins = "" if "Relative" in kind else '"startSchedule":"2026-01-01T12:00:00Z",'
@@ -46,7 +46,7 @@ def _profile(
 
 
 def _sent(profile: dict[str, str], place: int = 1, message_id: str = "p") -> dict[str, str]:
-    """SetChargingProfile with this profile, and its Accepted, by version."""
+    """Return a SetChargingProfile with this profile and its answer Accepted, by version."""
     answer = _OK.replace('"p"', f'"{message_id}"')
     return {
         "1.6": f'< [2,"{message_id}","SetChargingProfile",{{"connectorId":{place},'
@@ -60,7 +60,7 @@ def _sent(profile: dict[str, str], place: int = 1, message_id: str = "p") -> dic
 
 
 def _started(profile: dict[str, str]) -> dict[str, str]:
-    """A remote start with this profile, and its Accepted, by version."""
+    """Return a remote start with this profile and its answer Accepted, by version."""
     token = '"idToken":{"idToken":"T","type":"Central"}'
     return {
         "1.6": f'< [2,"p","RemoteStartTransaction",{{"idTag":"T","chargingProfile":{profile["1.6"]}}}]\n{_OK}',
@@ -77,7 +77,7 @@ def _2x(examples: dict[str, str]) -> dict[str, str]:
 
 
 class Kept(NamedTuple):
-    """A profile the charge point has accepted, as far as it decides which other would overlap."""
+    """The properties of an accepted profile that decide which other profiles overlap with it."""
 
     place: int | None
     purpose: str | None
@@ -89,10 +89,10 @@ class Kept(NamedTuple):
 
 
 class ChargingProfiles(Topic):
-    """The profiles of one charge point.
+    """The rules about the charging profiles of one charge point.
 
     Attributes:
-        accepted: by profile id, oldest first.
+        accepted: the accepted profiles by profile id, oldest first.
     """
 
     scope = "station"
@@ -324,7 +324,7 @@ class ChargingProfiles(Topic):
             number, kept = _kept(found)
             if number is None:
                 continue
-            if self.session.version is OcppVersion.V16:  # a profile of the same purpose and level is replaced
+            if self.session.version is OcppVersion.V16:  # it replaces a profile with the same purpose and level
                 for other in [other for other, there in self.accepted.items() if there[:4] == kept[:4]]:
                     del self.accepted[other]
             self.accepted.pop(number, None)
@@ -334,7 +334,7 @@ class ChargingProfiles(Topic):
 
     @track(result("ClearChargingProfile"))
     def forget(self, frame: Frame) -> None:
-        # Which of several profiles match is the charge point's to know: all that may have gone are forgotten.
+        # Without an id, only the charge point knows which profiles match, so forget all of them.
         if frame.payload.get("status") == "Accepted":
             number = frame.request.get("id", frame.request.get("chargingProfileId"))
             if type(number) is int:

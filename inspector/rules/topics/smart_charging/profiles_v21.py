@@ -1,4 +1,4 @@
-"""What OCPP 2.1 adds to smart charging: dynamic profiles, priority charging, modes of operation."""
+"""Judge what OCPP 2.1 adds to smart charging: dynamic profiles, priority charging, modes of operation."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ def _notified(activated: bool) -> str:
 
 
 def _mode(mode: str, unit: str = "W", **period: Any) -> str:
-    """A profile of one period with this mode of operation."""
+    """Return a SetChargingProfile with one period that has this mode of operation."""
     told = {"startPeriod": 0, "operationMode": mode, **period}
     return sent(profile(schedule={"chargingRateUnit": unit, "chargingSchedulePeriod": [told]}))
 
 
 class Profiles21(Topic):
-    """Rules about dynamic profiles, priority charging and modes of operation."""
+    """The rules about dynamic profiles, priority charging and modes of operation."""
 
     scope = "station"
     versions = V21
 
     def setup(self) -> None:
         self._profiles = self.station.topic(ChargingProfiles)
-        self._priority: Known[str, None] = Known()  # transactions whose priority charging is active
+        self._priority: Known[str, None] = Known()  # the ids of transactions with active priority charging
 
     @rule(
         "profile.dynamic-periods",
@@ -145,7 +145,7 @@ class Profiles21(Topic):
         if frame.payload.get("status") != "Rejected" or kept is None or kept.kind != "Dynamic":
             return None
         if kept.purpose == "TxProfile" or kept.valid_to != float("inf"):
-            return None  # it may be gone
+            return None  # the station may have removed it since
         return Fault(f"an update of the dynamic profile {number} is rejected", "/2/status", key=str(number))
 
     @rule(
@@ -214,7 +214,7 @@ class Profiles21(Topic):
     )
 
     def ends(self, frame: Frame) -> str | None:
-        """The transaction whose priority charging this answer ends, None where it had none."""
+        """Return the transaction whose priority charging this answer ends; None if it ends none."""
         name = string(frame.request, "transactionId")
         off = frame.request.get("activate") is False and frame.payload.get("status") == "Accepted"
         return name if off and name in self._priority else None
@@ -321,7 +321,7 @@ class Profiles21(Topic):
 
 
 def _periods(payload: dict[str, Any], mode: str) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
-    """The periods with this mode of operation, each with its pointer and its schedule."""
+    """Yield each period with this mode of operation, as (JSON pointer, period, its schedule)."""
     for number, schedule in enumerate(elements(member(payload, "chargingProfile"), "chargingSchedule")):
         for index, period in enumerate(elements(schedule, "chargingSchedulePeriod")):
             if period.get("operationMode") == mode:

@@ -1,4 +1,4 @@
-"""Find the charging profiles and schedules in the payloads of SetChargingProfile and remote starts; judges nothing."""
+"""Find the charging profiles and schedules in the payloads of SetChargingProfile and remote starts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from inspector.rules.fields import elements, integer, member
 
 
 class Found(NamedTuple):
-    """A profile of a CALL, with where it stands and where it is to hold."""
+    """A charging profile of a CALL, its JSON pointer, and the connector or EVSE that it is for."""
 
     profile: dict[str, Any]
     pointer: str
@@ -18,12 +18,12 @@ class Found(NamedTuple):
 
 
 def profiles_of(frame: Frame) -> Iterator[Found]:
-    """Return the charging profiles that a CALL brings."""
+    """Return the charging profiles in a SetChargingProfile or remote start CALL."""
     return profiles_in(frame.payload)
 
 
 def profiles_in(payload: dict[str, Any]) -> Iterator[Found]:
-    """The profiles of a SetChargingProfile or remote start CALL."""
+    """Yield the charging profiles in the payload of a SetChargingProfile or remote start CALL."""
     place = integer(payload, "evseId")
     if place is None:
         place = integer(payload, "connectorId")
@@ -33,7 +33,7 @@ def profiles_in(payload: dict[str, Any]) -> Iterator[Found]:
 
 
 def schedules_of(found: Found) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """The periods of each schedule of a profile, with the pointer to them."""
+    """Yield (JSON pointer, periods) for each schedule of a profile."""
     one = member(found.profile, "chargingSchedule")
     if one:
         yield f"{found.pointer}/chargingSchedule/chargingSchedulePeriod", elements(one, "chargingSchedulePeriod")

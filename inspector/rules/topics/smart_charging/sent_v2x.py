@@ -1,6 +1,6 @@
-"""What a 2.x CSMS may put into a charging profile, and how it may name profiles.
+"""Judge the content of charging profiles that a 2.x CSMS sends, and how it selects profiles.
 
-Only whether a profile may have several schedules depends on what came before.
+Only the rule about several schedules in one profile depends on earlier messages.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ _STARTS = call("RequestStartTransaction")
 
 
 def profile(purpose: str = "TxDefaultProfile", kind: str = "Absolute", *, number: int = 1, **more: Any) -> Payload:
-    """A profile with one schedule of one period; `schedule` and `period` add to those, and None leaves out."""
+    """Return a profile with one schedule of one period.
+
+    The arguments `schedule` and `period` add members to these; None in `schedule` leaves a member out.
+    """
     period = {"startPeriod": 0, "limit": 16.0, **more.pop("period", {})}
     begins = {"startSchedule": NOW} if kind in ("Absolute", "Recurring") else {}
     schedule = {"id": 1, **begins, "chargingRateUnit": "A", "chargingSchedulePeriod": [period]}
@@ -31,7 +34,7 @@ def profile(purpose: str = "TxDefaultProfile", kind: str = "Absolute", *, number
 
 
 def sent(one: Payload, evse: int = 1, status: str = "Accepted") -> str:
-    """SetChargingProfile with this profile, and its answer."""
+    """Return a SetChargingProfile with this profile, and its answer."""
     return csms("SetChargingProfile", {"evseId": evse, "chargingProfile": one}, {"status": status})
 
 
@@ -46,13 +49,13 @@ _NEEDS = cp(
 
 
 class SentProfiles2x(Topic):
-    """Rules about profiles that the CSMS sends."""
+    """The rules about profiles that the CSMS sends."""
 
     scope = "station"
     versions = V2X
 
     def setup(self) -> None:
-        self._iso15118: set[int] = set()  # EVSEs whose transaction uses ISO 15118
+        self._iso15118: set[int] = set()  # the EVSEs whose transaction uses ISO 15118
         self._configuration = self.station.topic(ConfigurationState)
         self._transactions = self.station.topic(Transactions2x)
 
@@ -143,7 +146,7 @@ class SentProfiles2x(Topic):
         if one.get("chargingProfilePurpose") == "TxProfile":
             known = self._transactions.by_id.get(string(one, "transactionId") or "")
             if known is None or known.started is None:
-                return None  # the car may have asked before the capture
+                return None  # NotifyEVChargingNeeds may have come before the capture
         text = f"{count} schedules, but no NotifyEVChargingNeeds has come from EVSE {place}"
         return Fault(text, "/3/chargingProfile/chargingSchedule", key=str(place))
 

@@ -1,1 +1,1 @@
-"""Rules about transactions, in 1.6 and 2.x."""
+"""Judge transactions, in 1.6 and 2.x."""

@@ -1,4 +1,4 @@
-"""Who may start and stop a 1.6 transaction, as far as the wire shows it."""
+"""Judge whether the idTags that start and stop 1.6 transactions are authorized, as far as the frames show."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ from inspector.rules.topics.availability.status_v16 import Status16
 
 TAGS_LIMIT = 1000
 REFUSALS = frozenset({"Blocked", "Expired", "Invalid", "ConcurrentTx"})
-"""The statuses of an idTag that refuse it (1.6 section 7.2); one that is not in the list refuses nothing."""
+"""The statuses with which an idTag is refused (1.6 section 7.2); an unknown status does not count as a refusal."""
 REPLAYED_S = 60.0
-"""A start that is older than this when it arrives was made offline, where no Authorize can be sent."""
+"""If a StartTransaction arrives more than so many seconds after its timestamp, the charge point was offline.
+
+It could not send Authorize then.
+"""
 
 _AUTHORIZE = '> [2,"a","Authorize",{"idTag":"T"}]\n< [3,"a",{"idTagInfo":{"status":"Accepted"}}]\n'
 _START = """> [2,"s","StartTransaction",{"connectorId":1,"idTag":"T","meterStart":0,"timestamp":"2026-01-01T12:00:01Z"}]
@@ -33,17 +36,17 @@ _STOP = (
 
 
 class _Said(NamedTuple):
-    """The last word about an idTag: its status, and when it was said (monotonic)."""
+    """The last status of an idTag, and the monotonic time of the message with it."""
 
     status: str
     said_ns: int
 
 
 class TransactionAuthorization16(Topic):
-    """Rules about authorization.
+    """The rules about authorization.
 
     Attributes:
-        tags: what was last said about each idTag (in lower case: idTags are case-insensitive), by any message.
+        tags: the last status of each idTag, from any message; in lower case, because idTags are case-insensitive.
     """
 
     scope = "station"
@@ -100,7 +103,7 @@ class TransactionAuthorization16(Topic):
         said = self.tags.get(id_tag.lower())
         if said is None or said.status not in REFUSALS:
             return None
-        # ConcurrentTx in Authorize has a rule of its own; a free connector may still be started with that tag.
+        # ConcurrentTx is no reason not to start: Authorize may not be answered with it, which another rule reports.
         if said.status == "ConcurrentTx" or self._remote_starts.get(id_tag.lower(), -1) > said.said_ns:
             return None
         text = f"a start for {id_tag!r}, although the CSMS has answered {said.status}"
@@ -170,11 +173,11 @@ class TransactionAuthorization16(Topic):
     )
     def not_deauthorized(self, moment: Moment, transaction: Transaction16, answered_ns: int) -> Faults:
         if self.session not in self.station.sessions:
-            return None  # what it did is not seen yet: it went offline
+            return None  # the charge point is offline, so its reaction may not have been seen yet
         if self.station.topic(Status16).suspended_ns.get(transaction.connector or 0, -1) >= answered_ns:
             return None
         if (self._configuration.number("MaxEnergyOnInvalidId") or 0) > 0:
-            return None  # the operator lets it charge on for a while
+            return None  # the configuration allows it to continue for some energy
         stop = transaction.stop
         if stop is not None:
             ended = seconds(stop.timestamp)

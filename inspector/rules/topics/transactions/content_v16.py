@@ -1,4 +1,4 @@
-"""What a 1.6 transaction's messages say about it: meter, time, reason, reservation, retries."""
+"""Judge the content of a 1.6 transaction's messages: meter, time, reason, reservation, retries."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from inspector.rules.state.configuration import ConfigurationState
 from inspector.rules.state.transactions_v16 import Transaction16, Transactions16
 
 CLOCK_STEP_S = 3.0
-"""How far timestamps may fall back unreported: the step of a clock that is set by every heartbeat."""
+"""Timestamps may go back by so many seconds, because each heartbeat sets the clock."""
 EARLY_S = 1.0
-"""How much sooner than configured a repetition may come."""
+"""A repetition may come so many seconds earlier than configured."""
 FAILED_LIMIT = 200
 
 _START = """> [2,"s","StartTransaction",{"connectorId":1,"idTag":"T","meterStart":5,"timestamp":"2026-01-01T12:00:01Z"}]
@@ -38,14 +38,14 @@ _TRANSACTION_MESSAGES = ("StartTransaction", "StopTransaction", "MeterValues")
 
 
 class _Failed(NamedTuple):
-    """A transaction-related message that was not processed: how often it was sent, and when last (monotonic)."""
+    """A message that was refused or not answered: how often it was sent, and when it was last sent (monotonic)."""
 
     times: int
     sent_ns: int
 
 
 class TransactionContent16(Topic):
-    """Rules about what StartTransaction and StopTransaction carry."""
+    """The rules about the content of StartTransaction and StopTransaction."""
 
     scope = "station"
     versions = V16
@@ -175,7 +175,7 @@ class TransactionContent16(Topic):
     )
     def retry(self, frame: Frame) -> Faults:
         if not self._failed and frame.action == "MeterValues":
-            return None  # what repeats unanswered meter values is noticed as a second open CALL
+            return None  # repeated MeterValues without an answer are reported as two open CALLs
         waiting = self.session.protocol.correlation.open_calls(Direction.FROM_CHARGE_POINT)
         if not self._failed and len(waiting) < 2:
             return None
@@ -221,7 +221,7 @@ def _in_order(transaction: Transaction16, first: str | None, last: str | None, p
 
 
 def _identity(call: Frame) -> tuple[Any, ...]:
-    """What a message and its repetition have in common."""
+    """Return the values that a message and its repetitions have in common."""
     payload = call.payload
     values = elements(payload, "meterValue")
     sampled = (string(values[0], "timestamp"), string(values[-1], "timestamp")) if values else ()

@@ -1,4 +1,4 @@
-"""What 2.x TransactionEvents say: state, EVSE, token, offline, reasons."""
+"""Judge the content of 2.x TransactionEvents: state, EVSE, token, offline, reasons."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from inspector.rules.state.observation import Observation
 from inspector.rules.state.transactions_v2x import CONNECTED, Transactions2x
 
 OFFLINE_MARGIN_S = 5.0
-"""How far an event must lie inside the time without a connection: clocks differ, closes are noticed late."""
+"""An event that is so many seconds within the time without a connection was certainly offline.
+
+The margin is needed because clocks differ and a close is noticed late.
+"""
 QUEUED_S = 600.0
-"""An event that is older than this when the connection is lost may have the time of another clock."""
+"""An event is ignored if it is so many seconds older than the loss of the connection: its clock may have been wrong."""
 NOT_LOCAL = {
     "AbnormalCondition": "a fault",
     "CostLimitReached": "LocalOutOfCredit",
@@ -27,7 +30,7 @@ NOT_LOCAL = {
     "TimeLimitReached": "TimeLimitReached",
     "UnlockCommand": "Other",
 }
-"""Triggers that show another cause than a driver's stop at the station, and the reason that would fit."""
+"""For each trigger with another cause than a stop by the driver at the station, the stoppedReason that would fit."""
 
 
 def _event(
@@ -47,13 +50,13 @@ _RECONNECT = 'open {"from_start": true}\n' + _STARTED + "close {}\n+ 1m\n" + 'op
 
 
 class TransactionContent2x(Topic):
-    """Rules about what one event carries."""
+    """The rules about the content of a single event."""
 
     scope = "station"
     versions = V2X
 
     def setup(self) -> None:
-        self._latest: tuple[int, str | None] | None = None  # when the latest online event came, and its own time
+        self._latest: tuple[int, str | None] | None = None  # arrival (ns since 1970) and timestamp of the last event
         self._known = self.station.topic(Transactions2x)
         self._evidence = self.station.topic(Observation)
 
@@ -98,7 +101,7 @@ class TransactionContent2x(Topic):
             return None
         transaction = event.transaction
         if transaction.started is None and not transaction.known_from_start:
-            return None  # an event before the capture may have given it
+            return None  # an event before the capture may have had it
         lacking = "evse" if transaction.evse is None else "evse.connectorId" if transaction.connector is None else None
         if lacking is None:
             return None
@@ -124,7 +127,7 @@ class TransactionContent2x(Topic):
         if event.evse != event.evse_before or (
             event.connector is not None and event.connector != event.connector_before
         ):
-            return None  # transaction-event.evse-changed has its say, or the connector is given for the first time
+            return None  # the EVSE has changed, which another rule reports, or the connector is new
         return Fault("evse is sent again; only the first event after the car is connected has it", "/3/evse")
 
     @rule(
@@ -215,7 +218,7 @@ class TransactionContent2x(Topic):
         happened, told = seconds(event.timestamp), seconds(latest[1])
         if happened is None or told is None or frame.ts_ns / 1e9 - happened < OFFLINE_MARGIN_S:
             return None
-        happened += latest[0] / 1e9 - told  # how far its clock is from ours, by its event before
+        happened += latest[0] / 1e9 - told  # correct it by the difference of the clocks at the previous event
         if not closed / 1e9 - QUEUED_S < happened < opened / 1e9 - OFFLINE_MARGIN_S:
             return None
         queued = happened <= closed / 1e9 + OFFLINE_MARGIN_S
@@ -244,9 +247,9 @@ class TransactionContent2x(Topic):
             return None
         fitting = NOT_LOCAL.get(event.trigger or "")
         if fitting is None or event.transaction.stopped_locally:
-            return None  # what comes after the driver's stop (unplugging, leaving) only ends what was stopped
+            return None  # the driver has stopped it; the later triggers (unplugging, leaving) are not the reason
         if event.transaction.stopped_remotely:
-            fitting = "Remote"  # it was stopped before, and only ends now (F04.FR.03)
+            fitting = "Remote"  # a remote stop came before this event and is the reason (F04.FR.03)
         text = f"Ended by {event.trigger} without stoppedReason; expected {fitting}"
         return Fault(text, "/3/transactionInfo", key=event.transaction.transaction_id)
 

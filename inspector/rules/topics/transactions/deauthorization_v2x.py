@@ -1,4 +1,4 @@
-"""How a 2.x transaction goes on when its token is refused, nobody plugs in, or a limit was set."""
+"""Judge how a 2.x transaction continues when its token is refused, nobody plugs in, or a limit is reached."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REASONS = {
     "EVConnectTimeout": ("Timeout", Severity.INFO),  # E03.FR.05
     "ResetCommand": ("ImmediateReset", Severity.WARNING),  # B12.FR.04
 }
-"""The stoppedReason that belongs to a triggerReason of Ended, and how bad another one is."""
+"""For some values of triggerReason in Ended: the stoppedReason that must come with it, and the severity if not."""
 LIMITS = ("maxCost", "maxEnergy", "maxTime", "maxSoC")
 _METER = [{"timestamp": NOW, "sampledValue": [{"value": 1.0}]}]
 _NO_POWER = frozenset({"SuspendedEVSE", "EVConnected", "Idle"})
@@ -36,7 +36,7 @@ _WAITING = transaction_event("Started", "RemoteStart", 0, {"chargingState": "Idl
 
 
 def _refused(topic: Deauthorization2x, frame: Frame) -> str | None:
-    """The transaction that this answer refuses, None where it refuses none."""
+    """Return the transaction that this answer refuses; None if it refuses none."""
     if "idTokenInfo" not in frame.payload:
         return None
     status = string(member(frame.payload, "idTokenInfo"), "status")
@@ -48,7 +48,7 @@ def _refused(topic: Deauthorization2x, frame: Frame) -> str | None:
 
 
 def _stops(topic: Deauthorization2x, frame: Frame) -> str | None:
-    """The transaction that this event stops, or takes the power from."""
+    """Return the transaction that this event stops or suspends; None if it does neither."""
     info = member(frame.payload, "transactionInfo")
     stopped = frame.payload.get("eventType") == "Ended" or frame.payload.get("triggerReason") == "Deauthorized"
     name = string(info, "transactionId")
@@ -57,11 +57,11 @@ def _stops(topic: Deauthorization2x, frame: Frame) -> str | None:
 
 
 class Deauthorization2x(Topic):
-    """Rules about transactions that must not go on.
+    """The rules about transactions that must not continue.
 
     Attributes:
-        charging: the charging state that each open transaction reported last, by transaction id.
-        before: the state that the transaction of the latest event had before it, None where it had told none.
+        charging: the last charging state of each open transaction, by transaction id.
+        before: the charging state before the latest event in its transaction; None if it had none.
     """
 
     scope = "station"
@@ -70,7 +70,7 @@ class Deauthorization2x(Topic):
     def setup(self) -> None:
         self.charging: Known[str, str] = Known()
         self.before: str | None = None
-        self.limits: Known[str, Payload] = Known()  # by transaction id, as the CSMS has set them
+        self.limits: Known[str, Payload] = Known()  # the limits that the CSMS has set, by transaction id
         self.transactions = self.station.topic(Transactions2x)
         self.configuration = self.station.topic(ConfigurationState)
 
@@ -110,7 +110,7 @@ class Deauthorization2x(Topic):
     )
 
     def may_go_on(self, answer: Frame) -> bool:
-        """Whether a refused transaction does not charge, or has got another token that was accepted."""
+        """Return whether a refused transaction is not charging, or another token was accepted for it."""
         name = string(member(answer.request, "transactionInfo"), "transactionId") or ""
         return self.charging.get(name) != "Charging" or name in self.station.topic(Authorized2x).now
 
@@ -141,7 +141,7 @@ class Deauthorization2x(Topic):
             return None
         reason, (fitting, severity) = string(event.info, "stoppedReason"), REASONS[event.trigger or ""]
         if reason in (None, fitting):
-            return None  # transaction-event.stopped-reason reports one that is left out
+            return None  # the rule transaction-event.stopped-reason reports a missing one
         text = f"Ended by {event.trigger} with stoppedReason {reason}; expected {fitting}"
         return Fault(text, "/3/transactionInfo/stoppedReason", severity=severity, key=event.transaction.transaction_id)
 

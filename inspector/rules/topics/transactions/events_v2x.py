@@ -1,6 +1,6 @@
-"""The order of 2.x TransactionEvents: beginning, end, sequence numbers, ids, one per EVSE.
+"""Judge the sequence of 2.x TransactionEvents: beginning, end, sequence numbers, ids, one transaction per EVSE.
 
-Since events may arrive out of order, what is missing is judged when it had time to come, or at the close.
+Events may arrive out of order. So a missing event is reported only after a deadline or at the close of the session.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from inspector.rules.state.observation import Observation
 from inspector.rules.state.transactions_v2x import EVENTS_LIMIT, Event, Transaction2x, Transactions2x
 
 OLDER_ENDS = frozenset({"PowerLoss", "Reboot", "ImmediateReset"})
-"""Reasons that end a transaction which was running before the boot that the capture saw."""
+"""Values of stoppedReason with which a transaction from before the last boot may end."""
 PAIRS_LIMIT = 3
-"""Open transactions on one EVSE that a new one there is compared with, the latest ones."""
+"""A new transaction is compared with so many of the latest open transactions on its EVSE."""
 
 _BOOT = """open {"from_start": true}
 > [2,"b","BootNotification",{"reason":"PowerUp","chargingStation":{"model":"M","vendorName":"V"}}]
@@ -35,7 +35,7 @@ def _event(kind: str, sequence: int, transaction: str = "t1", evse: int = 1) -> 
 
 
 class TransactionEvents2x(Topic):
-    """Rules about the sequence of events."""
+    """The rules about the sequence of events."""
 
     scope = "station"
     versions = V2X
@@ -228,7 +228,7 @@ class TransactionEvents2x(Topic):
         if transaction.evse != other.evse:
             return None
         if other.ended is not None and not earlier(timestamp, other.ended[1]):
-            return None  # its end was only delivered later
+            return None  # the other transaction had ended, but its Ended event was delivered later
         text = f"{transaction} is open while transaction {other.transaction_id[:36]} on the same EVSE has not ended"
         return Fault(text, "/3/evse/id", frame=frame, key=transaction.transaction_id)
 

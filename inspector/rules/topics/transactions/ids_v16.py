@@ -1,4 +1,4 @@
-"""Which transaction a 1.6 message means: ids reissued, unknown, closed or in two places."""
+"""Judge the transaction ids in 1.6 messages: ids that are reused, unknown, stopped, or on two connectors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from inspector.rules.rule import V16, Faults, Topic, call, refusal, result, rule
 from inspector.rules.state.transactions_v16 import LARGEST_IDS, NO_ID, Transactions16, last_sampled
 
 OLDER_STOPS = frozenset({"PowerLoss", "Reboot", "HardReset", "SoftReset"})
-"""Reasons that end a transaction which was running before the boot that the capture saw."""
+"""Values of `reason` with which a transaction from before the last boot may be stopped."""
 
 _BOOT = """open {"from_start": true}
 > [2,"b","BootNotification",{"chargePointVendor":"V","chargePointModel":"M"}]
@@ -30,7 +30,7 @@ _METER = (
 
 
 class TransactionIds16(Topic):
-    """Rules about the transaction id."""
+    """The rules about the transaction id."""
 
     scope = "station"
     versions = V16
@@ -142,7 +142,7 @@ class TransactionIds16(Topic):
     def stop_refused(self, frame: Frame) -> Faults:
         compiled = schemas.validator(OcppVersion.V16, "StopTransaction", "request")
         if compiled is not None and not compiled.is_valid(frame.request):
-            return None  # an error is the right answer to what the schema forbids
+            return None  # a CALLERROR is the right answer to an invalid payload
         number = integer(frame.request, "transactionId")
         return Fault(f"the stop of transaction {number} is answered with an error; the charge point will repeat it")
 
@@ -163,9 +163,9 @@ class TransactionIds16(Topic):
         if stopping is None or stopping.earlier is None or stopping.earlier == stopping.stop:
             return None
         if stopping.transaction_id == NO_ID:
-            return None  # several transactions may have gone without an id
+            return None  # each stop with this id may be for another transaction
         if stopping.transaction_id in self._known.refused_stops:
-            return None  # what was refused may be put right
+            return None  # the charge point may correct a message that was refused
         changed = [
             f"{name} {before} then {now}"
             for name, before, now in zip(
@@ -193,7 +193,7 @@ class TransactionIds16(Topic):
         starting = self._known.starting
         if starting is None or starting.again:
             return None
-        # One that the CSMS has refused is for transaction.not-deauthorized to tell.
+        # The rule transaction.not-deauthorized reports transactions that the CSMS has refused.
         others = [one for one in starting.others if one.status in (None, "Accepted")]
         if not others:
             return None
@@ -203,5 +203,5 @@ class TransactionIds16(Topic):
 
 
 def _before(sampled: str | None, stopped: str | None) -> bool:
-    """Whether meter values were taken by the time of the stop, and were only delivered after it."""
+    """Return whether meter values were taken before the stop of their transaction, but delivered after it."""
     return sampled is not None and stopped is not None and not earlier(stopped, sampled)

@@ -1,4 +1,4 @@
-"""What a 2.x station does about the CSMS's requests for transactions: remote start, remote stop, status; no more."""
+"""Judge how a 2.x station reacts to requests about transactions: remote start, remote stop, GetTransactionStatus."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from inspector.rules.state.transactions_v2x import Event, Transaction2x, Transac
 
 REMOTE_STARTS_LIMIT = 100
 REMOTE_START_AGE_S = 60.0
-"""What starts later than this after a remote start may be no effect of it, where EVConnectionTimeOut is not known: the
-driver has not plugged in."""
+"""A transaction that starts later than this after a remote start is not its effect: the driver has not plugged in.
+
+It is used if EVConnectionTimeOut is not known.
+"""
 
 _BOOT = """open {"from_start": true}
 > [2,"b","BootNotification",{"reason":"PowerUp","chargingStation":{"model":"M","vendorName":"V"}}]
@@ -37,7 +39,7 @@ _STOP_REQUEST = """< [2,"x","RequestStopTransaction",{"transactionId":"%s"}]
 
 
 class RemoteStart(NamedTuple):
-    """An accepted RequestStartTransaction whose first event has not come; `transaction` is what the answer named."""
+    """An accepted RequestStartTransaction without an event yet; `transaction` is the transaction id in its answer."""
 
     remote_start_id: int
     evse: int | None
@@ -47,10 +49,10 @@ class RemoteStart(NamedTuple):
 
 
 class TransactionRequests2x(Topic):
-    """Rules about RequestStartTransaction, RequestStopTransaction and GetTransactionStatus.
+    """The rules about RequestStartTransaction, RequestStopTransaction and GetTransactionStatus.
 
     Attributes:
-        remote_starts: accepted requests to start that have shown no effect yet, by remoteStartId, oldest first.
+        remote_starts: the accepted remote starts that have had no effect yet, by remoteStartId, oldest first.
     """
 
     scope = "station"
@@ -94,7 +96,7 @@ class TransactionRequests2x(Topic):
         return Fault(text, "/3", key=str(request.remote_start_id))
 
     def _meant(self, event: Event, frame: Frame) -> RemoteStart | None:
-        """The accepted request that this event is the first one of."""
+        """Return the accepted remote start whose first event this is; None if there is none."""
         named = integer(event.info, "remoteStartId")
         if named is not None and named in self.remote_starts:
             return self.remote_starts[named]
@@ -103,7 +105,7 @@ class TransactionRequests2x(Topic):
         age_s = self._configuration.variable_number("TxCtrlr", "EVConnectionTimeOut") or REMOTE_START_AGE_S
         for request in self.remote_starts.values():
             if happened is not None and happened * 1e9 < request.accepted_ns:
-                continue  # it was on its way before the request
+                continue  # the event may have been sent before the request arrived
             if frame.ts_ns - request.accepted_ns > age_s * 1e9:
                 continue
             if request.transaction is not None:
@@ -144,7 +146,7 @@ class TransactionRequests2x(Topic):
         if before.ended is not None:
             ended_s = seconds(before.ended[1])
             if ended_s is None or not self._evidence.timed or ended_s <= frame.ts_ns / 1e9 + 1:
-                return None  # it had ended; the event came later than the answer
+                return None  # the transaction had ended; its Ended event came after this answer
         return Fault(f"the stop of {before} is rejected, although it is active", "/2/status", frame=frame, key=name)
 
     @rule(
