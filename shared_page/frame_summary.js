@@ -24,6 +24,7 @@ export function summarise(raw, type, action) {
 function summaryOf(message, type, action) {
   if (type === 4 || type === 5) return message[3] ? `${message[2]}: ${message[3]}` : String(message[2]);
   const payload = type === 3 ? message[2] : message[3];
+  if (payload === undefined) throw new TypeError("no payload");
   const say = (type === 3 ? ANSWERS : CALLS)[action];
   if (!say) return plain(payload);
   try {

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
+import subprocess
 
 import pytest
 
+from inspector.browse.summary import summarise
+from tests.simulator.schemas import example
+from tests.simulator.test_charge_point_answers import CSMS_ACTIONS
 from tools import shared_pages
 
 PAGES = ("inspector/browse/templates/chargesentinel/_bar.html", "csms/page/index.html", "simulator/page/index.html")
@@ -62,3 +68,41 @@ def test_a_module_becomes_a_constant_with_what_it_exports() -> None:
         "return { shown, named };\n"
         "})();\n"
     )
+
+
+def messages() -> list[tuple[str, int, str]]:
+    """Return frames of every action and version: (text, message type, action), with odd ones among them."""
+    found: list[tuple[str, int, str]] = []
+    for version, actions in CSMS_ACTIONS.items():
+        for action in actions:
+            found.append((json.dumps([2, "id", action, example(version, action, True)]), 2, action))
+    for path in sorted((shared_pages.ROOT / "recordings").glob("*.jsonl")):
+        actions_of: dict[str, str] = {}
+        for frame in map(json.loads, path.read_text(encoding="utf-8").splitlines()):
+            kind, number = json.loads(frame["raw"])[:2]
+            action = actions_of.setdefault(number, frame.get("action", ""))
+            found.append((frame["raw"], kind, action))
+    odd = {"connectorId": None, "nested": {"list": [1, True, "x"], "empty": []}, "meterValue": "none", "value": False}
+    found += [(json.dumps([kind, "id", odd, odd]), kind, action) for kind in (2, 3) for action in ("MeterValues", "No")]
+    found += [('[4,"id","GenericError","why",{}]', 4, "Reset"), ("not  JSON\n", 2, "Reset"), ("[2]", 2, "Reset")]
+    # A browser reads 1.0 as 1, so no frame here says 1.0.
+    return [(re.sub(r"(\d)\.0+\b(?!\.)", r"\1", text), kind, action) for text, kind, action in found]
+
+
+def test_a_summary_is_the_same_on_every_page() -> None:
+    """The ladder's server and the scripts of the other pages write one line alike."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node is not installed")
+    frames = messages()
+    script = (
+        (shared_pages.SOURCE / "frame_summary.js").read_text(encoding="utf-8").replace("export function", "function")
+    )
+    script += (
+        'const frames = JSON.parse(require("fs").readFileSync(0, "utf8"));'
+        "console.log(JSON.stringify(frames.map((frame) => summarise(...frame))));"
+    )
+    done = subprocess.run([node, "-e", script], input=json.dumps(frames), capture_output=True, text=True, check=True)
+    written = json.loads(done.stdout)
+    assert len(frames) > 150
+    assert written == [summarise(*frame) for frame in frames]

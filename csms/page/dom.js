@@ -1,5 +1,7 @@
 // Helpers for all parts of the page: elements, the API, outputs. Data from charge points is always shown as text, never as
 // markup.
+import * as clock from "./shared/clock.js";
+import { t } from "./words.js";
 
 export const $ = (id) => document.getElementById(id);
 
@@ -31,18 +33,17 @@ export async function say(output, work) {
   output.className = "busy";
   output.textContent = "…";
   try {
-    const [text, bad] = [await work()].flat();
-    output.className = bad ? "bad" : "";
-    output.textContent = text;
+    output.textContent = await work();
+    output.className = "";
   } catch (error) {
     output.className = "bad";
     output.textContent = error.message;
   }
 }
 
-/** Redraws a part of the page if its facts have changed, and restores the focus. */
+/** Redraws a part of the page if its facts, the language or the time zone have changed, and restores the focus. */
 export function redraw(container, facts, draw) {
-  const written = JSON.stringify(facts);
+  const written = JSON.stringify([document.documentElement.lang, clock.isLocal(), facts]);
   if (container.dataset.facts === written) return;
   container.dataset.facts = written;
   const focused = container.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
@@ -52,10 +53,10 @@ export function redraw(container, facts, draw) {
 
 /** A table; `columns` are {name, number?, wrap?}, a cell is text or a node. */
 export function table(columns, rows) {
-  const head = element("tr", {}, ...columns.map((c) => element("th", { textContent: c.name, className: c.number ? "number" : "", scope: "col" })));
+  const head = element("tr", {}, ...columns.map((c) => element("th", { textContent: t(c.name), className: c.number ? "number" : "", scope: "col" })));
   const body = rows.map((cells) => element("tr", {}, ...cells.map((cell, n) => {
     const td = element("td", { className: columns[n].number ? "number" : columns[n].wrap ? "wrap" : "" });
-    td.dataset.name = columns[n].name;
+    td.dataset.name = t(columns[n].name);
     if (cell instanceof Node) td.append(cell);
     else Object.assign(td, { textContent: cell ?? "–", title: cell ?? "" });
     return td;
@@ -63,14 +64,16 @@ export function table(columns, rows) {
   return element("table", {}, element("thead", {}, head), element("tbody", {}, ...body));
 }
 
-export function clock(text) {
-  const moment = new Date(text);
-  return text && !isNaN(moment) ? moment.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false }) : "–";
-}
+const known = (text) => text && !isNaN(new Date(text));
 
 /** The time; with the date unless it is today. */
 export function when(text) {
-  const moment = new Date(text);
-  if (!text || isNaN(moment)) return "–";
-  return moment.toDateString() === new Date().toDateString() ? clock(text) : `${moment.toLocaleDateString()} ${clock(text)}`;
+  if (!known(text)) return "–";
+  const time = clock.seconds(text);
+  return clock.date(text) === clock.date(Date.now()) ? time : `${clock.date(text)} ${time}`;
+}
+
+/** A <time> with milliseconds, as the ladder has it. */
+export function stamp(text) {
+  return element("time", { className: "time", dateTime: text, textContent: known(text) ? clock.millis(text) : "–" });
 }

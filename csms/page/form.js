@@ -1,5 +1,6 @@
 // Builds form fields from a JSON schema, and reads the payload back from them.
 import { element, smallButton } from "./dom.js";
+import { t } from "./words.js";
 
 const HOUR_MS = 3_600_000;
 const stamp = (later = 0) => new Date(Date.now() + later).toISOString();
@@ -28,9 +29,9 @@ function number(schema, name, value) {
 
 function moment(schema, name, value) {
   const input = element("input", { value: value ?? stamp(), size: 26, spellcheck: false, placeholder: "2026-01-31T08:00:00Z" });
-  const set = (words, later) => smallButton(words, `Set ${name} to ${later ? "an hour from now" : "now"}`, () => { input.value = stamp(later); });
+  const set = (words, later) => smallButton(words, t(later ? "Set {name} to an hour from now" : "Set {name} to now", { name }), () => { input.value = stamp(later); });
   const label = labelled(schema, name, input);
-  return { node: element("span", { className: "optional moment" }, label, set("now", 0), set("+1 h", HOUR_MS)), read: () => input.value };
+  return { node: element("span", { className: "optional moment" }, label, set(t("now"), 0), set("+1 h", HOUR_MS)), read: () => input.value };
 }
 
 function text(schema, name, value) {
@@ -54,14 +55,14 @@ function group(schema, definitions, name, value) {
   const required = new Set(schema.required ?? []);
   const names = Object.keys(schema.properties ?? {});
   const others = names.filter((key) => !required.has(key) && !(key in value));
-  const more = element("select", { className: "more" }, element("option", { value: "", textContent: "add…" }), ...others.map((key) => element("option", { textContent: key })));
-  more.setAttribute("aria-label", `Add an optional member of ${name}`);
-  const nothing = element("span", { className: "quiet", textContent: "nothing to fill in" });
+  const more = element("select", { className: "more" }, element("option", { value: "", textContent: t("add…") }), ...others.map((key) => element("option", { textContent: key })));
+  more.setAttribute("aria-label", t("Add an optional member of {name}", { name }));
+  const nothing = element("span", { className: "quiet", textContent: t("nothing to fill in") });
 
   function add(key, initial) {
     const made = field(schema.properties[key], definitions, key, initial);
     fields.set(key, made);
-    const row = required.has(key) ? made.node : element("span", { className: "optional" }, made.node, smallButton("×", `Remove ${key}`, () => {
+    const row = required.has(key) ? made.node : element("span", { className: "optional" }, made.node, smallButton("×", t("Remove {name}", { name: key }), () => {
       fields.delete(key);
       row.remove();
       more.append(element("option", { textContent: key }));
@@ -90,13 +91,13 @@ function group(schema, definitions, name, value) {
 
 function series(schema, definitions, name, values) {
   const items = [];
-  const box = element("fieldset", { title: help(schema) }, element("legend", { textContent: `${name} (list)` }));
-  const plus = smallButton("+ add", `Add to ${name}`, () => add());
+  const box = element("fieldset", { title: help(schema) }, element("legend", { textContent: `${name} (${t("list")})` }));
+  const plus = smallButton(t("+ add"), t("Add to {name}", { name }), () => add());
   const full = () => { plus.hidden = items.length >= (schema.maxItems ?? Infinity); };
   function add(value) {
     const made = field(schema.items, definitions, `${name} ${items.length + 1}`, value);
     items.push(made);
-    const row = element("span", { className: "optional" }, made.node, smallButton("×", `Remove from ${name}`, () => {
+    const row = element("span", { className: "optional" }, made.node, smallButton("×", t("Remove from {name}", { name }), () => {
       items.splice(items.indexOf(made), 1);
       row.remove();
       full();

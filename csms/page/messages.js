@@ -1,62 +1,55 @@
-// The last messages of one charge point, newest first; a click opens one.
-import { $, clock, element } from "./dom.js";
+// The last messages of one charge point as frame rows, oldest first like the ladder; a click opens one.
+import { $, element, stamp } from "./dom.js";
+import { framesOf } from "./frame.js";
+import * as clock from "./shared/clock.js";
+import { duration, rowKinds, smallLane, wayOf, whatOf } from "./shared/frame_row.js";
+import { jsonView } from "./shared/json_view.js";
+import { t } from "./words.js";
 
-const ARROWS = { charge_point: "→", csms: "←", connection: "•" };
-const WORDS = { charge_point: "from the charge point", csms: "from the CSMS", connection: "connection" };
-const FAULTS = { 4: "CALLERROR", 5: "CALLRESULTERROR" };
-let shown = { whose: null, newest: 0 };
+let shown = { whose: null, newest: 0, drawnAs: "" };
 
-/** The text of a row: [the main word, the rest, whether it is an error]. */
-function summary(frame, actions) {
-  let parsed;
-  try { parsed = JSON.parse(frame.text); } catch { return ["not JSON", frame.text, true]; }
-  if (!Array.isArray(parsed)) return ["no message", frame.text, true];
-  const [kind, id, third, fourth] = parsed;
-  const rest = (payload) => (payload && Object.keys(payload).length ? JSON.stringify(payload) : "");
-  if (kind === 2 || kind === 6) {
-    actions.set(id, third);
-    return [`${third}${kind === 6 ? " (SEND)" : ""}`, rest(fourth), false];
+function row(frame) {
+  if (frame.note !== undefined) {
+    return element("li", { className: "row event" }, stamp(frame.ts), element("span", {}), element("span", { className: "what", textContent: frame.note, title: frame.note }));
   }
-  if (kind === 3) return [`answer to ${actions.get(id) ?? "a call"}`, rest(third), false];
-  if (FAULTS[kind]) return [`${FAULTS[kind]} ${third}`, `${actions.get(id) ?? ""} ${fourth ?? ""}`, true];
-  return ["no message", frame.text, true];
+  const kinds = rowKinds(frame);
+  const what = whatOf({ ...frame, severity: null }, t);
+  what.title = frame.summary;
+  what.prepend(element("span", { className: "offscreen", textContent: `${wayOf(frame.direction, t)}: ` }));
+  const latency = element("span", { className: "latency", textContent: frame.latency_us === 0 ? "<1 ms" : duration(frame.latency_us) });
+  const details = element("details", {}, element("summary", { className: kinds.join(" ") }, stamp(frame.ts), smallLane(frame), what, latency));
+  // Laid out only when it is opened, because most messages never are.
+  details.ontoggle = () => { if (details.childElementCount === 1) details.append(element("pre", { className: "readable", tabIndex: 0 }, ...jsonView(frame.text))); };
+  return element("li", {}, details);
 }
 
-function row(frame, actions) {
-  const head = [
-    element("time", { textContent: clock(frame.ts), dateTime: frame.ts }),
-    element("span", { className: "arrow", title: WORDS[frame.source] }, ARROWS[frame.source]),
-  ];
-  if (frame.source === "connection") {
-    return element("li", { className: frame.source }, element("div", { className: "word" }, ...head, element("span", { textContent: frame.text })));
-  }
-  const [word, rest, fault] = summary(frame, actions);
-  const what = element("span", { className: "what" }, element("b", { textContent: word }), " ", element("span", { textContent: rest.slice(0, 200) }));
-  head[1].append(element("span", { className: "offscreen", textContent: ` ${WORDS[frame.source]}: ` }));
-  const line = element("summary", {}, ...head, what);
-  const details = element("details", {}, line);
-  // Formatted only when it is opened, because most messages never are.
-  details.ontoggle = () => { if (details.childElementCount === 1) details.append(element("pre", { textContent: pretty(frame.text) })); };
-  return element("li", { className: `${frame.source}${fault ? " fault" : ""}` }, details);
-}
+const atEnd = (list) => list.scrollTop + list.clientHeight > list.scrollHeight - 40;
 
-function pretty(text) {
-  try { return JSON.stringify(JSON.parse(text), null, 1); } catch { return text; }
-}
-
-/** Adds the new messages only, so that opened ones stay open. `frames` are sorted from the oldest. */
-export function showMessages(whose, frames) {
+/** Adds the new messages only, so that opened ones stay open. `entries` are sorted from the oldest. */
+export function showMessages(whose, entries) {
   const list = $("frames");
-  const newest = frames.at(-1)?.number ?? 0;
-  if (whose !== shown.whose || newest < shown.newest) {
-    shown = { whose, newest: 0 };
+  const newest = entries.at(-1)?.number ?? 0;
+  const drawnAs = `${document.documentElement.lang} ${clock.isLocal()}`;
+  const anew = whose !== shown.whose || newest < shown.newest || drawnAs !== shown.drawnAs;
+  const follow = anew || atEnd(list);
+  if (anew) {
+    shown = { whose, newest: 0, drawnAs };
     list.replaceChildren();
+    unread(0);
   }
-  const actions = new Map();
-  for (const frame of frames) {
-    if (frame.number > shown.newest) list.prepend(row(frame, actions));
-    else summary(frame, actions);
-  }
-  while (list.childElementCount > frames.length) list.lastElementChild.remove();
+  const fresh = framesOf(entries).filter((frame) => frame.number > shown.newest);
+  for (const frame of fresh) list.append(row(frame));
+  while (list.childElementCount > entries.length) list.firstElementChild.remove();
   shown.newest = newest;
+  if (follow) list.scrollTop = list.scrollHeight;
+  else if (fresh.length) unread(unreadCount + fresh.length);
 }
+
+let unreadCount = 0;
+function unread(count) {
+  unreadCount = count;
+  $("news").hidden = count === 0;
+  $("news").textContent = `↓ ${t("{n} new", { n: count })}`;
+}
+$("news").onclick = () => { $("frames").scrollTop = $("frames").scrollHeight; unread(0); };
+$("frames").addEventListener("scroll", () => { if (atEnd($("frames"))) unread(0); }, { passive: true });

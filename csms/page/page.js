@@ -1,15 +1,19 @@
 // The operator's page: what it shows, and how it refreshes. The parts are in the other modules.
-import { $, api, element, redraw, say } from "./dom.js";
+import { answer, forgetAnswer } from "./answers.js";
+import { $, api, element, say } from "./dom.js";
 import { showConnectors } from "./connectors.js";
 import { showKnown, showTransactions } from "./known.js";
+import { SHOWN, showFleet, showList } from "./list.js";
 import { showMessages } from "./messages.js";
-import { offer, timed } from "./sending.js";
+import { showOrders, wireOrders } from "./orders.js";
+import { offer } from "./sending.js";
 import { wireBar } from "./shared/bar.js";
-import { preferredLanguage } from "./shared/preferences.js";
+import { isLocal } from "./shared/clock.js";
+import { onTab, openTab, TABS } from "./tabs.js";
 import { showTokens } from "./tokens.js";
+import { preferredLanguage, speak, t } from "./words.js";
 
 const REFRESH_MS = 1000;
-const SHOWN = 100; // charge points in the list; search finds the others
 const TRIGGERS = {
   "1.6": ["StatusNotification", "Heartbeat", "MeterValues", "BootNotification", "FirmwareStatusNotification", "DiagnosticsStatusNotification"],
   2: ["StatusNotification", "Heartbeat", "MeterValues", "TransactionEvent", "BootNotification", "FirmwareStatusNotification", "LogStatusNotification"],
@@ -19,49 +23,23 @@ let chosen = null; // the identity of the shown charge point
 let version = null; // its OCPP version, which the forms are made for
 
 const one = (rest = "") => `charge-points/${encodeURIComponent(chosen)}${rest}`;
-const operate = (name, values) => say($("done"), () => timed(() => api("POST", one(`/operations/${name}`), values)));
-
-function showList(chargePoints, search) {
-  $("nobody").hidden = chargePoints.length > 0 || search !== "";
-  $("more").hidden = chargePoints.length < SHOWN;
-  const shown = chargePoints.map((point) => ({
-    id: point.charge_point_id,
-    connected: point.connected,
-    facts: [point.ocpp_version && `OCPP ${point.ocpp_version}`, point.connected ? "connected" : "not connected", point.vendor, point.model].filter(Boolean).join(" · "),
-    states: point.connectors.filter((c) => c.evse_id > 0).map((c) => `${c.evse_id}: ${c.status}`).join(", "),
-  }));
-  redraw($("charge-points"), [chosen, shown], () => shown.map((point) => {
-    const link = element("a", { href: `#${encodeURIComponent(point.id)}` },
-      element("b", { className: point.connected ? "dot connected" : "dot", textContent: point.id }),
-      element("span", { textContent: point.facts }), ...(point.states ? [element("span", { textContent: point.states })] : []));
-    link.dataset.key = point.id;
-    if (point.id === chosen) link.setAttribute("aria-current", "true");
-    return element("li", {}, link);
-  }));
-}
+const operate = (name, values) => answer(name, () => api("POST", one(`/operations/${name}`), values));
 
 function showDetail(point) {
   version = point.ocpp_version;
   $("name").textContent = point.charge_point_id;
-  Object.assign($("there"), { textContent: point.connected ? "connected" : "not connected", className: `chip ${point.connected ? "good" : "bad"}` });
-  $("version").textContent = `OCPP ${version ?? "not known yet"}`;
-  Object.assign($("boot-status"), { textContent: point.boot_status ? `boot ${point.boot_status}` : "not booted", className: `chip ${BOOTS[point.boot_status] ?? "warn"}` });
-  $("facts").textContent = [point.vendor, point.model, point.firmware && `firmware ${point.firmware}`, point.serial && `serial ${point.serial}`].filter(Boolean).join(" · ");
+  Object.assign($("there"), { textContent: t(point.connected ? "connected" : "not connected"), className: `chip ${point.connected ? "good" : "bad"}` });
+  $("version").textContent = version ? `OCPP ${version}` : t("OCPP not known yet");
+  Object.assign($("boot-status"), { textContent: point.boot_status ? t("boot {status}", { status: point.boot_status }) : t("not booted"), className: `chip ${BOOTS[point.boot_status] ?? "warn"}` });
+  $("facts").textContent = [point.vendor, point.model, point.firmware && `${t("firmware")} ${point.firmware}`, point.serial && `${t("serial")} ${point.serial}`].filter(Boolean).join(" · ");
   for (const control of document.querySelectorAll(".tools button, #send > .main, #raw button")) control.disabled = !point.connected;
   $("forget").disabled = point.connected;
+  const open = point.transactions.filter((each) => !each.stopped).length;
+  $("count-transactions").textContent = open || "";
   showConnectors(point, operate);
   showTransactions(point, operate);
   showKnown(point);
   showMessages(point.charge_point_id, point.frames);
-}
-
-function showOrders(orders) {
-  const mine = orders.filter((order) => ["*", chosen].includes(order.charge_point));
-  redraw($("orders"), mine, () => mine.map((order) => {
-    const { number, left, what, action, charge_point, ...details } = order;
-    const text = `${what} on ${action === "*" ? "every action" : action}${charge_point === "*" ? " of all charge points" : ""}${Object.keys(details).length ? ` ${JSON.stringify(details)}` : ""}${left ? `, ${left} more` : ""}`;
-    return element("li", {}, text, element("button", { type: "button", className: "small", textContent: "Withdraw", onclick: async () => { await api("DELETE", `misbehaviours/${number}`); refresh(); } }));
-  }));
 }
 
 async function buildForms(point) {
@@ -70,7 +48,7 @@ async function buildForms(point) {
   document.querySelector("form[data-operation=trigger] select").replaceChildren(...(TRIGGERS[version] ?? TRIGGERS[2]).map(option));
   if (!version) return;
   const names = await api("GET", `actions/${version}`);
-  $("order-action").replaceChildren(element("option", { value: "*", textContent: "any action" }), ...names.from_charge_point.map(option));
+  $("order-action").replaceChildren(element("option", { value: "*", textContent: t("any action") }), ...names.from_charge_point.map(option));
   await offer(version, one, names.from_csms);
 }
 
@@ -82,33 +60,7 @@ for (const form of document.querySelectorAll("form[data-operation]")) {
     operate(form.dataset.operation, values);
   };
 }
-$("disconnect").onclick = () => say($("done"), async () => { await api("POST", one("/disconnect")); return "closed with 1000; the charge point should reconnect"; });
-
-$("order-what").onchange = () => {
-  for (const label of document.querySelectorAll("[data-for]")) label.hidden = label.dataset.for !== $("order-what").value;
-};
-$("order").onsubmit = (event) => {
-  event.preventDefault();
-  say($("ordered"), async () => {
-    const what = $("order-what").value;
-    const order = { what, charge_point: chosen, action: $("order-action").value };
-    if ($("order-times").value) order.times = Number($("order-times").value);
-    if (what === "delay") order.seconds = Number($("order-seconds").value);
-    if (what === "error") order.code = $("order-error").value;
-    if (what === "close") order.code = Number($("order-close").value);
-    if (what === "wrong-field") {
-      order.field = $("order-field").value;
-      if ($("order-value").value) order.value = JSON.parse($("order-value").value);
-    }
-    await api("POST", "misbehaviours", order);
-    refresh();
-    return "";
-  });
-};
-$("raw").onsubmit = (event) => {
-  event.preventDefault();
-  say($("raw-sent"), async () => { await api("POST", one("/frames"), { text: $("raw-text").value }); return "sent"; });
-};
+$("disconnect").onclick = () => answer(t("Disconnect"), async () => { await api("POST", one("/disconnect")); return t("closed with 1000; the charge point should reconnect"); });
 $("policy").onsubmit = (event) => {
   event.preventDefault();
   say($("kept"), async () => {
@@ -116,11 +68,11 @@ $("policy").onsubmit = (event) => {
     if ($("password").value) policy.password = $("password").value;
     await api("PATCH", one(), policy);
     $("password").value = "";
-    return "kept";
+    return t("kept");
   });
 };
 $("forget").onclick = () => {
-  if (!confirm(`Forget ${chosen}, with its transactions, meter values and policy?`)) return;
+  if (!confirm(t("Forget {id}, with its transactions, meter values and policy?", { id: chosen }))) return;
   say($("kept"), async () => { await api("DELETE", one()); location.hash = ""; return ""; });
 };
 $("add").onsubmit = (event) => {
@@ -133,6 +85,11 @@ $("add").onsubmit = (event) => {
     return "";
   });
 };
+wireOrders(one, () => chosen, () => refresh());
+onTab((name) => {
+  history.replaceState(null, "", `#${encodeURIComponent(chosen)}${name === TABS[0] ? "" : `/${name}`}`);
+  openTab(name);
+});
 
 // Staying up to date
 
@@ -140,20 +97,21 @@ async function refresh() {
   try {
     const search = $("search").value;
     const status = await api("GET", "status");
-    $("summary").textContent = `${status.connected} of ${status.known} connected · ${status.open_transactions} charging · ${status.address}`;
+    $("summary").textContent = `${t("{n} of {all} connected", { n: status.connected, all: status.known })} · ${t("{n} charging", { n: status.open_transactions })} · ${status.address}`;
     if (tokensShown()) {
       await showTokens(status.unknown_tokens);
     } else {
       const list = await api("GET", `charge-points?search=${encodeURIComponent(search)}&limit=${SHOWN}`);
       $("address").textContent = `${status.address}/CHARGER-001`;
-      showList(list, search);
-      $("choose").hidden = chosen !== null || list.length === 0;
-      if (chosen !== null) await refreshDetail();
+      showList(list, search, chosen);
+      $("fleet").hidden = chosen !== null || (list.length === 0 && search === "");
+      if (chosen === null) showFleet(list);
+      else await refreshDetail();
     }
     $("trouble").hidden = true;
   } catch (error) {
     $("trouble").hidden = false;
-    $("trouble").textContent = error instanceof TypeError ? "The CSMS does not answer; it may have stopped." : error.message;
+    $("trouble").textContent = error instanceof TypeError ? t("The CSMS does not answer; it may have stopped.") : error.message;
   }
 }
 
@@ -163,9 +121,10 @@ async function refreshDetail() {
   if (shown !== chosen) return;
   const formsAreStale = version !== point.ocpp_version || $("detail").hidden;
   showDetail(point);
-  showOrders(orders);
+  showOrders(orders, chosen, refresh);
   if (!formsAreStale) return;
-  $("detail").hidden = $("log").hidden = false;
+  $("detail").hidden = $("panel").hidden = false;
+  showMessages(point.charge_point_id, point.frames);
   await buildForms(point);
 }
 
@@ -180,25 +139,36 @@ function decoded(text) {
 }
 
 function choose() {
-  chosen = location.hash.length > 1 && !tokensShown() ? decoded(location.hash.slice(1)) : null;
+  const [id, tab] = location.hash.slice(1).split("/");
+  const before = chosen;
+  chosen = id && !tokensShown() ? decoded(id) : null;
+  openTab(TABS.includes(tab) ? tab : TABS[0]);
+  if (before !== null && before === chosen) return;
   version = null;
   document.body.classList.toggle("one", chosen !== null || tokensShown());
-  $("detail").hidden = $("log").hidden = true;
+  $("detail").hidden = $("panel").hidden = true;
   $("side").hidden = tokensShown();
   $("tokens").hidden = !tokensShown();
-  $("choose").hidden = true;
+  $("fleet").hidden = true;
   for (const [link, here] of [[$("to-points"), !tokensShown()], [$("to-tokens"), tokensShown()]]) {
     if (here) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
   for (const output of document.querySelectorAll("output")) output.textContent = "";
-  document.title = tokensShown() ? "Id tokens · CSMS" : chosen === null ? "CSMS" : `${chosen} · CSMS`;
+  forgetAnswer();
+  document.title = `${tokensShown() ? t("Id tokens") : (chosen ?? "CSMS")} · ChargeSentinel`;
+  refresh();
+}
+
+function zoned() {
+  for (const unit of document.querySelectorAll(".zone")) unit.textContent = isLocal() ? t("local") : "UTC";
   refresh();
 }
 
 $("search").oninput = refresh;
 addEventListener("hashchange", choose);
-document.documentElement.lang = preferredLanguage();
-wireBar("csms", (language) => { document.documentElement.lang = language; });
-choose();
+document.addEventListener("zone", zoned);
+speak(preferredLanguage(), choose);
+wireBar("csms", (language) => speak(language, () => { version = null; zoned(); }));
+zoned();
 setInterval(() => { if (!document.hidden) refresh(); }, REFRESH_MS);

@@ -1,26 +1,12 @@
-// Sends any action, from a form made from its schema or as JSON, and shows the answer.
-import { $, api, element, say } from "./dom.js";
+// Sends any action, from a form made from its schema or as JSON.
+import { answer, complain } from "./answers.js";
+import { $, api, element } from "./dom.js";
 import { field } from "./form.js";
+import { t } from "./words.js";
 
 let target = { path: () => "", version: null };
 let built = null; // {action, schema, read}
 let builds = 0; // how many forms were started
-
-export function outcome(result, ms) {
-  const asked = result.request ? `${result.action} ${JSON.stringify(result.request)}\n` : "";
-  const took = ` after ${ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`}`;
-  if (result.kind === "CALLERROR") return [`${asked}CALLERROR ${result.error_code}${took}: ${result.error_description}`, true];
-  if (result.kind === "timeout") return [`${asked}no answer${took}`, true];
-  if (result.kind === "closed") return [`${asked}the connection closed before the answer${took}`, true];
-  const fault = result.error_code ? `\nthe answer does not fit its schema: ${result.error_description}` : "";
-  return [`${asked}CALLRESULT${took} ${JSON.stringify(result.payload, null, 1)}${fault}`, fault !== ""];
-}
-
-export async function timed(work) {
-  const begin = performance.now();
-  const result = await work();
-  return outcome(result, performance.now() - begin);
-}
 
 const written = () => $("as-json").getAttribute("aria-pressed") === "true";
 
@@ -41,7 +27,7 @@ function parsed() {
   try {
     return JSON.parse($("json").value);
   } catch (error) {
-    throw new Error(`the payload is not JSON: ${error.message}`);
+    throw new Error(t("the payload is not JSON: {why}", { why: error.message }));
   }
 }
 
@@ -52,11 +38,12 @@ $("as-json").onclick = () => {
 };
 $("as-form").onclick = () => {
   if (!written()) return;
-  say($("answer"), () => {
+  try {
     show(parsed());
     switchTo(false);
-    return "";
-  });
+  } catch (error) {
+    complain($("action").value, error.message);
+  }
 };
 
 async function build() {
@@ -81,14 +68,14 @@ export async function offer(version, path, names) {
   await build();
 }
 
-$("action").onchange = () => say($("answer"), async () => { await build(); return ""; });
+$("action").onchange = () => build().catch((error) => complain($("action").value, error.message));
 $("send").onsubmit = (event) => {
   event.preventDefault();
   const checked = !$("unchecked").checked;
   if (checked && !written() && !event.target.reportValidity()) return;
-  say($("answer"), () => timed(async () => {
-    if (built === null) throw new Error("the form is still loading; try again");
+  answer($("action").value, async () => {
+    if (built === null) throw new Error(t("the form is still loading; try again"));
     const payload = written() ? parsed() : built.read();
     return api("POST", target.path("/calls"), { action: $("action").value, payload, checked });
-  }));
+  });
 };

@@ -1,5 +1,6 @@
 // The page of id tokens: lists, adds, replaces and forgets; what a token is worth is the CSMS's to say.
 import { $, api, element, redraw, say, smallButton, table, when } from "./dom.js";
+import { t } from "./words.js";
 
 const COLUMNS = [{ name: "Token" }, { name: "Status" }, { name: "Until" }, { name: "Group" }, { name: "At once" }, { name: "" }];
 
@@ -7,14 +8,14 @@ export async function showTokens(unknown) {
   $("unknown-tokens").textContent = unknown;
   const tokens = await api("GET", "tokens");
   redraw($("token-list"), tokens, () => {
-    if (!tokens.length) return [element("p", { className: "quiet", textContent: "No tokens yet." })];
+    if (!tokens.length) return [element("p", { className: "quiet", textContent: t("No tokens yet.") })];
     return [table(COLUMNS, tokens.map((token) => {
-      const forget = smallButton("Forget", `Forget ${token.id_token}`, async () => {
+      const forget = smallButton(t("Forget"), t("Forget {id}", { id: token.id_token }), async () => {
         await api("DELETE", `tokens/${encodeURIComponent(token.id_token)}`);
         showTokens(unknown);
       });
       forget.dataset.key = token.id_token;
-      return [token.id_token, token.status, token.expires ? when(token.expires) : "no limit", token.parent ?? "", token.concurrent ? "several" : "one", forget];
+      return [token.id_token, token.status, token.expires ? when(token.expires) : t("no limit"), token.parent ?? "", t(token.concurrent ? "several" : "one"), forget];
     }))];
   });
 }
@@ -30,6 +31,6 @@ $("token").onsubmit = (event) => {
     await api("PUT", `tokens/${encodeURIComponent(id)}`, token);
     form.reset();
     await showTokens($("unknown-tokens").textContent);
-    return `${id} is ${status}`;
+    return t("{id} is {status}", { id, status });
   });
 };

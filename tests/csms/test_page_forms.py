@@ -39,7 +39,7 @@ async def test_every_action_has_a_form_that_gives_back_what_it_holds(page: Page,
 async def test_a_form_filled_in_by_hand_sends_its_action(csms_with_page: CentralSystem, page: Page) -> None:
     """What is filled in reaches the charge point as a schema-valid CALL, and its answer is shown."""
     async with connected(csms_with_page.address, "1.6") as charge_point:
-        await page.goto("/#CHARGER-001")
+        await page.goto("/#CHARGER-001/sending")
         await page.locator("#action").select_option("ReserveNow")
         await page.get_by_label("idTag", exact=True).fill("TAG-7")
         await page.get_by_label("reservationId").fill("12")
@@ -56,7 +56,7 @@ async def test_a_form_filled_in_by_hand_sends_its_action(csms_with_page: Central
 async def test_lists_grow_and_shrink_within_nested_objects(csms_with_page: CentralSystem, page: Page) -> None:
     """A second period, an optional limit, a date set with a button, an item taken away again."""
     async with connected(csms_with_page.address, "2.1") as charge_point:
-        await page.goto("/#CHARGER-001")
+        await page.goto("/#CHARGER-001/sending")
         await page.locator("#action").select_option("SetChargingProfile")
         await page.get_by_label("evseId").fill("0")
         await page.get_by_label("chargingProfilePurpose").select_option("ChargingStationMaxProfile")
@@ -86,7 +86,7 @@ async def test_lists_grow_and_shrink_within_nested_objects(csms_with_page: Centr
 async def test_form_and_json_are_two_ways_to_write_one_payload(csms_with_page: CentralSystem, page: Page) -> None:
     """The JSON text starts with the form's values; the form takes over its edits; invalid JSON gets a message."""
     async with connected(csms_with_page.address, "1.6") as charge_point:
-        await page.goto("/#CHARGER-001")
+        await page.goto("/#CHARGER-001/sending")
         await page.locator("#action").select_option("ChangeConfiguration")
         await page.get_by_label("key", exact=True).fill("HeartbeatInterval")
         await page.get_by_role("button", name="JSON").click()
@@ -123,7 +123,7 @@ async def test_a_form_being_filled_in_is_not_replaced_by_one_that_comes_late(
 
     await page.route("**/actions/1.6/CancelReservation", hold)
     async with connected(csms_with_page.address, "1.6"):
-        await page.goto("/#CHARGER-001")
+        await page.goto("/#CHARGER-001/sending")
         await asked.wait()
         await page.locator("#action").select_option("CancelReservation")
         number = page.get_by_label("reservationId")
@@ -136,7 +136,7 @@ async def test_a_form_being_filled_in_is_not_replaced_by_one_that_comes_late(
 
 async def test_a_number_left_empty_is_asked_for(csms_with_page: CentralSystem, page: Page) -> None:
     async with connected(csms_with_page.address, "1.6") as charge_point:
-        await page.goto("/#CHARGER-001")
+        await page.goto("/#CHARGER-001/sending")
         await page.locator("#action").select_option("CancelReservation")
         await page.get_by_label("reservationId").fill("")
         await page.get_by_role("button", name="Send", exact=True).click()
