@@ -66,7 +66,8 @@ TABLES: dict[str, dict[str, Any]] = {
         "columns": {
             "pointer": "JSON pointer into the whole frame.",
             "side": "Who is at fault.",
-            "count": "How often it was found in this session; the frames are in `occurrences`.",
+            "count": "How often it was found in this session; its frames are in `occurrences`, or the times at which a"
+            " frame was missing in `absences`.",
             "session_id": "Empty where an attempt to connect failed.",
             "frame_id": "The first frame it was found on; empty where a frame is missing.",
             "last_frame_id": "The latest frame it was found on.",
@@ -76,6 +77,11 @@ TABLES: dict[str, dict[str, Any]] = {
         "title": "Occurrences",
         "description": "The frames that each finding was found on: the first thousand of each.",
         "columns": {"finding_id": "The finding.", "frame_id": "A frame it was found on."},
+    },
+    "absences": {
+        "title": "Absences",
+        "description": "When a frame was missing, for findings without a frame: the first thousand times of each.",
+        "columns": {"finding_id": "The finding.", "ts_ns": _NS},
     },
     "events": {
         "title": "Events",

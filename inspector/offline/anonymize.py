@@ -77,6 +77,7 @@ class _Work:
         copy("frames", self._frame)
         copy("findings", self._finding)
         copy("occurrences")
+        copy("absences")
         copy("events", self._event)
         copy("charge_points", self._facts)
         copy("transactions", self._transaction)

@@ -63,7 +63,7 @@ class FindingRows:
             self.hide_secrets(owner, finding)
             self._note_first(owner, finding)
         more, finding.counted = finding.count - finding.counted, finding.count
-        writer.finding(owner.session_id if owner else None, finding, frames)
+        writer.finding(owner.session_id if owner else None, finding, frames, finding.take_times())
         self._count(owner, finding.severity, more)
         return frames or (() if finding.last_frame_id is None else (finding.last_frame_id,))
 
@@ -112,7 +112,8 @@ class FindingRows:
             row = next((one for one in rows if one.message == finding.message), rows[0])
             rows.remove(row)
             finding.take_frames()
-            finding.finding_id, finding.kept_frames = row.id, row.kept
+            finding.take_times()
+            finding.finding_id, finding.kept_frames, finding.kept_times = row.id, row.kept, row.kept_times
             finding.count = finding.counted = finding.committed = max(row.times, finding.count)
 
     def uncount(
@@ -127,8 +128,13 @@ class FindingRows:
 def begin_new_row(finding: Finding) -> None:
     """Prepare a finding whose row is in an earlier file to get a new row in this file, with a count of its own."""
     if finding.finding_id is not None:
-        frames = finding.take_frames() or [one for one in (finding.last_frame_id,) if one is not None]
+        frames, times = finding.take_frames(), finding.take_times()
+        if not frames and not times and finding.last_frame_id is not None:
+            frames = [finding.last_frame_id]
         finding.begin_again()
         finding.count = 1
         for frame_id in frames:
             finding.occurred(frame_id)
+        for ts_ns in times:
+            finding.missed(ts_ns)
+            finding.ts_ns = ts_ns

@@ -87,8 +87,9 @@ class Finding:
     the session being judged: a deadline may fire while another connection of the charge point is judged.
 
     The recorder uses the other fields. `finding_id` is the id of the finding's row, `row_session` the session of that
-    row. `new_frames` are the frames that `take_frames` has not returned yet, out of the first OCCURRENCES_KEPT.
-    `counted` is the part of `count` that is in the recorder's sums, `committed` the part that is on disk.
+    row. `new_frames` are the frames that `take_frames` has not returned yet, `new_times` the times of missing frames
+    that `take_times` has not returned yet; of both only the first OCCURRENCES_KEPT. `counted` is the part of `count`
+    that is in the recorder's sums, `committed` the part that is on disk.
     """
 
     rule_id: str
@@ -104,6 +105,8 @@ class Finding:
     finding_id: int | None = None
     new_frames: list[int] = field(default_factory=list, repr=False, compare=False)
     kept_frames: int = field(default=0, repr=False, compare=False)
+    new_times: list[int] = field(default_factory=list, repr=False, compare=False)
+    kept_times: int = field(default=0, repr=False, compare=False)
     counted: int = field(default=0, repr=False, compare=False)
     committed: int = field(default=0, repr=False, compare=False)
     row_session: int | None = field(default=None, repr=False, compare=False)
@@ -120,11 +123,22 @@ class Finding:
         taken, self.new_frames = self.new_frames, []
         return taken
 
+    def missed(self, ts_ns: int) -> None:
+        """Note one more time at which a frame was missing."""
+        if self.kept_times < OCCURRENCES_KEPT:
+            self.new_times.append(ts_ns)
+            self.kept_times += 1
+
+    def take_times(self) -> list[int]:
+        """Return the times that were not returned before."""
+        taken, self.new_times = self.new_times, []
+        return taken
+
     def begin_again(self) -> None:
         """Set all counts to 0, so that the next occurrence gets a new row. The old row is in an earlier file."""
         self.finding_id = self.frame_id = None
-        self.count = self.counted = self.committed = self.kept_frames = 0
-        self.new_frames = []
+        self.count = self.counted = self.committed = self.kept_frames = self.kept_times = 0
+        self.new_frames, self.new_times = [], []
 
     def __str__(self) -> str:
         place = f"frame {self.frame_id}" if self.frame_id is not None else "a missing frame"

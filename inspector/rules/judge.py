@@ -310,6 +310,7 @@ class SessionJudge:
                 if fault.everywhere
                 else (rule.slug, side, action, place, fault.key)
             )
+            ts_ns = (moment or frame).ts_ns + self.utc_offset_ns if moment or frame else 0
             known = self._found.get(key)
             if known is None and self._kept.get(rule.slug, 0) >= FINDINGS_PER_RULE:
                 key = (rule.slug, side, "", "", "and more")
@@ -319,9 +320,10 @@ class SessionJudge:
                 if seen is not None:
                     known.last_frame_id = seen.frame_id
                     known.occurred(seen.frame_id)
+                else:
+                    known.missed(ts_ns)
                 found.append(known)
                 continue
-            ts_ns = moment.ts_ns if moment is not None else frame.ts_ns if frame is not None else 0
             finding = Finding(
                 rule_id=rule.slug,
                 severity=self.settings.severity.get(rule.slug) or fault.severity or rule.severity_in(self.version),
@@ -329,7 +331,7 @@ class SessionJudge:
                 message=fault.message,
                 pointer=fault.pointer,
                 spec_ref=rule.spec_in(self.version) or None,
-                ts_ns=ts_ns + self.utc_offset_ns,
+                ts_ns=ts_ns,
                 frame_id=seen.frame_id if seen is not None else None,
                 last_frame_id=seen.frame_id if seen is not None else None,
                 count=fault.times,
@@ -337,6 +339,8 @@ class SessionJudge:
             )
             if seen is not None:
                 finding.occurred(seen.frame_id)
+            else:
+                finding.missed(ts_ns)
             self._found[key] = finding
             self._kept[rule.slug] = self._kept.get(rule.slug, 0) + 1
             found.append(finding)

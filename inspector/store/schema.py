@@ -297,6 +297,24 @@ def _show_no_dates_of_untimed_input(db: Database) -> None:
     db.execute("PRAGMA writable_schema = RESET")
 
 
+_ABSENCES = """
+CREATE TABLE absences (
+  finding_id INTEGER NOT NULL REFERENCES findings(id),
+  ts_ns INTEGER NOT NULL
+) STRICT;
+CREATE INDEX absences_finding ON absences(finding_id, ts_ns);
+INSERT INTO absences SELECT id, ts_ns FROM findings WHERE frame_id IS NULL;
+"""
+
+
+@migrations(name="0004_absences")
+def _keep_absences(db: Database) -> None:
+    """Give every time at which a frame was missing a row; of an older file only the first of each finding is known."""
+    for statement in _ABSENCES.split(";\n"):
+        if statement.strip():
+            db.execute(statement)
+
+
 def connect(
     path: Path,
     *,

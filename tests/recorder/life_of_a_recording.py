@@ -72,7 +72,10 @@ class Chance:
         """Make statements that write derived rows fail at random, without changing the file."""
         connection.create_function("chance", 1, self)
         kinds = " ".join(f"WHEN {at} THEN RAISE({kind}, 'by chance')" for at, kind in enumerate(self.KINDS, 1))
-        for table in ("findings", "occurrences", "events", "charge_points", "transactions", "meter_samples"):
+        for table in (
+            *("findings", "occurrences", "absences"),
+            *("events", "charge_points", "transactions", "meter_samples"),
+        ):
             for what in ("INSERT", "UPDATE"):
                 self._trigger(connection, table, what, kinds)
         self._trigger(connection, "frames", "UPDATE OF max_severity", kinds)

@@ -1,6 +1,7 @@
-"""Find the frames of a finding, and the findings of a frame. Reads only.
+"""Find the frames of a finding or the times at which its frame was missing, and the findings of a frame. Reads only.
 
-Older files have no table `occurrences`; there, only the first and the latest frame of each finding are known.
+Older files have no table `occurrences`; there, only the first and the latest frame of each finding are known. Those
+without a table `absences` know only the first time at which a frame was missing.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from inspector.store.rows import Finding
 
 _OF_OLD_FILE = """(SELECT id AS finding_id, frame_id FROM findings WHERE frame_id IS NOT NULL
   UNION SELECT id, last_frame_id FROM findings WHERE last_frame_id IS NOT NULL)"""
+_ABSENCES_OF_OLD_FILE = "(SELECT id AS finding_id, ts_ns FROM findings WHERE frame_id IS NULL)"
 _WORST_FIRST = "CASE f.severity WHEN 'error' THEN 0 WHEN 'warning' THEN 1 ELSE 2 END, f.id"
 _FINDINGS = 2_000
 """The most findings of a session that a plot shows."""
@@ -22,16 +24,29 @@ _FINDINGS = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """One occurrence in time; `frame_id` is None where a frame is missing."""
+    """One occurrence in time; without a `frame_id` a frame is missing, for the `number`th time."""
 
     ts_ns: int
     frame_id: int | None
     severity: str
     rule_id: str
     finding_id: int
+    number: int | None = None
 
     def __str__(self) -> str:
         return f"{self.severity} {self.rule_id} at frame {self.frame_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """One time at which a frame was missing; `number` counts those of its finding from 1."""
+
+    ts_ns: int
+    number: int
+    finding: Finding
+
+    def __str__(self) -> str:
+        return f"{self.finding.severity} {self.finding.rule_id}: a frame is missing, {self.number}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +64,49 @@ class Place:
 
 def table(db: sqlite3.Connection) -> str:
     """Return the table or subquery, in SQL, that has the columns `finding_id` and `frame_id`."""
-    known = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'occurrences'").fetchone() is not None
-    return "occurrences" if known else _OF_OLD_FILE
+    return "occurrences" if _known(db, "occurrences") else _OF_OLD_FILE
+
+
+def absence_table(db: sqlite3.Connection) -> str:
+    """Return the table or subquery, in SQL, that has the columns `finding_id` and `ts_ns`."""
+    return "absences" if _known(db, "absences") else _ABSENCES_OF_OLD_FILE
+
+
+def _known(db: sqlite3.Connection, name: str) -> bool:
+    return db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", [name]).fetchone() is not None
+
+
+def times_of(db: sqlite3.Connection, finding_id: int, limit: int = 1000) -> list[int]:
+    """Return the times at which the frame of a finding was missing, in order."""
+    sql = f"SELECT ts_ns FROM {absence_table(db)} WHERE finding_id = ? ORDER BY 1 LIMIT ?"
+    return [ts_ns for (ts_ns,) in db.execute(sql, [finding_id, limit])]
+
+
+def absences(
+    db: sqlite3.Connection, findings: Sequence[Finding], since_ns: int | None = None, until_ns: int | None = None
+) -> list[Absence]:
+    """Return the times at which frames of findings were missing, in order: from `since_ns` to before `until_ns`."""
+    found = [
+        Absence(ts_ns, number, finding)
+        for finding in findings
+        for number, ts_ns in enumerate(times_of(db, finding.id), 1)
+        if (since_ns is None or ts_ns >= since_ns) and (until_ns is None or ts_ns < until_ns)
+    ]
+    return sorted(found, key=lambda each: each.ts_ns)
+
+
+def silent_findings(
+    db: sqlite3.Connection, session_id: int, rules: Sequence[str] = (), severity: str | None = None
+) -> list[Finding]:
+    """Return the findings of a session about missing frames; of some rules, or of a severity, if there are any."""
+    where, values = "session_id = ? AND frame_id IS NULL", list[Any]([session_id])
+    if rules:
+        where += f" AND rule_id IN ({', '.join('?' * len(rules))})"
+        values += rules
+    if severity not in (None, "any"):
+        where += " AND severity = ?"
+        values.append(severity)
+    return [Finding(*row) for row in db.execute(f"{FINDING} WHERE {where} ORDER BY id LIMIT {_FINDINGS}", values)]
 
 
 def frames_of(db: sqlite3.Connection, finding_id: int, *, after: int = 0, limit: int = 1000) -> list[int]:
@@ -94,7 +150,9 @@ def ticks(db: sqlite3.Connection, session_id: int, most: int) -> list[Tick]:
     made: list[Tick] = []
     for finding_id, severity, rule_id, ts_ns, frame_id in found:
         if frame_id is None:
-            made.append(Tick(ts_ns, None, severity, rule_id, finding_id))
+            times = times_of(db, finding_id, max(1, room + 1)) or [ts_ns]
+            room -= len(times) - 1
+            made += [Tick(ns, None, severity, rule_id, finding_id, place) for place, ns in enumerate(times, 1)]
             continue
         rows = db.execute(
             f"""SELECT fr.ts_ns, fr.id FROM {source} o JOIN frames fr ON fr.id = o.frame_id WHERE o.finding_id = ?

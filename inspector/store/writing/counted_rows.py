@@ -13,12 +13,13 @@ COUNTED = ("sessions", "frames", "findings", "errors")
 
 
 class StoredFinding(NamedTuple):
-    """A finding in a file; `kept` is the number of its frames in the table `occurrences`."""
+    """A finding in a file; `kept` is the number of its rows in `occurrences`, `kept_times` of those in `absences`."""
 
     message: str
     id: int
     times: int
     kept: int
+    kept_times: int
 
 
 class CountedRows(PendingRows):
@@ -76,12 +77,19 @@ class CountedRows(PendingRows):
                 stale[finding_id].new_frames.append(frame_id)
             else:
                 self._occurrences.append((finding_id, frame_id))
+        missed, self._absences = self._absences, []
+        for finding_id, ts_ns in missed:
+            if finding_id in stale:
+                stale[finding_id].new_times.append(ts_ns)
+            else:
+                self._absences.append((finding_id, ts_ns))
         return list(stale.values())
 
     def session_findings(self, session_id: int) -> dict[tuple[Any, ...], list[StoredFinding]]:
         """Return the committed findings of a session, oldest first, by rule, frame and pointer."""
         sql = """SELECT rule_id, frame_id, pointer, message, id, count,
-            (SELECT count(*) FROM occurrences WHERE finding_id = f.id)
+            (SELECT count(*) FROM occurrences WHERE finding_id = f.id),
+            (SELECT count(*) FROM absences WHERE finding_id = f.id)
             FROM findings f WHERE session_id = ? ORDER BY id"""
         found: dict[tuple[Any, ...], list[StoredFinding]] = {}
         for row in self._connection.execute(sql, (session_id,)):

@@ -41,6 +41,7 @@ _COPIES = (
     ("frames", "id >= :frames"),
     ("findings", "id >= :findings"),
     ("occurrences", "finding_id >= :findings AND frame_id >= :frames"),
+    ("absences", "finding_id >= :findings"),
     (
         "events",
         f"""id >= :events OR (session_id IN ({_OPEN}) AND kind IN ('handshake', 'authentication'))

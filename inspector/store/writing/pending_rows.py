@@ -57,6 +57,8 @@ _SAMPLE_COLUMNS = (
 _INSERT_OCCURRENCE = insert_sql("occurrences", ("finding_id", "frame_id"))
 _OCCURRENCE_THAT_FITS = """INSERT INTO occurrences SELECT findings.id, frames.id FROM findings, frames
   WHERE findings.id = ? AND frames.id = ?"""
+_INSERT_ABSENCE = insert_sql("absences", ("finding_id", "ts_ns"))
+_ABSENCE_THAT_FITS = "INSERT INTO absences SELECT id, ?2 FROM findings WHERE id = ?1"
 INSERT_EVENT = insert_sql("events", ("id", "session_id", "ts_ns", "after_frame_id", "kind", "detail"))
 
 _RANK = "CASE {} WHEN 'error' THEN 3 WHEN 'warning' THEN 2 WHEN 'info' THEN 1 ELSE 0 END"
@@ -83,6 +85,7 @@ class PendingRows:
         self._findings: list[tuple[int | None, Finding]] = []
         self._recounted: dict[int, Finding] = {}
         self._occurrences: list[tuple[int, int]] = []  # (finding id, frame id)
+        self._absences: list[tuple[int, int]] = []  # (finding id, time)
         self.pending_bytes = 0
         self._has_changed_values = False
         self._said: set[tuple[str, str]] = set()
@@ -123,8 +126,13 @@ class PendingRows:
         self._raised.append((severity, frame_id, severity))
         self.pending_bytes += 100
 
-    def finding(self, session_id: int | None, finding: Finding, frames: Iterable[int] = ()) -> None:
-        """Add a finding, or update its count; `frames` are the frames with this finding since the last call."""
+    def finding(
+        self, session_id: int | None, finding: Finding, frames: Iterable[int] = (), times: Iterable[int] = ()
+    ) -> None:
+        """Add a finding, or update its count.
+
+        `frames` are the frames with this finding since the last call, `times` the times at which a frame was missing.
+        """
         finding.row_session = session_id
         if finding.finding_id is None:
             finding.finding_id = self.next_id("findings")
@@ -134,6 +142,9 @@ class PendingRows:
             self._recounted[finding.finding_id] = finding
         for frame_id in frames:
             self._occurrences.append((finding.finding_id, frame_id))
+            self.pending_bytes += 50
+        for ts_ns in times:
+            self._absences.append((finding.finding_id, ts_ns))
             self.pending_bytes += 50
 
     def event(
@@ -277,6 +288,7 @@ class PendingRows:
             (_RECOUNT_FINDING, partial(_recounted_row, one), (one.row_session, one)) for one in self._recounted.values()
         )
         salvage.derived(as_it_is(_OCCURRENCE_THAT_FITS, one) for one in self._occurrences)
+        salvage.derived(as_it_is(_ABSENCE_THAT_FITS, one) for one in self._absences)
         salvage.derived(as_it_is(*one) for one in more)
         salvage.derived(as_it_is(*one) for one in self._faults(salvage.refused))
 
@@ -342,6 +354,8 @@ class PendingRows:
             self._connection.executemany(_RECOUNT_FINDING, map(_recounted_row, self._recounted.values()))
         if self._occurrences:
             self._connection.executemany(_INSERT_OCCURRENCE, self._occurrences)
+        if self._absences:
+            self._connection.executemany(_INSERT_ABSENCE, self._absences)
 
     def _clear(self) -> None:
         self._frames.values.clear()
@@ -353,6 +367,7 @@ class PendingRows:
         self._findings.clear()
         self._recounted.clear()
         self._occurrences.clear()
+        self._absences.clear()
         self.pending_bytes = 0
 
 

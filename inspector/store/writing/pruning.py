@@ -142,14 +142,24 @@ def _session(connection: sqlite3.Connection, part: Part, before_ns: int | None, 
             " WHERE session_id = :session AND stop_frame_id IN (SELECT id FROM frames)",
             values,
         )
-        run(f"DELETE FROM occurrences WHERE finding_id IN ({_OF_SESSION})", values)
+        for table in ("occurrences", "absences"):
+            run(f"DELETE FROM {table} WHERE finding_id IN ({_OF_SESSION})", values)
         for table in ("findings", "events", "meter_samples", "transactions"):
             run(f"DELETE FROM {table} WHERE session_id = :session", values)
         run("DELETE FROM sessions WHERE id = :session", values)
         return
-    over = "session_id = :session AND ts_ns < :before AND coalesce(last_frame_id, 0) <= :last"
+    run(f"DELETE FROM absences WHERE finding_id IN ({_OF_SESSION}) AND ts_ns < :before", values)
+    over = (
+        "session_id = :session AND ts_ns < :before AND coalesce(last_frame_id, 0) <= :last"
+        " AND id NOT IN (SELECT finding_id FROM absences)"
+    )
     run(f"DELETE FROM occurrences WHERE finding_id IN (SELECT id FROM findings WHERE {over})", values)
     run(f"DELETE FROM findings WHERE {over}", values)
+    run(
+        "UPDATE findings SET ts_ns = coalesce((SELECT min(ts_ns) FROM absences WHERE finding_id = findings.id), ts_ns)"
+        " WHERE session_id = :session AND last_frame_id IS NULL AND ts_ns < :before",
+        values,
+    )
     run("UPDATE findings SET frame_id = last_frame_id WHERE session_id = :session AND frame_id <= :last", values)
     run("DELETE FROM transactions WHERE session_id = :session AND stop_frame_id <= :last", values)
     run(
@@ -184,6 +194,7 @@ def _loose_ends(connection: sqlite3.Connection, before_ns: int | None, charge_po
     else:
         run("DELETE FROM events WHERE session_id IS NULL AND ts_ns < ? AND kind <> 'continued'", (before_ns,))
         run("DELETE FROM findings WHERE session_id IS NULL AND ts_ns < ?", (before_ns,))
+        run("DELETE FROM absences WHERE finding_id NOT IN (SELECT id FROM findings)")
     for table, column, target in _DANGLING:
         run(
             f"UPDATE {table} SET {column} = NULL WHERE {column} IS NOT NULL"
