@@ -36,13 +36,15 @@ def _examples(slug: str) -> tuple[Example, ...]:
         names.remove("")
     return tuple(
         Example(
-            name, _laid_out(rule, _of(rule.bad, name), name, "error"), _laid_out(rule, _of(rule.good, name), name, "")
+            name,
+            _laid_out(rule, script_for(rule.bad, name), name, "error"),
+            _laid_out(rule, script_for(rule.good, name), name, ""),
         )
         for name in names
     )
 
 
-def _of(scripts: dict[str, str], name: str) -> str:
+def script_for(scripts: dict[str, str], name: str) -> str:
     """Return the script for a version: its own, else the one for all."""
     return scripts.get(name) or scripts.get("2x" if name.startswith("2") else name) or scripts.get("") or ""
 

@@ -210,9 +210,27 @@ def ended(one: Session) -> str:
     who = {"charge-point": "charge point", "csms": "CSMS", "proxy": "proxy"}.get(one.closed_by or "", "")
     codes = [code for code in (one.cp_close_code, one.csms_close_code) if code is not None]
     if not codes:
-        return f"lost by the {who}, no close frame" if who else "connection lost"
+        return f"{who}: connection lost" if who else "connection lost"
     code = one.csms_close_code if one.closed_by == "csms" and one.csms_close_code is not None else codes[0]
-    return f"{who or 'closed'}: {close_code(code)}"
+    closed = f"{who} closed it" if who else "closed"
+    return closed if code == 1000 else f"{closed}: {_words_of(code)}"
+
+
+def ended_in_words(one: Session) -> str:
+    """How a session ended, in a phrase for the head of its page."""
+    who = {"charge-point": "by the charge point", "csms": "by the CSMS", "proxy": "by the proxy"}
+    by = who.get(one.closed_by or "", "")
+    codes = [code for code in (one.cp_close_code, one.csms_close_code) if code is not None]
+    if one.state in ("live", "interrupted") or one.closed_by == "rotation" or end_unknown(one):
+        return ending(one)
+    if not codes:
+        return f"connection lost {by.replace('by', 'on the side of', 1)}".strip() + ", without a close frame"
+    code = one.csms_close_code if one.closed_by == "csms" and one.csms_close_code is not None else codes[0]
+    return f"closed normally {by}".strip() if code == 1000 else f"{f'closed {by}'.strip()}: {_words_of(code)}"
+
+
+def _words_of(code: int) -> str:
+    return f"{CLOSE_CODES[code]} ({code})" if code in CLOSE_CODES else f"code {code}"
 
 
 def _capture(detail: dict[str, Any]) -> str:

@@ -32,11 +32,20 @@ FROM answered
 GROUP BY action
 ORDER BY p95_us DESC"""
 
-LATENCIES = f"""SELECT action, latency_us
+LATENCIES = """SELECT action, latency_us
 FROM frames NOT INDEXED
-WHERE id > {_LATEST}
+WHERE id > :top - :frames AND id <= :top AND ts_ns BETWEEN :since AND :until
   AND latency_us IS NOT NULL
 ORDER BY action, latency_us"""
+
+UNANSWERED_IN_RANGE = """SELECT f.id AS frame_id, s.charge_point_id, f.session_id, f.ts_ns, f.direction, f.action
+FROM frames f JOIN sessions s ON s.id = f.session_id
+WHERE f.id > :top - :frames AND f.id <= :top AND f.ts_ns BETWEEN :since AND :until
+  AND f.msg_type = 2
+  AND NOT EXISTS (SELECT 1 FROM frames a WHERE a.call_id = f.id)
+ORDER BY f.id DESC"""
+TOP = "SELECT coalesce((SELECT id FROM frames WHERE ts_ns <= :until ORDER BY ts_ns DESC LIMIT 1), 0)"
+"""The newest frame of a range of time."""
 
 UNANSWERED_CALLS = f"""SELECT f.id AS frame_id, s.charge_point_id, f.session_id, f.ts_ns, f.direction, f.action,
   f.message_id
@@ -94,10 +103,12 @@ FROM seen
 ORDER BY sessions DESC, charge_point_id
 LIMIT 100"""
 
-RATES = """WITH span AS (
+_SPANS = """span AS (
   SELECT min(opened_ns) AS first, 1 + (max(coalesce(closed_ns, last_seen_ns, opened_ns)) - min(opened_ns)) / 48 AS width
   FROM sessions
-), happened AS (
+)"""
+_CHOSEN_SPANS = "span AS (SELECT :since AS first, :width AS width)"
+_RATES = """{spans}, happened AS (
   SELECT opened_ns AS at_ns, 1 AS connected,
     s.id > (SELECT min(id) FROM sessions e WHERE e.charge_point_id = s.charge_point_id) AS again, 0 AS boot
   FROM sessions s
@@ -107,9 +118,11 @@ RATES = """WITH span AS (
 SELECT (at_ns - first) / width AS place, first + (at_ns - first) / width * width AS from_ns,
   first + ((at_ns - first) / width + 1) * width AS until_ns,
   sum(connected) AS connections, sum(coalesce(again, 0)) AS reconnects, sum(boot) AS boots
-FROM happened, span
+FROM happened, span WHERE at_ns BETWEEN first AND first + 48 * width
 GROUP BY 1
 ORDER BY 1"""
+RATES = f"WITH {_RATES.format(spans=_SPANS)}"
+RATES_IN_RANGE = f"WITH {_RATES.format(spans=_CHOSEN_SPANS)}"
 
 AT_ONCE = """SELECT coalesce(max(open), 0) FROM (
   SELECT sum(step) OVER (ORDER BY at_ns, step) AS open FROM (
@@ -118,25 +131,21 @@ AT_ONCE = """SELECT coalesce(max(open), 0) FROM (
     SELECT max(opened_ns + 1, coalesce(closed_ns, last_seen_ns, 0)), -1 FROM sessions))"""
 """How many sessions were open at the same time, at most."""
 
-WHOLE_TIME = """SELECT min(opened_ns), max(coalesce(closed_ns, last_seen_ns, opened_ns)) FROM sessions"""
-
-FINDINGS_OVER_TIME = """WITH span AS (
-  SELECT min(opened_ns) AS first, 1 + (max(coalesce(closed_ns, last_seen_ns, opened_ns)) - min(opened_ns)) / 48 AS width
-  FROM sessions
-), happened AS (
+FINDINGS_IN_RANGE = f"""WITH {_CHOSEN_SPANS}, happened AS (
   SELECT r.ts_ns AS at_ns, f.severity, 1 AS times
-  FROM findings f JOIN {occurrences} o ON o.finding_id = f.id JOIN frames r ON r.id = o.frame_id
+  FROM findings f JOIN {{occurrences}} o ON o.finding_id = f.id JOIN frames r ON r.id = o.frame_id
   UNION ALL
-  SELECT ts_ns, severity, count FROM findings WHERE frame_id IS NULL
+  SELECT a.ts_ns, f.severity, 1 FROM findings f JOIN {{absences}} a ON a.finding_id = f.id
 )
-SELECT max(0, min(47, (at_ns - first) / width)) AS place, first + (at_ns - first) / width * width AS from_ns,
+SELECT (at_ns - first) / width AS place, first + (at_ns - first) / width * width AS from_ns,
   first + ((at_ns - first) / width + 1) * width AS until_ns,
-  sum(times) FILTER (WHERE severity = 'error') AS errors, sum(times) FILTER (WHERE severity = 'warning') AS warnings,
-  sum(times) FILTER (WHERE severity = 'info') AS infos
-FROM happened, span WHERE first IS NOT NULL
+  coalesce(sum(times) FILTER (WHERE severity = 'error'), 0) AS errors,
+  coalesce(sum(times) FILTER (WHERE severity = 'warning'), 0) AS warnings,
+  coalesce(sum(times) FILTER (WHERE severity = 'info'), 0) AS infos
+FROM happened, span WHERE at_ns BETWEEN first AND first + 48 * width
 GROUP BY 1
 ORDER BY 1"""
-"""Occurrences in each forty-eighth of the recording, at the times of their frames."""
+"""Occurrences in each forty-eighth of a range of time, at the times of their frames."""
 
 ALL_ENERGY = """SELECT coalesce(sum(meter_stop_wh - meter_start_wh), 0) FROM transactions
 WHERE meter_stop_wh - meter_start_wh BETWEEN 0 AND 1e9"""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from inspector.browse.remedy_by_example import suggestion
 from inspector.protocol import schemas
 from inspector.protocol.vocabulary import OcppVersion
 
@@ -19,16 +20,32 @@ LENGTH = 120
 
 @dataclass(frozen=True, slots=True)
 class Remedy:
-    """One change. `bad` and `good` are JSON, where there is a value to show; `message` says what is wrong here."""
+    """One change.
 
-    text: str
+    Attributes:
+        text: what to do; None where the rule's own words are all there is to say.
+        message: what is wrong here.
+        bad: the value that is there, as JSON.
+        good: what belongs there instead, as JSON or in words.
+        example: whether `good` is one of several values that would do.
+    """
+
+    text: str | None
     message: str | None = None
     bad: str | None = None
     good: str | None = None
+    example: bool = False
 
 
 def remedy(
-    rule: str, pointer: str | None, said: str, version: str | None, action: str | None, raw: str | bytes | None
+    rule: str,
+    pointer: str | None,
+    said: str,
+    version: str | None,
+    action: str | None,
+    raw: str | bytes | None,
+    *,
+    first: bool = True,
 ) -> Remedy | None:
     """Return the change that mends one finding about a frame; None where only the rule's general remedy is known.
 
@@ -39,18 +56,32 @@ def remedy(
         version: the session's OCPP version.
         action: the frame's action.
         raw: the frame.
+        first: whether the message is about this frame; that of a repeated finding is about the first one.
     """
     try:
         message = _message(raw) if isinstance(raw, str) and pointer else None
         if rule == "payload.schema" and isinstance(raw, str) and message is not None and version and action:
-            return _schema(raw, pointer or "", said, OcppVersion(version), action)
+            found = _schema(raw, pointer or "", said, OcppVersion(version), action)
+            if found is not None:
+                return found
         if rule == "time.zone" and message is not None:
             value = _at(message, pointer or "")
             text = "Add Z, or the offset to UTC, to the time."
             return Remedy(text, None, _json(value), _json(f"{value}Z")) if isinstance(value, str) else None
+        return None if message is None else _suggested(rule, pointer or "", said if first else "", version, action, raw)
     except (ValueError, LookupError, TypeError, RecursionError):
         return None
-    return None
+
+
+def _suggested(
+    rule: str, pointer: str, said: str, version: str | None, action: str | None, raw: str | bytes | None
+) -> Remedy | None:
+    value = _at(_message(str(raw)), pointer)
+    found = suggestion(rule, pointer, said, version or "1.6", action, value)
+    if found is None:
+        return None
+    bad = None if isinstance(value, dict | list) else _json(value)
+    return Remedy(found.text, None, bad, found.good, found.example)
 
 
 @lru_cache(1)  # a page asks about every finding of one frame

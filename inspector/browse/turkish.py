@@ -177,6 +177,13 @@ TURKISH: dict[str, str] = {
     "answered after": "yanıt süresi",
     "Neighbours": "Komşuları",
     "In its session": "Oturumu içinde",
+    # A frame that is missing.
+    "A frame is missing": "Bir çerçeve eksik",
+    "missing frame": "eksik çerçeve",
+    "before": "önce",
+    "as the first time": "ilk seferindeki gibi",
+    "for example": "örneğin",
+    "a frame is missing at": "eksik çerçevenin saati:",
     # A charge point and a transaction.
     "first seen": "ilk görüldü",
     "last seen": "son görüldü",
@@ -216,17 +223,24 @@ TURKISH: dict[str, str] = {
     "Frames of this transaction": "Bu işlemin çerçeveleri",
     "All frames that name it": "Onu adlandıran tüm çerçeveler",
     # Compare.
-    "session number or name …": "oturum numarası ya da adı …",
+    "number or charge point …": "numara ya da istasyon …",
     "not in this session": "bu oturumda yok",
     "two sessions, aligned by meaning: ids and times may differ, what was said may not": (
         "anlamca hizalanmış iki oturum: kimlikler ve saatler ayrılabilir, söylenenler ayrılmaz"
     ),
     "match": "eşleştirme",
     "only differences": "yalnız farklar",
-    "Good sessions of the same make to compare with": "Aynı markanın karşılaştırılacak iyi oturumları",
-    "Choose two sessions: one that went well and one that did not tell most when they are side by side.": (
-        "İki oturum seçin: en çoğunu, iyi gidenle kötü giden yan yanayken görürsünüz."
+    "Compare with a good session of the same make": "Aynı markanın iyi bir oturumuyla karşılaştır",
+    "frames, no errors": "çerçeve, hatasız",
+    "No session of the same make went without errors here. Choose any other one as B.": (
+        "Burada aynı markanın hatasız oturumu yok. B için başka birini seçin."
     ),
+    "Choose two sessions": "İki oturum seçin",
+    "Put one that went wrong beside one that went well. The ones with most errors": (
+        "Kötü giden birini iyi giden birinin yanına koyun. En çok hatası olanlar"
+    ),
+    "No session has an error.": "Hatalı oturum yok.",
+    "difference": "fark",
     "equal": "eşit",
     "Session B says what session A says, in": "B oturumu A oturumuyla aynı şeyi söylüyor, adım sayısı:",
     "steps.": "adım.",
@@ -247,6 +261,21 @@ TURKISH: dict[str, str] = {
     "may be left out": "atlanabilir",
     # Dashboards.
     "as a query": "sorgu olarak",
+    "Time range": "Zaman aralığı",
+    "sessions open from": "açık oturumlar:",
+    "from": "şundan",
+    "all": "tümü",
+    "last hour": "son saat",
+    "last 24 hours": "son 24 saat",
+    "last 7 days": "son 7 gün",
+    "last 30 days": "son 30 gün",
+    "Show": "Göster",
+    "make not known": "marka bilinmiyor",
+    "in this time": "bu sürede",
+    "of every make": "her markanın",
+    "of all times": "her zamanın",
+    "In sessions of": "Şu markanın oturumlarında:",
+    "of this make": "bu markanın",
     "in all": "toplam",
     "at most": "en çok",
     "open at once": "aynı anda açık",
@@ -285,6 +314,13 @@ TURKISH: dict[str, str] = {
     "Errors per 1,000 frames": "1.000 çerçevede hata",
     # Live.
     "Live sessions": "Canlı oturumlar",
+    "The chosen frame": "Seçilen çerçeve",
+    "Open in its session": "Oturumunda aç",
+    "open in its session": "oturumunda aç",
+    "close": "kapat",
+    "Choose a frame: it is shown here, laid out, with its answer and its findings.": (
+        "Bir çerçeve seçin: burada düzenlenmiş olarak, yanıtı ve bulgularıyla görünür."
+    ),
     "No charge point is connected.": "Bağlı istasyon yok.",
     "all live sessions": "tüm canlı oturumlar",
     "The newest frames": "En yeni çerçeveler",

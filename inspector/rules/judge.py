@@ -310,7 +310,8 @@ class SessionJudge:
                 if fault.everywhere
                 else (rule.slug, side, action, place, fault.key)
             )
-            ts_ns = (moment or frame).ts_ns + self.utc_offset_ns if moment or frame else 0
+            ts_ns = moment.ts_ns if moment is not None else frame.ts_ns if frame is not None else 0
+            ts_ns += self.utc_offset_ns
             known = self._found.get(key)
             if known is None and self._kept.get(rule.slug, 0) >= FINDINGS_PER_RULE:
                 key = (rule.slug, side, "", "", "and more")

@@ -210,11 +210,15 @@ CREATE TABLE _progress (
 """
 
 
-@migrations(name="0001_recording")
-def _create_tables(db: Database) -> None:
-    for statement in _TABLES.split(";\n"):
+def _run(db: Database, statements: str) -> None:
+    for statement in statements.split(";\n"):
         if statement.strip():
             db.execute(statement)
+
+
+@migrations(name="0001_recording")
+def _create_tables(db: Database) -> None:
+    _run(db, _TABLES)
     db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
 
@@ -257,9 +261,7 @@ UPDATE sessions SET error_count = (SELECT coalesce(sum(count), 0) FROM findings
 @migrations(name="0002_occurrences")
 def _keep_occurrences(db: Database) -> None:
     """Add a row for every frame of a finding, and allow findings without a session for failed connection attempts."""
-    for statement in _OCCURRENCES.split(";\n"):
-        if statement.strip():
-            db.execute(statement)
+    _run(db, _OCCURRENCES)
 
 
 def _where_timed(column: str, text: str, otherwise: str) -> str:
@@ -310,9 +312,7 @@ INSERT INTO absences SELECT id, ts_ns FROM findings WHERE frame_id IS NULL;
 @migrations(name="0004_absences")
 def _keep_absences(db: Database) -> None:
     """Give every time at which a frame was missing a row; of an older file only the first of each finding is known."""
-    for statement in _ABSENCES.split(";\n"):
-        if statement.strip():
-            db.execute(statement)
+    _run(db, _ABSENCES)
 
 
 def connect(

@@ -80,7 +80,7 @@ async def test_a_session_counts_them_in_chips_tab_and_list(several: Path, ask: G
         assert {(row["rule_id"], row["severity"]): row["count"] for row in found["rules"]} == mine
         assert sum(each["count"] for each in found["findings"]) == sum(mine.values())
         page = (await ask(f"/ocpp/sessions/{session}")).text
-        chips = re.findall(r'data-rule="([^"]+)" aria-pressed="false"[^>]*><b>([\d,]+)×</b>', page)
+        chips = re.findall(r'data-rule="([^"]+)" data-count="\d+" aria-pressed="false"[^>]*><b>([\d,]+)×</b>', page)
         assert Counter({rule: int(times) for rule, times in chips}) == Counter(
             {rule: times for (rule, _), times in mine.items()}
         )

@@ -29,6 +29,7 @@ OURS = (
     " /sessions/{session}/frames.json?around={frame} /sessions/{session}/plot.json"
     " /frames/{frame} /frames/{frame}.json /frames/{frame}?panel /charge_points/CP-GARAGE-01-7"
     " /charge_points/CP-GARAGE-01-7.json /transactions/900 /transactions/900.json /rules /rules.json"
+    " /missing/{absent}/1 /missing/{absent}/1.json"
     " /rules/payload.schema /rules/payload.schema.json /-/compare?a=1999&b=1995 /-/compare.json?a=1998&b=1994"
     " /sessions/{long} /sessions/{long}.json /sessions/{long}/frames.json?limit=1000 /sessions/{long}/frames.json?end=1"
     " /sessions/{long}/frames.json?q=nothing-like-this /sessions/{long}/frames.json?severity=error"
@@ -47,7 +48,7 @@ DATASETTES = (
 
 def test_every_page_of_ours_is_measured() -> None:
     """The list of measured pages contains every page that exists."""
-    asked = [address.format(session=1, frame=1, long=1, charged=1).partition("?")[0] for address in OURS]
+    asked = [address.format(session=1, frame=1, long=1, charged=1, absent=1).partition("?")[0] for address in OURS]
     for page in PAGES:
         assert any(re.fullmatch(page.path, address) for address in asked), page.path
 
@@ -108,6 +109,8 @@ def test_every_page_answers_at_once_on_a_million_frames_while_500_a_second_are_w
                 places = {"session": 1997, "frame": newest - 200_000, "long": home["sessions"][0]["id"]}
                 assert home["totals"]["sessions"] >= 2000
                 places["charged"] = http.get(f"/sessions/{places['long']}.json").json()["transactions"][0]["id"]
+                silent = http.get("/findings.json?frame_id__isnull=1&session_id__notblank=1&_shape=objects").json()
+                places["absent"] = silent["rows"][0]["id"]
                 medians = {address: _median(http, address.format(**places)) for address in (*OURS, *DATASETTES)}
         finally:
             enough.set()

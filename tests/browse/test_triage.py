@@ -56,7 +56,7 @@ async def test_home_names_make_worst_finding_and_an_end_that_was_not_normal(ask:
     assert rows["VEST-052"]["make"] == "Vestel EVC04-AC22"
     assert not rows["VEST-052"]["abnormal"]
     assert rows["CP-DEPOT-07"]["abnormal"]
-    assert rows["CP-DEPOT-07"]["ended"] == "CSMS: 1011 internal error"
+    assert rows["CP-DEPOT-07"]["ended"] == "CSMS closed it: internal error (1011)"
     page = (await ask("/")).text
     assert 'class="ending abnormal" title="closed by the CSMS: CSMS sent 1011 internal error"' in page
     assert "4 failed connection attempts" in page

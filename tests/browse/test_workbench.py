@@ -111,6 +111,8 @@ def test_findings_beyond_the_loaded_frames_are_reached(page: Page, tmp_path: Pat
         page.goto(f"{browse.wait_for(r'browse at (\S+)')[1]}/ocpp/sessions/1")
         expect(page.locator(".row").first).to_be_visible()
         page.keyboard.press("n")
+        expect(page.locator(".row.missing.chosen")).to_contain_text("boot.no-status")
+        page.keyboard.press("n")
         chosen(page, 43)
         page.keyboard.press("n")
         chosen(page, 2923)

@@ -104,17 +104,19 @@ test("a name is shown whole or not at all", async () => {
   assert.deepEqual(shown, new Set(["", ...names]));
 });
 
-test("occurrences are stepped through in the order of their frames", async () => {
-  const { framesOf, placeIn } = await load("occurrences.js");
+test("occurrences are stepped through in the order of time, missing frames too", async () => {
+  const { placesOf, placeIn } = await load("occurrences.js");
   const findings = [
-    { frame_id: 30, rule_id: "a", severity: "error" }, { frame_id: 10, rule_id: "a", severity: "error" },
-    { frame_id: 10, rule_id: "b", severity: "warning" }, { frame_id: null, rule_id: "a", severity: "error" },
-    { frame_id: 20, rule_id: "b", severity: "warning" },
+    { frame_id: 30, ms: 3, rule_id: "a", severity: "error" }, { frame_id: 10, ms: 1, rule_id: "a", severity: "error" },
+    { frame_id: 10, ms: 1, rule_id: "b", severity: "warning" }, { frame_id: 20, ms: 2, rule_id: "b", severity: "warning" },
+    { frame_id: null, finding_id: 7, number: 2, ms: 2.5, rule_id: "a", severity: "error" },
   ];
-  assert.deepEqual(framesOf(findings, { rule: "a" }), [10, 30]);
-  assert.deepEqual(framesOf(findings, { severity: "any" }), [10, 20, 30]);
-  assert.deepEqual(framesOf(findings, { severity: "warning" }), [10, 20]);
-  assert.deepEqual(placeIn([10, 20, 30], 20), { number: 2, previous: 10, next: 30 });
-  assert.deepEqual(placeIn([10, 20, 30], 25), { number: null, previous: 20, next: 30 });
-  assert.deepEqual(placeIn([10, 20], null), { number: null, previous: null, next: 10 });
+  const ids = (wanted) => placesOf(findings, wanted).map((each) => each.id);
+  assert.deepEqual(ids({ rule: "a" }), [10, "m7.2", 30]);
+  assert.deepEqual(ids({ severity: "any" }), [10, 20, "m7.2", 30]);
+  assert.deepEqual(ids({ severity: "warning" }), [10, 20]);
+  const places = placesOf(findings, { rule: "a" });
+  assert.deepEqual(placeIn(places, { id: "m7.2", ms: 2.5 }), { number: 2, previous: 10, next: 30 });
+  assert.deepEqual(placeIn(places, { id: 20, ms: 2 }), { number: null, previous: 10, next: "m7.2" });
+  assert.deepEqual(placeIn(places, null), { number: null, previous: null, next: 10 });
 });

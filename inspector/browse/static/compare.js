@@ -1,5 +1,24 @@
 // The comparison: choices act at once, n and N lead from difference to difference.
 const form = document.querySelector(".compare-form");
+const list = document.getElementById("sessions");
+const base = document.body.dataset.base;
+const label = (each) => `${each.ocpp_version ?? "?"} · ${(each.opened ?? "").slice(0, 19).replace("T", " ")} · ${each.frame_count.toLocaleString("en")} frames`;
+
+// The list offers what matches among all sessions; choosing an entry is enough.
+let typed = 0;
+form.addEventListener("input", ({ target }) => {
+  if (target.type !== "search") return;
+  const known = [...list.options].some((option) => option.value === target.value);
+  if (known && form.elements.a.value && form.elements.b.value) { form.requestSubmit(); return; }
+  clearTimeout(typed);
+  typed = setTimeout(async () => {
+    const text = target.value.replace(/^#\d*\s*/, "");
+    const answer = await fetch(`${base}/-/home.json?q=${encodeURIComponent(text)}`);
+    if (!answer.ok) return;
+    const options = (await answer.json()).sessions.map((each) => new Option(label(each), `#${each.id} ${each.charge_point_id || "unnamed"}`));
+    list.replaceChildren(...options);
+  }, 150);
+});
 form.addEventListener("change", () => {
   if (form.elements.a.value && form.elements.b.value) form.requestSubmit();
 });
@@ -22,3 +41,18 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "n") go(1);
   else if (event.key === "N") go(-1);
 });
+
+// The minimap shows where the differences are and what is in sight; a click leads there.
+const map = document.getElementById("minimap");
+const all = [...document.querySelectorAll("table.compare tbody tr")];
+map?.addEventListener("click", (event) => {
+  const { left, width } = map.getBoundingClientRect();
+  all[Math.min(all.length - 1, Math.floor(((event.clientX - left) / width) * all.length))]?.scrollIntoView({ block: "center" });
+});
+const look = () => {
+  const seen = all.map((row, place) => [row.getBoundingClientRect(), place]).filter(([box]) => box.bottom > 0 && box.top < innerHeight);
+  const sight = document.getElementById("in-sight");
+  sight.setAttribute("x", seen[0]?.[1] ?? 0);
+  sight.setAttribute("width", seen.length);
+};
+if (map) { look(); addEventListener("scroll", () => requestAnimationFrame(look), { passive: true }); }

@@ -2,6 +2,7 @@
 // It is given rows and draws them; it fetches nothing.
 import * as clock from "./shared/clock.js";
 import { arrow, duration, rowKinds, shape, wayOf, whatOf } from "./shared/frame_row.js";
+import { idFrom } from "./steps.js";
 import { t } from "./words.js";
 
 export const ROW = 28;
@@ -18,7 +19,7 @@ const element = (name, attributes = {}, ...children) => {
 };
 
 export class Ladder {
-  // `box` is the scrolling element; `onChoose(frame)` gets every choice, `onEdge("before" | "after")` is called when
+  // `box` is the scrolling element; `onChoose(one)` gets every chosen frame or missing frame, `onEdge("before" | "after")` is called when
   // the reader nears an end with more frames behind it, `onSight(first, last)` gets the frames in sight. `covered()` is
   // how many pixels at the bottom of the window something covers.
   constructor(box, { onChoose, onEdge, onSight = () => {}, covered = () => 0 }) {
@@ -44,6 +45,7 @@ export class Ladder {
     this.items = [];
     this.known = new Set();
     this.frames = new Map();
+    this.absent = new Map();
     this.moreBefore = page.more_before;
     this.moreAfter = page.more_after;
     this.#insert(page, "after");
@@ -63,7 +65,8 @@ export class Ladder {
 
   #insert(page, where, fresh = false) {
     const added = [];
-    const events = page.events.filter((event) => !this.known.has(event.id));
+    const events = [...page.events, ...(page.missing ?? [])].filter((event) => !this.known.has(event.id))
+      .sort((a, b) => (a.after_frame_id ?? 0) - (b.after_frame_id ?? 0) || (a.ts < b.ts ? -1 : 1));
     for (const event of events) this.known.add(event.id);
     let next = 0;
     const put = (until) => {
@@ -90,10 +93,11 @@ export class Ladder {
   // From row `begin` on: where each frame is, what comes before it, and which exchanges span which rows.
   #index(begin) {
     let previous = null;
-    if (begin === 0) { this.frames.clear(); this.spans.clear(); this.long = []; }
+    if (begin === 0) { this.frames.clear(); this.absent.clear(); this.spans.clear(); this.long = []; }
     else previous = this.items.findLast((item, place) => place < begin && item.frame)?.frame ?? null;
     for (let place = begin; place < this.items.length; place++) {
       const item = this.items[place];
+      if (item.event?.finding_id) this.absent.set(item.event.id, place);
       if (!item.frame) continue;
       const { frame } = item;
       this.frames.set(frame.id, place);
@@ -194,6 +198,7 @@ export class Ladder {
 
   #row(item, place, mate) {
     const style = `top:${(place + this.shift) * ROW}px`;
+    if (item.event?.finding_id) return this.#missingRow(item.event, style);
     if (item.event) return this.#eventRow(item.event, style);
     const { frame, gap } = item;
     const chosen = frame.id === this.chosen;
@@ -214,6 +219,20 @@ export class Ladder {
       element("span", { class: waiting ? "latency none" : "latency" }, waiting ? t(this.live ? "waiting" : "no answer") : duration(frame.latency_us)),
     );
     return row;
+  }
+
+  // Where a frame is missing: what says so, at the time when it did.
+  #missingRow(event, style) {
+    const chosen = event.id === this.chosen;
+    return element("div", {
+      class: `row missing s-${event.severity}${chosen ? " chosen" : ""}`, id: event.id, role: "option", style, "data-id": event.id,
+      "aria-selected": String(chosen), "aria-label": `${t("a frame is missing")}: ${event.rule_id}: ${event.summary}`,
+    },
+      this.#time(event.ts),
+      element("span", { class: "gap" }),
+      element("span", { class: "lane" }),
+      element("span", { class: "what" }, element("b", {}, t("missing")), " ", element("span", { class: `cs-badge cs-${event.severity}` }, t(event.severity)), " ", element("i", {}, `${event.rule_id}: ${event.summary}`)),
+      element("span"));
   }
 
   #eventRow(event, style) {
@@ -244,7 +263,8 @@ export class Ladder {
     for (let place = top; place < bottom; place++) {
       const item = this.items[place];
       const y = middle(place);
-      if (item.event) out.push(shape("circle", { class: "l-event", cx: this.#side(item.event, left, right), cy: y, r: 2.5 }));
+      if (item.event?.finding_id) out.push(shape("line", { class: `l-missing l-${item.event.severity}`, x1: left + 4, x2: right - 4, y1: y, y2: y }));
+      else if (item.event) out.push(shape("circle", { class: "l-event", cx: this.#side(item.event, left, right), cy: y, r: 2.5 }));
       else {
         if (item.gap > LONG_GAP_US) out.push(...this.#cut(left, right, y - ROW / 2));
         out.push(...arrow(item.frame, left, right, y));
@@ -269,19 +289,21 @@ export class Ladder {
 
   #clicked(event) {
     const row = event.target.closest(".row[data-id]");
-    if (row) this.choose(Number(row.dataset.id), { scroll: false });
+    if (row) this.choose(idFrom(row.dataset.id), { scroll: false });
   }
 
-  has(id) { return this.frames?.has(id) ?? false; }
+  #place(id) { return this.frames?.get(id) ?? this.absent?.get(id); }
+
+  has(id) { return this.#place(id) !== undefined; }
 
   choose(id, { scroll = true } = {}) {
-    const place = this.frames.get(id);
+    const place = this.#place(id);
     if (place === undefined) return false;
     this.chosen = id;
     if (scroll) this.reveal(place);
     this.draw();
-    this.box.setAttribute("aria-activedescendant", `f${id}`);
-    this.onChoose(this.items[place].frame);
+    this.box.setAttribute("aria-activedescendant", typeof id === "number" ? `f${id}` : id);
+    this.onChoose(this.items[place].frame ?? this.items[place].event);
     this.settled = true;
     // What was chosen may have raised a sheet over the ladder.
     this.settle();
@@ -290,7 +312,7 @@ export class Ladder {
 
   // Have the chosen row in the window, after the page around it has moved.
   settle() {
-    const place = this.frames?.get(this.chosen);
+    const place = this.#place(this.chosen);
     if (place === undefined) return;
     this.reveal(place, 0);
     this.draw({ moved: true });
@@ -311,12 +333,13 @@ export class Ladder {
     if (top < Math.max(0, above) || top + ROW > below) scrollBy({ top: top - Math.max(0, above) - Math.max(0, (below - Math.max(0, above)) / 3), behavior: "instant" });
   }
 
-  // Move by `step` frames; `wanted` skips those it does not want.
+  // Move by `step` frames or missing frames; `wanted` skips those it does not want.
   move(step, wanted = () => true) {
-    const start = this.frames.get(this.chosen) ?? (step > 0 ? -1 : this.items.length);
+    const start = this.#place(this.chosen) ?? (step > 0 ? -1 : this.items.length);
     for (let place = start + step; place >= 0 && place < this.items.length; place += step) {
-      const { frame } = this.items[place];
-      if (frame && wanted(frame)) return this.choose(frame.id);
+      const { frame, event } = this.items[place];
+      const one = frame ?? (event.finding_id ? event : null);
+      if (one && wanted(one)) return this.choose(one.id);
     }
     return false;
   }

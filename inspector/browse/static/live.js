@@ -1,4 +1,5 @@
 // The newest frames of all sessions, as they come, and who is connected.
+import { copying } from "./panel.js";
 import { duration, wayOf, whatOf } from "./shared/frame_row.js";
 import { t } from "./words.js";
 
@@ -11,6 +12,7 @@ let newest = Number(feed.dataset.newest);
 let paused = false;
 const AVERAGE_MS = 5000;
 const arrivals = []; // [when, how many frames]
+let picked = null; // { frame, session } of the frame in the panel
 let held = []; // rows that came while the reader was in the feed
 
 const tag = (name, kind, ...children) => {
@@ -34,7 +36,9 @@ const row = (frame) => {
     tag("td", "", tag("span", `cs-arrow cs-${frame.direction}`, wayOf(frame.direction, t))), tag("td", "what", ...whatOf(frame, t).childNodes),
     tag("td", "number", duration(frame.latency_us)),
   );
-  made.dataset.href = `${base}/sessions/${frame.session_id}#f${frame.id}`;
+  made.dataset.frame = frame.id;
+  made.dataset.session = frame.session_id;
+  made.classList.toggle("chosen", frame.id === picked?.frame);
   return made;
 };
 const note = (text) => {
@@ -104,7 +108,7 @@ form.addEventListener("submit", (event) => { event.preventDefault(); refilter();
 // Rows do not move under the pointer, nor where the reader has scrolled to: a button counts them meanwhile.
 const room = feed.closest(".scroll");
 const fresh = byId("news");
-const reading = () => room.matches(":hover") || room.scrollTop > 0;
+const reading = () => room.matches(":hover") || room.scrollTop > 0 || picked !== null;
 const show = () => {
   fresh.hidden = !held.length;
   fresh.textContent = `↑ ${t("{n} new", { n: held.length >= KEEP ? `${KEEP}+` : held.length })}`;
@@ -118,11 +122,60 @@ const flush = () => {
   }
   show();
 };
-fresh.addEventListener("click", () => { room.scrollTop = 0; flush(); });
+fresh.addEventListener("click", () => { room.scrollTop = 0; mark(null); flush(); });
 room.addEventListener("pointerleave", () => { if (!reading()) flush(); });
 feed.addEventListener("click", (event) => {
-  const to = event.target.closest("tr[data-href]")?.dataset.href;
-  if (to && !event.target.closest("a") && !getSelection().toString()) location.assign(to);
+  const row = event.target.closest("tr[data-frame]");
+  if (row && !event.target.closest("a") && !getSelection().toString()) pick(row);
+});
+
+// The panel: the chosen frame as its own page lays it out, with a way into its session.
+const [aside, shown, into] = ["side", "frame", "in-session"].map(byId);
+const narrow = matchMedia("(max-width: 900px)");
+const close = () => { aside.classList.remove("sheet"); mark(null); };
+const mark = (one) => {
+  picked = one;
+  for (const row of feed.querySelectorAll("tr.chosen")) row.classList.remove("chosen");
+  if (one) feed.querySelector(`tr[data-frame="${one.frame}"]`)?.classList.add("chosen");
+};
+let turns = 0;
+const open = async (frame, session) => {
+  const turn = ++turns;
+  mark({ frame, session });
+  into.hidden = false;
+  into.href = `${base}/sessions/${session}#f${frame}`;
+  aside.classList.toggle("sheet", narrow.matches);
+  const answer = await fetch(`${base}/frames/${frame}?panel`);
+  const markup = await answer.text();
+  if (turn !== turns) return;
+  shown.innerHTML = markup;
+  shown.scrollTop = 0;
+};
+const pick = (row) => {
+  open(Number(row.dataset.frame), Number(row.dataset.session));
+  // A sheet covers the lower half.
+  row.scrollIntoView({ block: narrow.matches ? "start" : "nearest" });
+};
+copying(aside);
+aside.querySelector(".close").addEventListener("click", close);
+aside.addEventListener("click", (event) => {
+  const to = event.target.closest("[data-goto]");
+  if (!to || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  const other = Number(to.dataset.goto);
+  if (other) open(other, picked.session);
+});
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea, a, button, summary, #frame")) return;
+  const way = { j: 1, ArrowDown: 1, k: -1, ArrowUp: -1 }[event.key];
+  const rows = [...feed.querySelectorAll("tr[data-frame]")];
+  if (way && rows.length) {
+    const at = rows.findIndex((row) => Number(row.dataset.frame) === picked?.frame);
+    pick(rows[Math.min(Math.max(at < 0 ? 0 : at + way, 0), rows.length - 1)]);
+  } else if (event.key === "Enter" && picked) location.assign(into.href);
+  else if (event.key === "Escape") close();
+  else return;
+  event.preventDefault();
 });
 
 const average = (came) => {

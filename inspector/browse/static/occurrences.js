@@ -1,18 +1,22 @@
-// Occurrences of findings as lists of frames to step through. Knows no page.
+// Occurrences of findings as lists to step through. Knows no page.
+// An occurrence is called by its frame's number, or, where a frame is missing, by finding and number: "m12.3".
 
-// The frames, in their order, on which a rule was broken, or something of a severity ("any" for each) was found.
-export const framesOf = (findings, { rule, severity }) => {
-  const wanted = findings.filter((each) => each.frame_id !== null
-    && (!rule || each.rule_id === rule) && (!severity || severity === "any" || each.severity === severity));
-  return [...new Set(wanted.map((each) => each.frame_id))].sort((a, b) => a - b);
+export const idOf = (each) => each.frame_id ?? `m${each.finding_id}.${each.number}`;
+
+// The places, in the order of time, where a rule was broken or something of a severity ("any" for each) was found.
+export const placesOf = (findings, { rule, severity }) => {
+  const wanted = findings.filter((each) => (!rule || each.rule_id === rule) && (!severity || severity === "any" || each.severity === severity));
+  const found = new Map(wanted.map((each) => [idOf(each), { id: idOf(each), ms: each.ms }]));
+  return [...found.values()].sort((a, b) => a.ms - b.ms || (a.id > b.id ? 1 : -1));
 };
 
-// Where a frame is in such a list: its number from 1 (null where it is not in it), and the frames before and after.
-export const placeIn = (frames, frame) => {
-  const at = frames.indexOf(frame);
+// Where a chosen { id, ms } is in such a list: its number from 1 (null where it is not in it), and the ids beside it.
+export const placeIn = (places, chosen) => {
+  const at = places.findIndex((each) => each.id === chosen?.id);
+  const before = (each) => each.ms < chosen.ms || (each.ms === chosen.ms && each.id < chosen.id);
   return {
     number: at < 0 ? null : at + 1,
-    previous: frames.findLast((each) => frame !== null && each < frame) ?? null,
-    next: frame === null ? frames[0] ?? null : frames.find((each) => each > frame) ?? null,
+    previous: (at >= 0 ? places[at - 1] : chosen && places.findLast(before))?.id ?? null,
+    next: (at >= 0 ? places[at + 1] : chosen ? places.find((each) => !before(each)) : places[0])?.id ?? null,
   };
 };

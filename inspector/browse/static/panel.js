@@ -1,6 +1,8 @@
 // The side panel: a tab with the session's findings, one with the chosen frame as its own page lays it out.
 import { t } from "./words.js";
 
+import { idFrom } from "./steps.js";
+
 // A page that came over plain HTTP from another machine has no clipboard of its own; the old way still works there.
 const write = async (text) => {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
@@ -61,22 +63,15 @@ export const panel = ({ goto }) => {
     const link = event.target.closest("[data-goto]");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
-    goto(Number(link.dataset.goto));
+    goto(idFrom(link.dataset.goto));
   });
   let wanted = 0;
   return {
     findings: () => { open(tabs[0]); sheet(false); },
-    // Show a finding without a frame in the list of all.
-    finding: (id) => {
-      open(tabs[0]);
-      const one = document.querySelector(`[data-finding="${id}"]`);
-      one?.scrollIntoView({ block: "nearest" });
-      one?.querySelector("a")?.focus();
-    },
     covered: () => (aside.classList.contains("sheet") ? innerHeight - aside.getBoundingClientRect().top : 0),
     show: async (address, row) => {
       const mine = ++wanted;
-      frameTab.textContent = t("Frame #{id}", { id: row.id });
+      frameTab.textContent = typeof row.id === "number" ? t("Frame #{id}", { id: row.id }) : t("Missing frame");
       open(frameTab);
       sheet(true);
       const answer = await fetch(address);

@@ -1,10 +1,11 @@
 // Charging over time: one strip for each quantity over a common time axis, with statuses, transactions and findings.
 // It is given data and draws it as SVG; it fetches nothing. A drag zooms, a click leads to a frame.
 import * as clock from "./shared/clock.js";
+import { idOf } from "./occurrences.js";
+import { shape as drawnShape } from "./shared/frame_row.js";
 import { t } from "./words.js";
 import { energyUnit, extent, falls, fitting, limitAt, linesOf, marks, reading, sampleAt, timeMarks } from "./plot_data.js";
 
-const SVG = "http://www.w3.org/2000/svg";
 const GAP = 6;
 const LEFT = 62;
 const RIGHT = 84;
@@ -27,9 +28,8 @@ const TONES = {
   suspendedevse: "--warning", finishing: "--csms", reserved: "--csms", unavailable: "--muted", faulted: "--error",
 };
 
-const shape = (name, attributes = {}, text) => {
-  const made = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+const shape = (name, attributes = {}, text = undefined) => {
+  const made = drawnShape(name, attributes);
   if (text !== undefined) made.textContent = text;
   return made;
 };
@@ -55,9 +55,9 @@ const stripsOf = (data) => {
   return strips;
 };
 
-// `goto(id)` gets the frame that was clicked, `at(ms)` a moment without one, `finding(id)` a finding without a frame,
+// `goto(id)` gets the frame or the missing frame that was clicked, `at(ms)` a moment without one,
 // `zoomed(range or null)` the time range shown. `tall` is the height of the plot.
-export const plot = (box, legend, data, { goto, at = () => {}, finding = () => {}, zoomed = () => {}, tall = 200 }) => {
+export const plot = (box, legend, data, { goto, at = () => {}, zoomed = () => {}, tall = 200 }) => {
   const number = ++plots;
   const strips = stripsOf(data);
   const connectors = Map.groupBy(data.statuses, (status) => status.connector);
@@ -169,8 +169,9 @@ export const plot = (box, legend, data, { goto, at = () => {}, finding = () => {
     }
     each.reading = null;
     if (width >= 560) {
-      out.push(shape("text", { class: "p-name", x: right + 8, y: top + 10 }, each.name));
-      out.push(shape("text", { class: "p-text", x: right + 14 + each.name.length * 6.6, y: top + 10 }, each.shown));
+      const name = shape("text", { class: "p-name", x: right + 8, y: top + 10 }, `${each.name} `);
+      name.append(shape("tspan", { class: "p-text" }, each.shown));
+      out.push(name);
       each.reading = shape("text", { class: "p-value", x: right + 8, y: top + 24 });
       out.push(each.reading);
     } else out.push(shape("text", { class: "p-name p-inside", x: LEFT + 4, y: top + 9 }, `${each.name} ${each.shown}`));
@@ -234,10 +235,10 @@ export const plot = (box, legend, data, { goto, at = () => {}, finding = () => {
       .map((group) => {
         const [worst] = group;
         const mark = shape("path", { class: `p-finding l-${worst.severity}${worst.frame_id ? "" : " p-silent"}`, d: `M${x(worst.ms).toFixed(1)} ${top - 1}l-4.5 9h9z` });
-        if (worst.frame_id) mark.dataset.frame = worst.frame_id; else mark.dataset.finding = worst.finding_id;
+        mark.dataset[worst.frame_id ? "frame" : "missing"] = idOf(worst);
         mark.dataset.rule = worst.rule_id;
         const more = group.length > 1 ? ` and ${group.length - 1} more` : "";
-        return titled(mark, `${worst.severity}: ${worst.rule_id} at ${clock.seconds(worst.ms)}${worst.frame_id ? "" : ", a frame is missing"}${more}`);
+        return titled(mark, `${worst.severity}: ${worst.rule_id} at ${clock.seconds(worst.ms)}${worst.frame_id ? "" : `, ${t("a frame is missing")}`}${more}`);
       });
   };
 
@@ -338,7 +339,7 @@ export const plot = (box, legend, data, { goto, at = () => {}, finding = () => {
         return;
       }
       if (target.dataset?.frame) goto(Number(target.dataset.frame));
-      else if (target.dataset?.finding) finding(Number(target.dataset.finding));
+      else if (target.dataset?.missing) goto(target.dataset.missing);
       else {
         const near = nearest(when(to));
         if (near) goto(near); else at(when(to));

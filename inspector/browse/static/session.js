@@ -5,6 +5,7 @@ import { plot } from "./plot.js";
 import { copying, panel } from "./panel.js";
 import { stepper } from "./steps.js";
 
+
 const base = document.body.dataset.base;
 const here = location.pathname.replace(/\/$/, "");
 const byId = (id) => document.getElementById(id);
@@ -39,18 +40,24 @@ let read = 0; // frames of the session when its end was last in sight
 let chart = null;
 let findings = []; // the occurrences that the plot marks
 let shown = null; // the frame that was chosen last, for a chart that comes later
-const frameOf = () => Number(/^#f(\d+)$/.exec(location.hash)?.[1] ?? NaN);
+// What the address names: a frame (#f12), a frame that is missing (#m3.1), or nothing.
+const named = () => {
+  const [, frame, absent] = /^#(?:f(\d+)|(m\d+\.\d+))$/.exec(location.hash) ?? [];
+  return frame ? Number(frame) : absent ?? null;
+};
+const hashOf = (id) => `#${typeof id === "number" ? `f${id}` : id}`;
+const msOf = (one) => new Date(one.ts).getTime();
 
 copying(byId("lines"));
 const side = panel({ goto: (id) => go(id) });
 
 const ladder = new Ladder(byId("ladder"), {
-  onChoose: (frame) => {
-    if (frameOf() !== frame.id) history.replaceState(null, "", `${location.pathname}${location.search}#f${frame.id}`);
-    side.show(`${base}/frames/${frame.id}?panel`, frame);
-    shown = frame;
-    chart?.point(frame);
-    steps.show(frame.id);
+  onChoose: (one) => {
+    if (named() !== one.id) history.replaceState(null, "", `${location.pathname}${location.search}${hashOf(one.id)}`);
+    side.show(one.finding_id ? `${base}/missing/${one.finding_id}/${one.number}?panel` : `${base}/frames/${one.id}?panel`, one);
+    shown = one;
+    chart?.point(one);
+    steps.show({ id: one.id, ms: msOf(one) });
   },
   onEdge: (where) => more(where),
   onSight: (first, last) => {
@@ -66,7 +73,8 @@ const counted = () => {
   const loaded = ladder.frames.size;
   const filtered = [...chosenFilters()].length > 0;
   const frames = t(total === 1 ? "{n} frame" : "{n} frames", { n: total.toLocaleString("en") });
-  say(filtered ? t("{n} of {all} match", { n: `${loaded.toLocaleString("en")}${ladder.moreAfter || ladder.moreBefore ? "+" : ""}`, all: frames }) : frames);
+  const missing = ladder.absent.size ? ` · ${t("{n} missing", { n: ladder.absent.size.toLocaleString("en") })}` : "";
+  say((filtered ? t("{n} of {all} match", { n: `${loaded.toLocaleString("en")}${ladder.moreAfter || ladder.moreBefore ? "+" : ""}`, all: frames }) : frames) + missing);
 };
 
 const page = async (where) => {
@@ -87,10 +95,16 @@ const exclusively = async (work) => {
 };
 const idle = async () => { while (busy) await new Promise((done) => setTimeout(done, 20)); };
 
-const load = async (around) => {
-  ladder.set(await page(Number.isNaN(around) ? {} : { around }));
+// Load the frames around a frame or a missing frame, or the first ones, and choose it.
+const load = async (id = null) => {
+  let around = id;
+  if (typeof id === "string") {
+    const absent = await get(`${base}/missing/${id.slice(1).replace(".", "/")}.json`);
+    around = absent.before ?? absent.after;
+  }
+  ladder.set(await page(around === null ? {} : { around }));
   counted();
-  if (!Number.isNaN(around)) ladder.choose(around);
+  if (id !== null) ladder.choose(id);
 };
 
 const more = (where) => exclusively(async () => {
@@ -99,7 +113,7 @@ const more = (where) => exclusively(async () => {
   counted();
 });
 
-// Show a frame, wherever in the session it is; where the filters hide it they are taken off.
+// Show a frame or a missing frame, wherever in the session it is; where the filters hide it they are taken off.
 const go = async (id) => {
   await idle();
   if (ladder.has(id)) { ladder.choose(id); return; }
@@ -119,11 +133,11 @@ const step = async (way) => {
   if (ladder.move(way, (frame) => frame.severity)) return;
   await idle();
   await exclusively(async () => {
-    const from = ladder.chosen ?? (way > 0 ? ladder.last : ladder.first) ?? 0;
-    const edge = way > 0 ? Math.max(from, ladder.last ?? 0) : Math.min(from, ladder.first ?? 0);
+    const edge = (way > 0 ? ladder.last : ladder.first) ?? 0;
     const wanted = form.elements.severity.value || "any";
-    const { frames } = await page({ [way > 0 ? "after" : "before"]: edge, limit: 1, severity: wanted });
-    if (frames.length) await load(frames[0].id);
+    const { frames, missing } = await page({ [way > 0 ? "after" : "before"]: edge, limit: 1, severity: wanted });
+    const found = [...frames, ...missing].filter((one) => !ladder.has(one.id)).sort((a, b) => way * (msOf(a) - msOf(b)));
+    if (found.length) await load(found[0].id);
     else say(t(way > 0 ? "No finding after this frame." : "No finding before this frame."));
   });
 };
@@ -153,7 +167,7 @@ const refilter = (delay, then = () => {}) => {
     filtered();
     await idle();
     ladder.box.scrollTop = 0;
-    await exclusively(() => load(NaN));
+    await exclusively(() => load());
     await then();
   }, delay);
 };
@@ -172,7 +186,7 @@ const steps = stepper(byId("chips"), {
     refilter(0, async () => { if (first) await go(first); });
   },
   findings: async () => { await plotted; return findings; },
-  silent: (rule) => { side.findings(); document.querySelector(`.verdict[data-rule="${CSS.escape(rule)}"] a`)?.focus(); },
+  unmarked: (rule) => { side.findings(); document.querySelector(`.verdict[data-rule="${CSS.escape(rule)}"] a`)?.focus(); },
 });
 
 const pressed = { j: 1, ArrowDown: 1, k: -1, ArrowUp: -1 };
@@ -191,18 +205,18 @@ document.addEventListener("keydown", (event) => {
     const mate = frame?.answer_id ?? frame?.call_id;
     if (mate) go(mate);
   } else if (event.key === "f") byId("text").focus();
-  else if (event.key === "Enter" && within && ladder.chosen) location.assign(`${base}/frames/${ladder.chosen}`);
-  else if (event.key === "Home" && within) exclusively(async () => { await load(NaN); ladder.box.scrollTop = 0; });
+  else if (event.key === "Enter" && within && ladder.chosen) location.assign(typeof ladder.chosen === "number" ? `${base}/frames/${ladder.chosen}` : `${base}/missing/${ladder.chosen.slice(1).replace(".", "/")}`);
+  else if (event.key === "Home" && within) exclusively(async () => { await load(); ladder.box.scrollTop = 0; });
   else if (event.key === "End" && within) toEnd();
   else if (event.key === "Escape") side.findings();
   else return;
   event.preventDefault();
 });
-addEventListener("hashchange", () => { if (!Number.isNaN(frameOf()) && frameOf() !== ladder.chosen) go(frameOf()); });
+addEventListener("hashchange", () => { if (named() !== null && named() !== ladder.chosen) go(named()); });
 document.addEventListener("click", (event) => {
   // A second click on a finding's link changes no hash.
-  const link = event.target.closest('a[href^="#f"]');
-  if (link && link.hash === location.hash) go(frameOf());
+  const link = event.target.closest('a[href^="#f"], a[href^="#m"]');
+  if (link && link.hash === location.hash && named() !== null) go(named());
 });
 
 const toEnd = () => exclusively(async () => {
@@ -243,7 +257,7 @@ const beat = async () => {
       }
       const following = ladder.atEnd;
       const found = await page({ after: ladder.last ?? 0, limit: 1000 });
-      if (found.frames.length || found.events.length) {
+      if (found.frames.length || found.events.length || found.missing.length) {
         ladder.append(found, true);
         counted();
         if (following) { ladder.toEnd(); read = total; }
@@ -277,13 +291,13 @@ const drawPlot = async () => {
   byId("plot-card").hidden = !worth;
   if (worth) {
     chart = plot(byId("plot"), byId("legend"), data, {
-      goto: go, at, tall: TALL, finding: (id) => side.finding(id),
+      goto: go, at, tall: TALL,
       zoomed: (range) => { reset.hidden = !range; if (range) at(range[0]); },
     });
   }
   if (shown) chart?.point(shown);
   if (ladder.known) ladder.draw();
-  steps.show(shown?.id ?? null);
+  steps.show(shown && { id: shown.id, ms: msOf(shown) });
 };
 reset.addEventListener("click", () => chart?.reset());
 const plotted = drawPlot().catch((error) => { byId("legend").textContent = `No plot: ${error.message}`; byId("plot-card").hidden = false; });
@@ -291,8 +305,8 @@ const plotted = drawPlot().catch((error) => { byId("legend").textContent = `No p
 restore();
 summarise();
 steps.restore({ rule: form.elements.rule.value, severity: form.elements.severity.value });
-const begin = frameOf();
-if (Number.isNaN(begin) && state === "live" && ![...chosenFilters()].length) await toEnd();
+const begin = named();
+if (begin === null && state === "live" && ![...chosenFilters()].length) await toEnd();
 else await exclusively(() => load(begin));
 read = total;
 plotted.then(() => ladder.settle());

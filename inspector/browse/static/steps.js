@@ -1,49 +1,58 @@
-// The chips of a session: pressed, one filters the ladder, says "2 of 4" and steps through its frames.
+// The chips of a session: pressed, one filters the ladder, says "2 of 4" and steps through the places it was found at.
+import { folding } from "./fold.js";
+import { placeIn, placesOf } from "./occurrences.js";
 import { t } from "./words.js";
-import { framesOf, placeIn } from "./occurrences.js";
 
-export const stepper = (box, { goto, pressed, findings, silent }) => {
+export const idFrom = (text) => (/^\d+$/.test(text) ? Number(text) : text);
+
+export const stepper = (box, { goto, pressed, findings, unmarked }) => {
   let active = null; // { rule, severity } of the pressed chip
   let chosen = null;
 
   const chips = () => [...box.querySelectorAll("button.chip")];
   const same = (chip) => active !== null && (chip.dataset.rule ?? "") === (active.rule ?? "") && (chip.dataset.severity ?? "") === (active.severity ?? "");
   let list = [];
+  const fold = folding(box);
 
   // `findings()` are there once the plot has them.
   const show = async () => {
     for (const chip of chips()) chip.setAttribute("aria-pressed", String(same(chip)));
     const found = active ? await findings() : [];
-    list = active ? framesOf(found, active) : [];
+    list = active ? placesOf(found, active) : [];
     const steps = box.querySelector(".steps");
     if (!steps) return;
+    fold();
     steps.hidden = !active || !list.length;
     const chip = chips().find(same);
     if (chip) chip.after(steps);
     const { number, previous, next } = placeIn(list, chosen);
-    steps.querySelector("output").textContent = t("{n} of {all}", { n: number ?? "–", all: list.length });
+    // Several occurrences may be at one place.
+    const several = chip && Number(chip.dataset.count ?? list.length) !== list.length;
+    steps.querySelector("output").textContent = t(several ? "{n} of {all} places" : "{n} of {all}", { n: number ?? "–", all: list.length });
     const [back, on] = steps.querySelectorAll("button");
     [back.disabled, on.disabled] = [previous === null, next === null];
-    [back.dataset.frame, on.dataset.frame] = [previous ?? "", next ?? ""];
+    [back.dataset.to, on.dataset.to] = [previous ?? "", next ?? ""];
+    fold();
   };
 
   box.addEventListener("click", async (event) => {
     const to = event.target.closest(".steps button");
-    if (to) { if (to.dataset.frame) goto(Number(to.dataset.frame)); return; }
+    if (to) { if (to.dataset.to) goto(idFrom(to.dataset.to)); return; }
     const chip = event.target.closest("button.chip");
     if (!chip) return;
-    if (same(chip)) { active = null; show(); pressed({}, chosen); return; }
+    if (same(chip)) { active = null; show(); pressed({}, chosen?.id ?? null); return; }
     const wanted = { rule: chip.dataset.rule, severity: chip.dataset.severity };
-    const wantedFrames = framesOf(await findings(), wanted);
-    // A rule about frames that are missing has nothing to filter by.
-    if (!wantedFrames.length && wanted.rule) { silent(wanted.rule); return; }
+    const places = placesOf(await findings(), wanted);
+    // Of a session with very many findings the plot marks only the worst.
+    if (!places.length && wanted.rule) { unmarked(wanted.rule); return; }
     active = wanted;
     show();
-    pressed(active, wantedFrames[0] ?? null);
+    pressed(active, places[0]?.id ?? null);
   });
 
   return {
-    show: (id) => { chosen = id; show(); },
+    // `one` is the chosen { id, ms }.
+    show: (one) => { chosen = one; show(); },
     press: (what) => { active = what; show(); },
     restore: ({ rule, severity }) => { active = rule ? { rule } : severity ? { severity } : null; show(); },
   };

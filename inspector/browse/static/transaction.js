@@ -4,5 +4,5 @@ import { plot } from "./plot.js";
 const card = document.getElementById("plot-card");
 const answer = await fetch(`${location.pathname}.json`);
 const found = await answer.json();
-const goto = (id) => location.assign(`${document.body.dataset.base}/sessions/${card.dataset.session}#f${id}`);
+const goto = (id) => location.assign(`${document.body.dataset.base}/sessions/${card.dataset.session}#${typeof id === "number" ? `f${id}` : id}`);
 if (found.plot.series.length) plot(document.getElementById("plot"), document.getElementById("legend"), found.plot, { goto });

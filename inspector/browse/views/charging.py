@@ -86,6 +86,7 @@ def circumstances(db: sqlite3.Connection, one: reader.Session, missing: list[Gap
                 "severity": each.severity,
                 "rule_id": each.rule_id,
                 "finding_id": each.finding_id,
+                "number": each.number,
             }
             for each in occurrences.ticks(db, one.id, TICKS)
         ],

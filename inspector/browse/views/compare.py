@@ -25,9 +25,9 @@ FRAMES_LIMIT = 1_500
 
 
 def view(db: sqlite3.Connection, ask: Ask) -> View:
-    """Sessions `a` and `b` by id; `match` is strict, semantic or shape; without both, sessions to choose from.
+    """Sessions `a` and `b` by number or charge point; without both, sessions to choose from.
 
-    `only` set to differences leaves out the steps that are the same.
+    `match` is strict, semantic or shape; `only` set to differences leaves out the steps that are the same.
     """
     mode = ask.choice("match", MODES) or SEMANTIC
     first, second = _wanted(db, ask, "a"), _wanted(db, ask, "b")
@@ -37,7 +37,8 @@ def view(db: sqlite3.Connection, ask: Ask) -> View:
         "match": mode,
         "modes": MODES,
         "only": ask.choice("only", ("differences",)),
-        "choices": [session_row(one) for one in reader.sessions(db, limit=100)],
+        "choices": [session_row(one) for one in reader.sessions(db, order="opened", limit=100)],
+        "worst": [] if first else [session_row(one) for one in _worst(db)],
         "suggestions": [session_row(one) for one in _good_ones(db, first)] if first and not second else [],
         "rows": None,
     }
@@ -60,21 +61,39 @@ def view(db: sqlite3.Connection, ask: Ask) -> View:
     }
 
 
+_NUMBERED = re.compile(r"#?(\d{1,19})(?:\s|$)")
+
+
 def _good_ones(db: sqlite3.Connection, one: reader.Session, most: int = 3) -> list[reader.Session]:
-    """The latest sessions without an error of the same make and model, those of the same charge point first."""
-    where = """s.id <> ? AND s.error_count = 0 AND s.frame_count > 4 AND (s.charge_point_id = ? OR EXISTS (
-      SELECT 1 FROM charge_points a JOIN charge_points b ON a.vendor = b.vendor AND a.model = b.model
+    """The latest sessions without an error of the same version and make, those of the same charge point first."""
+    where = """s.id <> ? AND s.error_count = 0 AND s.frame_count > 4 AND s.ocpp_version IS ? AND (
+      s.charge_point_id = ? OR EXISTS (SELECT 1 FROM charge_points a
+        JOIN charge_points b ON a.vendor = b.vendor AND a.model = b.model
       WHERE a.charge_point_id = ? AND b.charge_point_id = s.charge_point_id))"""
-    found = reader.sessions_where(db, where, [one.id, one.charge_point_id, one.charge_point_id], ("closed",), 20)
+    values = [one.id, one.ocpp_version, one.charge_point_id, one.charge_point_id]
+    found = reader.sessions_where(db, where, values, ("closed",), 20)
     found.sort(key=lambda each: (each.charge_point_id != one.charge_point_id, -each.opened_ns))
     return found[:most]
 
 
+def _worst(db: sqlite3.Connection) -> list[reader.Session]:
+    return reader.sessions(db, severity="error", order="errors", limit=8)
+
+
 def _wanted(db: sqlite3.Connection, ask: Ask, name: str) -> reader.Session | None:
-    number = ask.number(name)
-    if number is None:
+    """Return the session that was asked for: by its number, as "#15 CP-1", or the latest one by its charge point."""
+    text = (ask.text(name) or "").strip()
+    if not text:
         return None
-    found = reader.session(db, number)
+    by_number = _NUMBERED.match(text)
+    if by_number is None:
+        named = reader.sessions(db, charge_point_id=text, order="opened", limit=1)
+        named = named or reader.sessions(db, text=text, order="opened", limit=1)
+        if not named:
+            raise NotThere(f"No charge point of this recording has a name with {text!r}.")
+        return named[0]
+    number = int(by_number[1])
+    found = reader.session(db, number) if number < 2**63 else None
     if found is None:
         raise NotThere(f"There is no session {number} in this recording.")
     return found
@@ -123,7 +142,16 @@ def _row(row: Row, ids: list[int], other_ids: list[int]) -> dict[str, Any]:
         "a": _side(row.recorded, ids),
         "b": _side(row.live, other_ids),
         "differences": [
-            {"matcher": each.matcher, "pointer": each.pointer, "sentence": each.sentence, "said": said(each.sentence)}
+            {
+                "matcher": each.matcher,
+                "pointer": each.pointer,
+                "sentence": each.sentence,
+                "said": "only B has this"
+                if row.recorded is None
+                else "only A has this"
+                if row.live is None
+                else said(each.sentence),
+            }
             for each in row.differences
         ],
     }
@@ -133,9 +161,12 @@ def said(sentence: str) -> str:
     """Return a sentence about a replay and its recording in terms of the two sessions of a comparison."""
     if found := _DIFFERENT.fullmatch(sentence):
         return f"{found[1]}: A has {found[3]}, B has {found[2]}"
+    if found := _OTHER_KIND.fullmatch(sentence):
+        return f"A has {found[2]}, B has {found[1]}"
     return sentence
 
 
+_OTHER_KIND = re.compile(r"(an? .{1,200}?) came where (an? .{1,200}?) was recorded", re.DOTALL)
 _DIFFERENT = re.compile(r"(.{1,200}?) is (.+), recorded (.+)", re.DOTALL)
 
 

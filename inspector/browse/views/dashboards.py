@@ -17,57 +17,93 @@ from typing import Any
 from inspector.browse import formatting, queries
 from inspector.browse.views.request import Ask, View
 from inspector.browse.views.serialize import RULES
-from inspector.store.reading.finding_counts import count
-from inspector.store.reading.occurrences import table
+from inspector.browse.views.time_range import TimeRange, time_marks, time_range, top_of
+from inspector.store.reading import reader
+from inspector.store.reading.occurrences import absence_table, table
 
 MATRIX = 12
 """Makes and rules in the matrix of them: the ones with most findings."""
 
 
 def view(db: sqlite3.Connection, ask: Ask) -> View:
-    """All dashboards at once; `frames` is how many of the newest frames are looked at."""
-    frames = ask.number("frames", queries.LATEST, 1_000_000)
-    rules = _rows(db, queries.FINDINGS_BY_RULE)
+    """All dashboards at once; `frames` is how many of the newest frames are looked at, `from` and `until` a range.
+
+    With a range they are about the sessions that were open in it.
+    """
+    frames = ask.number("frames", queries.LATEST, 1_000_000) or queries.LATEST
+    span = time_range(db, ask)
+    asked = _Asked(db, span)
+    rules = asked.rows(queries.FINDINGS_BY_RULE)
     for row in rules:
         row["title"] = RULES[row["rule_id"]].title if row["rule_id"] in RULES else None
-    by_severity = {severity: times for (severity,), times in count(db, "severity").items()}
-    unanswered = _rows(db, queries.UNANSWERED_CALLS, frames=frames)
-    begin, end = db.execute(queries.WHOLE_TIME).fetchone()
+    totals = {
+        severity: sum(row["times"] for row in rules if row["severity"] == severity)
+        for severity in ("error", "warning", "info")
+    }
+    top = {"top": asked.number(queries.TOP), "frames": frames}
+    if span is None or not span.chosen:
+        top |= {"top": reader.last_frame_id(db), "since": -(2**63), "until": 2**63 - 1}
+    unanswered = asked.rows(queries.UNANSWERED_IN_RANGE, **top)
+    over_time = queries.FINDINGS_IN_RANGE.format(occurrences=table(db), absences=absence_table(db))
+    findings = [_moments(row) for row in asked.rows(over_time)] if span else []
+    drawn = sum(row["errors"] + row["warnings"] + row["infos"] for row in findings)
     return {
         "frames": frames,
-        "from": formatting.iso(begin),
-        "until": formatting.iso(end),
+        "range": span.as_view() if span else None,
         "figures": {
-            "errors": by_severity.get("error", 0),
-            "warnings": by_severity.get("warning", 0),
-            "sessions": db.execute("SELECT count(*) FROM sessions").fetchone()[0],
-            "at_once": db.execute(queries.AT_ONCE).fetchone()[0],
+            "errors": totals["error"],
+            "warnings": totals["warning"],
+            "infos": totals["info"],
+            "sessions": asked.number("SELECT count(*) FROM sessions"),
+            "at_once": asked.number(queries.AT_ONCE),
             "unanswered": len(unanswered),
-            "energy_wh": db.execute(queries.ALL_ENERGY).fetchone()[0],
+            "energy_wh": asked.number(queries.ALL_ENERGY),
         },
-        "findings": [_moments(row) for row in _rows(db, queries.FINDINGS_OVER_TIME.format(occurrences=table(db)))],
+        "findings": findings,
+        "findings_elsewhen": sum(totals.values()) - drawn,
         "rules": rules,
-        "models": _rows(db, queries.FINDINGS_BY_MODEL),
-        "charge_points": _rows(db, queries.FINDINGS_BY_CHARGE_POINT),
-        "matrix": matrix(_rows(db, queries.MAKES_AND_RULES)),
-        "latency": latency(db, frames or queries.LATEST),
+        "models": asked.rows(queries.FINDINGS_BY_MODEL),
+        "charge_points": asked.rows(queries.FINDINGS_BY_CHARGE_POINT),
+        "matrix": matrix(asked.rows(queries.MAKES_AND_RULES)),
+        "latency": latency(asked.rows(queries.LATENCIES, **top)),
         "unanswered": unanswered[:50],
-        "connections": _rows(db, queries.CONNECTIONS),
-        "rates": [_moments(row) for row in _rows(db, queries.RATES)],
-        "energy": _rows(db, queries.ENERGY),
-        "vendors": _rows(db, queries.VENDORS),
+        "connections": asked.rows(queries.CONNECTIONS),
+        "rates": [_moments(row) for row in asked.rows(queries.RATES_IN_RANGE)] if span else [],
+        "energy": asked.rows(queries.ENERGY),
+        "vendors": asked.rows(queries.VENDORS),
+        "time_marks": time_marks(span) if span else [],
     }
 
 
-def latency(db: sqlite3.Connection, frames: int) -> list[dict[str, Any]]:
+class _Asked:
+    """Asks the queries of the dashboards within a range of time."""
+
+    def __init__(self, db: sqlite3.Connection, span: TimeRange | None) -> None:
+        self._db, self._span = db, span
+
+    def rows(self, sql: str, **values: Any) -> list[dict[str, Any]]:
+        cursor = self._run(sql, values)
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor]
+
+    def number(self, sql: str) -> Any:
+        return self._run(sql, {}).fetchone()[0]
+
+    def _run(self, sql: str, values: dict[str, Any]) -> sqlite3.Cursor:
+        if self._span is None:
+            return self._db.execute(sql, {"until": 2**63 - 1, **values})
+        return self._db.execute(self._span.query(sql), {**self._span.values, **values})
+
+
+def latency(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """What `queries.LATENCY_BY_ACTION` answers, in a third of the time: nearest-rank percentiles by action."""
-    rows = []
-    for action, group in itertools.groupby(_rows(db, queries.LATENCIES, frames=frames), key=lambda row: row["action"]):
+    found = []
+    for action, group in itertools.groupby(rows, key=lambda row: row["action"]):
         sorted_us = [row["latency_us"] for row in group]
         answers = len(sorted_us)
         ranks = {f"p{percent}_us": sorted_us[-(-answers * percent // 100) - 1] for percent in (50, 95, 99)}
-        rows.append({"action": action, "answers": answers, **ranks, "max_us": sorted_us[-1]})
-    return sorted(rows, key=lambda row: -row["p95_us"])
+        found.append({"action": action, "answers": answers, **ranks, "max_us": sorted_us[-1]})
+    return sorted(found, key=lambda row: -row["p95_us"])
 
 
 def matrix(rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -91,12 +127,11 @@ def matrix(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def markup(view: View) -> dict[str, Any]:
-    """What the charts need besides the JSON: the place of a latency on their common axis, and the axis's marks."""
+    """What the charts need besides the JSON: the place of a latency on their common axis, and the marks of axes."""
     rows = view["latency"]
     low = max(1, min((row["p50_us"] for row in rows), default=1))
     high = max((row["p99_us"] for row in rows), default=1)
-    whole = view["from"], view["until"]
-    return {"latency_at": scale(low, high), "decades": decades(low, high), "whole": whole}
+    return {"latency_at": scale(low, high), "decades": decades(low, high), "top_of": top_of}
 
 
 def scale(low: float, high: float) -> Callable[[float], float]:
@@ -120,9 +155,3 @@ def _moments(row: dict[str, Any]) -> dict[str, Any]:
         "until": formatting.iso(row.pop("until_ns")),
         **row,
     }
-
-
-def _rows(db: sqlite3.Connection, sql: str, **values: Any) -> list[dict[str, Any]]:
-    cursor = db.execute(sql, {name: str(value) for name, value in values.items()})
-    names = [column[0] for column in cursor.description]
-    return [dict(zip(names, row, strict=True)) for row in cursor]

@@ -46,9 +46,9 @@ def view(db: sqlite3.Connection, ask: Ask) -> View:
 
 def _finding(db: sqlite3.Connection, finding: reader.Finding, one: reader.Frame, version: str | None) -> dict[str, Any]:
     """A finding as it concerns this frame: which occurrence it is, and what to change here."""
-    change = remedy(finding.rule_id, finding.pointer, finding.message, version, one.action, one.raw)
-    place = place_of(db, finding.id, one.id)
     first = finding.frame_id is None or finding.frame_id == one.id
+    change = remedy(finding.rule_id, finding.pointer, finding.message, version, one.action, one.raw, first=first)
+    place = place_of(db, finding.id, one.id)
     return {
         **finding_row(finding),
         "here": None if change is None else asdict(change),

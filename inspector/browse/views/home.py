@@ -9,6 +9,7 @@ from typing import Any
 from inspector.browse.views.commands import opening_line
 from inspector.browse.views.request import PAGE, Ask, View
 from inspector.browse.views.serialize import SEVERITIES, charge_point_row, event_row, session_row
+from inspector.browse.views.time_range import nanoseconds
 from inspector.store.files import rotation
 from inspector.store.reading import reader
 from inspector.store.reading.failed_attempts import how_many
@@ -24,11 +25,14 @@ WORST = 3
 def view(db: sqlite3.Connection, ask: Ask) -> View:
     """Charge points, what failed to connect, and a page of sessions.
 
-    Filters of the sessions: charge_point, version, state, severity, q. `sort` is one of SORTS; `before` is where the
-    next page begins in the order of opening, `skip` in any other.
+    Filters of the sessions: charge_point, make, version, state, severity, q, `from` and `until`. `sort` is one of
+    SORTS; `before` is where the next page begins in the order of opening, `skip` in any other.
     """
     chosen = {
         "charge_point": ask.text("charge_point"),
+        "make": ask.text("make"),
+        "from": ask.text("from"),
+        "until": ask.text("until"),
         "version": ask.choice("version", VERSIONS),
         "state": ask.choice("state", STATES),
         "severity": ask.choice("severity", SEVERITIES),
@@ -43,6 +47,9 @@ def view(db: sqlite3.Connection, ask: Ask) -> View:
         state=chosen["state"],
         severity=chosen["severity"],
         text=chosen["q"],
+        make=chosen["make"],
+        since_ns=nanoseconds(chosen["from"]),
+        until_ns=nanoseconds(chosen["until"]),
         before=ask.number("before") if sort == "opened" else None,
         order=sort,
         skip=skip if sort != "opened" else 0,

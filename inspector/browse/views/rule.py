@@ -6,11 +6,14 @@ import sqlite3
 from typing import Any
 
 from inspector.browse.examples import examples
+from inspector.browse.formatting import iso
+from inspector.browse.views.missing import name_of
 from inspector.browse.views.request import Ask, NotThere, View
 from inspector.browse.views.serialize import RULES, finding_row
 from inspector.rules.rule import Rule
 from inspector.store.reading import occurrences, reader
 from inspector.store.reading.finding_counts import count
+from inspector.store.rows import Finding
 
 FINDINGS = 100
 FRAMES = 24
@@ -25,15 +28,24 @@ def catalogue(db: sqlite3.Connection, ask: Ask) -> View:
 
 
 def view(db: sqlite3.Connection, ask: Ask) -> View:
-    """One rule with its findings, the latest first; one that only another version knew is shown by its findings."""
+    """One rule with its findings, the worst first, all or those of a `make`.
+
+    One that only another version knew is shown by its findings.
+    """
     slug = ask.key
-    found = reader.findings(db, rule_id=slug, limit=FINDINGS + 1)
+    make = ask.text("make")
+    if make is None:
+        found = reader.findings(db, rule_id=slug, limit=FINDINGS + 1)
+    else:
+        of_make = f"rule_id = ? AND session_id IN (SELECT s.id FROM sessions s WHERE {reader.MAKE_OF_SESSION} = ?)"
+        found = reader.findings_where(db, of_make, [slug, make], FINDINGS + 1)
     rule = RULES.get(slug)
-    if rule is None and not found:
+    if rule is None and not found and make is None:
         raise NotThere(f"There is no rule {slug}.")
     sessions = {each.session_id: reader.session(db, each.session_id) for each in found if each.session_id is not None}
     return {
         "rule_id": slug,
+        "make": make,
         "rule": rule_row(rule) if rule else None,
         "count": count(db, rule=slug)[()],
         "findings": [
@@ -41,11 +53,20 @@ def view(db: sqlite3.Connection, ask: Ask) -> View:
                 **finding_row(one),
                 "charge_point_id": session.charge_point_id if (session := sessions.get(one.session_id)) else None,
                 "frames": occurrences.frames_of(db, one.id, limit=FRAMES),
+                "missing": _missing(db, one),
             }
             for one in found[:FINDINGS]
         ],
         "more_findings": len(found) > FINDINGS,
     }
+
+
+def _missing(db: sqlite3.Connection, one: Finding) -> list[View]:
+    """Return when the frame of a finding was missing, each with its name in addresses."""
+    if one.frame_id is not None or one.session_id is None:
+        return []
+    times = occurrences.times_of(db, one.id, FRAMES)
+    return [{"id": name_of(one.id, number), "ts": iso(ts_ns)} for number, ts_ns in enumerate(times, 1)]
 
 
 def markup(view: View) -> dict[str, Any]:

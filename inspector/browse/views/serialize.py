@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from inspector.browse import formatting
-from inspector.browse.formatting import abnormal, ended, ending, event_line, times
+from inspector.browse.formatting import abnormal, ended, ended_in_words, ending, event_line, times
 from inspector.browse.summary import summarise
 from inspector.rules.catalogue import rules
 from inspector.rules.rule import Rule
@@ -36,6 +36,7 @@ def session_row(one: Session, severities: Mapping[str, tuple[int, int | None]] |
     row["duration"] = formatting.span(end - one.opened_ns)
     row["ending"] = ending(one)
     row["ended"] = ended(one)
+    row["ended_in_words"] = ended_in_words(one)
     row["abnormal"] = abnormal(one)
     counted = severities or {}
     row["findings"] = {name: counted[name][0] if name in counted else 0 for name in SEVERITIES}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
+from inspector.browse.views import missing
 from inspector.browse.views.charging import charging
 from inspector.browse.views.commands import TITLES, lines
 from inspector.browse.views.request import FRAMES_MOST, FRAMES_PAGE, Ask, NotThere, View
@@ -112,7 +113,13 @@ def frames(db: sqlite3.Connection, ask: Ask) -> View:
         first = after if after else page[0].id if page and more_before else None
         last = page[-1].id - (before is None) if page and more_after else None
         events = reader.events(db, one.id, first, last)
+    silent: list[dict[str, Any]] = []
+    if not (filters["actions"] or filters["direction"] or filters["text"]):
+        since = after if after else page[0].id if page and more_before else None
+        until = before if before is not None else page[-1].id if page and more_after else None
+        silent = missing.among(db, one, page, (ask.many("rule"), filters["severity"]), since, until)
     return {
+        "missing": silent,
         "frames": [frame_row(each, one.opened_ns) for each in page],
         "events": [event_row(each) for each in events],
         "more_before": more_before,

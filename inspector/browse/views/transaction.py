@@ -8,7 +8,7 @@ from typing import Any
 from inspector.browse.views.charging import SAMPLES, circumstances, series
 from inspector.browse.views.limits import Point
 from inspector.browse.views.request import Ask, NotThere, View
-from inspector.browse.views.serialize import finding_row, frame_row, session_row, transaction_row
+from inspector.browse.views.serialize import SEVERITIES, finding_row, frame_row, session_row, transaction_row
 from inspector.store.reading import charging_rows, occurrences, reader
 from inspector.store.reading.filter import names_transaction
 
@@ -71,7 +71,7 @@ def _findings(db: sqlite3.Connection, frames: list[int]) -> list[dict[str, Any]]
     for frame in frames:
         for finding in occurrences.findings_on(db, frame):
             rows.setdefault(finding.id, {**finding_row(finding), "frames": []})["frames"].append(frame)
-    return list(rows.values())
+    return sorted(rows.values(), key=lambda row: SEVERITIES.index(row["severity"]))
 
 
 def within(points: list[Point], start: float, end: float) -> list[Point]:

@@ -89,12 +89,17 @@ def sessions(
     state: str | None = None,
     severity: str | None = None,
     text: str | None = None,
+    make: str | None = None,
+    since_ns: int | None = None,
+    until_ns: int | None = None,
     before: int | None = None,
     order: str = "id",
     skip: int = 0,
     limit: int = 50,
 ) -> list[Session]:
-    """Return sessions; `severity` keeps those with at least one finding of it.
+    """Return sessions; `severity` keeps those with at least one finding of it, `make` those of a vendor and model.
+
+    With `since_ns` and `until_ns` only sessions that were open in that time are returned.
 
     `order` is one of ORDERS. In the orders "id" and "opened" the page begins after the session with the id `before`; in
     the others it begins after `skip` sessions.
@@ -105,6 +110,9 @@ def sessions(
         (f"{_STATE} = ?", state),
         ("EXISTS (SELECT 1 FROM findings x WHERE x.session_id = s.id AND +x.severity = ?)", severity),
         ("instr(lower(s.charge_point_id), lower(?))", text),
+        (f"{MAKE_OF_SESSION} = ?", make),
+        (f"{_END} >= ?", since_ns),
+        ("s.opened_ns <= ?", until_ns),
         (_BEFORE.get(order, "1 OR ?"), before),
     ]
     where, values = _where(terms)
@@ -112,6 +120,9 @@ def sessions(
     return [Session(*row) for row in rows]
 
 
+MAKE_OF_SESSION = """coalesce((SELECT coalesce(c.vendor, '?') || ' ' || coalesce(c.model, '?') FROM charge_points c
+  WHERE c.charge_point_id = s.charge_point_id), '? ?')"""
+"""Vendor and model of a session `s`; question marks where they are not known."""
 _END = "coalesce(s.closed_ns, s.last_seen_ns, s.opened_ns)"
 ORDERS = {
     "id": "s.id DESC",
