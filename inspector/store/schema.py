@@ -300,10 +300,7 @@ def _show_no_dates_of_untimed_input(db: Database) -> None:
 
 
 _ABSENCES = """
-CREATE TABLE absences (
-  finding_id INTEGER NOT NULL REFERENCES findings(id),
-  ts_ns INTEGER NOT NULL
-) STRICT;
+CREATE TABLE absences (finding_id INTEGER NOT NULL REFERENCES findings(id), ts_ns INTEGER NOT NULL) STRICT;
 CREATE INDEX absences_finding ON absences(finding_id, ts_ns);
 INSERT INTO absences SELECT id, ts_ns FROM findings WHERE frame_id IS NULL;
 """
