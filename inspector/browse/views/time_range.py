@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from inspector.browse.formatting import iso
 from inspector.browse.views.request import Ask, View
+from inspector.store.reading.occurrences import absence_table
 from inspector.units import UNTIMED_NS
 
 SPANS = 48
@@ -16,7 +17,11 @@ _STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_80
 PRESETS = (("last hour", 3600), ("last 24 hours", 86_400), ("last 7 days", 7 * 86_400), ("last 30 days", 30 * 86_400))
 
 _END = "coalesce(closed_ns, last_seen_ns, opened_ns)"
-_WHOLE = f"SELECT min(opened_ns), max({_END}) FROM sessions WHERE opened_ns NOT BETWEEN 0 AND {UNTIMED_NS}"
+_WHOLE = f"""SELECT min(first), max(last) FROM (
+  SELECT opened_ns AS first, {_END} AS last FROM sessions
+  UNION ALL
+  SELECT a.ts_ns, a.ts_ns FROM findings f JOIN {{absences}} a ON a.finding_id = f.id WHERE f.session_id IS NULL
+) WHERE first NOT BETWEEN 0 AND {UNTIMED_NS}"""
 _TABLES = f"""sessions AS (SELECT * FROM main.sessions WHERE opened_ns <= :until AND {_END} >= :since),
 findings AS (SELECT * FROM main.findings WHERE session_id IN (SELECT id FROM sessions)
   OR (session_id IS NULL AND ts_ns BETWEEN :since AND :until)),
@@ -68,7 +73,7 @@ class TimeRange:
 
 def time_range(db: sqlite3.Connection, ask: Ask) -> TimeRange | None:
     """Return the range from `from` to `until`; None where no session of the recording has a time."""
-    first, last = db.execute(_WHOLE).fetchone()
+    first, last = db.execute(_WHOLE.format(absences=absence_table(db))).fetchone()
     if first is None:
         return None
     last = max(last, first + _SECOND)
