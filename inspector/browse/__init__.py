@@ -1,1 +1,1 @@
-"""Browsing recordings in Datasette: thin hooks in `plugin.py` over pure functions; only that module calls Datasette."""
+"""Show recordings in Datasette. `plugin.py` has the hooks for Datasette, which call pure functions of other modules."""

@@ -1,6 +1,6 @@
-"""How one value of our tables looks in Datasette's tables: a value in, safe markup out.
+"""Turn single values of a recording into safe markup for Datasette's tables.
 
-Everything that came over the wire is hostile: it reaches markup only through `Markup.format`, which escapes it.
+Values from the wire are hostile, so they only get into markup through `Markup.format`, which escapes them.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from inspector.browse import formatting
 from inspector.browse.language import translated
 
 PRETTY_LIMIT = 4_000
-"""Characters of JSON a table cell shows; the frame's own page has the rest."""
+"""The most characters of JSON in a table cell; the page of the frame has the rest."""
 
 RAW_LIMIT = 160
-"""Characters of a raw frame in a table."""
+"""The most characters of a raw frame in a table cell."""
 
 type Cell = Callable[[Any, str], Markup]
-"""Takes a value and the address of its database ("/ocpp")."""
+"""Returns the markup for a value; the second argument is the address of its database, such as "/ocpp"."""
 
 
 def render(table: str | None, column: str, value: Any, base: str) -> Markup | None:
-    """Return markup for a value of one of our tables or queries, None where Datasette's own is good enough."""
+    """Return the markup for a value of a recording's table or query; None to use Datasette's own markup."""
     cell = CELLS.get((table or "", column)) or ANYWHERE.get(column)
     if cell is None or value is None or isinstance(value, dict):
         return None
@@ -34,25 +34,25 @@ def render(table: str | None, column: str, value: Any, base: str) -> Markup | No
 
 
 def badge(severity: Any) -> Markup:
-    """A severity as a badge."""
+    """Return a severity as a badge."""
     known = severity if severity in ("error", "warning", "info") else "other"
     return Markup('<span class="cs-badge cs-{}">{}</span>').format(known, translated(severity))
 
 
 def time(ns: Any) -> Markup:
-    """A time in UTC; the page's script adds the reader's own time for the pointer to find."""
+    """Return a time in UTC; the script of the page adds the reader's local time as a tooltip."""
     if not isinstance(ns, int) or (text := formatting.iso(ns)) is None:
         return Markup("{}").format(ns)
     return Markup('<time datetime="{}" title="{}">{}</time>').format(text, ns, formatting.moment(ns))
 
 
 def iso_time(iso: str) -> Markup:
-    """A time that is ISO 8601 already, to the second."""
+    """Return a time in ISO 8601 as markup, without fractions of a second."""
     return Markup('<time datetime="{}">{}</time>').format(iso, iso[:19].replace("T", " "))
 
 
 def pretty(text: Any) -> Markup:
-    """JSON indented and cut at a readable length; anything else as it is."""
+    """Return JSON indented and cut to PRETTY_LIMIT; return other text unchanged, except that it is cut too."""
     if isinstance(text, bytes):
         shown = text[:64].hex(" ")
         more = f" … {formatting.size(len(text))}" if len(text) > 64 else ""
@@ -81,7 +81,7 @@ def _message_type(value: Any, base: str) -> Markup:
 
 
 def _flag(usual: Any, usually: str, otherwise: str) -> Cell:
-    """Words for the unusual value; only screen readers get words for the usual one."""
+    """Return a cell with words for the unusual value; for the usual one, it has words for screen readers only."""
     hidden = Markup('<span class="cs-hidden">{}</span>').format(usually)
     return lambda value, base: hidden if bool(value) is usual else Markup("{}").format(otherwise)
 
@@ -102,7 +102,7 @@ def _link(kind: str) -> Cell:
 
 
 def path_part(value: Any) -> str:
-    """A value as one part of a Datasette path: tilde-encoded, as Datasette writes primary keys."""
+    """Return a value as one part of a Datasette path, tilde-encoded in the way of Datasette's primary keys."""
     return quote(str(value), safe="").replace("~", "~7E").replace(".", "~2E").replace("%", "~")
 
 
@@ -123,7 +123,7 @@ def _time(value: Any, base: str) -> Markup:
 
 
 def _moment(value: Any, base: str) -> Markup:
-    """A time the table already holds as ISO 8601."""
+    """Return the markup of a time that the table has in ISO 8601."""
     text = str(value)
     return Markup('<time datetime="{}">{}</time>').format(text, text.replace("T", " ").removesuffix("Z"))
 
@@ -133,7 +133,7 @@ def _text(value: Any, base: str) -> Markup:
 
 
 def _raw(value: Any, base: str) -> Markup:
-    """The beginning of what was sent, in one line; the frame's own page has the whole."""
+    """Return the beginning of a raw frame on one line; the page of the frame has the whole frame."""
     shown = value[:24].hex(" ") if isinstance(value, bytes) else str(value)[:RAW_LIMIT]
     return Markup('<code class="cs-raw">{}{}</code>').format(shown, "…" if len(value) > len(shown) else "")
 
@@ -201,4 +201,4 @@ ANYWHERE: dict[str, Cell] = {
     ),
     **dict.fromkeys(("started_ns", "stopped_ns"), _time),
 }
-"""By column name, so that the results of queries look like the tables."""
+"""Cells by column name, so that the results of queries look like the tables."""

@@ -1,4 +1,4 @@
-"""The examples of a rule as markup: bad beside good for each version, with the place marked that breaks the rule."""
+"""Return the bad and good examples of a rule as markup, with marks at the places that break the rule."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from inspector.rules.rule import Rule
 
 
 class Example(NamedTuple):
-    """What breaks a rule and what keeps it; `version` is empty where one example serves all versions."""
+    """A bad and a good example of a rule; `version` is empty if the example is for all versions."""
 
     version: str
     bad: Markup
@@ -24,7 +24,7 @@ class Example(NamedTuple):
 
 
 def examples(slug: str) -> tuple[Example, ...]:
-    """Return the examples of a rule, one for each version that has its own; none of an unknown rule."""
+    """Return the examples of a rule, one for each version that has its own; () for an unknown rule."""
     return _examples(slug) if slug in RULES else ()
 
 
@@ -45,7 +45,7 @@ def _examples(slug: str) -> tuple[Example, ...]:
 
 
 def script_for(scripts: dict[str, str], name: str) -> str:
-    """Return the script for a version: its own, else the one for all."""
+    """Return the script for a version: its own, or else the script for all versions."""
     return scripts.get(name) or scripts.get("2x" if name.startswith("2") else name) or scripts.get("") or ""
 
 
@@ -56,7 +56,7 @@ def _version(rule: Rule, name: str) -> OcppVersion:
 
 
 def _laid_out(rule: Rule, script: str, name: str, severity: str) -> Markup:
-    """Lay a script out line by line; frames on which the rule was broken are laid out in full and marked."""
+    """Return a script as markup, line by line; frames that break the rule are indented and marked."""
     found: list[Finding] = []
     if severity:
         try:

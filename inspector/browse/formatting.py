@@ -1,4 +1,4 @@
-"""Put times, durations, sizes and rows of the store into words, for pages and commands alike."""
+"""Format times, durations, sizes and rows of the store as text, for pages and commands."""
 
 from __future__ import annotations
 
@@ -39,21 +39,21 @@ CLOSE_CODES = {
     1012: "restarting",
     1013: "try again later",
 }
-"""Close codes of RFC 6455 section 7.4.1 in plain words."""
+"""Close codes of RFC 6455 section 7.4.1 in words."""
 
 _HALVES = re.compile("[\ud800-\udfff]")
 
 
 def sendable(text: str) -> str:
-    """Return text that can be sent as UTF-8: half a character, as of a cut emoji, becomes the replacement character.
+    """Return text that can be encoded as UTF-8: half a character becomes the replacement character.
 
-    JSON brings such halves as escapes ("\\ud83d"), so they turn up wherever what a peer sent is read and shown.
+    JSON can contain half a character as an escape ("\\ud83d"), so any parsed text of a peer may contain one.
     """
     return text if text.isascii() else _HALVES.sub("\ufffd", text)
 
 
 def iso(ns: int | None) -> str | None:
-    """Nanoseconds since 1970 as 2026-01-01T12:00:00.123456Z; None stays None, and of an input without times too."""
+    """Return nanoseconds since 1970 as 2026-01-01T12:00:00.123456Z; None for None, and for inputs without times."""
     if ns is None or 0 <= ns < UNTIMED_NS:
         return None
     seconds, rest = divmod(ns, 1_000_000_000)
@@ -65,13 +65,13 @@ def iso(ns: int | None) -> str | None:
 
 
 def moment(ns: int | None) -> str:
-    """A time for a table: 2026-01-01 12:00:00.123 (UTC)."""
+    """Return a time in UTC for a table: 2026-01-01 12:00:00.123."""
     text = iso(ns)
     return "" if text is None else text[:23].replace("T", " ")
 
 
 def span(ns: float | None) -> str:
-    """How long something took, in the unit a reader would pick: 850 µs, 12.4 ms, 3.21 s, 4 min 05 s, 2 h 03 min."""
+    """Return a duration in a fitting unit: 850 µs, 12.4 ms, 3.21 s, 4 min 05 s, 2 h 03 min."""
     if ns is None:
         return ""
     if ns < 0:
@@ -94,7 +94,7 @@ def span(ns: float | None) -> str:
 
 
 def size(count: int | None) -> str:
-    """Bytes: 149 B, 12.5 kB, 1.05 MB."""
+    """Return a number of bytes as text: 149 B, 12.5 kB, 1.05 MB."""
     if count is None:
         return ""
     if count < 1000:
@@ -105,37 +105,37 @@ def size(count: int | None) -> str:
 
 
 def energy(watt_hours: float | None) -> str:
-    """Energy: 5.6 Wh, 850 Wh, 12.4 kWh."""
+    """Return an energy as text: 5.6 Wh, 850 Wh, 12.4 kWh."""
     if watt_hours is None:
         return ""
     return f"{_digits(watt_hours)} Wh" if abs(watt_hours) < 999.5 else f"{watt_hours / 1000:.4g} kWh"
 
 
 def power(watts: float | None) -> str:
-    """Power: 5.6 W, 850 W, 11 kW."""
+    """Return a power as text: 5.6 W, 850 W, 11 kW."""
     if watts is None:
         return ""
     return f"{_digits(watts)} W" if abs(watts) < 999.5 else f"{watts / 1000:.3g} kW"
 
 
 def _digits(value: float) -> str:
-    """Return a value below 1000 with three digits that count: 850, 85.1, 5.6, 0.04."""
+    """Return a value below 1000 with up to three significant digits: 850, 85.1, 5.6, 0.04."""
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}" if abs(value) >= 0.001 else "0"
 
 
 def file(path: str) -> str:
-    """The name of a file; of a link, where it leads to as well: traffic.db → traffic-2026-01-01T00-00-00Z.db."""
+    """Return the name of a file, for a link also its target: traffic.db → traffic-2026-01-01T00-00-00Z.db."""
     named = Path(path)
     return f"{named.name} → {named.resolve().name}" if named.is_symlink() else named.name
 
 
 def message_type(number: int | None) -> str:
-    """The name of a message type; a frame that is not an OCPP message is called unreadable."""
+    """Return the name of a message type; "unreadable" for a frame that is not an OCPP message."""
     return "unreadable" if number is None else MESSAGE_TYPES.get(number, f"type {number}")
 
 
 def close_code(code: int | None, reason: str | None = None) -> str:
-    """A close code in words: 1000 normal “done”."""
+    """Return a close code and its reason in words: 1000 normal “done”."""
     if code is None:
         return ""
     text = f"{code} {CLOSE_CODES.get(code, '')}".strip()
@@ -147,7 +147,7 @@ _PROTOCOL = "sec-websocket-protocol"
 
 
 def times(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a row with an ISO time beside each `…_ns` but `mono_ns`, which has no date; nanoseconds as strings."""
+    """Return a row with an ISO time for each `…_ns` except `mono_ns`, which has no date; nanoseconds become strings."""
     shown: dict[str, Any] = {}
     for name, value in row.items():
         if name.endswith("_ns"):
@@ -163,13 +163,13 @@ NORMAL_CODES = frozenset({1000, 1001})
 
 
 def end_unknown(one: Session) -> bool:
-    """Tell whether nobody saw how a session ended, as in one that was imported from a log."""
+    """Return whether the recording does not show how a session ended, as after an import of a log."""
     seen = one.cp_close_code is not None or one.csms_close_code is not None or one.remote_addr is not None
     return one.state == "closed" and one.closed_by in ("unknown", None) and not seen
 
 
 def abnormal(one: Session) -> bool:
-    """Tell whether a session ended otherwise than by a normal close."""
+    """Return whether a session ended without a normal close."""
     if one.state == "interrupted":
         return True
     if one.state == "live" or one.closed_by == "rotation" or end_unknown(one):
@@ -179,7 +179,7 @@ def abnormal(one: Session) -> bool:
 
 
 def ending(one: Session) -> str:
-    """How a session ended, in words."""
+    """Return how a session ended, in words."""
     if one.state == "live":
         return "still open"
     if one.state == "interrupted":
@@ -198,7 +198,7 @@ def ending(one: Session) -> str:
 
 
 def ended(one: Session) -> str:
-    """How a session ended, in as few words as a row of a table has room for."""
+    """Return how a session ended, in few words for a row of a table."""
     if one.state == "live":
         return "still open"
     if one.state == "interrupted":
@@ -234,7 +234,7 @@ def _words_of(code: int) -> str:
 
 
 def _capture(detail: dict[str, Any]) -> str:
-    """Say what is missing from a session that was read from a log."""
+    """Return a phrase about the parts that are missing in a session from a log."""
     said = ["begins in mid-session"] if detail.get("from_start") is False else []
     said += ["no times"] if detail.get("timed") is False else []
     said += ["local times, their offset to UTC unknown"] if detail.get("clock") == "unknown" else []
@@ -249,7 +249,7 @@ def _capture(detail: dict[str, Any]) -> str:
 
 
 def event_line(kind: str, detail: Any) -> str:
-    """What an event says, in a line; `detail` is its JSON, read."""
+    """Return an event as one line; `detail` is its parsed JSON."""
     if not isinstance(detail, dict):
         return str(detail)
     if kind in ("handshake", "rejected-upgrade") and "status" in detail:

@@ -1,8 +1,8 @@
-"""Pages in Turkish: the static text of a template is the key, and `turkish.py` has its translation.
+"""Translate pages into Turkish: the static text of a template is the key for its translation in `turkish.py`.
 
-Only what a template says itself is translated, when Jinja compiles it: texts between tags, and the attributes that
-people read. What comes from a recording passes through expressions, so it is never mistaken for a word of ours.
-Templates call `_("…")` where a word of ours is in an expression. A text without a translation stays English.
+Only static parts of a template are translated, when Jinja compiles it: texts between tags, and attributes that people
+read. Values of a recording come from expressions, so they are never translated. Templates call `_("…")` for texts of
+the page that are in an expression. A text without a translation stays English.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from inspector.browse.turkish import TURKISH
 
 LANGUAGES = ("en", "tr")
 LANGUAGE: ContextVar[str] = ContextVar("language", default="en")
-"""The language of the request that is being answered."""
+"""The language of the current request."""
 
 _COOKIE = "chargesentinel_language"
 _ATTRIBUTE = re.compile(r'(\s(?:title|placeholder|aria-label)=")([^"]*)(")')
@@ -29,7 +29,7 @@ _CORE = re.compile(r"^([^A-Za-z]*)(.*?)([^A-Za-z.?!…)]*)$", re.DOTALL)
 
 
 def wanted(headers: Mapping[str, str]) -> str:
-    """Return the language that a reader chose, or the browser's if it is Turkish, or English."""
+    """Return the language that the reader chose; without a choice Turkish if the browser prefers it, else English."""
     try:
         chosen = SimpleCookie(headers.get("cookie", "")).get(_COOKIE)
     except CookieError:
@@ -40,7 +40,7 @@ def wanted(headers: Mapping[str, str]) -> str:
 
 
 def chosen(app: App) -> App:
-    """Wrap an ASGI application: each request is answered in its reader's language."""
+    """Wrap an ASGI application so that it answers each request in the language of the reader."""
 
     async def answered(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -53,28 +53,28 @@ def chosen(app: App) -> App:
 
 
 def language() -> str:
-    """Return the language of the present request."""
+    """Return the language of the current request."""
     return LANGUAGE.get()
 
 
 def translated(text: object) -> str:
-    """Return a text of ours in the language of the present request."""
+    """Return a text of the pages in the language of the current request."""
     said = str(text)
     return TURKISH.get(said, said) if LANGUAGE.get() == "tr" else said
 
 
 class StaticText(Extension):
-    """Puts `_("…")` around the static texts of our templates."""
+    """Put `_("…")` around the static texts of ChargeSentinel's templates."""
 
     def filter_stream(self, stream: TokenStream) -> TokenStream | Iterable[Token]:
-        """Return the tokens of a template; those of Datasette's own templates stay as they are."""
+        """Return the tokens of a template with `_("…")` around its texts; Datasette's templates stay unchanged."""
         name = stream.name or ""
         ours = name.startswith("chargesentinel/") or name in ("base.html", "error.html")
         return _marked(stream) if ours and not name.startswith("default:") else stream
 
 
 def _marked(stream: Iterable[Token]) -> Iterator[Token]:
-    inside = False  # of a tag whose beginning was in an earlier token
+    inside = False  # whether a tag that began in an earlier token is still open
     previous = ""
     for token in stream:
         if token.type == "data":
@@ -97,13 +97,13 @@ def _call(line: int, text: str, *, bare: bool = False) -> Iterator[Token]:
 
 
 def still_inside(data: str, inside: bool) -> bool:
-    """Return whether static text ends within a tag, given whether it began in one."""
+    """Return whether a static text ends inside a tag; `inside` is whether it began inside one."""
     opened, closed = data.rfind("<"), data.rfind(">")
     return inside if opened == closed else opened > closed
 
 
 def pieces(data: str, inside: bool) -> Iterator[tuple[str, bool]]:
-    """Split static text: (text, whether it is to be translated). Joined again, they are the text."""
+    """Yield the parts of a static text, in order, as (part, whether to translate it)."""
     end = 0
     if inside:
         end = data.find(">") + 1 or len(data)
@@ -126,7 +126,7 @@ def _words(text: str) -> Iterator[tuple[str, bool]]:
     before, core, after = found.groups() if found else (text, "", "")
     plain = " ".join(unescape(core).split())
     yield before, False
-    # Within an address or a name, a word is no word of ours.
+    # Do not translate a word within an address or a name.
     known = plain in TURKISH and before[-1:] not in tuple("/=?&_#-")
     yield (plain, True) if known else (core, False)
     yield after, False

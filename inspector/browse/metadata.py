@@ -1,6 +1,6 @@
-"""What Datasette says about our tables: titles, descriptions, columns, order and facets.
+"""Datasette's metadata for the tables of a recording: titles, descriptions, columns, order and facets.
 
-Facets name indexed columns only, and long tables sort by those only: Datasette reads the whole table otherwise.
+Facets, and the order of long tables, only use indexed columns: for other columns Datasette would read the whole table.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ TABLES: dict[str, dict[str, Any]] = {
 
 
 def describe(databases: list[str]) -> dict[str, Any]:
-    """Metadata for Datasette: the same for each database that holds a recording."""
+    """Return the metadata for Datasette, which is the same for every database with a recording."""
     return {
         "databases": {
             name: {

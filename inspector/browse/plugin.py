@@ -1,6 +1,6 @@
-"""The Datasette plugin: thin hooks over pure functions; with `server.py` the only module that calls Datasette.
+"""The Datasette plugin: thin hooks that call pure functions.
 
-Only databases that hold our tables are decorated. `chargesentinel browse` embeds Datasette; a plain
+The hooks only change pages of databases that are recordings. `chargesentinel browse` embeds Datasette; a plain
 `datasette FILE` gets the same views through the entry point.
 """
 
@@ -27,7 +27,7 @@ from inspector.browse.views.request import Ask, NotThere
 from inspector.store.files.connection import distrust, is_recording
 
 if TYPE_CHECKING:
-    # Datasette loads this module while it is itself being imported.
+    # Datasette imports this module during its own import, so these names do not exist yet at run time.
     from datasette.app import Datasette
     from datasette.database import Database
 
@@ -37,7 +37,7 @@ _TEMPLATES = Path(datasette_package.__file__).parent / "templates"
 
 
 def recordings(datasette: Datasette) -> dict[str, Database]:
-    """The databases that hold our tables, by name; each file is looked at once."""
+    """Return the databases that are recordings, by name; each file is checked only once."""
     known: dict[str, bool] = datasette.__dict__.setdefault("chargesentinel_recordings", {})
     for name, database in datasette.databases.items():
         if name not in known:
@@ -46,7 +46,7 @@ def recordings(datasette: Datasette) -> dict[str, Database]:
 
 
 def only_recording(datasette: Datasette) -> str | None:
-    """The name of the recording where Datasette shows one and nothing else."""
+    """Return the name of the recording if it is Datasette's only database, else None."""
     found = recordings(datasette)
     databases = [name for name in datasette.databases if name != "_internal"]
     return next(iter(found)) if len(found) == len(databases) == 1 else None
@@ -58,20 +58,20 @@ def _ours(datasette: Datasette, database: str | None) -> bool:
 
 @hookimpl
 def get_metadata(datasette: Datasette, key: str | None, database: str | None, table: str | None) -> dict[str, Any]:
-    """Titles, descriptions, order and facets; Datasette's own metadata file goes before."""
+    """Return titles, descriptions, order and facets; Datasette's own metadata file takes precedence."""
     return metadata.describe(list(recordings(datasette)))
 
 
 @hookimpl
 def prepare_connection(conn: sqlite3.Connection, database: str, datasette: Datasette) -> None:
-    """Trust nothing that a file brings along; SQL that somebody types runs in `query_process.py`."""
+    """Do not trust definitions in the file. SQL from users does not run here but in `query_process.py`."""
     if _ours(datasette, database):
         distrust(conn)
 
 
 @hookimpl
 def handle_exception(datasette: Datasette, request: Any, exception: Exception) -> Any:
-    """Say that a CSV took too long; Datasette only answers so for its pages and JSON."""
+    """Answer that a CSV took too long; Datasette itself does that only for its pages and JSON."""
     from datasette.database import QueryInterrupted
 
     if isinstance(exception, QueryInterrupted) and recordings(datasette):
@@ -81,13 +81,13 @@ def handle_exception(datasette: Datasette, request: Any, exception: Exception) -
 
 @hookimpl
 def canned_queries(datasette: Datasette, database: str, actor: Any) -> dict[str, dict[str, Any]]:
-    """Return the queries that have a name."""
+    """Return the canned queries of a recording."""
     return queries.canned() if _ours(datasette, database) else {}
 
 
 @hookimpl
 def render_cell(row: Any, value: Any, column: str, table: str | None, database: str, datasette: Datasette) -> Any:
-    """Arrows, badges, times, readable JSON."""
+    """Return markup with arrows, badges, times or readable JSON for a cell of a recording."""
     if not _ours(datasette, database):
         return None
     shown = cells.render(table, column, value, str(datasette.urls.database(database)))
@@ -98,7 +98,7 @@ def render_cell(row: Any, value: Any, column: str, table: str | None, database: 
 def extra_css_urls(
     template: str, database: str | None, table: str | None, columns: Any, view_name: str, request: Any, datasette: Any
 ) -> list[str]:
-    """Our look for Datasette's own pages about a recording."""
+    """Return the style sheets for Datasette's own pages about a recording."""
     names = ("shared/tokens", "shared/bar", "shared/frames", "theme", "tables")
     return [f"{STATIC}/{name}.css" for name in names] if _ours(datasette, database) else []
 
@@ -107,7 +107,7 @@ def extra_css_urls(
 def extra_js_urls(
     template: str, database: str | None, table: str | None, columns: Any, view_name: str, request: Any, datasette: Any
 ) -> list[dict[str, Any]]:
-    """The reader's own time on hover; names for fields that have none; bars behind the numbers of our queries."""
+    """Return the scripts for Datasette's pages: local times on hover, names for fields, bars behind numbers."""
     if not _ours(datasette, database):
         return []
     scripts = ["bar.js", "tables.js", *(["bars.js"] if template == "query.html" else [])]
@@ -116,7 +116,7 @@ def extra_js_urls(
 
 @hookimpl
 def prepare_jinja2_environment(env: Any, datasette: Datasette) -> None:
-    """Tells Datasette's templates whether what they show is a recording; its error pages know no database."""
+    """Give Datasette's templates a function that returns the facts of a recording, or None for other databases."""
 
     def recording(database: Any) -> dict[str, str] | None:
         found = recordings(datasette)
@@ -135,7 +135,7 @@ def prepare_jinja2_environment(env: Any, datasette: Datasette) -> None:
 
 @hookimpl
 def asgi_wrapper(datasette: Datasette) -> Callable[[App], App]:
-    """Guard Datasette when it shows a recording; leave every other Datasette alone."""
+    """Return a wrapper that guards Datasette if it shows a recording, and does nothing otherwise."""
     policy = datasette.__dict__.get("chargesentinel_policy")
     if policy is None and recordings(datasette):
         policy = Policy(hosts=hosts(_allowed(datasette)))
@@ -161,7 +161,7 @@ def _allowed(datasette: Datasette) -> Iterable[str]:
 
 @hookimpl
 def register_routes(datasette: Datasette) -> list[tuple[str, Callable[..., Awaitable[Any]]]]:
-    """Pages of our own, for the databases that are recordings; the home page too when there is only one database."""
+    """Return the routes of the recordings' pages; if a recording is the only database, the home page too."""
     found = recordings(datasette)
     routes: list[tuple[str, Callable[..., Awaitable[Any]]]] = []
     if not found:
@@ -240,11 +240,11 @@ _TROUBLES = {
     "SQLITE_CORRUPT": "is damaged, or was replaced while it was open.",
     "SQLITE_NOTADB": "is not a recording any more: something else has taken its place.",
 }
-"""What can happen to a recording while somebody browses it, by SQLite's name of the error."""
+"""Errors that can happen while somebody browses a recording, by SQLite's name of the error."""
 
 
 def _trouble(error: sqlite3.DatabaseError, path: Path) -> str | None:
-    """Say in a sentence what is wrong with the file; None if the error is a bug in ChargeSentinel."""
+    """Return a sentence about the fault of the file; None if the error is a bug in ChargeSentinel."""
     kind = "_".join(getattr(error, "sqlite_errorname", "").split("_")[:2])
     if kind == "SQLITE_ERROR" and not is_recording(path):
         kind = "SQLITE_NOTADB"  # a table is missing
@@ -253,7 +253,7 @@ def _trouble(error: sqlite3.DatabaseError, path: Path) -> str | None:
 
 @hookimpl
 def menu_links(datasette: Datasette, actor: Any, request: Any) -> list[dict[str, str]]:
-    """Link from Datasette's own pages to ours where our bar is missing: other databases are shown too."""
+    """Return links to the recordings' pages, if Datasette also shows other databases and so has no bar."""
     links: list[dict[str, str]] = []
     if only_recording(datasette):
         return links

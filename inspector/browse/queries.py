@@ -1,7 +1,7 @@
 """The canned queries with their titles.
 
-Queries over frames look at the newest ones only (`:frames`), so that they answer at once in a recording of any
-length. NOT INDEXED keeps SQLite from walking an index over all of them instead.
+Queries over frames only read the newest ones (`:frames`), so that they are fast in a recording of any length. NOT
+INDEXED keeps SQLite from reading an index of all frames instead.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 from inspector.store.reading.finding_counts import OCCURRENCES, occurrences_of
 
 LATEST = 20_000
-"""How many of the newest frames a query looks at by default."""
+"""How many of the newest frames a query reads by default."""
 
 _LATEST = f"""(SELECT max(id) FROM frames) - CAST(coalesce(nullif(:frames, ''), '{LATEST}') AS INTEGER)"""
 
@@ -129,7 +129,7 @@ AT_ONCE = """SELECT coalesce(max(open), 0) FROM (
     SELECT opened_ns AS at_ns, 1 AS step FROM sessions
     UNION ALL
     SELECT max(opened_ns + 1, coalesce(closed_ns, last_seen_ns, 0)), -1 FROM sessions))"""
-"""How many sessions were open at the same time, at most."""
+"""SQL for the highest number of sessions that were open at the same time."""
 
 FINDINGS_IN_RANGE = f"""WITH {_CHOSEN_SPANS}, happened AS (
   SELECT r.ts_ns AS at_ns, f.severity, 1 AS times
@@ -178,7 +178,7 @@ _FRAMES = f"Looks at the newest {LATEST:,} frames; set <code>frames</code> to lo
 
 
 def canned() -> dict[str, dict[str, Any]]:
-    """The canned queries as Datasette wants them: name to definition."""
+    """Return the canned queries in Datasette's form: name -> definition."""
     return {
         "latency-by-action": {
             "sql": LATENCY_BY_ACTION,

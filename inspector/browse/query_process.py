@@ -1,12 +1,12 @@
-"""Runs SQL that somebody typed, in a process of its own that may be killed.
+"""Run SQL from users, in a process of its own that may be killed.
 
     python -P -m inspector.browse.query_process PATH URI
 
-SQLite can be interrupted between two steps of a query, but one step may be a function that takes hours, such as
-`instr` on two long texts, or fill the memory. Here both cost no more than this process: its memory is limited, and
-it ends itself when a query exceeds its time; `query_worker.py` starts another one.
+SQLite can be interrupted between two steps of a query, but a single step may take hours, such as `instr` on two long
+texts, or fill the memory. Here both only cost this process: its memory is limited, and it ends itself when a query
+exceeds its time. Then `query_worker.py` starts another one.
 
-What counts is processor time, within bounds: a busy machine makes answers late and does not end queries.
+The limit is in processor time, within bounds, so that a busy machine delays answers but does not end queries.
 
 Requests come on stdin and answers go to stdout: 8 bytes of length, then a tuple as `marshal` writes it.
 """
@@ -30,22 +30,22 @@ from typing import Any, BinaryIO
 from inspector.store.files.connection import distrust, identity
 
 LARGEST_VALUE = 64 * 1024 * 1024
-"""Bytes of one value; the longest frame a proxy stores has 16 MiB by default."""
+"""The most bytes of one value. The longest frame that a proxy stores has 16 MiB by default."""
 LARGEST_RESULT = 100_000_000
-"""Bytes of all values together."""
+"""The most bytes of all values of a result."""
 HEAP = 256 * 1024 * 1024
-"""What SQLite may hold in memory."""
+"""The most bytes of memory for SQLite."""
 ADDRESS_SPACE = 1536 * 1024 * 1024
 LARGEST_TEMPORARY_FILE = 1024 * 1024 * 1024
 LONGEST_SQL = 1_000_000
 GRACE_S = 1.0
-"""Processor time that a query may take beyond its limit when it cannot be interrupted."""
+"""Processor time that a query may take beyond its limit if SQLite cannot interrupt it."""
 LONGEST_GRACE_S = 5.0
-"""The same on the clock."""
+"""The same limit in elapsed time."""
 LATE = 75
-"""Exit code of a process that ended itself for that."""
+"""The exit code of a process that ended itself because a query exceeded its time."""
 STEPS = 1000
-"""SQLite's instructions between two looks at the clock, as in Datasette."""
+"""How many instructions SQLite runs between two checks of the clock, as in Datasette."""
 
 TOO_LARGE = (
     f"the result is larger than {LARGEST_RESULT // 1_000_000} MB; ask for fewer rows or columns, "
@@ -59,7 +59,7 @@ class _TooLarge(Exception):
 
 
 class _Recording:
-    """The file that has the name now: with `--rotate` the name is a link to the newest of several."""
+    """The recording that has the given name now: with `--rotate` the name is a link to the newest of several files."""
 
     def __init__(self, path: Path, uri: str) -> None:
         self._path, self._uri = path, uri
@@ -67,7 +67,7 @@ class _Recording:
         self._file: tuple[int, ...] | None = None
 
     def connection(self) -> sqlite3.Connection:
-        """Return the connection to it, opened anew when another file has taken its place."""
+        """Return the connection to the file; open another one if the name now belongs to another file."""
         file = identity(self._path)
         if self._held is None or file not in (self._file, None):
             self._file, self._held = file, self._open()
@@ -95,10 +95,10 @@ def answer(connection: sqlite3.Connection, sql: str, values: Any, most: int | No
     """Run one query.
 
     Args:
-        connection: read-only.
+        connection: a read-only connection.
         sql, values: the query and its parameters.
-        most: how many rows are fetched; None is all.
-        limit_s: when it is interrupted.
+        most: the most rows to fetch; None for all.
+        limit_s: the time after which the query is interrupted.
 
     Returns:
         ("rows", names, rows, whether there are more) or ("error", class of sqlite3, message).
@@ -118,7 +118,7 @@ def answer(connection: sqlite3.Connection, sql: str, values: Any, most: int | No
             rows.append(row)
         return "rows", _names(cursor), rows, False
     except sqlite3.DataError as error:
-        # A value that is too long. Datasette takes the other class for the user's mistake, and this one for its own.
+        # A value is too long. Datasette reports an OperationalError as a mistake of the user, but this one as a bug.
         return "error", "OperationalError", str(error)
     except sqlite3.Error as error:
         return "error", type(error).__name__, str(error)
@@ -141,7 +141,7 @@ def _limit(what: int, amount: int) -> None:
 
 
 class _Watchdog(threading.Thread):
-    """End the process when a query exceeds its time. SQLite lets other threads run meanwhile."""
+    """End the process when a query exceeds its time. SQLite lets this thread run during a query."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -156,7 +156,7 @@ class _Watchdog(threading.Thread):
 
     @contextlib.contextmanager
     def watching(self, limit_s: float) -> Iterator[None]:
-        """Allow what the block does so many seconds of processor time, and some grace."""
+        """Allow the block `limit_s` seconds of processor time plus the grace time."""
         self._latest = time.process_time() + limit_s + GRACE_S
         self._latest_on_clock = time.monotonic() + limit_s + LONGEST_GRACE_S
         self._busy.set()
@@ -169,7 +169,7 @@ class _Watchdog(threading.Thread):
 def _read(requests: BinaryIO, waiting: queue.Queue[bytes]) -> None:
     while head := requests.read(8):
         waiting.put(requests.read(int.from_bytes(head)))
-    # Nobody is left to read an answer. The query that may be running would not end by itself.
+    # The parent process has ended, so no answer is needed. A running query would not end by itself.
     os._exit(0)
 
 
@@ -192,7 +192,7 @@ def _serve(recording: _Recording, requests: BinaryIO, answers: BinaryIO) -> None
 
 
 def main() -> None:
-    """Answer until stdin ends."""
+    """Answer requests until stdin ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _limit(resource.RLIMIT_AS, ADDRESS_SPACE)
     _limit(resource.RLIMIT_FSIZE, LARGEST_TEMPORARY_FILE)

@@ -1,7 +1,7 @@
-"""Has Datasette's queries run in processes of their own, which may end in the middle of one.
+"""Run Datasette's queries in processes of their own, which may end in the middle of a query.
 
-All SQL that comes in an address (`?sql=`, `?_where=`, facets, queries with a name) goes through `Database.execute`.
-Our own pages do not: their SQL is ours, and stays in Datasette's threads.
+All SQL that comes from an address (`?sql=`, `?_where=`, facets, canned queries) goes through `Database.execute`. The
+pages of this package do not use it: their SQL is trusted, and runs in Datasette's threads.
 """
 
 from __future__ import annotations
@@ -29,36 +29,36 @@ if TYPE_CHECKING:
     from datasette.database import Database
 
 PATIENCE_S = 30.0
-"""How much later than its limit an answer may come, on a machine that is busy with other things."""
+"""How many seconds after its limit an answer may come, if the machine is busy."""
 
 type Values = Sequence[Any] | Mapping[str, Any]
 
 
 class Interrupted(Exception):
-    """The query did not end within its time."""
+    """The query exceeded its time limit."""
 
 
 class Worker:
-    """One query process; it is started with the first query, and anew after it was killed."""
+    """One query process, which is started for the first query and after it was killed."""
 
     def __init__(self, path: Path, uri: str) -> None:
-        # -P: a file of the user's that happens to be called sqlite3.py is not ours.
+        # -P keeps Python from importing, for example, a sqlite3.py in the user's folder.
         self._argv = [sys.executable, "-P", "-m", "inspector.browse.query_process", str(path), uri]
         self._process: subprocess.Popen[bytes] | None = None
 
     def ask(self, sql: str, values: Values, most: int | None, limit_s: float) -> tuple[list[str], list[Any], bool]:
-        """Run one query; returns the names of its columns, its rows, and whether there are more.
+        """Run one query, and return the names of its columns, its rows, and whether there are more rows.
 
         Raises:
-            Interrupted: it took longer than `limit_s`.
-            sqlite3.Error: it is not a query, needs too much memory, or the file cannot be read.
+            Interrupted: the query took longer than `limit_s`.
+            sqlite3.Error: the SQL is wrong or needs too much memory, or the file cannot be read.
         """
         if self._process is not None and self._process.poll() is not None:
             self.close()
         if self._process is None:
             self._process = subprocess.Popen(self._argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
             self._end = weakref.finalize(self, _kill, self._process)
-            # Its start is none of the query's time.
+            # The start of the process must not count as time of the query.
             self._exchange(self._process, ("SELECT 1", (), None, 1.0), PATIENCE_S)
         answer = self._exchange(self._process, (sql, values, most, limit_s), limit_s + PATIENCE_S)
         if answer[0] == "rows":
@@ -73,7 +73,7 @@ class Worker:
             self._process.kill()
 
     def close(self) -> None:
-        """End the process, whatever it does."""
+        """End the process, even during a query."""
         if self._process is not None:
             self._end()
             self._process = None
@@ -86,7 +86,7 @@ class Worker:
             process.stdin.flush()
             pipe, deadline = process.stdout.fileno(), time.monotonic() + patience_s
             length = int.from_bytes(_read(pipe, 8, deadline))
-            # What is on its way has been computed.
+            # The answer has begun to arrive, so the query is finished: allow time for the rest.
             return marshal.loads(_read(pipe, length, deadline + PATIENCE_S))
         except TimeoutError:
             self.close()
@@ -99,12 +99,12 @@ class Worker:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    with suppress(subprocess.TimeoutExpired):  # one that ended by itself says why
+    with suppress(subprocess.TimeoutExpired):  # if the process ended itself, its exit code has the reason
         process.wait(0.05)
     process.kill()
     process.wait()
     for pipe in (process.stdin, process.stdout):
-        with suppress(OSError):  # what was not sent yet
+        with suppress(OSError):  # closing the pipe tries to send the rest of a request
             if pipe:
                 pipe.close()
 
@@ -124,11 +124,11 @@ def _read(pipe: int, length: int, deadline: float) -> bytearray:
 
 
 MOST_AT_ONCE = 3
-"""Queries of one recording that run at the same time, as many as Datasette has threads."""
+"""The most queries of one recording that run at the same time: as many as Datasette has threads."""
 
 
 class Workers:
-    """As many query processes as queries run at once, and threads that wait for them, so that our own pages do not."""
+    """The query processes of one recording, and threads that wait for them, so that other pages need not wait."""
 
     def __init__(self, path: Path, uri: str) -> None:
         self._path, self._uri = path, uri
@@ -138,7 +138,7 @@ class Workers:
 
     @contextmanager
     def one(self) -> Iterator[Worker]:
-        """Lend one that is idle."""
+        """Yield an idle worker for the block."""
         try:
             worker = self._idle.get_nowait()
         except queue.Empty:
@@ -150,14 +150,14 @@ class Workers:
             self._idle.put(worker)
 
     def interrupt(self) -> None:
-        """End the queries that run."""
+        """End all running queries."""
         for worker in self._all:
             worker.interrupt()
 
 
 def isolate(database: Database) -> None:
-    """Have a database's queries run in query processes; what Datasette does with the results stays the same."""
-    # Datasette is still being imported when this module is.
+    """Make a database run its queries in query processes, with results of the same form."""
+    # Import this late: this module is imported during the import of Datasette.
     from datasette.database import QueryInterrupted, Results
 
     if "chargesentinel_workers" in database.__dict__:
@@ -197,7 +197,7 @@ def isolate(database: Database) -> None:
 
 
 def _named(sql: str, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Look up what the query names: Datasette's own parameters, as :_now_epoch, are there only when asked for."""
+    """Return the parameters that the query names; `params` computes some, such as :_now_epoch, only when asked."""
     values = {}
     for name in set(re.findall(r"[:@$](\w+)", sql)):
         try:
@@ -208,7 +208,7 @@ def _named(sql: str, params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _described(names: list[str]) -> sqlite3.Cursor:
-    """Return a cursor whose columns have these names: rows of SQLite's own type are made from one."""
+    """Return a cursor whose columns have these names, from which `sqlite3.Row` objects can be made."""
     columns = ", ".join('NULL AS "{}"'.format(name.replace('"', '""')) for name in names) or "NULL"
     connection = sqlite3.connect(":memory:")
     cursor = connection.execute(f"SELECT {columns}")

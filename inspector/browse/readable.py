@@ -1,4 +1,4 @@
-"""A frame's text laid out for reading, with the faulty places marked.
+"""Return the text of a frame as indented markup, with the faulty places marked.
 
 Numbers, duplicate keys and the order of keys stay as they were sent. All text is escaped.
 """
@@ -13,33 +13,33 @@ from typing import Any, NamedTuple
 from markupsafe import Markup, escape
 
 READABLE_LIMIT = 60_000
-"""Characters of a frame that are laid out; a longer one is shown as it was sent, cut here."""
+"""The most characters of a frame that is indented; a longer frame is shown as it was sent, cut at this length."""
 DEPTH_LIMIT = 40
-"""Levels of nesting that are laid out."""
+"""The most levels of nesting that are indented."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What is wrong at one place."""
+    """The severity and the text of a fault at one place."""
 
     severity: str
     message: str
 
 
 class _Object(NamedTuple):
-    """An object with its keys as sent, duplicates included."""
+    """A JSON object with its keys as sent, including duplicates."""
 
     pairs: list[tuple[str, Any]]
 
 
 class _Number(str):
-    """A number as it was written."""
+    """A JSON number as it was written."""
 
     __slots__ = ()
 
 
 def readable(raw: str | bytes, marks: Mapping[str, Sequence[Mark]] | None = None) -> Markup:
-    """Lay out a frame; `marks` are by JSON pointer into the whole frame ("" is the frame itself)."""
+    """Return a frame as markup; `marks` are by JSON pointer into the whole frame ("" is the frame itself)."""
     if isinstance(raw, bytes):
         return hexadecimal(raw)
     if len(raw) > READABLE_LIMIT:
@@ -53,7 +53,7 @@ def readable(raw: str | bytes, marks: Mapping[str, Sequence[Mark]] | None = None
     out: list[Markup] = []
     marks = marks or {}
     if isinstance(value, list):
-        # The envelope stays on one line up to its payload, as people know a frame.
+        # Keep the envelope before the payload on one line, the usual form of a frame.
         out.append(_opening(marks.get("", ())) + Markup("["))
         for place, item in enumerate(value):
             out.append(Markup(", " if place else ""))
@@ -108,7 +108,7 @@ def _container(
 
 
 def hexadecimal(raw: bytes) -> Markup:
-    """Bytes as people read them: offset, hexadecimal, characters."""
+    """Return bytes as a hexadecimal dump: offset, hexadecimal, characters."""
     lines = []
     for start in range(0, min(len(raw), 4096), 16):
         part = raw[start : start + 16]

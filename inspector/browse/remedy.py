@@ -1,4 +1,4 @@
-"""What to change in one frame so that it keeps a rule: the place, what is there, what belongs there."""
+"""Find the change that lets a frame keep a rule: the place, the current value, the correct value."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from inspector.protocol import schemas
 from inspector.protocol.vocabulary import OcppVersion
 
 OPTIONS = 12
-"""Values of a list that are named."""
+"""The most values of a list that are named."""
 LENGTH = 120
-"""Characters of a value that are shown."""
+"""The most characters of a value that are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +47,12 @@ def remedy(
     *,
     first: bool = True,
 ) -> Remedy | None:
-    """Return the change that mends one finding about a frame; None where only the rule's general remedy is known.
+    """Return the change that fixes one finding about a frame; None if only the general remedy of the rule is known.
 
     Args:
         rule: the rule that was broken.
-        pointer: JSON pointer into the whole frame, as in the finding.
-        said: the finding's message, which tells several findings at one place apart.
+        pointer: the JSON pointer of the finding, into the whole frame.
+        said: the message of the finding, which distinguishes several findings at one place.
         version: the session's OCPP version.
         action: the frame's action.
         raw: the frame.
@@ -139,7 +139,7 @@ def _schema(raw: str, pointer: str, said: str, version: OcppVersion, action: str
 
 
 def _wanted(root: dict[str, Any], node: dict[str, Any]) -> str:
-    """Say what a schema wants at a place, in words."""
+    """Return the value that a schema requires at a place, in words."""
     if "enum" in node:
         options = [str(option) for option in node["enum"]]
         more = f" and {len(options) - OPTIONS} more" if len(options) > OPTIONS else ""
@@ -160,7 +160,7 @@ def _wanted(root: dict[str, Any], node: dict[str, Any]) -> str:
 
 
 def _converted(value: Any, kind: Any) -> str | None:
-    """Return the same value in another type, as JSON; None where there is none."""
+    """Return the same value in another type, as JSON; None if it cannot be converted."""
     if kind == "string" and isinstance(value, int | float | bool):
         return _json(_json(value))
     if kind == "boolean" and isinstance(value, str) and value.lower() in ("true", "false"):
@@ -200,7 +200,7 @@ def _resolved(root: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
 
 
 def _node(root: dict[str, Any], pointer: str) -> dict[str, Any]:
-    """Return what the schema says about a place of the payload."""
+    """Return the part of the schema that describes a place of the payload."""
     node = root
     for part in _parts(pointer):
         node = _resolved(root, node["items"] if node.get("type") == "array" else node["properties"][part])

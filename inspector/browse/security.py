@@ -1,8 +1,8 @@
-"""Who may ask and what a page may load: an ASGI wrapper with a Host allowlist, a token and headers.
+"""Restrict who may send requests and what pages may load: an ASGI wrapper with a Host allowlist, a token and headers.
 
-The Host allowlist stops DNS rebinding: a page elsewhere that makes its own name point here still sends that name.
-Requests that pages of other origins make are refused before Datasette sees them, for their time would tell what a
-query found. A link from elsewhere to a query leads to a page with a link of our own, which the user has to click.
+The Host allowlist stops DNS rebinding: a foreign page can let its own name point to this machine, but its requests have
+that name as Host. Requests by pages of other origins never reach Datasette, because their duration could reveal the
+result of a query. A link from a foreign page to a query leads to a page with a link that the user has to click.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ _ALLOW_FACET = "{{ datasette_allow_facet }}"
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What is let in.
+    """The rules for accepting requests.
 
     Attributes:
-        hosts: names a request's Host may have besides loopback ones; "*" admits every name.
-        any_address: admit every IP address as Host (an address cannot be rebound, only a name can).
-        token: what a reader must show; None admits everybody.
-        scripts: CSP sources for the inline scripts of Datasette's own templates.
+        hosts: allowed names in a request's Host besides loopback names; "*" allows every name.
+        any_address: whether every IP address is allowed as Host (DNS rebinding needs a name).
+        token: the token that a request needs; None allows requests without one.
+        scripts: the CSP sources for inline scripts of Datasette's own templates.
     """
 
     hosts: frozenset[str] = frozenset()
@@ -50,15 +50,15 @@ class Policy:
     scripts: tuple[str, ...] = ()
 
     def admits_host(self, host: str) -> bool:
-        """Tell whether a Host header (with or without a port) names this machine."""
+        """Return whether a Host header (with or without a port) names this machine."""
         return admits_host(host, self.hosts, any_address=self.any_address)
 
     def admits_token(self, shown: str | None) -> bool:
-        """Compare in constant time."""
+        """Return whether the shown token is the right one; compare in constant time."""
         return self.token is None or secrets.compare_digest((shown or "").encode(), self.token.encode())
 
     def headers(self) -> list[tuple[bytes, bytes]]:
-        """The headers of every answer."""
+        """Return the headers of every answer."""
         sources = " ".join(("'self'", *self.scripts))
         csp = (
             f"default-src 'none'; script-src {sources}; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
@@ -74,7 +74,7 @@ class Policy:
 
 
 def inline_scripts(templates: Path) -> tuple[str, ...]:
-    """CSP hashes of the inline scripts in Datasette's own templates, read from where it is installed."""
+    """Return the CSP hashes of the inline scripts in Datasette's installed templates."""
     found = []
     for path in sorted(templates.glob("*.html")):
         for script in _INLINE_SCRIPT.findall(path.read_text("utf-8")):
@@ -83,7 +83,7 @@ def inline_scripts(templates: Path) -> tuple[str, ...]:
                 if _ALLOW_FACET in script
                 else [script]
             )
-            # A template expression we do not know cannot be hashed; its script stays forbidden.
+            # A script with an unknown template expression cannot be hashed: it stays forbidden.
             found += [_hash(text) for text in variants if "{{" not in text and "{%" not in text]
     return tuple(dict.fromkeys(found))
 
@@ -97,7 +97,7 @@ def guard(app: App, policy: Policy) -> App:
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
-            # Datasette has no WebSockets, yet it would look up what one asks for.
+            # Datasette has no WebSockets, but would still process the request.
             await send({"type": "websocket.close", "code": 1008})
             return
         if scope["type"] != "http":
@@ -138,7 +138,7 @@ def guard(app: App, policy: Policy) -> App:
 
 
 def _target(scope: Scope) -> str:
-    """The path as it was sent, and the query. Two slashes, or what browsers take for them, lead to another machine."""
+    """Return the path as it was sent, and the query, but with a single slash in front: two lead to another machine."""
     raw: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
     path, query = raw.partition(b"?")[0].decode("latin-1"), scope["query_string"].decode("latin-1")
     return "/" + path.lstrip("/\\") + (f"?{query}" if query else "")
@@ -165,7 +165,7 @@ def _in_query(scope: Scope) -> str | None:
 def _in_headers(headers: dict[str, str]) -> str | None:
     scheme, _, shown = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
-        # Programs send UTF-8 where the token has it; a header has been read as Latin-1.
+        # Headers are decoded as Latin-1, but a token may contain UTF-8.
         return shown.strip().encode("latin-1").decode("utf-8", "replace")
     try:
         morsel = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
@@ -175,7 +175,7 @@ def _in_headers(headers: dict[str, str]) -> str | None:
 
 
 async def _let_in(scope: Scope, send: Send, token: str) -> None:
-    """Keep the token in a cookie and drop it from the address, so that no link or history hands it on."""
+    """Move the token from the address into a cookie, so that no link or browser history contains it."""
     kept = [(k, v) for k, v in parse_qsl(scope["query_string"].decode("latin-1"), True) if k != "token"]
     target = _target(scope).partition("?")[0] + (f"?{urlencode(kept)}" if kept else "")
     cookie = f"{COOKIE}={quote(token, safe='')}; Path=/; HttpOnly; SameSite=Strict"
@@ -198,11 +198,11 @@ h1 {{ font-size: 1.5rem; margin: 0 0 0.5rem; }}
 </style></head>
 <body><header>ChargeSentinel</header><main><b>{status}</b><h1>{title}</h1><p>{what}</p>{link}</main></body></html>
 """
-"""Our pages' style sheet is as closed to a stranger as all the rest, so this one brings its own."""
+"""The page of a refusal, with its own styles: without a token the style sheets cannot be loaded."""
 
 
 async def _refuse(send: Send, status: int, title: str, what: str, link: str = "") -> None:
-    """Answer with a page; `link` is HTML."""
+    """Answer with a page about the refusal; `link` is HTML."""
     body = _REFUSAL.format(status=status, title=escape(title), what=escape(what), link=link).encode()
     headers = [(b"content-type", b"text/html; charset=utf-8"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -210,5 +210,5 @@ async def _refuse(send: Send, status: int, title: str, what: str, link: str = ""
 
 
 def hosts(names: Iterable[str]) -> frozenset[str]:
-    """Host names as they are compared: lower case, no brackets."""
+    """Return host names in the form for comparisons: lower case, without brackets."""
     return frozenset(name.lower().removeprefix("[").removesuffix("]") for name in names)

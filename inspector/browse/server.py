@@ -1,4 +1,4 @@
-"""Datasette inside `chargesentinel browse`: one recording, read-only, with our settings."""
+"""Run Datasette inside `chargesentinel browse`: one recording, read-only, with fixed settings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from inspector.browse.security import Policy
 from inspector.store.files.connection import distrust, identity
 
 NAME = "ocpp"
-"""What the database is called, whatever its file is called, so that addresses stay the same."""
+"""The name of the database for a file of any name, so that addresses are always the same."""
 
 SETTINGS: dict[str, Any] = {
     "suggest_facets": False,
@@ -35,9 +35,9 @@ SETTINGS: dict[str, Any] = {
 
 
 class Recording(Database):  # type: ignore[misc]
-    """A recording that is only ever read, also where its path holds characters that mean something in a URI.
+    """A read-only recording; its path may contain characters with a meaning in URIs.
 
-    Every query goes to the file that has the name then: with `--rotate` the name is a link to the newest of several.
+    Every query reads the file that has the name now: with `--rotate` the name is a link to the newest of several files.
     """
 
     def __init__(self, ds: Datasette, path: str) -> None:
@@ -55,7 +55,7 @@ class Recording(Database):  # type: ignore[misc]
         return connection
 
     async def execute_fn[T](self, fn: Callable[[sqlite3.Connection], T]) -> T:
-        """Ask in one of Datasette's threads, each of which keeps a connection of its own."""
+        """Call `fn` in one of Datasette's threads, with the connection of that thread."""
         return await asyncio.get_running_loop().run_in_executor(self.ds.executor, lambda: fn(self._connection()))
 
     def _connection(self) -> sqlite3.Connection:
@@ -72,7 +72,7 @@ class Recording(Database):  # type: ignore[misc]
         return new
 
     def interrupt(self) -> None:
-        """End the queries that run."""
+        """End all running queries."""
         for connection in self._all_file_connections:
             connection.interrupt()
         if (workers := self.__dict__.get("chargesentinel_workers")) is not None:
@@ -80,9 +80,9 @@ class Recording(Database):  # type: ignore[misc]
 
 
 def embed(path: Path, policy: Policy) -> tuple[Datasette, Recording]:
-    """Datasette showing one recording, at `/ocpp`, to those the policy admits."""
-    # Datasette prints a traceback for every page that is not there when it finds rich installed. This module
-    # of it must not be the first to be imported: its hooks would be missed.
+    """Return a Datasette that shows one recording at `/ocpp`, guarded by the policy."""
+    # With rich installed, Datasette prints a traceback for every missing page. Import this module of it only now: if it
+    # were imported first, Datasette would not register its hooks.
     from datasette import handle_exception
 
     handle_exception.rich = None
@@ -95,7 +95,7 @@ def embed(path: Path, policy: Policy) -> tuple[Datasette, Recording]:
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals to `serve`, so that Ctrl-C and SIGTERM both end well."""
+    """uvicorn without its signal handlers: `serve` handles Ctrl-C and SIGTERM."""
 
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
         super().__init__(config)
@@ -111,7 +111,7 @@ class _Server(uvicorn.Server):
 
 
 async def serve(path: Path, policy: Policy, listener: socket.socket, ready: Callable[[], None]) -> None:
-    """Answer on `listener` until SIGINT or SIGTERM; calls `ready` when requests are taken."""
+    """Answer requests on `listener` until SIGINT or SIGTERM; call `ready` when the first request can come."""
     ds, recording = embed(path, policy)
     config = uvicorn.Config(
         ds.app(), log_level="warning", lifespan="on", timeout_graceful_shutdown=1, server_header=False, ws="none"

@@ -1,8 +1,8 @@
-"""Keeps Datasette from counting what nobody asked about: an ASGI wrapper for the longest tables.
+"""Keep Datasette from counting rows that nobody asked about: an ASGI wrapper for the longest tables.
 
-Datasette counts all rows and all facets of a table before it shows the first fifty. In a long recording, on the
-tables that hold every frame, that takes longer than the rest of the page, so an address gets `_nocount` and
-`_nofacet` unless it filters for a session or something as rare, or asks for a facet: then Datasette counts as usual.
+Datasette counts all rows and all facets of a table before it shows the first fifty. For the tables with a row for every
+frame of a long recording, that takes longer than the rest of the page. So the wrapper adds `_nocount` and `_nofacet` to
+the address, unless it asks for a facet or has a filter that leaves few rows, such as a session.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from urllib.parse import parse_qsl
 from inspector.browse.security import App, Receive, Scope, Send
 
 LONG_BYTES = 50_000_000
-"""Size of a file from which on its frames are not counted unasked: about 100,000 frames."""
+"""Rows of larger files are not counted: this is about 100,000 frames."""
 
 SELECTIVE = {"id", "session_id", "max_severity", "call_id", "transaction_id"}
-"""Columns of the long tables whose index leads to few rows; half of all frames may have the same action."""
+"""Columns whose index leaves few rows. The action is not one of them: half of all frames may have the same action."""
 _EXACT = {"", "exact", "in"}
-"""Comparisons that leave few rows; greater-than, contains and not-equal may leave nearly all."""
+"""Comparisons that leave few rows; others, such as "contains", may leave nearly all rows."""
 
 
 def uncounted(app: App, tables: Mapping[str, Path]) -> App:
-    """Wrap an application; `tables` are files by the address of their long tables, as "/ocpp/frames"."""
+    """Return an ASGI application that wraps `app`; `tables` has the file for the address of each long table."""
 
     async def frugal(scope: Scope, receive: Receive, send: Send) -> None:
         path = tables.get(scope["path"].removesuffix(".json")) if scope["type"] == "http" else None
@@ -35,7 +35,7 @@ def uncounted(app: App, tables: Mapping[str, Path]) -> App:
 
 
 def frugal_query(query: str) -> str:
-    """Add what switches counting off, unless the query filters by an index, asks for a facet or has decided itself."""
+    """Switch counting off in a query, unless it filters by an index, asks for a facet or has such a parameter."""
     names = [name for name, _ in parse_qsl(query, keep_blank_values=True)]
     compared = (name.partition("__")[::2] for name in names if not name.startswith("_"))
     indexed = any(column in SELECTIVE and comparison in _EXACT for column, comparison in compared)

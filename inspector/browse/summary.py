@@ -1,6 +1,6 @@
-"""One line that says what a frame is about, for the ladder and for lists.
+"""Summarise a frame in one line, for the ladder and for lists.
 
-It never raises on what a peer sent: a payload that is not as expected is shown as its plain values.
+No frame of a peer raises an error: an unexpected payload is shown as its plain values.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import Any
 from inspector.browse import formatting
 
 LENGTH = 160
-"""Characters of a summary."""
+"""The most characters of a summary."""
 
 type Payload = dict[str, Any]
 
 
 def summarise(raw: str | bytes | None, msg_type: int | None, action: str | None) -> str:
-    """What a frame says, in at most LENGTH characters; `raw` is None for a frame that is too large to look at."""
+    """Return the summary of a frame, in at most LENGTH characters; `raw` is None for a frame that is too large."""
     if raw is None:
         return "a large frame"
     if isinstance(raw, bytes):
@@ -46,7 +46,7 @@ def _summary(message: Any, msg_type: int | None, action: str | None) -> str:
 
 
 def _plain(payload: Any) -> str:
-    """The scalars of a payload, outermost first: `connectorId 1 · status Available`."""
+    """Return the scalars of a payload, outermost first: `connectorId 1 · status Available`."""
     return " · ".join(f"{name} {value}" for name, value in _scalars(payload, 3))
 
 
@@ -135,7 +135,7 @@ def _stop(payload: Payload) -> str:
 
 
 def _measured(meter_values: list[Payload]) -> str:
-    """The readings a person asks for first: power, energy, current, state of charge."""
+    """Return the most important readings: power, energy, current, state of charge."""
     found: dict[str, str] = {}
     for meter_value in meter_values[-1:]:
         for sample in meter_value["sampledValue"]:

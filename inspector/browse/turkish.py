@@ -1,12 +1,12 @@
-"""Turkish for the texts of the browse pages, by the English text in the template.
+"""Turkish translations of the texts of the browse pages, by the English text in the template.
 
-Rules, findings and what came over the wire stay as they are. Turkish has no plural after a number, so the English "s"
-becomes nothing.
+Rules, findings and values from the wire are not translated. Turkish has no plural after a number, so the English "s"
+becomes an empty text.
 """
 
 TURKISH: dict[str, str] = {
     "s": "",
-    # The bar and what every page has.
+    # The bar, and the parts of all pages.
     "Search all sessions": "Tüm oturumlarda ara",
     "Search ( / )": "Ara ( / )",
     "Show times in UTC or in local time": "Saatleri UTC veya yerel saatle göster",

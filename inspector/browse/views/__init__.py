@@ -1,4 +1,4 @@
-"""The pages as data: a connection and what was asked in, a dict out that is both the page's content and its JSON.
+"""The pages as data: each view turns a connection and a request into a dict, the content of the page and its JSON.
 
-Times are given as ISO 8601 in UTC (`...`), nanoseconds as strings (they exceed what JSON readers keep exactly).
+Times are ISO 8601 in UTC. Nanoseconds are strings, because many JSON readers lose digits of numbers above 2^53.
 """

@@ -1,4 +1,4 @@
-"""A charge point: what it said about itself, its sessions, transactions and what it keeps breaking."""
+"""The page of a charge point: facts from its boot, sessions, transactions, and the rules that it breaks."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from inspector.store.reading import reader
 from inspector.store.reading.finding_counts import count
 
 SPANS = 500
-"""Sessions in the timeline."""
+"""The most sessions in the timeline."""
 BOOTS = 200
 
 
 def view(db: sqlite3.Connection, ask: Ask) -> View:
-    """One charge point; `before` pages through its sessions."""
+    """Return the content of the page; `before` is the session id below which the list of sessions begins."""
     name = ask.key
     found = reader.charge_points(db, name)
     if not found or not name:
@@ -47,7 +47,7 @@ def view(db: sqlite3.Connection, ask: Ask) -> View:
 
 
 def timeline(db: sqlite3.Connection, name: str) -> View:
-    """When the charge point was connected: its newest sessions as spans, and from when to when."""
+    """Return the newest sessions of a charge point as spans of time, with the begin and end of the timeline."""
     found = reader.sessions(db, charge_point_id=name, order="opened", limit=SPANS)
     spans: list[View] = [
         {
@@ -73,7 +73,7 @@ def timeline(db: sqlite3.Connection, name: str) -> View:
 
 
 def firmwares(db: sqlite3.Connection, name: str) -> list[View]:
-    """The firmware of each boot, where it changed, the newest first; from the newest boots."""
+    """Return the changes of firmware among the newest boots, newest first."""
     boots = db.execute(
         """SELECT f.id, f.session_id, f.ts_ns,
           coalesce(f.payload ->> '$.firmwareVersion', f.payload ->> '$.chargingStation.firmwareVersion')

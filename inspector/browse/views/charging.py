@@ -1,8 +1,8 @@
-"""Charging over time: measurements, limits, transactions and status changes of a session.
+"""The data of a session's plot: measurements, limits, transactions and status changes over time.
 
 All times are the recorder's, as in the ladder. Points are [milliseconds since 1970, value, frame id, the charge
-point's own time] in base units (W, Wh, A, %), thinned to what a screen can show with the lowest and the highest value
-of each stretch kept. A line breaks where nothing is known: between transactions and across gaps of the recording.
+point's own time] in base units (W, Wh, A, %). There are as many as a screen can show, with the lowest and the highest
+value of each stretch. A line breaks where no values are known: between transactions, and in gaps of the recording.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from inspector.store.reading.charging_rows import gaps, samples, times_of
 from inspector.store.rows import Sample
 
 POINTS = 800
-"""Points of one series."""
+"""The most points of one series."""
 SAMPLES = 5_000
-"""About how many measured values a plot is made of: many times what a screen can show."""
+"""About how many measured values are read for a plot: many times more than a screen can show."""
 TICKS = 5_000
-"""Occurrences of findings that a plot marks, the worst first."""
+"""The most occurrences of findings that a plot marks, the worst first."""
 TRANSACTIONS = 2_000
 
 type Measured = tuple[float, float, int, float]
 type Gap = tuple[int, int]
-"""From when to when frames are missing, in ns."""
+"""The begin and the end of a time without frames, in ns since 1970."""
 
 _MEASURANDS = {
     "Power.Active.Import": ("power", "W"),
@@ -44,7 +44,7 @@ _HOUR_NS = 3_600_000_000_000
 
 
 def charging(db: sqlite3.Connection, one: reader.Session) -> dict[str, Any]:
-    """Everything the plot of a session shows."""
+    """Return all data of a session's plot."""
     found = samples(db, session_id=one.id, most=SAMPLES)
     missing = _gaps(db, one)
     return {
@@ -56,7 +56,7 @@ def charging(db: sqlite3.Connection, one: reader.Session) -> dict[str, Any]:
 
 
 def circumstances(db: sqlite3.Connection, one: reader.Session, missing: list[Gap] | None = None) -> dict[str, Any]:
-    """What a session's plot shows besides measurements: limits, transactions, statuses, findings, gaps."""
+    """Return the data of a session's plot besides measurements: limits, transactions, statuses, findings, gaps."""
     end_ns = end_of(one)
     found = list(reversed(reader.transactions(db, session_id=one.id, limit=TRANSACTIONS)))
     times = times_of(db, [i for each in found for i in (each.start_frame_id, each.stop_frame_id) if i])
@@ -95,21 +95,21 @@ def circumstances(db: sqlite3.Connection, one: reader.Session, missing: list[Gap
 
 
 def end_of(one: reader.Session) -> int:
-    """When a session ended, or was heard last."""
+    """Return when a session ended, or else the time of its last frame."""
     return one.closed_ns or one.last_seen_ns or one.opened_ns
 
 
 def _span(each: reader.Transaction, times: dict[int, int], one: reader.Session, end_ns: int) -> Span:
-    """When a transaction ran on the recorder's clock; the charge point's own clock may be wrong."""
+    """Return begin and end of a transaction by the recorder's clock; the charge point's clock may be wrong."""
     start = times.get(each.start_frame_id or 0)
     stop = times.get(each.stop_frame_id or 0, end_ns)
     if start is None and each.started_ns is not None:
-        start = max(one.opened_ns, min(each.started_ns, stop))  # it began before this recording
+        start = max(one.opened_ns, min(each.started_ns, stop))  # the transaction began before this recording
     return Span(each.transaction_id, each.connector_id if each.evse_id is None else each.evse_id, start, stop)
 
 
 def _gaps(db: sqlite3.Connection, one: reader.Session) -> list[Gap]:
-    """Stretches of the session from which frames are missing."""
+    """Return the times of a session in which frames are missing."""
     found: list[Gap] = []
     for event in gaps(db, one.id, one.opened_ns, end_of(one)):
         try:
@@ -122,9 +122,9 @@ def _gaps(db: sqlite3.Connection, one: reader.Session) -> list[Gap]:
 
 
 def series(found: list[Sample], missing: list[Gap]) -> Iterator[dict[str, Any]]:
-    """Return one series for each measurand, phase and location.
+    """Yield one series for each measurand, phase and location.
 
-    `breaks` are the places in `points` at which a new line begins: with another transaction, or after a gap.
+    `breaks` are the indexes in `points` at which a new line begins: with another transaction, or after a gap.
     """
     placed = _placed(found)
     grouped: dict[tuple[str, str, str, str], dict[Any, list[Measured]]] = defaultdict(lambda: defaultdict(list))
@@ -139,7 +139,7 @@ def series(found: list[Sample], missing: list[Gap]) -> Iterator[dict[str, Any]]:
         grouped[*known, sample.phase or "", sample.location or ""][line].append(point)
     whole = {kind for kind, _, phase, _ in grouped if not phase}
     for (kind, unit, phase, location), lines in grouped.items():
-        # Where the total is measured too, its phases only repeat it; current is shown by phase.
+        # Leave out the phases if there is a total, which says the same; but show current by phase.
         if phase and kind in whole and kind != "current":
             continue
         parts = sorted(_parts(lines, missing), key=lambda part: part[0][0])
@@ -159,7 +159,7 @@ def series(found: list[Sample], missing: list[Gap]) -> Iterator[dict[str, Any]]:
 
 
 def _placed(found: list[Sample]) -> dict[int, int]:
-    """By frame, what turns a charge point's time into the recorder's: a frame's newest sample was just taken."""
+    """Return, by frame, the recorder's time minus the charge point's (ns): the newest sample was just measured."""
     newest: dict[int, Sample] = {}
     for sample in found:
         if sample.frame_id not in newest or sample.ts_ns > newest[sample.frame_id].ts_ns:
@@ -168,7 +168,7 @@ def _placed(found: list[Sample]) -> dict[int, int]:
 
 
 def _parts(lines: dict[Any, list[Measured]], missing: list[Gap]) -> Iterator[list[Measured]]:
-    """Cut lines at gaps, and what was measured outside of transactions where one ran in between."""
+    """Yield the lines cut at gaps; a line outside of transactions is also cut where a transaction ran."""
     ran = [(min(p[0] for p in points), max(p[0] for p in points)) for line, points in lines.items() if _ran(line)]
     cut = [(since / 1e6, until / 1e6) for since, until in missing]
     for line, points in lines.items():
@@ -188,7 +188,7 @@ def _ran(line: Any) -> bool:
 
 
 def thin(points: list[Measured], most: int = POINTS) -> list[Measured]:
-    """At most `most` points: of each stretch its first, lowest, highest and last."""
+    """Return at most `most` points: of each stretch the first, the lowest, the highest and the last one."""
     if len(points) <= most:
         return points
     width = -(-len(points) * 4 // most)
@@ -201,7 +201,7 @@ def thin(points: list[Measured], most: int = POINTS) -> list[Measured]:
 
 
 def statuses(frames: list[reader.Frame]) -> Iterator[dict[str, Any]]:
-    """Status changes as the charge point reported them in StatusNotifications."""
+    """Yield the status changes that the charge point reported in StatusNotifications."""
     for frame in frames[:1000]:
         payload = payload_of(frame)
         evse = payload.get("evseId")

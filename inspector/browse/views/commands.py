@@ -1,7 +1,7 @@
-"""Commands to paste, about a session or a frame.
+"""Commands about a session or a frame, for pasting into a shell.
 
-A command works in any folder and any POSIX shell of this machine. It never sends anything to a CSMS elsewhere: it names
-the CSMS of the recording only if that was on this machine.
+A command works in any folder and any POSIX shell of this machine. It never sends anything to a CSMS on another machine:
+it only names the CSMS of the recording if that was on this machine.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from inspector.browse.views.request import View
 from inspector.store.reading import reader
 
 PASTE_LIMIT = 4_000
-"""Longer frames get no command to check them alone."""
+"""In characters. Longer frames get no command that checks them alone."""
 
 CSMS = "ws://127.0.0.1:9000"
-"""Where `chargesentinel csms` listens by default."""
+"""The default address of `chargesentinel csms`."""
 
 TITLES = {
     "replay": "Replay its session",

@@ -1,4 +1,4 @@
-"""Two sessions side by side, aligned by meaning with the matchers of replay, differences marked."""
+"""The page with two sessions side by side, aligned by meaning with the matchers of `replay`, and their differences."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from inspector.replay.script import Script, scripts
 from inspector.store.reading import reader
 
 FRAMES_LIMIT = 1_500
-"""Frames of a session that are compared on a page, the first ones, so that it answers at once; `diff` takes all."""
+"""Only this many first frames of a session are compared, to answer quickly; the command `diff` compares all."""
 
 
 def view(db: sqlite3.Connection, ask: Ask) -> View:
@@ -44,7 +44,7 @@ def view(db: sqlite3.Connection, ask: Ask) -> View:
     }
     if first is None or second is None:
         return shown
-    # All that is read is read first: the limit on a query's time is not for the comparing.
+    # Read everything first: the time limit for queries must not include the comparison.
     ids, other_ids = _ids(db, first), _ids(db, second)
     left, right = _script(db, first), _script(db, second)
     outcome = compare_scripts(left, right, Policy(mode))
@@ -105,7 +105,7 @@ def _ids(db: sqlite3.Connection, one: reader.Session) -> list[int]:
 
 
 def _script(db: sqlite3.Connection, one: reader.Session) -> Script:
-    """The session as replay reads it; what the store does not keep of the handshake is not compared either."""
+    """Return a session as a script for `replay`; facts of the handshake that the store lacks are not compared."""
     rows = db.execute(
         "SELECT ts_ns, mono_ns, direction, raw FROM frames WHERE session_id = ? ORDER BY id LIMIT ?",
         [one.id, FRAMES_LIMIT],
@@ -128,7 +128,7 @@ def _script(db: sqlite3.Connection, one: reader.Session) -> Script:
 
 
 def in_order(outcome: Outcome) -> list[Row]:
-    """The rows with those of the second session alone put where they happened in it."""
+    """Return the rows in order; frames that only the second session has come after their predecessor in it."""
     rows = [row for row in outcome.rows if row.recorded is not None]
     for extra in (row for row in outcome.rows if row.recorded is None and row.live is not None):
         assert extra.live is not None
@@ -158,7 +158,7 @@ def _row(row: Row, ids: list[int], other_ids: list[int]) -> dict[str, Any]:
 
 
 def said(sentence: str) -> str:
-    """Return a sentence about a replay and its recording in terms of the two sessions of a comparison."""
+    """Return a sentence about a replay and its recording as a sentence about the sessions A and B."""
     if found := _DIFFERENT.fullmatch(sentence):
         return f"{found[1]}: A has {found[3]}, B has {found[2]}"
     if found := _OTHER_KIND.fullmatch(sentence):

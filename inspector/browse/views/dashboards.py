@@ -1,8 +1,8 @@
-"""The dashboards: what breaks most, what is slow, who reconnects, how much was charged.
+"""The dashboards: the most frequent findings, slow actions, reconnections, and the charged energy.
 
-Each answers from indexes or from the newest frames only, so that a recording of any length answers at once. The
-charts are drawn by the template: the chart plugins for Datasette bring Vega, which compiles its expressions from
-strings, and no page here may do that.
+Each dashboard reads only indexes or the newest frames, so that it is fast for a recording of any length. The template
+draws the charts: Datasette's chart plugins use Vega, which compiles expressions from strings, and the security policy
+of these pages forbids that.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from inspector.store.reading import reader
 from inspector.store.reading.occurrences import absence_table, table
 
 MATRIX = 12
-"""Makes and rules in the matrix of them: the ones with most findings."""
+"""The most makes and the most rules in the matrix: those with most findings."""
 
 
 def view(db: sqlite3.Connection, ask: Ask) -> View:
@@ -96,7 +96,7 @@ class _Asked:
 
 
 def latency(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What `queries.LATENCY_BY_ACTION` answers, in a third of the time: nearest-rank percentiles by action."""
+    """Return nearest-rank percentiles by action: the result of `queries.LATENCY_BY_ACTION` in a third of the time."""
     found = []
     for action, group in itertools.groupby(rows, key=lambda row: row["action"]):
         sorted_us = [row["latency_us"] for row in group]
@@ -107,7 +107,7 @@ def latency(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def matrix(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Makes against rules: `rules` across, `makes` down, each with how often it broke them; the worst first."""
+    """Return the matrix of rules (columns) and makes (rows) with the number of findings; the worst ones first."""
     by_rule: dict[str, int] = defaultdict(int)
     by_make: dict[tuple[str, str], dict[str, int]] = defaultdict(lambda: defaultdict(int))
     severity: dict[str, str] = {}
@@ -135,14 +135,14 @@ def markup(view: View) -> dict[str, Any]:
 
 
 def scale(low: float, high: float) -> Callable[[float], float]:
-    """A logarithmic axis in percent: from below `low` to `high`, so that milliseconds show beside minutes."""
+    """Return a function from a value to its place in percent on a logarithmic axis that includes `low` and `high`."""
     first = math.floor(math.log10(max(1, low)))
     last = max(first + 1, math.ceil(math.log10(max(1, high))))
     return lambda value: round(100 * (math.log10(max(1, value)) - first) / (last - first), 2)
 
 
 def decades(low: float, high: float) -> list[tuple[float, str]]:
-    """The powers of ten on that axis: (percent, "10 ms")."""
+    """Return the powers of ten on the axis of `scale`, as (percent, "10 ms")."""
     at = scale(low, high)
     first = math.floor(math.log10(max(1, low)))
     last = max(first + 1, math.ceil(math.log10(max(1, high))))

@@ -1,4 +1,4 @@
-"""A frame on its own: readable, with its pair, its findings and what to do about them."""
+"""The page of a frame: its text, the CALL or answer that belongs to it, its findings and how to fix them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from inspector.store.reading.occurrences import findings_on, place_of
 
 
 def view(db: sqlite3.Connection, ask: Ask) -> View:
-    """One frame: text, pair, neighbours, findings with remedy and specification."""
+    """Return the content of the page: text, CALL or answer, neighbours, findings with remedy and specification."""
     one = reader.frame(db, ask.id)
     session = reader.session(db, one.session_id) if one is not None else None
     if one is None or session is None:
@@ -45,21 +45,21 @@ def view(db: sqlite3.Connection, ask: Ask) -> View:
 
 
 def _finding(db: sqlite3.Connection, finding: reader.Finding, one: reader.Frame, version: str | None) -> dict[str, Any]:
-    """A finding as it concerns this frame: which occurrence it is, and what to change here."""
+    """Return a finding with the facts about this frame: the number of the occurrence, and the change that fixes it."""
     first = finding.frame_id is None or finding.frame_id == one.id
     change = remedy(finding.rule_id, finding.pointer, finding.message, version, one.action, one.raw, first=first)
     place = place_of(db, finding.id, one.id)
     return {
         **finding_row(finding),
         "here": None if change is None else asdict(change),
-        # The message is that of the first frame.
+        # The stored message belongs to the first frame of the finding.
         "message_here": (change.message if change else None) if not first else finding.message,
         "occurrence": asdict(place),
     }
 
 
 def markup(view: View) -> dict[str, Any]:
-    """What the template shows besides the JSON: the frame and its pair laid out, faulty places marked."""
+    """Return values for the template besides the JSON: the indented frames, with marks at faulty places."""
     marks: dict[str, list[Mark]] = defaultdict(list)
     for finding in view["findings"]:
         if finding["pointer"] is not None:

@@ -1,4 +1,4 @@
-"""The home page: what needs attention, and all sessions, the newest first."""
+"""The home page: charge points and rules that need attention, and all sessions, newest first."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STATES = ("live", "closed", "interrupted")
 VERSIONS = ("1.6", "2.0.1", "2.1")
 SORTS = ("opened", "charge_point", "seen", "duration", "frames", "errors")
 WORST = 3
-"""Charge points and rules that are named as needing attention."""
+"""The most charge points, and the most rules, that are listed as needing attention."""
 
 
 def view(db: sqlite3.Connection, ask: Ask) -> View:
@@ -84,7 +84,7 @@ def view(db: sqlite3.Connection, ask: Ask) -> View:
 
 
 def _attention(db: sqlite3.Connection) -> View:
-    """The charge points and the rules with most errors; with most warnings where there are no errors."""
+    """Return the charge points and the rules with most errors, or if there are no errors, with most warnings."""
     for severity in ("error", "warning"):
         worst = [
             {"charge_point_id": name, "count": times}
@@ -102,7 +102,7 @@ def _attention(db: sqlite3.Connection) -> View:
 
 
 def rows(db: sqlite3.Connection, page: list[reader.Session], points: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    """Sessions for a list: with their make, their traffic, their findings and the worst of these."""
+    """Return sessions for a list, each with its make, its traffic, its findings and the worst severity."""
     ids = [one.id for one in page]
     severities, traffic = reader.severities(db, ids), reader.traffic(db, page)
     worst: dict[int, dict[str, Any]] = {}

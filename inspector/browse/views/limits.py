@@ -1,4 +1,4 @@
-"""Limits that a CSMS sets with charging profiles, as lines over time."""
+"""Compute the limits that a CSMS sets with charging profiles, as lines over time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ type Point = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """When a transaction ran, by the recorder's clock; `start_ns` is None where its start was not recorded."""
+    """Begin and end of a transaction by the recorder's clock; `start_ns` is None if the start was not recorded."""
 
     transaction_id: str
     connector: int | None
@@ -28,15 +28,15 @@ class Span:
     end_ns: int
 
     def runs_at(self, ns: int) -> bool:
-        """Tell whether the transaction runs at a time."""
+        """Return whether the transaction runs at a time."""
         return (self.start_ns or 0) <= ns <= self.end_ns
 
 
 def limits(db: sqlite3.Connection, asked: list[reader.Frame], spans: list[Span], end_ns: int) -> list[dict[str, Any]]:
     """Return the limits over time as steps, one line for each connector and purpose.
 
-    A limit holds from an accepted SetChargingProfile until the next one for the same connector and purpose, until
-    profiles are cleared, or until its schedule ends. That of a TxProfile ends with its transaction.
+    A limit is valid from an accepted SetChargingProfile until the next one for the same connector and purpose, until
+    profiles are cleared, or until its schedule ends. The limit of a TxProfile ends with its transaction.
     """
     accepted = [frame for frame in asked[:1000] if _accepted(db, frame)]
     lines: dict[tuple[str, str, str], list[Point]] = defaultdict(list)
@@ -44,7 +44,7 @@ def limits(db: sqlite3.Connection, asked: list[reader.Frame], spans: list[Span],
         try:
             profile = _Profile.of(frame, spans)
         except (LookupError, TypeError, ValueError, OverflowError, AttributeError):
-            continue  # a ClearChargingProfile, or a profile that makes no sense
+            continue  # a ClearChargingProfile, or an invalid profile
         until_ns = min(end_ns, profile.ends_ns if profile.ends_ns is not None else end_ns)
         for later in accepted[place + 1 :]:
             if later.action == "ClearChargingProfile" or _key(later) == profile.key:
@@ -65,9 +65,9 @@ def _accepted(db: sqlite3.Connection, frame: reader.Frame) -> bool:
 
 def _steps(periods: list[tuple[int, float]], begin_ns: int, end_ns: int) -> list[Point]:
     if end_ns <= begin_ns:
-        return []  # it was over before it came
+        return []  # the schedule had ended before the profile came
     moments = [(max(at, begin_ns), value) for at, value in periods if at < end_ns]
-    # Of the periods that were over when the profile came, only the one in force then counts.
+    # Of the periods that began before the profile came, keep only the last one: it was valid at that time.
     moments = [pair for pair, later in pairwise(moments) if later[0] > pair[0]] + moments[-1:]
     steps: list[Point] = []
     for (at, value), (following, _) in pairwise([*moments, (end_ns, 0.0)]):
@@ -76,7 +76,7 @@ def _steps(periods: list[tuple[int, float]], begin_ns: int, end_ns: int) -> list
 
 
 def _key(frame: reader.Frame) -> tuple[str, str]:
-    """Return the connector (or EVSE) and the purpose of a profile: the next one with the same replaces it."""
+    """Return the connector (or EVSE) and the purpose of a profile; the next profile with both replaces it."""
     payload = payload_of(frame)
     profile = payload.get("csChargingProfiles") or payload.get("chargingProfile")
     purpose = profile.get("chargingProfilePurpose") if isinstance(profile, dict) else None
@@ -86,7 +86,7 @@ def _key(frame: reader.Frame) -> tuple[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class _Profile:
-    """A charging profile: its limits as (ns since 1970, value), and when it ends by itself."""
+    """A charging profile: its limits as (ns since 1970, value), and its own end in ns, or None."""
 
     key: tuple[str, str]
     unit: str
@@ -95,7 +95,7 @@ class _Profile:
 
     @classmethod
     def of(cls, frame: reader.Frame, spans: list[Span]) -> _Profile:
-        """Read the first schedule of a SetChargingProfile."""
+        """Return the profile in a SetChargingProfile, with the first of its schedules."""
         payload = payload_of(frame)
         profile = payload.get("csChargingProfiles") or payload["chargingProfile"]
         schedules = profile["chargingSchedule"]
@@ -121,13 +121,13 @@ class _Profile:
         duration = int(float(schedule.get("duration") or 0) * 1e9)
         ends = [periods[0][0] + duration] if duration else []
         if key[1] == "TxProfile":
-            # Without a transaction it limits nothing.
+            # A TxProfile without a transaction has no effect.
             ends.append(span.end_ns if span is not None else frame.ts_ns)
         return cls(key, unit, periods, min(ends, default=None))
 
 
 def _span_of(profile: dict[str, Any], connector: str, ns: int, spans: list[Span]) -> Span | None:
-    """Return the transaction a profile is for: the one it names, else the latest that runs on its connector."""
+    """Return the transaction of a profile: the one it names, or else the latest one that runs on its connector."""
     if (named := profile.get("transactionId")) is not None:
         return next((span for span in spans if span.transaction_id == str(named)), None)
     running = [span for span in spans if span.runs_at(ns)]
@@ -136,7 +136,7 @@ def _span_of(profile: dict[str, Any], connector: str, ns: int, spans: list[Span]
 
 
 def payload_of(frame: reader.Frame, place: int = 3) -> dict[str, Any]:
-    """Return the payload of a frame; an empty one where it cannot be read."""
+    """Return the payload of a frame; {} if it cannot be parsed."""
     try:
         payload = json.loads(frame.raw or "")[place]
     except (ValueError, LookupError, TypeError, RecursionError):

@@ -1,4 +1,4 @@
-"""What just happened: who is connected, and the newest frames of all sessions from where the reader last looked."""
+"""The live page: the connected charge points, and the frames of all sessions since the last request."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from inspector.browse.views.serialize import SEVERITIES, frame_row
 from inspector.store.reading import reader
 
 MOST = 400
-"""Frames in one answer."""
+"""The most frames in one answer."""
 CONNECTED = 60
-"""Live sessions that are named."""
+"""The most live sessions that are listed."""
 FILTERS = ("charge_point", "action", "direction", "severity", "q")
 
 
 def view(db: sqlite3.Connection, ask: Ask) -> View:
-    """Frames after `after` (else the newest), oldest first; filters: charge_point, action, direction, severity, q."""
+    """Return live sessions, and the frames above the id `after` (without it, the newest ones), oldest first.
+
+    Filters: charge_point, action, direction, severity, q.
+    """
     newest = reader.last_frame_id(db)
     found = reader.latest_frames(
         db,

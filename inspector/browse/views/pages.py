@@ -1,4 +1,4 @@
-"""The list of our pages: where each is, what makes its content, which template shows it."""
+"""The list of the pages: the path, the function for the content, and the template of each."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class Page:
     """One page.
 
     Attributes:
-        path: regular expression of what follows the database's address.
-        view: makes the content, which is also the JSON.
-        template: shows it; None where there is JSON only.
-        markup: what the template needs besides the JSON.
-        panel: template of the same content without a page around it, for `?panel`.
+        path: a regular expression for the path after the address of the database.
+        view: returns the content, which is also the JSON.
+        template: the template for the content; None if there is only JSON.
+        markup: returns the values that the template needs besides the JSON.
+        panel: the template of the same content without a page around it, for `?panel`.
     """
 
     path: str

@@ -1,4 +1,4 @@
-"""What a reader asked for, out of an address."""
+"""Read the parameters of a request from its address."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 from urllib.parse import unquote
 
 PAGE = 50
-"""Sessions on a page of them."""
+"""The most sessions on one page of a list."""
 FRAMES_PAGE = 200
 FRAMES_MOST = 1000
-"""Frames in one answer, unless asked and at most."""
+"""The most frames in one answer, which is also the default."""
 
 
 class NotThere(LookupError):
-    """The session, frame, rule, ... does not exist; `str()` of it is a sentence."""
+    """The session, frame, rule, ... does not exist; `str()` returns a sentence about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +23,11 @@ class Ask:
     """One request.
 
     Attributes:
-        base: address of the database, "/ocpp".
-        file: path of the recording, for lines to paste.
-        name: the path it was given by: the same, or a link to the newest file of a recording in several.
-        values: what the path named: {"id": "12"}.
-        args: the query string, each name with all its values.
+        base: the address of the database, such as "/ocpp".
+        file: the path of the recording, for commands to paste.
+        name: the path that the user named: the same, or a link to the newest of several files.
+        values: the values in the path of the request, such as {"id": "12"}.
+        args: the query string: each name with all its values.
     """
 
     base: str
@@ -37,11 +37,11 @@ class Ask:
     name: str = ""
 
     def text(self, name: str) -> str | None:
-        """The first value of a query parameter; None when absent or empty."""
+        """Return the first value of a query parameter; None if it is missing or empty."""
         return next((value for value in self.args.get(name, []) if value), None)
 
     def number(self, name: str, default: int | None = None, most: int | None = None) -> int | None:
-        """A query parameter as a number, bounded; anything else counts as absent."""
+        """Return a query parameter as a number, limited to `most`; return `default` if it is not a number."""
         try:
             value = int(self.text(name) or "")
         except ValueError:
@@ -51,20 +51,20 @@ class Ask:
         return value if most is None else max(1, min(value, most))
 
     def choice(self, name: str, allowed: tuple[str, ...]) -> str | None:
-        """A query parameter when it is one of these."""
+        """Return a query parameter if it is one of the allowed values, else None."""
         value = self.text(name)
         return value if value in allowed else None
 
     def many(self, name: str) -> list[str]:
-        """All values of a query parameter."""
+        """Return all values of a query parameter."""
         return [value for value in self.args.get(name, []) if value][:100]
 
     @property
     def id(self) -> int:
-        """The number the path named.
+        """The id in the path of the request.
 
         Raises:
-            NotThere: SQLite cannot hold such a number.
+            NotThere: the number is larger than SQLite's integers.
         """
         value = int(self.values["id"])
         if value >= 2**63:
@@ -73,9 +73,9 @@ class Ask:
 
     @property
     def key(self) -> str:
-        """The text the path named, with Datasette's tilde-encoding of path parts undone."""
+        """The text in the path of the request, with Datasette's tilde-encoding undone."""
         return unquote(self.values["id"].replace("%", "%25").replace("~", "%").replace("+", " "))
 
 
 type View = dict[str, Any]
-"""A page's content: what its template shows and its JSON holds."""
+"""The content of a page, for its template and as its JSON."""

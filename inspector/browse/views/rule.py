@@ -1,4 +1,4 @@
-"""The rules: what each looks for, where the specification says so, what to do, and where it was broken here."""
+"""The pages of rules: their descriptions, specification and fixes, and the findings in this recording."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from inspector.store.rows import Finding
 
 FINDINGS = 100
 FRAMES = 24
-"""Frames of a finding that are named."""
+"""The most frames of a finding that are listed."""
 
 
 def catalogue(db: sqlite3.Connection, ask: Ask) -> View:
-    """All rules, those broken in this recording first."""
+    """Return all rules, those broken in this recording first."""
     broken = {rule: times for (rule,), times in count(db, "rule").items()}
     rows = [{**rule_row(rule), "count": broken.get(slug, 0)} for slug, rule in RULES.items()]
     return {"rules": sorted(rows, key=lambda row: (-row["count"], row["rule_id"]))}
@@ -70,12 +70,12 @@ def _missing(db: sqlite3.Connection, one: Finding) -> list[View]:
 
 
 def markup(view: View) -> dict[str, Any]:
-    """What the template shows besides the JSON."""
+    """Return the values for the template besides the JSON: the examples of the rule."""
     return {"examples": examples(view["rule_id"])}
 
 
 def rule_row(rule: Rule) -> dict[str, Any]:
-    """A rule's facts."""
+    """Return the facts of a rule for the JSON."""
     return {
         "rule_id": rule.slug,
         "title": rule.title,

@@ -1,4 +1,4 @@
-"""One search over everything: charge points, transactions, id tokens, rules, actions, and the text of frames."""
+"""The search page: charge points, transactions, id tokens, rules, actions, and the text of frames."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from inspector.store.reading.finding_counts import count
 from inspector.store.reading.search import Search
 
 MOST = 20
-"""Results of a kind."""
+"""The most results of each kind."""
 FRAMES = 50
 STRETCH = 10_000
-"""Frames whose text is looked at before the clock is looked at."""
+"""How many frames are searched between two checks of the clock."""
 BUDGET_S = 0.15
-"""How long the text of frames is looked at; a link continues from there."""
+"""How long the text of frames is searched; a link on the page continues the search."""
 
 
 def view(db: sqlite3.Connection, ask: Ask) -> View:
-    """Everything that matches `q`; `before` is the frame id below which the search in frames continues."""
+    """Return everything that matches `q`; `before` is the frame id below which the search in frames continues."""
     text = (ask.text("q") or "").strip()[:200]
     found: View = {"q": text, "charge_points": [], "transactions": [], "rules": [], "actions": [], "frames": []}
     found |= {"searched_from": None, "searched_to": None, "next": None}
@@ -57,7 +57,7 @@ def _actions(db: sqlite3.Connection, text: str) -> list[dict[str, Any]]:
 
 
 def _frames(db: sqlite3.Connection, text: str, before: int | None) -> dict[str, Any]:
-    """Frames with the text, the newest first, as far back as the time allows."""
+    """Return frames with the text, newest first, as far back as BUDGET_S allows."""
     newest = reader.last_frame_id(db)
     top = newest if before is None else min(newest, before - 1)
     rows: list[dict[str, Any]] = []

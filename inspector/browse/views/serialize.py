@@ -1,4 +1,4 @@
-"""Rows of the store as the pages and their JSON show them."""
+"""Turn rows of the store into dicts for the pages and their JSON."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ RULES: dict[str, Rule] = {rule.slug: rule for rule in rules()}
 
 
 def charge_point_row(one: ChargePoint) -> dict[str, Any]:
-    """A charge point."""
+    """Return a charge point as a dict."""
     row = times(asdict(one))
     row["versions"] = [version for version in one.versions.split(",") if version]
     return row
 
 
 def session_row(one: Session, severities: Mapping[str, tuple[int, int | None]] | None = None) -> dict[str, Any]:
-    """A session with how long it lasted, how it ended, and where the first finding of each severity is."""
+    """Return a session with its duration, its end in words, and the first frame of each severity."""
     row = times(asdict(one))
     end = one.closed_ns or one.last_seen_ns or one.opened_ns
     row["duration_ms"] = (end - one.opened_ns) // 1_000_000
@@ -47,12 +47,12 @@ def session_row(one: Session, severities: Mapping[str, tuple[int, int | None]] |
 
 
 def offered(subprotocols: Any) -> str:
-    """The subprotocols a charge point offered, in a line: they are a list in the store, or what could be read."""
+    """Return the offered subprotocols on one line; the store has a JSON list, or in a crafted file anything."""
     return ", ".join(map(str, subprotocols)) if isinstance(subprotocols, list) else str(subprotocols or "")
 
 
 def frame_row(one: Frame, opened_ns: int) -> dict[str, Any]:
-    """A frame in the ladder. `at_us` counts from the session's opening, `mono_us` on the monotonic clock."""
+    """Return a frame for the ladder. `at_us` is the time since the session opened, `mono_us` the monotonic time."""
     return {
         "id": one.id,
         "ts": formatting.iso(one.ts_ns),
@@ -76,7 +76,7 @@ def frame_row(one: Frame, opened_ns: int) -> dict[str, Any]:
 
 
 def event_row(one: Event) -> dict[str, Any]:
-    """An event, its detail as JSON and in a line."""
+    """Return an event with its detail as JSON and as one line of text."""
     try:
         detail = json.loads(one.detail)
     except ValueError:
@@ -85,7 +85,7 @@ def event_row(one: Event) -> dict[str, Any]:
 
 
 def finding_row(one: Finding) -> dict[str, Any]:
-    """A finding with what its rule says: title and remedy."""
+    """Return a finding with the title and the remedy of its rule."""
     rule = RULES.get(one.rule_id)
     return {
         **times(asdict(one)),
@@ -97,7 +97,7 @@ def finding_row(one: Finding) -> dict[str, Any]:
 
 
 def transaction_row(one: Transaction) -> dict[str, Any]:
-    """A transaction with its energy and how long it took."""
+    """Return a transaction with its energy and its duration."""
     start, stop = _finite(one.meter_start_wh), _finite(one.meter_stop_wh)
     row = {**times(asdict(one)), "meter_start_wh": start, "meter_stop_wh": stop}
     row["energy_wh"] = None if start is None or stop is None else _finite(stop - start)
@@ -109,7 +109,7 @@ def transaction_row(one: Transaction) -> dict[str, Any]:
 
 
 def _contradiction(one: Transaction, energy_wh: float | None, took: int | None) -> str | None:
-    """Say what about a transaction cannot be true; None where nothing contradicts itself."""
+    """Return a sentence about an impossible value of a transaction; None if there is none."""
     if energy_wh is not None and energy_wh < 0:
         return f"its register ends {formatting.energy(-energy_wh)} below its start"
     if took is not None and took < 0:
@@ -120,5 +120,5 @@ def _contradiction(one: Transaction, energy_wh: float | None, took: int | None) 
 
 
 def _finite(register: float | None) -> float | None:
-    """A meter's register; None where it is beyond all numbers, which older versions stored and JSON cannot say."""
+    """Return the register of a meter; None for infinity, which older versions stored and JSON cannot express."""
     return register if register is not None and math.isfinite(register) else None

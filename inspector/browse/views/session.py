@@ -1,4 +1,4 @@
-"""A session: its facts, its findings, its measurements over time, and its frames a page at a time."""
+"""The page of a session: its facts, its findings, its measurements over time, and its frames page by page."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from inspector.store.reading import charging_rows, occurrences, reader
 from inspector.store.reading.finding_counts import count
 
 FINDINGS = 500
-"""Findings listed on a session's page, the worst first."""
+"""The most findings on the page, the worst first."""
 TRANSACTIONS = 1_000
-"""Transactions listed there."""
+"""The most transactions on the page."""
 
 
 def _session(db: sqlite3.Connection, ask: Ask) -> reader.Session:
@@ -36,7 +36,7 @@ def _session(db: sqlite3.Connection, ask: Ask) -> reader.Session:
 
 
 def view(db: sqlite3.Connection, ask: Ask) -> View:
-    """Who, where to, how it ended, what was found, which actions it holds."""
+    """Return the facts of a session, its findings, its transactions and its actions."""
     one = _session(db, ask)
     found = reader.findings(db, session_id=one.id, limit=FINDINGS + 1)
     transactions = reader.transactions(db, session_id=one.id, limit=TRANSACTIONS + 1)
@@ -54,7 +54,7 @@ def view(db: sqlite3.Connection, ask: Ask) -> View:
 
 
 def _rules(db: sqlite3.Connection, one: reader.Session) -> list[dict[str, Any]]:
-    """The rules the session broke, the worst and most frequent first."""
+    """Return the rules that the session broke, the worst and most frequent first."""
     broken = count(db, "rule", "severity", sessions=[one.id])
     rows = [
         {"rule_id": rule, "severity": severity, "count": times, "title": RULES[rule].title if rule in RULES else None}
@@ -71,9 +71,9 @@ def _charge_point(db: sqlite3.Connection, one: reader.Session) -> dict[str, Any]
 
 
 def frames(db: sqlite3.Connection, ask: Ask) -> View:
-    """A keyset page of the ladder: frames with the events between them.
+    """Return a page of the ladder: frames with the events between them.
 
-    Where: after or before (frame ids), around (a frame id), at (milliseconds since 1970), end (the last ones), limit.
+    Its place: after or before (a frame id), around (a frame id), at (milliseconds since 1970), or end; and a limit.
     Filters: action (several), direction, severity, rule (several), q.
     """
     one = _session(db, ask)
@@ -108,8 +108,8 @@ def frames(db: sqlite3.Connection, ask: Ask) -> View:
     if any(filters.values()) or (not page and (more_before or before is not None)):
         events = []
     else:
-        # Over all pages of a session each event comes once: a page has the events between its first and its last
-        # frame, and those up to the frame from which it was asked for.
+        # Each event must be on exactly one page: a page has the events between its first and its last frame, and those
+        # up to the frame in `after` or `before`.
         first = after if after else page[0].id if page and more_before else None
         last = page[-1].id - (before is None) if page and more_after else None
         events = reader.events(db, one.id, first, last)
@@ -131,12 +131,12 @@ def frames(db: sqlite3.Connection, ask: Ask) -> View:
 
 
 def plot(db: sqlite3.Connection, ask: Ask) -> View:
-    """Power, energy, current, state of charge and limit over time, with transactions and status changes."""
+    """Return power, energy, current, state of charge and limit over time, with transactions and status changes."""
     return charging(db, _session(db, ask))
 
 
 def markup(view: View) -> dict[str, Any]:
-    """What the template shows besides the JSON."""
+    """Return the values for the template besides the JSON."""
     one = view["session"]
     said = offered(one["subprotocols_offered"])
     last = one["closed"] or one["last_seen"] or one["opened"]
@@ -144,13 +144,13 @@ def markup(view: View) -> dict[str, Any]:
         "line_titles": TITLES,
         "offered": said if said != one["subprotocol"] else "",
         "several_days": bool(one["opened"] and last and one["opened"][:10] != last[:10]),
-        # Room is kept for the plot, so that nothing moves when it comes.
+        # The template reserves room for the plot, so that nothing moves when it appears.
         "plotted": _plotted({each["action"] for each in view["actions"]}, bool(view["transactions"])),
     }
 
 
 def _plotted(actions: set[str], charged: bool) -> str:
-    """How much room a plot takes: "full" with measurements, "low" with statuses or transactions alone, "" for none."""
+    """Return the size of the plot: "full" with measurements, "low" with only statuses or transactions, "" for none."""
     if actions & {"MeterValues", "TransactionEvent"}:
         return "full"
     return "low" if charged or "StatusNotification" in actions else ""

@@ -1,4 +1,4 @@
-"""A transaction: who charged, how much, how long, its frames and findings, and its measurements over time."""
+"""The page of a transaction: id token, energy, duration, frames, findings, and measurements over time."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from inspector.store.reading import charging_rows, occurrences, reader
 from inspector.store.reading.filter import names_transaction
 
 FRAMES = 200
-"""Frames of a transaction that are listed."""
+"""The most frames of a transaction that are listed."""
 
 
 def view(db: sqlite3.Connection, ask: Ask) -> View:
-    """One transaction with its session, its frames and what was measured in it."""
+    """Return one transaction with its session, its frames and its measurements."""
     found = reader.transactions(db, id=ask.id)
     if not found:
         raise NotThere(f"There is no transaction {ask.id} in this recording.")
@@ -55,7 +55,7 @@ def view(db: sqlite3.Connection, ask: Ask) -> View:
 
 
 def _frames(db: sqlite3.Connection, one: reader.Transaction) -> list[reader.Frame]:
-    """The first frames that name the transaction, and its first and last one, in order."""
+    """Return the first frames that name the transaction, and its first and last frame, in order."""
     after = None if one.start_frame_id is None else one.start_frame_id - 1
     named = reader.frames(db, one.session_id, after=after, text=one.transaction_id, limit=4 * FRAMES)
     kept = {each.id: each for each in named if each.raw is not None and names_transaction(one.transaction_id, each.raw)}
@@ -66,7 +66,7 @@ def _frames(db: sqlite3.Connection, one: reader.Transaction) -> list[reader.Fram
 
 
 def _findings(db: sqlite3.Connection, frames: list[int]) -> list[dict[str, Any]]:
-    """What was found on frames, each finding once, with those of these frames that it was found on."""
+    """Return the findings on these frames, each once, with the ids of its frames among them."""
     rows: dict[int, dict[str, Any]] = {}
     for frame in frames:
         for finding in occurrences.findings_on(db, frame):
@@ -75,7 +75,7 @@ def _findings(db: sqlite3.Connection, frames: list[int]) -> list[dict[str, Any]]
 
 
 def within(points: list[Point], start: float, end: float) -> list[Point]:
-    """The part of a line of steps between two moments, cut off where they are."""
+    """Return the part of a step line between two times, with points exactly at these times."""
     inside = [point for point in points if start <= point[0] <= end]
     before = [value for at, value in points if at < start]
     after = [value for at, value in points if at > end]
