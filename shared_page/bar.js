@@ -1,4 +1,4 @@
-// What the bar of every page does: the three switches, and links to the other parts of ChargeSentinel.
+// The bar of every page: the three switches, and links to the other parts of ChargeSentinel.
 import { isLocal, setLocal } from "./clock.js";
 import { following, prefer } from "./preferences.js";
 
@@ -20,9 +20,9 @@ const SIGNS = { system: "◐", light: "☀", dark: "☾" };
 const APPS = ["recordings", "simulator", "csms"];
 
 /**
- * Where the other parts are: `?csms=9001&simulator=http://127.0.0.1:8080` in the address bar names them, by port or
- * by address, and a cookie keeps them until the browser is closed. Only addresses of the same machine count, so that
- * nobody's link leads elsewhere.
+ * Return the addresses of the other parts. `?csms=9001&simulator=http://127.0.0.1:8080` in the address bar sets them,
+ * by port or by address, and a cookie keeps them until the browser is closed. Only addresses of this machine are accepted,
+ * so that a foreign link cannot lead to another machine.
  * @returns {Record<string, string>}
  */
 function apps() {
@@ -54,9 +54,9 @@ function appAddress(text) {
 }
 
 /**
- * Make the bar's switches work. The page says how it changes its language.
- * @param {string} own which part of ChargeSentinel this page is
- * @param {(language: string) => void} speak
+ * Make the switches of the bar work.
+ * @param {string} own the part of ChargeSentinel to which this page belongs
+ * @param {(language: string) => void} speak changes the language of the page
  */
 export function wireBar(own, speak) {
   const find = (/** @type {string} */ id) => /** @type {any} */ (document.getElementById(id));

@@ -1,4 +1,4 @@
-// Lays out a frame's text for reading, in the colours of every page. Numbers stay as they were sent.
+// Indent and colour the text of a frame. Numbers stay as they were sent.
 
 const LONGEST = 60_000;
 const DEEPEST = 40;
@@ -13,7 +13,7 @@ function inked(kind, text) {
 }
 
 /**
- * The tokens of a text, or null if it is no JSON.
+ * The tokens of a text, or null if it is not JSON.
  * @param {string} text @returns {string[] | null}
  */
 function tokensOf(text) {
@@ -29,7 +29,7 @@ function tokensOf(text) {
 }
 
 /**
- * The text with its line breaks, as parts: [kind, text] pairs; the envelope stays on one line up to its payload.
+ * The indented text as [kind, text] pairs; the envelope before the payload stays on one line.
  * @param {string} text @returns {[string, string][]}
  */
 export function laidOut(text) {
@@ -59,7 +59,7 @@ export function laidOut(text) {
   return out;
 }
 
-/** The text as nodes in colours. @param {string} text @returns {(Node | string)[]} */
+/** The indented text as coloured nodes. @param {string} text @returns {(Node | string)[]} */
 export function jsonView(text) {
   return laidOut(text).map(([kind, part]) => (kind ? inked(kind, part) : part));
 }

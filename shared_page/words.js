@@ -1,14 +1,14 @@
-// Says the page's own words in the reader's language. English is in the page; a table has the others.
+// Translate the texts of a page. The English texts are in the page; a table has their translations.
 
 /** @type {Record<string, string>} */
 let table = {};
 
-/** Say what the table has in its words from now on. @param {Record<string, string>} words English -> the language */
+/** Use these translations from now on. @param {Record<string, string>} words English text -> translation */
 export function learn(words) {
   table = words;
 }
 
-/** A text in the language, with its {names} filled in. @param {string} text @param {Record<string, string | number>} [values] */
+/** The translation of a text, with its {names} replaced by values. @param {string} text @param {Record<string, string | number>} [values] */
 export function t(text, values = {}) {
   return (table[text] ?? text).replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole));
 }
@@ -16,8 +16,8 @@ export function t(text, values = {}) {
 const ATTRIBUTES = ["placeholder", "aria-label", "title"];
 
 /**
- * Translate what is marked: `data-t` the text of an element, `data-t-title` its attribute and so on. The English text
- * is kept in the mark.
+ * Translate the marked parts of a page: `data-t` marks the text of an element, `data-t-title` its title, and so on. The
+ * value of the mark is the English text.
  * @param {ParentNode} root
  */
 export function translate(root) {

@@ -1,8 +1,8 @@
-"""Copies what all pages share from `shared_page/` into the three packages that serve pages.
+"""Copy the shared files of all pages from `shared_page/` into the three packages that serve pages.
 
 `python -m tools.shared_pages` writes the copies; `tests/test_shared_pages.py` fails if one is not up to date. The CSMS
 page and the browse pages load the scripts as modules. The simulator page also works as a file, from which a browser
-loads no modules: there each script becomes one constant that holds what the module exports.
+loads no modules: there each script becomes one constant with the exports of the module.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ const KINDS = {
   SuspendedEVSE: "warn", Reserved: "warn", Unavailable: "warn", Faulted: "bad",
 };
 
-/** The open transaction on a connector; in 2.x a transaction may name the EVSE only. */
+/** The open transaction on a connector; in 2.x a transaction may have only the EVSE. */
 function transactionOn(point, connector) {
   return point.transactions.find((each) => !each.stopped && each.evse_id === connector.evse_id && [null, connector.connector_id].includes(each.connector_id));
 }

@@ -28,7 +28,7 @@ export async function api(method, path, body) {
   return content;
 }
 
-/** Runs `work` and shows its result in an output, or the message of its error. */
+/** Run `work`, and show its result or the message of its error in an output. */
 export async function say(output, work) {
   output.className = "busy";
   output.textContent = "…";
@@ -66,7 +66,7 @@ export function table(columns, rows) {
 
 const known = (text) => text && !isNaN(new Date(text));
 
-/** The time; with the date unless it is today. */
+/** A time as text, with the date if it is not today. */
 export function when(text) {
   if (!known(text)) return "–";
   const time = clock.seconds(text);

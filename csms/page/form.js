@@ -1,10 +1,10 @@
-// Builds form fields from a JSON schema, and reads the payload back from them.
+// Build form fields from a JSON schema, and read the payload back from them.
 import { element, smallButton } from "./dom.js";
 import { t } from "./words.js";
 
 const HOUR_MS = 3_600_000;
 const stamp = (later = 0) => new Date(Date.now() + later).toISOString();
-// Descriptions of 2.x contain names of types in a registry, which do not help in a form.
+// Remove the URNs in descriptions of 2.x, which do not help in a form.
 const help = (schema) => (schema.description ?? "").replace(/urn:x-\S+|\r/g, "").trim();
 
 /** A field is {node, read}: the element, and a function that returns its value. */
@@ -84,7 +84,7 @@ function group(schema, definitions, name, value) {
   if (!fields.size && !others.length) box.append(nothing);
   box.append(more);
   more.hidden = !others.length;
-  // Unknown members are kept: somebody may have written them as JSON, to break the rules on purpose.
+  // Keep unknown members: the user may have added them as JSON, to break the rules on purpose.
   const strange = Object.entries(value).filter(([key]) => !names.includes(key));
   return { node: box, read: () => Object.fromEntries([...[...fields].map(([key, made]) => [key, made.read()]), ...strange]) };
 }

@@ -1,4 +1,4 @@
-// What the CSMS knows about one charge point, as tables: transactions, reservations, profiles, variables, notices.
+// The facts about one charge point as tables: transactions, reservations, profiles, variables, notices.
 import { $, element, redraw, smallButton, table, when } from "./dom.js";
 import { jsonView } from "./shared/json_view.js";
 import { t as said } from "./words.js";
@@ -33,7 +33,7 @@ const PARTS = {
     [{ name: "When" }, { name: "Action" }, { name: "Payload", wrap: true }]],
 };
 
-/** Shows the parts as foldable tables; an open one stays open when it is refreshed. */
+/** Show the facts as foldable tables; an open table stays open when it is refreshed. */
 export function showKnown(point) {
   const box = $("known");
   if (box.dataset.whose !== point.charge_point_id) {

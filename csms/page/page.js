@@ -1,4 +1,4 @@
-// The operator's page: what it shows, and how it refreshes. The parts are in the other modules.
+// The operator's page: choose a charge point, and refresh the parts of the page, which are in other modules.
 import { answer, forgetAnswer } from "./answers.js";
 import { $, api, element, say } from "./dom.js";
 import { showConnectors } from "./connectors.js";
@@ -20,7 +20,7 @@ const TRIGGERS = {
 };
 const BOOTS = { Accepted: "good", Pending: "warn", Rejected: "bad" };
 let chosen = null; // the identity of the shown charge point
-let version = null; // its OCPP version, which the forms are made for
+let version = null; // the OCPP version of the shown charge point, for the forms
 
 const one = (rest = "") => `charge-points/${encodeURIComponent(chosen)}${rest}`;
 const operate = (name, values) => answer(name, () => api("POST", one(`/operations/${name}`), values));
@@ -134,7 +134,7 @@ function decoded(text) {
   try {
     return decodeURIComponent(text);
   } catch {
-    return text; // typed by hand: no charge point has this name, and the page says so
+    return text; // a malformed address typed by hand: the page reports that no charge point has this name
   }
 }
 

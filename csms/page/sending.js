@@ -48,19 +48,19 @@ $("as-form").onclick = () => {
 
 async function build() {
   const action = $("action").value;
-  // Clear the old form at once, so that nobody fills it in.
+  // Clear the old form at once, so that the user does not fill it in.
   built = null;
   $("fields").replaceChildren();
   const turn = (builds += 1);
   const { schema, example } = await api("GET", `actions/${target.version}/${action}`);
-  // Another form may have been started meanwhile: the one started last counts.
+  // Stop if the user has chosen another action meanwhile.
   if (turn !== builds) return;
   built = { action, schema, read: () => example };
   show(example);
   $("json").value = JSON.stringify(example, null, 2);
 }
 
-/** Offers the actions of a version; `path` returns the API's path for the shown charge point. */
+/** Offer the actions of a version; `path` returns the API's path for the shown charge point. */
 export async function offer(version, path, names) {
   target = { version, path };
   $("action").replaceChildren(...names.map((name) => element("option", { textContent: name })));

@@ -1,4 +1,4 @@
-// The page of id tokens: lists, adds, replaces and forgets; what a token is worth is the CSMS's to say.
+// The page of id tokens: list, add, replace and delete them. The CSMS decides whether a token may charge.
 import { $, api, element, redraw, say, smallButton, table, when } from "./dom.js";
 import { t } from "./words.js";
 

@@ -1,4 +1,4 @@
-// The parts of a row that shows one frame: the same on the ladder, on the CSMS page and on the simulator page.
+// The parts of a row that shows one frame, for the ladder, the CSMS page and the simulator page.
 
 /**
  * @typedef {{direction: string, msg_type: number | null, type?: string, action: string | null, severity?: string | null,
@@ -20,7 +20,7 @@ function part(name, kind, ...children) {
   return made;
 }
 
-/** How long something took, in the unit a reader would pick. @param {number | null | undefined} us @returns {string} */
+/** A duration in a fitting unit. @param {number | null | undefined} us @returns {string} */
 export function duration(us) {
   if (us === null || us === undefined) return "";
   if (us < 0) return `-${duration(-us)}`;
@@ -40,8 +40,8 @@ export function rowKinds(frame) {
 }
 
 /**
- * What a frame says: its action, badges where it is special, and its summary.
- * @param {RowFrame} frame @param {(text: string) => string} [t] translates a word of ours
+ * The content of a frame's row: action, badges and summary.
+ * @param {RowFrame} frame @param {(text: string) => string} [t] translates a text of the page
  * @returns {HTMLElement}
  */
 export function whatOf(frame, t = (text) => text) {
@@ -53,7 +53,7 @@ export function whatOf(frame, t = (text) => text) {
   return what;
 }
 
-/** The words for the way a frame goes. @param {string} direction @param {(text: string) => string} [t] @returns {string} */
+/** The words for the direction of a frame. @param {string} direction @param {(text: string) => string} [t] @returns {string} */
 export function wayOf(direction, t = (text) => text) {
   return t(direction === "cp-to-csms" ? "charge point → CSMS" : "CSMS → charge point");
 }
@@ -81,7 +81,7 @@ export function arrow(frame, left, right, y) {
   return parts;
 }
 
-/** The arrow in a picture of its own, between two short lifelines. @param {RowFrame} frame @returns {SVGElement} */
+/** The arrow of a frame as a small picture with two short lifelines. @param {RowFrame} frame @returns {SVGElement} */
 export function smallLane(frame) {
   const lane = shape("svg", { class: "small-lane", width: 48, height: 28, viewBox: "0 0 48 28", "aria-hidden": "true" });
   const lives = [5, 43].map((x) => shape("line", { class: "l-life", x1: x, x2: x, y1: 0, y2: 28 }));

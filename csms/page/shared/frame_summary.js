@@ -1,13 +1,13 @@
-// One line that says what a frame is about, as the ladder has it: `inspector/browse/summary.py` in JavaScript.
+// Summarise a frame in one line, in the same way as `inspector/browse/summary.py`.
 //
-// Never throws: a payload that is not as expected is shown as its plain values.
+// No frame throws an error: an unexpected payload is shown as its plain values.
 
 /** @typedef {any} Json */
 
 const SUMMARY_LENGTH = 160;
 
 /**
- * What a frame says, in at most SUMMARY_LENGTH characters.
+ * The summary of a frame, in at most SUMMARY_LENGTH characters.
  * @param {string} raw @param {number | null} type 2 to 6 @param {string | null} action of a CALL or of the CALL that is answered
  */
 export function summarise(raw, type, action) {
@@ -59,7 +59,7 @@ const joined = (...words) => words.filter((each) => each !== null && each !== un
 /** @param {string} name @param {Json} value */
 const named = (name, value) => (value === null || value === undefined ? null : `${name} ${value}`);
 
-/** A number with so many digits that count, without zeros at its end. @param {number} value @param {number} digits */
+/** A number with at most `digits` significant digits, without zeros at its end. @param {number} value @param {number} digits */
 function general(value, digits) {
   const [, exponent] = value.toExponential(digits - 1).split("e");
   if (Number(exponent) >= -4 && Number(exponent) < digits) return String(Number(value.toPrecision(digits)));
@@ -102,7 +102,7 @@ const READINGS = {
   SoC: "SoC",
 };
 
-/** The readings a person asks for first: power, energy, current, voltage, state of charge. @param {Json[]} meterValues */
+/** The most important readings: power, energy, current, voltage, state of charge. @param {Json[]} meterValues */
 function measured(meterValues) {
   /** @type {Record<string, string>} */
   const found = {};

@@ -1,7 +1,7 @@
-// What the reader chose on any page: theme, language, and UTC or local time.
+// The reader's choices on any page: theme, language, and UTC or local time.
 //
-// A cookie keeps it: the pages of one machine differ in their ports, which cookies ignore. A page that was opened as a
-// file has no cookies, so the browser's storage keeps it too.
+// A cookie stores them, as cookies are the same for all ports of a machine, and so for all pages. A page opened
+// from a file has no cookies, so the browser's storage has the choices too.
 
 /** @type {Record<string, string[]>} */
 const CHOICES = { theme: ["system", "light", "dark"], language: ["en", "tr"], clock: ["utc", "local"] };
@@ -15,7 +15,7 @@ export function preference(name) {
   try {
     value ||= localStorage.getItem(key) ?? "";
   } catch {
-    // Storage is forbidden: then the choice lasts as long as the page.
+    // Storage is forbidden: the choice is lost with the page.
   }
   return CHOICES[name].includes(value) ? value : "";
 }
@@ -27,17 +27,17 @@ export function prefer(name, value) {
   try {
     localStorage.setItem(key, value);
   } catch {
-    // See above.
+    // Storage is forbidden: the choice is lost with the page.
   }
 }
 
-/** The choice after this one. @param {string} name @param {string} value @returns {string} */
+/** The choice after `value` in the order of CHOICES. @param {string} name @param {string} value @returns {string} */
 export function following(name, value) {
   const all = CHOICES[name];
   return all[(all.indexOf(value) + 1) % all.length];
 }
 
-/** The language that was chosen, or the browser's if it is Turkish, or English. @returns {string} */
+/** The chosen language; without a choice Turkish if the browser prefers it, else English. @returns {string} */
 export function preferredLanguage() {
   return preference("language") || (navigator.language.toLowerCase().startsWith("tr") ? "tr" : "en");
 }

@@ -1,5 +1,5 @@
-// What the bar of every page does: `/` leads to the search box, switches for time zone, theme and language.
-// Every <time>, also one that comes later, is shown in the chosen zone, with both on hover.
+// The bar of every page: the key `/` leads to the search box, and switches set time zone, theme and language. Every
+// <time>, even one that is added later, is shown in the chosen zone, with both zones on hover.
 import { wireBar } from "./shared/bar.js";
 import { isLocal, restated } from "./shared/clock.js";
 
@@ -27,7 +27,7 @@ new MutationObserver((changes) => {
 }).observe(document.documentElement, { childList: true, subtree: true });
 
 document.addEventListener("zone", () => restate(document));
-// The server writes the page, so another language needs the page again.
+// The server translates the page, so reload it in another language.
 wireBar("recordings", () => location.reload());
 
 document.addEventListener("keydown", (event) => {

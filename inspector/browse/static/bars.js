@@ -1,8 +1,8 @@
-// Bars behind the numbers of our queries, so that a query reads as a chart; each column has a scale of its own.
+// Draw bars behind the numbers of canned queries, each column with its own scale.
 const COUNTED = "times sessions errors warnings infos rules charge_points answers p50_us p95_us p99_us max_us energy_wh "
   + "reconnects reconnects_per_hour boots boots_per_hour lost connections seconds_each frames v16 v201 v21";
 
-// Cells with words for a number ("34 ms") keep the number in their title.
+// A cell with a formatted number, such as "34 ms", has the number itself in its title.
 const number = (cell) => parseFloat(cell.querySelector("[title]")?.title ?? cell.textContent.replaceAll(",", ""));
 
 for (const name of COUNTED.split(" ")) {

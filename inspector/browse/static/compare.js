@@ -1,4 +1,4 @@
-// The comparison: choices act at once, n and N lead from difference to difference.
+// The comparison: a changed choice submits the form, and the keys n and N go to the next and the previous difference.
 const form = document.querySelector(".compare-form");
 const list = document.getElementById("sessions");
 const base = document.body.dataset.base;

@@ -1,4 +1,4 @@
-// A frame's own page: copying, and j/k to its neighbours.
+// The page of a frame: buttons to copy, and the keys j and k for its neighbours.
 import { copying } from "./panel.js";
 
 copying(document.querySelector("article.frame"));

@@ -1,4 +1,4 @@
-// The home page stays current: what changed is fetched every 0.7 s while the page is in sight.
+// Keep the home page current: fetch its changed parts every 0.7 s while the page is visible.
 import { t } from "./words.js";
 const pause = document.getElementById("pause");
 const parts = ["totals", "earlier", "attention", "sessions", "unconnected"];

@@ -1,5 +1,5 @@
-// The ladder: frames and events as rows of one height, of which only those in sight exist in the document.
-// It is given rows and draws them; it fetches nothing.
+// The ladder: frames and events as rows of the same height. Only the visible rows exist in the document. The ladder
+// draws the rows that it is given, and fetches nothing.
 import * as clock from "./shared/clock.js";
 import { arrow, duration, rowKinds, shape, wayOf, whatOf } from "./shared/frame_row.js";
 import { idFrom } from "./steps.js";
@@ -7,8 +7,8 @@ import { t } from "./words.js";
 
 export const ROW = 28;
 const OVERSCAN = 12;
-const BLOCK = 8; // rows by which the drawn part moves
-const LONG_SPAN = 60; // rows between a CALL and its answer above which both may be out of sight
+const BLOCK = 8; // the drawn part moves by this many rows
+const LONG_SPAN = 60; // an exchange with more rows may be partly visible although its CALL and its answer are not
 const LONG_GAP_US = 10_000_000;
 
 const element = (name, attributes = {}, ...children) => {
@@ -30,17 +30,17 @@ export class Ladder {
     this.space.append(this.rows, this.lanes);
     box.replaceChildren(this.space);
     this.fresh = new Set();
-    this.drawn = new Map(); // place -> its row, as long as nothing about it changed
+    this.drawn = new Map(); // place -> its element, until the row changes
     box.addEventListener("scroll", () => this.#later(), { passive: true });
     box.addEventListener("wheel", () => { this.settled = false; }, { passive: true });
     box.addEventListener("pointerdown", () => { this.settled = false; });
     box.addEventListener("click", (event) => this.#clicked(event));
-    // A ladder that shrinks keeps the chosen row in sight.
+    // If the size of the ladder changes, keep the chosen row visible.
     new ResizeObserver(() => { if (this.settled) this.settle(); this.#later(); }).observe(box);
     document.addEventListener("zone", () => this.draw());
   }
 
-  // Replace everything, or add before or after. `events` are put behind the frame they came after.
+  // Replace all rows with those of a page, or add a page before or after. Each event follows the frame it came after.
   set(page) {
     this.items = [];
     this.known = new Set();
@@ -90,7 +90,7 @@ export class Ladder {
     this.draw();
   }
 
-  // From row `begin` on: where each frame is, what comes before it, and which exchanges span which rows.
+  // Update, from row `begin` on, the place of each frame, the frame before it, and the rows of each exchange.
   #index(begin) {
     let previous = null;
     if (begin === 0) { this.frames.clear(); this.absent.clear(); this.spans.clear(); this.long = []; }
@@ -118,7 +118,7 @@ export class Ladder {
     const span = this.spans.get(frame.call_id);
     if (!span || span.end !== span.start) return;
     span.end = place;
-    // A CALL that was shown before its answer came knows of it from now on.
+    // The CALL may have been added before its answer came: store the id of the answer.
     const call = this.items[span.start].frame;
     call.answer_id ??= frame.id;
     if (span.end - span.start > LONG_SPAN) this.long.push(span);
@@ -134,7 +134,7 @@ export class Ladder {
     this.waiting = requestAnimationFrame(() => { this.waiting = 0; this.draw({ moved: true }); });
   }
 
-  // Draw what is in sight; after scrolling (`moved`), drawn rows are reused and a move within a block draws nothing.
+  // Draw the visible rows. After scrolling (`moved`), reuse drawn rows; a move within a block draws nothing.
   draw({ moved = false } = {}) {
     const { scrollTop, clientHeight, scrollHeight } = this.box;
     const sight = (y) => y / ROW - this.shift;
@@ -170,7 +170,7 @@ export class Ladder {
     return element("time", { class: "time", datetime: iso ?? "" }, this.days && iso ? `${clock.date(iso).slice(5)} ${text}` : text);
   }
 
-  // The exchanges any part of which is between two rows.
+  // Yield the exchanges that are at least partly between two rows.
   *#spansIn(top, bottom) {
     const seen = new Set();
     for (let place = top; place < bottom; place++) {
@@ -273,7 +273,7 @@ export class Ladder {
     this.lanes.replaceChildren(...out);
   }
 
-  // Which lifeline an event belongs to: the side that sent it, where one did.
+  // The x of an event: the lifeline of the side that sent it, or else the middle.
   #side({ detail }, left, right) {
     const from = detail?.direction ?? detail?.from;
     if (!from) return (left + right) / 2;
@@ -305,12 +305,12 @@ export class Ladder {
     this.box.setAttribute("aria-activedescendant", typeof id === "number" ? `f${id}` : id);
     this.onChoose(this.items[place].frame ?? this.items[place].event);
     this.settled = true;
-    // What was chosen may have raised a sheet over the ladder.
+    // The choice may have opened a sheet that covers a part of the ladder.
     this.settle();
     return true;
   }
 
-  // Have the chosen row in the window, after the page around it has moved.
+  // Scroll the chosen row into the window, after the page around the ladder has moved.
   settle() {
     const place = this.#place(this.chosen);
     if (place === undefined) return;
@@ -319,14 +319,14 @@ export class Ladder {
     this.#intoWindow(place);
   }
 
-  // Scroll to a row that is not at least `margin` rows away from the edges.
+  // Scroll to a row if it is less than `margin` rows away from an edge.
   reveal(place, margin = 2) {
     const y = (place + this.shift) * ROW;
     const { scrollTop, clientHeight } = this.box;
     if (y < scrollTop + margin * ROW || y + ROW > scrollTop + clientHeight - margin * ROW) this.box.scrollTop = y - clientHeight / 3;
   }
 
-  // The ladder may itself be partly out of the window, or under a sheet: the page then scrolls to the row.
+  // Scroll the page to a row if that part of the ladder is outside the window or under a sheet.
   #intoWindow(place) {
     const top = this.box.getBoundingClientRect().top + (place + this.shift) * ROW - this.box.scrollTop;
     const [above, below] = [document.querySelector(".bar")?.getBoundingClientRect().bottom ?? 0, innerHeight - this.covered()];

@@ -1,4 +1,4 @@
-// The newest frames of all sessions, as they come, and who is connected.
+// The live page: the newest frames of all sessions, and the connected charge points.
 import { copying } from "./panel.js";
 import { duration, wayOf, whatOf } from "./shared/frame_row.js";
 import { t } from "./words.js";
@@ -13,7 +13,7 @@ let paused = false;
 const AVERAGE_MS = 5000;
 const arrivals = []; // [when, how many frames]
 let picked = null; // { frame, session } of the frame in the panel
-let held = []; // rows that came while the reader was in the feed
+let held = []; // rows that came while the reader was reading the list
 
 const tag = (name, kind, ...children) => {
   const made = document.createElement(name);
@@ -61,7 +61,7 @@ const connected = ({ sessions, more_sessions: more }) => {
     all.href = `${base}/-/home?state=live`;
     items.push(tag("li", "", all));
   }
-  // What the reader has the focus on is not taken from under the keys.
+  // Do not replace the list while an element in it has the keyboard focus.
   if (!byId("connected").contains(document.activeElement)) byId("connected").replaceChildren(...items);
 };
 
@@ -85,7 +85,7 @@ pause.addEventListener("click", () => {
   if (paused) rate.textContent = t("paused");
 });
 
-// Another filter begins anew, from the newest frames that match.
+// After a change of the filter, start again with the newest frames that match.
 let typed = 0;
 let mine = 0;
 const refilter = async () => {
@@ -105,7 +105,7 @@ form.addEventListener("input", (event) => {
   typed = setTimeout(refilter, event.target.type === "search" ? 250 : 0);
 });
 form.addEventListener("submit", (event) => { event.preventDefault(); refilter(); });
-// Rows do not move under the pointer, nor where the reader has scrolled to: a button counts them meanwhile.
+// Do not move rows while the pointer is over them or the list is scrolled: then a button shows the number of new rows.
 const room = feed.closest(".scroll");
 const fresh = byId("news");
 const reading = () => room.matches(":hover") || room.scrollTop > 0 || picked !== null;

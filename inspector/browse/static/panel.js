@@ -1,9 +1,9 @@
-// The side panel: a tab with the session's findings, one with the chosen frame as its own page lays it out.
+// The side panel: one tab has the findings of the session, the other the chosen frame, formatted as on its own page.
 import { t } from "./words.js";
 
 import { idFrom } from "./steps.js";
 
-// A page that came over plain HTTP from another machine has no clipboard of its own; the old way still works there.
+// A page over plain HTTP from another machine has no navigator.clipboard, but document.execCommand works there.
 const write = async (text) => {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
   const area = document.createElement("textarea");
@@ -19,7 +19,7 @@ export const copying = (root) => root.addEventListener("click", async (event) =>
   const button = event.target.closest("[data-copy]");
   if (!button) return;
   const text = async () => {
-    // A large frame is not in the page as a whole.
+    // The page has only a part of a large frame: fetch the rest.
     if (button.dataset.from) return (await (await fetch(button.dataset.from)).json()).frame.raw;
     return (root.querySelector(`[data-raw="${button.dataset.copy}"]`) ?? root.querySelector(".readable")).textContent;
   };
@@ -42,7 +42,7 @@ export const panel = ({ goto }) => {
       document.getElementById(each.getAttribute("aria-controls")).hidden = !chosen;
     }
   };
-  // On a narrow screen a chosen frame comes as a sheet over the lower half, so that the ladder stays in sight.
+  // On a narrow screen, show a chosen frame as a sheet over the lower half, so that the ladder stays visible.
   const aside = frame.closest("aside");
   const narrow = matchMedia("(max-width: 900px)");
   const sheet = (up) => aside.classList.toggle("sheet", up && narrow.matches);

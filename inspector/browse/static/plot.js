@@ -1,5 +1,5 @@
 // Charging over time: one strip for each quantity over a common time axis, with statuses, transactions and findings.
-// It is given data and draws it as SVG; it fetches nothing. A drag zooms, a click leads to a frame.
+// The plot draws the data that it is given as SVG, and fetches nothing. A drag zooms, a click leads to a frame.
 import * as clock from "./shared/clock.js";
 import { idOf } from "./occurrences.js";
 import { shape as drawnShape } from "./shared/frame_row.js";
@@ -11,9 +11,9 @@ const LEFT = 62;
 const RIGHT = 84;
 const RIBBON = 13;
 const AXIS = 28;
-const REACH = 10; // pixels beside a sample at which the cursor still reads it
-const DRAG = 5; // pixels from which on a click is a drag
-const SEPARATE = 400; // findings up to which each has a mark of its own
+const REACH = 10; // the cursor shows the value of a sample that is at most this many pixels away
+const DRAG = 5; // a movement of at least this many pixels is a drag, a shorter one a click
+const SEPARATE = 400; // up to this number of findings, each has its own mark
 
 const QUANTITIES = [
   { kind: "power", name: t("Power"), unit: "W", shown: "kW", scale: 1e-3, limit: "W" },
@@ -42,7 +42,7 @@ const stripsOf = (data) => {
     series: data.series.filter((each) => each.kind === quantity.kind && each.points.length).map((each) => ({ ...each, lines: linesOf(each) })),
     limits: data.limits.filter((each) => each.unit === quantity.limit),
   })).filter((strip) => strip.series.length || strip.limits.length);
-  // What was offered belongs into the strip of what was taken.
+  // Draw the offered power or current into the strip of the power or current that the vehicle takes.
   for (const offered of strips.filter((strip) => strip.kind.startsWith("offered_"))) {
     const taken = strips.find((strip) => strip.kind === offered.kind.slice(8));
     if (!taken) continue;
@@ -140,7 +140,7 @@ export const plot = (box, legend, data, { goto, at = () => {}, zoomed = () => {}
 
   const transaction = (each, top, bottom) => {
     const edge = (ms) => shape("line", { class: "p-edge", x1: x(ms), x2: x(ms), y1: top, y2: bottom });
-    // One whose start nobody saw has only an end.
+    // A transaction whose start was not recorded only has an end.
     if (!each.start_ms) return [titled(edge(each.end_ms), t("transaction {id} stops", { id: each.transaction_id }))];
     const [from, to] = [Math.max(x(each.start_ms), LEFT), Math.min(x(each.end_ms), right)];
     if (to < LEFT || from > right) return [];
@@ -154,7 +154,7 @@ export const plot = (box, legend, data, { goto, at = () => {}, zoomed = () => {}
     return out;
   };
 
-  // The axis of a strip, its name and where its reading goes.
+  // The axis of a strip, its name and the place for its value at the cursor.
   const frameOf = (each, top) => {
     const values = [...each.series, ...(each.offered ?? [])].flatMap((one) => one.points.map((point) => point[1] * each.scale))
       .concat(each.limits.flatMap((one) => one.points.map((point) => point[1] * each.scale)));
@@ -211,7 +211,7 @@ export const plot = (box, legend, data, { goto, at = () => {}, zoomed = () => {}
     return out;
   };
 
-  // A sample without neighbours is a dot; so is each one where there is room for that.
+  // Draw dots for samples without neighbours, and for all samples if there is enough room.
   const samples = (each, one) => one.lines.flatMap((line) => {
     const inSight = line.filter(([ms]) => ms >= start && ms <= end);
     const roomy = inSight.length < 2 || (x(inSight.at(-1)[0]) - x(inSight[0][0])) / (inSight.length - 1) > 9;
@@ -222,7 +222,7 @@ export const plot = (box, legend, data, { goto, at = () => {}, zoomed = () => {}
 
   const findings = (top) => {
     const inSight = data.findings.filter((each) => each.ms >= start && each.ms <= end);
-    // Many share a mark where they would cover each other; the worst is on top.
+    // Findings that would cover each other share a mark, which shows the worst severity.
     const rank = { error: 2, warning: 1, info: 0 };
     const shown = new Map();
     for (const each of inSight) {
@@ -348,19 +348,19 @@ export const plot = (box, legend, data, { goto, at = () => {}, zoomed = () => {}
     svg.addEventListener("dblclick", () => { if (box.zoom) zoom(null); });
   };
 
-  // Room is kept for strips; where there are none, it goes to the ladder.
+  // The page reserves room for strips; without strips, the ladder gets it.
   box.classList.toggle("low", !strips.length);
   if (!box.watched) {
     box.watched = new ResizeObserver(() => { if (box.clientWidth !== box.drawnWidth) box.redraw(); });
     box.watched.observe(box);
     document.addEventListener("zone", () => box.redraw());
   }
-  // A chosen frame stays shown when the plot is drawn again.
+  // After drawing the plot again, show the chosen frame again.
   box.redraw = () => { box.drawnWidth = box.clientWidth; draw(); read(box.pointed ?? null); };
   box.redraw();
   return {
     reset: () => zoom(null),
-    // Show where a chosen frame is in time; out of sight, the plot moves there.
+    // Mark the time of a chosen frame, and move the plot there if that time is not visible.
     point: (frame) => {
       box.pointed = new Date(frame.ts).getTime();
       if (box.zoom && (box.pointed < start || box.pointed > end)) {
@@ -368,7 +368,7 @@ export const plot = (box, legend, data, { goto, at = () => {}, zoomed = () => {}
         zoom([box.pointed - half, box.pointed + half]);
       } else read(box.pointed);
     },
-    // Show which stretch of time the ladder has in sight.
+    // Mark the time of the rows that are visible in the ladder.
     seen: (from, to) => {
       if (!width) return;
       const [left, until] = [Math.max(LEFT, x(from)), Math.min(right, x(to))];

@@ -1,12 +1,12 @@
-// What a plot shows, computed from its data: lines, units, marks of the axes, the sample under the cursor. Draws nothing.
+// Computations for a plot: lines, units, marks of the axes, the sample under the cursor. Draws nothing.
 
-// The lines of a series: a line ends where nothing is known until the next sample.
+// The lines of a series. A line ends where no values are known until the next sample.
 export const linesOf = ({ points, breaks = [] }) => {
   const starts = [0, ...breaks];
   return starts.map((start, place) => points.slice(start, starts[place + 1] ?? points.length)).filter((line) => line.length);
 };
 
-// Energy is shown in Wh where kWh would round away what happened to the register.
+// Energy is in Wh if the changes of the register are so small that kWh would hide them.
 export const WATT_HOURS_UP_TO = 5000;
 export const energyUnit = (values) => {
   const span = values.length ? Math.max(...values) - Math.min(...values) : 0;
@@ -15,7 +15,7 @@ export const energyUnit = (values) => {
 
 const grouped = (value, digits) => value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 
-// A value as the legend reads it: a register to the watt-hour, anything else to three digits.
+// A value as text for the legend: a register in whole watt-hours, other values with three digits.
 export const reading = (kind, value, { shown, scale }) => {
   if (kind === "energy") return shown === "kWh" ? grouped(value * scale, 3) : grouped(value, Number.isInteger(value) ? 0 : 1);
   const scaled = value * scale;
@@ -29,7 +29,7 @@ const step = (span, most) => {
   return [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((size) => size >= rough * 0.999999);
 };
 
-// Low and high end of a strip's axis. Power and current are read from zero, a state of charge from 0 to 100.
+// The ends of a strip's axis. It includes zero for power and current, and 0 to 100 for a state of charge.
 export const extent = (kind, values) => {
   if (kind === "soc") return [0, Math.max(100, ...values)];
   let [low, high] = [Math.min(...values), Math.max(...values)];
@@ -39,8 +39,8 @@ export const extent = (kind, values) => {
   return [low === 0 ? 0 : low - room, high === 0 ? 0 : high + room];
 };
 
-// Marks of a value axis at round numbers, `apart` at least (in the axis's own unit): the lowest, the highest, and
-// between them as many as there is room for.
+// Marks of a value axis at round numbers, at least `apart` from each other (in the unit of the axis): the lowest, the
+// highest, and as many in between as there is room for.
 export const marks = (low, high, apart) => {
   let found = [];
   for (const most of [1, 2, 3, 4, 5]) {
@@ -79,7 +79,7 @@ export const timeMarks = (start, end, width, clock, offset = 0) => {
   return found;
 };
 
-// The sample of a line that is under the cursor: the nearest one of a line that is there, or one within `reach` ms.
+// The sample at the cursor: the nearest one of a line that spans this time, or else one within `reach` ms.
 export const sampleAt = (lines, ms, reach) => {
   let best = null;
   for (const line of lines) {
@@ -95,7 +95,7 @@ export const sampleAt = (lines, ms, reach) => {
   return best;
 };
 
-// The limit in force at a moment: steps come in pairs of points.
+// The limit that is valid at a time; each step is a pair of points.
 export const limitAt = (points, ms) => {
   for (let place = 0; place + 1 < points.length; place += 2) {
     if (points[place][0] <= ms && ms <= points[place + 1][0]) return points[place][1];
@@ -103,8 +103,8 @@ export const limitAt = (points, ms) => {
   return null;
 };
 
-// Stretches in which a register falls, as pairs of points.
+// The places where a register decreases, as pairs of points.
 export const falls = (lines) => lines.flatMap((line) => line.slice(1).flatMap((point, place) => (point[1] < line[place][1] ? [[line[place], point]] : [])));
 
-// A name that fits into so many pixels, or nothing: a part of an id would look like another id.
+// The first name that fits into `room` pixels, or "". Names are not cut: a part of an id would look like another id.
 export const fitting = (names, room, perLetter = 6.2) => names.find((name) => name.length * perLetter <= room) ?? "";

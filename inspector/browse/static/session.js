@@ -1,4 +1,4 @@
-// The session page: brings ladder, plot, chips, filters, panel, keyboard and live updates together.
+// The session page: connects ladder, plot, chips, filters, panel, keyboard and live updates.
 import { Ladder } from "./ladder.js";
 import { t } from "./words.js";
 import { plot } from "./plot.js";
@@ -36,10 +36,10 @@ const summarise = () => {
 
 let total = 0;
 let state = byId("bench").dataset.state;
-let read = 0; // frames of the session when its end was last in sight
+let read = 0; // number of frames in the session when its end was last visible
 let chart = null;
 let findings = []; // the occurrences that the plot marks
-let shown = null; // the frame that was chosen last, for a chart that comes later
+let shown = null; // the last chosen frame, for a plot that is loaded later
 // What the address names: a frame (#f12), a frame that is missing (#m3.1), or nothing.
 const named = () => {
   const [, frame, absent] = /^#(?:f(\d+)|(m\d+\.\d+))$/.exec(location.hash) ?? [];
@@ -128,7 +128,7 @@ const go = async (id) => {
   }
 };
 
-// Go to the next frame (or the one before) that has a finding and fits the filters, loaded or not.
+// Go to the next (or previous) frame that has a finding and matches the filters, even if it is not loaded yet.
 const step = async (way) => {
   if (ladder.move(way, (frame) => frame.severity)) return;
   await idle();
@@ -142,7 +142,7 @@ const step = async (way) => {
   });
 };
 
-// Show the frame of a moment.
+// Show the frame at a time.
 const at = async (ms) => {
   await idle();
   await exclusively(async () => {
@@ -177,7 +177,7 @@ document.addEventListener("click", (event) => {
   for (const open of document.querySelectorAll("details.choose[open]")) if (!open.contains(event.target)) open.open = false;
 });
 
-// The chips: one filters the ladder by its rule and steps through the frames that broke it.
+// A chip filters the ladder by its rule, and steps through the frames that break it.
 const steps = stepper(byId("chips"), {
   goto: (id) => go(id),
   pressed: ({ rule, severity }, first) => {
@@ -214,7 +214,7 @@ document.addEventListener("keydown", (event) => {
 });
 addEventListener("hashchange", () => { if (named() !== null && named() !== ladder.chosen) go(named()); });
 document.addEventListener("click", (event) => {
-  // A second click on a finding's link changes no hash.
+  // A second click on the link of a finding does not change the hash, so no `hashchange` comes.
   const link = event.target.closest('a[href^="#f"], a[href^="#m"]');
   if (link && link.hash === location.hash && named() !== null) go(named());
 });
@@ -225,8 +225,8 @@ const toEnd = () => exclusively(async () => {
   ladder.toEnd();
 });
 
-// Live: what is new is fetched while the session is open, unless the reader pauses or looks elsewhere. The ladder
-// follows while its end is in sight; otherwise a button counts what came since.
+// Fetch new frames while the session is open, unless the reader pauses or the page is hidden. The ladder follows while
+// its end is visible; otherwise a button shows the number of new frames.
 const pause = byId("pause");
 const fresh = byId("news");
 let paused = false;
@@ -249,7 +249,7 @@ const beat = async () => {
     await exclusively(async () => {
       if (beats++ % 4 === 3) await refresh();
       if (ladder.moreAfter) {
-        // The reader is somewhere in the middle: only the number of frames is fetched.
+        // The reader is in the middle of the ladder: fetch only the number of frames.
         await page({ after: ladder.last ?? 0, limit: 1 });
         counted();
         news();

@@ -14,7 +14,7 @@ export const stepper = (box, { goto, pressed, findings, unmarked }) => {
   let list = [];
   const fold = folding(box);
 
-  // `findings()` are there once the plot has them.
+  // `findings()` waits for the data of the plot.
   const show = async () => {
     for (const chip of chips()) chip.setAttribute("aria-pressed", String(same(chip)));
     const found = active ? await findings() : [];

@@ -1,4 +1,4 @@
-// Datasette's own pages about a recording: what they leave out for those who do not see them.
+// Add to Datasette's own pages what screen readers need.
 document.documentElement.lang ||= "en";
 document.querySelector("section.content")?.setAttribute("role", "main");
 
@@ -14,5 +14,5 @@ const complete = () => {
     if (box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight) box.tabIndex = 0;
   }
 };
-// The editor makes a field of its own, later than this.
+// The SQL editor adds its own field after this script has run.
 addEventListener("load", complete);

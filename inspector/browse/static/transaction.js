@@ -1,4 +1,4 @@
-// A transaction's page: its plot, whose points lead to their frames.
+// The page of a transaction: draw its plot; a click on a point leads to its frame.
 import { plot } from "./plot.js";
 
 const card = document.getElementById("plot-card");

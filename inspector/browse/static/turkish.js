@@ -1,4 +1,4 @@
-// Turkish for the texts that scripts add to the browse pages; `turkish.py` has those of the templates.
+// Turkish translations of the texts that scripts add to the browse pages; `turkish.py` has those of the templates.
 export const TURKISH = {
   "all actions": "tüm eylemler",
   "{n} actions": "{n} eylem",

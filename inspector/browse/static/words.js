@@ -1,4 +1,4 @@
-// The words that scripts add to a page, in the language in which the server sent it.
+// The texts that scripts add to a page, in the language of the page.
 import { learn, t } from "./shared/words.js";
 import { TURKISH } from "./turkish.js";
 

@@ -1,9 +1,9 @@
-// Answers a CALL of the CSMS: checks it, lets a handler decide, applies a tester's override, and sends the answer.
+// Answer a CALL of the CSMS: check it, call its handler, apply the tester's override, and send the answer.
 
 /** @typedef {{answer: Payload, then?: () => void} | {error: string, why: string}} Reply */
 /** @typedef {(station: Station, request: any) => Reply} Answerer */
 
-/** Error codes of 1.6 that 2.x spells differently. @param {string} version @param {string} code */
+/** An error code of 2.x in the spelling of a version. @param {string} version @param {string} code */
 const spelled = (version, code) =>
   version === "1.6"
     ? code
@@ -21,7 +21,7 @@ const FLAW_CODES = {
 /** @param {Station} station @param {Frame} frame */
 async function answerCall(station, frame) {
   const { id, action = "", payload = {} } = frame;
-  // A rejected station is silent in 1.6 (section 4.2).
+  // In 1.6 a rejected station sends nothing (section 4.2).
   if (station.settings.version === "1.6" && station.boot.status === "Rejected") return;
   const { kind, seconds, code } = station.tester.overrideFor(action);
   if (kind === "silent") return station.note("note.silent", { action });
@@ -35,12 +35,12 @@ async function answerCall(station, frame) {
   if (kind === "delay") await new Promise((resolve) => window.setTimeout(resolve, seconds * 1000));
   if (kind === "edit") text = await station.tester.edit(action, text);
   station.write(text);
-  // The consequences of an answer follow it, and never precede it (1.6 section 5.17, 2.x F06.FR.04).
+  // Carry out the request only after the answer was sent (1.6 section 5.17, 2.x F06.FR.04).
   if ("then" in reply) reply.then?.();
 }
 
 /**
- * Answer an unreadable frame: 1.6 ignores all but a CALL with an id, 2.x has error codes for the rest
+ * Answer an unreadable frame: in 1.6 only a CALL with an id gets an answer, 2.x has error codes for the rest
  * (part 4 section 4.2.3).
  * @param {Station} station @param {Frame} frame
  */

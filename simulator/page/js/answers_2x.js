@@ -1,6 +1,6 @@
 // The answers of a 2.0.1 or 2.1 station to the CALLs that charging needs.
 
-/** @param {string} status @param {string} reason @returns {Reply} a refusal that says why */
+/** @param {string} status @param {string} reason @returns {Reply} a refusal with the reason */
 const refused = (status, reason) => ({ answer: { status, statusInfo: { reasonCode: reason } } });
 
 /** @type {Record<string, Answerer>} */

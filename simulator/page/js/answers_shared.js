@@ -1,4 +1,4 @@
-// What the station does at the CSMS's request, for requests that 1.6 and 2.x share.
+// Carry out the requests of the CSMS that 1.6 and 2.x share.
 
 /** @param {Station} station @param {number} id @returns {Connector | undefined} */
 const connectorOf = (station, id) => station.connectors.find((connector) => connector.id === id);
@@ -39,7 +39,7 @@ function changeAvailability(station, target, operative) {
         if (!operative) Object.assign(connector, { reservation: null, pending: null });
         const changes = connector.operative !== operative;
         connector.operative = operative;
-        // The CSMS expects a status even when nothing changed.
+        // The CSMS expects a StatusNotification even if the status has not changed.
         if (!changes) connector.reported = null;
         station.charging.sync(connector);
       }
@@ -89,7 +89,7 @@ function acceptProfile(station, original, target) {
   if (profile.purpose === "TxProfile") {
     const tx = connector?.transaction;
     if (!tx || (profile.transactionId !== undefined && String(profile.transactionId) !== String(tx.id))) return false;
-    // 2.x requires a transactionId (K01.FR.03); without one 1.6 means the running session.
+    // 2.x requires a transactionId (K01.FR.03); in 1.6 a profile without one is for the running session.
     if (profile.transactionId === undefined && station.settings.version !== "1.6") return false;
   }
   if (profile.kind === "Recurring" && !profile.recurrency) return false;
@@ -170,7 +170,7 @@ const refuseCertificate = (station) =>
     }),
   );
 
-/** Start a firmware update, in a version where the answer says whether it replaces a running one. @param {Station} station @param {FirmwareRequest} request @returns {Reply} */
+/** Start a firmware update, in a version whose answer tells if it replaces a running update. @param {Station} station @param {FirmwareRequest} request @returns {Reply} */
 const takeFirmware = (station, request) => ({
   answer: { status: station.sequences.updating ? "AcceptedCanceled" : "Accepted" },
   then: () => station.sequences.updateFirmware(request),

@@ -1,7 +1,7 @@
-// Decides whether a card may charge: by the local list, the cache or the CSMS.
+// Decide whether a card may charge, by the local list, the cache or the CSMS.
 
 /**
- * Authorize a token: by the local list and the cache when the settings say so or the station is offline, else by the CSMS.
+ * Authorize a token: by the local list and the cache if allowed by the settings or while offline, else by the CSMS.
  * @param {Station} station @param {string} token @param {string} kind
  * @returns {Promise<{status: string, parent?: string}>}
  */

@@ -24,7 +24,7 @@ class Charging {
     connector.plugged = false;
     connector.locked = false;
     const { transaction } = connector;
-    // In 1.6 a setting decides; in 2.x unplugging always ends the transaction (TxStopPoint EVConnected).
+    // In 1.6 a setting decides whether unplugging ends the transaction; in 2.x it always does (TxStopPoint).
     const keeps =
       this.station.settings.version === "1.6" && !this.station.variables.flag("StopTransactionOnEVSideDisconnect");
     if (transaction && keeps) transaction.parted = true;
@@ -40,7 +40,7 @@ class Charging {
    * @returns {Promise<string>} the verdict, "stopped" or "cancelled"
    */
   async tap(connector, token, kind) {
-    // The reader handles one card at a time.
+    // The card reader handles one card at a time.
     if (connector.reading) return "Refused";
     connector.reading = true;
     try {
@@ -113,7 +113,7 @@ class Charging {
   // ---- transactions
 
   /**
-   * Start a session at the CSMS's request, after the answer is sent.
+   * Start a session for a remote start, after the answer to it was sent.
    * @param {Connector} connector @param {Omit<Pending, "how" | "until">} wish
    */
   async remoteStart(connector, wish) {
@@ -195,7 +195,7 @@ class Charging {
     station.sequences.sessionEnded();
   }
 
-  /** Handle the answer to a CALL of a transaction; null when there is none. @param {Outgoing} item @param {Frame | null} answer */
+  /** Handle the answer to a CALL of a transaction; null means that no answer came. @param {Outgoing} item @param {Frame | null} answer */
   answered(item, answer) {
     if (!item.transaction) return;
     const connector = this.station.connectors.find((each) => each.transaction?.ref === item.transaction);
@@ -222,7 +222,7 @@ class Charging {
 
   // ---- reporting
 
-  /** Report what changed: the transaction's state first, then the connector's status. @param {Connector} connector */
+  /** Report changes: first the state of the transaction, then the status of the connector. @param {Connector} connector */
   sync(connector) {
     const { station } = this;
     const tx = connector.transaction;

@@ -1,4 +1,4 @@
-// Draws power, limit and energy over time as SVG.
+// Draw power, limit and energy over time as SVG.
 
 /** @typedef {{at: number, power: number, limit: number, energy: number}} Point */
 
@@ -8,7 +8,7 @@ function roundUp(value) {
   return ([1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8].find((step) => step * tens >= value * 0.9999) ?? 10) * tens;
 }
 
-/** Seconds between the marks of a time axis. @param {number} span seconds @param {number} room how many marks have room */
+/** Seconds between the marks of a time axis. @param {number} span seconds @param {number} room the most marks that fit */
 function timeStep(span, room) {
   const steps = [5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400];
   return steps.find((step) => span / step <= room) ?? 28_800;
@@ -56,7 +56,7 @@ const stairs = (places) =>
 
 /**
  * Draw one session: power and limit by the left axis in kW, energy by the right one in kWh.
- * @param {any} element the svg @param {Point[]} points @param {number} maxPower watts @param {string} empty shown when there is nothing
+ * @param {any} element the svg @param {Point[]} points @param {number} maxPower watts @param {string} empty the text to show without points
  */
 function drawSession(element, points, maxPower, empty) {
   const top_kW = roundUp(maxPower / 1000);
@@ -64,7 +64,7 @@ function drawSession(element, points, maxPower, empty) {
   const span = Math.max(30, ((points.at(-1)?.at ?? 0) - begin) / 1000);
   const { width, left, right, rem, x, y, parts } = frameOf(element, top_kW, span, true);
   if (points.length < 2) {
-    // Between two grid lines, which would run through the text.
+    // Put the text between two grid lines, which would otherwise run through it.
     const text = label((left + width - right) / 2, y(0.5) - 0.5 * (y(0.25) - y(0.5)) + 0.3 * rem, "middle", empty);
     text.setAttribute("class", "empty");
     return element.replaceChildren(...parts, text);

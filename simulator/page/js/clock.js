@@ -6,7 +6,7 @@ class StationClock {
     this.last = 0;
   }
 
-  /** Set the clock by an answer to BootNotification or Heartbeat; small differences are ignored. @param {string} currentTime */
+  /** Set the clock to the time in an answer to BootNotification or Heartbeat; ignore small differences. @param {string} currentTime */
   set(currentTime) {
     const theirs = Date.parse(currentTime);
     if (Number.isNaN(theirs)) return;
@@ -14,7 +14,7 @@ class StationClock {
     this.offset = Math.abs(offset) > 2_000 ? offset : 0;
   }
 
-  /** Milliseconds since 1970 by the CSMS's clock; never decreases, so that timestamps do not either. */
+  /** Milliseconds since 1970 by the CSMS's clock. The value never decreases, so timestamps never decrease either. */
   now() {
     this.last = Math.max(this.last, Date.now() + this.offset);
     return this.last;
@@ -27,8 +27,8 @@ class StationClock {
 }
 
 /**
- * Call `tick` twice a second. In a background tab browsers slow timers down to one a minute, but not the timer of
- * a worker, so that is the one used.
+ * Call `tick` twice a second, by the timer of a worker: in a background tab browsers slow down all other timers, to one
+ * call a minute.
  * @param {() => void} tick
  */
 function startTicking(tick) {

@@ -28,7 +28,7 @@ const STATUS_MATRIX = /** @type {Record<string, string[]>} */ ({
 });
 
 /**
- * The statuses to report on the way from one to another, so that each change is allowed; the last is `to`.
+ * The statuses to report between two statuses, so that each change is allowed; the last one is `to`.
  * @param {string | null} from null when none was reported yet
  * @param {string} to
  * @returns {string[]}
@@ -50,14 +50,14 @@ class Connector {
     /** Whether a card is being checked. */
     this.reading = false;
     this.locked = false;
-    /** Whether the vehicle takes no power although it may. */
+    /** Whether the vehicle takes no power although the station allows it. */
     this.vehiclePaused = false;
     /** Whether a transaction has ended and the cable is still plugged in. */
     this.finishing = false;
     /** @type {string | null} the 1.6 error code of a fault */
     this.fault = null;
     this.operative = true;
-    /** @type {boolean | null} what a Scheduled ChangeAvailability asked for */
+    /** @type {boolean | null} the availability after a ChangeAvailability that was answered with Scheduled */
     this.operativeNext = null;
     /** @type {Pending | null} */
     this.pending = null;
@@ -65,11 +65,11 @@ class Connector {
     this.transaction = null;
     /** @type {Reservation | null} */
     this.reservation = null;
-    /** @type {string | null} the status that was reported last, null before the first */
+    /** @type {string | null} the last reported status, null before the first report */
     this.reported = null;
-    /** @type {{energy: number, seconds: number} | null} how the latest session ended, Wh and s */
+    /** @type {{energy: number, seconds: number} | null} energy and duration of the last session, in Wh and s */
     this.last = null;
-    /** The present limit in watts; Infinity without one. */
+    /** The current limit in watts; Infinity without a limit. */
     this.limit = Infinity;
     /** @type {{at: number, power: number, limit: number, energy: number}[]} for the chart */
     this.history = [];
@@ -88,7 +88,7 @@ class Connector {
   status16() {
     if (this.fault) return "Faulted";
     if (this.plugged && (this.transaction?.accepted || this.transaction?.refused)) return this.chargingState();
-    // The vehicle is unplugged, but the transaction goes on (StopTransactionOnEVSideDisconnect = false).
+    // The vehicle is unplugged, but the transaction continues (StopTransactionOnEVSideDisconnect = false).
     if (this.transaction?.parted) return "SuspendedEV";
     if (this.transaction) return "Preparing";
     if (!this.operative) return "Unavailable";

@@ -1,9 +1,9 @@
-// The device model of 2.x: reading, setting and reporting variables (B05 to B08).
+// The device model of 2.x: read, set and report variables (B05 to B08).
 
 /** @typedef {{name: string, instance?: string, evse?: {id: number, connectorId?: number}}} ComponentName */
 /** @typedef {{component: ComponentName, variable: {name: string, instance?: string}, attributeType?: string, attributeValue?: string}} VariableQuery */
 
-/** Add the variables whose values are the station's state. @param {Station} station */
+/** Add the variables whose values come from the station's state. @param {Station} station */
 function describeStation(station) {
   const { variables } = station;
   variables.all = variables.all.filter((each) => !each.live);
@@ -178,7 +178,7 @@ function customReport(station, { requestId, componentVariable, componentCriteria
             (!variable || sameName(each.variable, variable.name)),
         )),
   );
-  // Every component here is active, available and enabled, and none has a problem.
+  // All components are active, available and enabled, and none has a problem.
   const found = componentCriteria?.length && componentCriteria.every((each) => each === "Problem") ? [] : wanted;
   if (!found.length) return { answer: { status: "EmptyResultSet" } };
   return { answer: { status: "Accepted" }, then: () => report(station, requestId, found) };

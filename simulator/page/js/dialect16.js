@@ -1,4 +1,4 @@
-// Writes the station's messages in OCPP 1.6.
+// Write the station's messages in OCPP 1.6.
 
 /** @typedef {{reason16: string, reason2x: string, trigger: string, token?: string}} StopCause */
 
@@ -61,7 +61,7 @@ class Dialect16 {
     return connector.status16();
   }
 
-  /** Connector 0 has three statuses only (1.6 section 4.9). */
+  /** The status of connector 0, which only has three statuses (1.6 section 4.9). */
   stationStatus() {
     return this.station.operative ? "Available" : "Unavailable";
   }
@@ -81,7 +81,7 @@ class Dialect16 {
 
   /** @param {Connector} _connector @param {Transaction} _tx @param {string} _trigger */
   changed(_connector, _tx, _trigger) {
-    // In 1.6 only StatusNotification reports it, which is sent elsewhere.
+    // In 1.6 only StatusNotification reports this change, and `report` sends it.
   }
 
   /** @param {Connector} connector @param {Transaction} tx @param {string} context @param {string[]} measurands */
@@ -100,7 +100,7 @@ class Dialect16 {
 
   /**
    * @param {Connector | null} connector @param {string} context @param {string[]} measurands
-   * @returns {Payload} its transactionId is filled in when it is sent, for it may not be known yet
+   * @returns {Payload} the payload; its transactionId may not be known yet, so it is added when the message is sent
    */
   meterValues(connector, context, measurands) {
     const meter = connector?.meter ?? this.station.mainMeter();

@@ -1,4 +1,4 @@
-// Writes the station's messages in OCPP 2.0.1 and 2.1.
+// Write the station's messages in OCPP 2.0.1 and 2.1.
 
 class Dialect2x {
   /** @param {Station} station */

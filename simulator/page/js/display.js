@@ -1,4 +1,4 @@
-// The CSMS's messages for the station's display (2.x O01 to O06), and which one to show now.
+// The CSMS's messages for the station's display (2.x O01 to O06), and the choice of the message to show now.
 
 /** Milliseconds for which a message is shown before the next one of the same priority. */
 const TURN = 5_000;
@@ -10,13 +10,13 @@ class Display {
     this.messages = [];
   }
 
-  /** @param {Payload} message takes the place of the one with its id */
+  /** @param {Payload} message replaces the message with the same id */
   show(message) {
     this.clear(message.id);
     this.messages.push(message);
   }
 
-  /** @param {number} id @returns {boolean} whether there was one */
+  /** @param {number} id @returns {boolean} whether there was a message with this id */
   clear(id) {
     const before = this.messages.length;
     this.messages = this.messages.filter((message) => message.id !== id);
@@ -24,8 +24,8 @@ class Display {
   }
 
   /**
-   * The text to show now: of the highest priority that applies; several messages take turns.
-   * @param {number} now @param {string} state MessageStateEnumType @param {(string | number | null | undefined)[]} transactions ids that run
+   * The text to show now: that of the applicable message with the highest priority; several such messages alternate.
+   * @param {number} now @param {string} state MessageStateEnumType @param {(string | number | null | undefined)[]} transactions ids of running transactions
    */
   due(now, state, transactions) {
     const applies = this.messages.filter(
@@ -41,7 +41,7 @@ class Display {
   }
 }
 
-/** The display's state as 2.x names it. @param {Connector} connector */
+/** The state of the display as a MessageStateEnumType of 2.x. @param {Connector} connector */
 function displayState(connector) {
   if (connector.fault) return "Faulted";
   if (!connector.operative) return "Unavailable";

@@ -1,4 +1,4 @@
-// Creates and finds elements, always from text and never from markup.
+// Create and find elements. Content is always text, never markup.
 
 /**
  * The element with an id in the page's HTML.

@@ -1,7 +1,7 @@
-// The hints below a connector's status: whose session runs, which limit applies, what to do next.
+// The hints below a connector's status: the token of the session, the limit, what to do next.
 
 /**
- * The words below a connector's status.
+ * The hints below a connector's status.
  * @param {Station} station @param {Connector} connector
  * @returns {string[]}
  */

@@ -1,4 +1,4 @@
-// What happens as time passes: power flows, samples become due, waits end.
+// The work of each clock tick: let power flow, send samples that are due, end waiting times.
 
 class Flow {
   /** @param {Station} station @param {Charging} charging */
@@ -10,7 +10,7 @@ class Flow {
 
   /** @param {number} now milliseconds since 1970 */
   tick(now) {
-    // While the machine slept, no energy flowed.
+    // If the machine slept, no energy flowed meanwhile.
     const seconds = Math.min(5, Math.max(0, (now - (this.lastTick || now)) / 1000));
     this.lastTick = now;
     const charging = this.station.connectors.filter((each) => each.transaction).length;
@@ -47,7 +47,7 @@ class Flow {
     else if (tx.timeLimit && now - tx.startedAt >= tx.timeLimit * 1000) this.charging.stop(connector, "time");
   }
 
-  /** Readings at round times of the day, whether a session runs or not (1.6 section 3.16.2, 2.x J01 and J02). @param {Connector} connector @param {number} now @param {number} seconds */
+  /** Send readings at round times of the day, with or without a session (1.6 section 3.16.2, 2.x J01 and J02). @param {Connector} connector @param {number} now @param {number} seconds */
   #aligned(connector, now, seconds) {
     const { station } = this;
     const { variables, dialect } = station;

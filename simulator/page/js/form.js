@@ -1,4 +1,4 @@
-// Makes a form from a JSON schema, and reads a payload back from it.
+// Make a form from a JSON schema, and read a payload back from it.
 
 class SchemaForm {
   /** @param {HTMLElement} box @param {Schema} schema @param {any} value to start from */

@@ -1,4 +1,4 @@
-// Writes and parses the frames of OCPP-J: CALLs and their answers, as text.
+// Write and parse the frames of OCPP-J: CALLs and their answers, as text.
 
 /** @typedef {Record<string, any>} Payload */
 /** @typedef {{type: number, id: string, action?: string, payload?: Payload, code?: string, description?: string, details?: Payload, fault?: string}} Frame */
@@ -17,7 +17,7 @@ const SUBPROTOCOLS = /** @type {Record<string, string>} */ ({ 1.6: "ocpp1.6", "2
 
 /**
  * A unique message id of 36 characters, the longest that OCPP-J allows.
- * `crypto.randomUUID` is missing on plain http in a local network, so it is made here.
+ * It does not use `crypto.randomUUID`, which is missing on plain http in a local network.
  */
 function newMessageId() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
@@ -28,7 +28,7 @@ function newMessageId() {
 }
 
 /**
- * Parse one frame; `fault` of an invalid one is the key of the sentence that says why. Never throws.
+ * Parse one frame. An invalid frame has a `fault`: the key of the sentence with the reason. Never throws.
  * @param {string} text
  * @returns {Frame}
  */

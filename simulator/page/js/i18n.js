@@ -1,11 +1,11 @@
-// Translates: the language shown, and filling in sentences, which are in i18n_en.js and i18n_tr.js.
+// The chosen language, and the sentences of i18n_en.js and i18n_tr.js with their values.
 
 /** @type {Record<string, Record<string, string>>} */
 const SENTENCES = { en: ENGLISH, tr: TURKISH };
 let language = "en";
 
 /**
- * The sentence for a key in the present language, with its {names} filled in.
+ * The sentence for a key in the current language, with its {names} replaced by values.
  * @param {string} key @param {Record<string, string>} [values]
  */
 function t(key, values = {}) {
@@ -13,7 +13,7 @@ function t(key, values = {}) {
   return sentence.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
 }
 
-/** Cached, because making one costs more than using it a thousand times. @type {Map<string, Intl.NumberFormat>} */
+/** Number formats, cached because making one costs more than using it a thousand times. @type {Map<string, Intl.NumberFormat>} */
 const figures = new Map();
 
 /** A number in the format of the language. @param {number} value @param {number} digits after the point */

@@ -1,4 +1,4 @@
-// The WebSocket, and when to reconnect. Of OCPP it uses the subprotocol names only.
+// The WebSocket, and when to reconnect. This file knows nothing of OCPP except the names of the subprotocols.
 
 /** @typedef {"closed" | "connecting" | "open" | "waiting"} LinkState */
 /**
@@ -19,13 +19,13 @@ class Link {
     this.state = "closed";
     /** @type {WebSocket | null} */
     this.socket = null;
-    /** @type {WebSocket | null} the last one that was closed on purpose, to come back */
+    /** @type {WebSocket | null} the last WebSocket that `drop` closed, after which the station reconnects */
     this.dropped = null;
     this.url = "";
     this.subprotocol = "";
     this.reconnect = true;
     this.attempts = 0;
-    /** When the next attempt is due, in milliseconds since 1970; 0 when none is. */
+    /** When the next attempt is due, in milliseconds since 1970; 0 if none is due. */
     this.retryAt = 0;
     this.timer = 0;
   }
@@ -61,7 +61,7 @@ class Link {
     };
   }
 
-  /** The waits grow with every attempt, so that stations do not overload a CSMS that comes back. */
+  /** Plan the next attempt, each after a longer wait, so that stations do not overload a CSMS after its restart. */
   #retryLater() {
     const { minimum, repeats, random } = this.owner.backOff();
     const wait = minimum * 2 ** Math.min(this.attempts, repeats) + Math.random() * random;
@@ -71,7 +71,7 @@ class Link {
     this.#become("waiting");
   }
 
-  /** The CSMS has accepted the boot: after the next loss the waits start from the shortest again. */
+  /** Note that the CSMS has accepted the boot: after the next loss, begin with the shortest wait. */
   settled() {
     this.attempts = 0;
   }
@@ -101,7 +101,7 @@ class Link {
     this.#become("closed");
   }
 
-  /** Drop the connection without a close frame, then reconnect as after any loss. */
+  /** Drop the connection without a close frame, then reconnect as after any lost connection. */
   drop() {
     this.dropped = this.socket;
     this.socket?.close(3001, "connection dropped on purpose");

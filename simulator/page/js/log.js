@@ -34,7 +34,7 @@ class TrafficLog {
   /**
    * Add a frame exactly as it was sent.
    * @param {"cp-to-csms" | "csms-to-cp"} direction @param {string} raw
-   * @returns {Frame} the frame as read
+   * @returns {Frame} the parsed frame
    */
   frame(direction, raw) {
     const frame = readFrame(raw);
@@ -69,7 +69,7 @@ class TrafficLog {
   }
 
   /**
-   * The frames as Open OCPP Trace 1.1, one JSON object a line; facts without a member of their own are in `meta`.
+   * The frames as Open OCPP Trace 1.1, one JSON object per line. Facts without a member in the format are in `meta`.
    * @param {string} version @param {string} chargePointId
    */
   trace(version, chargePointId) {
@@ -116,7 +116,7 @@ function traceLine(entry, version, chargePointId) {
   return line;
 }
 
-/** Mark a frame as the first of a connection, so that readers know that none before it is missing. @param {Payload} line @param {Entry} entry */
+/** Mark a frame as the first of a connection, so that readers know that no earlier frame is missing. @param {Payload} line @param {Entry} entry */
 function traceBegin(line, entry) {
   const subprotocol = SUBPROTOCOLS[line.ocppVersion];
   const facts = {
@@ -135,7 +135,7 @@ function traceEnd(line, entry) {
   ours(line).closed = { ...stamps(entry), facts };
 }
 
-/** The object in `meta` for facts without a member of their own. @param {Payload} line @returns {Payload} */
+/** The object in `meta` for facts for which the format has no member. @param {Payload} line @returns {Payload} */
 function ours(line) {
   line.meta ??= {};
   return (line.meta.chargesentinel ??= {});

@@ -1,11 +1,11 @@
-// Puts the parts together and draws them. It is the last of the scripts.
+// Create the parts of the page, connect them and draw them. This is the last script.
 
 const settings = loadSettings(location.search);
 const log = new TrafficLog();
 const station = new Station(settings, log);
 const wasConnected = station.restore();
 
-// What a link says holds from now on, as if it had been chosen here.
+// Theme and language in the link become preferences, as if the user had chosen them on this page.
 if (settings.theme) {
   document.documentElement.dataset.theme = settings.theme;
   preferences.prefer("theme", settings.theme);

@@ -17,7 +17,7 @@ function remembered(station) {
 }
 
 /**
- * Restore the remembered station, if the settings still describe the same one.
+ * Restore the remembered station, if the settings still describe the same station.
  * @param {Station} station @param {Payload} saved
  * @returns {boolean} whether it was connected, and should be again
  */
@@ -26,7 +26,7 @@ function recall(station, saved) {
   if (saved.connectors.length !== station.connectors.length) return false;
   const { boot, operative, transactionIds, localList, cache, firmware } = saved;
   Object.assign(station, { operative, transactionIds, localList, cache, firmware });
-  // A boot without an answer is sent again.
+  // If the boot was not accepted yet, send it again.
   station.boot = boot.status === "Accepted" ? boot : { ...boot, status: "none" };
   Object.assign(station.clock, saved.clock);
   station.variables.restore(saved.variables);

@@ -10,7 +10,7 @@ const VOLTAGE = 230;
  */
 
 class Meter {
-  /** @param {number} register watt-hours counted in the meter's life */
+  /** @param {number} register the initial value of the energy register, in watt-hours */
   constructor(register) {
     this.register = register;
     this.power = 0;
@@ -33,13 +33,13 @@ class Meter {
   }
 
   /**
-   * Advance by some time.
-   * @param {number} seconds @param {number} target watts to go towards @param {Supply} supply
+   * Advance the meter by some time.
+   * @param {number} seconds @param {number} target the power to approach, in watts @param {Supply} supply
    */
   advance(seconds, target, supply) {
     const step = RAMP * Math.max(1, supply.maxPower / 7_400) * seconds;
     const before = this.power;
-    // Power rises at the vehicle's pace, and falls to a limit at once.
+    // Power rises slowly, as the vehicle's charger does, but falls to a limit at once.
     this.power = target > before ? Math.min(target, before + step) : target;
     const energy = (((before + this.power) / 2) * seconds) / 3600;
     this.register += energy;
@@ -52,7 +52,7 @@ class Meter {
   }
 
   /**
-   * One reading for each requested measurand, in no version's format; unknown measurands are left out.
+   * One reading for each requested measurand, in a form for all versions; unknown measurands are left out.
    * @param {string[]} measurands @param {Supply} supply
    * @returns {{measurand: string, value: number, unit?: string, location?: string, phase?: string}[]}
    */

@@ -2,7 +2,7 @@
 
 /** Milliseconds after which a CALL counts as unanswered. */
 const ANSWER_TIMEOUT = 30_000;
-/** The most messages kept while offline; beyond that the oldest meter values are dropped. */
+/** The most messages that are kept while offline; if there are more, the oldest meter values are dropped. */
 const QUEUE_LIMIT = 2_000;
 
 /**
@@ -37,7 +37,7 @@ class Outbox {
   }
 
   /**
-   * Queue a CALL. Resolves with its answer, or null when there is none.
+   * Queue a CALL. Resolves with its answer, or null if no answer came.
    * @param {string} action @param {Payload} payload @param {Partial<Outgoing>} [more]
    * @returns {Promise<Frame | null>}
    */
@@ -88,7 +88,7 @@ class Outbox {
   /**
    * Handle an answer of the CSMS.
    * @param {Frame} frame
-   * @returns {Outgoing | null} the CALL it answers, or null when nothing waited for it
+   * @returns {Outgoing | null} the CALL that it answers, or null if no CALL waits for it
    */
   answer(frame) {
     const item = this.pending;
@@ -118,7 +118,7 @@ class Outbox {
     this.open = true;
   }
 
-  /** The connection is lost: keep transaction messages, drop all others. */
+  /** Note that the connection is lost: keep transaction messages, drop all others. */
   closed() {
     window.clearTimeout(this.timer);
     this.open = false;

@@ -1,4 +1,4 @@
-// Charging profiles, and the power limit that they set at a moment.
+// Charging profiles, and the power limit that they set at a given time.
 
 /**
  * A profile of either version. Times are milliseconds since 1970, `start` of a period is in seconds.
@@ -71,7 +71,7 @@ class Profiles {
   }
 
   /**
-   * The seconds since the profile's schedule started (its latest recurrence), or null when it sets no limit now.
+   * The seconds since the (latest) start of the profile's schedule, or null if the profile sets no limit at this time.
    * @param {Profile} profile @param {number} at @param {Underway | null} underway
    */
   static elapsed(profile, at, underway) {
@@ -92,7 +92,7 @@ class Profiles {
 
   /**
    * @param {Profile} profile @param {number} at @param {Underway | null} underway @param {Supply} supply
-   * @returns {number | null} watts, or null when the profile says nothing at that moment
+   * @returns {number | null} the limit in watts, or null if the profile sets no limit at this time
    */
   static limitOf(profile, at, underway, supply) {
     const seconds = Profiles.elapsed(profile, at, underway);
@@ -135,7 +135,7 @@ class Profiles {
   }
 
   /**
-   * The composite schedule from `at` for `duration` seconds, in watts; equal periods are merged.
+   * The composite schedule from `at` for `duration` seconds, in watts; adjacent periods with equal limits are merged.
    * @param {number} connector @param {number} at @param {number} duration @param {Underway | null} underway @param {Supply} supply
    */
   composite(connector, at, duration, underway, supply) {

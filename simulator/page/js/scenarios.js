@@ -128,7 +128,7 @@ class Scenarios {
   }
 }
 
-/** Ends a scenario early: the user cancelled it, or a step timed out. */
+/** An error that ends a scenario early: the user cancelled it, or a step timed out. */
 class Stopped extends Error {
   /** @param {boolean} cancelled */
   constructor(cancelled) {

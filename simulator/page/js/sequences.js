@@ -1,4 +1,4 @@
-// What takes a station some time: resets, firmware updates, uploads, reservations until they expire.
+// Processes that take some time: resets, firmware updates, uploads, the expiry of reservations.
 
 /** @typedef {{location: string, retrieveAt?: string, installAt?: string, requestId?: number, signed?: boolean}} FirmwareRequest */
 
@@ -8,13 +8,13 @@ class Sequences {
     this.station = station;
     /** Seconds between the steps of a firmware update or an upload. */
     this.step = 2;
-    /** @type {(() => void)[]} what waits for the last session's end */
+    /** @type {(() => void)[]} functions to call at the end of the last session */
     this.waiting = [];
-    /** Counts the requests, so that a running one notices that a newer one replaced it. */
+    /** The number of requests so far, by which a running update notices that a newer request has replaced it. */
     this.firmwareRun = 0;
     this.uploadRun = 0;
     this.updating = false;
-    /** @type {{version: string, requestId?: number, signed?: boolean} | null} installed at the next boot */
+    /** @type {{version: string, requestId?: number, signed?: boolean} | null} the firmware to install at the next boot */
     this.installing = null;
     this.firmwareStatus = "Idle";
     this.uploadStatus = "Idle";
@@ -28,7 +28,7 @@ class Sequences {
     return this.station.connectors.every((connector) => !connector.transaction);
   }
 
-  /** Do something now, or once the last session has ended. @param {() => void} act @returns {boolean} whether it waits */
+  /** Call `act` now, or at the end of the last session. @param {() => void} act @returns {boolean} whether it waits */
   whenIdle(act) {
     const waits = !this.idle();
     if (waits) this.waiting.push(act);
@@ -50,7 +50,7 @@ class Sequences {
   }
 
   /**
-   * Download, install, restart with the new version (1.6 section 4.5, security whitepaper L01, 2.x L01 and L02).
+   * Download, install and restart with the new version (1.6 section 4.5, security whitepaper L01, 2.x L01 and L02).
    * A newer request replaces a running one.
    * @param {FirmwareRequest} request
    */
@@ -86,17 +86,17 @@ class Sequences {
     this.whenIdle(() => run === this.firmwareRun && this.reset("soft", "FirmwareUpdate"));
   }
 
-  /** The seconds until a moment, at most a day. @param {string} [moment] */
+  /** The seconds until a time, at most a day. @param {string} [moment] */
   #until(moment) {
     return moment ? Math.min(86_400, (Date.parse(moment) - this.station.clock.now()) / 1000) : 0;
   }
 
-  /** The version of the installed firmware, for the next boot; null when none was installed. @returns {string | null} */
+  /** The version of newly installed firmware, for the next boot; null if none was installed. @returns {string | null} */
   installed() {
     return this.installing?.version ?? null;
   }
 
-  /** The boot was accepted, which completes an installation. */
+  /** Complete an installation, after the boot was accepted. */
   booted() {
     if (!this.installing) return;
     this.firmware("Installed", this.installing.requestId, this.installing.signed);
@@ -125,7 +125,7 @@ class Sequences {
   }
 
   /**
-   * Go through the statuses of an upload, or of a failed one. Nothing is uploaded, because a page has no files.
+   * Report the statuses of an upload, or of a failed upload. Nothing is uploaded, because a page has no files.
    * @param {string} action @param {string} location @param {number} [requestId]
    */
   async upload(action, location, requestId) {

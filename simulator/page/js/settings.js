@@ -41,7 +41,7 @@ const RANGES = {
   timeLimit: [0, 10_000],
 };
 
-/** Settings that only a link has; what it says about the language and the theme becomes a preference. */
+/** Settings that only a link has; its language and its theme become preferences. */
 const OF_THE_LINK = ["autostart", "lang", "theme"];
 
 const SETTINGS_KEY = "chargesentinel.settings";
@@ -56,7 +56,7 @@ function withStorage(use) {
 }
 
 /**
- * The settings of this browser, overridden by the link's.
+ * The settings of this browser, overridden by those in the link.
  * @param {string} search the link's query
  * @returns {Settings}
  */
@@ -90,7 +90,7 @@ function keepSettings(settings) {
   withStorage(() => localStorage.setItem(SETTINGS_KEY, JSON.stringify(settings)));
 }
 
-/** A link that opens this page with these settings; a password is never part of it. @param {Settings} settings */
+/** A link that opens this page with these settings, but without the password. @param {Settings} settings */
 function settingsLink(settings) {
   const link = new URLSearchParams();
   for (const [name, standard] of Object.entries(DEFAULT_SETTINGS)) {

@@ -13,7 +13,7 @@ class Station {
     this.variables = new Variables();
     this.#sampleEvery(settings.sampleInterval);
     this.variables.onSet = (variable) => {
-      // A new password takes effect with the next connection.
+      // A new password is used from the next connection on.
       if (variable.access === "W") this.password = variable.value;
     };
     this.profiles = new Profiles();
@@ -26,12 +26,12 @@ class Station {
     this.sent = 0;
     this.received = 0;
     this.lastCallAt = 0;
-    /** When the connection was lost last, in milliseconds since 1970; 0 when it never was. */
+    /** When the connection was last lost, in milliseconds since 1970; 0 if it never was. */
     this.offlineSince = 0;
     this.wanted = false;
     this.password = "";
     this.firmware = "1.0.0";
-    /** @type {Record<string, string | number>} transaction ids the CSMS gave, by our own refs */
+    /** @type {Record<string, string | number>} the CSMS's transaction ids, by `ref` of the transaction */
     this.transactionIds = {};
     /** @type {{version: number, entries: Record<string, Payload>}} */
     this.localList = { version: 0, entries: {} };
@@ -48,7 +48,7 @@ class Station {
       backOff: () => ({
         minimum: this.variables.number("OCPPCommCtrlr.RetryBackOffWaitMinimum") || 1,
         repeats: this.variables.number("OCPPCommCtrlr.RetryBackOffRepeatTimes"),
-        // At most the shortest wait, or a later attempt could wait for less than an earlier one.
+        // At most the shortest wait: otherwise a later attempt could wait for a shorter time than an earlier one.
         random: Math.min(1, this.variables.number("OCPPCommCtrlr.RetryBackOffRandomRange")),
       }),
     });
@@ -178,7 +178,7 @@ class Station {
   /**
    * Queue a CALL to the CSMS.
    * @param {string} action @param {Payload} payload @param {Partial<Outgoing>} [more]
-   * @returns {Promise<Frame | null>} null when it was not answered
+   * @returns {Promise<Frame | null>} the answer, or null if there was none
    */
   say(action, payload, more) {
     const answered = this.outbox.call(action, payload, more);
@@ -194,7 +194,7 @@ class Station {
     // After a lost connection no second boot is needed (OCPP-J section 5.4).
     this.say("Heartbeat", {}, { urgent: true }).then((answer) => this.#heartbeatAnswered(answer));
     this.outbox.pump();
-    // After a long time offline 2.x wants every status again (B04.FR.01), after a short one only changes.
+    // After a long time offline 2.x requires a report of every status (B04.FR.01), after a short one only of changes.
     const away = this.offlineSince ? (Date.now() - this.offlineSince) / 1000 : 0;
     this.reportAll(this.settings.version !== "1.6" && away > this.variables.number("OCPPCommCtrlr.OfflineThreshold"));
   }
@@ -234,14 +234,14 @@ class Station {
   /** @param {Frame | null} answer */
   #heartbeatAnswered(answer) {
     if (answer?.payload) this.clock.set(answer.payload.currentTime);
-    // A CSMS that no longer knows the station wants a boot first (2.x B01.FR.10).
+    // A CSMS that no longer knows the station requires a boot first (2.x B01.FR.10).
     if (answer?.code === "SecurityError") {
       this.boot.status = "none";
       this.sendBoot();
     }
   }
 
-  /** Report the statuses. @param {boolean} all also those that were reported before */
+  /** Report the statuses. @param {boolean} all whether to repeat those that have not changed */
   reportAll(all) {
     const station = this.dialect.stationStatus();
     if (all && station) this.say("StatusNotification", this.dialect.status(null, station));
@@ -251,7 +251,7 @@ class Station {
     }
   }
 
-  /** Called once or twice a second: do what the clock makes due. */
+  /** Do the work that is due now. The clock calls this once or twice a second. */
   tick() {
     const now = this.clock.now();
     this.flow.tick(now);

@@ -1,11 +1,11 @@
-// What a tester can change: answers to the CSMS, and misbehaviours. The station calls the hooks in here.
+// The changes that a tester can make: other answers to the CSMS, and misbehaviours. The station calls the hooks here.
 
 /** @typedef {"normal" | "reject" | "delay" | "silent" | "error" | "edit"} OverrideKind */
 /** @typedef {{kind: OverrideKind, seconds: number, code: string}} Override */
 
 const OVERRIDE_KINDS = /** @type {OverrideKind[]} */ (["normal", "reject", "delay", "silent", "error", "edit"]);
 const MISBEHAVIOURS = ["beforeBoot", "repeatIds", "fallingMeter", "noHeartbeat", "badTimestamp"];
-/** The refusing status of answers without `Rejected`; an action without any gets a CALLERROR. */
+/** Action -> the status that refuses it, if that is not "Rejected". An action without a status gets a CALLERROR. */
 const REFUSALS = /** @type {Record<string, string>} */ ({
   SendLocalList: "Failed",
   ClearChargingProfile: "Unknown",
@@ -74,7 +74,7 @@ class Tester {
   beforeWriting(text, item) {
     if (this.is("repeatIds") && this.lastId) {
       item.id = this.lastId;
-      // The id is kept, because a retry needs the id under which its answer is awaited.
+      // Keep the id: the answer is matched by it, also after a retry.
       item.text = text = callText(item.id, item.action, JSON.parse(text)[3]);
     }
     this.lastId = item.id;

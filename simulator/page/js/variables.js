@@ -22,7 +22,8 @@ const MEASURANDS = [
 const DEFAULT_MEASURANDS = "Energy.Active.Import.Register,Power.Active.Import,Current.Import,Voltage,SoC";
 
 /**
- * key of 1.6 | component.variable[instance] of 2.x | value | type | access | unit or allowed values; - for a version without it.
+ * A row per setting: key of 1.6 | component.variable[instance] of 2.x | value | type | access | unit or allowed values.
+ * A version without the setting has a "-".
  */
 const VARIABLE_TABLE = `
 HeartbeatInterval | OCPPCommCtrlr.HeartbeatInterval | 300 | integer | RW | s
@@ -156,7 +157,7 @@ class Variables {
   }
 
   /**
-   * Set a variable at the CSMS's request.
+   * Set a variable, as the CSMS requests.
    * @param {Variable} variable @param {string} value
    * @returns {"Accepted" | "ReadOnly" | "Invalid"}
    */

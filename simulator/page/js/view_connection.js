@@ -51,7 +51,7 @@ class ConnectionView {
     }
   }
 
-  /** Read the forms into the settings. @returns {boolean} false when something is out of range */
+  /** Copy the forms into the settings. @returns {boolean} false if a value is out of range */
   take() {
     this.#complain(this.more.checkValidity() ? null : "fault.settings");
     if (!this.more.checkValidity()) return false;

@@ -1,4 +1,4 @@
-// Shows charging profiles and the configuration, which can be changed here too.
+// Show charging profiles and the configuration, both of which can be changed here too.
 
 class LimitsView {
   /** @param {Station} station @param {StationView} instrument */
@@ -64,7 +64,7 @@ class LimitsView {
     this.#values();
   }
 
-  /** Show values that the CSMS has set meanwhile, except in the field that is being edited. */
+  /** Show the values that the CSMS has set meanwhile, except in a field that the user is editing. */
   #values() {
     const { all } = this.station.variables;
     for (const shown of /** @type {NodeListOf<any>} */ (byId("variables").tBodies[0].querySelectorAll("[data-at]"))) {

@@ -1,10 +1,10 @@
-// Shows the log. Only the visible rows exist as elements, whatever the log's length.
+// Show the log. Only the visible rows exist as elements, however long the log is.
 
 class LogView {
   /** @param {TrafficLog} log @param {(text: string) => void} editRaw */
   constructor(log, editRaw) {
     this.log = log;
-    /** @type {Entry[]} what the filter lets through */
+    /** @type {Entry[]} the entries that match the filter */
     this.shown = [];
     /** @type {RegExp | null} */
     this.words = null;
@@ -57,7 +57,7 @@ class LogView {
   #matches(entry) {
     if (this.kind === "fault" ? !entry.fault : this.kind && entry.direction !== this.kind) return false;
     if (!this.words) return true;
-    // Makes no copies, because every key typed searches 10,000 entries.
+    // Make no copies of texts: every typed key searches up to 10,000 entries.
     return this.words.test(entry.raw) || this.words.test((entry.head ??= headOf(entry)));
   }
 
@@ -65,14 +65,14 @@ class LogView {
   filter(words) {
     const plain = words.trim().replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
     this.words = plain ? new RegExp(plain, "i") : null;
-    // Events are searched in the present language.
+    // Events are searched in the current language.
     if (language !== this.language) for (const entry of this.log.entries) entry.head = undefined;
     this.language = language;
     this.shown = this.log.entries.filter((entry) => this.#matches(entry));
     this.#later();
   }
 
-  /** @param {boolean} paused what happens meanwhile is kept, and shown on resuming */
+  /** @param {boolean} paused entries that come during a pause are shown after it */
   #pause(paused) {
     this.paused = paused;
     byId("log-pause").setAttribute("aria-pressed", String(paused));
@@ -89,7 +89,7 @@ class LogView {
     });
   }
 
-  /** Newest first: the row at the top is the last entry. */
+  /** Draw the visible rows, newest first: the row at the top is the last entry. */
   #draw() {
     const total = this.shown.length;
     setText(byId("log-count"), t("log.count", { shown: figure(total, 0), all: figure(this.log.entries.length, 0) }));

@@ -94,7 +94,7 @@ class MessagesView {
     return schema ? { ...Schemas.example(schema), ...this.#sensible(action) } : {};
   }
 
-  /** The members of a message that the station already knows. @param {string} action @returns {Payload} */
+  /** The members of a message whose values the station already knows. @param {string} action @returns {Payload} */
   #sensible(action) {
     const { station, instrument } = this;
     const { connector } = instrument;

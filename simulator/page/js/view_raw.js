@@ -1,7 +1,7 @@
-// The raw frame editor: sends frames exactly as typed, and shows what the schema says about them.
+// The raw frame editor: send frames exactly as typed, and show whether they fit their schema.
 
 class RawView {
-  /** @param {Station} station @param {MessagesView} messages knows what the station would say */
+  /** @param {Station} station @param {MessagesView} messages returns the messages that the station would send */
   constructor(station, messages) {
     this.station = station;
     this.messages = messages;
@@ -46,7 +46,7 @@ class RawView {
       change(parts);
       byId("raw").value = JSON.stringify(parts, null, indent);
     } catch {
-      // Text that is not JSON stays as it is; the hint says so.
+      // Text that is not JSON stays unchanged; the hint reports it.
     }
     this.#hint();
   }

@@ -113,7 +113,7 @@ class TesterView {
       dialog.addEventListener(
         "close",
         () => {
-          // Indented for reading; an unchanged answer is sent without the indentation.
+          // The text is indented for reading; if it was not changed, send the answer without the indentation.
           const typed = byId("edit-text").value;
           resolve(typed === readable(text) ? text : typed);
         },

@@ -27,5 +27,5 @@ const STATION_ACTIONS = {
   ).split(" "),
 };
 
-/** Sent as SEND (type 6), which gets no answer (2.1 part 4 section 4.2.4). */
+/** Actions that are sent as SEND (type 6), which gets no answer (2.1 part 4 section 4.2.4). */
 const SEND_ACTIONS = ["NotifyPeriodicEventStream"];

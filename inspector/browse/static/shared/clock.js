@@ -1,4 +1,4 @@
-// Writes times as the reader wants them, in UTC or in local time.
+// Format times in UTC or in local time, as the reader chose.
 import { prefer, preference } from "./preferences.js";
 
 let local = preference("clock") === "local";
@@ -13,7 +13,7 @@ export const setLocal = (on) => {
 /** @param {number} number @param {number} [digits] */
 const two = (number, digits = 2) => String(number).padStart(digits, "0");
 
-/** The parts of a moment, given as milliseconds since 1970 or in ISO 8601. @param {number | string} moment */
+/** The parts of a time, which is in milliseconds since 1970 or in ISO 8601. @param {number | string} moment */
 export const parts = (moment) => {
   const at = new Date(moment);
   const [year, month, day, hour, minute, second, ms] = local
@@ -32,7 +32,7 @@ export const seconds = (moment) => { const { minutes: m, seconds: s } = parts(mo
 export const millis = (moment) => { const { minutes: m, seconds: s, ms } = parts(moment); return `${m}:${s}.${ms}`; };
 
 /**
- * The same form of a time in the chosen zone: 2026-01-01 12:00:00, 12:00:00.123, ... by the text that shows it in UTC.
+ * A time in the chosen zone, in the same form as a text that shows it in UTC: 2026-01-01 12:00:00, 12:00:00.123, ...
  * @param {string} iso @param {string} form
  */
 export const restated = (iso, form) => {
