@@ -1,4 +1,4 @@
-// The answer to what was sent last, at the top of the panel on the right.
+// The answer to the last message that was sent, at the top of the panel on the right.
 import { $, element } from "./dom.js";
 import { duration } from "./shared/frame_row.js";
 import { jsonView } from "./shared/json_view.js";
@@ -6,7 +6,7 @@ import { t } from "./words.js";
 
 const part = (name, value) => element("details", { open: name === "answer" }, element("summary", { textContent: t(name) }), element("pre", { className: "readable", tabIndex: 0 }, ...jsonView(JSON.stringify(value))));
 
-/** What became of a CALL: [headline, whether it is bad, parts]. */
+/** The outcome of a CALL: [headline, whether it is bad, parts]. */
 function outcome(result, ms) {
   const after = ` ${t("after {time}", { time: duration(ms * 1000) })}`;
   const asked = result.request ? [part("request", result.request)] : [];
@@ -24,13 +24,13 @@ function show(action, text, bad, parts = []) {
   $("answer").hidden = false;
   $("answer").className = bad === null ? "busy" : bad ? "bad" : "";
   $("answer").replaceChildren(element("p", { className: "headline" }, element("b", { textContent: action }), " ", text), ...parts);
-  // On a phone the panel is below what was pressed.
+  // On a phone the panel is below the pressed button.
   if (bad !== null && matchMedia("(max-width: 60rem)").matches) $("answers").scrollIntoView({ block: "nearest" });
 }
 
 let turn = 0;
 
-/** Sends something and shows what becomes of it. `work` resolves to an outcome of the API, to a text, or to nothing. */
+/** Send a message and show its outcome. `work` resolves to an outcome of the API, to a text, or to nothing. */
 export async function answer(action, work) {
   const mine = (turn += 1);
   const begin = performance.now();
@@ -45,7 +45,7 @@ export async function answer(action, work) {
   }
 }
 
-/** Says what is wrong with what somebody is about to send. */
+/** Show why a message cannot be sent. */
 export function complain(action, message) {
   turn += 1;
   show(action, message, true);

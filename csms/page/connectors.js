@@ -55,7 +55,7 @@ function card(point, connector, transaction, operate) {
 
 export function showConnectors(point, operate) {
   $("no-connectors").hidden = point.connectors.some((connector) => connector.evse_id > 0);
-  // Connector 0 is the charge point as a whole: worth a card only if something is wrong with it.
+  // Connector 0 is the charge point as a whole: show a card only if its status is unusual.
   const worth = point.connectors.filter((connector) => connector.evse_id > 0 || connector.status !== "Available");
   const shown = worth.map((connector) => ({ connector, transaction: transactionOn(point, connector) }));
   const facts = [point.charge_point_id, point.connected, point.ocpp_version, shown];

@@ -41,7 +41,7 @@ export async function say(output, work) {
   }
 }
 
-/** Redraws a part of the page if its facts, the language or the time zone have changed, and restores the focus. */
+/** Redraw a part of the page if its facts, the language or the time zone have changed, and restore the focus. */
 export function redraw(container, facts, draw) {
   const written = JSON.stringify([document.documentElement.lang, clock.isLocal(), facts]);
   if (container.dataset.facts === written) return;
@@ -73,7 +73,7 @@ export function when(text) {
   return clock.date(text) === clock.date(Date.now()) ? time : `${clock.date(text)} ${time}`;
 }
 
-/** A <time> with milliseconds, as the ladder has it. */
+/** A <time> element with milliseconds, as in the ladder. */
 export function stamp(text) {
   return element("time", { className: "time", dateTime: text, textContent: known(text) ? clock.millis(text) : "–" });
 }

@@ -1,8 +1,8 @@
-// Reads a message of the log: its type, its action or that of its CALL, and whether something is wrong with it.
+// Read a message of the log: its type, its action or that of its CALL, and whether it reports a fault.
 import { summarise } from "./shared/frame_summary.js";
 
 const TYPES = { 2: "CALL", 3: "CALLRESULT", 4: "CALLERROR", 5: "CALLRESULTERROR", 6: "SEND" };
-// The beginning of a message that the log has cut: it is no JSON any more, but says what it is.
+// The beginning of a message: the log may have cut it, so that it is not JSON, but the beginning has type and action.
 const HEAD = /^\s*\[\s*([2-6])\s*,\s*"((?:[^"\\]|\\.)*)"\s*,\s*(?:"((?:[^"\\]|\\.)*)")?/;
 
 /** @returns {{kind: number | null, id: string | null, third: unknown}} */
@@ -17,7 +17,7 @@ function head(text) {
 }
 
 /**
- * The messages as the frame row shows them, each with its CALL's action and how long its answer took.
+ * The messages in the form for frame rows, each with the action of its CALL and the latency of its answer.
  * @param {{number: number, ts: string, source: string, text: string}[]} entries oldest first
  */
 export function framesOf(entries) {

@@ -1,8 +1,8 @@
-// All charge points: as rows in the sidebar, those that are not connected folded away, and as the table of the start page.
+// The list of charge points: as rows in the sidebar, where absent ones are folded away, and as a table on the start page.
 import { $, element, redraw, table, when } from "./dom.js";
 import { t } from "./words.js";
 
-export const SHOWN = 200; // charge points in the list; search finds the others
+export const SHOWN = 200; // the most charge points in the list; the search finds the others
 
 const WORST = ["Faulted", "Charging", "SuspendedEV", "SuspendedEVSE", "Preparing", "Finishing", "Occupied", "Reserved", "Unavailable", "Available"];
 const TONES = { Faulted: "bad", Charging: "busy", SuspendedEV: "warn", SuspendedEVSE: "warn", Unavailable: "warn", Reserved: "warn", Occupied: "busy", Preparing: "busy", Finishing: "busy", Available: "good" };
@@ -11,7 +11,7 @@ const statusOf = (connector, point) =>
   point.open_transactions.find((each) => each.evse_id === connector.evse_id)?.charging_state ?? connector.status;
 const places = (point) => point.connectors.filter((each) => each.evse_id > 0);
 
-/** The status of the connectors that says most. */
+/** The most important status of the connectors. */
 function telling(point) {
   const found = places(point).map((each) => statusOf(each, point));
   return WORST.find((status) => found.includes(status)) ?? found[0] ?? "";
@@ -33,7 +33,7 @@ export function showList(points, search, chosen) {
   $("more").hidden = points.length < SHOWN;
   $("offline").hidden = away.length === 0;
   $("offline-count").textContent = away.length;
-  // What is searched for, and what is chosen, is not hidden in a fold.
+  // Unfold the absent charge points during a search, and if the chosen one is among them.
   if (search || away.some((each) => each.charge_point_id === chosen)) $("offline").open = true;
   const facts = (each) => [each.charge_point_id, each.ocpp_version, each.connected, each.connectors.map((c) => c.status), each.open_transactions.map((tx) => tx.charging_state)];
   redraw($("charge-points"), [chosen, here.map(facts)], () => here.map((each) => item(each, chosen)));

@@ -1,4 +1,4 @@
-// The last messages of one charge point as frame rows, oldest first like the ladder; a click opens one.
+// The last messages of one charge point as frame rows, oldest first as in the ladder; a click opens a message.
 import { $, element, stamp } from "./dom.js";
 import { framesOf } from "./frame.js";
 import * as clock from "./shared/clock.js";
@@ -18,14 +18,14 @@ function row(frame) {
   what.prepend(element("span", { className: "offscreen", textContent: `${wayOf(frame.direction, t)}: ` }));
   const latency = element("span", { className: "latency", textContent: frame.latency_us === 0 ? "<1 ms" : duration(frame.latency_us) });
   const details = element("details", {}, element("summary", { className: kinds.join(" ") }, stamp(frame.ts), smallLane(frame), what, latency));
-  // Laid out only when it is opened, because most messages never are.
+  // Format a message only when it is opened, because most messages are never opened.
   details.ontoggle = () => { if (details.childElementCount === 1) details.append(element("pre", { className: "readable", tabIndex: 0 }, ...jsonView(frame.text))); };
   return element("li", {}, details);
 }
 
 const atEnd = (list) => list.scrollTop + list.clientHeight > list.scrollHeight - 40;
 
-/** Adds the new messages only, so that opened ones stay open. `entries` are sorted from the oldest. */
+/** Add only the new messages, so that opened ones stay open. `entries` are sorted, the oldest first. */
 export function showMessages(whose, entries) {
   const list = $("frames");
   const newest = entries.at(-1)?.number ?? 0;

@@ -39,7 +39,10 @@ function written(chosen) {
   return order;
 }
 
-/** `one` is the API's path of the chosen charge point, `chosen` its identity; `done` runs after an order was given. */
+/**
+ * Make the forms for orders work. `one` returns the API's path of the chosen charge point, `chosen` its identity; `done`
+ * is called after an order was given.
+ */
 export function wireOrders(one, chosen, done) {
   $("order").onsubmit = (event) => {
     event.preventDefault();

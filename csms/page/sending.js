@@ -1,4 +1,4 @@
-// Sends any action, from a form made from its schema or as JSON.
+// Send any action, from a form that is made from its schema, or as JSON.
 import { answer, complain } from "./answers.js";
 import { $, api, element } from "./dom.js";
 import { field } from "./form.js";

@@ -4,7 +4,7 @@ import { $ } from "./dom.js";
 const tabs = [...document.querySelectorAll("[role=tab]")];
 export const TABS = tabs.map((tab) => tab.getAttribute("aria-controls"));
 
-/** Shows one of TABS. */
+/** Show one of TABS. */
 export function openTab(name) {
   for (const tab of tabs) {
     const on = tab.getAttribute("aria-controls") === name;
@@ -14,7 +14,7 @@ export function openTab(name) {
   }
 }
 
-/** Calls `choose` with the name of each tab that the operator opens. */
+/** Call `choose` with the name of each tab that the operator opens. */
 export function onTab(choose) {
   tabs.forEach((tab, at) => {
     tab.onclick = () => choose(TABS[at]);

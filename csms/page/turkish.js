@@ -1,4 +1,4 @@
-// Turkish for the page's words. The names of OCPP (actions, statuses, fields) and the messages of the CSMS stay as they are.
+// Turkish translations of the page's texts. OCPP's names (actions, statuses, fields) and the CSMS's messages stay English.
 export const TURKISH = {
   Pages: "Sayfalar",
   "Charge points": "İstasyonlar",

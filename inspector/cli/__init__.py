@@ -146,7 +146,7 @@ def _mistake(line: str) -> int:
 
 
 def _output_fails() -> bool:
-    """Return whether it is impossible to write to standard output, rather than to another file."""
+    """Return whether writing to standard output fails; if not, the error came from another file."""
     try:
         click.echo()
     except OSError:

@@ -287,7 +287,7 @@ def findings(
     rule_id: str | None = None,
     limit: int = 500,
 ) -> list[Finding]:
-    """Return findings of a session, of frames or of a rule: those of frames by frame, others worst first."""
+    """Return findings of a session, of frames or of a rule: of frames in their order, otherwise the worst first."""
     where, values = _where([("session_id = ?", session_id), ("rule_id = ?", rule_id)])
     if frame_ids is not None:
         where += f"{' AND' if where else 'WHERE'} frame_id IN ({_marks(frame_ids)})"

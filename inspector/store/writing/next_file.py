@@ -62,10 +62,10 @@ _COPIES = (
 RECOUNT = """UPDATE sessions SET frame_count = (SELECT count(*) FROM frames WHERE session_id = sessions.id),
   error_count = (SELECT coalesce(sum(count), 0) FROM findings
     WHERE session_id = sessions.id AND severity = 'error')"""
-"""Sets the counts of each session to the rows that the file holds."""
+"""SQL that sets the counts of each session to the numbers of its rows in this file."""
 _ADOPT = """UPDATE transactions SET session_id = (SELECT max(id) FROM sessions
   WHERE charge_point_id = transactions.charge_point_id) WHERE session_id NOT IN (SELECT id FROM sessions)"""
-"""Moves a transaction to its charge point's session in this file, if the session it began in is in an earlier one."""
+"""SQL that moves a transaction to its charge point's session in this file if its first session is in an earlier file."""
 
 _NO_TRANSACTION = """UPDATE meter_samples SET transaction_id = NULL
   WHERE transaction_id NOT IN (SELECT id FROM transactions)"""
