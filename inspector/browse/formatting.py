@@ -217,7 +217,7 @@ def ended(one: Session) -> str:
 
 
 def ended_in_words(one: Session) -> str:
-    """How a session ended, in a phrase for the head of its page."""
+    """Return how a session ended, as a phrase for the head of its page."""
     who = {"charge-point": "by the charge point", "csms": "by the CSMS", "proxy": "by the proxy"}
     by = who.get(one.closed_by or "", "")
     codes = [code for code in (one.cp_close_code, one.csms_close_code) if code is not None]

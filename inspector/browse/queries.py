@@ -45,7 +45,7 @@ WHERE f.id > :top - :frames AND f.id <= :top AND f.ts_ns BETWEEN :since AND :unt
   AND NOT EXISTS (SELECT 1 FROM frames a WHERE a.call_id = f.id)
 ORDER BY f.id DESC"""
 TOP = "SELECT coalesce((SELECT id FROM frames WHERE ts_ns <= :until ORDER BY ts_ns DESC LIMIT 1), 0)"
-"""The newest frame of a range of time."""
+"""SQL for the id of the newest frame in a range of time."""
 
 UNANSWERED_CALLS = f"""SELECT f.id AS frame_id, s.charge_point_id, f.session_id, f.ts_ns, f.direction, f.action,
   f.message_id
@@ -145,7 +145,7 @@ SELECT (at_ns - first) / width AS place, first + (at_ns - first) / width * width
 FROM happened, span WHERE at_ns BETWEEN first AND first + 48 * width
 GROUP BY 1
 ORDER BY 1"""
-"""Occurrences in each forty-eighth of a range of time, at the times of their frames."""
+"""SQL for the number of occurrences in each of 48 equal parts of a range of time, by the times of their frames."""
 
 ALL_ENERGY = """SELECT coalesce(sum(meter_stop_wh - meter_start_wh), 0) FROM transactions
 WHERE meter_stop_wh - meter_start_wh BETWEEN 0 AND 1e9"""

@@ -23,11 +23,11 @@ class Remedy:
     """One change.
 
     Attributes:
-        text: what to do; None where the rule's own words are all there is to say.
-        message: what is wrong here.
-        bad: the value that is there, as JSON.
-        good: what belongs there instead, as JSON or in words.
-        example: whether `good` is one of several values that would do.
+        text: what to do; None if the rule's own remedy is all that is known.
+        message: the fault of this frame in words.
+        bad: the wrong value, as JSON.
+        good: the correct value, as JSON or in words.
+        example: whether `good` is only one of several correct values.
     """
 
     text: str | None
@@ -56,7 +56,7 @@ def remedy(
         version: the session's OCPP version.
         action: the frame's action.
         raw: the frame.
-        first: whether the message is about this frame; that of a repeated finding is about the first one.
+        first: whether the message is about this frame; the message of a repeated finding is about its first frame.
     """
     try:
         message = _message(raw) if isinstance(raw, str) and pointer else None
@@ -105,7 +105,8 @@ def _faults(raw: str, version: OcppVersion, action: str) -> tuple[Any, Any, dict
 def _schema(raw: str, pointer: str, said: str, version: OcppVersion, action: str) -> Remedy | None:
     payload, root, by_pointer = _faults(raw, version, action)
     found = by_pointer.get(pointer, [])
-    # Several members may be missing at one place; the message of a repeated finding is that of its first frame.
+    # Several members may be missing at one place: find the right one by the message. The message of a repeated finding
+    # belongs to its first frame, so it may not fit exactly.
     fault = next((each for each in found if said.startswith(each.text)), None)
     fault = fault or next((each for each in found if each.member and each.member in said), found[0] if found else None)
     if fault is None or root is None:

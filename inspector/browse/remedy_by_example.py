@@ -1,4 +1,4 @@
-"""What belongs at a place of a frame, as a finding's message or the good example of its rule says."""
+"""Suggest the correct value at a place of a frame, from the message of a finding or the good example of its rule."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _LEAST = re.compile(r"falls from (-?[\d.]+ \w+) to ")
 _NEEDLESS = re.compile(r"(\w+) is (?:set|given|sent)\b|has an? (\w+)$")
 _WRITE = re.compile(r"; write (\{\})")
 _MEASURED = re.compile(r"-?\d+(\.\d+)?|\d{4}-\d\d-\d\dT\S+")
-"""Texts that an example cannot suggest: registers and times."""
+"""Texts for which the value in an example makes no sense: registers and times."""
 
 
 class Suggestion(NamedTuple):
-    """What to do at a place; `good` is what belongs there, as JSON or in words, `example` whether it is one of many."""
+    """What to do at a place; `good` is the correct value, as JSON or in words, `example` whether there are others."""
 
     text: str | None
     good: str | None
@@ -31,7 +31,7 @@ class Suggestion(NamedTuple):
 
 
 def suggestion(rule: str, pointer: str, said: str, version: str, action: str | None, value: Any) -> Suggestion | None:
-    """Return what belongs at `pointer` instead of `value`; None where neither message nor example says."""
+    """Return a suggestion for the place `pointer` instead of `value`; None if neither message nor example has one."""
     if (by_message := _said(pointer, said, value)) is not None:
         return by_message
     if rule not in RULES:
@@ -56,7 +56,7 @@ def suggestion(rule: str, pointer: str, said: str, version: str, action: str | N
 
 
 def _said(pointer: str, said: str, value: Any) -> Suggestion | None:
-    """Return what a finding's message says about the place."""
+    """Return the suggestion in the message of a finding."""
     name = pointer.rpartition("/")[2]
     if found := _LEAST.search(said):
         return Suggestion(None, f"{found[1]} or more", False)
@@ -84,7 +84,7 @@ def _said(pointer: str, said: str, value: Any) -> Suggestion | None:
 
 
 def _measured(value: Any, pointer: str) -> bool:
-    """Tell whether a value is a measurement or a moment, for which the example's value would make no sense."""
+    """Return whether a value is a measurement or a time, for which the value in an example makes no sense."""
     if isinstance(value, str):
         return _MEASURED.fullmatch(value) is not None
     return isinstance(value, int | float) and pointer.endswith(("/value", "meterStart", "meterStop"))
@@ -96,7 +96,7 @@ def _shown(value: Any) -> str:
 
 
 def _at_places(rule: str, version: str, action: str | None, pointer: str, which: str) -> list[Any]:
-    """Return the values at a place in the frames of an example that have the same action; list indexes do not count."""
+    """Return the values at a place in frames of the same action in an example; indexes of lists are ignored."""
     parts = pointer.split("/")[1:]
     if not parts:
         return []
@@ -119,7 +119,7 @@ def _values(value: Any, parts: list[str]) -> Iterator[Any]:
 
 @lru_cache(512)
 def _frames(rule: str, version: str, which: str) -> tuple[tuple[str | None, str, Any], ...]:
-    """Return the frames of an example with their action and the place of their payload ("3" of a CALL, "2" else)."""
+    """Return the frames of an example as (action, index of the payload, frame); the index is "3" or "2"."""
     script = script_for(RULES[rule].bad if which == "bad" else RULES[rule].good, version)
     actions: dict[str, str] = {}
     found = []

@@ -25,9 +25,9 @@ FRAMES_LIMIT = 1_500
 
 
 def view(db: sqlite3.Connection, ask: Ask) -> View:
-    """Sessions `a` and `b` by number or charge point; without both, sessions to choose from.
+    """Return the comparison of the sessions `a` and `b` (a number or a charge point), or sessions to choose from.
 
-    `match` is strict, semantic or shape; `only` set to differences leaves out the steps that are the same.
+    `match` is strict, semantic or shape. With `only=differences` equal steps are left out.
     """
     mode = ask.choice("match", MODES) or SEMANTIC
     first, second = _wanted(db, ask, "a"), _wanted(db, ask, "b")
@@ -65,7 +65,7 @@ _NUMBERED = re.compile(r"#?(\d{1,19})(?:\s|$)")
 
 
 def _good_ones(db: sqlite3.Connection, one: reader.Session, most: int = 3) -> list[reader.Session]:
-    """The latest sessions without an error of the same version and make, those of the same charge point first."""
+    """Return the latest sessions without errors of the same version and make, those of the same charge point first."""
     where = """s.id <> ? AND s.error_count = 0 AND s.frame_count > 4 AND s.ocpp_version IS ? AND (
       s.charge_point_id = ? OR EXISTS (SELECT 1 FROM charge_points a
         JOIN charge_points b ON a.vendor = b.vendor AND a.model = b.model
@@ -81,7 +81,7 @@ def _worst(db: sqlite3.Connection) -> list[reader.Session]:
 
 
 def _wanted(db: sqlite3.Connection, ask: Ask, name: str) -> reader.Session | None:
-    """Return the session that was asked for: by its number, as "#15 CP-1", or the latest one by its charge point."""
+    """Return the session in a parameter: its number, as in "#15 CP-1", or a charge point with its latest session."""
     text = (ask.text(name) or "").strip()
     if not text:
         return None

@@ -26,9 +26,9 @@ MATRIX = 12
 
 
 def view(db: sqlite3.Connection, ask: Ask) -> View:
-    """All dashboards at once; `frames` is how many of the newest frames are looked at, `from` and `until` a range.
+    """Return the data of all dashboards; `frames` is how many of the newest frames to read, `from` and `until` a range.
 
-    With a range they are about the sessions that were open in it.
+    With a range of time, the dashboards are about the sessions that were open in it.
     """
     frames = ask.number("frames", queries.LATEST, 1_000_000) or queries.LATEST
     span = time_range(db, ask)
@@ -76,7 +76,7 @@ def view(db: sqlite3.Connection, ask: Ask) -> View:
 
 
 class _Asked:
-    """Asks the queries of the dashboards within a range of time."""
+    """Run the queries of the dashboards within a range of time."""
 
     def __init__(self, db: sqlite3.Connection, span: TimeRange | None) -> None:
         self._db, self._span = db, span

@@ -23,10 +23,10 @@ WORST = 3
 
 
 def view(db: sqlite3.Connection, ask: Ask) -> View:
-    """Charge points, what failed to connect, and a page of sessions.
+    """Return charge points, failed connection attempts, and a page of sessions.
 
     Filters of the sessions: charge_point, make, version, state, severity, q, `from` and `until`. `sort` is one of
-    SORTS; `before` is where the next page begins in the order of opening, `skip` in any other.
+    SORTS. In the order of opening the page begins below the session id `before`, in others after `skip` sessions.
     """
     chosen = {
         "charge_point": ask.text("charge_point"),

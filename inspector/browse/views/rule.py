@@ -28,9 +28,9 @@ def catalogue(db: sqlite3.Connection, ask: Ask) -> View:
 
 
 def view(db: sqlite3.Connection, ask: Ask) -> View:
-    """One rule with its findings, the worst first, all or those of a `make`.
+    """Return one rule with its findings, worst first: all of them, or those of a `make`.
 
-    One that only another version knew is shown by its findings.
+    A rule that this version does not know only has its findings.
     """
     slug = ask.key
     make = ask.text("make")
@@ -62,7 +62,7 @@ def view(db: sqlite3.Connection, ask: Ask) -> View:
 
 
 def _missing(db: sqlite3.Connection, one: Finding) -> list[View]:
-    """Return when the frame of a finding was missing, each with its name in addresses."""
+    """Return the times at which frames of a finding were missing, each with its name in addresses."""
     if one.frame_id is not None or one.session_id is None:
         return []
     times = occurrences.times_of(db, one.id, FRAMES)

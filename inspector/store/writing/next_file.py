@@ -65,7 +65,7 @@ RECOUNT = """UPDATE sessions SET frame_count = (SELECT count(*) FROM frames WHER
 """SQL that sets the counts of each session to the numbers of its rows in this file."""
 _ADOPT = """UPDATE transactions SET session_id = (SELECT max(id) FROM sessions
   WHERE charge_point_id = transactions.charge_point_id) WHERE session_id NOT IN (SELECT id FROM sessions)"""
-"""SQL that moves a transaction to its charge point's session in this file if its first session is in an earlier file."""
+"""SQL that moves a transaction to its charge point's session in this file if its own session is in an earlier file."""
 
 _NO_TRANSACTION = """UPDATE meter_samples SET transaction_id = NULL
   WHERE transaction_id NOT IN (SELECT id FROM transactions)"""
