@@ -308,7 +308,7 @@ INSERT INTO absences SELECT id, ts_ns FROM findings WHERE frame_id IS NULL;
 
 @migrations(name="0004_absences")
 def _keep_absences(db: Database) -> None:
-    """Give every time at which a frame was missing a row; of an older file only the first of each finding is known."""
+    """Add a row for every time at which a frame was missing; older files only know the first time of each finding."""
     _run(db, _ABSENCES)
 
 

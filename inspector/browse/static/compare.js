@@ -4,7 +4,7 @@ const list = document.getElementById("sessions");
 const base = document.body.dataset.base;
 const label = (each) => `${each.ocpp_version ?? "?"} · ${(each.opened ?? "").slice(0, 19).replace("T", " ")} · ${each.frame_count.toLocaleString("en")} frames`;
 
-// The list offers what matches among all sessions; choosing an entry is enough.
+// The list offers matching sessions of the whole recording; choosing an entry submits the form.
 let typed = 0;
 form.addEventListener("input", ({ target }) => {
   if (target.type !== "search") return;
@@ -42,7 +42,7 @@ document.addEventListener("keydown", (event) => {
   else if (event.key === "N") go(-1);
 });
 
-// The minimap shows where the differences are and what is in sight; a click leads there.
+// The minimap shows the places of differences and the visible part of the page; a click scrolls to a place.
 const map = document.getElementById("minimap");
 const all = [...document.querySelectorAll("table.compare tbody tr")];
 map?.addEventListener("click", (event) => {

@@ -1,4 +1,4 @@
-// Chips that do not fit into one line (two on a phone) wait behind a button that says how many they are.
+// Hide chips that do not fit into one line (two lines on a phone) behind a button with their number.
 import { t } from "./words.js";
 
 const narrow = matchMedia("(max-width: 720px)");
@@ -20,7 +20,7 @@ export const folding = (box) => {
     more.textContent = t("show fewer");
     if (open) return;
     let folded = 0;
-    // The first chip and the pressed one stay.
+    // Never hide the first chip and the pressed one.
     for (const chip of chips.slice(2).reverse()) {
       if (chip.getAttribute("aria-pressed") === "true") continue;
       chip.hidden = true;

@@ -19,9 +19,10 @@ const element = (name, attributes = {}, ...children) => {
 };
 
 export class Ladder {
-  // `box` is the scrolling element; `onChoose(one)` gets every chosen frame or missing frame, `onEdge("before" | "after")` is called when
-  // the reader nears an end with more frames behind it, `onSight(first, last)` gets the frames in sight. `covered()` is
-  // how many pixels at the bottom of the window something covers.
+  // `box` is the scrolling element. `onChoose(one)` is called with every chosen frame or missing frame,
+  // `onEdge("before" | "after")` when the reader comes near an end beyond which there are more frames, and
+  // `onSight(first, last)` with the visible frames. `covered()` returns how many pixels at the bottom of the window are
+  // covered.
   constructor(box, { onChoose, onEdge, onSight = () => {}, covered = () => 0 }) {
     Object.assign(this, { box, onChoose, onEdge, onSight, covered, days: false, items: [], long: [], spans: new Map(), chosen: null, live: false, moreBefore: false, moreAfter: false });
     this.space = element("div", { class: "space", role: "presentation" });
@@ -221,7 +222,7 @@ export class Ladder {
     return row;
   }
 
-  // Where a frame is missing: what says so, at the time when it did.
+  // The row of a missing frame: its finding, at the time of the finding.
   #missingRow(event, style) {
     const chosen = event.id === this.chosen;
     return element("div", {
@@ -333,7 +334,7 @@ export class Ladder {
     if (top < Math.max(0, above) || top + ROW > below) scrollBy({ top: top - Math.max(0, above) - Math.max(0, (below - Math.max(0, above)) / 3), behavior: "instant" });
   }
 
-  // Move by `step` frames or missing frames; `wanted` skips those it does not want.
+  // Choose the next frame or missing frame in the direction `step` (1 or -1) for which `wanted` returns true.
   move(step, wanted = () => true) {
     const start = this.#place(this.chosen) ?? (step > 0 ? -1 : this.items.length);
     for (let place = start + step; place >= 0 && place < this.items.length; place += step) {

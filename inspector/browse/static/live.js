@@ -129,7 +129,7 @@ feed.addEventListener("click", (event) => {
   if (row && !event.target.closest("a") && !getSelection().toString()) pick(row);
 });
 
-// The panel: the chosen frame as its own page lays it out, with a way into its session.
+// The panel: the chosen frame, formatted as on its own page, with a link to its session.
 const [aside, shown, into] = ["side", "frame", "in-session"].map(byId);
 const narrow = matchMedia("(max-width: 900px)");
 const close = () => { aside.classList.remove("sheet"); mark(null); };
@@ -153,7 +153,7 @@ const open = async (frame, session) => {
 };
 const pick = (row) => {
   open(Number(row.dataset.frame), Number(row.dataset.session));
-  // A sheet covers the lower half.
+  // On a narrow screen a sheet covers the lower half, so scroll the row to the top.
   row.scrollIntoView({ block: narrow.matches ? "start" : "nearest" });
 };
 copying(aside);

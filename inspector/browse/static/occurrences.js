@@ -1,16 +1,16 @@
-// Occurrences of findings as lists to step through. Knows no page.
-// An occurrence is called by its frame's number, or, where a frame is missing, by finding and number: "m12.3".
+// Occurrences of findings as lists to step through, for any page. The id of an occurrence is the number of its frame, or
+// for a missing frame the finding and a number: "m12.3".
 
 export const idOf = (each) => each.frame_id ?? `m${each.finding_id}.${each.number}`;
 
-// The places, in the order of time, where a rule was broken or something of a severity ("any" for each) was found.
+// The places, in the order of time, with findings of a rule or of a severity ("any" for all severities).
 export const placesOf = (findings, { rule, severity }) => {
   const wanted = findings.filter((each) => (!rule || each.rule_id === rule) && (!severity || severity === "any" || each.severity === severity));
   const found = new Map(wanted.map((each) => [idOf(each), { id: idOf(each), ms: each.ms }]));
   return [...found.values()].sort((a, b) => a.ms - b.ms || (a.id > b.id ? 1 : -1));
 };
 
-// Where a chosen { id, ms } is in such a list: its number from 1 (null where it is not in it), and the ids beside it.
+// The place of a chosen { id, ms } in a list of places: its number from 1 (null if it is not in it), and its neighbours.
 export const placeIn = (places, chosen) => {
   const at = places.findIndex((each) => each.id === chosen?.id);
   const before = (each) => each.ms < chosen.ms || (each.ms === chosen.ms && each.id < chosen.id);

@@ -55,8 +55,8 @@ const stripsOf = (data) => {
   return strips;
 };
 
-// `goto(id)` gets the frame or the missing frame that was clicked, `at(ms)` a moment without one,
-// `zoomed(range or null)` the time range shown. `tall` is the height of the plot.
+// Callbacks: `goto(id)` after a click on a frame or a missing frame, `at(ms)` after a click at a time without one,
+// `zoomed(range or null)` after a change of the shown time. `tall` is the height of the plot.
 export const plot = (box, legend, data, { goto, at = () => {}, zoomed = () => {}, tall = 200 }) => {
   const number = ++plots;
   const strips = stripsOf(data);

@@ -40,7 +40,7 @@ let read = 0; // number of frames in the session when its end was last visible
 let chart = null;
 let findings = []; // the occurrences that the plot marks
 let shown = null; // the last chosen frame, for a plot that is loaded later
-// What the address names: a frame (#f12), a frame that is missing (#m3.1), or nothing.
+// The frame (#f12) or missing frame (#m3.1) in the address, or null.
 const named = () => {
   const [, frame, absent] = /^#(?:f(\d+)|(m\d+\.\d+))$/.exec(location.hash) ?? [];
   return frame ? Number(frame) : absent ?? null;
@@ -113,7 +113,7 @@ const more = (where) => exclusively(async () => {
   counted();
 });
 
-// Show a frame or a missing frame, wherever in the session it is; where the filters hide it they are taken off.
+// Show a frame or a missing frame from any place of the session; if the filters hide it, remove them.
 const go = async (id) => {
   await idle();
   if (ladder.has(id)) { ladder.choose(id); return; }

@@ -1,4 +1,4 @@
-// The chips of a session: pressed, one filters the ladder, says "2 of 4" and steps through the places it was found at.
+// The chips of a session: a pressed chip filters the ladder, shows "2 of 4" and steps through the places of its findings.
 import { folding } from "./fold.js";
 import { placeIn, placesOf } from "./occurrences.js";
 import { t } from "./words.js";
@@ -43,7 +43,7 @@ export const stepper = (box, { goto, pressed, findings, unmarked }) => {
     if (same(chip)) { active = null; show(); pressed({}, chosen?.id ?? null); return; }
     const wanted = { rule: chip.dataset.rule, severity: chip.dataset.severity };
     const places = placesOf(await findings(), wanted);
-    // Of a session with very many findings the plot marks only the worst.
+    // In a session with very many findings, the plot only marks the worst ones, so the places of others are unknown.
     if (!places.length && wanted.rule) { unmarked(wanted.rule); return; }
     active = wanted;
     show();

@@ -1,4 +1,4 @@
-"""A frame that is missing: which finding says so, when, and between which frames."""
+"""The page of a missing frame: the finding, the time, and the frames before and after it."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from inspector.store.reading import occurrences, reader
 from inspector.store.reading.charging_rows import frames_beside
 
 LISTED = 500
-"""Absences in one answer with frames."""
+"""The most absences in one answer that also has frames."""
 
 
 def name_of(finding_id: int, number: int) -> str:
-    """Return what an absence is called in addresses: `m12.3` is the third of finding 12."""
+    """Return the name of an absence in addresses: `m12.3` is the third one of finding 12."""
     return f"m{finding_id}.{number}"
 
 
 def view(db: sqlite3.Connection, ask: Ask) -> View:
-    """One time at which the frame of a finding was missing."""
+    """Return the content of the page: one time at which the frame of a finding was missing."""
     number = int(ask.values["number"])
     found = reader.findings_where(db, "id = ? AND frame_id IS NULL", [ask.id], 1)
     times = occurrences.times_of(db, ask.id) if found else []
@@ -63,7 +63,7 @@ def among(
 ) -> list[dict[str, Any]]:
     """Return the absences between the frames of a page; `wanted` are rules and a severity, if not all are wanted.
 
-    They lie from the frame `since` to the frame `until`, where these are given.
+    If `since` and `until` are given, only absences between these frames are returned.
     """
     silent = occurrences.silent_findings(db, one.id, *wanted)
     if not silent:

@@ -1,4 +1,4 @@
-"""The stretch of time that dashboards are about, the spans that their charts divide it into, and the marks of axes."""
+"""The range of time of the dashboards, the spans into which charts divide it, and the marks of their axes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ transactions AS (SELECT * FROM main.transactions WHERE session_id IN (SELECT id 
 
 @dataclass(frozen=True, slots=True)
 class TimeRange:
-    """From when to when, in ns; `chosen` if it is not the whole recording, from `first` to `last`."""
+    """A range of time, in ns; `chosen` is whether it differs from the whole recording, from `first` to `last`."""
 
     since_ns: int
     until_ns: int
@@ -40,22 +40,22 @@ class TimeRange:
 
     @property
     def width_ns(self) -> int:
-        """How long one span is."""
+        """The length of one span, in ns."""
         return 1 + (self.until_ns - self.since_ns) // SPANS
 
     @property
     def values(self) -> dict[str, int]:
-        """What the queries about the range need."""
+        """The parameters for queries about the range."""
         return {"since": self.since_ns, "until": self.until_ns, "width": self.width_ns}
 
     def query(self, sql: str) -> str:
-        """Return a query that sees only sessions that were open in the range, with their findings and transactions."""
+        """Return a query limited to sessions that were open in the range, with their findings and transactions."""
         if not self.chosen:
             return sql
         return f"WITH {_TABLES},{sql.removeprefix('WITH')}" if sql.startswith("WITH") else f"WITH {_TABLES} {sql}"
 
     def as_view(self) -> View:
-        """Return the range, the spans of charts and the ranges to choose from, as a page shows them."""
+        """Return the range, the spans of charts and the ranges to choose from, for the content of a page."""
         offered = [
             {"name": name, "from": iso(self.last_ns - seconds * _SECOND), "until": iso(self.last_ns)}
             for name, seconds in PRESETS
@@ -72,7 +72,7 @@ class TimeRange:
 
 
 def time_range(db: sqlite3.Connection, ask: Ask) -> TimeRange | None:
-    """Return the range from `from` to `until`; None where no session of the recording has a time."""
+    """Return the range in the parameters `from` and `until`; None if no session of the recording has a time."""
     first, last = db.execute(_WHOLE.format(absences=absence_table(db))).fetchone()
     if first is None:
         return None
@@ -86,7 +86,7 @@ def time_range(db: sqlite3.Connection, ask: Ask) -> TimeRange | None:
 
 
 def nanoseconds(text: str | None) -> int | None:
-    """Return a time in ISO 8601 as ns since 1970; None where it is none."""
+    """Return a time in ISO 8601 as ns since 1970; None if the text is not a time."""
     try:
         moment = datetime.fromisoformat(text or "")
     except ValueError:
@@ -96,7 +96,7 @@ def nanoseconds(text: str | None) -> int | None:
 
 
 def time_marks(one: TimeRange, most: int = 7) -> list[View]:
-    """Return the marks of a time axis: where, in percent, and at which time; a new day shows its date."""
+    """Return the marks of a time axis, each with its place in percent and its label; a new day has its date."""
     long_s = (one.until_ns - one.since_ns) / _SECOND
     step = next((step for step in _STEPS_S if long_s / step <= most), 0) or -(-int(long_s) // (most * 86_400)) * 86_400
     marks: list[View] = []
@@ -113,7 +113,7 @@ def time_marks(one: TimeRange, most: int = 7) -> list[View]:
 
 
 def top_of(value: int) -> tuple[int, list[int]]:
-    """Return the end of a value axis that has room for `value`, and its marks from there down to 0."""
+    """Return the end of a value axis that includes `value`, and the marks from there down to 0."""
     power = 1
     while True:
         for factor in (1, 2, 4, 5, 6, 8):

@@ -191,7 +191,8 @@ def _is_name(word: str) -> bool:
     """Return whether a word may be an id if only a time and an arrow are around it."""
     if _NAME.fullmatch(word) is None or _THREAD.match(word) or word.lower() in _NOT_IDS:
         return False
-    return not {part.lower() for part in _CAMEL.findall(word)} <= _PLAIN_PARTS | _NO_NAMES  # such as OcppClient
+    # A word of common parts only, such as OcppClient, is not an id.
+    return not {part.lower() for part in _CAMEL.findall(word)} <= _PLAIN_PARTS | _NO_NAMES
 
 
 def _last_part(path: str) -> str | None:

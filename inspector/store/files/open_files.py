@@ -140,7 +140,7 @@ class OpenFiles:
         connection.close()
 
     def is_same_as(self, other: OpenFiles) -> bool:
-        """Return whether both belong to the same database."""
+        """Return whether these files and `other` belong to the same database."""
         return not self._never_ours and self._seen[""] == other._seen[""]
 
     def flee(self, name: Path) -> Path | None:

@@ -78,7 +78,7 @@ def frame_at(db: sqlite3.Connection, session_id: int, ts_ns: int) -> int | None:
 
 
 def frames_beside(db: sqlite3.Connection, session_id: int, ts_ns: int) -> tuple[int | None, int | None]:
-    """The last frame of a session up to a time, and the first one after it."""
+    """Return the ids of the last frame of a session up to a time, and of the first one after it."""
     sql = """SELECT max(id) FILTER (WHERE ts_ns <= :ts), min(id) FILTER (WHERE ts_ns > :ts) FROM frames
       WHERE session_id = :id"""
     before, after = db.execute(sql, {"ts": ts_ns, "id": session_id}).fetchone()

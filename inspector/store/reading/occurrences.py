@@ -1,7 +1,7 @@
 """Find the frames of a finding or the times at which its frame was missing, and the findings of a frame. Reads only.
 
-Older files have no table `occurrences`; there, only the first and the latest frame of each finding are known. Those
-without a table `absences` know only the first time at which a frame was missing.
+Older files have no table `occurrences`: there, only the first and the latest frame of each finding are known. In files
+without a table `absences`, only the first time at which a frame was missing is known.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def absences(
 def silent_findings(
     db: sqlite3.Connection, session_id: int, rules: Sequence[str] = (), severity: str | None = None
 ) -> list[Finding]:
-    """Return the findings of a session about missing frames; of some rules, or of a severity, if there are any."""
+    """Return the findings of a session about missing frames, limited to `rules` and a severity if these are given."""
     where, values = "session_id = ? AND frame_id IS NULL", list[Any]([session_id])
     if rules:
         where += f" AND rule_id IN ({', '.join('?' * len(rules))})"

@@ -137,7 +137,7 @@ def candidates(db: sqlite3.Connection, texts: Sequence[Sequence[str]], newest_fi
     step = -1 if newest_first else 1
     for _, run in groupby(enumerate(rows), lambda numbered: numbered[1][0] - step * numbered[0]):
         blocks = [block for _, (block,) in run]
-        # Join adjacent blocks into one range, but into a short one, so that a search with a limit can stop early.
+        # Join neighbouring blocks into ranges, but only into short ones, so that a search with a limit can stop early.
         for at in range(0, len(blocks), BLOCK):
             part = blocks[at : at + BLOCK]
             yield min(part) * BLOCK, (max(part) + 1) * BLOCK - 1
