@@ -102,7 +102,7 @@ def _with(message: Captured, opened: OpenRecord, first: Record) -> Captured:
 
 
 def _bare(url: str) -> str:
-    """Return the address without the credentials before the host and in the query."""
+    """Return an address without credentials, which may be before the host or in the query."""
     try:
         parts = urlsplit(url)
     except ValueError:

@@ -46,8 +46,8 @@ KEYS: dict[str, tuple[str, ...]] = {
     "variableAttribute": ("type",),
     "variableMonitoring": ("id",),
 }
-"""By member, the lists whose order does not matter: paths to the parts that identify an element, () for plain
-values."""
+"""Name of a member whose value is a list without an order -> paths to the parts that identify an element of the list.
+Lists of plain values have no paths."""
 
 _DEFAULTS = {"measurand": "Energy.Active.Import.Register", "context": "Sample.Periodic", "location": "Outlet"}
 """The values of missing members in a sampled value (OCPP 1.6 §7.43, 2.x SampledValueType)."""

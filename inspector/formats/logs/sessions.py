@@ -214,7 +214,7 @@ class Sessions:
             return True
         if session.ended is not None:
             return True
-        # A charge point that restarts numbers its messages from the beginning.
+        # If a message id of the session comes again with a boot, the charge point has restarted.
         return kind == 2 and action == "BootNotification" and way is FROM_CHARGE_POINT and number in session.ids
 
     def _open(self, session: Session, way: Direction, action: Any, ts_ns: int | None) -> OpenRecord:

@@ -15,7 +15,7 @@ class ConnectionView {
       event.preventDefault();
       this.connect();
     });
-    // If the id is the last part of the address, changing one changes the other.
+    // If the id is the last part of the address, a change of one field also changes the other field.
     const together = () => lastSegment(this.station.settings.url) === this.station.settings.id;
     byId("url").addEventListener("change", () => {
       const id = lastSegment(byId("url").value.trim());
