@@ -70,7 +70,7 @@ def _scalars(value: Any, depth: int) -> Iterator[tuple[str, str]]:
 
 
 def _word(value: Any) -> str:
-    """A value as it is in JSON, a text without its quotes."""
+    """Return a value in JSON, but a string without its quotes."""
     return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 

@@ -154,7 +154,7 @@ def _window(events: Iterator[Event]) -> tuple[list[Event], bool]:
 
 
 class _Cut:
-    """Tell frames that the log cut from frames that arrived incomplete. A log cuts all lines at the same length."""
+    """Distinguish frames that the log cut from frames that arrived incomplete: a log cuts lines at a fixed length."""
 
     def __init__(self, window: list[Event]) -> None:
         self._longest = 0

@@ -94,7 +94,7 @@ def spelled(record: dict[str, Any], spelling: dict[str, Any], frame: Frame) -> N
 
 
 def timestamp(ts_ns: int, style: str = _PLAIN) -> str:
-    """Return a time in RFC 3339 in a style; a `style` that is not one is returned as the time."""
+    """Return a time in RFC 3339 in the given style. If `style` is itself a time, it is returned unchanged."""
     found = _STYLE.fullmatch(style)
     if not found:
         return style

@@ -50,7 +50,7 @@ class StationView {
     const { meter, transaction: tx, last } = connector;
     this.#connectors();
     const status = station.dialect.statusOf(connector);
-    // 2.x reports Occupied for several states, so show the charging state instead.
+    // In 2.x the status Occupied stands for several states, so show the charging state instead.
     const told =
       tx && status === "Occupied" && connector.chargingState() in STATUS_MATRIX ? connector.chargingState() : status;
     byId("status").dataset.status = told;
