@@ -18,7 +18,9 @@ demo: .venv/ready ## a CSMS, the proxy, a charge point page and Datasette, with 
 # Where nothing compiled may be kept, each of some hundred processes compiles what it imports anew.
 test test-system proof-beside proof-alone: export PYTHONDONTWRITEBYTECODE :=
 
+# pytest compiles the tests on their first run: once here is faster than once in each worker.
 test: .venv/ready-dev ## the fast suite, in parallel; needs neither Chromium nor npm
+	@test -d tests/__pycache__ || $(PYTHON) -m pytest --collect-only -qq > /dev/null
 	@$(PYTHON) -m pytest -m "not long and not system" -n $(WORKERS) --dist worksteal $(ARGS)
 
 test-system: .venv/ready-dev chromium ## the tests with Chromium, npm packages and many real processes

@@ -355,7 +355,8 @@ def connect(
         db.execute(f"PRAGMA journal_size_limit = {LARGE}")
         # During a statement of many rows SQLite keeps the old content of pages, by default in a temporary file.
         db.execute("PRAGMA temp_store = MEMORY")
-        migrations.apply(db)
+        with db.atomic():  # one commit for all: a new file waits for the disk only once
+            migrations.apply(db)
     except sqlite3.DatabaseError as error:
         raise UnusableFile(path, _why(error), _remedy(error)) from error
     return db

@@ -14,6 +14,7 @@ from inspector.protocol.vocabulary import Direction
 from inspector.redaction import patterns
 from inspector.redaction.redactor import Redactor
 from inspector.redaction.secrets import Secrets
+from tests.growth import measured
 
 HIDDEN = (
     # With and without quotes.
@@ -320,18 +321,12 @@ UNITS = (
 
 @pytest.mark.parametrize("unit", UNITS)
 def test_time_grows_with_length_alone(unit: str) -> None:
-    """Eight times the text may take at most sixteen times as long; quadratic time would take 64 times as long."""
-
-    def seconds(size: int) -> float:
-        text = unit * (size // len(unit))
-        best = 9.0
-        for _ in range(2):
-            began = time.process_time()
-            sum(1 for _ in patterns.find(text, Redactor().is_secret, None))
-            best = min(best, time.process_time() - began)
-        return best
-
-    assert seconds(80_000) < 16 * seconds(10_000) + 0.05
+    growth = measured(
+        lambda size: unit * (size // len(unit)),
+        lambda text: sum(1 for _ in patterns.find(text, Redactor().is_secret, None)),
+        size=10_000,
+    )
+    assert not growth.too_fast, growth
 
 
 @pytest.mark.long
