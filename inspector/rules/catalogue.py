@@ -14,9 +14,15 @@ from inspector.rules.state.configuration import ConfigurationState
 from inspector.rules.state.device_model import DeviceModel
 from inspector.rules.state.observation import Observation
 from inspector.rules.state.registration import RegistrationState
+from inspector.rules.state.tokens_v2x import Tokens2x
 from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.state.transactions_v16 import Transactions16
 from inspector.rules.topics.attempts import Attempts
+from inspector.rules.topics.authorization.local_list_v2x import LocalListContent2x
+from inspector.rules.topics.authorization.master_pass_v2x import MasterPass2x
+from inspector.rules.topics.authorization.payments_v21 import Payments21
+from inspector.rules.topics.authorization.requests_v2x import AuthorizeRequests2x
+from inspector.rules.topics.authorization.tokens_v2x import TokenUse2x
 from inspector.rules.topics.authorization_v2x import Authorization2x
 from inspector.rules.topics.availability.after_offline_v2x import AfterOffline2x
 from inspector.rules.topics.availability.change_availability import Availability
@@ -188,6 +194,12 @@ TOPICS: tuple[type[Topic], ...] = (
     UsedReservations2x,
     Firmware,
     FirmwareAnswers,
+    TokenUse2x,
+    AuthorizeRequests2x,
+    MasterPass2x,
+    Payments21,
+    Tokens2x,
+    LocalListContent2x,
     Authorization2x,
     Events2x,
     Monitors,

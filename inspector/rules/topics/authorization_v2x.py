@@ -11,6 +11,7 @@ from inspector.rules.fields import elements, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import ASIDE, V2X, V21, Faults, Topic, aside, call, result, rule
 from inspector.rules.state.configuration import ConfigurationState
+from inspector.rules.state.tokens_v2x import Tokens2x, token_of
 from inspector.rules.topics.example_frames import ACCEPTED, cp, csms, script, transaction_event
 
 _TOKEN = {"idToken": "T", "type": "ISO14443"}
@@ -52,6 +53,7 @@ class Authorization2x(Topic):
 
     def setup(self) -> None:
         self._configuration = self.station.topic(ConfigurationState)
+        self._tokens = self.station.topic(Tokens2x)
 
     @rule(
         "authorize.languages",
@@ -71,6 +73,8 @@ class Authorization2x(Topic):
         if "idTokenInfo" not in frame.payload and "localAuthorizationList" not in frame.payload:
             return None
         others = [aside(self.no_authorization_refused, frame)] if frame.action == "TransactionEvent" else []
+        if frame.call is not None:
+            others.append(aside(self.group_missing, frame))
         if self.session.version is OcppVersion.V21:
             others.append(aside(self.group_type, frame))
         faults = [fault for fault in others if fault is not None]
@@ -105,6 +109,29 @@ class Authorization2x(Topic):
             if kind not in (None, "Central"):
                 return Fault(f"groupIdToken is of type {kind}", f"{pointer}/groupIdToken/type")
         return None
+
+    @rule(
+        "authorize.group-missing",
+        ASIDE,
+        title="The answer about a token leaves out its group",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x C01.FR.06, C09.FR.02, C09.FR.09, C09.FR.12",
+        remedy="Give groupIdToken in each idTokenInfo of a token that belongs to a group.",
+        bad=script(_said(groupIdToken={"idToken": "G", "type": "Central"}), _said()),
+        good=script(_said(), _said(groupIdToken={"idToken": "G", "type": "Central"})),
+        versions=V2X,
+        side=Side.CSMS,
+    )
+    def group_missing(self, frame: Frame) -> Fault | None:
+        info, token = member(frame.payload, "idTokenInfo"), token_of(frame.request)
+        if token is None or "groupIdToken" in info or info.get("status") != "Accepted":
+            return None
+        entry = self._tokens.entry(token)
+        group = self._tokens.groups.get(token) or (entry.group if entry is not None else None)
+        if group is None:
+            return None
+        text = f"groupIdToken is missing; token {token} was in group {group[:36]!r}"
+        return Fault(text, "/2/idTokenInfo", key=token.value[:36])
 
     @rule(
         "authorize.no-authorization-refused",

@@ -156,7 +156,7 @@ class LocalLists(Topic):
         title="The charge point reports another version of its local list than it has accepted",
         severity=Severity.WARNING,
         side=Side.CHARGE_POINT,
-        spec="OCPP 1.6 §5.10 and §5.15; OCPP 2.x D01.FR.01, D02.FR.01",
+        spec="OCPP 1.6 §5.10 and §5.15; OCPP 2.x D01.FR.01, D01.FR.05, D01.FR.15, D01.FR.16, D01.FR.17, D02.FR.01",
         remedy="Store the version number of each accepted update, and report it until the next.",
         bad=_after(_send(5, entries=1), _version(4)),
         good=_after(_send(5, entries=1), _version(5)),

@@ -11,6 +11,7 @@ from inspector.rules.kit import Known, Promise
 from inspector.rules.rule import ASIDE, DEADLINE, V2X, V21, Faults, Topic, aside, call, result, rule, track
 from inspector.rules.state.authorized_v2x import Authorized2x
 from inspector.rules.state.configuration import ConfigurationState
+from inspector.rules.state.observation import Observation
 from inspector.rules.state.transactions_v2x import Event, Transaction2x, Transactions2x
 from inspector.rules.topics.example_frames import NOW, Payload, script, started, transaction_event
 
@@ -42,7 +43,7 @@ def _refused(topic: Deauthorization2x, frame: Frame) -> str | None:
     status = string(member(frame.payload, "idTokenInfo"), "status")
     name = string(member(frame.request, "transactionInfo"), "transactionId") or ""
     one = topic.transactions.by_id.get(name)
-    if status in (None, "Accepted") or one is None or not one.open or frame.request.get("offline") is True:
+    if status in (None, "Accepted") or one is None or not one.open:
         return None
     return name if topic.configuration.variable("TxCtrlr", "MaxEnergyOnInvalidId") in (None, "", "0") else None
 
@@ -73,6 +74,7 @@ class Deauthorization2x(Topic):
         self.limits: Known[str, Payload] = Known()  # the limits that the CSMS has set, by transaction id
         self.transactions = self.station.topic(Transactions2x)
         self.configuration = self.station.topic(ConfigurationState)
+        self._evidence = self.station.topic(Observation)
 
     def _note(self, event: Event, frame: Frame, name: str, state: str | None) -> None:
         if event.kind == "Ended":
@@ -96,7 +98,7 @@ class Deauthorization2x(Topic):
         text="the token of {key} was refused, but the transaction still charges {wait} later",
         title="A transaction continues to charge although its token was refused",
         severity=Severity.ERROR,
-        spec="OCPP 2.x E05.FR.02, E05.FR.09, E05.FR.10, E06.FR.04",
+        spec="OCPP 2.x E05.FR.02, E05.FR.09, E05.FR.10, E06.FR.04, C15.FR.03, C15.FR.04, C15.FR.06",
         remedy="Stop charging at once and report it: with triggerReason Deauthorized, with Ended, or with the "
         "charging state SuspendedEVSE.",
         bad=script(started(_CHARGING, idToken=_TOKEN, answer=_REFUSED), "+ 5m"),
@@ -111,6 +113,8 @@ class Deauthorization2x(Topic):
 
     def may_go_on(self, answer: Frame) -> bool:
         """Return whether a refused transaction is not charging, or another token was accepted for it."""
+        if answer.request.get("offline") is True and not self._evidence.has_sent_all(self.station.current):
+            return True  # its end may still be waiting behind other events
         name = string(member(answer.request, "transactionInfo"), "transactionId") or ""
         return self.charging.get(name) != "Charging" or name in self.station.topic(Authorized2x).now
 
@@ -170,7 +174,7 @@ class Deauthorization2x(Topic):
         DEADLINE,
         title="A transaction does not end although nobody has plugged in in time",
         severity=Severity.INFO,
-        spec="OCPP 2.x E03.FR.05, E03.FR.15, F02.FR.07, F02.FR.08",
+        spec="OCPP 2.x E03.FR.05, E03.FR.15, F02.FR.07, F02.FR.08; OCPP 2.1 C20.FR.02",
         remedy="Send EVConnectTimeout once EVConnectionTimeOut is over, and end the transaction with Timeout unless "
         "TxStopPoint has ParkingBayOccupancy.",
         bad=script(_PLUG_IN, _WAITING, "+ 5m"),

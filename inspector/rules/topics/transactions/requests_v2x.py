@@ -69,7 +69,7 @@ class TransactionRequests2x(Topic):
         call("TransactionEvent"),
         title="The first event after a remote start does not refer to it",
         severity=Severity.ERROR,
-        spec="OCPP 2.x F01.FR.19, F01.FR.25, F02.FR.01 and F02.FR.21",
+        spec="OCPP 2.x C05.FR.03, F01.FR.19, F01.FR.25, F02.FR.01 and F02.FR.21",
         remedy="Set triggerReason RemoteStart and the remoteStartId of the request in the next event.",
         bad=_START_REQUEST + _STARTED % ("CablePluggedIn", ""),
         good=_START_REQUEST + _STARTED % ("RemoteStart", ',"remoteStartId":5'),

@@ -1,0 +1,152 @@
+"""What the CSMS and the local list say of the tokens at a 2.x station; judges nothing.
+
+The local list counts only as far as the recording shows it: `listed_whole` says that a Full update was accepted.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from inspector.protocol.frame import Frame
+from inspector.rules.fields import elements, integer, member, seconds, string
+from inspector.rules.kit import Known
+from inspector.rules.rule import V2X, Topic, call, result, track
+from inspector.rules.state.configuration import ConfigurationState
+
+LIST_LIMIT = 5000
+
+
+class Token(NamedTuple):
+    """Two tokens are the same if these are (C01.FR.25); the value in lower case, for it is case-insensitive."""
+
+    value: str
+    kind: str | None
+
+    def __str__(self) -> str:
+        return f"{self.value[:36]!r} ({(self.kind or 'no type')[:20]})"
+
+
+class Info(NamedTuple):
+    """What was last said of a token, and when (monotonic nanoseconds)."""
+
+    status: str
+    group: str | None
+    evses: frozenset[int]
+    until: float | None  # cacheExpiryDateTime
+    told_ns: int
+
+
+def token_of(payload: dict[str, Any], name: str = "idToken") -> Token | None:
+    """The token in a member of a payload; None where it has none."""
+    given = payload.get(name)
+    if type(given) is not dict:
+        return None
+    value = given.get("idToken")
+    return Token(value.lower(), string(given, "type")) if type(value) is str else None
+
+
+def _info(given: dict[str, Any], frame: Frame) -> Info | None:
+    status, group = string(given, "status"), string(member(given, "groupIdToken"), "idToken")
+    if status is None:
+        return None
+    places = given.get("evseId")
+    evses = frozenset(one for one in places[:100] if type(one) is int) if type(places) is list else frozenset()
+    until = seconds(string(given, "cacheExpiryDateTime"))
+    return Info(status, group.lower() if group else None, evses, until, frame.mono_ns)
+
+
+class Tokens2x(Topic):
+    """The tokens of one charging station.
+
+    Attributes:
+        answers: the latest idTokenInfo of each token, in an answer to Authorize or TransactionEvent.
+        groups: the latest group that an answer gave for a token.
+        asked: when (monotonic) the latest Authorize for each token was sent.
+        remote: tokens that came with an accepted remote start.
+        remote_starts: the tokens of those that no event has named yet, by remoteStartId.
+        listed: the local list, as far as it is known; None for a token that was removed from it.
+        listed_whole: whether nothing but `listed` is in the list.
+        placed: whether any answer names EVSEs.
+    """
+
+    scope = "station"
+    versions = V2X
+
+    def setup(self) -> None:
+        self.answers: Known[Token, Info] = Known()
+        self.groups: Known[Token, str] = Known()
+        self.asked: Known[Token, int] = Known()
+        self.remote: Known[Token, None] = Known()
+        self.remote_starts: Known[int, Token] = Known()
+        self.listed: dict[Token, Info | None] = {}
+        self.listed_whole = False
+        self.placed = False
+        self._configuration = self.station.topic(ConfigurationState)
+
+    def flag(self, component: str, variable: str) -> bool | None:
+        """A variable as a boolean; None where it is not known."""
+        told = (self._configuration.variable(component, variable) or "").lower()
+        return {"true": True, "false": False}.get(told)
+
+    def entry(self, token: Token) -> Info | None:
+        """The token's entry in the local list, None where none is known or the list is switched off."""
+        return self.listed.get(token) if self.flag("LocalAuthListCtrlr", "Enabled") is not False else None
+
+    def expired(self, entry: Info, frame: Frame) -> bool:
+        """Whether an entry of the local list is no longer valid, and the station knows expiry."""
+        known = self.flag("LocalAuthListCtrlr", "SupportsExpiryDateTime") is True
+        past = entry.until is not None and entry.until < frame.ts_ns / 1e9 - self.settings.clock_skew_s
+        return known and past
+
+    def not_stored(self, token: Token) -> bool:
+        """Whether the station can have the token neither in its cache nor in its local list."""
+        if self.flag("AuthCacheCtrlr", "Enabled") is not False:
+            return False
+        if self.flag("LocalAuthListCtrlr", "Enabled") is False:
+            return True
+        return self.listed_whole and self.listed.get(token) is None
+
+    @track(call("Authorize"))
+    def authorized(self, frame: Frame) -> None:
+        token = token_of(frame.payload)
+        if token is not None:
+            self.asked.note(token, frame.mono_ns)
+
+    @track(result("Authorize", "TransactionEvent"))
+    def answered(self, frame: Frame) -> None:
+        if "idTokenInfo" not in frame.payload:
+            return
+        token, info = token_of(frame.request), _info(member(frame.payload, "idTokenInfo"), frame)
+        if token is None or info is None:
+            return
+        self.answers.note(token, info)
+        self.placed = self.placed or bool(info.evses)
+        if info.group is not None:
+            self.groups.note(token, info.group)
+
+    @track(result("RequestStartTransaction"))
+    def started(self, frame: Frame) -> None:
+        token = token_of(frame.request)
+        if token is not None and frame.payload.get("status") == "Accepted":
+            self.remote.note(token, None)
+            number = integer(frame.request, "remoteStartId")
+            if number is not None:
+                self.remote_starts.note(number, token)
+
+    @track(result("SendLocalList"))
+    def list_sent(self, frame: Frame) -> None:
+        if frame.payload.get("status") != "Accepted":
+            return
+        if frame.request.get("updateType") == "Full":
+            self.listed.clear()
+            self.listed_whole = True
+        for entry in elements(frame.request, "localAuthorizationList"):
+            token = token_of(entry)
+            if token is None:
+                continue
+            if token not in self.listed and len(self.listed) >= LIST_LIMIT:
+                self.listed_whole = False
+                continue
+            info = self.listed[token] = _info(member(entry, "idTokenInfo"), frame)
+            if info is None and ("idTokenInfo" in entry or frame.request.get("updateType") == "Full"):
+                self.listed_whole = False

@@ -1,0 +1,79 @@
+"""Whether a 2.x station says of its local list what was sent."""
+
+from __future__ import annotations
+
+from inspector.protocol.frame import Frame
+from inspector.rules.fields import elements, integer, string
+from inspector.rules.finding import Fault, Severity, Side
+from inspector.rules.rule import V2X, Faults, Topic, call, result, rule
+from inspector.rules.state.device_model import name_of
+from inspector.rules.state.tokens_v2x import Tokens2x
+from inspector.rules.topics.authorization.tokens_v2x import local_list
+from inspector.rules.topics.example_frames import csms, script, variable_2x
+
+_OFF = variable_2x("LocalAuthListCtrlr", "Enabled", "false")
+_CARD = {"idToken": "T", "type": "ISO14443"}
+_SENT = local_list(_CARD, "Accepted")
+
+
+def _version(number: int) -> str:
+    return csms("GetLocalListVersion", {}, {"versionNumber": number})
+
+
+class LocalListContent2x(Topic):
+    """Rules about the version and the size of a list."""
+
+    scope = "station"
+    versions = V2X
+
+    def setup(self) -> None:
+        self._tokens = self.station.topic(Tokens2x)
+
+    @rule(
+        "list.version-disabled",
+        result("GetLocalListVersion"),
+        title="A station whose local list is switched off reports a version of it",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x D02.FR.03",
+        remedy="Answer GetLocalListVersion with 0 while LocalAuthListCtrlr.Enabled is not true.",
+        bad=script(_OFF, _version(3)),
+        good=script(_OFF, _version(0)),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def version_disabled(self, frame: Frame) -> Faults:
+        number = integer(frame.payload, "versionNumber")
+        if not number or self._tokens.flag("LocalAuthListCtrlr", "Enabled") is not False:
+            return None
+        return Fault(f"versionNumber is {number}, but LocalAuthListCtrlr.Enabled is false", "/2/versionNumber")
+
+    @rule(
+        "list.entries",
+        result("GetVariables"),
+        call("NotifyReport"),
+        title="A station reports another number of entries in its local list than were sent",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x D01.FR.04, D01.FR.05, D01.FR.09, D01.FR.15, D01.FR.16, D01.FR.17",
+        remedy="Replace, update or empty the list as SendLocalList says, and in no other way; report its size in "
+        "LocalAuthListCtrlr.Entries.",
+        bad=script(_SENT, variable_2x("LocalAuthListCtrlr", "Entries", "3")),
+        good=script(_SENT, variable_2x("LocalAuthListCtrlr", "Entries", "1")),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def entries(self, frame: Frame) -> Faults:
+        if not self._tokens.listed_whole:
+            return None
+        read = frame.action == "GetVariables"
+        for entry in elements(frame.payload, "getVariableResult" if read else "reportData"):
+            name = name_of(entry)
+            if name is None or (name.component, name.variable) != ("localauthlistctrlr", "entries"):
+                continue
+            attribute = entry if read else next(iter(elements(entry, "variableAttribute")), {})
+            told = string(attribute, "attributeValue" if read else "value")
+            kind = string(attribute, "attributeType" if read else "type") or "Actual"
+            count = sum(one is not None for one in self._tokens.listed.values())
+            if told is not None and kind == "Actual" and told.isdecimal() and int(told[:9]) != count:
+                text = f"LocalAuthListCtrlr.Entries is {told[:9]}; the list that was sent has {count}"
+                return Fault(text, "/2" if read else "/3")
+        return None

@@ -1,0 +1,89 @@
+"""Whether a master pass only stops transactions."""
+
+from __future__ import annotations
+
+from inspector.rules.fields import string
+from inspector.rules.finding import Fault, Severity, Side
+from inspector.rules.rule import ASIDE, V2X, Topic, rule
+from inspector.rules.state.configuration import ConfigurationState
+from inspector.rules.state.tokens_v2x import Token, Tokens2x
+from inspector.rules.state.transactions_v2x import Event
+from inspector.rules.topics.example_frames import Payload, cp, script, started, transaction_event, variable_2x
+
+_CARD: Payload = {"idToken": "T", "type": "ISO14443"}
+_YES: Payload = {"idTokenInfo": {"status": "Accepted"}}
+_MASTER: Payload = {"idTokenInfo": {"status": "Accepted", "groupIdToken": {"idToken": "MASTER", "type": "Central"}}}
+_PASS = variable_2x("AuthCtrlr", "MasterPassGroupId", "MASTER")
+
+
+def authorize(token: Payload, answer: Payload) -> str:
+    """An Authorize, and its answer; for `script`."""
+    return cp("Authorize", {"idToken": token}, answer)
+
+
+def _presented(token: Payload, answer: Payload = _YES) -> str:
+    return transaction_event("Updated", "Authorized", 1, idToken=token, answer=answer)
+
+
+class MasterPass2x(Topic):
+    """Rules about tokens of the group in MasterPassGroupId; `TokenUse2x` calls them."""
+
+    scope = "station"
+    versions = V2X
+
+    def setup(self) -> None:
+        self._tokens = self.station.topic(Tokens2x)
+        self._configuration = self.station.topic(ConfigurationState)
+
+    @rule(
+        "authorize.master-pass",
+        ASIDE,
+        title="A transaction starts with a master pass",
+        severity=Severity.ERROR,
+        spec="OCPP 2.x C12.FR.09, C16.FR.03",
+        remedy="Let tokens of the group in MasterPassGroupId stop transactions, but never start one.",
+        bad=script(_PASS, started(), authorize(_CARD, _MASTER), _presented(_CARD, _MASTER)),
+        good=script(_PASS, started(), authorize(_CARD, _YES), _presented(_CARD)),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def master_pass(self, event: Event, token: Token) -> Fault | None:
+        if not self._is_master(token):
+            return None
+        return Fault(f"token {token} is a master pass, and starts {event.transaction}", "/3/idToken")
+
+    def _is_master(self, token: Token) -> bool:
+        entry, answer = self._tokens.entry(token), self._tokens.answers.get(token)
+        group = answer.group if answer is not None else entry.group if entry is not None else None
+        master = self._configuration.variable("AuthCtrlr", "MasterPassGroupId") if group else None
+        return bool(master) and (master or "").lower() == group
+
+    @rule(
+        "authorize.master-reason",
+        ASIDE,
+        title="A transaction that a master pass stopped does not say so",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x C16.FR.08",
+        remedy="Set stoppedReason to MasterPass where a token of the group in MasterPassGroupId ends the transaction.",
+        bad=script(
+            _PASS,
+            started(),
+            authorize(_CARD, _MASTER),
+            transaction_event("Ended", "StopAuthorized", 1, {"stoppedReason": "Local"}, idToken=_CARD, answer=_MASTER),
+        ),
+        good=script(
+            _PASS,
+            started(),
+            authorize(_CARD, _MASTER),
+            transaction_event(
+                "Ended", "StopAuthorized", 1, {"stoppedReason": "MasterPass"}, idToken=_CARD, answer=_MASTER
+            ),
+        ),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def master_reason(self, event: Event, token: Token) -> Fault | None:
+        reason = string(event.info, "stoppedReason")
+        if event.kind != "Ended" or reason == "MasterPass" or not self._is_master(token):
+            return None
+        return Fault(f"a master pass ends {event.transaction} with stoppedReason {reason or 'missing'}", "/3")
