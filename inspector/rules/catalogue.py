@@ -14,7 +14,7 @@ from inspector.rules.state.configuration import ConfigurationState
 from inspector.rules.state.device_model import DeviceModel
 from inspector.rules.state.observation import Observation
 from inspector.rules.state.registration import RegistrationState
-from inspector.rules.state.tokens_v2x import Tokens2x
+from inspector.rules.state.tokens_v2x import KnownTokens2x
 from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.state.transactions_v16 import Transactions16
 from inspector.rules.topics.attempts import Attempts
@@ -198,7 +198,7 @@ TOPICS: tuple[type[Topic], ...] = (
     AuthorizeRequests2x,
     MasterPass2x,
     Payments21,
-    Tokens2x,
+    KnownTokens2x,
     LocalListContent2x,
     Authorization2x,
     Events2x,

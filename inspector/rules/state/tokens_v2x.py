@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from inspector.protocol.frame import Frame
-from inspector.rules.fields import elements, integer, member, seconds, string
+from inspector.rules.fields import elements, member, seconds, string
 from inspector.rules.kit import Known
 from inspector.rules.rule import V2X, Topic, call, result, track
 from inspector.rules.state.configuration import ConfigurationState
@@ -55,7 +55,7 @@ def _info(given: dict[str, Any], frame: Frame) -> Info | None:
     return Info(status, group.lower() if group else None, evses, until, frame.mono_ns)
 
 
-class Tokens2x(Topic):
+class KnownTokens2x(Topic):
     """The tokens of one charging station.
 
     Attributes:
@@ -63,7 +63,6 @@ class Tokens2x(Topic):
         groups: the latest group that an answer gave for a token.
         asked: when (monotonic) the latest Authorize for each token was sent.
         remote: tokens that came with an accepted remote start.
-        remote_starts: the tokens of those that no event has named yet, by remoteStartId.
         listed: the local list, as far as it is known; None for a token that was removed from it.
         listed_whole: whether nothing but `listed` is in the list.
         placed: whether any answer names EVSEs.
@@ -77,7 +76,6 @@ class Tokens2x(Topic):
         self.groups: Known[Token, str] = Known()
         self.asked: Known[Token, int] = Known()
         self.remote: Known[Token, None] = Known()
-        self.remote_starts: Known[int, Token] = Known()
         self.listed: dict[Token, Info | None] = {}
         self.listed_whole = False
         self.placed = False
@@ -129,9 +127,6 @@ class Tokens2x(Topic):
         token = token_of(frame.request)
         if token is not None and frame.payload.get("status") == "Accepted":
             self.remote.note(token, None)
-            number = integer(frame.request, "remoteStartId")
-            if number is not None:
-                self.remote_starts.note(number, token)
 
     @track(result("SendLocalList"))
     def list_sent(self, frame: Frame) -> None:

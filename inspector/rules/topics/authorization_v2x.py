@@ -11,7 +11,7 @@ from inspector.rules.fields import elements, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import ASIDE, V2X, V21, Faults, Topic, aside, call, result, rule
 from inspector.rules.state.configuration import ConfigurationState
-from inspector.rules.state.tokens_v2x import Tokens2x, token_of
+from inspector.rules.state.tokens_v2x import KnownTokens2x, token_of
 from inspector.rules.topics.example_frames import ACCEPTED, cp, csms, script, transaction_event
 
 _TOKEN = {"idToken": "T", "type": "ISO14443"}
@@ -53,7 +53,7 @@ class Authorization2x(Topic):
 
     def setup(self) -> None:
         self._configuration = self.station.topic(ConfigurationState)
-        self._tokens = self.station.topic(Tokens2x)
+        self._tokens = self.station.topic(KnownTokens2x)
 
     @rule(
         "authorize.languages",

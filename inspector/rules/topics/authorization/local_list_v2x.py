@@ -7,7 +7,7 @@ from inspector.rules.fields import elements, integer, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import V2X, Faults, Topic, call, result, rule
 from inspector.rules.state.device_model import name_of
-from inspector.rules.state.tokens_v2x import Tokens2x
+from inspector.rules.state.tokens_v2x import KnownTokens2x
 from inspector.rules.topics.authorization.tokens_v2x import local_list
 from inspector.rules.topics.example_frames import csms, script, variable_2x
 
@@ -27,7 +27,7 @@ class LocalListContent2x(Topic):
     versions = V2X
 
     def setup(self) -> None:
-        self._tokens = self.station.topic(Tokens2x)
+        self._tokens = self.station.topic(KnownTokens2x)
 
     @rule(
         "list.version-disabled",

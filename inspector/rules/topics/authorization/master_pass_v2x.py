@@ -6,7 +6,7 @@ from inspector.rules.fields import string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import ASIDE, V2X, Topic, rule
 from inspector.rules.state.configuration import ConfigurationState
-from inspector.rules.state.tokens_v2x import Token, Tokens2x
+from inspector.rules.state.tokens_v2x import KnownTokens2x, Token
 from inspector.rules.state.transactions_v2x import Event
 from inspector.rules.topics.example_frames import Payload, cp, script, started, transaction_event, variable_2x
 
@@ -32,7 +32,7 @@ class MasterPass2x(Topic):
     versions = V2X
 
     def setup(self) -> None:
-        self._tokens = self.station.topic(Tokens2x)
+        self._tokens = self.station.topic(KnownTokens2x)
         self._configuration = self.station.topic(ConfigurationState)
 
     @rule(

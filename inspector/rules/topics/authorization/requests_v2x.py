@@ -6,7 +6,7 @@ from inspector.protocol.frame import Frame
 from inspector.rules.fields import member
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import V2X, Faults, Topic, call, rule
-from inspector.rules.state.tokens_v2x import Tokens2x, token_of
+from inspector.rules.state.tokens_v2x import KnownTokens2x, token_of
 from inspector.rules.topics.authorization.master_pass_v2x import authorize
 from inspector.rules.topics.authorization.tokens_v2x import CARD, YES, local_list
 from inspector.rules.topics.example_frames import cp, script
@@ -19,7 +19,7 @@ class AuthorizeRequests2x(Topic):
     versions = V2X
 
     def setup(self) -> None:
-        self._tokens = self.station.topic(Tokens2x)
+        self._tokens = self.station.topic(KnownTokens2x)
 
     @rule(
         "authorize.listed",

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from inspector.protocol.frame import Frame
-from inspector.rules.fields import integer
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known
 from inspector.rules.rule import ASIDE, V2X, Faults, Topic, aside, call, rule
 from inspector.rules.state.authorized_v2x import Authorized2x
 from inspector.rules.state.observation import Observation
-from inspector.rules.state.tokens_v2x import Token, Tokens2x, token_of
+from inspector.rules.state.tokens_v2x import KnownTokens2x, Token, token_of
 from inspector.rules.state.transactions_v2x import Event, Transactions2x
 from inspector.rules.topics.authorization.master_pass_v2x import MasterPass2x, authorize
 from inspector.rules.topics.authorization.payments_v21 import Payments21
@@ -31,9 +30,6 @@ YES: Payload = {"idTokenInfo": {"status": "Accepted"}}
 _NO: Payload = {"idTokenInfo": {"status": "Blocked"}}
 _PLACED: Payload = {"idTokenInfo": {"status": "Accepted", "evseId": [2]}}
 _CHARGING: Payload = {"chargingState": "Charging"}
-_CENTRAL: Payload = {"idToken": "APP-1", "type": "Central"}
-_STARTED: Payload = {"chargingState": "Idle", "remoteStartId": 5}
-_REMOTE = csms("RequestStartTransaction", {"remoteStartId": 5, "idToken": _CENTRAL})
 
 
 def local_list(token: Payload, status: str, **info: object) -> str:
@@ -46,11 +42,6 @@ def _presented(token: Payload, answer: Payload = YES, **more: Any) -> str:
     return transaction_event("Updated", "Authorized", 1, idToken=token, answer=answer, **more)
 
 
-class _Authorization(NamedTuple):
-    token: Token
-    since_ns: int
-
-
 class TokenUse2x(Topic):
     """Rules about the tokens in transactions; judged before the answers to the events are known."""
 
@@ -58,11 +49,11 @@ class TokenUse2x(Topic):
     versions = V2X
 
     def setup(self) -> None:
-        self._tokens = self.station.topic(Tokens2x)
+        self._tokens = self.station.topic(KnownTokens2x)
         self._transactions = self.station.topic(Transactions2x)
         self._evidence = self.station.topic(Observation)
         self._master = self.station.topic(MasterPass2x)
-        self._own: Known[str, _Authorization] = Known()  # the token of each transaction
+        self._own: Known[str, Token] = Known()  # the token of each transaction
 
     @rule(
         "authorize.not-asked",
@@ -83,23 +74,18 @@ class TokenUse2x(Topic):
         if event is None:
             return None
         if event.token is None:
-            if self._tokens.remote_starts and "remoteStartId" in event.info:
-                return aside(self.remote_token, event)
             if event.info.get("chargingState") == "Charging":
                 return self._charging(event)
             return None
         token = token_of(frame.payload)
-        if "remoteStartId" in event.info:
-            self._tokens.remote_starts.pop(integer(event.info, "remoteStartId") or 0, None)
         if token is None or event.repeated or token.kind == "NoAuthorization":
             return None
         if token.kind == "DirectPayment" and not event.offline:
             return self._payment(event, token, frame)
         own = self._own.get(event.transaction.transaction_id)
-        again = own is not None and own.token == token
+        again = own is not None and own == token
         found: list[Fault | None] = []
         if event.trigger == "StopAuthorized":
-            found.append(aside(self.needless, event, token, own))
             found.append(aside(self._master.master_reason, event, token))
             if not again and own is not None and not event.offline:
                 found += [aside(self.refused, event, token, frame), self._unasked(event, token)]
@@ -109,7 +95,7 @@ class TokenUse2x(Topic):
                 found.append(aside(self.offline, event, token, frame))
             elif token not in self._tokens.remote and event.trigger != "RemoteStart":
                 found += [aside(self.refused, event, token, frame), self._unasked(event, token)]
-            self._own.note(event.transaction.transaction_id, _Authorization(token, frame.mono_ns))
+            self._own.note(event.transaction.transaction_id, token)
         if event.info.get("chargingState") == "Charging":
             found.append(self._charging(event))
         return [fault for fault in found if fault is not None]
@@ -120,9 +106,9 @@ class TokenUse2x(Topic):
         remote = token in self._tokens.remote
         payments = self.station.topic(Payments21)
         found = []
-        if own is None or own.token != token:
+        if own is None or own != token:
             payments.note(event, token, remote)
-            self._own.note(event.transaction.transaction_id, _Authorization(token, frame.mono_ns))
+            self._own.note(event.transaction.transaction_id, token)
             if not remote and event.kind != "Ended":
                 found = [aside(self.refused, event, token, frame), self._unasked(event, token)]
                 found.append(aside(payments.limit, event, frame))
@@ -149,7 +135,7 @@ class TokenUse2x(Topic):
         severity=Severity.ERROR,
         spec="OCPP 2.x C10.FR.03, C12.FR.05, C14.FR.03, C14.FR.05, C09.FR.11; OCPP 2.1 C17.FR.05",
         remedy="Send Authorize for a token that cache or local list do not call Accepted, and heed the answer.",
-        bad=script(started(), authorize(CARD, _NO), _presented(CARD)),
+        bad=script(started(), authorize(CARD, _NO), _presented(CARD, _NO)),
         good=script(started(), authorize(CARD, _NO), authorize(CARD, YES), _presented(CARD)),
         versions=V2X,
         side=Side.CHARGE_POINT,
@@ -168,30 +154,6 @@ class TokenUse2x(Topic):
                 text = f"token {token} {why} the local list, and no Authorize has asked for it"
                 return Fault(text, "/3/idToken", key=token.value[:36])
         return None
-
-    @rule(
-        "authorize.needless",
-        ASIDE,
-        title="An Authorize is sent for the token of the transaction, only to stop it",
-        severity=Severity.WARNING,
-        spec="OCPP 2.x C01.FR.03, C01.FR.04, C09.FR.07",
-        remedy="Stop the transaction without Authorize when its own token is presented again.",
-        bad=script(
-            started(),
-            _presented(CARD),
-            authorize(CARD, YES),
-            transaction_event("Ended", "StopAuthorized", 2, idToken=CARD, answer=YES),
-        ),
-        good=script(
-            started(), _presented(CARD), transaction_event("Ended", "StopAuthorized", 2, idToken=CARD, answer=YES)
-        ),
-        versions=V2X,
-        side=Side.CHARGE_POINT,
-    )
-    def needless(self, event: Event, token: Token, own: _Authorization | None) -> Fault | None:
-        if own is None or own.token != token or self._tokens.asked.get(token, 0) <= own.since_ns:
-            return None
-        return Fault(f"token {token} stops its own transaction, but was authorized again", "/3", key=token.value[:36])
 
     @rule(
         "authorize.offline",
@@ -222,25 +184,6 @@ class TokenUse2x(Topic):
             return Fault(text, "/3/idToken")
         return None
 
-    @rule(
-        "authorize.remote-token",
-        ASIDE,
-        title="The first event after a remote start does not have its token",
-        severity=Severity.WARNING,
-        spec="OCPP 2.x C05.FR.05",
-        remedy="Send the idToken of RequestStartTransaction in the first event of the transaction.",
-        bad=script(_REMOTE, transaction_event("Started", "RemoteStart", 0, _STARTED)),
-        good=script(_REMOTE, transaction_event("Started", "RemoteStart", 0, _STARTED, idToken=_CENTRAL, answer=YES)),
-        versions=V2X,
-        side=Side.CHARGE_POINT,
-    )
-    def remote_token(self, event: Event) -> Fault | None:
-        number = integer(event.info, "remoteStartId") or 0
-        token = self._tokens.remote_starts.pop(number, None)
-        if token is None or token.kind != "Central" or event.offline:
-            return None
-        return Fault(f"the first event after remote start {number} has no idToken", "/3", key=str(number))
-
     def _charging(self, event: Event) -> Fault | None:
         return aside(self.evse, event) or aside(self.unauthorized, event)
 
@@ -260,11 +203,11 @@ class TokenUse2x(Topic):
         if not self._tokens.placed or event.transaction.evse is None:
             return None
         own = self._own.get(event.transaction.transaction_id)
-        info = self._tokens.answers.get(own.token) if own is not None else None
+        info = self._tokens.answers.get(own) if own is not None else None
         if own is None or info is None or not info.evses or event.transaction.evse in info.evses:
             return None
         places = ", ".join(str(number) for number in sorted(info.evses)[:9])
-        text = f"{event.transaction} charges with token {own.token}, which is accepted for EVSE {places}"
+        text = f"{event.transaction} charges with token {own}, which is accepted for EVSE {places}"
         return Fault(text, "/3", key=event.transaction.transaction_id)
 
     @rule(

@@ -146,7 +146,7 @@ class States2x(Topic):
         ASIDE,
         title="A refused transaction stops at once, although it may use some more energy",
         severity=Severity.WARNING,
-        spec="OCPP 2.x E05.FR.03",
+        spec="OCPP 2.x C15.FR.07, E05.FR.03",
         remedy="Let the car have MaxEnergyOnInvalidId where StopTxOnInvalidId is false.",
         bad=script(
             _KEEPS_ON, _REFUSED, transaction_event("Updated", "Deauthorized", 1, {"chargingState": "SuspendedEVSE"})

@@ -123,7 +123,7 @@ class Tokens2x(Topic):
         DEADLINE,
         title="The events of a transaction do not name the token that was authorized for it",
         severity=Severity.WARNING,
-        spec="OCPP 2.x E02.FR.20, E03.FR.01, F02.FR.05",
+        spec="OCPP 2.x C05.FR.05, E02.FR.20, E03.FR.01, F02.FR.05",
         remedy="Send idToken in the next TransactionEvent once the token is known, with triggerReason Authorized.",
         bad=script(
             BOOT_2X,
@@ -158,7 +158,7 @@ class Tokens2x(Topic):
         ASIDE,
         title="The token of a transaction is authorized again before it stops that transaction",
         severity=Severity.WARNING,
-        spec="OCPP 2.x E07.FR.01",
+        spec="OCPP 2.x C01.FR.03, C01.FR.04, C09.FR.07, E07.FR.01",
         remedy="End the authorization without Authorize when the token is the one that began it.",
         bad=script(
             _BEGUN,
