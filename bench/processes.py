@@ -24,7 +24,7 @@ def free_port() -> int:
 
 
 class Measured:
-    """A process with its children, stopped at the end; `port` is where it listens once entered."""
+    """A process with its children, which is stopped when the block ends. In the block it listens on `port`."""
 
     def __init__(self, argv: list[str], port: int) -> None:
         self.argv, self.port = argv, port

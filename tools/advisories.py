@@ -1,4 +1,4 @@
-"""Checks our dependencies' minimum and pinned versions against known advisories: `make advisories`."""
+"""Check the minimum and pinned versions of the dependencies against known advisories: `make advisories`."""
 
 from __future__ import annotations
 

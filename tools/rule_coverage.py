@@ -1,4 +1,4 @@
-"""Writes docs/rules/coverage.md: which requirements of the specifications have a rule, and why the others have none.
+"""Write docs/rules/coverage.md: the requirements of the specifications that have a rule, and why the others have none.
 
 A rule names its requirements in its `spec`. For the rest `requirements.toml` says why no rule is there. It has ids
 only: the texts are in the specifications.
@@ -26,7 +26,7 @@ REASONS = {
     "schema": "the schema demands it: `payload.schema`",
     "open": "would show on the wire, and has no rule yet",
 }
-"""Why a requirement has no rule of its own, in the order of the page."""
+"""Reasons why a requirement has no rule of its own, in the order of the page."""
 
 
 def named(spec: str) -> list[str]:

@@ -41,7 +41,7 @@ BOUNDS = {
     "findings of one rule in a session; more are counted together": judge.FINDINGS_PER_RULE,
     "charge points": judge.STATIONS_LIMIT,
 }
-"""What is kept in memory while judging, whatever the peers send."""
+"""Limits of the judge's memory, which hold for any input."""
 DECLINED: dict[str, str] = {}
 """Rows of the catalogue that a passive watcher cannot decide -> the evidence it would need."""
 

@@ -47,7 +47,7 @@ def lines(connection: sqlite3.Connection, sessions: Sequence[int] | None, style:
 
 
 def _labels(connection: sqlite3.Connection, where: str) -> dict[int, str]:
-    """Return a label by session id, for charge points with several sessions: only it tells their frames apart."""
+    """Return labels by session id, which distinguish the sessions of charge points that have several."""
     names = dict(connection.execute(f"SELECT id, charge_point_id FROM sessions WHERE {where}").fetchall())
     several = Counter(names.values())
     return {session: str(session) for session, name in names.items() if several[name] > 1}

@@ -45,7 +45,7 @@ class Engine:
         metrics: socket.socket | None = None,
         console: Console | None = None,
     ) -> None:
-        """`metrics` is the listening socket of /metrics and /healthz, `console` prints events; both may be None."""
+        """Prepare a run; `metrics`, if any, is the listening socket for /metrics, and `console` prints events."""
         self._console = console
         self.metrics = metrics
         self.settings = settings

@@ -20,7 +20,7 @@ from inspector.rules.judge import Judge, SessionJudge
 from inspector.units import quantity
 
 FRAMES_LIMIT = 1_000_000
-"""The most frames of one session, as they are held in memory; a longer session is refused."""
+"""The most frames of one session. They are held in memory, so a longer session is refused."""
 
 _COUNTED = 0
 """The number of every finding here: only stored findings need different numbers."""

@@ -18,7 +18,7 @@ HOME = Path(__file__).parents[1] / "page"
 
 SHARED_STYLES = ("tokens", "bar", "frames")
 SHARED_SCRIPTS = ("preferences", "clock", "bar", "frame_row", "frame_summary", "json_view")
-"""What the pages of all parts of ChargeSentinel share; these files are copies."""
+"""Copies of the files that all pages of ChargeSentinel share."""
 STYLES = ("base", "layout", "station", "tools", "log")
 SCRIPTS = (
     *("vocabulary", "frames", "schemas", "settings", "clock", "link", "outbox", "log"),

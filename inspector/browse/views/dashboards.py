@@ -127,7 +127,7 @@ def matrix(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def markup(view: View) -> dict[str, Any]:
-    """What the charts need besides the JSON: the place of a latency on their common axis, and the marks of axes."""
+    """Return the values that the charts need besides the JSON: the common axis of the latencies, and marks of axes."""
     rows = view["latency"]
     low = max(1, min((row["p50_us"] for row in rows), default=1))
     high = max((row["p99_us"] for row in rows), default=1)

@@ -70,7 +70,7 @@ def search(
             if limit:
                 frames = iter(list(one.frames(newest_first=not oldest, limit=limit + 1, progress=report)))
             else:
-                frames = one.frames()  # these are printed as they are found, so no bar is needed
+                frames = one.frames()  # frames are printed as soon as they are found, so no bar is needed
             missing = one.missing() if one.wanted.of_findings else []
             found = _show(db, one, frames, missing, limit, oldest, as_json)
         if time.monotonic() - began > _SLOW_S and one.wanted.texts and not covered:

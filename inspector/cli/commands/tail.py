@@ -105,7 +105,7 @@ def _reopened(file: Path, interval: float) -> sqlite3.Connection:
 
 
 class _Output:
-    """Print the news of each look at the file."""
+    """Print the new rows of each `Follower.look`."""
 
     def __init__(self, db: sqlite3.Connection, screen: Screen, asked: Filter, everything: bool, as_json: bool) -> None:
         from inspector.cli.output.frame_excerpt import needles

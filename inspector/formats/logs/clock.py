@@ -144,7 +144,7 @@ class Clock:
         return (first if changed else offset) // 1_000_000_000
 
     def near(self, when: When, told: int) -> int:
-        """Return a time of the log, completed with the year or day that brings it closest to `told`."""
+        """Return a time of the log, completed with the year or day that brings it closest to the time `told`."""
         kept, self._last_ns = self._last_ns, told
         try:
             return self._dated(when)

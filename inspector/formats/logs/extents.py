@@ -34,7 +34,7 @@ class Extent(NamedTuple):
     """A frame in a text.
 
     Attributes:
-        raw: the frame, or the part of it that is there.
+        raw: the text of the frame; if its end is missing, the text of the part that is there.
         end: where it ends in the text.
         state: WHOLE, BROKEN, OPEN, OPEN_STRING.
         message: its elements if it is WHOLE.

@@ -269,7 +269,7 @@ class Unpacking:
 
 
 def _continued(line: str, source: Source) -> Iterator[Text]:
-    """Yield the further lines of a pretty-printed frame as they are: the objects in it are not records."""
+    """Yield the other lines of a pretty-printed frame unchanged, as the objects in it are not records."""
     scan = Scan()
     found = _FRAME.search(line)
     if scan.feed(line, found.start() if found else line.rindex("[")) is not None:

@@ -69,7 +69,7 @@ def read(lines: Iterable[bytes], reading: Reading) -> Iterator[Captured]:
 
 
 class _NoRecord(ValueError):
-    """A line is not a record of the format; says why."""
+    """A line is not a record of the format; the message has the reason."""
 
 
 def _record(line: bytes) -> tuple[dict[str, Any], int]:

@@ -41,7 +41,7 @@ def open_recording(path: Path, *, timeout_s: float = 2.0) -> sqlite3.Connection:
     """Open a recording read-only, even while it is being written.
 
     Raises:
-        UnusableFile: it is missing, damaged, cut off, not a recording, or written by a newer version.
+        UnusableFile: the file is missing, damaged, cut off, not a recording, or written by a newer version.
     """
     if not path.exists():
         raise UnusableFile(path, "no such file", "name a recording, as made by `chargesentinel proxy`")
@@ -107,7 +107,7 @@ def refuse_cut_off(path: Path) -> None:
 
 
 def _connect(path: Path, timeout_s: float) -> sqlite3.Connection:
-    """Connect read-only. A writable connection first undoes the changes of a writer that was killed."""
+    """Connect read-only. If a writer was killed, a writable connection first undoes its unfinished changes."""
     uri = path.absolute().as_uri()
     connection = sqlite3.connect(f"{uri}?mode=ro", uri=True, timeout=timeout_s, check_same_thread=False)
     try:
@@ -167,7 +167,7 @@ def is_database(path: Path) -> bool:
 
 
 def is_marked(path: Path) -> bool:
-    """Return whether a file is a SQLite database with our application id, without opening it as a database.
+    """Return whether a file is a SQLite database with APPLICATION_ID, without opening it as a database.
 
     Do not call this for a file that this process has open: SQLite would lose its locks on the file.
     """
@@ -181,12 +181,12 @@ def is_marked(path: Path) -> bool:
 
 
 def is_marked_head(head: bytes) -> bool:
-    """Return whether a file that begins with these 72 bytes is a SQLite database with our application id."""
+    """Return whether a file that begins with these 72 bytes is a SQLite database with APPLICATION_ID."""
     return head[:16] == b"SQLite format 3\0" and head[68:72] == APPLICATION_ID.to_bytes(4, "big")
 
 
 def distrust(connection: sqlite3.Connection) -> None:
-    """Tell SQLite not to trust the definitions in a file (views, generated columns, page sizes)."""
+    """Make SQLite distrust the definitions in a file (views, generated columns, page sizes)."""
     if _distrust_works():
         connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA cell_size_check = ON")

@@ -31,7 +31,7 @@ _DESCRIPTORS = Path("/dev/fd")
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What happened to a file that was deleted, moved or replaced: frames lost with it, and where it is complete."""
+    """A file that was deleted, moved or replaced: how many frames were lost with it, and where it is complete."""
 
     frames: int
     whole_at: Path | None
@@ -47,7 +47,7 @@ class OpenFiles:
     """
 
     def __init__(self, path: Path) -> None:
-        """Look at the files that SQLite has just opened under the name `path`."""
+        """Note the identities of the files that SQLite has just opened under the name `path`."""
         self.path = path
         self.wal_bytes = 0
         self.moved_to: Path | None = None
@@ -80,7 +80,7 @@ class OpenFiles:
         return not self._never_ours and _identity(self._database_name) == self._seen[""] and not self.overwritten()
 
     def overwritten(self) -> bool:
-        """Return whether somebody has overwritten the content of the file, as `cp` and `>` do."""
+        """Return whether another program has overwritten the content of the file, as `cp` and `>` do."""
         return self._marked and not self._closed and not self._is_marked()
 
     def _is_marked(self) -> bool:

@@ -19,7 +19,7 @@ __all__ = ["ChargePoint", "Event", "Finding", "Frame", "Session", "Transaction"]
 TEXT_LIMIT = 20_000
 """In bytes. Lists leave out the text of larger frames; only the page of the frame has it."""
 
-# A session without an end is live if it belongs to the newest run and that run goes on; else its run was killed.
+# A session without an end is live if its run is the newest one and has not stopped; otherwise its run was killed.
 _STATE = """CASE WHEN s.closed_ns IS NOT NULL THEN 'closed'
   WHEN s.recording_id = (SELECT max(id) FROM recordings)
    AND (SELECT stopped_ns FROM recordings r WHERE r.id = s.recording_id) IS NULL THEN 'live'

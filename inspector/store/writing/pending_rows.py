@@ -300,7 +300,7 @@ class PendingRows:
         yield [self.next_id("frames"), *fitting[1:]]
 
     def _faults(self, refused: Refused) -> list[Change]:
-        """Return one event for each table, which says how many of the table's rows this file lacks."""
+        """Return one event for each table, with the number of the table's rows that this file lacks."""
         changes: list[Change] = []
         for table, dropped in refused.rows.items():
             number, before = self._fault_events.get(table) or (self.next_id("events"), 0)

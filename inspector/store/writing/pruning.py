@@ -1,7 +1,7 @@
 """Delete old frames, or everything about certain charge points.
 
 Deleted data is overwritten, also in the search index. A session that spans the time limit keeps its later frames, and
-an event says how many frames it lost.
+an event has the number of its deleted frames.
 """
 
 from __future__ import annotations

@@ -170,7 +170,7 @@ const refuseCertificate = (station) =>
     }),
   );
 
-/** Start a firmware update, in a version whose answer tells if it replaces a running update. @param {Station} station @param {FirmwareRequest} request @returns {Reply} */
+/** Start a firmware update, in a version whose answer reports if it replaces a running update. @param {Station} station @param {FirmwareRequest} request @returns {Reply} */
 const takeFirmware = (station, request) => ({
   answer: { status: station.sequences.updating ? "AcceptedCanceled" : "Accepted" },
   then: () => station.sequences.updateFirmware(request),

@@ -6,7 +6,7 @@ class Charging {
     this.station = station;
   }
 
-  // ---- what a person does at the station
+  // ---- actions of a person at the station
 
   /** @param {Connector} connector */
   plug(connector) {

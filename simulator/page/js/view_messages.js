@@ -20,7 +20,7 @@ class MessagesView {
     return byId("token").value.trim();
   }
 
-  /** Redraw the parts that depend on the version or the language. @param {boolean} [anew] */
+  /** Redraw the parts that depend on the version or the language. @param {boolean} [anew] whether to redraw in any case */
   draw(anew = false) {
     const { version } = this.station.settings;
     if (version === this.version && !anew) return;
