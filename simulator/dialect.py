@@ -1,4 +1,4 @@
-"""The messages of a charge point in one OCPP version: write them and read their answers, without sending anything.
+"""Write the messages of a charge point in one OCPP version, and read their answers, without sending anything.
 
 `v16.charge_point` and `v2x.charge_point` implement it.
 """

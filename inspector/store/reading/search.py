@@ -311,7 +311,7 @@ def session_ids(db: sqlite3.Connection, wanted: Filter) -> list[int]:
 def sessions(
     db: sqlite3.Connection, wanted: Filter, *, states: Sequence[str] = (), limit: int | None = None
 ) -> list[Session]:
-    """Return matching sessions, newest first. Time, findings and transactions of the filter count for sessions too."""
+    """Return sessions that meet the filter, newest first: also its criteria for time, findings and transactions."""
     terms = _of_sessions(wanted)
     if wanted.since_ns is not None:
         terms.append(("coalesce(s.closed_ns, s.last_seen_ns, s.opened_ns) >= ?", (wanted.since_ns,)))
