@@ -1,7 +1,7 @@
-"""Which variables a 2.x station has and what they accept, as far as its frames reveal it; judges nothing.
+"""Track which variables a 2.x station has and which values they accept, as far as its frames show.
 
-`configuration` remembers the values of variables that other rules ask for by name. This topic knows more of each: its
-instances, connector, types of attribute and characteristics, and whether a full inventory has listed it.
+`configuration` remembers the values of variables that other rules ask for by name. This topic remembers more about each
+variable: instances, connector, types of attributes and characteristics, and whether a full inventory has listed it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NO_SUCH = frozenset({"UnknownComponent", "UnknownVariable"})
 
 
 class Name(NamedTuple):
-    """Which variable is meant; names and instances in lower case, for they are case-insensitive."""
+    """The full name of a variable. Names and instances are in lower case, because they are case-insensitive."""
 
     component: str
     component_instance: str
@@ -38,19 +38,19 @@ class Name(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Variable:
-    """What is known of a variable."""
+    """What is known about a variable."""
 
-    value: str | None = None  # of Actual
-    seen_ns: int = 0  # when (monotonic) this value was told
+    value: str | None = None  # the value of its attribute Actual
+    seen_ns: int = 0  # the monotonic time when this value was reported
     kinds: set[str] = field(default_factory=set)  # types of attribute that it was seen to have since the boot
     mutability: dict[str, str] = field(default_factory=dict)  # by type of attribute
     characteristics: dict[str, Any] | None = None
-    listed: bool = False  # in the latest full inventory
-    unknown: str | None = None  # the status that called it unknown
+    listed: bool = False  # whether the latest full inventory has it
+    unknown: str | None = None  # the status with which the station called it unknown
 
 
 def name_of(entry: dict[str, Any]) -> Name | None:
-    """The variable that an entry of a request, an answer, a report or an event is about; None where it names none."""
+    """Return the name of the variable in an entry of a request, answer, report or event; None if it names none."""
     component, variable = entry.get("component"), entry.get("variable")
     if type(component) is not dict or type(variable) is not dict:
         return None
@@ -72,9 +72,9 @@ class DeviceModel(Topic):
     """The variables of one station.
 
     Attributes:
-        variables: by name, oldest first; at most VARIABLES_LIMIT.
-        whole: whether a full inventory has arrived whole since the latest boot, so that it lists every variable.
-        components: the names of every component in that inventory.
+        variables: at most VARIABLES_LIMIT variables by name, oldest first.
+        whole: whether a complete full inventory has come since the latest boot, so that every variable is listed.
+        components: the names of all components in that inventory.
     """
 
     scope = "station"
@@ -84,19 +84,19 @@ class DeviceModel(Topic):
         self.variables: dict[Name, Variable] = {}
         self.whole = False
         self.components: set[str] = set()
-        self._inventories: dict[int, set[Name]] = {}  # what came of each, by requestId
+        self._inventories: dict[int, set[Name]] = {}  # the variables in each inventory so far, by requestId
 
     def get(self, component: str, variable: str, instance: str = "") -> Variable | None:
-        """A variable without EVSE, by its name and the instance of its component."""
+        """Return a variable that belongs to no EVSE; `instance` is that of its component. None if it is not known."""
         return self.variables.get(Name(component.lower(), instance.lower(), None, None, variable.lower(), ""))
 
     def value(self, component: str, variable: str, instance: str = "") -> str | None:
-        """The value that such a variable was last seen to have, None where that is not known."""
+        """Return the last known value of a variable that belongs to no EVSE; None if it is not known."""
         known = self.get(component, variable, instance)
         return known.value if known is not None else None
 
     def instances(self, component: str) -> Iterator[tuple[Name, Variable]]:
-        """The known variables of every instance of a component."""
+        """Return the known variables of all instances of a component."""
         wanted = component.lower()
         return ((name, known) for name, known in self.variables.items() if name.component == wanted)
 
@@ -108,7 +108,7 @@ class DeviceModel(Topic):
 
     @track(call("BootNotification"))
     def booted(self, frame: Frame) -> None:
-        # Another firmware may have other variables.
+        # New firmware may have other variables.
         self.whole = False
         self._inventories.clear()
         for known in self.variables.values():

@@ -1,4 +1,4 @@
-"""How a charge point requests certificates, and whether it takes one that it must not."""
+"""Judge how a charge point requests certificates, and whether it accepts a certificate that it must not accept."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ TYPES = {
     "SignV2GCertificate": "V2GCertificate",
     "SignV2G20Certificate": "V2G20Certificate",
 }
-"""The type of the certificate that each trigger is for."""
+"""For each trigger, the type of the certificate that it requests."""
 TOLERANCE = 0.9
-"""A repeated request may come this part of its wait after the one before."""
+"""A repeated request is too early only if it comes before this share of the required wait is over."""
 _BEGIN, _END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 _OVER = (
     "MIIBCTCBr6ADAgECAgEBMAoGCCqGSM49BAMCMA4xDDAKBgNVBAMMA0NQMTAeFw0yNDAxMDEwMDAwMDBaFw0yNTAxMDEwMDAwMDBa"
@@ -66,7 +66,7 @@ def _trigger(wanted: str) -> str:
 
 
 def leaf(chain: str) -> Certificate | None:
-    """The first certificate of a PEM chain; None where it cannot be read."""
+    """Return the first certificate of a PEM chain; None if it cannot be read."""
     from cryptography import x509
 
     body = chain.partition(_BEGIN)[2].partition(_END)[0]
@@ -77,15 +77,15 @@ def leaf(chain: str) -> Certificate | None:
 
 
 class CertificateRequests(Topic):
-    """Rules about SignCertificate and CertificateSigned."""
+    """The rules about SignCertificate and CertificateSigned."""
 
     scope = "station"
 
     def setup(self) -> None:
         self._configuration = self.station.topic(ConfigurationState)
         self._evidence = self.station.topic(Observation)
-        self._wanted: str | None = None  # the type that a trigger was accepted for
-        self._separate = False  # whether the station has requested a certificate for ISO 15118 alone
+        self._wanted: str | None = None  # the certificate type of the last accepted trigger
+        self._separate = False  # whether the station has requested a certificate that is only for ISO 15118
         self._waiting: Known[str, tuple[Frame, int]] = Known()  # by type: the latest request, and how often it was sent
 
     @rule(

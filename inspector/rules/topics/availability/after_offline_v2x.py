@@ -1,4 +1,4 @@
-"""Which statuses a 2.x station reports once it is connected again."""
+"""Judge which statuses a 2.x station reports after it has reconnected."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _BACK = 'open {"from_start": true}'
 
 
 class AfterOffline2x(Topic):
-    """Rules about statuses after a time without connection; judged before the status of a frame is taken in."""
+    """The rules about statuses after a time without connection. They run before Evses2x is updated."""
 
     scope = "station"
     versions = V2X
 
     def setup(self) -> None:
         self._evidence = self.station.topic(Observation)
-        self._before: dict[tuple[int, int], str] = {}  # what the connectors reported last
+        self._before: dict[tuple[int, int], str] = {}  # the last status of each connector before the reconnect
         self._reported: set[tuple[int, int]] = set()
-        self._short = False  # the time without connection was not longer than OfflineThreshold
+        self._short = False  # whether the time without connection was at most OfflineThreshold
         self._listening = False
 
     @track(OPENED)
@@ -87,7 +87,7 @@ class AfterOffline2x(Topic):
     )
     def unchanged(self, frame: Frame) -> Faults:
         if self._evidence.booted_at is not None and self._evidence.booted_at >= (self._evidence.opened_ns or 0):
-            return None  # a boot reports them all
+            return None  # after a boot, a station reports the status of all connectors
         place = integer(frame.payload, "evseId"), integer(frame.payload, "connectorId")
         told = [(*place, frame.payload.get("connectorStatus"))]
         if frame.action == "NotifyEvent":

@@ -1,4 +1,4 @@
-"""Whether the status of 2.x connectors follows the cable, the reservation and the EVSE."""
+"""Judge whether the status of 2.x connectors agrees with cars, reservations and the status of the EVSE."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OUT = frozenset({"Unavailable", "Faulted"})
 _UNPLUGGED = frozenset({"EVCommunicationLost", "EVDeparted"})
 
 type Place = tuple[int, int]
-"""EVSE and connector; 0 for all of them."""
+"""(EVSE, connector); 0 means all of them."""
 
 _TOKEN = {"idToken": "T", "type": "ISO14443"}
 _RESERVED = csms("ReserveNow", {"id": 5, "expiryDateTime": "2026-01-01T13:00:00Z", "evseId": 1, "idToken": _TOKEN})
@@ -48,10 +48,10 @@ def _notified(component: str, variable: str, value: str, **evse: int) -> str:
 
 
 class Occupied2x(Topic):
-    """Rules about the status of connectors.
+    """The rules about the status of connectors.
 
     Attributes:
-        now: the status of each connector, as far as it was reported since the last gap in the recording.
+        now: the last status of each connector that was reported since the last gap in the recording.
     """
 
     scope = "station"
@@ -59,7 +59,7 @@ class Occupied2x(Topic):
 
     def setup(self) -> None:
         self.now: dict[Place, str] = {}
-        self._plugged: Known[str, None] = Known()  # transactions whose EVSE has to become Occupied
+        self._plugged: Known[str, None] = Known()  # ids of transactions whose EVSE must become Occupied
         self._unlocked: Known[int, Frame] = Known()  # EVSEs whose lock has a problem
         self._authorized_ns: int | None = None
         self._transactions = self.station.topic(Transactions2x)
@@ -112,7 +112,7 @@ class Occupied2x(Topic):
             return None
         latest = self._transactions.event.transaction
         if latest is not one and latest.evse in (None, one.evse):
-            return None  # another car is there by now
+            return None  # another car may be there by now
         wait = duration(self.settings.effect_timeout_s)
         text = f"the car has left EVSE {one.evse}, but {wait} later its status is still Occupied"
         # A car that was only unplugged may have left its cable in the socket.

@@ -1,1 +1,1 @@
-"""Rules about the control of distributed energy resources (DER)."""
+"""Judge the control of distributed energy resources (DER)."""

@@ -1,4 +1,4 @@
-"""What a 2.1 station answers when DER controls are set and cleared."""
+"""Judge how a 2.1 station answers when DER controls are set, requested and cleared."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ _MEMBERS = (*SETTINGS.values(), "curve")
 
 
 def supports(*kinds: str, component: str = "DCDERCtrlr") -> str:
-    """GetVariables for ModesSupported of EVSE 1, and its answer."""
+    """Return a GetVariables for ModesSupported of EVSE 1, and its answer."""
     named = {"component": {"name": component, "evse": {"id": 1}}, "variable": {"name": "ModesSupported"}}
     told = {**named, "attributeStatus": "Accepted", "attributeValue": ",".join(kinds)}
     return csms("GetVariables", {"getVariableData": [named]}, {"getVariableResult": [told]})
 
 
 def cleared(status: str = "Accepted", default: bool = True, **criteria: object) -> str:
-    """ClearDERControl and its answer."""
+    """Return a ClearDERControl and its answer."""
     return csms("ClearDERControl", {"isDefault": default, **criteria}, {"status": status})
 
 
 def _impossible(payload: Payload) -> str | None:
-    """Why no station may accept this control; None where it may."""
+    """Return why no station may accept this control; None if a station may."""
     kind = string(payload, "controlType")
     name = SETTINGS.get(kind or "", "curve")
     settings = payload.get(name)
@@ -41,7 +41,7 @@ def _impossible(payload: Payload) -> str | None:
 
 
 class DerAnswers21(Topic):
-    """Rules about the answers to SetDERControl, GetDERControl and ClearDERControl."""
+    """The rules about the answers to SetDERControl, GetDERControl and ClearDERControl."""
 
     scope = "station"
     versions = V21
@@ -109,7 +109,10 @@ class DerAnswers21(Topic):
         return Fault(f"{kind[:30]} is in ModesSupported, but the status is {status}", "/2/status") if refused else None
 
     def _listed(self) -> set[str] | None:
-        """The types that the inverters of the station support; None where that is not known, or cars have more."""
+        """Return the control types that the station's inverters support.
+
+        Return None if they are not known, or if the inverters of cars may support others.
+        """
         found: set[str] = set()
         seen = False
         for (component, variable, _, _), setting in self._configuration.settings_2x.items():
@@ -142,7 +145,7 @@ class DerAnswers21(Topic):
         named = told if type(told) is list else []
         others = self._known.alike(one)
         if len(others) != 1:
-            return None  # which of several still holds is the station's to know
+            return None  # if there are several, only the station knows which of them is still active
         other, wanted = others[0], ""
         if other.priority > one.priority and (one.default or other.begins > now + skew):
             wanted = other.number

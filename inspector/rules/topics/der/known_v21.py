@@ -1,4 +1,4 @@
-"""The DER controls that a station has accepted, with their priority and time; judges nothing."""
+"""Track the DER controls that a station has accepted, with their priority and time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FOREVER = float("inf")
 def control(
     number: str = "c1", kind: str = "FixedVar", *, status: str = "Accepted", priority: int = 1, **more: object
 ) -> str:
-    """SetDERControl with a default control, and its answer; `superseded` are ids in the answer."""
+    """Return a SetDERControl with a default control, and its answer; `superseded` are ids in the answer."""
     superseded, answer = more.pop("superseded", None), {"status": status}
     if superseded is not None:
         answer = {**answer, "supersededIds": superseded}  # type: ignore[dict-item]
@@ -27,7 +27,7 @@ def control(
 
 
 def settings(kind: str = "FixedVar", **more: object) -> Payload:
-    """The member of a control that belongs to its type."""
+    """Return the member of a control that its type requires."""
     given: Payload = {"setpoint": 10, "unit": "PctMaxVar"}
     if kind == "Gradients":
         given = {"gradient": 10, "softGradient": 5}
@@ -37,7 +37,7 @@ def settings(kind: str = "FixedVar", **more: object) -> Payload:
 
 
 class DerControl(NamedTuple):
-    """An accepted control; times in seconds since 1970."""
+    """An accepted control; times are in seconds since 1970."""
 
     number: str
     default: bool
@@ -52,7 +52,7 @@ class DerControl(NamedTuple):
 
 
 def read(payload: Payload, now: float) -> DerControl | None:
-    """The control of a SetDERControl; None if it lacks something."""
+    """Return the control in a SetDERControl; None if a required member is missing."""
     number, kind = string(payload, "controlId"), string(payload, "controlType")
     told = member(payload, SETTINGS.get(kind or "", "curve"))
     priority = integer(told, "priority")
@@ -69,8 +69,8 @@ class KnownControls(Topic):
     """The accepted controls of one station.
 
     Attributes:
-        controls: by id, oldest first.
-        cleared: the ids of controls that were cleared and not set again.
+        controls: the accepted controls by id, oldest first.
+        cleared: the controls that were cleared and not set again, by id.
     """
 
     scope = "station"
@@ -81,7 +81,7 @@ class KnownControls(Topic):
         self.cleared: Known[str, DerControl] = Known()
 
     def alike(self, one: DerControl) -> list[DerControl]:
-        """The other controls with its type that are default as it is, or scheduled as it is."""
+        """Return the other controls of the same type that are also default controls, or also scheduled ones."""
         return [
             other
             for other in self.controls.values()
@@ -89,7 +89,7 @@ class KnownControls(Topic):
         ]
 
     def matching(self, payload: Payload) -> list[DerControl]:
-        """The controls that the criteria of a GetDERControl or ClearDERControl match."""
+        """Return the controls that match the criteria of a GetDERControl or ClearDERControl."""
         return [
             one
             for one in self.controls.values()
@@ -115,5 +115,5 @@ class KnownControls(Topic):
     @track(OPENED)
     def opened(self, session: SessionContext, moment: Moment) -> None:
         if not session.from_start:
-            self.controls.clear()  # others may have been set or cleared
+            self.controls.clear()  # controls may have been set or cleared before the capture
             self.cleared.clear()

@@ -1,4 +1,4 @@
-"""What a 2.1 station reports of the inverters of its EVSEs: the variables of DCDERCtrlr."""
+"""Judge which variables of DCDERCtrlr a 2.1 station reports for the inverters of its EVSEs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ASKED = csms("GetReport", {"requestId": 1, "componentVariable": [{"component": 
 
 
 def inverter(*names: str, evse: int = 1, more: bool = False, sequence: int = 0) -> str:
-    """NotifyReport with these variables of an EVSE's inverter."""
+    """Return a NotifyReport with these variables of an EVSE's inverter."""
     told = [
         {
             "component": {"name": NAME, "evse": {"id": evse}},
@@ -103,4 +103,4 @@ class Nameplates21(Topic):
     @track(OPENED)
     def opened(self, session: SessionContext, moment: Moment) -> None:
         if not session.from_start:
-            self._reports.clear()  # parts may have come unseen
+            self._reports.clear()  # the capture may lack some of their parts

@@ -1,4 +1,4 @@
-"""What a 2.1 station reports of its DER controls: their list, when they start and stop, and alarms."""
+"""Judge what a 2.1 station reports about its DER controls: their list, their start and stop, and alarms."""
 
 from __future__ import annotations
 
@@ -16,40 +16,40 @@ from inspector.rules.topics.der.known_v21 import FOREVER, DerControl, KnownContr
 from inspector.rules.topics.example_frames import NOW, Payload, cp, csms, script
 
 LONGEST_S = 7 * 86400.0
-"""Starts and stops of controls are expected for a week at most."""
+"""There is no deadline for a start or stop of a control that is more than so many seconds (a week) away."""
 _LATER, _LAST = "2026-01-01T12:10:00Z", "2026-01-01T12:20:00Z"
 
 
 def asked(**criteria: object) -> str:
-    """GetDERControl and its Accepted."""
+    """Return a GetDERControl and its answer Accepted."""
     return csms("GetDERControl", {"requestId": 1, **criteria})
 
 
 def reported(number: str = "c1", *, default: bool = True, **more: object) -> str:
-    """ReportDERControl with a FixedVar control."""
+    """Return a ReportDERControl with a FixedVar control."""
     told = {"id": number, "isDefault": default, "isSuperseded": False, **settings("FixedVar", priority=1, **more)}
     return cp("ReportDERControl", {"requestId": 1, "fixedVar": [told]})
 
 
 def scheduled(number: str = "c1", start: str = _LATER, **more: object) -> str:
-    """SetDERControl with a control that lasts ten minutes, and its answer."""
+    """Return a SetDERControl with a control that lasts ten minutes, and its answer."""
     return control(number, isDefault=False, startTime=start, duration=600, **more)  # type: ignore[arg-type]
 
 
 def started(number: str = "c1", begun: bool = True, *superseded: str, when: str = NOW) -> str:
-    """NotifyDERStartStop."""
+    """Return a NotifyDERStartStop and its answer."""
     more = {"supersededIds": list(superseded)} if superseded else {}
     return cp("NotifyDERStartStop", {"controlId": number, "started": begun, "timestamp": when, **more})
 
 
 def alarm(kind: str = "HVMustTrip", fault: str = "OverVoltage", ended: bool | None = None) -> str:
-    """NotifyDERAlarm."""
+    """Return a NotifyDERAlarm and its answer."""
     more = {"alarmEnded": ended} if ended is not None else {}
     return cp("NotifyDERAlarm", {"controlType": kind, "gridEventFault": fault, "timestamp": NOW, **more})
 
 
 def _listed(payload: Payload) -> Iterator[tuple[str, Payload, str | None]]:
-    """The controls of a report: the pointer, the control and its type."""
+    """Yield each control of a report, as (JSON pointer, control, type)."""
     names = {member_name: kind for kind, member_name in SETTINGS.items()}
     for name in (*names, "curve"):
         for index, one in enumerate(elements(payload, name)):
@@ -57,16 +57,16 @@ def _listed(payload: Payload) -> Iterator[tuple[str, Payload, str | None]]:
 
 
 class DerReports21(Topic):
-    """Rules about reports, starts and alarms."""
+    """The rules about reports, starts and stops, and alarms."""
 
     scope = "station"
     versions = V21
 
     def setup(self) -> None:
-        self._asked: Known[int, tuple[Payload, set[str]]] = Known()  # by requestId: the criteria, and what is missing
-        self._started: Known[str, None] = Known()  # controls whose start was reported, and no stop
-        self._told: Known[tuple[str, bool], None] = Known()  # starts and stops that were reported
-        self._alarm: tuple[str, str] | None = None  # the type and fault of the alarm that is on
+        self._asked: Known[int, tuple[Payload, set[str]]] = Known()  # by requestId: criteria, and missing control ids
+        self._started: Known[str, None] = Known()  # ids of controls whose start was reported, but no stop
+        self._told: Known[tuple[str, bool], None] = Known()  # reported starts (True) and stops (False), by control id
+        self._alarm: tuple[str, str] | None = None  # the type and fault of the current alarm
         self._known = self.station.topic(KnownControls)
         self._evidence = self.station.topic(Observation)
 
@@ -135,7 +135,7 @@ class DerReports21(Topic):
         if self._evidence.connections != connections or self.session not in self.station.sessions:
             return None
         if self._known.alike(one):
-            return None  # one may supersede the other
+            return None  # one of the two may replace the other
         what = "start" if begun else "end"
         text = f"control {one.number[:36]!r} was to {what}, but no NotifyDERStartStop has said so"
         return Fault(text, frame=ABSENT, key=f"{one.number[:36]} {what}")

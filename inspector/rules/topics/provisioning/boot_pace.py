@@ -1,4 +1,4 @@
-"""How often a charge point tries to boot that may choose its interval."""
+"""Judge how often a charge point sends BootNotification while it may choose the interval itself."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from inspector.rules.rule import Faults, Topic, call, result, rule, track
 from inspector.rules.topics.example_frames import NOW, Payload, cp, script
 
 SHORTEST_S = 5.0
-"""A charge point that repeats its boot sooner than this floods the CSMS."""
+"""A boot that is repeated in fewer seconds is too soon."""
 REPEATED = 2
-"""So many boots in a row must be repeated too soon."""
+"""After so many boots in a row that came too soon, there is a finding."""
 _BOOTS: dict[str, Payload] = {
     "1.6": {"chargePointVendor": "V", "chargePointModel": "M"},
     "2x": {"reason": "PowerUp", "chargingStation": {"model": "M", "vendorName": "V"}},
@@ -30,7 +30,7 @@ class BootPace(Topic):
     scope = "station"
 
     def setup(self) -> None:
-        self._answered_ns: int | None = None  # the boot that was not accepted and had the interval 0
+        self._answered_ns: int | None = None  # monotonic time of the last answer, if it has interval 0 and no Accepted
         self._soon = 0
 
     @rule(

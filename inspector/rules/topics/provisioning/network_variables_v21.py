@@ -1,4 +1,4 @@
-"""How the component NetworkConfiguration of a 2.1 station is set, and whether it says what was set."""
+"""Judge how the component NetworkConfiguration of a 2.1 station is set, and whether it reports the set values."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _APN = frozenset(
 )
 _VPN = frozenset("vpntype vpnserver vpnuser vpngroup vpnpassword vpnkey".split())
 _OPTIONAL = {"apnenabled": _APN, "vpnenabled": _VPN}
-"""The variable that switches each kind of connection on, and those that describe it."""
+"""For each variable that switches a kind of connection on, the variables that describe the connection."""
 _SHOWN = {"apnenabled": "ApnEnabled", "vpnenabled": "VpnEnabled"}
 _READ_ONLY_TOO = _APN | _VPN | {"apnenabled", "vpnenabled", "ocpptransport", "ocppversion"}
-"""Variables that may be ReadOnly although others of the component can be set."""
+"""Variables that may be ReadOnly although other variables of the component can be set."""
 _URL = ("OcppCsmsUrl", "wss://csms.example")
 
 
@@ -34,16 +34,16 @@ def _write(name: str, value: str) -> str:
 
 
 class NetworkVariables21(Topic):
-    """Rules about NetworkConfiguration; judged before the device model learns from the frame."""
+    """The rules about NetworkConfiguration. They run before DeviceModel is updated."""
 
     scope = "station"
     versions = V21
 
     def setup(self) -> None:
         self._model = self.station.topic(DeviceModel)
-        self._flags: Known[tuple[str, str], bool] = Known()  # what SetNetworkProfile made of a switch, by slot
+        self._flags: Known[tuple[str, str], bool] = Known()  # whether a connection is on, by (slot, its variable)
         self._written: Known[str, set[str]] = Known()  # the variables that the CSMS has set, by slot
-        self._identity: str | None = None  # the one that SetVariables has set for all slots
+        self._identity: str | None = None  # the identity that SetVariables has set for all slots
 
     @rule(
         "network.active-changed",

@@ -1,4 +1,4 @@
-"""How a 2.x station takes in network profiles, and the order in which it is to use them."""
+"""Judge how a 2.x station accepts network profiles and the order in which it must use them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SLOTS = {"dataType": "SequenceList", "mutability": "ReadWrite"}
 
 
 def network_profile(slot: int, security: int = 1, status: str = "Accepted", **more: Any) -> str:
-    """A SetNetworkProfile, and its answer; for `script`."""
+    """Return a SetNetworkProfile and its answer; `script` sets the message id."""
     data = {
         "ocppVersion": "OCPP20",
         "ocppInterface": "Wired0",
@@ -34,7 +34,7 @@ def network_profile(slot: int, security: int = 1, status: str = "Accepted", **mo
 
 
 def slots(value: str | None) -> list[str]:
-    """The slots in a value of NetworkConfigurationPriority."""
+    """Return the slots in a value of NetworkConfigurationPriority."""
     return [slot.strip() for slot in (value or "").split(",") if slot.strip()]
 
 
@@ -43,17 +43,17 @@ def _inventory(values: str) -> str:
 
 
 class Networks2x(Topic):
-    """Rules about the slots; judged before the device model learns from the frame."""
+    """The rules about the slots. They run before DeviceModel is updated."""
 
     scope = "station"
     versions = V2X
 
     def setup(self) -> None:
         self._model = self.station.topic(DeviceModel)
-        self._profiles: Known[str, int] = Known()  # the security profile of each slot that was set
+        self._profiles: Known[str, int] = Known()  # the security profile that was set for a slot, by slot
 
     def _security(self, slot: str) -> int | None:
-        """The security profile of a slot, None where it is not known."""
+        """Return the security profile of a slot; None if it is not known."""
         known = self._profiles.get(slot)
         return (
             known if known is not None else _number(self._model.value("NetworkConfiguration", "SecurityProfile", slot))
@@ -138,7 +138,7 @@ class Networks2x(Topic):
 
     def _may_lower(self) -> bool:
         allowed = self._model.value(*DOWNGRADE)
-        return (allowed or "true").lower() == "true"  # unknown: it may be, where nobody has asked
+        return (allowed or "true").lower() == "true"  # True if it is not known, because it may be allowed
 
     @rule(
         "network.priority-refused",
@@ -167,7 +167,7 @@ class Networks2x(Topic):
                 continue
             lower = 2 if (self._model.value(*DOWNGRADE) or "").lower() == "true" and now == 3 else now
             known = [self._profiles.get(slot) for slot in wanted]
-            # A higher profile needs certificates that may be missing.
+            # A station may refuse a higher profile, because it may lack the certificates for it.
             if wanted and now is not None and all(one is not None and one in (now, lower) for one in known):
                 text = f"{(value or '')[:40]!r} is refused, though the profile of each slot was accepted"
                 return Fault(text, f"/2/setVariableResult/{index}")
@@ -185,11 +185,11 @@ class Networks2x(Topic):
         for entry, _, status in set_results(frame):
             name = name_of(entry)
             if name is not None and name.component == "networkconfiguration" and status in DONE:
-                self._profiles.pop(name.component_instance, None)  # the profile is another one now
+                self._profiles.pop(name.component_instance, None)  # the profile may have changed
 
 
 def set_results(frame: Frame) -> list[tuple[dict[str, Any], str | None, str | None]]:
-    """The results of a SetVariables, each with the value that was to be set and its status."""
+    """Return the results of a SetVariables, each as (result, requested value, status)."""
     asked = {name_of(entry): string(entry, "attributeValue") for entry in elements(frame.request, "setVariableData")}
     told = elements(frame.payload, "setVariableResult")
     return [(entry, asked.get(name_of(entry)), string(entry, "attributeStatus")) for entry in told]

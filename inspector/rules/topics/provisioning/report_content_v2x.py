@@ -1,4 +1,4 @@
-"""Whether the device model reports of a 2.x station are supported and hold what they should."""
+"""Judge whether a 2.x station supports the reports of its device model, and whether they have the required content."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from inspector.rules.topics.example_frames import csms, entry_2x, inventory_2x, 
 
 REQUIRED = ("ConfigurationInventory", "FullInventory")
 EXCERPT = 20
-"""A full inventory with fewer variables is an excerpt that somebody made for a test."""
+"""A full inventory with fewer variables is not judged, because it is probably an excerpt for a test."""
 _SUMMARY = {"reportBase": "SummaryInventory"}
 _AVAILABLE = entry_2x("ChargingStation", "AvailabilityState", "Available")
 _PROBLEM = entry_2x("ChargingStation", "Problem", "false")
@@ -47,16 +47,16 @@ def _criteria(payload: dict[str, Any]) -> list[str]:
 
 
 class ReportContent2x(Topic):
-    """Rules about GetBaseReport, GetReport and NotifyReport; judged before the device model learns from them."""
+    """The rules about GetBaseReport, GetReport and NotifyReport. They run before DeviceModel is updated."""
 
     scope = "station"
     versions = V2X
 
     def setup(self) -> None:
         self._model = self.station.topic(DeviceModel)
-        self._answers: Known[str, str] = Known()  # by what was requested
-        self._asked: Known[int, dict[str, Any]] = Known()  # by requestId
-        self._told: Known[int, set[str]] = Known()  # what came of those whose content is judged at their end
+        self._answers: Known[str, str] = Known()  # the last status of the answer, by the requested report
+        self._asked: Known[int, dict[str, Any]] = Known()  # the request, by requestId
+        self._told: Known[int, set[str]] = Known()  # the content so far of reports that are judged at their end
 
     @rule(
         "report.base-refused",
@@ -105,7 +105,7 @@ class ReportContent2x(Topic):
 
     @track(call("BootNotification"))
     def booted(self, frame: Frame) -> None:
-        self._answers.clear()  # another firmware may support others
+        self._answers.clear()  # new firmware may support other reports
 
     @track(call("GetBaseReport"))
     def asked(self, frame: Frame) -> None:
@@ -171,7 +171,7 @@ class ReportContent2x(Topic):
                 if attribute.get("mutability") != "WriteOnly" or not attribute.get("value"):
                     continue
                 if name is None or name.variable == "basicauthpassword":
-                    continue  # security.key-readable says it
+                    continue  # the rule security.key-readable reports it
                 return Fault(f"the value of {name} is reported, which is write-only", f"/3/reportData/{index}")
         return None
 

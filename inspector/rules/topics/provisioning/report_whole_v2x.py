@@ -1,4 +1,4 @@
-"""Whether a GetReport brings everything that the full inventory lists for it."""
+"""Judge whether the report of a GetReport has everything that the full inventory lists for it."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from inspector.rules.state.device_model import DeviceModel, Name, Variable, name
 from inspector.rules.topics.example_frames import csms, entry_2x, inventory_2x, report_2x, script
 
 FRESH_S = 300
-"""A value that is older than this may have changed unseen."""
+"""Values that were reported more than so many seconds ago are not used, because they may have changed."""
 _WITHOUT = frozenset({"active", "available", "enabled"})
-"""Criteria that a component meets, too, that does not have the variable."""
+"""A component meets these criteria also if it does not have the variable with this name."""
 _FAN = (entry_2x("FanCtrlr", "Speed", "4"), entry_2x("FanCtrlr", "Problem", "true"))
 _FAN_ASKED = {"componentVariable": [{"component": {"name": "FanCtrlr"}}]}
 
 
 class _Wanted:
-    """What a report has to bring, and what of it has come."""
+    """The variables and components that must still come in a report."""
 
     def __init__(self, names: set[Name], components: set[tuple[Any, ...]]) -> None:
         self.names, self.components = names, components
 
 
 def _matches(asked: dict[str, Any], name: Name) -> bool:
-    """Whether an element of componentVariable names this variable; what it leaves out is any."""
+    """Return whether an element of componentVariable matches this variable; a member left out matches anything."""
     component, variable = member(asked, "component"), member(asked, "variable")
     evse = member(component, "evse")
     wanted = (
@@ -46,7 +46,7 @@ def _matches(asked: dict[str, Any], name: Name) -> bool:
 
 
 class ReportWhole2x(Topic):
-    """Rules that need a full inventory; judged before the device model learns from the frame."""
+    """The rules that need a full inventory. They run before DeviceModel is updated."""
 
     scope = "station"
     versions = V2X
@@ -56,7 +56,7 @@ class ReportWhole2x(Topic):
         self._wanted: Known[int, _Wanted] = Known()  # by requestId
 
     def _expected(self, payload: dict[str, Any], now_ns: int) -> _Wanted | None:
-        """What the report must have at least; None where that cannot be said."""
+        """Return what the report must have at least; None if that is not known."""
         asked = elements(payload, "componentVariable")
         given = payload.get("componentCriteria")
         criteria = [one.lower() for one in given if type(one) is str] if type(given) is list else []

@@ -1,4 +1,4 @@
-"""What a 2.x station still has to do for a reset: end its transactions, report their end, keep its reservations."""
+"""Judge how a 2.x station handles a reset: end transactions, report their end, keep reservations."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _EVSE: Payload = {"name": "EVSE", "evse": {"id": 1}}
 
 
 def boot_2x(reason: str) -> str:
-    """A BootNotification that is accepted; for `script`."""
+    """Return a BootNotification and its answer Accepted; `script` sets the message id."""
     station = {"model": "M", "vendorName": "V"}
     answer = {"status": "Accepted", "currentTime": NOW, "interval": 86400}
     return cp("BootNotification", {"reason": reason, "chargingStation": station}, answer)
@@ -65,7 +65,7 @@ def _ended(topic: ResetEnds2x, frame: Frame) -> str | None:
 
 
 class ResetEnds2x(Topic):
-    """Rules about transactions and reservations that a reset meets."""
+    """The rules about open transactions and reservations at a reset."""
 
     scope = "station"
     versions = V2X
@@ -74,11 +74,11 @@ class ResetEnds2x(Topic):
         self.transactions = self.station.topic(Transactions2x)
         self.evidence = self.station.topic(Observation)
         self._model = self.station.topic(DeviceModel)
-        self._waiting: list[Transaction2x] = []  # open when a reset was to wait for them
-        self._unsent: Known[str, int | None] = Known()  # ends that a reset has caused and nobody has answered
-        self._reset = False  # an immediate reset was accepted, and no boot has come since
+        self._waiting: list[Transaction2x] = []  # the open transactions that a scheduled reset must wait for
+        self._unsent: Known[str, int | None] = Known()  # by transaction id: Ended events of a reset without an answer
+        self._reset = False  # whether an immediate reset was accepted and no boot has come since
         self._reserved: Known[int, tuple[int, float | None]] = Known()  # EVSE and expiry, by reservation id
-        self._to_show: set[int] = set()  # EVSEs that have to be Reserved after the boot
+        self._to_show: set[int] = set()  # EVSEs that must be Reserved after the boot
 
     @rule(
         "reset.transaction-cut",
@@ -225,7 +225,7 @@ class ResetEnds2x(Topic):
         return Fault(f"EVSE {evse} was reserved before the restart, and is available after it", "/3/connectorStatus")
 
     def _places(self, frame: Frame) -> set[int]:
-        """The EVSEs whose reservation has not expired."""
+        """Return the EVSEs whose reservation has not expired."""
         now = frame.ts_ns / 1e9 + self.settings.clock_skew_s
         known = self._reserved.values()
         return {evse for evse, until in known if until is not None and self.evidence.timed and until > now}

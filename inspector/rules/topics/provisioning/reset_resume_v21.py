@@ -1,4 +1,4 @@
-"""How a 2.1 station resumes its transactions after Reset(ImmediateAndResume)."""
+"""Judge how a 2.1 station resumes its transactions after Reset(ImmediateAndResume)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _NOT_KEPT = variable_2x("SmartChargingCtrlr", "ChargingProfilePersistence", "fal
 
 
 class ResetResume21(Topic):
-    """Rules about transactions that go on after a reset."""
+    """The rules about transactions that continue after a reset."""
 
     scope = "station"
     versions = V21
@@ -41,9 +41,9 @@ class ResetResume21(Topic):
         self._model = self.station.topic(DeviceModel)
         self._transactions = self.station.topic(Transactions2x)
         self._evidence = self.station.topic(Observation)
-        self._due: Known[str, str | None] = Known()  # transactions to resume, with their charging states before
-        self._reset: Frame | None = None  # the answer that promised it
-        self._profiles: Known[str, None] = Known()  # transactions whose profile the CSMS has to send again
+        self._due: Known[str, str | None] = Known()  # by id of a transaction to resume: its charging state before
+        self._reset: Frame | None = None  # the answer that has accepted the reset
+        self._profiles: Known[str, None] = Known()  # ids of transactions whose profile the CSMS must send again
 
     @rule(
         "reset.resume-answer",

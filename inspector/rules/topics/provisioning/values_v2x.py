@@ -1,4 +1,4 @@
-"""Whether a 2.x station answers for its variables as its reports describe them."""
+"""Judge whether the answers of a 2.x station about its variables agree with its reports."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _unknown(component: str, name: str, status: str = "UnknownVariable") -> str:
 
 
 def _misfit(value: str, characteristics: dict[str, Any]) -> str | None:
-    """Why a value does not have the format that a variable has, None where it may have it."""
+    """Return why a value does not have the format of its variable; None if it has it or that is not known."""
     kind = string(characteristics, "dataType")
     if kind == "integer" and not _INTEGER.fullmatch(value):
         return "is no integer"
@@ -52,7 +52,7 @@ def _misfit(value: str, characteristics: dict[str, Any]) -> str | None:
 
 
 def _beyond(value: str, characteristics: dict[str, Any]) -> str | None:
-    """The limit that a value goes beyond, None where it keeps within."""
+    """Return which limit of its variable a value exceeds, for a sentence; None if it exceeds none."""
     kind, low, high = (characteristics.get(name) for name in ("dataType", "minLimit", "maxLimit"))
     if kind in ("integer", "decimal"):
         if not _DECIMAL.fullmatch(value):
@@ -70,7 +70,7 @@ def _beyond(value: str, characteristics: dict[str, Any]) -> str | None:
 
 
 class VariableValues2x(Topic):
-    """Rules about the results of GetVariables and SetVariables; judged before the device model learns from them."""
+    """The rules about the results of GetVariables and SetVariables. They run before DeviceModel is updated."""
 
     scope = "station"
     versions = V2X
@@ -167,7 +167,7 @@ class VariableValues2x(Topic):
         return None
 
     def _only_instances(self, name: Name) -> bool:
-        """Whether the inventory lists this variable, but only with an instance, which `name` lacks."""
+        """Return whether the inventory lists this variable only with instances, but `name` has no instance."""
         if not self._model.whole or name.variable_instance:
             return False
         same = {one.variable_instance for one in self._model.variables if one[:5] == name[:5]} - {""}

@@ -1,4 +1,4 @@
-"""Reservations of a 2.x station: refused ones, and those without an EVSE."""
+"""Judge reservations of a 2.x station that were refused or have no EVSE."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _CHARGING = {"chargingState": "Charging"}
 
 
 def reserve(status: str = "Accepted", number: int = 5, **place: Any) -> str:
-    """ReserveNow for the token T, and its answer."""
+    """Return a ReserveNow for the token T, and its answer."""
     asked = {"id": number, "expiryDateTime": "2026-01-01T13:00:00Z", "idToken": _TOKEN, **place}
     return csms("ReserveNow", asked, {"status": status})
 
 
 def variable(name: str, value: str, component: str = "ReservationCtrlr") -> str:
-    """GetVariables for one variable, and the answer with its value."""
+    """Return a GetVariables for one variable, and the answer with its value."""
     at = {"component": {"name": component}, "variable": {"name": name}}
     told = {"attributeStatus": "Accepted", "attributeValue": value, **at}
     return csms("GetVariables", {"getVariableData": [at]}, {"getVariableResult": [told]})
@@ -40,14 +40,14 @@ _ANYWHERE = variable("NonEvseSpecific", "true")
 
 
 class ReservedPlaces2x(Topic):
-    """Rules about where reservations hold."""
+    """The rules about the places of reservations."""
 
     scope = "station"
     versions = V2X
 
     def setup(self) -> None:
         self._refused: Known[int, Frame] = Known()  # by EVSE: the answer that refused to reserve it
-        self._running: Known[int, set[str]] = Known()  # by reservation id: the transactions that ran before it
+        self._running: Known[int, set[str]] = Known()  # by reservation id: transactions that were already open
         self._reservations = self.station.topic(Reservations)
         self._evses = self.station.topic(Evses2x)
         self._configuration = self.station.topic(ConfigurationState)
@@ -58,16 +58,16 @@ class ReservedPlaces2x(Topic):
         return said == "true" if said in ("true", "false") else None
 
     def _fits(self, evse: int, kind: str | None) -> bool:
-        """Whether an EVSE has a connector of this type, as far as the device model says; any fits None."""
+        """Return whether an EVSE has a connector of this type, according to its variables; any EVSE fits None."""
         return kind is None or self._configuration.variable("Connector", "ConnectorType", evse) == kind
 
     def _available(self, kind: str | None) -> list[int]:
-        """The EVSEs that are available, with a connector of this type if one is given."""
+        """Return the EVSEs that are available and have a connector of this type; None means any type."""
         evses = sorted({evse for evse, _ in self._evses.connectors})
         return [n for n in evses if self._evses.status_of_evse(n) == {"Available"} and self._fits(n, kind)]
 
     def _anywhere(self, kind: str | None) -> list[Booking]:
-        """The reservations without an EVSE, of one connector type."""
+        """Return the reservations without an EVSE for this connector type; None for those without a type."""
         booked = self._reservations.booked.values()
         return [one for one in booked if not one.place and string(one.accepted.request, "connectorType") == kind]
 
@@ -214,6 +214,6 @@ class ReservedPlaces2x(Topic):
 
 
 def same_token(one: Payload, other: Payload) -> bool:
-    """Whether two tokens are the same, in any case of letters."""
+    """Return whether two tokens are equal, except for upper and lower case."""
     name = string(one, "idToken")
     return name is not None and name.lower() == (string(other, "idToken") or "").lower()

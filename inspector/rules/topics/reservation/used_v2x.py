@@ -1,4 +1,4 @@
-"""What becomes of used and of replaced reservations of a 2.x station."""
+"""Judge how a 2.x station handles used and replaced reservations."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _remote(status: str = "Accepted") -> str:
 
 
 class UsedReservations2x(Topic):
-    """Rules about used and replaced reservations."""
+    """The rules about used and replaced reservations."""
 
     scope = "station"
     versions = V2X

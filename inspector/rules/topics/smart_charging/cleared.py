@@ -1,4 +1,4 @@
-"""What a 2.x charging station clears, and what it must not: profiles that are gone, or belong to external systems."""
+"""Judge which charging profiles a 2.x station clears, and the limits of external systems that it reports."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _EXTERNAL = ("ChargingStationExternalConstraints", "LocalGeneration")
 
 
 def cleared(status: str = "Accepted", number: int | None = 1, **criteria: object) -> str:
-    """ClearChargingProfile by id, or by criteria where these are given, and its answer."""
+    """Return a ClearChargingProfile by criteria, or by id if there are none, and its answer."""
     named: Payload = {"chargingProfileCriteria": criteria} if criteria else {"chargingProfileId": number}
     return csms("ClearChargingProfile", named, {"status": status})
 
@@ -29,14 +29,14 @@ _REPORTED = (asked(chargingLimitSource=["EMS"]), reported(_OUTSIDE, evse=0, sour
 
 
 class ClearedProfiles(Topic):
-    """Rules about ClearChargingProfile."""
+    """The rules about ClearChargingProfile."""
 
     scope = "station"
     versions = V2X
 
     def setup(self) -> None:
-        self._gone: Known[int, None] = Known()  # ids that were cleared
-        self._external: Known[int, str] = Known()  # by id: the purpose of profiles of external systems
+        self._gone: Known[int, None] = Known()  # ids of profiles that were cleared
+        self._external: Known[int, str] = Known()  # the purpose of each profile of an external system, by profile id
         self._profiles = self.station.topic(ChargingProfiles)
 
     @rule(
@@ -99,7 +99,7 @@ class ClearedProfiles(Topic):
             return None
         for number, kept in self._profiles.accepted.items():
             if kept.purpose in ("TxProfile", "LocalGeneration", None) or kept.valid_to != float("inf"):
-                continue  # it may be gone
+                continue  # the station may have removed it since
             values = {"evseId": kept.place, "chargingProfilePurpose": kept.purpose, "stackLevel": kept.level}
             if criteria and all(criteria.get(name) in (None, value) for name, value in values.items()):
                 text = f"Unknown, although profile {number} matches and was accepted"
@@ -109,7 +109,7 @@ class ClearedProfiles(Topic):
     @track(OPENED)
     def opened(self, session: SessionContext, moment: Moment) -> None:
         if not session.from_start:
-            self._gone.clear()  # they may have been set again
+            self._gone.clear()  # cleared profiles may have been set again before the capture
 
     @track(result("ClearChargingProfile"))
     def gone(self, frame: Frame) -> None:
@@ -139,7 +139,7 @@ class ClearedProfiles(Topic):
 
 
 class ChargingLimits(Topic):
-    """Rules about NotifyChargingLimit."""
+    """The rules about NotifyChargingLimit."""
 
     scope = "station"
     versions = V2X
@@ -188,6 +188,6 @@ class ChargingLimits(Topic):
         limit = member(frame.payload, "chargingLimit")
         source = string(limit, "chargingLimitSource")
         if limit.get("isLocalGeneration") is not True or source in (None, "EMS", "Other", "CSO"):
-            return None  # CSO has a rule of its own
+            return None  # another rule reports CSO
         text = f"isLocalGeneration is true, but the source is {(source or '')[:20]}"
         return Fault(text, "/3/chargingLimit/chargingLimitSource")

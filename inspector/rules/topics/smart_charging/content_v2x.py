@@ -1,4 +1,4 @@
-"""What else charging profiles and composite schedules must hold: transactions, setpoints, profiles of remote starts."""
+"""Judge more of the content of charging profiles and schedules: transactions, setpoints, profiles of remote starts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _start(one: Payload, status: str) -> str:
 
 
 class ProfileContent2x(Topic):
-    """Rules about the content of profiles and schedules."""
+    """The rules about the content of profiles and schedules."""
 
     scope = "station"
     versions = V2X
@@ -72,7 +72,7 @@ class ProfileContent2x(Topic):
         if frame.payload.get("status") != "Accepted" or not one or enabled == "false":
             return None
         if not self._smart and enabled != "true":
-            return None  # without smart charging the profile is ignored
+            return None  # a station without smart charging ignores the profile
         purpose = string(one, "chargingProfilePurpose")
         if purpose not in (None, "TxProfile"):
             return Fault(f"Accepted with a {purpose}; only a TxProfile is valid", "/2/status", key="purpose")

@@ -1,4 +1,4 @@
-"""The schedule that a car has chosen (NotifyEVChargingSchedule), compared with the TxProfile of its transaction."""
+"""Judge the schedule that a car has chosen (NotifyEVChargingSchedule) by the TxProfile of its transaction."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _END = float("inf")
 
 
 def chosen(*limits: float, status: str = "Accepted", selected: int | None = None, unit: str = "A") -> str:
-    """NotifyEVChargingSchedule of EVSE 1 with these limits, a minute each, and its answer."""
+    """Return a NotifyEVChargingSchedule of EVSE 1 with these limits, a minute each, and its answer."""
     periods = [{"startPeriod": 60 * number, "limit": limit} for number, limit in enumerate(limits)]
     schedule = {"id": 1, "chargingRateUnit": unit, "chargingSchedulePeriod": periods}
     more = {} if selected is None else {"selectedChargingScheduleId": selected}
@@ -34,7 +34,7 @@ class _Step(NamedTuple):
 
 
 class _Given(NamedTuple):
-    """The only TxProfile of a transaction."""
+    """The latest TxProfile of a transaction; `several` is whether there are others."""
 
     number: int | None
     transaction: str
@@ -43,7 +43,7 @@ class _Given(NamedTuple):
 
 
 def _steps(schedule: Payload, base: float) -> list[_Step] | None:
-    """The limits of a schedule over time; None where a limit is missing."""
+    """Return the limits of a schedule over time; None if there are none or one is missing."""
     periods = elements(schedule, "chargingSchedulePeriod")
     lasts = integer(schedule, "duration")
     end = base + lasts if lasts else _END
@@ -58,13 +58,13 @@ def _steps(schedule: Payload, base: float) -> list[_Step] | None:
 
 
 class CarSchedules(Topic):
-    """Rules about NotifyEVChargingSchedule."""
+    """The rules about NotifyEVChargingSchedule."""
 
     scope = "station"
     versions = V2X
 
     def setup(self) -> None:
-        self._given: Known[int, _Given] = Known()  # by EVSE
+        self._given: Known[int, _Given] = Known()  # the latest TxProfile, by EVSE
         self._modes: Known[int, str] = Known()  # by EVSE: the controlMode of its car
         self._transactions = self.station.topic(Transactions2x)
 
@@ -128,7 +128,7 @@ class CarSchedules(Topic):
         return None
 
     def _within(self, told: Payload, base: float, whole: Payload, schedule: Payload) -> bool | None:
-        """Whether a car's schedule is within a schedule of the CSMS; None where that cannot be said."""
+        """Return whether a car's schedule is within a schedule of the CSMS; None if that is not known."""
         start = seconds(string(schedule, "startSchedule")) if whole.get("chargingProfileKind") == "Absolute" else None
         theirs, ours = _steps(told, base), _steps(schedule, start or 0.0)
         if theirs is None or ours is None:
@@ -145,7 +145,7 @@ class CarSchedules(Topic):
         return True if ours[0].begins <= theirs[0].begins and ours[-1].ends >= theirs[-1].ends else None
 
     def _current(self, evse: int) -> _Given | None:
-        """The TxProfile of the transaction that is open on an EVSE."""
+        """Return the latest TxProfile of an EVSE; None if there is none or its transaction has ended."""
         one = self._given.get(evse)
         known = self._transactions.by_id.get(one.transaction) if one is not None else None
         return one if known is None or known.open else None
@@ -181,7 +181,7 @@ class CarSchedules(Topic):
 
 
 def _meeting(ours: list[_Step], theirs: list[_Step]) -> Iterator[tuple[_Step, _Step]]:
-    """The steps that hold at the same time, for longer than rounding explains."""
+    """Yield each pair of steps that overlap in time by more than a second, because times may be rounded."""
     for mine in ours:
         for his in theirs:
             if min(mine.ends, his.ends) - max(mine.begins, his.begins) > 1:

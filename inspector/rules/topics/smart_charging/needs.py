@@ -1,4 +1,4 @@
-"""What a car needs (ISO 15118): what the station reports of it, what the CSMS answers, and the profile that follows."""
+"""Judge the charging needs of cars (ISO 15118): the station's report, the answer of the CSMS, and the next profile."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DC = {"evMaxCurrent": 200, "evMaxVoltage": 400}
 
 
 def needs(status: str = "Accepted", tuples: int | None = None, transfer: str = "AC_three_phase", **told: object) -> str:
-    """NotifyEVChargingNeeds of EVSE 1 over ISO 15118-20, and its answer; a member that is None is left out."""
+    """Return a NotifyEVChargingNeeds of EVSE 1 over ISO 15118-20, and its answer; None leaves a member out."""
     given = {"requestedEnergyTransfer": transfer, "controlMode": "ScheduledControl", "v2xChargingParameters": _POWER}
     wanted = {name: value for name, value in {**given, **told}.items() if value is not None}
     more = {"maxScheduleTuples": tuples} if tuples is not None else {}
@@ -26,12 +26,12 @@ def needs(status: str = "Accepted", tuples: int | None = None, transfer: str = "
 
 
 def needs_2(status: str = "Accepted", tuples: int | None = None) -> str:
-    """The same over ISO 15118-2, which both versions have."""
+    """Return a NotifyEVChargingNeeds over ISO 15118-2, which 2.0.1 and 2.1 have, and its answer."""
     return needs(status, tuples, "DC", controlMode=None, v2xChargingParameters=None, dcChargingParameters=_DC)
 
 
 def given(*starts: int, schedules: int = 1) -> str:
-    """SetChargingProfile with a TxProfile of transaction "t1" whose periods begin at these seconds."""
+    """Return a SetChargingProfile with a TxProfile of transaction "t1" whose periods begin at these seconds."""
     one = profile("TxProfile", transactionId="t1")
     schedule = one["chargingSchedule"][0]
     periods = [{"startPeriod": start, "limit": 16.0} for start in starts or (0,)]
@@ -47,14 +47,14 @@ _REFUSED = _ended("AbnormalCondition", "ReqEnergyTransferRejected")
 
 
 class ChargingNeeds(Topic):
-    """Rules about NotifyEVChargingNeeds and the profiles that follow it."""
+    """The rules about NotifyEVChargingNeeds and the profiles that follow it."""
 
     scope = "station"
     versions = V2X
 
     def setup(self) -> None:
         self._needs: Known[int, Payload] = Known()  # by EVSE: the needs of its transaction
-        self._processing: Known[int, Frame] = Known()  # by EVSE: the answer that promised a profile for later
+        self._processing: Known[int, Frame] = Known()  # by EVSE: the answer that has promised a profile for later
         self._configuration = self.station.topic(ConfigurationState)
         self._transactions = self.station.topic(Transactions2x)
 
@@ -140,12 +140,12 @@ class ChargingNeeds(Topic):
     )
 
     def stopped(self, frame: Frame) -> int | None:
-        """The EVSE whose transaction this event ends."""
+        """Return the EVSE whose transaction this event ends; None if it ends none."""
         event = self._transactions.event
         return event.transaction.evse if event is not None and event.kind == "Ended" else None
 
     def busy(self, evse: int | None) -> bool:
-        """Whether a transaction is known to be open on this EVSE."""
+        """Return whether a transaction is known to be open on this EVSE."""
         return evse is not None and bool(self._transactions.open_on(evse))
 
     @rule(

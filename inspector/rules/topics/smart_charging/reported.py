@@ -1,4 +1,4 @@
-"""Whether a charging station reports the charging profiles that it has accepted, and no others."""
+"""Judge whether a charging station reports exactly the charging profiles that it has accepted."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from inspector.rules.topics.smart_charging.profiles import ChargingProfiles
 from inspector.rules.topics.smart_charging.sent_v2x import profile, sent
 
 _LASTING = frozenset({"TxDefaultProfile", "ChargingStationMaxProfile", "PriorityCharging"})
-"""Purposes that a station keeps over restarts until they are cleared."""
+"""The purposes of profiles that a station keeps until they are cleared, even after a restart."""
 
 
 def asked(evse: int | None = None, status: str = "Accepted", **criteria: Any) -> str:
-    """GetChargingProfiles and its answer; of the default profiles where no criterion is given."""
+    """Return a GetChargingProfiles and its answer; without criteria, it requests the default profiles."""
     place = {} if evse is None else {"evseId": evse}
     wanted = criteria or {"chargingProfilePurpose": "TxDefaultProfile"}
     return csms("GetChargingProfiles", {"requestId": 3, **place, "chargingProfile": wanted}, {"status": status})
 
 
 def reported(*profiles: Payload, evse: int = 1, source: str = "CSO", **more: Any) -> str:
-    """ReportChargingProfiles for that request."""
+    """Return a ReportChargingProfiles with the requestId that `asked` uses, and its answer."""
     told = {"requestId": 3, "chargingLimitSource": source, "evseId": evse, "chargingProfile": list(profiles)}
     return cp("ReportChargingProfiles", {**told, **more})
 
@@ -41,20 +41,20 @@ _DYNAMIC = profile(kind="Dynamic")
 
 @dataclass(slots=True, eq=False)
 class _Asked:
-    """A GetChargingProfiles, and the ids that the report must have."""
+    """A GetChargingProfiles, and the ids of the profiles that the report must have."""
 
     payload: Payload
     wanted: set[int] = field(default_factory=set)
 
 
 class ReportedProfiles(Topic):
-    """Rules about ReportChargingProfiles."""
+    """The rules about ReportChargingProfiles."""
 
     scope = "station"
     versions = V2X
 
     def setup(self) -> None:
-        self._asked: Known[int, _Asked] = Known()  # by requestId
+        self._asked: Known[int, _Asked] = Known()  # the requests, by requestId
         self._updated: Known[int, float] = Known()  # by id: when a Dynamic profile was last set, in seconds since 1970
         self._profiles = self.station.topic(ChargingProfiles)
         self._transactions = self.station.topic(Transactions2x)
@@ -102,7 +102,7 @@ class ReportedProfiles(Topic):
         )
 
     def _matches(self, one: _Asked, number: int, kept: Any) -> bool:
-        """Whether a profile that was accepted has to be in the report."""
+        """Return whether an accepted profile must be in the report."""
         if kept.valid_to != float("inf") or kept.place is None:
             return False
         if kept.purpose not in _LASTING and not (kept.purpose == "TxProfile" and ongoing(self, kept.transaction)):
@@ -235,7 +235,7 @@ class ReportedProfiles(Topic):
     @track(OPENED)
     def opened(self, session: SessionContext, moment: Moment) -> None:
         if not session.from_start:
-            self._asked.clear()  # parts may have come unseen
+            self._asked.clear()  # the capture may lack some parts of the reports
 
     @track(event("gap"))
     def gap(self, session: SessionContext, moment: Moment, detail: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""What a 2.1 station does while profiles run: pulls updates, reports modes of operation, serves priority charging."""
+"""Judge what a 2.1 station does while profiles run: it pulls updates, reports modes, and allows priority charging."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from inspector.rules.topics.smart_charging.profiles import ChargingProfiles
 from inspector.rules.topics.smart_charging.sent_v2x import profile, sent
 
 LONGEST_S = 86400.0
-"""Changes of mode are expected for a day at most."""
+"""There is no deadline for a change of mode that is more than so many seconds (a day) away."""
 CHANGES_LIMIT = 20
 _DYNAMIC = profile("ChargingStationMaxProfile", "Dynamic", dynUpdateInterval=60)
 
 
 def pulled(number: int = 1) -> str:
-    """PullDynamicScheduleUpdate and its answer."""
+    """Return a PullDynamicScheduleUpdate and its answer."""
     return cp(
         "PullDynamicScheduleUpdate",
         {"chargingProfileId": number},
@@ -31,7 +31,7 @@ def pulled(number: int = 1) -> str:
 
 
 def modes(*named: str) -> str:
-    """A TxProfile of transaction "t1" with these modes of operation, a minute each."""
+    """Return a SetChargingProfile with a TxProfile of transaction "t1" that has these modes, a minute each."""
     periods = [{"startPeriod": 60 * number, "operationMode": mode} for number, mode in enumerate(named)]
     one = profile(
         "TxProfile", transactionId="t1", schedule={"chargingRateUnit": "W", "chargingSchedulePeriod": periods}
@@ -40,7 +40,7 @@ def modes(*named: str) -> str:
 
 
 def used(status: str, activate: bool = True) -> str:
-    """UsePriorityCharging for transaction "t1", and its answer."""
+    """Return a UsePriorityCharging for transaction "t1", and its answer."""
     return csms("UsePriorityCharging", {"transactionId": "t1", "activate": activate}, {"status": status})
 
 
@@ -53,16 +53,16 @@ def _notified(activated: bool = True) -> str:
 
 
 class RunningProfiles21(Topic):
-    """Rules about running profiles."""
+    """The rules about running profiles."""
 
     scope = "station"
     versions = V21
 
     def setup(self) -> None:
-        self._updated: Known[int, int] = Known()  # by id: the frame that set or updated a Dynamic profile last
-        self._intervals: Known[int, int] = Known()  # by id: seconds between the updates of a Dynamic profile
-        self._modes: Known[str, dict[str, int]] = Known()  # by transaction: when each mode was reported last
-        self._latest: Known[str, str] = Known()  # by transaction: the mode reported last
+        self._updated: Known[int, int] = Known()  # by profile id: the frame that last set or updated it, if Dynamic
+        self._intervals: Known[int, int] = Known()  # by profile id: seconds between the updates, if it is Dynamic
+        self._modes: Known[str, dict[str, int]] = Known()  # by transaction: when each mode was last reported
+        self._latest: Known[str, str] = Known()  # by transaction: the last reported mode
         self._profiles = self.station.topic(ChargingProfiles)
         self._transactions = self.station.topic(Transactions2x)
         self._evidence = self.station.topic(Observation)

@@ -1,4 +1,4 @@
-"""Whether a station refuses charging profiles that it does not support, by the variables that it has reported."""
+"""Judge whether a station refuses charging profiles that it does not support, according to its variables."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from inspector.rules.topics.smart_charging.sent_v2x import profile, sent
 
 _COMPONENT = "SmartChargingCtrlr"
 _CHARGING_ONLY = frozenset({"PriorityCharging", "ChargingStationMaxProfile"})
-"""Purposes that no other mode of operation may have."""
+"""Purposes of profiles in which only the mode of operation ChargingOnly is allowed."""
 
 
 def told(variable: str, value: str | None, instance: str | None = None, component: str = _COMPONENT) -> str:
-    """GetVariables and its answer: the value of a variable, or that it is unknown (None)."""
+    """Return a GetVariables for one variable, and the answer with its value; None answers that it is unknown."""
     named: Payload = {"component": {"name": component}, "variable": {"name": variable}}
     if instance is not None:
         named["variable"]["instance"] = instance
@@ -39,14 +39,14 @@ def _periods(one: Payload) -> Iterator[Payload]:
 
 
 class SupportedProfiles(Topic):
-    """Rules about abilities that the station has reported."""
+    """The rules about features that the station has reported."""
 
     scope = "station"
     versions = V2X
 
     def setup(self) -> None:
         self._phaseless: Known[int, str] = Known()  # by EVSE: the phases that its car has not reported
-        self._missing: Known[str, None] = Known()  # variables that the station has called unknown
+        self._missing: Known[str, None] = Known()  # variables that the station has reported as unknown
         self._configuration = self.station.topic(ConfigurationState)
 
     @rule(
@@ -101,7 +101,7 @@ class SupportedProfiles(Topic):
         return None
 
     def _used(self, one: Payload) -> Iterator[tuple[str, str]]:
-        """What a profile uses of the features that a station need not have."""
+        """Yield each optional feature that a profile uses, as (text for a sentence, name of the feature)."""
         if one.get("chargingProfileKind") == "Dynamic":
             yield "a Dynamic profile", "DynamicProfiles"
         for schedule in elements(one, "chargingSchedule"):

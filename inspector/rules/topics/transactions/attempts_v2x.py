@@ -1,4 +1,4 @@
-"""How a 2.x station repeats TransactionEvents that were refused, and whether it says right what is in its queue."""
+"""Judge how a 2.x station repeats refused TransactionEvents, and whether it reports its queue correctly."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.topics.example_frames import Payload, csms, script, transaction_event
 
 type Sent = tuple[str, int | None, str | None]
-"""What stays the same when an event is sent again: transaction, seqNo, kind."""
+"""The identity of an event, which stays the same if it is sent again: (transaction id, seqNo, kind)."""
 ANY = ""
-"""Stands for every transaction."""
+"""Used in place of a transaction id for events of any transaction."""
 
 
 @dataclass(slots=True, eq=False)
@@ -61,14 +61,14 @@ def _asked(queue: bool, **named: str) -> str:
 
 
 class Attempts2x(Topic):
-    """Rules about refused events and the queue."""
+    """The rules about refused events and the queue."""
 
     scope = "station"
     versions = V2X
 
     def setup(self) -> None:
         self._attempts: Known[Sent, Attempts] = Known()
-        self._empty: Known[str, tuple[Frame, int]] = Known()  # answers that nothing is in the queue, by transaction
+        self._empty: Known[str, tuple[Frame, int]] = Known()  # answers that the queue is empty, by transaction id
         self._transactions = self.station.topic(Transactions2x)
         self._configuration = self.station.topic(ConfigurationState)
         self._evidence = self.station.topic(Observation)
@@ -144,7 +144,7 @@ class Attempts2x(Topic):
         if one is None or one.sent > refused or self.session not in self.station.sessions:
             return None
         if self._evidence.opened_ns is not None and self._evidence.opened_ns > frame.ts_ns:
-            return None  # it may have been sent between the two connections
+            return None  # there was a reconnect, and the event may have been sent again without being recorded
         return Fault(f"seqNo {name[1]} was refused, and not sent again within {duration(wait)}", frame=frame.call)
 
     @rule(
@@ -200,11 +200,14 @@ class Attempts2x(Topic):
     )
 
     def claims(self, frame: Frame) -> str | None:
-        """The transaction whose events wait by this answer, None where one of them is on its way."""
+        """Return the transaction (or ANY) whose events wait in the queue according to this answer.
+
+        Return None if none waits, or if a CALL is unanswered, which may be the event in question.
+        """
         if frame.payload.get("messagesInQueue") is not True or not self._evidence.has_sent_all(self.session):
             return None
         return string(frame.request, "transactionId") or ANY
 
     def sent_of(self, frame: Frame) -> Any:
-        """What an event shows to have been in the queue: something, and something of its transaction."""
+        """Return the keys that this event satisfies: ANY, and the id of its transaction."""
         return [ANY, _names(frame.payload)[0]]

@@ -1,4 +1,4 @@
-"""Where 2.x transactions begin and end, by TxStartPoint and TxStopPoint, and what their end says of a fault."""
+"""Judge whether 2.x transactions begin and end at TxStartPoint and TxStopPoint, and how faults are reported."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from inspector.rules.topics.reservation.booking import Reservations
 from inspector.rules.topics.transactions.deauthorization_v2x import Deauthorization2x
 
 FAULTS = frozenset({"EmergencyStop", "GroundFault", "OvercurrentFault", "PowerQuality"})
-"""Reasons that are faults."""
+"""Values of stoppedReason that are faults."""
 INTERRUPTIONS = frozenset({"PowerLoss", "Reboot"})
-"""Reasons that 2.1 wants with the trigger AbnormalCondition, too."""
+"""Other values of stoppedReason for which 2.1 requires the trigger AbnormalCondition."""
 OUT_OF_ORDER = frozenset({"Faulted", "Unavailable"})
 
 _TOKEN = {"idToken": "T", "type": "ISO14443"}
@@ -41,7 +41,7 @@ _LOST = transaction_event("Updated", "EVCommunicationLost", 1, {"chargingState":
 
 
 class Points2x(Topic):
-    """Rules about the beginning and the end of transactions."""
+    """The rules about the beginning and the end of transactions."""
 
     scope = "station"
     versions = V2X
@@ -49,8 +49,8 @@ class Points2x(Topic):
     def setup(self) -> None:
         self._starts: frozenset[str] = frozenset()
         self._stops: frozenset[str] = frozenset()
-        self._due: Known[str, None] = Known()  # transactions that have to end
-        self._abnormal: Known[str, None] = Known()  # transactions with an event of an abnormal condition
+        self._due: Known[str, None] = Known()  # ids of transactions that must end before a deadline
+        self._abnormal: Known[str, None] = Known()  # ids of transactions with an event AbnormalCondition
         self._transactions = self.station.topic(Transactions2x)
         self._configuration = self.station.topic(ConfigurationState)
         self._states = self.station.topic(Deauthorization2x)
@@ -88,7 +88,7 @@ class Points2x(Topic):
         return None
 
     def _ends(self, event: Event, frame: Frame) -> None:
-        """Wait for the end of a transaction that this event should have ended."""
+        """Set a deadline for the end of a transaction if this event has reached its TxStopPoint."""
         before, state, stops = self._states.before, event.info.get("chargingState"), self._stops
         unplugged = event.trigger in ("EVCommunicationLost", "EVDeparted") or (state == "Idle" and before in CONNECTED)
         over = event.trigger in ("StopAuthorized", "Deauthorized", "RemoteStop")

@@ -1,4 +1,4 @@
-"""What the events of a 2.x transaction say about its charging state, phases and sleep, and whether that fits."""
+"""Judge what the events of a 2.x transaction report about its charging state, its phases and sleeping cars."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from inspector.rules.topics.transactions.deauthorization_v2x import Deauthorizat
 SAMPLES = frozenset({"MeterValuePeriodic", "MeterValueClock"})
 PHASES = frozenset({"L1", "L2", "L3"})
 FLOWS_A = 1.0
-"""A phase with more current than this is in use."""
+"""A phase with more current than this (in A) is in use."""
 
 _TOKEN = {"idToken": "T", "type": "ISO14443"}
 _VALID: Payload = {"idTokenInfo": {"status": "Accepted"}}
@@ -49,17 +49,17 @@ _LOST = transaction_event("Updated", "EVCommunicationLost", 1, {"chargingState":
 
 
 class States2x(Topic):
-    """Rules about what the events say of the charging."""
+    """The rules about what events report about charging."""
 
     scope = "station"
     versions = V2X
 
     def setup(self) -> None:
-        self._phases: Known[str, int] = Known()  # numberOfPhasesUsed of each transaction
-        self._other: Known[str, int] = Known()  # transactions whose last samples show another number of phases
-        self._told: Known[str, int] = Known()  # by transaction: when its state was last told by another event
-        self._refused: Known[str, Frame] = Known()  # transactions that were refused and may go on for a while
-        self._cut: Known[str, None] = Known()  # transactions whose car was unplugged, which deauthorizes them
+        self._phases: Known[str, int] = Known()  # numberOfPhasesUsed, by transaction id
+        self._other: Known[str, int] = Known()  # the number of phases in the last samples if it differs, by transaction
+        self._told: Known[str, int] = Known()  # by transaction id: when its charging state was last reported
+        self._refused: Known[str, Frame] = Known()  # refused transactions that may continue for some energy
+        self._cut: Known[str, None] = Known()  # transactions that were deauthorized because the car was unplugged
         self._transactions = self.station.topic(Transactions2x)
         self._states = self.station.topic(Deauthorization2x)
         self._configuration = self.station.topic(ConfigurationState)
@@ -244,7 +244,7 @@ class States2x(Topic):
 
 
 def _used(payload: dict[str, Any]) -> int | None:
-    """How many phases current flows in by the last meter value; None where that cannot be said."""
+    """Return how many phases have current in the last samples; None if that is not known."""
     found: dict[str, float] = {}
     for sample in (s for value in elements(payload, "meterValue") for s in elements(value, "sampledValue")):
         phase, amperes = sample.get("phase"), sample.get("value")

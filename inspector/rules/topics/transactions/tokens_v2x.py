@@ -1,4 +1,4 @@
-"""Which token the events of a 2.x transaction name, and when: after an authorization, a remote start, at the stop."""
+"""Judge which token the events of a 2.x transaction have after an authorization or a remote start, and at the stop."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from inspector.rules.topics.example_frames import (
 )
 
 REFUSALS = frozenset({"Blocked", "Expired", "Invalid", "Unknown"})
-"""Answers about a token that do not depend on the time, the place or the money that is left."""
+"""Statuses with which a token is refused at any time and place."""
 REFUSED_S = 60.0
-"""A token that was refused so long ago may be valid by now."""
+"""A token that was refused more than so many seconds ago may be valid by now."""
 
 _TOKEN = {"idToken": "T", "type": "ISO14443"}
 _OTHER = {"idToken": "U", "type": "ISO14443"}
@@ -51,7 +51,7 @@ def _named(payload: Payload) -> str | None:
 
 
 class Tokens2x(Topic):
-    """Rules about the tokens of transactions."""
+    """The rules about the tokens of transactions."""
 
     scope = "station"
     versions = V2X
@@ -60,11 +60,11 @@ class Tokens2x(Topic):
         self._remote: Known[int, str] = Known()  # the token of each accepted remote start
         self._accepted: Known[str, int] = (
             Known()
-        )  # tokens that Authorize found valid and no event has named: since when
-        self._refused: Known[str, tuple[int, str]] = Known()  # tokens that Authorize found invalid: when, the status
+        )  # by token that Authorize has accepted and no event has named yet: the monotonic time of the answer
+        self._refused: Known[str, tuple[int, str]] = Known()  # time and status of the answer, by refused token
         self._of: Known[str, str] = Known()  # the token that each transaction began with
-        self._asked: Known[str, Frame] = Known()  # Authorize CALLs for the token of an open transaction
-        self._needs: set[int] = set()  # EVSEs with a car that speaks ISO 15118
+        self._asked: Known[str, Frame] = Known()  # Authorize CALLs for the token of an open transaction, by token
+        self._needs: set[int] = set()  # EVSEs whose car uses ISO 15118
         self._transactions = self.station.topic(Transactions2x)
 
     @rule(
@@ -103,7 +103,7 @@ class Tokens2x(Topic):
         return fault
 
     def _lacks(self, event: Event, frame: Frame, wanted: str | None) -> None:
-        """Wait for the token of a transaction whose event should have it."""
+        """Set a deadline for the token of a transaction whose event should have had it."""
         wait, severity = self.settings.effect_timeout_s, Severity.WARNING
         if wanted is None:
             wanted, since_ns = next(reversed(self._accepted.items()))
