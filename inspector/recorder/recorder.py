@@ -67,7 +67,7 @@ class Summary:
 
 
 def _count(number: int, noun: str) -> str:
-    """A count without separators, for programs that read the line."""
+    """Return a count with its noun, but without thousands separators, because programs read the line."""
     return quantity(number, noun).replace(",", "")
 
 

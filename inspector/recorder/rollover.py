@@ -115,7 +115,7 @@ def _open_session_ids(pipeline: Pipeline) -> list[int]:
 def _recount_sessions(pipeline: Pipeline) -> None:
     """Set the counts of open sessions to those of the new file; give findings with rows in earlier files new rows."""
     writer = pipeline.writer
-    stale = writer.take_stale_recounts()  # before `waiting_by_session`, because they are counted below
+    stale = writer.take_stale_recounts()  # must precede `waiting_by_session`, which would count them a second time
     waiting, wrong = writer.waiting_by_session()
     pipeline.file += 1
     for session in pipeline.open_sessions.values():

@@ -252,7 +252,7 @@ def has_nothing(
         elif isinstance(node, list):
             effort.spend(len(node) * _CHILD_STEPS)
             if len(node) == 2 and isinstance(node[0], str) and meaning.is_secret(node[0]):
-                return False  # a name and its value
+                return False  # the list is a pair of a secret name and its value
             waiting += [(child, within or parent) for child in node]
         elif isinstance(node, tuple):
             effort.spend(len(node) * _CHILD_STEPS)

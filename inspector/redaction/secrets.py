@@ -244,7 +244,7 @@ def _quotes(text: str) -> Iterator[tuple[int, int]]:
         if match[inner + 1]:
             yield match.span(inner)
             at = match.end()
-        else:  # this mark, such as an apostrophe, has no closing mark; then no later mark of the same kind has one
+        else:  # no mark of this kind closes the text: it is an apostrophe, for example; ignore the kind from here on
             marks = marks.replace(text[match.start()], "")
             at = match.start() + 1
 

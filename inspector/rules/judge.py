@@ -117,7 +117,7 @@ class SessionJudge:
         self._due: list[Finding] = []  # from deadlines that were due before the frame that is judged next
         self.settings = station.settings
         self.frames = 0
-        self.label: Any = None  # an object of the caller that stands for this session; not used here
+        self.label: Any = None  # any object with which a caller identifies this session; not used here
         self.heard_ns: int | None = None  # monotonic time of the charge point's last frame
         self._topics: dict[type[Any], Any] = {}
         self._tables: dict[Direction, dict[tuple[str, str | None], tuple[_Check, ...]]] = {d: {} for d in Direction}

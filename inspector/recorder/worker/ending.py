@@ -49,7 +49,7 @@ def gaps_in_place_of(given_up: Iterable[Record]) -> tuple[list[Record], int]:
     counts it.
     """
     kept: list[Record] = []
-    lost: Counter[int] = Counter()  # frames by session
+    lost: Counter[int] = Counter()  # how many frames are given up, by session number
     begun: set[int] = set()
     since_ns = events = 0
     frames = 0

@@ -170,7 +170,7 @@ class FairQueue:
             by_station[station] = by_station.get(station, 0) + used
             if station.records:
                 lane.appendleft(station)
-            else:  # it stays in line for one more round; otherwise, with its next record, it would be first again
+            else:  # keep its place at the end: if it left the queue, its next record would be sent first
                 self._old.append(station)
         self.count -= len(batch)
         self._let_continue(by_station)

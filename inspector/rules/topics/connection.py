@@ -32,7 +32,7 @@ GROWTH = 1.5
 AGREEMENT_S = 5.0
 """How long a CSMS that selects no subprotocol may take to close the connection."""
 DOUBLE_S = 30.0
-"""How long a charge point may keep an old socket beside its new one."""
+"""How long, in seconds, a charge point may have an old connection open besides its new one."""
 
 _IDENTITY = re.compile(r"[A-Za-z0-9*\-_=:+|@.]*")
 _ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")

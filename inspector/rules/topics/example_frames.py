@@ -86,7 +86,7 @@ BOOT_16 = 'open {"from_start": true}\n' + cp(
 
 
 def variable_2x(component: str, name: str, value: str, instance: str | None = None) -> str:
-    """A GetVariables for one variable, and the answer with its value; `instance` is the component's."""
+    """Return a GetVariables for one variable, and the answer with its value; `instance` is that of the component."""
     named = {"name": component, **({"instance": instance} if instance is not None else {})}
     one: Payload = {"component": named, "variable": {"name": name}}
     told = {"attributeStatus": "Accepted", "attributeValue": value, **one}
@@ -96,7 +96,7 @@ def variable_2x(component: str, name: str, value: str, instance: str | None = No
 def set_2x(
     component: str, name: str, value: str, status: str = "Accepted", instance: str | None = None, **more: Any
 ) -> str:
-    """A SetVariables for one variable, and the answer; `instance` is the component's."""
+    """Return a SetVariables for one variable, and the answer; `instance` is that of the component."""
     named = {"name": component, **({"instance": instance} if instance is not None else {})}
     one: Payload = {"component": named, "variable": {"name": name}, **more}
     told = {"attributeStatus": status, **one}
@@ -104,7 +104,7 @@ def set_2x(
 
 
 def entry_2x(component: Payload | str, name: str, value: str | None = None, **more: Any) -> Payload:
-    """An element of reportData; `more` has `mutability`, `type` and what belongs into variableCharacteristics."""
+    """Return an element of reportData; `more` has `mutability`, `type` and members of variableCharacteristics."""
     attribute = {key: more.pop(key) for key in ("mutability", "type") if key in more}
     return {
         "component": {"name": component} if isinstance(component, str) else component,
@@ -115,7 +115,7 @@ def entry_2x(component: Payload | str, name: str, value: str | None = None, **mo
 
 
 def report_2x(asked: Payload, *entries: Payload, action: str = "GetReport", request: int = 7) -> str:
-    """A GetReport (or GetBaseReport) that is accepted, and its one NotifyReport."""
+    """Return an accepted GetReport (or GetBaseReport), and its only NotifyReport."""
     part = {"requestId": request, "generatedAt": NOW, "seqNo": 0, "reportData": list(entries)}
     if not entries:
         del part["reportData"]
@@ -123,5 +123,5 @@ def report_2x(asked: Payload, *entries: Payload, action: str = "GetReport", requ
 
 
 def inventory_2x(*entries: Payload) -> str:
-    """The full inventory of a station, as it was requested."""
+    """Return a request for the full inventory of a station, its answer, and the report."""
     return report_2x({"reportBase": "FullInventory"}, *entries, action="GetBaseReport", request=1)

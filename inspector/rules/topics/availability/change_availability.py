@@ -97,7 +97,7 @@ class Availability(Topic):
     def _running(self, place: Place, session: SessionContext) -> object | None:
         """Return an open transaction at a place, or None.
 
-        Only transactions that had a message on this connection count: others may have ended unseen.
+        Only transactions with a message on this connection count, because the end of others may not have been seen.
         """
         if session.version is OcppVersion.V16:
             known = self.station.topic(Transactions16)

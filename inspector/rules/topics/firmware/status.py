@@ -91,7 +91,7 @@ class Firmware(Topic):
     def setup(self) -> None:
         self.progress: dict[int | None, Progress] = {}
         self._triggered_ns: dict[str, int] = {}  # monotonic time of the last trigger, by requestedMessage
-        self._watched_ns: int | None = None  # monotonic time from which no unseen trigger can explain a message
+        self._watched_ns: int | None = None  # monotonic time after which messages cannot be due to a missed trigger
         self._requests: dict[str, dict[int, None]] = {"Firmware": {}, "Log": {}}  # requestIds, oldest first
         self._evidence = self.station.topic(Observation)
 

@@ -27,9 +27,10 @@ JUMP_WH = 1000.0
 SAMPLES = 4
 """At least so many samples of power are needed for a comparison."""
 COARSE_WH, FINE_WH, IDLE_WH = 1000.0, 100.0, 500.0
-"""A difference is reported only if so much energy is missing, or (IDLE_WH) is too much.
+"""Energy differences in Wh up to these limits are not reported.
 
-COARSE_WH applies while no step of the register was seen, FINE_WH after that: a register may count in large steps.
+COARSE_WH and FINE_WH limit how much energy may be missing: COARSE_WH while the register has not yet risen, because it
+may count in large steps, FINE_WH after that. IDLE_WH limits how much the register may count too much.
 """
 
 _START = """> [2,"s","StartTransaction",{"connectorId":1,"idTag":"T","meterStart":0,"timestamp":"2026-01-01T12:00:00Z"}]

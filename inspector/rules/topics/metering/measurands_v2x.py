@@ -69,7 +69,7 @@ class Measurands2x(Topic):
             return None
         if name in self._late and event.info.get("chargingState") == "Charging":
             del self._late[name]
-            kind = "Started"  # the values of the start are due now
+            kind = "Started"  # without an EVSE at the start, this event must have the measurands of Started
         wanted = self._wanted.get(kind, [])
         if not wanted or (kind == "Updated" and event.trigger != "MeterValuePeriodic"):
             return None

@@ -100,7 +100,7 @@ class Registers(Topic):
             if name not in payload:
                 return None
             transaction = string(member(payload, "transactionInfo"), "transactionId")
-            where = None  # later events may leave the EVSE out; the transaction identifies the register
+            where = None  # not part of the key here: later events of a transaction may leave the EVSE out
         elif frame.action == "StopTransaction":
             name, old = "transactionData", True
             transaction, where = integer(payload, "transactionId"), None

@@ -180,8 +180,8 @@ class BootAfter(Topic):
     def needless(self, frame: Frame) -> Faults:
         """Judge the boot of a charge point that is already accepted.
 
-        The wire does not show whether the charge point has restarted. It has not if the CSMS had closed the connection,
-        or if it reconnects sooner than any restart takes. In 2.x, the reason in the boot says so.
+        Frames do not show whether the charge point has restarted. It has certainly not restarted if the CSMS had closed
+        the connection, or if the reconnect comes sooner than any restart. In 2.x, the boot also states the reason.
         """
         boot, restart_due = self._boot, self._restart_due
         self._restart_due = False

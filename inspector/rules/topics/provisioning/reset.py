@@ -80,8 +80,8 @@ class Reset(Topic):
         transactions, evidence = self.station.topic(Transactions2x), self.station.topic(Observation)
         evse = frame.request.get("evseId")
         running = transactions.open_on(evse) if type(evse) is int else transactions.open_transactions()
-        # Transactions of an earlier connection may have ended unseen. An Ended event may also wait for the answer to an
-        # earlier CALL.
+        # The end of a transaction may not be visible: it may have come on an earlier connection, or it waits until an
+        # earlier CALL is answered.
         running = [one for one in running if one.connection == evidence.connections]
         if not running or not evidence.has_sent_all(self.session):
             return None

@@ -36,10 +36,11 @@ from inspector.rules.rule import (
 
 SEEN_IDS = 512
 GIVEN_UP_S = 10.0
-"""After so many seconds without an answer, a sender may have given its CALL up; it chooses the time-out (OCPP-J 4.1.1).
+"""After so many seconds without an answer, a sender may have given its CALL up. Senders choose this time-out themselves
+(OCPP-J 4.1.1).
 """
 CROSSING_S = 5.0
-"""For so many seconds after a slow answer, its CALL may still be sent again, because the sender had given it up."""
+"""For so many seconds after a slow answer, the CALL may be sent again, because its sender may have given it up."""
 CLOSING_S = 2.0
 """How long a closing handshake takes in seconds; the side that began it ignores further messages (RFC 6455 §1.4)."""
 CLOSERS = {Direction.FROM_CHARGE_POINT: "charge-point", Direction.FROM_CSMS: "csms"}

@@ -345,7 +345,7 @@ class ChargingProfiles(Topic):
     @track(OPENED)
     def opened(self, session: SessionContext, moment: Moment) -> None:
         if not session.from_start:
-            self.accepted.clear()  # they may have been cleared
+            self.accepted.clear()  # profiles may have been cleared before the capture
 
     @track(call("StopTransaction", "BootNotification"))
     def ended(self, frame: Frame) -> None:

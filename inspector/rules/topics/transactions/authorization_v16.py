@@ -103,7 +103,7 @@ class TransactionAuthorization16(Topic):
         said = self.tags.get(id_tag.lower())
         if said is None or said.status not in REFUSALS:
             return None
-        # ConcurrentTx is no reason not to start: Authorize may not be answered with it, which another rule reports.
+        # After ConcurrentTx a start is allowed: it is not a valid answer to Authorize, which another rule reports.
         if said.status == "ConcurrentTx" or self._remote_starts.get(id_tag.lower(), -1) > said.said_ns:
             return None
         text = f"a start for {id_tag!r}, although the CSMS has answered {said.status}"
