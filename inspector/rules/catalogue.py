@@ -31,8 +31,13 @@ from inspector.rules.topics.availability.evses_v2x import Evses2x
 from inspector.rules.topics.availability.heartbeat import Heartbeat
 from inspector.rules.topics.availability.occupied_v2x import Occupied2x
 from inspector.rules.topics.availability.status_v16 import Status16
+from inspector.rules.topics.battery_charging_v21 import BatteryCharging21
+from inspector.rules.topics.battery_slots_v21 import BatterySlots21
 from inspector.rules.topics.battery_swap_v21 import BatterySwaps21
 from inspector.rules.topics.certificate_requests import CertificateRequests
+from inspector.rules.topics.certificate_use.contracts_v21 import ContractCertificates
+from inspector.rules.topics.certificate_use.installed_v2x import InstalledCertificates
+from inspector.rules.topics.certificate_use.ocsp_v2x import CertificateStatus
 from inspector.rules.topics.certificates import Certificates
 from inspector.rules.topics.connection import Connection, Reconnects
 from inspector.rules.topics.customer_v2x import CustomerInformation
@@ -41,8 +46,14 @@ from inspector.rules.topics.der.controls_v21 import DerControls21
 from inspector.rules.topics.der.known_v21 import KnownControls
 from inspector.rules.topics.der.nameplate_v21 import Nameplates21
 from inspector.rules.topics.der.running_v21 import DerReports21
+from inspector.rules.topics.display_kept_v2x import KeptMessages
+from inspector.rules.topics.display_support_v2x import DisplaySupport
 from inspector.rules.topics.display_v2x import DisplayMessages
 from inspector.rules.topics.firmware.answers import FirmwareAnswers
+from inspector.rules.topics.firmware.logs_v2x import LogUploads
+from inspector.rules.topics.firmware.publish_v2x import PublishedFirmware
+from inspector.rules.topics.firmware.restart_v2x import FirmwareRestarts
+from inspector.rules.topics.firmware.schedule_v2x import FirmwareSchedule
 from inspector.rules.topics.firmware.status import Firmware
 from inspector.rules.topics.local_list import LocalLists, VendorData
 from inspector.rules.topics.lost_connections import LostConnections
@@ -52,8 +63,14 @@ from inspector.rules.topics.metering.measurands_v2x import Measurands2x
 from inspector.rules.topics.metering.registers import Registers
 from inspector.rules.topics.metering.sampled_values import SampledValues
 from inspector.rules.topics.metering.samples_v16 import Samples16
+from inspector.rules.topics.monitoring.accepted import MonitorAnswers
 from inspector.rules.topics.monitoring.events import Events2x
+from inspector.rules.topics.monitoring.installed import InstalledMonitors
 from inspector.rules.topics.monitoring.monitors import Monitors
+from inspector.rules.topics.monitoring.open_streams_v21 import OpenStreams21
+from inspector.rules.topics.monitoring.periodic import PeriodicMonitors
+from inspector.rules.topics.monitoring.raised import RaisedEvents
+from inspector.rules.topics.monitoring.reported import MonitorReports
 from inspector.rules.topics.monitoring.streams_v21 import Streams21
 from inspector.rules.topics.provisioning.boot_after import BootAfter
 from inspector.rules.topics.provisioning.boot_order import BootOrder
@@ -184,6 +201,9 @@ TOPICS: tuple[type[Topic], ...] = (
     RemoteAnswers,
     Certificates,
     CertificateRequests,
+    InstalledCertificates,
+    ContractCertificates,
+    CertificateStatus,
     Triggers,
     Availability,
     Occupied2x,
@@ -200,14 +220,28 @@ TOPICS: tuple[type[Topic], ...] = (
     Payments21,
     KnownTokens2x,
     LocalListContent2x,
+    FirmwareRestarts,
+    LogUploads,
+    PublishedFirmware,
+    FirmwareSchedule,
     Authorization2x,
     Events2x,
     Monitors,
     Streams21,
+    OpenStreams21,
+    RaisedEvents,
+    MonitorReports,
+    MonitorAnswers,
+    InstalledMonitors,
+    PeriodicMonitors,
     DisplayMessages,
+    DisplaySupport,
+    KeptMessages,
     CustomerInformation,
     Tariffs21,
     BatterySwaps21,
+    BatterySlots21,
+    BatteryCharging21,
     DerControls21,
     DerAnswers21,
     KnownControls,

@@ -92,7 +92,7 @@ class Certificates(Topic):
         spec="OCPP 2.x M06.FR.03",
         remedy="Give ocspResult with the status Accepted, or answer Failed.",
         bad=script(_status(None)),
-        good=script(_status("MIIB")),
+        good=script(_status("MAMKAQY=")),
         versions=V2X,
         side=Side.CSMS,
     )
@@ -120,10 +120,10 @@ class Certificates(Topic):
 
     @rule(
         "certificate.delete-algorithm",
-        call("DeleteCertificate"),
-        title="A certificate is deleted with another hash algorithm than the station uses for it",
+        call("DeleteCertificate", "CustomerInformation"),
+        title="A certificate is named with another hash algorithm than the station uses for it",
         severity=Severity.WARNING,
-        spec="M04.FR.07 (1.6 security whitepaper, 2.x part 2)",
+        spec="M04.FR.07 (1.6 security whitepaper, 2.x part 2); 2.x N09.FR.08, N10.FR.09",
         remedy="Repeat the certificateHashData that GetInstalledCertificateIds reported.",
         bad={
             "1.6": script(
@@ -148,13 +148,14 @@ class Certificates(Topic):
         side=Side.CSMS,
     )
     def delete_algorithm(self, frame: Frame) -> Faults:
-        given = member(frame.payload, "certificateHashData")
+        name = "certificateHashData" if frame.action == "DeleteCertificate" else "customerCertificate"
+        given = member(frame.payload, name)
         serial, algorithm = string(given, "serialNumber"), string(given, "hashAlgorithm")
         told = {known for (number, _), known in self._algorithms.items() if number == (serial or "").lower()}
         if not told or algorithm is None or algorithm in told:
             return None
         text = f"hashAlgorithm is {algorithm[:9]}; the charge point has reported this certificate with {min(told)}"
-        return Fault(text, "/3/certificateHashData/hashAlgorithm")
+        return Fault(text, f"/3/{name}/hashAlgorithm")
 
     @rule(
         "certificate.still-installed",

@@ -23,6 +23,7 @@ class DisplayMessages(Topic):
 
     def setup(self) -> None:
         self._kept: Known[int, None] = Known()  # ids of accepted messages that stay until they are cleared
+        self._cleared: Known[int, None] = Known()
 
     @rule(
         "display.unknown-transaction",
@@ -47,10 +48,10 @@ class DisplayMessages(Topic):
     @rule(
         "display.clear-unknown",
         result("ClearDisplayMessage"),
-        title="A display message that the station has accepted is called unknown",
+        title="The answer to ClearDisplayMessage contradicts which messages there are",
         severity=Severity.WARNING,
-        spec="OCPP 2.x O05.FR.01",
-        remedy="Remove the message with the requested id and answer Accepted.",
+        spec="OCPP 2.x O05.FR.01, O05.FR.02",
+        remedy="Remove the message with the requested id and answer Accepted; answer Unknown where there is none.",
         bad=script(_shown(), csms("ClearDisplayMessage", {"id": 1}, {"status": "Unknown"})),
         good=script(_shown(), csms("ClearDisplayMessage", {"id": 1})),
         versions=V2X,
@@ -58,6 +59,8 @@ class DisplayMessages(Topic):
     )
     def clear_unknown(self, frame: Frame) -> Faults:
         number = integer(frame.request, "id")
+        if frame.payload.get("status") == "Accepted" and number in self._cleared:
+            return Fault(f"message {number} is cleared again, although it does not exist", "/2/status", key=str(number))
         if frame.payload.get("status") != "Unknown" or number not in self._kept:
             return None
         return Fault(f"message {number} is called unknown, though it was accepted", "/2/status", key=str(number))
@@ -69,10 +72,14 @@ class DisplayMessages(Topic):
         if number is None or frame.payload.get("status") not in ("Accepted", "Unknown"):
             return
         self._kept.pop(number, None)
+        self._cleared.pop(number, None)
+        if frame.action == "ClearDisplayMessage":
+            self._cleared.note(number, None)
         lasts = frame.action == "SetDisplayMessage" and not {"endDateTime", "transactionId"} & message.keys()
         if lasts and frame.payload.get("status") == "Accepted":
             self._kept.note(number, None)
 
     @track(call("BootNotification"))
     def booted(self, frame: Frame) -> None:
-        self._kept.clear()  # no requirement says that messages stay after a restart
+        self._kept.clear()  # whether messages have outlived a restart, the next report says
+        self._cleared.clear()

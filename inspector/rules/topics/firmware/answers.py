@@ -31,6 +31,9 @@ def _log(status: str) -> str:
     return cp("LogStatusNotification", {"status": status, "requestId": 7})
 
 
+_UPLOAD = (csms("GetLog", _GET_LOG, _LOG), _log("Uploading"), _log("Uploaded"))
+
+
 def _status(status: str, action: str = "FirmwareStatusNotification") -> str:
     return cp(action, {"status": status, "requestId": 7})
 
@@ -176,8 +179,8 @@ class FirmwareAnswers(Topic):
         severity=Severity.WARNING,
         spec="OCPP 2.x F06.FR.15",
         remedy="Answer the trigger with the status Idle while no log is being uploaded.",
-        bad=script(csms("GetLog", _GET_LOG, _LOG), _log("Uploaded"), _TRIGGER, _log("Uploaded")),
-        good=script(csms("GetLog", _GET_LOG, _LOG), _log("Uploaded"), _TRIGGER, cp("LogStatusNotification", _IDLE)),
+        bad=script(*_UPLOAD, _TRIGGER, _log("Uploaded")),
+        good=script(*_UPLOAD, _TRIGGER, cp("LogStatusNotification", _IDLE)),
         versions=V2X,
         side=Side.CHARGE_POINT,
     )

@@ -144,7 +144,7 @@ class Firmware(Topic):
         call("FirmwareStatusNotification", "SignedFirmwareStatusNotification", "LogStatusNotification"),
         title="A status does not name the request that it is about",
         severity=Severity.ERROR,
-        spec="L01.FR.10, L01.FR.20, L02.FR.06 (1.6 whitepaper L01.FR.21), N01.FR.07, N01.FR.13 "
+        spec="L01.FR.10, L01.FR.20, L02.FR.06, L02.FR.14 (1.6 whitepaper L01.FR.21), N01.FR.07, N01.FR.13 "
         "(1.6 whitepaper N01.FR.12), F06.FR.15",
         remedy="Repeat the requestId of the request in each status; only Idle may have none.",
         bad={"1.6": _SIGNED % "", "2x": _status("Downloading", request="")["2x"]},

@@ -221,6 +221,12 @@ class Monitors(Topic):
                 self.kinds.pop(number, None)
                 self._cleared.note(number, None)
 
+    @track(call("BootNotification"))
+    def booted(self, frame: Frame) -> None:
+        self.kinds.clear()  # monitors outlive a restart, but their ids may be others
+        self.severities.clear()
+        self._cleared.clear()
+
 
 def _items(payload: Payload, name: str) -> list[Item | None]:
     return [item_of(entry) for entry in elements(payload, name)]

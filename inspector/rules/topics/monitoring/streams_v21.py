@@ -13,7 +13,7 @@ from inspector.rules.topics.example_frames import ACCEPTED, NOW, Payload, cp, cs
 from inspector.rules.topics.monitoring.monitors import monitored
 
 _SENT = Listen("send", "NotifyPeriodicEventStream")
-_PARAMS: Payload = {"interval": 60, "values": 2}
+_PARAMS: Payload = {"interval": 600, "values": 2}
 _ASKED = monitored("Periodic", periodicEventStream=_PARAMS)
 _CLEARED = csms("ClearVariableMonitoring", {"id": [1]}, {"clearMonitoringResult": [{"status": "Accepted", "id": 1}]})
 _CLOSED = cp("ClosePeriodicEventStream", {"id": 7})
@@ -172,14 +172,15 @@ class Streams21(Topic):
     not_closed = Promise(
         "stream.not-closed",
         "ClearVariableMonitoring",
+        "SetVariableMonitoring",
         promised=lambda topic, frame: topic.orphaned(frame),
         kept_by=call("ClosePeriodicEventStream"),
         keeps=lambda topic, frame: integer(frame.payload, "id"),
-        text="the monitor of event stream {key} was cleared, but no ClosePeriodicEventStream came within {wait}",
-        title="An event stream stays open although its monitor was cleared",
+        text="the monitor of event stream {key} is gone, but no ClosePeriodicEventStream came within {wait}",
+        title="An event stream stays open although its monitor was cleared or replaced",
         severity=Severity.WARNING,
-        spec="OCPP 2.1 N13.FR.05",
-        remedy="Send ClosePeriodicEventStream when the monitor of a stream is cleared.",
+        spec="OCPP 2.1 N13.FR.05, N13.FR.06",
+        remedy="Send ClosePeriodicEventStream when the monitor of a stream is cleared, or set again without a stream.",
         bad=script(_opened(), _CLEARED, "+ 5m"),
         good=script(_opened(), _CLEARED, _CLOSED, "+ 5m"),
         versions=V21,
@@ -187,9 +188,13 @@ class Streams21(Topic):
     )
 
     def orphaned(self, frame: Frame) -> int | None:
-        """Return the id of an open stream whose monitor this answer has cleared; None if there is none."""
-        results = elements(frame.payload, "clearMonitoringResult")
-        cleared = {integer(entry, "id") for entry in results if entry.get("status") == "Accepted"}
+        """Return the id of an open stream whose monitor this answer has cleared or replaced; None if there is none."""
+        name = "clearMonitoringResult" if frame.action == "ClearVariableMonitoring" else "setMonitoringResult"
+        results = [entry for entry in elements(frame.payload, name) if entry.get("status") == "Accepted"]
+        cleared = {integer(entry, "id") for entry in results}
+        if frame.action == "SetVariableMonitoring":
+            asked = elements(frame.request, "setMonitoringData")
+            cleared &= {integer(entry, "id") for entry in asked if "periodicEventStream" not in entry} - {None}
         return next((n for n, one in self._streams.items() if one.accepted and one.monitor in cleared), None)
 
     @track(result("SetVariableMonitoring"))

@@ -21,9 +21,8 @@ from inspector.rules.topics.provisioning.variables_v2x import item_of
 REPORTS_LIMIT = 200
 MONITORS = {
     "ThresholdMonitoring": ("UpperThreshold", "LowerThreshold"),
-    "DeltaMonitoring": ("Delta",),
+    "DeltaMonitoring": ("Delta", "TargetDelta", "TargetDeltaRelative"),  # 2.1 errata: there is no other criterion
     "PeriodicMonitoring": ("Periodic", "PeriodicClockAligned"),
-    "TargetDeltaMonitoring": ("TargetDelta", "TargetDeltaRelative"),
 }
 """For each monitoringCriteria, the types of monitors that it selects."""
 WANTED_LIMIT = 100
@@ -139,7 +138,8 @@ class Reports2x(Topic):
         call(*_PARTS),
         title="A report was not requested",
         severity=Severity.ERROR,
-        spec="OCPP 2.x B07.FR.04, B07.FR.05, B08.FR.04, N02.FR.04, N02.FR.10, K09.FR.01, O03.FR.05; OCPP 2.1 R04.FR.31",
+        spec="OCPP 2.x B07.FR.04, B07.FR.05, B08.FR.04, N02.FR.04, N02.FR.10, K09.FR.01, O03.FR.05, O04.FR.06; "
+        "OCPP 2.1 R04.FR.31",
         remedy="Repeat the requestId of the request in each part; send none for a request you have not accepted.",
         bad=_BOOT + _ASKED + _part(0, False, request=8),
         good=_BOOT + _ASKED + _part(0, False),
@@ -232,11 +232,11 @@ class Reports2x(Topic):
         if frame.action == "NotifyMonitoringReport":
             name = "monitor"
         for index, entry in enumerate(elements(frame.payload, name)):
-            asked = not wanted or len(wanted) > WANTED_LIMIT or any(_covers(one, entry) for one in wanted)
+            asked = not wanted or len(wanted) > WANTED_LIMIT or any(covers(one, entry) for one in wanted)
             if not asked:
                 text = f"{item_of(entry)} is reported, but was not requested"
                 return Fault(text, f"/3/{name}/{index}", key=str(report.request))
-            kinds = _kinds(report.asked.payload)
+            kinds = kinds_of(report.asked.payload)
             for one in elements(entry, "variableMonitoring") if kinds else ():
                 if one.get("type") not in kinds:
                     text = f"a monitor of type {str(one.get('type'))[:20]} is reported, but was not requested"
@@ -270,7 +270,7 @@ class Reports2x(Topic):
         return Fault(text, frame=ABSENT, key=f"{report.action} {report.request}")
 
 
-def _covers(wanted: dict[str, Any], entry: dict[str, Any]) -> bool:
+def covers(wanted: dict[str, Any], entry: dict[str, Any]) -> bool:
     """Return whether an entry of a report matches a requested componentVariable; a member left out matches anything."""
     for kind in ("component", "variable"):
         asked, told = member(wanted, kind), member(entry, kind)
@@ -283,7 +283,7 @@ def _covers(wanted: dict[str, Any], entry: dict[str, Any]) -> bool:
     return True
 
 
-def _kinds(asked: dict[str, Any]) -> list[str]:
+def kinds_of(asked: dict[str, Any]) -> list[str]:
     """Return the types of monitors that the criteria of a GetMonitoringReport select; empty for all types."""
     criteria = asked.get("monitoringCriteria")
     if type(criteria) is not list:

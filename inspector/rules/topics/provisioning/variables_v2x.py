@@ -17,6 +17,7 @@ _ITEMS = {
     "GetVariables": ("DeviceDataCtrlr", "getVariableData"),
     "SetVariables": ("DeviceDataCtrlr", "setVariableData"),
     "GetReport": ("DeviceDataCtrlr", "componentVariable"),
+    "GetMonitoringReport": ("DeviceDataCtrlr", "componentVariable"),
     "SetVariableMonitoring": ("MonitoringCtrlr", "setMonitoringData"),
     "ClearVariableMonitoring": ("MonitoringCtrlr", "id"),
 }
@@ -160,7 +161,7 @@ class Variables2x(Topic):
         call(*_ITEMS),
         title="A message has more variables or monitors than the station accepts",
         severity=Severity.ERROR,
-        spec="OCPP 2.x B05.FR.11, B06.FR.05, B08.FR.06, N04.FR.09, N06.FR.04",
+        spec="OCPP 2.x B05.FR.11, B06.FR.05, B08.FR.06, N02.FR.07, N04.FR.09, N06.FR.04",
         remedy="Send at most as many as the station's variable ItemsPerMessage says.",
         bad=_LIMIT + _get(_HEARTBEAT, _OFFLINE),
         good=_LIMIT + _get(_HEARTBEAT),
@@ -169,7 +170,8 @@ class Variables2x(Topic):
     )
     def too_many(self, frame: Frame) -> Faults:
         component, name = _ITEMS[frame.action or ""]
-        most = self._known.variable_number(component, "ItemsPerMessage", frame.action)
+        limited = "GetReport" if frame.action == "GetMonitoringReport" else frame.action
+        most = self._known.variable_number(component, "ItemsPerMessage", limited)
         items = frame.payload.get(name)
         if not most or type(items) is not list or len(items) <= most:
             return None

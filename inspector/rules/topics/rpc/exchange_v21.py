@@ -72,7 +72,7 @@ class Exchange21(Topic):
         title="A SEND is answered",
         versions=V21,
         severity=Severity.ERROR,
-        spec="OCPP 2.1 part 4 §4.2.4",
+        spec="OCPP 2.1 part 4 §4.2.4, N15.FR.02",
         remedy="Do not answer messages of type 6.",
         bad="> " + _STREAM % 6 + '\n< [3,"9",{}]',
         good="> " + _STREAM % 6,

@@ -1,0 +1,104 @@
+"""Display messages that a station accepts although it has reported that it cannot show them, or has no room."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from inspector.protocol.frame import Frame
+from inspector.rules.fields import elements, integer, member, string
+from inspector.rules.finding import Fault, Severity, Side
+from inspector.rules.rule import V2X, Faults, Topic, call, result, rule, track
+from inspector.rules.state.configuration import ConfigurationState
+from inspector.rules.topics.display_kept_v2x import KeptMessages, shown
+from inspector.rules.topics.example_frames import NOW, cp, script
+
+_CONTROLLER = "DisplayMessageCtrlr"
+_SUPPORTED = {"priority": "SupportedPriorities", "state": "SupportedStates", "format": "SupportedFormats"}
+"""The variable that lists the values of each member that a station supports."""
+
+
+def _reported(name: str, value: str = "", **limits: Any) -> str:
+    entry = {
+        "component": {"name": _CONTROLLER},
+        "variable": {"name": name},
+        "variableAttribute": [{"value": value}],
+        "variableCharacteristics": {"dataType": "MemberList", "supportsMonitoring": False, **limits},
+    }
+    return cp("NotifyReport", {"requestId": 1, "generatedAt": NOW, "seqNo": 0, "reportData": [entry]})
+
+
+class DisplaySupport(Topic):
+    """Rules about what a display supports."""
+
+    scope = "station"
+    versions = V2X
+
+    def setup(self) -> None:
+        self._languages: frozenset[str] = frozenset()
+        self._most: float | None = None
+        self._kept = self.station.topic(KeptMessages)
+        self._configuration = self.station.topic(ConfigurationState)
+
+    @rule(
+        "display.not-supported",
+        result("SetDisplayMessage"),
+        title="A display message is accepted that the station does not support",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x O01.FR.01 to O01.FR.03, O02.FR.03 to O02.FR.05; OCPP 2.1 O01.FR.18",
+        remedy="Answer NotSupportedPriority, NotSupportedState, NotSupportedMessageFormat or LanguageNotSupported.",
+        bad=script(_reported("SupportedPriorities", "InFront,NormalCycle"), shown(priority="AlwaysFront")),
+        good=script(_reported("SupportedPriorities", "InFront,NormalCycle"), shown(priority="InFront")),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def not_supported(self, frame: Frame) -> Faults:
+        if frame.payload.get("status") != "Accepted":
+            return None
+        info = member(frame.request, "message")
+        texts = [member(info, "message"), *elements(info, "messageExtra")]
+        given = [("priority", string(info, "priority")), ("state", string(info, "state"))]
+        given += [("format", string(text, "format")) for text in texts]
+        for name, value in given:
+            told = self._configuration.variable(_CONTROLLER, _SUPPORTED[name]) if value is not None else None
+            listed = [one.strip() for one in (told or "").split(",")]
+            if told and value not in listed:
+                return Fault(f"{name} is {value}; {_SUPPORTED[name]} is {told[:60]}", "/2/status", key=name)
+        for text in texts if self._languages else ():
+            language = string(text, "language")
+            if language is not None and language.lower() not in self._languages:
+                known = ", ".join(sorted(self._languages))
+                return Fault(f"language is {language[:8]}; supported are {known[:60]}", "/2/status", key="language")
+        return None
+
+    @rule(
+        "display.too-many",
+        result("SetDisplayMessage"),
+        title="More display messages are accepted than the station can keep",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x O01.FR.11, O02.FR.11",
+        remedy="Answer Rejected once maxLimit of DisplayMessageCtrlr.DisplayMessages is reached.",
+        bad=script(_reported("DisplayMessages", "0", maxLimit=1), shown(), shown(id=2)),
+        good=script(_reported("DisplayMessages", "0", maxLimit=1), shown(), shown()),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def too_many(self, frame: Frame) -> Faults:
+        number = integer(member(frame.request, "message"), "id")
+        if self._most is None or number is None or frame.payload.get("status") != "Accepted":
+            return None
+        left = [one for one in self._kept.lasting(frame) if one != number]
+        if len(left) < self._most:
+            return None
+        return Fault(f"message {number} is accepted as number {len(left) + 1}; maxLimit is {self._most:g}", "/2/status")
+
+    @track(call("NotifyReport"))
+    def reported(self, frame: Frame) -> None:
+        for entry in elements(frame.payload, "reportData"):
+            if member(entry, "component").get("name") != _CONTROLLER:
+                continue
+            name, told = member(entry, "variable").get("name"), member(entry, "variableCharacteristics")
+            if name == "Language" and type(told.get("valuesList")) is str:
+                values = (one.strip().lower() for one in told["valuesList"].split(","))
+                self._languages = frozenset(one for one in values if one)
+            elif name == "DisplayMessages" and type(told.get("maxLimit")) in (int, float):
+                self._most = told["maxLimit"]

@@ -1,0 +1,129 @@
+"""Restarts and new transactions during a firmware update."""
+
+from __future__ import annotations
+
+from inspector.protocol.frame import Frame
+from inspector.rules.fields import string
+from inspector.rules.finding import Fault, Severity, Side
+from inspector.rules.rule import V2X, Faults, Topic, call, result, rule, track
+from inspector.rules.state.configuration import ConfigurationState
+from inspector.rules.state.observation import Observation
+from inspector.rules.state.transactions_v2x import Transactions2x
+from inspector.rules.topics.example_frames import BOOT_2X, cp, csms, script, started, status_2x, transaction_event
+
+_BEFORE = frozenset({"Downloaded", "SignatureVerified", "InstallScheduled"})
+_ALLOW = "AllowNewSessionsPendingFirmwareUpdate"
+_BOOT = BOOT_2X.partition("\n")[2].replace("PowerUp", "FirmwareUpdate")
+_PLACE = {"component": {"name": "ChargingStation"}, "variable": {"name": _ALLOW}}
+_FORBIDDEN = csms(
+    "GetVariables",
+    {"getVariableData": [_PLACE]},
+    {"getVariableResult": [{**_PLACE, "attributeStatus": "Accepted", "attributeValue": "false"}]},
+)
+_SECOND = {"id": 2, "connectorId": 1}
+
+
+def _status(status: str) -> str:
+    return cp("FirmwareStatusNotification", {"status": status, "requestId": 7})
+
+
+def _second() -> str:
+    told = {"transactionId": "t2", "chargingState": "EVConnected"}
+    return transaction_event("Started", "CablePluggedIn", 0, told, evse=_SECOND)
+
+
+class FirmwareRestarts(Topic):
+    """Rules about what happens beside an update."""
+
+    scope = "station"
+    versions = V2X
+
+    def setup(self) -> None:
+        self._status: str | None = None
+        self._restarted_at: str | None = None  # the status of the update that its own restart has interrupted
+        self._transactions = self.station.topic(Transactions2x)
+        self._configuration = self.station.topic(ConfigurationState)
+        self._evidence = self.station.topic(Observation)
+
+    def _ongoing(self) -> str | None:
+        """Return a transaction that is certainly going on."""
+        if not self._evidence.has_sent_all(self.session):
+            return None  # its end may be on its way
+        for one in self._transactions.open_transactions():
+            if one.connection == self._evidence.connections:
+                return str(one)
+        return None
+
+    @rule(
+        "firmware.restart-in-transaction",
+        result("FirmwareStatusNotification"),
+        title="The station restarts for a firmware update during a transaction",
+        severity=Severity.ERROR,
+        spec="OCPP 2.x L01.FR.06, L01.FR.33, L02.FR.03, L02.FR.22",
+        remedy="Wait until all transactions have ended before the restart.",
+        bad=script(started(), _status("Installing"), _status("InstallRebooting")),
+        good=script(started(), _status("Installing"), _status("InstallScheduled")),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def in_transaction(self, frame: Frame) -> Faults:
+        if frame.request.get("status") != "InstallRebooting":
+            return None
+        going_on = self._ongoing()
+        return Fault(f"a restart is announced during {going_on}", "/3/status", frame=frame.call) if going_on else None
+
+    @rule(
+        "firmware.restart-unannounced",
+        call("FirmwareStatusNotification"),
+        title="A restart before the installation of firmware was not announced",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x L01.FR.15, L02.FR.09",
+        remedy="Send InstallRebooting before a restart that the installation needs.",
+        bad=script(_status("Downloaded"), _BOOT, status_2x("Available"), _status("Installing")),
+        good=script(
+            _status("Downloaded"), _status("InstallRebooting"), _BOOT, status_2x("Available"), _status("Installing")
+        ),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def unannounced(self, frame: Frame) -> Faults:
+        status, interrupted = string(frame.payload, "status"), self._restarted_at
+        if status is None or status == "Idle":
+            return None
+        self._status, self._restarted_at = status, None
+        if status != "Installing" or interrupted not in _BEFORE:
+            return None
+        return Fault(f"the restart after {interrupted} was not announced", "/3/status", key=str(interrupted))
+
+    @rule(
+        "firmware.new-transaction",
+        result("TransactionEvent"),
+        title="A transaction starts although a firmware update waits for the others to end",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x L01.FR.07, L02.FR.04",
+        remedy="Set free EVSEs to Unavailable while an update waits for transactions to end.",
+        bad=script(_FORBIDDEN, started(), _status("InstallScheduled"), _second()),
+        good=script(_FORBIDDEN, started(), _second(), _status("InstallScheduled")),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+        dormant=lambda topic: topic._status != "InstallScheduled",
+    )
+    def new_transaction(self, frame: Frame) -> Faults:
+        if frame.request.get("eventType") != "Started" or frame.request.get("offline") is True:
+            return None
+        if self._status != "InstallScheduled" or self._configuration.variable("ChargingStation", _ALLOW) != "false":
+            return None
+        others = [one for one in self._transactions.open_transactions() if one.connection == self._evidence.connections]
+        if len(others) < 2 or not self._evidence.has_sent_all(self.session):
+            return None
+        return Fault(f"a transaction has started; the update waits, and {_ALLOW} is false", "/3", frame=frame.call)
+
+    @track(call("FirmwareStatusNotification"))
+    def reported(self, frame: Frame) -> None:
+        self.station.refresh_listeners()
+
+    @track(call("BootNotification"))
+    def booted(self, frame: Frame) -> None:
+        own = frame.payload.get("reason") == "FirmwareUpdate"
+        self._restarted_at, self._status = self._status if own else None, None
+        self.station.refresh_listeners()

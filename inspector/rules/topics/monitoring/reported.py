@@ -1,0 +1,138 @@
+"""Whether reports of monitors hold every monitor that the station is known to have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from inspector.protocol.frame import Frame
+from inspector.rules.fields import elements, integer
+from inspector.rules.finding import Fault, Severity, Side
+from inspector.rules.kit import Known
+from inspector.rules.rule import V2X, Faults, Topic, call, result, rule, track
+from inspector.rules.topics.example_frames import NOW, Payload, cp, csms, script
+from inspector.rules.topics.monitoring.installed import CUSTOM, POWER, InstalledMonitors, Monitor
+from inspector.rules.topics.monitoring.monitors import monitored
+from inspector.rules.topics.provisioning.reports_v2x import WANTED_LIMIT, covers, kinds_of
+from inspector.rules.topics.provisioning.variables_v2x import Item, item_of
+
+_REPORTS_LIMIT = 20
+
+
+def _asked(status: str = "Accepted", **criteria: object) -> str:
+    return csms("GetMonitoringReport", {"requestId": 7, **criteria}, {"status": status})
+
+
+def _report(*severities: int, new: bool = False) -> str:
+    origin = {"eventNotificationType": CUSTOM} if new else {}
+    told = [
+        {"id": 1, "transaction": False, "value": 1000, "type": "UpperThreshold", "severity": severity, **origin}
+        for severity in severities
+    ]
+    monitors = {"monitor": [{**POWER, "variableMonitoring": told}]} if told else {}
+    return cp("NotifyMonitoringReport", {"requestId": 7, "seqNo": 0, "generatedAt": NOW, **monitors})
+
+
+@dataclass(slots=True, eq=False)
+class _Report:
+    """A report on its way: what it has to hold, and what it has held so far."""
+
+    wanted: dict[int, Monitor]
+    lasting: list[Monitor]  # those set before a restart
+    ids: set[int] = field(default_factory=set)
+    kinds: set[tuple[Item | None, object]] = field(default_factory=set)
+
+
+class MonitorReports(Topic):
+    """Rules about GetMonitoringReport."""
+
+    scope = "station"
+    versions = V2X
+
+    def setup(self) -> None:
+        self._reports: Known[int, _Report] = Known()
+        self._installed = self.station.topic(InstalledMonitors)
+
+    @rule(
+        "monitor.report-status",
+        result("GetMonitoringReport"),
+        title="GetMonitoringReport is refused although there is something to report",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x N02.FR.01, N02.FR.10",
+        remedy="Answer NotSupported only for monitoringCriteria, EmptyResultSet only where no monitor matches.",
+        bad=script(_asked("NotSupported")),
+        good=script(_asked("NotSupported", monitoringCriteria=["DeltaMonitoring"])),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def report_status(self, frame: Frame) -> Faults:
+        status = frame.payload.get("status")
+        if status == "NotSupported" and not frame.request.get("monitoringCriteria"):
+            return Fault("NotSupported, but no monitoringCriteria are given", "/2/status", key="criteria")
+        if status == "EmptyResultSet" and (known := self._wanted(frame.request, self._installed.monitors)):
+            one = next(iter(known))
+            return Fault(f"EmptyResultSet, but there is monitor {one} of {known[one].item}", "/2/status", key="empty")
+        return None
+
+    def _wanted(self, asked: Payload, monitors: dict[int, Monitor]) -> dict[int, Monitor]:
+        """Return those monitors that a request is about."""
+        kinds, places = kinds_of(asked), elements(asked, "componentVariable")
+        if len(places) > WANTED_LIMIT:
+            return {}
+        return {
+            own: one
+            for own, one in monitors.items()
+            if (not kinds or one.kind in kinds) and (not places or any(covers(place, one.place) for place in places))
+        }
+
+    @track(result("GetMonitoringReport"))
+    def promised(self, frame: Frame) -> None:
+        number = integer(frame.request, "requestId")
+        installed = self._installed
+        if number is None or frame.payload.get("status") != "Accepted":
+            return
+        lasting = [one for one in self._wanted(frame.request, installed.before_boot).values() if one.origin == CUSTOM]
+        wanted = self._wanted(frame.request, installed.monitors)
+        self._reports.pop(number, None)
+        if wanted or lasting:
+            self._reports.note(number, _Report(wanted, lasting))
+            self.station.refresh_listeners()
+        if len(self._reports) > _REPORTS_LIMIT:
+            del self._reports[next(iter(self._reports))]
+
+    @rule(
+        "monitor.report-missing",
+        call("NotifyMonitoringReport"),
+        title="A report of monitors lacks a monitor that exists",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x N02.FR.11 to N02.FR.14, N02.FR.16 to N02.FR.21, N03.FR.03, N07.FR.13",
+        remedy="Report every monitor that monitoringCriteria and componentVariable name, also after a restart.",
+        bad=script(monitored(), _asked(), _report()),
+        good={
+            "2.0.1": script(monitored(), _asked(), _report(5)),
+            "2.1": script(monitored(), _asked(), _report(5, new=True)),
+        },
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+        dormant=lambda topic: not topic._reports,
+    )
+    def report_missing(self, frame: Frame) -> Faults:
+        number = integer(frame.payload, "requestId")
+        report = self._reports.get(number) if number is not None else None
+        if report is None or number is None:
+            return None
+        for entry in elements(frame.payload, "monitor"):
+            item = item_of(entry)
+            for one in elements(entry, "variableMonitoring"):
+                report.ids.add(integer(one, "id") or 0)
+                report.kinds.add((item, one.get("type")))
+        if frame.payload.get("tbc") is True:
+            return None
+        del self._reports[number]
+        for own, known in report.wanted.items():
+            if own not in report.ids and self._installed.monitors.get(own) is known:
+                return Fault(f"monitor {own} of {known.item} is missing", "/3", key=str(own))
+        for lasting in report.lasting:
+            if (lasting.item, lasting.kind) not in report.kinds and lasting in self._installed.before_boot.values():
+                text = f"the {lasting.kind} monitor of {lasting.item} is missing since the restart"
+                return Fault(text, "/3", key=f"{lasting.item} {lasting.kind}")
+        return None
