@@ -19,9 +19,9 @@ from inspector.redaction.prefilter import WORD
 SECRETS_LIMIT = 100
 """At most so many secrets of one charge point are searched for in every frame; the oldest is dropped first."""
 OLDER_LIMIT, OLDER_LENGTH = 1_000, 200
-"""So many of the dropped secrets, of so many characters at most, are still searched for in findings.
+"""At most OLDER_LIMIT of the dropped secrets are still searched for in findings, which may quote an old frame.
 
-A finding may quote an old frame.
+Dropped secrets with more than OLDER_LENGTH characters are forgotten.
 """
 SECRET_LENGTH = 5_000
 """At most so many characters of a secret are remembered; keys and certificates have fewer.
@@ -99,7 +99,7 @@ class Secrets:
         return self._quick
 
     def may_be_in(self, raw: bytes) -> bool:
-        """Return whether a quick search finds that a frame may quote a secret."""
+        """Search a frame quickly; return whether it may quote a secret."""
         for form in self._quick if self._quick is not None else self.quick:  # noqa: SIM110 - `any` costs twice as much
             if raw.find(form) >= 0:  # faster than `in`, which first tries to read the bytes as a number
                 return True

@@ -125,7 +125,7 @@ def window_of(stream: zlib._Decompress) -> bytes:
     """
 
     def with_filler(size: int) -> bytes | None:
-        """Return the window, read with `size` zeros added after it; None if both together have less than 32 KiB."""
+        """Add `size` zeros to the window and return it; None if both together have less than 32 KiB."""
         filler = b"\x00" + size.to_bytes(2, "little") + (size ^ 0xFFFF).to_bytes(2, "little") + bytes(size)
         try:
             copied = stream.copy().decompress(filler + _RECALL)

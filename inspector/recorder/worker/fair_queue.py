@@ -95,7 +95,7 @@ class FairQueue:
         self._forget_at = max(_REMEMBERED, 2 * len(self._of))
 
     def add(self, record: Record, charge_point_id: str | None) -> None:
-        """Add a record to those of its charge point; if it has too many now, make it wait."""
+        """Add a record to the queue of its charge point. If the charge point now has too many, make it wait."""
         session = record.session_number
         station = self._of.get(session) or self.station_of(session, charge_point_id)
         bytes_ = size(record)

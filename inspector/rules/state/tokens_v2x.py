@@ -1,6 +1,6 @@
-"""What the CSMS and the local list say of the tokens at a 2.x station; judges nothing.
+"""Track what the CSMS and the local list say about the tokens at a 2.x station.
 
-The local list counts only as far as the recording shows it: `listed_whole` says that a Full update was accepted.
+The capture may show only a part of the local list; `listed_whole` is True after a Full update was accepted.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ LIST_LIMIT = 5000
 
 
 class Token(NamedTuple):
-    """Two tokens are the same if these are (C01.FR.25); the value in lower case, for it is case-insensitive."""
+    """The identity of a token (C01.FR.25). The value is in lower case, because it is case-insensitive."""
 
     value: str
     kind: str | None
@@ -27,7 +27,7 @@ class Token(NamedTuple):
 
 
 class Info(NamedTuple):
-    """What was last said of a token, and when (monotonic nanoseconds)."""
+    """The last information about a token, and its monotonic time in nanoseconds."""
 
     status: str
     group: str | None
@@ -37,7 +37,7 @@ class Info(NamedTuple):
 
 
 def token_of(payload: dict[str, Any], name: str = "idToken") -> Token | None:
-    """The token in a member of a payload; None where it has none."""
+    """Return the token in the member `name` of a payload; None if it has none."""
     given = payload.get(name)
     if type(given) is not dict:
         return None
@@ -63,7 +63,7 @@ class KnownTokens2x(Topic):
         groups: the latest group that an answer gave for a token.
         asked: when (monotonic) the latest Authorize for each token was sent.
         remote: tokens that came with an accepted remote start.
-        listed: the local list, as far as it is known; None for a token that was removed from it.
+        listed: the known entries of the local list; None for a token that was removed from it.
         listed_whole: whether nothing but `listed` is in the list.
         placed: whether any answer names EVSEs.
     """
@@ -82,22 +82,22 @@ class KnownTokens2x(Topic):
         self._configuration = self.station.topic(ConfigurationState)
 
     def flag(self, component: str, variable: str) -> bool | None:
-        """A variable as a boolean; None where it is not known."""
+        """Return the value of a variable as a boolean; None if it is not known."""
         told = (self._configuration.variable(component, variable) or "").lower()
         return {"true": True, "false": False}.get(told)
 
     def entry(self, token: Token) -> Info | None:
-        """The token's entry in the local list, None where none is known or the list is switched off."""
+        """Return the token's entry in the local list; None if none is known or the list is disabled."""
         return self.listed.get(token) if self.flag("LocalAuthListCtrlr", "Enabled") is not False else None
 
     def expired(self, entry: Info, frame: Frame) -> bool:
-        """Whether an entry of the local list is no longer valid, and the station knows expiry."""
+        """Return whether an entry of the local list has expired, at a station that supports expiry dates."""
         known = self.flag("LocalAuthListCtrlr", "SupportsExpiryDateTime") is True
         past = entry.until is not None and entry.until < frame.ts_ns / 1e9 - self.settings.clock_skew_s
         return known and past
 
     def not_stored(self, token: Token) -> bool:
-        """Whether the station can have the token neither in its cache nor in its local list."""
+        """Return whether the token is certainly not in the station's cache and not in its local list."""
         if self.flag("AuthCacheCtrlr", "Enabled") is not False:
             return False
         if self.flag("LocalAuthListCtrlr", "Enabled") is False:

@@ -1,1 +1,1 @@
-"""Rules about how 2.x stations authorize drivers, one topic a module."""
+"""Judge how 2.x stations authorize drivers."""

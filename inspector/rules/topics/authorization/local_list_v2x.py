@@ -1,4 +1,4 @@
-"""Whether a 2.x station says of its local list what was sent."""
+"""Judge whether a 2.x station reports about its local list what the CSMS has sent."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _version(number: int) -> str:
 
 
 class LocalListContent2x(Topic):
-    """Rules about the version and the size of a list."""
+    """The rules about the version and the size of a list."""
 
     scope = "station"
     versions = V2X

@@ -1,4 +1,4 @@
-"""Whether a master pass only stops transactions."""
+"""Judge whether a master pass only stops transactions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PASS = variable_2x("AuthCtrlr", "MasterPassGroupId", "MASTER")
 
 
 def authorize(token: Payload, answer: Payload) -> str:
-    """An Authorize, and its answer; for `script`."""
+    """Return an Authorize and its answer; `script` sets the message id."""
     return cp("Authorize", {"idToken": token}, answer)
 
 
@@ -26,7 +26,7 @@ def _presented(token: Payload, answer: Payload = _YES) -> str:
 
 
 class MasterPass2x(Topic):
-    """Rules about tokens of the group in MasterPassGroupId; `TokenUse2x` calls them."""
+    """The rules about tokens of the group in MasterPassGroupId; `TokenUse2x` calls them."""
 
     scope = "station"
     versions = V2X

@@ -1,4 +1,4 @@
-"""How a 2.1 station reports payments by card: their limits, and how they are settled or canceled."""
+"""Judge how a 2.1 station reports payments by card: their limits, and how they are settled or canceled."""
 
 from __future__ import annotations
 
@@ -64,10 +64,10 @@ class _Payment(NamedTuple):
 
 
 class Payments21(Topic):
-    """Rules about direct payments.
+    """The rules about direct payments.
 
     Attributes:
-        transactions: those that a token of type DirectPayment pays for, by id.
+        transactions: the transactions with a token of type DirectPayment, by id.
     """
 
     scope = "station"
@@ -75,8 +75,8 @@ class Payments21(Topic):
 
     def setup(self) -> None:
         self.transactions: Known[str, _Payment] = Known()
-        self._canceled: Known[str, Frame] = Known()  # transactions that nothing is to be paid for
-        self._granted: Known[str, Frame] = Known()  # payments that were authorized and have no transaction yet
+        self._canceled: Known[str, Frame] = Known()  # transactions for which nothing has to be paid
+        self._granted: Known[str, Frame] = Known()  # authorized payments without a transaction yet
         self._limits: Known[str, float] = Known()
         self._configuration = self.station.topic(ConfigurationState)
         self._events = self.station.topic(Transactions2x)
@@ -86,7 +86,7 @@ class Payments21(Topic):
         return {"true": True, "false": False}.get(told)
 
     def note(self, event: Event, token: Token, remote: bool) -> None:
-        """Remember the payment of a transaction, from the first event that has its token."""
+        """Remember the payment of a transaction, at the first event with its token."""
         name, most = event.transaction.transaction_id, member(event.info, "transactionLimit").get("maxCost")
         self.transactions.note(name, _Payment(token, remote))
         if isinstance(most, int | float):

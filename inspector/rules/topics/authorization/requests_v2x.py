@@ -1,4 +1,4 @@
-"""What a 2.x station sends to have a token authorized."""
+"""Judge the content of the Authorize CALLs of a 2.x station."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from inspector.rules.topics.example_frames import cp, script
 
 
 class AuthorizeRequests2x(Topic):
-    """Rules about Authorize."""
+    """The rules about Authorize."""
 
     scope = "station"
     versions = V2X

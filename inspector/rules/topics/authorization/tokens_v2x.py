@@ -1,4 +1,4 @@
-"""Whether a 2.x station asks the CSMS about tokens, and heeds what it knows of them."""
+"""Judge whether a 2.x station asks the CSMS about tokens, and acts on what it knows about them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _CHARGING: Payload = {"chargingState": "Charging"}
 
 
 def local_list(token: Payload, status: str, **info: object) -> str:
-    """A Full update of the local list with one token; for `script`."""
+    """Return a Full update of the local list with one token, and its answer; `script` sets the message id."""
     entry = {"idToken": token, "idTokenInfo": {"status": status, **info}}
     return csms("SendLocalList", {"versionNumber": 5, "updateType": "Full", "localAuthorizationList": [entry]})
 
@@ -43,7 +43,7 @@ def _presented(token: Payload, answer: Payload = YES, **more: Any) -> str:
 
 
 class TokenUse2x(Topic):
-    """Rules about the tokens in transactions; judged before the answers to the events are known."""
+    """The rules about the tokens in transactions. They run before the answers to the events are known."""
 
     scope = "station"
     versions = V2X
@@ -69,7 +69,7 @@ class TokenUse2x(Topic):
         side=Side.CHARGE_POINT,
     )
     def not_asked(self, frame: Frame) -> Faults:
-        """Judge every event: this is the only check that listens, for most events have no token."""
+        """Judge every event by several rules. One check for all is faster, because most events have no token."""
         event = self._transactions.event
         if event is None:
             return None
@@ -101,7 +101,7 @@ class TokenUse2x(Topic):
         return [fault for fault in found if fault is not None]
 
     def _payment(self, event: Event, token: Token, frame: Frame) -> list[Fault]:
-        """Judge the token of a payment: it starts one transaction, and no cache has it."""
+        """Judge the token of a payment: it may start only one transaction, and must not be in a cache."""
         own = self._own.get(event.transaction.transaction_id)
         remote = token in self._tokens.remote
         payments = self.station.topic(Payments21)

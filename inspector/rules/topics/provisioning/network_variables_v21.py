@@ -41,7 +41,7 @@ class NetworkVariables21(Topic):
 
     def setup(self) -> None:
         self._model = self.station.topic(DeviceModel)
-        self._flags: Known[tuple[str, str], bool] = Known()  # whether a connection is on, by (slot, its variable)
+        self._flags: Known[tuple[str, str], bool] = Known()  # by (slot, variable): whether the variable is true
         self._written: Known[str, set[str]] = Known()  # the variables that the CSMS has set, by slot
         self._identity: str | None = None  # the identity that SetVariables has set for all slots
 

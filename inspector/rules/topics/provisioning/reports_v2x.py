@@ -67,7 +67,7 @@ def _part(sequence: int, more: bool, request: int = 7) -> str:
 
 @dataclass(slots=True, eq=False)
 class Report:
-    """A requested report; `latest` is its last part, before that the answer to the request, before that None."""
+    """A requested report. `latest` is its last part or, if none has come, the answer to the request or None."""
 
     session: SessionContext
     action: str  # the action of its parts
