@@ -25,7 +25,9 @@ class ChargePoint21(ChargePoint201):
 
     @answers(Action.notify_ev_charging_needs)
     def on_charging_needs(self, request: Payload) -> call_result.NotifyEVChargingNeeds:
-        # K15: in 2.1 a CSMS that sends no profile answers NoChargingProfile.
+        # K18: a CSMS that sends no profile answers NoChargingProfile over ISO 15118-20, K15: Rejected over 15118-2.
+        if "controlMode" not in request["chargingNeeds"]:
+            return super().on_charging_needs(request)
         answer = call_result.NotifyEVChargingNeeds("NoChargingProfile")
         return self._noted("NotifyEVChargingNeeds", request, answer)
 

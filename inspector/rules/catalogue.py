@@ -113,7 +113,12 @@ from inspector.rules.topics.smart_charging.reported import ReportedProfiles
 from inspector.rules.topics.smart_charging.running_v21 import RunningProfiles21
 from inspector.rules.topics.smart_charging.sent_v2x import SentProfiles2x
 from inspector.rules.topics.smart_charging.supported_v21 import SupportedProfiles
-from inspector.rules.topics.tariffs_v21 import Tariffs21
+from inspector.rules.topics.tariffs.answers_v21 import TariffAnswers21
+from inspector.rules.topics.tariffs.costs_v21 import Costs21
+from inspector.rules.topics.tariffs.events_v21 import TariffEvents21, TariffMessages2x
+from inspector.rules.topics.tariffs.known_v21 import KnownTariffs
+from inspector.rules.topics.tariffs.tariffs_v21 import Tariffs21
+from inspector.rules.topics.tariffs.totals_v2x import Totals2x
 from inspector.rules.topics.transactions.attempts_v2x import Attempts2x
 from inspector.rules.topics.transactions.authorization_v16 import TransactionAuthorization16
 from inspector.rules.topics.transactions.content_v2x import TransactionContent2x
@@ -239,6 +244,12 @@ TOPICS: tuple[type[Topic], ...] = (
     KeptMessages,
     CustomerInformation,
     Tariffs21,
+    TariffAnswers21,
+    KnownTariffs,
+    TariffEvents21,
+    TariffMessages2x,
+    Costs21,
+    Totals2x,
     BatterySwaps21,
     BatterySlots21,
     BatteryCharging21,

@@ -172,7 +172,7 @@ class RemoteControl(Topic):
         DEADLINE,
         title="An accepted remote stop has no effect",
         severity=Severity.WARNING,
-        spec="OCPP 1.6 §5.12; 2.x F03.FR.02, F03.FR.03, F04.FR.02, F04.FR.03",
+        spec="OCPP 1.6 §5.12; 2.x F03.FR.02, F03.FR.03, F04.FR.02, F04.FR.03, I03.FR.01",
         remedy="Stop the transaction after accepting and report it, or answer Rejected.",
         bad={version: script + "+ 5m" for version, script in _STOP.items()},
         good={version: script + _STOPPED[version] + "+ 5m" for version, script in _STOP.items()},

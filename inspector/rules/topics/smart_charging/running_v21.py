@@ -20,6 +20,8 @@ LONGEST_S = 86400.0
 CHANGES_LIMIT = 20
 _DYNAMIC = profile("ChargingStationMaxProfile", "Dynamic", dynUpdateInterval=60)
 
+_BEGUN = (BOOT_2X, status_2x("Available"), started(), status_2x("Occupied"))
+
 
 def pulled(number: int = 1) -> str:
     """Return a PullDynamicScheduleUpdate and its answer."""
@@ -119,11 +121,9 @@ class RunningProfiles21(Topic):
         spec="OCPP 2.1 K01.FR.110",
         remedy="Send a TransactionEvent with triggerReason OperationModeChanged and the new mode when a period "
         "with another mode begins.",
-        bad=script(BOOT_2X, status_2x("Available"), started(), modes("ChargingOnly", "CentralSetpoint"), "+ 15m"),
+        bad=script(*_BEGUN, modes("ChargingOnly", "CentralSetpoint"), "+ 15m"),
         good=script(
-            BOOT_2X,
-            status_2x("Available"),
-            started(),
+            *_BEGUN,
             modes("ChargingOnly", "CentralSetpoint"),
             "+ 1m",
             _changed("CentralSetpoint"),

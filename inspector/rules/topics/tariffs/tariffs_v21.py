@@ -50,7 +50,7 @@ def _changed_to(currency: str) -> str:
 
 def _cost(currency: str = "EUR", period: Payload | None = None, energy: Payload | None = None, **more: Any) -> str:
     periods = [{"startPeriod": NOW, "tariffId": "A"} if period is None else period]
-    parts = {"energy": energy} if energy is not None else {}
+    parts = {"energy": energy or {"exclTax": 3.0}}
     total = {"currency": currency, "typeOfCost": "NormalCost", **parts, "total": {"exclTax": 3.0}}
     usage = {"energy": 10.0, "chargingTime": 600, "idleTime": 0}
     costs = {"chargingPeriods": periods, "totalCost": total, "totalUsage": usage, **more}
