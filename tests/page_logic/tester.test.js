@@ -209,3 +209,29 @@ test("only one CALL is open at a time, and the queue keeps its order", async (t)
   await page.clock.pass(65_000);
   assert.deepEqual(page.csms.calls("DataTransfer").map(({ vendorId }) => vendorId), ["a", "b", "c"]);
 });
+
+test("the next sensible act follows the session, and none is offered while out of service", async (t) => {
+  const page = await opened(t, "1.6");
+  const { station } = page;
+  const [connector] = station.connectors;
+  const next = () => page.value("nextAct(station, station.connectors[0])");
+  assert.equal(next(), "connect");
+  station.connect();
+  await page.csms.wait((frame) => frame[2] === "BootNotification");
+  assert.equal(next(), "plug");
+  connector.operative = false;
+  assert.equal(next(), "");
+  connector.operative = true;
+  connector.fault = "GroundFailure";
+  assert.equal(next(), "fault");
+  station.disconnect();
+  assert.equal(next(), "connect");
+});
+
+test("active overrides and misbehaviours are counted together", async (t) => {
+  const { station } = await opened(t, "2.0.1");
+  assert.equal(station.tester.active(), 0);
+  station.tester.overrides["*"] = { kind: "reject", seconds: 0, code: "" };
+  station.tester.misbehaving.add("noHeartbeat");
+  assert.equal(station.tester.active(), 2);
+});

@@ -37,12 +37,11 @@ def charging(browser: Browser, address: str, csms: PageCsms, size: str, theme: s
 
 
 def unfold(page: Page) -> None:
-    """Open the panel of the connection, which folds on a phone when the station connects."""
-    is_open = page.get_attribute("#connection-details", "open") is not None
-    assert is_open == (page.evaluate("innerWidth") >= 820)
-    if not is_open:
-        page.click("#connection-details > summary")
+    """Open the connection's panel, which folds itself once the station is connected."""
+    assert page.get_attribute("#connection-details", "open") is None
     expect(page.locator("#disconnect")).to_be_visible()
+    page.click("#connection-details > summary")
+    expect(page.locator("#connect")).to_be_visible()
 
 
 @pytest.mark.parametrize("size", ["least", *SIZES])
@@ -163,10 +162,10 @@ def test_the_keyboard_alone_charges_and_reads_the_log(page: Page, saved_page: st
     page.keyboard.press("ArrowRight")
     expect(page.locator("#panel-raw")).to_be_visible()
     page.focus("#log-rows")
-    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowUp")
     expect(page.locator("#detail-text")).to_be_visible()
     first = page.inner_text("#detail-text")
-    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowUp")
     assert page.inner_text("#detail-text") != first
     page.keyboard.press("Escape")
     expect(page.locator("#detail-text")).to_be_hidden()

@@ -184,11 +184,10 @@ def test_the_log_tells_sides_and_faults_apart_and_leads_to_the_answer(
     expect(page.locator("#detail-title")).to_have_text("CALL MakeCoffee")
     page.click("#detail-pair")
     expect(page.locator("#detail-title")).to_have_text("CALLERROR MakeCoffee")
-    for kind, arrow in (("cp-to-csms", "→"), ("csms-to-cp", "←")):
+    for kind, own, other in (("cp-to-csms", "out", "in"), ("csms-to-cp", "in", "out")):
         page.select_option("#log-kind", kind)
-        shown = page.locator(".entry b")
-        expect(shown.filter(has_not_text=arrow)).to_have_count(0)
-        expect(shown).not_to_have_count(0)
+        expect(page.locator(f".entry.{other}")).to_have_count(0)
+        expect(page.locator(f".entry.{own}")).not_to_have_count(0)
     page.fill("#log-filter", "(no such")
     expect(page.locator("#log-empty")).to_have_text("No entry matches.")
 
@@ -286,10 +285,16 @@ def test_the_connection_form_says_what_is_wrong_and_counts_down(browser: Browser
             page.press("#url", "Tab")
             page.fill("#id", "CP")
             page.click("#connect")
-            expect(page.locator("#connection-fault")).to_contain_text(told)
+            expect(page.locator("#url-fault")).to_contain_text(told)
+            expect(page.locator("#url")).to_have_attribute("aria-invalid", "true")
+            expect(page.locator("#url")).to_be_focused()
+        page.fill("#url", "ws://localhost/CP")
+        expect(page.locator("#url-fault")).to_be_hidden()
         assert page.evaluate("station.link.state") == "closed"
         page.fill("#url", "ws://127.0.0.1:9/CP")
         page.click("#connect")
         expect(page.locator("#state-text")).to_contain_text("Retry in")
+        expect(page.locator("#url-fault")).to_contain_text("Cannot connect")
         page.click("#disconnect")
         expect(page.locator("#state-text")).to_have_text("Disconnected")
+        expect(page.locator("#url-fault")).to_be_hidden()

@@ -91,6 +91,34 @@ function drawSession(element, points, maxPower, empty) {
 }
 
 /**
+ * Mark the moment under the pointer on a session that is drawn, or none if there are no points.
+ * @param {any} element the svg @param {Point[]} points @param {number} maxPower watts @param {number} pixel from the left
+ * @returns {Point | null} the point that is nearest
+ */
+function markSession(element, points, maxPower, pixel) {
+  element.querySelector(".pointed")?.remove();
+  if (points.length < 2) return null;
+  const top_kW = roundUp(maxPower / 1000);
+  const top_kWh = roundUp(Math.max(0.01, (points.at(-1)?.energy ?? 0) / 1000));
+  const span = Math.max(30, ((points.at(-1)?.at ?? 0) - points[0].at) / 1000);
+  const { x, y } = frameOf(element, top_kW, span, true);
+  const at = (/** @type {Point} */ point) => x((point.at - points[0].at) / 1000);
+  const near = points.reduce((best, point) => (Math.abs(at(point) - pixel) < Math.abs(at(best) - pixel) ? point : best));
+  const cx = at(near);
+  const dot = (/** @type {string} */ kind, /** @type {number} */ share) => svg("circle", { class: `dot-${kind}`, cx, cy: y(share), r: 3.5 });
+  element.append(
+    svg(
+      "g",
+      { class: "pointed" },
+      svg("line", { x1: cx, x2: cx, y1: y(0), y2: y(1) }),
+      dot("energy", near.energy / 1000 / top_kWh),
+      dot("power", near.power / 1000 / top_kW),
+    ),
+  );
+  return near;
+}
+
+/**
  * Draw the limit over the coming hour.
  * @param {any} element the svg @param {{start: number, limit: number}[]} periods seconds and watts @param {number} duration seconds @param {number} maxPower watts
  */

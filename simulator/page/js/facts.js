@@ -1,6 +1,20 @@
 // The hints below a connector's status: the token of the session, the limit, what to do next.
 
 /**
+ * The control that somebody at the station would use next, which is the page's primary button.
+ * @param {Station} station @param {Connector} connector
+ * @returns {"connect" | "plug" | "tap" | "fault" | ""} the id of its button; none while the CSMS has it out of service
+ */
+function nextAct(station, connector) {
+  if (!station.wanted) return "connect";
+  if (connector.fault) return "fault";
+  if (!connector.operative && !connector.transaction) return "";
+  if (connector.transaction) return connector.plugged ? "tap" : "plug";
+  if (!connector.plugged) return "plug";
+  return connector.finishing ? "plug" : "tap";
+}
+
+/**
  * The hints below a connector's status.
  * @param {Station} station @param {Connector} connector
  * @returns {string[]}

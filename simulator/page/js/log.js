@@ -4,7 +4,7 @@
  * A frame, or an event of the page. `at` is milliseconds since 1970, `latency` milliseconds from a CALL to its answer.
  * @typedef {{
  *   n: number, at: number, direction: "cp-to-csms" | "csms-to-cp" | "event", type: string, action: string, id: string,
- *   raw: string, latency?: number, fault?: string, head?: string, values?: Record<string, string>,
+ *   raw: string, latency?: number, fault?: string, head?: string, gist?: string, values?: Record<string, string>,
  * }} Entry
  */
 

@@ -23,7 +23,7 @@ const logView = new LogView(log, (text) => rawView.edit(text));
 const scenarios = new Scenarios(
   station,
   () => stationView.connector,
-  () => station.connect(),
+  () => connectionView.connect(),
 );
 
 byId("scenarios").append(
@@ -54,6 +54,7 @@ scenarios.onChange = () => {
 /** @param {string} chosen */
 function changeLanguage(chosen) {
   speak(chosen);
+  showZone();
   messagesView.draw(true);
   testerView.draw(true);
   rawView.draw(true);
@@ -61,7 +62,12 @@ function changeLanguage(chosen) {
   draw();
 }
 bar.wireBar("simulator", changeLanguage);
-document.addEventListener("zone", () => logView.filter(byId("log-filter").value));
+function showZone() {
+  for (const unit of document.querySelectorAll(".zone")) unit.textContent = clock.isLocal() ? t("clock.local") : "UTC";
+  logView.filter(byId("log-filter").value);
+}
+document.addEventListener("zone", showZone);
+showZone();
 
 let due = false;
 /** Draw at most once per animation frame. */

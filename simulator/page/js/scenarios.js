@@ -3,7 +3,7 @@
 const SCENARIO_NAMES = ["full", "rejected", "remote", "offline", "fault"];
 
 class Scenarios {
-  /** @param {Station} station @param {() => Connector} chosen @param {() => string | null} connect */
+  /** @param {Station} station @param {() => Connector} chosen @param {() => void} connect */
   constructor(station, chosen, connect) {
     this.station = station;
     this.chosen = chosen;

@@ -29,6 +29,8 @@ class Station {
     /** When the connection was last lost, in milliseconds since 1970; 0 if it never was. */
     this.offlineSince = 0;
     this.wanted = false;
+    /** Whether the latest attempt to connect failed. */
+    this.unreachable = false;
     this.password = "";
     this.firmware = "1.0.0";
     /** @type {Record<string, string | number>} the CSMS's transaction ids, by `ref` of the transaction */
@@ -149,6 +151,7 @@ class Station {
   disconnect() {
     this.wanted = false;
     this.link.disconnect(1000, "disconnected by the user");
+    this.unreachable = false;
     this.save();
   }
 
@@ -187,6 +190,7 @@ class Station {
   }
 
   #opened() {
+    this.unreachable = false;
     this.log.event("note.open", { address: this.boot.address });
     this.outbox.opened();
     this.tester.beforeBoot();
@@ -204,6 +208,8 @@ class Station {
     this.outbox.closed();
     if (this.boot.status !== "Accepted") this.boot.status = "none";
     if (wasOpen) this.offlineSince = Date.now();
+    // The page closes the socket itself when somebody presses Disconnect.
+    this.unreachable = !wasOpen && by === "unknown";
     this.log.event(wasOpen ? "note.closed" : "note.unreachable", { code: String(code), reason, by });
     this.onChange();
   }

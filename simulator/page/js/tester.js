@@ -43,6 +43,11 @@ class Tester {
     this.edit = (_action, text) => Promise.resolve(text);
   }
 
+  /** How many answers are changed and misbehaviours are on. @returns {number} */
+  active() {
+    return Object.keys(this.overrides).length + this.misbehaving.size;
+  }
+
   /** @param {string} name one of MISBEHAVIOURS */
   is(name) {
     return this.misbehaving.has(name);

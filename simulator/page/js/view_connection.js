@@ -9,8 +9,14 @@ class ConnectionView {
     this.station = station;
     this.form = byId("connection-form");
     this.more = byId("station-form");
-    this.folded = false;
+    this.wasOpen = false;
     this.#show();
+    /** What is wrong with the address. @type {string | null} */
+    this.fault = null;
+    byId("url").addEventListener("input", () => {
+      this.fault = null;
+      this.#complain("url", null);
+    });
     this.form.addEventListener("submit", (/** @type {Event} */ event) => {
       event.preventDefault();
       this.connect();
@@ -53,8 +59,11 @@ class ConnectionView {
 
   /** Copy the forms into the settings. @returns {boolean} false if a value is out of range */
   take() {
-    this.#complain(this.more.checkValidity() ? null : "fault.settings");
-    if (!this.more.checkValidity()) return false;
+    this.#complain("settings", this.more.checkValidity() ? null : "fault.settings");
+    if (!this.more.checkValidity()) {
+      byId("station-settings").open = true;
+      return false;
+    }
     const settings = { ...this.station.settings };
     settings.url = byId("url").value.trim();
     settings.id = byId("id").value.trim();
@@ -76,17 +85,25 @@ class ConnectionView {
   }
 
   connect() {
-    if (this.take()) this.#complain(this.station.connect());
+    if (!this.take()) return;
+    const fault = this.station.connect();
+    this.#complain("id", fault === "fault.id" ? fault : null);
+    this.fault = fault === "fault.id" ? null : fault;
+    this.draw();
+    if (fault) byId(fault === "fault.id" ? "id" : "url").focus();
   }
 
-  /** @param {string | null} key */
-  #complain(key) {
-    byId("connection-fault").hidden = !key;
-    setText(byId("connection-fault"), key ? t(key) : "");
+  /** Say what is wrong beside the field. @param {"url" | "id" | "settings"} field @param {string | null} key */
+  #complain(field, key) {
+    byId(`${field}-fault`).hidden = !key;
+    setText(byId(`${field}-fault`), key ? t(key) : "");
+    if (field === "settings") return;
+    if (key) byId(field).setAttribute("aria-invalid", "true");
+    else byId(field).removeAttribute("aria-invalid");
   }
 
   draw() {
-    const { link, boot, wanted } = this.station;
+    const { link, boot, wanted, unreachable } = this.station;
     const state =
       link.state !== "open" || boot.status === "Accepted"
         ? link.state
@@ -99,11 +116,12 @@ class ConnectionView {
     const { id, version } = this.station.settings;
     setText(byId("who-id"), id);
     setText(byId("who-version"), version);
-    // On a phone, make room for the station once it is connected.
-    if (state === "open" && !this.folded && matchMedia("(max-width: 819px)").matches)
-      byId("connection-details").open = false;
-    if (!wanted) byId("connection-details").open = true;
-    this.folded = state === "open";
+    this.#complain("url", this.fault ?? (wanted && link.state !== "open" && unreachable ? "note.unreachable" : null));
+    setText(byId("connection-summary"), link.state === "open" ? `${id} · ${version}` : "");
+    // Once connected, the room belongs to the station; whoever opens the panel again keeps it open.
+    if (state === "open" && !this.wasOpen) byId("connection-details").open = false;
+    if (!wanted || unreachable) byId("connection-details").open = true;
+    this.wasOpen = state === "open" || (this.wasOpen && wanted && !unreachable);
     byId("connect").disabled = wanted;
     byId("disconnect").disabled = !wanted;
     for (const input of this.form.elements)

@@ -11,7 +11,10 @@ class LogView {
     this.language = language;
     this.kind = "";
     /** The height of a row in pixels, as in the style sheet. */
-    this.row = 30;
+    this.row = 28;
+    /** Whether the newest row stays in sight, and how many rows came since somebody scrolled up. */
+    this.following = true;
+    this.unread = 0;
     this.paused = false;
     /** @type {Entry | null} */
     this.selected = null;
@@ -19,11 +22,18 @@ class LogView {
     this.rows = byId("log-rows");
     this.space = byId("log-space");
     log.onEntry = (entry, dropped) => this.#took(entry, dropped);
-    this.rows.addEventListener("scroll", () => this.#later());
+    this.rows.addEventListener("scroll", () => {
+      this.following = this.#atEnd();
+      if (this.following) this.unread = 0;
+      this.#later();
+    });
+    byId("log-news").addEventListener("click", () => this.#follow());
+    for (const id of ["peek", "log-fold"]) byId(id).addEventListener("click", () => this.#sheet(id === "peek"));
     this.rows.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => this.#key(event));
     new ResizeObserver(() => {
-      const root = parseFloat(getComputedStyle(document.documentElement).fontSize);
-      this.row = Math.round(parseFloat(getComputedStyle(this.rows).getPropertyValue("--row")) * root);
+      this.row = parseFloat(getComputedStyle(this.rows).getPropertyValue("--row"));
+      // The frame that is open takes room from the rows.
+      this.#show(this.selected);
       this.#later();
     }).observe(this.rows);
     byId("log-filter").addEventListener("input", (/** @type {any} */ event) => this.filter(event.target.value));
@@ -48,8 +58,13 @@ class LogView {
       this.select(null);
     } else if (!this.paused && this.#matches(entry)) {
       this.shown.push(entry);
+      if (!this.following) this.unread += 1;
     }
-    if (dropped && this.shown[0] === dropped) this.shown.shift();
+    if (dropped && this.shown[0] === dropped) {
+      this.shown.shift();
+      // What somebody reads stays where it is.
+      if (!this.following) this.rows.scrollTop -= this.row;
+    }
     this.#later();
   }
 
@@ -66,7 +81,7 @@ class LogView {
     const plain = words.trim().replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
     this.words = plain ? new RegExp(plain, "i") : null;
     // Events are searched in the current language.
-    if (language !== this.language) for (const entry of this.log.entries) entry.head = undefined;
+    if (language !== this.language) for (const entry of this.log.entries) entry.head = entry.gist = undefined;
     this.language = language;
     this.shown = this.log.entries.filter((entry) => this.#matches(entry));
     this.#later();
@@ -89,18 +104,41 @@ class LogView {
     });
   }
 
-  /** Draw the visible rows, newest first: the row at the top is the last entry. */
+  #atEnd() {
+    return this.rows.scrollTop + this.rows.clientHeight > this.rows.scrollHeight - 2 * this.row;
+  }
+
+  #follow() {
+    this.following = true;
+    this.unread = 0;
+    this.#draw();
+  }
+
+  /** On a phone the log lies over the page when somebody asks for it. @param {boolean} open */
+  #sheet(open) {
+    document.body.classList.toggle("log-open", open);
+    byId("peek").setAttribute("aria-expanded", String(open));
+    this.#follow();
+    byId(open ? "log-rows" : "peek").focus({ preventScroll: true });
+  }
+
+  /** Draw the visible rows, oldest first like the ladder; the newest row stays in sight until somebody scrolls up. */
   #draw() {
     const total = this.shown.length;
     setText(byId("log-count"), t("log.count", { shown: figure(total, 0), all: figure(this.log.entries.length, 0) }));
     setText(byId("log-empty"), total ? "" : t(this.log.entries.length ? "log.nothing" : "log.empty"));
     const { row } = this;
     this.space.style.height = `${total * row}px`;
+    if (this.following) this.rows.scrollTop = this.rows.scrollHeight;
+    byId("log-news").hidden = this.following || !this.unread;
+    setText(byId("log-news"), `↓ ${t("log.news", { count: figure(this.unread, 0) })}`);
+    const newest = this.log.entries.at(-1);
+    setText(byId("peek-text"), newest ? peekOf(newest) : t("peek.none"));
     const first = Math.max(0, Math.floor(this.rows.scrollTop / row) - 4);
     const last = Math.min(total, first + Math.ceil(this.rows.clientHeight / row) + 8);
     const wanted = [];
     for (let index = first; index < last; index += 1)
-      wanted.push(this.#row(this.shown[total - 1 - index], index, total));
+      wanted.push(this.#row(this.shown[index], index, total));
     this.space.replaceChildren(...wanted);
     if (this.selected) this.rows.setAttribute("aria-activedescendant", `entry-${this.selected.n}`);
     else this.rows.removeAttribute("aria-activedescendant");
@@ -109,11 +147,12 @@ class LogView {
   /** @param {Entry} entry @param {number} index @param {number} total */
   #row(entry, index, total) {
     const direction = { "cp-to-csms": "out", "csms-to-cp": "in", event: "event" }[entry.direction];
-    const answer = entry.type && entry.type !== "CALL" && entry.type !== "SEND";
+    const frame = entry.direction === "event" ? null : frameOfEntry(entry);
+    const kinds = frame ? frameRow.rowKinds(frame) : ["row", "event"];
     const row = make(
       "div",
       {
-        class: `entry ${direction}${answer ? " answer" : ""}${entry.fault ? " bad" : ""}`,
+        class: `entry ${kinds.join(" ")} ${direction}${entry === this.selected ? " chosen" : ""}`,
         role: "option",
         id: `entry-${entry.n}`,
         "aria-selected": String(entry === this.selected),
@@ -121,19 +160,15 @@ class LogView {
         "aria-setsize": total,
         onclick: () => this.select(entry),
       },
-      make("time", {}, timeOf(entry.at).slice(0, 8), make("small", { text: timeOf(entry.at).slice(8) })),
-      make("b", { "aria-hidden": "true", text: { out: "→", in: "←", event: "•" }[direction] }),
-      make(
-        "span",
-        { class: "what" },
-        entry.direction === "event" ? t(entry.action, entry.values) : entry.action || "?",
-        make("small", { text: entry.fault ? t(entry.fault) : gistOf(entry.raw) }),
-      ),
+      make("time", { class: "time" }, timeOf(entry.at).slice(0, 8), make("small", { text: timeOf(entry.at).slice(8) })),
+      frame ? frameRow.smallLane(frame) : make("span"),
+      frame ? frameRow.whatOf({ ...frame, severity: null }) : make("span", { class: "what", text: t(entry.action, entry.values) }),
       make("span", {
-        class: "late",
-        text: entry.latency === undefined ? "" : `${figure(entry.latency, entry.latency < 10 ? 1 : 0)} ms`,
+        class: "latency",
+        text: entry.latency === undefined ? "" : frameRow.duration(entry.latency * 1000),
       }),
     );
+    if (frame) row.children[2].prepend(make("span", { class: "offscreen", text: `${wayText(entry)}: ` }));
     row.style.top = `${index * this.row}px`;
     return row;
   }
@@ -144,7 +179,8 @@ class LogView {
     byId("log-detail").hidden = !entry;
     if (entry) {
       setText(byId("detail-title"), entry.direction === "event" ? t("log") : `${entry.type} ${entry.action}`);
-      byId("detail-text").replaceChildren(...(entry.raw ? coloured(readable(entry.raw)) : [t(entry.action, entry.values)]));
+      byId("detail-text").replaceChildren(...(entry.raw ? jsonView.jsonView(entry.raw) : [t(entry.action, entry.values)]));
+      setText(byId("detail-way"), entry.direction === "event" ? timeOf(entry.at) : `${wayText(entry)} · ${timeOf(entry.at)}`);
       byId("detail-raw").hidden = entry.direction === "event";
       byId("detail-pair").hidden = !this.#pairOf(entry);
       setText(byId("detail-pair"), t(entry.type === "CALL" ? "toanswer" : "tocall"));
@@ -169,7 +205,7 @@ class LogView {
     const at = this.shown.indexOf(entry);
     this.select(entry);
     if (at < 0) return;
-    const top = (this.shown.length - 1 - at) * this.row;
+    const top = at * this.row;
     if (top < this.rows.scrollTop) this.rows.scrollTop = top;
     if (top + this.row > this.rows.scrollTop + this.rows.clientHeight)
       this.rows.scrollTop = top + this.row - this.rows.clientHeight;
@@ -177,11 +213,11 @@ class LogView {
 
   /** @param {KeyboardEvent} event */
   #key(event) {
-    const step = { ArrowDown: -1, ArrowUp: 1, PageDown: -10, PageUp: 10 }[event.key];
-    if (event.key === "Escape") this.select(null);
+    const step = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10 }[event.key];
+    if (event.key === "Escape") this.selected ? this.select(null) : this.#sheet(false);
     if (!step) return;
     event.preventDefault();
-    const at = this.selected ? this.shown.indexOf(this.selected) : this.shown.length;
+    const at = this.selected ? this.shown.indexOf(this.selected) : step > 0 ? this.shown.length - 2 : this.shown.length;
     const index = Math.min(this.shown.length - 1, Math.max(0, at + step));
     this.#show(this.shown[index]);
   }
@@ -191,6 +227,24 @@ class LogView {
 function timeOf(at) {
   return clock.millis(at);
 }
+
+/** A frame as the rows of all pages take it. @param {Entry} entry */
+function frameOfEntry(entry) {
+  const kind = Number(Object.keys(MESSAGE_TYPES).find((number) => MESSAGE_TYPES[Number(number)] === entry.type)) || null;
+  const broken = entry.fault && kind !== CALLERROR;
+  entry.gist ??= broken ? t(entry.fault ?? "") : frameSummary.summarise(entry.raw, kind, entry.action);
+  const { direction, action, type, gist } = entry;
+  return { direction, action: action || "?", type, msg_type: kind, summary: gist, severity: entry.fault ? "error" : null };
+}
+
+/** The newest entry in a few words, for the bar at the bottom of a phone. @param {Entry} entry */
+function peekOf(entry) {
+  if (entry.direction === "event") return t(entry.action, entry.values);
+  return `${entry.direction === "cp-to-csms" ? "→" : "←"} ${entry.action || "?"} ${frameOfEntry(entry).summary}`;
+}
+
+/** @param {Entry} entry */
+const wayText = (entry) => t(entry.direction === "cp-to-csms" ? "way.out" : "way.in");
 
 /** The start of a row: time, direction, kind. @param {Entry} entry */
 function headOf(entry) {

@@ -37,6 +37,18 @@ class StationView {
         ? charging.recover(this.connector)
         : charging.fault(this.connector, byId("fault-code").value),
     );
+    /** @type {Point[]} */
+    this.drawn = [];
+    /** Where the pointer is on the chart, in pixels from its left. @type {number | null} */
+    this.pointed = null;
+    byId("chart").addEventListener("pointermove", (/** @type {PointerEvent} */ event) => {
+      this.pointed = event.clientX - byId("chart").getBoundingClientRect().left;
+      this.#reading();
+    });
+    byId("chart").addEventListener("pointerleave", () => {
+      this.pointed = null;
+      this.#reading();
+    });
     new ResizeObserver(() => this.#chart()).observe(byId("chart"));
   }
 
@@ -84,6 +96,8 @@ class StationView {
     byId("pause").disabled = !connector.plugged;
     setText(byId("fault"), t(connector.fault ? "recover" : "fault"));
     byId("fault-code").disabled = Boolean(connector.fault);
+    const next = nextAct(station, connector);
+    for (const id of ["connect", "plug", "tap", "fault"]) byId(id).classList.toggle("main", id === next);
     if (Date.now() - this.drawnAt > 900) this.#chart();
   }
 
@@ -123,6 +137,7 @@ class StationView {
   #chart() {
     this.drawnAt = Date.now();
     const { history } = this.connector;
+    this.drawn = [...history];
     drawSession(byId("chart"), history, this.station.supply.maxPower, t("chart.empty"));
     const now = history.at(-1);
     const label = !now
@@ -134,5 +149,21 @@ class StationView {
           duration: clockText((now.at - history[0].at) / 1000),
         });
     byId("chart").setAttribute("aria-label", label);
+    this.#reading();
+  }
+
+  /** Say what the chart shows under the pointer. */
+  #reading() {
+    // The points that are drawn: what came since is not on the chart yet.
+    const { drawn } = this;
+    const points = this.pointed === null ? [] : drawn;
+    const point = markSession(byId("chart"), points, this.station.supply.maxPower, this.pointed ?? 0);
+    const words = point && {
+      power: figure(point.power / 1000, 2),
+      limit: figure(point.limit / 1000, 2),
+      energy: figure(point.energy / 1000, 3),
+      duration: clockText((point.at - drawn[0].at) / 1000),
+    };
+    setText(byId("chart-reading"), words ? t("chart.then", words) : "");
   }
 }

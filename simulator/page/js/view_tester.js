@@ -10,6 +10,11 @@ class TesterView {
       event.preventDefault();
       this.#set();
     });
+    byId("active").addEventListener("click", () => {
+      byId("tab-answers").click();
+      byId("tab-answers").scrollIntoView({ block: "nearest" });
+      byId("tab-answers").focus();
+    });
     station.tester.edit = (action, text) => this.#edit(action, text);
     this.draw();
   }
@@ -48,8 +53,11 @@ class TesterView {
         const box = make("input", {
           type: "checkbox",
           name,
-          onchange: () =>
-            box.checked ? this.station.tester.misbehaving.add(name) : this.station.tester.misbehaving.delete(name),
+          onchange: () => {
+            if (box.checked) this.station.tester.misbehaving.add(name);
+            else this.station.tester.misbehaving.delete(name);
+            this.#count();
+          },
         });
         box.checked = this.station.tester.is(name);
         return make("label", { class: "check" }, box, make("span", { text: t(`mis.${name}`) }));
@@ -57,6 +65,14 @@ class TesterView {
     );
     this.#fields();
     this.#list();
+  }
+
+  /** Count what is changed in the tab and in the bar, from where a click leads to it. */
+  #count() {
+    const count = this.station.tester.active();
+    setText(byId("answers-count"), count ? String(count) : "");
+    byId("active").hidden = !count;
+    setText(byId("active"), t(count === 1 ? "active.one" : "active.many", { count: String(count) }));
   }
 
   #fields() {
@@ -80,6 +96,7 @@ class TesterView {
 
   #list() {
     const { overrides } = this.station.tester;
+    this.#count();
     byId("overrides").replaceChildren(
       ...Object.entries(overrides).map(([action, { kind, seconds, code }]) => {
         const detail = kind === "delay" ? ` ${seconds} s` : kind === "error" ? ` ${code}` : "";

@@ -84,7 +84,7 @@ function arrow(frame, left, right, y) {
 /** The arrow of a frame as a small picture with two short lifelines. @param {RowFrame} frame @returns {SVGElement} */
 function smallLane(frame) {
   const lane = shape("svg", { class: "small-lane", width: 48, height: 28, viewBox: "0 0 48 28", "aria-hidden": "true" });
-  const lives = [5, 43].map((x) => shape("line", { class: "l-life", x1: x, x2: x, y1: 0, y2: 28 }));
+  const lives = [5, 43].map((x) => shape("line", { class: "l-life", x1: x, x2: x, y1: -8, y2: 36 }));
   lane.append(...lives, ...arrow(frame, 5, 43, 14));
   return lane;
 }
