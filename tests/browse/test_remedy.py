@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from inspector.browse.examples import script_for
 from inspector.browse.remedy import remedy
+from inspector.browse.remedy_by_example import _measured
 from inspector.browse.views.serialize import RULES
 from inspector.protocol import schemas
 from inspector.protocol.vocabulary import OcppVersion
@@ -122,13 +124,21 @@ def at(value: Any, pointer: str) -> Any:
     return value
 
 
-def test_most_findings_at_a_place_come_with_a_good_value_or_a_member_to_add() -> None:
-    """And what is called good is never what is there already."""
-    found = findings_of_examples()
+NO_WRONG_VALUE = re.compile(r"but no |has not |within \d+ s|never ")
+"""Messages about frames that are missing: no value of the frame is wrong."""
+
+
+def test_most_findings_at_a_wrong_value_come_with_a_good_one_or_a_member_to_add() -> None:
+    """The value that is called good is never the one that is there."""
+    found = [
+        one
+        for one in findings_of_examples()
+        if not (one[0].startswith("rpc.") or NO_WRONG_VALUE.search(one[3]) or _measured(one[2], one[1]))
+    ]
     assert len(found) > 250
     changes = [(value, remedy(slug, pointer, *rest)) for slug, pointer, value, *rest in found]
     known = [(value, one) for value, one in changes if one is not None]
-    assert len(known) >= 0.55 * len(found)
+    assert len(known) > 0.5 * len(found)
     for value, one in known:
         assert one.text or (one.bad and one.good)
         assert one.good is None or one.good != json.dumps(value)
