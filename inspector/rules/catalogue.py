@@ -103,8 +103,10 @@ from inspector.rules.topics.rpc.timestamps import Timestamps
 from inspector.rules.topics.security import Security
 from inspector.rules.topics.smart_charging.answered import ProfileAnswers
 from inspector.rules.topics.smart_charging.cleared import ChargingLimits, ClearedProfiles
+from inspector.rules.topics.smart_charging.composite import CompositeSchedules
 from inspector.rules.topics.smart_charging.content_v2x import ProfileContent2x
 from inspector.rules.topics.smart_charging.ev_schedule import CarSchedules
+from inspector.rules.topics.smart_charging.external import ExternalLimits
 from inspector.rules.topics.smart_charging.needs import ChargingNeeds
 from inspector.rules.topics.smart_charging.periods import SchedulePeriods
 from inspector.rules.topics.smart_charging.profiles import ChargingProfiles
@@ -116,6 +118,7 @@ from inspector.rules.topics.smart_charging.supported_v21 import SupportedProfile
 from inspector.rules.topics.tariffs.answers_v21 import TariffAnswers21
 from inspector.rules.topics.tariffs.costs_v21 import Costs21
 from inspector.rules.topics.tariffs.events_v21 import TariffEvents21, TariffMessages2x
+from inspector.rules.topics.tariffs.in_force_v21 import TariffsInForce21
 from inspector.rules.topics.tariffs.known_v21 import KnownTariffs
 from inspector.rules.topics.tariffs.tariffs_v21 import Tariffs21
 from inspector.rules.topics.tariffs.totals_v2x import Totals2x
@@ -191,6 +194,8 @@ TOPICS: tuple[type[Topic], ...] = (
     SchedulePeriods,
     ReportedProfiles,
     RunningProfiles21,
+    ExternalLimits,
+    CompositeSchedules,
     LocalLists,
     VendorData,
     Configuration16,
@@ -246,6 +251,7 @@ TOPICS: tuple[type[Topic], ...] = (
     Tariffs21,
     TariffAnswers21,
     KnownTariffs,
+    TariffsInForce21,
     TariffEvents21,
     TariffMessages2x,
     Costs21,

@@ -9,7 +9,7 @@ from inspector.protocol.frame import Frame
 from inspector.rules.context import Moment, SessionContext
 from inspector.rules.fields import elements, integer, member, seconds, string
 from inspector.rules.finding import Fault, Severity, Side
-from inspector.rules.kit import Known
+from inspector.rules.kit import Known, Promise
 from inspector.rules.rule import OPENED, V2X, V21, Faults, Topic, call, result, rule, track
 from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.topics.example_frames import NOW, Payload, cp, script, started
@@ -27,7 +27,7 @@ def chosen(*limits: float, status: str = "Accepted", selected: int | None = None
     return cp("NotifyEVChargingSchedule", told, {"status": status})
 
 
-class _Step(NamedTuple):
+class Step(NamedTuple):
     begins: float
     ends: float
     limit: float
@@ -42,7 +42,7 @@ class _Given(NamedTuple):
     several: bool
 
 
-def _steps(schedule: Payload, base: float) -> list[_Step] | None:
+def steps(schedule: Payload, base: float) -> list[Step] | None:
     """Return the limits of a schedule over time; None if there are none or one is missing."""
     periods = elements(schedule, "chargingSchedulePeriod")
     lasts = integer(schedule, "duration")
@@ -53,7 +53,7 @@ def _steps(schedule: Payload, base: float) -> list[_Step] | None:
         if start is None or not isinstance(limit, int | float):
             return None
         after = integer(periods[index + 1], "startPeriod") if index + 1 < len(periods) else None
-        found.append(_Step(base + start, min(end, base + after if after is not None else end), float(limit)))
+        found.append(Step(base + start, min(end, base + after if after is not None else end), float(limit)))
     return found or None
 
 
@@ -73,7 +73,7 @@ class CarSchedules(Topic):
         call("NotifyEVChargingSchedule"),
         title="The schedule of a car does not name the schedule that the car has selected",
         severity=Severity.WARNING,
-        spec="OCPP 2.1 K18.FR.10, K19.FR.10",
+        spec="OCPP 2.1 K15.FR.21, K16.FR.14, K17.FR.18, K18.FR.10, K19.FR.10",
         remedy="Set selectedChargingScheduleId to the id of a schedule of the transaction's TxProfile.",
         bad=script(started(), needs(), given(), chosen(16)),
         good=script(started(), needs(), given(), chosen(16, selected=1)),
@@ -85,7 +85,9 @@ class CarSchedules(Topic):
         number, one = integer(frame.payload, "selectedChargingScheduleId"), self._current(evse)
         if number is None:
             mode = self._modes.get(evse)
-            return Fault(f"selectedChargingScheduleId is missing; the car uses {mode[:20]}", "/3") if mode else None
+            if mode is not None:
+                return Fault(f"selectedChargingScheduleId is missing; the car uses {mode[:20]}", "/3")
+            return Fault("selectedChargingScheduleId is missing", "/3", severity=Severity.INFO) if one else None
         if one is None or one.several:
             return None
         ids = [integer(schedule, "id") for schedule in elements(one.profile, "chargingSchedule")]
@@ -127,10 +129,33 @@ class CarSchedules(Topic):
             return Fault("Rejected, but the car's schedule is within the limits of the TxProfile", "/2/status")
         return None
 
+    no_renegotiation = Promise(
+        "ev-schedule.no-renegotiation",
+        "NotifyEVChargingSchedule",
+        promised=lambda topic, frame: (
+            integer(frame.request, "evseId") if frame.payload.get("status") == "Rejected" else None
+        ),
+        kept_by=call("SetChargingProfile", "ClearChargingProfile"),
+        keeps=lambda topic, frame: integer(
+            frame.payload if frame.action == "SetChargingProfile" else member(frame.payload, "chargingProfileCriteria"),
+            "evseId",
+        ),
+        excused=lambda topic, frame: not topic._transactions.open_on(integer(frame.request, "evseId") or 0),
+        text="the schedule of the car at EVSE {key} was rejected, but no SetChargingProfile came within {wait}",
+        title="The CSMS rejects the schedule of a car and does not renegotiate",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x K15.FR.13, K16.FR.08, K17.FR.13; OCPP 2.1 K18.FR.13",
+        remedy="After answering Rejected, send a new TxProfile for the EVSE.",
+        bad=script(started(), given(), chosen(20, status="Rejected", selected=None), "+ 5m"),
+        good=script(started(), given(), chosen(20, status="Rejected", selected=None), given(), "+ 5m"),
+        versions=V2X,
+        side=Side.CSMS,
+    )
+
     def _within(self, told: Payload, base: float, whole: Payload, schedule: Payload) -> bool | None:
         """Return whether a car's schedule is within a schedule of the CSMS; None if that is not known."""
         start = seconds(string(schedule, "startSchedule")) if whole.get("chargingProfileKind") == "Absolute" else None
-        theirs, ours = _steps(told, base), _steps(schedule, start or 0.0)
+        theirs, ours = steps(told, base), steps(schedule, start or 0.0)
         if theirs is None or ours is None:
             return None
         highest = max(step.limit for step in theirs)
@@ -140,7 +165,7 @@ class CarSchedules(Topic):
             return True
         if start is None:
             return None
-        if any(mine.limit + 0.05 < his.limit for mine, his in _meeting(ours, theirs)):
+        if any(mine.limit + 0.05 < his.limit for mine, his in meeting(ours, theirs)):
             return False
         return True if ours[0].begins <= theirs[0].begins and ours[-1].ends >= theirs[-1].ends else None
 
@@ -180,7 +205,7 @@ class CarSchedules(Topic):
             self._modes.clear()
 
 
-def _meeting(ours: list[_Step], theirs: list[_Step]) -> Iterator[tuple[_Step, _Step]]:
+def meeting(ours: list[Step], theirs: list[Step]) -> Iterator[tuple[Step, Step]]:
     """Yield each pair of steps that overlap in time by more than a second, because times may be rounded."""
     for mine in ours:
         for his in theirs:

@@ -61,10 +61,10 @@ class ChargingNeeds(Topic):
     @rule(
         "needs.parameters",
         call("NotifyEVChargingNeeds"),
-        title="The needs of a car over ISO 15118-20 have the parameters of ISO 15118-2",
+        title="The needs of a car over ISO 15118-20 lack controlMode, or have the parameters of ISO 15118-2",
         severity=Severity.WARNING,
-        spec="OCPP 2.1 K17.FR.06, K18.FR.06, K19.FR.06",
-        remedy="Send v2xChargingParameters in place of acChargingParameters and dcChargingParameters.",
+        spec="OCPP 2.1 K17.FR.06, K18.FR.01, K18.FR.06, K19.FR.01, K19.FR.06",
+        remedy="Send controlMode, and v2xChargingParameters in place of acChargingParameters and dcChargingParameters.",
         bad=script(needs(v2xChargingParameters=None, dcChargingParameters=_DC)),
         good=script(needs()),
         versions=V21,
@@ -73,7 +73,9 @@ class ChargingNeeds(Topic):
     def parameters(self, frame: Frame) -> Faults:
         told = member(frame.payload, "chargingNeeds")
         if "controlMode" not in told:
-            return None
+            if "v2xChargingParameters" not in told:
+                return None
+            return Fault("v2xChargingParameters is given, but controlMode is missing", "/3/chargingNeeds", key="mode")
         wrong = [name for name in ("acChargingParameters", "dcChargingParameters") if name in told]
         if wrong:
             return Fault(f"controlMode is given, but also {wrong[0]}", f"/3/chargingNeeds/{wrong[0]}", key=wrong[0])
@@ -116,6 +118,26 @@ class ChargingNeeds(Topic):
         if frame.payload.get("status") != "NoChargingProfile" or not old or "controlMode" in told:
             return None
         return Fault("NoChargingProfile, though the needs are those of ISO 15118-2; expected Rejected", "/2/status")
+
+    slow = Promise(
+        "profile.sent-late",
+        "NotifyEVChargingNeeds",
+        promised=lambda topic, frame: (
+            integer(frame.request, "evseId") if frame.payload.get("status") == "Accepted" else None
+        ),
+        kept_by=call("SetChargingProfile"),
+        keeps=lambda topic, frame: integer(frame.payload, "evseId"),
+        seconds=lambda topic: 60,
+        text="the charging needs of EVSE {key} were accepted, but no SetChargingProfile came within {wait}",
+        title="A charging profile for a car's needs takes longer than a minute",
+        severity=Severity.INFO,
+        spec="OCPP 2.x K15.FR.08, K17.FR.08; OCPP 2.1 K18.FR.08, K19.FR.08",
+        remedy="Send the profile within 60 seconds, before the car gives up waiting.",
+        bad=script(started(), needs_2(), "+ 90s", given(), "+ 1m"),
+        good=script(started(), needs_2(), "+ 50s", given(), "+ 1m"),
+        versions=V2X,
+        side=Side.CSMS,
+    )
 
     not_stopped = Promise(
         "needs.not-stopped",

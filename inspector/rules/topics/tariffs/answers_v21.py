@@ -163,7 +163,7 @@ class TariffAnswers21(Topic):
         result("GetTariffs"),
         title="The list of tariffs lacks an accepted tariff, or has a cleared one",
         severity=Severity.WARNING,
-        spec="OCPP 2.1 I07.FR.13, I09.FR.01, I09.FR.02, I09.FR.05, I09.FR.06, I09.FR.07",
+        spec="OCPP 2.1 I07.FR.11, I07.FR.13, I07.FR.22, I08.FR.06, I09.FR.01, I09.FR.02, I09.FR.05 to I09.FR.07",
         remedy="List each tariff with its validFrom and the EVSEs where it is installed or in use. Of one EVSE list "
         "only its own.",
         bad=script(default(), listed(status="NoTariff")),
@@ -198,11 +198,28 @@ class TariffAnswers21(Topic):
         ]
         if name in self._known.cleared and not using:
             return Fault(f"tariff {name[:60]!r} was cleared, but is listed", at, key="cleared")
+        if name in self._known.replaced and not using and told.get("tariffKind") == "DefaultTariff":
+            return Fault(f"tariff {name[:60]!r} was replaced, but is listed", at, key="replaced")
+        there = self._known.defaults.get(name)
+        if (
+            there is not None
+            and there.sure
+            and there.evse
+            and places
+            and there.evse not in places
+            and evse in (0, there.evse)
+        ):
+            text = f"tariff {name[:60]!r} was set for EVSE {there.evse}, which evseIds lacks"
+            return Fault(text, f"{at}/evseIds", key="installed")
         known = self._known.contents.get(name, {})
         if "validFrom" in known and "validFrom" not in told and told.get("tariffKind") == "DefaultTariff":
             return Fault(f"tariff {name[:60]!r} has a validFrom, which is missing", at, key="validFrom")
         if told.get("tariffKind") != "DriverTariff":
             return None
+        if name in self._known.finished and not using:
+            return Fault(
+                f"the tariff {name[:60]!r} of a driver is listed; its transaction has ended", at, key="finished"
+            )
         if not places:
             severity = Severity.INFO if "idTokens" in told else None
             return Fault(f"the tariff {name[:60]!r} of a driver has no evseIds", at, severity=severity, key="evseIds")

@@ -69,6 +69,9 @@ class Costs21(Topic):
     )
     def missing(self, frame: Frame) -> Faults:
         payload = frame.payload
+        quiet = "costDetails" not in payload and payload.get("triggerReason") != "RunningCost"
+        if quiet and "reservationId" not in payload and not self._known.named:
+            return None
         info, told = member(payload, "transactionInfo"), member(payload, "costDetails")
         name, kind, trigger = (
             string(info, "transactionId") or "",

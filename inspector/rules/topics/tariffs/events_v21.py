@@ -8,7 +8,7 @@ from inspector.protocol.frame import Frame
 from inspector.rules.fields import elements, member, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known, Promise, found
-from inspector.rules.rule import V2X, V21, Faults, Topic, call, result, rule
+from inspector.rules.rule import V2X, V21, Faults, Topic, call, result, rule, track
 from inspector.rules.state.configuration import ConfigurationState
 from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.topics.example_frames import NOW, Payload, cp, script, started, transaction_event
@@ -127,6 +127,7 @@ class TariffEvents21(Topic):
         good=script(authorized(tariff()), begun({"tariffId": "A"}), ended(costDetails=costs())),
         versions=V21,
         side=Side.CHARGE_POINT,
+        dormant=lambda topic: not topic._known.contents,
     )
     def not_named(self, frame: Frame) -> Faults:
         known = self._known
@@ -158,6 +159,16 @@ class TariffEvents21(Topic):
         return Fault(
             f"{one} has used tariff {wanted[:60]!r}, but has not named it", "/3/transactionInfo", key=name[:36]
         )
+
+    @track(call("TransactionEvent"), dormant=lambda topic: not topic._known.contents)
+    def finished(self, frame: Frame) -> None:
+        if frame.payload.get("eventType") != "Ended" or not self._known.drivers:
+            return
+        name = string(member(frame.payload, "transactionInfo"), "transactionId") or ""
+        token = self._known.tokens.get(name)
+        gone = self._known.drivers.pop(token, None) if token is not None else None
+        if gone is not None:
+            self._known.finished.note(string(gone, "tariffId") or "", None)
 
     @rule(
         "tariff.problem",

@@ -84,6 +84,8 @@ class KnownTariffs(Topic):
         drivers: tariffs of drivers, by token in lower case; those of the latest answers to Authorize.
         contents: every tariff that the CSMS has given, by id.
         cleared: ids of tariffs that were cleared.
+        replaced: default tariffs that another has replaced, by id: the frame that did.
+        finished: tariffs of drivers whose transaction has ended, by id.
         named: the tariff that a transaction has named last, by transaction id.
         tokens: the token of a transaction, in lower case.
         changed: the tariff that the CSMS has given a transaction, and when.
@@ -97,6 +99,8 @@ class KnownTariffs(Topic):
         self.drivers: Known[str, Payload] = Known()
         self.contents: Known[str, Payload] = Known()
         self.cleared: Known[str, None] = Known()
+        self.replaced: Known[str, int] = Known()
+        self.finished: Known[str, None] = Known()
         self.named: Known[str, str] = Known()
         self.tokens: Known[str, str] = Known()
         self.changed: Known[str, tuple[str, float]] = Known()
@@ -118,8 +122,11 @@ class KnownTariffs(Topic):
         accepted = found_status(frame) == "Accepted"
         if name is None or not accepted:
             return
+        if not self.contents:
+            self.station.refresh_listeners()
         self.contents.note(name, one)
         self.cleared.pop(name, None)
+        self.finished.pop(name, None)
         if token is not None:
             self.drivers.note(token.lower(), one)
         elif frame.action == "ChangeTransactionTariff":
@@ -127,8 +134,17 @@ class KnownTariffs(Topic):
         else:
             evse = integer(frame.request, "evseId") or 0
             for other, there in list(self.defaults.items()):
-                if evse in (0, there.evse) or there.evse == 0:
+                if (
+                    evse in (0, there.evse)
+                    and other != name
+                    and "validFrom" not in one
+                    and "validFrom" not in there.tariff
+                ):
+                    del self.defaults[other]
+                    self.replaced.note(other, frame.frame_id)
+                elif evse in (0, there.evse) or there.evse == 0:
                     self.defaults[other] = there._replace(sure=False)
+            self.replaced.pop(name, None)
             self.defaults.note(name, Default(evse, one, frame.frame_id, sure=True))
 
     @track(result("ClearTariffs"))
@@ -159,8 +175,8 @@ class KnownTariffs(Topic):
     def opened(self, session: SessionContext, moment: Moment) -> None:
         if not session.from_start:
             self.defaults.clear()  # others may have been set or cleared
-            self.cleared.clear()
-            self.drivers.clear()
+            for known in (self.cleared, self.drivers, self.replaced, self.finished):
+                known.clear()
 
 
 def found_status(frame: Frame) -> str | None:

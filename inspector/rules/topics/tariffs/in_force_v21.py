@@ -1,0 +1,93 @@
+"""Which tariff is in force at a 2.1 station, and whether a valid tariff is refused."""
+
+from __future__ import annotations
+
+from inspector.protocol.frame import Frame
+from inspector.rules.fields import member, seconds, string
+from inspector.rules.finding import Fault, Severity, Side
+from inspector.rules.kit import Known, ongoing
+from inspector.rules.rule import V21, Faults, Topic, call, result, rule
+from inspector.rules.state.configuration import ConfigurationState
+from inspector.rules.topics.example_frames import script
+from inspector.rules.topics.tariffs.events_v21 import begun
+from inspector.rules.topics.tariffs.known_v21 import KnownTariffs, default, prices, tariff
+
+_LATER = tariff("A", validFrom="2026-02-01T00:00:00Z")
+
+
+class TariffsInForce21(Topic):
+    """Rules about tariffs that are in force."""
+
+    scope = "station"
+    versions = V21
+
+    def setup(self) -> None:
+        self._began: Known[str, int] = Known()  # by transaction: the frame with its Started
+        self._known = self.station.topic(KnownTariffs)
+        self._configuration = self.station.topic(ConfigurationState)
+
+    @rule(
+        "tariff.not-in-force",
+        call("TransactionEvent"),
+        title="A transaction uses a default tariff that is not in force",
+        severity=Severity.ERROR,
+        spec="OCPP 2.1 I07.FR.19, I07.FR.22",
+        remedy="Use a default tariff from its validFrom on, until another replaces it.",
+        bad=script(default(_LATER), begun({"tariffId": "A"})),
+        good=script(default(), begun({"tariffId": "A"})),
+        versions=V21,
+        side=Side.CHARGE_POINT,
+        dormant=lambda topic: not topic._known.contents,
+    )
+    def not_in_force(self, frame: Frame) -> Faults:
+        known = self._known
+        if not known.defaults and not known.replaced:
+            return None
+        info = member(frame.payload, "transactionInfo")
+        name, told = string(info, "transactionId") or "", string(info, "tariffId")
+        if frame.payload.get("eventType") == "Started" and name not in self._began:
+            self._began.note(name, frame.frame_id)
+        if told is None or name in known.changed or any(one.get("tariffId") == told for one in known.drivers.values()):
+            return None
+        one, now = known.defaults.get(told), seconds(string(frame.payload, "timestamp"))
+        begins = one.valid_from if one is not None else None
+        if begins is not None and now is not None and now + self.settings.clock_skew_s < begins:
+            text = f"tariff {told[:60]!r} is used, but its validFrom is later"
+            return Fault(text, "/3/transactionInfo/tariffId", key=told[:60])
+        gone = known.replaced.get(told)
+        if gone is not None and self._began.get(name, 0) > gone and told not in known.defaults:
+            text = f"tariff {told[:60]!r} is used, although another default tariff has replaced it"
+            return Fault(text, "/3/transactionInfo/tariffId", key=told[:60])
+        return None
+
+    @rule(
+        "tariff.refused",
+        result("SetDefaultTariff", "ChangeTransactionTariff"),
+        title="A tariff is refused for a reason that it does not give",
+        severity=Severity.WARNING,
+        spec="OCPP 2.1 I07.FR.10, I11.FR.06",
+        remedy="Answer ConditionNotSupported, TooManyElements, TxNotFound and NoCurrencyChange only where this is so. "
+        "Otherwise accept the tariff.",
+        bad=script(default(status="ConditionNotSupported")),
+        good=script(default(status="Accepted")),
+        versions=V21,
+        side=Side.CHARGE_POINT,
+    )
+    def refused(self, frame: Frame) -> Faults:
+        status, one = frame.payload.get("status"), member(frame.request, "tariff")
+        given = [price for _, those in prices(one) for price in those]
+        why = ""
+        if status == "ConditionNotSupported" and not any("conditions" in price for price in given):
+            why = "the tariff has no conditions"
+        elif status == "TooManyElements":
+            most = self._configuration.variable_number("TariffCostCtrlr", "MaxElements", "Tariff")
+            if most is not None and len(given) <= most:
+                why = f"the tariff has {len(given)} elements; MaxElements is {most}"
+        elif status == "TxNotFound" and ongoing(self, string(frame.request, "transactionId")):
+            why = "the transaction is active"
+        elif status == "NoCurrencyChange":
+            name = self._known.named.get(string(frame.request, "transactionId") or "")
+            before = string(self._known.contents.get(name or "", {}), "currency")
+            if before is not None and before == one.get("currency"):
+                why = "the currency is that of the present tariff"
+        return Fault(f"the status is {status}, but {why}", "/2/status", key=str(status)[:30]) if why else None
