@@ -15,6 +15,8 @@ from inspector.rules.topics.smart_charging.ev_schedule import Step, meeting, ste
 from inspector.rules.topics.smart_charging.profiles import ChargingProfiles
 from inspector.rules.topics.smart_charging.sent_v2x import profile, sent
 
+ROUNDING_S = 30
+"""Periods of a composite schedule may begin so much earlier or later than those of its profiles."""
 _MAX = "ChargingStationMaxProfile"
 
 
@@ -61,7 +63,7 @@ class CompositeSchedules(Topic):
         for number in self._deciding(evse) if told is not None else ():
             one = self._contents.get(number, {})
             bound = self._steps(one, schedule.get("chargingRateUnit"))
-            for ours, theirs in meeting(bound, told or []):
+            for ours, theirs in meeting(bound, told or [], ROUNDING_S):
                 if theirs.limit > ours.limit + 0.1:
                     purpose = string(one, "chargingProfilePurpose")
                     text = f"the limit {theirs.limit} exceeds {ours.limit}, that of the {purpose} {number}"
