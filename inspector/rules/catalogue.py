@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cache, lru_cache
 
 from inspector.protocol.vocabulary import Direction, OcppVersion
-from inspector.rules.rule import KIND_OF_MESSAGE, Dormant, Listen, Rule, Topic
+from inspector.rules.rule import KIND_OF_MESSAGE, PLAIN, Dormant, Listen, Rule, Topic
 from inspector.rules.state.authorized_v2x import Authorized2x
 from inspector.rules.state.configuration import ConfigurationState
 from inspector.rules.state.device_model import DeviceModel
@@ -284,6 +284,7 @@ def listeners(
         sender: the side that sent the frame; None if it is not a frame.
     """
     kind, name = key
+    plain, kind = kind.startswith(PLAIN), kind.removeprefix(PLAIN)
     listening = []
     for topic in TOPICS:
         if version is not None and version not in topic.versions:
@@ -296,6 +297,8 @@ def listeners(
             if version and sender and name and rule and rule.moot and rule.moot(version, sender, kind, name):
                 continue
             for listen in listens:
+                if plain and not getattr(topic, attribute).plain:
+                    break
                 heard = listen.kind == kind or (listen.kind == "frame" and kind in _KINDS)
                 if heard and listen.name in (None, name):
                     listening.append((topic, attribute, rule, dormant))

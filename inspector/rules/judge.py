@@ -18,7 +18,7 @@ from inspector.protocol.vocabulary import EVERY_ACTION, Direction, OcppVersion
 from inspector.rules.catalogue import listeners
 from inspector.rules.context import Moment, TopicState
 from inspector.rules.finding import Fault, Finding, Inapplicable, Side
-from inspector.rules.rule import KIND_OF_MESSAGE, Rule
+from inspector.rules.rule import KIND_OF_MESSAGE, PLAIN, Rule, is_plain
 from inspector.rules.settings import DEFAULTS, Settings
 from inspector.rules.station import Station
 
@@ -170,6 +170,8 @@ class SessionJudge:
         if message.problems:
             self._run(("problem", None), frame, found)
         if answer_status is None or answer_status is AnswerStatus.PAIRED:
+            if frame.action == "TransactionEvent" and kind in ("call", "result") and is_plain(frame):
+                kind = PLAIN + kind
             self._run((kind, frame.action), frame, found)
             return found
         if kind != "malformed":

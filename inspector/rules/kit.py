@@ -105,6 +105,7 @@ class Promise:
         early: bool = True,
         seconds: Callable[[Any], float] | None = None,
         excused: Callable[[Any, Frame], bool] | None = None,
+        plain: bool = True,
         **facts: Any,
     ) -> None:
         """Describe the promise.
@@ -119,11 +120,12 @@ class Promise:
             early: whether a frame between the CALL and its answer keeps the promise too.
             seconds: called with the topic; returns how long to wait, which is `effect_timeout_s` by default.
             excused: called with the topic and the answer after this time; returns whether the message may be missing.
+            plain: False if plain answers promise nothing, see `inspector.rules.rule.PLAIN`; not together with `early`.
             facts: the other arguments of `inspector.rules.rule.rule`.
         """
         self.slug, self.actions, self.promised, self.kept_by = slug, actions, promised, kept_by
         self.keeps, self.text, self.early, self.seconds, self.excused = keeps, text, early, seconds, excused
-        self.facts = facts
+        self.facts, self.plain = facts, plain
 
     def __set_name__(self, owner: type[Topic], name: str) -> None:
         """Add the rule and its trackers to the topic `owner`; Python calls this when the class is created."""
@@ -184,7 +186,8 @@ class Promise:
 
         versions = self.facts.get("versions", owner.versions)
         setattr(owner, name, rule(self.slug, DEADLINE, **self.facts)(broken))
-        setattr(owner, f"{name}_answered", track(*result(*self.actions), versions=versions)(answered))
+        listening = track(*result(*self.actions), versions=versions, plain=self.plain)
+        setattr(owner, f"{name}_answered", listening(answered))
         if self.early:
             setattr(owner, f"{name}_asked", track(*call(*self.actions), versions=versions)(asked))
             setattr(owner, f"{name}_refused", track(*refusal(*self.actions), versions=versions)(refused))

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
+from inspector.protocol.frame import Frame
 from inspector.protocol.messages import Call, CallError, CallResult, CallResultError, Malformed, Send
 from inspector.protocol.vocabulary import Direction, OcppVersion
 from inspector.rules.context import SessionContext, StationContext
@@ -90,6 +91,31 @@ KIND_OF_MESSAGE = {
     CallResultError: "result-error",
     Malformed: "malformed",
 }
+
+PLAIN = "plain "
+"""Prefix of the kind of TransactionEvents with nothing but meter values, and of empty answers to TransactionEvents.
+
+Most frames of a session are such. A check that can find nothing in them says `plain=False`, which saves time.
+"""
+_SAMPLES = ("MeterValuePeriodic", "MeterValueClock")
+
+
+def is_plain(frame: Frame) -> bool:
+    """Return whether a CALL or CALLRESULT of TransactionEvent is plain; see `PLAIN`."""
+    payload = frame.payload
+    if frame.call is not None:
+        return not payload
+    info = payload.get("transactionInfo")
+    return (
+        payload.get("triggerReason") in _SAMPLES
+        and payload.get("eventType") == "Updated"
+        and "evse" not in payload
+        and "idToken" not in payload
+        and "reservationId" not in payload
+        and type(info) is dict
+        and "remoteStartId" not in info
+    )
+
 
 ALL = frozenset(OcppVersion)
 V16 = frozenset({OcppVersion.V16})
@@ -172,6 +198,7 @@ def rule(
     setting: str | None = None,
     moot: Moot | None = None,
     dormant: Dormant | None = None,
+    plain: bool = True,
 ) -> Callable[[Any], Any]:
     """Return a decorator that makes a topic's method the check of a rule.
 
@@ -194,6 +221,7 @@ def rule(
         moot: returns whether the check cannot find a fault in such frames; then it is not called, which saves time.
         dormant: returns whether the check of frames cannot find a fault in the current state of its topic; the topic
             must call `Station.refresh_listeners` when this changes.
+        plain: False if the check needs no plain messages; see `PLAIN`.
     """
     covered = frozenset(versions)
     severities = severity if isinstance(severity, dict) else dict.fromkeys(covered, severity)
@@ -216,6 +244,7 @@ def rule(
         check.rule = facts
         check.listens = tuple(_flat(listens))
         check.dormant = dormant
+        check.plain = plain
         return check
 
     return mark
@@ -232,7 +261,10 @@ def _by_version(example: str | dict[str, str]) -> dict[str, str]:
 
 
 def track(
-    *listens: Listen | tuple[Listen, ...], versions: Iterable[OcppVersion] = ALL, dormant: Dormant | None = None
+    *listens: Listen | tuple[Listen, ...],
+    versions: Iterable[OcppVersion] = ALL,
+    dormant: Dormant | None = None,
+    plain: bool = True,
 ) -> Callable[[Any], Any]:
     """Return a decorator for a method that updates the state of its topic.
 
@@ -241,6 +273,7 @@ def track(
 
     def mark(method: Any) -> Any:
         method.dormant = dormant
+        method.plain = plain
         method.listens = tuple(_flat(listens))
         method.versions = frozenset(versions)
         return method

@@ -31,7 +31,7 @@ class Authorized2x(Topic):
         self.seen: dict[str, None] = {}
         self._transactions = self.station.topic(Transactions2x)
 
-    @track(call("TransactionEvent"))
+    @track(call("TransactionEvent"), plain=False)
     def happened(self, frame: Frame) -> None:
         event = self._transactions.event
         if event is None or (event.token is None and not self.now and "remoteStartId" not in event.info):
@@ -44,7 +44,7 @@ class Authorized2x(Topic):
         elif event.token is not None:
             _note(self.now, name)
 
-    @track(result("TransactionEvent"))
+    @track(result("TransactionEvent"), plain=False)
     def answered(self, frame: Frame) -> None:
         if "idTokenInfo" not in frame.payload:
             return

@@ -110,7 +110,7 @@ class KnownTokens2x(Topic):
         if token is not None:
             self.asked.note(token, frame.mono_ns)
 
-    @track(result("Authorize", "TransactionEvent"))
+    @track(result("Authorize", "TransactionEvent"), plain=False)
     def answered(self, frame: Frame) -> None:
         if "idTokenInfo" not in frame.payload:
             return

@@ -67,6 +67,7 @@ class Authorization2x(Topic):
         good=script(_said(language1="de", language2="en")),
         versions=V2X,
         side=Side.CSMS,
+        plain=False,
     )
     def languages(self, frame: Frame) -> Faults:
         """Judge every idTokenInfo by several rules. One check for all is faster, because most events have none."""

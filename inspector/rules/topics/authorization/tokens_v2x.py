@@ -52,6 +52,7 @@ class TokenUse2x(Topic):
         self._tokens = self.station.topic(KnownTokens2x)
         self._transactions = self.station.topic(Transactions2x)
         self._evidence = self.station.topic(Observation)
+        self._authorized = self.station.topic(Authorized2x)
         self._master = self.station.topic(MasterPass2x)
         self._own: Known[str, Token] = Known()  # the token of each transaction
 
@@ -74,7 +75,8 @@ class TokenUse2x(Topic):
         if event is None:
             return None
         if event.token is None:
-            if event.info.get("chargingState") == "Charging":
+            authorized = event.transaction.transaction_id in self._authorized.seen
+            if event.info.get("chargingState") == "Charging" and (self._tokens.placed or not authorized):
                 return self._charging(event)
             return None
         token = token_of(frame.payload)
@@ -226,7 +228,7 @@ class TokenUse2x(Topic):
         name = event.transaction.transaction_id
         if event.token is not None or not event.transaction.known_from_start or event.offline:
             return None
-        if "remoteStartId" in event.info or name in self.station.topic(Authorized2x).seen or event.sequence is None:
+        if "remoteStartId" in event.info or name in self._authorized.seen or event.sequence is None:
             return None
         if self._tokens.flag("AuthCtrlr", "Enabled") is not True or len(event.transaction.events) <= event.sequence:
             return None  # an earlier event may have had the token

@@ -59,6 +59,7 @@ class Evses2x(Topic):
         good=_report(1),
         versions=V2X,
         side=Side.CHARGE_POINT,
+        plain=False,
     )
     def number(self, frame: Frame) -> Faults:
         payload, action = frame.payload, frame.action

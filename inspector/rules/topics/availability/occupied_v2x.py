@@ -259,7 +259,7 @@ class Occupied2x(Topic):
             return None
         return Fault(f"EVSE {evse} charges, but its ConnectorPlugRetentionLock has a Problem", "/3", key=str(evse))
 
-    @track(call("TransactionEvent"))
+    @track(call("TransactionEvent"), plain=False)
     def happened(self, frame: Frame) -> None:
         event, wait = self._transactions.event, self.settings.effect_timeout_s
         if event is None:

@@ -261,7 +261,7 @@ class Registers(Topic):
         if begun.meter_start is not None and begun.metered_ns is None:
             self._energy.began(begun.transaction_id, begun.timestamp, begun.meter_start, frame)
 
-    @track(call("TransactionEvent"), versions=V2X)
+    @track(call("TransactionEvent"), versions=V2X, plain=False)
     def begun(self, frame: Frame) -> None:
         if frame.payload.get("eventType") == "Started":
             scope = (integer(member(frame.payload, "evse"), "id"),)

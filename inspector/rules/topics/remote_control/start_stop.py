@@ -160,7 +160,7 @@ class RemoteControl(Topic):
         if number is not None:
             self._stops.pop(number, None)
 
-    @track(call("TransactionEvent"), versions=V2X)
+    @track(call("TransactionEvent"), versions=V2X, plain=False)
     def stopped_2x(self, frame: Frame) -> None:
         if self._stops and (
             frame.payload.get("eventType") == "Ended" or frame.payload.get("triggerReason") == "RemoteStop"

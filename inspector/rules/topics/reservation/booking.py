@@ -250,7 +250,7 @@ class Reservations(Topic):
             wait = self.settings.effect_timeout_s
             self.station.deadline(frame, wait, self.not_released, booking, "cancelled")
 
-    @track(call("StartTransaction", "TransactionEvent", "ReservationStatusUpdate"))
+    @track(call("StartTransaction", "TransactionEvent", "ReservationStatusUpdate"), plain=False)
     def used(self, frame: Frame) -> None:
         if self.booked:
             number = integer(frame.payload, "reservationId")

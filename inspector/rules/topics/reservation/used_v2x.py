@@ -82,6 +82,7 @@ class UsedReservations2x(Topic):
         good=script(reserve(evseId=1), _USED, reserve(evseId=2), _OTHER_USE),
         versions=V2X,
         side=Side.CHARGE_POINT,
+        plain=False,
     )
     def used_twice(self, frame: Frame) -> Faults:
         if "reservationId" not in frame.payload:

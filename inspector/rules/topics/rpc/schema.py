@@ -167,7 +167,7 @@ class Payload(Topic):
     )
     def empty_member(self, frame: Frame) -> Faults:
         version, action = self.session.version, frame.action
-        if version is None or action is None:
+        if version is None or action is None or not frame.payload:
             return None
         # This is fast: a valid payload cannot have null or [] (except for DataTransfer), and few may have {}.
         if self._sound and b"{}" not in frame.raw and action != "DataTransfer":
@@ -177,8 +177,6 @@ class Payload(Topic):
         if self._sound and not schemas.may_hold_empty_object(version, action, kind):
             return None
         payload = frame.payload
-        if not payload:
-            return None
         place = "/2" if answer else "/3"
         return [
             Fault(f"the optional member {pointer.rpartition('/')[2]} is {text}; leave it out", place + pointer)

@@ -351,7 +351,7 @@ class ChargingProfiles(Topic):
     def ended(self, frame: Frame) -> None:
         self._forget_transactions()
 
-    @track(call("TransactionEvent"), versions=V2X)
+    @track(call("TransactionEvent"), versions=V2X, plain=False)
     def event_ended(self, frame: Frame) -> None:
         if frame.payload.get("eventType") == "Ended":
             self._forget_transactions()

@@ -254,6 +254,7 @@ class TariffMessages2x(Topic):
         ),
         versions=V2X,
         side=Side.CSMS,
+        plain=False,
     )
     def message(self, frame: Frame) -> Faults:
         info = frame.payload.get("idTokenInfo")

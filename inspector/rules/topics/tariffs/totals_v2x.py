@@ -93,12 +93,12 @@ class Totals2x(Topic):
     def updated(self, frame: Frame) -> None:
         self._note(string(frame.payload, "transactionId"))
 
-    @track(result("TransactionEvent"))
+    @track(result("TransactionEvent"), plain=False)
     def answered(self, frame: Frame) -> None:
         if "totalCost" in frame.payload and frame.request.get("eventType") != "Ended":
             self._note(string(member(frame.request, "transactionInfo"), "transactionId"))
 
-    @track(call("TransactionEvent"))
+    @track(call("TransactionEvent"), plain=False)
     def begins(self, frame: Frame) -> None:
         if frame.payload.get("eventType") == "Started" and self._variable("Cost") == "true":
             name = string(member(frame.payload, "transactionInfo"), "transactionId")

@@ -119,6 +119,7 @@ class TransactionContent2x(Topic):
         good=_STARTED + _event("Updated", "ChargingStateChanged", "", '"chargingState":"Charging",', 1),
         versions=V2X,
         side=Side.CHARGE_POINT,
+        plain=False,
     )
     def evse_repeated(self, frame: Frame) -> Faults:
         event = self._known.event
@@ -142,6 +143,7 @@ class TransactionContent2x(Topic):
         versions=V2X,
         side=Side.CHARGE_POINT,
         heuristic=True,
+        plain=False,
     )
     def evse_changed(self, frame: Frame) -> Faults:
         event = self._known.event
@@ -171,6 +173,7 @@ class TransactionContent2x(Topic):
         good=_event("Updated", "Authorized", _TOKEN),
         versions=V2X,
         side=Side.CHARGE_POINT,
+        plain=False,
     )
     def token_missing(self, frame: Frame) -> Faults:
         event = self._known.event
@@ -240,6 +243,7 @@ class TransactionContent2x(Topic):
         good=_STARTED + _event("Ended", "StopAuthorized", sequence=1),
         versions=V2X,
         side=Side.CHARGE_POINT,
+        plain=False,
     )
     def stopped_reason(self, frame: Frame) -> Faults:
         event = self._known.event
@@ -264,6 +268,7 @@ class TransactionContent2x(Topic):
         good=_STARTED + _event("Ended", "RemoteStop", "", '"stoppedReason":"Remote",', 1),
         versions=V2X,
         side=Side.CHARGE_POINT,
+        plain=False,
     )
     def remote_stop_reason(self, frame: Frame) -> Faults:
         event = self._known.event
@@ -285,6 +290,7 @@ class TransactionContent2x(Topic):
         bad=_event("Updated", "Authorized", '"idToken":{"idToken":"T","type":"NoAuthorization"},'),
         good=_event("Updated", "Authorized", '"idToken":{"idToken":"","type":"NoAuthorization"},'),
         versions=V2X,
+        plain=False,
     )
     def no_authorization_token(self, frame: Frame) -> Faults:
         token = frame.payload.get("idToken")

@@ -91,6 +91,7 @@ class Deauthorization2x(Topic):
         "transaction-event.not-deauthorized",
         "TransactionEvent",
         promised=_refused,
+        plain=False,
         kept_by=call("TransactionEvent"),
         keeps=_stops,
         early=False,

@@ -73,6 +73,7 @@ class TransactionEvents2x(Topic):
         good=_event("Started", 0) + _event("Started", 0) + _event("Updated", 1),
         versions=V2X,
         side=Side.CHARGE_POINT,
+        plain=False,
     )
     def second_started(self, frame: Frame) -> Faults:
         event = self._known.event
@@ -203,6 +204,7 @@ class TransactionEvents2x(Topic):
         good=_event("Started", 0),
         versions=V2X,
         side=Side.CHARGE_POINT,
+        plain=False,
     )
     def first_sequence(self, frame: Frame) -> Faults:
         event = self._known.event

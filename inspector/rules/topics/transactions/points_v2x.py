@@ -150,6 +150,7 @@ class Points2x(Topic):
         good=script(started(), transaction_event("Ended", "AbnormalCondition", 1, {"stoppedReason": "GroundFault"})),
         versions=V2X,
         side=Side.CHARGE_POINT,
+        plain=False,
     )
     def abnormal(self, frame: Frame) -> Faults:
         event = self._transactions.event

@@ -90,7 +90,8 @@ class States2x(Topic):
             return None
         name = event.transaction.transaction_id
         fault: Fault | None = None
-        if "chargingState" in event.info:
+        state = event.info.get("chargingState")
+        if state is not None and (state != self._states.before or event.trigger not in SAMPLES):
             self._state(event, frame)
         if self._cut:
             fault = aside(self.unauthorized, event)
@@ -229,6 +230,8 @@ class States2x(Topic):
     @track(result("TransactionEvent"))
     def answered(self, frame: Frame) -> None:
         lost = frame.request.get("triggerReason") == "EVCommunicationLost"
+        if not lost and not frame.payload:
+            return
         name = string(member(frame.request, "transactionInfo"), "transactionId")
         if name is None or not (lost or "idTokenInfo" in frame.payload):
             return

@@ -83,6 +83,8 @@ class Tokens2x(Topic):
         event = self._transactions.event
         if event is None:
             return None
+        if event.token is None and event.kind != "Ended" and not self._accepted and not self._remote:
+            return None
         name, number = event.transaction.transaction_id, integer(event.info, "remoteStartId")
         wanted = self._remote.get(number) if number is not None else None
         token = _named(frame.payload) if event.token is not None else None
