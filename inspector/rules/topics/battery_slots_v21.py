@@ -107,7 +107,7 @@ class BatterySlots21(Topic):
     @rule(
         "battery.too-late",
         call("BatterySwap"),
-        title="A battery comes in after the time for it is over",
+        title="A battery is put in after the timeout of the swap",
         severity=Severity.WARNING,
         spec="OCPP 2.1 S01.FR.02, S02.FR.05",
         remedy="End the authorization when no battery comes in within Timeout[In] of BatterySwapCtrlr.",
@@ -177,7 +177,7 @@ class BatterySlots21(Topic):
         "battery.soc-limits",
         result("SetVariables", "GetVariables"),
         call("NotifyReport"),
-        title="Batteries are charged to less than makes them eligible for a swap",
+        title="Batteries are charged to less than a swap requires",
         severity=Severity.WARNING,
         spec="OCPP 2.1 S04.FR.10",
         remedy="Keep MaxSoc of BatterySwapCtrlr at or above its TargetSoc.",

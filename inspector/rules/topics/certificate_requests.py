@@ -91,7 +91,7 @@ class CertificateRequests(Topic):
     @rule(
         "certificate.validity",
         result("CertificateSigned"),
-        title="A certificate is accepted that is not valid now",
+        title="A certificate that has expired or is not valid yet is accepted",
         severity=Severity.ERROR,
         spec="A02.FR.06, A03.FR.06 (1.6 security whitepaper, 2.x part 2)",
         remedy="Check the dates of a signed certificate, and answer Rejected where it has expired or is not valid yet.",
@@ -118,7 +118,7 @@ class CertificateRequests(Topic):
     @rule(
         "certificate.chain-too-long",
         result("CertificateSigned"),
-        title="A certificate chain is accepted that is longer than the station takes",
+        title="A certificate chain that is too long for the station is accepted",
         severity=Severity.WARNING,
         spec="OCPP 2.0.1 A02.FR.16, A03.FR.16",
         remedy="Answer Rejected to a chain that is longer than MaxCertificateChainSize.",
@@ -136,7 +136,7 @@ class CertificateRequests(Topic):
     @rule(
         "certificate.type",
         call("SignCertificate"),
-        title="A certificate request does not have the type that it is for",
+        title="A certificate request has another type than the trigger",
         severity=Severity.WARNING,
         spec="OCPP 2.x A02.FR.13, A03.FR.13; OCPP 2.1 A02.FR.22, A02.FR.23",
         remedy="Set certificateType to the type that the trigger names. A station with certificates of its own for "

@@ -42,7 +42,7 @@ class DisplaySupport(Topic):
     @rule(
         "display.not-supported",
         result("SetDisplayMessage"),
-        title="A display message is accepted that the station does not support",
+        title="A display message that the station does not support is accepted",
         severity=Severity.WARNING,
         spec="OCPP 2.x O01.FR.01 to O01.FR.03, O02.FR.03 to O02.FR.05; OCPP 2.1 O01.FR.18",
         remedy="Answer NotSupportedPriority, NotSupportedState, NotSupportedMessageFormat or LanguageNotSupported.",

@@ -133,7 +133,7 @@ class TokenUse2x(Topic):
     @rule(
         "authorize.refused-token",
         ASIDE,
-        title="A token is used that was refused",
+        title="A refused token is used",
         severity=Severity.ERROR,
         spec="OCPP 2.x C10.FR.03, C12.FR.05, C14.FR.03, C14.FR.05, C09.FR.11; OCPP 2.1 C17.FR.05",
         remedy="Send Authorize for a token that cache or local list do not call Accepted, and heed the answer.",
@@ -160,7 +160,7 @@ class TokenUse2x(Topic):
     @rule(
         "authorize.offline",
         ASIDE,
-        title="A token is accepted offline that must not be",
+        title="A token that must be refused is accepted offline",
         severity=Severity.ERROR,
         spec="OCPP 2.x C13.FR.02, C13.FR.05, C13.FR.06, C07.FR.07",
         remedy="Without connection, accept only tokens that the local list or the cache calls Accepted, others only if "

@@ -54,7 +54,7 @@ class DerAnswers21(Topic):
         "der.impossible",
         call("SetDERControl"),
         result("SetDERControl"),
-        title="A DER control that cannot be is sent or accepted",
+        title="A DER control with impossible settings is sent or accepted",
         severity=Severity.ERROR,
         spec="OCPP 2.1 R04.FR.12, R04.FR.13, R04.FR.14, R04.FR.15, R04.FR.17",
         remedy="Send default controls without startTime and duration, and EnterService and Gradients as defaults only. "

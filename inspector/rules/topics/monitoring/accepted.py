@@ -117,7 +117,7 @@ class MonitorAnswers(Topic):
     @rule(
         "monitor.limits",
         result("SetVariableMonitoring"),
-        title="A monitor is accepted that its variable does not allow",
+        title="A monitor that its variable does not allow is accepted",
         severity=Severity.WARNING,
         spec="OCPP 2.x N04.FR.05, N04.FR.06",
         remedy="Answer Rejected for a threshold beyond minLimit or maxLimit, UnsupportedMonitorType where the "
@@ -146,7 +146,7 @@ class MonitorAnswers(Topic):
     @rule(
         "monitor.level-range",
         result("SetMonitoringLevel"),
-        title="A monitoring level is accepted that does not exist",
+        title="A monitoring level that does not exist is accepted",
         severity=Severity.WARNING,
         spec="OCPP 2.x N05.FR.02",
         remedy="Answer Rejected for a severity outside of 0 to 9.",

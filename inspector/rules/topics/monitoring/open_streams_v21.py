@@ -83,7 +83,7 @@ class OpenStreams21(Topic):
     @rule(
         "stream.held-back",
         _SENT,
-        title="An event stream keeps values back that it has room for",
+        title="An event stream holds values back although it may send them",
         severity=Severity.WARNING,
         spec="OCPP 2.1 N15.FR.04, N15.FR.08",
         remedy="Send params.values values as soon as there are so many; count only the rest as pending.",
@@ -152,7 +152,7 @@ class OpenStreams21(Topic):
     @rule(
         "stream.list",
         result("GetPeriodicEventStream"),
-        title="The list of open event streams is not what was opened and closed",
+        title="The list of open event streams contradicts which were opened and closed",
         severity=Severity.WARNING,
         spec="OCPP 2.1 N12.FR.01",
         remedy="List every stream that is open, and no other.",

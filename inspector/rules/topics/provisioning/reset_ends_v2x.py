@@ -182,7 +182,7 @@ class ResetEnds2x(Topic):
     @rule(
         "reset.evse-not-allowed",
         result("Reset"),
-        title="The reset of an EVSE is accepted that cannot be reset alone",
+        title="The reset of an EVSE that cannot be reset alone is accepted",
         severity=Severity.WARNING,
         spec="OCPP 2.x B11.FR.09, B12.FR.09",
         remedy="Answer Rejected to a Reset with evseId while AllowReset of the EVSE is false.",

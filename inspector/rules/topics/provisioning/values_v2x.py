@@ -85,7 +85,7 @@ class VariableValues2x(Topic):
     @rule(
         "variables.bad-value-accepted",
         result("SetVariables"),
-        title="A value is accepted that the variable cannot have",
+        title="A value that the variable cannot have is accepted",
         severity=Severity.WARNING,
         spec="OCPP 2.x B05.FR.07, B05.FR.08, B10.FR.02",
         remedy="Answer Rejected where the value does not have the variable's dataType, is not in its valuesList, or "
@@ -141,7 +141,7 @@ class VariableValues2x(Topic):
     @rule(
         "variables.unknown-accepted",
         result("GetVariables", "SetVariables"),
-        title="A variable is accepted that the station has called unknown",
+        title="A station accepts a variable that it has called unknown",
         severity=Severity.WARNING,
         spec="OCPP 2.x B05.FR.04, B05.FR.05, B06.FR.15",
         remedy="Answer UnknownComponent or UnknownVariable each time for a component or variable that the station "

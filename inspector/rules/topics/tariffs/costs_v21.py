@@ -234,7 +234,7 @@ class Costs21(Topic):
     @rule(
         "cost.tax",
         ASIDE,
-        title="A price with tax is not the price without it and the taxes on it",
+        title="A price with tax is not the price without tax plus its taxes",
         severity=Severity.ERROR,
         spec="OCPP 2.1 I12.FR.13",
         remedy="Calculate inclTax from exclTax: add the taxes of stack 0, then those of stack 1 on the result.",
@@ -296,7 +296,7 @@ class Costs21(Topic):
     @rule(
         "cost.old-tariff",
         ASIDE,
-        title="The costs of a transaction are not those of the tariff that it was changed to",
+        title="The costs of a transaction ignore its change of tariff",
         severity=Severity.ERROR,
         spec="OCPP 2.1 I11.FR.08",
         remedy="Apply a tariff from the moment that ChangeTransactionTariff is accepted.",

@@ -63,7 +63,7 @@ class TariffsInForce21(Topic):
     @rule(
         "tariff.refused",
         result("SetDefaultTariff", "ChangeTransactionTariff"),
-        title="A tariff is refused for a reason that it does not give",
+        title="A tariff is refused for a reason that does not apply to it",
         severity=Severity.WARNING,
         spec="OCPP 2.1 I07.FR.10, I11.FR.06",
         remedy="Answer ConditionNotSupported, TooManyElements, TxNotFound and NoCurrencyChange only where this is so. "

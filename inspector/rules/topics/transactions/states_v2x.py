@@ -126,7 +126,7 @@ class States2x(Topic):
     @rule(
         "transaction-event.state-trigger",
         DEADLINE,
-        title="A change of the charging state is only reported beside meter values",
+        title="A change of the charging state is only reported together with meter values",
         severity=Severity.WARNING,
         spec="OCPP 2.x E02.FR.17, E03.FR.12, E01.FR.15, E02.FR.15, E06.FR.15, F01.FR.17, F03.FR.09",
         remedy="Send an event with triggerReason ChargingStateChanged when the state changes.",
