@@ -63,6 +63,15 @@ def translated(text: object) -> str:
     return TURKISH.get(said, said) if LANGUAGE.get() == "tr" else said
 
 
+def phrase(text: object) -> str:
+    """Return a phrase such as "CSMS closed it: internal error (1011)" in the language of the present request."""
+    said = translated(text)
+    if said != str(text) or LANGUAGE.get() == "en":
+        return said
+    parts = [re.fullmatch(r"(.*?)( \(\d+\))?", part) for part in said.split(": ")]
+    return ": ".join(translated(part[1]) + (part[2] or "") for part in parts if part)
+
+
 class StaticText(Extension):
     """Put `_("…")` around the static texts of ChargeSentinel's templates."""
 

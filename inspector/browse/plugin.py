@@ -127,6 +127,7 @@ def prepare_jinja2_environment(env: Any, datasette: Datasette) -> None:
 
     env.add_extension(language.StaticText)
     env.globals["_"] = language.translated
+    env.globals["_phrase"] = language.phrase
     env.globals["chargesentinel_language"] = language.language
     env.globals["chargesentinel_recording"] = recording
     env.globals["chargesentinel_file"] = formatting.file

@@ -4,7 +4,9 @@ Rules, findings and values from the wire are not translated. Turkish has no plur
 becomes an empty text.
 """
 
-TURKISH: dict[str, str] = {
+from inspector.browse.turkish_endings import ENDINGS
+
+TURKISH: dict[str, str] = ENDINGS | {
     "s": "",
     # The bar, and the parts of all pages.
     "Search all sessions": "Tüm oturumlarda ara",
@@ -312,6 +314,10 @@ TURKISH: dict[str, str] = {
     "in 2.0.": "2.0.",
     "in 2.": "2.",
     "Errors per 1,000 frames": "1.000 çerçevede hata",
+    "No findings": "Bulgu yok",
+    "more are not drawn: their input has no times, or they come after the first thousand of their finding": (
+        "tanesi çizilmedi: girdisinde saat yok ya da bulgusunun ilk bininden sonra geliyor"
+    ),
     # Live.
     "Live sessions": "Canlı oturumlar",
     "The chosen frame": "Seçilen çerçeve",
@@ -342,7 +348,9 @@ TURKISH: dict[str, str] = {
     "no session": "oturumsuz",
     "and more": "ve daha fazlası",
     "All findings of this rule": "Bu kuralın tüm bulguları",
-    "No session broke it.": "Hiçbir oturum bozmadı.",
+    "No session": "Hiçbir oturum",
+    "broke it.": "bozmadı.",
+    "A frame is missing in session": "Çerçevesi eksik oturum:",
     "Example": "Örnek",
     "OCPP version": "OCPP sürümü",
     "breaks it": "bozar",

@@ -88,7 +88,7 @@ def test_it_stays_with_pages_that_answer_and_ends_clean(tmp_path: Path, marked: 
         page = demo.wait_for(r"simulated charger\s+(http://\S+)")[1]
         recording = demo.wait_for(r"recording\s+(http://\S+)")[1]
         proxy = demo.wait_for(r"your own charger\s+(ws://\S+)/<its id>")[1]
-        assert page.endswith(f"/?url={proxy}/CHARGER-001&id=CHARGER-001")
+        assert f"/?url={proxy}/CHARGER-001&id=CHARGER-001&" in page
         operator = demo.wait_for(r"operator page\s+(http://\S+)")[1]
         for url in (page, recording, operator):
             with urllib.request.urlopen(url, timeout=10) as answer:
@@ -133,6 +133,9 @@ def test_the_printed_page_is_a_charge_point_that_connects_through_the_proxy(
         demo.wait_for("until Ctrl-C", 60)
         page = browser.new_page()
         page.goto(demo.wait_for(r"simulated charger\s+(http://\S+)")[1])
+        for link in page.locator("#apps a").all():
+            assert urllib.request.urlopen(str(link.get_attribute("href")), timeout=10).status == 200
+        assert page.locator("#apps a").all_inner_texts() == ["Recordings", "CSMS"]
         page.get_by_role("button", name="Connect", exact=True).click()
         demo.wait_for(r"csms .*CHARGER-001: boot of")
         page.close()

@@ -143,11 +143,13 @@ class Bench:
             if self.leave:
                 return 0 if good else 1
 
+            pages = {"recordings": browse_url, "simulator": simulator_url, "csms": operator_url}
+            simulated = f"{simulator_url}/?url={proxy_url}/{VISITOR}&id={VISITOR}"
             for what, where in (
-                ("The recording", browse_url),
-                ("A simulated charger", f"{simulator_url}/?url={proxy_url}/{VISITOR}&id={VISITOR}"),
+                ("The recording", linked(browse_url, "recordings", pages)),
+                ("A simulated charger", linked(simulated, "simulator", pages)),
                 ("For your own charger", f"{proxy_url}/<its id>"),
-                ("The CSMS's operator page", operator_url),
+                ("The CSMS's operator page", linked(operator_url, "csms", pages)),
             ):
                 # Do not wrap lines, so that addresses can be copied.
                 self.console.print(Text.assemble((f"{what:<26}", "bold"), (where, "cyan")), soft_wrap=True)
@@ -237,6 +239,12 @@ class Bench:
         findings = ", ".join(count(number, severity) for severity, number in found.findings.items())
         self.console.print(f"Findings: {findings}", highlight=False)
         self.console.print(f"Rows: {found}\n", highlight=False, soft_wrap=True)
+
+
+def linked(url: str, own: str, pages: dict[str, str]) -> str:
+    """Return the address of a page with the ports of the other pages, so that its bar has links to them."""
+    others = "&".join(f"{name}={urlsplit(page).port}" for name, page in pages.items() if name != own)
+    return f"{url}{'&' if '?' in url else '/?'}{others}"
 
 
 def reachable(url: str) -> str:
