@@ -47,6 +47,7 @@ class Variable:
     characteristics: dict[str, Any] | None = None
     listed: bool = False  # whether the latest full inventory has it
     unknown: str | None = None  # the status with which the station called it unknown
+    accepted: str | None = None  # the value that was set, until the station tells one
 
 
 def name_of(entry: dict[str, Any]) -> Name | None:
@@ -114,6 +115,7 @@ class DeviceModel(Topic):
         for known in self.variables.values():
             known.listed, known.unknown = False, None
             known.kinds.clear()
+            known.accepted = None
 
     @track(call("GetBaseReport"))
     def inventory_asked(self, frame: Frame) -> None:
@@ -144,7 +146,7 @@ class DeviceModel(Topic):
                 if mutability is not None:
                     known.mutability[kind] = mutability
                 if kind == "Actual" and "value" in attribute:
-                    known.value, known.seen_ns = string(attribute, "value"), frame.mono_ns
+                    known.value, known.seen_ns, known.accepted = string(attribute, "value"), frame.mono_ns, None
             if listed is not None and len(listed) < VARIABLES_LIMIT:
                 listed.add(name)
         if listed is not None and frame.payload.get("tbc") is not True:
@@ -157,7 +159,7 @@ class DeviceModel(Topic):
     @track(result("GetVariables"))
     def read(self, frame: Frame) -> None:
         for entry in elements(frame.payload, "getVariableResult"):
-            self._answered(entry, string(entry, "attributeValue"), frame)
+            self._answered(entry, string(entry, "attributeValue"), None, frame)
 
     @track(result("SetVariables"))
     def written(self, frame: Frame) -> None:
@@ -167,9 +169,9 @@ class DeviceModel(Topic):
         }
         for entry in elements(frame.payload, "setVariableResult"):
             given = asked.get((name_of(entry), string(entry, "attributeType") or "Actual"))
-            self._answered(entry, given, frame)
+            self._answered(entry, given, given, frame)
 
-    def _answered(self, entry: dict[str, Any], value: str | None, frame: Frame) -> None:
+    def _answered(self, entry: dict[str, Any], value: str | None, accepted: str | None, frame: Frame) -> None:
         name, status = name_of(entry), string(entry, "attributeStatus")
         known = self._of(name) if name is not None and status in _TELLING else None
         if known is None:
@@ -182,7 +184,7 @@ class DeviceModel(Topic):
             known.unknown = None
             known.kinds.add(kind)
             if kind == "Actual":
-                known.value, known.seen_ns = value, frame.mono_ns
+                known.value, known.seen_ns, known.accepted = value, frame.mono_ns, accepted
 
     @track(call("NotifyEvent"), dormant=lambda topic: not topic.variables)
     def changed(self, frame: Frame) -> None:
@@ -190,7 +192,7 @@ class DeviceModel(Topic):
             name = name_of(entry)
             known = self.variables.get(name) if name is not None else None
             if known is not None:
-                known.value, known.seen_ns = string(entry, "actualValue"), frame.mono_ns
+                known.value, known.seen_ns, known.accepted = string(entry, "actualValue"), frame.mono_ns, None
 
 
 _TELLING = NO_SUCH | {"Accepted"}

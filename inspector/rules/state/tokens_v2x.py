@@ -66,6 +66,7 @@ class KnownTokens2x(Topic):
         listed: the known entries of the local list; None for a token that was removed from it.
         listed_whole: whether nothing but `listed` is in the list.
         placed: whether any answer names EVSEs.
+        cleared_ns: when (monotonic) the cache was last cleared, None if that was not seen.
     """
 
     scope = "station"
@@ -79,6 +80,7 @@ class KnownTokens2x(Topic):
         self.listed: dict[Token, Info | None] = {}
         self.listed_whole = False
         self.placed = False
+        self.cleared_ns: int | None = None
         self._configuration = self.station.topic(ConfigurationState)
 
     def flag(self, component: str, variable: str) -> bool | None:
@@ -96,13 +98,27 @@ class KnownTokens2x(Topic):
         past = entry.until is not None and entry.until < frame.ts_ns / 1e9 - self.settings.clock_skew_s
         return known and past
 
-    def not_stored(self, token: Token) -> bool:
-        """Return whether the token is certainly not in the station's cache and not in its local list."""
-        if self.flag("AuthCacheCtrlr", "Enabled") is not False:
-            return False
+    def outdated(self, answer: Info, frame: Frame) -> bool:
+        """Whether the entry that the cache made of an answer must be gone."""
+        if answer.until is not None:
+            return answer.until < frame.ts_ns / 1e9 - self.settings.clock_skew_s
+        most = self._configuration.variable_number("AuthCacheCtrlr", "LifeTime")
+        age_s = (frame.mono_ns - answer.told_ns) / 1e9
+        return bool(most) and age_s > (most or 0) + self.settings.clock_skew_s
+
+    def cache_only(self, token: Token) -> bool:
+        """Whether the token cannot be in the local list."""
         if self.flag("LocalAuthListCtrlr", "Enabled") is False:
             return True
         return self.listed_whole and self.listed.get(token) is None
+
+    def not_stored(self, token: Token) -> bool:
+        """Whether the station can have the token neither in its cache nor in its local list."""
+        if self.flag("AuthCacheCtrlr", "Enabled") is not False:
+            answer = self.answers.get(token)
+            if self.cleared_ns is None or (answer is not None and answer.told_ns > self.cleared_ns):
+                return False
+        return self.cache_only(token)
 
     @track(call("Authorize"))
     def authorized(self, frame: Frame) -> None:
@@ -121,6 +137,11 @@ class KnownTokens2x(Topic):
         self.placed = self.placed or bool(info.evses)
         if info.group is not None:
             self.groups.note(token, info.group)
+
+    @track(result("ClearCache"))
+    def cleared(self, frame: Frame) -> None:
+        if frame.payload.get("status") == "Accepted":
+            self.cleared_ns = frame.mono_ns
 
     @track(result("RequestStartTransaction"))
     def started(self, frame: Frame) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +18,8 @@ from inspector.rules.topics.example_frames import ACCEPTED, cp, csms, script, tr
 _TOKEN = {"idToken": "T", "type": "ISO14443"}
 _EMPTY = {"idToken": "", "type": "NoAuthorization"}
 _CERTIFICATE = {"idToken": {"idToken": "DE8AA1A2B3C4D5", "type": "eMAID"}, "certificate": "-----BEGIN CERTIFICATE-----"}
+_TAG = re.compile(r"([A-Za-z]{2,3}|[xi])(-[A-Za-z0-9]{1,8})*")
+"""The form of a language tag; no language has a name of more than three letters."""
 _CANCELLED = frozenset({"Blocked", "Expired", "Invalid", "Unknown"})
 """Statuses of a token whose contract is no longer valid, although its certificate is."""
 STATUS_OF = {"CertificateExpired": "Expired", "CertificateRevoked": "Invalid", "CertChainError": "Invalid"}
@@ -76,6 +79,7 @@ class Authorization2x(Topic):
         others = [aside(self.no_authorization_refused, frame)] if frame.action == "TransactionEvent" else []
         if frame.call is not None:
             others.append(aside(self.group_missing, frame))
+        others.append(aside(self.language_tag, frame))
         if self.session.version is OcppVersion.V21:
             others.append(aside(self.group_type, frame))
         faults = [fault for fault in others if fault is not None]
@@ -109,6 +113,26 @@ class Authorization2x(Topic):
             kind = string(member(info, "groupIdToken"), "type")
             if kind not in (None, "Central"):
                 return Fault(f"groupIdToken is of type {kind}", f"{pointer}/groupIdToken/type")
+        return None
+
+    @rule(
+        "authorize.language-tag",
+        ASIDE,
+        title="The language of a token is not a language tag",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x C01.FR.17, C04.FR.05, C05.FR.04",
+        remedy='Give languages as tags of RFC 5646, such as "en" or "en-US".',
+        bad=script(_said(language1="en_US")),
+        good=script(_said(language1="en-US")),
+        versions=V2X,
+        side=Side.CSMS,
+    )
+    def language_tag(self, frame: Frame) -> Fault | None:
+        for pointer, info in _infos(frame):
+            for name in ("language1", "language2"):
+                told = string(info, name)
+                if told is not None and not _TAG.fullmatch(told):
+                    return Fault(f"{name} is {told[:8]!r}, which is not a language tag", f"{pointer}/{name}")
         return None
 
     @rule(

@@ -6,7 +6,7 @@ from inspector.protocol.frame import Frame
 from inspector.rules.fields import elements, integer, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import V2X, Faults, Topic, call, result, rule
-from inspector.rules.state.device_model import name_of
+from inspector.rules.state.device_model import NO_SUCH, name_of
 from inspector.rules.state.tokens_v2x import KnownTokens2x
 from inspector.rules.topics.authorization.tokens_v2x import local_list
 from inspector.rules.topics.example_frames import csms, script, variable_2x
@@ -14,6 +14,13 @@ from inspector.rules.topics.example_frames import csms, script, variable_2x
 _OFF = variable_2x("LocalAuthListCtrlr", "Enabled", "false")
 _CARD = {"idToken": "T", "type": "ISO14443"}
 _SENT = local_list(_CARD, "Accepted")
+
+_ENTRIES = {"component": {"name": "LocalAuthListCtrlr"}, "variable": {"name": "Entries"}}
+_NONE = csms(
+    "GetVariables",
+    {"getVariableData": [_ENTRIES]},
+    {"getVariableResult": [{"attributeStatus": "UnknownVariable", **_ENTRIES}]},
+)
 
 
 def _version(number: int) -> str:
@@ -46,6 +53,30 @@ class LocalListContent2x(Topic):
         if not number or self._tokens.flag("LocalAuthListCtrlr", "Enabled") is not False:
             return None
         return Fault(f"versionNumber is {number}, but LocalAuthListCtrlr.Enabled is false", "/2/versionNumber")
+
+    @rule(
+        "list.entries-missing",
+        result("GetVariables"),
+        title="A station that takes a local list does not know how many entries it has",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x D01.FR.12",
+        remedy="Have the variable LocalAuthListCtrlr.Entries where the local list is supported.",
+        bad=script(_SENT, _NONE),
+        good=script(_NONE),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def entries_missing(self, frame: Frame) -> Faults:
+        if not self._tokens.listed:
+            return None
+        for index, entry in enumerate(elements(frame.payload, "getVariableResult")):
+            name = name_of(entry)
+            known = name is not None and (name.component, name.variable) == ("localauthlistctrlr", "entries")
+            status = string(entry, "attributeStatus")
+            if known and status in NO_SUCH:
+                text = f"LocalAuthListCtrlr.Entries is answered with {status}, but SendLocalList was accepted"
+                return Fault(text, f"/2/getVariableResult/{index}")
+        return None
 
     @rule(
         "list.entries",

@@ -61,7 +61,8 @@ class TokenUse2x(Topic):
         call("TransactionEvent"),
         title="A token is used that the station cannot know without asking the CSMS",
         severity=Severity.WARNING,
-        spec="OCPP 2.x C01.FR.02, C06.FR.02, C07.FR.01, C08.FR.01, C09.FR.05, C10.FR.11; OCPP 2.1 C18.FR.04",
+        spec="OCPP 2.x C01.FR.02, C06.FR.02, C07.FR.01, C08.FR.01, C09.FR.05, C10.FR.11, C11.FR.01, C11.FR.03; "
+        "OCPP 2.1 C18.FR.04",
         remedy="Send Authorize for a token that is neither in the authorization cache nor in the local list, and for "
         "each token of type Local or eMAID while the station is online.",
         bad=script(BOOT_2X, started(), _presented(_LOCAL)),
@@ -135,7 +136,8 @@ class TokenUse2x(Topic):
         ASIDE,
         title="A refused token is used",
         severity=Severity.ERROR,
-        spec="OCPP 2.x C10.FR.03, C12.FR.05, C14.FR.03, C14.FR.05, C09.FR.11; OCPP 2.1 C17.FR.05",
+        spec="OCPP 2.x C10.FR.03, C10.FR.08, C10.FR.10, C10.FR.13, C12.FR.05, C13.FR.01, C14.FR.01, C14.FR.03, "
+        "C14.FR.05, C09.FR.11; OCPP 2.1 C17.FR.05",
         remedy="Send Authorize for a token that cache or local list do not call Accepted, and heed the answer.",
         bad=script(started(), authorize(CARD, _NO), _presented(CARD, _NO)),
         good=script(started(), authorize(CARD, _NO), authorize(CARD, YES), _presented(CARD)),
@@ -145,17 +147,21 @@ class TokenUse2x(Topic):
     def refused(self, event: Event, token: Token, frame: Frame) -> Fault | None:
         entry, answer = self._tokens.entry(token), self._tokens.answers.get(token)
         asked_ns = self._tokens.asked.get(token, 0)
-        if answer is not None and answer.status != "Accepted" and answer.told_ns > asked_ns:
-            if entry is None or entry.status != "Accepted" or entry.told_ns < answer.told_ns:
-                text = f"token {token} is used; the last answer about it was {answer.status[:20]}"
-                return Fault(text, "/3/idToken", key=token.value[:36])
-        elif entry is not None and entry.told_ns > asked_ns:
+        if entry is not None:  # the list counts more than the cache (C14.FR.01)
             expired = self._tokens.expired(entry, frame)
-            if entry.status != "Accepted" or expired:
-                why = "has expired in" if expired else f"is {entry.status[:20]} in"
-                text = f"token {token} {why} the local list, and no Authorize has asked for it"
-                return Fault(text, "/3/idToken", key=token.value[:36])
-        return None
+            if entry.told_ns <= asked_ns or (entry.status == "Accepted" and not expired):
+                return None
+            why = "has expired in" if expired else f"is {entry.status[:20]} in"
+            text = f"token {token} {why} the local list, and no Authorize has asked for it"
+        elif answer is None or answer.told_ns <= asked_ns:
+            return None
+        elif answer.status != "Accepted":
+            text = f"token {token} is used; the last answer about it was {answer.status[:20]}"
+        elif asked_ns or not self._tokens.cache_only(token) or not self._tokens.outdated(answer, frame):
+            return None
+        else:
+            text = f"token {token} is used again without Authorize; its entry in the cache has expired"
+        return Fault(text, "/3/idToken", key=token.value[:36])
 
     @rule(
         "authorize.offline",

@@ -18,6 +18,14 @@ _APN = frozenset(
 _VPN = frozenset("vpntype vpnserver vpnuser vpngroup vpnpassword vpnkey".split())
 _OPTIONAL = {"apnenabled": _APN, "vpnenabled": _VPN}
 """For each variable that switches a kind of connection on, the variables that describe the connection."""
+_FROM_PROFILE = {
+    "ocppcsmsurl": "ocppCsmsUrl",
+    "securityprofile": "securityProfile",
+    "messagetimeout": "messageTimeout",
+    "ocppinterface": "ocppInterface",
+    "ocpptransport": "ocppTransport",
+}
+"""Variables that repeat a member of the network profile."""
 _SHOWN = {"apnenabled": "ApnEnabled", "vpnenabled": "VpnEnabled"}
 _READ_ONLY_TOO = _APN | _VPN | {"apnenabled", "vpnenabled", "ocpptransport", "ocppversion"}
 """Variables that may be ReadOnly although other variables of the component can be set."""
@@ -42,6 +50,7 @@ class NetworkVariables21(Topic):
     def setup(self) -> None:
         self._model = self.station.topic(DeviceModel)
         self._flags: Known[tuple[str, str], bool] = Known()  # by (slot, variable): whether the variable is true
+        self._values: Known[tuple[str, str], str] = Known()  # other variables as SetNetworkProfile gave them
         self._written: Known[str, set[str]] = Known()  # the variables that the CSMS has set, by slot
         self._identity: str | None = None  # the identity that SetVariables has set for all slots
 
@@ -132,6 +141,31 @@ class NetworkVariables21(Topic):
             return Fault(text, "/2" if read else "/3", key=str(name))
         return None
 
+    @rule(
+        "network.not-updated",
+        result("GetVariables"),
+        title="NetworkConfiguration does not have what an accepted network profile says",
+        severity=Severity.WARNING,
+        spec="OCPP 2.1 B09.FR.09",
+        remedy="Set the variables of NetworkConfiguration for the slot when you accept SetNetworkProfile.",
+        bad=script(network_profile(2), variable_2x(COMPONENT, "OcppCsmsUrl", "wss://other.example", "2")),
+        good=script(network_profile(2), variable_2x(COMPONENT, *_URL, "2")),
+        versions=V21,
+        side=Side.CHARGE_POINT,
+        dormant=lambda topic: not topic._values,
+    )
+    def not_updated(self, frame: Frame) -> Faults:
+        for index, entry in enumerate(elements(frame.payload, "getVariableResult")):
+            name, told = name_of(entry), string(entry, "attributeValue")
+            if name is None or name.component != COMPONENT.lower() or told is None:
+                continue
+            expected = self._values.get((name.component_instance, name.variable))
+            if expected is None or told.rstrip("/").lower() == expected.rstrip("/").lower():
+                continue
+            text = f"{name} is {told[:60]!r}; the accepted profile has {expected[:60]!r}"
+            return Fault(text, f"/2/getVariableResult/{index}", key=str(name))
+        return None
+
     @track(result("SetNetworkProfile"))
     def profile_set(self, frame: Frame) -> None:
         slot, data = integer(frame.request, "configurationSlot"), member(frame.request, "connectionData")
@@ -139,6 +173,9 @@ class NetworkVariables21(Topic):
             return
         for name, kind in (("apnenabled", "apn"), ("vpnenabled", "vpn")):
             self._flags.note((str(slot), name), kind in data)
+        for name, kind in _FROM_PROFILE.items():
+            if type(data.get(kind)) in (str, int):
+                self._values.note((str(slot), name), str(data[kind]))
         self._written.pop(str(slot), None)
         self.station.refresh_listeners()
 
@@ -186,6 +223,7 @@ class NetworkVariables21(Topic):
         if variable in _OPTIONAL:
             self._flags.note((slot, variable), (value or "").lower() == "true")
             self.station.refresh_listeners()
+        self._values.pop((slot, variable), None)
         written = self._written.get(slot, set())
         written.add(variable)
         self._written.note(slot, written)

@@ -11,7 +11,7 @@ from inspector.rules.fields import elements, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import V2X, Faults, Topic, result, rule
 from inspector.rules.state.device_model import NO_SUCH, DeviceModel, Name, Variable, name_of
-from inspector.rules.topics.example_frames import csms, entry_2x, inventory_2x, script, set_2x
+from inspector.rules.topics.example_frames import csms, entry_2x, inventory_2x, script, set_2x, variable_2x
 
 _INTEGER = re.compile(r"[+-]?\d{1,18}")
 _DECIMAL = re.compile(r"[+-]?(\d{1,18}(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?")
@@ -199,3 +199,34 @@ class VariableValues2x(Topic):
                 text = f"{status} for {name} ({kind[:9]}), which the station has reported"
                 return Fault(text, f"/2/{results}/{index}", key=str(name))
         return None
+
+    @rule(
+        "variables.not-kept",
+        result("GetVariables"),
+        title="A variable does not have the value that was accepted",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x B05.FR.10",
+        remedy="Answer Accepted only where the value was set, RebootRequired where it is set later.",
+        bad=script(set_2x(*_HEARTBEAT, "300"), variable_2x(*_HEARTBEAT, "60")),
+        good=script(set_2x(*_HEARTBEAT, "300", "RebootRequired"), variable_2x(*_HEARTBEAT, "60")),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def not_kept(self, frame: Frame) -> Faults:
+        for index, entry in enumerate(elements(frame.payload, "getVariableResult")):
+            name, known = self._known(entry)
+            told = string(entry, "attributeValue")
+            wanted = known.accepted if known is not None else None
+            if told is None or wanted is None or string(entry, "attributeType") not in (None, "Actual"):
+                continue
+            if _plain(told) != _plain(wanted) and name is not None and "password" not in name.variable:
+                text = f"{name} is {told[:50]!r}, but {wanted[:50]!r} was accepted"
+                return Fault(text, f"/2/getVariableResult/{index}/attributeValue", key=str(name))
+        return None
+
+
+def _plain(value: str) -> str:
+    """A value as it compares: without case, spaces in lists and needless digits."""
+    if _DECIMAL.fullmatch(value):
+        return f"{float(value):g}"
+    return ",".join(part.strip() for part in value.lower().split(","))
