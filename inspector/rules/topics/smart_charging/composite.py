@@ -11,12 +11,10 @@ from inspector.rules.rule import OPENED, V2X, Faults, Topic, call, result, rule,
 from inspector.rules.state.observation import Observation
 from inspector.rules.state.transactions_v2x import Transactions2x
 from inspector.rules.topics.example_frames import BOOT_2X, NOW, Payload, csms, script
-from inspector.rules.topics.smart_charging.ev_schedule import Step, meeting, steps
+from inspector.rules.topics.smart_charging.ev_schedule import Step, steps
 from inspector.rules.topics.smart_charging.profiles import ChargingProfiles
 from inspector.rules.topics.smart_charging.sent_v2x import profile, sent
 
-ROUNDING_S = 30
-"""Periods of a composite schedule may begin so much earlier or later than those of its profiles."""
 _MAX = "ChargingStationMaxProfile"
 
 
@@ -63,12 +61,20 @@ class CompositeSchedules(Topic):
         for number in self._deciding(evse) if told is not None else ():
             one = self._contents.get(number, {})
             bound = self._steps(one, schedule.get("chargingRateUnit"))
-            for ours, theirs in meeting(bound, told or [], ROUNDING_S):
-                if theirs.limit > ours.limit + 0.1:
+            for step in told or []:
+                most = self._most(bound, step)
+                if step.limit > most + 0.1:
                     purpose = string(one, "chargingProfilePurpose")
-                    text = f"the limit {theirs.limit} exceeds {ours.limit}, that of the {purpose} {number}"
+                    text = f"the limit {step.limit} exceeds {most}, that of the {purpose} {number}"
                     return Fault(text, "/2/schedule/chargingSchedulePeriod", key=str(number))
         return None
+
+    def _most(self, bound: list[Step], step: Step) -> float:
+        """The highest limit of a profile at the time of a step, or a little earlier or later: clocks differ."""
+        skew = self.settings.clock_skew_s
+        near = [one.limit for one in bound if one.begins < step.ends + skew and one.ends > step.begins - skew]
+        covered = bool(near) and bound[0].begins <= step.begins + 1 and bound[-1].ends >= step.ends + skew
+        return max(near) if covered else float("inf")
 
     def _deciding(self, evse: int) -> list[int]:
         """The profiles that no other profile of their purpose can overrule."""

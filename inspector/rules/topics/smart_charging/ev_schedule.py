@@ -205,9 +205,9 @@ class CarSchedules(Topic):
             self._modes.clear()
 
 
-def meeting(ours: list[Step], theirs: list[Step], longer_than: float = 1) -> Iterator[tuple[Step, Step]]:
+def meeting(ours: list[Step], theirs: list[Step]) -> Iterator[tuple[Step, Step]]:
     """Yield each pair of steps that overlap in time by more than a second, because times may be rounded."""
     for mine in ours:
         for his in theirs:
-            if min(mine.ends, his.ends) - max(mine.begins, his.begins) > longer_than:
+            if min(mine.ends, his.ends) - max(mine.begins, his.begins) > 1:
                 yield mine, his

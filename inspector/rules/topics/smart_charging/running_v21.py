@@ -156,21 +156,17 @@ class RunningProfiles21(Topic):
         side=Side.CHARGE_POINT,
     )
     def operation_mode(self, frame: Frame) -> Faults:
-        if frame.payload.get("triggerReason") != "OperationModeChanged":
-            return None
-        if "operationMode" in member(frame.payload, "transactionInfo"):
-            return None
-        return Fault("triggerReason is OperationModeChanged, but operationMode is missing", "/3/transactionInfo")
-
-    @track(call("TransactionEvent"))
-    def mode_told(self, frame: Frame) -> None:
         info = member(frame.payload, "transactionInfo")
-        mode = info.get("operationMode")
-        name = info.get("transactionId")
+        mode, name = info.get("operationMode"), info.get("transactionId")
+        if mode is None:
+            if frame.payload.get("triggerReason") != "OperationModeChanged":
+                return None
+            return Fault("triggerReason is OperationModeChanged, but operationMode is missing", "/3/transactionInfo")
         if type(mode) is str and type(name) is str:
             self._latest.note(name, mode)
             self._modes.setdefault(name, {})[mode] = frame.mono_ns
             self._modes.note(name, self._modes[name])
+        return None
 
     @track(result("SetChargingProfile"))
     def modes_given(self, frame: Frame) -> None:

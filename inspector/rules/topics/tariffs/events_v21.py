@@ -204,6 +204,7 @@ class TariffEvents21(Topic):
         promised=lambda topic, frame: topic.solved(frame),
         kept_by=call("NotifyEvent"),
         keeps=lambda topic, frame: None if topic._problem else "problem",
+        early=False,
         text="the costs were calculated again, but TariffCostCtrlr.Problem was not reported as false within {wait}",
         title="The end of a problem with tariffs or costs is not reported",
         severity=Severity.WARNING,
