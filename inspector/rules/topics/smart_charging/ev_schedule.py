@@ -165,7 +165,7 @@ class CarSchedules(Topic):
             return True
         if start is None:
             return None
-        if any(mine.limit + 0.05 < his.limit for mine, his in meeting(ours, theirs)):
+        if any(mine.limit + 0.05 < his.limit for mine, his in _meeting(ours, theirs)):
             return False
         return True if ours[0].begins <= theirs[0].begins and ours[-1].ends >= theirs[-1].ends else None
 
@@ -205,7 +205,7 @@ class CarSchedules(Topic):
             self._modes.clear()
 
 
-def meeting(ours: list[Step], theirs: list[Step]) -> Iterator[tuple[Step, Step]]:
+def _meeting(ours: list[Step], theirs: list[Step]) -> Iterator[tuple[Step, Step]]:
     """Yield each pair of steps that overlap in time by more than a second, because times may be rounded."""
     for mine in ours:
         for his in theirs:
