@@ -158,7 +158,8 @@ class Maintenance:
             self.upload_status = status
             self.station.log(f"upload {status}")
             await self.station.send(message(status))
-            await self.station.clock.sleep(STEP_S)
+            if status == "Uploading":
+                await self.station.clock.sleep(STEP_S)
         self.upload_status = "Idle"
 
 

@@ -65,7 +65,9 @@ def by_rule() -> dict[str, list[str]]:
     covered: dict[str, list[str]] = {}
     for rule in rules():
         for name in named(_OLD_ID.sub("", rule.spec)):
-            covered.setdefault(name, []).append(rule.slug)
+            slugs = covered.setdefault(name, [])
+            if rule.slug not in slugs:
+                slugs.append(rule.slug)
     return covered
 
 

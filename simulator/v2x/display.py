@@ -20,6 +20,8 @@ class Display:
         transaction = message.get("transactionId")
         if transaction is not None and self.station.connector_of(transaction) is None:
             return Reply({"status": "UnknownTransaction"})
+        if message["priority"] == "AlwaysFront":  # O01.FR.16: it replaces the one before
+            self.messages = {n: one for n, one in self.messages.items() if one["priority"] != "AlwaysFront"}
         self.messages[message["id"]] = message
         return Reply({"status": "Accepted"})
 

@@ -170,6 +170,8 @@ for (const version of ["2.0.1", "2.1"]) {
     assert.equal(shown(), "");
     assert.equal(await show(1, "NormalCycle", "Welcome <b>home</b>"), "Accepted");
     assert.equal(shown(), "Welcome <b>home</b>");
+    assert.equal(await show(5, "AlwaysFront", "Replaced by the next"), "Accepted");
+    assert.equal(shown(), "Replaced by the next");
     assert.equal(await show(2, "AlwaysFront", "Charging for you", { state: "Charging" }), "Accepted");
     assert.equal(shown(), "Welcome <b>home</b>");
     assert.equal(await show(3, "InFront", "Nobody's", { transactionId: "none" }), "UnknownTransaction");
@@ -181,6 +183,7 @@ for (const version of ["2.0.1", "2.1"]) {
     assert.equal(status(await csms.ask("GetDisplayMessages", { requestId: 7, state: "Charging" })), "Accepted");
     const { messageInfo } = await csms.call("NotifyDisplayMessages");
     assert.deepEqual(messageInfo.map(({ id }) => id), [2]);
+    assert.equal(status(await csms.ask("ClearDisplayMessage", { id: 5 })), "Unknown");
     assert.equal(status(await csms.ask("ClearDisplayMessage", { id: 2 })), "Accepted");
     assert.equal(status(await csms.ask("ClearDisplayMessage", { id: 2 })), "Unknown");
     assert.equal(shown(), "Welcome <b>home</b>");

@@ -63,6 +63,18 @@ async def test_every_action_of_the_csms_is_answered_by_the_book(csms: ListeningC
     everything_sent_is_valid(csms, version)
 
 
+async def test_a_message_that_is_always_in_front_replaces_the_one_before(csms: ListeningCsms) -> None:
+    """Only the latest of the messages with priority AlwaysFront is kept, beside those with other priorities."""
+    station = simulated.make("2.1", simulated.Identity(url=csms.url, id="CP-1"))
+    await station.power_on()
+    for number, priority in enumerate(("NormalCycle", "AlwaysFront", "AlwaysFront"), 1):
+        message = {"id": number, "priority": priority, "message": {"format": "UTF8", "content": "Hello"}}
+        assert (await csms.ask("SetDisplayMessage", {"message": message}))[2]["status"] == "Accepted"
+    for number, status in ((1, "Accepted"), (2, "Unknown"), (3, "Accepted")):
+        assert (await csms.ask("ClearDisplayMessage", {"id": number}))[2]["status"] == status
+    await station.power_off()
+
+
 @pytest.mark.parametrize("version", CSMS_ACTIONS)
 async def test_the_charge_point_serves_these_actions_and_no_others(csms: ListeningCsms, version: str) -> None:
     station = simulated.make(version, simulated.Identity(url=csms.url, id="CP-1"))

@@ -10,9 +10,11 @@ class Display {
     this.messages = [];
   }
 
-  /** @param {Payload} message replaces the message with the same id */
+  /** @param {Payload} message replaces the message with the same id; AlwaysFront also that of the same priority (O01.FR.16) */
   show(message) {
     this.clear(message.id);
+    if (message.priority === PRIORITIES[0])
+      this.messages = this.messages.filter((each) => each.priority !== PRIORITIES[0]);
     this.messages.push(message);
   }
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from inspector.protocol.frame import Frame
-from inspector.rules.fields import elements, integer
+from inspector.rules.fields import elements, integer, string
 from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.rule import V2X, Faults, Topic, result, rule
+from inspector.rules.state.device_model import NO_SUCH, VARIABLES_LIMIT, DeviceModel, name_of
 from inspector.rules.topics.example_frames import Payload, csms, script
 from inspector.rules.topics.monitoring.installed import (
     HARD_WIRED,
@@ -32,6 +33,9 @@ def _limited(**limits: Any) -> str:
     return characteristics({**POWER, **attributes, "variableCharacteristics": characters})
 
 
+_INVENTORY = csms("GetBaseReport", {"requestId": 1, "reportBase": "FullInventory"})
+
+
 class MonitorAnswers(Topic):
     """Rules about answers to SetVariableMonitoring and SetMonitoringLevel."""
 
@@ -40,6 +44,7 @@ class MonitorAnswers(Topic):
 
     def setup(self) -> None:
         self._installed = self.station.topic(InstalledMonitors)
+        self._model = self.station.topic(DeviceModel)
 
     @rule(
         "monitor.duplicate",
@@ -141,6 +146,33 @@ class MonitorAnswers(Topic):
             if (known.least is not None and value < known.least) or (known.most is not None and value > known.most):
                 text = f"the threshold is {value:g}; {item} is reported with {known.least} to {known.most}"
                 return Fault(text, at, key=f"{item}")
+        return None
+
+    @rule(
+        "monitor.unknown-variable",
+        result("SetVariableMonitoring"),
+        title="The answer to SetVariableMonitoring contradicts which variables there are",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x N04.FR.03, N04.FR.04",
+        remedy="Answer UnknownComponent or UnknownVariable for what the full inventory does not list, and only then.",
+        bad=script(_INVENTORY, _limited(), monitored(told=_VOLTAGE, **_VOLTAGE)),
+        good=script(_INVENTORY, _limited(), monitored()),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def unknown_variable(self, frame: Frame) -> Faults:
+        if not self._model.whole:
+            return None
+        for index, told in enumerate(elements(frame.payload, "setMonitoringResult")):
+            name, status = name_of(told), string(told, "status")
+            known = self._model.variables.get(name) if name is not None else None
+            at = f"/2/setMonitoringResult/{index}/status"
+            if name is None or len(self._model.variables) >= VARIABLES_LIMIT:
+                continue
+            if status in NO_SUCH and known is not None and known.listed:
+                return Fault(f"{name} is in the full inventory, but the status is {status}", at, key=str(name))
+            if status == "Accepted" and (known is None or not (known.listed or known.kinds)):
+                return Fault(f"{name} is Accepted, but the full inventory does not list it", at, key=str(name))
         return None
 
     @rule(

@@ -241,7 +241,8 @@ class OpenStreams21(Topic):
 
     @track(call("BootNotification"))
     def booted(self, frame: Frame) -> None:
-        self._open.clear()
+        for number in self._open:
+            self._open[number] = None  # it may have ended with the restart, or not
         self._closed.clear()
 
     @track(OPENED)
