@@ -51,6 +51,16 @@ async def test_firmware_that_cannot_be_fetched_fails(csms: ListeningCsms, power_
     assert csms.calls("FirmwareStatusNotification")[1]["status"] == "DownloadFailed"
 
 
+async def test_the_log_status_is_idle_as_soon_as_an_upload_has_ended(csms: ListeningCsms, power_on: PowerOn) -> None:
+    await power_on("2.1", speed=60.0)
+    log = {"remoteLocation": "https://logs.example.com/"}
+    await csms.ask("GetLog", {"logType": "DiagnosticsLog", "requestId": 4, "log": log})
+    await csms.until(lambda: len(csms.calls("LogStatusNotification")) == 2)
+    await csms.ask("TriggerMessage", {"requestedMessage": "LogStatusNotification"})
+    await csms.until(lambda: len(csms.calls("LogStatusNotification")) == 3)
+    assert [each["status"] for each in csms.calls("LogStatusNotification")] == ["Uploading", "Uploaded", "Idle"]
+
+
 def self_signed(name: str) -> str:
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
