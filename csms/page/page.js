@@ -9,7 +9,7 @@ import { showOrders, wireOrders } from "./orders.js";
 import { offer } from "./sending.js";
 import { wireBar } from "./shared/bar.js";
 import { isLocal } from "./shared/clock.js";
-import { onTab, openTab, TABS } from "./tabs.js";
+import { keepInSight, onTab, openTab, TABS } from "./tabs.js";
 import { showTokens } from "./tokens.js";
 import { preferredLanguage, speak, t } from "./words.js";
 
@@ -124,6 +124,7 @@ async function refreshDetail() {
   showOrders(orders, chosen, refresh);
   if (!formsAreStale) return;
   $("detail").hidden = $("panel").hidden = false;
+  keepInSight();
   showMessages(point.charge_point_id, point.frames);
   await buildForms(point);
 }

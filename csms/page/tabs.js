@@ -12,6 +12,13 @@ export function openTab(name) {
     tab.tabIndex = on ? 0 : -1;
     $(tab.getAttribute("aria-controls")).hidden = !on;
   }
+  keepInSight();
+}
+
+/** On a phone the list of tabs is wider than the screen: scrolls it to the open one. */
+export function keepInSight() {
+  const open = tabs.find((tab) => tab.tabIndex === 0);
+  open.parentElement.scrollLeft = open.offsetLeft - open.parentElement.offsetLeft - 40;
 }
 
 /** Call `choose` with the name of each tab that the operator opens. */

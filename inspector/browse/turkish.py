@@ -318,6 +318,12 @@ TURKISH: dict[str, str] = ENDINGS | {
     "more are not drawn: their input has no times, or they come after the first thousand of their finding": (
         "tanesi çizilmedi: girdisinde saat yok ya da bulgusunun ilk bininden sonra geliyor"
     ),
+    "whoever sent the frame": "çerçeveyi gönderen",
+    "Connections by charge point": "İstasyona göre bağlantılar",
+    "Connections and boots over time": "Zaman içinde bağlantılar ve açılışlar",
+    "Which make breaks which rule": "Hangi marka hangi kuralı bozuyor",
+    "Findings over time": "Zaman içinde bulgular",
+    "Connections": "Bağlantılar",
     # Live.
     "Live sessions": "Canlı oturumlar",
     "The chosen frame": "Seçilen çerçeve",

@@ -49,7 +49,10 @@ function whatOf(frame, t = (text) => text) {
   if (![2, 3].includes(frame.msg_type ?? 0)) what.append(part("span", "cs-badge cs-other", frame.type ?? ""), " ");
   if (frame.forwarded === false || frame.forwarded === 0) what.append(part("span", "cs-badge cs-error", t("not forwarded")), " ");
   if (frame.severity) what.append(part("span", `cs-badge cs-${frame.severity}`, t(frame.severity)), " ");
-  what.append(part("i", "", frame.summary));
+  // The words of a summary are those of OCPP, in every language.
+  const summary = part("i", "", frame.summary);
+  summary.lang = "en";
+  what.append(summary);
   return what;
 }
 
