@@ -22,6 +22,7 @@ from inspector.rules.topics.authorization.local_list_v2x import LocalListContent
 from inspector.rules.topics.authorization.master_pass_v2x import MasterPass2x
 from inspector.rules.topics.authorization.payments_v21 import Payments21
 from inspector.rules.topics.authorization.requests_v2x import AuthorizeRequests2x
+from inspector.rules.topics.authorization.tags_v16 import Tags16
 from inspector.rules.topics.authorization.tokens_v2x import TokenUse2x
 from inspector.rules.topics.authorization_v2x import Authorization2x
 from inspector.rules.topics.availability.after_offline_v2x import AfterOffline2x
@@ -50,6 +51,7 @@ from inspector.rules.topics.display_kept_v2x import KeptMessages
 from inspector.rules.topics.display_support_v2x import DisplaySupport
 from inspector.rules.topics.display_v2x import DisplayMessages
 from inspector.rules.topics.firmware.answers import FirmwareAnswers
+from inspector.rules.topics.firmware.diagnostics_v16 import Diagnostics16
 from inspector.rules.topics.firmware.logs_v2x import LogUploads
 from inspector.rules.topics.firmware.publish_v2x import PublishedFirmware
 from inspector.rules.topics.firmware.restart_v2x import FirmwareRestarts
@@ -58,6 +60,7 @@ from inspector.rules.topics.firmware.status import Firmware
 from inspector.rules.topics.local_list import LocalLists, VendorData
 from inspector.rules.topics.lost_connections import LostConnections
 from inspector.rules.topics.metering.bounds_v16 import MeterBounds16
+from inspector.rules.topics.metering.configured_v16 import ConfiguredValues16
 from inspector.rules.topics.metering.energy import EnergyAndPower
 from inspector.rules.topics.metering.measurands_v2x import Measurands2x
 from inspector.rules.topics.metering.registers import Registers
@@ -85,6 +88,7 @@ from inspector.rules.topics.provisioning.reset import Reset
 from inspector.rules.topics.provisioning.reset_ends_v2x import ResetEnds2x
 from inspector.rules.topics.provisioning.reset_resume_v21 import ResetResume21
 from inspector.rules.topics.provisioning.reset_v2x import Reset2x
+from inspector.rules.topics.provisioning.reset_v16 import Reset16
 from inspector.rules.topics.provisioning.values_v2x import VariableValues2x
 from inspector.rules.topics.provisioning.variables_v2x import Variables2x
 from inspector.rules.topics.remote_control.remote_answers import RemoteAnswers
@@ -154,6 +158,7 @@ TOPICS: tuple[type[Topic], ...] = (
     LostConnections,
     Attempts,
     Transactions16,
+    Tags16,
     TransactionIds16,
     TransactionContent16,
     TransactionAuthorization16,
@@ -167,6 +172,7 @@ TOPICS: tuple[type[Topic], ...] = (
     AfterOffline2x,
     Evses2x,
     Reset,
+    Reset16,
     Reset2x,
     ResetEnds2x,
     ResetResume21,
@@ -178,6 +184,7 @@ TOPICS: tuple[type[Topic], ...] = (
     SampledValues,
     EnergyAndPower,
     MeterBounds16,
+    ConfiguredValues16,
     Measurands2x,
     Registers,
     Samples16,
@@ -224,6 +231,7 @@ TOPICS: tuple[type[Topic], ...] = (
     UsedReservations2x,
     Firmware,
     FirmwareAnswers,
+    Diagnostics16,
     TokenUse2x,
     AuthorizeRequests2x,
     MasterPass2x,
