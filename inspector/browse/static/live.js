@@ -108,7 +108,8 @@ form.addEventListener("submit", (event) => { event.preventDefault(); refilter();
 // Do not move rows while the pointer is over them or the list is scrolled: then a button shows the number of new rows.
 const room = feed.closest(".scroll");
 const fresh = byId("news");
-const reading = () => room.matches(":hover") || room.scrollTop > 0 || picked !== null;
+const around = room.parentElement; // with the button, over which the pointer is still in the feed
+const reading = () => around.matches(":hover") || room.scrollTop > 0 || picked !== null;
 const show = () => {
   fresh.hidden = !held.length;
   fresh.textContent = `↑ ${t("{n} new", { n: held.length >= KEEP ? `${KEEP}+` : held.length })}`;
@@ -123,7 +124,7 @@ const flush = () => {
   show();
 };
 fresh.addEventListener("click", () => { room.scrollTop = 0; mark(null); flush(); });
-room.addEventListener("pointerleave", () => { if (!reading()) flush(); });
+around.addEventListener("pointerleave", () => { if (!reading()) flush(); });
 feed.addEventListener("click", (event) => {
   const row = event.target.closest("tr[data-frame]");
   if (row && !event.target.closest("a") && !getSelection().toString()) pick(row);

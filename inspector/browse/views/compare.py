@@ -159,15 +159,27 @@ def _row(row: Row, ids: list[int], other_ids: list[int]) -> dict[str, Any]:
 
 def said(sentence: str) -> str:
     """Return a sentence about a replay and its recording as a sentence about the sessions A and B."""
-    if found := _DIFFERENT.fullmatch(sentence):
-        return f"{found[1]}: A has {found[3]}, B has {found[2]}"
-    if found := _OTHER_KIND.fullmatch(sentence):
-        return f"A has {found[2]}, B has {found[1]}"
+    for pattern, words in _SAID:
+        if found := pattern.fullmatch(sentence):
+            return words.format(*found.groups())
     return sentence
 
 
-_OTHER_KIND = re.compile(r"(an? .{1,200}?) came where (an? .{1,200}?) was recorded", re.DOTALL)
-_DIFFERENT = re.compile(r"(.{1,200}?) is (.+), recorded (.+)", re.DOTALL)
+_SAID = [
+    (re.compile(pattern, re.DOTALL), words)
+    for pattern, words in (
+        (r"(.{1,200}?) came where (.{1,200}?) was recorded", "A has {1}, B has {0}"),
+        (r"malformed in another way: (.+); recorded (.+)", "malformed in another way: A has {1}, B has {0}"),
+        (r"(.{1,200}?) is missing; recorded (.+)", "{0}: A has {1}, B has nothing there"),
+        (r"(.{1,200}?) is (.+); nothing was recorded there", "{0}: A has nothing there, B has {1}"),
+        (r"(.{1,200}?) has (\d+) elements, recorded (\d+)", "{0}: A has {2} elements, B has {1}"),
+        (r"(.{1,200}?) lacks (.+)", "{0}: only A has {1}"),
+        (r"(.{1,200}?) has (.+), which was not recorded", "{0}: only B has {1}"),
+        (r"(.{1,200}?) is (.+?); in this run it is (.+)", "{0}: A has {2}, B has {1}"),
+        (r"(.{1,200}?) is (.+); recorded (.+)", "{0}: A has {2}, B has {1}"),
+        (r"(.{1,200}?) is (.+), recorded (.+)", "{0}: A has {2}, B has {1}"),
+    )
+]
 
 
 def _side(frame: Frame | None, ids: list[int]) -> dict[str, Any] | None:
