@@ -124,13 +124,6 @@ ORDER BY 1"""
 RATES = f"WITH {_RATES.format(spans=_SPANS)}"
 RATES_IN_RANGE = f"WITH {_RATES.format(spans=_CHOSEN_SPANS)}"
 
-AT_ONCE = """SELECT coalesce(max(open), 0) FROM (
-  SELECT sum(step) OVER (ORDER BY at_ns, step) AS open FROM (
-    SELECT opened_ns AS at_ns, 1 AS step FROM sessions
-    UNION ALL
-    SELECT max(opened_ns + 1, coalesce(closed_ns, last_seen_ns, 0)), -1 FROM sessions))"""
-"""SQL for the highest number of sessions that were open at the same time."""
-
 FINDINGS_IN_RANGE = f"""WITH {_CHOSEN_SPANS}, happened AS (
   SELECT r.ts_ns AS at_ns, f.severity, 1 AS times
   FROM findings f JOIN {{occurrences}} o ON o.finding_id = f.id JOIN frames r ON r.id = o.frame_id

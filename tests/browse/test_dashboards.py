@@ -102,6 +102,17 @@ async def test_a_recording_without_times_has_dashboards(tmp_path: Path) -> None:
     assert (await get("/ocpp/-/dashboards")).status_code == 200
 
 
+async def test_the_dashboards_count_what_the_queries_count(several: Path, ask: Get) -> None:
+    """One pass over the findings gives the rows of the four canned queries."""
+    board = (await ask("/ocpp/-/dashboards.json")).json()
+    for name, kind in (("rule", "rules"), ("model", "models"), ("charge-point", "charge_points")):
+        told = (await ask(f"/ocpp/findings-by-{name}.json?_shape=array&_size=max")).json()
+        mine = [{key: value for key, value in row.items() if key != "title"} for row in board[kind]]
+        assert sorted(map(str, mine)) == sorted(map(str, told)), name
+    cells = (await ask("/ocpp/findings-by-make-and-rule.json?_shape=array&_size=max")).json()
+    assert sum(row["times"] for row in cells) == sum(sum(make["times"]) for make in board["matrix"]["makes"])
+
+
 @given(since=st.integers(10**18, 2 * 10**18), long=st.integers(10**7, 10**17))
 def test_time_marks_are_in_the_range_and_do_not_collide(since: int, long: int) -> None:
     """At most eight, in order, at least a tenth of the axis apart."""

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from inspector.browse import formatting, queries
+from inspector.browse.views.finding_groups import FINDINGS, MAKES, grouped
 from inspector.browse.views.request import Ask, View
 from inspector.browse.views.serialize import RULES
 from inspector.browse.views.time_range import TimeRange, time_marks, time_range, top_of
@@ -33,11 +34,11 @@ def view(db: sqlite3.Connection, ask: Ask) -> View:
     frames = ask.number("frames", queries.LATEST, 1_000_000) or queries.LATEST
     span = time_range(db, ask)
     asked = _Asked(db, span)
-    rules = asked.rows(queries.FINDINGS_BY_RULE)
-    for row in rules:
+    groups = grouped(asked.tuples(FINDINGS), asked.tuples(MAKES))
+    for row in groups.rules:
         row["title"] = RULES[row["rule_id"]].title if row["rule_id"] in RULES else None
     totals = {
-        severity: sum(row["times"] for row in rules if row["severity"] == severity)
+        severity: sum(row["times"] for row in groups.rules if row["severity"] == severity)
         for severity in ("error", "warning", "info")
     }
     top = {"top": asked.number(queries.TOP), "frames": frames}
@@ -55,16 +56,16 @@ def view(db: sqlite3.Connection, ask: Ask) -> View:
             "warnings": totals["warning"],
             "infos": totals["info"],
             "sessions": asked.number("SELECT count(*) FROM sessions"),
-            "at_once": asked.number(queries.AT_ONCE),
+            "at_once": at_once(asked.tuples(OPEN)),
             "unanswered": len(unanswered),
             "energy_wh": asked.number(queries.ALL_ENERGY),
         },
         "findings": findings,
         "findings_elsewhen": sum(totals.values()) - drawn,
-        "rules": rules,
-        "models": asked.rows(queries.FINDINGS_BY_MODEL),
-        "charge_points": asked.rows(queries.FINDINGS_BY_CHARGE_POINT),
-        "matrix": matrix(asked.rows(queries.MAKES_AND_RULES)),
+        "rules": groups.rules,
+        "models": groups.models,
+        "charge_points": groups.charge_points,
+        "matrix": matrix(groups.makes_and_rules),
         "latency": latency(asked.rows(queries.LATENCIES, **top)),
         "unanswered": unanswered[:50],
         "connections": asked.rows(queries.CONNECTIONS),
@@ -86,6 +87,9 @@ class _Asked:
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor]
 
+    def tuples(self, sql: str) -> list[tuple[Any, ...]]:
+        return self._run(sql, {}).fetchall()
+
     def number(self, sql: str) -> Any:
         return self._run(sql, {}).fetchone()[0]
 
@@ -93,6 +97,16 @@ class _Asked:
         if self._span is None:
             return self._db.execute(sql, {"until": 2**63 - 1, **values})
         return self._db.execute(self._span.query(sql), {**self._span.values, **values})
+
+
+OPEN = "SELECT opened_ns, coalesce(closed_ns, last_seen_ns, 0) FROM sessions"
+
+
+def at_once(spans: list[tuple[int, int]]) -> int:
+    """Return how many of the sessions were open at the same time, at most."""
+    steps = [(opened, 1) for opened, _ in spans]
+    steps += [(max(opened + 1, closed), -1) for opened, closed in spans]
+    return max(itertools.accumulate(step for _, step in sorted(steps)), default=0)
 
 
 def latency(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
