@@ -224,7 +224,8 @@ def ended_in_words(one: Session) -> str:
     if one.state in ("live", "interrupted") or one.closed_by == "rotation" or end_unknown(one):
         return ending(one)
     if not codes:
-        return f"connection lost {by.replace('by', 'on the side of', 1)}".strip() + ", without a close frame"
+        lost = {"charge-point": "connection to the charge point lost", "csms": "connection to the CSMS lost"}
+        return lost.get(one.closed_by or "", "connection lost")
     code = one.csms_close_code if one.closed_by == "csms" and one.csms_close_code is not None else codes[0]
     return f"closed normally {by}".strip() if code == 1000 else f"{f'closed {by}'.strip()}: {_words_of(code)}"
 

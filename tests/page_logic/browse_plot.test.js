@@ -120,3 +120,13 @@ test("occurrences are stepped through in the order of time, missing frames too",
   assert.deepEqual(placeIn(places, { id: 20, ms: 2 }), { number: null, previous: 10, next: "m7.2" });
   assert.deepEqual(placeIn(places, null), { number: null, previous: null, next: 10 });
 });
+
+test("what is above a limit is found once the charge point had time to follow it", async () => {
+  const { above } = await load("plot_data.js");
+  const line = [[0, 11], [30_000, 11], [60_000, 11], [90_000, 11], [120_000, 6], [150_000, 11], [180_000, 11]];
+  const steps = [[30_000, 6], [150_000, 6]];
+  assert.deepEqual(above([line], steps), [[[60_000, 11], [90_000, 11]]]);
+  assert.deepEqual(above([line.map(([ms]) => [ms, 6.2])], steps), []);
+  assert.deepEqual(above([[]], steps), []);
+  assert.deepEqual(above([line], []), []);
+});

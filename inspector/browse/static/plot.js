@@ -2,9 +2,9 @@
 // The plot draws the data that it is given as SVG, and fetches nothing. A drag zooms, a click leads to a frame.
 import * as clock from "./shared/clock.js";
 import { idOf } from "./occurrences.js";
-import { shape as drawnShape } from "./shared/frame_row.js";
+import { duration, shape as drawnShape } from "./shared/frame_row.js";
 import { t } from "./words.js";
-import { energyUnit, extent, falls, fitting, limitAt, linesOf, marks, reading, sampleAt, timeMarks } from "./plot_data.js";
+import { above, energyUnit, extent, falls, fitting, limitAt, linesOf, marks, reading, sampleAt, timeMarks } from "./plot_data.js";
 
 const GAP = 6;
 const LEFT = 62;
@@ -56,8 +56,8 @@ const stripsOf = (data) => {
 };
 
 // Callbacks: `goto(id)` after a click on a frame or a missing frame, `at(ms)` after a click at a time without one,
-// `zoomed(range or null)` after a change of the shown time. `tall` is the height of the plot.
-export const plot = (box, legend, data, { goto, at = () => {}, zoomed = () => {}, tall = 200 }) => {
+// `zoomed(range or null)` after a change of the shown time. `note` gets what stands out; `tall` is the plot's height.
+export const plot = (box, legend, data, { goto, at = () => {}, zoomed = () => {}, note = null, tall = 200 }) => {
   const number = ++plots;
   const strips = stripsOf(data);
   const connectors = Map.groupBy(data.statuses, (status) => status.connector);
@@ -65,6 +65,8 @@ export const plot = (box, legend, data, { goto, at = () => {}, zoomed = () => {}
   if (connectors.size > 1 && whole !== undefined) connectors.delete(whole);
   const ribbons = [...connectors].slice(0, 4);
 
+  const single = new Set(data.transactions.map((each) => each.connector)).size <= 1;
+  let over = 0; // ms in which something was above its limit
   const bounds = [data.start_ms, data.end_ms];
   for (const each of data.series) {
     for (const [ms] of each.points) {
@@ -100,6 +102,7 @@ export const plot = (box, legend, data, { goto, at = () => {}, zoomed = () => {}
     const inside = shape("g", { "clip-path": `url(#plot-${number})` });
     svg.append(clip);
     let top = 0;
+    over = 0;
     for (const [name, statuses] of ribbons) {
       svg.append(shape("text", { class: "p-text", x: 0, y: top + 10 }, name ? `conn. ${name}` : "status"));
       inside.append(...ribbon(statuses, top));
@@ -118,6 +121,7 @@ export const plot = (box, legend, data, { goto, at = () => {}, zoomed = () => {}
       top += strip + GAP;
     }
     svg.append(...axis(floor), inside, ...findings(floor));
+    if (note) note.textContent = over ? t("above the CSMS’s limit for {long}", { long: duration(over * 1000) }) : "";
     svg.append(seen, picked, cursor, dots);
     listen(svg);
     box.replaceChildren(svg);
@@ -194,6 +198,11 @@ export const plot = (box, legend, data, { goto, at = () => {}, zoomed = () => {}
       }
       const lines = one.lines.filter((line) => line.length > 1);
       if (lines.length) out.push(shape("path", { class: `p-line k-${each.kind}`, "data-phase": one.phase ?? "", d: lines.map((line) => path(line, each.y)).join("") }));
+      // Which connector was measured is not known here: with several, a limit may be another one's.
+      for (const pair of each.limits.length === 1 && single && !one.phase ? above(one.lines, each.limits[0].points, each.kind === "power" ? 100 : 0.5) : []) {
+        over += pair[1][0] - pair[0][0];
+        out.push(titled(shape("path", { class: "p-over", d: path(pair, each.y) }), t("above the limit set by the CSMS")));
+      }
       for (const [before, after] of each.kind === "energy" ? falls(one.lines) : []) {
         out.push(titled(shape("path", { class: "p-fall", d: path([before, after], each.y) }), t("the register falls")));
       }

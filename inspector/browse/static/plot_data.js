@@ -103,6 +103,16 @@ export const limitAt = (points, ms) => {
   return null;
 };
 
+// The places where samples are above the limit in force, as pairs of points. A charge point needs a moment to follow a
+// limit: a pair counts from `settle` ms after the limit last changed. Meters are not exact: 5 % and `slack` are allowed.
+export const above = (lines, steps, slack = 0, settle = 30_000) => {
+  const over = ([ms, value]) => {
+    const place = steps.findIndex(([from], at) => at % 2 === 0 && from <= ms && ms <= steps[at + 1]?.[0]);
+    return place >= 0 && ms - steps[place][0] >= settle && value > steps[place][1] * 1.05 + slack;
+  };
+  return lines.flatMap((line) => line.slice(1).flatMap((point, place) => (over(line[place]) && over(point) ? [[line[place], point]] : [])));
+};
+
 // The places where a register decreases, as pairs of points.
 export const falls = (lines) => lines.flatMap((line) => line.slice(1).flatMap((point, place) => (point[1] < line[place][1] ? [[line[place], point]] : [])));
 

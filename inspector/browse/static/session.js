@@ -206,8 +206,8 @@ document.addEventListener("keydown", (event) => {
     if (mate) go(mate);
   } else if (event.key === "f") byId("text").focus();
   else if (event.key === "Enter" && within && ladder.chosen) location.assign(typeof ladder.chosen === "number" ? `${base}/frames/${ladder.chosen}` : `${base}/missing/${ladder.chosen.slice(1).replace(".", "/")}`);
-  else if (event.key === "Home" && within) exclusively(async () => { await load(); ladder.box.scrollTop = 0; });
-  else if (event.key === "End" && within) toEnd();
+  else if (event.key === "Home" && within) toStart();
+  else if (event.key === "End" && within) toEnd().then(() => ladder.choose(ladder.last));
   else if (event.key === "Escape") side.findings();
   else return;
   event.preventDefault();
@@ -219,11 +219,18 @@ document.addEventListener("click", (event) => {
   if (link && link.hash === location.hash && named() !== null) go(named());
 });
 
-const toEnd = () => exclusively(async () => {
-  ladder.set(await page({ end: 1 }));
-  counted();
-  ladder.toEnd();
-});
+const toEnd = async () => {
+  await idle();
+  await exclusively(async () => {
+    ladder.set(await page({ end: 1 }));
+    counted();
+    ladder.toEnd();
+  });
+};
+const toStart = async () => {
+  await idle();
+  await exclusively(async () => { await load(); ladder.choose(ladder.first); });
+};
 
 // Fetch new frames while the session is open, unless the reader pauses or the page is hidden. The ladder follows while
 // its end is visible; otherwise a button shows the number of new frames.
@@ -291,7 +298,7 @@ const drawPlot = async () => {
   byId("plot-card").hidden = !worth;
   if (worth) {
     chart = plot(byId("plot"), byId("legend"), data, {
-      goto: go, at, tall: TALL,
+      goto: go, at, tall: TALL, note: byId("plot-note"),
       zoomed: (range) => { reset.hidden = !range; if (range) at(range[0]); },
     });
   }

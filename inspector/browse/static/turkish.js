@@ -57,5 +57,7 @@ export const TURKISH = {
   "transaction {id}": "işlem {id}",
   "transaction {id} stops": "işlem {id} durur",
   "offered to the vehicle": "araca sunulan",
+  "above the limit set by the CSMS": "CSMS'in sınırının üstünde",
+  "above the CSMS’s limit for {long}": "{long} boyunca CSMS’in sınırının üstünde",
   "the register falls": "sayaç geri gidiyor",
 };
