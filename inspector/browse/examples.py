@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+from collections.abc import Iterator
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from markupsafe import Markup, escape
 
 from inspector.browse.readable import Mark, readable
 from inspector.browse.views.serialize import RULES
 from inspector.protocol.vocabulary import OcppVersion
-from inspector.rules.finding import Finding
 from inspector.rules.playback import ExampleMistake, play
 from inspector.rules.rule import Rule
+
+STEPS = (">", "<", ">b", "<b")
 
 
 class Example(NamedTuple):
@@ -34,14 +38,65 @@ def _examples(slug: str) -> tuple[Example, ...]:
     names = list(dict.fromkeys([*rule.bad, *rule.good]))
     if len(names) > 1 and "" in names:
         names.remove("")
-    return tuple(
-        Example(
-            name,
-            _laid_out(rule, script_for(rule.bad, name), name, "error"),
-            _laid_out(rule, script_for(rule.good, name), name, ""),
-        )
-        for name in names
-    )
+    made = []
+    for name in names:
+        bad, good = script_for(rule.bad, name), script_for(rule.good, name)
+        faults = _faults(rule, bad, name)
+        made.append(Example(name, _laid_out(bad, faults), _laid_out(good, _kept(bad, good, faults))))
+    return tuple(made)
+
+
+type _Marks = dict[int, dict[str, list[Mark]]]
+"""By the number of a frame in its script, and by JSON pointer."""
+
+
+def _faults(rule: Rule, script: str, name: str) -> _Marks:
+    """Return where a script breaks the rule."""
+    marks: _Marks = {}
+    with contextlib.suppress(ExampleMistake, ValueError):
+        for each in play(script, _version(rule, name)):
+            if each.rule_id == rule.slug and each.frame_id is not None:
+                places = marks.setdefault(each.frame_id, {})
+                places.setdefault(each.pointer or "", []).append(Mark("error", each.message))
+    return marks
+
+
+def _kept(bad: str, good: str, faults: _Marks) -> _Marks:
+    """Return the places of the good example that correspond to faults of the bad one: same action, same pointer."""
+    marks: _Marks = {}
+    actions = {number: action for number, action, _ in _frames(bad)}
+    for number, places in faults.items():
+        for pointer in filter(None, places):
+            same = [(each, frame) for each, action, frame in _frames(good) if action == actions.get(number)]
+            found = [each for each, frame in same if _has(frame, pointer)]
+            if found:
+                marks.setdefault(found[-1], {})[pointer] = [Mark("ok", "as it should be")]
+    return marks
+
+
+def _frames(script: str) -> Iterator[tuple[int, tuple[Any, Any], Any]]:
+    """Yield the frames of a script that are JSON: number, action with its message type, frame."""
+    actions: dict[Any, Any] = {}
+    number = 0
+    for line in script.strip().splitlines():
+        step, _, rest = line.strip().partition(" ")
+        if step not in STEPS:
+            continue
+        number += 1
+        with contextlib.suppress(ValueError, LookupError, TypeError):
+            frame = json.loads(rest)
+            if frame[0] == 2:
+                actions[frame[1]] = frame[2]
+            yield number, (frame[0], actions.get(frame[1])), frame
+
+
+def _has(frame: Any, pointer: str) -> bool:
+    try:
+        for part in pointer.split("/")[1:]:
+            frame = frame[int(part)] if isinstance(frame, list) else frame[part]
+    except (ValueError, LookupError, TypeError):
+        return False
+    return True
 
 
 def script_for(scripts: dict[str, str], name: str) -> str:
@@ -55,25 +110,15 @@ def _version(rule: Rule, name: str) -> OcppVersion:
     return (wanted or known)[0]
 
 
-def _laid_out(rule: Rule, script: str, name: str, severity: str) -> Markup:
-    """Return a script as markup, line by line; frames that break the rule are indented and marked."""
-    found: list[Finding] = []
-    if severity:
-        try:
-            found = [each for each in play(script, _version(rule, name)) if each.rule_id == rule.slug]
-        except (ExampleMistake, ValueError):
-            found = []
+def _laid_out(script: str, marks: _Marks) -> Markup:
+    """Return a script as markup, line by line; frames with marks are indented."""
     lines: list[Markup] = []
     frame = 0
     for line in script.strip().splitlines():
         step, _, rest = line.strip().partition(" ")
-        if step not in (">", "<", ">b", "<b"):
+        if step not in STEPS:
             lines.append(escape(line))
             continue
         frame += 1
-        marks: dict[str, list[Mark]] = {}
-        for each in found:
-            if each.frame_id == frame:
-                marks.setdefault(each.pointer or "", []).append(Mark(severity, each.message))
-        lines.append(escape(f"{step} ") + (readable(rest, marks) if marks else escape(rest)))
+        lines.append(escape(f"{step} ") + (readable(rest, marks[frame]) if frame in marks else escape(rest)))
     return Markup("\n").join(lines)

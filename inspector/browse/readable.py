@@ -67,7 +67,7 @@ def readable(raw: str | bytes, marks: Mapping[str, Sequence[Mark]] | None = None
 def _opening(found: Sequence[Mark]) -> Markup:
     if not found:
         return Markup("")
-    worst = min(found, key=lambda mark: ("error", "warning", "info").index(mark.severity))
+    worst = min(found, key=lambda mark: ("error", "warning", "info", "ok").index(mark.severity))
     said = "\n".join(mark.message for mark in found)
     return Markup('<mark class="cs-at cs-{}" title="{}">').format(worst.severity, said)
 

@@ -182,7 +182,9 @@ TURKISH: dict[str, str] = ENDINGS | {
     # A frame that is missing.
     "A frame is missing": "Bir çerçeve eksik",
     "missing frame": "eksik çerçeve",
-    "before": "önce",
+    "between frames": "şu çerçevelerin arasında:",
+    "after the last frame": "son çerçeveden sonra",
+    "before the first frame": "ilk çerçeveden önce",
     "as the first time": "ilk seferindeki gibi",
     "for example": "örneğin",
     "a frame is missing at": "eksik çerçevenin saati:",

@@ -8,15 +8,8 @@ ENDINGS: dict[str, str] = {
     "continues in the next file": "sonraki dosyada sürüyor",
     "connection lost": "bağlantı koptu",
     "connection lost, without a close frame": "bağlantı koptu, kapanış çerçevesi yok",
-    "connection lost on the side of the charge point, without a close frame": (
-        "bağlantı istasyon tarafında koptu, kapanış çerçevesi yok"
-    ),
-    "connection lost on the side of the CSMS, without a close frame": (
-        "bağlantı CSMS tarafında koptu, kapanış çerçevesi yok"
-    ),
-    "connection lost on the side of the proxy, without a close frame": (
-        "bağlantı vekil sunucu tarafında koptu, kapanış çerçevesi yok"
-    ),
+    "connection to the charge point lost": "istasyonla bağlantı koptu",
+    "connection to the CSMS lost": "CSMS ile bağlantı koptu",
     "charge point closed it": "istasyon kapattı",
     "CSMS closed it": "CSMS kapattı",
     "proxy closed it": "vekil sunucu kapattı",
