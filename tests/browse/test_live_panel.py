@@ -79,6 +79,7 @@ def test_a_chosen_frame_is_shown_beside_the_feed(feed: tuple[Page, Link], width:
     expect(page.locator("#feed tr.chosen")).to_have_attribute("data-frame", str(int(frame or 0) - 1))
     page.keyboard.press("k")
     expect(page.locator("#feed tr.chosen")).to_have_attribute("data-frame", str(frame))
+    expect(panel.locator("article.frame")).to_have_attribute("data-frame", str(frame))
     panel.get_by_role("link", name=re.compile(r"^#\d+$")).last.click()
     expect(panel.locator("article.frame")).to_have_attribute("data-frame", str(int(frame or 0) + 1))
     page.keyboard.press("Escape")
