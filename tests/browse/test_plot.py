@@ -160,6 +160,16 @@ def test_the_page_draws_those_lines_and_single_samples_as_dots(page: Page, sever
                 xs = [float(x) for x in re.findall(r"[ML]([\d.]+) ", path)]
                 scale = (xs[-1] - xs[0]) / (line[-1][0] - line[0][0])
                 assert [x - xs[0] for x in xs] == pytest.approx([(ms - line[0][0]) * scale for ms, _ in line], abs=0.2)
+        # The limit of a TxProfile is drawn from its SetChargingProfile to the end of its transaction.
+        plot = page.request.get(f"{home}/ocpp/sessions/2/plot.json").json()
+        xs = [float(x) for x in re.findall(r"[ML]([\d.]+) ", page.locator("path.p-limit").get_attribute("d") or "")]
+        edges = page.locator("line.p-edge").evaluate_all("all => all.map((one) => +one.getAttribute('x1'))")
+        (limit,), first, last = plot["limits"], plot["transactions"][0], plot["transactions"][2]
+        scale = (edges[4] - edges[0]) / (last["start_ms"] - first["start_ms"])
+        assert [x - edges[0] for x in (xs[0], xs[-1])] == pytest.approx(
+            [(point[0] - first["start_ms"]) * scale for point in (limit["points"][0], limit["points"][-1])], abs=0.3
+        )
+        assert xs[-1] == pytest.approx(edges[1], abs=0.2)
         expect(page.locator("path.p-fall")).to_have_count(1)
         expect(page.locator("rect.p-gap")).to_have_count(1)
         page.goto(f"{home}/ocpp/sessions/1")
