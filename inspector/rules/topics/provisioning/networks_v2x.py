@@ -166,9 +166,11 @@ class Networks2x(Topic):
                     return Fault(text, f"/2/setVariableResult/{index}", key="removed")
                 continue
             lower = 2 if (self._model.value(*DOWNGRADE) or "").lower() == "true" and now == 3 else now
-            known = [self._profiles.get(slot) for slot in wanted]
+            used = {*before, self._model.value("OCPPCommCtrlr", "ActiveNetworkProfile")}  # those are valid already
+            known = [self._profiles.get(slot, now if slot in used else None) for slot in wanted]
             # A station may refuse a higher profile, because it may lack the certificates for it.
-            if wanted and now is not None and all(one is not None and one in (now, lower) for one in known):
+            new = any(slot in self._profiles for slot in wanted)
+            if new and now is not None and all(one is not None and one in (now, lower) for one in known):
                 text = f"{(value or '')[:40]!r} is refused, though the profile of each slot was accepted"
                 return Fault(text, f"/2/setVariableResult/{index}")
         return None

@@ -15,6 +15,14 @@ from inspector.rules.topics.example_frames import csms, entry_2x, inventory_2x, 
 
 _INTEGER = re.compile(r"[+-]?\d{1,18}")
 _DECIMAL = re.compile(r"[+-]?(\d{1,18}(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?")
+COMMON = frozenset(
+    "aligneddatactrlr authcachectrlr authctrlr chademoctrlr clockctrlr customizationctrlr devicedatactrlr "
+    "displaymessagectrlr iso15118ctrlr localauthlistctrlr monitoringctrlr ocppcommctrlr reservationctrlr "
+    "sampleddatactrlr securityctrlr smartchargingctrlr tariffcostctrlr txctrlr chargingstation evse connector "
+    "connectedev networkconfiguration paymentctrlr webpaymentsctrlr v2xchargingctrlr dcderctrlr acderctrlr "
+    "batteryswapstation".split()
+)
+"""Components that a station may have although an excerpt of its inventory leaves them out."""
 _HEARTBEAT = ("OCPPCommCtrlr", "HeartbeatInterval")
 _INVENTORY = inventory_2x(
     entry_2x(*_HEARTBEAT, "300", mutability="ReadWrite", dataType="integer", minLimit=10, maxLimit=3600),
@@ -143,7 +151,7 @@ class VariableValues2x(Topic):
         result("GetVariables", "SetVariables"),
         title="A station accepts a variable that it has called unknown",
         severity=Severity.WARNING,
-        spec="OCPP 2.x B05.FR.04, B05.FR.05, B06.FR.15",
+        spec="OCPP 2.x B05.FR.04, B05.FR.05, B06.FR.06, B06.FR.15",
         remedy="Answer UnknownComponent or UnknownVariable each time for a component or variable that the station "
         "does not have, and never for one that it has.",
         bad=script(_unknown(*_HEARTBEAT), set_2x(*_HEARTBEAT, "300")),
@@ -156,7 +164,11 @@ class VariableValues2x(Topic):
         results = "setVariableResult" if setting else "getVariableResult"
         for index, entry in enumerate(elements(frame.payload, results)):
             name, known = self._known(entry)
-            if name is None or entry.get("attributeStatus") != "Accepted":
+            status = string(entry, "attributeStatus")
+            if name is not None and status != "UnknownComponent" and self._no_component(name):
+                text = f"{name} is answered with {status}; the full inventory has no such component"
+                return Fault(text, f"/2/{results}/{index}", key=str(name))
+            if name is None or status != "Accepted":
                 continue
             if known is not None and known.unknown is not None:
                 text = f"{name} is accepted; it was answered with {known.unknown} before"
@@ -165,6 +177,10 @@ class VariableValues2x(Topic):
                 text = f"{name} is read without an instance; the full inventory has it with instances only"
                 return Fault(text, f"/2/{results}/{index}", key=str(name))
         return None
+
+    def _no_component(self, name: Name) -> bool:
+        model = self._model
+        return model.whole and name.component not in COMMON and name.component not in model.components
 
     def _only_instances(self, name: Name) -> bool:
         """Return whether the inventory lists this variable only with instances, but `name` has no instance."""
