@@ -146,6 +146,38 @@ class BatteryCharging21(Topic):
         return Fault("no meter value has the measurand SoC", "/3/meterValue" if "meterValue" in frame.payload else "/3")
 
     @rule(
+        "battery.limit-trigger",
+        call("TransactionEvent"),
+        title="A fully charged battery is not reported with EnergyLimitReached",
+        severity=Severity.WARNING,
+        spec="OCPP 2.1 S04.FR.06",
+        remedy="Send the trigger EnergyLimitReached with SuspendedEVSE when MaxSoc is reached.",
+        bad=script(
+            set_variable("BatterySwapCtrlr", MaxSoc="90"),
+            swapped(),
+            charged(),
+            _sampled(_SOC, 90, "SuspendedEVSE", "ChargingStateChanged"),
+        ),
+        good=script(
+            set_variable("BatterySwapCtrlr", MaxSoc="90"),
+            swapped(),
+            charged(),
+            _sampled(_SOC, 90, "SuspendedEVSE", "EnergyLimitReached"),
+        ),
+        versions=V21,
+        side=Side.CHARGE_POINT,
+        dormant=lambda topic: not topic._slots.inside,
+    )
+    def limit_trigger(self, frame: Frame) -> Faults:
+        event, most = self._transactions.event, self._slots.max_soc()
+        if event is None or most is None or event.info.get("chargingState") != "SuspendedEVSE":
+            return None
+        soc, before = _soc(frame), self._states.get(event.transaction.transaction_id)
+        if soc is None or soc < most or before != "Charging" or event.trigger == "EnergyLimitReached":
+            return None
+        return Fault(f"the trigger is {str(event.trigger)[:30]}; expected EnergyLimitReached", "/3/triggerReason")
+
+    @rule(
         "battery.not-suspended",
         DEADLINE,
         title="A battery is charged beyond its maximum state of charge",

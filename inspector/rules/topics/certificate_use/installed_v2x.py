@@ -117,7 +117,7 @@ class InstalledCertificates(Topic):
         result("GetInstalledCertificateIds"),
         title="More root certificates of the CSMS are installed than the additional check allows",
         severity=Severity.WARNING,
-        spec="OCPP 2.x M05.FR.09, M05.FR.10, M05.FR.13",
+        spec="OCPP 2.x M05.FR.09, M05.FR.10",
         remedy="With AdditionalRootCertificateCheck keep one CSMSRootCertificate, and one to fall back on for a while.",
         bad=script(_CHECK, _listed("1", "2", "3")),
         good=script(_CHECK, _listed("1", "2")),

@@ -12,6 +12,9 @@ from inspector.rules.rule import V2X, V21, Faults, Topic, call, result, rule, tr
 from inspector.rules.state.observation import Observation
 from inspector.rules.topics.example_frames import cp, csms, script
 
+UPLOAD_S = 3600.0
+"""No upload of a log takes longer, with all of its attempts."""
+
 
 def _get(status: str = "Accepted", request: int = 7, url: str = "https://l.example/logs/") -> str:
     asked = {"logType": "SecurityLog", "requestId": request, "log": {"remoteLocation": url}}
@@ -73,7 +76,7 @@ class LogUploads(Topic):
         text="GetLog {key} was accepted, but no status of its upload came within {wait}",
         title="An accepted log upload reports no status",
         severity=Severity.WARNING,
-        spec="OCPP 2.x N01.FR.08, N01.FR.09, N01.FR.10",
+        spec="OCPP 2.x N01.FR.08",
         remedy="Send LogStatusNotification with Uploading when the upload begins, and with its outcome.",
         bad=script(_get(), "+ 5m"),
         good=script(_get(), _status("Uploading"), "+ 5m"),
@@ -111,6 +114,27 @@ class LogUploads(Topic):
         if status != "Uploaded" or life != self._life():
             return None
         return Fault(f"log {number} is uploaded; no status Uploading came before", "/3/status", key=str(number))
+
+    unfinished = Promise(
+        "log.unfinished",
+        "LogStatusNotification",
+        promised=lambda topic, frame: (
+            integer(frame.request, "requestId") if frame.request.get("status") == "Uploading" else None
+        ),
+        kept_by=(*call("LogStatusNotification"), *result("GetLog")),
+        keeps=lambda topic, frame: topic.settled(frame),
+        early=False,
+        seconds=lambda topic: max(UPLOAD_S, topic.settings.effect_timeout_s),
+        text="the upload of log {key} has begun, but its outcome was not reported within {wait}",
+        title="The outcome of a log upload is not reported",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x N01.FR.09, N01.FR.10",
+        remedy="Send LogStatusNotification with Uploaded, or with the failure once all attempts have failed.",
+        bad=script(_get(), _status("Uploading"), "+ 2h"),
+        good=script(_get(), _status("Uploading"), _status("UploadFailure"), "+ 2h"),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
 
     canceled = Promise(
         "log.cancel-unreported",

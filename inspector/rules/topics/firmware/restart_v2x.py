@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from inspector.protocol.frame import Frame
+from inspector.rules.context import Moment
 from inspector.rules.fields import string
 from inspector.rules.finding import Fault, Severity, Side
-from inspector.rules.rule import V2X, Faults, Topic, call, result, rule, track
+from inspector.rules.rule import DEADLINE, V2X, Faults, Topic, call, result, rule, track
 from inspector.rules.state.configuration import ConfigurationState
 from inspector.rules.state.observation import Observation
 from inspector.rules.state.transactions_v2x import Transactions2x
+from inspector.rules.topics.availability.evses_v2x import Evses2x
 from inspector.rules.topics.example_frames import BOOT_2X, cp, csms, script, started, status_2x, transaction_event
 
 _BEFORE = frozenset({"Downloaded", "SignatureVerified", "InstallScheduled"})
@@ -41,6 +43,8 @@ class FirmwareRestarts(Topic):
     def setup(self) -> None:
         self._status: str | None = None
         self._restarted_at: str | None = None  # the status of the update that its own restart has interrupted
+        self._waits: Frame | None = None  # the latest InstallScheduled that forbids new transactions
+        self._evses = self.station.topic(Evses2x)
         self._transactions = self.station.topic(Transactions2x)
         self._configuration = self.station.topic(ConfigurationState)
         self._evidence = self.station.topic(Observation)
@@ -118,8 +122,42 @@ class FirmwareRestarts(Topic):
             return None
         return Fault(f"a transaction has started; the update waits, and {_ALLOW} is false", "/3", frame=frame.call)
 
+    @rule(
+        "firmware.evse-available",
+        DEADLINE,
+        title="A free EVSE stays available although a firmware update waits for transactions to end",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x L01.FR.07, L02.FR.04",
+        remedy="Set free EVSEs to Unavailable while an update waits for transactions to end.",
+        bad=script(_FORBIDDEN, status_2x("Available", 2), started(), _status("InstallScheduled"), "+ 5m"),
+        good=script(
+            _FORBIDDEN,
+            status_2x("Available", 2),
+            started(),
+            _status("InstallScheduled"),
+            status_2x("Unavailable", 2),
+            "+ 5m",
+        ),
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def evse_available(self, moment: Moment, frame: Frame) -> Faults:
+        if self._waits is not frame or self._status != "InstallScheduled":
+            return None
+        if self.session not in self.station.sessions or self._ongoing() is None:
+            return None
+        for evse in sorted({place for place, _ in self._evses.connectors}):
+            if self._evses.status_of_evse(evse) == {"Available"} and not self._transactions.open_on(evse):
+                text = f"EVSE {evse} is still available; the update waits, and {_ALLOW} is false"
+                return Fault(text, "/3/status", frame=frame, key=str(evse))
+        return None
+
     @track(call("FirmwareStatusNotification"))
     def reported(self, frame: Frame) -> None:
+        forbidden = self._configuration.variable("ChargingStation", _ALLOW) == "false"
+        if frame.payload.get("status") == "InstallScheduled" and forbidden:
+            self._waits = frame
+            self.station.deadline(frame, self.settings.effect_timeout_s, self.evse_available, frame)
         self.station.refresh_listeners()
 
     @track(call("BootNotification"))

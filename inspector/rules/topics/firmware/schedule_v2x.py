@@ -198,14 +198,14 @@ class FirmwareSchedule(Topic):
     after_restart = Promise(
         "firmware.after-restart",
         "BootNotification",
-        promised=lambda topic, frame: topic.restarting if frame.payload.get("status") == "Accepted" else None,
+        promised=lambda topic, frame: topic.restarted(frame),
         kept_by=call("FirmwareStatusNotification"),
         keeps=lambda topic, frame: (
             integer(frame.payload, "requestId") if frame.payload.get("status") != "InstallRebooting" else None
         ),
         early=False,
-        text="update {key} has announced a restart, but no status of it came within {wait} after the restart",
-        title="A firmware update reports no status after the restart that it has announced",
+        text="update {key} has restarted the station, but no status of it came within {wait} after the restart",
+        title="A firmware update reports no status after its restart",
         severity=Severity.WARNING,
         spec="OCPP 2.x L01.FR.15, L01.FR.28, L01.FR.32, L02.FR.09, L02.FR.20, L02.FR.21",
         remedy="Send Installed from the new firmware after the restart, or the status of the installation.",
@@ -214,6 +214,14 @@ class FirmwareSchedule(Topic):
         versions=V2X,
         side=Side.CHARGE_POINT,
     )
+
+    def restarted(self, answer: Frame) -> int | None:
+        """Return the requestId of the update that this accepted boot belongs to; None for any other boot."""
+        if answer.payload.get("status") != "Accepted":
+            return None
+        if self.restarting is None and answer.request.get("reason") == "FirmwareUpdate" and self._latest is not None:
+            return self._latest[0] if self._latest[1] == "Installing" else None
+        return self.restarting
 
     @rule(
         "firmware.not-canceled",

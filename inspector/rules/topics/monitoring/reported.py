@@ -100,6 +100,25 @@ class MonitorReports(Topic):
             del self._reports[next(iter(self._reports))]
 
     @rule(
+        "monitor.report-empty",
+        call("NotifyMonitoringReport"),
+        title="A report of monitors has none",
+        severity=Severity.WARNING,
+        spec="OCPP 2.x N02.FR.10",
+        remedy="Answer EmptyResultSet where no monitor matches, and send no report.",
+        bad=script(_asked(), _report()),
+        good={"2.0.1": script(_asked(), _report(5)), "2.1": script(_asked(), _report(5, new=True))},
+        versions=V2X,
+        side=Side.CHARGE_POINT,
+    )
+    def report_empty(self, frame: Frame) -> Faults:
+        if frame.payload.get("monitor") or frame.payload.get("tbc") is True or frame.payload.get("seqNo") != 0:
+            return None
+        if integer(frame.payload, "requestId") in self._reports:
+            return None  # what is missing is reported then
+        return Fault("the report has no monitors; expected the answer EmptyResultSet", "/3")
+
+    @rule(
         "monitor.report-missing",
         call("NotifyMonitoringReport"),
         title="A report of monitors lacks a monitor that exists",
