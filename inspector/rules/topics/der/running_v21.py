@@ -65,6 +65,7 @@ class DerReports21(Topic):
     def setup(self) -> None:
         self._asked: Known[int, tuple[Payload, set[str]]] = Known()  # by requestId: criteria, and missing control ids
         self._started: Known[str, None] = Known()  # ids of controls whose start was reported, but no stop
+        self._superseded: Known[str, None] = Known()  # controls that the station has called so
         self._told: Known[tuple[str, bool], None] = Known()  # reported starts (True) and stops (False), by control id
         self._alarm: tuple[str, str] | None = None  # the type and fault of the current alarm
         self._known = self.station.topic(KnownControls)
@@ -144,6 +145,9 @@ class DerReports21(Topic):
     def accepted(self, frame: Frame) -> None:
         now = frame.ts_ns / 1e9
         one = self._known.controls.get(string(frame.request, "controlId") or "")
+        if frame.payload.get("status") == "Accepted":
+            self._superseded.pop(string(frame.request, "controlId") or "", None)
+            self._supersede(frame.payload)
         if one is None or one != read(frame.request, now) or one.default or not self._evidence.timed:
             return
         self._told.pop((one.number, True), None)
@@ -161,10 +165,8 @@ class DerReports21(Topic):
         severity=Severity.WARNING,
         spec="OCPP 2.1 R04.FR.21",
         remedy="Give supersededIds with the active control of the same type that has a higher priority value.",
-        bad=script(scheduled("c1", priority=5), scheduled("c2", superseded=["c1"]), started(), started("c2")),
-        good=script(
-            scheduled("c1", priority=5), scheduled("c2", superseded=["c1"]), started(), started("c2", True, "c1")
-        ),
+        bad=script(scheduled("c1", NOW, priority=5), started(), scheduled("c2"), started("c2")),
+        good=script(scheduled("c1", NOW, priority=5), started(), scheduled("c2"), started("c2", True, "c1")),
         versions=V21,
         side=Side.CHARGE_POINT,
     )
@@ -181,6 +183,24 @@ class DerReports21(Topic):
                 return Fault(text, "/3", key=other.number[:36])
         return None
 
+    @rule(
+        "der.superseded-runs",
+        call("NotifyDERStartStop"),
+        title="A DER control starts although it was superseded",
+        severity=Severity.ERROR,
+        spec="OCPP 2.1 R04.FR.09",
+        remedy="Do not execute a control whose isSuperseded is true.",
+        bad=script(scheduled("c1", priority=5), scheduled("c2", superseded=["c1"]), started("c1")),
+        good=script(scheduled("c1", priority=5), scheduled("c2", superseded=["c1"]), started("c2")),
+        versions=V21,
+        side=Side.CHARGE_POINT,
+    )
+    def superseded_runs(self, frame: Frame) -> Faults:
+        number = string(frame.payload, "controlId") or ""
+        if frame.payload.get("started") is not True or number not in self._superseded:
+            return None
+        return Fault(f"control {number[:36]!r} starts, but it was superseded", "/3/controlId", key=number[:36])
+
     @track(call("NotifyDERStartStop"))
     def notified(self, frame: Frame) -> None:
         number, begun = string(frame.payload, "controlId"), frame.payload.get("started")
@@ -190,10 +210,14 @@ class DerReports21(Topic):
         self._started.pop(number, None)
         if begun:
             self._started.note(number, None)
-        gone = frame.payload.get("supersededIds")
+        self._supersede(frame.payload)
+
+    def _supersede(self, payload: Payload) -> None:
+        gone = payload.get("supersededIds")
         for name in gone if type(gone) is list else ():
             if type(name) is str:
                 self._started.pop(name, None)
+                self._superseded.note(name, None)
 
     @rule(
         "der.alarm",
@@ -224,9 +248,14 @@ class DerReports21(Topic):
             return Fault(text, "/3/controlType", key="twice")
         return None
 
+    @track(result("ClearDERControl"))
+    def cleared(self, frame: Frame) -> None:
+        self._superseded.clear()  # those that the cleared ones superseded may run again
+
     @track(OPENED)
     def opened(self, session: SessionContext, moment: Moment) -> None:
         if not session.from_start:
             self._asked.clear()
             self._started.clear()
+            self._superseded.clear()
             self._alarm = None

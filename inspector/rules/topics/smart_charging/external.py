@@ -28,7 +28,7 @@ class ExternalLimits(Topic):
     versions = V2X
 
     def setup(self) -> None:
-        self._local = False  # whether local generation was reported, and has not ended
+        self._local = ""  # the source of local generation that was reported and has not ended
         self._wanted: Known[int, None] = Known()  # requests whose report must have LocalGeneration
 
     @rule(
@@ -36,7 +36,7 @@ class ExternalLimits(Topic):
         call("ReportChargingProfiles"),
         title="The limit of an external system is reported with a purpose of the CSMS",
         severity=Severity.WARNING,
-        spec="OCPP 2.x K11.FR.06, K12.FR.05; OCPP 2.1 K27.FR.01",
+        spec="OCPP 2.x K11.FR.06, K12.FR.05",
         remedy="Report limits of the sources EMS, SO and Other with the purpose ChargingStationExternalConstraints, or "
         "LocalGeneration in 2.1.",
         bad=script(asked(chargingLimitSource=["EMS"]), reported(profile(), source="EMS")),
@@ -63,7 +63,7 @@ class ExternalLimits(Topic):
         call("ReportChargingProfiles"),
         title="Local generation that was reported is missing among the charging profiles",
         severity=Severity.WARNING,
-        spec="OCPP 2.1 K27.FR.02",
+        spec="OCPP 2.1 K27.FR.01, K27.FR.02",
         remedy="Report the LocalGeneration profile until ClearedChargingLimit is sent.",
         bad=script(
             limited(isLocalGeneration=True), asked(status="NoProfiles", chargingProfilePurpose="LocalGeneration")
@@ -83,9 +83,12 @@ class ExternalLimits(Topic):
             return None
         if answer:
             criteria = member(frame.request, "chargingProfile")
-            if frame.request.get("evseId") or list(criteria) != ["chargingProfilePurpose"]:
+            sources = criteria.get("chargingLimitSource")
+            if frame.request.get("evseId") or "stackLevel" in criteria or "chargingProfileId" in criteria:
                 return None
-            if criteria["chargingProfilePurpose"] != "LocalGeneration":
+            if criteria.get("chargingProfilePurpose") not in (None, "LocalGeneration"):
+                return None
+            if type(sources) is list and self._local not in sources:
                 return None
             if frame.payload.get("status") == "NoProfiles":
                 return Fault("NoProfiles, although local generation was reported", "/2/status")
@@ -104,12 +107,12 @@ class ExternalLimits(Topic):
     @track(call("NotifyChargingLimit", "ClearedChargingLimit"), versions=V21)
     def told(self, frame: Frame) -> None:
         if frame.action == "ClearedChargingLimit":
-            self._local = False  # it may be this one
+            self._local = ""  # it may be this one
         elif member(frame.payload, "chargingLimit").get("isLocalGeneration") is True:
-            self._local = True
+            self._local = string(member(frame.payload, "chargingLimit"), "chargingLimitSource") or ""
 
     @track(OPENED)
     def opened(self, session: SessionContext, moment: Moment) -> None:
         if not session.from_start:
-            self._local = False
+            self._local = ""
             self._wanted.clear()

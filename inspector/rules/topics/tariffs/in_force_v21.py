@@ -8,11 +8,15 @@ from inspector.rules.finding import Fault, Severity, Side
 from inspector.rules.kit import Known, ongoing
 from inspector.rules.rule import V21, Faults, Topic, call, result, rule
 from inspector.rules.state.configuration import ConfigurationState
-from inspector.rules.topics.example_frames import script
+from inspector.rules.topics.example_frames import script, transaction_event
 from inspector.rules.topics.tariffs.events_v21 import begun
 from inspector.rules.topics.tariffs.known_v21 import KnownTariffs, default, prices, tariff
 
 _LATER = tariff("A", validFrom="2026-02-01T00:00:00Z")
+
+
+def _named(name: str) -> str:
+    return transaction_event("Updated", "ChargingStateChanged", 1, {"tariffId": name, "chargingState": "Charging"})
 
 
 class TariffsInForce21(Topic):
@@ -23,6 +27,7 @@ class TariffsInForce21(Topic):
 
     def setup(self) -> None:
         self._began: Known[str, int] = Known()  # by transaction: the frame with its Started
+        self._named: Known[str, str] = Known()  # the tariff that a transaction has named last
         self._known = self.station.topic(KnownTariffs)
         self._configuration = self.station.topic(ConfigurationState)
 
@@ -59,6 +64,34 @@ class TariffsInForce21(Topic):
             text = f"tariff {told[:60]!r} is used, although another default tariff has replaced it"
             return Fault(text, "/3/transactionInfo/tariffId", key=told[:60])
         return None
+
+    @rule(
+        "tariff.changed-unasked",
+        call("TransactionEvent"),
+        title="A transaction changes to a default tariff that was set while it ran",
+        severity=Severity.ERROR,
+        spec="OCPP 2.1 I07.FR.24, I10.FR.07",
+        remedy="Use the same tariff until the transaction ends; only ChangeTransactionTariff changes it.",
+        bad=script(default(), begun({"tariffId": "A"}), default(tariff("B")), _named("B")),
+        good=script(default(), begun({"tariffId": "A"}), default(tariff("B")), _named("A")),
+        versions=V21,
+        side=Side.CHARGE_POINT,
+        dormant=lambda topic: not topic._known.contents,
+    )
+    def changed_unasked(self, frame: Frame) -> Faults:
+        info = member(frame.payload, "transactionInfo")
+        name, told = string(info, "transactionId"), string(info, "tariffId")
+        if name is None or told is None:
+            return None
+        before = self._named.get(name)
+        self._named.note(name, told)
+        asked = self._known.changed.get(name)
+        if before in (None, told) or (asked is not None and asked[0] == told) or told not in self._known.defaults:
+            return None
+        if any(one.get("tariffId") == told for one in self._known.drivers.values()):
+            return None
+        text = f"the tariff changes from {(before or '')[:60]!r} to {told[:60]!r}, which was not requested"
+        return Fault(text, "/3/transactionInfo/tariffId", key=name[:36])
 
     @rule(
         "tariff.refused",
