@@ -75,6 +75,7 @@ class TariffEvents21(Topic):
     def setup(self) -> None:
         self._charged: Known[str, int] = Known()  # by transaction: the frame that first said that it uses energy
         self._refused: Known[str, None] = Known()  # transactions whose tariff the driver has not accepted
+        self._retried: Known[str, None] = Known()  # tariffs of drivers that came after the problem
         self._problem = False  # whether TariffCostCtrlr.Problem was reported as true
         self._known = self.station.topic(KnownTariffs)
         self._transactions = self.station.topic(Transactions2x)
@@ -192,6 +193,7 @@ class TariffEvents21(Topic):
             if value is not None and value.lower() not in ("true", "false"):
                 return Fault(f"the value is {value[:20]!r}; expected true or false", f"{at}/actualValue", key="value")
             self._problem = (value or "").lower() == "true"
+            self._retried.clear()
             wired = kind == "HardWiredNotification"
             if wired != (one.get("trigger") == "Alerting"):
                 text = f"trigger {str(one.get('trigger'))[:20]} with {str(kind)[:30]}"
@@ -205,7 +207,7 @@ class TariffEvents21(Topic):
         kept_by=call("NotifyEvent"),
         keeps=lambda topic, frame: None if topic._problem else "problem",
         early=False,
-        text="the costs were calculated again, but TariffCostCtrlr.Problem was not reported as false within {wait}",
+        text="the tariff or its costs work again, but TariffCostCtrlr.Problem was not reported as false within {wait}",
         title="The end of a problem with tariffs or costs is not reported",
         severity=Severity.WARNING,
         spec="OCPP 2.1 I08.FR.36, I12.FR.44",
@@ -217,11 +219,20 @@ class TariffEvents21(Topic):
     )
 
     def solved(self, frame: Frame) -> str | None:
-        """Return "problem" if a transaction ended with good costs, although a problem was reported."""
-        if not self._problem or frame.request.get("eventType") != "Ended":
+        """Return "problem" if a tariff or the costs work again, although a problem was reported."""
+        if not self._problem:
             return None
+        if string(member(frame.request, "transactionInfo"), "tariffId") in self._retried:
+            return "problem"
         told = member(frame.request, "costDetails")
-        return "problem" if told and told.get("failureToCalculate") is not True else None
+        ended = frame.request.get("eventType") == "Ended"
+        return "problem" if ended and told and told.get("failureToCalculate") is not True else None
+
+    @track(result("Authorize"))
+    def retried(self, frame: Frame) -> None:
+        name = string(member(frame.payload, "tariff"), "tariffId")
+        if self._problem and name is not None:
+            self._retried.note(name, None)
 
 
 class TariffMessages2x(Topic):
